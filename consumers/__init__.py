@@ -1,0 +1,1 @@
+"""The services that read the events: each applies every one of them exactly once."""

@@ -1,0 +1,1 @@
+"""The edge: one HTTP request in, one verified and normalized event on Kafka out."""

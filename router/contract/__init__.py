@@ -1,0 +1,1 @@
+"""The published language: all of `router`, with `router.telemetry`, that a consumer may import."""

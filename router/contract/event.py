@@ -1,0 +1,199 @@
+"""The event: what happened to whose money, in one vocabulary for every gateway."""
+
+import json
+import unicodedata
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Literal, Self
+from uuid import UUID, uuid5
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+
+from router.contract.amounts import Amount, value_text
+
+EVENT_NAMESPACE = UUID("6f6b0f4e-3d0e-5c1b-9a57-7f5a2f0c9d11")
+"""Namespace of event ids. Never change it: every id ever published depends on it."""
+
+MAX_TEXT = 512
+"""Characters in any one text field but `raw`."""
+
+FINGERPRINT_VERSION = "1"
+
+
+class EventType(StrEnum):
+    """What happened; the part before the dot is the topic."""
+
+    PAYMENT_PENDING = "payment.pending"
+    PAYMENT_CONFIRMED = "payment.confirmed"
+    PAYMENT_UNDERPAID = "payment.underpaid"
+    PAYMENT_OVERPAID = "payment.overpaid"
+    PAYMENT_FAILED = "payment.failed"
+    PAYMENT_EXPIRED = "payment.expired"
+    PAYMENT_CANCELLED = "payment.cancelled"
+    PAYMENT_REFUNDED = "payment.refunded"
+    PAYMENT_DISPUTED = "payment.disputed"
+    PAYOUT_PENDING = "payout.pending"
+    PAYOUT_CONFIRMED = "payout.confirmed"
+    PAYOUT_FAILED = "payout.failed"
+    PAYOUT_CANCELLED = "payout.cancelled"
+    PAYOUT_RETURNED = "payout.returned"
+    SUBSCRIPTION_RENEWED = "subscription.renewed"
+    SUBSCRIPTION_EXPIRED = "subscription.expired"
+
+    @property
+    def family(self) -> str:
+        """`payment`, `payout` or `subscription`: also the name of the topic."""
+        return self.value.partition(".")[0]
+
+    @property
+    def status(self) -> str:
+        """The part after the dot."""
+        return self.value.partition(".")[2]
+
+
+def storable(text: str) -> str:
+    """Return the text, or raise ValueError where a store or a log could not hold it.
+
+    Refused: NUL and other control characters (PostgreSQL has no NUL), lone
+    surrogates (no UTF-8 form).
+    """
+    for character in text:
+        if unicodedata.category(character) in {"Cc", "Cs"}:
+            message = "text without control characters or lone surrogates"
+            raise ValueError(message)
+    return text
+
+
+Text = Annotated[str, Field(min_length=1, max_length=MAX_TEXT), AfterValidator(storable)]
+
+
+class Customer(BaseModel):
+    """Who paid, as far as the gateway says."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    id: Text | None = None
+    email: Text | None = None
+
+
+class Verification(BaseModel):
+    """How the delivery was proved genuine."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    scheme: Text
+    key: Text = Field(description="Fingerprint of the key that matched, never the key")
+
+
+class Raw(BaseModel):
+    """What an auditor needs to verify the signature again years later.
+
+    `target` has `{token}` in the place of a URL token; `headers` are only
+    those the scheme needs; `body` is the bytes as received, as text where
+    that is the shorter writing and as base64 otherwise.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    method: str
+    target: str
+    headers: dict[str, str]
+    body: str
+    body_encoding: Literal["utf-8", "base64"]
+
+
+class Event(BaseModel):
+    """One state change of one payment, payout or subscription.
+
+    Absent facts are None, never invented. `amount` is the total received (or
+    paid out) so far for `provider_reference`, not an increment. Readers
+    ignore unknown fields.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    id: UUID
+    type: EventType
+    provider: Text
+    endpoint: Text
+    account: Text
+    reference: Text | None = None
+    provider_reference: Text | None = None
+    amount: Amount | None = None
+    currency: Text | None = None
+    expected_amount: Amount | None = None
+    expected_currency: Text | None = None
+    fee: Amount | None = None
+    fee_currency: Text | None = None
+    gas: Amount | None = None
+    gas_currency: Text | None = None
+    network: Text | None = None
+    chain_id: Text | None = None
+    tx_hash: Text | None = None
+    from_address: Text | None = None
+    to_address: Text | None = None
+    customer: Customer = Customer()
+    occurred_at: AwareDatetime | None = None
+    received_at: AwareDatetime
+    verification: Verification
+    raw: Raw | None = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.reference is None and self.provider_reference is None:
+            message = "an event names its payment: reference or provider_reference"
+            raise ValueError(message)
+        for amount, currency in _MONEY:
+            if getattr(self, amount) is not None and getattr(self, currency) is None:
+                message = f"{amount} needs {currency}"
+                raise ValueError(message)
+        return self
+
+    @property
+    def key(self) -> bytes:
+        """The Kafka key: events of one order stay in order within a topic, as published."""
+        if self.reference is not None:
+            return _canonical([self.account, self.reference])
+        return _canonical([self.account, self.provider, self.provider_reference])
+
+    @property
+    def moment(self) -> datetime:
+        """When it happened by the gateway's clock, else when it arrived."""
+        return self.occurred_at or self.received_at
+
+
+_MONEY = (
+    ("amount", "currency"),
+    ("expected_amount", "expected_currency"),
+    ("fee", "fee_currency"),
+    ("gas", "gas_currency"),
+)
+
+
+def event_id(provider: str, account: str, *identity: str) -> UUID:
+    """Derive an event's id from the gateway's own identity of this state change.
+
+    The same at every endpoint and edge, so that a redelivery is recognised.
+    """
+    return uuid5(EVENT_NAMESPACE, _canonical([provider, account, *identity]).decode())
+
+
+def fingerprint(event: Event) -> str:
+    """Write down what a redelivery must repeat: a short canonical JSON array.
+
+    Order: version, type, account, reference, provider_reference, amount by
+    value, currency.
+    """
+    amount = None if event.amount is None else value_text(event.amount)
+    facts = [event.type.value, event.account, event.reference, event.provider_reference]
+    return _canonical([FINGERPRINT_VERSION, *facts, amount, event.currency]).decode()
+
+
+def contradicts(first: str, second: str) -> bool:
+    """Tell whether two fingerprints of one event id disagree; null against a value does not."""
+    pairs = zip(json.loads(first), json.loads(second), strict=True)
+    return any(a is not None and b is not None and a != b for a, b in pairs)
+
+
+def _canonical(values: list[str | None]) -> bytes:
+    return json.dumps(values, ensure_ascii=False, separators=(",", ":")).encode()

@@ -1,0 +1,38 @@
+"""What lies on the quarantine topic: a genuine delivery that had no effect, whole."""
+
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict
+
+from router.contract.event import Raw, Text, Verification, event_id
+
+
+class Quarantined(BaseModel):
+    """A delivery whose signature held and that was not understood, or came too late.
+
+    `reason` is from a closed list (`router.errors`), `detail` says which field
+    and what would have been right.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    id: UUID
+    reason: Text
+    detail: Text
+    provider: Text
+    endpoint: Text
+    account: Text
+    signed_at: AwareDatetime | None
+    received_at: AwareDatetime
+    verification: Verification
+    raw: Raw
+
+    @property
+    def key(self) -> bytes:
+        """The Kafka key: those of one endpoint stay together."""
+        return self.endpoint.encode()
+
+
+def quarantine_id(provider: str, account: str, reason: str, body_digest: str) -> UUID:
+    """Derive the id: the same body refused for the same reason has the same one."""
+    return event_id(provider, account, "quarantine", reason, body_digest)

@@ -1,0 +1,98 @@
+"""JSON read without loss: exact numbers, no duplicate keys, bounded depth."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from decimal import Decimal, InvalidOperation
+
+_TYPE_NAMES = {dict: "object", list: "array", str: "string", bool: "boolean", type(None): "null"}
+JsonValue = Mapping[str, "JsonValue"] | Sequence["JsonValue"] | str | Decimal | bool | None
+"""A parsed JSON value; every number is a Decimal that keeps the digits as written."""
+
+MAX_DEPTH = 32
+"""Deepest nesting accepted. No gateway sends more than four levels."""
+
+# The closing quote is optional so that an unterminated string is one token, not a rescan.
+_STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"?|[\[\]{}]', re.DOTALL)
+_STEP = {"{": 1, "[": 1, "}": -1, "]": -1}
+
+
+class StrictJsonError(ValueError):
+    """The text is not JSON as this contract reads it; the message says why, without the text."""
+
+
+def parse(data: bytes) -> JsonValue:
+    """Read UTF-8 JSON, or raise StrictJsonError.
+
+    Refused: anything but UTF-8, a duplicate key at any level, NaN and the
+    infinities, numbers Decimal cannot hold, nesting deeper than MAX_DEPTH.
+    """
+    text = _decode(data)
+    _check_depth(text)
+    try:
+        value: JsonValue = json.loads(
+            text,
+            parse_int=_number,
+            parse_float=_number,
+            parse_constant=_refuse_constant,
+            object_pairs_hook=_unique_keys,
+        )
+    except json.JSONDecodeError as error:
+        message = f"not JSON: {error.msg} at character {error.pos}"
+        raise StrictJsonError(message) from None
+    return value
+
+
+def parse_object(data: bytes) -> Mapping[str, JsonValue]:
+    """Read UTF-8 JSON whose top level is an object, or raise StrictJsonError."""
+    value = parse(data)
+    if not isinstance(value, Mapping):
+        message = f"expected a JSON object at the top, got {type_name(value)}"
+        raise StrictJsonError(message)
+    return value
+
+
+def type_name(value: JsonValue) -> str:
+    """Name a parsed value's JSON type, for error messages."""
+    return _TYPE_NAMES.get(type(value), "number")
+
+
+def _decode(data: bytes) -> str:
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        message = "not UTF-8"
+        raise StrictJsonError(message) from None
+
+
+def _number(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        message = "a number's exponent is out of range"
+        raise StrictJsonError(message) from None
+
+
+def _refuse_constant(name: str) -> JsonValue:
+    message = f"{name} is not JSON"
+    raise StrictJsonError(message)
+
+
+def _unique_keys(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        message = "duplicate key in an object"
+        raise StrictJsonError(message)
+    return members
+
+
+def _check_depth(text: str) -> None:
+    # Before the parser, whose recursion would otherwise be the sender's to spend.
+    if text.count("{") + text.count("[") <= MAX_DEPTH:
+        return
+    depth = 0
+    for token in _STRING_OR_BRACKET.finditer(text):
+        depth += _STEP.get(token.group(), 0)
+        if depth > MAX_DEPTH:
+            message = f"nested deeper than {MAX_DEPTH} levels"
+            raise StrictJsonError(message)

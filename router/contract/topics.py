@@ -1,0 +1,39 @@
+"""Topic names: one topic per family of events, and those that grow beside them."""
+
+from dataclasses import dataclass
+
+FAMILIES = ("payment", "payout", "subscription")
+"""The topics that carry events, before the prefix."""
+
+QUARANTINE = "quarantine"
+"""Genuine deliveries that were not understood, and stale ones."""
+
+
+@dataclass(frozen=True)
+class Topics:
+    """The names in force: the defaults, renamed where configuration says so, all prefixed."""
+
+    prefix: str = ""
+    renamed: tuple[tuple[str, str], ...] = ()
+
+    def name(self, topic: str) -> str:
+        """Return the name on the broker of a topic of this contract, `payment` or `quarantine`."""
+        return self.prefix + dict(self.renamed).get(topic, topic)
+
+    @property
+    def events(self) -> tuple[str, ...]:
+        """Names of the topics that carry events."""
+        return tuple(self.name(family) for family in FAMILIES)
+
+    @property
+    def quarantine(self) -> str:
+        """Name of the quarantine topic."""
+        return self.name(QUARANTINE)
+
+    def dead_letter(self, topic: str, consumer: str) -> str:
+        """Name of the topic for what `consumer` could not apply from the broker's `topic`."""
+        return f"{topic}.{consumer}.dlq"
+
+    def outcome(self, consumer: str) -> str:
+        """Name of the topic on which `consumer` says what came of the events."""
+        return self.prefix + f"{consumer}.outcome"

@@ -1,0 +1,122 @@
+"""Events as Kafka records and back: CloudEvents 1.0, Kafka binding, binary mode."""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from pydantic import ValidationError
+
+from router.contract.event import Event
+from router.contract.quarantine import Quarantined
+from router.contract.strict_json import StrictJsonError, parse_object
+
+SCHEMA_VERSION = "1.0"
+"""Version of the event schema. Additions raise the minor, anything else the major."""
+
+_SCHEMA = re.compile(r"urn:payrouter:schema:[a-z]+:(\d{1,9})\.(\d{1,9})")
+_MAJOR = int(SCHEMA_VERSION.partition(".")[0])
+
+Headers = Sequence[tuple[str, bytes]]
+"""Kafka record headers, in order."""
+
+
+class UndecodableRecord(Exception):  # noqa: N818 - named for what it is
+    """The record is no event and will not become one by waiting."""
+
+
+class UnknownMajorVersion(Exception):  # noqa: N818 - named for what it is
+    """The record is of a later major version: the reader has to be upgraded first."""
+
+
+@dataclass(frozen=True)
+class OutgoingRecord:
+    """What is to be written to a topic; `topic` is the full name on the broker."""
+
+    topic: str
+    key: bytes
+    value: bytes
+    headers: Headers
+
+
+def encode_event(event: Event, topic: str, traceparent: str) -> OutgoingRecord:
+    """Write an event as a record for `topic`."""
+    attributes = {
+        "ce_id": str(event.id),
+        "ce_type": event.type.value,
+        "ce_subject": event.reference or event.provider_reference or "",
+        "ce_time": event.moment.isoformat(),
+        "ce_dataschema": f"urn:payrouter:schema:event:{SCHEMA_VERSION}",
+    }
+    return _record(event, topic, attributes, traceparent)
+
+
+def encode_quarantined(kept: Quarantined, topic: str, traceparent: str) -> OutgoingRecord:
+    """Write a quarantined delivery as a record for `topic`."""
+    attributes = {
+        "ce_id": str(kept.id),
+        "ce_type": f"quarantine.{kept.reason}",
+        "ce_subject": kept.endpoint,
+        "ce_time": kept.received_at.isoformat(),
+        "ce_dataschema": f"urn:payrouter:schema:quarantined:{SCHEMA_VERSION}",
+    }
+    return _record(kept, topic, attributes, traceparent)
+
+
+def decode_event(value: bytes | None, headers: Headers) -> Event:
+    """Read an event from a record's value and headers.
+
+    Raises UnknownMajorVersion where the schema header names a later major
+    version, UndecodableRecord for everything else that is not an event. The
+    messages say what is wrong and never repeat the record.
+    """
+    _check_version(headers)
+    if value is None:
+        message = "the record has no value"
+        raise UndecodableRecord(message)
+    try:
+        return Event.model_validate(parse_object(value))
+    except StrictJsonError as error:
+        message = f"the value is {error}"
+        raise UndecodableRecord(message) from None
+    except ValidationError as error:
+        raise UndecodableRecord(first_problem(error)) from None
+
+
+def first_problem(error: ValidationError) -> str:
+    """Say which field is wrong and what would be right, without the input."""
+    problem = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    place = ".".join(str(part) for part in problem["loc"])
+    return f"{place}: {problem['msg']}" if place else problem["msg"]
+
+
+def _record(
+    content: Event | Quarantined, topic: str, attributes: dict[str, str], traceparent: str
+) -> OutgoingRecord:
+    headers = {
+        "ce_specversion": "1.0",
+        "ce_source": f"/payrouter/{quote(content.provider)}/{quote(content.account)}",
+        **attributes,
+        "content-type": "application/json",
+        "traceparent": traceparent,
+    }
+    value = json.dumps(
+        content.model_dump(mode="json"), ensure_ascii=False, separators=(",", ":")
+    ).encode()
+    pairs = [(name, text.encode()) for name, text in headers.items()]
+    return OutgoingRecord(topic, content.key, value, pairs)
+
+
+def _check_version(headers: Headers) -> None:
+    text = dict(headers).get("ce_dataschema")
+    if text is None:
+        # Producers outside payrouter may omit it; the value then has to prove itself.
+        return
+    match = _SCHEMA.fullmatch(text.decode("utf-8", "replace"))
+    if match is None:
+        message = "ce_dataschema names no schema of payrouter"
+        raise UndecodableRecord(message)
+    if int(match[1]) > _MAJOR:
+        message = f"schema version {match[1]}.{match[2]}, this reader knows {SCHEMA_VERSION}"
+        raise UnknownMajorVersion(message)

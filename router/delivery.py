@@ -1,0 +1,86 @@
+"""What arrived, and what may be parsed: two types, so that the checker sees the difference."""
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from router.contract.event import Raw, Verification
+from router.contract.strict_json import JsonValue, parse_object
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One HTTP request as received. Nothing in it is known to be true.
+
+    `target` is the raw request target with a URL token already replaced by
+    `{token}`; header names are lower case, values as sent, in order; `body`
+    is the bytes of the wire.
+    """
+
+    endpoint: str
+    account: str
+    method: str
+    target: str
+    headers: tuple[tuple[str, str], ...]
+    body: bytes = field(repr=False)
+    received_at: datetime
+
+    def header(self, name: str) -> tuple[str, ...]:
+        """Return every value of a header, by its lower-case name."""
+        return tuple(value for key, value in self.headers if key == name)
+
+
+@dataclass(frozen=True)
+class VerifiedDelivery:
+    """A delivery whose signature held. Only `router.providers._signing` makes one.
+
+    `signed_at` is the time the gateway signed, None where it signs none;
+    `signed_headers` are those an auditor needs to verify it again.
+    """
+
+    delivery: Delivery
+    verification: Verification
+    signed_at: datetime | None
+    signed_headers: tuple[str, ...]
+
+    def json_object(self) -> Mapping[str, JsonValue]:
+        """Parse the body exactly; raises StrictJsonError."""
+        return parse_object(self.delivery.body)
+
+    def raw(self) -> Raw:
+        """Return what is kept for the auditor."""
+        body, encoding = _as_text(self.delivery.body)
+        kept = {name: value for name, value in self.delivery.headers if name in self.signed_headers}
+        return Raw.model_validate(
+            {
+                "method": self.delivery.method,
+                "target": self.delivery.target,
+                "headers": kept,
+                "body": body,
+                "body_encoding": encoding,
+            }
+        )
+
+    @property
+    def body_digest(self) -> str:
+        """SHA-256 of the body, in hex."""
+        return hashlib.sha256(self.delivery.body).hexdigest()
+
+
+def _as_text(body: bytes) -> tuple[str, str]:
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError:
+        return base64.b64encode(body).decode(), "base64"
+    # A control character takes six bytes in JSON; base64 bounds the growth to a third.
+    growth = len(json.dumps(text, ensure_ascii=False)) - len(text)
+    if growth > max(len(text) // 3, _READABLE_GROWTH):
+        return base64.b64encode(body).decode(), "base64"
+    return text, "utf-8"
+
+
+# Small bodies stay readable whatever they hold.
+_READABLE_GROWTH = 4096
