@@ -27,6 +27,15 @@ All effects go through the given connection; the runtime commits or rolls back.
 
 
 @dataclass(frozen=True)
+class Measure:
+    """A gauge that is read from the store from time to time: a count, never an amount."""
+
+    name: str
+    meaning: str
+    read: Callable[[AsyncConnection], Awaitable[int]]
+
+
+@dataclass(frozen=True)
 class Service:
     """A consumer: the `SERVICE` of a package of `consumers`, or of an entry point.
 
@@ -41,6 +50,7 @@ class Service:
     tables: MetaData
     migrations: str
     commands: Sequence[click.Command] = ()
+    measures: Sequence[Measure] = ()
 
     @property
     def schema(self) -> str:

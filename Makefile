@@ -1,0 +1,51 @@
+# The one place that says how this project is set up, run and tested.
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+UV_VERSION := 0.13.9
+LOCK := pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \
+	--python-version 3.11
+
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+.PHONY: dev test check bench chaos lock help clean
+
+dev: $(READY) ## the whole system on this machine until Ctrl-C; ARGS="--port 9000" for options
+	@exec $(BIN)/payrouter dev $(ARGS)
+
+test: $(READY) ## the whole suite with coverage; ARGS="-k ledger" for a part
+	@$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
+
+check: $(READY) ## format, lint, types, schemas up to date
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/python -m router.schemas --check
+
+bench: $(READY) ## benchmarks, as a table and as JSON
+	@$(BIN)/python -m tests.benchmarks $(ARGS)
+
+chaos: $(READY) ## the fault runs in their long form
+	@PAYROUTER_CHAOS_LONG=1 $(BIN)/python -m pytest -m chaos $(ARGS)
+
+lock: ## write both lock files anew from pyproject.toml
+	@$(PYTHON) -m venv build/uv
+	@build/uv/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@build/uv/bin/uv $(LOCK) --upgrade pyproject.toml --output-file requirements.lock
+	@build/uv/bin/uv $(LOCK) --upgrade pyproject.toml --extra evaluation --group dev \
+		--constraints requirements.lock --output-file requirements-dev.lock
+
+clean: ## remove the environment, the caches and what was built; data directories stay
+	@rm -rf .venv .kafka build dist htmlcov .coverage .coverage.* bench.json
+	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+$(READY): requirements-dev.lock pyproject.toml
+	@echo "setting up .venv with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@

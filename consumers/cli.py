@@ -1,0 +1,217 @@
+"""The whole `payrouter` command: the edge's part, the runtime's, and that of every consumer."""
+
+import asyncio
+import functools
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, NoReturn
+
+import click
+from pydantic import SecretStr, ValidationError
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from consumers.runtime.app import run_consumer
+from consumers.runtime.discovery import ServiceError, discover
+from consumers.runtime.migrate import SchemaOutdated, upgrade
+from consumers.runtime.offsets import FenceRow, read_fence_rows
+from consumers.runtime.service import Service
+from consumers.runtime.settings import ConsumerSettings, Tuning
+from consumers.runtime.store import (
+    StoreUnavailable,
+    open_upgrade_engine,
+    reading,
+    unavailability_explained,
+)
+from consumers.runtime.tables import RuntimeTables
+from router.cli import (
+    EXIT_PROBLEM,
+    EXIT_USAGE,
+    Invocation,
+    cli,
+    invoked,
+    json_option,
+    run,
+    serve,
+    supervised_option,
+    wrong_configuration,
+)
+
+
+def consumer_settings(invocation: Invocation, service: Service) -> ConsumerSettings:
+    """Read what one consumer needs out of the configuration in force."""
+    settings = invocation.settings()
+    table = dict(settings.consumers.get(service.name, {}))
+    database = table.pop("database", None) or {}
+    try:
+        tuning = Tuning.model_validate(table)
+    except ValidationError as error:
+        wrong_configuration(error, f"consumers.{service.name}")
+    url = invocation.database_url(database, f"consumers.{service.name}.database")
+    return ConsumerSettings(
+        name=service.name,
+        kafka=invocation.kafka(),
+        database_url=SecretStr(url),
+        topics=settings.topics.topics(),
+        tuning=tuning,
+        cluster_id=settings.kafka.cluster_id,
+    )
+
+
+@cli.command()
+@click.argument("name")
+@invoked
+@supervised_option
+def consume(invocation: Invocation, name: str, *, supervised: bool) -> None:
+    """Run one consumer: NAME is ledger, or that of a consumer of your own."""
+    service = _service(name)
+    settings = consumer_settings(invocation, service)
+    try:
+        serve(run_consumer(service, settings, supervised=supervised))
+    except SchemaOutdated as problem:
+        raise click.ClickException(str(problem)) from None
+
+
+@cli.command()
+@click.option("--port", type=click.IntRange(1, 64000), default=8080, show_default=True)
+@click.option("--rate", type=click.FloatRange(0.01, 1000), help="Send oneself so many a second.")
+@click.option("--public-url", help="How the internet reaches this edge, through a tunnel.")
+@invoked
+def dev(invocation: Invocation, port: int, rate: float | None, public_url: str | None) -> None:
+    """Run the whole system here: broker, database, edge and consumers, until Ctrl-C."""
+    services = discover()
+
+    async def prepare() -> None:
+        for service in services.values():
+            await _upgraded(consumer_settings(invocation, service), service)
+
+    serve(invocation.develop(port, sorted(services), prepare, rate, public_url))
+
+
+@cli.group()
+def db() -> None:
+    """Set up the consumers' tables."""
+
+
+@db.command("upgrade")
+@invoked
+@json_option
+def db_upgrade(invocation: Invocation, *, as_json: bool) -> None:
+    """Bring the tables of every consumer up to this version."""
+    applied = {
+        name: asyncio.run(_upgraded(consumer_settings(invocation, service), service))
+        for name, service in discover().items()
+    }
+    if as_json:
+        click.echo(json.dumps(applied))
+        return
+    table = Table("consumer", "applied")
+    for name, revisions in applied.items():
+        table.add_row(Text(name), Text(", ".join(revisions) or "nothing, it is up to date"))
+    Console().print(table)
+
+
+@cli.group()
+def offsets() -> None:
+    """Show how far each consumer has applied each partition."""
+
+
+@offsets.command("show")
+@click.argument("name", required=False)
+@invoked
+@json_option
+def offsets_show(invocation: Invocation, name: str | None, *, as_json: bool) -> None:
+    """Show the fences of NAME, or of every consumer: what is applied, and what became of it."""
+    services = {name: _service(name)} if name else discover()
+    rows = {
+        found: asyncio.run(_fence_rows(consumer_settings(invocation, service), service))
+        for found, service in services.items()
+    }
+    if as_json:
+        click.echo(json.dumps({n: [row.as_json() for row in found] for n, found in rows.items()}))
+        return
+    Console().print(_fence_table(rows))
+
+
+def main() -> NoReturn:
+    """Run the command line."""
+    try:
+        for service in discover().values():
+            cli.add_command(_service_group(service))
+    except ServiceError as problem:
+        click.echo(f"payrouter: {problem}", err=True)
+        raise SystemExit(EXIT_USAGE) from None
+    try:
+        run(cli)
+    except StoreUnavailable as problem:
+        click.echo(f"payrouter: {problem}", err=True)
+        raise SystemExit(EXIT_PROBLEM) from None
+
+
+def _service(name: str) -> Service:
+    services = discover()
+    if name not in services:
+        message = f"there is no consumer {name}; there are {', '.join(sorted(services))}"
+        raise click.UsageError(message)
+    return services[name]
+
+
+async def _upgraded(settings: ConsumerSettings, service: Service) -> list[str]:
+    engine = open_upgrade_engine(settings)
+    try:
+        with unavailability_explained(settings):
+            return list(await upgrade(engine, service))
+    finally:
+        await engine.dispose()
+
+
+async def _fence_rows(settings: ConsumerSettings, service: Service) -> list[FenceRow]:
+    async with reading(settings) as connection:
+        return list(await read_fence_rows(connection, RuntimeTables.of(service.schema)))
+
+
+def _fence_table(rows: Mapping[str, list[FenceRow]]) -> Table:
+    table = Table("consumer", "topic", "partition")
+    for column in ("next", "applied", "duplicate", "stale", "gaps"):
+        table.add_column(column, justify="right")
+    table.add_column("moved")
+    for name, fences in rows.items():
+        for row in fences:
+            numbers = (row.next_offset, row.applied, row.duplicate, row.stale, row.gaps)
+            table.add_row(
+                Text(name),
+                Text(row.topic),
+                str(row.partition),
+                *map(str, numbers),
+                f"{row.updated_at:%Y-%m-%d %H:%M:%S}",
+            )
+    return table
+
+
+def _service_group(service: Service) -> click.Group:
+    """Make the group of a consumer's own commands: each gets that consumer's settings."""
+    group = click.Group(service.name, help=f"Look into the {service.name}.")
+    for command in service.commands:
+        group.add_command(_with_settings(command, service))
+    return group
+
+
+def _with_settings(command: click.Command, service: Service) -> click.Command:
+    own = command.callback
+    if own is None:
+        return command
+
+    @invoked
+    @functools.wraps(own)
+    def callback(invocation: Invocation, *args: Any, **options: Any) -> Any:  # noqa: ANN401
+        click.get_current_context().obj = consumer_settings(invocation, service)
+        return _call(own, *args, **options)
+
+    wrapped = click.command(command.name)(callback)
+    wrapped.help, wrapped.params = command.help, [*command.params, *wrapped.params]
+    return wrapped
+
+
+def _call(callback: Callable[..., Any], *args: Any, **options: Any) -> Any:  # noqa: ANN401
+    return callback(*args, **options)

@@ -1,0 +1,126 @@
+"""The ledger's tables.
+
+`event`, `transaction` and `posting` are the journal: rows are added and never
+changed, which triggers of the database enforce, as they do that every
+transaction sums to zero per currency (see the migrations). `position` is what
+the next event is compared with.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    MetaData,
+    Numeric,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    func,
+)
+
+SCHEMA = "ledger"
+"""The ledger's own schema."""
+
+METADATA = MetaData(schema=SCHEMA)
+"""The ledger's own tables, without the runtime's."""
+
+POSTABLE = "amount <> 0 AND amount <> 'NaN'::numeric AND abs(amount) < 1e21 AND scale(amount) <= 18"
+"""What an amount of a posting is: an amount of the contract has 20 integer digits, and one
+posting may net a few of them (amount, fee and gas on one wallet)."""
+
+ACCOUNT = Table(
+    "account",
+    METADATA,
+    Column("id", Uuid, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("account", Text, nullable=False),
+    Column("provider", Text, nullable=False),
+    Column("purpose", Text, nullable=False),
+    Column("network", Text),
+)
+"""Ledger accounts; `id` follows from `name` (see `chart`)."""
+
+EVENT = Table(
+    "event",
+    METADATA,
+    Column("event_id", Uuid, primary_key=True),
+    Column("type", Text, nullable=False),
+    Column("account", Text, nullable=False),
+    Column("provider", Text, nullable=False),
+    Column("reference", Text),
+    Column("provider_reference", Text),
+    Column("amount", Numeric),
+    Column("currency", Text),
+    Column("received_at", DateTime(timezone=True), nullable=False),
+    Column("applied_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("outcome", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Index("event_reference", "reference"),
+    Index("event_provider_reference", "provider_reference"),
+)
+"""Every event handled, whole; its id is the permanent key of its effect."""
+
+POSITION = Table(
+    "position",
+    METADATA,
+    Column("id", Uuid, primary_key=True),
+    Column("account", Text, nullable=False),
+    Column("provider", Text, nullable=False),
+    Column("family", Text, nullable=False),
+    Column("provider_reference", Text),
+    Column("reference", Text),
+    Column("status", Text),
+    Column("rank", SmallInteger, nullable=False, server_default="0"),
+    Column("network", Text),
+    Column("currency", Text),
+    Column("partial", Numeric),
+    Column("total", Numeric),
+    Column("expected", Numeric),
+    Column("expected_currency", Text),
+    Column("fee", Numeric),
+    Column("fee_currency", Text),
+    Column("gas", Numeric),
+    Column("gas_currency", Text),
+    Column("refunded", Boolean, nullable=False, server_default="false"),
+    Column("refunded_amount", Numeric),
+    Column("refunded_currency", Text),
+    Column("disputed", Boolean, nullable=False, server_default="false"),
+    Column("disputed_amount", Numeric),
+    Column("disputed_currency", Text),
+    Column("returned", Boolean, nullable=False, server_default="false"),
+    Column("returned_amount", Numeric),
+    Column("returned_currency", Text),
+    Column("updated_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+)
+"""One row per payment or payout: what its events say so far (see `position`)."""
+
+TRANSACTION = Table(
+    "transaction",
+    METADATA,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("event_id", Uuid, ForeignKey(EVENT.c.event_id), nullable=False),
+    Column("posted_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("description", Text, nullable=False),
+    UniqueConstraint("event_id", name="transaction_event_id_key"),
+)
+"""What one event changed in the books; an event without effect has none."""
+
+POSTING = Table(
+    "posting",
+    METADATA,
+    Column("transaction_id", BigInteger, ForeignKey(TRANSACTION.c.id), primary_key=True),
+    Column("line", SmallInteger, primary_key=True, autoincrement=False),
+    Column("account_id", Uuid, ForeignKey(ACCOUNT.c.id), nullable=False),
+    Column("currency", Text, nullable=False),
+    Column("amount", Numeric, nullable=False),
+    CheckConstraint(POSTABLE, name="posting_amount"),
+    Index("posting_account", "account_id", "transaction_id"),
+)
+"""The lines of a transaction; they sum to zero per currency."""

@@ -1,0 +1,92 @@
+"""Apply a batch of events to the books, exactly once each."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from consumers.ledger import journal
+from consumers.ledger.journal import Entry
+from consumers.ledger.position import Position, absorb, opened, speaks_other_currency
+from consumers.ledger.postings import difference, implied
+from consumers.runtime.service import Outcome
+from router.contract.event import Event
+from router.contract.lifecycle import advance, contradicts_paid
+from router.telemetry.logs import get_log
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a batch does: its events in order, and the positions that change."""
+
+    entries: Sequence[Entry]
+    positions: Sequence[Position]
+
+
+async def handle(transaction: AsyncConnection, events: Sequence[Event]) -> Sequence[Outcome]:
+    """Book what each event changes and say what became of it, in the order of the events.
+
+    An event the journal has already, or a repeat within the batch, changes
+    nothing and is stale.
+    """
+    if not events:
+        return []
+    fresh: dict[UUID, Event] = {}
+    for event in events:
+        fresh.setdefault(event.id, event)
+    positions = {event.id: opened(event) for event in fresh.values()}
+    before = await journal.lock_positions(transaction, positions.values())
+    located = [(positions[event.id].id, event) for event in fresh.values()]
+    plan = draw_up(before, located)
+    added = await journal.record_events(transaction, plan.entries)
+    if len(added) < len(located):
+        plan = draw_up(before, ((key, event) for key, event in located if event.id in added))
+    await journal.write_positions(transaction, plan.positions)
+    await journal.post(transaction, plan.entries)
+    _warn(plan.entries)
+    outcomes = {entry.event.id: entry.outcome for entry in plan.entries}
+    # A repeat finds its id gone, like an event the journal had before.
+    return [outcomes.pop(event.id, Outcome.STALE) for event in events]
+
+
+def draw_up(before: Mapping[UUID, Position], located: Iterable[tuple[UUID, Event]]) -> Plan:
+    """Work out what events do, one after the other, each to the position named with it. Pure."""
+    now = dict(before)
+    entries = []
+    for key, event in located:
+        entry, now[key] = _applied(now[key], event)
+        entries.append(entry)
+    return Plan(entries, [now[key] for key in now if now[key] != before[key]])
+
+
+def _applied(position: Position, event: Event) -> tuple[Entry, Position]:
+    after = absorb(position, event)
+    lines = difference(implied(position), implied(after))
+    advanced = advance(position.status, event.type.status) is not None
+    outcome = Outcome.APPLIED if advanced or lines else Outcome.STALE
+    return Entry(event, outcome, lines, _concern(position, event)), after
+
+
+def _concern(position: Position, event: Event) -> str | None:
+    if contradicts_paid(position.status, event.type.status):
+        return "called_off_after_paid"
+    if speaks_other_currency(position, event):
+        return "other_currency"
+    return None
+
+
+def _warn(entries: Iterable[Entry]) -> None:
+    log = get_log("ledger")
+    for entry in entries:
+        if entry.concern is not None:
+            event = entry.event
+            log.warning(
+                entry.concern,
+                event_id=str(event.id),
+                type=event.type.value,
+                account=event.account,
+                provider=event.provider,
+                reference=event.reference,
+                provider_reference=event.provider_reference,
+            )

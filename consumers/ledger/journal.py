@@ -1,0 +1,195 @@
+"""The ledger's statements: a handful per batch, each over all rows of it.
+
+Rows travel as one array per column, so that a batch of any size is the same
+prepared statement and never meets the limit on parameters.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from operator import attrgetter
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ARRAY, ColumnClause, Integer, column, func, literal, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.selectable import TableValuedAlias
+
+from consumers.ledger.book import ACCOUNT, EVENT, POSITION, POSTING, TRANSACTION
+from consumers.ledger.chart import LedgerAccount
+from consumers.ledger.position import Position
+from consumers.ledger.postings import Books
+from consumers.runtime.service import Outcome
+from router.contract.event import Event
+
+_FACTS = [POSITION.c[field.name] for field in fields(Position)]
+_IDENTITY = _FACTS[:6]
+_RECORDED = [each for each in EVENT.c if each.name != "applied_at"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One event as the journal keeps it: what came of it, and what it posts.
+
+    `concern` is what a person should look at: a word for the log, or None.
+    """
+
+    event: Event
+    outcome: Outcome
+    lines: Books
+    concern: str | None = None
+
+
+async def lock_positions(
+    transaction: AsyncConnection, opened: Iterable[Position]
+) -> Mapping[UUID, Position]:
+    """Lock the rows of these positions, made where missing, and return what they hold.
+
+    In the order of their ids: two processes that want the same rows then wait
+    for each other and never for ever.
+    """
+    wanted = sorted({position.id: position for position in opened}.values(), key=attrgetter("id"))
+    missing = _rows(_IDENTITY, map(_values(_IDENTITY), wanted))
+    await transaction.execute(
+        insert(POSITION)
+        .from_select([each.name for each in _IDENTITY], select(missing))
+        .on_conflict_do_nothing()
+    )
+    ids = literal([position.id for position in wanted], ARRAY(POSITION.c.id.type))
+    rows = await transaction.execute(
+        select(*_FACTS)
+        .where(POSITION.c.id == func.any(ids))
+        .order_by(POSITION.c.id)
+        .with_for_update()
+    )
+    return {row.id: Position(*row) for row in rows}
+
+
+async def record_events(transaction: AsyncConnection, entries: Iterable[Entry]) -> set[UUID]:
+    """Add the events and return the ids of those that were not there yet."""
+    ordered = sorted(entries, key=lambda entry: entry.event.id)
+    source = _rows(_RECORDED, map(_recorded, ordered))
+    added = await transaction.execute(
+        insert(EVENT)
+        .from_select([each.name for each in _RECORDED], select(source))
+        .on_conflict_do_nothing()
+        .returning(EVENT.c.event_id)
+    )
+    return set(added.scalars())
+
+
+async def write_positions(transaction: AsyncConnection, positions: Sequence[Position]) -> None:
+    """Store what the positions are now; their rows are locked."""
+    if not positions:
+        return
+    source = _rows(_FACTS, map(_values(_FACTS), positions))
+    facts = {each.name: source.c[each.name] for each in _FACTS[1:]}
+    await transaction.execute(
+        update(POSITION).where(POSITION.c.id == source.c.id).values(**facts, updated_at=func.now())
+    )
+
+
+async def post(transaction: AsyncConnection, entries: Iterable[Entry]) -> None:
+    """Add a transaction for every entry that has lines, in their order, and all the lines."""
+    posting = [entry for entry in entries if entry.lines]
+    if posting:
+        accounts = await _add_accounts(transaction, posting)
+        await _add_transactions(transaction, posting)
+        await _add_postings(transaction, posting, accounts)
+
+
+async def _add_accounts(
+    transaction: AsyncConnection, entries: Sequence[Entry]
+) -> Mapping[LedgerAccount, UUID]:
+    accounts = {place.account for entry in entries for place in entry.lines}
+    ids = {account: account.id for account in accounts}
+    rows = sorted(
+        (
+            ids[account],
+            account.name,
+            account.account,
+            account.provider,
+            account.purpose.value,
+            account.network,
+        )
+        for account in accounts
+    )
+    source = _rows(list(ACCOUNT.c), rows)
+    await transaction.execute(
+        insert(ACCOUNT)
+        .from_select([each.name for each in ACCOUNT.c], select(source))
+        .on_conflict_do_nothing()
+    )
+    return ids
+
+
+async def _add_transactions(transaction: AsyncConnection, entries: Sequence[Entry]) -> None:
+    columns = [column("ordinal", Integer), TRANSACTION.c.event_id, TRANSACTION.c.description]
+    source = _rows(
+        columns,
+        [(number, entry.event.id, _description(entry)) for number, entry in enumerate(entries)],
+    )
+    await transaction.execute(
+        insert(TRANSACTION).from_select(
+            ["event_id", "description"],
+            select(source.c.event_id, source.c.description).order_by(source.c.ordinal),
+        )
+    )
+
+
+async def _add_postings(
+    transaction: AsyncConnection, entries: Sequence[Entry], accounts: Mapping[LedgerAccount, UUID]
+) -> None:
+    lines = [POSTING.c.line, POSTING.c.account_id, POSTING.c.currency, POSTING.c.amount]
+    source = _rows(
+        [TRANSACTION.c.event_id, *lines],
+        [
+            (entry.event.id, number, accounts[place.account], place.currency, amount)
+            for entry in entries
+            for number, (place, amount) in enumerate(entry.lines.items(), start=1)
+        ],
+    )
+    await transaction.execute(
+        insert(POSTING).from_select(
+            ["transaction_id", *(each.name for each in lines)],
+            select(TRANSACTION.c.id, *(source.c[each.name] for each in lines)).join_from(
+                source, TRANSACTION, TRANSACTION.c.event_id == source.c.event_id
+            ),
+        )
+    )
+
+
+def _description(entry: Entry) -> str:
+    event = entry.event
+    return f"{event.type} {event.reference or event.provider_reference}"
+
+
+def _recorded(entry: Entry) -> tuple[object, ...]:
+    event = entry.event
+    return (
+        event.id,
+        event.type.value,
+        event.account,
+        event.provider,
+        event.reference,
+        event.provider_reference,
+        event.amount,
+        event.currency,
+        event.received_at,
+        entry.outcome.value,
+        event.model_dump_json(),
+    )
+
+
+def _values(columns: Sequence[ColumnClause[Any]]) -> Callable[[object], tuple[object, ...]]:
+    return attrgetter(*(each.name for each in columns))
+
+
+def _rows(
+    columns: Sequence[ColumnClause[Any]], rows: Iterable[Sequence[object]]
+) -> TableValuedAlias:
+    """Offer rows as a table: `unnest` of one array per column."""
+    values = zip(*rows, strict=True)
+    arrays = [literal(list(each), ARRAY(of.type)) for of, each in zip(columns, values, strict=True)]
+    named = [column(each.name, each.type) for each in columns]
+    return func.unnest(*arrays).table_valued(*named).render_derived()

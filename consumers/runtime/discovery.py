@@ -1,0 +1,41 @@
+"""Find the consumers: the packages beside the runtime, and entry points of other distributions."""
+
+import importlib
+import pkgutil
+from collections.abc import Mapping
+from importlib.metadata import entry_points
+
+import consumers
+from consumers.runtime.service import Service
+
+
+class ServiceError(Exception):
+    """A consumer does not fit; the start stops."""
+
+
+def discover() -> Mapping[str, Service]:
+    """Return every consumer by name."""
+    found: dict[str, Service] = {}
+    for module in pkgutil.iter_modules(consumers.__path__):
+        if module.ispkg and module.name != "runtime":
+            package = importlib.import_module(f"consumers.{module.name}")
+            found[module.name] = _checked(getattr(package, "SERVICE", None), module.name)
+    for entry in entry_points(group="payrouter.consumers"):
+        if entry.name in found:
+            message = f"consumer {entry.name} is there twice"
+            raise ServiceError(message)
+        found[entry.name] = _checked(entry.load(), entry.name)
+    return found
+
+
+def _checked(candidate: object, name: str) -> Service:
+    if not isinstance(candidate, Service):
+        message = f"consumer {name} has no SERVICE that is a consumers.runtime.service.Service"
+        raise ServiceError(message)
+    if candidate.name != name:
+        message = f"consumer {name} calls itself {candidate.name}"
+        raise ServiceError(message)
+    if candidate.tables.schema is None:
+        message = f"consumer {name}: its tables name no schema"
+        raise ServiceError(message)
+    return candidate

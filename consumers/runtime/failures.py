@@ -1,0 +1,90 @@
+"""The one table from an exception to what is done about it."""
+
+from collections.abc import Iterator
+from enum import StrEnum
+
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from consumers.runtime.offsets import Conflict, FenceMoved
+
+
+class Action(StrEnum):
+    """What the loop does."""
+
+    RETRY = "retry"
+    """The same batch again, with back-off: it will pass by itself."""
+    REPOSITION = "reposition"
+    """Read the fence again and go on from there."""
+    HALT = "halt"
+    """Stop this partition before the record and say so: nothing is skipped."""
+
+
+class HaltReason(StrEnum):
+    """Why a partition stands still; the label of a metric."""
+
+    UNREADABLE = "unreadable"
+    CONFLICT = "conflict"
+    HANDLER = "handler"
+    BEYOND_END = "beyond_end"
+    BEFORE_START = "before_start"
+    OTHER_RECORD = "other_record"
+
+
+_TRANSIENT_CLASSES = (
+    "08",  # connection
+    "40",  # serialization, deadlock
+    "53",  # out of connections, memory or disk
+    "57",  # shut down, cancelled, cannot connect now
+    "58",  # system error
+)
+_TRANSIENT_STATES = {
+    "55P03",  # lock_timeout
+    "25P03",  # idle_in_transaction_session_timeout
+}
+
+
+def action_for(error: BaseException) -> Action:
+    """Decide; what is not known is a halt, never a skip."""
+    if isinstance(error, FenceMoved):
+        return Action.REPOSITION
+    return Action.RETRY if is_transient(error) else Action.HALT
+
+
+def halt_reason(error: BaseException) -> HaltReason:
+    """Name the reason of a halt that an exception caused."""
+    return HaltReason.CONFLICT if isinstance(error, Conflict) else HaltReason.HANDLER
+
+
+def is_transient(error: BaseException) -> bool:
+    """Tell whether the store will be well again by itself: away, overloaded, deadlocked."""
+    return any(_is_transient(cause) for cause in _causes(error))
+
+
+def describe(error: BaseException) -> str:
+    """Name an error without its parameters, which may hold a customer's data."""
+    cause = getattr(error, "orig", None) or error
+    state = getattr(cause, "sqlstate", None)
+    name = type(cause).__name__
+    if isinstance(error, DBAPIError):
+        return f"{name} ({state})" if state else name
+    return f"{name}: {error}"
+
+
+def _is_transient(error: BaseException) -> bool:
+    state = getattr(error, "sqlstate", None)
+    if isinstance(state, str):
+        return state.startswith(_TRANSIENT_CLASSES) or state in _TRANSIENT_STATES
+    if isinstance(error, DBAPIError):
+        return error.connection_invalidated or isinstance(error, InterfaceError | OperationalError)
+    return isinstance(error, OSError | TimeoutError | PoolTimeoutError)
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    known: set[int] = set()
+    current: BaseException | None = error
+    while current is not None and id(current) not in known:
+        known.add(id(current))
+        yield current
+        original = getattr(current, "orig", None)
+        current = original if isinstance(original, BaseException) else current.__cause__

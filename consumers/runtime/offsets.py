@@ -1,0 +1,279 @@
+"""The offset fence and the seen-event check, in the caller's transaction.
+
+Two duplicates exist. The same record again (a crash before the commit, a
+rebalance, a zombie) is stopped by the fence: one row per cluster, topic and
+partition that says which offset is next, moved together with the effect. The
+same event in a new record (the gateway resent, the edge retried, a topic was
+replayed) is stopped by its id, claimed together with the effect.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, and_, func, or_, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from consumers.runtime.records import Decoded, Partition, Record
+from consumers.runtime.tables import RuntimeTables
+from router.contract.event import contradicts, fingerprint
+
+
+class FenceMoved(Exception):  # noqa: N818 - reads as what happened
+    """The fence is not where this process left it: read it again, seek, go on."""
+
+    def __init__(self, partition: Partition) -> None:
+        """Name the partition."""
+        super().__init__(f"the fence of {partition} was moved by another")
+        self.partition = partition
+
+
+class Conflict(Exception):  # noqa: N818 - reads as what happened
+    """An event id comes again with contradicting content: the original stands."""
+
+    def __init__(self, record: Record, event_id: UUID) -> None:
+        """Name the newcomer."""
+        super().__init__(f"event {event_id} is known with contradicting content")
+        self.record = record
+
+
+@dataclass(frozen=True)
+class LastApplied:
+    """How the last applied record can be known again."""
+
+    offset: int
+    timestamp: int
+    crc: int
+
+
+@dataclass(frozen=True)
+class Fence:
+    """What is applied of one partition: everything below `next_offset`."""
+
+    partition: Partition
+    first_offset: int
+    next_offset: int
+    last: LastApplied | None = None
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What became of the offsets that a batch passes in one partition."""
+
+    applied: int = 0
+    duplicate: int = 0
+    stale: int = 0
+    gaps: int = 0
+
+
+async def read_fences(
+    connection: AsyncConnection, tables: RuntimeTables, cluster_id: str
+) -> Mapping[Partition, Fence]:
+    """Read every fence of a cluster."""
+    fence = tables.fence
+    rows = await connection.execute(select(fence).where(fence.c.cluster_id == cluster_id))
+    return {found.partition: found for found in map(_fence, rows)}
+
+
+@dataclass(frozen=True)
+class FenceRow:
+    """A fence as `payrouter offsets show` prints it."""
+
+    cluster_id: str
+    topic: str
+    partition: int
+    first_offset: int
+    next_offset: int
+    applied: int
+    duplicate: int
+    stale: int
+    parked: int
+    dead_lettered: int
+    gaps: int
+    updated_at: datetime
+
+    def as_json(self) -> dict[str, object]:
+        """Return it as JSON takes it."""
+        return {**asdict(self), "updated_at": self.updated_at.isoformat()}
+
+
+async def read_fence_rows(connection: AsyncConnection, tables: RuntimeTables) -> Sequence[FenceRow]:
+    """Read every fence of whatever cluster, for an operator."""
+    fence = tables.fence
+    names = [item.name for item in fields(FenceRow)]
+    rows = await connection.execute(
+        select(*(fence.c[name] for name in names)).order_by(
+            fence.c.cluster_id, fence.c.topic, fence.c.partition
+        )
+    )
+    return [FenceRow(**row) for row in rows.mappings()]
+
+
+async def lock_fences(
+    connection: AsyncConnection,
+    tables: RuntimeTables,
+    cluster_id: str,
+    expected: Mapping[Partition, Fence | None],
+    first: Mapping[Partition, int],
+) -> Mapping[Partition, Fence]:
+    """Lock the fences in (topic, partition) order, making those that never were.
+
+    `expected` is what this process knows, None where it found no row; `first`
+    is where such a partition begins. Raises FenceMoved where a row is gone or
+    stands before what is known; one that stands behind it is another's work,
+    whose records the caller drops.
+    """
+    await _insert_missing(connection, tables, cluster_id, expected, first)
+    fence = tables.fence
+    rows = await connection.execute(
+        select(fence)
+        .where(fence.c.cluster_id == cluster_id, _is_one_of(tables, expected))
+        .order_by(fence.c.topic, fence.c.partition)
+        .with_for_update()
+    )
+    locked = {found.partition: found for found in map(_fence, rows)}
+    for partition, known in expected.items():
+        found = locked.get(partition)
+        if found is None or (known is not None and found.next_offset < known.next_offset):
+            raise FenceMoved(partition)
+    return locked
+
+
+async def move_fence(
+    connection: AsyncConnection,
+    tables: RuntimeTables,
+    cluster_id: str,
+    fence: Fence,
+    last: Record,
+    counts: Counts,
+) -> Fence:
+    """Move a fence behind `last` by compare-and-set, or raise FenceMoved."""
+    row = tables.fence
+    moved = await connection.execute(
+        update(row)
+        .where(
+            row.c.cluster_id == cluster_id,
+            row.c.topic == fence.partition.topic,
+            row.c.partition == fence.partition.number,
+            row.c.next_offset == fence.next_offset,
+        )
+        .values(
+            next_offset=last.offset + 1,
+            last_offset=last.offset,
+            last_timestamp=last.timestamp,
+            last_crc=last.crc,
+            applied=row.c.applied + counts.applied,
+            duplicate=row.c.duplicate + counts.duplicate,
+            stale=row.c.stale + counts.stale,
+            gaps=row.c.gaps + counts.gaps,
+            updated_at=func.now(),
+        )
+    )
+    if moved.rowcount != 1:
+        raise FenceMoved(fence.partition)
+    known = LastApplied(last.offset, last.timestamp, last.crc)
+    return replace(fence, next_offset=last.offset + 1, last=known)
+
+
+async def claim_events(
+    connection: AsyncConnection, tables: RuntimeTables, arrived: Sequence[Decoded]
+) -> set[int]:
+    """Claim the event ids, sorted; return the indexes of `arrived` that are new.
+
+    Twins within the batch are folded: the first one counts. Raises Conflict
+    where an id is known, or comes twice, with contradicting content.
+    """
+    first = _fold_twins(arrived)
+    if not first:
+        return set()
+    rows = [_seen_row(arrived[index]) for _, index in sorted(first.items())]
+    seen = tables.seen_event
+    claimed = set(
+        await connection.scalars(
+            insert(seen).on_conflict_do_nothing().returning(seen.c.event_id), rows
+        )
+    )
+    await _refuse_contradictions(connection, tables, arrived, first, claimed)
+    return {index for event_id, index in first.items() if event_id in claimed}
+
+
+def _fold_twins(arrived: Sequence[Decoded]) -> dict[UUID, int]:
+    first: dict[UUID, int] = {}
+    for index, decoded in enumerate(arrived):
+        known = first.setdefault(decoded.event.id, index)
+        if contradicts(fingerprint(arrived[known].event), fingerprint(decoded.event)):
+            raise Conflict(decoded.record, decoded.event.id)
+    return first
+
+
+async def _refuse_contradictions(
+    connection: AsyncConnection,
+    tables: RuntimeTables,
+    arrived: Sequence[Decoded],
+    first: Mapping[UUID, int],
+    claimed: set[UUID],
+) -> None:
+    known = first.keys() - claimed
+    if not known:
+        return
+    seen = tables.seen_event
+    rows = await connection.execute(
+        select(seen.c.event_id, seen.c.fingerprint).where(seen.c.event_id.in_(known))
+    )
+    for event_id, original in rows:
+        newcomer = arrived[first[event_id]]
+        if contradicts(original, fingerprint(newcomer.event)):
+            raise Conflict(newcomer.record, event_id)
+
+
+def _seen_row(decoded: Decoded) -> dict[str, object]:
+    return {
+        "event_id": decoded.event.id,
+        "fingerprint": fingerprint(decoded.event),
+        "topic": decoded.record.partition.topic,
+        "partition": decoded.record.partition.number,
+        "offset": decoded.record.offset,
+    }
+
+
+async def _insert_missing(
+    connection: AsyncConnection,
+    tables: RuntimeTables,
+    cluster_id: str,
+    expected: Mapping[Partition, Fence | None],
+    first: Mapping[Partition, int],
+) -> None:
+    rows = [
+        {
+            "cluster_id": cluster_id,
+            "topic": partition.topic,
+            "partition": partition.number,
+            "first_offset": first[partition],
+            "next_offset": first[partition],
+        }
+        for partition, known in sorted(expected.items(), key=lambda item: item[0])
+        if known is None
+    ]
+    if rows:
+        await connection.execute(insert(tables.fence).on_conflict_do_nothing(), rows)
+
+
+def _is_one_of(tables: RuntimeTables, partitions: Iterable[Partition]) -> ColumnElement[bool]:
+    fence = tables.fence
+    return or_(
+        *(
+            and_(fence.c.topic == partition.topic, fence.c.partition == partition.number)
+            for partition in partitions
+        )
+    )
+
+
+def _fence(row: object) -> Fence:
+    values = row._mapping  # type: ignore[attr-defined] # noqa: SLF001 - public in SQLAlchemy
+    last = None
+    if values["last_offset"] is not None:
+        last = LastApplied(values["last_offset"], values["last_timestamp"], values["last_crc"])
+    partition = Partition(values["topic"], values["partition"])
+    return Fence(partition, values["first_offset"], values["next_offset"], last)

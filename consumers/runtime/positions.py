@@ -1,0 +1,122 @@
+"""Where each assigned partition stands: positioning is ours, by the fence.
+
+The assignment callback only marks partitions and returns: a seek inside it
+came after the first records, its exceptions vanish, a slow one gets the
+member evicted. The loop positions them, and discards records of partitions
+that are not positioned yet.
+"""
+
+from dataclasses import dataclass, field
+
+from consumers.runtime.failures import HaltReason
+from consumers.runtime.offsets import Fence, LastApplied
+from consumers.runtime.records import Partition, Record
+
+
+class Halt(Exception):  # noqa: N818 - reads as what is done
+    """This partition stops here until a person acts; nothing is skipped."""
+
+    def __init__(self, partition: Partition, reason: HaltReason, detail: str) -> None:
+        """Say where, why, and what to do."""
+        super().__init__(f"{partition} halted: {detail}")
+        self.partition = partition
+        self.reason = reason
+        self.detail = detail
+
+
+@dataclass
+class Place:
+    """A positioned partition: what is applied, where a new one began, what to compare first."""
+
+    fence: Fence | None
+    first: int
+    compare: LastApplied | None
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where to seek, and the place that results."""
+
+    offset: int
+    place: Place
+
+
+def start_at(partition: Partition, fence: Fence | None, begin: int, end: int) -> Start:
+    """Decide where to read on, from the fence and the bounds of the log, or raise Halt.
+
+    Without a fence: at the beginning of the log. With one: at the last applied
+    record, so that it can be compared, where the log still has it.
+    """
+    if fence is None:
+        return Start(begin, Place(None, begin, None))
+    if fence.next_offset > end:
+        detail = (
+            f"{fence.next_offset} is to be applied next, but the log ends at {end}:"
+            " was the topic made anew, or records lost?"
+        )
+        raise Halt(partition, HaltReason.BEYOND_END, detail + _WHAT_TO_DO)
+    if fence.next_offset < begin:
+        detail = (
+            f"{fence.next_offset} is to be applied next, but the log begins at {begin}:"
+            f" {begin - fence.next_offset} offsets were deleted before they were applied."
+        )
+        raise Halt(partition, HaltReason.BEFORE_START, detail + _WHAT_TO_DO)
+    last = fence.last
+    if last is None or last.offset < begin:
+        return Start(fence.next_offset, Place(fence, begin, None))
+    return Start(last.offset, Place(fence, begin, last))
+
+
+_WHAT_TO_DO = " `payrouter offsets show` has the details."
+
+
+def same_as_applied(record: Record, last: LastApplied) -> None:
+    """Raise Halt where another record stands in the place of the last applied one."""
+    if record.offset != last.offset:
+        return
+    if (record.timestamp, record.crc) != (last.timestamp, last.crc):
+        detail = (
+            f"offset {record.offset} holds another record than the one applied:"
+            " was the topic made anew?"
+        )
+        raise Halt(record.partition, HaltReason.OTHER_RECORD, detail + _WHAT_TO_DO)
+
+
+@dataclass
+class Positions:
+    """The assigned partitions of this process."""
+
+    unpositioned: set[Partition] = field(default_factory=set)
+    placed: dict[Partition, Place] = field(default_factory=dict)
+    halted: dict[Partition, Halt] = field(default_factory=dict)
+
+    def assign(self, partitions: set[Partition]) -> None:
+        """Take over a new assignment: nothing is positioned."""
+        self.revoke()
+        self.unpositioned = set(partitions)
+
+    def revoke(self) -> None:
+        """Forget the assignment."""
+        self.unpositioned, self.placed, self.halted = set(), {}, {}
+
+    @property
+    def assigned(self) -> set[Partition]:
+        """Every assigned partition, halted ones included."""
+        return self.unpositioned | self.placed.keys() | self.halted.keys()
+
+    def place(self, partition: Partition, place: Place) -> None:
+        """Note that a partition has been sought to its place."""
+        self.unpositioned.discard(partition)
+        self.placed[partition] = place
+
+    def unplace(self, partition: Partition) -> None:
+        """Have a partition positioned anew: what was fetched of it is not to be used."""
+        if self.placed.pop(partition, None) is not None:
+            self.unpositioned.add(partition)
+
+    def halt(self, halt: Halt) -> None:
+        """Stop a partition."""
+        if halt.partition in self.assigned:
+            self.unpositioned.discard(halt.partition)
+            self.placed.pop(halt.partition, None)
+            self.halted[halt.partition] = halt

@@ -1,0 +1,73 @@
+"""A record as it came, and what could be read from it."""
+
+import zlib
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from router.contract.event import Event
+from router.contract.wire import Headers, UndecodableRecord, UnknownMajorVersion, decode_event
+
+
+class Partition(NamedTuple):
+    """A topic's name on the broker and a partition of it."""
+
+    topic: str
+    number: int
+
+    def __str__(self) -> str:
+        """Write it as Kafka's tools do: `payment-3`."""
+        return f"{self.topic}-{self.number}"
+
+
+@dataclass(frozen=True)
+class Record:
+    """One Kafka record. `timestamp` is in milliseconds, by the broker's word."""
+
+    partition: Partition
+    offset: int
+    timestamp: int
+    key: bytes | None = field(repr=False)
+    value: bytes | None = field(repr=False)
+    headers: Headers = field(repr=False)
+
+    @property
+    def crc(self) -> int:
+        """Checksum of key, value and headers: tells this record from another in its place."""
+        crc = 0
+        for part in (self.key, self.value, *(p for pair in self.headers for p in pair)):
+            data = part.encode() if isinstance(part, str) else part
+            # The length keeps "ab"+"c" and "a"+"bc" apart; -1 keeps null and empty apart.
+            crc = zlib.crc32(b"%d:" % (-1 if data is None else len(data)), crc)
+            crc = zlib.crc32(data or b"", crc)
+        return crc
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """A record whose event could be read."""
+
+    record: Record
+    event: Event
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A record in which no event of a version we know could be found, and why."""
+
+    record: Record
+    problem: str
+
+
+def from_client(partition: Partition, message: Any) -> Record:  # noqa: ANN401 - aiokafka's record
+    """Take over a record of aiokafka."""
+    return Record(
+        partition, message.offset, message.timestamp, message.key, message.value, message.headers
+    )
+
+
+def decode(record: Record) -> Decoded | Unreadable:
+    """Read the event of a record."""
+    try:
+        return Decoded(record, decode_event(record.value, record.headers))
+    except (UndecodableRecord, UnknownMajorVersion) as problem:
+        return Unreadable(record, str(problem))

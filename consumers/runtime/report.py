@@ -1,0 +1,108 @@
+"""What a consumer says about itself: metrics and the one log line per batch."""
+
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+from consumers.runtime.failures import describe
+from consumers.runtime.metrics import ConsumerMetrics
+from consumers.runtime.positions import Halt, Place
+from consumers.runtime.process import Applied
+from consumers.runtime.records import Partition
+from router.telemetry.logs import Log
+
+
+class Report:
+    """Records what the loop does, so that the loop reads as what it does."""
+
+    def __init__(self, consumer: str, metrics: ConsumerMetrics, log: Log) -> None:
+        """Remember where to write."""
+        self._consumer = consumer
+        self._metrics = metrics
+        self._log = log
+
+    def assigned(self, partitions: Iterable[Partition]) -> None:
+        """Say which partitions came."""
+        names = sorted(map(str, partitions))
+        self._metrics.rebalances.labels(self._consumer).inc()
+        self._metrics.assigned.labels(self._consumer).set(len(names))
+        for partition in partitions:
+            self._metrics.start_partition(partition.topic, partition.number)
+        self._log.info("partitions_assigned", partitions=names)
+
+    def revoked(self, partitions: Iterable[Partition]) -> None:
+        """Say which partitions went."""
+        for partition in partitions:
+            self._metrics.end_partition(partition.topic, partition.number)
+        self._metrics.assigned.labels(self._consumer).set(0)
+
+    def positioned(self, partition: Partition, offset: int) -> None:
+        """Say where reading goes on."""
+        self._log.info("partition_positioned", partition=str(partition), offset=offset)
+
+    def batch(self, applied: Applied, records: int, seconds: float) -> None:
+        """Write the one line about a batch."""
+        words: Counter[str] = Counter()
+        for (partition, word), count in applied.outcomes.items():
+            where = (self._consumer, partition.topic, str(partition.number), word)
+            self._metrics.records.labels(*where).inc(count)
+            words[word] += count
+        self._metrics.batch.labels(self._consumer).observe(records)
+        self._metrics.transaction.labels(self._consumer).observe(seconds)
+        self._log.info(
+            "batch",
+            records=records,
+            **words,
+            partitions=len(applied.fences),
+            milliseconds=round(seconds * 1000, 1),
+        )
+
+    def retrying(self, what: str, error: BaseException, attempt: int) -> None:
+        """Say what is tried again, and why."""
+        self._metrics.retries.labels(self._consumer, what).inc()
+        self._log.warning("retrying", what=what, error=describe(error), attempt=attempt)
+
+    def halted(self, halt: Halt) -> None:
+        """Say what stands still until a person acts."""
+        partition = halt.partition
+        where = (self._consumer, partition.topic, str(partition.number), halt.reason.value)
+        self._metrics.halted.labels(*where).set(1)
+        self._log.error(
+            "partition_halted",
+            partition=str(partition),
+            reason=halt.reason.value,
+            detail=halt.detail,
+        )
+
+    def fence_moved(self, partition: Partition) -> None:
+        """Say that another process moved the fence."""
+        self._metrics.fence_conflicts.labels(self._consumer).inc()
+        self._log.warning("fence_moved", partition=str(partition))
+
+    def given_up(self) -> None:
+        """Say that a waiting batch was left to the next owner."""
+        self._log.info("batch_given_up", reason="revoked or stopping")
+
+    def commit_failed(self, error: BaseException) -> None:
+        """Say that Kafka was not told how far we are."""
+        self._metrics.commit_failures.labels(self._consumer).inc()
+        self._log.warning("offset_commit_failed", error=type(error).__name__)
+
+    def progress(
+        self, placed: Mapping[Partition, Place], ends: Mapping[Partition, int | None]
+    ) -> None:
+        """Measure how far behind each partition is."""
+        self._metrics.progress.labels(self._consumer).set_to_current_time()
+        for partition, place in placed.items():
+            end = ends.get(partition)
+            if end is not None:
+                self._lag(partition, place, end)
+
+    def _lag(self, partition: Partition, place: Place, end: int) -> None:
+        where = (self._consumer, partition.topic, str(partition.number))
+        behind = max(0, end - (place.fence.next_offset if place.fence else place.first))
+        self._metrics.lag_records.labels(*where).set(behind)
+        age = 0.0
+        if behind and place.fence and place.fence.last:
+            age = max(0.0, time.time() - place.fence.last.timestamp / 1000)
+        self._metrics.lag_seconds.labels(*where).set(age)

@@ -1,0 +1,55 @@
+"""What one consumer process has to know, given to it as plain data by the command line."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from router.contract.topics import Topics
+
+
+class Tuning(BaseModel):
+    """The `[consumers.NAME]` table of the configuration, but for its database."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    group_id: str | None = Field(None, description="default: payrouter.NAME")
+    instance_id: str | None = Field(
+        None, description="static membership: one process per id, stable over restarts"
+    )
+    management_port: int = Field(9081, ge=0, le=65535)
+    management_host: str = "127.0.0.1"
+    batch_records: int = Field(500, ge=1, le=5000)
+    batch_wait_seconds: float = Field(0.2, gt=0)
+    session_timeout_seconds: float = Field(30, gt=0)
+    rebalance_timeout_seconds: float = Field(60, gt=0)
+    transaction_timeout_seconds: float = Field(
+        20, gt=0, description="longest a transaction may idle; below the session timeout"
+    )
+    commit_timeout_seconds: float = Field(5, gt=0)
+    retry_longest_seconds: float = Field(15, gt=0)
+    beyond_end_seconds: float = Field(
+        60, ge=0, description="how long a log end below the fence may be a late replica"
+    )
+
+
+@dataclass(frozen=True)
+class ConsumerSettings:
+    """Everything one consumer process needs.
+
+    `kafka` are the client settings as aiokafka takes them; `cluster_id`
+    overrides the broker's own in the fence, after a migration.
+    """
+
+    name: str
+    kafka: Mapping[str, Any] = field(repr=False)
+    database_url: SecretStr
+    topics: Topics
+    tuning: Tuning
+    cluster_id: str | None = None
+
+    @property
+    def group_id(self) -> str:
+        """The consumer group."""
+        return self.tuning.group_id or f"payrouter.{self.name}"

@@ -1,0 +1,90 @@
+"""The Kafka side of a consumer: declared with FastStream, driven on the aiokafka consumer below.
+
+FastStream's own acknowledgements commit failures or spin, and its parser
+breaks on headers that are not text; so no handler is registered with it, and
+the loop reads and commits by itself.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener
+from aiokafka.admin import AIOKafkaAdminClient
+from faststream import AckPolicy
+from faststream.kafka import KafkaBroker
+from faststream.kafka.security import parse_security
+
+from consumers.runtime.records import Partition
+from consumers.runtime.settings import ConsumerSettings
+
+STOP_SECONDS = 10.0
+"""How long leaving the group may take before it is given up."""
+
+Assigned = Callable[[set[Partition]], None]
+Revoked = Callable[[], Awaitable[None]]
+
+
+class RebalanceListener(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka is untyped
+    """Hands the two callbacks on; the loop does the work."""
+
+    def __init__(self, assigned: Assigned, revoked: Revoked) -> None:
+        """Remember whom to tell."""
+        self._assigned = assigned
+        self._revoked = revoked
+
+    async def on_partitions_revoked(self, revoked: Any) -> None:  # noqa: ANN401, ARG002
+        """Wait until the running batch is finished or given up."""
+        await self._revoked()
+
+    async def on_partitions_assigned(self, assigned: Any) -> None:  # noqa: ANN401
+        """Mark them, and return at once."""
+        self._assigned({Partition(tp.topic, tp.partition) for tp in assigned})
+
+
+class Subscription:
+    """One member of a consumer group, from start to stop."""
+
+    def __init__(
+        self, settings: ConsumerSettings, topics: list[str], listener: RebalanceListener
+    ) -> None:
+        """Declare the subscription; connects to nothing."""
+        tuning = settings.tuning
+        self._broker = KafkaBroker(
+            **settings.kafka, consumer_only=True, allow_auto_create_topics=False, logger=None
+        )
+        self._subscriber = self._broker.subscriber(
+            *topics,
+            group_id=settings.group_id,
+            group_instance_id=tuning.instance_id,
+            auto_offset_reset="none",
+            ack_policy=AckPolicy.MANUAL,
+            isolation_level="read_committed",
+            session_timeout_ms=int(tuning.session_timeout_seconds * 1000),
+            heartbeat_interval_ms=int(tuning.session_timeout_seconds * 1000 / 10),
+            rebalance_timeout_ms=int(tuning.rebalance_timeout_seconds * 1000),
+            listener=listener,
+        )
+
+    async def start(self) -> AIOKafkaConsumer:
+        """Join the group; returns the client to drive."""
+        await self._broker.start()
+        return self._subscriber.consumer
+
+    async def stop(self) -> None:
+        """Leave the group (a static member only hangs up), within a deadline."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._broker.stop(), STOP_SECONDS)
+
+
+async def broker_cluster_id(kafka: Mapping[str, Any]) -> str:
+    """Ask the broker for its cluster's id."""
+    options = {name: value for name, value in kafka.items() if name != "security"}
+    admin = AIOKafkaAdminClient(**options, **parse_security(kafka.get("security")))
+    try:
+        await admin.start()
+        described = await admin.describe_cluster()
+        return str(described["cluster_id"])
+    finally:
+        await admin.close()

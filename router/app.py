@@ -1,0 +1,199 @@
+"""The composition root of the edge: settings (and a clock) in, ASGI applications out."""
+
+import contextlib
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from faststream.asgi import AsgiFastStream
+from faststream.kafka import KafkaBroker
+from prometheus_client import CollectorRegistry
+
+from router.bound import PerMinute
+from router.contract.event import Event
+from router.contract.quarantine import Quarantined
+from router.edge import Edge, Gate, Limits
+from router.errors import ConfigurationError
+from router.intake import Clock, Endpoint, Intake
+from router.kafka_client import client_options
+from router.metrics import EdgeMetrics
+from router.providers import Key, Provider, discover
+from router.providers._signing import fingerprint
+from router.publish import KafkaPublisher, producer_factory
+from router.settings import EndpointSettings, Settings
+from router.telemetry.logs import get_log, new_traceparent
+from router.telemetry.management import (
+    Health,
+    listen,
+    management_app,
+    process_registry,
+    serving,
+    stop_signal,
+    stop_with_parent,
+)
+
+RECORD_OVERHEAD_BYTES = 64 * 1024
+"""Room for the normalized fields, the headers of the record and those kept of the delivery."""
+
+
+@dataclass(frozen=True)
+class EdgeProcess:
+    """The edge, put together: its public application, its management application, its parts."""
+
+    app: Edge
+    management: AsgiFastStream
+    publisher: KafkaPublisher
+    registry: CollectorRegistry
+
+
+def utc_now() -> datetime:
+    """Return the time of this machine, in UTC."""
+    return datetime.now(UTC)
+
+
+def build_edge(settings: Settings, clock: Clock = utc_now) -> EdgeProcess:
+    """Put the edge together; connects to nothing. Raises ConfigurationError."""
+    endpoints = build_endpoints(settings)
+    check_room(settings)
+    registry = process_registry()
+    metrics = EdgeMetrics(
+        registry, {name: endpoint.provider.name for name, endpoint in endpoints.items()}
+    )
+    topics = settings.topics.topics()
+    publisher = KafkaPublisher(
+        producer_factory(client_options(settings.kafka), settings.kafka.max_request_bytes),
+        [*topics.events, topics.quarantine],
+        metrics,
+        get_log("publish"),
+    )
+    intake = Intake(
+        publisher, topics, clock, new_traceparent, PerMinute(settings.edge.stale_per_minute)
+    )
+    edge = Edge(
+        gates=_gates(settings, endpoints),
+        intake=intake,
+        limits=_limits(settings),
+        clock=clock,
+        metrics=metrics,
+        log=get_log("edge"),
+        rest=AsgiFastStream(declared_broker(settings), lifespan=_lifespan(publisher), logger=None),
+    )
+    management = management_app(_alive, publisher.health, registry)
+    return EdgeProcess(edge, management, publisher, registry)
+
+
+async def run_edge(settings: Settings, clock: Clock = utc_now, *, supervised: bool = False) -> None:
+    """Serve until SIGTERM or SIGINT, then drain: answer what came in, stop the producer."""
+    process = build_edge(settings, clock)
+    edge = settings.edge
+    public = listen(edge.host, edge.port)
+    management = listen(edge.management_host, edge.management_port)
+    stopped = stop_signal()
+    if supervised:
+        stop_with_parent(stopped)
+    tls: dict[str, Any] = {}
+    if edge.tls_certificate is not None:
+        tls = {"ssl_certfile": edge.tls_certificate, "ssl_keyfile": edge.tls_key}
+    log = get_log("edge")
+    async with (
+        serving(process.management, management, lifespan="off"),
+        serving(
+            process.app,
+            public,
+            lifespan="on",
+            proxy_headers=False,
+            timeout_graceful_shutdown=int(edge.drain_seconds) + 1,
+            **tls,
+        ),
+    ):
+        log.info("edge_started", endpoints=sorted(settings.endpoints), port=edge.port)
+        await stopped.wait()
+        log.info("edge_stopping")
+    log.info("edge_stopped")
+
+
+def declared_broker(settings: Settings) -> KafkaBroker:
+    """Declare what the edge publishes, for FastStream's lifespan and AsyncAPI.
+
+    It opens no connection (`consumer_only`, and no subscriber): the producer
+    that keeps the promise is `router.publish`'s own.
+    """
+    broker = KafkaBroker(
+        settings.kafka.bootstrap_servers.split(","), consumer_only=True, logger=None
+    )
+    topics = settings.topics.topics()
+    for topic in topics.events:
+        broker.publisher(topic, schema=Event, title=f"edge:{topic}")
+    broker.publisher(topics.quarantine, schema=Quarantined, title="edge:quarantine")
+    return broker
+
+
+def build_endpoints(settings: Settings) -> dict[str, Endpoint]:
+    """Join each configured endpoint with its provider, or raise ConfigurationError."""
+    if not settings.endpoints:
+        message = "endpoints: none is configured, so no webhook could be taken in"
+        raise ConfigurationError(message)
+    providers = discover()
+    return {
+        name: _endpoint(name, endpoint, providers) for name, endpoint in settings.endpoints.items()
+    }
+
+
+def check_room(settings: Settings) -> None:
+    """Refuse a body limit whose records the producer could not send."""
+    needed = settings.edge.body_limit_bytes * 4 // 3 + RECORD_OVERHEAD_BYTES
+    if needed > settings.kafka.max_request_bytes:
+        message = (
+            f"edge.body_limit_bytes: a body of {settings.edge.body_limit_bytes} bytes makes a"
+            f" record of up to {needed}, kafka.max_request_bytes is"
+            f" {settings.kafka.max_request_bytes}"
+        )
+        raise ConfigurationError(message)
+
+
+def _endpoint(name: str, settings: EndpointSettings, providers: Any) -> Endpoint:  # noqa: ANN401
+    provider: Provider | None = providers.get(settings.provider)
+    if provider is None:
+        message = (
+            f"endpoints.{name}.provider: there is no provider {settings.provider};"
+            f" there are {', '.join(sorted(providers))}"
+        )
+        raise ConfigurationError(message)
+    tolerance = provider.tolerance
+    if settings.tolerance_seconds is not None:
+        tolerance = timedelta(seconds=settings.tolerance_seconds)
+    return Endpoint(
+        name, settings.account, provider, _keys(settings), tolerance, settings.deadline_seconds
+    )
+
+
+def _keys(settings: EndpointSettings) -> list[Key]:
+    secrets: Iterable[bytes] = (s.get_secret_value().encode() for s in settings.secrets)
+    return [Key(secret, fingerprint(secret)) for secret in dict.fromkeys(secrets)]
+
+
+def _gates(settings: Settings, endpoints: dict[str, Endpoint]) -> dict[str, Gate]:
+    gates = {}
+    for name, endpoint in endpoints.items():
+        token = settings.endpoints[name].token
+        gates[name] = Gate(endpoint, token.get_secret_value().encode() if token else None)
+    return gates
+
+
+def _limits(settings: Settings) -> Limits:
+    edge = settings.edge
+    return Limits(edge.body_limit_bytes, edge.header_limit_bytes, edge.max_in_flight)
+
+
+def _lifespan(publisher: KafkaPublisher) -> Any:  # noqa: ANN401 - FastStream's lifespan
+    @contextlib.asynccontextmanager
+    async def lifespan() -> AsyncIterator[None]:
+        async with publisher.running():
+            yield
+
+    return lifespan
+
+
+def _alive() -> Health:
+    return Health(good=True, detail="the loop answers")

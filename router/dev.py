@@ -1,0 +1,241 @@
+"""`payrouter dev`: the whole system on one machine, started, watched and stopped in order."""
+
+import asyncio
+import contextlib
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from router.configuration import read_sources
+from router.data_dir import DataDir, resolve_settings
+from router.embedded import EvaluationBroker, EvaluationDatabase
+from router.errors import ConfigurationError
+from router.settings import Settings
+from router.supervise import Child
+from router.telemetry.management import listen
+from router.topics_admin import touch_topics
+
+READY_SECONDS = 60.0
+DRAIN_SECONDS = 10.0
+MANAGEMENT_OFFSET = 1000
+"""The edge's management port is its port plus this; each consumer's one more."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What `dev` was asked for."""
+
+    config: Path | None
+    given: bool
+    data_dir: DataDir
+    port: int
+    consumers: Sequence[str]
+    environ: dict[str, str]
+    prepare: Callable[[], Awaitable[None]]
+    say: Callable[[str], None]
+
+    @property
+    def edge_management(self) -> str:
+        """Where the edge tells of itself."""
+        return f"http://127.0.0.1:{self.port + MANAGEMENT_OFFSET}"
+
+    def consumer_management(self, name: str) -> str:
+        """Where a consumer tells of itself."""
+        number = self.consumers.index(name) + 1
+        return f"http://127.0.0.1:{self.port + MANAGEMENT_OFFSET + number}"
+
+
+@dataclass(frozen=True)
+class Running:
+    """What runs, and where."""
+
+    settings: Settings
+    bootstrap: str
+    own_broker: bool
+    database: str
+    own_database: bool
+    children: Sequence[Child]
+
+
+@contextlib.asynccontextmanager
+async def running(plan: Plan) -> AsyncIterator[Running]:
+    """Run everything while the block does; stop it in order: edge, consumers, broker."""
+    plan.data_dir.make()
+    _refuse_second(plan)
+    _refuse_taken_ports(plan)
+    values = read_sources(plan.config, plan.environ)
+    async with contextlib.AsyncExitStack() as stack:
+        bootstrap = await _broker(plan, values, stack)
+        database = await _database(plan, values, stack)
+        _announce(plan, bootstrap, database)
+        stack.callback(plan.data_dir.withdraw)
+        settings = resolve_settings(plan.config, plan.data_dir, plan.environ)
+        if bootstrap is not None:
+            await touch_topics(settings)
+        await plan.prepare()
+        children = await _children(plan, stack)
+        yield Running(
+            settings,
+            settings.kafka.bootstrap_servers,
+            bootstrap is not None,
+            _where(settings),
+            database is not None,
+            children,
+        )
+        plan.say("stopping: edge, consumers, database, broker")
+
+
+async def _broker(
+    plan: Plan, values: dict[str, Any], stack: contextlib.AsyncExitStack
+) -> str | None:
+    """Start the evaluation broker, unless the configuration names another."""
+    if values.get("kafka", {}).get("bootstrap_servers"):
+        return None
+    broker = EvaluationBroker()
+    address = await asyncio.to_thread(broker.start)
+    stack.push_async_callback(asyncio.to_thread, broker.stop)
+    plan.say(f"broker     {address}  (for evaluation: in memory, gone when this stops)")
+    return address
+
+
+async def _database(
+    plan: Plan, values: dict[str, Any], stack: contextlib.AsyncExitStack
+) -> str | None:
+    """Start the evaluation database, unless the configuration names another."""
+    own = values.get("database", {})
+    if own.get("url") or own.get("url_file"):
+        return None
+    database = EvaluationDatabase(plan.data_dir.path)
+    url = await asyncio.to_thread(database.start)
+    stack.push_async_callback(asyncio.to_thread, database.stop)
+    plan.say(f"database   {plan.data_dir.path / 'postgres'}  (PostgreSQL, kept)")
+    return url
+
+
+def _announce(plan: Plan, bootstrap: str | None, database: str | None) -> None:
+    addresses: dict[str, Any] = {
+        "edge": {"port": plan.port, "management_port": plan.port + MANAGEMENT_OFFSET},
+        "consumers": {
+            name: {"management_port": plan.port + MANAGEMENT_OFFSET + number}
+            for number, name in enumerate(plan.consumers, start=1)
+        },
+    }
+    if bootstrap is not None:
+        addresses["kafka"] = {"bootstrap_servers": bootstrap}
+        one = {"partitions": 4, "replication_factor": 1, "min_insync_replicas": 1}
+        addresses["topics"] = one
+    if database is not None:
+        addresses["database"] = {"url": database}
+    config = None if plan.config is None else str(plan.config.resolve())
+    plan.data_dir.announce({"config": config, "addresses": addresses})
+
+
+async def _children(plan: Plan, stack: contextlib.AsyncExitStack) -> Sequence[Child]:
+    """Start the edge and the consumers, and wait until each is ready."""
+    consumers = [
+        _child(plan, name, ["consume", name], plan.consumer_management(name))
+        for name in plan.consumers
+    ]
+    edge = _child(plan, "edge", ["edge"], plan.edge_management)
+    for child in consumers:
+        stack.push_async_callback(child.stop)
+        await child.start()
+    # Stopped in reverse: first the edge takes no more, then what it took is applied.
+    stack.push_async_callback(_drained, [child.management for child in consumers])
+    stack.push_async_callback(edge.stop)
+    await edge.start()
+    for child in (*consumers, edge):
+        await _ready(child)
+        plan.say(f"{child.name:<10} ready, metrics at {child.management}/metrics")
+    return [edge, *consumers]
+
+
+def _child(plan: Plan, name: str, command: list[str], management: str) -> Child:
+    # -P: a folder called `consumers` where the user stands is not ours.
+    argv = [sys.executable, "-P", "-m", "consumers", *command, "--supervised"]
+    argv += ["--data-dir", str(plan.data_dir.path)]
+    if plan.given and plan.config is not None:
+        argv += ["--config", str(plan.config)]
+    return Child(name, argv, management, plan.say)
+
+
+async def _ready(child: Child) -> None:
+    until = time.monotonic() + READY_SECONDS
+    detail = ""
+    while time.monotonic() < until:
+        good, detail = await asyncio.to_thread(probe, f"{child.management}/readyz")
+        if good:
+            return
+        child.check_started()
+        await asyncio.sleep(0.1)
+    message = f"{child.name} is not ready after {READY_SECONDS:.0f} s: {detail}"
+    raise ConfigurationError(message)
+
+
+async def _drained(managements: Sequence[str]) -> None:
+    """Wait until the consumers have applied what the edge published, within bounds."""
+    until = time.monotonic() + DRAIN_SECONDS
+    quiet = 0
+    while quiet < _QUIET_LOOKS and time.monotonic() < until:
+        await asyncio.sleep(0.3)
+        lags = [await asyncio.to_thread(lag, management) for management in managements]
+        quiet = quiet + 1 if not any(lags) else 0
+
+
+_QUIET_LOOKS = 3
+"""A log end is known only from the next fetch: look again before it counts as reached."""
+
+
+def probe(url: str) -> tuple[bool, str]:
+    """Ask a probe; return whether it is good, and its words."""
+    try:
+        with urllib.request.urlopen(url, timeout=2) as response:  # noqa: S310 - our own URL
+            return True, response.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return False, error.read().decode().strip()
+    except OSError as error:
+        return False, f"does not answer ({type(error).__name__})"
+
+
+def lag(management: str) -> int:
+    """Return how many records a consumer still has to apply; 0 where it cannot be asked."""
+    good, text = probe(f"{management}/metrics")
+    if not good:
+        return 0
+    families = text_string_to_metric_families(text)
+    return sum(
+        int(sample.value)
+        for family in families
+        if family.name == "payrouter_lag_records"
+        for sample in family.samples
+    )
+
+
+def _refuse_second(plan: Plan) -> None:
+    other = plan.data_dir.running()
+    if other is not None:
+        message = f"--data-dir: dev runs on {plan.data_dir.path} already, as process {other['pid']}"
+        raise ConfigurationError(message)
+
+
+def _refuse_taken_ports(plan: Plan) -> None:
+    first = plan.port + MANAGEMENT_OFFSET
+    for port in (plan.port, *range(first, first + len(plan.consumers) + 1)):
+        try:
+            listen("127.0.0.1", port).close()
+        except (OSError, OverflowError) as error:
+            message = f"--port: {error}"
+            raise ConfigurationError(message) from None
+
+
+def _where(settings: Settings) -> str:
+    url = settings.database.url
+    return url.get_secret_value().rpartition("@")[2] if url else ""

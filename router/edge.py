@@ -1,0 +1,267 @@
+"""HTTP in: routes, limits, and the one table from outcome to status."""
+
+import asyncio
+import hmac
+import re
+import time
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from router import metrics as labels
+from router.delivery import Delivery
+from router.errors import NotDurable, Reason, RefusedDelivery, Unwelcome
+from router.intake import Clock, Endpoint, Intake, Received
+from router.metrics import EdgeMetrics
+from router.telemetry.logs import Log
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+_ROUTE = re.compile(rb"/webhooks/([A-Za-z0-9_-]{1,64})(?:/([A-Za-z0-9_-]{1,128}))?")
+_PREFIX = b"/webhooks/"
+_RETRY_AFTER_SECONDS = b"5"
+_TEXT = "text/plain; charset=utf-8"
+_BODIES = {
+    400: b"bad request\n",
+    401: b"unauthorized\n",
+    404: b"not found\n",
+    405: b"method not allowed\n",
+    408: b"request timeout\n",
+    413: b"content too large\n",
+    415: b"unsupported media type\n",
+    431: b"request header fields too large\n",
+    503: b"not kept, send again\n",
+}
+
+
+@dataclass(frozen=True)
+class Gate:
+    """An endpoint with the token its URL must carry, if any."""
+
+    endpoint: Endpoint
+    token: bytes | None = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one request may cost."""
+
+    body_bytes: int
+    header_bytes: int
+    in_flight: int
+
+
+@dataclass(frozen=True)
+class Response:
+    """What is sent back."""
+
+    status: int
+    body: bytes
+    content_type: str = _TEXT
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+
+
+@dataclass
+class Edge:
+    """The ASGI application: serves `/webhooks/…`, passes every other scope to `rest`."""
+
+    gates: Mapping[str, Gate]
+    intake: Intake
+    limits: Limits
+    clock: Clock
+    metrics: EdgeMetrics
+    log: Log
+    rest: App
+    in_flight: int = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one ASGI scope."""
+        if scope["type"] != "http" or not scope["raw_path"].startswith(_PREFIX):
+            await self.rest(scope, receive, send)
+            return
+        self.in_flight += 1
+        self.metrics.in_flight.set(self.in_flight)
+        try:
+            response = await self._answer(scope, receive)
+        finally:
+            self.in_flight -= 1
+            self.metrics.in_flight.set(self.in_flight)
+        await _send(send, response, head=scope["method"] == "HEAD")
+
+    async def _answer(self, scope: Scope, receive: Receive) -> Response:
+        started = time.perf_counter()
+        gate = self._gate(scope["raw_path"])
+        summary = _Summary(gate)
+        try:
+            received = await self._within_deadline(gate, scope, receive)
+            response = summary.kept(received)
+        except RefusedDelivery as problem:
+            response = summary.refused(problem)
+        except Exception as problem:
+            # Whatever it was, the delivery is not kept: the gateway shall send it again.
+            self.log.exception("delivery_failed", endpoint=summary.endpoint)
+            response = summary.refused(NotDurable(Reason.INTERNAL, type(problem).__name__))
+        self._record(summary, response, time.perf_counter() - started)
+        return response
+
+    async def _within_deadline(self, gate: Gate | None, scope: Scope, receive: Receive) -> Received:
+        """Read and take in within the endpoint's deadline, or raise what the sender shall do."""
+        if gate is None:
+            raise Unwelcome(Reason.UNKNOWN_ENDPOINT, 404)
+        endpoint = gate.endpoint
+        if self.in_flight > self.limits.in_flight:
+            raise NotDurable(Reason.OVERLOADED, f"{self.in_flight} deliveries in flight")
+        delivery = None
+        try:
+            async with asyncio.timeout(endpoint.deadline_seconds):
+                self._check_head(endpoint, scope)
+                body = await _read(receive, self.limits.body_bytes)
+                delivery = self._delivery(endpoint, scope, body)
+                return await self.intake.receive(delivery, endpoint)
+        except TimeoutError:
+            if delivery is None:
+                raise Unwelcome(Reason.BODY_TOO_SLOW, 408) from None
+            raise NotDurable(Reason.NOT_DURABLE, "no acknowledgement in time") from None
+
+    def _gate(self, path: bytes) -> Gate | None:
+        match = _ROUTE.fullmatch(path)
+        gate = self.gates.get(match[1].decode()) if match else None
+        given = (match[2] if match else None) or b""
+        # Compared also where there is no such endpoint, so that time tells nothing either.
+        wanted = (gate.token if gate else None) or b""
+        fits = hmac.compare_digest(given, wanted)
+        return gate if fits else None
+
+    def _check_head(self, endpoint: Endpoint, scope: Scope) -> None:
+        provider = endpoint.provider
+        if scope["method"] not in provider.methods:
+            raise Unwelcome(Reason.METHOD, 405, f"expected {', '.join(sorted(provider.methods))}")
+        headers = scope["headers"]
+        if sum(len(name) + len(value) + 4 for name, value in headers) > self.limits.header_bytes:
+            raise Unwelcome(Reason.HEADERS_TOO_LARGE, 431)
+        _check_length(headers, self.limits.body_bytes)
+        if scope["method"] == "POST":
+            _check_content_type(headers, provider.content_types)
+
+    def _delivery(self, endpoint: Endpoint, scope: Scope, body: bytes) -> Delivery:
+        target = _PREFIX.decode() + endpoint.name
+        if self.gates[endpoint.name].token is not None:
+            target += "/{token}"
+        if scope["query_string"]:
+            target += "?" + scope["query_string"].decode("latin-1")
+        return Delivery(
+            endpoint=endpoint.name,
+            account=endpoint.account,
+            method=scope["method"],
+            target=target,
+            headers=tuple(
+                (name.decode("latin-1").lower(), value.decode("latin-1"))
+                for name, value in scope["headers"]
+            ),
+            body=body,
+            received_at=self.clock(),
+        )
+
+    def _record(self, summary: "_Summary", response: Response, seconds: float) -> None:
+        metrics, s = self.metrics, summary
+        metrics.deliveries.labels(s.endpoint, s.provider, s.outcome, s.reason).inc()
+        if s.endpoint != labels.UNKNOWN:
+            metrics.delivery_duration.labels(s.endpoint).observe(seconds)
+        if s.key is not None:
+            metrics.key_used.labels(s.endpoint, s.key).inc()
+        self.log.info(
+            "delivery",
+            endpoint=s.endpoint,
+            provider=s.provider,
+            outcome=s.outcome,
+            reason=s.reason,
+            detail=s.detail,
+            status=response.status,
+            events=s.events,
+            milliseconds=round(seconds * 1000, 1),
+        )
+
+
+class _Summary:
+    """The one line about a delivery, filled as it goes."""
+
+    def __init__(self, gate: Gate | None) -> None:
+        self.gate = gate
+        self.endpoint = gate.endpoint.name if gate else labels.UNKNOWN
+        self.provider = gate.endpoint.provider.name if gate else labels.UNKNOWN
+        self.outcome, self.reason = labels.ACCEPTED, labels.NO_REASON
+        self.detail: str | None = None
+        self.key: str | None = None
+        self.events: list[dict[str, str]] = []
+
+    def kept(self, received: Received) -> Response:
+        """Answer success in the gateway's own words."""
+        self.key = received.key
+        if received.quarantined is not None:
+            self.outcome = labels.QUARANTINED
+            self.reason = received.quarantined.reason.value
+            self.detail = received.quarantined.detail
+        self.events = [
+            {"id": str(event.id), "type": event.type.value, "order": event.reference or ""}
+            for event in received.events
+        ]
+        assert self.gate is not None  # noqa: S101 - nothing is kept without an endpoint
+        answer = self.gate.endpoint.provider.answer
+        return Response(answer.status, answer.body, answer.content_type)
+
+    def refused(self, problem: RefusedDelivery) -> Response:
+        """Answer what the sender shall do."""
+        self.outcome = labels.FAILED if problem.resend else labels.REFUSED
+        self.reason, self.detail = problem.reason.value, problem.detail
+        headers: tuple[tuple[bytes, bytes], ...] = ()
+        if problem.resend:
+            headers = ((b"retry-after", _RETRY_AFTER_SECONDS),)
+        if problem.reason is Reason.METHOD and self.gate is not None:
+            allowed = ", ".join(sorted(self.gate.endpoint.provider.methods))
+            headers = ((b"allow", allowed.encode()),)
+        return Response(problem.status, _BODIES[problem.status], headers=headers)
+
+
+def _check_length(headers: list[tuple[bytes, bytes]], limit: int) -> None:
+    for name, value in headers:
+        if name == b"content-length" and value.isdigit() and int(value[:20]) > limit:
+            raise Unwelcome(Reason.BODY_TOO_LARGE, 413, f"at most {limit} bytes")
+
+
+def _check_content_type(headers: list[tuple[bytes, bytes]], accepted: frozenset[str]) -> None:
+    given = [value.decode("latin-1") for name, value in headers if name == b"content-type"]
+    media = [value.partition(";")[0].strip().lower() for value in given]
+    if len(media) != 1 or media[0] not in accepted:
+        expected = f"expected {', '.join(sorted(accepted))}"
+        raise Unwelcome(Reason.CONTENT_TYPE, 415, expected)
+    if any(name == b"content-encoding" and value != b"identity" for name, value in headers):
+        raise Unwelcome(Reason.CONTENT_TYPE, 415, "expected no content encoding")
+
+
+async def _read(receive: Receive, limit: int) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Unwelcome(Reason.BODY_INCOMPLETE, 400, "the sender hung up")
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size > limit:
+            raise Unwelcome(Reason.BODY_TOO_LARGE, 413, f"at most {limit} bytes")
+        chunks.append(chunk)
+        if not message.get("more_body", False):
+            return b"".join(chunks)
+
+
+async def _send(send: Send, response: Response, *, head: bool) -> None:
+    headers = [
+        (b"content-type", response.content_type.encode()),
+        (b"content-length", str(len(response.body)).encode()),
+        *response.headers,
+    ]
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if head else response.body})

@@ -1,0 +1,117 @@
+"""Verify, normalize, publish: the whole edge in one sentence. Knows neither HTTP nor Kafka."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from router.contract.event import Event
+from router.contract.quarantine import Quarantined, quarantine_id
+from router.contract.topics import Topics
+from router.contract.wire import OutgoingRecord, encode_event, encode_quarantined
+from router.delivery import Delivery, VerifiedDelivery
+from router.errors import NotUnderstood, OutsideWindow, Reason
+from router.providers import Key, Provider
+
+Clock = Callable[[], datetime]
+"""Now, in UTC. Injected in the composition root; no setting stops it."""
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A URL that a gateway is given, ready for work."""
+
+    name: str
+    account: str
+    provider: Provider
+    keys: Sequence[Key]
+    tolerance: timedelta | None
+    deadline_seconds: float
+
+
+@dataclass(frozen=True)
+class Received:
+    """What was kept of a delivery: its events, or the reason for its quarantine."""
+
+    key: str
+    events: Sequence[Event] = ()
+    quarantined: NotUnderstood | None = None
+
+
+class Publish(Protocol):
+    """Where records go. Returns once all are durable; raises NotDurable otherwise."""
+
+    async def __call__(self, records: Sequence[OutgoingRecord]) -> None:
+        """Publish the records, in order."""
+
+
+@dataclass(frozen=True)
+class Intake:
+    """Takes deliveries in."""
+
+    publish: Publish
+    topics: Topics
+    clock: Clock
+    traceparent: Callable[[], str]
+    may_keep_stale: Callable[[str], bool]
+
+    async def receive(self, delivery: Delivery, endpoint: Endpoint) -> Received:
+        """Keep a genuine delivery, as events or on quarantine, or raise RefusedDelivery."""
+        verified = endpoint.provider.verify(delivery, endpoint.keys)
+        await self._refuse_outside_window(verified, endpoint)
+        try:
+            events = endpoint.provider.normalize(verified)
+        except NotUnderstood as problem:
+            await self._quarantine(verified, endpoint, problem.reason, problem.detail)
+            return Received(verified.verification.key, quarantined=problem)
+        await self._publish_events(events)
+        return Received(verified.verification.key, events)
+
+    async def _publish_events(self, events: Sequence[Event]) -> None:
+        trace = self.traceparent()
+        await self.publish(
+            [encode_event(event, self.topics.name(event.type.family), trace) for event in events]
+        )
+
+    async def _refuse_outside_window(self, verified: VerifiedDelivery, endpoint: Endpoint) -> None:
+        problem = outside_window(verified, endpoint.tolerance, self.clock())
+        if problem is None:
+            return
+        if self.may_keep_stale(endpoint.name):
+            await self._quarantine(verified, endpoint, problem.reason, problem.detail)
+        raise problem
+
+    async def _quarantine(
+        self, verified: VerifiedDelivery, endpoint: Endpoint, reason: Reason, detail: str
+    ) -> None:
+        name, account = endpoint.provider.name, endpoint.account
+        kept = Quarantined(
+            id=quarantine_id(name, account, reason.value, verified.body_digest),
+            reason=reason.value,
+            detail=detail,
+            provider=name,
+            endpoint=endpoint.name,
+            account=account,
+            signed_at=verified.signed_at,
+            received_at=verified.delivery.received_at,
+            verification=verified.verification,
+            raw=verified.raw(),
+        )
+        record = encode_quarantined(kept, self.topics.quarantine, self.traceparent())
+        await self.publish([record])
+
+
+def outside_window(
+    verified: VerifiedDelivery, tolerance: timedelta | None, now: datetime
+) -> OutsideWindow | None:
+    """Say why the signed time is not now, or None where it is (or none was signed)."""
+    if verified.signed_at is None or tolerance is None:
+        return None
+    age = now - verified.signed_at
+    if abs(age) <= tolerance:
+        return None
+    reason = Reason.STALE if age > tolerance else Reason.FUTURE
+    distance = int(abs(age).total_seconds())
+    bound = int(tolerance.total_seconds())
+    detail = f"signed {distance} s {'ago' if reason is Reason.STALE else 'ahead'}, window {bound} s"
+    return OutsideWindow(reason, detail, verified)

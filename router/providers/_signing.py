@@ -1,0 +1,141 @@
+"""How a delivery is proved genuine: the one place that makes a VerifiedDelivery.
+
+A provider reads its headers with `signature_header` and `time_header`, says
+which bytes the gateway may have signed (`Scheme`) and how a signature is
+checked against a key (`Check`), and asks `prove`. Everything else is refused.
+"""
+
+import hashlib
+import hmac
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from router.contract.event import Verification
+from router.delivery import Delivery, VerifiedDelivery
+from router.errors import Reason, Unauthentic
+from router.providers import Key
+
+SHA256_BYTES = 32
+"""Length of an HMAC-SHA256 before it is written as text."""
+
+Check = Callable[[bytes, bytes], bool]
+"""Tells whether the signature at hand is that of a secret (or public key) over a message."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_UNIX_MS = re.compile(r"[0-9]{1,16}")
+_FINGERPRINT_DOMAIN = b"payrouter key fingerprint\x00"
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """One way in which the gateway may have signed: its name and the bytes it covers.
+
+    `message` is asked only when no earlier scheme held; None says that this
+    body has no such form.
+    """
+
+    name: str
+    message: Callable[[], bytes | None]
+
+
+@dataclass(frozen=True)
+class Signed:
+    """What goes with the proof: the time under the signature, and the headers to keep."""
+
+    at: datetime | None
+    headers: tuple[str, ...]
+
+
+def fingerprint(secret: bytes) -> str:
+    """Name a secret without telling it: the same in every log, metric and event."""
+    return "fp:" + hashlib.sha256(_FINGERPRINT_DOMAIN + secret).hexdigest()[:6]
+
+
+def signature_header(delivery: Delivery, name: str) -> str:
+    """Return the one signature header, or raise Unauthentic."""
+    return one_header(delivery, name, Reason.SIGNATURE_MISSING, Reason.SIGNATURE_DUPLICATED)
+
+
+def time_header(delivery: Delivery, name: str) -> str:
+    """Return the one header with the signed time, or raise Unauthentic."""
+    return one_header(delivery, name, Reason.TIME_MISSING, Reason.TIME_DUPLICATED)
+
+
+def one_header(delivery: Delivery, name: str, missing: Reason, duplicated: Reason) -> str:
+    """Return a header's value where it stands exactly once, or raise Unauthentic."""
+    values = delivery.header(name)
+    if not values:
+        raise Unauthentic(missing, f"no header {name}")
+    if len(values) > 1:
+        raise Unauthentic(duplicated, f"header {name} stands {len(values)} times")
+    return values[0]
+
+
+def hex_signature(text: str, length: int = SHA256_BYTES) -> bytes:
+    """Decode a signature of `length` bytes in lower-case hex, or raise Unauthentic.
+
+    One spelling only: a second one of the same signature proves that somebody
+    rewrote it.
+    """
+    if re.fullmatch(rf"[0-9a-f]{{{2 * length}}}", text) is None:
+        raise Unauthentic(Reason.SIGNATURE_MALFORMED, f"expected {2 * length} lower-case hex")
+    return bytes.fromhex(text)
+
+
+def from_unix_ms(text: str) -> datetime:
+    """Read Unix milliseconds exactly, or raise ValueError."""
+    if _UNIX_MS.fullmatch(text) is None:
+        message = "Unix milliseconds, 1 to 16 digits"
+        raise ValueError(message)
+    try:
+        # timedelta counts whole milliseconds in integers; a float would lose some.
+        return _EPOCH + timedelta(milliseconds=int(text))
+    except OverflowError:
+        message = "a time before the year 10000"
+        raise ValueError(message) from None
+
+
+def signed_unix_ms(text: str) -> datetime:
+    """Read a signed time in Unix milliseconds, or raise Unauthentic."""
+    try:
+        return from_unix_ms(text)
+    except ValueError as error:
+        raise Unauthentic(Reason.TIME_MALFORMED, f"expected {error}") from None
+
+
+def unix_ms_text(moment: datetime) -> str:
+    """Write an aware time as Unix milliseconds, as a gateway does when it signs."""
+    return str((moment - _EPOCH) // timedelta(milliseconds=1))
+
+
+def hmac_sha256(secret: bytes, message: bytes) -> bytes:
+    """Sign a message."""
+    return hmac.digest(secret, message, "sha256")
+
+
+def is_hmac_sha256(signature: bytes) -> Check:
+    """Check this signature in constant time. An empty secret proves nothing."""
+
+    def check(secret: bytes, message: bytes) -> bool:
+        return hmac.compare_digest(hmac_sha256(secret, message), signature) and bool(secret)
+
+    return check
+
+
+def prove(
+    delivery: Delivery, schemes: Iterable[Scheme], keys: Sequence[Key], check: Check, signed: Signed
+) -> VerifiedDelivery:
+    """Return the delivery, verified by the first scheme and key to hold, or raise Unauthentic."""
+    for scheme in schemes:
+        message = scheme.message()
+        key = None if message is None else _holding(keys, message, check)
+        if key is not None:
+            verification = Verification(scheme=scheme.name, key=key.fingerprint)
+            return VerifiedDelivery(delivery, verification, signed.at, signed.headers)
+    raise Unauthentic(Reason.SIGNATURE_WRONG, f"none of {len(keys)} keys made this signature")
+
+
+def _holding(keys: Sequence[Key], message: bytes, check: Check) -> Key | None:
+    return next((key for key in keys if check(key.secret, message)), None)

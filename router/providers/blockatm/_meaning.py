@@ -1,0 +1,237 @@
+"""What happened? The tables of BlockATM's words, and one event from one body."""
+
+from collections.abc import Mapping
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from router.contract.event import Customer, Event, EventType, event_id
+from router.contract.strict_json import JsonValue, StrictJsonError
+from router.contract.wire import first_problem
+from router.delivery import Delivery, VerifiedDelivery
+from router.errors import NotUnderstood, Reason, Unreadable
+from router.providers.blockatm._fields import Fields, refused, snake_case
+from router.providers.blockatm._signature import EVENT_HEADER, SORTED
+from router.providers.blockatm._sorted_form import refuse_hidden
+
+_T = TypeVar("_T")
+
+# The header table says `payment`, the sample request `Payment`, older revisions
+# `payment.success`; the QR words are those of version 1 (readme.io, callback-parameters).
+_EVENTS = {
+    "payment": "payment",
+    "qr-payment": "payment",
+    "payout": "payout",
+    "qr-payout": "payout",
+}
+
+# The event header is not under the signature: what the body shows has to agree with it.
+_MARKERS = {
+    "payment": ("orderType", "cashierId", "orderNo"),
+    "payout": ("bizOrderNo", "toAddress", "contractId", "fee", "gasAmount", "detailList"),
+}
+_SHARED = (
+    *("id", "status", "amount", "symbol", "network", "chainId", "txId", "fromAddress", "custNo"),
+    *("blockTime", "createTime", "type"),
+)
+_KNOWN = frozenset(
+    spelling
+    for name in (*_MARKERS["payment"], *_MARKERS["payout"], *_SHARED)
+    for spelling in (name, snake_case(name))
+)
+
+# Whole numbers of the field tables that say nothing an event has a place for.
+_UNUSED = {
+    "payment": ("cashierId", "orderType"),
+    "payout": ("id", "contractId", "type", "createTime"),
+}
+
+# BlockATM docs, webhooks/payment-webhook.md and payout-webhook.md. WAITING_PAYMENT is a word
+# of the query API; a payout's PENDING stands in the state diagram only.
+_STATUSES = {
+    "payment": {
+        "PENDING": EventType.PAYMENT_PENDING,
+        "WAITING_PAYMENT": EventType.PAYMENT_PENDING,
+        "SUCCESS": EventType.PAYMENT_CONFIRMED,
+        "EXPIRED": EventType.PAYMENT_EXPIRED,
+        "CANCELLED": EventType.PAYMENT_CANCELLED,
+    },
+    "payout": {
+        "PENDING": EventType.PAYOUT_PENDING,
+        "SUCCESS": EventType.PAYOUT_CONFIRMED,
+        "REFUSE": EventType.PAYOUT_FAILED,
+    },
+}
+
+# The numbers of early 2025, still in the query API's description. A payout's 3 ("locked")
+# is left out: only a person can say what becomes of it.
+_NUMBERS = {
+    "payment": {
+        "9": EventType.PAYMENT_CONFIRMED,
+        "1": EventType.PAYMENT_PENDING,
+        "0": EventType.PAYMENT_PENDING,
+        "-1": EventType.PAYMENT_EXPIRED,
+        "-2": EventType.PAYMENT_FAILED,
+        "-3": EventType.PAYMENT_CANCELLED,
+    },
+    "payout": {
+        "0": EventType.PAYOUT_PENDING,
+        "1": EventType.PAYOUT_CONFIRMED,
+        "2": EventType.PAYOUT_FAILED,
+    },
+}
+
+# The one number that means the same in every version that has it.
+_EVERYWHERE = ("payment", "9")
+
+_NEEDS_MONEY = frozenset({EventType.PAYMENT_CONFIRMED, EventType.PAYOUT_CONFIRMED})
+
+# A payout's fee and gas are in USDT whatever is paid out (webhooks/payout-webhook.md).
+_FEE_CURRENCY = "USDT"
+
+_NETWORKS = {
+    "ethereum": "Ethereum",
+    "eth": "Ethereum",
+    "erc20": "Ethereum",
+    "tron": "TRON",
+    "trx": "TRON",
+    "trc20": "TRON",
+    "bsc": "BSC",
+    "bep20": "BSC",
+}
+
+
+def normalize(verified: VerifiedDelivery) -> Event:
+    """Say what happened, or raise Unreadable or NotUnderstood."""
+    members = _body(verified)
+    if verified.verification.scheme == SORTED:
+        refuse_hidden(members, _KNOWN)
+    fields = Fields(members)
+    word = _event_word(verified.delivery)
+    kind = _kind(word, fields)
+    happened = _happened(kind, word, fields)
+    facts = _payment(fields) if kind == "payment" else _payout(fields)
+    for name in _UNUSED[kind]:
+        fields.whole(name)
+    return _event(verified, happened, {**facts, **_transfer(fields, happened)})
+
+
+def _body(verified: VerifiedDelivery) -> Mapping[str, JsonValue]:
+    try:
+        return verified.json_object()
+    except StrictJsonError as error:
+        raise Unreadable(Reason.NOT_PARSEABLE, str(error)) from None
+
+
+def _event_word(delivery: Delivery) -> str | None:
+    values = delivery.header(EVENT_HEADER)
+    words = {value.strip().lower().partition(".")[0] for value in values}
+    if len(words) > 1:
+        raise Unreadable(Reason.EVENT_HEADER_CONTRADICTS, f"{EVENT_HEADER}: two values")
+    return next(iter(words), None)
+
+
+def _kind(word: str | None, fields: Fields) -> str:
+    shown = _shown(fields)
+    kind = shown if word is None else _EVENTS.get(word)
+    if kind is None:
+        raise refused(Reason.UNKNOWN_EVENT, EVENT_HEADER, "expected payment or payout")
+    if shown not in {None, kind}:
+        detail = f"{EVENT_HEADER}: {kind}, but the body is that of a {shown}"
+        raise Unreadable(Reason.EVENT_HEADER_CONTRADICTS, detail)
+    return kind
+
+
+def _shown(fields: Fields) -> str | None:
+    shown = [
+        kind
+        for kind, names in _MARKERS.items()
+        if any(fields.value(name) is not None for name in names)
+    ]
+    if len(shown) > 1:
+        raise NotUnderstood(Reason.AMBIGUOUS, "fields of a payment and of a payout in one body")
+    return shown[0] if shown else None
+
+
+def _happened(kind: str, word: str | None, fields: Fields) -> EventType:
+    status = _required("status", fields.identifier("status"))
+    if status in _NUMBERS[kind]:
+        _refuse_other_numbers(kind, status, word, fields)
+        return _NUMBERS[kind][status]
+    if status not in _STATUSES[kind]:
+        raise refused(Reason.UNKNOWN_STATUS, "status", f"expected {', '.join(_STATUSES[kind])}")
+    return _STATUSES[kind][status]
+
+
+def _refuse_other_numbers(kind: str, status: str, word: str | None, fields: Fields) -> None:
+    # 1, 2 and -1 mean something else in version 1, which alone has QR words and platOrderNo.
+    version_1 = (word or "").startswith("qr-") or fields.value("platOrderNo") is not None
+    if version_1 and (kind, status) != _EVERYWHERE:
+        raise refused(Reason.AMBIGUOUS, "status", "a number that depends on the version")
+
+
+def _payment(fields: Fields) -> dict[str, object]:
+    return {
+        "provider_reference": _required("id", fields.whole("id")),
+        "reference": fields.text("orderNo"),
+    }
+
+
+def _payout(fields: Fields) -> dict[str, object]:
+    order = _required("bizOrderNo", fields.text("bizOrderNo"))
+    fee, gas = fields.amount("fee"), fields.amount("gasAmount")
+    return {
+        "provider_reference": order,
+        "reference": order,
+        "to_address": fields.text("toAddress"),
+        "fee": fee,
+        "fee_currency": None if fee is None else _FEE_CURRENCY,
+        "gas": gas,
+        "gas_currency": None if gas is None else _FEE_CURRENCY,
+    }
+
+
+def _transfer(fields: Fields, happened: EventType) -> dict[str, object]:
+    amount, symbol = fields.amount("amount"), fields.text("symbol")
+    if happened in _NEEDS_MONEY:
+        _required("amount", amount)
+    if amount is not None:
+        _required("symbol", symbol)
+    network = fields.text("network")
+    return {
+        "amount": amount,
+        "currency": symbol and symbol.upper(),
+        "network": network and _NETWORKS.get(network.lower(), network),
+        "chain_id": fields.identifier("chainId"),
+        "tx_hash": fields.text("txId"),
+        "from_address": fields.text("fromAddress"),
+        "customer": Customer(id=fields.text("custNo")),
+        "occurred_at": fields.moment("blockTime"),
+    }
+
+
+def _required(name: str, value: _T | None) -> _T:
+    if value is None:
+        raise refused(Reason.FIELD_MISSING, name, "required")
+    return value
+
+
+def _event(verified: VerifiedDelivery, happened: EventType, facts: dict[str, object]) -> Event:
+    delivery = verified.delivery
+    identity = (happened.family, str(facts["provider_reference"]), happened.status)
+    try:
+        return Event.model_validate(
+            {
+                "id": event_id("blockatm", delivery.account, *identity),
+                "type": happened,
+                "provider": "blockatm",
+                "endpoint": delivery.endpoint,
+                "account": delivery.account,
+                "received_at": delivery.received_at,
+                "verification": verified.verification,
+                "raw": verified.raw(),
+                **facts,
+            }
+        )
+    except ValidationError as error:
+        raise NotUnderstood(Reason.FIELD_MALFORMED, first_problem(error)) from None

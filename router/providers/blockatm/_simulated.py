@@ -1,0 +1,98 @@
+"""Deliveries as BlockATM makes them, for `payrouter send` and the tests."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+
+from router.delivery import Delivery
+from router.providers import Key, Simulation
+from router.providers._signing import unix_ms_text
+from router.providers.blockatm._signature import EVENT_HEADER, SIGNATURE_HEADER, TIME_HEADER, sign
+
+# A payment's failure has no word, only the older number.
+_STATUSES: Mapping[str, Mapping[str, str | int]] = {
+    "payment": {
+        "pending": "PENDING",
+        "confirmed": "SUCCESS",
+        "expired": "EXPIRED",
+        "cancelled": "CANCELLED",
+        "failed": -2,
+    },
+    "payout": {"confirmed": "SUCCESS", "failed": "REFUSE"},
+}
+_ON_CHAIN = frozenset({"pending", "confirmed"})
+
+# Platform order numbers in the vendor's examples are of this size.
+_FIRST_NUMBER = 8_210_000_000
+
+
+def kinds() -> Mapping[str, Sequence[str]]:
+    """Return what can be made: kinds of delivery and the statuses of each."""
+    return {kind: tuple(statuses) for kind, statuses in _STATUSES.items()}
+
+
+def simulate(wanted: Simulation, key: Key, target: str) -> Delivery:
+    """Make a genuine delivery, signed over its raw body at `wanted.at`."""
+    members = _payment(wanted) if wanted.kind == "payment" else _payout(wanted)
+    body = json.dumps(members, ensure_ascii=False, separators=(",", ":")).encode()
+    time = unix_ms_text(wanted.at)
+    headers = (
+        ("content-type", "application/json"),
+        (SIGNATURE_HEADER, sign(key.secret, body, time)),
+        (TIME_HEADER, time),
+        (EVENT_HEADER, wanted.kind),
+    )
+    return Delivery("simulated", "simulated", "POST", target, headers, body, wanted.at)
+
+
+def _payment(wanted: Simulation) -> dict[str, object]:
+    on_chain = wanted.status in _ON_CHAIN
+    return {
+        "custNo": "CustNo_00240101",
+        "orderNo": wanted.order,
+        **_transfer(wanted, on_chain=on_chain),
+        # What was paid, not what was asked for.
+        "amount": wanted.amount if on_chain else "0",
+        "fromAddress": _address("payer", wanted) if on_chain else "",
+        "cashierId": 86100021,
+        "orderType": 1,
+    }
+
+
+def _payout(wanted: Simulation) -> dict[str, object]:
+    return {
+        "custNo": "CustNo_2022140101",
+        "bizOrderNo": wanted.order,
+        **_transfer(wanted, on_chain=wanted.status in _ON_CHAIN),
+        "amount": wanted.amount,
+        "fromAddress": _address("contract", wanted),
+        "toAddress": _address("payee", wanted),
+        "fee": "2",
+        "gasAmount": "1",
+        "type": 1,
+        "createTime": int(unix_ms_text(wanted.at)),
+        "contractId": 200910,
+    }
+
+
+def _transfer(wanted: Simulation, *, on_chain: bool) -> dict[str, object]:
+    transaction = {
+        "txId": f"0x{_digest('transaction', wanted)}",
+        "blockTime": int(unix_ms_text(wanted.at)),
+    }
+    return {
+        "id": _FIRST_NUMBER + wanted.number,
+        "symbol": wanted.currency,
+        "status": _STATUSES[wanted.kind][wanted.status],
+        "network": "Ethereum",
+        "chainId": "1",
+        **(transaction if on_chain else {}),
+    }
+
+
+def _address(role: str, wanted: Simulation) -> str:
+    return f"0x{_digest(role, wanted)[:40]}"
+
+
+def _digest(role: str, wanted: Simulation) -> str:
+    return hashlib.sha256(f"{wanted.kind} {role} {wanted.number}".encode()).hexdigest()

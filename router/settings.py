@@ -1,0 +1,307 @@
+"""The whole configuration as one frozen model. It fails at the start, never later."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from router.configuration import read_sources
+from router.contract.event import Text
+from router.contract.topics import FAMILIES, QUARANTINE, Topics
+from router.errors import ConfigurationError
+
+_STRICT = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+_ENDPOINT_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+_SERVER = re.compile(r"(?:[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:]+\]):\d{1,5}")
+_TOPIC = re.compile(r"[A-Za-z0-9._-]{1,200}")
+
+SECURITY_PROTOCOLS = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
+SASL_MECHANISMS = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"]
+
+
+def _as_tuple(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
+
+
+Several = Annotated[tuple[SecretStr, ...], BeforeValidator(_as_tuple)]
+Files = Annotated[tuple[Path, ...], BeforeValidator(_as_tuple)]
+
+
+class EndpointSettings(BaseModel):
+    """One `[endpoints.NAME]`: a URL that a gateway is given.
+
+    `account` says whose money it is; two endpoints of one merchant share it.
+    `tolerance_seconds` None takes the gateway's own default.
+    """
+
+    model_config = _STRICT
+
+    provider: str
+    account: Text
+    secrets: Several = ()
+    secret_files: Files = ()
+    token: SecretStr | None = None
+    tolerance_seconds: float | None = Field(None, gt=0)
+    deadline_seconds: float = Field(2.5, gt=0, le=60)
+
+    @model_validator(mode="after")
+    def _has_secrets(self) -> Self:
+        if not self.secrets:
+            message = "no secret: set secrets or secret_files"
+            raise ValueError(message)
+        if any(not secret.get_secret_value() for secret in self.secrets):
+            message = "a secret is empty"
+            raise ValueError(message)
+        return self
+
+    @field_validator("token")
+    @classmethod
+    def _token_fits_a_path(cls, token: SecretStr | None) -> SecretStr | None:
+        if token is not None and not re.fullmatch(
+            r"[A-Za-z0-9_-]{16,128}", token.get_secret_value()
+        ):
+            message = "a token is 16 to 128 of A-Z a-z 0-9 _ -"
+            raise ValueError(message)
+        return token
+
+
+class EdgeSettings(BaseModel):
+    """`[edge]`: where it listens and what it bears."""
+
+    model_config = _STRICT
+
+    host: str = "127.0.0.1"
+    port: int = Field(8080, ge=0, le=65535)
+    management_host: str = "127.0.0.1"
+    management_port: int = Field(9080, ge=0, le=65535)
+    body_limit_bytes: int = Field(256 * 1024, ge=1024, le=8 * 1024 * 1024)
+    header_limit_bytes: int = Field(16 * 1024, ge=1024, le=64 * 1024)
+    max_in_flight: int = Field(512, ge=1)
+    stale_per_minute: int = Field(60, ge=0, description="bound on stale deliveries kept")
+    drain_seconds: float = Field(10, gt=0)
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+
+
+class KafkaSettings(BaseModel):
+    """`[kafka]`: the client settings, for producer and consumers alike."""
+
+    model_config = _STRICT
+
+    bootstrap_servers: str = "localhost:9092"
+    security_protocol: SECURITY_PROTOCOLS = "PLAINTEXT"
+    sasl_mechanism: SASL_MECHANISMS | None = None
+    sasl_username: str | None = None
+    sasl_password: SecretStr | None = None
+    sasl_password_file: Path | None = None
+    sasl_token_file: Path | None = Field(None, description="OAUTHBEARER: read for every token")
+    ssl_cafile: Path | None = None
+    ssl_certfile: Path | None = None
+    ssl_keyfile: Path | None = None
+    ssl_key_password: SecretStr | None = None
+    client_id: str = "payrouter"
+    cluster_id: str | None = None
+    max_request_bytes: int = Field(1024 * 1024, ge=16 * 1024)
+
+    @field_validator("bootstrap_servers")
+    @classmethod
+    def _servers(cls, servers: str) -> str:
+        if not all(_SERVER.fullmatch(server.strip()) for server in servers.split(",")):
+            message = "expected host:port, several with a comma between"
+            raise ValueError(message)
+        return servers
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if not self.security_protocol.startswith("SASL"):
+            return self
+        if self.sasl_mechanism is None:
+            message = f"{self.security_protocol} needs sasl_mechanism"
+            raise ValueError(message)
+        needed = ["sasl_username", "sasl_password"]
+        if self.sasl_mechanism == "OAUTHBEARER":
+            needed = ["sasl_token_file"]
+        for name in needed:
+            if getattr(self, name) is None:
+                message = f"{self.sasl_mechanism} needs {name}"
+                raise ValueError(message)
+        return self
+
+
+class DatabaseSettings(BaseModel):
+    """`[database]`: PostgreSQL, and only PostgreSQL."""
+
+    model_config = _STRICT
+
+    url: SecretStr | None = None
+    url_file: Path | None = None
+
+    @field_validator("url")
+    @classmethod
+    def _postgresql(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is None:
+            return None
+        scheme, separator, rest = url.get_secret_value().partition("://")
+        if not separator or scheme not in {"postgresql", "postgres", "postgresql+asyncpg"}:
+            message = "expected postgresql+asyncpg://user:password@host:port/database"
+            raise ValueError(message)
+        return SecretStr(f"postgresql+asyncpg://{rest}")
+
+
+class TopicsSettings(BaseModel):
+    """`[topics]`: their names, and how `payrouter topics apply` makes them."""
+
+    model_config = _STRICT
+
+    prefix: str = ""
+    names: dict[str, str] = Field(default_factory=dict)
+    partitions: int = Field(12, ge=1, le=1000)
+    replication_factor: int = Field(3, ge=1, le=9)
+    min_insync_replicas: int = Field(2, ge=1, le=9)
+
+    @model_validator(mode="after")
+    def _names_fit(self) -> Self:
+        for topic, name in self.names.items():
+            if topic not in {*FAMILIES, QUARANTINE}:
+                message = f"names: there is no topic {topic}"
+                raise ValueError(message)
+            if not _TOPIC.fullmatch(self.prefix + name):
+                message = f"names.{topic}: A-Z a-z 0-9 . _ - only, at most 200 characters"
+                raise ValueError(message)
+        if self.prefix and not _TOPIC.fullmatch(self.prefix):
+            message = "prefix: A-Z a-z 0-9 . _ - only"
+            raise ValueError(message)
+        if self.min_insync_replicas > self.replication_factor:
+            message = "min_insync_replicas above replication_factor: nothing could be written"
+            raise ValueError(message)
+        return self
+
+    def topics(self) -> Topics:
+        """Return the names in force."""
+        return Topics(self.prefix, tuple(self.names.items()))
+
+
+class LogSettings(BaseModel):
+    """`[log]`: one line per delivery and per batch."""
+
+    model_config = _STRICT
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["auto", "json", "console"] = "auto"
+
+
+class Settings(BaseModel):
+    """The whole configuration. `consumers` is read by each consumer's own process."""
+
+    model_config = _STRICT
+
+    endpoints: dict[str, EndpointSettings] = Field(default_factory=dict)
+    edge: EdgeSettings = EdgeSettings()
+    kafka: KafkaSettings = KafkaSettings()
+    database: DatabaseSettings = DatabaseSettings()
+    topics: TopicsSettings = TopicsSettings()
+    log: LogSettings = LogSettings()
+    consumers: dict[str, dict[str, Any]] = Field(default_factory=dict, repr=False)
+
+    @model_validator(mode="after")
+    def _endpoints_fit(self) -> Self:
+        owners: dict[str, str] = {}
+        for name, endpoint in self.endpoints.items():
+            if not _ENDPOINT_NAME.fullmatch(name):
+                message = (
+                    f"endpoints.{name}: a name is a-z 0-9 _ - and begins with a letter or digit"
+                )
+                raise ValueError(message)
+            for secret in endpoint.secrets:
+                other = owners.setdefault(secret.get_secret_value(), name)
+                if self.endpoints[other].account != endpoint.account:
+                    message = (
+                        f"endpoints.{name}.secrets: the same secret stands under"
+                        f" endpoints.{other}, whose account is another"
+                    )
+                    raise ValueError(message)
+        return self
+
+
+def load_settings(path: Path | None, environ: Mapping[str, str]) -> Settings:
+    """Read the file (None: none), lay PAYROUTER_ variables over it, check everything.
+
+    Raises ConfigurationError with one line that names the key and no secret.
+    """
+    return settings_from(read_sources(path, environ))
+
+
+def settings_from(values: dict[str, Any]) -> Settings:
+    """Check configuration given as nested tables, as `load_settings` does."""
+    for name, endpoint in _tables(values.get("endpoints")):
+        endpoint.setdefault("account", name)
+        _read_secret_files(name, endpoint)
+    _read_file(values.get("database"), "url_file", "url", "database")
+    _read_file(values.get("kafka"), "sasl_password_file", "sasl_password", "kafka")
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        raise ConfigurationError(problem_line(error)) from None
+
+
+def read_database(values: dict[str, Any], under: str) -> DatabaseSettings:
+    """Check a database table that stands elsewhere than under `[database]`."""
+    _read_file(values, "url_file", "url", under)
+    try:
+        return DatabaseSettings.model_validate(values)
+    except ValidationError as error:
+        raise ConfigurationError(problem_line(error, under)) from None
+
+
+def problem_line(error: ValidationError, under: str = "") -> str:
+    """Say in one line which key is wrong and what would be right, without its value."""
+    problem = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    place = ".".join([*([under] if under else []), *(str(part) for part in problem["loc"])])
+    text = "unknown key" if problem["type"] == "extra_forbidden" else problem["msg"]
+    text = text.removeprefix("Value error, ")
+    return f"{place}: {text}" if place else text
+
+
+def _tables(value: object) -> list[tuple[str, dict[str, Any]]]:
+    if not isinstance(value, dict):
+        return []
+    return [(name, table) for name, table in value.items() if isinstance(table, dict)]
+
+
+def _read_secret_files(name: str, endpoint: dict[str, Any]) -> None:
+    files = _as_tuple(endpoint.get("secret_files", ()))
+    if not isinstance(files, list | tuple) or not files:
+        return
+    given = _as_tuple(endpoint.get("secrets", ()))
+    if isinstance(given, list | tuple):
+        read = [_file_text(file, f"endpoints.{name}.secret_files") for file in files]
+        endpoint["secrets"] = [*given, *read]
+
+
+def _read_file(table: object, file_key: str, key: str, under: str) -> None:
+    if not isinstance(table, dict) or file_key not in table:
+        return
+    if key in table:
+        message = f"{under}.{file_key}: {key} is given as well"
+        raise ConfigurationError(message)
+    table[key] = _file_text(table[file_key], f"{under}.{file_key}")
+
+
+def _file_text(file: object, key: str) -> str:
+    try:
+        return Path(str(file)).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        message = f"{key}: cannot read {file}: {type(error).__name__}"
+        raise ConfigurationError(message) from None

@@ -1,0 +1,90 @@
+"""A process of ours that is kept running."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Sequence
+
+from router.errors import ConfigurationError
+
+STOP_SECONDS = 30.0
+SHORT_LIFE_SECONDS = 5.0
+"""A process that ends sooner did not work; it is started again more and more slowly."""
+
+LONGEST_PAUSE_SECONDS = 15.0
+
+
+class Child:
+    """A child process, started again when it ends by itself.
+
+    It gets a process group of its own, so that Ctrl-C reaches the supervisor
+    alone, and a standard input that ends when the supervisor does, so that
+    none is left over.
+    """
+
+    def __init__(
+        self, name: str, argv: Sequence[str], management: str, say: Callable[[str], None]
+    ) -> None:
+        """Remember what to run."""
+        self.name = name
+        self.management = management
+        self._argv = argv
+        self._say = say
+        self._process: asyncio.subprocess.Process | None = None
+        self._keeper: asyncio.Task[None] | None = None
+        self._stopping = False
+        self._failed_start: int | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """The process id, None where it does not run."""
+        return self._process.pid if self._process else None
+
+    async def start(self) -> None:
+        """Start it, and keep it."""
+        await self._spawn()
+        self._keeper = asyncio.create_task(self._keep())
+
+    def check_started(self) -> None:
+        """Raise where it ended before it was ever ready: its own words are on stderr."""
+        if self._failed_start is not None:
+            message = f"{self.name} ended with status {self._failed_start}"
+            raise ConfigurationError(message)
+
+    async def stop(self) -> None:
+        """Ask it to end, wait, and insist when that takes too long."""
+        self._stopping = True
+        process = self._process
+        if process is not None and process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                process.terminate()
+            try:
+                await asyncio.wait_for(process.wait(), STOP_SECONDS)
+            except TimeoutError:
+                self._say(f"{self.name} did not end within {STOP_SECONDS:.0f} s, killed")
+                process.kill()
+                await process.wait()
+        if self._keeper is not None:
+            self._keeper.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._keeper
+
+    async def _spawn(self) -> None:
+        self._process = await asyncio.create_subprocess_exec(
+            *self._argv, stdin=asyncio.subprocess.PIPE, start_new_session=True
+        )
+
+    async def _keep(self) -> None:
+        pause = 0.5
+        while self._process is not None:
+            born = time.monotonic()
+            status = await self._process.wait()
+            if self._stopping:
+                return
+            lived = time.monotonic() - born
+            if lived < SHORT_LIFE_SECONDS:
+                self._failed_start = status
+            pause = min(pause * 2, LONGEST_PAUSE_SECONDS) if lived < SHORT_LIFE_SECONDS else 1.0
+            self._say(f"{self.name} ended with status {status}; again in {pause:.0f} s")
+            await asyncio.sleep(pause)
+            await self._spawn()

@@ -1,0 +1,1 @@
+"""How every process is seen: its log and its management port. Nothing registers at import."""

@@ -1,0 +1,74 @@
+"""Logging: JSON for machines, colour on a terminal, one summary line per delivery and batch."""
+
+import logging
+import secrets
+import sys
+from typing import Literal, TextIO
+
+import structlog
+from structlog.typing import FilteringBoundLogger, Processor
+
+Log = FilteringBoundLogger
+"""The logger every part is given; none is made at import."""
+
+_QUIET = ("aiokafka", "uvicorn", "faststream", "sqlalchemy", "alembic", "asyncio")
+
+
+def configure_logging(level: str, form: Literal["auto", "json", "console"]) -> None:
+    """Send our lines and the libraries' warnings to stderr, in one form.
+
+    `auto` is console on a terminal and JSON elsewhere.
+    """
+    console = form == "console" or (form == "auto" and sys.stderr.isatty())
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+    ]
+    threshold = logging.getLevelNamesMapping()[level.upper()]
+    structlog.configure(
+        processors=[*shared, _renderer(console=console)],
+        wrapper_class=structlog.make_filtering_bound_logger(threshold),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+    _adopt_libraries(shared, console=console, stream=sys.stderr)
+
+
+def get_log(component: str) -> Log:
+    """Return a logger whose lines name the component they come from."""
+    log: Log = structlog.get_logger(component=component)
+    return log
+
+
+def new_traceparent() -> str:
+    """Make a W3C trace context for a delivery, which brings none."""
+    return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
+
+
+def _renderer(*, console: bool) -> Processor:
+    if console:
+        return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    return structlog.processors.JSONRenderer()
+
+
+def _adopt_libraries(shared: list[Processor], *, console: bool, stream: TextIO) -> None:
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                _renderer(console=console),
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(logging.WARNING)
+    for name in _QUIET:
+        logger = logging.getLogger(name)
+        logger.handlers = []
+        logger.propagate = True
+        logger.setLevel(logging.WARNING)

@@ -1,0 +1,146 @@
+"""The management port: is it alive, is it ready, what does it measure."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+import uvicorn
+from faststream.asgi import AsgiFastStream, AsgiResponse, get
+from prometheus_client import (
+    CollectorRegistry,
+    Gauge,
+    GCCollector,
+    PlatformCollector,
+    ProcessCollector,
+)
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+
+@dataclass(frozen=True)
+class Health:
+    """One answer of a probe: good or not, and the sentence an operator reads."""
+
+    good: bool
+    detail: str
+
+
+Probe = Callable[[], Health]
+
+
+def management_app(alive: Probe, ready: Probe, registry: CollectorRegistry) -> AsgiFastStream:
+    """Serve `/healthz`, `/readyz` and `/metrics`."""
+
+    @get(include_in_schema=False)
+    async def healthz(_scope: Any) -> AsgiResponse:  # noqa: ANN401 - an ASGI scope
+        return _answer(alive())
+
+    @get(include_in_schema=False)
+    async def readyz(_scope: Any) -> AsgiResponse:  # noqa: ANN401 - an ASGI scope
+        return _answer(ready())
+
+    @get(include_in_schema=False)
+    async def metrics(_scope: Any) -> AsgiResponse:  # noqa: ANN401 - an ASGI scope
+        return AsgiResponse(
+            generate_latest(registry), 200, headers={"content-type": CONTENT_TYPE_LATEST}
+        )
+
+    routes = [("/healthz", healthz), ("/readyz", readyz), ("/metrics", metrics)]
+    return AsgiFastStream(asgi_routes=routes, logger=None)
+
+
+def process_registry() -> CollectorRegistry:
+    """Make a registry that knows the process, its memory and garbage, and the build."""
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    GCCollector(registry=registry)
+    PlatformCollector(registry=registry)
+    build = Gauge("payrouter_build_info", "1, with the version", ["version"], registry=registry)
+    build.labels(version("payrouter")).set(1)
+    return registry
+
+
+@contextlib.asynccontextmanager
+async def serving(
+    app: Any,  # noqa: ANN401 - an ASGI application
+    listener: socket.socket,
+    **options: Any,  # noqa: ANN401 - uvicorn's own
+) -> AsyncIterator[uvicorn.Server]:
+    """Serve an ASGI app on a bound socket in this loop until the block ends; then drain and stop.
+
+    Signals stay ours: uvicorn would catch them and end the process in the
+    middle of our own order of stopping.
+    """
+    config = uvicorn.Config(
+        app,
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        date_header=False,
+        **options,
+    )
+    server = uvicorn.Server(config)
+    server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
+    task = asyncio.create_task(server.serve(sockets=[listener]))
+    try:
+        await _started(server, task)
+        yield server
+    finally:
+        server.should_exit = True
+        await task
+        listener.close()
+
+
+def stop_signal() -> asyncio.Event:
+    """Return an event that SIGTERM and SIGINT set."""
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    return stopped
+
+
+def stop_with_parent(stopped: asyncio.Event) -> None:
+    """Set the event also when standard input ends: a supervisor that is killed closes it."""
+    loop = asyncio.get_running_loop()
+
+    def wait() -> None:
+        # The descriptor itself: a thread inside Python's buffer would spoil the interpreter's end.
+        while os.read(sys.stdin.fileno(), 1024):
+            pass
+        loop.call_soon_threadsafe(stopped.set)
+
+    threading.Thread(target=wait, daemon=True, name="parent").start()
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Bind a TCP address (port 0: any free one) or raise OSError, which names it."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        message = f"cannot listen on {host}:{port}: {error.strerror}"
+        raise OSError(error.errno, message) from None
+
+
+async def _started(server: uvicorn.Server, task: asyncio.Task[None]) -> None:
+    while not server.started:
+        if task.done():
+            task.result()
+            message = "the HTTP server ended while starting"
+            raise OSError(message)
+        await asyncio.sleep(0.01)
+
+
+def _answer(health: Health) -> AsgiResponse:
+    body = (health.detail + "\n").encode()
+    return AsgiResponse(
+        body, 200 if health.good else 503, headers={"content-type": "text/plain; charset=utf-8"}
+    )

@@ -1,0 +1,88 @@
+"""`payrouter topics apply`: make the topics, with what the promises need."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaError, for_code
+
+from router.kafka_client import client_options
+from router.settings import Settings
+
+FOR_EVER = "-1"
+ROOM_FOR_WRAPPED = 2
+"""Quarantine takes records that hold another whole one."""
+
+TIMEOUT_SECONDS = 30.0
+
+
+class TopicsUnavailable(Exception):  # noqa: N818 - reads as what happened
+    """The topics could not be made; the message says why."""
+
+
+@dataclass(frozen=True)
+class TopicResult:
+    """What became of one topic: `created` or `there`."""
+
+    name: str
+    result: str
+
+
+def planned_topics(settings: Settings) -> Sequence[NewTopic]:
+    """Return the topics of this configuration as they are to be."""
+    names = settings.topics.topics()
+    size = settings.kafka.max_request_bytes
+    events = [_topic(settings, name, {"max.message.bytes": str(size)}) for name in names.events]
+    keeping = {"max.message.bytes": str(size * ROOM_FOR_WRAPPED), "retention.ms": FOR_EVER}
+    return [*events, _topic(settings, names.quarantine, keeping)]
+
+
+async def apply_topics(settings: Settings) -> Sequence[TopicResult]:
+    """Make every topic that is not there, and say what was done; changes none that is."""
+    admin = AIOKafkaAdminClient(**client_options(settings.kafka))
+    try:
+        async with asyncio.timeout(TIMEOUT_SECONDS):
+            await admin.start()
+            there = set(await admin.list_topics())
+            planned = planned_topics(settings)
+            missing = [topic for topic in planned if topic.name not in there]
+            if missing:
+                _check(await admin.create_topics(missing))
+    except (KafkaError, TimeoutError, OSError) as error:
+        message = f"cannot reach the broker: {type(error).__name__}"
+        raise TopicsUnavailable(message) from None
+    finally:
+        await admin.close()
+    made = {topic.name for topic in missing}
+    return [TopicResult(t.name, "created" if t.name in made else "there") for t in planned]
+
+
+async def touch_topics(settings: Settings) -> None:
+    """Make the evaluation broker make the topics: it does so when asked for their metadata."""
+    admin = AIOKafkaAdminClient(**client_options(settings.kafka))
+    try:
+        await admin.start()
+        await admin.describe_topics([topic.name for topic in planned_topics(settings)])
+    finally:
+        await admin.close()
+
+
+def _topic(settings: Settings, name: str, configs: dict[str, str]) -> NewTopic:
+    topics = settings.topics
+    return NewTopic(
+        name,
+        topics.partitions,
+        topics.replication_factor,
+        topic_configs={"min.insync.replicas": str(topics.min_insync_replicas), **configs},
+    )
+
+
+def _check(response: Any) -> None:  # noqa: ANN401 - aiokafka's response
+    for name, code, *detail in response.topic_errors:
+        error = for_code(code)
+        # Another `topics apply` at the same time is no harm.
+        if code and error.__name__ != "TopicAlreadyExistsError":
+            message = f"topic {name}: {error.__name__}: {detail[0] if detail else ''}"
+            raise TopicsUnavailable(message)

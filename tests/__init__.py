@@ -1,0 +1,1 @@
+"""The tests, and the broker and database they stand on."""

@@ -1,0 +1,112 @@
+"""The fixtures every test may ask for, and what is said at the end about what they were."""
+
+import uuid
+from collections.abc import Generator, Iterator
+from typing import Final
+
+import pytest
+
+from tests import brokers, databases
+from tests.brokers import Broker, Choice
+from tests.databases import DatabaseServer
+from tests.environment import Wishes
+from tests.kafka.apache_kafka import ApacheKafka
+
+_WISHES: Final = pytest.StashKey[Wishes]()
+_CHOICE: Final = pytest.StashKey[Choice]()
+_DATABASE: Final = pytest.StashKey[str]()
+
+_BROKER_FIXTURES: Final = {"broker", "own_kafka"}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Take the wishes out of the environment before any test module is imported."""
+    config.stash[_WISHES] = Wishes.take()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Choose the broker if any test needs one, and leave out what only a real one can answer."""
+    if not any(_needs_broker(item) for item in items):
+        return
+    try:
+        choice = brokers.choose(config.stash[_WISHES])
+    except brokers.NoRealKafkaError as reason:
+        raise pytest.UsageError(str(reason)) from reason
+    config.stash[_CHOICE] = choice
+    if not choice.real:
+        left_out = pytest.mark.skip(reason=f"needs a real Kafka, runs on {choice.description}")
+        for item in items:
+            if _needs_real_kafka(item):
+                item.add_marker(left_out)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, exitstatus: int, config: pytest.Config
+) -> Generator[None]:
+    """Say in the last lines what the tests ran on and what was left out."""
+    yield
+    if exitstatus == pytest.ExitCode.USAGE_ERROR or config.option.collectonly:
+        return
+    choice = config.stash.get(_CHOICE, None)
+    terminalreporter.section("what this run stood on")
+    terminalreporter.line(f"broker: {choice.description if choice else 'none was needed'}")
+    terminalreporter.line(f"database: {config.stash.get(_DATABASE, 'none was needed')}")
+    skipped = sorted({report.nodeid for report in terminalreporter.stats.get("skipped", [])})
+    terminalreporter.line(f"left out: {len(skipped)}")
+    for name in skipped:
+        terminalreporter.line(f"  {name}")
+
+
+def _fixtures(item: pytest.Item) -> set[str]:
+    return set(item.fixturenames) if isinstance(item, pytest.Function) else set()
+
+
+def _needs_real_kafka(item: pytest.Item) -> bool:
+    return item.get_closest_marker("kafka") is not None or "own_kafka" in _fixtures(item)
+
+
+def _needs_broker(item: pytest.Item) -> bool:
+    return _needs_real_kafka(item) or not _BROKER_FIXTURES.isdisjoint(_fixtures(item))
+
+
+@pytest.fixture(scope="session")
+def chaos_long(pytestconfig: pytest.Config) -> bool:
+    """Whether the fault runs are to be long ones."""
+    return pytestconfig.stash[_WISHES].chaos_long
+
+
+@pytest.fixture(scope="session")
+def broker(pytestconfig: pytest.Config) -> Iterator[Broker]:
+    """Give the Kafka all tests of this run share; keep topics apart with `topics_prefix`."""
+    with brokers.started(pytestconfig.stash[_CHOICE]) as running:
+        yield running
+
+
+@pytest.fixture
+def own_kafka() -> Iterator[ApacheKafka]:
+    """Give a running Apache Kafka of the test's own, to be stopped, killed or frozen."""
+    with brokers.own_apache_kafka() as kafka:
+        yield kafka
+
+
+@pytest.fixture
+def topics_prefix() -> str:
+    """Give a prefix that no other test's topics and groups have."""
+    return f"t{uuid.uuid4().hex[:6]}."
+
+
+@pytest.fixture(scope="session")
+def database_server(pytestconfig: pytest.Config) -> Iterator[DatabaseServer]:
+    """Give the PostgreSQL all tests of this run share."""
+    with databases.server_of(pytestconfig.stash[_WISHES].database_url) as server:
+        pytestconfig.stash[_DATABASE] = server.description
+        yield server
+
+
+@pytest.fixture
+def database_url(database_server: DatabaseServer) -> Iterator[str]:
+    """Give the SQLAlchemy URL of an empty database of the test's own."""
+    with databases.fresh_database(database_server) as url:
+        yield url

@@ -1,0 +1,1 @@
+"""Tests of the consumers and of the machine they run on."""

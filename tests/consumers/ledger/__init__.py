@@ -1,0 +1,1 @@
+"""The ledger: what it books, what its database refuses, what its commands print."""

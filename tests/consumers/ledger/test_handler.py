@@ -1,0 +1,308 @@
+"""Batches of events against a real database: every effect once, in any order, together."""
+
+import asyncio
+from collections.abc import Sequence
+from decimal import Decimal
+from functools import reduce
+from random import Random
+
+import pytest
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncEngine
+from structlog.testing import capture_logs
+
+from consumers.ledger.book import EVENT, POSITION, TRANSACTION
+from consumers.ledger.handler import handle
+from consumers.ledger.position import absorb, opened
+from consumers.ledger.postings import exact, implied
+from consumers.ledger.statement import Books, read_books, read_statement
+from consumers.runtime.service import Outcome
+from router.contract.event import Event
+from tests.consumers.ledger.told import numbered, told
+
+LARGEST = "99999999999999999999.999999999999999999"
+
+
+async def applied(ledger: AsyncEngine, *events: Event) -> Sequence[Outcome]:
+    async with ledger.begin() as transaction:
+        return await handle(transaction, events)
+
+
+async def books(ledger: AsyncEngine) -> Books:
+    async with ledger.connect() as connection:
+        return await read_books(connection)
+
+
+async def balances(ledger: AsyncEngine) -> dict[str, Decimal]:
+    found = (await books(ledger)).balances
+    return {
+        f"{balance.account.split(':', 2)[2]} {balance.currency}": balance.amount
+        for balance in found
+        if balance.amount
+    }
+
+
+async def count(ledger: AsyncEngine, what: str) -> int:
+    table = {"events": EVENT, "transactions": TRANSACTION, "positions": POSITION}[what]
+    async with ledger.connect() as connection:
+        return await connection.scalar(select(func.count()).select_from(table)) or 0
+
+
+async def test_a_confirmed_payment_becomes_one_balanced_transaction(ledger: AsyncEngine) -> None:
+    assert await applied(ledger, told("payment.confirmed", "100.50")) == [Outcome.APPLIED]
+    assert await balances(ledger) == {
+        "wallet:Ethereum USDT": Decimal("100.50"),
+        "payments USDT": Decimal("-100.50"),
+    }
+    assert (await books(ledger)).transactions == 1
+    assert (await books(ledger)).balanced
+
+
+async def test_an_empty_batch_does_nothing(ledger: AsyncEngine) -> None:
+    assert await applied(ledger) == []
+
+
+async def test_an_event_the_journal_has_is_stale_even_when_the_runtime_forgot_it(
+    ledger: AsyncEngine,
+) -> None:
+    event = told("payment.confirmed", "100")
+    await applied(ledger, event)
+    assert await applied(ledger, event, told("payment.confirmed", "7", payment="P-2")) == [
+        Outcome.STALE,
+        Outcome.APPLIED,
+    ]
+    assert await count(ledger, "transactions") == 2
+
+
+async def test_an_event_twice_in_one_batch_is_booked_once(ledger: AsyncEngine) -> None:
+    event = told("payment.confirmed", "100")
+    assert await applied(ledger, event, event, event.model_copy()) == [
+        Outcome.APPLIED,
+        Outcome.STALE,
+        Outcome.STALE,
+    ]
+    assert await count(ledger, "transactions") == 1
+
+
+async def test_a_known_id_that_tells_another_story_changes_no_book_and_no_position(
+    ledger: AsyncEngine,
+) -> None:
+    event = told("payment.confirmed", "100")
+    await applied(ledger, event)
+    before = await balances(ledger)
+    contradiction = event.model_copy(update={"amount": Decimal(900)})
+    assert await applied(ledger, contradiction) == [Outcome.STALE]
+    await applied(ledger, told("payment.overpaid", "100"))
+    assert await balances(ledger) == before
+
+
+async def test_the_events_of_one_payment_within_one_batch_build_on_each_other(
+    ledger: AsyncEngine,
+) -> None:
+    events = [
+        told("payment.pending", "100"),
+        told("payment.underpaid", "80"),
+        told("payment.confirmed", "100"),
+        told("payment.confirmed", "100"),
+        told("payment.failed"),
+    ]
+    applied_, stale = Outcome.APPLIED, Outcome.STALE
+    assert await applied(ledger, *events) == [applied_, applied_, applied_, stale, stale]
+    assert await balances(ledger) == {
+        "wallet:Ethereum USDT": Decimal(100),
+        "payments USDT": Decimal(-100),
+    }
+    assert await count(ledger, "events") == 5
+    assert await count(ledger, "transactions") == 2
+
+
+async def test_a_confirmation_after_its_refund_is_booked_though_the_status_stays(
+    ledger: AsyncEngine,
+) -> None:
+    await applied(ledger, told("payment.refunded"))
+    assert await applied(ledger, told("payment.confirmed", "100")) == [Outcome.APPLIED]
+    assert await balances(ledger) == {"payments USDT": Decimal(-100), "refunds USDT": Decimal(100)}
+
+
+async def test_failed_after_paid_posts_nothing_and_is_logged_for_a_person(
+    ledger: AsyncEngine,
+) -> None:
+    await applied(ledger, told("payment.confirmed", "100"))
+    with capture_logs() as lines:
+        assert await applied(ledger, told("payment.failed")) == [Outcome.STALE]
+    assert [(line["event"], line["log_level"]) for line in lines] == [
+        ("called_off_after_paid", "warning")
+    ]
+    assert await count(ledger, "transactions") == 1
+
+
+async def test_another_currency_for_the_same_money_is_logged_and_not_booked(
+    ledger: AsyncEngine,
+) -> None:
+    await applied(ledger, told("payment.confirmed", "100"))
+    with capture_logs() as lines:
+        outcomes = await applied(ledger, told("payment.confirmed", "90", currency="EUR"))
+    assert outcomes == [Outcome.STALE]
+    assert [line["event"] for line in lines] == ["other_currency"]
+    assert await count(ledger, "transactions") == 1
+
+
+async def test_two_merchants_with_the_same_order_and_number_are_kept_apart(
+    ledger: AsyncEngine,
+) -> None:
+    await applied(
+        ledger,
+        told("payment.confirmed", "100"),
+        told("payment.confirmed", "100", account="shop-us"),
+    )
+    names = [balance.account for balance in (await books(ledger)).balances]
+    assert names == [
+        "shop-eu:blockatm:payments",
+        "shop-eu:blockatm:wallet:Ethereum",
+        "shop-us:blockatm:payments",
+        "shop-us:blockatm:wallet:Ethereum",
+    ]
+
+
+async def test_a_payment_and_a_payout_of_the_same_number_are_kept_apart(
+    ledger: AsyncEngine,
+) -> None:
+    await applied(ledger, told("payment.confirmed", "100"), told("payout.confirmed", "30"))
+    assert await balances(ledger) == {
+        "wallet:Ethereum USDT": Decimal(70),
+        "payments USDT": Decimal(-100),
+        "payouts USDT": Decimal(30),
+    }
+
+
+async def test_the_largest_amounts_are_kept_to_the_last_digit(ledger: AsyncEngine) -> None:
+    charges = {"fee_currency": "USDT", "gas": LARGEST, "gas_currency": "USDT"}
+    await applied(ledger, told("payout.confirmed", LARGEST, fee="0.000000000000000001", **charges))
+    assert await balances(ledger) == {
+        "payouts USDT": Decimal(LARGEST),
+        "fees USDT": Decimal("0.000000000000000001"),
+        "gas USDT": Decimal(LARGEST),
+        "wallet:Ethereum USDT": Decimal("-199999999999999999999.999999999999999999"),
+    }
+
+
+async def test_the_longest_texts_fit_into_every_index(ledger: AsyncEngine) -> None:
+    texts = ("account", "provider", "reference", "provider_reference", "network", "currency")
+    longest = dict.fromkeys(texts, "€" * 512)
+    outcome = await applied(ledger, told("payment.confirmed", "1", **longest))
+    assert outcome == [Outcome.APPLIED]
+    assert (await books(ledger)).balanced
+
+
+async def test_a_batch_may_be_larger_than_the_drivers_limit_on_parameters(
+    ledger: AsyncEngine,
+) -> None:
+    events = [told("payment.confirmed", "1", payment=f"P-{number}") for number in range(4000)]
+    assert set(await applied(ledger, *events)) == {Outcome.APPLIED}
+    assert await balances(ledger) == {
+        "wallet:Ethereum USDT": Decimal(4000),
+        "payments USDT": Decimal(-4000),
+    }
+
+
+async def test_transactions_are_numbered_in_the_order_of_the_events(ledger: AsyncEngine) -> None:
+    events = [told("payment.confirmed", "1", payment=f"P-{number}") for number in range(50)]
+    await applied(ledger, *events)
+    async with ledger.connect() as connection:
+        shown = await read_statement(connection)
+    assert [transaction.event_id for transaction in shown] == [event.id for event in events]
+
+
+def story(payment: str, random: Random) -> list[Event]:
+    """Tell one payment's life, with an amount of its own."""
+    total = random.randint(10, 10**6)
+    facts = {"payment": payment, "fee": "0.25", "fee_currency": "USDT"}
+    lives = [
+        ["pending", "confirmed"],
+        ["pending", "expired", "confirmed", "overpaid"],
+        ["underpaid", "confirmed", "refunded"],
+        ["failed", "overpaid", "disputed"],
+        ["pending", "expired"],
+    ]
+    return [told(f"payment.{status}", str(total), **facts) for status in random.choice(lives)]
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_shuffled_and_repeated_histories_end_in_the_books_of_the_oracle(
+    ledger: AsyncEngine, seed: int
+) -> None:
+    random = Random(seed)
+    stories = [story(f"P-{number}", random) for number in range(40)]
+    told_ = [event for events in stories for event in events]
+    told_ += random.choices(told_, k=60)
+    random.shuffle(told_)
+    while told_:
+        size = random.randint(1, 30)
+        await applied(ledger, *told_[:size])
+        del told_[:size]
+    assert await balances(ledger) == oracle(stories)
+    assert (await books(ledger)).balanced
+
+
+def oracle(stories: Sequence[Sequence[Event]]) -> dict[str, Decimal]:
+    sums: dict[str, Decimal] = {}
+    for events in stories:
+        for place, amount in implied(reduce(absorb, events, opened(events[0]))).items():
+            name = f"{place.account.name.split(':', 2)[2]} {place.currency}"
+            with exact():
+                sums[name] = sums.get(name, Decimal(0)) + amount
+    return sums
+
+
+async def test_two_processes_with_the_same_payments_in_opposite_order_do_not_deadlock(
+    ledger: AsyncEngine,
+) -> None:
+    def batch(status: str) -> list[Event]:
+        return [told(f"payment.{status}", "10", payment=f"P-{number}") for number in range(100)]
+
+    for _ in range(5):
+        there, back = batch("confirmed"), batch("overpaid")[::-1]
+        await asyncio.gather(applied(ledger, *there), applied(ledger, *back))
+    assert await count(ledger, "positions") == 100
+    assert await count(ledger, "events") == 1000
+    assert await balances(ledger) == {
+        "wallet:Ethereum USDT": Decimal(1000),
+        "payments USDT": Decimal(-1000),
+    }
+
+
+async def test_the_same_event_in_two_processes_at_once_is_booked_once(
+    ledger: AsyncEngine,
+) -> None:
+    events = [told("payment.confirmed", "10", payment=f"P-{number}") for number in range(50)]
+    first, second = await asyncio.gather(applied(ledger, *events), applied(ledger, *events[::-1]))
+    assert sorted([*first, *second]) == [Outcome.APPLIED] * 50 + [Outcome.STALE] * 50
+    assert await count(ledger, "transactions") == 50
+
+
+async def test_one_id_under_two_payments_at_once_is_booked_for_one_of_them(
+    ledger: AsyncEngine,
+) -> None:
+    def event(payment: str) -> Event:
+        return told("payment.confirmed", "10", payment=payment, id=numbered(1))
+
+    outcomes = await asyncio.gather(applied(ledger, event("P-1")), applied(ledger, event("P-2")))
+    assert sorted(outcome for (outcome,) in outcomes) == [Outcome.APPLIED, Outcome.STALE]
+    assert (await balances(ledger))["wallet:Ethereum USDT"] == Decimal(10)
+
+
+async def test_what_is_rolled_back_leaves_nothing_behind(ledger: AsyncEngine) -> None:
+    async with ledger.connect() as connection:
+        await handle(connection, [told("payment.confirmed", "100")])
+        await connection.rollback()
+    assert await count(ledger, "events") == 0
+    assert await count(ledger, "positions") == 0
+    assert (await books(ledger)).transactions == 0
+
+
+async def test_the_event_is_kept_whole(ledger: AsyncEngine) -> None:
+    event = told("payment.confirmed", "100.50")
+    await applied(ledger, event)
+    async with ledger.connect() as connection:
+        body = await connection.scalar(select(EVENT.c.body))
+    assert Event.model_validate_json(body or "") == event

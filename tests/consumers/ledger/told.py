@@ -1,0 +1,43 @@
+"""Events as the ledger's tests tell them: a payment unless said otherwise."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import NAMESPACE_OID, UUID, uuid4, uuid5
+
+from consumers.ledger.postings import Books
+from router.contract.event import Event, EventType, Verification
+
+MOMENT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+def told(kind: str, amount: str | None = None, **facts: Any) -> Event:  # noqa: ANN401 - any field
+    """Make an event with an id of its own; the currency is USDT where there is an amount."""
+    payment = facts.pop("payment", "P-1")
+    defaults: dict[str, Any] = {
+        "id": uuid4(),
+        "provider": "blockatm",
+        "endpoint": "blockatm-main",
+        "account": "shop-eu",
+        "reference": f"order of {payment}",
+        "provider_reference": payment,
+        "amount": amount,
+        "currency": None if amount is None else "USDT",
+        "network": "Ethereum",
+        "received_at": MOMENT,
+        "verification": Verification(scheme="none", key="fp:none"),
+    }
+    return Event.model_validate({**defaults, "type": EventType(kind), **facts})
+
+
+def numbered(number: int) -> UUID:
+    """Return the same id for the same number."""
+    return uuid5(NAMESPACE_OID, str(number))
+
+
+def by_name(books: Books) -> dict[str, Decimal]:
+    """Write books down as `wallet:Ethereum USDT`: the account without merchant and gateway."""
+    return {
+        f"{place.account.name.split(':', 2)[2]} {place.currency}": amount
+        for place, amount in books.items()
+    }

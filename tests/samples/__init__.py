@@ -1,0 +1,1 @@
+"""Bodies as gateways send them, byte for byte."""

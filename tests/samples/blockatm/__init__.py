@@ -1,0 +1,1 @@
+"""Bodies of BlockATM: those of its pages say so in their name."""
