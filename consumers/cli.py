@@ -35,6 +35,7 @@ from router.cli import (
     run,
     serve,
     supervised_option,
+    unknown_consumer,
     wrong_configuration,
 )
 
@@ -44,19 +45,31 @@ def consumer_settings(invocation: Invocation, service: Service) -> ConsumerSetti
     settings = invocation.settings()
     table = dict(settings.consumers.get(service.name, {}))
     database = table.pop("database", None) or {}
-    try:
-        tuning = Tuning.model_validate(table)
-    except ValidationError as error:
-        wrong_configuration(error, f"consumers.{service.name}")
     url = invocation.database_url(database, f"consumers.{service.name}.database")
     return ConsumerSettings(
         name=service.name,
         kafka=invocation.kafka(),
         database_url=SecretStr(url),
         topics=settings.topics.topics(),
-        tuning=tuning,
+        tuning=_tuning(service.name, table),
         cluster_id=settings.kafka.cluster_id,
     )
+
+
+def check_consumers(consumers: Mapping[str, dict[str, Any]]) -> None:
+    """Refuse a `[consumers.NAME]` that no consumer reads, or not so."""
+    known = discover()
+    for name, table in consumers.items():
+        if name not in known:
+            unknown_consumer(name, known)
+        _tuning(name, {key: value for key, value in table.items() if key != "database"})
+
+
+def _tuning(name: str, table: dict[str, Any]) -> Tuning:
+    try:
+        return Tuning.model_validate(table)
+    except ValidationError as error:
+        wrong_configuration(error, f"consumers.{name}")
 
 
 @cli.command()
@@ -143,7 +156,7 @@ def main() -> NoReturn:
         click.echo(f"payrouter: {problem}", err=True)
         raise SystemExit(EXIT_USAGE) from None
     try:
-        run(cli)
+        run(cli, lambda settings: check_consumers(settings.consumers))
     except StoreUnavailable as problem:
         click.echo(f"payrouter: {problem}", err=True)
         raise SystemExit(EXIT_PROBLEM) from None

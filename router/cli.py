@@ -4,7 +4,7 @@ import asyncio
 import functools
 import json
 import os
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -38,10 +38,12 @@ class Invocation:
 
     config: Path | None
     data_dir: DataDir
+    check: Callable[[Settings], None]
 
     def settings(self) -> Settings:
-        """Load the configuration in force and set up the log."""
+        """Load the configuration in force, check the consumers' part, set up the log."""
         settings = resolve_settings(self.config, self.data_dir, os.environ)
+        self.check(settings)
         configure_logging(settings.log.level, settings.log.format)
         return settings
 
@@ -71,7 +73,9 @@ class Invocation:
             prepare=prepare,
             say=lambda line: click.echo(line, err=True),
         )
-        build_endpoints(resolve_settings(plan.config, self.data_dir, os.environ))
+        settings = resolve_settings(plan.config, self.data_dir, os.environ)
+        self.check(settings)
+        build_endpoints(settings)
         return develop(plan, rate, public_url)
 
     def database_url(self, own: Mapping[str, Any], under: str) -> str:
@@ -104,6 +108,12 @@ def wrong_configuration(error: ValidationError, under: str) -> NoReturn:
     raise ConfigurationError(problem_line(error, under)) from None
 
 
+def unknown_consumer(name: str, known: Iterable[str]) -> NoReturn:
+    """Raise what says that a table is no consumer's."""
+    message = f"consumers.{name}: there is no such consumer; there are {', '.join(sorted(known))}"
+    raise ConfigurationError(message)
+
+
 def invoked(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command `--config` and `--data-dir`, as its first argument, an Invocation."""
 
@@ -111,7 +121,8 @@ def invoked(command: Callable[..., Any]) -> Callable[..., Any]:
     @data_dir_option
     @functools.wraps(command)
     def wrapped(*args: Any, config: Path | None, data_dir: Path, **options: Any) -> Any:  # noqa: ANN401
-        return command(Invocation(config, DataDir(data_dir)), *args, **options)
+        check = click.get_current_context().find_root().obj or _unchecked
+        return command(Invocation(config, DataDir(data_dir), check), *args, **options)
 
     return wrapped
 
@@ -122,10 +133,17 @@ def cli() -> None:
     """Put verified payment webhooks onto Kafka and apply every event exactly once."""
 
 
-def run(group: click.Group) -> NoReturn:
-    """Run the command line: 0 fine, 1 found a problem, 2 wrong usage or configuration."""
+def _unchecked(_settings: Settings) -> None:
+    """Leave the consumers' part of the configuration to them."""
+
+
+def run(group: click.Group, check: Callable[[Settings], None] = _unchecked) -> NoReturn:
+    """Run the command line: 0 fine, 1 found a problem, 2 wrong usage or configuration.
+
+    `check` knows the consumers' part of the configuration, which the edge does not.
+    """
     try:
-        group(standalone_mode=True)
+        group(standalone_mode=True, obj=check)
     except (ConfigurationError, ProviderError) as problem:
         click.echo(f"payrouter: {problem}", err=True)
         raise SystemExit(EXIT_USAGE) from None

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from router.contract.topics import Topics
 
@@ -32,6 +32,16 @@ class Tuning(BaseModel):
     beyond_end_seconds: float = Field(
         60, ge=0, description="how long a log end below the fence may be a late replica"
     )
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.transaction_timeout_seconds >= self.session_timeout_seconds:
+            message = (
+                "transaction_timeout_seconds: not below session_timeout_seconds, so that a frozen"
+                " process would hold its locks longer than its partitions"
+            )
+            raise ValueError(message)
+        return self
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from decimal import Decimal, InvalidOperation
 from typing import Annotated
 
-from pydantic import BeforeValidator, PlainSerializer
+from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
 MAX_DECIMALS = 18
 """Digits behind the point: what the finest assets (wei) have."""
@@ -75,12 +75,13 @@ def _fitted(amount: Decimal) -> Decimal:
     if amount and len(digits) + point > MAX_INTEGER_DIGITS:
         message = f"an amount has at most {MAX_INTEGER_DIGITS} integer digits"
         raise AmountError(message)
-    return Decimal((0, digits, point if amount else max(point, -MAX_DECIMALS)))
+    return Decimal((0, digits, point))
 
 
 Amount = Annotated[
     Decimal,
     BeforeValidator(parse_amount),
     PlainSerializer(amount_text, return_type=str, when_used="always"),
+    WithJsonSchema({"type": "string", "pattern": r"^[0-9]{1,20}(\.[0-9]{1,18})?$"}),
 ]
 """A pydantic field of money: Decimal in Python, a string in JSON."""

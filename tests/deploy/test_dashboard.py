@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.metrics import MetricWrapperBase
 from promql_parser import AggregateExpr, BinaryExpr, Call, Expr, MatrixSelector, VectorSelector
 
+from consumers.runtime.discovery import discover
 from consumers.runtime.metrics import ConsumerMetrics
 from router.metrics import EdgeMetrics
 from tests.deploy.system import PROMETHEUS, ROOT, SERVICES
@@ -50,6 +51,8 @@ def _measured() -> dict[str, Series]:
     for value in (value for metrics in made for value in vars(metrics).values()):
         if isinstance(value, MetricWrapperBase):
             measured |= _series(value)
+    for service in discover().values():
+        measured |= {measure.name: Series("gauge", SCRAPED) for measure in service.measures}
     return measured
 
 

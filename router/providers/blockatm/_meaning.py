@@ -32,7 +32,7 @@ _MARKERS = {
 }
 _SHARED = (
     *("id", "status", "amount", "symbol", "network", "chainId", "txId", "fromAddress", "custNo"),
-    *("blockTime", "createTime", "type"),
+    *("blockTime", "createTime", "type", "platOrderNo"),
 )
 _KNOWN = frozenset(
     spelling

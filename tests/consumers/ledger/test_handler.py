@@ -1,51 +1,18 @@
 """Batches of events against a real database: every effect once, in any order, together."""
 
-import asyncio
-from collections.abc import Sequence
 from decimal import Decimal
-from functools import reduce
-from random import Random
 
-import pytest
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 from structlog.testing import capture_logs
 
-from consumers.ledger.book import EVENT, POSITION, TRANSACTION
+from consumers.ledger.book import EVENT
 from consumers.ledger.handler import handle
-from consumers.ledger.position import absorb, opened
-from consumers.ledger.postings import exact, implied
-from consumers.ledger.statement import Books, read_books, read_statement
+from consumers.ledger.statement import read_statement
 from consumers.runtime.service import Outcome
 from router.contract.event import Event
-from tests.consumers.ledger.told import numbered, told
-
-LARGEST = "99999999999999999999.999999999999999999"
-
-
-async def applied(ledger: AsyncEngine, *events: Event) -> Sequence[Outcome]:
-    async with ledger.begin() as transaction:
-        return await handle(transaction, events)
-
-
-async def books(ledger: AsyncEngine) -> Books:
-    async with ledger.connect() as connection:
-        return await read_books(connection)
-
-
-async def balances(ledger: AsyncEngine) -> dict[str, Decimal]:
-    found = (await books(ledger)).balances
-    return {
-        f"{balance.account.split(':', 2)[2]} {balance.currency}": balance.amount
-        for balance in found
-        if balance.amount
-    }
-
-
-async def count(ledger: AsyncEngine, what: str) -> int:
-    table = {"events": EVENT, "transactions": TRANSACTION, "positions": POSITION}[what]
-    async with ledger.connect() as connection:
-        return await connection.scalar(select(func.count()).select_from(table)) or 0
+from tests.consumers.ledger.bookkeeping import applied, balances, books, count
+from tests.consumers.ledger.told import LARGEST, told
 
 
 async def test_a_confirmed_payment_becomes_one_balanced_transaction(ledger: AsyncEngine) -> None:
@@ -211,84 +178,6 @@ async def test_transactions_are_numbered_in_the_order_of_the_events(ledger: Asyn
     async with ledger.connect() as connection:
         shown = await read_statement(connection)
     assert [transaction.event_id for transaction in shown] == [event.id for event in events]
-
-
-def story(payment: str, random: Random) -> list[Event]:
-    """Tell one payment's life, with an amount of its own."""
-    total = random.randint(10, 10**6)
-    facts = {"payment": payment, "fee": "0.25", "fee_currency": "USDT"}
-    lives = [
-        ["pending", "confirmed"],
-        ["pending", "expired", "confirmed", "overpaid"],
-        ["underpaid", "confirmed", "refunded"],
-        ["failed", "overpaid", "disputed"],
-        ["pending", "expired"],
-    ]
-    return [told(f"payment.{status}", str(total), **facts) for status in random.choice(lives)]
-
-
-@pytest.mark.parametrize("seed", range(3))
-async def test_shuffled_and_repeated_histories_end_in_the_books_of_the_oracle(
-    ledger: AsyncEngine, seed: int
-) -> None:
-    random = Random(seed)
-    stories = [story(f"P-{number}", random) for number in range(40)]
-    told_ = [event for events in stories for event in events]
-    told_ += random.choices(told_, k=60)
-    random.shuffle(told_)
-    while told_:
-        size = random.randint(1, 30)
-        await applied(ledger, *told_[:size])
-        del told_[:size]
-    assert await balances(ledger) == oracle(stories)
-    assert (await books(ledger)).balanced
-
-
-def oracle(stories: Sequence[Sequence[Event]]) -> dict[str, Decimal]:
-    sums: dict[str, Decimal] = {}
-    for events in stories:
-        for place, amount in implied(reduce(absorb, events, opened(events[0]))).items():
-            name = f"{place.account.name.split(':', 2)[2]} {place.currency}"
-            with exact():
-                sums[name] = sums.get(name, Decimal(0)) + amount
-    return sums
-
-
-async def test_two_processes_with_the_same_payments_in_opposite_order_do_not_deadlock(
-    ledger: AsyncEngine,
-) -> None:
-    def batch(status: str) -> list[Event]:
-        return [told(f"payment.{status}", "10", payment=f"P-{number}") for number in range(100)]
-
-    for _ in range(5):
-        there, back = batch("confirmed"), batch("overpaid")[::-1]
-        await asyncio.gather(applied(ledger, *there), applied(ledger, *back))
-    assert await count(ledger, "positions") == 100
-    assert await count(ledger, "events") == 1000
-    assert await balances(ledger) == {
-        "wallet:Ethereum USDT": Decimal(1000),
-        "payments USDT": Decimal(-1000),
-    }
-
-
-async def test_the_same_event_in_two_processes_at_once_is_booked_once(
-    ledger: AsyncEngine,
-) -> None:
-    events = [told("payment.confirmed", "10", payment=f"P-{number}") for number in range(50)]
-    first, second = await asyncio.gather(applied(ledger, *events), applied(ledger, *events[::-1]))
-    assert sorted([*first, *second]) == [Outcome.APPLIED] * 50 + [Outcome.STALE] * 50
-    assert await count(ledger, "transactions") == 50
-
-
-async def test_one_id_under_two_payments_at_once_is_booked_for_one_of_them(
-    ledger: AsyncEngine,
-) -> None:
-    def event(payment: str) -> Event:
-        return told("payment.confirmed", "10", payment=payment, id=numbered(1))
-
-    outcomes = await asyncio.gather(applied(ledger, event("P-1")), applied(ledger, event("P-2")))
-    assert sorted(outcome for (outcome,) in outcomes) == [Outcome.APPLIED, Outcome.STALE]
-    assert (await balances(ledger))["wallet:Ethereum USDT"] == Decimal(10)
 
 
 async def test_what_is_rolled_back_leaves_nothing_behind(ledger: AsyncEngine) -> None:

@@ -1,39 +1,13 @@
 """What is booked for which story, whatever the order it is told in."""
 
-from collections.abc import Sequence
 from decimal import Decimal
-from functools import reduce
-from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from consumers.ledger.chart import LedgerAccount, Purpose
-from consumers.ledger.position import Position, absorb, opened
-from consumers.ledger.postings import Books, Place, difference, exact, implied
-from router.contract.event import Event
-from tests.consumers.ledger.told import by_name, told
-
-LARGEST = "99999999999999999999.999999999999999999"
-
-
-def booked(events: Sequence[Event]) -> Books:
-    return implied(reduce(absorb, events, opened(events[0])))
-
-
-def posted(events: Sequence[Event]) -> Books:
-    """Return the sum of what each event posts, as the journal would hold it."""
-    position = opened(events[0])
-    sums: dict[Place, Decimal] = {}
-    for event in events:
-        after = absorb(position, event)
-        for place, amount in difference(implied(position), implied(after)).items():
-            with exact():
-                sums[place] = sums.get(place, Decimal(0)) + amount
-        position = after
-    return {place: amount for place, amount in sums.items() if amount}
-
+from consumers.ledger.position import Position, opened
+from consumers.ledger.postings import exact
+from tests.consumers.ledger.told import LARGEST, booked, by_name, posted, told
 
 STORIES = {
     "confirmed": (
@@ -189,69 +163,6 @@ def test_account_names_are_unambiguous_whatever_the_parts_contain() -> None:
 def test_arithmetic_that_would_round_raises_instead() -> None:
     with exact(), pytest.raises(ArithmeticError):
         _ = Decimal(1) / Decimal(3)
-
-
-AMOUNTS = st.none() | st.decimals(0, Decimal(LARGEST), places=18) | st.sampled_from([Decimal(5)])
-
-
-@st.composite
-def histories(draw: st.DrawFn, family: str) -> list[Event]:
-    """Draw what a gateway may tell of one payment: any statuses, one currency per kind of sum."""
-    statuses = {
-        "payment": [
-            "pending",
-            "underpaid",
-            "confirmed",
-            "overpaid",
-            "failed",
-            "refunded",
-            "disputed",
-        ],
-        "payout": ["pending", "confirmed", "failed", "cancelled", "returned"],
-    }[family]
-    network = draw(st.sampled_from([None, "Ethereum"]))
-    currencies = {name: draw(st.sampled_from(["USDT", "ETH"])) for name in ("", *_SUMS)}
-    events = []
-    for status in draw(st.lists(st.sampled_from(statuses), min_size=1, max_size=6)):
-        facts: dict[str, Any] = {"network": draw(st.sampled_from([None, network]))}
-        for name in _SUMS:
-            facts[name] = draw(AMOUNTS)
-            key = name.removesuffix("_amount") + "_currency"
-            facts[key] = currencies[name] if facts[name] is not None else None
-        amount = draw(AMOUNTS)
-        facts |= {"amount": amount, "currency": currencies[""] if amount is not None else None}
-        events.append(told(f"{family}.{status}", **facts))
-    return events
-
-
-_SUMS = ("expected_amount", "fee", "gas")
-
-
-@given(st.sampled_from(["payment", "payout"]).flatmap(histories), st.data())
-def test_any_order_with_any_repeats_ends_in_the_same_books(
-    history: list[Event], data: st.DataObject
-) -> None:
-    repeats = data.draw(st.lists(st.sampled_from(history), max_size=4))
-    shuffled = data.draw(st.permutations([*history, *repeats]))
-    assert posted(shuffled) == booked(history)
-
-
-@given(st.sampled_from(["payment", "payout"]).flatmap(histories))
-def test_every_books_balance_per_currency_after_each_event(history: list[Event]) -> None:
-    for length in range(1, len(history) + 1):
-        sums: dict[str, Decimal] = {}
-        for place, amount in booked(history[:length]).items():
-            with exact():
-                sums[place.currency] = sums.get(place.currency, Decimal(0)) + amount
-        assert not any(sums.values())
-
-
-@given(st.sampled_from(["payment", "payout"]).flatmap(histories))
-def test_what_is_called_off_after_paid_changes_nothing_of_the_money(history: list[Event]) -> None:
-    family = history[0].type.family
-    paid = [*history, told(f"{family}.confirmed", "7", currency="USDT")]
-    for late in ("pending", "failed", "cancelled"):
-        assert booked([*paid, told(f"{family}.{late}", "9999")]) == booked(paid)
 
 
 def test_events_without_the_gateways_number_are_told_apart_by_their_order() -> None:

@@ -1,12 +1,18 @@
 """Events as the ledger's tests tell them: a payment unless said otherwise."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import reduce
 from typing import Any
 from uuid import NAMESPACE_OID, UUID, uuid4, uuid5
 
-from consumers.ledger.postings import Books
+from consumers.ledger.position import absorb, opened
+from consumers.ledger.postings import Books, Place, difference, exact, implied
 from router.contract.event import Event, EventType, Verification
+
+LARGEST = "99999999999999999999.999999999999999999"
+"""The largest amount of the contract."""
 
 MOMENT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -41,3 +47,21 @@ def by_name(books: Books) -> dict[str, Decimal]:
         f"{place.account.name.split(':', 2)[2]} {place.currency}": amount
         for place, amount in books.items()
     }
+
+
+def booked(events: Sequence[Event]) -> Books:
+    """Return the books of one payment after its events."""
+    return implied(reduce(absorb, events, opened(events[0])))
+
+
+def posted(events: Sequence[Event]) -> Books:
+    """Return the sum of what each event posts, as the journal would hold it."""
+    position = opened(events[0])
+    sums: dict[Place, Decimal] = {}
+    for event in events:
+        after = absorb(position, event)
+        for place, amount in difference(implied(position), implied(after)).items():
+            with exact():
+                sums[place] = sums.get(place, Decimal(0)) + amount
+        position = after
+    return {place: amount for place, amount in sums.items() if amount}

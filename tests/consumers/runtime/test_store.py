@@ -1,7 +1,5 @@
 """How the one database of a consumer is opened, and what is said when it is not there."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 from pydantic import SecretStr
 from sqlalchemy import text
@@ -28,13 +26,13 @@ async def show(connection: AsyncConnection, setting: str) -> str:
 
 
 @pytest.fixture
-async def counted(database_url: str) -> AsyncIterator[ConsumerSettings]:
+async def counted(database_url: str) -> ConsumerSettings:
     """Give the settings of a database with a table `public.counted` of one row."""
     engine = create_async_engine(database_url)
     async with engine.begin() as connection:
         await connection.execute(text("CREATE TABLE counted AS SELECT 1 AS n"))
     await engine.dispose()
-    yield settings(database_url)
+    return settings(database_url)
 
 
 async def test_a_command_cannot_write(counted: ConsumerSettings) -> None:

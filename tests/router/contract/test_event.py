@@ -167,6 +167,12 @@ def test_nothing_against_a_value_is_no_contradiction(absent: str) -> None:
     assert not contradicts(fingerprint(event()), fingerprint(less))
 
 
+@pytest.mark.parametrize("text", ["\x00", "a\n", "\x7f", "\x9f", "a\ud800", "\udfff"])
+def test_text_that_a_store_could_not_hold_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="without control characters"):
+        storable(text)
+
+
 @given(st.text())
 def test_storable_text_is_returned_unchanged_and_other_refused(text: str) -> None:
     try:

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from router.contract.event import Event, EventType
-from router.providers import Key, Provider, Simulation, discover
+from router.providers import Provider, discover
 from router.providers.blockatm import PROVIDER
 from tests.router.providers.blockatm_deliveries import (
     PAYMENT,
@@ -230,33 +230,3 @@ def test_numbers_keep_every_digit() -> None:
     event = normalized(signed(body, "payment"))
 
     assert event.model_dump(mode="json")["amount"] == "12345678901234567890.10"
-
-
-@pytest.mark.parametrize(
-    ("kind", "status"),
-    [(kind, status) for kind, statuses in PROVIDER.kinds.items() for status in statuses],
-)
-def test_every_simulation_is_genuine_and_says_what_was_wanted(kind: str, status: str) -> None:
-    key = Key(b"simulated", "fp:simulated")
-    wanted = Simulation(kind, status, "A-1", "13.410037", "USDT", 7, RECEIVED)
-
-    delivery = PROVIDER.simulate(wanted, key, "/webhooks/blockatm-main")
-    proved = PROVIDER.verify(delivery, [key])
-    (event,) = PROVIDER.normalize(proved)
-
-    assert event.type.value == f"{kind}.{status}"
-    assert event.reference == "A-1"
-    assert proved.verification.scheme == "blockatm-v2-raw"
-    assert proved.signed_at == RECEIVED
-    if status == "confirmed":
-        assert (event.amount, event.currency) == (Decimal("13.410037"), "USDT")
-        assert event.occurred_at == RECEIVED
-
-
-def test_two_simulations_of_one_number_are_about_one_payment() -> None:
-    key = Key(b"simulated", "fp:simulated")
-    wanted = Simulation("payment", "confirmed", "A-1", "1", "USDT", 7, RECEIVED)
-
-    first = PROVIDER.simulate(wanted, key, "/webhooks/one")
-
-    assert first == PROVIDER.simulate(wanted, key, "/webhooks/one")

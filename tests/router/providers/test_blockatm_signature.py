@@ -126,6 +126,12 @@ def test_the_sorted_form_is_that_of_the_vendors_java(body: str, form: str) -> No
     assert form == sorted_form(body.encode())
 
 
+def test_over_an_empty_sorted_form_the_time_alone_is_signed() -> None:
+    headers = _headers(signature(b"time=" + TIME.encode()))
+
+    assert verified(delivery(b'{"a":null}', *headers)).verification.scheme == _SORTED
+
+
 @pytest.mark.parametrize(
     "body", [b"", b"[]", b"1", b"{", b'{"a":1,"a":1}', b'{"a":NaN}', b"\xff", b'{"a":"\\ud800"}']
 )

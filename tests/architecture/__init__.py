@@ -1,0 +1,1 @@
+"""The rules of the layout, held by tests over the syntax tree."""

@@ -1,0 +1,194 @@
+"""Who may import whom, how long things are, and what nothing is called."""
+
+import ast
+import statistics
+
+import pytest
+
+from tests.architecture.source import ROOT, Module, body_length, functions, modules
+
+SOURCE = modules("router", "consumers")
+EVERYTHING = modules("router", "consumers", "tests")
+
+GRAB_BAGS = {"utils", "util", "common", "core", "helpers", "helper", "manager", "base", "misc"}
+
+PROVIDER_MAY_IMPORT = (
+    "router.contract.",
+    "router.delivery.",
+    "router.errors.",
+    "router.providers._signing",
+)
+
+
+def _inside(name: str, package: str) -> bool:
+    return name == package or name.startswith(package + ".")
+
+
+def _is_ours(name: str) -> bool:
+    return _inside(name, "router") or _inside(name, "consumers")
+
+
+def _names(found: list[Module]) -> list[str]:
+    return [module.name for module in found]
+
+
+def test_the_edge_never_imports_a_consumer() -> None:
+    wrong = [
+        module.name
+        for module in SOURCE
+        if _inside(module.name, "router")
+        and any(_inside(name, "consumers") for name in module.imports())
+    ]
+    assert wrong == []
+
+
+def test_consumers_import_only_contract_and_telemetry_of_the_edge() -> None:
+    wrong = []
+    for module in SOURCE:
+        if not _inside(module.name, "consumers"):
+            continue
+        allowed = ["router.contract", "router.telemetry"]
+        if module.name == "consumers.cli":
+            allowed.append("router.cli")
+        wrong += [
+            (module.name, name)
+            for name in module.imports()
+            if _inside(name, "router") and not any(_inside(name, a) for a in allowed)
+        ]
+    assert wrong == []
+
+
+def test_one_consumer_never_imports_another() -> None:
+    consumers = {path.name for path in (ROOT / "consumers").iterdir() if path.is_dir()}
+    consumers -= {"runtime", "__pycache__"}
+    wrong = []
+    for module in SOURCE:
+        own = module.name.split(".")[1] if module.name.startswith("consumers.") else None
+        if own not in consumers:
+            continue
+        others = consumers - {own}
+        wrong += [
+            (module.name, name)
+            for name in module.imports()
+            if any(_inside(name, f"consumers.{other}") for other in others)
+        ]
+    assert wrong == []
+
+
+def test_the_runtime_imports_no_consumer() -> None:
+    wrong = [
+        (module.name, name)
+        for module in SOURCE
+        if _inside(module.name, "consumers.runtime")
+        for name in module.imports()
+        if _inside(name, "consumers")
+        and name != "consumers"
+        and not _inside(name, "consumers.runtime")
+    ]
+    assert wrong == []
+
+
+def test_a_provider_imports_only_what_a_provider_needs() -> None:
+    wrong = []
+    for module in SOURCE:
+        if not module.name.startswith("router.providers."):
+            continue
+        package = ".".join(module.name.split(".")[:3])
+        for name in module.imports():
+            allowed = name.startswith(PROVIDER_MAY_IMPORT) or _inside(name, package)
+            protocol = _is_protocol_name(name)
+            if _is_ours(name) and not allowed and not protocol:
+                wrong.append((module.name, name))
+    assert wrong == []
+
+
+def _is_protocol_name(name: str) -> bool:
+    # The protocol's own vocabulary: Key, Answer, Simulation, Provider.
+    head, _, tail = name.rpartition(".")
+    return head == "router.providers" and tail[:1].isupper()
+
+
+def test_the_intake_knows_neither_http_nor_kafka() -> None:
+    (intake,) = [module for module in SOURCE if module.name == "router.intake"]
+    foreign = ("faststream", "aiokafka", "uvicorn", "router.edge", "router.publish")
+    assert [name for name in intake.imports() if name.startswith(foreign)] == []
+
+
+def test_the_contract_imports_only_the_standard_library_and_pydantic() -> None:
+    foreign = ("faststream", "aiokafka", "structlog", "sqlalchemy", "prometheus_client", "uvicorn")
+    wrong = []
+    for module in SOURCE:
+        if not _inside(module.name, "router.contract"):
+            continue
+        for name in module.imports():
+            own = _is_ours(name) and not _inside(name, "router.contract")
+            if own or name.startswith(foreign):
+                wrong.append((module.name, name))
+    assert wrong == []
+
+
+def test_only_signing_makes_a_verified_delivery() -> None:
+    makers = [
+        module.name
+        for module in SOURCE
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("VerifiedDelivery")
+    ]
+    assert set(makers) == {"router.providers._signing"}
+
+
+def test_no_module_is_a_grab_bag() -> None:
+    wrong = [m.name for m in SOURCE if m.name.rpartition(".")[2].strip("_") in GRAB_BAGS]
+    assert wrong == []
+
+
+def test_no_other_code_folder_stands_at_the_top() -> None:
+    ours = {"router", "consumers", "tests"}
+    hidden = [path for path in ROOT.iterdir() if path.name.startswith((".", "build", "dist"))]
+    folders = {path for path in ROOT.iterdir() if path.is_dir()} - set(hidden)
+    assert {path.name for path in folders if any(path.rglob("*.py"))} <= ours
+
+
+def test_no_file_is_over_400_lines() -> None:
+    assert _names([module for module in EVERYTHING if module.lines > 400]) == []
+
+
+def test_no_function_is_over_60_lines_and_the_median_is_under_10() -> None:
+    lengths = {
+        f"{module.name}.{function.name}": body_length(function)
+        for module in SOURCE
+        for function in functions(module)
+    }
+    assert {name: length for name, length in lengths.items() if length > 60} == {}
+    assert statistics.median(lengths.values()) < 10
+
+
+def test_no_class_of_ours_inherits_from_another_but_exceptions() -> None:
+    classes = {
+        node.name: node
+        for module in SOURCE
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.ClassDef)
+    }
+    allowed = {"RefusedDelivery"}
+    wrong = {
+        name: base
+        for name, node in classes.items()
+        for base in map(ast.unparse, node.bases)
+        if base in classes and base not in allowed
+    }
+    assert wrong == {}
+
+
+@pytest.mark.parametrize("module", SOURCE, ids=lambda module: module.name)
+def test_nothing_is_made_at_import(module: Module) -> None:
+    calls = {"open", "connect", "create_engine", "create_async_engine", "get_logger", "get_log"}
+    statements = [node for node in module.tree.body if not isinstance(node, ast.If)]
+    made = {
+        ast.unparse(node.func).rpartition(".")[2]
+        for statement in statements
+        if not isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+        for node in ast.walk(statement)
+        if isinstance(node, ast.Call)
+    }
+    assert made & calls == set()

@@ -1,0 +1,42 @@
+"""Apply events to a ledger and look into it, as its tests do."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from consumers.ledger.book import EVENT, POSITION, TRANSACTION
+from consumers.ledger.handler import handle
+from consumers.ledger.statement import Books, read_books
+from consumers.runtime.service import Outcome
+from router.contract.event import Event
+
+
+async def applied(ledger: AsyncEngine, *events: Event) -> Sequence[Outcome]:
+    """Apply one batch in a transaction of its own."""
+    async with ledger.begin() as transaction:
+        return await handle(transaction, events)
+
+
+async def books(ledger: AsyncEngine) -> Books:
+    """Read the books."""
+    async with ledger.connect() as connection:
+        return await read_books(connection)
+
+
+async def balances(ledger: AsyncEngine) -> dict[str, Decimal]:
+    """Read the balances other than zero, as `wallet:Ethereum USDT`."""
+    found = (await books(ledger)).balances
+    return {
+        f"{balance.account.split(':', 2)[2]} {balance.currency}": balance.amount
+        for balance in found
+        if balance.amount
+    }
+
+
+async def count(ledger: AsyncEngine, what: str) -> int:
+    """Count `events`, `transactions` or `positions`."""
+    table = {"events": EVENT, "transactions": TRANSACTION, "positions": POSITION}[what]
+    async with ledger.connect() as connection:
+        return await connection.scalar(select(func.count()).select_from(table)) or 0

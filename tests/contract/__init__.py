@@ -1,0 +1,1 @@
+"""The published schemas, and old records that must stay readable."""

@@ -1,0 +1,103 @@
+"""HTTP/1.1 written byte for byte: nothing is added, sorted, joined or corrected on the way."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+
+HeaderLine = tuple[str, str]
+
+_PATIENCE_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back."""
+
+    status: int
+    headers: tuple[HeaderLine, ...]
+    body: bytes
+
+    def header(self, name: str) -> str | None:
+        """Return the one value of a header, None where it is not there."""
+        values = [value for key, value in self.headers if key == name]
+        assert len(values) < 2
+        return values[0] if values else None
+
+
+def request(
+    target: str,
+    headers: Sequence[HeaderLine] = (),
+    body: bytes | None = b"",
+    method: str = "POST",
+) -> bytes:
+    """Write a request; a body of None is announced by no header at all."""
+    length = [] if body is None else [("Content-Length", str(len(body)))]
+    return head(target, [*headers, *length], method) + (body or b"")
+
+
+def head(target: str, headers: Sequence[HeaderLine], method: str = "POST") -> bytes:
+    """Write the request line and the headers, in this order and spelling."""
+    lines = [f"{method} {target} HTTP/1.1", "Host: edge.test"]
+    lines += [f"{name}: {value}" for name, value in headers]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+
+
+def chunk(data: bytes) -> bytes:
+    """Write one chunk of a body whose length is not announced; no data ends it."""
+    return f"{len(data):x}\r\n".encode() + data + b"\r\n"
+
+
+@dataclass(frozen=True)
+class Connection:
+    """One TCP connection to an edge."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+
+    async def send(self, data: bytes) -> None:
+        """Send bytes as they are."""
+        self.writer.write(data)
+        await self.writer.drain()
+
+    async def answer(self, *, to_head: bool = False) -> Answer:
+        """Read one answer; that to HEAD has no body whatever its headers say."""
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            return await self._answer(to_head=to_head)
+
+    async def interim(self) -> bytes:
+        """Read one interim answer: 100 Continue."""
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            return await self.reader.readuntil(b"\r\n\r\n")
+
+    async def ended(self) -> bool:
+        """Wait until the other side closes, and tell whether it said nothing more."""
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            return not await self.reader.read()
+
+    async def _answer(self, *, to_head: bool) -> Answer:
+        text = (await self.reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+        first, *lines = text.removesuffix("\r\n\r\n").split("\r\n")
+        pairs = [line.split(": ", 1) for line in lines]
+        headers = tuple((name.lower(), value) for name, value in pairs)
+        length = 0 if to_head else int(dict(headers).get("content-length", "0"))
+        return Answer(int(first.split(" ")[1]), headers, await self.reader.readexactly(length))
+
+
+@contextlib.asynccontextmanager
+async def connected(port: int) -> AsyncIterator[Connection]:
+    """Open a connection and close it in the end."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        yield Connection(reader, writer)
+    finally:
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+
+
+async def exchange(port: int, data: bytes, *, to_head: bool = False) -> Answer:
+    """Send a request on a connection of its own and return the answer."""
+    async with connected(port) as connection:
+        await connection.send(data)
+        return await connection.answer(to_head=to_head)
