@@ -1,12 +1,15 @@
 """The one table from an exception to what is done about it."""
 
+import random
 from collections.abc import Iterator
 from enum import StrEnum
 
+import asyncpg
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from consumers.runtime.offsets import Conflict, FenceMoved
+from consumers.runtime.store import StoreAway
 
 
 class Action(StrEnum):
@@ -61,22 +64,35 @@ def is_transient(error: BaseException) -> bool:
     return any(_is_transient(cause) for cause in _causes(error))
 
 
+def back_off(attempt: int, longest: float) -> float:
+    """Return how many seconds to wait before the next try, with jitter."""
+    return min(longest, 0.1 * 2 ** min(attempt, 16)) * random.uniform(0.5, 1)  # noqa: S311
+
+
 def describe(error: BaseException) -> str:
     """Name an error without its parameters, which may hold a customer's data."""
-    cause = getattr(error, "orig", None) or error
-    state = getattr(cause, "sqlstate", None)
-    name = type(cause).__name__
-    if isinstance(error, DBAPIError):
-        return f"{name} ({state})" if state else name
-    return f"{name}: {error}"
+    if isinstance(error, StoreAway) and error.__cause__ is not None:
+        return f"cannot reach the database: {describe(error.__cause__)}"
+    if not isinstance(error, DBAPIError):
+        return f"{type(error).__name__}: {error}"
+    original = error.orig or error
+    # SQLAlchemy's own class says little, the driver's says what happened.
+    name = type(original.__cause__ or original).__name__
+    state = getattr(original, "sqlstate", None)
+    return f"{name} ({state})" if state else name
 
 
 def _is_transient(error: BaseException) -> bool:
+    if isinstance(error, StoreAway):
+        return True
     state = getattr(error, "sqlstate", None)
     if isinstance(state, str):
         return state.startswith(_TRANSIENT_CLASSES) or state in _TRANSIENT_STATES
     if isinstance(error, DBAPIError):
         return error.connection_invalidated or isinstance(error, InterfaceError | OperationalError)
+    if isinstance(error, asyncpg.InterfaceError):
+        # Of a closed connection; a value that cannot be sent is a ValueError as well.
+        return not isinstance(error, ValueError)
     return isinstance(error, OSError | TimeoutError | PoolTimeoutError)
 
 

@@ -2,16 +2,24 @@
 
 import asyncio
 import contextlib
-import random
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import IllegalStateError, KafkaError, OffsetOutOfRangeError
+from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import IllegalStateError, KafkaError
+from sqlalchemy.exc import SQLAlchemyError
 
-from consumers.runtime.failures import Action, HaltReason, action_for, describe, halt_reason
-from consumers.runtime.offsets import Conflict, Fence, FenceMoved, read_fences
+from consumers.runtime.client import Client, PlaceLost
+from consumers.runtime.failures import (
+    Action,
+    HaltReason,
+    action_for,
+    back_off,
+    describe,
+    halt_reason,
+)
+from consumers.runtime.offsets import Conflict, Fence, FenceMoved
 from consumers.runtime.positions import Halt, Place, Positions, same_as_applied, start_at
 from consumers.runtime.process import Applier
 from consumers.runtime.records import Decoded, Partition, Unreadable, decode, from_client
@@ -21,6 +29,9 @@ from consumers.runtime.settings import Tuning
 IDLE_SECONDS = 0.1
 BROKER_SECONDS = 10.0
 """How long the broker may take to say where a log begins and ends."""
+
+NEIGHBOURLY_SECONDS = 1.0
+"""The same, while other partitions wait to be read on."""
 
 
 class GivenUp(Exception):  # noqa: N818 - reads as what happened
@@ -39,6 +50,7 @@ class Loop:
         self.positions = Positions()
         self.ticked = time.monotonic()
         self.retrying: str | None = None
+        self.held_up: str | None = None
         self.joined = False
         self._applier = applier
         self._tuning = tuning
@@ -48,6 +60,8 @@ class Loop:
         self._idle = asyncio.Event()
         self._idle.set()
         self._beyond: dict[Partition, float] = {}
+        self._looks = 0
+        self._look_again = 0.0
 
     def stop(self) -> None:
         """Finish the running batch and return from `run`."""
@@ -55,23 +69,30 @@ class Loop:
 
     def on_assigned(self, partitions: set[Partition]) -> None:
         """Take over an assignment: mark, and return at once."""
+        self.positions.assign(partitions)
+        self._beyond.clear()
+        self._look_later(0)
         self._revoking = False
         self.joined = True
-        self.positions.assign(partitions)
         self._report.assigned(partitions)
 
     async def on_revoked(self) -> None:
         """Wait until the running batch is finished or given up, within the rebalance timeout."""
         self._revoking = True
-        with contextlib.suppress(TimeoutError):
-            limit = self._tuning.rebalance_timeout_seconds * 0.8
-            await asyncio.wait_for(self._idle.wait(), limit)
-        self.joined = False
-        self._report.revoked(self.positions.assigned)
-        self.positions.revoke()
+        limit = self._tuning.rebalance_timeout_seconds * 0.8
+        gone = self.positions.assigned
+        try:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._idle.wait(), limit)
+        finally:
+            # A batch that still runs finds nothing placed; the fence decides about it.
+            self.joined = False
+            self.positions.revoke()
+        self._report.revoked(gone)
 
-    async def run(self, client: AIOKafkaConsumer) -> None:
-        """Consume until `stop`."""
+    async def run(self, consumer: AIOKafkaConsumer) -> None:
+        """Consume until `stop`. Raises KafkaError where a new client is needed."""
+        client = Client(consumer, self._tuning)
         while not self._stopping.is_set():
             self.ticked = time.monotonic()
             try:
@@ -85,45 +106,42 @@ class Loop:
 
     # -- positioning ---------------------------------------------------------
 
-    async def _position(self, client: AIOKafkaConsumer) -> None:
+    async def _position(self, client: Client) -> None:
         """Seek every partition not yet placed to where its fence says."""
         wanted = sorted(self.positions.unpositioned)
-        if not wanted or self._revoking:
+        if not wanted or self._revoking or time.monotonic() < self._look_again:
             return
+        seconds = NEIGHBOURLY_SECONDS if self.positions.placed else BROKER_SECONDS
+        bounds = await client.bounds(wanted, seconds)
         try:
-            fences = await self._fences()
-            begin, end = await _bounds(client, wanted)
+            begin = {partition: bounds[partition][0] for partition in bounds}
+            fences = await self._applier.fences(begin)
         except Exception as error:
-            if action_for(error) is Action.HALT and not isinstance(error, KafkaError):
+            # Nothing is read before its fence, so whatever the store says can be waited out.
+            if action_for(error) is Action.HALT and not isinstance(error, SQLAlchemyError):
                 raise
-            await self._wait_out(client, error, "position")
+            self._hold_up(error)
             return
-        self.retrying = None
-        for partition in wanted:
-            if partition in self.positions.unpositioned:
-                fence = fences.get(partition)
-                self._place(client, partition, fence, (begin[partition], end[partition]))
+        for partition in bounds.keys() & fences.keys() & self.positions.unpositioned:
+            self._place(client, fences[partition], bounds[partition])
+        silent = [str(partition) for partition in wanted if partition not in bounds]
+        if silent:
+            self._hold_up(TimeoutError(f"the broker does not say where {silent[0]} ends"))
+        else:
+            self._looks, self.held_up = 0, None
 
-    async def _fences(self) -> Mapping[Partition, Fence]:
-        async with self._applier.engine.connect() as connection:
-            return await read_fences(connection, self._applier.tables, self._applier.cluster_id)
-
-    def _place(
-        self,
-        client: AIOKafkaConsumer,
-        partition: Partition,
-        fence: Fence | None,
-        bounds: tuple[int, int],
-    ) -> None:
+    def _place(self, client: Client, fence: Fence, bounds: tuple[int, int]) -> None:
+        partition = fence.partition
         try:
-            start = start_at(partition, fence, *bounds)
+            start = start_at(fence, *bounds)
         except Halt as halt:
-            if not self._may_still_grow(halt):
+            if self._may_still_grow(halt):
+                self._look_later(IDLE_SECONDS)
+            else:
                 self._halt(client, halt)
             return
         self._beyond.pop(partition, None)
-        client.seek(_theirs(partition), start.offset)
-        client.resume(_theirs(partition))
+        client.seek(partition, start.offset, bounds[1])
         self.positions.place(partition, start.place)
         self._report.positioned(partition, start.offset)
 
@@ -134,23 +152,34 @@ class Loop:
         since = self._beyond.setdefault(halt.partition, time.monotonic())
         return time.monotonic() - since < self._tuning.beyond_end_seconds
 
+    def _hold_up(self, error: Exception) -> None:
+        self._looks += 1
+        self.held_up = describe(error)
+        self._report.retrying("position", error, self._looks)
+        self._look_later(back_off(self._looks, self._tuning.retry_longest_seconds))
+
+    def _look_later(self, seconds: float) -> None:
+        self._look_again = time.monotonic() + seconds
+
     # -- one batch -----------------------------------------------------------
 
-    async def _step(self, client: AIOKafkaConsumer) -> None:
+    async def _step(self, client: Client) -> None:
         fetched = await self._fetch(client)
         batch, cut = self._readable(client, fetched)
         partitions = {decoded.record.partition for decoded in batch}
-        if batch and not self._revoking:
-            await self._finish_or_unplace(client, batch, partitions)
-            await self._commit(client, partitions)
-        else:
-            self._unplace(partitions)
-        self._unplace(cut)
-        ends = {p: client.highwater(_theirs(p)) for p in self.positions.placed}
-        self._report.progress(self.positions.placed, ends)
+        try:
+            if batch and not self._revoking:
+                await self._finish_or_unplace(client, batch, partitions)
+                await self._commit(client, partitions)
+            else:
+                self._unplace(partitions)
+        finally:
+            self._unplace(cut)
+        placed = self.positions.placed
+        self._report.progress(placed, client.ends(placed))
 
     async def _finish_or_unplace(
-        self, client: AIOKafkaConsumer, batch: Sequence[Decoded], partitions: set[Partition]
+        self, client: Client, batch: Sequence[Decoded], partitions: set[Partition]
     ) -> None:
         self._idle.clear()
         try:
@@ -162,30 +191,28 @@ class Loop:
             self.retrying = None
             self._idle.set()
 
-    async def _fetch(self, client: AIOKafkaConsumer) -> Mapping[Partition, Sequence[Any]]:
-        placed = [_theirs(partition) for partition in self.positions.placed]
-        if not placed:
-            await self._stay_member(client)
+    async def _fetch(self, client: Client) -> Mapping[Partition, Sequence[Any]]:
+        asked = sorted(self.positions.placed)
+        if not asked or self._revoking:
+            await client.hold()
             await asyncio.sleep(IDLE_SECONDS)
             return {}
         try:
-            fetched = await client.getmany(
-                *placed,
-                timeout_ms=int(self._tuning.batch_wait_seconds * 1000),
-                max_records=self._tuning.batch_records,
-            )
-        except OffsetOutOfRangeError as error:
-            self._unplace(_ours(tp) for tp in error.args[0])
+            fetched = await client.fetch(asked)
+        except PlaceLost as error:
+            self._report.retrying("fetch", error, 1)
+            self._unplace(asked)
+            self._look_later(IDLE_SECONDS)
             return {}
-        except KafkaError as error:
-            await self._wait_out(client, error, "fetch")
+        except Halt as halt:
+            self._halt(client, halt)
             return {}
         # Revoked while waiting: what was fetched then is somebody else's.
         mine = self.positions.placed
-        return {_ours(tp): records for tp, records in fetched.items() if _ours(tp) in mine}
+        return {partition: fetched[partition] for partition in fetched if partition in mine}
 
     def _readable(
-        self, client: AIOKafkaConsumer, fetched: Mapping[Partition, Sequence[Any]]
+        self, client: Client, fetched: Mapping[Partition, Sequence[Any]]
     ) -> tuple[Sequence[Decoded], Sequence[Partition]]:
         """Decode in order, up to the first record of a partition that is no event.
 
@@ -210,7 +237,7 @@ class Loop:
                     self._halt(client, halt)
         return batch, cut
 
-    async def _apply(self, client: AIOKafkaConsumer, batch: Sequence[Decoded]) -> None:
+    async def _apply(self, client: Client, batch: Sequence[Decoded]) -> None:
         """Apply a batch, whatever it takes; split it to find a record that cannot be applied."""
         attempt = 0
         while own := [d for d in batch if d.record.partition in self.positions.placed]:
@@ -218,10 +245,9 @@ class Loop:
             try:
                 await self._apply_once(own)
             except Exception as error:  # noqa: BLE001 - the table decides; the unknown halts
-                action = action_for(error)
-                if action is Action.RETRY:
+                if action_for(error) is Action.RETRY:
                     attempt += 1
-                    await self._wait_out(client, error, "apply", attempt)
+                    await self._wait_out(client, error, attempt)
                     continue
                 await self._recover(client, own, error)
             return
@@ -230,17 +256,13 @@ class Loop:
         places = self.positions.placed
         partitions = {decoded.record.partition for decoded in batch}
         expected = {partition: places[partition].fence for partition in partitions}
-        first = {partition: places[partition].first for partition in partitions}
         started = time.perf_counter()
-        applied = await self._applier.apply(batch, expected, first)
+        applied = await self._applier.apply(batch, expected)
         for partition, fence in applied.fences.items():
-            if partition in places:
-                places[partition].fence = fence
+            places[partition].fence = fence
         self._report.batch(applied, len(batch), time.perf_counter() - started)
 
-    async def _recover(
-        self, client: AIOKafkaConsumer, batch: Sequence[Decoded], error: Exception
-    ) -> None:
+    async def _recover(self, client: Client, batch: Sequence[Decoded], error: Exception) -> None:
         if isinstance(error, FenceMoved):
             self._report.fence_moved(error.partition)
             self._unplace({decoded.record.partition for decoded in batch})
@@ -256,69 +278,41 @@ class Loop:
 
     # -- waiting and halting -------------------------------------------------
 
-    async def _wait_out(
-        self, client: AIOKafkaConsumer, error: Exception, what: str, attempt: int = 1
-    ) -> None:
+    async def _wait_out(self, client: Client, error: Exception, attempt: int) -> None:
         """Wait before the next try, polling so that the membership is kept."""
-        longest = self._tuning.retry_longest_seconds
-        pause = min(longest, 0.1 * 2 ** min(attempt, 16)) * random.uniform(0.5, 1)  # noqa: S311
-        self.retrying = f"{what}: {describe(error)}"
-        self._report.retrying(what, error, attempt)
-        until = time.monotonic() + pause
+        self.retrying = describe(error)
+        self._report.retrying("apply", error, attempt)
+        until = time.monotonic() + back_off(attempt, self._tuning.retry_longest_seconds)
         while time.monotonic() < until:
             if self._revoking or self._stopping.is_set():
                 raise GivenUp
             self.ticked = time.monotonic()
-            await self._stay_member(client)
-            await asyncio.sleep(min(IDLE_SECONDS, pause))
-        for partition in self.positions.placed:
-            client.resume(_theirs(partition))
+            await client.hold()
+            await asyncio.sleep(IDLE_SECONDS)
+        client.resume(self.positions.placed)
 
-    async def _stay_member(self, client: AIOKafkaConsumer) -> None:
-        """Poll with everything paused: the group hears from us, no record is taken."""
-        assigned = client.assignment()
-        client.pause(*assigned)
-        with contextlib.suppress(KafkaError):
-            # Of a partition that is not placed nothing is kept: it is sought first.
-            await client.getmany(timeout_ms=0)
-
-    def _halt(self, client: AIOKafkaConsumer, halt: Halt) -> None:
+    def _halt(self, client: Client, halt: Halt) -> None:
+        if halt.partition not in self.positions.assigned:
+            return
         self.positions.halt(halt)
         with contextlib.suppress(IllegalStateError):
-            client.pause(_theirs(halt.partition))
+            client.pause(halt.partition)
         self._report.halted(halt)
 
     def _unplace(self, partitions: Iterable[Partition]) -> None:
         for partition in partitions:
             self.positions.unplace(partition)
 
-    async def _commit(self, client: AIOKafkaConsumer, partitions: set[Partition]) -> None:
+    async def _commit(self, client: Client, partitions: set[Partition]) -> None:
         """Tell Kafka how far it is: a courtesy for lag tools, with a deadline."""
-        offsets = {}
-        for partition in partitions:
-            place = self.positions.placed.get(partition)
-            if place is not None and place.fence is not None:
-                offsets[_theirs(partition)] = place.fence.next_offset
+        placed = self.positions.placed
+        offsets = {p: placed[p].fence.next_offset for p in partitions if p in placed}
         if not offsets:
             return
         try:
-            await asyncio.wait_for(client.commit(offsets), self._tuning.commit_timeout_seconds)
+            await client.commit(offsets)
         except (KafkaError, TimeoutError) as error:
             self._report.commit_failed(error)
-
-
-async def _bounds(
-    client: AIOKafkaConsumer, partitions: Sequence[Partition]
-) -> tuple[Mapping[Partition, int], Mapping[Partition, int]]:
-    """Ask the broker where each log begins and ends."""
-    tps = [_theirs(partition) for partition in partitions]
-    async with asyncio.timeout(BROKER_SECONDS):
-        begin = await client.beginning_offsets(tps)
-        end = await client.end_offsets(tps)
-    return (
-        {_ours(tp): offset for tp, offset in begin.items()},
-        {_ours(tp): offset for tp, offset in end.items()},
-    )
 
 
 def _checked(partition: Partition, message: Any, place: Place) -> Decoded | None:  # noqa: ANN401
@@ -327,18 +321,10 @@ def _checked(partition: Partition, message: Any, place: Place) -> Decoded | None
     if place.compare is not None:
         same_as_applied(record, place.compare)
         place.compare = None
-    if place.fence is not None and record.offset < place.fence.next_offset:
+    if record.offset < place.fence.next_offset:
         return None
     decoded = decode(record)
     if isinstance(decoded, Unreadable):
         detail = f"offset {record.offset} holds no event: {decoded.problem}"
         raise Halt(partition, HaltReason.UNREADABLE, detail)
     return decoded
-
-
-def _theirs(partition: Partition) -> TopicPartition:
-    return TopicPartition(partition.topic, partition.number)
-
-
-def _ours(tp: TopicPartition) -> Partition:
-    return Partition(tp.topic, tp.partition)

@@ -111,21 +111,38 @@ async def read_fence_rows(connection: AsyncConnection, tables: RuntimeTables) ->
     return [FenceRow(**row) for row in rows.mappings()]
 
 
+async def begin_fences(
+    connection: AsyncConnection,
+    tables: RuntimeTables,
+    cluster_id: str,
+    begin: Mapping[Partition, int],
+) -> None:
+    """Store a fence at the given offset for every partition that has none."""
+    rows = [
+        {
+            "cluster_id": cluster_id,
+            "topic": partition.topic,
+            "partition": partition.number,
+            "first_offset": offset,
+            "next_offset": offset,
+        }
+        for partition, offset in sorted(begin.items())
+    ]
+    await connection.execute(insert(tables.fence).on_conflict_do_nothing(), rows)
+
+
 async def lock_fences(
     connection: AsyncConnection,
     tables: RuntimeTables,
     cluster_id: str,
-    expected: Mapping[Partition, Fence | None],
-    first: Mapping[Partition, int],
+    expected: Mapping[Partition, Fence],
 ) -> Mapping[Partition, Fence]:
-    """Lock the fences in (topic, partition) order, making those that never were.
+    """Lock the fences in (topic, partition) order.
 
-    `expected` is what this process knows, None where it found no row; `first`
-    is where such a partition begins. Raises FenceMoved where a row is gone or
-    stands before what is known; one that stands behind it is another's work,
-    whose records the caller drops.
+    `expected` is what this process knows. Raises FenceMoved where a row is
+    gone or stands before what is known; one that stands behind it is another's
+    work, whose records the caller drops.
     """
-    await _insert_missing(connection, tables, cluster_id, expected, first)
     fence = tables.fence
     rows = await connection.execute(
         select(fence)
@@ -136,7 +153,7 @@ async def lock_fences(
     locked = {found.partition: found for found in map(_fence, rows)}
     for partition, known in expected.items():
         found = locked.get(partition)
-        if found is None or (known is not None and found.next_offset < known.next_offset):
+        if found is None or found.next_offset < known.next_offset:
             raise FenceMoved(partition)
     return locked
 
@@ -236,28 +253,6 @@ def _seen_row(decoded: Decoded) -> dict[str, object]:
         "partition": decoded.record.partition.number,
         "offset": decoded.record.offset,
     }
-
-
-async def _insert_missing(
-    connection: AsyncConnection,
-    tables: RuntimeTables,
-    cluster_id: str,
-    expected: Mapping[Partition, Fence | None],
-    first: Mapping[Partition, int],
-) -> None:
-    rows = [
-        {
-            "cluster_id": cluster_id,
-            "topic": partition.topic,
-            "partition": partition.number,
-            "first_offset": first[partition],
-            "next_offset": first[partition],
-        }
-        for partition, known in sorted(expected.items(), key=lambda item: item[0])
-        if known is None
-    ]
-    if rows:
-        await connection.execute(insert(tables.fence).on_conflict_do_nothing(), rows)
 
 
 def _is_one_of(tables: RuntimeTables, partitions: Iterable[Partition]) -> ColumnElement[bool]:

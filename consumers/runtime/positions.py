@@ -26,10 +26,9 @@ class Halt(Exception):  # noqa: N818 - reads as what is done
 
 @dataclass
 class Place:
-    """A positioned partition: what is applied, where a new one began, what to compare first."""
+    """A positioned partition: what is applied, and what to compare first."""
 
-    fence: Fence | None
-    first: int
+    fence: Fence
     compare: LastApplied | None
 
 
@@ -41,14 +40,13 @@ class Start:
     place: Place
 
 
-def start_at(partition: Partition, fence: Fence | None, begin: int, end: int) -> Start:
+def start_at(fence: Fence, begin: int, end: int) -> Start:
     """Decide where to read on, from the fence and the bounds of the log, or raise Halt.
 
-    Without a fence: at the beginning of the log. With one: at the last applied
-    record, so that it can be compared, where the log still has it.
+    At the last applied record, so that it can be compared, where there is one
+    and the log still has it; else at the next one to apply.
     """
-    if fence is None:
-        return Start(begin, Place(None, begin, None))
+    partition = fence.partition
     if fence.next_offset > end:
         detail = (
             f"{fence.next_offset} is to be applied next, but the log ends at {end}:"
@@ -63,8 +61,8 @@ def start_at(partition: Partition, fence: Fence | None, begin: int, end: int) ->
         raise Halt(partition, HaltReason.BEFORE_START, detail + _WHAT_TO_DO)
     last = fence.last
     if last is None or last.offset < begin:
-        return Start(fence.next_offset, Place(fence, begin, None))
-    return Start(last.offset, Place(fence, begin, last))
+        return Start(fence.next_offset, Place(fence, None))
+    return Start(last.offset, Place(fence, last))
 
 
 _WHAT_TO_DO = " `payrouter offsets show` has the details."

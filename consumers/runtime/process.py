@@ -13,12 +13,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from consumers.runtime.offsets import (
     Counts,
     Fence,
+    begin_fences,
     claim_events,
     lock_fences,
     move_fence,
+    read_fences,
 )
 from consumers.runtime.records import Decoded, Partition
 from consumers.runtime.service import Outcome, Service
+from consumers.runtime.store import transaction_of
 from consumers.runtime.tables import RuntimeTables
 
 REDELIVERED = "redelivered"
@@ -34,19 +37,30 @@ class Applier:
     tables: RuntimeTables
     cluster_id: str
 
+    async def fences(self, begin: Mapping[Partition, int]) -> Mapping[Partition, Fence]:
+        """Return the fences of these partitions; one that never was stands where its log begins.
+
+        It is stored before anything is read: should the log lose records
+        before they are applied, the fence is there to tell.
+        """
+        if not begin:
+            return {}
+        async with transaction_of(self.engine) as transaction:
+            known = await read_fences(transaction, self.tables, self.cluster_id)
+            if begin.keys() <= known.keys():
+                return known
+            await begin_fences(transaction, self.tables, self.cluster_id, begin)
+            return await read_fences(transaction, self.tables, self.cluster_id)
+
     async def apply(
-        self,
-        batch: Sequence[Decoded],
-        expected: Mapping[Partition, Fence | None],
-        first: Mapping[Partition, int],
+        self, batch: Sequence[Decoded], expected: Mapping[Partition, Fence]
     ) -> "Applied":
         """Apply a batch and move the fences, all or nothing.
 
-        `expected` holds the fence this process knows for each partition of the
-        batch, None where there was none, and `first` where such a one begins.
+        `expected` holds the fence this process knows for each partition of the batch.
         """
-        async with self.engine.begin() as transaction:
-            fences = await lock_fences(transaction, self.tables, self.cluster_id, expected, first)
+        async with transaction_of(self.engine) as transaction:
+            fences = await lock_fences(transaction, self.tables, self.cluster_id, expected)
             fresh = [d for d in batch if d.record.offset >= fences[d.record.partition].next_offset]
             words = await self._handle(transaction, fresh)
             moved = await self._move(transaction, fences, fresh, words)

@@ -71,3 +71,5 @@ def decode(record: Record) -> Decoded | Unreadable:
         return Decoded(record, decode_event(record.value, record.headers))
     except (UndecodableRecord, UnknownMajorVersion) as problem:
         return Unreadable(record, str(problem))
+    except Exception as problem:  # noqa: BLE001 - whatever a record does to us is its own fault
+        return Unreadable(record, f"reading it ends in {type(problem).__name__}")

@@ -100,9 +100,9 @@ class Report:
 
     def _lag(self, partition: Partition, place: Place, end: int) -> None:
         where = (self._consumer, partition.topic, str(partition.number))
-        behind = max(0, end - (place.fence.next_offset if place.fence else place.first))
+        behind = max(0, end - place.fence.next_offset)
         self._metrics.lag_records.labels(*where).set(behind)
         age = 0.0
-        if behind and place.fence and place.fence.last:
+        if behind and place.fence.last:
             age = max(0.0, time.time() - place.fence.last.timestamp / 1000)
         self._metrics.lag_seconds.labels(*where).set(age)

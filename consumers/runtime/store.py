@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager, contextmanager
 
 import asyncpg
 from sqlalchemy import make_url
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from consumers.runtime.settings import ConsumerSettings
@@ -16,6 +16,24 @@ _MISSING = {"3F000", "42P01", "42703"}
 
 class StoreUnavailable(Exception):  # noqa: N818 - named for what it is
     """A command cannot read the database; the message is one line and holds no password."""
+
+
+class StoreAway(Exception):  # noqa: N818 - named for what it is
+    """No connection to the database can be had, which says nothing about any record."""
+
+
+@asynccontextmanager
+async def transaction_of(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """Open a transaction that commits where the block ends well, and rolls back otherwise.
+
+    Raises StoreAway where it cannot be opened.
+    """
+    try:
+        connection = await engine.connect()
+    except (OSError, SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise StoreAway from error
+    async with connection, connection.begin():
+        yield connection
 
 
 def open_engine(settings: ConsumerSettings) -> AsyncEngine:

@@ -179,12 +179,16 @@ def test_panel_says_what_to_conclude_in_which_unit_and_when_to_worry(panel: dict
     assert all(target["legendFormat"] for target in panel["targets"])
 
 
-@pytest.mark.parametrize("panel", PANELS, ids=TITLES)
-def test_panel_asks_the_data_source_that_is_chosen(panel: dict[str, Any]) -> None:
-    chosen = {"type": "prometheus", "uid": "${datasource}"}
+def test_everything_asks_the_data_source_that_is_chosen() -> None:
+    asking = [
+        *PANELS,
+        *(target for panel in PANELS for target in panel["targets"]),
+        *DASHBOARD["annotations"]["list"],
+        *(v for v in DASHBOARD["templating"]["list"] if v["type"] == "query"),
+    ]
 
-    assert panel["datasource"] == chosen
-    assert all(target["datasource"] == chosen for target in panel["targets"])
+    for part in asking:
+        assert part["datasource"] == {"type": "prometheus", "uid": "${datasource}"}, part
 
 
 def test_variables_used_are_the_ones_declared() -> None:

@@ -29,6 +29,7 @@ def test_every_secret_is_a_file_that_create_makes_and_an_example_shows(tmp_path:
 
 
 def test_create_keeps_what_is_there_and_shuts_the_folder(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
     (tmp_path / "blockatm_key").write_text("sck_from_the_gateway\n")
     make_secrets(tmp_path)
     first = _contents(tmp_path)

@@ -1,0 +1,186 @@
+"""The member of the group as the loop sees it: what is asked of aiokafka, and what it may answer.
+
+Three habits of aiokafka's consumer are seen to here. A fetch waits for as long
+as a rebalance lasts. A record that it cannot read raises out of the fetch, and
+what the same fetch had taken from other partitions by then is lost, with the
+positions moved behind it. And where its task in the background has died, every
+later fetch just finds nothing.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import (
+    CorruptRecordException,
+    KafkaError,
+    KafkaTimeoutError,
+    NoOffsetForPartitionError,
+    OffsetOutOfRangeError,
+    RecordTooLargeError,
+    UnsupportedCodecError,
+)
+
+from consumers.runtime.failures import HaltReason, describe
+from consumers.runtime.positions import Halt
+from consumers.runtime.records import Partition
+from consumers.runtime.settings import Tuning
+
+SILENT_SECONDS = 30.0
+"""A broker that answers no fetch for so long is away, or the client is dead: it is made anew."""
+
+_REBALANCE_SECONDS = 0.5
+"""How long a fetch may wait for a rebalance, beyond its own time, before the loop looks round."""
+
+_ABOUT_A_RECORD = (CorruptRecordException, RecordTooLargeError, UnsupportedCodecError)
+_ABOUT_A_PLACE = (NoOffsetForPartitionError, OffsetOutOfRangeError)
+
+
+class PlaceLost(Exception):  # noqa: N818 - reads as what happened
+    """The client may have passed records it never handed out: place every partition anew."""
+
+
+class RecordUnreadable(PlaceLost):
+    """So it has, since it cannot read one of them."""
+
+
+class Client:
+    """Asks the consumer, and knows which partitions may hold a record it cannot read."""
+
+    def __init__(self, consumer: AIOKafkaConsumer, tuning: Tuning) -> None:
+        """Drive a consumer that has joined its group."""
+        self._consumer = consumer
+        self._tuning = tuning
+        self._suspects: dict[Partition, int] = {}
+        self._silent = 0.0
+        self._last_answer = 0
+
+    async def fetch(self, placed: Collection[Partition]) -> Mapping[Partition, Sequence[Any]]:
+        """Take the next records, or nothing for a while.
+
+        Raises PlaceLost; Halt where it is known which record cannot be read;
+        KafkaError where the client has to be made anew.
+        """
+        suspect = min(self._suspects.keys() & set(placed), default=None)
+        if suspect is not None:
+            return await self._fetch_singly(suspect)
+        started = time.monotonic()
+        try:
+            fetched = await self._poll(placed, self._tuning.batch_wait_seconds)
+        except RecordUnreadable:
+            self._suspects = dict.fromkeys(placed, 0)
+            raise
+        self._listen(placed, fetched, time.monotonic() - started)
+        return fetched
+
+    async def hold(self) -> None:
+        """Poll with everything paused: the group hears from us, no record is taken."""
+        self._consumer.pause(*self._consumer.assignment())
+        with contextlib.suppress(PlaceLost):
+            # Of a partition that is not placed nothing is kept: it is sought first.
+            await self._poll((), 0)
+
+    def resume(self, placed: Collection[Partition]) -> None:
+        """Have these partitions fetched from again."""
+        self._consumer.resume(*map(_theirs, placed))
+
+    def pause(self, partition: Partition) -> None:
+        """Fetch no more from a partition."""
+        self._consumer.pause(_theirs(partition))
+
+    def seek(self, partition: Partition, offset: int, end: int) -> None:
+        """Read on from `offset`, in a log that ends at `end`."""
+        self._consumer.seek(_theirs(partition), offset)
+        self._consumer.resume(_theirs(partition))
+        if partition in self._suspects:
+            self._suspects[partition] = end
+
+    def ends(self, placed: Collection[Partition]) -> Mapping[Partition, int | None]:
+        """Tell where the logs ended at the last fetch."""
+        return {partition: self._consumer.highwater(_theirs(partition)) for partition in placed}
+
+    async def bounds(
+        self, partitions: Collection[Partition], seconds: float
+    ) -> Mapping[Partition, tuple[int, int]]:
+        """Ask where each log begins and ends; a partition without an answer is left out."""
+        asked = (self._bounds(partition, seconds) for partition in partitions)
+        answers = await asyncio.gather(*asked)
+        pairs = zip(partitions, answers, strict=True)
+        return {partition: answer for partition, answer in pairs if answer is not None}
+
+    async def commit(self, offsets: Mapping[Partition, int]) -> None:
+        """Tell Kafka how far it is. Raises KafkaError or TimeoutError."""
+        theirs = {_theirs(partition): offset for partition, offset in offsets.items()}
+        async with asyncio.timeout(self._tuning.commit_timeout_seconds):
+            await self._consumer.commit(theirs)
+
+    async def _fetch_singly(self, partition: Partition) -> Mapping[Partition, Sequence[Any]]:
+        """Take the records of a suspect one by one, up to the one that cannot be read."""
+        records: list[Any] = []
+        while len(records) < self._tuning.batch_records:
+            offset = await self._consumer.position(_theirs(partition))
+            wait = 0 if records else self._tuning.batch_wait_seconds
+            try:
+                fetched = await self._poll([partition], wait, most=1)
+            except RecordUnreadable as error:
+                if records:
+                    break
+                del self._suspects[partition]
+                detail = f"offset {offset} cannot be read by the Kafka client: {error}"
+                raise Halt(partition, HaltReason.UNREADABLE, detail) from None
+            if not fetched:
+                break
+            records += fetched[partition]
+        if await self._consumer.position(_theirs(partition)) >= self._suspects[partition]:
+            del self._suspects[partition]
+        return {partition: records} if records else {}
+
+    async def _poll(
+        self, partitions: Collection[Partition], seconds: float, most: int | None = None
+    ) -> Mapping[Partition, Sequence[Any]]:
+        try:
+            # Cancelled where it waits, before it takes anything: no record is lost.
+            async with asyncio.timeout(seconds + _REBALANCE_SECONDS):
+                fetched = await self._consumer.getmany(
+                    *map(_theirs, partitions),
+                    timeout_ms=int(seconds * 1000),
+                    max_records=most or self._tuning.batch_records,
+                )
+        except TimeoutError:
+            return {}
+        except _ABOUT_A_PLACE as error:
+            raise PlaceLost(describe(error)) from error
+        except Exception as error:
+            if isinstance(error, KafkaError) and not isinstance(error, _ABOUT_A_RECORD):
+                raise
+            raise RecordUnreadable(describe(error)) from error
+        return {Partition(tp.topic, tp.partition): records for tp, records in fetched.items()}
+
+    def _listen(self, placed: Collection[Partition], fetched: object, seconds: float) -> None:
+        assigned = self._consumer.assignment() & set(map(_theirs, placed))
+        answers = (self._consumer.last_poll_timestamp(tp) or 0 for tp in assigned)
+        last_answer = max(answers, default=0)
+        if fetched or last_answer != self._last_answer:
+            self._last_answer, self._silent = last_answer, 0.0
+            return
+        self._silent += seconds
+        if self._silent > SILENT_SECONDS:
+            message = f"no fetch was answered for {SILENT_SECONDS:.0f} s"
+            raise KafkaTimeoutError(message)
+
+    async def _bounds(self, partition: Partition, seconds: float) -> tuple[int, int] | None:
+        tp = _theirs(partition)
+        try:
+            async with asyncio.timeout(seconds):
+                begin = await self._consumer.beginning_offsets([tp])
+                end = await self._consumer.end_offsets([tp])
+        except (KafkaError, TimeoutError):
+            return None
+        return begin[tp], end[tp]
+
+
+def _theirs(partition: Partition) -> TopicPartition:
+    return TopicPartition(partition.topic, partition.number)
