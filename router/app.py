@@ -32,6 +32,7 @@ from router.telemetry.management import (
     stop_signal,
     stop_with_parent,
 )
+from router.topic_room import TopicRoom
 
 RECORD_OVERHEAD_BYTES = 64 * 1024
 """Room for the normalized fields, the headers of the record and those kept of the delivery."""
@@ -61,12 +62,11 @@ def build_edge(settings: Settings, clock: Clock = utc_now) -> EdgeProcess:
         registry, {name: endpoint.provider.name for name, endpoint in endpoints.items()}
     )
     topics = settings.topics.topics()
-    publisher = KafkaPublisher(
-        producer_factory(client_options(settings.kafka), settings.kafka.max_request_bytes),
-        [*topics.events, topics.quarantine],
-        metrics,
-        get_log("publish"),
-    )
+    names = [*topics.events, topics.quarantine]
+    options = client_options(settings.kafka)
+    make = producer_factory(options, settings.kafka.max_request_bytes)
+    publisher = KafkaPublisher(make, names, metrics, get_log("publish"))
+    room = TopicRoom(options, names, largest_record(settings), get_log("publish"))
     intake = Intake(
         publisher, topics, clock, new_traceparent, PerMinute(settings.edge.stale_per_minute)
     )
@@ -77,9 +77,16 @@ def build_edge(settings: Settings, clock: Clock = utc_now) -> EdgeProcess:
         clock=clock,
         metrics=metrics,
         log=get_log("edge"),
-        rest=AsgiFastStream(declared_broker(settings), lifespan=_lifespan(publisher), logger=None),
+        rest=AsgiFastStream(
+            declared_broker(settings), lifespan=_lifespan(publisher, room), logger=None
+        ),
     )
-    management = management_app(_alive, publisher.health, registry)
+
+    def ready() -> Health:
+        return room.health(publisher.health())
+
+    metrics.ready.set_function(lambda: int(ready().good))
+    management = management_app(_alive, ready, registry)
     return EdgeProcess(edge, management, publisher, registry)
 
 
@@ -140,9 +147,14 @@ def build_endpoints(settings: Settings) -> dict[str, Endpoint]:
     }
 
 
+def largest_record(settings: Settings) -> int:
+    """Return how many bytes a record may have: the body as base64, and what goes with it."""
+    return settings.edge.body_limit_bytes * 4 // 3 + RECORD_OVERHEAD_BYTES
+
+
 def check_room(settings: Settings) -> None:
     """Refuse a body limit whose records the producer could not send."""
-    needed = settings.edge.body_limit_bytes * 4 // 3 + RECORD_OVERHEAD_BYTES
+    needed = largest_record(settings)
     if needed > settings.kafka.max_request_bytes:
         message = (
             f"edge.body_limit_bytes: a body of {settings.edge.body_limit_bytes} bytes makes a"
@@ -186,10 +198,10 @@ def _limits(settings: Settings) -> Limits:
     return Limits(edge.body_limit_bytes, edge.header_limit_bytes, edge.max_in_flight)
 
 
-def _lifespan(publisher: KafkaPublisher) -> Any:  # noqa: ANN401 - FastStream's lifespan
+def _lifespan(publisher: KafkaPublisher, room: TopicRoom) -> Any:  # noqa: ANN401 - FastStream's
     @contextlib.asynccontextmanager
     async def lifespan() -> AsyncIterator[None]:
-        async with publisher.running():
+        async with publisher.running(), room.looked_at():
             yield
 
     return lifespan

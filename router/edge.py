@@ -140,7 +140,7 @@ class Edge:
         if scope["method"] not in provider.methods:
             raise Unwelcome(Reason.METHOD, 405, f"expected {', '.join(sorted(provider.methods))}")
         headers = scope["headers"]
-        if sum(len(name) + len(value) + 4 for name, value in headers) > self.limits.header_bytes:
+        if _head_bytes(scope) > self.limits.header_bytes:
             raise Unwelcome(Reason.HEADERS_TOO_LARGE, 431)
         _check_length(headers, self.limits.body_bytes)
         if scope["method"] == "POST":
@@ -222,12 +222,22 @@ class _Summary:
         if problem.reason is Reason.METHOD and self.gate is not None:
             allowed = ", ".join(sorted(self.gate.endpoint.provider.methods))
             headers = ((b"allow", allowed.encode()),)
+        if problem.reason is Reason.BODY_TOO_SLOW:
+            # The rest of the body may never come: nothing can follow on this connection.
+            headers = ((b"connection", b"close"),)
         return Response(problem.status, _BODIES[problem.status], headers=headers)
+
+
+def _head_bytes(scope: Scope) -> int:
+    # The target is kept with an event as the headers are, so it counts among them.
+    headers = sum(len(name) + len(value) + 4 for name, value in scope["headers"])
+    return headers + len(scope["raw_path"]) + len(scope["query_string"])
 
 
 def _check_length(headers: list[tuple[bytes, bytes]], limit: int) -> None:
     for name, value in headers:
-        if name == b"content-length" and value.isdigit() and int(value[:20]) > limit:
+        digits = value.lstrip(b"0")[:20] or b"0"
+        if name == b"content-length" and digits.isdigit() and int(digits) > limit:
             raise Unwelcome(Reason.BODY_TOO_LARGE, 413, f"at most {limit} bytes")
 
 

@@ -207,13 +207,11 @@ class KafkaPublisher:
         if not self._health.good:
             self._log.info("broker_reachable")
         self._health = Health(good=True, detail="events can be kept")
-        self._metrics.ready.set(1)
 
     def _unwell(self, detail: str) -> None:
         if self._health.good:
             self._log.error("broker_unreachable", detail=detail)
         self._health = Health(good=False, detail=detail)
-        self._metrics.ready.set(0)
 
 
 def _look_at(future: asyncio.Future[Any]) -> None:

@@ -3,6 +3,7 @@
 from consumers.ledger import commands
 from consumers.ledger.book import METADATA
 from consumers.ledger.handler import handle
+from consumers.ledger.measures import MEASURES
 from consumers.runtime.service import Service
 
 SERVICE = Service(
@@ -12,5 +13,6 @@ SERVICE = Service(
     tables=METADATA,
     migrations="consumers.ledger.migrations",
     commands=[commands.balance, commands.statement],
+    measures=MEASURES,
 )
 """What the runtime knows of the ledger."""

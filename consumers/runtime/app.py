@@ -2,17 +2,17 @@
 
 import asyncio
 import contextlib
-import random
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from aiokafka.errors import KafkaError
 from prometheus_client import CollectorRegistry, Gauge
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from consumers.runtime.failures import describe, is_transient
+from consumers.runtime.failures import back_off, describe, is_transient
 from consumers.runtime.loop import Loop
 from consumers.runtime.metrics import ConsumerMetrics
 from consumers.runtime.migrate import require_upgraded
@@ -20,7 +20,7 @@ from consumers.runtime.process import Applier
 from consumers.runtime.report import Report
 from consumers.runtime.service import Service
 from consumers.runtime.settings import ConsumerSettings
-from consumers.runtime.store import open_engine
+from consumers.runtime.store import StoreAway, open_engine, transaction_of
 from consumers.runtime.subscription import RebalanceListener, Subscription, broker_cluster_id
 from consumers.runtime.tables import RuntimeTables
 from router.telemetry.logs import Log, get_log
@@ -37,8 +37,15 @@ from router.telemetry.management import (
 STUCK_SECONDS = 60.0
 """A loop without a turn for so long is not alive."""
 
-MEASURE_SECONDS = 10.0
+LASTING_SECONDS = 60.0
+"""A client that held for so long owes nothing to the failures before it."""
+
+MEASURE_SECONDS = 15.0
+"""How often a service's own measures are read; a scrape in between sees the last ones."""
+
 BROKER_SECONDS = 15.0
+
+Waited = TypeVar("Waited")
 
 
 @dataclass
@@ -81,7 +88,8 @@ class ConsumerProcess:
         if not loop.joined:
             return Health(good=False, detail="joining the group")
         if positions.unpositioned:
-            return Health(good=False, detail=f"positioning {len(positions.unpositioned)}")
+            wait = f": {loop.held_up}" if loop.held_up else ""
+            return Health(good=False, detail=f"positioning {len(positions.unpositioned)}{wait}")
         return Health(good=True, detail=f"{len(positions.placed)} partitions assigned and moving")
 
 
@@ -129,13 +137,14 @@ async def consume(process: ConsumerProcess) -> None:
         return
     attempt = 0
     while not process.stopped.is_set():
+        started = time.monotonic()
         try:
             await _consume_once(process)
-            attempt = 0
         except (KafkaError, TimeoutError, OSError) as error:
-            attempt += 1
-            process.waiting_for = f"cannot reach the broker: {type(error).__name__}"
-            process.log.warning("broker_unreachable", error=describe(error), attempt=attempt)
+            lasted = time.monotonic() - started > LASTING_SECONDS
+            attempt = 1 if lasted else attempt + 1
+            process.waiting_for = f"cannot consume from the broker: {describe(error)}"
+            process.log.warning("broker_failed", error=describe(error), attempt=attempt)
             await _pause(process, attempt)
         finally:
             process.loop = None
@@ -145,7 +154,10 @@ async def _consume_once(process: ConsumerProcess) -> None:
     settings, service = process.settings, process.service
     cluster_id = settings.cluster_id
     if cluster_id is None:
-        cluster_id = await asyncio.wait_for(broker_cluster_id(settings.kafka), BROKER_SECONDS)
+        asking = asyncio.wait_for(broker_cluster_id(settings.kafka), BROKER_SECONDS)
+        cluster_id = await _unless_stopped(process, asking)
+    if cluster_id is None:
+        return
     tables = RuntimeTables.of(service.schema)
     applier = Applier(process.engine, service, tables, cluster_id)
     loop = Loop(applier, settings.tuning, Report(service.name, process.metrics, process.log))
@@ -153,21 +165,43 @@ async def _consume_once(process: ConsumerProcess) -> None:
     listener = RebalanceListener(loop.on_assigned, loop.on_revoked)
     subscription = Subscription(settings, topics, listener)
     try:
-        client = await subscription.start()
-        process.loop = loop
-        process.log.info("consumer_started", topics=topics, cluster_id=cluster_id)
-        await _until_stopped(process, loop, loop.run(client))
+        client = await _unless_stopped(process, subscription.start())
+        if client is not None:
+            process.loop = loop
+            process.log.info("consumer_started", topics=topics, cluster_id=cluster_id)
+            await _until_stopped(process, loop, loop.run(client))
     finally:
         await subscription.stop()
 
 
-async def _until_stopped(process: ConsumerProcess, loop: Loop, running: object) -> None:
-    task = asyncio.ensure_future(running)  # type: ignore[call-overload] # a coroutine
+async def _until_stopped(
+    process: ConsumerProcess, loop: Loop, running: Coroutine[Any, Any, None]
+) -> None:
+    """Run the loop; when told to stop, let it finish its batch."""
+    task = asyncio.create_task(running)
+    await _first(process, task)
+    loop.stop()
+    await task
+
+
+async def _unless_stopped(
+    process: ConsumerProcess, waiting: Coroutine[Any, Any, Waited]
+) -> Waited | None:
+    """Wait for something that may take for ever, and give it up when told to stop."""
+    task = asyncio.create_task(waiting)
+    await _first(process, task)
+    if task.done():
+        return task.result()
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+    return None
+
+
+async def _first(process: ConsumerProcess, task: asyncio.Task[Any]) -> None:
     stop = asyncio.create_task(process.stopped.wait())
     try:
         await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
-        loop.stop()
-        await task
     finally:
         stop.cancel()
 
@@ -177,13 +211,13 @@ async def _schema_is_there(process: ConsumerProcess) -> bool:
     attempt = 0
     while not process.stopped.is_set():
         try:
-            async with process.engine.connect() as connection:
+            async with transaction_of(process.engine) as connection:
                 await require_upgraded(connection, process.service)
-        except (SQLAlchemyError, OSError) as error:
+        except (StoreAway, SQLAlchemyError, OSError) as error:
             if not is_transient(error):
                 raise
             attempt += 1
-            process.waiting_for = f"cannot reach the database: {describe(error)}"
+            process.waiting_for = describe(error)
             process.log.warning("database_unreachable", error=describe(error), attempt=attempt)
             await _pause(process, attempt)
         else:
@@ -192,8 +226,7 @@ async def _schema_is_there(process: ConsumerProcess) -> bool:
 
 
 async def _pause(process: ConsumerProcess, attempt: int) -> None:
-    longest = process.settings.tuning.retry_longest_seconds
-    seconds = min(longest, 0.2 * 2 ** min(attempt, 16)) * random.uniform(0.5, 1)  # noqa: S311
+    seconds = back_off(attempt, process.settings.tuning.retry_longest_seconds)
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(process.stopped.wait(), seconds)
 

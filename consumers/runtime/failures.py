@@ -66,7 +66,8 @@ def is_transient(error: BaseException) -> bool:
 
 def back_off(attempt: int, longest: float) -> float:
     """Return how many seconds to wait before the next try, with jitter."""
-    return min(longest, 0.1 * 2 ** min(attempt, 16)) * random.uniform(0.5, 1)  # noqa: S311
+    longest = min(longest, 0.1 * 2.0 ** min(attempt, 16))
+    return longest * random.uniform(0.5, 1)  # noqa: S311 - jitter
 
 
 def describe(error: BaseException) -> str:

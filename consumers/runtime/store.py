@@ -1,7 +1,7 @@
 """The one database of a consumer: opens the transaction that holds fence and effect together."""
 
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import aclosing, asynccontextmanager, contextmanager
 
 import asyncpg
 from sqlalchemy import make_url
@@ -32,7 +32,7 @@ async def transaction_of(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
         connection = await engine.connect()
     except (OSError, SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise StoreAway from error
-    async with connection, connection.begin():
+    async with aclosing(connection), connection.begin():
         yield connection
 
 

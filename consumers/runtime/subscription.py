@@ -12,6 +12,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 from faststream.kafka.security import parse_security
@@ -84,7 +85,10 @@ async def broker_cluster_id(kafka: Mapping[str, Any]) -> str:
     admin = AIOKafkaAdminClient(**options, **parse_security(kafka.get("security")))
     try:
         await admin.start()
-        described = await admin.describe_cluster()
-        return str(described["cluster_id"])
+        cluster_id = (await admin.describe_cluster())["cluster_id"]
     finally:
         await admin.close()
+    if not cluster_id:
+        message = "the broker does not say which cluster it is: set kafka.cluster_id"
+        raise KafkaError(message)
+    return str(cluster_id)

@@ -117,7 +117,7 @@ async def test_a_mistake_in_a_provider_is_ours_and_never_a_success(
     def break_it(process: EdgeProcess) -> None:
         gates = dict(process.app.gates)
         broken = replace(gates["shop"].endpoint, provider=_Broken(broken=where))
-        process.app.gates = {**gates, "shop": Gate(broken)}
+        process.app.gates = {**gates, "shop": Gate(broken, None)}
 
     async with ready_edge(broker.bootstrap, topics_prefix, change=break_it) as edge:
         answer = await edge.post(GENUINE.headers, GENUINE.body)
