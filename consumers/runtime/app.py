@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
+import math
 import time
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -244,15 +245,22 @@ async def _measuring(process: ConsumerProcess) -> AsyncIterator[None]:
 
 
 async def _measure(process: ConsumerProcess) -> None:
-    gauges = {
-        measure.name: Gauge(measure.name, measure.meaning, registry=process.registry)
-        for measure in process.service.measures
-    }
-    while gauges:
+    measures = process.service.measures
+    gauges = [Gauge(each.name, each.meaning, registry=process.registry) for each in measures]
+    # Unknown is not zero: before the first answer, and while the store is away.
+    unknown = [math.nan] * len(measures)
+    _set(gauges, unknown)
+    while measures:
+        values = unknown
         try:
             async with process.engine.connect() as connection:
-                for measure in process.service.measures:
-                    gauges[measure.name].set(await measure.read(connection))
+                values = [await each.read(connection) for each in measures]
         except (SQLAlchemyError, OSError) as error:
             process.log.warning("measuring_failed", error=describe(error))
+        _set(gauges, values)
         await asyncio.sleep(MEASURE_SECONDS)
+
+
+def _set(gauges: Sequence[Gauge], values: Sequence[float]) -> None:
+    for gauge, value in zip(gauges, values, strict=True):
+        gauge.set(value)

@@ -1,9 +1,10 @@
 """Logging: JSON for machines, colour on a terminal, one summary line per delivery and batch."""
 
+import contextlib
 import logging
 import secrets
 import sys
-from typing import Literal, TextIO
+from typing import Literal, TextIO, cast
 
 import structlog
 from structlog.typing import FilteringBoundLogger, Processor
@@ -12,6 +13,28 @@ Log = FilteringBoundLogger
 """The logger every part is given; none is made at import."""
 
 _QUIET = ("aiokafka", "uvicorn", "faststream", "sqlalchemy", "alembic", "asyncio")
+
+
+class BearingStream:
+    """Writes to a stream and bears what happens to it.
+
+    A full disk or a closed pipe behind the log must not turn a delivery that
+    was kept into an error, or a stop into a hang. There is nowhere left to say so.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        """Wrap a stream."""
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        """Write, or lose the text."""
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.write(text)
+
+    def flush(self) -> None:
+        """Flush, or do not."""
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.flush()
 
 
 def configure_logging(level: str, form: Literal["auto", "json", "console"]) -> None:
@@ -26,14 +49,15 @@ def configure_logging(level: str, form: Literal["auto", "json", "console"]) -> N
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
     ]
+    stream = cast("TextIO", BearingStream(sys.stderr))
     threshold = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
         processors=[*shared, _renderer(console=console)],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(stream),
         cache_logger_on_first_use=False,
     )
-    _adopt_libraries(shared, console=console, stream=sys.stderr)
+    _adopt_libraries(shared, console=console, stream=stream)
 
 
 def get_log(component: str) -> Log:

@@ -1,0 +1,84 @@
+"""A record as it came: known again by its checksum, and decoded or not without an exception."""
+
+from dataclasses import replace
+
+import pytest
+
+from consumers.runtime import records as runtime_records
+from consumers.runtime.records import Decoded, Record, Unreadable, decode
+from router.contract.wire import Headers
+from tests.consumers.runtime.counting import PAYMENT_0, numbered, record
+
+THERE = record(3, numbered(1)).record
+
+
+def raw(value: bytes | None, headers: Headers = (), key: bytes | None = b"k") -> Record:
+    return Record(PAYMENT_0, 3, 1003, key, value, headers)
+
+
+def test_an_event_is_decoded() -> None:
+    assert decode(THERE) == Decoded(THERE, numbered(1))
+
+
+@pytest.mark.parametrize(
+    ("there", "problem"),
+    [
+        (raw(None), "no value"),
+        (raw(b""), "the value is"),
+        (raw(b'{"id": '), "the value is"),
+        (raw(b"\xff\xfe"), "the value is"),
+        (raw(b"{}"), "id"),
+        (replace(THERE, headers=[("ce_dataschema", b"urn:other")]), "names no schema"),
+        (replace(THERE, headers=[("ce_dataschema", b"\xff")]), "names no schema"),
+        (
+            replace(THERE, headers=[("ce_dataschema", b"urn:payrouter:schema:event:2.0")]),
+            "schema version 2.0, this reader knows 1.0",
+        ),
+    ],
+)
+def test_a_record_that_is_no_event_says_why(there: Record, problem: str) -> None:
+    found = decode(there)
+    assert isinstance(found, Unreadable)
+    assert problem in found.problem
+
+
+def test_a_record_that_breaks_its_reader_is_unreadable_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken(*_: object) -> None:
+        raise RecursionError
+
+    monkeypatch.setattr(runtime_records, "decode_event", broken)
+    assert decode(THERE) == Unreadable(THERE, "reading it ends in RecursionError")
+
+
+def test_neither_key_nor_value_nor_headers_are_shown() -> None:
+    shown = repr(raw(b"secret", [("secret", b"secret")], b"secret"))
+    assert "secret" not in shown
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        raw(b"v2", [("h", b"1")]),
+        raw(b"v", [("h", b"2")]),
+        raw(b"v", [("g", b"1")]),
+        raw(b"v", [("h", b"1"), ("h", b"1")]),
+        raw(b"v", [("h1", b"")]),
+        raw(b"v", [("h", b"1")], b"j"),
+        raw(b"v", [("h", b"1")], None),
+        raw(b"vh", [("", b"1")]),
+        raw(None, [("h", b"1")]),
+        raw(b"", [("h", b"1")]),
+    ],
+)
+def test_the_checksum_tells_records_apart(other: Record) -> None:
+    assert raw(b"v", [("h", b"1")]).crc != other.crc
+
+
+def test_a_null_is_not_an_empty_value() -> None:
+    assert raw(None).crc != raw(b"").crc
+
+
+def test_the_checksum_leaves_offset_and_timestamp_out() -> None:
+    assert replace(THERE, offset=9, timestamp=9).crc == THERE.crc
