@@ -3,12 +3,12 @@
 import asyncio
 import functools
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn
 
 import click
 from pydantic import SecretStr, ValidationError
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -29,9 +29,12 @@ from router.cli import (
     EXIT_PROBLEM,
     EXIT_USAGE,
     Invocation,
+    check_database,
     cli,
+    console,
     invoked,
     json_option,
+    listing,
     run,
     serve,
     supervised_option,
@@ -62,6 +65,7 @@ def check_consumers(consumers: Mapping[str, dict[str, Any]]) -> None:
     for name, table in consumers.items():
         if name not in known:
             unknown_consumer(name, known)
+        check_database(table.get("database") or {}, f"consumers.{name}.database")
         _tuning(name, {key: value for key, value in table.items() if key != "database"})
 
 
@@ -87,11 +91,22 @@ def consume(invocation: Invocation, name: str, *, supervised: bool) -> None:
 
 
 @cli.command()
-@click.option("--port", type=click.IntRange(1, 64000), default=8080, show_default=True)
-@click.option("--rate", type=click.FloatRange(0.01, 1000), help="Send oneself so many a second.")
-@click.option("--public-url", help="How the internet reaches this edge, through a tunnel.")
+@click.option(
+    "--port",
+    type=click.IntRange(1, 64000),
+    help="Port of the edge, its metrics at 1000 more, the consumers' after that;"
+    " default: the configuration's, or 8080.",
+)
+@click.option(
+    "--rate",
+    type=click.FloatRange(0.01, 1000),
+    help="Play gateway: so many deliveries a second, until the end.",
+)
+@click.option("--public-url", help="How the internet reaches this edge, to be shown.")
 @invoked
-def dev(invocation: Invocation, port: int, rate: float | None, public_url: str | None) -> None:
+def dev(
+    invocation: Invocation, port: int | None, rate: float | None, public_url: str | None
+) -> None:
     """Run the whole system here: broker, database, edge and consumers, until Ctrl-C."""
     services = discover()
 
@@ -119,10 +134,10 @@ def db_upgrade(invocation: Invocation, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(applied))
         return
-    table = Table("consumer", "applied")
+    table = listing("consumer", "applied")
     for name, revisions in applied.items():
         table.add_row(Text(name), Text(", ".join(revisions) or "nothing, it is up to date"))
-    Console().print(table)
+    console().print(table)
 
 
 @cli.group()
@@ -132,10 +147,11 @@ def offsets() -> None:
 
 @offsets.command("show")
 @click.argument("name", required=False)
+@click.option("--all", "every", is_flag=True, help="Also those of clusters consumed before.")
 @invoked
 @json_option
-def offsets_show(invocation: Invocation, name: str | None, *, as_json: bool) -> None:
-    """Show the fences of NAME, or of every consumer: what is applied, and what became of it."""
+def offsets_show(invocation: Invocation, name: str | None, *, every: bool, as_json: bool) -> None:
+    """Show how far NAME, or every consumer, has applied each partition, and what became of it."""
     services = {name: _service(name)} if name else discover()
     rows = {
         found: asyncio.run(_fence_rows(consumer_settings(invocation, service), service))
@@ -144,7 +160,8 @@ def offsets_show(invocation: Invocation, name: str | None, *, as_json: bool) -> 
     if as_json:
         click.echo(json.dumps({n: [row.as_json() for row in found] for n, found in rows.items()}))
         return
-    Console().print(_fence_table(rows))
+    for found, fences in rows.items():
+        _show_fences(found, fences, every=every)
 
 
 def main() -> NoReturn:
@@ -184,22 +201,50 @@ async def _fence_rows(settings: ConsumerSettings, service: Service) -> list[Fenc
         return list(await read_fence_rows(connection, RuntimeTables.of(service.schema)))
 
 
-def _fence_table(rows: Mapping[str, list[FenceRow]]) -> Table:
-    table = Table("consumer", "topic", "partition")
-    for column in ("next", "applied", "duplicate", "stale", "gaps"):
-        table.add_column(column, justify="right")
-    table.add_column("moved")
-    for name, fences in rows.items():
-        for row in fences:
-            numbers = (row.next_offset, row.applied, row.duplicate, row.stale, row.gaps)
-            table.add_row(
-                Text(name),
-                Text(row.topic),
-                str(row.partition),
-                *map(str, numbers),
-                f"{row.updated_at:%Y-%m-%d %H:%M:%S}",
-            )
+_FENCE_WORDS = """\
+next: the offset to apply next. duplicate: the event was known already. stale: it came
+too late to change anything. gaps: offsets that hold no record."""
+
+
+def _show_fences(name: str, fences: Sequence[FenceRow], *, every: bool) -> None:
+    """Print a table per cluster, the one consumed last at the end, or that one alone."""
+    clusters: dict[str, list[FenceRow]] = {}
+    for row in sorted(fences, key=lambda row: row.updated_at):
+        clusters[row.cluster_id] = [*clusters.pop(row.cluster_id, []), row]
+    if not clusters:
+        click.echo(f"{name} has not consumed anything yet")
+        return
+    shown = list(clusters) if every else list(clusters)[-1:]
+    for cluster in shown:
+        title = f"{name}, Kafka cluster {cluster}"
+        console().print(_fence_table(title, sorted(clusters[cluster], key=_place)))
+    click.echo(_FENCE_WORDS)
+    if len(shown) < len(clusters):
+        click.echo(f"{len(clusters) - 1} clusters consumed before are left out; --all shows them")
+
+
+def _place(row: FenceRow) -> tuple[str, int]:
+    return (row.topic, row.partition)
+
+
+def _fence_table(title: str, fences: Sequence[FenceRow]) -> Table:
+    counts = ("next", "applied", "duplicate", "stale", "gaps")
+    columns = ("partition", *counts, "moved")
+    table = listing(*columns, numbers=counts, title=title, title_justify="left")
+    now = datetime.now(UTC)
+    for row in fences:
+        numbers = (row.next_offset, row.applied, row.duplicate, row.stale, row.gaps)
+        partition = Text(f"{row.topic}-{row.partition}")
+        table.add_row(partition, *map(str, numbers), _ago(now - row.updated_at))
     return table
+
+
+def _ago(age: timedelta) -> str:
+    seconds = max(0, int(age.total_seconds()))
+    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= length:
+            return f"{seconds // length} {unit} ago"
+    return f"{seconds} s ago"
 
 
 def _service_group(service: Service) -> click.Group:

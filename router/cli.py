@@ -3,7 +3,9 @@
 import asyncio
 import functools
 import json
+import logging
 import os
+import sys
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -16,20 +18,23 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from router.app import build_endpoints, run_edge
+from router.app import build_endpoints, check_room, run_edge
 from router.data_dir import DEFAULT, DataDir, config_path, resolve_settings
 from router.dev import Plan
 from router.dev_command import develop
 from router.errors import ConfigurationError
-from router.kafka_client import broker_options
+from router.kafka_client import broker_options, client_options
 from router.providers import ProviderError, discover
-from router.send import TAMPERS, Order, orders, post, simulate
+from router.send import TAMPERS, Order, Sent, check_amount, orders, post, simulate
 from router.settings import Settings, problem_line, read_database
 from router.telemetry.logs import configure_logging
 from router.topics_admin import TopicsUnavailable, apply_topics
 
 EXIT_PROBLEM = 1
 EXIT_USAGE = 2
+EXIT_INTERRUPTED = 130
+
+DEFAULT_PORT = 8080
 
 
 @dataclass(frozen=True)
@@ -53,7 +58,7 @@ class Invocation:
 
     def develop(
         self,
-        port: int,
+        port: int | None,
         consumers: Sequence[str],
         prepare: Callable[[], Awaitable[None]],
         rate: float | None,
@@ -62,27 +67,36 @@ class Invocation:
         """Return what runs `dev`: with the configuration given, or one made here."""
         given = config_path(self.config, self.data_dir, os.environ)
         given = None if given == self.data_dir.generated else given
-        self.data_dir.make()
+        config = given or self.data_dir.generate(discover())
+        settings = resolve_settings(config, self.data_dir, os.environ)
+        self._check_whole(settings)
         plan = Plan(
-            config=given or self.data_dir.generate(discover()),
+            config=config,
             given=given is not None,
             data_dir=self.data_dir,
-            port=port,
+            port=port or settings.edge.port or DEFAULT_PORT,
             consumers=consumers,
             environ=dict(os.environ),
             prepare=prepare,
             say=lambda line: click.echo(line, err=True),
         )
-        settings = resolve_settings(plan.config, self.data_dir, os.environ)
+        return develop(plan, rate, public_url, console())
+
+    def _check_whole(self, settings: Settings) -> None:
+        """Refuse here what a child would refuse later, and in more words."""
         self.check(settings)
         build_endpoints(settings)
-        return develop(plan, rate, public_url)
+        check_room(settings)
+        client_options(settings.kafka)
 
     def database_url(self, own: Mapping[str, Any], under: str) -> str:
         """Return the URL of a consumer's database: its own table's, else `[database]`'s."""
         database = read_database(dict(own), under) if own else self.settings().database
         if database.url is None:
-            message = "database.url: missing; set it, or database.url_file"
+            message = (
+                "database.url: missing, and no `payrouter dev` runs here;"
+                " set it, or database.url_file"
+            )
             raise ConfigurationError(message)
         return database.url.get_secret_value()
 
@@ -114,6 +128,32 @@ def unknown_consumer(name: str, known: Iterable[str]) -> NoReturn:
     raise ConfigurationError(message)
 
 
+def check_database(own: Mapping[str, Any], under: str) -> None:
+    """Refuse a consumer's own database table that is wrong."""
+    read_database(dict(own), under)
+
+
+def console() -> Console:
+    """Return where listings are printed: as wide as the terminal, or as they are without one."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else _WHOLE_LINES)
+
+
+_WHOLE_LINES = 10_000
+"""A pipe has no width of its own: no line is cut for it."""
+
+
+def listing(*columns: str, numbers: Iterable[str] = (), **options: Any) -> Table:  # noqa: ANN401 - rich's
+    """Begin a table; text that is too long for its column goes on below, numbers never do."""
+    table = Table(**options)
+    right = set(numbers)
+    for column in columns:
+        if column in right:
+            table.add_column(column, justify="right", no_wrap=True)
+        else:
+            table.add_column(column, overflow="fold")
+    return table
+
+
 def invoked(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command `--config` and `--data-dir`, as its first argument, an Invocation."""
 
@@ -143,14 +183,23 @@ def run(group: click.Group, check: Callable[[Settings], None] = _unchecked) -> N
     `check` knows the consumers' part of the configuration, which the edge does not.
     """
     try:
-        group(standalone_mode=True, obj=check)
+        status = group(standalone_mode=False, obj=check)
+    except click.UsageError as problem:
+        problem.show()
+        raise SystemExit(EXIT_USAGE) from None
     except (ConfigurationError, ProviderError) as problem:
         click.echo(f"payrouter: {problem}", err=True)
         raise SystemExit(EXIT_USAGE) from None
-    except TopicsUnavailable as problem:
+    except (click.ClickException, TopicsUnavailable) as problem:
         click.echo(f"payrouter: {problem}", err=True)
         raise SystemExit(EXIT_PROBLEM) from None
-    raise SystemExit(0)
+    except click.Abort:
+        raise SystemExit(EXIT_INTERRUPTED) from None
+    except BrokenPipeError:
+        # Whoever read our output has seen enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(EXIT_PROBLEM) from None
+    raise SystemExit(status if isinstance(status, int) else 0)
 
 
 supervised_option = click.option(
@@ -169,14 +218,15 @@ def edge(invocation: Invocation, *, supervised: bool) -> None:
 def serve(process: Any) -> None:  # noqa: ANN401 - a coroutine
     """Run a serving process; a port that is taken is wrong usage, in one line."""
     try:
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
             runner.run(process)
     except OSError as error:
         message = str(error.args[-1]) if error.args else type(error).__name__
         raise ConfigurationError(message) from None
 
 
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """Return what makes uvloop's event loops, None where there is no uvloop."""
     try:
         import uvloop  # noqa: PLC0415 - not to be had everywhere
     except ImportError:
@@ -194,14 +244,17 @@ def topics() -> None:
 @json_option
 def topics_apply(invocation: Invocation, *, as_json: bool) -> None:
     """Make the topics that are not there, with the retention and room they need."""
-    results = asyncio.run(apply_topics(invocation.settings()))
+    settings = invocation.settings()
+    # What goes wrong is said once, in our own line.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    results = asyncio.run(apply_topics(settings))
     if as_json:
         click.echo(json.dumps([{"topic": r.name, "result": r.result} for r in results]))
         return
-    table = Table("topic", "result")
+    table = listing("topic", "result")
     for result in results:
         table.add_row(Text(result.name), result.result)
-    Console().print(table)
+    console().print(table)
 
 
 @cli.group("config")
@@ -221,22 +274,36 @@ def config_show(invocation: Invocation, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(values, indent=2))
         return
-    table = Table("key", "value")
+    table = listing("key", "value")
     for key, value in _flat(values):
         table.add_row(Text(key), Text(value))
-    Console().print(table)
+    console().print(table)
 
 
 @cli.command()
 @click.argument("provider")
 @click.option("--endpoint", help="Endpoint to send to; default: the first one of the provider.")
-@click.option("--type", "event_type", default="payment.confirmed", show_default=True)
+@click.option(
+    "--type",
+    "event_type",
+    default="payment.confirmed",
+    show_default=True,
+    help="What happened, such as payment.pending or payout.confirmed.",
+)
 @click.option("--order", "reference", default="A-1", show_default=True, help="The order's number.")
-@click.option("--amount", default="100.50", show_default=True)
-@click.option("--currency", default="USDT", show_default=True)
-@click.option("--count", type=click.IntRange(1, 100_000), default=1, show_default=True)
+@click.option("--amount", default="100.50", show_default=True, help="How much was paid.")
+@click.option("--currency", default="USDT", show_default=True, help="In which currency.")
+@click.option(
+    "--count",
+    type=click.IntRange(1, 100_000),
+    default=1,
+    show_default=True,
+    help="How many orders; with more than one, -1, -2 and so on follow the number.",
+)
 @click.option("--url", help="Base URL of the edge; default: the one running here.")
-@click.option("--tamper", type=click.Choice(sorted(TAMPERS)), help="Spoil it: to be refused.")
+@click.option(
+    "--tamper", type=click.Choice(sorted(TAMPERS)), help="Spoil it; the edge has to refuse."
+)
 @invoked
 @json_option
 def send(  # noqa: PLR0913, PLR0917 - one argument per option
@@ -255,34 +322,25 @@ def send(  # noqa: PLR0913, PLR0917 - one argument per option
 ) -> None:
     """Send what a gateway would send: genuine deliveries, signed with the endpoint's secret."""
     settings = invocation.settings()
+    check_amount(amount)
     name = _endpoint_name(settings, provider, endpoint)
     target = build_endpoints(settings)[name]
     secret = settings.endpoints[name].token
     base = url or f"http://{settings.edge.host}:{settings.edge.port}"
     make = TAMPERS[tamper] if tamper else simulate
-    wanted = 0
+    right = 0
     for order in orders(Order(event_type, reference, amount, currency), count):
         delivery = make(target, order)
         try:
             answered = post(base, delivery, secret.get_secret_value() if secret else None)
         except OSError as error:
-            message = f"nobody answers at {base}: {error}. Is the edge running?"
+            message = f"nobody answers at {base}; does `payrouter dev` run here? ({error})"
             raise click.ClickException(message) from None
-        wanted += answered.kept is not bool(tamper)
-        _say_sent(order, name, answered.status, answered.body, as_json=as_json)
-    if wanted < count:
+        sent = Sent(order, name, tamper, answered)
+        right += sent.as_wanted
+        click.echo(json.dumps(sent.as_json()) if as_json else str(sent))
+    if right < count:
         raise SystemExit(EXIT_PROBLEM)
-
-
-def _say_sent(order: Order, name: str, status: int, body: bytes, *, as_json: bool) -> None:
-    text = body.decode("utf-8", "replace").strip()
-    if as_json:
-        sent = {"endpoint": name, "type": f"{order.kind}.{order.status}"}
-        sent |= {"order": order.reference, "amount": order.amount, "currency": order.currency}
-        click.echo(json.dumps({**sent, "status": status, "answer": text}))
-        return
-    what = f"{order.kind}.{order.status} {order.reference} {order.amount} {order.currency}"
-    click.echo(f"sent {what} to {name}: answered {status} {text}")
 
 
 def _endpoint_name(settings: Settings, provider: str, endpoint: str | None) -> str:

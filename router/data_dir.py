@@ -1,9 +1,12 @@
 """The data directory of `payrouter dev`: where a running one leaves what other commands need."""
 
+import contextlib
+import fcntl
 import json
 import os
 import secrets
-from collections.abc import Iterable, Mapping
+import stat
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,11 +36,47 @@ class DataDir:
 
     def make(self) -> None:
         """Make the directory, for its owner alone."""
-        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            message = f"--data-dir: cannot make {self.path}: {error.strerror}"
+            raise ConfigurationError(message) from None
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep the directory for this process; raise ConfigurationError where another has it.
+
+        The operating system lets go of it when the process ends, in whatever way.
+        """
+        self.make()
+        with _opened(self.path / "lock") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                other = self.running()
+                by = f", as process {other['pid']}" if other else ""
+                message = f"--data-dir: dev runs on {self.path} already{by}"
+                raise ConfigurationError(message) from None
+            yield
+
+    @contextlib.contextmanager
+    def kept_private(self) -> Iterator[None]:
+        """Give the directory its mode back after the block, where the database opened it.
+
+        A root's database runs as another user, who has to pass through, but not to look around.
+        """
+        before = stat.S_IMODE(self.path.stat().st_mode)
+        try:
+            yield
+        finally:
+            after = stat.S_IMODE(self.path.stat().st_mode)
+            if after != before:
+                self.path.chmod(before | (after & 0o011))
 
     def generate(self, providers: Iterable[str]) -> Path:
         """Write a configuration with an endpoint per provider, keeping one that is there."""
         if not self.generated.exists():
+            self.make()
             _write_private(self.generated, _generated_text(providers))
         return self.generated
 
@@ -64,13 +103,17 @@ def resolve_settings(
 ) -> Settings:
     """Load the configuration in force.
 
-    The file is, in this order: `config`, PAYROUTER_CONFIG, `payrouter.toml`
-    here, that of the running `dev`. Addresses of a running `dev` fill in what
-    file and environment leave open.
+    The file is, in this order: `config`, PAYROUTER_CONFIG, that of the running
+    `dev`, `payrouter.toml` here, the one a `dev` made. Addresses of a running
+    `dev` fill in what file and environment leave open; its ports count above
+    those of its own configuration, since it was told them.
     """
     running = data_dir.running()
-    values = read_sources(config_path(config, data_dir, environ), environ)
+    path = config_path(config, data_dir, environ)
+    values = read_sources(path, environ)
     if running is not None:
+        own = path is not None and str(path.resolve()) == running.get("config")
+        _fill_in(values, running.get("ports", {}), over=own)
         _fill_in(values, running.get("addresses", {}))
     return settings_from(values)
 
@@ -88,14 +131,14 @@ def config_path(config: Path | None, data_dir: DataDir, environ: Mapping[str, st
     return next((path for path in candidates if path.exists()), None)
 
 
-def _fill_in(values: dict[str, Any], addresses: Mapping[str, Any]) -> None:
-    for key, value in addresses.items():
+def _fill_in(values: dict[str, Any], told: Mapping[str, Any], *, over: bool = False) -> None:
+    for key, value in told.items():
         if isinstance(value, Mapping):
             table = values.setdefault(key, {})
             if isinstance(table, dict):
-                _fill_in(table, value)
-        else:
-            values.setdefault(key, value)
+                _fill_in(table, value, over=over)
+        elif over or key not in values:
+            values[key] = value
 
 
 def _generated_text(providers: Iterable[str]) -> str:
@@ -112,6 +155,19 @@ def _generated_text(providers: Iterable[str]) -> str:
             f'secrets = ["{secrets.token_urlsafe(32)}"]',
         ]
     return "\n".join(lines) + "\n"
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        message = f"--data-dir: cannot write {path}: {error.strerror}"
+        raise ConfigurationError(message) from None
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def _write_private(path: Path, text: str) -> None:

@@ -9,7 +9,7 @@ import urllib.request
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -26,6 +26,8 @@ READY_SECONDS = 60.0
 DRAIN_SECONDS = 10.0
 MANAGEMENT_OFFSET = 1000
 """The edge's management port is its port plus this; each consumer's one more."""
+
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,7 @@ class Plan:
 class Running:
     """What runs, and where."""
 
+    plan: Plan
     settings: Settings
     bootstrap: str
     own_broker: bool
@@ -67,11 +70,10 @@ class Running:
 @contextlib.asynccontextmanager
 async def running(plan: Plan) -> AsyncIterator[Running]:
     """Run everything while the block does; stop it in order: edge, consumers, broker."""
-    plan.data_dir.make()
-    _refuse_second(plan)
-    _refuse_taken_ports(plan)
     values = read_sources(plan.config, plan.environ)
     async with contextlib.AsyncExitStack() as stack:
+        stack.enter_context(plan.data_dir.held())
+        _refuse_taken_ports(plan)
         bootstrap = await _broker(plan, values, stack)
         database = await _database(plan, values, stack)
         _announce(plan, bootstrap, database)
@@ -82,6 +84,7 @@ async def running(plan: Plan) -> AsyncIterator[Running]:
         await plan.prepare()
         children = await _children(plan, stack)
         yield Running(
+            plan,
             settings,
             settings.kafka.bootstrap_servers,
             bootstrap is not None,
@@ -89,7 +92,7 @@ async def running(plan: Plan) -> AsyncIterator[Running]:
             database is not None,
             children,
         )
-        plan.say("stopping: edge, consumers, database, broker")
+        plan.say("stopping, in order: edge, consumers, database, broker")
 
 
 async def _broker(
@@ -99,8 +102,8 @@ async def _broker(
     if values.get("kafka", {}).get("bootstrap_servers"):
         return None
     broker = EvaluationBroker()
-    address = await asyncio.to_thread(broker.start)
     stack.push_async_callback(asyncio.to_thread, broker.stop)
+    address = await _to_the_end(broker.start)
     plan.say(f"broker     {address}  (for evaluation: in memory, gone when this stops)")
     return address
 
@@ -113,20 +116,33 @@ async def _database(
     if own.get("url") or own.get("url_file"):
         return None
     database = EvaluationDatabase(plan.data_dir.path)
-    url = await asyncio.to_thread(database.start)
     stack.push_async_callback(asyncio.to_thread, database.stop)
+    with plan.data_dir.kept_private():
+        url = await _to_the_end(database.start)
     plan.say(f"database   {plan.data_dir.path / 'postgres'}  (PostgreSQL, kept)")
     return url
 
 
+async def _to_the_end(start: Callable[[], Answer]) -> Answer:
+    """Start something in a thread; when cancelled, wait all the same, so that it can be stopped."""
+    task = asyncio.create_task(asyncio.to_thread(start))
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.gather(task, return_exceptions=True)
+        raise
+
+
 def _announce(plan: Plan, bootstrap: str | None, database: str | None) -> None:
-    addresses: dict[str, Any] = {
-        "edge": {"port": plan.port, "management_port": plan.port + MANAGEMENT_OFFSET},
+    first = plan.port + MANAGEMENT_OFFSET
+    ports = {
+        "edge": {"port": plan.port, "management_port": first},
         "consumers": {
-            name: {"management_port": plan.port + MANAGEMENT_OFFSET + number}
+            name: {"management_port": first + number}
             for number, name in enumerate(plan.consumers, start=1)
         },
     }
+    addresses: dict[str, Any] = {}
     if bootstrap is not None:
         addresses["kafka"] = {"bootstrap_servers": bootstrap}
         one = {"partitions": 4, "replication_factor": 1, "min_insync_replicas": 1}
@@ -134,7 +150,7 @@ def _announce(plan: Plan, bootstrap: str | None, database: str | None) -> None:
     if database is not None:
         addresses["database"] = {"url": database}
     config = None if plan.config is None else str(plan.config.resolve())
-    plan.data_dir.announce({"config": config, "addresses": addresses})
+    plan.data_dir.announce({"config": config, "ports": ports, "addresses": addresses})
 
 
 async def _children(plan: Plan, stack: contextlib.AsyncExitStack) -> Sequence[Child]:
@@ -153,7 +169,7 @@ async def _children(plan: Plan, stack: contextlib.AsyncExitStack) -> Sequence[Ch
     await edge.start()
     for child in (*consumers, edge):
         await _ready(child)
-        plan.say(f"{child.name:<10} ready, metrics at {child.management}/metrics")
+        plan.say(f"{child.name:<10} ready")
     return [edge, *consumers]
 
 
@@ -172,6 +188,7 @@ async def _ready(child: Child) -> None:
     while time.monotonic() < until:
         good, detail = await asyncio.to_thread(probe, f"{child.management}/readyz")
         if good:
+            child.settled()
             return
         child.check_started()
         await asyncio.sleep(0.1)
@@ -219,20 +236,13 @@ def lag(management: str) -> int:
     )
 
 
-def _refuse_second(plan: Plan) -> None:
-    other = plan.data_dir.running()
-    if other is not None:
-        message = f"--data-dir: dev runs on {plan.data_dir.path} already, as process {other['pid']}"
-        raise ConfigurationError(message)
-
-
 def _refuse_taken_ports(plan: Plan) -> None:
     first = plan.port + MANAGEMENT_OFFSET
     for port in (plan.port, *range(first, first + len(plan.consumers) + 1)):
         try:
             listen("127.0.0.1", port).close()
         except (OSError, OverflowError) as error:
-            message = f"--port: {error}"
+            message = f"--port: {error} (edge {plan.port}, management {first} and following)"
             raise ConfigurationError(message) from None
 
 

@@ -17,38 +17,41 @@ from router.stream import play
 from router.telemetry.management import stop_signal
 
 
-async def develop(plan: Plan, rate: float | None, public_url: str | None) -> None:
+async def develop(plan: Plan, rate: float | None, public_url: str | None, console: Console) -> None:
     """Run everything until SIGTERM or SIGINT; the line `ready URL` says when all is up."""
-    stopped = stop_signal()
-    base = f"http://127.0.0.1:{plan.port}"
-    console = Console(highlight=False, soft_wrap=True)
-    started = asyncio.create_task(_started(plan, console, base, rate, public_url, stopped))
+    stopped, ready = stop_signal(), asyncio.Event()
+    whole = asyncio.create_task(_whole(plan, console, rate, public_url, stopped, ready))
     stop = asyncio.create_task(stopped.wait())
     try:
-        await asyncio.wait({started, stop}, return_when=asyncio.FIRST_COMPLETED)
-        if not started.done() and not _up(plan):
-            # Ctrl-C while starting: what was begun is taken back.
-            started.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await started
+        await asyncio.wait({whole, stop}, return_when=asyncio.FIRST_COMPLETED)
+        if stopped.is_set() and not ready.is_set():
+            await _taken_back(whole)
+            plan.say("stopped while starting")
+        else:
+            await whole
     finally:
         stop.cancel()
 
 
-def _up(plan: Plan) -> bool:
-    return plan.data_dir.running() is not None
+async def _taken_back(whole: asyncio.Task[None]) -> None:
+    """Undo a start. A terminal's Ctrl-C also reaches what was just starting: its end is no news."""
+    whole.cancel()
+    with contextlib.suppress(asyncio.CancelledError, Exception):
+        await whole
 
 
-async def _started(
+async def _whole(
     plan: Plan,
     console: Console,
-    base: str,
     rate: float | None,
     public_url: str | None,
     stopped: asyncio.Event,
+    ready: asyncio.Event,
 ) -> None:
+    base = f"http://127.0.0.1:{plan.port}"
     async with running(plan) as now, _streaming(now.settings, base, rate, plan):
-        show(console, now, base, public_url)
+        show(console, now, (public_url or base).rstrip("/"))
+        ready.set()
         console.print(f"ready {base}")
         await stopped.wait()
 

@@ -1,34 +1,41 @@
 """What `payrouter dev` tells a person: what runs where, and what to try next."""
 
+import shlex
+import shutil
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from router.data_dir import DEFAULT
 from router.dev import Running
 
 
-def show(console: Console, running: Running, base: str, public: str | None) -> None:
+def show(console: Console, running: Running, base: str) -> None:
     """Print what runs where, the webhook URLs, and what to try."""
     table = Table(title="payrouter dev", title_justify="left", show_header=False)
-    table.add_column(style="bold")
+    table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
-    for what, where in _rows(running, public or base):
+    for what, where in _rows(running, base):
         table.add_row(what, Text(where))
     console.print(table)
-    console.print("\nTry, in another terminal:")
+    console.print("\nTry, in another terminal, in this folder:")
     for line in _suggestions(running):
-        console.print(Text(f"  {line}", style="cyan"))
+        console.print(Text(f"  {line}", style="cyan"), soft_wrap=True)
     console.print("\nCtrl-C stops everything, in order.")
 
 
 def _rows(running: Running, base: str) -> Sequence[tuple[str, str]]:
     settings = running.settings
-    broker = "evaluation broker, in memory" if running.own_broker else "yours"
+    broker = "for evaluation, in memory" if running.own_broker else "yours"
     database = "PostgreSQL, kept in the data directory" if running.own_database else "yours"
-    rows = [("broker", f"{running.bootstrap}  ({broker})")]
-    rows.append(("database", f"{database}" if running.own_database else running.database))
+    made = "yours" if running.plan.given else "made here, with random secrets"
+    rows = [("configuration", f"{running.plan.config}  ({made})")]
+    rows.append(("broker", f"{running.bootstrap}  ({broker})"))
+    rows.append(("database", database if running.own_database else f"{running.database}  (yours)"))
     for name, endpoint in settings.endpoints.items():
         token = "/{token}" if endpoint.token else ""
         rows.append((f"webhook {name}", f"{base}/webhooks/{name}{token}"))
@@ -39,10 +46,24 @@ def _rows(running: Running, base: str) -> Sequence[tuple[str, str]]:
 def _suggestions(running: Running) -> Sequence[str]:
     endpoints = running.settings.endpoints.values()
     provider = next((endpoint.provider for endpoint in endpoints), "blockatm")
-    return (
-        f"payrouter send {provider} --order A-1 --amount 100.50 --currency USDT",
-        "payrouter ledger balance",
-        "payrouter ledger statement --order A-1",
-        f"payrouter send {provider} --order A-1 --tamper body     # forged: answered 401",
-        "payrouter offsets show",
+    folder = running.plan.data_dir.path
+    where = "" if folder == DEFAULT else f" --data-dir {shlex.quote(str(folder))}"
+    arguments = (
+        f"send {provider} --order A-1 --amount 100.50 --currency USDT{where}",
+        f"ledger balance{where}",
+        f"ledger statement --order A-1{where}",
+        f"send {provider} --order A-1 --tamper body{where}     # forged: answered 401",
+        f"offsets show{where}",
     )
+    return [f"{_program()} {rest}" for rest in arguments]
+
+
+def _program() -> str:
+    """Say how this command is called from here: by its name only where the shell would find it."""
+    own = Path(sys.argv[0])
+    if own.name != "payrouter":
+        return f"{shlex.quote(sys.executable)} -m consumers"
+    found = shutil.which("payrouter")
+    if found is not None and Path(found).resolve() == own.resolve():
+        return "payrouter"
+    return shlex.quote(str(own))

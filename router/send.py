@@ -5,8 +5,9 @@ import http.client
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
+from router.contract.amounts import AmountError, parse_amount
 from router.delivery import Delivery
 from router.errors import ConfigurationError
 from router.intake import Endpoint
@@ -55,6 +56,59 @@ class Order:
         return self.type.partition(".")[2] or "confirmed"
 
 
+@dataclass(frozen=True)
+class Sent:
+    """What was sent where, spoiled or not, and what was answered."""
+
+    order: Order
+    endpoint: str
+    tamper: str | None
+    answered: Answered
+
+    @property
+    def as_wanted(self) -> bool:
+        """Whether what is genuine was kept, or what is spoiled was refused."""
+        return self.answered.kept is (self.tamper is None)
+
+    @property
+    def answer(self) -> str:
+        """The words of the edge."""
+        return self.answered.body.decode("utf-8", "replace").strip()
+
+    def as_json(self) -> dict[str, object]:
+        """Return it as JSON takes it."""
+        return {
+            "endpoint": self.endpoint,
+            "type": f"{self.order.kind}.{self.order.status}",
+            "order": self.order.reference,
+            "amount": self.order.amount,
+            "currency": self.order.currency,
+            "tamper": self.tamper,
+            "status": self.answered.status,
+            "answer": self.answer,
+        }
+
+    def __str__(self) -> str:
+        """Return it as a person reads it."""
+        order = self.order
+        what = f"{order.kind}.{order.status} {order.reference} {order.amount} {order.currency}"
+        spoiled = f" with spoiled {self.tamper}" if self.tamper else ""
+        answer = f"answered {self.answered.status} {self.answer}"
+        verdict = ""
+        if self.tamper:
+            verdict = ": refused, as it has to be" if self.as_wanted else ": NOT REFUSED"
+        return f"sent {what}{spoiled} to {self.endpoint}, {answer}{verdict}"
+
+
+def check_amount(amount: str) -> None:
+    """Refuse an amount that no gateway could have sent."""
+    try:
+        parse_amount(amount)
+    except AmountError as error:
+        message = f"--amount: {error}, such as 100.50"
+        raise ConfigurationError(message) from None
+
+
 def simulate(endpoint: Endpoint, order: Order, at: datetime | None = None) -> Delivery:
     """Make the genuine delivery a gateway would send, or say what it cannot say."""
     provider = endpoint.provider
@@ -77,7 +131,7 @@ def simulate(endpoint: Endpoint, order: Order, at: datetime | None = None) -> De
 
 def post(base_url: str, delivery: Delivery, token: str | None = None) -> Answered:
     """Post a delivery to an edge, header for header; raises OSError where nobody answers."""
-    url = urlsplit(base_url)
+    url = _base(base_url)
     secure = url.scheme == "https"
     connect = http.client.HTTPSConnection if secure else http.client.HTTPConnection
     connection = connect(url.hostname or "", url.port, timeout=TIMEOUT_SECONDS)
@@ -94,6 +148,18 @@ def post(base_url: str, delivery: Delivery, token: str | None = None) -> Answere
         raise OSError(type(error).__name__) from error
     finally:
         connection.close()
+
+
+def _base(base_url: str) -> SplitResult:
+    url = urlsplit(base_url)
+    try:
+        usable = url.scheme in {"http", "https"} and bool(url.hostname) and url.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        message = f"--url: {base_url} is no http://host:port"
+        raise ConfigurationError(message)
+    return url
 
 
 Tamper = Callable[[Endpoint, Order], Delivery]

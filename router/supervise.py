@@ -11,11 +11,13 @@ STOP_SECONDS = 30.0
 SHORT_LIFE_SECONDS = 5.0
 """A process that ends sooner did not work; it is started again more and more slowly."""
 
+FIRST_PAUSE_SECONDS = 1.0
+
 LONGEST_PAUSE_SECONDS = 15.0
 
 
 class Child:
-    """A child process, started again when it ends by itself.
+    """A child process; once it has settled, it is started again when it ends by itself.
 
     It gets a process group of its own, so that Ctrl-C reaches the supervisor
     alone, and a standard input that ends when the supervisor does, so that
@@ -33,6 +35,7 @@ class Child:
         self._process: asyncio.subprocess.Process | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._stopping = False
+        self._settled = False
         self._failed_start: int | None = None
 
     @property
@@ -45,8 +48,12 @@ class Child:
         await self._spawn()
         self._keeper = asyncio.create_task(self._keep())
 
+    def settled(self) -> None:
+        """Note that it works: from now on its end is an accident."""
+        self._settled = True
+
     def check_started(self) -> None:
-        """Raise where it ended before it was ever ready: its own words are on stderr."""
+        """Raise where it ended before it had settled: its own words are on stderr."""
         if self._failed_start is not None:
             message = f"{self.name} ended with status {self._failed_start}"
             raise ConfigurationError(message)
@@ -75,16 +82,17 @@ class Child:
         )
 
     async def _keep(self) -> None:
-        pause = 0.5
+        pause = FIRST_PAUSE_SECONDS / 2
         while self._process is not None:
             born = time.monotonic()
             status = await self._process.wait()
             if self._stopping:
                 return
-            lived = time.monotonic() - born
-            if lived < SHORT_LIFE_SECONDS:
+            if not self._settled:
                 self._failed_start = status
-            pause = min(pause * 2, LONGEST_PAUSE_SECONDS) if lived < SHORT_LIFE_SECONDS else 1.0
-            self._say(f"{self.name} ended with status {status}; again in {pause:.0f} s")
+                return
+            short = time.monotonic() - born < SHORT_LIFE_SECONDS
+            pause = min(pause * 2, LONGEST_PAUSE_SECONDS) if short else FIRST_PAUSE_SECONDS
+            self._say(f"{self.name} ended with status {status}; started again in {pause:.0f} s")
             await asyncio.sleep(pause)
             await self._spawn()

@@ -51,7 +51,8 @@ async def apply_topics(settings: Settings) -> Sequence[TopicResult]:
             if missing:
                 _check(await admin.create_topics(missing))
     except (KafkaError, TimeoutError, OSError) as error:
-        message = f"cannot reach the broker: {type(error).__name__}"
+        where = settings.kafka.bootstrap_servers
+        message = f"cannot make topics on the broker at {where}: {type(error).__name__}"
         raise TopicsUnavailable(message) from None
     finally:
         await admin.close()

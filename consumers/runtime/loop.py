@@ -200,9 +200,11 @@ class Loop:
         try:
             fetched = await client.fetch(asked)
         except PlaceLost as error:
-            self._report.retrying("fetch", error, 1)
-            self._unplace(asked)
-            self._look_later(IDLE_SECONDS)
+            # After a rebalance meanwhile, it is about partitions not placed yet, and no news.
+            if self.positions.placed:
+                self._report.retrying("fetch", error, 1)
+                self._unplace(asked)
+                self._look_later(IDLE_SECONDS)
             return {}
         except Halt as halt:
             self._halt(client, halt)

@@ -38,7 +38,7 @@ class Report:
 
     def positioned(self, partition: Partition, offset: int) -> None:
         """Say where reading goes on."""
-        self._log.info("partition_positioned", partition=str(partition), offset=offset)
+        self._log.debug("partition_positioned", partition=str(partition), offset=offset)
 
     def batch(self, applied: Applied, records: int, seconds: float) -> None:
         """Write the one line about a batch."""

@@ -23,6 +23,9 @@ from consumers.runtime.settings import ConsumerSettings
 STOP_SECONDS = 10.0
 """How long leaving the group may take before it is given up."""
 
+METADATA_MILLISECONDS = 30_000
+"""How long a topic made anew, or its new partitions, may go unnoticed; aiokafka's own is 5 min."""
+
 Assigned = Callable[[set[Partition]], None]
 Revoked = Callable[[], Awaitable[None]]
 
@@ -52,8 +55,9 @@ class Subscription:
     ) -> None:
         """Declare the subscription; connects to nothing."""
         tuning = settings.tuning
+        options = {"metadata_max_age_ms": METADATA_MILLISECONDS, **settings.kafka}
         self._broker = KafkaBroker(
-            **settings.kafka, consumer_only=True, allow_auto_create_topics=False, logger=None
+            **options, consumer_only=True, allow_auto_create_topics=False, logger=None
         )
         self._subscriber = self._broker.subscriber(
             *topics,

@@ -2,12 +2,14 @@
 
 import contextlib
 import logging
+import os
 import secrets
 import sys
+from collections.abc import Mapping
 from typing import Literal, TextIO, cast
 
 import structlog
-from structlog.typing import FilteringBoundLogger, Processor
+from structlog.typing import EventDict, FilteringBoundLogger, Processor
 
 Log = FilteringBoundLogger
 """The logger every part is given; none is made at import."""
@@ -43,10 +45,11 @@ def configure_logging(level: str, form: Literal["auto", "json", "console"]) -> N
     `auto` is console on a terminal and JSON elsewhere.
     """
     console = form == "console" or (form == "auto" and sys.stderr.isatty())
+    stamp = structlog.processors.TimeStamper(fmt="%H:%M:%S" if console else "iso", utc=not console)
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        stamp,
         structlog.processors.format_exc_info,
     ]
     stream = cast("TextIO", BearingStream(sys.stderr))
@@ -73,8 +76,47 @@ def new_traceparent() -> str:
 
 def _renderer(*, console: bool) -> Processor:
     if console:
-        return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        return for_people(colours=sys.stderr.isatty() and "NO_COLOR" not in os.environ)
     return structlog.processors.JSONRenderer()
+
+
+_DIM, _BOLD, _CYAN, _YELLOW, _RED, _PLAIN = (f"\x1b[{n}m" for n in (2, 1, 36, 33, 31, 0))
+_NOTHING = {"", "none"}
+_LEVELS = {"warning": _YELLOW, "error": _RED, "critical": _RED}
+
+
+def for_people(*, colours: bool) -> Processor:
+    """Return what writes a line for a person: time, component, event, and the facts it has."""
+
+    def coloured(text: str, colour: str) -> str:
+        return f"{colour}{text}{_PLAIN}" if colours else text
+
+    def render(_logger: object, _method: str, line: EventDict) -> str:
+        at, level = line.pop("timestamp"), line.pop("level")
+        component = str(line.pop("component", None) or line.pop("logger", ""))
+        event, exception = str(line.pop("event")), line.pop("exception", None)
+        words = [coloured(at, _DIM), coloured(f"{component:<8}", _CYAN)]
+        if level in _LEVELS:
+            words.append(coloured(level, _LEVELS[level]))
+        words.append(coloured(event, _BOLD))
+        facts = ((key, plain(value)) for key, value in line.items())
+        words += [
+            f"{coloured(key + '=', _DIM)}{text}" for key, text in facts if text not in _NOTHING
+        ]
+        return " ".join(words) + (f"\n{exception}" if exception else "")
+
+    return render
+
+
+def plain(value: object) -> str:
+    """Write a fact as a person reads it; nothing where there is none."""
+    if value is None:
+        return ""
+    if isinstance(value, Mapping):
+        return " ".join(filter(None, map(plain, value.values())))
+    if isinstance(value, list | tuple | set | frozenset):
+        return ", ".join(map(plain, value))
+    return str(value)
 
 
 def _adopt_libraries(shared: list[Processor], *, console: bool, stream: TextIO) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import cache
 
 from router.contract.amounts import AmountError, parse_amount
 from router.contract.event import MAX_TEXT, storable
@@ -16,6 +17,7 @@ _SIGNED = re.compile(r"-?[0-9]+")
 _WHOLE = re.compile(r"0|[1-9][0-9]*")
 
 
+@cache
 def snake_case(name: str) -> str:
     """Return the other spelling of a field: `bizOrderNo` is `biz_order_no`."""
     return re.sub(r"([A-Z])", r"_\1", name).lower()

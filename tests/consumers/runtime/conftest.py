@@ -6,7 +6,9 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from consumers.runtime.migrate import upgrade
+from tests.brokers import Broker
 from tests.consumers.runtime.counting import SERVICE
+from tests.consumers.runtime.members import Feed, feeding
 
 
 @pytest.fixture
@@ -18,3 +20,10 @@ async def counting(database_url: str) -> AsyncIterator[AsyncEngine]:
         yield engine
     finally:
         await engine.dispose()
+
+
+@pytest.fixture
+async def feed(broker: Broker, counting: AsyncEngine, topics_prefix: str) -> AsyncIterator[Feed]:
+    """Give a topic of four partitions, and the means to fill it and to consume it."""
+    async with feeding(broker, counting, topics_prefix) as feed:
+        yield feed

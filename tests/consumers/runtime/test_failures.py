@@ -98,27 +98,21 @@ async def test_a_value_that_cannot_be_sent_does_not_pass(
     assert action_for(raised.value) is Action.HALT
 
 
-@pytest.mark.parametrize(
-    "refusal", ["ALLOW_CONNECTIONS false", "CONNECTION LIMIT 0", "RENAME TO {0}_gone"]
-)
+@pytest.mark.parametrize("refusal", ["ALLOW_CONNECTIONS false", "RENAME TO {0}_gone"])
 async def test_a_database_that_takes_no_connection_passes(
     counting: AsyncEngine, refusal: str
 ) -> None:
     await counting.dispose()
     name = str(counting.url.database)
     server = create_async_engine(counting.url.set(database="postgres"))
-    clerk = counting.url.set(username="nobody_of_the_tests")
     async with server.connect() as admin:
         await admin.execution_options(isolation_level="AUTOCOMMIT")
-        await admin.execute(text("CREATE ROLE nobody_of_the_tests LOGIN"))
         await admin.execute(text(f'ALTER DATABASE "{name}" {refusal.format(name)}'))
-        refused = create_async_engine(clerk)
         with pytest.raises(StoreAway) as away:
-            async with transaction_of(refused):
+            async with transaction_of(counting):
                 pass
         if "RENAME" in refusal:
             await admin.execute(text(f'ALTER DATABASE "{name}_gone" RENAME TO "{name}"'))
-        await admin.execute(text("DROP ROLE nobody_of_the_tests"))
     await server.dispose()
     assert action_for(away.value) is Action.RETRY
     assert describe(away.value).startswith("cannot reach the database: ")

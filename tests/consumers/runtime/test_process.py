@@ -38,7 +38,10 @@ async def seen(engine: AsyncEngine) -> int:
 
 
 def words(applied: Applied) -> dict[str, int]:
-    return {word: number for (_, word), number in applied.outcomes.items() if number}
+    summed: dict[str, int] = {}
+    for (_, word), number in applied.outcomes.items():
+        summed[word] = summed.get(word, 0) + number
+    return summed
 
 
 async def test_a_batch_leaves_one_effect_per_event_and_the_fence_behind_it(
@@ -49,7 +52,7 @@ async def test_a_batch_leaves_one_effect_per_event_and_the_fence_behind_it(
     assert await effects_of(counting) == [each.event.id for each in batch]
     assert {p: f.next_offset for p, f in applied.fences.items()} == {PAYMENT_0: 3, PAYOUT_1: 2}
     assert await fences_of(counting) == applied.fences
-    assert words(applied) == {"applied": 5} or sum(applied.outcomes.values()) == 5
+    assert words(applied) == {"applied": 5}
 
 
 async def test_the_same_records_again_change_nothing(counting: AsyncEngine) -> None:

@@ -1,0 +1,42 @@
+"""A load of requests over kept-alive connections, from this process."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+
+CONNECTIONS = 32
+
+
+async def requests_per_second(port: int, requests: Sequence[bytes], wanted: bytes) -> float:
+    """Send every request once, over 32 connections, and return how many were answered a second.
+
+    Raises AssertionError where an answer does not begin with `wanted`: what is
+    counted has to be right.
+    """
+    waiting = iter(requests)
+    started = time.perf_counter()
+    async with asyncio.TaskGroup() as group:
+        for _ in range(CONNECTIONS):
+            group.create_task(_connection(port, waiting, wanted))
+    return len(requests) / (time.perf_counter() - started)
+
+
+async def _connection(port: int, waiting: object, wanted: bytes) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        for request in waiting:  # type: ignore[attr-defined] # shared by all connections
+            writer.write(request)
+            head = await reader.readuntil(b"\r\n\r\n")
+            if not head.startswith(wanted):
+                raise AssertionError(head)
+            await reader.readexactly(_length(head))
+    finally:
+        writer.close()
+        await writer.wait_closed()
+
+
+def _length(head: bytes) -> int:
+    for line in head.lower().split(b"\r\n"):
+        if line.startswith(b"content-length:"):
+            return int(line.partition(b":")[2])
+    return 0

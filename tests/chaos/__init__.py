@@ -1,0 +1,1 @@
+"""Fault runs: the real programs are killed again and again, and the books have to be right."""
