@@ -1,6 +1,7 @@
 """The composition root of the edge: settings (and a clock) in, ASGI applications out."""
 
 import contextlib
+import ssl
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -21,7 +22,7 @@ from router.metrics import EdgeMetrics
 from router.providers import Key, Provider, discover
 from router.providers._signing import fingerprint
 from router.publish import KafkaPublisher, producer_factory
-from router.settings import EndpointSettings, Settings
+from router.settings import EdgeSettings, EndpointSettings, Settings
 from router.telemetry.logs import get_log, new_traceparent
 from router.telemetry.management import (
     Health,
@@ -57,6 +58,7 @@ def build_edge(settings: Settings, clock: Clock = utc_now) -> EdgeProcess:
     """Put the edge together; connects to nothing. Raises ConfigurationError."""
     endpoints = build_endpoints(settings)
     check_room(settings)
+    check_tls(settings.edge)
     registry = process_registry()
     metrics = EdgeMetrics(
         registry, {name: endpoint.provider.name for name, endpoint in endpoints.items()}
@@ -164,6 +166,19 @@ def check_room(settings: Settings) -> None:
             f" {settings.kafka.max_request_bytes}"
         )
         raise ConfigurationError(message)
+
+
+def check_tls(edge: EdgeSettings) -> None:
+    """Refuse a certificate and key that cannot be used."""
+    if edge.tls_certificate is None:
+        return
+    try:
+        # An empty password, not None: OpenSSL would ask at the terminal for that of a locked key.
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(edge.tls_certificate, edge.tls_key, password="")
+    except OSError as error:
+        message = f"edge.tls_certificate, tls_key: cannot be used: {type(error).__name__}: {error}"
+        raise ConfigurationError(message) from None
 
 
 def _endpoint(name: str, settings: EndpointSettings, providers: Any) -> Endpoint:  # noqa: ANN401

@@ -83,7 +83,8 @@ def _ssl_context(kafka: KafkaSettings) -> ssl.SSLContext:
             context.load_cert_chain(
                 kafka.ssl_certfile,
                 kafka.ssl_keyfile,
-                password.get_secret_value() if password else None,
+                # Not None: OpenSSL would ask at the terminal for the password of a locked key.
+                password.get_secret_value() if password else "",
             )
     except OSError as error:
         message = f"kafka.ssl_cafile, ssl_certfile, ssl_keyfile: {type(error).__name__}: {error}"

@@ -24,7 +24,11 @@ from router.errors import ConfigurationError
 _STRICT = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 _ENDPOINT_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
-_SERVER = re.compile(r"(?:[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:]+\]):\d{1,5}")
+_TEN_YEARS_SECONDS = 10 * 366 * 24 * 3600
+_SERVER = re.compile(r"(?:[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:]+\]):(\d{1,5})")
+_DATABASE = re.compile(
+    r"(?:[^:@/]*(?::[^@]*)?@)?(?:\[[0-9A-Fa-f:.]+\]|[^\[\]:@/?]*)(?::(\d{1,5}))?(?:/.*|\?.*)?"
+)
 _TOPIC = re.compile(r"[A-Za-z0-9._-]{1,200}")
 
 SECURITY_PROTOCOLS = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
@@ -53,7 +57,7 @@ class EndpointSettings(BaseModel):
     secrets: Several = ()
     secret_files: Files = ()
     token: SecretStr | None = None
-    tolerance_seconds: float | None = Field(None, gt=0)
+    tolerance_seconds: float | None = Field(None, gt=0, le=_TEN_YEARS_SECONDS)
     deadline_seconds: float = Field(2.5, gt=0, le=60)
 
     @model_validator(mode="after")
@@ -90,9 +94,17 @@ class EdgeSettings(BaseModel):
     header_limit_bytes: int = Field(16 * 1024, ge=1024, le=64 * 1024)
     max_in_flight: int = Field(512, ge=1)
     stale_per_minute: int = Field(60, ge=0, description="bound on stale deliveries kept")
-    drain_seconds: float = Field(10, gt=0)
+    drain_seconds: float = Field(10, gt=0, le=3600)
     tls_certificate: Path | None = None
     tls_key: Path | None = None
+
+    @model_validator(mode="after")
+    def _tls_is_whole(self) -> Self:
+        for given, missing in (("tls_key", "tls_certificate"), ("tls_certificate", "tls_key")):
+            if getattr(self, given) is not None and getattr(self, missing) is None:
+                message = f"{given} needs {missing}"
+                raise ValueError(message)
+        return self
 
 
 class KafkaSettings(BaseModel):
@@ -118,7 +130,8 @@ class KafkaSettings(BaseModel):
     @field_validator("bootstrap_servers")
     @classmethod
     def _servers(cls, servers: str) -> str:
-        if not all(_SERVER.fullmatch(server.strip()) for server in servers.split(",")):
+        matches = [_SERVER.fullmatch(server.strip()) for server in servers.split(",")]
+        if not all(match and _is_port(match[1]) for match in matches):
             message = "expected host:port, several with a comma between"
             raise ValueError(message)
         return servers
@@ -154,7 +167,9 @@ class DatabaseSettings(BaseModel):
         if url is None:
             return None
         scheme, separator, rest = url.get_secret_value().partition("://")
-        if not separator or scheme not in {"postgresql", "postgres", "postgresql+asyncpg"}:
+        known = scheme in {"postgresql", "postgres", "postgresql+asyncpg"}
+        match = _DATABASE.fullmatch(rest) if known and separator and rest else None
+        if match is None or not _is_port(match[1]):
             message = "expected postgresql+asyncpg://user:password@host:port/database"
             raise ValueError(message)
         return SecretStr(f"postgresql+asyncpg://{rest}")
@@ -180,6 +195,11 @@ class TopicsSettings(BaseModel):
             if not _TOPIC.fullmatch(self.prefix + name):
                 message = f"names.{topic}: A-Z a-z 0-9 . _ - only, at most 200 characters"
                 raise ValueError(message)
+        if len({self.names.get(topic, topic) for topic in (*FAMILIES, QUARANTINE)}) <= len(
+            FAMILIES
+        ):
+            message = "names: two topics have one name"
+            raise ValueError(message)
         if self.prefix and not _TOPIC.fullmatch(self.prefix):
             message = "prefix: A-Z a-z 0-9 . _ - only"
             raise ValueError(message)
@@ -271,7 +291,12 @@ def problem_line(error: ValidationError, under: str = "") -> str:
     place = ".".join([*([under] if under else []), *(str(part) for part in problem["loc"])])
     text = "unknown key" if problem["type"] == "extra_forbidden" else problem["msg"]
     text = text.removeprefix("Value error, ")
-    return f"{place}: {text}" if place else text
+    # A key may hold a line feed, the message may not.
+    return " ".join((f"{place}: {text}" if place else text).splitlines())
+
+
+def _is_port(digits: str | None) -> bool:
+    return digits is None or 0 < int(digits) <= 65535  # noqa: PLR2004 - what TCP has
 
 
 def _tables(value: object) -> list[tuple[str, dict[str, Any]]]:
@@ -302,6 +327,6 @@ def _read_file(table: object, file_key: str, key: str, under: str) -> None:
 def _file_text(file: object, key: str) -> str:
     try:
         return Path(str(file)).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         message = f"{key}: cannot read {file}: {type(error).__name__}"
         raise ConfigurationError(message) from None

@@ -86,8 +86,8 @@ async def books(ledger: AsyncEngine) -> Books:
 async def passed(ledger: AsyncEngine, records: int) -> None:
     """Wait until so many records are applied."""
     async with asyncio.timeout(PATIENCE_SECONDS):
-        while sum(row.next_offset for row in await fences(ledger)) < records:
-            await asyncio.sleep(0.1)  # noqa: ASYNC110 - it happens in another process
+        while sum(row.next_offset for row in await fences(ledger)) < records:  # noqa: ASYNC110 - of another process
+            await asyncio.sleep(0.1)
 
 
 async def test_a_ledger_killed_again_and_again_books_everything_once(

@@ -127,7 +127,7 @@ def test_a_file_that_is_no_text_is_no_toml(tmp_path: Path) -> None:
     path = tmp_path / "payrouter.toml"
     path.write_bytes(b"\xff\xfe\x00")
 
-    with pytest.raises(ConfigurationError, match="is not TOML: syntax error$"):
+    with pytest.raises(ConfigurationError, match=r"is not TOML: syntax error$"):
         read_sources(path, {})
 
 

@@ -8,10 +8,12 @@ import pytest
 
 from router.app import build_edge
 from router.errors import ConfigurationError
-from router.settings import Settings, load_settings, settings_from
+from router.settings import settings_from
 
 _SECRET = "sck_hidden-0123456789"
 _TOKEN = "hidden-token-0123456789"
+
+_TLS = Path(__file__).parents[1] / "samples" / "tls"
 
 _Changes = Mapping[str, Any]
 
@@ -43,6 +45,10 @@ def _assert_one_line(problem: ConfigurationError) -> None:
         assert hidden not in line
         assert hidden not in repr(problem)
     assert problem.__cause__ is None
+
+
+def _tls(certificate: str, key: str) -> _Changes:
+    return {"edge.tls_certificate": str(_TLS / certificate), "edge.tls_key": str(_TLS / key)}
 
 
 _WRONG: list[tuple[_Changes, str]] = [
@@ -83,7 +89,7 @@ _WRONG: list[tuple[_Changes, str]] = [
     ({"endpoints.shop.account": "x" * 513}, "endpoints.shop.account: "),
     ({"endpoints.Shop.provider": "blockatm", "endpoints.Shop.secrets": "x"}, "endpoints.Shop: "),
     ({"endpoints.-a.provider": "blockatm", "endpoints.-a.secrets": "x"}, "endpoints.-a: "),
-    ({"endpoints.a\nb.provider": "blockatm", "endpoints.a\nb.secrets": "x"}, "endpoints.a b: "),
+    ({"endpoints.a\nb.provider": "blockatm", "endpoints.a\nb.secrets": "x"}, "endpoints.a b"),
     ({"endpoints.shop.token": "short"}, "endpoints.shop.token: a token is 16 to 128"),
     ({"endpoints.shop.token": _TOKEN + "/x"}, "endpoints.shop.token: a token is 16 to 128"),
     ({"endpoints.shop.token": _TOKEN + "\n"}, "endpoints.shop.token: a token is 16 to 128"),
@@ -161,7 +167,7 @@ def test_a_way_to_sign_in_says_what_it_needs(mechanism: str, needed: str) -> Non
 def test_a_password_is_needed_beside_a_name() -> None:
     kafka = {"security_protocol": "SASL_SSL", "sasl_mechanism": "PLAIN", "sasl_username": "u"}
 
-    with pytest.raises(ConfigurationError, match="^kafka: PLAIN needs sasl_password$"):
+    with pytest.raises(ConfigurationError, match=r"^kafka: PLAIN needs sasl_password$"):
         settings_from(_values({"kafka": kafka}))
 
 
@@ -172,6 +178,9 @@ def test_a_password_is_needed_beside_a_name() -> None:
         ({"endpoints.shop.provider": "paypal"}, "endpoints.shop.provider: there is no provider"),
         ({"edge.body_limit_bytes": 1024 * 1024}, "edge.body_limit_bytes: "),
         ({"kafka.max_request_bytes": 100_000}, "edge.body_limit_bytes: "),
+        (_tls("nothing.pem", "key.pem"), "edge.tls_certificate, tls_key: cannot be used"),
+        (_tls("certificate.pem", "__init__.py"), "edge.tls_certificate, tls_key: cannot be used"),
+        (_tls("certificate.pem", "locked-key.pem"), "edge.tls_certificate, tls_key: cannot"),
     ],
 )
 def test_what_the_edge_could_not_work_with_is_refused_at_its_start(

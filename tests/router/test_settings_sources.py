@@ -56,7 +56,7 @@ def test_settings_cannot_be_changed(tmp_path: Path) -> None:
     settings = _loaded(tmp_path)
 
     with pytest.raises(ValueError, match="frozen"):
-        settings.edge.port = 1  # type: ignore[misc]
+        settings.edge.port = 1
 
 
 def test_a_variable_may_bring_the_secret(tmp_path: Path) -> None:

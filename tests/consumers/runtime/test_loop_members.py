@@ -22,6 +22,11 @@ def assigned(process: ConsumerProcess) -> int:
     return 0 if process.loop is None else len(process.loop.positions.placed)
 
 
+async def placed(process: ConsumerProcess, number: int) -> None:
+    """Wait until a member has so many partitions, or more, to read from."""
+    await eventually(lambda: assigned(process) >= number, f"{number} partitions")
+
+
 async def fed(feed: Feed, pause: float) -> None:
     """Send events to all partitions, every tenth of them twice, at a measured pace."""
     for number in range(EVENTS):
@@ -59,9 +64,9 @@ async def test_a_rolling_restart_under_load_loses_and_doubles_nothing(feed: Feed
     async with contextlib.AsyncExitStack() as last:
         for _ in range(3):
             async with feed.member(batch_records=10) as old:
-                await eventually(lambda old=old: assigned(old) > 0, "an assignment")
+                await placed(old, 1)
                 new = await last.enter_async_context(feed.member(batch_records=10))
-                await eventually(lambda new=new: assigned(new) > 0, "the next one's assignment")
+                await placed(new, 1)
         await feeding
         await all_passed(feed)
     await assert_each_once(feed)

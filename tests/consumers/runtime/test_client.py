@@ -1,0 +1,167 @@
+"""What aiokafka's consumer may answer, said by a stand-in: each of its habits at will."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+from aiokafka import TopicPartition
+from aiokafka.errors import (
+    CorruptRecordException,
+    GroupAuthorizationFailedError,
+    KafkaError,
+    KafkaTimeoutError,
+    NoOffsetForPartitionError,
+    OffsetOutOfRangeError,
+    RecordTooLargeError,
+    UnsupportedCodecError,
+)
+
+from consumers.runtime import client as runtime_client
+from consumers.runtime.client import Client, PlaceLost, RecordUnreadable
+from consumers.runtime.positions import Halt
+from consumers.runtime.records import Partition
+from consumers.runtime.settings import Tuning
+from tests.consumers.runtime.counting import PAYMENT_0
+
+PAYMENT_1 = Partition("payment", 1)
+TP_0, TP_1 = TopicPartition("payment", 0), TopicPartition("payment", 1)
+
+Answer = Mapping[TopicPartition, list[object]] | Exception | Callable[[], Any]
+
+
+class StandIn:
+    """Answers each fetch with what the test has put in; with nothing, when that is used up."""
+
+    def __init__(self, *answers: Answer) -> None:
+        """Remember the answers."""
+        self.answers = list(answers)
+        self.asked: list[set[TopicPartition]] = []
+        self.paused: set[TopicPartition] = set()
+        self.offset = 7
+        self.polled = 0
+
+    async def getmany(self, *asked: TopicPartition, **_: object) -> object:
+        """Give the next answer."""
+        self.asked.append(set(asked))
+        answer = self.answers.pop(0) if self.answers else {}
+        if isinstance(answer, Exception):
+            raise answer
+        return await answer() if callable(answer) else answer
+
+    async def position(self, _: TopicPartition) -> int:
+        """Say what would be read next."""
+        return self.offset
+
+    def assignment(self) -> set[TopicPartition]:
+        """Say what is assigned."""
+        return {TP_0, TP_1}
+
+    def pause(self, *partitions: TopicPartition) -> None:
+        """Note what is paused."""
+        self.paused |= set(partitions)
+
+    def resume(self, *partitions: TopicPartition) -> None:
+        """Note what is not paused any more."""
+        self.paused -= set(partitions)
+
+    def seek(self, _: TopicPartition, offset: int) -> None:
+        """Note the place."""
+        self.offset = offset
+
+    def last_poll_timestamp(self, _: TopicPartition) -> int:
+        """Say when the broker answered last."""
+        return self.polled
+
+
+def client(consumer: StandIn) -> Client:
+    return Client(consumer, Tuning(batch_wait_seconds=0.01, batch_records=3))
+
+
+async def test_records_are_given_by_partition() -> None:
+    consumer = StandIn({TP_0: ["a", "b"], TP_1: ["c"]})
+    fetched = await client(consumer).fetch([PAYMENT_0, PAYMENT_1])
+    assert fetched == {PAYMENT_0: ["a", "b"], PAYMENT_1: ["c"]}
+
+
+@pytest.mark.parametrize(
+    "error", [OffsetOutOfRangeError({TP_0: 5}), NoOffsetForPartitionError(TP_0)]
+)
+async def test_a_place_that_is_not_there_is_to_be_found_anew(error: KafkaError) -> None:
+    with pytest.raises(PlaceLost) as lost:
+        await client(StandIn(error)).fetch([PAYMENT_0])
+    assert not isinstance(lost.value, RecordUnreadable)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        CorruptRecordException(),
+        RecordTooLargeError(),
+        UnsupportedCodecError(),
+        UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte"),
+        ValueError("whatever"),
+    ],
+)
+async def test_a_record_that_cannot_be_read_is_narrowed_to_its_offset(error: Exception) -> None:
+    consumer = StandIn(error, {TP_0: ["a"]}, {TP_0: ["b"]}, error, error)
+    reading = client(consumer)
+    with pytest.raises(RecordUnreadable):
+        await reading.fetch([PAYMENT_0, PAYMENT_1])
+    reading.seek(PAYMENT_0, 7, 20)
+    reading.seek(PAYMENT_1, 7, 20)
+    assert await reading.fetch([PAYMENT_0, PAYMENT_1]) == {PAYMENT_0: ["a", "b"]}
+    with pytest.raises(Halt, match="offset 7 cannot be read by the Kafka client"):
+        await reading.fetch([PAYMENT_0, PAYMENT_1])
+    assert consumer.asked[1:] == [{TP_0}] * 4
+
+
+async def test_a_partition_read_to_its_end_is_no_suspect_any_more() -> None:
+    consumer = StandIn(ValueError(), {TP_0: ["a"]}, {}, {TP_0: ["b"], TP_1: ["c"]})
+    reading = client(consumer)
+    with pytest.raises(RecordUnreadable):
+        await reading.fetch([PAYMENT_0])
+    reading.seek(PAYMENT_0, 6, 7)
+    consumer.offset = 7
+    assert await reading.fetch([PAYMENT_0]) == {PAYMENT_0: ["a"]}
+    both = await reading.fetch([PAYMENT_0, PAYMENT_1])
+    assert both == {PAYMENT_0: ["b"], PAYMENT_1: ["c"]}
+
+
+async def test_what_is_wrong_with_the_group_needs_a_new_client() -> None:
+    with pytest.raises(GroupAuthorizationFailedError):
+        await client(StandIn(GroupAuthorizationFailedError("g"))).fetch([PAYMENT_0])
+    with pytest.raises(GroupAuthorizationFailedError):
+        await client(StandIn(GroupAuthorizationFailedError("g"))).hold()
+
+
+async def test_a_fetch_that_waits_for_a_rebalance_comes_back_without_records() -> None:
+    assert await client(StandIn(asyncio.Event().wait)).fetch([PAYMENT_0]) == {}
+
+
+async def test_holding_pauses_everything_and_minds_no_place() -> None:
+    consumer = StandIn(NoOffsetForPartitionError(TP_1))
+    holding = client(consumer)
+    await holding.hold()
+    assert consumer.paused == {TP_0, TP_1}
+    holding.resume([PAYMENT_0])
+    assert consumer.paused == {TP_1}
+
+
+async def test_a_broker_that_answers_no_fetch_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runtime_client, "SILENT_SECONDS", 0.0)
+    consumer = StandIn()
+    listening = client(consumer)
+    consumer.polled = 1
+    await listening.fetch([PAYMENT_0])  # the broker was there
+    consumer.polled = 2
+    await listening.fetch([PAYMENT_0])  # and again
+    with pytest.raises(KafkaTimeoutError, match="no fetch was answered"):
+        await listening.fetch([PAYMENT_0])
+
+
+async def test_records_are_an_answer_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runtime_client, "SILENT_SECONDS", 0.0)
+    listening = client(StandIn({TP_0: ["a"]}, {TP_0: ["b"]}))
+    await listening.fetch([PAYMENT_0])
+    assert await listening.fetch([PAYMENT_0]) == {PAYMENT_0: ["b"]}

@@ -1,0 +1,82 @@
+"""A ledger in the test's own process, behind edges in the same, on real Kafka and PostgreSQL."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from pydantic import SecretStr
+
+from consumers.ledger import SERVICE
+from consumers.ledger.statement import Books, read_books
+from consumers.runtime.app import ConsumerProcess, build_consumer, consume
+from consumers.runtime.migrate import upgrade
+from consumers.runtime.settings import ConsumerSettings, Tuning
+from consumers.runtime.store import open_upgrade_engine, reading
+from router.contract.topics import Topics
+from tests.brokers import Broker
+
+PATIENCE_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """A ledger that runs now."""
+
+    process: ConsumerProcess
+    settings: ConsumerSettings
+
+    async def books(self) -> Books:
+        """Read the books."""
+        async with reading(self.settings) as connection:
+            return await read_books(connection)
+
+    async def drained(self, records: int) -> None:
+        """Wait until so many records are passed, whatever became of them."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while self.passed() < records:  # noqa: ASYNC110 - nothing else tells
+                await asyncio.sleep(0.1)
+
+    def passed(self) -> int:
+        """Count the records passed, whatever became of them."""
+        return sum(
+            int(sample.value)
+            for family in self.process.registry.collect()
+            for sample in family.samples
+            if sample.name == "payrouter_records_total"
+        )
+
+    def outcomes(self) -> dict[str, int]:
+        """Count the records passed by what became of them."""
+        counted: dict[str, int] = {}
+        for family in self.process.registry.collect():
+            for sample in family.samples:
+                if sample.name == "payrouter_records_total" and sample.value:
+                    word = sample.labels["outcome"]
+                    counted[word] = counted.get(word, 0) + int(sample.value)
+        return counted
+
+
+@contextlib.asynccontextmanager
+async def running_ledger(broker: Broker, database_url: str, prefix: str) -> AsyncIterator[Ledger]:
+    """Run the ledger while the block does."""
+    settings = ConsumerSettings(
+        name="ledger",
+        kafka={"bootstrap_servers": broker.bootstrap},
+        database_url=SecretStr(database_url),
+        topics=Topics(prefix),
+        tuning=Tuning.model_validate(
+            {"group_id": f"{prefix}ledger", "session_timeout_seconds": 25}
+        ),
+    )
+    engine = open_upgrade_engine(settings)
+    await upgrade(engine, SERVICE)
+    await engine.dispose()
+    process = build_consumer(SERVICE, settings, asyncio.Event())
+    task = asyncio.create_task(consume(process))
+    try:
+        yield Ledger(process, settings)
+    finally:
+        process.stopped.set()
+        await asyncio.wait_for(task, PATIENCE_SECONDS)
+        await process.engine.dispose()
