@@ -92,8 +92,11 @@ class DataDir:
         """Return what a running `dev` has left here, None where none runs."""
         try:
             found = json.loads(self.running_file.read_text(encoding="utf-8"))
+            if found["pid"] <= 0:
+                # To kill() that is not one process but several.
+                return None
             os.kill(found["pid"], 0)
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, OverflowError):
             return None
         return found if isinstance(found, dict) else None
 

@@ -128,8 +128,14 @@ class KafkaPublisher:
         future: asyncio.Future[Any] = await producer.send(
             record.topic, record.value, key=record.key, headers=list(record.headers)
         )
-        future.add_done_callback(_look_at)
+        future.add_done_callback(self._look_at)
         return future
+
+    def _look_at(self, future: asyncio.Future[Any]) -> None:
+        # Nobody waits for a record that was given up: its error must not be reported as
+        # forgotten, its acknowledgement is as good a sign of life as any.
+        if not future.cancelled() and future.exception() is None:
+            self._unanswered_since = None
 
     def _acknowledged(self, record: OutgoingRecord, seconds: float) -> None:
         self._metrics.publish_duration.labels(record.topic).observe(seconds)
@@ -155,6 +161,9 @@ class KafkaPublisher:
                 await self._watch(producer)
             except (KafkaError, TimeoutError, OSError) as error:
                 self._unwell(f"cannot reach the broker: {type(error).__name__}")
+            except Exception as error:  # noqa: BLE001 - without another producer nothing is kept
+                self._log.exception("producer_failed")
+                self._unwell(f"the producer failed: {type(error).__name__}")
             finally:
                 self._producer = None
                 await _stop(producer)
@@ -214,16 +223,11 @@ class KafkaPublisher:
         self._health = Health(good=False, detail=detail)
 
 
-def _look_at(future: asyncio.Future[Any]) -> None:
-    # Nobody waits for a record that was given up; its error must not be reported as forgotten.
-    if not future.cancelled():
-        future.exception()
-
-
 def _type(record: OutgoingRecord) -> str:
     return dict(record.headers)["ce_type"].decode()
 
 
 async def _stop(producer: AIOKafkaProducer) -> None:
-    with contextlib.suppress(TimeoutError, KafkaError, OSError):
+    # Whatever comes of it, this producer is not asked for anything any more.
+    with contextlib.suppress(Exception):
         await asyncio.wait_for(producer.stop(), STOP_SECONDS)

@@ -41,22 +41,22 @@ def planned_topics(settings: Settings) -> Sequence[NewTopic]:
 
 async def apply_topics(settings: Settings) -> Sequence[TopicResult]:
     """Make every topic that is not there, and say what was done; changes none that is."""
+    planned = planned_topics(settings)
+    made: set[str] = set()
     admin = AIOKafkaAdminClient(**client_options(settings.kafka))
     try:
         async with asyncio.timeout(TIMEOUT_SECONDS):
             await admin.start()
             there = set(await admin.list_topics())
-            planned = planned_topics(settings)
             missing = [topic for topic in planned if topic.name not in there]
             if missing:
-                _check(await admin.create_topics(missing))
+                made = _made(await admin.create_topics(missing))
     except (KafkaError, TimeoutError, OSError) as error:
         where = settings.kafka.bootstrap_servers
         message = f"cannot make topics on the broker at {where}: {type(error).__name__}"
         raise TopicsUnavailable(message) from None
     finally:
         await admin.close()
-    made = {topic.name for topic in missing}
     return [TopicResult(t.name, "created" if t.name in made else "there") for t in planned]
 
 
@@ -80,10 +80,14 @@ def _topic(settings: Settings, name: str, configs: dict[str, str]) -> NewTopic:
     )
 
 
-def _check(response: Any) -> None:  # noqa: ANN401 - aiokafka's response
+def _made(response: Any) -> set[str]:  # noqa: ANN401 - aiokafka's response
+    made = set()
     for name, code, *detail in response.topic_errors:
         error = for_code(code)
-        # Another `topics apply` at the same time is no harm.
-        if code and error.__name__ != "TopicAlreadyExistsError":
+        if not code:
+            made.add(name)
+        # Another `topics apply` at the same time is no harm, nor one that no broker knows of yet.
+        elif error.__name__ != "TopicAlreadyExistsError":
             message = f"topic {name}: {error.__name__}: {detail[0] if detail else ''}"
             raise TopicsUnavailable(message)
+    return made

@@ -44,8 +44,6 @@ LASTING_SECONDS = 60.0
 MEASURE_SECONDS = 15.0
 """How often a service's own measures are read; a scrape in between sees the last ones."""
 
-BROKER_SECONDS = 15.0
-
 Waited = TypeVar("Waited")
 
 
@@ -109,7 +107,7 @@ async def run_consumer(
     process = build_consumer(service, settings, stopped)
     app = management_app(process.alive, process.ready, process.registry)
     try:
-        async with serving(app, management, lifespan="off"), _measuring(process):
+        async with serving(app, management, lifespan="off"):
             await consume(process)
     finally:
         await process.engine.dispose()
@@ -134,8 +132,12 @@ def build_consumer(
 
 async def consume(process: ConsumerProcess) -> None:
     """Wait for database and broker, then run the loop; again after a failure of the broker."""
-    if not await _schema_is_there(process):
-        return
+    if await _schema_is_there(process):
+        async with _measuring(process):
+            await _consume_until_stopped(process)
+
+
+async def _consume_until_stopped(process: ConsumerProcess) -> None:
     attempt = 0
     while not process.stopped.is_set():
         started = time.monotonic()
@@ -155,8 +157,7 @@ async def _consume_once(process: ConsumerProcess) -> None:
     settings, service = process.settings, process.service
     cluster_id = settings.cluster_id
     if cluster_id is None:
-        asking = asyncio.wait_for(broker_cluster_id(settings.kafka), BROKER_SECONDS)
-        cluster_id = await _unless_stopped(process, asking)
+        cluster_id = await _unless_stopped(process, broker_cluster_id(settings.kafka))
     if cluster_id is None:
         return
     tables = RuntimeTables.of(service.schema)

@@ -6,7 +6,6 @@ the loop reads and commits by itself.
 """
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -19,12 +18,19 @@ from faststream.kafka.security import parse_security
 
 from consumers.runtime.records import Partition
 from consumers.runtime.settings import ConsumerSettings
+from router.telemetry.logs import get_log
 
 STOP_SECONDS = 10.0
 """How long leaving the group may take before it is given up."""
 
+CLUSTER_MILLISECONDS = 15_000
+"""How long the broker may take to say which cluster it is."""
+
 METADATA_MILLISECONDS = 30_000
 """How long a topic made anew, or its new partitions, may go unnoticed; aiokafka's own is 5 min."""
+
+_STOPPING: set[asyncio.Task[None]] = set()
+"""Clients that are being stopped; without a reference a task may vanish."""
 
 Assigned = Callable[[set[Partition]], None]
 Revoked = Callable[[], Awaitable[None]]
@@ -78,14 +84,29 @@ class Subscription:
         return self._subscriber.consumer
 
     async def stop(self) -> None:
-        """Leave the group (a static member only hangs up), within a deadline."""
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._broker.stop(), STOP_SECONDS)
+        """Leave the group (a static member only hangs up), within a deadline.
+
+        What takes longer goes on in the background: cut off in the middle, the
+        client would keep its connections, and its tasks would fetch for nobody.
+        """
+        stopping = asyncio.create_task(self._broker.stop())
+        _STOPPING.add(stopping)
+        stopping.add_done_callback(_stopped)
+        await asyncio.wait({stopping}, timeout=STOP_SECONDS)
+
+
+def _stopped(stopping: asyncio.Task[None]) -> None:
+    _STOPPING.discard(stopping)
+    error = None if stopping.cancelled() else stopping.exception()
+    if error is not None:
+        get_log("consumer").warning("leaving_failed", error=type(error).__name__)
 
 
 async def broker_cluster_id(kafka: Mapping[str, Any]) -> str:
     """Ask the broker for its cluster's id."""
-    options = {name: value for name, value in kafka.items() if name != "security"}
+    # A deadline of its own: cancelled from outside, it would leave its connection open.
+    options = {"request_timeout_ms": CLUSTER_MILLISECONDS, **kafka}
+    options.pop("security", None)
     admin = AIOKafkaAdminClient(**options, **parse_security(kafka.get("security")))
     try:
         await admin.start()

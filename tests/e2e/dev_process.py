@@ -56,13 +56,14 @@ class Place:
 
     folder: Path
     environ: Mapping[str, str] = field(default_factory=dict)
+    data: str = "data"
     printed: list[str] = field(default_factory=list)
     """Everything that was printed here, by whatever command."""
 
     @property
     def data_dir(self) -> Path:
         """The data directory."""
-        return self.folder / "data"
+        return self.folder / self.data
 
     @property
     def variables(self) -> dict[str, str]:

@@ -120,8 +120,9 @@ def test_a_taken_port_is_refused_in_one_line_that_names_it(place: Place, further
 
 def test_a_data_directory_that_cannot_be_made_is_refused_in_one_line(place: Place) -> None:
     (place.folder / "file").write_text("")
-    said = place.run("dev", "--data-dir", "file/data")
-    assert "--data-dir: cannot make file/data: Not a directory" in refused(said)
+    place.data = "file/data"
+    line = refused(place.run("dev", "--port", str(free_port())))
+    assert line == f"--data-dir: cannot make {place.data_dir}: Not a directory\n"
 
 
 def test_a_missing_evaluation_broker_is_refused_in_one_line(
@@ -150,3 +151,9 @@ def test_what_was_refused_leaves_nothing_running(place: Place) -> None:
         refused(place.run("dev", "--port", str(port)))
     assert not (place.data_dir / "running.json").exists()
     assert not (place.data_dir / "postgres").exists()
+
+
+def test_without_a_port_that_of_the_configuration_counts(place: Place) -> None:
+    with socket.create_server(("127.0.0.1", port := free_port())):
+        (place.folder / "payrouter.toml").write_text(f"{GOOD}\n[edge]\nport = {port}")
+        assert f"cannot listen on 127.0.0.1:{port}" in refused(place.run("dev"))

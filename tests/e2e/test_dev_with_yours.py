@@ -1,5 +1,6 @@
 """`payrouter dev` on a broker and a database that are there already, and under its own stream."""
 
+import signal
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.brokers import Broker
-from tests.e2e.dev_process import Dev, Place, place_in, started, until
+from tests.e2e.dev_process import Dev, Place, alive, place_in, started, until
 
 ENOUGH = 120
 
@@ -48,7 +49,7 @@ def place(broker: Broker, database_url: str, topics_prefix: str, tmp_path: Path)
 def deliveries(dev: Dev) -> Counter[str]:
     """Return what the edge's metrics count, by outcome."""
     url = f"http://127.0.0.1:{dev.port + 1000}/metrics"
-    with urllib.request.urlopen(url, timeout=10) as response:  # noqa: S310 - our own
+    with urllib.request.urlopen(url, timeout=10) as response:
         text = response.read().decode()
     counted: Counter[str] = Counter()
     for family in text_string_to_metric_families(text):
@@ -68,7 +69,9 @@ def test_it_uses_yours_says_so_and_leaves_them_running(place: Place, broker: Bro
         assert "to shop, answered 200" in said.stdout
         assert place.books(transactions=1)["balanced"]
         assert dev.child("router.embedded") is None
-        assert dev.stop() == 0
+        tree = dev.tree()
+        assert dev.stop(signal.SIGTERM) == 0
+        assert alive(tree) == []
     assert not (place.data_dir / "postgres").exists()
     assert place.json("ledger", "balance")["transactions"] == 1
 

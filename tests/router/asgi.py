@@ -23,7 +23,7 @@ class Asked:
     published: tuple[OutgoingRecord, ...]
 
 
-def edge(**changes: object) -> Edge:
+def edge(**changes: Any) -> Edge:  # noqa: ANN401 - values of a configuration
     """Make the edge of the test configuration, with other values under `[edge]`."""
     settings = settings_from(configuration("127.0.0.1:1", "t.", **changes))
     return replace(build_edge(settings, HeldClock()).app, rest=_not_found)

@@ -135,12 +135,14 @@ async def running_edge(
         public, management = listen("127.0.0.1", 0), listen("127.0.0.1", 0)
         ports = public.getsockname()[1], management.getsockname()[1]
         async with (
-            serving(process.management, management, lifespan="off"),
+            serving(process.management, management, lifespan="off") as own,
             serving(
                 process.app, public, lifespan="on", proxy_headers=False, timeout_graceful_shutdown=5
-            ),
+            ) as server,
         ):
             yield RunningEdge(*ports, process, settings, clock, log)
+            # Both at once, which is quicker than one after the other.
+            own.should_exit = server.should_exit = True
 
 
 @contextlib.asynccontextmanager

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
@@ -85,9 +86,9 @@ class Connection:
 
 
 @contextlib.asynccontextmanager
-async def connected(port: int) -> AsyncIterator[Connection]:
+async def connected(port: int, tls: ssl.SSLContext | None = None) -> AsyncIterator[Connection]:
     """Open a connection and close it in the end."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=tls)
     try:
         yield Connection(reader, writer)
     finally:

@@ -5,6 +5,7 @@ import contextlib
 import json
 import signal
 import socket
+import ssl
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
@@ -25,6 +26,8 @@ from tests.router.providers.blockatm_deliveries import PAYMENT, body_of
 from tests.router.raw_http import Answer, connected, exchange, head, request
 
 _PATIENCE_SECONDS = 40.0
+
+_TLS = Path(__file__).parents[1] / "samples" / "tls"
 
 # Nothing listens there: connections are refused at once.
 _NOWHERE = "127.0.0.1:1"
@@ -177,6 +180,28 @@ async def test_a_delivery_under_way_is_kept_and_answered_before_the_edge_ends(
     assert (answer.status, code) == (200, 0)
     assert len(await read_records(broker.bootstrap, [Topics(topics_prefix).name("payment")])) == 1
     _assert_ended_in_order(edge)
+
+
+async def test_an_edge_with_a_certificate_speaks_tls_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent = _now()
+    monkeypatch.setenv("PAYROUTER_EDGE__TLS_CERTIFICATE", str(_TLS / "certificate.pem"))
+    monkeypatch.setenv("PAYROUTER_EDGE__TLS_KEY", str(_TLS / "key.pem"))
+    trusted = ssl.create_default_context(cafile=_TLS / "certificate.pem")
+
+    async with _edge(tmp_path, _NOWHERE) as edge:
+        await edge.until(503, "/readyz")
+        async with connected(edge.port, trusted) as line:
+            await line.send(request("/webhooks/shop", sent.headers, sent.body))
+            answer = await line.answer()
+        async with connected(edge.port) as line:
+            await line.send(request("/webhooks/shop", sent.headers, sent.body))
+            with contextlib.suppress(ConnectionError):
+                assert await line.ended()
+        code = await edge.stop()
+
+    assert (answer.status, code) == (503, 0)
 
 
 @pytest.mark.parametrize("variable", ["PORT", "MANAGEMENT_PORT"])

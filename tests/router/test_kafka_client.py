@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
 from faststream.kafka import KafkaBroker
 
 from router.errors import ConfigurationError
@@ -40,13 +40,18 @@ _WAYS: list[dict[str, Any]] = [
 ]
 
 
+def _name(way: dict[str, Any]) -> str:
+    words = (way.get(key, "") for key in ("security_protocol", "sasl_mechanism", "ssl_certfile"))
+    return "-".join(Path(word).name for word in words if word) or "nothing said"
+
+
 def test_without_security_the_clients_are_told_where_and_who() -> None:
     options = client_options(_kafka(bootstrap_servers="a:1, b:2", client_id="edge"))
 
     assert options == {"bootstrap_servers": ["a:1", "b:2"], "client_id": "edge"}
 
 
-@pytest.mark.parametrize("way", _WAYS, ids=str)
+@pytest.mark.parametrize("way", _WAYS, ids=_name)
 def test_the_clients_speak_the_protocol_that_is_configured(way: dict[str, Any]) -> None:
     options = client_options(_kafka(**way))
 
@@ -60,11 +65,11 @@ def test_the_clients_speak_the_protocol_that_is_configured(way: dict[str, Any]) 
         assert options["sasl_plain_password"] == _PASSWORD
 
 
-@pytest.mark.parametrize("way", _WAYS, ids=str)
+@pytest.mark.parametrize("way", _WAYS, ids=_name)
 async def test_the_clients_take_what_they_are_given(way: dict[str, Any]) -> None:
     kafka = _kafka(**way)
 
-    assert AIOKafkaProducer(**client_options(kafka)) is not None
+    assert AIOKafkaAdminClient(**client_options(kafka)) is not None
     assert KafkaBroker(**broker_options(kafka)) is not None
 
 
@@ -126,7 +131,7 @@ def test_a_locked_key_is_opened_with_its_password() -> None:
             "ssl_key_password": _PASSWORD,
         },
     ],
-    ids=str,
+    ids="-".join,
 )
 def test_files_that_cannot_be_used_are_refused_in_one_line(files: dict[str, str]) -> None:
     kafka = _kafka(security_protocol="SSL", **files)

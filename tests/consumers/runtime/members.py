@@ -40,6 +40,7 @@ class Feed:
     prefix: str
     producer: AIOKafkaProducer
     log: list[dict[str, object]] = field(default_factory=list)
+    options: dict[str, object] = field(default_factory=dict)
 
     @property
     def topic(self) -> str:
@@ -83,7 +84,11 @@ class Feed:
         }
         return ConsumerSettings(
             name="counting",
-            kafka={"bootstrap_servers": self.broker.bootstrap, "metadata_max_age_ms": 1000},
+            kafka={
+                "bootstrap_servers": self.broker.bootstrap,
+                "metadata_max_age_ms": 1000,
+                **self.options,
+            },
             database_url=SecretStr(url),
             topics=Topics(self.prefix),
             tuning=Tuning.model_validate({**usual, **tuning}),

@@ -6,6 +6,7 @@ The evaluation broker does not serve two members at once, so these need a real K
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -62,7 +63,7 @@ async def test_a_batch_that_waits_for_its_next_try_is_left_to_the_next_owner(fee
     for partition in range(4):
         await feed.send([numbered(partition)], partition)
     # Were the waiting batch waited for, the second would wait for nearly an hour.
-    patient = {"rebalance_timeout_seconds": 3600, "retry_longest_seconds": 3600}
+    patient: dict[str, Any] = {"rebalance_timeout_seconds": 3600, "retry_longest_seconds": 3600}
     async with feed.member(failing, **patient) as first:
         await halted(first, "retrying: ConnectionResetError")
         async with feed.member(failing, **patient) as second:
@@ -109,7 +110,7 @@ async def test_a_frozen_transaction_is_ended_and_the_next_owner_goes_on(feed: Fe
     held = Held()
     for partition in range(4):
         await feed.send([numbered(partition)], partition)
-    brief = {"rebalance_timeout_seconds": 1, "transaction_timeout_seconds": 2}
+    brief: dict[str, Any] = {"rebalance_timeout_seconds": 1, "transaction_timeout_seconds": 2}
     async with feed.member(held.handle, **brief) as zombie:
         await eventually(lambda: held.entered, "a running batch")
         async with feed.member(**brief) as owner:

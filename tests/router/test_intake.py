@@ -1,0 +1,203 @@
+"""Verify, normalize, publish: with a publisher that only remembers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+import pytest
+
+from router.contract.quarantine import Quarantined
+from router.contract.topics import Topics
+from router.contract.wire import OutgoingRecord, decode_event
+from router.delivery import Delivery
+from router.errors import (
+    NotDurable,
+    OutsideWindow,
+    Reason,
+    RefusedDelivery,
+    Unauthentic,
+    Unreadable,
+)
+from router.intake import Endpoint, Intake, Publish, outside_window
+from router.providers import Key
+from router.providers.blockatm import PROVIDER
+from tests.router.providers.blockatm_deliveries import (
+    KEY,
+    PAYMENT,
+    PAYOUT,
+    RECEIVED,
+    body_of,
+    signed,
+    verified,
+)
+
+_SIGNED_AT = RECEIVED - timedelta(seconds=1)
+_WINDOW = timedelta(minutes=5)
+_TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+_GENUINE = signed(body_of(PAYMENT), "payment")
+
+
+@dataclass
+class _Shelf:
+    """A publisher that puts records on a shelf, or says that it could not."""
+
+    records: list[OutgoingRecord] = field(default_factory=list)
+    full: bool = False
+
+    async def __call__(self, records: Sequence[OutgoingRecord]) -> None:
+        """Publish."""
+        if self.full:
+            raise NotDurable(Reason.NOT_DURABLE, "full")
+        self.records.extend(records)
+
+
+def _intake(publish: Publish, now: datetime = RECEIVED, *, may_keep_stale: bool = True) -> Intake:
+    return Intake(publish, Topics("t."), lambda: now, lambda: _TRACE, lambda _name: may_keep_stale)
+
+
+def _endpoint(tolerance: timedelta | None = _WINDOW) -> Endpoint:
+    return Endpoint("blockatm-main", "shop-eu", PROVIDER, [KEY], tolerance, 2.5)
+
+
+async def test_a_genuine_delivery_is_published_before_it_is_called_received() -> None:
+    shelf = _Shelf()
+
+    received = await _intake(shelf).receive(_GENUINE, _endpoint())
+
+    (record,) = shelf.records
+    assert received.key == KEY.fingerprint
+    assert received.quarantined is None
+    assert [decode_event(record.value, record.headers)] == list(received.events)
+    assert record.topic == "t.payment"
+    assert dict(record.headers)["traceparent"] == _TRACE.encode()
+
+
+async def test_a_payout_goes_to_its_own_topic() -> None:
+    shelf = _Shelf()
+
+    await _intake(shelf).receive(signed(body_of(PAYOUT), "payout"), _endpoint())
+
+    assert [record.topic for record in shelf.records] == ["t.payout"]
+
+
+@pytest.mark.parametrize(
+    "delivery",
+    [
+        _GENUINE,
+        signed(body_of(PAYMENT, status="PAID"), "payment"),
+        replace(_GENUINE, account="shop-us"),
+    ],
+)
+async def test_what_could_not_be_published_is_not_received(delivery: Delivery) -> None:
+    with pytest.raises(NotDurable):
+        await _intake(_Shelf(full=True)).receive(delivery, _endpoint())
+
+
+@pytest.mark.parametrize("tolerance", [None, _WINDOW])
+async def test_what_is_not_genuine_is_not_looked_at_further(tolerance: timedelta | None) -> None:
+    shelf = _Shelf()
+    forged = replace(_GENUINE, body=_GENUINE.body + b" ")
+
+    with pytest.raises(Unauthentic) as refused:
+        await _intake(shelf).receive(forged, _endpoint(tolerance))
+
+    assert refused.value.reason == Reason.SIGNATURE_WRONG
+    assert shelf.records == []
+
+
+async def test_any_of_the_active_keys_will_do_and_is_named() -> None:
+    rotated = replace(_endpoint(), keys=[Key(b"new", "fp:new"), KEY])
+
+    received = await _intake(_Shelf()).receive(_GENUINE, rotated)
+
+    assert received.key == KEY.fingerprint
+
+
+async def test_what_cannot_be_read_is_refused_and_not_kept() -> None:
+    shelf = _Shelf()
+
+    with pytest.raises(Unreadable):
+        await _intake(shelf).receive(signed(b"no JSON"), _endpoint())
+
+    assert shelf.records == []
+
+
+async def test_what_is_not_understood_is_received_on_quarantine() -> None:
+    shelf = _Shelf()
+
+    received = await _intake(shelf).receive(
+        signed(body_of(PAYMENT, status="PAID"), "payment"), _endpoint()
+    )
+
+    (record,) = shelf.records
+    kept = Quarantined.model_validate_json(record.value)
+    assert received.events == ()
+    assert received.quarantined is not None
+    assert (record.topic, record.key) == ("t.quarantine", b"blockatm-main")
+    assert (kept.reason, kept.detail) == ("unknown_status", received.quarantined.detail)
+
+
+@pytest.mark.parametrize(
+    ("now", "reason"),
+    [
+        (_SIGNED_AT + _WINDOW + timedelta(microseconds=1), Reason.STALE),
+        (_SIGNED_AT - _WINDOW - timedelta(microseconds=1), Reason.FUTURE),
+    ],
+)
+@pytest.mark.parametrize("status", ["SUCCESS", "PAID"])
+async def test_what_was_not_signed_now_is_refused_and_kept(
+    now: datetime, reason: Reason, status: str
+) -> None:
+    shelf = _Shelf()
+    delivery = signed(body_of(PAYMENT, status=status), "payment")
+
+    with pytest.raises(OutsideWindow) as refused:
+        await _intake(shelf, now).receive(delivery, _endpoint())
+
+    (record,) = shelf.records
+    assert refused.value.reason == reason
+    assert record.topic == "t.quarantine"
+    assert Quarantined.model_validate_json(record.value).reason == reason
+
+
+async def test_what_was_not_signed_now_is_refused_all_the_same_where_no_more_may_be_kept() -> None:
+    shelf = _Shelf()
+
+    with pytest.raises(OutsideWindow):
+        await _intake(shelf, RECEIVED + _WINDOW, may_keep_stale=False).receive(
+            _GENUINE, _endpoint()
+        )
+
+    assert shelf.records == []
+
+
+async def test_what_could_not_be_kept_though_it_should_shall_come_again() -> None:
+    late = _intake(_Shelf(full=True), RECEIVED + _WINDOW)
+
+    with pytest.raises(RefusedDelivery) as refused:
+        await late.receive(_GENUINE, _endpoint())
+
+    assert (refused.value.status, refused.value.resend) == (503, True)
+
+
+@pytest.mark.parametrize("seconds", [-300, 0, 300])
+def test_the_window_holds_both_of_its_ends(seconds: int) -> None:
+    now = _SIGNED_AT + timedelta(seconds=seconds)
+
+    assert outside_window(verified(_GENUINE), _WINDOW, now) is None
+
+
+@pytest.mark.parametrize("days", [-3000, 3000])
+def test_without_a_window_or_a_signed_time_nothing_is_outside(days: int) -> None:
+    now = _SIGNED_AT + timedelta(days=days)
+    timeless = replace(verified(_GENUINE), signed_at=None)
+
+    assert outside_window(verified(_GENUINE), None, now) is None
+    assert outside_window(timeless, _WINDOW, now) is None
+
+
+def test_being_outside_is_told_in_seconds() -> None:
+    problem = outside_window(verified(_GENUINE), _WINDOW, _SIGNED_AT - timedelta(hours=1))
+
+    assert problem is not None
+    assert problem.detail == "signed 3600 s ahead, window 300 s"

@@ -1,0 +1,129 @@
+"""The stream `payrouter dev --rate` sends itself is one that gateways could have sent."""
+
+import asyncio
+import contextlib
+import itertools
+import random
+from collections import Counter, defaultdict
+from datetime import timedelta
+
+import pytest
+
+from router.contract.amounts import parse_amount
+from router.delivery import Delivery
+from router.intake import Endpoint
+from router.providers import discover
+from router.send import Answered, Order
+from router.stream import Planned, planned_stream, play
+from tests.router.providers.blockatm_deliveries import KEY
+
+SHOP = Endpoint("shop", "shop-eu", discover()["blockatm"], [KEY], timedelta(hours=27), 2.5)
+OTHER = Endpoint("other", "shop-us", discover()["blockatm"], [KEY], timedelta(hours=27), 2.5)
+
+
+def planned(count: int, seed: int = 7) -> list[Planned]:
+    return list(itertools.islice(planned_stream([SHOP, OTHER], random.Random(seed)), count))
+
+
+def histories(stream: list[Planned]) -> dict[str, list[Order]]:
+    found = defaultdict(list)
+    for item in stream:
+        found[item.order.reference].append(item.order)
+    return found
+
+
+def test_there_are_several_orders_over_every_endpoint() -> None:
+    stream = planned(500)
+    assert len(histories(stream)) > 100
+    assert {item.endpoint.name for item in stream} == {"shop", "other"}
+
+
+def test_most_payments_are_pending_first_and_confirmed_later() -> None:
+    told = [[order.type for order in orders] for orders in histories(planned(500)).values()]
+    finished = [types for types in told if "payment.confirmed" in types]
+    in_order = [types for types in finished if types[0] == "payment.pending"]
+    assert len(in_order) > len(finished) / 2
+
+
+def test_some_are_told_twice_some_late_some_expire_and_some_are_payouts() -> None:
+    stream = planned(500)
+    told = [[order.type for order in orders] for orders in histories(stream).values()]
+    assert max(max(Counter(types).values()) for types in told) > 1
+    assert any(
+        types.index("payment.confirmed") < types.index("payment.pending")
+        for types in told
+        if {"payment.confirmed", "payment.pending"} <= set(types)
+    )
+    assert {"payment.expired", "payout.confirmed"} <= {item.order.type for item in stream}
+
+
+def test_an_order_keeps_its_amount_its_currency_and_its_endpoint() -> None:
+    stream = planned(500)
+    for orders in histories(stream).values():
+        assert len({(order.amount, order.currency) for order in orders}) == 1
+        assert parse_amount(orders[0].amount) > 0
+    endpoints = {(item.order.reference, item.endpoint.name) for item in stream}
+    assert len(endpoints) == len(histories(stream))
+
+
+def test_every_turn_sends_one_delivery_and_little_waits() -> None:
+    stream = planned(2000)
+    late = [turn - item.turn for turn, item in enumerate(stream)]
+    assert min(late) >= 0
+    assert max(late) < 20
+
+
+def test_the_same_chance_makes_the_same_stream_but_for_its_prefix() -> None:
+    first, second = planned(200), planned(200)
+    assert [i.order.amount for i in first] == [i.order.amount for i in second]
+
+
+async def played(answer: Answered | OSError, count: int) -> tuple[list[Delivery], list[str]]:
+    """Play until so many deliveries were sent; return them and what was complained about."""
+    sent: list[Delivery] = []
+    complaints: list[str] = []
+    enough = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def send(delivery: Delivery, name: str) -> Answered:
+        assert name == delivery.endpoint
+        sent.append(delivery)
+        if len(sent) == count:
+            loop.call_soon_threadsafe(enough.set)
+        if isinstance(answer, OSError):
+            raise answer
+        return answer
+
+    playing = asyncio.create_task(play([SHOP], 1000, send, complaints.append))
+    async with asyncio.timeout(30):
+        await enough.wait()
+        if not isinstance(answer, Answered) or not answer.kept:
+            while len(complaints) < count:  # noqa: ASYNC110 - a plain list tells nobody
+                await asyncio.sleep(0.01)
+    playing.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await playing
+    return sent, complaints
+
+
+async def test_what_is_played_is_genuine_and_nothing_is_said_of_what_was_kept() -> None:
+    sent, complaints = await played(Answered(200, b"OK"), 5)
+    assert complaints == []
+    for delivery in sent:
+        assert SHOP.provider.verify(delivery, SHOP.keys).signed_at is not None
+
+
+@pytest.mark.parametrize(
+    ("answer", "complaint"),
+    [
+        (Answered(503, b"later"), "the edge answered 503"),
+        (OSError("connection refused"), "connection refused"),
+    ],
+    ids=["refused", "nobody there"],
+)
+async def test_what_was_not_kept_is_said_and_the_stream_goes_on(
+    answer: Answered | OSError, complaint: str
+) -> None:
+    sent, complaints = await played(answer, 3)
+    assert len(sent) >= 3
+    assert set(complaints) == {complaint}

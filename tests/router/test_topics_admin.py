@@ -1,0 +1,162 @@
+"""`payrouter topics apply` makes what the promises need, once, and says what it did."""
+
+import asyncio
+import contextlib
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+
+from router.contract.topics import Topics
+from router.settings import Settings, settings_from
+from router.topics_admin import (
+    TopicResult,
+    TopicsUnavailable,
+    apply_topics,
+    planned_topics,
+    touch_topics,
+)
+from tests.brokers import Broker
+
+PATIENCE_SECONDS = 60
+
+
+def settings(bootstrap: str, prefix: str, **topics: object) -> Settings:
+    one = {"partitions": 3, "replication_factor": 1, "min_insync_replicas": 1, "prefix": prefix}
+    kafka = {"bootstrap_servers": bootstrap, "max_request_bytes": 700_000}
+    return settings_from({"kafka": kafka, "topics": {**one, **topics}})
+
+
+@contextlib.asynccontextmanager
+async def asking(bootstrap: str) -> AsyncIterator[AIOKafkaAdminClient]:
+    """Give a client; a broker may hear of a new topic a little later than it was made."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    try:
+        await admin.start()
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            yield admin
+    finally:
+        await admin.close()
+
+
+async def described(bootstrap: str, names: Sequence[str]) -> dict[str, Any]:
+    async with asking(bootstrap) as admin:
+        while True:
+            topics = await admin.describe_topics(list(names))
+            if all(topic["partitions"] for topic in topics):
+                return {topic["topic"]: topic for topic in topics}
+            await asyncio.sleep(0.05)
+
+
+async def configs(bootstrap: str, name: str) -> dict[str, str]:
+    resource = ConfigResource(ConfigResourceType.TOPIC, name)
+    async with asking(bootstrap) as admin:
+        while True:
+            (answer,) = await admin.describe_configs([resource])
+            if entries := answer.resources[0][4]:
+                return {entry[0]: entry[1] for entry in entries}
+            await asyncio.sleep(0.05)
+
+
+def every(prefix: str) -> list[str]:
+    topics = Topics(prefix)
+    return [*topics.events, topics.quarantine]
+
+
+@pytest.mark.kafka
+async def test_topics_are_made_with_what_the_promises_need(
+    broker: Broker, topics_prefix: str
+) -> None:
+    wanted = settings(broker.bootstrap, topics_prefix)
+    results = await apply_topics(wanted)
+    assert results == [TopicResult(name, "created") for name in every(topics_prefix)]
+    found = await described(broker.bootstrap, every(topics_prefix))
+    for name in every(topics_prefix):
+        partitions = found[name]["partitions"]
+        assert len(partitions) == 3
+        assert {len(partition["replicas"]) for partition in partitions} == {1}
+        assert (await configs(broker.bootstrap, name))["min.insync.replicas"] == "1"
+
+
+@pytest.mark.kafka
+async def test_quarantine_keeps_for_ever_and_has_room_for_a_wrapped_record(
+    broker: Broker, topics_prefix: str
+) -> None:
+    await apply_topics(settings(broker.bootstrap, topics_prefix))
+    topics = Topics(topics_prefix)
+    quarantine = await configs(broker.bootstrap, topics.quarantine)
+    payment = await configs(broker.bootstrap, topics.events[0])
+    assert quarantine["retention.ms"] == "-1"
+    assert quarantine["max.message.bytes"] == "1400000"
+    assert payment["max.message.bytes"] == "700000"
+    assert payment["retention.ms"] != "-1"
+
+
+@pytest.mark.kafka
+async def test_a_second_run_says_there_and_changes_nothing(
+    broker: Broker, topics_prefix: str
+) -> None:
+    await apply_topics(settings(broker.bootstrap, topics_prefix))
+    again = await apply_topics(settings(broker.bootstrap, topics_prefix, partitions=5))
+    assert again == [TopicResult(name, "there") for name in every(topics_prefix)]
+    found = await described(broker.bootstrap, every(topics_prefix))
+    assert {len(topic["partitions"]) for topic in found.values()} == {3}
+
+
+@pytest.mark.kafka
+async def test_only_what_is_missing_is_made(broker: Broker, topics_prefix: str) -> None:
+    await apply_topics(settings(broker.bootstrap, topics_prefix))
+    renamed = {"payout": "payouts", "quarantine": "kept"}
+    results = await apply_topics(settings(broker.bootstrap, topics_prefix, names=renamed))
+    assert {r.name.removeprefix(topics_prefix): r.result for r in results} == {
+        "payment": "there",
+        "payouts": "created",
+        "subscription": "there",
+        "kept": "created",
+    }
+
+
+@pytest.mark.kafka
+async def test_what_the_broker_refuses_is_said_with_the_topic(
+    broker: Broker, topics_prefix: str
+) -> None:
+    wanted = settings(broker.bootstrap, topics_prefix, replication_factor=9)
+    with pytest.raises(TopicsUnavailable, match=rf"^topic {topics_prefix}payment: .*Replication"):
+        await apply_topics(wanted)
+
+
+async def test_touching_the_topics_has_the_evaluation_broker_make_them(
+    broker: Broker, topics_prefix: str
+) -> None:
+    if broker.real:
+        await apply_topics(settings(broker.bootstrap, topics_prefix))
+    await touch_topics(settings(broker.bootstrap, topics_prefix))
+    assert set(await described(broker.bootstrap, every(topics_prefix))) == set(every(topics_prefix))
+
+
+def test_the_default_plan_bears_the_loss_of_a_broker() -> None:
+    for topic in planned_topics(settings_from({})):
+        assert topic.replication_factor == 3
+        assert topic.topic_configs["min.insync.replicas"] == "2"
+        assert topic.num_partitions == 12
+
+
+def test_a_broker_that_is_away_is_one_line_and_exit_1(tmp_path: Path) -> None:
+    (tmp_path / "payrouter.toml").write_text('[kafka]\nbootstrap_servers = "127.0.0.1:1"\n')
+    said = subprocess.run(
+        [sys.executable, "-m", "consumers", "topics", "apply"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+        check=False,
+    )
+    assert said.returncode == 1
+    assert said.stdout == ""
+    line = "payrouter: cannot make topics on the broker at 127.0.0.1:1: KafkaConnectionError\n"
+    assert said.stderr == line
