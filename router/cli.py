@@ -80,6 +80,7 @@ class Invocation:
             prepare=prepare,
             say=lambda line: click.echo(line, err=True),
         )
+        _said_once()
         return develop(plan, rate, public_url, console())
 
     def _check_whole(self, settings: Settings) -> None:
@@ -245,8 +246,7 @@ def topics() -> None:
 def topics_apply(invocation: Invocation, *, as_json: bool) -> None:
     """Make the topics that are not there, with the retention and room they need."""
     settings = invocation.settings()
-    # What goes wrong is said once, in our own line.
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    _said_once()
     results = asyncio.run(apply_topics(settings))
     if as_json:
         click.echo(json.dumps([{"topic": r.name, "result": r.result} for r in results]))
@@ -341,6 +341,11 @@ def send(  # noqa: PLR0913, PLR0917 - one argument per option
         click.echo(json.dumps(sent.as_json()) if as_json else str(sent))
     if right < count:
         raise SystemExit(EXIT_PROBLEM)
+
+
+def _said_once() -> None:
+    """Have what goes wrong with the broker said in our own line alone."""
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
 
 
 def _endpoint_name(settings: Settings, provider: str, endpoint: str | None) -> str:

@@ -20,7 +20,7 @@ from router.errors import ConfigurationError
 from router.settings import Settings
 from router.supervise import Child
 from router.telemetry.management import listen
-from router.topics_admin import touch_topics
+from router.topics_admin import require_topics, touch_topics
 
 READY_SECONDS = 60.0
 DRAIN_SECONDS = 10.0
@@ -81,6 +81,8 @@ async def running(plan: Plan) -> AsyncIterator[Running]:
         settings = resolve_settings(plan.config, plan.data_dir, plan.environ)
         if bootstrap is not None:
             await touch_topics(settings)
+        else:
+            await require_topics(settings)
         await plan.prepare()
         children = await _children(plan, stack)
         yield Running(

@@ -16,6 +16,8 @@ ROOM_FOR_WRAPPED = 2
 """Quarantine takes records that hold another whole one."""
 
 TIMEOUT_SECONDS = 30.0
+AUTOMATIC_LOOKS = 10
+"""How often to look again for topics that the broker makes by itself."""
 
 
 class TopicsUnavailable(Exception):  # noqa: N818 - reads as what happened
@@ -58,6 +60,37 @@ async def apply_topics(settings: Settings) -> Sequence[TopicResult]:
     finally:
         await admin.close()
     return [TopicResult(t.name, "created" if t.name in made else "there") for t in planned]
+
+
+async def require_topics(settings: Settings) -> None:
+    """Return where every topic is there, or comes into being by being asked for."""
+    names = [topic.name for topic in planned_topics(settings)]
+    where = settings.kafka.bootstrap_servers
+    admin = AIOKafkaAdminClient(**client_options(settings.kafka))
+    try:
+        async with asyncio.timeout(TIMEOUT_SECONDS):
+            await admin.start()
+            missing = await _missing(admin, names)
+            for _ in range(AUTOMATIC_LOOKS):
+                if not missing:
+                    return
+                await asyncio.sleep(0.2)
+                missing = await _missing(admin, names)
+    except (KafkaError, TimeoutError, OSError) as error:
+        message = f"cannot reach the broker at {where}: {type(error).__name__}"
+        raise TopicsUnavailable(message) from None
+    finally:
+        await admin.close()
+    message = (
+        f"the broker at {where} has no topic {', '.join(missing)}: run `payrouter topics apply`"
+    )
+    raise TopicsUnavailable(message)
+
+
+async def _missing(admin: AIOKafkaAdminClient, names: Sequence[str]) -> Sequence[str]:
+    found = await admin.describe_topics(list(names))
+    there = {topic["topic"] for topic in found if topic["partitions"]}
+    return [name for name in names if name not in there]
 
 
 async def touch_topics(settings: Settings) -> None:

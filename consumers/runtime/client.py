@@ -127,6 +127,8 @@ class Client:
                 fetched = await self._poll([partition], wait, most=1)
             except RecordUnreadable as error:
                 if records:
+                    # Met again when these are applied, as the first one.
+                    self._consumer.seek(_theirs(partition), offset)
                     break
                 del self._suspects[partition]
                 detail = f"offset {offset} cannot be read by the Kafka client: {error}"

@@ -102,6 +102,7 @@ class Loop:
                 self._report.given_up()
             except IllegalStateError:
                 # The assignment changed between two lines of ours; look again.
+                self._unplace(list(self.positions.placed))
                 await asyncio.sleep(IDLE_SECONDS)
 
     # -- positioning ---------------------------------------------------------

@@ -48,6 +48,8 @@ def _one_bit(text: str, at: int) -> str:
 _BODY = GENUINE.body.decode()
 _SIGNATURE = GENUINE.value(SIGNATURE)
 _SECOND = timedelta(seconds=1)
+# Nothing in it shows whether it is a payment or a payout.
+_NEITHER = payment_webhook(orderNo=..., cashierId=..., orderType=...)
 _TWICE = body_of(PAYMENT).replace(b'{"custNo"', b'{"id": 1, "custNo"')
 
 FORGED = {
@@ -111,7 +113,7 @@ UNREADABLE = {
         webhook(body_of(PAYOUT), "payment"), "event_header_contradicts"
     ),
     "two event headers": _unreadable(
-        GENUINE.and_also("blockatm-event", "payout"), "event_header_contradicts"
+        _NEITHER.and_also("blockatm-event", "payout"), "event_header_contradicts"
     ),
 }
 """Genuine, but not what it says it is: refused, nothing kept."""

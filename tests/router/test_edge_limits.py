@@ -120,7 +120,8 @@ async def test_a_body_that_does_not_come_is_given_up_at_the_deadline(
                 await line.send(GENUINE.body[number : number + 1])
                 await asyncio.sleep(0.05)
 
-            assert (await answered).status == 408
+            answer = await answered
+            assert (answer.status, answer.header("connection")) == (408, "close")
             assert await line.ended()
 
         assert (await edge.counted())["quick_one", "refused", "body_too_slow"] == 1

@@ -19,6 +19,7 @@ from router.topics_admin import (
     TopicsUnavailable,
     apply_topics,
     planned_topics,
+    require_topics,
     touch_topics,
 )
 from tests.brokers import Broker
@@ -137,6 +138,31 @@ async def test_touching_the_topics_has_the_evaluation_broker_make_them(
         await apply_topics(settings(broker.bootstrap, topics_prefix))
     await touch_topics(settings(broker.bootstrap, topics_prefix))
     assert set(await described(broker.bootstrap, every(topics_prefix))) == set(every(topics_prefix))
+
+
+@pytest.mark.kafka
+async def test_missing_topics_are_named_with_what_makes_them(
+    broker: Broker, topics_prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("router.topics_admin.AUTOMATIC_LOOKS", 1)
+    wanted = settings(broker.bootstrap, topics_prefix)
+    said = rf"has no topic {topics_prefix}payment, .*: run `payrouter topics apply`$"
+    with pytest.raises(TopicsUnavailable, match=said):
+        await require_topics(wanted)
+
+
+async def test_topics_that_are_there_or_come_by_themselves_are_enough(
+    broker: Broker, topics_prefix: str
+) -> None:
+    wanted = settings(broker.bootstrap, topics_prefix)
+    if broker.real:
+        await apply_topics(wanted)
+    await require_topics(wanted)
+
+
+async def test_a_broker_that_is_away_is_said_with_its_address() -> None:
+    with pytest.raises(TopicsUnavailable, match=r"^cannot reach the broker at 127\.0\.0\.1:1: "):
+        await require_topics(settings("127.0.0.1:1", ""))
 
 
 def test_the_default_plan_bears_the_loss_of_a_broker() -> None:

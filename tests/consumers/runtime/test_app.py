@@ -90,6 +90,8 @@ class Surroundings:
             "PAYROUTER_TOPICS__PREFIX": self.prefix,
             "PAYROUTER_CONSUMERS__LEDGER__GROUP_ID": f"{self.prefix}ledger",
             "PAYROUTER_CONSUMERS__LEDGER__MANAGEMENT_PORT": str(port),
+            "PAYROUTER_CONSUMERS__LEDGER__SESSION_TIMEOUT_SECONDS": "6",
+            "PAYROUTER_CONSUMERS__LEDGER__TRANSACTION_TIMEOUT_SECONDS": "5",
         }
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "consumers", "consume", "ledger"),

@@ -22,37 +22,43 @@ async def applied_but(feed: Feed, *missing: int, of: int) -> None:
 
 
 async def send_around(
-    feed: Feed, spoil: bytes | None, headers: Sequence[tuple[str, bytes]]
+    feed: Feed, partition: int, spoil: bytes | None, headers: Sequence[tuple[str, bytes]] = ()
 ) -> None:
-    """Put 0 to 4, something, and 5 to 9 on partition 0, and 10 to 19 on partition 1."""
-    await feed.send(map(numbered, range(5)))
-    await feed.send_raw(spoil, headers=headers)
-    await feed.send(map(numbered, range(5, 10)))
-    await feed.send(map(numbered, range(10, 20)), partition=1)
+    """Put five events, something else, and five events on a partition."""
+    begin = partition * 10
+    await feed.send(map(numbered, range(begin, begin + 5)), partition)
+    await feed.send_raw(spoil, partition, headers)
+    await feed.send(map(numbered, range(begin + 5, begin + 10)), partition)
 
 
-@pytest.mark.parametrize(
-    ("value", "headers", "problem"),
-    [
-        (b"{truncated", [], "the value is"),
-        (None, [], "the record has no value"),
-        (b"{}", [], "id: Field required"),
-        (written(numbered(99)).value, MAJOR_2, "schema version 2.0, this reader knows 1.0"),
-    ],
-)
-async def test_a_record_that_is_no_event_halts_its_partition_alone(
-    feed: Feed, value: bytes | None, headers: list[tuple[str, bytes]], problem: str
-) -> None:
-    await send_around(feed, value, headers)
-    for _ in range(2):  # a restart does not get past it either
+async def test_records_that_are_no_events_halt_their_partitions_and_no_other(feed: Feed) -> None:
+    spoilt: list[tuple[bytes | None, str]] = [
+        (b"{truncated", "the value is"),
+        (None, "the record has no value"),
+        (b"{}", "id: Field required"),
+    ]
+    for partition, (value, _) in enumerate(spoilt):
+        await send_around(feed, partition, value)
+    await feed.send(map(numbered, range(30, 40)), partition=3)
+    for _ in range(2):  # a restart does not get past them either
         async with feed.member() as process:
-            await feed.applied(15)
-            said = await halted(process, f"payment-0 halted: offset 5 holds no event: {problem}")
-            assert said.count("halted") == 1
-            await feed.send([numbered(99)])
-    await applied_but(feed, *range(5, 10), of=20)
-    assert (await feed.fences())[0].next_offset == 5
-    assert (await feed.committed())[0] == 5
+            await feed.applied(25)
+            for partition, (_, problem) in enumerate(spoilt):
+                where = f"payment-{partition} halted: offset 5 holds no event: {problem}"
+                assert (await halted(process, where)).count("halted") <= 3
+            assert process.alive().good
+    await applied_but(feed, *range(5, 10), *range(15, 20), *range(25, 30), of=40)
+    fences = await feed.fences()
+    assert [fences[partition].next_offset for partition in range(4)] == [5, 5, 5, 10]
+    assert await feed.committed() == {0: 5, 1: 5, 2: 5, 3: 10}
+
+
+async def test_an_event_of_a_later_major_version_halts_until_the_upgrade(feed: Feed) -> None:
+    await send_around(feed, 0, written(numbered(99)).value, MAJOR_2)
+    async with feed.member() as process:
+        await feed.applied(5)
+        await halted(process, "offset 5 holds no event: schema version 2.0, this reader knows 1.0")
+    await applied_but(feed, of=5)
 
 
 async def test_an_unreadable_record_that_comes_first_halts_at_once(feed: Feed) -> None:
@@ -63,16 +69,6 @@ async def test_an_unreadable_record_that_comes_first_halts_at_once(feed: Feed) -
         await feed.send([numbered(2)], partition=2)
         await feed.applied(1)
     assert await effects_of(feed.engine) == [id_of(2)]
-
-
-async def test_partitions_halt_each_for_its_own_reason(feed: Feed) -> None:
-    for partition in range(4):
-        await feed.send([numbered(partition)], partition)
-        await feed.send_raw(b"no event", partition)
-    async with feed.member() as process:
-        await eventually(lambda: process.ready().detail.count("halted") == 4, "4 halts")
-        assert process.alive().good
-    await applied_but(feed, of=4)
 
 
 async def test_a_conflict_halts_its_partition_and_the_original_stands(feed: Feed) -> None:
@@ -142,12 +138,11 @@ async def test_a_record_the_client_cannot_read_halts_its_partition_and_loses_no_
     await send_unreadable(feed.producer, feed.topic, 0, values)
     await feed.send([numbered(46)])
     await feed.send(map(numbered, range(47, 60)), partition=2)
-    for _ in range(2):
-        async with feed.member(batch_records=20) as process:
-            await feed.applied(40 + 5 + 13)
-            said = await halted(process, "offset 5 cannot be read by the Kafka client")
-            assert "UnicodeDecodeError" in said
-            assert process.alive().good
+    async with feed.member(batch_records=20) as process:
+        await feed.applied(40 + 5 + 13)
+        said = await halted(process, "offset 5 cannot be read by the Kafka client")
+        assert "UnicodeDecodeError" in said
+        assert process.alive().good
     await applied_but(feed, 45, 46, of=60)
     assert (await feed.fences())[0].next_offset == 5
 

@@ -110,14 +110,14 @@ async def test_fences_locked_in_opposite_orders_do_not_deadlock(counting: AsyncE
 
 
 async def test_fences_begun_in_opposite_orders_do_not_deadlock(counting: AsyncEngine) -> None:
-    partitions = [Partition("payment", n) for n in range(50)]
-
     async def begin(order: list[Partition]) -> None:
         async with counting.begin() as transaction:
             await begin_fences(transaction, TABLES, CLUSTER, dict.fromkeys(order, 0))
 
-    await asyncio.gather(*(begin(partitions[::step]) for step in (1, -1, 1, -1)))
-    assert len(await fences_of(counting)) == 50
+    for topic in ("payment", "payout", "subscription"):
+        partitions = [Partition(topic, n) for n in range(500)]
+        await asyncio.gather(*(begin(partitions[::step]) for step in (1, -1, 1, -1)))
+    assert len(await fences_of(counting)) == 1500
 
 
 async def test_an_event_is_new_once(counting: AsyncEngine) -> None:
