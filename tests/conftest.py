@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Generator, Iterator
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
@@ -15,6 +15,7 @@ from tests.kafka.apache_kafka import ApacheKafka
 _WISHES: Final = pytest.StashKey[Wishes]()
 _CHOICE: Final = pytest.StashKey[Choice]()
 _DATABASE: Final = pytest.StashKey[str]()
+_WORKERS: Final = pytest.StashKey[dict[str, str]]()
 
 _BROKER_FIXTURES: Final = {"broker", "own_kafka"}
 
@@ -49,14 +50,36 @@ def pytest_terminal_summary(
     yield
     if exitstatus == pytest.ExitCode.USAGE_ERROR or config.option.collectonly:
         return
-    choice = config.stash.get(_CHOICE, None)
+    heard: dict[str, str] = config.stash.get(_WORKERS, {})
+    stood_on = {**_stood_on(config), **heard}
     terminalreporter.section("what this run stood on")
-    terminalreporter.line(f"broker: {choice.description if choice else 'none was needed'}")
-    terminalreporter.line(f"database: {config.stash.get(_DATABASE, 'none was needed')}")
+    for part in ("broker", "database"):
+        terminalreporter.line(f"{part}: {stood_on.get(part, 'none was needed')}")
     skipped = sorted({report.nodeid for report in terminalreporter.stats.get("skipped", [])})
     terminalreporter.line(f"left out: {len(skipped)}")
     for name in skipped:
         terminalreporter.line(f"  {name}")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Tell the process that prints the summary, where it is another one, what was stood on."""
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["stood_on"] = _stood_on(session.config)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:  # noqa: ANN401 - xdist's
+    """Hear what a worker has stood on."""
+    heard = node.config.stash.setdefault(_WORKERS, {})
+    heard.update(getattr(node, "workeroutput", {}).get("stood_on", {}))
+
+
+def _stood_on(config: pytest.Config) -> dict[str, str]:
+    choice = config.stash.get(_CHOICE, None)
+    known = {"broker": choice and choice.description, "database": config.stash.get(_DATABASE, None)}
+    return {part: said for part, said in known.items() if said}
 
 
 def _fixtures(item: pytest.Item) -> set[str]:

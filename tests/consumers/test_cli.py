@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -80,6 +80,10 @@ def payrouter(
     return run
 
 
+def _in_order(names: Iterable[str]) -> str:
+    return " ".join(sorted(names))
+
+
 def write(text: str) -> None:
     Path("payrouter.toml").write_text(text, encoding="utf-8")
 
@@ -88,7 +92,7 @@ def test_it_says_its_version(payrouter: Command) -> None:
     assert payrouter("--version") == Said(0, f"payrouter, version {version('payrouter')}\n", "")
 
 
-@pytest.mark.parametrize(("group", "names"), COMMANDS.items(), ids=" ".join)
+@pytest.mark.parametrize(("group", "names"), COMMANDS.items(), ids=_in_order)
 def test_the_help_of_each_group_lists_its_commands(
     payrouter: Command, group: tuple[str, ...], names: set[str]
 ) -> None:

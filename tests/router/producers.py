@@ -76,8 +76,9 @@ class ToldProducer:
 
     async def acknowledge(self, error: KafkaError | None = None) -> None:
         """Answer the oldest record that is not answered, once there is one."""
-        while not (waiting := self._unanswered()):  # noqa: ASYNC110 - no event tells it
-            await asyncio.sleep(0)
+        async with asyncio.timeout(20):
+            while not (waiting := self._unanswered()):  # noqa: ASYNC110 - no event tells it
+                await asyncio.sleep(0)
         if error is None:
             waiting[0].set_result(object())
         else:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import AsyncExitStack
 
 import pytest
 from aiokafka.errors import (
@@ -173,8 +174,12 @@ async def test_the_health_says_what_is_missing(silent: ToldProducer, detail: str
 
 
 async def test_a_producer_that_never_stops_is_left_behind() -> None:
-    async with asyncio.timeout(20):
-        async with running_publisher(ToldProducer(hangs="stop")) as running:
-            await running.until_well()
+    stack = AsyncExitStack()
+    running = await stack.enter_async_context(running_publisher(ToldProducer(hangs="stop")))
+    await running.until_well()
 
+    ending = asyncio.create_task(stack.aclose())
+    ended, _ = await asyncio.wait([ending], timeout=20)
+
+    assert ended == {ending}
     assert not running.made[0].stopped
