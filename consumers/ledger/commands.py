@@ -85,7 +85,8 @@ def _books_json(books: Books) -> dict[str, object]:
 
 def _books_table(books: Books) -> Table:
     verdict = "balanced" if books.balanced else "NOT BALANCED"
-    title = f"{books.transactions} transactions, {verdict}"
+    plural = "" if books.transactions == 1 else "s"
+    title = f"{books.transactions} transaction{plural}, {verdict}"
     table = _table("account", "currency", amount="balance", title=title)
     for balance in books.balances:
         _add(table, balance.account, balance.currency, amount_text(balance.amount))
@@ -113,17 +114,13 @@ def _transaction_json(transaction: Transaction) -> dict[str, object]:
 
 
 def _statement_table(transactions: Sequence[Transaction]) -> Table:
-    table = _table("no.", "posted", "event", "order", "account", "currency", amount="amount")
+    table = _table("transaction and postings", amount="amount")
     for transaction in transactions:
-        head = (
-            str(transaction.id),
-            f"{transaction.posted_at:%Y-%m-%d %H:%M:%S}",
-            transaction.type,
-            transaction.reference or transaction.provider_reference or "",
-        )
-        for number, line in enumerate(transaction.lines):
-            shown = head if number == 0 else ("", "", "", "")
-            _add(table, *shown, line.account, line.currency, amount_text(line.amount))
+        order = transaction.reference or transaction.provider_reference or ""
+        posted = f"{transaction.posted_at:%Y-%m-%d %H:%M:%S}"
+        _add(table, f"{transaction.id}  {posted}  {transaction.type}  {order}", "")
+        for line in transaction.lines:
+            _add(table, f"   {line.account}", f"{amount_text(line.amount)} {line.currency}")
         table.add_section()
     return table
 

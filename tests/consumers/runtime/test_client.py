@@ -136,7 +136,8 @@ async def test_what_is_wrong_with_the_group_needs_a_new_client() -> None:
 
 
 async def test_a_fetch_that_waits_for_a_rebalance_comes_back_without_records() -> None:
-    assert await client(StandIn(asyncio.Event().wait)).fetch([PAYMENT_0]) == {}
+    async with asyncio.timeout(30):
+        assert await client(StandIn(asyncio.Event().wait)).fetch([PAYMENT_0]) == {}
 
 
 async def test_holding_pauses_everything_and_minds_no_place() -> None:
