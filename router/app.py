@@ -16,6 +16,7 @@ from router.contract.event import Event
 from router.contract.quarantine import Quarantined
 from router.edge import Edge, Gate, Limits
 from router.errors import ConfigurationError
+from router.http_protocol import DeliveryProtocol
 from router.intake import Clock, Endpoint, Intake
 from router.kafka_client import client_options
 from router.metrics import EdgeMetrics
@@ -111,6 +112,8 @@ async def run_edge(settings: Settings, clock: Clock = utc_now, *, supervised: bo
             process.app,
             public,
             lifespan="on",
+            http=DeliveryProtocol,
+            ws="none",
             proxy_headers=False,
             timeout_graceful_shutdown=int(edge.drain_seconds) + 1,
             **tls,

@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 
 from router.app import EdgeProcess, build_edge
 from router.contract.topics import Topics
+from router.http_protocol import DeliveryProtocol
 from router.settings import Settings, settings_from
 from router.telemetry.management import listen, serving
 from tests.brokers import create_topics
@@ -137,7 +138,13 @@ async def running_edge(
         async with (
             serving(process.management, management, lifespan="off") as own,
             serving(
-                process.app, public, lifespan="on", proxy_headers=False, timeout_graceful_shutdown=5
+                process.app,
+                public,
+                lifespan="on",
+                http=DeliveryProtocol,
+                ws="none",
+                proxy_headers=False,
+                timeout_graceful_shutdown=5,
             ) as server,
         ):
             yield RunningEdge(*ports, process, settings, clock, log)

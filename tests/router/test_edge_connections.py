@@ -76,7 +76,6 @@ async def test_a_sender_that_asks_first_is_told_when_its_body_is_not_wanted(
         assert (await exchange(edge.port, sent)).status == 413
 
 
-@pytest.mark.xfail(reason="uvicorn loses the body: github.com/Kludex/uvicorn/issues/2722")
 @pytest.mark.parametrize("wanted", ["websocket", "h2c"])
 async def test_a_delivery_that_offers_another_protocol_is_taken_as_it_is(
     broker: Broker, topics_prefix: str, wanted: str

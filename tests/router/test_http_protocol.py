@@ -1,0 +1,88 @@
+"""Offers of another protocol are declined by silence; heads end, in size and in time."""
+
+import asyncio
+
+import pytest
+
+from router import http_protocol
+from tests.brokers import Broker
+from tests.router.edge_server import ready_edge
+from tests.router.mutations import GENUINE
+from tests.router.raw_http import chunk, connected, exchange, head, request
+
+_OFFER = [
+    ("Connection", "Upgrade, HTTP2-Settings"),
+    ("Upgrade", "h2c"),
+    ("HTTP2-Settings", "AAEAAEAAAAIAAAAAAAMAAAAAAAQBAAAAAAUAAEAAAAYABgAA"),
+]
+_OFFERED = request("/webhooks/shop", [*_OFFER, *GENUINE.headers], GENUINE.body)
+_PLAIN = request("/webhooks/shop", GENUINE.headers, GENUINE.body)
+
+
+@pytest.mark.parametrize("size", [1, 7, 100, 1000, 100_000])
+async def test_an_offer_is_declined_however_the_bytes_arrive(
+    broker: Broker, topics_prefix: str, size: int
+) -> None:
+    sent = _OFFERED + _PLAIN + _OFFERED + _OFFERED + _PLAIN
+
+    async with ready_edge(broker.bootstrap, topics_prefix) as edge, connected(edge.port) as line:
+        for at in range(0, len(sent), size):
+            await line.send(sent[at : at + size])
+            await asyncio.sleep(0)
+
+        assert [(await line.answer()).status for _ in range(5)] == [200] * 5
+        assert len(await edge.records()) == 5
+
+
+async def test_an_offer_with_a_body_in_chunks_is_declined(
+    broker: Broker, topics_prefix: str
+) -> None:
+    chunked = ("Transfer-Encoding", "chunked")
+    sent = head("/webhooks/shop", [*_OFFER, *GENUINE.headers, chunked])
+
+    async with ready_edge(broker.bootstrap, topics_prefix) as edge, connected(edge.port) as line:
+        for piece in (sent, chunk(GENUINE.body[:9]), chunk(GENUINE.body[9:]), chunk(b""), _PLAIN):
+            await line.send(piece)
+            await asyncio.sleep(0.05)
+
+        assert [(await line.answer()).status for _ in range(2)] == [200, 200]
+
+
+async def test_an_offer_leaves_every_other_rule_in_force(
+    broker: Broker, topics_prefix: str
+) -> None:
+    doubled = request("/webhooks/shop", [*_OFFER, *GENUINE.headers, GENUINE.headers[1]], b"")
+    asked = request("/webhooks/shop", _OFFER, None, "GET")
+
+    async with ready_edge(broker.bootstrap, topics_prefix) as edge:
+        assert (await exchange(edge.port, doubled)).status == 401
+        assert (await exchange(edge.port, asked)).status == 405
+        assert (await exchange(edge.port, b"CONNECT a:1 HTTP/1.1\r\n\r\n")).status == 400
+
+
+@pytest.mark.parametrize("name", ["X", "Upgrade"])
+async def test_a_head_without_an_end_is_refused(
+    broker: Broker, topics_prefix: str, name: str
+) -> None:
+    async with ready_edge(broker.bootstrap, topics_prefix) as edge, connected(edge.port) as line:
+        await line.send(f"POST /webhooks/shop HTTP/1.1\r\nConnection: Upgrade\r\n{name}: ".encode())
+        for _ in range(http_protocol.HEAD_BYTES // 4096 + 1):
+            await line.send(b"a" * 4096)
+
+        assert (await line.answer()).status == 400
+        assert (await edge.post(GENUINE.headers, GENUINE.body)).status == 200
+
+
+@pytest.mark.parametrize("sent", [b"", b"POST /webhooks/shop HTTP/1.1\r\nX: a", _PLAIN + b"POST"])
+async def test_a_head_that_does_not_come_ends_the_connection(
+    broker: Broker, topics_prefix: str, monkeypatch: pytest.MonkeyPatch, sent: bytes
+) -> None:
+    monkeypatch.setattr(http_protocol, "HEAD_SECONDS", 0.2)
+
+    async with ready_edge(broker.bootstrap, topics_prefix) as edge, connected(edge.port) as line:
+        await line.send(sent)
+        if b"\r\n\r\n" in sent:
+            assert (await line.answer()).status == 200
+
+        assert await line.ended()
+        assert edge.process.app.in_flight == 0
