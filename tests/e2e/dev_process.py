@@ -74,12 +74,12 @@ class Place:
         """Return a command line of `payrouter`."""
         return [sys.executable, "-m", "consumers", *arguments, "--data-dir", str(self.data_dir)]
 
-    def run(self, *arguments: str) -> Said:
-        """Give a command and wait for its end."""
+    def run(self, *arguments: str, **variables: str) -> Said:
+        """Give a command, with some variables more, and wait for its end."""
         said = subprocess.run(
             self.command(*arguments),
             cwd=self.folder,
-            env=self.variables,
+            env={**self.variables, **variables},
             capture_output=True,
             text=True,
             timeout=PATIENCE_SECONDS,
