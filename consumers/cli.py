@@ -12,7 +12,9 @@ from pydantic import SecretStr, ValidationError
 from rich.table import Table
 from rich.text import Text
 
+from consumers.runtime import commands_brake, commands_held, commands_reset
 from consumers.runtime.app import run_consumer
+from consumers.runtime.command import Consumer
 from consumers.runtime.discovery import ServiceError, discover
 from consumers.runtime.migrate import SchemaOutdated, upgrade
 from consumers.runtime.offsets import FenceRow, read_fence_rows
@@ -28,6 +30,7 @@ from consumers.runtime.tables import RuntimeTables
 from router.cli import (
     EXIT_PROBLEM,
     EXIT_USAGE,
+    Consumers,
     Invocation,
     check_database,
     cli,
@@ -41,6 +44,7 @@ from router.cli import (
     unknown_consumer,
     wrong_configuration,
 )
+from router.contract.topics import Topics
 
 
 def consumer_settings(invocation: Invocation, service: Service) -> ConsumerSettings:
@@ -142,7 +146,7 @@ def db_upgrade(invocation: Invocation, *, as_json: bool) -> None:
 
 @cli.group()
 def offsets() -> None:
-    """Show how far each consumer has applied each partition."""
+    """Show how far each consumer has applied each partition, and set it."""
 
 
 @offsets.command("show")
@@ -164,19 +168,77 @@ def offsets_show(invocation: Invocation, name: str | None, *, every: bool, as_js
         _show_fences(found, fences, every=every)
 
 
+@cli.group()
+def parked() -> None:
+    """Look at records that are tried again by themselves."""
+
+
+@cli.group()
+def dlq() -> None:
+    """Look at dead records, and have them tried again."""
+
+
+@cli.group()
+def brake() -> None:
+    """Look at what stops a consumer after many failures in a row, and let go of it."""
+
+
 def main() -> NoReturn:
     """Run the command line."""
     try:
-        for service in discover().values():
-            cli.add_command(_service_group(service))
+        _add_commands()
     except ServiceError as problem:
         click.echo(f"payrouter: {problem}", err=True)
         raise SystemExit(EXIT_USAGE) from None
     try:
-        run(cli, lambda settings: check_consumers(settings.consumers))
+        run(cli, Consumers(check_consumers, _dead_letter_topics))
     except StoreUnavailable as problem:
         click.echo(f"payrouter: {problem}", err=True)
         raise SystemExit(EXIT_PROBLEM) from None
+
+
+_OF_ONE_CONSUMER: Mapping[click.Group, Sequence[click.Command]] = {
+    parked: (commands_held.parked_list, commands_held.parked_retry),
+    dlq: (commands_held.dlq_list, commands_held.dlq_show, commands_held.dlq_replay),
+    brake: (commands_brake.show, commands_brake.clear),
+    offsets: (commands_reset.reset,),
+}
+"""The runtime's own commands, each about the consumer named first."""
+
+
+def _add_commands() -> None:
+    for group, commands in _OF_ONE_CONSUMER.items():
+        for command in commands:
+            group.add_command(_with_consumer(command))
+    for service in discover().values():
+        cli.add_command(_service_group(service))
+
+
+def _with_consumer(command: click.Command) -> click.Command:
+    own = command.callback
+    if own is None:
+        return command
+
+    @invoked
+    @functools.wraps(own)
+    def callback(invocation: Invocation, *args: Any, name: str, **options: Any) -> Any:  # noqa: ANN401
+        service = _service(name)
+        settings = consumer_settings(invocation, service)
+        click.get_current_context().obj = Consumer(service, settings)
+        return _call(own, *args, **options)
+
+    wrapped = click.command(command.name)(callback)
+    wrapped.help = command.help
+    wrapped.params = [click.Argument(["name"]), *command.params, *wrapped.params]
+    return wrapped
+
+
+def _dead_letter_topics(names: Topics) -> Sequence[str]:
+    return [
+        names.dead_letter(names.name(family), name)
+        for name, service in discover().items()
+        for family in service.topics
+    ]
 
 
 def _service(name: str) -> Service:
@@ -203,7 +265,8 @@ async def _fence_rows(settings: ConsumerSettings, service: Service) -> list[Fenc
 
 _FENCE_WORDS = """\
 next: the offset to apply next. duplicate: the event was known already. stale: it came
-too late to change anything. gaps: offsets that hold no record."""
+too late to change anything. parked, dead: held back, whatever became of it since.
+gaps: offsets that hold no record."""
 
 
 def _show_fences(name: str, fences: Sequence[FenceRow], *, every: bool) -> None:
@@ -228,12 +291,13 @@ def _place(row: FenceRow) -> tuple[str, int]:
 
 
 def _fence_table(title: str, fences: Sequence[FenceRow]) -> Table:
-    counts = ("next", "applied", "duplicate", "stale", "gaps")
+    counts = ("next", "applied", "duplicate", "stale", "parked", "dead", "gaps")
     columns = ("partition", *counts, "moved")
     table = listing(*columns, numbers=counts, title=title, title_justify="left")
     now = datetime.now(UTC)
     for row in fences:
-        numbers = (row.next_offset, row.applied, row.duplicate, row.stale, row.gaps)
+        held = (row.parked, row.dead_lettered)
+        numbers = (row.next_offset, row.applied, row.duplicate, row.stale, *held, row.gaps)
         partition = Text(f"{row.topic}-{row.partition}")
         table.add_row(partition, *map(str, numbers), _ago(now - row.updated_at))
     return table

@@ -19,6 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from router.app import build_endpoints, check_room, run_edge
+from router.contract.topics import Topics
 from router.data_dir import DEFAULT, DataDir, config_path, resolve_settings
 from router.dev import Plan
 from router.dev_command import develop
@@ -38,17 +39,26 @@ DEFAULT_PORT = 8080
 
 
 @dataclass(frozen=True)
+class Consumers:
+    """What the edge's part of the command has to be told of the consumers."""
+
+    check: Callable[[Mapping[str, dict[str, Any]]], None] = lambda _consumers: None
+    """Refuses their part of the configuration where it is wrong."""
+    dead_letter_topics: Callable[[Topics], Sequence[str]] = lambda _names: ()
+
+
+@dataclass(frozen=True)
 class Invocation:
     """Where a command looks: `--config` and `--data-dir`, and what they lead to."""
 
     config: Path | None
     data_dir: DataDir
-    check: Callable[[Settings], None]
+    consumers: Consumers
 
     def settings(self) -> Settings:
         """Load the configuration in force, check the consumers' part, set up the log."""
         settings = resolve_settings(self.config, self.data_dir, os.environ)
-        self.check(settings)
+        self.consumers.check(settings.consumers)
         configure_logging(settings.log.level, settings.log.format)
         return settings
 
@@ -85,7 +95,7 @@ class Invocation:
 
     def _check_whole(self, settings: Settings) -> None:
         """Refuse here what a child would refuse later, and in more words."""
-        self.check(settings)
+        self.consumers.check(settings.consumers)
         build_endpoints(settings)
         check_room(settings)
         client_options(settings.kafka)
@@ -162,8 +172,8 @@ def invoked(command: Callable[..., Any]) -> Callable[..., Any]:
     @data_dir_option
     @functools.wraps(command)
     def wrapped(*args: Any, config: Path | None, data_dir: Path, **options: Any) -> Any:  # noqa: ANN401
-        check = click.get_current_context().find_root().obj or _unchecked
-        return command(Invocation(config, DataDir(data_dir), check), *args, **options)
+        consumers = click.get_current_context().find_root().obj or Consumers()
+        return command(Invocation(config, DataDir(data_dir), consumers), *args, **options)
 
     return wrapped
 
@@ -174,17 +184,10 @@ def cli() -> None:
     """Put verified payment webhooks onto Kafka and apply every event exactly once."""
 
 
-def _unchecked(_settings: Settings) -> None:
-    """Leave the consumers' part of the configuration to them."""
-
-
-def run(group: click.Group, check: Callable[[Settings], None] = _unchecked) -> NoReturn:
-    """Run the command line: 0 fine, 1 found a problem, 2 wrong usage or configuration.
-
-    `check` knows the consumers' part of the configuration, which the edge does not.
-    """
+def run(group: click.Group, consumers: Consumers | None = None) -> NoReturn:
+    """Run the command line: 0 fine, 1 found a problem, 2 wrong usage or configuration."""
     try:
-        status = group(standalone_mode=False, obj=check)
+        status = group(standalone_mode=False, obj=consumers)
     except click.UsageError as problem:
         problem.show()
         raise SystemExit(EXIT_USAGE) from None
@@ -247,7 +250,8 @@ def topics_apply(invocation: Invocation, *, as_json: bool) -> None:
     """Make the topics that are not there, with the retention and room they need."""
     settings = invocation.settings()
     _said_once()
-    results = asyncio.run(apply_topics(settings))
+    dead_letters = invocation.consumers.dead_letter_topics(settings.topics.topics())
+    results = asyncio.run(apply_topics(settings, dead_letters))
     if as_json:
         click.echo(json.dumps([{"topic": r.name, "result": r.result} for r in results]))
         return

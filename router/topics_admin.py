@@ -13,7 +13,7 @@ from router.settings import Settings
 
 FOR_EVER = "-1"
 ROOM_FOR_WRAPPED = 2
-"""Quarantine takes records that hold another whole one."""
+"""Quarantine and dead letters take records that hold another whole one."""
 
 TIMEOUT_SECONDS = 30.0
 AUTOMATIC_LOOKS = 10
@@ -32,18 +32,21 @@ class TopicResult:
     result: str
 
 
-def planned_topics(settings: Settings) -> Sequence[NewTopic]:
-    """Return the topics of this configuration as they are to be."""
+def planned_topics(settings: Settings, dead_letters: Sequence[str] = ()) -> Sequence[NewTopic]:
+    """Return the topics of this configuration as they are to be; dead letters are kept for ever."""
     names = settings.topics.topics()
     size = settings.kafka.max_request_bytes
     events = [_topic(settings, name, {"max.message.bytes": str(size)}) for name in names.events]
     keeping = {"max.message.bytes": str(size * ROOM_FOR_WRAPPED), "retention.ms": FOR_EVER}
-    return [*events, _topic(settings, names.quarantine, keeping)]
+    kept = [names.quarantine, *dead_letters]
+    return [*events, *(_topic(settings, name, keeping) for name in kept)]
 
 
-async def apply_topics(settings: Settings) -> Sequence[TopicResult]:
+async def apply_topics(
+    settings: Settings, dead_letters: Sequence[str] = ()
+) -> Sequence[TopicResult]:
     """Make every topic that is not there, and say what was done; changes none that is."""
-    planned = planned_topics(settings)
+    planned = planned_topics(settings, dead_letters)
     made: set[str] = set()
     admin = AIOKafkaAdminClient(**client_options(settings.kafka))
     try:

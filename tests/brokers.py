@@ -1,6 +1,6 @@
 """Which Kafka the tests run on: one that is there, a real one of ours, or the evaluation broker."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -85,7 +85,10 @@ def own_apache_kafka() -> Iterator[ApacheKafka]:
 
 
 async def create_topics(
-    bootstrap: str, names: list[str], partitions: int = EVALUATION_PARTITIONS
+    bootstrap: str,
+    names: list[str],
+    partitions: int = EVALUATION_PARTITIONS,
+    configs: Mapping[str, str] | None = None,
 ) -> None:
     """Make topics and wait until each partition has a leader.
 
@@ -96,7 +99,7 @@ async def create_topics(
     try:
         await client.bootstrap()
         if client.cluster.controller is not None:
-            await _create(bootstrap, names, partitions)
+            await _create(bootstrap, names, partitions, configs or {})
         elif partitions != EVALUATION_PARTITIONS:
             message = "the evaluation broker's topics have four partitions: mark the test `kafka`"
             raise ValueError(message)
@@ -106,11 +109,16 @@ async def create_topics(
         await client.close()
 
 
-async def _create(bootstrap: str, names: list[str], partitions: int) -> None:
+async def _create(
+    bootstrap: str, names: list[str], partitions: int, configs: Mapping[str, str]
+) -> None:
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     try:
         await admin.start()
-        topics = [NewTopic(name, partitions, replication_factor=1) for name in names]
+        topics = [
+            NewTopic(name, partitions, replication_factor=1, topic_configs=dict(configs))
+            for name in names
+        ]
         answer = await admin.create_topics(topics)
         refused = [(name, reason) for name, code, reason in answer.topic_errors if code]
         if refused:

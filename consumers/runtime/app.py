@@ -17,6 +17,7 @@ from consumers.runtime.failures import back_off, describe, is_transient
 from consumers.runtime.loop import Loop
 from consumers.runtime.metrics import ConsumerMetrics
 from consumers.runtime.migrate import require_upgraded
+from consumers.runtime.positions import what_to_do
 from consumers.runtime.process import Applier
 from consumers.runtime.report import Report
 from consumers.runtime.service import Service
@@ -24,6 +25,8 @@ from consumers.runtime.settings import ConsumerSettings
 from consumers.runtime.store import StoreAway, open_engine, transaction_of
 from consumers.runtime.subscription import RebalanceListener, Subscription, broker_cluster_id
 from consumers.runtime.tables import RuntimeTables
+from consumers.runtime.upkeep import Upkeep
+from consumers.runtime.waiting import Waiting, read_waiting
 from router.telemetry.logs import Log, get_log
 from router.telemetry.management import (
     Health,
@@ -78,18 +81,26 @@ class ConsumerProcess:
         loop = self.loop
         if loop is None:
             return Health(good=False, detail=self.waiting_for)
-        positions = loop.positions
-        if positions.halted:
-            halts = sorted(str(halt) for halt in positions.halted.values())
-            return Health(good=False, detail="\n".join(halts))
-        if loop.retrying:
-            return Health(good=False, detail=f"retrying: {loop.retrying}")
+        trouble = self._stands_still(loop)
+        if trouble:
+            return Health(good=False, detail=trouble)
         if not loop.joined:
             return Health(good=False, detail="joining the group")
+        positions = loop.positions
         if positions.unpositioned:
             wait = f": {loop.held_up}" if loop.held_up else ""
             return Health(good=False, detail=f"positioning {len(positions.unpositioned)}{wait}")
         return Health(good=True, detail=f"{len(positions.placed)} partitions assigned and moving")
+
+    def _stands_still(self, loop: Loop) -> str | None:
+        """Say what a person, or the store, has to mend first."""
+        name = self.service.name
+        if loop.brake is not None:
+            return f"{loop.brake}\n`payrouter brake clear {name}` lets go of it"
+        halts = loop.positions.halted.values()
+        if halts:
+            return "\n".join(sorted(f"{halt}. {what_to_do(halt, name)}" for halt in halts))
+        return f"retrying: {loop.retrying}" if loop.retrying else None
 
 
 async def run_consumer(
@@ -161,8 +172,9 @@ async def _consume_once(process: ConsumerProcess) -> None:
     if cluster_id is None:
         return
     tables = RuntimeTables.of(service.schema)
-    applier = Applier(process.engine, service, tables, cluster_id)
-    loop = Loop(applier, settings.tuning, Report(service.name, process.metrics, process.log))
+    applier = Applier(process.engine, service, tables, cluster_id, settings.tuning.brake_after)
+    report = Report(service.name, process.metrics, process.log)
+    loop = Loop(applier, settings.tuning, report)
     topics = [settings.topics.name(family) for family in service.topics]
     listener = RebalanceListener(loop.on_assigned, loop.on_revoked)
     subscription = Subscription(settings, topics, listener)
@@ -171,7 +183,8 @@ async def _consume_once(process: ConsumerProcess) -> None:
         if client is not None:
             process.loop = loop
             process.log.info("consumer_started", topics=topics, cluster_id=cluster_id)
-            await _until_stopped(process, loop, loop.run(client))
+            async with Upkeep(applier, settings, loop, report).running():
+                await _until_stopped(process, loop, loop.run(client))
     finally:
         await subscription.stop()
 
@@ -247,18 +260,22 @@ async def _measuring(process: ConsumerProcess) -> AsyncIterator[None]:
 
 async def _measure(process: ConsumerProcess) -> None:
     measures = process.service.measures
+    tables = RuntimeTables.of(process.service.schema)
     gauges = [Gauge(each.name, each.meaning, registry=process.registry) for each in measures]
     # Unknown is not zero: before the first answer, and while the store is away.
     unknown = [math.nan] * len(measures)
     _set(gauges, unknown)
-    while measures:
-        values = unknown
+    while True:
+        values: Sequence[float] = unknown
+        waiting: Waiting | None = None
         try:
             async with process.engine.connect() as connection:
                 values = [await each.read(connection) for each in measures]
+                waiting = await read_waiting(connection, tables)
         except (SQLAlchemyError, OSError) as error:
             process.log.warning("measuring_failed", error=describe(error))
         _set(gauges, values)
+        process.metrics.set_waiting(waiting)
         await asyncio.sleep(MEASURE_SECONDS)
 
 

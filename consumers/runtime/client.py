@@ -24,8 +24,7 @@ from aiokafka.errors import (
     UnsupportedCodecError,
 )
 
-from consumers.runtime.failures import HaltReason, describe
-from consumers.runtime.positions import Halt
+from consumers.runtime.failures import describe
 from consumers.runtime.records import Partition
 from consumers.runtime.settings import Tuning
 
@@ -47,6 +46,15 @@ class RecordUnreadable(PlaceLost):
     """So it has, since it cannot read one of them."""
 
 
+class RecordUnfetchable(Exception):  # noqa: N818 - reads as what it is
+    """It is known which record the client cannot read; nothing before it is left."""
+
+    def __init__(self, partition: Partition, offset: int, problem: str) -> None:
+        """Name the place."""
+        super().__init__(f"{partition} offset {offset} cannot be read: {problem}")
+        self.partition, self.offset, self.problem = partition, offset, problem
+
+
 class Client:
     """Asks the consumer, and knows which partitions may hold a record it cannot read."""
 
@@ -61,8 +69,8 @@ class Client:
     async def fetch(self, placed: Collection[Partition]) -> Mapping[Partition, Sequence[Any]]:
         """Take the next records, or nothing for a while.
 
-        Raises PlaceLost; Halt where it is known which record cannot be read;
-        KafkaError where the client has to be made anew.
+        Raises PlaceLost; RecordUnfetchable where it is known which one cannot be
+        read, the partition then has to be sought; KafkaError where the client has to be made anew.
         """
         suspect = min(self._suspects.keys() & set(placed), default=None)
         if suspect is not None:
@@ -130,9 +138,8 @@ class Client:
                     # Met again when these are applied, as the first one.
                     self._consumer.seek(_theirs(partition), offset)
                     break
-                del self._suspects[partition]
-                detail = f"offset {offset} cannot be read by the Kafka client: {error}"
-                raise Halt(partition, HaltReason.UNREADABLE, detail) from None
+                # It stays a suspect: the next one may be of the same make.
+                raise RecordUnfetchable(partition, offset, str(error)) from None
             if not fetched:
                 break
             records += fetched[partition]

@@ -8,7 +8,9 @@ import asyncpg
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from consumers.runtime.offsets import Conflict, FenceMoved
+from consumers.runtime.brake import BrakeHolds
+from consumers.runtime.offsets import FenceMoved
+from consumers.runtime.service import Poison
 from consumers.runtime.store import StoreAway
 
 
@@ -19,16 +21,19 @@ class Action(StrEnum):
     """The same batch again, with back-off: it will pass by itself."""
     REPOSITION = "reposition"
     """Read the fence again and go on from there."""
-    HALT = "halt"
-    """Stop this partition before the record and say so: nothing is skipped."""
+    BRAKE = "brake"
+    """Stand still until a command lets go."""
+    DEAD = "dead"
+    """Never try this record again unless a person asks for it."""
+    PARK = "park"
+    """Set this record and those behind it aside, and try again later: nothing is skipped."""
 
 
 class HaltReason(StrEnum):
     """Why a partition stands still; the label of a metric."""
 
-    UNREADABLE = "unreadable"
-    CONFLICT = "conflict"
-    HANDLER = "handler"
+    TOO_NEW = "too_new"
+    NOT_HELD = "not_held"
     BEYOND_END = "beyond_end"
     BEFORE_START = "before_start"
     OTHER_RECORD = "other_record"
@@ -48,15 +53,14 @@ _TRANSIENT_STATES = {
 
 
 def action_for(error: BaseException) -> Action:
-    """Decide; what is not known is a halt, never a skip."""
+    """Decide; what is not known is parked, never skipped."""
     if isinstance(error, FenceMoved):
         return Action.REPOSITION
-    return Action.RETRY if is_transient(error) else Action.HALT
-
-
-def halt_reason(error: BaseException) -> HaltReason:
-    """Name the reason of a halt that an exception caused."""
-    return HaltReason.CONFLICT if isinstance(error, Conflict) else HaltReason.HANDLER
+    if isinstance(error, BrakeHolds):
+        return Action.BRAKE
+    if isinstance(error, Poison):
+        return Action.DEAD
+    return Action.RETRY if is_transient(error) else Action.PARK
 
 
 def is_transient(error: BaseException) -> bool:
@@ -67,6 +71,12 @@ def is_transient(error: BaseException) -> bool:
 def back_off(attempt: int, longest: float) -> float:
     """Return how many seconds to wait before the next try, with jitter."""
     longest = min(longest, 0.1 * 2.0 ** min(attempt, 16))
+    return longest * random.uniform(0.5, 1)  # noqa: S311 - jitter
+
+
+def park_pause(attempts: int, first: float, longest: float) -> float:
+    """Return how many seconds a record stays parked after so many tries, with jitter."""
+    longest = min(longest, first * 4.0 ** min(attempts - 1, 30))
     return longest * random.uniform(0.5, 1)  # noqa: S311 - jitter
 
 

@@ -10,21 +10,23 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import IllegalStateError, KafkaError
 from sqlalchemy.exc import SQLAlchemyError
 
-from consumers.runtime.client import Client, PlaceLost
+from consumers.runtime.brake import Brake, BrakeHolds
+from consumers.runtime.client import Client, PlaceLost, RecordUnfetchable
 from consumers.runtime.failures import (
     Action,
     HaltReason,
     action_for,
     back_off,
     describe,
-    halt_reason,
 )
-from consumers.runtime.offsets import Conflict, Fence, FenceMoved
-from consumers.runtime.positions import Halt, Place, Positions, same_as_applied, start_at
+from consumers.runtime.held import Verdict
+from consumers.runtime.offsets import Fence, FenceMoved
+from consumers.runtime.positions import Halt, Positions, next_at, start_at
 from consumers.runtime.process import Applier
-from consumers.runtime.records import Decoded, Partition, Unreadable, decode, from_client
+from consumers.runtime.records import Arrived, Partition, from_client, unfetchable
 from consumers.runtime.report import Report
 from consumers.runtime.settings import Tuning
+from consumers.runtime.verdicts import verdict_on
 
 IDLE_SECONDS = 0.1
 BROKER_SECONDS = 10.0
@@ -52,6 +54,7 @@ class Loop:
         self.retrying: str | None = None
         self.held_up: str | None = None
         self.joined = False
+        self.brake: Brake | None = None
         self._applier = applier
         self._tuning = tuning
         self._report = report
@@ -60,6 +63,7 @@ class Loop:
         self._idle = asyncio.Event()
         self._idle.set()
         self._beyond: dict[Partition, float] = {}
+        self._stood: dict[Partition, Fence | None] = {}
         self._looks = 0
         self._look_again = 0.0
 
@@ -75,6 +79,34 @@ class Loop:
         self._revoking = False
         self.joined = True
         self._report.assigned(partitions)
+
+    def brake_seen(self, brake: Brake | None) -> None:
+        """Stand still while the brake holds; None where it does not."""
+        if brake is not None and self.brake is None:
+            self._report.braked(brake)
+        elif brake is None and self.brake is not None:
+            self._report.released()
+        self.brake = brake
+
+    def fences_seen(
+        self, before: Mapping[Partition, int], fences: Mapping[Partition, Fence]
+    ) -> None:
+        """Look whether a command has set a fence: back behind what is placed, or a halted one.
+
+        `before` is what was placed before the fences were read, so that what
+        the loop has moved meanwhile is not taken for it.
+        """
+        for partition, known in before.items():
+            fence = fences.get(partition)
+            if partition in self.positions.placed and (fence is None or fence.next_offset < known):
+                self._report.fence_moved(partition)
+                self._unplace([partition])
+        halted = self.positions.halted
+        self._stood = {each: self._stood.get(each, fences.get(each)) for each in halted}
+        for partition, stood in self._stood.items():
+            if fences.get(partition) != stood:
+                self._report.went_on(halted[partition])
+                self.positions.release(partition)
 
     async def on_revoked(self) -> None:
         """Wait until the running batch is finished or given up, within the rebalance timeout."""
@@ -100,6 +132,8 @@ class Loop:
                 await self._step(client)
             except GivenUp:
                 self._report.given_up()
+            except BrakeHolds as held:
+                self.brake_seen(held.brake)
             except IllegalStateError:
                 # The assignment changed between two lines of ours; look again.
                 self._unplace(list(self.positions.placed))
@@ -119,7 +153,7 @@ class Loop:
             fences = await self._applier.fences(begin)
         except Exception as error:
             # Nothing is read before its fence, so whatever the store says can be waited out.
-            if action_for(error) is Action.HALT and not isinstance(error, SQLAlchemyError):
+            if action_for(error) is Action.PARK and not isinstance(error, SQLAlchemyError):
                 raise
             self._hold_up(error)
             return
@@ -165,9 +199,15 @@ class Loop:
     # -- one batch -----------------------------------------------------------
 
     async def _step(self, client: Client) -> None:
-        fetched = await self._fetch(client)
-        batch, cut = self._readable(client, fetched)
-        partitions = {decoded.record.partition for decoded in batch}
+        try:
+            batch, cut = self._readable(client, await self._fetch(client))
+        except RecordUnfetchable as found:
+            batch = [unfetchable(found.partition, found.offset, found.problem)]
+            # Its place in the log is passed by seeking, if its place in the books is.
+            cut = [found.partition]
+            self._report.unfetchable(found)
+            self._not_applied_before(client, found)
+        partitions = {arrived.record.partition for arrived in batch}
         try:
             if batch and not self._revoking:
                 await self._finish_or_unplace(client, batch, partitions)
@@ -179,8 +219,15 @@ class Loop:
         placed = self.positions.placed
         self._report.progress(placed, client.ends(placed))
 
+    def _not_applied_before(self, client: Client, found: RecordUnfetchable) -> None:
+        """Halt where what cannot be read stands in the place of what was read before."""
+        place = self.positions.placed.get(found.partition)
+        if place is not None and found.offset < place.fence.next_offset:
+            detail = f"offset {found.offset} was applied, and cannot be read any more"
+            self._halt(client, Halt(found.partition, HaltReason.OTHER_RECORD, detail))
+
     async def _finish_or_unplace(
-        self, client: Client, batch: Sequence[Decoded], partitions: set[Partition]
+        self, client: Client, batch: Sequence[Arrived], partitions: set[Partition]
     ) -> None:
         self._idle.clear()
         try:
@@ -194,10 +241,11 @@ class Loop:
 
     async def _fetch(self, client: Client) -> Mapping[Partition, Sequence[Any]]:
         asked = sorted(self.positions.placed)
-        if not asked or self._revoking:
+        if not asked or self._revoking or self.brake is not None:
             await client.hold()
             await asyncio.sleep(IDLE_SECONDS)
             return {}
+        client.resume(asked)
         try:
             fetched = await client.fetch(asked)
         except PlaceLost as error:
@@ -207,32 +255,29 @@ class Loop:
                 self._unplace(asked)
                 self._look_later(IDLE_SECONDS)
             return {}
-        except Halt as halt:
-            self._halt(client, halt)
-            return {}
         # Revoked while waiting: what was fetched then is somebody else's.
         mine = self.positions.placed
         return {partition: fetched[partition] for partition in fetched if partition in mine}
 
     def _readable(
         self, client: Client, fetched: Mapping[Partition, Sequence[Any]]
-    ) -> tuple[Sequence[Decoded], Sequence[Partition]]:
-        """Decode in order, up to the first record of a partition that is no event.
+    ) -> tuple[Sequence[Arrived], Sequence[Partition]]:
+        """Decode in order, up to the first record of a partition that has to halt it.
 
         Such a record halts its partition where it comes first. Behind others,
         those are applied first: its partition is named in the second list, to
         be placed anew, and meets it first then.
         """
-        batch: list[Decoded] = []
+        batch: list[Arrived] = []
         cut: list[Partition] = []
         for partition, messages in fetched.items():
             place = self.positions.placed[partition]
             known = len(batch)
             try:
                 for message in messages:
-                    decoded = _checked(partition, message, place)
-                    if decoded is not None:
-                        batch.append(decoded)
+                    arrived = next_at(place, from_client(partition, message))
+                    if arrived is not None:
+                        batch.append(arrived)
             except Halt as halt:
                 if len(batch) > known:
                     cut.append(partition)
@@ -240,44 +285,58 @@ class Loop:
                     self._halt(client, halt)
         return batch, cut
 
-    async def _apply(self, client: Client, batch: Sequence[Decoded]) -> None:
+    async def _apply(
+        self, client: Client, batch: Sequence[Arrived], verdict: Verdict | None = None
+    ) -> None:
         """Apply a batch, whatever it takes; split it to find a record that cannot be applied."""
         attempt = 0
         while own := [d for d in batch if d.record.partition in self.positions.placed]:
             self.ticked = time.monotonic()
             try:
-                await self._apply_once(own)
-            except Exception as error:  # noqa: BLE001 - the table decides; the unknown halts
-                if action_for(error) is Action.RETRY:
+                await self._apply_once(own, verdict)
+            except Exception as error:
+                action = action_for(error)
+                if action is Action.BRAKE:
+                    raise
+                if action is Action.RETRY:
                     attempt += 1
                     await self._wait_out(client, error, attempt)
                     continue
-                await self._recover(client, own, error)
+                await self._recover(client, own, error, verdict)
             return
 
-    async def _apply_once(self, batch: Sequence[Decoded]) -> None:
+    async def _apply_once(self, batch: Sequence[Arrived], verdict: Verdict | None) -> None:
         places = self.positions.placed
-        partitions = {decoded.record.partition for decoded in batch}
+        partitions = {arrived.record.partition for arrived in batch}
         expected = {partition: places[partition].fence for partition in partitions}
         started = time.perf_counter()
-        applied = await self._applier.apply(batch, expected)
+        applied = await self._applier.apply(batch, expected, verdict)
         for partition, fence in applied.fences.items():
-            places[partition].fence = fence
+            if partition in places:
+                places[partition].fence = fence
+        self._unplace(applied.cut)
         self._report.batch(applied, len(batch), time.perf_counter() - started)
 
-    async def _recover(self, client: Client, batch: Sequence[Decoded], error: Exception) -> None:
+    async def _recover(
+        self,
+        client: Client,
+        batch: Sequence[Arrived],
+        error: Exception,
+        verdict: Verdict | None,
+    ) -> None:
         if isinstance(error, FenceMoved):
             self._report.fence_moved(error.partition)
-            self._unplace({decoded.record.partition for decoded in batch})
+            self._unplace({arrived.record.partition for arrived in batch})
         elif len(batch) > 1:
             half = len(batch) // 2
             await self._apply(client, batch[:half])
             await self._apply(client, batch[half:])
+        elif verdict is None:
+            await self._apply(client, batch, verdict_on(error, self._tuning))
         else:
             record = batch[0].record
-            detail = str(error) if isinstance(error, Conflict) else describe(error)
-            where = f"offset {record.offset}: {detail}"
-            self._halt(client, Halt(record.partition, halt_reason(error), where))
+            where = f"offset {record.offset} can be neither applied nor held: {describe(error)}"
+            self._halt(client, Halt(record.partition, HaltReason.NOT_HELD, where))
 
     # -- waiting and halting -------------------------------------------------
 
@@ -292,7 +351,6 @@ class Loop:
             self.ticked = time.monotonic()
             await client.hold()
             await asyncio.sleep(IDLE_SECONDS)
-        client.resume(self.positions.placed)
 
     def _halt(self, client: Client, halt: Halt) -> None:
         if halt.partition not in self.positions.assigned:
@@ -316,18 +374,3 @@ class Loop:
             await client.commit(offsets)
         except (KafkaError, TimeoutError) as error:
             self._report.commit_failed(error)
-
-
-def _checked(partition: Partition, message: Any, place: Place) -> Decoded | None:  # noqa: ANN401
-    """Decode a record; None where it only proves that the log is the one we know."""
-    record = from_client(partition, message)
-    if place.compare is not None:
-        same_as_applied(record, place.compare)
-        place.compare = None
-    if record.offset < place.fence.next_offset:
-        return None
-    decoded = decode(record)
-    if isinstance(decoded, Unreadable):
-        detail = f"offset {record.offset} holds no event: {decoded.problem}"
-        raise Halt(partition, HaltReason.UNREADABLE, detail)
-    return decoded

@@ -1,10 +1,17 @@
 """Every metric of a consumer, with its meaning."""
 
+import math
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from consumers.runtime.failures import HaltReason
+from consumers.runtime.held import DEAD, PARKED
+from consumers.runtime.process import WORDS
+from consumers.runtime.retry import RETRIED
+from consumers.runtime.waiting import Waiting
 
-OUTCOMES = ("applied", "duplicate", "stale", "redelivered")
+UPKEEP = ("watch", "parked", "outbox", "forget")
+"""The work beside the loop; the label of a metric."""
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _RECORDS = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1000)
@@ -21,7 +28,8 @@ class ConsumerMetrics:
         self.records = self._counter(
             "payrouter_records",
             "Records passed. applied: with effect; duplicate: the event was known; stale: too late"
-            " to change anything; redelivered: the record itself was applied before",
+            " to change anything; parked: held to be tried again; dead: held until a person acts;"
+            " redelivered: the record itself was passed before",
             [*place, "outcome"],
         )
         self.rebalances = self._counter("payrouter_rebalances", "Assignments received")
@@ -59,10 +67,66 @@ class ConsumerMetrics:
             "When the consumer last applied a batch or found nothing to apply, unix time",
         )
 
+        self._declare_held()
+        self._declare_waiting()
+
+    def _declare_held(self) -> None:
+        """Declare what becomes of records that cannot be applied at once."""
+        consumer = self._consumer
+        self.conflicts = self._counter(
+            "payrouter_conflicts",
+            "Events that came again with contradicting content; the original stands",
+        )
+        self.parked_retries = self._counter(
+            "payrouter_parked_retries",
+            "Tries of parked records, by what they came to. failed: it stays parked",
+            ["outcome"],
+        )
+        for word in RETRIED:
+            self.parked_retries.labels(consumer, word)
+        self.upkeep_failures = self._counter(
+            "payrouter_upkeep_failures",
+            "Rounds of the work beside the loop that failed and are made again",
+            ["work"],
+        )
+        for work in UPKEEP:
+            self.upkeep_failures.labels(consumer, work)
+
+    def _declare_waiting(self) -> None:
+        """Declare what is read from the store; every process of a consumer says the same."""
+        self.held = self._gauge(
+            "payrouter_held_records",
+            "Records held back. parked: tried again by itself; dead: until a person acts",
+            ["state"],
+        )
+        self.held_oldest = self._gauge(
+            "payrouter_held_oldest_timestamp_seconds",
+            "Since when the oldest of them is held, unix time; NaN where there is none",
+            ["state"],
+        )
+        self.brake_held = self._gauge(
+            "payrouter_brake_held", "1 where nothing is applied until `payrouter brake clear`"
+        )
+        self.outbox_waiting = self._gauge(
+            "payrouter_outbox_waiting", "Records in the outbox that are not on the broker yet"
+        )
+        self.set_waiting(None)
+
+    def set_waiting(self, waiting: Waiting | None) -> None:
+        """Set what was read from the store; None where it could not be: unknown is not zero."""
+        consumer, unknown = self._consumer, math.nan
+        for state in (PARKED, DEAD):
+            held = waiting.held.get(state, 0) if waiting else unknown
+            oldest = waiting.oldest.get(state, unknown) if waiting else unknown
+            self.held.labels(consumer, state).set(held)
+            self.held_oldest.labels(consumer, state).set(oldest)
+        self.brake_held.labels(consumer).set(waiting.braked if waiting else unknown)
+        self.outbox_waiting.labels(consumer).set(waiting.outbox if waiting else unknown)
+
     def start_partition(self, topic: str, partition: int) -> None:
         """Set every series of an assigned partition to its beginning."""
         where = (self._consumer, topic, str(partition))
-        for outcome in OUTCOMES:
+        for outcome in WORDS:
             self.records.labels(*where, outcome)
         for reason in HaltReason:
             self.halted.labels(*where, reason.value).set(0)

@@ -12,11 +12,11 @@ from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consumers.runtime.records import Decoded, Partition, Record
+from consumers.runtime.records import NO_TIMESTAMP, Decoded, Partition, Record
 from consumers.runtime.tables import RuntimeTables
 from router.contract.event import contradicts, fingerprint
 
@@ -30,13 +30,15 @@ class FenceMoved(Exception):  # noqa: N818 - reads as what happened
         self.partition = partition
 
 
-class Conflict(Exception):  # noqa: N818 - reads as what happened
-    """An event id comes again with contradicting content: the original stands."""
+@dataclass(frozen=True)
+class Claims:
+    """What claiming came to, by index: the new events, and what contradicts what is known.
 
-    def __init__(self, record: Record, event_id: UUID) -> None:
-        """Name the newcomer."""
-        super().__init__(f"event {event_id} is known with contradicting content")
-        self.record = record
+    An event in neither is a duplicate.
+    """
+
+    new: frozenset[int]
+    conflicts: Mapping[int, str]
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,8 @@ class Counts:
     applied: int = 0
     duplicate: int = 0
     stale: int = 0
+    parked: int = 0
+    dead_lettered: int = 0
     gaps: int = 0
 
 
@@ -166,8 +170,14 @@ async def move_fence(
     last: Record,
     counts: Counts,
 ) -> Fence:
-    """Move a fence behind `last` by compare-and-set, or raise FenceMoved."""
+    """Move a fence behind `last` by compare-and-set, or raise FenceMoved.
+
+    A record without a timestamp could not be read, so it cannot be known again.
+    """
     row = tables.fence
+    known = None
+    if last.timestamp != NO_TIMESTAMP:
+        known = LastApplied(last.offset, last.timestamp, last.crc)
     moved = await connection.execute(
         update(row)
         .where(
@@ -178,33 +188,35 @@ async def move_fence(
         )
         .values(
             next_offset=last.offset + 1,
-            last_offset=last.offset,
-            last_timestamp=last.timestamp,
-            last_crc=last.crc,
+            last_offset=known and known.offset,
+            last_timestamp=known and known.timestamp,
+            last_crc=known and known.crc,
             applied=row.c.applied + counts.applied,
             duplicate=row.c.duplicate + counts.duplicate,
             stale=row.c.stale + counts.stale,
+            parked=row.c.parked + counts.parked,
+            dead_lettered=row.c.dead_lettered + counts.dead_lettered,
             gaps=row.c.gaps + counts.gaps,
             updated_at=func.now(),
         )
     )
     if moved.rowcount != 1:
         raise FenceMoved(fence.partition)
-    known = LastApplied(last.offset, last.timestamp, last.crc)
     return replace(fence, next_offset=last.offset + 1, last=known)
 
 
 async def claim_events(
     connection: AsyncConnection, tables: RuntimeTables, arrived: Sequence[Decoded]
-) -> set[int]:
-    """Claim the event ids, sorted; return the indexes of `arrived` that are new.
+) -> Claims:
+    """Claim the event ids, sorted, and say which of `arrived` are new, which contradict.
 
-    Twins within the batch are folded: the first one counts. Raises Conflict
-    where an id is known, or comes twice, with contradicting content.
+    Twins within the batch are folded: the first one counts.
     """
-    first = _fold_twins(arrived)
+    first: dict[UUID, int] = {}
+    for index, decoded in enumerate(arrived):
+        first.setdefault(decoded.event.id, index)
     if not first:
-        return set()
+        return Claims(frozenset(), {})
     rows = [_seen_row(arrived[index]) for _, index in sorted(first.items())]
     seen = tables.seen_event
     claimed = set(
@@ -212,37 +224,46 @@ async def claim_events(
             insert(seen).on_conflict_do_nothing().returning(seen.c.event_id), rows
         )
     )
-    await _refuse_contradictions(connection, tables, arrived, first, claimed)
-    return {index for event_id, index in first.items() if event_id in claimed}
+    new = frozenset(index for event_id, index in first.items() if event_id in claimed)
+    known = {event_id: fingerprint(arrived[first[event_id]].event) for event_id in claimed}
+    known |= await _known(connection, tables, first.keys() - claimed)
+    return Claims(new, _contradictions(arrived, new, known))
 
 
-def _fold_twins(arrived: Sequence[Decoded]) -> dict[UUID, int]:
-    first: dict[UUID, int] = {}
-    for index, decoded in enumerate(arrived):
-        known = first.setdefault(decoded.event.id, index)
-        if contradicts(fingerprint(arrived[known].event), fingerprint(decoded.event)):
-            raise Conflict(decoded.record, decoded.event.id)
-    return first
-
-
-async def _refuse_contradictions(
-    connection: AsyncConnection,
-    tables: RuntimeTables,
-    arrived: Sequence[Decoded],
-    first: Mapping[UUID, int],
-    claimed: set[UUID],
+async def unclaim_events(
+    connection: AsyncConnection, tables: RuntimeTables, arrived: Iterable[Decoded]
 ) -> None:
-    known = first.keys() - claimed
-    if not known:
-        return
+    """Take claims of this same transaction back."""
+    seen = tables.seen_event
+    ids = [decoded.event.id for decoded in arrived]
+    await connection.execute(delete(seen).where(seen.c.event_id == func.any(ids)))
+
+
+async def _known(
+    connection: AsyncConnection, tables: RuntimeTables, event_ids: Iterable[UUID]
+) -> dict[UUID, str]:
+    wanted = list(event_ids)
+    if not wanted:
+        return {}
     seen = tables.seen_event
     rows = await connection.execute(
-        select(seen.c.event_id, seen.c.fingerprint).where(seen.c.event_id.in_(known))
+        select(seen.c.event_id, seen.c.fingerprint).where(seen.c.event_id == func.any(wanted))
     )
-    for event_id, original in rows:
-        newcomer = arrived[first[event_id]]
-        if contradicts(original, fingerprint(newcomer.event)):
-            raise Conflict(newcomer.record, event_id)
+    return {row.event_id: row.fingerprint for row in rows}
+
+
+def _contradictions(
+    arrived: Sequence[Decoded], new: frozenset[int], known: Mapping[UUID, str]
+) -> dict[int, str]:
+    found = {}
+    for index, decoded in enumerate(arrived):
+        # Pruned between the claim and this look, it contradicts nothing any more.
+        original = known.get(decoded.event.id)
+        if index in new or original is None:
+            continue
+        if contradicts(original, fingerprint(decoded.event)):
+            found[index] = original
+    return found
 
 
 def _seen_row(decoded: Decoded) -> dict[str, object]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from consumers.runtime.failures import HaltReason
 from consumers.runtime.offsets import Fence, LastApplied
-from consumers.runtime.records import Partition, Record
+from consumers.runtime.records import Arrived, Partition, Record, TooNew, decode
 
 
 class Halt(Exception):  # noqa: N818 - reads as what is done
@@ -52,20 +52,32 @@ def start_at(fence: Fence, begin: int, end: int) -> Start:
             f"{fence.next_offset} is to be applied next, but the log ends at {end}:"
             " was the topic made anew, or records lost?"
         )
-        raise Halt(partition, HaltReason.BEYOND_END, detail + _WHAT_TO_DO)
+        raise Halt(partition, HaltReason.BEYOND_END, detail)
     if fence.next_offset < begin:
         detail = (
             f"{fence.next_offset} is to be applied next, but the log begins at {begin}:"
-            f" {begin - fence.next_offset} offsets were deleted before they were applied."
+            f" {begin - fence.next_offset} offsets were deleted before they were applied"
         )
-        raise Halt(partition, HaltReason.BEFORE_START, detail + _WHAT_TO_DO)
+        raise Halt(partition, HaltReason.BEFORE_START, detail)
     last = fence.last
     if last is None or last.offset < begin:
         return Start(fence.next_offset, Place(fence, None))
     return Start(last.offset, Place(fence, last))
 
 
-_WHAT_TO_DO = " `payrouter offsets show` has the details."
+def what_to_do(halt: Halt, consumer: str) -> str:
+    """Name the command that mends a halt of this consumer."""
+    if halt.reason is HaltReason.TOO_NEW:
+        return f"Upgrade payrouter, then start `payrouter consume {consumer}` again."
+    topic, number = halt.partition
+    reset = f"payrouter offsets reset {consumer} --topic {topic} --partition {number} --to"
+    if halt.reason is HaltReason.NOT_HELD:
+        offset = "OFFSET behind it"
+        return f"Mend the database, then restart; `{reset} ...` with the {offset} gives it up."
+    return (
+        f"`payrouter offsets show {consumer}` has the details; `{reset} earliest` has the log"
+        " read from its start, what is known having no second effect."
+    )
 
 
 def same_as_applied(record: Record, last: LastApplied) -> None:
@@ -77,7 +89,24 @@ def same_as_applied(record: Record, last: LastApplied) -> None:
             f"offset {record.offset} holds another record than the one applied:"
             " was the topic made anew?"
         )
-        raise Halt(record.partition, HaltReason.OTHER_RECORD, detail + _WHAT_TO_DO)
+        raise Halt(record.partition, HaltReason.OTHER_RECORD, detail)
+
+
+def next_at(place: Place, record: Record) -> Arrived | None:
+    """Decode a record; None where it only proves that the log is the one we know.
+
+    Raises Halt where it has to stop its partition.
+    """
+    if place.compare is not None:
+        same_as_applied(record, place.compare)
+        place.compare = None
+    if record.offset < place.fence.next_offset:
+        return None
+    decoded = decode(record)
+    if isinstance(decoded, TooNew):
+        detail = f"offset {record.offset}: {decoded.problem}"
+        raise Halt(record.partition, HaltReason.TOO_NEW, detail)
+    return decoded
 
 
 @dataclass
@@ -118,3 +147,8 @@ class Positions:
             self.unpositioned.discard(halt.partition)
             self.placed.pop(halt.partition, None)
             self.halted[halt.partition] = halt
+
+    def release(self, partition: Partition) -> None:
+        """Have a halted partition positioned anew."""
+        if self.halted.pop(partition, None) is not None:
+            self.unpositioned.add(partition)

@@ -1,4 +1,4 @@
-"""One batch: fence, claim, handle, move the fence, in one transaction. The heart.
+"""One batch: fence, hold, claim, handle, move the fence, in one transaction. The heart.
 
 The commit to Kafka comes after and elsewhere: it is a courtesy for lag tools,
 nothing here depends on it.
@@ -10,6 +10,18 @@ from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from consumers.runtime.brake import Brake, pull_brake, released_brake, write_streak
+from consumers.runtime.dead_letters import dead_letters
+from consumers.runtime.held import (
+    DEAD,
+    PARKED,
+    HeldReason,
+    Hold,
+    Verdict,
+    hold,
+    lane,
+    parked_lanes,
+)
 from consumers.runtime.offsets import (
     Counts,
     Fence,
@@ -18,14 +30,42 @@ from consumers.runtime.offsets import (
     lock_fences,
     move_fence,
     read_fences,
+    unclaim_events,
 )
-from consumers.runtime.records import Decoded, Partition
+from consumers.runtime.outbox import put
+from consumers.runtime.records import Arrived, Decoded, Partition, Unfetchable, Unreadable
 from consumers.runtime.service import Outcome, Service
 from consumers.runtime.store import transaction_of
 from consumers.runtime.tables import RuntimeTables
 
+APPLIED, STALE = Outcome.APPLIED.value, Outcome.STALE.value
 REDELIVERED = "redelivered"
 DUPLICATE = "duplicate"
+WORDS = (APPLIED, DUPLICATE, STALE, "parked", "dead", REDELIVERED)
+"""What may become of a record; the label of a metric."""
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A record, and how it is held or that its event is new; neither where it is a duplicate."""
+
+    arrived: Arrived
+    held: Hold | None
+    new: bool = False
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What a batch came to: the fences as they stand now, the records by partition and word.
+
+    `cut` are the partitions of which records were left, since the brake took
+    hold before them.
+    """
+
+    fences: Mapping[Partition, Fence]
+    outcomes: Counter[tuple[Partition, str]]
+    cut: frozenset[Partition] = frozenset()
+    conflicts: int = 0
 
 
 @dataclass(frozen=True)
@@ -36,6 +76,7 @@ class Applier:
     service: Service
     tables: RuntimeTables
     cluster_id: str
+    brake_after: int = 20
 
     async def fences(self, begin: Mapping[Partition, int]) -> Mapping[Partition, Fence]:
         """Return the fences of these partitions; one that never was stands where its log begins.
@@ -53,52 +94,106 @@ class Applier:
             return await read_fences(transaction, self.tables, self.cluster_id)
 
     async def apply(
-        self, batch: Sequence[Decoded], expected: Mapping[Partition, Fence]
-    ) -> "Applied":
+        self,
+        batch: Sequence[Arrived],
+        expected: Mapping[Partition, Fence],
+        verdict: Verdict | None = None,
+    ) -> Applied:
         """Apply a batch and move the fences, all or nothing.
 
-        `expected` holds the fence this process knows for each partition of the batch.
+        `expected` holds the fence this process knows for each partition of
+        the batch; `verdict` says how the one record of a batch of one is held
+        instead of applied. Raises BrakeHolds where nothing may be applied.
         """
         async with transaction_of(self.engine) as transaction:
             fences = await lock_fences(transaction, self.tables, self.cluster_id, expected)
             fresh = [d for d in batch if d.record.offset >= fences[d.record.partition].next_offset]
-            words = await self._handle(transaction, fresh)
-            moved = await self._move(transaction, fences, fresh, words)
+            brake = await released_brake(transaction, self.tables)
+            planned = await self._plan(transaction, fresh, verdict)
+            passed = await self._up_to_the_brake(transaction, planned, brake)
+            words = await self._settle(transaction, planned[:passed])
+            moved = await self._move(transaction, fences, fresh[:passed], words)
         outcomes = Counter(
-            (decoded.record.partition, word) for decoded, word in zip(fresh, words, strict=True)
+            (arrived.record.partition, word)
+            for arrived, word in zip(fresh[:passed], words, strict=True)
         )
         outcomes.update(
             (d.record.partition, REDELIVERED)
             for d in batch
             if d.record.offset < fences[d.record.partition].next_offset
         )
-        return Applied({**fences, **moved}, outcomes)
+        cut = frozenset(arrived.record.partition for arrived in fresh[passed:])
+        conflicts = sum(_reason(each) is HeldReason.CONFLICT for each in planned[:passed])
+        return Applied({**fences, **moved}, outcomes, cut, conflicts)
 
-    async def _handle(
-        self, transaction: AsyncConnection, fresh: Sequence[Decoded]
+    async def _plan(
+        self, transaction: AsyncConnection, fresh: Sequence[Arrived], verdict: Verdict | None
+    ) -> Sequence[Planned]:
+        """Claim what is to be applied, and say of everything else what it is instead."""
+        lanes = await parked_lanes(transaction, self.tables, [lane(each.record) for each in fresh])
+        planned = [Planned(each, held_at_once(each, lanes, verdict)) for each in fresh]
+        free = [(index, each.arrived) for index, each in enumerate(planned) if each.held is None]
+        decoded = [(index, arrived) for index, arrived in free if isinstance(arrived, Decoded)]
+        claims = await claim_events(transaction, self.tables, [arrived for _, arrived in decoded])
+        for place, (index, arrived) in enumerate(decoded):
+            if place in claims.conflicts:
+                planned[index] = Planned(arrived, conflict(arrived, claims.conflicts[place]))
+            else:
+                planned[index] = Planned(arrived, None, new=place in claims.new)
+        return planned
+
+    async def _up_to_the_brake(
+        self, transaction: AsyncConnection, planned: Sequence[Planned], brake: Brake
+    ) -> int:
+        """Count failures in a row; return how many records are passed before the brake holds."""
+        failing = [_failed(each) for each in planned]
+        if any(failing):
+            brake = await released_brake(transaction, self.tables, lock=True)
+        streak, limit = brake.after(failing, self.brake_after)
+        if limit is None:
+            if streak != brake.streak:
+                await write_streak(transaction, self.tables, streak)
+            return len(planned)
+        await pull_brake(transaction, self.tables, streak, _why(planned[limit - 1]))
+        left = [each.arrived for each in planned[limit:] if each.new]
+        await unclaim_events(transaction, self.tables, (a for a in left if isinstance(a, Decoded)))
+        return limit
+
+    async def _settle(
+        self, transaction: AsyncConnection, planned: Sequence[Planned]
     ) -> Sequence[str]:
-        """Give the new events to the service; return one word for each record."""
-        new = sorted(await claim_events(transaction, self.tables, fresh))
-        words = [DUPLICATE] * len(fresh)
-        if new:
-            said = await self.service.handle(transaction, [fresh[index].event for index in new])
-            for index, outcome in zip(new, said, strict=True):
-                words[index] = outcome.value
+        """Give what is new to the service, hold what is to be held; return a word for each."""
+        words = [DUPLICATE if each.held is None else each.held.state for each in planned]
+        new = [index for index, each in enumerate(planned) if each.new]
+        said = await self._handle(transaction, [planned[index].arrived for index in new])
+        for index, word in zip(new, said, strict=True):
+            words[index] = word
+        holds = [each.held for each in planned if each.held is not None]
+        written = await hold(transaction, self.tables, self.cluster_id, holds)
+        await put(transaction, self.tables, dead_letters(self.service.name, written))
         return words
+
+    async def _handle(self, transaction: AsyncConnection, new: Sequence[Arrived]) -> Sequence[str]:
+        """Give new events to the service; return its word for each."""
+        events = [arrived.event for arrived in new if isinstance(arrived, Decoded)]
+        if not events:
+            return []
+        said = await self.service.handle(transaction, events)
+        return [outcome.value for outcome in said]
 
     async def _move(
         self,
         transaction: AsyncConnection,
         fences: Mapping[Partition, Fence],
-        fresh: Sequence[Decoded],
+        fresh: Sequence[Arrived],
         words: Sequence[str],
     ) -> Mapping[Partition, Fence]:
         moved = {}
-        for partition in sorted({decoded.record.partition for decoded in fresh}):
+        for partition in sorted({arrived.record.partition for arrived in fresh}):
             own = [
-                (decoded.record, word)
-                for decoded, word in zip(fresh, words, strict=True)
-                if decoded.record.partition == partition
+                (arrived.record, word)
+                for arrived, word in zip(fresh, words, strict=True)
+                if arrived.record.partition == partition
             ]
             fence, last = fences[partition], own[-1][0]
             counts = _counts([word for _, word in own], last.offset + 1 - fence.next_offset)
@@ -108,20 +203,53 @@ class Applier:
         return moved
 
 
-@dataclass(frozen=True)
-class Applied:
-    """What a batch came to: the fences as they stand now, the records by partition and word."""
+def held_at_once(arrived: Arrived, lanes: set[bytes], verdict: Verdict | None) -> Hold | None:
+    """Decide what is known before anything is claimed; None where it is to be applied."""
+    if isinstance(arrived, Unfetchable):
+        return Hold(arrived, DEAD, HeldReason.UNFETCHABLE, arrived.problem, attempts=1)
+    if isinstance(arrived, Unreadable):
+        return Hold(arrived, DEAD, HeldReason.UNREADABLE, arrived.problem, attempts=1)
+    if lane(arrived.record) in lanes:
+        return Hold(arrived, PARKED, HeldReason.BEHIND, _BEHIND, attempts=0)
+    return None if verdict is None else verdict.hold(arrived)
 
-    fences: Mapping[Partition, Fence]
-    outcomes: Counter[tuple[Partition, str]]
+
+_BEHIND = "an earlier record of its key is parked"
+
+
+_NEUTRAL = {HeldReason.BEHIND, HeldReason.CONFLICT}
+"""Neither a failure nor a success, for the brake."""
+
+
+def _failed(planned: Planned) -> bool | None:
+    reason = _reason(planned)
+    return None if reason in _NEUTRAL else reason is not None
+
+
+def _reason(planned: Planned) -> HeldReason | None:
+    return None if planned.held is None else planned.held.reason
+
+
+def _why(planned: Planned) -> str:
+    record = planned.arrived.record
+    error = planned.held.error if planned.held is not None else ""
+    return f"{record.partition} offset {record.offset}: {error}"
+
+
+def conflict(decoded: Decoded, known: str) -> Hold:
+    """Hold an event that is known with contradicting content."""
+    error = f"event {decoded.event.id} is known as {known}"
+    return Hold(decoded, DEAD, HeldReason.CONFLICT, error, attempts=1)
 
 
 def _counts(words: Sequence[str], passed: int) -> Counts:
     counted = Counter(words)
     return Counts(
-        applied=counted[Outcome.APPLIED.value],
+        applied=counted[APPLIED],
         duplicate=counted[DUPLICATE],
-        stale=counted[Outcome.STALE.value],
+        stale=counted[STALE],
+        parked=counted[PARKED],
+        dead_lettered=counted[DEAD],
         # Offsets without a record: transaction markers, what compaction took.
         gaps=passed - len(words),
     )

@@ -52,10 +52,39 @@ class Decoded:
 
 @dataclass(frozen=True)
 class Unreadable:
-    """A record in which no event of a version we know could be found, and why."""
+    """A record in which no event could be found, and why."""
 
     record: Record
     problem: str
+
+
+@dataclass(frozen=True)
+class Unfetchable:
+    """A place in the log whose record the client cannot read: nothing but the place is known."""
+
+    record: Record
+    problem: str
+
+
+Arrived = Decoded | Unreadable | Unfetchable
+"""What came from the log and can be passed: applied, or held."""
+
+
+@dataclass(frozen=True)
+class TooNew:
+    """A record of a later major version: it is our upgrade that is late."""
+
+    record: Record
+    problem: str
+
+
+NO_TIMESTAMP = -1
+"""How Kafka writes that a record has none."""
+
+
+def unfetchable(partition: Partition, offset: int, problem: str) -> Unfetchable:
+    """Name a record by its place alone."""
+    return Unfetchable(Record(partition, offset, NO_TIMESTAMP, None, None, ()), problem)
 
 
 def from_client(partition: Partition, message: Any) -> Record:  # noqa: ANN401 - aiokafka's record
@@ -65,11 +94,13 @@ def from_client(partition: Partition, message: Any) -> Record:  # noqa: ANN401 -
     )
 
 
-def decode(record: Record) -> Decoded | Unreadable:
+def decode(record: Record) -> Decoded | Unreadable | TooNew:
     """Read the event of a record."""
     try:
         return Decoded(record, decode_event(record.value, record.headers))
-    except (UndecodableRecord, UnknownMajorVersion) as problem:
+    except UnknownMajorVersion as problem:
+        return TooNew(record, str(problem))
+    except UndecodableRecord as problem:
         return Unreadable(record, str(problem))
     except Exception as problem:  # noqa: BLE001 - whatever a record does to us is its own fault
         return Unreadable(record, f"reading it ends in {type(problem).__name__}")

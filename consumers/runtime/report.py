@@ -4,11 +4,15 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
+from consumers.runtime.brake import Brake
+from consumers.runtime.client import RecordUnfetchable
 from consumers.runtime.failures import describe
+from consumers.runtime.held import HeldReason
 from consumers.runtime.metrics import ConsumerMetrics
-from consumers.runtime.positions import Halt, Place
+from consumers.runtime.positions import Halt, Place, what_to_do
 from consumers.runtime.process import Applied
 from consumers.runtime.records import Partition
+from consumers.runtime.retry import Retry
 from router.telemetry.logs import Log
 
 
@@ -47,6 +51,7 @@ class Report:
             where = (self._consumer, partition.topic, str(partition.number), word)
             self._metrics.records.labels(*where).inc(count)
             words[word] += count
+        self._metrics.conflicts.labels(self._consumer).inc(applied.conflicts)
         self._metrics.batch.labels(self._consumer).observe(records)
         self._metrics.transaction.labels(self._consumer).observe(seconds)
         self._log.info(
@@ -72,7 +77,49 @@ class Report:
             partition=str(partition),
             reason=halt.reason.value,
             detail=halt.detail,
+            mend=what_to_do(halt, self._consumer),
         )
+
+    def went_on(self, halt: Halt) -> None:
+        """Say that a person acted, and a halted partition goes on."""
+        partition = halt.partition
+        where = (self._consumer, partition.topic, str(partition.number), halt.reason.value)
+        self._metrics.halted.labels(*where).set(0)
+        self._log.info("partition_goes_on", partition=str(partition))
+
+    def braked(self, brake: Brake) -> None:
+        """Say that nothing is applied until a person acts."""
+        self._metrics.brake_held.labels(self._consumer).set(1)
+        self._log.error(
+            "brake_holds", detail=str(brake), mend=f"payrouter brake clear {self._consumer}"
+        )
+
+    def released(self) -> None:
+        """Say that the brake was cleared."""
+        self._metrics.brake_held.labels(self._consumer).set(0)
+        self._log.info("brake_cleared")
+
+    def unfetchable(self, found: RecordUnfetchable) -> None:
+        """Say that a record cannot even be read."""
+        self._log.error("record_unfetchable", partition=str(found.partition), offset=found.offset)
+
+    def retried(self, tried: Retry) -> None:
+        """Say what a try of a parked record came to."""
+        self._metrics.parked_retries.labels(self._consumer, tried.word).inc()
+        if tried.reason is HeldReason.CONFLICT:
+            self._metrics.conflicts.labels(self._consumer).inc()
+        self._log.info(
+            "parked_record_tried",
+            partition=str(tried.partition),
+            offset=tried.offset,
+            outcome=tried.word,
+            error=tried.error,
+        )
+
+    def upkeep_failed(self, what: str, error: BaseException) -> None:
+        """Say that a round of the work beside the loop failed."""
+        self._metrics.upkeep_failures.labels(self._consumer, what).inc()
+        self._log.warning("upkeep_failed", what=what, error=describe(error))
 
     def fence_moved(self, partition: Partition) -> None:
         """Say that another process moved the fence."""

@@ -18,6 +18,14 @@ class Outcome(StrEnum):
     STALE = "stale"
 
 
+class Poison(Exception):  # noqa: N818 - reads as what the record is
+    """Raised by a handler for an event that never will work, however often it is tried.
+
+    The message is kept with the record and published with its dead letter, so
+    it names no customer. Which event of the batch it was the runtime finds out.
+    """
+
+
 Handler = Callable[[AsyncConnection, Sequence[Event]], Awaitable[Sequence[Outcome]]]
 """Applies events in the given transaction and says what became of each, in their order.
 

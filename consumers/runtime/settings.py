@@ -33,6 +33,20 @@ class Tuning(BaseModel):
         60, ge=0, description="how long a log end below the fence may be a late replica"
     )
 
+    attempts: int = Field(
+        8, ge=1, description="how often a record that failed for an unknown reason is tried"
+    )
+    park_seconds: float = Field(
+        1, gt=0, description="pause before the second try of such a record; each is 4 times longer"
+    )
+    park_longest_seconds: float = Field(3600, gt=0)
+    brake_after: int = Field(
+        20, ge=1, description="so many failures in a row stop the consumer until a command"
+    )
+    remember_days: float = Field(
+        30, gt=0, description="how long an event id is known; above every gateway's retry span"
+    )
+
     @model_validator(mode="after")
     def _fits(self) -> Self:
         if self.transaction_timeout_seconds >= self.session_timeout_seconds:

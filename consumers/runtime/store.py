@@ -46,8 +46,8 @@ def open_engine(settings: ConsumerSettings) -> AsyncEngine:
     idle = int(settings.tuning.transaction_timeout_seconds * 1000)
     return create_async_engine(
         settings.database_url.get_secret_value(),
-        pool_size=2,
-        max_overflow=2,
+        pool_size=4,
+        max_overflow=4,
         pool_pre_ping=True,
         pool_timeout=idle / 1000,
         connect_args={
@@ -93,6 +93,20 @@ async def reading(settings: ConsumerSettings) -> AsyncIterator[AsyncConnection]:
                     postgresql_readonly=True, isolation_level="REPEATABLE READ"
                 )
                 yield connection
+    finally:
+        await engine.dispose()
+
+
+@asynccontextmanager
+async def acting(settings: ConsumerSettings) -> AsyncIterator[AsyncEngine]:
+    """Give an engine to a command that changes something.
+
+    Raises StoreUnavailable where the database, or what is to be changed, is not there.
+    """
+    engine = open_engine(settings)
+    try:
+        with unavailability_explained(settings):
+            yield engine
     finally:
         await engine.dispose()
 

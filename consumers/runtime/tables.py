@@ -1,20 +1,25 @@
 """The runtime's own tables, one set in the schema of every consumer."""
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
     DateTime,
+    Identity,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
+    SmallInteger,
     Table,
     Text,
+    UniqueConstraint,
     Uuid,
     func,
+    text,
 )
 
 COUNTS = ("applied", "duplicate", "stale", "parked", "dead_lettered", "gaps")
@@ -23,17 +28,31 @@ COUNTS = ("applied", "duplicate", "stale", "parked", "dead_lettered", "gaps")
 
 @dataclass(frozen=True)
 class RuntimeTables:
-    """Fence and seen events of the consumer whose schema this is."""
+    """The runtime's tables in the schema of one consumer."""
 
     metadata: MetaData
     fence: Table
     seen_event: Table
+    held: Table
+    outbox: Table
+    brake: Table
+    memory: Table
+    operation: Table
 
     @classmethod
     def of(cls, schema: str) -> Self:
         """Name the tables of one schema."""
         metadata = MetaData(schema=schema)
-        return cls(metadata, _fence(metadata), _seen_event(metadata))
+        return cls(
+            metadata,
+            _fence(metadata),
+            _seen_event(metadata),
+            _held(metadata),
+            _outbox(metadata),
+            _brake(metadata),
+            _memory(metadata),
+            _operation(metadata),
+        )
 
 
 def _fence(metadata: MetaData) -> Table:
@@ -71,3 +90,96 @@ def _seen_event(metadata: MetaData) -> Table:
         Column("seen_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
         Index("seen_event_seen_at", "seen_at"),
     )
+
+
+def _held(metadata: MetaData) -> Table:
+    """One row per record held back. The checksum tells it from another in its place."""
+    return Table(
+        "held",
+        metadata,
+        Column("id", BigInteger, Identity(always=True), primary_key=True),
+        Column("cluster_id", Text, nullable=False),
+        Column("topic", Text, nullable=False),
+        Column("partition", Integer, nullable=False),
+        Column("offset", BigInteger, nullable=False),
+        Column("timestamp", BigInteger, nullable=False),
+        Column("crc", BigInteger, nullable=False),
+        Column("lane", LargeBinary, nullable=False),
+        Column("key", LargeBinary),
+        Column("value", LargeBinary),
+        Column("headers", Text, nullable=False),
+        Column("event_id", Uuid),
+        Column("state", Text, nullable=False),
+        Column("reason", Text, nullable=False),
+        Column("error", Text, nullable=False),
+        Column("attempts", Integer, nullable=False),
+        _time("first_failed_at", nullable=False),
+        _time("last_failed_at", nullable=False),
+        _time("due_at", nullable=False),
+        _time("ended_at"),
+        Column("outcome", Text),
+        UniqueConstraint(
+            "cluster_id", "topic", "partition", "offset", "crc", name="held_once_per_record"
+        ),
+        CheckConstraint("state IN ('parked', 'dead', 'done')", name="held_state"),
+        Index("held_parked", "lane", "id", postgresql_where=text("state = 'parked'")),
+        Index("held_due", "due_at", postgresql_where=text("state = 'parked'")),
+        Index("held_dead", "id", postgresql_where=text("state = 'dead'")),
+        Index("held_done", "ended_at", postgresql_where=text("state = 'done'")),
+    )
+
+
+def _outbox(metadata: MetaData) -> Table:
+    """One row per record to be published, in this order; `refused` says why it never will be."""
+    return Table(
+        "outbox",
+        metadata,
+        Column("id", BigInteger, Identity(always=True), primary_key=True),
+        Column("topic", Text, nullable=False),
+        Column("key", LargeBinary),
+        Column("value", LargeBinary),
+        Column("headers", Text, nullable=False),
+        _time("created_at", nullable=False, server_default=func.now()),
+        Column("refused", Text),
+    )
+
+
+def _brake(metadata: MetaData) -> Table:
+    """One row: how many records in a row could not be applied, and since when nothing is."""
+    return Table(
+        "brake",
+        metadata,
+        Column("id", SmallInteger, primary_key=True, autoincrement=False),
+        Column("streak", Integer, nullable=False, server_default="0"),
+        _time("held_since"),
+        Column("detail", Text),
+        CheckConstraint("id = 1", name="brake_is_one_row"),
+    )
+
+
+def _memory(metadata: MetaData) -> Table:
+    """One row: events taken before this moment may have been forgotten; null where none was."""
+    return Table(
+        "memory",
+        metadata,
+        Column("id", SmallInteger, primary_key=True, autoincrement=False),
+        _time("pruned_before"),
+        CheckConstraint("id = 1", name="memory_is_one_row"),
+    )
+
+
+def _operation(metadata: MetaData) -> Table:
+    """One row per thing an operator did, kept for ever."""
+    return Table(
+        "operation",
+        metadata,
+        Column("id", BigInteger, Identity(always=True), primary_key=True),
+        _time("at", nullable=False, server_default=func.now()),
+        Column("who", Text, nullable=False),
+        Column("what", Text, nullable=False),
+        Column("detail", Text, nullable=False),
+    )
+
+
+def _time(name: str, **options: Any) -> Column[Any]:  # noqa: ANN401 - a column's options
+    return Column(name, DateTime(timezone=True), **options)

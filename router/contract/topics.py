@@ -32,8 +32,13 @@ class Topics:
 
     def dead_letter(self, topic: str, consumer: str) -> str:
         """Name of the topic for what `consumer` could not apply from the broker's `topic`."""
-        return f"{topic}.{consumer}.dlq"
+        return dead_letter_topic(topic, consumer)
 
     def outcome(self, consumer: str) -> str:
         """Name of the topic on which `consumer` says what came of the events."""
         return self.prefix + f"{consumer}.outcome"
+
+
+def dead_letter_topic(topic: str, consumer: str) -> str:
+    """Name the topic for what `consumer` could not apply from the broker's `topic`."""
+    return f"{topic}.{consumer}.dlq"

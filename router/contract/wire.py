@@ -18,8 +18,8 @@ SCHEMA_VERSION = "1.0"
 _SCHEMA = re.compile(r"urn:payrouter:schema:[a-z]+:(\d{1,9})\.(\d{1,9})")
 _MAJOR = int(SCHEMA_VERSION.partition(".")[0])
 
-Headers = Sequence[tuple[str, bytes]]
-"""Kafka record headers, in order."""
+Headers = Sequence[tuple[str, bytes | None]]
+"""Kafka record headers, in order; Kafka takes null for a value."""
 
 
 class UndecodableRecord(Exception):  # noqa: N818 - named for what it is
@@ -37,7 +37,7 @@ class OutgoingRecord:
     topic: str
     key: bytes
     value: bytes
-    headers: Headers
+    headers: Sequence[tuple[str, bytes]]
 
 
 def encode_event(event: Event, topic: str, traceparent: str) -> OutgoingRecord:

@@ -34,12 +34,18 @@ url = "postgresql://ledger:{SECRET}@host/db"
 """
 
 COMMANDS = {
-    (): {"dev", "edge", "consume", "send", "ledger", "topics", "db", "config", "offsets"},
+    (): {
+        *("dev", "edge", "consume", "send", "ledger", "topics", "db", "config", "offsets"),
+        *("parked", "dlq", "brake"),
+    },
     ("ledger",): {"balance", "statement"},
     ("topics",): {"apply"},
     ("db",): {"upgrade"},
     ("config",): {"show"},
-    ("offsets",): {"show"},
+    ("offsets",): {"show", "reset"},
+    ("parked",): {"list", "retry"},
+    ("dlq",): {"list", "show", "replay"},
+    ("brake",): {"show", "clear"},
 }
 
 
@@ -108,6 +114,14 @@ def test_the_help_of_each_group_lists_its_commands(
         ("ledger", "balance"),
         ("ledger", "statement"),
         ("offsets", "show"),
+        ("offsets", "reset"),
+        ("parked", "list"),
+        ("parked", "retry"),
+        ("dlq", "list"),
+        ("dlq", "show"),
+        ("dlq", "replay"),
+        ("brake", "show"),
+        ("brake", "clear"),
         ("topics", "apply"),
         ("db", "upgrade"),
         ("config", "show"),
@@ -190,7 +204,7 @@ def test_an_upgrade_says_what_it_applied_and_then_nothing(
 ) -> None:
     write(f'[database]\nurl = "{database_url}"')
     first = payrouter("db", "upgrade", "--json").json
-    assert [revision.split()[0] for revision in first["ledger"]][:2] == ["runtime", "ledger"]
+    assert {revision.split()[0] for revision in first["ledger"]} == {"runtime", "ledger"}
     assert payrouter("db", "upgrade", "--json").json == {"ledger": []}
     assert "nothing, it is up to date" in payrouter("db", "upgrade").out
 
@@ -226,7 +240,17 @@ def test_a_consumer_whose_tables_are_outdated_does_not_start(
     assert said.err.count("\n") == 1
 
 
-@pytest.mark.parametrize("command", [("ledger", "balance"), ("db", "upgrade"), ("offsets", "show")])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("ledger", "balance"),
+        ("db", "upgrade"),
+        ("offsets", "show"),
+        ("dlq", "list", "ledger"),
+        ("parked", "retry", "ledger"),
+        ("brake", "clear", "ledger"),
+    ],
+)
 def test_a_database_that_is_away_is_one_line_without_the_password(
     payrouter: Command, command: tuple[str, ...]
 ) -> None:

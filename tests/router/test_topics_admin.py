@@ -99,6 +99,17 @@ async def test_quarantine_keeps_for_ever_and_has_room_for_a_wrapped_record(
 
 
 @pytest.mark.kafka
+async def test_dead_letters_keep_for_ever_and_have_room_for_their_origin(
+    broker: Broker, topics_prefix: str
+) -> None:
+    name = Topics(topics_prefix).dead_letter(f"{topics_prefix}payment", "ledger")
+    results = await apply_topics(settings(broker.bootstrap, topics_prefix), [name])
+    assert results[-1] == TopicResult(f"{topics_prefix}payment.ledger.dlq", "created")
+    found = await configs(broker.bootstrap, name)
+    assert (found["retention.ms"], found["max.message.bytes"]) == ("-1", "1400000")
+
+
+@pytest.mark.kafka
 async def test_a_second_run_says_there_and_changes_nothing(
     broker: Broker, topics_prefix: str
 ) -> None:

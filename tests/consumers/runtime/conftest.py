@@ -1,12 +1,14 @@
 """A database of the counting consumer for every test that asks for one."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from consumers.runtime.migrate import upgrade
 from tests.brokers import Broker
+from tests.consumers.runtime.commands import Payrouter
 from tests.consumers.runtime.counting import SERVICE
 from tests.consumers.runtime.members import Feed, feeding
 
@@ -27,3 +29,9 @@ async def feed(broker: Broker, counting: AsyncEngine, topics_prefix: str) -> Asy
     """Give a topic of four partitions, and the means to fill it and to consume it."""
     async with feeding(broker, counting, topics_prefix) as feed:
         yield feed
+
+
+@pytest.fixture
+def payrouter(feed: Feed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Payrouter:
+    """Give what runs commands about the counting consumer."""
+    return Payrouter(feed, tmp_path, monkeypatch)

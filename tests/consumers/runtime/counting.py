@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 from uuid import NAMESPACE_OID, UUID, uuid5
 
 from sqlalchemy import (
@@ -18,6 +19,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from consumers.runtime.brake import Brake, read_brake
 from consumers.runtime.offsets import Fence, FenceRow, read_fence_rows, read_fences
 from consumers.runtime.process import Applier
 from consumers.runtime.records import Decoded, Partition, Record
@@ -86,9 +88,9 @@ def records(first: int, last: int, partition: Partition = PAYMENT_0) -> list[Dec
     return [record(offset, numbered(offset), partition) for offset in range(first, last + 1)]
 
 
-def applier(engine: AsyncEngine, handle: Handler = count) -> Applier:
+def applier(engine: AsyncEngine, handle: Handler = count, brake_after: int = 20) -> Applier:
     """Make what applies batches to the counting consumer's database."""
-    return Applier(engine, service(handle), TABLES, CLUSTER)
+    return Applier(engine, service(handle), TABLES, CLUSTER, brake_after)
 
 
 async def begun(
@@ -137,3 +139,26 @@ async def set_fence(engine: AsyncEngine, partition: Partition, **values: object)
             .values(**values),
             {"t": partition.topic, "p": partition.number},
         )
+
+
+async def held_in(engine: AsyncEngine, state: str | None = None) -> Sequence[Any]:
+    """Read what is held, oldest first, whole."""
+    held = TABLES.held
+    query = select(held).order_by(held.c.id)
+    async with engine.connect() as connection:
+        rows = await connection.execute(
+            query if state is None else query.where(held.c.state == state)
+        )
+        return rows.all()
+
+
+async def outbox_of(engine: AsyncEngine) -> Sequence[Any]:
+    """Read what waits to be published."""
+    async with engine.connect() as connection:
+        return (await connection.execute(select(TABLES.outbox).order_by(TABLES.outbox.c.id))).all()
+
+
+async def brake_of(engine: AsyncEngine) -> Brake:
+    """Read the brake."""
+    async with engine.connect() as connection:
+        return await read_brake(connection, TABLES)

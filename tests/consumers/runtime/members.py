@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, field
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -18,6 +18,7 @@ from consumers.runtime.service import Handler
 from consumers.runtime.settings import ConsumerSettings, Tuning
 from router.contract.event import Event
 from router.contract.topics import Topics
+from router.contract.wire import Headers
 from tests.brokers import Broker, create_topics
 from tests.consumers.runtime.counting import (
     count,
@@ -29,6 +30,9 @@ from tests.consumers.runtime.counting import (
 
 PATIENCE_SECONDS = 60.0
 """How long a test waits for what has to come; nothing is said about how fast it comes."""
+
+
+ROOM = {"max.message.bytes": str(4 * 1024 * 1024)}
 
 
 @dataclass
@@ -52,25 +56,38 @@ class Feed:
         """The consumer group."""
         return f"{self.prefix}counting"
 
+    @property
+    def dead_letters(self) -> str:
+        """The name of the topic of what could not be applied."""
+        return Topics(self.prefix).dead_letter(self.topic, "counting")
+
     def partition(self, number: int) -> Partition:
         """Name a partition of the topic."""
         return Partition(self.topic, number)
 
     async def send(self, events: Iterable[Event], partition: int = 0) -> None:
         """Put events on a partition, in their order."""
+        sent = []
         for event in events:
-            await self.send_raw(written(event, self.topic).value, partition)
+            out = written(event, self.topic)
+            sent.append(
+                await self.producer.send(self.topic, out.value, out.key, partition=partition)
+            )
+        await asyncio.gather(*sent)
 
     async def send_raw(
         self,
         value: bytes | None,
         partition: int = 0,
-        headers: Sequence[tuple[str, bytes]] = (),
+        headers: Headers = (),
+        key: bytes | None = b"key",
     ) -> None:
         """Put anything on a partition."""
-        await self.producer.send_and_wait(
-            self.topic, value, b"key", partition=partition, headers=list(headers)
-        )
+        # The only way to send a record that has neither key nor value.
+        batch = self.producer.create_batch()
+        batch.append(key=key, value=value, timestamp=None, headers=list(headers))
+        batch.close()
+        await (await self.producer.send_batch(batch, self.topic, partition=partition))
 
     def settings(self, **tuning: object) -> ConsumerSettings:
         """Return the settings of a member, some of them changed."""
@@ -81,6 +98,8 @@ class Feed:
             "transaction_timeout_seconds": 5,
             "retry_longest_seconds": 0.5,
             "beyond_end_seconds": 1,
+            "park_seconds": 0.05,
+            "park_longest_seconds": 0.5,
         }
         return ConsumerSettings(
             name="counting",
@@ -153,9 +172,11 @@ class Feed:
 @contextlib.asynccontextmanager
 async def feeding(broker: Broker, engine: AsyncEngine, prefix: str) -> AsyncIterator[Feed]:
     """Make a topic and a producer for it; note what the consumers log."""
-    producer = AIOKafkaProducer(bootstrap_servers=broker.bootstrap, acks="all")
+    producer = AIOKafkaProducer(
+        bootstrap_servers=broker.bootstrap, acks="all", max_request_size=4 * 1024 * 1024
+    )
     feed = Feed(broker, engine, prefix, producer)
-    await create_topics(broker.bootstrap, [feed.topic])
+    await create_topics(broker.bootstrap, [feed.topic, feed.dead_letters], configs=ROOM)
     await producer.start()
     with capture_logs() as log:
         feed.log = log  # type: ignore[assignment] # lines are mappings that can be changed

@@ -18,8 +18,7 @@ from aiokafka.errors import (
 )
 
 from consumers.runtime import client as runtime_client
-from consumers.runtime.client import Client, PlaceLost, RecordUnreadable
-from consumers.runtime.positions import Halt
+from consumers.runtime.client import Client, PlaceLost, RecordUnfetchable, RecordUnreadable
 from consumers.runtime.records import Partition
 from consumers.runtime.settings import Tuning
 from tests.consumers.runtime.counting import PAYMENT_0
@@ -111,9 +110,14 @@ async def test_a_record_that_cannot_be_read_is_narrowed_to_its_offset(error: Exc
     reading.seek(PAYMENT_0, 7, 20)
     reading.seek(PAYMENT_1, 7, 20)
     assert await reading.fetch([PAYMENT_0, PAYMENT_1]) == {PAYMENT_0: ["a", "b"]}
-    with pytest.raises(Halt, match="offset 7 cannot be read by the Kafka client"):
+    with pytest.raises(RecordUnfetchable, match="payment-0 offset 7 cannot be read") as found:
         await reading.fetch([PAYMENT_0, PAYMENT_1])
+    assert (found.value.partition, found.value.offset) == (PAYMENT_0, 7)
     assert consumer.asked[1:] == [{TP_0}] * 4
+    # The one behind it is looked at alone too.
+    reading.seek(PAYMENT_0, 8, 20)
+    await reading.fetch([PAYMENT_0, PAYMENT_1])
+    assert consumer.asked[5:] == [{TP_0}]
 
 
 async def test_a_partition_read_to_its_end_is_no_suspect_any_more() -> None:

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from consumers.runtime import process
-from consumers.runtime.offsets import Fence
+from consumers.runtime.offsets import Claims, Fence
 from consumers.runtime.records import Decoded, Partition
 from tests.consumers.runtime.counting import (
     PAYMENT_0,
@@ -33,8 +33,8 @@ Switch = Callable[[], None]
 def without_ids(monkeypatch: pytest.MonkeyPatch) -> Switch:
     """Give what takes the event-id check away: every event passes for new."""
 
-    async def claim_all(_: object, __: object, arrived: Sequence[Decoded]) -> set[int]:
-        return set(range(len(arrived)))
+    async def claim_all(_: object, __: object, arrived: Sequence[Decoded]) -> Claims:
+        return Claims(frozenset(range(len(arrived))), {})
 
     return lambda: monkeypatch.setattr(process, "claim_events", claim_all)
 

@@ -9,19 +9,18 @@ from sqlalchemy import BigInteger, Numeric, bindparam, text
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from consumers.runtime.brake import Brake, BrakeHolds
 from consumers.runtime.failures import (
     Action,
-    HaltReason,
     action_for,
     back_off,
     describe,
-    halt_reason,
+    park_pause,
 )
-from consumers.runtime.offsets import Conflict, FenceMoved
+from consumers.runtime.offsets import FenceMoved
+from consumers.runtime.service import Poison
 from consumers.runtime.store import StoreAway, transaction_of
-from tests.consumers.runtime.counting import PAYMENT_0, numbered, record
-
-CONFLICT = Conflict(record(3, numbered(1)).record, numbered(1).id)
+from tests.consumers.runtime.counting import PAYMENT_0
 
 
 @pytest.fixture
@@ -51,14 +50,14 @@ async def failure(connection: AsyncConnection, statement: str) -> Exception:
         ("57014", Action.RETRY),
         ("57P01", Action.RETRY),
         ("58030", Action.RETRY),
-        ("22003", Action.HALT),
-        ("23505", Action.HALT),
-        ("23514", Action.HALT),
-        ("42P01", Action.HALT),
-        ("42501", Action.HALT),
-        ("55000", Action.HALT),
-        ("P0001", Action.HALT),
-        ("XX000", Action.HALT),
+        ("22003", Action.PARK),
+        ("23505", Action.PARK),
+        ("23514", Action.PARK),
+        ("42P01", Action.PARK),
+        ("42501", Action.PARK),
+        ("55000", Action.PARK),
+        ("P0001", Action.PARK),
+        ("XX000", Action.PARK),
     ],
 )
 async def test_what_the_database_says_is_passing_or_not(
@@ -95,7 +94,7 @@ async def test_a_value_that_cannot_be_sent_does_not_pass(
 ) -> None:
     with pytest.raises(Exception) as raised:  # noqa: PT011 - which one is the question
         await connection.execute(text("SELECT :v").bindparams(bindparam("v", value, type_)))
-    assert action_for(raised.value) is Action.HALT
+    assert action_for(raised.value) is Action.PARK
 
 
 @pytest.mark.parametrize("refusal", ["ALLOW_CONNECTIONS false", "RENAME TO {0}_gone"])
@@ -122,13 +121,14 @@ async def test_a_database_that_takes_no_connection_passes(
     ("error", "action"),
     [
         (FenceMoved(PAYMENT_0), Action.REPOSITION),
-        (CONFLICT, Action.HALT),
+        (Poison(), Action.DEAD),
+        (BrakeHolds(Brake(3, None, None)), Action.BRAKE),
         (StoreAway(), Action.RETRY),
         (TimeoutError(), Action.RETRY),
         (PoolTimeoutError(), Action.RETRY),
         (ConnectionResetError(), Action.RETRY),
-        (ZeroDivisionError(), Action.HALT),
-        (KeyError("x"), Action.HALT),
+        (ZeroDivisionError(), Action.PARK),
+        (KeyError("x"), Action.PARK),
     ],
 )
 def test_each_kind_of_exception_has_its_action(error: Exception, action: Action) -> None:
@@ -144,18 +144,19 @@ def test_the_cause_of_a_handlers_own_exception_counts() -> None:
 def test_exceptions_that_cause_each_other_are_looked_at_once() -> None:
     first, second = KeyError("1"), KeyError("2")
     first.__cause__, second.__cause__ = second, first
-    assert action_for(first) is Action.HALT
-
-
-def test_only_a_conflict_is_called_one() -> None:
-    assert halt_reason(CONFLICT) is HaltReason.CONFLICT
-    assert halt_reason(ZeroDivisionError()) is HaltReason.HANDLER
+    assert action_for(first) is Action.PARK
 
 
 @pytest.mark.parametrize(("attempt", "longest"), [(1, 0.2), (4, 1.6), (40, 15.0), (10**6, 15.0)])
 def test_a_wait_grows_up_to_its_longest(attempt: int, longest: float) -> None:
     waits = [back_off(attempt, 15) for _ in range(200)]
     assert longest / 2 <= min(waits) <= max(waits) <= longest
+
+
+def test_a_parked_record_rests_four_times_as_long_after_each_try() -> None:
+    for attempts, longest in [(1, 1.0), (2, 4.0), (3, 16.0), (7, 3600.0), (10**6, 3600.0)]:
+        waits = [park_pause(attempts, 1, 3600) for _ in range(200)]
+        assert longest / 2 <= min(waits) <= max(waits) <= longest
 
 
 async def test_a_deadlock_passes(counting: AsyncEngine) -> None:

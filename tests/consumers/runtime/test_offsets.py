@@ -8,7 +8,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from consumers.runtime.offsets import (
-    Conflict,
+    Claims,
     Counts,
     Fence,
     FenceMoved,
@@ -17,8 +17,10 @@ from consumers.runtime.offsets import (
     claim_events,
     lock_fences,
     move_fence,
+    unclaim_events,
 )
-from consumers.runtime.records import Decoded, Partition
+from consumers.runtime.records import Decoded, Partition, unfetchable
+from router.contract.event import fingerprint
 from tests.consumers.runtime.counting import (
     CLUSTER,
     PAYMENT_0,
@@ -33,9 +35,15 @@ from tests.consumers.runtime.counting import (
 )
 
 
-async def claimed(engine: AsyncEngine, arrived: list[Decoded]) -> set[int]:
+async def claiming(engine: AsyncEngine, arrived: list[Decoded]) -> Claims:
     async with engine.begin() as transaction:
         return await claim_events(transaction, TABLES, arrived)
+
+
+async def claimed(engine: AsyncEngine, arrived: list[Decoded]) -> frozenset[int]:
+    claims = await claiming(engine, arrived)
+    assert claims.conflicts == {}
+    return claims.new
 
 
 async def test_a_fence_begins_once_and_stays_where_it_is(counting: AsyncEngine) -> None:
@@ -61,6 +69,18 @@ async def test_a_moved_fence_knows_its_last_record_and_what_it_passed(
     assert await fences_of(counting) == {PAYMENT_0: moved}
     (row,) = await counts_of(counting)
     assert (row.applied, row.duplicate, row.stale, row.gaps, row.next_offset) == (2, 1, 1, 1, 5)
+
+
+async def test_a_fence_behind_a_record_nobody_can_read_compares_nothing(
+    counting: AsyncEngine,
+) -> None:
+    known = (await begun(counting))[PAYMENT_0]
+    last = unfetchable(PAYMENT_0, 0, "whatever").record
+    counts = Counts(dead_lettered=1)
+    async with counting.begin() as transaction:
+        moved = await move_fence(transaction, TABLES, CLUSTER, known, last, counts)
+    assert moved == Fence(PAYMENT_0, 0, 1, None)
+    assert await fences_of(counting) == {PAYMENT_0: moved}
 
 
 async def test_a_fence_that_another_has_moved_is_not_moved(counting: AsyncEngine) -> None:
@@ -143,18 +163,30 @@ async def test_a_claim_rolled_back_leaves_the_event_new(counting: AsyncEngine) -
 
 
 async def test_a_contradiction_within_a_batch_is_a_conflict(counting: AsyncEngine) -> None:
-    twins = [record(0, numbered(1)), record(1, numbered(1, amount="2000.01"))]
-    with pytest.raises(Conflict) as conflict:
-        await claimed(counting, twins)
-    assert conflict.value.record.offset == 1
+    original = numbered(1)
+    twins = [record(0, original), record(1, numbered(1, amount="2000.01")), record(2, original)]
+    claims = await claiming(counting, twins)
+    assert claims == Claims(frozenset({0}), {1: fingerprint(original)})
 
 
 async def test_a_contradiction_to_what_is_stored_is_a_conflict(counting: AsyncEngine) -> None:
     await claimed(counting, [record(0, numbered(1))])
-    with pytest.raises(Conflict) as conflict:
-        await claimed(counting, [record(5, numbered(0)), record(6, numbered(1, currency="USDC"))])
-    assert conflict.value.record.offset == 6
-    assert await claimed(counting, [record(7, numbered(0))]) == {0}
+    newcomers = [
+        record(5, numbered(0)),
+        record(6, numbered(1, currency="USDC")),
+        record(7, numbered(1)),
+        record(8, numbered(1, amount="1")),
+    ]
+    claims = await claiming(counting, newcomers)
+    assert claims.new == {0}
+    assert claims.conflicts == dict.fromkeys((1, 3), fingerprint(numbered(1)))
+
+
+async def test_a_claim_taken_back_leaves_the_event_new(counting: AsyncEngine) -> None:
+    async with counting.begin() as transaction:
+        await claim_events(transaction, TABLES, records(0, 2))
+        await unclaim_events(transaction, TABLES, records(1, 2))
+    assert await claimed(counting, records(0, 2)) == {1, 2}
 
 
 async def test_a_fact_left_out_and_an_amount_written_otherwise_are_no_conflict(

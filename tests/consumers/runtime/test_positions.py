@@ -4,7 +4,14 @@ import pytest
 
 from consumers.runtime.failures import HaltReason
 from consumers.runtime.offsets import Fence, LastApplied
-from consumers.runtime.positions import Halt, Place, Positions, same_as_applied, start_at
+from consumers.runtime.positions import (
+    Halt,
+    Place,
+    Positions,
+    same_as_applied,
+    start_at,
+    what_to_do,
+)
 from consumers.runtime.records import Partition
 from tests.consumers.runtime.counting import PAYMENT_0, numbered, record
 
@@ -55,9 +62,19 @@ def test_a_log_that_begins_behind_the_fence_halts_and_says_how_much_is_gone() ->
     assert "4 offsets were deleted before they were applied" in halt.value.detail
 
 
-def test_a_halt_names_the_partition_and_the_command_that_shows_more() -> None:
-    with pytest.raises(Halt, match=r"^payment-0 halted: .* `payrouter offsets show`"):
+def test_a_halt_names_the_partition_and_the_command_that_mends_it() -> None:
+    with pytest.raises(Halt, match=r"^payment-0 halted: ") as halt:
         start_at(fence(10), 0, 9)
+    said = what_to_do(halt.value, "ledger")
+    assert "`payrouter offsets show ledger`" in said
+    assert "`payrouter offsets reset ledger --topic payment --partition 0 --to earliest`" in said
+
+
+def test_a_halt_for_what_is_no_matter_of_offsets_names_what_is() -> None:
+    too_new = Halt(PAYMENT_0, HaltReason.TOO_NEW, "offset 3")
+    assert "Upgrade payrouter" in what_to_do(too_new, "ledger")
+    not_held = Halt(PAYMENT_0, HaltReason.NOT_HELD, "offset 3")
+    assert "Mend the database" in what_to_do(not_held, "ledger")
 
 
 def test_the_last_applied_record_is_known_again() -> None:
@@ -101,17 +118,28 @@ def test_a_halted_partition_stays_assigned_and_is_not_placed_anew() -> None:
     positions = Positions()
     positions.assign({PAYMENT_0, PAYMENT_1})
     positions.place(PAYMENT_0, place())
-    positions.halt(Halt(PAYMENT_0, HaltReason.HANDLER, "offset 3: ValueError"))
+    positions.halt(Halt(PAYMENT_0, HaltReason.NOT_HELD, "offset 3: ValueError"))
     positions.unplace(PAYMENT_0)
     assert positions.unpositioned == {PAYMENT_1}
     assert set(positions.halted) == {PAYMENT_0}
     assert positions.assigned == {PAYMENT_0, PAYMENT_1}
 
 
+def test_a_halted_partition_that_was_mended_is_placed_anew() -> None:
+    positions = Positions()
+    positions.assign({PAYMENT_0})
+    positions.halt(Halt(PAYMENT_0, HaltReason.BEYOND_END, "offset 3"))
+    positions.release(PAYMENT_0)
+    assert positions.unpositioned == {PAYMENT_0}
+    assert positions.halted == {}
+    positions.release(PAYMENT_1)
+    assert positions.assigned == {PAYMENT_0}
+
+
 def test_a_partition_that_went_cannot_halt_or_come_back() -> None:
     positions = Positions()
     positions.assign({PAYMENT_0})
     positions.revoke()
-    positions.halt(Halt(PAYMENT_0, HaltReason.HANDLER, "too late"))
+    positions.halt(Halt(PAYMENT_0, HaltReason.NOT_HELD, "too late"))
     positions.unplace(PAYMENT_0)
     assert positions.assigned == set()

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from consumers.runtime.offsets import Conflict, FenceMoved
+from consumers.runtime.offsets import FenceMoved
 from consumers.runtime.process import Applied
 from consumers.runtime.records import Decoded, Partition
 from consumers.runtime.service import Outcome
@@ -94,16 +94,6 @@ async def test_twins_in_a_batch_have_one_effect(counting: AsyncEngine) -> None:
     applied = await applier(counting).apply(batch, await begun(counting))
     assert words(applied) == {"applied": 2, "duplicate": 1}
     assert await effects_of(counting) == [id_of(1), id_of(2)]
-
-
-async def test_a_contradiction_rolls_everything_back(counting: AsyncEngine) -> None:
-    batch = [*records(0, 1), record(2, numbered(1, amount="1"))]
-    known = await begun(counting)
-    with pytest.raises(Conflict):
-        await applier(counting).apply(batch, known)
-    assert await effects_of(counting) == []
-    assert await seen(counting) == 0
-    assert await fences_of(counting) == known
 
 
 async def test_a_handler_that_fails_leaves_nothing(counting: AsyncEngine) -> None:

@@ -1,0 +1,82 @@
+"""What every command about one consumer shares: whose it is, who runs it, how it prints."""
+
+import asyncio
+import getpass
+import json
+import socket
+import sys
+from collections.abc import Coroutine, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from consumers.runtime.service import Service
+from consumers.runtime.settings import ConsumerSettings
+from consumers.runtime.store import StoreUnavailable
+from consumers.runtime.tables import RuntimeTables
+
+Answer = TypeVar("Answer")
+
+EXIT_PROBLEM = 1
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+
+
+@dataclass(frozen=True)
+class Consumer:
+    """The consumer a command is about; click's object of these commands."""
+
+    service: Service
+    settings: ConsumerSettings
+
+    @property
+    def tables(self) -> RuntimeTables:
+        """The runtime's tables of this consumer."""
+        return RuntimeTables.of(self.service.schema)
+
+
+def answered(question: Coroutine[Any, Any, Answer]) -> Answer:
+    """Run what a command does, or end it with one line where the store is not there."""
+    try:
+        return asyncio.run(question)
+    except StoreUnavailable as problem:
+        raise click.ClickException(str(problem)) from None
+
+
+def operator() -> str:
+    """Name who runs this command."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # no name for this user id
+        user = "unknown"
+    return f"{user}@{socket.gethostname()}"
+
+
+def show_json(value: object) -> None:
+    """Print for programs."""
+    click.echo(json.dumps(value, ensure_ascii=False))
+
+
+def show_table(
+    title: str,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    numbers: Iterable[str] = (),
+) -> None:
+    """Print for people; what is too long for its column goes on below, numbers never do."""
+    right = set(numbers)
+    table = Table(title=title, title_justify="left")
+    for column in columns:
+        if column in right:
+            table.add_column(column, justify="right", no_wrap=True)
+        else:
+            table.add_column(column, overflow="fold")
+    for row in rows:
+        # As text: what a record says may look like rich's markup.
+        table.add_row(*(Text(str(cell)) for cell in row))
+    # A pipe has no width of its own: leave the lines whole.
+    Console(highlight=False, width=None if sys.stdout.isatty() else 200).print(table)

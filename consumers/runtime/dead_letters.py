@@ -1,0 +1,34 @@
+"""Dead letters: a record nobody could apply, byte for byte, and where it came from."""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+
+from consumers.runtime.held import DEAD, Hold, error_text
+from consumers.runtime.outbox import Outgoing
+from router.contract.topics import dead_letter_topic
+
+
+def dead_letters(consumer: str, holds: Iterable[Hold]) -> Sequence[Outgoing]:
+    """Return what is to be published for those of the holds that are dead."""
+    now = datetime.now(UTC)
+    return [dead_letter(consumer, each, now) for each in holds if each.state == DEAD]
+
+
+def dead_letter(consumer: str, each: Hold, first_failed_at: datetime) -> Outgoing:
+    """Write a dead record for its `.dlq` topic: its own headers, then those of its origin."""
+    record = each.record
+    origin = {
+        "payrouter-origin-topic": record.partition.topic,
+        "payrouter-origin-partition": str(record.partition.number),
+        "payrouter-origin-offset": str(record.offset),
+        "payrouter-origin-timestamp": str(record.timestamp),
+        "payrouter-consumer": consumer,
+        "payrouter-reason": each.reason.value,
+        "payrouter-attempts": str(each.attempts),
+        "payrouter-first-failure": first_failed_at.isoformat(),
+        "payrouter-last-failure": datetime.now(UTC).isoformat(),
+        "payrouter-exception": error_text(each.error),
+    }
+    headers = [*record.headers, *((name, text.encode()) for name, text in origin.items())]
+    topic = dead_letter_topic(record.partition.topic, consumer)
+    return Outgoing(topic, record.key, record.value, headers)

@@ -1,0 +1,68 @@
+"""What waits to be published: written with the effect, sent by the relay afterwards.
+
+So that nothing a consumer publishes can be lost, or precede its transaction.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from consumers.runtime.held import headers_from, headers_text
+from consumers.runtime.tables import RuntimeTables
+from router.contract.wire import Headers
+
+
+@dataclass(frozen=True)
+class Outgoing:
+    """A record to be published as it stands, byte for byte."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+
+
+async def put(
+    connection: AsyncConnection, tables: RuntimeTables, outgoing: Sequence[Outgoing]
+) -> None:
+    """Add records, in order."""
+    if outgoing:
+        rows = [
+            {
+                "topic": each.topic,
+                "key": each.key,
+                "value": each.value,
+                "headers": headers_text(each.headers),
+            }
+            for each in outgoing
+        ]
+        await connection.execute(tables.outbox.insert(), rows)
+
+
+async def waiting(
+    connection: AsyncConnection, tables: RuntimeTables, limit: int
+) -> Sequence[tuple[int, Outgoing]]:
+    """Return the oldest records with their numbers; the caller holds the relay's lock."""
+    box = tables.outbox
+    rows = await connection.execute(
+        select(box).where(box.c.refused.is_(None)).order_by(box.c.id).limit(limit)
+    )
+    return [
+        (row.id, Outgoing(row.topic, row.key, row.value, headers_from(row.headers))) for row in rows
+    ]
+
+
+async def sent(connection: AsyncConnection, tables: RuntimeTables, numbers: Sequence[int]) -> None:
+    """Remove what the broker has acknowledged."""
+    box = tables.outbox
+    await connection.execute(delete(box).where(box.c.id == func.any(list(numbers))))
+
+
+async def refuse(
+    connection: AsyncConnection, tables: RuntimeTables, number: int, error: str
+) -> None:
+    """Set aside what the broker refuses for good, so that the rest goes on."""
+    box = tables.outbox
+    await connection.execute(update(box).where(box.c.id == number).values(refused=error))

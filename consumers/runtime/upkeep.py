@@ -1,0 +1,116 @@
+"""What a consumer process does beside its loop: watch the brake, retry, publish, forget."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+
+from consumers.runtime.brake import BrakeHolds, read_brake
+from consumers.runtime.failures import back_off
+from consumers.runtime.loop import Loop
+from consumers.runtime.memory import forget_some
+from consumers.runtime.offsets import read_fences
+from consumers.runtime.process import Applier
+from consumers.runtime.relay import Relay, relay_producer
+from consumers.runtime.report import Report
+from consumers.runtime.retry import retry_due
+from consumers.runtime.settings import ConsumerSettings
+from consumers.runtime.store import transaction_of
+
+PAUSE_SECONDS = 1.0
+"""Between two looks at what is parked, waits to be published, or at the brake."""
+
+FORGET_SECONDS = 600.0
+"""Between two rounds of forgetting."""
+
+FORGET_PAUSE_SECONDS = 0.1
+"""Between two chunks of a round, for everybody else."""
+
+SEND_SECONDS = 10.0
+"""How long the broker may take for a batch of the outbox, at most."""
+
+
+@dataclass(frozen=True)
+class Upkeep:
+    """The work beside one loop. Each piece of it goes on whatever becomes of the others."""
+
+    applier: Applier
+    settings: ConsumerSettings
+    loop: Loop
+    report: Report
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Do it until the block ends."""
+        # A transaction is open meanwhile, and may not idle for longer.
+        seconds = min(SEND_SECONDS, self.settings.tuning.transaction_timeout_seconds / 2)
+        make = partial(relay_producer, self.settings.kafka)
+        relay = Relay(self.applier.engine, self.applier.tables, make, seconds)
+        rounds: dict[str, tuple[Callable[[], Awaitable[bool]], float]] = {
+            "watch": (self.watch, PAUSE_SECONDS),
+            "parked": (self.retry, PAUSE_SECONDS),
+            "outbox": (partial(self.publish, relay), PAUSE_SECONDS),
+            "forget": (self.forget, FORGET_SECONDS),
+        }
+        tasks = [
+            asyncio.create_task(self._again_and_again(what, work, pause))
+            for what, (work, pause) in rounds.items()
+        ]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await relay.stop()
+
+    async def watch(self) -> bool:
+        """Tell the loop whether the brake holds, and where the fences stand."""
+        placed = self.loop.positions.placed
+        before = {partition: place.fence.next_offset for partition, place in placed.items()}
+        applier = self.applier
+        async with transaction_of(applier.engine) as connection:
+            brake = await read_brake(connection, applier.tables)
+            fences = await read_fences(connection, applier.tables, applier.cluster_id)
+        self.loop.brake_seen(None if brake.held_since is None else brake)
+        self.loop.fences_seen(before, fences)
+        return False
+
+    async def retry(self) -> bool:
+        """Try what is parked and due; tell whether there may be more."""
+        try:
+            tries = await retry_due(self.applier, self.settings.tuning)
+        except BrakeHolds:
+            return False
+        for each in tries:
+            self.report.retried(each)
+        return bool(tries)
+
+    async def publish(self, relay: Relay) -> bool:
+        """Publish what waits; tell whether there may be more."""
+        return bool(await relay.send_waiting())
+
+    async def forget(self) -> bool:
+        """Forget a chunk of what is old; tell whether there may be more."""
+        tuning, applier = self.settings.tuning, self.applier
+        forgotten = await forget_some(applier.engine, applier.tables, tuning.remember_days)
+        await asyncio.sleep(FORGET_PAUSE_SECONDS)
+        return bool(forgotten)
+
+    async def _again_and_again(
+        self, what: str, work: Callable[[], Awaitable[bool]], pause: float
+    ) -> None:
+        failed = 0
+        while True:
+            try:
+                more = await work()
+                failed = 0
+            except Exception as error:  # noqa: BLE001 - none of it may end while the process lives
+                failed, more = failed + 1, False
+                self.report.upkeep_failed(what, error)
+            if not more:
+                longest = self.settings.tuning.retry_longest_seconds
+                await asyncio.sleep(
+                    pause if not failed else max(PAUSE_SECONDS, back_off(failed, longest))
+                )

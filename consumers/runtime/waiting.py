@@ -1,0 +1,40 @@
+"""What waits in the store: counted for the metrics."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from consumers.runtime.brake import read_brake
+from consumers.runtime.held import DONE
+from consumers.runtime.tables import RuntimeTables
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """How many records are held by state, since when the oldest; the brake; the outbox."""
+
+    held: Mapping[str, int]
+    oldest: Mapping[str, float]
+    braked: bool
+    outbox: int
+
+
+async def read_waiting(connection: AsyncConnection, tables: RuntimeTables) -> Waiting:
+    """Count what waits."""
+    held = tables.held
+    rows = await connection.execute(
+        select(held.c.state, func.count(), func.min(held.c.first_failed_at))
+        .where(held.c.state != DONE)
+        .group_by(held.c.state)
+    )
+    found = [(str(state), int(number), oldest.timestamp()) for state, number, oldest in rows]
+    outbox = await connection.scalar(select(func.count()).select_from(tables.outbox))
+    brake = await read_brake(connection, tables)
+    return Waiting(
+        held={state: number for state, number, _ in found},
+        oldest={state: oldest for state, _, oldest in found},
+        braked=brake.held_since is not None,
+        outbox=outbox or 0,
+    )

@@ -1,0 +1,161 @@
+"""Many failures in a row stop the consumer, restarts included, until a person lets go."""
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from consumers.runtime.brake import Brake, BrakeHolds, clear_brake
+from consumers.runtime.records import Arrived, Unreadable
+from consumers.runtime.retry import retry_due
+from consumers.runtime.service import Poison
+from consumers.runtime.settings import Tuning
+from tests.consumers.runtime.counting import (
+    PAYMENT_0,
+    TABLES,
+    applier,
+    begun,
+    brake_of,
+    counts_of,
+    effects_of,
+    fences_of,
+    held_in,
+    id_of,
+    numbered,
+    outbox_of,
+    record,
+)
+from tests.consumers.runtime.members import Feed, eventually, halted, ready
+from tests.consumers.runtime.told import applied_but, holds, metric, passed, refusing
+
+
+def spoilt(offset: int) -> Unreadable:
+    """Give a record that is no event."""
+    return Unreadable(record(offset, numbered(offset)).record, "it is none")
+
+
+def mixed(pattern: str) -> list[Arrived]:
+    """Give records: x for one that is no event, o for one that is."""
+    return [
+        spoilt(n) if letter == "x" else record(n, numbered(n)) for n, letter in enumerate(pattern)
+    ]
+
+
+async def clear(engine: AsyncEngine) -> Brake:
+    async with engine.begin() as transaction:
+        return await clear_brake(transaction, TABLES)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "streak"), [("xx", 2), ("xxo", 0), ("xxoxx", 2), ("xoxoxoxo", 0), ("ooo", 0)]
+)
+async def test_what_is_good_ends_a_row_of_failures(
+    counting: AsyncEngine, pattern: str, streak: int
+) -> None:
+    await applier(counting, brake_after=3).apply(mixed(pattern), await begun(counting))
+    brake = await brake_of(counting)
+    assert (brake.streak, brake.held_since) == (streak, None)
+    assert (await fences_of(counting))[PAYMENT_0].next_offset == len(pattern)
+
+
+async def test_it_takes_hold_within_a_batch_and_nothing_behind_that_is_passed(
+    counting: AsyncEngine,
+) -> None:
+    known = await begun(counting)
+    machine = applier(counting, brake_after=3)
+    applied = await machine.apply(mixed("oxxxoxo"), known)
+    assert applied.cut == {PAYMENT_0}
+    assert applied.fences[PAYMENT_0].next_offset == 4
+    assert await fences_of(counting) == applied.fences
+    assert await effects_of(counting) == [id_of(0)]
+    assert len(await held_in(counting, "dead")) == len(await outbox_of(counting)) == 3
+    (row,) = await counts_of(counting)
+    assert (row.applied, row.dead_lettered) == (1, 3)
+    with pytest.raises(BrakeHolds, match="3 records in a row could not be applied, the last one"):
+        await machine.apply(mixed("oxxxoxo")[4:], applied.fences)
+    was = await clear(counting)
+    assert was.detail is not None
+    assert "payment-0 offset 3: it is none" in was.detail
+    # The ids of those behind it were not claimed: they are new.
+    await machine.apply(mixed("oxxxoxo"), known)
+    assert await effects_of(counting) == [id_of(0), id_of(4), id_of(6)]
+
+
+async def test_the_row_goes_on_from_batch_to_batch_and_over_instances(
+    counting: AsyncEngine,
+) -> None:
+    known = await begun(counting)
+    for offset in range(3):
+        applied = await applier(counting, brake_after=3).apply([spoilt(offset)], known)
+        known = applied.fences
+    with pytest.raises(BrakeHolds):
+        await applier(counting, brake_after=3).apply([record(3, numbered(3))], known)
+    assert await effects_of(counting) == []
+
+
+async def test_while_it_holds_nothing_parked_is_tried(counting: AsyncEngine) -> None:
+    await applier(counting, brake_after=1).apply([spoilt(0)], await begun(counting))
+    with pytest.raises(BrakeHolds):
+        await retry_due(applier(counting), Tuning())
+
+
+async def test_fifty_poison_in_a_row_stop_it_restarts_included_and_nothing_is_lost(
+    feed: Feed,
+) -> None:
+    await feed.send(map(numbered, range(10)))
+    await feed.send(map(numbered, range(10, 60)))
+    await feed.send(map(numbered, range(60, 70)))
+    poison = refusing(*range(10, 60), error=Poison)
+    async with feed.member(poison) as process:
+        said = await halted(process, "the brake holds since")
+        assert "20 records in a row could not be applied" in said
+        assert "`payrouter brake clear counting`" in said
+        await feed.send(map(numbered, range(70, 80)), partition=1)
+        await eventually(lambda: len(process.loop.positions.assigned) == 4, "4")  # type: ignore[union-attr]
+        assert process.alive().good
+        assert metric(process, "payrouter_brake_held") == 1
+    assert (await feed.fences())[0].next_offset == 30
+    async with feed.member(poison) as process:
+        await halted(process, "the brake holds since")
+    await applied_but(feed, *range(10, 80), of=80)
+    assert len(await held_in(feed.engine, "dead")) == 20
+    for dead in (40, 50):
+        await clear(feed.engine)
+        async with feed.member(poison):
+            await holds(feed, "dead", dead)
+    async with feed.member(poison) as process:
+        await passed(feed, 0, 70)
+        await feed.applied(30)
+        await ready(process)
+    await applied_but(feed, *range(10, 60), of=80)
+    assert [row.offset for row in await held_in(feed.engine, "dead")] == list(range(10, 60))
+
+
+async def test_a_running_consumer_goes_on_when_it_is_cleared_and_kept_its_partitions(
+    feed: Feed,
+) -> None:
+    for number in range(3):
+        await feed.send_raw(b"no event", key=str(number).encode())
+    await feed.send([numbered(1)])
+    async with feed.member(brake_after=3) as process:
+        await halted(process, "the brake holds since")
+        await clear(feed.engine)
+        await feed.applied(1)
+        await ready(process)
+        assert len(feed.logged("partitions_assigned")) == 1
+        assert feed.logged("brake_cleared")
+        assert metric(process, "payrouter_brake_held") == 0
+
+
+async def test_a_handler_that_fails_for_everything_pulls_it_and_everything_is_applied_after(
+    feed: Feed,
+) -> None:
+    for partition in range(4):
+        await feed.send(map(numbered, range(partition * 50, partition * 50 + 50)), partition)
+    async with feed.member(refusing(*range(200), error=KeyError)) as process:
+        await halted(process, "the brake holds since")
+    assert len(await held_in(feed.engine, "parked")) == 20
+    assert await effects_of(feed.engine) == []
+    await clear(feed.engine)
+    async with feed.member():
+        await feed.applied(200)
+    await applied_but(feed, of=200)
+    assert {row.state for row in await held_in(feed.engine)} == {"done"}

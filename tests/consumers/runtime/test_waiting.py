@@ -1,0 +1,63 @@
+"""What waits is counted for the metrics, and is unknown while the store is."""
+
+import math
+
+import pytest
+from prometheus_client import CollectorRegistry
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from consumers.runtime import app
+from consumers.runtime.metrics import ConsumerMetrics
+from consumers.runtime.waiting import read_waiting
+from tests.consumers.runtime.counting import TABLES, applier, begun, numbered
+from tests.consumers.runtime.members import Feed, eventually
+from tests.consumers.runtime.test_brake import mixed
+from tests.consumers.runtime.told import holds, metric, refusing
+
+
+def test_before_the_store_was_asked_everything_is_unknown() -> None:
+    registry = CollectorRegistry()
+    ConsumerMetrics(registry, "counting")
+    for name, labels in [
+        ("payrouter_held_records", {"state": "parked"}),
+        ("payrouter_held_records", {"state": "dead"}),
+        ("payrouter_held_oldest_timestamp_seconds", {"state": "parked"}),
+        ("payrouter_brake_held", {}),
+        ("payrouter_outbox_waiting", {}),
+    ]:
+        value = registry.get_sample_value(name, {"consumer": "counting", **labels})
+        assert value is not None
+        assert math.isnan(value)
+    for name, labels in [
+        ("payrouter_conflicts_total", {}),
+        ("payrouter_parked_retries_total", {"outcome": "failed"}),
+        ("payrouter_upkeep_failures_total", {"work": "outbox"}),
+    ]:
+        assert registry.get_sample_value(name, {"consumer": "counting", **labels}) == 0
+
+
+async def test_what_waits_is_counted_by_state(counting: AsyncEngine) -> None:
+    async with counting.connect() as connection:
+        nothing = await read_waiting(connection, TABLES)
+    assert (nothing.held, nothing.oldest, nothing.braked, nothing.outbox) == ({}, {}, False, 0)
+    await applier(counting, brake_after=3).apply(mixed("xoxxx"), await begun(counting))
+    async with counting.connect() as connection:
+        waiting = await read_waiting(connection, TABLES)
+    assert (waiting.held, waiting.braked, waiting.outbox) == ({"dead": 4}, True, 4)
+    assert list(waiting.oldest) == ["dead"]
+
+
+async def test_a_process_says_how_much_is_parked_and_since_when(
+    feed: Feed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app, "MEASURE_SECONDS", 0.1)
+    await feed.send(map(numbered, range(3)))
+    async with feed.member(refusing(1), park_seconds=60) as process:
+        (row,) = await holds(feed, "parked", 1)
+        parked = {"state": "parked"}
+        await eventually(lambda: metric(process, "payrouter_held_records", **parked) == 1, "one")
+        oldest = metric(process, "payrouter_held_oldest_timestamp_seconds", **parked)
+        assert oldest == row.first_failed_at.timestamp()
+        assert metric(process, "payrouter_brake_held") == 0
+        words = {"topic": feed.topic, "partition": "0", "outcome": "parked"}
+        assert metric(process, "payrouter_records_total", **words) == 1
