@@ -5,10 +5,10 @@ import functools
 import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import click
-from pydantic import SecretStr, ValidationError
+from pydantic import BaseModel, SecretStr, ValidationError
 from rich.table import Table
 from rich.text import Text
 
@@ -44,7 +44,9 @@ from router.cli import (
     unknown_consumer,
     wrong_configuration,
 )
-from router.contract.topics import Topics
+from router.contract.topics import FAMILIES, QUARANTINE, Topics, TopicsBeside
+
+Model = TypeVar("Model", bound=BaseModel)
 
 
 def consumer_settings(invocation: Invocation, service: Service) -> ConsumerSettings:
@@ -58,8 +60,9 @@ def consumer_settings(invocation: Invocation, service: Service) -> ConsumerSetti
         kafka=invocation.kafka(),
         database_url=SecretStr(url),
         topics=settings.topics.topics(),
-        tuning=_tuning(service.name, table),
+        tuning=_tuning(service, table),
         cluster_id=settings.kafka.cluster_id,
+        options=_options(service, table),
     )
 
 
@@ -70,14 +73,28 @@ def check_consumers(consumers: Mapping[str, dict[str, Any]]) -> None:
         if name not in known:
             unknown_consumer(name, known)
         check_database(table.get("database") or {}, f"consumers.{name}.database")
-        _tuning(name, {key: value for key, value in table.items() if key != "database"})
+        own = {key: value for key, value in table.items() if key != "database"}
+        _tuning(known[name], own)
+        _options(known[name], own)
 
 
-def _tuning(name: str, table: dict[str, Any]) -> Tuning:
+def _tuning(service: Service, table: dict[str, Any]) -> Tuning:
+    """Read the runtime's part: whatever is not an option of the consumer's own."""
+    options = service.options.model_fields
+    return _read(Tuning, service, {k: v for k, v in table.items() if k not in options})
+
+
+def _options(service: Service, table: dict[str, Any]) -> BaseModel:
+    """Read the consumer's own part of its table."""
+    options = service.options
+    return _read(options, service, {k: v for k, v in table.items() if k in options.model_fields})
+
+
+def _read(model: type[Model], service: Service, values: dict[str, Any]) -> Model:
     try:
-        return Tuning.model_validate(table)
+        return model.model_validate(values)
     except ValidationError as error:
-        wrong_configuration(error, f"consumers.{name}")
+        wrong_configuration(error, f"consumers.{service.name}")
 
 
 @cli.command()
@@ -191,7 +208,7 @@ def main() -> NoReturn:
         click.echo(f"payrouter: {problem}", err=True)
         raise SystemExit(EXIT_USAGE) from None
     try:
-        run(cli, Consumers(check_consumers, _dead_letter_topics))
+        run(cli, Consumers(check_consumers, _topics_beside))
     except StoreUnavailable as problem:
         click.echo(f"payrouter: {problem}", err=True)
         raise SystemExit(EXIT_PROBLEM) from None
@@ -233,12 +250,20 @@ def _with_consumer(command: click.Command) -> click.Command:
     return wrapped
 
 
-def _dead_letter_topics(names: Topics) -> Sequence[str]:
-    return [
-        names.dead_letter(names.name(family), name)
-        for name, service in discover().items()
-        for family in service.topics
-    ]
+def _topics_beside(names: Topics) -> TopicsBeside:
+    services = discover()
+    read = {topic for service in services.values() for topic in service.topics}
+    return TopicsBeside(
+        kept=[
+            names.dead_letter(names.name(topic), name)
+            for name, service in services.items()
+            for topic in service.topics
+        ],
+        passing=[
+            *(names.name(topic) for topic in sorted(read - {*FAMILIES, QUARANTINE})),
+            *(names.outcome(name) for name, service in services.items() if service.says_outcomes),
+        ],
+    )
 
 
 def _service(name: str) -> Service:

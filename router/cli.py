@@ -19,7 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from router.app import build_endpoints, check_room, run_edge
-from router.contract.topics import Topics
+from router.contract.topics import Topics, TopicsBeside
 from router.data_dir import DEFAULT, DataDir, config_path, resolve_settings
 from router.dev import Plan
 from router.dev_command import develop
@@ -44,7 +44,7 @@ class Consumers:
 
     check: Callable[[Mapping[str, dict[str, Any]]], None] = lambda _consumers: None
     """Refuses their part of the configuration where it is wrong."""
-    dead_letter_topics: Callable[[Topics], Sequence[str]] = lambda _names: ()
+    topics: Callable[[Topics], TopicsBeside] = lambda _names: TopicsBeside()
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,7 @@ class Invocation:
             port=port or settings.edge.port or DEFAULT_PORT,
             consumers=consumers,
             environ=dict(os.environ),
+            topics=self.consumers.topics,
             prepare=prepare,
             say=lambda line: click.echo(line, err=True),
         )
@@ -250,8 +251,8 @@ def topics_apply(invocation: Invocation, *, as_json: bool) -> None:
     """Make the topics that are not there, with the retention and room they need."""
     settings = invocation.settings()
     _said_once()
-    dead_letters = invocation.consumers.dead_letter_topics(settings.topics.topics())
-    results = asyncio.run(apply_topics(settings, dead_letters))
+    beside = invocation.consumers.topics(settings.topics.topics())
+    results = asyncio.run(apply_topics(settings, beside))
     if as_json:
         click.echo(json.dumps([{"topic": r.name, "result": r.result} for r in results]))
         return

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from prometheus_client.parser import text_string_to_metric_families
 
 from router.configuration import read_sources
+from router.contract.topics import Topics, TopicsBeside
 from router.data_dir import DataDir, resolve_settings
 from router.embedded import EvaluationBroker, EvaluationDatabase
 from router.errors import ConfigurationError
@@ -40,6 +41,7 @@ class Plan:
     port: int
     consumers: Sequence[str]
     environ: dict[str, str]
+    topics: Callable[[Topics], TopicsBeside]
     prepare: Callable[[], Awaitable[None]]
     say: Callable[[str], None]
 
@@ -79,10 +81,11 @@ async def running(plan: Plan) -> AsyncIterator[Running]:
         _announce(plan, bootstrap, database)
         stack.callback(plan.data_dir.withdraw)
         settings = resolve_settings(plan.config, plan.data_dir, plan.environ)
+        beside = plan.topics(settings.topics.topics())
         if bootstrap is not None:
-            await touch_topics(settings)
+            await touch_topics(settings, beside)
         else:
-            await require_topics(settings)
+            await require_topics(settings, beside)
         await plan.prepare()
         children = await _children(plan, stack)
         yield Running(

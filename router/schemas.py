@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from router.app import declared_broker
 from router.contract.event import Event
+from router.contract.outcome import OutcomeEvent
 from router.contract.quarantine import Quarantined
 from router.contract.wire import SCHEMA_VERSION
 from router.settings import Settings
@@ -27,6 +28,7 @@ def schemas() -> Mapping[str, str]:
     major = SCHEMA_VERSION.partition(".")[0]
     return {
         f"event.v{major}.json": _text(_json_schema(Event, "event")),
+        f"outcome.v{major}.json": _text(_json_schema(OutcomeEvent, "outcome")),
         f"quarantined.v{major}.json": _text(_json_schema(Quarantined, "quarantined")),
         "asyncapi.json": _text(_asyncapi(declared_broker(Settings()))),
     }

@@ -18,7 +18,7 @@ from pydantic import (
 
 from router.configuration import read_sources
 from router.contract.event import Text
-from router.contract.topics import FAMILIES, QUARANTINE, Topics
+from router.contract.topics import FAMILIES, ORDER, QUARANTINE, Topics
 from router.errors import ConfigurationError
 
 _STRICT = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -175,6 +175,9 @@ class DatabaseSettings(BaseModel):
         return SecretStr(f"postgresql+asyncpg://{rest}")
 
 
+_NAMED = (*FAMILIES, QUARANTINE, ORDER)
+
+
 class TopicsSettings(BaseModel):
     """`[topics]`: their names, and how `payrouter topics apply` makes them."""
 
@@ -189,15 +192,13 @@ class TopicsSettings(BaseModel):
     @model_validator(mode="after")
     def _names_fit(self) -> Self:
         for topic, name in self.names.items():
-            if topic not in {*FAMILIES, QUARANTINE}:
+            if topic not in _NAMED:
                 message = f"names: there is no topic {topic}"
                 raise ValueError(message)
             if not _TOPIC.fullmatch(self.prefix + name):
                 message = f"names.{topic}: A-Z a-z 0-9 . _ - only, at most 200 characters"
                 raise ValueError(message)
-        if len({self.names.get(topic, topic) for topic in (*FAMILIES, QUARANTINE)}) <= len(
-            FAMILIES
-        ):
+        if len({self.names.get(topic, topic) for topic in _NAMED}) < len(_NAMED):
             message = "names: two topics have one name"
             raise ValueError(message)
         if self.prefix and not _TOPIC.fullmatch(self.prefix):

@@ -8,6 +8,7 @@ from typing import Any
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, for_code
 
+from router.contract.topics import TopicsBeside
 from router.kafka_client import client_options
 from router.settings import Settings
 
@@ -18,6 +19,9 @@ ROOM_FOR_WRAPPED = 2
 TIMEOUT_SECONDS = 30.0
 AUTOMATIC_LOOKS = 10
 """How often to look again for topics that the broker makes by itself."""
+
+
+NOTHING = TopicsBeside()
 
 
 class TopicsUnavailable(Exception):  # noqa: N818 - reads as what happened
@@ -32,21 +36,20 @@ class TopicResult:
     result: str
 
 
-def planned_topics(settings: Settings, dead_letters: Sequence[str] = ()) -> Sequence[NewTopic]:
-    """Return the topics of this configuration as they are to be; dead letters are kept for ever."""
+def planned_topics(settings: Settings, beside: TopicsBeside = NOTHING) -> Sequence[NewTopic]:
+    """Return the topics of this configuration as they are to be."""
     names = settings.topics.topics()
     size = settings.kafka.max_request_bytes
-    events = [_topic(settings, name, {"max.message.bytes": str(size)}) for name in names.events]
+    passing = [*names.events, *beside.passing]
+    events = [_topic(settings, name, {"max.message.bytes": str(size)}) for name in passing]
     keeping = {"max.message.bytes": str(size * ROOM_FOR_WRAPPED), "retention.ms": FOR_EVER}
-    kept = [names.quarantine, *dead_letters]
+    kept = [names.quarantine, *beside.kept]
     return [*events, *(_topic(settings, name, keeping) for name in kept)]
 
 
-async def apply_topics(
-    settings: Settings, dead_letters: Sequence[str] = ()
-) -> Sequence[TopicResult]:
+async def apply_topics(settings: Settings, beside: TopicsBeside = NOTHING) -> Sequence[TopicResult]:
     """Make every topic that is not there, and say what was done; changes none that is."""
-    planned = planned_topics(settings, dead_letters)
+    planned = planned_topics(settings, beside)
     made: set[str] = set()
     admin = AIOKafkaAdminClient(**client_options(settings.kafka))
     try:
@@ -65,9 +68,9 @@ async def apply_topics(
     return [TopicResult(t.name, "created" if t.name in made else "there") for t in planned]
 
 
-async def require_topics(settings: Settings) -> None:
+async def require_topics(settings: Settings, beside: TopicsBeside = NOTHING) -> None:
     """Return where every topic is there, or comes into being by being asked for."""
-    names = [topic.name for topic in planned_topics(settings)]
+    names = [topic.name for topic in planned_topics(settings, beside)]
     where = settings.kafka.bootstrap_servers
     admin = AIOKafkaAdminClient(**client_options(settings.kafka))
     try:
@@ -96,12 +99,12 @@ async def _missing(admin: AIOKafkaAdminClient, names: Sequence[str]) -> Sequence
     return [name for name in names if name not in there]
 
 
-async def touch_topics(settings: Settings) -> None:
+async def touch_topics(settings: Settings, beside: TopicsBeside = NOTHING) -> None:
     """Make the evaluation broker make the topics: it does so when asked for their metadata."""
     admin = AIOKafkaAdminClient(**client_options(settings.kafka))
     try:
         await admin.start()
-        await admin.describe_topics([topic.name for topic in planned_topics(settings)])
+        await admin.describe_topics([topic.name for topic in planned_topics(settings, beside)])
     finally:
         await admin.close()
 

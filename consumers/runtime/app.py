@@ -130,6 +130,7 @@ def build_consumer(
 ) -> ConsumerProcess:
     """Put a consumer process together; connects to nothing."""
     registry = process_registry()
+    service = service.configured(service, settings.setup)
     return ConsumerProcess(
         service=service,
         settings=settings,
@@ -172,7 +173,10 @@ async def _consume_once(process: ConsumerProcess) -> None:
     if cluster_id is None:
         return
     tables = RuntimeTables.of(service.schema)
-    applier = Applier(process.engine, service, tables, cluster_id, settings.tuning.brake_after)
+    readers = {settings.topics.name(topic): read for topic, read in service.readers.items()}
+    applier = Applier(
+        process.engine, service, tables, cluster_id, settings.tuning.brake_after, readers
+    )
     report = Report(service.name, process.metrics, process.log)
     loop = Loop(applier, settings.tuning, report)
     topics = [settings.topics.name(family) for family in service.topics]

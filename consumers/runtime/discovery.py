@@ -7,6 +7,7 @@ from importlib.metadata import entry_points
 
 import consumers
 from consumers.runtime.service import Service
+from consumers.runtime.settings import Tuning
 
 
 class ServiceError(Exception):
@@ -34,6 +35,10 @@ def _checked(candidate: object, name: str) -> Service:
         raise ServiceError(message)
     if candidate.name != name:
         message = f"consumer {name} calls itself {candidate.name}"
+        raise ServiceError(message)
+    shared = candidate.options.model_fields.keys() & {"database", *Tuning.model_fields}
+    if shared:
+        message = f"consumer {name}: its option {min(shared)} is the runtime's own"
         raise ServiceError(message)
     if candidate.tables.schema is None:
         message = f"consumer {name}: its tables name no schema"

@@ -275,7 +275,7 @@ class Loop:
             known = len(batch)
             try:
                 for message in messages:
-                    arrived = next_at(place, from_client(partition, message))
+                    arrived = next_at(place, from_client(partition, message), self._applier.decode)
                     if arrived is not None:
                         batch.append(arrived)
             except Halt as halt:

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.runtime.records import NO_TIMESTAMP, Decoded, Partition, Record
 from consumers.runtime.tables import RuntimeTables
-from router.contract.event import contradicts, fingerprint
+from router.contract.event import contradicts
 
 
 class FenceMoved(Exception):  # noqa: N818 - reads as what happened
@@ -225,7 +225,7 @@ async def claim_events(
         )
     )
     new = frozenset(index for event_id, index in first.items() if event_id in claimed)
-    known = {event_id: fingerprint(arrived[first[event_id]].event) for event_id in claimed}
+    known = {event_id: arrived[first[event_id]].event.fingerprint for event_id in claimed}
     known |= await _known(connection, tables, first.keys() - claimed)
     return Claims(new, _contradictions(arrived, new, known))
 
@@ -261,7 +261,7 @@ def _contradictions(
         original = known.get(decoded.event.id)
         if index in new or original is None:
             continue
-        if contradicts(original, fingerprint(decoded.event)):
+        if contradicts(original, decoded.event.fingerprint):
             found[index] = original
     return found
 
@@ -269,7 +269,7 @@ def _contradictions(
 def _seen_row(decoded: Decoded) -> dict[str, object]:
     return {
         "event_id": decoded.event.id,
-        "fingerprint": fingerprint(decoded.event),
+        "fingerprint": decoded.event.fingerprint,
         "topic": decoded.record.partition.topic,
         "partition": decoded.record.partition.number,
         "offset": decoded.record.offset,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from consumers.runtime.failures import HaltReason
 from consumers.runtime.offsets import Fence, LastApplied
-from consumers.runtime.records import Arrived, Partition, Record, TooNew, decode
+from consumers.runtime.records import Arrived, Decode, Partition, Record, TooNew
 
 
 class Halt(Exception):  # noqa: N818 - reads as what is done
@@ -92,7 +92,7 @@ def same_as_applied(record: Record, last: LastApplied) -> None:
         raise Halt(record.partition, HaltReason.OTHER_RECORD, detail)
 
 
-def next_at(place: Place, record: Record) -> Arrived | None:
+def next_at(place: Place, record: Record, decode: Decode) -> Arrived | None:
     """Decode a record; None where it only proves that the log is the one we know.
 
     Raises Halt where it has to stop its partition.

@@ -6,7 +6,7 @@ nothing here depends on it.
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -33,10 +33,21 @@ from consumers.runtime.offsets import (
     unclaim_events,
 )
 from consumers.runtime.outbox import put
-from consumers.runtime.records import Arrived, Decoded, Partition, Unfetchable, Unreadable
+from consumers.runtime.records import (
+    Arrived,
+    Decoded,
+    Partition,
+    Reader,
+    Record,
+    TooNew,
+    Unfetchable,
+    Unreadable,
+    decode,
+)
 from consumers.runtime.service import Outcome, Service
 from consumers.runtime.store import transaction_of
 from consumers.runtime.tables import RuntimeTables
+from router.contract.wire import decode_event
 
 APPLIED, STALE = Outcome.APPLIED.value, Outcome.STALE.value
 REDELIVERED = "redelivered"
@@ -77,6 +88,12 @@ class Applier:
     tables: RuntimeTables
     cluster_id: str
     brake_after: int = 20
+    readers: Mapping[str, Reader] = field(default_factory=dict)
+    """By the topic's name on the broker; any other topic holds events of the contract."""
+
+    def decode(self, record: Record) -> Decoded | Unreadable | TooNew:
+        """Read the event of a record."""
+        return decode(record, self.readers.get(record.partition.topic, decode_event))
 
     async def fences(self, begin: Mapping[Partition, int]) -> Mapping[Partition, Fence]:
         """Return the fences of these partitions; one that never was stands where its log begins.

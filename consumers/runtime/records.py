@@ -1,10 +1,11 @@
 """A record as it came, and what could be read from it."""
 
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
+from uuid import UUID
 
-from router.contract.event import Event
 from router.contract.wire import Headers, UndecodableRecord, UnknownMajorVersion, decode_event
 
 
@@ -42,12 +43,33 @@ class Record:
         return crc
 
 
+class Message(Protocol):
+    """What a reader finds in a record: an event of the contract, or what others write."""
+
+    @property
+    def id(self) -> UUID:
+        """What it is known by: the same one again has no second effect."""
+
+    @property
+    def fingerprint(self) -> str:
+        """What the same one must repeat: a JSON array; null contradicts nothing."""
+
+
+Reader = Callable[[bytes | None, Headers], Message]
+"""Reads a record's value and headers.
+
+Raises UndecodableRecord where there is nothing of its kind in it and never
+will be, UnknownMajorVersion where the reader has to be upgraded first. The
+messages say what is wrong and never repeat the record.
+"""
+
+
 @dataclass(frozen=True)
 class Decoded:
     """A record whose event could be read."""
 
     record: Record
-    event: Event
+    event: Message
 
 
 @dataclass(frozen=True)
@@ -94,10 +116,13 @@ def from_client(partition: Partition, message: Any) -> Record:  # noqa: ANN401 -
     )
 
 
-def decode(record: Record) -> Decoded | Unreadable | TooNew:
+Decode = Callable[[Record], Decoded | Unreadable | TooNew]
+
+
+def decode(record: Record, read: Reader = decode_event) -> Decoded | Unreadable | TooNew:
     """Read the event of a record."""
     try:
-        return Decoded(record, decode_event(record.value, record.headers))
+        return Decoded(record, read(record.value, record.headers))
     except UnknownMajorVersion as problem:
         return TooNew(record, str(problem))
     except UndecodableRecord as problem:

@@ -23,7 +23,7 @@ from consumers.runtime.held import (
 from consumers.runtime.offsets import claim_events
 from consumers.runtime.outbox import put
 from consumers.runtime.process import DUPLICATE, Applier
-from consumers.runtime.records import Decoded, Partition, Record, TooNew, Unreadable, decode
+from consumers.runtime.records import Decoded, Partition, Record, TooNew, Unreadable
 from consumers.runtime.service import Poison
 from consumers.runtime.settings import Tuning
 from consumers.runtime.store import transaction_of
@@ -123,7 +123,7 @@ async def _retry(applier: Applier, number: int, tuning: Tuning) -> Retry | None:
 
 
 async def _apply(transaction: AsyncConnection, applier: Applier, row: Any) -> str:  # noqa: ANN401
-    arrived = _arrived(row)
+    arrived = _arrived(applier, row)
     if isinstance(arrived, Unreadable):
         raise Refused(HeldReason.UNREADABLE, arrived.problem)
     if isinstance(arrived, TooNew):
@@ -159,7 +159,7 @@ async def _failed(
     await _write(
         transaction, applier, row, state=DEAD, reason=reason.value, ended_at=func.now(), **tried
     )
-    arrived = _arrived(row)
+    arrived = _arrived(applier, row)
     if not isinstance(arrived, TooNew):
         dead = Hold(arrived, DEAD, reason, said, attempts)
         letter = dead_letter(applier.service.name, dead, row.first_failed_at)
@@ -186,7 +186,7 @@ async def _write(
     await transaction.execute(update(held).where(held.c.id == row.id).values(**values))
 
 
-def _arrived(row: Any) -> Decoded | Unreadable | TooNew:  # noqa: ANN401 - a row of `held`
+def _arrived(applier: Applier, row: Any) -> Decoded | Unreadable | TooNew:  # noqa: ANN401 - a row of `held`
     record = Record(
         Partition(row.topic, row.partition),
         row.offset,
@@ -195,4 +195,4 @@ def _arrived(row: Any) -> Decoded | Unreadable | TooNew:  # noqa: ANN401 - a row
         row.value,
         headers_from(row.headers),
     )
-    return decode(record)
+    return applier.decode(record)

@@ -1,14 +1,17 @@
 """What a consumer is to the runtime: plain data."""
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 import click
+from pydantic import BaseModel, ConfigDict
 from sqlalchemy import MetaData
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from router.contract.event import Event
+from consumers.runtime.records import Reader
+from router.contract.topics import Topics
 
 
 class Outcome(StrEnum):
@@ -26,8 +29,10 @@ class Poison(Exception):  # noqa: N818 - reads as what the record is
     """
 
 
-Handler = Callable[[AsyncConnection, Sequence[Event]], Awaitable[Sequence[Outcome]]]
+Handler = Callable[[AsyncConnection, Sequence[Any]], Awaitable[Sequence[Outcome]]]
 """Applies events in the given transaction and says what became of each, in their order.
+
+They are `router.contract.event.Event`, or what the reader of their topic found.
 
 Every event is new to this consumer: redeliveries and repeats are already out.
 All effects go through the given connection; the runtime commits or rolls back.
@@ -44,12 +49,43 @@ class Measure:
 
 
 @dataclass(frozen=True)
+class Work:
+    """What a consumer does beside its events, again and again, in every process of it.
+
+    `run` gets the consumer's database and tells whether there is more to do at
+    once. It fails without harm to anything else: it is reported and run again.
+    """
+
+    name: str
+    every_seconds: float
+    run: Callable[[AsyncEngine], Awaitable[bool]]
+
+
+class NoOptions(BaseModel):
+    """A consumer without options of its own."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What the configuration says to one consumer: its options, and the topics' names."""
+
+    options: Any
+    topics: Topics
+
+
+@dataclass(frozen=True)
 class Service:
     """A consumer: the `SERVICE` of a package of `consumers`, or of an entry point.
 
-    `topics` are families of the contract ("payment"); `tables` carry the
-    schema's name; `migrations` is the package with the Alembic scripts;
-    `commands` are added to `payrouter`, under the consumer's name.
+    `topics` are families of the contract ("payment") or other topics of it;
+    `tables` carry the schema's name; `migrations` is the package with the
+    Alembic scripts; `commands` are added to `payrouter`, under the consumer's
+    name. `readers` read the topics that hold no events. `options` is the model
+    of what `[consumers.NAME]` may say beside the runtime's own settings;
+    `configured` returns the service as they want it. `says_outcomes` where it
+    publishes on `NAME.outcome`.
     """
 
     name: str
@@ -59,6 +95,11 @@ class Service:
     migrations: str
     commands: Sequence[click.Command] = ()
     measures: Sequence[Measure] = ()
+    readers: Mapping[str, Reader] = field(default_factory=dict)
+    work: Sequence[Work] = ()
+    options: type[BaseModel] = NoOptions
+    configured: Callable[["Service", Setup], "Service"] = lambda service, _setup: service
+    says_outcomes: bool = False
 
     @property
     def schema(self) -> str:

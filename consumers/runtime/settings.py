@@ -6,6 +6,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
+from consumers.runtime.service import NoOptions, Setup
 from router.contract.topics import Topics
 
 
@@ -72,6 +73,13 @@ class ConsumerSettings:
     topics: Topics
     tuning: Tuning
     cluster_id: str | None = None
+    options: BaseModel = field(default_factory=NoOptions, repr=False)
+    """What the service's own `options` model read; its secrets are SecretStr all the same."""
+
+    @property
+    def setup(self) -> Setup:
+        """What a service is told of the configuration."""
+        return Setup(self.options, self.topics)
 
     @property
     def group_id(self) -> str:

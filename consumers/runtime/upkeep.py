@@ -53,6 +53,8 @@ class Upkeep:
             "outbox": (partial(self.publish, relay), PAUSE_SECONDS),
             "forget": (self.forget, FORGET_SECONDS),
         }
+        for work in self.applier.service.work:
+            rounds[work.name] = (partial(work.run, self.applier.engine), work.every_seconds)
         tasks = [
             asyncio.create_task(self._again_and_again(what, work, pause))
             for what, (work, pause) in rounds.items()

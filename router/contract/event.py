@@ -151,9 +151,12 @@ class Event(BaseModel):
     @property
     def key(self) -> bytes:
         """The Kafka key: events of one order stay in order within a topic, as published."""
-        if self.reference is not None:
-            return _canonical([self.account, self.reference])
-        return _canonical([self.account, self.provider, self.provider_reference])
+        return payment_key(self.account, self.reference, self.provider, self.provider_reference)
+
+    @property
+    def fingerprint(self) -> str:
+        """What a redelivery must repeat."""
+        return fingerprint(self)
 
     @property
     def moment(self) -> datetime:
@@ -167,6 +170,15 @@ _MONEY = (
     ("fee", "fee_currency"),
     ("gas", "gas_currency"),
 )
+
+
+def payment_key(
+    account: str, reference: str | None, provider: str, provider_reference: str | None
+) -> bytes:
+    """Write the Kafka key of an order, or of a payment that names none."""
+    if reference is not None:
+        return _canonical([account, reference])
+    return _canonical([account, provider, provider_reference])
 
 
 def event_id(provider: str, account: str, *identity: str) -> UUID:

@@ -1,5 +1,6 @@
 """Topic names: one topic per family of events, and those that grow beside them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 FAMILIES = ("payment", "payout", "subscription")
@@ -7,6 +8,17 @@ FAMILIES = ("payment", "payout", "subscription")
 
 QUARANTINE = "quarantine"
 """Genuine deliveries that were not understood, and stale ones."""
+
+ORDER = "order"
+"""What was ordered, by the merchant's platform: read here, written by others."""
+
+
+@dataclass(frozen=True)
+class TopicsBeside:
+    """Topics on the broker beside those of the edge: kept for ever, or like events."""
+
+    kept: Sequence[str] = ()
+    passing: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -24,6 +36,11 @@ class Topics:
     def events(self) -> tuple[str, ...]:
         """Names of the topics that carry events."""
         return tuple(self.name(family) for family in FAMILIES)
+
+    @property
+    def order(self) -> str:
+        """Name of the topic with the platform's orders."""
+        return self.name(ORDER)
 
     @property
     def quarantine(self) -> str:

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from router.contract.event import Event
+from router.contract.outcome import OutcomeEvent
 from router.contract.quarantine import Quarantined
 from router.contract.strict_json import StrictJsonError, parse_object
 
@@ -64,6 +65,22 @@ def encode_quarantined(kept: Quarantined, topic: str, traceparent: str) -> Outgo
     return _record(kept, topic, attributes, traceparent)
 
 
+def encode_outcome(outcome: OutcomeEvent, topic: str) -> OutgoingRecord:
+    """Write an outcome as a record for `topic`."""
+    headers = {
+        "ce_specversion": "1.0",
+        "ce_id": str(outcome.id),
+        "ce_source": f"/payrouter/{quote(outcome.type.partition('.')[0])}/{quote(outcome.account)}",
+        "ce_type": outcome.type,
+        "ce_subject": outcome.reference or outcome.provider_reference or "",
+        "ce_time": outcome.at.isoformat(),
+        "ce_dataschema": f"urn:payrouter:schema:outcome:{SCHEMA_VERSION}",
+        "content-type": "application/json",
+    }
+    pairs = [(name, text.encode()) for name, text in headers.items()]
+    return OutgoingRecord(topic, outcome.key, _json(outcome), pairs)
+
+
 def decode_event(value: bytes | None, headers: Headers) -> Event:
     """Read an event from a record's value and headers.
 
@@ -101,11 +118,13 @@ def _record(
         "content-type": "application/json",
         "traceparent": traceparent,
     }
-    value = json.dumps(
-        content.model_dump(mode="json"), ensure_ascii=False, separators=(",", ":")
-    ).encode()
     pairs = [(name, text.encode()) for name, text in headers.items()]
-    return OutgoingRecord(topic, content.key, value, pairs)
+    return OutgoingRecord(topic, content.key, _json(content), pairs)
+
+
+def _json(content: BaseModel) -> bytes:
+    document = content.model_dump(mode="json")
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def _check_version(headers: Headers) -> None:

@@ -12,7 +12,7 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-from router.contract.topics import Topics
+from router.contract.topics import Topics, TopicsBeside
 from router.settings import Settings, settings_from
 from router.topics_admin import (
     TopicResult,
@@ -103,7 +103,9 @@ async def test_dead_letters_keep_for_ever_and_have_room_for_their_origin(
     broker: Broker, topics_prefix: str
 ) -> None:
     name = Topics(topics_prefix).dead_letter(f"{topics_prefix}payment", "ledger")
-    results = await apply_topics(settings(broker.bootstrap, topics_prefix), [name])
+    results = await apply_topics(
+        settings(broker.bootstrap, topics_prefix), TopicsBeside(kept=[name])
+    )
     assert results[-1] == TopicResult(f"{topics_prefix}payment.ledger.dlq", "created")
     found = await configs(broker.bootstrap, name)
     assert (found["retention.ms"], found["max.message.bytes"]) == ("-1", "1400000")

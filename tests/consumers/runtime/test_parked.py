@@ -41,6 +41,12 @@ def same_key(first: int, last: int) -> list[Decoded]:
     ]
 
 
+def event_of(arrived: Decoded) -> Event:
+    """Give the event of a record that holds one."""
+    assert isinstance(arrived.event, Event)
+    return arrived.event
+
+
 async def park(engine: AsyncEngine, batch: Sequence[Decoded]) -> None:
     """Park the first of a batch; the rest comes behind it."""
     applied = await applier(engine).apply(batch[:1], await begun(engine), PARK)
@@ -82,7 +88,7 @@ async def test_they_are_applied_in_order_and_their_repeats_are_known(
     counting: AsyncEngine,
 ) -> None:
     batch = same_key(0, 3)
-    repeat = record(3, batch[0].event)
+    repeat = record(3, event_of(batch[0]))
     await park(counting, [*batch, repeat])
     tries = await tried(applier(counting))
     assert [(each.offset, each.word) for each in tries] == [
@@ -92,7 +98,7 @@ async def test_they_are_applied_in_order_and_their_repeats_are_known(
         (3, "duplicate"),
     ]
     assert await effects_of(counting) == [id_of(n) for n in range(3)]
-    later = await applier(counting).apply([record(4, batch[1].event)], await begun(counting))
+    later = await applier(counting).apply([record(4, event_of(batch[1]))], await begun(counting))
     assert sum(later.outcomes.values()) == 1
     assert await effects_of(counting) == [id_of(n) for n in range(3)]
 
@@ -122,7 +128,7 @@ async def test_a_parked_contradiction_dies_and_the_original_stands(
     counting: AsyncEngine,
 ) -> None:
     batch = same_key(0, 1)
-    newcomer = record(1, batch[0].event.model_copy(update={"currency": "USDC"}))
+    newcomer = record(1, event_of(batch[0]).model_copy(update={"currency": "USDC"}))
     await park(counting, [*batch, newcomer])
     tries = await tried(applier(counting))
     assert [each.word for each in tries] == ["applied", "dead"]

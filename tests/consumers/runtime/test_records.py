@@ -1,12 +1,12 @@
 """A record as it came: known again by its checksum, and decoded or not without an exception."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from uuid import UUID
 
 import pytest
 
-from consumers.runtime import records as runtime_records
 from consumers.runtime.records import Decoded, Record, TooNew, Unreadable, decode
-from router.contract.wire import Headers
+from router.contract.wire import Headers, UndecodableRecord
 from tests.consumers.runtime.counting import PAYMENT_0, numbered, record
 
 THERE = record(3, numbered(1)).record
@@ -14,6 +14,23 @@ THERE = record(3, numbered(1)).record
 
 def raw(value: bytes | None, headers: Headers = (), key: bytes | None = b"k") -> Record:
     return Record(PAYMENT_0, 3, 1003, key, value, headers)
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """What a reader of others' records may find."""
+
+    id: UUID
+    fingerprint: str = "[]"
+
+
+def parcel(value: bytes | None, _headers: Headers) -> Parcel:
+    """Read a parcel by its id alone."""
+    try:
+        return Parcel(UUID((value or b"").decode()))
+    except ValueError:
+        message = "no id of a parcel"
+        raise UndecodableRecord(message) from None
 
 
 def test_an_event_is_decoded() -> None:
@@ -43,14 +60,11 @@ def test_a_record_of_a_later_major_version_is_not_unreadable() -> None:
     assert decode(later) == TooNew(later, "schema version 2.0, this reader knows 1.0")
 
 
-def test_a_record_that_breaks_its_reader_is_unreadable_too(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    def broken(*_: object) -> None:
+def test_a_record_that_breaks_its_reader_is_unreadable_too() -> None:
+    def broken(*_: object) -> Parcel:
         raise RecursionError
 
-    monkeypatch.setattr(runtime_records, "decode_event", broken)
-    assert decode(THERE) == Unreadable(THERE, "reading it ends in RecursionError")
+    assert decode(THERE, broken) == Unreadable(THERE, "reading it ends in RecursionError")
 
 
 def test_neither_key_nor_value_nor_headers_are_shown() -> None:
@@ -83,3 +97,10 @@ def test_a_null_is_not_an_empty_value() -> None:
 
 def test_the_checksum_leaves_offset_and_timestamp_out() -> None:
     assert replace(THERE, offset=9, timestamp=9).crc == THERE.crc
+
+
+def test_a_reader_of_its_own_reads_what_is_no_event() -> None:
+    known = UUID(int=5)
+    theirs = replace(THERE, value=str(known).encode(), headers=())
+    assert decode(theirs, parcel) == Decoded(theirs, Parcel(known))
+    assert decode(THERE, parcel) == Unreadable(THERE, "no id of a parcel")

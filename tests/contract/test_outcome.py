@@ -1,0 +1,50 @@
+"""Outcomes: what consumers say back to the platform."""
+
+import json
+from datetime import UTC, datetime
+from uuid import UUID
+
+import pytest
+from pydantic import ValidationError
+
+from router.contract.event import payment_key
+from router.contract.outcome import OutcomeEvent, outcome_id
+from router.contract.wire import encode_outcome
+
+CAUSE = UUID(int=7)
+POSTED = OutcomeEvent(
+    id=outcome_id("ledger.posted", str(CAUSE)),
+    type="ledger.posted",
+    account="shop-eu",
+    reference="A-1",
+    event_id=CAUSE,
+    at=datetime(2026, 11, 22, 10, tzinfo=UTC),
+    data={"amount": "0.000000000000000001", "lines": 2, "late": False, "note": None},
+)
+
+
+def test_it_is_a_cloud_event_under_the_key_of_its_order() -> None:
+    record = encode_outcome(POSTED, "ledger.outcome")
+    headers = dict(record.headers)
+    assert headers["ce_id"] == str(POSTED.id).encode()
+    assert headers["ce_type"] == b"ledger.posted"
+    assert headers["ce_source"] == b"/payrouter/ledger/shop-eu"
+    assert headers["ce_dataschema"] == b"urn:payrouter:schema:outcome:1.0"
+    assert record.key == payment_key("shop-eu", "A-1", "blockatm", "8210")
+    assert OutcomeEvent.model_validate_json(record.value) == POSTED
+    assert json.loads(record.value)["data"]["amount"] == "0.000000000000000001"
+
+
+def test_its_id_is_that_of_what_it_came_of() -> None:
+    assert outcome_id("ledger.posted", "a") == outcome_id("ledger.posted", "a")
+    assert outcome_id("ledger.posted", "a") != outcome_id("ledger.posted", "b")
+    assert outcome_id("ledger.posted", "a", "b") != outcome_id("ledger.posted", "a\0b")
+    assert str(outcome_id("ledger.posted", "a")) == "c2b7017b-a60f-59e9-b9f0-a56b28a02c4d"
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"reference": None}, {"type": "posted"}, {"data": {"amount": 1.0}}]
+)
+def test_it_names_its_order_its_kind_and_no_float(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        OutcomeEvent.model_validate({**POSTED.model_dump(), **wrong})
