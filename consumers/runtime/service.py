@@ -11,6 +11,7 @@ from sqlalchemy import MetaData
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from consumers.runtime.records import Reader
+from consumers.runtime.trail import Trail
 from router.contract.topics import Topics
 
 
@@ -85,7 +86,7 @@ class Service:
     name. `readers` read the topics that hold no events. `options` is the model
     of what `[consumers.NAME]` may say beside the runtime's own settings;
     `configured` returns the service as they want it. `says_outcomes` where it
-    publishes on `NAME.outcome`.
+    publishes on `NAME.outcome`; `trail` is its part of `payrouter trace`.
     """
 
     name: str
@@ -100,6 +101,7 @@ class Service:
     options: type[BaseModel] = NoOptions
     configured: Callable[["Service", Setup], "Service"] = lambda service, _setup: service
     says_outcomes: bool = False
+    trail: Trail | None = None
 
     @property
     def schema(self) -> str:
