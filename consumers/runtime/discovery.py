@@ -3,7 +3,7 @@
 import importlib
 import pkgutil
 from collections.abc import Mapping
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 
 import consumers
 from consumers.runtime.service import Service
@@ -25,8 +25,16 @@ def discover() -> Mapping[str, Service]:
         if entry.name in found:
             message = f"consumer {entry.name} is there twice"
             raise ServiceError(message)
-        found[entry.name] = _checked(entry.load(), entry.name)
+        found[entry.name] = _checked(_loaded(entry), entry.name)
     return found
+
+
+def _loaded(entry: EntryPoint) -> object:
+    try:
+        return entry.load()
+    except Exception as error:
+        message = f"consumer {entry.name} ({entry.value}): {type(error).__name__}: {error}"
+        raise ServiceError(message) from error
 
 
 def _checked(candidate: object, name: str) -> Service:

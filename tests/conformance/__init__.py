@@ -1,0 +1,1 @@
+"""What every consumer and every provider has to bear, whoever wrote it."""

@@ -1,0 +1,125 @@
+"""One consumer on a test's bench: its database, its records, and what it has done so far."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from consumers.runtime.offsets import Fence
+from consumers.runtime.process import Applied, Applier
+from consumers.runtime.records import Arrived, Partition, Record, TooNew
+from consumers.runtime.service import Service, Setup
+from consumers.runtime.tables import RuntimeTables
+from router.contract.topics import Topics
+from router.contract.wire import OutgoingRecord
+from tests.conformance.histories import records_of
+
+CLUSTER = "cluster-of-the-tests"
+
+Log = list[Record]
+
+
+@dataclass
+class Bench:
+    """A consumer, set up as configured by nobody, without its work beside the events."""
+
+    engine: AsyncEngine
+    service: Service
+    logs: dict[Partition, Log] = field(default_factory=dict)
+
+    @property
+    def tables(self) -> RuntimeTables:
+        """The runtime's tables of this consumer."""
+        return RuntimeTables.of(self.service.schema)
+
+    @property
+    def topics(self) -> Sequence[str]:
+        """The consumer's topics whose records the contract tells."""
+        return [topic for topic in self.service.topics if topic in TOLD]
+
+    @property
+    def applier(self) -> Applier:
+        """What applies batches; a new one knows nothing, as after a start."""
+        return Applier(
+            self.engine, self.service, self.tables, CLUSTER, 1000, dict(self.service.readers)
+        )
+
+    def append(self, out: OutgoingRecord, topic: str) -> Record:
+        """Put a record at the end of partition 0 of a topic."""
+        partition = Partition(topic, 0)
+        log = self.logs.setdefault(partition, [])
+        record = Record(partition, len(log), 1000 + len(log), out.key, out.value, out.headers)
+        log.append(record)
+        return record
+
+    def tell(self) -> Sequence[Record]:
+        """Append every story of every topic, and return the records."""
+        return [self.append(out, topic) for topic in self.topics for out in TOLD[topic]]
+
+    def arrived(self, records: Sequence[Record]) -> Sequence[Arrived]:
+        """Read records as the loop does."""
+        found = [self.applier.decode(record) for record in records]
+        return [each for each in found if not isinstance(each, TooNew)]
+
+    async def fences(self) -> Mapping[Partition, Fence]:
+        """Read the fences, begun where they are not."""
+        return await self.applier.fences(dict.fromkeys(self.logs, 0))
+
+    async def apply(self, records: Sequence[Record], size: int = 7) -> Counter[str]:
+        """Apply records in batches, as they come; return how often each word was said."""
+        words: Counter[str] = Counter()
+        for begin in range(0, len(records), size):
+            applied = await self.once(records[begin : begin + size])
+            words.update(_words(applied))
+        return words
+
+    async def once(self, records: Sequence[Record]) -> Applied:
+        """Apply one batch."""
+        known = await self.fences()
+        own = {record.partition for record in records}
+        expected = {partition: known[partition] for partition in own}
+        return await self.applier.apply(self.arrived(records), expected)
+
+    async def rewind(self, *, forget: bool = False) -> None:
+        """Set the fences back to the beginning of the log, as `offsets reset` does."""
+        async with self.engine.begin() as connection:
+            await connection.execute(self.tables.fence.delete())
+            if forget:
+                await connection.execute(self.tables.seen_event.delete())
+
+    async def content(self) -> Mapping[str, str]:
+        """Hash every table of the consumer's own: what must not change by what had its effect."""
+        schema = self.service.schema
+        runtime = {table.name for table in self.tables.metadata.tables.values()}
+        async with self.engine.connect() as connection:
+            names = await connection.scalars(
+                text("SELECT tablename FROM pg_tables WHERE schemaname = :schema"),
+                {"schema": schema},
+            )
+            own = sorted(n for n in names if n not in runtime and not n.endswith("_version"))
+            assert own, "a consumer keeps what it did"
+            query = "SELECT md5(coalesce(string_agg(t::text, '|' ORDER BY t::text), '')) FROM {} t"
+            return {
+                name: str(await connection.scalar(text(query.format(f'"{schema}"."{name}"'))))
+                for name in own
+            }
+
+
+def _words(applied: Applied) -> Counter[str]:
+    words: Counter[str] = Counter()
+    for (_, word), number in applied.outcomes.items():
+        words[word] += number
+    return words
+
+
+TOLD: Mapping[str, Sequence[OutgoingRecord]] = {
+    topic: records_of(topic, topic) for topic in ("payment", "payout", "subscription")
+}
+
+
+def bench(engine: AsyncEngine, service: Service, prefix: str = "") -> Bench:
+    """Set a consumer up with its options' defaults and without its work beside the events."""
+    setup = Setup(service.options(), Topics(prefix))
+    return Bench(engine, replace(service.configured(service, setup), work=()))

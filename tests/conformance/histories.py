@@ -1,0 +1,69 @@
+"""Records of every topic of the contract: histories that gateways and platforms do tell."""
+
+from collections.abc import Mapping, Sequence
+
+from router.contract.event import Event, event_id
+from router.contract.wire import OutgoingRecord, encode_event
+from tests.router.events import event
+
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+_PAYMENTS: Sequence[Sequence[tuple[str, str | None]]] = (
+    (("pending", "10.50"), ("confirmed", "10.50")),
+    (("pending", "7"), ("underpaid", "6.999999999999999999"), ("confirmed", "7")),
+    (("confirmed", "20"), ("refunded", "20")),
+    (("expired", None), ("confirmed", "3")),
+    (("failed", None),),
+    (("overpaid", "99999999999999999999.5"), ("disputed", "1")),
+    (("pending", "5"), ("cancelled", None)),
+    (("confirmed", "8"), ("failed", "8")),
+)
+_PAYOUTS: Sequence[Sequence[tuple[str, str | None]]] = (
+    (("pending", "4"), ("confirmed", "4")),
+    (("failed", "6"),),
+    (("confirmed", "9"), ("returned", "9")),
+    (("cancelled", None),),
+)
+_SUBSCRIPTIONS: Sequence[Sequence[tuple[str, str | None]]] = (
+    (("renewed", "12"), ("expired", None)),
+)
+_STORIES = {"payment": _PAYMENTS, "payout": _PAYOUTS, "subscription": _SUBSCRIPTIONS}
+
+ROUNDS = 3
+"""So often each story is told, of other orders."""
+
+
+def events_of(topic: str) -> Sequence[Event]:
+    """Tell the stories of a topic, one order after the other."""
+    told = []
+    for turn in range(ROUNDS):
+        for number, story in enumerate(_STORIES[topic]):
+            told += [_event(topic, f"{topic}-{turn}-{number}", *step) for step in story]
+    return told
+
+
+def records_of(topic: str, name: str) -> Sequence[OutgoingRecord]:
+    """Write what a topic of the contract may hold, for the topic of this name on the broker."""
+    return [encode_event(each, name, TRACE) for each in events_of(topic)]
+
+
+def contradicting(topic: str, name: str) -> OutgoingRecord:
+    """Write a record with the id of the first of `records_of`, and another account."""
+    first = events_of(topic)[0]
+    return encode_event(first.model_copy(update={"account": "somebody-else"}), name, TRACE)
+
+
+def _event(topic: str, order: str, status: str, amount: str | None) -> Event:
+    money: Mapping[str, object] = {"amount": amount, "currency": amount and "USDT"}
+    costs: Mapping[str, object] = {}
+    if topic == "payout" and status == "confirmed":
+        costs = {"fee": "0.5", "fee_currency": "USDT", "gas": "0.01", "gas_currency": "ETH"}
+    return event(
+        id=event_id("blockatm", "shop-eu", order, status),
+        type=f"{topic}.{status}",
+        reference=f"order-{order}",
+        provider_reference=f"number-{order}",
+        customer={"id": "c-1", "email": "customer@example.com"},
+        **money,
+        **costs,
+    )

@@ -1,0 +1,66 @@
+"""The real `payrouter` command in processes of its own, configured for one test."""
+
+import asyncio
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+PATIENCE_SECONDS = 120.0
+
+
+@dataclass(frozen=True)
+class Programs:
+    """Runs `payrouter` in a folder with a configuration, beside packages installed elsewhere."""
+
+    folder: Path
+    packages: Path
+
+    def configure(self, text: str) -> None:
+        """Write the configuration."""
+        (self.folder / "payrouter.toml").write_text(text, encoding="utf-8")
+
+    def run(self, *arguments: str) -> str:
+        """Run a command to its end, and return what it printed."""
+        ended = subprocess.run(
+            [*_PAYROUTER, *arguments],
+            cwd=self.folder,
+            env=self._environ(),
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_SECONDS,
+            check=False,
+        )
+        assert ended.returncode == 0, f"{arguments}: {ended.stdout}{ended.stderr}"
+        return ended.stdout
+
+    @contextlib.asynccontextmanager
+    async def consumer(self, name: str) -> AsyncIterator[asyncio.subprocess.Process]:
+        """Run a consumer; it does not outlive the block."""
+        with (self.folder / f"{name}.log").open("ab") as log:
+            process = await asyncio.create_subprocess_exec(
+                *_PAYROUTER, "consume", name, cwd=self.folder, env=self._environ(), stderr=log
+            )
+        try:
+            yield process
+        finally:
+            if process.returncode is None:
+                process.kill()
+            await process.wait()
+
+    def _environ(self) -> dict[str, str]:
+        root = Path(__file__).resolve().parents[2]
+        own = {name: value for name, value in os.environ.items() if "PAYROUTER" not in name}
+        return {**own, "PYTHONPATH": os.pathsep.join((str(self.packages), str(root)))}
+
+
+_PAYROUTER = (sys.executable, "-m", "consumers")
+
+
+def install(package: Path, target: Path) -> None:
+    """Install a package into a folder, as pip does into an environment."""
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-input"]
+    subprocess.run([*command, "--target", str(target), str(package)], check=True, timeout=300)

@@ -1,0 +1,180 @@
+"""Every consumer found, and one that was written elsewhere, has every effect once.
+
+Whoever adds a consumer adds nothing here: it is found, and held to this.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
+from random import Random
+
+import payrouter_tally
+import pytest
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+
+from consumers.runtime.discovery import discover
+from consumers.runtime.migrate import upgrade
+from consumers.runtime.offsets import FenceMoved
+from consumers.runtime.records import Record
+from consumers.runtime.service import Outcome
+from router.contract.wire import OutgoingRecord
+from tests.conformance.bench import TOLD, Bench, bench
+from tests.conformance.histories import contradicting
+
+SERVICES = {**discover(), "tally": payrouter_tally.SERVICE}
+
+EFFECTIVE = ("applied", "stale")
+"""Words of events the handler was given: everything else never reached it."""
+
+GARBAGE = (b"", b"{", b'{"id": 1}', b"[1e999]")
+
+
+@pytest.fixture(params=sorted(SERVICES))
+async def consumer(request: pytest.FixtureRequest, database_url: str) -> AsyncIterator[Bench]:
+    """Give one consumer with an empty database."""
+    service = SERVICES[request.param]
+    engine = create_async_engine(database_url, pool_size=8)
+    try:
+        await upgrade(engine, service)
+        yield bench(engine, service)
+    finally:
+        await engine.dispose()
+
+
+def effective(words: Mapping[str, int]) -> int:
+    return sum(words.get(word, 0) for word in EFFECTIVE)
+
+
+async def test_a_redelivered_record_has_no_second_effect(consumer: Bench) -> None:
+    told = consumer.tell()
+    words = await consumer.apply(told)
+    assert effective(words) == len(told)
+    before = await consumer.content()
+    # As after a crash between the commit here and the commit to Kafka.
+    assert await consumer.apply(told) == Counter(redelivered=len(told))
+    assert await consumer.content() == before
+
+
+async def test_an_event_in_a_new_record_has_no_second_effect(consumer: Bench) -> None:
+    first, second = consumer.tell(), consumer.tell()
+    twins = [record for pair in zip(first, second, strict=True) for record in pair]
+    words = await consumer.apply(_in_order(twins))
+    assert (effective(words), words["duplicate"]) == (len(first), len(first))
+    before = await consumer.content()
+    third = consumer.tell()
+    assert await consumer.apply(third) == Counter(duplicate=len(third))
+    assert await consumer.content() == before
+
+
+async def test_a_topic_read_again_from_its_beginning_changes_nothing(consumer: Bench) -> None:
+    told = consumer.tell()
+    await consumer.apply(told)
+    before = await consumer.content()
+    for _ in range(2):
+        await consumer.rewind()
+        assert await consumer.apply(told) == Counter(duplicate=len(told))
+        assert await consumer.content() == before
+
+
+async def test_what_the_runtime_has_forgotten_the_consumer_knows(consumer: Bench) -> None:
+    told = consumer.tell()
+    await consumer.apply(told)
+    before = await consumer.content()
+    await consumer.rewind(forget=True)
+    words = await consumer.apply(told)
+    assert effective(words) == len(told)
+    assert await consumer.content() == before
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+async def test_any_order_can_be_applied(consumer: Bench, seed: int) -> None:
+    outs = [(out, topic) for topic in consumer.topics for out in TOLD[topic]]
+    again = [pair for pair in outs if Random(seed).random() < 0.3]
+    mixed = [*outs, *again]
+    Random(seed).shuffle(mixed)
+    words = await consumer.apply([consumer.append(out, topic) for out, topic in mixed])
+    assert effective(words) == len(outs)
+    assert words["duplicate"] == len(again)
+    before = await consumer.content()
+    await consumer.apply(consumer.tell())
+    assert await consumer.content() == before
+
+
+async def test_a_crash_before_the_commit_leaves_nothing(consumer: Bench) -> None:
+    told = consumer.tell()
+    before = await consumer.content()
+    sound = consumer.service
+
+    async def crashing(transaction: AsyncConnection, events: Sequence[object]) -> Sequence[Outcome]:
+        await sound.handle(transaction, events)
+        raise ConnectionAbortedError
+
+    consumer.service = replace(sound, handle=crashing)
+    with pytest.raises(ConnectionAbortedError):
+        await consumer.apply(told)
+    assert await consumer.content() == before
+    consumer.service = sound
+    assert effective(await consumer.apply(told)) == len(told)
+
+
+async def test_a_zombie_applies_nothing_a_second_time(consumer: Bench) -> None:
+    told = consumer.tell()
+    before = await consumer.fences()
+    arrived = consumer.arrived(told)
+    both = await asyncio.gather(
+        *(consumer.applier.apply(arrived, before) for _ in range(2)), return_exceptions=True
+    )
+    words: Counter[str] = Counter()
+    for each in both:
+        if isinstance(each, BaseException):
+            assert isinstance(each, FenceMoved)
+        else:
+            words.update({word: n for (_, word), n in each.outcomes.items() if n})
+    after = await consumer.content()
+    fences = await _counts(consumer)
+    assert sum(fences.values()) == len(told)
+    assert await consumer.apply(told) == Counter(redelivered=len(told))
+    assert await consumer.content() == after
+
+
+async def test_an_id_with_another_content_is_dead_and_the_original_stands(consumer: Bench) -> None:
+    await consumer.apply(consumer.tell())
+    before = await consumer.content()
+    newcomers = [consumer.append(contradicting(topic, topic), topic) for topic in consumer.topics]
+    assert await consumer.apply(newcomers) == Counter(dead=len(newcomers))
+    assert await _dead(consumer) == ["conflict"] * len(newcomers)
+    assert await consumer.content() == before
+
+
+async def test_poison_is_dead_and_its_neighbours_are_applied(consumer: Bench) -> None:
+    records: list[Record] = []
+    outs = [(out, topic) for topic in consumer.topics for out in TOLD[topic]]
+    for out, topic in outs:
+        for garbage in GARBAGE:
+            wrong = OutgoingRecord(topic, b"garbage", garbage, ())
+            records.append(consumer.append(wrong, topic))
+        records.append(consumer.append(out, topic))
+    words = await consumer.apply(records)
+    assert effective(words) == len(outs)
+    assert words["dead"] == len(outs) * len(GARBAGE)
+    assert set(await _dead(consumer)) == {"unreadable"}
+
+
+def _in_order(records: Sequence[Record]) -> Sequence[Record]:
+    return sorted(records, key=lambda record: (record.partition, record.offset))
+
+
+async def _counts(consumer: Bench) -> Mapping[str, int]:
+    fence = consumer.tables.fence
+    names = ("applied", "duplicate", "stale")
+    async with consumer.engine.connect() as connection:
+        rows = (await connection.execute(select(*(fence.c[n] for n in names)))).all()
+    return {name: sum(row[at] for row in rows) for at, name in enumerate(names)}
+
+
+async def _dead(consumer: Bench) -> Sequence[str]:
+    held = consumer.tables.held
+    async with consumer.engine.connect() as connection:
+        return list(await connection.scalars(select(held.c.reason).where(held.c.state == "dead")))

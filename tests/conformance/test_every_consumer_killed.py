@@ -1,0 +1,140 @@
+"""Every consumer's own process, killed at its work and read again from the beginning."""
+
+import asyncio
+import json
+import signal
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from random import Random
+
+import pytest
+from aiokafka import AIOKafkaProducer
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from tests.brokers import Broker
+from tests.conformance.bench import TOLD, Bench, bench
+from tests.conformance.programs import PATIENCE_SECONDS, Programs
+from tests.conformance.test_every_consumer import GARBAGE, SERVICES
+
+pytestmark = pytest.mark.kafka
+
+CONFIG = """
+[kafka]
+bootstrap_servers = "{bootstrap}"
+[topics]
+prefix = "{prefix}"
+partitions = 3
+replication_factor = 1
+min_insync_replicas = 1
+[database]
+url = "{database}"
+[consumers.{name}]
+group_id = "{prefix}{name}"
+management_port = 0
+batch_records = 10
+session_timeout_seconds = 6
+transaction_timeout_seconds = 5
+brake_after = 10000
+"""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A consumer's programs, its database, and the topics it reads."""
+
+    name: str
+    programs: Programs
+    bench: Bench
+    broker: Broker
+    prefix: str
+
+    async def fill(self, random: Random) -> int:
+        """Publish every story, some of it again, garbage between; return how many records."""
+        outs = [
+            (f"{self.prefix}{topic}", out.key, out.value, list(out.headers))
+            for topic in self.bench.topics
+            for out in TOLD[topic]
+        ]
+        again = [each for each in outs if random.random() < 0.3]
+        nothing: list[tuple[str, bytes]] = []
+        garbage = [(topic, b"garbage", value, nothing) for topic, *_ in outs for value in GARBAGE]
+        mixed = [*outs, *again, *random.sample(garbage, 10)]
+        random.shuffle(mixed)
+        producer = AIOKafkaProducer(bootstrap_servers=self.broker.bootstrap, acks="all")
+        await producer.start()
+        try:
+            for topic, key, value, headers in mixed:
+                await producer.send(topic, value, key, headers=headers)
+        finally:
+            await producer.stop()
+        return len(mixed)
+
+    async def passed(self, records: int) -> None:
+        """Wait until so many records are passed."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while await self._passed() < records:  # noqa: ASYNC110 - of another process
+                await asyncio.sleep(0.05)
+
+    async def _passed(self) -> int:
+        fence = self.bench.tables.fence
+        async with self.bench.engine.connect() as connection:
+            return int(await connection.scalar(select(func.sum(fence.c.next_offset))) or 0)
+
+    async def dead(self) -> int:
+        """Count what is dead."""
+        held = self.bench.tables.held
+        query = select(func.count()).where(held.c.state == "dead")
+        async with self.bench.engine.connect() as connection:
+            return int(await connection.scalar(query) or 0)
+
+
+@pytest.fixture(params=sorted(SERVICES))
+async def stage(
+    request: pytest.FixtureRequest,
+    broker: Broker,
+    database_url: str,
+    topics_prefix: str,
+    programs: Programs,
+) -> AsyncIterator[Stage]:
+    """Give a consumer with its topics and an empty database, configured but not running."""
+    name = request.param
+    programs.configure(
+        CONFIG.format(
+            bootstrap=broker.bootstrap, prefix=topics_prefix, database=database_url, name=name
+        )
+    )
+    programs.run("topics", "apply")
+    programs.run("db", "upgrade")
+    engine: AsyncEngine = create_async_engine(database_url)
+    try:
+        own = bench(engine, SERVICES[name], topics_prefix)
+        yield Stage(name, programs, own, broker, topics_prefix)
+    finally:
+        await engine.dispose()
+
+
+async def test_killed_and_read_again_it_has_every_effect_once(stage: Stage) -> None:
+    records = await stage.fill(Random(3))
+    async with stage.programs.consumer(stage.name) as first:
+        await stage.passed(records // 4)
+        first.send_signal(signal.SIGKILL)
+    async with stage.programs.consumer(stage.name):
+        await stage.passed(records)
+        assert await stage.dead() == 10
+    before = await stage.bench.content()
+    for topic in stage.bench.topics:
+        name = f"{stage.prefix}{topic}"
+        reset = ("offsets", "reset", stage.name, "--topic", name, "--to", "earliest", "--yes")
+        stage.programs.run(*reset)
+    async with stage.programs.consumer(stage.name):
+        await stage.passed(records)
+        shown = json.loads(stage.programs.run("offsets", "show", stage.name, "--json"))
+    assert await stage.bench.content() == before
+    assert await stage.dead() == 10
+    again = _sum(shown[stage.name], "duplicate") + _sum(shown[stage.name], "dead_lettered")
+    assert again == records
+
+
+def _sum(rows: Sequence[dict[str, int]], column: str) -> int:
+    return sum(row[column] for row in rows)

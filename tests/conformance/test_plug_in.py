@@ -1,0 +1,60 @@
+"""A consumer of another distribution is one like ours; one that does not fit stops the start."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from consumers.runtime.discovery import ServiceError, discover
+from tests.conformance.conftest import SAMPLES
+from tests.conformance.programs import Programs
+
+GUIDE = Path(__file__).resolve().parents[2] / "docs" / "adding-a-consumer.md"
+BLOCK = re.compile(r"^`([\w./-]+)`:\n\n```\w+\n(.*?)```$", re.MULTILINE | re.DOTALL)
+
+
+def test_its_tables_and_commands_are_there_as_soon_as_it_is_installed(
+    programs: Programs, database_url: str
+) -> None:
+    programs.configure(f'[database]\nurl = "{database_url}"\n')
+    applied = json.loads(programs.run("db", "upgrade", "--json"))
+    assert applied["tally"] == ["runtime 0001", "runtime 0002", "tally 0001"]
+    assert json.loads(programs.run("tally", "show", "--json")) == []
+    assert "payments" in programs.run("tally", "show")
+    assert json.loads(programs.run("offsets", "show", "tally", "--json")) == {"tally": []}
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        ("nowhere:SERVICE", "No module named 'nowhere'"),
+        ("payrouter_tally:NOTHING", "NOTHING"),
+        ("payrouter_tally:show", "has no SERVICE"),
+        ("payrouter_tally:SERVICE", "calls itself tally"),
+    ],
+)
+def test_one_that_does_not_fit_stops_the_start(
+    value: str, problem: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    meta = tmp_path / "wrong-1.0.dist-info"
+    meta.mkdir()
+    (meta / "METADATA").write_text("Metadata-Version: 2.1\nName: wrong\nVersion: 1.0\n")
+    (meta / "entry_points.txt").write_text(f"[payrouter.consumers]\nwrong = {value}\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(ServiceError, match=problem) as found:
+        discover()
+    assert "consumer wrong" in str(found.value)
+
+
+def test_without_it_there_is_no_such_consumer(programs: Programs, tmp_path: Path) -> None:
+    bare = Programs(programs.folder, tmp_path)
+    with pytest.raises(AssertionError, match="No such command 'tally'"):
+        bare.run("tally", "show")
+
+
+def test_the_guide_is_the_sample_file_by_file() -> None:
+    told = dict(BLOCK.findall(GUIDE.read_text(encoding="utf-8")))
+    files = [path for path in (SAMPLES / "tally").rglob("*") if path.suffix in {".py", ".toml"}]
+    there = {str(path.relative_to(SAMPLES / "tally")): path.read_text("utf-8") for path in files}
+    assert told == there

@@ -1,0 +1,30 @@
+"""Count each payment once."""
+
+from collections.abc import Sequence
+
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from consumers.runtime.service import Outcome
+from payrouter_tally.tables import COUNTED
+from router.contract.event import Event, EventType
+
+
+async def handle(transaction: AsyncConnection, events: Sequence[Event]) -> Sequence[Outcome]:
+    """Count what is confirmed; everything else is stale to us."""
+    rows = [
+        {
+            "event_id": event.id,
+            "account": event.account,
+            "currency": event.currency,
+            "amount": event.amount,
+        }
+        for event in events
+        if event.type is EventType.PAYMENT_CONFIRMED and event.amount is not None
+    ]
+    if not rows:
+        return [Outcome.STALE] * len(events)
+    # The row is kept for ever, so its key knows an event the runtime has forgotten.
+    statement = insert(COUNTED).on_conflict_do_nothing().returning(COUNTED.c.event_id)
+    counted = set(await transaction.scalars(statement, rows))
+    return [Outcome.APPLIED if event.id in counted else Outcome.STALE for event in events]
