@@ -174,8 +174,15 @@ async def _consume_once(process: ConsumerProcess) -> None:
         return
     tables = RuntimeTables.of(service.schema)
     readers = {settings.topics.name(topic): read for topic, read in service.readers.items()}
+    tuning = settings.tuning
     applier = Applier(
-        process.engine, service, tables, cluster_id, settings.tuning.brake_after, readers
+        engine=process.engine,
+        service=service,
+        tables=tables,
+        cluster_id=cluster_id,
+        brake_after=tuning.brake_after,
+        idle_seconds=tuning.transaction_timeout_seconds,
+        readers=readers,
     )
     report = Report(service.name, process.metrics, process.log)
     loop = Loop(applier, settings.tuning, report)

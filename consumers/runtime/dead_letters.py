@@ -17,6 +17,7 @@ def dead_letters(consumer: str, holds: Iterable[Hold]) -> Sequence[Outgoing]:
 def dead_letter(consumer: str, each: Hold, first_failed_at: datetime) -> Outgoing:
     """Write a dead record for its `.dlq` topic: its own headers, then those of its origin."""
     record = each.record
+    name, _, message = error_text(each.error).partition(": ")
     origin = {
         "payrouter-origin-topic": record.partition.topic,
         "payrouter-origin-partition": str(record.partition.number),
@@ -27,8 +28,10 @@ def dead_letter(consumer: str, each: Hold, first_failed_at: datetime) -> Outgoin
         "payrouter-attempts": str(each.attempts),
         "payrouter-first-failure": first_failed_at.isoformat(),
         "payrouter-last-failure": datetime.now(UTC).isoformat(),
-        "payrouter-exception": error_text(each.error),
+        "payrouter-exception-class": name,
+        "payrouter-exception-message": message,
     }
-    headers = [*record.headers, *((name, text.encode()) for name, text in origin.items())]
+    headers = [*record.headers]
+    headers += [(name, text.encode()) for name, text in origin.items()]
     topic = dead_letter_topic(record.partition.topic, consumer)
     return Outgoing(topic, record.key, record.value, headers)

@@ -5,13 +5,15 @@ from collections.abc import Iterator
 from enum import StrEnum
 
 import asyncpg
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from pydantic import ValidationError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from consumers.runtime.brake import BrakeHolds
 from consumers.runtime.offsets import FenceMoved
-from consumers.runtime.service import Poison
+from consumers.runtime.service import HandlerFailed, HandlerSlow, Poison
 from consumers.runtime.store import StoreAway
+from router.contract.wire import first_problem
 
 
 class Action(StrEnum):
@@ -34,6 +36,7 @@ class HaltReason(StrEnum):
 
     TOO_NEW = "too_new"
     NOT_HELD = "not_held"
+    NO_CODEC = "no_codec"
     BEYOND_END = "beyond_end"
     BEFORE_START = "before_start"
     OTHER_RECORD = "other_record"
@@ -46,9 +49,13 @@ _TRANSIENT_CLASSES = (
     "57",  # shut down, cancelled, cannot connect now
     "58",  # system error
 )
+_TOO_SLOW = {
+    "57014",  # statement_timeout
+    "25P03",  # idle_in_transaction_session_timeout
+}
 _TRANSIENT_STATES = {
     "55P03",  # lock_timeout
-    "25P03",  # idle_in_transaction_session_timeout
+    *_TOO_SLOW,
 }
 
 
@@ -60,12 +67,30 @@ def action_for(error: BaseException) -> Action:
         return Action.BRAKE
     if isinstance(error, Poison):
         return Action.DEAD
+    if isinstance(error, HandlerFailed):
+        return Action.PARK
     return Action.RETRY if is_transient(error) else Action.PARK
 
 
 def is_transient(error: BaseException) -> bool:
     """Tell whether the store will be well again by itself: away, overloaded, deadlocked."""
     return any(_is_transient(cause) for cause in _causes(error))
+
+
+def is_too_slow(error: BaseException) -> bool:
+    """Tell whether the server cut it off for the time it took: all at once may be too much."""
+    if isinstance(error, HandlerSlow):
+        return True
+    return any(getattr(cause, "sqlstate", None) in _TOO_SLOW for cause in _causes(error))
+
+
+def may_be_the_handlers(error: BaseException) -> bool:
+    """Tell whether it would be waited out, though no database driver has said it.
+
+    A handler that asks others (a file, a service) fails so too; whether it was
+    the database shows on the connection.
+    """
+    return is_transient(error) and not any(isinstance(c, _OF_A_STORE) for c in _causes(error))
 
 
 def back_off(attempt: int, longest: float) -> float:
@@ -81,20 +106,41 @@ def park_pause(attempts: int, first: float, longest: float) -> float:
 
 
 def describe(error: BaseException) -> str:
-    """Name an error without its parameters, which may hold a customer's data."""
-    if isinstance(error, StoreAway) and error.__cause__ is not None:
-        return f"cannot reach the database: {describe(error.__cause__)}"
-    if not isinstance(error, DBAPIError):
-        return f"{type(error).__name__}: {error}"
-    original = error.orig or error
-    # SQLAlchemy's own class says little, the driver's says what happened.
-    name = type(original.__cause__ or original).__name__
-    state = getattr(original, "sqlstate", None)
-    return f"{name} ({state})" if state else name
+    """Write an error as `Class: message`.
+
+    What may hold a customer's data is left out: of what a database says only
+    the state is told, of what does not validate the place and what is wrong.
+    """
+    cause = error.__cause__
+    if isinstance(error, StoreAway) and cause is not None:
+        return f"cannot reach the database: {describe(cause)}"
+    if isinstance(error, HandlerFailed) and cause is not None:
+        return describe(cause)
+    if isinstance(error, DBAPIError):
+        original = error.orig or error
+        # SQLAlchemy's own class says little, the driver's says what happened.
+        return _told(original.__cause__ or original, _state(original))
+    if isinstance(error, ValidationError):
+        return _told(error, first_problem(error))
+    if isinstance(error, asyncpg.PostgresError | asyncpg.DataError):
+        return _told(error, _state(error))
+    return _told(error, str(error))
+
+
+def _state(error: BaseException) -> str:
+    state = getattr(error, "sqlstate", None)
+    return f"SQLSTATE {state}" if state else "no SQLSTATE"
+
+
+def _told(error: BaseException, message: str) -> str:
+    return f"{type(error).__name__}: {message or 'no message'}"
+
+
+_OF_A_STORE = (SQLAlchemyError, StoreAway, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 
 def _is_transient(error: BaseException) -> bool:
-    if isinstance(error, StoreAway):
+    if isinstance(error, StoreAway | HandlerSlow):
         return True
     state = getattr(error, "sqlstate", None)
     if isinstance(state, str):

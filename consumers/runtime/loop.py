@@ -18,6 +18,7 @@ from consumers.runtime.failures import (
     action_for,
     back_off,
     describe,
+    is_too_slow,
 )
 from consumers.runtime.held import Verdict
 from consumers.runtime.offsets import Fence, FenceMoved
@@ -34,6 +35,9 @@ BROKER_SECONDS = 10.0
 
 NEIGHBOURLY_SECONDS = 1.0
 """The same, while other partitions wait to be read on."""
+
+SLOW_TRIES = 3
+"""So often a batch may be cut off by the server for the time it took before it is split."""
 
 
 class GivenUp(Exception):  # noqa: N818 - reads as what happened
@@ -298,8 +302,9 @@ class Loop:
                 action = action_for(error)
                 if action is Action.BRAKE:
                     raise
-                if action is Action.RETRY:
-                    attempt += 1
+                attempt += 1
+                too_much = verdict is None and attempt >= SLOW_TRIES and is_too_slow(error)
+                if action is Action.RETRY and not too_much:
                     await self._wait_out(client, error, attempt)
                     continue
                 await self._recover(client, own, error, verdict)

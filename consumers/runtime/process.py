@@ -4,6 +4,7 @@ The commit to Kafka comes after and elsewhere: it is a courtesy for lag tools,
 nothing here depends on it.
 """
 
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from consumers.runtime.brake import Brake, pull_brake, released_brake, write_streak
 from consumers.runtime.dead_letters import dead_letters
+from consumers.runtime.failures import may_be_the_handlers
 from consumers.runtime.held import (
     DEAD,
     PARKED,
@@ -44,9 +46,10 @@ from consumers.runtime.records import (
     Unreadable,
     decode,
 )
-from consumers.runtime.service import Outcome, Service
-from consumers.runtime.store import transaction_of
+from consumers.runtime.service import HandlerFailed, HandlerSlow, Outcome, Service
+from consumers.runtime.store import is_alive, transaction_of
 from consumers.runtime.tables import RuntimeTables
+from router.contract.event import FINGERPRINT, Event, contradictions
 from router.contract.wire import decode_event
 
 APPLIED, STALE = Outcome.APPLIED.value, Outcome.STALE.value
@@ -90,6 +93,8 @@ class Applier:
     brake_after: int = 20
     readers: Mapping[str, Reader] = field(default_factory=dict)
     """By the topic's name on the broker; any other topic holds events of the contract."""
+    idle_seconds: float = 20
+    """After so long without a statement the server may have hung up."""
 
     def decode(self, record: Record) -> Decoded | Unreadable | TooNew:
         """Read the event of a record."""
@@ -182,7 +187,7 @@ class Applier:
         """Give what is new to the service, hold what is to be held; return a word for each."""
         words = [DUPLICATE if each.held is None else each.held.state for each in planned]
         new = [index for index, each in enumerate(planned) if each.new]
-        said = await self._handle(transaction, [planned[index].arrived for index in new])
+        said = await self.handle(transaction, [planned[index].arrived for index in new])
         for index, word in zip(new, said, strict=True):
             words[index] = word
         holds = [each.held for each in planned if each.held is not None]
@@ -190,13 +195,31 @@ class Applier:
         await put(transaction, self.tables, dead_letters(self.service.name, written))
         return words
 
-    async def _handle(self, transaction: AsyncConnection, new: Sequence[Arrived]) -> Sequence[str]:
-        """Give new events to the service; return its word for each."""
+    async def handle(self, transaction: AsyncConnection, new: Sequence[Arrived]) -> Sequence[str]:
+        """Give new events to the service; return its word for each.
+
+        Raises HandlerFailed where what it raised looks like the database's failing and is not,
+        HandlerSlow where it was away for longer than the server waits.
+        """
         events = [arrived.event for arrived in new if isinstance(arrived, Decoded)]
         if not events:
             return []
-        said = await self.service.handle(transaction, events)
+        began = time.monotonic()
+        try:
+            said = await self.service.handle(transaction, events)
+        except Exception as error:
+            await self._still_there(transaction, began)
+            if may_be_the_handlers(error) and await is_alive(transaction):
+                raise HandlerFailed from error
+            raise
+        await self._still_there(transaction, began)
         return [outcome.value for outcome in said]
+
+    async def _still_there(self, transaction: AsyncConnection, began: float) -> None:
+        taken = time.monotonic() - began
+        if taken > self.idle_seconds and not await is_alive(transaction):
+            message = f"{taken:.0f} s, the server waits for {self.idle_seconds:g}"
+            raise HandlerSlow(message)
 
     async def _move(
         self,
@@ -255,8 +278,15 @@ def _why(planned: Planned) -> str:
 
 def conflict(decoded: Decoded, known: str) -> Hold:
     """Hold an event that is known with contradicting content."""
-    error = f"event {decoded.event.id} is known as {known}"
-    return Hold(decoded, DEAD, HeldReason.CONFLICT, error, attempts=1)
+    return Hold(decoded, DEAD, HeldReason.CONFLICT, conflict_text(decoded, known), attempts=1)
+
+
+def conflict_text(decoded: Decoded, known: str) -> str:
+    """Say in which fields an event contradicts what is known, whose values are nobody's."""
+    names = FINGERPRINT if isinstance(decoded.event, Event) else ()
+    places = contradictions(known, decoded.event.fingerprint)
+    fields = ", ".join(names[place] if names else f"fact {place}" for place in places)
+    return f"Conflict: event {decoded.event.id} is known with another {fields}"
 
 
 def _counts(words: Sequence[str], passed: int) -> Counts:

@@ -126,6 +126,6 @@ def decode(record: Record, read: Reader = decode_event) -> Decoded | Unreadable 
     except UnknownMajorVersion as problem:
         return TooNew(record, str(problem))
     except UndecodableRecord as problem:
-        return Unreadable(record, str(problem))
+        return Unreadable(record, f"{type(problem).__name__}: {problem}")
     except Exception as problem:  # noqa: BLE001 - whatever a record does to us is its own fault
-        return Unreadable(record, f"reading it ends in {type(problem).__name__}")
+        return Unreadable(record, f"{type(problem).__name__}: raised while it was read")

@@ -10,7 +10,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.runtime.brake import released_brake
 from consumers.runtime.dead_letters import dead_letter
-from consumers.runtime.failures import Action, action_for, describe, park_pause
+from consumers.runtime.failures import (
+    Action,
+    action_for,
+    describe,
+    is_too_slow,
+    park_pause,
+)
 from consumers.runtime.held import (
     DEAD,
     DONE,
@@ -22,7 +28,7 @@ from consumers.runtime.held import (
 )
 from consumers.runtime.offsets import claim_events
 from consumers.runtime.outbox import put
-from consumers.runtime.process import DUPLICATE, Applier
+from consumers.runtime.process import DUPLICATE, Applier, conflict_text
 from consumers.runtime.records import Decoded, Partition, Record, TooNew, Unreadable
 from consumers.runtime.service import Poison
 from consumers.runtime.settings import Tuning
@@ -60,7 +66,7 @@ async def retry_due(applier: Applier, tuning: Tuning) -> Sequence[Retry]:
     """Try the head of each lane that is due, each in a transaction of its own.
 
     Raises BrakeHolds, and what is transient: the record keeps its place and
-    its attempts.
+    its attempts. What takes the server too long counts as a try.
     """
     async with transaction_of(applier.engine) as connection:
         await released_brake(connection, applier.tables)
@@ -71,6 +77,16 @@ async def retry_due(applier: Applier, tuning: Tuning) -> Sequence[Retry]:
         due = list(numbers)
     tries = [await _retry(applier, number, tuning) for number in due]
     return [each for each in tries if each is not None]
+
+
+async def _retry(applier: Applier, number: int, tuning: Tuning) -> Retry | None:
+    try:
+        return await _try(applier, number, tuning)
+    except Exception as error:
+        if not is_too_slow(error):
+            raise
+        # The server may have cut the connection too, and the row's lock with it.
+        return await _try(applier, number, tuning, failed=error)
 
 
 def _is_due(held: Table) -> ColumnElement[bool]:
@@ -94,10 +110,13 @@ def _is_due(held: Table) -> ColumnElement[bool]:
     return and_(held.c.state == PARKED, held.c.due_at <= func.now(), ~blocked)
 
 
-async def _retry(applier: Applier, number: int, tuning: Tuning) -> Retry | None:
+async def _try(
+    applier: Applier, number: int, tuning: Tuning, failed: Exception | None = None
+) -> Retry | None:
     """Try one record, its row locked from before the try until what it came to is written.
 
-    None where another process has it, or had it meanwhile.
+    None where another process has it, or had it meanwhile; `failed` says what
+    the try has come to already.
     """
     held = applier.tables.held
     async with transaction_of(applier.engine) as transaction:
@@ -110,6 +129,8 @@ async def _retry(applier: Applier, number: int, tuning: Tuning) -> Retry | None:
         row = found.one_or_none()
         if row is None:
             return None
+        if failed is not None:
+            return await _failed(transaction, applier, row, failed, tuning)
         where = Partition(row.topic, row.partition)
         try:
             async with transaction.begin_nested():
@@ -130,12 +151,11 @@ async def _apply(transaction: AsyncConnection, applier: Applier, row: Any) -> st
         raise TypeError(arrived.problem)
     claims = await claim_events(transaction, applier.tables, [arrived])
     if claims.conflicts:
-        error = f"event {arrived.event.id} is known as {claims.conflicts[0]}"
-        raise Refused(HeldReason.CONFLICT, error)
+        raise Refused(HeldReason.CONFLICT, conflict_text(arrived, claims.conflicts[0]))
     if not claims.new:
         return DUPLICATE
-    (outcome,) = await applier.service.handle(transaction, [arrived.event])
-    return outcome.value
+    (word,) = await applier.handle(transaction, [arrived])
+    return word
 
 
 async def _failed(

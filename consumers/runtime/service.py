@@ -30,6 +30,14 @@ class Poison(Exception):  # noqa: N818 - reads as what the record is
     """
 
 
+class HandlerFailed(Exception):  # noqa: N818 - reads as what happened
+    """A handler's own time-out or broken connection, the database being well: its cause."""
+
+
+class HandlerSlow(Exception):  # noqa: N818 - reads as what happened
+    """A handler took so long that the server hung up meanwhile."""
+
+
 Handler = Callable[[AsyncConnection, Sequence[Any]], Awaitable[Sequence[Outcome]]]
 """Applies events in the given transaction and says what became of each, in their order.
 

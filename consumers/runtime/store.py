@@ -1,14 +1,21 @@
 """The one database of a consumer: opens the transaction that holds fence and effect together."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing, asynccontextmanager, contextmanager
 
 import asyncpg
-from sqlalchemy import make_url
+from sqlalchemy import make_url, select
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from consumers.runtime.settings import ConsumerSettings
+
+ALIVE_SECONDS = 5.0
+"""How long the server may take to answer on a connection that is doubted."""
+
+_ABORTED = "25P02"
+"""What PostgreSQL answers in a transaction in which something has failed."""
 
 _MISSING = {"3F000", "42P01", "42703"}
 """What PostgreSQL answers where a schema, a table or a column is not there."""
@@ -36,12 +43,24 @@ async def transaction_of(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
         yield connection
 
 
+async def is_alive(connection: AsyncConnection) -> bool:
+    """Tell whether the server still answers on a connection, be its transaction aborted."""
+    try:
+        async with asyncio.timeout(ALIVE_SECONDS):
+            await connection.execute(select(1))
+    except (OSError, SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        cause = getattr(error, "orig", None) or error
+        return getattr(cause, "sqlstate", None) == _ABORTED
+    return True
+
+
 def open_engine(settings: ConsumerSettings) -> AsyncEngine:
     """Make the engine of a consumer process; connects on first use.
 
     A frozen process must not hold its locks for ever: the server ends a
     transaction that idles longer than the configured time, and TCP keepalives
-    end the connection of a machine that is gone.
+    end the connection of a machine that is gone. The server ends a statement
+    before the driver gives up waiting for it, so that it is known why.
     """
     idle = int(settings.tuning.transaction_timeout_seconds * 1000)
     return create_async_engine(
@@ -52,7 +71,7 @@ def open_engine(settings: ConsumerSettings) -> AsyncEngine:
         pool_timeout=idle / 1000,
         connect_args={
             "timeout": 10,
-            "command_timeout": idle / 1000,
+            "command_timeout": idle / 1000 * 1.5,
             "server_settings": {
                 "application_name": f"payrouter.{settings.name}",
                 "idle_in_transaction_session_timeout": str(idle),

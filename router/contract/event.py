@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Literal, Self
@@ -18,6 +19,17 @@ MAX_TEXT = 512
 """Characters in any one text field but `raw`."""
 
 FINGERPRINT_VERSION = "1"
+
+FINGERPRINT = (
+    "version",
+    "type",
+    "account",
+    "reference",
+    "provider_reference",
+    "amount",
+    "currency",
+)
+"""What the places of a fingerprint say."""
 
 
 class EventType(StrEnum):
@@ -201,9 +213,14 @@ def fingerprint(event: Event) -> str:
 
 
 def contradicts(first: str, second: str) -> bool:
-    """Tell whether two fingerprints of one event id disagree; null against a value does not."""
-    pairs = zip(json.loads(first), json.loads(second), strict=True)
-    return any(a is not None and b is not None and a != b for a, b in pairs)
+    """Tell whether two fingerprints of one event id disagree."""
+    return bool(contradictions(first, second))
+
+
+def contradictions(first: str, second: str) -> Sequence[int]:
+    """Return the places in which two fingerprints disagree; null against a value does not."""
+    pairs = enumerate(zip(json.loads(first), json.loads(second), strict=True))
+    return [place for place, (a, b) in pairs if a is not None and b is not None and a != b]
 
 
 def _canonical(values: list[str | None]) -> bytes:

@@ -70,7 +70,7 @@ def arm(order: Order) -> None:
     elif order.moment == "somewhere":
         timer = threading.Timer(order.seconds, die)
         timer.daemon = True
-        _wrap(Applier, "_handle", order.batch, before=True, act=timer.start)
+        _wrap(Applier, "handle", order.batch, before=True, act=timer.start)
 
 
 def _wrap(where: type, name: str, number: int, *, before: bool, act: Callable[[], None]) -> None:

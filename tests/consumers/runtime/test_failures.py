@@ -73,7 +73,7 @@ async def test_what_the_database_says_is_passing_or_not(
 async def test_a_lost_connection_passes(connection: AsyncConnection) -> None:
     error = await failure(connection, "SELECT pg_terminate_backend(pg_backend_pid())")
     assert action_for(error) is Action.RETRY
-    assert describe(error) == "ConnectionDoesNotExistError (08003)"
+    assert describe(error) == "ConnectionDoesNotExistError: SQLSTATE 08003"
 
 
 async def test_a_lost_connection_passes_for_a_handler_on_the_driver_itself(

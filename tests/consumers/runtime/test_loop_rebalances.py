@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from asyncpg.exceptions import SerializationError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.runtime.app import ConsumerProcess
@@ -57,7 +58,7 @@ async def test_a_batch_that_waits_for_its_next_try_is_left_to_the_next_owner(fee
 
     async def failing(transaction: AsyncConnection, events: Sequence[Event]) -> Sequence[Outcome]:
         if away:
-            raise ConnectionResetError
+            raise SerializationError
         return await count(transaction, events)
 
     for partition in range(4):
@@ -65,7 +66,7 @@ async def test_a_batch_that_waits_for_its_next_try_is_left_to_the_next_owner(fee
     # Were the waiting batch waited for, the second would wait for nearly an hour.
     patient: dict[str, Any] = {"rebalance_timeout_seconds": 3600, "retry_longest_seconds": 3600}
     async with feed.member(failing, **patient) as first:
-        await halted(first, "retrying: ConnectionResetError")
+        await halted(first, "retrying: SerializationError: SQLSTATE 40001")
         async with feed.member(failing, **patient) as second:
             await eventually(lambda: feed.logged("batch_given_up"), "the batch given up")
             away = False

@@ -64,7 +64,7 @@ def test_a_record_that_breaks_its_reader_is_unreadable_too() -> None:
     def broken(*_: object) -> Parcel:
         raise RecursionError
 
-    assert decode(THERE, broken) == Unreadable(THERE, "reading it ends in RecursionError")
+    assert decode(THERE, broken) == Unreadable(THERE, "RecursionError: raised while it was read")
 
 
 def test_neither_key_nor_value_nor_headers_are_shown() -> None:
@@ -103,4 +103,4 @@ def test_a_reader_of_its_own_reads_what_is_no_event() -> None:
     known = UUID(int=5)
     theirs = replace(THERE, value=str(known).encode(), headers=())
     assert decode(theirs, parcel) == Decoded(theirs, Parcel(known))
-    assert decode(THERE, parcel) == Unreadable(THERE, "no id of a parcel")
+    assert decode(THERE, parcel) == Unreadable(THERE, "UndecodableRecord: no id of a parcel")
