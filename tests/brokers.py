@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -38,6 +39,8 @@ class Broker:
     description: str
     real: bool
     """Whether it is an Apache Kafka, or the evaluation broker."""
+    logs: Path | None = None
+    """Where it keeps its logs, if it is ours."""
 
 
 def choose(wishes: Wishes) -> Choice:
@@ -67,7 +70,7 @@ def started(choice: Choice) -> Iterator[Broker]:
         yield Broker(choice.bootstrap, choice.description, real=True)
     elif choice.real:
         with own_apache_kafka() as kafka:
-            yield Broker(kafka.bootstrap, choice.description, real=True)
+            yield Broker(kafka.bootstrap, choice.description, real=True, logs=kafka.logs)
     else:
         with EvaluationBroker() as bootstrap:
             yield Broker(bootstrap, choice.description, real=False)

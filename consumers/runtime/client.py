@@ -3,8 +3,8 @@
 Three habits of aiokafka's consumer are seen to here. A fetch waits for as long
 as a rebalance lasts. A record that it cannot read raises out of the fetch, and
 what the same fetch had taken from other partitions by then is lost, with the
-positions moved behind it. And where its task in the background has died, every
-later fetch just finds nothing.
+positions moved behind it: such a record is found and read in another way. And
+where its task in the background has died, every later fetch just finds nothing.
 """
 
 import asyncio
@@ -26,6 +26,7 @@ from aiokafka.errors import (
 
 from consumers.runtime.failures import describe
 from consumers.runtime.records import Partition
+from consumers.runtime.second_look import second_look
 from consumers.runtime.settings import Tuning
 
 SILENT_SECONDS = 30.0
@@ -47,12 +48,13 @@ class RecordUnreadable(PlaceLost):
 
 
 class RecordUnfetchable(Exception):  # noqa: N818 - reads as what it is
-    """It is known which record the client cannot read; nothing before it is left."""
+    """It is known which record cannot be read in any way; nothing before it is left."""
 
-    def __init__(self, partition: Partition, offset: int, problem: str) -> None:
-        """Name the place."""
-        super().__init__(f"{partition} offset {offset} cannot be read: {problem}")
-        self.partition, self.offset, self.problem = partition, offset, problem
+    def __init__(self, partition: Partition, offset: int, error: Exception) -> None:
+        """Name the place, and say whether it is the record, or what is installed here."""
+        self.partition, self.offset, self.problem = partition, offset, describe(error)
+        self.ours = isinstance(error, UnsupportedCodecError)
+        super().__init__(f"{partition} offset {offset} cannot be read: {self.problem}")
 
 
 class Client:
@@ -126,26 +128,40 @@ class Client:
             await self._consumer.commit(theirs)
 
     async def _fetch_singly(self, partition: Partition) -> Mapping[Partition, Sequence[Any]]:
-        """Take the records of a suspect one by one, up to the one that cannot be read."""
+        """Take the records of a suspect one by one, and otherwise where one cannot be read so."""
         records: list[Any] = []
         while len(records) < self._tuning.batch_records:
             offset = await self._consumer.position(_theirs(partition))
             wait = 0 if records else self._tuning.batch_wait_seconds
             try:
                 fetched = await self._poll([partition], wait, most=1)
-            except RecordUnreadable as error:
-                if records:
-                    # Met again when these are applied, as the first one.
-                    self._consumer.seek(_theirs(partition), offset)
-                    break
-                # It stays a suspect: the next one may be of the same make.
-                raise RecordUnfetchable(partition, offset, str(error)) from None
+            except RecordUnreadable:
+                fetched = {}
+                # Behind others, it is met again when these are applied, as the first one.
+                self._consumer.seek(_theirs(partition), offset)
+                if not records:
+                    records += await self._look_again(partition, offset)
             if not fetched:
                 break
             records += fetched[partition]
         if await self._consumer.position(_theirs(partition)) >= self._suspects[partition]:
             del self._suspects[partition]
         return {partition: records} if records else {}
+
+    async def _look_again(self, partition: Partition, offset: int) -> Sequence[Any]:
+        """Read from a record on that the consumer cannot read; it stays a suspect.
+
+        Raises RecordUnfetchable where nothing helps.
+        """
+        most = self._tuning.batch_records
+        try:
+            seen = await second_look(self._consumer, _theirs(partition), offset, most)
+        except (KafkaError, TimeoutError) as error:
+            raise PlaceLost(describe(error)) from error
+        if seen.problem is not None and not seen.records:
+            raise RecordUnfetchable(partition, seen.next_offset, seen.problem) from None
+        self._consumer.seek(_theirs(partition), seen.next_offset)
+        return seen.records
 
     async def _poll(
         self, partitions: Collection[Partition], seconds: float, most: int | None = None

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
-from consumers.runtime.held import DEAD, Hold, error_text
+from consumers.runtime.held import DEAD, Hold, error_text, readable
 from consumers.runtime.outbox import Outgoing
 from router.contract.topics import dead_letter_topic
 
@@ -15,7 +15,10 @@ def dead_letters(consumer: str, holds: Iterable[Hold]) -> Sequence[Outgoing]:
 
 
 def dead_letter(consumer: str, each: Hold, first_failed_at: datetime) -> Outgoing:
-    """Write a dead record for its `.dlq` topic: its own headers, then those of its origin."""
+    """Write a dead record for its `.dlq` topic: its own headers, then those of its origin.
+
+    A header's name that is no text is escaped: its readers are to read it.
+    """
     record = each.record
     name, _, message = error_text(each.error).partition(": ")
     origin = {
@@ -31,7 +34,7 @@ def dead_letter(consumer: str, each: Hold, first_failed_at: datetime) -> Outgoin
         "payrouter-exception-class": name,
         "payrouter-exception-message": message,
     }
-    headers = [*record.headers]
+    headers = [(readable(name), value) for name, value in record.headers]
     headers += [(name, text.encode()) for name, text in origin.items()]
     topic = dead_letter_topic(record.partition.topic, consumer)
     return Outgoing(topic, record.key, record.value, headers)

@@ -157,6 +157,11 @@ def headers_from(text: str) -> list[tuple[str, bytes | None]]:
     ]
 
 
+def readable(name: str) -> str:
+    r"""Return a header's name as text: a byte of it that is none as `\xff`."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
 def error_text(error: str) -> str:
     """Return what the store takes of an error: bounded, and without what is no text there."""
     return error[:_ERROR_CHARACTERS].replace("\0", "").encode("utf-8", "replace").decode()

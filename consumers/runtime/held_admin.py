@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, and_, case, func, literal, select, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consumers.runtime.held import DEAD, DONE, PARKED, HeldReason
+from consumers.runtime.held import DEAD, DONE, PARKED, HeldReason, readable
 from consumers.runtime.tables import RuntimeTables
 
 
@@ -62,11 +62,11 @@ class Content:
 
     key: str | None
     value: str | None
-    headers: str | None
+    headers: str
 
     def as_json(self) -> dict[str, object]:
         """Return it as JSON takes it."""
-        headers = None if self.headers is None else json.loads(self.headers)
+        headers = [[readable(name), value] for name, value in json.loads(self.headers)]
         return {"key": self.key, "value": self.value, "headers": headers}
 
 

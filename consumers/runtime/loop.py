@@ -210,7 +210,7 @@ class Loop:
             # Its place in the log is passed by seeking, if its place in the books is.
             cut = [found.partition]
             self._report.unfetchable(found)
-            self._not_applied_before(client, found)
+            self._halt_at(client, found)
         partitions = {arrived.record.partition for arrived in batch}
         try:
             if batch and not self._revoking:
@@ -223,10 +223,13 @@ class Loop:
         placed = self.positions.placed
         self._report.progress(placed, client.ends(placed))
 
-    def _not_applied_before(self, client: Client, found: RecordUnfetchable) -> None:
-        """Halt where what cannot be read stands in the place of what was read before."""
+    def _halt_at(self, client: Client, found: RecordUnfetchable) -> None:
+        """Halt where it is no fault of the record, or where it was read and applied before."""
         place = self.positions.placed.get(found.partition)
-        if place is not None and found.offset < place.fence.next_offset:
+        if found.ours:
+            detail = f"offset {found.offset} cannot be read here: {found.problem}"
+            self._halt(client, Halt(found.partition, HaltReason.NO_CODEC, detail))
+        elif place is not None and found.offset < place.fence.next_offset:
             detail = f"offset {found.offset} was applied, and cannot be read any more"
             self._halt(client, Halt(found.partition, HaltReason.OTHER_RECORD, detail))
 

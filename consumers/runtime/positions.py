@@ -69,6 +69,8 @@ def what_to_do(halt: Halt, consumer: str) -> str:
     """Name the command that mends a halt of this consumer."""
     if halt.reason is HaltReason.TOO_NEW:
         return f"Upgrade payrouter, then start `payrouter consume {consumer}` again."
+    if halt.reason is HaltReason.NO_CODEC:
+        return f"Install what is missing, then start `payrouter consume {consumer}` again."
     topic, number = halt.partition
     reset = f"payrouter offsets reset {consumer} --topic {topic} --partition {number} --to"
     if halt.reason is HaltReason.NOT_HELD:

@@ -22,7 +22,10 @@ class Partition(NamedTuple):
 
 @dataclass(frozen=True)
 class Record:
-    """One Kafka record. `timestamp` is in milliseconds, by the broker's word."""
+    """One Kafka record. `timestamp` is in milliseconds, by the broker's word.
+
+    What is no UTF-8 in the name of a header stands there as lone surrogates.
+    """
 
     partition: Partition
     offset: int
@@ -36,7 +39,7 @@ class Record:
         """Checksum of key, value and headers: tells this record from another in its place."""
         crc = 0
         for part in (self.key, self.value, *(p for pair in self.headers for p in pair)):
-            data = part.encode() if isinstance(part, str) else part
+            data = part.encode("utf-8", "surrogateescape") if isinstance(part, str) else part
             # The length keeps "ab"+"c" and "a"+"bc" apart; -1 keeps null and empty apart.
             crc = zlib.crc32(b"%d:" % (-1 if data is None else len(data)), crc)
             crc = zlib.crc32(data or b"", crc)
@@ -82,7 +85,7 @@ class Unreadable:
 
 @dataclass(frozen=True)
 class Unfetchable:
-    """A place in the log whose record the client cannot read: nothing but the place is known."""
+    """A place in the log whose record cannot be read: nothing but the place is known."""
 
     record: Record
     problem: str

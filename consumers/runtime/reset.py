@@ -18,6 +18,7 @@ from consumers.runtime.held_admin import record_operation
 from consumers.runtime.memory import remembered_since
 from consumers.runtime.offsets import read_fences
 from consumers.runtime.records import NO_TIMESTAMP, Partition
+from consumers.runtime.second_look import second_look
 from consumers.runtime.store import acting, reading
 from consumers.runtime.subscription import broker_cluster_id
 from consumers.runtime.tables import COUNTS, RuntimeTables
@@ -193,8 +194,7 @@ async def _written_at(
     """Tell when the first record at an offset or behind it was written, None where unknown."""
     if offset >= end:
         return None
-    client.seek(tp, offset)
-    found = (await client.getmany(tp, timeout_ms=3000, max_records=1)).get(tp)
+    found = (await second_look(client, tp, offset, 1)).records
     if not found or found[0].timestamp == NO_TIMESTAMP:
         return None
     return datetime.fromtimestamp(found[0].timestamp / 1000, UTC)

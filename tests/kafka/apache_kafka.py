@@ -73,6 +73,11 @@ class ApacheKafka:
         return f"127.0.0.1:{self._port}"
 
     @property
+    def logs(self) -> Path:
+        """Where the node keeps the logs of its partitions."""
+        return self._directory / "data"
+
+    @property
     def running(self) -> bool:
         """Whether the node's process is alive."""
         return self._process is not None and self._process.poll() is None
@@ -137,7 +142,7 @@ class ApacheKafka:
 
     def _format(self) -> None:
         ports = {"port": self._port, "controller": self._controller}
-        lines = _PROPERTIES.format(data=self._directory / "data", **ports)
+        lines = _PROPERTIES.format(data=self.logs, **ports)
         lines += "".join(f"{name}={value}\n" for name, value in self._properties.items())
         self._server_properties.write_text(lines)
         cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")

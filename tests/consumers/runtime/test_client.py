@@ -11,6 +11,7 @@ from aiokafka.errors import (
     GroupAuthorizationFailedError,
     KafkaError,
     KafkaTimeoutError,
+    LeaderNotAvailableError,
     NoOffsetForPartitionError,
     OffsetOutOfRangeError,
     RecordTooLargeError,
@@ -20,6 +21,7 @@ from aiokafka.errors import (
 from consumers.runtime import client as runtime_client
 from consumers.runtime.client import Client, PlaceLost, RecordUnfetchable, RecordUnreadable
 from consumers.runtime.records import Partition
+from consumers.runtime.second_look import Seen
 from consumers.runtime.settings import Tuning
 from tests.consumers.runtime.counting import PAYMENT_0
 
@@ -102,7 +104,13 @@ async def test_a_place_that_is_not_there_is_to_be_found_anew(error: KafkaError) 
         ValueError("whatever"),
     ],
 )
-async def test_a_record_that_cannot_be_read_is_narrowed_to_its_offset(error: Exception) -> None:
+async def test_a_record_that_cannot_be_read_is_narrowed_to_its_offset(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def blind(_: object, __: TopicPartition, offset: int, ___: int) -> Seen:
+        return Seen([], offset, error)
+
+    monkeypatch.setattr(runtime_client, "second_look", blind)
     consumer = StandIn(error, {TP_0: ["a"]}, {TP_0: ["b"]}, error, error)
     reading = client(consumer)
     with pytest.raises(RecordUnreadable):
@@ -113,11 +121,48 @@ async def test_a_record_that_cannot_be_read_is_narrowed_to_its_offset(error: Exc
     with pytest.raises(RecordUnfetchable, match="payment-0 offset 7 cannot be read") as found:
         await reading.fetch([PAYMENT_0, PAYMENT_1])
     assert (found.value.partition, found.value.offset) == (PAYMENT_0, 7)
+    assert found.value.ours == isinstance(error, UnsupportedCodecError)
     assert consumer.asked[1:] == [{TP_0}] * 4
     # The one behind it is looked at alone too.
     reading.seek(PAYMENT_0, 8, 20)
     await reading.fetch([PAYMENT_0, PAYMENT_1])
     assert consumer.asked[5:] == [{TP_0}]
+
+
+@pytest.mark.parametrize("records", [["a", "b"], []])
+async def test_what_another_reader_can_read_is_given_and_reading_goes_on_behind_it(
+    monkeypatch: pytest.MonkeyPatch, records: list[str]
+) -> None:
+    error = UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte")
+
+    async def clear(_: object, __: TopicPartition, offset: int, most: int) -> Seen:
+        assert (offset, most) == (7, 3)
+        return Seen(records, 9, error if records else None)
+
+    monkeypatch.setattr(runtime_client, "second_look", clear)
+    consumer = StandIn(error, error)
+    reading = client(consumer)
+    with pytest.raises(RecordUnreadable):
+        await reading.fetch([PAYMENT_0])
+    consumer.offset = 7
+    reading.seek(PAYMENT_0, 7, 20)
+    assert await reading.fetch([PAYMENT_0]) == ({PAYMENT_0: records} if records else {})
+    assert consumer.offset == 9
+
+
+async def test_a_broker_that_does_not_give_the_bytes_says_nothing_about_the_record(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def away(*_: object) -> Seen:
+        raise LeaderNotAvailableError
+
+    monkeypatch.setattr(runtime_client, "second_look", away)
+    reading = client(StandIn(ValueError(), ValueError()))
+    with pytest.raises(RecordUnreadable):
+        await reading.fetch([PAYMENT_0])
+    with pytest.raises(PlaceLost) as lost:
+        await reading.fetch([PAYMENT_0])
+    assert not isinstance(lost.value, RecordUnreadable)
 
 
 async def test_a_partition_read_to_its_end_is_no_suspect_any_more() -> None:

@@ -95,9 +95,11 @@ def headers_of(row: Any) -> list[tuple[str, bytes | None]]:  # noqa: ANN401 - a 
     return [(name, None if value is None else base64.b64decode(value)) for name, value in pairs]
 
 
-def metric(process: ConsumerProcess, name: str, **labels: str) -> float | None:
-    """Read a metric of a consumer."""
-    return process.registry.get_sample_value(name, {"consumer": "counting", **labels})
+def metric(process: ConsumerProcess, name: str, **labels: str) -> float:
+    """Read a metric of a consumer; it has to be there."""
+    value = process.registry.get_sample_value(name, {"consumer": "counting", **labels})
+    assert value is not None
+    return value
 
 
 def refusing(*numbers: int, error: type[Exception] = ValueError) -> Handler:

@@ -1,0 +1,141 @@
+"""Reads what aiokafka's consumer refuses to: records with a header name that is no UTF-8.
+
+One such name makes it raise for its record and for those that stand behind it
+in the same producer's batch, whoever sent them. So the bytes are asked for
+once more and read by aiokafka's own reader in Python, which differs in this
+alone: bytes of a name that are no text become lone surrogates, and nothing of
+them is lost. Whatever else is wrong with a batch is as wrong here.
+"""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.consumer.fetcher import READ_COMMITTED, PartitionRecords
+from aiokafka.errors import CorruptRecordException, LeaderNotAvailableError, for_code
+from aiokafka.protocol.fetch import FetchRequest
+from aiokafka.record.default_records import _DefaultRecordBatchPy
+
+WAIT_MILLISECONDS = 500
+ANSWER_SECONDS = 10.0
+ASKED_BYTES = 1024 * 1024
+"""The broker gives the first batch whole, however large it is."""
+
+_LENGTH = slice(8, 12)
+_HEAD_BYTES = 12
+_MAGIC = 16
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Records in their order, where to read on, and what kept the one there from being read."""
+
+    records: Sequence[Any]
+    next_offset: int
+    problem: Exception | None
+
+
+async def second_look(
+    consumer: AIOKafkaConsumer, partition: TopicPartition, offset: int, most: int
+) -> Seen:
+    """Read at most so many records from `offset` on.
+
+    Raises KafkaError or TimeoutError where the broker does not give the bytes.
+    """
+    data, aborted = await _fetched(consumer, partition, offset)
+    return read(partition, data, aborted, offset, most)
+
+
+def read(
+    partition: TopicPartition,
+    data: bytes,
+    aborted: Sequence[tuple[int, int]] | None,
+    offset: int,
+    most: int,
+) -> Seen:
+    """Read records out of a broker's answer; those of aborted transactions are none."""
+    reader = PartitionRecords(
+        partition,
+        _Batches(data),
+        aborted,
+        offset,
+        key_deserializer=None,
+        value_deserializer=None,
+        check_crcs=True,
+        isolation_level=READ_COMMITTED,
+    )
+    records: list[Any] = []
+    problem: Exception | None = None
+    try:
+        records.extend(islice(reader, most))
+    except Exception as error:  # noqa: BLE001 - whatever a record does to its reader
+        problem = error
+    return Seen(records, reader.next_fetch_offset, problem)
+
+
+async def _fetched(
+    consumer: AIOKafkaConsumer, partition: TopicPartition, offset: int
+) -> tuple[bytes, Sequence[tuple[int, int]] | None]:
+    client = consumer._client  # noqa: SLF001 - nothing public gives a record's bytes
+    leader = client.cluster.leader_for_partition(partition)
+    if leader in {None, -1}:
+        raise LeaderNotAvailableError
+    wanted = [(partition.topic, [(partition.partition, offset, ASKED_BYTES)])]
+    request = FetchRequest(WAIT_MILLISECONDS, 1, ASKED_BYTES, READ_COMMITTED, wanted)
+    async with asyncio.timeout(ANSWER_SECONDS):
+        answer = await client.send(leader, request)
+    ((_, ((_, code, _, *rest),)),) = answer.topics
+    if code:
+        raise for_code(code)
+    # Since version 5 of the answer, the start of the log stands before them.
+    return rest[-1], rest[2] if len(rest) > 3 else rest[1]  # noqa: PLR2004
+
+
+class _Batches:
+    """A broker's answer, batch by batch, as aiokafka's reader asks for them."""
+
+    def __init__(self, data: bytes) -> None:
+        self._rest = memoryview(data)
+
+    def has_next(self) -> bool:
+        """Tell whether a whole batch is left; the last one of an answer may be cut off."""
+        return len(self._rest) > _MAGIC and len(self._rest) >= self._size()
+
+    def next_batch(self) -> "_Batch":
+        """Take the next batch."""
+        size = self._size()
+        batch, self._rest = self._rest[:size], self._rest[size:]
+        if batch[_MAGIC] != 2:  # noqa: PLR2004 - the only format since Kafka 0.11
+            message = f"record format {batch[_MAGIC]}"
+            raise CorruptRecordException(message)
+        return _Batch(batch)
+
+    def _size(self) -> int:
+        return _HEAD_BYTES + int.from_bytes(self._rest[_LENGTH], "big")
+
+
+class _Batch(_DefaultRecordBatchPy):  # type: ignore[misc] # aiokafka is untyped
+    """A batch whose records are read from lenient bytes."""
+
+    _buffer: bytearray
+
+    def __iter__(self) -> Iterator[Any]:
+        """Decompress, then read on leniently."""
+        super().__iter__()
+        self._buffer = _Lenient(self._buffer)
+        return self
+
+
+class _Lenient(bytearray):
+    """Bytes of which every part that is asked for as text is some text."""
+
+    def __getitem__(self, place: Any) -> Any:  # noqa: ANN401 - an index or a slice
+        found = super().__getitem__(place)
+        return _Lenient(found) if isinstance(place, slice) else found
+
+    def decode(self, encoding: str = "utf-8", errors: str = "surrogateescape") -> str:
+        """Decode without loss."""
+        return super().decode(encoding, errors)
