@@ -14,8 +14,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -63,6 +64,8 @@ class Hold:
     error: str
     attempts: int
     pause: float = 0
+    behind: bytes | None = None
+    """The lane in which it waits, where that is not its own."""
 
     @property
     def record(self) -> Record:
@@ -96,15 +99,43 @@ def lane(record: Record) -> bytes:
     return hashlib.sha256(name + b"\0\1" + record.key).digest()
 
 
-async def parked_lanes(
-    connection: AsyncConnection, tables: RuntimeTables, lanes: Iterable[bytes]
-) -> set[bytes]:
-    """Return those of the lanes in which something is parked."""
+@dataclass
+class Queues:
+    """Where something is parked: the lanes, and the lane of each event that is."""
+
+    lanes: set[bytes]
+    events: dict[UUID, bytes]
+
+    def of(self, arrived: Arrived) -> bytes | None:
+        """Return the lane in which a record has to wait, None where it may go on.
+
+        The same event in another lane waits where its original does, which
+        otherwise would come second.
+        """
+        own = lane(arrived.record)
+        if own in self.lanes:
+            return own
+        return self.events.get(arrived.event.id) if isinstance(arrived, Decoded) else None
+
+    def join(self, arrived: Arrived, queue: bytes) -> None:
+        """Note that a record waits there."""
+        if isinstance(arrived, Decoded):
+            self.events.setdefault(arrived.event.id, queue)
+
+
+async def parked_queues(
+    connection: AsyncConnection, tables: RuntimeTables, fresh: Sequence[Arrived]
+) -> Queues:
+    """Read where something is parked that is of concern to these records."""
     held = tables.held
-    rows = await connection.scalars(
-        select(held.c.lane).where(held.c.state == PARKED, held.c.lane == func.any(list(lanes)))
+    lanes = {lane(each.record) for each in fresh}
+    events = {each.event.id for each in fresh if isinstance(each, Decoded)}
+    concerned = or_(held.c.lane == func.any(list(lanes)), held.c.event_id == func.any(list(events)))
+    rows = await connection.execute(
+        select(held.c.lane, held.c.event_id).where(held.c.state == PARKED, concerned)
     )
-    return set(rows)
+    found = [(bytes(row.lane), row.event_id) for row in rows]
+    return Queues({own for own, _ in found} & lanes, {event: own for own, event in found if event})
 
 
 async def hold(
@@ -177,7 +208,7 @@ def _row(cluster_id: str, each: Hold) -> Mapping[str, object]:
         "offset": record.offset,
         "crc": _UNKNOWN_CRC if isinstance(each.arrived, Unfetchable) else record.crc,
         "timestamp": record.timestamp,
-        "lane": lane(record),
+        "lane": each.behind or lane(record),
         "key": record.key,
         "value": record.value,
         "headers": headers_text(record.headers),

@@ -19,10 +19,10 @@ from consumers.runtime.held import (
     PARKED,
     HeldReason,
     Hold,
+    Queues,
     Verdict,
     hold,
-    lane,
-    parked_lanes,
+    parked_queues,
 )
 from consumers.runtime.offsets import (
     Counts,
@@ -152,8 +152,8 @@ class Applier:
         self, transaction: AsyncConnection, fresh: Sequence[Arrived], verdict: Verdict | None
     ) -> Sequence[Planned]:
         """Claim what is to be applied, and say of everything else what it is instead."""
-        lanes = await parked_lanes(transaction, self.tables, [lane(each.record) for each in fresh])
-        planned = [Planned(each, held_at_once(each, lanes, verdict)) for each in fresh]
+        queues = await parked_queues(transaction, self.tables, fresh)
+        planned = [Planned(each, held_at_once(each, queues, verdict)) for each in fresh]
         free = [(index, each.arrived) for index, each in enumerate(planned) if each.held is None]
         decoded = [(index, arrived) for index, arrived in free if isinstance(arrived, Decoded)]
         claims = await claim_events(transaction, self.tables, [arrived for _, arrived in decoded])
@@ -243,19 +243,20 @@ class Applier:
         return moved
 
 
-def held_at_once(arrived: Arrived, lanes: set[bytes], verdict: Verdict | None) -> Hold | None:
+def held_at_once(arrived: Arrived, queues: Queues, verdict: Verdict | None) -> Hold | None:
     """Decide what is known before anything is claimed; None where it is to be applied."""
     if isinstance(arrived, Unfetchable):
         return Hold(arrived, DEAD, HeldReason.UNFETCHABLE, arrived.problem, attempts=1)
     if isinstance(arrived, Unreadable):
         return Hold(arrived, DEAD, HeldReason.UNREADABLE, arrived.problem, attempts=1)
-    if lane(arrived.record) in lanes:
-        return Hold(arrived, PARKED, HeldReason.BEHIND, _BEHIND, attempts=0)
+    queue = queues.of(arrived)
+    if queue is not None:
+        queues.join(arrived, queue)
+        return Hold(arrived, PARKED, HeldReason.BEHIND, _BEHIND, attempts=0, behind=queue)
     return None if verdict is None else verdict.hold(arrived)
 
 
-_BEHIND = "an earlier record of its key is parked"
-
+_BEHIND = "Behind: an earlier record of its key, or its event, is parked"
 
 _NEUTRAL = {HeldReason.BEHIND, HeldReason.CONFLICT}
 """Neither a failure nor a success, for the brake."""

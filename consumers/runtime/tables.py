@@ -123,6 +123,7 @@ def _held(metadata: MetaData) -> Table:
         ),
         CheckConstraint("state IN ('parked', 'dead', 'done')", name="held_state"),
         Index("held_parked", "lane", "id", postgresql_where=text("state = 'parked'")),
+        Index("held_parked_event", "event_id", postgresql_where=text("state = 'parked'")),
         Index("held_due", "due_at", postgresql_where=text("state = 'parked'")),
         Index("held_dead", "id", postgresql_where=text("state = 'dead'")),
         Index("held_done", "ended_at", postgresql_where=text("state = 'done'")),

@@ -1,7 +1,6 @@
 """What is parked is tried again in the order of its key, once, while its neighbours go on."""
 
 import asyncio
-import time
 from collections.abc import Sequence
 
 import pytest
@@ -12,7 +11,7 @@ from consumers.runtime.held import PARKED, HeldReason, Verdict, lane
 from consumers.runtime.process import Applier
 from consumers.runtime.records import Decoded
 from consumers.runtime.retry import Retry, retry_due
-from consumers.runtime.service import Handler, Outcome, Poison
+from consumers.runtime.service import Outcome, Poison
 from consumers.runtime.settings import Tuning
 from router.contract.event import Event
 from tests.consumers.runtime.counting import (
@@ -27,8 +26,7 @@ from tests.consumers.runtime.counting import (
     outbox_of,
     record,
 )
-from tests.consumers.runtime.members import Feed, eventually
-from tests.consumers.runtime.told import holds, metric, refusing
+from tests.consumers.runtime.told import refusing
 
 TUNING = Tuning(park_seconds=0.01, park_longest_seconds=0.01, attempts=4)
 PARK = Verdict(PARKED, HeldReason.FAILED, "ValueError: not now")
@@ -75,6 +73,22 @@ async def test_what_comes_behind_a_parked_record_parks_behind_it(counting: Async
     assert {row.lane for row in rows} == {lane(same_key(0, 1)[0].record)}
     (row,) = await counts_of(counting)
     assert (row.applied, row.parked) == (1, 3)
+
+
+async def test_an_event_waits_behind_itself_under_another_key_in_one_batch_too(
+    counting: AsyncEngine,
+) -> None:
+    first, second = same_key(0, 2)
+    elsewhere = numbered(1).model_copy(update={"reference": "B"})
+    await park(counting, [first, second, record(2, elsewhere), record(3, numbered(3))])
+    assert await effects_of(counting) == [id_of(3)]
+    assert {row.lane for row in await held_in(counting, "parked")} == {lane(first.record)}
+    tries = await tried(applier(counting))
+    assert [(each.offset, each.word) for each in tries] == [
+        (0, "applied"),
+        (1, "applied"),
+        (2, "dead"),
+    ]
 
 
 async def test_records_without_a_key_park_alone() -> None:
@@ -183,45 +197,3 @@ async def test_a_record_not_due_yet_is_left_alone(counting: AsyncEngine) -> None
     late = Verdict(PARKED, HeldReason.FAILED, "not now", pause=3600)
     await applier(counting).apply(same_key(0, 1), await begun(counting), late)
     assert await retry_due(applier(counting), TUNING) == []
-
-
-async def test_a_key_that_fails_for_a_while_delays_no_neighbour_and_catches_up_in_order(
-    feed: Feed,
-) -> None:
-    failing = [True]
-    own = [numbered(n).model_copy(update={"reference": "A"}) for n in range(100, 110)]
-    events = [each for n in range(10) for each in (numbered(n), own[n])]
-    patient = {"park_longest_seconds": 0.1, "attempts": 10_000}
-    async with feed.member(_refusing_order("A", failing), **patient) as process:
-        started = time.monotonic()
-        await feed.send(events)
-        await feed.applied(10)
-        assert time.monotonic() - started < 5
-        await holds(feed, "parked", 10)
-        # And what comes in meanwhile goes straight through.
-        for number in range(10, 20):
-            started = time.monotonic()
-            await feed.send([numbered(number)])
-            await feed.applied(number + 1)
-            assert time.monotonic() - started < 1
-        failed = {"outcome": "failed"}
-        await eventually(
-            lambda: metric(process, "payrouter_parked_retries_total", **failed), "a retry"
-        )
-        failing.clear()
-        await feed.applied(30)
-        await feed.send([own[3]])  # known by now
-    effects = await effects_of(feed.engine)
-    assert effects[20:] == [each.id for each in own]
-    assert len(set(effects)) == len(effects) == 30
-    assert {row.state for row in await held_in(feed.engine)} == {"done"}
-
-
-def _refusing_order(reference: str, failing: list[bool]) -> Handler:
-    async def handle(transaction: AsyncConnection, events: Sequence[Event]) -> Sequence[Outcome]:
-        if failing and any(each.reference == reference for each in events):
-            message = "not now"
-            raise ValueError(message)
-        return await count(transaction, events)
-
-    return handle
