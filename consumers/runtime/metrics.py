@@ -100,8 +100,8 @@ class ConsumerMetrics:
             ["state"],
         )
         self.held_oldest = self._gauge(
-            "payrouter_held_oldest_timestamp_seconds",
-            "Since when the oldest of them is held, unix time; NaN where there is none",
+            "payrouter_held_oldest_seconds",
+            "For how long the oldest of them is held; 0 where there is none",
             ["state"],
         )
         self.brake_held = self._gauge(
@@ -117,7 +117,7 @@ class ConsumerMetrics:
         consumer, unknown = self._consumer, math.nan
         for state in (PARKED, DEAD):
             held = waiting.held.get(state, 0) if waiting else unknown
-            oldest = waiting.oldest.get(state, unknown) if waiting else unknown
+            oldest = waiting.oldest.get(state, 0) if waiting else unknown
             self.held.labels(consumer, state).set(held)
             self.held_oldest.labels(consumer, state).set(oldest)
         self.brake_held.labels(consumer).set(waiting.braked if waiting else unknown)

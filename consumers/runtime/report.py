@@ -99,6 +99,10 @@ class Report:
         self._metrics.brake_held.labels(self._consumer).set(0)
         self._log.info("brake_cleared")
 
+    def brake_is(self, *, held: bool) -> None:
+        """Keep the metric right, which is read from the store less often too."""
+        self._metrics.brake_held.labels(self._consumer).set(held)
+
     def unfetchable(self, found: RecordUnfetchable) -> None:
         """Say that a record cannot even be read."""
         self._log.error("record_unfetchable", partition=str(found.partition), offset=found.offset)

@@ -76,6 +76,7 @@ class Upkeep:
             brake = await read_brake(connection, applier.tables)
             fences = await read_fences(connection, applier.tables, applier.cluster_id)
         self.loop.brake_seen(None if brake.held_since is None else brake)
+        self.report.brake_is(held=brake.held_since is not None)
         self.loop.fences_seen(before, fences)
         return False
 

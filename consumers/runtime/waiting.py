@@ -13,7 +13,7 @@ from consumers.runtime.tables import RuntimeTables
 
 @dataclass(frozen=True)
 class Waiting:
-    """How many records are held by state, since when the oldest; the brake; the outbox."""
+    """How many records are held by state, for how long the oldest; the brake; the outbox."""
 
     held: Mapping[str, int]
     oldest: Mapping[str, float]
@@ -24,17 +24,18 @@ class Waiting:
 async def read_waiting(connection: AsyncConnection, tables: RuntimeTables) -> Waiting:
     """Count what waits."""
     held = tables.held
+    oldest = func.clock_timestamp() - func.min(held.c.first_failed_at)
     rows = await connection.execute(
-        select(held.c.state, func.count(), func.min(held.c.first_failed_at))
+        select(held.c.state, func.count(), oldest)
         .where(held.c.state != DONE)
         .group_by(held.c.state)
     )
-    found = [(str(state), int(number), oldest.timestamp()) for state, number, oldest in rows]
+    found = [(str(state), int(number), age.total_seconds()) for state, number, age in rows]
     outbox = await connection.scalar(select(func.count()).select_from(tables.outbox))
     brake = await read_brake(connection, tables)
     return Waiting(
         held={state: number for state, number, _ in found},
-        oldest={state: oldest for state, _, oldest in found},
+        oldest={state: age for state, _, age in found},
         braked=brake.held_since is not None,
         outbox=outbox or 0,
     )
