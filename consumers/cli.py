@@ -216,7 +216,12 @@ def main() -> NoReturn:
 
 _OF_ONE_CONSUMER: Mapping[click.Group, Sequence[click.Command]] = {
     parked: (commands_held.parked_list, commands_held.parked_retry),
-    dlq: (commands_held.dlq_list, commands_held.dlq_show, commands_held.dlq_replay),
+    dlq: (
+        commands_held.dlq_list,
+        commands_held.dlq_show,
+        commands_held.dlq_replay,
+        commands_held.dlq_history,
+    ),
     brake: (commands_brake.show, commands_brake.clear),
     offsets: (commands_reset.reset,),
 }

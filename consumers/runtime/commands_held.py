@@ -23,8 +23,11 @@ from consumers.runtime.held_admin import (
     Content,
     Filter,
     HeldRow,
+    Operation,
+    about,
     content,
     list_held,
+    list_operations,
     record_operation,
     retry_now,
 )
@@ -82,10 +85,10 @@ def parked_retry(consumer: Consumer, *, wanted: Filter, as_json: bool) -> None:
 
     async def make_due() -> int:
         async with acting(consumer.settings) as engine, engine.begin() as transaction:
-            number = await retry_now(transaction, consumer.tables, wanted)
-            detail = f"{number} records, filter {wanted}"
+            numbers = await retry_now(transaction, consumer.tables, wanted)
+            detail = about(numbers, wanted)
             await record_operation(transaction, consumer.tables, operator(), "parked retry", detail)
-            return number
+            return len(numbers)
 
     number = answered(make_due())
     if as_json:
@@ -160,9 +163,9 @@ def dlq_replay(
         if not as_json:
             click.echo(f"{len(rows)} records would be tried again; --yes does it")
         return
-    said = f"{len(rows)} records, filter {wanted}"
+    numbers = [row.id for row in rows]
     pace = Pace(rate, wait, visible=not as_json)
-    words = answered(replay_paced(consumer, [row.id for row in rows], said, pace))
+    words = answered(replay_paced(consumer, numbers, about(numbers, wanted), pace))
     if as_json:
         show_json({"replayed": len(rows), "outcomes": words})
     else:
@@ -170,6 +173,27 @@ def dlq_replay(
         click.echo(f"{len(rows)} records replayed: {counts or 'nothing'}")
     good = words.get("applied", 0) + words.get("stale", 0) + words.get("duplicate", 0)
     sys.exit(0 if good == len(rows) else EXIT_PROBLEM)
+
+
+@click.command("history")
+@click.option(
+    "--limit", type=click.IntRange(1, 100_000), default=100, show_default=True, help="The last."
+)
+@json_option
+@click.pass_obj
+def dlq_history(consumer: Consumer, *, limit: int, as_json: bool) -> None:
+    """Show what was done to NAME by whom and when, newest last: replays, resets, the brake."""
+
+    async def read() -> Sequence[Operation]:
+        async with reading(consumer.settings) as connection:
+            return await list_operations(connection, consumer.tables, limit)
+
+    done = answered(read())
+    if as_json:
+        show_json([each.as_json() for each in done])
+        return
+    rows = [(f"{each.at:%Y-%m-%d %H:%M:%S %Z}", each.who, each.what, each.detail) for each in done]
+    show_table(f"{consumer.service.name}, what was done", ("when", "who", "what", "detail"), rows)
 
 
 def _listed(consumer: Consumer, state: str, wanted: Filter) -> Sequence[HeldRow]:

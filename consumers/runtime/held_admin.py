@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from uuid import UUID
@@ -147,16 +147,19 @@ async def progress(
     return Progress({str(name): int(number) for name, number in rows})
 
 
-async def retry_now(connection: AsyncConnection, tables: RuntimeTables, wanted: Filter) -> int:
-    """Have parked records tried at once; return how many."""
+async def retry_now(
+    connection: AsyncConnection, tables: RuntimeTables, wanted: Filter
+) -> Sequence[int]:
+    """Have parked records tried at once; return their numbers."""
     held = tables.held
     chosen = select(held.c.id).where(held.c.state == PARKED, _matches(tables, wanted))
-    changed = await connection.execute(
+    changed = await connection.scalars(
         update(held)
         .where(held.c.id.in_(chosen.order_by(held.c.id).limit(wanted.limit)))
         .values(due_at=func.now())
+        .returning(held.c.id)
     )
-    return changed.rowcount
+    return changed.all()
 
 
 async def record_operation(
@@ -166,15 +169,44 @@ async def record_operation(
     await connection.execute(tables.operation.insert().values(who=who, what=what, detail=detail))
 
 
+def about(numbers: Sequence[int], wanted: Filter) -> str:
+    """Write down which records an operation is about, and how they were chosen."""
+    return f"{len(numbers)} records: {spans(numbers) or 'none'}; filter {wanted}"
+
+
+def spans(numbers: Iterable[int]) -> str:
+    """Write numbers in short: `3-7, 9`."""
+    found: list[tuple[int, int]] = []
+    for number in sorted(numbers):
+        if found and number == found[-1][1] + 1:
+            found[-1] = (found[-1][0], number)
+        else:
+            found.append((number, number))
+    return ", ".join(f"{a}-{b}" if b > a else f"{a}" for a, b in found)
+
+
+@dataclass(frozen=True)
+class Operation:
+    """Who did what, and when."""
+
+    at: datetime
+    who: str
+    what: str
+    detail: str
+
+    def as_json(self) -> dict[str, object]:
+        """Return it as JSON takes it."""
+        return {**asdict(self), "at": self.at.isoformat()}
+
+
 async def list_operations(
-    connection: AsyncConnection, tables: RuntimeTables
-) -> Sequence[tuple[str, str, str]]:
-    """Return who did what, oldest first."""
+    connection: AsyncConnection, tables: RuntimeTables, limit: int = 1000
+) -> Sequence[Operation]:
+    """Return the last operations, oldest first."""
     done = tables.operation
-    rows = await connection.execute(
-        select(done.c.who, done.c.what, done.c.detail).order_by(done.c.id)
-    )
-    return [(row.who, row.what, row.detail) for row in rows]
+    columns = [done.c[field.name] for field in fields(Operation)]
+    rows = await connection.execute(select(*columns).order_by(done.c.id.desc()).limit(limit))
+    return [Operation(*row) for row in reversed(rows.all())]
 
 
 def _is_whole(tables: RuntimeTables) -> ColumnElement[bool]:

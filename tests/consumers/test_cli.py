@@ -44,7 +44,7 @@ COMMANDS = {
     ("config",): {"show"},
     ("offsets",): {"show", "reset"},
     ("parked",): {"list", "retry"},
-    ("dlq",): {"list", "show", "replay"},
+    ("dlq",): {"list", "show", "replay", "history"},
     ("brake",): {"show", "clear"},
 }
 

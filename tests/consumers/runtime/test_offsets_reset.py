@@ -76,8 +76,8 @@ async def test_it_only_shows_until_told_to_do_it(feed: Feed, payrouter: Payroute
     fence = (await feed.fences())[0]
     assert (fence.first_offset, fence.next_offset, fence.last) == (4, 4, None)
     async with feed.engine.connect() as connection:
-        ((_, what, detail),) = await list_operations(connection, TABLES)
-    assert (what, '"was": 10' in detail) == ("offsets reset", True)
+        (did,) = await list_operations(connection, TABLES)
+    assert (did.what, '"was": 10' in did.detail) == ("offsets reset", True)
 
 
 @pytest.mark.parametrize("pruned", [True, False])
