@@ -1,4 +1,4 @@
-"""The `payrouter` command with the counting consumer, run beside a running one."""
+"""The `payrouter` command with the consumer of a feed, run beside a running one."""
 
 import asyncio
 import io
@@ -13,7 +13,6 @@ import pytest
 
 from consumers import cli
 from router.cli import cli as payrouter
-from tests.consumers.runtime.counting import SERVICE
 from tests.consumers.runtime.members import Feed
 
 
@@ -32,7 +31,7 @@ class Said:
 
 
 class Payrouter:
-    """Runs commands about the counting consumer of a feed."""
+    """Runs commands about the consumer of a feed."""
 
     def __init__(self, feed: Feed, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """Write the configuration of the feed's broker and database."""
@@ -46,7 +45,7 @@ class Payrouter:
             encoding="utf-8",
         )
         monkeypatch.chdir(folder)
-        monkeypatch.setattr(cli, "discover", lambda: {"counting": SERVICE})
+        monkeypatch.setattr(cli, "discover", lambda: {feed.service.name: feed.service})
         # The group it adds for the consumer's own commands goes with the test.
         monkeypatch.setattr(payrouter, "commands", dict(payrouter.commands))
         # The log of the tests is not ours to set up.

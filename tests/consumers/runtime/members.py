@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
@@ -14,17 +14,16 @@ from structlog.testing import capture_logs
 from consumers.runtime.app import ConsumerProcess, build_consumer, consume
 from consumers.runtime.offsets import Fence
 from consumers.runtime.records import Partition
-from consumers.runtime.service import Handler
+from consumers.runtime.service import Handler, Service
 from consumers.runtime.settings import ConsumerSettings, Tuning
 from router.contract.event import Event
 from router.contract.topics import Topics
 from router.contract.wire import Headers
 from tests.brokers import Broker, create_topics
 from tests.consumers.runtime.counting import (
-    count,
+    SERVICE,
     effects_of,
     fences_of,
-    service,
     written,
 )
 
@@ -37,12 +36,16 @@ ROOM = {"max.message.bytes": str(4 * 1024 * 1024)}
 
 @dataclass
 class Feed:
-    """One topic of the test's own, its records, and the consumers that read it."""
+    """One topic of the test's own, its records, and the consumers that read it.
+
+    Another consumer than the counting one may have more topics than this one.
+    """
 
     broker: Broker
     engine: AsyncEngine
     prefix: str
     producer: AIOKafkaProducer
+    service: Service = SERVICE
     log: list[dict[str, object]] = field(default_factory=list)
     options: dict[str, object] = field(default_factory=dict)
 
@@ -54,12 +57,12 @@ class Feed:
     @property
     def group(self) -> str:
         """The consumer group."""
-        return f"{self.prefix}counting"
+        return f"{self.prefix}{self.service.name}"
 
     @property
     def dead_letters(self) -> str:
         """The name of the topic of what could not be applied."""
-        return Topics(self.prefix).dead_letter(self.topic, "counting")
+        return Topics(self.prefix).dead_letter(self.topic, self.service.name)
 
     def partition(self, number: int) -> Partition:
         """Name a partition of the topic."""
@@ -102,7 +105,7 @@ class Feed:
             "park_longest_seconds": 0.5,
         }
         return ConsumerSettings(
-            name="counting",
+            name=self.service.name,
             kafka={
                 "bootstrap_servers": self.broker.bootstrap,
                 "metadata_max_age_ms": 1000,
@@ -115,10 +118,11 @@ class Feed:
 
     @contextlib.asynccontextmanager
     async def member(
-        self, handle: Handler = count, **tuning: object
+        self, handle: Handler | None = None, **tuning: object
     ) -> AsyncIterator[ConsumerProcess]:
         """Run a consumer until the block ends; then have it finish its batch and leave."""
-        process = build_consumer(service(handle), self.settings(**tuning), asyncio.Event())
+        handled = replace(self.service, handle=handle or self.service.handle)
+        process = build_consumer(handled, self.settings(**tuning), asyncio.Event())
         task = asyncio.create_task(consume(process))
         try:
             yield process
@@ -170,13 +174,17 @@ class Feed:
 
 
 @contextlib.asynccontextmanager
-async def feeding(broker: Broker, engine: AsyncEngine, prefix: str) -> AsyncIterator[Feed]:
-    """Make a topic and a producer for it; note what the consumers log."""
+async def feeding(
+    broker: Broker, engine: AsyncEngine, prefix: str, service: Service = SERVICE
+) -> AsyncIterator[Feed]:
+    """Make the topics of a consumer and a producer for them; note what the consumers log."""
     producer = AIOKafkaProducer(
         bootstrap_servers=broker.bootstrap, acks="all", max_request_size=4 * 1024 * 1024
     )
-    feed = Feed(broker, engine, prefix, producer)
-    await create_topics(broker.bootstrap, [feed.topic, feed.dead_letters], configs=ROOM)
+    feed = Feed(broker, engine, prefix, producer, service)
+    topics = [f"{prefix}{family}" for family in service.topics]
+    dead = [Topics(prefix).dead_letter(topic, service.name) for topic in topics]
+    await create_topics(broker.bootstrap, [*topics, *dead], configs=ROOM)
     await producer.start()
     with capture_logs() as log:
         feed.log = log  # type: ignore[assignment] # lines are mappings that can be changed
