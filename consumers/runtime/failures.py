@@ -49,6 +49,7 @@ _TRANSIENT_CLASSES = (
 _TRANSIENT_STATES = {
     "55P03",  # lock_timeout
     "25P03",  # idle_in_transaction_session_timeout
+    "25P04",  # transaction_timeout
 }
 
 
