@@ -86,7 +86,7 @@ def describe(error: BaseException) -> str:
     if isinstance(error, StoreAway) and error.__cause__ is not None:
         return f"cannot reach the database: {describe(error.__cause__)}"
     if not isinstance(error, DBAPIError):
-        return f"{type(error).__name__}: {error}"
+        return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     original = error.orig or error
     # SQLAlchemy's own class says little, the driver's says what happened.
     name = type(original.__cause__ or original).__name__

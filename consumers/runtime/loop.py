@@ -112,14 +112,18 @@ class Loop:
         """Wait until the running batch is finished or given up, within the rebalance timeout."""
         self._revoking = True
         limit = self._tuning.rebalance_timeout_seconds * 0.8
-        gone = self.positions.assigned
         try:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._idle.wait(), limit)
         finally:
             # A batch that still runs finds nothing placed; the fence decides about it.
-            self.joined = False
-            self.positions.revoke()
+            self.forget()
+
+    def forget(self) -> None:
+        """Let go of the assignment: it was revoked, or the client that had it is gone."""
+        gone = self.positions.assigned
+        self.joined = False
+        self.positions.revoke()
         self._report.revoked(gone)
 
     async def run(self, consumer: AIOKafkaConsumer) -> None:
@@ -167,6 +171,7 @@ class Loop:
 
     def _place(self, client: Client, fence: Fence, bounds: tuple[int, int]) -> None:
         partition = fence.partition
+        self.positions.left[partition] = fence
         try:
             start = start_at(fence, *bounds)
         except Halt as halt:
@@ -216,8 +221,10 @@ class Loop:
                 self._unplace(partitions)
         finally:
             self._unplace(cut)
-        placed = self.positions.placed
-        self._report.progress(placed, client.ends(placed))
+        if self.brake is None and not self._revoking:
+            placed = self.positions.placed
+            fences = {partition: place.fence for partition, place in placed.items()}
+            self._report.lag.progress(partitions, fences, client.ends(placed))
 
     def _not_applied_before(self, client: Client, found: RecordUnfetchable) -> None:
         """Halt where what cannot be read stands in the place of what was read before."""

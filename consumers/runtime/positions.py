@@ -116,6 +116,8 @@ class Positions:
     unpositioned: set[Partition] = field(default_factory=set)
     placed: dict[Partition, Place] = field(default_factory=dict)
     halted: dict[Partition, Halt] = field(default_factory=dict)
+    left: dict[Partition, Fence] = field(default_factory=dict)
+    """Where those stood that are not placed now, as far as it is known."""
 
     def assign(self, partitions: set[Partition]) -> None:
         """Take over a new assignment: nothing is positioned."""
@@ -124,12 +126,17 @@ class Positions:
 
     def revoke(self) -> None:
         """Forget the assignment."""
-        self.unpositioned, self.placed, self.halted = set(), {}, {}
+        self.unpositioned, self.placed, self.halted, self.left = set(), {}, {}, {}
 
     @property
     def assigned(self) -> set[Partition]:
         """Every assigned partition, halted ones included."""
         return self.unpositioned | self.placed.keys() | self.halted.keys()
+
+    @property
+    def fences(self) -> dict[Partition, Fence]:
+        """Where each assigned partition stands, as far as it is known."""
+        return self.left | {partition: place.fence for partition, place in self.placed.items()}
 
     def place(self, partition: Partition, place: Place) -> None:
         """Note that a partition has been sought to its place."""
@@ -138,17 +145,23 @@ class Positions:
 
     def unplace(self, partition: Partition) -> None:
         """Have a partition positioned anew: what was fetched of it is not to be used."""
-        if self.placed.pop(partition, None) is not None:
+        if self._leave(partition):
             self.unpositioned.add(partition)
 
     def halt(self, halt: Halt) -> None:
         """Stop a partition."""
         if halt.partition in self.assigned:
             self.unpositioned.discard(halt.partition)
-            self.placed.pop(halt.partition, None)
+            self._leave(halt.partition)
             self.halted[halt.partition] = halt
 
     def release(self, partition: Partition) -> None:
         """Have a halted partition positioned anew."""
         if self.halted.pop(partition, None) is not None:
             self.unpositioned.add(partition)
+
+    def _leave(self, partition: Partition) -> bool:
+        place = self.placed.pop(partition, None)
+        if place is not None:
+            self.left[partition] = place.fence
+        return place is not None

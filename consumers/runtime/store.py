@@ -60,7 +60,7 @@ def open_engine(settings: ConsumerSettings) -> AsyncEngine:
         pool_pre_ping=True,
         pool_timeout=idle / 1000,
         connect_args={
-            "timeout": 10,
+            "timeout": min(10, idle / 1000),
             "command_timeout": idle / 1000,
             "server_settings": {
                 "application_name": f"payrouter.{settings.name}",

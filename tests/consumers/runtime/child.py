@@ -12,12 +12,10 @@ import sys
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from functools import partialmethod
 from typing import Any, Literal
 from unittest.mock import patch
 from uuid import UUID, uuid4
 
-from faststream.kafka import KafkaBroker
 from pydantic import BaseModel, SecretStr
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -55,8 +53,6 @@ class Order(BaseModel):
     """The first letters of the references that the handler refuses for good."""
     patches: dict[str, float] = {}
     """Constants to be set, by their full name."""
-    poll_seconds: float = 300
-    """The client's own patience between two polls."""
 
     def settings(self) -> ConsumerSettings:
         """Return what the consumer is started with."""
@@ -137,10 +133,6 @@ def arm(order: Order) -> None:
         _wrap(outbox, "sent", _die, 0)
     for name, value in order.patches.items():
         patch(name, value).start()
-    patient = partialmethod(
-        KafkaBroker.subscriber, max_poll_interval_ms=int(order.poll_seconds * 1000)
-    )
-    patch.object(KafkaBroker, "subscriber", patient).start()
 
 
 def _wrap(where: object, name: str, act: Callable[[], None], seconds: float) -> None:

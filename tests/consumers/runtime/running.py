@@ -36,6 +36,7 @@ class Running:
 
         async def answered() -> bool:
             assert self.process.returncode is None, self.lines
+            assert self.process.returncode is None, self.lines
             found, body = await self.asked(path)
             return found == status and said in body
 
