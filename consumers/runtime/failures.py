@@ -9,6 +9,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from consumers.runtime.brake import BrakeHolds
+from consumers.runtime.migrate import SchemaOutdated
 from consumers.runtime.offsets import FenceMoved
 from consumers.runtime.service import Poison
 from consumers.runtime.store import StoreAway
@@ -61,6 +62,8 @@ def action_for(error: BaseException) -> Action:
         return Action.BRAKE
     if isinstance(error, Poison):
         return Action.DEAD
+    if isinstance(error, SchemaOutdated):
+        return Action.RETRY
     return Action.RETRY if is_transient(error) else Action.PARK
 
 

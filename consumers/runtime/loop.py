@@ -20,7 +20,7 @@ from consumers.runtime.failures import (
     describe,
 )
 from consumers.runtime.held import Verdict
-from consumers.runtime.offsets import Fence, FenceMoved
+from consumers.runtime.offsets import Fence, FenceMoved, was_set
 from consumers.runtime.positions import Halt, Positions, next_at, start_at
 from consumers.runtime.process import Applier
 from consumers.runtime.records import Arrived, Partition, from_client, unfetchable
@@ -101,10 +101,11 @@ class Loop:
             if partition in self.positions.placed and (fence is None or fence.next_offset < known):
                 self._report.fence_moved(partition)
                 self._unplace([partition])
-        halted = self.positions.halted
-        self._stood = {each: self._stood.get(each, fences.get(each)) for each in halted}
-        for partition, stood in self._stood.items():
-            if fences.get(partition) != stood:
+        halted, left = self.positions.halted, self.positions.left
+        stood = {each: self._stood.get(each, left.get(each)) for each in halted}
+        self._stood = {each: fences.get(each) for each in halted}
+        for partition, before_it in stood.items():
+            if was_set(before_it, fences.get(partition)):
                 self._report.went_on(halted[partition])
                 self.positions.release(partition)
 
@@ -343,7 +344,7 @@ class Loop:
         else:
             record = batch[0].record
             where = f"offset {record.offset} can be neither applied nor held: {describe(error)}"
-            self._halt(client, Halt(record.partition, HaltReason.NOT_HELD, where))
+            self._halt(client, Halt(record.partition, HaltReason.NOT_HELD, where, record.offset))
 
     # -- waiting and halting -------------------------------------------------
 

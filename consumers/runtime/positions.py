@@ -16,9 +16,12 @@ from consumers.runtime.records import Arrived, Partition, Record, TooNew, decode
 class Halt(Exception):  # noqa: N818 - reads as what is done
     """This partition stops here until a person acts; nothing is skipped."""
 
-    def __init__(self, partition: Partition, reason: HaltReason, detail: str) -> None:
-        """Say where, why, and what to do."""
+    def __init__(
+        self, partition: Partition, reason: HaltReason, detail: str, offset: int | None = None
+    ) -> None:
+        """Say where and why; at which offset, where one record is the reason."""
         super().__init__(f"{partition} halted: {detail}")
+        self.offset = offset
         self.partition = partition
         self.reason = reason
         self.detail = detail
@@ -71,12 +74,15 @@ def what_to_do(halt: Halt, consumer: str) -> str:
         return f"Upgrade payrouter, then start `payrouter consume {consumer}` again."
     topic, number = halt.partition
     reset = f"payrouter offsets reset {consumer} --topic {topic} --partition {number} --to"
-    if halt.reason is HaltReason.NOT_HELD:
-        offset = "OFFSET behind it"
-        return f"Mend the database, then restart; `{reset} ...` with the {offset} gives it up."
+    if halt.reason is HaltReason.NOT_HELD and halt.offset is not None:
+        return (
+            f"Mend the database; then `{reset} {halt.offset}` has it tried again,"
+            f" `{reset} {halt.offset + 1}` gives it up."
+        )
     return (
         f"`payrouter offsets show {consumer}` has the details; `{reset} earliest` has the log"
-        " read from its start, what is known having no second effect."
+        " read from its start, what is known having no second effect; `--to latest` instead"
+        " passes over all that is in it now."
     )
 
 

@@ -145,6 +145,11 @@ def unavailability_explained(settings: ConsumerSettings) -> Iterator[None]:
         raise StoreUnavailable(_explanation(settings, error)) from error
 
 
+def is_not_set_up(error: DBAPIError) -> bool:
+    """Tell whether PostgreSQL says that a schema, a table or a column is not there."""
+    return getattr(error.orig, "sqlstate", None) in _MISSING
+
+
 def _explanation(settings: ConsumerSettings, error: Exception) -> str:
     url = make_url(settings.database_url.get_secret_value())
     # A server behind a Unix socket is named in the query.
