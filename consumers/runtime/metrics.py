@@ -115,6 +115,10 @@ class ConsumerMetrics:
         self.outbox_waiting = self._gauge(
             "payrouter_outbox_waiting", "Records in the outbox that are not on the broker yet"
         )
+        self.outbox_refused = self._gauge(
+            "payrouter_outbox_refused",
+            "Records that the broker refused for good, `payrouter outbox show` names them",
+        )
         self.set_waiting(None)
 
     def set_waiting(self, waiting: Waiting | None) -> None:
@@ -127,6 +131,7 @@ class ConsumerMetrics:
             self.held_oldest.labels(consumer, state).set(oldest)
         self.brake_held.labels(consumer).set(waiting.braked if waiting else unknown)
         self.outbox_waiting.labels(consumer).set(waiting.outbox if waiting else unknown)
+        self.outbox_refused.labels(consumer).set(waiting.refused if waiting else unknown)
 
     def start_partition(self, topic: str, partition: int) -> None:
         """Set every series of an assigned partition to its beginning."""

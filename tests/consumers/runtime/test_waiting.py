@@ -24,6 +24,7 @@ def test_before_the_store_was_asked_everything_is_unknown() -> None:
         ("payrouter_held_oldest_timestamp_seconds", {"state": "parked"}),
         ("payrouter_brake_held", {}),
         ("payrouter_outbox_waiting", {}),
+        ("payrouter_outbox_refused", {}),
     ]:
         value = registry.get_sample_value(name, {"consumer": "counting", **labels})
         assert value is not None
