@@ -101,7 +101,9 @@ class Loop:
             if partition in self.positions.placed and (fence is None or fence.next_offset < known):
                 self._report.fence_moved(partition)
                 self._unplace([partition])
-        halted, left = self.positions.halted, self.positions.left
+        # One that halted while the fences were read may have moved its own before that.
+        halted = {p: halt for p, halt in self.positions.halted.items() if p not in before}
+        left = self.positions.left
         stood = {each: self._stood.get(each, left.get(each)) for each in halted}
         self._stood = {each: fences.get(each) for each in halted}
         for partition, before_it in stood.items():
