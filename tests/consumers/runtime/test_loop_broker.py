@@ -9,7 +9,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from consumers.runtime import app, client, subscription
 from consumers.runtime.held_admin import Filter, retry_now
 from tests.brokers import Broker
-from tests.consumers.runtime.counting import TABLES, effects_of, id_of, numbered
+from tests.consumers.runtime.counting import (
+    TABLES,
+    effects_of,
+    id_of,
+    numbered,
+    outbox_of,
+)
 from tests.consumers.runtime.members import Feed, eventually, feeding, halted, ready
 from tests.consumers.runtime.told import (
     applied_but,
@@ -92,6 +98,9 @@ async def test_what_dies_while_the_broker_is_away_is_published_when_it_is_back(
         (row,) = await holds(feed, "dead", 1)
         waits = "payrouter_outbox_waiting"
         await eventually(lambda: metric(process, waits) == 1, "one that waits")
+        failures = "payrouter_upkeep_failures_total"
+        await eventually(lambda: metric(process, failures, work="outbox"), "a failed round")
+        assert len(await outbox_of(feed.engine)) == 1
         own_kafka.start()
         await published(feed)
         await eventually(lambda: metric(process, waits) == 0, "none that waits")
