@@ -22,7 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from consumers.runtime import outbox
 from consumers.runtime.app import run_consumer
 from consumers.runtime.loop import Loop
-from consumers.runtime.service import Handler, Outcome, Poison
+from consumers.runtime.service import Handler, Outcome
 from consumers.runtime.settings import ConsumerSettings, Tuning
 from router.contract.event import Event
 from router.contract.topics import Topics
@@ -49,8 +49,6 @@ class Order(BaseModel):
     tuning: dict[str, Any]
     moment: Moment = "never"
     seconds: float = 0
-    poison: str | None = None
-    """The first letters of the references that the handler refuses for good."""
     patches: dict[str, float] = {}
     """Constants to be set, by their full name."""
 
@@ -99,9 +97,6 @@ def handler(order: Order) -> Handler:
     left = [order.moment]
 
     async def handle(transaction: AsyncConnection, events: Sequence[Event]) -> Sequence[Outcome]:
-        if order.poison and any((each.reference or "").startswith(order.poison) for each in events):
-            message = "not this one"
-            raise Poison(message)
         outcomes = await count(transaction, events)
         moment = left.pop() if left else "never"
         if moment == "in the transaction":
