@@ -12,7 +12,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from rich.table import Table
 from rich.text import Text
 
-from consumers.runtime import commands_brake, commands_held, commands_reset
+from consumers.runtime import commands_brake, commands_held, commands_outbox, commands_reset
 from consumers.runtime.app import run_consumer
 from consumers.runtime.command import Consumer
 from consumers.runtime.discovery import ServiceError, discover
@@ -200,6 +200,11 @@ def brake() -> None:
     """Look at what stops a consumer after many failures in a row, and let go of it."""
 
 
+@cli.group()
+def outbox() -> None:
+    """Look at what a consumer has to publish."""
+
+
 def main() -> NoReturn:
     """Run the command line."""
     try:
@@ -223,6 +228,7 @@ _OF_ONE_CONSUMER: Mapping[click.Group, Sequence[click.Command]] = {
         commands_held.dlq_history,
     ),
     brake: (commands_brake.show, commands_brake.clear),
+    outbox: (commands_outbox.show, commands_outbox.retry),
     offsets: (commands_reset.reset,),
 }
 """The runtime's own commands, each about the consumer named first."""

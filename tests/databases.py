@@ -1,6 +1,7 @@
 """The PostgreSQL server the tests run on, and a fresh database for each of them."""
 
 import asyncio
+import importlib
 import shutil
 import tempfile
 import uuid
@@ -9,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Final
 
 from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -16,6 +18,9 @@ from sqlalchemy.pool import NullPool
 
 from router.embedded import EvaluationDatabase
 from tests.leash import Leash
+
+# It publishes no types; it is there wherever the evaluation database is.
+psutil: Final[Any] = importlib.import_module("psutil")
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,67 @@ def server_of(url: str | None) -> Iterator[DatabaseServer]:
     finally:
         database.stop()
         shutil.rmtree(directory, ignore_errors=True)
+
+
+class OwnPostgres:
+    """A PostgreSQL of the test's own: to be killed, started again, frozen and let go on."""
+
+    def __init__(self) -> None:
+        """Choose a temporary folder."""
+        self._directory = Path(tempfile.mkdtemp(prefix="payrouter-postgres-"))
+        self._database = EvaluationDatabase(self._directory)
+        self._leash: Leash | None = None
+
+    def start(self) -> str:
+        """Start it, and return the SQLAlchemy URL of an empty database, the same every time."""
+        url = self._database.start()
+        self._leash = Leash(self._database.pid, "QUIT")
+        return url
+
+    def kill(self) -> None:
+        """Kill it at once, as a power cut would. The data stays for a start()."""
+        processes = self._processes()
+        for each in processes:
+            each.kill()
+        psutil.wait_procs(processes, timeout=30)
+        self._database.stop()
+        self._release()
+
+    def pause(self) -> None:
+        """Freeze it: its connections stay open, new ones are made, and nothing answers."""
+        for each in self._processes():
+            each.suspend()
+
+    def resume(self) -> None:
+        """Let it go on."""
+        for each in self._processes():
+            each.resume()
+
+    def destroy(self) -> None:
+        """Stop it and remove its data."""
+        self._database.stop()
+        self._release()
+        shutil.rmtree(self._directory, ignore_errors=True)
+
+    def _processes(self) -> list[Any]:
+        # The first one first: it makes the others.
+        first = psutil.Process(self._database.pid)
+        return [first, *first.children(recursive=True)]
+
+    def _release(self) -> None:
+        if self._leash is not None:
+            self._leash.release()
+            self._leash = None
+
+
+@contextmanager
+def own_postgres() -> Iterator[OwnPostgres]:
+    """Run a PostgreSQL of the caller's own, removed with its data afterwards."""
+    server = OwnPostgres()
+    try:
+        yield server
+    finally:
+        server.destroy()
 
 
 @contextmanager

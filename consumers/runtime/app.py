@@ -39,7 +39,7 @@ from router.telemetry.management import (
 )
 
 STUCK_SECONDS = 60.0
-"""A loop without a turn for so long is not alive."""
+"""A loop without a turn for so long is not alive, unless its database may take longer."""
 
 LASTING_SECONDS = 60.0
 """A client that held for so long owes nothing to the failures before it."""
@@ -69,15 +69,11 @@ class ConsumerProcess:
         if self.loop is None:
             return Health(good=True, detail=self.waiting_for)
         silent = time.monotonic() - self.loop.ticked
-        return Health(good=silent < STUCK_SECONDS, detail=f"last turn {silent:.0f} s ago")
+        patience = max(STUCK_SECONDS, self.settings.tuning.turn_seconds)
+        return Health(good=silent < patience, detail=f"last turn {silent:.0f} s ago")
 
     def ready(self) -> Health:
         """Tell whether it is assigned and moving."""
-        health = self._ready()
-        self.metrics.ready.labels(self.service.name).set(int(health.good))
-        return health
-
-    def _ready(self) -> Health:
         loop = self.loop
         if loop is None:
             return Health(good=False, detail=self.waiting_for)
@@ -131,7 +127,7 @@ def build_consumer(
     """Put a consumer process together; connects to nothing."""
     registry = process_registry()
     service = service.configured(service, settings.setup)
-    return ConsumerProcess(
+    process = ConsumerProcess(
         service=service,
         settings=settings,
         engine=open_engine(settings),
@@ -140,6 +136,9 @@ def build_consumer(
         log=get_log(service.name),
         stopped=stopped,
     )
+    # Asked at every scrape: whether the probes are asked as well is not known.
+    process.metrics.ready.labels(service.name).set_function(lambda: float(process.ready().good))
+    return process
 
 
 async def consume(process: ConsumerProcess) -> None:
@@ -173,7 +172,6 @@ async def _consume_once(process: ConsumerProcess) -> None:
     if cluster_id is None:
         return
     tables = RuntimeTables.of(service.schema)
-    readers = {settings.topics.name(topic): read for topic, read in service.readers.items()}
     tuning = settings.tuning
     applier = Applier(
         engine=process.engine,
@@ -181,8 +179,8 @@ async def _consume_once(process: ConsumerProcess) -> None:
         tables=tables,
         cluster_id=cluster_id,
         brake_after=tuning.brake_after,
+        readers={settings.topics.name(topic): read for topic, read in service.readers.items()},
         idle_seconds=tuning.transaction_timeout_seconds,
-        readers=readers,
     )
     report = Report(service.name, process.metrics, process.log)
     loop = Loop(applier, settings.tuning, report)
@@ -194,10 +192,11 @@ async def _consume_once(process: ConsumerProcess) -> None:
         if client is not None:
             process.loop = loop
             process.log.info("consumer_started", topics=topics, cluster_id=cluster_id)
-            async with Upkeep(applier, settings, loop, report).running():
+            async with Upkeep(applier, settings, loop, report, client).running():
                 await _until_stopped(process, loop, loop.run(client))
     finally:
         await subscription.stop()
+        loop.forget()
 
 
 async def _until_stopped(
@@ -283,7 +282,8 @@ async def _measure(process: ConsumerProcess) -> None:
             async with process.engine.connect() as connection:
                 values = [await each.read(connection) for each in measures]
                 waiting = await read_waiting(connection, tables)
-        except (SQLAlchemyError, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, what was measured is old now
+            values = unknown
             process.log.warning("measuring_failed", error=describe(error))
         _set(gauges, values)
         process.metrics.set_waiting(waiting)

@@ -10,6 +10,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlch
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from consumers.runtime.brake import BrakeHolds
+from consumers.runtime.migrate import SchemaOutdated
 from consumers.runtime.offsets import FenceMoved
 from consumers.runtime.service import HandlerFailed, HandlerSlow, Poison
 from consumers.runtime.store import StoreAway
@@ -55,6 +56,7 @@ _TOO_SLOW = {
 }
 _TRANSIENT_STATES = {
     "55P03",  # lock_timeout
+    "25P04",  # transaction_timeout
     *_TOO_SLOW,
 }
 
@@ -67,6 +69,8 @@ def action_for(error: BaseException) -> Action:
         return Action.BRAKE
     if isinstance(error, Poison):
         return Action.DEAD
+    if isinstance(error, SchemaOutdated):
+        return Action.RETRY
     if isinstance(error, HandlerFailed):
         return Action.PARK
     return Action.RETRY if is_transient(error) else Action.PARK

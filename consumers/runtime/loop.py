@@ -21,7 +21,7 @@ from consumers.runtime.failures import (
     is_too_slow,
 )
 from consumers.runtime.held import Verdict
-from consumers.runtime.offsets import Fence, FenceMoved
+from consumers.runtime.offsets import Fence, FenceMoved, was_set
 from consumers.runtime.positions import Halt, Positions, next_at, start_at
 from consumers.runtime.process import Applier
 from consumers.runtime.records import Arrived, Partition, from_client, unfetchable
@@ -105,10 +105,13 @@ class Loop:
             if partition in self.positions.placed and (fence is None or fence.next_offset < known):
                 self._report.fence_moved(partition)
                 self._unplace([partition])
-        halted = self.positions.halted
-        self._stood = {each: self._stood.get(each, fences.get(each)) for each in halted}
-        for partition, stood in self._stood.items():
-            if fences.get(partition) != stood:
+        # One that halted while the fences were read may have moved its own before that.
+        halted = {p: halt for p, halt in self.positions.halted.items() if p not in before}
+        left = self.positions.left
+        stood = {each: self._stood.get(each, left.get(each)) for each in halted}
+        self._stood = {each: fences.get(each) for each in halted}
+        for partition, before_it in stood.items():
+            if was_set(before_it, fences.get(partition)):
                 self._report.went_on(halted[partition])
                 self.positions.release(partition)
 
@@ -116,14 +119,18 @@ class Loop:
         """Wait until the running batch is finished or given up, within the rebalance timeout."""
         self._revoking = True
         limit = self._tuning.rebalance_timeout_seconds * 0.8
-        gone = self.positions.assigned
         try:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._idle.wait(), limit)
         finally:
             # A batch that still runs finds nothing placed; the fence decides about it.
-            self.joined = False
-            self.positions.revoke()
+            self.forget()
+
+    def forget(self) -> None:
+        """Let go of the assignment: it was revoked, or the client that had it is gone."""
+        gone = self.positions.assigned
+        self.joined = False
+        self.positions.revoke()
         self._report.revoked(gone)
 
     async def run(self, consumer: AIOKafkaConsumer) -> None:
@@ -171,6 +178,7 @@ class Loop:
 
     def _place(self, client: Client, fence: Fence, bounds: tuple[int, int]) -> None:
         partition = fence.partition
+        self.positions.left[partition] = fence
         try:
             start = start_at(fence, *bounds)
         except Halt as halt:
@@ -220,8 +228,10 @@ class Loop:
                 self._unplace(partitions)
         finally:
             self._unplace(cut)
-        placed = self.positions.placed
-        self._report.progress(placed, client.ends(placed))
+        if self.brake is None and not self._revoking:
+            placed = self.positions.placed
+            fences = {partition: place.fence for partition, place in placed.items()}
+            self._report.lag.progress(partitions, fences, client.ends(placed))
 
     def _halt_at(self, client: Client, found: RecordUnfetchable) -> None:
         """Halt where it is no fault of the record, or where it was read and applied before."""
@@ -344,7 +354,7 @@ class Loop:
         else:
             record = batch[0].record
             where = f"offset {record.offset} can be neither applied nor held: {describe(error)}"
-            self._halt(client, Halt(record.partition, HaltReason.NOT_HELD, where))
+            self._halt(client, Halt(record.partition, HaltReason.NOT_HELD, where, record.offset))
 
     # -- waiting and halting -------------------------------------------------
 

@@ -10,7 +10,7 @@ from consumers.runtime.process import WORDS
 from consumers.runtime.retry import RETRIED
 from consumers.runtime.waiting import Waiting
 
-UPKEEP = ("watch", "parked", "outbox", "forget")
+UPKEEP = ("watch", "lag", "parked", "outbox", "forget")
 """The work beside the loop; the label of a metric."""
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
@@ -50,10 +50,14 @@ class ConsumerMetrics:
             _SECONDS,
         )
         self.lag_records = self._gauge(
-            "payrouter_lag_records", "Log end minus the next offset to apply", place
+            "payrouter_lag_records",
+            "Log end minus the next offset to apply; no series where either is not known",
+            place,
         )
         self.lag_seconds = self._gauge(
-            "payrouter_lag_seconds", "Age of the next record to apply; 0 where there is none", place
+            "payrouter_lag_seconds",
+            "How old the next record to apply is at most; 0 where there is none",
+            place,
         )
         self.halted = self._gauge(
             "payrouter_partition_halted",
@@ -64,9 +68,10 @@ class ConsumerMetrics:
         self.ready = self._gauge("payrouter_consumer_ready", "1 where assigned and moving")
         self.progress = self._gauge(
             "payrouter_last_progress_timestamp_seconds",
-            "When the consumer last applied a batch or found nothing to apply, unix time",
+            "When something of the partition was last passed or nothing was left to pass; before"
+            " that, when it was assigned. Unix time",
+            place,
         )
-
         self._declare_held()
         self._declare_waiting()
 
@@ -110,6 +115,10 @@ class ConsumerMetrics:
         self.outbox_waiting = self._gauge(
             "payrouter_outbox_waiting", "Records in the outbox that are not on the broker yet"
         )
+        self.outbox_refused = self._gauge(
+            "payrouter_outbox_refused",
+            "Records that the broker refused for good, `payrouter outbox show` names them",
+        )
         self.set_waiting(None)
 
     def set_waiting(self, waiting: Waiting | None) -> None:
@@ -122,6 +131,7 @@ class ConsumerMetrics:
             self.held_oldest.labels(consumer, state).set(oldest)
         self.brake_held.labels(consumer).set(waiting.braked if waiting else unknown)
         self.outbox_waiting.labels(consumer).set(waiting.outbox if waiting else unknown)
+        self.outbox_refused.labels(consumer).set(waiting.refused if waiting else unknown)
 
     def start_partition(self, topic: str, partition: int) -> None:
         """Set every series of an assigned partition to its beginning."""
@@ -130,14 +140,10 @@ class ConsumerMetrics:
             self.records.labels(*where, outcome)
         for reason in HaltReason:
             self.halted.labels(*where, reason.value).set(0)
-        self.lag_records.labels(*where).set(0)
-        self.lag_seconds.labels(*where).set(0)
 
     def end_partition(self, topic: str, partition: int) -> None:
-        """Forget the gauges of a partition that another process has now."""
+        """Forget the halts of a partition that another process has now."""
         where = (self._consumer, topic, str(partition))
-        self.lag_records.remove(*where)
-        self.lag_seconds.remove(*where)
         for reason in HaltReason:
             self.halted.remove(*where, reason.value)
 

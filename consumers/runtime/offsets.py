@@ -8,7 +8,7 @@ replayed) is stopped by its id, claimed together with the effect.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -58,6 +58,15 @@ class Fence:
     first_offset: int
     next_offset: int
     last: LastApplied | None = None
+    touched: datetime | None = field(default=None, compare=False)
+    """When it was moved or set, where it was read just now; not kept up by who moves it."""
+
+
+def was_set(before: Fence | None, now: Fence | None) -> bool:
+    """Tell whether a fence that nobody moves was set meanwhile, be it to where it stood."""
+    if before is None or now is None or before != now:
+        return before is not now
+    return before.touched is not None and before.touched != now.touched
 
 
 @dataclass(frozen=True)
@@ -202,7 +211,7 @@ async def move_fence(
     )
     if moved.rowcount != 1:
         raise FenceMoved(fence.partition)
-    return replace(fence, next_offset=last.offset + 1, last=known)
+    return replace(fence, next_offset=last.offset + 1, last=known, touched=None)
 
 
 async def claim_events(
@@ -292,4 +301,6 @@ def _fence(row: object) -> Fence:
     if values["last_offset"] is not None:
         last = LastApplied(values["last_offset"], values["last_timestamp"], values["last_crc"])
     partition = Partition(values["topic"], values["partition"])
-    return Fence(partition, values["first_offset"], values["next_offset"], last)
+    return Fence(
+        partition, values["first_offset"], values["next_offset"], last, values["updated_at"]
+    )

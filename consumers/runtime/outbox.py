@@ -4,7 +4,8 @@ So that nothing a consumer publishes can be lost, or precede its transaction.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from datetime import datetime
 
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -22,6 +23,34 @@ class Outgoing:
     key: bytes | None
     value: bytes | None
     headers: Headers
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A record that the broker will never take, as it shows itself to an operator."""
+
+    number: int
+    topic: str
+    size: int
+    error: str
+    since: datetime
+
+
+@dataclass(frozen=True)
+class Contents:
+    """How much waits and since when, and what was set aside."""
+
+    waiting: int
+    oldest: datetime | None
+    refused: Sequence[Refused]
+
+    def as_json(self) -> dict[str, object]:
+        """Return it as JSON takes it."""
+        return {
+            "waiting": self.waiting,
+            "oldest": self.oldest and self.oldest.isoformat(),
+            "refused": [{**asdict(each), "since": each.since.isoformat()} for each in self.refused],
+        }
 
 
 async def put(
@@ -66,3 +95,28 @@ async def refuse(
     """Set aside what the broker refuses for good, so that the rest goes on."""
     box = tables.outbox
     await connection.execute(update(box).where(box.c.id == number).values(refused=error))
+
+
+async def contents(connection: AsyncConnection, tables: RuntimeTables) -> Contents:
+    """Read what an operator wants to know."""
+    box = tables.outbox
+    row = await connection.execute(
+        select(func.count(), func.min(box.c.created_at)).where(box.c.refused.is_(None))
+    )
+    waiting, oldest = row.one()
+    size = func.coalesce(func.length(box.c.key), 0) + func.coalesce(func.length(box.c.value), 0)
+    refused = await connection.execute(
+        select(box.c.id, box.c.topic, size, box.c.refused, box.c.created_at)
+        .where(box.c.refused.is_not(None))
+        .order_by(box.c.id)
+    )
+    return Contents(waiting, oldest, [Refused(*row) for row in refused])
+
+
+async def take_back(connection: AsyncConnection, tables: RuntimeTables) -> int:
+    """Have what was set aside sent again; return how many records."""
+    box = tables.outbox
+    changed = await connection.execute(
+        update(box).where(box.c.refused.is_not(None)).values(refused=None)
+    )
+    return changed.rowcount

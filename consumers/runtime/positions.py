@@ -16,9 +16,12 @@ from consumers.runtime.records import Arrived, Decode, Partition, Record, TooNew
 class Halt(Exception):  # noqa: N818 - reads as what is done
     """This partition stops here until a person acts; nothing is skipped."""
 
-    def __init__(self, partition: Partition, reason: HaltReason, detail: str) -> None:
-        """Say where, why, and what to do."""
+    def __init__(
+        self, partition: Partition, reason: HaltReason, detail: str, offset: int | None = None
+    ) -> None:
+        """Say where and why; at which offset, where one record is the reason."""
         super().__init__(f"{partition} halted: {detail}")
+        self.offset = offset
         self.partition = partition
         self.reason = reason
         self.detail = detail
@@ -73,12 +76,15 @@ def what_to_do(halt: Halt, consumer: str) -> str:
         return f"Install what is missing, then start `payrouter consume {consumer}` again."
     topic, number = halt.partition
     reset = f"payrouter offsets reset {consumer} --topic {topic} --partition {number} --to"
-    if halt.reason is HaltReason.NOT_HELD:
-        offset = "OFFSET behind it"
-        return f"Mend the database, then restart; `{reset} ...` with the {offset} gives it up."
+    if halt.reason is HaltReason.NOT_HELD and halt.offset is not None:
+        return (
+            f"Mend the database; then `{reset} {halt.offset}` has it tried again,"
+            f" `{reset} {halt.offset + 1}` gives it up."
+        )
     return (
         f"`payrouter offsets show {consumer}` has the details; `{reset} earliest` has the log"
-        " read from its start, what is known having no second effect."
+        " read from its start, what is known having no second effect; `--to latest` instead"
+        " passes over all that is in it now."
     )
 
 
@@ -118,6 +124,8 @@ class Positions:
     unpositioned: set[Partition] = field(default_factory=set)
     placed: dict[Partition, Place] = field(default_factory=dict)
     halted: dict[Partition, Halt] = field(default_factory=dict)
+    left: dict[Partition, Fence] = field(default_factory=dict)
+    """Where those stood that are not placed now, as far as it is known."""
 
     def assign(self, partitions: set[Partition]) -> None:
         """Take over a new assignment: nothing is positioned."""
@@ -126,12 +134,17 @@ class Positions:
 
     def revoke(self) -> None:
         """Forget the assignment."""
-        self.unpositioned, self.placed, self.halted = set(), {}, {}
+        self.unpositioned, self.placed, self.halted, self.left = set(), {}, {}, {}
 
     @property
     def assigned(self) -> set[Partition]:
         """Every assigned partition, halted ones included."""
         return self.unpositioned | self.placed.keys() | self.halted.keys()
+
+    @property
+    def fences(self) -> dict[Partition, Fence]:
+        """Where each assigned partition stands, as far as it is known."""
+        return self.left | {partition: place.fence for partition, place in self.placed.items()}
 
     def place(self, partition: Partition, place: Place) -> None:
         """Note that a partition has been sought to its place."""
@@ -140,17 +153,23 @@ class Positions:
 
     def unplace(self, partition: Partition) -> None:
         """Have a partition positioned anew: what was fetched of it is not to be used."""
-        if self.placed.pop(partition, None) is not None:
+        if self._leave(partition):
             self.unpositioned.add(partition)
 
     def halt(self, halt: Halt) -> None:
         """Stop a partition."""
         if halt.partition in self.assigned:
             self.unpositioned.discard(halt.partition)
-            self.placed.pop(halt.partition, None)
+            self._leave(halt.partition)
             self.halted[halt.partition] = halt
 
     def release(self, partition: Partition) -> None:
         """Have a halted partition positioned anew."""
         if self.halted.pop(partition, None) is not None:
             self.unpositioned.add(partition)
+
+    def _leave(self, partition: Partition) -> bool:
+        place = self.placed.pop(partition, None)
+        if place is not None:
+            self.left[partition] = place.fence
+        return place is not None

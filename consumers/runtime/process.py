@@ -6,9 +6,11 @@ nothing here depends on it.
 
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from consumers.runtime.brake import Brake, pull_brake, released_brake, write_streak
@@ -24,6 +26,7 @@ from consumers.runtime.held import (
     hold,
     parked_queues,
 )
+from consumers.runtime.migrate import require_upgraded
 from consumers.runtime.offsets import (
     Counts,
     Fence,
@@ -47,7 +50,7 @@ from consumers.runtime.records import (
     decode,
 )
 from consumers.runtime.service import HandlerFailed, HandlerSlow, Outcome, Service
-from consumers.runtime.store import is_alive, transaction_of
+from consumers.runtime.store import is_alive, is_not_set_up, transaction_of
 from consumers.runtime.tables import RuntimeTables
 from router.contract.event import FINGERPRINT, Event, contradictions
 from router.contract.wire import decode_event
@@ -108,7 +111,7 @@ class Applier:
         """
         if not begin:
             return {}
-        async with transaction_of(self.engine) as transaction:
+        async with self._transaction() as transaction:
             known = await read_fences(transaction, self.tables, self.cluster_id)
             if begin.keys() <= known.keys():
                 return known
@@ -127,7 +130,7 @@ class Applier:
         the batch; `verdict` says how the one record of a batch of one is held
         instead of applied. Raises BrakeHolds where nothing may be applied.
         """
-        async with transaction_of(self.engine) as transaction:
+        async with self._transaction() as transaction:
             fences = await lock_fences(transaction, self.tables, self.cluster_id, expected)
             fresh = [d for d in batch if d.record.offset >= fences[d.record.partition].next_offset]
             brake = await released_brake(transaction, self.tables)
@@ -147,6 +150,18 @@ class Applier:
         cut = frozenset(arrived.record.partition for arrived in fresh[passed:])
         conflicts = sum(_reason(each) is HeldReason.CONFLICT for each in planned[:passed])
         return Applied({**fences, **moved}, outcomes, cut, conflicts)
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[AsyncConnection]:
+        """Open the transaction. Raises SchemaOutdated where the tables went away meanwhile."""
+        try:
+            async with transaction_of(self.engine) as transaction:
+                yield transaction
+        except DBAPIError as error:
+            if is_not_set_up(error):
+                async with transaction_of(self.engine) as connection:
+                    await require_upgraded(connection, self.service)
+            raise
 
     async def _plan(
         self, transaction: AsyncConnection, fresh: Sequence[Arrived], verdict: Verdict | None

@@ -1,15 +1,15 @@
 """What a consumer says about itself: metrics and the one log line per batch."""
 
-import time
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from consumers.runtime.brake import Brake
 from consumers.runtime.client import RecordUnfetchable
 from consumers.runtime.failures import describe
 from consumers.runtime.held import HeldReason
+from consumers.runtime.lag import Lag
 from consumers.runtime.metrics import ConsumerMetrics
-from consumers.runtime.positions import Halt, Place, what_to_do
+from consumers.runtime.positions import Halt, what_to_do
 from consumers.runtime.process import Applied
 from consumers.runtime.records import Partition
 from consumers.runtime.retry import Retry
@@ -24,6 +24,7 @@ class Report:
         self._consumer = consumer
         self._metrics = metrics
         self._log = log
+        self.lag = Lag(consumer, metrics)
 
     def assigned(self, partitions: Iterable[Partition]) -> None:
         """Say which partitions came."""
@@ -32,12 +33,14 @@ class Report:
         self._metrics.assigned.labels(self._consumer).set(len(names))
         for partition in partitions:
             self._metrics.start_partition(partition.topic, partition.number)
+            self.lag.begin(partition)
         self._log.info("partitions_assigned", partitions=names)
 
     def revoked(self, partitions: Iterable[Partition]) -> None:
         """Say which partitions went."""
         for partition in partitions:
             self._metrics.end_partition(partition.topic, partition.number)
+            self.lag.end(partition)
         self._metrics.assigned.labels(self._consumer).set(0)
 
     def positioned(self, partition: Partition, offset: int) -> None:
@@ -138,22 +141,3 @@ class Report:
         """Say that Kafka was not told how far we are."""
         self._metrics.commit_failures.labels(self._consumer).inc()
         self._log.warning("offset_commit_failed", error=type(error).__name__)
-
-    def progress(
-        self, placed: Mapping[Partition, Place], ends: Mapping[Partition, int | None]
-    ) -> None:
-        """Measure how far behind each partition is."""
-        self._metrics.progress.labels(self._consumer).set_to_current_time()
-        for partition, place in placed.items():
-            end = ends.get(partition)
-            if end is not None:
-                self._lag(partition, place, end)
-
-    def _lag(self, partition: Partition, place: Place, end: int) -> None:
-        where = (self._consumer, partition.topic, str(partition.number))
-        behind = max(0, end - place.fence.next_offset)
-        self._metrics.lag_records.labels(*where).set(behind)
-        age = 0.0
-        if behind and place.fence.last:
-            age = max(0.0, time.time() - place.fence.last.timestamp / 1000)
-        self._metrics.lag_seconds.labels(*where).set(age)

@@ -64,7 +64,7 @@ class Plan:
             each
             for each in self.resets
             if each.was is not None
-            and each.to < each.was
+            and each.to < min(each.was, each.end)
             and (each.oldest is None or each.oldest < self.known_since)
         ]
 

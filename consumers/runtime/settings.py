@@ -48,6 +48,15 @@ class Tuning(BaseModel):
         30, gt=0, description="how long an event id is known; above every gateway's retry span"
     )
 
+    @property
+    def turn_seconds(self) -> float:
+        """How long a turn of the loop may take: what it runs into when the database freezes.
+
+        A connection that is probed, or a statement, its cancellation and the
+        way back, each up to the transaction's time-out.
+        """
+        return 4 * self.transaction_timeout_seconds
+
     @model_validator(mode="after")
     def _fits(self) -> Self:
         if self.transaction_timeout_seconds >= self.session_timeout_seconds:

@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing, asynccontextmanager, contextmanager
+from typing import Any
 
 import asyncpg
-from sqlalchemy import make_url, select
+from sqlalchemy import event, make_url, select
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -19,6 +20,13 @@ _ABORTED = "25P02"
 
 _MISSING = {"3F000", "42P01", "42703"}
 """What PostgreSQL answers where a schema, a table or a column is not there."""
+
+
+WHOLE_TRANSACTION = 3
+"""So many times as long as it may idle, a transaction may take as a whole."""
+
+KNOWS_TRANSACTION_TIMEOUT = 17
+"""The first PostgreSQL that can end a transaction for its length."""
 
 
 class StoreUnavailable(Exception):  # noqa: N818 - named for what it is
@@ -58,19 +66,20 @@ def open_engine(settings: ConsumerSettings) -> AsyncEngine:
     """Make the engine of a consumer process; connects on first use.
 
     A frozen process must not hold its locks for ever: the server ends a
-    transaction that idles longer than the configured time, and TCP keepalives
-    end the connection of a machine that is gone. The server ends a statement
-    before the driver gives up waiting for it, so that it is known why.
+    transaction that idles longer than the configured time, or lasts longer
+    than a few times that, and TCP keepalives end the connection of a machine
+    that is gone. It ends a statement before the driver gives up waiting for
+    it, so that it is known why.
     """
     idle = int(settings.tuning.transaction_timeout_seconds * 1000)
-    return create_async_engine(
+    engine = create_async_engine(
         settings.database_url.get_secret_value(),
         pool_size=4,
         max_overflow=4,
         pool_pre_ping=True,
         pool_timeout=idle / 1000,
         connect_args={
-            "timeout": 10,
+            "timeout": min(10, idle / 1000),
             "command_timeout": idle / 1000 * 1.5,
             "server_settings": {
                 "application_name": f"payrouter.{settings.name}",
@@ -83,6 +92,22 @@ def open_engine(settings: ConsumerSettings) -> AsyncEngine:
             },
         },
     )
+    _end_long_transactions(engine, idle * WHOLE_TRANSACTION)
+    return engine
+
+
+def _end_long_transactions(engine: AsyncEngine, milliseconds: int) -> None:
+    """Have the server bound every transaction as a whole.
+
+    For a process frozen in the middle of a statement that it sends in parts
+    the server waits without any of its other time limits.
+    """
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def bound(connection: Any, _record: object) -> None:  # noqa: ANN401 - SQLAlchemy's adapter
+        if connection.driver_connection.get_server_version().major >= KNOWS_TRANSACTION_TIMEOUT:
+            statement = f"SET transaction_timeout = {milliseconds}"
+            connection.run_async(lambda driver: driver.execute(statement))
 
 
 def open_upgrade_engine(settings: ConsumerSettings) -> AsyncEngine:
@@ -137,6 +162,11 @@ def unavailability_explained(settings: ConsumerSettings) -> Iterator[None]:
         yield
     except (OSError, DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise StoreUnavailable(_explanation(settings, error)) from error
+
+
+def is_not_set_up(error: DBAPIError) -> bool:
+    """Tell whether PostgreSQL says that a schema, a table or a column is not there."""
+    return getattr(error.orig, "sqlstate", None) in _MISSING
 
 
 def _explanation(settings: ConsumerSettings, error: Exception) -> str:

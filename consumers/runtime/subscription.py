@@ -29,6 +29,9 @@ CLUSTER_MILLISECONDS = 15_000
 METADATA_MILLISECONDS = 30_000
 """How long a topic made anew, or its new partitions, may go unnoticed; aiokafka's own is 5 min."""
 
+POLL_SECONDS = 300.0
+"""Who does not poll for so long leaves the group, unless its database may take longer."""
+
 _STOPPING: set[asyncio.Task[None]] = set()
 """Clients that are being stopped; without a reference a task may vanish."""
 
@@ -75,6 +78,7 @@ class Subscription:
             session_timeout_ms=int(tuning.session_timeout_seconds * 1000),
             heartbeat_interval_ms=int(tuning.session_timeout_seconds * 1000 / 10),
             rebalance_timeout_ms=int(tuning.rebalance_timeout_seconds * 1000),
+            max_poll_interval_ms=int(max(POLL_SECONDS, tuning.turn_seconds) * 1000),
             listener=listener,
         )
 

@@ -1,4 +1,4 @@
-"""What a consumer process does beside its loop: watch the brake, retry, publish, forget."""
+"""What a consumer process does beside its loop: watch, measure, retry, publish, forget."""
 
 import asyncio
 import contextlib
@@ -6,7 +6,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 
+from aiokafka import AIOKafkaConsumer
+
 from consumers.runtime.brake import BrakeHolds, read_brake
+from consumers.runtime.client import log_ends
 from consumers.runtime.failures import back_off
 from consumers.runtime.loop import Loop
 from consumers.runtime.memory import forget_some
@@ -20,6 +23,9 @@ from consumers.runtime.store import transaction_of
 
 PAUSE_SECONDS = 1.0
 """Between two looks at what is parked, waits to be published, or at the brake."""
+
+LAG_SECONDS = 5.0
+"""Between two looks at where the logs end; who reads on knows it earlier."""
 
 FORGET_SECONDS = 600.0
 """Between two rounds of forgetting."""
@@ -39,6 +45,7 @@ class Upkeep:
     settings: ConsumerSettings
     loop: Loop
     report: Report
+    consumer: AIOKafkaConsumer
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -49,6 +56,7 @@ class Upkeep:
         relay = Relay(self.applier.engine, self.applier.tables, make, seconds)
         rounds: dict[str, tuple[Callable[[], Awaitable[bool]], float]] = {
             "watch": (self.watch, PAUSE_SECONDS),
+            "lag": (self.lag, LAG_SECONDS),
             "parked": (self.retry, PAUSE_SECONDS),
             "outbox": (partial(self.publish, relay), PAUSE_SECONDS),
             "forget": (self.forget, FORGET_SECONDS),
@@ -78,6 +86,15 @@ class Upkeep:
         self.loop.brake_seen(None if brake.held_since is None else brake)
         self.report.brake_is(held=brake.held_since is not None)
         self.loop.fences_seen(before, fences)
+        return False
+
+    async def lag(self) -> bool:
+        """Measure how far behind each partition is, one that stands still too."""
+        fences = self.loop.positions.fences
+        if fences:
+            ends = await log_ends(self.consumer, fences, LAG_SECONDS)
+            # The loop may have gone on meanwhile, or lost some.
+            self.report.lag.measure(self.loop.positions.fences, ends)
         return False
 
     async def retry(self) -> bool:

@@ -13,12 +13,16 @@ from consumers.runtime.tables import RuntimeTables
 
 @dataclass(frozen=True)
 class Waiting:
-    """How many records are held by state, for how long the oldest; the brake; the outbox."""
+    """How many records are held by state, for how long the oldest; the brake; the outbox.
+
+    What the broker refused for good is in the outbox, and does not wait.
+    """
 
     held: Mapping[str, int]
     oldest: Mapping[str, float]
     braked: bool
     outbox: int
+    refused: int
 
 
 async def read_waiting(connection: AsyncConnection, tables: RuntimeTables) -> Waiting:
@@ -31,11 +35,14 @@ async def read_waiting(connection: AsyncConnection, tables: RuntimeTables) -> Wa
         .group_by(held.c.state)
     )
     found = [(str(state), int(number), age.total_seconds()) for state, number, age in rows]
-    outbox = await connection.scalar(select(func.count()).select_from(tables.outbox))
+    box = tables.outbox
+    row = await connection.execute(select(func.count(), func.count(box.c.refused)))
+    in_outbox, refused = row.one()
     brake = await read_brake(connection, tables)
     return Waiting(
         held={state: number for state, number, _ in found},
         oldest={state: age for state, _, age in found},
         braked=brake.held_since is not None,
-        outbox=outbox or 0,
+        outbox=in_outbox - refused,
+        refused=refused,
     )

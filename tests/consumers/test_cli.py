@@ -36,7 +36,7 @@ url = "postgresql://ledger:{SECRET}@host/db"
 COMMANDS = {
     (): {
         *("dev", "edge", "consume", "send", "ledger", "topics", "db", "config", "offsets"),
-        *("parked", "dlq", "brake"),
+        *("parked", "dlq", "brake", "outbox"),
     },
     ("ledger",): {"balance", "statement"},
     ("topics",): {"apply"},
@@ -46,6 +46,7 @@ COMMANDS = {
     ("parked",): {"list", "retry"},
     ("dlq",): {"list", "show", "replay", "history"},
     ("brake",): {"show", "clear"},
+    ("outbox",): {"show", "retry"},
 }
 
 
@@ -115,6 +116,8 @@ def test_the_help_of_each_group_lists_its_commands(
         ("ledger", "statement"),
         ("offsets", "show"),
         ("offsets", "reset"),
+        ("outbox", "show"),
+        ("outbox", "retry"),
         ("parked", "list"),
         ("parked", "retry"),
         ("dlq", "list"),

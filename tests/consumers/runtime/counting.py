@@ -69,7 +69,7 @@ def id_of(number: int) -> UUID:
 
 def numbered(number: int, **changes: object) -> Event:
     """Make an event of its own for each number."""
-    return event(id=id_of(number), reference=f"A-{number}", **changes)
+    return event(**{"id": id_of(number), "reference": f"A-{number}", **changes})
 
 
 def written(made: Event, topic: str = "payment") -> OutgoingRecord:

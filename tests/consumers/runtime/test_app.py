@@ -2,13 +2,11 @@
 
 import asyncio
 import contextlib
-import json
 import os
-import signal
 import sys
-from asyncio.subprocess import PIPE, Process
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -22,51 +20,10 @@ from consumers.runtime.migrate import upgrade
 from router.telemetry.management import listen
 from tests.brokers import Broker, create_topics
 from tests.consumers.runtime.counting import numbered, written
-from tests.consumers.runtime.members import PATIENCE_SECONDS, eventually
-from tests.leash import Leash
-from tests.router.raw_http import exchange, request
+from tests.consumers.runtime.members import eventually
+from tests.consumers.runtime.running import Running, running
 
 NOWHERE = "127.0.0.1:1"
-
-
-@dataclass
-class Consumer:
-    """`payrouter consume ledger`, started by a test."""
-
-    process: Process
-    port: int
-    lines: list[str] = field(default_factory=list)
-
-    async def asked(self, path: str) -> tuple[int, str]:
-        """Ask the management port; 0 while nothing answers."""
-        with contextlib.suppress(ConnectionError):
-            answer = await exchange(self.port, request(path, method="GET", body=None))
-            return answer.status, answer.body.decode()
-        return 0, ""
-
-    async def says(self, status: int, said: str, path: str = "/readyz") -> None:
-        """Wait for an answer of the management port."""
-
-        async def answered() -> bool:
-            assert self.process.returncode is None, self.lines
-            found, body = await self.asked(path)
-            return found == status and said in body
-
-        await eventually(answered, f"{status} {said} from {path}")
-
-    async def ended(self) -> int:
-        """Wait for its end and return its exit code."""
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            return await self.process.wait()
-
-    async def stop(self) -> int:
-        """Tell it to stop, wait for its end and return its exit code."""
-        self.process.send_signal(signal.SIGTERM)
-        return await self.ended()
-
-    def logged(self) -> list[str]:
-        """Return the names of what it logged."""
-        return [json.loads(line)["event"] for line in self.lines if line.startswith("{")]
 
 
 @dataclass(frozen=True)
@@ -79,7 +36,7 @@ class Surroundings:
     prefix: str
 
     @contextlib.asynccontextmanager
-    async def consumer(self) -> AsyncIterator[Consumer]:
+    async def consumer(self) -> AsyncIterator[Running]:
         """Start `payrouter consume ledger`; it does not outlive the block."""
         with listen("127.0.0.1", 0) as free:
             port = free.getsockname()[1]
@@ -99,22 +56,8 @@ class Surroundings:
             env=environment,
             stderr=PIPE,
         )
-        leash = Leash(process.pid)
-        consumer = Consumer(process, port)
-        reading = asyncio.create_task(_read(process, consumer.lines))
-        try:
+        async with running(process, port) as consumer:
             yield consumer
-        finally:
-            if process.returncode is None:
-                process.kill()
-            await process.wait()
-            await reading
-            leash.release()
-
-
-async def _read(process: Process, lines: list[str]) -> None:
-    assert process.stderr is not None
-    lines.extend([line.decode() async for line in process.stderr])
 
 
 @pytest.fixture

@@ -6,10 +6,25 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from consumers.runtime import client, subscription
+from consumers.runtime import app, client, subscription
+from consumers.runtime.held_admin import Filter, retry_now
 from tests.brokers import Broker
-from tests.consumers.runtime.counting import effects_of, id_of, numbered
+from tests.consumers.runtime.counting import (
+    TABLES,
+    effects_of,
+    id_of,
+    numbered,
+    outbox_of,
+)
 from tests.consumers.runtime.members import Feed, eventually, feeding, halted, ready
+from tests.consumers.runtime.told import (
+    applied_but,
+    holds,
+    letters,
+    metric,
+    published,
+    refusing,
+)
 from tests.kafka.apache_kafka import ApacheKafka
 
 # A client closed while it connects to a frozen broker leaves that connection to the garbage.
@@ -67,3 +82,29 @@ async def test_a_stop_does_not_wait_for_the_broker(own_kafka: ApacheKafka, feed:
         own_kafka.pause()
     own_kafka.resume()
     await eventually(lambda: not subscription._STOPPING, "the client's end")  # noqa: SLF001
+
+
+async def test_what_dies_while_the_broker_is_away_is_published_when_it_is_back(
+    own_kafka: ApacheKafka, feed: Feed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "SILENT_SECONDS", 30.0)
+    monkeypatch.setattr(app, "MEASURE_SECONDS", 0.1)
+    await feed.send(map(numbered, range(3)))
+    async with feed.member(refusing(1), attempts=2, park_seconds=60) as process:
+        await holds(feed, "parked", 1)
+        own_kafka.kill()
+        async with feed.engine.begin() as connection:
+            await retry_now(connection, TABLES, Filter())
+        (row,) = await holds(feed, "dead", 1)
+        waits = "payrouter_outbox_waiting"
+        await eventually(lambda: metric(process, waits) == 1, "one that waits")
+        failures = "payrouter_upkeep_failures_total"
+        await eventually(lambda: metric(process, failures, work="outbox"), "a failed round")
+        assert len(await outbox_of(feed.engine)) == 1
+        own_kafka.start()
+        await published(feed)
+        await eventually(lambda: metric(process, waits) == 0, "none that waits")
+    found = await letters(feed, 1)
+    # At least once: what the broker had taken without a word may be there twice.
+    assert {(each.key, each.value) for each in found} == {(row.key, row.value)}
+    await applied_but(feed, 1, of=3)

@@ -73,8 +73,11 @@ def test_a_halt_names_the_partition_and_the_command_that_mends_it() -> None:
 def test_a_halt_for_what_is_no_matter_of_offsets_names_what_is() -> None:
     too_new = Halt(PAYMENT_0, HaltReason.TOO_NEW, "offset 3")
     assert "Upgrade payrouter" in what_to_do(too_new, "ledger")
-    not_held = Halt(PAYMENT_0, HaltReason.NOT_HELD, "offset 3")
-    assert "Mend the database" in what_to_do(not_held, "ledger")
+    not_held = Halt(PAYMENT_0, HaltReason.NOT_HELD, "offset 3", 3)
+    reset = "`payrouter offsets reset ledger --topic payment --partition 0 --to"
+    assert what_to_do(not_held, "ledger") == (
+        f"Mend the database; then {reset} 3` has it tried again, {reset} 4` gives it up."
+    )
 
 
 def test_the_last_applied_record_is_known_again() -> None:

@@ -25,6 +25,7 @@ def test_before_the_store_was_asked_everything_is_unknown() -> None:
         ("payrouter_held_oldest_seconds", {"state": "parked"}),
         ("payrouter_brake_held", {}),
         ("payrouter_outbox_waiting", {}),
+        ("payrouter_outbox_refused", {}),
     ]:
         value = registry.get_sample_value(name, {"consumer": "counting", **labels})
         assert value is not None
@@ -64,3 +65,22 @@ async def test_a_process_says_how_much_is_parked_and_for_how_long(
         assert metric(process, "payrouter_brake_held") == 0
         words = {"topic": feed.topic, "partition": "0", "outcome": "parked"}
         assert metric(process, "payrouter_records_total", **words) == 1
+
+
+async def test_whatever_goes_wrong_with_counting_it_is_counted_again_afterwards(
+    feed: Feed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(*_: object) -> None:
+        raise ValueError
+
+    monkeypatch.setattr(app, "MEASURE_SECONDS", 0.1)
+    async with feed.member() as process:
+
+        def waiting() -> float | None:
+            return metric(process, "payrouter_outbox_waiting")
+
+        await eventually(lambda: waiting() == 0, "an empty outbox")
+        with monkeypatch.context() as patched:
+            patched.setattr(app, "read_waiting", broken)
+            await eventually(lambda: math.isnan(waiting() or 0), "an unknown outbox")
+        await eventually(lambda: waiting() == 0, "an empty outbox again")
