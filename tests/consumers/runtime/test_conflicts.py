@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Sequence
 
+import pytest
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -109,6 +110,7 @@ async def _none_parked(feed: Feed) -> bool:
     return not await held_in(feed.engine, "parked")
 
 
+@pytest.mark.kafka
 async def test_of_two_that_contradict_each_other_in_two_members_at_once_one_stands(
     feed: Feed,
 ) -> None:

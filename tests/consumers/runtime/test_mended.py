@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import pytest
 from sqlalchemy import text
 
-from consumers.runtime import records
+from consumers.runtime import process as applying
 from consumers.runtime.app import ConsumerProcess
 from consumers.runtime.migrate import SchemaOutdated
 from router.contract.wire import decode_event
@@ -132,7 +132,7 @@ async def test_a_version_too_new_is_mended_by_the_upgrade_that_is_named(
         said = await halted(process, "offset 5: schema version 2.0")
         assert "Upgrade payrouter, then start `payrouter consume counting` again." in said
     # The later version reads both.
-    monkeypatch.setattr(records, "decode_event", lambda value, _headers: decode_event(value, []))
+    monkeypatch.setattr(applying, "decode_event", lambda value, _headers: decode_event(value, []))
     async with feed.member() as process:
         await feed.applied(7)
         await ready(process)

@@ -296,3 +296,5 @@ async def test_a_broker_that_does_not_give_the_bytes_is_asked_again(
     async with feed.member():
         await feed.applied(1)
     assert await held_in(feed.engine) == []
+    # By the same client, which is not made anew for it.
+    assert not feed.logged("broker_failed")
