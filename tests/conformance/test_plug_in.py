@@ -19,7 +19,8 @@ def test_its_tables_and_commands_are_there_as_soon_as_it_is_installed(
 ) -> None:
     programs.configure(f'[database]\nurl = "{database_url}"\n')
     applied = json.loads(programs.run("db", "upgrade", "--json"))
-    assert applied["tally"] == ["runtime 0001", "runtime 0002", "tally 0001"]
+    assert applied["tally"][-1] == "tally 0001"
+    assert {revision.split()[0] for revision in applied["tally"][:-1]} == {"runtime"}
     assert json.loads(programs.run("tally", "show", "--json")) == []
     assert "payments" in programs.run("tally", "show")
     assert json.loads(programs.run("offsets", "show", "tally", "--json")) == {"tally": []}
