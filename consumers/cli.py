@@ -64,6 +64,7 @@ def consumer_settings(invocation: Invocation, service: Service) -> ConsumerSetti
         cluster_id=settings.kafka.cluster_id,
         options=_options(service, table),
         orders=settings.order.fields,
+        accounts=settings.accounts,
     )
 
 

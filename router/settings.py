@@ -246,6 +246,11 @@ class Settings(BaseModel):
     log: LogSettings = LogSettings()
     consumers: dict[str, dict[str, Any]] = Field(default_factory=dict, repr=False)
 
+    @property
+    def accounts(self) -> tuple[str, ...]:
+        """The merchants of the endpoints, each once, in their order."""
+        return tuple(dict.fromkeys(each.account for each in self.endpoints.values()))
+
     @model_validator(mode="after")
     def _endpoints_fit(self) -> Self:
         owners: dict[str, str] = {}

@@ -77,6 +77,8 @@ class ConsumerSettings:
     options: BaseModel = field(default_factory=NoOptions, repr=False)
     """What the service's own `options` model read; its secrets are SecretStr all the same."""
     orders: OrderFields = field(default_factory=OrderFields)
+    accounts: tuple[str, ...] = ()
+    """Whose money the endpoints take, where this process is told of them; for commands."""
 
     @property
     def setup(self) -> Setup:
