@@ -69,14 +69,12 @@ class Payment:
 
 
 def opened(event: Event) -> Payment:
-    """Return the payment an event is about, as it is before any event."""
+    """Return the payment an event is about, as it is before any event: nothing leads to it yet."""
     return Payment(
         id=payment_id(event.account, event.provider, event.provider_reference, event.reference),
         account=event.account,
         provider=event.provider,
         provider_reference=event.provider_reference,
-        reference=event.reference,
-        address=event.to_address,
     )
 
 

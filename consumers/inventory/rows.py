@@ -90,7 +90,7 @@ async def lock_payments(
 ) -> Sequence[Payment]:
     """Lock payments, those opened made where missing, and return what is known of them."""
     made = {payment.id: payment for payment in opened}
-    columns = [PAYMENT.c[name] for name in _PAYMENT if name in _OPENED]
+    columns = [PAYMENT.c[name] for name in _OPENED]
     await _add(transaction, PAYMENT, columns, made.values())
     rows = await _locked(transaction, PAYMENT, _columns(PAYMENT, Payment), {*made, *ids})
     return [Payment(*row) for row in rows]
@@ -183,8 +183,7 @@ async def append(
 
 
 _ORDER = [field.name for field in fields(OrderState) if field.name != "lines"]
-_PAYMENT = [field.name for field in fields(Payment)]
-_OPENED = {"id", "account", "provider", "provider_reference", "reference", "address"}
+_OPENED = ("id", "account", "provider", "provider_reference")
 
 
 def _columns(table: Table, model: type[Any]) -> Sequence[ColumnClause[Any]]:
