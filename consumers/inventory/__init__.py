@@ -1,12 +1,14 @@
 """The inventory: stock reserved by orders, committed by payments, released where none comes."""
 
 from dataclasses import replace
+from functools import partial
 
 from consumers.inventory import commands
 from consumers.inventory.handler import handler
 from consumers.inventory.lapse import lapsing
 from consumers.inventory.measures import MEASURES
 from consumers.inventory.policy import Policy
+from consumers.inventory.setting import stock_up
 from consumers.inventory.tables import METADATA
 from consumers.inventory.trace import steps_of
 from consumers.runtime.service import Service, Setup
@@ -22,6 +24,7 @@ def configured(service: Service, setup: Setup) -> Service:
         handle=handler(policy, topic),
         readers={ORDER: read_order(setup.orders)},
         work=[lapsing(policy.sweep_seconds, topic)],
+        before_play=partial(stock_up, topic=topic),
     )
 
 
@@ -38,5 +41,6 @@ SERVICE = Service(
     configured=configured,
     says_outcomes=True,
     trail=steps_of,
+    before_play=partial(stock_up, topic=Topics().outcome("inventory")),
 )
 """What the runtime knows of the inventory."""

@@ -6,16 +6,22 @@ from datetime import datetime
 from uuid import UUID, uuid4
 
 from sqlalchemy import func, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from consumers.inventory import rows
 from consumers.inventory.desk import Moved, Noted
 from consumers.inventory.identity import stock_id
+from consumers.inventory.listing import read_stock
 from consumers.inventory.orders import OrderState, cover
 from consumers.inventory.report import history, movement, outcome
 from consumers.inventory.shelf import Stock, moved, moves
 from consumers.inventory.tables import HISTORY, LINE, MOVEMENT, SCHEMA
 from consumers.runtime.outcomes import say
+from consumers.runtime.service import Play
+from consumers.runtime.store import transaction_of
+
+PLAYED = 10_000
+"""How many of each article there are in a play."""
 
 
 class TooFew(Exception):  # noqa: N818 - named for what it is
@@ -53,6 +59,15 @@ async def set_stock(
         raise TooFew(message)
     now = (await transaction.execute(select(func.now()))).scalar_one()
     return await _set(transaction, before, quantity, sorted(orders, key=_age), now, topic)
+
+
+async def stock_up(engine: AsyncEngine, play: Play, *, topic: str) -> None:
+    """Fill the shelves for a play, where there is nothing on them yet."""
+    async with transaction_of(engine) as transaction:
+        for account in play.accounts:
+            known = {each.sku for each in await read_stock(transaction, account) if each.on_hand}
+            for sku in sorted(set(play.articles) - known):
+                await set_stock(transaction, account, sku, PLAYED, topic)
 
 
 def _age(order: OrderState) -> tuple[bool, datetime | None, UUID]:

@@ -82,6 +82,14 @@ class Setup:
 
 
 @dataclass(frozen=True)
+class Play:
+    """What `dev --rate` is about to play: whose orders, and of which articles."""
+
+    accounts: Sequence[str]
+    articles: Sequence[str]
+
+
+@dataclass(frozen=True)
 class Service:
     """A consumer: the `SERVICE` of a package of `consumers`, or of an entry point.
 
@@ -91,7 +99,8 @@ class Service:
     name. `readers` read the topics that hold no events. `options` is the model
     of what `[consumers.NAME]` may say beside the runtime's own settings;
     `configured` returns the service as they want it. `says_outcomes` where it
-    publishes on `NAME.outcome`; `trail` is its part of `payrouter trace`.
+    publishes on `NAME.outcome`; `trail` is its part of `payrouter trace`;
+    `before_play` makes ready for `dev --rate`, where there is something to.
     """
 
     name: str
@@ -107,6 +116,7 @@ class Service:
     configured: Callable[["Service", Setup], "Service"] = lambda service, _setup: service
     says_outcomes: bool = False
     trail: Trail | None = None
+    before_play: Callable[[AsyncEngine, Play], Awaitable[None]] | None = None
 
     @property
     def schema(self) -> str:
