@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import Uuid, func, literal, select, union
+from sqlalchemy import Uuid, func, literal, or_, select, union
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -19,8 +19,9 @@ async def steps_of(connection: AsyncConnection, sought: Sought) -> Sequence[Step
     history = HISTORY.alias("seen")
     text, events = sought.text, literal(list(sought.event_ids), ARRAY(Uuid()))
     known = literal([order_id(*order) for order in sought.orders], ARRAY(Uuid()))
-    by_payment = PAYMENT.c.provider_reference == text
     of_event = history.c.event_id == func.any(events)
+    told = select(history.c.payment_id).where(of_event, history.c.payment_id.is_not(None))
+    by_payment = or_(PAYMENT.c.provider_reference == text, PAYMENT.c.id.in_(told))
     orders = union(
         select(ORDERS.c.id).where(ORDERS.c.reference == text),
         select(ORDERS.c.id).where(ORDERS.c.id == func.any(known)),
@@ -30,7 +31,6 @@ async def steps_of(connection: AsyncConnection, sought: Sought) -> Sequence[Step
     payments = union(
         select(PAYMENT.c.id).where(by_payment),
         select(PAYMENT.c.id).where(PAYMENT.c.order_id.in_(orders)),
-        select(history.c.payment_id).where(of_event, history.c.payment_id.is_not(None)),
     )
     steps = union(
         select(HISTORY.c.id).where(HISTORY.c.order_id.in_(orders)),
