@@ -4,12 +4,11 @@ import asyncio
 from typing import Any
 
 import pytest
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from consumers.inventory.handler import Message, handle
 from router.contract.order import Order
 from tests.consumers.inventory.shop import TOPIC, Shop, ordered, paid
+from tests.consumers.inventory.waits import somebody_waits
 from tests.router.orders import order
 
 Facts = dict[str, Any]
@@ -28,34 +27,21 @@ WAYS = pytest.mark.parametrize(
 )
 
 
-async def somebody_waits(engine: AsyncEngine) -> None:
-    blocked = text(
-        "SELECT EXISTS (SELECT FROM pg_locks JOIN pg_stat_activity USING (pid) "
-        "WHERE NOT granted AND datname = current_database())"
-    )
-    async with asyncio.timeout(10):
-        while True:
-            async with engine.connect() as connection:
-                if await connection.scalar(blocked):
-                    return
-            await asyncio.sleep(0.01)
-
-
 @WAYS
-@pytest.mark.parametrize("known", [False, True], ids=["new", "known"])
+@pytest.mark.parametrize("known", [None, "P-1", "P-2"], ids=["new", "known", "another_known"])
 @pytest.mark.parametrize("order_first", [True, False], ids=["order_first", "payment_first"])
 async def test_the_second_waits_for_the_first_and_sees_it(
     shop: Shop,
     expected: Facts,
     told: Facts,
     *,
-    known: bool,
+    known: str | None,
     order_first: bool,
 ) -> None:
     await shop.set("tea", 10)
-    if known:
-        await shop.apply(paid("pending", **told))
-    messages: list[Message] = [order(**expected), paid(**told)]
+    if known is not None:
+        await shop.apply(paid("pending", **{**told, "provider_reference": known}))
+    messages: list[Message] = [order(**expected), paid(**{**told, "provider_reference": "P-1"})]
     first, second = messages if order_first else messages[::-1]
     async with shop.engine.begin() as holder:
         await handle(holder, [first], policy=shop.policy, outcomes=TOPIC)

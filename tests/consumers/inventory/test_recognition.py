@@ -73,8 +73,9 @@ async def test_a_waiting_payment_is_known_by_whatever_it_ever_told(tea: Shop) ->
 
 async def test_a_reference_belongs_to_the_order_that_named_it_first(tea: Shop) -> None:
     await tea.each(order(**BY_OTHER), ordered(2, **BY_OTHER), paid(reference="invoice 7"))
-    assert await tea.statuses() == {"A-1": "committed", "A-2": "reserved"}
-    assert await tea.troubles() == ["recognized elsewhere"]
+    await tea.each(ordered(3, **BY_OTHER), paid(reference="invoice 7", provider_reference="P-9"))
+    assert await tea.statuses() == {"A-1": "committed", "A-2": "reserved", "A-3": "reserved"}
+    assert await tea.troubles() == ["recognized elsewhere"] * 2 + ["paid twice"]
 
 
 async def test_a_payment_belongs_to_the_order_that_named_it_first(tea: Shop) -> None:

@@ -306,6 +306,15 @@ async def test_a_paid_order_called_off_keeps_or_returns_its_stock(tea: Shop) -> 
     await tea.check_books()
 
 
+async def test_stock_returned_by_a_cancellation_is_not_sold_again_by_the_same_money(
+    tea: Shop,
+) -> None:
+    returning = tea.with_policy(cancelled_after_paid="return")
+    await returning.each(order(), paid(), order("order.cancelled"), paid("overpaid", "31"))
+    assert await tea.status() == "cancelled"
+    assert await tea.stock() == {"tea": (10, 0, 0, 0)}
+
+
 async def test_a_cancelled_order_that_is_paid_takes_nothing_where_it_is_to_be_so(
     tea: Shop,
 ) -> None:
@@ -335,6 +344,7 @@ async def test_a_message_handled_before_is_stale_however_long_ago(tea: Shop) -> 
     await tea.apply(placed, payment)
     before = await tea.history()
     assert await tea.apply(payment, placed, payment) == [STALE] * 3
+    assert await tea.apply(placed, paid(reference="A-9"), payment) == [STALE, APPLIED, STALE]
     twice = ordered(2)
     assert await tea.apply(twice, twice) == [APPLIED, STALE]
     assert (await tea.history())[: len(before)] == before
