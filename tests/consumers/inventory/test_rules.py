@@ -344,7 +344,9 @@ async def test_a_message_handled_before_is_stale_however_long_ago(tea: Shop) -> 
     await tea.apply(placed, payment)
     before = await tea.history()
     assert await tea.apply(payment, placed, payment) == [STALE] * 3
-    assert await tea.apply(placed, paid(reference="A-9"), payment) == [STALE, APPLIED, STALE]
+    otherwise = order(total="31")
+    assert await tea.apply(otherwise) == [APPLIED]
+    assert await tea.apply(otherwise, paid(reference="A-9"), placed) == [STALE, APPLIED, STALE]
     twice = ordered(2)
     assert await tea.apply(twice, twice) == [APPLIED, STALE]
     assert (await tea.history())[: len(before)] == before
