@@ -18,10 +18,11 @@ from consumers.runtime.command import Consumer
 from consumers.runtime.discovery import ServiceError, discover
 from consumers.runtime.migrate import SchemaOutdated, upgrade
 from consumers.runtime.offsets import FenceRow, read_fence_rows
-from consumers.runtime.service import Service
+from consumers.runtime.service import Play, Service
 from consumers.runtime.settings import ConsumerSettings, Tuning
 from consumers.runtime.store import (
     StoreUnavailable,
+    acting,
     open_upgrade_engine,
     reading,
     unavailability_explained,
@@ -63,6 +64,8 @@ def consumer_settings(invocation: Invocation, service: Service) -> ConsumerSetti
         tuning=_tuning(service, table),
         cluster_id=settings.kafka.cluster_id,
         options=_options(service, table),
+        orders=settings.order.fields,
+        accounts=settings.accounts,
     )
 
 
@@ -133,7 +136,10 @@ def dev(
 
     async def prepare() -> None:
         for service in services.values():
-            await _upgraded(consumer_settings(invocation, service), service)
+            settings = consumer_settings(invocation, service)
+            await _upgraded(settings, service)
+            if rate and service.before_play:
+                await _made_ready(settings, service, invocation.articles)
 
     serve(invocation.develop(port, sorted(services), prepare, rate, public_url))
 
@@ -292,6 +298,15 @@ async def _upgraded(settings: ConsumerSettings, service: Service) -> list[str]:
             return list(await upgrade(engine, service))
     finally:
         await engine.dispose()
+
+
+async def _made_ready(
+    settings: ConsumerSettings, service: Service, articles: Sequence[str]
+) -> None:
+    async with acting(settings) as engine:
+        configured = service.configured(service, settings.setup)
+        if configured.before_play:
+            await configured.before_play(engine, Play(settings.accounts, articles))
 
 
 async def _fence_rows(settings: ConsumerSettings, service: Service) -> list[FenceRow]:

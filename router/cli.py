@@ -27,7 +27,9 @@ from router.errors import ConfigurationError
 from router.kafka_client import broker_options, client_options
 from router.providers import ProviderError, discover
 from router.send import TAMPERS, Order, Sent, check_amount, orders, post, simulate
+from router.senders import senders
 from router.settings import Settings, problem_line, read_database
+from router.stream import ARTICLES
 from router.telemetry.logs import configure_logging
 from router.topics_admin import TopicsUnavailable, apply_topics
 
@@ -54,6 +56,8 @@ class Invocation:
     config: Path | None
     data_dir: DataDir
     consumers: Consumers
+    articles: Sequence[str] = ARTICLES
+    """What is bought in the play of `dev --rate`."""
 
     def settings(self) -> Settings:
         """Load the configuration in force, check the consumers' part, set up the log."""
@@ -285,7 +289,7 @@ def config_show(invocation: Invocation, *, as_json: bool) -> None:
     console().print(table)
 
 
-@cli.command()
+@click.command("send")
 @click.argument("provider")
 @click.option("--endpoint", help="Endpoint to send to; default: the first one of the provider.")
 @click.option(
@@ -346,6 +350,9 @@ def send(  # noqa: PLR0913, PLR0917 - one argument per option
         click.echo(json.dumps(sent.as_json()) if as_json else str(sent))
     if right < count:
         raise SystemExit(EXIT_PROBLEM)
+
+
+cli.add_command(senders(send))
 
 
 def _said_once() -> None:

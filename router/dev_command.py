@@ -8,12 +8,15 @@ from typing import Any
 from rich.console import Console
 
 from router.app import build_endpoints
+from router.contract.order import Order as OrderMessage
+from router.contract.order import OrderType
 from router.delivery import Delivery
 from router.dev import Plan, running
 from router.dev_screen import show
-from router.send import Answered, post
+from router.ordering import order_message, ordering
+from router.send import Answered, Order, post
 from router.settings import Settings
-from router.stream import play
+from router.stream import bought, play
 from router.telemetry.management import stop_signal
 
 
@@ -70,10 +73,21 @@ async def _streaming(
         token: Any = settings.endpoints[name].token
         return post(base, delivery, token.get_secret_value() if token else None)
 
-    task = asyncio.create_task(play(endpoints, rate, send, plan.say))
-    try:
-        yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+    async with ordering(settings) as to_broker:
+
+        async def place(account: str, order: Order) -> None:
+            await to_broker(_message(account, order))
+
+        task = asyncio.create_task(play(endpoints, rate, send, place, plan.say))
+        try:
+            yield
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+
+def _message(account: str, order: Order) -> OrderMessage:
+    lines = [{"sku": sku, "quantity": quantity} for sku, quantity in bought(order)]
+    facts = {"lines": lines, "total": order.amount, "currency": order.currency}
+    return order_message(OrderType.PLACED, account, order.reference, **facts)

@@ -49,7 +49,10 @@ def _suggestions(running: Running) -> Sequence[str]:
     folder = running.plan.data_dir.path
     where = "" if folder == DEFAULT else f" --data-dir {shlex.quote(str(folder))}"
     arguments = (
+        f"inventory set tea 10{where}",
+        f"send order --order A-1 --line tea=2 --total 100.50 --currency USDT{where}",
         f"send {provider} --order A-1 --amount 100.50 --currency USDT{where}",
+        f"inventory orders{where}",
         f"ledger balance{where}",
         f"ledger statement --order A-1{where}",
         f"send {provider} --order A-1 --tamper body{where}     # forged: answered 401",

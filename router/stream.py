@@ -2,19 +2,22 @@
 
 Orders come one after another; most are pending, then confirmed; some are
 delivered twice, some confirmed before their pending arrives, some expire, some
-payouts go out in between.
+payouts go out in between. The platform places each order, now and then later
+than its payment is heard of.
 """
 
 import asyncio
 import heapq
 import itertools
 import random
-from collections.abc import Callable, Iterator, Sequence
+import zlib
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from router.delivery import Delivery
 from router.intake import Endpoint
+from router.ordering import NotPlaced
 from router.send import Answered, Order, simulate
 
 _CURRENCIES = ("USDT", "USDC")
@@ -22,6 +25,10 @@ _TWICE = 0.15
 _LATE = 0.1
 _EXPIRED = 0.1
 _PAYOUT = 0.15
+_PLACED_LATE = 0.05
+
+ARTICLES = ("coffee", "mug", "tea", "teapot")
+"""What is bought in the play."""
 
 
 @dataclass(order=True)
@@ -54,15 +61,16 @@ def _history(reference: str, endpoint: Endpoint, chance: random.Random) -> list[
     currency = chance.choice(_CURRENCIES)
     if "payout" in endpoint.provider.kinds and chance.random() < _PAYOUT:
         return _sent([(0, Order("payout.confirmed", f"PO-{reference}", amount, currency))], chance)
+    placed = Order("order.placed", f"ORD-{reference}", amount, currency)
     last = "payment.expired" if chance.random() < _EXPIRED else "payment.confirmed"
     steps = [(0, "payment.pending"), (chance.randrange(2, 12), last)]
     if chance.random() < _LATE:
         # The network had other plans: the first one comes last.
         steps[0] = (steps[1][0] + chance.randrange(1, 6), "payment.pending")
-    return _sent(
-        [(delay, Order(kind, f"ORD-{reference}", amount, currency)) for delay, kind in steps],
-        chance,
-    )
+    told = [(delay, Order(kind, f"ORD-{reference}", amount, currency)) for delay, kind in steps]
+    if chance.random() < _PLACED_LATE:
+        return [*_sent(told, chance), (steps[1][0] + 2, placed)]
+    return [(0, placed), *((delay + 1, order) for delay, order in _sent(told, chance))]
 
 
 def _sent(steps: list[tuple[int, Order]], chance: random.Random) -> list[tuple[int, Order]]:
@@ -70,20 +78,41 @@ def _sent(steps: list[tuple[int, Order]], chance: random.Random) -> list[tuple[i
     return [*steps, *again]
 
 
+def bought(order: Order) -> Sequence[tuple[str, int]]:
+    """Return what an order of the play buys: articles and how many of each."""
+    number = zlib.crc32(order.reference.encode())
+    articles = {ARTICLES[number % 4], ARTICLES[number // 4 % 4]}
+    return [(sku, 1 + number // 16 % 3) for sku in sorted(articles)]
+
+
 async def play(
     endpoints: Sequence[Endpoint],
     rate: float,
     send: Callable[[Delivery, str], Answered],
+    place: Callable[[str, Order], Awaitable[None]],
     failed: Callable[[str], None],
 ) -> None:
-    """Send the stream, `rate` deliveries a second, until cancelled."""
+    """Send the stream, `rate` messages a second, until cancelled.
+
+    `send` posts a delivery to an endpoint; `place` places an order of an
+    account. What goes wrong is said and not tried again.
+    """
     chance = random.Random()  # noqa: S311 - play, not cryptography
     for planned in planned_stream(endpoints, chance):
-        delivery = simulate(planned.endpoint, planned.order)
         try:
-            answered = await asyncio.to_thread(send, delivery, planned.endpoint.name)
-            if not answered.kept:
-                failed(f"the edge answered {answered.status}")
-        except OSError as error:
+            if planned.order.kind == "order":
+                await place(planned.endpoint.account, planned.order)
+            else:
+                await _deliver(planned, send, failed)
+        except (NotPlaced, OSError) as error:
             failed(str(error))
         await asyncio.sleep(1 / rate)
+
+
+async def _deliver(
+    planned: Planned, send: Callable[[Delivery, str], Answered], failed: Callable[[str], None]
+) -> None:
+    delivery = simulate(planned.endpoint, planned.order)
+    answered = await asyncio.to_thread(send, delivery, planned.endpoint.name)
+    if not answered.kept:
+        failed(f"the edge answered {answered.status}")

@@ -117,10 +117,14 @@ def own_postgres() -> Iterator[OwnPostgres]:
 
 
 @contextmanager
-def fresh_database(server: DatabaseServer) -> Iterator[str]:
-    """Make an empty database, give its SQLAlchemy URL, and drop it whoever is still connected."""
+def fresh_database(server: DatabaseServer, like: str | None = None) -> Iterator[str]:
+    """Make a database, give its SQLAlchemy URL, and drop it whoever is still connected.
+
+    It is empty, or like the one behind an URL to which nobody is connected.
+    """
     name = f"payrouter_test_{uuid.uuid4().hex[:12]}"
-    _execute(server.url, f'CREATE DATABASE "{name}"')
+    template = "" if like is None else f' TEMPLATE "{make_url(like).database}"'
+    _execute(server.url, f'CREATE DATABASE "{name}"{template}')
     try:
         yield server.url_of(name)
     finally:

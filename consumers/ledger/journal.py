@@ -1,7 +1,6 @@
 """The ledger's statements: a handful per batch, each over all rows of it.
 
-Rows travel as one array per column, so that a batch of any size is the same
-prepared statement and never meets the limit on parameters.
+Rows travel as one array per column (see `consumers.runtime.arrays`).
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -13,12 +12,12 @@ from uuid import UUID
 from sqlalchemy import ARRAY, ColumnClause, Integer, column, func, literal, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
-from sqlalchemy.sql.selectable import TableValuedAlias
 
 from consumers.ledger.book import ACCOUNT, EVENT, POSITION, POSTING, TRANSACTION
 from consumers.ledger.chart import LedgerAccount
 from consumers.ledger.position import Position
 from consumers.ledger.postings import Books
+from consumers.runtime.arrays import as_table
 from consumers.runtime.service import Outcome
 from router.contract.event import Event
 
@@ -49,7 +48,7 @@ async def lock_positions(
     for each other and never for ever.
     """
     wanted = sorted({position.id: position for position in opened}.values(), key=attrgetter("id"))
-    missing = _rows(_IDENTITY, map(_values(_IDENTITY), wanted))
+    missing = as_table(_IDENTITY, map(_values(_IDENTITY), wanted))
     await transaction.execute(
         insert(POSITION)
         .from_select([each.name for each in _IDENTITY], select(missing))
@@ -68,7 +67,7 @@ async def lock_positions(
 async def record_events(transaction: AsyncConnection, entries: Iterable[Entry]) -> set[UUID]:
     """Add the events and return the ids of those that were not there yet."""
     ordered = sorted(entries, key=lambda entry: entry.event.id)
-    source = _rows(_RECORDED, map(_recorded, ordered))
+    source = as_table(_RECORDED, map(_recorded, ordered))
     added = await transaction.execute(
         insert(EVENT)
         .from_select([each.name for each in _RECORDED], select(source))
@@ -82,7 +81,7 @@ async def write_positions(transaction: AsyncConnection, positions: Sequence[Posi
     """Store what the positions are now; their rows are locked."""
     if not positions:
         return
-    source = _rows(_FACTS, map(_values(_FACTS), positions))
+    source = as_table(_FACTS, map(_values(_FACTS), positions))
     facts = {each.name: source.c[each.name] for each in _FACTS[1:]}
     await transaction.execute(
         update(POSITION).where(POSITION.c.id == source.c.id).values(**facts, updated_at=func.now())
@@ -114,7 +113,7 @@ async def _add_accounts(
         )
         for account in accounts
     )
-    source = _rows(list(ACCOUNT.c), rows)
+    source = as_table(list(ACCOUNT.c), rows)
     await transaction.execute(
         insert(ACCOUNT)
         .from_select([each.name for each in ACCOUNT.c], select(source))
@@ -125,7 +124,7 @@ async def _add_accounts(
 
 async def _add_transactions(transaction: AsyncConnection, entries: Sequence[Entry]) -> None:
     columns = [column("ordinal", Integer), TRANSACTION.c.event_id, TRANSACTION.c.description]
-    source = _rows(
+    source = as_table(
         columns,
         [(number, entry.event.id, _description(entry)) for number, entry in enumerate(entries)],
     )
@@ -141,7 +140,7 @@ async def _add_postings(
     transaction: AsyncConnection, entries: Sequence[Entry], accounts: Mapping[LedgerAccount, UUID]
 ) -> None:
     lines = [POSTING.c.line, POSTING.c.account_id, POSTING.c.currency, POSTING.c.amount]
-    source = _rows(
+    source = as_table(
         [TRANSACTION.c.event_id, *lines],
         [
             (entry.event.id, number, accounts[place.account], place.currency, amount)
@@ -183,13 +182,3 @@ def _recorded(entry: Entry) -> tuple[object, ...]:
 
 def _values(columns: Sequence[ColumnClause[Any]]) -> Callable[[object], tuple[object, ...]]:
     return attrgetter(*(each.name for each in columns))
-
-
-def _rows(
-    columns: Sequence[ColumnClause[Any]], rows: Iterable[Sequence[object]]
-) -> TableValuedAlias:
-    """Offer rows as a table: `unnest` of one array per column."""
-    values = zip(*rows, strict=True)
-    arrays = [literal(list(each), ARRAY(of.type)) for of, each in zip(columns, values, strict=True)]
-    named = [column(each.name, each.type) for each in columns]
-    return func.unnest(*arrays).table_valued(*named).render_derived()

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from consumers.runtime.records import Reader
 from consumers.runtime.trail import Trail
+from router.contract.order_fields import OrderFields
 from router.contract.topics import Topics
 
 
@@ -78,10 +79,22 @@ class NoOptions(BaseModel):
 
 @dataclass(frozen=True)
 class Setup:
-    """What the configuration says to one consumer: its options, and the topics' names."""
+    """What the configuration says to one consumer: its options, the topics' names.
+
+    `orders` says where the platform's orders say what; see `read_order`.
+    """
 
     options: Any
     topics: Topics
+    orders: OrderFields = field(default_factory=OrderFields)
+
+
+@dataclass(frozen=True)
+class Play:
+    """What `dev --rate` is about to play: whose orders, and of which articles."""
+
+    accounts: Sequence[str]
+    articles: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -94,7 +107,8 @@ class Service:
     name. `readers` read the topics that hold no events. `options` is the model
     of what `[consumers.NAME]` may say beside the runtime's own settings;
     `configured` returns the service as they want it. `says_outcomes` where it
-    publishes on `NAME.outcome`; `trail` is its part of `payrouter trace`.
+    publishes on `NAME.outcome`; `trail` is its part of `payrouter trace`;
+    `before_play` makes ready for `dev --rate`, where there is something to.
     """
 
     name: str
@@ -110,6 +124,7 @@ class Service:
     configured: Callable[["Service", Setup], "Service"] = lambda service, _setup: service
     says_outcomes: bool = False
     trail: Trail | None = None
+    before_play: Callable[[AsyncEngine, Play], Awaitable[None]] | None = None
 
     @property
     def schema(self) -> str:

@@ -48,6 +48,11 @@ def is_paid(status: str) -> bool:
     return status in _PAID
 
 
+def is_given_up(status: str) -> bool:
+    """Tell whether the gateway expects no money any more; it may still turn out to be paid."""
+    return status in _UNPAID
+
+
 def contradicts_paid(current: str | None, incoming: str) -> bool:
     """Tell whether a gateway calls off what it had called paid: no effect, but a person looks."""
     return current is not None and is_paid(current) and incoming in _UNPAID | _PARTIAL

@@ -35,10 +35,11 @@ url = "postgresql://ledger:{SECRET}@host/db"
 
 COMMANDS = {
     (): {
-        *("dev", "edge", "consume", "send", "ledger", "topics", "db", "config", "offsets"),
-        *("parked", "dlq", "brake", "outbox"),
+        *("dev", "edge", "consume", "send", "ledger", "inventory", "topics", "db", "config"),
+        *("offsets", "parked", "dlq", "brake", "outbox"),
     },
     ("ledger",): {"balance", "statement"},
+    ("inventory",): {"stock", "set", "orders"},
     ("topics",): {"apply"},
     ("db",): {"upgrade"},
     ("config",): {"show"},
@@ -114,6 +115,9 @@ def test_the_help_of_each_group_lists_its_commands(
     [
         ("ledger", "balance"),
         ("ledger", "statement"),
+        ("inventory", "stock"),
+        ("inventory", "set"),
+        ("inventory", "orders"),
         ("offsets", "show"),
         ("offsets", "reset"),
         ("outbox", "show"),
@@ -128,7 +132,8 @@ def test_the_help_of_each_group_lists_its_commands(
         ("topics", "apply"),
         ("db", "upgrade"),
         ("config", "show"),
-        ("send",),
+        ("send", "blockatm"),
+        ("send", "order"),
     ],
     ids=" ".join,
 )
@@ -144,7 +149,7 @@ def test_every_listing_takes_where_to_look_and_json(
 def test_an_unknown_consumer_is_wrong_usage(payrouter: Command, command: tuple[str, ...]) -> None:
     said = payrouter(*command)
     assert said.status == 2
-    assert "there is no consumer leger; there are ledger" in said.err
+    assert "there is no consumer leger; there are inventory, ledger" in said.err
 
 
 def test_an_unknown_command_is_wrong_usage(payrouter: Command) -> None:
@@ -156,7 +161,10 @@ def test_an_unknown_command_is_wrong_usage(payrouter: Command) -> None:
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        ("[consumers.leger]", "consumers.leger: there is no such consumer; there are ledger"),
+        (
+            "[consumers.leger]",
+            "consumers.leger: there is no such consumer; there are inventory, ledger",
+        ),
         ("[consumers.ledger]\nbatch = 1", "consumers.ledger.batch: unknown key"),
         ("[consumers.ledger.database]\nurk = 1", "consumers.ledger.database.urk: unknown key"),
         ("[consumers]\nledger = 1", "consumers.ledger: Input should be a valid dictionary"),
@@ -208,14 +216,15 @@ def test_an_upgrade_says_what_it_applied_and_then_nothing(
     write(f'[database]\nurl = "{database_url}"')
     first = payrouter("db", "upgrade", "--json").json
     assert {revision.split()[0] for revision in first["ledger"]} == {"runtime", "ledger"}
-    assert payrouter("db", "upgrade", "--json").json == {"ledger": []}
+    assert payrouter("db", "upgrade", "--json").json == {"inventory": [], "ledger": []}
     assert "nothing, it is up to date" in payrouter("db", "upgrade").out
 
 
 def test_a_consumer_may_have_a_database_of_its_own(payrouter: Command, database_url: str) -> None:
     write(
         '[database]\nurl = "postgresql://127.0.0.1:1/nowhere"\n'
-        f'[consumers.ledger.database]\nurl = "{database_url}"'
+        f'[consumers.ledger.database]\nurl = "{database_url}"\n'
+        f'[consumers.inventory.database]\nurl = "{database_url}"'
     )
     assert payrouter("db", "upgrade", "--json").json["ledger"]
     assert payrouter("ledger", "balance", "--json").json["transactions"] == 0
@@ -229,8 +238,8 @@ def test_offsets_of_a_consumer_that_has_consumed_nothing(
     assert outdated.status == 1
     assert "payrouter db upgrade" in outdated.err
     payrouter("db", "upgrade")
-    assert payrouter("offsets", "show", "--json").json == {"ledger": []}
-    assert payrouter("offsets", "show").out == "ledger has not consumed anything yet\n"
+    assert payrouter("offsets", "show", "--json").json == {"inventory": [], "ledger": []}
+    assert payrouter("offsets", "show", "ledger").out == "ledger has not consumed anything yet\n"
 
 
 def test_a_consumer_whose_tables_are_outdated_does_not_start(

@@ -39,6 +39,8 @@ def place(broker: Broker, database_url: str, topics_prefix: str, tmp_path: Path)
             [consumers.ledger]
             group_id = "{topics_prefix}ledger"
             management_port = 2
+            [consumers.inventory]
+            group_id = "{topics_prefix}inventory"
             """
         )
         if broker.real:

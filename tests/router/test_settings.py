@@ -98,6 +98,12 @@ _WRONG: list[tuple[_Changes, str]] = [
     ({"endpoints.shop.deadline_seconds": "nan"}, "endpoints.shop.deadline_seconds: "),
     ({"endpoints.shop.tolerance_seconds": "inf"}, "endpoints.shop.tolerance_seconds: "),
     ({"endpoints.shop.tolerance_seconds": 1e300}, "endpoints.shop.tolerance_seconds: "),
+    # the platform's orders
+    ({"order.field": 1}, "order.field: unknown key"),
+    ({"order.fields": {"sum": "/x"}}, "order.fields.sum: unknown key"),
+    ({"order.fields": {"total": "x"}}, "order.fields.total: a JSON Pointer such as /order/id"),
+    ({"order.fields": {"types": {"a": "b"}}}, "order.fields.types.a: "),
+    ({"order.fields": {"reference": "/id"}}, "order.fields: id: it names the message"),
     # the rest
     ({"edge.port": 65536}, "edge.port: "),
     ({"edge.port": "http"}, "edge.port: "),

@@ -12,9 +12,10 @@ import pytest
 from router.contract.amounts import parse_amount
 from router.delivery import Delivery
 from router.intake import Endpoint
+from router.ordering import NotPlaced
 from router.providers import discover
 from router.send import Answered, Order
-from router.stream import Planned, planned_stream, play
+from router.stream import ARTICLES, Planned, bought, planned_stream, play
 from tests.router.providers.blockatm_deliveries import KEY
 
 SHOP = Endpoint("shop", "shop-eu", discover()["blockatm"], [KEY], timedelta(hours=27), 2.5)
@@ -39,7 +40,10 @@ def test_there_are_several_orders_over_every_endpoint() -> None:
 
 
 def test_most_payments_are_pending_first_and_confirmed_later() -> None:
-    told = [[order.type for order in orders] for orders in histories(planned(500)).values()]
+    told = [
+        [order.type for order in orders if order.kind == "payment"]
+        for orders in histories(planned(500)).values()
+    ]
     finished = [types for types in told if "payment.confirmed" in types]
     in_order = [types for types in finished if types[0] == "payment.pending"]
     assert len(in_order) > len(finished) / 2
@@ -66,6 +70,22 @@ def test_an_order_keeps_its_amount_its_currency_and_its_endpoint() -> None:
     assert len(endpoints) == len(histories(stream))
 
 
+def test_every_payment_has_an_order_that_is_mostly_placed_before() -> None:
+    told = [[order.type for order in orders] for orders in histories(planned(2000)[:-100]).values()]
+    paid = [types for types in told if any(kind.startswith("payment") for kind in types)]
+    first = [types for types in paid if types[0] == "order.placed"]
+    assert all(types.count("order.placed") <= 1 for types in paid)
+    assert len(paid) > len(first) > len(paid) * 0.8
+
+
+def test_what_is_bought_follows_from_the_order_and_is_among_the_articles() -> None:
+    orders = [item.order for item in planned(500)]
+    lines = [line for order in orders for line in bought(order)]
+    assert {sku for sku, _ in lines} == set(ARTICLES)
+    assert {quantity for _, quantity in lines} == {1, 2, 3}
+    assert bought(orders[0]) == bought(orders[0])
+
+
 def test_every_turn_sends_one_delivery_and_little_waits() -> None:
     stream = planned(2000)
     late = [turn - item.turn for turn, item in enumerate(stream)]
@@ -78,8 +98,11 @@ def test_the_same_chance_makes_the_same_stream_but_for_its_prefix() -> None:
     assert [i.order.amount for i in first] == [i.order.amount for i in second]
 
 
-async def played(answer: Answered | OSError, count: int) -> tuple[list[Delivery], list[str]]:
+async def played(
+    answer: Answered | OSError, count: int, placed: list[Order] | None = None
+) -> tuple[list[Delivery], list[str]]:
     """Play until so many deliveries were sent; return them and what was complained about."""
+    placed = [] if placed is None else placed
     sent: list[Delivery] = []
     complaints: list[str] = []
     enough = asyncio.Event()
@@ -94,7 +117,13 @@ async def played(answer: Answered | OSError, count: int) -> tuple[list[Delivery]
             raise answer
         return answer
 
-    playing = asyncio.create_task(play([SHOP], 1000, send, complaints.append))
+    async def place(account: str, order: Order) -> None:
+        assert account == "shop-eu"
+        placed.append(order)
+        if isinstance(answer, OSError):
+            raise NotPlaced(str(answer))
+
+    playing = asyncio.create_task(play([SHOP], 1000, send, place, complaints.append))
     async with asyncio.timeout(30):
         await enough.wait()
         if not isinstance(answer, Answered) or not answer.kept:
@@ -107,8 +136,11 @@ async def played(answer: Answered | OSError, count: int) -> tuple[list[Delivery]
 
 
 async def test_what_is_played_is_genuine_and_nothing_is_said_of_what_was_kept() -> None:
-    sent, complaints = await played(Answered(200, b"OK"), 5)
+    placed: list[Order] = []
+    sent, complaints = await played(Answered(200, b"OK"), 5, placed)
     assert complaints == []
+    assert placed
+    assert {order.type for order in placed} == {"order.placed"}
     for delivery in sent:
         assert SHOP.provider.verify(delivery, SHOP.keys).signed_at is not None
 

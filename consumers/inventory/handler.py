@@ -1,0 +1,160 @@
+"""Apply a batch of orders and payments to the stock, exactly once each."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeGuard, TypeVar
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from consumers.inventory import rows
+from consumers.inventory.desk import Desk
+from consumers.inventory.identity import ADDRESS, REFERENCE, clue_id, order_id, payment_id, stock_id
+from consumers.inventory.orders import OrderState
+from consumers.inventory.payments import Payment, opened
+from consumers.inventory.policy import Policy
+from consumers.inventory.report import report
+from consumers.inventory.rows import Clue
+from consumers.inventory.shelf import Stock
+from consumers.runtime.service import Handler, Outcome
+from router.contract.event import Event
+from router.contract.order import ExpectedPayment, Order, OrderType
+from router.contract.order_fields import OtherOrderMessage
+
+Row = TypeVar("Row")
+
+Message = Event | Order | OtherOrderMessage
+
+
+def handler(policy: Policy, outcomes: str) -> Handler:
+    """Return what applies messages under a policy and says outcomes on a topic."""
+    return partial(handle, policy=policy, outcomes=outcomes)
+
+
+async def handle(
+    transaction: AsyncConnection, messages: Sequence[Message], *, policy: Policy, outcomes: str
+) -> Sequence[Outcome]:
+    """Apply messages in their order and say what became of each.
+
+    One that was handled before, or a repeat within the batch, changes nothing
+    and is stale.
+    """
+    fresh: dict[UUID, Event | Order] = {}
+    for message in messages:
+        if isinstance(message, Order) or _is_payment(message):
+            fresh.setdefault(message.id, message)
+    changed = await _applied(transaction, fresh, policy, outcomes) if fresh else set()
+    found = []
+    for message in messages:
+        # A repeat finds its id gone, like a message handled before.
+        found.append(Outcome.APPLIED if message.id in changed else Outcome.STALE)
+        changed.discard(message.id)
+    return found
+
+
+def _is_payment(message: Event | OtherOrderMessage) -> TypeGuard[Event]:
+    return isinstance(message, Event) and message.type.family == "payment"
+
+
+async def _applied(
+    transaction: AsyncConnection, fresh: Mapping[UUID, Event | Order], policy: Policy, topic: str
+) -> set[UUID]:
+    """Apply messages to what the store holds; return the ids of those that changed something."""
+    types = {number: message.type.value for number, message in fresh.items()}
+    added = await rows.record_events(transaction, types)
+    if not added:
+        return set()
+    batch = [message for number, message in fresh.items() if number in added]
+    scope = _scope(batch)
+    clues = await rows.lock_clues(transaction, scope.clues, shared=not scope.expected)
+    waiting = await rows.waiting_payments(transaction, scope.expected)
+    payments = list(await rows.lock_payments(transaction, scope.payments, waiting))
+    led_to = {*clues.values(), *(payment.order_id for payment in payments)} - {None}
+    orders = await rows.lock_orders(transaction, scope.orders, (each for each in led_to if each))
+    payments += await rows.payments_of(
+        transaction, [order.id for order in orders], [payment.id for payment in payments]
+    )
+    held = {line.stock_id for order in orders for line in order.lines}
+    stock = await rows.lock_stock(transaction, scope.stock, held)
+    desk = Desk(policy, max(added.values()), clues, payments, orders, stock)
+    changed = {message.id for message in batch if desk.apply(message)}
+    await _write(transaction, desk, clues, payments, orders, stock)
+    await report(transaction, desk, topic)
+    return changed
+
+
+async def _write(
+    transaction: AsyncConnection,
+    desk: Desk,
+    clues: Mapping[UUID, UUID | None],
+    payments: Iterable[Payment],
+    orders: Iterable[OrderState],
+    stock: Iterable[Stock],
+) -> None:
+    """Store what differs from what was read. Orders before what refers to them."""
+    await rows.write_stock(transaction, _changed(desk.stock, stock))
+    await rows.write_orders(transaction, _changed(desk.orders, orders))
+    await rows.write_payments(transaction, _changed(desk.payments, payments))
+    leading = {number: leads for number, leads in desk.clues.items() if leads != clues[number]}
+    await rows.write_clues(transaction, leading)
+
+
+def _changed(now: Mapping[UUID, Row], read: Iterable[Row]) -> list[Row]:
+    known = set(read)
+    return [each for each in now.values() if each not in known]
+
+
+@dataclass(frozen=True)
+class _Scope:
+    """What a batch has to hold before it can be applied, as far as its messages tell."""
+
+    clues: Sequence[Clue]
+    expected: Sequence[Clue]
+    payments: Sequence[Payment]
+    orders: Sequence[OrderState]
+    stock: Sequence[Stock]
+
+
+def _scope(batch: Sequence[Event | Order]) -> _Scope:
+    events = [message for message in batch if isinstance(message, Event)]
+    orders = [message for message in batch if isinstance(message, Order)]
+    placed = [order for order in orders if order.type is OrderType.PLACED]
+    expected = [(order.account, each) for order in placed for each in order.recognized_by]
+    expected_clues = [
+        clue for account, each in expected for clue in _clues(account, each.reference, each.address)
+    ]
+    told = [clue for e in events for clue in _clues(e.account, e.reference, e.to_address)]
+    return _Scope(
+        clues=[*told, *expected_clues],
+        expected=expected_clues,
+        payments=[
+            *map(opened, events),
+            *(_named(account, each) for account, each in expected if each.provider is not None),
+        ],
+        orders=[
+            OrderState(order_id(each.account, each.reference), each.account, each.reference)
+            for each in orders
+        ],
+        stock=[
+            Stock(stock_id(order.account, line.sku), order.account, line.sku)
+            for order in placed
+            for line in order.lines or ()
+        ],
+    )
+
+
+def _clues(account: str, reference: str | None, address: str | None) -> Sequence[Clue]:
+    told = ((REFERENCE, reference), (ADDRESS, address))
+    return [
+        Clue(clue_id(account, kind, text), account, kind, text)
+        for kind, text in told
+        if text is not None
+    ]
+
+
+def _named(account: str, expected: ExpectedPayment) -> Payment:
+    """Return a payment an order names, as it is before the gateway has said anything."""
+    provider, reference = expected.provider or "", expected.provider_reference
+    number = payment_id(account, provider, reference, None)
+    return Payment(number, account, provider, reference)

@@ -1,0 +1,135 @@
+"""Read stock and orders, for the commands."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    ColumnElement,
+    Null,
+    Text,
+    Uuid,
+    and_,
+    func,
+    literal,
+    null,
+    select,
+    true,
+    union_all,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from consumers.inventory.shelf import Stock
+from consumers.inventory.tables import LINE, ORDERS, PAYMENT, STOCK
+
+STATUSES = (
+    "waiting",
+    "reserved",
+    "short",
+    "committed",
+    "oversold",
+    "released",
+    "lapsed",
+    "cancelled",
+    "returned",
+)
+"""What an order may be; `waiting` is a payment for which no order is known."""
+
+WAITING = STATUSES[0]
+
+
+@dataclass(frozen=True)
+class Listed:
+    """An order, or a payment that waits for one."""
+
+    id: UUID
+    account: str
+    reference: str | None
+    status: str
+    total: Decimal | None
+    currency: str | None
+    expires_at: datetime | None
+    updated_at: datetime
+    provider: str | None
+    provider_reference: str | None
+    payment: str | None
+    lines: Mapping[str, int] = field(default_factory=dict)
+
+
+async def read_stock(connection: AsyncConnection, account: str | None) -> Sequence[Stock]:
+    """Return the articles, of one merchant or of all."""
+    columns = [STOCK.c[name] for name in Stock.__dataclass_fields__]
+    rows = await connection.execute(
+        select(*columns).where(_is(STOCK.c.account, account)).order_by(STOCK.c.account, STOCK.c.sku)
+    )
+    return [Stock(*row) for row in rows]
+
+
+async def read_orders(
+    connection: AsyncConnection, status: str | None, account: str | None, limit: int
+) -> Sequence[Listed]:
+    """Return the orders and waiting payments that changed last, oldest first."""
+    nothing: ColumnElement[Any] | Null = null()
+    orders = select(
+        ORDERS.c.id,
+        ORDERS.c.account,
+        ORDERS.c.reference,
+        ORDERS.c.status,
+        ORDERS.c.total,
+        ORDERS.c.currency,
+        ORDERS.c.expires_at,
+        ORDERS.c.updated_at,
+        nothing.cast(Text).label("provider"),
+        nothing.cast(Text).label("provider_reference"),
+        nothing.cast(Text).label("payment"),
+    ).where(_is(ORDERS.c.status, status), _is(ORDERS.c.account, account))
+    waiting = select(
+        PAYMENT.c.id,
+        PAYMENT.c.account,
+        PAYMENT.c.reference,
+        literal(WAITING).label("status"),
+        PAYMENT.c.amount,
+        PAYMENT.c.currency,
+        nothing.label("expires_at"),
+        PAYMENT.c.updated_at,
+        PAYMENT.c.provider,
+        PAYMENT.c.provider_reference,
+        PAYMENT.c.status,
+    ).where(
+        and_(PAYMENT.c.order_id.is_(None), literal(status in {None, WAITING})),
+        _is(PAYMENT.c.account, account),
+    )
+    newest = [
+        each.order_by(each.selected_columns.updated_at.desc()).limit(limit)
+        for each in (orders, waiting)
+    ]
+    both = union_all(*newest).subquery()
+    rows = await connection.execute(
+        select(both).order_by(both.c.updated_at.desc(), both.c.id).limit(limit)
+    )
+    found = rows.all()
+    lines = await _lines(connection, [row.id for row in found])
+    return [replace(Listed(*row), lines=lines.get(row.id, {})) for row in reversed(found)]
+
+
+async def _lines(
+    connection: AsyncConnection, orders: Sequence[UUID]
+) -> Mapping[UUID, Mapping[str, int]]:
+    rows = await connection.execute(
+        select(LINE.c.order_id, STOCK.c.sku, LINE.c.quantity)
+        .join(STOCK, STOCK.c.id == LINE.c.stock_id)
+        .where(LINE.c.order_id == func.any(literal(list(orders), ARRAY(Uuid()))))
+        .order_by(LINE.c.order_id, STOCK.c.sku)
+    )
+    lines: dict[UUID, dict[str, int]] = {}
+    for row in rows:
+        lines.setdefault(row.order_id, {})[row.sku] = row.quantity
+    return lines
+
+
+def _is(column: ColumnElement[Any], wanted: str | None) -> ColumnElement[bool]:
+    return true() if wanted is None else column == wanted

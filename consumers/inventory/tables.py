@@ -1,0 +1,192 @@
+"""The inventory's tables.
+
+`stock`, `orders`, `line`, `payment` and `clue` are what is so now; `event`,
+`movement` and `history` say how it came to be: rows are added and never
+changed, which triggers of the database enforce (see the migrations).
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    MetaData,
+    Numeric,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+SCHEMA = "inventory"
+"""The inventory's own schema."""
+
+METADATA = MetaData(schema=SCHEMA)
+"""The inventory's own tables, without the runtime's."""
+
+WITHIN_STOCK = (
+    "on_hand >= 0 AND reserved >= 0 AND committed >= 0 AND oversold >= 0"
+    " AND reserved + committed <= on_hand"
+)
+"""Nothing is reserved or committed that is not there; what is sold all the same is `oversold`."""
+
+WITHIN_LINE = (
+    "quantity > 0 AND reserved >= 0 AND committed >= 0 AND oversold >= 0"
+    " AND reserved + committed + oversold <= quantity"
+)
+
+STOCK = Table(
+    "stock",
+    METADATA,
+    Column("id", Uuid, primary_key=True),
+    Column("account", Text, nullable=False),
+    Column("sku", Text, nullable=False),
+    Column("on_hand", BigInteger, nullable=False, server_default="0"),
+    Column("reserved", BigInteger, nullable=False, server_default="0"),
+    Column("committed", BigInteger, nullable=False, server_default="0"),
+    Column("oversold", BigInteger, nullable=False, server_default="0"),
+    UniqueConstraint("account", "sku", name="stock_account_sku_key"),
+    CheckConstraint(WITHIN_STOCK, name="stock_within"),
+)
+"""What there is of an article, and what of it is spoken for."""
+
+ORDERS = Table(
+    "orders",
+    METADATA,
+    Column("id", Uuid, primary_key=True),
+    Column("account", Text, nullable=False),
+    Column("reference", Text, nullable=False),
+    Column("status", Text, nullable=False, server_default="new"),
+    Column("total", Numeric),
+    Column("currency", Text),
+    Column("placed_at", DateTime(timezone=True)),
+    Column("expires_at", DateTime(timezone=True)),
+    Column("updated_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    UniqueConstraint("account", "reference", name="orders_account_reference_key"),
+    Index("orders_reference", "reference"),
+    Index("orders_reserved", "expires_at", postgresql_where=text("status = 'reserved'")),
+    Index("orders_status", "status", "updated_at"),
+)
+"""One row per order; `expires_at` is when its reservation lapses."""
+
+LINE = Table(
+    "line",
+    METADATA,
+    Column("order_id", Uuid, ForeignKey(ORDERS.c.id), primary_key=True),
+    Column("stock_id", Uuid, ForeignKey(STOCK.c.id), primary_key=True),
+    Column("quantity", BigInteger, nullable=False),
+    Column("reserved", BigInteger, nullable=False),
+    Column("committed", BigInteger, nullable=False),
+    Column("oversold", BigInteger, nullable=False),
+    CheckConstraint(WITHIN_LINE, name="line_within"),
+    Index("line_oversold", "stock_id", postgresql_where=text("oversold > 0")),
+)
+"""How much of an article an order wants, and what of it is reserved or sold to it."""
+
+PAYMENT = Table(
+    "payment",
+    METADATA,
+    Column("id", Uuid, primary_key=True),
+    Column("account", Text, nullable=False),
+    Column("provider", Text, nullable=False),
+    Column("provider_reference", Text),
+    Column("reference", Text),
+    Column("address", Text),
+    Column("status", Text),
+    Column("amount", Numeric),
+    Column("currency", Text),
+    Column("refunded", Numeric),
+    Column("order_id", Uuid, ForeignKey(ORDERS.c.id)),
+    Column("updated_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Index("payment_order", "order_id"),
+    Index("payment_provider_reference", "provider_reference"),
+    Index(
+        "payment_waiting_reference",
+        "account",
+        "reference",
+        postgresql_where=text("order_id IS NULL"),
+    ),
+    Index(
+        "payment_waiting_address", "account", "address", postgresql_where=text("order_id IS NULL")
+    ),
+)
+"""One row per payment; without an order it waits for one."""
+
+CLUE = Table(
+    "clue",
+    METADATA,
+    Column("id", Uuid, primary_key=True),
+    Column("account", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("order_id", Uuid, ForeignKey(ORDERS.c.id)),
+)
+"""A reference or an address by which payments are recognized, and the order it leads to.
+
+Whoever looks for an order or a payment by one holds its row, known or not: so
+neither side can miss the other, whichever comes first.
+"""
+
+EVENT = Table(
+    "event",
+    METADATA,
+    Column("event_id", Uuid, primary_key=True),
+    Column("type", Text, nullable=False),
+    Column("applied_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+)
+"""Every event and order message handled: the permanent key of its effect."""
+
+MOVEMENT = Table(
+    "movement",
+    METADATA,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("event_id", Uuid, nullable=False),
+    Column("stock_id", Uuid, ForeignKey(STOCK.c.id), nullable=False),
+    Column("order_id", Uuid, ForeignKey(ORDERS.c.id)),
+    Column("on_hand", BigInteger, nullable=False),
+    Column("reserved", BigInteger, nullable=False),
+    Column("committed", BigInteger, nullable=False),
+    Column("oversold", BigInteger, nullable=False),
+    Column("cause", Text, nullable=False),
+    Column("at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    UniqueConstraint(
+        "event_id",
+        "stock_id",
+        "order_id",
+        name="movement_event_stock_order_key",
+        postgresql_nulls_not_distinct=True,
+    ),
+    Index("movement_stock", "stock_id", "id"),
+    Index("movement_order", "order_id"),
+)
+"""What one event changed in the stock of one article; the sums are what `stock` says.
+
+What time or a person does has an id of its own in the place of the event's.
+"""
+
+HISTORY = Table(
+    "history",
+    METADATA,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("event_id", Uuid, nullable=False),
+    Column("ordinal", Integer, nullable=False),
+    Column("order_id", Uuid, ForeignKey(ORDERS.c.id)),
+    Column("payment_id", Uuid, ForeignKey(PAYMENT.c.id)),
+    Column("what", Text, nullable=False),
+    Column("trouble", Boolean, nullable=False),
+    Column("facts", JSONB, nullable=False),
+    Column("at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    UniqueConstraint("event_id", "ordinal", name="history_event_ordinal_key"),
+    Index("history_order", "order_id"),
+    Index("history_payment", "payment_id"),
+    Index("history_trouble", "what", "at", postgresql_where=text("trouble")),
+)
+"""What was done with an order or a payment, and what a person should look at."""

@@ -1,0 +1,61 @@
+"""The inventory's part of `payrouter trace`: what was done with an order and its payments."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import Uuid, func, literal, or_, select, union
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from consumers.inventory.identity import order_id
+from consumers.inventory.tables import HISTORY, ORDERS, PAYMENT
+from consumers.runtime.trail import Sought, Step
+
+MOST = 1000
+"""Steps shown at most, the newest of them."""
+
+
+async def steps_of(connection: AsyncConnection, sought: Sought) -> Sequence[Step]:
+    """Find the history of the orders and payments that belong to what is sought."""
+    history = HISTORY.alias("seen")
+    text, events = sought.text, literal(list(sought.event_ids), ARRAY(Uuid()))
+    known = literal([order_id(*order) for order in sought.orders], ARRAY(Uuid()))
+    of_event = history.c.event_id == func.any(events)
+    told = select(history.c.payment_id).where(of_event, history.c.payment_id.is_not(None))
+    by_payment = or_(PAYMENT.c.provider_reference == text, PAYMENT.c.id.in_(told))
+    orders = union(
+        select(ORDERS.c.id).where(ORDERS.c.reference == text),
+        select(ORDERS.c.id).where(ORDERS.c.id == func.any(known)),
+        select(PAYMENT.c.order_id).where(by_payment, PAYMENT.c.order_id.is_not(None)),
+        select(history.c.order_id).where(of_event, history.c.order_id.is_not(None)),
+    )
+    payments = union(
+        select(PAYMENT.c.id).where(by_payment),
+        select(PAYMENT.c.id).where(PAYMENT.c.order_id.in_(orders)),
+    )
+    steps = union(
+        select(HISTORY.c.id).where(HISTORY.c.order_id.in_(orders)),
+        select(HISTORY.c.id).where(HISTORY.c.payment_id.in_(payments)),
+    )
+    rows = await connection.execute(
+        select(
+            HISTORY,
+            func.coalesce(ORDERS.c.account, PAYMENT.c.account).label("account"),
+            func.coalesce(ORDERS.c.reference, PAYMENT.c.reference).label("reference"),
+        )
+        .join_from(HISTORY, ORDERS, ORDERS.c.id == HISTORY.c.order_id, isouter=True)
+        .join(PAYMENT, PAYMENT.c.id == HISTORY.c.payment_id, isouter=True)
+        .where(HISTORY.c.id.in_(steps))
+        .order_by(HISTORY.c.id.desc())
+        .limit(MOST)
+    )
+    return [
+        Step(
+            at=row.at,
+            what=row.what,
+            event_id=row.event_id,
+            order=(row.account, row.reference) if row.reference else None,
+            facts=row.facts,
+            trouble=row.trouble,
+        )
+        for row in reversed(rows.all())
+    ]
