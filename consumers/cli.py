@@ -63,6 +63,7 @@ def consumer_settings(invocation: Invocation, service: Service) -> ConsumerSetti
         tuning=_tuning(service, table),
         cluster_id=settings.kafka.cluster_id,
         options=_options(service, table),
+        orders=settings.order.fields,
     )
 
 

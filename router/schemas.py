@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from router.app import declared_broker
 from router.contract.event import Event
+from router.contract.order import Order
 from router.contract.outcome import OutcomeEvent
 from router.contract.quarantine import Quarantined
 from router.contract.wire import SCHEMA_VERSION
@@ -28,6 +29,7 @@ def schemas() -> Mapping[str, str]:
     major = SCHEMA_VERSION.partition(".")[0]
     return {
         f"event.v{major}.json": _text(_json_schema(Event, "event")),
+        f"order.v{major}.json": _text(_json_schema(Order, "order")),
         f"outcome.v{major}.json": _text(_json_schema(OutcomeEvent, "outcome")),
         f"quarantined.v{major}.json": _text(_json_schema(Quarantined, "quarantined")),
         "asyncapi.json": _text(_asyncapi(declared_broker(Settings()))),

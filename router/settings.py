@@ -18,6 +18,7 @@ from pydantic import (
 
 from router.configuration import read_sources
 from router.contract.event import Text
+from router.contract.order_fields import OrderFields
 from router.contract.topics import FAMILIES, ORDER, QUARANTINE, Topics
 from router.errors import ConfigurationError
 
@@ -214,6 +215,14 @@ class TopicsSettings(BaseModel):
         return Topics(self.prefix, tuple(self.names.items()))
 
 
+class OrderSettings(BaseModel):
+    """`[order]`: how the platform's own orders are read."""
+
+    model_config = _STRICT
+
+    fields: OrderFields = OrderFields()
+
+
 class LogSettings(BaseModel):
     """`[log]`: one line per delivery and per batch."""
 
@@ -233,6 +242,7 @@ class Settings(BaseModel):
     kafka: KafkaSettings = KafkaSettings()
     database: DatabaseSettings = DatabaseSettings()
     topics: TopicsSettings = TopicsSettings()
+    order: OrderSettings = OrderSettings()
     log: LogSettings = LogSettings()
     consumers: dict[str, dict[str, Any]] = Field(default_factory=dict, repr=False)
 

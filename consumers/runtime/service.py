@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from consumers.runtime.records import Reader
 from consumers.runtime.trail import Trail
+from router.contract.order_fields import OrderFields
 from router.contract.topics import Topics
 
 
@@ -70,10 +71,14 @@ class NoOptions(BaseModel):
 
 @dataclass(frozen=True)
 class Setup:
-    """What the configuration says to one consumer: its options, and the topics' names."""
+    """What the configuration says to one consumer: its options, the topics' names.
+
+    `orders` says where the platform's orders say what; see `read_order`.
+    """
 
     options: Any
     topics: Topics
+    orders: OrderFields = field(default_factory=OrderFields)
 
 
 @dataclass(frozen=True)

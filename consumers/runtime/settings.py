@@ -7,6 +7,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from consumers.runtime.service import NoOptions, Setup
+from router.contract.order_fields import OrderFields
 from router.contract.topics import Topics
 
 
@@ -75,11 +76,12 @@ class ConsumerSettings:
     cluster_id: str | None = None
     options: BaseModel = field(default_factory=NoOptions, repr=False)
     """What the service's own `options` model read; its secrets are SecretStr all the same."""
+    orders: OrderFields = field(default_factory=OrderFields)
 
     @property
     def setup(self) -> Setup:
         """What a service is told of the configuration."""
-        return Setup(self.options, self.topics)
+        return Setup(self.options, self.topics, self.orders)
 
     @property
     def group_id(self) -> str:

@@ -9,6 +9,7 @@ from urllib.parse import quote
 from pydantic import BaseModel, ValidationError
 
 from router.contract.event import Event
+from router.contract.order import Order
 from router.contract.outcome import OutcomeEvent
 from router.contract.quarantine import Quarantined
 from router.contract.strict_json import StrictJsonError, parse_object
@@ -81,6 +82,22 @@ def encode_outcome(outcome: OutcomeEvent, topic: str) -> OutgoingRecord:
     return OutgoingRecord(topic, outcome.key, _json(outcome), pairs)
 
 
+def encode_order(order: Order, topic: str) -> OutgoingRecord:
+    """Write an order as a platform would that has no shape of its own."""
+    headers = {
+        "ce_specversion": "1.0",
+        "ce_id": str(order.id),
+        "ce_source": f"/payrouter/platform/{quote(order.account)}",
+        "ce_type": order.type.value,
+        "ce_subject": order.reference,
+        **({"ce_time": order.at.isoformat()} if order.at else {}),
+        "ce_dataschema": f"urn:payrouter:schema:order:{SCHEMA_VERSION}",
+        "content-type": "application/json",
+    }
+    pairs = [(name, text.encode()) for name, text in headers.items()]
+    return OutgoingRecord(topic, order.key, _json(order), pairs)
+
+
 def decode_event(value: bytes | None, headers: Headers) -> Event:
     """Read an event from a record's value and headers.
 
@@ -136,6 +153,21 @@ def _check_version(headers: Headers) -> None:
     if match is None:
         message = "ce_dataschema names no schema of payrouter"
         raise UndecodableRecord(message)
+    _check_major(match)
+
+
+def check_schema_version(headers: Headers, name: str) -> None:
+    """Raise UnknownMajorVersion where the record is of a later version of our schema `name`.
+
+    Another schema is its writer's own business.
+    """
+    text = dict(headers).get("ce_dataschema") or b""
+    match = _SCHEMA.fullmatch(text.decode("utf-8", "replace"))
+    if match is not None and match[0].startswith(f"urn:payrouter:schema:{name}:"):
+        _check_major(match)
+
+
+def _check_major(match: re.Match[str]) -> None:
     if int(match[1]) > _MAJOR:
         message = f"schema version {match[1]}.{match[2]}, this reader knows {SCHEMA_VERSION}"
         raise UnknownMajorVersion(message)
