@@ -69,5 +69,5 @@ def _difference(event: Event) -> tuple[str | None, str | None]:
         difference = event.expected_amount - event.amount
     if not difference:
         return None, None
-    text = amount_text(abs(difference)) if difference else None
+    text = amount_text(difference.copy_abs())  # abs() would round
     return (text, None) if difference > 0 else (None, text)

@@ -151,7 +151,7 @@ async def _read(transaction: AsyncConnection, ids: Sequence[UUID]) -> Sequence[L
         .where(MESSAGE.c.id == func.any(list(ids)))
         .order_by(MESSAGE.c.due_at)
     )
-    return [Leased(*values, json.loads(facts)) for *values, facts in rows]
+    return [Leased(**{**row._mapping, "facts": json.loads(row.facts)}) for row in rows]  # noqa: SLF001 - its public mapping
 
 
 async def mark(

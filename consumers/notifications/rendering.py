@@ -205,8 +205,8 @@ def _known(value: Any) -> Any:  # noqa: ANN401 - whatever a text writes
 
 def _split(name: str, written: str) -> tuple[str, str]:
     first, _, rest = written.partition("\n")
-    if not first.startswith(_SUBJECT) or not rest.startswith("\n") or not rest.strip():
-        message = f"{name}.txt:1: begins with `{_SUBJECT}…`, an empty line, then the body"
+    if not first.startswith(_SUBJECT) or not rest.strip():
+        message = f"{name}.txt:1: begins with a line `{_SUBJECT}…`, then an empty line and the body"
         raise TextsError(message)
     return " ".join(first.removeprefix(_SUBJECT).split()), rest.strip("\n")
 
