@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import cached_property
 from urllib.parse import quote
 
 from apprise import Apprise, AppriseAsset, NotifyFormat
@@ -65,7 +66,7 @@ class Outside:
         """`mailtos`, `jsons`, `slack` and so on."""
         return self.url.partition("://")[0].lower()
 
-    @property
+    @cached_property
     def addressed(self) -> bool:
         """Whether every message has to say its recipient: mail whose URL names none."""
         if self.schema not in _MAIL:
@@ -164,8 +165,9 @@ def _asset() -> AppriseAsset:
 
 
 def _keep_quiet() -> None:
-    """Keep Apprise's log lines, which name recipients and URLs, out of ours."""
+    """Keep Apprise's log lines, which name recipients and URLs, out of ours; read them all."""
     log = logging.getLogger("apprise")
     log.propagate = False
+    log.setLevel(logging.DEBUG)
     if not log.handlers:
         log.addHandler(logging.NullHandler())

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from consumers import cli
+from consumers.runtime.discovery import discover
 
 SECRET = "never-to-be-printed-0123456789"
 CONFIG = f"""
@@ -31,14 +32,19 @@ url = "postgresql://payrouter:{SECRET}@host/db"
 
 [consumers.ledger.database]
 url = "postgresql://ledger:{SECRET}@host/db"
+
+[consumers.notifications.channels.ops]
+url = "json://host/{SECRET}"
 """
 
 COMMANDS = {
     (): {
         *("dev", "edge", "consume", "send", "ledger", "topics", "db", "config", "offsets"),
         *("parked", "dlq", "brake"),
+        "notifications",
     },
     ("ledger",): {"balance", "statement"},
+    ("notifications",): {"list", "show", "resend", "test"},
     ("topics",): {"apply"},
     ("db",): {"upgrade"},
     ("config",): {"show"},
@@ -126,6 +132,9 @@ def test_the_help_of_each_group_lists_its_commands(
         ("db", "upgrade"),
         ("config", "show"),
         ("send",),
+        ("notifications", "list"),
+        ("notifications", "show"),
+        ("notifications", "resend"),
     ],
     ids=" ".join,
 )
@@ -153,7 +162,10 @@ def test_an_unknown_command_is_wrong_usage(payrouter: Command) -> None:
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        ("[consumers.leger]", "consumers.leger: there is no such consumer; there are ledger"),
+        (
+            "[consumers.leger]",
+            f"consumers.leger: there is no such consumer; there are {', '.join(discover())}",
+        ),
         ("[consumers.ledger]\nbatch = 1", "consumers.ledger.batch: unknown key"),
         ("[consumers.ledger.database]\nurk = 1", "consumers.ledger.database.urk: unknown key"),
         ("[consumers]\nledger = 1", "consumers.ledger: Input should be a valid dictionary"),
@@ -205,14 +217,14 @@ def test_an_upgrade_says_what_it_applied_and_then_nothing(
     write(f'[database]\nurl = "{database_url}"')
     first = payrouter("db", "upgrade", "--json").json
     assert {revision.split()[0] for revision in first["ledger"]} == {"runtime", "ledger"}
-    assert payrouter("db", "upgrade", "--json").json == {"ledger": []}
+    assert payrouter("db", "upgrade", "--json").json == {"ledger": [], "notifications": []}
     assert "nothing, it is up to date" in payrouter("db", "upgrade").out
 
 
 def test_a_consumer_may_have_a_database_of_its_own(payrouter: Command, database_url: str) -> None:
     write(
         '[database]\nurl = "postgresql://127.0.0.1:1/nowhere"\n'
-        f'[consumers.ledger.database]\nurl = "{database_url}"'
+        + "".join(f'[consumers.{name}.database]\nurl = "{database_url}"\n' for name in discover())
     )
     assert payrouter("db", "upgrade", "--json").json["ledger"]
     assert payrouter("ledger", "balance", "--json").json["transactions"] == 0
@@ -226,8 +238,8 @@ def test_offsets_of_a_consumer_that_has_consumed_nothing(
     assert outdated.status == 1
     assert "payrouter db upgrade" in outdated.err
     payrouter("db", "upgrade")
-    assert payrouter("offsets", "show", "--json").json == {"ledger": []}
-    assert payrouter("offsets", "show").out == "ledger has not consumed anything yet\n"
+    assert payrouter("offsets", "show", "--json").json == {"ledger": [], "notifications": []}
+    assert "ledger has not consumed anything yet\n" in payrouter("offsets", "show").out
 
 
 def test_a_consumer_whose_tables_are_outdated_does_not_start(

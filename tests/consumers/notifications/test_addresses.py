@@ -54,7 +54,7 @@ def test_nothing_is_no_mailbox() -> None:
     assert mailbox(None) is None
 
 
-@given(st.text(), st.text(alphabet="\r\n\t ,;<>:\"()[]\\\x00\x0b\u2028", min_size=1), st.text())
+@given(st.text(), st.text(alphabet='\r\n\t ,;<>:"()[]\\\x00\x0b\u2028', min_size=1), st.text())
 def test_nothing_that_could_end_or_split_an_address_is_let_through(
     before: str, between: str, after: str
 ) -> None:

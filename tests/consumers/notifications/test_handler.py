@@ -129,9 +129,7 @@ async def test_payment_and_order_in_one_batch_need_no_wait(desk: AsyncEngine) ->
 async def test_an_order_of_another_account_or_number_says_nothing(desk: AsyncEngine) -> None:
     await applied(desk, options(), told("payment.confirmed"))
     others = [{"account": "shop-us"}, {"reference": "A-2"}]
-    await applied(
-        desk, options(), *(order(customer={"email": EMAIL}, **other) for other in others)
-    )
+    await applied(desk, options(), *(order(customer={"email": EMAIL}, **other) for other in others))
     (row,) = await messages(desk)
     assert row.address is None
     assert row.wait_until is not None

@@ -1,4 +1,4 @@
-"""Texts: languages, exact amounts, no markup by data, and what a broken one of the operator does."""
+"""Texts: languages, exact amounts, no markup by data, and what a broken one does."""
 
 from pathlib import Path
 
@@ -13,11 +13,12 @@ from consumers.notifications.rendering import (
     open_texts,
 )
 from consumers.notifications.rules import CALLED_OFF, KINDS
-from router.contract.event import Event
 from tests.consumers.notifications.desk import told
 
 LARGEST = "99999999999999999999.999999999999999999"
-PAID = told("payment.confirmed", amount="100.50", expected_amount="100.50", expected_currency="USDT")
+PAID = told(
+    "payment.confirmed", amount="100.50", expected_amount="100.50", expected_currency="USDT"
+)
 
 
 def override(folder: Path, place: str, text: str) -> Path:
@@ -149,7 +150,12 @@ def test_a_broken_text_is_found_at_the_start_by_file_and_line(
 
 @pytest.mark.parametrize(
     "place",
-    ["payment.confirmed.txt", "en/customer/payment.paid.txt", "en/boss/any.txt", "en/customer/any.md"],
+    [
+        "payment.confirmed.txt",
+        "en/customer/payment.paid.txt",
+        "en/boss/any.txt",
+        "en/customer/any.md",
+    ],
 )
 def test_a_file_that_would_never_be_used_is_refused(tmp_path: Path, place: str) -> None:
     override(tmp_path, place, "Subject: x\n\nx\n")
@@ -169,7 +175,7 @@ def test_a_text_may_not_reach_beyond_its_folder(tmp_path: Path) -> None:
 def test_a_failing_text_says_where_and_not_whose(tmp_path: Path) -> None:
     text = "Subject: x\n\n{{ reference }}\n{{ order[99] }}\n"
     override(tmp_path, "en/customer/any.txt", text)
-    event: Event = told("payment.pending", reference="secret-order")
+    event = told("payment.pending", reference="secret-order")
     with pytest.raises(TextsError) as failed:
         open_texts(tmp_path).render("customer", "payment.pending", "en", facts_of(event))
     assert "any.txt:4: " in str(failed.value)
