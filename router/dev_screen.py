@@ -52,6 +52,7 @@ def _suggestions(running: Running) -> Sequence[str]:
         f"send {provider} --order A-1 --amount 100.50 --currency USDT{where}",
         f"ledger balance{where}",
         f"ledger statement --order A-1{where}",
+        f"notifications list --order A-1{where}",
         f"send {provider} --order A-1 --tamper body{where}     # forged: answered 401",
         f"offsets show{where}",
     )

@@ -40,8 +40,8 @@ def _shared_networks(one: str, other: str) -> set[str]:
     return set(SERVICES[one]["networks"]) & set(SERVICES[other]["networks"])
 
 
-def _ledger_tuning(settings: Settings) -> Tuning:
-    return Tuning.model_validate(settings.consumers["ledger"])
+def _tuning(settings: Settings, consumer: str) -> Tuning:
+    return Tuning.model_validate(settings.consumers[consumer])
 
 
 def test_compose_file_is_valid_by_the_compose_specification() -> None:
@@ -145,7 +145,7 @@ def test_consumers_that_are_run_exist() -> None:
 
     consumed = [SERVICES[n]["command"][1] for n in OURS if SERVICES[n]["command"][0] == "consume"]
 
-    assert consumed == ["ledger"]
+    assert consumed == ["ledger", "notifications"]
     assert set(consumed) <= set(discover())
 
 
@@ -170,13 +170,14 @@ def test_edge_listens_where_the_others_look_for_it(tmp_path: Path) -> None:
     assert scrape_targets()["payrouter-edge"] == [f"edge:{edge.management_port}"]
 
 
-def test_ledger_listens_where_the_others_look_for_it(tmp_path: Path) -> None:
-    tuning = _ledger_tuning(settings_of("ledger", tmp_path))
+@pytest.mark.parametrize("consumer", ["ledger", "notifications"])
+def test_a_consumer_listens_where_the_others_look_for_it(tmp_path: Path, consumer: str) -> None:
+    tuning = _tuning(settings_of(consumer, tmp_path), consumer)
 
     assert tuning.management_host == "0.0.0.0"  # noqa: S104 - a container
-    assert SERVICES["ledger"]["expose"] == [str(tuning.management_port)]
-    assert _healthcheck_urls("ledger") == [f"http://127.0.0.1:{tuning.management_port}/readyz"]
-    assert scrape_targets()["payrouter-consumer"] == [f"ledger:{tuning.management_port}"]
+    assert SERVICES[consumer]["expose"] == [str(tuning.management_port)]
+    assert _healthcheck_urls(consumer) == [f"http://127.0.0.1:{tuning.management_port}/readyz"]
+    assert f"{consumer}:{tuning.management_port}" in scrape_targets()["payrouter-consumer"]
 
 
 def test_image_names_the_ports_its_processes_listen_on() -> None:
@@ -202,6 +203,7 @@ def test_processes_may_stop_in_their_own_time(tmp_path: Path) -> None:
     assert grace["edge"] > drain
     assert grace["proxy"] > grace["edge"]
     assert grace["ledger"] >= 40
+    assert grace["notifications"] >= 40
 
 
 def test_one_broker_can_hold_the_topics_asked_of_it(tmp_path: Path) -> None:
@@ -222,6 +224,9 @@ def test_one_broker_can_hold_the_topics_asked_of_it(tmp_path: Path) -> None:
         ("ledger", "kafka"),
         ("ledger", "postgres"),
         ("migrations", "postgres"),
+        ("notifications", "kafka"),
+        ("notifications", "postgres"),
+        ("prometheus", "notifications"),
         ("proxy", "edge"),
         ("prometheus", "edge"),
         ("prometheus", "ledger"),

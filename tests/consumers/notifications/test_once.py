@@ -88,10 +88,10 @@ async def test_a_rate_holds_over_all_instances(desk: AsyncEngine) -> None:
         await asyncio.gather(*(drained(desk, each) for each in instances))
         assert len(receiver.keys) == 5
         assert Counter(await states(desk)) == {"sent": 5, "pending": 7}
-        await run(desk, f"UPDATE {SCHEMA}.departure SET at = at - interval '59 s'")
+        await run(desk, f"UPDATE {SCHEMA}.departure SET at = at - interval '30 s'")
         await drained(desk, *instances)
         assert len(receiver.keys) == 5
-        await run(desk, f"UPDATE {SCHEMA}.departure SET at = at - interval '2 s'")
+        await run(desk, f"UPDATE {SCHEMA}.departure SET at = at - interval '31 s'")
         await drained(desk, *instances)
     assert len(set(receiver.keys)) == 10
 
