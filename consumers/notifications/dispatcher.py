@@ -125,7 +125,7 @@ class Dispatcher:
     async def _settle(self, engine: AsyncEngine, leased: Leased, told: Told) -> None:
         values = self._values(leased, told)
         async with transaction_of(engine) as transaction:
-            moment = await mark(transaction, self.owner, leased, values)
+            moment = await mark(transaction, leased, values)
             if moment is not None and told.fate is Fate.SENT:
                 outcome = _outcome("notification.sent", self.channel, leased, moment)
                 await say(transaction, SCHEMA, self.outcome_topic, [outcome])

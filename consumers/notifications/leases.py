@@ -155,15 +155,17 @@ async def _read(transaction: AsyncConnection, ids: Sequence[UUID]) -> Sequence[L
 
 
 async def mark(
-    transaction: AsyncConnection, owner: str, leased: Leased, values: Mapping[str, Any]
+    transaction: AsyncConnection, leased: Leased, values: Mapping[str, Any]
 ) -> datetime | None:
-    """Write what came of a message, and return when; None where the lease was lost meanwhile."""
+    """Write what came of a message, and return when; None where the lease was lost meanwhile.
+
+    The number of attempts tells one lease from the next.
+    """
     moment: datetime | None = await transaction.scalar(
         update(MESSAGE)
         .where(
             MESSAGE.c.id == leased.id,
             MESSAGE.c.state == LEASED,
-            MESSAGE.c.leased_by == owner,
             MESSAGE.c.attempts == leased.attempts,
         )
         .values(**values, lease_until=None, leased_by=None)
