@@ -376,11 +376,15 @@ def _endpoint_name(settings: Settings, provider: str, endpoint: str | None) -> s
 
 def _masked(settings: Settings) -> dict[str, Any]:
     values = settings.model_dump(mode="json", exclude_none=True)
-    for consumer in values["consumers"].values():
-        # Read by the consumer's own process: only it knows which of them are secret.
-        if "database" in consumer:
-            consumer["database"] = "**********"
+    # Read by the consumer's own process: here only the names say which of them are secret.
+    values["consumers"] = _hidden(values["consumers"])
     return values
+
+
+def _hidden(table: dict[str, Any]) -> dict[str, Any]:
+    hidden = {key: "**********" for key in table if key in {"database", "url"}}
+    below = {key: _hidden(value) for key, value in table.items() if isinstance(value, dict)}
+    return {**table, **below, **hidden}
 
 
 def _flat(values: Any, under: str = "") -> list[tuple[str, str]]:  # noqa: ANN401 - nested JSON

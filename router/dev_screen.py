@@ -55,6 +55,7 @@ def _suggestions(running: Running) -> Sequence[str]:
         f"inventory orders{where}",
         f"ledger balance{where}",
         f"ledger statement --order A-1{where}",
+        f"notifications list --order A-1{where}",
         f"send {provider} --order A-1 --tamper body{where}     # forged: answered 401",
         f"offsets show{where}",
     )

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from consumers import cli
+from consumers.runtime.discovery import discover
 
 SECRET = "never-to-be-printed-0123456789"
 CONFIG = f"""
@@ -31,15 +32,19 @@ url = "postgresql://payrouter:{SECRET}@host/db"
 
 [consumers.ledger.database]
 url = "postgresql://ledger:{SECRET}@host/db"
+
+[consumers.notifications.channels.ops]
+url = "json://host/{SECRET}"
 """
 
 COMMANDS = {
     (): {
-        *("dev", "edge", "consume", "send", "ledger", "inventory", "topics", "db", "config"),
-        *("offsets", "parked", "dlq", "brake", "outbox"),
+        *("dev", "edge", "consume", "send", "ledger", "inventory", "notifications", "topics"),
+        *("db", "config", "offsets", "parked", "dlq", "brake", "outbox"),
     },
     ("ledger",): {"balance", "statement"},
     ("inventory",): {"stock", "set", "orders"},
+    ("notifications",): {"list", "show", "resend", "test"},
     ("topics",): {"apply"},
     ("db",): {"upgrade"},
     ("config",): {"show"},
@@ -134,6 +139,9 @@ def test_the_help_of_each_group_lists_its_commands(
         ("config", "show"),
         ("send", "blockatm"),
         ("send", "order"),
+        ("notifications", "list"),
+        ("notifications", "show"),
+        ("notifications", "resend"),
     ],
     ids=" ".join,
 )
@@ -163,7 +171,7 @@ def test_an_unknown_command_is_wrong_usage(payrouter: Command) -> None:
     [
         (
             "[consumers.leger]",
-            "consumers.leger: there is no such consumer; there are inventory, ledger",
+            f"consumers.leger: there is no such consumer; there are {', '.join(discover())}",
         ),
         ("[consumers.ledger]\nbatch = 1", "consumers.ledger.batch: unknown key"),
         ("[consumers.ledger.database]\nurk = 1", "consumers.ledger.database.urk: unknown key"),
@@ -216,15 +224,15 @@ def test_an_upgrade_says_what_it_applied_and_then_nothing(
     write(f'[database]\nurl = "{database_url}"')
     first = payrouter("db", "upgrade", "--json").json
     assert {revision.split()[0] for revision in first["ledger"]} == {"runtime", "ledger"}
-    assert payrouter("db", "upgrade", "--json").json == {"inventory": [], "ledger": []}
+    again = payrouter("db", "upgrade", "--json").json
+    assert again == {name: [] for name in discover()}
     assert "nothing, it is up to date" in payrouter("db", "upgrade").out
 
 
 def test_a_consumer_may_have_a_database_of_its_own(payrouter: Command, database_url: str) -> None:
     write(
         '[database]\nurl = "postgresql://127.0.0.1:1/nowhere"\n'
-        f'[consumers.ledger.database]\nurl = "{database_url}"\n'
-        f'[consumers.inventory.database]\nurl = "{database_url}"'
+        + "".join(f'[consumers.{name}.database]\nurl = "{database_url}"\n' for name in discover())
     )
     assert payrouter("db", "upgrade", "--json").json["ledger"]
     assert payrouter("ledger", "balance", "--json").json["transactions"] == 0
@@ -238,8 +246,9 @@ def test_offsets_of_a_consumer_that_has_consumed_nothing(
     assert outdated.status == 1
     assert "payrouter db upgrade" in outdated.err
     payrouter("db", "upgrade")
-    assert payrouter("offsets", "show", "--json").json == {"inventory": [], "ledger": []}
-    assert payrouter("offsets", "show", "ledger").out == "ledger has not consumed anything yet\n"
+    shown = payrouter("offsets", "show", "--json").json
+    assert shown == {name: [] for name in discover()}
+    assert "ledger has not consumed anything yet\n" in payrouter("offsets", "show").out
 
 
 def test_a_consumer_whose_tables_are_outdated_does_not_start(

@@ -40,7 +40,7 @@ def _shared_networks(one: str, other: str) -> set[str]:
     return set(SERVICES[one]["networks"]) & set(SERVICES[other]["networks"])
 
 
-CONSUMERS: Final = ("inventory", "ledger")
+CONSUMERS: Final = ("inventory", "ledger", "notifications")
 
 
 def _tuning(settings: Settings, consumer: str) -> Tuning:
@@ -148,7 +148,7 @@ def test_consumers_that_are_run_exist() -> None:
 
     consumed = [SERVICES[n]["command"][1] for n in OURS if SERVICES[n]["command"][0] == "consume"]
 
-    assert consumed == list(CONSUMERS)
+    assert sorted(consumed) == list(CONSUMERS)
     assert set(consumed) <= set(discover())
 
 
@@ -228,6 +228,9 @@ def test_one_broker_can_hold_the_topics_asked_of_it(tmp_path: Path) -> None:
         ("inventory", "kafka"),
         ("inventory", "postgres"),
         ("migrations", "postgres"),
+        ("notifications", "kafka"),
+        ("notifications", "postgres"),
+        ("prometheus", "notifications"),
         ("proxy", "edge"),
         ("prometheus", "edge"),
         ("prometheus", "ledger"),

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.dev_process import Place, Said, alive, free_port, place_in, started
+from tests.e2e.dev_process import Place, Said, alive, free_port, place_in, started, until
 
 SPOILED = ("body", "key", "headers", "time")
 WITHOUT_DEV: tuple[tuple[str, ...], ...] = (
@@ -36,6 +36,7 @@ class FirstRun:
     offsets: Any
     shown: Said
     second: Said
+    told: Any
     status: int
     left: list[str]
 
@@ -101,10 +102,16 @@ def _first(place: Place) -> FirstRun:
         shown = place.run("offsets", "show")
         place.run("config", "show")
         second = place.run("dev", "--port", str(free_port()))
+        message = until(lambda: _sent(place), "a message sent")
         tree = dev.tree()
         status = dev.stop()
-        told = (refused, sent, balance, statement, offsets, shown, second)
+        told = (refused, sent, balance, statement, offsets, shown, second, message)
         return FirstRun(dev.out, dev.log, *told, status, alive(tree))
+
+
+def _sent(place: Place) -> Any:  # noqa: ANN401 - JSON
+    found = place.json("notifications", "list", "--order", "A-1", "--state", "sent")
+    return found[0] if found else None
 
 
 def _second(place: Place) -> SecondRun:
@@ -164,6 +171,16 @@ def test_the_offsets_count_one_applied_record(story: Story) -> None:
     assert {fence["topic"] for fence in fences} == {"payment", "payout"}
     assert "applied" in story.first.shown.stdout
     assert re.search(r"payment-\d ", story.first.shown.stdout)
+
+
+def test_the_customers_message_is_one_line_of_log_where_no_channel_is_configured(
+    story: Story,
+) -> None:
+    told = story.first.told
+    facts = (told["kind"], told["recipient"], told["channel"], told["state"])
+    assert facts == ("payment.confirmed", "customer", "log", "sent")
+    lines = [line for line in story.first.log if line.get("message") == told["id"]]
+    assert [line["state"] for line in lines] == ["sent"]
 
 
 @pytest.mark.parametrize("how", SPOILED)

@@ -1,0 +1,227 @@
+"""Who sends which message: leases in the database, so that several instances send each once.
+
+Every statement is short; nothing is sent while a transaction is open.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    ColumnElement,
+    and_,
+    delete,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    tuple_,
+    update,
+)
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from consumers.notifications.facts import Facts
+from consumers.notifications.tables import (
+    CHANGE,
+    CHANNEL,
+    CUSTOMER,
+    DEPARTURE,
+    FAILED,
+    LEASED,
+    MESSAGE,
+    PENDING,
+    SENT,
+    SKIPPED,
+)
+
+MINUTE = timedelta(minutes=1)
+AT_ONCE = 1000
+"""Rows changed by one statement of the upkeep."""
+
+
+@dataclass(frozen=True)
+class Leased:
+    """A message that this process, and no other, may send until `until`."""
+
+    id: UUID
+    event_id: UUID
+    recipient: str
+    kind: str
+    address: str | None
+    language: str | None
+    attempts: int
+    forgiven: int
+    edition: int
+    account: str
+    reference: str | None
+    provider: str
+    provider_reference: str | None
+    facts: Facts
+
+    @property
+    def tries(self) -> int:
+        """How many tries this is since it was written, or resent."""
+        return self.attempts - self.forgiven
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a process asks for: messages of a channel, how many, for how long."""
+
+    channel: str
+    owner: str
+    number: int
+    seconds: float
+    per_minute: int | None = None
+
+
+async def lease(transaction: AsyncConnection, wanted: Wanted) -> Sequence[Leased]:
+    """Take messages that are due, the longest due first, within the channel's rate.
+
+    Also those whose lease ran out: whoever had them is gone, or too late.
+    """
+    number = wanted.number
+    if wanted.per_minute is not None:
+        number = min(number, await _room(transaction, wanted.channel, wanted.per_minute))
+    if number < 1:
+        return []
+    chosen = (
+        select(MESSAGE.c.id)
+        .where(MESSAGE.c.channel == wanted.channel, _is_due())
+        .order_by(MESSAGE.c.due_at)
+        .limit(number)
+        .with_for_update(skip_locked=True)
+    )
+    ids = list(await transaction.scalars(chosen))
+    if not ids:
+        return []
+    until = func.now() + timedelta(seconds=wanted.seconds)
+    await transaction.execute(
+        update(MESSAGE)
+        .where(MESSAGE.c.id == func.any(ids))
+        .values(
+            state=LEASED,
+            leased_by=wanted.owner,
+            lease_until=until,
+            attempts=MESSAGE.c.attempts + 1,
+        )
+    )
+    if wanted.per_minute is not None:
+        await transaction.execute(insert(DEPARTURE), [{"channel": wanted.channel}] * len(ids))
+    return await _read(transaction, ids)
+
+
+def _is_due() -> ColumnElement[bool]:
+    now = func.now()
+    pending = and_(
+        MESSAGE.c.state == PENDING, MESSAGE.c.wait_until.is_(None), MESSAGE.c.due_at <= now
+    )
+    return or_(pending, and_(MESSAGE.c.state == LEASED, MESSAGE.c.lease_until < now))
+
+
+async def _room(transaction: AsyncConnection, channel: str, per_minute: int) -> int:
+    """Return how many may leave now; the channel's row keeps other instances from asking too."""
+    await transaction.execute(upsert(CHANNEL).values(name=channel).on_conflict_do_nothing())
+    await transaction.execute(select(CHANNEL).where(CHANNEL.c.name == channel).with_for_update())
+    # Not now(), which is when the transaction began: before the wait for the lock.
+    past = func.clock_timestamp() - MINUTE
+    await transaction.execute(
+        delete(DEPARTURE).where(DEPARTURE.c.channel == channel, DEPARTURE.c.at < past)
+    )
+    left = await transaction.scalar(
+        select(func.count()).select_from(DEPARTURE).where(DEPARTURE.c.channel == channel)
+    )
+    return per_minute - (left or 0)
+
+
+async def _read(transaction: AsyncConnection, ids: Sequence[UUID]) -> Sequence[Leased]:
+    message = ("id", "event_id", "recipient", "kind", "address", "language")
+    counts = ("attempts", "forgiven", "edition")
+    change = ("account", "reference", "provider", "provider_reference")
+    columns: list[ColumnElement[Any]] = [MESSAGE.c[name] for name in (*message, *counts)]
+    columns += [CHANGE.c[name] for name in (*change, "facts")]
+    rows = await transaction.execute(
+        select(*columns)
+        .join_from(MESSAGE, CHANGE)
+        .where(MESSAGE.c.id == func.any(list(ids)))
+        .order_by(MESSAGE.c.due_at)
+    )
+    return [Leased(**{**row._mapping, "facts": json.loads(row.facts)}) for row in rows]  # noqa: SLF001 - its public mapping
+
+
+async def mark(
+    transaction: AsyncConnection, leased: Leased, values: Mapping[str, Any]
+) -> datetime | None:
+    """Write what came of a message, and return when; None where the lease was lost meanwhile.
+
+    The number of attempts tells one lease from the next.
+    """
+    moment: datetime | None = await transaction.scalar(
+        update(MESSAGE)
+        .where(
+            MESSAGE.c.id == leased.id,
+            MESSAGE.c.state == LEASED,
+            MESSAGE.c.attempts == leased.attempts,
+        )
+        .values(**values, lease_until=None, leased_by=None)
+        .returning(func.now())
+    )
+    return moment
+
+
+def as_sent() -> Mapping[str, Any]:
+    """Say of a message that it was sent."""
+    return {"state": SENT, "sent_at": func.now(), "last_error": None}
+
+
+def as_failed(why: str) -> Mapping[str, Any]:
+    """Say of a message that it is not tried again by itself."""
+    return {"state": FAILED, "failed_at": func.now(), "last_error": why}
+
+
+def as_due_in(seconds: float, why: str) -> Mapping[str, Any]:
+    """Say of a message that it is tried again later."""
+    due = func.now() + timedelta(seconds=seconds)
+    return {"state": PENDING, "due_at": due, "last_error": why}
+
+
+async def skip_waiting(transaction: AsyncConnection) -> int:
+    """Give up on addresses that did not come in time; return how many, a chunk at a time."""
+    late = (
+        select(MESSAGE.c.id)
+        .where(MESSAGE.c.wait_until < func.now())
+        .limit(AT_ONCE)
+        .with_for_update(skip_locked=True)
+    )
+    why = literal("no order with an address came in time")
+    changed = await transaction.execute(
+        update(MESSAGE)
+        .where(MESSAGE.c.id.in_(late.scalar_subquery()))
+        .values(state=SKIPPED, wait_until=None, last_error=why)
+    )
+    return changed.rowcount
+
+
+async def forget_addresses(transaction: AsyncConnection, days: float) -> int:
+    """Remove addresses that are older than they are kept; return of how many rows."""
+    old = func.now() - timedelta(days=days)
+    done = MESSAGE.c.state.in_((SENT, FAILED, SKIPPED))
+    messages = (
+        select(MESSAGE.c.id)
+        .where(MESSAGE.c.address.is_not(None), MESSAGE.c.created_at < old, done)
+        .limit(AT_ONCE)
+    )
+    first = await transaction.execute(
+        update(MESSAGE).where(MESSAGE.c.id.in_(messages.scalar_subquery())).values(address=None)
+    )
+    customers = select(CUSTOMER.c.account, CUSTOMER.c.reference).where(CUSTOMER.c.updated_at < old)
+    key = tuple_(CUSTOMER.c.account, CUSTOMER.c.reference)
+    second = await transaction.execute(
+        delete(CUSTOMER).where(key.in_(customers.limit(AT_ONCE).with_for_update(skip_locked=True)))
+    )
+    return first.rowcount + second.rowcount

@@ -1,0 +1,148 @@
+"""What `[consumers.notifications]` may say."""
+
+import re
+from pathlib import Path
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+
+from consumers.notifications.addresses import mailbox
+from consumers.notifications.outside import ChannelError, Outside
+from consumers.notifications.rendering import TextsError, checked_texts
+from consumers.notifications.rules import CUSTOMER, DEFAULT_RULES, LOG, OPERATORS, Rule
+
+_STRICT = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+
+
+class ChannelOptions(BaseModel):
+    """One `[consumers.notifications.channels.NAME]`: where messages go, and how fast."""
+
+    model_config = _STRICT
+
+    url: SecretStr | None = Field(None, description="an Apprise URL")
+    url_file: Path | None = None
+    per_minute: int | None = Field(
+        None, ge=1, le=100_000, description="messages in any minute, over all instances"
+    )
+    attempts: int = Field(8, ge=1, le=100)
+    timeout_seconds: float = Field(10, gt=0, le=120, description="for one try, from end to end")
+    retry_seconds: float = Field(5, gt=0, description="before the second try; then doubled")
+    retry_longest_seconds: float = Field(3600, gt=0)
+    at_once: int = Field(4, ge=1, le=100, description="messages on their way, per instance")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_file(cls, values: object) -> object:
+        if not isinstance(values, dict) or values.get("url_file") is None:
+            return values
+        if values.get("url") is not None:
+            message = "url_file: url is given as well"
+            raise ValueError(message)
+        try:
+            text = Path(str(values["url_file"])).read_text(encoding="utf-8").strip()
+        except (OSError, ValueError) as error:
+            message = f"url_file: cannot read {values['url_file']}: {type(error).__name__}"
+            raise ValueError(message) from None
+        return {**values, "url": text}
+
+    @model_validator(mode="after")
+    def _leads_somewhere(self) -> Self:
+        if self.url is None:
+            message = "no url: set url or url_file"
+            raise ValueError(message)
+        return self
+
+
+class OperatorOptions(BaseModel):
+    """One `[consumers.notifications.operators.NAME]`: somebody of ours."""
+
+    model_config = _STRICT
+
+    email: str | None = Field(None, description="for mail channels whose URL names nobody")
+    language: str | None = None
+
+    @model_validator(mode="after")
+    def _is_one_mailbox(self) -> Self:
+        if self.email is not None and mailbox(self.email) is None:
+            message = "email: one plain address, such as on-call@example.com"
+            raise ValueError(message)
+        return self
+
+
+class Options(BaseModel):
+    """`[consumers.notifications]` beside the runtime's own settings."""
+
+    model_config = _STRICT
+
+    rules: tuple[Rule, ...] = tuple(Rule.model_validate(each) for each in DEFAULT_RULES)
+    channels: dict[str, ChannelOptions] = Field(default_factory=dict)
+    operators: dict[str, OperatorOptions] = {OPERATORS: OperatorOptions()}
+    language: str = Field("en", description="where an order names none, or none we have")
+    templates: Path | None = Field(None, description="a folder whose texts go before ours")
+    wait_for_order_seconds: float = Field(
+        600, ge=0, description="how long a customer's message waits for an order with an address"
+    )
+    skip_older_than_hours: float = Field(
+        72, gt=0, description="an event that arrived so long ago is recorded, and nobody told"
+    )
+    keep_addresses_days: float = Field(90, gt=0)
+
+    @model_validator(mode="after")
+    def _names_fit(self) -> Self:
+        for name in (*self.channels, *self.operators):
+            if not _NAME.fullmatch(name) or name == CUSTOMER:
+                message = f"{name}: a name is a-z 0-9 _ - and begins with a letter or digit"
+                raise ValueError(message)
+        if LOG in self.channels:
+            message = f"channels.{LOG}: the built-in channel takes no configuration"
+            raise ValueError(message)
+        return self
+
+    @model_validator(mode="after")
+    def _rules_lead_somewhere(self) -> Self:
+        outside = {name: self._opened(name) for name in self.channels}
+        for number, rule in enumerate(self.rules, start=1):
+            if rule.to != CUSTOMER and rule.to not in self.operators:
+                message = f"rules, number {number}: to: there is no [operators.{rule.to}]"
+                raise ValueError(message)
+            for name in rule.channels:
+                if name != LOG:
+                    self._check_reaches(outside, rule, name, number)
+        return self
+
+    def _opened(self, name: str) -> Outside:
+        url = self.channels[name].url
+        try:
+            return Outside(url.get_secret_value() if url else "")
+        except ChannelError as problem:
+            message = f"channels.{name}.url: {problem}"
+            raise ValueError(message) from None
+
+    def _check_reaches(
+        self, outside: dict[str, Outside], rule: Rule, name: str, number: int
+    ) -> None:
+        place = f"rules, number {number}: channels"
+        if name not in outside:
+            message = f"{place}: there is no [channels.{name}]"
+            raise ValueError(message)
+        addressed = outside[name].addressed
+        if rule.to == CUSTOMER and not addressed:
+            message = (
+                f"{place}: {name} reaches no customer;"
+                " that takes mailto:// or mailtos:// without a recipient"
+            )
+            raise ValueError(message)
+        if rule.to != CUSTOMER and addressed and self.operators[rule.to].email is None:
+            message = f"{place}: {name} needs operators.{rule.to}.email"
+            raise ValueError(message)
+
+    @model_validator(mode="after")
+    def _texts_hold(self) -> Self:
+        try:
+            checked_texts(self.templates, self.language)
+        except TextsError as problem:
+            message = str(problem)
+            raise ValueError(message) from None
+        return self

@@ -1,0 +1,167 @@
+"""Read the messages: lists, one of them whole, and what a resend changes."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    ScalarSelect,
+    Uuid,
+    and_,
+    case,
+    func,
+    literal,
+    or_,
+    select,
+    true,
+    update,
+)
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from consumers.notifications.rules import CUSTOMER, LOG
+from consumers.notifications.tables import CHANGE, FAILED, MESSAGE, PENDING, SENT, SKIPPED
+from consumers.notifications.tables import CUSTOMER as CUSTOMER_OF_ORDER
+
+RESENDABLE = (SENT, FAILED, SKIPPED)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A message as the commands show it; `order` is the merchant's number, or the gateway's."""
+
+    id: UUID
+    event_id: UUID
+    state: str
+    channel: str
+    recipient: str
+    kind: str
+    address: str | None
+    language: str | None
+    attempts: int
+    edition: int
+    due_at: datetime
+    wait_until: datetime | None
+    created_at: datetime
+    sent_at: datetime | None
+    failed_at: datetime | None
+    last_error: str | None
+    account: str
+    order: str | None
+    facts: str
+
+    def as_json(self) -> dict[str, object]:
+        """Return it as JSON takes it, the facts left out."""
+        return {name: _plain(value) for name, value in asdict(self).items() if name != "facts"}
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which messages are meant; None leaves a side open."""
+
+    ids: Sequence[UUID] = ()
+    state: str | None = None
+    event_id: UUID | None = None
+    order: str | None = None
+    failed_since: datetime | None = None
+    limit: int = 50
+
+
+async def list_messages(connection: AsyncConnection, wanted: Filter) -> Sequence[Row]:
+    """Return the newest messages, oldest first."""
+    own = [field.name for field in fields(Row) if field.name in MESSAGE.c]
+    order = func.coalesce(CHANGE.c.reference, CHANGE.c.provider_reference).label("order")
+    rows = await connection.execute(
+        select(
+            *(MESSAGE.c[name] for name in own),
+            CHANGE.c.account,
+            order,
+            CHANGE.c.facts,
+        )
+        .join_from(MESSAGE, CHANGE)
+        .where(_matches(wanted))
+        .order_by(MESSAGE.c.created_at.desc(), MESSAGE.c.id.desc())
+        .limit(wanted.limit)
+    )
+    return [Row(**row._mapping) for row in rows][::-1]  # noqa: SLF001 - its public mapping
+
+
+async def resend(connection: AsyncConnection, ids: Sequence[UUID]) -> Sequence[UUID]:
+    """Have messages sent again that are at an end; return which.
+
+    One that was sent gets a key of its own, or its receiver would take it for
+    the one it has; one that failed keeps its key, since it may have arrived.
+    A customer whose address is still not known cannot be written.
+    """
+    again = case((MESSAGE.c.state == SENT, 1), else_=0)
+    address = func.coalesce(MESSAGE.c.address, _known_by_now())
+    reached = or_(MESSAGE.c.recipient != CUSTOMER, MESSAGE.c.channel == LOG, address.is_not(None))
+    changed = await connection.execute(
+        update(MESSAGE)
+        .where(
+            MESSAGE.c.id == func.any(literal(list(ids), ARRAY(Uuid))),
+            MESSAGE.c.state.in_(RESENDABLE),
+            reached,
+        )
+        .values(
+            state=PENDING,
+            address=case((MESSAGE.c.recipient == CUSTOMER, address), else_=MESSAGE.c.address),
+            due_at=func.now(),
+            forgiven=MESSAGE.c.attempts,
+            edition=MESSAGE.c.edition + again,
+            sent_at=None,
+            failed_at=None,
+            last_error=None,
+        )
+        .returning(MESSAGE.c.id)
+    )
+    return list(changed.scalars())
+
+
+def _known_by_now() -> ScalarSelect[str]:
+    """Return the address of a message's order, unless it goes to the log."""
+    return (
+        select(CUSTOMER_OF_ORDER.c.email)
+        .join(
+            CHANGE,
+            and_(
+                CHANGE.c.account == CUSTOMER_OF_ORDER.c.account,
+                CHANGE.c.reference == CUSTOMER_OF_ORDER.c.reference,
+            ),
+        )
+        .where(CHANGE.c.event_id == MESSAGE.c.event_id, MESSAGE.c.channel != LOG)
+        .correlate(MESSAGE)
+        .scalar_subquery()
+    )
+
+
+def uuid_of(text: str) -> UUID | None:
+    """Return the id that a text is, None where it is none."""
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+def _matches(wanted: Filter) -> ColumnElement[bool]:
+    condition: ColumnElement[bool] = true()
+    if wanted.ids:
+        condition &= MESSAGE.c.id == func.any(literal(list(wanted.ids), ARRAY(Uuid)))
+    if wanted.state is not None:
+        condition &= MESSAGE.c.state == wanted.state
+    if wanted.event_id is not None:
+        condition &= MESSAGE.c.event_id == wanted.event_id
+    if wanted.order is not None:
+        named = (CHANGE.c.reference, CHANGE.c.provider_reference)
+        condition &= or_(*(column == wanted.order for column in named))
+    if wanted.failed_since is not None:
+        condition &= and_(MESSAGE.c.state == FAILED, MESSAGE.c.failed_at >= wanted.failed_since)
+    return condition
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return str(value) if isinstance(value, UUID) else value

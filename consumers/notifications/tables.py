@@ -1,0 +1,150 @@
+"""The tables of the notifications.
+
+`change` keeps every event for ever, `message` every intent: their keys are what
+stops a second message, whatever is replayed. `subject` and `customer` are what
+the next event is compared with, `channel` and `departure` hold the rate.
+"""
+
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    func,
+    text,
+)
+
+SCHEMA = "notifications"
+"""The consumer's own schema."""
+
+METADATA = MetaData(schema=SCHEMA)
+"""The consumer's own tables, without the runtime's."""
+
+PENDING, LEASED, SENT, FAILED, SKIPPED = STATES = (
+    "pending",
+    "leased",
+    "sent",
+    "failed",
+    "skipped",
+)
+
+
+def _time(name: str, **options: Any) -> Column[Any]:  # noqa: ANN401 - a column's options
+    return Column(name, DateTime(timezone=True), **options)
+
+
+SUBJECT = Table(
+    "subject",
+    METADATA,
+    Column("id", Uuid, primary_key=True),
+    Column("account", Text, nullable=False),
+    Column("provider", Text, nullable=False),
+    Column("family", Text, nullable=False),
+    Column("provider_reference", Text),
+    Column("reference", Text),
+    Column("status", Text),
+    Column("called_off", Boolean, nullable=False, server_default="false"),
+    _time("updated_at", nullable=False, server_default=func.now()),
+)
+"""One payment, payout or subscription; `id` follows from who and which (see `subjects`)."""
+
+CUSTOMER = Table(
+    "customer",
+    METADATA,
+    Column("account", Text, primary_key=True),
+    Column("reference", Text, primary_key=True),
+    Column("email", Text),
+    Column("language", Text),
+    _time("updated_at", nullable=False, server_default=func.now()),
+    Index("customer_updated_at", "updated_at"),
+)
+"""Whom to write about an order; payments and orders meet under the lock of its row."""
+
+CHANGE = Table(
+    "change",
+    METADATA,
+    Column("event_id", Uuid, primary_key=True),
+    Column("type", Text, nullable=False),
+    Column("account", Text, nullable=False),
+    Column("provider", Text, nullable=False),
+    Column("reference", Text),
+    Column("provider_reference", Text),
+    Column("tx_hash", Text),
+    Column("outcome", Text, nullable=False),
+    Column("facts", Text, nullable=False),
+    _time("applied_at", nullable=False, server_default=func.now()),
+    Index("change_order", "reference", "account"),
+    Index("change_provider_reference", "provider_reference"),
+    Index("change_tx_hash", "tx_hash"),
+)
+"""Every event handled, for ever; `facts` is what a template may use, without the customer."""
+
+MESSAGE = Table(
+    "message",
+    METADATA,
+    Column("id", Uuid, primary_key=True),
+    Column("event_id", Uuid, ForeignKey(CHANGE.c.event_id), nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("recipient", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("address", Text),
+    Column("language", Text),
+    Column("state", Text, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("forgiven", Integer, nullable=False, server_default="0"),
+    Column("edition", Integer, nullable=False, server_default="0"),
+    _time("due_at", nullable=False, server_default=func.now()),
+    _time("wait_until"),
+    _time("lease_until"),
+    Column("leased_by", Text),
+    _time("created_at", nullable=False, server_default=func.now()),
+    _time("sent_at"),
+    _time("failed_at"),
+    Column("last_error", Text),
+    UniqueConstraint("event_id", "channel", "recipient", name="message_once_per_event"),
+    CheckConstraint(f"state IN {STATES}", name="message_state"),
+    CheckConstraint("(state = 'leased') = (lease_until IS NOT NULL)", name="message_lease"),
+    Index(
+        "message_due",
+        "channel",
+        "due_at",
+        postgresql_where=text("state = 'pending' AND wait_until IS NULL"),
+    ),
+    Index("message_leased", "channel", "lease_until", postgresql_where=text("state = 'leased'")),
+    Index("message_waiting", "wait_until", postgresql_where=text("wait_until IS NOT NULL")),
+    Index("message_failed", "failed_at", postgresql_where=text("state = 'failed'")),
+    Index("message_created_at", "created_at"),
+    Index("message_addressed", "created_at", postgresql_where=text("address IS NOT NULL")),
+)
+"""Every message that was to be sent, for ever.
+
+`recipient` is who by rule (`customer`, an operator's name), `address` where, as
+long as it is kept. `wait_until` stands while the customer's address is awaited.
+`attempts` counts for ever, `forgiven` is how many of them a resend wrote off;
+`edition` rises where what was sent is to be sent once more.
+"""
+
+CHANNEL = Table("channel", METADATA, Column("name", Text, primary_key=True))
+"""One row per channel, locked by whoever takes messages of it."""
+
+DEPARTURE = Table(
+    "departure",
+    METADATA,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("channel", Text, nullable=False),
+    _time("at", nullable=False, server_default=func.now()),
+    Index("departure_recent", "channel", "at"),
+)
+"""When a message left by a channel, for the last minute: what its rate is held by."""

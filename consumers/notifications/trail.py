@@ -1,0 +1,66 @@
+"""What the notifications know of an order, event or transaction: their part of a trace."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import ARRAY, ColumnElement, Uuid, func, literal, or_, select, tuple_
+from sqlalchemy import Row as Found
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from consumers.notifications.reading import uuid_of
+from consumers.notifications.tables import CHANGE, FAILED, LEASED, MESSAGE, PENDING, SENT, SKIPPED
+from consumers.runtime.trail import Sought, Step
+
+MOST = 1000
+"""Messages returned for one question."""
+
+_WHAT: Mapping[str, str] = {
+    PENDING: "message pending",
+    LEASED: "message being sent",
+    SENT: "message sent",
+    FAILED: "message failed",
+    SKIPPED: "message skipped",
+}
+
+
+async def trail(connection: AsyncConnection, sought: Sought) -> Sequence[Step]:
+    """Find the messages of an event, an order, a payment or a transaction, oldest first."""
+    rows = await connection.execute(
+        select(MESSAGE, CHANGE.c.account, CHANGE.c.reference)
+        .join_from(MESSAGE, CHANGE)
+        .where(_is_sought(sought))
+        .order_by(MESSAGE.c.created_at, MESSAGE.c.id)
+        .limit(MOST)
+    )
+    return [_step(row) for row in rows]
+
+
+def _is_sought(sought: Sought) -> ColumnElement[bool]:
+    typed = uuid_of(sought.text)
+    ids = [*sought.event_ids, *([typed] if typed else [])]
+    names = (CHANGE.c.reference, CHANGE.c.provider_reference, CHANGE.c.tx_hash)
+    conditions = [name == sought.text for name in names]
+    conditions.append(CHANGE.c.event_id == func.any(literal(ids, ARRAY(Uuid))))
+    if sought.orders:
+        wanted = [(reference, account) for account, reference in sorted(sought.orders)]
+        conditions.append(tuple_(CHANGE.c.reference, CHANGE.c.account).in_(wanted))
+    return or_(*conditions)
+
+
+def _step(row: Found[Any]) -> Step:
+    facts = {
+        "message": str(row.id),
+        "kind": row.kind,
+        "to": row.recipient,
+        "channel": row.channel,
+        "attempts": str(row.attempts),
+        "error": row.last_error,
+    }
+    return Step(
+        at=row.sent_at or row.failed_at or row.created_at,
+        what=_WHAT[row.state],
+        event_id=row.event_id,
+        order=None if row.reference is None else (row.account, row.reference),
+        facts={name: text for name, text in facts.items() if text},
+        trouble=row.state == FAILED,
+    )

@@ -1,0 +1,216 @@
+"""The handler's statements: a handful per batch, each over all rows of it, locks in key order.
+
+Rows travel as one array per column, so that a batch of any size is the same
+prepared statement and never meets the limit on parameters.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from operator import attrgetter
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ARRAY, ColumnClause, column, func, literal, select, tuple_, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.selectable import TableValuedAlias
+
+from consumers.notifications.facts import facts_of
+from consumers.notifications.subjects import Change, Subject
+from consumers.notifications.tables import CHANGE, CUSTOMER, MESSAGE, SUBJECT
+
+OrderKey = tuple[str, str]
+"""Account and reference."""
+
+
+@dataclass(frozen=True)
+class Whom:
+    """Where somebody is written, and in which language."""
+
+    email: str | None = None
+    language: str | None = None
+
+    def learn(self, said: "Whom") -> "Whom":
+        """Take over what is said; what is not said stays."""
+        return Whom(said.email or self.email, said.language or self.language)
+
+
+@dataclass(frozen=True)
+class Message:
+    """A message as it is first written; the fields are columns of its row."""
+
+    id: UUID
+    event_id: UUID
+    channel: str
+    recipient: str
+    kind: str
+    address: str | None
+    language: str | None
+    state: str
+    wait_until: datetime | None
+    last_error: str | None
+
+
+_SUBJECT = [SUBJECT.c[field.name] for field in fields(Subject)]
+_IDENTITY = _SUBJECT[:6]
+_MESSAGE = [MESSAGE.c[field.name] for field in fields(Message)]
+_CHANGE = [each for each in CHANGE.c if each.name != "applied_at"]
+_KEY = [CUSTOMER.c.account, CUSTOMER.c.reference]
+_CUSTOMER = [*_KEY, CUSTOMER.c.email, CUSTOMER.c.language]
+
+
+async def lock_customers(
+    transaction: AsyncConnection, keys: Iterable[OrderKey]
+) -> Mapping[OrderKey, Whom]:
+    """Lock the rows of these orders, made where missing.
+
+    A payment and its order come from different topics: whichever is second
+    finds what the first one left.
+    """
+    wanted = sorted(keys)
+    if not wanted:
+        return {}
+    missing = _rows(_KEY, wanted)
+    await transaction.execute(
+        insert(CUSTOMER)
+        .from_select([each.name for each in _KEY], select(missing))
+        .on_conflict_do_nothing()
+    )
+    rows = await transaction.execute(
+        select(*_CUSTOMER)
+        .where(tuple_(*_KEY).in_(select(_rows(_KEY, wanted))))
+        .order_by(*_KEY)
+        .with_for_update()
+    )
+    return {(row.account, row.reference): Whom(row.email, row.language) for row in rows}
+
+
+async def write_customers(transaction: AsyncConnection, learnt: Mapping[OrderKey, Whom]) -> None:
+    """Store what is known of customers now; their rows are locked."""
+    if not learnt:
+        return
+    source = _rows(_CUSTOMER, [(*key, w.email, w.language) for key, w in learnt.items()])
+    await transaction.execute(
+        update(CUSTOMER)
+        .where(CUSTOMER.c.account == source.c.account, CUSTOMER.c.reference == source.c.reference)
+        .values(email=source.c.email, language=source.c.language, updated_at=func.now())
+    )
+
+
+async def wake(transaction: AsyncConnection, learnt: Mapping[OrderKey, Whom]) -> None:
+    """Give messages that wait for an address the one of their order."""
+    if not learnt:
+        return
+    source = _rows(_CUSTOMER, [(*key, w.email, w.language) for key, w in learnt.items()])
+    await transaction.execute(
+        update(MESSAGE)
+        .where(
+            MESSAGE.c.wait_until.is_not(None),
+            MESSAGE.c.event_id == CHANGE.c.event_id,
+            CHANGE.c.account == source.c.account,
+            CHANGE.c.reference == source.c.reference,
+        )
+        .values(
+            address=source.c.email,
+            language=source.c.language,
+            wait_until=None,
+            due_at=func.now(),
+        )
+    )
+
+
+async def lock_subjects(
+    transaction: AsyncConnection, opened: Iterable[Subject]
+) -> Mapping[UUID, Subject]:
+    """Lock the rows of these subjects, made where missing, and return what they hold."""
+    wanted = sorted({subject.id: subject for subject in opened}.values(), key=attrgetter("id"))
+    missing = _rows(_IDENTITY, map(_values(_IDENTITY), wanted))
+    await transaction.execute(
+        insert(SUBJECT)
+        .from_select([each.name for each in _IDENTITY], select(missing))
+        .on_conflict_do_nothing()
+    )
+    ids = literal([subject.id for subject in wanted], ARRAY(SUBJECT.c.id.type))
+    rows = await transaction.execute(
+        select(*_SUBJECT)
+        .where(SUBJECT.c.id == func.any(ids))
+        .order_by(SUBJECT.c.id)
+        .with_for_update()
+    )
+    return {row.id: Subject(*row) for row in rows}
+
+
+async def known_events(transaction: AsyncConnection, ids: Sequence[UUID]) -> set[UUID]:
+    """Return which of these were handled before; the locks on their subjects keep it so."""
+    wanted = literal(list(ids), ARRAY(CHANGE.c.event_id.type))
+    rows = await transaction.scalars(
+        select(CHANGE.c.event_id).where(CHANGE.c.event_id == func.any(wanted))
+    )
+    return set(rows)
+
+
+async def record_changes(transaction: AsyncConnection, changes: Sequence[Change]) -> None:
+    """Keep events for ever, in the order of their ids."""
+    if not changes:
+        return
+    ordered = sorted(changes, key=lambda change: change.event.id)
+    source = _rows(_CHANGE, map(_recorded, ordered))
+    await transaction.execute(
+        insert(CHANGE)
+        .from_select([each.name for each in _CHANGE], select(source))
+        .on_conflict_do_nothing()
+    )
+
+
+async def write_subjects(transaction: AsyncConnection, subjects: Sequence[Subject]) -> None:
+    """Store what the subjects are now; their rows are locked."""
+    if not subjects:
+        return
+    source = _rows(_SUBJECT, map(_values(_SUBJECT), subjects))
+    facts = {each.name: source.c[each.name] for each in _SUBJECT[1:]}
+    await transaction.execute(
+        update(SUBJECT).where(SUBJECT.c.id == source.c.id).values(**facts, updated_at=func.now())
+    )
+
+
+async def add_messages(transaction: AsyncConnection, messages: Sequence[Message]) -> None:
+    """Add messages; one that is there already stands as it is."""
+    if not messages:
+        return
+    source = _rows(_MESSAGE, map(_values(_MESSAGE), messages))
+    await transaction.execute(
+        insert(MESSAGE)
+        .from_select([each.name for each in _MESSAGE], select(source))
+        .on_conflict_do_nothing()
+    )
+
+
+def _recorded(change: Change) -> tuple[object, ...]:
+    event = change.event
+    return (
+        event.id,
+        event.type.value,
+        event.account,
+        event.provider,
+        event.reference,
+        event.provider_reference,
+        event.tx_hash,
+        change.outcome.value,
+        json.dumps(facts_of(event), ensure_ascii=False),
+    )
+
+
+def _values(columns: Sequence[ColumnClause[Any]]) -> Callable[[object], tuple[object, ...]]:
+    return attrgetter(*(each.name for each in columns))
+
+
+def _rows(
+    columns: Sequence[ColumnClause[Any]], rows: Iterable[Sequence[object]]
+) -> TableValuedAlias:
+    """Offer rows as a table: `unnest` of one array per column."""
+    values = zip(*rows, strict=True)
+    arrays = [literal(list(each), ARRAY(of.type)) for of, each in zip(columns, values, strict=True)]
+    named = [column(each.name, each.type) for each in columns]
+    return func.unnest(*arrays).table_valued(*named).render_derived()

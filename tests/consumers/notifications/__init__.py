@@ -1,0 +1,1 @@
+"""The notifications consumer: who is told of what, once."""

@@ -1,0 +1,20 @@
+"""A database of the notifications for every test that asks for one."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from consumers.notifications import SERVICE
+from consumers.runtime.migrate import upgrade
+
+
+@pytest.fixture
+async def desk(database_url: str) -> AsyncIterator[AsyncEngine]:
+    """Give the engine of a database where nobody was told anything yet."""
+    engine = create_async_engine(database_url, pool_size=10)
+    try:
+        await upgrade(engine, SERVICE)
+        yield engine
+    finally:
+        await engine.dispose()

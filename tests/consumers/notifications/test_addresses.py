@@ -1,0 +1,61 @@
+"""One mailbox and nothing else: what a gateway says cannot become a header, or a list."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consumers.notifications.addresses import mailbox
+
+GOOD = (
+    "a@example.com",
+    "a.b+c@sub.example.co",
+    "o'brien@example.com",
+    "x%41=1@example.com",
+    f"{'a' * 64}@example.com",
+)
+BAD = (
+    "",
+    "nobody",
+    "a@localhost",
+    "a@example.com,b@example.com",
+    "a@example.com b@example.com",
+    "a@example.com;b@example.com",
+    "a@example.com\r\nBcc: b@example.com",
+    "a@example.com\n",
+    "\na@example.com",
+    "a@example.com\x00",
+    "Ann <a@example.com>",
+    '"a b"@example.com',
+    "a@b@example.com",
+    "a..b@example.com",
+    ".a@example.com",
+    "a@-example.com",
+    "a@example..com",
+    "ä@example.com",
+    "a@exämple.com",
+    "a@example.com?bcc=b@example.com",
+    "a@[127.0.0.1]",
+    f"{'a' * 65}@example.com",
+    f"a@{'b.' * 130}com",
+)
+
+
+@pytest.mark.parametrize("text", GOOD)
+def test_one_plain_mailbox_is_taken_as_it_is(text: str) -> None:
+    assert mailbox(text) == text
+
+
+@pytest.mark.parametrize("text", BAD)
+def test_anything_else_is_no_mailbox(text: str) -> None:
+    assert mailbox(text) is None
+
+
+def test_nothing_is_no_mailbox() -> None:
+    assert mailbox(None) is None
+
+
+@given(st.text(), st.text(alphabet='\r\n\t ,;<>:"()[]\\\x00\x0b\u2028', min_size=1), st.text())
+def test_nothing_that_could_end_or_split_an_address_is_let_through(
+    before: str, between: str, after: str
+) -> None:
+    assert mailbox(f"{before}{between}{after}") is None
