@@ -39,8 +39,9 @@ class Position:
 
     `partial` is the highest total of an underpaid event, `total` that of a
     paid one; expected, fee and gas count from paid events only, so that a
-    late underpaid or pending one moves nothing. `refunded_amount` and its
-    like are None where all of it was taken back.
+    late underpaid or pending one moves nothing. `claimed` is the highest total
+    that a gateway said without having seen it on chain; what was seen takes its
+    place. `refunded_amount` and its like are None where all of it was taken back.
     """
 
     id: UUID
@@ -55,6 +56,8 @@ class Position:
     currency: str | None = None
     partial: Decimal | None = None
     total: Decimal | None = None
+    claimed: Decimal | None = None
+    claimed_currency: str | None = None
     expected: Decimal | None = None
     expected_currency: str | None = None
     fee: Decimal | None = None
@@ -72,11 +75,21 @@ class Position:
     returned_currency: str | None = None
 
     @property
-    def held(self) -> Decimal | None:
-        """The amount to book: of the paid events where they say it, else of the partial ones."""
+    def held(self) -> "Claim":
+        """The amount to book: of the paid events where they say it, else of the partial ones.
+
+        What is only claimed comes last.
+        """
         if self.rank == Rank.PAID and self.total is not None:
-            return self.total
-        return self.partial
+            return self.total, self.currency
+        if self.partial is not None:
+            return self.partial, self.currency
+        return self.claimed, self.claimed_currency
+
+    @property
+    def is_claim(self) -> bool:
+        """Whether what is to be booked was said, and not seen on chain."""
+        return self.total is None and self.partial is None and self.claimed is not None
 
 
 def opened(event: Event) -> Position:
@@ -111,7 +124,8 @@ def speaks_other_currency(position: Position, event: Event) -> bool:
     """Tell whether an event claims the position's money in another currency than before."""
     if event.amount is None or event.type.status not in _TELLS:
         return False
-    return position.currency not in {None, event.currency}
+    known = position.claimed_currency if event.amount_claimed else position.currency
+    return known not in {None, event.currency}
 
 
 _RANKS = {"underpaid": Rank.PARTIAL, "confirmed": Rank.PAID, "overpaid": Rank.PAID}
@@ -120,6 +134,8 @@ _RANKS = {"underpaid": Rank.PARTIAL, "confirmed": Rank.PAID, "overpaid": Rank.PA
 def _partial(position: Position, event: Event) -> Position:
     if speaks_other_currency(position, event):
         return position
+    if event.amount_claimed:
+        return _claimed(position, event)
     return replace(_placed(position, event), partial=_highest(position.partial, event.amount))
 
 
@@ -132,9 +148,9 @@ def _paid(position: Position, event: Event) -> Position:
     )
     fee = _claim((position.fee, position.fee_currency), (event.fee, event.fee_currency))
     gas = _claim((position.gas, position.gas_currency), (event.gas, event.gas_currency))
+    told = _claimed if event.amount_claimed else _total
     return replace(
-        _placed(position, event),
-        total=_highest(position.total, event.amount),
+        told(position, event),
         expected=expected[0],
         expected_currency=expected[1],
         fee=fee[0],
@@ -142,6 +158,17 @@ def _paid(position: Position, event: Event) -> Position:
         gas=gas[0],
         gas_currency=gas[1],
     )
+
+
+def _total(position: Position, event: Event) -> Position:
+    return replace(_placed(position, event), total=_highest(position.total, event.amount))
+
+
+def _claimed(position: Position, event: Event) -> Position:
+    known = (position.claimed, position.claimed_currency)
+    amount, currency = _claim(known, (event.amount, event.currency))
+    network = position.network or event.network
+    return replace(position, claimed=amount, claimed_currency=currency, network=network)
 
 
 def _refunded(position: Position, event: Event) -> Position:

@@ -1,6 +1,7 @@
 """The runtime's own tables, one set in the schema of every consumer."""
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Self
 
 from sqlalchemy import (
@@ -40,8 +41,9 @@ class RuntimeTables:
     operation: Table
 
     @classmethod
+    @cache
     def of(cls, schema: str) -> Self:
-        """Name the tables of one schema."""
+        """Name the tables of one schema; the same ones whenever asked, so statements are reused."""
         metadata = MetaData(schema=schema)
         return cls(
             metadata,
