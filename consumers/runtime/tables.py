@@ -124,6 +124,7 @@ def _held(metadata: MetaData) -> Table:
             "cluster_id", "topic", "partition", "offset", "crc", name="held_once_per_record"
         ),
         CheckConstraint("state IN ('parked', 'dead', 'done')", name="held_state"),
+        Index("held_event", "event_id"),
         Index("held_parked", "lane", "id", postgresql_where=text("state = 'parked'")),
         Index("held_due", "due_at", postgresql_where=text("state = 'parked'")),
         Index("held_dead", "id", postgresql_where=text("state = 'dead'")),

@@ -18,7 +18,10 @@ from consumers.runtime.migrate import SchemaOutdated, pending, require_upgraded,
 from consumers.runtime.service import Service
 from consumers.runtime.tables import RuntimeTables
 
-EVERYTHING = ["runtime 0001", "runtime 0002", "ledger 0001", "ledger 0002"]
+EVERYTHING = [
+    *("runtime 0001", "runtime 0002", "runtime 0003"),
+    *("ledger 0001", "ledger 0002"),
+]
 
 FENCE = (
     "INSERT INTO ledger.fence "
@@ -132,6 +135,7 @@ async def test_two_consumers_share_a_database_each_with_its_own_schema(
     assert await upgrade(engine, other) == [
         "runtime 0001",
         "runtime 0002",
+        "runtime 0003",
         "second 0001",
         "second 0002",
     ]
