@@ -11,7 +11,7 @@ from consumers.runtime.command import EXIT_PROBLEM, Consumer, answered, json_opt
 from consumers.runtime.trace import Question, Trace
 from consumers.runtime.trace import trace as find
 from consumers.runtime.trace_lines import Line, lines_of
-from consumers.runtime.trace_screen import show
+from consumers.runtime.trace_screen import screen, show
 from consumers.runtime.trace_verdict import Verdict, verdict_of
 
 
@@ -48,7 +48,7 @@ def trace(
     if as_json:
         show_json(_as_json(found, lines, verdict))
     elif found.found:
-        show(found, lines, verdict, _notes(found, lines))
+        show(screen(), found, lines, verdict, _notes(found, lines))
     else:
         _say_nothing_found(found)
     sys.exit(0 if found.found and found.whole else EXIT_PROBLEM)

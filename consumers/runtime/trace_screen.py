@@ -24,9 +24,19 @@ _HANDED_ON = {"account"}
 """Facts that stand in the heading."""
 
 
-def show(trace: Trace, lines: Sequence[Line], verdict: Verdict, notes: Sequence[str]) -> None:
+def screen() -> Console:
+    """Return where it is printed: as wide as the terminal, or as its lines are without one."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else _WHOLE_LINES)
+
+
+def show(
+    console: Console,
+    trace: Trace,
+    lines: Sequence[Line],
+    verdict: Verdict,
+    notes: Sequence[str],
+) -> None:
     """Print it."""
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else _WHOLE_LINES)
     console.print(_heading(trace, lines))
     several = len({line.event_id for line in lines if line.event_id is not None}) > 1
     for group, found in groupby(lines, key=attrgetter("group")):
