@@ -90,7 +90,7 @@ def _write(line: tuple[str, ...] | list[str]) -> None:
 def _show_verdict(verdict: Verdict) -> None:
     if verdict.faults:
         show_table(
-            f"the books are wrong in {len(verdict.faults)} places",
+            f"the books are wrong: {len(verdict.faults)} found",
             ("kind", "where", "what"),
             [(fault.kind, fault.where, fault.what) for fault in verdict.faults],
         )

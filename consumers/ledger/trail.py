@@ -38,14 +38,14 @@ async def _events(connection: AsyncConnection, sought: Sought) -> Sequence[Row[A
     rows = await connection.execute(
         select(EVENT, seen.c.topic, seen.c.partition, seen.c.offset)
         .outerjoin_from(EVENT, seen, seen.c.event_id == EVENT.c.event_id)
-        .where(_belongs(sought))
+        .where(belonging(sought))
         .order_by(EVENT.c.applied_at.desc(), EVENT.c.event_id)
         .limit(LISTED)
     )
     return rows.all()
 
 
-def _belongs(sought: Sought) -> ColumnElement[bool]:
+def belonging(sought: Sought) -> ColumnElement[bool]:
     """Ask by columns that have an index each."""
     text = sought.text
     named = [EVENT.c.reference == text, EVENT.c.provider_reference == text, EVENT.c.tx_hash == text]

@@ -36,9 +36,9 @@ url = "postgresql://ledger:{SECRET}@host/db"
 COMMANDS = {
     (): {
         *("dev", "edge", "consume", "send", "ledger", "topics", "db", "config", "offsets"),
-        *("parked", "dlq", "brake"),
+        *("parked", "dlq", "brake", "trace"),
     },
-    ("ledger",): {"balance", "statement"},
+    ("ledger",): {"balance", "statement", "verify", "export"},
     ("topics",): {"apply"},
     ("db",): {"upgrade"},
     ("config",): {"show"},
@@ -113,6 +113,8 @@ def test_the_help_of_each_group_lists_its_commands(
     [
         ("ledger", "balance"),
         ("ledger", "statement"),
+        ("ledger", "verify"),
+        ("trace",),
         ("offsets", "show"),
         ("offsets", "reset"),
         ("parked", "list"),
@@ -244,6 +246,8 @@ def test_a_consumer_whose_tables_are_outdated_does_not_start(
     "command",
     [
         ("ledger", "balance"),
+        ("ledger", "verify"),
+        ("ledger", "export"),
         ("db", "upgrade"),
         ("offsets", "show"),
         ("dlq", "list", "ledger"),
