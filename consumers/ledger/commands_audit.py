@@ -2,6 +2,7 @@
 
 import csv
 import sys
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import datetime
 
@@ -69,10 +70,11 @@ def export(
 
 async def _exported(settings: ConsumerSettings, period: Period) -> None:
     written = 0
+    writer = csv.writer(sys.stdout, lineterminator="\n")
     async with reading(settings, patient=True) as connection:
-        _write(COLUMNS)
+        _write(writer.writerow, COLUMNS)
         async for line in read_journal(connection, period):
-            _write(line)
+            _write(writer.writerow, line)
             written += 1
             if written % PROGRESS_LINES == 0:
                 click.echo(f"{written:,} postings", err=True)
@@ -80,9 +82,9 @@ async def _exported(settings: ConsumerSettings, period: Period) -> None:
         click.echo(f"{written:,} postings, all of them", err=True)
 
 
-def _write(line: tuple[str, ...] | list[str]) -> None:
+def _write(write: Callable[[Sequence[str]], object], line: Sequence[str]) -> None:
     try:
-        csv.writer(sys.stdout, lineterminator="\n").writerow(line)
+        write(line)
     except BrokenPipeError as error:
         raise _ReaderGone from error
 
