@@ -62,6 +62,8 @@ def exact() -> Iterator[None]:
 
 def implied(position: Position) -> Books:
     """Return all that a position's events so far mean in the books."""
+    if position.held[0] is None:
+        return {}
     books: dict[Place, Decimal] = {}
     with exact():
         for move in _moves(position):
@@ -74,6 +76,8 @@ def implied(position: Position) -> Books:
 
 def difference(before: Books, after: Books) -> Books:
     """Return what has to be posted to come from one state of the books to the other."""
+    if not before:
+        return after
     if before == after:
         return {}
     with exact():
