@@ -147,8 +147,11 @@ def test_the_balance_has_exactly_the_shape_others_rely_on(story: Story) -> None:
         "balanced": True,
         "transactions": 1,
         "accounts": [
-            {"account": "demo-shop:blockatm:payments", "currency": "USDT", "balance": "-100.50"},
-            {"account": wallet, "currency": "USDT", "balance": "100.50"},
+            {"account": account, "network": "Ethereum", "currency": "USDT", "balance": balance}
+            for account, balance in (
+                ("demo-shop:blockatm:payments", "-100.50"),
+                (wallet, "100.50"),
+            )
         ],
     }
 

@@ -365,9 +365,6 @@ async def test_people_get_one_screen(
     assert said.status == 0
     lines = said.out.splitlines()
     assert lines[0].startswith("A-1  shop-eu")
-    assert [line for line in lines if line in {"deliveries", "events", "books"}] == [
-        "deliveries",
-        "events",
-        "books",
-    ]
+    titles = [line.split()[0] for line in lines if line[:1].strip()]
+    assert titles[1:4] == ["deliveries", "events", "books"]
     assert lines[-1].endswith("nothing to do")
