@@ -174,6 +174,18 @@ async def test_an_event_that_no_consumer_could_apply_is_found_by_its_order(
     assert told(other["lines"]) == [("events", "taken by counting")]
 
 
+async def test_a_held_event_that_names_the_order_elsewhere_has_no_part_in_it(
+    feed: Feed, payrouter: Payrouter, services: Callable[..., None]
+) -> None:
+    services(COUNTING)
+    await feed.send([numbered(1, customer={"id": "A-2"})])
+    async with feed.member(refusing(1), attempts=1):
+        await holds(feed, "dead", 1)
+    assert not (await traced(payrouter, "A-2", status=1))["found"]
+    other = await traced(payrouter, "A-1", "--account", "shop-us", status=1)
+    assert not other["found"]
+
+
 async def test_a_parked_event_says_when_it_is_tried_again(
     feed: Feed, payrouter: Payrouter, services: Callable[..., None]
 ) -> None:
