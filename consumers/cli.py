@@ -12,7 +12,13 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from rich.table import Table
 from rich.text import Text
 
-from consumers.runtime import commands_brake, commands_held, commands_outbox, commands_reset
+from consumers.runtime import (
+    commands_brake,
+    commands_held,
+    commands_outbox,
+    commands_reset,
+    commands_trace,
+)
 from consumers.runtime.app import run_consumer
 from consumers.runtime.command import Consumer
 from consumers.runtime.discovery import ServiceError, discover
@@ -244,6 +250,7 @@ def _add_commands() -> None:
     for group, commands in _OF_ONE_CONSUMER.items():
         for command in commands:
             group.add_command(_with_consumer(command))
+    cli.add_command(_with_all_consumers(commands_trace.trace))
     for service in discover().values():
         cli.add_command(_service_group(service))
 
@@ -264,6 +271,26 @@ def _with_consumer(command: click.Command) -> click.Command:
     wrapped = click.command(command.name)(callback)
     wrapped.help = command.help
     wrapped.params = [click.Argument(["name"]), *command.params, *wrapped.params]
+    return wrapped
+
+
+def _with_all_consumers(command: click.Command) -> click.Command:
+    own = command.callback
+    if own is None:
+        return command
+
+    @invoked
+    @functools.wraps(own)
+    def callback(invocation: Invocation, *args: Any, **options: Any) -> Any:  # noqa: ANN401
+        consumers = []
+        for service in discover().values():
+            settings = consumer_settings(invocation, service)
+            consumers.append(Consumer(service.configured(service, settings.setup), settings))
+        click.get_current_context().obj = consumers
+        return _call(own, *args, **options)
+
+    wrapped = click.command(command.name)(callback)
+    wrapped.help, wrapped.params = command.help, [*command.params, *wrapped.params]
     return wrapped
 
 

@@ -1,10 +1,18 @@
 """The ledger: double entry of every payment and payout, booked once, never changed."""
 
-from consumers.ledger import commands
+from dataclasses import replace
+
+from consumers.ledger import commands, commands_audit
 from consumers.ledger.book import METADATA
-from consumers.ledger.handler import handle
+from consumers.ledger.handler import handle, saying_on
 from consumers.ledger.measures import MEASURES
-from consumers.runtime.service import Service
+from consumers.ledger.trail import trail
+from consumers.runtime.service import Service, Setup
+
+
+def _configured(service: Service, setup: Setup) -> Service:
+    return replace(service, handle=saying_on(setup.topics.outcome(service.name)))
+
 
 SERVICE = Service(
     name="ledger",
@@ -12,7 +20,15 @@ SERVICE = Service(
     handle=handle,
     tables=METADATA,
     migrations="consumers.ledger.migrations",
-    commands=[commands.balance, commands.statement],
+    commands=[
+        commands.balance,
+        commands.statement,
+        commands_audit.verify,
+        commands_audit.export,
+    ],
     measures=MEASURES,
+    configured=_configured,
+    says_outcomes=True,
+    trail=trail,
 )
 """What the runtime knows of the ledger."""

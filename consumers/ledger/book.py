@@ -3,7 +3,9 @@
 `event`, `transaction` and `posting` are the journal: rows are added and never
 changed, which triggers of the database enforce, as they do that every
 transaction sums to zero per currency (see the migrations). `position` is what
-the next event is compared with.
+the next event is compared with. `balance` and `journal_total` sum up the
+journal; a trigger keeps them with every posting, and `payrouter ledger verify`
+compares them.
 """
 
 from sqlalchemy import (
@@ -23,6 +25,7 @@ from sqlalchemy import (
     UniqueConstraint,
     Uuid,
     func,
+    text,
 )
 
 SCHEMA = "ledger"
@@ -45,7 +48,7 @@ ACCOUNT = Table(
     Column("purpose", Text, nullable=False),
     Column("network", Text),
 )
-"""Ledger accounts; `id` follows from `name` (see `chart`)."""
+"""Ledger accounts; `id` follows from name and network (see `chart`)."""
 
 EVENT = Table(
     "event",
@@ -62,10 +65,27 @@ EVENT = Table(
     Column("applied_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("outcome", Text, nullable=False),
     Column("body", Text, nullable=False),
+    Column("position_id", Uuid, nullable=False),
+    Column("tx_hash", Text),
+    Column("concern", Text),
     Index("event_reference", "reference"),
     Index("event_provider_reference", "provider_reference"),
+    Index("event_tx_hash", "tx_hash"),
+    Index("event_concern", "concern", postgresql_where=text("concern IS NOT NULL")),
 )
-"""Every event handled, whole; its id is the permanent key of its effect."""
+"""Every event handled, whole; its id is the permanent key of its effect.
+
+`concern` is what a person should look at: a word, mostly null.
+"""
+
+UNBOOKED = (
+    "(rank > 0 OR refunded OR disputed OR returned)"
+    " AND total IS NULL AND partial IS NULL AND claimed IS NULL"
+)
+"""Which positions tell of money of which no amount is known: nothing is booked for them."""
+
+UNRECONCILED = "claimed IS NOT NULL AND total IS NULL AND partial IS NULL"
+"""Which positions are booked by the gateway's word alone."""
 
 POSITION = Table(
     "position",
@@ -82,6 +102,8 @@ POSITION = Table(
     Column("currency", Text),
     Column("partial", Numeric),
     Column("total", Numeric),
+    Column("claimed", Numeric),
+    Column("claimed_currency", Text),
     Column("expected", Numeric),
     Column("expected_currency", Text),
     Column("fee", Numeric),
@@ -98,6 +120,8 @@ POSITION = Table(
     Column("returned_amount", Numeric),
     Column("returned_currency", Text),
     Column("updated_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Index("position_unbooked", "id", postgresql_where=text(UNBOOKED)),
+    Index("position_unreconciled", "id", postgresql_where=text(UNRECONCILED)),
 )
 """One row per payment or payout: what its events say so far (see `position`)."""
 
@@ -109,6 +133,8 @@ TRANSACTION = Table(
     Column("posted_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("description", Text, nullable=False),
     UniqueConstraint("event_id", name="transaction_event_id_key"),
+    # Rows come nearly in this order: a few bytes per thousand of them find a time.
+    Index("transaction_posted_at", "posted_at", postgresql_using="brin"),
 )
 """What one event changed in the books; an event without effect has none."""
 
@@ -124,3 +150,23 @@ POSTING = Table(
     Index("posting_account", "account_id", "transaction_id"),
 )
 """The lines of a transaction; they sum to zero per currency."""
+
+BALANCE = Table(
+    "balance",
+    METADATA,
+    Column("account_id", Uuid, ForeignKey(ACCOUNT.c.id), primary_key=True),
+    Column("currency", Text, primary_key=True),
+    Column("amount", Numeric, nullable=False),
+    Column("postings", BigInteger, nullable=False),
+)
+"""The sum of each account's postings, and how many they are."""
+
+JOURNAL_TOTAL = Table(
+    "journal_total",
+    METADATA,
+    Column("id", SmallInteger, primary_key=True, autoincrement=False),
+    Column("transactions", BigInteger, nullable=False),
+    Column("postings", BigInteger, nullable=False),
+    CheckConstraint("id = 1", name="journal_total_is_one_row"),
+)
+"""One row: how many transactions and postings there are."""

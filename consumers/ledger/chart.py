@@ -1,11 +1,12 @@
 """The chart of accounts: where money can be, in the eyes of the ledger.
 
-A ledger account is a merchant account, a provider and a purpose, and for a
-wallet also the network the money is on. It is written
-`shop-eu:blockatm:wallet:Ethereum`, or `shop-eu:blockatm:fees`; a colon or
-per cent sign within a part is percent-encoded, so that every account has one
-name and every name one account. The currency belongs to each posting, not to
-the account.
+A ledger account is a merchant account, a provider, a purpose and the network
+the money is on. It is written `shop-eu:blockatm:wallet:Ethereum`, or
+`shop-eu:blockatm:fees`: only a wallet says its network in its name, so that the
+fees of two networks are two accounts of one name, which a program may add up
+without knowing networks. A colon or per cent sign within a part is
+percent-encoded, so that a name is never ambiguous. The currency belongs to each
+posting, not to the account.
 
 Signs: a wallet grows by a positive posting. What it grew from (payments) is
 negative, what it was spent on (payouts, fees, gas) positive, so that each
@@ -25,6 +26,8 @@ class Purpose(StrEnum):
 
     WALLET = "wallet"
     """What the gateway, or the chain, holds for the merchant."""
+    CLAIMED = "claimed"
+    """Said to be received, but not seen on chain yet; a wallet once it is."""
     PAYMENTS = "payments"
     """Received for orders (negative: a source)."""
     SUSPENSE = "suspense"
@@ -45,7 +48,7 @@ class Purpose(StrEnum):
 
 @dataclass(frozen=True)
 class LedgerAccount:
-    """One account of the chart; `network` is known of wallets only."""
+    """One account of the chart; `network` is None where no event named it."""
 
     account: str
     provider: str
@@ -56,11 +59,17 @@ class LedgerAccount:
     def name(self) -> str:
         """How the account is written: `shop-eu:blockatm:wallet:Ethereum`."""
         parts = [self.account, self.provider, self.purpose.value]
-        if self.network is not None:
+        if self.purpose is Purpose.WALLET and self.network is not None:
             parts.append(self.network)
-        return ":".join(part.replace("%", "%25").replace(":", "%3A") for part in parts)
+        return ":".join(map(_encoded, parts))
 
     @property
     def id(self) -> UUID:
         """The same for the same account wherever it is computed."""
-        return uuid5(ACCOUNT_NAMESPACE, self.name)
+        if self.purpose is Purpose.WALLET or self.network is None:
+            return uuid5(ACCOUNT_NAMESPACE, self.name)
+        return uuid5(ACCOUNT_NAMESPACE, f"{self.name}@{_encoded(self.network)}")
+
+
+def _encoded(part: str) -> str:
+    return part.replace("%", "%25").replace(":", "%3A")

@@ -1,9 +1,9 @@
 """`payrouter ledger balance` and `payrouter ledger statement`."""
 
-import asyncio
-import json
 import sys
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from functools import partial
 from typing import TypeVar
 
 import click
@@ -12,94 +12,119 @@ from rich.table import Table
 from rich.text import Text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consumers.ledger.statement import Books, Transaction, read_books, read_statement
+from consumers.ledger.moments import at_option, from_option, to_option
+from consumers.ledger.statement import (
+    Books,
+    Period,
+    Selection,
+    Transaction,
+    read_books,
+    read_statement,
+)
+from consumers.ledger.unbooked import Unbooked, read_unbooked
+from consumers.runtime.command import EXIT_PROBLEM, answered, json_option, show_json, show_table
 from consumers.runtime.settings import ConsumerSettings
-from consumers.runtime.store import StoreUnavailable, reading
+from consumers.runtime.store import reading
 from router.contract.amounts import amount_text
 
 Answer = TypeVar("Answer")
 
-_as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
-
 
 @click.command
-@_as_json
+@at_option
+@json_option
 @click.pass_obj
-def balance(settings: ConsumerSettings, *, as_json: bool) -> None:
+def balance(settings: ConsumerSettings, at: datetime | None, *, as_json: bool) -> None:
     """Show what every account holds, per currency. Fails if the books do not balance."""
-    books = _ask(settings, read_books)
+    books = answered(_asked(settings, partial(read_books, at=at)))
     if as_json:
-        click.echo(json.dumps(_books_json(books), ensure_ascii=False))
+        show_json(_books_json(books, at))
     else:
-        _show(_books_table(books))
-    sys.exit(0 if books.balanced else 1)
+        _show(_books_table(books, at))
+    sys.exit(0 if books.balanced else EXIT_PROBLEM)
 
 
 @click.command
 @click.option("--account", help="A ledger account, or how its name begins: shop-eu:blockatm")
 @click.option("--order", help="The order's reference, or the gateway's number of the payment.")
+@at_option
+@from_option
+@to_option
+@click.option(
+    "--unbooked", is_flag=True, help="Instead: money that moved, of which no amount is known."
+)
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 100_000))
-@_as_json
+@json_option
 @click.pass_obj
-def statement(
-    settings: ConsumerSettings, account: str | None, order: str | None, limit: int, *, as_json: bool
+def statement(  # noqa: PLR0913 - one argument per option
+    settings: ConsumerSettings,
+    *,
+    account: str | None,
+    order: str | None,
+    at: datetime | None,
+    since: datetime | None,
+    before: datetime | None,
+    unbooked: bool,
+    limit: int,
+    as_json: bool,
 ) -> None:
     """Show the newest transactions and their postings, oldest first."""
-
-    async def read(connection: AsyncConnection) -> Sequence[Transaction]:
-        return await read_statement(connection, account, order, limit)
-
-    transactions = _ask(settings, read)
+    if unbooked:
+        if any(option is not None for option in (account, order, at, since, before)):
+            message = "--unbooked goes with --limit and --json alone"
+            raise click.UsageError(message)
+        _show_unbooked(settings, limit, as_json=as_json)
+        return
+    wanted = Selection(account, order, Period(since, before, at), limit)
+    transactions = answered(_asked(settings, partial(read_statement, wanted=wanted)))
     if as_json:
-        click.echo(json.dumps(_statement_json(transactions), ensure_ascii=False))
+        show_json({"transactions": [_transaction_json(each) for each in transactions]})
     else:
         _show(_statement_table(transactions))
 
 
-def _ask(
+async def _asked(
     settings: ConsumerSettings, question: Callable[[AsyncConnection], Awaitable[Answer]]
 ) -> Answer:
-    """Read an answer from the database, or end the command with one line."""
-
-    async def answered() -> Answer:
-        async with reading(settings) as connection:
-            return await question(connection)
-
-    try:
-        return asyncio.run(answered())
-    except StoreUnavailable as problem:
-        raise click.ClickException(str(problem)) from None
+    async with reading(settings, patient=True) as connection:
+        return await question(connection)
 
 
-def _books_json(books: Books) -> dict[str, object]:
+def _books_json(books: Books, at: datetime | None) -> dict[str, object]:
     accounts = [
         {
             "account": balance.account,
+            "network": balance.network,
             "currency": balance.currency,
             "balance": amount_text(balance.amount),
         }
         for balance in books.balances
     ]
-    return {"balanced": books.balanced, "transactions": books.transactions, "accounts": accounts}
+    moment = {} if at is None else {"at": at.isoformat()}
+    counted = {"balanced": books.balanced, "transactions": books.transactions}
+    return {**moment, **counted, "accounts": accounts}
 
 
-def _books_table(books: Books) -> Table:
+def _books_table(books: Books, at: datetime | None) -> Table:
     verdict = "balanced" if books.balanced else "NOT BALANCED"
     plural = "" if books.transactions == 1 else "s"
-    title = f"{books.transactions} transaction{plural}, {verdict}"
-    table = _table("account", "currency", amount="balance", title=title)
+    moment = "" if at is None else f" up to {at.isoformat()}"
+    title = f"{books.transactions} transaction{plural}{moment}, {verdict}"
+    table = _table("account", "network", "currency", amount="balance", title=title)
     for balance in books.balances:
-        _add(table, balance.account, balance.currency, amount_text(balance.amount))
+        amount = amount_text(balance.amount)
+        _add(table, balance.account, balance.network or "", balance.currency, amount)
     return table
-
-
-def _statement_json(transactions: Sequence[Transaction]) -> dict[str, object]:
-    return {"transactions": [_transaction_json(transaction) for transaction in transactions]}
 
 
 def _transaction_json(transaction: Transaction) -> dict[str, object]:
     postings = [
-        {"account": line.account, "currency": line.currency, "amount": amount_text(line.amount)}
+        {
+            "account": line.account,
+            "network": line.network,
+            "currency": line.currency,
+            "amount": amount_text(line.amount),
+        }
         for line in transaction.lines
     ]
     return {
@@ -123,6 +148,32 @@ def _statement_table(transactions: Sequence[Transaction]) -> Table:
             _add(table, f"   {line.account}", f"{amount_text(line.amount)} {line.currency}")
         table.add_section()
     return table
+
+
+def _show_unbooked(settings: ConsumerSettings, limit: int, *, as_json: bool) -> None:
+    found = answered(_asked(settings, partial(read_unbooked, limit=limit)))
+    if as_json:
+        show_json({"unbooked": [_unbooked_json(each) for each in found]})
+        return
+    show_table(
+        f"{len(found)} not booked: the amount is not known",
+        ("what", "order", "payment", "status", "changed", "why"),
+        [
+            (
+                f"{each.family} of {each.account} at {each.provider}",
+                each.reference or "",
+                each.provider_reference or "",
+                each.status or "",
+                f"{each.changed_at:%Y-%m-%d %H:%M}",
+                each.why,
+            )
+            for each in found
+        ],
+    )
+
+
+def _unbooked_json(found: Unbooked) -> dict[str, object]:
+    return {**vars(found), "changed_at": found.changed_at.isoformat()}
 
 
 def _table(*columns: str, amount: str, title: str | None = None) -> Table:

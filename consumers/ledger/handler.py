@@ -2,15 +2,20 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.ledger import journal
+from consumers.ledger.book import SCHEMA
+from consumers.ledger.concerns import CALLED_OFF_AFTER_PAID, OTHER_CURRENCY
 from consumers.ledger.journal import Entry
 from consumers.ledger.position import Position, absorb, opened, speaks_other_currency
 from consumers.ledger.postings import difference, implied
-from consumers.runtime.service import Outcome
+from consumers.ledger.said import OUTCOME_TOPIC, outcome_of
+from consumers.runtime.outcomes import say
+from consumers.runtime.service import Handler, Outcome
 from router.contract.event import Event
 from router.contract.lifecycle import advance, contradicts_paid
 from router.telemetry.logs import get_log
@@ -24,7 +29,14 @@ class Plan:
     positions: Sequence[Position]
 
 
-async def handle(transaction: AsyncConnection, events: Sequence[Event]) -> Sequence[Outcome]:
+def saying_on(topic: str) -> Handler:
+    """Return the ledger's handler, with the topic of its outcomes as the broker names it."""
+    return partial(handle, outcome_topic=topic)
+
+
+async def handle(
+    transaction: AsyncConnection, events: Sequence[Event], outcome_topic: str = OUTCOME_TOPIC
+) -> Sequence[Outcome]:
     """Book what each event changes and say what became of it, in the order of the events.
 
     An event the journal has already, or a repeat within the batch, changes
@@ -43,7 +55,9 @@ async def handle(transaction: AsyncConnection, events: Sequence[Event]) -> Seque
     if len(added) < len(located):
         plan = draw_up(before, ((key, event) for key, event in located if event.id in added))
     await journal.write_positions(transaction, plan.positions)
-    await journal.post(transaction, plan.entries)
+    posted = await journal.open_transactions(transaction, plan.entries)
+    await say(transaction, SCHEMA, outcome_topic, [outcome_of(each) for each in posted])
+    await journal.add_postings(transaction, posted)
     _warn(plan.entries)
     outcomes = {entry.event.id: entry.outcome for entry in plan.entries}
     # A repeat finds its id gone, like an event the journal had before.
@@ -65,14 +79,14 @@ def _applied(position: Position, event: Event) -> tuple[Entry, Position]:
     lines = difference(implied(position), implied(after))
     advanced = advance(position.status, event.type.status) is not None
     outcome = Outcome.APPLIED if advanced or lines else Outcome.STALE
-    return Entry(event, outcome, lines, _concern(position, event)), after
+    return Entry(event, outcome, lines, position.id, _concern(position, event)), after
 
 
 def _concern(position: Position, event: Event) -> str | None:
     if contradicts_paid(position.status, event.type.status):
-        return "called_off_after_paid"
+        return CALLED_OFF_AFTER_PAID
     if speaks_other_currency(position, event):
-        return "other_currency"
+        return OTHER_CURRENCY
     return None
 
 

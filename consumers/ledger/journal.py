@@ -5,6 +5,7 @@ Rows travel as one array per column (see `consumers.runtime.arrays`).
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from datetime import datetime
 from operator import attrgetter
 from typing import Any
 from uuid import UUID
@@ -36,7 +37,17 @@ class Entry:
     event: Event
     outcome: Outcome
     lines: Books
+    position_id: UUID
     concern: str | None = None
+
+
+@dataclass(frozen=True)
+class Posted:
+    """An entry, and the transaction it has in the journal."""
+
+    transaction: int
+    at: datetime
+    entry: Entry
 
 
 async def lock_positions(
@@ -88,13 +99,48 @@ async def write_positions(transaction: AsyncConnection, positions: Sequence[Posi
     )
 
 
-async def post(transaction: AsyncConnection, entries: Iterable[Entry]) -> None:
-    """Add a transaction for every entry that has lines, in their order, and all the lines."""
-    posting = [entry for entry in entries if entry.lines]
-    if posting:
-        accounts = await _add_accounts(transaction, posting)
-        await _add_transactions(transaction, posting)
-        await _add_postings(transaction, posting, accounts)
+async def open_transactions(
+    transaction: AsyncConnection, entries: Iterable[Entry]
+) -> Sequence[Posted]:
+    """Add a transaction for every entry that has lines, in their order; `add_postings` comes next.
+
+    Between the two may come what needs their numbers: `add_postings` locks the
+    running balances, so it is best the last of all.
+    """
+    posting = {entry.event.id: entry for entry in entries if entry.lines}
+    if not posting:
+        return []
+    columns = [column("ordinal", Integer), TRANSACTION.c.event_id, TRANSACTION.c.description]
+    described = enumerate(posting.items())
+    source = as_table(columns, [(n, key, _description(entry)) for n, (key, entry) in described])
+    rows = await transaction.execute(
+        insert(TRANSACTION)
+        .from_select(
+            ["event_id", "description"],
+            select(source.c.event_id, source.c.description).order_by(source.c.ordinal),
+        )
+        .returning(TRANSACTION.c.id, TRANSACTION.c.posted_at, TRANSACTION.c.event_id)
+    )
+    return [Posted(row.id, row.posted_at, posting[row.event_id]) for row in rows]
+
+
+async def add_postings(transaction: AsyncConnection, posted: Sequence[Posted]) -> None:
+    """Add all the lines of these transactions, and the accounts that are new."""
+    if not posted:
+        return
+    accounts = await _add_accounts(transaction, [each.entry for each in posted])
+    columns = list(POSTING.c)
+    source = as_table(
+        columns,
+        [
+            (each.transaction, number, accounts[place.account], place.currency, amount)
+            for each in posted
+            for number, (place, amount) in enumerate(each.entry.lines.items(), start=1)
+        ],
+    )
+    await transaction.execute(
+        insert(POSTING).from_select([each.name for each in columns], select(source))
+    )
 
 
 async def _add_accounts(
@@ -122,42 +168,6 @@ async def _add_accounts(
     return ids
 
 
-async def _add_transactions(transaction: AsyncConnection, entries: Sequence[Entry]) -> None:
-    columns = [column("ordinal", Integer), TRANSACTION.c.event_id, TRANSACTION.c.description]
-    source = as_table(
-        columns,
-        [(number, entry.event.id, _description(entry)) for number, entry in enumerate(entries)],
-    )
-    await transaction.execute(
-        insert(TRANSACTION).from_select(
-            ["event_id", "description"],
-            select(source.c.event_id, source.c.description).order_by(source.c.ordinal),
-        )
-    )
-
-
-async def _add_postings(
-    transaction: AsyncConnection, entries: Sequence[Entry], accounts: Mapping[LedgerAccount, UUID]
-) -> None:
-    lines = [POSTING.c.line, POSTING.c.account_id, POSTING.c.currency, POSTING.c.amount]
-    source = as_table(
-        [TRANSACTION.c.event_id, *lines],
-        [
-            (entry.event.id, number, accounts[place.account], place.currency, amount)
-            for entry in entries
-            for number, (place, amount) in enumerate(entry.lines.items(), start=1)
-        ],
-    )
-    await transaction.execute(
-        insert(POSTING).from_select(
-            ["transaction_id", *(each.name for each in lines)],
-            select(TRANSACTION.c.id, *(source.c[each.name] for each in lines)).join_from(
-                source, TRANSACTION, TRANSACTION.c.event_id == source.c.event_id
-            ),
-        )
-    )
-
-
 def _description(entry: Entry) -> str:
     event = entry.event
     return f"{event.type} {event.reference or event.provider_reference}"
@@ -177,6 +187,9 @@ def _recorded(entry: Entry) -> tuple[object, ...]:
         event.received_at,
         entry.outcome.value,
         event.model_dump_json(),
+        entry.position_id,
+        event.tx_hash,
+        entry.concern,
     )
 
 

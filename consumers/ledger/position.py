@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import IntEnum
+from typing import Any
 from uuid import UUID, uuid5
 
 from router.contract.event import Event
@@ -39,8 +40,9 @@ class Position:
 
     `partial` is the highest total of an underpaid event, `total` that of a
     paid one; expected, fee and gas count from paid events only, so that a
-    late underpaid or pending one moves nothing. `refunded_amount` and its
-    like are None where all of it was taken back.
+    late underpaid or pending one moves nothing. `claimed` is the highest total
+    that a gateway said without having seen it on chain; what was seen takes its
+    place. `refunded_amount` and its like are None where all of it was taken back.
     """
 
     id: UUID
@@ -55,6 +57,8 @@ class Position:
     currency: str | None = None
     partial: Decimal | None = None
     total: Decimal | None = None
+    claimed: Decimal | None = None
+    claimed_currency: str | None = None
     expected: Decimal | None = None
     expected_currency: str | None = None
     fee: Decimal | None = None
@@ -72,11 +76,21 @@ class Position:
     returned_currency: str | None = None
 
     @property
-    def held(self) -> Decimal | None:
-        """The amount to book: of the paid events where they say it, else of the partial ones."""
+    def held(self) -> "Claim":
+        """The amount to book: of the paid events where they say it, else of the partial ones.
+
+        What is only claimed comes last.
+        """
         if self.rank == Rank.PAID and self.total is not None:
-            return self.total
-        return self.partial
+            return self.total, self.currency
+        if self.partial is not None:
+            return self.partial, self.currency
+        return self.claimed, self.claimed_currency
+
+    @property
+    def is_claim(self) -> bool:
+        """Whether what is to be booked was said, and not seen on chain."""
+        return self.total is None and self.partial is None and self.claimed is not None
 
 
 def opened(event: Event) -> Position:
@@ -97,72 +111,89 @@ def opened(event: Event) -> Position:
 def absorb(position: Position, event: Event) -> Position:
     """Return what is known after `event`; the same as before if it says nothing new."""
     status = event.type.status
-    known = replace(
-        position,
-        status=advance(position.status, status) or position.status,
-        reference=position.reference or event.reference,
-        rank=max(position.rank, _RANKS.get(status, Rank.NOTHING)),
-    )
     told = _TELLS.get(status)
-    return told(known, event) if told else known
+    learned: Learned = {
+        "status": advance(position.status, status) or position.status,
+        "reference": position.reference or event.reference,
+        "rank": max(position.rank, _RANKS.get(status, Rank.NOTHING)),
+    }
+    # Replaced once, not fact by fact: this is done for every event.
+    return replace(position, **learned, **(told(position, event) if told else {}))
 
 
 def speaks_other_currency(position: Position, event: Event) -> bool:
     """Tell whether an event claims the position's money in another currency than before."""
     if event.amount is None or event.type.status not in _TELLS:
         return False
-    return position.currency not in {None, event.currency}
+    known = position.claimed_currency if event.amount_claimed else position.currency
+    return known not in {None, event.currency}
 
 
 _RANKS = {"underpaid": Rank.PARTIAL, "confirmed": Rank.PAID, "overpaid": Rank.PAID}
 
 
-def _partial(position: Position, event: Event) -> Position:
-    if speaks_other_currency(position, event):
-        return position
-    return replace(_placed(position, event), partial=_highest(position.partial, event.amount))
+Learned = dict[str, Any]
+"""What an event adds to a position, by field."""
 
 
-def _paid(position: Position, event: Event) -> Position:
+def _partial(position: Position, event: Event) -> Learned:
     if speaks_other_currency(position, event):
-        return position
+        return {}
+    if event.amount_claimed:
+        return _claimed(position, event)
+    return _placed(position, event) | {"partial": _highest(position.partial, event.amount)}
+
+
+def _paid(position: Position, event: Event) -> Learned:
+    if speaks_other_currency(position, event):
+        return {}
     expected = _claim(
         (position.expected, position.expected_currency),
         (event.expected_amount, event.expected_currency),
     )
     fee = _claim((position.fee, position.fee_currency), (event.fee, event.fee_currency))
     gas = _claim((position.gas, position.gas_currency), (event.gas, event.gas_currency))
-    return replace(
-        _placed(position, event),
-        total=_highest(position.total, event.amount),
-        expected=expected[0],
-        expected_currency=expected[1],
-        fee=fee[0],
-        fee_currency=fee[1],
-        gas=gas[0],
-        gas_currency=gas[1],
-    )
+    told = _claimed if event.amount_claimed else _total
+    return told(position, event) | {
+        "expected": expected[0],
+        "expected_currency": expected[1],
+        "fee": fee[0],
+        "fee_currency": fee[1],
+        "gas": gas[0],
+        "gas_currency": gas[1],
+    }
 
 
-def _refunded(position: Position, event: Event) -> Position:
+def _total(position: Position, event: Event) -> Learned:
+    return _placed(position, event) | {"total": _highest(position.total, event.amount)}
+
+
+def _claimed(position: Position, event: Event) -> Learned:
+    known = (position.claimed, position.claimed_currency)
+    amount, currency = _claim(known, (event.amount, event.currency))
+    network = position.network or event.network
+    return {"claimed": amount, "claimed_currency": currency, "network": network}
+
+
+def _refunded(position: Position, event: Event) -> Learned:
     known = (position.refunded_amount, position.refunded_currency)
     amount, currency = _claim(known, (event.amount, event.currency))
-    return replace(position, refunded=True, refunded_amount=amount, refunded_currency=currency)
+    return {"refunded": True, "refunded_amount": amount, "refunded_currency": currency}
 
 
-def _disputed(position: Position, event: Event) -> Position:
+def _disputed(position: Position, event: Event) -> Learned:
     known = (position.disputed_amount, position.disputed_currency)
     amount, currency = _claim(known, (event.amount, event.currency))
-    return replace(position, disputed=True, disputed_amount=amount, disputed_currency=currency)
+    return {"disputed": True, "disputed_amount": amount, "disputed_currency": currency}
 
 
-def _returned(position: Position, event: Event) -> Position:
+def _returned(position: Position, event: Event) -> Learned:
     known = (position.returned_amount, position.returned_currency)
     amount, currency = _claim(known, (event.amount, event.currency))
-    return replace(position, returned=True, returned_amount=amount, returned_currency=currency)
+    return {"returned": True, "returned_amount": amount, "returned_currency": currency}
 
 
-_TELLS: Mapping[str, Callable[[Position, Event], Position]] = {
+_TELLS: Mapping[str, Callable[[Position, Event], Learned]] = {
     "underpaid": _partial,
     "confirmed": _paid,
     "overpaid": _paid,
@@ -173,14 +204,13 @@ _TELLS: Mapping[str, Callable[[Position, Event], Position]] = {
 """Which statuses tell of money; of every other only the status itself is kept."""
 
 
-def _placed(position: Position, event: Event) -> Position:
+def _placed(position: Position, event: Event) -> Learned:
     """Learn network and currency from the first event that names them with money."""
     currency = None if event.amount is None else event.currency
-    return replace(
-        position,
-        network=position.network or event.network,
-        currency=position.currency or currency,
-    )
+    return {
+        "network": position.network or event.network,
+        "currency": position.currency or currency,
+    }
 
 
 Claim = tuple[Decimal | None, str | None]

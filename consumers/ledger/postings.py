@@ -9,6 +9,7 @@ different words or in another order, is booked once.
 | payment confirmed or overpaid | wallet +amount, payments -amount |
 | … above the expected amount, in the same currency | the surplus: suspense instead of payments |
 | payment underpaid | wallet +amount, suspense -amount, until it is confirmed |
+| … claimed by the gateway, not seen on chain | claimed instead of wallet, until it is seen |
 | payout confirmed | payouts +amount, wallet -amount |
 | fee, gas of what is paid | fees or gas +amount, wallet -amount |
 | refunded, disputed | refunds or disputes +amount, wallet -amount |
@@ -61,7 +62,7 @@ def exact() -> Iterator[None]:
 
 def implied(position: Position) -> Books:
     """Return all that a position's events so far mean in the books."""
-    if position.held is None:
+    if position.held[0] is None:
         return {}
     books: dict[Place, Decimal] = {}
     with exact():
@@ -75,6 +76,8 @@ def implied(position: Position) -> Books:
 
 def difference(before: Books, after: Books) -> Books:
     """Return what has to be posted to come from one state of the books to the other."""
+    if not before:
+        return after
     if before == after:
         return {}
     with exact():
@@ -86,21 +89,24 @@ def difference(before: Books, after: Books) -> Books:
 
 
 def _place(position: Position, purpose: Purpose, currency: str) -> Place:
-    network = position.network if purpose is Purpose.WALLET else None
-    return Place(LedgerAccount(position.account, position.provider, purpose, network), currency)
+    if purpose is Purpose.WALLET and position.is_claim:
+        purpose = Purpose.CLAIMED
+    account = LedgerAccount(position.account, position.provider, purpose, position.network)
+    return Place(account, currency)
 
 
 def _moves(position: Position) -> Iterator[_Move]:
-    if position.held is None or position.currency is None:
+    held, currency = position.held
+    if held is None or currency is None:
         return
     if position.family == "payment":
-        yield from _payment(position, position.held, position.currency)
+        yield from _payment(position, held, currency)
     if position.family == "payout":
-        yield from _payout(position, position.held, position.currency)
+        yield from _payout(position, held, currency)
 
 
 def _payment(position: Position, held: Decimal, currency: str) -> Iterator[_Move]:
-    surplus = _surplus(position, held)
+    surplus = _surplus(position, held, currency)
     yield _Move(held - surplus, currency, Purpose.PAYMENTS, Purpose.WALLET)
     yield _Move(surplus, currency, Purpose.SUSPENSE, Purpose.WALLET)
     yield from _costs(position)
@@ -132,11 +138,11 @@ def _costs(position: Position) -> Iterator[_Move]:
         yield _Move(position.gas, position.gas_currency, Purpose.WALLET, Purpose.GAS)
 
 
-def _surplus(position: Position, held: Decimal) -> Decimal:
+def _surplus(position: Position, held: Decimal, currency: str) -> Decimal:
     """Return what of a payment is not for its order: all while partial, else above the price."""
     if position.rank < Rank.PAID:
         return held
-    if position.expected is None or position.expected_currency != position.currency:
+    if position.expected is None or position.expected_currency != currency:
         return Decimal(0)
     return max(held - position.expected, Decimal(0))
 

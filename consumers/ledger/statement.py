@@ -9,10 +9,10 @@ from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, func, or_, select, true
+from sqlalchemy import ColumnElement, FromClause, Row, Select, func, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consumers.ledger.book import ACCOUNT, EVENT, POSTING, TRANSACTION
+from consumers.ledger.book import ACCOUNT, BALANCE, EVENT, JOURNAL_TOTAL, POSTING, TRANSACTION
 from consumers.ledger.postings import exact
 
 
@@ -21,6 +21,7 @@ class Balance:
     """The sum of all postings of one account in one currency."""
 
     account: str
+    network: str | None
     currency: str
     amount: Decimal
 
@@ -47,6 +48,7 @@ class Line:
     """One posting of a transaction."""
 
     account: str
+    network: str | None
     currency: str
     amount: Decimal
 
@@ -64,42 +66,89 @@ class Transaction:
     lines: Sequence[Line]
 
 
-async def read_books(connection: AsyncConnection) -> Books:
-    """Sum up the books; `connection` sees one moment of them."""
-    count = await connection.scalar(select(func.count()).select_from(TRANSACTION))
-    sums = (
-        select(POSTING.c.account_id, POSTING.c.currency, func.sum(POSTING.c.amount).label("amount"))
-        .group_by(POSTING.c.account_id, POSTING.c.currency)
-        .subquery()
-    )
-    rows = await connection.execute(
-        select(ACCOUNT.c.name, sums.c.currency, sums.c.amount)
-        .join_from(sums, ACCOUNT, ACCOUNT.c.id == sums.c.account_id)
-        .order_by(ACCOUNT.c.name, sums.c.currency)
-    )
-    return Books(count or 0, [Balance(*row) for row in rows])
+@dataclass(frozen=True)
+class Period:
+    """When transactions were posted; None leaves a side open.
+
+    From `since` on, before `before`, and up to and including `at`.
+    """
+
+    since: datetime | None = None
+    before: datetime | None = None
+    at: datetime | None = None
+
+    @property
+    def condition(self) -> ColumnElement[bool]:
+        """What it asks of a row of `transaction`."""
+        posted = TRANSACTION.c.posted_at
+        condition: ColumnElement[bool] = true()
+        if self.since is not None:
+            condition &= posted >= self.since
+        if self.before is not None:
+            condition &= posted < self.before
+        if self.at is not None:
+            condition &= posted <= self.at
+        return condition
 
 
-async def read_statement(
-    connection: AsyncConnection,
-    account: str | None = None,
-    order: str | None = None,
-    limit: int = 50,
-) -> Sequence[Transaction]:
-    """Return the newest transactions, oldest first.
+@dataclass(frozen=True)
+class Selection:
+    """Which transactions are asked for.
 
     `account` is a ledger account or the beginning of some (`shop-eu`,
     `shop-eu:blockatm`): only their lines are returned. `order` is the
     merchant's reference or the gateway's.
     """
+
+    account: str | None = None
+    order: str | None = None
+    period: Period = Period()
+    limit: int = 50
+
+
+async def read_books(connection: AsyncConnection, at: datetime | None = None) -> Books:
+    """Read the running balances, or sum up what was posted up to a moment.
+
+    `connection` sees one moment of the books.
+    """
+    if at is None:
+        count = select(JOURNAL_TOTAL.c.transactions)
+        sums: FromClause = BALANCE
+    else:
+        until = Period(at=at).condition
+        count = select(func.count()).select_from(TRANSACTION).where(until)
+        sums = (
+            select(
+                POSTING.c.account_id,
+                POSTING.c.currency,
+                func.sum(POSTING.c.amount).label("amount"),
+            )
+            .join_from(POSTING, TRANSACTION)
+            .where(until)
+            .group_by(POSTING.c.account_id, POSTING.c.currency)
+            .subquery()
+        )
+    rows = await connection.execute(
+        select(ACCOUNT.c.name, ACCOUNT.c.network, sums.c.currency, sums.c.amount)
+        .join_from(sums, ACCOUNT, ACCOUNT.c.id == sums.c.account_id)
+        .order_by(ACCOUNT.c.name, ACCOUNT.c.network, sums.c.currency)
+    )
+    return Books(await connection.scalar(count) or 0, [Balance(*row) for row in rows])
+
+
+async def read_statement(
+    connection: AsyncConnection, wanted: Selection | None = None
+) -> Sequence[Transaction]:
+    """Return the newest transactions of a selection, oldest first."""
+    wanted = wanted or Selection()
     chosen = (
         select(TRANSACTION.c.id)
         .join(EVENT)
-        .where(_of_order(order), _touches(account))
+        .where(_of_order(wanted.order), _touches(wanted.account), wanted.period.condition)
         .order_by(TRANSACTION.c.id.desc())
-        .limit(limit)
+        .limit(wanted.limit)
     )
-    rows = await connection.execute(_lines(chosen, account))
+    rows = await connection.execute(_lines(chosen, wanted.account))
     return list(_transactions(rows))
 
 
@@ -113,6 +162,7 @@ def _lines(chosen: Select[int], account: str | None) -> Select[Any]:
             EVENT.c.reference,
             EVENT.c.provider_reference,
             ACCOUNT.c.name,
+            ACCOUNT.c.network,
             POSTING.c.currency,
             POSTING.c.amount,
         )
@@ -157,5 +207,7 @@ def _transactions(rows: Iterable[Row[Any]]) -> Iterable[Transaction]:
             type=first.type,
             reference=first.reference,
             provider_reference=first.provider_reference,
-            lines=[Line(row.name, row.currency, row.amount) for row in (first, *others)],
+            lines=[
+                Line(row.name, row.network, row.currency, row.amount) for row in (first, *others)
+            ],
         )

@@ -112,24 +112,32 @@ def _end_long_transactions(engine: AsyncEngine, milliseconds: int) -> None:
 
 def open_upgrade_engine(settings: ConsumerSettings) -> AsyncEngine:
     """Make an engine for migrations, which may wait and run as long as they have to."""
+    return open_patient_engine(settings, "upgrade")
+
+
+def open_patient_engine(settings: ConsumerSettings, purpose: str = "command") -> AsyncEngine:
+    """Make an engine whose statements run as long as they have to."""
     return create_async_engine(
         settings.database_url.get_secret_value(),
         pool_size=1,
         max_overflow=0,
         connect_args={
             "timeout": 10,
-            "server_settings": {"application_name": f"payrouter.{settings.name}.upgrade"},
+            "server_settings": {"application_name": f"payrouter.{settings.name}.{purpose}"},
         },
     )
 
 
 @asynccontextmanager
-async def reading(settings: ConsumerSettings) -> AsyncIterator[AsyncConnection]:
+async def reading(
+    settings: ConsumerSettings, *, patient: bool = False
+) -> AsyncIterator[AsyncConnection]:
     """Open one read-only connection, for a command: it sees one moment of the database.
 
+    `patient` is for what reads everything, and takes as long as it takes.
     Raises StoreUnavailable where the database, or what is read, is not there.
     """
-    engine = open_engine(settings)
+    engine = open_patient_engine(settings) if patient else open_engine(settings)
     try:
         with unavailability_explained(settings):
             async with engine.connect() as connection:

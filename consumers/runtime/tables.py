@@ -1,6 +1,7 @@
 """The runtime's own tables, one set in the schema of every consumer."""
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Self
 
 from sqlalchemy import (
@@ -40,8 +41,9 @@ class RuntimeTables:
     operation: Table
 
     @classmethod
+    @cache
     def of(cls, schema: str) -> Self:
-        """Name the tables of one schema."""
+        """Name the tables of one schema; the same ones whenever asked, so statements are reused."""
         metadata = MetaData(schema=schema)
         return cls(
             metadata,
@@ -122,8 +124,8 @@ def _held(metadata: MetaData) -> Table:
             "cluster_id", "topic", "partition", "offset", "crc", name="held_once_per_record"
         ),
         CheckConstraint("state IN ('parked', 'dead', 'done')", name="held_state"),
+        Index("held_event", "event_id"),
         Index("held_parked", "lane", "id", postgresql_where=text("state = 'parked'")),
-        Index("held_parked_event", "event_id", postgresql_where=text("state = 'parked'")),
         Index("held_due", "due_at", postgresql_where=text("state = 'parked'")),
         Index("held_dead", "id", postgresql_where=text("state = 'dead'")),
         Index("held_done", "ended_at", postgresql_where=text("state = 'done'")),

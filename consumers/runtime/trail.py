@@ -29,6 +29,8 @@ class Step:
 
     `what` is a word or two ("posted", "reserved", "mail sent"); `order` is
     (account, reference) where it belongs to one; amounts in `facts` are text.
+    "delivered" (how it came to the edge) and "recorded" (which event it was)
+    are shown apart from what the consumer did.
     """
 
     at: datetime

@@ -117,8 +117,9 @@ class Event(BaseModel):
     """One state change of one payment, payout or subscription.
 
     Absent facts are None, never invented. `amount` is the total received (or
-    paid out) so far for `provider_reference`, not an increment. Readers
-    ignore unknown fields.
+    paid out) so far for `provider_reference`, not an increment. A gateway
+    that tells a price and not what arrived sets `amount_claimed`; it is part of
+    neither id nor fingerprint. Readers ignore unknown fields.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
@@ -132,6 +133,9 @@ class Event(BaseModel):
     provider_reference: Text | None = None
     amount: Amount | None = None
     currency: Text | None = None
+    amount_claimed: bool | None = Field(
+        None, description="True where `amount` is what the gateway says was due, not seen on chain"
+    )
     expected_amount: Amount | None = None
     expected_currency: Text | None = None
     fee: Amount | None = None

@@ -40,9 +40,9 @@ url = "json://host/{SECRET}"
 COMMANDS = {
     (): {
         *("dev", "edge", "consume", "send", "ledger", "inventory", "notifications", "topics"),
-        *("db", "config", "offsets", "parked", "dlq", "brake", "outbox"),
+        *("db", "config", "offsets", "parked", "dlq", "brake", "outbox", "trace"),
     },
-    ("ledger",): {"balance", "statement"},
+    ("ledger",): {"balance", "statement", "verify", "export"},
     ("inventory",): {"stock", "set", "orders"},
     ("notifications",): {"list", "show", "resend", "test"},
     ("topics",): {"apply"},
@@ -120,6 +120,8 @@ def test_the_help_of_each_group_lists_its_commands(
     [
         ("ledger", "balance"),
         ("ledger", "statement"),
+        ("ledger", "verify"),
+        ("trace",),
         ("inventory", "stock"),
         ("inventory", "set"),
         ("inventory", "orders"),
@@ -265,6 +267,8 @@ def test_a_consumer_whose_tables_are_outdated_does_not_start(
     "command",
     [
         ("ledger", "balance"),
+        ("ledger", "verify"),
+        ("ledger", "export"),
         ("db", "upgrade"),
         ("offsets", "show"),
         ("dlq", "list", "ledger"),

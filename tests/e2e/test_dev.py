@@ -33,6 +33,7 @@ class FirstRun:
     sent: Said
     balance: Any
     statement: Any
+    trace: Any
     offsets: Any
     shown: Said
     second: Said
@@ -98,6 +99,7 @@ def _first(place: Place) -> FirstRun:
         sent = place.run(*_sending("A-1"))
         balance = place.books(transactions=1)
         statement = place.json("ledger", "statement", "--order", "A-1")
+        trace = place.json("trace", "A-1")
         offsets = place.json("offsets", "show")
         shown = place.run("offsets", "show")
         place.run("config", "show")
@@ -105,7 +107,7 @@ def _first(place: Place) -> FirstRun:
         message = until(lambda: _sent(place), "a message sent")
         tree = dev.tree()
         status = dev.stop()
-        told = (refused, sent, balance, statement, offsets, shown, second, message)
+        told = (refused, sent, balance, statement, trace, offsets, shown, second, message)
         return FirstRun(dev.out, dev.log, *told, status, alive(tree))
 
 
@@ -152,10 +154,21 @@ def test_the_balance_has_exactly_the_shape_others_rely_on(story: Story) -> None:
         "balanced": True,
         "transactions": 1,
         "accounts": [
-            {"account": "demo-shop:blockatm:payments", "currency": "USDT", "balance": "-100.50"},
-            {"account": wallet, "currency": "USDT", "balance": "100.50"},
+            {"account": account, "network": "Ethereum", "currency": "USDT", "balance": balance}
+            for account, balance in (
+                ("demo-shop:blockatm:payments", "-100.50"),
+                (wallet, "100.50"),
+            )
         ],
     }
+
+
+def test_a_trace_leads_from_the_delivery_to_the_books(story: Story) -> None:
+    trace = story.first.trace
+    assert {"deliveries", "events", "books"} <= {line["group"] for line in trace["lines"]}
+    (posted,) = [line for line in trace["lines"] if line["what"] == "posted"]
+    assert posted["facts"]["transaction"] == "1"
+    assert trace["notes"] == []
 
 
 def test_the_statement_shows_the_one_transaction_of_the_order(story: Story) -> None:

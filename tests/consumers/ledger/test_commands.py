@@ -1,26 +1,10 @@
 """What `payrouter ledger` prints, for people and for programs, and how it fails."""
 
-import asyncio
-import json
-from collections.abc import Callable, Sequence
-
-import click
 import pytest
-from click.testing import CliRunner, Result
-from pydantic import SecretStr
-from sqlalchemy import make_url, text
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from sqlalchemy.pool import NullPool
+from sqlalchemy import make_url
 
-from consumers.ledger import SERVICE
-from consumers.ledger.handler import handle
-from consumers.runtime.migrate import upgrade
-from consumers.runtime.settings import ConsumerSettings, Tuning
-from router.contract.event import Event
-from router.contract.topics import Topics
+from tests.consumers.ledger.asked import UNGUARDED, ask, asked, set_up
 from tests.consumers.ledger.told import told
-
-Ledger = Callable[..., Result]
 
 EVENTS = (
     told("payment.confirmed", "100.50"),
@@ -29,51 +13,53 @@ EVENTS = (
 )
 
 
-def ask(url: str, *arguments: str) -> Result:
-    group = click.Group(commands={command.name or "": command for command in SERVICE.commands})
-    settings = ConsumerSettings("ledger", {}, SecretStr(url), Topics(), Tuning())
-    return CliRunner().invoke(group, arguments, obj=settings)
-
-
-async def set_up(url: str, events: Sequence[Event], *statements: str) -> None:
-    engine: AsyncEngine = create_async_engine(url, poolclass=NullPool)
-    await upgrade(engine, SERVICE)
-    async with engine.begin() as transaction:
-        await handle(transaction, events)
-        for statement in statements:
-            await transaction.execute(text(statement))
-
-
 @pytest.fixture
 def booked(database_url: str) -> str:
     """Give the URL of a ledger with three transactions."""
-    asyncio.run(set_up(database_url, EVENTS))
+    set_up(database_url, EVENTS)
     return database_url
 
 
 def test_balance_as_json_lists_every_account_with_exact_text_amounts(booked: str) -> None:
-    result = ask(booked, "balance", "--json")
-    assert result.exit_code == 0
-    assert json.loads(result.stdout) == {
+    bitcoin = "[red]Bitcoin"
+    assert asked(booked, "balance") == {
         "balanced": True,
         "transactions": 3,
         "accounts": [
-            {"account": account, "currency": "USDT", "balance": balance}
-            for account, balance in (
-                ("shop-eu:blockatm:payments", "-100.50"),
-                ("shop-eu:blockatm:payouts", "100.50"),
-                ("shop-eu:blockatm:wallet:Ethereum", "0.00"),
-                ("shop-eu:blockbee:payments", "-7"),
-                ("shop-eu:blockbee:wallet:[red]Bitcoin", "7"),
+            {"account": account, "network": network, "currency": "USDT", "balance": balance}
+            for account, network, balance in (
+                ("shop-eu:blockatm:payments", "Ethereum", "-100.50"),
+                ("shop-eu:blockatm:payouts", "Ethereum", "100.50"),
+                ("shop-eu:blockatm:wallet:Ethereum", "Ethereum", "0.00"),
+                ("shop-eu:blockbee:payments", bitcoin, "-7"),
+                (f"shop-eu:blockbee:wallet:{bitcoin}", bitcoin, "7"),
             )
         ],
     }
 
 
+def test_accounts_of_two_networks_share_a_name_unless_they_are_wallets(database_url: str) -> None:
+    other = told("payment.confirmed", "5", payment="P-2", network="TRON")
+    unnamed = told("payment.confirmed", "3", payment="P-3", network=None)
+    set_up(database_url, [told("payment.confirmed", "100"), other, unnamed])
+    found = {
+        (each["account"].split(":", 2)[2], each["network"]): each["balance"]
+        for each in asked(database_url, "balance")["accounts"]
+    }
+    assert found == {
+        ("payments", "Ethereum"): "-100",
+        ("payments", "TRON"): "-5",
+        ("payments", None): "-3",
+        ("wallet", None): "3",
+        ("wallet:Ethereum", "Ethereum"): "100",
+        ("wallet:TRON", "TRON"): "5",
+    }
+
+
 def test_balance_of_empty_books_is_balanced(database_url: str) -> None:
-    asyncio.run(set_up(database_url, []))
-    result = ask(database_url, "balance", "--json")
-    assert json.loads(result.stdout) == {"balanced": True, "transactions": 0, "accounts": []}
+    set_up(database_url, [])
+    empty = {"balanced": True, "transactions": 0, "accounts": []}
+    assert asked(database_url, "balance") == empty
 
 
 def test_balance_for_people_is_a_table_that_takes_names_as_they_are(booked: str) -> None:
@@ -84,21 +70,20 @@ def test_balance_for_people_is_a_table_that_takes_names_as_they_are(booked: str)
 
 
 def test_books_out_of_balance_end_with_one(database_url: str) -> None:
-    tampering = (
-        "ALTER TABLE ledger.posting DISABLE TRIGGER ALL",
-        "UPDATE ledger.posting SET amount = amount * 2 WHERE line = 1 AND transaction_id = 1",
-    )
-    asyncio.run(set_up(database_url, EVENTS, *tampering))
-    result = ask(database_url, "balance", "--json")
-    assert result.exit_code == 1
-    assert json.loads(result.stdout)["balanced"] is False
+    tampering = "UPDATE ledger.balance SET amount = amount * 2 WHERE amount > 100"
+    set_up(database_url, EVENTS, tampering)
+    assert asked(database_url, "balance", status=1)["balanced"] is False
     assert "NOT BALANCED" in ask(database_url, "balance").stdout
 
 
+def test_books_that_were_out_of_balance_then_end_with_one(database_url: str) -> None:
+    tampering = "UPDATE ledger.posting SET amount = amount * 2 WHERE line = 1"
+    set_up(database_url, EVENTS, *UNGUARDED, tampering)
+    assert asked(database_url, "balance", "--at", "2999-01-01", status=1)["balanced"] is False
+
+
 def statement(url: str, *arguments: str) -> list[dict[str, object]]:
-    result = ask(url, "statement", "--json", *arguments)
-    assert result.exit_code == 0
-    found: list[dict[str, object]] = json.loads(result.stdout)["transactions"]
+    found: list[dict[str, object]] = asked(url, "statement", *arguments)["transactions"]
     return found
 
 
@@ -110,8 +95,16 @@ def test_a_statement_shows_transactions_with_their_postings_oldest_first(booked:
     assert first["reference"] == "order of P-1"
     assert first["provider_reference"] == "P-1"
     assert first["postings"] == [
-        {"account": "shop-eu:blockatm:wallet:Ethereum", "currency": "USDT", "amount": "100.50"},
-        {"account": "shop-eu:blockatm:payments", "currency": "USDT", "amount": "-100.50"},
+        {
+            "account": account,
+            "network": "Ethereum",
+            "currency": "USDT",
+            "amount": amount,
+        }
+        for account, amount in (
+            ("shop-eu:blockatm:wallet:Ethereum", "100.50"),
+            ("shop-eu:blockatm:payments", "-100.50"),
+        )
     ]
 
 
@@ -138,7 +131,12 @@ def test_a_statement_may_be_narrowed(
 def test_a_statement_of_one_account_shows_its_lines_only(booked: str) -> None:
     (found,) = statement(booked, "--account", "shop-eu:blockatm:payouts")
     assert found["postings"] == [
-        {"account": "shop-eu:blockatm:payouts", "currency": "USDT", "amount": "100.50"}
+        {
+            "account": "shop-eu:blockatm:payouts",
+            "network": "Ethereum",
+            "currency": "USDT",
+            "amount": "100.50",
+        }
     ]
 
 
@@ -148,7 +146,7 @@ def test_a_statement_for_people_is_a_table(booked: str) -> None:
     assert "payout.confirmed" in result.stdout
 
 
-@pytest.mark.parametrize("command", ["balance", "statement"])
+@pytest.mark.parametrize("command", ["balance", "statement", "verify", "export"])
 def test_a_database_that_does_not_answer_is_one_line_without_the_password(command: str) -> None:
     result = ask("postgresql+asyncpg://user:hunter2@127.0.0.1:1/books", command)
     assert result.exit_code == 1
@@ -166,7 +164,7 @@ def test_a_database_that_does_not_exist_is_one_line(database_url: str) -> None:
     assert "nowhere" in result.stderr
 
 
-@pytest.mark.parametrize("command", ["balance", "statement"])
+@pytest.mark.parametrize("command", ["balance", "statement", "verify", "export"])
 def test_a_schema_that_is_missing_names_the_command_that_makes_it(
     database_url: str, command: str
 ) -> None:

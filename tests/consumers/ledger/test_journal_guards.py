@@ -50,6 +50,27 @@ async def test_the_journal_cannot_be_truncated(ledger: AsyncEngine, table: str) 
     assert "is append-only: TRUNCATE refused" in said
 
 
+async def test_whoever_asks_here_owns_the_tables(ledger: AsyncEngine) -> None:
+    owned = text(
+        "SELECT bool_and(tableowner = current_user) FROM pg_tables WHERE schemaname = 'ledger'"
+    )
+    async with ledger.connect() as connection:
+        assert await connection.scalar(owned) is True
+
+
+@pytest.mark.parametrize("table", CHANGES)
+async def test_a_session_that_plays_a_replica_is_refused_too(
+    ledger: AsyncEngine, table: str
+) -> None:
+    query = text(f"DELETE FROM ledger.{table}")
+    async with ledger.begin() as transaction:
+        await handle(transaction, [told("payment.confirmed", "100")])
+    async with ledger.connect() as connection:
+        await connection.execute(text("SET session_replication_role = replica"))
+        with pytest.raises(DBAPIError, match="is append-only: DELETE refused"):
+            await connection.execute(query)
+
+
 async def test_an_upsert_cannot_change_the_journal_either(ledger: AsyncEngine) -> None:
     upsert = (
         "INSERT INTO ledger.posting SELECT * FROM ledger.posting "

@@ -114,6 +114,28 @@ STORIES = {
         [told("payout.failed", "100", gas="2", gas_currency="USDT")],
         {},
     ),
+    "claimed in part": (
+        [told("payment.underpaid", "80", amount_claimed=True)],
+        {"claimed USDT": "80", "suspense USDT": "-80"},
+    ),
+    "claimed, and seen in part": (
+        [
+            told("payment.confirmed", "100", amount_claimed=True),
+            told("payment.underpaid", "80"),
+        ],
+        {"wallet:Ethereum USDT": "80", "payments USDT": "-80"},
+    ),
+    "claimed in one currency, seen in another, with a fee": (
+        [
+            told("payment.confirmed", "20", currency="USD", amount_claimed=True),
+            told("payment.confirmed", "19", fee="1", fee_currency="USDT"),
+        ],
+        {"wallet:Ethereum USDT": "18", "payments USDT": "-19", "fees USDT": "1"},
+    ),
+    "claimed and refunded": (
+        [told("payment.confirmed", "20", amount_claimed=True), told("payment.refunded", "5")],
+        {"claimed USDT": "15", "payments USDT": "-20", "refunds USDT": "5"},
+    ),
     "payout returned": (
         [told("payout.confirmed", "100"), told("payout.returned")],
         {"payouts USDT": "100", "returns USDT": "-100"},

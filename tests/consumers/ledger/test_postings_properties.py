@@ -41,6 +41,7 @@ def histories(draw: st.DrawFn, family: str) -> list[Event]:
             facts[key] = currencies[name] if facts[name] is not None else None
         amount = draw(AMOUNTS)
         facts |= {"amount": amount, "currency": currencies[""] if amount is not None else None}
+        facts["amount_claimed"] = draw(st.sampled_from([None, True]))
         events.append(told(f"{family}.{status}", **facts))
     return events
 

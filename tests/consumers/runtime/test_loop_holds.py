@@ -79,7 +79,8 @@ async def test_a_record_the_handler_cannot_take_is_parked_and_applied_when_it_ca
 ) -> None:
     await feed.send(map(numbered, range(10)))
     await feed.send(map(numbered, range(10, 20)), partition=1)
-    async with feed.member(refusing(7), batch_records=batch_records, park_seconds=60):
+    patient = {"park_seconds": 60, "park_longest_seconds": 60}
+    async with feed.member(refusing(7), batch_records=batch_records, **patient):
         await feed.applied(19)
         (row,) = await holds(feed, "parked", 1)
         assert (row.reason, row.error) == ("failed", "ValueError: not this one")

@@ -1,0 +1,119 @@
+"""What the ledger knows of one order, event or transaction: its part of `payrouter trace`."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+from operator import attrgetter
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Row, and_, func, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from consumers.ledger.book import ACCOUNT, EVENT, POSTING, SCHEMA, TRANSACTION
+from consumers.ledger.concerns import CALLED_OFF_AFTER_PAID, OTHER_CURRENCY
+from consumers.runtime.service import Outcome
+from consumers.runtime.tables import RuntimeTables
+from consumers.runtime.trail import Sought, Step
+from router.contract.amounts import amount_text
+from router.contract.event import Event
+
+LISTED = 200
+"""So many events of one search are told of, the newest."""
+
+_CONCERNS = {
+    CALLED_OFF_AFTER_PAID: "called off after paid",
+    OTHER_CURRENCY: "in another currency than before",
+}
+
+
+async def trail(connection: AsyncConnection, sought: Sought) -> Sequence[Step]:
+    """Tell of every event found: delivered, recorded, then posted or stale, and any concern."""
+    events = await _events(connection, sought)
+    transactions = await _transactions(connection, [row.event_id for row in events])
+    return [step for row in events for step in _steps(row, transactions.get(row.event_id, []))]
+
+
+async def _events(connection: AsyncConnection, sought: Sought) -> Sequence[Row[Any]]:
+    seen = RuntimeTables.of(SCHEMA).seen_event
+    rows = await connection.execute(
+        select(EVENT, seen.c.topic, seen.c.partition, seen.c.offset)
+        .outerjoin_from(EVENT, seen, seen.c.event_id == EVENT.c.event_id)
+        .where(belonging(sought))
+        .order_by(EVENT.c.applied_at.desc(), EVENT.c.event_id)
+        .limit(LISTED)
+    )
+    return rows.all()
+
+
+def belonging(sought: Sought) -> ColumnElement[bool]:
+    """Ask by columns that have an index each."""
+    text = sought.text
+    named = [EVENT.c.reference == text, EVENT.c.provider_reference == text, EVENT.c.tx_hash == text]
+    orders = [
+        and_(EVENT.c.reference == reference, EVENT.c.account == account)
+        for account, reference in sorted(sought.orders)
+    ]
+    return or_(*named, *orders, EVENT.c.event_id == func.any(sorted(sought.event_ids)))
+
+
+async def _transactions(
+    connection: AsyncConnection, event_ids: Sequence[UUID]
+) -> Mapping[UUID, Sequence[Row[Any]]]:
+    rows: Iterable[Row[Any]] = await connection.execute(
+        select(
+            TRANSACTION.c.event_id,
+            TRANSACTION.c.id,
+            TRANSACTION.c.posted_at,
+            ACCOUNT.c.name,
+            POSTING.c.currency,
+            POSTING.c.amount,
+        )
+        .join_from(TRANSACTION, POSTING, POSTING.c.transaction_id == TRANSACTION.c.id)
+        .join(ACCOUNT)
+        .where(TRANSACTION.c.event_id == func.any(list(event_ids)))
+        .order_by(TRANSACTION.c.id, POSTING.c.line)
+    )
+    return {key: list(group) for key, group in groupby(rows, key=attrgetter("event_id"))}
+
+
+def _steps(row: Row[Any], lines: Sequence[Row[Any]]) -> Iterable[Step]:
+    event = Event.model_validate_json(row.body)
+    order = None if event.reference is None else (event.account, event.reference)
+    yield Step(event.received_at, "delivered", event.id, order, _delivered(event))
+    yield Step(row.applied_at, "recorded", event.id, order, _recorded(event, row))
+    if lines:
+        facts = {"transaction": str(lines[0].id)}
+        for number, line in enumerate(lines, start=1):
+            amount = f"{amount_text(line.amount)} {line.currency}"
+            facts[f"line {number}"] = f"{line.name} {amount}"
+        yield Step(lines[0].posted_at, "posted", event.id, order, facts)
+    elif row.outcome == Outcome.STALE.value:
+        facts = {"type": event.type.value, "why": "it changes nothing of what is known"}
+        yield Step(row.applied_at, "stale", event.id, order, facts)
+    if row.concern is not None:
+        word = _CONCERNS.get(row.concern, row.concern)
+        facts = {"type": event.type.value, "books": "unchanged, a person should look"}
+        yield Step(row.applied_at, word, event.id, order, facts, trouble=True)
+
+
+def _delivered(event: Event) -> Mapping[str, str]:
+    return {
+        "endpoint": event.endpoint,
+        "gateway": event.provider,
+        "signature": event.verification.scheme,
+    }
+
+
+def _recorded(event: Event, row: Row[Any]) -> Mapping[str, str]:
+    amount = None if event.amount is None else f"{amount_text(event.amount)} {event.currency}"
+    place = None if row.offset is None else f"{row.topic}-{row.partition}@{row.offset}"
+    facts = {
+        "type": event.type.value,
+        "amount": amount,
+        "network": event.network,
+        "account": event.account,
+        "payment": event.provider_reference,
+        "tx": event.tx_hash,
+        "offset": place,
+    }
+    return {name: fact for name, fact in facts.items() if fact is not None}

@@ -1,0 +1,178 @@
+"""Where is this payment: what every consumer, its runtime and the quarantine know of it."""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from consumers.runtime.brake import read_brake
+from consumers.runtime.command import Consumer
+from consumers.runtime.mentions import Mentions
+from consumers.runtime.quarantine_scan import Scanned, body_of, scan_quarantine
+from consumers.runtime.store import StoreUnavailable, reading
+from consumers.runtime.trace_held import HeldRecord, Taken, held_records, taken, texts_of
+from consumers.runtime.trail import Sought, Step
+from router.contract.quarantine import Quarantined
+
+ROUNDS = 5
+"""So often at most the consumers are asked again with what others found."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a person asked: the text, whose it is to be, how much of the quarantine to read."""
+
+    text: str
+    account: str | None = None
+    quarantine_limit: int = 1000
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one consumer's database holds."""
+
+    steps: Sequence[Step] = ()
+    taken: Sequence[Taken] = ()
+    held: Sequence[HeldRecord] = ()
+    braked_since: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Trace:
+    """Everything that was found, and what could not be asked.
+
+    `away` are the consumers whose database could not be read, with why.
+    """
+
+    question: Question
+    sought: Sought
+    answers: Mapping[str, Answer]
+    topics: Mapping[str, frozenset[str]]
+    scanned: Scanned = field(default_factory=Scanned)
+    away: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def found(self) -> bool:
+        """Whether there is anything."""
+        known = any(each.steps or each.held or each.taken for each in self.answers.values())
+        return known or bool(self.scanned.refusals)
+
+    @property
+    def whole(self) -> bool:
+        """Whether every consumer could be asked."""
+        return not self.away
+
+
+async def trace(consumers: Sequence[Consumer], question: Question) -> Trace:
+    """Ask all of them until nothing new is found, then read the quarantine."""
+    sought = Sought(question.text, frozenset(_as_ids(question.text)))
+    answers: dict[str, Answer] = {}
+    away: dict[str, str] = {}
+    for _ in range(ROUNDS):
+        present = [each for each in consumers if each.service.name not in away]
+        told = await asyncio.gather(*(_asked(each, sought) for each in present))
+        for consumer, said in zip(present, told, strict=True):
+            name = consumer.service.name
+            if isinstance(said, str):
+                away[name] = said
+            else:
+                answers[name] = _of_account(said, question.account)
+        grown = _grown(sought, answers.values())
+        if grown == sought:
+            break
+        sought = grown
+    topics = {each.service.name: _topics(each) for each in consumers}
+    scanned = await _quarantine(consumers, question, sought)
+    return Trace(question, sought, answers, topics, scanned, away)
+
+
+async def _asked(consumer: Consumer, sought: Sought) -> Answer | str:
+    """Ask one consumer; where it cannot be, return why."""
+    try:
+        async with reading(consumer.settings) as connection:
+            return await _answer(connection, consumer, sought)
+    except StoreUnavailable as problem:
+        return str(problem)
+    except Exception as error:  # noqa: BLE001 - one consumer's mistake is not to hide the others
+        return f"its trail fails with {type(error).__name__}"
+
+
+async def _answer(connection: AsyncConnection, consumer: Consumer, sought: Sought) -> Answer:
+    own = consumer.service.trail
+    steps = [] if own is None else await own(connection, sought)
+    held = await held_records(connection, consumer.tables, sought)
+    ids = sought.event_ids | _ids(steps, held)
+    brake = await read_brake(connection, consumer.tables)
+    return Answer(
+        steps, await taken(connection, consumer.tables, ids), held, braked_since=brake.held_since
+    )
+
+
+def _grown(sought: Sought, answers: Iterable[Answer]) -> Sought:
+    """Add what was found to what is sought."""
+    event_ids, orders = set(sought.event_ids), set(sought.orders)
+    for answer in answers:
+        event_ids |= _ids(answer.steps, answer.held)
+        orders |= {step.order for step in answer.steps if step.order is not None}
+        orders |= {record.order for record in answer.held if record.order is not None}
+    return replace(sought, event_ids=frozenset(event_ids), orders=frozenset(orders))
+
+
+def _ids(steps: Iterable[Step], held: Iterable[HeldRecord]) -> frozenset[UUID]:
+    found = {step.event_id for step in steps} | {record.event_id for record in held}
+    return frozenset(each for each in found if each is not None)
+
+
+def _of_account(answer: Answer, account: str | None) -> Answer:
+    """Leave out what is known to be another merchant's."""
+    if account is None:
+        return answer
+    others = {
+        step.event_id
+        for step in answer.steps
+        if step.event_id is not None and _account(step) not in {None, account}
+    }
+    return replace(
+        answer,
+        steps=[
+            step
+            for step in answer.steps
+            if step.event_id not in others and _account(step) in {None, account}
+        ],
+        taken=[each for each in answer.taken if each.event_id not in others],
+        held=[each for each in answer.held if each.event is None or each.event.account == account],
+    )
+
+
+def _account(step: Step) -> str | None:
+    return step.facts.get("account") if step.order is None else step.order[0]
+
+
+def _topics(consumer: Consumer) -> frozenset[str]:
+    names = consumer.settings.topics
+    return frozenset(names.name(topic) for topic in consumer.service.topics)
+
+
+async def _quarantine(consumers: Sequence[Consumer], question: Question, sought: Sought) -> Scanned:
+    if not consumers or question.quarantine_limit == 0:
+        return Scanned()
+    settings = consumers[0].settings
+    mentions = Mentions(texts_of(sought))
+
+    def wanted(kept: Quarantined) -> bool:
+        if question.account not in {None, kept.account}:
+            return False
+        return str(kept.id) == question.text or mentions.within(body_of(kept))
+
+    topic, newest = settings.topics.quarantine, question.quarantine_limit
+    return await scan_quarantine(settings.kafka, topic, newest, wanted)
+
+
+def _as_ids(text: str) -> Sequence[UUID]:
+    try:
+        return [UUID(text)]
+    except ValueError:
+        return []
