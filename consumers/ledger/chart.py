@@ -3,8 +3,8 @@
 A ledger account is a merchant account, a provider, a purpose and the network
 the money is on. It is written `shop-eu:blockatm:wallet:Ethereum`, or
 `shop-eu:blockatm:fees`: only a wallet says its network in its name, so that the
-fees of two networks are two accounts of one name, which a program may add up
-without knowing networks. A colon or per cent sign within a part is
+fees of two networks are two accounts of one name, and can be added up without
+knowing networks. A colon or per cent sign within a part is
 percent-encoded, so that a name is never ambiguous. The currency belongs to each
 posting, not to the account.
 

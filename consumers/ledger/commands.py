@@ -93,12 +93,15 @@ async def _asked(
 def _books_json(books: Books, at: datetime | None) -> dict[str, object]:
     accounts = [
         {
-            "account": balance.account,
-            "network": balance.network,
-            "currency": balance.currency,
-            "balance": amount_text(balance.amount),
+            "account": named.account,
+            "currency": named.currency,
+            "balance": amount_text(named.amount),
+            "networks": [
+                {"network": part.network, "balance": amount_text(part.amount)}
+                for part in named.parts
+            ],
         }
-        for balance in books.balances
+        for named in books.named
     ]
     moment = {} if at is None else {"at": at.isoformat()}
     counted = {"balanced": books.balanced, "transactions": books.transactions}

@@ -27,11 +27,32 @@ class Balance:
 
 
 @dataclass(frozen=True)
+class Named:
+    """What the accounts of one name hold in one currency, together and on each network."""
+
+    account: str
+    currency: str
+    amount: Decimal
+    parts: Sequence[Balance]
+
+
+@dataclass(frozen=True)
 class Books:
-    """All balances, and how many transactions they are made of."""
+    """All balances by name, currency and network, and how many transactions they are made of."""
 
     transactions: int
     balances: Sequence[Balance]
+
+    @property
+    def named(self) -> Sequence[Named]:
+        """The balances by name and currency, each pair once."""
+        pairs = groupby(self.balances, key=lambda each: (each.account, each.currency))
+        found = [(account, currency, list(parts)) for (account, currency), parts in pairs]
+        with exact():
+            return [
+                Named(account, currency, sum((each.amount for each in parts), Decimal(0)), parts)
+                for account, currency, parts in found
+            ]
 
     @property
     def balanced(self) -> bool:
@@ -131,7 +152,7 @@ async def read_books(connection: AsyncConnection, at: datetime | None = None) ->
     rows = await connection.execute(
         select(ACCOUNT.c.name, ACCOUNT.c.network, sums.c.currency, sums.c.amount)
         .join_from(sums, ACCOUNT, ACCOUNT.c.id == sums.c.account_id)
-        .order_by(ACCOUNT.c.name, ACCOUNT.c.network, sums.c.currency)
+        .order_by(ACCOUNT.c.name, sums.c.currency, ACCOUNT.c.network)
     )
     return Books(await connection.scalar(count) or 0, [Balance(*row) for row in rows])
 

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from consumers.ledger import SERVICE
 from consumers.ledger.statement import Books, read_books
+from consumers.ledger.verify import verify
 from consumers.runtime.migrate import upgrade
 from consumers.runtime.offsets import FenceRow, read_fence_rows
 from consumers.runtime.tables import RuntimeTables
@@ -132,10 +133,12 @@ async def test_a_ledger_killed_again_and_again_books_everything_once(
             f" {seen} duplicates stopped, {found.transactions} transactions, {seconds:.0f} s"
         )
     assert {
-        (each.account, each.currency): each.amount for each in found.balances if each.amount
+        (each.account, each.currency): each.amount for each in found.named if each.amount
     } == stream.end()
     assert found.transactions == stream.transactions
     assert found.balanced
+    async with ledger.connect() as connection:
+        assert (await verify(connection)).faults == []
     assert seen == stream.sent - len(stream.distinct)
     assert sum(row.applied + row.stale for row in rows) == len(stream.distinct)
     assert sum(row.gaps for row in rows) == 0

@@ -154,7 +154,12 @@ def test_the_balance_has_exactly_the_shape_others_rely_on(story: Story) -> None:
         "balanced": True,
         "transactions": 1,
         "accounts": [
-            {"account": account, "network": "Ethereum", "currency": "USDT", "balance": balance}
+            {
+                "account": account,
+                "currency": "USDT",
+                "balance": balance,
+                "networks": [{"network": "Ethereum", "balance": balance}],
+            }
             for account, balance in (
                 ("demo-shop:blockatm:payments", "-100.50"),
                 (wallet, "100.50"),

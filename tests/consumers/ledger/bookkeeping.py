@@ -8,7 +8,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from consumers.ledger.book import EVENT, POSITION, TRANSACTION
 from consumers.ledger.handler import handle
-from consumers.ledger.postings import exact
 from consumers.ledger.statement import Books, read_books
 from consumers.runtime.service import Outcome
 from router.contract.event import Event
@@ -28,12 +27,11 @@ async def books(ledger: AsyncEngine) -> Books:
 
 async def balances(ledger: AsyncEngine) -> dict[str, Decimal]:
     """Read the balances other than zero, as `wallet:Ethereum USDT`."""
-    sums: dict[str, Decimal] = {}
-    with exact():
-        for balance in (await books(ledger)).balances:
-            name = f"{balance.account.split(':', 2)[2]} {balance.currency}"
-            sums[name] = sums.get(name, Decimal(0)) + balance.amount
-    return {name: amount for name, amount in sums.items() if amount}
+    return {
+        f"{named.account.split(':', 2)[2]} {named.currency}": named.amount
+        for named in (await books(ledger)).named
+        if named.amount
+    }
 
 
 async def count(ledger: AsyncEngine, what: str) -> int:

@@ -26,7 +26,12 @@ def test_balance_as_json_lists_every_account_with_exact_text_amounts(booked: str
         "balanced": True,
         "transactions": 3,
         "accounts": [
-            {"account": account, "network": network, "currency": "USDT", "balance": balance}
+            {
+                "account": account,
+                "currency": "USDT",
+                "balance": balance,
+                "networks": [{"network": network, "balance": balance}],
+            }
             for account, network, balance in (
                 ("shop-eu:blockatm:payments", "Ethereum", "-100.50"),
                 ("shop-eu:blockatm:payouts", "Ethereum", "100.50"),
@@ -43,16 +48,17 @@ def test_accounts_of_two_networks_share_a_name_unless_they_are_wallets(database_
     unnamed = told("payment.confirmed", "3", payment="P-3", network=None)
     set_up(database_url, [told("payment.confirmed", "100"), other, unnamed])
     found = {
-        (each["account"].split(":", 2)[2], each["network"]): each["balance"]
+        each["account"].split(":", 2)[2]: (
+            each["balance"],
+            {part["network"]: part["balance"] for part in each["networks"]},
+        )
         for each in asked(database_url, "balance")["accounts"]
     }
     assert found == {
-        ("payments", "Ethereum"): "-100",
-        ("payments", "TRON"): "-5",
-        ("payments", None): "-3",
-        ("wallet", None): "3",
-        ("wallet:Ethereum", "Ethereum"): "100",
-        ("wallet:TRON", "TRON"): "5",
+        "payments": ("-108", {"Ethereum": "-100", "TRON": "-5", None: "-3"}),
+        "wallet": ("3", {None: "3"}),
+        "wallet:Ethereum": ("100", {"Ethereum": "100"}),
+        "wallet:TRON": ("5", {"TRON": "5"}),
     }
 
 
