@@ -25,6 +25,10 @@ Check = Callable[[bytes, bytes], bool]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _UNIX_MS = re.compile(r"[0-9]{1,16}")
+_UNIX_S = re.compile(r"[0-9]{1,13}")
+_ISO = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?(?:Z|[+-][0-9]{2}:[0-9]{2})"
+)
 _FINGERPRINT_DOMAIN = b"payrouter key fingerprint\x00"
 
 
@@ -97,10 +101,38 @@ def from_unix_ms(text: str) -> datetime:
         raise ValueError(message) from None
 
 
+def from_unix_s(text: str) -> datetime:
+    """Read Unix seconds, or raise ValueError."""
+    if _UNIX_S.fullmatch(text) is None:
+        message = "Unix seconds, 1 to 13 digits"
+        raise ValueError(message)
+    try:
+        return _EPOCH + timedelta(seconds=int(text))
+    except OverflowError:
+        message = "a time before the year 10000"
+        raise ValueError(message) from None
+
+
+def from_iso(text: str) -> datetime:
+    """Read an ISO 8601 time with its offset, or raise ValueError."""
+    message = "an ISO 8601 time with its offset"
+    if _ISO.fullmatch(text) is None:
+        raise ValueError(message)
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise ValueError(message) from None
+
+
 def signed_unix_ms(text: str) -> datetime:
     """Read a signed time in Unix milliseconds, or raise Unauthentic."""
+    return signed_time(text, from_unix_ms)
+
+
+def signed_time(text: str, read: Callable[[str], datetime]) -> datetime:
+    """Read a signed time with one of the readers above, or raise Unauthentic."""
     try:
-        return from_unix_ms(text)
+        return read(text)
     except ValueError as error:
         raise Unauthentic(Reason.TIME_MALFORMED, f"expected {error}") from None
 
@@ -108,6 +140,11 @@ def signed_unix_ms(text: str) -> datetime:
 def unix_ms_text(moment: datetime) -> str:
     """Write an aware time as Unix milliseconds, as a gateway does when it signs."""
     return str((moment - _EPOCH) // timedelta(milliseconds=1))
+
+
+def unix_s_text(moment: datetime) -> str:
+    """Write an aware time as Unix seconds."""
+    return str((moment - _EPOCH) // timedelta(seconds=1))
 
 
 def hmac_sha256(secret: bytes, message: bytes) -> bytes:
