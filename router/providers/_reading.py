@@ -22,6 +22,7 @@ from router.errors import NotUnderstood, Reason, Unreadable
 
 _T = TypeVar("_T")
 _WHOLE = re.compile(r"-?(?:0|[1-9][0-9]*)")
+_COUNT = re.compile(r"[0-9]{1,60}")
 
 # Chains that go by several names; one that is not here keeps the gateway's.
 _NETWORKS = {
@@ -119,14 +120,14 @@ class Fields:
             raise malformed(path, "expected text or a whole number")
         return text
 
-    def amount(self, path: str) -> Decimal | None:
-        """Read an amount, written as text or as a number."""
+    def amount(self, path: str, minor_units: int = 0) -> Decimal | None:
+        """Read an amount, written as text or as a number, or counted in minor units."""
         value = self.value(path)
         if value is None:
             return None
         if not isinstance(value, str | Decimal):
             raise malformed(path, f"expected an amount, got {type_name(value)}")
-        return representable(path, value)
+        return representable(path, _major(path, value, minor_units) if minor_units else value)
 
     def flag(self, path: str) -> bool | None:
         """Read true or false. What some languages take for true is not."""
@@ -150,6 +151,12 @@ def representable(name: str, value: str | Decimal) -> Decimal:
         return parse_amount(value)
     except AmountError as error:
         raise refused(Reason.AMOUNT_UNREPRESENTABLE, name, str(error)) from None
+
+
+def _major(path: str, value: str | Decimal, minor_units: int) -> Decimal:
+    if _COUNT.fullmatch(str(value)) is None:
+        raise malformed(path, "expected a whole number of minor units")
+    return Decimal(f"{value}E-{minor_units}")
 
 
 def happening(

@@ -5,12 +5,15 @@ which bytes the gateway may have signed (`Scheme`) and how a signature is
 checked against a key (`Check`), and asks `prove`. Everything else is refused.
 """
 
+import base64
+import binascii
 import hashlib
 import hmac
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import Literal
 
 from router.contract.event import Verification
 from router.delivery import Delivery, VerifiedDelivery
@@ -22,6 +25,9 @@ SHA256_BYTES = 32
 
 Check = Callable[[bytes, bytes], bool]
 """Tells whether the signature at hand is that of a secret (or public key) over a message."""
+
+TimeUnit = Literal["s", "ms", "iso"]
+"""How a time is written: Unix seconds, Unix milliseconds, or ISO 8601 with its offset."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _UNIX_MS = re.compile(r"[0-9]{1,16}")
@@ -88,6 +94,15 @@ def hex_signature(text: str, length: int = SHA256_BYTES) -> bytes:
     return bytes.fromhex(text)
 
 
+def base64_bytes(text: str) -> bytes | None:
+    """Decode base64 in its one spelling, padded and of the standard alphabet; None otherwise."""
+    try:
+        decoded = base64.b64decode(text, validate=True)
+    except (ValueError, binascii.Error):
+        return None
+    return decoded if base64.b64encode(decoded).decode() == text else None
+
+
 def from_unix_ms(text: str) -> datetime:
     """Read Unix milliseconds exactly, or raise ValueError."""
     if _UNIX_MS.fullmatch(text) is None:
@@ -147,16 +162,44 @@ def unix_s_text(moment: datetime) -> str:
     return str((moment - _EPOCH) // timedelta(seconds=1))
 
 
+def iso_text(moment: datetime) -> str:
+    """Write an aware time as ISO 8601, in UTC to the millisecond."""
+    return (
+        moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03}Z"
+    )
+
+
+def moment_reader(unit: TimeUnit) -> Callable[[str], datetime]:
+    """Return what reads a time of this unit."""
+    return {"s": from_unix_s, "ms": from_unix_ms, "iso": from_iso}[unit]
+
+
+def moment_text(moment: datetime, unit: TimeUnit) -> str:
+    """Write an aware time in this unit."""
+    return {"s": unix_s_text, "ms": unix_ms_text, "iso": iso_text}[unit](moment)
+
+
 def hmac_sha256(secret: bytes, message: bytes) -> bytes:
     """Sign a message."""
     return hmac.digest(secret, message, "sha256")
 
 
+def hmac_of(algorithm: str, secret: bytes, message: bytes) -> bytes:
+    """Sign a message with an HMAC over another hash."""
+    return hmac.digest(secret, message, algorithm)
+
+
 def is_hmac_sha256(signature: bytes) -> Check:
     """Check this signature in constant time. An empty secret proves nothing."""
+    return is_hmac(signature, "sha256")
+
+
+def is_hmac(signature: bytes, algorithm: str) -> Check:
+    """Check a signature made with another hash as well."""
 
     def check(secret: bytes, message: bytes) -> bool:
-        return hmac.compare_digest(hmac_sha256(secret, message), signature) and bool(secret)
+        expected = hmac_of(algorithm, secret, message)
+        return hmac.compare_digest(expected, signature) and bool(secret)
 
     return check
 
@@ -172,6 +215,11 @@ def prove(
             verification = Verification(scheme=scheme.name, key=key.fingerprint)
             return VerifiedDelivery(delivery, verification, signed.at, signed.headers)
     raise Unauthentic(Reason.SIGNATURE_WRONG, f"none of {len(keys)} keys made this signature")
+
+
+def dated(verified: VerifiedDelivery, at: datetime | None) -> VerifiedDelivery:
+    """Say when a delivery was signed, where the time stands in what the proof covers."""
+    return replace(verified, signed_at=at)
 
 
 def _holding(keys: Sequence[Key], message: bytes, check: Check) -> Key | None:
