@@ -15,9 +15,9 @@ from router.contract.strict_json import JsonValue, parse_object
 class Delivery:
     """One HTTP request as received. Nothing in it is known to be true.
 
-    `target` is the raw request target with a URL token already replaced by
-    `{token}`; header names are lower case, values as sent, in order; `body`
-    is the bytes of the wire.
+    `target` is the raw request target, path and query as sent, bytes as
+    Latin-1, with a URL token already replaced by `{token}`; header names are
+    lower case, values as sent, in order; `body` is the bytes of the wire.
     """
 
     endpoint: str
@@ -65,9 +65,12 @@ class VerifiedDelivery:
         )
 
     @property
-    def body_digest(self) -> str:
-        """SHA-256 of the body, in hex."""
-        return hashlib.sha256(self.delivery.body).hexdigest()
+    def digest(self) -> str:
+        """SHA-256 of what the gateway said, in hex: of the body, under GET of the query."""
+        said = self.delivery.body
+        if self.delivery.method == "GET":
+            said = self.delivery.target.partition("?")[2].encode("latin-1")
+        return hashlib.sha256(said).hexdigest()
 
 
 def _as_text(body: bytes) -> tuple[str, str]:

@@ -11,16 +11,16 @@ from router.app import build_endpoints
 from router.delivery import Delivery
 from router.dev import Plan, running
 from router.dev_screen import show
-from router.send import Answered, post
+from router.send import Answered, as_gateway, post
 from router.settings import Settings
 from router.stream import play
 from router.telemetry.management import stop_signal
 
 
-async def develop(plan: Plan, rate: float | None, public_url: str | None, console: Console) -> None:
+async def develop(plan: Plan, rate: float | None, console: Console) -> None:
     """Run everything until SIGTERM or SIGINT; the line `ready URL` says when all is up."""
     stopped, ready = stop_signal(), asyncio.Event()
-    whole = asyncio.create_task(_whole(plan, console, rate, public_url, stopped, ready))
+    whole = asyncio.create_task(_whole(plan, console, rate, stopped, ready))
     stop = asyncio.create_task(stopped.wait())
     try:
         await asyncio.wait({whole, stop}, return_when=asyncio.FIRST_COMPLETED)
@@ -44,13 +44,12 @@ async def _whole(
     plan: Plan,
     console: Console,
     rate: float | None,
-    public_url: str | None,
     stopped: asyncio.Event,
     ready: asyncio.Event,
 ) -> None:
     base = f"http://127.0.0.1:{plan.port}"
     async with running(plan) as now, _streaming(now.settings, base, rate, plan):
-        show(console, now, (public_url or base).rstrip("/"))
+        show(console, now)
         ready.set()
         console.print(f"ready {base}")
         await stopped.wait()
@@ -64,7 +63,10 @@ async def _streaming(
     if not rate:
         yield
         return
-    endpoints = list(build_endpoints(settings).values())
+    endpoints = [
+        as_gateway(endpoint, plan.data_dir.signing_key(name))
+        for name, endpoint in build_endpoints(settings).items()
+    ]
 
     def send(delivery: Delivery, name: str) -> Answered:
         token: Any = settings.endpoints[name].token

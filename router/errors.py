@@ -22,6 +22,9 @@ class Reason(StrEnum):
     TIME_MISSING = "time_missing"
     TIME_DUPLICATED = "time_duplicated"
     TIME_MALFORMED = "time_malformed"
+    # signed, but not for us
+    NOT_OURS = "not_ours"
+    TEST_DELIVERY = "test_delivery"
     # signed, but not now
     STALE = "stale"
     FUTURE = "future"
@@ -37,6 +40,7 @@ class Reason(StrEnum):
     AMBIGUOUS = "ambiguous"
     # before any signature
     UNKNOWN_ENDPOINT = "unknown_endpoint"
+    ADDRESS = "address"
     METHOD = "method"
     BODY_TOO_LARGE = "body_too_large"
     HEADERS_TOO_LARGE = "headers_too_large"

@@ -11,7 +11,7 @@ from router.contract.topics import Topics
 from router.contract.wire import OutgoingRecord, encode_event, encode_quarantined
 from router.delivery import Delivery, VerifiedDelivery
 from router.errors import NotUnderstood, OutsideWindow, Reason
-from router.providers import Key, Provider
+from router.providers import Key, Provider, endpoint_target
 
 Clock = Callable[[], datetime]
 """Now, in UTC. Injected in the composition root; no setting stops it."""
@@ -27,6 +27,12 @@ class Endpoint:
     keys: Sequence[Key]
     tolerance: timedelta | None
     deadline_seconds: float
+    has_token: bool = False
+
+    @property
+    def target(self) -> str:
+        """The path of its URL, with `{token}` in the place of a token."""
+        return endpoint_target(self.name, has_token=self.has_token)
 
 
 @dataclass(frozen=True)
@@ -86,7 +92,7 @@ class Intake:
     ) -> None:
         name, account = endpoint.provider.name, endpoint.account
         kept = Quarantined(
-            id=quarantine_id(name, account, reason.value, verified.body_digest),
+            id=quarantine_id(name, account, reason.value, verified.digest),
             reason=reason.value,
             detail=detail,
             provider=name,

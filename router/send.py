@@ -11,7 +11,7 @@ from router.contract.amounts import AmountError, parse_amount
 from router.delivery import Delivery
 from router.errors import ConfigurationError
 from router.intake import Endpoint
-from router.providers import Key, Simulation
+from router.providers import Configurable, Key, Simulation
 
 TIMEOUT_SECONDS = 35.0
 """Longer than any endpoint's deadline: the answer is wanted, not a guess."""
@@ -109,9 +109,19 @@ def check_amount(amount: str) -> None:
         raise ConfigurationError(message) from None
 
 
+def as_gateway(endpoint: Endpoint, signing_key: bytes | None) -> Endpoint:
+    """Return the endpoint with the key its gateway signs with: the secret, or a private one."""
+    if signing_key is None:
+        return endpoint
+    return replace(endpoint, keys=[Key(signing_key, "fp:private")])
+
+
 def simulate(endpoint: Endpoint, order: Order, at: datetime | None = None) -> Delivery:
     """Make the genuine delivery a gateway would send, or say what it cannot say."""
     provider = endpoint.provider
+    if not endpoint.keys:
+        message = f"send: there is no key here with which {provider.name} could be played"
+        raise ConfigurationError(message)
     if order.status not in provider.kinds.get(order.kind, ()):
         known = sorted(f"{kind}.{s}" for kind, words in provider.kinds.items() for s in words)
         message = f"--type: {provider.name} sends {', '.join(known)}"
@@ -125,7 +135,7 @@ def simulate(endpoint: Endpoint, order: Order, at: datetime | None = None) -> De
         number=order.number,
         at=at or datetime.now(UTC),
     )
-    made = provider.simulate(wanted, endpoint.keys[0], f"/webhooks/{endpoint.name}")
+    made = provider.simulate(wanted, endpoint.keys[0], endpoint.target)
     return replace(made, endpoint=endpoint.name, account=endpoint.account)
 
 
@@ -135,7 +145,7 @@ def post(base_url: str, delivery: Delivery, token: str | None = None) -> Answere
     secure = url.scheme == "https"
     connect = http.client.HTTPSConnection if secure else http.client.HTTPConnection
     connection = connect(url.hostname or "", url.port, timeout=TIMEOUT_SECONDS)
-    target = delivery.target + (f"/{token}" if token else "")
+    target = delivery.target.replace("{token}", token or "", 1)
     try:
         connection.putrequest(delivery.method, target, skip_accept_encoding=True)
         for name, value in delivery.headers:
@@ -172,7 +182,9 @@ def _flipped_body(endpoint: Endpoint, order: Order) -> Delivery:
 
 
 def _other_key(endpoint: Endpoint, order: Order) -> Delivery:
-    stranger = Key(endpoint.keys[0].secret + b"x", "fp:000000")
+    provider = endpoint.provider
+    private = provider.example().signing_key if isinstance(provider, Configurable) else None
+    stranger = Key(private or endpoint.keys[0].secret + b"x", "fp:000000")
     return simulate(replace(endpoint, keys=[stranger]), order)
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
@@ -119,13 +120,14 @@ def test_a_delivery_arrives_header_for_header_and_byte_for_byte(gateway: str) ->
 
 
 def test_a_url_token_follows_the_endpoint(gateway: str) -> None:
-    post(gateway, simulate(SHOP, PAID), "aVeryLong-URL_token")
+    guarded = replace(SHOP, has_token=True)
+    post(gateway, simulate(guarded, PAID), "aVeryLong-URL_token")
     assert Gateway.seen[0][1] == "/webhooks/shop/aVeryLong-URL_token"
 
 
 def test_an_answer_that_is_no_http_is_as_good_as_none(gateway: str) -> None:
     with pytest.raises(OSError, match="BadStatusLine"):
-        post(gateway, simulate(SHOP, PAID), "nonsense")
+        post(gateway, simulate(replace(SHOP, has_token=True), PAID), "nonsense")
 
 
 def test_nobody_there_is_an_os_error() -> None:
