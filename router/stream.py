@@ -36,6 +36,9 @@ class Planned:
 
 def planned_stream(endpoints: Sequence[Endpoint], chance: random.Random) -> Iterator[Planned]:
     """Yield deliveries without end, in the order in which they are to be sent."""
+    endpoints = [one for one in endpoints if _says(one, "payment.confirmed")]
+    if not endpoints:
+        return
     waiting: list[Planned] = []
     numbers = itertools.count()
     prefix = f"{datetime.now(UTC):%y%m%d%H%M%S}"
@@ -52,17 +55,27 @@ def _history(reference: str, endpoint: Endpoint, chance: random.Random) -> list[
     """Make the deliveries about one order, each with its delay in turns."""
     amount = f"{chance.randrange(500, 50_000) / 100:.2f}"
     currency = chance.choice(_CURRENCIES)
-    if "payout" in endpoint.provider.kinds and chance.random() < _PAYOUT:
+    if _says(endpoint, "payout.confirmed") and chance.random() < _PAYOUT:
         return _sent([(0, Order("payout.confirmed", f"PO-{reference}", amount, currency))], chance)
     last = "payment.expired" if chance.random() < _EXPIRED else "payment.confirmed"
     steps = [(0, "payment.pending"), (chance.randrange(2, 12), last)]
     if chance.random() < _LATE:
         # The network had other plans: the first one comes last.
         steps[0] = (steps[1][0] + chance.randrange(1, 6), "payment.pending")
+    orders = [
+        (delay, Order(kind, f"ORD-{reference}", amount, currency))
+        for delay, kind in steps
+        if _says(endpoint, kind)
+    ]
     return _sent(
-        [(delay, Order(kind, f"ORD-{reference}", amount, currency)) for delay, kind in steps],
-        chance,
+        orders or [(0, Order("payment.confirmed", f"ORD-{reference}", amount, currency))], chance
     )
+
+
+def _says(endpoint: Endpoint, kind: str) -> bool:
+    """Tell whether this gateway has words for it."""
+    family, _, status = kind.partition(".")
+    return status in endpoint.provider.kinds.get(family, ())
 
 
 def _sent(steps: list[tuple[int, Order]], chance: random.Random) -> list[tuple[int, Order]]:

@@ -232,7 +232,7 @@ def simulated(mapping: BodyMapping, wanted: Simulation) -> dict[str, object]:
     digest = hashlib.sha256(f"{mapping.gateway} {wanted.kind} {wanted.number}".encode()).hexdigest()
     told: dict[str, object] = {
         "event": _word(mapping.events, happened),
-        "provider_reference": f"{wanted.kind[:3]}_{digest[:24]}",
+        "provider_reference": f"{wanted.kind}_{digest[:24]}",
         "reference": wanted.order,
         "amount": _written(mapping, wanted.amount),
         "expected_amount": _written(mapping, wanted.amount),
