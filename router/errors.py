@@ -5,9 +5,11 @@ operator searches the log for. Messages never repeat a secret, a signature or
 a body.
 """
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import ClassVar
 
+from router.contract.event import Event
 from router.delivery import VerifiedDelivery
 
 
@@ -102,13 +104,17 @@ class NotDurable(RefusedDelivery):
 
 
 class NotUnderstood(Exception):  # noqa: N818 - reads as what happened
-    """Raised by a provider's normalize: the delivery is genuine and goes to quarantine, whole."""
+    """Raised by a provider's normalize: the delivery is genuine and goes to quarantine, whole.
 
-    def __init__(self, reason: Reason, detail: str) -> None:
+    Where it says several things and some are understood, those go on: `events`.
+    """
+
+    def __init__(self, reason: Reason, detail: str, events: Sequence[Event] = ()) -> None:
         """Say which field and what would have been right."""
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
         self.detail = detail
+        self.events = events
 
 
 class OutsideWindow(RefusedDelivery):

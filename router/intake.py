@@ -37,7 +37,7 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class Received:
-    """What was kept of a delivery: its events, or the reason for its quarantine."""
+    """What was kept of a delivery: its events, the reason for its quarantine, or both."""
 
     key: str
     events: Sequence[Event] = ()
@@ -68,28 +68,28 @@ class Intake:
         try:
             events = endpoint.provider.normalize(verified)
         except NotUnderstood as problem:
-            await self._quarantine(verified, endpoint, problem.reason, problem.detail)
-            return Received(verified.verification.key, quarantined=problem)
-        await self._publish_events(events)
+            kept = self._quarantined(verified, endpoint, problem.reason, problem.detail)
+            await self.publish([*self._records(problem.events), kept])
+            return Received(verified.verification.key, problem.events, quarantined=problem)
+        await self.publish(self._records(events))
         return Received(verified.verification.key, events)
 
-    async def _publish_events(self, events: Sequence[Event]) -> None:
+    def _records(self, events: Sequence[Event]) -> list[OutgoingRecord]:
         trace = self.traceparent()
-        await self.publish(
-            [encode_event(event, self.topics.name(event.type.family), trace) for event in events]
-        )
+        return [encode_event(event, self.topics.name(event.type.family), trace) for event in events]
 
     async def _refuse_outside_window(self, verified: VerifiedDelivery, endpoint: Endpoint) -> None:
         problem = outside_window(verified, endpoint.tolerance, self.clock())
         if problem is None:
             return
         if self.may_keep_stale(endpoint.name):
-            await self._quarantine(verified, endpoint, problem.reason, problem.detail)
+            kept = self._quarantined(verified, endpoint, problem.reason, problem.detail)
+            await self.publish([kept])
         raise problem
 
-    async def _quarantine(
+    def _quarantined(
         self, verified: VerifiedDelivery, endpoint: Endpoint, reason: Reason, detail: str
-    ) -> None:
+    ) -> OutgoingRecord:
         name, account = endpoint.provider.name, endpoint.account
         kept = Quarantined(
             id=quarantine_id(name, account, reason.value, verified.digest),
@@ -103,8 +103,7 @@ class Intake:
             verification=verified.verification,
             raw=verified.raw(),
         )
-        record = encode_quarantined(kept, self.topics.quarantine, self.traceparent())
-        await self.publish([record])
+        return encode_quarantined(kept, self.topics.quarantine, self.traceparent())
 
 
 def outside_window(

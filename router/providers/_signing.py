@@ -6,14 +6,18 @@ checked against a key (`Check`), and asks `prove`. Everything else is refused.
 """
 
 import base64
-import binascii
 import hashlib
 import hmac
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Literal
+
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
 from router.contract.event import Verification
 from router.delivery import Delivery, VerifiedDelivery
@@ -98,9 +102,17 @@ def base64_bytes(text: str) -> bytes | None:
     """Decode base64 in its one spelling, padded and of the standard alphabet; None otherwise."""
     try:
         decoded = base64.b64decode(text, validate=True)
-    except (ValueError, binascii.Error):
+    except ValueError:
         return None
     return decoded if base64.b64encode(decoded).decode() == text else None
+
+
+def base64_signature(text: str) -> bytes:
+    """Decode a signature in padded base64 of its one canonical spelling, or raise Unauthentic."""
+    signature = base64_bytes(text)
+    if not signature:
+        raise Unauthentic(Reason.SIGNATURE_MALFORMED, "expected base64")
+    return signature
 
 
 def from_unix_ms(text: str) -> datetime:
@@ -202,6 +214,87 @@ def is_hmac(signature: bytes, algorithm: str) -> Check:
         return hmac.compare_digest(expected, signature) and bool(secret)
 
     return check
+
+
+def public_key(text: str) -> Key:
+    """Read a public RSA or P-256 key, as PEM or as the base64 inside, or raise ValueError."""
+    lines = [line for line in text.strip().splitlines() if not line.startswith("-----")]
+    try:
+        der = base64.b64decode("".join(lines), validate=True)
+        key = _loaded(der)
+    except (ValueError, UnsupportedAlgorithm):
+        key = None
+    if key is None:
+        message = "expected a public key, RSA or P-256, as PEM"
+        raise ValueError(message)
+    # Written anew, so that one key has one fingerprint.
+    own = key.public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    return Key(own, fingerprint(own))
+
+
+def is_rsa_sha256(signature: bytes) -> Check:
+    """Check this RSA PKCS#1 v1.5 signature; the secret is a public key in DER."""
+
+    def check(der: bytes, message: bytes) -> bool:
+        key = _loaded(der)
+        if not isinstance(key, rsa.RSAPublicKey):
+            return False
+        try:
+            key.verify(signature, message, padding.PKCS1v15(), hashes.SHA256())
+        except InvalidSignature:
+            return False
+        return True
+
+    return check
+
+
+def is_ecdsa_sha256(signature: bytes) -> Check:
+    """Check this ECDSA signature, ASN.1 DER; the secret is a public key in DER."""
+
+    def check(der: bytes, message: bytes) -> bool:
+        key = _loaded(der)
+        if not isinstance(key, ec.EllipticCurvePublicKey):
+            return False
+        try:
+            key.verify(signature, message, ec.ECDSA(hashes.SHA256()))
+        except InvalidSignature:
+            return False
+        return True
+
+    return check
+
+
+def new_rsa_key() -> tuple[bytes, str]:
+    """Make a key pair to play a gateway with: the private half, the public half, as PEM."""
+    private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    public = private.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    own = private.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    return own, public.decode("ascii")
+
+
+def rsa_sha256(private: bytes, message: bytes) -> bytes:
+    """Sign a message with a private RSA key in PEM, or raise ValueError."""
+    key = serialization.load_pem_private_key(private, password=None)
+    if not isinstance(key, rsa.RSAPrivateKey):
+        detail = "expected a private RSA key"
+        raise ValueError(detail)  # noqa: TRY004 - as for anything else that is none
+    return key.sign(message, padding.PKCS1v15(), hashes.SHA256())
+
+
+@cache
+def _loaded(der: bytes) -> rsa.RSAPublicKey | ec.EllipticCurvePublicKey | None:
+    key = serialization.load_der_public_key(der)
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        return key if isinstance(key.curve, ec.SECP256R1) else None
+    return key if isinstance(key, rsa.RSAPublicKey) else None
 
 
 def prove(
