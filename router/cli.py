@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from rich.text import Text
 
 from router.app import checked_options, run_edge
+from router.endpoint_command import endpoint
 from router.errors import ConfigurationError
 from router.invocation import (
     EXIT_INTERRUPTED,
@@ -65,6 +66,7 @@ def cli() -> None:
 
 
 cli.add_command(send)
+cli.add_command(endpoint)
 
 
 def run(group: click.Group, consumers: Consumers | None = None) -> NoReturn:

@@ -11,7 +11,7 @@ from router.contract.amounts import AmountError, parse_amount
 from router.delivery import Delivery
 from router.errors import ConfigurationError
 from router.intake import Endpoint
-from router.providers import Configurable, Key, Simulation
+from router.providers import Configurable, Key, Provider, Simulation, Varied
 
 TIMEOUT_SECONDS = 35.0
 """Longer than any endpoint's deadline: the answer is wanted, not a guess."""
@@ -38,6 +38,7 @@ class Order:
     reference: str
     amount: str
     currency: str
+    variant: str | None = None
 
     @property
     def number(self) -> int:
@@ -134,9 +135,20 @@ def simulate(endpoint: Endpoint, order: Order, at: datetime | None = None) -> De
         currency=order.currency,
         number=order.number,
         at=at or datetime.now(UTC),
+        variant=_variant(provider, order),
     )
     made = provider.simulate(wanted, endpoint.keys[0], endpoint.target)
     return replace(made, endpoint=endpoint.name, account=endpoint.account)
+
+
+def _variant(provider: Provider, order: Order) -> str | None:
+    variants = provider.variants if isinstance(provider, Varied) else {}
+    known = variants.get(f"{order.kind}.{order.status}", ())
+    if order.variant is not None and order.variant not in known:
+        forms = ", ".join(known) or "one form only"
+        message = f"--variant: {provider.name} sends {order.kind}.{order.status} as {forms}"
+        raise ConfigurationError(message)
+    return order.variant
 
 
 def post(base_url: str, delivery: Delivery, token: str | None = None) -> Answered:
@@ -177,6 +189,10 @@ Tamper = Callable[[Endpoint, Order], Delivery]
 
 def _flipped_body(endpoint: Endpoint, order: Order) -> Delivery:
     made = simulate(endpoint, order)
+    if not made.body:
+        # What is said stands in the query: one character of the last value.
+        last = chr(ord(made.target[-1]) ^ 1)
+        return replace(made, target=made.target[:-1] + last)
     at = len(made.body) // 2
     return replace(made, body=made.body[:at] + bytes([made.body[at] ^ 1]) + made.body[at + 1 :])
 
@@ -195,6 +211,9 @@ def _no_headers(endpoint: Endpoint, order: Order) -> Delivery:
 
 
 def _old(endpoint: Endpoint, order: Order) -> Delivery:
+    if endpoint.provider.tolerance is None:
+        message = f"--tamper: {endpoint.provider.name} signs no time, its event ids tell a replay"
+        raise ConfigurationError(message)
     return simulate(endpoint, order, datetime.now(UTC) - timedelta(days=30))
 
 

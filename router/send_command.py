@@ -29,6 +29,7 @@ from router.send import (
     help="What happened, such as payment.pending or payout.confirmed.",
 )
 @click.option("--order", "reference", default="A-1", show_default=True, help="The order's number.")
+@click.option("--variant", help="Which of the gateway's forms, such as custom-get of blockbee.")
 @click.option("--amount", default="100.50", show_default=True, help="How much was paid.")
 @click.option("--currency", default="USDT", show_default=True, help="In which currency.")
 @click.option(
@@ -50,6 +51,7 @@ def send(  # noqa: PLR0913, PLR0917 - one argument per option
     endpoint: str | None,
     event_type: str,
     reference: str,
+    variant: str | None,
     amount: str,
     currency: str,
     count: int,
@@ -68,7 +70,7 @@ def send(  # noqa: PLR0913, PLR0917 - one argument per option
     base = url or f"http://{settings.edge.host}:{settings.edge.port}"
     make = TAMPERS[tamper] if tamper else simulate
     right = 0
-    for order in orders(Order(event_type, reference, amount, currency), count):
+    for order in orders(Order(event_type, reference, amount, currency, variant), count):
         delivery = make(target, order)
         try:
             answered = post(base, delivery, secret.get_secret_value() if secret else None)

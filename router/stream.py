@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 
 from router.delivery import Delivery
 from router.intake import Endpoint
+from router.providers import Provider, Varied
 from router.send import Answered, Order, simulate
 
 _CURRENCIES = ("USDT", "USDC")
@@ -53,23 +54,39 @@ def planned_stream(endpoints: Sequence[Endpoint], chance: random.Random) -> Iter
 
 def _history(reference: str, endpoint: Endpoint, chance: random.Random) -> list[tuple[int, Order]]:
     """Make the deliveries about one order, each with its delay in turns."""
+    provider = endpoint.provider
     amount = f"{chance.randrange(500, 50_000) / 100:.2f}"
     currency = chance.choice(_CURRENCIES)
-    if _says(endpoint, "payout.confirmed") and chance.random() < _PAYOUT:
-        return _sent([(0, Order("payout.confirmed", f"PO-{reference}", amount, currency))], chance)
+    steps, name = [(0, "payout.confirmed")], f"PO-{reference}"
+    if not _says(endpoint, "payout.confirmed") or chance.random() >= _PAYOUT:
+        steps, name = _payment(provider, chance), f"ORD-{reference}"
+    variant = _variant(provider, [event_type for _, event_type in steps], chance)
+    return _sent(
+        [(delay, Order(kind, name, amount, currency, variant)) for delay, kind in steps], chance
+    )
+
+
+def _payment(provider: Provider, chance: random.Random) -> list[tuple[int, str]]:
+    """Say what happens to a payment and when, as far as this gateway tells of it."""
+    known = provider.kinds.get("payment", ())
     last = "payment.expired" if chance.random() < _EXPIRED else "payment.confirmed"
+    if last.partition(".")[2] not in known:
+        last = "payment.confirmed"
+    if "pending" not in known:
+        return [(0, last)]
     steps = [(0, "payment.pending"), (chance.randrange(2, 12), last)]
     if chance.random() < _LATE:
         # The network had other plans: the first one comes last.
         steps[0] = (steps[1][0] + chance.randrange(1, 6), "payment.pending")
-    orders = [
-        (delay, Order(kind, f"ORD-{reference}", amount, currency))
-        for delay, kind in steps
-        if _says(endpoint, kind)
-    ]
-    return _sent(
-        orders or [(0, Order("payment.confirmed", f"ORD-{reference}", amount, currency))], chance
-    )
+    return steps
+
+
+def _variant(provider: Provider, event_types: Sequence[str], chance: random.Random) -> str | None:
+    """Choose a form in which the gateway sends all of these, None where it has but one."""
+    if not isinstance(provider, Varied):
+        return None
+    first, *others = [provider.variants.get(event_type, ()) for event_type in event_types]
+    return chance.choice([form for form in first if all(form in other for other in others)])
 
 
 def _says(endpoint: Endpoint, kind: str) -> bool:

@@ -7,7 +7,7 @@ protocol, or whose name is not its module's, stops the start.
 What every gateway has is `Provider`. What only some have stands beside it:
 settings of their own for an endpoint (`Configurable`), public keys to verify
 with (`Asymmetric`), a published list of addresses (`Published`), several
-forms of one message (`Varied`).
+forms of one message (`Varied`), a URL for every order (`Referencing`).
 """
 
 import importlib
@@ -52,7 +52,8 @@ class Place:
 
     def url(self, target: str) -> str:
         """Write a Delivery's target as the gateway called it: with origin and token."""
-        return (self.public_url or "") + target.replace("{token}", self.token or "", 1)
+        called = target if self.token is None else target.replace("{token}", self.token, 1)
+        return (self.public_url or "") + called
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ class Simulation:
     `kind` is one of the provider's `kinds`; `status` a word of the contract
     ("pending", "confirmed"); `number` makes the gateway's own id, so that two
     simulations of one number are about one payment; `at` is signed; `variant`
-    is one of the provider's `variants` of this kind, None for the first.
+    is one of the provider's `variants` of this `kind.status`, None for the first.
     """
 
     kind: str
@@ -206,7 +207,18 @@ class Varied(Protocol):
 
     @property
     def variants(self) -> Mapping[str, Sequence[str]]:
-        """The forms of each kind that `simulate` can make, the usual one first."""
+        """The forms of each `kind.status` that `simulate` can make, the usual one first."""
+
+
+@runtime_checkable
+class Referencing(Protocol):
+    """A provider whose gateway calls a URL of each order's own."""
+
+    def order_query(self, reference: str) -> str:
+        """Write the query by which a delivery to that URL is about this order.
+
+        Raises ConfigurationError with `KEY: what would be right`.
+        """
 
 
 class ProviderError(Exception):

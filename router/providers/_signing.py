@@ -216,16 +216,16 @@ def is_hmac(signature: bytes, algorithm: str) -> Check:
     return check
 
 
-def public_key(text: str) -> Key:
-    """Read a public RSA or P-256 key, as PEM or as the base64 inside, or raise ValueError."""
+def public_key(text: str, kind: Literal["RSA", "P-256"]) -> Key:
+    """Read a public key of this kind, as PEM or as the base64 inside, or raise ValueError."""
     lines = [line for line in text.strip().splitlines() if not line.startswith("-----")]
     try:
         der = base64.b64decode("".join(lines), validate=True)
         key = _loaded(der)
     except (ValueError, UnsupportedAlgorithm):
         key = None
-    if key is None:
-        message = "expected a public key, RSA or P-256, as PEM"
+    if key is None or isinstance(key, rsa.RSAPublicKey) is not (kind == "RSA"):
+        message = f"expected a public key, {kind}, as PEM"
         raise ValueError(message)
     # Written anew, so that one key has one fingerprint.
     own = key.public_bytes(
@@ -280,13 +280,13 @@ def new_rsa_key() -> tuple[bytes, str]:
     return own, public.decode("ascii")
 
 
-def rsa_sha256(private: bytes, message: bytes) -> bytes:
-    """Sign a message with a private RSA key in PEM, or raise ValueError."""
+def rsa_sha256(private: bytes, message: bytes) -> str:
+    """Sign a message with a private RSA key in PEM, in base64, or raise ValueError."""
     key = serialization.load_pem_private_key(private, password=None)
     if not isinstance(key, rsa.RSAPrivateKey):
         detail = "expected a private RSA key"
         raise ValueError(detail)  # noqa: TRY004 - as for anything else that is none
-    return key.sign(message, padding.PKCS1v15(), hashes.SHA256())
+    return base64.b64encode(key.sign(message, padding.PKCS1v15(), hashes.SHA256())).decode()
 
 
 @cache

@@ -69,8 +69,11 @@ async def test_each_kind_of_each_provider_arrives_where_it_belongs(
             family, record = told.pop(str(event.id))
             value = json.loads(record.value)
             assert (family, value["type"]) == (case.kind, f"{case.kind}.{case.status}")
-            assert record.key == event.key
-            if case.status in PAID and case.kind != "subscription":
+            named = (
+                [event.reference] if event.reference else [event.provider, event.provider_reference]
+            )
+            assert json.loads(record.key) == ["shop-1", *named]
+            if case.status in PAID and case.kind == "payment":
                 assert Decimal(value["amount"]) == Decimal(_AMOUNT)
     assert told == {}
 

@@ -16,7 +16,7 @@ from router.errors import NotUnderstood, RefusedDelivery
 from tests.conformance import kit
 from tests.conformance.kit import PAID, Case
 
-_EXAMPLES = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+_EXAMPLES = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 _TEXTS = st.one_of(
     st.text(max_size=30),
@@ -56,8 +56,7 @@ def _everyday() -> list[Case]:
 
 
 def _as_if_signed(case: Case, words: bytes) -> VerifiedDelivery:
-    own = kit.side(case.provider)
-    verified = own.verified(own.made(case))
+    verified = kit.genuine(case)
     return dataclasses.replace(verified, delivery=kit.saying(verified.delivery, words))
 
 
@@ -70,7 +69,7 @@ def _outcome(case: Case, words: bytes) -> None:
         return
     for event in events:
         assert Event.model_validate_json(event.model_dump_json()).id == event.id
-        if event.type.status in PAID and event.type.family != "subscription":
+        if event.type.status in PAID and case.status in PAID and kit.events(case)[0].amount:
             assert event.amount is not None
             assert event.currency is not None
 
@@ -86,7 +85,7 @@ def test_any_bytes_under_a_valid_signature_are_borne(case: Case, words: bytes) -
 @_EXAMPLES
 @given(data=st.data())
 def test_any_member_of_a_genuine_body_may_be_anything(case: Case, data: st.DataObject) -> None:
-    genuine = kit.said(kit.side(case.provider).made(case))
+    genuine = kit.said(kit.genuine(case).delivery)
     try:
         members: Any = json.loads(genuine)
     except ValueError:
@@ -114,9 +113,9 @@ def test_an_amount_survives_to_its_last_digit(case: Case, amount: str) -> None:
     own = kit.side(case.provider)
 
     for event in own.normalized(own.made(case, amount=amount)):
-        if event.amount is None:
-            assert event.type.family == "subscription"
+        if kit.events(case)[0].amount is None:
             continue
+        assert event.amount is not None
         assert event.amount == Decimal(amount) == parse_amount(amount)
         written = json.loads(event.model_dump_json())["amount"]
         assert isinstance(written, str)

@@ -88,7 +88,7 @@ def test_an_event_says_what_was_said(case: Case) -> None:
         if event.amount is not None:
             assert event.amount in {Decimal("100.5"), Decimal(0)}
             assert event.currency == "USDT"
-        if case.status in PAID and case.kind in {"payment", "payout"}:
+        if case.status in PAID and case.kind == "payment":
             assert (event.amount, event.currency) == (Decimal("100.5"), "USDT")
 
 
@@ -131,8 +131,10 @@ def test_no_float_is_anywhere_near_an_event(case: Case) -> None:
 
 @pytest.mark.parametrize("case", kit.cases(), ids=str)
 def test_a_redelivery_is_the_same_event_though_signed_at_another_time(case: Case) -> None:
+    # Where no time is signed, a redelivery is the same delivery, byte for byte.
+    later_at = AT if kit.window(case) is None else _LATER
     first, again, later = (
-        _own(case).normalized(_own(case).made(case, at=at)) for at in (AT, AT, _LATER)
+        _own(case).normalized(_own(case).made(case, at=at)) for at in (AT, AT, later_at)
     )
 
     assert [event.id for event in first] == [event.id for event in again]
@@ -179,11 +181,15 @@ def test_another_account_has_other_events(case: Case) -> None:
     assert not {event.id for event in first} & {event.id for event in second}
 
 
+def _both_open(event: Event, expected: Event) -> bool:
+    """Tell whether both are about a payment that is not yet what was asked for."""
+    return {event.type.status, expected.type.status} <= {"pending", "underpaid"}
+
+
 @pytest.mark.parametrize("case", kit.cases(), ids=str)
 def test_a_word_nobody_knows_never_makes_another_event_of_it(case: Case) -> None:
-    own = _own(case)
-    verified = own.verified(own.made(case))
-    expected = [event.type for event in own.provider.normalize(verified)]
+    own, verified = _own(case), kit.genuine(case)
+    (expected, *_), amounts = kit.events(case), {event.amount for event in kit.events(case)}
     not_understood = 0
 
     for words in reworded(kit.said(verified.delivery)):
@@ -195,8 +201,9 @@ def test_a_word_nobody_knows_never_makes_another_event_of_it(case: Case) -> None
         except RefusedDelivery:
             continue
         else:
-            assert [event.type for event in events] == expected[: len(events)], words
-            assert all(event.amount is not None for event in events if event.type.status in PAID)
+            for event in events:
+                assert event.type is expected.type or _both_open(event, expected), words
+                assert event.amount is not None or None in amounts or event.type.status not in PAID
 
     assert not_understood > 0
 

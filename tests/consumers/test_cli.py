@@ -36,7 +36,7 @@ url = "postgresql://ledger:{SECRET}@host/db"
 COMMANDS = {
     (): {
         *("dev", "edge", "consume", "send", "ledger", "topics", "db", "config", "offsets"),
-        *("parked", "dlq", "brake"),
+        *("parked", "dlq", "brake", "endpoint"),
     },
     ("ledger",): {"balance", "statement"},
     ("topics",): {"apply"},
@@ -46,6 +46,7 @@ COMMANDS = {
     ("parked",): {"list", "retry"},
     ("dlq",): {"list", "show", "replay"},
     ("brake",): {"show", "clear"},
+    ("endpoint",): {"url"},
 }
 
 

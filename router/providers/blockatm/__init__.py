@@ -52,7 +52,7 @@ class BlockATM:
     def configured(self, options: BlockATMOptions, _place: Place) -> "BlockATM":
         """Return the provider with the platform's keys of version 1, where there are some."""
         try:
-            keys = [public_key(text) for text in options.v1_public_keys]
+            keys = [public_key(text, "P-256") for text in options.v1_public_keys]
         except ValueError as error:
             message = f"v1_public_keys: {error}"
             raise ConfigurationError(message) from None

@@ -178,7 +178,7 @@ def test_what_is_no_public_key_stops_the_start_and_is_not_repeated(text: str) ->
     with pytest.raises(ConfigurationError) as refused:
         v1_provider(text)
 
-    assert str(refused.value) == "v1_public_keys: expected a public key, RSA or P-256, as PEM"
+    assert str(refused.value) == "v1_public_keys: expected a public key, P-256, as PEM"
 
 
 @pytest.mark.parametrize(
