@@ -39,7 +39,10 @@ def _rows() -> dict[str, dict[str, str]]:
         if line.startswith("|")
     ]
     head, _, *rows = table
-    return {row[0].strip("`"): dict(zip(head, row, strict=True)) for row in rows}
+    return {
+        row[0].partition("`")[2].partition("`")[0]: dict(zip(head, row, strict=True))
+        for row in rows
+    }
 
 
 def _page(name: str) -> str:
@@ -127,6 +130,7 @@ def _built(text: str, folder: Path) -> dict[str, Any]:
         for file in table.get("secret_files", ()):
             own = kit.side(table["provider"], 3).table["secrets"][0]
             (folder / Path(file).name).write_text(f"{own}\n")
+    (folder / "database_url").write_text("postgresql+asyncpg://payrouter@db/payrouter\n")
     path = folder / "payrouter.toml"
     path.write_text(text.replace("/run/secrets", str(folder)), encoding="utf-8")
     return build_endpoints(load_settings(path, {"PAYROUTER_EDGE__PUBLIC_URL": kit.PUBLIC_URL}))
