@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from router.app import build_endpoints
 from router.data_dir import DataDir
 from router.delivery import Delivery
 from router.providers import examples
@@ -85,4 +86,7 @@ def test_dev_without_a_configuration_makes_an_endpoint_for_every_gateway(tmp_pat
 
     assert {name: one.provider for name, one in settings.endpoints.items()} == {
         name: name for name in kit.providers()
+    }
+    assert {name: one.provider.kinds for name, one in build_endpoints(settings).items()} == {
+        name: kit.side(name).provider.kinds for name in kit.providers()
     }
