@@ -176,10 +176,28 @@ def _generated_text(examples: Mapping[str, Example]) -> str:
             "secrets": [secrets.token_urlsafe(32)],
             **example.settings,
         }
-        lines += ["", f"[endpoints.{provider}]"]
-        # TOML writes texts, truth values and lists of them as JSON does.
-        lines += [f"{key} = {json.dumps(value)}" for key, value in values.items()]
+        lines += _table_lines(f"endpoints.{provider}", values)
     return "\n".join(lines) + "\n"
+
+
+def _table_lines(name: str, values: Mapping[str, Any]) -> list[str]:
+    """Write a table, and those within it behind it."""
+    within = {key: value for key, value in values.items() if isinstance(value, Mapping)}
+    lines = ["", f"[{name}]"]
+    # TOML writes texts, truth values and lists of them as JSON does.
+    lines += [
+        f"{_key(key)} = {json.dumps(value, ensure_ascii=False)}"
+        for key, value in values.items()
+        if key not in within
+    ]
+    for key, value in within.items():
+        lines += _table_lines(f"{name}.{_key(key)}", value)
+    return lines
+
+
+def _key(name: str) -> str:
+    bare = name.replace("-", "_").isidentifier() and name.isascii()
+    return name if bare else json.dumps(name, ensure_ascii=False)
 
 
 @contextlib.contextmanager

@@ -24,6 +24,9 @@ class Reason(StrEnum):
     TIME_MISSING = "time_missing"
     TIME_DUPLICATED = "time_duplicated"
     TIME_MALFORMED = "time_malformed"
+    ID_MISSING = "id_missing"
+    ID_DUPLICATED = "id_duplicated"
+    ID_MALFORMED = "id_malformed"
     # signed, but not for us
     NOT_OURS = "not_ours"
     TEST_DELIVERY = "test_delivery"

@@ -64,7 +64,7 @@ class Example:
     settings: it is kept apart from any configuration, for `payrouter send`.
     """
 
-    settings: Mapping[str, str | bool | Sequence[str]] = field(default_factory=dict)
+    settings: Mapping[str, object] = field(default_factory=dict)
     signing_key: bytes | None = field(default=None, repr=False)
 
 
