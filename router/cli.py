@@ -36,6 +36,7 @@ from router.settings import (
     Settings,
 )
 from router.topics_admin import TopicsUnavailable, apply_topics
+from router.verify_command import verify
 
 __all__ = [
     "EXIT_PROBLEM",
@@ -67,6 +68,7 @@ def cli() -> None:
 
 cli.add_command(send)
 cli.add_command(endpoint)
+cli.add_command(verify)
 
 
 def run(group: click.Group, consumers: Consumers | None = None) -> NoReturn:

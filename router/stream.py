@@ -54,25 +54,23 @@ def planned_stream(endpoints: Sequence[Endpoint], chance: random.Random) -> Iter
 
 def _history(reference: str, endpoint: Endpoint, chance: random.Random) -> list[tuple[int, Order]]:
     """Make the deliveries about one order, each with its delay in turns."""
-    provider = endpoint.provider
     amount = f"{chance.randrange(500, 50_000) / 100:.2f}"
     currency = chance.choice(_CURRENCIES)
     steps, name = [(0, "payout.confirmed")], f"PO-{reference}"
     if not _says(endpoint, "payout.confirmed") or chance.random() >= _PAYOUT:
-        steps, name = _payment(provider, chance), f"ORD-{reference}"
-    variant = _variant(provider, [event_type for _, event_type in steps], chance)
+        steps, name = _payment(endpoint, chance), f"ORD-{reference}"
+    variant = _variant(endpoint.provider, [event_type for _, event_type in steps], chance)
     return _sent(
         [(delay, Order(kind, name, amount, currency, variant)) for delay, kind in steps], chance
     )
 
 
-def _payment(provider: Provider, chance: random.Random) -> list[tuple[int, str]]:
-    """Say what happens to a payment and when, as far as this gateway tells of it."""
-    known = provider.kinds.get("payment", ())
+def _payment(endpoint: Endpoint, chance: random.Random) -> list[tuple[int, str]]:
+    """Say what happens to a payment and when, as far as this gateway has words for it."""
     last = "payment.expired" if chance.random() < _EXPIRED else "payment.confirmed"
-    if last.partition(".")[2] not in known:
+    if not _says(endpoint, last):
         last = "payment.confirmed"
-    if "pending" not in known:
+    if not _says(endpoint, "payment.pending"):
         return [(0, last)]
     steps = [(0, "payment.pending"), (chance.randrange(2, 12), last)]
     if chance.random() < _LATE:

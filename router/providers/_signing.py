@@ -6,11 +6,13 @@ checked against a key (`Check`), and asks `prove`. Everything else is refused.
 """
 
 import base64
+import contextlib
 import hashlib
 import hmac
 import re
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Literal
@@ -62,6 +64,56 @@ class Signed:
     headers: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class HeaderRead:
+    """A header was asked for, and had these values."""
+
+    name: str
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class FormMade:
+    """The bytes of a scheme were put together; None: this body has no such form."""
+
+    scheme: str
+    message: bytes | None = field(repr=False)
+
+
+@dataclass(frozen=True)
+class KeyTried:
+    """A key was tried on those bytes; of the signature it would have made only the beginning."""
+
+    fingerprint: str
+    held: bool
+    expected: str | None
+
+
+Seen = HeaderRead | FormMade | KeyTried
+
+_SEEN: ContextVar[list[Seen] | None] = ContextVar("seen", default=None)
+_EXPECTED: ContextVar[str | None] = ContextVar("expected", default=None)
+_BEGINNING = 4
+"""Bytes of an expected signature that are told: too few to forge one, enough to compare."""
+
+
+@contextlib.contextmanager
+def watched() -> Iterator[Sequence[Seen]]:
+    """Write down what is looked at inside the block, for `payrouter verify`."""
+    seen: list[Seen] = []
+    token = _SEEN.set(seen)
+    try:
+        yield seen
+    finally:
+        _SEEN.reset(token)
+
+
+def _saw(what: Seen) -> None:
+    seen = _SEEN.get()
+    if seen is not None:
+        seen.append(what)
+
+
 def fingerprint(secret: bytes) -> str:
     """Name a secret without telling it: the same in every log, metric and event."""
     return "fp:" + hashlib.sha256(_FINGERPRINT_DOMAIN + secret).hexdigest()[:6]
@@ -80,6 +132,7 @@ def time_header(delivery: Delivery, name: str) -> str:
 def one_header(delivery: Delivery, name: str, missing: Reason, duplicated: Reason) -> str:
     """Return a header's value where it stands exactly once, or raise Unauthentic."""
     values = delivery.header(name)
+    _saw(HeaderRead(name, values))
     if not values:
         raise Unauthentic(missing, f"no header {name}")
     if len(values) > 1:
@@ -107,10 +160,10 @@ def base64_bytes(text: str) -> bytes | None:
     return decoded if base64.b64encode(decoded).decode() == text else None
 
 
-def base64_signature(text: str) -> bytes:
+def base64_signature(text: str, shortest: int = 8) -> bytes:
     """Decode a signature in padded base64 of its one canonical spelling, or raise Unauthentic."""
     signature = base64_bytes(text)
-    if not signature:
+    if signature is None or len(signature) < shortest:
         raise Unauthentic(Reason.SIGNATURE_MALFORMED, "expected base64")
     return signature
 
@@ -211,6 +264,8 @@ def is_hmac(signature: bytes, algorithm: str) -> Check:
 
     def check(secret: bytes, message: bytes) -> bool:
         expected = hmac_of(algorithm, secret, message)
+        if _SEEN.get() is not None:
+            _EXPECTED.set(expected[:_BEGINNING].hex())
         return hmac.compare_digest(expected, signature) and bool(secret)
 
     return check
@@ -303,6 +358,7 @@ def prove(
     """Return the delivery, verified by the first scheme and key to hold, or raise Unauthentic."""
     for scheme in schemes:
         message = scheme.message()
+        _saw(FormMade(scheme.name, message))
         key = None if message is None else _holding(keys, message, check)
         if key is not None:
             verification = Verification(scheme=scheme.name, key=key.fingerprint)
@@ -316,4 +372,13 @@ def dated(verified: VerifiedDelivery, at: datetime | None) -> VerifiedDelivery:
 
 
 def _holding(keys: Sequence[Key], message: bytes, check: Check) -> Key | None:
-    return next((key for key in keys if check(key.secret, message)), None)
+    return next((key for key in keys if _holds(key, message, check)), None)
+
+
+def _holds(key: Key, message: bytes, check: Check) -> bool:
+    if _SEEN.get() is None:
+        return check(key.secret, message)
+    _EXPECTED.set(None)
+    held = check(key.secret, message)
+    _saw(KeyTried(key.fingerprint, held, _EXPECTED.get()))
+    return held

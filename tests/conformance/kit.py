@@ -35,6 +35,15 @@ PAID = frozenset({"confirmed", "underpaid", "overpaid"})
 """Statuses that are about a sum which has arrived or gone."""
 
 
+SUMLESS = frozenset({("blockbee", "payout")})
+"""Gateways, and what they tell of without a sum: nothing is booked of it."""
+
+
+def has_sum(provider: str, kind: str, status: str) -> bool:
+    """Tell whether an event of this type has to have an amount."""
+    return status in PAID and kind in {"payment", "payout"} and (provider, kind) not in SUMLESS
+
+
 @dataclass(frozen=True)
 class Case:
     """One thing a gateway can say."""
@@ -103,9 +112,10 @@ def cases(*names: str) -> list[Case]:
 def _cases(name: str) -> Iterator[Case]:
     provider = side(name).provider
     for kind, statuses in provider.kinds.items():
-        forms = provider.variants if isinstance(provider, Varied) else {}
         for status in statuses:
-            for variant in forms.get(f"{kind}.{status}") or (None,):
+            named = f"{kind}.{status}"
+            forms = provider.variants.get(named, ()) if isinstance(provider, Varied) else ()
+            for variant in forms or (None,):
                 yield Case(name, kind, status, variant)
 
 

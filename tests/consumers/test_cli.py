@@ -36,7 +36,7 @@ url = "postgresql://ledger:{SECRET}@host/db"
 COMMANDS = {
     (): {
         *("dev", "edge", "consume", "send", "ledger", "topics", "db", "config", "offsets"),
-        *("parked", "dlq", "brake", "endpoint"),
+        *("parked", "dlq", "brake", "endpoint", "verify"),
     },
     ("ledger",): {"balance", "statement"},
     ("topics",): {"apply"},

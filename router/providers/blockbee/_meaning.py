@@ -6,6 +6,7 @@ message has no amount, a subscription's no currency: their events have none.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -104,16 +105,14 @@ def _custom(fields: Fields) -> _Told:
 
 def _checkout(fields: Fields) -> _Told:
     payment, paid = fields.identifier("payment_id"), fields.flag("is_paid")
+    facts = _coins(fields, "paid_amount", "paid_coin", needed=True)
     happened = _checkout_type(fields, paid=paid)
-    needed = happened is not EventType.PAYMENT_PENDING
-    facts = _coins(fields, "paid_amount", "paid_coin", needed=needed)
     facts |= {
         "provider_reference": payment,
         "tx_hash": _transaction(fields),
         "to_address": fields.text("address"),
     }
-    amount = fields.amount("paid_amount")
-    total = "" if amount is None else value_text(amount)
+    total = value_text(facts["amount"])
     return _Told(happened, ("checkout", str(payment), happened.status, total), facts)
 
 
@@ -124,10 +123,8 @@ def _checkout_type(fields: Fields, *, paid: bool) -> EventType:
         raise refused(Reason.UNKNOWN_STATUS, "status", "expected done where is_paid is 1")
     if paid:
         return EventType.PAYMENT_CONFIRMED
-    return EventType.PAYMENT_UNDERPAID if fields.amount("paid_amount") else _PENDING
-
-
-_PENDING = EventType.PAYMENT_PENDING
+    some = fields.amount("paid_amount")
+    return EventType.PAYMENT_UNDERPAID if some else EventType.PAYMENT_PENDING
 
 
 def _deposit(fields: Fields) -> _Told:
@@ -204,7 +201,7 @@ def _status(fields: Fields, known: Sequence[str] | Mapping[str, EventType]) -> s
     return status
 
 
-def _coins(fields: Fields, amount: str, coin: str, *, needed: bool) -> dict[str, object]:
+def _coins(fields: Fields, amount: str, coin: str, *, needed: bool) -> dict[str, Any]:
     money, ticker = fields.amount(amount), fields.text(coin)
     if money is None and needed:
         raise refused(Reason.FIELD_MISSING, amount, "required")

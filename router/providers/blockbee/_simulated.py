@@ -22,6 +22,9 @@ _EVERY_FORM = ("get", "form", "json")
 _OF_PAYOUT = ("payout-form", "payout-get")
 
 
+_FIRST_TERM = 1735689600
+
+
 def _forms(*messages: str) -> Sequence[str]:
     return tuple(f"{message}-{form}" for message in messages for form in _EVERY_FORM)
 
@@ -131,7 +134,8 @@ def _paid(wanted: Simulation, endpoint: Endpoint) -> dict[str, object]:
 
 
 def _subscription(wanted: Simulation, endpoint: Endpoint) -> dict[str, object]:
-    start = int(wanted.at.timestamp())
+    # Of the number, not of the time: sent again, it is the same term.
+    start = _FIRST_TERM + wanted.number % 10**9
     return {
         "action": "renew" if wanted.status == "renewed" else "expired",
         "subscription_id": _payment(wanted, endpoint),

@@ -162,7 +162,7 @@ def _with(*signatures: str) -> Delivery:
         (_with(_SIGNATURE + "="), Reason.SIGNATURE_MALFORMED),
         (_with(" " + _SIGNATURE), Reason.SIGNATURE_MALFORMED),
         (_with(_SIGNATURE[:-4]), Reason.SIGNATURE_WRONG),
-        (_with("AAAA"), Reason.SIGNATURE_WRONG),
+        (_with("AAAA"), Reason.SIGNATURE_MALFORMED),
         (_with("AAAA" * 300), Reason.SIGNATURE_WRONG),
         (_with(sign(b"another")), Reason.SIGNATURE_WRONG),
         (replace(_GENUINE, body=b""), Reason.SIGNATURE_WRONG),
