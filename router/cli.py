@@ -31,6 +31,7 @@ from router.invocation import (
     wrong_configuration,
 )
 from router.providers import ProviderError
+from router.quarantine_command import quarantine
 from router.send_command import send
 from router.settings import (
     Settings,
@@ -69,6 +70,7 @@ def cli() -> None:
 cli.add_command(send)
 cli.add_command(endpoint)
 cli.add_command(verify)
+cli.add_command(quarantine)
 
 
 def run(group: click.Group, consumers: Consumers | None = None) -> NoReturn:

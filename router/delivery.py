@@ -33,6 +33,14 @@ class Delivery:
         return tuple(value for key, value in self.headers if key == name)
 
 
+def kept_delivery(raw: Raw, endpoint: str, account: str, received_at: datetime) -> Delivery:
+    """Return the delivery that was kept as `raw`, to be verified again."""
+    body = base64.b64decode(raw.body) if raw.body_encoding == "base64" else raw.body.encode()
+    return Delivery(
+        endpoint, account, raw.method, raw.target, tuple(raw.headers.items()), body, received_at
+    )
+
+
 @dataclass(frozen=True)
 class VerifiedDelivery:
     """A delivery whose signature held. Only `router.providers._signing` makes one.

@@ -170,6 +170,13 @@ def _event_told(event: Event) -> str:
 
 
 def _hidden(steps: Sequence[Step], token: str | None) -> Sequence[Step]:
-    if token is None:
-        return steps
-    return [replace(step, found=step.found.replace(token, "{token}")) for step in steps]
+    """Take the token out, and what a terminal would obey."""
+    return [replace(step, found=_printable(_without(step.found, token))) for step in steps]
+
+
+def _without(text: str, token: str | None) -> str:
+    return text if token is None else text.replace(token, "{token}")
+
+
+def _printable(text: str) -> str:
+    return text if text.isprintable() else json.dumps(text)[1:-1]

@@ -36,7 +36,7 @@ url = "postgresql://ledger:{SECRET}@host/db"
 COMMANDS = {
     (): {
         *("dev", "edge", "consume", "send", "ledger", "topics", "db", "config", "offsets"),
-        *("parked", "dlq", "brake", "endpoint", "verify"),
+        *("parked", "dlq", "brake", "endpoint", "verify", "quarantine"),
     },
     ("ledger",): {"balance", "statement"},
     ("topics",): {"apply"},
@@ -47,6 +47,7 @@ COMMANDS = {
     ("dlq",): {"list", "show", "replay"},
     ("brake",): {"show", "clear"},
     ("endpoint",): {"url"},
+    ("quarantine",): {"list", "show", "replay"},
 }
 
 

@@ -168,6 +168,15 @@ def test_what_is_missing_or_twice_is_said(payrouter: Command) -> None:
     assert _steps(twice)["header blockatm-signature-v2"] == [("stands 2 times", False)]
 
 
+def test_what_a_terminal_would_obey_is_written_otherwise(payrouter: Command) -> None:
+    body = "{\x1b[2J\x9b".encode()
+    said = _verify(payrouter, replace(_GENUINE, body=body), "--at", _AT)
+
+    assert "\x1b" not in said.out
+    assert "\x9b" not in said.out
+    assert "[2J" in said.out
+
+
 def test_what_would_lie_on_quarantine_is_said(payrouter: Command) -> None:
     said = _verify(payrouter, signed(body_of(PAYMENT, status="PAID")), "--at", _AT, "--json")
 
