@@ -2,7 +2,7 @@
 
 import contextlib
 import ssl
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,8 +10,10 @@ from typing import Any
 from faststream.asgi import AsgiFastStream
 from faststream.kafka import KafkaBroker
 from prometheus_client import CollectorRegistry
+from pydantic import BaseModel, ValidationError
 
 from router.bound import PerMinute
+from router.caller import Network, networks
 from router.contract.event import Event
 from router.contract.quarantine import Quarantined
 from router.edge import Edge, Gate, Limits
@@ -20,10 +22,19 @@ from router.http_protocol import DeliveryProtocol
 from router.intake import Clock, Endpoint, Intake
 from router.kafka_client import client_options
 from router.metrics import EdgeMetrics
-from router.providers import Key, Provider, discover
+from router.providers import (
+    Asymmetric,
+    Configurable,
+    Key,
+    NoOptions,
+    Place,
+    Provider,
+    Published,
+    discover,
+)
 from router.providers._signing import fingerprint
 from router.publish import KafkaPublisher, producer_factory
-from router.settings import EdgeSettings, EndpointSettings, Settings
+from router.settings import PUBLISHED, EdgeSettings, EndpointSettings, Settings, problem_line
 from router.telemetry.logs import get_log, new_traceparent
 from router.telemetry.management import (
     Health,
@@ -77,6 +88,7 @@ def build_edge(settings: Settings, clock: Clock = utc_now) -> EdgeProcess:
         gates=_gates(settings, endpoints),
         intake=intake,
         limits=_limits(settings),
+        proxies=networks(settings.edge.trusted_proxies),
         clock=clock,
         metrics=metrics,
         log=get_log("edge"),
@@ -148,7 +160,18 @@ def build_endpoints(settings: Settings) -> dict[str, Endpoint]:
         raise ConfigurationError(message)
     providers = discover()
     return {
-        name: _endpoint(name, endpoint, providers) for name, endpoint in settings.endpoints.items()
+        name: _endpoint(name, endpoint, settings.edge.public_url, providers)
+        for name, endpoint in settings.endpoints.items()
+    }
+
+
+def checked_options(settings: Settings) -> dict[str, BaseModel]:
+    """Return what each endpoint's provider reads of its table; checks the whole as a start does."""
+    build_endpoints(settings)
+    providers = discover()
+    return {
+        name: _options(name, providers[endpoint.provider], endpoint.options)
+        for name, endpoint in settings.endpoints.items()
     }
 
 
@@ -184,20 +207,53 @@ def check_tls(edge: EdgeSettings) -> None:
         raise ConfigurationError(message) from None
 
 
-def _endpoint(name: str, settings: EndpointSettings, providers: Any) -> Endpoint:  # noqa: ANN401
-    provider: Provider | None = providers.get(settings.provider)
+def _endpoint(
+    name: str, settings: EndpointSettings, public_url: str | None, providers: Mapping[str, Provider]
+) -> Endpoint:
+    provider = providers.get(settings.provider)
     if provider is None:
         message = (
             f"endpoints.{name}.provider: there is no provider {settings.provider};"
             f" there are {', '.join(sorted(providers))}"
         )
         raise ConfigurationError(message)
+    keys = _keys(settings)
+    token = settings.token.get_secret_value() if settings.token else None
+    place = Place(name, settings.public_url or public_url, token, keys)
+    provider = _configured(provider, _options(name, provider, settings.options), place)
+    if not keys and not (isinstance(provider, Asymmetric) and provider.public_keys):
+        message = f"endpoints.{name}: no secret: set secrets or secret_files"
+        raise ConfigurationError(message)
     tolerance = provider.tolerance
     if settings.tolerance_seconds is not None:
         tolerance = timedelta(seconds=settings.tolerance_seconds)
     return Endpoint(
-        name, settings.account, provider, _keys(settings), tolerance, settings.deadline_seconds
+        name,
+        settings.account,
+        provider,
+        keys,
+        tolerance,
+        settings.deadline_seconds,
+        has_token=token is not None,
     )
+
+
+def _options(name: str, provider: Provider, options: dict[str, Any]) -> BaseModel:
+    model = provider.options if isinstance(provider, Configurable) else NoOptions
+    try:
+        return model.model_validate(options)
+    except ValidationError as error:
+        raise ConfigurationError(problem_line(error, f"endpoints.{name}")) from None
+
+
+def _configured(provider: Provider, options: BaseModel, place: Place) -> Provider:
+    if not isinstance(provider, Configurable):
+        return provider
+    try:
+        return provider.configured(options, place)
+    except ConfigurationError as error:
+        message = f"endpoints.{place.name}.{error}"
+        raise ConfigurationError(message) from None
 
 
 def _keys(settings: EndpointSettings) -> list[Key]:
@@ -208,9 +264,21 @@ def _keys(settings: EndpointSettings) -> list[Key]:
 def _gates(settings: Settings, endpoints: dict[str, Endpoint]) -> dict[str, Gate]:
     gates = {}
     for name, endpoint in endpoints.items():
-        token = settings.endpoints[name].token
-        gates[name] = Gate(endpoint, token.get_secret_value().encode() if token else None)
+        own = settings.endpoints[name]
+        token = own.token.get_secret_value().encode() if own.token else None
+        gates[name] = Gate(endpoint, token, _allowed(name, own, endpoint.provider))
     return gates
+
+
+def _allowed(
+    name: str, settings: EndpointSettings, provider: Provider
+) -> tuple[Network, ...] | None:
+    if settings.allow_from != (PUBLISHED,):
+        return None if settings.allow_from is None else networks(settings.allow_from)
+    if not isinstance(provider, Published):
+        message = f"endpoints.{name}.allow_from: {provider.name} publishes no addresses"
+        raise ConfigurationError(message)
+    return networks(provider.addresses)
 
 
 def _limits(settings: Settings) -> Limits:

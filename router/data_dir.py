@@ -6,13 +6,14 @@ import json
 import os
 import secrets
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from router.configuration import read_sources
 from router.errors import ConfigurationError
+from router.providers import Example
 from router.settings import Settings, settings_from
 
 DEFAULT = Path(".payrouter")
@@ -73,12 +74,31 @@ class DataDir:
             if after != before:
                 self.path.chmod(before | (after & 0o011))
 
-    def generate(self, providers: Iterable[str]) -> Path:
+    def generate(self, examples: Mapping[str, Example]) -> Path:
         """Write a configuration with an endpoint per provider, keeping one that is there."""
         if not self.generated.exists():
             self.make()
-            _write_private(self.generated, _generated_text(providers))
+            for provider, example in examples.items():
+                self._keep_signing_key(provider, example.signing_key)
+            _write_private(self.generated, _generated_text(examples))
         return self.generated
+
+    def signing_key(self, endpoint: str) -> bytes | None:
+        """Return the private key that plays the gateway of an endpoint, None where it has none.
+
+        It lies beside the generated configuration, in no file that an edge reads.
+        """
+        try:
+            return self._signing_file(endpoint).read_bytes()
+        except OSError:
+            return None
+
+    def _keep_signing_key(self, endpoint: str, key: bytes | None) -> None:
+        if key is not None:
+            _write_private(self._signing_file(endpoint), key.decode("ascii"))
+
+    def _signing_file(self, endpoint: str) -> Path:
+        return self.path / f"signing-{endpoint}.pem"
 
     def announce(self, addresses: Mapping[str, Any]) -> None:
         """Leave the addresses of this process, which is running now."""
@@ -144,20 +164,40 @@ def _fill_in(values: dict[str, Any], told: Mapping[str, Any], *, over: bool = Fa
             values[key] = value
 
 
-def _generated_text(providers: Iterable[str]) -> str:
+def _generated_text(examples: Mapping[str, Example]) -> str:
     lines = [
         "# Made by `payrouter dev`: an endpoint for each gateway, with random secrets.",
         "# Yours to change; delete it to have a new one made.",
     ]
-    for provider in sorted(providers):
-        lines += [
-            "",
-            f"[endpoints.{provider}]",
-            f'provider = "{provider}"',
-            'account = "demo-shop"',
-            f'secrets = ["{secrets.token_urlsafe(32)}"]',
-        ]
+    for provider, example in sorted(examples.items()):
+        values = {
+            "provider": provider,
+            "account": "demo-shop",
+            "secrets": [secrets.token_urlsafe(32)],
+            **example.settings,
+        }
+        lines += _table_lines(f"endpoints.{provider}", values)
     return "\n".join(lines) + "\n"
+
+
+def _table_lines(name: str, values: Mapping[str, Any]) -> list[str]:
+    """Write a table, and those within it behind it."""
+    within = {key: value for key, value in values.items() if isinstance(value, Mapping)}
+    lines = ["", f"[{name}]"]
+    # TOML writes texts, truth values and lists of them as JSON does.
+    lines += [
+        f"{_key(key)} = {json.dumps(value, ensure_ascii=False)}"
+        for key, value in values.items()
+        if key not in within
+    ]
+    for key, value in within.items():
+        lines += _table_lines(f"{name}.{_key(key)}", value)
+    return lines
+
+
+def _key(name: str) -> str:
+    bare = name.replace("-", "_").isidentifier() and name.isascii()
+    return name if bare else json.dumps(name, ensure_ascii=False)
 
 
 @contextlib.contextmanager

@@ -15,9 +15,9 @@ from router.contract.strict_json import JsonValue, parse_object
 class Delivery:
     """One HTTP request as received. Nothing in it is known to be true.
 
-    `target` is the raw request target with a URL token already replaced by
-    `{token}`; header names are lower case, values as sent, in order; `body`
-    is the bytes of the wire.
+    `target` is the raw request target, path and query as sent, bytes as
+    Latin-1, with a URL token already replaced by `{token}`; header names are
+    lower case, values as sent, in order; `body` is the bytes of the wire.
     """
 
     endpoint: str
@@ -31,6 +31,14 @@ class Delivery:
     def header(self, name: str) -> tuple[str, ...]:
         """Return every value of a header, by its lower-case name."""
         return tuple(value for key, value in self.headers if key == name)
+
+
+def kept_delivery(raw: Raw, endpoint: str, account: str, received_at: datetime) -> Delivery:
+    """Return the delivery that was kept as `raw`, to be verified again."""
+    body = base64.b64decode(raw.body) if raw.body_encoding == "base64" else raw.body.encode()
+    return Delivery(
+        endpoint, account, raw.method, raw.target, tuple(raw.headers.items()), body, received_at
+    )
 
 
 @dataclass(frozen=True)
@@ -65,9 +73,12 @@ class VerifiedDelivery:
         )
 
     @property
-    def body_digest(self) -> str:
-        """SHA-256 of the body, in hex."""
-        return hashlib.sha256(self.delivery.body).hexdigest()
+    def digest(self) -> str:
+        """SHA-256 of what the gateway said, in hex: of the body, under GET of the query."""
+        said = self.delivery.body
+        if self.delivery.method == "GET":
+            said = self.delivery.target.partition("?")[2].encode("latin-1")
+        return hashlib.sha256(said).hexdigest()
 
 
 def _as_text(body: bytes) -> tuple[str, str]:

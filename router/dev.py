@@ -39,6 +39,7 @@ class Plan:
     given: bool
     data_dir: DataDir
     port: int
+    public_url: str
     consumers: Sequence[str]
     environ: dict[str, str]
     topics: Callable[[Topics], TopicsBeside]
@@ -141,7 +142,11 @@ async def _to_the_end(start: Callable[[], Answer]) -> Answer:
 def _announce(plan: Plan, bootstrap: str | None, database: str | None) -> None:
     first = plan.port + MANAGEMENT_OFFSET
     ports = {
-        "edge": {"port": plan.port, "management_port": first},
+        "edge": {
+            "port": plan.port,
+            "management_port": first,
+            "public_url": plan.public_url,
+        },
         "consumers": {
             name: {"management_port": first + number}
             for number, name in enumerate(plan.consumers, start=1)

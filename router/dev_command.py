@@ -14,16 +14,16 @@ from router.delivery import Delivery
 from router.dev import Plan, running
 from router.dev_screen import show
 from router.ordering import order_message, ordering
-from router.send import Answered, Order, post
+from router.send import Answered, Order, as_gateway, post
 from router.settings import Settings
 from router.stream import bought, play
 from router.telemetry.management import stop_signal
 
 
-async def develop(plan: Plan, rate: float | None, public_url: str | None, console: Console) -> None:
+async def develop(plan: Plan, rate: float | None, console: Console) -> None:
     """Run everything until SIGTERM or SIGINT; the line `ready URL` says when all is up."""
     stopped, ready = stop_signal(), asyncio.Event()
-    whole = asyncio.create_task(_whole(plan, console, rate, public_url, stopped, ready))
+    whole = asyncio.create_task(_whole(plan, console, rate, stopped, ready))
     stop = asyncio.create_task(stopped.wait())
     try:
         await asyncio.wait({whole, stop}, return_when=asyncio.FIRST_COMPLETED)
@@ -47,13 +47,12 @@ async def _whole(
     plan: Plan,
     console: Console,
     rate: float | None,
-    public_url: str | None,
     stopped: asyncio.Event,
     ready: asyncio.Event,
 ) -> None:
     base = f"http://127.0.0.1:{plan.port}"
     async with running(plan) as now, _streaming(now.settings, base, rate, plan):
-        show(console, now, (public_url or base).rstrip("/"))
+        show(console, now)
         ready.set()
         console.print(f"ready {base}")
         await stopped.wait()
@@ -67,7 +66,10 @@ async def _streaming(
     if not rate:
         yield
         return
-    endpoints = list(build_endpoints(settings).values())
+    endpoints = [
+        as_gateway(endpoint, plan.data_dir.signing_key(name))
+        for name, endpoint in build_endpoints(settings).items()
+    ]
 
     def send(delivery: Delivery, name: str) -> Answered:
         token: Any = settings.endpoints[name].token

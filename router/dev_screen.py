@@ -12,14 +12,15 @@ from rich.text import Text
 
 from router.data_dir import DEFAULT
 from router.dev import Running
+from router.providers import endpoint_target
 
 
-def show(console: Console, running: Running, base: str) -> None:
+def show(console: Console, running: Running) -> None:
     """Print what runs where, the webhook URLs, and what to try."""
     table = Table(title="payrouter dev", title_justify="left", show_header=False)
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
-    for what, where in _rows(running, base):
+    for what, where in _rows(running):
         table.add_row(what, Text(where))
     console.print(table)
     console.print("\nTry, in another terminal, in this folder:")
@@ -28,7 +29,7 @@ def show(console: Console, running: Running, base: str) -> None:
     console.print("\nCtrl-C stops everything, in order.")
 
 
-def _rows(running: Running, base: str) -> Sequence[tuple[str, str]]:
+def _rows(running: Running) -> Sequence[tuple[str, str]]:
     settings = running.settings
     broker = "for evaluation, in memory" if running.own_broker else "yours"
     database = "PostgreSQL, kept in the data directory" if running.own_database else "yours"
@@ -37,8 +38,9 @@ def _rows(running: Running, base: str) -> Sequence[tuple[str, str]]:
     rows.append(("broker", f"{running.bootstrap}  ({broker})"))
     rows.append(("database", database if running.own_database else f"{running.database}  (yours)"))
     for name, endpoint in settings.endpoints.items():
-        token = "/{token}" if endpoint.token else ""
-        rows.append((f"webhook {name}", f"{base}/webhooks/{name}{token}"))
+        base = endpoint.public_url or running.plan.public_url
+        target = endpoint_target(name, has_token=endpoint.token is not None)
+        rows.append((f"webhook {name}", base + target))
     rows += [(f"metrics {child.name}", f"{child.management}/metrics") for child in running.children]
     return rows
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from router import metrics as labels
+from router.caller import Network, caller, is_among
 from router.delivery import Delivery
 from router.errors import NotDurable, Reason, RefusedDelivery, Unwelcome
 from router.intake import Clock, Endpoint, Intake, Received
@@ -27,6 +28,7 @@ _TEXT = "text/plain; charset=utf-8"
 _BODIES = {
     400: b"bad request\n",
     401: b"unauthorized\n",
+    403: b"forbidden\n",
     404: b"not found\n",
     405: b"method not allowed\n",
     408: b"request timeout\n",
@@ -39,10 +41,11 @@ _BODIES = {
 
 @dataclass(frozen=True)
 class Gate:
-    """An endpoint with the token its URL must carry, if any."""
+    """An endpoint with the token its URL must carry and the networks it is open to, if any."""
 
     endpoint: Endpoint
     token: bytes | None = field(repr=False)
+    allow_from: tuple[Network, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,7 @@ class Edge:
     gates: Mapping[str, Gate]
     intake: Intake
     limits: Limits
+    proxies: tuple[Network, ...]
     clock: Clock
     metrics: EdgeMetrics
     log: Log
@@ -117,6 +121,7 @@ class Edge:
         delivery = None
         try:
             async with asyncio.timeout(endpoint.deadline_seconds):
+                self._check_caller(gate, scope)
                 self._check_head(endpoint, scope)
                 body = await _read(receive, self.limits.body_bytes)
                 delivery = self._delivery(endpoint, scope, body)
@@ -135,6 +140,19 @@ class Edge:
         fits = hmac.compare_digest(given, wanted)
         return gate if fits else None
 
+    def _check_caller(self, gate: Gate, scope: Scope) -> None:
+        if gate.allow_from is None:
+            return
+        peer, _ = scope.get("client") or (None, None)
+        forwarded = [
+            value.decode("latin-1")
+            for name, value in scope["headers"]
+            if name == b"x-forwarded-for"
+        ]
+        address = caller(peer, forwarded, self.proxies)
+        if not is_among(address, gate.allow_from):
+            raise Unwelcome(Reason.ADDRESS, 403, f"{address or 'nobody'} is not in allow_from")
+
     def _check_head(self, endpoint: Endpoint, scope: Scope) -> None:
         provider = endpoint.provider
         if scope["method"] not in provider.methods:
@@ -147,9 +165,7 @@ class Edge:
             _check_content_type(headers, provider.content_types)
 
     def _delivery(self, endpoint: Endpoint, scope: Scope, body: bytes) -> Delivery:
-        target = _PREFIX.decode() + endpoint.name
-        if self.gates[endpoint.name].token is not None:
-            target += "/{token}"
+        target = endpoint.target
         if scope["query_string"]:
             target += "?" + scope["query_string"].decode("latin-1")
         return Delivery(

@@ -5,9 +5,11 @@ operator searches the log for. Messages never repeat a secret, a signature or
 a body.
 """
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import ClassVar
 
+from router.contract.event import Event
 from router.delivery import VerifiedDelivery
 
 
@@ -22,6 +24,12 @@ class Reason(StrEnum):
     TIME_MISSING = "time_missing"
     TIME_DUPLICATED = "time_duplicated"
     TIME_MALFORMED = "time_malformed"
+    ID_MISSING = "id_missing"
+    ID_DUPLICATED = "id_duplicated"
+    ID_MALFORMED = "id_malformed"
+    # signed, but not for us
+    NOT_OURS = "not_ours"
+    TEST_DELIVERY = "test_delivery"
     # signed, but not now
     STALE = "stale"
     FUTURE = "future"
@@ -37,6 +45,7 @@ class Reason(StrEnum):
     AMBIGUOUS = "ambiguous"
     # before any signature
     UNKNOWN_ENDPOINT = "unknown_endpoint"
+    ADDRESS = "address"
     METHOD = "method"
     BODY_TOO_LARGE = "body_too_large"
     HEADERS_TOO_LARGE = "headers_too_large"
@@ -95,13 +104,17 @@ class NotDurable(RefusedDelivery):
 
 
 class NotUnderstood(Exception):  # noqa: N818 - reads as what happened
-    """Raised by a provider's normalize: the delivery is genuine and goes to quarantine, whole."""
+    """Raised by a provider's normalize: the delivery is genuine and goes to quarantine, whole.
 
-    def __init__(self, reason: Reason, detail: str) -> None:
+    Where it says several things and some are understood, those go on: `events`.
+    """
+
+    def __init__(self, reason: Reason, detail: str, events: Sequence[Event] = ()) -> None:
         """Say which field and what would have been right."""
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
         self.detail = detail
+        self.events = events
 
 
 class OutsideWindow(RefusedDelivery):

@@ -11,7 +11,7 @@ from router.contract.topics import Topics
 from router.contract.wire import OutgoingRecord, encode_event, encode_quarantined
 from router.delivery import Delivery, VerifiedDelivery
 from router.errors import NotUnderstood, OutsideWindow, Reason
-from router.providers import Key, Provider
+from router.providers import Key, Provider, endpoint_target
 
 Clock = Callable[[], datetime]
 """Now, in UTC. Injected in the composition root; no setting stops it."""
@@ -27,11 +27,17 @@ class Endpoint:
     keys: Sequence[Key]
     tolerance: timedelta | None
     deadline_seconds: float
+    has_token: bool = False
+
+    @property
+    def target(self) -> str:
+        """The path of its URL, with `{token}` in the place of a token."""
+        return endpoint_target(self.name, has_token=self.has_token)
 
 
 @dataclass(frozen=True)
 class Received:
-    """What was kept of a delivery: its events, or the reason for its quarantine."""
+    """What was kept of a delivery: its events, the reason for its quarantine, or both."""
 
     key: str
     events: Sequence[Event] = ()
@@ -62,31 +68,31 @@ class Intake:
         try:
             events = endpoint.provider.normalize(verified)
         except NotUnderstood as problem:
-            await self._quarantine(verified, endpoint, problem.reason, problem.detail)
-            return Received(verified.verification.key, quarantined=problem)
-        await self._publish_events(events)
+            kept = self._quarantined(verified, endpoint, problem.reason, problem.detail)
+            await self.publish([*self._records(problem.events), kept])
+            return Received(verified.verification.key, problem.events, quarantined=problem)
+        await self.publish(self._records(events))
         return Received(verified.verification.key, events)
 
-    async def _publish_events(self, events: Sequence[Event]) -> None:
+    def _records(self, events: Sequence[Event]) -> list[OutgoingRecord]:
         trace = self.traceparent()
-        await self.publish(
-            [encode_event(event, self.topics.name(event.type.family), trace) for event in events]
-        )
+        return [encode_event(event, self.topics.name(event.type.family), trace) for event in events]
 
     async def _refuse_outside_window(self, verified: VerifiedDelivery, endpoint: Endpoint) -> None:
         problem = outside_window(verified, endpoint.tolerance, self.clock())
         if problem is None:
             return
         if self.may_keep_stale(endpoint.name):
-            await self._quarantine(verified, endpoint, problem.reason, problem.detail)
+            kept = self._quarantined(verified, endpoint, problem.reason, problem.detail)
+            await self.publish([kept])
         raise problem
 
-    async def _quarantine(
+    def _quarantined(
         self, verified: VerifiedDelivery, endpoint: Endpoint, reason: Reason, detail: str
-    ) -> None:
+    ) -> OutgoingRecord:
         name, account = endpoint.provider.name, endpoint.account
         kept = Quarantined(
-            id=quarantine_id(name, account, reason.value, verified.body_digest),
+            id=quarantine_id(name, account, reason.value, verified.digest),
             reason=reason.value,
             detail=detail,
             provider=name,
@@ -97,8 +103,7 @@ class Intake:
             verification=verified.verification,
             raw=verified.raw(),
         )
-        record = encode_quarantined(kept, self.topics.quarantine, self.traceparent())
-        await self.publish([record])
+        return encode_quarantined(kept, self.topics.quarantine, self.traceparent())
 
 
 def outside_window(

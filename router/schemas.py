@@ -17,7 +17,7 @@ from router.app import declared_broker
 from router.contract.event import Event
 from router.contract.order import Order
 from router.contract.outcome import OutcomeEvent
-from router.contract.quarantine import Quarantined
+from router.contract.quarantine import Quarantined, Replayed
 from router.contract.wire import SCHEMA_VERSION
 from router.settings import Settings
 
@@ -32,6 +32,7 @@ def schemas() -> Mapping[str, str]:
         f"order.v{major}.json": _text(_json_schema(Order, "order")),
         f"outcome.v{major}.json": _text(_json_schema(OutcomeEvent, "outcome")),
         f"quarantined.v{major}.json": _text(_json_schema(Quarantined, "quarantined")),
+        f"replayed.v{major}.json": _text(_json_schema(Replayed, "replayed")),
         "asyncapi.json": _text(_asyncapi(declared_broker(Settings()))),
     }
 

@@ -11,7 +11,7 @@ from router.contract.amounts import AmountError, parse_amount
 from router.delivery import Delivery
 from router.errors import ConfigurationError
 from router.intake import Endpoint
-from router.providers import Key, Simulation
+from router.providers import Configurable, Key, Provider, Simulation, Varied
 
 TIMEOUT_SECONDS = 35.0
 """Longer than any endpoint's deadline: the answer is wanted, not a guess."""
@@ -38,6 +38,7 @@ class Order:
     reference: str
     amount: str
     currency: str
+    variant: str | None = None
 
     @property
     def number(self) -> int:
@@ -109,9 +110,19 @@ def check_amount(amount: str) -> None:
         raise ConfigurationError(message) from None
 
 
+def as_gateway(endpoint: Endpoint, signing_key: bytes | None) -> Endpoint:
+    """Return the endpoint with the key its gateway signs with: the secret, or a private one."""
+    if signing_key is None:
+        return endpoint
+    return replace(endpoint, keys=[Key(signing_key, "fp:private")])
+
+
 def simulate(endpoint: Endpoint, order: Order, at: datetime | None = None) -> Delivery:
     """Make the genuine delivery a gateway would send, or say what it cannot say."""
     provider = endpoint.provider
+    if not endpoint.keys:
+        message = f"send: there is no key here with which {provider.name} could be played"
+        raise ConfigurationError(message)
     if order.status not in provider.kinds.get(order.kind, ()):
         known = sorted(f"{kind}.{s}" for kind, words in provider.kinds.items() for s in words)
         message = f"--type: {provider.name} sends {', '.join(known)}"
@@ -124,9 +135,20 @@ def simulate(endpoint: Endpoint, order: Order, at: datetime | None = None) -> De
         currency=order.currency,
         number=order.number,
         at=at or datetime.now(UTC),
+        variant=_variant(provider, order),
     )
-    made = provider.simulate(wanted, endpoint.keys[0], f"/webhooks/{endpoint.name}")
+    made = provider.simulate(wanted, endpoint.keys[0], endpoint.target)
     return replace(made, endpoint=endpoint.name, account=endpoint.account)
+
+
+def _variant(provider: Provider, order: Order) -> str | None:
+    variants = provider.variants if isinstance(provider, Varied) else {}
+    known = variants.get(f"{order.kind}.{order.status}", ())
+    if order.variant is not None and order.variant not in known:
+        forms = ", ".join(known) or "one form only"
+        message = f"--variant: {provider.name} sends {order.kind}.{order.status} as {forms}"
+        raise ConfigurationError(message)
+    return order.variant
 
 
 def post(base_url: str, delivery: Delivery, token: str | None = None) -> Answered:
@@ -135,7 +157,7 @@ def post(base_url: str, delivery: Delivery, token: str | None = None) -> Answere
     secure = url.scheme == "https"
     connect = http.client.HTTPSConnection if secure else http.client.HTTPConnection
     connection = connect(url.hostname or "", url.port, timeout=TIMEOUT_SECONDS)
-    target = delivery.target + (f"/{token}" if token else "")
+    target = delivery.target.replace("{token}", token or "", 1)
     try:
         connection.putrequest(delivery.method, target, skip_accept_encoding=True)
         for name, value in delivery.headers:
@@ -167,12 +189,18 @@ Tamper = Callable[[Endpoint, Order], Delivery]
 
 def _flipped_body(endpoint: Endpoint, order: Order) -> Delivery:
     made = simulate(endpoint, order)
+    if not made.body:
+        # What is said stands in the query: one character of the last value.
+        last = chr(ord(made.target[-1]) ^ 1)
+        return replace(made, target=made.target[:-1] + last)
     at = len(made.body) // 2
     return replace(made, body=made.body[:at] + bytes([made.body[at] ^ 1]) + made.body[at + 1 :])
 
 
 def _other_key(endpoint: Endpoint, order: Order) -> Delivery:
-    stranger = Key(endpoint.keys[0].secret + b"x", "fp:000000")
+    provider = endpoint.provider
+    private = provider.example().signing_key if isinstance(provider, Configurable) else None
+    stranger = Key(private or endpoint.keys[0].secret + b"x", "fp:000000")
     return simulate(replace(endpoint, keys=[stranger]), order)
 
 
@@ -183,6 +211,9 @@ def _no_headers(endpoint: Endpoint, order: Order) -> Delivery:
 
 
 def _old(endpoint: Endpoint, order: Order) -> Delivery:
+    if endpoint.provider.tolerance is None:
+        message = f"--tamper: {endpoint.provider.name} signs no time, its event ids tell a replay"
+        raise ConfigurationError(message)
     return simulate(endpoint, order, datetime.now(UTC) - timedelta(days=30))
 
 

@@ -8,10 +8,10 @@ from typing import Any
 import click
 from pydantic import ValidationError
 
-from router.cli import Invocation, invoked, json_option
 from router.contract.order import Order, OrderType
 from router.contract.wire import first_problem
 from router.errors import ConfigurationError
+from router.invocation import Invocation, invoked, json_option
 from router.ordering import (
     NotPlaced,
     check_mapping,

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -16,6 +17,7 @@ from pydantic import (
     model_validator,
 )
 
+from router.caller import networks
 from router.configuration import read_sources
 from router.contract.event import Text
 from router.contract.order_fields import OrderFields
@@ -43,12 +45,43 @@ def _as_tuple(value: object) -> object:
 Several = Annotated[tuple[SecretStr, ...], BeforeValidator(_as_tuple)]
 Files = Annotated[tuple[Path, ...], BeforeValidator(_as_tuple)]
 
+PUBLISHED = "published"
+"""The word under `allow_from` for the list that the provider knows."""
+
+_PUBLIC_URL = re.compile(r"https?://(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(:\d{1,5})?(?:/[^?#\s]*)?")
+
+
+def _checked_networks(texts: tuple[str, ...]) -> tuple[str, ...]:
+    try:
+        networks(text for text in texts if text != PUBLISHED)
+    except ValueError:
+        message = "expected addresses or networks, such as 203.0.113.0/24"
+        raise ValueError(message) from None
+    return texts
+
+
+Networks = Annotated[tuple[str, ...], BeforeValidator(_as_tuple), AfterValidator(_checked_networks)]
+
+
+def checked_public_url(url: str) -> str:
+    """Return a public URL without a slash at its end, or raise ValueError."""
+    match = _PUBLIC_URL.fullmatch(url)
+    if match is None or not _is_port(match[1] and match[1][1:]):
+        message = "expected https://host, with a port or path where the gateway sees one"
+        raise ValueError(message)
+    return url.rstrip("/")
+
+
+PublicUrl = Annotated[str, AfterValidator(checked_public_url)]
+
 
 class EndpointSettings(BaseModel):
     """One `[endpoints.NAME]`: a URL that a gateway is given.
 
     `account` says whose money it is; two endpoints of one merchant share it.
-    `tolerance_seconds` None takes the gateway's own default.
+    `tolerance_seconds` None takes the gateway's own default; `public_url` None
+    that of `[edge]`. `options` are the keys that belong to the provider, which
+    are checked against its own model when the edge is put together.
     """
 
     model_config = _STRICT
@@ -60,11 +93,26 @@ class EndpointSettings(BaseModel):
     token: SecretStr | None = None
     tolerance_seconds: float | None = Field(None, gt=0, le=_TEN_YEARS_SECONDS)
     deadline_seconds: float = Field(2.5, gt=0, le=60)
+    public_url: PublicUrl | None = None
+    allow_from: Networks | None = Field(None, description="networks, or the word published")
+    options: dict[str, Any] = Field(default_factory=dict, repr=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _hand_on_options(cls, values: object) -> object:
+        if not isinstance(values, dict):
+            return values
+        own = cls.model_fields.keys() - {"options"}
+        handed_on = {key: value for key, value in values.items() if key not in own}
+        return {key: values[key] for key in own & values.keys()} | {"options": handed_on}
 
     @model_validator(mode="after")
-    def _has_secrets(self) -> Self:
-        if not self.secrets:
-            message = "no secret: set secrets or secret_files"
+    def _fits(self) -> Self:
+        if self.allow_from == ():
+            message = "allow_from: nobody could deliver"
+            raise ValueError(message)
+        if self.allow_from and PUBLISHED in self.allow_from and len(self.allow_from) > 1:
+            message = "allow_from: networks, or the word published alone"
             raise ValueError(message)
         if any(not secret.get_secret_value() for secret in self.secrets):
             message = "a secret is empty"
@@ -80,6 +128,11 @@ class EndpointSettings(BaseModel):
             message = "a token is 16 to 128 of A-Z a-z 0-9 _ -"
             raise ValueError(message)
         return token
+
+    def guards(self) -> list[tuple[str, str]]:
+        """Return what nobody else may know, each with its key: secrets and URL token."""
+        secrets = [("secrets", secret.get_secret_value()) for secret in self.secrets]
+        return secrets + ([("token", self.token.get_secret_value())] if self.token else [])
 
 
 class EdgeSettings(BaseModel):
@@ -98,6 +151,8 @@ class EdgeSettings(BaseModel):
     drain_seconds: float = Field(10, gt=0, le=3600)
     tls_certificate: Path | None = None
     tls_key: Path | None = None
+    public_url: PublicUrl | None = Field(None, description="what gateways see before the path")
+    trusted_proxies: Networks = Field((), description="whose X-Forwarded-For counts")
 
     @model_validator(mode="after")
     def _tls_is_whole(self) -> Self:
@@ -253,22 +308,28 @@ class Settings(BaseModel):
 
     @model_validator(mode="after")
     def _endpoints_fit(self) -> Self:
-        owners: dict[str, str] = {}
+        owners: dict[tuple[str, str], str] = {}
         for name, endpoint in self.endpoints.items():
             if not _ENDPOINT_NAME.fullmatch(name):
                 message = (
                     f"endpoints.{name}: a name is a-z 0-9 _ - and begins with a letter or digit"
                 )
                 raise ValueError(message)
-            for secret in endpoint.secrets:
-                other = owners.setdefault(secret.get_secret_value(), name)
+            for key, word in endpoint.guards():
+                other = owners.setdefault((key, word), name)
                 if self.endpoints[other].account != endpoint.account:
                     message = (
-                        f"endpoints.{name}.secrets: the same secret stands under"
+                        f"endpoints.{name}.{key}: the same {key.removesuffix('s')} stands under"
                         f" endpoints.{other}, whose account is another"
                     )
                     raise ValueError(message)
         return self
+
+
+def with_public_url(settings: Settings, url: str) -> Settings:
+    """Return the settings with another `edge.public_url`."""
+    edge = settings.edge.model_copy(update={"public_url": url})
+    return settings.model_copy(update={"edge": edge})
 
 
 def load_settings(path: Path | None, environ: Mapping[str, str]) -> Settings:

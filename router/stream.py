@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from router.delivery import Delivery
 from router.intake import Endpoint
 from router.ordering import NotPlaced
+from router.providers import Provider, Varied
 from router.send import Answered, Order, simulate
 
 _CURRENCIES = ("USDT", "USDC")
@@ -43,6 +44,9 @@ class Planned:
 
 def planned_stream(endpoints: Sequence[Endpoint], chance: random.Random) -> Iterator[Planned]:
     """Yield deliveries without end, in the order in which they are to be sent."""
+    endpoints = [one for one in endpoints if _says(one, "payment.confirmed")]
+    if not endpoints:
+        return
     waiting: list[Planned] = []
     numbers = itertools.count()
     prefix = f"{datetime.now(UTC):%y%m%d%H%M%S}"
@@ -57,20 +61,53 @@ def planned_stream(endpoints: Sequence[Endpoint], chance: random.Random) -> Iter
 
 def _history(reference: str, endpoint: Endpoint, chance: random.Random) -> list[tuple[int, Order]]:
     """Make the deliveries about one order, each with its delay in turns."""
+    if _says(endpoint, "payout.confirmed") and chance.random() < _PAYOUT:
+        return _sent(_told(endpoint, f"PO-{reference}", [(0, "payout.confirmed")], chance), chance)
+    name = f"ORD-{reference}"
+    told = _told(endpoint, name, _payment(endpoint, chance), chance)
+    # What was bought costs what is paid.
+    placed = Order("order.placed", name, told[0][1].amount, told[0][1].currency)
+    if chance.random() < _PLACED_LATE:
+        return [*_sent(told, chance), (max(delay for delay, _ in told) + 2, placed)]
+    return [(0, placed), *((delay + 1, order) for delay, order in _sent(told, chance))]
+
+
+def _told(
+    endpoint: Endpoint, name: str, steps: Sequence[tuple[int, str]], chance: random.Random
+) -> list[tuple[int, Order]]:
+    """Have the gateway tell the steps, all in one form, of one amount."""
     amount = f"{chance.randrange(500, 50_000) / 100:.2f}"
     currency = chance.choice(_CURRENCIES)
-    if "payout" in endpoint.provider.kinds and chance.random() < _PAYOUT:
-        return _sent([(0, Order("payout.confirmed", f"PO-{reference}", amount, currency))], chance)
-    placed = Order("order.placed", f"ORD-{reference}", amount, currency)
+    variant = _variant(endpoint.provider, [event_type for _, event_type in steps], chance)
+    return [(delay, Order(kind, name, amount, currency, variant)) for delay, kind in steps]
+
+
+def _payment(endpoint: Endpoint, chance: random.Random) -> list[tuple[int, str]]:
+    """Say what happens to a payment and when, as far as this gateway has words for it."""
     last = "payment.expired" if chance.random() < _EXPIRED else "payment.confirmed"
+    if not _says(endpoint, last):
+        last = "payment.confirmed"
+    if not _says(endpoint, "payment.pending"):
+        return [(0, last)]
     steps = [(0, "payment.pending"), (chance.randrange(2, 12), last)]
     if chance.random() < _LATE:
         # The network had other plans: the first one comes last.
         steps[0] = (steps[1][0] + chance.randrange(1, 6), "payment.pending")
-    told = [(delay, Order(kind, f"ORD-{reference}", amount, currency)) for delay, kind in steps]
-    if chance.random() < _PLACED_LATE:
-        return [*_sent(told, chance), (steps[1][0] + 2, placed)]
-    return [(0, placed), *((delay + 1, order) for delay, order in _sent(told, chance))]
+    return steps
+
+
+def _variant(provider: Provider, event_types: Sequence[str], chance: random.Random) -> str | None:
+    """Choose a form in which the gateway sends all of these, None where it has but one."""
+    if not isinstance(provider, Varied):
+        return None
+    first, *others = [provider.variants.get(event_type, ()) for event_type in event_types]
+    return chance.choice([form for form in first if all(form in other for other in others)])
+
+
+def _says(endpoint: Endpoint, kind: str) -> bool:
+    """Tell whether this gateway has words for it."""
+    family, _, status = kind.partition(".")
+    return status in endpoint.provider.kinds.get(family, ())
 
 
 def _sent(steps: list[tuple[int, Order]], chance: random.Random) -> list[tuple[int, Order]]:

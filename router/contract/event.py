@@ -152,6 +152,9 @@ class Event(BaseModel):
     received_at: AwareDatetime
     verification: Verification
     raw: Raw | None = None
+    raw_event: UUID | None = Field(
+        None, description="Where one delivery is several events: the one of them that carries raw"
+    )
 
     @model_validator(mode="after")
     def _complete(self) -> Self:

@@ -1,4 +1,4 @@
-"""What lies on the quarantine topic: a genuine delivery that had no effect, whole."""
+"""What lies on the quarantine topic: a genuine delivery, whole, and what became of it."""
 
 from uuid import UUID
 
@@ -30,6 +30,29 @@ class Quarantined(BaseModel):
     @property
     def key(self) -> bytes:
         """The Kafka key: those of one endpoint stay together."""
+        return self.endpoint.encode()
+
+
+class Replayed(BaseModel):
+    """An operator had a delivery on quarantine taken in after all.
+
+    Lies on the same topic under the same key, so that whoever reads of the
+    delivery reads of this too. `events` are the ids that were published.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    quarantined: UUID
+    provider: Text
+    endpoint: Text
+    account: Text
+    events: tuple[UUID, ...]
+    at: AwareDatetime
+    by: Text
+
+    @property
+    def key(self) -> bytes:
+        """The Kafka key of the delivery it is about."""
         return self.endpoint.encode()
 
 

@@ -8,10 +8,10 @@ from urllib.parse import quote
 
 from pydantic import BaseModel, ValidationError
 
-from router.contract.event import Event
+from router.contract.event import Event, event_id
 from router.contract.order import Order
 from router.contract.outcome import OutcomeEvent
-from router.contract.quarantine import Quarantined
+from router.contract.quarantine import Quarantined, Replayed
 from router.contract.strict_json import StrictJsonError, parse_object
 
 SCHEMA_VERSION = "1.0"
@@ -19,6 +19,8 @@ SCHEMA_VERSION = "1.0"
 
 _SCHEMA = re.compile(r"urn:payrouter:schema:[a-z]+:(\d{1,9})\.(\d{1,9})")
 _MAJOR = int(SCHEMA_VERSION.partition(".")[0])
+
+_REPLAYED = "quarantine.replayed"
 
 Headers = Sequence[tuple[str, bytes | None]]
 """Kafka record headers, in order; Kafka takes null for a value."""
@@ -64,6 +66,18 @@ def encode_quarantined(kept: Quarantined, topic: str, traceparent: str) -> Outgo
         "ce_dataschema": f"urn:payrouter:schema:quarantined:{SCHEMA_VERSION}",
     }
     return _record(kept, topic, attributes, traceparent)
+
+
+def encode_replayed(replayed: Replayed, topic: str, traceparent: str) -> OutgoingRecord:
+    """Write what became of a quarantined delivery as a record for `topic`."""
+    attributes = {
+        "ce_id": str(event_id(_REPLAYED, str(replayed.quarantined), replayed.at.isoformat())),
+        "ce_type": _REPLAYED,
+        "ce_subject": replayed.endpoint,
+        "ce_time": replayed.at.isoformat(),
+        "ce_dataschema": f"urn:payrouter:schema:replayed:{SCHEMA_VERSION}",
+    }
+    return _record(replayed, topic, attributes, traceparent)
 
 
 def encode_outcome(outcome: OutcomeEvent, topic: str) -> OutgoingRecord:
@@ -118,6 +132,17 @@ def decode_event(value: bytes | None, headers: Headers) -> Event:
         raise UndecodableRecord(first_problem(error)) from None
 
 
+def decode_quarantine(value: bytes | None, headers: Headers) -> Quarantined | Replayed:
+    """Read a record of the quarantine topic; raises as `decode_event` does."""
+    _check_version(headers)
+    replayed = dict(headers).get("ce_type") == _REPLAYED.encode()
+    model: type[Quarantined | Replayed] = Replayed if replayed else Quarantined
+    try:
+        return model.model_validate_json(value or b"")
+    except ValidationError as error:
+        raise UndecodableRecord(first_problem(error)) from None
+
+
 def first_problem(error: ValidationError) -> str:
     """Say which field is wrong and what would be right, without the input."""
     problem = error.errors(include_url=False, include_input=False, include_context=False)[0]
@@ -126,7 +151,10 @@ def first_problem(error: ValidationError) -> str:
 
 
 def _record(
-    content: Event | Quarantined, topic: str, attributes: dict[str, str], traceparent: str
+    content: Event | Quarantined | Replayed,
+    topic: str,
+    attributes: dict[str, str],
+    traceparent: str,
 ) -> OutgoingRecord:
     headers = {
         "ce_specversion": "1.0",

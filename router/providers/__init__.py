@@ -3,6 +3,11 @@
 A provider is a module of this folder, or an entry point in the group
 `payrouter.providers`, that offers `PROVIDER`. One that does not fit the
 protocol, or whose name is not its module's, stops the start.
+
+What every gateway has is `Provider`. What only some have stands beside it:
+settings of their own for an endpoint (`Configurable`), public keys to verify
+with (`Asymmetric`), a published list of addresses (`Published`), several
+forms of one message (`Varied`), a URL for every order (`Referencing`).
 """
 
 import importlib
@@ -11,7 +16,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from importlib.metadata import entry_points
-from typing import Protocol, runtime_checkable
+from typing import Annotated, Any, Protocol, runtime_checkable
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from router.contract.event import Event
 from router.delivery import Delivery, VerifiedDelivery
@@ -23,6 +30,42 @@ class Key:
 
     secret: bytes = field(repr=False)
     fingerprint: str
+
+
+def endpoint_target(name: str, *, has_token: bool) -> str:
+    """Write the path of an endpoint as a Delivery has it, `{token}` for the token."""
+    return f"/webhooks/{name}" + ("/{token}" if has_token else "")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an endpoint stands: what its provider may have to know of it.
+
+    `public_url` is what the gateway sees before the path, without a slash at
+    the end. `keys` are the endpoint's secrets, which may be none.
+    """
+
+    name: str
+    public_url: str | None
+    token: str | None = field(repr=False)
+    keys: Sequence[Key]
+
+    def url(self, target: str) -> str:
+        """Write a Delivery's target as the gateway called it: with origin and token."""
+        called = target if self.token is None else target.replace("{token}", self.token, 1)
+        return (self.public_url or "") + called
+
+
+@dataclass(frozen=True)
+class Example:
+    """An endpoint's settings for evaluation, beside a random secret.
+
+    `signing_key` is the private key whose public half stands among the
+    settings: it is kept apart from any configuration, for `payrouter send`.
+    """
+
+    settings: Mapping[str, object] = field(default_factory=dict)
+    signing_key: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -40,7 +83,8 @@ class Simulation:
 
     `kind` is one of the provider's `kinds`; `status` a word of the contract
     ("pending", "confirmed"); `number` makes the gateway's own id, so that two
-    simulations of one number are about one payment; `at` is signed.
+    simulations of one number are about one payment; `at` is signed; `variant`
+    is one of the provider's `variants` of this `kind.status`, None for the first.
     """
 
     kind: str
@@ -50,6 +94,24 @@ class Simulation:
     currency: str
     number: int
     at: datetime
+    variant: str | None = None
+
+
+def _as_tuple(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
+
+
+OPTIONS = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+"""How a provider's model of its options has to be configured."""
+
+Texts = Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]
+"""An option with one text or several."""
+
+
+class NoOptions(BaseModel):
+    """The options of a provider that has none."""
+
+    model_config = OPTIONS
 
 
 @runtime_checkable
@@ -90,12 +152,73 @@ class Provider(Protocol):
     def normalize(self, verified: VerifiedDelivery) -> Sequence[Event]:
         """Say what happened: one event or several, in order. Pure.
 
-        Raises Unreadable where the body is not what it claims to be and
-        NotUnderstood for what leads to quarantine.
+        Raises Unreadable where the body is not what it claims to be,
+        Unauthentic where it is genuine and somebody else's, and NotUnderstood
+        for what leads to quarantine.
         """
 
     def simulate(self, wanted: Simulation, key: Key, target: str) -> Delivery:
         """Make a genuine delivery, for `payrouter send` and the tests."""
+
+
+@runtime_checkable
+class Configurable(Protocol):
+    """A provider whose endpoints have settings of their own."""
+
+    @property
+    def options(self) -> type[BaseModel]:
+        """The model of those settings, with `OPTIONS` as its configuration.
+
+        A list is `Texts`: a variable of the environment gives one text.
+        """
+
+    def configured(self, options: Any, place: Place) -> Provider:  # noqa: ANN401 - of that model
+        """Return the provider as this endpoint wants it.
+
+        Raises ConfigurationError with `KEY: what would be right`, the key as it
+        stands in the endpoint's table.
+        """
+
+    def example(self) -> Example:
+        """Make settings for evaluation: those without which an endpoint would not start."""
+
+
+@runtime_checkable
+class Asymmetric(Protocol):
+    """A provider that verifies with public keys, and so may do without a secret."""
+
+    @property
+    def public_keys(self) -> Sequence[Key]:
+        """The keys in force; `secret` holds the public key in DER."""
+
+
+@runtime_checkable
+class Published(Protocol):
+    """A provider whose gateway publishes the addresses it calls from."""
+
+    @property
+    def addresses(self) -> Sequence[str]:
+        """The list behind `allow_from = "published"`, addresses or networks."""
+
+
+@runtime_checkable
+class Varied(Protocol):
+    """A provider whose gateway has several forms for one message."""
+
+    @property
+    def variants(self) -> Mapping[str, Sequence[str]]:
+        """The forms of each `kind.status` that `simulate` can make, the usual one first."""
+
+
+@runtime_checkable
+class Referencing(Protocol):
+    """A provider whose gateway calls a URL of each order's own."""
+
+    def order_query(self, reference: str) -> str:
+        """Write the query by which a delivery to that URL is about this order.
+
+        Raises ConfigurationError with `KEY: what would be right`.
+        """
 
 
 class ProviderError(Exception):
@@ -111,6 +234,14 @@ def discover() -> Mapping[str, Provider]:
             raise ProviderError(message)
         found[entry.name] = _checked(entry.load(), entry.name)
     return found
+
+
+def examples() -> Mapping[str, Example]:
+    """Make an endpoint's settings for evaluation, for every provider there is."""
+    return {
+        name: provider.example() if isinstance(provider, Configurable) else Example()
+        for name, provider in discover().items()
+    }
 
 
 def _builtin_names() -> list[str]:
@@ -129,4 +260,8 @@ def _checked(candidate: object, name: str) -> Provider:
     if candidate.name != name:
         message = f"provider {name} calls itself {candidate.name}"
         raise ProviderError(message)
-    return candidate
+    options = getattr(candidate, "options", NoOptions)
+    if issubclass(options, BaseModel) and options.model_config.get("extra") == "forbid":
+        return candidate
+    message = f"provider {name}: its options take any key; set model_config = OPTIONS"
+    raise ProviderError(message)

@@ -17,7 +17,7 @@ PROVIDER_MAY_IMPORT = (
     "router.contract.",
     "router.delivery.",
     "router.errors.",
-    "router.providers._signing",
+    "router.providers._",
 )
 
 

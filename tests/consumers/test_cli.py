@@ -41,6 +41,7 @@ COMMANDS = {
     (): {
         *("dev", "edge", "consume", "send", "ledger", "inventory", "notifications", "topics"),
         *("db", "config", "offsets", "parked", "dlq", "brake", "outbox", "trace"),
+        *("endpoint", "verify", "quarantine"),
     },
     ("ledger",): {"balance", "statement", "verify", "export"},
     ("inventory",): {"stock", "set", "orders"},
@@ -53,6 +54,8 @@ COMMANDS = {
     ("dlq",): {"list", "show", "replay", "history"},
     ("brake",): {"show", "clear"},
     ("outbox",): {"show", "retry"},
+    ("endpoint",): {"url"},
+    ("quarantine",): {"list", "show", "replay"},
 }
 
 
@@ -81,7 +84,7 @@ def payrouter(
     """Give what runs a command of `payrouter` in a folder of its own."""
     monkeypatch.chdir(tmp_path)
     # The log of the tests is not ours to set up.
-    monkeypatch.setattr("router.cli.configure_logging", lambda _level, _form: None)
+    monkeypatch.setattr("router.invocation.configure_logging", lambda _level, _form: None)
 
     def run(*arguments: str) -> Said:
         monkeypatch.setattr(sys, "argv", ["payrouter", *arguments])

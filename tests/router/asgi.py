@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from router.app import build_edge
@@ -25,17 +26,22 @@ class Asked:
 
 def edge(**changes: Any) -> Edge:  # noqa: ANN401 - values of a configuration
     """Make the edge of the test configuration, with other values under `[edge]`."""
-    settings = settings_from(configuration("127.0.0.1:1", "t.", **changes))
-    return replace(build_edge(settings, HeldClock()).app, rest=_not_found)
+    return edge_of(configuration("127.0.0.1:1", "t.", **changes))
 
 
-async def ask(
+def edge_of(values: dict[str, Any], clock: Callable[[], datetime] | None = None) -> Edge:
+    """Make the edge of a configuration."""
+    return replace(build_edge(settings_from(values), clock or HeldClock()).app, rest=_not_found)
+
+
+async def ask(  # noqa: PLR0913 - what a request has
     app: Edge,
     method: str,
     path: bytes,
     headers: Sequence[Header],
     *body: bytes,
     query: bytes = b"",
+    peer: str | None = None,
     publish: Callable[[Sequence[OutgoingRecord]], None] = lambda _records: None,
 ) -> Asked:
     """Send a request, its body in these pieces, to an edge that publishes to a list."""
@@ -61,6 +67,7 @@ async def ask(
         "path": path.decode("latin-1"),
         "query_string": query,
         "headers": list(headers),
+        "client": None if peer is None else (peer, 4711),
     }
     listening = replace(app, intake=replace(app.intake, publish=keep))
     await listening(scope, receive, send)

@@ -13,6 +13,7 @@ import pytest
 
 from router.data_dir import DataDir, config_path, resolve_settings
 from router.errors import ConfigurationError
+from router.providers import Example
 from router.settings import load_settings
 
 
@@ -41,7 +42,7 @@ def _gone() -> int:
 
 def test_only_the_owner_may_read_what_lies_there(data_dir: DataDir) -> None:
     data_dir.announce({"addresses": {}})
-    generated = data_dir.generate(["blockatm"])
+    generated = data_dir.generate({"blockatm": Example()})
 
     assert _mode(data_dir.path) == 0o700
     assert _mode(generated) == 0o600
@@ -55,7 +56,7 @@ def test_only_the_owner_may_read_what_lies_there(data_dir: DataDir) -> None:
 def test_a_generated_configuration_has_an_endpoint_of_each_gateway_with_its_own_secret(
     data_dir: DataDir,
 ) -> None:
-    settings = load_settings(data_dir.generate(["resmic", "blockatm"]), {})
+    settings = load_settings(data_dir.generate({"resmic": Example(), "blockatm": Example()}), {})
 
     secrets = [e.secrets[0].get_secret_value() for e in settings.endpoints.values()]
     assert sorted(settings.endpoints) == ["blockatm", "resmic"]
@@ -64,9 +65,9 @@ def test_a_generated_configuration_has_an_endpoint_of_each_gateway_with_its_own_
 
 
 def test_a_generated_configuration_is_kept(data_dir: DataDir) -> None:
-    first = data_dir.generate(["blockatm"]).read_text()
+    first = data_dir.generate({"blockatm": Example()}).read_text()
 
-    assert data_dir.generate(["blockatm", "resmic"]).read_text() == first
+    assert data_dir.generate({"blockatm": Example(), "resmic": Example()}).read_text() == first
 
 
 def test_two_directories_have_two_secrets(tmp_path: Path) -> None:
@@ -74,7 +75,7 @@ def test_two_directories_have_two_secrets(tmp_path: Path) -> None:
     for name in ("a", "b"):
         data_dir = DataDir(tmp_path / name)
         data_dir.make()
-        table = tomllib.loads(data_dir.generate(["blockatm"]).read_text())
+        table = tomllib.loads(data_dir.generate({"blockatm": Example()}).read_text())
         texts.add(table["endpoints"]["blockatm"]["secrets"][0])
 
     assert len(texts) == 2
@@ -133,7 +134,7 @@ def test_a_configuration_is_looked_for_in_one_order(data_dir: DataDir, tmp_path:
     environ = {"PAYROUTER_CONFIG": str(named)}
 
     assert config_path(None, data_dir, {}) is None
-    generated = data_dir.generate(["blockatm"])
+    generated = data_dir.generate({"blockatm": Example()})
     assert config_path(None, data_dir, {}) == generated
     Path("payrouter.toml").touch()
     assert config_path(None, data_dir, {}) == Path("payrouter.toml")

@@ -1,5 +1,7 @@
 """Verify, normalize, publish: with a publisher that only remembers."""
 
+import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -30,6 +32,7 @@ from tests.router.providers.blockatm_deliveries import (
     signed,
     verified,
 )
+from tests.router.providers.blockatm_v1 import BATCH, ROW, v1_provider, v1_signed
 
 _SIGNED_AT = RECEIVED - timedelta(seconds=1)
 _WINDOW = timedelta(minutes=5)
@@ -201,3 +204,31 @@ def test_being_outside_is_told_in_seconds() -> None:
 
     assert problem is not None
     assert problem.detail == "signed 3600 s ahead, window 300 s"
+
+
+async def test_what_is_understood_in_part_is_published_and_kept_whole_in_one_go() -> None:
+    shelf = _Shelf()
+    rows = [ROW, {}, {**ROW, "orderNo": "TX3"}]
+    delivery = v1_signed(json.dumps({**BATCH, "detailList": rows}).encode(), "Payout")
+    endpoint = replace(_endpoint(), provider=v1_provider())
+
+    received = await _intake(shelf).receive(delivery, endpoint)
+
+    assert [record.topic for record in shelf.records] == ["t.payout", "t.payout", "t.quarantine"]
+    assert [event.reference for event in received.events] == ["TX1", "TX3"]
+    assert received.quarantined is not None
+    kept = Quarantined.model_validate_json(shelf.records[-1].value)
+    assert kept.raw.body.encode() == delivery.body
+    with pytest.raises(NotDurable):
+        await _intake(_Shelf(full=True)).receive(delivery, endpoint)
+
+
+def test_the_digest_of_a_get_is_that_of_its_query() -> None:
+    first = replace(_GENUINE, method="GET", body=b"", target="/webhooks/a?x=1")
+    other = replace(first, target="/webhooks/a?x=2")
+    elsewhere = replace(first, target="/webhooks/b?x=1")
+    digests = [replace(verified(_GENUINE), delivery=d).digest for d in (first, other, elsewhere)]
+
+    assert digests[0] != digests[1]
+    assert digests[0] == digests[2] == hashlib.sha256(b"x=1").hexdigest()
+    assert verified(_GENUINE).digest == hashlib.sha256(_GENUINE.body).hexdigest()

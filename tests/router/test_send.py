@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
@@ -12,8 +13,19 @@ from router.delivery import Delivery
 from router.errors import ConfigurationError, Reason, RefusedDelivery
 from router.intake import Endpoint
 from router.providers import discover
-from router.send import TAMPERS, Answered, Order, Sent, check_amount, orders, post, simulate
+from router.send import (
+    TAMPERS,
+    Answered,
+    Order,
+    Sent,
+    as_gateway,
+    check_amount,
+    orders,
+    post,
+    simulate,
+)
 from tests.router.providers.blockatm_deliveries import KEY
+from tests.router.providers.blockbee_deliveries import SECRETS, TOKEN, bee, private_pem
 
 SHOP = Endpoint("shop", "shop-eu", discover()["blockatm"], [KEY], timedelta(hours=27), 2.5)
 PAID = Order("payment.confirmed", "A-1", "100.50", "USDT")
@@ -27,7 +39,7 @@ class Gateway(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         """Answer 202 with two words, or with nothing that is HTTP."""
-        body = self.rfile.read(int(self.headers["content-length"]))
+        body = self.rfile.read(int(self.headers.get("content-length", 0)))
         self.seen.append((self.command, self.path, list(self.headers.items()), body))
         if self.path.endswith("/nonsense"):
             self.wfile.write(b"this is no HTTP\r\n\r\n")
@@ -36,6 +48,8 @@ class Gateway(BaseHTTPRequestHandler):
         self.send_header("content-length", "9")
         self.end_headers()
         self.wfile.write(b"thank you")
+
+    do_GET = do_POST  # noqa: N815 - http.server's name
 
     def log_message(self, *_: object) -> None:
         """Keep silent."""
@@ -119,13 +133,14 @@ def test_a_delivery_arrives_header_for_header_and_byte_for_byte(gateway: str) ->
 
 
 def test_a_url_token_follows_the_endpoint(gateway: str) -> None:
-    post(gateway, simulate(SHOP, PAID), "aVeryLong-URL_token")
+    guarded = replace(SHOP, has_token=True)
+    post(gateway, simulate(guarded, PAID), "aVeryLong-URL_token")
     assert Gateway.seen[0][1] == "/webhooks/shop/aVeryLong-URL_token"
 
 
 def test_an_answer_that_is_no_http_is_as_good_as_none(gateway: str) -> None:
     with pytest.raises(OSError, match="BadStatusLine"):
-        post(gateway, simulate(SHOP, PAID), "nonsense")
+        post(gateway, simulate(replace(SHOP, has_token=True), PAID), "nonsense")
 
 
 def test_nobody_there_is_an_os_error() -> None:
@@ -189,3 +204,54 @@ def test_as_json_it_tells_everything_and_amounts_as_text() -> None:
 def test_every_way_of_spoiling_is_tried_here() -> None:
     assert set(TAMPERS) == {"body", "key", "headers", "time"}
     assert all(isinstance(make(SHOP, PAID), Delivery) for make in TAMPERS.values())
+
+
+BEE = as_gateway(
+    Endpoint("bee", "shop-eu", bee(), SECRETS, None, 2.5, has_token=True), private_pem()
+)
+
+
+def test_a_gateway_with_a_private_key_is_played_with_it() -> None:
+    delivery = simulate(BEE, PAID)
+
+    assert delivery.method == "GET"
+    assert BEE.provider.verify(delivery, []).verification.scheme == "blockbee-get"
+    assert as_gateway(SHOP, None) is SHOP
+
+
+@pytest.mark.parametrize("variant", ["custom-get", "custom-form", "checkout-json"])
+@pytest.mark.parametrize("tamper", ["body", "key", "headers"])
+def test_what_is_spoiled_of_it_is_refused_in_every_form(variant: str, tamper: str) -> None:
+    with pytest.raises(RefusedDelivery) as refused:
+        BEE.provider.verify(TAMPERS[tamper](BEE, replace(PAID, variant=variant)), [])
+
+    assert refused.value.reason in {Reason.SIGNATURE_WRONG, Reason.SIGNATURE_MISSING}
+
+
+def test_a_time_that_nobody_signs_cannot_be_spoiled() -> None:
+    with pytest.raises(ConfigurationError, match="blockbee signs no time"):
+        TAMPERS["time"](BEE, PAID)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "variant", "forms"),
+    [(SHOP, "json", "one form only"), (BEE, "payout-get", "custom-get, custom-form, custom-json")],
+)
+def test_a_form_that_is_none_is_refused_and_the_forms_are_named(
+    endpoint: Endpoint, variant: str, forms: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=rf"^--variant: .* as {forms}"):
+        simulate(endpoint, replace(PAID, variant=variant))
+
+
+def test_without_any_key_nobody_is_played() -> None:
+    with pytest.raises(ConfigurationError, match="no key here with which blockbee"):
+        simulate(replace(BEE, keys=[]), PAID)
+
+
+def test_a_get_is_sent_with_its_query_and_its_token(gateway: str) -> None:
+    post(gateway, simulate(BEE, PAID), TOKEN)
+
+    ((method, path, _, body),) = Gateway.seen
+    assert (method, body) == ("GET", b"")
+    assert path.startswith(f"/webhooks/bee/{TOKEN}?order_id=A-1&order_id_mac=")

@@ -5,6 +5,7 @@ import contextlib
 import itertools
 import random
 from collections import Counter, defaultdict
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -96,6 +97,33 @@ def test_every_turn_sends_one_delivery_and_little_waits() -> None:
 def test_the_same_chance_makes_the_same_stream_but_for_its_prefix() -> None:
     first, second = planned(200), planned(200)
     assert [i.order.amount for i in first] == [i.order.amount for i in second]
+
+
+def test_a_gateway_is_played_as_far_as_it_goes() -> None:
+    bee = Endpoint("bee", "shop-eu", discover()["blockbee"], [KEY], None, 2.5)
+    stream = itertools.islice(planned_stream([bee], random.Random(7)), 500)
+    told = histories(list(stream)).values()
+    variants = [{order.variant for order in orders} for orders in told]
+
+    types = {order.type for orders in told for order in orders}
+    assert types == {"payment.pending", "payment.confirmed", "payout.confirmed"}
+    assert {len(forms) for forms in variants} == {1}
+    assert {"custom-get", "checkout-json", "payout-form"} <= set().union(*variants)
+
+
+def test_a_gateway_that_tells_nothing_of_a_beginning_is_played_without() -> None:
+    brief = replace(discover()["blockatm"], kinds={"payment": ("confirmed",)})  # type: ignore[type-var]
+    endpoint = Endpoint("brief", "shop-eu", brief, [KEY], None, 2.5)
+    stream = itertools.islice(planned_stream([endpoint], random.Random(7)), 100)
+
+    assert {item.order.type for item in stream} == {"payment.confirmed"}
+
+
+def test_who_has_no_words_is_not_played() -> None:
+    silent = replace(SHOP, name="silent", provider=discover()["standard_webhooks"])
+    first = itertools.islice(planned_stream([silent, SHOP], random.Random(7)), 50)
+    assert {item.endpoint.name for item in first} == {"shop"}
+    assert list(planned_stream([silent], random.Random(7))) == []
 
 
 async def played(

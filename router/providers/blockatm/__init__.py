@@ -1,23 +1,36 @@
-"""BlockATM, webhooks of version 2: payments into cashiers and payouts from contracts.
+"""BlockATM: payments into cashiers and payouts from contracts.
 
-Signed with the webhook key of the cashier or payout contract. Deliveries of
-version 1 (ECDSA, `BlockATM-Signature-V1`, batches) are refused: they carry no
-version 2 header. Sources, named where a fact is used: the pages of
-github.com/BlockATMOnLine/docs ("BlockATM docs"), of its predecessor
-BlockATM_V2, and the Java of BlockATMOnLine/sign-demo.
+Version 2 is signed with the webhook key of the cashier or payout contract.
+Version 1 (ECDSA, `BlockATM-Signature-V1`, batches of payouts) is taken where
+the endpoint has the platform's public key. Sources, named where a fact is
+used: the pages of github.com/BlockATMOnLine/docs ("BlockATM docs"), of its
+predecessor BlockATM_V2, the Java of BlockATMOnLine/sign-demo, and
+blockatm.readme.io for version 1.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
+
+from pydantic import BaseModel
 
 from router.contract.event import Event
 from router.delivery import Delivery, VerifiedDelivery
-from router.providers import Answer, Key, Simulation
-from router.providers.blockatm import _meaning, _signature, _simulated
+from router.errors import ConfigurationError
+from router.providers import OPTIONS, Answer, Example, Key, Place, Simulation, Texts
+from router.providers._signing import public_key
+from router.providers.blockatm import _meaning, _signature, _simulated, _version1
 
 # Any 200 will do; the body is that of the samples (BlockATM docs, webhooks/README.md).
 _ANSWER = Answer(200, "text/plain", b"OK")
+
+
+class BlockATMOptions(BaseModel):
+    """What an endpoint of BlockATM may say beside its webhook keys."""
+
+    model_config = OPTIONS
+
+    v1_public_keys: Texts = ()
 
 
 @dataclass(frozen=True)
@@ -33,12 +46,30 @@ class BlockATM:
     answer: Answer = _ANSWER
     kinds: Mapping[str, Sequence[str]] = field(default_factory=_simulated.kinds)
 
+    options: type[BlockATMOptions] = BlockATMOptions
+    public_keys: Sequence[Key] = ()
+
+    def configured(self, options: BlockATMOptions, _place: Place) -> "BlockATM":
+        """Return the provider with the platform's keys of version 1, where there are some."""
+        try:
+            keys = [public_key(text, "P-256") for text in options.v1_public_keys]
+        except ValueError as error:
+            message = f"v1_public_keys: {error}"
+            raise ConfigurationError(message) from None
+        return replace(self, public_keys=tuple(keys))
+
+    def example(self) -> Example:
+        """Evaluate with version 2, which needs a secret alone."""
+        return Example()
+
     def verify(self, delivery: Delivery, keys: Sequence[Key]) -> VerifiedDelivery:
         """Return the delivery as verified, or raise Unauthentic."""
-        return _signature.verify(delivery, keys)
+        return _signature.verify(delivery, keys, self.public_keys)
 
     def normalize(self, verified: VerifiedDelivery) -> Sequence[Event]:
-        """Return the one event of the delivery, or raise Unreadable or NotUnderstood."""
+        """Return the events of the delivery, or raise Unreadable or NotUnderstood."""
+        if verified.verification.scheme == _signature.V1:
+            return _version1.normalize(verified)
         return (_meaning.normalize(verified),)
 
     def simulate(self, wanted: Simulation, key: Key, target: str) -> Delivery:

@@ -1,4 +1,4 @@
-"""What happened? The tables of BlockATM's words, and one event from one body."""
+"""What happened? The tables of version 2's words, and one event from one body."""
 
 from collections.abc import Mapping
 from typing import TypeVar
@@ -18,7 +18,7 @@ _T = TypeVar("_T")
 
 # The header table says `payment`, the sample request `Payment`, older revisions
 # `payment.success`; the QR words are those of version 1 (readme.io, callback-parameters).
-_EVENTS = {
+EVENTS = {
     "payment": "payment",
     "qr-payment": "payment",
     "payout": "payout",
@@ -89,7 +89,7 @@ _NEEDS_MONEY = frozenset({EventType.PAYMENT_CONFIRMED, EventType.PAYOUT_CONFIRME
 # A payout's fee and gas are in USDT whatever is paid out (webhooks/payout-webhook.md).
 _FEE_CURRENCY = "USDT"
 
-_NETWORKS = {
+NETWORKS = {
     "ethereum": "Ethereum",
     "eth": "Ethereum",
     "erc20": "Ethereum",
@@ -103,27 +103,29 @@ _NETWORKS = {
 
 def normalize(verified: VerifiedDelivery) -> Event:
     """Say what happened, or raise Unreadable or NotUnderstood."""
-    members = _body(verified)
+    members = members_of(verified)
     if verified.verification.scheme == SORTED:
         refuse_hidden(members, _KNOWN)
     fields = Fields(members)
-    word = _event_word(verified.delivery)
+    word = event_word(verified.delivery)
     kind = _kind(word, fields)
     happened = _happened(kind, word, fields)
     facts = _payment(fields) if kind == "payment" else _payout(fields)
     for name in _UNUSED[kind]:
         fields.whole(name)
-    return _event(verified, happened, {**facts, **_transfer(fields, happened)})
+    return event(verified, happened, {**facts, **_transfer(fields, happened)})
 
 
-def _body(verified: VerifiedDelivery) -> Mapping[str, JsonValue]:
+def members_of(verified: VerifiedDelivery) -> Mapping[str, JsonValue]:
+    """Parse the body, or raise Unreadable."""
     try:
         return verified.json_object()
     except StrictJsonError as error:
         raise Unreadable(Reason.NOT_PARSEABLE, str(error)) from None
 
 
-def _event_word(delivery: Delivery) -> str | None:
+def event_word(delivery: Delivery) -> str | None:
+    """Return what the event header says, in lower case and without a status behind a dot."""
     values = delivery.header(EVENT_HEADER)
     words = {value.strip().lower().partition(".")[0] for value in values}
     if len(words) > 1:
@@ -133,7 +135,7 @@ def _event_word(delivery: Delivery) -> str | None:
 
 def _kind(word: str | None, fields: Fields) -> str:
     shown = _shown(fields)
-    kind = shown if word is None else _EVENTS.get(word)
+    kind = shown if word is None else EVENTS.get(word)
     if kind is None:
         raise refused(Reason.UNKNOWN_EVENT, EVENT_HEADER, "expected payment or payout")
     if shown not in {None, kind}:
@@ -154,7 +156,7 @@ def _shown(fields: Fields) -> str | None:
 
 
 def _happened(kind: str, word: str | None, fields: Fields) -> EventType:
-    status = _required("status", fields.identifier("status"))
+    status = required("status", fields.identifier("status"))
     if status in _NUMBERS[kind]:
         _refuse_other_numbers(kind, status, word, fields)
         return _NUMBERS[kind][status]
@@ -172,13 +174,13 @@ def _refuse_other_numbers(kind: str, status: str, word: str | None, fields: Fiel
 
 def _payment(fields: Fields) -> dict[str, object]:
     return {
-        "provider_reference": _required("id", fields.whole("id")),
+        "provider_reference": required("id", fields.whole("id")),
         "reference": fields.text("orderNo"),
     }
 
 
 def _payout(fields: Fields) -> dict[str, object]:
-    order = _required("bizOrderNo", fields.text("bizOrderNo"))
+    order = required("bizOrderNo", fields.text("bizOrderNo"))
     fee, gas = fields.amount("fee"), fields.amount("gasAmount")
     return {
         "provider_reference": order,
@@ -194,14 +196,13 @@ def _payout(fields: Fields) -> dict[str, object]:
 def _transfer(fields: Fields, happened: EventType) -> dict[str, object]:
     amount, symbol = fields.amount("amount"), fields.text("symbol")
     if happened in _NEEDS_MONEY:
-        _required("amount", amount)
+        required("amount", amount)
     if amount is not None:
-        _required("symbol", symbol)
-    network = fields.text("network")
+        required("symbol", symbol)
     return {
         "amount": amount,
         "currency": symbol and symbol.upper(),
-        "network": network and _NETWORKS.get(network.lower(), network),
+        "network": network_of(fields),
         "chain_id": fields.identifier("chainId"),
         "tx_hash": fields.text("txId"),
         "from_address": fields.text("fromAddress"),
@@ -210,19 +211,34 @@ def _transfer(fields: Fields, happened: EventType) -> dict[str, object]:
     }
 
 
-def _required(name: str, value: _T | None) -> _T:
+def network_of(fields: Fields) -> str | None:
+    """Return the network, by the one name the events have for it."""
+    network = fields.text("network")
+    return network and NETWORKS.get(network.lower(), network)
+
+
+def required(name: str, value: _T | None) -> _T:
+    """Return a field that has to be there."""
     if value is None:
         raise refused(Reason.FIELD_MISSING, name, "required")
     return value
 
 
-def _event(verified: VerifiedDelivery, happened: EventType, facts: dict[str, object]) -> Event:
+def event(
+    verified: VerifiedDelivery,
+    happened: EventType,
+    facts: dict[str, object],
+    identity: tuple[str, ...] | None = None,
+) -> Event:
+    """Make the event; `identity` is the gateway's own of its payment or payout."""
     delivery = verified.delivery
-    identity = (happened.family, str(facts["provider_reference"]), happened.status)
+    named = identity or (str(facts["provider_reference"]),)
     try:
         return Event.model_validate(
             {
-                "id": event_id("blockatm", delivery.account, *identity),
+                "id": event_id(
+                    "blockatm", delivery.account, happened.family, *named, happened.status
+                ),
                 "type": happened,
                 "provider": "blockatm",
                 "endpoint": delivery.endpoint,

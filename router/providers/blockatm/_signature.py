@@ -1,9 +1,10 @@
-"""Is it genuine? HMAC-SHA256 under the webhook key, over one of two forms of the body.
+"""Is it genuine? Version 2: HMAC-SHA256 under the webhook key, over one of two forms of the body.
 
 The newest page (BlockATM docs, webhooks/verification.md) signs the body as
 sent; the signing page (BlockATM_V2, overview/signing.md) and the sign-demo
 sign its members in sorted order. No vector for either is published, so both
-are tried and the event says which held.
+are tried and the event says which held. Version 1: ECDSA by the platform's
+key over the sorted form (sign-demo; readme.io, signature).
 """
 
 from collections.abc import Sequence
@@ -14,8 +15,10 @@ from router.providers import Key
 from router.providers._signing import (
     Scheme,
     Signed,
+    base64_signature,
     hex_signature,
     hmac_sha256,
+    is_ecdsa_sha256,
     is_hmac_sha256,
     prove,
     signature_header,
@@ -24,17 +27,27 @@ from router.providers._signing import (
 )
 from router.providers.blockatm._sorted_form import sorted_form
 
+V1 = "blockatm-v1"
 RAW = "blockatm-v2-raw"
 SORTED = "blockatm-v2-sorted"
 
 SIGNATURE_HEADER = "blockatm-signature-v2"
+V1_SIGNATURE_HEADER = "blockatm-signature-v1"
 TIME_HEADER = "blockatm-request-time"
 EVENT_HEADER = "blockatm-event"
 _KEPT = (SIGNATURE_HEADER, TIME_HEADER, EVENT_HEADER)
+_V1_KEPT = (V1_SIGNATURE_HEADER, TIME_HEADER, EVENT_HEADER)
 
 
-def verify(delivery: Delivery, keys: Sequence[Key]) -> VerifiedDelivery:
-    """Return the delivery as verified, or raise Unauthentic."""
+def verify(
+    delivery: Delivery, keys: Sequence[Key], v1_keys: Sequence[Key] = ()
+) -> VerifiedDelivery:
+    """Return the delivery as verified, or raise Unauthentic.
+
+    Where it carries signatures of both versions, that of version 2 decides.
+    """
+    if v1_keys and delivery.header(V1_SIGNATURE_HEADER) and not delivery.header(SIGNATURE_HEADER):
+        return _verify_v1(delivery, v1_keys)
     signature = hex_signature(signature_header(delivery, SIGNATURE_HEADER))
     time = time_header(delivery, TIME_HEADER)
     signed = Signed(signed_unix_ms(time), _KEPT)
@@ -43,6 +56,14 @@ def verify(delivery: Delivery, keys: Sequence[Key]) -> VerifiedDelivery:
         Scheme(SORTED, partial(_sorted_message, delivery.body, time)),
     )
     return prove(delivery, schemes, keys, is_hmac_sha256(signature), signed)
+
+
+def _verify_v1(delivery: Delivery, keys: Sequence[Key]) -> VerifiedDelivery:
+    signature = base64_signature(signature_header(delivery, V1_SIGNATURE_HEADER))
+    time = time_header(delivery, TIME_HEADER)
+    signed = Signed(signed_unix_ms(time), _V1_KEPT)
+    schemes = (Scheme(V1, partial(_sorted_message, delivery.body, time)),)
+    return prove(delivery, schemes, keys, is_ecdsa_sha256(signature), signed)
 
 
 def sign(secret: bytes, body: bytes, time: str) -> str:

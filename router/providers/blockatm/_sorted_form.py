@@ -25,17 +25,23 @@ def sorted_form(body: bytes) -> str | None:
     return text if _has_utf8(text) else None
 
 
-def refuse_hidden(members: Mapping[str, JsonValue], known: Collection[str]) -> None:
+def refuse_hidden(
+    members: Mapping[str, JsonValue], known: Collection[str], rows: str | None = None
+) -> None:
     """Raise NotUnderstood where the same form could be that of another body.
 
     A name or text with the form's own separators may hold further members; a
     known member below the top has been moved there, or was never a member.
+    Only the objects in the list `rows` hold known members of their own.
     """
     for name, value in members.items():
         _refuse_separators(name)
         for inner in _texts(value):
             _refuse_separators(inner)
-        if any(inner in known for inner in _inner_names(value)):
+        below = _inner_names(value)
+        if name == rows and isinstance(value, list):
+            below = (deep for row in value for each in _inner(row) for deep in _inner_names(each))
+        if any(inner in known for inner in below):
             raise NotUnderstood(Reason.AMBIGUOUS, "a known field stands below the top level")
 
 

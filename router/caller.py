@@ -1,0 +1,48 @@
+"""Which address a request comes from, and whether it is among those wanted."""
+
+from collections.abc import Iterable, Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+
+
+def networks(texts: Iterable[str]) -> tuple[Network, ...]:
+    """Read networks, or single addresses, or raise ValueError."""
+    return tuple(ip_network(text) for text in texts)
+
+
+def caller(
+    peer: str | None, forwarded: Sequence[str], trusted: Sequence[Network]
+) -> Address | None:
+    """Return the address of who called, None where it cannot be known.
+
+    `forwarded` are the values of X-Forwarded-For. A proxy writes the address
+    it was called from at the end, and what stands before is its caller's
+    word: it counts only as long as the one who wrote it is trusted.
+    """
+    address = _address(peer or "")
+    named = [part for value in forwarded for part in value.split(",")]
+    while named and address is not None and is_among(address, trusted):
+        address = _address(named.pop())
+    return address
+
+
+def is_among(address: Address | None, wanted: Sequence[Network]) -> bool:
+    """Tell whether an address is in one of the networks."""
+    return address is not None and any(address in network for network in wanted)
+
+
+def _address(text: str) -> Address | None:
+    try:
+        found = ip_address(_without_port(text.strip()))
+    except ValueError:
+        return None
+    # A socket for both protocols shows IPv4 in IPv6's clothes.
+    return getattr(found, "ipv4_mapped", None) or found
+
+
+def _without_port(text: str) -> str:
+    if text.startswith("["):
+        return text[1:].partition("]")[0]
+    return text.partition(":")[0] if text.count(":") == 1 else text

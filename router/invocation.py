@@ -1,0 +1,215 @@
+"""What every command shares: the configuration in force, options, listings, exit codes."""
+
+import functools
+import logging
+import os
+import sys
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+from pydantic import ValidationError
+from rich.console import Console
+from rich.table import Table
+
+from router.app import build_endpoints, check_room
+from router.contract.topics import Topics, TopicsBeside
+from router.data_dir import DEFAULT, DataDir, config_path, resolve_settings
+from router.dev import Plan
+from router.dev_command import develop
+from router.errors import ConfigurationError
+from router.kafka_client import broker_options, client_options
+from router.providers import examples
+from router.settings import (
+    Settings,
+    checked_public_url,
+    problem_line,
+    read_database,
+    with_public_url,
+)
+from router.stream import ARTICLES
+from router.telemetry.logs import configure_logging
+
+EXIT_PROBLEM = 1
+EXIT_USAGE = 2
+EXIT_INTERRUPTED = 130
+
+DEFAULT_PORT = 8080
+
+
+@dataclass(frozen=True)
+class Consumers:
+    """What the edge's part of the command has to be told of the consumers."""
+
+    check: Callable[[Mapping[str, dict[str, Any]]], None] = lambda _consumers: None
+    """Refuses their part of the configuration where it is wrong."""
+    topics: Callable[[Topics], TopicsBeside] = lambda _names: TopicsBeside()
+
+
+@dataclass(frozen=True)
+class Invocation:
+    """Where a command looks: `--config` and `--data-dir`, and what they lead to."""
+
+    config: Path | None
+    data_dir: DataDir
+    consumers: Consumers
+    articles: Sequence[str] = ARTICLES
+    """What is bought in the play of `dev --rate`."""
+
+    def settings(self) -> Settings:
+        """Load the configuration in force, check the consumers' part, set up the log."""
+        settings = resolve_settings(self.config, self.data_dir, os.environ)
+        self.consumers.check(settings.consumers)
+        configure_logging(settings.log.level, settings.log.format)
+        return settings
+
+    def kafka(self) -> dict[str, Any]:
+        """Return the client settings as consumers take them."""
+        return broker_options(self.settings().kafka)
+
+    def develop(
+        self,
+        port: int | None,
+        consumers: Sequence[str],
+        prepare: Callable[[], Awaitable[None]],
+        rate: float | None,
+        public_url: str | None,
+    ) -> Coroutine[Any, Any, None]:
+        """Return what runs `dev`: with the configuration given, or one made here."""
+        given = config_path(self.config, self.data_dir, os.environ)
+        given = None if given == self.data_dir.generated else given
+        config = given or self.data_dir.generate(examples())
+        settings = resolve_settings(config, self.data_dir, os.environ)
+        port = port or settings.edge.port or DEFAULT_PORT
+        public_url = _public_url(public_url, settings, port)
+        self._check_whole(with_public_url(settings, public_url))
+        plan = Plan(
+            config=config,
+            given=given is not None,
+            data_dir=self.data_dir,
+            port=port,
+            public_url=public_url,
+            consumers=consumers,
+            environ=dict(os.environ),
+            topics=self.consumers.topics,
+            prepare=prepare,
+            say=lambda line: click.echo(line, err=True),
+        )
+        say_once()
+        return develop(plan, rate, console())
+
+    def _check_whole(self, settings: Settings) -> None:
+        """Refuse here what a child would refuse later, and in more words."""
+        self.consumers.check(settings.consumers)
+        build_endpoints(settings)
+        check_room(settings)
+        client_options(settings.kafka)
+
+    def database_url(self, own: Mapping[str, Any], under: str) -> str:
+        """Return the URL of a consumer's database: its own table's, else `[database]`'s."""
+        database = read_database(dict(own), under) if own else self.settings().database
+        if database.url is None:
+            message = (
+                "database.url: missing, and no `payrouter dev` runs here;"
+                " set it, or database.url_file"
+            )
+            raise ConfigurationError(message)
+        return database.url.get_secret_value()
+
+
+def _public_url(given: str | None, settings: Settings, port: int) -> str:
+    if given is None:
+        return settings.edge.public_url or f"http://127.0.0.1:{port}"
+    try:
+        return checked_public_url(given)
+    except ValueError as error:
+        message = f"--public-url: {error}"
+        raise ConfigurationError(message) from None
+
+
+config_option = click.option(
+    "--config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Configuration file; default: PAYROUTER_CONFIG, ./payrouter.toml, the data directory's.",
+)
+data_dir_option = click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=DEFAULT,
+    envvar="PAYROUTER_DATA_DIR",
+    show_default=True,
+    help="Where a running `dev` leaves its addresses and data.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+
+
+def wrong_configuration(error: ValidationError, under: str) -> NoReturn:
+    """Raise what makes a validation error one line that names the key."""
+    raise ConfigurationError(problem_line(error, under)) from None
+
+
+def unknown_consumer(name: str, known: Iterable[str]) -> NoReturn:
+    """Raise what says that a table is no consumer's."""
+    message = f"consumers.{name}: there is no such consumer; there are {', '.join(sorted(known))}"
+    raise ConfigurationError(message)
+
+
+def check_database(own: Mapping[str, Any], under: str) -> None:
+    """Refuse a consumer's own database table that is wrong."""
+    read_database(dict(own), under)
+
+
+def console() -> Console:
+    """Return where listings are printed: as wide as the terminal, or as they are without one."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else _WHOLE_LINES)
+
+
+_WHOLE_LINES = 10_000
+"""A pipe has no width of its own: no line is cut for it."""
+
+
+def listing(*columns: str, numbers: Iterable[str] = (), **options: Any) -> Table:  # noqa: ANN401 - rich's
+    """Begin a table; text that is too long for its column goes on below, numbers never do."""
+    table = Table(**options)
+    right = set(numbers)
+    for column in columns:
+        if column in right:
+            table.add_column(column, justify="right", no_wrap=True)
+        else:
+            table.add_column(column, overflow="fold")
+    return table
+
+
+def invoked(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command `--config` and `--data-dir`, as its first argument, an Invocation."""
+
+    @config_option
+    @data_dir_option
+    @functools.wraps(command)
+    def wrapped(*args: Any, config: Path | None, data_dir: Path, **options: Any) -> Any:  # noqa: ANN401
+        consumers = click.get_current_context().find_root().obj or Consumers()
+        return command(Invocation(config, DataDir(data_dir), consumers), *args, **options)
+
+    return wrapped
+
+
+def say_once() -> None:
+    """Have what goes wrong with the broker said in our own line alone."""
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+
+
+def endpoint_name(settings: Settings, provider: str, endpoint: str | None) -> str:
+    """Name the endpoint meant: the one given, or the first one of the provider."""
+    named = settings.endpoints
+    if endpoint is not None:
+        if endpoint not in named or named[endpoint].provider != provider:
+            message = f"--endpoint: there is no endpoint {endpoint} of {provider}"
+            raise ConfigurationError(message)
+        return endpoint
+    found = [name for name, settings_ in named.items() if settings_.provider == provider]
+    if not found:
+        message = f"there is no endpoint of {provider}; is `payrouter dev` running here?"
+        raise ConfigurationError(message)
+    return found[0]

@@ -1,0 +1,290 @@
+"""A gateway whose words stand in the configuration: which field is what, which word means what.
+
+For the providers that know how a delivery is signed and not what it says.
+Paths lead through objects: `payment.id` is `id` of the object `payment`.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Context, Decimal, Inexact
+from typing import Annotated, Self
+
+from pydantic import BaseModel, Field, StringConstraints, model_validator
+
+from router.contract.event import Customer, Event, EventType, Text
+from router.delivery import VerifiedDelivery
+from router.errors import ConfigurationError, NotUnderstood, Reason
+from router.providers import OPTIONS, Simulation, Texts
+from router.providers._reading import (
+    Fields,
+    currency_name,
+    happening,
+    network_name,
+    refused,
+    required,
+)
+from router.providers._signing import TimeUnit, moment_reader, moment_text
+
+Path = Annotated[str, StringConstraints(pattern=r"^[^.\s]+(\.[^.\s]+)*$", max_length=200)]
+Gateway = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
+
+_MONEY = ("amount", "expected_amount", "fee", "gas")
+_IDENTIFIERS = ("reference", "provider_reference", "chain_id")
+_TEXTS = ("tx_hash", "from_address", "to_address")
+
+# Nothing has been moved by these, or nobody says how much; anything else is about a sum.
+_WITHOUT_MONEY = frozenset({"pending", "failed", "expired", "cancelled"})
+
+_EXACT = Context(prec=64, traps=[Inexact])
+_WHOLE = Context(prec=64)
+
+
+class FieldPaths(BaseModel):
+    """`[….mapping.fields]`: where in the body an event's facts stand."""
+
+    model_config = OPTIONS
+
+    provider_reference: Path
+    reference: Path | None = None
+    amount: Path | None = None
+    currency: Path | None = None
+    expected_amount: Path | None = None
+    expected_currency: Path | None = None
+    fee: Path | None = None
+    fee_currency: Path | None = None
+    gas: Path | None = None
+    gas_currency: Path | None = None
+    network: Path | None = None
+    chain_id: Path | None = None
+    tx_hash: Path | None = None
+    from_address: Path | None = None
+    to_address: Path | None = None
+    customer_id: Path | None = None
+    customer_email: Path | None = None
+    occurred_at: Path | None = None
+
+
+class Fixed(BaseModel):
+    """`[….mapping.fixed]`: what the body does not say, since it is always the same."""
+
+    model_config = OPTIONS
+
+    currency: Text | None = None
+    expected_currency: Text | None = None
+    fee_currency: Text | None = None
+    gas_currency: Text | None = None
+    network: Text | None = None
+
+
+class BodyMapping(BaseModel):
+    """`[….mapping]`: what the words and fields of one gateway mean.
+
+    `gateway` is the name under which events and books know it: two gateways
+    of one account have two, or their payments would be taken for each other's.
+    """
+
+    model_config = OPTIONS
+
+    gateway: Gateway
+    event: Path
+    events: dict[str, EventType] = Field(min_length=1)
+    status: Path | None = None
+    statuses: dict[str, EventType] = Field(default_factory=dict)
+    identity: Texts = ()
+    minor_units: int = Field(0, ge=0, le=18)
+    occurred_at_unit: TimeUnit = "iso"
+    fields: FieldPaths
+    fixed: Fixed = Fixed()
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        for name in self.fixed.model_fields_set & self.fields.model_fields_set:
+            message = f"fixed.{name}: fields.{name} is given as well"
+            raise ValueError(message)
+        if (self.status is None) is not (not self.statuses):
+            message = "status and statuses belong together"
+            raise ValueError(message)
+        for word, happened in self.events.items():
+            if self.statuses and happened not in self.statuses.values():
+                message = f"events.{word}: no word of statuses means {happened}"
+                raise ValueError(message)
+        self._check_money()
+        self._check_paths()
+        return self
+
+    def _check_money(self) -> None:
+        for name in _MONEY:
+            currency = _currency_of(name)
+            named = getattr(self.fields, currency) or getattr(self.fixed, currency)
+            if getattr(self.fields, name) and not named:
+                message = f"fields.{name}: needs fields.{currency} or fixed.{currency}"
+                raise ValueError(message)
+        for word, happened in self.events.items():
+            if self.fields.amount is None and happened.status not in _WITHOUT_MONEY:
+                message = f"events.{word}: {happened} needs fields.amount"
+                raise ValueError(message)
+
+    def _check_paths(self) -> None:
+        paths = {path for path in (*self.paths().values(), *self.identity) if path}
+        for outer in paths:
+            inner = next((path for path in paths if path.startswith(outer + ".")), None)
+            if inner is not None:
+                message = f"{outer} cannot be a field and hold {inner}"
+                raise ValueError(message)
+
+    def paths(self) -> dict[str, str]:
+        """Return every path by what stands there."""
+        named = {"event": self.event, "status": self.status, **self.fields.model_dump()}
+        return {name: path for name, path in named.items() if path is not None}
+
+    def kinds(self) -> Mapping[str, Sequence[str]]:
+        """Return what `simulate` can make."""
+        kinds: dict[str, list[str]] = {}
+        for happened in dict.fromkeys(self.events.values()):
+            kinds.setdefault(happened.family, []).append(happened.status)
+        return {kind: tuple(statuses) for kind, statuses in kinds.items()}
+
+
+def _currency_of(money: str) -> str:
+    return {"amount": "currency", "expected_amount": "expected_currency"}.get(
+        money, f"{money}_currency"
+    )
+
+
+def normalize(
+    mapping: BodyMapping, verified: VerifiedDelivery, identity: Sequence[str] | None = None
+) -> Event:
+    """Say what happened; without `identity` the mapping's own fields make it."""
+    fields = Fields.of(verified)
+    word, happened = _happened(mapping, fields)
+    facts = _facts(mapping, fields)
+    if happened.status not in _WITHOUT_MONEY:
+        required(mapping.fields.amount or "amount", facts["amount"])
+    own = identity or _identity(mapping, fields, word)
+    return happening(verified, mapping.gateway, happened, own, facts)
+
+
+def _happened(mapping: BodyMapping, fields: Fields) -> tuple[str, EventType]:
+    word = required(mapping.event, fields.identifier(mapping.event))
+    happened = mapping.events.get(word)
+    if happened is None:
+        raise refused(Reason.UNKNOWN_EVENT, mapping.event, "a word that mapping.events has not")
+    if mapping.status is None:
+        return word, happened
+    status = required(mapping.status, fields.identifier(mapping.status))
+    if status not in mapping.statuses:
+        raise refused(Reason.UNKNOWN_STATUS, mapping.status, "not among mapping.statuses")
+    if mapping.statuses[status] is not happened:
+        raise NotUnderstood(Reason.AMBIGUOUS, f"{mapping.status}: not that of {happened}")
+    return word, happened
+
+
+def _identity(mapping: BodyMapping, fields: Fields, word: str) -> list[str]:
+    payment = mapping.fields.provider_reference
+    if not mapping.identity:
+        return [required(payment, fields.identifier(payment)), word]
+    return [required(path, fields.identifier(path)) for path in mapping.identity]
+
+
+def _facts(mapping: BodyMapping, fields: Fields) -> dict[str, object]:
+    paths, fixed = mapping.fields, mapping.fixed
+    payment = paths.provider_reference
+    facts: dict[str, object] = {
+        name: path and fields.identifier(path)
+        for name in _IDENTIFIERS
+        if (path := getattr(paths, name))
+    }
+    facts["provider_reference"] = required(payment, facts["provider_reference"])
+    facts |= {name: fields.text(path) for name in _TEXTS if (path := getattr(paths, name))}
+    for name in _MONEY:
+        facts |= _money(mapping, fields, name)
+    network = fixed.network or (paths.network and fields.text(paths.network))
+    moment = moment_reader(mapping.occurred_at_unit)
+    return {
+        **facts,
+        "network": network_name(network),
+        "customer": _customer(paths, fields),
+        "occurred_at": paths.occurred_at and fields.moment(paths.occurred_at, moment),
+    }
+
+
+def _customer(paths: FieldPaths, fields: Fields) -> Customer:
+    return Customer(
+        id=paths.customer_id and fields.identifier(paths.customer_id),
+        email=paths.customer_email and fields.text(paths.customer_email),
+    )
+
+
+def _money(mapping: BodyMapping, fields: Fields, name: str) -> dict[str, object]:
+    path, currency = getattr(mapping.fields, name), _currency_of(name)
+    amount = None if path is None else fields.amount(path, mapping.minor_units)
+    place = getattr(mapping.fields, currency)
+    code = getattr(mapping.fixed, currency) or (place and fields.text(place))
+    if amount is not None:
+        required(place or currency, code)
+    return {name: amount, currency: currency_name(code)}
+
+
+def simulated(mapping: BodyMapping, wanted: Simulation) -> dict[str, object]:
+    """Make the members of a body that says what is wanted; KeyError where no word means it."""
+    happened = _wanted(mapping, wanted)
+    digest = hashlib.sha256(f"{mapping.gateway} {wanted.kind} {wanted.number}".encode()).hexdigest()
+    told: dict[str, object] = {
+        "event": _word(mapping.events, happened),
+        "provider_reference": f"{wanted.kind}_{digest[:24]}",
+        "reference": wanted.order,
+        "amount": _written(mapping, wanted.amount),
+        "expected_amount": _written(mapping, wanted.amount),
+        "currency": wanted.currency,
+        "expected_currency": wanted.currency,
+        "network": "Ethereum",
+        "tx_hash": f"0x{digest}",
+        "occurred_at": told_moment(wanted.at, mapping.occurred_at_unit),
+    }
+    if mapping.statuses:
+        told["status"] = _word(mapping.statuses, happened)
+    paths = mapping.paths()
+    members: dict[str, object] = {}
+    for path in mapping.identity:
+        put(members, path, f"{digest[:24]}-{wanted.status}")
+    for name, value in told.items():
+        if name in paths:
+            put(members, paths[name], value)
+    return members
+
+
+def told_moment(moment: datetime, unit: TimeUnit) -> str | int:
+    """Write a time as a body has it: a number where it is one."""
+    text = moment_text(moment, unit)
+    return text if unit == "iso" else int(text)
+
+
+def put(members: dict[str, object], path: str, value: object) -> None:
+    """Write a member by its path."""
+    *outer, last = path.split(".")
+    for name in outer:
+        inner = members.setdefault(name, {})
+        assert isinstance(inner, dict)  # noqa: S101 - the mapping has been checked
+        members = inner
+    members[last] = value
+
+
+def _wanted(mapping: BodyMapping, wanted: Simulation) -> EventType:
+    if wanted.status not in mapping.kinds()[wanted.kind]:
+        raise KeyError(wanted.status)
+    return EventType(f"{wanted.kind}.{wanted.status}")
+
+
+def _word(words: Mapping[str, EventType], happened: EventType) -> str:
+    return next(word for word, meaning in words.items() if meaning is happened)
+
+
+def _written(mapping: BodyMapping, amount: str) -> str | int:
+    if not mapping.minor_units:
+        return amount
+    minor = Decimal(amount).scaleb(mapping.minor_units, _EXACT)
+    if minor != minor.to_integral_value(context=_WHOLE):
+        message = f"--amount: this gateway counts {mapping.minor_units} decimals"
+        raise ConfigurationError(message)
+    return int(minor)

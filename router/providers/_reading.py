@@ -1,0 +1,186 @@
+"""What a verified body says: each field read as what it has to be, and one event made of them.
+
+Nothing is guessed and nothing dropped silently: a field that is not what its
+gateway documents leads to quarantine, with a detail that names it.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from router.contract.amounts import AmountError, parse_amount
+from router.contract.event import MAX_TEXT, Event, EventType, event_id, storable
+from router.contract.strict_json import JsonValue, StrictJsonError, type_name
+from router.contract.wire import first_problem
+from router.delivery import VerifiedDelivery
+from router.errors import NotUnderstood, Reason, Unreadable
+
+_T = TypeVar("_T")
+_WHOLE = re.compile(r"-?(?:0|[1-9][0-9]*)")
+_COUNT = re.compile(r"[0-9]{1,60}")
+
+# Chains that go by several names; one that is not here keeps the gateway's.
+_NETWORKS = {
+    "ethereum": "Ethereum",
+    "eth": "Ethereum",
+    "erc20": "Ethereum",
+    "tron": "TRON",
+    "trx": "TRON",
+    "trc20": "TRON",
+    "bsc": "BSC",
+    "bep20": "BSC",
+}
+
+
+def refused(reason: Reason, name: str, wanted: str) -> NotUnderstood:
+    """Say which field is wrong and what would have been right."""
+    return NotUnderstood(reason, f"{name}: {wanted}")
+
+
+def malformed(name: str, wanted: str) -> NotUnderstood:
+    """Say which field is not what it has to be."""
+    return refused(Reason.FIELD_MALFORMED, name, wanted)
+
+
+def required(name: str, value: _T | None) -> _T:
+    """Return what has to be there."""
+    if value is None:
+        raise refused(Reason.FIELD_MISSING, name, "required")
+    return value
+
+
+def network_name(text: str | None) -> str | None:
+    """Return the one name of a network."""
+    return text and _NETWORKS.get(text.lower(), text)
+
+
+def currency_name(text: str | None) -> str | None:
+    """Return the one spelling of a currency."""
+    return text and text.upper()
+
+
+@dataclass(frozen=True)
+class Fields:
+    """The members of a body by their path: `data.amount` is `amount` of the object `data`.
+
+    Null and the empty text mean absent.
+    """
+
+    members: Mapping[str, JsonValue]
+
+    @classmethod
+    def of(cls, verified: VerifiedDelivery) -> "Fields":
+        """Parse the body of a delivery, or raise Unreadable."""
+        try:
+            return cls(verified.json_object())
+        except StrictJsonError as error:
+            raise Unreadable(Reason.NOT_PARSEABLE, str(error)) from None
+
+    def value(self, path: str) -> JsonValue:
+        """Return a member as parsed, None where it is absent."""
+        value: JsonValue = self.members
+        *outer, last = path.split(".")
+        for depth, name in enumerate(outer, start=1):
+            value = value.get(name) if isinstance(value, Mapping) else None
+            if value is None:
+                return None
+            if not isinstance(value, Mapping):
+                place = ".".join(outer[:depth])
+                raise malformed(place, f"expected an object, got {type_name(value)}")
+        value = value.get(last) if isinstance(value, Mapping) else None
+        return None if value == "" else value
+
+    def text(self, path: str) -> str | None:
+        """Read a text."""
+        value = self.value(path)
+        if value is None:
+            return None
+        if not isinstance(value, str):
+            raise malformed(path, f"expected text, got {type_name(value)}")
+        try:
+            storable(value)
+        except ValueError as error:
+            raise malformed(path, f"expected {error}") from None
+        if len(value) > MAX_TEXT:
+            raise malformed(path, f"expected at most {MAX_TEXT} characters")
+        return value
+
+    def identifier(self, path: str) -> str | None:
+        """Read a text that is digits for some, and so may come as a whole number."""
+        value = self.value(path)
+        if not isinstance(value, Decimal):
+            return self.text(path)
+        text = str(value)
+        if len(text) > MAX_TEXT or _WHOLE.fullmatch(text) is None:
+            raise malformed(path, "expected text or a whole number")
+        return text
+
+    def amount(self, path: str, minor_units: int = 0) -> Decimal | None:
+        """Read an amount, written as text or as a number, or counted in minor units."""
+        value = self.value(path)
+        if value is None:
+            return None
+        if not isinstance(value, str | Decimal):
+            raise malformed(path, f"expected an amount, got {type_name(value)}")
+        return representable(path, _major(path, value, minor_units) if minor_units else value)
+
+    def flag(self, path: str) -> bool | None:
+        """Read true or false. What some languages take for true is not."""
+        value = self.value(path)
+        if value is None or isinstance(value, bool):
+            return value
+        raise malformed(path, f"expected true or false, got {type_name(value)}")
+
+    def moment(self, path: str, read: Callable[[str], datetime]) -> datetime | None:
+        """Read a time with one of the readers of `router.providers._signing`."""
+        text = self.identifier(path)
+        try:
+            return None if text is None else read(text)
+        except ValueError as error:
+            raise malformed(path, f"expected {error}") from None
+
+
+def representable(name: str, value: str | Decimal) -> Decimal:
+    """Read an amount, or say why the contract cannot hold it."""
+    try:
+        return parse_amount(value)
+    except AmountError as error:
+        raise refused(Reason.AMOUNT_UNREPRESENTABLE, name, str(error)) from None
+
+
+def _major(path: str, value: str | Decimal, minor_units: int) -> Decimal:
+    if _COUNT.fullmatch(str(value)) is None:
+        raise malformed(path, "expected a whole number of minor units")
+    return Decimal(f"{value}E-{minor_units}")
+
+
+def happening(
+    verified: VerifiedDelivery,
+    provider: str,
+    happened: EventType,
+    identity: Sequence[str],
+    facts: Mapping[str, object],
+) -> Event:
+    """Make the one event of a delivery; `identity` is the gateway's own of this state change."""
+    delivery = verified.delivery
+    try:
+        return Event.model_validate(
+            {
+                "id": event_id(provider, delivery.account, *identity),
+                "type": happened,
+                "provider": provider,
+                "endpoint": delivery.endpoint,
+                "account": delivery.account,
+                "received_at": delivery.received_at,
+                "verification": verified.verification,
+                "raw": verified.raw(),
+                **facts,
+            }
+        )
+    except ValidationError as error:
+        raise NotUnderstood(Reason.FIELD_MALFORMED, first_problem(error)) from None

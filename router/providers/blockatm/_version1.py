@@ -1,0 +1,170 @@
+"""What happened, in the words of version 1: payments, single payouts, batches of payouts.
+
+Fields and numbers are those of readme.io (callback-parameters,
+payout-parameter and its copy) and of the sign-demo. The same numbers mean
+other things in version 2, so that the signature header decides. In what
+currency a fee is, is not said: it is left out.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from router.contract.event import Customer, Event, EventType
+from router.contract.strict_json import JsonValue
+from router.delivery import VerifiedDelivery
+from router.errors import NotUnderstood, Reason, Unreadable
+from router.providers.blockatm._fields import Fields, refused, snake_case
+from router.providers.blockatm._meaning import event, event_word, members_of, network_of, required
+from router.providers.blockatm._signature import EVENT_HEADER
+from router.providers.blockatm._sorted_form import refuse_hidden
+
+_ROWS = "detailList"
+
+_PAYMENT, _BATCH, _QR_PAYOUT = "payment", "payout", "qr-payout"
+
+# Which of the three a word of the event header may stand for.
+_WORDS = {
+    "payment": (_PAYMENT,),
+    "qr-payment": (_PAYMENT,),
+    "payout": (_BATCH, _QR_PAYOUT),
+    "qr-payout": (_QR_PAYOUT,),
+}
+
+_PAYMENT_WORDS = ("payment", "qr-payment")
+
+# The header is not under the signature: each kind has a field that no other has.
+_MARKERS = {_BATCH: (_ROWS,), _QR_PAYOUT: ("bizOrderNo",), _PAYMENT: ("orderNo", "walletAddress")}
+
+_STATUSES = {
+    _PAYMENT: {
+        "1": EventType.PAYMENT_CONFIRMED,
+        "0": EventType.PAYMENT_PENDING,
+        "-1": EventType.PAYMENT_FAILED,
+    },
+    # -2 was rejected by the merchant's own finance.
+    _BATCH: {
+        "1": EventType.PAYOUT_CONFIRMED,
+        "-1": EventType.PAYOUT_FAILED,
+        "-2": EventType.PAYOUT_FAILED,
+    },
+    _QR_PAYOUT: {
+        "2": EventType.PAYOUT_CONFIRMED,
+        "3": EventType.PAYOUT_CANCELLED,
+        "1": EventType.PAYOUT_PENDING,
+        "0": EventType.PAYOUT_PENDING,
+        "-1": EventType.PAYOUT_FAILED,
+    },
+}
+
+_NAMES = (
+    *("platOrderNo", "orderNo", "bizOrderNo", "custNo", "amount", "fee", "symbol", "network"),
+    *("chainId", "txId", "type", "status", "createTime", "updateTime", "merchantId", "remark"),
+    *("walletAddress", "contractAddress", "blockId", "fromAddress", "toAddress", "tokenAddress"),
+    _ROWS,
+)
+_KNOWN = frozenset(spelling for name in _NAMES for spelling in (name, snake_case(name)))
+
+
+def normalize(verified: VerifiedDelivery) -> Sequence[Event]:
+    """Say what happened, or raise Unreadable or NotUnderstood."""
+    members = members_of(verified)
+    refuse_hidden(members, _KNOWN, rows=_ROWS)
+    fields = Fields(members)
+    kind = _kind(event_word(verified.delivery), fields)
+    status = required("status", fields.identifier("status"))
+    happened = _STATUSES[kind].get(status)
+    if happened is None:
+        raise refused(Reason.UNKNOWN_STATUS, "status", f"expected {', '.join(_STATUSES[kind])}")
+    if kind == _BATCH:
+        return _batch(verified, happened, fields)
+    own = _payment(fields) if kind == _PAYMENT else _qr_payout(fields)
+    return (event(verified, happened, {**own, **_money(fields), **_shared(fields)}),)
+
+
+def _kind(word: str | None, fields: Fields) -> str:
+    shown = [
+        kind for kind, names in _MARKERS.items() if any(fields.value(n) is not None for n in names)
+    ]
+    if len(shown) > 1:
+        raise NotUnderstood(Reason.AMBIGUOUS, "fields of a payment and of a payout in one body")
+    if word is not None and word not in _WORDS:
+        raise refused(Reason.UNKNOWN_EVENT, EVENT_HEADER, f"expected {', '.join(_WORDS)}")
+    if not shown and word not in {None, *_PAYMENT_WORDS}:
+        raise refused(Reason.FIELD_MISSING, f"{_ROWS} or bizOrderNo", "required")
+    # A payment of type 3 has no orderNo, and may have nothing else of its own.
+    kind = shown[0] if shown else _PAYMENT
+    if word is not None and kind not in _WORDS[word]:
+        detail = f"{EVENT_HEADER}: {word}, but the body is that of a {kind}"
+        raise Unreadable(Reason.EVENT_HEADER_CONTRADICTS, detail)
+    return kind
+
+
+def _payment(fields: Fields) -> dict[str, object]:
+    return {
+        "provider_reference": required("platOrderNo", fields.identifier("platOrderNo")),
+        "reference": fields.text("orderNo"),
+        "from_address": fields.text("walletAddress"),
+    }
+
+
+def _qr_payout(fields: Fields) -> dict[str, object]:
+    order = required("bizOrderNo", fields.text("bizOrderNo"))
+    return {"provider_reference": order, "reference": order}
+
+
+def _batch(verified: VerifiedDelivery, happened: EventType, fields: Fields) -> Sequence[Event]:
+    """Make an event of every row; raise NotUnderstood with those of the good rows if one is not."""
+    transaction = required("txId", fields.text("txId"))
+    shared = {"from_address": fields.text("fromAddress"), **_shared(fields)}
+    events: list[Event] = []
+    problems: list[NotUnderstood] = []
+    for index, row in enumerate(_rows(fields)):
+        place = f"{transaction}/{index}"
+        try:
+            facts = {**shared, **_row(row), "provider_reference": place, **_raw_of(events)}
+            identity = (transaction, str(index), str(facts["reference"]))
+            events.append(event(verified, happened, facts, identity))
+        except NotUnderstood as problem:
+            problems.append(NotUnderstood(problem.reason, f"{_ROWS}.{index}.{problem.detail}"))
+    if problems:
+        raise NotUnderstood(problems[0].reason, problems[0].detail, events)
+    return events
+
+
+def _rows(fields: Fields) -> Sequence[JsonValue]:
+    rows = required(_ROWS, fields.value(_ROWS))
+    if not isinstance(rows, list) or not rows:
+        raise refused(Reason.FIELD_MALFORMED, _ROWS, "expected a list with a row or more")
+    return rows
+
+
+def _row(row: JsonValue) -> dict[str, object]:
+    if not isinstance(row, Mapping):
+        raise refused(Reason.FIELD_MALFORMED, "row", "expected an object")
+    fields = Fields(row)
+    return {
+        "reference": required("orderNo", fields.text("orderNo")),
+        "to_address": required("toAddress", fields.text("toAddress")),
+        **_money(fields),
+    }
+
+
+def _raw_of(events: Sequence[Event]) -> dict[str, object]:
+    # The first that is understood carries the delivery, the others name it.
+    return {"raw": None, "raw_event": events[0].id} if events else {}
+
+
+def _money(fields: Fields) -> dict[str, object]:
+    symbol = required("symbol", fields.text("symbol"))
+    return {
+        "amount": required("amount", fields.amount("amount")),
+        "currency": symbol.upper(),
+    }
+
+
+def _shared(fields: Fields) -> dict[str, object]:
+    return {
+        "network": network_of(fields),
+        "chain_id": fields.identifier("chainId"),
+        "tx_hash": fields.text("txId"),
+        "customer": Customer(id=fields.text("custNo")),
+    }

@@ -1,0 +1,85 @@
+"""BlockBee, and CryptAPI, which signs alike: payments, payouts and subscriptions.
+
+One key signs for every merchant and no message names one: that a delivery is
+genuine does not make it ours. So an endpoint has a URL token, and may say
+which addresses and payments it expects. Sources, named where a fact is used:
+docs.blockbee.io/webhooks ("BlockBee docs"), docs.cryptapi.io, and the
+vendor's own shop plugins.
+"""
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from router.contract.event import Event
+from router.delivery import Delivery, VerifiedDelivery
+from router.errors import ConfigurationError
+from router.providers import Answer, Example, Key, Place, Simulation
+from router.providers._signing import new_rsa_key, public_key
+from router.providers.blockbee import _meaning, _signature, _simulated
+from router.providers.blockbee._options import BlockBeeOptions, Endpoint
+from router.providers.blockbee._reference import order_query
+
+# Nothing but these bytes stops the retries for sure (BlockBee docs, how-webhooks-work).
+_ANSWER = Answer(200, "text/plain", b"*ok*")
+
+# The docs' list of today and, with 145.239.119.223, that of the older docs.
+_ADDRESSES = ("51.77.105.132", "135.125.112.47", "145.239.119.223")
+
+
+@dataclass(frozen=True)
+class BlockBee:
+    """The provider, as `router.providers.Provider` wants it; as an endpoint wants it, too."""
+
+    name: str = "blockbee"
+    methods: frozenset[str] = frozenset({"GET", "POST"})
+    content_types: frozenset[str] = frozenset(_meaning.CONTENT_TYPES)
+    # No time is signed: only the event id tells that a delivery came before.
+    tolerance: None = None
+    answer: Answer = _ANSWER
+    addresses: Sequence[str] = _ADDRESSES
+    kinds: Mapping[str, Sequence[str]] = field(default_factory=_simulated.kinds)
+    variants: Mapping[str, Sequence[str]] = field(default_factory=_simulated.variants)
+    options: type[BlockBeeOptions] = BlockBeeOptions
+    public_keys: Sequence[Key] = ()
+    endpoint: Endpoint = field(default_factory=Endpoint)
+
+    def configured(self, options: BlockBeeOptions, place: Place) -> "BlockBee":
+        """Return the provider as this endpoint wants it, or raise ConfigurationError."""
+        if place.token is None:
+            message = "token: required, since BlockBee signs for every merchant with one key"
+            raise ConfigurationError(message)
+        if place.public_url is None:
+            message = "public_url: required here or under [edge], since BlockBee signs the URL"
+            raise ConfigurationError(message)
+        try:
+            keys = tuple(public_key(text, "RSA") for text in options.public_keys)
+        except ValueError as error:
+            message = f"public_keys: {error}"
+            raise ConfigurationError(message) from None
+        return replace(self, public_keys=keys, endpoint=Endpoint(options, place))
+
+    def example(self) -> Example:
+        """Make a token, and a key pair whose private half plays BlockBee."""
+        private, public = new_rsa_key()
+        settings = {"token": secrets.token_urlsafe(24), "public_keys": [public]}
+        return Example(settings, private)
+
+    def order_query(self, reference: str) -> str:
+        """Write the query of the URL that is given to BlockBee for one order."""
+        return order_query(self.endpoint, reference)
+
+    def verify(self, delivery: Delivery, _keys: Sequence[Key]) -> VerifiedDelivery:
+        """Return the delivery as verified, or raise Unauthentic."""
+        return _signature.verify(delivery, self.public_keys, self.endpoint.place)
+
+    def normalize(self, verified: VerifiedDelivery) -> Sequence[Event]:
+        """Return the one event, or raise Unreadable, Unauthentic or NotUnderstood."""
+        return (_meaning.normalize(verified, self.endpoint),)
+
+    def simulate(self, wanted: Simulation, key: Key, target: str) -> Delivery:
+        """Make a genuine delivery with a private key in PEM; raises ConfigurationError without."""
+        return _simulated.simulate(wanted, key, target, self.endpoint)
+
+
+PROVIDER = BlockBee()

@@ -1,0 +1,54 @@
+"""What an endpoint of BlockBee may say, and where it stands."""
+
+from dataclasses import dataclass, field
+
+from pydantic import BaseModel, Field, field_validator
+
+from router.providers import OPTIONS, Place, Texts
+
+# https://api.blockbee.io/pubkey/, and the same at https://api.cryptapi.io/pubkey/.
+PUBLISHED_KEY = """-----BEGIN PUBLIC KEY-----
+MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQC3FT0Ym8b3myVxhQW7ESuuu6lo
+dGAsUJs4fq+Ey//jm27jQ7HHHDmP1YJO7XE7Jf/0DTEJgcw4EZhJFVwsk6d3+4fy
+Bsn0tKeyGMiaE6cVkX0cy6Y85o8zgc/CwZKc0uw6d5siAo++xl2zl+RGMXCELQVE
+ox7pp208zTvown577wIDAQAB
+-----END PUBLIC KEY-----
+"""
+
+# The fields of every kind of message that are read here (BlockBee docs).
+FIELDS = frozenset(
+    {
+        *("uuid", "address_in", "address_out", "txid_in", "coin", "pending", "value_coin"),
+        *("fee_coin", "payment_id", "is_paid", "status", "type", "paid_amount", "paid_coin"),
+        *("txid", "address", "action", "subscription_id", "subscription_end_date_ts"),
+        *("subscription_user_id", "subscription_user_email", "id", "error"),
+    }
+)
+
+
+class BlockBeeOptions(BaseModel):
+    """What an endpoint of BlockBee may say beside its token."""
+
+    model_config = OPTIONS
+
+    public_keys: Texts = Field((PUBLISHED_KEY,), min_length=1)
+    reference_parameter: str = Field("order_id", pattern=r"^[A-Za-z0-9_]{1,64}$")
+    expected_addresses: Texts = ()
+    expected_payments: Texts = ()
+    allow_test_deliveries: bool = False
+
+    @field_validator("reference_parameter")
+    @classmethod
+    def _is_ours(cls, name: str) -> str:
+        if name in FIELDS:
+            message = "this is a field of BlockBee's own"
+            raise ValueError(message)
+        return name
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """An endpoint: its options and its place."""
+
+    options: BlockBeeOptions = field(default_factory=BlockBeeOptions)
+    place: Place = field(default_factory=lambda: Place("blockbee", None, None, ()))

@@ -1,0 +1,253 @@
+"""Gateways that sign with an HMAC and that nobody has written a provider for.
+
+How a delivery is signed and what its words mean stands in the endpoint's
+configuration; there is nothing to guess, and so no endpoint without it. The
+glossary page of Pulse2Pay (pulse2pay.com, en/glossary/webhooks) shows such a
+shape: `X-Signature` over the body, the time within it.
+"""
+
+import base64
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from hashlib import new as new_hash
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, StringConstraints, model_validator
+
+from router.contract.event import Event
+from router.delivery import Delivery, VerifiedDelivery
+from router.errors import ConfigurationError, NotUnderstood, Reason, Unauthentic, Unreadable
+from router.providers import OPTIONS, Answer, Example, Key, Place, Simulation
+from router.providers._mapping import BodyMapping, Path, normalize, put, simulated, told_moment
+from router.providers._reading import Fields, required
+from router.providers._signing import (
+    Scheme,
+    Signed,
+    TimeUnit,
+    base64_bytes,
+    dated,
+    hex_signature,
+    hmac_of,
+    is_hmac,
+    moment_reader,
+    moment_text,
+    prove,
+    signature_header,
+    signed_time,
+    time_header,
+)
+
+_TEMPLATE = re.compile(r"(\{body\}|\{time\})")
+
+HeaderName = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$", max_length=100)
+]
+
+# Nothing is known of the sender's retries: a genuine one must not be refused for its age, and the
+# event's id makes a replay harmless.
+_TOLERANCE = timedelta(hours=24)
+
+
+class SignedTime(BaseModel):
+    """`[….time]`: where the time stands that the signature covers."""
+
+    model_config = OPTIONS
+
+    header: HeaderName | None = None
+    field: Path | None = None
+    unit: TimeUnit = "s"
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if (self.header is None) is (self.field is None):
+            message = "set header or field"
+            raise ValueError(message)
+        return self
+
+
+class Options(BaseModel):
+    """The keys of an endpoint of this provider."""
+
+    model_config = OPTIONS
+
+    signature_header: HeaderName = "x-signature"
+    signature_prefix: str = ""
+    algorithm: Literal["sha256", "sha384", "sha512"] = "sha256"
+    encoding: Literal["hex", "hex-upper", "base64"] = "hex"
+    signed: str = "{body}"
+    time: SignedTime | None = None
+    answer: str = "OK"
+    mapping: BodyMapping
+
+    @model_validator(mode="after")
+    def _covered(self) -> Self:
+        pieces = _TEMPLATE.split(self.signed)
+        if pieces.count("{body}") != 1 or any(set("{}") & set(text) for text in pieces[::2]):
+            message = "signed: expected {body} once, with {time} and other text around it"
+            raise ValueError(message)
+        in_header = self.time is not None and self.time.header is not None
+        if pieces.count("{time}") != int(in_header):
+            message = "signed: holds {time} once where time.header is set, and nowhere else"
+            raise ValueError(message)
+        return self
+
+
+# The shape of the glossary page, in which status and event repeat each other. The page's body
+# names neither order nor currency; a sender's does, somewhere.
+_EXAMPLE: Mapping[str, object] = {
+    "signature_header": "X-Signature",
+    "algorithm": "sha256",
+    "encoding": "hex",
+    "signed": "{body}",
+    "time": {"field": "timestamp", "unit": "s"},
+    "mapping": {
+        "gateway": "generic_hmac",
+        "event": "event",
+        "status": "payment.status",
+        "identity": ["payment.id", "event"],
+        "events": {
+            "payment.pending": "payment.pending",
+            "payment.confirmed": "payment.confirmed",
+            "payment.expired": "payment.expired",
+            "payment.failed": "payment.failed",
+        },
+        "statuses": {
+            "PENDING": "payment.pending",
+            "CONFIRMED": "payment.confirmed",
+            "EXPIRED": "payment.expired",
+            "FAILED": "payment.failed",
+        },
+        "fields": {
+            "provider_reference": "payment.id",
+            "reference": "payment.order_id",
+            "amount": "payment.amount",
+            "currency": "payment.currency",
+            "tx_hash": "payment.tx_hash",
+        },
+    },
+}
+
+
+@dataclass(frozen=True)
+class GenericHmac:
+    """The provider, as `router.providers.Provider` wants it; of use once it is configured."""
+
+    name: str = "generic_hmac"
+    methods: frozenset[str] = frozenset({"POST"})
+    content_types: frozenset[str] = frozenset({"application/json"})
+    options: type[Options] = Options
+    own: Options | None = None
+
+    @property
+    def tolerance(self) -> timedelta | None:
+        """A day where a time is signed: narrow it once the sender's retries are known."""
+        return None if self.own is None or self.own.time is None else _TOLERANCE
+
+    @property
+    def answer(self) -> Answer:
+        """Success, in the words that are configured."""
+        return Answer(200, "text/plain", (self.own.answer if self.own else "OK").encode())
+
+    @property
+    def kinds(self) -> Mapping[str, Sequence[str]]:
+        """What the mapping has words for."""
+        return {} if self.own is None else self.own.mapping.kinds()
+
+    def configured(self, options: Options, _place: Place) -> "GenericHmac":
+        """Return the provider as this endpoint wants it."""
+        return replace(self, own=options)
+
+    def example(self) -> Example:
+        """Make the shape of the glossary page, with a currency that the page leaves out."""
+        return Example(settings=_EXAMPLE)
+
+    def verify(self, delivery: Delivery, keys: Sequence[Key]) -> VerifiedDelivery:
+        """Return the delivery as verified, or raise Unauthentic."""
+        own, headers = self._own, [self._own.signature_header.lower()]
+        signature = _signature(own, signature_header(delivery, headers[0]))
+        time, at = "", None
+        if own.time is not None and own.time.header is not None:
+            headers.append(own.time.header.lower())
+            time = time_header(delivery, headers[1])
+            at = signed_time(time, moment_reader(own.time.unit))
+        schemes = (Scheme(self.name, lambda: _message(own, time, delivery.body)),)
+        check = is_hmac(signature, own.algorithm)
+        proved = prove(delivery, schemes, keys, check, Signed(at, tuple(headers)))
+        return dated(proved, at or _time_within(own, proved))
+
+    def normalize(self, verified: VerifiedDelivery) -> Sequence[Event]:
+        """Return the one event of the delivery, or raise Unreadable or NotUnderstood."""
+        own = self._own
+        if own.time is not None and own.time.field is not None:
+            required(own.time.field, _told_time(own.time.field, own.time.unit, verified))
+        return (normalize(own.mapping, verified),)
+
+    def simulate(self, wanted: Simulation, key: Key, target: str) -> Delivery:
+        """Make a genuine delivery; a kind or status that is not in `kinds` is a KeyError."""
+        own, members = self._own, simulated(self._own.mapping, wanted)
+        headers = [("content-type", "application/json")]
+        time = ""
+        if own.time is not None and own.time.field is not None:
+            put(members, own.time.field, told_moment(wanted.at, own.time.unit))
+        if own.time is not None and own.time.header is not None:
+            time = moment_text(wanted.at, own.time.unit)
+            headers.append((own.time.header.lower(), time))
+        body = json.dumps(members, ensure_ascii=False, separators=(",", ":")).encode()
+        signature = hmac_of(own.algorithm, key.secret, _message(own, time, body))
+        headers.append((own.signature_header.lower(), _written(own, signature)))
+        return Delivery("simulated", "simulated", "POST", target, tuple(headers), body, wanted.at)
+
+    @property
+    def _own(self) -> Options:
+        if self.own is None:
+            message = "mapping: this provider is of no use without one"
+            raise ConfigurationError(message)
+        return self.own
+
+
+def _message(own: Options, time: str, body: bytes) -> bytes:
+    before, _, after = own.signed.partition("{body}")
+    written = [text.replace("{time}", time).encode() for text in (before, after)]
+    return written[0] + body + written[1]
+
+
+def _signature(own: Options, text: str) -> bytes:
+    length = new_hash(own.algorithm).digest_size
+    if not text.startswith(own.signature_prefix):
+        raise Unauthentic(Reason.SIGNATURE_MALFORMED, f"expected {own.signature_prefix}…")
+    text = text.removeprefix(own.signature_prefix)
+    if own.encoding == "hex":
+        return hex_signature(text, length)
+    if own.encoding == "hex-upper":
+        return hex_signature(text.swapcase(), length)
+    decoded = base64_bytes(text)
+    if decoded is None or len(decoded) != length:
+        raise Unauthentic(Reason.SIGNATURE_MALFORMED, f"expected {length} bytes in base64")
+    return decoded
+
+
+def _written(own: Options, signature: bytes) -> str:
+    if own.encoding == "base64":
+        return own.signature_prefix + base64.b64encode(signature).decode()
+    text = signature.hex()
+    return own.signature_prefix + (text.upper() if own.encoding == "hex-upper" else text)
+
+
+def _time_within(own: Options, proved: VerifiedDelivery) -> datetime | None:
+    """Read the time that stands in the proved body; what cannot be read is said by normalize."""
+    if own.time is None or own.time.field is None:
+        return None
+    try:
+        return _told_time(own.time.field, own.time.unit, proved)
+    except (NotUnderstood, Unreadable):
+        return None
+
+
+def _told_time(path: str, unit: TimeUnit, verified: VerifiedDelivery) -> datetime | None:
+    return Fields.of(verified).moment(path, moment_reader(unit))
+
+
+PROVIDER = GenericHmac()

@@ -1,0 +1,222 @@
+"""Pulse2Pay: payments, each state change an event with an id of its own.
+
+Signed with the webhook secret shown when the endpoint is registered, over
+time and raw body. Sources: pulse2pay.com, en/guides/webhook-security and
+ru/developers/webhooks ("developer docs"), and the changelog of 2026-01-27,
+which says that they match the sender. The glossary page shows another shape,
+which is `generic_hmac`'s.
+"""
+
+import hashlib
+import json
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, timedelta
+from decimal import Context, Decimal, Inexact, InvalidOperation
+
+from router.contract.amounts import amount_text
+from router.contract.event import Customer, Event, EventType
+from router.delivery import Delivery, VerifiedDelivery
+from router.errors import NotUnderstood, Reason
+from router.providers import Answer, Key, Simulation
+from router.providers._reading import (
+    Fields,
+    currency_name,
+    happening,
+    network_name,
+    refused,
+    representable,
+    required,
+)
+from router.providers._signing import (
+    Scheme,
+    Signed,
+    from_iso,
+    hex_signature,
+    hmac_sha256,
+    is_hmac_sha256,
+    prove,
+    signature_header,
+    signed_unix_ms,
+    time_header,
+    unix_ms_text,
+)
+
+SCHEME = "pulse2pay"
+SIGNATURE_HEADER = "x-pulse2pay-signature"
+TIME_HEADER = "x-pulse2pay-timestamp"
+
+# Any success will do; the glossary page answers 200 OK.
+_ANSWER = Answer(200, "text/plain", b"OK")
+
+_EVENTS = {
+    "payment.created": EventType.PAYMENT_PENDING,
+    "payment.pending": EventType.PAYMENT_PENDING,
+    "payment.confirmed": EventType.PAYMENT_CONFIRMED,
+    "payment.underpaid": EventType.PAYMENT_UNDERPAID,
+    "payment.overpaid": EventType.PAYMENT_OVERPAID,
+    "payment.expired": EventType.PAYMENT_EXPIRED,
+    "payment.failed": EventType.PAYMENT_FAILED,
+    "payment.canceled": EventType.PAYMENT_CANCELLED,
+}
+# What is simulated as pending is the later of the two words.
+_WORDS = {happened.status: word for word, happened in _EVENTS.items()}
+
+# A status repeats the type. Created is a type alone: such a payment is pending.
+_STATUSES = {"payment.created": ("created", "pending")}
+
+# How far the sum that came is from the price; the differing one goes by either name.
+_GAPS = {
+    EventType.PAYMENT_UNDERPAID: ("data.underpaidAmount", -1),
+    EventType.PAYMENT_OVERPAID: ("data.overpaidAmount", 1),
+}
+_EITHER_GAP = "data.differenceAmount"
+
+# Two amounts of the contract and a sign: what would not fit raises instead of rounding.
+_EXACT = Context(prec=64, traps=[Inexact, InvalidOperation])
+
+
+@dataclass(frozen=True)
+class Pulse2Pay:
+    """The provider, as `router.providers.Provider` wants it."""
+
+    name: str = "pulse2pay"
+    methods: frozenset[str] = frozenset({"POST"})
+    content_types: frozenset[str] = frozenset({"application/json"})
+    # Retries come 1 s, 5 s, 30 s, 1 min and 5 min after one another, each waited for 30 s, 9 min
+    # in all (developer docs). Whether each is signed afresh is not said: none may be stale.
+    tolerance: timedelta = timedelta(minutes=10)
+    answer: Answer = _ANSWER
+    kinds: Mapping[str, Sequence[str]] = field(default_factory=lambda: {"payment": tuple(_WORDS)})
+
+    def verify(self, delivery: Delivery, keys: Sequence[Key]) -> VerifiedDelivery:
+        """Return the delivery as verified, or raise Unauthentic."""
+        signature = hex_signature(signature_header(delivery, SIGNATURE_HEADER))
+        time = time_header(delivery, TIME_HEADER)
+        signed = Signed(signed_unix_ms(time), (SIGNATURE_HEADER, TIME_HEADER))
+        schemes = (Scheme(SCHEME, lambda: _message(time, delivery.body)),)
+        return prove(delivery, schemes, keys, is_hmac_sha256(signature), signed)
+
+    def normalize(self, verified: VerifiedDelivery) -> Sequence[Event]:
+        """Return the one event of the delivery, or raise Unreadable or NotUnderstood."""
+        fields = Fields.of(verified)
+        identity = required("id", fields.text("id"))
+        word, happened = _happened(fields)
+        facts = {
+            "provider_reference": required("data.paymentId", fields.text("data.paymentId")),
+            "reference": fields.text("data.externalId"),
+            **_money(fields, happened),
+            **_transfer(fields),
+        }
+        return (happening(verified, self.name, happened, (identity, word), facts),)
+
+    def simulate(self, wanted: Simulation, key: Key, target: str) -> Delivery:
+        """Make a genuine delivery; a kind or status that is not in `kinds` is a KeyError."""
+        word = {"payment": _WORDS}[wanted.kind][wanted.status]
+        body = json.dumps(_body(wanted, word), ensure_ascii=False, separators=(",", ":")).encode()
+        time = unix_ms_text(wanted.at)
+        headers = (
+            ("content-type", "application/json"),
+            (SIGNATURE_HEADER, hmac_sha256(key.secret, _message(time, body)).hex()),
+            (TIME_HEADER, time),
+        )
+        return Delivery("simulated", "simulated", "POST", target, headers, body, wanted.at)
+
+
+def _message(time: str, body: bytes) -> bytes:
+    return time.encode() + b"." + body
+
+
+def _happened(fields: Fields) -> tuple[str, EventType]:
+    word = required("type", fields.text("type"))
+    if word not in _EVENTS:
+        raise refused(Reason.UNKNOWN_EVENT, "type", f"expected {', '.join(_EVENTS)}")
+    status = fields.text("data.status")
+    expected = _STATUSES.get(word, (word.partition(".")[2],))
+    if status is not None and status.lower() not in expected:
+        raise NotUnderstood(Reason.AMBIGUOUS, f"data.status: not that of {word}")
+    return word, _EVENTS[word]
+
+
+def _money(fields: Fields, happened: EventType) -> dict[str, object]:
+    """Read the price, and what came of it where that is said.
+
+    `data.amount` is the price. The sum that came is the price of what is confirmed, and the price
+    with the gap of what is under- or overpaid; `receivedAmount`, which no page documents, has
+    to agree.
+    """
+    price, currency = fields.amount("data.amount"), currency_name(fields.text("data.currency"))
+    came = _came(fields, happened, price)
+    told = fields.amount("data.receivedAmount")
+    if came is not None and told is not None and came != told:
+        raise NotUnderstood(Reason.AMBIGUOUS, "data.receivedAmount: not what data.amount implies")
+    if price is not None:
+        required("data.currency", currency)
+    return {
+        "amount": came,
+        "currency": currency,
+        "expected_amount": price,
+        "expected_currency": currency,
+    }
+
+
+def _came(fields: Fields, happened: EventType, price: Decimal | None) -> Decimal | None:
+    if happened is EventType.PAYMENT_CONFIRMED:
+        return required("data.amount", price)
+    if happened not in _GAPS:
+        return None
+    name, sign = _GAPS[happened]
+    gap = required(name, _gap(fields, name))
+    came = _EXACT.add(required("data.amount", price), gap * sign)
+    return representable(name, came)
+
+
+def _gap(fields: Fields, name: str) -> Decimal | None:
+    named, either = fields.amount(name), fields.amount(_EITHER_GAP)
+    if named is not None and either is not None and named != either:
+        raise NotUnderstood(Reason.AMBIGUOUS, f"{name}: not {_EITHER_GAP}")
+    return either if named is None else named
+
+
+def _transfer(fields: Fields) -> dict[str, object]:
+    return {
+        "network": network_name(fields.text("data.network")),
+        "tx_hash": fields.text("data.txHash"),
+        "to_address": fields.text("data.depositAddress"),
+        "customer": Customer(id=fields.text("data.merchantUserId")),
+        "occurred_at": fields.moment("createdAt", from_iso),
+    }
+
+
+def _body(wanted: Simulation, word: str) -> dict[str, object]:
+    digest = hashlib.sha256(f"pulse2pay {wanted.number}".encode()).hexdigest()
+    return {
+        "id": f"evt_{digest[:24]}_{wanted.status}",
+        "type": word,
+        "createdAt": wanted.at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z"),
+        "data": {
+            "paymentId": str(uuid.UUID(digest[:32], version=4)),
+            "status": word.partition(".")[2],
+            **_priced(wanted),
+            "currency": wanted.currency,
+            "network": "TRON",
+            "externalId": wanted.order,
+        },
+    }
+
+
+def _priced(wanted: Simulation) -> dict[str, str]:
+    """Write a price such that what came is what was wanted."""
+    came = Decimal(wanted.amount)
+    if wanted.status == "underpaid":
+        price = amount_text(_EXACT.add(came, Decimal(1)))
+        return {"amount": price, "underpaidAmount": "1", "differenceAmount": "1"}
+    if wanted.status == "overpaid":
+        gap = min(came, Decimal(1))
+        price, surplus = amount_text(_EXACT.subtract(came, gap)), amount_text(gap)
+        return {"amount": price, "overpaidAmount": surplus, "differenceAmount": surplus}
+    return {"amount": wanted.amount}
+
+
+PROVIDER = Pulse2Pay()

@@ -1,0 +1,252 @@
+"""Senders that sign as Standard Webhooks says, Svix among them.
+
+The specification (github.com/standard-webhooks, spec/standard-webhooks.md)
+fixes headers and signatures and leaves the body to the sender: what its words
+mean stands in the endpoint's configuration. Without that every delivery is
+verified and lies on quarantine. `v1a`, ed25519, is in the specification and
+in Svix' server, not in the reference libraries.
+"""
+
+import base64
+import hmac
+import json
+import re
+import secrets
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from pydantic import BaseModel
+
+from router.contract.event import Event, EventType
+from router.delivery import Delivery, VerifiedDelivery
+from router.errors import ConfigurationError, NotUnderstood, Reason, Unauthentic
+from router.providers import OPTIONS, Answer, Example, Key, Place, Simulation
+from router.providers._mapping import BodyMapping, normalize, simulated
+from router.providers._reading import Fields
+from router.providers._signing import (
+    SHA256_BYTES,
+    Check,
+    Scheme,
+    Signed,
+    base64_bytes,
+    from_unix_s,
+    hmac_sha256,
+    one_header,
+    prove,
+    signature_header,
+    signed_time,
+    time_header,
+    unix_s_text,
+)
+
+V1 = "standard-webhooks-v1"
+V1A = "standard-webhooks-v1a"
+
+SECRET_PREFIX = "whsec_"  # noqa: S105 - a prefix of secrets
+PUBLIC_PREFIX = "whpk_"
+PRIVATE_PREFIX = "whsk_"
+
+# The specification says how long a secret may be; so a text that is no base64 is found out.
+_SECRET_BYTES = range(24, 65)
+_ED25519_BYTES = 32
+_ED25519_SIGNATURE_BYTES = 64
+
+_ID = re.compile(r"[!-\-/-~]{1,256}")
+"""Visible ASCII but the full stop, which parts it from the time under the signature."""
+
+_SIGNATURES = 16
+"""More than any rotation needs: each costs a verification."""
+
+_ANSWER = Answer(200, "text/plain", b"OK")
+
+
+class Options(BaseModel):
+    """The keys of an endpoint of this provider."""
+
+    model_config = OPTIONS
+
+    mapping: BodyMapping | None = None
+
+
+@dataclass(frozen=True)
+class StandardWebhooks:
+    """The provider, as `router.providers.Provider` wants it."""
+
+    name: str = "standard_webhooks"
+    methods: frozenset[str] = frozenset({"POST"})
+    content_types: frozenset[str] = frozenset({"application/json"})
+    # Every attempt is signed with its own time (spec, "webhook-timestamp").
+    tolerance: timedelta = timedelta(minutes=5)
+    answer: Answer = _ANSWER
+    options: type[Options] = Options
+    mapping: BodyMapping | None = None
+
+    @property
+    def kinds(self) -> Mapping[str, Sequence[str]]:
+        """What the mapping has words for."""
+        return {} if self.mapping is None else self.mapping.kinds()
+
+    def configured(self, options: Options, place: Place) -> "StandardWebhooks":
+        """Return the provider as this endpoint wants it; refuse secrets that are none."""
+        for key in place.keys:
+            _keyed(key)
+        if options.mapping is not None and options.mapping.identity:
+            message = "mapping.identity: the header webhook-id is the identity"
+            raise ConfigurationError(message)
+        return replace(self, mapping=options.mapping)
+
+    def example(self) -> Example:
+        """Make a secret of the right form and a body as the specification advises."""
+        secret = SECRET_PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
+        return Example(settings={"secrets": [secret], "mapping": _EXAMPLE})
+
+    def verify(self, delivery: Delivery, keys: Sequence[Key]) -> VerifiedDelivery:
+        """Return the delivery as verified, or raise Unauthentic."""
+        names = _names(delivery)
+        identity = one_header(delivery, names[0], Reason.ID_MISSING, Reason.ID_DUPLICATED)
+        if _ID.fullmatch(identity) is None:
+            raise Unauthentic(Reason.ID_MALFORMED, "expected visible ASCII without a full stop")
+        time = time_header(delivery, names[1])
+        signed = Signed(signed_time(time, from_unix_s), names)
+        given = _signatures(signature_header(delivery, names[2]))
+        message = _message(identity, time, delivery.body)
+        known = [_keyed(key) for key in keys]
+        for version, check in ((V1, _is_v1(given["v1"])), (V1A, _is_v1a(given["v1a"]))):
+            own = [key for kind, key in known if kind == version]
+            with suppress(Unauthentic):
+                return prove(delivery, (Scheme(version, lambda: message),), own, check, signed)
+        raise Unauthentic(Reason.SIGNATURE_WRONG, f"none of {len(keys)} keys made a signature")
+
+    def normalize(self, verified: VerifiedDelivery) -> Sequence[Event]:
+        """Return the one event of the delivery, or raise Unreadable or NotUnderstood."""
+        if self.mapping is None:
+            Fields.of(verified)
+            raise NotUnderstood(Reason.UNKNOWN_EVENT, "mapping: none is configured")
+        (identity,) = verified.delivery.header(_names(verified.delivery)[0])
+        return (normalize(self.mapping, verified, (identity,)),)
+
+    def simulate(self, wanted: Simulation, key: Key, target: str) -> Delivery:
+        """Make a genuine delivery; a kind or status that is not in `kinds` is a KeyError.
+
+        A private key (`whsk_…`) makes the signature that its public half verifies.
+        """
+        if self.mapping is None:
+            raise KeyError(wanted.kind)
+        members = simulated(self.mapping, wanted)
+        body = json.dumps(members, ensure_ascii=False, separators=(",", ":")).encode()
+        identity = f"msg_{wanted.kind}-{wanted.status}-{wanted.number}"
+        time = unix_s_text(wanted.at)
+        headers = (
+            ("content-type", "application/json"),
+            ("webhook-id", identity),
+            ("webhook-timestamp", time),
+            ("webhook-signature", _signature(key, _message(identity, time, body))),
+        )
+        return Delivery("simulated", "simulated", "POST", target, headers, body, wanted.at)
+
+
+def _names(delivery: Delivery) -> tuple[str, str, str]:
+    """Return the names of identity, time and signature: the standard's, else those of Svix."""
+    standard = ("webhook-id", "webhook-timestamp", "webhook-signature")
+    if any(delivery.header(name) for name in standard):
+        return standard
+    svix = ("svix-id", "svix-timestamp", "svix-signature")
+    return svix if any(delivery.header(name) for name in svix) else standard
+
+
+def _message(identity: str, time: str, body: bytes) -> bytes:
+    return f"{identity}.{time}.".encode() + body
+
+
+def _signatures(text: str) -> Mapping[str, list[bytes]]:
+    """Sort what is given by its version; others than v1 and v1a are not for us."""
+    entries = text.split(" ")
+    if len(entries) > _SIGNATURES:
+        raise Unauthentic(Reason.SIGNATURE_MALFORMED, f"more than {_SIGNATURES} signatures")
+    found: dict[str, list[bytes]] = {"v1": [], "v1a": []}
+    lengths = {"v1": SHA256_BYTES, "v1a": _ED25519_SIGNATURE_BYTES}
+    for entry in entries:
+        version, _, written = entry.partition(",")
+        signature = base64_bytes(written) if version in found else None
+        if signature is not None and len(signature) == lengths[version]:
+            found[version].append(signature)
+    if not any(found.values()):
+        raise Unauthentic(Reason.SIGNATURE_MALFORMED, "expected v1 or v1a, a comma and base64")
+    return found
+
+
+def _is_v1(given: Sequence[bytes]) -> Check:
+    def check(secret: bytes, message: bytes) -> bool:
+        expected = hmac_sha256(secret, message)
+        return any(hmac.compare_digest(expected, signature) for signature in given)
+
+    return check
+
+
+def _is_v1a(given: Sequence[bytes]) -> Check:
+    def check(public: bytes, message: bytes) -> bool:
+        key = Ed25519PublicKey.from_public_bytes(public)
+        return any(_verifies(key, signature, message) for signature in given)
+
+    return check
+
+
+def _verifies(key: Ed25519PublicKey, signature: bytes, message: bytes) -> bool:
+    try:
+        key.verify(signature, message)
+    except InvalidSignature:
+        return False
+    return True
+
+
+def _keyed(key: Key) -> tuple[str, Key]:
+    """Tell what a key is for, and decode it; ConfigurationError where it is none."""
+    text = key.secret.decode("utf-8", "replace")
+    if text.startswith(PRIVATE_PREFIX):
+        message = f"secrets: {PRIVATE_PREFIX} is the sender's, expected {PUBLIC_PREFIX}"
+        raise ConfigurationError(message)
+    if text.startswith(PUBLIC_PREFIX):
+        public = base64_bytes(text.removeprefix(PUBLIC_PREFIX))
+        if public is None or len(public) != _ED25519_BYTES:
+            message = f"secrets: expected {PUBLIC_PREFIX} and {_ED25519_BYTES} bytes in base64"
+            raise ConfigurationError(message)
+        return V1A, Key(public, key.fingerprint)
+    secret = base64_bytes(text.removeprefix(SECRET_PREFIX))
+    if secret is None or len(secret) not in _SECRET_BYTES:
+        message = f"secrets: expected {SECRET_PREFIX} and 24 to 64 bytes in base64"
+        raise ConfigurationError(message)
+    return V1, Key(secret, key.fingerprint)
+
+
+def _signature(key: Key, message: bytes) -> str:
+    text = key.secret.decode("utf-8", "replace")
+    private = base64_bytes(text.removeprefix(PRIVATE_PREFIX))
+    if text.startswith(PRIVATE_PREFIX) and private is not None:
+        signing = Ed25519PrivateKey.from_private_bytes(private[:_ED25519_BYTES])
+        return "v1a," + base64.b64encode(signing.sign(message)).decode()
+    # A text that is no secret makes a signature that no secret makes.
+    secret = base64_bytes(text.removeprefix(SECRET_PREFIX)) or key.secret
+    return "v1," + base64.b64encode(hmac_sha256(secret, message)).decode()
+
+
+# The recommended body; the names under `data` are the sender's own.
+_EXAMPLE: Mapping[str, object] = {
+    "gateway": "standard_webhooks",
+    "event": "type",
+    "events": {happened.value: happened.value for happened in EventType},
+    "fields": {
+        "provider_reference": "data.id",
+        "reference": "data.order_id",
+        "amount": "data.amount",
+        "currency": "data.currency",
+        "network": "data.network",
+        "tx_hash": "data.tx_hash",
+        "occurred_at": "timestamp",
+    },
+}
+
+PROVIDER = StandardWebhooks()

@@ -1,0 +1,86 @@
+"""Requests as people write them down."""
+
+import contextlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from router.captured import read_captured
+from router.errors import ConfigurationError
+
+
+def test_a_request_is_read_byte_for_byte() -> None:
+    captured = read_captured(
+        b"POST /webhooks/shop?x=%20 HTTP/1.1\r\nHost: shop\r\nX-A:  b c \r\nx-a: d\r\n\r\n"
+        b'{"a":1}\r\n\r\n\xff'
+    )
+
+    assert (captured.method, captured.target) == ("POST", "/webhooks/shop?x=%20")
+    assert captured.headers == (("host", "shop"), ("x-a", "b c"), ("x-a", "d"))
+    assert captured.body == b'{"a":1}\r\n\r\n\xff'
+    assert captured.mended is None
+
+
+@pytest.mark.parametrize(
+    ("text", "body"),
+    [
+        (b"POST /x HTTP/1.1\nA: b\n\n{}\n", b"{}\n"),
+        (b"POST /x HTTP/1.1\nA: b\n\n{}\r\n\r\nx", b"{}\r\n\r\nx"),
+        (b"POST /x\nA: b\n\n", b""),
+        (b"GET /x HTTP/1.1\r\nA: b\r\n", b""),
+        (b"GET /x HTTP/1.1\n", b""),
+    ],
+)
+def test_lines_may_end_as_editors_end_them(text: bytes, body: bytes) -> None:
+    assert read_captured(text).body == body
+
+
+def test_a_target_with_its_origin_is_cut_to_what_the_edge_sees() -> None:
+    assert read_captured(b"GET https://shop.example/a/b?c HTTP/1.1\n\n").target == "/a/b?c"
+
+
+@pytest.mark.parametrize(
+    ("length", "body", "kept", "mended"),
+    [
+        (2, b"{}", b"{}", None),
+        (2, b"{}\n", b"{}", "cut 1 line ends"),
+        (2, b"{}\r\n", b"{}", "cut 2 line ends"),
+        (3, b"{}\n", b"{}\n", None),
+        (2, b"{} \n", b"{} \n", "content-length says 2 bytes, the file has 4"),
+        (5, b"{}", b"{}", "content-length says 5 bytes, the file has 2"),
+    ],
+)
+def test_line_ends_that_an_editor_put_behind_the_body_are_cut(
+    length: int, body: bytes, kept: bytes, mended: str | None
+) -> None:
+    captured = read_captured(b"POST /x HTTP/1.1\nContent-Length: %d\n\n" % length + body)
+
+    assert captured.body == kept
+    assert (captured.mended or "").startswith(mended or "")
+    assert (captured.mended is None) is (mended is None)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"\n\n",
+        b"{}",
+        b'{"a": 1}\n\n',
+        b"POST\n\n",
+        b"POST /x HTTP/1.1 more\n\n",
+        b"POST /x HTTP/1.1\nno header\n\n",
+        b"POST /x HTTP/1.1\n: b\n\n",
+        b"P0ST /x\n\n",
+    ],
+)
+def test_what_is_no_request_is_refused_in_one_line(text: bytes) -> None:
+    with pytest.raises(ConfigurationError, match=r"^--file: expected"):
+        read_captured(text)
+
+
+@given(st.binary(max_size=200))
+def test_anything_is_read_or_refused(text: bytes) -> None:
+    with contextlib.suppress(ConfigurationError):
+        assert text.endswith(read_captured(text).body)
