@@ -5,6 +5,7 @@ import hmac
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 
 from router.delivery import Delivery
 from router.errors import Reason
@@ -35,10 +36,12 @@ class Forgery:
     reasons: frozenset[Reason]
 
 
+@cache
 def _genuine(case: Case) -> Delivery:
     return side(case.provider).made(case)
 
 
+@cache
 def _another(case: Case) -> Delivery:
     return side(case.provider).made(case, number=8, order="B-2", amount="1")
 
@@ -185,7 +188,9 @@ FORGERIES: Mapping[str, Forgery] = {
     "no signature": Forgery(_no_signature, _MISSING),
     "two signatures": Forgery(_two_signatures, frozenset({Reason.SIGNATURE_DUPLICATED})),
     "signature malformed": Forgery(
-        _resigned(lambda _: "", lambda _: "none", lambda _: "\u00e9", lambda v: f"{v},{v}"),
+        _resigned(
+            lambda _: "", lambda _: "no signature!", lambda _: "\u00e9", lambda v: f"{v},{v}"
+        ),
         frozenset({Reason.SIGNATURE_MALFORMED}),
     ),
     "signature changed": Forgery(_resigned(_changed_in_the_middle), _WRONG),

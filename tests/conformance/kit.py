@@ -218,14 +218,27 @@ def with_header(delivery: Delivery, name: str, *given: str) -> Delivery:
 
 
 @cache
+def genuine(case: Case) -> VerifiedDelivery:
+    """Return the genuine delivery of a case, verified."""
+    own = side(case.provider)
+    return own.verified(own.made(case))
+
+
+@cache
+def events(case: Case) -> tuple[Event, ...]:
+    """Return what it means."""
+    return tuple(side(case.provider).provider.normalize(genuine(case)))
+
+
+@cache
 def roles(case: Case) -> Mapping[str, Reason]:
     """Return the headers a delivery cannot do without, by the reason it is refused for."""
     own = side(case.provider)
-    genuine = own.made(case)
+    delivery = genuine(case).delivery
     found = {}
-    for name in dict.fromkeys(name for name, _ in genuine.headers):
+    for name in dict.fromkeys(name for name, _ in delivery.headers):
         try:
-            own.verified(without(genuine, name))
+            own.verified(without(delivery, name))
         except RefusedDelivery as refused:
             found[name] = refused.reason
     return found
@@ -238,6 +251,5 @@ def header_of(case: Case, reason: Reason) -> str | None:
 
 def window(case: Case) -> timedelta | None:
     """Return the window of a case's endpoint, None where no time is signed."""
-    own = side(case.provider)
-    signed = own.verified(own.made(case)).signed_at is not None
-    return own.endpoint.tolerance if signed else None
+    signed = genuine(case).signed_at is not None
+    return side(case.provider).endpoint.tolerance if signed else None

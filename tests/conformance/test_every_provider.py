@@ -131,8 +131,10 @@ def test_no_float_is_anywhere_near_an_event(case: Case) -> None:
 
 @pytest.mark.parametrize("case", kit.cases(), ids=str)
 def test_a_redelivery_is_the_same_event_though_signed_at_another_time(case: Case) -> None:
+    # Where no time is signed, a redelivery is the same delivery, byte for byte.
+    later_at = AT if kit.window(case) is None else _LATER
     first, again, later = (
-        _own(case).normalized(_own(case).made(case, at=at)) for at in (AT, AT, _LATER)
+        _own(case).normalized(_own(case).made(case, at=at)) for at in (AT, AT, later_at)
     )
 
     assert [event.id for event in first] == [event.id for event in again]
@@ -179,11 +181,15 @@ def test_another_account_has_other_events(case: Case) -> None:
     assert not {event.id for event in first} & {event.id for event in second}
 
 
+def _both_open(event: Event, expected: Event) -> bool:
+    """Tell whether both are about a payment that is not yet what was asked for."""
+    return {event.type.status, expected.type.status} <= {"pending", "underpaid"}
+
+
 @pytest.mark.parametrize("case", kit.cases(), ids=str)
 def test_a_word_nobody_knows_never_makes_another_event_of_it(case: Case) -> None:
-    own = _own(case)
-    verified = own.verified(own.made(case))
-    expected = [event.type for event in own.provider.normalize(verified)]
+    own, verified = _own(case), kit.genuine(case)
+    expected, *_ = kit.events(case)
     not_understood = 0
 
     for words in reworded(kit.said(verified.delivery)):
@@ -195,12 +201,10 @@ def test_a_word_nobody_knows_never_makes_another_event_of_it(case: Case) -> None
         except RefusedDelivery:
             continue
         else:
-            assert [event.type for event in events] == expected[: len(events)], words
-            assert all(
-                event.amount is not None
-                for event in events
-                if kit.has_sum(case.provider, event.type.family, event.type.status)
-            )
+            for event in events:
+                assert event.type is expected.type or _both_open(event, expected), words
+                if kit.has_sum(case.provider, event.type.family, event.type.status):
+                    assert event.amount is not None
 
     assert not_understood > 0
 

@@ -99,6 +99,13 @@ def test_a_gateway_that_tells_nothing_of_a_beginning_is_played_without() -> None
     assert {item.order.type for item in stream} == {"payment.confirmed"}
 
 
+def test_who_has_no_words_is_not_played() -> None:
+    silent = replace(SHOP, name="silent", provider=discover()["standard_webhooks"])
+    first = itertools.islice(planned_stream([silent, SHOP], random.Random(7)), 50)
+    assert {item.endpoint.name for item in first} == {"shop"}
+    assert list(planned_stream([silent], random.Random(7))) == []
+
+
 async def played(answer: Answered | OSError, count: int) -> tuple[list[Delivery], list[str]]:
     """Play until so many deliveries were sent; return them and what was complained about."""
     sent: list[Delivery] = []

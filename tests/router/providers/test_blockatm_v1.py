@@ -132,7 +132,7 @@ def _with_header(name: str, *values: str) -> Delivery:
             _with_header("blockatm-signature-v1", v1_signature(b"another message")),
             Reason.SIGNATURE_WRONG,
         ),
-        (_with_header("blockatm-signature-v1", "bm8gREVS"), Reason.SIGNATURE_WRONG),
+        (_with_header("blockatm-signature-v1", "bm8gREVSIGF0IGFsbA=="), Reason.SIGNATURE_WRONG),
         (_with_header("blockatm-signature-v1", ""), Reason.SIGNATURE_MALFORMED),
         (_with_header("blockatm-signature-v1", _SIGNATURE[:-1]), Reason.SIGNATURE_MALFORMED),
         (_with_header("blockatm-signature-v1", _SIGNATURE + "\n"), Reason.SIGNATURE_MALFORMED),

@@ -163,6 +163,26 @@ def test_each_header_stands_once_under_one_name(
     assert _refused(_sender(), delivery(_BODY, *rest, (f"{other}-{name}", value)))
 
 
+def test_a_delivery_has_one_set_of_names_and_the_standards_comes_first() -> None:
+    svix, standard = _sent(_V1, prefix="svix"), _sent(_V1)
+    wrong = _sent(_OTHER_V1, prefix="svix")
+    stray = delivery(_BODY, *svix.headers, ("webhook-id", _ID))
+
+    assert _refused(_sender(), stray) is Reason.TIME_MISSING
+    assert _sender().verified(delivery(_BODY, *standard.headers, *wrong.headers))
+    assert _refused(_sender(), delivery(_BODY, *wrong.headers)) is Reason.SIGNATURE_WRONG
+
+
+def test_another_spelling_of_the_same_signature_is_not_taken() -> None:
+    # Two bits of the last character are not used: OF= decodes to the same bytes as OE=.
+    assert _refused(_sender(), _sent(_V1.replace("OE=", "OF="))) is Reason.SIGNATURE_MALFORMED
+
+
+def test_a_private_key_is_named_for_what_it_is() -> None:
+    with pytest.raises(ConfigurationError, match="whsk_ is the sender's, expected whpk_"):
+        _sender(_PRIVATE)
+
+
 def test_no_header_at_all_is_refused() -> None:
     assert _refused(_sender(), delivery(_BODY)) is Reason.ID_MISSING
 

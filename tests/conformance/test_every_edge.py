@@ -1,0 +1,92 @@
+"""Everything every gateway can say, over HTTP to a real edge and onto Kafka."""
+
+import json
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from router.app import build_endpoints
+from router.data_dir import DataDir
+from router.delivery import Delivery
+from router.providers import examples
+from router.settings import load_settings
+from tests.brokers import Broker
+from tests.conformance import kit
+from tests.conformance.kit import AT, PAID, Case
+from tests.router.edge_server import Record, RunningEdge, make_topics, running_edge
+from tests.router.raw_http import Answer, exchange, request
+
+_AMOUNT = "18446744073709551617.000000000000000001"
+
+
+def _asked(case: Case, number: int) -> Delivery:
+    order = f"{case.kind}-{case.status}-{case.variant or ''}-{number}"
+    return kit.side(case.provider).made(case, number=number, order=order, amount=_AMOUNT)
+
+
+async def _post(edge: RunningEdge, delivery: Delivery) -> Answer:
+    gate = edge.process.app.gates[delivery.endpoint]
+    target = delivery.target.replace("{token}", (gate.token or b"").decode(), 1)
+    # Header names as gateways write them; they are the same in any case.
+    headers = [(name.title(), value) for name, value in delivery.headers]
+    body = delivery.body or None if delivery.method == "GET" else delivery.body
+    return await exchange(edge.port, request(target, headers, body, delivery.method))
+
+
+def _configured(name: str, bootstrap: str, prefix: str) -> dict[str, Any]:
+    table = {**kit.side(name).table, "deadline_seconds": 20}
+    values = kit.values({"shop-1": table}, prefix)
+    return {**values, "kafka": {"bootstrap_servers": bootstrap}}
+
+
+def _family(record: Record, prefix: str) -> str:
+    return record.topic.removeprefix(prefix)
+
+
+@pytest.mark.parametrize("name", kit.providers())
+async def test_each_kind_of_each_provider_arrives_where_it_belongs(
+    broker: Broker, topics_prefix: str, name: str
+) -> None:
+    sent = [(case, _asked(case, number)) for number, case in enumerate(kit.cases(name), 100)]
+    await make_topics(broker.bootstrap, topics_prefix)
+
+    async with running_edge(_configured(name, broker.bootstrap, topics_prefix)) as edge:
+        edge.clock.now = AT
+        await edge.until_ready()
+        answers = [await _post(edge, delivery) for _, delivery in sent]
+        records = await edge.records()
+
+    answer = kit.side(name).provider.answer
+    assert {(one.status, one.body) for one in answers} == {(answer.status, answer.body)}
+    assert {one.header("content-type") for one in answers} == {answer.content_type}
+    told = {
+        json.loads(record.value)["id"]: (_family(record, topics_prefix), record)
+        for record in records
+    }
+    for case, delivery in sent:
+        for event in kit.side(name).normalized(delivery):
+            family, record = told.pop(str(event.id))
+            value = json.loads(record.value)
+            assert (family, value["type"]) == (case.kind, f"{case.kind}.{case.status}")
+            named = (
+                [event.reference] if event.reference else [event.provider, event.provider_reference]
+            )
+            assert json.loads(record.key) == ["shop-1", *named]
+            if case.status in PAID and case.kind == "payment":
+                assert Decimal(value["amount"]) == Decimal(_AMOUNT)
+    assert told == {}
+
+
+def test_dev_without_a_configuration_makes_an_endpoint_for_every_gateway(tmp_path: Path) -> None:
+    path = DataDir(tmp_path / "data").generate(examples())
+
+    settings = load_settings(path, {"PAYROUTER_EDGE__PUBLIC_URL": kit.PUBLIC_URL})
+
+    assert {name: one.provider for name, one in settings.endpoints.items()} == {
+        name: name for name in kit.providers()
+    }
+    assert {name: one.provider.kinds for name, one in build_endpoints(settings).items()} == {
+        name: kit.side(name).provider.kinds for name in kit.providers()
+    }
