@@ -337,11 +337,17 @@ def new_rsa_key() -> tuple[bytes, str]:
 
 def rsa_sha256(private: bytes, message: bytes) -> str:
     """Sign a message with a private RSA key in PEM, in base64, or raise ValueError."""
-    key = serialization.load_pem_private_key(private, password=None)
-    if not isinstance(key, rsa.RSAPrivateKey):
-        detail = "expected a private RSA key"
-        raise ValueError(detail)  # noqa: TRY004 - as for anything else that is none
-    return base64.b64encode(key.sign(message, padding.PKCS1v15(), hashes.SHA256())).decode()
+    signature = _loaded_private(private).sign(message, padding.PKCS1v15(), hashes.SHA256())
+    return base64.b64encode(signature).decode()
+
+
+@cache
+def _loaded_private(pem: bytes) -> rsa.RSAPrivateKey:
+    key = serialization.load_pem_private_key(pem, password=None)
+    if isinstance(key, rsa.RSAPrivateKey):
+        return key
+    message = "expected a private RSA key"
+    raise ValueError(message)
 
 
 @cache

@@ -118,6 +118,12 @@ def test_a_taken_port_is_refused_in_one_line_that_names_it(place: Place, further
     assert f"cannot listen on 127.0.0.1:{port + further}" in line
 
 
+@pytest.mark.parametrize("url", ["pay.example.com", "https://u:p@pay.example.com", "https://h/?a"])
+def test_a_public_url_that_is_none_is_refused_in_one_line(place: Place, url: str) -> None:
+    line = refused(place.run("dev", "--port", str(free_port()), "--public-url", url))
+    assert line.startswith("--public-url: expected https://host")
+
+
 def test_a_data_directory_that_cannot_be_made_is_refused_in_one_line(place: Place) -> None:
     (place.folder / "file").write_text("")
     place.data = "file/data"

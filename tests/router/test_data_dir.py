@@ -64,6 +64,32 @@ def test_a_generated_configuration_has_an_endpoint_of_each_gateway_with_its_own_
     assert min(len(secret) for secret in secrets) >= 43
 
 
+def test_a_private_key_lies_beside_the_configuration_for_its_owner_alone(data_dir: DataDir) -> None:
+    private = b"-----BEGIN PRIVATE KEY-----\nnot really\n"
+    example = Example({"public_keys": ["a\nb"], "flag": True}, private)
+
+    generated = data_dir.generate({"blockatm": Example(), "blockbee": example}).read_text()
+    table = tomllib.loads(generated)["endpoints"]["blockbee"]
+
+    assert data_dir.signing_key("blockbee") == private
+    assert data_dir.signing_key("blockatm") is None
+    assert (table["public_keys"], table["flag"]) == (["a\nb"], True)
+    assert "PRIVATE" not in generated
+    assert _mode(data_dir.path / "signing-blockbee.pem") == 0o600
+
+
+def test_a_running_dev_tells_its_public_url(data_dir: DataDir) -> None:
+    own = data_dir.path / "own.toml"
+    own.write_text('[edge]\npublic_url = "https://mine.example"')
+    ports = {"edge": {"public_url": "https://tunnel.example"}}
+    data_dir.announce({"ports": ports, "config": str(own)})
+
+    assert resolve_settings(own, data_dir, {}).edge.public_url == "https://tunnel.example"
+    other = data_dir.path / "other.toml"
+    other.write_text('[edge]\npublic_url = "https://mine.example"')
+    assert resolve_settings(other, data_dir, {}).edge.public_url == "https://mine.example"
+
+
 def test_a_generated_configuration_is_kept(data_dir: DataDir) -> None:
     first = data_dir.generate({"blockatm": Example()}).read_text()
 
