@@ -4,12 +4,10 @@ import asyncio
 import functools
 import json
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn, TypeVar
 
 import click
 from pydantic import BaseModel, SecretStr, ValidationError
-from rich.table import Table
 from rich.text import Text
 
 from consumers.runtime import (
@@ -22,6 +20,7 @@ from consumers.runtime import (
 from consumers.runtime.app import run_consumer
 from consumers.runtime.command import Consumer
 from consumers.runtime.discovery import ServiceError, discover
+from consumers.runtime.fence_screen import show_fences
 from consumers.runtime.migrate import SchemaOutdated, upgrade
 from consumers.runtime.offsets import FenceRow, read_fence_rows
 from consumers.runtime.service import Play, Service
@@ -194,7 +193,7 @@ def offsets_show(invocation: Invocation, name: str | None, *, every: bool, as_js
         click.echo(json.dumps({n: [row.as_json() for row in found] for n, found in rows.items()}))
         return
     for found, fences in rows.items():
-        _show_fences(found, fences, every=every)
+        show_fences(found, fences, every=every)
 
 
 @cli.group()
@@ -339,54 +338,6 @@ async def _made_ready(
 async def _fence_rows(settings: ConsumerSettings, service: Service) -> list[FenceRow]:
     async with reading(settings) as connection:
         return list(await read_fence_rows(connection, RuntimeTables.of(service.schema)))
-
-
-_FENCE_WORDS = """\
-next: the offset to apply next. duplicate: the event was known already. stale: it came
-too late to change anything. parked, dead: held back, whatever became of it since.
-gaps: offsets that hold no record."""
-
-
-def _show_fences(name: str, fences: Sequence[FenceRow], *, every: bool) -> None:
-    """Print a table per cluster, the one consumed last at the end, or that one alone."""
-    clusters: dict[str, list[FenceRow]] = {}
-    for row in sorted(fences, key=lambda row: row.updated_at):
-        clusters[row.cluster_id] = [*clusters.pop(row.cluster_id, []), row]
-    if not clusters:
-        click.echo(f"{name} has not consumed anything yet")
-        return
-    shown = list(clusters) if every else list(clusters)[-1:]
-    for cluster in shown:
-        title = f"{name}, Kafka cluster {cluster}"
-        console().print(_fence_table(title, sorted(clusters[cluster], key=_place)))
-    click.echo(_FENCE_WORDS)
-    if len(shown) < len(clusters):
-        click.echo(f"{len(clusters) - 1} clusters consumed before are left out; --all shows them")
-
-
-def _place(row: FenceRow) -> tuple[str, int]:
-    return (row.topic, row.partition)
-
-
-def _fence_table(title: str, fences: Sequence[FenceRow]) -> Table:
-    counts = ("next", "applied", "duplicate", "stale", "parked", "dead", "gaps")
-    columns = ("partition", *counts, "moved")
-    table = listing(*columns, numbers=counts, title=title, title_justify="left")
-    now = datetime.now(UTC)
-    for row in fences:
-        held = (row.parked, row.dead_lettered)
-        numbers = (row.next_offset, row.applied, row.duplicate, row.stale, *held, row.gaps)
-        partition = Text(f"{row.topic}-{row.partition}")
-        table.add_row(partition, *map(str, numbers), _ago(now - row.updated_at))
-    return table
-
-
-def _ago(age: timedelta) -> str:
-    seconds = max(0, int(age.total_seconds()))
-    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
-        if seconds >= length:
-            return f"{seconds // length} {unit} ago"
-    return f"{seconds} s ago"
 
 
 def _service_group(service: Service) -> click.Group:

@@ -34,7 +34,8 @@ from router.providers import (
 )
 from router.providers._signing import fingerprint
 from router.publish import KafkaPublisher, producer_factory
-from router.settings import PUBLISHED, EdgeSettings, EndpointSettings, Settings, problem_line
+from router.setting_values import PUBLISHED
+from router.settings import EdgeSettings, EndpointSettings, Settings, problem_line
 from router.telemetry.logs import get_log, new_traceparent
 from router.telemetry.management import (
     Health,

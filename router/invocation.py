@@ -22,9 +22,9 @@ from router.dev_command import develop
 from router.errors import ConfigurationError
 from router.kafka_client import broker_options, client_options
 from router.providers import examples
+from router.setting_values import checked_public_url
 from router.settings import (
     Settings,
-    checked_public_url,
     problem_line,
     read_database,
     with_public_url,

@@ -3,12 +3,10 @@
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     SecretStr,
@@ -17,12 +15,20 @@ from pydantic import (
     model_validator,
 )
 
-from router.caller import networks
 from router.configuration import read_sources
 from router.contract.event import Text
 from router.contract.order_fields import OrderFields
 from router.contract.topics import FAMILIES, ORDER, QUARANTINE, Topics
 from router.errors import ConfigurationError
+from router.setting_values import (
+    PUBLISHED,
+    Files,
+    Networks,
+    PublicUrl,
+    Several,
+    as_tuple,
+    is_port,
+)
 
 _STRICT = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
@@ -36,43 +42,6 @@ _TOPIC = re.compile(r"[A-Za-z0-9._-]{1,200}")
 
 SECURITY_PROTOCOLS = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 SASL_MECHANISMS = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"]
-
-
-def _as_tuple(value: object) -> object:
-    return (value,) if isinstance(value, str) else value
-
-
-Several = Annotated[tuple[SecretStr, ...], BeforeValidator(_as_tuple)]
-Files = Annotated[tuple[Path, ...], BeforeValidator(_as_tuple)]
-
-PUBLISHED = "published"
-"""The word under `allow_from` for the list that the provider knows."""
-
-_PUBLIC_URL = re.compile(r"https?://(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(:\d{1,5})?(?:/[^?#\s]*)?")
-
-
-def _checked_networks(texts: tuple[str, ...]) -> tuple[str, ...]:
-    try:
-        networks(text for text in texts if text != PUBLISHED)
-    except ValueError:
-        message = "expected addresses or networks, such as 203.0.113.0/24"
-        raise ValueError(message) from None
-    return texts
-
-
-Networks = Annotated[tuple[str, ...], BeforeValidator(_as_tuple), AfterValidator(_checked_networks)]
-
-
-def checked_public_url(url: str) -> str:
-    """Return a public URL without a slash at its end, or raise ValueError."""
-    match = _PUBLIC_URL.fullmatch(url)
-    if match is None or not _is_port(match[1] and match[1][1:]):
-        message = "expected https://host, with a port or path where the gateway sees one"
-        raise ValueError(message)
-    return url.rstrip("/")
-
-
-PublicUrl = Annotated[str, AfterValidator(checked_public_url)]
 
 
 class EndpointSettings(BaseModel):
@@ -187,7 +156,7 @@ class KafkaSettings(BaseModel):
     @classmethod
     def _servers(cls, servers: str) -> str:
         matches = [_SERVER.fullmatch(server.strip()) for server in servers.split(",")]
-        if not all(match and _is_port(match[1]) for match in matches):
+        if not all(match and is_port(match[1]) for match in matches):
             message = "expected host:port, several with a comma between"
             raise ValueError(message)
         return servers
@@ -225,7 +194,7 @@ class DatabaseSettings(BaseModel):
         scheme, separator, rest = url.get_secret_value().partition("://")
         known = scheme in {"postgresql", "postgres", "postgresql+asyncpg"}
         match = _DATABASE.fullmatch(rest) if known and separator and rest else None
-        if match is None or not _is_port(match[1]):
+        if match is None or not is_port(match[1]):
             message = "expected postgresql+asyncpg://user:password@host:port/database"
             raise ValueError(message)
         return SecretStr(f"postgresql+asyncpg://{rest}")
@@ -372,10 +341,6 @@ def problem_line(error: ValidationError, under: str = "") -> str:
     return " ".join((f"{place}: {text}" if place else text).splitlines())
 
 
-def _is_port(digits: str | None) -> bool:
-    return digits is None or 0 < int(digits) <= 65535  # noqa: PLR2004 - what TCP has
-
-
 def _tables(value: object) -> list[tuple[str, dict[str, Any]]]:
     if not isinstance(value, dict):
         return []
@@ -383,10 +348,10 @@ def _tables(value: object) -> list[tuple[str, dict[str, Any]]]:
 
 
 def _read_secret_files(name: str, endpoint: dict[str, Any]) -> None:
-    files = _as_tuple(endpoint.get("secret_files", ()))
+    files = as_tuple(endpoint.get("secret_files", ()))
     if not isinstance(files, list | tuple) or not files:
         return
-    given = _as_tuple(endpoint.get("secrets", ()))
+    given = as_tuple(endpoint.get("secrets", ()))
     if isinstance(given, list | tuple):
         read = [_file_text(file, f"endpoints.{name}.secret_files") for file in files]
         endpoint["secrets"] = [*given, *read]

@@ -105,7 +105,7 @@ def _money(fields: Fields, happened: EventType) -> dict[str, object]:
     if happened is EventType.PAYMENT_FAILED:
         # It may be that the money came and only its onward transfer failed: nobody says how much.
         return price
-    return {"amount": amount, "currency": currency, **price}
+    return {"amount": amount, "currency": currency, "amount_claimed": True, **price}
 
 
 def _transfer(fields: Fields) -> dict[str, object]:

@@ -80,6 +80,7 @@ def test_the_documented_success_is_a_payment_of_the_price() -> None:
         "provider_reference": "591abe63-aa61-411d-a419-0b546729bbd0",
         "amount": "20",
         "currency": "DAI",
+        "amount_claimed": True,
         "expected_amount": "20",
         "expected_currency": "DAI",
         "network": "Sepolia",
