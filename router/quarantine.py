@@ -118,10 +118,11 @@ async def _positioned(
         return parts
     moment = int(since.timestamp() * 1000)
     found = await consumer.offsets_for_times(dict.fromkeys(parts, moment))
-    ends = await consumer.end_offsets(parts)
+    begin = await consumer.beginning_offsets(parts)
     for part in parts:
+        # No place: nothing is younger, or the broker (that of `dev`) does not look by time.
         place = found.get(part)
-        consumer.seek(part, ends[part] if place is None else place.offset)
+        consumer.seek(part, begin[part] if place is None else place.offset)
     return parts
 
 

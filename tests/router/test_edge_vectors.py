@@ -43,6 +43,7 @@ _PAYMENT: dict[str, Any] = {
     "to_address": None,
     "customer": {"id": "CustNo_00240101", "email": None},
     "occurred_at": None,
+    "raw_event": None,
     "received_at": "2025-03-27T07:24:29Z",
 }
 _PAYOUT = {

@@ -103,7 +103,7 @@ class Fields:
         if value is None:
             raise refused(Reason.FIELD_MISSING, name, "required")
         found = {"1": True, "0": False}.get(str(value))
-        if found is None or isinstance(value, bool):
+        if found is None:
             raise _malformed(name, "expected 1 or 0")
         return found
 

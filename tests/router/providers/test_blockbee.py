@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from pydantic import ValidationError
 
 from router.contract.event import Event
 from router.delivery import Delivery
@@ -279,6 +280,12 @@ def test_the_parameter_may_have_another_name() -> None:
 
     assert event_of(got(CONFIRMED, "ref=A-1&order_id=A-2"), provider).reference == "A-1"
     assert provider.order_query("A-1").startswith("ref=A-1&ref_mac=")
+
+
+@pytest.mark.parametrize("name", ["uuid", "pending", "order id", "", "a&b", "a\n", "x" * 65])
+def test_a_parameter_that_could_be_taken_for_another_stops_the_start(name: str) -> None:
+    with pytest.raises(ValidationError, match="reference_parameter"):
+        bee(reference_parameter=name)
 
 
 @pytest.mark.parametrize(
