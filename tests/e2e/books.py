@@ -1,4 +1,4 @@
-"""A ledger in the test's own process, behind edges in the same, on real Kafka and PostgreSQL."""
+"""Consumers in the test's own process, behind edges in the same, on real Kafka and PostgreSQL."""
 
 import asyncio
 import contextlib
@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from pydantic import SecretStr
 
-from consumers.ledger import SERVICE
+from consumers.ledger import SERVICE as LEDGER
 from consumers.ledger.statement import Books, read_books
 from consumers.runtime.app import ConsumerProcess, build_consumer, consume
 from consumers.runtime.migrate import upgrade
+from consumers.runtime.service import Service
 from consumers.runtime.settings import ConsumerSettings, Tuning
 from consumers.runtime.store import open_upgrade_engine, reading
 from router.contract.topics import Topics
@@ -20,14 +21,14 @@ PATIENCE_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
-class Ledger:
-    """A ledger that runs now."""
+class Running:
+    """A consumer that runs now."""
 
     process: ConsumerProcess
     settings: ConsumerSettings
 
     async def books(self) -> Books:
-        """Read the books."""
+        """Read the ledger's books, which lie in the same database."""
         async with reading(self.settings) as connection:
             return await read_books(connection)
 
@@ -58,25 +59,35 @@ class Ledger:
 
 
 @contextlib.asynccontextmanager
-async def running_ledger(broker: Broker, database_url: str, prefix: str) -> AsyncIterator[Ledger]:
-    """Run the ledger while the block does."""
+async def running(
+    service: Service, broker: Broker, database_url: str, prefix: str, **options: object
+) -> AsyncIterator[Running]:
+    """Run a consumer, with some options of its own, while the block does."""
     settings = ConsumerSettings(
-        name="ledger",
+        name=service.name,
         kafka={"bootstrap_servers": broker.bootstrap},
         database_url=SecretStr(database_url),
         topics=Topics(prefix),
         tuning=Tuning.model_validate(
-            {"group_id": f"{prefix}ledger", "session_timeout_seconds": 25}
+            {"group_id": f"{prefix}{service.name}", "session_timeout_seconds": 25}
         ),
+        options=service.options.model_validate(options),
     )
     engine = open_upgrade_engine(settings)
-    await upgrade(engine, SERVICE)
+    await upgrade(engine, service)
     await engine.dispose()
-    process = build_consumer(SERVICE, settings, asyncio.Event())
+    process = build_consumer(service, settings, asyncio.Event())
     task = asyncio.create_task(consume(process))
     try:
-        yield Ledger(process, settings)
+        yield Running(process, settings)
     finally:
         process.stopped.set()
         await asyncio.wait_for(task, PATIENCE_SECONDS)
         await process.engine.dispose()
+
+
+@contextlib.asynccontextmanager
+async def running_ledger(broker: Broker, database_url: str, prefix: str) -> AsyncIterator[Running]:
+    """Run the ledger while the block does."""
+    async with running(LEDGER, broker, database_url, prefix) as ledger:
+        yield ledger
