@@ -101,7 +101,8 @@ async def test_a_ledger_killed_again_and_again_books_everything_once(
     kills = 100 if chaos_long else 10
     random = Random(20261122)
     stream, enough = Stream(random), asyncio.Event()
-    await create_topics(broker.bootstrap, [f"{topics_prefix}payment", f"{topics_prefix}payout"])
+    names = [f"{topics_prefix}{name}" for name in ("payment", "payout", "ledger.outcome")]
+    await create_topics(broker.bootstrap, names)
     url = ledger.url.render_as_string(hide_password=False)
     order = Order(
         bootstrap=broker.bootstrap, database_url=url, prefix=topics_prefix, moment="never"

@@ -30,6 +30,7 @@ _PAYMENT: dict[str, Any] = {
     "provider_reference": "8210003616",
     "amount": "2000.00",
     "currency": "USDT",
+    "amount_claimed": None,
     "expected_amount": None,
     "expected_currency": None,
     "fee": None,
