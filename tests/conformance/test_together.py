@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import islice
 from random import Random
+from uuid import uuid5
 
 import pytest
 from sqlalchemy import select
@@ -62,7 +63,7 @@ async def test_three_services_agree_whatever_the_order(benches: Sequence[Bench],
     shopped = _now(stories(random, ORDERS, LASTING))
     stream = Stream(random)
     beside = [each for batch in islice(stream.batches(), 20) for each in batch]
-    told = [*shopped, *_now(beside)]
+    told = [*shopped, *_said_anew(shopped, random), *_now(beside)]
     random.shuffle(told)
     records = [_appended(each, told) for each in benches]
 
@@ -113,6 +114,13 @@ def _now(told: Told) -> list[Event | Order]:
     """Let events arrive now: what is too old is told nobody."""
     now = {"received_at": datetime.now(UTC)}
     return [m.model_copy(update=now) if isinstance(m, Event) else m for m in told]
+
+
+def _said_anew(told: Told, random: Random) -> Sequence[Event]:
+    """Say some things again as news: under another id, as a gateway does that counts messages."""
+    events = [each for each in told if isinstance(each, Event)]
+    again = random.sample(events, len(events) // 4)
+    return [each.model_copy(update={"id": uuid5(each.id, "anew")}) for each in again]
 
 
 async def _check_books(ledger: Bench, wanted: Books) -> None:
