@@ -27,6 +27,7 @@ from consumers.notifications.tables import CHANGE, MESSAGE
 from consumers.runtime.migrate import upgrade
 from consumers.runtime.records import Record
 from router.contract.event import Event
+from router.contract.lifecycle import is_paid
 from router.contract.order import Order
 from router.contract.topics import ORDER
 from router.contract.wire import OutgoingRecord, encode_event, encode_order
@@ -117,9 +118,13 @@ def _now(told: Told) -> list[Event | Order]:
 
 
 def _said_anew(told: Told, random: Random) -> Sequence[Event]:
-    """Say some things again as news: under another id, as a gateway does that counts messages."""
-    events = [each for each in told if isinstance(each, Event)]
-    again = random.sample(events, len(events) // 4)
+    """Say again, under another id, that some were paid: as a gateway does that counts messages.
+
+    Not what can be taken back and said anew: underpaid, expired and underpaid
+    again are three changes.
+    """
+    paid = [each for each in told if isinstance(each, Event) and is_paid(each.type.status)]
+    again = random.sample(paid, len(paid) // 2)
     return [each.model_copy(update={"id": uuid5(each.id, "anew")}) for each in again]
 
 
