@@ -123,7 +123,7 @@ def test_set_says_what_is_there_and_keeps_who_did_it(sold: str) -> None:
         async with shop.engine.connect() as connection:
             return await list_operations(connection, RuntimeTables.of("inventory"))
 
-    whats = [(what, detail) for _, what, detail in within(sold, done)]
+    whats = [(each.what, each.detail) for each in within(sold, done)]
     assert whats == [
         ("inventory set", "tea of shop-eu to 6"),
         ("inventory set", "tea of shop-us to 8"),
