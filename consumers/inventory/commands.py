@@ -1,5 +1,7 @@
 """`payrouter inventory stock`, `set` and `orders`."""
 
+from collections.abc import Sequence
+
 import click
 from pydantic import TypeAdapter, ValidationError
 
@@ -37,7 +39,7 @@ def stock(settings: ConsumerSettings, account: str | None, *, as_json: bool) -> 
         return
     numbers = ("on hand", "reserved", "committed", "available", "oversold")
     rows = [(each.account, each.sku, *_numbers(each)) for each in articles]
-    show_table("stock", ("account", "sku", *numbers), rows, numbers)
+    _show("stock", ("account", "sku", *numbers), rows, numbers)
 
 
 @click.command("set")
@@ -105,7 +107,23 @@ def orders(
         return
     columns = ("account", "order", "status", "lines", "total", "changed")
     rows = [_order_row(each) for each in listed]
-    show_table("orders", columns, rows, ("total",))
+    _show("orders", columns, rows, ("total",))
+
+
+def _show(
+    title: str,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[object]],
+    numbers: Sequence[str],
+) -> None:
+    """Print a table whose first column is the merchant; where there is one only, the title says it.
+
+    Else order numbers would be torn on a terminal of 80 columns.
+    """
+    accounts = {str(row[0]) for row in rows}
+    if len(accounts) == 1:
+        title, columns, rows = f"{title} of {accounts.pop()}", columns[1:], [r[1:] for r in rows]
+    show_table(title, columns, rows, numbers, whole=("order", "sku"))
 
 
 def _usual_account(settings: ConsumerSettings) -> str:

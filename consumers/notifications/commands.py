@@ -55,9 +55,9 @@ def list_(
         return
     show_table(
         f"{len(rows)} message{'' if len(rows) == 1 else 's'}",
-        ("message", "what", "state", "tries"),
-        [(row.id, _what(row), _state(row), row.attempts) for row in rows],
-        numbers=("tries",),
+        ("message", "what"),
+        # Two lines each: so neither an id nor an order's number is torn in 80 columns.
+        [(f"{row.id}\n{_state(row)}", _what(row)) for row in rows],
     )
 
 
@@ -169,7 +169,7 @@ def _found(settings: ConsumerSettings, wanted: Filter) -> Sequence[Row]:
 
 
 def _what(row: Row) -> str:
-    return f"{row.kind} {row.order or ''} → {row.recipient} by {row.channel}"
+    return f"{row.kind} → {row.recipient} by {row.channel}\n{row.order or ''}"
 
 
 def _state(row: Row) -> str:
@@ -177,7 +177,8 @@ def _state(row: Row) -> str:
     when = "" if moment is None else f" {moment:%Y-%m-%d %H:%M:%S}"
     if row.wait_until is not None:
         return "pending, waits for an address"
-    return f"{row.state}{when}" + (f": {row.last_error}" if row.last_error else "")
+    tries = f", {row.attempts} tries" if row.attempts > 1 else ""
+    return f"{row.state}{when}{tries}" + (f": {row.last_error}" if row.last_error else "")
 
 
 def _text(settings: ConsumerSettings, row: Row) -> dict[str, str | None]:

@@ -31,32 +31,41 @@ class Handler:
     ) -> Sequence[Outcome]:
         """Write the messages each event calls for and say what became of it, in their order.
 
-        An event handled before, or a repeat within the batch, is stale. Orders
+        What was handled before, or a repeat within the batch, is stale. Orders
         say whom to write; what is of no matter here is stale as well.
         """
         fresh = {event.id: event for event in reversed(events)}
         ordered = [fresh[each] for each in dict.fromkeys(event.id for event in events)]
         payments = [each for each in ordered if isinstance(each, Event)]
         orders = [each for each in ordered if isinstance(each, Order)]
-        customers = await self._customers(transaction, payments, orders)
-        outcomes = await self._changes(transaction, payments, customers)
-        outcomes |= {order.id: Outcome.APPLIED for order in orders}
+        keys = {(p.account, p.reference) for p in payments if p.reference is not None}
+        known = await writing.lock_customers(transaction, keys | told_by(orders).keys())
+        learnt, learnt_from = await self._learn(transaction, orders, known)
+        outcomes = await self._changes(transaction, payments, {**known, **learnt})
+        outcomes |= dict.fromkeys(learnt_from, Outcome.APPLIED)
         # A repeat finds its id gone, like an event that was handled before.
         return [outcomes.pop(event.id, Outcome.STALE) for event in events]
 
-    async def _customers(
-        self, transaction: AsyncConnection, payments: Sequence[Event], orders: Sequence[Order]
-    ) -> Mapping[OrderKey, Whom]:
-        """Lock the orders of the batch, learn what it says of their customers, wake who waited."""
-        told = told_by(orders)
-        keys = {(p.account, p.reference) for p in payments if p.reference is not None}
-        known = await writing.lock_customers(transaction, keys | told.keys())
-        learnt = {key: known[key].learn(whom) for key, whom in told.items()}
+    async def _learn(
+        self,
+        transaction: AsyncConnection,
+        orders: Sequence[Order],
+        known: Mapping[OrderKey, Whom],
+    ) -> tuple[Mapping[OrderKey, Whom], Sequence[UUID]]:
+        """Learn what new messages say of customers, wake who waited; return whom, and from which.
+
+        A message that was read before says nothing: it would bring back an
+        address that was corrected or removed since. The rows are locked.
+        """
+        old = await writing.known_events(transaction, [order.id for order in orders])
+        new = [order for order in orders if order.id not in old]
+        await writing.record_orders(transaction, new)
+        learnt = {key: known[key].learn(whom) for key, whom in told_by(new).items()}
         await writing.write_customers(
             transaction, {key: whom for key, whom in learnt.items() if whom != known[key]}
         )
         await writing.wake(transaction, {key: whom for key, whom in learnt.items() if whom.email})
-        return {**known, **learnt}
+        return learnt, [order.id for order in new]
 
     async def _changes(
         self,

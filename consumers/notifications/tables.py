@@ -89,7 +89,10 @@ CHANGE = Table(
     Index("change_provider_reference", "provider_reference"),
     Index("change_tx_hash", "tx_hash"),
 )
-"""Every event handled, for ever; `facts` is what a template may use, without the customer."""
+"""Every event handled, for ever, and every message of the platform.
+
+`facts` is what a template may use, without the customer.
+"""
 
 MESSAGE = Table(
     "message",

@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any
 from uuid import UUID
 
@@ -20,6 +20,8 @@ from sqlalchemy.sql.selectable import TableValuedAlias
 from consumers.notifications.facts import facts_of
 from consumers.notifications.subjects import Change, Subject
 from consumers.notifications.tables import CHANGE, CUSTOMER, MESSAGE, SUBJECT
+from consumers.runtime.service import Outcome
+from router.contract.order import Order
 
 OrderKey = tuple[str, str]
 """Account and reference."""
@@ -143,7 +145,9 @@ async def lock_subjects(
 
 
 async def known_events(transaction: AsyncConnection, ids: Sequence[UUID]) -> set[UUID]:
-    """Return which of these were handled before; the locks on their subjects keep it so."""
+    """Return which of these were handled before; locks on what they are about keep it so."""
+    if not ids:
+        return set()
     wanted = literal(list(ids), ARRAY(CHANGE.c.event_id.type))
     rows = await transaction.scalars(
         select(CHANGE.c.event_id).where(CHANGE.c.event_id == func.any(wanted))
@@ -153,10 +157,19 @@ async def known_events(transaction: AsyncConnection, ids: Sequence[UUID]) -> set
 
 async def record_changes(transaction: AsyncConnection, changes: Sequence[Change]) -> None:
     """Keep events for ever, in the order of their ids."""
-    if not changes:
+    await _record(transaction, map(_recorded, changes))
+
+
+async def record_orders(transaction: AsyncConnection, orders: Iterable[Order]) -> None:
+    """Keep which messages of the platform were read for ever, but nothing of their customers."""
+    await _record(transaction, map(_read, orders))
+
+
+async def _record(transaction: AsyncConnection, rows: Iterable[tuple[Any, ...]]) -> None:
+    ordered = sorted(rows, key=itemgetter(0))
+    if not ordered:
         return
-    ordered = sorted(changes, key=lambda change: change.event.id)
-    source = _rows(_CHANGE, map(_recorded, ordered))
+    source = _rows(_CHANGE, ordered)
     await transaction.execute(
         insert(CHANGE)
         .from_select([each.name for each in _CHANGE], select(source))
@@ -200,6 +213,12 @@ def _recorded(change: Change) -> tuple[object, ...]:
         change.outcome.value,
         json.dumps(facts_of(event), ensure_ascii=False),
     )
+
+
+def _read(order: Order) -> tuple[object, ...]:
+    # The provider is the one by which ids of the platform's messages are derived.
+    whose = (order.account, "order", order.reference)
+    return (order.id, order.type.value, *whose, None, None, Outcome.APPLIED.value, "{}")
 
 
 def _values(columns: Sequence[ColumnClause[Any]]) -> Callable[[object], tuple[object, ...]]:

@@ -61,22 +61,33 @@ def show_json(value: object) -> None:
     click.echo(json.dumps(value, ensure_ascii=False))
 
 
+_SHORT = 24
+"""Characters that are kept on one line, where that is asked for."""
+
+
 def show_table(
     title: str,
     columns: Sequence[str],
     rows: Iterable[Sequence[object]],
     numbers: Iterable[str] = (),
+    whole: Iterable[str] = (),
 ) -> None:
-    """Print for people; what is too long for its column goes on below, numbers never do."""
+    """Print for people; what is too long for its column goes on below, numbers never do.
+
+    Nor does what is in a column of `whole`, as long as it is short enough for that.
+    """
     right = set(numbers)
-    table = Table(title=title, title_justify="left")
-    for column in columns:
+    cells = [[str(cell) for cell in row] for row in rows]
+    untorn = set(whole)
+    # As text: what a record says may look like rich's markup.
+    table = Table(title=Text(title), title_justify="left")
+    for number, column in enumerate(columns):
         if column in right:
             table.add_column(column, justify="right", no_wrap=True)
         else:
-            table.add_column(column, overflow="fold")
-    for row in rows:
-        # As text: what a record says may look like rich's markup.
-        table.add_row(*(Text(str(cell)) for cell in row))
+            short = all(len(row[number]) <= _SHORT for row in cells)
+            table.add_column(column, overflow="fold", no_wrap=column in untorn and short)
+    for row in cells:
+        table.add_row(*map(Text, row))
     # A pipe has no width of its own: leave the lines whole.
     Console(highlight=False, width=None if sys.stdout.isatty() else 200).print(table)

@@ -12,7 +12,7 @@ from consumers.runtime.process import Applied, Applier
 from consumers.runtime.records import Arrived, Partition, Record, TooNew
 from consumers.runtime.service import Service, Setup
 from consumers.runtime.tables import RuntimeTables
-from router.contract.topics import Topics
+from router.contract.topics import FAMILIES, ORDER, Topics
 from router.contract.wire import OutgoingRecord
 from tests.conformance.histories import records_of
 
@@ -115,7 +115,7 @@ def _words(applied: Applied) -> Counter[str]:
 
 
 TOLD: Mapping[str, Sequence[OutgoingRecord]] = {
-    topic: records_of(topic, topic) for topic in ("payment", "payout", "subscription")
+    topic: records_of(topic, topic) for topic in (*FAMILIES, ORDER)
 }
 
 

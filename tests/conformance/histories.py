@@ -3,8 +3,11 @@
 from collections.abc import Mapping, Sequence
 
 from router.contract.event import Event, event_id
-from router.contract.wire import OutgoingRecord, encode_event
+from router.contract.order import Order, OrderType, order_message_id
+from router.contract.topics import ORDER
+from router.contract.wire import OutgoingRecord, encode_event, encode_order
 from tests.router.events import event
+from tests.router.orders import order
 
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
@@ -29,6 +32,19 @@ _SUBSCRIPTIONS: Sequence[Sequence[tuple[str, str | None]]] = (
 )
 _STORIES = {"payment": _PAYMENTS, "payout": _PAYOUTS, "subscription": _SUBSCRIPTIONS}
 
+_ORDERS: Sequence[Sequence[tuple[OrderType, str]]] = (
+    ((OrderType.PLACED, "10.50"),),
+    ((OrderType.PLACED, "7"), (OrderType.CANCELLED, "7")),
+    ((OrderType.PLACED, "20"),),
+    ((OrderType.CANCELLED, "3"),),
+    ((OrderType.PLACED, "0"),),
+    # Placed anew, otherwise, and called off in between.
+    ((OrderType.PLACED, "99"), (OrderType.CANCELLED, "99"), (OrderType.PLACED, "98")),
+    (),
+    ((OrderType.PLACED, "8.1"), (OrderType.PLACED, "8.2")),
+)
+"""Of each payment of `_PAYMENTS`, what the platform says of its order."""
+
 ROUNDS = 3
 """So often each story is told, of other orders."""
 
@@ -42,15 +58,29 @@ def events_of(topic: str) -> Sequence[Event]:
     return told
 
 
+def orders() -> Sequence[Order]:
+    """Tell what the platform says, one order after the other: of the payments' orders."""
+    return [
+        _order(f"payment-{turn}-{number}", *step)
+        for turn in range(ROUNDS)
+        for number, story in enumerate(_ORDERS)
+        for step in story
+    ]
+
+
 def records_of(topic: str, name: str) -> Sequence[OutgoingRecord]:
     """Write what a topic of the contract may hold, for the topic of this name on the broker."""
+    if topic == ORDER:
+        return [encode_order(each, name) for each in orders()]
     return [encode_event(each, name, TRACE) for each in events_of(topic)]
 
 
 def contradicting(topic: str, name: str) -> OutgoingRecord:
     """Write a record with the id of the first of `records_of`, and another account."""
-    first = events_of(topic)[0]
-    return encode_event(first.model_copy(update={"account": "somebody-else"}), name, TRACE)
+    other = {"account": "somebody-else"}
+    if topic == ORDER:
+        return encode_order(orders()[0].model_copy(update=other), name)
+    return encode_event(events_of(topic)[0].model_copy(update=other), name, TRACE)
 
 
 def _event(topic: str, order: str, status: str, amount: str | None) -> Event:
@@ -66,4 +96,15 @@ def _event(topic: str, order: str, status: str, amount: str | None) -> Event:
         customer={"id": "c-1", "email": "customer@example.com"},
         **money,
         **costs,
+    )
+
+
+def _order(name: str, kind: OrderType, total: str) -> Order:
+    reference = f"order-{name}"
+    return order(
+        kind.value,
+        id=order_message_id(kind, "shop-eu", reference, total),
+        reference=reference,
+        total=total,
+        customer={"email": f"{name}.{kind.name}.{total}@example.com", "language": "de"},
     )

@@ -81,6 +81,14 @@ class Stage:
         async with self.bench.engine.connect() as connection:
             return int(await connection.scalar(select(func.sum(fence.c.next_offset))) or 0)
 
+    async def at_rest(self) -> None:
+        """Wait until nothing is pending, by its own measures, of what it does beside its events."""
+        pending = [m for m in self.bench.service.measures if m.name.endswith("_pending")]
+        async with asyncio.timeout(PATIENCE_SECONDS), self.bench.engine.connect() as connection:
+            while any([await each.read(connection) for each in pending]):
+                await connection.rollback()
+                await asyncio.sleep(0.1)
+
     async def dead(self) -> int:
         """Count what is dead."""
         held = self.bench.tables.held
@@ -122,6 +130,7 @@ async def test_killed_and_read_again_it_has_every_effect_once(stage: Stage) -> N
     async with stage.programs.consumer(stage.name):
         await stage.passed(records)
         assert await stage.dead() == 10
+        await stage.at_rest()
     before = await stage.bench.content()
     for topic in stage.bench.topics:
         name = f"{stage.prefix}{topic}"

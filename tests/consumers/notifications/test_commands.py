@@ -95,6 +95,8 @@ def test_a_list_may_be_narrowed(told_of: str) -> None:
 def test_a_list_for_people_fits_a_terminal(told_of: str) -> None:
     result = ask(told_of, "list")
     assert "3 messages" in result.stdout
+    assert max(map(len, result.stdout.splitlines())) <= 80
+    assert all(each["id"] in result.stdout for each in listed(told_of))
     assert "waits for an address" in " ".join(result.stdout.split())
 
 

@@ -159,6 +159,25 @@ async def test_a_later_order_without_an_address_takes_none_away(desk: AsyncEngin
     assert (row.address, row.language) == (EMAIL, "de")
 
 
+async def test_an_order_read_again_brings_no_corrected_address_back(desk: AsyncEngine) -> None:
+    first, corrected = placed(email="old@example.com"), placed()
+    assert await applied(desk, options(), first, corrected) == [APPLIED, APPLIED]
+    assert await applied(desk, options(), first, told("payment.confirmed")) == [STALE, APPLIED]
+    (row,) = await messages(desk)
+    assert row.address == EMAIL
+
+
+async def test_an_order_read_again_brings_no_removed_address_back(desk: AsyncEngine) -> None:
+    message = placed()
+    await applied(desk, options(), message)
+    await run(desk, f"UPDATE {SCHEMA}.customer SET updated_at = now() - interval '91 days'")
+    assert await tend_addresses(desk, days=90)
+    assert await applied(desk, options(), message) == [STALE]
+    await applied(desk, options(), told("payment.confirmed"))
+    (row,) = await messages(desk)
+    assert row.address is None
+
+
 @pytest.mark.parametrize("wrong", ["a@example.com,b@example.com", "Ann <a@example.com>", "nobody"])
 async def test_an_address_that_is_not_one_mailbox_is_none(desk: AsyncEngine, wrong: str) -> None:
     await applied(desk, options(), order(customer={"email": wrong}))

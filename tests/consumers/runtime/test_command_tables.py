@@ -1,0 +1,47 @@
+"""Tables for people on a terminal of 80 columns: what is to be copied is not torn."""
+
+import io
+import re
+import sys
+from collections.abc import Sequence
+
+import pytest
+
+from consumers.runtime.command import show_table
+
+NUMBER = "ORD-261122080642-0766"
+LONG = "x" * 100
+
+
+class Terminal(io.StringIO):
+    """Standard output that is a terminal."""
+
+    def isatty(self) -> bool:
+        """Say that it is one."""
+        return True
+
+
+def shown(monkeypatch: pytest.MonkeyPatch, rows: Sequence[Sequence[str]]) -> str:
+    terminal = Terminal()
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(sys, "stdout", terminal)
+    columns = ("order", "status", "lines", "total", "changed")
+    show_table("orders of [bold]", columns, rows, ("total",), whole=("order",))
+    out = re.sub("\x1b\\[[0-9;]*m", "", terminal.getvalue())
+    assert max(map(len, out.splitlines())) <= 80
+    return out
+
+
+def test_an_order_number_is_not_torn(monkeypatch: pytest.MonkeyPatch) -> None:
+    row = (NUMBER, "committed", "coffee=1, teapot=1", "421.75 USDT", "11-22 08:08:30")
+    assert NUMBER in shown(monkeypatch, [row])
+
+
+def test_a_long_one_goes_on_below_and_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    out = shown(monkeypatch, [(LONG, "committed", "tea=1", "1 USDT", "11-22 08:08:30")])
+    assert out.count("x") == len(LONG)
+
+
+def test_a_title_is_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "[bold]" in shown(monkeypatch, [])
