@@ -12,14 +12,14 @@ from operator import attrgetter, itemgetter
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ColumnClause, column, func, literal, select, tuple_, update
+from sqlalchemy import ARRAY, ColumnClause, func, literal, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
-from sqlalchemy.sql.selectable import TableValuedAlias
 
 from consumers.notifications.facts import facts_of
 from consumers.notifications.subjects import Change, Subject
 from consumers.notifications.tables import CHANGE, CUSTOMER, MESSAGE, SUBJECT
+from consumers.runtime.arrays import as_table
 from consumers.runtime.service import Outcome
 from router.contract.order import Order
 
@@ -74,7 +74,7 @@ async def lock_customers(
     wanted = sorted(keys)
     if not wanted:
         return {}
-    missing = _rows(_KEY, wanted)
+    missing = as_table(_KEY, wanted)
     await transaction.execute(
         insert(CUSTOMER)
         .from_select([each.name for each in _KEY], select(missing))
@@ -82,7 +82,7 @@ async def lock_customers(
     )
     rows = await transaction.execute(
         select(*_CUSTOMER)
-        .where(tuple_(*_KEY).in_(select(_rows(_KEY, wanted))))
+        .where(tuple_(*_KEY).in_(select(as_table(_KEY, wanted))))
         .order_by(*_KEY)
         .with_for_update()
     )
@@ -93,7 +93,7 @@ async def write_customers(transaction: AsyncConnection, learnt: Mapping[OrderKey
     """Store what is known of customers now; their rows are locked."""
     if not learnt:
         return
-    source = _rows(_CUSTOMER, [(*key, w.email, w.language) for key, w in learnt.items()])
+    source = as_table(_CUSTOMER, [(*key, w.email, w.language) for key, w in learnt.items()])
     await transaction.execute(
         update(CUSTOMER)
         .where(CUSTOMER.c.account == source.c.account, CUSTOMER.c.reference == source.c.reference)
@@ -105,7 +105,7 @@ async def wake(transaction: AsyncConnection, learnt: Mapping[OrderKey, Whom]) ->
     """Give messages that wait for an address the one of their order."""
     if not learnt:
         return
-    source = _rows(_CUSTOMER, [(*key, w.email, w.language) for key, w in learnt.items()])
+    source = as_table(_CUSTOMER, [(*key, w.email, w.language) for key, w in learnt.items()])
     await transaction.execute(
         update(MESSAGE)
         .where(
@@ -128,7 +128,7 @@ async def lock_subjects(
 ) -> Mapping[UUID, Subject]:
     """Lock the rows of these subjects, made where missing, and return what they hold."""
     wanted = sorted({subject.id: subject for subject in opened}.values(), key=attrgetter("id"))
-    missing = _rows(_IDENTITY, map(_values(_IDENTITY), wanted))
+    missing = as_table(_IDENTITY, map(_values(_IDENTITY), wanted))
     await transaction.execute(
         insert(SUBJECT)
         .from_select([each.name for each in _IDENTITY], select(missing))
@@ -169,7 +169,7 @@ async def _record(transaction: AsyncConnection, rows: Iterable[tuple[Any, ...]])
     ordered = sorted(rows, key=itemgetter(0))
     if not ordered:
         return
-    source = _rows(_CHANGE, ordered)
+    source = as_table(_CHANGE, ordered)
     await transaction.execute(
         insert(CHANGE)
         .from_select([each.name for each in _CHANGE], select(source))
@@ -181,7 +181,7 @@ async def write_subjects(transaction: AsyncConnection, subjects: Sequence[Subjec
     """Store what the subjects are now; their rows are locked."""
     if not subjects:
         return
-    source = _rows(_SUBJECT, map(_values(_SUBJECT), subjects))
+    source = as_table(_SUBJECT, map(_values(_SUBJECT), subjects))
     facts = {each.name: source.c[each.name] for each in _SUBJECT[1:]}
     await transaction.execute(
         update(SUBJECT).where(SUBJECT.c.id == source.c.id).values(**facts, updated_at=func.now())
@@ -192,7 +192,7 @@ async def add_messages(transaction: AsyncConnection, messages: Sequence[Message]
     """Add messages; one that is there already stands as it is."""
     if not messages:
         return
-    source = _rows(_MESSAGE, map(_values(_MESSAGE), messages))
+    source = as_table(_MESSAGE, map(_values(_MESSAGE), messages))
     await transaction.execute(
         insert(MESSAGE)
         .from_select([each.name for each in _MESSAGE], select(source))
@@ -223,13 +223,3 @@ def _read(order: Order) -> tuple[object, ...]:
 
 def _values(columns: Sequence[ColumnClause[Any]]) -> Callable[[object], tuple[object, ...]]:
     return attrgetter(*(each.name for each in columns))
-
-
-def _rows(
-    columns: Sequence[ColumnClause[Any]], rows: Iterable[Sequence[object]]
-) -> TableValuedAlias:
-    """Offer rows as a table: `unnest` of one array per column."""
-    values = zip(*rows, strict=True)
-    arrays = [literal(list(each), ARRAY(of.type)) for of, each in zip(columns, values, strict=True)]
-    named = [column(each.name, each.type) for each in columns]
-    return func.unnest(*arrays).table_valued(*named).render_derived()

@@ -64,6 +64,40 @@ def currency_name(text: str | None) -> str | None:
     return text and text.upper()
 
 
+def as_text(name: str, value: JsonValue) -> str | None:
+    """Read a value as text that a store takes, None where it is absent."""
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise malformed(name, f"expected text, got {type_name(value)}")
+    try:
+        storable(value)
+    except ValueError as error:
+        raise malformed(name, f"expected {error}") from None
+    if len(value) > MAX_TEXT:
+        raise malformed(name, f"expected at most {MAX_TEXT} characters")
+    return value
+
+
+def as_identifier(name: str, value: JsonValue) -> str | None:
+    """Read text that is digits for some, and so may come as a whole number."""
+    if not isinstance(value, Decimal):
+        return as_text(name, value)
+    text = str(value)
+    if len(text) > MAX_TEXT or _WHOLE.fullmatch(text) is None:
+        raise malformed(name, "expected text or a whole number")
+    return text
+
+
+def as_amount(name: str, value: JsonValue, minor_units: int = 0) -> Decimal | None:
+    """Read an amount, written as text or as a number, or counted in minor units."""
+    if value is None:
+        return None
+    if not isinstance(value, str | Decimal):
+        raise malformed(name, f"expected an amount, got {type_name(value)}")
+    return representable(name, _major(name, value, minor_units) if minor_units else value)
+
+
 @dataclass(frozen=True)
 class Fields:
     """The members of a body by their path: `data.amount` is `amount` of the object `data`.
@@ -97,37 +131,15 @@ class Fields:
 
     def text(self, path: str) -> str | None:
         """Read a text."""
-        value = self.value(path)
-        if value is None:
-            return None
-        if not isinstance(value, str):
-            raise malformed(path, f"expected text, got {type_name(value)}")
-        try:
-            storable(value)
-        except ValueError as error:
-            raise malformed(path, f"expected {error}") from None
-        if len(value) > MAX_TEXT:
-            raise malformed(path, f"expected at most {MAX_TEXT} characters")
-        return value
+        return as_text(path, self.value(path))
 
     def identifier(self, path: str) -> str | None:
         """Read a text that is digits for some, and so may come as a whole number."""
-        value = self.value(path)
-        if not isinstance(value, Decimal):
-            return self.text(path)
-        text = str(value)
-        if len(text) > MAX_TEXT or _WHOLE.fullmatch(text) is None:
-            raise malformed(path, "expected text or a whole number")
-        return text
+        return as_identifier(path, self.value(path))
 
     def amount(self, path: str, minor_units: int = 0) -> Decimal | None:
         """Read an amount, written as text or as a number, or counted in minor units."""
-        value = self.value(path)
-        if value is None:
-            return None
-        if not isinstance(value, str | Decimal):
-            raise malformed(path, f"expected an amount, got {type_name(value)}")
-        return representable(path, _major(path, value, minor_units) if minor_units else value)
+        return as_amount(path, self.value(path), minor_units)
 
     def flag(self, path: str) -> bool | None:
         """Read true or false. What some languages take for true is not."""

@@ -7,13 +7,12 @@ from datetime import datetime
 from decimal import Decimal
 from functools import cache
 
-from router.contract.amounts import AmountError, parse_amount
-from router.contract.event import MAX_TEXT, storable
+from router.contract.event import MAX_TEXT
 from router.contract.strict_json import JsonValue, type_name
-from router.errors import NotUnderstood, Reason
+from router.errors import Reason
+from router.providers._reading import as_amount, as_identifier, as_text, malformed, refused
 from router.providers._signing import from_unix_ms
 
-_SIGNED = re.compile(r"-?[0-9]+")
 _WHOLE = re.compile(r"0|[1-9][0-9]*")
 
 
@@ -21,11 +20,6 @@ _WHOLE = re.compile(r"0|[1-9][0-9]*")
 def snake_case(name: str) -> str:
     """Return the other spelling of a field: `bizOrderNo` is `biz_order_no`."""
     return re.sub(r"([A-Z])", r"_\1", name).lower()
-
-
-def refused(reason: Reason, name: str, wanted: str) -> NotUnderstood:
-    """Say which field is wrong and what would have been right."""
-    return NotUnderstood(reason, f"{name}: {wanted}")
 
 
 @dataclass(frozen=True)
@@ -51,18 +45,7 @@ class Fields:
 
     def text(self, name: str) -> str | None:
         """Read a text."""
-        value = self.value(name)
-        if value is None:
-            return None
-        if not isinstance(value, str):
-            raise _malformed(name, f"expected text, got {type_name(value)}")
-        try:
-            storable(value)
-        except ValueError as error:
-            raise _malformed(name, f"expected {error}") from None
-        if len(value) > MAX_TEXT:
-            raise _malformed(name, f"expected at most {MAX_TEXT} characters")
-        return value
+        return as_text(name, self.value(name))
 
     def whole(self, name: str) -> str | None:
         """Read a whole number, written as a number or as its digits; returned as its digits."""
@@ -71,30 +54,16 @@ class Fields:
             return None
         text = str(value) if isinstance(value, Decimal) else value
         if not isinstance(text, str) or len(text) > MAX_TEXT or _WHOLE.fullmatch(text) is None:
-            raise _malformed(name, "expected a whole number")
+            raise malformed(name, "expected a whole number")
         return text
 
     def identifier(self, name: str) -> str | None:
         """Read a text that is digits for some, and so may come as a number without a fraction."""
-        value = self.value(name)
-        if not isinstance(value, Decimal):
-            return self.text(name)
-        text = str(value)
-        if len(text) > MAX_TEXT or _SIGNED.fullmatch(text) is None:
-            raise _malformed(name, "expected text or a whole number")
-        return text
+        return as_identifier(name, self.value(name))
 
     def amount(self, name: str) -> Decimal | None:
         """Read an amount, written as text or as a number."""
-        value = self.value(name)
-        if value is None:
-            return None
-        if not isinstance(value, str | Decimal):
-            raise _malformed(name, f"expected an amount, got {type_name(value)}")
-        try:
-            return parse_amount(value)
-        except AmountError as error:
-            raise refused(Reason.AMOUNT_UNREPRESENTABLE, name, str(error)) from None
+        return as_amount(name, self.value(name))
 
     def moment(self, name: str) -> datetime | None:
         """Read a time in Unix milliseconds."""
@@ -102,12 +71,8 @@ class Fields:
         try:
             return None if digits is None else from_unix_ms(digits)
         except ValueError as error:
-            raise _malformed(name, f"expected {error}") from None
+            raise malformed(name, f"expected {error}") from None
 
     def _present(self, name: str) -> JsonValue:
         value = self.members.get(name)
         return None if value == "" else value
-
-
-def _malformed(name: str, wanted: str) -> NotUnderstood:
-    return refused(Reason.FIELD_MALFORMED, name, wanted)

@@ -10,7 +10,8 @@ from router.contract.strict_json import JsonValue, StrictJsonError
 from router.contract.wire import first_problem
 from router.delivery import Delivery, VerifiedDelivery
 from router.errors import NotUnderstood, Reason, Unreadable
-from router.providers.blockatm._fields import Fields, refused, snake_case
+from router.providers._reading import refused
+from router.providers.blockatm._fields import Fields, snake_case
 from router.providers.blockatm._signature import EVENT_HEADER, SORTED
 from router.providers.blockatm._sorted_form import refuse_hidden
 

@@ -12,7 +12,8 @@ from router.contract.event import Customer, Event, EventType
 from router.contract.strict_json import JsonValue
 from router.delivery import VerifiedDelivery
 from router.errors import NotUnderstood, Reason, Unreadable
-from router.providers.blockatm._fields import Fields, refused, snake_case
+from router.providers._reading import refused
+from router.providers.blockatm._fields import Fields, snake_case
 from router.providers.blockatm._meaning import event, event_word, members_of, network_of, required
 from router.providers.blockatm._signature import EVENT_HEADER
 from router.providers.blockatm._sorted_form import refuse_hidden

@@ -1,7 +1,7 @@
 """BlockBee's tickers: `trc20_usdt` is USDT on TRON, `btc` is BTC on its own chain."""
 
 from router.errors import Reason
-from router.providers.blockbee._fields import refused
+from router.providers._reading import refused
 
 _NETWORKS = {
     "erc20": "Ethereum",

@@ -7,18 +7,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 from urllib.parse import parse_qsl
 
-from router.contract.amounts import AmountError, parse_amount
-from router.contract.event import MAX_TEXT, storable
-from router.contract.strict_json import JsonValue, StrictJsonError, parse_object, type_name
-from router.errors import NotUnderstood, Reason, Unreadable
+from router.contract.event import MAX_TEXT
+from router.contract.strict_json import JsonValue, StrictJsonError, parse_object
+from router.errors import Reason, Unreadable
+from router.providers._reading import as_amount, as_text, malformed, required
 
 _WHOLE = re.compile(r"0|[1-9][0-9]*")
 _MANY = 1000
-
-
-def refused(reason: Reason, name: str, wanted: str) -> NotUnderstood:
-    """Say which field is wrong and what would have been right."""
-    return NotUnderstood(reason, f"{name}: {wanted}")
 
 
 def from_form(text: bytes) -> Mapping[str, Sequence[str]]:
@@ -67,25 +62,11 @@ class Fields:
 
     def text(self, name: str) -> str | None:
         """Read a text."""
-        value = self.value(name)
-        if value is None:
-            return None
-        if not isinstance(value, str):
-            raise _malformed(name, f"expected text, got {type_name(value)}")
-        try:
-            storable(value)
-        except ValueError as error:
-            raise _malformed(name, f"expected {error}") from None
-        if len(value) > MAX_TEXT:
-            raise _malformed(name, f"expected at most {MAX_TEXT} characters")
-        return value
+        return as_text(name, self.value(name))
 
     def needed(self, name: str) -> str:
         """Read a text that has to be there."""
-        value = self.text(name)
-        if value is None:
-            raise refused(Reason.FIELD_MISSING, name, "required")
-        return value
+        return required(name, self.text(name))
 
     def identifier(self, name: str) -> str | None:
         """Read a text that JSON may write as a whole number."""
@@ -94,30 +75,20 @@ class Fields:
             return self.text(name)
         text = str(value)
         if len(text) > MAX_TEXT or _WHOLE.fullmatch(text) is None:
-            raise _malformed(name, "expected text or a whole number")
+            raise malformed(name, "expected text or a whole number")
         return text
 
     def flag(self, name: str) -> bool:
         """Read 1 or 0, which has to be there."""
-        value = self.value(name)
-        if value is None:
-            raise refused(Reason.FIELD_MISSING, name, "required")
+        value = required(name, self.value(name))
         found = {"1": True, "0": False}.get(str(value))
         if found is None:
-            raise _malformed(name, "expected 1 or 0")
+            raise malformed(name, "expected 1 or 0")
         return found
 
     def amount(self, name: str) -> Decimal | None:
         """Read an amount, written as text or as a number."""
-        value = self.value(name)
-        if value is None:
-            return None
-        if not isinstance(value, str | Decimal):
-            raise _malformed(name, f"expected an amount, got {type_name(value)}")
-        try:
-            return parse_amount(value)
-        except AmountError as error:
-            raise refused(Reason.AMOUNT_UNREPRESENTABLE, name, str(error)) from None
+        return as_amount(name, self.value(name))
 
     def addresses(self, name: str) -> Sequence[str]:
         """Read one address or several: a map of addresses to shares, as JSON or as its text."""
@@ -126,12 +97,8 @@ class Fields:
             try:
                 value = json.loads(value)
             except (ValueError, RecursionError):
-                raise _malformed(name, "expected an address or a map of them") from None
+                raise malformed(name, "expected an address or a map of them") from None
         if isinstance(value, Mapping):
             return tuple(value)
         text = self.text(name)
         return () if text is None else (text,)
-
-
-def _malformed(name: str, wanted: str) -> NotUnderstood:
-    return refused(Reason.FIELD_MALFORMED, name, wanted)

@@ -15,8 +15,9 @@ from router.contract.event import Customer, Event, EventType, event_id
 from router.contract.wire import first_problem
 from router.delivery import VerifiedDelivery
 from router.errors import NotUnderstood, Reason, Unauthentic
+from router.providers._reading import refused
 from router.providers.blockbee._coins import currency_and_network
-from router.providers.blockbee._fields import Fields, from_form, from_json, refused
+from router.providers.blockbee._fields import Fields, from_form, from_json
 from router.providers.blockbee._options import Endpoint
 from router.providers.blockbee._reference import signed_reference
 from router.providers.blockbee._signature import TYPE_HEADER
