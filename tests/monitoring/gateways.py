@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import random
 import threading
 import time
@@ -134,7 +135,9 @@ def gateways(system: System) -> Iterator[Gateways]:
         if each.token is not None
     }
     asyncio.run(_stock_up(system.database_url))
-    producer = Producer({"bootstrap.servers": system.kafka.bootstrap, "linger.ms": 5})
+    quiet = logging.getLogger("tests.monitoring.quiet")
+    quiet.disabled = True
+    producer = Producer({"bootstrap.servers": system.kafka.bootstrap, "linger.ms": 5}, logger=quiet)
     try:
         yield Gateways(system.edge_url, endpoints, tokens, producer)
     finally:

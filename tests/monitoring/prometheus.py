@@ -4,7 +4,9 @@ import contextlib
 import json
 import math
 import shutil
+import signal
 import subprocess
+import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
@@ -33,6 +35,11 @@ class Prometheus:
 
     url: str
     log: Path
+    process: subprocess.Popen[bytes]
+
+    def reload(self) -> None:
+        """Have it read its configuration again."""
+        self.process.send_signal(signal.SIGHUP)
 
     def series(self, query: str, start: float, end: float, step: float) -> list[list[float]]:
         """Return what a query is at every step of a time: its series, only numbers in them."""
@@ -54,10 +61,15 @@ class Prometheus:
     def firing(self) -> dict[str, dict[str, Any]]:
         """Return the alerts that are firing, one of each name."""
         return {
-            each["labels"]["alertname"]: each
-            for each in self.alerts()
-            if each["state"] == "firing"
+            each["labels"]["alertname"]: each for each in self.alerts() if each["state"] == "firing"
         }
+
+    def fires(self, **labels: str) -> bool:
+        """Tell whether an alert with these labels is firing."""
+        return any(
+            each["state"] == "firing" and labels.items() <= each["labels"].items()
+            for each in self.alerts()
+        )
 
     def up(self) -> dict[str, str]:
         """Return how each target is, by its address."""
@@ -84,9 +96,7 @@ class Prometheus:
 
 
 @contextlib.contextmanager
-def prometheus(
-    folder: Path, port: int, lookback: str, *more: str
-) -> Iterator[Prometheus]:
+def prometheus(folder: Path, port: int, lookback: str, *more: str) -> Iterator[Prometheus]:
     """Run one on the `prometheus.yml` of a folder; it does not outlive the block."""
     log = folder / "prometheus.log"
     command = [
@@ -103,9 +113,9 @@ def prometheus(
             command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True
         )
     leash = Leash(process.pid)
-    running = Prometheus(f"http://127.0.0.1:{port}", log)
+    running = Prometheus(f"http://127.0.0.1:{port}", log, process)
     try:
-        until(lambda: _answers(running, process), "Prometheus")
+        until(lambda: _answers(running), "Prometheus")
         yield running
     finally:
         process.terminate()
@@ -123,8 +133,8 @@ def checked(command: Sequence[str]) -> None:
     assert ended.returncode == 0, f"{ended.stdout}{ended.stderr}"
 
 
-def _answers(running: Prometheus, process: subprocess.Popen[bytes]) -> bool:
-    assert process.poll() is None, running.log.read_text()
+def _answers(running: Prometheus) -> bool:
+    assert running.process.poll() is None, running.log.read_text()
     with (
         contextlib.suppress(OSError),
         urllib.request.urlopen(f"{running.url}/-/ready", timeout=5) as response,  # noqa: S310

@@ -77,9 +77,7 @@ def asked_by_dashboards(factor: float, span: Span) -> Iterator[Question]:
             yield Question(f"{path.name}: {name}", asked)
 
 
-def unanswered(
-    prometheus: Prometheus, questions: Iterable[Question], span: Span
-) -> Sequence[str]:
+def unanswered(prometheus: Prometheus, questions: Iterable[Question], span: Span) -> Sequence[str]:
     """Name the questions to which there was no number at any step of the time."""
     return [
         f"{each.asked_by}: {each.query}"

@@ -6,17 +6,16 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
-import time
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from router.data_dir import DataDir
 from router.providers import examples
-from tests.e2e.dev_process import PATIENCE_SECONDS, Place, until
+from tests.e2e.dev_process import Place, until
 from tests.kafka.apache_kafka import ApacheKafka
 from tests.leash import Leash
 
@@ -26,6 +25,9 @@ PROGRAMS: Final[Mapping[str, Sequence[str]]] = {
     **{name: ("consume", name) for name in CONSUMERS},
     "exporter": ("exporter",),
 }
+SECOND_EDGE: Final = "second edge"
+"""An edge that is started later, with the same configuration."""
+
 JOBS: Final[Mapping[str, Sequence[str]]] = {
     "payrouter-edge": ("edge",),
     "payrouter-consumer": CONSUMERS,
@@ -76,9 +78,17 @@ class System:
     def start(self, *names: str) -> None:
         """Start some of the processes and wait until each says that it is ready."""
         for name in names:
-            self.running[name] = _started(self.place, name)
+            self.running[name] = _started(self.place, name, PROGRAMS[name])
         for name in names:
-            until(lambda name=name: self.ready(name), f"{name} ready")  # type: ignore[misc]
+            until(partial(self.ready, name), f"{name} ready")
+
+    def start_second_edge(self, **variables: str) -> None:
+        """Start another edge, with something configured otherwise; it need not become ready."""
+        own = {
+            "PAYROUTER_EDGE__PORT": "0",
+            "PAYROUTER_EDGE__MANAGEMENT_PORT": str(self.ports[SECOND_EDGE]),
+        }
+        self.running[SECOND_EDGE] = _started(self.place, SECOND_EDGE, ["edge"], **own, **variables)
 
     def stop(self, name: str) -> None:
         """Have a process end as an operator would."""
@@ -90,7 +100,7 @@ class System:
         assert program.process.poll() is None, f"{name} has ended: {program.log.read_text()}"
         with (
             contextlib.suppress(OSError),
-            urllib.request.urlopen(f"http://{self.target(name)}/readyz", timeout=5) as response,  # noqa: S310
+            urllib.request.urlopen(f"http://{self.target(name)}/readyz", timeout=5) as response,
         ):
             return bool(response.status == 200)
         return False
@@ -111,7 +121,7 @@ def free_ports(names: Sequence[str]) -> dict[str, int]:
 def system(folder: Path, kafka: ApacheKafka, database_url: str, more: str) -> Iterator[System]:
     """Run it all while the block does, with an endpoint for every gateway; `more` is TOML."""
     place = Place(folder)
-    ports = free_ports(["webhooks", *PROGRAMS])
+    ports = free_ports(["webhooks", SECOND_EDGE, *PROGRAMS])
     _configure(place, kafka.bootstrap, database_url, ports, more)
     made = System(place, kafka, database_url, ports)
     try:
@@ -158,14 +168,14 @@ format = "json"
     (place.folder / "payrouter.toml").write_text(text)
 
 
-def _started(place: Place, name: str) -> Program:
+def _started(place: Place, name: str, words: Sequence[str], **variables: str) -> Program:
     log = place.folder / f"{name}.log"
-    command = place.command(*PROGRAMS[name])
+    command = place.command(*words)
     with log.open("ab") as out:
         process = subprocess.Popen(
             command,
             cwd=place.folder,
-            env=place.variables,
+            env={**place.variables, **variables},
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=out,

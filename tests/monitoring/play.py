@@ -1,0 +1,154 @@
+"""What happens in the live run: it is well for a while, then there is one fault after another."""
+
+import time
+from typing import Final
+
+from tests.monitoring import faults
+from tests.monitoring.course import Course
+from tests.monitoring.live import STEP_SECONDS, Live, configure
+from tests.monitoring.system import JOBS, SECOND_EDGE
+
+HEALTHY_SECONDS: Final = 20.0
+HELD_SECONDS: Final = 90.0
+QUIET_SECONDS: Final = 128.0
+"""Sped up, the two hours after which a gateway is missed, and what the alert then waits."""
+
+LAG: Final = "lag of the held consumer"
+
+
+def play(live: Live) -> Course:
+    """Have it all happen, and note it down."""
+    course = Course(live.prometheus, STEP_SECONDS)
+    _be_well(live, course)
+    quiet = time.monotonic()
+    _fail_to_tell(live, course)
+    with faults.outbox_stuck(live.system):
+        course.fault("PayrouterOutboxStuck", "PayrouterLagGrowing", "PayrouterPartitionStuck")
+        course.fault("PayrouterFreshnessBudgetBurn", "PayrouterFreshnessBudgetSlowBurn")
+        _hold(live, course)
+    _take_away(live, course)
+    course.await_until(lambda: time.monotonic() - quiet >= QUIET_SECONDS, QUIET_SECONDS)
+    course.await_until(lambda: live.prometheus.fires(alertname=_SILENT, severity="page"))
+    _be_without_broker(live, course)
+    _be_without_edge_and_exporter(live, course)
+    course.ended = time.time()
+    return course
+
+
+_SILENT: Final = "PayrouterGatewaySilent"
+
+
+def _be_well(live: Live, course: Course) -> None:
+    """Let it run well for a while; a gateway delivers that will go quiet."""
+
+    def deliver() -> None:
+        live.gateways.send(faults.QUIET, faults.paid(f"QUIET-{time.monotonic_ns()}"))
+
+    with faults.again_and_again(deliver, 0.08):
+        course.await_until(lambda: False, HEALTHY_SECONDS)
+    course.healthy = dict(live.prometheus.firing())
+    course.fault(_SILENT)
+
+
+def _fail_to_tell(live: Live, course: Course) -> None:
+    course.fault("PayrouterMessagesFailing")
+    faults.messages_that_cannot_be_sent(live.gateways)
+    faults.message_waiting_for_long(live.system, live.gateways)
+    course.await_alerts("PayrouterMessagesFailing")
+
+
+def _hold(live: Live, course: Course) -> None:
+    """Hold the handler of the only instance of a consumer, and do the rest meanwhile."""
+    started = time.monotonic()
+    with faults.handler_held(live.system):
+        _at_the_edge(live, course)
+        _in_records(live, course)
+        _in_the_store(live, course)
+        _brake(live, course)
+        course.await_until(lambda: time.monotonic() - started >= HELD_SECONDS, HELD_SECONDS)
+        lag = 'max(payrouter_group_lag_seconds{consumer="notifications"})'
+        course.readings[LAG] = max(live.prometheus.now(lag), default=0.0)
+        course.await_alerts("PayrouterLagGrowing", "PayrouterPartitionStuck")
+
+
+def _at_the_edge(live: Live, course: Course) -> None:
+    course.fault("PayrouterGatewayClockSkew", "PayrouterDeliveriesQuarantined")
+    course.fault("PayrouterVerificationFailures")
+    faults.unknown_event(live.gateways)
+    with faults.wrong_clock(live.gateways), faults.wrong_key(live.gateways):
+        course.await_alerts(
+            "PayrouterGatewayClockSkew",
+            "PayrouterDeliveriesQuarantined",
+            "PayrouterVerificationFailures",
+        )
+
+
+def _in_records(live: Live, course: Course) -> None:
+    course.fault("PayrouterDeadLetters", "PayrouterConflict")
+    faults.poison(live.gateways)
+    faults.contradiction(live.gateways)
+    course.fault("PayrouterCalledOffAfterPaid", "PayrouterPaymentsUnmatched", "PayrouterOversold")
+    faults.called_off(live.gateways)
+    faults.unmatched(live.gateways)
+    faults.oversold(live.gateways)
+
+
+def _in_the_store(live: Live, course: Course) -> None:
+    course.fault("PayrouterPaymentsPending", "PayrouterParkedOld")
+    faults.waiting_for_long(live.system, live.gateways)
+    faults.parked_for_long(live.system, live.gateways)
+    faults.dead_letter_refused(live.system, live.gateways)
+    course.fault("PayrouterBooksUnbalanced", "PayrouterRebalancing")
+    with faults.rebalances(live.system):
+        with faults.unbalanced(live.system):
+            course.await_alerts("PayrouterBooksUnbalanced")
+        course.await_alerts("PayrouterRebalancing")
+
+
+def _brake(live: Live, course: Course) -> None:
+    """Have one consumer stand still until a command, and let go of it with that command."""
+    course.fault("PayrouterBrakeHeld")
+    faults.poison(live.gateways, "order", 25)
+    course.await_alerts("PayrouterBrakeHeld")
+    said = live.system.place.run("brake", "clear", "inventory")
+    assert said.returncode == 0, said.stderr
+
+
+def _take_away(live: Live, course: Course) -> None:
+    """Take away a consumer, halt another, and bring up an edge that cannot reach the broker."""
+    course.fault("PayrouterPartitionHalted", "PayrouterGroupAbsent", "PayrouterTargetMissing")
+    faults.too_new(live.gateways)
+    live.system.stop("inventory")
+    course.fault("PayrouterEdgeNotReady", "PayrouterPublishFailing")
+    faults.event_refused(live.system, live.gateways)
+    live.system.start_second_edge(PAYROUTER_KAFKA__BOOTSTRAP_SERVERS="127.0.0.1:9")
+    edges = {"payrouter-edge": ("edge", SECOND_EDGE)}
+    configure(live.folder, live.system, {**JOBS, **edges})
+    live.prometheus.reload()
+    without = {"PayrouterGatewaySilent", "PayrouterAvailabilityBudgetBurn"}
+    course.await_alerts(*(set(course.began) - without))
+    live.system.stop(SECOND_EDGE)
+    configure(live.folder, live.system, JOBS)
+    live.prometheus.reload()
+    live.system.start("inventory")
+
+
+def _be_without_broker(live: Live, course: Course) -> None:
+    course.fault("PayrouterAvailabilityBudgetBurn", "PayrouterAvailabilityBudgetSlowBurn")
+    course.fault("PayrouterExporterFailing")
+    stopped = {"alertname": "PayrouterPublishFailing", "severity": "page"}
+    unready = {"alertname": "PayrouterEdgeNotReady", "severity": "page"}
+    with faults.broker_stopped(live.system):
+        course.await_until(
+            lambda: live.prometheus.fires(**stopped) and live.prometheus.fires(**unready)
+        )
+        course.await_alerts()
+
+
+def _be_without_edge_and_exporter(live: Live, course: Course) -> None:
+    course.fault("PayrouterEdgeAbsent")
+    live.system.stop("edge")
+    live.system.stop("exporter")
+    course.await_alerts()
+    gone = {"alertname": "PayrouterExporterFailing", "source": "all"}
+    course.await_until(lambda: live.prometheus.fires(**gone))
