@@ -1,8 +1,7 @@
 """What is told of a run: when each fault began, and what Prometheus said of it afterwards."""
 
-import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,6 +26,10 @@ class Course:
     """When the fault began that an alert is about."""
     fired: dict[str, dict[str, Any]] = field(default_factory=dict)
     """What `/api/v1/alerts` said of an alert when it was first seen firing after its fault."""
+    up: dict[str, str] = field(default_factory=dict)
+    """How the targets were before there was any fault."""
+    troubles: set[str] = field(default_factory=set)
+    """Rules that could not be evaluated at some time, and why."""
     readings: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -40,7 +43,8 @@ class Course:
             self.began[alert] = time.time()
 
     def look(self) -> None:
-        """Note what is firing now."""
+        """Note what is firing now, and what Prometheus cannot work out."""
+        self.troubles.update(self.prometheus.troubles())
         for name, alert in self.prometheus.firing().items():
             if name in self.began:
                 self.fired.setdefault(name, alert)
@@ -63,13 +67,3 @@ class Course:
         """Tell whether an alert was not firing from the beginning of the run to its fault."""
         query = f'ALERTS{{alertname="{alert}", alertstate="firing"}}'
         return not self.prometheus.series(query, self.started, self.began[alert], self.step)
-
-
-@contextlib.contextmanager
-def timed(readings: dict[str, float], what: str) -> Iterator[None]:
-    """Note how long a part of the run took, to be printed where it is asked for."""
-    before = time.monotonic()
-    try:
-        yield
-    finally:
-        readings[f"seconds: {what}"] = time.monotonic() - before

@@ -46,7 +46,8 @@ def _be_well(live: Live, course: Course) -> None:
 
     with faults.again_and_again(deliver, 0.08):
         course.await_until(lambda: False, HEALTHY_SECONDS)
-    course.healthy = dict(live.prometheus.firing())
+    course.healthy = live.prometheus.firing()
+    course.up = live.prometheus.up()
     course.fault(_SILENT)
 
 
