@@ -22,8 +22,8 @@ from tests.monitoring.yesterday import remember
 FACTOR: Final = 60.0
 """A minute of the rules is a second of the run."""
 
-STEP_SECONDS: Final = 0.5
-STEP: Final = "500ms"
+STEP_SECONDS: Final = 1.0
+STEP: Final = "1s"
 """Between two scrapes and two evaluations: what the processes can bear on two cores."""
 
 LOOKBACK: Final = "5s"

@@ -8,7 +8,10 @@ from tests.monitoring.course import Course
 from tests.monitoring.live import STEP_SECONDS, Live, configure
 from tests.monitoring.system import JOBS, SECOND_EDGE
 
-HEALTHY_SECONDS: Final = 20.0
+DELIVERING_SECONDS: Final = 12.0
+"""For how long a gateway delivers that is to go quiet."""
+
+WELL_SECONDS: Final = 4.0
 HELD_SECONDS: Final = 90.0
 QUIET_SECONDS: Final = 128.0
 """Sped up, the two hours after which a gateway is missed, and what the alert then waits."""
@@ -19,8 +22,7 @@ LAG: Final = "lag of the held consumer"
 def play(live: Live) -> Course:
     """Have it all happen, and note it down."""
     course = Course(live.prometheus, STEP_SECONDS)
-    _be_well(live, course)
-    quiet = time.monotonic()
+    quiet = _be_well(live, course)
     _fail_to_tell(live, course)
     with faults.outbox_stuck(live.system):
         course.fault("PayrouterOutboxStuck", "PayrouterLagGrowing", "PayrouterPartitionStuck")
@@ -38,17 +40,20 @@ def play(live: Live) -> Course:
 _SILENT: Final = "PayrouterGatewaySilent"
 
 
-def _be_well(live: Live, course: Course) -> None:
-    """Let it run well for a while; a gateway delivers that will go quiet."""
+def _be_well(live: Live, course: Course) -> float:
+    """Let it run well for a while; a gateway delivers that goes quiet: return since when."""
 
     def deliver() -> None:
         live.gateways.send(faults.QUIET, faults.paid(f"QUIET-{time.monotonic_ns()}"))
 
-    with faults.again_and_again(deliver, 0.08):
-        course.await_until(lambda: False, HEALTHY_SECONDS)
+    with faults.again_and_again(deliver, 0.05):
+        course.await_until(lambda: False, DELIVERING_SECONDS)
+    quiet = time.monotonic()
+    course.fault(_SILENT)
+    course.await_until(lambda: False, WELL_SECONDS)
     course.healthy = live.prometheus.firing()
     course.up = live.prometheus.up()
-    course.fault(_SILENT)
+    return quiet
 
 
 def _fail_to_tell(live: Live, course: Course) -> None:
@@ -131,7 +136,6 @@ def _take_away(live: Live, course: Course) -> None:
     live.system.stop(SECOND_EDGE)
     configure(live.folder, live.system, JOBS)
     live.prometheus.reload()
-    live.system.start("inventory")
 
 
 def _be_without_broker(live: Live, course: Course) -> None:

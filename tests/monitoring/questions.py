@@ -132,4 +132,4 @@ def _replaced(query: str, values: Mapping[str, str]) -> str:
     def value(found: re.Match[str]) -> str:
         return values[found["plain"] or found["braced"]]
 
-    return re.sub(r"\$(?:(?P<plain>\w+)|\{(?P<braced>\w+)(?::\w+)?\})", value, query)
+    return re.sub(r"\$(?:(?P<plain>[A-Za-z_]\w*)|\{(?P<braced>\w+)(?::\w+)?\})", value, query)
