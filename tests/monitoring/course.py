@@ -19,6 +19,8 @@ class Course:
     prometheus: Prometheus
     step: float
     started: float = field(default_factory=time.time)
+    settled: float = 0.0
+    """When everything ran and Prometheus knew it."""
     ended: float = 0.0
     healthy: dict[str, dict[str, Any]] = field(default_factory=dict)
     """What fired before there was any fault."""
@@ -64,6 +66,6 @@ class Course:
             time.sleep(0.5)
 
     def is_silent_before(self, alert: str) -> bool:
-        """Tell whether an alert was not firing from the beginning of the run to its fault."""
+        """Tell whether an alert was not firing while all was well, nor then before its fault."""
         query = f'ALERTS{{alertname="{alert}", alertstate="firing"}}'
-        return not self.prometheus.series(query, self.started, self.began[alert], self.step)
+        return not self.prometheus.series(query, self.settled, self.began[alert], self.step)

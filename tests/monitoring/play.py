@@ -11,7 +11,7 @@ from tests.monitoring.system import JOBS, SECOND_EDGE
 DELIVERING_SECONDS: Final = 12.0
 """For how long a gateway delivers that is to go quiet."""
 
-WELL_SECONDS: Final = 4.0
+WELL_SECONDS: Final = 5.0
 HELD_SECONDS: Final = 90.0
 QUIET_SECONDS: Final = 128.0
 """Sped up, the two hours after which a gateway is missed, and what the alert then waits."""
@@ -49,6 +49,9 @@ def _be_well(live: Live, course: Course) -> float:
     with faults.again_and_again(deliver, 0.05):
         course.await_until(lambda: False, DELIVERING_SECONDS)
     quiet = time.monotonic()
+    # Until its first scrape, five seconds after it has started, Prometheus misses everybody.
+    course.await_until(lambda: not live.prometheus.firing())
+    course.settled = time.time()
     course.fault(_SILENT)
     course.await_until(lambda: False, WELL_SECONDS)
     course.healthy = live.prometheus.firing()
