@@ -101,7 +101,7 @@ def chaos_long(pytestconfig: pytest.Config) -> bool:
 
 
 @pytest.fixture(scope="session")
-def ci(pytestconfig: pytest.Config) -> bool:
+def wishes_ci(pytestconfig: pytest.Config) -> bool:
     """Whether nothing may be left out."""
     return pytestconfig.stash[_WISHES].ci
 
