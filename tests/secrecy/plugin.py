@@ -7,6 +7,7 @@ processes below print, they copy themselves: see `child/sitecustomize.py`.
 
 import functools
 import json
+import logging
 import os
 import shutil
 import sys
@@ -73,6 +74,16 @@ def pytest_configure(config: pytest.Config) -> None:
         _have_children_recorded(run)
 
 
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Hear of the loggers what a process would print.
+
+    pytest listens to those, too, that hand nothing on: Apprise's, which tells URLs.
+    """
+    logging_plugin = session.config.pluginmanager.get_plugin("logging-plugin")
+    if logging_plugin is not None:
+        logging_plugin.report_handler.addFilter(_is_handed_on)
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:  # noqa: ANN401 - xdist's
     """Tell a worker which run it belongs to."""
@@ -133,6 +144,13 @@ def pytest_terminal_summary(
     terminalreporter.line(str(run.outcome))
     if config.getoption("capture") == "no":
         terminalreporter.line("what the tests themselves printed was not captured: -s")
+
+
+def _is_handed_on(record: logging.LogRecord) -> bool:
+    logger: logging.Logger | None = logging.getLogger(record.name)
+    while logger is not None and logger.propagate:
+        logger = logger.parent
+    return logger is None or logger is logging.getLogger()
 
 
 def searched(folder: Path) -> Outcome:
