@@ -156,9 +156,9 @@ def unknown_consumer(name: str, known: Iterable[str]) -> NoReturn:
     raise ConfigurationError(message)
 
 
-def check_database(own: Mapping[str, Any], under: str) -> None:
-    """Refuse a consumer's own database table that is wrong."""
-    read_database(dict(own), under)
+def check_database(own: object, under: str) -> None:
+    """Refuse a consumer's own database table that is wrong, or no table."""
+    read_database(dict(own) if isinstance(own, Mapping) else own, under)
 
 
 def console() -> Console:
