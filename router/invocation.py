@@ -45,6 +45,10 @@ class Consumers:
 
     check: Callable[[Mapping[str, dict[str, Any]]], None] = lambda _consumers: None
     """Refuses their part of the configuration where it is wrong."""
+    shown: Callable[[Mapping[str, dict[str, Any]]], dict[str, Any]] = lambda consumers: (
+        dict.fromkeys(consumers, "**********")
+    )
+    """Writes their part of the configuration without any secret."""
     topics: Callable[[Topics], TopicsBeside] = lambda _names: TopicsBeside()
 
 
