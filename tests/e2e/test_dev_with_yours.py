@@ -103,7 +103,7 @@ def believable(events: list[dict[str, str]]) -> None:
     """Check that there are several orders, pending then confirmed, some told twice."""
     told: dict[str, list[str]] = {}
     for event in events:
-        told.setdefault(event["order"], []).append(event["type"])
+        told.setdefault(event["reference"], []).append(event["type"])
     finished = [
         types for types in told.values() if {"payment.pending", "payment.confirmed"} <= set(types)
     ]
