@@ -114,6 +114,7 @@ def watch_secrets(recorder: Recorder) -> None:
         "pydantic.main": functools.partial(_watch_models, recorder),
         "router.providers": functools.partial(_watch_providers, recorder),
         "router.data_dir": functools.partial(_watch_data_dir, recorder),
+        "router.kafka_client": functools.partial(_watch_kafka, recorder),
         "consumers.notifications.outside": functools.partial(_watch_channels, recorder),
         "ssl": functools.partial(_watch_tls, recorder),
     }
@@ -229,6 +230,13 @@ def _watch_data_dir(recorder: Recorder, data_dir: ModuleType) -> None:
         return key
 
     data_dir.DataDir.signing_key = signing_key
+
+
+def _watch_kafka(recorder: Recorder, kafka_client: ModuleType) -> None:
+    def note(file: Any) -> None:  # noqa: ANN401 - a TokenFile
+        recorder.secret("SASL token", file._path.read_text().strip())  # noqa: SLF001 - to see it
+
+    before(kafka_client.TokenFile, "token", note)
 
 
 def _watch_channels(recorder: Recorder, outside: ModuleType) -> None:

@@ -97,7 +97,9 @@ class Search:
         for start, written in hits:
             begin = text.rfind(b"\n", 0, start) + 1
             line = text[begin:start].decode(errors="replace")
-            kind, form = min(self._forms[written].items(), key=lambda each: each[0] == "SecretStr")
+            # The name of the setting says more than that some setting held it.
+            kinds = self._forms[written].items()
+            kind, form = min(kinds, key=lambda each: each[0].startswith("SecretStr"))
             number = text.count(b"\n", 0, start) + 1
             yield Finding(who, source.stream, number, kind, form, self.masked(line)[-60:])
 

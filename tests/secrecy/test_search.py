@@ -108,3 +108,11 @@ def test_only_the_command_that_tells_an_url_may_tell_its_token_and_nothing_else(
         "HMAC secret",
     ]
     assert kinds("payrouter", "verify", "shop") == [URL_TOKEN, "HMAC secret"]
+
+
+def test_a_secret_is_called_by_its_setting_where_that_is_known() -> None:
+    search = Search()
+    for kind in ("SecretStr", "Settings.kafka.sasl_password"):
+        search.add(kind, SECRET.encode())
+    (finding,) = search.within(PRINTED, SECRET.encode())
+    assert finding.kind == "Settings.kafka.sasl_password"
