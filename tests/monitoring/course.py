@@ -28,6 +28,8 @@ class Course:
     """When the fault began that an alert is about."""
     fired: dict[str, dict[str, Any]] = field(default_factory=dict)
     """What `/api/v1/alerts` said of an alert when it was first seen firing after its fault."""
+    missed: set[str] = field(default_factory=set)
+    """What was waited for in vain, and is not waited for again."""
     up: dict[str, str] = field(default_factory=dict)
     """How the targets were before there was any fault."""
     troubles: set[str] = field(default_factory=set)
@@ -53,8 +55,9 @@ class Course:
 
     def await_alerts(self, *alerts: str, seconds: float = PATIENCE_SECONDS) -> None:
         """Wait until these fire; what does not is left to its own test."""
-        wanted = set(alerts or self.began)
+        wanted = set(alerts or self.began) - self.missed
         self.await_until(lambda: wanted <= set(self.fired), seconds)
+        self.missed |= wanted - set(self.fired)
 
     def await_until(self, look: Callable[[], bool], seconds: float = PATIENCE_SECONDS) -> None:
         """Look again and again, noting what fires meanwhile, for so long at most."""
