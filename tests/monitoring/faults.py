@@ -113,7 +113,7 @@ def wrong_clock(gateways: Gateways) -> Iterator[None]:
 
     def deliver() -> None:
         behind = datetime.now(UTC) - timedelta(minutes=10)
-        gateways.send(SKEWED, paid("SKEWED-1"), behind)
+        gateways.send(SKEWED, pending("SKEWED-1"), behind)
 
     with again_and_again(deliver, 0.5):
         yield
@@ -194,8 +194,7 @@ def too_new(gateways: Gateways) -> None:
 def waiting_for_long(system: System, gateways: Gateways) -> None:
     """Have payments pending for hours: they are told now, and made older in the store."""
     for number in range(8):
-        said = replace(paid(f"PENDING-{number}"), type="payment.pending")
-        assert gateways.send(SHOP, said) == 200
+        assert gateways.send(SHOP, pending(f"PENDING-{number}")) == 200
     older = (
         "UPDATE ledger.position SET updated_at = updated_at - interval '3 hours'"
         " WHERE reference LIKE 'PENDING-%' AND updated_at > now() - interval '1 hour'"
@@ -321,6 +320,11 @@ def _visit(system: System, over: threading.Event) -> None:
 def paid(reference: str) -> Order:
     """Say that an order is paid."""
     return Order("payment.confirmed", reference, "100.50", "USDT")
+
+
+def pending(reference: str) -> Order:
+    """Say that a payment is under way."""
+    return replace(paid(reference), type="payment.pending")
 
 
 def _once_there(system: System, query: str) -> None:

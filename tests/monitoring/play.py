@@ -44,7 +44,7 @@ def _be_well(live: Live, course: Course) -> float:
     """Let it run well for a while; a gateway delivers that goes quiet: return since when."""
 
     def deliver() -> None:
-        live.gateways.send(faults.QUIET, faults.paid(f"QUIET-{time.monotonic_ns()}"))
+        live.gateways.send(faults.QUIET, faults.pending("QUIET-1"))
 
     with faults.again_and_again(deliver, 0.05):
         course.await_until(lambda: False, DELIVERING_SECONDS)
