@@ -29,7 +29,10 @@ STEP: Final = "1s"
 LOOKBACK: Final = "5s"
 
 RATE: Final = 8.0
-_UNUSUAL: Final = {faults.QUIET, faults.SILENT, faults.SKEWED}
+_NO_ORDER: Final = "resmic"
+"""A gateway that names no order: its payments would wait for one from the first on."""
+
+_UNUSUAL: Final = {faults.QUIET, faults.SILENT, faults.SKEWED, _NO_ORDER}
 CONFIGURATION: Final = ROOT / "deploy" / "prometheus" / "prometheus.yml"
 
 
