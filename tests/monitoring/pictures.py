@@ -5,6 +5,7 @@ writes a picture of each dashboard into FOLDER, else `docs/images`. It needs Deb
 `prometheus` and `chromium`, and a Kafka as `make test` finds it.
 """
 
+import math
 import re
 import subprocess
 import sys
@@ -44,7 +45,7 @@ _BROWSER: Final = (
     "--disable-sync",
     "--hide-scrollbars",
     "--virtual-time-budget=20000",
-    "--window-size=1100,1250",
+    "--window-size=900,1560",
 )
 
 
@@ -65,16 +66,16 @@ def _drawn(span: Span) -> Span:
 
 
 def _address(course: Course, queries: Sequence[str]) -> str:
-    """Name the page with these graphs over the whole run."""
-    span = course.span
-    end = datetime.fromtimestamp(span.end, UTC)
+    """Name the page with these graphs over the whole run; a page ends at a full minute."""
+    end = datetime.fromtimestamp(math.ceil(course.span.end / 60) * 60, UTC)
+    seconds = int(end.timestamp() - course.span.start)
     fields: dict[str, str] = {}
     for number, query in enumerate(queries):
         fields |= {
             f"g{number}.expr": _shorter(query),
             f"g{number}.tab": "0",
-            f"g{number}.range_input": f"{span.seconds}s",
-            f"g{number}.end_input": f"{end:%Y-%m-%d %H:%M:%S}",
+            f"g{number}.range_input": f"{seconds}s",
+            f"g{number}.end_input": f"{end:%Y-%m-%d %H:%M}",
             f"g{number}.step_input": "1",
         }
     return f"{course.prometheus.url}/classic/graph?{urllib.parse.urlencode(fields)}"
