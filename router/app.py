@@ -73,18 +73,16 @@ def build_edge(settings: Settings, clock: Clock = utc_now) -> EdgeProcess:
     check_room(settings)
     check_tls(settings.edge)
     registry = process_registry()
-    metrics = EdgeMetrics(
-        registry, {name: endpoint.provider.name for name, endpoint in endpoints.items()}
-    )
     topics = settings.topics.topics()
+    metrics = EdgeMetrics(registry, endpoints.values(), topics)
+    metrics.in_flight_limit.set(settings.edge.max_in_flight)
     names = [*topics.events, topics.quarantine]
     options = client_options(settings.kafka)
     make = producer_factory(options, settings.kafka.max_request_bytes)
     publisher = KafkaPublisher(make, names, metrics, get_log("publish"))
     room = TopicRoom(options, names, largest_record(settings), get_log("publish"))
-    intake = Intake(
-        publisher, topics, clock, new_traceparent, PerMinute(settings.edge.stale_per_minute)
-    )
+    may_keep_stale = PerMinute(settings.edge.stale_per_minute)
+    intake = Intake(publisher, topics, clock, new_traceparent, may_keep_stale, metrics)
     edge = Edge(
         gates=_gates(settings, endpoints),
         intake=intake,
