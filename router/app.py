@@ -37,6 +37,7 @@ from router.publish import KafkaPublisher, producer_factory
 from router.setting_values import PUBLISHED
 from router.settings import EdgeSettings, EndpointSettings, Settings, problem_line
 from router.telemetry.logs import get_log, new_traceparent
+from router.telemetry.loop_delay import LoopDelay
 from router.telemetry.management import (
     Health,
     listen,
@@ -118,6 +119,7 @@ async def run_edge(settings: Settings, clock: Clock = utc_now, *, supervised: bo
         tls = {"ssl_certfile": edge.tls_certificate, "ssl_keyfile": edge.tls_key}
     log = get_log("edge")
     async with (
+        LoopDelay(process.registry).measured(),
         serving(process.management, management, lifespan="off"),
         serving(
             process.app,

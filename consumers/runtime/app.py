@@ -28,6 +28,7 @@ from consumers.runtime.tables import RuntimeTables
 from consumers.runtime.upkeep import Upkeep
 from consumers.runtime.waiting import Waiting, read_waiting
 from router.telemetry.logs import Log, get_log
+from router.telemetry.loop_delay import LoopDelay
 from router.telemetry.management import (
     Health,
     listen,
@@ -114,7 +115,8 @@ async def run_consumer(
     process = build_consumer(service, settings, stopped)
     app = management_app(process.alive, process.ready, process.registry)
     try:
-        async with serving(app, management, lifespan="off"):
+        delay = LoopDelay(process.registry).measured()
+        async with delay, serving(app, management, lifespan="off"):
             await consume(process)
     finally:
         await process.engine.dispose()
