@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn, TypeVar
 
 import click
+from prometheus_client import CollectorRegistry
 from pydantic import BaseModel, SecretStr, ValidationError
 from rich.text import Text
 
@@ -18,6 +19,7 @@ from consumers.runtime import (
     commands_trace,
 )
 from consumers.runtime.app import run_consumer
+from consumers.runtime.catalogue import declared
 from consumers.runtime.command import Consumer
 from consumers.runtime.discovery import ServiceError, discover
 from consumers.runtime.fence_screen import show_fences
@@ -224,7 +226,7 @@ def main() -> NoReturn:
         click.echo(f"payrouter: {problem}", err=True)
         raise SystemExit(EXIT_USAGE) from None
     try:
-        run(cli, Consumers(check_consumers, _topics_beside))
+        run(cli, Consumers(check_consumers, _topics_beside, _metrics))
     except StoreUnavailable as problem:
         click.echo(f"payrouter: {problem}", err=True)
         raise SystemExit(EXIT_PROBLEM) from None
@@ -307,6 +309,10 @@ def _topics_beside(names: Topics) -> TopicsBeside:
             *(names.outcome(name) for name, service in services.items() if service.says_outcomes),
         ],
     )
+
+
+def _metrics() -> Mapping[str, CollectorRegistry]:
+    return declared(discover().values())
 
 
 def _service(name: str) -> Service:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import click
+from prometheus_client import CollectorRegistry
 from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
@@ -46,6 +47,8 @@ class Consumers:
     check: Callable[[Mapping[str, dict[str, Any]]], None] = lambda _consumers: None
     """Refuses their part of the configuration where it is wrong."""
     topics: Callable[[Topics], TopicsBeside] = lambda _names: TopicsBeside()
+    metrics: Callable[[], Mapping[str, CollectorRegistry]] = dict
+    """What each kind of their processes measures, by its name."""
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,9 @@ from consumers.runtime.waiting import Waiting
 UPKEEP = ("watch", "lag", "parked", "outbox", "forget")
 """The work beside the loop; the label of a metric."""
 
+RETRYING = ("position", "fetch", "apply")
+"""What the loop tries again; the label of a metric."""
+
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _RECORDS = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1000)
 
@@ -43,6 +46,8 @@ class ConsumerMetrics:
         self.retries = self._counter(
             "payrouter_retries", "Batches tried again after a passing failure", ["reason"]
         )
+        for reason in RETRYING:
+            self.retries.labels(consumer, reason)
         self.batch = self._histogram("payrouter_batch_records", "Records per batch", _RECORDS)
         self.transaction = self._histogram(
             "payrouter_transaction_duration_seconds",
