@@ -101,6 +101,7 @@ def build_edge(settings: Settings, clock: Clock = utc_now) -> EdgeProcess:
         return room.health(publisher.health())
 
     metrics.ready.set_function(lambda: int(ready().good))
+    metrics.in_flight.set_function(lambda: edge.in_flight)
     management = management_app(_alive, ready, registry)
     return EdgeProcess(edge, management, publisher, registry)
 

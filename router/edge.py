@@ -87,12 +87,10 @@ class Edge:
             await self.rest(scope, receive, send)
             return
         self.in_flight += 1
-        self.metrics.in_flight.set(self.in_flight)
         try:
             response = await self._answer(scope, receive)
         finally:
             self.in_flight -= 1
-            self.metrics.in_flight.set(self.in_flight)
         await _send(send, response, head=scope["method"] == "HEAD")
 
     async def _answer(self, scope: Scope, receive: Receive) -> Response:

@@ -5,6 +5,7 @@ delivery on and nothing a stranger sends adds one.
 """
 
 import math
+import time
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
@@ -63,9 +64,11 @@ class EdgeMetrics:
 
     def published(self, topic: str, kind: str, seconds: float) -> None:
         """Count a record that the broker acknowledged."""
-        self.publish_duration.labels(topic).observe(seconds)
-        self.events_published.labels(topic, kind).inc()
-        self.last_publish.set_to_current_time()
+        self._publish_durations[topic].observe(seconds)
+        counter = self._published.get((topic, kind))
+        # As in `EndpointMetrics`: only a provider of another distribution adds one.
+        (counter or self.events_published.labels(topic, kind)).inc()
+        self._last_published = time.time()
 
     def phase(self, endpoint: str, phase: Phase, seconds: float) -> None:
         """Count a phase of a delivery that ended well."""
@@ -73,10 +76,7 @@ class EdgeMetrics:
 
     def genuine(self, endpoint: str, received_at: datetime, signed_at: datetime | None) -> None:
         """Remember when a delivery proved genuine came, and how far its signed time was off."""
-        series = self._endpoints[endpoint]
-        series.last_genuine.set(received_at.timestamp())
-        if signed_at is not None:
-            series.clock_skew.set((received_at - signed_at).total_seconds())
+        self._endpoints[endpoint].genuine(received_at, signed_at)
 
     def _declare_deliveries(self, registry: CollectorRegistry) -> None:
         self.deliveries = Counter(
@@ -170,6 +170,8 @@ class EdgeMetrics:
             "When the broker last acknowledged a record, unix time; 0 before the first",
             registry=registry,
         )
+        self._last_published = 0.0
+        self.last_publish.set_function(lambda: self._last_published)
         self.producer_rebuilds = Counter(
             "payrouter_producer_rebuilds",
             "Producers replaced because they could not go on",
@@ -186,12 +188,12 @@ class EdgeMetrics:
         }
         for reason in ("deadline", "rejected", "unavailable"):
             self.publish_failures.labels(reason)
-        for event in EventType:
-            self.events_published.labels(topics.name(event.family), event.value)
-        for kept in (*_QUARANTINES, *_OUTSIDE_WINDOW):
-            self.events_published.labels(topics.quarantine, f"quarantine.{kept.value}")
-        for topic in (*topics.events, topics.quarantine):
-            self.publish_duration.labels(topic)
+        types = [
+            *((topics.name(event.family), event.value) for event in EventType),
+            *((topics.quarantine, f"quarantine.{kept.value}") for kept in _KEPT_FOR),
+        ]
+        self._published = {each: self.events_published.labels(*each) for each in types}
+        self._publish_durations = {topic: self.publish_duration.labels(topic) for topic, _ in types}
 
 
 class EndpointMetrics:
@@ -216,9 +218,11 @@ class EndpointMetrics:
         }
         self._keys = {key: metrics.key_used.labels(name, key) for key in (*keys, UNKNOWN)}
         self.phases = {phase: metrics.phase_duration.labels(name, phase) for phase in PHASES}
-        self.last_genuine = metrics.last_genuine.labels(name)
-        self.clock_skew = metrics.clock_skew.labels(name)
-        self.clock_skew.set(math.nan)
+        self._last_genuine: datetime | None = None
+        self._skewed: tuple[datetime, datetime] | None = None
+        # Worked out when asked for, which is rarer than deliveries are.
+        metrics.last_genuine.labels(name).set_function(self._genuine_at)
+        metrics.clock_skew.labels(name).set_function(self._skew)
 
     def answered(self, outcome: str, reason: str, key: str | None, seconds: float) -> None:
         """Count a delivery that was answered; `key` proved it, where one did."""
@@ -233,6 +237,21 @@ class EndpointMetrics:
             self._failures[reason].inc()
         if key is not None:
             self._keys.get(key, self._keys[UNKNOWN]).inc()
+
+    def genuine(self, received_at: datetime, signed_at: datetime | None) -> None:
+        """Remember when a delivery proved genuine came, and when it was signed."""
+        self._last_genuine = received_at
+        if signed_at is not None:
+            self._skewed = received_at, signed_at
+
+    def _genuine_at(self) -> float:
+        return 0.0 if self._last_genuine is None else self._last_genuine.timestamp()
+
+    def _skew(self) -> float:
+        if self._skewed is None:
+            return math.nan
+        received_at, signed_at = self._skewed
+        return (received_at - signed_at).total_seconds()
 
 
 def _fingerprints(endpoint: Endpoint) -> list[str]:
@@ -252,7 +271,6 @@ _UNPROVED = (
     Reason.ID_DUPLICATED,
     Reason.ID_MALFORMED,
 )
-_OUTSIDE_WINDOW = (Reason.STALE, Reason.FUTURE)
 _QUARANTINES = (
     Reason.UNKNOWN_EVENT,
     Reason.UNKNOWN_STATUS,
@@ -261,6 +279,7 @@ _QUARANTINES = (
     Reason.AMOUNT_UNREPRESENTABLE,
     Reason.AMBIGUOUS,
 )
+_KEPT_FOR = (*_QUARANTINES, Reason.STALE, Reason.FUTURE)
 _FAILURES = (Reason.NOT_DURABLE, Reason.OVERLOADED, Reason.INTERNAL)
 _ELSEWHERE = {*_QUARANTINES, *_FAILURES, Reason.UNKNOWN_ENDPOINT}
 _REFUSALS = tuple(reason for reason in Reason if reason not in _ELSEWHERE)
