@@ -92,19 +92,19 @@ class Report:
 
     def braked(self, brake: Brake) -> None:
         """Say that nothing is applied until a person acts."""
-        self._metrics.brake_held.labels(self._consumer).set(1)
+        self._metrics.waiting.brake_held.labels(self._consumer).set(1)
         self._log.error(
             "brake_holds", detail=str(brake), mend=f"payrouter brake clear {self._consumer}"
         )
 
     def released(self) -> None:
         """Say that the brake was cleared."""
-        self._metrics.brake_held.labels(self._consumer).set(0)
+        self._metrics.waiting.brake_held.labels(self._consumer).set(0)
         self._log.info("brake_cleared")
 
     def brake_is(self, *, held: bool) -> None:
         """Keep the metric right, which is read from the store less often too."""
-        self._metrics.brake_held.labels(self._consumer).set(held)
+        self._metrics.waiting.brake_held.labels(self._consumer).set(held)
 
     def unfetchable(self, found: RecordUnfetchable) -> None:
         """Say that a record cannot even be read."""
