@@ -41,7 +41,7 @@ COMMANDS = {
     (): {
         *("dev", "edge", "consume", "send", "ledger", "inventory", "notifications", "topics"),
         *("db", "config", "offsets", "parked", "dlq", "brake", "outbox", "trace"),
-        *("endpoint", "verify", "quarantine"),
+        *("endpoint", "verify", "quarantine", "exporter"),
     },
     ("ledger",): {"balance", "statement", "verify", "export"},
     ("inventory",): {"stock", "set", "orders"},
