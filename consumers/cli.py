@@ -134,7 +134,7 @@ def exporter(invocation: Invocation, *, supervised: bool) -> None:
 @click.option(
     "--port",
     type=click.IntRange(1, 64000),
-    help="Port of the edge, its metrics at 1000 more, the consumers' after that;"
+    help="Port of the edge, its metrics at 1000 more, the others' after that;"
     " default: the configuration's, or 8080.",
 )
 @click.option(

@@ -18,7 +18,7 @@ from consumers.runtime.command import Consumer
 from consumers.runtime.exporter_log import Fences, Group, LogReader
 from consumers.runtime.exporter_metrics import ExporterMetrics, PictureCollector
 from consumers.runtime.exporter_picture import Picture
-from consumers.runtime.exporter_rounds import Rounds, Source
+from consumers.runtime.exporter_rounds import Every, Rounds
 from consumers.runtime.failures import describe
 from consumers.runtime.offsets import read_fence_rows
 from consumers.runtime.store import open_engine
@@ -39,7 +39,7 @@ BROKER = "broker"
 """The source that is no consumer's store."""
 
 STUCK_SECONDS = 60.0
-"""Without a round for so long it is not alive."""
+"""Without a round for so long, beyond the time between two, it is not alive."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +93,13 @@ class BrokerSource:
 
     reader: LogReader
     picture: Picture
+    patience_seconds: float
+
+    async def turn(self) -> None:
+        """Wait for the stores, so that logs are compared with fences of now; but not for ever."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self.patience_seconds):
+                await self.picture.every_store()
 
     async def read(self) -> str | None:
         """Read everything, against the fences as they were read last."""
@@ -114,12 +121,14 @@ class ExporterProcess:
     registry: CollectorRegistry
     rounds: Sequence[Rounds]
     reader: LogReader
+    patience_seconds: float
     engines: Mapping[str, AsyncEngine] = field(repr=False)
 
     def alive(self) -> Health:
         """Tell whether rounds are made, whatever they come to."""
         silent = time.monotonic() - min(each.ticked for each in self.rounds)
-        return Health(good=silent < STUCK_SECONDS, detail=f"last round {silent:.0f} s ago")
+        patience = STUCK_SECONDS + self.patience_seconds
+        return Health(good=silent < patience, detail=f"last round {silent:.0f} s ago")
 
     def ready(self) -> Health:
         """Tell whether every source was read in its last round."""
@@ -180,14 +189,15 @@ def build_exporter(consumers: Sequence[Consumer], exporting: Exporting) -> Expor
         )
         for each in consumers
     }
-    for source in sources.values():
-        source.lost()
-    every: dict[str, Source] = {**sources, BROKER: BrokerSource(reader, picture)}
+    for name in names:
+        metrics.waiting.set(name, None)
+    broker = BrokerSource(reader, picture, exporting.every_seconds)
     rounds = [
-        Rounds(name, source, metrics, log, exporting.every_seconds)
-        for name, source in every.items()
+        Rounds(name, source, metrics, log, Every(exporting.every_seconds))
+        for name, source in sources.items()
     ]
-    return ExporterProcess(registry, rounds, reader, engines)
+    rounds.append(Rounds(BROKER, broker, metrics, log, broker.turn))
+    return ExporterProcess(registry, rounds, reader, exporting.every_seconds, engines)
 
 
 def _group(consumer: Consumer) -> Group:

@@ -1,5 +1,6 @@
 """What the exporter knows: the newest answer of every source, and what follows from them."""
 
+import asyncio
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -58,6 +59,8 @@ class Picture:
     topics: Mapping[str, Sequence[str]]
     log: LogView | None = None
     fences: dict[str, Sequence[FenceRow] | None] = field(default_factory=dict)
+    _heard: set[str] = field(default_factory=set)
+    _heard_all: asyncio.Event = field(default_factory=asyncio.Event)
     _cluster_id: str | None = None
     _partitions: frozenset[Partition] = frozenset()
     _fenced: dict[str, frozenset[Partition]] = field(default_factory=dict)
@@ -74,6 +77,15 @@ class Picture:
         self.fences[consumer] = rows
         if rows is not None:
             self._fenced[consumer] = frozenset(_partition(row) for row in rows)
+        self._heard.add(consumer)
+        if self._heard >= self.topics.keys():
+            self._heard_all.set()
+
+    async def every_store(self) -> None:
+        """Wait until every store was read, or could not be, since this was last waited for."""
+        await self._heard_all.wait()
+        self._heard.clear()
+        self._heard_all.clear()
 
     @property
     def partitions(self) -> Sequence[Partition]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -26,6 +27,24 @@ class Source(Protocol):
         """Nothing is known of it now."""
 
 
+Turn = Callable[[], Awaitable[None]]
+"""Returns when the next round is to begin."""
+
+
+@dataclass
+class Every:
+    """A turn at once, and then one so many seconds after the last round."""
+
+    seconds: float
+    _first: bool = True
+
+    async def __call__(self) -> None:
+        """Wait for it."""
+        if not self._first:
+            await asyncio.sleep(self.seconds)
+        self._first = False
+
+
 @dataclass
 class Rounds:
     """The rounds of one source."""
@@ -34,7 +53,7 @@ class Rounds:
     source: Source
     metrics: ExporterMetrics
     log: Log
-    every_seconds: float
+    turn: Turn
     problem: str | None = "not read yet"
     """What went wrong in the last round."""
     ticked: float = field(default_factory=time.monotonic)
@@ -44,9 +63,9 @@ class Rounds:
         """Make rounds until cancelled."""
         try:
             while True:
+                await self.turn()
                 self.ticked = time.monotonic()
                 self._tell(await self._round())
-                await asyncio.sleep(self.every_seconds)
         finally:
             await self._end()
 
