@@ -162,7 +162,7 @@ def test_jobs_asked_for_are_jobs_that_are_scraped() -> None:
     scraped = {job["job_name"] for job in PROMETHEUS["scrape_configs"]}
     asked = set(re.findall(r"job=~?\\?\"([^\"\\]+)", json.dumps(DASHBOARD)))
 
-    assert asked == scraped
+    assert asked <= scraped
 
 
 # --- the panels ------------------------------------------------------------------------------
