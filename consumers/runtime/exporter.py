@@ -18,7 +18,7 @@ from consumers.runtime.command import Consumer
 from consumers.runtime.exporter_log import Fences, Group, LogReader
 from consumers.runtime.exporter_metrics import ExporterMetrics, PictureCollector
 from consumers.runtime.exporter_picture import Picture
-from consumers.runtime.exporter_rounds import Every, Rounds
+from consumers.runtime.exporter_rounds import END_SECONDS, Every, Rounds
 from consumers.runtime.failures import describe
 from consumers.runtime.offsets import read_fence_rows
 from consumers.runtime.store import open_engine
@@ -148,9 +148,8 @@ class ExporterProcess:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await self.reader.close()
-            for engine in self.engines.values():
-                # Closed from this side alone: the server may not answer.
-                await engine.dispose(close=False)
+            closing = {asyncio.create_task(each.dispose()) for each in self.engines.values()}
+            await asyncio.wait(closing, timeout=END_SECONDS)
 
 
 async def run_exporter(
