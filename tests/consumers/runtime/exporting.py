@@ -70,8 +70,12 @@ class Exported:
         """Wait until a round of a source fails, and no other does."""
         before = self.failures(source)
         await eventually(lambda: self.failures(source) > before, f"a failure of {source}")
-        problems = self.process.ready().detail.splitlines()
-        assert [line.partition(":")[0] for line in problems] == [source]
+
+        def alone() -> bool:
+            problems = self.process.ready().detail.splitlines()
+            return [line.partition(":")[0] for line in problems] == [source]
+
+        await eventually(alone, f"{source} alone to fail")
 
 
 def series(registry: CollectorRegistry) -> Series:

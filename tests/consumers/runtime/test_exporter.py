@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import partial
 
 import pytest
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.runtime import app, exporter_log
@@ -202,6 +202,32 @@ async def test_the_age_of_a_record_that_nobody_can_read_is_known_by_its_batch(fe
         assert exported.lag == [1, 0, 0, 0]
         assert exported.of("payrouter_group_lag_seconds") < PATIENCE_SECONDS
         await exported.ready()
+
+
+@pytest.mark.kafka
+async def test_places_without_a_record_have_no_age_and_the_record_behind_them_has(
+    feed: Feed,
+) -> None:
+    producer = AIOKafkaProducer(
+        bootstrap_servers=feed.broker.bootstrap, transactional_id=f"{feed.prefix}t"
+    )
+    await producer.start()
+    try:
+        await producer.begin_transaction()
+        await producer.send_and_wait(feed.topic, b"taken back", partition=0)
+        await producer.abort_transaction()
+    finally:
+        await producer.stop()
+    async with exporting(feed) as exported:
+        await eventually(
+            lambda: exported.lag == [2, 0, 0, 0], "a record taken back, and its marker"
+        )
+        await eventually(lambda: exported.of("payrouter_group_lag_seconds") == 0, "no age")
+        await feed.send([numbered(0)])
+        await is_as_old_as(feed, exported, 0, 2)
+        async with feed.member():
+            await eventually(lambda: exported.in_flight == 0, "nothing in flight")
+        assert (exported.passed("applied"), exported.passed("gap")) == (1, 2)
 
 
 @pytest.mark.kafka
