@@ -87,6 +87,20 @@ def check_consumers(consumers: Mapping[str, dict[str, Any]]) -> None:
         _options(known[name], own)
 
 
+def shown_consumers(consumers: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    """Write what was checked, secrets masked as each consumer's own model says."""
+    known = discover()
+    return {name: _shown(known[name], table) for name, table in consumers.items()}
+
+
+def _shown(service: Service, table: dict[str, Any]) -> dict[str, Any]:
+    own = {key: value for key, value in table.items() if key != "database"}
+    shown: dict[str, Any] = {"database": "**********"} if "database" in table else {}
+    for read in (_tuning(service, own), _options(service, own)):
+        shown |= read.model_dump(mode="json", exclude_unset=True)
+    return shown
+
+
 def _tuning(service: Service, table: dict[str, Any]) -> Tuning:
     """Read the runtime's part: whatever is not an option of the consumer's own."""
     options = service.options.model_fields
@@ -235,7 +249,7 @@ def main() -> NoReturn:
         click.echo(f"payrouter: {problem}", err=True)
         raise SystemExit(EXIT_USAGE) from None
     try:
-        run(cli, Consumers(check_consumers, _topics_beside))
+        run(cli, Consumers(check_consumers, shown_consumers, _topics_beside))
     except StoreUnavailable as problem:
         click.echo(f"payrouter: {problem}", err=True)
         raise SystemExit(EXIT_PROBLEM) from None

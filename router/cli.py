@@ -162,6 +162,8 @@ def config_show(invocation: Invocation, *, as_json: bool) -> None:
     settings = invocation.settings()
     options = checked_options(settings) if settings.endpoints else {}
     values = _masked(settings, options)
+    # Read by the consumer's own process: which of it is secret only its own model says.
+    values["consumers"] = invocation.consumers.shown(settings.consumers)
     if as_json:
         click.echo(json.dumps(values, indent=2))
         return
@@ -177,15 +179,7 @@ def _masked(settings: Settings, options: Mapping[str, BaseModel]) -> dict[str, A
         endpoint = values["endpoints"][name]
         del endpoint["options"]
         endpoint.update(own.model_dump(mode="json", exclude_none=True))
-    # Read by the consumer's own process: here only the names say which of them are secret.
-    values["consumers"] = _hidden(values["consumers"])
     return values
-
-
-def _hidden(table: dict[str, Any]) -> dict[str, Any]:
-    hidden = {key: "**********" for key in table if key in {"database", "url"}}
-    below = {key: _hidden(value) for key, value in table.items() if isinstance(value, dict)}
-    return {**table, **below, **hidden}
 
 
 def _flat(values: Any, under: str = "") -> list[tuple[str, str]]:  # noqa: ANN401 - nested JSON

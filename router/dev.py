@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy import make_url
 
 from router.configuration import read_sources
 from router.contract.topics import Topics, TopicsBeside
@@ -283,5 +284,10 @@ def _refuse_taken_ports(plan: Plan) -> None:
 
 
 def _where(settings: Settings) -> str:
-    url = settings.database.url
-    return url.get_secret_value().rpartition("@")[2] if url else ""
+    if settings.database.url is None:
+        return ""
+    # Not simply what stands behind the @: a password may stand in the query.
+    url = make_url(settings.database.url.get_secret_value())
+    hosts = [url.query.get("host", "localhost")] if url.host is None else [url.host]
+    port = url.port or url.query.get("port")
+    return f"{hosts[0]}{f':{port}' if port else ''}/{url.database or ''}"

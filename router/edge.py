@@ -221,7 +221,7 @@ class _Summary:
             self.reason = received.quarantined.reason.value
             self.detail = received.quarantined.detail
         self.events = [
-            {"id": str(event.id), "type": event.type.value, "order": event.reference or ""}
+            {"id": str(event.id), "type": event.type.value, "reference": event.reference or ""}
             for event in received.events
         ]
         assert self.gate is not None  # noqa: S101 - nothing is kept without an endpoint

@@ -45,6 +45,10 @@ class Consumers:
 
     check: Callable[[Mapping[str, dict[str, Any]]], None] = lambda _consumers: None
     """Refuses their part of the configuration where it is wrong."""
+    shown: Callable[[Mapping[str, dict[str, Any]]], dict[str, Any]] = lambda consumers: (
+        dict.fromkeys(consumers, "**********")
+    )
+    """Writes their part of the configuration without any secret."""
     topics: Callable[[Topics], TopicsBeside] = lambda _names: TopicsBeside()
 
 
@@ -156,9 +160,9 @@ def unknown_consumer(name: str, known: Iterable[str]) -> NoReturn:
     raise ConfigurationError(message)
 
 
-def check_database(own: Mapping[str, Any], under: str) -> None:
-    """Refuse a consumer's own database table that is wrong."""
-    read_database(dict(own), under)
+def check_database(own: object, under: str) -> None:
+    """Refuse a consumer's own database table that is wrong, or no table."""
+    read_database(dict(own) if isinstance(own, Mapping) else own, under)
 
 
 def console() -> Console:

@@ -86,7 +86,8 @@ def _ssl_context(kafka: KafkaSettings) -> ssl.SSLContext:
                 # Not None: OpenSSL would ask at the terminal for the password of a locked key.
                 password.get_secret_value() if password else "",
             )
-    except OSError as error:
+    except (OSError, ValueError) as error:
+        # A ValueError is about a password that is too long, and does not repeat it.
         message = f"kafka.ssl_cafile, ssl_certfile, ssl_keyfile: {type(error).__name__}: {error}"
         raise ConfigurationError(message) from None
     return context

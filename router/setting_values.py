@@ -2,7 +2,8 @@
 
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
+from urllib.parse import parse_qsl
 
 from pydantic import AfterValidator, BeforeValidator, SecretStr
 
@@ -50,3 +51,38 @@ PublicUrl = Annotated[str, AfterValidator(checked_public_url)]
 def is_port(digits: str | None) -> bool:
     """Tell whether digits are a port; so is none given."""
     return digits is None or 0 < int(digits) <= 65535  # noqa: PLR2004 - what TCP has
+
+
+QUERY: Final = {
+    "host",
+    "port",
+    "user",
+    "password",
+    "passfile",
+    "ssl",
+    "direct_tls",
+    "target_session_attrs",
+    "krbsrvname",
+    "gsslib",
+    "prepared_statement_cache_size",
+}
+"""What the driver understands of an URL's query."""
+
+_NUMBERS: Final = {"port", "prepared_statement_cache_size"}
+
+
+def check_database_query(query: str) -> None:
+    """Raise ValueError where the driver would not understand a query, or repeat it in its error."""
+    for name, value in parse_qsl(query, keep_blank_values=True):
+        if name not in QUERY:
+            message = f"its query may say {', '.join(sorted(QUERY))}, and nothing else"
+            raise ValueError(message)
+        if name in _NUMBERS and not (value.isascii() and value.isdigit()):
+            message = f"{name}: a number is expected"
+            raise ValueError(message)
+
+
+def shown_file(file: object) -> str:
+    """Name a file that cannot be read, unless it may be a secret that stands in the wrong key."""
+    text = str(file)
+    return text if text.startswith(("/", "./", "../")) else "the file that is named there"

@@ -27,7 +27,9 @@ from router.setting_values import (
     PublicUrl,
     Several,
     as_tuple,
+    check_database_query,
     is_port,
+    shown_file,
 )
 
 _STRICT = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -36,7 +38,7 @@ _ENDPOINT_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _TEN_YEARS_SECONDS = 10 * 366 * 24 * 3600
 _SERVER = re.compile(r"(?:[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:]+\]):(\d{1,5})")
 _DATABASE = re.compile(
-    r"(?:[^:@/]*(?::[^@]*)?@)?(?:\[[0-9A-Fa-f:.]+\]|[^\[\]:@/?]*)(?::(\d{1,5}))?(?:/.*|\?.*)?"
+    r"(?:[^:@/]*(?::[^@]*)?@)?(?:\[[0-9A-Fa-f:.]+\]|[^\[\]:@/?]*)(?::(\d{1,5}))?(?:/[^?]*)?(?:\?(.*))?"
 )
 _TOPIC = re.compile(r"[A-Za-z0-9._-]{1,200}")
 
@@ -197,6 +199,7 @@ class DatabaseSettings(BaseModel):
         if match is None or not is_port(match[1]):
             message = "expected postgresql+asyncpg://user:password@host:port/database"
             raise ValueError(message)
+        check_database_query(match[2] or "")
         return SecretStr(f"postgresql+asyncpg://{rest}")
 
 
@@ -333,7 +336,7 @@ def settings_from(values: dict[str, Any]) -> Settings:
         raise ConfigurationError(problem_line(error)) from None
 
 
-def read_database(values: dict[str, Any], under: str) -> DatabaseSettings:
+def read_database(values: object, under: str) -> DatabaseSettings:
     """Check a database table that stands elsewhere than under `[database]`."""
     _read_file(values, "url_file", "url", under)
     try:
@@ -381,5 +384,5 @@ def _file_text(file: object, key: str) -> str:
     try:
         return Path(str(file)).read_text(encoding="utf-8").strip()
     except (OSError, ValueError) as error:
-        message = f"{key}: cannot read {file}: {type(error).__name__}"
+        message = f"{key}: cannot read {shown_file(file)}: {type(error).__name__}"
         raise ConfigurationError(message) from None

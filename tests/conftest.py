@@ -12,6 +12,8 @@ from tests.databases import DatabaseServer
 from tests.environment import Wishes
 from tests.kafka.apache_kafka import ApacheKafka
 
+pytest_plugins = ["tests.secrecy.plugin"]
+
 _WISHES: Final = pytest.StashKey[Wishes]()
 _CHOICE: Final = pytest.StashKey[Choice]()
 _DATABASE: Final = pytest.StashKey[str]()

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import os
 import random
 import socket
@@ -175,18 +176,18 @@ class Dispatcher:
 
     def _log(self, leased: Leased, told: Told, state: str) -> None:
         log = get_log("notifications")
-        line = log.info if told.fate is Fate.SENT else log.warning
-        line(
+        log.log(
+            logging.INFO if told.fate is Fate.SENT else logging.WARNING,
             "message",
             state=state,
             channel=self.channel,
-            to=leased.recipient,
-            kind=leased.kind,
+            recipient=leased.recipient,
+            type=leased.kind,
             account=leased.account,
             reference=leased.reference,
-            message=str(leased.id),
+            message_id=str(leased.id),
             attempt=leased.attempts,
-            why=told.why,
+            detail=told.why,
         )
 
 

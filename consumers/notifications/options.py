@@ -43,7 +43,10 @@ class ChannelOptions(BaseModel):
         try:
             text = Path(str(values["url_file"])).read_text(encoding="utf-8").strip()
         except (OSError, ValueError) as error:
-            message = f"url_file: cannot read {values['url_file']}: {type(error).__name__}"
+            file = str(values["url_file"])
+            # What is no path may be the URL itself, and secret.
+            file = file if file.startswith(("/", "./", "../")) else "the file that is named there"
+            message = f"url_file: cannot read {file}: {type(error).__name__}"
             raise ValueError(message) from None
         return {**values, "url": text}
 

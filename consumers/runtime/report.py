@@ -71,7 +71,7 @@ class Report:
             "batch",
             records=records,
             **words,
-            partitions=len(applied.fences),
+            partition_count=len(applied.fences),
             milliseconds=round(seconds * 1000, 1),
         )
 
@@ -85,7 +85,7 @@ class Report:
     def retrying(self, what: str, error: BaseException, attempt: int) -> None:
         """Say what is tried again, and why."""
         self._metrics.retries.labels(self._consumer, what).inc()
-        self._log.warning("retrying", what=what, error=describe(error), attempt=attempt)
+        self._log.warning("retrying", reason=what, error=describe(error), attempt=attempt)
 
     def halted(self, halt: Halt) -> None:
         """Say what stands still until a person acts."""
@@ -144,7 +144,7 @@ class Report:
     def upkeep_failed(self, what: str, error: BaseException) -> None:
         """Say that a round of the work beside the loop failed."""
         self._metrics.upkeep_failures.labels(self._consumer, what).inc()
-        self._log.warning("upkeep_failed", what=what, error=describe(error))
+        self._log.warning("upkeep_failed", work=what, error=describe(error))
 
     def fence_moved(self, partition: Partition) -> None:
         """Say that another process moved the fence."""
@@ -153,7 +153,7 @@ class Report:
 
     def given_up(self) -> None:
         """Say that a waiting batch was left to the next owner."""
-        self._log.info("batch_given_up", reason="revoked or stopping")
+        self._log.info("batch_given_up", detail="revoked or stopping")
 
     def commit_failed(self, error: BaseException) -> None:
         """Say that Kafka was not told how far we are."""

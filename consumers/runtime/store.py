@@ -77,6 +77,7 @@ def open_engine(settings: ConsumerSettings, purpose: str | None = None) -> Async
         pool_size=4,
         max_overflow=4,
         pool_pre_ping=True,
+        hide_parameters=True,
         pool_timeout=idle / 1000,
         connect_args={
             "timeout": min(10, idle / 1000),
@@ -121,6 +122,7 @@ def open_patient_engine(settings: ConsumerSettings, purpose: str = "command") ->
         settings.database_url.get_secret_value(),
         pool_size=1,
         max_overflow=0,
+        hide_parameters=True,
         connect_args={
             "timeout": 10,
             "server_settings": {"application_name": f"payrouter.{settings.name}.{purpose}"},

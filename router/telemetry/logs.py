@@ -5,8 +5,10 @@ import logging
 import os
 import secrets
 import sys
+import threading
 from collections.abc import Mapping
-from typing import Literal, TextIO, cast
+from types import TracebackType
+from typing import Any, Literal, TextIO, cast
 
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, Processor
@@ -61,6 +63,7 @@ def configure_logging(level: str, form: Literal["auto", "json", "console"]) -> N
         cache_logger_on_first_use=False,
     )
     _adopt_libraries(shared, console=console, stream=stream)
+    _adopt_accidents(get_log("process"))
 
 
 def get_log(component: str) -> Log:
@@ -138,3 +141,33 @@ def _adopt_libraries(shared: list[Processor], *, console: bool, stream: TextIO) 
         logger.handlers = []
         logger.propagate = True
         logger.setLevel(logging.WARNING)
+
+
+def _adopt_accidents(log: Log) -> None:
+    """Have what nobody caught said in a line of ours as well: Python would print it as it is.
+
+    What becomes of a task that nobody waits for, asyncio tells its own logger.
+    """
+
+    def uncaught(
+        kind: type[BaseException], error: BaseException, trace: TracebackType | None
+    ) -> None:
+        if issubclass(kind, KeyboardInterrupt):
+            sys.__excepthook__(kind, error, trace)
+        else:
+            log.critical("uncaught_exception", exc_info=(kind, error, trace))
+
+    def uncaught_in_thread(arguments: threading.ExceptHookArgs) -> None:
+        if arguments.exc_value is not None:
+            thread = arguments.thread.name if arguments.thread else None
+            log.critical("uncaught_exception", thread=thread, exc_info=arguments.exc_value)
+
+    def unraisable(found: Any) -> None:  # noqa: ANN401 - a class that cannot be imported
+        # The object itself may hold a secret: its name says enough.
+        where = getattr(found.object, "__qualname__", type(found.object).__qualname__)
+        log.error("exception_ignored", where=where, exc_info=found.exc_value)
+
+    sys.excepthook = uncaught
+    sys.unraisablehook = unraisable
+    threading.excepthook = uncaught_in_thread
+    logging.captureWarnings(capture=True)

@@ -54,7 +54,8 @@ class Programs:
     def _environ(self) -> dict[str, str]:
         root = Path(__file__).resolve().parents[2]
         own = {name: value for name, value in os.environ.items() if "PAYROUTER" not in name}
-        return {**own, "PYTHONPATH": os.pathsep.join((str(self.packages), str(root)))}
+        paths = (str(self.packages), str(root), *os.environ.get("PYTHONPATH", "").split(os.pathsep))
+        return {**own, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
 
 
 _PAYROUTER = (sys.executable, "-m", "consumers")

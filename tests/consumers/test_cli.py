@@ -4,12 +4,13 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import BaseModel, ConfigDict, SecretStr
 
 from consumers import cli
 from consumers.runtime.discovery import discover
@@ -200,6 +201,28 @@ def test_the_configuration_is_shown_without_any_secret(
     assert SECRET not in said.out
     assert said.out.count("**********") >= 5
     assert "sasl_username" in said.out
+
+
+class OptionsWithKey(BaseModel):
+    """What a consumer of somebody else's may say: a secret by whatever name."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    keys: dict[str, SecretStr] = {}
+    region: str = "eu"
+
+
+def test_a_secret_of_somebody_elses_consumer_is_masked_whatever_it_is_called(
+    payrouter: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theirs = replace(discover()["ledger"], options=OptionsWithKey)
+    monkeypatch.setattr(cli, "discover", lambda: {"ledger": theirs})
+    write(f'[consumers.ledger]\nregion = "us"\nmanagement_port = 1\nkeys.mail = "{SECRET}"')
+    shown = payrouter("config", "show", "--json")
+    assert SECRET not in shown.out
+    assert shown.json["consumers"] == {
+        "ledger": {"region": "us", "management_port": 1, "keys": {"mail": "**********"}}
+    }
 
 
 def test_the_configuration_in_force_is_shown_variables_and_defaults_included(

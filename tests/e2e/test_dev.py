@@ -197,7 +197,7 @@ def test_the_customers_message_is_one_line_of_log_where_no_channel_is_configured
     told = story.first.told
     facts = (told["kind"], told["recipient"], told["channel"], told["state"])
     assert facts == ("payment.confirmed", "customer", "log", "sent")
-    lines = [line for line in story.first.log if line.get("message") == told["id"]]
+    lines = [line for line in story.first.log if line.get("message_id") == told["id"]]
     assert [line["state"] for line in lines] == ["sent"]
 
 

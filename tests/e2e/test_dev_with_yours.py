@@ -13,6 +13,7 @@ from tests.brokers import Broker
 from tests.e2e.dev_process import Dev, Place, alive, place_in, started, until
 
 ENOUGH = 120
+PASSWORD = "kept-2-itself-in-the-query"
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ def place(broker: Broker, database_url: str, topics_prefix: str, tmp_path: Path)
             [kafka]
             bootstrap_servers = "{broker.bootstrap}"
             [database]
-            url = "{database_url}"
+            url = "{database_url}&password={PASSWORD}"
             [topics]
             prefix = "{topics_prefix}"
             partitions = 4
@@ -67,6 +68,7 @@ def test_it_uses_yours_says_so_and_leaves_them_running(place: Place, broker: Bro
         assert f"{broker.bootstrap}  (yours)" in dev.out
         assert "payrouter.toml  (yours)" in dev.out
         assert dev.out.count("(yours)") == 3
+        assert PASSWORD not in dev.out
         said = place.run("send", "blockatm", "--order", "A-1", "--currency", "USDC")
         assert "to shop, answered 200" in said.stdout
         assert place.books(transactions=1)["balanced"]
@@ -101,7 +103,7 @@ def believable(events: list[dict[str, str]]) -> None:
     """Check that there are several orders, pending then confirmed, some told twice."""
     told: dict[str, list[str]] = {}
     for event in events:
-        told.setdefault(event["order"], []).append(event["type"])
+        told.setdefault(event["reference"], []).append(event["type"])
     finished = [
         types for types in told.values() if {"payment.pending", "payment.confirmed"} <= set(types)
     ]

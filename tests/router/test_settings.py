@@ -77,6 +77,18 @@ _WRONG: list[tuple[_Changes, str]] = [
     ({"endpoints.shop.secret_files": ["/"]}, "endpoints.shop.secret_files: cannot read"),
     ({"endpoints.shop.secret_files": ["a\0b"]}, "endpoints.shop.secret_files: cannot read"),
     ({"endpoints.shop.secret_files": 5}, "endpoints.shop.secret_files: "),
+    # a secret where its file should be named
+    ({"endpoints.shop.secret_files": _SECRET}, "endpoints.shop.secret_files: cannot read the file"),
+    ({"database.url_file": f"postgresql://u:{_SECRET}@h/d"}, "database.url_file: cannot read the"),
+    ({"kafka.sasl_password_file": _SECRET}, "kafka.sasl_password_file: cannot read the file"),
+    # what the driver would not understand, and repeat in its error
+    ({"database.url": f"postgresql:///d?port={_SECRET}"}, "database.url: port: a number is"),
+    (
+        {"database.url": f"postgresql://h/d?prepared_statement_cache_size={_SECRET}"},
+        "database.url: prepared_statement_cache_size: a number is expected",
+    ),
+    ({"database.url": f"postgresql://h/d?{_SECRET}=x"}, "database.url: its query may say "),
+    ({"database.url": "postgresql://h/d?sslmode=require"}, "database.url: its query may say "),
     # endpoints
     ({"endpoints.shop.provider": ...}, "endpoints.shop.provider: Field required"),
     ({"endpoints.shop.provider": 5}, "endpoints.shop.provider: "),

@@ -128,6 +128,8 @@ def test_another_tables_problem_is_named_where_it_stands() -> None:
         "postgres://user:p%40ss@host:5432/database?ssl=require",
         "postgresql+asyncpg://user@[::1]:5432/database",
         "postgresql:///database?host=/run/postgresql",
+        "postgresql:///database?host=/run/postgresql&port=5433&user=a&password=p@ss",
+        "postgresql://host?ssl=require&prepared_statement_cache_size=0",
         "postgresql://user:with:colon@host/database",
         "postgresql://user:with/slash@host/database",
     ],

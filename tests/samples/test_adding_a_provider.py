@@ -34,13 +34,14 @@ def _environment(folder: Path) -> Mapping[str, str]:
     """Have what is installed go into a folder of the test's own, and be found there."""
     kept = {name: text for name, text in os.environ.items() if not name.startswith("PAYROUTER_")}
     tools = Path(sys.executable).parent
+    paths = (str(folder / "installed"), *os.environ.get("PYTHONPATH", "").split(os.pathsep))
     return {
         **kept,
         "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}",
         "PIP_TARGET": str(folder / "installed"),
         "PIP_NO_BUILD_ISOLATION": "0",
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
-        "PYTHONPATH": str(folder / "installed"),
+        "PYTHONPATH": os.pathsep.join(filter(None, paths)),
         "PYTEST_ADDOPTS": "-p no:cacheprovider -p no:xdist",
     }
 

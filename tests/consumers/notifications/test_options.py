@@ -50,6 +50,7 @@ WRONG: tuple[tuple[dict[str, object], str], ...] = (
     ({"channels": {"ops": {}}}, "no url: set url or url_file"),
     ({"channels": {"ops": {"url": MAIL, "url_file": "x"}}}, "url_file: url is given as well"),
     ({"channels": {"ops": {"url_file": "/nowhere/at/all"}}}, "url_file: cannot read /nowhere"),
+    ({"channels": {"ops": {"url_file": f"json://host/{SECRET}"}}}, "url_file: cannot read the fil"),
     ({"channels": {"log": {"url": MAIL}}}, "channels.log: the built-in channel"),
     ({"channels": {"Ops!": {"url": MAIL}}}, "Ops!: a name is a-z 0-9"),
     ({"channels": {"ops": {"url": MAIL, "per_second": 1}}}, "per_second"),

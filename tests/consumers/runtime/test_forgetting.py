@@ -76,7 +76,7 @@ async def test_a_large_memory_is_pruned_beside_the_batches(
     assert await old_and_young(feed) == (0, sent)
     await applied_but(feed, of=sent)
     await assert_it_is_known_how_far(feed, payrouter)
-    assert "forget" not in {line["what"] for line in feed.logged("upkeep_failed")}
+    assert "forget" not in {line["work"] for line in feed.logged("upkeep_failed")}
     with capsys.disabled():
         print(  # noqa: T201 - what was measured
             f"\n{OLD_ROWS} events forgotten in chunks of {CHUNK} in {seconds:.1f} s beside {during}"

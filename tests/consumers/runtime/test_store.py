@@ -1,10 +1,12 @@
 """How the one database of a consumer is opened, and what is said when it is not there."""
 
+from collections.abc import Callable
+
 import pytest
 from pydantic import SecretStr
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from consumers.runtime.settings import ConsumerSettings, Tuning
 from consumers.runtime.store import (
@@ -81,3 +83,17 @@ async def test_a_missing_table_names_the_command_that_makes_it(database_url: str
         async with reading(settings(database_url)) as connection:
             await connection.execute(text("SELECT * FROM ledger.posting"))
     assert isinstance(said.value.__cause__, DBAPIError)
+
+
+@pytest.mark.parametrize("opened", [open_engine, open_upgrade_engine])
+async def test_an_error_that_nobody_handles_does_not_show_the_values_of_its_statement(
+    database_url: str, opened: Callable[[ConsumerSettings], AsyncEngine]
+) -> None:
+    engine = opened(settings(database_url))
+    try:
+        with pytest.raises(DBAPIError) as raised:
+            async with engine.connect() as connection:
+                await connection.execute(text("SELECT 1 / length(:a || :a) - nope"), {"a": "hush"})
+    finally:
+        await engine.dispose()
+    assert "hush" not in str(raised.value)

@@ -1,0 +1,113 @@
+"""Whatever a process writes to standard error is a line of its log: JSON, or coloured for a person.
+
+Each test is a process of its own, since it is the process's last words that count.
+"""
+
+import contextlib
+import json
+import os
+import pty
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+BEGIN = """
+import asyncio, gc, logging, threading, warnings
+from router.telemetry.logs import configure_logging, get_log
+configure_logging("info", "auto")
+"""
+
+
+def process(program: str) -> list[str]:
+    """Run a program without a terminal, and return the lines of its standard error."""
+    ran = subprocess.run(
+        [sys.executable, "-c", BEGIN + program], capture_output=True, text=True, check=False
+    )
+    assert ran.stdout == ""
+    return ran.stderr.splitlines()
+
+
+def on_a_terminal(program: str, **environ: str) -> str:
+    """Run a program whose standard error is a terminal, and return what stood there."""
+    ours, theirs = pty.openpty()
+    with open(ours, "rb", buffering=0) as screen:  # noqa: PTH123 - a descriptor
+        kept = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
+        command = [sys.executable, "-c", BEGIN + program]
+        subprocess.run(command, stderr=theirs, env={**kept, **environ}, check=False)
+        os.close(theirs)
+        shown = b""
+        # Linux raises at the end of a terminal that nobody writes to any more.
+        with contextlib.suppress(OSError):
+            while piece := screen.read(4096):
+                shown += piece
+    return shown.decode()
+
+
+def test_without_a_terminal_a_line_is_json_with_time_level_and_component() -> None:
+    (line,) = process("get_log('edge').info('delivery', status=200)")
+    told = json.loads(line)
+    assert told.pop("timestamp").endswith("Z")
+    assert told == {"level": "info", "component": "edge", "event": "delivery", "status": 200}
+
+
+def test_on_a_terminal_a_line_is_coloured_unless_no_color_is_set() -> None:
+    program = "get_log('edge').error('delivery', status=503)"
+    coloured = on_a_terminal(program)
+    assert "\x1b[31merror" in coloured
+    assert "status=" in coloured
+    bare = on_a_terminal(program, NO_COLOR="1")
+    assert "\x1b" not in bare
+    assert "edge     error delivery status=503" in bare
+
+
+IN_A_THREAD = """
+def fail(): raise ValueError('boom')
+thread = threading.Thread(target=fail); thread.start(); thread.join()
+"""
+UNRAISABLE = """
+class Broken:
+    def __del__(self): raise ValueError('boom')
+broken = Broken(); del broken
+"""
+TASK = """
+async def fail(): raise ValueError('boom')
+async def main():
+    task = asyncio.create_task(fail())
+    await asyncio.sleep(0); await asyncio.sleep(0); del task; gc.collect()
+asyncio.run(main())
+"""
+LOGGED = """
+try: raise ValueError('boom')
+except ValueError: get_log('edge').exception('failed')
+"""
+LIBRARY = "logging.getLogger('aiokafka').error('boom')"
+
+
+@pytest.mark.parametrize(
+    ("program", "event", "level"),
+    [
+        ("raise ValueError('boom')", "uncaught_exception", "critical"),
+        (IN_A_THREAD, "uncaught_exception", "critical"),
+        (UNRAISABLE, "exception_ignored", "error"),
+        (TASK, "Task exception was never retrieved", "error"),
+        (LIBRARY, "boom", "error"),
+        ("warnings.warn('boom', UserWarning)", "UserWarning: boom", "warning"),
+        (LOGGED, "failed", "error"),
+    ],
+    ids=["exception", "in a thread", "unraisable", "task", "library", "warning", "logged"],
+)
+def test_what_nobody_caught_is_one_line_of_json_too(program: str, event: str, level: str) -> None:
+    (line,) = process(program)
+    told: dict[str, Any] = json.loads(line)
+    assert event in told["event"]
+    assert told["level"] == level
+    if "ValueError" in program:
+        assert told["exception"].endswith("ValueError: boom")
+
+
+def test_ctrl_c_is_no_accident() -> None:
+    lines = process("raise KeyboardInterrupt")
+    assert lines[-1] == "KeyboardInterrupt"
+    assert not any(line.startswith("{") for line in lines)
