@@ -22,6 +22,7 @@ from consumers.runtime.app import run_consumer
 from consumers.runtime.catalogue import declared
 from consumers.runtime.command import Consumer
 from consumers.runtime.discovery import ServiceError, discover
+from consumers.runtime.exporter import Exporting, run_exporter
 from consumers.runtime.fence_screen import show_fences
 from consumers.runtime.migrate import SchemaOutdated, upgrade
 from consumers.runtime.offsets import FenceRow, read_fence_rows
@@ -136,10 +137,20 @@ def consume(invocation: Invocation, name: str, *, supervised: bool) -> None:
 
 
 @cli.command()
+@invoked
+@supervised_option
+def exporter(invocation: Invocation, *, supervised: bool) -> None:
+    """Tell Prometheus how far every consumer is, from log and stores, whether it runs or not."""
+    where = invocation.settings().exporter
+    exporting = Exporting(where.management_host, where.management_port, where.every_seconds)
+    serve(run_exporter(_consumers(invocation), exporting, supervised=supervised))
+
+
+@cli.command()
 @click.option(
     "--port",
     type=click.IntRange(1, 64000),
-    help="Port of the edge, its metrics at 1000 more, the consumers' after that;"
+    help="Port of the edge, its metrics at 1000 more, the others' after that;"
     " default: the configuration's, or 8080.",
 )
 @click.option(
@@ -297,16 +308,21 @@ def _with_all_consumers(command: click.Command) -> click.Command:
     @invoked
     @functools.wraps(own)
     def callback(invocation: Invocation, *args: Any, **options: Any) -> Any:  # noqa: ANN401
-        consumers = []
-        for service in discover().values():
-            settings = consumer_settings(invocation, service)
-            consumers.append(Consumer(service.configured(service, settings.setup), settings))
-        click.get_current_context().obj = consumers
+        click.get_current_context().obj = _consumers(invocation)
         return _call(own, *args, **options)
 
     wrapped = click.command(command.name)(callback)
     wrapped.help, wrapped.params = command.help, [*command.params, *wrapped.params]
     return wrapped
+
+
+def _consumers(invocation: Invocation) -> list[Consumer]:
+    """Return every consumer, configured."""
+    consumers = []
+    for service in discover().values():
+        settings = consumer_settings(invocation, service)
+        consumers.append(Consumer(service.configured(service, settings.setup), settings))
+    return consumers
 
 
 def _topics_beside(names: Topics) -> TopicsBeside:
@@ -326,7 +342,7 @@ def _topics_beside(names: Topics) -> TopicsBeside:
 
 
 def _metrics() -> Mapping[str, CollectorRegistry]:
-    return declared(discover().values())
+    return declared(list(discover().values()))
 
 
 def _service(name: str) -> Service:

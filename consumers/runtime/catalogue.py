@@ -1,25 +1,46 @@
 """What the processes of the consumers measure, declared without running one."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 
-from prometheus_client import CollectorRegistry, Gauge
+from prometheus_client import CollectorRegistry
 
+from consumers.runtime.exporter import BROKER
+from consumers.runtime.exporter_metrics import ExporterMetrics, PictureCollector
+from consumers.runtime.exporter_picture import Bounds, LogView, Picture
 from consumers.runtime.metrics import ConsumerMetrics
+from consumers.runtime.records import Partition
 from consumers.runtime.service import Service
+from consumers.runtime.stored import measure_gauges
 from router.telemetry.loop_delay import LoopDelay
 from router.telemetry.management import process_registry
 
+_CONSUMER, _TOPIC, _CLUSTER = "consumer", "topic", "cluster"
+"""Stand for those of an installation."""
 
-def declared(services: Iterable[Service]) -> Mapping[str, CollectorRegistry]:
+
+def declared(services: Sequence[Service]) -> Mapping[str, CollectorRegistry]:
     """Return the registry of each kind of process, with the measures of all these services."""
-    return {"consumer": _consumer(services)}
+    return {"consumer": _consumer(services), "exporter": _exporter(services)}
 
 
-def _consumer(services: Iterable[Service]) -> CollectorRegistry:
+def _consumer(services: Sequence[Service]) -> CollectorRegistry:
+    registry = _process(services)
+    ConsumerMetrics(registry, _CONSUMER).start_partition(_TOPIC, 0)
+    return registry
+
+
+def _exporter(services: Sequence[Service]) -> CollectorRegistry:
+    registry = _process(services)
+    ExporterMetrics(registry, [BROKER]).waiting.set(_CONSUMER, None)
+    picture = Picture({_CONSUMER: [_TOPIC]})
+    picture.log_is(LogView(_CLUSTER, {Partition(_TOPIC, 0): Bounds(0, 0)}, {}, {}))
+    registry.register(PictureCollector(picture))
+    return registry
+
+
+def _process(services: Sequence[Service]) -> CollectorRegistry:
     registry = process_registry()
     LoopDelay(registry)
-    ConsumerMetrics(registry, "consumer").start_partition("topic", 0)
     for service in services:
-        for measure in service.measures:
-            Gauge(measure.name, measure.meaning, registry=registry)
+        measure_gauges(registry, service)
     return registry

@@ -15,6 +15,7 @@ OPEN: Mapping[str, str] = {
     "topic": "as configured",
     "partition": "its number",
     "consumer": "its name",
+    "work": "`watch`, `lag`, `parked`, `outbox`, `forget`, and what the consumer itself does so",
     "source": "`broker`, or the consumer whose store it is",
     "version": "the version that runs",
     **dict.fromkeys(("implementation", "major", "minor", "patchlevel"), "of Python"),

@@ -42,7 +42,7 @@ COMMANDS = {
     (): {
         *("dev", "edge", "consume", "send", "ledger", "inventory", "notifications", "topics"),
         *("db", "config", "offsets", "parked", "dlq", "brake", "outbox", "trace"),
-        *("endpoint", "verify", "quarantine", "metrics"),
+        *("endpoint", "verify", "quarantine", "exporter", "metrics"),
     },
     ("ledger",): {"balance", "statement", "verify", "export"},
     ("inventory",): {"stock", "set", "orders"},
@@ -345,7 +345,9 @@ def test_the_metrics_of_every_process_and_consumer_are_listed(payrouter: Command
     listed = {each["name"]: each for each in payrouter("metrics", "--json").json}
 
     assert listed["payrouter_deliveries_total"]["processes"] == ["edge"]
-    assert {"edge", "consumer"} <= set(listed["payrouter_build_info"]["processes"])
+    assert listed["payrouter_build_info"]["processes"] == ["edge", "consumer", "exporter"]
+    assert listed["payrouter_group_lag_seconds"]["processes"] == ["exporter"]
+    assert listed["payrouter_held_records"]["processes"] == ["consumer", "exporter"]
     assert "parked" in listed["payrouter_records_total"]["labels"]["outcome"]
     for service in discover().values():
         for measure in service.measures:
