@@ -254,6 +254,12 @@ def _add_commands() -> None:
         cli.add_command(_service_group(service))
 
 
+def whole_command() -> click.Group:
+    """Return the command line with everything there is on it, for those who look and do not run."""
+    _add_commands()
+    return cli
+
+
 def _with_consumer(command: click.Command) -> click.Command:
     own = command.callback
     if own is None:
