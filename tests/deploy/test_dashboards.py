@@ -18,7 +18,7 @@ from tests.deploy.dashboards import (
     panels,
     queries,
 )
-from tests.deploy.measured import measured
+from tests.deploy.measured import measured, rules
 from tests.deploy.promql import labels, names, parse, parts, selectors
 from tests.deploy.system import PROMETHEUS, SERVICES
 
@@ -208,6 +208,15 @@ def test_links_of_a_panel_land_on_the_panel_they_name(panel: Panel) -> None:
         assert match is not None, link
         titles = {p["id"]: p["title"] for p in panels(DASHBOARDS[match[1]])}
         assert titles[int(match[2])] == link["title"]
+
+
+def test_links_of_alerts_land_on_panels() -> None:
+    for rule in rules("alert"):
+        link = rule["annotations"]["dashboard_url"]
+        match = re.fullmatch(r"/d/([a-z-]+)\?viewPanel=(\d+)", link)
+        assert match is not None, rule["alert"]
+        numbers = {panel["id"] for panel in panels(DASHBOARDS[match[1]])}
+        assert int(match[2]) in numbers, rule["alert"]
 
 
 # --- how they get into Grafana ---------------------------------------------------------------
