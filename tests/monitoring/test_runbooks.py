@@ -85,7 +85,7 @@ def test_command_exists_with_its_options_and_arguments(page: str, line: str) -> 
     if words == ["…"]:
         return
     command: click.Command = whole_command()
-    while isinstance(command, click.Group):
+    while isinstance(command, click.Group) and words:
         found = command.get_command(click.Context(command), words.pop(0))
         assert found is not None, f"{page}: {line}"
         command = found
