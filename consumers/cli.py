@@ -4,6 +4,7 @@ import asyncio
 import functools
 import json
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, NoReturn, TypeVar
 
 import click
@@ -276,31 +277,26 @@ def _add_commands() -> None:
     for group, commands in _OF_ONE_CONSUMER.items():
         for command in commands:
             group.add_command(_with_consumer(command))
-    cli.add_command(_with_all_consumers(commands_trace.trace))
+    cli.add_command(_with(commands_trace.trace, _consumers))
     for service in discover().values():
         cli.add_command(_service_group(service))
 
 
-def _with_consumer(command: click.Command) -> click.Command:
-    own = command.callback
-    if own is None:
-        return command
-
-    @invoked
-    @functools.wraps(own)
-    def callback(invocation: Invocation, *args: Any, name: str, **options: Any) -> Any:  # noqa: ANN401
-        service = _service(name)
-        settings = consumer_settings(invocation, service)
-        click.get_current_context().obj = Consumer(service, settings)
-        return _call(own, *args, **options)
-
-    wrapped = click.command(command.name)(callback)
-    wrapped.help = command.help
-    wrapped.params = [click.Argument(["name"]), *command.params, *wrapped.params]
-    return wrapped
+def whole_command() -> click.Group:
+    """Return the command line with everything there is on it, for those who look and do not run."""
+    _add_commands()
+    return cli
 
 
-def _with_all_consumers(command: click.Command) -> click.Command:
+def _with(
+    command: click.Command,
+    look: Callable[..., object],
+    arguments: Sequence[click.Argument] = (),
+) -> click.Command:
+    """Give a command `--config` and `--data-dir`, and as its object what `look` makes of them.
+
+    `look` also takes these arguments, which come before the command's own.
+    """
     own = command.callback
     if own is None:
         return command
@@ -308,12 +304,23 @@ def _with_all_consumers(command: click.Command) -> click.Command:
     @invoked
     @functools.wraps(own)
     def callback(invocation: Invocation, *args: Any, **options: Any) -> Any:  # noqa: ANN401
-        click.get_current_context().obj = _consumers(invocation)
+        named = {str(each.name): options.pop(str(each.name)) for each in arguments}
+        click.get_current_context().obj = look(invocation, **named)
         return _call(own, *args, **options)
 
     wrapped = click.command(command.name)(callback)
-    wrapped.help, wrapped.params = command.help, [*command.params, *wrapped.params]
+    wrapped.help = command.help
+    wrapped.params = [*arguments, *command.params, *wrapped.params]
     return wrapped
+
+
+def _with_consumer(command: click.Command) -> click.Command:
+    return _with(command, _consumer, [click.Argument(["name"])])
+
+
+def _consumer(invocation: Invocation, name: str) -> Consumer:
+    service = _service(name)
+    return Consumer(service, consumer_settings(invocation, service))
 
 
 def _consumers(invocation: Invocation) -> list[Consumer]:
@@ -380,24 +387,8 @@ def _service_group(service: Service) -> click.Group:
     """Make the group of a consumer's own commands: each gets that consumer's settings."""
     group = click.Group(service.name, help=f"Look into the {service.name}.")
     for command in service.commands:
-        group.add_command(_with_settings(command, service))
+        group.add_command(_with(command, partial(consumer_settings, service=service)))
     return group
-
-
-def _with_settings(command: click.Command, service: Service) -> click.Command:
-    own = command.callback
-    if own is None:
-        return command
-
-    @invoked
-    @functools.wraps(own)
-    def callback(invocation: Invocation, *args: Any, **options: Any) -> Any:  # noqa: ANN401
-        click.get_current_context().obj = consumer_settings(invocation, service)
-        return _call(own, *args, **options)
-
-    wrapped = click.command(command.name)(callback)
-    wrapped.help, wrapped.params = command.help, [*command.params, *wrapped.params]
-    return wrapped
 
 
 def _call(callback: Callable[..., Any], *args: Any, **options: Any) -> Any:  # noqa: ANN401

@@ -103,6 +103,12 @@ def chaos_long(pytestconfig: pytest.Config) -> bool:
 
 
 @pytest.fixture(scope="session")
+def wishes_ci(pytestconfig: pytest.Config) -> bool:
+    """Whether nothing may be left out."""
+    return pytestconfig.stash[_WISHES].ci
+
+
+@pytest.fixture(scope="session")
 def broker(pytestconfig: pytest.Config) -> Iterator[Broker]:
     """Give the Kafka all tests of this run share; keep topics apart with `topics_prefix`."""
     with brokers.started(pytestconfig.stash[_CHOICE]) as running:

@@ -292,7 +292,8 @@ def test_proxy_never_answers_success_by_itself() -> None:
 
 def test_prometheus_reads_rules_from_where_they_are_mounted() -> None:
     (pattern,) = PROMETHEUS["rule_files"]
-    folder = pattern.removesuffix("/*.yml")
+    # Relative to its configuration, which is mounted beside them.
+    folder = f"/etc/prometheus/{pattern.removesuffix('/*.yml')}"
 
     assert bind_mounts("prometheus")[folder] == "./deploy/prometheus/rules"
 
