@@ -8,7 +8,6 @@ from functools import partial
 from typing import Any, NoReturn, TypeVar
 
 import click
-from prometheus_client import CollectorRegistry
 from pydantic import BaseModel, SecretStr, ValidationError
 from rich.text import Text
 
@@ -252,7 +251,7 @@ def main() -> NoReturn:
         click.echo(f"payrouter: {problem}", err=True)
         raise SystemExit(EXIT_USAGE) from None
     try:
-        run(cli, Consumers(check_consumers, shown_consumers, _topics_beside, _metrics))
+        run(cli, Consumers(check_consumers, shown_consumers, _topics_beside, declared))
     except StoreUnavailable as problem:
         click.echo(f"payrouter: {problem}", err=True)
         raise SystemExit(EXIT_PROBLEM) from None
@@ -346,10 +345,6 @@ def _topics_beside(names: Topics) -> TopicsBeside:
             *(names.outcome(name) for name, service in services.items() if service.says_outcomes),
         ],
     )
-
-
-def _metrics() -> Mapping[str, CollectorRegistry]:
-    return declared(list(discover().values()))
 
 
 def _service(name: str) -> Service:

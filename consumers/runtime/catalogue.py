@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from prometheus_client import CollectorRegistry
 
+from consumers.runtime.discovery import discover
 from consumers.runtime.exporter import BROKER
 from consumers.runtime.exporter_metrics import ExporterMetrics, PictureCollector
 from consumers.runtime.exporter_picture import Bounds, LogView, Picture
@@ -18,8 +19,9 @@ _CONSUMER, _TOPIC, _CLUSTER = "consumer", "topic", "cluster"
 """Stand for those of an installation."""
 
 
-def declared(services: Sequence[Service]) -> Mapping[str, CollectorRegistry]:
-    """Return the registry of each kind of process, with the measures of all these services."""
+def declared() -> Mapping[str, CollectorRegistry]:
+    """Return the registry of each kind of process, with the measures of every consumer there is."""
+    services = list(discover().values())
     return {"consumer": _consumer(services), "exporter": _exporter(services)}
 
 
