@@ -17,11 +17,12 @@ dev: $(READY) ## the whole system on this machine until Ctrl-C; ARGS="--port 900
 test: $(READY) ## the whole suite with coverage; ARGS="-k ledger" for a part
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term $(ARGS)
 
-check: $(READY) ## format, lint, types, schemas up to date
+check: $(READY) ## format, lint, types; schemas and docs/metrics.md up to date
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/python -m router.schemas --check
+	@$(BIN)/payrouter metrics --markdown | diff -u docs/metrics.md -
 
 bench: $(READY) ## benchmarks, as a table and as JSON
 	@$(BIN)/python -m tests.benchmarks $(ARGS)

@@ -4,6 +4,7 @@ import asyncio
 import functools
 import json
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, NoReturn, TypeVar
 
 import click
@@ -18,8 +19,10 @@ from consumers.runtime import (
     commands_trace,
 )
 from consumers.runtime.app import run_consumer
+from consumers.runtime.catalogue import declared
 from consumers.runtime.command import Consumer
 from consumers.runtime.discovery import ServiceError, discover
+from consumers.runtime.exporter import Exporting, run_exporter
 from consumers.runtime.fence_screen import show_fences
 from consumers.runtime.migrate import SchemaOutdated, upgrade
 from consumers.runtime.offsets import FenceRow, read_fence_rows
@@ -134,10 +137,20 @@ def consume(invocation: Invocation, name: str, *, supervised: bool) -> None:
 
 
 @cli.command()
+@invoked
+@supervised_option
+def exporter(invocation: Invocation, *, supervised: bool) -> None:
+    """Tell Prometheus how far every consumer is, from log and stores, whether it runs or not."""
+    where = invocation.settings().exporter
+    exporting = Exporting(where.management_host, where.management_port, where.every_seconds)
+    serve(run_exporter(_consumers(invocation), exporting, supervised=supervised))
+
+
+@cli.command()
 @click.option(
     "--port",
     type=click.IntRange(1, 64000),
-    help="Port of the edge, its metrics at 1000 more, the consumers' after that;"
+    help="Port of the edge, its metrics at 1000 more, the others' after that;"
     " default: the configuration's, or 8080.",
 )
 @click.option(
@@ -238,7 +251,7 @@ def main() -> NoReturn:
         click.echo(f"payrouter: {problem}", err=True)
         raise SystemExit(EXIT_USAGE) from None
     try:
-        run(cli, Consumers(check_consumers, shown_consumers, _topics_beside))
+        run(cli, Consumers(check_consumers, shown_consumers, _topics_beside, declared))
     except StoreUnavailable as problem:
         click.echo(f"payrouter: {problem}", err=True)
         raise SystemExit(EXIT_PROBLEM) from None
@@ -263,31 +276,26 @@ def _add_commands() -> None:
     for group, commands in _OF_ONE_CONSUMER.items():
         for command in commands:
             group.add_command(_with_consumer(command))
-    cli.add_command(_with_all_consumers(commands_trace.trace))
+    cli.add_command(_with(commands_trace.trace, _consumers))
     for service in discover().values():
         cli.add_command(_service_group(service))
 
 
-def _with_consumer(command: click.Command) -> click.Command:
-    own = command.callback
-    if own is None:
-        return command
-
-    @invoked
-    @functools.wraps(own)
-    def callback(invocation: Invocation, *args: Any, name: str, **options: Any) -> Any:  # noqa: ANN401
-        service = _service(name)
-        settings = consumer_settings(invocation, service)
-        click.get_current_context().obj = Consumer(service, settings)
-        return _call(own, *args, **options)
-
-    wrapped = click.command(command.name)(callback)
-    wrapped.help = command.help
-    wrapped.params = [click.Argument(["name"]), *command.params, *wrapped.params]
-    return wrapped
+def whole_command() -> click.Group:
+    """Return the command line with everything there is on it, for those who look and do not run."""
+    _add_commands()
+    return cli
 
 
-def _with_all_consumers(command: click.Command) -> click.Command:
+def _with(
+    command: click.Command,
+    look: Callable[..., object],
+    arguments: Sequence[click.Argument] = (),
+) -> click.Command:
+    """Give a command `--config` and `--data-dir`, and as its object what `look` makes of them.
+
+    `look` also takes these arguments, which come before the command's own.
+    """
     own = command.callback
     if own is None:
         return command
@@ -295,16 +303,32 @@ def _with_all_consumers(command: click.Command) -> click.Command:
     @invoked
     @functools.wraps(own)
     def callback(invocation: Invocation, *args: Any, **options: Any) -> Any:  # noqa: ANN401
-        consumers = []
-        for service in discover().values():
-            settings = consumer_settings(invocation, service)
-            consumers.append(Consumer(service.configured(service, settings.setup), settings))
-        click.get_current_context().obj = consumers
+        named = {str(each.name): options.pop(str(each.name)) for each in arguments}
+        click.get_current_context().obj = look(invocation, **named)
         return _call(own, *args, **options)
 
     wrapped = click.command(command.name)(callback)
-    wrapped.help, wrapped.params = command.help, [*command.params, *wrapped.params]
+    wrapped.help = command.help
+    wrapped.params = [*arguments, *command.params, *wrapped.params]
     return wrapped
+
+
+def _with_consumer(command: click.Command) -> click.Command:
+    return _with(command, _consumer, [click.Argument(["name"])])
+
+
+def _consumer(invocation: Invocation, name: str) -> Consumer:
+    service = _service(name)
+    return Consumer(service, consumer_settings(invocation, service))
+
+
+def _consumers(invocation: Invocation) -> list[Consumer]:
+    """Return every consumer, configured."""
+    consumers = []
+    for service in discover().values():
+        settings = consumer_settings(invocation, service)
+        consumers.append(Consumer(service.configured(service, settings.setup), settings))
+    return consumers
 
 
 def _topics_beside(names: Topics) -> TopicsBeside:
@@ -358,24 +382,8 @@ def _service_group(service: Service) -> click.Group:
     """Make the group of a consumer's own commands: each gets that consumer's settings."""
     group = click.Group(service.name, help=f"Look into the {service.name}.")
     for command in service.commands:
-        group.add_command(_with_settings(command, service))
+        group.add_command(_with(command, partial(consumer_settings, service=service)))
     return group
-
-
-def _with_settings(command: click.Command, service: Service) -> click.Command:
-    own = command.callback
-    if own is None:
-        return command
-
-    @invoked
-    @functools.wraps(own)
-    def callback(invocation: Invocation, *args: Any, **options: Any) -> Any:  # noqa: ANN401
-        click.get_current_context().obj = consumer_settings(invocation, service)
-        return _call(own, *args, **options)
-
-    wrapped = click.command(command.name)(callback)
-    wrapped.help, wrapped.params = command.help, [*command.params, *wrapped.params]
-    return wrapped
 
 
 def _call(callback: Callable[..., Any], *args: Any, **options: Any) -> Any:  # noqa: ANN401

@@ -37,6 +37,7 @@ from router.publish import KafkaPublisher, producer_factory
 from router.setting_values import PUBLISHED
 from router.settings import EdgeSettings, EndpointSettings, Settings, problem_line
 from router.telemetry.logs import get_log, new_traceparent
+from router.telemetry.loop_delay import LoopDelay
 from router.telemetry.management import (
     Health,
     listen,
@@ -73,18 +74,16 @@ def build_edge(settings: Settings, clock: Clock = utc_now) -> EdgeProcess:
     check_room(settings)
     check_tls(settings.edge)
     registry = process_registry()
-    metrics = EdgeMetrics(
-        registry, {name: endpoint.provider.name for name, endpoint in endpoints.items()}
-    )
     topics = settings.topics.topics()
+    metrics = EdgeMetrics(registry, endpoints.values(), topics)
+    metrics.in_flight_limit.set(settings.edge.max_in_flight)
     names = [*topics.events, topics.quarantine]
     options = client_options(settings.kafka)
     make = producer_factory(options, settings.kafka.max_request_bytes)
     publisher = KafkaPublisher(make, names, metrics, get_log("publish"))
     room = TopicRoom(options, names, largest_record(settings), get_log("publish"))
-    intake = Intake(
-        publisher, topics, clock, new_traceparent, PerMinute(settings.edge.stale_per_minute)
-    )
+    may_keep_stale = PerMinute(settings.edge.stale_per_minute)
+    intake = Intake(publisher, topics, clock, new_traceparent, may_keep_stale, metrics)
     edge = Edge(
         gates=_gates(settings, endpoints),
         intake=intake,
@@ -102,6 +101,7 @@ def build_edge(settings: Settings, clock: Clock = utc_now) -> EdgeProcess:
         return room.health(publisher.health())
 
     metrics.ready.set_function(lambda: int(ready().good))
+    metrics.in_flight.set_function(lambda: edge.in_flight)
     management = management_app(_alive, ready, registry)
     return EdgeProcess(edge, management, publisher, registry)
 
@@ -120,6 +120,7 @@ async def run_edge(settings: Settings, clock: Clock = utc_now, *, supervised: bo
         tls = {"ssl_certfile": edge.tls_certificate, "ssl_keyfile": edge.tls_key}
     log = get_log("edge")
     async with (
+        LoopDelay(process.registry).measured(),
         serving(process.management, management, lifespan="off"),
         serving(
             process.app,

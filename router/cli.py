@@ -30,6 +30,7 @@ from router.invocation import (
     unknown_consumer,
     wrong_configuration,
 )
+from router.metrics_command import metrics
 from router.providers import ProviderError
 from router.quarantine_command import quarantine
 from router.send_command import send
@@ -70,6 +71,7 @@ cli.add_command(senders(send))
 cli.add_command(endpoint)
 cli.add_command(verify)
 cli.add_command(quarantine)
+cli.add_command(metrics)
 
 
 def run(group: click.Group, consumers: Consumers | None = None) -> NoReturn:

@@ -25,9 +25,11 @@ from router.telemetry.management import listen
 from router.topics_admin import require_topics, touch_topics
 
 READY_SECONDS = 60.0
+EXPORTER_SECONDS = 15.0
 DRAIN_SECONDS = 10.0
 MANAGEMENT_OFFSET = 1000
-"""The edge's management port is its port plus this; each consumer's one more."""
+"""The edge's management port is its port plus this; each consumer's one more, the exporter's last.
+"""
 
 Answer = TypeVar("Answer")
 
@@ -56,6 +58,12 @@ class Plan:
         """Where a consumer tells of itself."""
         number = self.consumers.index(name) + 1
         return f"http://127.0.0.1:{self.port + MANAGEMENT_OFFSET + number}"
+
+    @property
+    def management_ports(self) -> Sequence[int]:
+        """The management ports: the edge's, each consumer's, the exporter's."""
+        first = self.port + MANAGEMENT_OFFSET
+        return range(first, first + len(self.consumers) + 2)
 
 
 @dataclass(frozen=True)
@@ -141,17 +149,18 @@ async def _to_the_end(start: Callable[[], Answer]) -> Answer:
 
 
 def _announce(plan: Plan, bootstrap: str | None, database: str | None) -> None:
-    first = plan.port + MANAGEMENT_OFFSET
+    edge, *consumers, exporter = plan.management_ports
     ports = {
         "edge": {
             "port": plan.port,
-            "management_port": first,
+            "management_port": edge,
             "public_url": plan.public_url,
         },
         "consumers": {
-            name: {"management_port": first + number}
-            for number, name in enumerate(plan.consumers, start=1)
+            name: {"management_port": port}
+            for name, port in zip(plan.consumers, consumers, strict=True)
         },
+        "exporter": {"management_port": exporter},
     }
     addresses: dict[str, Any] = {}
     if bootstrap is not None:
@@ -165,12 +174,15 @@ def _announce(plan: Plan, bootstrap: str | None, database: str | None) -> None:
 
 
 async def _children(plan: Plan, stack: contextlib.AsyncExitStack) -> Sequence[Child]:
-    """Start the edge and the consumers, and wait until each is ready."""
+    """Start the edge, the consumers and the exporter, and wait until each is ready."""
     consumers = [
         _child(plan, name, ["consume", name], plan.consumer_management(name))
         for name in plan.consumers
     ]
     edge = _child(plan, "edge", ["edge"], plan.edge_management)
+    exporter = _child(
+        plan, "exporter", ["exporter"], f"http://127.0.0.1:{plan.management_ports[-1]}"
+    )
     for child in consumers:
         stack.push_async_callback(child.stop)
         await child.start()
@@ -178,10 +190,16 @@ async def _children(plan: Plan, stack: contextlib.AsyncExitStack) -> Sequence[Ch
     stack.push_async_callback(_drained, [child.management for child in consumers])
     stack.push_async_callback(edge.stop)
     await edge.start()
+    # Of no use to the others, and so the last to start and the first to be stopped.
+    stack.push_async_callback(exporter.stop)
+    await exporter.start()
     for child in (*consumers, edge):
         await _ready(child)
         plan.say(f"{child.name:<10} ready")
-    return [edge, *consumers]
+    # What it may not ask a broker of yours for is no reason to run nothing.
+    problem = await _unready(exporter, EXPORTER_SECONDS)
+    plan.say(f"{exporter.name:<10} {'ready' if problem is None else problem}")
+    return [edge, *consumers, exporter]
 
 
 def _child(plan: Plan, name: str, command: list[str], management: str) -> Child:
@@ -194,17 +212,25 @@ def _child(plan: Plan, name: str, command: list[str], management: str) -> Child:
 
 
 async def _ready(child: Child) -> None:
-    until = time.monotonic() + READY_SECONDS
+    problem = await _unready(child, READY_SECONDS)
+    if problem is not None:
+        message = f"{child.name} is {problem}"
+        raise ConfigurationError(message)
+
+
+async def _unready(child: Child, seconds: float) -> str | None:
+    """Wait until a child is ready, return why it is not; raise where it has ended."""
+    until = time.monotonic() + seconds
     detail = ""
     while time.monotonic() < until:
         good, detail = await asyncio.to_thread(probe, f"{child.management}/readyz")
         if good:
             child.settled()
-            return
+            return None
         child.check_started()
         await asyncio.sleep(0.1)
-    message = f"{child.name} is not ready after {READY_SECONDS:.0f} s: {detail}"
-    raise ConfigurationError(message)
+    child.settled()
+    return f"not ready after {seconds:.0f} s: {detail}"
 
 
 async def _drained(managements: Sequence[str]) -> None:
@@ -248,12 +274,12 @@ def lag(management: str) -> int:
 
 
 def _refuse_taken_ports(plan: Plan) -> None:
-    first = plan.port + MANAGEMENT_OFFSET
-    for port in (plan.port, *range(first, first + len(plan.consumers) + 1)):
+    ports = plan.management_ports
+    for port in (plan.port, *ports):
         try:
             listen("127.0.0.1", port).close()
         except (OSError, OverflowError) as error:
-            message = f"--port: {error} (edge {plan.port}, management {first} and following)"
+            message = f"--port: {error} (edge {plan.port}, management {ports[0]} and following)"
             raise ConfigurationError(message) from None
 
 

@@ -87,12 +87,10 @@ class Edge:
             await self.rest(scope, receive, send)
             return
         self.in_flight += 1
-        self.metrics.in_flight.set(self.in_flight)
         try:
             response = await self._answer(scope, receive)
         finally:
             self.in_flight -= 1
-            self.metrics.in_flight.set(self.in_flight)
         await _send(send, response, head=scope["method"] == "HEAD")
 
     async def _answer(self, scope: Scope, receive: Receive) -> Response:
@@ -123,7 +121,7 @@ class Edge:
             async with asyncio.timeout(endpoint.deadline_seconds):
                 self._check_caller(gate, scope)
                 self._check_head(endpoint, scope)
-                body = await _read(receive, self.limits.body_bytes)
+                body = await self._body(endpoint, receive)
                 delivery = self._delivery(endpoint, scope, body)
                 return await self.intake.receive(delivery, endpoint)
         except TimeoutError:
@@ -164,6 +162,12 @@ class Edge:
         if scope["method"] == "POST":
             _check_content_type(headers, provider.content_types)
 
+    async def _body(self, endpoint: Endpoint, receive: Receive) -> bytes:
+        started = time.perf_counter()
+        body = await _read(receive, self.limits.body_bytes)
+        self.metrics.phase(endpoint.name, "read", time.perf_counter() - started)
+        return body
+
     def _delivery(self, endpoint: Endpoint, scope: Scope, body: bytes) -> Delivery:
         target = endpoint.target
         if scope["query_string"]:
@@ -182,12 +186,11 @@ class Edge:
         )
 
     def _record(self, summary: "_Summary", response: Response, seconds: float) -> None:
-        metrics, s = self.metrics, summary
-        metrics.deliveries.labels(s.endpoint, s.provider, s.outcome, s.reason).inc()
-        if s.endpoint != labels.UNKNOWN:
-            metrics.delivery_duration.labels(s.endpoint).observe(seconds)
-        if s.key is not None:
-            metrics.key_used.labels(s.endpoint, s.key).inc()
+        s = summary
+        if s.gate is None:
+            self.metrics.stranger(s.outcome, s.reason)
+        else:
+            self.metrics.of(s.endpoint).answered(s.outcome, s.reason, s.key, seconds)
         self.log.info(
             "delivery",
             endpoint=s.endpoint,

@@ -1,9 +1,10 @@
 """Verify, normalize, publish: the whole edge in one sentence. Knows neither HTTP nor Kafka."""
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Literal, Protocol, get_args
 
 from router.contract.event import Event
 from router.contract.quarantine import Quarantined, quarantine_id
@@ -15,6 +16,11 @@ from router.providers import Key, Provider, endpoint_target
 
 Clock = Callable[[], datetime]
 """Now, in UTC. Injected in the composition root; no setting stops it."""
+
+Phase = Literal["read", "verify", "normalize", "publish"]
+"""What a delivery goes through, in this order; `read` is its body's, before the intake."""
+
+PHASES: Sequence[Phase] = get_args(Phase)
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,16 @@ class Publish(Protocol):
         """Publish the records, in order."""
 
 
+class Observer(Protocol):
+    """Who is told how deliveries fare on their way, and has no say in it."""
+
+    def phase(self, endpoint: str, phase: Phase, seconds: float) -> None:
+        """Hear that a phase ended well, and how long it took."""
+
+    def genuine(self, endpoint: str, received_at: datetime, signed_at: datetime | None) -> None:
+        """Hear of a delivery that is proved genuine, be it outside the window or not for us."""
+
+
 @dataclass(frozen=True)
 class Intake:
     """Takes deliveries in."""
@@ -60,19 +76,38 @@ class Intake:
     clock: Clock
     traceparent: Callable[[], str]
     may_keep_stale: Callable[[str], bool]
+    observer: Observer
 
     async def receive(self, delivery: Delivery, endpoint: Endpoint) -> Received:
         """Keep a genuine delivery, as events or on quarantine, or raise RefusedDelivery."""
-        verified = endpoint.provider.verify(delivery, endpoint.keys)
+        verified = self._verify(delivery, endpoint)
         await self._refuse_outside_window(verified, endpoint)
         try:
-            events = endpoint.provider.normalize(verified)
+            events = self._normalize(verified, endpoint)
         except NotUnderstood as problem:
             kept = self._quarantined(verified, endpoint, problem.reason, problem.detail)
-            await self.publish([*self._records(problem.events), kept])
+            await self._publish([*self._records(problem.events), kept], endpoint)
             return Received(verified.verification.key, problem.events, quarantined=problem)
-        await self.publish(self._records(events))
+        await self._publish(self._records(events), endpoint)
         return Received(verified.verification.key, events)
+
+    def _verify(self, delivery: Delivery, endpoint: Endpoint) -> VerifiedDelivery:
+        started = time.perf_counter()
+        verified = endpoint.provider.verify(delivery, endpoint.keys)
+        self.observer.phase(endpoint.name, "verify", time.perf_counter() - started)
+        self.observer.genuine(endpoint.name, delivery.received_at, verified.signed_at)
+        return verified
+
+    def _normalize(self, verified: VerifiedDelivery, endpoint: Endpoint) -> Sequence[Event]:
+        started = time.perf_counter()
+        events = endpoint.provider.normalize(verified)
+        self.observer.phase(endpoint.name, "normalize", time.perf_counter() - started)
+        return events
+
+    async def _publish(self, records: Sequence[OutgoingRecord], endpoint: Endpoint) -> None:
+        started = time.perf_counter()
+        await self.publish(records)
+        self.observer.phase(endpoint.name, "publish", time.perf_counter() - started)
 
     def _records(self, events: Sequence[Event]) -> list[OutgoingRecord]:
         trace = self.traceparent()
@@ -84,7 +119,7 @@ class Intake:
             return
         if self.may_keep_stale(endpoint.name):
             kept = self._quarantined(verified, endpoint, problem.reason, problem.detail)
-            await self.publish([kept])
+            await self._publish([kept], endpoint)
         raise problem
 
     def _quarantined(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import click
+from prometheus_client import CollectorRegistry
 from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
@@ -50,6 +51,8 @@ class Consumers:
     )
     """Writes their part of the configuration without any secret."""
     topics: Callable[[Topics], TopicsBeside] = lambda _names: TopicsBeside()
+    metrics: Callable[[], Mapping[str, CollectorRegistry]] = dict
+    """What each kind of their processes measures, by its name."""
 
 
 @dataclass(frozen=True)

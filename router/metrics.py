@@ -1,10 +1,21 @@
-"""Every metric of the edge, with its meaning. Label sets are closed: no id is ever a label."""
+"""Every metric of the edge, with its meaning. Label sets are closed: no id is ever a label.
 
-from collections.abc import Iterable
+Every series there can be is made at the start, so that a rate is known from the first
+delivery on and nothing a stranger sends adds one.
+"""
+
+import math
+import time
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from router.contract.event import EventType
+from router.contract.topics import Topics
 from router.errors import Reason
+from router.intake import PHASES, Endpoint, Phase
+from router.providers import Asymmetric
 
 ACCEPTED = "accepted"
 QUARANTINED = "quarantined"
@@ -17,16 +28,57 @@ UNKNOWN = "unknown"
 NO_REASON = "none"
 """The reason label of accepted deliveries."""
 
+OUTCOMES = (ACCEPTED, QUARANTINED, REFUSED, FAILED)
+"""What a delivery can come to."""
+
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+_PHASE_SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, *_SECONDS)
 
 
 class EdgeMetrics:
-    """The edge's metrics in one registry; `endpoints` maps each endpoint to its provider."""
+    """The edge's metrics in one registry, for these endpoints and topics."""
 
     def __init__(
-        self, registry: CollectorRegistry, endpoints: dict[str, str] | None = None
+        self,
+        registry: CollectorRegistry,
+        endpoints: Iterable[Endpoint] = (),
+        topics: Topics | None = None,
     ) -> None:
         """Declare everything and set what can be known to zero."""
+        self._declare_deliveries(registry)
+        self._declare_verification(registry)
+        self._declare_publishing(registry)
+        self._initialize(topics or Topics())
+        self._endpoints = {
+            each.name: EndpointMetrics(self, each.name, each.provider.name, _fingerprints(each))
+            for each in endpoints
+        }
+
+    def of(self, endpoint: str) -> "EndpointMetrics":
+        """Return the series of one endpoint."""
+        return self._endpoints[endpoint]
+
+    def stranger(self, outcome: str, reason: str) -> None:
+        """Count an answer to a delivery to no endpoint of ours."""
+        self._strangers[outcome, reason].inc()
+
+    def published(self, topic: str, kind: str, seconds: float) -> None:
+        """Count a record that the broker acknowledged."""
+        self._publish_durations[topic].observe(seconds)
+        counter = self._published.get((topic, kind))
+        # As in `EndpointMetrics`: only a provider of another distribution adds one.
+        (counter or self.events_published.labels(topic, kind)).inc()
+        self._last_published = time.time()
+
+    def phase(self, endpoint: str, phase: Phase, seconds: float) -> None:
+        """Count a phase of a delivery that ended well."""
+        self._endpoints[endpoint].phases[phase].observe(seconds)
+
+    def genuine(self, endpoint: str, received_at: datetime, signed_at: datetime | None) -> None:
+        """Remember when a delivery proved genuine came, and how far its signed time was off."""
+        self._endpoints[endpoint].genuine(received_at, signed_at)
+
+    def _declare_deliveries(self, registry: CollectorRegistry) -> None:
         self.deliveries = Counter(
             "payrouter_deliveries",
             "Deliveries answered. accepted: durable as events; quarantined: genuine, kept, without"
@@ -36,11 +88,59 @@ class EdgeMetrics:
         )
         self.delivery_duration = Histogram(
             "payrouter_delivery_duration_seconds",
-            "From the first byte of a delivery to its answer",
-            ["endpoint"],
+            "From the head of a delivery to its answer. Good: accepted or quarantined within 1 s",
+            ["endpoint", "outcome"],
             buckets=_SECONDS,
             registry=registry,
         )
+        self.phase_duration = Histogram(
+            "payrouter_delivery_phase_duration_seconds",
+            "One phase of a delivery, where it ended well. read: its body; verify: its signature;"
+            " normalize: to events; publish: to the acknowledgement of all its records. The counts"
+            " are the funnel",
+            ["endpoint", "phase"],
+            buckets=_PHASE_SECONDS,
+            registry=registry,
+        )
+        self.in_flight = Gauge(
+            "payrouter_deliveries_in_flight", "Deliveries being answered now", registry=registry
+        )
+        self.in_flight_limit = Gauge(
+            "payrouter_deliveries_in_flight_limit",
+            "Deliveries answered at once at most; those beyond are told to come again",
+            registry=registry,
+        )
+
+    def _declare_verification(self, registry: CollectorRegistry) -> None:
+        self.verification_failures = Counter(
+            "payrouter_verification_failures",
+            "Deliveries not proved genuine, by what was wrong with signature, signed time or id",
+            ["endpoint", "provider", "reason"],
+            registry=registry,
+        )
+        self.key_used = Counter(
+            "payrouter_key_used",
+            "Genuine deliveries by the fingerprint of the key that matched: watch a rotation end",
+            ["endpoint", "key"],
+            registry=registry,
+        )
+        self.last_genuine = Gauge(
+            "payrouter_last_genuine_delivery_timestamp_seconds",
+            "When the last delivery proved genuine came, unix time; 0 before the first since the"
+            " start",
+            ["endpoint"],
+            registry=registry,
+        )
+        self.clock_skew = Gauge(
+            "payrouter_gateway_clock_skew_seconds",
+            "Time received minus time signed of the last genuine delivery that signs one, those"
+            " outside the window too. Positive: the gateway's clock is behind, or the delivery was"
+            " long under way; NaN before the first",
+            ["endpoint"],
+            registry=registry,
+        )
+
+    def _declare_publishing(self, registry: CollectorRegistry) -> None:
         self.publish_duration = Histogram(
             "payrouter_publish_duration_seconds",
             "From handing a record to the producer to the acknowledgement of all in-sync replicas",
@@ -57,18 +157,10 @@ class EdgeMetrics:
         )
         self.events_published = Counter(
             "payrouter_events_published",
-            "Events acknowledged by the broker, redeliveries included",
+            "Records acknowledged by the broker, redeliveries included; the type is the event's, or"
+            " quarantine.REASON",
             ["topic", "type"],
             registry=registry,
-        )
-        self.key_used = Counter(
-            "payrouter_key_used",
-            "Genuine deliveries by the fingerprint of the key that matched: watch a rotation end",
-            ["endpoint", "key"],
-            registry=registry,
-        )
-        self.in_flight = Gauge(
-            "payrouter_deliveries_in_flight", "Deliveries being answered now", registry=registry
         )
         self.ready = Gauge(
             "payrouter_edge_ready", "1 where the edge can keep an event now", registry=registry
@@ -78,28 +170,107 @@ class EdgeMetrics:
             "When the broker last acknowledged a record, unix time; 0 before the first",
             registry=registry,
         )
+        self._last_published = 0.0
+        self.last_publish.set_function(lambda: self._last_published)
         self.producer_rebuilds = Counter(
             "payrouter_producer_rebuilds",
             "Producers replaced because they could not go on",
             registry=registry,
         )
-        self._initialize(endpoints or {})
 
-    def _initialize(self, endpoints: dict[str, str]) -> None:
+    def _initialize(self, topics: Topics) -> None:
+        self._strangers = {
+            (outcome, reason.value): self.deliveries.labels(UNKNOWN, UNKNOWN, outcome, reason.value)
+            for outcome, reason in (
+                (REFUSED, Reason.UNKNOWN_ENDPOINT),
+                (FAILED, Reason.INTERNAL),
+            )
+        }
         for reason in ("deadline", "rejected", "unavailable"):
             self.publish_failures.labels(reason)
-        for endpoint, provider in endpoints.items():
-            self.delivery_duration.labels(endpoint)
-            self.deliveries.labels(endpoint, provider, ACCEPTED, NO_REASON)
-            self._pairs(endpoint, provider, REFUSED, _REFUSALS)
-            self._pairs(endpoint, provider, QUARANTINED, _QUARANTINES)
-            self._pairs(endpoint, provider, FAILED, _FAILURES)
-
-    def _pairs(self, endpoint: str, provider: str, outcome: str, reasons: Iterable[Reason]) -> None:
-        for reason in reasons:
-            self.deliveries.labels(endpoint, provider, outcome, reason.value)
+        types = [
+            *((topics.name(event.family), event.value) for event in EventType),
+            *((topics.quarantine, f"quarantine.{kept.value}") for kept in _KEPT_FOR),
+        ]
+        self._published = {each: self.events_published.labels(*each) for each in types}
+        self._publish_durations = {topic: self.publish_duration.labels(topic) for topic, _ in types}
 
 
+class EndpointMetrics:
+    """The series of one endpoint, made at the start and not looked up for every delivery."""
+
+    def __init__(
+        self, metrics: EdgeMetrics, name: str, provider: str, keys: Iterable[str] = ()
+    ) -> None:
+        """Make everything that a delivery to this endpoint can touch."""
+        self._of_provider = metrics.deliveries, name, provider
+        self._answers = {
+            (outcome, reason): metrics.deliveries.labels(name, provider, outcome, reason)
+            for outcome, reasons in _REASONS.items()
+            for reason in reasons
+        }
+        self._durations = {
+            outcome: metrics.delivery_duration.labels(name, outcome) for outcome in OUTCOMES
+        }
+        self._failures = {
+            reason.value: metrics.verification_failures.labels(name, provider, reason.value)
+            for reason in _UNPROVED
+        }
+        self._keys = {key: metrics.key_used.labels(name, key) for key in (*keys, UNKNOWN)}
+        self.phases = {phase: metrics.phase_duration.labels(name, phase) for phase in PHASES}
+        self._last_genuine: datetime | None = None
+        self._skewed: tuple[datetime, datetime] | None = None
+        # Worked out when asked for, which is rarer than deliveries are.
+        metrics.last_genuine.labels(name).set_function(self._genuine_at)
+        metrics.clock_skew.labels(name).set_function(self._skew)
+
+    def answered(self, outcome: str, reason: str, key: str | None, seconds: float) -> None:
+        """Count a delivery that was answered; `key` proved it, where one did."""
+        answers = self._answers.get((outcome, reason))
+        if answers is None:
+            # A provider of another distribution may have a reason of ours where none of ours has.
+            deliveries, name, provider = self._of_provider
+            answers = deliveries.labels(name, provider, outcome, reason)
+        answers.inc()
+        self._durations[outcome].observe(seconds)
+        if reason in self._failures:
+            self._failures[reason].inc()
+        if key is not None:
+            self._keys.get(key, self._keys[UNKNOWN]).inc()
+
+    def genuine(self, received_at: datetime, signed_at: datetime | None) -> None:
+        """Remember when a delivery proved genuine came, and when it was signed."""
+        self._last_genuine = received_at
+        if signed_at is not None:
+            self._skewed = received_at, signed_at
+
+    def _genuine_at(self) -> float:
+        return 0.0 if self._last_genuine is None else self._last_genuine.timestamp()
+
+    def _skew(self) -> float:
+        if self._skewed is None:
+            return math.nan
+        received_at, signed_at = self._skewed
+        return (received_at - signed_at).total_seconds()
+
+
+def _fingerprints(endpoint: Endpoint) -> list[str]:
+    public = endpoint.provider.public_keys if isinstance(endpoint.provider, Asymmetric) else ()
+    return [key.fingerprint for key in (*endpoint.keys, *public)]
+
+
+_UNPROVED = (
+    Reason.SIGNATURE_MISSING,
+    Reason.SIGNATURE_DUPLICATED,
+    Reason.SIGNATURE_MALFORMED,
+    Reason.SIGNATURE_WRONG,
+    Reason.TIME_MISSING,
+    Reason.TIME_DUPLICATED,
+    Reason.TIME_MALFORMED,
+    Reason.ID_MISSING,
+    Reason.ID_DUPLICATED,
+    Reason.ID_MALFORMED,
+)
 _QUARANTINES = (
     Reason.UNKNOWN_EVENT,
     Reason.UNKNOWN_STATUS,
@@ -108,5 +279,15 @@ _QUARANTINES = (
     Reason.AMOUNT_UNREPRESENTABLE,
     Reason.AMBIGUOUS,
 )
+_KEPT_FOR = (*_QUARANTINES, Reason.STALE, Reason.FUTURE)
 _FAILURES = (Reason.NOT_DURABLE, Reason.OVERLOADED, Reason.INTERNAL)
-_REFUSALS = tuple(reason for reason in Reason if reason not in {*_QUARANTINES, *_FAILURES})
+_ELSEWHERE = {*_QUARANTINES, *_FAILURES, Reason.UNKNOWN_ENDPOINT}
+_REFUSALS = tuple(reason for reason in Reason if reason not in _ELSEWHERE)
+
+_REASONS: Mapping[str, Iterable[str]] = {
+    ACCEPTED: (NO_REASON,),
+    QUARANTINED: _QUARANTINES,
+    REFUSED: _REFUSALS,
+    FAILED: _FAILURES,
+}
+"""What can be the reason of what a delivery to an endpoint of ours comes to."""

@@ -138,9 +138,7 @@ class KafkaPublisher:
             self._unanswered_since = None
 
     def _acknowledged(self, record: OutgoingRecord, seconds: float) -> None:
-        self._metrics.publish_duration.labels(record.topic).observe(seconds)
-        self._metrics.events_published.labels(record.topic, _type(record)).inc()
-        self._metrics.last_publish.set_to_current_time()
+        self._metrics.published(record.topic, _type(record), seconds)
         self._unanswered_since = None
 
     def _failed(self, producer: AIOKafkaProducer, error: KafkaError) -> None:

@@ -259,6 +259,16 @@ class LogSettings(BaseModel):
     format: Literal["auto", "json", "console"] = "auto"
 
 
+class ExporterSettings(BaseModel):
+    """`[exporter]`: where `payrouter exporter` tells of itself, and how often it looks."""
+
+    model_config = _STRICT
+
+    management_host: str = "127.0.0.1"
+    management_port: int = Field(9082, ge=0, le=65535)
+    every_seconds: float = Field(5, ge=0.1, le=60)
+
+
 class Settings(BaseModel):
     """The whole configuration. `consumers` is read by each consumer's own process."""
 
@@ -271,6 +281,7 @@ class Settings(BaseModel):
     topics: TopicsSettings = TopicsSettings()
     order: OrderSettings = OrderSettings()
     log: LogSettings = LogSettings()
+    exporter: ExporterSettings = ExporterSettings()
     consumers: dict[str, dict[str, Any]] = Field(default_factory=dict, repr=False)
 
     @property

@@ -87,6 +87,9 @@ UNBOOKED = (
 UNRECONCILED = "claimed IS NOT NULL AND total IS NULL AND partial IS NULL"
 """Which positions are booked by the gateway's word alone."""
 
+PENDING = "family = 'payment' AND status = 'pending'"
+"""Which positions are payments of which nothing but a beginning is known."""
+
 POSITION = Table(
     "position",
     METADATA,
@@ -122,6 +125,7 @@ POSITION = Table(
     Column("updated_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Index("position_unbooked", "id", postgresql_where=text(UNBOOKED)),
     Index("position_unreconciled", "id", postgresql_where=text(UNRECONCILED)),
+    Index("position_pending", "updated_at", postgresql_where=text(PENDING)),
 )
 """One row per payment or payout: what its events say so far (see `position`)."""
 

@@ -3,12 +3,21 @@
 Each reads a table or an index that stays small however long the journal grows.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import timedelta
 
-from sqlalchemy import func, literal_column, select, text
+from sqlalchemy import case, func, literal_column, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consumers.ledger.book import BALANCE, EVENT, JOURNAL_TOTAL, POSITION, UNBOOKED, UNRECONCILED
+from consumers.ledger.book import (
+    BALANCE,
+    EVENT,
+    JOURNAL_TOTAL,
+    PENDING,
+    POSITION,
+    UNBOOKED,
+    UNRECONCILED,
+)
 from consumers.ledger.concerns import CALLED_OFF_AFTER_PAID, OTHER_CURRENCY
 from consumers.runtime.service import Measure
 
@@ -46,6 +55,24 @@ def _concerns(word: str) -> Callable[[AsyncConnection], Awaitable[int]]:
     return read
 
 
+_AGES = {
+    "0-15m": timedelta(minutes=15),
+    "15m-1h": timedelta(hours=1),
+    "1h-6h": timedelta(hours=6),
+    "6h-1d": timedelta(days=1),
+    "1d+": None,
+}
+"""The ages of pending payments, each with its end."""
+
+
+async def _pending(connection: AsyncConnection) -> Mapping[str, int]:
+    age = func.now() - POSITION.c.updated_at
+    ended = [(age < end, value) for value, end in _AGES.items() if end is not None]
+    value = case(*ended, else_="1d+")
+    query = select(value, func.count()).select_from(POSITION).where(text(PENDING)).group_by(value)
+    return {str(value): number for value, number in await connection.execute(query)}
+
+
 MEASURES = (
     Measure(
         "payrouter_ledger_imbalance",
@@ -67,6 +94,13 @@ MEASURES = (
         "payrouter_ledger_unreconciled",
         "Payments booked as claimed: the gateway told a price, and nothing was seen on chain",
         _positions(UNRECONCILED),
+    ),
+    Measure(
+        "payrouter_ledger_pending_payments",
+        "Payments whose last word is pending, by how long ago the ledger learned anything of them",
+        _pending,
+        label="age",
+        values=tuple(_AGES),
     ),
     Measure(
         "payrouter_ledger_called_off_after_paid",

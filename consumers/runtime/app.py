@@ -2,14 +2,13 @@
 
 import asyncio
 import contextlib
-import math
 import time
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from aiokafka.errors import KafkaError
-from prometheus_client import CollectorRegistry, Gauge
+from prometheus_client import CollectorRegistry
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -23,11 +22,13 @@ from consumers.runtime.report import Report
 from consumers.runtime.service import Service
 from consumers.runtime.settings import ConsumerSettings
 from consumers.runtime.store import StoreAway, open_engine, transaction_of
+from consumers.runtime.stored import measure_gauges, read_measures
 from consumers.runtime.subscription import RebalanceListener, Subscription, broker_cluster_id
 from consumers.runtime.tables import RuntimeTables
 from consumers.runtime.upkeep import Upkeep
-from consumers.runtime.waiting import Waiting, read_waiting
+from consumers.runtime.waiting import read_waiting
 from router.telemetry.logs import Log, get_log
+from router.telemetry.loop_delay import LoopDelay
 from router.telemetry.management import (
     Health,
     listen,
@@ -114,7 +115,8 @@ async def run_consumer(
     process = build_consumer(service, settings, stopped)
     app = management_app(process.alive, process.ready, process.registry)
     try:
-        async with serving(app, management, lifespan="off"):
+        delay = LoopDelay(process.registry).measured()
+        async with delay, serving(app, management, lifespan="off"):
             await consume(process)
     finally:
         await process.engine.dispose()
@@ -132,7 +134,7 @@ def build_consumer(
         settings=settings,
         engine=open_engine(settings),
         registry=registry,
-        metrics=ConsumerMetrics(registry, service.name),
+        metrics=ConsumerMetrics(registry, service.name, [work.name for work in service.work]),
         log=get_log(service.name),
         stopped=stopped,
     )
@@ -269,27 +271,16 @@ async def _measuring(process: ConsumerProcess) -> AsyncIterator[None]:
 
 
 async def _measure(process: ConsumerProcess) -> None:
-    measures = process.service.measures
-    tables = RuntimeTables.of(process.service.schema)
-    gauges = [Gauge(each.name, each.meaning, registry=process.registry) for each in measures]
-    # Unknown is not zero: before the first answer, and while the store is away.
-    unknown = [math.nan] * len(measures)
-    _set(gauges, unknown)
+    name, tables = process.service.name, RuntimeTables.of(process.service.schema)
+    gauges = measure_gauges(process.registry, process.service)
     while True:
-        values: Sequence[float] = unknown
-        waiting: Waiting | None = None
         try:
             async with process.engine.connect() as connection:
-                values = [await each.read(connection) for each in measures]
-                waiting = await read_waiting(connection, tables)
+                gauges.set(await read_measures(connection, process.service.measures))
+                process.metrics.waiting.set(name, await read_waiting(connection, tables))
         except Exception as error:  # noqa: BLE001 - whatever it is, what was measured is old now
-            values = unknown
+            # Unknown is not zero.
+            gauges.set(None)
+            process.metrics.waiting.set(name, None)
             process.log.warning("measuring_failed", error=describe(error))
-        _set(gauges, values)
-        process.metrics.set_waiting(waiting)
         await asyncio.sleep(MEASURE_SECONDS)
-
-
-def _set(gauges: Sequence[Gauge], values: Sequence[float]) -> None:
-    for gauge, value in zip(gauges, values, strict=True):
-        gauge.set(value)

@@ -26,7 +26,19 @@ def discover() -> Mapping[str, Service]:
             message = f"consumer {entry.name} is there twice"
             raise ServiceError(message)
         found[entry.name] = _checked(_loaded(entry), entry.name)
+    _check_measures(found)
     return found
+
+
+def _check_measures(found: Mapping[str, Service]) -> None:
+    """Refuse a name that measures two things: the exporter says those of all consumers."""
+    owners: dict[str, str] = {}
+    for name, service in found.items():
+        for measure in service.measures:
+            other = owners.setdefault(measure.name, name)
+            if other != name:
+                message = f"consumer {name}: its measure {measure.name} is the one of {other} too"
+                raise ServiceError(message)
 
 
 def _loaded(entry: EntryPoint) -> object:

@@ -1,27 +1,32 @@
-"""Every metric of a consumer, with its meaning."""
+"""Every metric of a consumer process, with its meaning; `stored` has those read from its store."""
 
-import math
+from collections.abc import Iterable, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from consumers.runtime.failures import HaltReason
-from consumers.runtime.held import DEAD, PARKED
 from consumers.runtime.process import WORDS
 from consumers.runtime.retry import RETRIED
-from consumers.runtime.waiting import Waiting
+from consumers.runtime.stored import WaitingMetrics
 
 UPKEEP = ("watch", "lag", "parked", "outbox", "forget")
 """The work beside the loop; the label of a metric."""
 
+RETRYING = ("position", "fetch", "apply")
+"""What the loop tries again; the label of a metric."""
+
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+_AGES = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900, 3600)
 _RECORDS = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1000)
 
 
 class ConsumerMetrics:
     """The metrics of one consumer process in one registry."""
 
-    def __init__(self, registry: CollectorRegistry, consumer: str) -> None:
-        """Declare everything."""
+    def __init__(
+        self, registry: CollectorRegistry, consumer: str, work: Sequence[str] = ()
+    ) -> None:
+        """Declare everything; `work` is the service's own beside its events."""
         self._registry = registry
         self._consumer = consumer
         place = ["topic", "partition"]
@@ -43,12 +48,8 @@ class ConsumerMetrics:
         self.retries = self._counter(
             "payrouter_retries", "Batches tried again after a passing failure", ["reason"]
         )
-        self.batch = self._histogram("payrouter_batch_records", "Records per batch", _RECORDS)
-        self.transaction = self._histogram(
-            "payrouter_transaction_duration_seconds",
-            "From begin to commit of a batch's transaction",
-            _SECONDS,
-        )
+        for reason in RETRYING:
+            self.retries.labels(consumer, reason)
         self.lag_records = self._gauge(
             "payrouter_lag_records",
             "Log end minus the next offset to apply; no series where either is not known",
@@ -72,10 +73,27 @@ class ConsumerMetrics:
             " that, when it was assigned. Unix time",
             place,
         )
-        self._declare_held()
-        self._declare_waiting()
+        self._declare_sizes()
+        self._declare_held([*UPKEEP, *work])
+        self.waiting = WaitingMetrics(registry)
+        self.waiting.set(consumer, None)
 
-    def _declare_held(self) -> None:
+    def _declare_sizes(self) -> None:
+        """Declare how large, how long and how old."""
+        self.batch = self._histogram("payrouter_batch_records", "Records per batch", _RECORDS)
+        self.transaction = self._histogram(
+            "payrouter_transaction_duration_seconds",
+            "From begin to commit of a batch's transaction",
+            _SECONDS,
+        )
+        self.event_age = self._histogram(
+            "payrouter_event_age_seconds",
+            "From the edge's taking an event to the commit of its effect; of applied events only,"
+            " those included that were parked meanwhile",
+            _AGES,
+        )
+
+    def _declare_held(self, works: Iterable[str]) -> None:
         """Declare what becomes of records that cannot be applied at once."""
         consumer = self._consumer
         self.conflicts = self._counter(
@@ -94,44 +112,8 @@ class ConsumerMetrics:
             "Rounds of the work beside the loop that failed and are made again",
             ["work"],
         )
-        for work in UPKEEP:
+        for work in works:
             self.upkeep_failures.labels(consumer, work)
-
-    def _declare_waiting(self) -> None:
-        """Declare what is read from the store; every process of a consumer says the same."""
-        self.held = self._gauge(
-            "payrouter_held_records",
-            "Records held back. parked: tried again by itself; dead: until a person acts",
-            ["state"],
-        )
-        self.held_oldest = self._gauge(
-            "payrouter_held_oldest_seconds",
-            "For how long the oldest of them is held; 0 where there is none",
-            ["state"],
-        )
-        self.brake_held = self._gauge(
-            "payrouter_brake_held", "1 where nothing is applied until `payrouter brake clear`"
-        )
-        self.outbox_waiting = self._gauge(
-            "payrouter_outbox_waiting", "Records in the outbox that are not on the broker yet"
-        )
-        self.outbox_refused = self._gauge(
-            "payrouter_outbox_refused",
-            "Records that the broker refused for good, `payrouter outbox show` names them",
-        )
-        self.set_waiting(None)
-
-    def set_waiting(self, waiting: Waiting | None) -> None:
-        """Set what was read from the store; None where it could not be: unknown is not zero."""
-        consumer, unknown = self._consumer, math.nan
-        for state in (PARKED, DEAD):
-            held = waiting.held.get(state, 0) if waiting else unknown
-            oldest = waiting.oldest.get(state, 0) if waiting else unknown
-            self.held.labels(consumer, state).set(held)
-            self.held_oldest.labels(consumer, state).set(oldest)
-        self.brake_held.labels(consumer).set(waiting.braked if waiting else unknown)
-        self.outbox_waiting.labels(consumer).set(waiting.outbox if waiting else unknown)
-        self.outbox_refused.labels(consumer).set(waiting.refused if waiting else unknown)
 
     def start_partition(self, topic: str, partition: int) -> None:
         """Set every series of an assigned partition to its beginning."""

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -76,13 +77,14 @@ class Applied:
     """What a batch came to: the fences as they stand now, the records by partition and word.
 
     `cut` are the partitions of which records were left, since the brake took
-    hold before them.
+    hold before them; `received` says when the edge took the applied events.
     """
 
     fences: Mapping[Partition, Fence]
     outcomes: Counter[tuple[Partition, str]]
     cut: frozenset[Partition] = frozenset()
     conflicts: int = 0
+    received: Sequence[datetime] = ()
 
 
 @dataclass(frozen=True)
@@ -149,7 +151,9 @@ class Applier:
         )
         cut = frozenset(arrived.record.partition for arrived in fresh[passed:])
         conflicts = sum(_reason(each) is HeldReason.CONFLICT for each in planned[:passed])
-        return Applied({**fences, **moved}, outcomes, cut, conflicts)
+        effective = (d for d, word in zip(fresh, words, strict=False) if word == APPLIED)
+        received = [at for at in map(received_at, effective) if at is not None]
+        return Applied({**fences, **moved}, outcomes, cut, conflicts, received)
 
     @asynccontextmanager
     async def _transaction(self) -> AsyncIterator[AsyncConnection]:
@@ -256,6 +260,12 @@ class Applier:
                 transaction, self.tables, self.cluster_id, fence, last, counts
             )
         return moved
+
+
+def received_at(arrived: Arrived) -> datetime | None:
+    """Return when the edge took an event; None for what did not come through it, as orders."""
+    event = arrived.event if isinstance(arrived, Decoded) else None
+    return event.received_at if isinstance(event, Event) else None
 
 
 def held_at_once(arrived: Arrived, queues: Queues, verdict: Verdict | None) -> Hold | None:

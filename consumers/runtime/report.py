@@ -1,7 +1,9 @@
 """What a consumer says about itself: metrics and the one log line per batch."""
 
+import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from datetime import datetime
 
 from consumers.runtime.brake import Brake
 from consumers.runtime.client import RecordUnfetchable
@@ -19,11 +21,18 @@ from router.telemetry.logs import Log
 class Report:
     """Records what the loop does, so that the loop reads as what it does."""
 
-    def __init__(self, consumer: str, metrics: ConsumerMetrics, log: Log) -> None:
+    def __init__(
+        self,
+        consumer: str,
+        metrics: ConsumerMetrics,
+        log: Log,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         """Remember where to write."""
         self._consumer = consumer
         self._metrics = metrics
         self._log = log
+        self._clock = clock
         self.lag = Lag(consumer, metrics)
 
     def assigned(self, partitions: Iterable[Partition]) -> None:
@@ -55,6 +64,7 @@ class Report:
             self._metrics.records.labels(*where).inc(count)
             words[word] += count
         self._metrics.conflicts.labels(self._consumer).inc(applied.conflicts)
+        self._effects_of(applied.received)
         self._metrics.batch.labels(self._consumer).observe(records)
         self._metrics.transaction.labels(self._consumer).observe(seconds)
         self._log.info(
@@ -64,6 +74,13 @@ class Report:
             partition_count=len(applied.fences),
             milliseconds=round(seconds * 1000, 1),
         )
+
+    def _effects_of(self, received: Iterable[datetime]) -> None:
+        """Say how old events were when their effect was there."""
+        ages, now = self._metrics.event_age.labels(self._consumer), self._clock()
+        for moment in received:
+            # The edge's clock is another, and may be ahead.
+            ages.observe(max(0.0, now - moment.timestamp()))
 
     def retrying(self, what: str, error: BaseException, attempt: int) -> None:
         """Say what is tried again, and why."""
@@ -92,19 +109,19 @@ class Report:
 
     def braked(self, brake: Brake) -> None:
         """Say that nothing is applied until a person acts."""
-        self._metrics.brake_held.labels(self._consumer).set(1)
+        self._metrics.waiting.brake_held.labels(self._consumer).set(1)
         self._log.error(
             "brake_holds", detail=str(brake), mend=f"payrouter brake clear {self._consumer}"
         )
 
     def released(self) -> None:
         """Say that the brake was cleared."""
-        self._metrics.brake_held.labels(self._consumer).set(0)
+        self._metrics.waiting.brake_held.labels(self._consumer).set(0)
         self._log.info("brake_cleared")
 
     def brake_is(self, *, held: bool) -> None:
         """Keep the metric right, which is read from the store less often too."""
-        self._metrics.brake_held.labels(self._consumer).set(held)
+        self._metrics.waiting.brake_held.labels(self._consumer).set(held)
 
     def unfetchable(self, found: RecordUnfetchable) -> None:
         """Say that a record cannot even be read."""
@@ -115,6 +132,7 @@ class Report:
         self._metrics.parked_retries.labels(self._consumer, tried.word).inc()
         if tried.reason is HeldReason.CONFLICT:
             self._metrics.conflicts.labels(self._consumer).inc()
+        self._effects_of([tried.received] if tried.received else [])
         self._log.info(
             "parked_record_tried",
             partition=str(tried.partition),

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Table, and_, func, or_, select, update
@@ -28,7 +28,7 @@ from consumers.runtime.held import (
 )
 from consumers.runtime.offsets import claim_events
 from consumers.runtime.outbox import put
-from consumers.runtime.process import DUPLICATE, Applier, conflict_text
+from consumers.runtime.process import APPLIED, DUPLICATE, Applier, conflict_text, received_at
 from consumers.runtime.records import Decoded, Partition, Record, TooNew, Unreadable
 from consumers.runtime.service import Poison
 from consumers.runtime.settings import Tuning
@@ -60,6 +60,8 @@ class Retry:
     word: str
     error: str | None = None
     reason: HeldReason | None = None
+    received: datetime | None = None
+    """When the edge took the event, where it was applied."""
 
 
 async def retry_due(applier: Applier, tuning: Tuning) -> Sequence[Retry]:
@@ -134,16 +136,20 @@ async def _try(
         where = Partition(row.topic, row.partition)
         try:
             async with transaction.begin_nested():
-                word = await _apply(transaction, applier, row)
+                word, received = await _apply(transaction, applier, row)
         except Exception as error:
             if action_for(error) not in {Action.PARK, Action.DEAD}:
                 raise
             return await _failed(transaction, applier, row, error, tuning)
         await _write(transaction, applier, row, state=DONE, outcome=word, ended_at=func.now())
-        return Retry(where, row.offset, word)
+        return Retry(where, row.offset, word, received=received)
 
 
-async def _apply(transaction: AsyncConnection, applier: Applier, row: Any) -> str:  # noqa: ANN401
+async def _apply(
+    transaction: AsyncConnection,
+    applier: Applier,
+    row: Any,  # noqa: ANN401 - a row of `held`
+) -> tuple[str, datetime | None]:
     arrived = _arrived(applier, row)
     if isinstance(arrived, Unreadable):
         raise Refused(HeldReason.UNREADABLE, arrived.problem)
@@ -153,9 +159,9 @@ async def _apply(transaction: AsyncConnection, applier: Applier, row: Any) -> st
     if claims.conflicts:
         raise Refused(HeldReason.CONFLICT, conflict_text(arrived, claims.conflicts[0]))
     if not claims.new:
-        return DUPLICATE
+        return DUPLICATE, None
     (word,) = await applier.handle(transaction, [arrived])
-    return word
+    return word, received_at(arrived) if word == APPLIED else None
 
 
 async def _failed(

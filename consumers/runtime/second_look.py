@@ -27,25 +27,35 @@ ASKED_BYTES = 1024 * 1024
 _LENGTH = slice(8, 12)
 _HEAD_BYTES = 12
 _MAGIC = 16
+_BEGAN = slice(27, 35)
 
 
 @dataclass(frozen=True)
 class Seen:
-    """Records in their order, where to read on, and what kept the one there from being read."""
+    """Records in their order, where to read on, and what kept the one there from being read.
+
+    `began` is the time that the first batch gives for its first record, in
+    milliseconds: known also where no record of it can be read.
+    """
 
     records: Sequence[Any]
     next_offset: int
     problem: Exception | None
+    began: int | None = None
 
 
 async def second_look(
-    consumer: AIOKafkaConsumer, partition: TopicPartition, offset: int, most: int
+    consumer: AIOKafkaConsumer,
+    partition: TopicPartition,
+    offset: int,
+    most: int,
+    asked_bytes: int = ASKED_BYTES,
 ) -> Seen:
     """Read at most so many records from `offset` on.
 
     Raises KafkaError or TimeoutError where the broker does not give the bytes.
     """
-    data, aborted = await _fetched(consumer, partition, offset)
+    data, aborted = await _fetched(consumer, partition, offset, asked_bytes)
     return read(partition, data, aborted, offset, most)
 
 
@@ -73,18 +83,19 @@ def read(
         records.extend(islice(reader, most))
     except Exception as error:  # noqa: BLE001 - whatever a record does to its reader
         problem = error
-    return Seen(records, reader.next_fetch_offset, problem)
+    began = int.from_bytes(data[_BEGAN], "big", signed=True) if len(data) >= _BEGAN.stop else None
+    return Seen(records, reader.next_fetch_offset, problem, began)
 
 
 async def _fetched(
-    consumer: AIOKafkaConsumer, partition: TopicPartition, offset: int
+    consumer: AIOKafkaConsumer, partition: TopicPartition, offset: int, asked_bytes: int
 ) -> tuple[bytes, Sequence[tuple[int, int]] | None]:
     client = consumer._client  # noqa: SLF001 - nothing public gives a record's bytes
     leader = client.cluster.leader_for_partition(partition)
     if leader in {None, -1}:
         raise LeaderNotAvailableError
-    wanted = [(partition.topic, [(partition.partition, offset, ASKED_BYTES)])]
-    request = FetchRequest(WAIT_MILLISECONDS, 1, ASKED_BYTES, READ_COMMITTED, wanted)
+    wanted = [(partition.topic, [(partition.partition, offset, asked_bytes)])]
+    request = FetchRequest(WAIT_MILLISECONDS, 1, asked_bytes, READ_COMMITTED, wanted)
     async with asyncio.timeout(ANSWER_SECONDS):
         answer = await client.send(leader, request)
     ((_, ((_, code, _, *rest),)),) = answer.topics

@@ -49,13 +49,24 @@ All effects go through the given connection; the runtime commits or rolls back.
 """
 
 
+Reading = int | Mapping[str, int]
+"""What a measure reads: a count, or one for each value of its label; one left out is zero."""
+
+
 @dataclass(frozen=True)
 class Measure:
-    """A gauge that is read from the store from time to time: a count, never an amount."""
+    """A gauge that is read from the store from time to time: a count, never an amount.
+
+    Every process of the consumer reads it again and again, and the exporter
+    too: it should read a table or an index that stays small. Where it has a
+    `label`, `values` are all that the label ever has.
+    """
 
     name: str
     meaning: str
-    read: Callable[[AsyncConnection], Awaitable[int]]
+    read: Callable[[AsyncConnection], Awaitable[Reading]]
+    label: str | None = None
+    values: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,7 @@ async def is_alive(connection: AsyncConnection) -> bool:
     return True
 
 
-def open_engine(settings: ConsumerSettings) -> AsyncEngine:
+def open_engine(settings: ConsumerSettings, purpose: str | None = None) -> AsyncEngine:
     """Make the engine of a consumer process; connects on first use.
 
     A frozen process must not hold its locks for ever: the server ends a
@@ -83,7 +83,7 @@ def open_engine(settings: ConsumerSettings) -> AsyncEngine:
             "timeout": min(10, idle / 1000),
             "command_timeout": idle / 1000 * 1.5,
             "server_settings": {
-                "application_name": f"payrouter.{settings.name}",
+                "application_name": ".".join(filter(None, ("payrouter", settings.name, purpose))),
                 "idle_in_transaction_session_timeout": str(idle),
                 "lock_timeout": str(idle // 2),
                 "statement_timeout": str(idle),

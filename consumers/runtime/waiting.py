@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.runtime.brake import read_brake
-from consumers.runtime.held import DONE
+from consumers.runtime.held import DEAD, DONE, HeldReason
 from consumers.runtime.tables import RuntimeTables
 
 
@@ -15,7 +15,8 @@ from consumers.runtime.tables import RuntimeTables
 class Waiting:
     """How many records are held by state, for how long the oldest; the brake; the outbox.
 
-    What the broker refused for good is in the outbox, and does not wait.
+    `conflicts` of the dead contradict an event that is known. What the broker
+    refused for good is in the outbox, and does not wait.
     """
 
     held: Mapping[str, int]
@@ -23,26 +24,29 @@ class Waiting:
     braked: bool
     outbox: int
     refused: int
+    conflicts: int = 0
 
 
 async def read_waiting(connection: AsyncConnection, tables: RuntimeTables) -> Waiting:
     """Count what waits."""
     held = tables.held
     oldest = func.clock_timestamp() - func.min(held.c.first_failed_at)
+    conflicts = func.count().filter(held.c.reason == HeldReason.CONFLICT.value)
     rows = await connection.execute(
-        select(held.c.state, func.count(), oldest)
+        select(held.c.state, func.count(), oldest, conflicts)
         .where(held.c.state != DONE)
         .group_by(held.c.state)
     )
-    found = [(str(state), int(number), age.total_seconds()) for state, number, age in rows]
+    found = {str(state): (int(number), age, against) for state, number, age, against in rows}
     box = tables.outbox
     row = await connection.execute(select(func.count(), func.count(box.c.refused)))
     in_outbox, refused = row.one()
     brake = await read_brake(connection, tables)
     return Waiting(
-        held={state: number for state, number, _ in found},
-        oldest={state: age for state, _, age in found},
+        held={state: number for state, (number, _, _) in found.items()},
+        oldest={state: age.total_seconds() for state, (_, age, _) in found.items()},
         braked=brake.held_since is not None,
         outbox=in_outbox - refused,
         refused=refused,
+        conflicts=found[DEAD][2] if DEAD in found else 0,
     )

@@ -1,12 +1,13 @@
 """Logging: JSON for machines, colour on a terminal, one summary line per delivery and batch."""
 
-import contextlib
+import json
 import logging
 import os
 import secrets
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Literal, TextIO, cast
 
@@ -32,13 +33,34 @@ class BearingStream:
 
     def write(self, text: str) -> None:
         """Write, or lose the text."""
-        with contextlib.suppress(OSError, ValueError):
+        try:
             self._stream.write(text)
+        except (OSError, ValueError):
+            return
 
     def flush(self) -> None:
         """Flush, or do not."""
-        with contextlib.suppress(OSError, ValueError):
+        try:
             self._stream.flush()
+        except (OSError, ValueError):
+            return
+
+
+class Lines:
+    """A structlog logger that writes each line with one call.
+
+    Nothing is flushed: standard error passes a line on at its end, whatever it is connected to.
+    """
+
+    def __init__(self, stream: BearingStream) -> None:
+        """Write to this stream."""
+        self._write = stream.write
+
+    def info(self, line: str) -> None:
+        """Write a line, of whatever level."""
+        self._write(line + "\n")
+
+    debug = warning = error = critical = info
 
 
 def configure_logging(level: str, form: Literal["auto", "json", "console"]) -> None:
@@ -47,22 +69,17 @@ def configure_logging(level: str, form: Literal["auto", "json", "console"]) -> N
     `auto` is console on a terminal and JSON elsewhere.
     """
     console = form == "console" or (form == "auto" and sys.stderr.isatty())
-    stamp = structlog.processors.TimeStamper(fmt="%H:%M:%S" if console else "iso", utc=not console)
-    shared: list[Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.processors.add_log_level,
-        stamp,
-        structlog.processors.format_exc_info,
-    ]
-    stream = cast("TextIO", BearingStream(sys.stderr))
+    stream = BearingStream(sys.stderr)
+    processors = _for_people() if console else [as_json()]
     threshold = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
-        processors=[*shared, _renderer(console=console)],
+        processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
-        logger_factory=structlog.WriteLoggerFactory(stream),
-        cache_logger_on_first_use=False,
+        logger_factory=lambda *_: Lines(stream),
+        # Put together once for each of our loggers, not for each line.
+        cache_logger_on_first_use=True,
     )
-    _adopt_libraries(shared, console=console, stream=stream)
+    _adopt_libraries(processors, stream=cast("TextIO", stream))
     _adopt_accidents(get_log("process"))
 
 
@@ -77,10 +94,30 @@ def new_traceparent() -> str:
     return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
 
 
-def _renderer(*, console: bool) -> Processor:
-    if console:
-        return for_people(colours=sys.stderr.isatty() and "NO_COLOR" not in os.environ)
-    return structlog.processors.JSONRenderer()
+def as_json() -> Processor:
+    """Return what makes a line for a machine of what was said, all in one step: it is asked often.
+
+    A value that JSON has no word for is written as Python writes it.
+    """
+    encode = json.JSONEncoder(default=repr).encode
+
+    def render(logger: object, method: str, line: EventDict) -> str:
+        line["level"] = method
+        line["timestamp"] = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+        if "exc_info" in line:
+            line = structlog.processors.format_exc_info(logger, method, line)
+        return encode(line)
+
+    return render
+
+
+def _for_people() -> list[Processor]:
+    return [
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False),
+        structlog.processors.format_exc_info,
+        for_people(colours=sys.stderr.isatty() and "NO_COLOR" not in os.environ),
+    ]
 
 
 _DIM, _BOLD, _CYAN, _YELLOW, _RED, _PLAIN = (f"\x1b[{n}m" for n in (2, 1, 36, 33, 31, 0))
@@ -122,14 +159,14 @@ def plain(value: object) -> str:
     return str(value)
 
 
-def _adopt_libraries(shared: list[Processor], *, console: bool, stream: TextIO) -> None:
+def _adopt_libraries(processors: Sequence[Processor], *, stream: TextIO) -> None:
     handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],
+            foreign_pre_chain=[structlog.stdlib.add_logger_name],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                _renderer(console=console),
+                *processors,
             ],
         )
     )

@@ -5,15 +5,17 @@ import json
 import uuid
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from rich.console import Console
 from rich.table import Table
 
 from router.cli import loop_factory
 from tests import brokers, databases
-from tests.benchmarks import edge, ledger
+from tests.benchmarks import edge, ledger, watched
 from tests.environment import Wishes
+
+Measured = TypeVar("Measured")
 
 
 def main() -> None:
@@ -22,6 +24,7 @@ def main() -> None:
     choice = brokers.choose(wishes)
     with brokers.started(choice) as broker:
         at_edge = _run(edge.measure(broker, f"b{uuid.uuid4().hex[:6]}."))
+        seen = _run(watched.measure(broker, f"w{uuid.uuid4().hex[:6]}."))
     with (
         databases.server_of(wishes.database_url) as server,
         databases.fresh_database(server) as url,
@@ -30,6 +33,8 @@ def main() -> None:
     table = Table("what", "measured", "a second", "ratio")
     results = [
         _row(table, "edge, deliveries", at_edge, "edge", "bare"),
+        _row(table, "edge, deliveries", seen.per_second, watched.SEEN, watched.UNSEEN),
+        _row(table, "edge, µs of CPU", seen.cpu_microseconds, watched.SEEN, watched.UNSEEN),
         _row(table, "ledger, events", at_ledger, "batches", "one by one"),
     ]
     Console().print(table)
@@ -37,7 +42,7 @@ def main() -> None:
     Path("bench.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
 
 
-def _run(measuring: Coroutine[Any, Any, dict[str, float]]) -> dict[str, float]:
+def _run(measuring: Coroutine[Any, Any, Measured]) -> Measured:
     # On the loop that `payrouter edge` and `payrouter consume` run on.
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         return runner.run(measuring)

@@ -24,7 +24,7 @@ async def measure(broker: Broker, prefix: str) -> dict[str, float]:
         # One line per delivery as in production, but into nothing.
         structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
         edge.clock.now = datetime.now(UTC)
-        requests = _requests(edge.settings, DELIVERIES * 2)
+        requests = requests_of(edge.settings, DELIVERIES * 2)
         await requests_per_second(edge.port, requests[:DELIVERIES], b"HTTP/1.1 200")
         kept = await requests_per_second(edge.port, requests[DELIVERIES:], b"HTTP/1.1 200")
     listener = listen("127.0.0.1", 0)
@@ -46,7 +46,8 @@ async def _bare(
     await send({"type": "http.response.body", "body": b"OK"})
 
 
-def _requests(settings: Settings, count: int) -> list[bytes]:
+def requests_of(settings: Settings, count: int) -> list[bytes]:
+    """Make deliveries of as many orders, signed now."""
     endpoint = build_endpoints(settings)["shop"]
     orders = (Order("payment.confirmed", f"B-{n}", "100.50", "USDT") for n in range(count))
     return [_request(simulate(endpoint, order)) for order in orders]

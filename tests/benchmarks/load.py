@@ -1,8 +1,15 @@
-"""A load of requests over kept-alive connections, from this process."""
+"""A load of requests over kept-alive connections, from this process or, as a module, from another.
+
+`python -m tests.benchmarks.load PORT FILE` sends the requests of a JSON file
+and prints how many were answered with 200 a second.
+"""
 
 import asyncio
+import json
+import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 CONNECTIONS = 32
 
@@ -40,3 +47,9 @@ def _length(head: bytes) -> int:
         if line.startswith(b"content-length:"):
             return int(line.partition(b":")[2])
     return 0
+
+
+if __name__ == "__main__":
+    texts = json.loads(Path(sys.argv[2]).read_text(encoding="utf-8"))
+    sent = [text.encode("latin-1") for text in texts]
+    print(asyncio.run(requests_per_second(int(sys.argv[1]), sent, b"HTTP/1.1 200")))  # noqa: T201

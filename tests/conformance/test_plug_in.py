@@ -26,6 +26,13 @@ def test_its_tables_and_commands_are_there_as_soon_as_it_is_installed(
     assert json.loads(programs.run("offsets", "show", "tally", "--json")) == {"tally": []}
 
 
+def _install(folder: Path, name: str, value: str) -> None:
+    meta = folder / f"{name}-1.0.dist-info"
+    meta.mkdir()
+    (meta / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+    (meta / "entry_points.txt").write_text(f"[payrouter.consumers]\n{name} = {value}\n")
+
+
 @pytest.mark.parametrize(
     ("value", "problem"),
     [
@@ -38,14 +45,25 @@ def test_its_tables_and_commands_are_there_as_soon_as_it_is_installed(
 def test_one_that_does_not_fit_stops_the_start(
     value: str, problem: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    meta = tmp_path / "wrong-1.0.dist-info"
-    meta.mkdir()
-    (meta / "METADATA").write_text("Metadata-Version: 2.1\nName: wrong\nVersion: 1.0\n")
-    (meta / "entry_points.txt").write_text(f"[payrouter.consumers]\nwrong = {value}\n")
+    _install(tmp_path, "wrong", value)
     monkeypatch.syspath_prepend(str(tmp_path))
     with pytest.raises(ServiceError, match=problem) as found:
         discover()
     assert "consumer wrong" in str(found.value)
+
+
+def test_one_that_measures_under_the_name_of_another_stops_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measure = "replace(SERVICE.measures[0])"
+    (tmp_path / "twice.py").write_text(
+        "from dataclasses import replace\nfrom consumers.ledger import SERVICE\n"
+        f"SERVICE = replace(SERVICE, name='twice', measures=[{measure}])\n"
+    )
+    _install(tmp_path, "twice", "twice:SERVICE")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(ServiceError, match="payrouter_ledger_imbalance is the one of ledger too"):
+        discover()
 
 
 def test_without_it_there_is_no_such_consumer(programs: Programs, tmp_path: Path) -> None:

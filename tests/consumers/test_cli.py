@@ -42,7 +42,7 @@ COMMANDS = {
     (): {
         *("dev", "edge", "consume", "send", "ledger", "inventory", "notifications", "topics"),
         *("db", "config", "offsets", "parked", "dlq", "brake", "outbox", "trace"),
-        *("endpoint", "verify", "quarantine"),
+        *("endpoint", "verify", "quarantine", "exporter", "metrics"),
     },
     ("ledger",): {"balance", "statement", "verify", "export"},
     ("inventory",): {"stock", "set", "orders"},
@@ -333,3 +333,22 @@ def test_a_reader_that_has_seen_enough_is_no_accident(tmp_path: Path) -> None:
         ["/bin/sh", "-c", command], cwd=tmp_path, capture_output=True, check=True, text=True
     )
     assert (said.stdout, said.stderr) == ("{\n", "")
+
+
+def test_the_page_of_the_metrics_is_what_the_processes_measure(payrouter: Command) -> None:
+    page = Path(__file__).parents[2] / "docs" / "metrics.md"
+
+    assert payrouter("metrics", "--markdown").out == page.read_text(encoding="utf-8")
+
+
+def test_the_metrics_of_every_process_and_consumer_are_listed(payrouter: Command) -> None:
+    listed = {each["name"]: each for each in payrouter("metrics", "--json").json}
+
+    assert listed["payrouter_deliveries_total"]["processes"] == ["edge"]
+    assert listed["payrouter_build_info"]["processes"] == ["edge", "consumer", "exporter"]
+    assert listed["payrouter_group_lag_seconds"]["processes"] == ["exporter"]
+    assert listed["payrouter_held_records"]["processes"] == ["consumer", "exporter"]
+    assert "parked" in listed["payrouter_records_total"]["labels"]["outcome"]
+    for service in discover().values():
+        for measure in service.measures:
+            assert listed[measure.name]["meaning"] == measure.meaning

@@ -23,10 +23,12 @@ from tests.deploy.system import (
     DOCKERFILE,
     OURS,
     PROJECT,
+    PROMETHEUS,
     PROXY,
     ROOT,
     SERVICES,
     SYSTEM,
+    bind_mounts,
     environment,
     scrape_targets,
     secrets_of,
@@ -183,12 +185,21 @@ def test_a_consumer_listens_where_the_others_look_for_it(consumer: str, tmp_path
     assert f"{consumer}:{tuning.management_port}" in scrape_targets()["payrouter-consumer"]
 
 
+def test_the_exporter_listens_where_the_others_look_for_it(tmp_path: Path) -> None:
+    exporter = settings_of("exporter", tmp_path).exporter
+
+    assert exporter.management_host == "0.0.0.0"  # noqa: S104 - a container
+    assert SERVICES["exporter"]["expose"] == [str(exporter.management_port)]
+    assert _healthcheck_urls("exporter") == [f"http://127.0.0.1:{exporter.management_port}/readyz"]
+    assert scrape_targets()["payrouter-exporter"] == [f"exporter:{exporter.management_port}"]
+
+
 def test_image_names_the_ports_its_processes_listen_on() -> None:
     exposed = re.search(r"^EXPOSE (.+)$", DOCKERFILE.read_text(), re.MULTILINE)
 
     assert exposed is not None
     assert sorted(exposed[1].split()) == sorted(
-        SERVICES["edge"]["expose"] + SERVICES["ledger"]["expose"]
+        SERVICES["edge"]["expose"] + SERVICES["ledger"]["expose"] + SERVICES["exporter"]["expose"]
     )
 
 
@@ -235,6 +246,9 @@ def test_one_broker_can_hold_the_topics_asked_of_it(tmp_path: Path) -> None:
         ("prometheus", "edge"),
         ("prometheus", "ledger"),
         ("prometheus", "inventory"),
+        ("prometheus", "exporter"),
+        ("exporter", "kafka"),
+        ("exporter", "postgres"),
         ("grafana", "prometheus"),
     ],
 )
@@ -274,6 +288,14 @@ def test_proxy_never_answers_success_by_itself() -> None:
     answers = re.findall(r"^\s*respond (\d+)$", PROXY.read_text(), re.MULTILINE)
 
     assert answers == ["404", "421"]
+
+
+def test_prometheus_reads_rules_from_where_they_are_mounted() -> None:
+    (pattern,) = PROMETHEUS["rule_files"]
+    # Relative to its configuration, which is mounted beside them.
+    folder = f"/etc/prometheus/{pattern.removesuffix('/*.yml')}"
+
+    assert bind_mounts("prometheus")[folder] == "./deploy/prometheus/rules"
 
 
 def test_prometheus_scrapes_services_of_this_file() -> None:

@@ -45,7 +45,7 @@ def free_port() -> int:
     while True:
         port = random.choice(_PORTS)
         with contextlib.suppress(OSError):
-            for number in (port, *range(port + 1000, port + 1003)):
+            for number in (port, *range(port + 1000, port + 1005)):
                 socket.create_server(("127.0.0.1", number)).close()
             return port
 

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
+from router.dev import probe
 from tests.e2e.dev_process import Place, Said, alive, free_port, place_in, started, until
 
 SPOILED = ("body", "key", "headers", "time")
@@ -38,8 +40,10 @@ class FirstRun:
     shown: Said
     second: Said
     told: Any
+    exported: str
     status: int
     left: list[str]
+    said: str
 
 
 @dataclass(frozen=True)
@@ -105,15 +109,23 @@ def _first(place: Place) -> FirstRun:
         place.run("config", "show")
         second = place.run("dev", "--port", str(free_port()))
         message = until(lambda: _sent(place), "a message sent")
+        exported = until(lambda: _exported(place), "nothing in flight")
         tree = dev.tree()
         status = dev.stop()
-        told = (refused, sent, balance, statement, trace, offsets, shown, second, message)
-        return FirstRun(dev.out, dev.log, *told, status, alive(tree))
+        told = (refused, sent, balance, statement, trace, offsets, shown, second, message, exported)
+        return FirstRun(dev.out, dev.log, *told, status, alive(tree), dev.err)
 
 
 def _sent(place: Place) -> Any:  # noqa: ANN401 - JSON
     found = place.json("notifications", "list", "--order", "A-1", "--state", "sent")
     return found[0] if found else None
+
+
+def _exported(place: Place) -> str | None:
+    ports = json.loads((place.data_dir / "running.json").read_text())["ports"]
+    good, text = probe(f"http://127.0.0.1:{ports['exporter']['management_port']}/metrics")
+    nothing = 'payrouter_group_in_flight_records{consumer="ledger",topic="payment"} 0.0'
+    return text if good and nothing in text else None
 
 
 def _second(place: Place) -> SecondRun:
@@ -133,7 +145,8 @@ def _sending(order: str) -> tuple[str, ...]:
 
 def test_the_screen_says_what_runs_where_and_what_to_try(story: Story) -> None:
     screen = story.first.screen
-    for word in ("configuration", "broker", "database", "webhook blockatm", "metrics ledger"):
+    metrics = ("metrics edge", "metrics ledger", "metrics exporter")
+    for word in ("configuration", "broker", "database", "webhook blockatm", *metrics):
         assert word in screen
     assert re.search(r"http://127\.0\.0\.1:\d+/webhooks/blockatm", screen)
     where = f"--data-dir {story.place.data_dir}"
@@ -227,6 +240,18 @@ def test_a_second_dev_on_the_same_data_directory_is_refused_in_one_line(story: S
     assert second.stdout == ""
     assert second.stderr.startswith(f"payrouter: --data-dir: dev runs on {story.place.data_dir}")
     assert second.stderr.count("\n") == 1
+
+
+def test_the_exporter_knows_what_became_of_the_payment_in_every_consumer(story: Story) -> None:
+    families = text_string_to_metric_families(story.first.exported)
+    samples = [s for f in families for s in f.samples if s.labels.get("topic") == "payment"]
+    applied = [
+        (sample.labels["consumer"], sample.value)
+        for sample in samples
+        if sample.labels.get("outcome") == "applied" and sample.value
+    ]
+    assert applied == [("inventory", 1), ("ledger", 1), ("notifications", 1)]
+    assert "exporter   ready" in story.first.said
 
 
 def test_an_interrupt_stops_everything_and_leaves_no_process(story: Story) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import re
 import signal
 import socket
 import ssl
@@ -180,6 +181,18 @@ async def test_a_delivery_under_way_is_kept_and_answered_before_the_edge_ends(
     assert (answer.status, code) == (200, 0)
     assert len(await read_records(broker.bootstrap, [Topics(topics_prefix).name("payment")])) == 1
     _assert_ended_in_order(edge)
+
+
+async def test_an_edge_says_how_late_its_event_loop_wakes_up(tmp_path: Path) -> None:
+    asked = request("/metrics", method="GET", body=None)
+
+    async with _edge(tmp_path, _NOWHERE) as edge:
+        await edge.until(503, "/readyz")
+        await asyncio.sleep(0.5)
+        said = (await exchange(edge.management_port, asked)).body.decode()
+
+    (count,) = re.findall(r"^payrouter_event_loop_delay_seconds_count (.+)$", said, re.MULTILINE)
+    assert float(count) > 0
 
 
 async def test_an_edge_with_a_certificate_speaks_tls_and_nothing_else(

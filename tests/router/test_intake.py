@@ -1,5 +1,6 @@
 """Verify, normalize, publish: with a publisher that only remembers."""
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Sequence
@@ -23,6 +24,7 @@ from router.errors import (
 from router.intake import Endpoint, Intake, Publish, outside_window
 from router.providers import Key
 from router.providers.blockatm import PROVIDER
+from tests.router.observed import Observed
 from tests.router.providers.blockatm_deliveries import (
     KEY,
     PAYMENT,
@@ -54,8 +56,21 @@ class _Shelf:
         self.records.extend(records)
 
 
-def _intake(publish: Publish, now: datetime = RECEIVED, *, may_keep_stale: bool = True) -> Intake:
-    return Intake(publish, Topics("t."), lambda: now, lambda: _TRACE, lambda _name: may_keep_stale)
+def _intake(
+    publish: Publish,
+    now: datetime = RECEIVED,
+    *,
+    may_keep_stale: bool = True,
+    observer: Observed | None = None,
+) -> Intake:
+    return Intake(
+        publish,
+        Topics("t."),
+        lambda: now,
+        lambda: _TRACE,
+        lambda _name: may_keep_stale,
+        observer or Observed(),
+    )
 
 
 def _endpoint(tolerance: timedelta | None = _WINDOW) -> Endpoint:
@@ -232,3 +247,55 @@ def test_the_digest_of_a_get_is_that_of_its_query() -> None:
     assert digests[0] != digests[1]
     assert digests[0] == digests[2] == hashlib.sha256(b"x=1").hexdigest()
     assert verified(_GENUINE).digest == hashlib.sha256(_GENUINE.body).hexdigest()
+
+
+async def _watched(
+    delivery: Delivery, now: datetime = RECEIVED, *, full: bool = False, keep: bool = True
+) -> Observed:
+    observer = Observed()
+    intake = _intake(_Shelf(full=full), now, may_keep_stale=keep, observer=observer)
+    with contextlib.suppress(RefusedDelivery):
+        await intake.receive(delivery, _endpoint())
+    return observer
+
+
+@pytest.mark.parametrize(
+    ("delivery", "ended_well"),
+    [
+        (_GENUINE, ["verify", "normalize", "publish"]),
+        (signed(body_of(PAYMENT, status="PAID"), "payment"), ["verify", "publish"]),
+        (signed(b"no JSON"), ["verify"]),
+        (replace(_GENUINE, body=b"{}"), []),
+    ],
+    ids=["understood", "quarantined", "unreadable", "forged"],
+)
+async def test_the_observer_hears_of_the_phases_that_ended_well(
+    delivery: Delivery, ended_well: list[str]
+) -> None:
+    observer = await _watched(delivery)
+
+    assert observer.phases == [("blockatm-main", phase) for phase in ended_well]
+
+
+async def test_a_publish_that_failed_is_no_phase_that_ended_well() -> None:
+    observer = await _watched(_GENUINE, full=True)
+
+    assert [phase for _, phase in observer.phases] == ["verify", "normalize"]
+
+
+@pytest.mark.parametrize("ahead", [timedelta(), timedelta(days=3), timedelta(days=-3)])
+@pytest.mark.parametrize("keep", [True, False])
+async def test_the_observer_hears_of_every_genuine_delivery_however_old(
+    ahead: timedelta, *, keep: bool
+) -> None:
+    delivery = replace(_GENUINE, received_at=RECEIVED + ahead)
+
+    observer = await _watched(delivery, RECEIVED + ahead, keep=keep)
+
+    assert observer.proved == [("blockatm-main", RECEIVED + ahead, _SIGNED_AT)]
+
+
+async def test_the_observer_never_hears_of_a_forgery_as_genuine() -> None:
+    observer = await _watched(replace(_GENUINE, body=_GENUINE.body + b" "))
+
+    assert observer.proved == []

@@ -29,6 +29,7 @@ from router.providers import Key
 from router.providers.blockatm import PROVIDER
 from router.quarantine import Entry, Wanted, gathered
 from router.quarantine_replay import Replayer, judged
+from tests.router.observed import Observed
 from tests.router.providers.blockatm_deliveries import KEY, PAYMENT, RECEIVED, body_of, signed
 from tests.router.providers.blockatm_v1 import BATCH, ROW, v1_provider, v1_signed
 from tests.router.providers.blockbee_deliveries import CONFIRMED, SECRETS, bee, changed, got
@@ -50,7 +51,9 @@ async def _kept(
         published.extend(records)
 
     now = delivery.received_at + (timedelta(days=3) if late else timedelta(0))
-    intake = Intake(publish, Topics(""), lambda: now, lambda: _TRACE, lambda _name: True)
+    intake = Intake(
+        publish, Topics(""), lambda: now, lambda: _TRACE, lambda _name: True, Observed()
+    )
     with contextlib.nullcontext() if not late else pytest.raises(OutsideWindow):
         await intake.receive(delivery, endpoint)
     return published[-1]

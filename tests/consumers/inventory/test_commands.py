@@ -16,7 +16,7 @@ from sqlalchemy.pool import NullPool
 from consumers.inventory import SERVICE
 from consumers.inventory.measures import MEASURES
 from consumers.runtime.held_admin import list_operations
-from consumers.runtime.service import Play
+from consumers.runtime.service import Play, Reading
 from consumers.runtime.settings import ConsumerSettings, Tuning
 from consumers.runtime.tables import RuntimeTables
 from router.contract.order_fields import OrderFields
@@ -177,7 +177,7 @@ def test_a_database_that_is_not_set_up_is_one_line(database_url: str) -> None:
 
 
 def test_the_measures_count(sold: str) -> None:
-    async def read(shop: Shop) -> dict[str, int]:
+    async def read(shop: Shop) -> dict[str, Reading]:
         await shop.apply(paid(reference="A-8"))
         await shop.end_of_time("A-2")
         await shop.apply(ordered(3, lines=[{"sku": "mug", "quantity": 1}]))

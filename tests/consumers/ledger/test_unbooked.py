@@ -3,12 +3,13 @@
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from consumers.ledger.measures import MEASURES
+from consumers.runtime.service import Reading
 from tests.consumers.ledger.asked import ask, asked, set_up
 from tests.consumers.ledger.bookkeeping import applied, balances
 from tests.consumers.ledger.told import told
 
 
-async def measured(ledger: AsyncEngine) -> dict[str, int]:
+async def measured(ledger: AsyncEngine) -> dict[str, Reading]:
     async with ledger.connect() as connection:
         return {
             each.name.removeprefix("payrouter_ledger_"): await each.read(connection)

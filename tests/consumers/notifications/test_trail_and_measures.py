@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from consumers.notifications.measures import MEASURES
 from consumers.notifications.tables import SCHEMA
 from consumers.notifications.trail import trail
+from consumers.runtime.service import Reading
 from consumers.runtime.trail import Sought, Step
 from tests.consumers.notifications.desk import applied, options, run, told
 from tests.consumers.notifications.receivers import hook
@@ -49,7 +50,7 @@ async def test_a_step_says_what_became_of_it_and_what_is_trouble(desk: AsyncEngi
     assert steps["message sent"].facts["to"] == "on-call"
 
 
-async def measured(desk: AsyncEngine) -> list[int]:
+async def measured(desk: AsyncEngine) -> list[Reading]:
     async with desk.connect() as connection:
         return [await each.read(connection) for each in MEASURES]
 

@@ -119,6 +119,7 @@ async def test_a_consumer_answers_its_probes_books_what_comes_and_ends_in_order(
         await consumer.says(200, 'payrouter_consumer_ready{consumer="ledger"} 1.0', "/metrics")
         applied = f'topic="{here.prefix}payment"'
         await consumer.says(200, applied, "/metrics")
+        assert await consumer.measures("payrouter_event_loop_delay_seconds_count") > [0]
         assert await consumer.stop() == 0
     assert consumer.logged()[-1] == "consumer_stopped"
     assert {"partitions_assigned", "consumer_started", "batch"} <= set(consumer.logged())

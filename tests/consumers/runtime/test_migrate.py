@@ -19,7 +19,7 @@ from consumers.runtime.service import Service
 from consumers.runtime.tables import RuntimeTables
 
 RUNTIME = ["runtime 0001", "runtime 0002", "runtime 0003"]
-EVERYTHING = [*RUNTIME, "ledger 0001", "ledger 0002"]
+EVERYTHING = [*RUNTIME, "ledger 0001", "ledger 0002", "ledger 0003"]
 
 FENCE = (
     "INSERT INTO ledger.fence "
@@ -130,7 +130,7 @@ async def test_two_consumers_share_a_database_each_with_its_own_schema(
 ) -> None:
     other = replace(LEDGER, name="second", tables=MetaData(schema="Second one"))
     await upgrade(engine, LEDGER)
-    assert await upgrade(engine, other) == [*RUNTIME, "second 0001", "second 0002"]
+    assert await upgrade(engine, other) == [*RUNTIME, *(f"second 000{n}" for n in (1, 2, 3))]
     assert not await is_pending(engine, other)
 
 

@@ -23,6 +23,7 @@ def test_before_the_store_was_asked_everything_is_unknown() -> None:
         ("payrouter_held_records", {"state": "parked"}),
         ("payrouter_held_records", {"state": "dead"}),
         ("payrouter_held_oldest_seconds", {"state": "parked"}),
+        ("payrouter_held_conflicts", {}),
         ("payrouter_brake_held", {}),
         ("payrouter_outbox_waiting", {}),
         ("payrouter_outbox_refused", {}),

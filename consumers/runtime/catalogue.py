@@ -1,0 +1,48 @@
+"""What the processes of the consumers measure, declared without running one."""
+
+from collections.abc import Mapping, Sequence
+
+from prometheus_client import CollectorRegistry
+
+from consumers.runtime.discovery import discover
+from consumers.runtime.exporter import BROKER
+from consumers.runtime.exporter_metrics import ExporterMetrics, PictureCollector
+from consumers.runtime.exporter_picture import Bounds, LogView, Picture
+from consumers.runtime.metrics import ConsumerMetrics
+from consumers.runtime.records import Partition
+from consumers.runtime.service import Service
+from consumers.runtime.stored import measure_gauges
+from router.telemetry.loop_delay import LoopDelay
+from router.telemetry.management import process_registry
+
+_CONSUMER, _TOPIC, _CLUSTER = "consumer", "topic", "cluster"
+"""Stand for those of an installation."""
+
+
+def declared() -> Mapping[str, CollectorRegistry]:
+    """Return the registry of each kind of process, with the measures of every consumer there is."""
+    services = list(discover().values())
+    return {"consumer": _consumer(services), "exporter": _exporter(services)}
+
+
+def _consumer(services: Sequence[Service]) -> CollectorRegistry:
+    registry = _process(services)
+    ConsumerMetrics(registry, _CONSUMER).start_partition(_TOPIC, 0)
+    return registry
+
+
+def _exporter(services: Sequence[Service]) -> CollectorRegistry:
+    registry = _process(services)
+    ExporterMetrics(registry, [BROKER]).waiting.set(_CONSUMER, None)
+    picture = Picture({_CONSUMER: [_TOPIC]})
+    picture.log_is(LogView(_CLUSTER, {Partition(_TOPIC, 0): Bounds(0, 0)}, {}, {}))
+    registry.register(PictureCollector(picture))
+    return registry
+
+
+def _process(services: Sequence[Service]) -> CollectorRegistry:
+    registry = process_registry()
+    LoopDelay(registry)
+    for service in services:
+        measure_gauges(registry, service)
+    return registry

@@ -1,0 +1,152 @@
+"""Every metric that the exporter computes from log and store, with its meaning."""
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from consumers.runtime.exporter_picture import Picture, in_flight, outcomes
+from consumers.runtime.stored import WaitingMetrics
+
+Family = GaugeMetricFamily | CounterMetricFamily
+
+_PLACE = ("topic", "partition")
+_GROUP = ("consumer", *_PLACE)
+
+
+class ExporterMetrics:
+    """What the exporter says of itself, and of every consumer's store."""
+
+    def __init__(self, registry: CollectorRegistry, sources: Sequence[str]) -> None:
+        """Declare everything; a source is the broker, or a consumer by its name."""
+        self.waiting = WaitingMetrics(registry)
+        self.failures = Counter(
+            "payrouter_exporter_failures",
+            "Rounds in which a source could not be read, or not all of it; broker, or a consumer's"
+            " name for its store",
+            ["source"],
+            registry=registry,
+        )
+        self.success = Gauge(
+            "payrouter_exporter_last_success_timestamp_seconds",
+            "When a source was last read whole. Unix time; 0 before the first",
+            ["source"],
+            registry=registry,
+        )
+        for source in sources:
+            self.failures.labels(source)
+            self.success.labels(source)
+
+
+class PictureCollector(Collector):
+    """Tells Prometheus what the picture shows, a time of now included."""
+
+    def __init__(self, picture: Picture, clock: Callable[[], float] = time.time) -> None:
+        """Remember what to look at."""
+        self._picture = picture
+        self._clock = clock
+
+    def describe(self) -> Iterator[Family]:
+        """Declare every metric."""
+        return _families()
+
+    def collect(self) -> Iterator[Family]:
+        """Give every metric a sample per partition, or per consumer; what is unknown is NaN."""
+        start, end, fence, committed, records, seconds, passed, flight, members = _families()
+        self._add_log(start, end)
+        for consumer in self._picture.topics:
+            self._add_fences(consumer, fence, passed)
+            self._add_committed(consumer, committed)
+            self._add_behind(consumer, records, seconds, flight)
+            log = self._picture.log
+            members.add_metric([consumer], _known(log.members.get(consumer) if log else None))
+        yield from (start, end, fence, committed, records, seconds, passed, flight, members)
+
+    def _add_log(self, start: Family, end: Family) -> None:
+        picture = self._picture
+        for partition in picture.partitions:
+            bounds = picture.log and picture.log.bounds.get(partition)
+            where = [partition.topic, str(partition.number)]
+            start.add_metric(where, _known(bounds.start if bounds else None))
+            end.add_metric(where, _known(bounds.end if bounds else None))
+
+    def _add_fences(self, consumer: str, fence: Family, passed: Family) -> None:
+        rows = self._picture.fences_of(consumer)
+        for partition in self._picture.places(consumer):
+            where = [consumer, partition.topic, str(partition.number)]
+            row = rows.get(partition) if rows is not None else None
+            fence.add_metric(where, _known(row.next_offset if row else None))
+            for outcome, count in outcomes(row).items():
+                passed.add_metric([*where, outcome], math.nan if rows is None else count)
+
+    def _add_committed(self, consumer: str, committed: Family) -> None:
+        log = self._picture.log
+        said = (log and log.committed.get(consumer)) or {}
+        for partition in self._picture.places(consumer):
+            where = [consumer, partition.topic, str(partition.number)]
+            committed.add_metric(where, _known(said.get(partition)))
+
+    def _add_behind(self, consumer: str, records: Family, seconds: Family, flight: Family) -> None:
+        now, picture = self._clock(), self._picture
+        found = {p: picture.behind(consumer, p) for p in picture.places(consumer)}
+        for partition, behind in found.items():
+            where = [consumer, partition.topic, str(partition.number)]
+            records.add_metric(where, _known(behind.records))
+            seconds.add_metric(where, behind.seconds(now))
+        for topic in picture.topics[consumer]:
+            own = [behind for partition, behind in found.items() if partition.topic == topic]
+            # Of a topic that is not there nothing is known, which is not nothing.
+            flight.add_metric([consumer, topic], in_flight(own) if own else math.nan)
+
+
+def _known(value: float | None) -> float:
+    return math.nan if value is None else float(value)
+
+
+def _families() -> Iterator[Family]:
+    yield GaugeMetricFamily(
+        "payrouter_log_start_offset", "The first offset that the log still has", labels=_PLACE
+    )
+    yield GaugeMetricFamily(
+        "payrouter_log_end_offset", "The offset that the next record will have", labels=_PLACE
+    )
+    yield GaugeMetricFamily(
+        "payrouter_group_next_offset",
+        "The fence: everything before it is applied, known or held. NaN where there is none yet",
+        labels=_GROUP,
+    )
+    yield GaugeMetricFamily(
+        "payrouter_group_committed_offset",
+        "What the group has told Kafka, for lag tools; the fence holds the truth",
+        labels=_GROUP,
+    )
+    yield GaugeMetricFamily(
+        "payrouter_group_lag_records",
+        "Log end minus the fence, whether the consumer runs or not",
+        labels=_GROUP,
+    )
+    yield GaugeMetricFamily(
+        "payrouter_group_lag_seconds",
+        "Age of the next record that is not applied yet, by its own time; 0 where there is none",
+        labels=_GROUP,
+    )
+    yield CounterMetricFamily(
+        "payrouter_group_passed_records",
+        "Offsets that the fence has passed, ever. applied: with effect; duplicate: the event was"
+        " known; stale: too late to change anything; parked, dead: held at first; gap: no record",
+        labels=(*_GROUP, "outcome"),
+    )
+    yield GaugeMetricFamily(
+        "payrouter_group_in_flight_records",
+        "Completeness: log end minus the first offset and all that was passed since. What is left"
+        " is on its way",
+        labels=("consumer", "topic"),
+    )
+    yield GaugeMetricFamily(
+        "payrouter_group_members",
+        "Members of the consumer group. NaN where the broker does not say",
+        labels=("consumer",),
+    )

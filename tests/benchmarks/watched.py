@@ -1,0 +1,141 @@
+"""The same edge with and without metrics and log: what it costs to be seen."""
+
+import asyncio
+import contextlib
+import json
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import structlog
+
+from router.app import EdgeProcess, build_edge
+from router.http_protocol import DeliveryProtocol
+from router.settings import Settings, settings_from
+from router.telemetry.logs import configure_logging
+from router.telemetry.management import listen, serving
+from tests.benchmarks.edge import requests_of
+from tests.brokers import Broker
+from tests.router.edge_server import configuration, make_topics
+
+DELIVERIES = 1500
+ROUNDS = 9
+
+SEEN = "with metrics and log"
+UNSEEN = "without"
+
+
+Rounds = Mapping[str, Sequence[tuple[float, float]]]
+"""Deliveries a second and microseconds for each, of every round."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What was measured: medians over the rounds."""
+
+    per_second: dict[str, float]
+    cpu_microseconds: dict[str, float]
+    """Of the edge's process, per delivery: what other processes do does not disturb it."""
+
+
+class Nothing:
+    """Stands for all metrics, and does nothing whatever it is asked."""
+
+    def __getattr__(self, _name: str) -> "Nothing":
+        """Stand for a metric, or for what can be done with one."""
+        return self
+
+    def __call__(self, *_said: object) -> "Nothing":
+        """Do nothing."""
+        return self
+
+
+async def measure(broker: Broker, prefix: str) -> Cost:
+    """Send the same load to both by turns, from a process of its own."""
+    await make_topics(broker.bootstrap, prefix)
+    settings = settings_from(configuration(broker.bootstrap, prefix))
+    with tempfile.TemporaryDirectory() as folder:
+        requests = Path(folder) / "requests.json"
+        written = requests_of(settings, DELIVERIES)
+        requests.write_text(json.dumps([one.decode("latin-1") for one in written]))
+        with _log_in(Path(folder) / "log") as log:
+            async with _edge(settings, SEEN) as seen, _edge(settings, UNSEEN) as unseen:
+                rounds = await _rounds({SEEN: seen, UNSEEN: unseen}, requests)
+            _check(log, rounds)
+    return Cost(*({name: median(r[i] for r in of) for name, of in rounds.items()} for i in (0, 1)))
+
+
+async def _rounds(ports: dict[str, int], requests: Path) -> Rounds:
+    found: dict[str, list[tuple[float, float]]] = {name: [] for name in ports}
+    for number in range(ROUNDS + 1):
+        # The first round warms up; the order turns, so that neither is always the second.
+        for name in sorted(ports, reverse=bool(number % 2)):
+            _log_as(name)
+            measured = await _round(ports[name], requests)
+            if number:
+                found[name].append(measured)
+    return found
+
+
+async def _round(port: int, requests: Path) -> tuple[float, float]:
+    """Return deliveries a second, and microseconds of this process for each."""
+    before = time.process_time()
+    command = [sys.executable, "-m", "tests.benchmarks.load", str(port), str(requests)]
+    load = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    said, _ = await load.communicate()
+    if load.returncode:
+        message = "the load ended with a problem"
+        raise RuntimeError(message)
+    return float(said), (time.process_time() - before) / DELIVERIES * 1e6
+
+
+@contextlib.asynccontextmanager
+async def _edge(settings: Settings, name: str) -> AsyncIterator[int]:
+    _log_as(name)
+    process = build_edge(settings, lambda: datetime.now(UTC))
+    if name == UNSEEN:
+        _unmeasured(process)
+    public = listen("127.0.0.1", 0)
+    port = public.getsockname()[1]
+    async with serving(process.app, public, lifespan="on", http=DeliveryProtocol, ws="none"):
+        async with asyncio.timeout(60):
+            while not process.publisher.health().good:  # noqa: ASYNC110 - no event tells it
+                await asyncio.sleep(0.05)
+        yield port
+
+
+def _unmeasured(process: EdgeProcess) -> None:
+    nothing: Any = Nothing()
+    process.app.metrics = nothing
+    process.app.intake = replace(process.app.intake, observer=nothing)
+    process.publisher._metrics = nothing  # noqa: SLF001 - nobody else wants it out
+
+
+def _log_as(name: str) -> None:
+    configure_logging("info" if name == SEEN else "critical", "json")
+
+
+@contextlib.contextmanager
+def _log_in(path: Path) -> Iterator[Path]:
+    """Have the log written as a service manager has it: JSON, standard error, a file."""
+    # Standard error is written line by line whatever it is.
+    with path.open("w", encoding="utf-8", buffering=1) as file, contextlib.redirect_stderr(file):
+        try:
+            yield path
+        finally:
+            structlog.reset_defaults()
+
+
+def _check(log: Path, rounds: Rounds) -> None:
+    lines = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+    wanted = DELIVERIES * (len(rounds[SEEN]) + 1)
+    logged = sum(line["event"] == "delivery" for line in lines)
+    if logged != wanted:
+        message = f"{logged} deliveries in the log, not {wanted}"
+        raise RuntimeError(message)

@@ -1,0 +1,136 @@
+"""The rules: valid, tested alert by alert, and each with what a person needs at night."""
+
+import json
+import re
+import subprocess
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+import yaml
+
+from tests.monitoring.rule_files import (
+    ALERTS,
+    GROUPS,
+    NAMES,
+    PROMETHEUS,
+    ROOT,
+    RULE_FILES,
+    RULES,
+    TEST_FILES,
+    TESTS,
+    tool,
+)
+
+ALERTMANAGER: Final = PROMETHEUS / "alertmanager.example.yml"
+
+
+@pytest.fixture
+def promtool(wishes_ci: bool) -> str:  # noqa: FBT001 - a fixture
+    """Where promtool is."""
+    return tool("promtool", ci=wishes_ci)
+
+
+def _run(*command: object) -> None:
+    words = [str(word) for word in command]
+    ran = subprocess.run(words, check=False, capture_output=True, text=True, timeout=300)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+def test_rule_files_and_configuration_are_valid(promtool: str) -> None:
+    _run(promtool, "check", "rules", "--lint-fatal", *RULE_FILES)
+    _run(promtool, "check", "config", "--lint-fatal", PROMETHEUS / "prometheus.yml")
+
+
+@pytest.mark.parametrize("path", TEST_FILES, ids=lambda path: path.stem)
+def test_alerts_fire_when_they_should_and_not_before(promtool: str, path: Path) -> None:
+    _run(promtool, "test", "rules", path)
+
+
+@pytest.mark.parametrize("name", TESTS)
+def test_promtool_evaluates_what_alerts_ask_for_before_them(name: str) -> None:
+    # Groups that are not in this list are evaluated in any order, and tests pass or fail by chance.
+    order = TESTS[name]["group_eval_order"]
+
+    assert sorted(order) == sorted(group["name"] for group in GROUPS)
+    last_recording = max(order.index(g["name"]) for g in GROUPS if "record" in g["rules"][0])
+    first_alert = min(order.index(g["name"]) for g in GROUPS if "alert" in g["rules"][0])
+    assert last_recording < first_alert
+
+
+def _checks(alert: str) -> list[dict[str, Any]]:
+    return [
+        check
+        for tests in TESTS.values()
+        for test in tests["tests"]
+        for check in test["alert_rule_test"]
+        if check["alertname"] == alert
+    ]
+
+
+@pytest.mark.parametrize(
+    "rule", ALERTS, ids=[f"{r['alert']}-{'-'.join(r['labels'].values())}" for r in ALERTS]
+)
+def test_every_rule_of_an_alert_is_seen_to_fire(rule: dict[str, Any]) -> None:
+    fired = [alert for check in _checks(rule["alert"]) for alert in check.get("exp_alerts", [])]
+
+    assert any(rule["labels"].items() <= alert["exp_labels"].items() for alert in fired)
+
+
+@pytest.mark.parametrize("alert", NAMES)
+def test_every_alert_is_seen_not_to_fire(alert: str) -> None:
+    assert [check for check in _checks(alert) if not check.get("exp_alerts")]
+
+
+@pytest.mark.parametrize("rule", ALERTS, ids=lambda rule: rule["alert"])
+def test_alert_says_how_urgent_it_is_how_much_and_where_to_look(rule: dict[str, Any]) -> None:
+    notes = rule["annotations"]
+
+    assert rule["labels"]["severity"] in {"page", "ticket"}
+    assert re.search(r"\$value", notes["summary"])
+    assert len(notes["description"].split()) >= 8
+    assert notes["runbook_url"] == f"docs/runbooks/{rule['alert']}.md"
+    assert (ROOT / notes["runbook_url"]).is_file()
+
+
+@pytest.mark.parametrize("rule", ALERTS, ids=lambda rule: rule["alert"])
+def test_alert_leads_to_a_panel_that_exists(rule: dict[str, Any]) -> None:
+    match = re.fullmatch(r"/d/([\w-]+)\?viewPanel=(\d+)", rule["annotations"]["dashboard_url"])
+    assert match is not None
+    path = ROOT / "deploy" / "grafana" / "dashboards" / f"{match[1]}.json"
+    panels = {each["id"]: each["type"] for each in json.loads(path.read_text())["panels"]}
+
+    assert panels.get(int(match[2]), "row") != "row"
+
+
+def test_no_time_hides_in_a_number_where_a_duration_can_stand() -> None:
+    # `time() - x > 300` would be five minutes whatever the durations of the rule are divided by.
+    for rule in RULES:
+        assert not re.search(r"time\(\)[^<>=]*(?<!=)[<>]", rule["expr"]), rule["expr"]
+
+
+# --- the Alertmanager's example -------------------------------------------------------------------
+
+
+def _alertmanager() -> dict[str, Any]:
+    read: dict[str, Any] = yaml.safe_load(ALERTMANAGER.read_text())
+    return read
+
+
+def test_alertmanager_takes_the_example(wishes_ci: bool) -> None:  # noqa: FBT001 - a fixture
+    _run(tool("amtool", ci=wishes_ci), "check-config", ALERTMANAGER)
+
+
+def test_inhibitions_name_alerts_that_exist() -> None:
+    named = set(re.findall(r"Payrouter\w+", ALERTMANAGER.read_text()))
+
+    assert named <= set(NAMES)
+
+
+def test_every_severity_has_a_way_to_a_receiver() -> None:
+    read = _alertmanager()
+    receivers = {each["name"] for each in read["receivers"]}
+    routed = {matcher for route in read["route"]["routes"] for matcher in route["matchers"]}
+
+    assert {route["receiver"] for route in read["route"]["routes"]} <= receivers
+    assert routed == {f'severity = "{rule["labels"]["severity"]}"' for rule in ALERTS}
