@@ -28,7 +28,7 @@ PANELS: Final[Mapping[str, Sequence[str]]] = {
     "payrouter-edge": ("34 Phases A", "51 Verification failures A"),
     "payrouter-consumers": ("21 Lag in seconds A", "41 Members and partitions A"),
     "payrouter-held": ("31 Dead records A", "42 Outbox waiting A"),
-    "payrouter-money": ("22 Events by type A", "31 Pending by age A"),
+    "payrouter-money": ("31 Pending by age A", "42 Transactions in the books A"),
     "payrouter-runtime": ("31 CPU A", "32 Memory A"),
 }
 """The panels to be drawn, of each dashboard."""
@@ -45,7 +45,7 @@ _BROWSER: Final = (
     "--disable-sync",
     "--hide-scrollbars",
     "--virtual-time-budget=20000",
-    "--window-size=900,1560",
+    "--window-size=940,1640",
 )
 
 
