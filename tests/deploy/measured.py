@@ -7,7 +7,6 @@ from typing import Any, Final
 import yaml
 
 from consumers.runtime.catalogue import declared as consumers_declared
-from consumers.runtime.discovery import discover
 from router.metrics_command import declared as edge_declared
 from router.telemetry.catalogue import Described, catalogue
 from tests.deploy.promql import Measured, Series, labels, names, parse
@@ -23,7 +22,7 @@ SCRAPED: Final[Mapping[str, Sequence[str]]] = {"job": (), "instance": ()}
 def measured() -> Measured:
     """Return every series by name; what a rule records has the labels of its expression."""
     found = {"up": Series("gauge", SCRAPED)}
-    processes = {"edge": edge_declared(), **consumers_declared(list(discover().values()))}
+    processes = {"edge": edge_declared(), **consumers_declared()}
     for metric in catalogue(processes):
         found |= _series(metric)
     _record(found)
