@@ -45,7 +45,7 @@ _BROWSER: Final = (
     "--disable-sync",
     "--hide-scrollbars",
     "--virtual-time-budget=20000",
-    "--window-size=940,1640",
+    "--window-size=940,1780",
 )
 
 

@@ -6,6 +6,7 @@ from typing import Final
 from tests.monitoring import faults
 from tests.monitoring.course import Course
 from tests.monitoring.live import STEP_SECONDS, Live, configure
+from tests.monitoring.questions import alert_rules
 from tests.monitoring.system import JOBS, SECOND_EDGE
 from tests.monitoring.yesterday import GENUINE
 
@@ -22,7 +23,7 @@ LAG: Final = "lag of the held consumer"
 
 def play(live: Live) -> Course:
     """Have it all happen, and note it down."""
-    course = Course(live.prometheus, STEP_SECONDS)
+    course = Course(live.prometheus, STEP_SECONDS, alert_rules())
     quiet = _be_well(live, course)
     _fail_to_tell(live, course)
     with faults.outbox_stuck(live.system):
@@ -31,7 +32,7 @@ def play(live: Live) -> Course:
         _hold(live, course)
     _take_away(live, course)
     course.await_until(lambda: time.monotonic() - quiet >= QUIET_SECONDS, QUIET_SECONDS)
-    course.await_until(lambda: live.prometheus.fires(alertname=_SILENT, severity="page"))
+    course.await_alerts(_MISSED)
     _be_without_broker(live, course)
     _be_without_edge_and_exporter(live, course)
     course.ended = time.time()
@@ -39,6 +40,7 @@ def play(live: Live) -> Course:
 
 
 _SILENT: Final = "PayrouterGatewaySilent"
+_MISSED: Final = "PayrouterGatewaySilent page"
 
 
 def _be_well(live: Live, course: Course) -> float:
@@ -56,7 +58,7 @@ def _be_well(live: Live, course: Course) -> float:
     course.settled = time.time()
     course.fault(_SILENT)
     course.await_until(lambda: False, WELL_SECONDS)
-    course.healthy = live.prometheus.firing()
+    course.healthy = {each["labels"]["alertname"] for each in live.prometheus.firing()}
     course.up = live.prometheus.up()
     return quiet
 
@@ -130,14 +132,13 @@ def _take_away(live: Live, course: Course) -> None:
     course.fault("PayrouterPartitionHalted", "PayrouterGroupAbsent", "PayrouterTargetMissing")
     faults.too_new(live.gateways)
     live.system.stop("inventory")
-    course.fault("PayrouterEdgeNotReady", "PayrouterPublishFailing")
+    course.fault("PayrouterEdgeNotReady ticket", "PayrouterPublishFailing ticket")
     faults.event_refused(live.system, live.gateways)
     live.system.start_second_edge(PAYROUTER_KAFKA__BOOTSTRAP_SERVERS="127.0.0.1:9")
     edges = {"payrouter-edge": ("edge", SECOND_EDGE)}
     configure(live.folder, live.system, {**JOBS, **edges})
     live.prometheus.reload()
-    without = {"PayrouterGatewaySilent", "PayrouterAvailabilityBudgetBurn"}
-    course.await_alerts(*(set(course.began) - without))
+    course.await_alerts(but=[_MISSED])
     live.system.stop(SECOND_EDGE)
     configure(live.folder, live.system, JOBS)
     live.prometheus.reload()
@@ -145,20 +146,14 @@ def _take_away(live: Live, course: Course) -> None:
 
 def _be_without_broker(live: Live, course: Course) -> None:
     course.fault("PayrouterAvailabilityBudgetBurn", "PayrouterAvailabilityBudgetSlowBurn")
-    course.fault("PayrouterExporterFailing")
-    stopped = {"alertname": "PayrouterPublishFailing", "severity": "page"}
-    unready = {"alertname": "PayrouterEdgeNotReady", "severity": "page"}
+    course.fault("PayrouterPublishFailing page", "PayrouterEdgeNotReady page")
+    course.fault("PayrouterExporterFailing ticket")
     with faults.broker_stopped(live.system):
-        course.await_until(
-            lambda: live.prometheus.fires(**stopped) and live.prometheus.fires(**unready)
-        )
         course.await_alerts()
 
 
 def _be_without_edge_and_exporter(live: Live, course: Course) -> None:
-    course.fault("PayrouterEdgeAbsent")
+    course.fault("PayrouterEdgeAbsent", "PayrouterExporterFailing ticket all")
     live.system.stop("edge")
     live.system.stop("exporter")
     course.await_alerts()
-    gone = {"alertname": "PayrouterExporterFailing", "source": "all"}
-    course.await_until(lambda: live.prometheus.fires(**gone))

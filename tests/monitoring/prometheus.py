@@ -53,23 +53,10 @@ class Prometheus:
         found = [float(each["value"][1]) for each in self._ask("query", {"query": query})["result"]]
         return [value for value in found if math.isfinite(value)]
 
-    def alerts(self) -> list[dict[str, Any]]:
-        """Return the alerts that are pending or firing."""
+    def firing(self) -> list[dict[str, Any]]:
+        """Return the alerts that are firing."""
         found: list[dict[str, Any]] = self._ask("alerts", {})["alerts"]
-        return found
-
-    def firing(self) -> dict[str, dict[str, Any]]:
-        """Return the alerts that are firing, one of each name."""
-        return {
-            each["labels"]["alertname"]: each for each in self.alerts() if each["state"] == "firing"
-        }
-
-    def fires(self, **labels: str) -> bool:
-        """Tell whether an alert with these labels is firing."""
-        return any(
-            each["state"] == "firing" and labels.items() <= each["labels"].items()
-            for each in self.alerts()
-        )
+        return [each for each in found if each["state"] == "firing"]
 
     def up(self) -> dict[str, str]:
         """Return how each target is, by its address."""

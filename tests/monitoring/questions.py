@@ -61,10 +61,27 @@ def asked_by_rules(factor: float) -> Iterator[Question]:
                 yield Question(f"{path.name}: {name}", rule["expr"])
 
 
-def alert_names() -> list[str]:
-    """Name the alerts that are shipped."""
+@dataclass(frozen=True)
+class AlertRule:
+    """A rule that alerts; some alerts have two, of different severity or symptom."""
+
+    alert: str
+    labels: Mapping[str, str]
+
+    def __str__(self) -> str:
+        """Name it by the alert and what the rule says of it: `PayrouterDeadLetters ticket`."""
+        return " ".join([self.alert, *(self.labels[key] for key in sorted(self.labels))])
+
+    def is_of(self, labels: Mapping[str, str]) -> bool:
+        """Tell whether an alert with these labels may be this rule's."""
+        return labels["alertname"] == self.alert and self.labels.items() <= labels.items()
+
+
+def alert_rules() -> list[AlertRule]:
+    """Return the rules that alert, of all files."""
     groups = [group for path in rule_files() for group in read_rules(path)["groups"]]
-    return [rule["alert"] for group in groups for rule in group["rules"] if "alert" in rule]
+    rules = [rule for group in groups for rule in group["rules"] if "alert" in rule]
+    return [AlertRule(rule["alert"], rule["labels"]) for rule in rules]
 
 
 def asked_by_dashboards(factor: float, span: Span) -> Iterator[Question]:

@@ -13,8 +13,9 @@ from tests.monitoring.course import Course
 from tests.monitoring.live import FACTOR, live
 from tests.monitoring.play import HELD_SECONDS, LAG, play
 from tests.monitoring.questions import (
+    AlertRule,
     Question,
-    alert_names,
+    alert_rules,
     asked_by_dashboards,
     asked_by_rules,
     unanswered,
@@ -46,21 +47,21 @@ def course(
 def test_everything_is_scraped_and_no_alert_fires_while_all_is_well(course: Course) -> None:
     assert set(course.up.values()) == {"up"}
     assert len(course.up) == 5
-    assert set(course.healthy) <= OF_SPEED
+    assert course.healthy <= OF_SPEED
 
 
 def test_every_rule_can_be_evaluated_whatever_happens(course: Course) -> None:
     assert course.troubles == set()
 
 
-@pytest.mark.parametrize("alert", sorted(set(alert_names())))
-def test_alert_fires_by_its_fault_and_is_silent_before(course: Course, alert: str) -> None:
-    assert alert in course.fired, course.began
-    told = course.fired[alert]
+@pytest.mark.parametrize("rule", alert_rules(), ids=str)
+def test_alert_fires_by_its_fault_and_is_silent_before(course: Course, rule: AlertRule) -> None:
+    assert str(rule) in course.fired, course.began
+    told = course.fired[str(rule)]
 
     assert told["state"] == "firing"
     assert told["annotations"]["summary"]
-    assert alert in OF_SPEED or course.is_silent_before(alert)
+    assert rule.alert in OF_SPEED or course.is_silent_before(rule)
 
 
 def test_lag_of_a_consumer_whose_handler_is_held_is_as_long_as_it_is_held(course: Course) -> None:
