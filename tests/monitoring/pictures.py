@@ -29,7 +29,7 @@ PANELS: Final[Mapping[str, Sequence[str]]] = {
     "payrouter-consumers": ("21 Lag in seconds A", "41 Members and partitions A"),
     "payrouter-held": ("31 Dead records A", "42 Outbox waiting A"),
     "payrouter-money": ("31 Pending by age A", "42 Transactions in the books A"),
-    "payrouter-runtime": ("31 CPU A", "32 Memory A"),
+    "payrouter-runtime": ("31 CPU A", "21 Up or not A"),
 }
 """The panels to be drawn, of each dashboard."""
 
