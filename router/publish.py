@@ -23,6 +23,7 @@ from aiokafka.errors import (
 from router.contract.wire import OutgoingRecord
 from router.errors import NotDurable, Reason
 from router.metrics import EdgeMetrics
+from router.pacing import paced
 from router.telemetry.logs import Log
 from router.telemetry.management import Health
 
@@ -53,7 +54,7 @@ def producer_factory(options: dict[str, Any], max_request_bytes: int) -> Produce
     """Return what makes producers with the settings that keep the promise."""
 
     def make() -> AIOKafkaProducer:
-        return AIOKafkaProducer(
+        producer = AIOKafkaProducer(
             **options,
             acks="all",
             enable_idempotence=True,
@@ -62,6 +63,7 @@ def producer_factory(options: dict[str, Any], max_request_bytes: int) -> Produce
             retry_backoff_ms=100,
             metadata_max_age_ms=60_000,
         )
+        return paced(producer)
 
     return make
 

@@ -14,6 +14,8 @@ from typing import Any, Literal, TextIO, cast
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, Processor
 
+from router.telemetry.repeats import Repeats
+
 Log = FilteringBoundLogger
 """The logger every part is given; none is made at import."""
 
@@ -170,6 +172,7 @@ def _adopt_libraries(processors: Sequence[Processor], *, stream: TextIO) -> None
             ],
         )
     )
+    handler.addFilter(Repeats())
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.WARNING)

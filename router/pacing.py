@@ -1,0 +1,42 @@
+"""Keeps aiokafka's producer from asking the broker for its metadata without a pause.
+
+While a partition it has records for has no leader, its sender asks again as soon as it has an
+answer, be it that nobody listens: thousands of rounds a second, until the leader is back. A broker
+that shuts down in order says last that there is none.
+"""
+
+from asyncio import sleep
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+
+Ask = Callable[[Any, Any], Awaitable[bool]]
+
+PAUSE_SECONDS = 0.1
+"""What aiokafka waits between two tries of everything else, and Kafka's own client here too."""
+
+
+def paced(producer: AIOKafkaProducer, pause_seconds: float = PAUSE_SECONDS) -> AIOKafkaProducer:
+    """Have a round that did not find every leader take a while longer. Returns the producer.
+
+    The client's method is not public; `tests/router/test_pacing.py` tells when it changes.
+    """
+    client = producer.client
+    ask: Ask = client._metadata_update  # noqa: SLF001
+
+    async def asked(cluster: Any, topics: Any) -> bool:  # noqa: ANN401 - aiokafka is untyped
+        updated = await ask(cluster, topics)
+        if not updated or _leaderless(cluster):
+            await sleep(pause_seconds)
+        return updated
+
+    client._metadata_update = asked  # noqa: SLF001
+    return producer
+
+
+def _leaderless(cluster: Any) -> bool:  # noqa: ANN401 - aiokafka is untyped
+    return any(
+        cluster.available_partitions_for_topic(topic) != cluster.partitions_for_topic(topic)
+        for topic in cluster.topics()
+    )

@@ -1,0 +1,68 @@
+"""What a library says again and again is written once, and counted."""
+
+import logging
+import sys
+
+import pytest
+
+from router.telemetry import repeats
+from router.telemetry.repeats import Repeats
+
+
+def record(
+    sentence: str = "no broker at %s", *args: object, at: float = 0.0, name: str = "aiokafka"
+) -> logging.LogRecord:
+    made = logging.LogRecord(name, logging.WARNING, __file__, 1, sentence, args, None)
+    made.created = at
+    return made
+
+
+def test_the_same_sentence_is_written_once_for_a_while_and_then_with_how_often_it_was_not() -> None:
+    passes = Repeats(quiet_seconds=10)
+
+    assert passes(record("no broker at %s", "a", at=0))
+    assert not passes(record("no broker at %s", "a", at=0.1))
+    assert not passes(record("no broker at %s", "a", at=9.9))
+    later = record("no broker at %s", "a", at=10)
+    assert passes(later)
+    assert later.getMessage() == "no broker at a (2 times more before)"
+    last = record("no broker at %s", "a", at=30)
+    assert passes(last)
+    assert last.getMessage() == "no broker at a"
+
+
+def test_another_sentence_is_not_kept_quiet_by_it() -> None:
+    passes = Repeats()
+
+    assert passes(record("no broker at %s", "a"))
+    assert passes(record("no broker at %s", "b"))
+    assert passes(record("no broker at %s", "a", name="faststream"))
+    error = record("no broker at %s", "a")
+    error.levelno = logging.ERROR
+    assert passes(error)
+
+
+def test_what_carries_a_traceback_is_always_written() -> None:
+    passes = Repeats()
+    try:
+        _ = 1 / 0
+    except ZeroDivisionError:
+        found = sys.exc_info()
+
+    for _ in range(3):
+        failed = record("failed")
+        failed.exc_info = found
+        assert passes(failed)
+
+
+def test_not_more_is_remembered_than_so_many_sentences(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(repeats, "MOST_SENTENCES", 2)
+    passes = Repeats()
+
+    assert [passes(record(sentence)) for sentence in ("a", "b", "c", "c", "a")] == [
+        True,
+        True,
+        True,
+        False,
+        True,
+    ]
