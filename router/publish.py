@@ -23,9 +23,9 @@ from aiokafka.errors import (
 from router.contract.wire import OutgoingRecord
 from router.errors import NotDurable, Reason
 from router.metrics import EdgeMetrics
-from router.pacing import paced
 from router.telemetry.logs import Log
 from router.telemetry.management import Health
+from router.telemetry.pacing import paced
 
 PROBE_SECONDS = 1.0
 """How often the way to the broker is looked at."""

@@ -19,6 +19,7 @@ from consumers.runtime import outbox
 from consumers.runtime.outbox import Outgoing
 from consumers.runtime.store import transaction_of
 from consumers.runtime.tables import RuntimeTables
+from router.telemetry.pacing import paced
 
 BATCH = 100
 STOP_SECONDS = 3.0
@@ -35,13 +36,14 @@ def relay_producer(kafka: Mapping[str, Any]) -> AIOKafkaProducer:
     """Make a producer that loses nothing and keeps the order."""
     options = dict(kafka)
     security = parse_security(options.pop("security", None))
-    return AIOKafkaProducer(
+    producer = AIOKafkaProducer(
         **{"request_timeout_ms": 10_000, **options},
         **security,
         acks="all",
         enable_idempotence=True,
         max_request_size=LARGEST_BYTES,
     )
+    return paced(producer)
 
 
 class Relay:

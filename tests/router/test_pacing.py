@@ -1,17 +1,30 @@
 """A producer whose broker is away, or has no leader, does not ask without a pause."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from router.pacing import paced
+from consumers.runtime.relay import relay_producer
 from router.publish import producer_factory
+from router.telemetry.pacing import paced
 from tests.brokers import Broker, create_topics
 
 ROUNDS = 5
 PAUSE = 0.2
+
+
+def of_the_edge(bootstrap: str) -> AIOKafkaProducer:
+    return producer_factory({"bootstrap_servers": bootstrap}, 1024 * 1024)()
+
+
+def of_a_relay(bootstrap: str) -> AIOKafkaProducer:
+    return relay_producer({"bootstrap_servers": bootstrap})
+
+
+MAKERS = [pytest.param(of_the_edge, id="edge"), pytest.param(of_a_relay, id="relay")]
 
 
 class Pauses:
@@ -29,7 +42,7 @@ class Pauses:
 @pytest.fixture
 def pauses(monkeypatch: pytest.MonkeyPatch) -> Pauses:
     found = Pauses()
-    monkeypatch.setattr("router.pacing.sleep", found)
+    monkeypatch.setattr("router.telemetry.pacing.sleep", found)
     return found
 
 
@@ -57,12 +70,13 @@ async def test_a_round_that_nobody_answered_is_followed_by_a_pause(pauses: Pause
     await producer.stop()
 
 
-async def test_the_edges_own_producers_are_paced_where_a_leader_is_missing_and_only_there(
-    broker: Broker, topics_prefix: str, pauses: Pauses
+@pytest.mark.parametrize("make", MAKERS)
+async def test_our_own_producers_are_paced_where_a_leader_is_missing_and_only_there(
+    broker: Broker, topics_prefix: str, pauses: Pauses, make: Callable[[str], AIOKafkaProducer]
 ) -> None:
     topic = f"{topics_prefix}payment"
     await create_topics(broker.bootstrap, [topic])
-    producer = producer_factory({"bootstrap_servers": broker.bootstrap}, 1024 * 1024)()
+    producer = make(broker.bootstrap)
     await producer.start()
     try:
         await producer.client.add_topic(topic)
