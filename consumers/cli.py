@@ -143,7 +143,12 @@ def exporter(invocation: Invocation, *, supervised: bool) -> None:
     """Tell Prometheus how far every consumer is, from log and stores, whether it runs or not."""
     where = invocation.settings().exporter
     exporting = Exporting(where.management_host, where.management_port, where.every_seconds)
-    serve(run_exporter(_consumers(invocation), exporting, supervised=supervised))
+    known = {each.service.name: each for each in _consumers(invocation)}
+    for name in where.consumers:
+        if name not in known:
+            unknown_consumer(name, known, "exporter.consumers")
+    watched = [known[name] for name in where.consumers or known]
+    serve(run_exporter(watched, exporting, supervised=supervised))
 
 
 @cli.command()

@@ -157,9 +157,9 @@ def wrong_configuration(error: ValidationError, under: str) -> NoReturn:
     raise ConfigurationError(problem_line(error, under)) from None
 
 
-def unknown_consumer(name: str, known: Iterable[str]) -> NoReturn:
-    """Raise what says that a table is no consumer's."""
-    message = f"consumers.{name}: there is no such consumer; there are {', '.join(sorted(known))}"
+def unknown_consumer(name: str, known: Iterable[str], under: str = "consumers") -> NoReturn:
+    """Raise what says that a table, or a name in a list, is no consumer's."""
+    message = f"{under}.{name}: there is no such consumer; there are {', '.join(sorted(known))}"
     raise ConfigurationError(message)
 
 

@@ -267,6 +267,7 @@ class ExporterSettings(BaseModel):
     management_host: str = "127.0.0.1"
     management_port: int = Field(9082, ge=0, le=65535)
     every_seconds: float = Field(5, ge=0.1, le=60)
+    consumers: tuple[str, ...] = Field((), description="those that are meant to run; default: all")
 
 
 class Settings(BaseModel):

@@ -191,6 +191,12 @@ def test_a_wrong_consumers_table_is_one_line_that_names_the_key(
     assert payrouter("config", "show") == Said(2, "", f"payrouter: {line}\n")
 
 
+def test_the_exporter_is_not_to_watch_a_consumer_that_is_not_there(payrouter: Command) -> None:
+    write(CONFIG + '[exporter]\nconsumers = ["ledger", "leger"]')
+    known = f"there is no such consumer; there are {', '.join(discover())}"
+    assert payrouter("exporter") == Said(2, "", f"payrouter: exporter.consumers.leger: {known}\n")
+
+
 @pytest.mark.parametrize("form", [(), ("--json",)], ids=["table", "JSON"])
 def test_the_configuration_is_shown_without_any_secret(
     payrouter: Command, form: tuple[str, ...]

@@ -151,7 +151,7 @@ async def test_a_measure_that_fails_leaves_the_rest_of_its_store_known(feed: Fee
         await eventually(lambda: exported.in_flight == 0, "the lag")
 
 
-async def test_it_stops_with_its_broker_and_its_database_frozen(
+async def test_it_watches_whom_it_is_told_and_stops_with_broker_and_database_frozen(
     own_kafka: ApacheKafka, postgres: OwnPostgres, tmp_path: Path
 ) -> None:
     url = postgres.start()
@@ -162,6 +162,7 @@ async def test_it_stops_with_its_broker_and_its_database_frozen(
     (tmp_path / "payrouter.toml").write_text(
         f'[kafka]\nbootstrap_servers = "{own_kafka.bootstrap}"\n[database]\nurl = "{url}"\n'
         f"[exporter]\nmanagement_port = {port}\nevery_seconds = 0.1\n"
+        'consumers = ["ledger"]\n'
     )
     command = (sys.executable, "-m", "consumers", "exporter", "--data-dir", str(tmp_path))
     process = await asyncio.create_subprocess_exec(*command, cwd=tmp_path, stderr=PIPE)
@@ -169,6 +170,9 @@ async def test_it_stops_with_its_broker_and_its_database_frozen(
         # The tables are not there, which it says; it is alive.
         await exporter.says(503, "ledger: ")
         await exporter.says(200, "last round", "/healthz")
+        # It is told to watch one consumer: of others that are meant to be away nobody is warned.
+        assert await exporter.measures("payrouter_brake_held", consumer="ledger")
+        assert await exporter.measures("payrouter_brake_held", consumer="inventory") == []
         own_kafka.pause()
         postgres.pause()
         await asyncio.sleep(1)
