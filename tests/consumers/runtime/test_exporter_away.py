@@ -21,7 +21,7 @@ from consumers.runtime.service import Measure
 from router.telemetry.management import listen
 from tests.brokers import Broker
 from tests.consumers.runtime.counting import SERVICE, numbered
-from tests.consumers.runtime.exporting import Exported, exporting
+from tests.consumers.runtime.exporting import OFTEN, Exported, exporting
 from tests.consumers.runtime.members import Feed, eventually, feeding
 from tests.consumers.runtime.running import running
 from tests.databases import OwnPostgres, own_postgres
@@ -82,6 +82,15 @@ def of_other(exported: Exported) -> list[float]:
     ]
 
 
+async def _looked_at_often(exported: Exported) -> set[float]:
+    """Return what was said of the neighbour's progress over many rounds."""
+    said = set()
+    for _ in range(50):
+        said.add(exported.passed("applied"))
+        await asyncio.sleep(OFTEN.every_seconds / 5)
+    return said
+
+
 @pytest.mark.parametrize("how", ["killed", "frozen"])
 async def test_a_database_that_is_away_takes_nothing_else_with_it(
     feed: Feed, postgres: OwnPostgres, how: str
@@ -101,6 +110,7 @@ async def test_a_database_that_is_away_takes_nothing_else_with_it(
         # A busy broker may fail a round by itself: in the end the other's store fails alone.
         await exported.fails("other")
         assert exported.failures("counting") == 0
+        assert await _looked_at_often(exported) == {5}
         assert exported.process.alive().good
         postgres.start() if how == "killed" else postgres.resume()
         await exported.ready()
