@@ -12,16 +12,22 @@ from faststream.kafka import KafkaBroker
 from prometheus_client import CollectorRegistry
 from pydantic import BaseModel, ValidationError
 
+from router.admission import Admission
 from router.bound import PerMinute
 from router.caller import Network, networks
+from router.connection_watch import ConnectionWatch
 from router.contract.event import Event
 from router.contract.quarantine import Quarantined
+from router.descriptors import room_for
 from router.edge import Edge, Gate, Limits
 from router.errors import ConfigurationError
-from router.http_protocol import DeliveryProtocol
+from router.http_bounds import HttpBounds
+from router.http_protocol import Door
+from router.http_server import serving_deliveries
 from router.intake import Clock, Endpoint, Intake
 from router.kafka_client import client_options
 from router.metrics import EdgeMetrics
+from router.places import Places
 from router.providers import (
     Asymmetric,
     Configurable,
@@ -49,6 +55,9 @@ from router.telemetry.management import (
 )
 from router.topic_room import TopicRoom
 
+HEAD_SLACK_BYTES = 16 * 1024
+"""How much larger than its limit a head may be before it is no longer parsed to its end."""
+
 RECORD_OVERHEAD_BYTES = 32 * 1024
 """Room for the normalized fields and the headers of the record."""
 
@@ -61,6 +70,8 @@ class EdgeProcess:
     management: AsgiFastStream
     publisher: KafkaPublisher
     registry: CollectorRegistry
+    door: Door
+    loop_delay: LoopDelay
 
 
 def utc_now() -> datetime:
@@ -76,14 +87,20 @@ def build_edge(settings: Settings, clock: Clock = utc_now) -> EdgeProcess:
     registry = process_registry()
     topics = settings.topics.topics()
     metrics = EdgeMetrics(registry, endpoints.values(), topics)
-    metrics.in_flight_limit.set(settings.edge.max_in_flight)
     names = [*topics.events, topics.quarantine]
     options = client_options(settings.kafka)
     make = producer_factory(options, settings.kafka.max_request_bytes)
     publisher = KafkaPublisher(make, names, metrics, get_log("publish"))
-    room = TopicRoom(options, names, largest_record(settings), get_log("publish"))
+    topic_room = TopicRoom(options, names, largest_record(settings), get_log("publish"))
     may_keep_stale = PerMinute(settings.edge.stale_per_minute)
     intake = Intake(publisher, topics, clock, new_traceparent, may_keep_stale, metrics)
+    room = room_for(settings.edge.max_unproved, settings.edge.max_in_flight)
+    shortest = min(each.deadline_seconds for each in endpoints.values())
+    places = Places(room.places, shortest)
+    loop_delay = LoopDelay(registry, places.adapt)
+    watch = ConnectionWatch(registry, get_log("connection"))
+    admission = Admission(room.unproved, settings.edge.unproved_bytes, watch.gave_way)
+    watch.measure(admission)
     edge = Edge(
         gates=_gates(settings, endpoints),
         intake=intake,
@@ -93,17 +110,22 @@ def build_edge(settings: Settings, clock: Clock = utc_now) -> EdgeProcess:
         metrics=metrics,
         log=get_log("edge"),
         rest=AsgiFastStream(
-            declared_broker(settings), lifespan=_lifespan(publisher, room), logger=None
+            declared_broker(settings), lifespan=_lifespan(publisher, topic_room), logger=None
         ),
+        admission=admission,
+        places=places,
+        delay=loop_delay.now,
     )
 
     def ready() -> Health:
-        return room.health(publisher.health())
+        return topic_room.health(publisher.health())
 
     metrics.ready.set_function(lambda: int(ready().good))
-    metrics.in_flight.set_function(lambda: edge.in_flight)
+    metrics.in_flight.set_function(lambda: places.taken)
+    metrics.in_flight_limit.set_function(lambda: int(places.limit))
     management = management_app(_alive, ready, registry)
-    return EdgeProcess(edge, management, publisher, registry)
+    door = Door(admission, _http_bounds(settings.edge), watch, edge.shed, loop_delay.now)
+    return EdgeProcess(edge, management, publisher, registry, door, loop_delay)
 
 
 async def run_edge(settings: Settings, clock: Clock = utc_now, *, supervised: bool = False) -> None:
@@ -115,22 +137,17 @@ async def run_edge(settings: Settings, clock: Clock = utc_now, *, supervised: bo
     stopped = stop_signal()
     if supervised:
         stop_with_parent(stopped)
-    tls: dict[str, Any] = {}
-    if edge.tls_certificate is not None:
-        tls = {"ssl_certfile": edge.tls_certificate, "ssl_keyfile": edge.tls_key}
+    certificate = _certificate(edge)
     log = get_log("edge")
     async with (
-        LoopDelay(process.registry).measured(),
+        process.loop_delay.measured(),
         serving(process.management, management, lifespan="off"),
-        serving(
+        serving_deliveries(
             process.app,
             public,
-            lifespan="on",
-            http=DeliveryProtocol,
-            ws="none",
-            proxy_headers=False,
-            timeout_graceful_shutdown=int(edge.drain_seconds) + 1,
-            **tls,
+            process.door,
+            certificate=certificate,
+            drain_seconds=edge.drain_seconds,
         ),
     ):
         log.info("edge_started", endpoints=sorted(settings.endpoints), port=edge.port)
@@ -198,15 +215,20 @@ def check_room(settings: Settings) -> None:
 
 def check_tls(edge: EdgeSettings) -> None:
     """Refuse a certificate and key that cannot be used."""
+    _certificate(edge)
+
+
+def _certificate(edge: EdgeSettings) -> ssl.SSLContext | None:
     if edge.tls_certificate is None:
-        return
+        return None
     try:
-        # An empty password, not None: OpenSSL would ask at the terminal for that of a locked key.
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        # An empty password, not None: OpenSSL would ask at the terminal for that of a locked key.
         context.load_cert_chain(edge.tls_certificate, edge.tls_key, password="")
     except OSError as error:
         message = f"edge.tls_certificate, tls_key: cannot be used: {type(error).__name__}: {error}"
         raise ConfigurationError(message) from None
+    return context
 
 
 def _endpoint(
@@ -285,7 +307,12 @@ def _allowed(
 
 def _limits(settings: Settings) -> Limits:
     edge = settings.edge
-    return Limits(edge.body_limit_bytes, edge.header_limit_bytes, edge.max_in_flight)
+    return Limits(edge.body_limit_bytes, edge.header_limit_bytes)
+
+
+def _http_bounds(edge: EdgeSettings) -> HttpBounds:
+    # Above the limit that the edge answers with 431, whose count of a head is not to the byte.
+    return HttpBounds(head_bytes=edge.header_limit_bytes + HEAD_SLACK_BYTES)
 
 
 def _lifespan(publisher: KafkaPublisher, room: TopicRoom) -> Any:  # noqa: ANN401 - FastStream's

@@ -6,6 +6,8 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
+_HOST_BITS = 64
+
 
 def networks(texts: Iterable[str]) -> tuple[Network, ...]:
     """Read networks, or single addresses, or raise ValueError."""
@@ -26,6 +28,17 @@ def caller(
     while named and address is not None and is_among(address, trusted):
         address = _address(named.pop())
     return address
+
+
+def budget_source(peer: str) -> str:
+    """Return the source that a peer counts for: its IPv4 address, or its IPv6 network of 64 bits.
+
+    Whoever has one IPv6 address has all of its network. What is no address counts as it is.
+    """
+    address = _address(peer)
+    if isinstance(address, IPv6Address):
+        return str(IPv6Network((int(address) >> _HOST_BITS << _HOST_BITS, _HOST_BITS)))
+    return peer if address is None else str(address)
 
 
 def is_among(address: Address | None, wanted: Sequence[Network]) -> bool:

@@ -1,6 +1,7 @@
 """HTTP in: routes, limits, and the one table from outcome to status."""
 
 import asyncio
+import contextlib
 import hmac
 import re
 import time
@@ -9,11 +10,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from router import metrics as labels
+from router.admission import Admission, Stage, Visit
 from router.caller import Network, caller, is_among
 from router.delivery import Delivery
 from router.errors import NotDurable, Reason, RefusedDelivery, Unwelcome
+from router.http_protocol import FIRST_BYTE, VISIT
 from router.intake import Clock, Endpoint, Intake, Received
 from router.metrics import EdgeMetrics
+from router.places import Places, in_time
+from router.shed_count import ShedCount
 from router.telemetry.logs import Log
 
 Scope = MutableMapping[str, Any]
@@ -22,7 +27,6 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _ROUTE = re.compile(rb"/webhooks/([A-Za-z0-9_-]{1,64})(?:/([A-Za-z0-9_-]{1,128}))?")
-_PREFIX = b"/webhooks/"
 _RETRY_AFTER_SECONDS = b"5"
 _TEXT = "text/plain; charset=utf-8"
 _BODIES = {
@@ -50,11 +54,15 @@ class Gate:
 
 @dataclass(frozen=True)
 class Limits:
-    """What one request may cost."""
+    """What one request may cost, in bytes and seconds.
+
+    `linger_*` bound what is still read after an answer that did not wait for the whole request.
+    """
 
     body_bytes: int
     header_bytes: int
-    in_flight: int
+    linger_bytes: int = 64 * 1024
+    linger_seconds: float = 2.0
 
 
 @dataclass(frozen=True)
@@ -65,11 +73,20 @@ class Response:
     body: bytes
     content_type: str = _TEXT
     headers: tuple[tuple[bytes, bytes], ...] = ()
+    closes: bool = False
+    """Whether it came before the whole request did, and so ends the connection."""
+
+
+class SenderGone(Exception):  # noqa: N818 - reads as what happened
+    """The sender closed the connection before the whole body had arrived."""
 
 
 @dataclass
 class Edge:
-    """The ASGI application: serves `/webhooks/…`, passes every other scope to `rest`."""
+    """The ASGI application: answers every HTTP request, passes every other scope to `rest`.
+
+    `delay()` is how long, in seconds, what is read now may have waited for the event loop.
+    """
 
     gates: Mapping[str, Gate]
     intake: Intake
@@ -79,11 +96,15 @@ class Edge:
     metrics: EdgeMetrics
     log: Log
     rest: App
+    admission: Admission
+    places: Places
+    delay: Callable[[], float] = lambda: 0.0
     in_flight: int = 0
+    _shed: ShedCount = field(default_factory=ShedCount)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI scope."""
-        if scope["type"] != "http" or not scope["raw_path"].startswith(_PREFIX):
+        if scope["type"] != "http":
             await self.rest(scope, receive, send)
             return
         self.in_flight += 1
@@ -91,14 +112,36 @@ class Edge:
             response = await self._answer(scope, receive)
         finally:
             self.in_flight -= 1
-        await _send(send, response, head=scope["method"] == "HEAD")
+        linger = self._lingering(receive) if response.closes else None
+        await _send(send, response, head=scope["method"] == "HEAD", linger=linger)
+
+    def shed(self, target: bytes, first_byte_at: float) -> bool:
+        """Return whether a request must be refused at once: it cannot be answered in time.
+
+        Counts it. Costs a few microseconds: under overload this decides for most requests.
+        """
+        delay = self.delay()
+        if not self.places.full and in_time(0.0, self.places.shortest_deadline, delay):
+            return False
+        gate = self._gate(target.partition(b"?")[0])
+        if gate is None:
+            return False
+        now, deadline = time.monotonic(), gate.endpoint.deadline_seconds
+        if not self.places.full and in_time(now, first_byte_at + deadline, delay):
+            return False
+        name = gate.endpoint.name
+        self.metrics.of(name).answered(
+            labels.FAILED, Reason.OVERLOADED.value, None, now - first_byte_at
+        )
+        self._shed.count(name, self.log)
+        return True
 
     async def _answer(self, scope: Scope, receive: Receive) -> Response:
         started = time.perf_counter()
         gate = self._gate(scope["raw_path"])
         summary = _Summary(gate)
         try:
-            received = await self._within_deadline(gate, scope, receive)
+            received = await self._within_deadline(summary, scope, receive)
             response = summary.kept(received)
         except RefusedDelivery as problem:
             response = summary.refused(problem)
@@ -109,25 +152,40 @@ class Edge:
         self._record(summary, response, time.perf_counter() - started)
         return response
 
-    async def _within_deadline(self, gate: Gate | None, scope: Scope, receive: Receive) -> Received:
+    async def _within_deadline(
+        self, summary: "_Summary", scope: Scope, receive: Receive
+    ) -> Received:
         """Read and take in within the endpoint's deadline, or raise what the sender shall do."""
+        gate = summary.gate
         if gate is None:
             raise Unwelcome(Reason.UNKNOWN_ENDPOINT, 404)
         endpoint = gate.endpoint
-        if self.in_flight > self.limits.in_flight:
-            raise NotDurable(Reason.OVERLOADED, f"{self.in_flight} deliveries in flight")
-        delivery = None
+        arrived = _state(scope).get(FIRST_BYTE, time.monotonic())
         try:
-            async with asyncio.timeout(endpoint.deadline_seconds):
+            async with asyncio.timeout(arrived + endpoint.deadline_seconds - time.monotonic()):
                 self._check_caller(gate, scope)
                 self._check_head(endpoint, scope)
-                body = await self._body(endpoint, receive)
+                body = await self._body(endpoint, scope, receive)
+                summary.whole = True
                 delivery = self._delivery(endpoint, scope, body)
-                return await self.intake.receive(delivery, endpoint)
+                return await self._taken_in(delivery, endpoint, scope)
         except TimeoutError:
-            if delivery is None:
+            if not summary.whole:
                 raise Unwelcome(Reason.BODY_TOO_SLOW, 408) from None
             raise NotDurable(Reason.NOT_DURABLE, "no acknowledgement in time") from None
+
+    async def _taken_in(self, delivery: Delivery, endpoint: Endpoint, scope: Scope) -> Received:
+        """Verify, then take a place among what is published, then publish."""
+        visit: Visit | None = _state(scope).get(VISIT)
+        with contextlib.ExitStack() as places:
+
+            def proved() -> None:
+                self.places.take()
+                places.callback(self.places.give_back)
+                if visit is not None:
+                    self.admission.move(visit, Stage.PROVED)
+
+            return await self.intake.receive(delivery, endpoint, proved)
 
     def _gate(self, path: bytes) -> Gate | None:
         match = _ROUTE.fullmatch(path)
@@ -137,6 +195,17 @@ class Edge:
         wanted = (gate.token if gate else None) or b""
         fits = hmac.compare_digest(given, wanted)
         return gate if fits else None
+
+    async def _lingering(self, receive: Receive) -> None:
+        """Read a little of what still arrives: a close at once would reset the answer away."""
+        left = self.limits.linger_bytes
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self.limits.linger_seconds):
+                while left > 0:
+                    message = await receive()
+                    left -= len(message.get("body", b""))
+                    if not message.get("more_body", False):
+                        return
 
     def _check_caller(self, gate: Gate, scope: Scope) -> None:
         if gate.allow_from is None:
@@ -162,9 +231,15 @@ class Edge:
         if scope["method"] == "POST":
             _check_content_type(headers, provider.content_types)
 
-    async def _body(self, endpoint: Endpoint, receive: Receive) -> bytes:
+    async def _body(self, endpoint: Endpoint, scope: Scope, receive: Receive) -> bytes:
         started = time.perf_counter()
-        body = await _read(receive, self.limits.body_bytes)
+        try:
+            body = await _read(receive, self.limits.body_bytes)
+        except SenderGone:
+            visit: Visit | None = _state(scope).get(VISIT)
+            if visit is not None and visit.gave_way:
+                raise NotDurable(Reason.OVERLOADED, "gave way to other senders") from None
+            raise Unwelcome(Reason.BODY_INCOMPLETE, 400, "the sender hung up") from None
         self.metrics.phase(endpoint.name, "read", time.perf_counter() - started)
         return body
 
@@ -215,6 +290,7 @@ class _Summary:
         self.detail: str | None = None
         self.key: str | None = None
         self.events: list[dict[str, str]] = []
+        self.whole = False
 
     def kept(self, received: Received) -> Response:
         """Answer success in the gateway's own words."""
@@ -241,10 +317,9 @@ class _Summary:
         if problem.reason is Reason.METHOD and self.gate is not None:
             allowed = ", ".join(sorted(self.gate.endpoint.provider.methods))
             headers = ((b"allow", allowed.encode()),)
-        if problem.reason is Reason.BODY_TOO_SLOW:
-            # The rest of the body may never come: nothing can follow on this connection.
-            headers = ((b"connection", b"close"),)
-        return Response(problem.status, _BODIES[problem.status], headers=headers)
+        return Response(
+            problem.status, _BODIES[problem.status], headers=headers, closes=not self.whole
+        )
 
 
 def _head_bytes(scope: Scope) -> int:
@@ -276,7 +351,7 @@ async def _read(receive: Receive, limit: int) -> bytes:
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise Unwelcome(Reason.BODY_INCOMPLETE, 400, "the sender hung up")
+            raise SenderGone
         chunk = message.get("body", b"")
         size += len(chunk)
         if size > limit:
@@ -286,11 +361,24 @@ async def _read(receive: Receive, limit: int) -> bytes:
             return b"".join(chunks)
 
 
-async def _send(send: Send, response: Response, *, head: bool) -> None:
+async def _send(
+    send: Send, response: Response, *, head: bool, linger: Awaitable[None] | None
+) -> None:
     headers = [
         (b"content-type", response.content_type.encode()),
         (b"content-length", str(len(response.body)).encode()),
         *response.headers,
+        *(((b"connection", b"close"),) if response.closes else ()),
     ]
+    body = b"" if head else response.body
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
-    await send({"type": "http.response.body", "body": b"" if head else response.body})
+    await send({"type": "http.response.body", "body": body, "more_body": linger is not None})
+    if linger is not None:
+        await linger
+        await send({"type": "http.response.body", "body": b""})
+
+
+def _state(scope: Scope) -> Mapping[str, Any]:
+    """Return what the connection says about a request; nothing if no connection of ours made it."""
+    state: Mapping[str, Any] = scope.get("state") or {}
+    return state

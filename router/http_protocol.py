@@ -1,97 +1,323 @@
-"""uvicorn's parser of HTTP, with what it lacks at a door where anyone may knock.
+"""One HTTP connection: uvicorn's protocol, bounded where uvicorn bounds nothing.
 
-It hands on a delivery whose sender offers another protocol (`Upgrade: h2c`, as
-Java's client does over plain HTTP) without its body, though the offer may be
-declined by silence (github.com/Kludex/uvicorn/issues/2722). And it lets a head
-grow, and take its time, without end.
+uvicorn lets a head, chunk extensions and trailers grow without end, takes trailers for headers,
+and hands on a delivery whose sender offers another protocol (`Upgrade: h2c`, as Java's client
+does over plain HTTP) without its body, although silence declines the offer
+(github.com/Kludex/uvicorn/issues/2722). This module counts every byte from the first one on.
 """
 
 import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.server import ServerState
 
-HEAD_BYTES = 128 * 1024
-"""More than any header limit that can be configured: what is above it gets no proper answer."""
+from router.admission import Admission, Stage, Visit
+from router.http_bounds import (
+    FRAMING_TOO_LARGE,
+    HEAD_TOO_LARGE,
+    NOT_HTTP,
+    TOO_MANY_PIPELINED,
+    HttpBounds,
+    MalformedRequest,
+    check_head,
+)
 
-HEAD_SECONDS = 10.0
-"""How long a sender may take for a head."""
+VISIT = "payrouter.visit"
+"""The key in an ASGI scope's `state` of the connection's Visit."""
+
+FIRST_BYTE = "payrouter.first_byte"
+"""The key in an ASGI scope's `state` of when the first byte of the request reached this machine,
+in seconds of `time.monotonic`."""
+
+
+class Observer(Protocol):
+    """Receives what happens to connections; cannot affect it."""
+
+    def malformed(self, source: str, reason: str) -> None:
+        """Note a request that is not acceptable HTTP."""
+
+    def handshake_failed(self, source: str, reason: str) -> None:
+        """Note a TLS handshake that failed or took too long."""
+
+
+@dataclass(frozen=True)
+class Door:
+    """What all connections share.
+
+    `shed(target, first_byte_at)` returns whether a request must be refused at once because it
+    cannot be answered in time. `delay()` is how long, in seconds, bytes read now may have waited.
+    """
+
+    admission: Admission
+    bounds: HttpBounds
+    observer: Observer
+    shed: Callable[[bytes, float], bool]
+    delay: Callable[[], float]
+
+
+def _answer(status: int, text: str, *headers: bytes) -> bytes:
+    body = text.encode()
+    lines = b"content-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\n" % len(body)
+    return b"".join([STATUS_LINE[status], lines, *headers, b"\r\n", body])
+
+
+_CLOSE = b"connection: close\r\n"
+_RETRY = b"retry-after: 5\r\n"
+_SHED = _answer(503, "not kept, send again\n", _RETRY)
+_SHED_AND_CLOSE = _answer(503, "not kept, send again\n", _RETRY, _CLOSE)
+_MALFORMED = {
+    400: _answer(400, "bad request\n", _CLOSE),
+    431: _answer(431, "request header fields too large\n", _CLOSE),
+}
 
 
 class DeliveryProtocol(HttpToolsProtocol):
     """One connection."""
 
-    _head_bytes = 0
-    _in_head = True
-    _waiting: asyncio.TimerHandle | None = None
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        door: Door,
+        visit: Visit | None = None,
+    ) -> None:
+        """Share a door with all other connections; `visit` is that of a TLS handshake before."""
+        super().__init__(config, server_state, app_state)
+        self.timeout_keep_alive = door.bounds.idle_seconds  # type: ignore[assignment]
+        self._door = door
+        self._bounds = door.bounds
+        self._visit = visit or Visit("", self._give_way)
+        self._timer: asyncio.TimerHandle | None = None
+        # Of the message that is being parsed:
+        self._in_message = False
+        self._in_head = True
+        self._shedding = False
+        self._boundary = False
+        self._framing_bytes = 0
+        self._body_bytes = 0
+        # How much was read after the last answer; None while requests are still read.
+        self._lingered: int | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Wait for the first head."""
+        """Count the connection and wait for the first head."""
         super().connection_made(transport)
-        self._await_head()
+        if self._visit.admitted:
+            self._visit.give_way = self._give_way
+        else:
+            self._visit = Visit(self.client[0] if self.client else "", self._give_way)
+            self._door.admission.enter(self._visit)
+        self._end_after(self._bounds.head_seconds)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Wait no more."""
-        self._stop_waiting()
+        """Forget the connection."""
+        self._stop_timer()
+        self._door.admission.leave(self._visit)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Parse, declining every offer of another protocol."""
+        """Parse, in pieces small enough that a bound is exceeded by one piece at most."""
         self._unset_keepalive_if_required()
-        try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade as offer:
-            self._decline(data[offer.args[0] :])
-        except httptools.HttpParserError:
-            self._refuse()
-        else:
-            self._head_bytes += len(data) if self._in_head else 0
-            if self._head_bytes > HEAD_BYTES:
-                self._refuse()
+        size = self._bounds.piece_bytes
+        for at in range(0, len(data), size):
+            if self.transport.is_closing():
+                return
+            if self._lingered is None:
+                self._parse(data[at : at + size])
+            else:
+                self._discard(len(data) - at)
+                return
+        if self._shedding:
+            self._answer_shed_request()
+        if self._lingered is None:
+            self._note_stage()
 
     def on_message_begin(self) -> None:
         """Begin a head."""
         super().on_message_begin()
-        self._in_head, self._head_bytes = True, 0
-        self._await_head()
+        self._in_message = self._in_head = self._boundary = True
+        self._framing_bytes = self._body_bytes = 0
+        self.scope["state"] |= {
+            VISIT: self._visit,
+            FIRST_BYTE: time.monotonic() - self._door.delay(),
+        }
+        self._end_after(self._bounds.head_seconds)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep a header. A trailer never becomes one: nothing has checked it."""
+        if self._in_head:
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """End a head."""
-        self._in_head, self._head_bytes = False, 0
-        self._stop_waiting()
-        if not self.parser.should_upgrade():
-            super().on_headers_complete()
+        """End a head: refuse it, shed the request, or start its handling."""
+        self._in_head = False
+        self._boundary = True
+        self._framing_bytes = 0
+        self._stop_timer()
+        if self.parser.should_upgrade():
+            return
+        check_head(self.parser.get_http_version(), self.headers)
+        if len(self.pipeline) >= self._bounds.pipelined:
+            raise MalformedRequest(TOO_MANY_PIPELINED)
+        if self._is_free() and self._door.shed(self.url, self.scope["state"][FIRST_BYTE]):
+            self._shedding = True
+            return
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Keep a piece of the body, unless the request is shed."""
+        self._body_bytes += len(body)
+        if not self._shedding:
+            super().on_body(body)
 
     def on_message_complete(self) -> None:
         """End a message."""
-        if not self.parser.should_upgrade():
+        self._in_message = False
+        self._boundary = True
+        if self._shedding:
+            self._answer_shed_request()
+        elif not self.parser.should_upgrade():
             super().on_message_complete()
 
+    def on_response_complete(self) -> None:
+        """Be ready for the next request."""
+        self._door.admission.release_bytes(self._visit)
+        super().on_response_complete()
+        self._note_stage(answered=True)
+
+    def _is_free(self) -> bool:
+        """Return whether no request of this connection waits for its answer."""
+        return self.cycle is None or self.cycle.response_complete
+
+    def _is_in_work(self) -> bool:
+        """Return whether a request that has arrived as a whole waits for its answer."""
+        return bool(self.pipeline) or not (self._is_free() or self.cycle.more_body)
+
+    def _note_stage(self, *, answered: bool = False) -> None:
+        """Derive the stage from what is under way, for the budget of unproved requests."""
+        if self.transport.is_closing():
+            return
+        # A new connection is one whose first request is arriving, even before its first byte.
+        stage = Stage.SPARE if self.cycle is not None else Stage.ARRIVING
+        if self._is_in_work():
+            proved = self._visit.stage is Stage.PROVED and not answered
+            stage = Stage.PROVED if proved else Stage.WHOLE
+        elif self._in_message:
+            stage = Stage.ARRIVING
+        self._door.admission.move(self._visit, stage)
+
+    def _parse(self, piece: bytes) -> None:
+        body, self._boundary = self._body_bytes, False
+        try:
+            self.parser.feed_data(piece)
+        except httptools.HttpParserUpgrade as offer:
+            self._decline(piece[offer.args[0] :])
+        except httptools.HttpParserError as problem:
+            cause = problem.__context__
+            self._refuse(cause if isinstance(cause, MalformedRequest) else None)
+        else:
+            if self._in_message and not self._boundary:
+                # The whole piece is of one message: what is not its body wraps it.
+                self._framing_bytes += len(piece) - (self._body_bytes - body)
+            self._door.admission.grow(self._visit, len(piece))
+            self._check_framing()
+
+    def _check_framing(self) -> None:
+        if self._in_head:
+            if self._framing_bytes > self._bounds.head_bytes:
+                self._refuse(MalformedRequest(HEAD_TOO_LARGE, 431))
+        elif self._framing_bytes > self._bounds.framing_bytes + self._body_bytes:
+            self._refuse(MalformedRequest(FRAMING_TOO_LARGE))
+
     def _decline(self, rest: bytes) -> None:
-        """Parse the message again as if nothing had been offered."""
+        """Parse the message again as if no other protocol had been offered."""
         method = self.parser.get_method()
         if method == b"CONNECT":
-            self._refuse()
+            self._refuse(None)
             return
         kept = [(name, value) for name, value in self.headers if name != b"upgrade"]
         lines = [name + b": " + value + b"\r\n" for name, value in kept]
-        head = method + b" " + self.url + b" HTTP/1.1\r\n" + b"".join(lines) + b"\r\n"
+        version = b" HTTP/" + self.parser.get_http_version().encode() + b"\r\n"
         self.parser = httptools.HttpRequestParser(self)
-        self.data_received(head + rest)
+        self.data_received(method + b" " + self.url + version + b"".join(lines) + b"\r\n" + rest)
 
-    def _refuse(self) -> None:
-        self.logger.warning("Invalid HTTP request received.")
-        self.send_400_response("Invalid HTTP request received.")
+    def _answer_shed_request(self) -> None:
+        """Answer 503; the connection stays if nothing of the request is still to come."""
+        self._shedding = False
+        if self._in_message or not self.parser.should_keep_alive():
+            self.transport.write(_SHED_AND_CLOSE)
+            self._linger()
+        else:
+            self.transport.write(_SHED)
+            self._door.admission.release_bytes(self._visit)
+            self._end_after(self._bounds.idle_seconds)
 
-    def _await_head(self) -> None:
-        self._stop_waiting()
-        self._waiting = self.loop.call_later(HEAD_SECONDS, self._give_up)
+    def _refuse(self, problem: MalformedRequest | None) -> None:
+        """Answer a malformed request and end; requests before it keep their own answers."""
+        problem = problem or MalformedRequest(NOT_HTTP)
+        self._door.observer.malformed(self._visit.source, problem.reason)
+        if self._is_in_work():
+            self._end_after_answer()
+            return
+        self._disconnect_cycle()
+        self.transport.write(_MALFORMED[problem.status])
+        self._linger()
 
-    def _stop_waiting(self) -> None:
-        if self._waiting is not None:
-            self._waiting.cancel()
-            self._waiting = None
+    def _end_after_answer(self) -> None:
+        """Let the answers to the requests in work be the last ones, and read no more."""
+        last = self.pipeline[0][0] if self.pipeline else self.cycle
+        last.keep_alive = False
+        self._lingered = 0
+        self.flow.pause_reading()
 
-    def _give_up(self) -> None:
-        if not self.transport.is_closing():
+    def _disconnect_cycle(self) -> None:
+        """End a request whose body is still arriving."""
+        if not self._is_free():
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+
+    def _linger(self) -> None:
+        """Read a little more, so that the answer is not lost in a reset, then close."""
+        self._lingered = 0
+        self._in_message = False
+        self._door.admission.move(self._visit, Stage.SPARE)
+        self._end_after(self._bounds.linger_seconds)
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+
+    def _discard(self, size: int) -> None:
+        self._lingered = (self._lingered or 0) + size
+        if self._is_in_work():
+            self.flow.pause_reading()
+        elif self._lingered > self._bounds.linger_bytes:
+            self.transport.close()
+
+    def _give_way(self) -> None:
+        """End, because the budget is full: without an answer if no request was arriving."""
+        if self.transport.is_closing():
+            return
+        self._disconnect_cycle()
+        if self._in_message and self._lingered is None:
+            self.transport.write(_SHED_AND_CLOSE)
+        self.transport.close()
+
+    def _end_after(self, seconds: float) -> None:
+        self._stop_timer()
+        self._timer = self.loop.call_later(seconds, self._time_out)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _time_out(self) -> None:
+        if self._is_in_work():
+            self._end_after_answer()
+        elif not self.transport.is_closing():
             self.transport.close()

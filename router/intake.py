@@ -78,9 +78,15 @@ class Intake:
     may_keep_stale: Callable[[str], bool]
     observer: Observer
 
-    async def receive(self, delivery: Delivery, endpoint: Endpoint) -> Received:
-        """Keep a genuine delivery, as events or on quarantine, or raise RefusedDelivery."""
+    async def receive(
+        self, delivery: Delivery, endpoint: Endpoint, proved: Callable[[], None] = lambda: None
+    ) -> Received:
+        """Keep a genuine delivery, as events or on quarantine, or raise RefusedDelivery.
+
+        `proved` is called once the signature holds, and may raise NotDurable.
+        """
         verified = self._verify(delivery, endpoint)
+        proved()
         await self._refuse_outside_window(verified, endpoint)
         try:
             events = self._normalize(verified, endpoint)

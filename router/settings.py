@@ -117,7 +117,9 @@ class EdgeSettings(BaseModel):
     management_port: int = Field(9080, ge=0, le=65535)
     body_limit_bytes: int = Field(256 * 1024, ge=1024, le=8 * 1024 * 1024)
     header_limit_bytes: int = Field(16 * 1024, ge=1024, le=64 * 1024)
-    max_in_flight: int = Field(512, ge=1)
+    max_in_flight: int = Field(512, ge=1, description="proved deliveries published at once")
+    max_unproved: int = Field(1024, ge=8, description="connections without a proved request")
+    unproved_bytes: int = Field(64 * 1024 * 1024, ge=1024 * 1024)
     stale_per_minute: int = Field(60, ge=0, description="bound on stale deliveries kept")
     drain_seconds: float = Field(10, gt=0, le=3600)
     tls_certificate: Path | None = None

@@ -1,9 +1,9 @@
-"""How late the event loop wakes up: whatever runs in it waits as long."""
+"""How late the event loop wakes up: everything that runs in it waits as long."""
 
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from prometheus_client import CollectorRegistry, Histogram
 
@@ -14,10 +14,20 @@ _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 
 
 
 class LoopDelay:
-    """Measures the delay of the loop it runs in."""
+    """Measures the delay of the loop it runs in.
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    `on_measured` is called with each delay, in seconds.
+    """
+
+    def __init__(
+        self,
+        registry: CollectorRegistry,
+        on_measured: Callable[[float], None] = lambda _delay: None,
+    ) -> None:
         """Declare the metric; `measured` fills it."""
+        self._on_measured = on_measured
+        self._due: float | None = None
+        self._just_measured = 0.0
         self._delay = Histogram(
             "payrouter_event_loop_delay_seconds",
             "How much later than asked for the event loop woke up, ten times a second: work that"
@@ -25,6 +35,11 @@ class LoopDelay:
             buckets=_SECONDS,
             registry=registry,
         )
+
+    def now(self) -> float:
+        """Return how long, in seconds, what is read now may have waited for the loop."""
+        overdue = 0.0 if self._due is None else time.monotonic() - self._due
+        return max(overdue, self._just_measured, 0.0)
 
     @contextlib.asynccontextmanager
     async def measured(self) -> AsyncIterator[None]:
@@ -36,10 +51,25 @@ class LoopDelay:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
+            self._due = None
 
     async def _measure(self) -> None:
         while True:
-            wanted = time.monotonic() + INTERVAL_SECONDS
+            self._due = time.monotonic() + INTERVAL_SECONDS
             await asyncio.sleep(INTERVAL_SECONDS)
             # The loop's own clock may be of whole milliseconds, so it can be a little early.
-            self._delay.observe(max(time.monotonic() - wanted, 0))
+            delay = max(time.monotonic() - self._due, 0)
+            self._delay.observe(delay)
+            self._on_measured(delay)
+            self._keep_for_this_turn(delay)
+
+    def _keep_for_this_turn(self, delay: float) -> None:
+        """Keep a delay for what is read in the same turn of the loop, which may come after it."""
+        loop = asyncio.get_running_loop()
+        self._just_measured = delay
+
+        def forget() -> None:
+            self._just_measured = 0.0
+
+        # uvloop runs timers, then what is due soon, then reads: the second call is after that.
+        loop.call_soon(loop.call_soon, forget)

@@ -76,12 +76,15 @@ async def serving(
     listener: socket.socket,
     **options: Any,  # noqa: ANN401 - uvicorn's own
 ) -> AsyncIterator[uvicorn.Server]:
-    """Serve an ASGI app on a bound socket in this loop until the block ends; then drain and stop.
+    """Serve an ASGI app on a bound socket until the block ends; then drain and stop."""
+    with listener:
+        async with started(server_config(app, **options), [listener]) as server:
+            yield server
 
-    Signals stay ours: uvicorn would catch them and end the process in the
-    middle of our own order of stopping.
-    """
-    config = uvicorn.Config(
+
+def server_config(app: Any, **options: Any) -> uvicorn.Config:  # noqa: ANN401 - as above
+    """Configure a server that writes no log and no headers of its own."""
+    return uvicorn.Config(
         app,
         access_log=False,
         log_config=None,
@@ -89,16 +92,26 @@ async def serving(
         date_header=False,
         **options,
     )
+
+
+@contextlib.asynccontextmanager
+async def started(
+    config: uvicorn.Config, sockets: list[socket.socket]
+) -> AsyncIterator[uvicorn.Server]:
+    """Run a server while the block does; raises OSError if it does not start.
+
+    Signals stay ours: uvicorn would catch them and end the process in the
+    middle of our own order of stopping.
+    """
     server = uvicorn.Server(config)
     server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
-    task = asyncio.create_task(server.serve(sockets=[listener]))
+    task = asyncio.create_task(server.serve(sockets=sockets))
     try:
         await _started(server, task)
         yield server
     finally:
         server.should_exit = True
         await task
-        listener.close()
 
 
 def stop_signal() -> asyncio.Event:

@@ -16,10 +16,10 @@ from typing import Any
 import structlog
 
 from router.app import EdgeProcess, build_edge
-from router.http_protocol import DeliveryProtocol
+from router.http_server import serving_deliveries
 from router.settings import Settings, settings_from
 from router.telemetry.logs import configure_logging
-from router.telemetry.management import listen, serving
+from router.telemetry.management import listen
 from tests.benchmarks.edge import requests_of
 from tests.brokers import Broker
 from tests.router.edge_server import configuration, make_topics
@@ -103,7 +103,7 @@ async def _edge(settings: Settings, name: str) -> AsyncIterator[int]:
         _unmeasured(process)
     public = listen("127.0.0.1", 0)
     port = public.getsockname()[1]
-    async with serving(process.app, public, lifespan="on", http=DeliveryProtocol, ws="none"):
+    async with serving_deliveries(process.app, public, process.door):
         async with asyncio.timeout(60):
             while not process.publisher.health().good:  # noqa: ASYNC110 - no event tells it
                 await asyncio.sleep(0.05)

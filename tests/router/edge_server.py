@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -14,7 +15,8 @@ from structlog.testing import capture_logs
 
 from router.app import EdgeProcess, build_edge
 from router.contract.topics import Topics
-from router.http_protocol import DeliveryProtocol
+from router.http_bounds import HttpBounds
+from router.http_server import serving_deliveries
 from router.settings import Settings, settings_from
 from router.telemetry.management import listen, serving
 from tests.brokers import create_topics
@@ -124,7 +126,11 @@ def configuration(
 
 @contextlib.asynccontextmanager
 async def running_edge(
-    values: dict[str, Any], *, change: Callable[[EdgeProcess], None] = lambda _process: None
+    values: dict[str, Any],
+    *,
+    change: Callable[[EdgeProcess], None] = lambda _process: None,
+    bounds: HttpBounds | None = None,
+    certificate: ssl.SSLContext | None = None,
 ) -> AsyncIterator[RunningEdge]:
     """Serve an edge of this configuration while the block runs, whatever its broker does."""
     settings = settings_from(values)
@@ -132,19 +138,15 @@ async def running_edge(
     structlog.reset_defaults()
     with capture_logs() as log:
         process = build_edge(settings, clock)
+        if bounds is not None:
+            process = replace(process, door=replace(process.door, bounds=bounds))
         change(process)
         public, management = listen("127.0.0.1", 0), listen("127.0.0.1", 0)
         ports = public.getsockname()[1], management.getsockname()[1]
         async with (
             serving(process.management, management, lifespan="off") as own,
-            serving(
-                process.app,
-                public,
-                lifespan="on",
-                http=DeliveryProtocol,
-                ws="none",
-                proxy_headers=False,
-                timeout_graceful_shutdown=5,
+            serving_deliveries(
+                process.app, public, process.door, drain_seconds=5, certificate=certificate
             ) as server,
         ):
             yield RunningEdge(*ports, process, settings, clock, log)
@@ -159,14 +161,35 @@ async def ready_edge(
     *,
     secrets: Sequence[str] = (SECRET,),
     change: Callable[[EdgeProcess], None] = lambda _process: None,
+    bounds: HttpBounds | None = None,
     **edge: object,
 ) -> AsyncIterator[RunningEdge]:
     """Make the topics and serve an edge that is ready."""
     values = configuration(bootstrap, prefix, secrets=secrets, **edge)
     await make_topics(bootstrap, prefix)
-    async with running_edge(values, change=change) as running:
+    async with running_edge(values, change=change, bounds=bounds) as running:
         await running.until_ready()
         yield running
+
+
+async def malformed(edge: RunningEdge) -> dict[str, float]:
+    """Return the malformed requests that `/metrics` counts, by reason."""
+    return await _counted_by(edge, "payrouter_malformed_requests_total", "reason")
+
+
+async def gave_way(edge: RunningEdge) -> dict[str, float]:
+    """Return the connections that gave way by `/metrics`, by stage."""
+    return await _counted_by(edge, "payrouter_connections_gave_way_total", "stage")
+
+
+async def _counted_by(edge: RunningEdge, name: str, label: str) -> dict[str, float]:
+    text = (await edge.probe("/metrics")).body.decode()
+    return {
+        s.labels[label]: s.value
+        for family in text_string_to_metric_families(text)
+        for s in family.samples
+        if s.name == name and s.value
+    }
 
 
 async def make_topics(bootstrap: str, prefix: str) -> None:

@@ -61,6 +61,24 @@ class Connection:
         self.writer.write(data)
         await self.writer.drain()
 
+    async def send_until_closed(self, data: bytes, times: int) -> int:
+        """Send the same bytes again and again; return how often before the other side closed."""
+        for number in range(times):
+            try:
+                await self.send(data)
+            except ConnectionError:
+                return number
+            await asyncio.sleep(0)
+        return times
+
+    async def flood(self, data: bytes, times: int) -> tuple[int, Answer]:
+        """Send the same bytes until the other side closes; return how often, and its answer."""
+        # Read at the same time: a write that fails would lose what was not read before.
+        answered = asyncio.create_task(self.answer())
+        await asyncio.sleep(0)
+        sent = await self.send_until_closed(data, times)
+        return sent, await answered
+
     async def answer(self, *, to_head: bool = False) -> Answer:
         """Read one answer; that to HEAD has no body whatever its headers say."""
         async with asyncio.timeout(_PATIENCE_SECONDS):

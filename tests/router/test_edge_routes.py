@@ -81,6 +81,9 @@ async def test_other_paths_are_not_found_on_the_public_port(
             assert (target, posted.status) == (target, 404)
 
         assert await edge.records() == []
+        assert (await edge.counted())["unknown", "refused", "unknown_endpoint"] == 2 * len(
+            _ELSEWHERE
+        )
 
 
 @pytest.mark.parametrize(
@@ -114,12 +117,10 @@ async def test_another_method_is_told_the_right_one_and_does_nothing(
         async with connected(edge.port) as connection:
             await connection.send(sent)
             answer = await connection.answer(to_head=method == "HEAD")
-            await connection.send(request("/webhooks/shop", GENUINE.headers, GENUINE.body))
-            after = await connection.answer()
+            assert await connection.ended()
 
         assert (answer.status, answer.header("allow")) == (405, "POST")
-        assert after.status == 200
-        assert len(await edge.records()) == 1
+        assert await edge.records() == []
         assert (await edge.counted())["shop", "refused", "method"] == 1
 
 

@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from router import http_protocol
+from router.http_bounds import HttpBounds
 from tests.brokers import Broker
-from tests.router.edge_server import ready_edge
+from tests.router.edge_server import malformed, ready_edge
 from tests.router.mutations import GENUINE
 from tests.router.raw_http import chunk, connected, exchange, head, request
 
@@ -16,6 +16,8 @@ _OFFER = [
     ("HTTP2-Settings", "AAEAAEAAAAIAAAAAAAMAAAAAAAQBAAAAAAUAAEAAAAYABgAA"),
 ]
 _OFFERED = request("/webhooks/shop", [*_OFFER, *GENUINE.headers], GENUINE.body)
+_ENOUGH = 256 * 1024
+"""More than any bound of a head."""
 _PLAIN = request("/webhooks/shop", GENUINE.headers, GENUINE.body)
 
 
@@ -66,23 +68,41 @@ async def test_a_head_without_an_end_is_refused(
 ) -> None:
     async with ready_edge(broker.bootstrap, topics_prefix) as edge, connected(edge.port) as line:
         await line.send(f"POST /webhooks/shop HTTP/1.1\r\nConnection: Upgrade\r\n{name}: ".encode())
-        for _ in range(http_protocol.HEAD_BYTES // 4096 + 1):
-            await line.send(b"a" * 4096)
+        _, answer = await line.flood(b"a" * 4096, _ENOUGH // 4096)
 
-        assert (await line.answer()).status == 400
+        assert answer.status == 431
         assert (await edge.post(GENUINE.headers, GENUINE.body)).status == 200
+        assert await malformed(edge) == {"head_too_large": 1}
+        (logged,) = [entry for entry in edge.log if entry["event"] == "malformed_request"]
+        assert (logged["source"], logged["reason"]) == ("127.0.0.1", "head_too_large")
 
 
 @pytest.mark.parametrize("sent", [b"", b"POST /webhooks/shop HTTP/1.1\r\nX: a", _PLAIN + b"POST"])
 async def test_a_head_that_does_not_come_ends_the_connection(
-    broker: Broker, topics_prefix: str, monkeypatch: pytest.MonkeyPatch, sent: bytes
+    broker: Broker, topics_prefix: str, sent: bytes
 ) -> None:
-    monkeypatch.setattr(http_protocol, "HEAD_SECONDS", 0.2)
+    quick = HttpBounds(head_seconds=0.2)
 
-    async with ready_edge(broker.bootstrap, topics_prefix) as edge, connected(edge.port) as line:
+    async with (
+        ready_edge(broker.bootstrap, topics_prefix, bounds=quick) as edge,
+        connected(edge.port) as line,
+    ):
         await line.send(sent)
         if b"\r\n\r\n" in sent:
             assert (await line.answer()).status == 200
 
         assert await line.ended()
         assert edge.process.app.in_flight == 0
+
+
+async def test_an_idle_connection_is_closed(broker: Broker, topics_prefix: str) -> None:
+    quick = HttpBounds(idle_seconds=0.2)
+
+    async with (
+        ready_edge(broker.bootstrap, topics_prefix, bounds=quick) as edge,
+        connected(edge.port) as line,
+    ):
+        await line.send(_PLAIN)
+        assert (await line.answer()).status == 200
+
+        assert await line.ended()

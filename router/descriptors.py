@@ -1,0 +1,44 @@
+"""How many connections the file descriptors of this process allow."""
+
+import resource
+from dataclasses import dataclass
+
+RESERVED = 64
+"""Descriptors kept for Kafka, probes, files and the log."""
+
+
+@dataclass(frozen=True)
+class Room:
+    """How many unproved connections and how many deliveries being published fit."""
+
+    unproved: int
+    places: int
+
+
+def room_for(unproved: int, places: int) -> Room:
+    """Raise the soft limit of descriptors as far as needed and return what fits.
+
+    If not everything fits, both get less, in proportion: an edge with few descriptors serves
+    fewer senders at once, but accepts every connection it can still answer.
+    """
+    return fitted(unproved, places, _descriptors(unproved + places + RESERVED))
+
+
+def fitted(unproved: int, places: int, descriptors: int) -> Room:
+    """Divide descriptors; at least one connection and one place remain."""
+    available = max(descriptors - RESERVED, 2)
+    wanted = unproved + places
+    if wanted <= available:
+        return Room(unproved, places)
+    fewer = max(1, places * available // wanted)
+    return Room(max(1, available - fewer), fewer)
+
+
+def _descriptors(wanted: int) -> int:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY:
+        return wanted
+    if soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return soft

@@ -1,0 +1,80 @@
+"""What one connection may cost in bytes and seconds, and which heads are acceptable HTTP."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+Header = tuple[bytes, bytes]
+
+
+class MalformedRequest(Exception):  # noqa: N818 - reads as what happened
+    """The bytes are not a request this edge reads; answered with `status`, then closed.
+
+    `reason` is a label of a metric and a field of the log.
+    """
+
+    def __init__(self, reason: str, status: int = 400) -> None:
+        """Keep the reason, which never repeats what was sent."""
+        super().__init__(reason)
+        self.reason = reason
+        self.status = status
+
+
+NOT_HTTP = "not_http"
+HEAD_TOO_LARGE = "head_too_large"
+FRAMING_TOO_LARGE = "framing_too_large"
+TOO_MANY_PIPELINED = "too_many_pipelined"
+VERSION = "version"
+HOST = "host"
+TRANSFER_CODING = "transfer_coding"
+
+REASONS = (
+    NOT_HTTP,
+    HEAD_TOO_LARGE,
+    FRAMING_TOO_LARGE,
+    TOO_MANY_PIPELINED,
+    VERSION,
+    HOST,
+    TRANSFER_CODING,
+)
+"""Every reason a request can be malformed for."""
+
+
+@dataclass(frozen=True)
+class HttpBounds:
+    """Bounds of one connection, in bytes and seconds.
+
+    `head_bytes` bounds target and headers together. `framing_bytes` bounds what a body is wrapped
+    in (chunk sizes, chunk extensions, trailers) beyond the size of the body itself: a chunk may
+    cost as much as it carries. `piece_bytes` is how much is parsed before the bounds are checked.
+    `linger_*` bound what is still read after an early answer, so that the answer arrives.
+    """
+
+    head_bytes: int = 32 * 1024
+    framing_bytes: int = 16 * 1024
+    piece_bytes: int = 16 * 1024
+    head_seconds: float = 10.0
+    idle_seconds: float = 5.0
+    handshake_seconds: float = 5.0
+    linger_bytes: int = 64 * 1024
+    linger_seconds: float = 2.0
+    pipelined: int = 16
+
+
+def check_head(version: str, headers: Sequence[Header]) -> None:
+    """Raise MalformedRequest unless the head leaves no doubt about host and framing.
+
+    A proxy in front may read a doubtful head differently (request smuggling), so RFC 9112 asks
+    for 400: exactly one Host under HTTP/1.1 (section 3.2), and `chunked` as the only transfer
+    coding, without a Content-Length beside it (section 6.1).
+    """
+    if version not in {"1.0", "1.1"}:
+        raise MalformedRequest(VERSION)
+    hosts = sum(name == b"host" for name, _ in headers)
+    if hosts > 1 or (version == "1.1" and not hosts):
+        raise MalformedRequest(HOST)
+    codings = [value.strip().lower() for name, value in headers if name == b"transfer-encoding"]
+    if not codings:
+        return
+    lengths = any(name == b"content-length" for name, _ in headers)
+    if codings != [b"chunked"] or version == "1.0" or lengths:
+        raise MalformedRequest(TRANSFER_CODING)

@@ -1,0 +1,78 @@
+"""Places follow how late the event loop is; what cannot be answered in time is refused at once."""
+
+import pytest
+
+from router.descriptors import RESERVED, Room, fitted
+from router.errors import NotDurable, Reason
+from router.places import FEWEST, TURNS, Places, in_time
+
+_DEADLINE = 2.5
+
+
+def _after(places: Places, *delays: float) -> int:
+    for delay in delays:
+        places.adapt(delay)
+    return int(places.limit)
+
+
+def test_a_loop_on_time_keeps_every_place() -> None:
+    assert _after(Places(512, _DEADLINE), *[0.02] * 100) == 512
+
+
+def test_a_late_loop_leaves_fewer_places_down_to_a_floor() -> None:
+    places = Places(512, _DEADLINE)
+
+    assert _after(places, 1.0) == 384
+    assert _after(places, *[1.0] * 50) == FEWEST
+
+
+def test_places_come_back_once_the_loop_is_on_time() -> None:
+    places = Places(512, _DEADLINE)
+    _after(places, *[1.0] * 50)
+
+    assert FEWEST < _after(places, 0.0) < 512
+    assert _after(places, *[0.0] * 60) == 512
+
+
+def test_a_short_deadline_is_late_sooner() -> None:
+    assert _after(Places(100, 0.5), 0.1) == 75
+    assert _after(Places(100, 2.5), 0.1) == 100
+
+
+def test_the_floor_is_no_more_than_there_are() -> None:
+    assert _after(Places(2, _DEADLINE), *[5.0] * 10) == 2
+
+
+def test_a_place_that_is_not_there_is_refused_and_given_back_it_is() -> None:
+    places = Places(2, _DEADLINE)
+    places.take()
+    places.take()
+
+    with pytest.raises(NotDurable) as refused:
+        places.take()
+    assert refused.value.reason is Reason.OVERLOADED
+    places.give_back()
+    places.take()
+
+
+def test_a_request_is_in_time_while_its_turns_fit_before_the_deadline() -> None:
+    assert in_time(10.0, 12.5, 0.5)
+    assert not in_time(10.0, 12.5, 2.5 / TURNS)
+    assert not in_time(12.4, 12.5, 0.1)
+    assert in_time(12.4, 12.5, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("descriptors", "room"),
+    [
+        (100_000, Room(1024, 512)),
+        (1024 + 512 + RESERVED, Room(1024, 512)),
+        (256, Room(128, 64)),
+        (RESERVED, Room(1, 1)),
+        (10, Room(1, 1)),
+    ],
+)
+def test_few_descriptors_are_shared_between_strangers_and_deliveries(
+    descriptors: int, room: Room
+) -> None:
+    assert fitted(1024, 512, descriptors) == room
