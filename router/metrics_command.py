@@ -7,11 +7,14 @@ import click
 from prometheus_client import CollectorRegistry
 from rich.text import Text
 
+from router.admission import Admission
+from router.connection_watch import ConnectionWatch
 from router.intake import Endpoint
 from router.invocation import Invocation, console, invoked, json_option, listing
 from router.metrics import EdgeMetrics
 from router.providers import Key, discover
 from router.telemetry.catalogue import Described, catalogue, markdown
+from router.telemetry.logs import get_log
 from router.telemetry.loop_delay import LoopDelay
 from router.telemetry.management import process_registry
 
@@ -35,6 +38,7 @@ def declared() -> CollectorRegistry:
     """Return what an edge measures, with an endpoint that stands for those of a configuration."""
     registry = process_registry()
     LoopDelay(registry)
+    ConnectionWatch(registry, get_log("connection")).measure(Admission(0, 0))
     provider = next(iter(discover().values()))
     EdgeMetrics(registry, [Endpoint("shop", "shop", provider, [Key(b"", "fp:0")], None, 1)])
     return registry

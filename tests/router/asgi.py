@@ -71,8 +71,9 @@ async def ask(  # noqa: PLR0913 - what a request has
     }
     listening = replace(app, intake=replace(app.intake, publish=keep))
     await listening(scope, receive, send)
-    start, end = sent
-    return Asked(start["status"], tuple(start["headers"]), end["body"], tuple(published))
+    start, *bodies = sent
+    answered = b"".join(each["body"] for each in bodies)
+    return Asked(start["status"], tuple(start["headers"]), answered, tuple(published))
 
 
 async def _not_found(_scope: Any, _receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI

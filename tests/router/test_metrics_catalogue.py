@@ -11,7 +11,6 @@ from router.app import build_edge
 from router.metrics_command import declared
 from router.settings import settings_from
 from router.telemetry.catalogue import CatalogueIncomplete, Described, catalogue, markdown
-from router.telemetry.loop_delay import LoopDelay
 from tests.router.edge_command import Command, command
 from tests.router.edge_server import configuration
 
@@ -98,7 +97,6 @@ def test_a_closed_label_without_its_values_is_refused() -> None:
 
 def test_the_catalogue_has_what_an_edge_measures_and_nothing_else() -> None:
     built = build_edge(settings_from(configuration("127.0.0.1:1", ""))).registry
-    LoopDelay(built)
 
     listed, measured = catalogue({"edge": declared()}), catalogue({"edge": built})
 
