@@ -185,6 +185,16 @@ class DeliveryProtocol(HttpToolsProtocol):
         elif not self.parser.should_upgrade():
             super().on_message_complete()
 
+    def pause_writing(self) -> None:
+        """Wait for the other side to read its answers, within a bound."""
+        super().pause_writing()
+        self._end_after(self._bounds.write_seconds)
+
+    def resume_writing(self) -> None:
+        """Go on: it reads."""
+        super().resume_writing()
+        self._stop_timer()
+
     def on_response_complete(self) -> None:
         """Be ready for the next request."""
         self._door.admission.release_bytes(self._visit)
@@ -213,11 +223,16 @@ class DeliveryProtocol(HttpToolsProtocol):
         self._door.admission.move(self._visit, stage)
 
     def _parse(self, piece: bytes) -> None:
+        while piece and self._lingered is None:
+            piece = self._feed(piece)
+
+    def _feed(self, piece: bytes) -> bytes:
+        """Parse, and return what has to be parsed again: a request that offered a protocol."""
         body, self._boundary = self._body_bytes, False
         try:
             self.parser.feed_data(piece)
         except httptools.HttpParserUpgrade as offer:
-            self._decline(piece[offer.args[0] :])
+            return self._without_offer(piece[offer.args[0] :])
         except httptools.HttpParserError as problem:
             cause = problem.__context__
             self._refuse(cause if isinstance(cause, MalformedRequest) else None)
@@ -227,6 +242,7 @@ class DeliveryProtocol(HttpToolsProtocol):
                 self._framing_bytes += len(piece) - (self._body_bytes - body)
             self._door.admission.grow(self._visit, len(piece))
             self._check_framing()
+        return b""
 
     def _check_framing(self) -> None:
         if self._in_head:
@@ -235,17 +251,17 @@ class DeliveryProtocol(HttpToolsProtocol):
         elif self._framing_bytes > self._bounds.framing_bytes + self._body_bytes:
             self._refuse(MalformedRequest(FRAMING_TOO_LARGE))
 
-    def _decline(self, rest: bytes) -> None:
-        """Parse the message again as if no other protocol had been offered."""
+    def _without_offer(self, rest: bytes) -> bytes:
+        """Return the request and what follows as if no other protocol had been offered."""
         method = self.parser.get_method()
         if method == b"CONNECT":
             self._refuse(None)
-            return
+            return b""
         kept = [(name, value) for name, value in self.headers if name != b"upgrade"]
         lines = [name + b": " + value + b"\r\n" for name, value in kept]
         version = b" HTTP/" + self.parser.get_http_version().encode() + b"\r\n"
         self.parser = httptools.HttpRequestParser(self)
-        self.data_received(method + b" " + self.url + version + b"".join(lines) + b"\r\n" + rest)
+        return method + b" " + self.url + version + b"".join(lines) + b"\r\n" + rest
 
     def _answer_shed_request(self) -> None:
         """Answer 503; the connection stays if nothing of the request is still to come."""
@@ -317,7 +333,10 @@ class DeliveryProtocol(HttpToolsProtocol):
             self._timer = None
 
     def _time_out(self) -> None:
-        if self._is_in_work():
+        if self.flow.write_paused:
+            # What is still to be written would keep a mere close waiting.
+            self.transport.abort()
+        elif self._is_in_work():
             self._end_after_answer()
         elif not self.transport.is_closing():
             self.transport.close()

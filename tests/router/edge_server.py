@@ -130,6 +130,7 @@ async def running_edge(
     *,
     change: Callable[[EdgeProcess], None] = lambda _process: None,
     bounds: HttpBounds | None = None,
+    waited: float = 0.0,
     certificate: ssl.SSLContext | None = None,
 ) -> AsyncIterator[RunningEdge]:
     """Serve an edge of this configuration while the block runs, whatever its broker does."""
@@ -140,6 +141,8 @@ async def running_edge(
         process = build_edge(settings, clock)
         if bounds is not None:
             process = replace(process, door=replace(process.door, bounds=bounds))
+        if waited:
+            process = replace(process, door=replace(process.door, delay=lambda: waited))
         change(process)
         public, management = listen("127.0.0.1", 0), listen("127.0.0.1", 0)
         ports = public.getsockname()[1], management.getsockname()[1]
@@ -162,12 +165,13 @@ async def ready_edge(
     secrets: Sequence[str] = (SECRET,),
     change: Callable[[EdgeProcess], None] = lambda _process: None,
     bounds: HttpBounds | None = None,
+    waited: float = 0.0,
     **edge: object,
 ) -> AsyncIterator[RunningEdge]:
     """Make the topics and serve an edge that is ready."""
     values = configuration(bootstrap, prefix, secrets=secrets, **edge)
     await make_topics(bootstrap, prefix)
-    async with running_edge(values, change=change, bounds=bounds) as running:
+    async with running_edge(values, change=change, bounds=bounds, waited=waited) as running:
         await running.until_ready()
         yield running
 

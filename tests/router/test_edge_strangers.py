@@ -4,10 +4,14 @@ import asyncio
 import contextlib
 import socket
 import ssl
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from router.app import EdgeProcess
+from router.contract.wire import OutgoingRecord
 from router.http_bounds import HttpBounds
 from tests.brokers import Broker
 from tests.router.edge_server import (
@@ -116,6 +120,46 @@ async def test_bytes_of_unproved_requests_have_a_budget(broker: Broker, topics_p
         assert (await edge.post(GENUINE.headers, GENUINE.body)).status == 200
         assert edge.process.app.admission.bytes <= 1024 * 1024
         assert (await gave_way(edge))["arriving"] >= 3
+
+
+async def test_deliveries_being_published_leave_the_budget_to_others(
+    broker: Broker, topics_prefix: str
+) -> None:
+    let_go = asyncio.Event()
+
+    def hold(process: EdgeProcess) -> None:
+        publish = process.app.intake.publish
+
+        async def slow(records: Sequence[OutgoingRecord]) -> None:
+            await let_go.wait()
+            await publish(records)
+
+        process.app.intake = replace(process.app.intake, publish=slow)
+
+    async with (
+        ready_edge(broker.bootstrap, topics_prefix, change=hold, max_unproved=8) as edge,
+        contextlib.AsyncExitStack() as stack,
+    ):
+        lines = await _opened(edge, stack, 20, _WHOLE)
+        while edge.process.app.places.taken < 20:  # noqa: ASYNC110 - no event tells it
+            await asyncio.sleep(0.01)
+        assert edge.process.app.admission.count == 0
+        let_go.set()
+
+        assert {(await line.answer()).status for line in lines} == {200}
+        assert await gave_way(edge) == {"spare": 12}
+
+
+async def test_bytes_of_an_answered_request_no_longer_count(
+    broker: Broker, topics_prefix: str
+) -> None:
+    forged = request("/webhooks/shop", GENUINE.headers, GENUINE.body + b" ")
+
+    async with ready_edge(broker.bootstrap, topics_prefix) as edge, connected(edge.port) as line:
+        for _ in range(3):
+            await line.send(forged)
+            assert (await line.answer()).status == 401
+            assert edge.process.app.admission.bytes == 0
 
 
 async def test_the_budget_is_empty_once_every_connection_is_gone(

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 
 import pytest
 
@@ -175,3 +176,38 @@ async def test_pipelined_requests_have_a_bound(broker: Broker, topics_prefix: st
         assert set(statuses) == {200}
         assert 1 <= len(statuses) <= 6
         assert await malformed(edge) == {"too_many_pipelined": 1}
+
+
+@pytest.mark.parametrize("offer", ["", "Connection: Upgrade\r\nUpgrade: h2c\r\n"])
+async def test_a_sender_that_reads_no_answers_is_cut_off(
+    broker: Broker, topics_prefix: str, offer: str
+) -> None:
+    bounds = HttpBounds(write_seconds=0.3, pipelined=100_000)
+    small = f"GET /webhooks/nobody HTTP/1.1\r\nHost: a\r\n{offer}\r\n".encode()
+    small = small.replace(b"nobody", b"shop").replace(b"GET", b"POST")
+    small = small[:-2] + b"Content-Length: 0\r\n\r\n"
+
+    async with ready_edge(broker.bootstrap, topics_prefix, bounds=bounds) as edge:
+        quiet = socket.create_connection(("127.0.0.1", edge.port))
+        quiet.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        quiet.settimeout(0)
+        with quiet, contextlib.suppress(ConnectionError):
+            async with asyncio.timeout(60):
+                while True:
+                    await asyncio.get_running_loop().sock_sendall(quiet, small * 100)
+
+        assert (await edge.post(GENUINE.headers, GENUINE.body)).status == 200
+        assert not [entry for entry in edge.log if entry["log_level"] == "error"]
+
+
+async def test_thousands_of_pipelined_offers_are_refused_like_other_requests(
+    broker: Broker, topics_prefix: str
+) -> None:
+    offer = b"POST / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
+
+    async with ready_edge(broker.bootstrap, topics_prefix) as edge, connected(edge.port) as line:
+        await line.send(offer * 3000)
+
+        assert (await line.answer()).status == 404
+        assert (await edge.post(GENUINE.headers, GENUINE.body)).status == 200
+        assert not [entry for entry in edge.log if entry["log_level"] == "error"]
