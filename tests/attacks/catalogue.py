@@ -14,6 +14,8 @@ from tests.attacks.flooding import (
 from tests.attacks.holding import (
     drippers,
     idle_connections,
+    pipelined,
+    pipelined_upgrades,
     slow_bodies,
     slow_heads,
     tls_handshakes,
@@ -64,6 +66,8 @@ def catalogue() -> Mapping[str, Attack]:
         "tiny_chunks": Attack(tiny_chunks),
         "body_after_413": Attack(body_after_413),
         "unread_answers": Attack(unread_answers),
+        "pipelined": Attack(pipelined),
+        "pipelined_upgrades": Attack(pipelined_upgrades),
         "forged_medium": Attack(forged_medium),
         "unknown_endpoints": Attack(unknown_endpoints),
         "without_host": Attack(without_host),

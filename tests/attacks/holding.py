@@ -8,6 +8,9 @@ from tests.attacks.target import Stream, Target, again, each
 
 _LENGTH = ("Content-Length", "4096")
 
+_MINIMAL = b"POST /webhooks/shop HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"
+_PIPELINED = 1000
+
 # The first bytes of a ClientHello: record of 512 bytes, handshake of 508.
 _CLIENT_HELLO = bytes.fromhex("1603010200010001fc0303")
 
@@ -45,18 +48,40 @@ async def tls_handshakes(target: Target) -> None:
 
 async def unread_answers(target: Target) -> None:
     """Send pipelined requests on 32 connections and never read an answer."""
-    request = b"POST /webhooks/shop HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"
+    await _pipeline(target, _MINIMAL, reading=False)
 
+
+async def pipelined(target: Target) -> None:
+    """Send pipelined requests on 32 connections and read the answers."""
+    await _pipeline(target, _MINIMAL, reading=True)
+
+
+async def pipelined_upgrades(target: Target) -> None:
+    """Send pipelined requests that each offer another protocol, on 32 connections."""
+    offer = b"Connection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
+    await _pipeline(target, _MINIMAL.removesuffix(b"\r\n") + offer, reading=True)
+
+
+async def _pipeline(target: Target, request: bytes, *, reading: bool) -> None:
     async def one(number: int) -> None:
-        async with target.stream(number) as (reader, writer):
-            # With the reading paused, the edge's answers have nowhere to go.
-            reader._transport.pause_reading()  # type: ignore[attr-defined] # noqa: SLF001 - no other way
-            while True:
-                writer.write(request * 1000)
+        async with target.stream(number) as (reader, writer), asyncio.TaskGroup() as group:
+            if not reading:
+                # The answers then have nowhere to go; there is no public way to say so.
+                reader._transport.pause_reading()  # type: ignore[attr-defined] # noqa: SLF001
+            group.create_task(_discard(reader))
+            while not writer.is_closing():
+                writer.write(request * _PIPELINED)
                 await writer.drain()
-                target.counts["requests"] += 1000
+                target.counts["requests"] += _PIPELINED
 
     await each(32, lambda number: again(target, lambda: one(number)))
+
+
+async def _discard(reader: asyncio.StreamReader) -> None:
+    while await reader.read(65536):
+        pass
+    message = "closed by the edge"
+    raise ConnectionResetError(message)
 
 
 async def _hold(target: Target, count: int, openings: list[bytes], drip: bytes, every: int) -> None:

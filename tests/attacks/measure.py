@@ -44,12 +44,13 @@ class Plan:
 
 @dataclass
 class Footprint:
-    """Resident memory of the edge in MiB and its descriptors."""
+    """Resident memory of the edge in MiB, its descriptors and the size of its log."""
 
     before: float
     peak: float = 0
     after: float = 0
     descriptors: int = 0
+    log_bytes: int = 0
 
     @property
     def growth(self) -> float:
@@ -134,6 +135,7 @@ async def watched(edge: EdgeProcess, after_seconds: float) -> AsyncIterator[Foot
         yield footprint
         await asyncio.sleep(after_seconds)
         footprint.after = edge.memory_mib() if edge.alive else 0
+        footprint.log_bytes = edge.log.stat().st_size
     finally:
         watching.cancel()
 

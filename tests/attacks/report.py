@@ -43,6 +43,7 @@ def as_json(result: Result) -> dict[str, object]:
         "memory_peak_mib": result.footprint.peak,
         "memory_after_mib": result.footprint.after,
         "descriptors": result.footprint.descriptors,
+        "log_bytes": result.footprint.log_bytes,
         "alive": result.alive,
         "attacker": dict(result.attacker),
     }

@@ -60,7 +60,7 @@ async def again(target: Target, attempt: Callable[[], Awaitable[None]]) -> None:
         try:
             await attempt()
             target.counts["closed"] += 1
-        except OSError:
+        except* OSError:
             target.counts["failed"] += 1
         await asyncio.sleep(_AFTER_CLOSE_SECONDS)
 
