@@ -43,7 +43,11 @@ class Attack:
 
 
 def catalogue() -> Mapping[str, Attack]:
-    """Return every attack; those of the promise first, then their relatives."""
+    """Return every attack; those of the promise first, then their relatives.
+
+    `_same`: from the address of the genuine traffic; `_many`: each connection
+    from an address of its own; `_256_files`: the edge has 256 descriptors.
+    """
     return {
         "slow_bodies": Attack(slow_bodies),
         "idle_connections": Attack(idle_connections),
@@ -52,15 +56,15 @@ def catalogue() -> Mapping[str, Attack]:
         "forged_large": Attack(forged_large),
         "scrapes": Attack(scrapes, endpoints=1000),
         "drippers": Attack(drippers, descriptors=256),
-        "slow_bodies_same_source": Attack(slow_bodies, "same"),
-        "slow_bodies_many_sources": Attack(slow_bodies, "many"),
-        "forged_flood_same_source": Attack(forged_flood, "same"),
-        "drippers_same_source": Attack(drippers, "same", descriptors=256),
-        "drippers_many_sources": Attack(drippers, "many", descriptors=256),
-        "idle_256_descriptors": Attack(idle_connections, descriptors=256),
+        "slow_bodies_same": Attack(slow_bodies, "same"),
+        "slow_bodies_many": Attack(slow_bodies, "many"),
+        "forged_flood_same": Attack(forged_flood, "same"),
+        "drippers_same": Attack(drippers, "same", descriptors=256),
+        "drippers_many": Attack(drippers, "many", descriptors=256),
+        "idle_256_files": Attack(idle_connections, descriptors=256),
         "slow_heads": Attack(slow_heads),
         "tls_handshakes": Attack(tls_handshakes, tls=True),
-        "tls_256_descriptors": Attack(tls_handshakes, descriptors=256, tls=True),
+        "tls_256_files": Attack(tls_handshakes, descriptors=256, tls=True),
         "large_trailers": Attack(large_trailers),
         "chunk_extensions": Attack(chunk_extensions),
         "tiny_chunks": Attack(tiny_chunks),

@@ -71,7 +71,7 @@ async def edge_process(directory: Path, layout: Layout) -> AsyncIterator[EdgePro
     """Start an edge, wait until it is ready, kill it in the end."""
     ports = _free_port(), _free_port()
     path = directory / "payrouter.toml"
-    path.write_text(_configuration(layout, ports), encoding="utf-8")
+    path.write_text(configuration(layout, ports), encoding="utf-8")
     log = directory / "edge.log"
     with log.open("wb") as errors:
         process = await asyncio.create_subprocess_exec(
@@ -97,7 +97,8 @@ def _command(path: Path, layout: Layout) -> list[str]:
     return ["/bin/sh", "-c", f'ulimit -n {layout.descriptors}; exec "$0" "$@"', *command]
 
 
-def _configuration(layout: Layout, ports: tuple[int, int]) -> str:
+def configuration(layout: Layout, ports: tuple[int, int]) -> str:
+    """Write the configuration file of an edge on these ports."""
     tls = [f'tls_certificate = "{CERTIFICATE}"', f'tls_key = "{_KEY}"'] if layout.tls else []
     others = [f"other-{number:04}" for number in range(1, layout.endpoints)]
     lines = [

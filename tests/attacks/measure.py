@@ -70,6 +70,12 @@ class Result:
     alive: bool = True
     """Whether the edge outlived the attack."""
 
+    @property
+    def taken_mib(self) -> float:
+        """How many MiB the edge took from one connection of an attack that pours, on average."""
+        connections = self.attacker.get("opened", 0) or 1
+        return self.attacker.get("sent_bytes", 0) / connections / 1024 / 1024
+
 
 async def measure(name: str, broker: Broker, prefix: str, plan: Plan) -> Result:
     """Measure one attack on an edge of its own."""

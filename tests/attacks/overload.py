@@ -35,6 +35,7 @@ class Load:
     """One load and its answers."""
 
     name: str
+    """What it does, and on how many connections."""
     capacity: float | None
     """Deliveries answered 200 a second in a closed loop beside this run."""
     counts: Mapping[str, float]
@@ -69,7 +70,7 @@ async def _overload(edge: EdgeProcess, plan: Plan) -> list[Load]:
         counts = await _load(edge, plan, rate=rate, connections=connections, seconds=plan.seconds)
         capacity_after = await _capacity(edge, plan, plan.seconds / 2)
         beside = (capacity + capacity_after) / 2
-        loads.append(Load(f"3 x capacity, {connections} connections", beside, counts))
+        loads.append(Load(f"3x capacity on {connections}", beside, counts))
     return loads
 
 
@@ -81,7 +82,7 @@ async def _starved(edge: EdgeProcess, plan: Plan) -> list[Load]:
             counts = await _load(
                 edge, plan, connections=256, most=STARVED_DELIVERIES, seconds=_STARVED_SECONDS
             )
-        loads.append(Load(f"stopped {stopped:.0%} of the time, 256 connections", None, counts))
+        loads.append(Load(f"stopped {stopped:.0%} on 256", None, counts))
     return loads
 
 
