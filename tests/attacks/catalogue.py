@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from tests.attacks.flooding import (
+    connection_flood,
     forged_flood,
     forged_large,
     forged_medium,
@@ -72,6 +73,7 @@ def catalogue() -> Mapping[str, Attack]:
         "unread_answers": Attack(unread_answers),
         "pipelined": Attack(pipelined),
         "pipelined_upgrades": Attack(pipelined_upgrades),
+        "connection_flood": Attack(connection_flood),
         "forged_medium": Attack(forged_medium),
         "unknown_endpoints": Attack(unknown_endpoints),
         "without_host": Attack(without_host),

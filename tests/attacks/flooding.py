@@ -35,6 +35,17 @@ async def forged_medium(target: Target) -> None:
     await _at_rate(target, 40, forged(many_keys(32 * 1024)))
 
 
+async def connection_flood(target: Target) -> None:
+    """Open 32 connections at a time, send a forged delivery on each, and abort it at once."""
+    request = forged()
+
+    async def one(number: int) -> None:
+        async with target.stream(number) as (_, writer):
+            writer.write(request)
+
+    await each(32, lambda number: again(target, lambda: one(number), pause_seconds=0))
+
+
 async def scrapes(target: Target) -> None:
     """Scrape the metrics of 1,000 endpoints without a pause."""
 

@@ -90,7 +90,8 @@ async def _hold(target: Target, count: int, openings: list[bytes], drip: bytes, 
             stream[1].write(openings[number % len(openings)])
             await _until_closed(target, stream, drip, every)
 
-    await each(count, lambda number: again(target, lambda: one(number)))
+    # Hundreds that reopen at once would be a flood of connections: an attack of its own.
+    await each(count, lambda number: again(target, lambda: one(number), pause_seconds=1))
 
 
 async def _until_closed(target: Target, stream: Stream, drip: bytes, every: int) -> None:

@@ -15,8 +15,6 @@ Sources = Literal["other", "same", "many"]
 
 Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
-_AFTER_CLOSE_SECONDS = 0.1
-
 
 @dataclass(frozen=True)
 class Target:
@@ -54,15 +52,17 @@ class Target:
             yield connection
 
 
-async def again(target: Target, attempt: Callable[[], Awaitable[None]]) -> None:
-    """Attempt for ever; what the edge closes is opened again."""
+async def again(
+    target: Target, attempt: Callable[[], Awaitable[None]], pause_seconds: float = 0.1
+) -> None:
+    """Attempt for ever; what the edge closes is opened again after a pause."""
     while True:
         try:
             await attempt()
             target.counts["closed"] += 1
         except* OSError:
             target.counts["failed"] += 1
-        await asyncio.sleep(_AFTER_CLOSE_SECONDS)
+        await asyncio.sleep(pause_seconds)
 
 
 async def each(count: int, one: Callable[[int], Awaitable[None]]) -> None:
