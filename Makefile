@@ -9,7 +9,7 @@ LOCK := pip compile --quiet --universal --generate-hashes --no-emit-index-url --
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: dev test check bench chaos lock help clean
+.PHONY: dev test check bench attacks chaos lock help clean
 
 dev: $(READY) ## the whole system on this machine until Ctrl-C; ARGS="--port 9000" for options
 	@exec $(BIN)/payrouter dev $(ARGS)
@@ -27,6 +27,9 @@ check: $(READY) ## format, lint, types; schemas and docs/metrics.md up to date
 bench: $(READY) ## benchmarks, as a table and as JSON
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
 
+attacks: $(READY) ## attack a running edge; table and JSON; ARGS="--seconds 5 --only scrapes"
+	@$(BIN)/python -m tests.attacks $(ARGS)
+
 chaos: $(READY) ## the fault runs in their long form
 	@PAYROUTER_CHAOS_LONG=1 $(BIN)/python -m pytest -m chaos $(ARGS)
 
@@ -38,7 +41,7 @@ lock: ## write both lock files anew from pyproject.toml
 		--constraints requirements.lock --output-file requirements-dev.lock
 
 clean: ## remove the environment, the caches and what was built; data directories stay
-	@rm -rf .venv .kafka build dist htmlcov .coverage .coverage.* bench.json
+	@rm -rf .venv .kafka build dist htmlcov .coverage .coverage.* bench.json attacks.json
 	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 help: ## this list

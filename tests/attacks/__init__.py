@@ -1,0 +1,1 @@
+"""Attacks on a running edge, and what genuine deliveries experience meanwhile."""
