@@ -227,4 +227,9 @@ def _claim(known: Claim, told: Claim) -> Claim:
 
 
 def _highest(known: Decimal | None, told: Decimal | None) -> Decimal | None:
-    return max((amount for amount in (known, told) if amount is not None), default=None)
+    return max((amount for amount in (known, told) if amount is not None), default=None, key=_size)
+
+
+def _size(amount: Decimal) -> tuple[Decimal, Decimal]:
+    """Order by the distance from zero: a rebate outweighs a fee of zero, whichever comes first."""
+    return amount.copy_abs(), amount
