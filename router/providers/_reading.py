@@ -33,7 +33,8 @@ from router.providers._chains import on_test_chain
 
 _T = TypeVar("_T")
 _WHOLE = re.compile(r"-?(?:0|[1-9][0-9]*)")
-_COUNT = re.compile(r"-?[0-9]{1,60}")
+_COUNT = re.compile(r"[0-9]{1,60}")
+_SIGNED_COUNT = re.compile(r"-?[0-9]{1,60}")
 
 Path = Annotated[str, StringConstraints(pattern=r"^[^.\s]+(\.[^.\s]+)*$", max_length=200)]
 """Where a member stands: `payment.id` is `id` of the object `payment`."""
@@ -108,22 +109,28 @@ def as_identifier(name: str, value: JsonValue) -> str | None:
 
 def as_amount(name: str, value: JsonValue, minor_units: int = 0) -> Decimal | None:
     """Read an amount, written as text or as a number, or counted in minor units."""
-    counted = _counted(name, value, minor_units)
+    counted = _counted(name, value, minor_units, _COUNT)
     return None if counted is None else representable(name, counted)
 
 
 def as_fee(name: str, value: JsonValue, minor_units: int = 0) -> Decimal | None:
     """Read a fee as an amount is read; one below zero is a rebate."""
-    counted = _counted(name, value, minor_units)
+    counted = _counted(name, value, minor_units, _SIGNED_COUNT)
     return None if counted is None else representable(name, counted, parse_signed_amount)
 
 
-def _counted(name: str, value: JsonValue, minor_units: int) -> str | Decimal | None:
+def _counted(
+    name: str, value: JsonValue, minor_units: int, count: re.Pattern[str]
+) -> str | Decimal | None:
     if value is None:
         return None
     if not isinstance(value, str | Decimal):
         raise malformed(name, f"expected an amount, got {type_name(value)}")
-    return _major(name, value, minor_units) if minor_units else value
+    if not minor_units:
+        return value
+    if count.fullmatch(str(value)) is None:
+        raise malformed(name, "expected a whole number of minor units")
+    return Decimal(f"{value}E-{minor_units}")
 
 
 @dataclass(frozen=True)
@@ -197,12 +204,6 @@ def representable(
         return parse(value)
     except AmountError as error:
         raise refused(Reason.AMOUNT_UNREPRESENTABLE, name, str(error)) from None
-
-
-def _major(path: str, value: str | Decimal, minor_units: int) -> Decimal:
-    if _COUNT.fullmatch(str(value)) is None:
-        raise malformed(path, "expected a whole number of minor units")
-    return Decimal(f"{value}E-{minor_units}")
 
 
 def happening(
