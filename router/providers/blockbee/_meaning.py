@@ -128,8 +128,7 @@ def _checkout(fields: Fields) -> _Told:
 
 
 def _checkout_type(fields: Fields, *, paid: bool) -> EventType:
-    status = fields.text("status")
-    if paid and status != "done":
+    if paid and fields.value("status") != "done":
         # Paid and yet not done is in no table: only a person can say what it is.
         raise refused(Reason.UNKNOWN_STATUS, "status", "expected done where is_paid is 1")
     if paid:
