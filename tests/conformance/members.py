@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote_plus, unquote_plus
 
 ODD_TEXTS = ("line\nfeed", "nul\x00", "x" * 1000)
-ODD_JSON = (*ODD_TEXTS, "half an emoji \ud83d", {"odd": {}}, True, -7.25)
+ODD_JSON: Sequence[object] = (*ODD_TEXTS, "half an emoji \ud83d", {"odd": {}}, True, -7.25)
 
 
 @dataclass(frozen=True)

@@ -215,7 +215,7 @@ def test_what_contradicts_itself_or_is_not_as_documented_is_not_understood(
     ],
 )
 def test_an_odd_description_stops_no_payment(changes: dict[str, object], unread: str) -> None:
-    event = _told(**changes)
+    event = _told("confirmed", **changes)
 
     assert event.unread == (unread,)
     assert event.fingerprint == _told().fingerprint
