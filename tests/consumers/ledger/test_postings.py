@@ -78,6 +78,13 @@ STORIES = {
         ],
         {"wallet:Ethereum USDT": "100.5", "payments USDT": "-100", "fees USDT": "-0.5"},
     ),
+    "a fee and a rebate of one size": (
+        [
+            told("payment.confirmed", "100", fee="0.5", fee_currency="USDT"),
+            told("payment.overpaid", "100", fee="-0.5", fee_currency="USDT"),
+        ],
+        {"wallet:Ethereum USDT": "99.5", "payments USDT": "-100", "fees USDT": "0.5"},
+    ),
     "a rebate of all that was paid": (
         [told("payment.confirmed", "100", fee="-100", fee_currency="USDT")],
         {"wallet:Ethereum USDT": "200", "payments USDT": "-100", "fees USDT": "-100"},
