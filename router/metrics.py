@@ -80,8 +80,10 @@ class EdgeMetrics:
 
     def unread(self, endpoint: str, fields: Iterable[str]) -> None:
         """Count descriptive fields of an event that could not be read."""
+        series = self._endpoints[endpoint].unread
         for name in fields:
-            self._endpoints[endpoint].unread[name].inc()
+            # A provider of another distribution may name a field that is none of the event's.
+            series.get(name, series[UNKNOWN]).inc()
 
     def _declare_deliveries(self, registry: CollectorRegistry) -> None:
         self.deliveries = Counter(
@@ -230,7 +232,9 @@ class EndpointMetrics:
         }
         self._keys = {key: metrics.key_used.labels(name, key) for key in (*keys, UNKNOWN)}
         self.phases = {phase: metrics.phase_duration.labels(name, phase) for phase in PHASES}
-        self.unread = {name: metrics.unread_fields.labels(provider, name) for name in DESCRIPTIVE}
+        self.unread = {
+            name: metrics.unread_fields.labels(provider, name) for name in (*DESCRIPTIVE, UNKNOWN)
+        }
         self._last_genuine: datetime | None = None
         self._skewed: tuple[datetime, datetime] | None = None
         # Worked out when asked for, which is rarer than deliveries are.

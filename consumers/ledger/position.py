@@ -40,10 +40,11 @@ class Position:
 
     `partial` is the highest total of an underpaid event, `total` that of a
     paid one; expected, fee and gas count from paid events only, so that a
-    late underpaid or pending one moves nothing. Of two fees the one farther from
-    zero counts: a rebate (a fee below zero) takes the place of a fee of zero. `claimed` is the highest total
-    that a gateway said without having seen it on chain; what was seen takes its
-    place. `refunded_amount` and its like are None where all of it was taken back.
+    late underpaid or pending one moves nothing. Of two fees the one farther
+    from zero counts: a rebate (a fee below zero) takes the place of a fee of
+    zero. `claimed` is the highest total that a gateway said without having seen
+    it on chain; what was seen takes its place. `refunded_amount` and its like
+    are None where all of it was taken back.
     """
 
     id: UUID
