@@ -259,6 +259,7 @@ def _endpoint(
         tolerance,
         settings.deadline_seconds,
         has_token=token is not None,
+        mode=settings.mode,
     )
 
 

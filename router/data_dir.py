@@ -172,7 +172,8 @@ def _generated_text(examples: Mapping[str, Example]) -> str:
     for provider, example in sorted(examples.items()):
         values = {
             "provider": provider,
-            "account": "demo-shop",
+            # Test money needs an account of its own.
+            "account": "demo-test" if example.settings.get("mode") == "test" else "demo-shop",
             "secrets": [secrets.token_urlsafe(32)],
             **example.settings,
         }

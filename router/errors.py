@@ -29,7 +29,6 @@ class Reason(StrEnum):
     ID_MALFORMED = "id_malformed"
     # signed, but not for us
     NOT_OURS = "not_ours"
-    TEST_DELIVERY = "test_delivery"
     # signed, but not now
     STALE = "stale"
     FUTURE = "future"
@@ -43,6 +42,9 @@ class Reason(StrEnum):
     FIELD_MALFORMED = "field_malformed"
     AMOUNT_UNREPRESENTABLE = "amount_unrepresentable"
     AMBIGUOUS = "ambiguous"
+    # signed, readable and understood, but not money of this endpoint's mode
+    TEST_MONEY = "test_money"
+    LIVE_MONEY = "live_money"
     # before any signature
     UNKNOWN_ENDPOINT = "unknown_endpoint"
     ADDRESS = "address"

@@ -9,7 +9,7 @@ from datetime import datetime
 from router.contract.event import Event
 from router.delivery import Delivery, VerifiedDelivery
 from router.errors import NotUnderstood, RefusedDelivery
-from router.intake import Endpoint, outside_window
+from router.intake import Endpoint, outside_window, understood
 from router.providers import Asymmetric
 from router.providers._signing import FormMade, HeaderRead, KeyTried, Seen, watched
 
@@ -154,7 +154,7 @@ def _window(verified: VerifiedDelivery, endpoint: Endpoint, at: datetime) -> Ste
 
 def _meaning(verified: VerifiedDelivery, endpoint: Endpoint) -> Step:
     try:
-        events = endpoint.provider.normalize(verified)
+        events = understood(verified, endpoint)
     except NotUnderstood as problem:
         more = f"; {len(problem.events)} events go on" if problem.events else ""
         return Step("meaning", f"quarantine, {problem}{more}", good=True)
@@ -166,7 +166,9 @@ def _meaning(verified: VerifiedDelivery, endpoint: Endpoint) -> Step:
 def _event_told(event: Event) -> str:
     amount = "" if event.amount is None else f" {event.amount} {event.currency}"
     order = f" of order {event.reference}" if event.reference else ""
-    return f"{event.type}{amount}{order}, event {event.id}"
+    test = ", test money" if event.test else ""
+    unread = f", unread: {', '.join(event.unread)}" if event.unread else ""
+    return f"{event.type}{amount}{order}, event {event.id}{test}{unread}"
 
 
 def _hidden(steps: Sequence[Step], token: str | None) -> Sequence[Step]:

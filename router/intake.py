@@ -12,6 +12,7 @@ from router.contract.topics import Topics
 from router.contract.wire import OutgoingRecord, encode_event, encode_quarantined
 from router.delivery import Delivery, VerifiedDelivery
 from router.errors import NotUnderstood, OutsideWindow, Reason
+from router.modes import Mode, of_mode
 from router.providers import Key, Provider, endpoint_target
 
 Clock = Callable[[], datetime]
@@ -34,6 +35,7 @@ class Endpoint:
     tolerance: timedelta | None
     deadline_seconds: float
     has_token: bool = False
+    mode: Mode = "live"
 
     @property
     def target(self) -> str:
@@ -65,6 +67,9 @@ class Observer(Protocol):
 
     def genuine(self, endpoint: str, received_at: datetime, signed_at: datetime | None) -> None:
         """Hear of a delivery that is proved genuine, be it outside the window or not for us."""
+
+    def unread(self, endpoint: str, fields: Sequence[str]) -> None:
+        """Hear which descriptive fields of an event could not be read, if any."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +111,7 @@ class Intake:
 
     def _normalize(self, verified: VerifiedDelivery, endpoint: Endpoint) -> Sequence[Event]:
         started = time.perf_counter()
-        events = endpoint.provider.normalize(verified)
+        events = understood(verified, endpoint)
         self.observer.phase(endpoint.name, "normalize", time.perf_counter() - started)
         return events
 
@@ -117,6 +122,8 @@ class Intake:
 
     def _records(self, events: Sequence[Event]) -> list[OutgoingRecord]:
         trace = self.traceparent()
+        for event in events:
+            self.observer.unread(event.endpoint, event.unread)
         return [encode_event(event, self.topics.name(event.type.family), trace) for event in events]
 
     async def _refuse_outside_window(self, verified: VerifiedDelivery, endpoint: Endpoint) -> None:
@@ -145,6 +152,19 @@ class Intake:
             raw=verified.raw(),
         )
         return encode_quarantined(kept, self.topics.quarantine, self.traceparent())
+
+
+def understood(verified: VerifiedDelivery, endpoint: Endpoint) -> Sequence[Event]:
+    """Say what happened at an endpoint of this mode: the one way from a delivery to events.
+
+    Raises as `Provider.normalize` does, and NotUnderstood for money of the other mode.
+    """
+    try:
+        events = endpoint.provider.normalize(verified)
+    except NotUnderstood as problem:
+        some = of_mode(problem.events, endpoint.mode)
+        raise NotUnderstood(problem.reason, problem.detail, some) from None
+    return of_mode(events, endpoint.mode)
 
 
 def outside_window(

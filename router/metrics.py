@@ -11,7 +11,7 @@ from datetime import datetime
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from router.contract.event import EventType
+from router.contract.event import DESCRIPTIVE, EventType
 from router.contract.topics import Topics
 from router.errors import Reason
 from router.intake import PHASES, Endpoint, Phase
@@ -78,6 +78,13 @@ class EdgeMetrics:
         """Remember when a delivery proved genuine came, and how far its signed time was off."""
         self._endpoints[endpoint].genuine(received_at, signed_at)
 
+    def unread(self, endpoint: str, fields: Iterable[str]) -> None:
+        """Count descriptive fields of an event that could not be read."""
+        series = self._endpoints[endpoint].unread
+        for name in fields:
+            # A provider of another distribution may name a field that is none of the event's.
+            series.get(name, series[UNKNOWN]).inc()
+
     def _declare_deliveries(self, registry: CollectorRegistry) -> None:
         self.deliveries = Counter(
             "payrouter_deliveries",
@@ -100,6 +107,13 @@ class EdgeMetrics:
             " are the funnel",
             ["endpoint", "phase"],
             buckets=_PHASE_SECONDS,
+            registry=registry,
+        )
+        self.unread_fields = Counter(
+            "payrouter_unread_fields",
+            "Descriptive fields of events that could not be read and are null: the event names them"
+            " in unread, the delivery lies whole in its raw",
+            ["provider", "field"],
             registry=registry,
         )
         self.in_flight = Gauge(
@@ -218,6 +232,9 @@ class EndpointMetrics:
         }
         self._keys = {key: metrics.key_used.labels(name, key) for key in (*keys, UNKNOWN)}
         self.phases = {phase: metrics.phase_duration.labels(name, phase) for phase in PHASES}
+        self.unread = {
+            name: metrics.unread_fields.labels(provider, name) for name in (*DESCRIPTIVE, UNKNOWN)
+        }
         self._last_genuine: datetime | None = None
         self._skewed: tuple[datetime, datetime] | None = None
         # Worked out when asked for, which is rarer than deliveries are.
@@ -278,6 +295,8 @@ _QUARANTINES = (
     Reason.FIELD_MALFORMED,
     Reason.AMOUNT_UNREPRESENTABLE,
     Reason.AMBIGUOUS,
+    Reason.TEST_MONEY,
+    Reason.LIVE_MONEY,
 )
 _KEPT_FOR = (*_QUARANTINES, Reason.STALE, Reason.FUTURE)
 _FAILURES = (Reason.NOT_DURABLE, Reason.OVERLOADED, Reason.INTERNAL)

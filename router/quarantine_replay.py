@@ -10,7 +10,7 @@ from router.contract.topics import Topics
 from router.contract.wire import OutgoingRecord, encode_event, encode_replayed
 from router.delivery import kept_delivery
 from router.errors import NotUnderstood, RefusedDelivery
-from router.intake import Clock, Endpoint
+from router.intake import Clock, Endpoint, understood
 from router.quarantine import Entry
 
 Publish = Callable[[Sequence[OutgoingRecord]], Awaitable[None]]
@@ -46,7 +46,7 @@ def judged(entry: Entry, endpoints: Mapping[str, Endpoint]) -> Verdict:
     delivery = kept_delivery(kept.raw, kept.endpoint, kept.account, kept.received_at)
     try:
         verified = endpoint.provider.verify(delivery, endpoint.keys)
-        return Verdict(entry, endpoint.provider.normalize(verified))
+        return Verdict(entry, understood(verified, endpoint))
     except NotUnderstood as problem:
         return Verdict(entry, problem.events, f"still not understood, {problem}")
     except RefusedDelivery as problem:

@@ -136,6 +136,7 @@ def simulate(endpoint: Endpoint, order: Order, at: datetime | None = None) -> De
         number=order.number,
         at=at or datetime.now(UTC),
         variant=_variant(provider, order),
+        test=endpoint.mode == "test",
     )
     made = provider.simulate(wanted, endpoint.keys[0], endpoint.target)
     return replace(made, endpoint=endpoint.name, account=endpoint.account)

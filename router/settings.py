@@ -20,6 +20,7 @@ from router.contract.event import Text
 from router.contract.order_fields import OrderFields
 from router.contract.topics import FAMILIES, ORDER, QUARANTINE, Topics
 from router.errors import ConfigurationError
+from router.modes import Mode, check_accounts
 from router.setting_values import (
     PUBLISHED,
     Files,
@@ -49,7 +50,8 @@ SASL_MECHANISMS = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARE
 class EndpointSettings(BaseModel):
     """One `[endpoints.NAME]`: a URL that a gateway is given.
 
-    `account` says whose money it is; two endpoints of one merchant share it.
+    `account` says whose money it is; two endpoints of one merchant share it,
+    where they have the same `mode`.
     `tolerance_seconds` None takes the gateway's own default; `public_url` None
     that of `[edge]`. `options` are the keys that belong to the provider, which
     are checked against its own model when the edge is put together.
@@ -59,6 +61,7 @@ class EndpointSettings(BaseModel):
 
     provider: str
     account: Text
+    mode: Mode = "live"
     secrets: Several = ()
     secret_files: Files = ()
     token: SecretStr | None = None
@@ -309,6 +312,7 @@ class Settings(BaseModel):
                         f" endpoints.{other}, whose account is another"
                     )
                     raise ValueError(message)
+        check_accounts(self.endpoints)
         return self
 
 

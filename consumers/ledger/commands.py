@@ -137,6 +137,8 @@ def _transaction_json(transaction: Transaction) -> dict[str, object]:
         "type": transaction.type,
         "reference": transaction.reference,
         "provider_reference": transaction.provider_reference,
+        "test": transaction.test,
+        "unread": list(transaction.unread),
         "postings": postings,
     }
 
@@ -146,7 +148,8 @@ def _statement_table(transactions: Sequence[Transaction]) -> Table:
     for transaction in transactions:
         order = transaction.reference or transaction.provider_reference or ""
         posted = f"{transaction.posted_at:%Y-%m-%d %H:%M:%S}"
-        _add(table, f"{transaction.id}  {posted}  {transaction.type}  {order}", "")
+        test = "  test money" if transaction.test else ""
+        _add(table, f"{transaction.id}  {posted}  {transaction.type}  {order}{test}", "")
         for line in transaction.lines:
             _add(table, f"   {line.account}", f"{amount_text(line.amount)} {line.currency}")
         table.add_section()

@@ -40,9 +40,11 @@ class Position:
 
     `partial` is the highest total of an underpaid event, `total` that of a
     paid one; expected, fee and gas count from paid events only, so that a
-    late underpaid or pending one moves nothing. `claimed` is the highest total
-    that a gateway said without having seen it on chain; what was seen takes its
-    place. `refunded_amount` and its like are None where all of it was taken back.
+    late underpaid or pending one moves nothing. Of two fees the one farther
+    from zero counts: a rebate (a fee below zero) takes the place of a fee of
+    zero. `claimed` is the highest total that a gateway said without having seen
+    it on chain; what was seen takes its place. `refunded_amount` and its like
+    are None where all of it was taken back.
     """
 
     id: UUID
@@ -227,4 +229,9 @@ def _claim(known: Claim, told: Claim) -> Claim:
 
 
 def _highest(known: Decimal | None, told: Decimal | None) -> Decimal | None:
-    return max((amount for amount in (known, told) if amount is not None), default=None)
+    return max((amount for amount in (known, told) if amount is not None), default=None, key=_size)
+
+
+def _size(amount: Decimal) -> tuple[Decimal, Decimal]:
+    """Order by the distance from zero: a rebate outweighs a fee of zero, whichever comes first."""
+    return amount.copy_abs(), amount

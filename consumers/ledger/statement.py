@@ -1,5 +1,6 @@
 """Read the books: balances, and the transactions that led to them."""
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +15,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.ledger.book import ACCOUNT, BALANCE, EVENT, JOURNAL_TOTAL, POSTING, TRANSACTION
 from consumers.ledger.postings import exact
+
+# An event as it is stored has these members without blanks, and within a text (its raw) the
+# quotation marks have a backslash: a pattern finds the members and nothing that looks like them.
+_UNREAD = r'"unread":(\[(?:,?"(?:[^"\\]|\\.)*")*\])'
+_TEST = r'"test":(true)'
 
 
 @dataclass(frozen=True)
@@ -85,6 +91,8 @@ class Transaction:
     reference: str | None
     provider_reference: str | None
     lines: Sequence[Line]
+    test: bool = False
+    unread: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -182,6 +190,8 @@ def _lines(chosen: Select[int], account: str | None) -> Select[Any]:
             EVENT.c.type,
             EVENT.c.reference,
             EVENT.c.provider_reference,
+            func.substring(EVENT.c.body, _UNREAD).label("unread"),
+            func.substring(EVENT.c.body, _TEST).label("test"),
             ACCOUNT.c.name,
             ACCOUNT.c.network,
             POSTING.c.currency,
@@ -231,4 +241,6 @@ def _transactions(rows: Iterable[Row[Any]]) -> Iterable[Transaction]:
             lines=[
                 Line(row.name, row.network, row.currency, row.amount) for row in (first, *others)
             ],
+            test=first.test is not None,
+            unread=json.loads(first.unread or "[]"),
         )

@@ -114,6 +114,8 @@ def _recorded(event: Event, row: Row[Any]) -> Mapping[str, str]:
         "account": event.account,
         "payment": event.provider_reference,
         "tx": event.tx_hash,
+        "money": "test, not real" if event.test else None,
+        "unread": ", ".join(event.unread) or None,
         "offset": place,
     }
     return {name: fact for name, fact in facts.items() if fact is not None}

@@ -44,6 +44,8 @@ def facts_of(event: Event) -> dict[str, str | None]:
         **{name: _text(getattr(event, name)) for name in _AMOUNTS},
         "missing_amount": missing,
         "surplus_amount": surplus,
+        "test": "true" if event.test else None,
+        "unread": ", ".join(event.unread) or None,
     }
 
 
@@ -51,7 +53,7 @@ NAMES = (
     *("event_id", "type", "family", "status", "order", "occurred_at", "received_at"),
     *_PLAIN,
     *_AMOUNTS,
-    *("missing_amount", "surplus_amount"),
+    *("missing_amount", "surplus_amount", "test", "unread"),
 )
 
 

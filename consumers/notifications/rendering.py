@@ -190,7 +190,7 @@ def _samples(kind: str) -> Iterator[Event]:
     money = dict.fromkeys(("currency", "expected_currency", "fee_currency", "gas_currency"), "USDT")
     money |= {"amount": "80", "expected_amount": "100", "fee": "1", "gas": "1"}
     rest = ("reference", "network", "chain_id", "tx_hash", "from_address", "to_address")
-    full = {**must, **money, **dict.fromkeys(rest, "x")}
+    full = {**must, **money, **dict.fromkeys(rest, "x"), "test": True, "unread": ["occurred_at"]}
     yield Event.model_validate(full)
     yield Event.model_validate({**full, "amount": "120"})
     yield Event.model_validate(must)

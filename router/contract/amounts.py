@@ -22,17 +22,21 @@ def parse_amount(value: object) -> Decimal:
     Accepted: finite, not negative, at most 20 integer digits and 18 decimals
     by value; trailing zeros are kept as far as they fit.
     """
-    if not isinstance(value, str | Decimal):
-        message = f"an amount is text or Decimal, got {type(value).__name__}"
-        raise AmountError(message)
-    amount = _decimal(value)
-    if not amount.is_finite():
-        message = "an amount is finite"
-        raise AmountError(message)
+    amount = _finite(value)
     if amount.is_signed():
         message = "an amount is not negative"
         raise AmountError(message)
     return _fitted(amount)
+
+
+def parse_signed_amount(value: object) -> Decimal:
+    """Read an amount that may be below zero, or raise AmountError.
+
+    Otherwise as `parse_amount`; minus zero is zero.
+    """
+    amount = _finite(value)
+    size = _fitted(amount.copy_abs())
+    return size.copy_negate() if amount.is_signed() and size else size
 
 
 def amount_text(amount: Decimal) -> str:
@@ -44,6 +48,17 @@ def value_text(amount: Decimal) -> str:
     """Write an amount by value, so that equal amounts have equal text: `100.50` becomes `100.5`."""
     text = amount_text(amount)
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _finite(value: object) -> Decimal:
+    if not isinstance(value, str | Decimal):
+        message = f"an amount is text or Decimal, got {type(value).__name__}"
+        raise AmountError(message)
+    amount = _decimal(value)
+    if not amount.is_finite():
+        message = "an amount is finite"
+        raise AmountError(message)
+    return amount
 
 
 def _decimal(value: str | Decimal) -> Decimal:
@@ -85,3 +100,11 @@ Amount = Annotated[
     WithJsonSchema({"type": "string", "pattern": r"^[0-9]{1,20}(\.[0-9]{1,18})?$"}),
 ]
 """A pydantic field of money: Decimal in Python, a string in JSON."""
+
+SignedAmount = Annotated[
+    Decimal,
+    BeforeValidator(parse_signed_amount),
+    PlainSerializer(amount_text, return_type=str, when_used="always"),
+    WithJsonSchema({"type": "string", "pattern": r"^-?[0-9]{1,20}(\.[0-9]{1,18})?$"}),
+]
+"""An `Amount` that may be below zero: a fee that is a rebate."""

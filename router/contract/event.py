@@ -10,7 +10,7 @@ from uuid import UUID, uuid5
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
-from router.contract.amounts import Amount, value_text
+from router.contract.amounts import Amount, SignedAmount, value_text
 
 EVENT_NAMESPACE = UUID("6f6b0f4e-3d0e-5c1b-9a57-7f5a2f0c9d11")
 """Namespace of event ids. Never change it: every id ever published depends on it."""
@@ -30,6 +30,19 @@ FINGERPRINT = (
     "currency",
 )
 """What the places of a fingerprint say."""
+
+
+DESCRIPTIVE = (
+    "network",
+    "chain_id",
+    "tx_hash",
+    "from_address",
+    "to_address",
+    "customer.id",
+    "customer.email",
+    "occurred_at",
+)
+"""Fields that describe a payment and decide nothing about its sum, state or order."""
 
 
 class EventType(StrEnum):
@@ -118,8 +131,9 @@ class Event(BaseModel):
 
     Absent facts are None, never invented. `amount` is the total received (or
     paid out) so far for `provider_reference`, not an increment. A gateway
-    that tells a price and not what arrived sets `amount_claimed`; it is part of
-    neither id nor fingerprint. Readers ignore unknown fields.
+    that tells a price and not what arrived sets `amount_claimed`. Id and
+    fingerprint depend on neither `amount_claimed`, `test` nor `unread`.
+    Readers ignore unknown fields.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
@@ -138,7 +152,7 @@ class Event(BaseModel):
     )
     expected_amount: Amount | None = None
     expected_currency: Text | None = None
-    fee: Amount | None = None
+    fee: SignedAmount | None = Field(None, description="What the gateway keeps; negative: a rebate")
     fee_currency: Text | None = None
     gas: Amount | None = None
     gas_currency: Text | None = None
@@ -150,6 +164,16 @@ class Event(BaseModel):
     customer: Customer = Customer()
     occurred_at: AwareDatetime | None = None
     received_at: AwareDatetime
+    test: bool | None = Field(
+        None,
+        description="True: the money is not real. False: the gateway says that it is. Null: it does"
+        " not say",
+    )
+    unread: tuple[Text, ...] = Field(
+        (),
+        description="Descriptive fields that the delivery carries in a form that could not be read;"
+        " they are null here",
+    )
     verification: Verification
     raw: Raw | None = None
     raw_event: UUID | None = Field(

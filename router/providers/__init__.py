@@ -60,6 +60,7 @@ class Place:
 class Example:
     """An endpoint's settings for evaluation, beside a random secret.
 
+    Where `simulate` can make test money alone they hold `mode = "test"`.
     `signing_key` is the private key whose public half stands among the
     settings: it is kept apart from any configuration, for `payrouter send`.
     """
@@ -84,7 +85,8 @@ class Simulation:
     `kind` is one of the provider's `kinds`; `status` a word of the contract
     ("pending", "confirmed"); `number` makes the gateway's own id, so that two
     simulations of one number are about one payment; `at` is signed; `variant`
-    is one of the provider's `variants` of this `kind.status`, None for the first.
+    is one of the provider's `variants` of this `kind.status`, None for the first;
+    `test` asks for money that is not real, where the gateway can say so.
     """
 
     kind: str
@@ -95,6 +97,7 @@ class Simulation:
     number: int
     at: datetime
     variant: str | None = None
+    test: bool = False
 
 
 def _as_tuple(value: object) -> object:
@@ -152,6 +155,10 @@ class Provider(Protocol):
     def normalize(self, verified: VerifiedDelivery) -> Sequence[Event]:
         """Say what happened: one event or several, in order. Pure.
 
+        `test` of an event is True where the delivery says that its money is not
+        real, False where it says that it is, None where it says neither.
+        A fact that decides nothing and cannot be read stops nothing: the event
+        names it in `unread`.
         Raises Unreadable where the body is not what it claims to be,
         Unauthentic where it is genuine and somebody else's, and NotUnderstood
         for what leads to quarantine.

@@ -5,33 +5,34 @@ Paths lead through objects: `payment.id` is `id` of the object `payment`.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Context, Decimal, Inexact
-from typing import Annotated, Self
+from typing import Annotated, Self, TypeVar
 
 from pydantic import BaseModel, Field, StringConstraints, model_validator
 
-from router.contract.event import Customer, Event, EventType, Text
+from router.contract.event import Event, EventType, Text
 from router.delivery import VerifiedDelivery
 from router.errors import ConfigurationError, NotUnderstood, Reason
 from router.providers import OPTIONS, Simulation, Texts
 from router.providers._reading import (
+    Described,
     Fields,
+    Path,
     currency_name,
     happening,
     network_name,
     refused,
     required,
 )
+from router.providers._sandbox import Sandbox
 from router.providers._signing import TimeUnit, moment_reader, moment_text
 
-Path = Annotated[str, StringConstraints(pattern=r"^[^.\s]+(\.[^.\s]+)*$", max_length=200)]
 Gateway = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 
 _MONEY = ("amount", "expected_amount", "fee", "gas")
-_IDENTIFIERS = ("reference", "provider_reference", "chain_id")
-_TEXTS = ("tx_hash", "from_address", "to_address")
+_T = TypeVar("_T")
 
 # Nothing has been moved by these, or nobody says how much; anything else is about a sum.
 _WITHOUT_MONEY = frozenset({"pending", "failed", "expired", "cancelled"})
@@ -96,6 +97,7 @@ class BodyMapping(BaseModel):
     occurred_at_unit: TimeUnit = "iso"
     fields: FieldPaths
     fixed: Fixed = Fixed()
+    test: Sandbox | None = None
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -127,6 +129,7 @@ class BodyMapping(BaseModel):
 
     def _check_paths(self) -> None:
         paths = {path for path in (*self.paths().values(), *self.identity) if path}
+        paths |= {self.test.field} if self.test else set()
         for outer in paths:
             inner = next((path for path in paths if path.startswith(outer + ".")), None)
             if inner is not None:
@@ -162,7 +165,7 @@ def normalize(
     if happened.status not in _WITHOUT_MONEY:
         required(mapping.fields.amount or "amount", facts["amount"])
     own = identity or _identity(mapping, fields, word)
-    return happening(verified, mapping.gateway, happened, own, facts)
+    return happening(verified, mapping.gateway, happened, own, facts, _described(mapping, fields))
 
 
 def _happened(mapping: BodyMapping, fields: Fields) -> tuple[str, EventType]:
@@ -188,37 +191,41 @@ def _identity(mapping: BodyMapping, fields: Fields, word: str) -> list[str]:
 
 
 def _facts(mapping: BodyMapping, fields: Fields) -> dict[str, object]:
-    paths, fixed = mapping.fields, mapping.fixed
+    paths = mapping.fields
     payment = paths.provider_reference
     facts: dict[str, object] = {
-        name: path and fields.identifier(path)
-        for name in _IDENTIFIERS
-        if (path := getattr(paths, name))
+        "provider_reference": required(payment, fields.identifier(payment)),
+        "reference": paths.reference and fields.identifier(paths.reference),
+        "test": mapping.test and mapping.test.read(fields),
     }
-    facts["provider_reference"] = required(payment, facts["provider_reference"])
-    facts |= {name: fields.text(path) for name in _TEXTS if (path := getattr(paths, name))}
     for name in _MONEY:
         facts |= _money(mapping, fields, name)
-    network = fixed.network or (paths.network and fields.text(paths.network))
+    return facts
+
+
+def _described(mapping: BodyMapping, fields: Fields) -> Described:
+    paths, fixed = mapping.fields, mapping.fixed
     moment = moment_reader(mapping.occurred_at_unit)
     return {
-        **facts,
-        "network": network_name(network),
-        "customer": _customer(paths, fields),
-        "occurred_at": paths.occurred_at and fields.moment(paths.occurred_at, moment),
+        "network": lambda: network_name(fixed.network or _at(paths.network, fields.text)),
+        "chain_id": lambda: _at(paths.chain_id, fields.identifier),
+        "tx_hash": lambda: _at(paths.tx_hash, fields.text),
+        "from_address": lambda: _at(paths.from_address, fields.text),
+        "to_address": lambda: _at(paths.to_address, fields.text),
+        "customer.id": lambda: _at(paths.customer_id, fields.identifier),
+        "customer.email": lambda: _at(paths.customer_email, fields.text),
+        "occurred_at": lambda: _at(paths.occurred_at, lambda path: fields.moment(path, moment)),
     }
 
 
-def _customer(paths: FieldPaths, fields: Fields) -> Customer:
-    return Customer(
-        id=paths.customer_id and fields.identifier(paths.customer_id),
-        email=paths.customer_email and fields.text(paths.customer_email),
-    )
+def _at(path: str | None, read: Callable[[str], _T | None]) -> _T | None:
+    return None if path is None else read(path)
 
 
 def _money(mapping: BodyMapping, fields: Fields, name: str) -> dict[str, object]:
     path, currency = getattr(mapping.fields, name), _currency_of(name)
-    amount = None if path is None else fields.amount(path, mapping.minor_units)
+    read = fields.fee if name == "fee" else fields.amount
+    amount = None if path is None else read(path, mapping.minor_units)
     place = getattr(mapping.fields, currency)
     code = getattr(mapping.fixed, currency) or (place and fields.text(place))
     if amount is not None:

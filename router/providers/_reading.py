@@ -1,7 +1,9 @@
 """What a verified body says: each field read as what it has to be, and one event made of them.
 
-Nothing is guessed and nothing dropped silently: a field that is not what its
-gateway documents leads to quarantine, with a detail that names it.
+Nothing is guessed and nothing dropped silently. A field that decides (money,
+currency, identity, type, status, order) and is not what its gateway documents
+leads to quarantine, with a detail that names it. A field that only describes
+becomes null instead, and the event names it in `unread`.
 """
 
 import re
@@ -9,20 +11,36 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
-from pydantic import ValidationError
+from pydantic import StringConstraints, ValidationError
 
-from router.contract.amounts import AmountError, parse_amount
-from router.contract.event import MAX_TEXT, Event, EventType, event_id, storable
+from router.contract.amounts import AmountError, parse_amount, parse_signed_amount
+from router.contract.event import (
+    DESCRIPTIVE,
+    MAX_TEXT,
+    Customer,
+    Event,
+    EventType,
+    event_id,
+    storable,
+)
 from router.contract.strict_json import JsonValue, StrictJsonError, type_name
 from router.contract.wire import first_problem
 from router.delivery import VerifiedDelivery
 from router.errors import NotUnderstood, Reason, Unreadable
+from router.providers._chains import on_test_chain
 
 _T = TypeVar("_T")
 _WHOLE = re.compile(r"-?(?:0|[1-9][0-9]*)")
 _COUNT = re.compile(r"[0-9]{1,60}")
+_SIGNED_COUNT = re.compile(r"-?[0-9]{1,60}")
+
+Path = Annotated[str, StringConstraints(pattern=r"^[^.\s]+(\.[^.\s]+)*$", max_length=200)]
+"""Where a member stands: `payment.id` is `id` of the object `payment`."""
+
+Described = Mapping[str, Callable[[], object]]
+"""How each descriptive field of an event is read; the names are those of `DESCRIPTIVE`."""
 
 # Chains that go by several names; one that is not here keeps the gateway's.
 _NETWORKS = {
@@ -91,11 +109,28 @@ def as_identifier(name: str, value: JsonValue) -> str | None:
 
 def as_amount(name: str, value: JsonValue, minor_units: int = 0) -> Decimal | None:
     """Read an amount, written as text or as a number, or counted in minor units."""
+    counted = _counted(name, value, minor_units, _COUNT)
+    return None if counted is None else representable(name, counted)
+
+
+def as_fee(name: str, value: JsonValue, minor_units: int = 0) -> Decimal | None:
+    """Read a fee as an amount is read; one below zero is a rebate."""
+    counted = _counted(name, value, minor_units, _SIGNED_COUNT)
+    return None if counted is None else representable(name, counted, parse_signed_amount)
+
+
+def _counted(
+    name: str, value: JsonValue, minor_units: int, count: re.Pattern[str]
+) -> str | Decimal | None:
     if value is None:
         return None
     if not isinstance(value, str | Decimal):
         raise malformed(name, f"expected an amount, got {type_name(value)}")
-    return representable(name, _major(name, value, minor_units) if minor_units else value)
+    if not minor_units:
+        return value
+    if count.fullmatch(str(value)) is None:
+        raise malformed(name, "expected a whole number of minor units")
+    return Decimal(f"{value}E-{minor_units}")
 
 
 @dataclass(frozen=True)
@@ -141,6 +176,10 @@ class Fields:
         """Read an amount, written as text or as a number, or counted in minor units."""
         return as_amount(path, self.value(path), minor_units)
 
+    def fee(self, path: str, minor_units: int = 0) -> Decimal | None:
+        """Read a fee as an amount is read; one below zero is a rebate."""
+        return as_fee(path, self.value(path), minor_units)
+
     def flag(self, path: str) -> bool | None:
         """Read true or false. What some languages take for true is not."""
         value = self.value(path)
@@ -157,18 +196,14 @@ class Fields:
             raise malformed(path, f"expected {error}") from None
 
 
-def representable(name: str, value: str | Decimal) -> Decimal:
+def representable(
+    name: str, value: str | Decimal, parse: Callable[[object], Decimal] = parse_amount
+) -> Decimal:
     """Read an amount, or say why the contract cannot hold it."""
     try:
-        return parse_amount(value)
+        return parse(value)
     except AmountError as error:
         raise refused(Reason.AMOUNT_UNREPRESENTABLE, name, str(error)) from None
-
-
-def _major(path: str, value: str | Decimal, minor_units: int) -> Decimal:
-    if _COUNT.fullmatch(str(value)) is None:
-        raise malformed(path, "expected a whole number of minor units")
-    return Decimal(f"{value}E-{minor_units}")
 
 
 def happening(
@@ -177,9 +212,18 @@ def happening(
     happened: EventType,
     identity: Sequence[str],
     facts: Mapping[str, object],
+    described: Described | None = None,
 ) -> Event:
-    """Make the one event of a delivery; `identity` is the gateway's own of this state change."""
+    """Make the one event of a delivery.
+
+    `identity` is the gateway's own of this state change. `facts` decide and
+    have been read. `described` are read here: what cannot be is named in
+    `unread` and stops nothing. `facts["test"]` is the gateway's own word on
+    whether the money is real, where it has one; a test chain counts anyway.
+    """
     delivery = verified.delivery
+    told, unread = _read(described or {})
+    known = {**facts, **told}
     try:
         return Event.model_validate(
             {
@@ -191,8 +235,37 @@ def happening(
                 "received_at": delivery.received_at,
                 "verification": verified.verification,
                 "raw": verified.raw(),
-                **facts,
+                **known,
+                "test": _is_test(known),
+                "unread": unread,
             }
         )
     except ValidationError as error:
         raise NotUnderstood(Reason.FIELD_MALFORMED, first_problem(error)) from None
+
+
+def _read(described: Described) -> tuple[dict[str, object], Sequence[str]]:
+    """Read each field by itself; return those that can be read, and the names of the others."""
+    told: dict[str, object] = {}
+    unread = []
+    for name in DESCRIPTIVE:
+        if name not in described:
+            continue
+        try:
+            told[name] = described[name]()
+        except NotUnderstood:
+            unread.append(name)
+    customer = Customer.model_validate(
+        {name: told.pop(f"customer.{name}", None) for name in Customer.model_fields}
+    )
+    return {**told, "customer": customer}, unread
+
+
+def _is_test(known: Mapping[str, object]) -> bool | None:
+    """Join the gateway's word with what its chain says: test money by either is test money."""
+    chain_id, network = (
+        value if isinstance(value := known.get(name), str) else None
+        for name in ("chain_id", "network")
+    )
+    words = {known.get("test"), on_test_chain(chain_id, network)}
+    return True if True in words else False if False in words else None

@@ -21,8 +21,8 @@ from router.contract.event import Event
 from router.delivery import Delivery, VerifiedDelivery
 from router.errors import ConfigurationError, NotUnderstood, Reason, Unauthentic, Unreadable
 from router.providers import OPTIONS, Answer, Example, Key, Place, Simulation
-from router.providers._mapping import BodyMapping, Path, normalize, put, simulated, told_moment
-from router.providers._reading import Fields, required
+from router.providers._mapping import BodyMapping, normalize, put, simulated, told_moment
+from router.providers._reading import Fields, Path, required
 from router.providers._signing import (
     Scheme,
     Signed,

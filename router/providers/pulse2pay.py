@@ -16,11 +16,12 @@ from datetime import UTC, timedelta
 from decimal import Context, Decimal, Inexact, InvalidOperation
 
 from router.contract.amounts import amount_text
-from router.contract.event import Customer, Event, EventType
+from router.contract.event import Event, EventType
 from router.delivery import Delivery, VerifiedDelivery
 from router.errors import NotUnderstood, Reason
 from router.providers import Answer, Key, Simulation
 from router.providers._reading import (
+    Described,
     Fields,
     currency_name,
     happening,
@@ -107,9 +108,9 @@ class Pulse2Pay:
             "provider_reference": required("data.paymentId", fields.text("data.paymentId")),
             "reference": fields.text("data.externalId"),
             **_money(fields, happened),
-            **_transfer(fields),
         }
-        return (happening(verified, self.name, happened, (identity, word), facts),)
+        told = (identity, word)
+        return (happening(verified, self.name, happened, told, facts, _transfer(fields)),)
 
     def simulate(self, wanted: Simulation, key: Key, target: str) -> Delivery:
         """Make a genuine delivery; a kind or status that is not in `kinds` is a KeyError."""
@@ -179,13 +180,13 @@ def _gap(fields: Fields, name: str) -> Decimal | None:
     return either if named is None else named
 
 
-def _transfer(fields: Fields) -> dict[str, object]:
+def _transfer(fields: Fields) -> Described:
     return {
-        "network": network_name(fields.text("data.network")),
-        "tx_hash": fields.text("data.txHash"),
-        "to_address": fields.text("data.depositAddress"),
-        "customer": Customer(id=fields.text("data.merchantUserId")),
-        "occurred_at": fields.moment("createdAt", from_iso),
+        "network": lambda: network_name(fields.text("data.network")),
+        "tx_hash": lambda: fields.text("data.txHash"),
+        "to_address": lambda: fields.text("data.depositAddress"),
+        "customer.id": lambda: fields.text("data.merchantUserId"),
+        "occurred_at": lambda: fields.moment("createdAt", from_iso),
     }
 
 

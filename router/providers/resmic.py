@@ -12,14 +12,15 @@ import json
 import re
 import uuid
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from router.contract.event import Event, EventType
 from router.delivery import Delivery, VerifiedDelivery
 from router.providers import Answer, Key, Simulation
+from router.providers._chains import is_live_name
 from router.providers._reading import (
+    Described,
     Fields,
     currency_name,
     happening,
@@ -78,8 +79,9 @@ class Resmic:
         fields = Fields.of(verified)
         happened = _STATUSES[required("status", fields.flag("status"))]
         session = required("session_id", fields.text("session_id"))
-        facts = {"provider_reference": session, **_money(fields, happened), **_transfer(fields)}
-        return (happening(verified, self.name, happened, (session, happened.status), facts),)
+        facts = {"provider_reference": session, **_money(fields, happened), **_reality(fields)}
+        identity = (session, happened.status)
+        return (happening(verified, self.name, happened, identity, facts, _transfer(fields)),)
 
     def simulate(self, wanted: Simulation, key: Key, target: str) -> Delivery:
         """Make a genuine delivery; a kind or status that is not in `kinds` is a KeyError."""
@@ -108,33 +110,38 @@ def _money(fields: Fields, happened: EventType) -> dict[str, object]:
     return {"amount": amount, "currency": currency, "amount_claimed": True, **price}
 
 
-def _transfer(fields: Fields) -> dict[str, object]:
+def _reality(fields: Fields) -> dict[str, object]:
+    """Tell live networks by name: the sender's own sample names a test network (`Sepolia`)."""
+    network = fields.value("blockchain")
+    return {"test": False if isinstance(network, str) and is_live_name(network) else None}
+
+
+def _transfer(fields: Fields) -> Described:
     return {
-        "network": network_name(fields.text("blockchain")),
-        "tx_hash": fields.text("transaction_hash"),
-        "from_address": fields.text("from_wallet_address"),
-        "occurred_at": _sent_at(fields.text("txTime")),
+        "network": lambda: network_name(fields.text("blockchain")),
+        "tx_hash": lambda: fields.text("transaction_hash"),
+        "from_address": lambda: fields.text("from_wallet_address"),
+        "occurred_at": lambda: fields.moment("txTime", _sent_at),
     }
 
 
-def _sent_at(text: str | None) -> datetime | None:
-    """Read `Mar 5, 2025, 03:36`, UTC to the minute; another writing decides nothing."""
-    match = _SENT.fullmatch(text or "")
+def _sent_at(text: str) -> datetime:
+    """Read `Mar 5, 2025, 03:36`, UTC to the minute, or raise ValueError."""
+    message = "a time such as Mar 5, 2025, 03:36"
+    match = _SENT.fullmatch(text)
     if match is None or match[1] not in _MONTHS:
-        return None
+        raise ValueError(message)
     hour = int(match[4])
     # Node writes the hour after midnight as 24, of the day that begins.
     parts = (int(match[3]), _MONTHS.index(match[1]) + 1, int(match[2]))
-    with suppress(ValueError):
-        return datetime(*parts, 0 if hour == _MIDNIGHT else hour, int(match[5]), tzinfo=UTC)
-    return None
+    return datetime(*parts, 0 if hour == _MIDNIGHT else hour, int(match[5]), tzinfo=UTC)
 
 
 def _body(wanted: Simulation) -> dict[str, object]:
     digest = hashlib.sha256(f"resmic {wanted.number}".encode()).hexdigest()
     paid = {
         "amount": wanted.amount,
-        "blockchain": "Ethereum",
+        "blockchain": "Sepolia" if wanted.test else "Ethereum",
         "token": wanted.currency,
         "from_wallet_address": f"0x{digest[:40]}",
         "transaction_hash": f"0x{digest}",

@@ -20,6 +20,7 @@ from router.delivery import Delivery, VerifiedDelivery
 from router.edge import Edge
 from router.errors import Reason, RefusedDelivery
 from router.intake import Endpoint
+from router.modes import Mode
 from router.providers import Configurable, Provider, Simulation, Varied, discover
 from router.send import as_gateway
 from router.settings import settings_from
@@ -72,8 +73,13 @@ class Side:
         """The provider as this endpoint has configured it."""
         return self.endpoint.provider
 
+    def in_mode(self, mode: Mode) -> "Side":
+        """Return the same endpoint in this mode."""
+        endpoint = replace(self.endpoint, mode=mode)
+        return replace(self, table={**self.table, "mode": mode}, endpoint=endpoint)
+
     def made(self, case: Case, *, number: int = 7, at: datetime = AT, **said: str) -> Delivery:
-        """Make the genuine delivery of a case."""
+        """Make the genuine delivery of a case, of money of the endpoint's mode."""
         wanted = {"order": "A-1", "amount": "100.50", "currency": "USDT", **said}
         simulation = Simulation(
             kind=case.kind,
@@ -84,6 +90,7 @@ class Side:
             order=wanted["order"],
             amount=wanted["amount"],
             currency=wanted["currency"],
+            test=self.endpoint.mode == "test",
         )
         made = self.gateway.provider.simulate(
             simulation, self.gateway.keys[0], self.endpoint.target

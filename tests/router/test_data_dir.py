@@ -90,6 +90,16 @@ def test_a_running_dev_tells_its_public_url(data_dir: DataDir) -> None:
     assert resolve_settings(other, data_dir, {}).edge.public_url == "https://mine.example"
 
 
+def test_an_example_of_test_money_has_an_account_of_its_own(data_dir: DataDir) -> None:
+    made = data_dir.generate({"blockatm": Example(), "resmic": Example({"mode": "test"})})
+    endpoints = load_settings(made, {}).endpoints
+
+    assert {name: (each.mode, each.account) for name, each in endpoints.items()} == {
+        "blockatm": ("live", "demo-shop"),
+        "resmic": ("test", "demo-test"),
+    }
+
+
 def test_a_generated_configuration_is_kept(data_dir: DataDir) -> None:
     first = data_dir.generate({"blockatm": Example()}).read_text()
 

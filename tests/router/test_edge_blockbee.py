@@ -91,8 +91,9 @@ async def test_a_get_is_kept_so_that_it_can_be_verified_again() -> None:
     [
         (changed(CONFIRMED, coin="moon_usdt"), {}, 200, ["quarantine"]),
         (changed(PAYOUT, id=...), {}, 200, ["quarantine"]),
-        (changed(CONFIRMED, uuid="TEST_1"), {}, 401, []),
-        (changed(CONFIRMED, uuid="TEST_1"), {"allow_test_deliveries": True}, 200, ["payment"]),
+        (changed(CONFIRMED, uuid="TEST_1"), {}, 200, ["quarantine"]),
+        (changed(CONFIRMED, uuid="TEST_1"), {"mode": "test"}, 200, ["payment"]),
+        (CONFIRMED, {"mode": "test"}, 200, ["quarantine"]),
         (CONFIRMED, {"expected_addresses": ["other"]}, 401, []),
         (CHECKOUT, {"expected_payments": ["other"]}, 401, []),
     ],

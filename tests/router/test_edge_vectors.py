@@ -46,6 +46,8 @@ _PAYMENT: dict[str, Any] = {
     "occurred_at": None,
     "raw_event": None,
     "received_at": "2025-03-27T07:24:29Z",
+    "test": False,
+    "unread": [],
 }
 _PAYOUT = {
     **_PAYMENT,
@@ -61,38 +63,9 @@ _PAYOUT = {
     "customer": {"id": "CustNo_2022140101", "email": None},
     "occurred_at": "2023-08-28T08:54:21.016000Z",
 }
-_NUMBERS = {
-    **_PAYMENT,
-    "id": "12e5003a-65e2-5293-af2a-912bff7ab57e",
-    "reference": None,
-    "provider_reference": "8210003764",
-    "amount": "999",
-    "chain_id": "11155111",
-    "tx_hash": "0x1da59f33aa6f6b435514126e26d5622c3e377e4762579aa0ac0130139625853d",
-    "customer": {"id": "cust00001", "email": None},
-}
-
 # Bodies called published are those of BlockATM's pages; no page has a signature over one. These
 # were made with other programs than this one.
 _VECTORS = {
-    "numbers, sorted": (
-        given(
-            sample("published-numbers-compact"),
-            "dc6eb4a1d14c5db3f48c6d66f8ba4697d1ddd99bf8bbaf87eefcb4bf5db3d963",
-        ),
-        _SORTED,
-        _NUMBERS,
-        b'["shop-eu","blockatm","8210003764"]',
-    ),
-    "numbers, raw": (
-        given(
-            sample("published-numbers-compact"),
-            "0bebc162f85ae1b570ce941c271c071f42baa8369b0cdbe4fd53165a0d13499a",
-        ),
-        _RAW,
-        _NUMBERS,
-        b'["shop-eu","blockatm","8210003764"]',
-    ),
     "payment, sorted": (
         given(
             sample("published-payment-compact"),
@@ -178,6 +151,29 @@ def _assert_cloud_event(record: Record, expected: dict[str, Any]) -> None:
         "ce_dataschema": b"urn:payrouter:schema:event:1.0",
         "content-type": b"application/json",
     }
+
+
+# The page's own sample is on Sepolia (chainId 11155111).
+_ON_A_TEST_CHAIN = {
+    _SORTED: "dc6eb4a1d14c5db3f48c6d66f8ba4697d1ddd99bf8bbaf87eefcb4bf5db3d963",
+    _RAW: "0bebc162f85ae1b570ce941c271c071f42baa8369b0cdbe4fd53165a0d13499a",
+}
+
+
+@pytest.mark.parametrize("scheme", _ON_A_TEST_CHAIN)
+async def test_a_documented_delivery_on_a_test_chain_is_kept_on_quarantine(
+    broker: Broker, topics_prefix: str, scheme: str
+) -> None:
+    sent = given(sample("published-numbers-compact"), _ON_A_TEST_CHAIN[scheme])
+
+    async with ready_edge(broker.bootstrap, topics_prefix) as edge:
+        answer = await edge.post(sent.headers, sent.body)
+        (record,) = await edge.records()
+
+    kept = Quarantined.model_validate_json(record.value)
+    assert answer.status == 200
+    assert record.topic == Topics(topics_prefix).quarantine
+    assert (kept.reason, kept.verification.scheme) == ("test_money", scheme)
 
 
 _SECRETS = [SECRET, "your_webhook_secret"]

@@ -22,6 +22,7 @@ from router.errors import (
     Unreadable,
 )
 from router.intake import Endpoint, Intake, Publish, outside_window
+from router.modes import Mode
 from router.providers import Key
 from router.providers.blockatm import PROVIDER
 from tests.router.observed import Observed
@@ -73,8 +74,8 @@ def _intake(
     )
 
 
-def _endpoint(tolerance: timedelta | None = _WINDOW) -> Endpoint:
-    return Endpoint("blockatm-main", "shop-eu", PROVIDER, [KEY], tolerance, 2.5)
+def _endpoint(tolerance: timedelta | None = _WINDOW, mode: Mode = "live") -> Endpoint:
+    return Endpoint("blockatm-main", "shop-eu", PROVIDER, [KEY], tolerance, 2.5, mode=mode)
 
 
 async def test_a_genuine_delivery_is_published_before_it_is_called_received() -> None:
@@ -236,6 +237,58 @@ async def test_what_is_understood_in_part_is_published_and_kept_whole_in_one_go(
     assert kept.raw.body.encode() == delivery.body
     with pytest.raises(NotDurable):
         await _intake(_Shelf(full=True)).receive(delivery, endpoint)
+
+
+@pytest.mark.parametrize(
+    ("mode", "chain", "kept_for"),
+    [
+        ("live", "1", None),
+        ("live", "11155111", "test_money"),
+        ("live", "999999", None),
+        ("test", "1", "live_money"),
+        ("test", "11155111", None),
+        ("test", "999999", None),
+    ],
+)
+async def test_only_money_of_the_other_mode_goes_to_quarantine(
+    mode: Mode, chain: str, kept_for: str | None
+) -> None:
+    shelf = _Shelf()
+    delivery = signed(body_of(PAYMENT, chainId=chain), "payment")
+
+    received = await _intake(shelf).receive(delivery, _endpoint(mode=mode))
+
+    (record,) = shelf.records
+    if kept_for is None:
+        assert record.topic == "t.payment"
+        assert [event.test is True for event in received.events] == [mode == "test"]
+    else:
+        assert received.events == ()
+        assert Quarantined.model_validate_json(record.value).reason == kept_for
+
+
+@pytest.mark.parametrize("mode", ["live", "test"])
+async def test_of_what_is_understood_in_part_no_money_of_the_other_mode_goes_on(
+    mode: Mode,
+) -> None:
+    shelf = _Shelf()
+    chain = {"live": "11155111", "test": "1"}[mode]
+    body = {**BATCH, "chainId": chain, "detailList": [ROW, {}]}
+    endpoint = replace(_endpoint(mode=mode), provider=v1_provider())
+
+    await _intake(shelf).receive(v1_signed(json.dumps(body).encode(), "Payout"), endpoint)
+
+    (record,) = shelf.records
+    assert Quarantined.model_validate_json(record.value).reason.endswith("_money")
+
+
+async def test_the_observer_hears_which_descriptions_could_not_be_read() -> None:
+    observer = Observed()
+    intake = _intake(_Shelf(), observer=observer)
+
+    await intake.receive(signed(body_of(PAYMENT, blockTime="now", txId=5), "payment"), _endpoint())
+
+    assert observer.missed == [("blockatm-main", "tx_hash"), ("blockatm-main", "occurred_at")]
 
 
 def test_the_digest_of_a_get_is_that_of_its_query() -> None:

@@ -288,3 +288,15 @@ async def test_a_record_of_quarantine_is_whole_after_the_round_trip() -> None:
 
     assert decode_quarantine(record.value, record.headers) == kept
     assert isinstance(kept.id, UUID)
+
+
+async def test_money_on_a_test_chain_is_not_replayed_into_a_live_endpoint() -> None:
+    kept = _entry(await _kept(signed(body_of(PAYMENT, chainId="11155111"), "payment")))
+
+    verdict = judged(kept, _ENDPOINTS)
+
+    assert (kept.kept.reason, verdict.events) == ("test_money", ())
+    assert verdict.problem is not None
+    assert 'give it one of mode "test"' in verdict.problem
+    moved = judged(kept, {"blockatm-main": replace(_SHOP, mode="test")})
+    assert [event.test for event in moved.events] == [True]

@@ -76,6 +76,13 @@ def test_whatever_can_be_simulated_is_genuine_and_understood(kind: str) -> None:
     assert (str(event.type), event.reference) == (kind, "A-1")
 
 
+def test_a_test_endpoint_is_sent_test_money() -> None:
+    made = simulate(replace(SHOP, mode="test"), PAID)
+
+    (event,) = SHOP.provider.normalize(SHOP.provider.verify(made, SHOP.keys))
+    assert (event.test, event.chain_id) == (True, "11155111")
+
+
 def test_the_same_order_is_the_same_payment_and_a_payout_is_another() -> None:
     payout = Order("payout.confirmed", "A-1", "100.50", "USDT")
     pending = Order("payment.pending", "A-1", "100.50", "USDT")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from router.app import build_edge
+from router.app import build_edge, build_endpoints
 from router.errors import ConfigurationError
 from router.settings import settings_from
 
@@ -93,6 +93,7 @@ _WRONG: list[tuple[_Changes, str]] = [
     ({"endpoints.shop.provider": ...}, "endpoints.shop.provider: Field required"),
     ({"endpoints.shop.provider": 5}, "endpoints.shop.provider: "),
     ({"endpoints.shop.account": ""}, "endpoints.shop.account: "),
+    ({"endpoints.shop.mode": "sandbox"}, "endpoints.shop.mode: "),
     ({"endpoints.shop.account": "a\0b"}, "endpoints.shop.account: "),
     ({"endpoints.shop.account": "x" * 513}, "endpoints.shop.account: "),
     ({"endpoints.Shop.provider": "blockatm", "endpoints.Shop.secrets": "x"}, "endpoints.Shop: "),
@@ -240,6 +241,28 @@ def test_two_endpoints_of_one_account_may_share_a_secret() -> None:
     same = {"endpoints.other.secrets": _SECRET, "endpoints.other.account": "shop"}
 
     assert settings_from(_values(same)).endpoints["other"].account == "shop"
+
+
+def test_a_live_and_a_test_endpoint_cannot_share_an_account() -> None:
+    shared = {"endpoints.other.account": "shop", "endpoints.other.mode": "test"}
+
+    with pytest.raises(ConfigurationError) as refused:
+        settings_from(_values(shared))
+
+    assert str(refused.value) == (
+        "endpoints.other.mode: test, and endpoints.shop is live under the same account, shop:"
+        " test money needs an account of its own"
+    )
+
+
+def test_a_test_endpoint_has_an_account_of_its_own() -> None:
+    settings = settings_from(_values({"endpoints.other.mode": "test"}))
+
+    assert {name: each.mode for name, each in settings.endpoints.items()} == {
+        "shop": "live",
+        "other": "test",
+    }
+    assert build_endpoints(settings)["other"].mode == "test"
 
 
 def test_an_account_is_the_endpoint_where_none_is_said() -> None:

@@ -184,6 +184,18 @@ def test_what_would_lie_on_quarantine_is_said(payrouter: Command) -> None:
     assert _steps(said)["meaning"][0][0].startswith("quarantine, unknown_status: status: expected")
 
 
+def test_test_money_at_a_live_endpoint_would_lie_on_quarantine(payrouter: Command) -> None:
+    said = _verify(payrouter, signed(body_of(PAYMENT, chainId="97")), "--at", _AT, "--json")
+
+    assert _steps(said)["meaning"][0][0].startswith("quarantine, test_money: test money at a live")
+
+
+def test_what_could_not_be_read_is_named(payrouter: Command) -> None:
+    said = _verify(payrouter, signed(body_of(PAYMENT, txId=5)), "--at", _AT, "--json")
+
+    assert _steps(said)["meaning"][0][0].endswith(", unread: tx_hash")
+
+
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [

@@ -10,7 +10,14 @@ from functools import cache
 from router.contract.event import MAX_TEXT
 from router.contract.strict_json import JsonValue, type_name
 from router.errors import Reason
-from router.providers._reading import as_amount, as_identifier, as_text, malformed, refused
+from router.providers._reading import (
+    as_amount,
+    as_fee,
+    as_identifier,
+    as_text,
+    malformed,
+    refused,
+)
 from router.providers._signing import from_unix_ms
 
 _WHOLE = re.compile(r"0|[1-9][0-9]*")
@@ -43,6 +50,10 @@ class Fields:
             raise refused(Reason.AMBIGUOUS, name, "two spellings with two values")
         return first
 
+    def has(self, name: str) -> bool:
+        """Tell whether there is such a member, whatever its value."""
+        return any(self._present(each) is not None for each in (name, snake_case(name)))
+
     def text(self, name: str) -> str | None:
         """Read a text."""
         return as_text(name, self.value(name))
@@ -64,6 +75,10 @@ class Fields:
     def amount(self, name: str) -> Decimal | None:
         """Read an amount, written as text or as a number."""
         return as_amount(name, self.value(name))
+
+    def fee(self, name: str) -> Decimal | None:
+        """Read a fee as an amount is read; one below zero is a rebate."""
+        return as_fee(name, self.value(name))
 
     def moment(self, name: str) -> datetime | None:
         """Read a time in Unix milliseconds."""

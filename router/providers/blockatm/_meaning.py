@@ -3,14 +3,11 @@
 from collections.abc import Mapping
 from typing import TypeVar
 
-from pydantic import ValidationError
-
-from router.contract.event import Customer, Event, EventType, event_id
+from router.contract.event import Event, EventType
 from router.contract.strict_json import JsonValue, StrictJsonError
-from router.contract.wire import first_problem
 from router.delivery import Delivery, VerifiedDelivery
 from router.errors import NotUnderstood, Reason, Unreadable
-from router.providers._reading import refused
+from router.providers._reading import Described, currency_name, happening, network_name, refused
 from router.providers.blockatm._fields import Fields, snake_case
 from router.providers.blockatm._signature import EVENT_HEADER, SORTED
 from router.providers.blockatm._sorted_form import refuse_hidden
@@ -40,12 +37,6 @@ _KNOWN = frozenset(
     for name in (*_MARKERS["payment"], *_MARKERS["payout"], *_SHARED)
     for spelling in (name, snake_case(name))
 )
-
-# Whole numbers of the field tables that say nothing an event has a place for.
-_UNUSED = {
-    "payment": ("cashierId", "orderType"),
-    "payout": ("id", "contractId", "type", "createTime"),
-}
 
 # BlockATM docs, webhooks/payment-webhook.md and payout-webhook.md. WAITING_PAYMENT is a word
 # of the query API; a payout's PENDING stands in the state diagram only.
@@ -90,17 +81,6 @@ _NEEDS_MONEY = frozenset({EventType.PAYMENT_CONFIRMED, EventType.PAYOUT_CONFIRME
 # A payout's fee and gas are in USDT whatever is paid out (webhooks/payout-webhook.md).
 _FEE_CURRENCY = "USDT"
 
-NETWORKS = {
-    "ethereum": "Ethereum",
-    "eth": "Ethereum",
-    "erc20": "Ethereum",
-    "tron": "TRON",
-    "trx": "TRON",
-    "trc20": "TRON",
-    "bsc": "BSC",
-    "bep20": "BSC",
-}
-
 
 def normalize(verified: VerifiedDelivery) -> Event:
     """Say what happened, or raise Unreadable or NotUnderstood."""
@@ -112,9 +92,9 @@ def normalize(verified: VerifiedDelivery) -> Event:
     kind = _kind(word, fields)
     happened = _happened(kind, word, fields)
     facts = _payment(fields) if kind == "payment" else _payout(fields)
-    for name in _UNUSED[kind]:
-        fields.whole(name)
-    return event(verified, happened, {**facts, **_transfer(fields, happened)})
+    facts |= _money(fields, happened)
+    identity = (str(facts["provider_reference"]),)
+    return event(verified, happened, identity, facts, _transfer(fields, kind))
 
 
 def members_of(verified: VerifiedDelivery) -> Mapping[str, JsonValue]:
@@ -146,11 +126,7 @@ def _kind(word: str | None, fields: Fields) -> str:
 
 
 def _shown(fields: Fields) -> str | None:
-    shown = [
-        kind
-        for kind, names in _MARKERS.items()
-        if any(fields.value(name) is not None for name in names)
-    ]
+    shown = [kind for kind, names in _MARKERS.items() if any(fields.has(name) for name in names)]
     if len(shown) > 1:
         raise NotUnderstood(Reason.AMBIGUOUS, "fields of a payment and of a payout in one body")
     return shown[0] if shown else None
@@ -168,7 +144,7 @@ def _happened(kind: str, word: str | None, fields: Fields) -> EventType:
 
 def _refuse_other_numbers(kind: str, status: str, word: str | None, fields: Fields) -> None:
     # 1, 2 and -1 mean something else in version 1, which alone has QR words and platOrderNo.
-    version_1 = (word or "").startswith("qr-") or fields.value("platOrderNo") is not None
+    version_1 = (word or "").startswith("qr-") or fields.has("platOrderNo")
     if version_1 and (kind, status) != _EVERYWHERE:
         raise refused(Reason.AMBIGUOUS, "status", "a number that depends on the version")
 
@@ -182,11 +158,10 @@ def _payment(fields: Fields) -> dict[str, object]:
 
 def _payout(fields: Fields) -> dict[str, object]:
     order = required("bizOrderNo", fields.text("bizOrderNo"))
-    fee, gas = fields.amount("fee"), fields.amount("gasAmount")
+    fee, gas = fields.fee("fee"), fields.amount("gasAmount")
     return {
         "provider_reference": order,
         "reference": order,
-        "to_address": fields.text("toAddress"),
         "fee": fee,
         "fee_currency": None if fee is None else _FEE_CURRENCY,
         "gas": gas,
@@ -194,28 +169,33 @@ def _payout(fields: Fields) -> dict[str, object]:
     }
 
 
-def _transfer(fields: Fields, happened: EventType) -> dict[str, object]:
+def _money(fields: Fields, happened: EventType) -> dict[str, object]:
     amount, symbol = fields.amount("amount"), fields.text("symbol")
     if happened in _NEEDS_MONEY:
         required("amount", amount)
     if amount is not None:
         required("symbol", symbol)
+    return {"amount": amount, "currency": currency_name(symbol)}
+
+
+def _transfer(fields: Fields, kind: str) -> Described:
+    receiver = {"to_address": lambda: fields.text("toAddress")} if kind == "payout" else {}
     return {
-        "amount": amount,
-        "currency": symbol and symbol.upper(),
-        "network": network_of(fields),
-        "chain_id": fields.identifier("chainId"),
-        "tx_hash": fields.text("txId"),
-        "from_address": fields.text("fromAddress"),
-        "customer": Customer(id=fields.text("custNo")),
-        "occurred_at": fields.moment("blockTime"),
+        **shared(fields),
+        **receiver,
+        "from_address": lambda: fields.text("fromAddress"),
+        "occurred_at": lambda: fields.moment("blockTime"),
     }
 
 
-def network_of(fields: Fields) -> str | None:
-    """Return the network, by the one name the events have for it."""
-    network = fields.text("network")
-    return network and NETWORKS.get(network.lower(), network)
+def shared(fields: Fields) -> Described:
+    """Say how the descriptions are read that every kind of body has."""
+    return {
+        "network": lambda: network_name(fields.text("network")),
+        "chain_id": lambda: fields.identifier("chainId"),
+        "tx_hash": lambda: fields.text("txId"),
+        "customer.id": lambda: fields.text("custNo"),
+    }
 
 
 def required(name: str, value: _T | None) -> _T:
@@ -228,27 +208,10 @@ def required(name: str, value: _T | None) -> _T:
 def event(
     verified: VerifiedDelivery,
     happened: EventType,
-    facts: dict[str, object],
-    identity: tuple[str, ...] | None = None,
+    identity: tuple[str, ...],
+    facts: Mapping[str, object],
+    described: Described,
 ) -> Event:
     """Make the event; `identity` is the gateway's own of its payment or payout."""
-    delivery = verified.delivery
-    named = identity or (str(facts["provider_reference"]),)
-    try:
-        return Event.model_validate(
-            {
-                "id": event_id(
-                    "blockatm", delivery.account, happened.family, *named, happened.status
-                ),
-                "type": happened,
-                "provider": "blockatm",
-                "endpoint": delivery.endpoint,
-                "account": delivery.account,
-                "received_at": delivery.received_at,
-                "verification": verified.verification,
-                "raw": verified.raw(),
-                **facts,
-            }
-        )
-    except ValidationError as error:
-        raise NotUnderstood(Reason.FIELD_MALFORMED, first_problem(error)) from None
+    whole = (happened.family, *identity, happened.status)
+    return happening(verified, "blockatm", happened, whole, facts, described)

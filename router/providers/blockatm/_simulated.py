@@ -85,7 +85,7 @@ def _transfer(wanted: Simulation, *, on_chain: bool) -> dict[str, object]:
         "symbol": wanted.currency,
         "status": _STATUSES[wanted.kind][wanted.status],
         "network": "Ethereum",
-        "chainId": "1",
+        "chainId": "11155111" if wanted.test else "1",
         **(transaction if on_chain else {}),
     }
 

@@ -8,13 +8,13 @@ currency a fee is, is not said: it is left out.
 
 from collections.abc import Mapping, Sequence
 
-from router.contract.event import Customer, Event, EventType
+from router.contract.event import Event, EventType
 from router.contract.strict_json import JsonValue
 from router.delivery import VerifiedDelivery
 from router.errors import NotUnderstood, Reason, Unreadable
-from router.providers._reading import refused
+from router.providers._reading import Described, currency_name, refused
 from router.providers.blockatm._fields import Fields, snake_case
-from router.providers.blockatm._meaning import event, event_word, members_of, network_of, required
+from router.providers.blockatm._meaning import event, event_word, members_of, required, shared
 from router.providers.blockatm._signature import EVENT_HEADER
 from router.providers.blockatm._sorted_form import refuse_hidden
 
@@ -77,14 +77,14 @@ def normalize(verified: VerifiedDelivery) -> Sequence[Event]:
         raise refused(Reason.UNKNOWN_STATUS, "status", f"expected {', '.join(_STATUSES[kind])}")
     if kind == _BATCH:
         return _batch(verified, happened, fields)
-    own = _payment(fields) if kind == _PAYMENT else _qr_payout(fields)
-    return (event(verified, happened, {**own, **_money(fields), **_shared(fields)}),)
+    facts = _payment(fields) if kind == _PAYMENT else _qr_payout(fields)
+    described = {**shared(fields), **(_payer(fields) if kind == _PAYMENT else {})}
+    identity = (str(facts["provider_reference"]),)
+    return (event(verified, happened, identity, {**facts, **_money(fields)}, described),)
 
 
 def _kind(word: str | None, fields: Fields) -> str:
-    shown = [
-        kind for kind, names in _MARKERS.items() if any(fields.value(n) is not None for n in names)
-    ]
+    shown = [kind for kind, names in _MARKERS.items() if any(fields.has(name) for name in names)]
     if len(shown) > 1:
         raise NotUnderstood(Reason.AMBIGUOUS, "fields of a payment and of a payout in one body")
     if word is not None and word not in _WORDS:
@@ -103,8 +103,11 @@ def _payment(fields: Fields) -> dict[str, object]:
     return {
         "provider_reference": required("platOrderNo", fields.identifier("platOrderNo")),
         "reference": fields.text("orderNo"),
-        "from_address": fields.text("walletAddress"),
     }
+
+
+def _payer(fields: Fields) -> Described:
+    return {"from_address": lambda: fields.text("walletAddress")}
 
 
 def _qr_payout(fields: Fields) -> dict[str, object]:
@@ -115,15 +118,17 @@ def _qr_payout(fields: Fields) -> dict[str, object]:
 def _batch(verified: VerifiedDelivery, happened: EventType, fields: Fields) -> Sequence[Event]:
     """Make an event of every row; raise NotUnderstood with those of the good rows if one is not."""
     transaction = required("txId", fields.text("txId"))
-    shared = {"from_address": fields.text("fromAddress"), **_shared(fields)}
+    sender: Described = {"from_address": lambda: fields.text("fromAddress"), **shared(fields)}
     events: list[Event] = []
     problems: list[NotUnderstood] = []
     for index, row in enumerate(_rows(fields)):
         place = f"{transaction}/{index}"
         try:
-            facts = {**shared, **_row(row), "provider_reference": place, **_raw_of(events)}
+            own = _row_fields(row)
+            facts = {**_row(own), "provider_reference": place, **_raw_of(events)}
             identity = (transaction, str(index), str(facts["reference"]))
-            events.append(event(verified, happened, facts, identity))
+            described = {**sender, **_receiver(own)}
+            events.append(event(verified, happened, identity, facts, described))
         except NotUnderstood as problem:
             problems.append(NotUnderstood(problem.reason, f"{_ROWS}.{index}.{problem.detail}"))
     if problems:
@@ -138,15 +143,18 @@ def _rows(fields: Fields) -> Sequence[JsonValue]:
     return rows
 
 
-def _row(row: JsonValue) -> dict[str, object]:
+def _row_fields(row: JsonValue) -> Fields:
     if not isinstance(row, Mapping):
         raise refused(Reason.FIELD_MALFORMED, "row", "expected an object")
-    fields = Fields(row)
-    return {
-        "reference": required("orderNo", fields.text("orderNo")),
-        "to_address": required("toAddress", fields.text("toAddress")),
-        **_money(fields),
-    }
+    return Fields(row)
+
+
+def _row(fields: Fields) -> dict[str, object]:
+    return {"reference": required("orderNo", fields.text("orderNo")), **_money(fields)}
+
+
+def _receiver(fields: Fields) -> Described:
+    return {"to_address": lambda: fields.text("toAddress")}
 
 
 def _raw_of(events: Sequence[Event]) -> dict[str, object]:
@@ -158,14 +166,5 @@ def _money(fields: Fields) -> dict[str, object]:
     symbol = required("symbol", fields.text("symbol"))
     return {
         "amount": required("amount", fields.amount("amount")),
-        "currency": symbol.upper(),
-    }
-
-
-def _shared(fields: Fields) -> dict[str, object]:
-    return {
-        "network": network_of(fields),
-        "chain_id": fields.identifier("chainId"),
-        "tx_hash": fields.text("txId"),
-        "customer": Customer(id=fields.text("custNo")),
+        "currency": currency_name(symbol),
     }

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 from router.contract.event import MAX_TEXT
 from router.contract.strict_json import JsonValue, StrictJsonError, parse_object
 from router.errors import Reason, Unreadable
-from router.providers._reading import as_amount, as_text, malformed, required
+from router.providers._reading import as_amount, as_fee, as_text, malformed, required
 
 _WHOLE = re.compile(r"0|[1-9][0-9]*")
 _MANY = 1000
@@ -89,6 +89,10 @@ class Fields:
     def amount(self, name: str) -> Decimal | None:
         """Read an amount, written as text or as a number."""
         return as_amount(name, self.value(name))
+
+    def fee(self, name: str) -> Decimal | None:
+        """Read a fee as an amount is read; one below zero is a rebate."""
+        return as_fee(name, self.value(name))
 
     def addresses(self, name: str) -> Sequence[str]:
         """Read one address or several: a map of addresses to shares, as JSON or as its text."""

@@ -35,7 +35,6 @@ class BlockBeeOptions(BaseModel):
     reference_parameter: str = Field("order_id", pattern=r"^[A-Za-z0-9_]{1,64}$")
     expected_addresses: Texts = ()
     expected_payments: Texts = ()
-    allow_test_deliveries: bool = False
 
     @field_validator("reference_parameter")
     @classmethod

@@ -95,7 +95,7 @@ def _custom(wanted: Simulation, endpoint: Endpoint) -> dict[str, object]:
         "txid_out": _digest("forwarded", wanted),
     }
     return {
-        "uuid": _uuid("custom", wanted),
+        "uuid": _marked(_uuid("custom", wanted), wanted),
         "address_in": _address(wanted, endpoint),
         "address_out": _address(wanted, endpoint),
         "txid_in": _digest("transaction", wanted),
@@ -110,7 +110,7 @@ def _checkout(wanted: Simulation, endpoint: Endpoint) -> dict[str, object]:
     paid = wanted.status == "confirmed"
     return {
         **_paid(wanted, endpoint),
-        "payment_id": _payment(wanted, endpoint),
+        "payment_id": _marked(_payment(wanted, endpoint), wanted),
         "is_paid": 1 if paid else 0,
         "status": "done" if paid else "pending",
         "paid_amount": "0" if wanted.status == "pending" else wanted.amount,
@@ -119,7 +119,7 @@ def _checkout(wanted: Simulation, endpoint: Endpoint) -> dict[str, object]:
 
 
 def _deposit(wanted: Simulation, endpoint: Endpoint) -> dict[str, object]:
-    named = {"uuid": _uuid("deposit", wanted), "status": "done", "type": "deposit"}
+    named = {"uuid": _marked(_uuid("deposit", wanted), wanted), "status": "done", "type": "deposit"}
     return {**_paid(wanted, endpoint), **named, "paid_amount": wanted.amount}
 
 
@@ -159,6 +159,11 @@ _MESSAGES = {
     "subscription": _subscription,
     "payout": _payout,
 }
+
+
+def _marked(name: str, wanted: Simulation) -> str:
+    """Mark a name as the dashboard's tests do. Payouts and subscriptions have no such mark."""
+    return f"TEST_{name}" if wanted.test else name
 
 
 def _address(wanted: Simulation, endpoint: Endpoint) -> str:

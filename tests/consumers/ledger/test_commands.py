@@ -3,6 +3,7 @@
 import pytest
 from sqlalchemy import make_url
 
+from router.contract.event import Raw
 from tests.consumers.ledger.asked import UNGUARDED, ask, asked, set_up
 from tests.consumers.ledger.told import told
 
@@ -178,3 +179,25 @@ def test_a_schema_that_is_missing_names_the_command_that_makes_it(
     assert result.exit_code == 1
     assert len(result.stderr.splitlines()) == 1
     assert "payrouter db upgrade" in result.stderr
+
+
+def test_a_statement_says_what_is_test_money_and_what_could_not_be_read(database_url: str) -> None:
+    raw = Raw(
+        method="POST",
+        target="/",
+        headers={},
+        body='{"test":true,"unread":["x"],"quoted":"\\"test\\":true"}',
+        body_encoding="utf-8",
+    )
+    odd = told("payment.confirmed", "1", unread=["network", "occurred_at"], raw=raw)
+    tried = told("payment.confirmed", "1", payment="P-2", test=True, account="shop-test", raw=raw)
+    set_up(database_url, [odd, tried, told("payment.confirmed", "1", payment="P-3", raw=raw)])
+
+    found = statement(database_url)
+
+    assert [(each["test"], each["unread"]) for each in found] == [
+        (False, ["network", "occurred_at"]),
+        (True, []),
+        (False, []),
+    ]
+    assert ask(database_url, "statement").stdout.count("test money") == 1

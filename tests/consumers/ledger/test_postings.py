@@ -67,6 +67,32 @@ STORIES = {
             "wallet:Ethereum ETH": "-0.002",
         },
     ),
+    "confirmed with a rebate": (
+        [told("payment.confirmed", "100", fee="-0.5", fee_currency="USDT")],
+        {"wallet:Ethereum USDT": "100.5", "payments USDT": "-100", "fees USDT": "-0.5"},
+    ),
+    "a rebate after a fee of zero": (
+        [
+            told("payment.confirmed", "100", fee="0", fee_currency="USDT"),
+            told("payment.overpaid", "100", fee="-0.5", fee_currency="USDT"),
+        ],
+        {"wallet:Ethereum USDT": "100.5", "payments USDT": "-100", "fees USDT": "-0.5"},
+    ),
+    "a fee and a rebate of one size": (
+        [
+            told("payment.confirmed", "100", fee="0.5", fee_currency="USDT"),
+            told("payment.overpaid", "100", fee="-0.5", fee_currency="USDT"),
+        ],
+        {"wallet:Ethereum USDT": "99.5", "payments USDT": "-100", "fees USDT": "0.5"},
+    ),
+    "a rebate of all that was paid": (
+        [told("payment.confirmed", "100", fee="-100", fee_currency="USDT")],
+        {"wallet:Ethereum USDT": "200", "payments USDT": "-100", "fees USDT": "-100"},
+    ),
+    "paid out with a rebate": (
+        [told("payout.confirmed", "100", fee="-2", fee_currency="USDT")],
+        {"payouts USDT": "100", "wallet:Ethereum USDT": "-98", "fees USDT": "-2"},
+    ),
     "expired then paid": (
         [told("payment.expired"), told("payment.confirmed", "100")],
         {"wallet:Ethereum USDT": "100", "payments USDT": "-100"},

@@ -12,6 +12,8 @@ from tests.consumers.ledger.told import LARGEST, booked, posted, told
 
 _SUMS = ("expected_amount", "fee", "gas")
 
+FEES = st.none() | st.decimals(Decimal(f"-{LARGEST}"), Decimal(LARGEST), places=18)
+
 AMOUNTS = st.none() | st.decimals(0, Decimal(LARGEST), places=18) | st.sampled_from([Decimal(5)])
 
 
@@ -36,7 +38,7 @@ def histories(draw: st.DrawFn, family: str) -> list[Event]:
     for status in draw(st.lists(st.sampled_from(statuses), min_size=1, max_size=6)):
         facts: dict[str, Any] = {"network": draw(st.sampled_from([None, network]))}
         for name in _SUMS:
-            facts[name] = draw(AMOUNTS)
+            facts[name] = draw(FEES if name == "fee" else AMOUNTS)
             key = name.removesuffix("_amount") + "_currency"
             facts[key] = currencies[name] if facts[name] is not None else None
         amount = draw(AMOUNTS)

@@ -69,6 +69,15 @@ async def test_a_posted_event_is_told_with_its_place_and_its_lines(ledger: Async
         assert not step.trouble
 
 
+async def test_what_could_not_be_read_and_test_money_are_told(ledger: AsyncEngine) -> None:
+    await consumed(
+        ledger, told("payment.confirmed", "1", test=True, unread=["occurred_at", "customer.email"])
+    )
+    _, recorded, _ = await found(ledger, Sought("P-1"))
+    assert recorded.facts["unread"] == "occurred_at, customer.email"
+    assert recorded.facts["money"] == "test, not real"
+
+
 async def test_a_stale_event_says_so(ledger: AsyncEngine) -> None:
     await applied(ledger, told("payment.confirmed", "100"))
     late = told("payment.pending", "100", payment="P-1", reference="late")

@@ -81,6 +81,18 @@ def test_facts_say_nothing_of_the_customer_and_have_every_name() -> None:
     assert "C-1" not in str(facts)
 
 
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_an_operator_reads_what_is_test_money_and_what_could_not_be_read(language: str) -> None:
+    event = told("payment.expired", test=True, unread=["tx_hash", "occurred_at"])
+    texts = open_texts(None)
+
+    marked = texts.render("operator", "payment.expired", language, facts_of(event)).body
+    plain = texts.render("operator", "payment.expired", language, facts_of(told("payment.expired")))
+
+    assert "tx_hash, occurred_at" in marked
+    assert len(marked.splitlines()) == len(plain.body.splitlines()) + 2
+
+
 @pytest.mark.parametrize(
     ("language", "begins"),
     [

@@ -13,12 +13,15 @@ from router.contract.amounts import (
     MAX_INTEGER_DIGITS,
     Amount,
     AmountError,
+    SignedAmount,
     amount_text,
     parse_amount,
+    parse_signed_amount,
     value_text,
 )
 
 _FIELD: TypeAdapter[Decimal] = TypeAdapter(Amount)
+_SIGNED: TypeAdapter[Decimal] = TypeAdapter(SignedAmount)
 
 _TEXTS = st.builds(
     lambda whole, part: f"{whole}.{part}" if part else str(whole),
@@ -121,3 +124,21 @@ def test_what_the_contract_cannot_represent_is_refused_with_a_reason(
 def test_a_field_takes_no_json_number_and_no_bad_text(written: str) -> None:
     with pytest.raises(ValidationError):
         _FIELD.validate_json(written)
+
+
+@given(_TEXTS, st.booleans())
+def test_a_signed_amount_keeps_its_digits_and_its_sign(text: str, below: bool) -> None:  # noqa: FBT001 - drawn
+    sign = "-" if below and Decimal(text) else ""
+    written = _SIGNED.dump_json(parse_signed_amount(("-" if below else "") + text))
+
+    assert json.loads(written) == sign + text
+    assert str(_SIGNED.validate_json(written)) == str(parse_signed_amount(sign + text))
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [("--1", "decimal digits"), ("-NaN", "finite"), ("-" + "1" * 21, "20 integer digits")],
+)
+def test_a_signed_amount_has_the_bounds_of_any_other(value: str, said: str) -> None:
+    with pytest.raises(AmountError, match=said):
+        parse_signed_amount(value)

@@ -65,7 +65,7 @@ ROW: Mapping[str, object] = {
 }
 BATCH: Mapping[str, object] = {
     "merchantId": 20,
-    "chainId": "5",
+    "chainId": "1",
     "contractAddress": "0x57",
     "blockId": "10168195",
     "fromAddress": "0x8e",

@@ -60,7 +60,8 @@ def body_of(template: Mapping[str, object], changes: Mapping[str, object]) -> by
 def facts(event: Event) -> dict[str, object]:
     """Return what an event says, without what is the same for every delivery."""
     left_out = {"id", "raw", "verification", "endpoint", "account", "received_at", "customer"}
-    return event.model_dump(exclude=left_out, exclude_none=True)
+    told = event.model_dump(exclude=left_out, exclude_none=True)
+    return {name: value for name, value in told.items() if value != ()}
 
 
 def without(headers: Sequence[tuple[str, str]], name: str) -> tuple[tuple[str, str], ...]:

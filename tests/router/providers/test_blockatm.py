@@ -55,6 +55,8 @@ def test_the_published_payment_is_understood(name: str) -> None:
         "from_address": "0xa9e358e33a57e67c9b84618a52f0194c345c8e35",
         "customer": {"id": "CustNo_00240101"},
         "received_at": RECEIVED,
+        "test": False,
+        "unread": (),
     }
 
 
@@ -82,6 +84,8 @@ def test_the_published_payout_is_understood() -> None:
         "customer": {"id": "CustNo_2022140101"},
         "occurred_at": datetime(2023, 8, 28, 8, 54, 21, 16000, tzinfo=UTC),
         "received_at": RECEIVED,
+        "test": False,
+        "unread": (),
     }
 
 

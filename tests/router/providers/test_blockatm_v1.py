@@ -286,7 +286,6 @@ def _good_rows(problem: NotUnderstood) -> list[str | None]:
         (changed(ROW, amount="-1"), Reason.AMOUNT_UNREPRESENTABLE, "detailList.1.amount: "),
         (changed(ROW, symbol=""), Reason.FIELD_MISSING, "detailList.1.symbol: required"),
         (changed(ROW, orderNo=None), Reason.FIELD_MISSING, "detailList.1.orderNo: required"),
-        (changed(ROW, toAddress=5), Reason.FIELD_MALFORMED, "detailList.1.toAddress: "),
         ("row", Reason.FIELD_MALFORMED, "detailList.1.row: expected an object"),
     ],
 )
@@ -301,6 +300,16 @@ def test_a_row_that_is_not_understood_does_not_stop_the_good_ones(
     assert _good_rows(problem) == ["TX1", "TX3"]
     # When the row is understood one day, the good ones are the same events.
     assert [event.id for event in problem.events] == [whole[0].id, whole[2].id]
+
+
+@pytest.mark.parametrize(("address", "unread"), [(5, ("to_address",)), (..., ())])
+def test_a_row_that_does_not_say_to_whom_is_paid_out_all_the_same(
+    address: object, unread: tuple[str, ...]
+) -> None:
+    events = v1_events(changed(BATCH, detailList=[changed(ROW, toAddress=address), ROW]))
+
+    assert [event.to_address for event in events] == [None, "0xef"]
+    assert [event.unread for event in events] == [unread, ()]
 
 
 def test_where_the_first_row_is_not_understood_the_next_good_one_carries_raw() -> None:

@@ -192,7 +192,6 @@ def test_several_transactions_name_no_single_one(txid: object) -> None:
         (changed(CONFIRMED, fee_coin="x"), Reason.AMOUNT_UNREPRESENTABLE, "fee_coin"),
         (changed(CONFIRMED, value_coin=True), Reason.FIELD_MALFORMED, "value_coin"),
         (changed(CONFIRMED, uuid=5), Reason.FIELD_MALFORMED, "uuid"),
-        (changed(CONFIRMED, txid_in="a\n"), Reason.FIELD_MALFORMED, "txid_in"),
         (changed(CONFIRMED, uuid="a" * 513), Reason.FIELD_MALFORMED, "uuid"),
         (changed(CHECKOUT, status="error"), Reason.UNKNOWN_STATUS, "status"),
         (changed(CHECKOUT, status=...), Reason.UNKNOWN_STATUS, "status"),
@@ -325,25 +324,6 @@ def test_what_is_expected_or_names_nothing_is_taken(
     members: _Members, options: dict[str, Any]
 ) -> None:
     assert event_of(posted(members, media=JSON), bee(**options)).account == "shop-eu"
-
-
-@pytest.mark.parametrize(
-    "members",
-    [
-        changed(CONFIRMED, uuid="TEST_1"),
-        changed(CONFIRMED, address_in="TEST_1"),
-        changed(CONFIRMED, address_out="test_1"),
-        changed(CONFIRMED, coin="test_coin"),
-        changed(PAYOUT, id="00000000-0000-0000-0000-000000000000"),
-    ],
-)
-@pytest.mark.parametrize("form", ["get", "form"])
-def test_a_test_delivery_is_refused_unless_it_is_allowed(form: str, members: _Members) -> None:
-    with pytest.raises(Unauthentic) as refused:
-        event_of(_sent(form, members))
-
-    assert refused.value.reason is Reason.TEST_DELIVERY
-    assert event_of(_sent(form, members), bee(allow_test_deliveries=True)).account == "shop-eu"
 
 
 def test_a_url_for_an_order_needs_no_more_than_quoting() -> None:

@@ -84,6 +84,8 @@ def test_every_field_is_taken_from_its_path() -> None:
         "to_address": "T2",
         "customer": {"id": "5", "email": "a@b.c"},
         "occurred_at": datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
+        "test": False,
+        "unread": (),
     }
 
 
@@ -148,9 +150,6 @@ def test_a_count_of_minor_units_is_whole(value: object) -> None:
         ({"p__sum": "1e99"}, Reason.AMOUNT_UNREPRESENTABLE, "p.sum"),
         ({"p__coin": ...}, Reason.FIELD_MISSING, "p.coin"),
         ({"p__coin": 5}, Reason.FIELD_MALFORMED, "p.coin"),
-        ({"p__tx": 5}, Reason.FIELD_MALFORMED, "p.tx"),
-        ({"p__mail": ["a"]}, Reason.FIELD_MALFORMED, "p.mail"),
-        ({"at": 5}, Reason.FIELD_MALFORMED, "at"),
         ({"p__order": "a\u0007"}, Reason.FIELD_MALFORMED, "p.order"),
     ],
 )
@@ -162,6 +161,61 @@ def test_what_is_not_as_configured_is_not_understood(
 
     assert refused.value.reason is reason
     assert refused.value.detail.startswith(f"{place}: ")
+
+
+@pytest.mark.parametrize(
+    ("changes", "unread"),
+    [
+        ({"p__chain": 5}, "network"),
+        ({"p__chain_id": 1.5}, "chain_id"),
+        ({"p__tx": 5}, "tx_hash"),
+        ({"p__from": {}}, "from_address"),
+        ({"p__to": "a\x7f"}, "to_address"),
+        ({"p__who": True}, "customer.id"),
+        ({"p__mail": ["a"]}, "customer.email"),
+        ({"at": 5}, "occurred_at"),
+    ],
+)
+def test_an_odd_description_stops_no_event(changes: dict[str, object], unread: str) -> None:
+    event, whole = _told(_acme(), **changes), _told(_acme())
+
+    assert event.unread == (unread,)
+    assert (event.id, event.fingerprint) == (whole.id, whole.fingerprint)
+
+
+def test_a_description_below_what_is_no_object_stops_no_event() -> None:
+    own = _acme(fields__customer_email="who.mail")
+
+    assert _told(own, who="text").unread == ("customer.email",)
+
+
+@pytest.mark.parametrize(("units", "fee"), [(0, "-0.1"), (1, -1)])
+def test_a_fee_below_zero_is_a_rebate(units: int, fee: object) -> None:
+    event = _told(_acme(minor_units=units), p__fee=fee, p__sum="5")
+
+    assert event.fee == Decimal("-0.1")
+
+
+_LIVEMODE: dict[str, object] = {"field": "live", "test": [False, "no"], "live": [True, 1]}
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [(False, True), ("false", True), ("no", True), (True, False), (1, False), (..., None)],
+)
+def test_a_field_may_say_that_the_money_is_not_real(value: object, told: object) -> None:
+    own = _acme(test=_LIVEMODE, fields__chain_id=...)
+
+    assert _told(own, live=value).test is told
+
+
+def test_money_on_a_test_chain_is_test_money_whatever_the_field_says() -> None:
+    assert _told(_acme(test=_LIVEMODE), p__chain="Nile", live=True).test is True
+
+
+def test_a_word_that_is_neither_test_nor_live_is_not_understood() -> None:
+    with pytest.raises(NotUnderstood, match="field_malformed: live: neither in test nor in live"):
+        _told(_acme(test=_LIVEMODE), live="perhaps")
 
 
 def test_a_status_beside_the_word_has_to_agree() -> None:
@@ -205,6 +259,13 @@ def test_a_status_beside_the_word_has_to_agree() -> None:
         ({"fields__provider_reference": ...}, "mapping.fields.provider_reference: Field required"),
         ({"fields__colour": "x"}, "mapping.fields.colour: unknown key"),
         ({"events": {}}, "mapping.events: "),
+        ({"test": {"field": "p", "test": 1, "live": 0}}, "mapping: p cannot be a field and hold"),
+        ({"test": {"field": "live", "test": [], "live": [1]}}, "mapping.test.test: "),
+        ({"test": {"field": "live", "test": [1]}}, "mapping.test.live: Field required"),
+        (
+            {"test": {"field": "live", "test": "true", "live": True}},
+            "mapping.test: true stands under test and under live",
+        ),
         ({"events": {"paid": "payment.payed"}}, "mapping.events.paid: "),
         ({"minor_units": 19}, "mapping.minor_units: "),
         ({"gateway": ...}, "mapping.gateway: Field required"),

@@ -87,6 +87,7 @@ def test_the_documented_success_is_a_payment_of_the_price() -> None:
         "tx_hash": "0xa43df332c8d376fc14ffc992c4b87e04a5707a3bc7a92ec4eef7b90c66388db2",
         "from_address": "0x056397760b973BfB921Bc10Be9DA5034B1e921d7",
         "occurred_at": datetime(2025, 3, 5, 3, 36, tzinfo=UTC),
+        "test": True,
     }
 
 
@@ -147,7 +148,34 @@ def test_a_failure_never_has_an_amount_even_where_a_price_is_told() -> None:
 def test_the_time_of_sending_is_read_where_it_is_written_as_node_writes_it(
     text: str, expected: datetime | None
 ) -> None:
-    assert _told(txTime=text).occurred_at == expected
+    event = _told(txTime=text)
+
+    assert event.occurred_at == expected
+    assert event.unread == (() if expected or not text else ("occurred_at",))
+
+
+@pytest.mark.parametrize(
+    ("changes", "unread"),
+    [
+        ({"blockchain": 1}, "network"),
+        ({"txTime": 5}, "occurred_at"),
+        ({"transaction_hash": {}}, "tx_hash"),
+        ({"from_wallet_address": "\u0000"}, "from_address"),
+    ],
+)
+def test_an_odd_description_stops_no_payment(changes: dict[str, object], unread: str) -> None:
+    event = _told(**changes)
+
+    assert event.unread == (unread,)
+    assert event.fingerprint == _told().fingerprint
+
+
+@pytest.mark.parametrize(
+    ("network", "told"),
+    [("Sepolia", True), ("Polygon Amoy", True), ("Ethereum", False), ("Moonbeam", None)],
+)
+def test_the_network_says_whether_the_money_is_real(network: str, told: object) -> None:
+    assert _told(blockchain=network).test is told
 
 
 @pytest.mark.parametrize(
@@ -166,8 +194,6 @@ def test_the_time_of_sending_is_read_where_it_is_written_as_node_writes_it(
         ({"amount": "1,5"}, Reason.AMOUNT_UNREPRESENTABLE, "amount"),
         ({"amount": []}, Reason.FIELD_MALFORMED, "amount"),
         ({"token": ...}, Reason.FIELD_MISSING, "token"),
-        ({"blockchain": 1}, Reason.FIELD_MALFORMED, "blockchain"),
-        ({"txTime": 5}, Reason.FIELD_MALFORMED, "txTime"),
     ],
 )
 def test_what_is_not_as_documented_is_not_understood(

@@ -9,7 +9,15 @@ from router.contract.event import Event, EventType
 from router.delivery import Delivery, VerifiedDelivery
 from router.errors import Reason
 from router.providers import Answer, Key, Simulation
-from router.providers._reading import Fields, currency_name, happening, refused, required
+from router.providers._reading import (
+    Described,
+    Fields,
+    currency_name,
+    happening,
+    network_name,
+    refused,
+    required,
+)
 from router.providers._signing import (
     Scheme,
     Signed,
@@ -73,7 +81,9 @@ class AcmePay:
             "amount": amount,
             "currency": currency_name(coin),
         }
-        return (happening(verified, self.name, _EVENTS[word], (payment, word), facts),)
+        identity = (payment, word)
+        described = _described(fields)
+        return (happening(verified, self.name, _EVENTS[word], identity, facts, described),)
 
     def simulate(self, wanted: Simulation, key: Key, target: str) -> Delivery:
         """Make a genuine delivery; a kind or status that is not in `kinds` is a KeyError."""
@@ -83,6 +93,9 @@ class AcmePay:
             "order": wanted.order,
             "sum": wanted.amount,
             "coin": wanted.currency,
+            "network": "Sepolia" if wanted.test else "Ethereum",
+            "tx": f"0x{wanted.number:064x}",
+            "at": int(unix_s_text(wanted.at)),
         }
         body, time = json.dumps(members).encode(), unix_s_text(wanted.at)
         headers = (
@@ -91,6 +104,14 @@ class AcmePay:
             (TIME_HEADER, time),
         )
         return Delivery("simulated", "simulated", "POST", target, headers, body, wanted.at)
+
+
+def _described(fields: Fields) -> Described:
+    return {
+        "network": lambda: network_name(fields.text("network")),
+        "tx_hash": lambda: fields.text("tx"),
+        "occurred_at": lambda: fields.moment("at", from_unix_s),
+    }
 
 
 def _message(time: str, body: bytes) -> bytes:

@@ -1,0 +1,58 @@
+"""Sandbox and live: money that is not real never stands beside money that is.
+
+A provider says of each event whether its money is real, is not, or that it
+cannot tell. Only a contradiction of the endpoint's mode stops the event.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Final, Literal, Protocol
+
+from router.contract.event import Event
+from router.errors import NotUnderstood, Reason
+
+Mode = Literal["live", "test"]
+
+_REFUSED: Final[Mapping[Mode, tuple[bool, Reason, str]]] = {
+    "live": (True, Reason.TEST_MONEY, 'test money at a live endpoint: give it one of mode "test"'),
+    "test": (False, Reason.LIVE_MONEY, 'live money at a test endpoint: give it one of mode "live"'),
+}
+
+
+class Moded(Protocol):
+    """What of an endpoint's settings its mode is about."""
+
+    @property
+    def account(self) -> str:
+        """Whose money it is."""
+
+    @property
+    def mode(self) -> Mode:
+        """Whether the money is real."""
+
+
+def of_mode(events: Sequence[Event], mode: Mode) -> Sequence[Event]:
+    """Return the events as those of an endpoint of this mode; at a test endpoint all are test.
+
+    Raises NotUnderstood where one says that it is of the other mode: then none goes on, since
+    they are of one delivery.
+    """
+    wrong, reason, detail = _REFUSED[mode]
+    if any(event.test is wrong for event in events):
+        raise NotUnderstood(reason, detail)
+    if mode == "live":
+        return events
+    return [event.model_copy(update={"test": True}) for event in events]
+
+
+def check_accounts(endpoints: Mapping[str, Moded]) -> None:
+    """Raise ValueError where a live and a test endpoint share an account."""
+    first: dict[str, str] = {}
+    for name, endpoint in endpoints.items():
+        other = first.setdefault(endpoint.account, name)
+        if endpoints[other].mode != endpoint.mode:
+            message = (
+                f"endpoints.{name}.mode: {endpoint.mode}, and endpoints.{other} is"
+                f" {endpoints[other].mode} under the same account, {endpoint.account}:"
+                " test money needs an account of its own"
+            )
+            raise ValueError(message)

@@ -1,0 +1,73 @@
+"""Which networks are test networks, by chain id and by name. Tokens there are worth nothing.
+
+Chain ids are those of github.com/ethereum-lists/chains, and for TRON those of
+developers.tron.network ("Networks"). An id that is in neither table decides
+nothing. Kovan's 42 is left out: a live network has it now.
+"""
+
+import re
+
+_TRON_LIVE = frozenset({"728126428"})
+_TRON_TEST = frozenset({"2494104990", "3448148188"})  # Shasta, Nile
+_TRON = _TRON_LIVE | _TRON_TEST
+
+_TEST_CHAINS = _TRON_TEST | {
+    *("3", "4", "5"),  # Ethereum: Ropsten, Rinkeby, Goerli
+    *("17000", "560048", "11155111"),  # Ethereum: Holesky, Hoodi, Sepolia
+    *("97", "5611"),  # BSC, opBNB
+    *("80001", "80002"),  # Polygon: Mumbai, Amoy
+    *("421613", "421614"),  # Arbitrum: Goerli, Sepolia
+    *("420", "11155420"),  # Optimism: Goerli, Sepolia
+    *("84531", "84532"),  # Base: Goerli, Sepolia
+    *("43113", "4002", "10200", "44787"),  # Avalanche Fuji, Fantom, Gnosis Chiado, Celo Alfajores
+    *("300", "59141", "534351"),  # Sepolia of zkSync, Linea and Scroll
+}
+_LIVE_CHAINS = _TRON_LIVE | {
+    *("1", "10", "56", "100", "137", "204", "250", "324"),
+    *("8453", "42161", "42220", "43114", "59144", "534352"),
+}
+
+# Long enough to be looked for anywhere in a name (`bscTestnet`), and the short ones as words.
+_PARTS = re.compile(
+    "testnet|devnet|regtest|signet|sepolia|holesky|goerli|ropsten|rinkeby|kovan|mumbai|shasta"
+    "|chiado|alfajores"
+)
+_WORDS = frozenset({"amoy", "chapel", "fuji", "hoodi", "nile"})
+
+_LIVE_NAMES = frozenset(
+    {
+        *("arbitrum", "avalanche", "base", "bitcoin", "bsc", "ethereum", "optimism", "polygon"),
+        *("solana", "tron"),
+    }
+)
+
+
+def on_test_chain(chain_id: str | None, network: str | None) -> bool | None:
+    """Tell whether chain id or name are those of a test network; None where neither says.
+
+    A live network's name says nothing: gateways write `Ethereum` for its test networks too.
+    """
+    if network is not None and is_test_name(network):
+        return True
+    if chain_id is None or _disagree(chain_id, network):
+        return None
+    if chain_id in _TEST_CHAINS:
+        return True
+    return False if chain_id in _LIVE_CHAINS else None
+
+
+def is_test_name(network: str) -> bool:
+    """Tell whether a network's name is that of a test network."""
+    name = network.lower()
+    words = re.split(r"[^a-z0-9]+", name)
+    return _PARTS.search(name) is not None or not _WORDS.isdisjoint(words)
+
+
+def is_live_name(network: str) -> bool:
+    """Tell whether a name is that of a live network, for gateways that name test networks."""
+    return network.lower() in _LIVE_NAMES
+
+
+def _disagree(chain_id: str, network: str | None) -> bool:
+    # Samples of BlockATM have Goerli's 5 beside TRON: such an id is not one of that network.
+    return network is not None and (network == "TRON") is not (chain_id in _TRON)

@@ -1,0 +1,45 @@
+"""Sandbox and live: every gateway's money goes only where an endpoint of its mode is."""
+
+import json
+
+import pytest
+
+from router.modes import Mode
+from tests.conformance import kit
+from tests.conformance.kit import Case
+
+_MODES: dict[Mode, Mode] = {"live": "test", "test": "live"}
+_OTHER_MONEY = {"live": "test_money", "test": "live_money"}
+
+
+@pytest.mark.parametrize("mode", _MODES)
+@pytest.mark.parametrize("case", kit.cases(), ids=str)
+async def test_an_endpoint_takes_the_money_that_its_gateway_makes_for_its_mode(
+    case: Case, mode: Mode
+) -> None:
+    own = kit.side(case.provider).in_mode(mode)
+
+    told = await kit.told(kit.edge(own), own.made(case))
+
+    assert (told.outcome, told.reason) == ("accepted", "none")
+    for record in told.asked.published:
+        assert (json.loads(record.value)["test"] is True) is (mode == "test")
+
+
+@pytest.mark.parametrize("mode", _MODES)
+@pytest.mark.parametrize("case", kit.cases(), ids=str)
+async def test_only_what_says_that_it_is_of_the_other_mode_goes_to_quarantine(
+    case: Case, mode: Mode
+) -> None:
+    here, there = (kit.side(case.provider).in_mode(each) for each in (mode, _MODES[mode]))
+    delivery = there.made(case)
+    said = {event.test for event in there.normalized(delivery)}
+
+    told = await kit.told(kit.edge(here), delivery)
+
+    if said == {mode == "live"}:
+        assert (told.outcome, told.reason) == ("quarantined", _OTHER_MONEY[mode])
+        assert [record.topic for record in told.asked.published] == ["t.quarantine"]
+    else:
+        assert said == {None}
+        assert (told.outcome, told.reason) == ("accepted", "none")
