@@ -23,7 +23,7 @@ def _of_size(size: int) -> Webhook:
 
 async def _until_counted(edge: RunningEdge, outcome: str, reason: str) -> None:
     async with asyncio.timeout(30):
-        while ("shop", outcome, reason) not in await edge.counted():  # noqa: ASYNC110 - over HTTP
+        while ("blockatm", outcome, reason) not in await edge.reasons():  # noqa: ASYNC110 - HTTP
             await asyncio.sleep(0.05)
 
 
@@ -37,7 +37,7 @@ async def test_a_body_of_the_limit_is_taken_and_one_byte_more_is_not(
         assert (await edge.post(too_large.headers, too_large.body)).status == 413
 
         assert len(await edge.records()) == 1
-        assert (await edge.counted())["shop", "refused", "body_too_large"] == 1
+        assert (await edge.reasons())["blockatm", "refused", "body_too_large"] == 1
 
 
 @pytest.mark.parametrize("length", [str(_LIMIT + 1), "9" * 19, "0" * 40 + "9" * 7])
@@ -91,7 +91,7 @@ async def test_headers_over_the_limit_are_refused(
         assert (await _with_filler(edge, _HEADER_LIMIT, lines)).status == 431
         assert (await _with_filler(edge, _HEADER_LIMIT * 4, lines)).status == 431
 
-        assert (await edge.counted())["shop", "refused", "headers_too_large"] == 2
+        assert (await edge.reasons())["blockatm", "refused", "headers_too_large"] == 2
 
 
 async def test_the_request_line_counts_among_the_headers(
@@ -124,7 +124,7 @@ async def test_a_body_that_does_not_come_is_given_up_at_the_deadline(
             assert (answer.status, answer.header("connection")) == (408, "close")
             assert await line.ended()
 
-        assert (await edge.counted())["quick_one", "refused", "body_too_slow"] == 1
+        assert (await edge.reasons())["blockatm", "refused", "body_too_slow"] == 1
         assert await edge.records() == []
 
 
@@ -179,7 +179,7 @@ async def test_more_deliveries_than_can_be_borne_are_told_to_come_again(
         assert (refused.status, refused.header("retry-after")) == (503, "5")
         assert (unknown.status, after.status) == (404, 200)
         assert len(await edge.records()) == 3
-        assert (await edge.counted())["shop", "failed", "overloaded"] == 1
+        assert (await edge.reasons())["blockatm", "failed", "overloaded"] == 1
         assert edge.process.app.in_flight == 0
 
 
