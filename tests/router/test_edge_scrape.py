@@ -77,6 +77,7 @@ async def test_requests_are_answered_while_a_scrape_is_rendered(
     edge: RunningEdge, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(exposition, "SLICE_SECONDS", 0.0)
+    monkeypatch.setattr(exposition, "PAUSE_SECONDS", 0.001)
     answered = 0
 
     async with connected(edge.port) as line:

@@ -107,8 +107,25 @@ def test_text_of_a_thousand_endpoints_is_complete() -> None:
     assert b"".join(pieces(registry)) == generate_latest(registry)
 
 
-def test_piece_has_few_samples_however_many_a_metric_has() -> None:
+def test_values_of_a_metric_are_read_as_its_pieces_are_made() -> None:
     """Also shows that the client library still keeps its children where we look for them."""
+    registry, read = CollectorRegistry(), 0
+
+    def value() -> float:
+        nonlocal read
+        read += 1
+        return 0
+
+    level = Gauge("level", "Level", ["number"], registry=registry)
+    for number in range(10 * PIECE_SAMPLES):
+        level.labels(str(number)).set_function(value)
+
+    reads = [read for _ in pieces(registry)]
+
+    assert reads == [number * PIECE_SAMPLES for number in range(11)]
+
+
+def test_piece_has_few_samples_however_many_a_metric_has() -> None:
     registry = edge_registry(1000)
     registry.register(_Families())
 
@@ -136,7 +153,7 @@ async def test_slices_of_a_render_take_little_processor_time() -> None:
 
 async def test_other_callbacks_run_after_every_slice(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(exposition, "SLICE_SECONDS", 0.0)
-    monkeypatch.setattr(exposition, "PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(exposition, "PAUSE_SECONDS", 1e-6)
     registry = edge_registry(1000)
     turns = 0
 
@@ -151,24 +168,33 @@ async def test_other_callbacks_run_after_every_slice(monkeypatch: pytest.MonkeyP
     assert turns >= len(list(pieces(registry))) > 200
 
 
-async def test_series_that_appear_and_vanish_during_a_render_do_no_harm(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(exposition, "SLICE_SECONDS", 0.0)
+def test_series_that_appear_and_vanish_during_a_render_do_no_harm() -> None:
     registry = CollectorRegistry()
     lag = Gauge("lag", "Lag", ["partition"], registry=registry)
     for number in range(4 * PIECE_SAMPLES):
         lag.labels(str(number))
 
-    rendering = asyncio.create_task(Exposition(registry).latest())
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
-    assert not rendering.done()
+    rendering = pieces(registry)
+    begun = next(rendering) + next(rendering)
     for number in range(4 * PIECE_SAMPLES):
         lag.remove(str(number))
         lag.labels(f"new {number}")
+        lag.labels(f"newer {number}")
 
-    assert (await rendering).count(b"\nlag{") == 4 * PIECE_SAMPLES
+    text = begun + b"".join(rendering)
+    assert text.count(b"\nlag{") == 4 * PIECE_SAMPLES
+    assert b"new" not in text
+
+
+async def test_slice_after_a_late_wake_up_is_longer_but_bounded() -> None:
+    """A tenth of the time is enough for the render however busy the loop is."""
+
+    async def after(busy_seconds: float) -> float:
+        asyncio.get_running_loop().call_soon(time.sleep, busy_seconds)
+        return await exposition._pause()  # noqa: SLF001 - the rule itself
+
+    assert await after(10 * exposition.PAUSE_SECONDS) >= 5 * exposition.SLICE_SECONDS
+    assert await after(0.5) == exposition.LONGEST_SLICE_SECONDS < LIMIT_SECONDS
 
 
 async def test_concurrent_scrapes_share_one_render() -> None:
