@@ -24,7 +24,7 @@ SLICE_SECONDS = 0.001
 PAUSE_SECONDS = 0.009
 """Nine times a slice: rendering takes about a tenth of the loop's time."""
 
-LONGEST_SLICE_SECONDS = 0.01
+LONGEST_SLICE_SECONDS = 0.002
 """Bound of the slices after a pause that took longer than asked for."""
 
 _OPENMETRICS_ONLY = ("_created", "_gsum", "_gcount")

@@ -187,14 +187,12 @@ def test_series_that_appear_and_vanish_during_a_render_do_no_harm() -> None:
 
 
 async def test_slice_after_a_late_wake_up_is_longer_but_bounded() -> None:
-    """A tenth of the time is enough for the render however busy the loop is."""
+    """A busy loop must not keep a scrape waiting beyond the time-out of Prometheus."""
+    asyncio.get_running_loop().call_soon(time.sleep, 0.3)
 
-    async def after(busy_seconds: float) -> float:
-        asyncio.get_running_loop().call_soon(time.sleep, busy_seconds)
-        return await exposition._pause()  # noqa: SLF001 - the rule itself
+    budget = await exposition._pause()  # noqa: SLF001 - the rule itself
 
-    assert await after(10 * exposition.PAUSE_SECONDS) >= 5 * exposition.SLICE_SECONDS
-    assert await after(0.5) == exposition.LONGEST_SLICE_SECONDS < LIMIT_SECONDS
+    assert exposition.SLICE_SECONDS < budget == exposition.LONGEST_SLICE_SECONDS
 
 
 async def test_concurrent_scrapes_share_one_render() -> None:
