@@ -38,6 +38,6 @@ def tables(count: int) -> dict[str, dict[str, Any]]:
     """Return the configuration of so many endpoints."""
     providers = cycle(kit.providers())
     return {
-        f"merchant-{number:04}": kit.side(provider, 1).table
+        f"merchant-{number:04}": {**kit.side(provider).table}
         for number, provider in zip(range(count), providers, strict=False)
     }
