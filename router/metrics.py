@@ -2,6 +2,10 @@
 
 Every series there can be is made at the start, so that a rate is known from the first
 delivery on and nothing a stranger sends adds one.
+
+There may be a thousand endpoints and there are few providers. So a metric has the label
+`endpoint` only if an operator acts per endpoint, and then few other label values: about ten
+series for each endpoint. Histograms and reasons are by provider.
 """
 
 import math
@@ -26,7 +30,7 @@ UNKNOWN = "unknown"
 """The endpoint label of requests to no endpoint of ours."""
 
 NO_REASON = "none"
-"""The reason label of accepted deliveries."""
+"""What the log has as the reason of accepted deliveries."""
 
 OUTCOMES = (ACCEPTED, QUARANTINED, REFUSED, FAILED)
 """What a delivery can come to."""
@@ -49,9 +53,16 @@ class EdgeMetrics:
         self._declare_verification(registry)
         self._declare_publishing(registry)
         self._initialize(topics or Topics())
+        known = list(endpoints)
+        providers = {
+            name: ProviderMetrics(self, name)
+            for name in dict.fromkeys(each.provider.name for each in known)
+        }
         self._endpoints = {
-            each.name: EndpointMetrics(self, each.name, each.provider.name, _fingerprints(each))
-            for each in endpoints
+            each.name: EndpointMetrics(
+                self, each.name, providers[each.provider.name], _fingerprints(each)
+            )
+            for each in known
         }
 
     def of(self, endpoint: str) -> "EndpointMetrics":
@@ -60,7 +71,8 @@ class EdgeMetrics:
 
     def stranger(self, outcome: str, reason: str) -> None:
         """Count an answer to a delivery to no endpoint of ours."""
-        self._strangers[outcome, reason].inc()
+        for counter in self._strangers[outcome, reason]:
+            counter.inc()
 
     def published(self, topic: str, kind: str, seconds: float) -> None:
         """Count a record that the broker acknowledged."""
@@ -72,7 +84,7 @@ class EdgeMetrics:
 
     def phase(self, endpoint: str, phase: Phase, seconds: float) -> None:
         """Count a phase of a delivery that ended well."""
-        self._endpoints[endpoint].phases[phase].observe(seconds)
+        self._endpoints[endpoint].provider.phases[phase].observe(seconds)
 
     def genuine(self, endpoint: str, received_at: datetime, signed_at: datetime | None) -> None:
         """Remember when a delivery proved genuine came, and how far its signed time was off."""
@@ -80,7 +92,7 @@ class EdgeMetrics:
 
     def unread(self, endpoint: str, fields: Iterable[str]) -> None:
         """Count descriptive fields of an event that could not be read."""
-        series = self._endpoints[endpoint].unread
+        series = self._endpoints[endpoint].provider.unread
         for name in fields:
             # A provider of another distribution may name a field that is none of the event's.
             series.get(name, series[UNKNOWN]).inc()
@@ -90,22 +102,27 @@ class EdgeMetrics:
             "payrouter_deliveries",
             "Deliveries answered. accepted: durable as events; quarantined: genuine, kept, without"
             " effect; refused: the sender is at fault; failed: we are, and it shall send again",
-            ["endpoint", "provider", "outcome", "reason"],
+            ["endpoint", "provider", "outcome"],
+            registry=registry,
+        )
+        self.delivery_reasons = Counter(
+            "payrouter_delivery_reasons",
+            "Deliveries not accepted, by the reason that the log line of the delivery has too",
+            ["provider", "outcome", "reason"],
             registry=registry,
         )
         self.delivery_duration = Histogram(
             "payrouter_delivery_duration_seconds",
             "From the head of a delivery to its answer. Good: accepted or quarantined within 1 s",
-            ["endpoint", "outcome"],
+            ["provider", "outcome"],
             buckets=_SECONDS,
             registry=registry,
         )
         self.phase_duration = Histogram(
             "payrouter_delivery_phase_duration_seconds",
             "One phase of a delivery, where it ended well. read: its body; verify: its signature;"
-            " normalize: to events; publish: to the acknowledgement of all its records. The counts"
-            " are the funnel",
-            ["endpoint", "phase"],
+            " normalize: to events; publish: to the acknowledgement of all its records",
+            ["provider", "phase"],
             buckets=_PHASE_SECONDS,
             registry=registry,
         )
@@ -128,8 +145,15 @@ class EdgeMetrics:
     def _declare_verification(self, registry: CollectorRegistry) -> None:
         self.verification_failures = Counter(
             "payrouter_verification_failures",
-            "Deliveries not proved genuine, by what was wrong with signature, signed time or id",
-            ["endpoint", "provider", "reason"],
+            "Deliveries not proved genuine: signature, signed time or id is missing or wrong;"
+            " payrouter_delivery_reasons_total has the reasons",
+            ["endpoint", "provider"],
+            registry=registry,
+        )
+        self.genuine_deliveries = Counter(
+            "payrouter_deliveries_genuine",
+            "Deliveries proved genuine, whatever their outcome",
+            ["endpoint"],
             registry=registry,
         )
         self.key_used = Counter(
@@ -194,7 +218,10 @@ class EdgeMetrics:
 
     def _initialize(self, topics: Topics) -> None:
         self._strangers = {
-            (outcome, reason.value): self.deliveries.labels(UNKNOWN, UNKNOWN, outcome, reason.value)
+            (outcome, reason.value): (
+                self.deliveries.labels(UNKNOWN, UNKNOWN, outcome),
+                self.delivery_reasons.labels(UNKNOWN, outcome, reason.value),
+            )
             for outcome, reason in (
                 (REFUSED, Reason.UNKNOWN_ENDPOINT),
                 (FAILED, Reason.INTERNAL),
@@ -210,31 +237,50 @@ class EdgeMetrics:
         self._publish_durations = {topic: self.publish_duration.labels(topic) for topic, _ in types}
 
 
-class EndpointMetrics:
-    """The series of one endpoint, made at the start and not looked up for every delivery."""
+class ProviderMetrics:
+    """The series of one provider, shared by all of its endpoints."""
 
-    def __init__(
-        self, metrics: EdgeMetrics, name: str, provider: str, keys: Iterable[str] = ()
-    ) -> None:
-        """Make everything that a delivery to this endpoint can touch."""
-        self._of_provider = metrics.deliveries, name, provider
-        self._answers = {
-            (outcome, reason): metrics.deliveries.labels(name, provider, outcome, reason)
+    def __init__(self, metrics: EdgeMetrics, name: str) -> None:
+        """Make everything that a delivery of this provider can touch."""
+        self.name = name
+        self._all_reasons = metrics.delivery_reasons
+        self._reasons = {
+            (outcome, reason): metrics.delivery_reasons.labels(name, outcome, reason)
             for outcome, reasons in _REASONS.items()
             for reason in reasons
         }
         self._durations = {
             outcome: metrics.delivery_duration.labels(name, outcome) for outcome in OUTCOMES
         }
-        self._failures = {
-            reason.value: metrics.verification_failures.labels(name, provider, reason.value)
-            for reason in _UNPROVED
-        }
-        self._keys = {key: metrics.key_used.labels(name, key) for key in (*keys, UNKNOWN)}
         self.phases = {phase: metrics.phase_duration.labels(name, phase) for phase in PHASES}
         self.unread = {
-            name: metrics.unread_fields.labels(provider, name) for name in (*DESCRIPTIVE, UNKNOWN)
+            field: metrics.unread_fields.labels(name, field) for field in (*DESCRIPTIVE, UNKNOWN)
         }
+
+    def answered(self, outcome: str, reason: str, seconds: float) -> None:
+        """Count the reason and the duration of an answer."""
+        self._durations[outcome].observe(seconds)
+        if outcome == ACCEPTED:
+            return
+        counter = self._reasons.get((outcome, reason))
+        # A provider of another distribution may have a reason of ours where none of ours has.
+        (counter or self._all_reasons.labels(self.name, outcome, reason)).inc()
+
+
+class EndpointMetrics:
+    """The series of one endpoint, made at the start and not looked up for every delivery."""
+
+    def __init__(
+        self, metrics: EdgeMetrics, name: str, provider: ProviderMetrics, keys: Iterable[str] = ()
+    ) -> None:
+        """Make everything that a delivery to this endpoint can touch."""
+        self.provider = provider
+        self._answers = {
+            outcome: metrics.deliveries.labels(name, provider.name, outcome) for outcome in OUTCOMES
+        }
+        self._unproved = metrics.verification_failures.labels(name, provider.name)
+        self._genuine = metrics.genuine_deliveries.labels(name)
+        self._keys = {key: metrics.key_used.labels(name, key) for key in (*keys, UNKNOWN)}
         self._last_genuine: datetime | None = None
         self._skewed: tuple[datetime, datetime] | None = None
         # Worked out when asked for, which is rarer than deliveries are.
@@ -243,20 +289,16 @@ class EndpointMetrics:
 
     def answered(self, outcome: str, reason: str, key: str | None, seconds: float) -> None:
         """Count a delivery that was answered; `key` proved it, where one did."""
-        answers = self._answers.get((outcome, reason))
-        if answers is None:
-            # A provider of another distribution may have a reason of ours where none of ours has.
-            deliveries, name, provider = self._of_provider
-            answers = deliveries.labels(name, provider, outcome, reason)
-        answers.inc()
-        self._durations[outcome].observe(seconds)
-        if reason in self._failures:
-            self._failures[reason].inc()
+        self._answers[outcome].inc()
+        self.provider.answered(outcome, reason, seconds)
+        if reason in _UNPROVED:
+            self._unproved.inc()
         if key is not None:
             self._keys.get(key, self._keys[UNKNOWN]).inc()
 
     def genuine(self, received_at: datetime, signed_at: datetime | None) -> None:
-        """Remember when a delivery proved genuine came, and when it was signed."""
+        """Count a delivery proved genuine; remember when it came and when it was signed."""
+        self._genuine.inc()
         self._last_genuine = received_at
         if signed_at is not None:
             self._skewed = received_at, signed_at
@@ -304,9 +346,8 @@ _ELSEWHERE = {*_QUARANTINES, *_FAILURES, Reason.UNKNOWN_ENDPOINT}
 _REFUSALS = tuple(reason for reason in Reason if reason not in _ELSEWHERE)
 
 _REASONS: Mapping[str, Iterable[str]] = {
-    ACCEPTED: (NO_REASON,),
     QUARANTINED: _QUARANTINES,
     REFUSED: _REFUSALS,
     FAILED: _FAILURES,
 }
-"""What can be the reason of what a delivery to an endpoint of ours comes to."""
+"""The possible reasons of each outcome, for deliveries to a configured endpoint."""

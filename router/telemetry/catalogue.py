@@ -104,6 +104,10 @@ say a metric. What is read from a consumer's store is said alike by all that rea
 takes the largest. A histogram is the series `_bucket`, `_sum` and `_count`. A label without values
 here has those of the installation, which stand at the end. Every series there can be is there from
 the start, but those of a partition, which come with it.
+
+A process renders a scrape in short steps between its other work, in about a tenth of its time, and
+one scrape at a time: scrapes that arrive meanwhile get the same text. An edge has about ten series
+for each endpoint; a thousand endpoints are about 1 MB and take a second or two.
 """
 
 _TABLE = "| metric | type | labels | meaning |\n|---|---|---|---|\n"

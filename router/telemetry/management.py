@@ -7,7 +7,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
@@ -22,7 +22,13 @@ from prometheus_client import (
     ProcessCollector,
     disable_created_metrics,
 )
-from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+from router.telemetry.exposition import Exposition
+
+_Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+_CHUNK_BYTES = 65536
 
 
 @dataclass(frozen=True)
@@ -33,11 +39,31 @@ class Health:
     detail: str
 
 
+@dataclass(frozen=True)
+class _Chunked:
+    """Response whose body is sent in chunks, so that a slow reader holds little in our buffers."""
+
+    body: bytes
+    content_type: str
+
+    async def __call__(self, _scope: object, _receive: object, send: _Send) -> None:
+        headers = [
+            (b"content-type", self.content_type.encode()),
+            (b"content-length", str(len(self.body)).encode()),
+        ]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        for start in range(0, len(self.body), _CHUNK_BYTES):
+            chunk = self.body[start : start + _CHUNK_BYTES]
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+
 Probe = Callable[[], Health]
 
 
 def management_app(alive: Probe, ready: Probe, registry: CollectorRegistry) -> AsgiFastStream:
     """Serve `/healthz`, `/readyz` and `/metrics`."""
+    exposition = Exposition(registry)
 
     @get(include_in_schema=False)
     async def healthz(_scope: Any) -> AsgiResponse:  # noqa: ANN401 - an ASGI scope
@@ -48,10 +74,8 @@ def management_app(alive: Probe, ready: Probe, registry: CollectorRegistry) -> A
         return _answer(ready())
 
     @get(include_in_schema=False)
-    async def metrics(_scope: Any) -> AsgiResponse:  # noqa: ANN401 - an ASGI scope
-        return AsgiResponse(
-            generate_latest(registry), 200, headers={"content-type": CONTENT_TYPE_LATEST}
-        )
+    async def metrics(_scope: Any) -> _Chunked:  # noqa: ANN401 - an ASGI scope
+        return _Chunked(await exposition.latest(), CONTENT_TYPE_LATEST)
 
     routes = [("/healthz", healthz), ("/readyz", readyz), ("/metrics", metrics)]
     return AsgiFastStream(asgi_routes=routes, logger=None)

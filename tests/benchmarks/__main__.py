@@ -12,7 +12,7 @@ from rich.table import Table
 
 from router.cli import loop_factory
 from tests import brokers, databases
-from tests.benchmarks import edge, ledger, watched
+from tests.benchmarks import edge, ledger, scraped, watched
 from tests.environment import Wishes
 
 Measured = TypeVar("Measured")
@@ -25,6 +25,7 @@ def main() -> None:
     with brokers.started(choice) as broker:
         at_edge = _run(edge.measure(broker, f"b{uuid.uuid4().hex[:6]}."))
         seen = _run(watched.measure(broker, f"w{uuid.uuid4().hex[:6]}."))
+        p99 = _run(scraped.measure(broker, f"s{uuid.uuid4().hex[:6]}."))
     with (
         databases.server_of(wishes.database_url) as server,
         databases.fresh_database(server) as url,
@@ -35,6 +36,7 @@ def main() -> None:
         _row(table, "edge, deliveries", at_edge, "edge", "bare"),
         _row(table, "edge, deliveries", seen.per_second, watched.SEEN, watched.UNSEEN),
         _row(table, "edge, µs of CPU", seen.cpu_microseconds, watched.SEEN, watched.UNSEEN),
+        _row(table, "edge, µs at p99", p99, scraped.SCRAPED, scraped.UNSCRAPED),
         _row(table, "ledger, events", at_ledger, "batches", "one by one"),
     ]
     Console().print(table)

@@ -28,6 +28,13 @@ async def requests_per_second(port: int, requests: Sequence[bytes], wanted: byte
     return len(requests) / (time.perf_counter() - started)
 
 
+async def seconds_to_answer(port: int, request: bytes, wanted: bytes) -> float:
+    """Send one request on a connection of its own and return how long its answer took."""
+    started = time.perf_counter()
+    await _connection(port, iter([request]), wanted)
+    return time.perf_counter() - started
+
+
 async def _connection(port: int, waiting: object, wanted: bytes) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:

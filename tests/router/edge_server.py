@@ -11,6 +11,7 @@ from typing import Any
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
 from structlog.testing import capture_logs
 
 from router.app import EdgeProcess, build_edge
@@ -94,15 +95,23 @@ class RunningEdge:
         """Return the log's one line per delivery."""
         return [line for line in self.log if line["event"] == "delivery"]
 
-    async def counted(self) -> dict[tuple[str, str, str], float]:
-        """Return the deliveries that `/metrics` counts, by endpoint, outcome and reason."""
-        text = (await self.probe("/metrics")).body.decode()
+    async def counted(self) -> dict[tuple[str, str], float]:
+        """Return the deliveries that `/metrics` counts, by endpoint and outcome."""
+        samples = await self._samples("payrouter_deliveries_total")
+        return {(s.labels["endpoint"], s.labels["outcome"]): s.value for s in samples}
+
+    async def reasons(self) -> dict[tuple[str, str, str], float]:
+        """Return the deliveries not accepted, by provider, outcome and reason."""
+        samples = await self._samples("payrouter_delivery_reasons_total")
         return {
-            (s.labels["endpoint"], s.labels["outcome"], s.labels["reason"]): s.value
-            for family in text_string_to_metric_families(text)
-            for s in family.samples
-            if s.name == "payrouter_deliveries_total" and s.value
+            (s.labels["provider"], s.labels["outcome"], s.labels["reason"]): s.value
+            for s in samples
         }
+
+    async def _samples(self, name: str) -> list[Sample]:
+        text = (await self.probe("/metrics")).body.decode()
+        families = text_string_to_metric_families(text)
+        return [s for family in families for s in family.samples if s.name == name and s.value]
 
 
 def configuration(

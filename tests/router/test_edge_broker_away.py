@@ -97,9 +97,10 @@ async def test_what_is_answered_with_success_can_be_read_whatever_the_broker_doe
 
         assert after.status == 200
         assert kept <= {json.loads(record.value)["reference"] for record in records}
-        counted = await edge.counted()
-        assert counted["quick_one", "accepted", "none"] == len(kept) + 1
-        assert counted["quick_one", "failed", "not_durable"] > 3
+        counted, reasons = await edge.counted(), await edge.reasons()
+        assert counted["quick_one", "accepted"] == len(kept) + 1
+        assert counted["quick_one", "failed"] > 3
+        assert reasons["blockatm", "failed", "not_durable"] == counted["quick_one", "failed"]
 
 
 async def test_an_edge_that_starts_before_its_broker_waits_for_it(

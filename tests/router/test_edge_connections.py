@@ -124,7 +124,7 @@ async def test_a_mistake_in_a_provider_is_ours_and_never_a_success(
         assert b"mistake" not in answer.body
         assert other.status == 200
         assert len(await edge.records()) == 1
-        assert (await edge.counted())["shop", "failed", "internal"] == 1
+        assert (await edge.reasons())["blockatm", "failed", "internal"] == 1
         assert edge.delivery_lines()[0]["detail"] == "ZeroDivisionError"
         assert [line["event"] for line in edge.log if line["log_level"] == "error"] == [
             "delivery_failed"

@@ -89,7 +89,7 @@ async def test_money_goes_only_where_an_endpoint_of_its_mode_is(
         await edge.until_ready()
         answer = await edge.post(sent.headers, sent.body)
         (record,) = await edge.records()
-        counted = await edge.counted()
+        counted = await edge.reasons()
 
     reason = {"live": "test_money", "test": "live_money"}[mode]
     value = json.loads(record.value)
@@ -97,6 +97,6 @@ async def test_money_goes_only_where_an_endpoint_of_its_mode_is(
     assert record.topic == Topics(topics_prefix).name(topic)
     if topic == "quarantine":
         assert value["reason"] == reason
-        assert counted == {("shop", "quarantined", reason): 1}
+        assert counted == {("blockatm", "quarantined", reason): 1}
     else:
         assert (value["test"] is True) is (mode == "test")

@@ -28,7 +28,7 @@ def _of_size(size: int) -> Webhook:
 
 async def _until_counted(edge: RunningEdge, outcome: str, reason: str) -> None:
     async with asyncio.timeout(30):
-        while ("shop", outcome, reason) not in await edge.counted():  # noqa: ASYNC110 - over HTTP
+        while ("blockatm", outcome, reason) not in await edge.reasons():  # noqa: ASYNC110 - HTTP
             await asyncio.sleep(0.05)
 
 
@@ -42,7 +42,7 @@ async def test_a_body_of_the_limit_is_taken_and_one_byte_more_is_not(
         assert (await edge.post(too_large.headers, too_large.body)).status == 413
 
         assert len(await edge.records()) == 1
-        assert (await edge.counted())["shop", "refused", "body_too_large"] == 1
+        assert (await edge.reasons())["blockatm", "refused", "body_too_large"] == 1
 
 
 @pytest.mark.parametrize("length", [str(_LIMIT + 1), "9" * 19, "0" * 40 + "9" * 7])
@@ -96,7 +96,7 @@ async def test_headers_over_the_limit_are_refused(
         assert (await _with_filler(edge, _HEADER_LIMIT * 4, lines)).status == 431
 
         # Far beyond the limit a head is no longer parsed, so that its endpoint is not known.
-        assert (await edge.counted())["shop", "refused", "headers_too_large"] == 1
+        assert (await edge.reasons())["blockatm", "refused", "headers_too_large"] == 1
         assert await malformed(edge) == {"head_too_large": 1}
 
 
@@ -130,7 +130,7 @@ async def test_a_body_that_does_not_come_is_given_up_at_the_deadline(
             assert (answer.status, answer.header("connection")) == (408, "close")
             assert await line.ended()
 
-        assert (await edge.counted())["quick_one", "refused", "body_too_slow"] == 1
+        assert (await edge.reasons())["blockatm", "refused", "body_too_slow"] == 1
         assert await edge.records() == []
 
 
@@ -194,7 +194,7 @@ async def test_more_deliveries_than_there_are_places_are_answered_503(
         assert (refused.status, refused.header("retry-after")) == (503, "5")
         assert (unknown.status, after.status) == (404, 200)
         assert len(await edge.records()) == 2
-        assert (await edge.counted())["shop", "failed", "overloaded"] == 1
+        assert (await edge.reasons())["blockatm", "failed", "overloaded"] == 1
         assert edge.process.app.places.taken == 0
 
 

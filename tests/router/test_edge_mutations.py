@@ -34,7 +34,8 @@ async def _assert_row_of_the_table(edge: RunningEdge, spoilt: Spoilt, answer: An
     assert answer.header("retry-after") is None
     assert (line["outcome"], line["reason"]) == (spoilt.outcome, spoilt.reason)
     assert (line["status"], line["events"]) == (spoilt.status, [])
-    assert await edge.counted() == {("shop", spoilt.outcome, spoilt.reason): 1}
+    assert await edge.counted() == {("shop", spoilt.outcome): 1}
+    assert await edge.reasons() == {("blockatm", spoilt.outcome, spoilt.reason): 1}
 
 
 @pytest.mark.parametrize("name", [*FORGED, *UNREADABLE])
@@ -114,7 +115,8 @@ async def test_stale_deliveries_are_kept_up_to_the_bound_of_their_endpoint(
         assert {answer.status for answer in (*shop, other)} == {401}
         assert {record.topic for record in records} == {edge.topics.quarantine}
         assert sorted(record.key for record in records) == [b"shop", b"shop", b"shop-two"]
-        assert (await edge.counted())["shop", "refused", "stale"] == 6
+        assert await edge.counted() == {("shop", "refused"): 6, ("shop-two", "refused"): 1}
+        assert await edge.reasons() == {("blockatm", "refused", "stale"): 7}
 
 
 async def test_a_genuine_delivery_is_taken_after_every_spoilt_one_before_it(

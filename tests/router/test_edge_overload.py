@@ -35,7 +35,7 @@ async def test_a_request_that_cannot_be_answered_in_time_is_refused_before_its_b
 
         assert (answer.status, answer.header("retry-after")) == (503, "5")
         assert answer.header("connection") == "close"
-        assert (await edge.counted())["shop", "failed", "overloaded"] == 1
+        assert (await edge.reasons())["blockatm", "failed", "overloaded"] == 1
         assert edge.delivery_lines() == []
 
 

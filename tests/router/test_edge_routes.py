@@ -65,7 +65,8 @@ async def test_no_request_tells_an_unknown_endpoint_from_a_wrong_token(
         )
         assert len({*posted.values(), *asked, *forms}) == 1
         assert await edge.records() == []
-        assert await edge.counted() == {
+        assert await edge.counted() == {("unknown", "refused"): 3 * len(_NOWHERE)}
+        assert await edge.reasons() == {
             ("unknown", "refused", "unknown_endpoint"): 3 * len(_NOWHERE)
         }
 
@@ -81,7 +82,7 @@ async def test_other_paths_are_not_found_on_the_public_port(
             assert (target, posted.status) == (target, 404)
 
         assert await edge.records() == []
-        assert (await edge.counted())["unknown", "refused", "unknown_endpoint"] == 2 * len(
+        assert (await edge.reasons())["unknown", "refused", "unknown_endpoint"] == 2 * len(
             _ELSEWHERE
         )
 
@@ -121,7 +122,7 @@ async def test_another_method_is_told_the_right_one_and_does_nothing(
 
         assert (answer.status, answer.header("allow")) == (405, "POST")
         assert await edge.records() == []
-        assert (await edge.counted())["shop", "refused", "method"] == 1
+        assert (await edge.reasons())["blockatm", "refused", "method"] == 1
 
 
 @pytest.mark.parametrize(

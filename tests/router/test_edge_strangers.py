@@ -100,9 +100,9 @@ async def test_a_request_that_gave_way_is_counted_as_ours_to_take_again(
         await _until_admitted(edge, 8)
         await edge.post(GENUINE.headers, GENUINE.body)
 
-        counted = await edge.counted()
-        assert counted["shop", "failed", "overloaded"] >= 1
-        assert ("shop", "refused", "body_incomplete") not in counted
+        counted = await edge.reasons()
+        assert counted["blockatm", "failed", "overloaded"] >= 1
+        assert ("blockatm", "refused", "body_incomplete") not in counted
 
 
 async def test_bytes_of_unproved_requests_have_a_budget(broker: Broker, topics_prefix: str) -> None:

@@ -74,7 +74,7 @@ async def test_a_signature_in_a_trailer_does_not_count(broker: Broker, topics_pr
 
         assert (await line.answer()).status == 401
         assert await edge.records() == []
-        assert (await edge.counted())["shop", "refused", "signature_missing"] == 1
+        assert (await edge.reasons())["blockatm", "refused", "signature_missing"] == 1
 
 
 async def test_trailers_within_the_bound_change_nothing(broker: Broker, topics_prefix: str) -> None:

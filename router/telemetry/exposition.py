@@ -1,0 +1,133 @@
+"""Renders `/metrics` in short steps, so that a scrape delays nothing else on the event loop.
+
+Rendering in a thread would not help, since the thread holds the GIL while it renders.
+"""
+
+import asyncio
+import copy
+import time
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Metric
+from prometheus_client.exposition import generate_latest
+from prometheus_client.metrics import MetricWrapperBase
+from prometheus_client.samples import Sample
+
+PIECE_SAMPLES = 32
+"""Most samples in a piece: about half a millisecond of CPU."""
+
+SLICE_SECONDS = 0.001
+"""Thread CPU after which rendering pauses; a slice ends with a whole piece, a little later."""
+
+PAUSE_SECONDS = 0.009
+"""Nine times a slice: rendering takes about a tenth of the loop's time."""
+
+LONGEST_SLICE_SECONDS = 0.002
+"""Bound of the slices after a pause that took longer than asked for."""
+
+_OPENMETRICS_ONLY = ("_created", "_gsum", "_gcount")
+
+
+class Exposition:
+    """The text that `/metrics` answers for one registry.
+
+    At most one render runs at a time, and every scrape that arrives during a render gets its
+    result: the number of scrapers does not change what rendering costs.
+    """
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        """Render nothing yet."""
+        self._registry = registry
+        self._running: asyncio.Task[bytes] | None = None
+
+    async def latest(self) -> bytes:
+        """Return the text, identical to `generate_latest` of prometheus_client.
+
+        All samples of one labelled metric object are read at once; other objects may change
+        between two slices.
+        """
+        if self._running is None:
+            self._running = asyncio.create_task(self._render())
+        # A scraper that hangs up must not take the result from the others.
+        return await asyncio.shield(self._running)
+
+    async def _render(self) -> bytes:
+        done: list[bytes] = []
+        try:
+            started, budget = time.thread_time(), SLICE_SECONDS
+            for piece in pieces(self._registry):
+                done.append(piece)
+                if time.thread_time() - started >= budget:
+                    budget = await _pause()
+                    started = time.thread_time()
+        finally:
+            self._running = None
+        return b"".join(done)
+
+
+async def _pause() -> float:
+    """Let others run and return how much CPU the next slice may take.
+
+    A busy loop wakes us late. The next slice is then longer, so that the render is still done
+    before the scraper's time-out.
+    """
+    paused = time.perf_counter()
+    await asyncio.sleep(PAUSE_SECONDS)
+    late = (time.perf_counter() - paused) / PAUSE_SECONDS
+    return min(SLICE_SECONDS * late, LONGEST_SLICE_SECONDS)
+
+
+def pieces(registry: CollectorRegistry) -> Iterator[bytes]:
+    """Yield the text of a registry in pieces of at most `PIECE_SAMPLES` samples.
+
+    A collector that is no metric object of the client builds whole families, each in one step.
+    """
+    for collector in list(registry._collector_to_names):  # noqa: SLF001 - not listed publicly
+        if isinstance(collector, MetricWrapperBase) and collector._labelnames:  # noqa: SLF001
+            (family,) = collector.describe()
+            yield from _family(family, _labelled(collector))
+        else:
+            for family in collector.collect():
+                yield from _family(family, iter(family.samples))
+
+
+def _labelled(metric: MetricWrapperBase) -> Iterator[Sample]:
+    """Read one labelled child after another; `collect` of the metric reads all at once."""
+    part: Any = copy.copy(metric)
+    for labels, child in list(metric._metrics.items()):  # noqa: SLF001 - no public way
+        part._metrics = {labels: child}  # noqa: SLF001 - as above
+        for family in part.collect():
+            yield from family.samples
+
+
+def _family(family: Metric, samples: Iterator[Sample]) -> Iterator[bytes]:
+    heading = _encoded(family, [])
+    yield heading
+    last: list[Sample] = []
+    special = {family.name + suffix for suffix in _OPENMETRICS_ONLY}
+    while chunk := list(islice(samples, PIECE_SAMPLES)):
+        last += [sample for sample in chunk if sample.name in special]
+        plain = [sample for sample in chunk if sample.name not in special]
+        yield _encoded(family, plain).removeprefix(heading)
+    if last:
+        # They follow at the end under headings of their own. None of our metrics has them.
+        yield _encoded(family, last).removeprefix(heading)
+
+
+def _encoded(family: Metric, samples: list[Sample]) -> bytes:
+    part = Metric(family.name, family.documentation, family.type)
+    part.samples = samples
+    return generate_latest(_Only(part))
+
+
+class _Only:
+    """A registry of one family."""
+
+    def __init__(self, family: Metric) -> None:
+        self._family = family
+
+    def collect(self) -> list[Metric]:
+        """Return the family."""
+        return [self._family]
