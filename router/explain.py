@@ -10,6 +10,7 @@ from router.contract.event import Event
 from router.delivery import Delivery, VerifiedDelivery
 from router.errors import NotUnderstood, RefusedDelivery
 from router.intake import Endpoint, outside_window
+from router.meaning import meaning
 from router.providers import Asymmetric
 from router.providers._signing import FormMade, HeaderRead, KeyTried, Seen, watched
 
@@ -154,12 +155,10 @@ def _window(verified: VerifiedDelivery, endpoint: Endpoint, at: datetime) -> Ste
 
 def _meaning(verified: VerifiedDelivery, endpoint: Endpoint) -> Step:
     try:
-        events = endpoint.provider.normalize(verified)
+        events = meaning(endpoint.provider, verified)
     except NotUnderstood as problem:
         more = f"; {len(problem.events)} events go on" if problem.events else ""
         return Step("meaning", f"quarantine, {problem}{more}", good=True)
-    except RefusedDelivery as problem:
-        return Step("meaning", f"answered {problem.status}, {problem}", good=False)
     return Step("meaning", "; ".join(_event_told(event) for event in events), good=True)
 
 

@@ -278,10 +278,17 @@ _QUARANTINES = (
     Reason.FIELD_MALFORMED,
     Reason.AMOUNT_UNREPRESENTABLE,
     Reason.AMBIGUOUS,
+    Reason.NOT_PARSEABLE,
+    Reason.CONTENT_TYPE,
+    Reason.EVENT_HEADER_CONTRADICTS,
+    Reason.NOT_OURS,
+    Reason.TEST_DELIVERY,
 )
 _KEPT_FOR = (*_QUARANTINES, Reason.STALE, Reason.FUTURE)
 _FAILURES = (Reason.NOT_DURABLE, Reason.OVERLOADED, Reason.INTERNAL)
-_ELSEWHERE = {*_QUARANTINES, *_FAILURES, Reason.UNKNOWN_ENDPOINT}
+# Kept up to a bound, and refused beyond it.
+_BOUNDED = {Reason.NOT_OURS, Reason.TEST_DELIVERY}
+_ELSEWHERE = {*_QUARANTINES, *_FAILURES, Reason.UNKNOWN_ENDPOINT} - _BOUNDED
 _REFUSALS = tuple(reason for reason in Reason if reason not in _ELSEWHERE)
 
 _REASONS: Mapping[str, Iterable[str]] = {

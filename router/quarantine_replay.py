@@ -9,9 +9,15 @@ from router.contract.quarantine import Replayed
 from router.contract.topics import Topics
 from router.contract.wire import OutgoingRecord, encode_event, encode_replayed
 from router.delivery import kept_delivery
-from router.errors import NotUnderstood, RefusedDelivery
+from router.errors import NotUnderstood, RefusedDelivery, Unreadable
 from router.intake import Clock, Endpoint
+from router.meaning import meaning
 from router.quarantine import Entry
+
+_ADVICE = (
+    "what the gateway signed does not change: look the payment up in its panel,"
+    " and have it send the delivery again"
+)
 
 Publish = Callable[[Sequence[OutgoingRecord]], Awaitable[None]]
 
@@ -46,7 +52,9 @@ def judged(entry: Entry, endpoints: Mapping[str, Endpoint]) -> Verdict:
     delivery = kept_delivery(kept.raw, kept.endpoint, kept.account, kept.received_at)
     try:
         verified = endpoint.provider.verify(delivery, endpoint.keys)
-        return Verdict(entry, endpoint.provider.normalize(verified))
+        return Verdict(entry, meaning(endpoint.provider, verified))
+    except Unreadable as problem:
+        return Verdict(entry, problem.events, f"still cannot be read, {problem}; {_ADVICE}")
     except NotUnderstood as problem:
         return Verdict(entry, problem.events, f"still not understood, {problem}")
     except RefusedDelivery as problem:

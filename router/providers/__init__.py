@@ -128,7 +128,7 @@ class Provider(Protocol):
 
     @property
     def content_types(self) -> frozenset[str]:
-        """Media types of its bodies."""
+        """Media types of its bodies: they say how to read one, not whether to take it in."""
 
     @property
     def tolerance(self) -> timedelta | None:
@@ -152,13 +152,21 @@ class Provider(Protocol):
     def normalize(self, verified: VerifiedDelivery) -> Sequence[Event]:
         """Say what happened: one event or several, in order. Pure.
 
-        Raises Unreadable where the body is not what it claims to be,
-        Unauthentic where it is genuine and somebody else's, and NotUnderstood
-        for what leads to quarantine.
+        Raises NotUnderstood, which keeps the delivery on quarantine: its kinds
+        are Unreadable, where the bytes are not what they should be, and
+        NotOurs, where it is about somebody else's money. After the proof
+        nothing is refused.
         """
 
     def simulate(self, wanted: Simulation, key: Key, target: str) -> Delivery:
         """Make a genuine delivery, for `payrouter send` and the tests."""
+
+    def sign(self, delivery: Delivery, key: Key) -> Delivery:
+        """Sign any delivery as the gateway would, at its `received_at`.
+
+        Signature and time replace those that it has. The tests sign bodies
+        with it that `simulate` never makes.
+        """
 
 
 @runtime_checkable

@@ -103,7 +103,7 @@ NETWORKS = {
 
 
 def normalize(verified: VerifiedDelivery) -> Event:
-    """Say what happened, or raise Unreadable or NotUnderstood."""
+    """Say what happened, or raise NotUnderstood."""
     members = members_of(verified)
     if verified.verification.scheme == SORTED:
         refuse_hidden(members, _KNOWN)

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 from router.contract.event import MAX_TEXT
 from router.contract.strict_json import JsonValue, StrictJsonError, parse_object
 from router.errors import Reason, Unreadable
-from router.providers._reading import as_amount, as_text, malformed, required
+from router.providers._reading import as_amount, as_text, malformed, refused, required
 
 _WHOLE = re.compile(r"0|[1-9][0-9]*")
 _MANY = 1000
@@ -46,15 +46,20 @@ class Fields:
     members: Mapping[str, Sequence[JsonValue]]
 
     def value(self, name: str) -> JsonValue:
-        """Return a member as parsed, None where it is absent; raise Unreadable where it is twice.
+        """Return a member as parsed, None where it is absent.
 
-        A name that is not read may stand twice: the callback's own parameters
-        are the merchant's.
+        Under GET the merchant's own parameters stand among the gateway's. In
+        which order is in no documentation, so a name with two values is
+        AMBIGUOUS: to take the wrong one would let whoever wrote the callback
+        URL say what was paid. A name with the same value twice is clear, and
+        one that is not read does not matter.
         """
-        values = self.members.get(name, ())
-        if len(values) > 1:
-            raise Unreadable(Reason.NOT_PARSEABLE, f"{name} stands {len(values)} times")
-        return None if not values or values[0] == "" else values[0]
+        first, *others = self.members.get(name, ()) or (None,)
+        if any(other != first for other in others):
+            count = len(others) + 1
+            detail = f"stands {count} times: one may be the callback URL's own"
+            raise refused(Reason.AMBIGUOUS, name, detail)
+        return None if first == "" else first
 
     def has(self, name: str) -> bool:
         """Tell whether there is such a member."""

@@ -14,16 +14,13 @@ from router.contract.amounts import value_text
 from router.contract.event import Customer, Event, EventType, event_id
 from router.contract.wire import first_problem
 from router.delivery import VerifiedDelivery
-from router.errors import NotUnderstood, Reason, Unauthentic
+from router.errors import NotOurs, NotUnderstood, Reason, Unauthentic, Unreadable
 from router.providers._reading import refused
+from router.providers.blockbee._body import posted
 from router.providers.blockbee._coins import currency_and_network
-from router.providers.blockbee._fields import Fields, from_form, from_json
+from router.providers.blockbee._fields import Fields, from_form
 from router.providers.blockbee._options import Endpoint
 from router.providers.blockbee._reference import signed_reference
-from router.providers.blockbee._signature import TYPE_HEADER
-
-FORM, JSON = "application/x-www-form-urlencoded", "application/json"
-CONTENT_TYPES = (FORM, JSON)
 
 _NO_PAYOUT = "00000000-0000-0000-0000-000000000000"
 
@@ -38,11 +35,11 @@ class _Told:
 
 
 def normalize(verified: VerifiedDelivery, endpoint: Endpoint) -> Event:
-    """Say what happened, or raise Unreadable, Unauthentic or NotUnderstood."""
+    """Say what happened, or raise NotUnderstood."""
     delivery = verified.delivery
-    query = Fields(from_form(delivery.target.partition("?")[2].encode("latin-1")))
     by_url = delivery.method == "GET"
-    fields = query if by_url else _body(verified)
+    query = _query(delivery.target, signed=by_url)
+    fields = query if by_url else posted(verified)
     _refuse_test(fields, endpoint)
     kind = _kind(fields)
     _refuse_strangers(kind, fields, endpoint)
@@ -51,10 +48,14 @@ def normalize(verified: VerifiedDelivery, endpoint: Endpoint) -> Event:
     return _event(verified, told, reference)
 
 
-def _body(verified: VerifiedDelivery) -> Fields:
-    media = "".join(verified.delivery.header(TYPE_HEADER)).partition(";")[0].strip().lower()
-    body = verified.delivery.body
-    return Fields(from_json(body) if media == JSON else from_form(body))
+def _query(target: str, *, signed: bool) -> Fields:
+    """Read the query of a URL; one that nothing signs and nobody can read says nothing."""
+    try:
+        return Fields(from_form(target.partition("?")[2].encode("latin-1")))
+    except Unreadable:
+        if signed:
+            raise
+        return Fields({})
 
 
 def _refuse_test(fields: Fields, endpoint: Endpoint) -> None:
@@ -77,15 +78,15 @@ def _kind(fields: Fields) -> "_Kind":
 
 
 def _refuse_strangers(kind: "_Kind", fields: Fields, endpoint: Endpoint) -> None:
-    """Refuse what BlockBee signed about somebody else's address or payment."""
+    """Raise NotOurs for what BlockBee signed about somebody else's address or payment."""
     addresses = set(endpoint.options.expected_addresses)
     received, sent = set(fields.addresses(kind.received)), set(fields.addresses(kind.sent))
     ours = received & addresses or (sent and sent <= addresses)
     if addresses and (received or sent) and not ours:
-        raise Unauthentic(Reason.NOT_OURS, "no address of expected_addresses")
+        raise NotOurs(Reason.NOT_OURS, "no address of expected_addresses")
     payment, payments = fields.identifier(kind.payment), endpoint.options.expected_payments
     if payments and payment is not None and payment not in payments:
-        raise Unauthentic(Reason.NOT_OURS, f"{kind.payment}: not in expected_payments")
+        raise NotOurs(Reason.NOT_OURS, f"{kind.payment}: not in expected_payments")
 
 
 def _custom(fields: Fields) -> _Told:

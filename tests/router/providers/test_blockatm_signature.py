@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from router.errors import Reason, Unauthentic
 from router.providers import Key
 from router.providers.blockatm import PROVIDER
-from router.providers.blockatm._sorted_form import sorted_form
+from router.providers.blockatm._sorted_form import V2_LARGEST, sorted_form
 from tests.router.providers.blockatm_deliveries import (
     KEY,
     PAYMENT,
@@ -123,7 +123,7 @@ def test_a_known_signature_holds_over_a_small_body_with_another_key() -> None:
     ],
 )
 def test_the_sorted_form_is_that_of_the_vendors_java(body: str, form: str) -> None:
-    assert form == sorted_form(body.encode())
+    assert form == sorted_form(body.encode(), V2_LARGEST)
 
 
 def test_over_an_empty_sorted_form_the_time_alone_is_signed() -> None:
@@ -136,7 +136,7 @@ def test_over_an_empty_sorted_form_the_time_alone_is_signed() -> None:
     "body", [b"", b"[]", b"1", b"{", b'{"a":1,"a":1}', b'{"a":NaN}', b"\xff", b'{"a":"\\ud800"}']
 )
 def test_a_body_without_a_sorted_form_has_a_wrong_signature(body: bytes) -> None:
-    assert sorted_form(body) is None
+    assert sorted_form(body, V2_LARGEST) is None
     with pytest.raises(Unauthentic, match=Reason.SIGNATURE_WRONG):
         verified(delivery(body, *_headers(signature(b"time=" + TIME.encode()))))
 
@@ -159,7 +159,7 @@ def test_the_sorted_form_of_a_flat_body_is_the_obvious_one(members: dict[str, ob
         text = str(value).lower() if isinstance(value, bool) else str(value)
         expected += ("&" if expected else "") + name + "=" + text
 
-    assert expected == sorted_form(json.dumps(members).encode())
+    assert expected == sorted_form(json.dumps(members).encode(), V2_LARGEST)
 
 
 @pytest.mark.parametrize(
