@@ -14,17 +14,25 @@ from router.providers._reading import as_amount, as_text, malformed, refused, re
 
 _WHOLE = re.compile(r"0|[1-9][0-9]*")
 _MANY = 1000
+_ESCAPED = "surrogateescape"
 
 
 def from_form(text: bytes) -> Mapping[str, Sequence[str]]:
-    """Read a query or a form: every value of a name, or raise Unreadable."""
+    """Read a query or a form: every value of a name, or raise Unreadable.
+
+    A byte that is not UTF-8 becomes half a surrogate pair, which no field that
+    is read may hold: where only a parameter of the merchant's own is in
+    another encoding, the money is read all the same.
+    """
     try:
         pairs = parse_qsl(
-            text.decode("utf-8"), keep_blank_values=True, errors="strict", max_num_fields=_MANY
+            text.decode("utf-8", _ESCAPED),
+            keep_blank_values=True,
+            errors=_ESCAPED,
+            max_num_fields=_MANY,
         )
-    except ValueError as error:
-        detail = "not UTF-8" if isinstance(error, UnicodeDecodeError) else "too many fields"
-        raise Unreadable(Reason.NOT_PARSEABLE, detail) from None
+    except ValueError:
+        raise Unreadable(Reason.NOT_PARSEABLE, "too many fields") from None
     found: dict[str, list[str]] = {}
     for name, value in pairs:
         found.setdefault(name, []).append(value)
