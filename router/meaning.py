@@ -20,6 +20,8 @@ def meaning(provider: Provider, verified: VerifiedDelivery) -> Sequence[Event]:
     try:
         return provider.normalize(verified)
     except RefusedDelivery as problem:
+        if problem.resend:
+            raise
         # A provider that refuses after the proof would lose what its gateway sent.
         raise NotOurs(problem.reason, problem.detail) from problem
 

@@ -222,6 +222,10 @@ class Varied(Protocol):
 class Referencing(Protocol):
     """A provider whose gateway calls a URL of each order's own."""
 
+    @property
+    def reserved(self) -> frozenset[str]:
+        """Names that a parameter of the merchant's own in that URL must not have."""
+
     def order_query(self, reference: str) -> str:
         """Write the query by which a delivery to that URL is about this order.
 

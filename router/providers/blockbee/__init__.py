@@ -17,7 +17,7 @@ from router.errors import ConfigurationError
 from router.providers import Answer, Example, Key, Place, Simulation
 from router.providers._signing import new_rsa_key, public_key
 from router.providers.blockbee import _body, _meaning, _signature, _simulated
-from router.providers.blockbee._options import BlockBeeOptions, Endpoint
+from router.providers.blockbee._options import FIELDS, BlockBeeOptions, Endpoint
 from router.providers.blockbee._reference import order_query
 
 # Nothing but these bytes stops the retries for sure (BlockBee docs, how-webhooks-work).
@@ -64,6 +64,12 @@ class BlockBee:
         private, public = new_rsa_key()
         settings = {"token": secrets.token_urlsafe(24), "public_keys": [public]}
         return Example(settings, private)
+
+    @property
+    def reserved(self) -> frozenset[str]:
+        """BlockBee's own fields, and the parameter with the order's number and its code."""
+        name = self.endpoint.options.reference_parameter
+        return FIELDS | {name, f"{name}_mac"}
 
     def order_query(self, reference: str) -> str:
         """Write the query of the URL that is given to BlockBee for one order."""
