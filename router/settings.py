@@ -118,7 +118,11 @@ class EdgeSettings(BaseModel):
     body_limit_bytes: int = Field(256 * 1024, ge=1024, le=8 * 1024 * 1024)
     header_limit_bytes: int = Field(16 * 1024, ge=1024, le=64 * 1024)
     max_in_flight: int = Field(512, ge=1)
-    stale_per_minute: int = Field(60, ge=0, description="bound on stale deliveries kept")
+    stale_per_minute: int = Field(
+        60,
+        ge=0,
+        description="bound per endpoint on stale deliveries kept, and on those about others' money",
+    )
     drain_seconds: float = Field(10, gt=0, le=3600)
     tls_certificate: Path | None = None
     tls_key: Path | None = None
