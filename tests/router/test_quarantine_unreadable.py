@@ -67,7 +67,7 @@ def test_each_is_shown_whole_and_its_text_as_far_as_it_is_one(payrouter: Command
     assert kept[2]["raw"]["headers"]["content-encoding"] == "br"
     said = payrouter("quarantine", "show", kept[0]["id"]).out
     assert "caf\\xe9" in said
-    assert "OrderNo_" in said
+    assert "CustNo_7" in said
 
 
 def test_a_replay_of_what_cannot_be_read_says_what_to_do_and_changes_nothing(
