@@ -83,7 +83,8 @@ async def test_each_kind_of_each_provider_arrives_where_it_belongs(
 
 def _misshapen(name: str) -> list[Delivery]:
     """Have a gateway sign what it should not say, once in each method and content type."""
-    own, forms = kit.side(name), {}
+    own = kit.side(name)
+    forms: dict[tuple[str, ...], Delivery] = {}
     for case in kit.cases(name):
         made = own.made(case)
         forms.setdefault((made.method, *made.header("content-type")), made)

@@ -20,9 +20,9 @@ _ESCAPED = "surrogateescape"
 def from_form(text: bytes) -> Mapping[str, Sequence[str]]:
     """Read a query or a form: every value of a name, or raise Unreadable.
 
-    A byte that is not UTF-8 becomes half a surrogate pair, which no field that
-    is read may hold: where only a parameter of the merchant's own is in
-    another encoding, the money is read all the same.
+    A byte that is not UTF-8 becomes a lone surrogate. Every field that is read
+    refuses one, so only a parameter of the merchant's own may have another
+    encoding without stopping the money.
     """
     try:
         pairs = parse_qsl(

@@ -49,7 +49,7 @@ def normalize(verified: VerifiedDelivery, endpoint: Endpoint) -> Event:
 
 
 def _query(target: str, *, signed: bool) -> Fields:
-    """Read the query of a URL; one that nothing signs and nobody can read says nothing."""
+    """Read the query of a URL; an unsigned one that cannot be read has no fields."""
     try:
         return Fields(from_form(target.partition("?")[2].encode("latin-1")))
     except Unreadable:
