@@ -15,7 +15,7 @@ def meaning(provider: Provider, verified: VerifiedDelivery) -> Sequence[Event]:
     one: its bytes are kept as they were signed.
     """
     for value in verified.codings:
-        detail = f"content-encoding: expected none, got {value[:_SHOWN]}"
+        detail = f"content-encoding: expected none, got {value[:_SHOWN]!a}"
         raise Unreadable(Reason.CONTENT_TYPE, detail)
     try:
         return provider.normalize(verified)
