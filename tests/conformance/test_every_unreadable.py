@@ -25,6 +25,14 @@ CONTENT_TYPES: Sequence[str | None] = (
 """Content types other than the right one; None stands for no header."""
 
 
+def _everyday() -> list[Case]:
+    """Return a case of each form that a gateway's message can have."""
+    found: dict[tuple[str, str, str | None], Case] = {}
+    for case in kit.cases():
+        found.setdefault((case.provider, case.kind, case.variant), case)
+    return list(found.values())
+
+
 def _under_every_content_type(delivery: Delivery) -> Iterator[Delivery]:
     yield delivery
     (right,) = delivery.header("content-type") or ("text/html",)
@@ -64,7 +72,7 @@ def _assert_kept(own: kit.Side, case: Case, sent: Delivery, told: Told) -> None:
     assert verdict.problem.startswith("still ")
 
 
-@pytest.mark.parametrize("case", kit.cases(), ids=str)
+@pytest.mark.parametrize("case", _everyday(), ids=str)
 async def test_a_signed_delivery_is_kept_whatever_its_shape_and_content_type(case: Case) -> None:
     own = kit.side(case.provider)
     genuine = own.made(case)
@@ -81,7 +89,7 @@ async def test_a_signed_delivery_is_kept_whatever_its_shape_and_content_type(cas
                 assert told.outcome == "quarantined", shape
 
 
-@pytest.mark.parametrize("case", kit.cases(), ids=str)
+@pytest.mark.parametrize("case", _everyday(), ids=str)
 async def test_a_misshapen_delivery_that_is_kept_is_not_written_again(case: Case) -> None:
     own = kit.side(case.provider)
     edge, genuine = kit.edge(own), own.made(case)
@@ -120,7 +128,7 @@ async def test_a_forged_delivery_is_refused_under_any_content_type(case: Case) -
         assert told.reason == Reason.SIGNATURE_WRONG
 
 
-@pytest.mark.parametrize("case", kit.cases(), ids=str)
+@pytest.mark.parametrize("case", _everyday(), ids=str)
 async def test_a_coded_body_is_kept_as_it_was_signed(case: Case) -> None:
     own = kit.side(case.provider)
 
