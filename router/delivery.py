@@ -10,6 +10,8 @@ from datetime import datetime
 from router.contract.event import Raw, Verification
 from router.contract.strict_json import JsonValue, parse_object
 
+CODING_HEADER = "content-encoding"
+
 
 @dataclass(frozen=True)
 class Delivery:
@@ -61,7 +63,9 @@ class VerifiedDelivery:
     def raw(self) -> Raw:
         """Return what is kept for the auditor."""
         body, encoding = _as_text(self.delivery.body)
-        kept = {name: value for name, value in self.delivery.headers if name in self.signed_headers}
+        # A header that stands twice is kept as HTTP joins it, so that a replay sees both values.
+        named = (*self.signed_headers, *((CODING_HEADER,) if self.codings else ()))
+        kept = {name: ", ".join(values) for name in named if (values := self.delivery.header(name))}
         return Raw.model_validate(
             {
                 "method": self.delivery.method,
@@ -71,6 +75,12 @@ class VerifiedDelivery:
                 "body_encoding": encoding,
             }
         )
+
+    @property
+    def codings(self) -> tuple[str, ...]:
+        """The content encodings of the body but for `identity`, as the headers say them."""
+        given = self.delivery.header(CODING_HEADER)
+        return tuple(value for value in given if value.strip().lower() not in {"", "identity"})
 
     @property
     def digest(self) -> str:

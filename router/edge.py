@@ -37,7 +37,6 @@ _BODIES = {
     405: b"method not allowed\n",
     408: b"request timeout\n",
     413: b"content too large\n",
-    415: b"unsupported media type\n",
     431: b"request header fields too large\n",
     503: b"not kept, send again\n",
 }
@@ -228,8 +227,6 @@ class Edge:
         if _head_bytes(scope) > self.limits.header_bytes:
             raise Unwelcome(Reason.HEADERS_TOO_LARGE, 431)
         _check_length(headers, self.limits.body_bytes)
-        if scope["method"] == "POST":
-            _check_content_type(headers, provider.content_types)
 
     async def _body(self, endpoint: Endpoint, scope: Scope, receive: Receive) -> bytes:
         started = time.perf_counter()
@@ -333,16 +330,6 @@ def _check_length(headers: list[tuple[bytes, bytes]], limit: int) -> None:
         digits = value.lstrip(b"0")[:20] or b"0"
         if name == b"content-length" and digits.isdigit() and int(digits) > limit:
             raise Unwelcome(Reason.BODY_TOO_LARGE, 413, f"at most {limit} bytes")
-
-
-def _check_content_type(headers: list[tuple[bytes, bytes]], accepted: frozenset[str]) -> None:
-    given = [value.decode("latin-1") for name, value in headers if name == b"content-type"]
-    media = [value.partition(";")[0].strip().lower() for value in given]
-    if len(media) != 1 or media[0] not in accepted:
-        expected = f"expected {', '.join(sorted(accepted))}"
-        raise Unwelcome(Reason.CONTENT_TYPE, 415, expected)
-    if any(name == b"content-encoding" and value != b"identity" for name, value in headers):
-        raise Unwelcome(Reason.CONTENT_TYPE, 415, "expected no content encoding")
 
 
 async def _read(receive: Receive, limit: int) -> bytes:

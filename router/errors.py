@@ -27,13 +27,14 @@ class Reason(StrEnum):
     ID_MISSING = "id_missing"
     ID_DUPLICATED = "id_duplicated"
     ID_MALFORMED = "id_malformed"
-    # signed, but not for us
+    # signed, but about the money of somebody else
     NOT_OURS = "not_ours"
     # signed, but not now
     STALE = "stale"
     FUTURE = "future"
     # signed, but not readable
     NOT_PARSEABLE = "not_parseable"
+    CONTENT_TYPE = "content_type"
     EVENT_HEADER_CONTRADICTS = "event_header_contradicts"
     # signed and readable, but not understood
     UNKNOWN_EVENT = "unknown_event"
@@ -51,7 +52,6 @@ class Reason(StrEnum):
     METHOD = "method"
     BODY_TOO_LARGE = "body_too_large"
     HEADERS_TOO_LARGE = "headers_too_large"
-    CONTENT_TYPE = "content_type"
     BODY_TOO_SLOW = "body_too_slow"
     BODY_INCOMPLETE = "body_incomplete"
     # ours
@@ -77,13 +77,6 @@ class Unauthentic(RefusedDelivery):
     """Not proved genuine: 401. A gateway's retry cannot mend it, a corrected key can."""
 
     status = 401
-    resend = False
-
-
-class Unreadable(RefusedDelivery):
-    """Genuine, but not what its content type or its own headers say: 400."""
-
-    status = 400
     resend = False
 
 
@@ -117,6 +110,21 @@ class NotUnderstood(Exception):  # noqa: N818 - reads as what happened
         self.reason = reason
         self.detail = detail
         self.events = events
+
+
+class Unreadable(NotUnderstood):
+    """Genuine, but its bytes are not what they should be: kept on quarantine, whole.
+
+    No later version reads such bytes better, so a replay says what else to do.
+    """
+
+
+class NotOurs(NotUnderstood):
+    """Genuine, but about the money of somebody else: kept on quarantine up to a bound.
+
+    Where one key signs for every merchant, a stranger can have any number of
+    such deliveries signed. Beyond the bound they are refused with 401.
+    """
 
 
 class OutsideWindow(RefusedDelivery):

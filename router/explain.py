@@ -158,8 +158,6 @@ def _meaning(verified: VerifiedDelivery, endpoint: Endpoint) -> Step:
     except NotUnderstood as problem:
         more = f"; {len(problem.events)} events go on" if problem.events else ""
         return Step("meaning", f"quarantine, {problem}{more}", good=True)
-    except RefusedDelivery as problem:
-        return Step("meaning", f"answered {problem.status}, {problem}", good=False)
     return Step("meaning", "; ".join(_event_told(event) for event in events), good=True)
 
 

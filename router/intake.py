@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal, Protocol, get_args
 
@@ -11,7 +11,9 @@ from router.contract.quarantine import Quarantined, quarantine_id
 from router.contract.topics import Topics
 from router.contract.wire import OutgoingRecord, encode_event, encode_quarantined
 from router.delivery import Delivery, VerifiedDelivery
-from router.errors import NotUnderstood, OutsideWindow, Reason
+from router.errors import NotOurs, NotUnderstood, OutsideWindow, Reason, Unauthentic
+from router.kept_before import KeptBefore
+from router.meaning import meaning
 from router.modes import Mode, of_mode
 from router.providers import Key, Provider, endpoint_target
 
@@ -82,6 +84,7 @@ class Intake:
     traceparent: Callable[[], str]
     may_keep_stale: Callable[[str], bool]
     observer: Observer
+    kept_before: KeptBefore = field(default_factory=KeptBefore)
 
     async def receive(
         self, delivery: Delivery, endpoint: Endpoint, proved: Callable[[], None] = lambda: None
@@ -96,8 +99,7 @@ class Intake:
         try:
             events = self._normalize(verified, endpoint)
         except NotUnderstood as problem:
-            kept = self._quarantined(verified, endpoint, problem.reason, problem.detail)
-            await self._publish([*self._records(problem.events), kept], endpoint)
+            await self._keep(verified, endpoint, problem)
             return Received(verified.verification.key, problem.events, quarantined=problem)
         await self._publish(self._records(events), endpoint)
         return Received(verified.verification.key, events)
@@ -130,16 +132,45 @@ class Intake:
         problem = outside_window(verified, endpoint.tolerance, self.clock())
         if problem is None:
             return
-        if self.may_keep_stale(endpoint.name):
-            kept = self._quarantined(verified, endpoint, problem.reason, problem.detail)
-            await self._publish([kept], endpoint)
+        kept = self._quarantined(verified, endpoint, problem.reason, problem.detail)
+        if self._needs_writing(kept) and self.may_keep_stale(endpoint.name):
+            await self._publish_kept([], kept, endpoint)
         raise problem
+
+    async def _keep(
+        self, verified: VerifiedDelivery, endpoint: Endpoint, problem: NotUnderstood
+    ) -> None:
+        """Return when the delivery is durable on quarantine, with the events that are understood.
+
+        What is about somebody else's money is refused beyond a bound, so that
+        nobody fills the topic with it. Its gateway sends it again, and it is
+        kept once there is room.
+        """
+        kept = self._quarantined(verified, endpoint, problem.reason, problem.detail)
+        if not self._needs_writing(kept):
+            if problem.events:
+                await self._publish(self._records(problem.events), endpoint)
+            return
+        bound = f"{endpoint.name} {problem.reason}"
+        if isinstance(problem, NotOurs) and not self.may_keep_stale(bound):
+            raise Unauthentic(problem.reason, problem.detail)
+        await self._publish_kept(self._records(problem.events), kept, endpoint)
+
+    def _needs_writing(self, kept: Quarantined) -> bool:
+        return self.kept_before.needs_writing(kept, self.may_keep_stale)
+
+    async def _publish_kept(
+        self, events: Sequence[OutgoingRecord], kept: Quarantined, endpoint: Endpoint
+    ) -> None:
+        record = encode_quarantined(kept, self.topics.quarantine, self.traceparent())
+        await self._publish([*events, record], endpoint)
+        self.kept_before.remember(kept)
 
     def _quarantined(
         self, verified: VerifiedDelivery, endpoint: Endpoint, reason: Reason, detail: str
-    ) -> OutgoingRecord:
+    ) -> Quarantined:
         name, account = endpoint.provider.name, endpoint.account
-        kept = Quarantined(
+        return Quarantined(
             id=quarantine_id(name, account, reason.value, verified.digest),
             reason=reason.value,
             detail=detail,
@@ -151,19 +182,18 @@ class Intake:
             verification=verified.verification,
             raw=verified.raw(),
         )
-        return encode_quarantined(kept, self.topics.quarantine, self.traceparent())
 
 
 def understood(verified: VerifiedDelivery, endpoint: Endpoint) -> Sequence[Event]:
     """Say what happened at an endpoint of this mode: the one way from a delivery to events.
 
-    Raises as `Provider.normalize` does, and NotUnderstood for money of the other mode.
+    Raises NotUnderstood, also for money of the other mode.
     """
     try:
-        events = endpoint.provider.normalize(verified)
+        events = meaning(endpoint.provider, verified)
     except NotUnderstood as problem:
-        some = of_mode(problem.events, endpoint.mode)
-        raise NotUnderstood(problem.reason, problem.detail, some) from None
+        problem.events = of_mode(problem.events, endpoint.mode)
+        raise
     return of_mode(events, endpoint.mode)
 
 

@@ -339,10 +339,16 @@ _QUARANTINES = (
     Reason.AMBIGUOUS,
     Reason.TEST_MONEY,
     Reason.LIVE_MONEY,
+    Reason.NOT_PARSEABLE,
+    Reason.CONTENT_TYPE,
+    Reason.EVENT_HEADER_CONTRADICTS,
+    Reason.NOT_OURS,
 )
 _KEPT_FOR = (*_QUARANTINES, Reason.STALE, Reason.FUTURE)
 _FAILURES = (Reason.NOT_DURABLE, Reason.OVERLOADED, Reason.INTERNAL)
-_ELSEWHERE = {*_QUARANTINES, *_FAILURES, Reason.UNKNOWN_ENDPOINT}
+# Kept up to a bound, and refused beyond it.
+_BOUNDED = {Reason.NOT_OURS}
+_ELSEWHERE = {*_QUARANTINES, *_FAILURES, Reason.UNKNOWN_ENDPOINT} - _BOUNDED
 _REFUSALS = tuple(reason for reason in Reason if reason not in _ELSEWHERE)
 
 _REASONS: Mapping[str, Iterable[str]] = {

@@ -14,17 +14,25 @@ _FETCH_MILLISECONDS = 500
 _QUIET_FETCHES = 60
 """Fetches without a record, though the end is not reached, after which the broker is given up."""
 
+_OTHERS = 64
+"""Forms of one delivery that are looked at beside the first, the youngest."""
+
 Progress = Callable[[int, int], None]
 """Told how many records of how many were read."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A delivery on quarantine: as it came first, how often it came, who replayed it last."""
+    """A delivery on quarantine: as it came first, how often it was written, who replayed it last.
+
+    `others` are those of the same signed body under other unsigned headers,
+    which may decide what it means.
+    """
 
     kept: Quarantined
     times: int = 1
     replayed: Replayed | None = None
+    others: Sequence[Quarantined] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Return it as JSON takes it, without the delivery itself."""
@@ -93,13 +101,15 @@ def gathered(records: Iterable[tuple[bytes | None, Any]], wanted: Wanted) -> Fou
             replays[said.quarantined] = said
         elif wanted.fits(said):
             entry = entries.get(said.id)
-            entries[said.id] = Entry(said) if entry is None else _again(entry)
+            entries[said.id] = Entry(said) if entry is None else _again(entry, said)
     found = [replace(entry, replayed=replays.get(entry.kept.id)) for entry in entries.values()]
     return Found(sorted(found, key=lambda entry: entry.kept.received_at), unreadable)
 
 
-def _again(entry: Entry) -> Entry:
-    return replace(entry, times=entry.times + 1)
+def _again(entry: Entry, said: Quarantined) -> Entry:
+    known = [each.raw for each in (entry.kept, *entry.others)]
+    others = entry.others if said.raw in known else (*entry.others, said)[-_OTHERS:]
+    return replace(entry, times=entry.times + 1, others=others)
 
 
 def _replay_told(replayed: Replayed) -> dict[str, Any]:

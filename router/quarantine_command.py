@@ -1,6 +1,7 @@
 """`payrouter quarantine list|show|replay`: what is genuine and had no effect, for an operator."""
 
 import asyncio
+import base64
 import contextlib
 import functools
 import getpass
@@ -109,7 +110,13 @@ def quarantine_show(invocation: Invocation, quarantined: str, *, as_json: bool) 
     table = listing("field", "value")
     for name, value in _flat(whole):
         table.add_row(name, Text(_shown(value)))
+    if entry.kept.raw.body_encoding == "base64":
+        table.add_row("body, as far as it is text", Text(_shown(_as_text(entry.kept.raw.body))))
     console().print(table)
+
+
+def _as_text(body: str) -> str:
+    return base64.b64decode(body).decode("utf-8", "backslashreplace")
 
 
 def _flat(value: object, under: str = "") -> Iterator[tuple[str, object]]:

@@ -5,13 +5,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from router.contract.event import Event
-from router.contract.quarantine import Replayed
+from router.contract.quarantine import Quarantined, Replayed
 from router.contract.topics import Topics
 from router.contract.wire import OutgoingRecord, encode_event, encode_replayed
 from router.delivery import kept_delivery
-from router.errors import NotUnderstood, RefusedDelivery
+from router.errors import NotUnderstood, RefusedDelivery, Unreadable
 from router.intake import Clock, Endpoint, understood
 from router.quarantine import Entry
+
+_ADVICE = (
+    "what the gateway signed does not change: look the payment up in its panel,"
+    " and have it send the delivery again"
+)
 
 Publish = Callable[[Sequence[OutgoingRecord]], Awaitable[None]]
 
@@ -34,9 +39,14 @@ def judged(entry: Entry, endpoints: Mapping[str, Endpoint]) -> Verdict:
     """Verify what was kept with the keys of today and normalize it with the version of today.
 
     Its age does not count: an operator has looked. The events are those that
-    it would have been at its arrival, `received_at` included.
+    it would have been at its arrival, `received_at` included. Where it came
+    under several unsigned headers, those that make it understood count.
     """
-    kept = entry.kept
+    verdicts = [_judged(entry, kept, endpoints) for kept in (entry.kept, *entry.others)]
+    return next((one for one in verdicts if one.problem is None), verdicts[0])
+
+
+def _judged(entry: Entry, kept: Quarantined, endpoints: Mapping[str, Endpoint]) -> Verdict:
     endpoint = endpoints.get(kept.endpoint)
     if endpoint is None or endpoint.provider.name != kept.provider:
         return Verdict(entry, problem=f"there is no endpoint {kept.endpoint} of {kept.provider}")
@@ -47,6 +57,8 @@ def judged(entry: Entry, endpoints: Mapping[str, Endpoint]) -> Verdict:
     try:
         verified = endpoint.provider.verify(delivery, endpoint.keys)
         return Verdict(entry, understood(verified, endpoint))
+    except Unreadable as problem:
+        return Verdict(entry, problem.events, f"still cannot be read, {problem}; {_ADVICE}")
     except NotUnderstood as problem:
         return Verdict(entry, problem.events, f"still not understood, {problem}")
     except RefusedDelivery as problem:

@@ -123,7 +123,11 @@ class EdgeSettings(BaseModel):
     max_in_flight: int = Field(512, ge=1, description="proved deliveries published at once")
     max_unproved: int = Field(1024, ge=8, description="connections without a proved request")
     unproved_bytes: int = Field(64 * 1024 * 1024, ge=1024 * 1024)
-    stale_per_minute: int = Field(60, ge=0, description="bound on stale deliveries kept")
+    stale_per_minute: int = Field(
+        60,
+        ge=0,
+        description="bound per endpoint on stale deliveries kept, and on those about others' money",
+    )
     drain_seconds: float = Field(10, gt=0, le=3600)
     tls_certificate: Path | None = None
     tls_key: Path | None = None

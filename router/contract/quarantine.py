@@ -8,7 +8,10 @@ from router.contract.event import Raw, Text, Verification, event_id
 
 
 class Quarantined(BaseModel):
-    """A delivery whose signature held and that was not understood, or came too late.
+    """A delivery whose signature held and that had no effect.
+
+    It could not be read, was not understood, was about somebody else's money,
+    or came too late.
 
     `reason` is from a closed list (`router.errors`), `detail` says which field
     and what would have been right.

@@ -2,8 +2,9 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
+from typing import Any
 
 _TYPE_NAMES = {dict: "object", list: "array", str: "string", bool: "boolean", type(None): "null"}
 JsonValue = Mapping[str, "JsonValue"] | Sequence["JsonValue"] | str | Decimal | bool | None
@@ -13,7 +14,8 @@ MAX_DEPTH = 32
 """Deepest nesting accepted. No gateway sends more than four levels."""
 
 # The closing quote is optional so that an unterminated string is one token, not a rescan.
-_STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"?|[\[\]{}]', re.DOTALL)
+_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
+_NO_BRACKET = re.compile(r"[^\[\]{}]+")
 _STEP = {"{": 1, "[": 1, "}": -1, "]": -1}
 
 
@@ -27,20 +29,29 @@ def parse(data: bytes) -> JsonValue:
     Refused: anything but UTF-8, a duplicate key at any level, NaN and the
     infinities, numbers Decimal cannot hold, nesting deeper than MAX_DEPTH.
     """
+    value: JsonValue = parse_as(data, _number, unique_keys)
+    return value
+
+
+def parse_as(
+    data: bytes,
+    number: Callable[[str], Any],
+    members: Callable[[list[tuple[str, Any]]], Any],
+) -> Any:  # noqa: ANN401 - what the two make of it
+    """Read UTF-8 JSON as strictly, with these makers of numbers and objects."""
     text = _decode(data)
     _check_depth(text)
     try:
-        value: JsonValue = json.loads(
+        return json.loads(
             text,
-            parse_int=_number,
-            parse_float=_number,
+            parse_int=number,
+            parse_float=number,
             parse_constant=_refuse_constant,
-            object_pairs_hook=_unique_keys,
+            object_pairs_hook=members,
         )
     except json.JSONDecodeError as error:
         message = f"not JSON: {error.msg} at character {error.pos}"
         raise StrictJsonError(message) from None
-    return value
 
 
 def parse_object(data: bytes) -> Mapping[str, JsonValue]:
@@ -78,7 +89,8 @@ def _refuse_constant(name: str) -> JsonValue:
     raise StrictJsonError(message)
 
 
-def _unique_keys(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
+def unique_keys(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
+    """Make an object of its members, or raise StrictJsonError where a key stands twice."""
     members = dict(pairs)
     if len(members) != len(pairs):
         message = "duplicate key in an object"
@@ -91,8 +103,8 @@ def _check_depth(text: str) -> None:
     if text.count("{") + text.count("[") <= MAX_DEPTH:
         return
     depth = 0
-    for token in _STRING_OR_BRACKET.finditer(text):
-        depth += _STEP.get(token.group(), 0)
+    for bracket in _NO_BRACKET.sub("", _STRING.sub("", text)):
+        depth += _STEP[bracket]
         if depth > MAX_DEPTH:
             message = f"nested deeper than {MAX_DEPTH} levels"
             raise StrictJsonError(message)

@@ -131,7 +131,7 @@ class Provider(Protocol):
 
     @property
     def content_types(self) -> frozenset[str]:
-        """Media types of its bodies."""
+        """Media types of its bodies: they say how to read one, not whether to take it in."""
 
     @property
     def tolerance(self) -> timedelta | None:
@@ -159,13 +159,21 @@ class Provider(Protocol):
         real, False where it says that it is, None where it says neither.
         A fact that decides nothing and cannot be read stops nothing: the event
         names it in `unread`.
-        Raises Unreadable where the body is not what it claims to be,
-        Unauthentic where it is genuine and somebody else's, and NotUnderstood
-        for what leads to quarantine.
+        Raises NotUnderstood, which keeps the delivery on quarantine: its kinds
+        are Unreadable, where the bytes are not what they should be, and
+        NotOurs, where it is about somebody else's money. After the proof
+        nothing is refused.
         """
 
     def simulate(self, wanted: Simulation, key: Key, target: str) -> Delivery:
         """Make a genuine delivery, for `payrouter send` and the tests."""
+
+    def sign(self, delivery: Delivery, key: Key) -> Delivery:
+        """Sign any delivery as the gateway would, at its `received_at`.
+
+        Signature and time replace those that it has. The tests sign bodies
+        with it that `simulate` never makes.
+        """
 
 
 @runtime_checkable
@@ -220,6 +228,10 @@ class Varied(Protocol):
 @runtime_checkable
 class Referencing(Protocol):
     """A provider whose gateway calls a URL of each order's own."""
+
+    @property
+    def reserved(self) -> frozenset[str]:
+        """Names that a parameter of the merchant's own in that URL must not have."""
 
     def order_query(self, reference: str) -> str:
         """Write the query by which a delivery to that URL is about this order.

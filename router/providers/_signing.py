@@ -140,6 +140,13 @@ def one_header(delivery: Delivery, name: str, missing: Reason, duplicated: Reaso
     return values[0]
 
 
+def with_headers(delivery: Delivery, *pairs: tuple[str, str]) -> Delivery:
+    """Give a delivery these headers in the place of those of the same names."""
+    names = {name for name, _ in pairs}
+    others = (pair for pair in delivery.headers if pair[0] not in names)
+    return replace(delivery, headers=(*others, *pairs))
+
+
 def hex_signature(text: str, length: int = SHA256_BYTES) -> bytes:
     """Decode a signature of `length` bytes in lower-case hex, or raise Unauthentic.
 

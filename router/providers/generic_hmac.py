@@ -19,7 +19,7 @@ from pydantic import BaseModel, StringConstraints, model_validator
 
 from router.contract.event import Event
 from router.delivery import Delivery, VerifiedDelivery
-from router.errors import ConfigurationError, NotUnderstood, Reason, Unauthentic, Unreadable
+from router.errors import ConfigurationError, NotUnderstood, Reason, Unauthentic
 from router.providers import OPTIONS, Answer, Example, Key, Place, Simulation
 from router.providers._mapping import BodyMapping, normalize, put, simulated, told_moment
 from router.providers._reading import Fields, Path, required
@@ -38,6 +38,7 @@ from router.providers._signing import (
     signature_header,
     signed_time,
     time_header,
+    with_headers,
 )
 
 _TEMPLATE = re.compile(r"(\{body\}|\{time\})")
@@ -179,7 +180,7 @@ class GenericHmac:
         return dated(proved, at or _time_within(own, proved))
 
     def normalize(self, verified: VerifiedDelivery) -> Sequence[Event]:
-        """Return the one event of the delivery, or raise Unreadable or NotUnderstood."""
+        """Return the one event of the delivery, or raise NotUnderstood."""
         own = self._own
         if own.time is not None and own.time.field is not None:
             required(own.time.field, _told_time(own.time.field, own.time.unit, verified))
@@ -188,17 +189,22 @@ class GenericHmac:
     def simulate(self, wanted: Simulation, key: Key, target: str) -> Delivery:
         """Make a genuine delivery; a kind or status that is not in `kinds` is a KeyError."""
         own, members = self._own, simulated(self._own.mapping, wanted)
-        headers = [("content-type", "application/json")]
-        time = ""
         if own.time is not None and own.time.field is not None:
             put(members, own.time.field, told_moment(wanted.at, own.time.unit))
-        if own.time is not None and own.time.header is not None:
-            time = moment_text(wanted.at, own.time.unit)
-            headers.append((own.time.header.lower(), time))
         body = json.dumps(members, ensure_ascii=False, separators=(",", ":")).encode()
-        signature = hmac_of(own.algorithm, key.secret, _message(own, time, body))
-        headers.append((own.signature_header.lower(), _written(own, signature)))
-        return Delivery("simulated", "simulated", "POST", target, tuple(headers), body, wanted.at)
+        headers = (("content-type", "application/json"),)
+        made = Delivery("simulated", "simulated", "POST", target, headers, body, wanted.at)
+        return self.sign(made, key)
+
+    def sign(self, delivery: Delivery, key: Key) -> Delivery:
+        """Sign as the settings say; a time within the body stays as it is."""
+        own, time, pairs = self._own, "", []
+        if own.time is not None and own.time.header is not None:
+            time = moment_text(delivery.received_at, own.time.unit)
+            pairs.append((own.time.header.lower(), time))
+        signature = hmac_of(own.algorithm, key.secret, _message(own, time, delivery.body))
+        written = (own.signature_header.lower(), _written(own, signature))
+        return with_headers(delivery, *pairs, written)
 
     @property
     def _own(self) -> Options:
@@ -242,7 +248,7 @@ def _time_within(own: Options, proved: VerifiedDelivery) -> datetime | None:
         return None
     try:
         return _told_time(own.time.field, own.time.unit, proved)
-    except (NotUnderstood, Unreadable):
+    except NotUnderstood:
         return None
 
 

@@ -42,6 +42,7 @@ from router.providers._signing import (
     signed_unix_ms,
     time_header,
     unix_ms_text,
+    with_headers,
 )
 
 SCHEME = "pulse2pay"
@@ -100,7 +101,7 @@ class Pulse2Pay:
         return prove(delivery, schemes, keys, is_hmac_sha256(signature), signed)
 
     def normalize(self, verified: VerifiedDelivery) -> Sequence[Event]:
-        """Return the one event of the delivery, or raise Unreadable or NotUnderstood."""
+        """Return the one event of the delivery, or raise NotUnderstood."""
         fields = Fields.of(verified)
         identity = required("id", fields.text("id"))
         word, happened = _happened(fields)
@@ -116,13 +117,15 @@ class Pulse2Pay:
         """Make a genuine delivery; a kind or status that is not in `kinds` is a KeyError."""
         word = {"payment": _WORDS}[wanted.kind][wanted.status]
         body = json.dumps(_body(wanted, word), ensure_ascii=False, separators=(",", ":")).encode()
-        time = unix_ms_text(wanted.at)
-        headers = (
-            ("content-type", "application/json"),
-            (SIGNATURE_HEADER, hmac_sha256(key.secret, _message(time, body)).hex()),
-            (TIME_HEADER, time),
-        )
-        return Delivery("simulated", "simulated", "POST", target, headers, body, wanted.at)
+        headers = (("content-type", "application/json"),)
+        made = Delivery("simulated", "simulated", "POST", target, headers, body, wanted.at)
+        return self.sign(made, key)
+
+    def sign(self, delivery: Delivery, key: Key) -> Delivery:
+        """Sign time and body."""
+        time = unix_ms_text(delivery.received_at)
+        signature = hmac_sha256(key.secret, _message(time, delivery.body)).hex()
+        return with_headers(delivery, (SIGNATURE_HEADER, signature), (TIME_HEADER, time))
 
 
 def _message(time: str, body: bytes) -> bytes:

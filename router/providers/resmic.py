@@ -35,6 +35,7 @@ from router.providers._signing import (
     is_hmac_sha256,
     prove,
     signature_header,
+    with_headers,
 )
 
 SCHEME = "resmic-raw"
@@ -75,7 +76,7 @@ class Resmic:
         return prove(delivery, schemes, keys, is_hmac_sha256(signature), signed)
 
     def normalize(self, verified: VerifiedDelivery) -> Sequence[Event]:
-        """Return the one event of the delivery, or raise Unreadable or NotUnderstood."""
+        """Return the one event of the delivery, or raise NotUnderstood."""
         fields = Fields.of(verified)
         happened = _STATUSES[required("status", fields.flag("status"))]
         session = required("session_id", fields.text("session_id"))
@@ -88,11 +89,14 @@ class Resmic:
         if wanted.status not in self.kinds[wanted.kind]:
             raise KeyError(wanted.status)
         body = json.dumps(_body(wanted), ensure_ascii=False, separators=(",", ":")).encode()
-        headers = (
-            ("content-type", "application/json"),
-            (SIGNATURE_HEADER, hmac_sha256(key.secret, body).hex()),
-        )
-        return Delivery("simulated", "simulated", "POST", target, headers, body, wanted.at)
+        headers = (("content-type", "application/json"),)
+        made = Delivery("simulated", "simulated", "POST", target, headers, body, wanted.at)
+        return self.sign(made, key)
+
+    def sign(self, delivery: Delivery, key: Key) -> Delivery:
+        """Sign the body."""
+        signature = hmac_sha256(key.secret, delivery.body).hex()
+        return with_headers(delivery, (SIGNATURE_HEADER, signature))
 
 
 def _money(fields: Fields, happened: EventType) -> dict[str, object]:

@@ -41,6 +41,7 @@ from router.providers._signing import (
     signed_time,
     time_header,
     unix_s_text,
+    with_headers,
 )
 
 V1 = "standard-webhooks-v1"
@@ -59,7 +60,10 @@ _ID = re.compile(r"[!-\-/-~]{1,256}")
 """Visible ASCII but the full stop, which parts it from the time under the signature."""
 
 _SIGNATURES = 16
-"""More than any rotation needs: each costs a verification."""
+"""More than any rotation needs."""
+
+_V1A_SIGNATURES = 4
+"""More than any rotation needs: each costs a pass over the body for every public key."""
 
 _ANSWER = Answer(200, "text/plain", b"OK")
 
@@ -122,7 +126,7 @@ class StandardWebhooks:
         raise Unauthentic(Reason.SIGNATURE_WRONG, f"none of {len(keys)} keys made a signature")
 
     def normalize(self, verified: VerifiedDelivery) -> Sequence[Event]:
-        """Return the one event of the delivery, or raise Unreadable or NotUnderstood."""
+        """Return the one event of the delivery, or raise NotUnderstood."""
         if self.mapping is None:
             Fields.of(verified)
             raise NotUnderstood(Reason.UNKNOWN_EVENT, "mapping: none is configured")
@@ -139,14 +143,17 @@ class StandardWebhooks:
         members = simulated(self.mapping, wanted)
         body = json.dumps(members, ensure_ascii=False, separators=(",", ":")).encode()
         identity = f"msg_{wanted.kind}-{wanted.status}-{wanted.number}"
-        time = unix_s_text(wanted.at)
-        headers = (
-            ("content-type", "application/json"),
-            ("webhook-id", identity),
-            ("webhook-timestamp", time),
-            ("webhook-signature", _signature(key, _message(identity, time, body))),
-        )
-        return Delivery("simulated", "simulated", "POST", target, headers, body, wanted.at)
+        headers = (("content-type", "application/json"), ("webhook-id", identity))
+        made = Delivery("simulated", "simulated", "POST", target, headers, body, wanted.at)
+        return self.sign(made, key)
+
+    def sign(self, delivery: Delivery, key: Key) -> Delivery:
+        """Sign the identity in its header, time and body."""
+        names = _names(delivery)
+        (identity,) = delivery.header(names[0])
+        time = unix_s_text(delivery.received_at)
+        signature = _signature(key, _message(identity, time, delivery.body))
+        return with_headers(delivery, (names[1], time), (names[2], signature))
 
 
 def _names(delivery: Delivery) -> tuple[str, str, str]:
@@ -174,6 +181,9 @@ def _signatures(text: str) -> Mapping[str, list[bytes]]:
         signature = base64_bytes(written) if version in found else None
         if signature is not None and len(signature) == lengths[version]:
             found[version].append(signature)
+    if len(found["v1a"]) > _V1A_SIGNATURES:
+        detail = f"more than {_V1A_SIGNATURES} signatures v1a"
+        raise Unauthentic(Reason.SIGNATURE_MALFORMED, detail)
     if not any(found.values()):
         raise Unauthentic(Reason.SIGNATURE_MALFORMED, "expected v1 or v1a, a comma and base64")
     return found

@@ -213,6 +213,12 @@ def saying(delivery: Delivery, words: bytes) -> Delivery:
     return replace(delivery, body=words)
 
 
+def resigned(own: Side, delivery: Delivery, words: bytes) -> Delivery:
+    """Have the gateway say something else in a delivery, and sign that."""
+    changed = saying(replace(delivery, received_at=AT), words)
+    return own.gateway.provider.sign(changed, own.gateway.keys[0])
+
+
 def without(delivery: Delivery, name: str) -> Delivery:
     """Leave a header out."""
     return replace(delivery, headers=tuple(pair for pair in delivery.headers if pair[0] != name))

@@ -8,13 +8,15 @@ from typing import Any
 import pytest
 
 from router.app import build_endpoints
+from router.contract.quarantine import Quarantined
 from router.data_dir import DataDir
-from router.delivery import Delivery
+from router.delivery import Delivery, kept_delivery
 from router.providers import examples
 from router.settings import load_settings
 from tests.brokers import Broker
 from tests.conformance import kit
 from tests.conformance.kit import AT, PAID, Case
+from tests.conformance.misshapen import shapes
 from tests.router.edge_server import Record, RunningEdge, make_topics, running_edge
 from tests.router.raw_http import Answer, exchange, request
 
@@ -77,6 +79,50 @@ async def test_each_kind_of_each_provider_arrives_where_it_belongs(
             if case.status in PAID and case.kind == "payment":
                 assert Decimal(value["amount"]) == Decimal(_AMOUNT)
     assert told == {}
+
+
+def _misshapen(name: str) -> list[Delivery]:
+    """Have a gateway sign what it should not say, once in each method and content type."""
+    own = kit.side(name)
+    forms: dict[tuple[str, ...], Delivery] = {}
+    for case in kit.cases(name):
+        made = own.made(case)
+        forms.setdefault((made.method, *made.header("content-type")), made)
+    return [
+        kit.resigned(own, made, words)
+        for made in forms.values()
+        for words in shapes(kit.said(made)).values()
+        # A URL on the wire has no other bytes.
+        if made.method == "POST" or words.isascii()
+    ]
+
+
+@pytest.mark.parametrize("name", kit.providers())
+async def test_each_misshapen_delivery_of_each_provider_is_kept_whole(
+    broker: Broker, topics_prefix: str, name: str
+) -> None:
+    sent = _misshapen(name)
+    await make_topics(broker.bootstrap, topics_prefix)
+
+    async with running_edge(_configured(name, broker.bootstrap, topics_prefix)) as edge:
+        edge.clock.now = AT
+        await edge.until_ready()
+        answers = [await _post(edge, delivery) for delivery in sent]
+        records, counted = await edge.records(), await edge.counted()
+
+    assert {one.status for one in answers} == {kit.side(name).provider.answer.status}
+    kept = [
+        Quarantined.model_validate_json(record.value)
+        for record in records
+        if _family(record, topics_prefix) == "quarantine"
+    ]
+    said = [(each.raw.target, kept_delivery(each.raw, "", "", AT).body) for each in kept]
+    assert len(said) >= 3
+    assert set(said) <= {(delivery.target, delivery.body) for delivery in sent}
+    quarantined = {key: n for key, n in counted.items() if key[1] == "quarantined"}
+    assert sum(quarantined.values()) == len(kept)
+    assert sum(counted.values()) == len(sent)
+    assert {key[1] for key in counted} <= {"accepted", "quarantined"}
 
 
 def test_dev_without_a_configuration_makes_an_endpoint_for_every_gateway(tmp_path: Path) -> None:

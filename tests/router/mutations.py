@@ -34,7 +34,7 @@ def _forged(sent: Webhook, reason: str) -> Spoilt:
 
 
 def _unreadable(sent: Webhook, reason: str) -> Spoilt:
-    return Spoilt(sent, 400, "refused", reason)
+    return Spoilt(sent, 200, "quarantined", reason)
 
 
 def _kept(sent: Webhook, reason: str) -> Spoilt:
@@ -116,7 +116,7 @@ UNREADABLE = {
         _NEITHER.and_also("blockatm-event", "payout"), "event_header_contradicts"
     ),
 }
-"""Genuine, but not what it says it is: refused, nothing kept."""
+"""Genuine, but not what it says it is: answered with success, kept whole on quarantine."""
 
 NOT_UNDERSTOOD = {
     "an unknown event": _kept(GENUINE.changed(EVENT, "refund"), "unknown_event"),

@@ -107,7 +107,7 @@ def test_a_delivery_that_looks_right_is_refused_without_the_right_signature(
 
 @_EXAMPLES
 @given(event=_VALUES, name=st.sampled_from(sorted(PAYMENT)), value=_JSON, body=_BODIES)
-def test_a_genuine_delivery_of_whatever_is_an_event_or_kept_or_unreadable(
+def test_a_genuine_delivery_of_whatever_is_an_event_or_kept(
     event: bytes, name: str, value: object, body: bytes
 ) -> None:
     for sent in (body, json.dumps({**PAYMENT, name: value}).encode()):
@@ -116,5 +116,6 @@ def test_a_genuine_delivery_of_whatever_is_an_event_or_kept_or_unreadable(
 
         asked = _asked("POST", b"/webhooks/shop", headers, b"", sent)
 
-        assert asked.status in {200, 400}
-        assert len(asked.published) == (asked.status == 200)
+        assert asked.status == 200
+        # What this edge has kept once is not written again.
+        assert len(asked.published) <= 1

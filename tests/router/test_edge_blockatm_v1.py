@@ -71,7 +71,6 @@ async def test_the_rows_of_a_batch_keep_the_order_of_their_orders() -> None:
         (replace(_sent(PAYMENT), body=json.dumps(changed(PAYMENT, amount="9")).encode()), 401),
         (replace(_sent(PAYMENT), headers=_sent(PAYMENT).headers[1:]), 401),
         (replace(_sent(PAYMENT), headers=_sent(PAYMENT).headers * 2), 401),
-        (_sent(BATCH, "Payment"), 400),
     ],
 )
 async def test_what_is_not_is_refused_and_leaves_nothing(delivery: Delivery, status: int) -> None:

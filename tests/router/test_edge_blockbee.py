@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
@@ -123,17 +124,27 @@ async def test_without_the_token_a_genuine_delivery_finds_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("delivery", "status"),
+    ("delivery", "reason"),
     [
-        (posted_bytes(b"[]", media=JSON), 400),
-        (posted_bytes(b"pending=0&pending=1&uuid=1&address_in=a"), 400),
-        (posted(CONFIRMED, media="text/plain"), 415),
+        (posted_bytes(b"[]", media=JSON), "not_parseable"),
+        (posted_bytes(b"pending=0&pending=1&uuid=1&address_in=a"), "ambiguous"),
+        (posted_bytes(json.dumps(CONFIRMED).encode(), media=FORM), "content_type"),
+        (posted_bytes(b"\xef\xbb\xbf{}", media="text/plain"), "content_type"),
     ],
 )
-async def test_what_is_no_message_is_refused(delivery: Delivery, status: int) -> None:
-    asked = await _ask(_edge(), delivery)
+async def test_what_is_no_message_is_kept_on_quarantine(delivery: Delivery, reason: str) -> None:
+    (record,) = (await _ask(_edge(), delivery)).published
 
-    assert (asked.status, asked.published) == (status, ())
+    assert (record.topic, json.loads(record.value)["reason"]) == ("quarantine", reason)
+
+
+@pytest.mark.parametrize("media", ["text/plain", "", "application/jsonp", "text/plain; charset=x"])
+async def test_a_body_that_is_clearly_a_form_or_json_is_read_under_any_other_content_type(
+    media: str,
+) -> None:
+    for body in (json.dumps(CONFIRMED), urlencode(CONFIRMED)):
+        asked = await _ask(_edge(), posted_bytes(body.encode(), media=media))
+        assert (asked.status, _topics(asked)) == (200, ["payment"])
 
 
 async def test_the_published_addresses_are_those_of_the_gateway() -> None:

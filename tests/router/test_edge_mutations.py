@@ -38,11 +38,11 @@ async def _assert_row_of_the_table(edge: RunningEdge, spoilt: Spoilt, answer: An
     assert await edge.reasons() == {("blockatm", spoilt.outcome, spoilt.reason): 1}
 
 
-@pytest.mark.parametrize("name", [*FORGED, *UNREADABLE])
-async def test_a_delivery_that_is_not_genuine_or_not_readable_leaves_nothing_behind(
+@pytest.mark.parametrize("name", FORGED)
+async def test_a_delivery_that_is_not_genuine_leaves_nothing_behind(
     broker: Broker, topics_prefix: str, name: str
 ) -> None:
-    spoilt = {**FORGED, **UNREADABLE}[name]
+    spoilt = FORGED[name]
 
     async with ready_edge(broker.bootstrap, topics_prefix) as edge:
         answer = await _sent(edge, spoilt)
@@ -51,11 +51,11 @@ async def test_a_delivery_that_is_not_genuine_or_not_readable_leaves_nothing_beh
         await _assert_row_of_the_table(edge, spoilt, answer)
 
 
-@pytest.mark.parametrize("name", [*NOT_UNDERSTOOD, *OUTSIDE_WINDOW])
+@pytest.mark.parametrize("name", [*UNREADABLE, *NOT_UNDERSTOOD, *OUTSIDE_WINDOW])
 async def test_a_genuine_delivery_that_has_no_effect_lies_on_quarantine_and_nowhere_else(
     broker: Broker, topics_prefix: str, name: str
 ) -> None:
-    spoilt = {**NOT_UNDERSTOOD, **OUTSIDE_WINDOW}[name]
+    spoilt = {**UNREADABLE, **NOT_UNDERSTOOD, **OUTSIDE_WINDOW}[name]
 
     async with ready_edge(broker.bootstrap, topics_prefix) as edge:
         answer = await _sent(edge, spoilt)
@@ -70,11 +70,9 @@ async def test_refusals_of_one_row_are_answered_alike_whatever_their_reason(
 ) -> None:
     async with ready_edge(broker.bootstrap, topics_prefix) as edge:
         forged = [await _sent(edge, spoilt) for spoilt in FORGED.values()]
-        unreadable = [await _sent(edge, spoilt) for spoilt in UNREADABLE.values()]
         outside = [await _sent(edge, spoilt) for spoilt in OUTSIDE_WINDOW.values()]
 
     assert len({*forged, *outside}) == 1
-    assert len(set(unreadable)) == 1
     assert forged[0].body == b"unauthorized\n"
 
 
@@ -128,4 +126,5 @@ async def test_a_genuine_delivery_is_taken_after_every_spoilt_one_before_it(
         answer = await _sent(edge, Spoilt(GENUINE, 200, "accepted", "none"))
 
         assert answer.status == 200
-        assert [record.topic for record in await edge.records()] == [edge.topics.name("payment")]
+        topics = [record.topic for record in await edge.records()]
+        assert topics.count(edge.topics.name("payment")) == 1

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
+from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
@@ -16,10 +17,10 @@ from router.providers.blockatm import PROVIDER
 from tests.brokers import Broker
 from tests.router.blockatm_requests import Webhook, given, webhook
 from tests.router.edge_server import TOKEN, ready_edge
-from tests.router.mutations import GENUINE, NOT_UNDERSTOOD, OUTSIDE_WINDOW, Spoilt
+from tests.router.mutations import GENUINE, NOT_UNDERSTOOD, OUTSIDE_WINDOW, UNREADABLE, Spoilt
 from tests.router.providers.blockatm_deliveries import KEY, RECEIVED, sample
 
-_KEPT = {**NOT_UNDERSTOOD, **OUTSIDE_WINDOW}
+_KEPT = {**UNREADABLE, **NOT_UNDERSTOOD, **OUTSIDE_WINDOW}
 _SIGNED_AT = RECEIVED - timedelta(seconds=1)
 
 
@@ -32,6 +33,14 @@ def _assert_proves_itself(raw: Raw) -> None:
     signed = _body(raw) + b"&time=" + raw.headers["blockatm-request-time"].encode()
     made = hmac.new(KEY.secret, signed, hashlib.sha256).hexdigest()
     assert made == raw.headers["blockatm-signature-v2"]
+
+
+def _joined(headers: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """Write headers as a map, one that stands twice with both its values."""
+    found: dict[str, list[str]] = {}
+    for name, value in headers:
+        found.setdefault(name.lower(), []).append(value)
+    return {name: ", ".join(values) for name, values in found.items()}
 
 
 @pytest.mark.parametrize("name", _KEPT)
@@ -51,7 +60,7 @@ async def test_what_is_kept_says_why_and_proves_itself(
     assert (kept.endpoint, kept.account, kept.provider) == ("shop", "shop-eu", "blockatm")
     assert (kept.signed_at, kept.received_at) == (_SIGNED_AT, edge.clock.now)
     assert _body(kept.raw) == spoilt.sent.body
-    assert set(kept.raw.headers.values()) == {value for _, value in spoilt.sent.headers[1:]}
+    assert kept.raw.headers == _joined(spoilt.sent.headers[1:])
     _assert_proves_itself(kept.raw)
     headers = dict(record.headers)
     assert headers["ce_type"] == f"quarantine.{spoilt.reason}".encode()
@@ -129,13 +138,18 @@ async def test_a_token_of_the_url_is_in_no_record(broker: Broker, topics_prefix:
         assert KEY.secret not in record.value
 
 
-async def test_the_same_delivery_kept_twice_has_one_id(broker: Broker, topics_prefix: str) -> None:
+async def test_a_delivery_is_written_once_to_each_endpoint_it_came_to_and_has_one_id(
+    broker: Broker, topics_prefix: str
+) -> None:
     unknown = NOT_UNDERSTOOD["an unknown status"].sent
 
     async with ready_edge(broker.bootstrap, topics_prefix) as edge:
         for endpoint in ("shop", "shop", "shop-two"):
-            await edge.post(unknown.headers, unknown.body, f"/webhooks/{endpoint}")
+            answer = await edge.post(unknown.headers, unknown.body, f"/webhooks/{endpoint}")
+            assert answer.status == 200
         records = await edge.records()
+        counted = await edge.counted()
 
-    assert len(records) == 3
+    assert [record.key for record in records] == [b"shop", b"shop-two"]
+    assert counted["shop", "quarantined", "unknown_status"] == 2
     assert len({dict(record.headers)["ce_id"] for record in records}) == 1

@@ -40,9 +40,46 @@ def test_of_an_order_it_carries_number_and_code(payrouter: Command) -> None:
     )
 
 
+def test_it_carries_parameters_of_the_merchant_s_own(payrouter: Command) -> None:
+    configured(_EDGE + _BEE)
+
+    bare = payrouter("endpoint", "url", "bee", "--parameter", "user=ann & bob")
+    both = payrouter("endpoint", "url", "bee", "--order", "A", "--parameter", "x=1")
+
+    assert bare.out.endswith(f"/webhooks/bee/{TOKEN}?user=ann+%26+bob\n")
+    assert both.out.endswith("&x=1\n")
+    assert f"/webhooks/bee/{TOKEN}?order_id=A&order_id_mac=" in both.out
+
+
+@pytest.mark.parametrize(
+    "name", ["coin", "uuid", "value_coin", "price", "value", "order_id", "order_id_mac"]
+)
+def test_a_parameter_named_like_one_of_the_gateway_s_is_refused(
+    payrouter: Command, name: str
+) -> None:
+    configured(_EDGE + _BEE)
+
+    said = payrouter("endpoint", "url", "bee", "--order", "A", "--parameter", f"{name}=1")
+
+    assert (said.status, said.out) == (2, "")
+    assert said.err.startswith(f"payrouter: --parameter: {name} is a name of the gateway's own")
+
+
 @pytest.mark.parametrize(
     ("text", "arguments", "line"),
     [
+        (_EDGE + _BEE, ("bee", "--parameter", "x"), "--parameter: expected NAME=VALUE, not x"),
+        (_EDGE + _SHOP, ("shop", "--parameter", "x=1"), "--parameter: blockatm names the order"),
+        (
+            _EDGE + _BEE + 'public_url = "https://bee.example/in?coin=btc"\n',
+            ("bee",),
+            "endpoints.bee.public_url: expected https://host",
+        ),
+        (
+            _EDGE + _BEE + 'reference_parameter = "value_forwarded_coin"\n',
+            ("bee",),
+            "endpoints.bee.reference_parameter: this is a field of BlockBee's own",
+        ),
         (_EDGE + _SHOP, ("other",), "there is no endpoint other; there are shop"),
         (_SHOP, ("shop",), "endpoints.shop.public_url: missing, here and under edge"),
         (_EDGE + _SHOP, ("shop", "--order", "A"), "--order: blockatm names the order itself"),

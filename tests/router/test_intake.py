@@ -12,14 +12,13 @@ import pytest
 from router.contract.quarantine import Quarantined
 from router.contract.topics import Topics
 from router.contract.wire import OutgoingRecord, decode_event
-from router.delivery import Delivery
+from router.delivery import Delivery, kept_delivery
 from router.errors import (
     NotDurable,
     OutsideWindow,
     Reason,
     RefusedDelivery,
     Unauthentic,
-    Unreadable,
 )
 from router.intake import Endpoint, Intake, Publish, outside_window
 from router.modes import Mode
@@ -132,13 +131,22 @@ async def test_any_of_the_active_keys_will_do_and_is_named() -> None:
     assert received.key == KEY.fingerprint
 
 
-async def test_what_cannot_be_read_is_refused_and_not_kept() -> None:
+@pytest.mark.parametrize("body", [b"no JSON", b"[]", b'{"id": "\xff"}', b"\xef\xbb\xbf{}"])
+async def test_what_cannot_be_read_is_received_on_quarantine_whole(body: bytes) -> None:
     shelf = _Shelf()
 
-    with pytest.raises(Unreadable):
-        await _intake(shelf).receive(signed(b"no JSON"), _endpoint())
+    received = await _intake(shelf).receive(signed(body), _endpoint())
 
-    assert shelf.records == []
+    (record,) = shelf.records
+    kept = Quarantined.model_validate_json(record.value)
+    assert received.quarantined is not None
+    assert (record.topic, kept.reason) == ("t.quarantine", "not_parseable")
+    assert kept_delivery(kept.raw, "blockatm-main", "shop-eu", RECEIVED).body == body
+
+
+async def test_what_could_not_be_kept_though_unreadable_is_not_received() -> None:
+    with pytest.raises(NotDurable):
+        await _intake(_Shelf(full=True)).receive(signed(b"no JSON"), _endpoint())
 
 
 async def test_what_is_not_understood_is_received_on_quarantine() -> None:
@@ -317,7 +325,7 @@ async def _watched(
     [
         (_GENUINE, ["verify", "normalize", "publish"]),
         (signed(body_of(PAYMENT, status="PAID"), "payment"), ["verify", "publish"]),
-        (signed(b"no JSON"), ["verify"]),
+        (signed(b"no JSON"), ["verify", "publish"]),
         (replace(_GENUINE, body=b"{}"), []),
     ],
     ids=["understood", "quarantined", "unreadable", "forged"],

@@ -75,6 +75,9 @@ class _Picky:
     def simulate(self, wanted: Simulation, key: Key, target: str) -> Delivery:
         raise NotImplementedError
 
+    def sign(self, delivery: Delivery, key: Key) -> Delivery:
+        raise NotImplementedError
+
 
 @pytest.fixture
 def installed(monkeypatch: pytest.MonkeyPatch) -> Callable[[object], None]:

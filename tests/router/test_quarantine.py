@@ -90,6 +90,29 @@ async def test_a_delivery_that_came_often_is_one_entry() -> None:
     assert found.unreadable == 0
 
 
+async def test_a_delivery_is_replayed_under_those_of_its_headers_that_it_is_understood_by() -> None:
+    genuine = signed(body_of(PAYMENT), "payment")
+    first, second = [
+        await _kept(replace(genuine, headers=(*genuine.headers[:-1], ("blockatm-event", word))))
+        for word in ("refund", "reversal")
+    ]
+    third = Quarantined.model_validate_json(first.value)
+    right = third.model_copy(
+        update={
+            "raw": third.raw.model_copy(
+                update={"headers": {**third.raw.headers, "blockatm-event": "payment"}}
+            )
+        }
+    )
+    records = (first, second, encode_quarantined(right, "quarantine", _TRACE), second)
+
+    (entry,) = gathered([(each.value, each.headers) for each in records], Wanted()).entries
+
+    assert (entry.times, len(entry.others)) == (4, 2)
+    assert judged(entry, _ENDPOINTS).problem is None
+    assert judged(replace(entry, others=()), _ENDPOINTS).problem is not None
+
+
 async def test_what_was_replayed_is_shown_as_such() -> None:
     record = await _kept(_UNKNOWN)
     replayed = _replayed(_entry(record).kept)

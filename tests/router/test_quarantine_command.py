@@ -10,7 +10,8 @@ from router.contract.wire import decode_event
 from tests.brokers import Broker
 from tests.router.blockatm_requests import payment_webhook
 from tests.router.edge_command import Command, command, configured
-from tests.router.edge_server import SECRET, Record, read_records, ready_edge
+from tests.router.edge_server import SECRET, Record, read_records, ready_edge, running_edge
+from tests.router.edge_server import configuration as edge_values
 from tests.router.providers.blockatm_deliveries import RECEIVED
 
 _LATE = 3 * 24 * 3600
@@ -42,7 +43,11 @@ def payrouter(
     """Keep three deliveries on quarantine, two of them one, and give what runs a command."""
 
     async def fill() -> None:
-        async with ready_edge(broker.bootstrap, topics_prefix) as edge:
+        # Each edge writes a delivery once, and does not know what another has written.
+        async with ready_edge(broker.bootstrap, topics_prefix) as first:
+            await first.post(_UNKNOWN.headers, _UNKNOWN.body)
+        async with running_edge(edge_values(broker.bootstrap, topics_prefix)) as edge:
+            await edge.until_ready()
             await edge.post(_UNKNOWN.headers, _UNKNOWN.body)
             await edge.post(_UNKNOWN.headers, _UNKNOWN.body)
             edge.clock.now = RECEIVED.fromtimestamp(RECEIVED.timestamp() + _LATE, RECEIVED.tzinfo)

@@ -67,7 +67,7 @@ class BlockATM:
         return _signature.verify(delivery, keys, self.public_keys)
 
     def normalize(self, verified: VerifiedDelivery) -> Sequence[Event]:
-        """Return the events of the delivery, or raise Unreadable or NotUnderstood."""
+        """Return the events of the delivery, or raise NotUnderstood."""
         if verified.verification.scheme == _signature.V1:
             return _version1.normalize(verified)
         return (_meaning.normalize(verified),)
@@ -75,6 +75,10 @@ class BlockATM:
     def simulate(self, wanted: Simulation, key: Key, target: str) -> Delivery:
         """Make a genuine delivery; a kind or status that is not in `kinds` is a KeyError."""
         return _simulated.simulate(wanted, key, target)
+
+    def sign(self, delivery: Delivery, key: Key) -> Delivery:
+        """Sign time and raw body as version 2 does."""
+        return _simulated.signed(delivery, key)
 
 
 PROVIDER = BlockATM()

@@ -83,7 +83,7 @@ _FEE_CURRENCY = "USDT"
 
 
 def normalize(verified: VerifiedDelivery) -> Event:
-    """Say what happened, or raise Unreadable or NotUnderstood."""
+    """Say what happened, or raise NotUnderstood."""
     members = members_of(verified)
     if verified.verification.scheme == SORTED:
         refuse_hidden(members, _KNOWN)

@@ -25,7 +25,7 @@ from router.providers._signing import (
     signed_unix_ms,
     time_header,
 )
-from router.providers.blockatm._sorted_form import sorted_form
+from router.providers.blockatm._sorted_form import V1_LARGEST, V2_LARGEST, sorted_form
 
 V1 = "blockatm-v1"
 RAW = "blockatm-v2-raw"
@@ -53,7 +53,7 @@ def verify(
     signed = Signed(signed_unix_ms(time), _KEPT)
     schemes = (
         Scheme(RAW, partial(_raw_message, delivery.body, time)),
-        Scheme(SORTED, partial(_sorted_message, delivery.body, time)),
+        Scheme(SORTED, partial(_sorted_message, delivery.body, time, V2_LARGEST)),
     )
     return prove(delivery, schemes, keys, is_hmac_sha256(signature), signed)
 
@@ -62,7 +62,7 @@ def _verify_v1(delivery: Delivery, keys: Sequence[Key]) -> VerifiedDelivery:
     signature = base64_signature(signature_header(delivery, V1_SIGNATURE_HEADER))
     time = time_header(delivery, TIME_HEADER)
     signed = Signed(signed_unix_ms(time), _V1_KEPT)
-    schemes = (Scheme(V1, partial(_sorted_message, delivery.body, time)),)
+    schemes = (Scheme(V1, partial(_sorted_message, delivery.body, time, V1_LARGEST)),)
     return prove(delivery, schemes, keys, is_ecdsa_sha256(signature), signed)
 
 
@@ -75,8 +75,8 @@ def _raw_message(body: bytes, time: str) -> bytes:
     return body + b"&time=" + time.encode()
 
 
-def _sorted_message(body: bytes, time: str) -> bytes | None:
-    text = sorted_form(body)
+def _sorted_message(body: bytes, time: str, largest: int) -> bytes | None:
+    text = sorted_form(body, largest)
     if text is None:
         return None
     return (f"{text}&time={time}" if text else f"time={time}").encode()

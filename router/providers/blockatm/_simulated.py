@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from router.delivery import Delivery
 from router.providers import Key, Simulation
-from router.providers._signing import unix_ms_text
+from router.providers._signing import unix_ms_text, with_headers
 from router.providers.blockatm._signature import EVENT_HEADER, SIGNATURE_HEADER, TIME_HEADER, sign
 
 # A payment's failure has no word, only the older number.
@@ -35,14 +35,16 @@ def simulate(wanted: Simulation, key: Key, target: str) -> Delivery:
     """Make a genuine delivery, signed over its raw body at `wanted.at`."""
     members = _payment(wanted) if wanted.kind == "payment" else _payout(wanted)
     body = json.dumps(members, ensure_ascii=False, separators=(",", ":")).encode()
-    time = unix_ms_text(wanted.at)
-    headers = (
-        ("content-type", "application/json"),
-        (SIGNATURE_HEADER, sign(key.secret, body, time)),
-        (TIME_HEADER, time),
-        (EVENT_HEADER, wanted.kind),
-    )
-    return Delivery("simulated", "simulated", "POST", target, headers, body, wanted.at)
+    headers = (("content-type", "application/json"), (EVENT_HEADER, wanted.kind))
+    made = Delivery("simulated", "simulated", "POST", target, headers, body, wanted.at)
+    return signed(made, key)
+
+
+def signed(delivery: Delivery, key: Key) -> Delivery:
+    """Sign a delivery over its raw body, at the time it is received."""
+    time = unix_ms_text(delivery.received_at)
+    signature = sign(key.secret, delivery.body, time)
+    return with_headers(delivery, (SIGNATURE_HEADER, signature), (TIME_HEADER, time))
 
 
 def _payment(wanted: Simulation) -> dict[str, object]:

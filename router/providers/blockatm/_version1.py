@@ -66,7 +66,7 @@ _KNOWN = frozenset(spelling for name in _NAMES for spelling in (name, snake_case
 
 
 def normalize(verified: VerifiedDelivery) -> Sequence[Event]:
-    """Say what happened, or raise Unreadable or NotUnderstood."""
+    """Say what happened, or raise NotUnderstood."""
     members = members_of(verified)
     refuse_hidden(members, _KNOWN, rows=_ROWS)
     fields = Fields(members)

@@ -16,8 +16,8 @@ from router.delivery import Delivery, VerifiedDelivery
 from router.errors import ConfigurationError
 from router.providers import Answer, Example, Key, Place, Simulation
 from router.providers._signing import new_rsa_key, public_key
-from router.providers.blockbee import _meaning, _signature, _simulated
-from router.providers.blockbee._options import BlockBeeOptions, Endpoint
+from router.providers.blockbee import _body, _meaning, _signature, _simulated
+from router.providers.blockbee._options import FIELDS, BlockBeeOptions, Endpoint
 from router.providers.blockbee._reference import order_query
 
 # Nothing but these bytes stops the retries for sure (BlockBee docs, how-webhooks-work).
@@ -33,7 +33,7 @@ class BlockBee:
 
     name: str = "blockbee"
     methods: frozenset[str] = frozenset({"GET", "POST"})
-    content_types: frozenset[str] = frozenset(_meaning.CONTENT_TYPES)
+    content_types: frozenset[str] = frozenset(_body.CONTENT_TYPES)
     # No time is signed: only the event id tells that a delivery came before.
     tolerance: None = None
     answer: Answer = _ANSWER
@@ -65,6 +65,12 @@ class BlockBee:
         settings = {"token": secrets.token_urlsafe(24), "public_keys": [public]}
         return Example(settings, private)
 
+    @property
+    def reserved(self) -> frozenset[str]:
+        """BlockBee's own fields, and the parameter with the order's number and its code."""
+        name = self.endpoint.options.reference_parameter
+        return FIELDS | {name, f"{name}_mac"}
+
     def order_query(self, reference: str) -> str:
         """Write the query of the URL that is given to BlockBee for one order."""
         return order_query(self.endpoint, reference)
@@ -74,12 +80,16 @@ class BlockBee:
         return _signature.verify(delivery, self.public_keys, self.endpoint.place)
 
     def normalize(self, verified: VerifiedDelivery) -> Sequence[Event]:
-        """Return the one event, or raise Unreadable, Unauthentic or NotUnderstood."""
+        """Return the one event, or raise NotUnderstood."""
         return (_meaning.normalize(verified, self.endpoint),)
 
     def simulate(self, wanted: Simulation, key: Key, target: str) -> Delivery:
         """Make a genuine delivery with a private key in PEM; raises ConfigurationError without."""
         return _simulated.simulate(wanted, key, target, self.endpoint)
+
+    def sign(self, delivery: Delivery, key: Key) -> Delivery:
+        """Sign the URL of a GET or the body of a POST with a private key in PEM."""
+        return _simulated.signed(delivery, key, self.endpoint)
 
 
 PROVIDER = BlockBee()

@@ -14,17 +14,25 @@ from router.providers._reading import as_amount, as_fee, as_text, malformed, req
 
 _WHOLE = re.compile(r"0|[1-9][0-9]*")
 _MANY = 1000
+_ESCAPED = "surrogateescape"
 
 
 def from_form(text: bytes) -> Mapping[str, Sequence[str]]:
-    """Read a query or a form: every value of a name, or raise Unreadable."""
+    """Read a query or a form: every value of a name, or raise Unreadable.
+
+    A byte that is not UTF-8 becomes a lone surrogate. Every field that is read
+    refuses one, so only a parameter of the merchant's own may have another
+    encoding without stopping the money.
+    """
     try:
         pairs = parse_qsl(
-            text.decode("utf-8"), keep_blank_values=True, errors="strict", max_num_fields=_MANY
+            text.decode("utf-8", _ESCAPED),
+            keep_blank_values=True,
+            errors=_ESCAPED,
+            max_num_fields=_MANY,
         )
-    except ValueError as error:
-        detail = "not UTF-8" if isinstance(error, UnicodeDecodeError) else "too many fields"
-        raise Unreadable(Reason.NOT_PARSEABLE, detail) from None
+    except ValueError:
+        raise Unreadable(Reason.NOT_PARSEABLE, "too many fields") from None
     found: dict[str, list[str]] = {}
     for name, value in pairs:
         found.setdefault(name, []).append(value)
@@ -46,15 +54,20 @@ class Fields:
     members: Mapping[str, Sequence[JsonValue]]
 
     def value(self, name: str) -> JsonValue:
-        """Return a member as parsed, None where it is absent; raise Unreadable where it is twice.
+        """Return a member as parsed, None where it is absent.
 
-        A name that is not read may stand twice: the callback's own parameters
-        are the merchant's.
+        Under GET the merchant's own parameters stand among the gateway's. In
+        which order is in no documentation, so a name with two values is
+        AMBIGUOUS: to take the wrong one would let whoever wrote the callback
+        URL say what was paid. A name with the same value twice is clear, and
+        one that is not read does not matter.
         """
-        values = self.members.get(name, ())
-        if len(values) > 1:
-            raise Unreadable(Reason.NOT_PARSEABLE, f"{name} stands {len(values)} times")
-        return None if not values or values[0] == "" else values[0]
+        first, *others = self.members.get(name, ()) or (None,)
+        if any(other != first for other in others):
+            count = len(others) + 1
+            detail = f"stands {count} times: one may be the callback URL's own"
+            raise refused(Reason.AMBIGUOUS, name, detail)
+        return None if first == "" else first
 
     def has(self, name: str) -> bool:
         """Tell whether there is such a member."""

@@ -11,16 +11,13 @@ from typing import Any
 from router.contract.amounts import value_text
 from router.contract.event import Event, EventType
 from router.delivery import VerifiedDelivery
-from router.errors import NotUnderstood, Reason, Unauthentic
+from router.errors import NotOurs, NotUnderstood, Reason, Unreadable
 from router.providers._reading import Described, happening, refused
+from router.providers.blockbee._body import posted
 from router.providers.blockbee._coins import currency_and_network
-from router.providers.blockbee._fields import Fields, from_form, from_json
+from router.providers.blockbee._fields import Fields, from_form
 from router.providers.blockbee._options import Endpoint
 from router.providers.blockbee._reference import signed_reference
-from router.providers.blockbee._signature import TYPE_HEADER
-
-FORM, JSON = "application/x-www-form-urlencoded", "application/json"
-CONTENT_TYPES = (FORM, JSON)
 
 _NO_PAYOUT = "00000000-0000-0000-0000-000000000000"
 
@@ -36,11 +33,11 @@ class _Told:
 
 
 def normalize(verified: VerifiedDelivery, endpoint: Endpoint) -> Event:
-    """Say what happened, or raise Unreadable, Unauthentic or NotUnderstood."""
+    """Say what happened, or raise NotUnderstood."""
     delivery = verified.delivery
-    query = Fields(from_form(delivery.target.partition("?")[2].encode("latin-1")))
     by_url = delivery.method == "GET"
-    fields = query if by_url else _body(verified)
+    query = _query(delivery.target, signed=by_url)
+    fields = query if by_url else posted(verified)
     kind = _kind(fields)
     test = _is_test(kind, fields)
     if test is not True:
@@ -53,10 +50,14 @@ def normalize(verified: VerifiedDelivery, endpoint: Endpoint) -> Event:
     return happening(verified, "blockbee", told.type, identity, facts, told.described)
 
 
-def _body(verified: VerifiedDelivery) -> Fields:
-    media = "".join(verified.delivery.header(TYPE_HEADER)).partition(";")[0].strip().lower()
-    body = verified.delivery.body
-    return Fields(from_json(body) if media == JSON else from_form(body))
+def _query(target: str, *, signed: bool) -> Fields:
+    """Read the query of a URL; an unsigned one that cannot be read has no fields."""
+    try:
+        return Fields(from_form(target.partition("?")[2].encode("latin-1")))
+    except Unreadable:
+        if signed:
+            raise
+        return Fields({})
 
 
 def _is_test(kind: "_Kind", fields: Fields) -> bool | None:
@@ -85,7 +86,7 @@ def _kind(fields: Fields) -> "_Kind":
 
 
 def _refuse_strangers(kind: "_Kind", fields: Fields, endpoint: Endpoint) -> None:
-    """Refuse what BlockBee signed about somebody else's address or payment.
+    """Raise NotOurs for what BlockBee signed about somebody else's address or payment.
 
     Addresses decide only where some are expected.
     """
@@ -94,10 +95,10 @@ def _refuse_strangers(kind: "_Kind", fields: Fields, endpoint: Endpoint) -> None
         received, sent = set(fields.addresses(kind.received)), set(fields.addresses(kind.sent))
         ours = received & addresses or (sent and sent <= addresses)
         if (received or sent) and not ours:
-            raise Unauthentic(Reason.NOT_OURS, "no address of expected_addresses")
+            raise NotOurs(Reason.NOT_OURS, "no address of expected_addresses")
     payment, payments = fields.identifier(kind.payment), endpoint.options.expected_payments
     if payments and payment is not None and payment not in payments:
-        raise Unauthentic(Reason.NOT_OURS, f"{kind.payment}: not in expected_payments")
+        raise NotOurs(Reason.NOT_OURS, f"{kind.payment}: not in expected_payments")
 
 
 def _custom(fields: Fields) -> _Told:

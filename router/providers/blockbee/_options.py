@@ -15,12 +15,20 @@ ox7pp208zTvown577wIDAQAB
 -----END PUBLIC KEY-----
 """
 
-# The fields of every kind of message that are read here (BlockBee docs).
+# The fields of every kind of message (BlockBee docs and, of the older ones, CryptAPI docs): a
+# callback URL with such a parameter of its own could not be told from what BlockBee says.
 FIELDS = frozenset(
     {
-        *("uuid", "address_in", "address_out", "txid_in", "coin", "pending", "value_coin"),
-        *("fee_coin", "payment_id", "is_paid", "status", "type", "paid_amount", "paid_coin"),
-        *("txid", "address", "action", "subscription_id", "subscription_end_date_ts"),
+        *("uuid", "address_in", "address_out", "txid_in", "txid_out", "coin", "price", "pending"),
+        *("confirmations", "value_coin", "value_coin_convert", "value_forwarded_coin"),
+        *("value_forwarded_coin_convert", "fee_coin", "fee_coin_convert"),
+        *("value", "value_forwarded", "fee", "result", "sent"),
+        *("payment_url", "redirect_url", "payment_redirect_url", "payment_id", "success_token"),
+        *("currency", "is_paid", "status", "type", "paid_amount", "paid_amount_fiat"),
+        *("received_amount", "received_amount_fiat", "paid_coin", "exchange_rate", "txid"),
+        *("address", "action", "subscription_id", "subscription_url"),
+        *("subscription_start_date_ts", "subscription_end_date_ts", "subscription_option_slug"),
+        *("subscription_option_duration_ts", "subscription_option_value"),
         *("subscription_user_id", "subscription_user_email", "id", "error"),
     }
 )

@@ -9,14 +9,17 @@ import hmac
 from collections.abc import Sequence
 from urllib.parse import urlencode
 
-from router.contract.strict_json import JsonValue
 from router.errors import ConfigurationError
 from router.providers import Key
+from router.providers._reading import as_text
 from router.providers._signing import hmac_sha256
 from router.providers.blockbee._fields import Fields
 from router.providers.blockbee._options import Endpoint
 
 _DOMAIN = b"payrouter order reference"
+
+_TRIED = 8
+"""Values of a parameter that are looked at: a URL that `endpoint url` wrote has one."""
 
 
 def order_query(endpoint: Endpoint, reference: str) -> str:
@@ -30,19 +33,31 @@ def order_query(endpoint: Endpoint, reference: str) -> str:
 
 
 def signed_reference(endpoint: Endpoint, fields: Fields, *, url_is_signed: bool) -> str | None:
-    """Return the order's number as far as it may be believed; `fields` are those of the URL."""
+    """Return the order's number as far as it may be believed; `fields` are those of the URL.
+
+    Where the URL has the parameter with several values, the one that
+    `payrouter endpoint url` wrote is the order's: its HMAC says so. Raises
+    NotUnderstood where a signed URL has several and none is proved.
+    """
     name = endpoint.options.reference_parameter
-    reference = fields.text(name) if url_is_signed else _text(fields.members.get(name, ()))
-    if reference is None or url_is_signed:
-        return reference
-    given = (_text(fields.members.get(f"{name}_mac", ())) or "").encode("utf-8", "replace")
-    macs = [_mac(key, endpoint, reference).encode() for key in endpoint.place.keys]
-    held = [hmac.compare_digest(mac, given) for mac in macs]
-    return fields.text(name) if any(held) else None
+    given, macs = _texts(fields, name), _texts(fields, f"{name}_mac")
+    proved = [text for text in given if _is_proved(endpoint, text, macs)]
+    if len(proved) == 1:
+        return as_text(name, proved[0])
+    return fields.text(name) if url_is_signed else None
 
 
-def _text(values: Sequence[JsonValue]) -> str | None:
-    return values[0] if len(values) == 1 and isinstance(values[0], str) else None
+def _texts(fields: Fields, name: str) -> Sequence[str]:
+    """Return the first few different texts of a parameter."""
+    values = fields.members.get(name, ())
+    texts = dict.fromkeys(text for text in values if isinstance(text, str) and text)
+    return list(texts)[:_TRIED]
+
+
+def _is_proved(endpoint: Endpoint, reference: str, macs: Sequence[str]) -> bool:
+    given = [text.encode("utf-8", "replace") for text in macs]
+    own = [_mac(key, endpoint, reference).encode() for key in endpoint.place.keys]
+    return any(hmac.compare_digest(mine, theirs) for mine in own for theirs in given)
 
 
 def _mac(key: Key, endpoint: Endpoint, reference: str) -> str:

@@ -10,9 +10,9 @@ from urllib.parse import urlencode
 from router.delivery import Delivery
 from router.errors import ConfigurationError
 from router.providers import Key, Simulation
-from router.providers._signing import rsa_sha256
+from router.providers._signing import rsa_sha256, with_headers
+from router.providers.blockbee._body import FORM, JSON
 from router.providers.blockbee._coins import ticker_of
-from router.providers.blockbee._meaning import FORM, JSON
 from router.providers.blockbee._options import Endpoint
 from router.providers.blockbee._reference import order_query
 from router.providers.blockbee._signature import SIGNATURE_HEADER, TYPE_HEADER, signed_url
@@ -68,13 +68,16 @@ def simulate(wanted: Simulation, key: Key, target: str, endpoint: Endpoint) -> D
     if form == "get":
         query = urlencode(members)
         made = replace(made, method="GET", target=target + ("&" if "?" in target else "?") + query)
-        return _signed(made, key, signed_url(endpoint.place, made.target))
+        return signed(made, key, endpoint)
     body = json.dumps(members).encode() if form == "json" else urlencode(members).encode()
     made = replace(made, body=body, headers=((TYPE_HEADER, JSON if form == "json" else FORM),))
-    return _signed(made, key, body)
+    return signed(made, key, endpoint)
 
 
-def _signed(made: Delivery, key: Key, message: bytes) -> Delivery:
+def signed(made: Delivery, key: Key, endpoint: Endpoint) -> Delivery:
+    """Sign the URL of a GET or the body of a POST; raises ConfigurationError without a key."""
+    by_url = made.method == "GET"
+    message = signed_url(endpoint.place, made.target) if by_url else made.body
     try:
         signature = rsa_sha256(key.secret, message)
     except ValueError:
@@ -83,7 +86,7 @@ def _signed(made: Delivery, key: Key, message: bytes) -> Delivery:
             " of its own for the configuration that it generates"
         )
         raise ConfigurationError(detail) from None
-    return replace(made, headers=(*made.headers, (SIGNATURE_HEADER, signature)))
+    return with_headers(made, (SIGNATURE_HEADER, signature))
 
 
 def _custom(wanted: Simulation, endpoint: Endpoint) -> dict[str, object]:

@@ -11,7 +11,7 @@ from router.contract.event import Event
 from router.delivery import Delivery, VerifiedDelivery
 from router.providers import Key, Place
 from router.providers.blockatm import PROVIDER, BlockATM, BlockATMOptions
-from router.providers.blockatm._sorted_form import sorted_form
+from router.providers.blockatm._sorted_form import V1_LARGEST, sorted_form
 from tests.router.providers.blockatm_deliveries import KEY, TIME, delivery
 
 PUBLISHED_KEY = (
@@ -89,7 +89,7 @@ def v1_signature(message: bytes) -> str:
 
 def v1_signed(body: bytes, *events: str) -> Delivery:
     """Make a genuine delivery."""
-    message = f"{sorted_form(body)}&time={TIME}".encode()
+    message = f"{sorted_form(body, V1_LARGEST)}&time={TIME}".encode()
     headers = [("blockatm-signature-v1", v1_signature(message)), ("blockatm-request-time", TIME)]
     return delivery(body, *headers, *(("blockatm-event", event) for event in events))
 

@@ -150,7 +150,7 @@ def got(members: Mapping[str, object], query: str = "") -> Delivery:
     """Make a genuine GET; `query` is what the merchant's URL had."""
     target = f"{TARGET}?{query}{'&' if query else ''}{urlencode(members)}"
     url = ORIGIN + target.replace("{token}", TOKEN, 1)
-    return delivery("GET", target, b"", sign(url.encode()))
+    return delivery("GET", target, b"", sign(url.encode("latin-1")))
 
 
 def posted(members: Mapping[str, object], query: str = "", media: str = FORM) -> Delivery:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from router.errors import Reason, Unauthentic
 from router.providers import Key
 from router.providers.blockatm import PROVIDER
-from router.providers.blockatm._sorted_form import sorted_form
+from router.providers.blockatm._sorted_form import V1_LARGEST, V2_LARGEST, sorted_form
 from tests.router.providers.blockatm_deliveries import (
     KEY,
     PAYMENT,
@@ -123,7 +123,7 @@ def test_a_known_signature_holds_over_a_small_body_with_another_key() -> None:
     ],
 )
 def test_the_sorted_form_is_that_of_the_vendors_java(body: str, form: str) -> None:
-    assert form == sorted_form(body.encode())
+    assert form == sorted_form(body.encode(), V2_LARGEST)
 
 
 def test_over_an_empty_sorted_form_the_time_alone_is_signed() -> None:
@@ -136,9 +136,44 @@ def test_over_an_empty_sorted_form_the_time_alone_is_signed() -> None:
     "body", [b"", b"[]", b"1", b"{", b'{"a":1,"a":1}', b'{"a":NaN}', b"\xff", b'{"a":"\\ud800"}']
 )
 def test_a_body_without_a_sorted_form_has_a_wrong_signature(body: bytes) -> None:
-    assert sorted_form(body) is None
+    assert sorted_form(body, V2_LARGEST) is None
     with pytest.raises(Unauthentic, match=Reason.SIGNATURE_WRONG):
         verified(delivery(body, *_headers(signature(b"time=" + TIME.encode()))))
+
+
+def _filled(size: int) -> bytes:
+    body = b'{"custNo":"","id":1}'
+    return body.replace(b'""', b'"' + b"x" * (size - len(body)) + b'"')
+
+
+@pytest.mark.parametrize("largest", [V1_LARGEST, V2_LARGEST])
+def test_a_body_has_a_sorted_form_up_to_the_size_that_no_genuine_one_reaches(largest: int) -> None:
+    assert sorted_form(_filled(largest), largest) is not None
+    assert sorted_form(_filled(largest + 1), largest) is None
+
+
+def test_a_body_above_that_size_is_proved_by_its_raw_form_alone() -> None:
+    body = _filled(V2_LARGEST + 1)
+    raw = signature(body + b"&time=" + TIME.encode())
+    in_order = signature(f"custNo={'x' * (len(body) - 20)}&id=1&time={TIME}".encode())
+
+    assert verified(delivery(body, *_headers(raw))).verification.scheme == "blockatm-v2-raw"
+    with pytest.raises(Unauthentic, match=Reason.SIGNATURE_WRONG):
+        verified(delivery(body, *_headers(in_order)))
+
+
+@pytest.mark.parametrize(
+    ("body", "has_one"),
+    [
+        (b'{"a":[' + b"1," * 400 + b"1]}", True),
+        (b'{"a":[' + b"1," * 700 + b"1]}", False),
+        (b'{"a":[' + b"{}," * 400 + b"{}]}", False),
+        (b'{"a":"' + b"," * 700 + b'"}', False),
+        (sample("published-v1-batch"), True),
+    ],
+)
+def test_a_body_denser_than_a_genuine_one_has_no_sorted_form(body: bytes, *, has_one: bool) -> None:
+    assert (sorted_form(body, V2_LARGEST) is not None) is has_one
 
 
 @given(
@@ -159,7 +194,7 @@ def test_the_sorted_form_of_a_flat_body_is_the_obvious_one(members: dict[str, ob
         text = str(value).lower() if isinstance(value, bool) else str(value)
         expected += ("&" if expected else "") + name + "=" + text
 
-    assert expected == sorted_form(json.dumps(members).encode())
+    assert expected == sorted_form(json.dumps(members).encode(), V2_LARGEST)
 
 
 @pytest.mark.parametrize(

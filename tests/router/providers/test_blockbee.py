@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from router.contract.event import Event
 from router.delivery import Delivery
-from router.errors import NotUnderstood, Reason, Unauthentic, Unreadable
+from router.errors import NotOurs, NotUnderstood, Reason, Unreadable
 from router.providers.blockbee import PROVIDER
 from router.providers.blockbee._reference import order_query
 from tests.router.providers.blockbee_deliveries import (
@@ -229,10 +229,7 @@ def test_what_is_genuine_and_not_understood_says_why(
         (b"[]", JSON),
         (b"uuid=1", JSON),
         (b"", JSON),
-        (b"uuid=%ff", FORM),
-        (b"uuid=\xff", FORM),
         (b"a=1&" * 1001, FORM),
-        (b"uuid=1&address_in=a&pending=0&pending=1", FORM),
     ],
 )
 def test_what_is_not_what_it_claims_to_be_is_unreadable(body: bytes, media: str) -> None:
@@ -258,8 +255,7 @@ def test_on_post_it_counts_only_with_our_own_code() -> None:
     assert event_of(posted(CONFIRMED, good)).reference == "A-1"
     assert event_of(posted(CONFIRMED, good.replace("A-1", "A-2"))).reference is None
     assert event_of(posted(CONFIRMED, "order_id=A-1")).reference is None
-    assert event_of(posted(CONFIRMED, good + "&order_id=A-2")).reference is None
-    assert event_of(posted(CONFIRMED, good + "&order_id_mac=x")).reference is None
+    assert event_of(posted(CONFIRMED, "x=1&" * 1001 + good)).reference is None
     assert event_of(posted(CONFIRMED, "order_id=A-1&order_id_mac=%C3%A9")).reference is None
 
 
@@ -299,10 +295,10 @@ def test_a_parameter_that_could_be_taken_for_another_stops_the_start(name: str) 
     ],
 )
 @pytest.mark.parametrize("form", _FORMS)
-def test_what_blockbee_signed_about_somebody_else_s_payment_is_refused(
+def test_what_blockbee_signed_about_somebody_else_s_payment_is_not_ours(
     form: str, members: _Members, options: dict[str, Any]
 ) -> None:
-    with pytest.raises(Unauthentic) as refused:
+    with pytest.raises(NotOurs) as refused:
         event_of(_sent(form, members), bee(**options))
 
     assert refused.value.reason is Reason.NOT_OURS

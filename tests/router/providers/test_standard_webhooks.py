@@ -132,6 +132,7 @@ def test_identity_time_and_body_are_under_the_signature(
         ({"signature": _V1.replace("+", "-")}, Reason.SIGNATURE_MALFORMED),
         ({"signature": _V1.replace(",", ", ")}, Reason.SIGNATURE_MALFORMED),
         ({"signature": " ".join([_OTHER_V1] * 16 + [_V1])}, Reason.SIGNATURE_MALFORMED),
+        ({"signature": " ".join([_V1A] * 5)}, Reason.SIGNATURE_MALFORMED),
     ],
 )
 def test_a_header_that_is_not_as_specified_is_refused(

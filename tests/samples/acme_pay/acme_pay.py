@@ -30,6 +30,7 @@ from router.providers._signing import (
     signed_time,
     time_header,
     unix_s_text,
+    with_headers,
 )
 
 SIGNATURE_HEADER = "acme-signature"
@@ -64,7 +65,7 @@ class AcmePay:
         return prove(delivery, schemes, keys, is_hmac_sha256(signature), signed)
 
     def normalize(self, verified: VerifiedDelivery) -> Sequence[Event]:
-        """Return the one event of the delivery, or raise Unreadable or NotUnderstood."""
+        """Return the one event of the delivery, or raise NotUnderstood."""
         fields = Fields.of(verified)
         word = required("event", fields.text("event"))
         if word not in _EVENTS:
@@ -97,13 +98,15 @@ class AcmePay:
             "tx": f"0x{wanted.number:064x}",
             "at": int(unix_s_text(wanted.at)),
         }
-        body, time = json.dumps(members).encode(), unix_s_text(wanted.at)
-        headers = (
-            ("content-type", "application/json"),
-            (SIGNATURE_HEADER, hmac_sha256(key.secret, _message(time, body)).hex()),
-            (TIME_HEADER, time),
-        )
-        return Delivery("simulated", "simulated", "POST", target, headers, body, wanted.at)
+        headers, body = (("content-type", "application/json"),), json.dumps(members).encode()
+        made = Delivery("simulated", "simulated", "POST", target, headers, body, wanted.at)
+        return self.sign(made, key)
+
+    def sign(self, delivery: Delivery, key: Key) -> Delivery:
+        """Sign time and body."""
+        time = unix_s_text(delivery.received_at)
+        signature = hmac_sha256(key.secret, _message(time, delivery.body)).hex()
+        return with_headers(delivery, (SIGNATURE_HEADER, signature), (TIME_HEADER, time))
 
 
 def _described(fields: Fields) -> Described:

@@ -1,0 +1,29 @@
+"""What a proved delivery means: events, or the reason why it goes to quarantine. Nothing else."""
+
+from collections.abc import Sequence
+
+from router.contract.event import Event
+from router.delivery import VerifiedDelivery
+from router.errors import NotOurs, Reason, RefusedDelivery, Unreadable
+from router.providers import Provider
+
+
+def meaning(provider: Provider, verified: VerifiedDelivery) -> Sequence[Event]:
+    """Return the events, or raise NotUnderstood: nothing that is proved is refused.
+
+    A body under a content encoding is not decoded, since no gateway documents
+    one: its bytes are kept as they were signed.
+    """
+    for value in verified.codings:
+        detail = f"content-encoding: expected none, got {value[:_SHOWN]!a}"
+        raise Unreadable(Reason.CONTENT_TYPE, detail)
+    try:
+        return provider.normalize(verified)
+    except RefusedDelivery as problem:
+        if problem.resend:
+            raise
+        # A provider that refuses after the proof would lose what its gateway sent.
+        raise NotOurs(problem.reason, problem.detail) from problem
+
+
+_SHOWN = 40

@@ -1,0 +1,93 @@
+"""What refusing a forged delivery costs beside hashing a body of the largest size, in CPU time."""
+
+import hashlib
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+
+import pytest
+
+from router.delivery import Delivery
+from router.errors import Reason, Unauthentic
+from router.settings import EdgeSettings
+from tests.conformance import kit
+
+LARGEST = EdgeSettings().body_limit_bytes
+_LARGEST_HEAD = EdgeSettings().header_limit_bytes
+_SIZES = tuple(LARGEST // part for part in (1, 2, 4, 8, 16))
+
+RUNAWAY = 30
+"""So many times the cost of hashing are a runaway: a proof takes one or a few passes."""
+
+_RUNS = 7
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """Return the CPU time of this thread that work takes, the best of several runs."""
+    best = float("inf")
+    for _ in range(_RUNS):
+        started = time.thread_time()
+        work()
+        best = min(best, time.thread_time() - started)
+    return best
+
+
+def ratio(work: Callable[[], object]) -> float:
+    """Return how many times the hash of a body of the largest size work costs."""
+    body = random.Random(1).randbytes(LARGEST)
+    return seconds(work) / seconds(lambda: hashlib.sha256(body).digest())
+
+
+def _repeated(before: bytes, piece: bytes, after: bytes) -> Callable[[int], bytes]:
+    def make(size: int) -> bytes:
+        return before + piece * ((size - len(before) - len(after)) // len(piece)) + after
+
+    return make
+
+
+def _numbered(size: int) -> bytes:
+    members = ",".join(f'"{number:06x}":"{number:06x}"' for number in range(size // 18))
+    return f"{{{members}}}".encode()
+
+
+_DEEP = b'{"a":' * 20 + b"1" + b"}" * 20
+
+BODIES: Mapping[str, Callable[[int], bytes]] = {
+    "garbage": lambda size: random.Random(2).randbytes(size),
+    "brackets": _repeated(b"", b"[", b""),
+    "quotation marks": _repeated(b'{"a":"', b'\\"', b'"}'),
+    "one text": _repeated(b'{"a":"', b"x", b'"}'),
+    "many members": _numbered,
+    "many numbers": _repeated(b'{"a":[1', b",1", b"]}"),
+    "many fractions": _repeated(b'{"a":[1', b",1.5", b"]}"),
+    "many objects": _repeated(b'{"a":[{}', b",{}", b"]}"),
+    "deep objects": _repeated(b'{"a":[1', b"," + _DEEP, b"]}"),
+    "rows": _repeated(b'{"a":[1', b',{"amount":"1.00","orderNo":"TX1"}', b"]}"),
+    "pairs": _repeated(b"a=1", b"&a=1", b""),
+    "escapes": _repeated(b"a=1", b"&%61=%31", b""),
+}
+"""Bodies that take a parser long, by what they are full of; each is made of about a size."""
+
+
+def forged(own: kit.Side, case: kit.Case) -> Iterator[tuple[str, Delivery]]:
+    """Yield deliveries with the headers of a genuine one and what its gateway never said."""
+    genuine = own.made(case)
+    sizes = (_LARGEST_HEAD,) if genuine.method == "GET" else _SIZES
+    for name, make in BODIES.items():
+        for size in sizes:
+            words = make(size)
+            if genuine.method == "GET":
+                words = words.translate(None, b" \r\n")
+            yield f"{name}, {size} bytes", replace(kit.saying(genuine, words), received_at=kit.AT)
+
+
+def refusing(own: kit.Side, delivery: Delivery) -> Callable[[], object]:
+    """Return what refuses a forged delivery."""
+
+    def refuse() -> None:
+        with pytest.raises(Unauthentic) as refused:
+            own.provider.verify(delivery, own.endpoint.keys)
+        assert refused.value.reason is Reason.SIGNATURE_WRONG
+
+    return refuse
