@@ -52,12 +52,12 @@ async def test_a_parameter_named_like_one_of_the_gateway_s_never_loses_a_payment
             await _called(edge, got(CONFIRMED, query))
             for query in ("coin=gold", "uuid=7", "value_coin=1")
         ]
-        records, counted = await edge.records(), await edge.counted()
+        records, counted = await edge.records(), await edge.reasons()
 
     assert {(one.status, one.body) for one in (same, *other)} == {(200, b"*ok*")}
     topics = sorted(record.topic.removeprefix(topics_prefix) for record in records)
     assert topics == ["payment", *["quarantine"] * 3]
-    assert counted["bee", "quarantined", "ambiguous"] == 3
+    assert counted["blockbee", "quarantined", "ambiguous"] == 3
     kept = [json.loads(one.value) for one in records if one.topic.endswith("quarantine")]
     assert sorted(one["detail"].partition(":")[0] for one in kept) == ["coin", "uuid", "value_coin"]
 
@@ -73,11 +73,11 @@ async def test_what_is_about_somebody_else_is_kept_up_to_a_bound_and_refused_bey
         answers = [(await _called(edge, delivery)).status for delivery in strangers]
         again = await _called(edge, strangers[0])
         ours = await _called(edge, got(changed(CONFIRMED, address_in="ours")))
-        records, counted = await edge.records(), await edge.counted()
+        records, counted = await edge.records(), await edge.reasons()
 
     assert answers == [200, 200, 401, 401]
     assert (again.status, ours.status) == (200, 200)
     topics = sorted(record.topic.removeprefix(topics_prefix) for record in records)
     assert topics == ["payment", "quarantine", "quarantine"]
-    assert counted["bee", "quarantined", "not_ours"] == 3
-    assert counted["bee", "refused", "not_ours"] == 2
+    assert counted["blockbee", "quarantined", "not_ours"] == 3
+    assert counted["blockbee", "refused", "not_ours"] == 2

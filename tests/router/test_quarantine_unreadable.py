@@ -35,9 +35,9 @@ def payrouter(
         async with ready_edge(broker.bootstrap, topics_prefix) as edge:
             for sent in _SENT.values():
                 assert (await edge.post(sent.headers, sent.body)).status == 200
-            counted = await edge.counted()
-        assert counted["shop", "quarantined", "not_parseable"] == 2
-        assert counted["shop", "quarantined", "content_type"] == 1
+            counted = await edge.reasons()
+        assert counted["blockatm", "quarantined", "not_parseable"] == 2
+        assert counted["blockatm", "quarantined", "content_type"] == 1
 
     asyncio.run(fill())
     monkeypatch.chdir(tmp_path)

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 from router.contract.event import MAX_TEXT
 from router.contract.strict_json import JsonValue, StrictJsonError, parse_object
 from router.errors import Reason, Unreadable
-from router.providers._reading import as_amount, as_fee, as_text, malformed, required
+from router.providers._reading import as_amount, as_fee, as_text, malformed, refused, required
 
 _WHOLE = re.compile(r"0|[1-9][0-9]*")
 _MANY = 1000
