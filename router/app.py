@@ -16,6 +16,7 @@ from router.bound import PerMinute
 from router.caller import Network, networks
 from router.contract.event import Event
 from router.contract.quarantine import Quarantined
+from router.contract.refused import Refused
 from router.edge import Edge, Gate, Limits
 from router.errors import ConfigurationError
 from router.http_protocol import DeliveryProtocol
@@ -34,6 +35,7 @@ from router.providers import (
 )
 from router.providers._signing import fingerprint
 from router.publish import KafkaPublisher, producer_factory
+from router.refused_keeper import RefusedKeeper, sample_producer_factory
 from router.setting_values import PUBLISHED
 from router.settings import EdgeSettings, EndpointSettings, Settings, problem_line
 from router.telemetry.logs import get_log, new_traceparent
@@ -84,6 +86,7 @@ def build_edge(settings: Settings, clock: Clock = utc_now) -> EdgeProcess:
     room = TopicRoom(options, names, largest_record(settings), get_log("publish"))
     may_keep_stale = PerMinute(settings.edge.stale_per_minute)
     intake = Intake(publisher, topics, clock, new_traceparent, may_keep_stale, metrics)
+    refused = _refused_keeper(settings, options, metrics)
     edge = Edge(
         gates=_gates(settings, endpoints),
         intake=intake,
@@ -91,9 +94,10 @@ def build_edge(settings: Settings, clock: Clock = utc_now) -> EdgeProcess:
         proxies=networks(settings.edge.trusted_proxies),
         clock=clock,
         metrics=metrics,
+        refused=refused,
         log=get_log("edge"),
         rest=AsgiFastStream(
-            declared_broker(settings), lifespan=_lifespan(publisher, room), logger=None
+            declared_broker(settings), lifespan=_lifespan(publisher, room, refused), logger=None
         ),
     )
 
@@ -152,6 +156,7 @@ def declared_broker(settings: Settings) -> KafkaBroker:
     for topic in topics.events:
         broker.publisher(topic, schema=Event, title=f"edge:{topic}")
     broker.publisher(topics.quarantine, schema=Quarantined, title="edge:quarantine")
+    broker.publisher(topics.refused, schema=Refused, title="edge:refused")
     return broker
 
 
@@ -288,10 +293,24 @@ def _limits(settings: Settings) -> Limits:
     return Limits(edge.body_limit_bytes, edge.header_limit_bytes, edge.max_in_flight)
 
 
-def _lifespan(publisher: KafkaPublisher, room: TopicRoom) -> Any:  # noqa: ANN401 - FastStream's
+def _refused_keeper(
+    settings: Settings, options: dict[str, Any], metrics: EdgeMetrics
+) -> RefusedKeeper:
+    topic, edge = settings.topics.topics().refused, settings.edge
+    return RefusedKeeper(
+        sample_producer_factory(options, topic, settings.kafka.max_request_bytes),
+        topic,
+        PerMinute(edge.refused_per_minute),
+        edge.refused_body_bytes,
+        metrics.refused_sample,
+        get_log("refused"),
+    )
+
+
+def _lifespan(publisher: KafkaPublisher, room: TopicRoom, refused: RefusedKeeper) -> Any:  # noqa: ANN401 - FastStream's
     @contextlib.asynccontextmanager
     async def lifespan() -> AsyncIterator[None]:
-        async with publisher.running(), room.looked_at():
+        async with publisher.running(), room.looked_at(), refused.running():
             yield
 
     return lifespan

@@ -60,7 +60,7 @@ class VerifiedDelivery:
 
     def raw(self) -> Raw:
         """Return what is kept for the auditor."""
-        body, encoding = _as_text(self.delivery.body)
+        body, encoding = as_text(self.delivery.body)
         kept = {name: value for name, value in self.delivery.headers if name in self.signed_headers}
         return Raw.model_validate(
             {
@@ -81,7 +81,8 @@ class VerifiedDelivery:
         return hashlib.sha256(said).hexdigest()
 
 
-def _as_text(body: bytes) -> tuple[str, str]:
+def as_text(body: bytes) -> tuple[str, str]:
+    """Return bytes as text and its encoding: `utf-8`, or `base64` if that is shorter or safer."""
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError:

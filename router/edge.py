@@ -9,11 +9,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from router import metrics as labels
-from router.caller import Network, caller, is_among
+from router.caller import Network, caller, forwarded_for, is_among, source_of
 from router.delivery import Delivery
 from router.errors import NotDurable, Reason, RefusedDelivery, Unwelcome
 from router.intake import Clock, Endpoint, Intake, Received
 from router.metrics import EdgeMetrics
+from router.refused_keeper import RefusedKeeper
+from router.refused_sample import Attempt
 from router.telemetry.logs import Log
 
 Scope = MutableMapping[str, Any]
@@ -47,6 +49,12 @@ class Gate:
     token: bytes | None = field(repr=False)
     allow_from: tuple[Network, ...] | None = None
 
+    @property
+    def secrets(self) -> list[bytes]:
+        """What nobody else may see: the active secrets and the token."""
+        token = [] if self.token is None else [self.token]
+        return [*(key.secret for key in self.endpoint.keys), *token]
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -77,6 +85,7 @@ class Edge:
     proxies: tuple[Network, ...]
     clock: Clock
     metrics: EdgeMetrics
+    refused: RefusedKeeper
     log: Log
     rest: App
     in_flight: int = 0
@@ -96,12 +105,13 @@ class Edge:
     async def _answer(self, scope: Scope, receive: Receive) -> Response:
         started = time.perf_counter()
         gate = self._gate(scope["raw_path"])
-        summary = _Summary(gate)
+        summary = _Summary(gate, self._source(scope))
         try:
-            received = await self._within_deadline(gate, scope, receive)
+            received = await self._within_deadline(gate, scope, receive, summary)
             response = summary.kept(received)
         except RefusedDelivery as problem:
             response = summary.refused(problem)
+            self._keep_refused(problem, summary, scope)
         except Exception as problem:
             # Whatever it was, the delivery is not kept: the gateway shall send it again.
             self.log.exception("delivery_failed", endpoint=summary.endpoint)
@@ -109,7 +119,9 @@ class Edge:
         self._record(summary, response, time.perf_counter() - started)
         return response
 
-    async def _within_deadline(self, gate: Gate | None, scope: Scope, receive: Receive) -> Received:
+    async def _within_deadline(
+        self, gate: Gate | None, scope: Scope, receive: Receive, summary: "_Summary"
+    ) -> Received:
         """Read and take in within the endpoint's deadline, or raise what the sender shall do."""
         if gate is None:
             raise Unwelcome(Reason.UNKNOWN_ENDPOINT, 404)
@@ -122,7 +134,7 @@ class Edge:
                 self._check_caller(gate, scope)
                 self._check_head(endpoint, scope)
                 body = await self._body(endpoint, receive)
-                delivery = self._delivery(endpoint, scope, body)
+                delivery = summary.delivery = self._delivery(endpoint, scope, body)
                 return await self.intake.receive(delivery, endpoint)
         except TimeoutError:
             if delivery is None:
@@ -138,16 +150,27 @@ class Edge:
         fits = hmac.compare_digest(given, wanted)
         return gate if fits else None
 
+    def _source(self, scope: Scope) -> str:
+        peer, _ = scope.get("client") or (None, None)
+        return source_of(peer, scope["headers"], self.proxies)
+
+    def _keep_refused(self, problem: RefusedDelivery, summary: "_Summary", scope: Scope) -> None:
+        """Queue a sample of a refused delivery to a known endpoint, within its bound."""
+        gate = summary.gate
+        if gate is None or not self.refused.wants(gate.endpoint.name, problem):
+            return
+        read = summary.delivery
+        delivery = read or self._delivery(gate.endpoint, scope, b"")
+        attempt = Attempt(
+            delivery, summary.provider, summary.source, gate.secrets, body_read=read is not None
+        )
+        self.refused.keep(problem, attempt)
+
     def _check_caller(self, gate: Gate, scope: Scope) -> None:
         if gate.allow_from is None:
             return
         peer, _ = scope.get("client") or (None, None)
-        forwarded = [
-            value.decode("latin-1")
-            for name, value in scope["headers"]
-            if name == b"x-forwarded-for"
-        ]
-        address = caller(peer, forwarded, self.proxies)
+        address = caller(peer, forwarded_for(scope["headers"]), self.proxies)
         if not is_among(address, gate.allow_from):
             raise Unwelcome(Reason.ADDRESS, 403, f"{address or 'nobody'} is not in allow_from")
 
@@ -195,6 +218,7 @@ class Edge:
             "delivery",
             endpoint=s.endpoint,
             provider=s.provider,
+            source=s.source,
             outcome=s.outcome,
             reason=s.reason,
             detail=s.detail,
@@ -207,8 +231,10 @@ class Edge:
 class _Summary:
     """The one line about a delivery, filled as it goes."""
 
-    def __init__(self, gate: Gate | None) -> None:
+    def __init__(self, gate: Gate | None, source: str) -> None:
         self.gate = gate
+        self.source = source
+        self.delivery: Delivery | None = None
         self.endpoint = gate.endpoint.name if gate else labels.UNKNOWN
         self.provider = gate.endpoint.provider.name if gate else labels.UNKNOWN
         self.outcome, self.reason = labels.ACCEPTED, labels.NO_REASON

@@ -66,7 +66,7 @@ async def configs(bootstrap: str, name: str) -> dict[str, str]:
 
 def every(prefix: str) -> list[str]:
     topics = Topics(prefix)
-    return [*topics.events, topics.quarantine]
+    return [*topics.events, topics.quarantine, topics.refused]
 
 
 @pytest.mark.kafka
@@ -132,6 +132,7 @@ async def test_only_what_is_missing_is_made(broker: Broker, topics_prefix: str) 
         "payouts": "created",
         "subscription": "there",
         "kept": "created",
+        "refused": "there",
     }
 
 

@@ -281,11 +281,11 @@ async def test_of_the_quarantine_only_the_newest_are_read(
     del services
     await quarantined(feed, '{"orderNo":"A-1"}', *['{"orderNo":"A-2"}'] * 5)
     found = await traced(payrouter, "A-1", "--quarantine-limit", "5", status=1)
-    assert found["searched"] == "counting, ledger, and 5 records on quarantine"
+    assert found["searched"] == "counting, ledger, and 5 records on quarantine, 0 refused"
     assert found["notes"] == ["of the quarantine, the newest 5 of each partition were read"]
     assert (await traced(payrouter, "A-1", "--quarantine-limit", "6"))["notes"] == []
     unread = await traced(payrouter, "A-1", "--quarantine-limit", "0", status=1)
-    assert unread["notes"] == ["the quarantine was not read"]
+    assert unread["notes"] == ["quarantine and refused deliveries were not read"]
 
 
 async def test_a_broker_that_is_away_is_a_note_and_no_failure(
@@ -295,7 +295,10 @@ async def test_a_broker_that_is_away_is_a_note_and_no_failure(
     await booked(feed, event())
     monkeypatch.setenv("PAYROUTER_KAFKA__BOOTSTRAP_SERVERS", "127.0.0.1:1")
     found = await traced(payrouter, "A-1")
-    assert found["notes"] == ["the quarantine was not read to its end: KafkaConnectionError"]
+    assert found["notes"] == [
+        "the quarantine could not be read to the end: KafkaConnectionError",
+        "the refused deliveries could not be read to the end: KafkaConnectionError",
+    ]
     assert found["verdict"].endswith("nothing to do")
 
 
@@ -307,7 +310,7 @@ async def test_nothing_found_says_what_was_searched(
     assert (said.status, said.out) == (1, "")
     first, second, *_ = said.err.splitlines()
     assert first == "nothing found of A-1"
-    assert second == "searched: counting, ledger, and 0 records on quarantine"
+    assert second == "searched: counting, ledger, and 0 records on quarantine, 0 refused"
     assert not (await traced(payrouter, "A-1", status=1))["found"]
 
 
