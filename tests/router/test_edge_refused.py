@@ -158,7 +158,7 @@ async def test_a_forbidden_address_is_kept_without_its_body_being_read(
 async def test_samples_are_bounded_per_endpoint_and_minute_and_in_size(
     broker: Broker, topics_prefix: str
 ) -> None:
-    bounds = {"refused_per_minute": 2, "refused_body_bytes": 100}
+    bounds: dict[str, Any] = {"refused_per_minute": 2, "refused_body_bytes": 100}
     async with ready_edge(broker.bootstrap, topics_prefix, **bounds) as edge:
         for _ in range(4):
             await edge.post(GENUINE.headers, b"x" * 5000)
