@@ -35,6 +35,7 @@ from tests.router.mutations import GENUINE
 from tests.router.raw_http import exchange, head, request
 
 _PATIENCE_SECONDS = 60.0
+_LOOKS = 10
 _FORGED = GENUINE.with_body(GENUINE.body + b" ")
 _GARBAGE = b"\xff\xfe{\x00'\x1b[2J"
 
@@ -205,16 +206,27 @@ async def test_a_missing_topic_changes_nothing_and_gets_the_samples_once_it_is_t
 @pytest.mark.kafka
 async def test_a_broker_that_makes_topics_by_itself_is_not_made_to(topics_prefix: str) -> None:
     kafka = ApacheKafka({"auto.create.topics.enable": "true"})
+    looks = asyncio.Semaphore(0)
+
+    def change(process: EdgeProcess) -> None:
+        make = process.app.refused.make
+        _retrying(process)
+        process.app.refused.make = lambda: (looks.release(), make())[1]
+
     try:
         await asyncio.to_thread(kafka.start)
         values = configuration(kafka.bootstrap, topics_prefix)
-        async with running_edge(values, change=_retrying) as edge:
+        async with running_edge(values, change=change) as edge:
             await create_topics(kafka.bootstrap, [*edge.topics.events, edge.topics.quarantine])
             await edge.until_ready()
             await edge.post(_FORGED.headers, _FORGED.body)
-            await _logged(edge, "refused_topic_unavailable")
+            # A topic made by one look is there for a later one, which then makes no other.
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                for _ in range(_LOOKS):
+                    await looks.acquire()
 
             assert edge.topics.refused not in await _topics(kafka.bootstrap)
+            assert len(edge.process.app.refused.queue) == 1
     finally:
         await asyncio.to_thread(kafka.destroy)
 
