@@ -39,6 +39,12 @@ class Explanation:
     steps: Sequence[Step]
 
 
+def headers_read(delivery: Delivery, endpoint: Endpoint) -> Sequence[str]:
+    """Return the values of the headers that a provider reads to verify a delivery."""
+    _, seen, _ = _tried(endpoint, delivery)
+    return [value for one in seen if isinstance(one, HeaderRead) for value in one.values]
+
+
 def explain_incomplete(
     delivery: Delivery, endpoint: Endpoint, missing: str, token: str | None
 ) -> Explanation:

@@ -14,7 +14,7 @@ from router.captured import Captured, read_captured
 from router.contract.refused import Refused
 from router.delivery import Delivery
 from router.errors import ConfigurationError
-from router.explain import Explanation, Step, explain, explain_incomplete
+from router.explain import Explanation, Step, explain, explain_incomplete, headers_read
 from router.intake import Endpoint
 from router.invocation import (
     EXIT_PROBLEM,
@@ -26,7 +26,7 @@ from router.invocation import (
 )
 from router.providers._signing import from_unix_ms
 from router.refused_command import read_sample
-from router.refused_sample import missing_of, sampled_delivery
+from router.refused_sample import MASK, missing_of, sampled_delivery
 from router.settings import Settings
 
 _MARKS = {True: ("ok", "green"), False: ("no", "red"), None: ("", "")}
@@ -93,6 +93,8 @@ def _of_file(settings: Settings, name: str, path: Path, at: str | None) -> Expla
 def _of_sample(settings: Settings, name: str, kept: Refused, at: str | None) -> Explanation:
     endpoint, token = _endpoint(settings, name)
     delivery, missing = sampled_delivery(kept), missing_of(kept)
+    if missing is None and MASK in headers_read(delivery, endpoint):
+        missing = "the value of a header that it needs was masked"
     if missing is None:
         moment = kept.received_at if at is None else _moment(at)
         told = explain(delivery, endpoint, moment, token)

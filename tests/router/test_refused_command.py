@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -213,6 +214,45 @@ def test_verify_says_why_a_signature_cannot_be_recomputed_and_shows_the_rest(
     assert steps["header blockatm-signature-v2"][0][1] is True
     assert ("body" in steps) is ("body was read" not in why)
     assert not any(what.startswith(("form", "key ")) for what in steps)
+
+
+def test_a_signature_header_whose_value_was_masked_is_named_as_the_cause(
+    payrouter: Command, broker: Broker, topics_prefix: str
+) -> None:
+    text = _configuration(broker, topics_prefix)
+    hmac = """
+[endpoints.hmac]
+provider = "generic_hmac"
+secrets = ["0123456789abcdef"]
+signature_header = "Authorization"
+algorithm = "sha256"
+encoding = "hex"
+signed = "{body}"
+[endpoints.hmac.mapping]
+gateway = "acme"
+event = "event"
+events = { paid = "payment.confirmed" }
+fields = { provider_reference = "id", amount = "amount", currency = "currency" }
+"""
+    configured(text + hmac)
+    values = {**tomllib.loads(text + hmac), "edge": {"port": 0, "management_port": 0}}
+
+    async def refuse() -> None:
+        async with running_edge(values) as edge:
+            await edge.until_ready()
+            headers = [("Content-Type", "application/json"), ("Authorization", "ab" * 32)]
+            await edge.post(headers, b"{}", "/webhooks/hmac")
+            async with asyncio.timeout(30):
+                while b'result="kept"} 1.0' not in (await edge.probe("/metrics")).body:  # noqa: ASYNC110
+                    await asyncio.sleep(0.05)
+
+    asyncio.run(refuse())
+    id_ = _id(payrouter, "--endpoint", "hmac")
+    said = payrouter("verify", "generic_hmac", "--refused", id_, "--json")
+
+    assert _steps(said)["signature"] == [
+        ("cannot be recomputed: the value of a header that it needs was masked", False)
+    ]
 
 
 @pytest.mark.parametrize("arguments", [(), ("--file", "payrouter.toml", "--refused", "a")])
