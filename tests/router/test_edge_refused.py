@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
+from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -211,7 +212,12 @@ async def test_a_broker_that_makes_topics_by_itself_is_not_made_to(topics_prefix
     def change(process: EdgeProcess) -> None:
         make = process.app.refused.make
         _retrying(process)
-        process.app.refused.make = lambda: (looks.release(), make())[1]
+
+        def counted() -> AIOKafkaProducer:
+            looks.release()
+            return make()
+
+        process.app.refused.make = counted
 
     try:
         await asyncio.to_thread(kafka.start)
