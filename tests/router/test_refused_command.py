@@ -3,6 +3,7 @@
 import asyncio
 import io
 import tomllib
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from tests.router.mutations import GENUINE
 _FORGED = GENUINE.with_body(GENUINE.body + b"\n")
 _NEW_SECRET = "another-secret-0123456789"
 _ROTATED = webhook(GENUINE.body, secret=_NEW_SECRET.encode())
+_SOURCE = "2001:db8:85a3:1234:5678:8a2e:370:7334"
 _SHORT = 8
 _LONG = GENUINE.with_body(GENUINE.body + b" " * 20_000)
 _SECRET_INSIDE = GENUINE.with_body(b'{"k":"' + SECRET.encode() + b'"}')
@@ -63,17 +65,19 @@ def payrouter(
             **values["endpoints"]["shop"],
             "allow_from": ["198.51.100.0/24"],
         }
+        posts = [
+            ((*_FORGED.headers, ("X-Forwarded-For", _SOURCE)), _FORGED.body, "shop"),
+            (GENUINE.without(SIGNATURE).headers, b"\xff\xfe", "narrow"),
+            (_LONG.headers, _LONG.body, "shop"),
+            (_SECRET_INSIDE.headers, _SECRET_INSIDE.body, f"guarded/{TOKEN}"),
+            (GENUINE.headers, GENUINE.body, "fenced"),
+            (_ROTATED.headers, _ROTATED.body, "shop-two"),
+        ]
         async with running_edge(values) as edge:
             await edge.until_ready()
-            sources = [("X-Forwarded-For", "2001:db8:85a3:1234:5678:8a2e:370:7334")]
-            await edge.post([*_FORGED.headers, *sources], _FORGED.body)
-            await edge.post(GENUINE.without(SIGNATURE).headers, b"\xff\xfe", "/webhooks/narrow")
-            await edge.post(_LONG.headers, _LONG.body)
-            await edge.post(
-                _SECRET_INSIDE.headers, _SECRET_INSIDE.body, f"/webhooks/guarded/{TOKEN}"
-            )
-            await edge.post(GENUINE.headers, GENUINE.body, "/webhooks/fenced")
-            await edge.post(_ROTATED.headers, _ROTATED.body, "/webhooks/shop-two")
+            for headers, body, path in posts:
+                await edge.post(headers, body, f"/webhooks/{path}")
+                edge.clock.now += timedelta(seconds=1)
             async with asyncio.timeout(30):
                 while b'result="kept"} 6.0' not in (await edge.probe("/metrics")).body:  # noqa: ASYNC110
                     await asyncio.sleep(0.05)
@@ -105,6 +109,8 @@ def test_the_list_has_every_sample_the_newest_last_and_counts_by_reason(
     assert told["counts"] == {"signature_wrong": 4, "signature_missing": 1, "address": 1}
     received = [each["received_at"] for each in told["deliveries"]]
     assert received == sorted(received)
+    endpoints = [each["endpoint"] for each in told["deliveries"]]
+    assert endpoints == ["shop", "narrow", "shop", "guarded", "fenced", "shop-two"]
     assert all("raw" not in each for each in told["deliveries"])
     assert people.out.splitlines()[-1] == (
         "by reason: 4 signature_wrong, 1 signature_missing, 1 address"
@@ -121,7 +127,7 @@ def test_filters_and_limit(payrouter: Command) -> None:
     assert listed("--reason", "signature_missing") == ["narrow"]
     assert listed("--endpoint", "shop") == ["shop", "shop"]
     assert listed("--provider", "blockbee") == []
-    assert listed("--source", "2001:db8:85a3:1234:5678:8a2e:370:7334") == ["shop"]
+    assert listed("--source", _SOURCE) == ["shop"]
     assert listed("--since", "2099-01-01") == []
     assert len(listed("--limit", "1")) == 1
     assert "5 older ones are there" in payrouter("refused", "list", "--limit", "1").err
@@ -161,14 +167,14 @@ def test_one_is_shown_in_full_by_the_beginning_of_its_id(payrouter: Command) -> 
 
 
 def test_verify_explains_a_sample_as_of_its_arrival(payrouter: Command) -> None:
-    id_ = _id(payrouter, "--source", "2001:db8:85a3:1234:5678:8a2e:370:7334")
+    id_ = _id(payrouter, "--source", _SOURCE)
 
     said = payrouter("verify", "blockatm", "--refused", id_[:_SHORT], "--json")
     steps = _steps(said)
 
     assert said.status == 1
     assert "signature_wrong" in steps["refused"][0][0]
-    assert "from 2001:db8:85a3:1234:5678:8a2e:370:7334" in steps["refused"][0][0]
+    assert f"from {_SOURCE}" in steps["refused"][0][0]
     assert steps["request"] == [("POST /webhooks/shop", True)]
     assert steps["signature"][0][1] is False
     assert steps["hint"][0][0].startswith("without the line end behind the body")
