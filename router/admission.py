@@ -34,12 +34,14 @@ STAGES_THAT_GIVE_WAY = (Stage.SPARE, Stage.ARRIVING)
 class Visit:
     """One connection, as the budget sees it.
 
-    `peer` is the address of the other end. `source` is who the current request comes from, an
-    IPv4 address or an IPv6 network of 64 bits. `give_way` ends the connection.
+    `peer` is the address of the other end, `home` the source it counts for by itself: an IPv4
+    address or an IPv6 network of 64 bits. `source` is who the current request comes from, which
+    a trusted proxy may name. `give_way` ends the connection.
     """
 
     peer: str
     give_way: Callable[[], None]
+    home: str = ""
     source: str = ""
     stage: Stage = Stage.ARRIVING
     bytes: int = 0
@@ -48,7 +50,7 @@ class Visit:
 
     def __post_init__(self) -> None:
         """Attribute the connection to its peer."""
-        self.source = budget_source(self.peer)
+        self.home = self.source = budget_source(self.peer)
 
 
 def _queues() -> dict[Stage, dict[Visit, None]]:

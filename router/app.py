@@ -18,6 +18,7 @@ from router.caller import Network, networks
 from router.connection_watch import ConnectionWatch
 from router.contract.event import Event
 from router.contract.quarantine import Quarantined
+from router.contract.refused import Refused
 from router.descriptors import room_for
 from router.edge import Edge, Gate, Limits
 from router.errors import ConfigurationError
@@ -40,6 +41,7 @@ from router.providers import (
 )
 from router.providers._signing import fingerprint
 from router.publish import KafkaPublisher, producer_factory
+from router.refused_keeper import RefusedKeeper, sample_producer_factory
 from router.setting_values import PUBLISHED
 from router.settings import EdgeSettings, EndpointSettings, Settings, problem_line
 from router.telemetry.logs import get_log, new_traceparent
@@ -101,6 +103,7 @@ def build_edge(settings: Settings, clock: Clock = utc_now) -> EdgeProcess:
     watch = ConnectionWatch(registry, get_log("connection"))
     admission = Admission(room.unproved, settings.edge.unproved_bytes, watch.gave_way)
     watch.measure(admission)
+    refused = _refused_keeper(settings, options, metrics)
     edge = Edge(
         gates=_gates(settings, endpoints),
         intake=intake,
@@ -108,9 +111,12 @@ def build_edge(settings: Settings, clock: Clock = utc_now) -> EdgeProcess:
         proxies=networks(settings.edge.trusted_proxies),
         clock=clock,
         metrics=metrics,
+        refused=refused,
         log=get_log("edge"),
         rest=AsgiFastStream(
-            declared_broker(settings), lifespan=_lifespan(publisher, topic_room), logger=None
+            declared_broker(settings),
+            lifespan=_lifespan(publisher, topic_room, refused),
+            logger=None,
         ),
         admission=admission,
         places=places,
@@ -169,6 +175,7 @@ def declared_broker(settings: Settings) -> KafkaBroker:
     for topic in topics.events:
         broker.publisher(topic, schema=Event, title=f"edge:{topic}")
     broker.publisher(topics.quarantine, schema=Quarantined, title="edge:quarantine")
+    broker.publisher(topics.refused, schema=Refused, title="edge:refused")
     return broker
 
 
@@ -316,10 +323,24 @@ def _http_bounds(edge: EdgeSettings) -> HttpBounds:
     return HttpBounds(head_bytes=edge.header_limit_bytes + HEAD_SLACK_BYTES)
 
 
-def _lifespan(publisher: KafkaPublisher, room: TopicRoom) -> Any:  # noqa: ANN401 - FastStream's
+def _refused_keeper(
+    settings: Settings, options: dict[str, Any], metrics: EdgeMetrics
+) -> RefusedKeeper:
+    topic, edge = settings.topics.topics().refused, settings.edge
+    return RefusedKeeper(
+        sample_producer_factory(options, topic, settings.kafka.max_request_bytes),
+        topic,
+        PerMinute(edge.refused_per_minute),
+        edge.refused_body_bytes,
+        metrics.refused_sample,
+        get_log("refused"),
+    )
+
+
+def _lifespan(publisher: KafkaPublisher, room: TopicRoom, refused: RefusedKeeper) -> Any:  # noqa: ANN401 - FastStream's
     @contextlib.asynccontextmanager
     async def lifespan() -> AsyncIterator[None]:
-        async with publisher.running(), room.looked_at():
+        async with publisher.running(), room.looked_at(), refused.running():
             yield
 
     return lifespan

@@ -7,6 +7,8 @@ Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
 _HOST_BITS = 64
+UNKNOWN = "unknown"
+"""The source of a request whose connection has no address."""
 
 
 def networks(texts: Iterable[str]) -> tuple[Network, ...]:
@@ -39,6 +41,25 @@ def budget_source(peer: str) -> str:
     if isinstance(address, IPv6Address):
         return str(IPv6Network((int(address) >> _HOST_BITS << _HOST_BITS, _HOST_BITS)))
     return peer if address is None else str(address)
+
+
+def source_of(
+    peer: str | None, headers: Iterable[tuple[bytes, bytes]], trusted: Sequence[Network]
+) -> str:
+    """Name the source of a request: its address, `unknown` if it has none.
+
+    `headers` are those of an ASGI scope, read only if there are trusted
+    proxies. If a trusted proxy wrote something that is no address, the
+    proxy's own address counts: it is the last one known.
+    """
+    forwarded = forwarded_for(headers) if trusted else ()
+    address = caller(peer, forwarded, trusted) or _address(peer or "")
+    return UNKNOWN if address is None else str(address)
+
+
+def forwarded_for(headers: Iterable[tuple[bytes, bytes]]) -> Sequence[str]:
+    """Return the values of X-Forwarded-For among the headers of an ASGI scope."""
+    return [value.decode("latin-1") for name, value in headers if name == b"x-forwarded-for"]
 
 
 def is_among(address: Address | None, wanted: Sequence[Network]) -> bool:

@@ -33,6 +33,7 @@ from router.invocation import (
 from router.metrics_command import metrics
 from router.providers import ProviderError
 from router.quarantine_command import quarantine
+from router.refused_command import refused
 from router.send_command import send
 from router.senders import senders
 from router.settings import Settings
@@ -71,6 +72,7 @@ cli.add_command(senders(send))
 cli.add_command(endpoint)
 cli.add_command(verify)
 cli.add_command(quarantine)
+cli.add_command(refused)
 cli.add_command(metrics)
 
 

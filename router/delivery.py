@@ -62,7 +62,7 @@ class VerifiedDelivery:
 
     def raw(self) -> Raw:
         """Return what is kept for the auditor."""
-        body, encoding = _as_text(self.delivery.body)
+        body, encoding = as_text(self.delivery.body)
         # A header that stands twice is kept as HTTP joins it, so that a replay sees both values.
         named = (*self.signed_headers, *((CODING_HEADER,) if self.codings else ()))
         kept = {name: ", ".join(values) for name in named if (values := self.delivery.header(name))}
@@ -91,7 +91,8 @@ class VerifiedDelivery:
         return hashlib.sha256(said).hexdigest()
 
 
-def _as_text(body: bytes) -> tuple[str, str]:
+def as_text(body: bytes) -> tuple[str, str]:
+    """Return bytes as text and its encoding: `utf-8`, or `base64` if that is shorter or safer."""
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError:

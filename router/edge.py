@@ -11,13 +11,15 @@ from typing import Any
 
 from router import metrics as labels
 from router.admission import Admission, Stage, Visit
-from router.caller import Network, caller, is_among
+from router.caller import Network, budget_source, caller, forwarded_for, is_among, source_of
 from router.delivery import Delivery
 from router.errors import NotDurable, Reason, RefusedDelivery, Unwelcome
 from router.http_protocol import FIRST_BYTE, VISIT
 from router.intake import Clock, Endpoint, Intake, Received
 from router.metrics import EdgeMetrics
 from router.places import Places, in_time
+from router.refused_keeper import RefusedKeeper
+from router.refused_sample import Attempt
 from router.shed_count import ShedCount
 from router.telemetry.logs import Log
 
@@ -49,6 +51,12 @@ class Gate:
     endpoint: Endpoint
     token: bytes | None = field(repr=False)
     allow_from: tuple[Network, ...] | None = None
+
+    @property
+    def secrets(self) -> list[bytes]:
+        """What nobody else may see: the active secrets and the token."""
+        token = [] if self.token is None else [self.token]
+        return [*(key.secret for key in self.endpoint.keys), *token]
 
 
 @dataclass(frozen=True)
@@ -93,6 +101,7 @@ class Edge:
     proxies: tuple[Network, ...]
     clock: Clock
     metrics: EdgeMetrics
+    refused: RefusedKeeper
     log: Log
     rest: App
     admission: Admission
@@ -138,12 +147,16 @@ class Edge:
     async def _answer(self, scope: Scope, receive: Receive) -> Response:
         started = time.perf_counter()
         gate = self._gate(scope["raw_path"])
-        summary = _Summary(gate)
+        summary = _Summary(gate, self._source(scope))
+        visit = _visit(scope)
+        if visit is not None and summary.source != visit.peer:
+            self.admission.attribute(visit, budget_source(summary.source))
         try:
             received = await self._within_deadline(summary, scope, receive)
             response = summary.kept(received)
         except RefusedDelivery as problem:
             response = summary.refused(problem)
+            self._keep_refused(problem, summary, scope)
         except Exception as problem:
             # Whatever it was, the delivery is not kept: the gateway shall send it again.
             self.log.exception("delivery_failed", endpoint=summary.endpoint)
@@ -166,7 +179,7 @@ class Edge:
                 self._check_head(endpoint, scope)
                 body = await self._body(endpoint, scope, receive)
                 summary.whole = True
-                delivery = self._delivery(endpoint, scope, body)
+                delivery = summary.delivery = self._delivery(endpoint, scope, body)
                 return await self._taken_in(delivery, endpoint, scope)
         except TimeoutError:
             if not summary.whole:
@@ -175,7 +188,7 @@ class Edge:
 
     async def _taken_in(self, delivery: Delivery, endpoint: Endpoint, scope: Scope) -> Received:
         """Verify, then take a place among what is published, then publish."""
-        visit: Visit | None = _state(scope).get(VISIT)
+        visit = _visit(scope)
         with contextlib.ExitStack() as places:
 
             def proved() -> None:
@@ -206,16 +219,27 @@ class Edge:
                     if not message.get("more_body", False):
                         return
 
+    def _source(self, scope: Scope) -> str:
+        peer, _ = scope.get("client") or (None, None)
+        return source_of(peer, scope["headers"], self.proxies)
+
+    def _keep_refused(self, problem: RefusedDelivery, summary: "_Summary", scope: Scope) -> None:
+        """Queue a sample of a refused delivery to a known endpoint, within its bound."""
+        gate = summary.gate
+        if gate is None or not self.refused.wants(gate.endpoint.name, problem):
+            return
+        read = summary.delivery
+        delivery = read or self._delivery(gate.endpoint, scope, b"")
+        attempt = Attempt(
+            delivery, summary.provider, summary.source, gate.secrets, body_read=read is not None
+        )
+        self.refused.keep(problem, attempt)
+
     def _check_caller(self, gate: Gate, scope: Scope) -> None:
         if gate.allow_from is None:
             return
         peer, _ = scope.get("client") or (None, None)
-        forwarded = [
-            value.decode("latin-1")
-            for name, value in scope["headers"]
-            if name == b"x-forwarded-for"
-        ]
-        address = caller(peer, forwarded, self.proxies)
+        address = caller(peer, forwarded_for(scope["headers"]), self.proxies)
         if not is_among(address, gate.allow_from):
             raise Unwelcome(Reason.ADDRESS, 403, f"{address or 'nobody'} is not in allow_from")
 
@@ -233,7 +257,7 @@ class Edge:
         try:
             body = await _read(receive, self.limits.body_bytes)
         except SenderGone:
-            visit: Visit | None = _state(scope).get(VISIT)
+            visit = _visit(scope)
             if visit is not None and visit.gave_way:
                 raise NotDurable(Reason.OVERLOADED, "gave way to other senders") from None
             raise Unwelcome(Reason.BODY_INCOMPLETE, 400, "the sender hung up") from None
@@ -267,6 +291,7 @@ class Edge:
             "delivery",
             endpoint=s.endpoint,
             provider=s.provider,
+            source=s.source,
             outcome=s.outcome,
             reason=s.reason,
             detail=s.detail,
@@ -279,8 +304,10 @@ class Edge:
 class _Summary:
     """The one line about a delivery, filled as it goes."""
 
-    def __init__(self, gate: Gate | None) -> None:
+    def __init__(self, gate: Gate | None, source: str) -> None:
         self.gate = gate
+        self.source = source
+        self.delivery: Delivery | None = None
         self.endpoint = gate.endpoint.name if gate else labels.UNKNOWN
         self.provider = gate.endpoint.provider.name if gate else labels.UNKNOWN
         self.outcome, self.reason = labels.ACCEPTED, labels.NO_REASON
@@ -369,3 +396,8 @@ def _state(scope: Scope) -> Mapping[str, Any]:
     """Return what the connection says about a request; nothing if no connection of ours made it."""
     state: Mapping[str, Any] = scope.get("state") or {}
     return state
+
+
+def _visit(scope: Scope) -> Visit | None:
+    visit: Visit | None = _state(scope).get(VISIT)
+    return visit

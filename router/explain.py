@@ -39,6 +39,27 @@ class Explanation:
     steps: Sequence[Step]
 
 
+def headers_read(delivery: Delivery, endpoint: Endpoint) -> Sequence[str]:
+    """Return the values of the headers that a provider reads to verify a delivery."""
+    _, seen, _ = _tried(endpoint, delivery)
+    return [value for one in seen if isinstance(one, HeaderRead) for value in one.values]
+
+
+def explain_incomplete(
+    delivery: Delivery, endpoint: Endpoint, missing: str, token: str | None
+) -> Explanation:
+    """Explain a delivery whose signature cannot be recomputed, because of what is `missing`.
+
+    Shows its request and the headers that its provider reads; no bytes that a
+    form signs and no key, since both would be about something else.
+    """
+    shown = [step for step in _request(delivery, endpoint) if step.what != "body"]
+    _, seen, _ = _tried(endpoint, delivery)
+    shown += [step for one in seen if isinstance(one, HeaderRead) for step in _seen(one)]
+    shown.append(Step("signature", f"cannot be recomputed: {missing}", good=False))
+    return Explanation(verified=False, steps=_hidden(shown, token))
+
+
 def explain(delivery: Delivery, endpoint: Endpoint, at: datetime, token: str | None) -> Explanation:
     """Verify as the edge does and tell each step; `token` is hidden wherever it stands."""
     steps = list(_request(delivery, endpoint))

@@ -198,6 +198,7 @@ class DeliveryProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Be ready for the next request."""
         self._door.admission.release_bytes(self._visit)
+        self._door.admission.attribute(self._visit, self._visit.home)
         super().on_response_complete()
         self._note_stage(answered=True)
 

@@ -12,6 +12,7 @@ import math
 import time
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from typing import get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -20,6 +21,7 @@ from router.contract.topics import Topics
 from router.errors import Reason
 from router.intake import PHASES, Endpoint, Phase
 from router.providers import Asymmetric
+from router.refused_sample import Result
 
 ACCEPTED = "accepted"
 QUARANTINED = "quarantined"
@@ -52,6 +54,7 @@ class EdgeMetrics:
         self._declare_deliveries(registry)
         self._declare_verification(registry)
         self._declare_publishing(registry)
+        self._declare_refused(registry)
         self._initialize(topics or Topics())
         known = list(endpoints)
         providers = {
@@ -215,6 +218,21 @@ class EdgeMetrics:
             "Producers replaced because they could not go on",
             registry=registry,
         )
+
+    def _declare_refused(self, registry: CollectorRegistry) -> None:
+        samples = Counter(
+            "payrouter_refused_samples",
+            "Refused deliveries of a known endpoint that are worth a sample. kept: on the topic"
+            " refused; limited: beyond edge.refused_per_minute of their endpoint; dropped: the"
+            " queue before the broker was full; failed: not acknowledged",
+            ["result"],
+            registry=registry,
+        )
+        self._refused = {result: samples.labels(result) for result in get_args(Result)}
+
+    def refused_sample(self, result: Result) -> None:
+        """Count what became of a sample of a refused delivery."""
+        self._refused[result].inc()
 
     def _initialize(self, topics: Topics) -> None:
         self._strangers = {

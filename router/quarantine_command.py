@@ -1,21 +1,13 @@
 """`payrouter quarantine list|show|replay`: what is genuine and had no effect, for an operator."""
 
 import asyncio
-import base64
 import contextlib
-import functools
 import getpass
 import json
 import socket
-import sys
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
-from datetime import UTC, datetime
-from typing import Any, TypeVar
+from collections.abc import AsyncIterator, Sequence
 
 import click
-from aiokafka.errors import KafkaError
-from rich.console import Console
-from rich.progress import Progress
 from rich.text import Text
 
 from router.app import build_endpoints, utc_now
@@ -28,46 +20,17 @@ from router.invocation import (
     invoked,
     json_option,
     listing,
-    say_once,
 )
 from router.kafka_client import client_options
+from router.kept_command import answered, filtered, read_kept, say_rest, show_fields, single
+from router.kept_topic import Wanted
 from router.publish import CONNECT_SECONDS, STOP_SECONDS, producer_factory
-from router.quarantine import Entry, Found, Wanted, read_quarantine
+from router.quarantine import Entry, Found, read_quarantine
 from router.quarantine_replay import Publish, Replayer, Verdict, judged
 from router.settings import Settings
 from router.telemetry.logs import new_traceparent
 
-Answer = TypeVar("Answer")
-
 _PUBLISH_SECONDS = 30.0
-
-_FILTERS = (
-    click.option("--id", "ids", multiple=True, help="Id or its beginning; may be repeated."),
-    click.option("--reason", help="Such as unknown_status or stale."),
-    click.option("--provider", help="Of this gateway."),
-    click.option("--endpoint", help="Of this endpoint."),
-    click.option("--since", type=click.DateTime(), help="Received at this time (UTC) or later."),
-)
-
-
-def filtered(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the filters, and as its argument `wanted` what they say."""
-
-    @functools.wraps(command)
-    def wrapped(
-        *args: Any,  # noqa: ANN401
-        ids: tuple[str, ...],
-        reason: str | None,
-        provider: str | None,
-        endpoint: str | None,
-        since: datetime | None,
-        **options: Any,  # noqa: ANN401
-    ) -> Any:  # noqa: ANN401
-        moment = None if since is None else since.replace(tzinfo=UTC)
-        wanted = Wanted(ids, reason, provider, endpoint, moment)
-        return command(*args, wanted=wanted, **options)
-
-    return functools.reduce(lambda inner, option: option(inner), reversed(_FILTERS), wrapped)
 
 
 @click.group()
@@ -88,7 +51,7 @@ def quarantine_list(invocation: Invocation, *, wanted: Wanted, limit: int, as_js
         click.echo(json.dumps([entry.as_json() for entry in entries]))
     else:
         _show(entries)
-        _say_rest(found, limit)
+        say_rest(len(found.entries) - limit, found.unreadable)
 
 
 @quarantine.command("show")
@@ -98,38 +61,12 @@ def quarantine_list(invocation: Invocation, *, wanted: Wanted, limit: int, as_js
 def quarantine_show(invocation: Invocation, quarantined: str, *, as_json: bool) -> None:
     """Show one delivery whole, by its id or the beginning of it."""
     found = _read(invocation.settings(), Wanted(ids=(quarantined,))).entries
-    if len(found) != 1:
-        count = len(found) or "no"
-        message = f"{count} deliveries on quarantine have an id that begins with {quarantined}"
-        raise click.ClickException(message)
-    (entry,) = found
+    entry = single(found, quarantined, "deliveries on quarantine")
     whole = {**entry.as_json(), **entry.kept.model_dump(mode="json", include=_WHOLE)}
     if as_json:
         click.echo(json.dumps(whole))
         return
-    table = listing("field", "value")
-    for name, value in _flat(whole):
-        table.add_row(name, Text(_shown(value)))
-    if entry.kept.raw.body_encoding == "base64":
-        table.add_row("body, as far as it is text", Text(_shown(_as_text(entry.kept.raw.body))))
-    console().print(table)
-
-
-def _as_text(body: str) -> str:
-    return base64.b64decode(body).decode("utf-8", "backslashreplace")
-
-
-def _flat(value: object, under: str = "") -> Iterator[tuple[str, object]]:
-    if not isinstance(value, dict):
-        yield under, value
-        return
-    for name, inner in value.items():
-        yield from _flat(inner, f"{under}.{name}" if under else name)
-
-
-def _shown(value: object) -> str:
-    # What others wrote may hold what a terminal would obey.
-    return value if isinstance(value, str) and value.isprintable() else json.dumps(value)
+    show_fields(whole)
 
 
 _WHOLE = {"verification", "raw"}
@@ -163,7 +100,7 @@ def quarantine_replay(
     chosen = [entry for entry in found if entry.replayed is None or again][:limit]
     verdicts = [judged(entry, endpoints) for entry in chosen]
     if yes:
-        _answered(_replayed(settings, verdicts, utc_now))
+        answered(_replayed(settings, verdicts, utc_now))
     _report(before, verdicts, done=yes, as_json=as_json)
     if any(verdict.problem is not None for verdict in verdicts):
         raise SystemExit(EXIT_PROBLEM)
@@ -196,30 +133,8 @@ def _verdict_told(verdict: Verdict, *, done: bool) -> str:
 
 
 def _read(settings: Settings, wanted: Wanted) -> Found:
-    say_once()
     topic = settings.topics.topics().quarantine
-    with _progress() as progress:
-        options = client_options(settings.kafka)
-        return _answered(read_quarantine(options, topic, wanted, progress))
-
-
-@contextlib.contextmanager
-def _progress() -> Iterator[Callable[[int, int], None]]:
-    with Progress(console=Console(stderr=True), transient=True, disable=not _is_watched()) as bar:
-        task = bar.add_task("reading quarantine", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
-def _is_watched() -> bool:
-    return sys.stderr.isatty()
-
-
-def _answered(question: Coroutine[Any, Any, Answer]) -> Answer:
-    try:
-        return asyncio.run(question)
-    except (KafkaError, TimeoutError, OSError) as error:
-        message = f"the broker does not answer: {type(error).__name__}"
-        raise click.ClickException(message) from None
+    return read_kept(settings, lambda options, told: read_quarantine(options, topic, wanted, told))
 
 
 async def _replayed(settings: Settings, verdicts: Sequence[Verdict], clock: Clock) -> None:
@@ -272,12 +187,3 @@ def _show(entries: Sequence[Entry]) -> None:
             "" if replayed is None else f"{replayed.at:%Y-%m-%d %H:%M:%S}",
         )
     console().print(table)
-
-
-def _say_rest(found: Found, limit: int) -> None:
-    if len(found.entries) > limit:
-        click.echo(
-            f"{len(found.entries) - limit} older ones are there; --limit shows more", err=True
-        )
-    if found.unreadable:
-        click.echo(f"{found.unreadable} records of the topic are not ours to read", err=True)

@@ -18,6 +18,7 @@ from router.contract.event import Event
 from router.contract.order import Order
 from router.contract.outcome import OutcomeEvent
 from router.contract.quarantine import Quarantined, Replayed
+from router.contract.refused import Refused
 from router.contract.wire import SCHEMA_VERSION
 from router.settings import Settings
 
@@ -32,6 +33,7 @@ def schemas() -> Mapping[str, str]:
         f"order.v{major}.json": _text(_json_schema(Order, "order")),
         f"outcome.v{major}.json": _text(_json_schema(OutcomeEvent, "outcome")),
         f"quarantined.v{major}.json": _text(_json_schema(Quarantined, "quarantined")),
+        f"refused.v{major}.json": _text(_json_schema(Refused, "refused")),
         f"replayed.v{major}.json": _text(_json_schema(Replayed, "replayed")),
         "asyncapi.json": _text(_asyncapi(declared_broker(Settings()))),
     }

@@ -18,7 +18,7 @@ from pydantic import (
 from router.configuration import read_sources
 from router.contract.event import Text
 from router.contract.order_fields import OrderFields
-from router.contract.topics import FAMILIES, ORDER, QUARANTINE, Topics
+from router.contract.topics import FAMILIES, ORDER, QUARANTINE, REFUSED, Topics
 from router.errors import ConfigurationError
 from router.modes import Mode, check_accounts
 from router.setting_values import (
@@ -128,6 +128,12 @@ class EdgeSettings(BaseModel):
         ge=0,
         description="bound per endpoint on stale deliveries kept, and on those about others' money",
     )
+    refused_per_minute: int = Field(
+        10, ge=0, le=1000, description="bound on refused deliveries kept, per endpoint"
+    )
+    refused_body_bytes: int = Field(
+        16 * 1024, ge=0, le=256 * 1024, description="how much of each body is kept"
+    )
     drain_seconds: float = Field(10, gt=0, le=3600)
     tls_certificate: Path | None = None
     tls_key: Path | None = None
@@ -212,7 +218,7 @@ class DatabaseSettings(BaseModel):
         return SecretStr(f"postgresql+asyncpg://{rest}")
 
 
-_NAMED = (*FAMILIES, QUARANTINE, ORDER)
+_NAMED = (*FAMILIES, QUARANTINE, REFUSED, ORDER)
 
 
 class TopicsSettings(BaseModel):

@@ -16,6 +16,11 @@ FOR_EVER = "-1"
 ROOM_FOR_WRAPPED = 2
 """Quarantine and dead letters take records that hold another whole one."""
 
+REFUSED_DAYS = 3
+REFUSED_PARTITION_BYTES = 64 * 1024 * 1024
+REFUSED_SEGMENT_BYTES = 16 * 1024 * 1024
+"""Kafka deletes whole closed segments only: small ones make the two bounds above effective."""
+
 TIMEOUT_SECONDS = 30.0
 AUTOMATIC_LOOKS = 10
 """How often to look again for topics that the broker makes by itself."""
@@ -43,8 +48,22 @@ def planned_topics(settings: Settings, beside: TopicsBeside = NOTHING) -> Sequen
     passing = [*names.events, *beside.passing]
     events = [_topic(settings, name, {"max.message.bytes": str(size)}) for name in passing]
     keeping = {"max.message.bytes": str(size * ROOM_FOR_WRAPPED), "retention.ms": FOR_EVER}
-    kept = [names.quarantine, *beside.kept]
-    return [*events, *(_topic(settings, name, keeping) for name in kept)]
+    quarantine, *dead = [
+        _topic(settings, name, keeping) for name in (names.quarantine, *beside.kept)
+    ]
+    return [*events, quarantine, _topic(settings, names.refused, _samples(size)), *dead]
+
+
+def _samples(size: int) -> dict[str, str]:
+    day = 24 * 3600 * 1000
+    return {
+        "max.message.bytes": str(size),
+        "cleanup.policy": "delete",
+        "retention.ms": str(REFUSED_DAYS * day),
+        "retention.bytes": str(REFUSED_PARTITION_BYTES),
+        "segment.ms": str(day),
+        "segment.bytes": str(REFUSED_SEGMENT_BYTES),
+    }
 
 
 async def apply_topics(settings: Settings, beside: TopicsBeside = NOTHING) -> Sequence[TopicResult]:
@@ -69,8 +88,13 @@ async def apply_topics(settings: Settings, beside: TopicsBeside = NOTHING) -> Se
 
 
 async def require_topics(settings: Settings, beside: TopicsBeside = NOTHING) -> None:
-    """Return where every topic is there, or comes into being by being asked for."""
-    names = [topic.name for topic in planned_topics(settings, beside)]
+    """Return where every topic is there, or comes into being by being asked for.
+
+    Nothing depends on `refused`, so it may be missing.
+    """
+    optional = settings.topics.topics().refused
+    planned = [topic.name for topic in planned_topics(settings, beside)]
+    names = [name for name in planned if name != optional]
     where = settings.kafka.bootstrap_servers
     admin = AIOKafkaAdminClient(**client_options(settings.kafka))
     try:

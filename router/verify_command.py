@@ -1,7 +1,8 @@
 """`payrouter verify`: why a captured request is genuine or not."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,9 +11,10 @@ from rich.text import Text
 
 from router.app import build_endpoints, utc_now
 from router.captured import Captured, read_captured
+from router.contract.refused import Refused
 from router.delivery import Delivery
 from router.errors import ConfigurationError
-from router.explain import Step, explain
+from router.explain import Explanation, Step, explain, explain_incomplete, headers_read
 from router.intake import Endpoint
 from router.invocation import (
     EXIT_PROBLEM,
@@ -23,6 +25,9 @@ from router.invocation import (
     json_option,
 )
 from router.providers._signing import from_unix_ms
+from router.refused_command import read_sample
+from router.refused_sample import MASK, missing_of, sampled_delivery
+from router.settings import Settings
 
 _MARKS = {True: ("ok", "green"), False: ("no", "red"), None: ("", "")}
 
@@ -32,40 +37,82 @@ _MARKS = {True: ("ok", "green"), False: ("no", "red"), None: ("", "")}
 @click.option(
     "--file",
     "path",
-    required=True,
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
     help="The request: request line, headers, an empty line, the body.",
 )
+@click.option("--refused", "sample", help="A refused delivery: its id, or the beginning of it.")
 @click.option("--endpoint", help="Endpoint it was for; default: the first one of the provider.")
 @click.option("--at", help="When it arrived, ISO 8601 or Unix milliseconds; default: now.")
 @invoked
 @json_option
-def verify(
+def verify(  # noqa: PLR0913 - one argument per option
     invocation: Invocation,
     provider: str,
-    path: Path,
+    path: Path | None,
+    sample: str | None,
     endpoint: str | None,
     at: str | None,
     *,
     as_json: bool,
 ) -> None:
-    """Explain step by step why a captured request verifies or not. Tells no secret."""
+    """Explain step by step why a request verifies or not. Tells no secret.
+
+    The request comes from a file, or is one that the edge refused: then it is
+    checked as of its arrival, unless --at says otherwise.
+    """
     settings = invocation.settings()
-    name = endpoint_name(settings, provider, endpoint)
-    found = build_endpoints(settings)[name]
-    own = settings.endpoints[name].token
-    token = own.get_secret_value() if own else None
-    captured = read_captured(path.read_bytes())
-    moment = utc_now() if at is None else _moment(at)
-    told = explain(_delivery(captured, found, token, moment), found, moment, token)
-    steps = [Step("file", captured.mended), *told.steps] if captured.mended else told.steps
-    if as_json:
-        steps_told = [step.as_json() for step in steps]
-        click.echo(json.dumps({"verified": told.verified, "steps": steps_told}))
+    if (path is None) == (sample is None):
+        message = "expected either --file or --refused"
+        raise click.UsageError(message)
+    if path is not None:
+        name = endpoint_name(settings, provider, endpoint)
+        told = _of_file(settings, name, path, at)
     else:
-        _show(name, steps, verified=told.verified)
+        kept = read_sample(settings, sample or "")
+        name = endpoint_name(settings, provider, endpoint or kept.endpoint)
+        told = _of_sample(settings, name, kept, at)
+    if as_json:
+        steps = [step.as_json() for step in told.steps]
+        click.echo(json.dumps({"verified": told.verified, "steps": steps}))
+    else:
+        _show(name, told.steps, verified=told.verified)
     if not told.verified:
         raise SystemExit(EXIT_PROBLEM)
+
+
+def _of_file(settings: Settings, name: str, path: Path, at: str | None) -> Explanation:
+    endpoint, token = _endpoint(settings, name)
+    captured = read_captured(path.read_bytes())
+    moment = utc_now() if at is None else _moment(at)
+    told = explain(_delivery(captured, endpoint, token, moment), endpoint, moment, token)
+    if captured.mended is None:
+        return told
+    return replace(told, steps=[Step("file", captured.mended), *told.steps])
+
+
+def _of_sample(settings: Settings, name: str, kept: Refused, at: str | None) -> Explanation:
+    endpoint, token = _endpoint(settings, name)
+    delivery, missing = sampled_delivery(kept), missing_of(kept)
+    if missing is None and MASK in headers_read(delivery, endpoint):
+        missing = "the value of a header that it needs was masked"
+    if missing is None:
+        moment = kept.received_at if at is None else _moment(at)
+        told = explain(delivery, endpoint, moment, token)
+    else:
+        told = explain_incomplete(delivery, endpoint, missing, token)
+    return replace(told, steps=[*_sample_steps(kept, missing), *told.steps])
+
+
+def _sample_steps(kept: Refused, missing: str | None) -> Iterator[Step]:
+    when = kept.received_at.isoformat()
+    yield Step("refused", f"{when} from {kept.source}, {kept.reason}: {kept.detail}")
+    if missing is not None and kept.body_bytes is not None:
+        yield Step("body", f"{kept.body_bytes} bytes, SHA-256 {kept.body_sha256}")
+
+
+def _endpoint(settings: Settings, name: str) -> tuple[Endpoint, str | None]:
+    token = settings.endpoints[name].token
+    return build_endpoints(settings)[name], token.get_secret_value() if token else None
 
 
 def _delivery(

@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 import click
@@ -23,7 +23,7 @@ from consumers.runtime.trace_verdict import Verdict, verdict_of
     type=click.IntRange(0, 1_000_000),
     default=1000,
     show_default=True,
-    help="So many of the newest records of each quarantine partition are read.",
+    help="Newest records read of each partition of quarantine and refused.",
 )
 @json_option
 @click.pass_obj
@@ -76,29 +76,39 @@ def _say_nothing_found(found: Trace) -> None:
         click.echo(f"note: {note}", err=True)
     click.echo(
         "what no consumer has taken yet is not searched: payrouter offsets show;"
-        " what the edge refused is in its log",
+        " of refused deliveries only samples are kept, all are in the edge's log",
         err=True,
     )
 
 
 def _searched(found: Trace) -> str:
     names = ", ".join(sorted(found.answers)) or "no consumer"
-    kept = found.scanned.records
-    return f"{names}, and {kept} record{'' if kept == 1 else 's'} on quarantine"
+    kept, refused = found.quarantined.records, found.refused.records
+    return f"{names}, and {kept} record{_s(kept)} on quarantine, {refused} refused"
+
+
+def _s(count: int) -> str:
+    return "" if count == 1 else "s"
 
 
 def _notes(found: Trace, lines: Sequence[Line]) -> Sequence[str]:
     notes = [f"{name} could not be asked: {why}" for name, why in sorted(found.away.items())]
-    scanned = found.scanned
-    if found.question.quarantine_limit == 0:
-        notes.append("the quarantine was not read")
-    elif scanned.problem is not None:
-        notes.append(f"the quarantine was not read to its end: {scanned.problem}")
-    elif scanned.older:
-        newest = found.question.quarantine_limit
-        notes.append(f"of the quarantine, the newest {newest} of each partition were read")
+    notes += _scan_notes(found)
     accounts = {line.order[0] for line in lines if line.order is not None}
     if len(accounts) > 1:
         named = ", ".join(sorted(accounts))
         notes.append(f"several merchants have it: {named}; --account names one")
     return notes
+
+
+def _scan_notes(found: Trace) -> Iterator[str]:
+    newest = found.question.quarantine_limit
+    if newest == 0:
+        yield "quarantine and refused deliveries were not read"
+        return
+    scans = (("the quarantine", found.quarantined), ("the refused deliveries", found.refused))
+    for what, scanned in scans:
+        if scanned.problem is not None:
+            yield f"{what} could not be read to the end: {scanned.problem}"
+        elif scanned.older:
+            yield f"of {what}, the newest {newest} of each partition were read"

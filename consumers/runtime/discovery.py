@@ -8,6 +8,7 @@ from importlib.metadata import EntryPoint, entry_points
 import consumers
 from consumers.runtime.service import Service
 from consumers.runtime.settings import Tuning
+from router.contract.topics import REFUSED
 
 
 class ServiceError(Exception):
@@ -59,6 +60,9 @@ def _checked(candidate: object, name: str) -> Service:
     shared = candidate.options.model_fields.keys() & {"database", *Tuning.model_fields}
     if shared:
         message = f"consumer {name}: its option {min(shared)} is the runtime's own"
+        raise ServiceError(message)
+    if REFUSED in candidate.topics:
+        message = f"consumer {name}: nothing on {REFUSED} is proven, no consumer may read it"
         raise ServiceError(message)
     if candidate.tables.schema is None:
         message = f"consumer {name}: its tables name no schema"

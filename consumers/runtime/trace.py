@@ -1,4 +1,4 @@
-"""Where is this payment: what every consumer, its runtime and the quarantine know of it."""
+"""Where is this payment: what every consumer, its runtime and the kept deliveries know of it."""
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,12 +10,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.runtime.brake import read_brake
 from consumers.runtime.command import Consumer
+from consumers.runtime.kept_scan import Scan, Scanned, body_of, scan_kept
 from consumers.runtime.mentions import Mentions
-from consumers.runtime.quarantine_scan import Scanned, body_of, scan_quarantine
 from consumers.runtime.store import StoreUnavailable, reading
 from consumers.runtime.trace_held import HeldRecord, Taken, held_records, taken, texts_of
 from consumers.runtime.trail import Sought, Step
 from router.contract.quarantine import Quarantined
+from router.contract.refused import Refused
 
 ROUNDS = 5
 """So often at most the consumers are asked again with what others found."""
@@ -23,7 +24,7 @@ ROUNDS = 5
 
 @dataclass(frozen=True)
 class Question:
-    """What a person asked: the text, whose it is to be, how much of the quarantine to read."""
+    """What a person asked: the text, whose it is to be, how many kept deliveries to read."""
 
     text: str
     account: str | None = None
@@ -51,14 +52,15 @@ class Trace:
     sought: Sought
     answers: Mapping[str, Answer]
     topics: Mapping[str, frozenset[str]]
-    scanned: Scanned = field(default_factory=Scanned)
+    quarantined: Scanned[Quarantined] = field(default_factory=Scanned)
+    refused: Scanned[Refused] = field(default_factory=Scanned)
     away: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def found(self) -> bool:
         """Whether there is anything."""
         known = any(each.steps or each.held or each.taken for each in self.answers.values())
-        return known or bool(self.scanned.refusals)
+        return known or bool(self.quarantined.found) or bool(self.refused.found)
 
     @property
     def whole(self) -> bool:
@@ -67,7 +69,7 @@ class Trace:
 
 
 async def trace(consumers: Sequence[Consumer], question: Question) -> Trace:
-    """Ask all of them until nothing new is found, then read the quarantine."""
+    """Ask all of them until nothing new is found, then read the kept deliveries."""
     sought = Sought(question.text, frozenset(_as_ids(question.text)))
     answers: dict[str, Answer] = {}
     away: dict[str, str] = {}
@@ -85,8 +87,8 @@ async def trace(consumers: Sequence[Consumer], question: Question) -> Trace:
             break
         sought = grown
     topics = {each.service.name: _topics(each) for each in consumers}
-    scanned = await _quarantine(consumers, question, sought)
-    return Trace(question, sought, answers, topics, scanned, away)
+    quarantined, refused = await _kept(consumers, question, sought)
+    return Trace(question, sought, answers, topics, quarantined, refused, away)
 
 
 async def _asked(consumer: Consumer, sought: Sought) -> Answer | str:
@@ -156,19 +158,24 @@ def _topics(consumer: Consumer) -> frozenset[str]:
     return frozenset(names.name(topic) for topic in consumer.service.topics)
 
 
-async def _quarantine(consumers: Sequence[Consumer], question: Question, sought: Sought) -> Scanned:
+async def _kept(
+    consumers: Sequence[Consumer], question: Question, sought: Sought
+) -> tuple[Scanned[Quarantined], Scanned[Refused]]:
     if not consumers or question.quarantine_limit == 0:
-        return Scanned()
+        return Scanned(), Scanned()
     settings = consumers[0].settings
     mentions = Mentions(texts_of(sought))
 
-    def wanted(kept: Quarantined) -> bool:
+    def wanted(kept: Quarantined | Refused) -> bool:
         if question.account not in {None, kept.account}:
             return False
         return str(kept.id) == question.text or mentions.within(body_of(kept))
 
-    topic, newest = settings.topics.quarantine, question.quarantine_limit
-    return await scan_quarantine(settings.kafka, topic, newest, wanted)
+    names, newest = settings.topics, question.quarantine_limit
+    return await asyncio.gather(
+        scan_kept(settings.kafka, Scan(names.quarantine, newest, Quarantined, wanted)),
+        scan_kept(settings.kafka, Scan(names.refused, newest, Refused, wanted)),
+    )
 
 
 def _as_ids(text: str) -> Sequence[UUID]:

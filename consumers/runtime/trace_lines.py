@@ -6,12 +6,17 @@ from datetime import datetime
 from uuid import UUID
 
 from consumers.runtime.held import DEAD, PARKED
-from consumers.runtime.quarantine_scan import Refusal
+from consumers.runtime.kept_scan import Found
 from consumers.runtime.trace import Trace
 from consumers.runtime.trace_held import HeldRecord, Taken
 from consumers.runtime.trail import Step
+from router.contract.quarantine import Quarantined
+from router.contract.refused import Refused
 
 DELIVERIES, EVENTS, HELD = "deliveries", "events", "held"
+
+REFUSED = "refused"
+"""What happened to a delivery that proved nothing."""
 
 _TITLES = {"ledger": "books", "inventory": "stock", "notifications": "messages"}
 """What people call the work of the consumers that come with payrouter."""
@@ -53,7 +58,8 @@ _ORDER = ("account", "reference")
 
 def lines_of(trace: Trace) -> Sequence[Line]:
     """Return all of a trace, group by group, each by time."""
-    lines = [_refused(each) for each in trace.scanned.refusals]
+    lines = [_kept("quarantined", each) for each in trace.quarantined.found]
+    lines += [_kept(REFUSED, each) for each in trace.refused.found]
     for name, answer in trace.answers.items():
         lines += [_step(name, step) for step in answer.steps]
         lines += _takings(name, answer.steps, answer.taken)
@@ -107,18 +113,19 @@ def _held(name: str, record: HeldRecord) -> Line:
     return Line(at, HELD, name, what, event_id, record.order, known, trouble=record.waits)
 
 
-def _refused(refusal: Refusal) -> Line:
-    kept = refusal.kept
+def _kept(what: str, found: Found[Quarantined] | Found[Refused]) -> Line:
+    kept = found.kept
     facts = {
         "reason": kept.reason,
         "detail": kept.detail,
         "endpoint": kept.endpoint,
         "gateway": kept.provider,
         "account": kept.account,
-        "offset": f"{refusal.partition}@{refusal.offset}",
+        **({"source": kept.source} if isinstance(kept, Refused) else {}),
+        "offset": f"{found.partition}@{found.offset}",
         "id": str(kept.id),
     }
-    return Line(kept.received_at, DELIVERIES, "edge", "quarantined", facts=facts, trouble=True)
+    return Line(kept.received_at, DELIVERIES, "edge", what, facts=facts, trouble=True)
 
 
 def _place(record: Taken | HeldRecord) -> str:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from consumers.runtime.held import DEAD, PARKED
 from consumers.runtime.trace import Trace
 from consumers.runtime.trace_held import HeldRecord
-from consumers.runtime.trace_lines import EVENTS, Line
+from consumers.runtime.trace_lines import EVENTS, REFUSED, Line
 
 RECENT = timedelta(days=1)
 """What others took longer ago a consumer may have taken and forgotten since."""
@@ -23,13 +23,28 @@ class Verdict:
 
 def verdict_of(trace: Trace, lines: Sequence[Line], now: datetime) -> Verdict:
     """Say the worst that is known; nothing but the state where all is well."""
+    refused = _refused(trace)
     for look in _LOOKS:
         words = look(trace, lines, now)
         if words is not None:
-            return Verdict(words, trouble=True)
+            return Verdict(f"{words}; {refused}" if refused else words, trouble=True)
+    state = _state(lines, advice=trace.whole and not refused)
+    if refused:
+        known = any(line.what != REFUSED for line in lines)
+        state = f"{state}, but {refused}" if known else refused
     if not trace.whole:
-        return Verdict(f"as far as could be read: {_state(lines, advice=False)}", trouble=True)
-    return Verdict(_state(lines))
+        state = f"as far as could be read: {state}"
+    return Verdict(state, trouble=bool(refused) or not trace.whole)
+
+
+def _refused(trace: Trace) -> str | None:
+    """Name the newest refused delivery that mentions what is sought: unproven, but not nothing."""
+    if not trace.refused.found:
+        return None
+    kept = max((each.kept for each in trace.refused.found), key=lambda kept: kept.received_at)
+    command = f"payrouter verify {kept.provider} --refused {kept.id}"
+    more = _more(trace.refused.found)
+    return f"a delivery of {kept.endpoint} was refused ({kept.reason}): {command}{more}"
 
 
 def _dead(trace: Trace, _lines: Sequence[Line], _now: datetime) -> str | None:
@@ -57,10 +72,10 @@ def _parked(trace: Trace, _lines: Sequence[Line], _now: datetime) -> str | None:
     return f"parked in {name}, tried again by itself at {due}: {command}{_more(held)}"
 
 
-def _refused(trace: Trace, lines: Sequence[Line], _now: datetime) -> str | None:
-    if not trace.scanned.refusals:
+def _quarantined(trace: Trace, lines: Sequence[Line], _now: datetime) -> str | None:
+    if not trace.quarantined.found:
         return None
-    kept = max((each.kept for each in trace.scanned.refusals), key=lambda kept: kept.received_at)
+    kept = max((each.kept for each in trace.quarantined.found), key=lambda kept: kept.received_at)
     events = [line for line in lines if line.group == EVENTS]
     so_far = f"{_state(lines, advice=False)}, but " if events else ""
     return (
@@ -70,7 +85,7 @@ def _refused(trace: Trace, lines: Sequence[Line], _now: datetime) -> str | None:
 
 
 def _wrong(_trace: Trace, lines: Sequence[Line], _now: datetime) -> str | None:
-    wrong = [line for line in lines if line.trouble]
+    wrong = [line for line in lines if line.trouble and line.what != REFUSED]
     if not wrong:
         return None
     last = max(wrong, key=lambda line: line.at)
@@ -97,7 +112,7 @@ _LOOKS: Sequence[Callable[[Trace, Sequence[Line], datetime], str | None]] = (
     _dead,
     _braked,
     _parked,
-    _refused,
+    _quarantined,
     _wrong,
     _waited_for,
 )

@@ -9,6 +9,9 @@ FAMILIES = ("payment", "payout", "subscription")
 QUARANTINE = "quarantine"
 """Genuine deliveries that were not understood, and stale ones."""
 
+REFUSED = "refused"
+"""Samples of refused deliveries: unproven, kept for days, never read by a consumer."""
+
 ORDER = "order"
 """What was ordered, by the merchant's platform: read here, written by others."""
 
@@ -46,6 +49,11 @@ class Topics:
     def quarantine(self) -> str:
         """Name of the quarantine topic."""
         return self.name(QUARANTINE)
+
+    @property
+    def refused(self) -> str:
+        """Name of the topic with samples of refused deliveries."""
+        return self.name(REFUSED)
 
     def dead_letter(self, topic: str, consumer: str) -> str:
         """Name of the topic for what `consumer` could not apply from the broker's `topic`."""

@@ -12,6 +12,7 @@ from router.contract.event import Event, event_id
 from router.contract.order import Order
 from router.contract.outcome import OutcomeEvent
 from router.contract.quarantine import Quarantined, Replayed
+from router.contract.refused import Refused
 from router.contract.strict_json import StrictJsonError, parse_object
 
 SCHEMA_VERSION = "1.0"
@@ -80,6 +81,18 @@ def encode_replayed(replayed: Replayed, topic: str, traceparent: str) -> Outgoin
     return _record(replayed, topic, attributes, traceparent)
 
 
+def encode_refused(refused: Refused, topic: str, traceparent: str) -> OutgoingRecord:
+    """Write a sample of a refused delivery as a record for `topic`."""
+    attributes = {
+        "ce_id": str(refused.id),
+        "ce_type": f"refused.{refused.reason}",
+        "ce_subject": refused.endpoint,
+        "ce_time": refused.received_at.isoformat(),
+        "ce_dataschema": f"urn:payrouter:schema:refused:{SCHEMA_VERSION}",
+    }
+    return _record(refused, topic, attributes, traceparent)
+
+
 def encode_outcome(outcome: OutcomeEvent, topic: str) -> OutgoingRecord:
     """Write an outcome as a record for `topic`."""
     headers = {
@@ -143,6 +156,15 @@ def decode_quarantine(value: bytes | None, headers: Headers) -> Quarantined | Re
         raise UndecodableRecord(first_problem(error)) from None
 
 
+def decode_refused(value: bytes | None, headers: Headers) -> Refused:
+    """Read a record of the topic `refused`; raises as `decode_event` does."""
+    _check_version(headers)
+    try:
+        return Refused.model_validate_json(value or b"")
+    except ValidationError as error:
+        raise UndecodableRecord(first_problem(error)) from None
+
+
 def first_problem(error: ValidationError) -> str:
     """Say which field is wrong and what would be right, without the input."""
     problem = error.errors(include_url=False, include_input=False, include_context=False)[0]
@@ -151,7 +173,7 @@ def first_problem(error: ValidationError) -> str:
 
 
 def _record(
-    content: Event | Quarantined | Replayed,
+    content: Event | Quarantined | Replayed | Refused,
     topic: str,
     attributes: dict[str, str],
     traceparent: str,

@@ -66,6 +66,23 @@ def test_one_that_measures_under_the_name_of_another_stops_the_start(
         discover()
 
 
+def test_one_that_would_read_refused_deliveries_stops_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "curious.py").write_text(
+        "from dataclasses import replace\nfrom consumers.ledger import SERVICE\n"
+        "SERVICE = replace(SERVICE, name='curious', topics=(*SERVICE.topics, 'refused'))\n"
+    )
+    _install(tmp_path, "curious", "curious:SERVICE")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(ServiceError, match="consumer curious: nothing on refused is proven"):
+        discover()
+
+
+def test_none_of_ours_reads_refused_deliveries() -> None:
+    assert all("refused" not in service.topics for service in discover().values())
+
+
 def test_without_it_there_is_no_such_consumer(programs: Programs, tmp_path: Path) -> None:
     bare = Programs(programs.folder, tmp_path)
     with pytest.raises(AssertionError, match="No such command 'tally'"):

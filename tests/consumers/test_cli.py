@@ -42,7 +42,7 @@ COMMANDS = {
     (): {
         *("dev", "edge", "consume", "send", "ledger", "inventory", "notifications", "topics"),
         *("db", "config", "offsets", "parked", "dlq", "brake", "outbox", "trace"),
-        *("endpoint", "verify", "quarantine", "exporter", "metrics"),
+        *("endpoint", "verify", "quarantine", "refused", "exporter", "metrics"),
     },
     ("ledger",): {"balance", "statement", "verify", "export"},
     ("inventory",): {"stock", "set", "orders"},
@@ -57,6 +57,7 @@ COMMANDS = {
     ("outbox",): {"show", "retry"},
     ("endpoint",): {"url"},
     ("quarantine",): {"list", "show", "replay"},
+    ("refused",): {"list", "show"},
 }
 
 

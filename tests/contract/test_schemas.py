@@ -41,4 +41,4 @@ def test_an_amount_that_is_not_exact_text_does_not_fit(amount: object) -> None:
 def test_the_asyncapi_document_names_every_topic_of_the_edge() -> None:
     document = json.loads(schemas()["asyncapi.json"])
     addresses = {channel["address"] for channel in document["channels"].values()}
-    assert addresses == {"payment", "payout", "subscription", "quarantine"}
+    assert addresses == {"payment", "payout", "subscription", "quarantine", "refused"}

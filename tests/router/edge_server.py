@@ -86,7 +86,7 @@ class RunningEdge:
                 await asyncio.sleep(0.05)
 
     async def records(self) -> list[Record]:
-        """Read everything that lies on its topics."""
+        """Read every event and everything on quarantine."""
         return await read_records(
             self.settings.kafka.bootstrap_servers, [*self.topics.events, self.topics.quarantine]
         )
@@ -208,7 +208,7 @@ async def _counted_by(edge: RunningEdge, name: str, label: str) -> dict[str, flo
 async def make_topics(bootstrap: str, prefix: str) -> None:
     """Make the edge's topics with this prefix."""
     topics = Topics(prefix)
-    await create_topics(bootstrap, [*topics.events, topics.quarantine])
+    await create_topics(bootstrap, [*topics.events, topics.quarantine, topics.refused])
 
 
 async def read_records(bootstrap: str, topics: Sequence[str]) -> list[Record]:

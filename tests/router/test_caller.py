@@ -1,8 +1,10 @@
 """Whose address counts: the peer's, or what a trusted proxy wrote."""
 
+from collections.abc import Iterator
+
 import pytest
 
-from router.caller import caller, is_among, networks
+from router.caller import caller, is_among, networks, source_of
 
 _PROXIES = networks(["10.0.0.0/8", "fd00::/8"])
 
@@ -59,3 +61,31 @@ def test_an_address_is_in_a_network_or_is_it(
     found = caller(address, [], ())
 
     assert is_among(found, networks(wanted)) is is_in
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "source"),
+    [
+        ("203.0.113.7", [b"198.51.100.1"], "203.0.113.7"),
+        ("10.1.2.3", [b"198.51.100.1"], "198.51.100.1"),
+        ("::ffff:203.0.113.7", [], "203.0.113.7"),
+        ("10.1.2.3", [b"not an address"], "10.1.2.3"),
+        ("10.1.2.3", [b"198.51.100.1, \xff"], "10.1.2.3"),
+        (None, [b"198.51.100.1"], "unknown"),
+        ("/run/edge.sock", [], "unknown"),
+    ],
+)
+def test_the_source_is_the_last_address_that_is_known(
+    peer: str | None, forwarded: list[bytes], source: str
+) -> None:
+    headers = [(b"host", b"edge.test"), *((b"x-forwarded-for", value) for value in forwarded)]
+
+    assert source_of(peer, headers, _PROXIES) == source
+
+
+def test_without_trusted_proxies_the_source_is_the_peer_and_no_header_is_read() -> None:
+    def unread() -> Iterator[tuple[bytes, bytes]]:
+        pytest.fail("a header was read")
+        yield b"", b""
+
+    assert source_of("203.0.113.7", unread(), ()) == "203.0.113.7"

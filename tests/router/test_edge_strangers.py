@@ -235,3 +235,23 @@ async def test_a_connection_that_is_reset_before_it_is_accepted_stops_nobody(
         async with connected(edge.port, trusted) as line:
             await line.send(_WHOLE)
             assert (await line.answer()).status == 200
+
+
+async def test_a_request_counts_for_the_address_that_a_trusted_proxy_wrote(
+    broker: Broker, topics_prefix: str
+) -> None:
+    named = ("X-Forwarded-For", "198.51.100.7")
+    waiting = head("/webhooks/shop", [*GENUINE.headers, _LENGTH, named])
+
+    async with (
+        ready_edge(broker.bootstrap, topics_prefix, trusted_proxies=["127.0.0.1"]) as edge,
+        connected(edge.port) as line,
+    ):
+        admission = edge.process.app.admission
+        await line.send(waiting)
+        while admission.held() != {"198.51.100.7": 1}:  # noqa: ASYNC110 - no event tells it
+            await asyncio.sleep(0.01)
+        await line.send(GENUINE.body)
+        assert (await line.answer()).status == 200
+
+        assert admission.held() == {"127.0.0.1": 1}

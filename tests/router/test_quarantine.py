@@ -25,9 +25,10 @@ from router.contract.wire import (
 from router.delivery import Delivery, kept_delivery
 from router.errors import NotDurable, OutsideWindow, Reason
 from router.intake import Endpoint, Intake
+from router.kept_topic import Wanted
 from router.providers import Key
 from router.providers.blockatm import PROVIDER
-from router.quarantine import Entry, Wanted, gathered
+from router.quarantine import Entry, gathered
 from router.quarantine_replay import Replayer, judged
 from tests.router.observed import Observed
 from tests.router.providers.blockatm_deliveries import KEY, PAYMENT, RECEIVED, body_of, signed

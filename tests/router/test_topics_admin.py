@@ -22,7 +22,7 @@ from router.topics_admin import (
     require_topics,
     touch_topics,
 )
-from tests.brokers import Broker
+from tests.brokers import Broker, create_topics
 
 PATIENCE_SECONDS = 60
 
@@ -66,7 +66,7 @@ async def configs(bootstrap: str, name: str) -> dict[str, str]:
 
 def every(prefix: str) -> list[str]:
     topics = Topics(prefix)
-    return [*topics.events, topics.quarantine]
+    return [*topics.events, topics.quarantine, topics.refused]
 
 
 @pytest.mark.kafka
@@ -96,6 +96,29 @@ async def test_quarantine_keeps_for_ever_and_has_room_for_a_wrapped_record(
     assert quarantine["max.message.bytes"] == "1400000"
     assert payment["max.message.bytes"] == "700000"
     assert payment["retention.ms"] != "-1"
+
+
+@pytest.mark.kafka
+async def test_refused_deliveries_are_kept_for_days_and_within_a_size(
+    broker: Broker, topics_prefix: str
+) -> None:
+    await apply_topics(settings(broker.bootstrap, topics_prefix))
+    refused = await configs(broker.bootstrap, Topics(topics_prefix).refused)
+    day = 24 * 3600 * 1000
+    assert refused["cleanup.policy"] == "delete"
+    assert refused["retention.ms"] == str(3 * day)
+    # Only closed segments are deleted: one has to close before each bound is reached.
+    assert int(refused["segment.ms"]) <= day
+    assert int(refused["segment.bytes"]) * 4 <= int(refused["retention.bytes"]) == 64 * 1024**2
+
+
+@pytest.mark.kafka
+async def test_a_missing_topic_of_refused_deliveries_stops_no_start(
+    broker: Broker, topics_prefix: str
+) -> None:
+    wanted = settings(broker.bootstrap, topics_prefix)
+    await create_topics(broker.bootstrap, [n for n in every(topics_prefix) if "refused" not in n])
+    await require_topics(wanted)
 
 
 @pytest.mark.kafka
@@ -132,6 +155,7 @@ async def test_only_what_is_missing_is_made(broker: Broker, topics_prefix: str) 
         "payouts": "created",
         "subscription": "there",
         "kept": "created",
+        "refused": "there",
     }
 
 

@@ -1,8 +1,7 @@
 """`payrouter trace`: where a payment is, whatever became of it, on real Kafka and PostgreSQL."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -10,20 +9,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from consumers import cli
 from consumers.ledger import SERVICE as LEDGER
 from consumers.runtime.migrate import upgrade
-from consumers.runtime.process import Applier
 from consumers.runtime.service import Service
-from consumers.runtime.tables import RuntimeTables
 from consumers.runtime.trail import Sought, Step
-from router.contract.event import Event
 from router.contract.quarantine import Quarantined, quarantine_id
 from router.contract.topics import Topics
 from router.contract.wire import encode_quarantined
 from tests.brokers import create_topics
 from tests.consumers.runtime.commands import Payrouter, Said
 from tests.consumers.runtime.counting import SERVICE as COUNTING
-from tests.consumers.runtime.counting import TRACE, held_in, numbered, record
+from tests.consumers.runtime.counting import TRACE, held_in, numbered
 from tests.consumers.runtime.members import Feed, halted
 from tests.consumers.runtime.told import holds, refusing
+from tests.consumers.runtime.tracing import booked, told, traced
 from tests.router.events import event
 
 TX = "0x7614a9840d9422feaef4671e0ee98dd7092ebcba6e41076285f99d0b2b0de5fe"
@@ -46,15 +43,6 @@ def services(payrouter: Payrouter, monkeypatch: pytest.MonkeyPatch) -> Callable[
 
     there_are(COUNTING, LEDGER)
     return there_are
-
-
-async def booked(feed: Feed, *events: Event) -> None:
-    """Have the ledger apply these events, as records of the feed's first partition."""
-    partition = feed.partition(0)
-    applier = Applier(feed.engine, LEDGER, RuntimeTables.of(LEDGER.schema), "cluster")
-    fences = await applier.fences({partition: 0})
-    batch = [record(offset, each, partition) for offset, each in enumerate(events)]
-    await applier.apply(batch, fences)
 
 
 async def quarantined(feed: Feed, *bodies: str, account: str = "shop-eu") -> None:
@@ -84,16 +72,6 @@ async def quarantined(feed: Feed, *bodies: str, account: str = "shop-eu") -> Non
         )
         out = encode_quarantined(kept, topic, TRACE)
         await feed.producer.send_and_wait(topic, out.value, out.key, partition=0)
-
-
-async def traced(payrouter: Payrouter, *arguments: str, status: int = 0) -> Any:  # noqa: ANN401
-    said = await payrouter("trace", *arguments, "--json")
-    assert said.status == status, said.err
-    return said.json
-
-
-def told(lines: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
-    return [(line["group"], line["what"]) for line in lines]
 
 
 async def test_a_paid_order_is_told_from_its_delivery_to_the_books(
@@ -281,11 +259,11 @@ async def test_of_the_quarantine_only_the_newest_are_read(
     del services
     await quarantined(feed, '{"orderNo":"A-1"}', *['{"orderNo":"A-2"}'] * 5)
     found = await traced(payrouter, "A-1", "--quarantine-limit", "5", status=1)
-    assert found["searched"] == "counting, ledger, and 5 records on quarantine"
+    assert found["searched"] == "counting, ledger, and 5 records on quarantine, 0 refused"
     assert found["notes"] == ["of the quarantine, the newest 5 of each partition were read"]
     assert (await traced(payrouter, "A-1", "--quarantine-limit", "6"))["notes"] == []
     unread = await traced(payrouter, "A-1", "--quarantine-limit", "0", status=1)
-    assert unread["notes"] == ["the quarantine was not read"]
+    assert unread["notes"] == ["quarantine and refused deliveries were not read"]
 
 
 async def test_a_broker_that_is_away_is_a_note_and_no_failure(
@@ -295,7 +273,10 @@ async def test_a_broker_that_is_away_is_a_note_and_no_failure(
     await booked(feed, event())
     monkeypatch.setenv("PAYROUTER_KAFKA__BOOTSTRAP_SERVERS", "127.0.0.1:1")
     found = await traced(payrouter, "A-1")
-    assert found["notes"] == ["the quarantine was not read to its end: KafkaConnectionError"]
+    assert found["notes"] == [
+        "the quarantine could not be read to the end: KafkaConnectionError",
+        "the refused deliveries could not be read to the end: KafkaConnectionError",
+    ]
     assert found["verdict"].endswith("nothing to do")
 
 
@@ -307,7 +288,7 @@ async def test_nothing_found_says_what_was_searched(
     assert (said.status, said.out) == (1, "")
     first, second, *_ = said.err.splitlines()
     assert first == "nothing found of A-1"
-    assert second == "searched: counting, ledger, and 0 records on quarantine"
+    assert second == "searched: counting, ledger, and 0 records on quarantine, 0 refused"
     assert not (await traced(payrouter, "A-1", status=1))["found"]
 
 

@@ -1,4 +1,4 @@
-"""Reads the newest of the quarantine topic, and changes nothing: no group, no commit."""
+"""Reads the newest of quarantine or refused, and changes nothing: no group, no commit."""
 
 import asyncio
 import base64
@@ -6,7 +6,7 @@ import binascii
 import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from faststream.kafka.security import parse_security
@@ -14,37 +14,48 @@ from pydantic import ValidationError
 
 from consumers.runtime.records import Partition
 from router.contract.quarantine import Quarantined
+from router.contract.refused import Refused
 
 ASK_SECONDS = 10.0
 """How long the broker may take for the whole of it."""
 
 
+Kept = TypeVar("Kept", Quarantined, Refused)
+
+
 @dataclass(frozen=True)
-class Refusal:
-    """A delivery that lies on quarantine, and where."""
+class Found(Generic[Kept]):
+    """A kept delivery, and where it is."""
 
     partition: Partition
     offset: int
-    kept: Quarantined
+    kept: Kept
 
 
 @dataclass
-class Scanned:
+class Scanned(Generic[Kept]):
     """What was found so far, among how many records.
 
-    `older` where there are some that were not read, `problem` where it ended early.
+    `older` if there are some that were not read, `problem` if it ended early.
     """
 
-    refusals: list[Refusal] = field(default_factory=list)
+    found: list[Found[Kept]] = field(default_factory=list)
     records: int = 0
     older: bool = False
     problem: str | None = None
 
 
-Wanted = Callable[[Quarantined], bool]
+@dataclass(frozen=True)
+class Scan(Generic[Kept]):
+    """Which topic to look through, how many of each partition's newest records, and for what."""
+
+    topic: str
+    newest: int
+    model: type[Kept]
+    wanted: Callable[[Kept], bool]
 
 
-def body_of(kept: Quarantined) -> bytes:
+def body_of(kept: Quarantined | Refused) -> bytes:
     """Return the bytes of a delivery's target and body."""
     raw = kept.raw
     body = raw.body.encode()
@@ -56,15 +67,16 @@ def body_of(kept: Quarantined) -> bytes:
     return raw.target.encode() + b"\n" + body
 
 
-async def scan_quarantine(
-    kafka: Mapping[str, Any], topic: str, newest: int, wanted: Wanted
-) -> Scanned:
-    """Look through the newest records of each partition, as far as the broker lets us."""
-    scanned = Scanned()
+async def scan_kept(kafka: Mapping[str, Any], scan: Scan[Kept]) -> Scanned[Kept]:
+    """Look through the newest records of each partition, as far as the broker lets us.
+
+    A topic that is not there is empty.
+    """
+    scanned: Scanned[Kept] = Scanned()
     try:
         async with asyncio.timeout(ASK_SECONDS):
-            if await _is_there(kafka, topic):
-                await _scan(kafka, topic, newest, wanted, scanned)
+            if await _is_there(kafka, scan.topic):
+                await _scan(kafka, scan, scanned)
     except Exception as error:  # noqa: BLE001 - also a record no client can read; the rest is told
         scanned.problem = type(error).__name__
     return scanned
@@ -76,21 +88,19 @@ async def _is_there(kafka: Mapping[str, Any], topic: str) -> bool:
         return topic in await client.topics()
 
 
-async def _scan(
-    kafka: Mapping[str, Any], topic: str, newest: int, wanted: Wanted, scanned: Scanned
-) -> None:
-    async with _started(_client(kafka, topic)) as client:
+async def _scan(kafka: Mapping[str, Any], scan: Scan[Kept], scanned: Scanned[Kept]) -> None:
+    async with _started(_client(kafka, scan.topic)) as client:
         partitions = sorted(client.assignment())
         begin = await client.beginning_offsets(partitions)
         end = await client.end_offsets(partitions)
-        first = {tp: max(begin[tp], end[tp] - newest) for tp in partitions}
+        first = {tp: max(begin[tp], end[tp] - scan.newest) for tp in partitions}
         scanned.older = any(first[tp] > begin[tp] for tp in partitions)
         async for message in _messages(client, first, end):
             scanned.records += 1
-            kept = _read(message.value)
-            if kept is not None and wanted(kept):
-                partition = Partition(topic, message.partition)
-                scanned.refusals.append(Refusal(partition, message.offset, kept))
+            kept = _read(scan.model, message.value)
+            if kept is not None and scan.wanted(kept):
+                partition = Partition(scan.topic, message.partition)
+                scanned.found.append(Found(partition, message.offset, kept))
 
 
 async def _messages(
@@ -110,9 +120,9 @@ async def _messages(
         left = {tp for tp in left if await client.position(tp) < end[tp]}
 
 
-def _read(value: bytes | None) -> Quarantined | None:
+def _read(model: type[Kept], value: bytes | None) -> Kept | None:
     try:
-        return Quarantined.model_validate_json(value or b"")
+        return model.model_validate_json(value or b"")
     except ValidationError:
         return None
 
