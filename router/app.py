@@ -20,8 +20,9 @@ from router.contract.event import Event
 from router.contract.quarantine import Quarantined
 from router.contract.refused import Refused
 from router.descriptors import room_for
-from router.edge import Edge, Gate, Limits
+from router.edge import Edge, Limits
 from router.errors import ConfigurationError
+from router.gate import Gate
 from router.http_bounds import HttpBounds
 from router.http_protocol import Door
 from router.http_server import serving_deliveries

@@ -14,6 +14,7 @@ from router.admission import Admission, Stage, Visit
 from router.caller import Network, budget_source, caller, forwarded_for, is_among, source_of
 from router.delivery import Delivery
 from router.errors import NotDurable, Reason, RefusedDelivery, Unwelcome
+from router.gate import Gate
 from router.http_protocol import FIRST_BYTE, VISIT
 from router.intake import Clock, Endpoint, Intake, Received
 from router.metrics import EdgeMetrics
@@ -21,6 +22,7 @@ from router.places import Places, in_time
 from router.refused_keeper import RefusedKeeper
 from router.refused_sample import Attempt
 from router.shed_count import ShedCount
+from router.summary import Response, Summary
 from router.telemetry.logs import Log
 
 Scope = MutableMapping[str, Any]
@@ -29,34 +31,6 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _ROUTE = re.compile(rb"/webhooks/([A-Za-z0-9_-]{1,64})(?:/([A-Za-z0-9_-]{1,128}))?")
-_RETRY_AFTER_SECONDS = b"5"
-_TEXT = "text/plain; charset=utf-8"
-_BODIES = {
-    400: b"bad request\n",
-    401: b"unauthorized\n",
-    403: b"forbidden\n",
-    404: b"not found\n",
-    405: b"method not allowed\n",
-    408: b"request timeout\n",
-    413: b"content too large\n",
-    431: b"request header fields too large\n",
-    503: b"not kept, send again\n",
-}
-
-
-@dataclass(frozen=True)
-class Gate:
-    """An endpoint with the token its URL must carry and the networks it is open to, if any."""
-
-    endpoint: Endpoint
-    token: bytes | None = field(repr=False)
-    allow_from: tuple[Network, ...] | None = None
-
-    @property
-    def secrets(self) -> list[bytes]:
-        """What nobody else may see: the active secrets and the token."""
-        token = [] if self.token is None else [self.token]
-        return [*(key.secret for key in self.endpoint.keys), *token]
 
 
 @dataclass(frozen=True)
@@ -70,18 +44,6 @@ class Limits:
     header_bytes: int
     linger_bytes: int = 64 * 1024
     linger_seconds: float = 2.0
-
-
-@dataclass(frozen=True)
-class Response:
-    """What is sent back."""
-
-    status: int
-    body: bytes
-    content_type: str = _TEXT
-    headers: tuple[tuple[bytes, bytes], ...] = ()
-    closes: bool = False
-    """Whether it came before the whole request did, and so ends the connection."""
 
 
 class SenderGone(Exception):  # noqa: N818 - reads as what happened
@@ -147,7 +109,7 @@ class Edge:
     async def _answer(self, scope: Scope, receive: Receive) -> Response:
         started = time.perf_counter()
         gate = self._gate(scope["raw_path"])
-        summary = _Summary(gate, self._source(scope))
+        summary = Summary(gate, self._source(scope))
         visit = _visit(scope)
         if visit is not None and summary.source != visit.peer:
             self.admission.attribute(visit, budget_source(summary.source))
@@ -164,9 +126,7 @@ class Edge:
         self._record(summary, response, time.perf_counter() - started)
         return response
 
-    async def _within_deadline(
-        self, summary: "_Summary", scope: Scope, receive: Receive
-    ) -> Received:
+    async def _within_deadline(self, summary: Summary, scope: Scope, receive: Receive) -> Received:
         """Read and take in within the endpoint's deadline, or raise what the sender shall do."""
         gate = summary.gate
         if gate is None:
@@ -223,7 +183,7 @@ class Edge:
         peer, _ = scope.get("client") or (None, None)
         return source_of(peer, scope["headers"], self.proxies)
 
-    def _keep_refused(self, problem: RefusedDelivery, summary: "_Summary", scope: Scope) -> None:
+    def _keep_refused(self, problem: RefusedDelivery, summary: Summary, scope: Scope) -> None:
         """Queue a sample of a refused delivery to a known endpoint, within its bound."""
         gate = summary.gate
         if gate is None or not self.refused.wants(gate.endpoint.name, problem):
@@ -281,7 +241,7 @@ class Edge:
             received_at=self.clock(),
         )
 
-    def _record(self, summary: "_Summary", response: Response, seconds: float) -> None:
+    def _record(self, summary: Summary, response: Response, seconds: float) -> None:
         s = summary
         if s.gate is None:
             self.metrics.stranger(s.outcome, s.reason)
@@ -298,51 +258,6 @@ class Edge:
             status=response.status,
             events=s.events,
             milliseconds=round(seconds * 1000, 1),
-        )
-
-
-class _Summary:
-    """The one line about a delivery, filled as it goes."""
-
-    def __init__(self, gate: Gate | None, source: str) -> None:
-        self.gate = gate
-        self.source = source
-        self.delivery: Delivery | None = None
-        self.endpoint = gate.endpoint.name if gate else labels.UNKNOWN
-        self.provider = gate.endpoint.provider.name if gate else labels.UNKNOWN
-        self.outcome, self.reason = labels.ACCEPTED, labels.NO_REASON
-        self.detail: str | None = None
-        self.key: str | None = None
-        self.events: list[dict[str, str]] = []
-        self.whole = False
-
-    def kept(self, received: Received) -> Response:
-        """Answer success in the gateway's own words."""
-        self.key = received.key
-        if received.quarantined is not None:
-            self.outcome = labels.QUARANTINED
-            self.reason = received.quarantined.reason.value
-            self.detail = received.quarantined.detail
-        self.events = [
-            {"id": str(event.id), "type": event.type.value, "reference": event.reference or ""}
-            for event in received.events
-        ]
-        assert self.gate is not None  # noqa: S101 - nothing is kept without an endpoint
-        answer = self.gate.endpoint.provider.answer
-        return Response(answer.status, answer.body, answer.content_type)
-
-    def refused(self, problem: RefusedDelivery) -> Response:
-        """Answer what the sender shall do."""
-        self.outcome = labels.FAILED if problem.resend else labels.REFUSED
-        self.reason, self.detail = problem.reason.value, problem.detail
-        headers: tuple[tuple[bytes, bytes], ...] = ()
-        if problem.resend:
-            headers = ((b"retry-after", _RETRY_AFTER_SECONDS),)
-        if problem.reason is Reason.METHOD and self.gate is not None:
-            allowed = ", ".join(sorted(self.gate.endpoint.provider.methods))
-            headers = ((b"allow", allowed.encode()),)
-        return Response(
-            problem.status, _BODIES[problem.status], headers=headers, closes=not self.whole
         )
 
 

@@ -9,7 +9,7 @@ import pytest
 from router.app import EdgeProcess
 from router.contract.event import Event
 from router.delivery import Delivery, VerifiedDelivery
-from router.edge import Gate
+from router.gate import Gate
 from router.providers import Key
 from router.providers.blockatm import BlockATM
 from tests.brokers import Broker

@@ -1,0 +1,21 @@
+"""An endpoint as the public port knows it: who may come in, and with which token."""
+
+from dataclasses import dataclass, field
+
+from router.caller import Network
+from router.intake import Endpoint
+
+
+@dataclass(frozen=True)
+class Gate:
+    """An endpoint with the token its URL must carry and the networks it is open to, if any."""
+
+    endpoint: Endpoint
+    token: bytes | None = field(repr=False)
+    allow_from: tuple[Network, ...] | None = None
+
+    @property
+    def secrets(self) -> list[bytes]:
+        """What nobody else may see: the active secrets and the token."""
+        token = [] if self.token is None else [self.token]
+        return [*(key.secret for key in self.endpoint.keys), *token]
