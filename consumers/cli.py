@@ -41,6 +41,7 @@ from router.cli import (
     EXIT_USAGE,
     Consumers,
     Invocation,
+    Problems,
     check_database,
     cli,
     console,
@@ -63,11 +64,14 @@ def consumer_settings(invocation: Invocation, service: Service) -> ConsumerSetti
     settings = invocation.settings()
     table = dict(settings.consumers.get(service.name, {}))
     database = table.pop("database", None) or {}
-    url = invocation.database_url(database, f"consumers.{service.name}.database")
+    database_url = invocation.database_url(database, f"consumers.{service.name}.database")
+    kafka, renewed = invocation.kafka()
     return ConsumerSettings(
         name=service.name,
-        kafka=invocation.kafka(),
-        database_url=SecretStr(url),
+        kafka=kafka,
+        renewed=renewed,
+        database_url=SecretStr(database_url()),
+        database_url_now=database_url,
         topics=settings.topics.topics(),
         tuning=_tuning(service, table),
         cluster_id=settings.kafka.cluster_id,
@@ -79,14 +83,19 @@ def consumer_settings(invocation: Invocation, service: Service) -> ConsumerSetti
 
 def check_consumers(consumers: Mapping[str, dict[str, Any]]) -> None:
     """Refuse a `[consumers.NAME]` that no consumer reads, or not so."""
-    known = discover()
+    known, problems = discover(), Problems()
     for name, table in consumers.items():
         if name not in known:
-            unknown_consumer(name, known)
-        check_database(table.get("database") or {}, f"consumers.{name}.database")
+            with problems.gathered():
+                unknown_consumer(name, known)
+            continue
+        with problems.gathered():
+            check_database(table.get("database") or {}, f"consumers.{name}.database")
         own = {key: value for key, value in table.items() if key != "database"}
-        _tuning(known[name], own)
-        _options(known[name], own)
+        for read in (_tuning, _options):
+            with problems.gathered():
+                read(known[name], own)
+    problems.refuse()
 
 
 def shown_consumers(consumers: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
@@ -119,7 +128,8 @@ def _read(model: type[Model], service: Service, values: dict[str, Any]) -> Model
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        wrong_configuration(error, f"consumers.{service.name}")
+        beside = {"database", *Tuning.model_fields, *service.options.model_fields}
+        wrong_configuration(error, f"consumers.{service.name}", model, beside)
 
 
 @cli.command()
@@ -144,9 +154,12 @@ def exporter(invocation: Invocation, *, supervised: bool) -> None:
     where = invocation.settings().exporter
     exporting = Exporting(where.management_host, where.management_port, where.every_seconds)
     known = {each.service.name: each for each in _consumers(invocation)}
+    problems = Problems()
     for name in where.consumers:
         if name not in known:
-            unknown_consumer(name, known, "exporter.consumers")
+            with problems.gathered():
+                unknown_consumer(name, known, "exporter.consumers")
+    problems.refuse()
     watched = [known[name] for name in where.consumers or known]
     serve(run_exporter(watched, exporting, supervised=supervised))
 

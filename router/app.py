@@ -1,7 +1,6 @@
 """The composition root of the edge: settings (and a clock) in, ASGI applications out."""
 
 import contextlib
-import ssl
 from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -21,7 +20,9 @@ from router.errors import ConfigurationError
 from router.http_protocol import DeliveryProtocol
 from router.intake import Clock, Endpoint, Intake
 from router.kafka_client import client_options
+from router.kafka_credentials import ClientOptions, KafkaCredentials
 from router.metrics import EdgeMetrics
+from router.problems import Problems, nearest, problem_lines
 from router.providers import (
     Asymmetric,
     Configurable,
@@ -34,8 +35,9 @@ from router.providers import (
 )
 from router.providers._signing import fingerprint
 from router.publish import KafkaPublisher, producer_factory
+from router.reload import Reloading, ReloadMetrics, Source
 from router.setting_values import PUBLISHED
-from router.settings import EdgeSettings, EndpointSettings, Settings, problem_line
+from router.settings import EdgeSettings, EndpointSettings, Settings
 from router.telemetry.logs import get_log, new_traceparent
 from router.telemetry.loop_delay import LoopDelay
 from router.telemetry.management import (
@@ -47,6 +49,7 @@ from router.telemetry.management import (
     stop_signal,
     stop_with_parent,
 )
+from router.tls import ServerCertificate
 from router.topic_room import TopicRoom
 
 RECORD_OVERHEAD_BYTES = 32 * 1024
@@ -61,6 +64,7 @@ class EdgeProcess:
     management: AsgiFastStream
     publisher: KafkaPublisher
     registry: CollectorRegistry
+    reloading: Reloading
 
 
 def utc_now() -> datetime:
@@ -70,22 +74,21 @@ def utc_now() -> datetime:
 
 def build_edge(settings: Settings, clock: Clock = utc_now) -> EdgeProcess:
     """Put the edge together; connects to nothing. Raises ConfigurationError."""
-    endpoints = build_endpoints(settings)
-    check_room(settings)
-    check_tls(settings.edge)
+    gates = checked_gates(settings)
     registry = process_registry()
     topics = settings.topics.topics()
-    metrics = EdgeMetrics(registry, endpoints.values(), topics)
+    metrics = EdgeMetrics(registry, [gate.endpoint for gate in gates.values()], topics)
     metrics.in_flight_limit.set(settings.edge.max_in_flight)
     names = [*topics.events, topics.quarantine]
-    options = client_options(settings.kafka)
-    make = producer_factory(options, settings.kafka.max_request_bytes)
+    credentials = KafkaCredentials(settings.kafka)
+    options = ClientOptions(lambda: client_options(settings.kafka, credentials))
+    make = producer_factory(options, settings.kafka.max_request_bytes, credentials.renewed)
     publisher = KafkaPublisher(make, names, metrics, get_log("publish"))
     room = TopicRoom(options, names, largest_record(settings), get_log("publish"))
     may_keep_stale = PerMinute(settings.edge.stale_per_minute)
     intake = Intake(publisher, topics, clock, new_traceparent, may_keep_stale, metrics)
     edge = Edge(
-        gates=_gates(settings, endpoints),
+        gates=gates,
         intake=intake,
         limits=_limits(settings),
         proxies=networks(settings.edge.trusted_proxies),
@@ -103,11 +106,29 @@ def build_edge(settings: Settings, clock: Clock = utc_now) -> EdgeProcess:
     metrics.ready.set_function(lambda: int(ready().good))
     metrics.in_flight.set_function(lambda: edge.in_flight)
     management = management_app(_alive, ready, registry)
-    return EdgeProcess(edge, management, publisher, registry)
+    reloading = Reloading(
+        settings,
+        edge,
+        metrics,
+        ReloadMetrics(registry),
+        certificate_of(settings.edge),
+        checked_gates,
+        get_log("edge"),
+    )
+    return EdgeProcess(edge, management, publisher, registry, reloading)
 
 
-async def run_edge(settings: Settings, clock: Clock = utc_now, *, supervised: bool = False) -> None:
-    """Serve until SIGTERM or SIGINT, then drain: answer what came in, stop the producer."""
+async def run_edge(
+    settings: Settings,
+    clock: Clock = utc_now,
+    *,
+    supervised: bool = False,
+    source: Source | None = None,
+) -> None:
+    """Serve until SIGTERM or SIGINT, then drain: answer what came in, stop the producer.
+
+    Where there is a `source`, it is followed: see `router.reload`.
+    """
     process = build_edge(settings, clock)
     edge = settings.edge
     public = listen(edge.host, edge.port)
@@ -116,8 +137,10 @@ async def run_edge(settings: Settings, clock: Clock = utc_now, *, supervised: bo
     if supervised:
         stop_with_parent(stopped)
     tls: dict[str, Any] = {}
-    if edge.tls_certificate is not None:
-        tls = {"ssl_certfile": edge.tls_certificate, "ssl_keyfile": edge.tls_key}
+    certificate = process.reloading.certificate
+    if certificate is not None:
+        tls = {"ssl_context_factory": lambda _config, _default: certificate.context}
+    following = process.reloading.following(source) if source else contextlib.nullcontext()
     log = get_log("edge")
     async with (
         LoopDelay(process.registry).measured(),
@@ -132,6 +155,7 @@ async def run_edge(settings: Settings, clock: Clock = utc_now, *, supervised: bo
             timeout_graceful_shutdown=int(edge.drain_seconds) + 1,
             **tls,
         ),
+        following,
     ):
         log.info("edge_started", endpoints=sorted(settings.endpoints), port=edge.port)
         await stopped.wait()
@@ -160,11 +184,37 @@ def build_endpoints(settings: Settings) -> dict[str, Endpoint]:
     if not settings.endpoints:
         message = "endpoints: none is configured, so no webhook could be taken in"
         raise ConfigurationError(message)
-    providers = discover()
-    return {
-        name: _endpoint(name, endpoint, settings.edge.public_url, providers)
-        for name, endpoint in settings.endpoints.items()
-    }
+    built, problems = joined(settings.endpoints, settings.edge.public_url)
+    if problems:
+        raise ConfigurationError(*problems)
+    return built
+
+
+def joined(
+    endpoints: Mapping[str, EndpointSettings], public_url: str | None
+) -> tuple[dict[str, Endpoint], list[str]]:
+    """Join each endpoint with its provider; return those that fit, and what is wrong elsewhere."""
+    providers, built, problems = discover(), {}, Problems()
+    for name, endpoint in endpoints.items():
+        with problems.gathered():
+            built[name] = _endpoint(name, endpoint, public_url, providers)
+    return built, problems.lines
+
+
+def checked_gates(settings: Settings) -> dict[str, Gate]:
+    """Return what the edge opens to gateways; check the whole as a start does.
+
+    Raises ConfigurationError with everything that is wrong.
+    """
+    problems, gates = Problems(), dict[str, Gate]()
+    with problems.gathered():
+        gates = _gates(settings, build_endpoints(settings))
+    with problems.gathered():
+        check_room(settings)
+    with problems.gathered():
+        certificate_of(settings.edge)
+    problems.refuse()
+    return gates
 
 
 def checked_options(settings: Settings) -> dict[str, BaseModel]:
@@ -196,17 +246,11 @@ def check_room(settings: Settings) -> None:
         raise ConfigurationError(message)
 
 
-def check_tls(edge: EdgeSettings) -> None:
-    """Refuse a certificate and key that cannot be used."""
-    if edge.tls_certificate is None:
-        return
-    try:
-        # An empty password, not None: OpenSSL would ask at the terminal for that of a locked key.
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(edge.tls_certificate, edge.tls_key, password="")
-    except OSError as error:
-        message = f"edge.tls_certificate, tls_key: cannot be used: {type(error).__name__}: {error}"
-        raise ConfigurationError(message) from None
+def certificate_of(edge: EdgeSettings) -> ServerCertificate | None:
+    """Load the certificate and key, None where there are none; refuse what cannot be used."""
+    if edge.tls_certificate is None or edge.tls_key is None:
+        return None
+    return ServerCertificate(edge.tls_certificate, edge.tls_key)
 
 
 def _endpoint(
@@ -216,7 +260,7 @@ def _endpoint(
     if provider is None:
         message = (
             f"endpoints.{name}.provider: there is no provider {settings.provider};"
-            f" there are {', '.join(sorted(providers))}"
+            f" there are {', '.join(sorted(providers))}{nearest(settings.provider, providers)}"
         )
         raise ConfigurationError(message)
     keys = _keys(settings)
@@ -245,7 +289,9 @@ def _options(name: str, provider: Provider, options: dict[str, Any]) -> BaseMode
     try:
         return model.model_validate(options)
     except ValidationError as error:
-        raise ConfigurationError(problem_line(error, f"endpoints.{name}")) from None
+        beside = EndpointSettings.model_fields.keys() - {"options"}
+        lines = problem_lines(error, f"endpoints.{name}", model, beside)
+        raise ConfigurationError(*lines) from None
 
 
 def _configured(provider: Provider, options: BaseModel, place: Place) -> Provider:
@@ -264,11 +310,13 @@ def _keys(settings: EndpointSettings) -> list[Key]:
 
 
 def _gates(settings: Settings, endpoints: dict[str, Endpoint]) -> dict[str, Gate]:
-    gates = {}
+    gates, problems = {}, Problems()
     for name, endpoint in endpoints.items():
         own = settings.endpoints[name]
         token = own.token.get_secret_value().encode() if own.token else None
-        gates[name] = Gate(endpoint, token, _allowed(name, own, endpoint.provider))
+        with problems.gathered():
+            gates[name] = Gate(endpoint, token, _allowed(name, own, endpoint.provider))
+    problems.refuse()
     return gates
 
 

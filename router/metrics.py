@@ -48,11 +48,40 @@ class EdgeMetrics:
         self._declare_deliveries(registry)
         self._declare_verification(registry)
         self._declare_publishing(registry)
+        self._of_endpoints = [
+            metric
+            for metric in vars(self).values()
+            if "endpoint" in getattr(metric, "_labelnames", ())
+        ]
         self._initialize(topics or Topics())
         self._endpoints = {
             each.name: EndpointMetrics(self, each.name, each.provider.name, _fingerprints(each))
             for each in endpoints
         }
+
+    def follow(self, endpoints: Iterable[Endpoint]) -> None:
+        """Have series for these endpoints, and no longer for others.
+
+        What counts a removed one stays at hand for its deliveries under way.
+        """
+        current = {each.name: each for each in endpoints}
+        for name in self._endpoints.keys() - current.keys():
+            self._withdraw(name)
+        for name, each in current.items():
+            known = self._endpoints.get(name)
+            if known is not None and known.live and known.provider == each.provider.name:
+                known.know(_fingerprints(each))
+            else:
+                self._withdraw(name)
+                self._endpoints[name] = EndpointMetrics(
+                    self, name, each.provider.name, _fingerprints(each)
+                )
+
+    def _withdraw(self, name: str) -> None:
+        if name in self._endpoints:
+            self._endpoints[name].live = False
+        for metric in self._of_endpoints:
+            metric.remove_by_labels({"endpoint": name})
 
     def of(self, endpoint: str) -> "EndpointMetrics":
         """Return the series of one endpoint."""
@@ -203,6 +232,8 @@ class EndpointMetrics:
         self, metrics: EdgeMetrics, name: str, provider: str, keys: Iterable[str] = ()
     ) -> None:
         """Make everything that a delivery to this endpoint can touch."""
+        self.provider, self.live = provider, True
+        self._used = metrics.key_used, name
         self._of_provider = metrics.deliveries, name, provider
         self._answers = {
             (outcome, reason): metrics.deliveries.labels(name, provider, outcome, reason)
@@ -216,13 +247,19 @@ class EndpointMetrics:
             reason.value: metrics.verification_failures.labels(name, provider, reason.value)
             for reason in _UNPROVED
         }
-        self._keys = {key: metrics.key_used.labels(name, key) for key in (*keys, UNKNOWN)}
+        self._keys: dict[str, Counter] = {}
+        self.know((*keys, UNKNOWN))
         self.phases = {phase: metrics.phase_duration.labels(name, phase) for phase in PHASES}
         self._last_genuine: datetime | None = None
         self._skewed: tuple[datetime, datetime] | None = None
         # Worked out when asked for, which is rarer than deliveries are.
         metrics.last_genuine.labels(name).set_function(self._genuine_at)
         metrics.clock_skew.labels(name).set_function(self._skew)
+
+    def know(self, keys: Iterable[str]) -> None:
+        """Have a series for each of these keys, beside those there are."""
+        used, name = self._used
+        self._keys |= {key: used.labels(name, key) for key in keys}
 
     def answered(self, outcome: str, reason: str, key: str | None, seconds: float) -> None:
         """Count a delivery that was answered; `key` proved it, where one did."""

@@ -31,19 +31,19 @@ CONFIGURATION: Final = f"""
 [endpoints.{SKEWED}]
 provider = "blockatm"
 account = "demo-shop"
-secrets = ["the secret of the gateway whose clock is wrong"]
+secrets = ["the-secret-of-the-gateway-whose-clock-is-wrong"]
 [endpoints.{QUIET}]
 provider = "blockatm"
 account = "demo-shop"
-secrets = ["the secret of the gateway that goes quiet"]
+secrets = ["the-secret-of-the-gateway-that-goes-quiet"]
 [endpoints.{SILENT}]
 provider = "blockatm"
 account = "demo-shop"
-secrets = ["the secret of the gateway that says nothing"]
+secrets = ["the-secret-of-the-gateway-that-says-nothing"]
 [endpoints.{ATTACKED}]
 provider = "blockatm"
 account = "demo-shop"
-secrets = ["the secret that somebody else does not know"]
+secrets = ["the-secret-that-somebody-else-does-not-know"]
 [exporter]
 every_seconds = 0.5
 [consumers.inventory]

@@ -204,7 +204,7 @@ def test_rotation_takes_either_key_and_a_key_taken_away_no_longer_counts() -> No
         "whsec_short",
         "whsec_" + base64.b64encode(b"x" * 23).decode(),
         "whsec_" + base64.b64encode(b"x" * 65).decode(),
-        "a plain password that is no base64",
+        "a-plain-password-that-is-no-base64",
         "whpk_" + base64.b64encode(b"x" * 31).decode(),
         _PRIVATE,
     ],
