@@ -177,8 +177,10 @@ def test_an_unknown_command_is_wrong_usage(payrouter: Command) -> None:
     [
         (
             "[consumers.leger]",
-            f"consumers.leger: there is no such consumer; there are {', '.join(discover())};"
-            + " did you mean ledger?",
+            (
+                f"consumers.leger: there is no such consumer; there are {', '.join(discover())};"
+                " did you mean ledger?"
+            ),
         ),
         ("[consumers.ledger]\nbatch = 1", "consumers.ledger.batch: unknown key"),
         (
