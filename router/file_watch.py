@@ -36,9 +36,13 @@ class FileWatch:
 
     def follow(self, paths: Iterable[Path]) -> None:
         """Look at these files from now on; what is new among them is known as it is now."""
-        stamps = {path: self._settled.get(path) or stamp(path) for path in paths}
-        self._digests = {path: self._digests.get(path) or _digest(path) for path in stamps}
-        self._seen, self._settled = dict(stamps), stamps
+        known = self._settled
+        paths = list(paths)
+        self._settled = {path: known[path] if path in known else stamp(path) for path in paths}
+        self._seen = {path: self._seen.get(path, self._settled[path]) for path in paths}
+        self._digests = {
+            path: self._digests[path] if path in known else _digest(path) for path in paths
+        }
 
     def changed(self) -> bool:
         """Look again; tell whether the content of a file has changed, and has settled."""

@@ -95,8 +95,8 @@ _LINES = [
     "endpoints.two.secrets: the same secret stands under endpoints.shop, whose account is another",
     "kafka.sasl_passwrd: unknown key; did you mean sasl_password?",
     (
-        "kafka.security_protocol: Input should be 'PLAINTEXT', 'SSL', 'SASL_PLAINTEXT' or 'SASL_SSL';"
-        " did you mean SASL_SSL?"
+        "kafka.security_protocol: Input should be 'PLAINTEXT', 'SSL', 'SASL_PLAINTEXT' or"
+        " 'SASL_SSL'; did you mean SASL_SSL?"
     ),
     "log.level: Input should be 'debug', 'info', 'warning' or 'error'; did you mean warning?",
     "topics: names.payout: A-Z a-z 0-9 . _ - only, at most 200 characters",
