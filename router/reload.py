@@ -144,22 +144,20 @@ class Reloading:
     async def reload(self, source: Source) -> None:
         """Read the source again; take it up, or say why not."""
         try:
-            checked = await asyncio.to_thread(self._checked, source)
+            self._take(await asyncio.to_thread(self._checked, source))
         except ConfigurationError as error:
             self._refuse("\n".join(error.problems))
         except Exception as error:
             # Whatever it was, the edge goes on with what it has.
             self.log.exception("configuration_unreadable")
             self._refuse(type(error).__name__)
-        else:
-            self._take(checked)
 
     async def _follow(self, source: Source) -> None:
-        watch = FileWatch()
-        looked = time.monotonic()
+        watch, looked = FileWatch(), time.monotonic()
+        await asyncio.to_thread(watch.follow, watched_files(self.in_force, source.file()))
+        if await self._has_changed_since_the_start(source):
+            self._asked.set()
         while True:
-            files = watched_files(self.in_force, source.file())
-            await asyncio.to_thread(watch.follow, files)
             await self._pause()
             changed = await asyncio.to_thread(watch.changed)
             again = self._refusal is not None and time.monotonic() - looked > RETRY_SECONDS
@@ -169,6 +167,14 @@ class Reloading:
                 self._asked.clear()
                 await self.reload(source)
                 looked = time.monotonic()
+                await asyncio.to_thread(watch.follow, watched_files(self.in_force, source.file()))
+
+    async def _has_changed_since_the_start(self, source: Source) -> bool:
+        """Tell whether a file was replaced between the start's reading it and the first look."""
+        try:
+            return await asyncio.to_thread(source.read) != self.in_force
+        except Exception:  # noqa: BLE001 - the reload that follows says what it is
+            return True
 
     async def _pause(self) -> None:
         with contextlib.suppress(TimeoutError):
