@@ -21,7 +21,7 @@ from consumers.runtime import (
 from consumers.runtime.app import run_consumer
 from consumers.runtime.catalogue import declared
 from consumers.runtime.command import Consumer
-from consumers.runtime.discovery import ServiceError, discover
+from consumers.runtime.discovery import ServiceError, discover, topics_beside
 from consumers.runtime.exporter import Exporting, run_exporter
 from consumers.runtime.fence_screen import show_fences
 from consumers.runtime.migrate import SchemaOutdated, upgrade
@@ -54,7 +54,6 @@ from router.cli import (
     unknown_consumer,
     wrong_configuration,
 )
-from router.contract.topics import FAMILIES, QUARANTINE, Topics, TopicsBeside
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -269,7 +268,7 @@ def main() -> NoReturn:
         click.echo(f"payrouter: {problem}", err=True)
         raise SystemExit(EXIT_USAGE) from None
     try:
-        run(cli, Consumers(check_consumers, shown_consumers, _topics_beside, declared))
+        run(cli, Consumers(check_consumers, shown_consumers, topics_beside, declared))
     except StoreUnavailable as problem:
         click.echo(f"payrouter: {problem}", err=True)
         raise SystemExit(EXIT_PROBLEM) from None
@@ -347,22 +346,6 @@ def _consumers(invocation: Invocation) -> list[Consumer]:
         settings = consumer_settings(invocation, service)
         consumers.append(Consumer(service.configured(service, settings.setup), settings))
     return consumers
-
-
-def _topics_beside(names: Topics) -> TopicsBeside:
-    services = discover()
-    read = {topic for service in services.values() for topic in service.topics}
-    return TopicsBeside(
-        kept=[
-            names.dead_letter(names.name(topic), name)
-            for name, service in services.items()
-            for topic in service.topics
-        ],
-        passing=[
-            *(names.name(topic) for topic in sorted(read - {*FAMILIES, QUARANTINE})),
-            *(names.outcome(name) for name, service in services.items() if service.says_outcomes),
-        ],
-    )
 
 
 def _service(name: str) -> Service:

@@ -11,6 +11,7 @@ from router.intake import Endpoint
 from router.invocation import Invocation, console, invoked, json_option, listing
 from router.metrics import EdgeMetrics
 from router.providers import Key, discover
+from router.reload import ReloadMetrics
 from router.telemetry.catalogue import Described, catalogue, markdown
 from router.telemetry.loop_delay import LoopDelay
 from router.telemetry.management import process_registry
@@ -36,6 +37,7 @@ def declared() -> CollectorRegistry:
     registry = process_registry()
     LoopDelay(registry)
     provider = next(iter(discover().values()))
+    ReloadMetrics(registry)
     EdgeMetrics(registry, [Endpoint("shop", "shop", provider, [Key(b"", "fp:0")], None, 1)])
     return registry
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Final
 
 from confluent_kafka import Consumer, admin
@@ -117,6 +118,24 @@ def wrong_clock(gateways: Gateways) -> Iterator[None]:
 
     with again_and_again(deliver, 0.5):
         yield
+
+
+@contextlib.contextmanager
+def configuration_refused(system: System) -> Iterator[None]:
+    """Have somebody write a configuration that is wrong, and put the former one back."""
+    path = system.place.folder / "payrouter.toml"
+    before = path.read_text()
+    _replace(path, before + "\n[endpoints.misspelt]\nprovidr = 1\n")
+    try:
+        yield
+    finally:
+        _replace(path, before)
+
+
+def _replace(path: Path, text: str) -> None:
+    draft = path.with_suffix(".draft")
+    draft.write_text(text)
+    draft.replace(path)
 
 
 def unknown_event(gateways: Gateways) -> None:
