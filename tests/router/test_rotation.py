@@ -207,6 +207,32 @@ async def test_endpoints_come_go_and_change_and_what_needs_a_restart_is_named(
     assert (second["endpoints"], second["needs_restart"]) == (["shop"], [])
 
 
+async def test_a_delivery_under_way_is_finished_with_the_endpoint_it_began_with(
+    broker: Broker, topics_prefix: str, tmp_path: Path
+) -> None:
+    mount = Mount(tmp_path / "mount")
+    mount.put({"current": _secret(0), "next": _secret(0)})
+    await make_topics(broker.bootstrap, topics_prefix)
+    whole = _configuration(mount, broker.bootstrap, topics_prefix)
+    whole_request = _request(_secret(0))
+
+    async with living_edge(tmp_path, whole) as edge:
+        await edge.until_answered(200, "/readyz")
+        async with connected(edge.port) as line:
+            await line.send(whole_request[:-10])
+            # Its secrets are others first, and then it is gone.
+            mount.put({"current": _secret(1), "next": _secret(1)})
+            await edge.until_reloads("applied", 1)
+            edge.write(whole.replace("[endpoints.shop]", "[endpoints.other]"))
+            await edge.until_reloads("applied", 2)
+            await line.send(whole_request[-10:])
+            answer = await line.answer()
+        gone = (await exchange(edge.port, whole_request)).status
+
+    assert (answer.status, gone) == (200, 404)
+    assert not [line for line in edge.lines if "Traceback" in line]
+
+
 async def test_a_certificate_is_replaced_under_load(
     broker: Broker, topics_prefix: str, tmp_path: Path
 ) -> None:
