@@ -18,7 +18,7 @@ from router.errors import ConfigurationError
 from router.file_watch import FileWatch
 from router.metrics import EdgeMetrics
 from router.settings import Settings
-from router.telemetry.logs import Log
+from router.telemetry.logs import Log, set_level
 from router.tls import ReadPair, ServerCertificate
 
 LOOK_SECONDS = 1.0
@@ -27,7 +27,7 @@ LOOK_SECONDS = 1.0
 RETRY_SECONDS = 10.0
 """How often a refused configuration is read again: a file that it lacks may come later."""
 
-_LIVE = {"endpoints", "edge.trusted_proxies", "edge.public_url"}
+_LIVE = {"endpoints", "edge.trusted_proxies", "edge.public_url", "log.level"}
 """What is taken up at once, with the paths of the TLS pair."""
 
 _TLS = {"edge.tls_certificate", "edge.tls_key"}
@@ -210,6 +210,7 @@ class Reloading:
             self.certificate.use(checked.pair)
             self._tell_expiry()
         self.reloads.applied(len(awaiting))
+        set_level(checked.settings.log.level)
         self.log.info(
             "configuration_applied", endpoints=sorted(checked.gates), needs_restart=awaiting
         )

@@ -207,6 +207,26 @@ async def test_endpoints_come_go_and_change_and_what_needs_a_restart_is_named(
     assert (second["endpoints"], second["needs_restart"]) == (["shop"], [])
 
 
+async def test_the_level_of_the_log_is_changed_for_loggers_in_use(tmp_path: Path) -> None:
+    mount = Mount(tmp_path / "mount")
+    mount.put({"current": _secret(0), "next": _secret(0)})
+    whole = _configuration(mount)
+    forged = _request("sck_another")
+
+    async with living_edge(tmp_path, whole) as edge:
+        await edge.until_answered(503, "/readyz")
+        counts = []
+        for number, level in enumerate(("warning", "info"), 1):
+            assert (await exchange(edge.port, forged)).status == 401
+            edge.write(f'{whole}[log]\nlevel = "{level}"\n')
+            await edge.until_reloads("applied", number)
+            assert (await exchange(edge.port, forged)).status == 401
+            counts.append(len(edge.log("delivery")))
+
+    # One before each change, and one after that to `info`; the others are below `warning`.
+    assert (counts[0], len(edge.log("delivery"))) == (1, 2)
+
+
 async def test_a_delivery_under_way_is_finished_with_the_endpoint_it_began_with(
     broker: Broker, topics_prefix: str, tmp_path: Path
 ) -> None:
