@@ -14,11 +14,14 @@ CheckConsumers = Callable[[Mapping[str, dict[str, Any]]], None]
 """Raises ConfigurationError with what is wrong with the consumers' tables."""
 
 
-def checked_settings(sources: Sources, check_consumers: CheckConsumers) -> Settings:
+def checked_settings(
+    sources: Sources, check_consumers: CheckConsumers, public_url: str | None = None
+) -> Settings:
     """Return the settings, or raise ConfigurationError with everything that is wrong.
 
     Providers only have a say where something else is wrong as well: a consumer
-    runs beside an endpoint that the edge would refuse.
+    runs beside an endpoint that the edge would refuse. `public_url` is the one
+    that will be used where `[edge]` has none.
     """
     problems = Problems(list(sources.problems))
     with problems.gathered():
@@ -27,11 +30,11 @@ def checked_settings(sources: Sources, check_consumers: CheckConsumers) -> Setti
         check_consumers(_tables(sources.values.get("consumers")))
     if not problems.lines:
         return settings
-    problems.lines += _of_providers(sources.values, problems.lines)
+    problems.lines += _of_providers(sources.values, problems.lines, public_url)
     raise ConfigurationError(*dict.fromkeys(problems.lines))
 
 
-def _of_providers(values: Mapping[str, Any], known: list[str]) -> list[str]:
+def _of_providers(values: Mapping[str, Any], known: list[str], public_url: str | None) -> list[str]:
     """Look at those endpoints of which nothing wrong is known yet."""
     read, _ = with_secrets_read(values)
     endpoints = {
@@ -40,8 +43,8 @@ def _of_providers(values: Mapping[str, Any], known: list[str]) -> list[str]:
         if not any(line.startswith((f"endpoints.{name}.", f"endpoints.{name}:")) for line in known)
     }
     edge = values.get("edge")
-    public_url = edge.get("public_url") if isinstance(edge, Mapping) else None
-    _, problems = joined(endpoints, public_url if isinstance(public_url, str) else None)
+    given = edge.get("public_url") if isinstance(edge, Mapping) else None
+    _, problems = joined(endpoints, given if isinstance(given, str) else public_url)
     return problems
 
 

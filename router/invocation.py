@@ -106,7 +106,8 @@ class Invocation:
         given = None if given == self.data_dir.generated else given
         config = given or self.data_dir.generate(examples())
         sources = resolve_sources(config, self.data_dir, os.environ)
-        settings = checked_settings(sources, self.consumers.check)
+        local = "http://127.0.0.1"
+        settings = checked_settings(sources, self.consumers.check, public_url or local)
         port = port or settings.edge.port or DEFAULT_PORT
         public_url = _public_url(public_url, settings, port)
         self._check_whole(with_public_url(settings, public_url))

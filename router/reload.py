@@ -35,8 +35,6 @@ _TLS = {"edge.tls_certificate", "edge.tls_key"}
 _OF_OTHERS = ("database", "consumers", "exporter", "order")
 """Tables that the edge does not read."""
 
-_READ_AT_EACH_CONNECTION = {"kafka.sasl_password_file", "kafka.sasl_password"}
-
 
 @dataclass(frozen=True)
 class Source:
@@ -223,7 +221,10 @@ class Reloading:
 def awaiting_restart(started: Settings, wanted: Settings) -> list[str]:
     """Name the keys that differ from those of the start and are only read there."""
     before, after = dict(_flat(started)), dict(_flat(wanted))
-    live = _LIVE | _READ_AT_EACH_CONNECTION
+    live = set(_LIVE)
+    if started.kafka.sasl_password_file is not None:
+        # Read from that file at each connection; another file is not.
+        live.add("kafka.sasl_password")
     if started.edge.tls_certificate is not None and wanted.edge.tls_certificate is not None:
         # Another pair is taken up; to begin or end with TLS is not.
         live |= _TLS
