@@ -34,7 +34,7 @@ _CASES: list[tuple[dict[str, Any], dict[str, Any], list[str]]] = [
     ({}, {"edge": {"port": 1, "max_in_flight": 2}}, ["edge.max_in_flight", "edge.port"]),
     ({}, {"topics": {"prefix": "x"}}, ["topics.prefix"]),
     ({}, {"kafka": {"bootstrap_servers": "a:1"}}, ["kafka.bootstrap_servers"]),
-    (*_INLINE, ["kafka.sasl_password"]),
+    (_INLINE[0], _INLINE[1], ["kafka.sasl_password"]),
     ({"edge": _PAIR}, {"edge": {**_PAIR, "tls_key": "/other"}}, []),
     ({}, {"edge": _PAIR}, ["edge.tls_certificate", "edge.tls_key"]),
     ({"edge": _PAIR}, {}, ["edge.tls_certificate", "edge.tls_key"]),
