@@ -21,7 +21,7 @@ from consumers.runtime import (
 from consumers.runtime.app import run_consumer
 from consumers.runtime.catalogue import declared
 from consumers.runtime.command import Consumer
-from consumers.runtime.discovery import ServiceError, discover
+from consumers.runtime.discovery import ServiceError, discover, topics_beside
 from consumers.runtime.exporter import Exporting, run_exporter
 from consumers.runtime.fence_screen import show_fences
 from consumers.runtime.migrate import SchemaOutdated, upgrade
@@ -41,6 +41,7 @@ from router.cli import (
     EXIT_USAGE,
     Consumers,
     Invocation,
+    Problems,
     check_database,
     cli,
     console,
@@ -53,7 +54,6 @@ from router.cli import (
     unknown_consumer,
     wrong_configuration,
 )
-from router.contract.topics import FAMILIES, QUARANTINE, Topics, TopicsBeside
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -63,11 +63,14 @@ def consumer_settings(invocation: Invocation, service: Service) -> ConsumerSetti
     settings = invocation.settings()
     table = dict(settings.consumers.get(service.name, {}))
     database = table.pop("database", None) or {}
-    url = invocation.database_url(database, f"consumers.{service.name}.database")
+    database_url = invocation.database_url(database, f"consumers.{service.name}.database")
+    kafka, renewed = invocation.kafka()
     return ConsumerSettings(
         name=service.name,
-        kafka=invocation.kafka(),
-        database_url=SecretStr(url),
+        kafka=kafka,
+        renewed=renewed,
+        database_url=SecretStr(database_url()),
+        database_url_now=database_url,
         topics=settings.topics.topics(),
         tuning=_tuning(service, table),
         cluster_id=settings.kafka.cluster_id,
@@ -79,14 +82,19 @@ def consumer_settings(invocation: Invocation, service: Service) -> ConsumerSetti
 
 def check_consumers(consumers: Mapping[str, dict[str, Any]]) -> None:
     """Refuse a `[consumers.NAME]` that no consumer reads, or not so."""
-    known = discover()
+    known, problems = discover(), Problems()
     for name, table in consumers.items():
         if name not in known:
-            unknown_consumer(name, known)
-        check_database(table.get("database") or {}, f"consumers.{name}.database")
+            with problems.gathered():
+                unknown_consumer(name, known)
+            continue
+        with problems.gathered():
+            check_database(table.get("database") or {}, f"consumers.{name}.database")
         own = {key: value for key, value in table.items() if key != "database"}
-        _tuning(known[name], own)
-        _options(known[name], own)
+        for read in (_tuning, _options):
+            with problems.gathered():
+                read(known[name], own)
+    problems.refuse()
 
 
 def shown_consumers(consumers: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
@@ -119,7 +127,8 @@ def _read(model: type[Model], service: Service, values: dict[str, Any]) -> Model
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        wrong_configuration(error, f"consumers.{service.name}")
+        beside = {"database", *Tuning.model_fields, *service.options.model_fields}
+        wrong_configuration(error, f"consumers.{service.name}", model, beside)
 
 
 @cli.command()
@@ -144,9 +153,12 @@ def exporter(invocation: Invocation, *, supervised: bool) -> None:
     where = invocation.settings().exporter
     exporting = Exporting(where.management_host, where.management_port, where.every_seconds)
     known = {each.service.name: each for each in _consumers(invocation)}
+    problems = Problems()
     for name in where.consumers:
         if name not in known:
-            unknown_consumer(name, known, "exporter.consumers")
+            with problems.gathered():
+                unknown_consumer(name, known, "exporter.consumers")
+    problems.refuse()
     watched = [known[name] for name in where.consumers or known]
     serve(run_exporter(watched, exporting, supervised=supervised))
 
@@ -256,7 +268,7 @@ def main() -> NoReturn:
         click.echo(f"payrouter: {problem}", err=True)
         raise SystemExit(EXIT_USAGE) from None
     try:
-        run(cli, Consumers(check_consumers, shown_consumers, _topics_beside, declared))
+        run(cli, Consumers(check_consumers, shown_consumers, topics_beside, declared))
     except StoreUnavailable as problem:
         click.echo(f"payrouter: {problem}", err=True)
         raise SystemExit(EXIT_PROBLEM) from None
@@ -334,22 +346,6 @@ def _consumers(invocation: Invocation) -> list[Consumer]:
         settings = consumer_settings(invocation, service)
         consumers.append(Consumer(service.configured(service, settings.setup), settings))
     return consumers
-
-
-def _topics_beside(names: Topics) -> TopicsBeside:
-    services = discover()
-    read = {topic for service in services.values() for topic in service.topics}
-    return TopicsBeside(
-        kept=[
-            names.dead_letter(names.name(topic), name)
-            for name, service in services.items()
-            for topic in service.topics
-        ],
-        passing=[
-            *(names.name(topic) for topic in sorted(read - {*FAMILIES, QUARANTINE})),
-            *(names.outcome(name) for name, service in services.items() if service.says_outcomes),
-        ],
-    )
 
 
 def _service(name: str) -> Service:

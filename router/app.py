@@ -1,50 +1,40 @@
 """The composition root of the edge: settings (and a clock) in, ASGI applications out."""
 
 import contextlib
-import ssl
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from faststream.asgi import AsgiFastStream
 from faststream.kafka import KafkaBroker
 from prometheus_client import CollectorRegistry
-from pydantic import BaseModel, ValidationError
 
 from router.admission import Admission
 from router.bound import PerMinute
-from router.caller import Network, networks
+from router.caller import networks
 from router.connection_watch import ConnectionWatch
 from router.contract.event import Event
 from router.contract.quarantine import Quarantined
 from router.contract.refused import Refused
 from router.descriptors import room_for
 from router.edge import Edge, Limits
+from router.endpoints import build_endpoints, gates_of
 from router.errors import ConfigurationError
-from router.gate import Gate
+from router.gate import Gate, shortest_deadline
 from router.http_bounds import HttpBounds
 from router.http_protocol import Door
 from router.http_server import serving_deliveries
-from router.intake import Clock, Endpoint, Intake
+from router.intake import Clock, Intake
 from router.kafka_client import client_options
+from router.kafka_credentials import ClientOptions, KafkaCredentials
 from router.metrics import EdgeMetrics
 from router.places import Places
-from router.providers import (
-    Asymmetric,
-    Configurable,
-    Key,
-    NoOptions,
-    Place,
-    Provider,
-    Published,
-    discover,
-)
-from router.providers._signing import fingerprint
-from router.publish import KafkaPublisher, producer_factory
+from router.problems import Problems
+from router.publish import KafkaPublisher, ProducerFactory, producer_factory
 from router.refused_keeper import RefusedKeeper, sample_producer_factory
-from router.setting_values import PUBLISHED
-from router.settings import EdgeSettings, EndpointSettings, Settings, problem_line
+from router.reload import Reloading, ReloadMetrics, Source
+from router.settings import EdgeSettings, Settings
 from router.telemetry.logs import get_log, new_traceparent
 from router.telemetry.loop_delay import LoopDelay
 from router.telemetry.management import (
@@ -56,6 +46,7 @@ from router.telemetry.management import (
     stop_signal,
     stop_with_parent,
 )
+from router.tls import ServerCertificate
 from router.topic_room import TopicRoom
 
 HEAD_SLACK_BYTES = 16 * 1024
@@ -75,6 +66,7 @@ class EdgeProcess:
     registry: CollectorRegistry
     door: Door
     loop_delay: LoopDelay
+    reloading: Reloading
 
 
 def utc_now() -> datetime:
@@ -84,29 +76,27 @@ def utc_now() -> datetime:
 
 def build_edge(settings: Settings, clock: Clock = utc_now) -> EdgeProcess:
     """Put the edge together; connects to nothing. Raises ConfigurationError."""
-    endpoints = build_endpoints(settings)
-    check_room(settings)
-    check_tls(settings.edge)
+    gates = checked_gates(settings)
     registry = process_registry()
     topics = settings.topics.topics()
-    metrics = EdgeMetrics(registry, endpoints.values(), topics)
+    metrics = EdgeMetrics(registry, [gate.endpoint for gate in gates.values()], topics)
     names = [*topics.events, topics.quarantine]
-    options = client_options(settings.kafka)
-    make = producer_factory(options, settings.kafka.max_request_bytes)
+    credentials = KafkaCredentials(settings.kafka)
+    options = ClientOptions(lambda: client_options(settings.kafka, credentials))
+    make = producer_factory(options, settings.kafka.max_request_bytes, credentials.renewed)
     publisher = KafkaPublisher(make, names, metrics, get_log("publish"))
     topic_room = TopicRoom(options, names, largest_record(settings), get_log("publish"))
     may_keep_stale = PerMinute(settings.edge.stale_per_minute)
     intake = Intake(publisher, topics, clock, new_traceparent, may_keep_stale, metrics)
-    room = room_for(settings.edge.max_unproved, settings.edge.max_in_flight)
-    shortest = min(each.deadline_seconds for each in endpoints.values())
-    places = Places(room.places, shortest)
-    loop_delay = LoopDelay(registry, places.adapt)
     watch = ConnectionWatch(registry, get_log("connection"))
-    admission = Admission(room.unproved, settings.edge.unproved_bytes, watch.gave_way)
-    watch.measure(admission)
-    refused = _refused_keeper(settings, options, metrics)
+    admission, places = _budgets(settings.edge, watch, gates)
+    loop_delay = LoopDelay(registry, places.adapt)
+    sampled = sample_producer_factory(
+        options, topics.refused, settings.kafka.max_request_bytes, credentials.renewed
+    )
+    refused = _refused_keeper(settings, sampled, metrics)
     edge = Edge(
-        gates=_gates(settings, endpoints),
+        gates=gates,
         intake=intake,
         limits=_limits(settings),
         proxies=networks(settings.edge.trusted_proxies),
@@ -132,11 +122,39 @@ def build_edge(settings: Settings, clock: Clock = utc_now) -> EdgeProcess:
     metrics.in_flight_limit.set_function(lambda: int(places.limit))
     management = management_app(_alive, ready, registry)
     door = Door(admission, _http_bounds(settings.edge), watch, edge.shed, loop_delay.now)
-    return EdgeProcess(edge, management, publisher, registry, door, loop_delay)
+    reloading = Reloading(
+        settings,
+        edge,
+        metrics,
+        ReloadMetrics(registry),
+        certificate_of(settings.edge),
+        checked_gates,
+        get_log("edge"),
+    )
+    return EdgeProcess(edge, management, publisher, registry, door, loop_delay, reloading)
 
 
-async def run_edge(settings: Settings, clock: Clock = utc_now, *, supervised: bool = False) -> None:
-    """Serve until SIGTERM or SIGINT, then drain: answer what came in, stop the producer."""
+def _budgets(
+    edge: EdgeSettings, watch: ConnectionWatch, gates: Mapping[str, Gate]
+) -> tuple[Admission, Places]:
+    """Make the budgets before and after the proof, as large as descriptors allow."""
+    room = room_for(edge.max_unproved, edge.max_in_flight)
+    admission = Admission(room.unproved, edge.unproved_bytes, watch.gave_way)
+    watch.measure(admission)
+    return admission, Places(room.places, shortest_deadline(gates))
+
+
+async def run_edge(
+    settings: Settings,
+    clock: Clock = utc_now,
+    *,
+    supervised: bool = False,
+    source: Source | None = None,
+) -> None:
+    """Serve until SIGTERM or SIGINT, then drain: answer what came in, stop the producer.
+
+    Where there is a `source`, it is followed: see `router.reload`.
+    """
     process = build_edge(settings, clock)
     edge = settings.edge
     public = listen(edge.host, edge.port)
@@ -144,7 +162,8 @@ async def run_edge(settings: Settings, clock: Clock = utc_now, *, supervised: bo
     stopped = stop_signal()
     if supervised:
         stop_with_parent(stopped)
-    certificate = _certificate(edge)
+    certificate = process.reloading.certificate
+    following = process.reloading.following(source) if source else contextlib.nullcontext()
     log = get_log("edge")
     async with (
         process.loop_delay.measured(),
@@ -153,9 +172,10 @@ async def run_edge(settings: Settings, clock: Clock = utc_now, *, supervised: bo
             process.app,
             public,
             process.door,
-            certificate=certificate,
+            certificate=None if certificate is None else certificate.context,
             drain_seconds=edge.drain_seconds,
         ),
+        following,
     ):
         log.info("edge_started", endpoints=sorted(settings.endpoints), port=edge.port)
         await stopped.wait()
@@ -180,26 +200,20 @@ def declared_broker(settings: Settings) -> KafkaBroker:
     return broker
 
 
-def build_endpoints(settings: Settings) -> dict[str, Endpoint]:
-    """Join each configured endpoint with its provider, or raise ConfigurationError."""
-    if not settings.endpoints:
-        message = "endpoints: none is configured, so no webhook could be taken in"
-        raise ConfigurationError(message)
-    providers = discover()
-    return {
-        name: _endpoint(name, endpoint, settings.edge.public_url, providers)
-        for name, endpoint in settings.endpoints.items()
-    }
+def checked_gates(settings: Settings) -> dict[str, Gate]:
+    """Return what the edge opens to gateways; check the whole as a start does.
 
-
-def checked_options(settings: Settings) -> dict[str, BaseModel]:
-    """Return what each endpoint's provider reads of its table; checks the whole as a start does."""
-    build_endpoints(settings)
-    providers = discover()
-    return {
-        name: _options(name, providers[endpoint.provider], endpoint.options)
-        for name, endpoint in settings.endpoints.items()
-    }
+    Raises ConfigurationError with everything that is wrong.
+    """
+    problems, gates = Problems(), dict[str, Gate]()
+    with problems.gathered():
+        gates = gates_of(settings, build_endpoints(settings))
+    with problems.gathered():
+        check_room(settings)
+    with problems.gathered():
+        certificate_of(settings.edge)
+    problems.refuse()
+    return gates
 
 
 def largest_record(settings: Settings) -> int:
@@ -221,97 +235,11 @@ def check_room(settings: Settings) -> None:
         raise ConfigurationError(message)
 
 
-def check_tls(edge: EdgeSettings) -> None:
-    """Refuse a certificate and key that cannot be used."""
-    _certificate(edge)
-
-
-def _certificate(edge: EdgeSettings) -> ssl.SSLContext | None:
-    if edge.tls_certificate is None:
+def certificate_of(edge: EdgeSettings) -> ServerCertificate | None:
+    """Load the certificate and key, None where there are none; refuse what cannot be used."""
+    if edge.tls_certificate is None or edge.tls_key is None:
         return None
-    try:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        # An empty password, not None: OpenSSL would ask at the terminal for that of a locked key.
-        context.load_cert_chain(edge.tls_certificate, edge.tls_key, password="")
-    except OSError as error:
-        message = f"edge.tls_certificate, tls_key: cannot be used: {type(error).__name__}: {error}"
-        raise ConfigurationError(message) from None
-    return context
-
-
-def _endpoint(
-    name: str, settings: EndpointSettings, public_url: str | None, providers: Mapping[str, Provider]
-) -> Endpoint:
-    provider = providers.get(settings.provider)
-    if provider is None:
-        message = (
-            f"endpoints.{name}.provider: there is no provider {settings.provider};"
-            f" there are {', '.join(sorted(providers))}"
-        )
-        raise ConfigurationError(message)
-    keys = _keys(settings)
-    token = settings.token.get_secret_value() if settings.token else None
-    place = Place(name, settings.public_url or public_url, token, keys)
-    provider = _configured(provider, _options(name, provider, settings.options), place)
-    if not keys and not (isinstance(provider, Asymmetric) and provider.public_keys):
-        message = f"endpoints.{name}: no secret: set secrets or secret_files"
-        raise ConfigurationError(message)
-    tolerance = provider.tolerance
-    if settings.tolerance_seconds is not None:
-        tolerance = timedelta(seconds=settings.tolerance_seconds)
-    return Endpoint(
-        name,
-        settings.account,
-        provider,
-        keys,
-        tolerance,
-        settings.deadline_seconds,
-        has_token=token is not None,
-        mode=settings.mode,
-    )
-
-
-def _options(name: str, provider: Provider, options: dict[str, Any]) -> BaseModel:
-    model = provider.options if isinstance(provider, Configurable) else NoOptions
-    try:
-        return model.model_validate(options)
-    except ValidationError as error:
-        raise ConfigurationError(problem_line(error, f"endpoints.{name}")) from None
-
-
-def _configured(provider: Provider, options: BaseModel, place: Place) -> Provider:
-    if not isinstance(provider, Configurable):
-        return provider
-    try:
-        return provider.configured(options, place)
-    except ConfigurationError as error:
-        message = f"endpoints.{place.name}.{error}"
-        raise ConfigurationError(message) from None
-
-
-def _keys(settings: EndpointSettings) -> list[Key]:
-    secrets: Iterable[bytes] = (s.get_secret_value().encode() for s in settings.secrets)
-    return [Key(secret, fingerprint(secret)) for secret in dict.fromkeys(secrets)]
-
-
-def _gates(settings: Settings, endpoints: dict[str, Endpoint]) -> dict[str, Gate]:
-    gates = {}
-    for name, endpoint in endpoints.items():
-        own = settings.endpoints[name]
-        token = own.token.get_secret_value().encode() if own.token else None
-        gates[name] = Gate(endpoint, token, _allowed(name, own, endpoint.provider))
-    return gates
-
-
-def _allowed(
-    name: str, settings: EndpointSettings, provider: Provider
-) -> tuple[Network, ...] | None:
-    if settings.allow_from != (PUBLISHED,):
-        return None if settings.allow_from is None else networks(settings.allow_from)
-    if not isinstance(provider, Published):
-        message = f"endpoints.{name}.allow_from: {provider.name} publishes no addresses"
-        raise ConfigurationError(message)
-    return networks(provider.addresses)
+    return ServerCertificate(edge.tls_certificate, edge.tls_key)
 
 
 def _limits(settings: Settings) -> Limits:
@@ -325,12 +253,12 @@ def _http_bounds(edge: EdgeSettings) -> HttpBounds:
 
 
 def _refused_keeper(
-    settings: Settings, options: dict[str, Any], metrics: EdgeMetrics
+    settings: Settings, make: ProducerFactory, metrics: EdgeMetrics
 ) -> RefusedKeeper:
-    topic, edge = settings.topics.topics().refused, settings.edge
+    edge = settings.edge
     return RefusedKeeper(
-        sample_producer_factory(options, topic, settings.kafka.max_request_bytes),
-        topic,
+        make,
+        settings.topics.topics().refused,
         PerMinute(edge.refused_per_minute),
         edge.refused_body_bytes,
         metrics.refused_sample,

@@ -12,8 +12,9 @@ import click
 from pydantic import BaseModel
 from rich.text import Text
 
-from router.app import checked_options, run_edge
+from router.app import run_edge
 from router.endpoint_command import endpoint
+from router.endpoints import checked_options
 from router.errors import ConfigurationError
 from router.invocation import (
     EXIT_INTERRUPTED,
@@ -31,6 +32,7 @@ from router.invocation import (
     wrong_configuration,
 )
 from router.metrics_command import metrics
+from router.problems import Problems
 from router.providers import ProviderError
 from router.quarantine_command import quarantine
 from router.refused_command import refused
@@ -45,6 +47,7 @@ __all__ = [
     "EXIT_USAGE",
     "Consumers",
     "Invocation",
+    "Problems",
     "check_database",
     "cli",
     "console",
@@ -84,7 +87,8 @@ def run(group: click.Group, consumers: Consumers | None = None) -> NoReturn:
         problem.show()
         raise SystemExit(EXIT_USAGE) from None
     except (ConfigurationError, ProviderError) as problem:
-        click.echo(f"payrouter: {problem}", err=True)
+        for line in str(problem).splitlines():
+            click.echo(f"payrouter: {line}", err=True)
         raise SystemExit(EXIT_USAGE) from None
     except (click.ClickException, TopicsUnavailable) as problem:
         click.echo(f"payrouter: {problem}", err=True)
@@ -108,7 +112,8 @@ supervised_option = click.option(
 @supervised_option
 def edge(invocation: Invocation, *, supervised: bool) -> None:
     """Serve the webhooks: verify, normalize, publish, then answer."""
-    serve(run_edge(invocation.settings(), supervised=supervised))
+    settings = invocation.settings()
+    serve(run_edge(settings, supervised=supervised, source=invocation.source()))
 
 
 def serve(process: Any) -> None:  # noqa: ANN401 - a coroutine

@@ -3,9 +3,11 @@
 import json
 import tomllib
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from router.contract.secret_text import trimmed
 from router.errors import ConfigurationError
 
 PREFIX = "PAYROUTER_"
@@ -14,18 +16,44 @@ NOT_KEYS = frozenset({"PAYROUTER_CONFIG", "PAYROUTER_DATA_DIR"})
 """Variables that say where to look, not what is configured."""
 
 
+@dataclass
+class Sources:
+    """The nested tables of all sources, and what is wrong with a source, a line each."""
+
+    values: dict[str, Any] = field(default_factory=dict, repr=False)
+    problems: list[str] = field(default_factory=list)
+
+
 def read_sources(path: Path | None, environ: Mapping[str, str]) -> dict[str, Any]:
-    """Return the nested tables of the file, overridden by the environment."""
-    values = _read_toml(path) if path is not None else {}
+    """Return the nested tables of the file, overridden by the environment.
+
+    Raises ConfigurationError with a line for each variable that cannot be laid over them.
+    """
+    sources = gather_sources(path, environ)
+    if sources.problems:
+        raise ConfigurationError(*sources.problems)
+    return sources.values
+
+
+def gather_sources(path: Path | None, environ: Mapping[str, str]) -> Sources:
+    """Return what `read_sources` does, with the problems of variables beside it.
+
+    Raises ConfigurationError where the file cannot be read: nothing is known then.
+    """
+    sources = Sources(_read_toml(path) if path is not None else {})
     for name, text in sorted(environ.items()):
         if name.startswith(PREFIX) and name not in NOT_KEYS:
-            _override(values, name, text)
-    return values
+            try:
+                _override(sources.values, name, text)
+            except ConfigurationError as error:
+                sources.problems += error.problems
+    return sources
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        # With or without a byte order mark, which TOML does not know.
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         message = f"cannot read the configuration {path}: {error.strerror}"
         raise ConfigurationError(message) from None
@@ -61,10 +89,11 @@ def _existing(table: dict[str, Any], part: str) -> str:
 
 
 def _value(name: str, text: str) -> object:
-    if not (text.startswith('["') or text == "[]"):
+    written = trimmed(text)
+    if not (written.startswith('["') or written == "[]"):
         return text
     try:
-        return json.loads(text)
+        return json.loads(written)
     except json.JSONDecodeError:
         message = f"{name}: a list is written as JSON"
         raise ConfigurationError(message) from None

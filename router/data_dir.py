@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from router.configuration import read_sources
+from router.configuration import Sources, gather_sources
 from router.errors import ConfigurationError
 from router.providers import Example
 from router.settings import Settings, settings_from
@@ -124,7 +124,15 @@ class DataDir:
 def resolve_settings(
     config: Path | None, data_dir: DataDir, environ: Mapping[str, str]
 ) -> Settings:
-    """Load the configuration in force.
+    """Load the configuration in force; `resolve_sources` says from where."""
+    sources = resolve_sources(config, data_dir, environ)
+    if sources.problems:
+        raise ConfigurationError(*sources.problems)
+    return settings_from(sources.values)
+
+
+def resolve_sources(config: Path | None, data_dir: DataDir, environ: Mapping[str, str]) -> Sources:
+    """Gather the configuration in force.
 
     The file is, in this order: `config`, PAYROUTER_CONFIG, that of the running
     `dev`, `payrouter.toml` here, the one a `dev` made. Addresses of a running
@@ -133,12 +141,12 @@ def resolve_settings(
     """
     running = data_dir.running()
     path = config_path(config, data_dir, environ)
-    values = read_sources(path, environ)
+    sources = gather_sources(path, environ)
     if running is not None:
         own = path is not None and str(path.resolve()) == running.get("config")
-        _fill_in(values, running.get("ports", {}), over=own)
-        _fill_in(values, running.get("addresses", {}))
-    return settings_from(values)
+        _fill_in(sources.values, running.get("ports", {}), over=own)
+        _fill_in(sources.values, running.get("addresses", {}))
+    return sources
 
 
 def config_path(config: Path | None, data_dir: DataDir, environ: Mapping[str, str]) -> Path | None:

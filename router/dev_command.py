@@ -7,12 +7,12 @@ from typing import Any
 
 from rich.console import Console
 
-from router.app import build_endpoints
 from router.contract.order import Order as OrderMessage
 from router.contract.order import OrderType
 from router.delivery import Delivery
 from router.dev import Plan, running
 from router.dev_screen import show
+from router.endpoints import build_endpoints
 from router.ordering import order_message, ordering
 from router.send import Answered, Order, as_gateway, post
 from router.settings import Settings

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from router import metrics as labels
+from router import outcomes as labels
 from router.admission import Admission, Stage, Visit
 from router.caller import Network, budget_source, caller, forwarded_for, is_among, source_of
 from router.delivery import Delivery

@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 
 import click
 
-from router.app import build_endpoints
+from router.endpoints import build_endpoints
 from router.errors import ConfigurationError
 from router.intake import Endpoint
 from router.invocation import Invocation, invoked

@@ -140,4 +140,13 @@ class OutsideWindow(RefusedDelivery):
 
 
 class ConfigurationError(Exception):
-    """The configuration is wrong: one line naming the key, no secret, exit 2."""
+    """The configuration is wrong: a line for each problem naming its key, no secret, exit 2."""
+
+    def __init__(self, *problems: str) -> None:
+        """Keep the problems, each a line."""
+        super().__init__(*problems)
+        self.problems = problems
+
+    def __str__(self) -> str:
+        """Return the problems, one below another."""
+        return "\n".join(self.problems)

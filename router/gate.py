@@ -1,5 +1,6 @@
 """An endpoint as the public port knows it: who may come in, and with which token."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from router.caller import Network
@@ -19,3 +20,8 @@ class Gate:
         """What nobody else may see: the active secrets and the token."""
         token = [] if self.token is None else [self.token]
         return [*(key.secret for key in self.endpoint.keys), *token]
+
+
+def shortest_deadline(gates: Mapping[str, Gate]) -> float:
+    """Return the tightest deadline of all endpoints, in seconds."""
+    return min(gate.endpoint.deadline_seconds for gate in gates.values())

@@ -4,29 +4,33 @@ import functools
 import logging
 import os
 import sys
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
 import click
 from prometheus_client import CollectorRegistry
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from rich.console import Console
 from rich.table import Table
 
-from router.app import build_endpoints, check_room
+from router.app import checked_gates
+from router.checked import checked_settings
 from router.contract.topics import Topics, TopicsBeside
-from router.data_dir import DEFAULT, DataDir, config_path, resolve_settings
+from router.data_dir import DEFAULT, DataDir, config_path, resolve_sources
+from router.database_url import database_url_now
 from router.dev import Plan
 from router.dev_command import develop
 from router.errors import ConfigurationError
 from router.kafka_client import broker_options, client_options
+from router.kafka_credentials import ClientOptions, KafkaCredentials
+from router.problems import nearest, problem_lines
 from router.providers import examples
+from router.reload import Source
 from router.setting_values import checked_public_url
 from router.settings import (
     Settings,
-    problem_line,
     read_database,
     with_public_url,
 )
@@ -67,14 +71,27 @@ class Invocation:
 
     def settings(self) -> Settings:
         """Load the configuration in force, check the consumers' part, set up the log."""
-        settings = resolve_settings(self.config, self.data_dir, os.environ)
-        self.consumers.check(settings.consumers)
+        settings = self.read()
         configure_logging(settings.log.level, settings.log.format)
         return settings
 
-    def kafka(self) -> dict[str, Any]:
-        """Return the client settings as consumers take them."""
-        return broker_options(self.settings().kafka)
+    def read(self) -> Settings:
+        """Load the configuration in force, and check it with the consumers' part."""
+        sources = resolve_sources(self.config, self.data_dir, os.environ)
+        return checked_settings(sources, self.consumers.check)
+
+    def source(self) -> Source:
+        """Return where the configuration can be read again."""
+        return Source(self.read, lambda: config_path(self.config, self.data_dir, os.environ))
+
+    def kafka(self) -> tuple[Mapping[str, Any], Callable[[Any], None]]:
+        """Return the client settings as consumers take them, each time with the password of now.
+
+        The second has an aiokafka client sign in with what is valid at each new connection.
+        """
+        kafka = self.settings().kafka
+        credentials = KafkaCredentials(kafka)
+        return ClientOptions(lambda: broker_options(kafka, credentials)), credentials.renewed
 
     def develop(
         self,
@@ -88,7 +105,9 @@ class Invocation:
         given = config_path(self.config, self.data_dir, os.environ)
         given = None if given == self.data_dir.generated else given
         config = given or self.data_dir.generate(examples())
-        settings = resolve_settings(config, self.data_dir, os.environ)
+        sources = resolve_sources(config, self.data_dir, os.environ)
+        local = "http://127.0.0.1"
+        settings = checked_settings(sources, self.consumers.check, public_url or local)
         port = port or settings.edge.port or DEFAULT_PORT
         public_url = _public_url(public_url, settings, port)
         self._check_whole(with_public_url(settings, public_url))
@@ -109,13 +128,14 @@ class Invocation:
 
     def _check_whole(self, settings: Settings) -> None:
         """Refuse here what a child would refuse later, and in more words."""
-        self.consumers.check(settings.consumers)
-        build_endpoints(settings)
-        check_room(settings)
+        checked_gates(settings)
         client_options(settings.kafka)
 
-    def database_url(self, own: Mapping[str, Any], under: str) -> str:
-        """Return the URL of a consumer's database: its own table's, else `[database]`'s."""
+    def database_url(self, own: Mapping[str, Any], under: str) -> Callable[[], str]:
+        """Return what tells the URL of a consumer's database, as its file has it at each call.
+
+        It is its own table's, else `[database]`'s.
+        """
         database = read_database(dict(own), under) if own else self.settings().database
         if database.url is None:
             message = (
@@ -123,7 +143,7 @@ class Invocation:
                 " set it, or database.url_file"
             )
             raise ConfigurationError(message)
-        return database.url.get_secret_value()
+        return database_url_now(database, under if own else "database")
 
 
 def _public_url(given: str | None, settings: Settings, port: int) -> str:
@@ -152,14 +172,19 @@ data_dir_option = click.option(
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 
 
-def wrong_configuration(error: ValidationError, under: str) -> NoReturn:
-    """Raise what makes a validation error one line that names the key."""
-    raise ConfigurationError(problem_line(error, under)) from None
+def wrong_configuration(
+    error: ValidationError, under: str, model: type[BaseModel], beside: Iterable[str] = ()
+) -> NoReturn:
+    """Raise what makes a validation error a line for each problem; see `problem_lines`."""
+    raise ConfigurationError(*problem_lines(error, under, model, beside)) from None
 
 
-def unknown_consumer(name: str, known: Iterable[str], under: str = "consumers") -> NoReturn:
+def unknown_consumer(name: str, known: Collection[str], under: str = "consumers") -> NoReturn:
     """Raise what says that a table, or a name in a list, is no consumer's."""
-    message = f"{under}.{name}: there is no such consumer; there are {', '.join(sorted(known))}"
+    message = (
+        f"{under}.{name}: there is no such consumer;"
+        f" there are {', '.join(sorted(known))}{nearest(name, known)}"
+    )
     raise ConfigurationError(message)
 
 

@@ -1,7 +1,6 @@
 """The Kafka client settings, as FastStream and as aiokafka take them."""
 
 import asyncio
-import ssl
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,8 @@ from faststream.security import (
     SASLScram512,
 )
 
-from router.errors import ConfigurationError
+from router.contract.secret_text import trimmed
+from router.kafka_credentials import KafkaCredentials
 from router.settings import KafkaSettings
 
 _SASL = {
@@ -35,19 +35,24 @@ class TokenFile(AbstractTokenProvider):  # type: ignore[misc] # aiokafka publish
     async def token(self) -> str:
         """Return the token of now."""
         text = await asyncio.to_thread(self._path.read_text, encoding="utf-8")
-        return text.strip()
+        return trimmed(text)
 
 
-def broker_options(kafka: KafkaSettings) -> dict[str, Any]:
-    """Return what `faststream.kafka.KafkaBroker` takes."""
+def broker_options(
+    kafka: KafkaSettings, credentials: KafkaCredentials | None = None
+) -> dict[str, Any]:
+    """Return what `faststream.kafka.KafkaBroker` takes, with the password of now."""
     options = _common(kafka)
-    options["security"] = _security(kafka)
+    options["security"] = _security(kafka, credentials or KafkaCredentials(kafka))
     return options
 
 
-def client_options(kafka: KafkaSettings) -> dict[str, Any]:
-    """Return what the clients of aiokafka take."""
-    return _common(kafka) | parse_security(_security(kafka))
+def client_options(
+    kafka: KafkaSettings, credentials: KafkaCredentials | None = None
+) -> dict[str, Any]:
+    """Return what the clients of aiokafka take, with the password of now."""
+    own = credentials or KafkaCredentials(kafka)
+    return _common(kafka) | parse_security(_security(kafka, own))
 
 
 def _common(kafka: KafkaSettings) -> dict[str, Any]:
@@ -60,34 +65,16 @@ def _common(kafka: KafkaSettings) -> dict[str, Any]:
     return options
 
 
-def _security(kafka: KafkaSettings) -> BaseSecurity | None:
+def _security(kafka: KafkaSettings, credentials: KafkaCredentials) -> BaseSecurity | None:
     protocol = kafka.security_protocol
     if protocol == "PLAINTEXT":
         return None
-    context = _ssl_context(kafka) if protocol.endswith("SSL") else None
+    context = credentials.context
     use_ssl = context is not None
     if protocol == "SSL":
         return BaseSecurity(ssl_context=context, use_ssl=True)
     if kafka.sasl_mechanism == "OAUTHBEARER":
         return SASLOAuthBearer(ssl_context=context, use_ssl=use_ssl)
-    password = kafka.sasl_password.get_secret_value() if kafka.sasl_password else ""
     mechanism = _SASL[kafka.sasl_mechanism or "PLAIN"]
-    return mechanism(kafka.sasl_username or "", password, ssl_context=context, use_ssl=use_ssl)
-
-
-def _ssl_context(kafka: KafkaSettings) -> ssl.SSLContext:
-    password = kafka.ssl_key_password
-    try:
-        context = ssl.create_default_context(cafile=kafka.ssl_cafile)
-        if kafka.ssl_certfile is not None:
-            context.load_cert_chain(
-                kafka.ssl_certfile,
-                kafka.ssl_keyfile,
-                # Not None: OpenSSL would ask at the terminal for the password of a locked key.
-                password.get_secret_value() if password else "",
-            )
-    except (OSError, ValueError) as error:
-        # A ValueError is about a password that is too long, and does not repeat it.
-        message = f"kafka.ssl_cafile, ssl_certfile, ssl_keyfile: {type(error).__name__}: {error}"
-        raise ConfigurationError(message) from None
-    return context
+    name = kafka.sasl_username or ""
+    return mechanism(name, credentials.password, ssl_context=context, use_ssl=use_ssl)

@@ -10,7 +10,7 @@ series for each endpoint. Histograms and reasons are by provider.
 
 import math
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
 from typing import get_args
 
@@ -20,22 +20,18 @@ from router.contract.event import DESCRIPTIVE, EventType
 from router.contract.topics import Topics
 from router.errors import Reason
 from router.intake import PHASES, Endpoint, Phase
+from router.outcomes import (
+    ACCEPTED,
+    FAILED,
+    KEPT_FOR,
+    OUTCOMES,
+    REASONS,
+    REFUSED,
+    UNKNOWN,
+    UNPROVED,
+)
 from router.providers import Asymmetric
 from router.refused_sample import Result
-
-ACCEPTED = "accepted"
-QUARANTINED = "quarantined"
-REFUSED = "refused"
-FAILED = "failed"
-
-UNKNOWN = "unknown"
-"""The endpoint label of requests to no endpoint of ours."""
-
-NO_REASON = "none"
-"""What the log has as the reason of accepted deliveries."""
-
-OUTCOMES = (ACCEPTED, QUARANTINED, REFUSED, FAILED)
-"""What a delivery can come to."""
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _PHASE_SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, *_SECONDS)
@@ -55,18 +51,43 @@ class EdgeMetrics:
         self._declare_verification(registry)
         self._declare_publishing(registry)
         self._declare_refused(registry)
+        self._of_endpoints = [
+            metric
+            for metric in vars(self).values()
+            if "endpoint" in getattr(metric, "_labelnames", ())
+        ]
         self._initialize(topics or Topics())
-        known = list(endpoints)
-        providers = {
-            name: ProviderMetrics(self, name)
-            for name in dict.fromkeys(each.provider.name for each in known)
-        }
-        self._endpoints = {
-            each.name: EndpointMetrics(
-                self, each.name, providers[each.provider.name], _fingerprints(each)
-            )
-            for each in known
-        }
+        self._providers: dict[str, ProviderMetrics] = {}
+        self._endpoints: dict[str, EndpointMetrics] = {}
+        self.follow(endpoints)
+
+    def follow(self, endpoints: Iterable[Endpoint]) -> None:
+        """Have series for these endpoints, and no longer for others.
+
+        What counts a removed one stays at hand for its deliveries under way.
+        """
+        current = {each.name: each for each in endpoints}
+        for name in self._endpoints.keys() - current.keys():
+            self._withdraw(name)
+        for name, each in current.items():
+            known = self._endpoints.get(name)
+            provider = self._provider(each.provider.name)
+            if known is not None and known.live and known.provider is provider:
+                known.know(_fingerprints(each))
+            else:
+                self._withdraw(name)
+                self._endpoints[name] = EndpointMetrics(self, name, provider, _fingerprints(each))
+
+    def _provider(self, name: str) -> "ProviderMetrics":
+        if name not in self._providers:
+            self._providers[name] = ProviderMetrics(self, name)
+        return self._providers[name]
+
+    def _withdraw(self, name: str) -> None:
+        if name in self._endpoints:
+            self._endpoints[name].live = False
+        for metric in self._of_endpoints:
+            metric.remove_by_labels({"endpoint": name})
 
     def of(self, endpoint: str) -> "EndpointMetrics":
         """Return the series of one endpoint."""
@@ -249,7 +270,7 @@ class EdgeMetrics:
             self.publish_failures.labels(reason)
         types = [
             *((topics.name(event.family), event.value) for event in EventType),
-            *((topics.quarantine, f"quarantine.{kept.value}") for kept in _KEPT_FOR),
+            *((topics.quarantine, f"quarantine.{kept.value}") for kept in KEPT_FOR),
         ]
         self._published = {each: self.events_published.labels(*each) for each in types}
         self._publish_durations = {topic: self.publish_duration.labels(topic) for topic, _ in types}
@@ -264,7 +285,7 @@ class ProviderMetrics:
         self._all_reasons = metrics.delivery_reasons
         self._reasons = {
             (outcome, reason): metrics.delivery_reasons.labels(name, outcome, reason)
-            for outcome, reasons in _REASONS.items()
+            for outcome, reasons in REASONS.items()
             for reason in reasons
         }
         self._durations = {
@@ -292,24 +313,31 @@ class EndpointMetrics:
         self, metrics: EdgeMetrics, name: str, provider: ProviderMetrics, keys: Iterable[str] = ()
     ) -> None:
         """Make everything that a delivery to this endpoint can touch."""
-        self.provider = provider
+        self.provider, self.live = provider, True
+        self._used = metrics.key_used, name
         self._answers = {
             outcome: metrics.deliveries.labels(name, provider.name, outcome) for outcome in OUTCOMES
         }
         self._unproved = metrics.verification_failures.labels(name, provider.name)
         self._genuine = metrics.genuine_deliveries.labels(name)
-        self._keys = {key: metrics.key_used.labels(name, key) for key in (*keys, UNKNOWN)}
+        self._keys: dict[str, Counter] = {}
+        self.know((*keys, UNKNOWN))
         self._last_genuine: datetime | None = None
         self._skewed: tuple[datetime, datetime] | None = None
         # Worked out when asked for, which is rarer than deliveries are.
         metrics.last_genuine.labels(name).set_function(self._genuine_at)
         metrics.clock_skew.labels(name).set_function(self._skew)
 
+    def know(self, keys: Iterable[str]) -> None:
+        """Have a series for each of these keys, beside those there are."""
+        used, name = self._used
+        self._keys |= {key: used.labels(name, key) for key in keys}
+
     def answered(self, outcome: str, reason: str, key: str | None, seconds: float) -> None:
         """Count a delivery that was answered; `key` proved it, where one did."""
         self._answers[outcome].inc()
         self.provider.answered(outcome, reason, seconds)
-        if reason in _UNPROVED:
+        if reason in UNPROVED:
             self._unproved.inc()
         if key is not None:
             self._keys.get(key, self._keys[UNKNOWN]).inc()
@@ -334,44 +362,3 @@ class EndpointMetrics:
 def _fingerprints(endpoint: Endpoint) -> list[str]:
     public = endpoint.provider.public_keys if isinstance(endpoint.provider, Asymmetric) else ()
     return [key.fingerprint for key in (*endpoint.keys, *public)]
-
-
-_UNPROVED = (
-    Reason.SIGNATURE_MISSING,
-    Reason.SIGNATURE_DUPLICATED,
-    Reason.SIGNATURE_MALFORMED,
-    Reason.SIGNATURE_WRONG,
-    Reason.TIME_MISSING,
-    Reason.TIME_DUPLICATED,
-    Reason.TIME_MALFORMED,
-    Reason.ID_MISSING,
-    Reason.ID_DUPLICATED,
-    Reason.ID_MALFORMED,
-)
-_QUARANTINES = (
-    Reason.UNKNOWN_EVENT,
-    Reason.UNKNOWN_STATUS,
-    Reason.FIELD_MISSING,
-    Reason.FIELD_MALFORMED,
-    Reason.AMOUNT_UNREPRESENTABLE,
-    Reason.AMBIGUOUS,
-    Reason.TEST_MONEY,
-    Reason.LIVE_MONEY,
-    Reason.NOT_PARSEABLE,
-    Reason.CONTENT_TYPE,
-    Reason.EVENT_HEADER_CONTRADICTS,
-    Reason.NOT_OURS,
-)
-_KEPT_FOR = (*_QUARANTINES, Reason.STALE, Reason.FUTURE)
-_FAILURES = (Reason.NOT_DURABLE, Reason.OVERLOADED, Reason.INTERNAL)
-# Kept up to a bound, and refused beyond it.
-_BOUNDED = {Reason.NOT_OURS}
-_ELSEWHERE = {*_QUARANTINES, *_FAILURES, Reason.UNKNOWN_ENDPOINT} - _BOUNDED
-_REFUSALS = tuple(reason for reason in Reason if reason not in _ELSEWHERE)
-
-_REASONS: Mapping[str, Iterable[str]] = {
-    QUARANTINED: _QUARANTINES,
-    REFUSED: _REFUSALS,
-    FAILED: _FAILURES,
-}
-"""The possible reasons of each outcome, for deliveries to a configured endpoint."""

@@ -13,6 +13,7 @@ from router.intake import Endpoint
 from router.invocation import Invocation, console, invoked, json_option, listing
 from router.metrics import EdgeMetrics
 from router.providers import Key, discover
+from router.reload import ReloadMetrics
 from router.telemetry.catalogue import Described, catalogue, markdown
 from router.telemetry.logs import get_log
 from router.telemetry.loop_delay import LoopDelay
@@ -40,6 +41,7 @@ def declared() -> CollectorRegistry:
     LoopDelay(registry)
     ConnectionWatch(registry, get_log("connection")).measure(Admission(0, 0))
     provider = next(iter(discover().values()))
+    ReloadMetrics(registry)
     EdgeMetrics(registry, [Endpoint("shop", "shop", provider, [Key(b"", "fp:0")], None, 1)])
     return registry
 

@@ -44,15 +44,16 @@ def of_mode(events: Sequence[Event], mode: Mode) -> Sequence[Event]:
     return [event.model_copy(update={"test": True}) for event in events]
 
 
-def check_accounts(endpoints: Mapping[str, Moded]) -> None:
-    """Raise ValueError where a live and a test endpoint share an account."""
+def shared_accounts(endpoints: Mapping[str, Moded]) -> list[str]:
+    """Return a problem for each endpoint that shares its account with one of the other mode."""
     first: dict[str, str] = {}
+    problems = []
     for name, endpoint in endpoints.items():
         other = first.setdefault(endpoint.account, name)
         if endpoints[other].mode != endpoint.mode:
-            message = (
+            problems.append(
                 f"endpoints.{name}.mode: {endpoint.mode}, and endpoints.{other} is"
                 f" {endpoints[other].mode} under the same account, {endpoint.account}:"
                 " test money needs an account of its own"
             )
-            raise ValueError(message)
+    return problems

@@ -8,7 +8,7 @@ recover. So the deadline, the bounded stop and the replacement are ours.
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
@@ -50,8 +50,16 @@ SILENCE_SECONDS = 30.0
 ProducerFactory = Callable[[], AIOKafkaProducer]
 
 
-def producer_factory(options: dict[str, Any], max_request_bytes: int) -> ProducerFactory:
-    """Return what makes producers with the settings that keep the promise."""
+def producer_factory(
+    options: Mapping[str, Any],
+    max_request_bytes: int,
+    renewed: Callable[[Any], None] = lambda _client: None,
+) -> ProducerFactory:
+    """Return what makes producers with the settings that keep the promise.
+
+    `options` are read for each producer; `renewed` has its client sign in with
+    what is valid at each new connection.
+    """
 
     def make() -> AIOKafkaProducer:
         producer = AIOKafkaProducer(
@@ -63,6 +71,7 @@ def producer_factory(options: dict[str, Any], max_request_bytes: int) -> Produce
             retry_backoff_ms=100,
             metadata_max_age_ms=60_000,
         )
+        renewed(producer.client)
         return paced(producer)
 
     return make

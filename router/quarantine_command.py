@@ -10,8 +10,9 @@ from collections.abc import AsyncIterator, Sequence
 import click
 from rich.text import Text
 
-from router.app import build_endpoints, utc_now
+from router.app import utc_now
 from router.contract.wire import OutgoingRecord
+from router.endpoints import build_endpoints
 from router.intake import Clock
 from router.invocation import (
     EXIT_PROBLEM,

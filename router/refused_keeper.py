@@ -8,7 +8,7 @@ slow, samples wait in the queue, and the oldest are dropped when it is full.
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -169,9 +169,15 @@ class RefusedKeeper:
 
 
 def sample_producer_factory(
-    options: dict[str, Any], topic: str, max_request_bytes: int
+    options: Mapping[str, Any],
+    topic: str,
+    max_request_bytes: int,
+    renewed: Callable[[Any], None] = lambda _client: None,
 ) -> Callable[[], AIOKafkaProducer]:
-    """Return what makes producers for samples: quick to give up, never making the topic."""
+    """Return what makes producers for samples: quick to give up, never making the topic.
+
+    `options` and `renewed` are those of `router.publish.producer_factory`.
+    """
 
     def make() -> AIOKafkaProducer:
         producer = AIOKafkaProducer(
@@ -180,6 +186,7 @@ def sample_producer_factory(
             max_request_size=max_request_bytes,
             request_timeout_ms=int(REQUEST_SECONDS * 1000),
         )
+        renewed(producer.client)
         producer.client._metadata_update = _asking_only(producer.client, topic)  # noqa: SLF001
         return paced(producer)
 

@@ -4,7 +4,7 @@ import json
 
 import click
 
-from router.app import build_endpoints
+from router.endpoints import build_endpoints
 from router.invocation import EXIT_PROBLEM, Invocation, endpoint_name, invoked, json_option
 from router.send import (
     TAMPERS,

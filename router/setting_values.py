@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Annotated, Final
 from urllib.parse import parse_qsl
 
-from pydantic import AfterValidator, BeforeValidator, SecretStr
+from pydantic import AfterValidator, BeforeValidator
 
 from router.caller import networks
+from router.contract.secret_text import Secret
 
 
 def as_tuple(value: object) -> object:
@@ -15,7 +16,7 @@ def as_tuple(value: object) -> object:
     return (value,) if isinstance(value, str) else value
 
 
-Several = Annotated[tuple[SecretStr, ...], BeforeValidator(as_tuple)]
+Several = Annotated[tuple[Secret, ...], BeforeValidator(as_tuple)]
 Files = Annotated[tuple[Path, ...], BeforeValidator(as_tuple)]
 
 PUBLISHED = "published"
@@ -80,9 +81,3 @@ def check_database_query(query: str) -> None:
         if name in _NUMBERS and not (value.isascii() and value.isdigit()):
             message = f"{name}: a number is expected"
             raise ValueError(message)
-
-
-def shown_file(file: object) -> str:
-    """Name a file that cannot be read, unless it may be a secret that stands in the wrong key."""
-    text = str(file)
-    return text if text.startswith(("/", "./", "../")) else "the file that is named there"

@@ -1,7 +1,8 @@
 """The whole configuration as one frozen model. It fails at the start, never later."""
 
+import contextlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -18,19 +19,20 @@ from pydantic import (
 from router.configuration import read_sources
 from router.contract.event import Text
 from router.contract.order_fields import OrderFields
+from router.contract.secret_text import Passphrase, Secret
 from router.contract.topics import FAMILIES, ORDER, QUARANTINE, REFUSED, Topics
 from router.errors import ConfigurationError
-from router.modes import Mode, check_accounts
+from router.modes import Mode, shared_accounts
+from router.problems import nearest, problem_lines
+from router.secret_files import read_secret_file, with_secrets_read
 from router.setting_values import (
     PUBLISHED,
     Files,
     Networks,
     PublicUrl,
     Several,
-    as_tuple,
     check_database_query,
     is_port,
-    shown_file,
 )
 
 _STRICT = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -64,7 +66,7 @@ class EndpointSettings(BaseModel):
     mode: Mode = "live"
     secrets: Several = ()
     secret_files: Files = ()
-    token: SecretStr | None = None
+    token: Secret | None = None
     tolerance_seconds: float | None = Field(None, gt=0, le=_TEN_YEARS_SECONDS)
     deadline_seconds: float = Field(2.5, gt=0, le=60)
     public_url: PublicUrl | None = None
@@ -87,9 +89,6 @@ class EndpointSettings(BaseModel):
             raise ValueError(message)
         if self.allow_from and PUBLISHED in self.allow_from and len(self.allow_from) > 1:
             message = "allow_from: networks, or the word published alone"
-            raise ValueError(message)
-        if any(not secret.get_secret_value() for secret in self.secrets):
-            message = "a secret is empty"
             raise ValueError(message)
         return self
 
@@ -158,13 +157,13 @@ class KafkaSettings(BaseModel):
     security_protocol: SECURITY_PROTOCOLS = "PLAINTEXT"
     sasl_mechanism: SASL_MECHANISMS | None = None
     sasl_username: str | None = None
-    sasl_password: SecretStr | None = None
+    sasl_password: Secret | None = None
     sasl_password_file: Path | None = None
     sasl_token_file: Path | None = Field(None, description="OAUTHBEARER: read for every token")
     ssl_cafile: Path | None = None
     ssl_certfile: Path | None = None
     ssl_keyfile: Path | None = None
-    ssl_key_password: SecretStr | None = None
+    ssl_key_password: Passphrase | None = None
     client_id: str = "payrouter"
     cluster_id: str | None = None
     max_request_bytes: int = Field(1024 * 1024, ge=16 * 1024)
@@ -200,7 +199,7 @@ class DatabaseSettings(BaseModel):
 
     model_config = _STRICT
 
-    url: SecretStr | None = None
+    url: Secret | None = None
     url_file: Path | None = None
 
     @field_validator("url")
@@ -234,23 +233,25 @@ class TopicsSettings(BaseModel):
 
     @model_validator(mode="after")
     def _names_fit(self) -> Self:
+        problems = [*self._wrong_names()]
+        if len({self.names.get(topic, topic) for topic in _NAMED}) < len(_NAMED):
+            problems.append("names: two topics have one name")
+        if self.prefix and not _TOPIC.fullmatch(self.prefix):
+            problems.append("prefix: A-Z a-z 0-9 . _ - only")
+        if self.min_insync_replicas > self.replication_factor:
+            problems.append(
+                "min_insync_replicas above replication_factor: nothing could be written"
+            )
+        if problems:
+            raise ValueError(*problems)
+        return self
+
+    def _wrong_names(self) -> Iterator[str]:
         for topic, name in self.names.items():
             if topic not in _NAMED:
-                message = f"names: there is no topic {topic}"
-                raise ValueError(message)
-            if not _TOPIC.fullmatch(self.prefix + name):
-                message = f"names.{topic}: A-Z a-z 0-9 . _ - only, at most 200 characters"
-                raise ValueError(message)
-        if len({self.names.get(topic, topic) for topic in _NAMED}) < len(_NAMED):
-            message = "names: two topics have one name"
-            raise ValueError(message)
-        if self.prefix and not _TOPIC.fullmatch(self.prefix):
-            message = "prefix: A-Z a-z 0-9 . _ - only"
-            raise ValueError(message)
-        if self.min_insync_replicas > self.replication_factor:
-            message = "min_insync_replicas above replication_factor: nothing could be written"
-            raise ValueError(message)
-        return self
+                yield f"names: there is no topic {topic}{nearest(topic, _NAMED)}"
+            elif not _TOPIC.fullmatch(self.prefix + name):
+                yield f"names.{topic}: A-Z a-z 0-9 . _ - only, at most 200 characters"
 
     def topics(self) -> Topics:
         """Return the names in force."""
@@ -307,23 +308,29 @@ class Settings(BaseModel):
 
     @model_validator(mode="after")
     def _endpoints_fit(self) -> Self:
-        owners: dict[tuple[str, str], str] = {}
-        for name, endpoint in self.endpoints.items():
-            if not _ENDPOINT_NAME.fullmatch(name):
-                message = (
-                    f"endpoints.{name}: a name is a-z 0-9 _ - and begins with a letter or digit"
-                )
-                raise ValueError(message)
-            for key, word in endpoint.guards():
-                other = owners.setdefault((key, word), name)
-                if self.endpoints[other].account != endpoint.account:
-                    message = (
-                        f"endpoints.{name}.{key}: the same {key.removesuffix('s')} stands under"
-                        f" endpoints.{other}, whose account is another"
-                    )
-                    raise ValueError(message)
-        check_accounts(self.endpoints)
+        problems = contradictions(self.endpoints)
+        if problems:
+            raise ValueError(*problems)
         return self
+
+
+def contradictions(endpoints: Mapping[str, EndpointSettings]) -> list[str]:
+    """Return what is wrong with the names of endpoints, or between two of them."""
+    owners: dict[tuple[str, str], str] = {}
+    problems = []
+    for name, endpoint in endpoints.items():
+        if not _ENDPOINT_NAME.fullmatch(name):
+            problems.append(
+                f"endpoints.{name}: a name is a-z 0-9 _ - and begins with a letter or digit"
+            )
+        for key, word in endpoint.guards():
+            other = owners.setdefault((key, word), name)
+            if endpoints[other].account != endpoint.account:
+                problems.append(
+                    f"endpoints.{name}.{key}: the same {key.removesuffix('s')} stands under"
+                    f" endpoints.{other}, whose account is another"
+                )
+    return problems + shared_accounts(endpoints)
 
 
 def with_public_url(settings: Settings, url: str) -> Settings:
@@ -335,71 +342,44 @@ def with_public_url(settings: Settings, url: str) -> Settings:
 def load_settings(path: Path | None, environ: Mapping[str, str]) -> Settings:
     """Read the file (None: none), lay PAYROUTER_ variables over it, check everything.
 
-    Raises ConfigurationError with one line that names the key and no secret.
+    Raises ConfigurationError with a line for each problem that names its key and no secret.
     """
     return settings_from(read_sources(path, environ))
 
 
-def settings_from(values: dict[str, Any]) -> Settings:
+def settings_from(values: Mapping[str, Any]) -> Settings:
     """Check configuration given as nested tables, as `load_settings` does."""
-    for name, endpoint in _tables(values.get("endpoints")):
-        endpoint.setdefault("account", name)
-        _read_secret_files(name, endpoint)
-    _read_file(values.get("database"), "url_file", "url", "database")
-    _read_file(values.get("kafka"), "sasl_password_file", "sasl_password", "kafka")
+    read, problems = with_secrets_read(values)
     try:
-        return Settings.model_validate(values)
+        settings = Settings.model_validate(read)
     except ValidationError as error:
-        raise ConfigurationError(problem_line(error)) from None
+        problems += problem_lines(error, model=Settings)
+        # The model compares endpoints only where all else is right.
+        problems += contradictions(valid_endpoints(read))
+    else:
+        if not problems:
+            return settings
+    raise ConfigurationError(*dict.fromkeys(problems))
+
+
+def valid_endpoints(read: Mapping[str, Any]) -> dict[str, EndpointSettings]:
+    """Return those endpoints of a configuration whose own tables are right."""
+    tables = read.get("endpoints")
+    found = {}
+    for name, table in tables.items() if isinstance(tables, dict) else ():
+        with contextlib.suppress(ValidationError):
+            found[name] = EndpointSettings.model_validate(table)
+    return found
 
 
 def read_database(values: object, under: str) -> DatabaseSettings:
     """Check a database table that stands elsewhere than under `[database]`."""
-    _read_file(values, "url_file", "url", under)
+    read, problems = read_secret_file(values, "url_file", "url", under)
     try:
-        return DatabaseSettings.model_validate(values)
+        database = DatabaseSettings.model_validate(read)
     except ValidationError as error:
-        raise ConfigurationError(problem_line(error, under)) from None
-
-
-def problem_line(error: ValidationError, under: str = "") -> str:
-    """Say in one line which key is wrong and what would be right, without its value."""
-    problem = error.errors(include_url=False, include_input=False, include_context=False)[0]
-    place = ".".join([*([under] if under else []), *(str(part) for part in problem["loc"])])
-    text = "unknown key" if problem["type"] == "extra_forbidden" else problem["msg"]
-    text = text.removeprefix("Value error, ")
-    # A key may hold a line feed, the message may not.
-    return " ".join((f"{place}: {text}" if place else text).splitlines())
-
-
-def _tables(value: object) -> list[tuple[str, dict[str, Any]]]:
-    if not isinstance(value, dict):
-        return []
-    return [(name, table) for name, table in value.items() if isinstance(table, dict)]
-
-
-def _read_secret_files(name: str, endpoint: dict[str, Any]) -> None:
-    files = as_tuple(endpoint.get("secret_files", ()))
-    if not isinstance(files, list | tuple) or not files:
-        return
-    given = as_tuple(endpoint.get("secrets", ()))
-    if isinstance(given, list | tuple):
-        read = [_file_text(file, f"endpoints.{name}.secret_files") for file in files]
-        endpoint["secrets"] = [*given, *read]
-
-
-def _read_file(table: object, file_key: str, key: str, under: str) -> None:
-    if not isinstance(table, dict) or file_key not in table:
-        return
-    if key in table:
-        message = f"{under}.{file_key}: {key} is given as well"
-        raise ConfigurationError(message)
-    table[key] = _file_text(table[file_key], f"{under}.{file_key}")
-
-
-def _file_text(file: object, key: str) -> str:
-    try:
-        return Path(str(file)).read_text(encoding="utf-8").strip()
-    except (OSError, ValueError) as error:
-        message = f"{key}: cannot read {shown_file(file)}: {type(error).__name__}"
-        raise ConfigurationError(message) from None
+        problems += problem_lines(error, under, DatabaseSettings)
+    else:
+        if not problems:
+            return database
+    raise ConfigurationError(*problems)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from router import metrics as labels
+from router import outcomes as labels
 from router.errors import Reason, RefusedDelivery
 from router.gate import Gate
 from router.intake import Received

@@ -9,10 +9,11 @@ from pathlib import Path
 import click
 from rich.text import Text
 
-from router.app import build_endpoints, utc_now
+from router.app import utc_now
 from router.captured import Captured, read_captured
 from router.contract.refused import Refused
 from router.delivery import Delivery
+from router.endpoints import build_endpoints
 from router.errors import ConfigurationError
 from router.explain import Explanation, Step, explain, explain_incomplete, headers_read
 from router.intake import Endpoint

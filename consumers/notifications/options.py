@@ -4,12 +4,13 @@ import re
 from pathlib import Path
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from consumers.notifications.addresses import mailbox
 from consumers.notifications.outside import ChannelError, Outside
 from consumers.notifications.rendering import TextsError, checked_texts
 from consumers.notifications.rules import CUSTOMER, DEFAULT_RULES, LOG, OPERATORS, Rule
+from router.contract.secret_text import Secret
 
 _STRICT = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
@@ -21,7 +22,7 @@ class ChannelOptions(BaseModel):
 
     model_config = _STRICT
 
-    url: SecretStr | None = Field(None, description="an Apprise URL")
+    url: Secret | None = Field(None, description="an Apprise URL")
     url_file: Path | None = None
     per_minute: int | None = Field(
         None, ge=1, le=100_000, description="messages in any minute, over all instances"
@@ -41,7 +42,7 @@ class ChannelOptions(BaseModel):
             message = "url_file: url is given as well"
             raise ValueError(message)
         try:
-            text = Path(str(values["url_file"])).read_text(encoding="utf-8").strip()
+            text = Path(str(values["url_file"])).read_text(encoding="utf-8")
         except (OSError, ValueError) as error:
             file = str(values["url_file"])
             # What is no path may be the URL itself, and secret.

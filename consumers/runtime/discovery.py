@@ -8,7 +8,7 @@ from importlib.metadata import EntryPoint, entry_points
 import consumers
 from consumers.runtime.service import Service
 from consumers.runtime.settings import Tuning
-from router.contract.topics import REFUSED
+from router.contract.topics import FAMILIES, QUARANTINE, REFUSED, Topics, TopicsBeside
 
 
 class ServiceError(Exception):
@@ -68,3 +68,20 @@ def _checked(candidate: object, name: str) -> Service:
         message = f"consumer {name}: its tables name no schema"
         raise ServiceError(message)
     return candidate
+
+
+def topics_beside(names: Topics) -> TopicsBeside:
+    """Return the topics that the consumers need beside those of the edge."""
+    services = discover()
+    read = {topic for service in services.values() for topic in service.topics}
+    return TopicsBeside(
+        kept=[
+            names.dead_letter(names.name(topic), name)
+            for name, service in services.items()
+            for topic in service.topics
+        ],
+        passing=[
+            *(names.name(topic) for topic in sorted(read - {*FAMILIES, QUARANTINE})),
+            *(names.outcome(name) for name, service in services.items() if service.says_outcomes),
+        ],
+    )

@@ -78,6 +78,8 @@ class LogReader:
     kafka: Mapping[str, Any] = field(repr=False)
     groups: Mapping[str, Group]
     cluster_id: str | None = None
+    renewed: Callable[[Any], None] = field(default=lambda _client: None, repr=False)
+    """As in ConsumerSettings."""
     problems: list[str] = field(default_factory=list)
     """What the last round could not read, the rest of it being known."""
     _clients: _Clients | None = None
@@ -116,6 +118,8 @@ class LogReader:
                     **options, enable_auto_commit=False, isolation_level="read_committed"
                 ),
             )
+            for client in (self._clients.admin, self._clients.consumer):
+                self.renewed(client._client)  # noqa: SLF001 - nothing public gives the connections
             await self._clients.admin.start()
             await self._clients.consumer.start()
         return self._clients

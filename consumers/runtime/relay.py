@@ -32,8 +32,10 @@ _REFUSED = (MessageSizeTooLargeError, RecordListTooLargeError, InvalidTopicError
 MakeProducer = Callable[[], AIOKafkaProducer]
 
 
-def relay_producer(kafka: Mapping[str, Any]) -> AIOKafkaProducer:
-    """Make a producer that loses nothing and keeps the order."""
+def relay_producer(
+    kafka: Mapping[str, Any], renewed: Callable[[Any], None] = lambda _client: None
+) -> AIOKafkaProducer:
+    """Make a producer that loses nothing and keeps the order; `renewed` as in ConsumerSettings."""
     options = dict(kafka)
     security = parse_security(options.pop("security", None))
     producer = AIOKafkaProducer(
@@ -43,6 +45,7 @@ def relay_producer(kafka: Mapping[str, Any]) -> AIOKafkaProducer:
         enable_idempotence=True,
         max_request_size=LARGEST_BYTES,
     )
+    renewed(producer.client)
     return paced(producer)
 
 

@@ -1,6 +1,6 @@
 """What one consumer process has to know, given to it as plain data by the command line."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -86,6 +86,10 @@ class ConsumerSettings:
     options: BaseModel = field(default_factory=NoOptions, repr=False)
     """What the service's own `options` model read; its secrets are SecretStr all the same."""
     orders: OrderFields = field(default_factory=OrderFields)
+    renewed: Callable[[Any], None] = field(default=lambda _client: None, repr=False)
+    """Has an aiokafka client sign in with what is valid at each new connection."""
+    database_url_now: Callable[[], str] | None = field(default=None, repr=False)
+    """Tells the database's URL as it is now, where it may change; asked at each new connection."""
     accounts: tuple[str, ...] = ()
     """Whose money the endpoints take, where this process is told of them; for commands."""
 

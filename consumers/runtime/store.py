@@ -94,6 +94,20 @@ def open_engine(settings: ConsumerSettings, purpose: str | None = None) -> Async
         },
     )
     _end_long_transactions(engine, idle * WHOLE_TRANSACTION)
+    return _renewed(engine, settings)
+
+
+def _renewed(engine: AsyncEngine, settings: ConsumerSettings) -> AsyncEngine:
+    """Have an engine connect with the URL of now: its password may have been rotated."""
+    url_now = settings.database_url_now
+    if url_now is None:
+        return engine
+
+    @event.listens_for(engine.sync_engine, "do_connect")
+    def renew(dialect: Any, _record: object, _args: object, options: dict[str, Any]) -> None:  # noqa: ANN401 - SQLAlchemy's
+        _, current = dialect.create_connect_args(make_url(url_now()))
+        options.update(current)
+
     return engine
 
 
@@ -118,7 +132,7 @@ def open_upgrade_engine(settings: ConsumerSettings) -> AsyncEngine:
 
 def open_patient_engine(settings: ConsumerSettings, purpose: str = "command") -> AsyncEngine:
     """Make an engine whose statements run as long as they have to."""
-    return create_async_engine(
+    engine = create_async_engine(
         settings.database_url.get_secret_value(),
         pool_size=1,
         max_overflow=0,
@@ -128,6 +142,7 @@ def open_patient_engine(settings: ConsumerSettings, purpose: str = "command") ->
             "server_settings": {"application_name": f"payrouter.{settings.name}.{purpose}"},
         },
     )
+    return _renewed(engine, settings)
 
 
 @asynccontextmanager

@@ -64,6 +64,7 @@ class Subscription:
     ) -> None:
         """Declare the subscription; connects to nothing."""
         tuning = settings.tuning
+        self._renewed = settings.renewed
         options = {"metadata_max_age_ms": METADATA_MILLISECONDS, **settings.kafka}
         self._broker = KafkaBroker(
             **options, consumer_only=True, allow_auto_create_topics=False, logger=None
@@ -85,7 +86,9 @@ class Subscription:
     async def start(self) -> AIOKafkaConsumer:
         """Join the group; returns the client to drive."""
         await self._broker.start()
-        return self._subscriber.consumer
+        consumer: AIOKafkaConsumer = self._subscriber.consumer
+        self._renewed(consumer._client)  # noqa: SLF001 - nothing public gives the connections
+        return consumer
 
     async def stop(self) -> None:
         """Leave the group (a static member only hangs up), within a deadline.

@@ -52,7 +52,7 @@ class Upkeep:
         """Do it until the block ends."""
         # A transaction is open meanwhile, and may not idle for longer.
         seconds = min(SEND_SECONDS, self.settings.tuning.transaction_timeout_seconds / 2)
-        make = partial(relay_producer, self.settings.kafka)
+        make = partial(relay_producer, self.settings.kafka, self.settings.renewed)
         relay = Relay(self.applier.engine, self.applier.tables, make, seconds)
         rounds: dict[str, tuple[Callable[[], Awaitable[bool]], float]] = {
             "watch": (self.watch, PAUSE_SECONDS),

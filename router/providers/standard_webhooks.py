@@ -220,26 +220,39 @@ def _keyed(key: Key) -> tuple[str, Key]:
         message = f"secrets: {PRIVATE_PREFIX} is the sender's, expected {PUBLIC_PREFIX}"
         raise ConfigurationError(message)
     if text.startswith(PUBLIC_PREFIX):
-        public = base64_bytes(text.removeprefix(PUBLIC_PREFIX))
+        public = _decoded(text.removeprefix(PUBLIC_PREFIX))
         if public is None or len(public) != _ED25519_BYTES:
             message = f"secrets: expected {PUBLIC_PREFIX} and {_ED25519_BYTES} bytes in base64"
             raise ConfigurationError(message)
         return V1A, Key(public, key.fingerprint)
-    secret = base64_bytes(text.removeprefix(SECRET_PREFIX))
+    secret = _decoded(text.removeprefix(SECRET_PREFIX))
     if secret is None or len(secret) not in _SECRET_BYTES:
         message = f"secrets: expected {SECRET_PREFIX} and 24 to 64 bytes in base64"
         raise ConfigurationError(message)
     return V1, Key(secret, key.fingerprint)
 
 
+def _decoded(text: str) -> bytes | None:
+    """Decode a key as the reference libraries do, None where it is no base64.
+
+    Python, Ruby and PHP take it without padding as well. None of them reads the
+    URL-safe alphabet: they drop its characters or refuse them, so it is refused.
+    """
+    bare = text.rstrip("=")
+    try:
+        return base64.b64decode(bare + "=" * (-len(bare) % 4), validate=True)
+    except ValueError:
+        return None
+
+
 def _signature(key: Key, message: bytes) -> str:
     text = key.secret.decode("utf-8", "replace")
-    private = base64_bytes(text.removeprefix(PRIVATE_PREFIX))
+    private = _decoded(text.removeprefix(PRIVATE_PREFIX))
     if text.startswith(PRIVATE_PREFIX) and private is not None:
         signing = Ed25519PrivateKey.from_private_bytes(private[:_ED25519_BYTES])
         return "v1a," + base64.b64encode(signing.sign(message)).decode()
     # A text that is no secret makes a signature that no secret makes.
-    secret = base64_bytes(text.removeprefix(SECRET_PREFIX)) or key.secret
+    secret = _decoded(text.removeprefix(SECRET_PREFIX)) or key.secret
     return "v1," + base64.b64encode(hmac_sha256(secret, message)).decode()
 
 

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Any, Literal, TextIO, cast
+from typing import Any, Final, Literal, TextIO, cast
 
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, Processor
@@ -73,16 +73,46 @@ def configure_logging(level: str, form: Literal["auto", "json", "console"]) -> N
     console = form == "console" or (form == "auto" and sys.stderr.isatty())
     stream = BearingStream(sys.stderr)
     processors = _for_people() if console else [as_json()]
-    threshold = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
-        processors=processors,
-        wrapper_class=structlog.make_filtering_bound_logger(threshold),
+        processors=[Threshold(level), *processors],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG),
         logger_factory=lambda *_: Lines(stream),
         # Put together once for each of our loggers, not for each line.
         cache_logger_on_first_use=True,
     )
     _adopt_libraries(processors, stream=cast("TextIO", stream))
     _adopt_accidents(get_log("process"))
+
+
+class Threshold:
+    """Drops what is below a level, which may change while loggers are in use."""
+
+    def __init__(self, level: str) -> None:
+        """Begin with this level."""
+        self.level = level
+
+    def __call__(self, _logger: object, method: str, line: EventDict) -> EventDict:
+        """Hand a line on, or drop it."""
+        if _SEVERITIES.get(method, logging.CRITICAL) < _SEVERITIES[self.level]:
+            raise structlog.DropEvent
+        return line
+
+
+_SEVERITIES: Final = {
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warning": logging.WARNING,
+    "error": logging.ERROR,
+    "exception": logging.ERROR,
+    "critical": logging.CRITICAL,
+}
+
+
+def set_level(level: str) -> None:
+    """Change the level of all our loggers, those in use too."""
+    for processor in structlog.get_config()["processors"]:
+        if isinstance(processor, Threshold):
+            processor.level = level
 
 
 def get_log(component: str) -> Log:

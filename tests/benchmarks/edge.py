@@ -6,8 +6,8 @@ from typing import Any
 
 import structlog
 
-from router.app import build_endpoints
 from router.delivery import Delivery
+from router.endpoints import build_endpoints
 from router.send import Order, simulate
 from router.settings import Settings
 from router.telemetry.management import listen, serving

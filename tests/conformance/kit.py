@@ -14,10 +14,10 @@ from typing import Any
 import structlog
 from structlog.testing import capture_logs
 
-from router.app import build_endpoints
 from router.contract.event import Event
 from router.delivery import Delivery, VerifiedDelivery
 from router.edge import Edge
+from router.endpoints import build_endpoints
 from router.errors import Reason, RefusedDelivery
 from router.intake import Endpoint
 from router.modes import Mode

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from router.app import build_endpoints
 from router.contract.quarantine import Quarantined
 from router.data_dir import DataDir
 from router.delivery import Delivery, kept_delivery
+from router.endpoints import build_endpoints
 from router.providers import examples
 from router.settings import load_settings
 from tests.brokers import Broker

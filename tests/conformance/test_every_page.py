@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from router.app import build_endpoints
+from router.endpoints import build_endpoints
 from router.errors import Reason
 from router.providers import Configurable, NoOptions, discover
 from router.settings import load_settings
@@ -24,6 +24,7 @@ _SECTIONS = (
     "Troubleshooting",
 )
 _BLOCK = re.compile(r"^```toml\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+_PLACEHOLDER = re.compile(r"REPLACE-[A-Za-z0-9-]+")
 _EXAMPLE = ROOT / "deploy" / "examples" / "payrouter.toml"
 
 OURS = [name for name in kit.providers() if type(discover()[name]).__module__.startswith("router.")]
@@ -135,5 +136,6 @@ def _built(text: str, folder: Path) -> dict[str, Any]:
             (folder / Path(file).name).write_text(f"{own}\n")
     (folder / "database_url").write_text("postgresql+asyncpg://payrouter@db/payrouter\n")
     path = folder / "payrouter.toml"
+    text = _PLACEHOLDER.sub("a-random-text-0123456789", text)
     path.write_text(text.replace("/run/secrets", str(folder)), encoding="utf-8")
     return build_endpoints(load_settings(path, {"PAYROUTER_EDGE__PUBLIC_URL": kit.PUBLIC_URL}))

@@ -178,10 +178,16 @@ def test_an_unknown_command_is_wrong_usage(payrouter: Command) -> None:
     [
         (
             "[consumers.leger]",
-            f"consumers.leger: there is no such consumer; there are {', '.join(discover())}",
+            (
+                f"consumers.leger: there is no such consumer; there are {', '.join(discover())};"
+                " did you mean ledger?"
+            ),
         ),
         ("[consumers.ledger]\nbatch = 1", "consumers.ledger.batch: unknown key"),
-        ("[consumers.ledger.database]\nurk = 1", "consumers.ledger.database.urk: unknown key"),
+        (
+            "[consumers.ledger.database]\nurk = 1",
+            "consumers.ledger.database.urk: unknown key; did you mean url?",
+        ),
         ("[consumers]\nledger = 1", "consumers.ledger: Input should be a valid dictionary"),
     ],
 )
@@ -194,7 +200,7 @@ def test_a_wrong_consumers_table_is_one_line_that_names_the_key(
 
 def test_the_exporter_is_not_to_watch_a_consumer_that_is_not_there(payrouter: Command) -> None:
     write(CONFIG + '[exporter]\nconsumers = ["ledger", "leger"]')
-    known = f"there is no such consumer; there are {', '.join(discover())}"
+    known = f"there is no such consumer; there are {', '.join(discover())}; did you mean ledger?"
     assert payrouter("exporter") == Said(2, "", f"payrouter: exporter.consumers.leger: {known}\n")
 
 

@@ -25,7 +25,7 @@ def place(broker: Broker, database_url: str, topics_prefix: str, tmp_path: Path)
             [endpoints.shop]
             provider = "blockatm"
             account = "shop-eu"
-            secrets = ["a secret of the shop's own"]
+            secrets = ["a-secret-of-the-shops-own"]
             [kafka]
             bootstrap_servers = "{broker.bootstrap}"
             [database]

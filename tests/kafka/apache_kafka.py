@@ -59,10 +59,13 @@ class ApacheKafka:
     """One Kafka node, broker and controller, of the test's own: to be stopped, killed, frozen."""
 
     def __init__(self, properties: dict[str, str] | None = None) -> None:
-        """Choose ports and a temporary folder; `properties` are added to the node's own."""
+        """Choose ports and a temporary folder; `properties` are added to the node's own.
+
+        They may be changed while it does not run; `{port}` and `{controller}` in them are ports.
+        """
         self._directory = Path(tempfile.mkdtemp(prefix="payrouter-kafka-"))
         self._port, self._controller = _free_ports()
-        self._properties = properties or {}
+        self.properties = properties or {}
         self._process: subprocess.Popen[bytes] | None = None
         self._leash: Leash | None = None
         self._formatted = False
@@ -84,6 +87,7 @@ class ApacheKafka:
 
     def start(self) -> str:
         """Start the node and wait until a client can describe the cluster."""
+        self._write_properties()
         if not self._formatted:
             self._format()
         with self._log_file.open("ab") as log:
@@ -140,11 +144,16 @@ class ApacheKafka:
     def _server_properties(self) -> Path:
         return self._directory / "server.properties"
 
-    def _format(self) -> None:
+    def _write_properties(self) -> None:
         ports = {"port": self._port, "controller": self._controller}
         lines = _PROPERTIES.format(data=self.logs, **ports)
-        lines += "".join(f"{name}={value}\n" for name, value in self._properties.items())
+        for name, value in self.properties.items():
+            for word, port in ports.items():
+                value = value.replace(f"{{{word}}}", str(port))  # noqa: PLW2901 - bit by bit
+            lines += f"{name}={value}\n"
         self._server_properties.write_text(lines)
+
+    def _format(self) -> None:
         cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         arguments = [f"--cluster-id={cluster_id}", f"--config={self._server_properties}"]
         command = self._java("kafka.tools.StorageTool", "format", *arguments)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Final
 
 from confluent_kafka import Consumer, admin
@@ -31,19 +32,19 @@ CONFIGURATION: Final = f"""
 [endpoints.{SKEWED}]
 provider = "blockatm"
 account = "demo-shop"
-secrets = ["the secret of the gateway whose clock is wrong"]
+secrets = ["the-secret-of-the-gateway-whose-clock-is-wrong"]
 [endpoints.{QUIET}]
 provider = "blockatm"
 account = "demo-shop"
-secrets = ["the secret of the gateway that goes quiet"]
+secrets = ["the-secret-of-the-gateway-that-goes-quiet"]
 [endpoints.{SILENT}]
 provider = "blockatm"
 account = "demo-shop"
-secrets = ["the secret of the gateway that says nothing"]
+secrets = ["the-secret-of-the-gateway-that-says-nothing"]
 [endpoints.{ATTACKED}]
 provider = "blockatm"
 account = "demo-shop"
-secrets = ["the secret that somebody else does not know"]
+secrets = ["the-secret-that-somebody-else-does-not-know"]
 [exporter]
 every_seconds = 0.5
 [consumers.inventory]
@@ -117,6 +118,24 @@ def wrong_clock(gateways: Gateways) -> Iterator[None]:
 
     with again_and_again(deliver, 0.5):
         yield
+
+
+@contextlib.contextmanager
+def configuration_refused(system: System) -> Iterator[None]:
+    """Have somebody write a configuration that is wrong, and put the former one back."""
+    path = system.place.folder / "payrouter.toml"
+    before = path.read_text()
+    _replace(path, before + "\n[endpoints.misspelt]\nprovidr = 1\n")
+    try:
+        yield
+    finally:
+        _replace(path, before)
+
+
+def _replace(path: Path, text: str) -> None:
+    draft = path.with_suffix(".draft")
+    draft.write_text(text)
+    draft.replace(path)
 
 
 def unknown_event(gateways: Gateways) -> None:

@@ -18,12 +18,12 @@ from sqlalchemy.pool import NullPool
 
 from consumers.inventory.setting import stock_up
 from consumers.runtime.service import Play
-from router.app import build_endpoints
 from router.contract.order import OrderType
 from router.contract.topics import Topics
 from router.contract.wire import encode_order
 from router.data_dir import DataDir
 from router.delivery import Delivery
+from router.endpoints import build_endpoints
 from router.intake import Endpoint
 from router.ordering import order_message
 from router.send import TAMPERS, Order, as_gateway, post, simulate

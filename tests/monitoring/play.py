@@ -94,6 +94,9 @@ def _at_the_edge(live: Live, course: Course) -> None:
             "PayrouterDeliveriesQuarantined",
             "PayrouterVerificationFailures",
         )
+    course.fault("PayrouterConfigurationRefused")
+    with faults.configuration_refused(live.system):
+        course.await_alerts("PayrouterConfigurationRefused")
 
 
 def _in_records(live: Live, course: Course) -> None:

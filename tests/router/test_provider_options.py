@@ -10,9 +10,9 @@ import pytest
 from pydantic import BaseModel, SecretStr
 
 from router import providers
-from router.app import build_endpoints, checked_options
 from router.contract.event import Event
 from router.delivery import Delivery, VerifiedDelivery
+from router.endpoints import build_endpoints, checked_options
 from router.errors import ConfigurationError
 from router.providers import (
     OPTIONS,

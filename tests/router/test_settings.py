@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from router.app import build_edge, build_endpoints
+from router.app import build_edge
+from router.endpoints import build_endpoints
 from router.errors import ConfigurationError
 from router.settings import settings_from
 
@@ -66,8 +67,8 @@ _WRONG: list[tuple[_Changes, str]] = [
     ({"endpoints.shop": _SECRET}, "endpoints.shop: "),
     ({"consumers": {"ledger": _SECRET}}, "consumers.ledger: "),
     # secrets
-    ({"endpoints.shop.secrets": ""}, "endpoints.shop: a secret is empty"),
-    ({"endpoints.shop.secrets": [_SECRET, ""]}, "endpoints.shop: a secret is empty"),
+    ({"endpoints.shop.secrets": ""}, "endpoints.shop.secrets.0: is empty"),
+    ({"endpoints.shop.secrets": [_SECRET, ""]}, "endpoints.shop.secrets.1: is empty"),
     ({"endpoints.shop.secrets": [_SECRET, 5]}, "endpoints.shop.secrets.1: "),
     ({"endpoints.shop.secrets": {"a": _SECRET}}, "endpoints.shop.secrets: "),
     ({"endpoints.other.secrets": [_SECRET]}, "endpoints.other.secrets: the same secret"),
@@ -101,7 +102,7 @@ _WRONG: list[tuple[_Changes, str]] = [
     ({"endpoints.a\nb.provider": "blockatm", "endpoints.a\nb.secrets": "x"}, "endpoints.a b"),
     ({"endpoints.shop.token": "short"}, "endpoints.shop.token: a token is 16 to 128"),
     ({"endpoints.shop.token": _TOKEN + "/x"}, "endpoints.shop.token: a token is 16 to 128"),
-    ({"endpoints.shop.token": _TOKEN + "\n"}, "endpoints.shop.token: a token is 16 to 128"),
+    ({"endpoints.shop.token": _TOKEN + "\nx"}, "endpoints.shop.token: has white space inside"),
     ({"endpoints.shop.tolerance_seconds": 0}, "endpoints.shop.tolerance_seconds: "),
     ({"endpoints.shop.deadline_seconds": 61}, "endpoints.shop.deadline_seconds: "),
     ({"endpoints.shop.deadline_seconds": "nan"}, "endpoints.shop.deadline_seconds: "),
@@ -148,7 +149,7 @@ _WRONG: list[tuple[_Changes, str]] = [
     ({"kafka.security_protocol": "SASL_SSL"}, "kafka: SASL_SSL needs sasl_mechanism"),
     ({"kafka.max_request_bytes": 1}, "kafka.max_request_bytes: "),
     ({"kafka.sasl_password_file": "/nowhere"}, "kafka.sasl_password_file: cannot read"),
-    ({"database.url": ""}, "database.url: expected postgresql+asyncpg://"),
+    ({"database.url": ""}, "database.url: is empty"),
     ({"database.url": f"mysql://u:{_SECRET}@h/d"}, "database.url: expected postgresql"),
     ({"database.url": f"u:{_SECRET}@h/d"}, "database.url: expected postgresql"),
     ({"database.url": "postgresql://"}, "database.url: expected postgresql"),

@@ -4,7 +4,7 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
-from router.app import build_endpoints
+from router.endpoints import build_endpoints
 from router.intake import Endpoint
 from router.providers import Configurable, discover
 from router.settings import settings_from

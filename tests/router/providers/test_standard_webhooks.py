@@ -205,7 +205,7 @@ def test_rotation_takes_either_key_and_a_key_taken_away_no_longer_counts() -> No
         "whsec_short",
         "whsec_" + base64.b64encode(b"x" * 23).decode(),
         "whsec_" + base64.b64encode(b"x" * 65).decode(),
-        "a plain password that is no base64",
+        "a-plain-password-that-is-no-base64",
         "whpk_" + base64.b64encode(b"x" * 31).decode(),
         _PRIVATE,
     ],
@@ -215,6 +215,33 @@ def test_a_secret_that_is_none_stops_the_start_and_is_not_printed(secret: str) -
         _sender(secret)
 
     assert secret.partition("_")[2] == "" or secret.partition("_")[2] not in str(refused.value)
+
+
+_KEY = bytes(range(200, 231))
+
+
+@pytest.mark.parametrize("prefix", ["whsec_", ""])
+@pytest.mark.parametrize("padding", ["==", "", "===="])
+@pytest.mark.parametrize("around", ["{}", "{}\n", "\ufeff{}\r\n"])
+def test_a_secret_is_taken_in_every_spelling_of_the_reference_libraries(
+    prefix: str, padding: str, around: str
+) -> None:
+    bare = base64.b64encode(_KEY).decode().rstrip("=")
+    assert base64.b64encode(_KEY).decode() == bare + "=="
+    assert {"+", "/"} & set(bare)
+    sent = _signed(prefix + bare + "==", b'{"type":"x"}')
+
+    proved = _sender(around.format(prefix + bare + padding)).verified(sent)
+
+    assert proved.verification.scheme == "standard-webhooks-v1"
+
+
+@pytest.mark.parametrize("alphabet", ["-_"])
+def test_the_alphabet_for_urls_which_no_reference_library_reads_is_refused(alphabet: str) -> None:
+    written = base64.b64encode(_KEY).decode().translate(str.maketrans("+/", alphabet))
+
+    with pytest.raises(ConfigurationError, match="expected whsec_ and 24 to 64 bytes in base64"):
+        _sender(f"whsec_{written}")
 
 
 def test_without_a_mapping_everything_is_kept_on_quarantine() -> None:
