@@ -116,6 +116,7 @@ def _keys(settings: EndpointSettings) -> list[Key]:
 
 
 def gates_of(settings: Settings, endpoints: dict[str, Endpoint]) -> dict[str, Gate]:
+    """Open each endpoint with its token and networks, or raise ConfigurationError."""
     gates, problems = {}, Problems()
     for name, endpoint in endpoints.items():
         own = settings.endpoints[name]
