@@ -18,7 +18,7 @@ from router.gate import Gate
 from router.http_protocol import FIRST_BYTE, VISIT
 from router.intake import Clock, Endpoint, Intake, Received
 from router.metrics import EdgeMetrics
-from router.places import Places, in_time
+from router.places import TURNS_TO_ANSWER, Places, in_time
 from router.refused_keeper import RefusedKeeper
 from router.refused_sample import Attempt
 from router.shed_count import ShedCount
@@ -90,14 +90,13 @@ class Edge:
 
         Counts it. Costs a few microseconds: under overload this decides for most requests.
         """
-        delay = self.delay()
-        if not self.places.full and in_time(0.0, self.places.shortest_deadline, delay):
-            return False
         gate = self._gate(target.partition(b"?")[0])
         if gate is None:
             return False
-        now, deadline = time.monotonic(), gate.endpoint.deadline_seconds
-        if not self.places.full and in_time(now, first_byte_at + deadline, delay):
+        now, delay = time.monotonic(), self.delay()
+        answer_by = first_byte_at + gate.endpoint.deadline_seconds
+        if not self.places.full and in_time(now, answer_by, delay):
+            self.places.let_in()
             return False
         name = gate.endpoint.name
         self.metrics.of(name).answered(
@@ -134,7 +133,7 @@ class Edge:
         endpoint = gate.endpoint
         arrived = _state(scope).get(FIRST_BYTE, time.monotonic())
         try:
-            async with asyncio.timeout(arrived + endpoint.deadline_seconds - time.monotonic()):
+            async with asyncio.timeout(self._seconds_left(arrived, endpoint)):
                 self._check_caller(gate, scope)
                 self._check_head(endpoint, scope)
                 body = await self._body(endpoint, scope, receive)
@@ -145,6 +144,15 @@ class Edge:
             if not summary.whole:
                 raise Unwelcome(Reason.BODY_TOO_SLOW, 408) from None
             raise NotDurable(Reason.NOT_DURABLE, "no acknowledgement in time") from None
+
+    def _seconds_left(self, arrived: float, endpoint: Endpoint) -> float:
+        """Return how long a delivery may take from now on, so that its answer is not late.
+
+        When the time is over, the loop still needs a turn to notice and one to answer.
+        """
+        deadline = endpoint.deadline_seconds
+        margin = min(self.delay() * TURNS_TO_ANSWER, deadline / 2)
+        return arrived + deadline - margin - time.monotonic()
 
     async def _taken_in(self, delivery: Delivery, endpoint: Endpoint, scope: Scope) -> Received:
         """Verify, then take a place among what is published, then publish."""

@@ -6,6 +6,7 @@ follows the measured lateness: it falls while the loop is late and recovers when
 broker that is slow takes no place away: waiting for it costs no CPU.
 """
 
+import asyncio
 from dataclasses import dataclass
 
 from router.errors import NotDurable, Reason
@@ -13,13 +14,16 @@ from router.errors import NotDurable, Reason
 TURNS = 4
 """Turns of the event loop from a request's arrival to its answer, as measured under load."""
 
+TURNS_TO_ANSWER = 2
+"""Of these, the turns from the end of waiting to the answer."""
+
 FEWEST = 8
 """Places that stay however late the loop is."""
 
 _LATE_SHARE = 0.5
 """Of a deadline: turns that take longer leave too little for the broker."""
 
-_FALL, _RISE = 0.75, 1.1
+_FALL, _DEEPEST_FALL, _RISE = 0.75, 0.25, 1.1
 
 
 @dataclass
@@ -29,7 +33,10 @@ class Places:
     most: int
     shortest_deadline: float
     taken: int = 0
+    arrived: int = 0
+    """Requests of this turn of the event loop: they may all be proved in the next one."""
     limit: float = 0.0
+    _peak: int = 0
 
     def __post_init__(self) -> None:
         """Begin with every place."""
@@ -37,12 +44,26 @@ class Places:
 
     @property
     def full(self) -> bool:
-        """Whether no further delivery can be taken now."""
-        return self.taken >= int(self.limit)
+        """Whether no further request can be let in during this turn of the event loop.
+
+        Otherwise a thousand requests that arrive in one turn would all be proved, at full cost,
+        and most of them refused afterwards.
+        """
+        return self.taken + self.arrived >= int(self.limit)
+
+    def let_in(self) -> None:
+        """Count a request that is let in, until this turn of the event loop ends."""
+        if not self.arrived:
+            asyncio.get_running_loop().call_soon(self._end_turn)
+        self.arrived += 1
+        self._peak = max(self._peak, self.taken + self.arrived)
+
+    def _end_turn(self) -> None:
+        self.arrived = 0
 
     def take(self) -> None:
         """Take a place, or raise NotDurable: the gateway sends the delivery again."""
-        if self.full:
+        if self.taken >= int(self.limit):
             raise NotDurable(Reason.OVERLOADED, f"{self.taken} deliveries are being published")
         self.taken += 1
 
@@ -51,12 +72,19 @@ class Places:
         self.taken -= 1
 
     def adapt(self, delay: float) -> None:
-        """Follow the measured delay of the event loop, in seconds."""
-        fewest = min(FEWEST, self.most)
-        if delay * TURNS > self.shortest_deadline * _LATE_SHARE:
-            self.limit = max(fewest, self.limit * _FALL)
+        """Follow the measured delay of the event loop, in seconds.
+
+        If so many deliveries at once delayed a turn that long, in proportion fewer keep it within
+        its bound. One measurement lets the limit fall to a quarter at most: it may be a pause
+        that had nothing to do with deliveries.
+        """
+        bound = self.shortest_deadline * _LATE_SHARE / TURNS
+        if delay > bound:
+            fitting = max(self._peak * bound / delay, self.limit * _DEEPEST_FALL)
+            self.limit = max(min(FEWEST, self.most), min(fitting, self.limit * _FALL))
         else:
             self.limit = min(self.most, self.limit * _RISE + 1)
+        self._peak = self.taken
 
 
 def in_time(now: float, answer_by: float, delay: float) -> bool:

@@ -1,5 +1,7 @@
 """Places follow how late the event loop is; what cannot be answered in time is refused at once."""
 
+import asyncio
+
 import pytest
 
 from router.descriptors import RESERVED, Room, fitted
@@ -22,8 +24,17 @@ def test_a_loop_on_time_keeps_every_place() -> None:
 def test_a_late_loop_leaves_fewer_places_down_to_a_floor() -> None:
     places = Places(512, _DEADLINE)
 
-    assert _after(places, 1.0) == 384
+    assert _after(places, 1.0) == 128
     assert _after(places, *[1.0] * 50) == FEWEST
+
+
+async def test_a_late_turn_leaves_as_many_places_as_would_have_been_on_time() -> None:
+    places = Places(512, _DEADLINE)
+    for _ in range(400):
+        places.let_in()
+
+    # 400 requests took 0.625 s where 0.3125 s is the bound.
+    assert _after(places, 0.625) == 200
 
 
 def test_places_come_back_once_the_loop_is_on_time() -> None:
@@ -35,7 +46,7 @@ def test_places_come_back_once_the_loop_is_on_time() -> None:
 
 
 def test_a_short_deadline_is_late_sooner() -> None:
-    assert _after(Places(100, 0.5), 0.1) == 75
+    assert _after(Places(100, 0.5), 0.1) == 25
     assert _after(Places(100, 2.5), 0.1) == 100
 
 
@@ -76,3 +87,18 @@ def test_few_descriptors_are_shared_between_strangers_and_deliveries(
     descriptors: int, room: Room
 ) -> None:
     assert fitted(1024, 512, descriptors) == room
+
+
+async def test_requests_of_one_turn_of_the_loop_are_let_in_only_as_far_as_there_are_places() -> (
+    None
+):
+    places = Places(3, _DEADLINE)
+    places.take()
+    for _ in range(2):
+        assert not places.full
+        places.let_in()
+
+    assert places.full
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert not places.full
