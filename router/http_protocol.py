@@ -95,6 +95,8 @@ class DeliveryProtocol(HttpToolsProtocol):
         self._bounds = door.bounds
         self._visit = visit or Visit("", self._give_way)
         self._timer: asyncio.TimerHandle | None = None
+        # Of its own: requests that arrive meanwhile must not put it off.
+        self._write_timer: asyncio.TimerHandle | None = None
         # Of the message that is being parsed:
         self._in_message = False
         self._in_head = True
@@ -118,6 +120,7 @@ class DeliveryProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
         self._stop_timer()
+        self._stop_write_timer()
         self._door.admission.leave(self._visit)
         super().connection_lost(exc)
 
@@ -188,18 +191,20 @@ class DeliveryProtocol(HttpToolsProtocol):
     def pause_writing(self) -> None:
         """Wait for the other side to read its answers, within a bound."""
         super().pause_writing()
-        self._end_after(self._bounds.write_seconds)
+        self._abort_later()
 
     def resume_writing(self) -> None:
         """Go on: it reads."""
         super().resume_writing()
-        self._stop_timer()
+        self._stop_write_timer()
 
     def on_response_complete(self) -> None:
         """Be ready for the next request."""
         self._door.admission.release_bytes(self._visit)
         self._door.admission.attribute(self._visit, self._visit.home)
         super().on_response_complete()
+        if self.transport.is_closing():
+            self._abort_later()
         self._note_stage(answered=True)
 
     def _is_free(self) -> bool:
@@ -313,16 +318,26 @@ class DeliveryProtocol(HttpToolsProtocol):
         if self._is_in_work():
             self.flow.pause_reading()
         elif self._lingered > self._bounds.linger_bytes:
-            self.transport.close()
+            self._close()
 
     def _give_way(self) -> None:
         """End, because the budget is full: without an answer if no request was arriving."""
         if self.transport.is_closing():
+            self.transport.abort()
             return
         self._disconnect_cycle()
         if self._in_message and self._lingered is None:
             self.transport.write(_SHED_AND_CLOSE)
+        self._close()
+
+    def _close(self) -> None:
+        """Close once what was written is sent, which the other side may put off only so long."""
         self.transport.close()
+        self._abort_later()
+
+    def _abort_later(self) -> None:
+        self._stop_write_timer()
+        self._write_timer = self.loop.call_later(self._bounds.write_seconds, self.transport.abort)
 
     def _end_after(self, seconds: float) -> None:
         self._stop_timer()
@@ -333,11 +348,13 @@ class DeliveryProtocol(HttpToolsProtocol):
             self._timer.cancel()
             self._timer = None
 
+    def _stop_write_timer(self) -> None:
+        if self._write_timer is not None:
+            self._write_timer.cancel()
+            self._write_timer = None
+
     def _time_out(self) -> None:
-        if self.flow.write_paused:
-            # What is still to be written would keep a mere close waiting.
-            self.transport.abort()
-        elif self._is_in_work():
+        if self._is_in_work():
             self._end_after_answer()
         elif not self.transport.is_closing():
-            self.transport.close()
+            self._close()

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
@@ -141,6 +142,7 @@ async def running_edge(
     bounds: HttpBounds | None = None,
     waited: float = 0.0,
     certificate: ssl.SSLContext | None = None,
+    send_buffer: int | None = None,
 ) -> AsyncIterator[RunningEdge]:
     """Serve an edge of this configuration while the block runs, whatever its broker does."""
     settings = settings_from(values)
@@ -154,6 +156,8 @@ async def running_edge(
             process = replace(process, door=replace(process.door, delay=lambda: waited))
         change(process)
         public, management = listen("127.0.0.1", 0), listen("127.0.0.1", 0)
+        if send_buffer is not None:
+            public.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
         ports = public.getsockname()[1], management.getsockname()[1]
         async with (
             serving(process.management, management, lifespan="off") as own,
