@@ -1,9 +1,10 @@
 """What happens in the live run: it is well for a while, then there is one fault after another."""
 
 import time
+from datetime import timedelta
 from typing import Final
 
-from tests.monitoring import faults
+from tests.monitoring import edge_faults, faults
 from tests.monitoring.course import Course
 from tests.monitoring.live import STEP_SECONDS, Live, configure
 from tests.monitoring.questions import alert_rules
@@ -25,7 +26,10 @@ def play(live: Live) -> Course:
     """Have it all happen, and note it down."""
     course = Course(live.prometheus, STEP_SECONDS, alert_rules())
     quiet = _be_well(live, course)
-    _fail_to_tell(live, course)
+    course.fault(_CROWDED)
+    with edge_faults.crowd(live.system):
+        _fail_to_tell(live, course)
+        course.await_alerts(_CROWDED)
     with faults.outbox_stuck(live.system):
         course.fault("PayrouterOutboxStuck", "PayrouterLagGrowing", "PayrouterPartitionStuck")
         course.fault("PayrouterFreshnessBudgetBurn", "PayrouterFreshnessBudgetSlowBurn")
@@ -39,6 +43,7 @@ def play(live: Live) -> Course:
     return course
 
 
+_CROWDED: Final = "PayrouterUnprovedBudgetFull"
 _SILENT: Final = "PayrouterGatewaySilent"
 _MISSED: Final = "PayrouterGatewaySilent page"
 
@@ -88,6 +93,7 @@ def _at_the_edge(live: Live, course: Course) -> None:
     course.fault("PayrouterGatewayClockSkew", "PayrouterDeliveriesQuarantined")
     course.fault("PayrouterVerificationFailures")
     faults.unknown_event(live.gateways)
+    edge_faults.unreadable_fact(live.gateways)
     with faults.wrong_clock(live.gateways), faults.wrong_key(live.gateways):
         course.await_alerts(
             "PayrouterGatewayClockSkew",
@@ -137,14 +143,27 @@ def _take_away(live: Live, course: Course) -> None:
     live.system.stop("inventory")
     course.fault("PayrouterEdgeNotReady ticket", "PayrouterPublishFailing ticket")
     faults.event_refused(live.system, live.gateways)
-    live.system.start_second_edge(PAYROUTER_KAFKA__BOOTSTRAP_SERVERS="127.0.0.1:9")
+    _start_second_edge(live, course)
     edges = {"payrouter-edge": ("edge", SECOND_EDGE)}
     configure(live.folder, live.system, {**JOBS, **edges})
     live.prometheus.reload()
     course.await_alerts(but=[_MISSED])
+    course.fault("PayrouterCertificateExpiring page")
+    edge_faults.write_certificate(live.folder, timedelta(days=1))
+    course.await_alerts("PayrouterCertificateExpiring page")
     live.system.stop(SECOND_EDGE)
     configure(live.folder, live.system, JOBS)
     live.prometheus.reload()
+
+
+def _start_second_edge(live: Live, course: Course) -> None:
+    """Start an edge that cannot reach the broker and whose certificate was not renewed."""
+    course.fault("PayrouterCertificateExpiring ticket")
+    edge_faults.write_certificate(live.folder, timedelta(days=10))
+    live.system.start_second_edge(
+        PAYROUTER_KAFKA__BOOTSTRAP_SERVERS="127.0.0.1:9",
+        **edge_faults.certificate_variables(live.folder),
+    )
 
 
 def _be_without_broker(live: Live, course: Course) -> None:

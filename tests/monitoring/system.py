@@ -25,6 +25,9 @@ PROGRAMS: Final[Mapping[str, Sequence[str]]] = {
     **{name: ("consume", name) for name in CONSUMERS},
     "exporter": ("exporter",),
 }
+MOST_UNPROVED: Final = 64
+"""`[edge] max_unproved`: few enough for one test to use them up."""
+
 SECOND_EDGE: Final = "second edge"
 """An edge that is started later, with the same configuration."""
 
@@ -148,6 +151,7 @@ def _configure(
 port = {ports["webhooks"]}
 public_url = "https://pay.example.com"
 management_port = {ports["edge"]}
+max_unproved = {MOST_UNPROVED}
 [kafka]
 bootstrap_servers = "{bootstrap}"
 [database]

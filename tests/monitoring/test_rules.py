@@ -23,6 +23,8 @@ from tests.monitoring.rule_files import (
 )
 
 ALERTMANAGER: Final = PROMETHEUS / "alertmanager.example.yml"
+OF_THE_CALENDAR: Final = {"PayrouterCertificateExpiring"}
+"""They compare with a date in the future, which a run with time sped up does not bring nearer."""
 
 
 @pytest.fixture
@@ -106,7 +108,8 @@ def test_alert_leads_to_a_panel_that_exists(rule: dict[str, Any]) -> None:
 def test_no_time_hides_in_a_number_where_a_duration_can_stand() -> None:
     # `time() - x > 300` would be five minutes whatever the durations of the rule are divided by.
     for rule in RULES:
-        assert not re.search(r"time\(\)[^<>=]*(?<!=)[<>]", rule["expr"]), rule["expr"]
+        if rule.get("alert") not in OF_THE_CALENDAR:
+            assert not re.search(r"time\(\)[^<>=]*(?<!=)[<>]", rule["expr"]), rule["expr"]
 
 
 # --- the Alertmanager's example -------------------------------------------------------------------

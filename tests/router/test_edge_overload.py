@@ -39,6 +39,19 @@ async def test_a_request_that_cannot_be_answered_in_time_is_refused_before_its_b
         assert edge.delivery_lines() == []
 
 
+async def test_a_refusal_under_overload_counts_in_what_the_availability_alerts_ask(
+    broker: Broker, topics_prefix: str
+) -> None:
+    counted = b'delivery_duration_seconds_count{outcome="failed",provider="blockatm"} %d.0'
+
+    async with ready_edge(broker.bootstrap, topics_prefix, change=_late(60)) as edge:
+        assert counted % 0 in (await edge.probe("/metrics")).body
+        assert (await edge.post(GENUINE.headers, GENUINE.body)).status == 503
+
+        assert counted % 1 in (await edge.probe("/metrics")).body
+        assert (await edge.counted())["shop", "failed"] == 1
+
+
 async def test_a_refusal_of_a_whole_request_under_overload_keeps_the_connection(
     broker: Broker, topics_prefix: str
 ) -> None:
