@@ -46,7 +46,8 @@ class HttpBounds:
     `head_bytes` bounds target and headers together. `framing_bytes` bounds what a body is wrapped
     in (chunk sizes, chunk extensions, trailers) beyond the size of the body itself: a chunk may
     cost as much as it carries. `piece_bytes` is how much is parsed before the bounds are checked.
-    `write_seconds` is how long the other side may leave answers unread.
+    `write_seconds` is how long the other side may leave `unread_bytes` of answers unread, beyond
+    what the kernel holds.
     `linger_*` bound what is still read after an early answer, so that the answer arrives.
     """
 
@@ -56,6 +57,7 @@ class HttpBounds:
     head_seconds: float = 10.0
     idle_seconds: float = 5.0
     handshake_seconds: float = 5.0
+    unread_bytes: int = 16 * 1024
     write_seconds: float = 5.0
     linger_bytes: int = 64 * 1024
     linger_seconds: float = 2.0

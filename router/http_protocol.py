@@ -110,6 +110,7 @@ class DeliveryProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Count the connection and wait for the first head."""
         super().connection_made(transport)
+        transport.set_write_buffer_limits(high=self._bounds.unread_bytes)
         if self._visit.admitted:
             self._visit.give_way = self._give_way
         else:
