@@ -120,3 +120,13 @@ def test_a_parameter_with_the_id_of_a_test_payout_makes_no_test_of_another_messa
 
     assert event.test is plain.test
     assert event.test is not True
+
+
+@pytest.mark.parametrize("before", ["", " \r\n", "\ufeff", "\ufeff ", "["])
+def test_the_pairs_within_a_text_of_json_are_no_form(before: str) -> None:
+    pairs = "&".join(f"{name}={value}" for name, value in CONFIRMED.items())
+    body = f'{before}{{"note":"&{pairs}&"}}'.encode()
+
+    with pytest.raises(NotUnderstood) as refused:
+        event_of(posted_bytes(body))
+    assert refused.value.reason is Reason.CONTENT_TYPE
