@@ -29,7 +29,7 @@ sm+p8QN7JXAJlQqrawIDAQAB
 
 TOKEN = "aVeryLong-URL_token-0123456789"
 ORIGIN = "https://pay.example.com"
-SECRETS = (Key(b"new reference secret", "fp:new"), Key(b"old reference secret", "fp:old"))
+SECRETS = (Key(b"new-reference-secret", "fp:new"), Key(b"old-reference-secret", "fp:old"))
 PLACE = Place("bee", ORIGIN, TOKEN, SECRETS)
 TARGET = "/webhooks/bee/{token}"
 RECEIVED = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
