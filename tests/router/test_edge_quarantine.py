@@ -151,5 +151,5 @@ async def test_a_delivery_is_written_once_to_each_endpoint_it_came_to_and_has_on
         counted = await edge.reasons()
 
     assert [record.key for record in records] == [b"shop", b"shop-two"]
-    assert counted["blockatm", "quarantined", "unknown_status"] == 2
+    assert counted["blockatm", "quarantined", "unknown_status"] == 3
     assert len({dict(record.headers)["ce_id"] for record in records}) == 1
