@@ -55,7 +55,7 @@ def explain_incomplete(
     """
     shown = [step for step in _request(delivery, endpoint) if step.what != "body"]
     _, seen, _ = _tried(endpoint, delivery)
-    shown += [step for one in seen if isinstance(one, HeaderRead) for step in _seen(one)]
+    shown += [step for one in seen if isinstance(one, HeaderRead) for step in _seen(one, token)]
     shown.append(Step("signature", f"cannot be recomputed: {missing}", good=False))
     return Explanation(verified=False, steps=_hidden(shown, token))
 
@@ -64,7 +64,7 @@ def explain(delivery: Delivery, endpoint: Endpoint, at: datetime, token: str | N
     """Verify as the edge does and tell each step; `token` is hidden wherever it stands."""
     steps = list(_request(delivery, endpoint))
     verified, seen, problem = _tried(endpoint, delivery)
-    steps += [step for one in seen for step in _seen(one)]
+    steps += [step for one in seen for step in _seen(one, token)]
     if verified is None:
         steps.append(Step("signature", problem, good=False))
         steps += _hints(endpoint, delivery)
@@ -104,7 +104,7 @@ def _tried(
             return None, seen, str(problem)
 
 
-def _seen(one: Seen) -> Iterator[Step]:
+def _seen(one: Seen, token: str | None) -> Iterator[Step]:
     if isinstance(one, HeaderRead):
         values = ", ".join(_shortened(value) for value in one.values)
         count = len(one.values)
@@ -113,7 +113,7 @@ def _seen(one: Seen) -> Iterator[Step]:
     elif isinstance(one, FormMade) and one.message is None:
         yield Step(f"form {one.scheme}", "this body has no such form")
     elif isinstance(one, FormMade) and one.message is not None:
-        yield Step(f"form {one.scheme}", _bytes_told(one.message))
+        yield Step(f"form {one.scheme}", _bytes_told(one.message, token))
     elif isinstance(one, KeyTried):
         expected = f", which would begin {one.expected}… (hex)" if one.expected else ""
         word = "made this signature" if one.held else f"did not make this signature{expected}"
@@ -127,11 +127,13 @@ def _shortened(value: str) -> str:
     return f"{value[:_VALUE_SHOWN]}… ({len(value)} characters)"
 
 
-def _bytes_told(message: bytes) -> str:
+def _bytes_told(message: bytes, token: str | None) -> str:
     digest = hashlib.sha256(message).hexdigest()
-    text = message[:_SHOWN].decode("utf-8", "backslashreplace")
+    # Without the token before it is cut: the cut could leave the beginning of one.
+    bare = message if token is None else message.replace(token.encode(), b"{token}")
+    text = bare[:_SHOWN].decode("utf-8", "backslashreplace")
     shown = json.dumps(text, ensure_ascii=False)
-    rest = f" … and {len(message) - _SHOWN} more" if len(message) > _SHOWN else ""
+    rest = f" … and {len(bare) - _SHOWN} more" if len(bare) > _SHOWN else ""
     return f"{len(message)} bytes, SHA-256 {digest}: {shown}{rest}"
 
 

@@ -34,8 +34,11 @@ class FileWatch:
     _settled: dict[Path, Stamp] = field(default_factory=dict)
     _digests: dict[Path, bytes] = field(default_factory=dict, repr=False)
 
-    def follow(self, paths: Iterable[Path]) -> None:
-        """Look at these files from now on; what is new among them is known as it is now."""
+    def follow(self, paths: Iterable[Path]) -> bool:
+        """Look at these files from now on; tell whether there is a new one among them.
+
+        A new one is known as it is now: who read it before has to read it again.
+        """
         known = self._settled
         paths = list(paths)
         self._settled = {path: known[path] if path in known else stamp(path) for path in paths}
@@ -43,6 +46,7 @@ class FileWatch:
         self._digests = {
             path: self._digests[path] if path in known else _digest(path) for path in paths
         }
+        return not known.keys() >= self._settled.keys()
 
     def changed(self) -> bool:
         """Look again; tell whether the content of a file has changed, and has settled."""

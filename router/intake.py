@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal, Protocol, get_args
 
-from router.contract.event import Event
+from router.contract.event import Event, text_of
 from router.contract.quarantine import Quarantined, quarantine_id
 from router.contract.topics import Topics
 from router.contract.wire import OutgoingRecord, encode_event, encode_quarantined
@@ -173,10 +173,11 @@ class Intake:
         return Quarantined(
             id=quarantine_id(name, account, reason.value, verified.digest),
             reason=reason.value,
-            detail=detail,
+            detail=text_of(detail),
             provider=name,
             endpoint=endpoint.name,
             account=account,
+            mode=endpoint.mode,
             signed_at=verified.signed_at,
             received_at=verified.delivery.received_at,
             verification=verified.verification,
@@ -184,17 +185,20 @@ class Intake:
         )
 
 
-def understood(verified: VerifiedDelivery, endpoint: Endpoint) -> Sequence[Event]:
+def understood(
+    verified: VerifiedDelivery, endpoint: Endpoint, came_under: Mode | None = None
+) -> Sequence[Event]:
     """Say what happened at an endpoint of this mode: the one way from a delivery to events.
 
+    `came_under` is the mode that the endpoint had at arrival, if that is known and long ago.
     Raises NotUnderstood, also for money of the other mode.
     """
     try:
         events = meaning(endpoint.provider, verified)
     except NotUnderstood as problem:
-        problem.events = of_mode(problem.events, endpoint.mode)
+        problem.events = of_mode(problem.events, endpoint.mode, came_under)
         raise
-    return of_mode(events, endpoint.mode)
+    return of_mode(events, endpoint.mode, came_under)
 
 
 def outside_window(

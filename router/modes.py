@@ -30,14 +30,18 @@ class Moded(Protocol):
         """Whether the money is real."""
 
 
-def of_mode(events: Sequence[Event], mode: Mode) -> Sequence[Event]:
+def of_mode(events: Sequence[Event], mode: Mode, came_under: Mode | None = None) -> Sequence[Event]:
     """Return the events as those of an endpoint of this mode; at a test endpoint all are test.
 
-    Raises NotUnderstood where one says that it is of the other mode: then none goes on, since
-    they are of one delivery.
+    `came_under` is the mode at arrival, where the endpoint's may be another by now; the money
+    then has to say itself which it is. Raises NotUnderstood where one of the events is of the
+    other mode: then none goes on, since they are of one delivery.
     """
     wrong, reason, detail = _REFUSED[mode]
     if any(event.test is wrong for event in events):
+        raise NotUnderstood(reason, detail)
+    if came_under not in {None, mode} and any(event.test is None for event in events):
+        detail = f"it came while the endpoint's mode was {came_under}, and does not say which it is"
         raise NotUnderstood(reason, detail)
     if mode == "live":
         return events

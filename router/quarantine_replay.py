@@ -56,7 +56,7 @@ def _judged(entry: Entry, kept: Quarantined, endpoints: Mapping[str, Endpoint]) 
     delivery = kept_delivery(kept.raw, kept.endpoint, kept.account, kept.received_at)
     try:
         verified = endpoint.provider.verify(delivery, endpoint.keys)
-        return Verdict(entry, understood(verified, endpoint))
+        return Verdict(entry, understood(verified, endpoint, kept.mode))
     except Unreadable as problem:
         return Verdict(entry, problem.events, f"still cannot be read, {problem}; {_ADVICE}")
     except NotUnderstood as problem:

@@ -11,19 +11,16 @@ import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
-from urllib.parse import quote, quote_plus
 
 from router.contract.refused import Refused, Request
 from router.delivery import Delivery, as_text
 from router.errors import Reason, RefusedDelivery
-
-MASK = "{masked}"
-"""Replaces a secret or token, and the value of a header that carries credentials."""
+from router.masking import MASK, masked, spellings
 
 Result = Literal["kept", "limited", "dropped", "failed"]
 """What became of a sample, as a label of its metric."""
 
-_CREDENTIALS = re.compile(r"authorization|cookie|api-?key|password|secret")
+_CREDENTIALS = re.compile(r"authorization|cookie|token|session|api-?key|passw|secret|credential")
 _STATUSES = {400, 401, 403, 415}
 _KEPT_ELSEWHERE_OR_WORTHLESS = {Reason.STALE, Reason.FUTURE, Reason.BODY_INCOMPLETE}
 _UTF8_LONGEST = 4
@@ -58,13 +55,13 @@ def is_sampled(problem: RefusedDelivery) -> bool:
 def sample_of(problem: RefusedDelivery, attempt: Attempt, body_limit: int) -> Refused:
     """Build the sample: masked, its body cut to `body_limit` bytes."""
     delivery = attempt.delivery
-    spellings = _spellings(attempt.secrets)
-    target = _without(delivery.target, spellings)
+    secrets = spellings(attempt.secrets)
+    target = _without(delivery.target, secrets)
     headers = tuple(
-        (_without(name, spellings), _without(value, spellings)) for name, value in delivery.headers
+        (_without(name, secrets), _without(value, secrets)) for name, value in delivery.headers
     )
     # Masked before it is cut: the cut could leave the beginning of a secret.
-    body = _replaced(delivery.body, spellings)
+    body = masked(delivery.body, secrets)
     text, encoding = as_text(_cut(body, body_limit))
     read = attempt.body_read
     raw = Request(
@@ -120,25 +117,8 @@ def missing_of(refused: Refused) -> str | None:
     return None
 
 
-def _spellings(secrets: Iterable[bytes]) -> Sequence[bytes]:
-    """Return how a body or URL may spell the secrets, the longest first."""
-    found: set[bytes] = set()
-    for secret in secrets:
-        bare = secret.removeprefix(b"whsec_")
-        for each in (secret, bare):
-            escaped = each.replace(b"/", b"\\/")
-            found |= {each, escaped, quote(each, safe="").encode(), quote_plus(each).encode()}
-    return sorted(found - {b""}, key=len, reverse=True)
-
-
-def _replaced(text: bytes, spellings: Iterable[bytes]) -> bytes:
-    for each in spellings:
-        text = text.replace(each, MASK.encode())
-    return text
-
-
-def _without(text: str, spellings: Iterable[bytes]) -> str:
-    return _replaced(text.encode("latin-1"), spellings).decode("latin-1")
+def _without(text: str, lowered: Iterable[bytes]) -> str:
+    return masked(text.encode("latin-1"), lowered).decode("latin-1")
 
 
 def _cut(body: bytes, limit: int) -> bytes:

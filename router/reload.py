@@ -122,6 +122,7 @@ class Reloading:
     log: Log
     _asked: asyncio.Event = field(default_factory=asyncio.Event)
     _refusal: str | None = None
+    _read_at: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
         """Begin with the configuration of the start."""
@@ -152,24 +153,34 @@ class Reloading:
             self._refuse(type(error).__name__)
 
     async def _follow(self, source: Source) -> None:
-        watch, looked = FileWatch(), time.monotonic()
-        await asyncio.to_thread(watch.follow, watched_files(self.in_force, source.file()))
-        if await self._has_changed_since_the_start(source):
-            self._asked.set()
+        watch = FileWatch()
         while True:
-            await self._pause()
-            changed = await asyncio.to_thread(watch.changed)
-            again = self._refusal is not None and time.monotonic() - looked > RETRY_SECONDS
-            if changed or again or self._asked.is_set():
-                if self._asked.is_set():
-                    self._refusal = None
-                self._asked.clear()
-                await self.reload(source)
-                looked = time.monotonic()
-                await asyncio.to_thread(watch.follow, watched_files(self.in_force, source.file()))
+            try:
+                await self._watch(watch, source)
+                await self._pause()
+                await self._look(watch, source)
+            except Exception as error:  # noqa: BLE001 - said once; the next look may go well
+                self._refuse(f"the files cannot be looked at: {type(error).__name__}")
+                await asyncio.sleep(LOOK_SECONDS)
 
-    async def _has_changed_since_the_start(self, source: Source) -> bool:
-        """Tell whether a file was replaced between the start's reading it and the first look."""
+    async def _watch(self, watch: FileWatch, source: Source) -> None:
+        """Watch the files in force; have them read again if a new one is not as it was read."""
+        files = await asyncio.to_thread(lambda: watched_files(self.in_force, source.file()))
+        if await asyncio.to_thread(watch.follow, files) and await self._differs(source):
+            self._asked.set()
+
+    async def _look(self, watch: FileWatch, source: Source) -> None:
+        changed = await asyncio.to_thread(watch.changed)
+        again = self._refusal is not None and time.monotonic() - self._read_at > RETRY_SECONDS
+        if changed or again or self._asked.is_set():
+            if self._asked.is_set():
+                self._refusal = None
+            self._asked.clear()
+            await self.reload(source)
+            self._read_at = time.monotonic()
+
+    async def _differs(self, source: Source) -> bool:
+        """Tell whether a file was replaced between its being read and its being watched."""
         try:
             return await asyncio.to_thread(source.read) != self.in_force
         except Exception:  # noqa: BLE001 - the reload that follows says what it is

@@ -22,7 +22,10 @@ Files = Annotated[tuple[Path, ...], BeforeValidator(as_tuple)]
 PUBLISHED = "published"
 """The word under `allow_from` for the list that the provider knows."""
 
-_PUBLIC_URL = re.compile(r"https?://(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(:\d{1,5})?(?:/[^?#\s]*)?")
+# Its path in visible ASCII: a URL that a gateway signs has nothing else.
+_PUBLIC_URL = re.compile(
+    r"https?://(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(:[0-9]{1,5})?(?:/[!\"$->@-~]*)?"
+)
 
 
 def _checked_networks(texts: tuple[str, ...]) -> tuple[str, ...]:

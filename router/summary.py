@@ -80,5 +80,8 @@ class Summary:
             allowed = ", ".join(sorted(self.gate.endpoint.provider.methods))
             headers = ((b"allow", allowed.encode()),)
         return Response(
-            problem.status, _BODIES[problem.status], headers=headers, closes=not self.whole
+            problem.status,
+            _BODIES.get(problem.status, b"refused\n"),
+            headers=headers,
+            closes=not self.whole,
         )

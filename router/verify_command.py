@@ -25,9 +25,10 @@ from router.invocation import (
     invoked,
     json_option,
 )
+from router.masking import MASK
 from router.providers._signing import from_unix_ms
 from router.refused_command import read_sample
-from router.refused_sample import MASK, missing_of, sampled_delivery
+from router.refused_sample import missing_of, sampled_delivery
 from router.settings import Settings
 
 _MARKS = {True: ("ok", "green"), False: ("no", "red"), None: ("", "")}

@@ -88,6 +88,13 @@ def storable(text: str) -> str:
     return text
 
 
+def text_of(detail: str) -> str:
+    """Return any text as a field of the contract takes it: escaped in ASCII, cut, never empty."""
+    if detail and len(detail) <= MAX_TEXT and _UNSTORABLE.search(detail) is None:
+        return detail
+    return ascii(detail)[1:-1][:MAX_TEXT] or "-"
+
+
 Text = Annotated[str, Field(min_length=1, max_length=MAX_TEXT), AfterValidator(storable)]
 
 

@@ -1,8 +1,9 @@
 """What lies on the quarantine topic: a genuine delivery, whole, and what became of it."""
 
+from typing import Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from router.contract.event import Raw, Text, Verification, event_id
 
@@ -25,6 +26,9 @@ class Quarantined(BaseModel):
     provider: Text
     endpoint: Text
     account: Text
+    mode: Literal["live", "test"] | None = Field(
+        None, description="Mode of the endpoint when it came; null in records of earlier versions"
+    )
     signed_at: AwareDatetime | None
     received_at: AwareDatetime
     verification: Verification

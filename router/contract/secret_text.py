@@ -33,6 +33,10 @@ def checked_secret(text: str) -> str:
     if any(character.isspace() or character == _BYTE_ORDER_MARK for character in secret):
         message = "has white space inside: are these several secrets, or a sentence?"
         raise ValueError(message)
+    if not secret.isprintable():
+        # Copied from a page: a zero-width space is neither white space nor visible.
+        message = "has a character that cannot be seen: was it copied with the secret?"
+        raise ValueError(message)
     return secret
 
 

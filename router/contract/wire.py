@@ -1,5 +1,6 @@
 """Events as Kafka records and back: CloudEvents 1.0, Kafka binding, binary mode."""
 
+import base64
 import json
 import re
 from collections.abc import Sequence
@@ -8,11 +9,11 @@ from urllib.parse import quote
 
 from pydantic import BaseModel, ValidationError
 
-from router.contract.event import Event, event_id
+from router.contract.event import Event, Raw, event_id
 from router.contract.order import Order
 from router.contract.outcome import OutcomeEvent
 from router.contract.quarantine import Quarantined, Replayed
-from router.contract.refused import Refused
+from router.contract.refused import Refused, Request
 from router.contract.strict_json import StrictJsonError, parse_object
 
 SCHEMA_VERSION = "1.0"
@@ -151,18 +152,23 @@ def decode_quarantine(value: bytes | None, headers: Headers) -> Quarantined | Re
     replayed = dict(headers).get("ce_type") == _REPLAYED.encode()
     model: type[Quarantined | Replayed] = Replayed if replayed else Quarantined
     try:
-        return model.model_validate_json(value or b"")
+        kept = model.model_validate_json(value or b"")
     except ValidationError as error:
         raise UndecodableRecord(first_problem(error)) from None
+    if isinstance(kept, Quarantined):
+        _check_bytes(kept.raw)
+    return kept
 
 
 def decode_refused(value: bytes | None, headers: Headers) -> Refused:
     """Read a record of the topic `refused`; raises as `decode_event` does."""
     _check_version(headers)
     try:
-        return Refused.model_validate_json(value or b"")
+        refused = Refused.model_validate_json(value or b"")
     except ValidationError as error:
         raise UndecodableRecord(first_problem(error)) from None
+    _check_bytes(refused.raw)
+    return refused
 
 
 def first_problem(error: ValidationError) -> str:
@@ -192,6 +198,17 @@ def _record(
 def _json(content: BaseModel) -> bytes:
     document = content.model_dump(mode="json")
     return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _check_bytes(raw: Raw | Request) -> None:
+    """Raise UndecodableRecord if target or body cannot be made the bytes that they were."""
+    try:
+        raw.target.encode("latin-1")
+        if raw.body_encoding == "base64":
+            base64.b64decode(raw.body)
+    except ValueError as error:
+        message = f"raw: target or body is not as it was written: {type(error).__name__}"
+        raise UndecodableRecord(message) from None
 
 
 def _check_version(headers: Headers) -> None:

@@ -27,6 +27,9 @@ _LIVE_CHAINS = _TRON_LIVE | {
     *("8453", "42161", "42220", "43114", "59144", "534352"),
 }
 
+# As wallets write an id, in hexadecimal, and as CAIP-2 does, with its namespace.
+_CHAIN_ID = re.compile(r"(?:eip155:)?(?:0x(?P<hex>[0-9a-f]+)|0*(?P<decimal>[0-9]+))")
+
 # Long enough to be looked for anywhere in a name (`bscTestnet`), and the short ones as words.
 _PARTS = re.compile(
     "testnet|devnet|regtest|signet|sepolia|holesky|goerli|ropsten|rinkeby|kovan|mumbai|shasta"
@@ -49,11 +52,12 @@ def on_test_chain(chain_id: str | None, network: str | None) -> bool | None:
     """
     if network is not None and is_test_name(network):
         return True
-    if chain_id is None or _disagree(chain_id, network):
+    number = None if chain_id is None else _in_decimal(chain_id)
+    if number is None or _disagree(number, network):
         return None
-    if chain_id in _TEST_CHAINS:
+    if number in _TEST_CHAINS:
         return True
-    return False if chain_id in _LIVE_CHAINS else None
+    return False if number in _LIVE_CHAINS else None
 
 
 def is_test_name(network: str) -> bool:
@@ -68,6 +72,15 @@ def is_live_name(network: str) -> bool:
     return network.lower() in _LIVE_NAMES
 
 
+def _in_decimal(chain_id: str) -> str | None:
+    match = _CHAIN_ID.fullmatch(chain_id.lower())
+    if match is None:
+        return None
+    return match["decimal"] or str(int(match["hex"], 16))
+
+
 def _disagree(chain_id: str, network: str | None) -> bool:
     # Samples of BlockATM have Goerli's 5 beside TRON: such an id is not one of that network.
-    return network is not None and (network == "TRON") is not (chain_id in _TRON)
+    if network is None:
+        return False
+    return network.upper().startswith("TRON") is not (chain_id in _TRON)

@@ -43,10 +43,10 @@ def _under_every_content_type(delivery: Delivery) -> Iterator[Delivery]:
 
 def _counted(edge: Edge, told: Told) -> float:
     provider = edge.gates["shop-1"].endpoint.provider.name
-    series = edge.metrics.delivery_reasons.labels(provider, told.outcome, told.reason)
-    if told.outcome == "accepted":
-        series = edge.metrics.deliveries.labels("shop-1", provider, told.outcome)
-    (value,) = [s.value for m in series.collect() for s in m.samples if s.name.endswith("_total")]
+    counter = edge.metrics.deliveries.labels("shop-1", provider, told.outcome)
+    if told.outcome == "quarantined":
+        counter = edge.metrics.delivery_reasons.labels(provider, told.outcome, told.reason)
+    (value,) = [s.value for m in counter.collect() for s in m.samples if s.name.endswith("_total")]
     return value
 
 

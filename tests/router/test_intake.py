@@ -9,12 +9,14 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from router.contract.event import Event
 from router.contract.quarantine import Quarantined
 from router.contract.topics import Topics
 from router.contract.wire import OutgoingRecord, decode_event
-from router.delivery import Delivery, kept_delivery
+from router.delivery import Delivery, VerifiedDelivery, kept_delivery
 from router.errors import (
     NotDurable,
+    NotUnderstood,
     OutsideWindow,
     Reason,
     RefusedDelivery,
@@ -23,7 +25,7 @@ from router.errors import (
 from router.intake import Endpoint, Intake, Publish, outside_window
 from router.modes import Mode
 from router.providers import Key
-from router.providers.blockatm import PROVIDER
+from router.providers.blockatm import PROVIDER, BlockATM
 from tests.router.observed import Observed
 from tests.router.providers.blockatm_deliveries import (
     KEY,
@@ -360,3 +362,27 @@ async def test_the_observer_never_hears_of_a_forgery_as_genuine() -> None:
     observer = await _watched(replace(_GENUINE, body=_GENUINE.body + b" "))
 
     assert observer.proved == []
+
+
+@pytest.mark.parametrize("detail", ["x" * 2000, "a line\nof its own \ud800", ""])
+async def test_a_detail_that_no_record_takes_does_not_stop_the_delivery_from_being_kept(
+    detail: str,
+) -> None:
+    shelf, endpoint = _Shelf(), replace(_endpoint(), provider=_Wordy(detail=detail))
+
+    received = await _intake(shelf).receive(_GENUINE, endpoint)
+
+    (record,) = shelf.records
+    assert received.quarantined is not None
+    assert Quarantined.model_validate_json(record.value).reason == "field_malformed"
+
+
+@dataclass(frozen=True)
+class _Wordy(BlockATM):
+    """A provider of another distribution that writes more than a detail may hold."""
+
+    detail: str = ""
+
+    def normalize(self, _verified: VerifiedDelivery) -> Sequence[Event]:
+        """Refuse to understand it, at length."""
+        raise NotUnderstood(Reason.FIELD_MALFORMED, self.detail)

@@ -3,7 +3,7 @@
 import base64
 import contextlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -26,6 +26,7 @@ from router.delivery import Delivery, kept_delivery
 from router.errors import NotDurable, OutsideWindow, Reason
 from router.intake import Endpoint, Intake
 from router.kept_topic import Wanted
+from router.modes import Mode
 from router.providers import Key
 from router.providers.blockatm import PROVIDER
 from router.quarantine import Entry, gathered
@@ -144,6 +145,22 @@ def test_what_is_not_ours_is_counted_and_does_not_stop_the_rest(value: bytes | N
     assert gathered([(value, [])], Wanted()).unreadable == 1
     with pytest.raises(UndecodableRecord):
         decode_quarantine(value, [])
+
+
+@pytest.mark.parametrize(
+    "spoilt", [{"body": "a", "body_encoding": "base64"}, {"target": "/webhooks/\u20ac"}]
+)
+async def test_a_record_whose_bytes_cannot_be_restored_does_not_stop_the_rest(
+    spoilt: Mapping[str, str],
+) -> None:
+    record = await _kept(_UNKNOWN)
+    members = json.loads(record.value)
+    members["raw"] |= spoilt
+    value = json.dumps(members).encode()
+
+    found = gathered([(value, record.headers), (record.value, record.headers)], Wanted())
+
+    assert (len(found.entries), found.unreadable) == (1, 1)
 
 
 async def test_what_a_later_version_wrote_is_not_guessed_at() -> None:
@@ -324,3 +341,42 @@ async def test_money_on_a_test_chain_is_not_replayed_into_a_live_endpoint() -> N
     assert 'give it one of mode "test"' in verdict.problem
     moved = judged(kept, {"blockatm-main": replace(_SHOP, mode="test")})
     assert [event.test for event in moved.events] == [True]
+
+
+@pytest.mark.parametrize(
+    ("before", "now"), [("test", "live"), ("live", "test")], ids=["to live", "to test"]
+)
+async def test_money_that_does_not_say_if_it_is_real_is_not_replayed_in_another_mode(
+    before: Mode, now: Mode
+) -> None:
+    # Without the id of a chain nothing says which money it is.
+    silent = signed(body_of(PAYMENT, chainId=...), "payment")
+    kept = _entry(await _kept(silent, replace(_SHOP, mode=before), late=True))
+
+    same = judged(kept, {"blockatm-main": replace(_SHOP, mode=before)})
+    other = judged(kept, {"blockatm-main": replace(_SHOP, mode=now)})
+
+    assert (same.problem, len(same.events)) == (None, 1)
+    assert other.events == ()
+    assert other.problem is not None
+    assert before in other.problem
+
+
+async def test_money_that_says_if_it_is_real_is_replayed_once_the_mode_fits() -> None:
+    sepolia = signed(body_of(PAYMENT, chainId="11155111", network="Ethereum"), "payment")
+    kept = _entry(await _kept(sepolia))
+
+    (event,) = judged(kept, {"blockatm-main": replace(_SHOP, mode="test")}).events
+
+    assert kept.kept.reason == "test_money"
+    assert event.test is True
+
+
+async def test_a_record_of_an_earlier_version_names_no_mode_and_is_replayed() -> None:
+    record = await _kept(_UNKNOWN)
+    members = json.loads(record.value)
+    assert members.pop("mode") == "live"
+    entry = _entry(replace(record, value=json.dumps(members).encode()))
+
+    assert entry.kept.mode is None
+    assert "unknown_status" in (judged(entry, _ENDPOINTS).problem or "")

@@ -1,7 +1,9 @@
 """Which refusals get a sample, and that no sample carries a secret or exceeds its size."""
 
+import base64
 import hashlib
 import json
+from collections.abc import Callable
 from urllib.parse import quote
 
 import jsonschema
@@ -15,8 +17,8 @@ from router.contract.wire import (
 )
 from router.delivery import Delivery
 from router.errors import NotDurable, OutsideWindow, Reason, RefusedDelivery, Unauthentic, Unwelcome
+from router.masking import MASK
 from router.refused_sample import (
-    MASK,
     Attempt,
     is_sampled,
     missing_of,
@@ -94,6 +96,13 @@ def test_a_sample_names_what_was_refused_and_keeps_every_header_in_order() -> No
         lambda secret: secret,
         lambda secret: secret.replace(b"/", b"\\/"),
         lambda secret: quote(secret, safe="").encode(),
+        lambda secret: quote(secret, safe="").lower().encode(),
+        bytes.lower,
+        bytes.upper,
+        lambda secret: secret.hex().encode(),
+        lambda secret: secret.hex().upper().encode(),
+        base64.b64encode,
+        base64.urlsafe_b64encode,
     ],
 )
 @pytest.mark.parametrize("place", ["body", "target", "header", "header name"])
@@ -122,9 +131,34 @@ def test_no_spelling_of_a_secret_or_token_is_in_a_sample(
     assert missing_of(sample) == "a secret or token in it was masked"
 
 
+@pytest.mark.parametrize("before", ["", "a", "ab", "user:"])
+@pytest.mark.parametrize("after", ["", "x", "xy"])
+@pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode])
+@pytest.mark.parametrize("secret", [_SECRET, _TOKEN])
+def test_a_secret_within_base64_is_masked_at_every_offset(
+    before: str, after: str, encode: Callable[[bytes], bytes], secret: bytes
+) -> None:
+    written = encode(before.encode() + secret + after.encode())
+    sample = sample_of(_WRONG, _attempt(_delivery(b'"' + written + b'"')), 1024)
+
+    left = sample.raw.body.strip('"').replace(MASK, "").rstrip("=")
+    assert sample.masked
+    # At either end a character may hold bits of the secret and of its neighbour, or of nothing.
+    assert 6 * len(left) < 8 * len(before + after) + 4 * 6
+
+
 @pytest.mark.parametrize(
     "name",
-    ["authorization", "proxy-authorization", "cookie", "x-forwarded-authorization", "x-api-key"],
+    [
+        "authorization",
+        "proxy-authorization",
+        "cookie",
+        "x-forwarded-authorization",
+        "x-api-key",
+        "x-auth-token",
+        "x-session-id",
+        "x-passwd",
+    ],
 )
 def test_the_value_of_a_header_with_credentials_is_masked(name: str) -> None:
     headers = ((name, "Basic aHVudGVyMg=="), ("blockatm-signature-v2", "ab" * 32))
@@ -201,6 +235,18 @@ def test_what_is_no_sample_is_not_read_as_one() -> None:
         decode_refused(None, [])
     with pytest.raises(UnknownMajorVersion):
         decode_refused(b"{}", later)
+
+
+@pytest.mark.parametrize(
+    "spoilt", [{"body": "a", "body_encoding": "base64"}, {"target": "/webhooks/\u20ac"}]
+)
+def test_a_record_whose_bytes_cannot_be_restored_is_not_read(spoilt: dict[str, str]) -> None:
+    record = encode_refused(sample_of(_WRONG, _attempt(_delivery()), 1), "refused", _TRACE)
+    members = json.loads(record.value)
+    members["raw"] |= spoilt
+
+    with pytest.raises(UndecodableRecord, match="raw"):
+        decode_refused(json.dumps(members).encode(), record.headers)
 
 
 def test_two_refusals_of_the_same_bytes_are_two_samples() -> None:

@@ -198,7 +198,7 @@ async def test_endpoints_come_go_and_change_and_what_needs_a_restart_is_named(
             "payrouter_last_genuine_delivery_timestamp_seconds", endpoint="other"
         )
 
-    # 401: an endpoint that exists asks for a signature.
+    # 401: the endpoint is there, and the request has no signature.
     assert (before, added, removed, shut) == (404, 401, 404, 403)
     assert (awaiting, awaited, series) == (2, 0, None)
     first, second = edge.log("configuration_applied")

@@ -124,6 +124,9 @@ _NONE: list[tuple[str, str]] = [
     (f"{_SECRET}\n{_SECRET}", "has white space inside"),
     (f"{_SECRET}\u00a0{_SECRET}", "has white space inside"),
     (f"{_SECRET}{_BOM}{_SECRET}", "has white space inside"),
+    (f"{_SECRET}\u200b", "has a character that cannot be seen"),
+    (f"{_SECRET}\u202e{_SECRET}", "has a character that cannot be seen"),
+    (f"\x7f{_SECRET}", "has a character that cannot be seen"),
 ]
 
 

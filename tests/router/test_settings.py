@@ -121,6 +121,10 @@ _WRONG: list[tuple[_Changes, str]] = [
     ({"endpoints.shop.public_url": "shop.example"}, "endpoints.shop.public_url: expected https"),
     ({"edge.public_url": "https://u:p@shop.example"}, "edge.public_url: expected https"),
     ({"edge.public_url": "https://shop.example/?a"}, "edge.public_url: expected https"),
+    (
+        {"edge.public_url": "https://shop.example/\u043f\u0430\u0439"},
+        "edge.public_url: expected https",
+    ),
     ({"edge.public_url": "https://shop.example:0"}, "edge.public_url: expected https"),
     ({"edge.trusted_proxies": "proxy"}, "edge.trusted_proxies: expected addresses or networks"),
     (

@@ -10,8 +10,11 @@ from router.providers.blockbee._signature import TYPE_HEADER
 FORM, JSON = "application/x-www-form-urlencoded", "application/json"
 CONTENT_TYPES = (FORM, JSON)
 
-# Pairs of names and values as a browser writes them. JSON is never that: it begins with a brace.
+# Pairs of names and values as a browser writes them. JSON is never that: it begins with a brace,
+# a bracket or a quotation mark.
 _PAIR = rb"[A-Za-z0-9_.*%+~\-\[\]]+=[A-Za-z0-9_.*%+~:/@,\-]*"
+# White space, and the bytes of a byte order mark, which no form begins with.
+_BEFORE_JSON = b" \t\r\n\xef\xbb\xbf"
 _PAIRS = re.compile(rb"(?:%b&)*%b" % (_PAIR, _PAIR))
 
 
@@ -43,6 +46,6 @@ def _declared(verified: VerifiedDelivery) -> str | None:
 
 
 def _looks_like(body: bytes) -> str | None:
-    if body.lstrip(b" \t\r\n").startswith(b"{"):
+    if body.lstrip(_BEFORE_JSON).startswith((b"{", b"[", b'"')):
         return JSON
     return FORM if _PAIRS.fullmatch(body) is not None else None

@@ -68,7 +68,7 @@ def _is_test(kind: "_Kind", fields: Fields) -> bool | None:
     named = [fields.value(name) for name in kind.named]
     if any(isinstance(text, str) and text.upper().startswith("TEST_") for text in named):
         return True
-    if fields.value("id") == _NO_PAYOUT:
+    if kind.read is _payout and fields.value("id") == _NO_PAYOUT:
         return True
     return False if kind.coin and fields.has(kind.coin) else None
 

@@ -1,6 +1,7 @@
 """The merchant's own parameters in a callback URL, among those that BlockBee adds to it."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -108,3 +109,24 @@ def test_every_field_that_is_read_or_sent_is_refused_as_a_parameter_of_ours() ->
     assert read <= FIELDS
     assert {name for message in _MESSAGES for name in message} <= FIELDS
     assert bee().reserved >= FIELDS | {"order_id", "order_id_mac"}
+
+
+@pytest.mark.parametrize("message", [CONFIRMED, CHECKOUT, DEPOSIT, SUBSCRIPTION])
+def test_a_parameter_with_the_id_of_a_test_payout_makes_no_test_of_another_message(
+    message: Mapping[str, object],
+) -> None:
+    plain = event_of(got(message))
+    event = event_of(got(message, "id=00000000-0000-0000-0000-000000000000"))
+
+    assert event.test is plain.test
+    assert event.test is not True
+
+
+@pytest.mark.parametrize("before", ["", " \r\n", "\ufeff", "\ufeff ", "["])
+def test_the_pairs_within_a_text_of_json_are_no_form(before: str) -> None:
+    pairs = "&".join(f"{name}={value}" for name, value in CONFIRMED.items())
+    body = f'{before}{{"note":"&{pairs}&"}}'.encode()
+
+    with pytest.raises(NotUnderstood) as refused:
+        event_of(posted_bytes(body))
+    assert refused.value.reason is Reason.CONTENT_TYPE

@@ -27,6 +27,18 @@ from router.providers._chains import is_live_name, is_test_name, on_test_chain
         (None, None, None),
         (None, "Sepolia", True),
         ("1", "Sepolia", True),
+        # Other spellings of an id: hexadecimal, padded, CAIP-2.
+        ("0xaa36a7", "Ethereum", True),
+        ("0xAA36A7", None, True),
+        ("0x1", "Ethereum", False),
+        ("011155111", None, True),
+        ("eip155:11155111", None, True),
+        ("eip155:1", None, False),
+        ("0x", None, None),
+        ("solana:5", None, None),
+        # Other spellings of TRON.
+        ("3448148188", "Tron Network", True),
+        ("5", "Tron Network", None),
     ],
 )
 def test_chain_id_and_name_tell_test_money_or_nothing(
