@@ -196,7 +196,9 @@ async def test_a_sender_that_reads_no_answers_is_cut_off(
     broker: Broker, topics_prefix: str
 ) -> None:
     small = request("/webhooks/shop", [], b"")
-    bounds = HttpBounds(unread_bytes=0, write_seconds=0.3, idle_seconds=60, head_seconds=60)
+    bounds = HttpBounds(
+        unread_bytes=0, write_seconds=0.3, idle_seconds=60, head_seconds=60, pipelined=100_000
+    )
     values = configuration(broker.bootstrap, topics_prefix)
     await make_topics(broker.bootstrap, topics_prefix)
 
