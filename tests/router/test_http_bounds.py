@@ -185,41 +185,6 @@ async def test_pipelined_requests_have_a_bound(broker: Broker, topics_prefix: st
         assert await malformed(edge) == {"too_many_pipelined": 1}
 
 
-async def _send_slowly(to: socket.socket, data: bytes) -> None:
-    with contextlib.suppress(ConnectionError):
-        while True:
-            await asyncio.get_running_loop().sock_sendall(to, data)
-            await asyncio.sleep(0.005)
-
-
-async def test_a_sender_that_reads_no_answers_is_cut_off(
-    broker: Broker, topics_prefix: str
-) -> None:
-    small = request("/webhooks/shop", [], b"")
-    bounds = HttpBounds(
-        unread_bytes=0, write_seconds=0.3, idle_seconds=60, head_seconds=60, pipelined=100_000
-    )
-    values = configuration(broker.bootstrap, topics_prefix)
-    await make_topics(broker.bootstrap, topics_prefix)
-
-    async with running_edge(values, bounds=bounds, send_buffer=4096) as edge:
-        await edge.until_ready()
-        quiet = socket.create_connection(("127.0.0.1", edge.port))
-        quiet.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        quiet.settimeout(0)
-        with quiet:
-            sending = asyncio.create_task(_send_slowly(quiet, small))
-            async with asyncio.timeout(20):
-                while not edge.delivery_lines():  # noqa: ASYNC110 - no event tells it
-                    await asyncio.sleep(0.01)
-                while edge.process.app.admission.count:  # noqa: ASYNC110 - as above
-                    await asyncio.sleep(0.01)
-            sending.cancel()
-
-        assert (await edge.post(GENUINE.headers, GENUINE.body)).status == 200
-        assert not [entry for entry in edge.log if entry["log_level"] == "error"]
-
-
 async def test_thousands_of_pipelined_offers_are_refused_like_other_requests(
     broker: Broker, topics_prefix: str
 ) -> None:
