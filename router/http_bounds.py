@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import httptools
+
 Header = tuple[bytes, bytes]
 
 
@@ -46,7 +48,8 @@ class HttpBounds:
     `head_bytes` bounds target and headers together. `framing_bytes` bounds what a body is wrapped
     in (chunk sizes, chunk extensions, trailers) beyond the size of the body itself: a chunk may
     cost as much as it carries. `piece_bytes` is how much is parsed before the bounds are checked.
-    `write_seconds` is how long the other side may leave answers unread.
+    `write_seconds` is how long the other side may leave answers unread, also after a close.
+    `give_way_seconds` is how long a connection that gave way may take to close.
     `linger_*` bound what is still read after an early answer, so that the answer arrives.
     """
 
@@ -57,6 +60,7 @@ class HttpBounds:
     idle_seconds: float = 5.0
     handshake_seconds: float = 5.0
     write_seconds: float = 5.0
+    give_way_seconds: float = 0.1
     linger_bytes: int = 64 * 1024
     linger_seconds: float = 2.0
     pipelined: int = 16
@@ -80,3 +84,13 @@ def check_head(version: str, headers: Sequence[Header]) -> None:
     lengths = any(name == b"content-length" for name, _ in headers)
     if codings != [b"chunked"] or version == "1.0" or lengths:
         raise MalformedRequest(TRANSFER_CODING)
+
+
+def check_target(target: bytes) -> None:
+    """Raise MalformedRequest unless a target is a path or URL of ASCII characters."""
+    try:
+        path = httptools.parse_url(target).path
+    except httptools.HttpParserInvalidURLError:
+        raise MalformedRequest(NOT_HTTP) from None
+    if path is None or not path.isascii():
+        raise MalformedRequest(NOT_HTTP)
