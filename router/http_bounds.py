@@ -21,6 +21,10 @@ class MalformedRequest(Exception):  # noqa: N818 - reads as what happened
         self.status = status
 
 
+class NoMoreRequests(Exception):  # noqa: N818 - reads as what happened
+    """The connection ends: what follows in the bytes already read is not parsed."""
+
+
 NOT_HTTP = "not_http"
 HEAD_TOO_LARGE = "head_too_large"
 FRAMING_TOO_LARGE = "framing_too_large"

@@ -7,6 +7,7 @@ does over plain HTTP) without its body, although silence declines the offer
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from router.http_bounds import (
     TOO_MANY_PIPELINED,
     HttpBounds,
     MalformedRequest,
+    NoMoreRequests,
     check_head,
     check_target,
 )
@@ -81,16 +83,13 @@ class DeliveryProtocol(HttpToolsProtocol):
         self._door = door
         self._bounds = door.bounds
         self._visit = visit or Visit("", self._give_way)
-        # Ends waiting for the other side to send.
+        # The first ends waiting for the other side to send, the second for it to read.
         self._timer: asyncio.TimerHandle | None = None
-        # Ends waiting for the other side to read.
         self._abort_timer: asyncio.TimerHandle | None = None
         self._running: RequestResponseCycle | None = None
         # Of the message that is being parsed:
-        self._in_message = False
+        self._in_message = self._shedding = self._boundary = False
         self._in_head = True
-        self._shedding = False
-        self._boundary = False
         self._framing_bytes = 0
         self._body_bytes = 0
         # How much was read after the last answer; None while requests are still read.
@@ -132,10 +131,7 @@ class DeliveryProtocol(HttpToolsProtocol):
             self._note_stage()
 
     def eof_received(self) -> bool:
-        """Answer a whole request even if its sender has closed its own half of the connection.
-
-        Returns whether the connection stays open. TLS on asyncio allows no half-closed connection.
-        """
+        """Answer a whole request even if its sender closed its half, which TLS does not allow."""
         if self._is_in_work() and self.scheme == "http":
             self._end_after_answer()
             return True
@@ -143,7 +139,9 @@ class DeliveryProtocol(HttpToolsProtocol):
         return False
 
     def on_message_begin(self) -> None:
-        """Begin a head."""
+        """Begin a head, unless an answer in the same bytes was the last one."""
+        if self._lingered is not None or self.transport.is_closing():
+            raise NoMoreRequests
         # Not at the first byte: line ends between requests must not keep a connection.
         self._unset_keepalive_if_required()
         super().on_message_begin()
@@ -260,10 +258,11 @@ class DeliveryProtocol(HttpToolsProtocol):
         except httptools.HttpParserUpgrade as offer:
             return self._without_offer(piece[offer.args[0] :])
         except httptools.HttpParserCallbackError as problem:
-            if not isinstance(problem.__context__, MalformedRequest):
+            if isinstance(problem.__context__, MalformedRequest):
+                self._refuse(problem.__context__)
+            elif not isinstance(problem.__context__, NoMoreRequests):
                 # Ours, not the sender's: the loop logs it and resets the connection.
                 raise
-            self._refuse(problem.__context__)
         except httptools.HttpParserError:
             self._refuse(MalformedRequest(NOT_HTTP))
         else:
@@ -334,7 +333,7 @@ class DeliveryProtocol(HttpToolsProtocol):
         super()._start_asgi_task(cycle, app)
 
     def _disconnect_running(self) -> None:
-        """End the request that is being handled: it reads no more, and its answer goes nowhere."""
+        """End the request that is being handled."""
         if self._running is not None and not self._running.response_complete:
             self._running.disconnected = True
             self._running.message_event.set()
@@ -342,11 +341,13 @@ class DeliveryProtocol(HttpToolsProtocol):
     def _linger(self) -> None:
         """Read a little more, so that the answer is not lost in a reset, then close."""
         self._lingered = 0
-        self._in_message = False
+        self._in_message = self._shedding = False
         self._door.admission.move(self._visit, Stage.SPARE)
         self._end_after(self._bounds.linger_seconds)
         if self.transport.can_write_eof():
-            self.transport.write_eof()
+            # asyncio raises if the other side has reset the connection.
+            with contextlib.suppress(OSError):
+                self.transport.write_eof()
 
     def _discard(self, size: int) -> None:
         self._lingered = (self._lingered or 0) + size
@@ -385,9 +386,8 @@ class DeliveryProtocol(HttpToolsProtocol):
 
     def _close(self) -> None:
         """Close once what was written is read, or after a while even if it is not."""
-        if not self.transport.is_closing():
-            self.transport.close()
-            self._abort_after(self._bounds.write_seconds)
+        self.transport.close()
+        self._abort_after(self._bounds.write_seconds)
 
     def _abort_after(self, seconds: float) -> None:
         self._stop_abort_timer()

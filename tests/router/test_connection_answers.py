@@ -11,6 +11,8 @@ from tests.router.raw_http import chunk, connected, head, request
 
 Loop = Callable[[], asyncio.AbstractEventLoop]
 _WHOLE = request("/", (), b"paid")
+_CHUNKED = head("/", [("Transfer-Encoding", "chunked")])
+_CLOSING = request("/", [("Connection", "close")], b"paid")
 
 
 async def _slowly(_body: bytes) -> int:
@@ -168,3 +170,21 @@ def test_a_sender_that_resets_pipelined_requests_causes_no_error(
 
     run(loop, test())
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+@on_each_loop
+@pytest.mark.parametrize("follows", [_WHOLE, _CLOSING, b"garbage"])
+@pytest.mark.parametrize("sent", [_CLOSING, _CHUNKED + b"garbage"])
+def test_nothing_is_answered_after_a_shed_request_that_ends_the_connection(
+    loop: Loop, sent: bytes, follows: bytes
+) -> None:
+    async def test() -> None:
+        async with open_door() as door, connected(door.port) as line:
+            door.shedding = True
+            await line.send(sent + follows)
+
+            assert (await line.answer()).header("connection") == "close"
+            assert await line.ended()
+            assert door.seen.errors == []
+
+    run(loop, test())
