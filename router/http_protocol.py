@@ -130,7 +130,7 @@ class DeliveryProtocol(HttpToolsProtocol):
         if self._lingered is None:
             self._note_stage()
 
-    def eof_received(self) -> bool:
+    def eof_received(self) -> bool:  # type: ignore[override]
         """Answer a whole request even if its sender closed its half, which TLS does not allow."""
         if self._is_in_work() and self.scheme == "http":
             self._end_after_answer()
