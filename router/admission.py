@@ -59,20 +59,30 @@ def _queues() -> dict[Stage, dict[Visit, None]]:
 
 @dataclass(slots=True)
 class _Share:
-    """What one source holds, per stage in the order of entering it: the first is the slowest."""
+    """What one source holds, per stage in the order of entering it: the first is the slowest.
+
+    `count` of its connections count. It is kept, not derived: a full budget of many sources
+    compares all of them for every new connection.
+    """
 
     visits: dict[Stage, dict[Visit, None]] = field(default_factory=_queues)
     bytes: int = 0
-
-    @property
-    def count(self) -> int:
-        """Connections that count."""
-        return sum(len(self.visits[stage]) for stage in Stage if stage is not Stage.PROVED)
+    count: int = 0
 
     @property
     def held(self) -> bool:
         """Whether anything of this source is left."""
         return any(self.visits.values())
+
+    def add(self, visit: Visit) -> None:
+        """Add a connection in its stage."""
+        self.visits[visit.stage][visit] = None
+        self.count += visit.stage is not Stage.PROVED
+
+    def remove(self, visit: Visit) -> None:
+        """Remove a connection from its stage."""
+        del self.visits[visit.stage][visit]
+        self.count -= visit.stage is not Stage.PROVED
 
     def slowest(self, *, with_bytes: bool) -> Visit | None:
         """Return the connection that gives way first, None if none may."""
@@ -101,8 +111,7 @@ class Admission:
     def enter(self, visit: Visit) -> bool:
         """Count a new connection. False if it must go itself, because nothing else may."""
         visit.admitted = True
-        self.count += 1
-        self._share(visit).visits[visit.stage][visit] = None
+        self._put_in(visit)
         if self.count > self.most:
             self._make_room(visit)
         return not visit.gave_way
@@ -120,10 +129,10 @@ class Admission:
         if not visit.admitted or visit.stage is stage:
             return
         share = self._share(visit)
-        del share.visits[visit.stage][visit]
-        share.visits[stage][visit] = None
+        share.remove(visit)
         self.count += (visit.stage is Stage.PROVED) - (stage is Stage.PROVED)
         visit.stage = stage
+        share.add(visit)
         if stage is Stage.PROVED:
             self.release_bytes(visit)
         elif self.count > self.most:
@@ -137,8 +146,7 @@ class Admission:
         self.release_bytes(visit)
         self._take_out(visit)
         visit.source = source
-        self.count += visit.stage is not Stage.PROVED
-        self._share(visit).visits[visit.stage][visit] = None
+        self._put_in(visit)
         self._add_bytes(visit, size)
 
     def grow(self, visit: Visit, size: int) -> None:
@@ -158,12 +166,13 @@ class Admission:
         return {source: share.count for source, share in self._shares.items() if share.count}
 
     def _make_room(self, newcomer: Visit) -> None:
-        candidates = [s for s in self._shares.values() if s.slowest(with_bytes=False) is not None]
-        if candidates:
-            largest = max(candidates, key=lambda share: share.count)
-            self._end(largest.slowest(with_bytes=False) or newcomer)
-        else:
-            self._end(newcomer)
+        slowest, largest = newcomer, 0
+        for share in self._shares.values():
+            if share.count > largest:
+                found = share.slowest(with_bytes=False)
+                if found is not None:
+                    slowest, largest = found, share.count
+        self._end(slowest)
 
     def _largest_in_bytes_gives_way(self) -> bool:
         candidates = [s for s in self._shares.values() if s.slowest(with_bytes=True) is not None]
@@ -186,9 +195,13 @@ class Admission:
             share = self._shares[visit.source] = _Share()
         return share
 
+    def _put_in(self, visit: Visit) -> None:
+        self._share(visit).add(visit)
+        self.count += visit.stage is not Stage.PROVED
+
     def _take_out(self, visit: Visit) -> None:
         share = self._shares[visit.source]
-        del share.visits[visit.stage][visit]
+        share.remove(visit)
         self.count -= visit.stage is not Stage.PROVED
         if not share.held:
             del self._shares[visit.source]

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import httptools
+
 Header = tuple[bytes, bytes]
 
 
@@ -17,6 +19,10 @@ class MalformedRequest(Exception):  # noqa: N818 - reads as what happened
         super().__init__(reason)
         self.reason = reason
         self.status = status
+
+
+class NoMoreRequests(Exception):  # noqa: N818 - reads as what happened
+    """The connection ends: what follows in the bytes already read is not parsed."""
 
 
 NOT_HTTP = "not_http"
@@ -46,8 +52,8 @@ class HttpBounds:
     `head_bytes` bounds target and headers together. `framing_bytes` bounds what a body is wrapped
     in (chunk sizes, chunk extensions, trailers) beyond the size of the body itself: a chunk may
     cost as much as it carries. `piece_bytes` is how much is parsed before the bounds are checked.
-    `write_seconds` is how long the other side may leave `unread_bytes` of answers unread, beyond
-    what the kernel holds.
+    `write_seconds` is how long the other side may leave answers unread, also after a close.
+    `give_way_seconds` is how long a connection that gave way may take to close.
     `linger_*` bound what is still read after an early answer, so that the answer arrives.
     """
 
@@ -57,8 +63,8 @@ class HttpBounds:
     head_seconds: float = 10.0
     idle_seconds: float = 5.0
     handshake_seconds: float = 5.0
-    unread_bytes: int = 16 * 1024
     write_seconds: float = 5.0
+    give_way_seconds: float = 0.1
     linger_bytes: int = 64 * 1024
     linger_seconds: float = 2.0
     pipelined: int = 16
@@ -82,3 +88,13 @@ def check_head(version: str, headers: Sequence[Header]) -> None:
     lengths = any(name == b"content-length" for name, _ in headers)
     if codings != [b"chunked"] or version == "1.0" or lengths:
         raise MalformedRequest(TRANSFER_CODING)
+
+
+def check_target(target: bytes) -> None:
+    """Raise MalformedRequest unless a target is a path or URL of ASCII characters."""
+    try:
+        path = httptools.parse_url(target).path
+    except httptools.HttpParserInvalidURLError:
+        raise MalformedRequest(NOT_HTTP) from None
+    if path is None or not path.isascii():
+        raise MalformedRequest(NOT_HTTP)

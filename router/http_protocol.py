@@ -7,17 +7,20 @@ does over plain HTTP) without its body, although silence declines the offer
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import httptools
+from uvicorn._types import ASGI3Application
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from router.admission import Admission, Stage, Visit
+from router.http_answers import MALFORMED_ANSWERS, shed_answer
 from router.http_bounds import (
     FRAMING_TOO_LARGE,
     HEAD_TOO_LARGE,
@@ -25,7 +28,9 @@ from router.http_bounds import (
     TOO_MANY_PIPELINED,
     HttpBounds,
     MalformedRequest,
+    NoMoreRequests,
     check_head,
+    check_target,
 )
 
 VISIT = "payrouter.visit"
@@ -61,22 +66,6 @@ class Door:
     delay: Callable[[], float]
 
 
-def _answer(status: int, text: str, *headers: bytes) -> bytes:
-    body = text.encode()
-    lines = b"content-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\n" % len(body)
-    return b"".join([STATUS_LINE[status], lines, *headers, b"\r\n", body])
-
-
-_CLOSE = b"connection: close\r\n"
-_RETRY = b"retry-after: 5\r\n"
-_SHED = _answer(503, "not kept, send again\n", _RETRY)
-_SHED_AND_CLOSE = _answer(503, "not kept, send again\n", _RETRY, _CLOSE)
-_MALFORMED = {
-    400: _answer(400, "bad request\n", _CLOSE),
-    431: _answer(431, "request header fields too large\n", _CLOSE),
-}
-
-
 class DeliveryProtocol(HttpToolsProtocol):
     """One connection."""
 
@@ -94,14 +83,13 @@ class DeliveryProtocol(HttpToolsProtocol):
         self._door = door
         self._bounds = door.bounds
         self._visit = visit or Visit("", self._give_way)
+        # The first ends waiting for the other side to send, the second for it to read.
         self._timer: asyncio.TimerHandle | None = None
-        # Of its own: requests that arrive meanwhile must not put it off.
-        self._write_timer: asyncio.TimerHandle | None = None
+        self._abort_timer: asyncio.TimerHandle | None = None
+        self._running: RequestResponseCycle | None = None
         # Of the message that is being parsed:
-        self._in_message = False
+        self._in_message = self._shedding = self._boundary = False
         self._in_head = True
-        self._shedding = False
-        self._boundary = False
         self._framing_bytes = 0
         self._body_bytes = 0
         # How much was read after the last answer; None while requests are still read.
@@ -110,7 +98,6 @@ class DeliveryProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Count the connection and wait for the first head."""
         super().connection_made(transport)
-        transport.set_write_buffer_limits(high=self._bounds.unread_bytes)
         if self._visit.admitted:
             self._visit.give_way = self._give_way
         else:
@@ -121,13 +108,14 @@ class DeliveryProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
         self._stop_timer()
-        self._stop_write_timer()
+        self._stop_abort_timer()
         self._door.admission.leave(self._visit)
+        # uvicorn does this for the newest request, which with pipelining is another one.
+        self._disconnect_running()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Parse, in pieces small enough that a bound is exceeded by one piece at most."""
-        self._unset_keepalive_if_required()
         size = self._bounds.piece_bytes
         for at in range(0, len(data), size):
             if self.transport.is_closing():
@@ -142,8 +130,20 @@ class DeliveryProtocol(HttpToolsProtocol):
         if self._lingered is None:
             self._note_stage()
 
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """Answer a whole request even if its sender closed its half, which TLS does not allow."""
+        if self._is_in_work() and self.scheme == "http":
+            self._end_after_answer()
+            return True
+        self._abort_after(self._bounds.write_seconds)
+        return False
+
     def on_message_begin(self) -> None:
-        """Begin a head."""
+        """Begin a head, unless an answer in the same bytes was the last one."""
+        if self._lingered is not None or self.transport.is_closing():
+            raise NoMoreRequests
+        # Not at the first byte: line ends between requests must not keep a connection.
+        self._unset_keepalive_if_required()
         super().on_message_begin()
         self._in_message = self._in_head = self._boundary = True
         self._framing_bytes = self._body_bytes = 0
@@ -167,6 +167,7 @@ class DeliveryProtocol(HttpToolsProtocol):
         if self.parser.should_upgrade():
             return
         check_head(self.parser.get_http_version(), self.headers)
+        check_target(self.url)
         if len(self.pipeline) >= self._bounds.pipelined:
             raise MalformedRequest(TOO_MANY_PIPELINED)
         if self._is_free() and self._door.shed(self.url, self.scope["state"][FIRST_BYTE]):
@@ -192,12 +193,13 @@ class DeliveryProtocol(HttpToolsProtocol):
     def pause_writing(self) -> None:
         """Wait for the other side to read its answers, within a bound."""
         super().pause_writing()
-        self._abort_later()
+        self._abort_after(self._bounds.write_seconds)
 
     def resume_writing(self) -> None:
         """Go on: it reads."""
         super().resume_writing()
-        self._stop_write_timer()
+        if not self.transport.is_closing():
+            self._stop_abort_timer()
 
     def on_response_complete(self) -> None:
         """Be ready for the next request."""
@@ -205,8 +207,18 @@ class DeliveryProtocol(HttpToolsProtocol):
         self._door.admission.attribute(self._visit, self._visit.home)
         super().on_response_complete()
         if self.transport.is_closing():
-            self._abort_later()
+            self._abort_after(self._bounds.write_seconds)
         self._note_stage(answered=True)
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close: no request has come for a while."""
+        self._close()
+
+    def shutdown(self) -> None:
+        """Close, after the answers to what is under way."""
+        super().shutdown()
+        if self.transport.is_closing():
+            self._abort_after(self._bounds.write_seconds)
 
     def _is_free(self) -> bool:
         """Return whether no request of this connection waits for its answer."""
@@ -215,6 +227,11 @@ class DeliveryProtocol(HttpToolsProtocol):
     def _is_in_work(self) -> bool:
         """Return whether a request that has arrived as a whole waits for its answer."""
         return bool(self.pipeline) or not (self._is_free() or self.cycle.more_body)
+
+    def _is_answered_early(self) -> bool:
+        """Return whether a request is answered whose body is still arriving."""
+        running = self._running
+        return running is not None and running.response_started and not running.response_complete
 
     def _note_stage(self, *, answered: bool = False) -> None:
         """Derive the stage from what is under way, for the budget of unproved requests."""
@@ -225,7 +242,7 @@ class DeliveryProtocol(HttpToolsProtocol):
         if self._is_in_work():
             proved = self._visit.stage is Stage.PROVED and not answered
             stage = Stage.PROVED if proved else Stage.WHOLE
-        elif self._in_message:
+        elif self._in_message and not self._is_answered_early():
             stage = Stage.ARRIVING
         self._door.admission.move(self._visit, stage)
 
@@ -240,9 +257,14 @@ class DeliveryProtocol(HttpToolsProtocol):
             self.parser.feed_data(piece)
         except httptools.HttpParserUpgrade as offer:
             return self._without_offer(piece[offer.args[0] :])
-        except httptools.HttpParserError as problem:
-            cause = problem.__context__
-            self._refuse(cause if isinstance(cause, MalformedRequest) else None)
+        except httptools.HttpParserCallbackError as problem:
+            if isinstance(problem.__context__, MalformedRequest):
+                self._refuse(problem.__context__)
+            elif not isinstance(problem.__context__, NoMoreRequests):
+                # Ours, not the sender's: the loop logs it and resets the connection.
+                raise
+        except httptools.HttpParserError:
+            self._refuse(MalformedRequest(NOT_HTTP))
         else:
             if self._in_message and not self._boundary:
                 # The whole piece is of one message: what is not its body wraps it.
@@ -262,7 +284,7 @@ class DeliveryProtocol(HttpToolsProtocol):
         """Return the request and what follows as if no other protocol had been offered."""
         method = self.parser.get_method()
         if method == b"CONNECT":
-            self._refuse(None)
+            self._refuse(MalformedRequest(NOT_HTTP))
             return b""
         kept = [(name, value) for name, value in self.headers if name != b"upgrade"]
         lines = [name + b": " + value + b"\r\n" for name, value in kept]
@@ -273,23 +295,30 @@ class DeliveryProtocol(HttpToolsProtocol):
     def _answer_shed_request(self) -> None:
         """Answer 503; the connection stays if nothing of the request is still to come."""
         self._shedding = False
-        if self._in_message or not self.parser.should_keep_alive():
-            self.transport.write(_SHED_AND_CLOSE)
+        closes = self._in_message or not self.parser.should_keep_alive()
+        answer = shed_answer(self.parser.get_method(), closes=closes)
+        if self.flow.write_paused:
+            # The sender reads no answers, and nothing else bounds how many are buffered.
+            self.transport.abort()
+            return
+        self.transport.write(answer)
+        if closes:
             self._linger()
         else:
-            self.transport.write(_SHED)
             self._door.admission.release_bytes(self._visit)
             self._end_after(self._bounds.idle_seconds)
 
-    def _refuse(self, problem: MalformedRequest | None) -> None:
+    def _refuse(self, problem: MalformedRequest) -> None:
         """Answer a malformed request and end; requests before it keep their own answers."""
-        problem = problem or MalformedRequest(NOT_HTTP)
+        if self.transport.is_closing():
+            return
         self._door.observer.malformed(self._visit.source, problem.reason)
         if self._is_in_work():
             self._end_after_answer()
             return
-        self._disconnect_cycle()
-        self.transport.write(_MALFORMED[problem.status])
+        if not self._is_answered_early():
+            self.transport.write(MALFORMED_ANSWERS[problem.status])
+        self._disconnect_running()
         self._linger()
 
     def _end_after_answer(self) -> None:
@@ -299,20 +328,26 @@ class DeliveryProtocol(HttpToolsProtocol):
         self._lingered = 0
         self.flow.pause_reading()
 
-    def _disconnect_cycle(self) -> None:
-        """End a request whose body is still arriving."""
-        if not self._is_free():
-            self.cycle.disconnected = True
-            self.cycle.message_event.set()
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
+
+    def _disconnect_running(self) -> None:
+        """End the request that is being handled."""
+        if self._running is not None and not self._running.response_complete:
+            self._running.disconnected = True
+            self._running.message_event.set()
 
     def _linger(self) -> None:
         """Read a little more, so that the answer is not lost in a reset, then close."""
         self._lingered = 0
-        self._in_message = False
+        self._in_message = self._shedding = False
         self._door.admission.move(self._visit, Stage.SPARE)
         self._end_after(self._bounds.linger_seconds)
         if self.transport.can_write_eof():
-            self.transport.write_eof()
+            # asyncio raises if the other side has reset the connection.
+            with contextlib.suppress(OSError):
+                self.transport.write_eof()
 
     def _discard(self, size: int) -> None:
         self._lingered = (self._lingered or 0) + size
@@ -322,23 +357,17 @@ class DeliveryProtocol(HttpToolsProtocol):
             self._close()
 
     def _give_way(self) -> None:
-        """End, because the budget is full: without an answer if no request was arriving."""
+        """End soon, because the budget is full: without an answer if no request was arriving."""
         if self.transport.is_closing():
             self.transport.abort()
             return
-        self._disconnect_cycle()
-        if self._in_message and self._lingered is None:
-            self.transport.write(_SHED_AND_CLOSE)
-        self._close()
-
-    def _close(self) -> None:
-        """Close once what was written is sent, which the other side may put off only so long."""
+        waits = self._in_message or not self._is_free()
+        if waits and self._lingered is None and not self._is_answered_early():
+            self.transport.write(shed_answer(self.parser.get_method(), closes=True))
+        self._disconnect_running()
         self.transport.close()
-        self._abort_later()
-
-    def _abort_later(self) -> None:
-        self._stop_write_timer()
-        self._write_timer = self.loop.call_later(self._bounds.write_seconds, self.transport.abort)
+        # It no longer counts, so it may hold its descriptor only for as long as writing takes.
+        self._abort_after(self._bounds.give_way_seconds)
 
     def _end_after(self, seconds: float) -> None:
         self._stop_timer()
@@ -349,13 +378,22 @@ class DeliveryProtocol(HttpToolsProtocol):
             self._timer.cancel()
             self._timer = None
 
-    def _stop_write_timer(self) -> None:
-        if self._write_timer is not None:
-            self._write_timer.cancel()
-            self._write_timer = None
-
     def _time_out(self) -> None:
         if self._is_in_work():
             self._end_after_answer()
-        elif not self.transport.is_closing():
+        else:
             self._close()
+
+    def _close(self) -> None:
+        """Close once what was written is read, or after a while even if it is not."""
+        self.transport.close()
+        self._abort_after(self._bounds.write_seconds)
+
+    def _abort_after(self, seconds: float) -> None:
+        self._stop_abort_timer()
+        self._abort_timer = self.loop.call_later(seconds, self.transport.abort)
+
+    def _stop_abort_timer(self) -> None:
+        if self._abort_timer is not None:
+            self._abort_timer.cancel()
+            self._abort_timer = None

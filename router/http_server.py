@@ -72,17 +72,21 @@ async def accepting_tls(
     door: Door,
     connection: Callable[[Visit], DeliveryProtocol],
 ) -> AsyncIterator[None]:
-    """Accept connections and shake hands until the block ends."""
+    """Accept connections and shake hands until the block ends, which closes the listener."""
     listener.settimeout(0)
     listener.listen(BACKLOG)
-    handshakes: set[asyncio.Task[None]] = set()
-    task = asyncio.create_task(_accept(listener, certificate, door, connection, handshakes))
-    try:
-        yield
-    finally:
-        for each in (task, *handshakes):
-            each.cancel()
-        await asyncio.gather(task, *handshakes, return_exceptions=True)
+    handshakes: dict[asyncio.Task[None], socket.socket] = {}
+    # If accepting fails for good, the block is cancelled: an edge that accepts nothing must end.
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(_accept(listener, certificate, door, connection, handshakes))
+        try:
+            yield
+        finally:
+            task.cancel()
+            listener.close()
+            for accepted in handshakes.values():
+                _hang_up(accepted)
+            await asyncio.gather(*handshakes, return_exceptions=True)
 
 
 async def _accept(
@@ -90,7 +94,7 @@ async def _accept(
     certificate: ssl.SSLContext,
     door: Door,
     connection: Callable[[Visit], DeliveryProtocol],
-    handshakes: set[asyncio.Task[None]],
+    handshakes: dict[asyncio.Task[None], socket.socket],
 ) -> None:
     loop = asyncio.get_running_loop()
     while True:
@@ -101,16 +105,22 @@ async def _accept(
             door.observer.handshake_failed("", "failed")
             await asyncio.sleep(ACCEPT_PAUSE_SECONDS)
             continue
-        visit = Visit(str(address[0]), accepted.close)
+        visit = Visit(str(address[0]), partial(_hang_up, accepted))
         task = loop.create_task(_shake_hands(accepted, certificate, door, connection, visit))
-        handshakes.add(task)
-        task.add_done_callback(handshakes.discard)
-        visit.give_way = partial(_cancel, task)
+        handshakes[task] = accepted
+        task.add_done_callback(handshakes.pop)
         door.admission.enter(visit)
+        # asyncio accepts what is waiting without a pause, and nothing else would run meanwhile.
+        await asyncio.sleep(0)
 
 
-def _cancel(task: asyncio.Task[None]) -> None:
-    task.cancel()
+def _hang_up(accepted: socket.socket) -> None:
+    """End a handshake by ending its connection.
+
+    Cancelling its task does not end it: both event loops ignore that before the first byte.
+    """
+    with contextlib.suppress(OSError):
+        accepted.shutdown(socket.SHUT_RDWR)
 
 
 async def _shake_hands(
@@ -128,14 +138,12 @@ async def _shake_hands(
             accepted,
             ssl=certificate,
             ssl_handshake_timeout=door.bounds.handshake_seconds,
+            ssl_shutdown_timeout=door.bounds.write_seconds,
         )
     except OSError as problem:
         # ssl.SSLError is an OSError; a time-out is a ConnectionAbortedError.
         timed_out = isinstance(problem, ConnectionAbortedError)
-        door.observer.handshake_failed(visit.source, "timed_out" if timed_out else "failed")
+        if not visit.gave_way:
+            door.observer.handshake_failed(visit.source, "timed_out" if timed_out else "failed")
         door.admission.leave(visit)
         accepted.close()
-    except asyncio.CancelledError:
-        door.admission.leave(visit)
-        accepted.close()
-        raise

@@ -30,6 +30,9 @@ _Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 _CHUNK_BYTES = 65536
 
+STOP_SECONDS = 2
+"""How long a stopping server waits for its answers to be read; uvicorn takes whole seconds."""
+
 
 @dataclass(frozen=True)
 class Health:
@@ -100,7 +103,11 @@ async def serving(
     listener: socket.socket,
     **options: Any,  # noqa: ANN401 - uvicorn's own
 ) -> AsyncIterator[uvicorn.Server]:
-    """Serve an ASGI app on a bound socket until the block ends; then drain and stop."""
+    """Serve an ASGI app on a bound socket until the block ends; then drain and stop.
+
+    A client that does not read its answer delays the stop by `STOP_SECONDS` at most.
+    """
+    options.setdefault("timeout_graceful_shutdown", STOP_SECONDS)
     with listener:
         async with started(server_config(app, **options), [listener]) as server:
             yield server

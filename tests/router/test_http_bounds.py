@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import socket
 
 import pytest
 
@@ -10,11 +9,8 @@ from router.http_bounds import HttpBounds
 from tests.brokers import Broker
 from tests.router.edge_server import (
     RunningEdge,
-    configuration,
-    make_topics,
     malformed,
     ready_edge,
-    running_edge,
 )
 from tests.router.mutations import GENUINE
 from tests.router.raw_http import Connection, chunk, connected, exchange, head, request
