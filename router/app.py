@@ -21,7 +21,7 @@ from router.descriptors import room_for
 from router.edge import Edge, Limits
 from router.endpoints import build_endpoints, gates_of
 from router.errors import ConfigurationError
-from router.gate import Gate, shortest_deadline
+from router.gate import Gate, longest_deadline, shortest_deadline
 from router.http_bounds import HttpBounds
 from router.http_protocol import Door
 from router.http_server import serving_deliveries
@@ -173,7 +173,8 @@ async def run_edge(
             public,
             process.door,
             certificate=None if certificate is None else certificate.context,
-            drain_seconds=edge.drain_seconds,
+            # A delivery under way is answered, not cut off, even if its deadline is longer.
+            drain_seconds=max(edge.drain_seconds, longest_deadline(process.app.gates)),
         ),
         following,
     ):

@@ -13,7 +13,7 @@ from router import outcomes as labels
 from router.admission import Admission, Stage, Visit
 from router.caller import Network, budget_source, caller, forwarded_for, is_among, source_of
 from router.delivery import Delivery
-from router.errors import NotDurable, Reason, RefusedDelivery, Unwelcome
+from router.errors import NotDurable, ProviderFailed, Reason, RefusedDelivery, Unwelcome
 from router.gate import Gate
 from router.http_protocol import FIRST_BYTE, VISIT
 from router.intake import Clock, Endpoint, Intake, Received
@@ -115,6 +115,7 @@ class Edge:
         try:
             received = await self._within_deadline(summary, scope, receive)
             response = summary.kept(received)
+            self._log_failed_provider(summary, received)
         except RefusedDelivery as problem:
             response = summary.refused(problem)
             self._keep_refused(problem, summary, scope)
@@ -124,6 +125,11 @@ class Edge:
             response = summary.refused(NotDurable(Reason.INTERNAL, type(problem).__name__))
         self._record(summary, response, time.perf_counter() - started)
         return response
+
+    def _log_failed_provider(self, summary: Summary, received: Received) -> None:
+        problem = received.quarantined
+        if isinstance(problem, ProviderFailed):
+            self.log.error("provider_failed", endpoint=summary.endpoint, exc_info=problem.__cause__)
 
     async def _within_deadline(self, summary: Summary, scope: Scope, receive: Receive) -> Received:
         """Read and take in within the endpoint's deadline, or raise what the sender shall do."""

@@ -127,6 +127,13 @@ class NotOurs(NotUnderstood):
     """
 
 
+class ProviderFailed(NotUnderstood):
+    """A provider's own error on a proved delivery, its `__cause__`: kept like what nobody knows.
+
+    The sender may never send it again; a replay takes it in once the provider is mended.
+    """
+
+
 class OutsideWindow(RefusedDelivery):
     """Signed too long ago or in the future: 401, kept on quarantine for an operator."""
 

@@ -25,3 +25,8 @@ class Gate:
 def shortest_deadline(gates: Mapping[str, Gate]) -> float:
     """Return the tightest deadline of all endpoints, in seconds."""
     return min(gate.endpoint.deadline_seconds for gate in gates.values())
+
+
+def longest_deadline(gates: Mapping[str, Gate]) -> float:
+    """Return the widest deadline of all endpoints, in seconds."""
+    return max(gate.endpoint.deadline_seconds for gate in gates.values())

@@ -4,7 +4,14 @@ from collections.abc import Sequence
 
 from router.contract.event import Event
 from router.delivery import VerifiedDelivery
-from router.errors import NotOurs, Reason, RefusedDelivery, Unreadable
+from router.errors import (
+    NotOurs,
+    NotUnderstood,
+    ProviderFailed,
+    Reason,
+    RefusedDelivery,
+    Unreadable,
+)
 from router.providers import Provider
 
 
@@ -24,6 +31,10 @@ def meaning(provider: Provider, verified: VerifiedDelivery) -> Sequence[Event]:
             raise
         # A provider that refuses after the proof would lose what its gateway sent.
         raise NotOurs(problem.reason, problem.detail) from problem
+    except NotUnderstood:
+        raise
+    except Exception as error:
+        raise ProviderFailed(Reason.INTERNAL, type(error).__name__) from error
 
 
 _SHOWN = 40

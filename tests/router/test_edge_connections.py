@@ -1,7 +1,8 @@
 """Several requests on one connection, and what goes wrong inside the edge itself."""
 
 import asyncio
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import pytest
@@ -107,16 +108,37 @@ class _Broken(BlockATM):
             raise ZeroDivisionError(message)
 
 
-@pytest.mark.parametrize("where", ["verify", "normalize"])
-async def test_a_mistake_in_a_provider_is_ours_and_never_a_success(
-    broker: Broker, topics_prefix: str, where: str
-) -> None:
+def _broken(where: str) -> Callable[[EdgeProcess], None]:
     def break_it(process: EdgeProcess) -> None:
         gates = dict(process.app.gates)
         broken = replace(gates["shop"].endpoint, provider=_Broken(broken=where))
         process.app.gates = {**gates, "shop": Gate(broken, None)}
 
-    async with ready_edge(broker.bootstrap, topics_prefix, change=break_it) as edge:
+    return break_it
+
+
+async def test_a_mistake_in_reading_a_genuine_delivery_keeps_it_on_quarantine(
+    broker: Broker, topics_prefix: str
+) -> None:
+    change = _broken("normalize")
+
+    async with ready_edge(broker.bootstrap, topics_prefix, change=change) as edge:
+        answer = await edge.post(GENUINE.headers, GENUINE.body)
+        (record,) = await edge.records()
+
+        assert (answer.status, answer.body) == (200, b"OK")
+        assert record.topic == edge.topics.quarantine
+        assert json.loads(record.value)["reason"] == "internal"
+        assert (await edge.reasons())["blockatm", "quarantined", "internal"] == 1
+        assert [line["event"] for line in edge.log if line["log_level"] == "error"] == [
+            "provider_failed"
+        ]
+
+
+async def test_a_mistake_in_verifying_is_ours_and_never_a_success(
+    broker: Broker, topics_prefix: str
+) -> None:
+    async with ready_edge(broker.bootstrap, topics_prefix, change=_broken("verify")) as edge:
         answer = await edge.post(GENUINE.headers, GENUINE.body)
         other = await edge.post(GENUINE.headers, GENUINE.body, "/webhooks/shop-two")
 
