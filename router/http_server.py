@@ -36,8 +36,8 @@ async def serving_deliveries(
 ) -> AsyncIterator[uvicorn.Server]:
     """Serve an ASGI app until the block ends; then answer what is under way and stop.
 
-    A replaced `certificate` (`load_cert_chain` on the same context) is used from the next
-    handshake on.
+    `certificate` stays the same object; it may hand each handshake to another one
+    (`router.tls.ServerCertificate`).
     """
     config = server_config(
         app,
