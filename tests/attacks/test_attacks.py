@@ -37,12 +37,6 @@ _SHORT = (
     "forged_large",
     "scrapes",
     "drippers",
-    "slow_bodies_many",
-    "tls_256_files",
-    "large_trailers",
-    "chunk_extensions",
-    "body_after_413",
-    "unread_answers",
     "pipelined_upgrades",
 )
 

@@ -122,7 +122,7 @@ def merchant(scenario: Scenario, *, other: bool) -> str:
 
 def secret_of(account: str) -> str:
     """Return the key with which the gateway signs for a merchant."""
-    return f"sck_the secret that was given to {account}"
+    return f"sck_the secret that was given to {account}".replace(" ", "-")
 
 
 def url_name(endpoint: str) -> str:
