@@ -26,7 +26,7 @@ def _requests(draw: st.DrawFn) -> tuple[bytes, bytes]:
     return head("/", [*offer, ("Transfer-Encoding", "chunked")]) + wrapped, body
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     st.lists(_requests(), min_size=1, max_size=6),
     st.lists(st.floats(0, 1, exclude_max=True), max_size=12),
