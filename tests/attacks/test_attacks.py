@@ -37,7 +37,6 @@ _SHORT = (
     "forged_large",
     "scrapes",
     "drippers",
-    "pipelined_upgrades",
 )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from consumers import cli
+from consumers.runtime import discovery
 from router.cli import cli as payrouter
 from tests.consumers.runtime.members import Feed
 
@@ -46,6 +47,7 @@ class Payrouter:
         )
         monkeypatch.chdir(folder)
         monkeypatch.setattr(cli, "discover", lambda: {feed.service.name: feed.service})
+        monkeypatch.setattr(discovery, "discover", lambda: {feed.service.name: feed.service})
         # The group it adds for the consumer's own commands goes with the test.
         monkeypatch.setattr(payrouter, "commands", dict(payrouter.commands))
         # The log of the tests is not ours to set up.
