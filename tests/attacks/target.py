@@ -62,6 +62,10 @@ async def again(
             target.counts["closed"] += 1
         except* OSError:
             target.counts["failed"] += 1
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            # A task group that failed in the same moment has swallowed the cancellation.
+            raise asyncio.CancelledError
         await asyncio.sleep(pause_seconds)
 
 

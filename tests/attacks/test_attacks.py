@@ -37,6 +37,9 @@ _SHORT = (
     "forged_large",
     "scrapes",
     "drippers",
+    "tls_256_files",
+    "unread_answers",
+    "pipelined_upgrades",
 )
 
 

@@ -27,7 +27,7 @@ from tests.consumers.runtime.counting import (
     written,
 )
 
-PATIENCE_SECONDS = 90.0
+PATIENCE_SECONDS = 60.0
 """How long a test waits for what has to come; nothing is said about how fast it comes."""
 
 
