@@ -26,8 +26,8 @@ from aiokafka.errors import (
 
 from consumers.runtime.failures import describe
 from consumers.runtime.records import Partition
-from consumers.runtime.second_look import second_look
 from consumers.runtime.settings import Tuning
+from router.broker.reread import second_look
 
 SILENT_SECONDS = 30.0
 """A broker that answers no fetch for so long is away, or the client is dead: it is made anew."""

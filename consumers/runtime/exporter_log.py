@@ -27,7 +27,7 @@ from consumers.runtime.exporter_picture import (
 from consumers.runtime.failures import describe
 from consumers.runtime.offsets import FenceRow
 from consumers.runtime.records import NO_TIMESTAMP, Partition
-from consumers.runtime.second_look import Seen, second_look
+from router.broker.reread import Seen, second_look
 
 REQUEST_MILLISECONDS = 3000
 """How long the broker may take for one answer: the client gives up before the round does."""

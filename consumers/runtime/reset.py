@@ -18,10 +18,10 @@ from consumers.runtime.held_admin import record_operation
 from consumers.runtime.memory import remembered_since
 from consumers.runtime.offsets import read_fences
 from consumers.runtime.records import NO_TIMESTAMP, Partition
-from consumers.runtime.second_look import second_look
 from consumers.runtime.store import acting, reading
 from consumers.runtime.subscription import broker_cluster_id
 from consumers.runtime.tables import COUNTS, RuntimeTables
+from router.broker.reread import second_look
 
 ASK_SECONDS = 15.0
 """How long the broker may take for an answer."""

@@ -43,12 +43,12 @@ def test_the_edge_never_imports_a_consumer() -> None:
     assert wrong == []
 
 
-def test_consumers_import_only_contract_and_telemetry_of_the_edge() -> None:
+def test_consumers_import_only_contract_telemetry_and_broker_of_the_edge() -> None:
     wrong = []
     for module in SOURCE:
         if not _inside(module.name, "consumers"):
             continue
-        allowed = ["router.contract", "router.telemetry"]
+        allowed = ["router.contract", "router.telemetry", "router.broker"]
         if module.name == "consumers.cli":
             allowed.append("router.cli")
         wrong += [
@@ -125,6 +125,18 @@ def test_the_contract_imports_only_the_standard_library_and_pydantic() -> None:
             own = _is_ours(name) and not _inside(name, "router.contract")
             if own or name.startswith(foreign):
                 wrong.append((module.name, name))
+    assert wrong == []
+
+
+def test_the_broker_package_stands_on_contract_and_telemetry_alone() -> None:
+    allowed = ("router.contract", "router.telemetry", "router.broker")
+    wrong = [
+        (module.name, name)
+        for module in SOURCE
+        if _inside(module.name, "router.broker")
+        for name in module.imports()
+        if _is_ours(name) and name != "router" and not any(_inside(name, a) for a in allowed)
+    ]
     assert wrong == []
 
 

@@ -21,8 +21,8 @@ from aiokafka.errors import (
 from consumers.runtime import client as runtime_client
 from consumers.runtime.client import Client, PlaceLost, RecordUnfetchable, RecordUnreadable
 from consumers.runtime.records import Partition
-from consumers.runtime.second_look import Seen
 from consumers.runtime.settings import Tuning
+from router.broker.reread import Seen
 from tests.consumers.runtime.counting import PAYMENT_0
 
 PAYMENT_1 = Partition("payment", 1)

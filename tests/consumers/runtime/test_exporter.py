@@ -14,8 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.runtime import app, exporter_log
 from consumers.runtime.app import ConsumerProcess
-from consumers.runtime.second_look import second_look
 from consumers.runtime.service import Outcome
+from router.broker.reread import second_look
 from router.contract.event import Event
 from tests.brokers import create_topics
 from tests.consumers.runtime.child import child

@@ -8,7 +8,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from consumers.runtime import client as runtime_client
-from consumers.runtime.second_look import Seen, second_look
+from router.broker.reread import Seen, second_look
 from router.contract.event import Event
 from router.contract.wire import Headers
 from tests.consumers.runtime.commands import Payrouter
