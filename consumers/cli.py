@@ -1,53 +1,30 @@
-"""The whole `payrouter` command: the edge's part, the runtime's, and that of every consumer."""
+"""The whole `payrouter` command: the edge's part, the runtime's, and that of every consumer.
 
-import asyncio
-import functools
+Every command imports this module, so a command imports what it needs when it is given.
+"""
+
 import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
-from pydantic import BaseModel, SecretStr, ValidationError
-from rich.text import Text
 
-from consumers.runtime import (
-    commands_brake,
-    commands_held,
-    commands_outbox,
-    commands_reset,
-    commands_trace,
-)
-from consumers.runtime.app import run_consumer
-from consumers.runtime.catalogue import declared
-from consumers.runtime.command import Consumer
-from consumers.runtime.discovery import ServiceError, discover, topics_beside
-from consumers.runtime.exporter import Exporting, run_exporter
-from consumers.runtime.fence_screen import show_fences
-from consumers.runtime.migrate import SchemaOutdated, upgrade
-from consumers.runtime.offsets import FenceRow, read_fence_rows
-from consumers.runtime.service import Play, Service
-from consumers.runtime.settings import ConsumerSettings, Tuning
-from consumers.runtime.store import (
-    StoreUnavailable,
-    acting,
-    open_upgrade_engine,
-    reading,
-    unavailability_explained,
-)
-from consumers.runtime.tables import RuntimeTables
+from consumers.command_groups import OF_ONE_CONSUMER, given_object
 from router.cli import (
     EXIT_PROBLEM,
     EXIT_USAGE,
+    CommandGroup,
     Consumers,
     Invocation,
-    Problems,
     check_database,
     cli,
     console,
+    found_in,
     invoked,
     json_option,
     listing,
+    problems_gathered,
     run,
     serve,
     supervised_option,
@@ -55,11 +32,32 @@ from router.cli import (
     wrong_configuration,
 )
 
-Model = TypeVar("Model", bound=BaseModel)
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+    from pydantic import BaseModel
+
+    from consumers.runtime.command import Consumer
+    from consumers.runtime.offsets import FenceRow
+    from consumers.runtime.service import Service
+    from consumers.runtime.settings import ConsumerSettings, Tuning
+    from router.contract.topics import Topics, TopicsBeside
+
+Model = TypeVar("Model", bound="BaseModel")
 
 
-def consumer_settings(invocation: Invocation, service: Service) -> ConsumerSettings:
+def discover() -> "Mapping[str, Service]":
+    """Return every consumer by name."""
+    from consumers.runtime import discovery
+
+    return discovery.discover()
+
+
+def consumer_settings(invocation: Invocation, service: "Service") -> "ConsumerSettings":
     """Read what one consumer needs out of the configuration in force."""
+    from pydantic import SecretStr
+
+    from consumers.runtime.settings import ConsumerSettings
+
     settings = invocation.settings()
     table = dict(settings.consumers.get(service.name, {}))
     database = table.pop("database", None) or {}
@@ -82,7 +80,11 @@ def consumer_settings(invocation: Invocation, service: Service) -> ConsumerSetti
 
 def check_consumers(consumers: Mapping[str, dict[str, Any]]) -> None:
     """Refuse a `[consumers.NAME]` that no consumer reads, or not so."""
-    known, problems = discover(), Problems()
+    from consumers.runtime.installed import installed
+
+    if not consumers and not installed():
+        return
+    known, problems = discover(), problems_gathered()
     for name, table in consumers.items():
         if name not in known:
             with problems.gathered():
@@ -103,7 +105,7 @@ def shown_consumers(consumers: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
     return {name: _shown(known[name], table) for name, table in consumers.items()}
 
 
-def _shown(service: Service, table: dict[str, Any]) -> dict[str, Any]:
+def _shown(service: "Service", table: dict[str, Any]) -> dict[str, Any]:
     own = {key: value for key, value in table.items() if key != "database"}
     shown: dict[str, Any] = {"database": "**********"} if "database" in table else {}
     for read in (_tuning(service, own), _options(service, own)):
@@ -111,19 +113,25 @@ def _shown(service: Service, table: dict[str, Any]) -> dict[str, Any]:
     return shown
 
 
-def _tuning(service: Service, table: dict[str, Any]) -> Tuning:
+def _tuning(service: "Service", table: dict[str, Any]) -> "Tuning":
     """Read the runtime's part: whatever is not an option of the consumer's own."""
+    from consumers.runtime.settings import Tuning
+
     options = service.options.model_fields
     return _read(Tuning, service, {k: v for k, v in table.items() if k not in options})
 
 
-def _options(service: Service, table: dict[str, Any]) -> BaseModel:
+def _options(service: "Service", table: dict[str, Any]) -> "BaseModel":
     """Read the consumer's own part of its table."""
     options = service.options
     return _read(options, service, {k: v for k, v in table.items() if k in options.model_fields})
 
 
-def _read(model: type[Model], service: Service, values: dict[str, Any]) -> Model:
+def _read(model: type[Model], service: "Service", values: dict[str, Any]) -> Model:
+    from pydantic import ValidationError
+
+    from consumers.runtime.settings import Tuning
+
     try:
         return model.model_validate(values)
     except ValidationError as error:
@@ -137,6 +145,9 @@ def _read(model: type[Model], service: Service, values: dict[str, Any]) -> Model
 @supervised_option
 def consume(invocation: Invocation, name: str, *, supervised: bool) -> None:
     """Run one consumer: NAME is ledger, or that of a consumer of your own."""
+    from consumers.runtime.app import run_consumer
+    from consumers.runtime.migrate import SchemaOutdated
+
     service = _service(name)
     settings = consumer_settings(invocation, service)
     try:
@@ -150,10 +161,12 @@ def consume(invocation: Invocation, name: str, *, supervised: bool) -> None:
 @supervised_option
 def exporter(invocation: Invocation, *, supervised: bool) -> None:
     """Tell Prometheus how far every consumer is, from log and stores, whether it runs or not."""
+    from consumers.runtime.exporter import Exporting, run_exporter
+
     where = invocation.settings().exporter
     exporting = Exporting(where.management_host, where.management_port, where.every_seconds)
     known = {each.service.name: each for each in _consumers(invocation)}
-    problems = Problems()
+    problems = problems_gathered()
     for name in where.consumers:
         if name not in known:
             with problems.gathered():
@@ -203,6 +216,10 @@ def db() -> None:
 @json_option
 def db_upgrade(invocation: Invocation, *, as_json: bool) -> None:
     """Bring the tables of every consumer up to this version."""
+    import asyncio
+
+    from rich.text import Text
+
     applied = {
         name: asyncio.run(_upgraded(consumer_settings(invocation, service), service))
         for name, service in discover().items()
@@ -216,7 +233,7 @@ def db_upgrade(invocation: Invocation, *, as_json: bool) -> None:
     console().print(table)
 
 
-@cli.group()
+@click.group(cls=CommandGroup)
 def offsets() -> None:
     """Show how far each consumer has applied each partition, and set it."""
 
@@ -228,6 +245,10 @@ def offsets() -> None:
 @json_option
 def offsets_show(invocation: Invocation, name: str | None, *, every: bool, as_json: bool) -> None:
     """Show how far NAME, or every consumer, has applied each partition, and what became of it."""
+    import asyncio
+
+    from consumers.runtime.fence_screen import show_fences
+
     services = {name: _service(name)} if name else discover()
     rows = {
         found: asyncio.run(_fence_rows(consumer_settings(invocation, service), service))
@@ -240,107 +261,82 @@ def offsets_show(invocation: Invocation, name: str | None, *, every: bool, as_js
         show_fences(found, fences, every=every)
 
 
-@cli.group()
-def parked() -> None:
-    """Look at records that are tried again by themselves."""
-
-
-@cli.group()
-def dlq() -> None:
-    """Look at dead records, and have them tried again."""
-
-
-@cli.group()
-def brake() -> None:
-    """Look at what stops a consumer after many failures in a row, and let go of it."""
-
-
-@cli.group()
-def outbox() -> None:
-    """Look at what a consumer has to publish."""
-
-
 def main() -> NoReturn:
     """Run the command line."""
+    whole_command()
     try:
-        _add_commands()
-    except ServiceError as problem:
+        run(cli, Consumers(check_consumers, shown_consumers, _topics_beside, _declared))
+    except SystemExit:
+        raise
+    except _misfit() as problem:  # looked up only where something else was raised
         click.echo(f"payrouter: {problem}", err=True)
         raise SystemExit(EXIT_USAGE) from None
-    try:
-        run(cli, Consumers(check_consumers, shown_consumers, topics_beside, declared))
-    except StoreUnavailable as problem:
+    except _store_unavailable() as problem:
         click.echo(f"payrouter: {problem}", err=True)
         raise SystemExit(EXIT_PROBLEM) from None
 
 
-_OF_ONE_CONSUMER: Mapping[click.Group, Sequence[click.Command]] = {
-    parked: (commands_held.parked_list, commands_held.parked_retry),
-    dlq: (
-        commands_held.dlq_list,
-        commands_held.dlq_show,
-        commands_held.dlq_replay,
-        commands_held.dlq_history,
-    ),
-    brake: (commands_brake.show, commands_brake.clear),
-    outbox: (commands_outbox.show, commands_outbox.retry),
-    offsets: (commands_reset.reset,),
-}
-"""The runtime's own commands, each about the consumer named first."""
+def _misfit() -> type[Exception]:
+    from consumers.runtime.discovery import ServiceError
+
+    return ServiceError
 
 
-def _add_commands() -> None:
-    for group, commands in _OF_ONE_CONSUMER.items():
-        for command in commands:
-            group.add_command(_with_consumer(command))
-    cli.add_command(_with(commands_trace.trace, _consumers))
-    for service in discover().values():
-        cli.add_command(_service_group(service))
+def _store_unavailable() -> type[Exception]:
+    from consumers.runtime.store import StoreUnavailable
+
+    return StoreUnavailable
+
+
+def _topics_beside(names: "Topics") -> "TopicsBeside":
+    from consumers.runtime.discovery import topics_beside
+
+    return topics_beside(names)
+
+
+def _declared() -> "Mapping[str, CollectorRegistry]":
+    from consumers.runtime.catalogue import declared
+
+    return declared()
 
 
 def whole_command() -> click.Group:
-    """Return the command line with everything there is on it, for those who look and do not run."""
-    _add_commands()
+    """Return the command line with everything there is on it."""
+    reset = {offsets: ("consumers.runtime.commands_reset", {"reset": "reset"})}
+    for group, (module, commands) in {**OF_ONE_CONSUMER, **reset}.items():
+        cli.add_command(group)
+        for name, function in commands.items():
+            group.elsewhere[name] = partial(_with_consumer, found_in(module, function))
+    cli.elsewhere["trace"] = _trace
+    cli.rest = _service_groups
     return cli
 
 
-def _with(
-    command: click.Command,
-    look: Callable[..., object],
-    arguments: Sequence[click.Argument] = (),
-) -> click.Command:
-    """Give a command `--config` and `--data-dir`, and as its object what `look` makes of them.
+def _trace() -> click.Command:
+    from consumers.runtime.commands_trace import trace
 
-    `look` also takes these arguments, which come before the command's own.
-    """
-    own = command.callback
-    if own is None:
-        return command
-
-    @invoked
-    @functools.wraps(own)
-    def callback(invocation: Invocation, *args: Any, **options: Any) -> Any:  # noqa: ANN401
-        named = {str(each.name): options.pop(str(each.name)) for each in arguments}
-        click.get_current_context().obj = look(invocation, **named)
-        return _call(own, *args, **options)
-
-    wrapped = click.command(command.name)(callback)
-    wrapped.help = command.help
-    wrapped.params = [*arguments, *command.params, *wrapped.params]
-    return wrapped
+    return given_object(trace, _consumers)
 
 
-def _with_consumer(command: click.Command) -> click.Command:
-    return _with(command, _consumer, [click.Argument(["name"])])
+def _service_groups() -> Mapping[str, click.Command]:
+    return {name: _service_group(service) for name, service in discover().items()}
 
 
-def _consumer(invocation: Invocation, name: str) -> Consumer:
+def _with_consumer(found: Callable[[], click.Command]) -> click.Command:
+    return given_object(found(), _consumer, [click.Argument(["name"])])
+
+
+def _consumer(invocation: Invocation, name: str) -> "Consumer":
+    from consumers.runtime.command import Consumer
+
     service = _service(name)
     return Consumer(service, consumer_settings(invocation, service))
 
 
-def _consumers(invocation: Invocation) -> list[Consumer]:
+def _consumers(invocation: Invocation) -> "list[Consumer]":
     """Return every consumer, configured."""
+    from consumers.runtime.command import Consumer
+
     consumers = []
     for service in discover().values():
         settings = consumer_settings(invocation, service)
@@ -348,7 +344,7 @@ def _consumers(invocation: Invocation) -> list[Consumer]:
     return consumers
 
 
-def _service(name: str) -> Service:
+def _service(name: str) -> "Service":
     services = discover()
     if name not in services:
         message = f"there is no consumer {name}; there are {', '.join(sorted(services))}"
@@ -356,7 +352,10 @@ def _service(name: str) -> Service:
     return services[name]
 
 
-async def _upgraded(settings: ConsumerSettings, service: Service) -> list[str]:
+async def _upgraded(settings: "ConsumerSettings", service: "Service") -> list[str]:
+    from consumers.runtime.migrate import upgrade
+    from consumers.runtime.store import open_upgrade_engine, unavailability_explained
+
     engine = open_upgrade_engine(settings)
     try:
         with unavailability_explained(settings):
@@ -366,26 +365,29 @@ async def _upgraded(settings: ConsumerSettings, service: Service) -> list[str]:
 
 
 async def _made_ready(
-    settings: ConsumerSettings, service: Service, articles: Sequence[str]
+    settings: "ConsumerSettings", service: "Service", articles: Sequence[str]
 ) -> None:
+    from consumers.runtime.service import Play
+    from consumers.runtime.store import acting
+
     async with acting(settings) as engine:
         configured = service.configured(service, settings.setup)
         if configured.before_play:
             await configured.before_play(engine, Play(settings.accounts, articles))
 
 
-async def _fence_rows(settings: ConsumerSettings, service: Service) -> list[FenceRow]:
+async def _fence_rows(settings: "ConsumerSettings", service: "Service") -> "list[FenceRow]":
+    from consumers.runtime.offsets import read_fence_rows
+    from consumers.runtime.store import reading
+    from consumers.runtime.tables import RuntimeTables
+
     async with reading(settings) as connection:
         return list(await read_fence_rows(connection, RuntimeTables.of(service.schema)))
 
 
-def _service_group(service: Service) -> click.Group:
+def _service_group(service: "Service") -> click.Group:
     """Make the group of a consumer's own commands: each gets that consumer's settings."""
     group = click.Group(service.name, help=f"Look into the {service.name}.")
     for command in service.commands:
-        group.add_command(_with(command, partial(consumer_settings, service=service)))
+        group.add_command(given_object(command, partial(consumer_settings, service=service)))
     return group
-
-
-def _call(callback: Callable[..., Any], *args: Any, **options: Any) -> Any:  # noqa: ANN401
-    return callback(*args, **options)

@@ -1,21 +1,16 @@
-"""The `payrouter` command: what belongs to the edge, and what every command shares."""
+"""The `payrouter` command: what belongs to the edge, and what every command shares.
 
-import asyncio
+Every command imports this module, so a command imports what it needs when it is given.
+"""
+
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping
-from importlib.metadata import version
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
-from pydantic import BaseModel
-from rich.text import Text
 
-from router.app import run_edge
-from router.endpoint_command import endpoint
-from router.endpoints import checked_options
-from router.errors import ConfigurationError
+from router.command_group import CommandGroup, found_in
 from router.invocation import (
     EXIT_INTERRUPTED,
     EXIT_PROBLEM,
@@ -31,31 +26,32 @@ from router.invocation import (
     unknown_consumer,
     wrong_configuration,
 )
-from router.metrics_command import metrics
-from router.problems import Problems
-from router.providers import ProviderError
-from router.quarantine_command import quarantine
-from router.refused_command import refused
-from router.send_command import send
-from router.senders import senders
-from router.settings import Settings
-from router.topics_admin import TopicsUnavailable, apply_topics
-from router.verify_command import verify
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable, Mapping
+
+    from pydantic import BaseModel
+
+    from router.problems import Problems
+    from router.settings import Settings
 
 __all__ = [
     "EXIT_PROBLEM",
     "EXIT_USAGE",
+    "CommandGroup",
     "Consumers",
     "Invocation",
-    "Problems",
     "check_database",
     "cli",
     "console",
+    "found_in",
     "invoked",
     "json_option",
     "listing",
     "loop_factory",
     "main",
+    "problems_gathered",
     "run",
     "serve",
     "supervised_option",
@@ -65,18 +61,27 @@ __all__ = [
 """What `consumers.cli` builds on stands here, whichever module it is from."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(version("payrouter"), prog_name="payrouter")
+@click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="payrouter", prog_name="payrouter")
 def cli() -> None:
     """Put verified payment webhooks onto Kafka and apply every event exactly once."""
 
 
-cli.add_command(senders(send))
-cli.add_command(endpoint)
-cli.add_command(verify)
-cli.add_command(quarantine)
-cli.add_command(refused)
-cli.add_command(metrics)
+def _send() -> click.Command:
+    from router.send_command import send
+    from router.senders import senders
+
+    return senders(send)
+
+
+cli.elsewhere |= {
+    "send": _send,
+    "endpoint": found_in("router.endpoint_command", "endpoint"),
+    "verify": found_in("router.verify_command", "verify"),
+    "quarantine": found_in("router.quarantine_command", "quarantine"),
+    "refused": found_in("router.refused_command", "refused"),
+    "metrics": found_in("router.metrics_command", "metrics"),
+}
 
 
 def run(group: click.Group, consumers: Consumers | None = None) -> NoReturn:
@@ -86,11 +91,7 @@ def run(group: click.Group, consumers: Consumers | None = None) -> NoReturn:
     except click.UsageError as problem:
         problem.show()
         raise SystemExit(EXIT_USAGE) from None
-    except (ConfigurationError, ProviderError) as problem:
-        for line in str(problem).splitlines():
-            click.echo(f"payrouter: {line}", err=True)
-        raise SystemExit(EXIT_USAGE) from None
-    except (click.ClickException, TopicsUnavailable) as problem:
+    except click.ClickException as problem:
         click.echo(f"payrouter: {problem}", err=True)
         raise SystemExit(EXIT_PROBLEM) from None
     except click.Abort:
@@ -99,7 +100,34 @@ def run(group: click.Group, consumers: Consumers | None = None) -> NoReturn:
         # Whoever read our output has seen enough.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(EXIT_PROBLEM) from None
+    except _wrong_configurations() as problem:  # looked up only where something was raised
+        for line in str(problem).splitlines():
+            click.echo(f"payrouter: {line}", err=True)
+        raise SystemExit(EXIT_USAGE) from None
+    except _unavailable() as problem:
+        click.echo(f"payrouter: {problem}", err=True)
+        raise SystemExit(EXIT_PROBLEM) from None
     raise SystemExit(status if isinstance(status, int) else 0)
+
+
+def problems_gathered() -> "Problems":
+    """Return what gathers the problems of several checks, a line each."""
+    from router.problems import Problems
+
+    return Problems()
+
+
+def _wrong_configurations() -> tuple[type[Exception], ...]:
+    from router.errors import ConfigurationError
+    from router.providers import ProviderError
+
+    return ConfigurationError, ProviderError
+
+
+def _unavailable() -> type[Exception]:
+    from router.topics_admin import TopicsUnavailable
+
+    return TopicsUnavailable
 
 
 supervised_option = click.option(
@@ -112,12 +140,18 @@ supervised_option = click.option(
 @supervised_option
 def edge(invocation: Invocation, *, supervised: bool) -> None:
     """Serve the webhooks: verify, normalize, publish, then answer."""
+    from router.app import run_edge
+
     settings = invocation.settings()
     serve(run_edge(settings, supervised=supervised, source=invocation.source()))
 
 
 def serve(process: Any) -> None:  # noqa: ANN401 - a coroutine
     """Run a serving process; a port that is taken is wrong usage, in one line."""
+    import asyncio
+
+    from router.errors import ConfigurationError
+
     try:
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
             runner.run(process)
@@ -126,10 +160,10 @@ def serve(process: Any) -> None:  # noqa: ANN401 - a coroutine
         raise ConfigurationError(message) from None
 
 
-def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+def loop_factory() -> "Callable[[], asyncio.AbstractEventLoop] | None":
     """Return what makes uvloop's event loops, None where there is no uvloop."""
     try:
-        import uvloop  # noqa: PLC0415 - not to be had everywhere
+        import uvloop
     except ImportError:
         return None
     return uvloop.new_event_loop
@@ -145,6 +179,12 @@ def topics() -> None:
 @json_option
 def topics_apply(invocation: Invocation, *, as_json: bool) -> None:
     """Make the topics that are not there, with the retention and room they need."""
+    import asyncio
+
+    from rich.text import Text
+
+    from router.topics_admin import apply_topics
+
     settings = invocation.settings()
     say_once()
     beside = invocation.consumers.topics(settings.topics.topics())
@@ -168,6 +208,10 @@ def configuration() -> None:
 @json_option
 def config_show(invocation: Invocation, *, as_json: bool) -> None:
     """Show the configuration in force, secrets masked, and check it as a start would."""
+    from rich.text import Text
+
+    from router.endpoints import checked_options
+
     settings = invocation.settings()
     options = checked_options(settings) if settings.endpoints else {}
     values = _masked(settings, options)
@@ -182,7 +226,7 @@ def config_show(invocation: Invocation, *, as_json: bool) -> None:
     console().print(table)
 
 
-def _masked(settings: Settings, options: Mapping[str, BaseModel]) -> dict[str, Any]:
+def _masked(settings: "Settings", options: "Mapping[str, BaseModel]") -> dict[str, Any]:
     values = settings.model_dump(mode="json", exclude_none=True)
     for name, own in options.items():
         endpoint = values["endpoints"][name]

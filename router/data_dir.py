@@ -16,8 +16,6 @@ from router.errors import ConfigurationError
 from router.providers import Example
 from router.settings import Settings, settings_from
 
-DEFAULT = Path(".payrouter")
-
 
 @dataclass(frozen=True)
 class DataDir:

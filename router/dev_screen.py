@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from router.data_dir import DEFAULT
 from router.dev import Running
+from router.invocation import DATA_DIR
 from router.providers import endpoint_target
 
 
@@ -49,7 +49,7 @@ def _suggestions(running: Running) -> Sequence[str]:
     endpoints = running.settings.endpoints.values()
     provider = next((endpoint.provider for endpoint in endpoints), "blockatm")
     folder = running.plan.data_dir.path
-    where = "" if folder == DEFAULT else f" --data-dir {shlex.quote(str(folder))}"
+    where = "" if folder == DATA_DIR else f" --data-dir {shlex.quote(str(folder))}"
     arguments = (
         f"inventory set tea 10{where}",
         f"send order --order A-1 --line tea=2 --total 100.50 --currency USDT{where}",

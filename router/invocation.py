@@ -1,4 +1,7 @@
-"""What every command shares: the configuration in force, options, listings, exit codes."""
+"""What every command shares: the configuration in force, options, listings, exit codes.
+
+Every command imports this module, so a function here imports what it needs when it is called.
+"""
 
 import functools
 import logging
@@ -7,41 +10,28 @@ import sys
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
-from prometheus_client import CollectorRegistry
-from pydantic import BaseModel, ValidationError
-from rich.console import Console
-from rich.table import Table
 
-from router.app import checked_gates
-from router.checked import checked_settings
-from router.contract.topics import Topics, TopicsBeside
-from router.data_dir import DEFAULT, DataDir, config_path, resolve_sources
-from router.database_url import database_url_now
-from router.dev import Plan
-from router.dev_command import develop
-from router.errors import ConfigurationError
-from router.kafka_client import broker_options, client_options
-from router.kafka_credentials import ClientOptions, KafkaCredentials
-from router.problems import nearest, problem_lines
-from router.providers import examples
-from router.reload import Source
-from router.setting_values import checked_public_url
-from router.settings import (
-    Settings,
-    read_database,
-    with_public_url,
-)
-from router.stream import ARTICLES
-from router.telemetry.logs import configure_logging
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+    from pydantic import BaseModel, ValidationError
+    from rich.console import Console
+    from rich.table import Table
+
+    from router.contract.topics import Topics, TopicsBeside
+    from router.data_dir import DataDir
+    from router.reload import Source
+    from router.settings import Settings
 
 EXIT_PROBLEM = 1
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
 
 DEFAULT_PORT = 8080
+
+DATA_DIR = Path(".payrouter")
 
 
 @dataclass(frozen=True)
@@ -54,9 +44,15 @@ class Consumers:
         dict.fromkeys(consumers, "**********")
     )
     """Writes their part of the configuration without any secret."""
-    topics: Callable[[Topics], TopicsBeside] = lambda _names: TopicsBeside()
-    metrics: Callable[[], Mapping[str, CollectorRegistry]] = dict
+    topics: "Callable[[Topics], TopicsBeside]" = lambda _names: _no_topics()
+    metrics: "Callable[[], Mapping[str, CollectorRegistry]]" = dict
     """What each kind of their processes measures, by its name."""
+
+
+def _no_topics() -> "TopicsBeside":
+    from router.contract.topics import TopicsBeside
+
+    return TopicsBeside()
 
 
 @dataclass(frozen=True)
@@ -64,24 +60,37 @@ class Invocation:
     """Where a command looks: `--config` and `--data-dir`, and what they lead to."""
 
     config: Path | None
-    data_dir: DataDir
+    data_dir: "DataDir"
     consumers: Consumers
-    articles: Sequence[str] = ARTICLES
-    """What is bought in the play of `dev --rate`."""
 
-    def settings(self) -> Settings:
+    @property
+    def articles(self) -> Sequence[str]:
+        """What is bought in the play of `dev --rate`."""
+        from router.stream import ARTICLES
+
+        return ARTICLES
+
+    def settings(self) -> "Settings":
         """Load the configuration in force, check the consumers' part, set up the log."""
+        from router.telemetry.logs import configure_logging
+
         settings = self.read()
         configure_logging(settings.log.level, settings.log.format)
         return settings
 
-    def read(self) -> Settings:
+    def read(self) -> "Settings":
         """Load the configuration in force, and check it with the consumers' part."""
+        from router.checked import checked_settings
+        from router.data_dir import resolve_sources
+
         sources = resolve_sources(self.config, self.data_dir, os.environ)
         return checked_settings(sources, self.consumers.check)
 
-    def source(self) -> Source:
+    def source(self) -> "Source":
         """Return where the configuration can be read again."""
+        from router.data_dir import config_path
+        from router.reload import Source
+
         return Source(self.read, lambda: config_path(self.config, self.data_dir, os.environ))
 
     def kafka(self) -> tuple[Mapping[str, Any], Callable[[Any], None]]:
@@ -89,6 +98,9 @@ class Invocation:
 
         The second has an aiokafka client sign in with what is valid at each new connection.
         """
+        from router.kafka_client import broker_options
+        from router.kafka_credentials import ClientOptions, KafkaCredentials
+
         kafka = self.settings().kafka
         credentials = KafkaCredentials(kafka)
         return ClientOptions(lambda: broker_options(kafka, credentials)), credentials.renewed
@@ -102,6 +114,13 @@ class Invocation:
         public_url: str | None,
     ) -> Coroutine[Any, Any, None]:
         """Return what runs `dev`: with the configuration given, or one made here."""
+        from router.checked import checked_settings
+        from router.data_dir import config_path, resolve_sources
+        from router.dev import Plan
+        from router.dev_command import develop
+        from router.providers import examples
+        from router.settings import with_public_url
+
         given = config_path(self.config, self.data_dir, os.environ)
         given = None if given == self.data_dir.generated else given
         config = given or self.data_dir.generate(examples())
@@ -126,8 +145,11 @@ class Invocation:
         say_once()
         return develop(plan, rate, console())
 
-    def _check_whole(self, settings: Settings) -> None:
+    def _check_whole(self, settings: "Settings") -> None:
         """Refuse here what a child would refuse later, and in more words."""
+        from router.app import checked_gates
+        from router.kafka_client import client_options
+
         checked_gates(settings)
         client_options(settings.kafka)
 
@@ -136,6 +158,10 @@ class Invocation:
 
         It is its own table's, else `[database]`'s.
         """
+        from router.database_url import database_url_now
+        from router.errors import ConfigurationError
+        from router.settings import read_database
+
         database = read_database(dict(own), under) if own else self.settings().database
         if database.url is None:
             message = (
@@ -146,7 +172,10 @@ class Invocation:
         return database_url_now(database, under if own else "database")
 
 
-def _public_url(given: str | None, settings: Settings, port: int) -> str:
+def _public_url(given: str | None, settings: "Settings", port: int) -> str:
+    from router.errors import ConfigurationError
+    from router.setting_values import checked_public_url
+
     if given is None:
         return settings.edge.public_url or f"http://127.0.0.1:{port}"
     try:
@@ -164,7 +193,7 @@ config_option = click.option(
 data_dir_option = click.option(
     "--data-dir",
     type=click.Path(path_type=Path, file_okay=False),
-    default=DEFAULT,
+    default=DATA_DIR,
     envvar="PAYROUTER_DATA_DIR",
     show_default=True,
     help="Where a running `dev` leaves its addresses and data.",
@@ -173,14 +202,20 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, 
 
 
 def wrong_configuration(
-    error: ValidationError, under: str, model: type[BaseModel], beside: Iterable[str] = ()
+    error: "ValidationError", under: str, model: "type[BaseModel]", beside: Iterable[str] = ()
 ) -> NoReturn:
     """Raise what makes a validation error a line for each problem; see `problem_lines`."""
+    from router.errors import ConfigurationError
+    from router.problems import problem_lines
+
     raise ConfigurationError(*problem_lines(error, under, model, beside)) from None
 
 
 def unknown_consumer(name: str, known: Collection[str], under: str = "consumers") -> NoReturn:
     """Raise what says that a table, or a name in a list, is no consumer's."""
+    from router.errors import ConfigurationError
+    from router.problems import nearest
+
     message = (
         f"{under}.{name}: there is no such consumer;"
         f" there are {', '.join(sorted(known))}{nearest(name, known)}"
@@ -190,11 +225,15 @@ def unknown_consumer(name: str, known: Collection[str], under: str = "consumers"
 
 def check_database(own: object, under: str) -> None:
     """Refuse a consumer's own database table that is wrong, or no table."""
+    from router.settings import read_database
+
     read_database(dict(own) if isinstance(own, Mapping) else own, under)
 
 
-def console() -> Console:
+def console() -> "Console":
     """Return where listings are printed: as wide as the terminal, or as they are without one."""
+    from rich.console import Console
+
     return Console(highlight=False, width=None if sys.stdout.isatty() else _WHOLE_LINES)
 
 
@@ -202,8 +241,10 @@ _WHOLE_LINES = 10_000
 """A pipe has no width of its own: no line is cut for it."""
 
 
-def listing(*columns: str, numbers: Iterable[str] = (), **options: Any) -> Table:  # noqa: ANN401 - rich's
+def listing(*columns: str, numbers: Iterable[str] = (), **options: Any) -> "Table":  # noqa: ANN401 - rich's
     """Begin a table; text that is too long for its column goes on below, numbers never do."""
+    from rich.table import Table
+
     table = Table(**options)
     right = set(numbers)
     for column in columns:
@@ -221,6 +262,8 @@ def invoked(command: Callable[..., Any]) -> Callable[..., Any]:
     @data_dir_option
     @functools.wraps(command)
     def wrapped(*args: Any, config: Path | None, data_dir: Path, **options: Any) -> Any:  # noqa: ANN401
+        from router.data_dir import DataDir
+
         consumers = click.get_current_context().find_root().obj or Consumers()
         return command(Invocation(config, DataDir(data_dir), consumers), *args, **options)
 
@@ -232,8 +275,10 @@ def say_once() -> None:
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
 
 
-def endpoint_name(settings: Settings, provider: str, endpoint: str | None) -> str:
+def endpoint_name(settings: "Settings", provider: str, endpoint: str | None) -> str:
     """Name the endpoint meant: the one given, or the first one of the provider."""
+    from router.errors import ConfigurationError
+
     named = settings.endpoints
     if endpoint is not None:
         if endpoint not in named or named[endpoint].provider != provider:

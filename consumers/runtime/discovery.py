@@ -3,9 +3,10 @@
 import importlib
 import pkgutil
 from collections.abc import Mapping
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 
 import consumers
+from consumers.runtime.installed import installed
 from consumers.runtime.service import Service
 from consumers.runtime.settings import Tuning
 from router.contract.topics import FAMILIES, QUARANTINE, REFUSED, Topics, TopicsBeside
@@ -22,7 +23,7 @@ def discover() -> Mapping[str, Service]:
         if module.ispkg and module.name != "runtime":
             package = importlib.import_module(f"consumers.{module.name}")
             found[module.name] = _checked(getattr(package, "SERVICE", None), module.name)
-    for entry in entry_points(group="payrouter.consumers"):
+    for entry in installed():
         if entry.name in found:
             message = f"consumer {entry.name} is there twice"
             raise ServiceError(message)

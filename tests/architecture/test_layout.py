@@ -49,7 +49,7 @@ def test_consumers_import_only_contract_telemetry_and_broker_of_the_edge() -> No
         if not _inside(module.name, "consumers"):
             continue
         allowed = ["router.contract", "router.telemetry", "router.broker"]
-        if module.name == "consumers.cli":
+        if module.name in {"consumers.cli", "consumers.command_groups"}:
             allowed.append("router.cli")
         wrong += [
             (module.name, name)

@@ -86,7 +86,7 @@ def payrouter(
     """Give what runs a command of `payrouter` in a folder of its own."""
     monkeypatch.chdir(tmp_path)
     # The log of the tests is not ours to set up.
-    monkeypatch.setattr("router.invocation.configure_logging", lambda _level, _form: None)
+    monkeypatch.setattr("router.telemetry.logs.configure_logging", lambda _level, _form: None)
 
     def run(*arguments: str) -> Said:
         monkeypatch.setattr(sys, "argv", ["payrouter", *arguments])

@@ -32,7 +32,7 @@ Command = Callable[..., Said]
 def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
     """Return what runs a command of `payrouter`."""
     # The log of the tests is not ours to set up.
-    monkeypatch.setattr("router.invocation.configure_logging", lambda _level, _form: None)
+    monkeypatch.setattr("router.telemetry.logs.configure_logging", lambda _level, _form: None)
 
     def run(*arguments: str) -> Said:
         monkeypatch.setattr(sys, "argv", ["payrouter", *arguments])

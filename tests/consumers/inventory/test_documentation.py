@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
+import click
+
 from consumers.inventory import SERVICE
 from consumers.inventory.measures import MEASURES
 from consumers.inventory.policy import Policy
@@ -65,7 +67,7 @@ def test_the_measures_are_those_there_are() -> None:
 
 def test_the_commands_shown_exist() -> None:
     own = {command.name for command in SERVICE.commands}
-    send = cli.commands["send"]
+    send = cli.get_command(click.Context(cli), "send")
     assert isinstance(send, Senders)
     for line in shown("sh")[0].splitlines():
         _, group, command, *_ = line.split()

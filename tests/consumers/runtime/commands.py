@@ -51,7 +51,7 @@ class Payrouter:
         # The group it adds for the consumer's own commands goes with the test.
         monkeypatch.setattr(payrouter, "commands", dict(payrouter.commands))
         # The log of the tests is not ours to set up.
-        monkeypatch.setattr("router.invocation.configure_logging", lambda _level, _form: None)
+        monkeypatch.setattr("router.telemetry.logs.configure_logging", lambda _level, _form: None)
 
     def configure(self, more: str) -> None:
         """Add to the configuration."""
