@@ -101,6 +101,8 @@ def check_consumers(consumers: Mapping[str, dict[str, Any]]) -> None:
 
 def shown_consumers(consumers: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
     """Write what was checked, secrets masked as each consumer's own model says."""
+    if not consumers:
+        return {}
     known = discover()
     return {name: _shown(known[name], table) for name, table in consumers.items()}
 
