@@ -98,12 +98,16 @@ class Invocation:
 
         The second has an aiokafka client sign in with what is valid at each new connection.
         """
-        from router.kafka_client import broker_options
         from router.kafka_credentials import ClientOptions, KafkaCredentials
+
+        def options() -> Mapping[str, Any]:
+            from router.kafka_client import broker_options
+
+            return broker_options(kafka, credentials)
 
         kafka = self.settings().kafka
         credentials = KafkaCredentials(kafka)
-        return ClientOptions(lambda: broker_options(kafka, credentials)), credentials.renewed
+        return ClientOptions(options), credentials.renewed
 
     def develop(
         self,
