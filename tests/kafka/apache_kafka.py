@@ -21,6 +21,7 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from tests.kafka.libraries import libraries
+from tests.kafka.prepared import Prepared, prepared
 from tests.leash import Leash
 
 _START_SECONDS: Final = 60.0
@@ -69,6 +70,7 @@ class ApacheKafka:
         self._process: subprocess.Popen[bytes] | None = None
         self._leash: Leash | None = None
         self._formatted = False
+        self._options: list[str] = []
 
     @property
     def bootstrap(self) -> str:
@@ -154,14 +156,25 @@ class ApacheKafka:
         self._server_properties.write_text(lines)
 
     def _format(self) -> None:
-        cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        arguments = [f"--cluster-id={cluster_id}", f"--config={self._server_properties}"]
+        found = prepared(_prepare)
+        found.copy_storage(self.logs, cluster_id=_uuid(), directory_id=_uuid())
+        self._options = found.options()
+        self._formatted = True
+
+    def format_anew(self) -> None:
+        """Format the storage with Kafka's own tool, as `start` does with what it prepared."""
+        self._write_properties()
+        arguments = [f"--cluster-id={_uuid()}", f"--config={self._server_properties}"]
         command = self._java("kafka.tools.StorageTool", "format", *arguments)
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             message = f"Kafka's storage could not be formatted:\n{done.stdout}{done.stderr}"
             raise RuntimeError(message)
         self._formatted = True
+
+    def archive_classes(self, archive: Path) -> None:
+        """Have the next process of this node write the classes it has loaded, when it stops."""
+        self._options = [f"-XX:ArchiveClassesAtExit={archive}"]
 
     def _java(self, program: str, *arguments: str) -> list[str]:
         options = [
@@ -170,7 +183,7 @@ class ApacheKafka:
             "-XX:TieredStopAtLevel=1",
             "-Dorg.apache.logging.log4j.level=WARN",
         ]
-        return ["java", *options, "-cp", f"{libraries()}/*", program, *arguments]
+        return ["java", *options, *self._options, "-cp", f"{libraries()}/*", program, *arguments]
 
     def _await_answer(self, deadline: float) -> None:
         while self.running and time.monotonic() < deadline:
@@ -197,6 +210,22 @@ class ApacheKafka:
             process.wait()
         if self._leash is not None:
             self._leash.release()
+
+
+def _prepare(made: Prepared) -> None:
+    node = ApacheKafka()
+    try:
+        node.format_anew()
+        shutil.copytree(node.logs, made.storage)
+        node.archive_classes(made.classes)
+        node.start()
+        node.stop()
+    finally:
+        node.destroy()
+
+
+def _uuid() -> str:
+    return base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
 
 
 def _answers(bootstrap: str) -> bool:
