@@ -15,7 +15,7 @@ dev: $(READY) ## the whole system on this machine until Ctrl-C; ARGS="--port 900
 	@exec $(BIN)/payrouter dev $(ARGS)
 
 test: $(READY) ## the whole suite with coverage; ARGS="-k ledger" for a part
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term $(ARGS)
 
 check: $(READY) ## format, lint, types; schemas and docs/metrics.md up to date
 	@$(BIN)/ruff format --check .

@@ -11,6 +11,7 @@ from tests.brokers import Broker, Choice
 from tests.databases import DatabaseServer
 from tests.environment import Wishes
 from tests.kafka.apache_kafka import ApacheKafka
+from tests.order import long_first
 
 pytest_plugins = ["tests.secrecy.plugin"]
 
@@ -29,7 +30,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Choose the broker if any test needs one, and leave out what only a real one can answer."""
+    """Order the tests, choose their broker, and leave out what only a real one can answer."""
+    items[:] = long_first(items)
+    for item in items:
+        if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
+            # Hundreds of runs of the same lines cost three times as much under a tracer.
+            item.add_marker(pytest.mark.no_cover)
     if not any(_needs_broker(item) for item in items):
         return
     try:
