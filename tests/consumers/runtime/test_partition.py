@@ -113,7 +113,8 @@ def test_tries_are_counted_until_something_is_applied() -> None:
 
 
 def test_where_it_was_is_remembered_until_it_is_placed_again() -> None:
-    for event in (Dropped(), Delayed(1.0), Stopped(HALT), FenceSet()):
+    leaving: list[Event] = [Dropped(), Delayed(1.0), Stopped(HALT), FenceSet()]
+    for event in leaving:
         state = transition(Placed(fence(3), None, 3), event)
         assert state is not None
         assert state.fence == fence(3)
