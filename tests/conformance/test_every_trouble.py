@@ -8,6 +8,7 @@ while something is missing.
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Final
@@ -136,15 +137,20 @@ async def test_a_store_that_is_read_only_for_a_while_costs_nothing(story: Story)
         for topic in TOPICS:
             await story.tell(topic, 2 * PARTITIONS)
         for each in members:
-            await eventually(lambda each=each: _says(each, "25006"), f"read-only by {each.name}")
+            await says(each, "25006")
         await asyncio.sleep(READ_ONLY_SECONDS)
         assert [await each.halts() for each in members] == [[]] * len(members)
     assert await story.seen() == everywhere(story.site, WHOLE)
 
 
-async def _says(member: Member, text: str) -> bool:
-    good, said = await member.ready()
-    return not good and text in said
+async def says(member: Member, text: str) -> None:
+    """Wait until a member is not ready and says so with a certain text."""
+
+    async def said() -> bool:
+        good, found = await member.ready()
+        return not good and text in found
+
+    await eventually(said, f"{text} from {member.name}")
 
 
 async def test_an_open_transaction_of_somebody_else_is_said_and_passed(story: Story) -> None:
@@ -200,8 +206,7 @@ async def test_a_topic_made_anew_while_the_consumer_was_frozen_is_said(story: St
 
 async def test_a_topic_made_anew_while_the_consumer_was_stopped_is_said(story: Story) -> None:
     here = story.site
-    for each in here.members.values():
-        await each.end()
+    await asyncio.gather(*(each.end() for each in here.members.values()))
     await remade_and_told(story)
     for each in here.members.values():
         await each.start()
@@ -225,7 +230,7 @@ async def test_a_brake_holds_its_topic_and_no_other(story: Story, topic: str) ->
     dead = {each.name: await each.dead() for each in readers}
     await story.tell_avro(topic, UNREADABLE)
     for each in readers:
-        await eventually(lambda each=each: _says(each, "brake"), f"the brake of {each.name}")
+        await says(each, "brake")
     for other in TOPICS:
         if other != topic:
             await story.tell(other, 2 * PARTITIONS)
@@ -250,5 +255,5 @@ async def test_what_is_read_again_has_no_second_effect(story: Story) -> None:
         for topic in each.topics:
             reset = f"payrouter offsets reset {each.name} --topic {topic} --to earliest --yes"
             await here.shell.run(reset)
-        await eventually(lambda each=each: here.at_the_end(each), f"the end of {each.name}")
+        await eventually(partial(here.at_the_end, each), f"the end of {each.name}")
     assert await contents(here) == before

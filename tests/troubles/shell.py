@@ -12,7 +12,7 @@ import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, redirect_stderr, redirect_stdout
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from consumers.cli import main
@@ -35,16 +35,22 @@ class Shell:
     """The process that runs them, in a folder with a configuration."""
 
     process: Process
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def run(self, line: str) -> Said:
         """Run a command that has to succeed, and return what it printed."""
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdin.write(f"{line}\n".encode())
-        answer = await self.process.stdout.readline()
-        said = Said(**json.loads(answer))
+        said = await self.tried(line)
         assert said.status == 0, f"{line}: {said.out}{said.err}"
         return said
+
+    async def tried(self, line: str) -> Said:
+        """Run a command that may fail."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        async with self.lock:
+            self.process.stdin.write(f"{line}\n".encode())
+            answer = await self.process.stdout.readline()
+        return Said(**json.loads(answer))
 
 
 @asynccontextmanager

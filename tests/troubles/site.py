@@ -10,7 +10,7 @@ import re
 import signal
 import sys
 from asyncio.subprocess import PIPE
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
@@ -33,6 +33,8 @@ from tests.troubles.tales import TOPICS
 PARTITIONS: Final = 3
 FROZEN_SECONDS: Final = 3.0
 """Long enough to be taken for a pause, shorter than the session."""
+FETCH_SECONDS: Final = 0.7
+"""A little longer than the broker lets a fetch wait for records."""
 
 CONFIG: Final = """
 [kafka]
@@ -146,7 +148,8 @@ class Site:
     engine: AsyncEngine
     shell: Shell
     members: Mapping[str, Member]
-    numbers: Iterable[int] = field(default_factory=lambda: iter(range(1, 10**9)))
+    partitions: dict[str, int] = field(default_factory=lambda: dict.fromkeys(TOPICS, PARTITIONS))
+    numbers: Iterator[int] = field(default_factory=lambda: iter(range(1, 10**9)))
 
     def readers(self, topic: str) -> Sequence[Member]:
         """Return the members that read a topic."""
@@ -154,12 +157,16 @@ class Site:
 
     @contextlib.asynccontextmanager
     async def frozen(self) -> AsyncIterator[None]:
-        """Freeze every member while the block runs, and for so long that it is a pause."""
+        """Freeze every member while the block runs, and for so long that it is a pause.
+
+        Nothing that is written in the block is the answer to a fetch of before.
+        """
         loop = asyncio.get_running_loop()
         since = loop.time()
         for each in self.members.values():
             each.process.freeze()
         try:
+            await asyncio.sleep(FETCH_SECONDS)
             yield
             await asyncio.sleep(max(0.0, FROZEN_SECONDS - (loop.time() - since)))
         finally:
@@ -178,7 +185,7 @@ class Site:
         """Tell whether a member has passed all that is in the logs of its topics."""
         done = await member.next_offsets()
         for topic in member.topics:
-            ends = await topics.ends(self.bootstrap, topic, range(PARTITIONS))
+            ends = await topics.ends(self.bootstrap, topic, range(self.partitions[topic]))
             if any(done.get((topic, number), -1) < end for number, end in ends.items() if end):
                 return False
         return True
@@ -188,16 +195,20 @@ class Site:
 
         Where the command wants to be asked with `--yes`, as it says then, it is.
         """
-        _, said = await member.ready()
-        done = []
-        for line in said.splitlines():
-            mending = [each for each in _COMMAND.findall(line) if " show " not in each]
-            for command in mending[:1]:
-                answer = await self.shell.run(command)
-                if _NEEDS_YES in answer.out:
-                    await self.shell.run(f"{command} --yes")
-                done.append(command)
+        done = await self.named(member)
+        for command in done:
+            answer = await self.shell.run(command)
+            if _NEEDS_YES in answer.out:
+                await self.shell.run(f"{command} --yes")
         return done
+
+    async def named(self, member: Member) -> Sequence[str]:
+        """Return what a member names in `/readyz`: of each line the first command that mends."""
+        _, said = await member.ready()
+        lines = (
+            [c for c in _COMMAND.findall(line) if " show " not in c] for line in said.splitlines()
+        )
+        return [mending[0] for mending in lines if mending]
 
 
 @contextlib.asynccontextmanager

@@ -33,7 +33,7 @@ class Story:
 
     def made(self, topic: str, count: int) -> list[Told]:
         """Make so many records of events that nobody has told, not to be missed yet."""
-        numbers = [next(iter(self.site.numbers)) for _ in range(count)]
+        numbers = [next(self.site.numbers) for _ in range(count)]
         return [tale(topic, topic, number) for number in numbers]
 
     def missed(self, told: Sequence[Told]) -> None:
@@ -59,7 +59,7 @@ class Story:
 
     async def tell_avro(self, topic: str, count: int) -> None:
         """Write so many records that nobody can read."""
-        numbers = [next(iter(self.site.numbers)) for _ in range(count)]
+        numbers = [next(self.site.numbers) for _ in range(count)]
         await write(self.site.bootstrap, [avro(topic, topic, each) for each in numbers])
 
     def gone(self, topic: str, told: Sequence[Told]) -> None:

@@ -5,15 +5,10 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
-from confluent_kafka.admin import (
-    AdminClient,
-    AlterConfigOpType,
-    ConfigEntry,
-    ConfigResource,
-    NewPartitions,
-    NewTopic,
-    ResourceType,
-)
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
+from confluent_kafka.admin._resource import ResourceType
+from confluent_kafka.cimpl import NewPartitions, NewTopic
 
 from tests.troubles.tales import Told
 from tests.troubles.writing import write
@@ -83,7 +78,7 @@ async def compact(bootstrap: str, told: Sequence[Told], partition: int) -> None:
     """
     topic = told[0].out.topic
     before = await end(bootstrap, topic, partition)
-    await _alter(bootstrap, topic, _COMPACTED)
+    await alter(bootstrap, topic, _COMPACTED)
     for half in (told[:-1], told[-1:]):
         await write(bootstrap, [each.keyed(b"the key of all") for each in half], partition)
         # A record that comes later than `segment.ms` begins another segment.
@@ -91,7 +86,7 @@ async def compact(bootstrap: str, told: Sequence[Told], partition: int) -> None:
     async with asyncio.timeout(SECONDS):
         while len(await kept(bootstrap, topic, partition, before)) > 2:  # noqa: ASYNC110 - of a broker
             await asyncio.sleep(0.1)
-    await _alter(bootstrap, topic, {**_COMPACTED, "cleanup.policy": "delete"})
+    await alter(bootstrap, topic, {**_COMPACTED, "cleanup.policy": "delete"})
 
 
 async def end(bootstrap: str, topic: str, partition: int) -> int:
@@ -109,7 +104,9 @@ async def kept(bootstrap: str, topic: str, partition: int, first: int) -> Sequen
     return await asyncio.to_thread(_kept, bootstrap, topic, partition, first)
 
 
-async def _alter(bootstrap: str, topic: str, values: Mapping[str, str]) -> None:
+async def alter(bootstrap: str, topic: str, values: Mapping[str, str]) -> None:
+    """Set some of a topic's configuration, and leave the rest as it is."""
+
     def asked() -> None:
         entries = [
             ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
@@ -172,12 +169,11 @@ def _kept(bootstrap: str, topic: str, partition: int, first: int) -> Sequence[in
         last = reader.get_watermark_offsets(where, timeout=SECONDS)[1]
         reader.assign([where])
         found: list[int] = []
-        while not found or found[-1] < last - 1:
-            found += [
-                each.offset()
-                for each in reader.consume(500, timeout=SECONDS)
-                if each.error() is None
-            ]
+        while last > first and (not found or found[-1] < last - 1):
+            read = reader.poll(SECONDS)
+            assert read is not None, f"{topic}-{partition} from {first} to {last}: {found}"
+            if read.error() is None:
+                found.append(int(read.offset() or 0))
         return found
     finally:
         reader.close()

@@ -56,7 +56,7 @@ def _produced(own: Producer, told: Iterable[Told], partition: int | None) -> lis
         if error is not None:
             refused.append(str(error))
 
-    where = {} if partition is None else {"partition": partition}
+    where = -1 if partition is None else partition
     for each in told:
         out = each.out
         own.produce(
@@ -65,7 +65,7 @@ def _produced(own: Producer, told: Iterable[Told], partition: int | None) -> lis
             key=out.key,
             headers=list(out.headers),
             on_delivery=acknowledged,
-            **where,
+            partition=where,
         )
     return refused
 
