@@ -31,7 +31,7 @@ from consumers.notifications.outside import Fate, Told
 from consumers.notifications.rendering import Rendered, Texts, TextsError
 from consumers.notifications.rules import CUSTOMER, idempotency_key
 from consumers.notifications.tables import FAILED, SCHEMA
-from consumers.runtime.failures import is_transient
+from consumers.runtime.failures import Action, Phase, decide
 from consumers.runtime.outcomes import say
 from consumers.runtime.store import transaction_of
 from router.contract.outcome import OutcomeEvent, outcome_id
@@ -95,7 +95,7 @@ class Dispatcher:
                 await self._settle(engine, leased, told)
             except Exception as error:
                 # What was sent and is not marked will be sent again: worth another try.
-                if not is_transient(error) or time.monotonic() > until:
+                if decide(error, Phase.PARKED) is not Action.RETRY or time.monotonic() > until:
                     raise
                 await asyncio.sleep(SETTLE_PAUSE_SECONDS)
             else:

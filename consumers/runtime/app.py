@@ -7,21 +7,19 @@ from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from aiokafka.errors import KafkaError
 from prometheus_client import CollectorRegistry
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from consumers.runtime.failures import back_off, describe, is_transient
+from consumers.runtime.failures import Action, Phase, back_off, decide, describe
+from consumers.runtime.halts import what_to_do
 from consumers.runtime.loop import Loop
 from consumers.runtime.metrics import ConsumerMetrics
 from consumers.runtime.migrate import require_upgraded
-from consumers.runtime.positions import what_to_do
 from consumers.runtime.process import Applier
 from consumers.runtime.report import Report
 from consumers.runtime.service import Service
 from consumers.runtime.settings import ConsumerSettings
-from consumers.runtime.store import StoreAway, open_engine, transaction_of
+from consumers.runtime.store import open_engine, transaction_of
 from consumers.runtime.stored import measure_gauges, read_measures
 from consumers.runtime.subscription import RebalanceListener, Subscription, broker_cluster_id
 from consumers.runtime.tables import RuntimeTables
@@ -69,7 +67,7 @@ class ConsumerProcess:
         """Tell whether the loop makes its turns."""
         if self.loop is None:
             return Health(good=True, detail=self.waiting_for)
-        silent = time.monotonic() - self.loop.ticked
+        silent = time.monotonic() - self.loop.member.ticked
         patience = max(STUCK_SECONDS, self.settings.tuning.turn_seconds)
         return Health(good=silent < patience, detail=f"last turn {silent:.0f} s ago")
 
@@ -81,23 +79,25 @@ class ConsumerProcess:
         trouble = self._stands_still(loop)
         if trouble:
             return Health(good=False, detail=trouble)
-        if not loop.joined:
+        if not loop.member.joined:
             return Health(good=False, detail="joining the group")
         positions = loop.positions
         if positions.unpositioned:
-            wait = f": {loop.held_up}" if loop.held_up else ""
+            problems = positions.problems
+            wait = f": {problems[0]}" if problems else ""
             return Health(good=False, detail=f"positioning {len(positions.unpositioned)}{wait}")
         return Health(good=True, detail=f"{len(positions.placed)} partitions assigned and moving")
 
     def _stands_still(self, loop: Loop) -> str | None:
         """Say what a person, or the store, has to mend first."""
         name = self.service.name
-        if loop.brake is not None:
-            return f"{loop.brake}\n`payrouter brake clear {name}` lets go of it"
-        halts = loop.positions.halted.values()
+        if loop.member.brakes:
+            held = "\n".join(sorted(map(str, loop.member.brakes.values())))
+            return f"{held}\n`payrouter brake clear {name}` releases it"
+        halts = loop.positions.halts
         if halts:
             return "\n".join(sorted(f"{halt}. {what_to_do(halt, name)}" for halt in halts))
-        return f"retrying: {loop.retrying}" if loop.retrying else None
+        return f"retrying: {loop.member.retrying}" if loop.member.retrying else None
 
 
 async def run_consumer(
@@ -156,7 +156,9 @@ async def _consume_until_stopped(process: ConsumerProcess) -> None:
         started = time.monotonic()
         try:
             await _consume_once(process)
-        except (KafkaError, TimeoutError, OSError) as error:
+        except Exception as error:
+            if decide(error, Phase.START) is Action.RAISE:
+                raise
             lasted = time.monotonic() - started > LASTING_SECONDS
             attempt = 1 if lasted else attempt + 1
             process.waiting_for = f"cannot consume from the broker: {describe(error)}"
@@ -240,8 +242,8 @@ async def _schema_is_there(process: ConsumerProcess) -> bool:
         try:
             async with transaction_of(process.engine) as connection:
                 await require_upgraded(connection, process.service)
-        except (StoreAway, SQLAlchemyError, OSError) as error:
-            if not is_transient(error):
+        except Exception as error:
+            if decide(error, Phase.START) is Action.RAISE:
                 raise
             attempt += 1
             process.waiting_for = describe(error)

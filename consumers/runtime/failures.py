@@ -77,7 +77,6 @@ class HaltReason(StrEnum):
     """Why a partition stops until a person acts; the label of a metric."""
 
     TOO_NEW = "too_new"
-    NOT_HELD = "not_held"
     NO_CODEC = "no_codec"
     BEYOND_END = "beyond_end"
     BEFORE_START = "before_start"
@@ -132,12 +131,6 @@ def decide(error: BaseException, phase: Phase, attempt: int = 1, records: int = 
         waits = _is_outside(error) or isinstance(error, SchemaOutdated)
         return Action.WAIT if waits else Action.RAISE
     return _about_records(error, phase, attempt, records)
-
-
-def action_for(error: BaseException) -> Action:
-    """Decide about an error while one batch is applied."""
-    action = decide(error, Phase.APPLY)
-    return Action.PARK if action is Action.WAIT else action
 
 
 def _while_fetching(error: BaseException) -> Action:

@@ -9,7 +9,7 @@ from consumers.runtime.process import WORDS
 from consumers.runtime.retry import RETRIED
 from consumers.runtime.stored import WaitingMetrics
 
-UPKEEP = ("watch", "lag", "parked", "outbox", "forget")
+UPKEEP = ("watch", "identity", "lag", "parked", "outbox", "forget")
 """The work beside the loop; the label of a metric."""
 
 RETRYING = ("position", "fetch", "apply")

@@ -60,6 +60,7 @@ class Fence:
     last: LastApplied | None = None
     touched: datetime | None = field(default=None, compare=False)
     """When it was moved or set, where it was read just now; not kept up by who moves it."""
+    topic_id: UUID | None = None
 
 
 def was_set(before: Fence | None, now: Fence | None) -> bool:

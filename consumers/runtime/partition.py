@@ -13,6 +13,7 @@ from uuid import UUID
 
 from consumers.runtime.halts import Halt
 from consumers.runtime.offsets import Fence, LastApplied
+from router.broker.topic_ids import MISSING, TopicSeen
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class Unplaced:
     """To be placed: whatever was fetched of it is not used.
 
     `tries` counts the waits since the last progress; `short_since` is the
-    moment (monotonic) at which the log was first seen to end below the fence.
+    moment (monotonic) at which the log was first seen to contradict the fence.
     """
 
     fence: Fence | None = None
@@ -53,6 +54,14 @@ class Placed:
     topic_id: UUID | None = None
     epoch: int | None = None
     tries: int = 0
+
+    def is_of(self, topic: TopicSeen) -> bool:
+        """Tell whether a topic is, as far as the broker tells, the one that this was placed in."""
+        seen = topic.partitions.get(self.fence.partition.number)
+        epoch = seen.epoch if seen is not None else None
+        other = None not in {topic.topic_id, self.topic_id} and topic.topic_id != self.topic_id
+        back = epoch is not None and self.epoch is not None and epoch < self.epoch
+        return topic.error != MISSING and not other and not back
 
 
 @dataclass(frozen=True)
@@ -113,6 +122,7 @@ class Delayed:
     due: float
     problem: str | None = None
     short_since: float | None = None
+    fence: Fence | None = None
 
 
 @dataclass(frozen=True)
@@ -125,6 +135,7 @@ class Stopped:
     """Going on would skip records, or apply another log."""
 
     halt: Halt
+    fence: Fence | None = None
 
 
 @dataclass(frozen=True)
@@ -181,8 +192,8 @@ def _dropped(state: Placed, _: Dropped) -> Unplaced:
 
 
 def _delayed(state: Unplaced | Placed, event: Delayed) -> Waiting:
-    since = event.short_since
-    return Waiting(state.fence, state.tries + 1, event.due, event.problem, since)
+    fence = event.fence or state.fence
+    return Waiting(fence, state.tries + 1, event.due, event.problem, event.short_since)
 
 
 def _due(state: Waiting, _: Due) -> Unplaced:
@@ -190,7 +201,7 @@ def _due(state: Waiting, _: Due) -> Unplaced:
 
 
 def _stopped(state: Unplaced | Waiting | Placed, event: Stopped) -> Halted:
-    return Halted(event.halt, state.fence)
+    return Halted(event.halt, event.fence or state.fence)
 
 
 def _seen(state: Halted, event: Seen) -> Halted:

@@ -40,6 +40,7 @@ from consumers.runtime.offsets import (
 )
 from consumers.runtime.outbox import put
 from consumers.runtime.records import (
+    NO_TIMESTAMP,
     Arrived,
     Decoded,
     Partition,
@@ -85,6 +86,7 @@ class Applied:
     cut: frozenset[Partition] = frozenset()
     conflicts: int = 0
     received: Sequence[datetime] = ()
+    brakes: Mapping[str, Brake] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,16 @@ class Applier:
         """Read the event of a record."""
         return decode(record, self.readers.get(record.partition.topic, decode_event))
 
-    async def fences(self, begin: Mapping[Partition, int]) -> Mapping[Partition, Fence]:
+    async def pass_gap(self, fence: Fence, next_offset: int) -> Fence:
+        """Move a fence over offsets at the end of a log that are known to hold no record."""
+        last = Record(fence.partition, next_offset - 1, NO_TIMESTAMP, None, None, ())
+        async with self._transaction() as transaction:
+            counts = Counts(gaps=next_offset - fence.next_offset)
+            return await move_fence(transaction, self.tables, self.cluster_id, fence, last, counts)
+
+    async def fences(
+        self, begin: Mapping[Partition, int], topic_ids: object = None
+    ) -> Mapping[Partition, Fence]:
         """Return the fences of these partitions; one that never was stands where its log begins.
 
         It is stored before anything is read: should the log lose records

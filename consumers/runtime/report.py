@@ -8,10 +8,10 @@ from datetime import datetime
 from consumers.runtime.brake import Brake
 from consumers.runtime.client import RecordUnfetchable
 from consumers.runtime.failures import describe
+from consumers.runtime.halts import Halt, what_to_do
 from consumers.runtime.held import HeldReason
 from consumers.runtime.lag import Lag
 from consumers.runtime.metrics import ConsumerMetrics
-from consumers.runtime.positions import Halt, what_to_do
 from consumers.runtime.process import Applied
 from consumers.runtime.records import Partition
 from consumers.runtime.retry import Retry
@@ -114,10 +114,10 @@ class Report:
             "brake_holds", detail=str(brake), mend=f"payrouter brake clear {self._consumer}"
         )
 
-    def released(self) -> None:
+    def released(self, topic: str) -> None:
         """Say that the brake was cleared."""
         self._metrics.waiting.brake_held.labels(self._consumer).set(0)
-        self._log.info("brake_cleared")
+        self._log.info("brake_cleared", topic=topic)
 
     def brake_is(self, *, held: bool) -> None:
         """Keep the metric right, which is read from the store less often too."""
@@ -145,6 +145,14 @@ class Report:
         """Say that a round of the work beside the loop failed."""
         self._metrics.upkeep_failures.labels(self._consumer, what).inc()
         self._log.warning("upkeep_failed", work=what, error=describe(error))
+
+    def log_doubted(self, partition: Partition) -> None:
+        """Write that a topic may be another one than before; its partition is placed anew."""
+        self._log.warning("log_doubted", partition=str(partition))
+
+    def paused(self) -> None:
+        """Write that the loop stood still: all partitions are placed anew."""
+        self._log.info("loop_paused", detail="frozen or busy; the logs are compared again")
 
     def fence_moved(self, partition: Partition) -> None:
         """Say that another process moved the fence."""

@@ -12,7 +12,8 @@ from consumers.runtime.brake import released_brake
 from consumers.runtime.dead_letters import dead_letter
 from consumers.runtime.failures import (
     Action,
-    action_for,
+    Phase,
+    decide,
     describe,
     is_too_slow,
     park_pause,
@@ -138,7 +139,7 @@ async def _try(
             async with transaction.begin_nested():
                 word, received = await _apply(transaction, applier, row)
         except Exception as error:
-            if action_for(error) not in {Action.PARK, Action.DEAD}:
+            if decide(error, Phase.PARKED) not in {Action.PARK, Action.DEAD}:
                 raise
             return await _failed(transaction, applier, row, error, tuning)
         await _write(transaction, applier, row, state=DONE, outcome=word, ended_at=func.now())

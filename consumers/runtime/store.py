@@ -7,6 +7,7 @@ from typing import Any
 
 import asyncpg
 from sqlalchemy import event, make_url, select
+from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -14,6 +15,9 @@ from consumers.runtime.settings import ConsumerSettings
 
 ALIVE_SECONDS = 5.0
 """How long the server may take to answer on a connection that is doubted."""
+
+_READ_ONLY = "25006"
+"""What PostgreSQL answers to a write in a read-only transaction."""
 
 _ABORTED = "25P02"
 """What PostgreSQL answers in a transaction in which something has failed."""
@@ -94,6 +98,7 @@ def open_engine(settings: ConsumerSettings, purpose: str | None = None) -> Async
         },
     )
     _end_long_transactions(engine, idle * WHOLE_TRANSACTION)
+    _end_read_only_sessions(engine)
     return _renewed(engine, settings)
 
 
@@ -123,6 +128,19 @@ def _end_long_transactions(engine: AsyncEngine, milliseconds: int) -> None:
         if connection.driver_connection.get_server_version().major >= KNOWS_TRANSACTION_TIMEOUT:
             statement = f"SET transaction_timeout = {milliseconds}"
             connection.run_async(lambda driver: driver.execute(statement))
+
+
+def _end_read_only_sessions(engine: AsyncEngine) -> None:
+    """Have connections replaced once the server refuses to write on one.
+
+    A session that began while the database was read-only, as a standby is,
+    may stay so after the database takes writes again.
+    """
+
+    @event.listens_for(engine.sync_engine, "handle_error")
+    def replace(context: ExceptionContext) -> None:
+        if getattr(context.original_exception, "sqlstate", None) == _READ_ONLY:
+            context.is_disconnect = True
 
 
 def open_upgrade_engine(settings: ConsumerSettings) -> AsyncEngine:

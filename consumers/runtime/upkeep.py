@@ -20,9 +20,13 @@ from consumers.runtime.report import Report
 from consumers.runtime.retry import retry_due
 from consumers.runtime.settings import ConsumerSettings
 from consumers.runtime.store import transaction_of
+from router.broker.topic_ids import describe
 
 PAUSE_SECONDS = 1.0
 """Between two looks at what is parked, waits to be published, or at the brake."""
+
+IDENTITY_SECONDS = 10.0
+"""Between two looks at whether the topics are still the ones that were placed."""
 
 LAG_SECONDS = 5.0
 """Between two looks at where the logs end; who reads on knows it earlier."""
@@ -56,6 +60,7 @@ class Upkeep:
         relay = Relay(self.applier.engine, self.applier.tables, make, seconds)
         rounds: dict[str, tuple[Callable[[], Awaitable[bool]], float]] = {
             "watch": (self.watch, PAUSE_SECONDS),
+            "identity": (self.identity, IDENTITY_SECONDS),
             "lag": (self.lag, LAG_SECONDS),
             "parked": (self.retry, PAUSE_SECONDS),
             "outbox": (partial(self.publish, relay), PAUSE_SECONDS),
@@ -83,9 +88,16 @@ class Upkeep:
         async with transaction_of(applier.engine) as connection:
             brake = await read_brake(connection, applier.tables)
             fences = await read_fences(connection, applier.tables, applier.cluster_id)
-        self.loop.brake_seen(None if brake.held_since is None else brake)
+        topics = {partition.topic for partition in self.loop.positions.assigned}
+        self.loop.brakes_seen(dict.fromkeys(topics, brake) if brake.held_since else {})
         self.report.brake_is(held=brake.held_since is not None)
         self.loop.fences_seen(before, fences)
+        return False
+
+    async def identity(self) -> bool:
+        """Tell the loop which topics these are now: one that was made anew is another log."""
+        topics = {partition.topic for partition in self.loop.positions.placed}
+        self.loop.topics_seen(await describe(self.consumer, topics, IDENTITY_SECONDS))
         return False
 
     async def lag(self) -> bool:

@@ -1,13 +1,13 @@
 """What becomes of the one record that an exception is about."""
 
-from consumers.runtime.failures import Action, action_for, describe, park_pause
+from consumers.runtime.failures import Action, describe, park_pause
 from consumers.runtime.held import DEAD, PARKED, HeldReason, Verdict
 from consumers.runtime.settings import Tuning
 
 
-def verdict_on(error: Exception, tuning: Tuning) -> Verdict:
+def verdict_on(error: Exception, action: Action, tuning: Tuning) -> Verdict:
     """Say how the record is held after its first try."""
-    if action_for(error) is Action.DEAD:
+    if action is Action.DEAD:
         return Verdict(DEAD, HeldReason.POISON, describe(error))
     if tuning.attempts == 1:
         return Verdict(DEAD, HeldReason.EXHAUSTED, describe(error))

@@ -9,11 +9,14 @@ from aiokafka.errors import IllegalStateError
 from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from consumers.runtime import client as runtime_client
 from consumers.runtime.loop import Loop
 from consumers.runtime.metrics import ConsumerMetrics
 from consumers.runtime.records import Partition
 from consumers.runtime.report import Report
 from consumers.runtime.settings import Tuning
+from router.broker.log_bounds import LogBounds
+from router.broker.topic_ids import TopicSeen
 from router.telemetry.logs import get_log
 from tests.consumers.runtime.counting import applier, effects_of, id_of, numbered, record
 from tests.consumers.runtime.members import eventually
@@ -54,14 +57,6 @@ class Careless:
         """Say what comes next."""
         return self.offsets[tp]
 
-    async def beginning_offsets(self, tps: list[TopicPartition]) -> dict[TopicPartition, int]:
-        """Say where the logs begin."""
-        return dict.fromkeys(tps, 0)
-
-    async def end_offsets(self, tps: list[TopicPartition]) -> dict[TopicPartition, int]:
-        """Say where the logs end."""
-        return dict.fromkeys(tps, 10)
-
     def assignment(self) -> set[TopicPartition]:
         """Say what is assigned."""
         return set(self.offsets)
@@ -82,6 +77,22 @@ class Careless:
     def last_poll_timestamp(self, _: TopicPartition) -> int:
         """Say when the broker answered."""
         return 1
+
+
+@pytest.fixture(autouse=True)
+def _answering(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the stand-in's logs and topics answered for."""
+
+    async def bounds(
+        _: object, tps: list[TopicPartition], __: float
+    ) -> dict[TopicPartition, LogBounds]:
+        return dict.fromkeys(tps, LogBounds(0, 10, 10))
+
+    async def topics(_: object, names: set[str], __: float) -> dict[str, TopicSeen]:
+        return {name: TopicSeen(name, None, None, {}, may_write=None) for name in names}
+
+    monkeypatch.setattr(runtime_client, "log_bounds", bounds)
+    monkeypatch.setattr(runtime_client, "describe_topics", topics)
 
 
 def _message(tp: TopicPartition, offset: int) -> object:

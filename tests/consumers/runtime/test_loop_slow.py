@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from consumers.runtime.failures import Action, action_for, describe
+from consumers.runtime.failures import Action, Phase, decide, describe
 from consumers.runtime.service import Handler, HandlerFailed, Outcome
 from router.contract.event import Event
 from tests.consumers.runtime.counting import (
@@ -62,11 +62,11 @@ async def test_whose_time_out_it_was_shows_on_the_connection(counting: AsyncEngi
         for statements in ((), (aborted,)):
             with pytest.raises(HandlerFailed) as own:
                 await applier(counting, failing(*statements, error=error)).apply(batch, known)
-            assert action_for(own.value) is Action.PARK
+            assert decide(own.value, Phase.APPLY) is Action.PARK
             assert describe(own.value) == describe(error)
     with pytest.raises(TimeoutError) as lost:
         await applier(counting, failing(gone, error=TimeoutError())).apply(batch, known)
-    assert action_for(lost.value) is Action.RETRY
+    assert decide(lost.value, Phase.APPLY) is Action.RETRY
     assert await effects_of(counting) == []
 
 

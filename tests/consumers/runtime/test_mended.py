@@ -12,11 +12,11 @@ from consumers.runtime.app import ConsumerProcess
 from consumers.runtime.migrate import SchemaOutdated
 from router.contract.wire import decode_event
 from tests.consumers.runtime.commands import Payrouter
-from tests.consumers.runtime.counting import held_in, id_of, numbered, written
+from tests.consumers.runtime.counting import numbered, written
 from tests.consumers.runtime.members import Feed, eventually, halted, ready
 from tests.consumers.runtime.test_loop_halts import MAJOR_2, halted_for
 from tests.consumers.runtime.test_loop_positions import apply_ten, delete_before, recreate
-from tests.consumers.runtime.told import applied_but, refusing
+from tests.consumers.runtime.told import applied_but
 
 Happening = Callable[[Feed], Awaitable[None]]
 
@@ -91,35 +91,6 @@ async def test_a_log_that_is_not_the_one_known_is_mended_by_the_command_that_is_
         await feed.applied(effects + 1)
     lost = [*range(10, 14), *range(20, 30)] if reason == "before_start" else range(effects, 30)
     await applied_but(feed, *lost, of=31)
-
-
-async def test_a_record_neither_applied_nor_held_is_tried_again_or_given_up_by_its_command(
-    feed: Feed, payrouter: Payrouter
-) -> None:
-    async with feed.engine.begin() as connection:
-        await connection.execute(
-            text("ALTER TABLE counting.held ADD CONSTRAINT broken CHECK (state <> 'parked')")
-        )
-    for partition in range(2):
-        first = partition * 5
-        await feed.send(map(numbered, range(first, first + 5)), partition)
-    async with feed.member(refusing(0, 7), park_seconds=60) as process:
-        await feed.applied(2)
-        await eventually(lambda: process.ready().detail.count("halted") == 2, "two halts")
-        again, up = resets(process.ready().detail)[:2]
-        assert (again[-1], up[-1]) == ("0", "1")
-        # Given up before it is mended, it is passed and nothing else.
-        of_7 = resets(process.ready().detail)[3]
-        assert of_7[-1] == "3"
-        assert (await payrouter(*of_7, "--yes")).status == 0
-        await feed.applied(4)
-        async with feed.engine.begin() as connection:
-            await connection.execute(text("ALTER TABLE counting.held DROP CONSTRAINT broken"))
-        await mend(payrouter, process, again)
-        await feed.applied(8)
-    await applied_but(feed, 0, 7, of=10)
-    (row,) = await held_in(feed.engine, "parked")
-    assert row.event_id == id_of(0)
 
 
 async def test_a_version_too_new_is_mended_by_the_upgrade_that_is_named(

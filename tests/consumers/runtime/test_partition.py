@@ -141,7 +141,12 @@ events: st.SearchStrategy[Event] = st.one_of(
     st.builds(Seen, fences),
     st.builds(FenceSet),
 )
-POSSIBLE = {"place": Found(fence(1), 1), "wait": Due(), "read": Read(2), "command": FenceSet()}
+POSSIBLE: dict[str, Event] = {
+    "place": Found(fence(1), 1),
+    "wait": Due(),
+    "read": Read(2),
+    "command": FenceSet(),
+}
 LEADS_TO = {"place": Placed, "wait": Unplaced, "read": Placed, "command": Unplaced}
 
 
