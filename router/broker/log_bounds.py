@@ -1,0 +1,94 @@
+"""Where logs begin and end, and how far they can be read.
+
+An open transaction keeps readers below its first record (the last stable
+offset) while the log goes on growing.
+"""
+
+import asyncio
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
+
+from router.broker.private import Asker, ask
+from router.broker.requests import (
+    EARLIEST,
+    LATEST,
+    READ_COMMITTED,
+    READ_UNCOMMITTED,
+    offsets_request,
+)
+from router.broker.topic_ids import describe
+
+_QUESTIONS = ((READ_UNCOMMITTED, EARLIEST), (READ_COMMITTED, LATEST), (READ_UNCOMMITTED, LATEST))
+"""In this order, since a log only grows: so start <= stable <= end holds in every answer."""
+
+
+@dataclass(frozen=True)
+class LogBounds:
+    """Offsets of one log: first record, where committed reading ends, and where the log ends."""
+
+    start: int
+    stable: int
+    """The last stable offset: nothing at or behind it is given to a READ_COMMITTED reader."""
+    end: int
+    """The high watermark: the offset that the next record gets."""
+
+
+async def log_bounds(
+    asker: Asker, partitions: Collection[TopicPartition], seconds: float
+) -> Mapping[TopicPartition, LogBounds]:
+    """Ask each partition's leader; a partition without an answer in time is left out.
+
+    One request for the leaders, then three to each of them. Raises KafkaError
+    or TimeoutError if no broker tells the leaders.
+    """
+    leaders = await _leaders(asker, partitions, seconds)
+    answers = await asyncio.gather(
+        *(_of_leader(asker, node, mine, seconds) for node, mine in leaders.items())
+    )
+    return {partition: bounds for answer in answers for partition, bounds in answer.items()}
+
+
+async def _leaders(
+    asker: Asker, partitions: Collection[TopicPartition], seconds: float
+) -> Mapping[int, list[TopicPartition]]:
+    topics = await describe(asker, {partition.topic for partition in partitions}, seconds)
+    leaders: dict[int, list[TopicPartition]] = {}
+    for partition in partitions:
+        seen = topics[partition.topic].partitions.get(partition.partition)
+        if seen is not None and seen.leader is not None:
+            leaders.setdefault(seen.leader, []).append(partition)
+    return leaders
+
+
+async def _of_leader(
+    asker: Asker, node: int, partitions: Collection[TopicPartition], seconds: float
+) -> Mapping[TopicPartition, LogBounds]:
+    wanted: dict[str, list[int]] = {}
+    for partition in partitions:
+        wanted.setdefault(partition.topic, []).append(partition.partition)
+    try:
+        async with asyncio.timeout(seconds):
+            start, stable, end = [
+                _offsets(
+                    await ask(asker, offsets_request(wanted, *how), node=node, seconds=seconds)
+                )
+                for how in _QUESTIONS
+            ]
+    except (KafkaError, TimeoutError):
+        # Left out: whoever asks sees which partitions have no answer.
+        return {}
+    known = start.keys() & stable.keys() & end.keys()
+    return {each: LogBounds(start[each], stable[each], end[each]) for each in known}
+
+
+def _offsets(answer: Any) -> Mapping[TopicPartition, int]:  # noqa: ANN401 - aiokafka is untyped
+    return {
+        TopicPartition(topic, number): offset
+        for topic, partitions in answer.topics
+        for number, code, _moment, offset in partitions
+        if code == 0 and offset >= 0
+    }
