@@ -6,10 +6,11 @@ from dataclasses import replace
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from consumers.inventory import SERVICE
 from consumers.runtime.service import Service
 from consumers.runtime.tables import RuntimeTables
 from tests.brokers import Broker
-from tests.consumers.inventory.shop import SERVICE, Shop
+from tests.consumers.inventory.shop import Shop
 from tests.consumers.runtime.members import eventually, feeding, ready
 from tests.router.orders import order
 
