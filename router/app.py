@@ -33,7 +33,9 @@ from router.kafka_credentials import ClientOptions, KafkaCredentials
 from router.metrics import EdgeMetrics
 from router.places import Places
 from router.problems import Problems
-from router.publish import KafkaPublisher, ProducerFactory, producer_factory
+from router.producer_line import ProducerFactory
+from router.publish import KafkaPublisher, probe_of, producer_factory
+from router.record_room import RecordRoom
 from router.record_size import check_room
 from router.refused_keeper import RefusedKeeper, sample_producer_factory
 from router.reload import Reloading, ReloadMetrics, Source
@@ -85,8 +87,17 @@ def build_edge(settings: Settings, clock: Clock = utc_now) -> EdgeProcess:
     credentials = KafkaCredentials(settings.kafka)
     options = ClientOptions(lambda: client_options(settings.kafka, credentials))
     make = producer_factory(options, settings.kafka.max_request_bytes, credentials.renewed)
-    publisher = KafkaPublisher(make, names, metrics, get_log("publish"))
     watch_topics = _topic_watch(settings, options, credentials, registry)
+    publisher = KafkaPublisher(
+        make,
+        probe_of(names, lambda topic: watch_topics.number(topic, "min.insync.replicas")),
+        RecordRoom(
+            settings.kafka.max_request_bytes,
+            lambda topic: watch_topics.number(topic, "max.message.bytes"),
+        ),
+        metrics,
+        get_log("publish"),
+    )
     safe = SafePublish(
         publisher, watch_topics.problem, metrics.publish_failures.labels("endangered").inc
     )

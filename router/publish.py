@@ -71,8 +71,11 @@ def producer_factory(
     return make
 
 
-def probe_of(topics: Sequence[str], min_in_sync: Mapping[str, int]) -> Probe:
-    """Return a probe of these topics, which writes nothing and makes no topic."""
+def probe_of(topics: Sequence[str], min_in_sync: Callable[[str], int | None]) -> Probe:
+    """Return a probe of these topics, which writes nothing and makes no topic.
+
+    `min_in_sync` as in `router.topic_probe`.
+    """
 
     async def probe(producer: AIOKafkaProducer) -> Sequence[str]:
         return await problems_of(producer, topics, min_in_sync, PROBE_SECONDS)
@@ -106,8 +109,7 @@ class KafkaPublisher:
         self._room = room
         self._metrics = metrics
         self._log = log
-        replaced = metrics.producer_rebuilds.inc
-        self._line = ProducerLine(make, self._new_producer, self._watch, replaced, log)
+        self._line = ProducerLine(make, self._new_producer, self._watch, self._replaced, log)
         self._attempts = itertools.count(1)
         self._topics: dict[str, TopicHealth] = {}
         self._trials: dict[str, _Trial] = {}
@@ -280,13 +282,18 @@ class KafkaPublisher:
         self._trials.clear()
         self._topics = {topic: health.producer_replaced() for topic, health in self._topics.items()}
 
+    def _replaced(self) -> None:
+        self._metrics.producer_rebuilds.inc()
+        self._tell()
+
     async def _watch(self, producer: AIOKafkaProducer) -> None:
         """Look at broker and topics, and prove those that are in doubt."""
         try:
             self._seen = await self._probe(producer)
         except (KafkaError, TimeoutError) as error:
             self._seen = [f"the broker does not answer: {type(error).__name__}"]
-        await self._prove(producer)
+        if not self._seen:
+            await self._prove(producer)
         now = time.monotonic()
         silent = max((health.silent_for(now) for health in self._topics.values()), default=0)
         if silent > SILENCE_SECONDS:

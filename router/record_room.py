@@ -5,7 +5,7 @@ limits that the broker tells, and where it tells none, with what it refused befo
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from router.broker.record_size import batch_bytes
@@ -17,20 +17,20 @@ REMEMBERED_SECONDS = 60.0
 
 @dataclass
 class RecordRoom:
-    """`most` is the producer's own limit in bytes; `limits` are the topics', as far as known.
+    """`most` is the producer's own limit in bytes; `limit` returns a topic's, None if unknown.
 
-    `limits` may change at any time: the full name of a topic to its `max.message.bytes`.
+    The topic is named in full; its limit is `max.message.bytes` and may change at any time.
     """
 
     most: int
-    limits: Mapping[str, int] = field(default_factory=dict)
+    limit: Callable[[str], int | None] = lambda _topic: None
     clock: Callable[[], float] = time.monotonic
     _refused: dict[str, tuple[int, float]] = field(default_factory=dict)
 
     def problem(self, record: OutgoingRecord) -> str | None:
         """Return why a record cannot be written to its topic, None where it can."""
         size = size_of(record)
-        limit = self.limits.get(record.topic)
+        limit = self.limit(record.topic)
         if limit is not None and size > limit:
             return f"{size} bytes, topic {record.topic} takes {limit}"
         if size > self.most:

@@ -1,6 +1,6 @@
 """Asks the broker whether records of ours can be written to each topic now; writes nothing."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from aiokafka import AIOKafkaProducer
 
@@ -10,18 +10,18 @@ from router.broker.topic_ids import TopicSeen, describe
 async def problems_of(
     producer: AIOKafkaProducer,
     topics: Sequence[str],
-    min_in_sync: Mapping[str, int],
+    min_in_sync: Callable[[str], int | None],
     seconds: float,
 ) -> Sequence[str]:
-    """Return what prevents writing, a line per topic, most general first; nothing where all is well.
+    """Return what prevents writing, a line per topic, the most general first.
 
-    `min_in_sync` has the `min.insync.replicas` of the topics where it is known.
+    `min_in_sync` returns a topic's `min.insync.replicas`, None if it is not known.
     Raises KafkaError or TimeoutError where no broker answers.
     """
     seen = await describe(producer, topics, seconds)
     missing = [name for name in topics if not _has_leader(seen.get(name))]
     problems = [f"no such topic, or no leader for it: {', '.join(missing)}"] if missing else []
-    found = [_problem(seen[name], min_in_sync.get(name, 1)) for name in topics if name in seen]
+    found = [_problem(seen[name], min_in_sync(name) or 1) for name in topics if name in seen]
     return [*problems, *(each for each in found if each is not None)]
 
 

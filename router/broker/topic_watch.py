@@ -90,7 +90,15 @@ class TopicWatch:
     clock: Callable[[], float] = time.monotonic
     findings: Findings | None = None
     """None until the broker has answered once."""
+    found: Mapping[str, TopicFound] = field(default_factory=dict)
+    """The topics as of the last look."""
     _answered_at: float = 0.0
+
+    def number(self, topic: str, config: str) -> int | None:
+        """Return a configuration value of a topic as of the last look; None if it is not known."""
+        found = self.found.get(topic)
+        text = ((found and found.configs) or {}).get(config, "")
+        return int(text) if text.isdigit() else None
 
     def problem(self, topic: str) -> str | None:
         """Return why an event must not be acknowledged on this topic, None if it may."""
@@ -167,6 +175,7 @@ class TopicWatch:
         return self._found(found)
 
     def _found(self, found: Mapping[str, TopicFound]) -> Findings:
+        self.found = found
         endangered: dict[str, Difference] = {}
         for difference in compare(self.needs, found):
             if difference.endangers:
