@@ -21,7 +21,7 @@ from consumers.runtime import (
 from consumers.runtime.app import run_consumer
 from consumers.runtime.catalogue import declared
 from consumers.runtime.command import Consumer
-from consumers.runtime.discovery import ServiceError, discover, topics_beside
+from consumers.runtime.discovery import ServiceError, discover, topics_beside, topics_of
 from consumers.runtime.exporter import Exporting, run_exporter
 from consumers.runtime.fence_screen import show_fences
 from consumers.runtime.migrate import SchemaOutdated, upgrade
@@ -36,12 +36,14 @@ from consumers.runtime.store import (
     unavailability_explained,
 )
 from consumers.runtime.tables import RuntimeTables
+from consumers.runtime.topic_watch import TopicCheck
 from router.cli import (
     EXIT_PROBLEM,
     EXIT_USAGE,
     Consumers,
     Invocation,
     Problems,
+    Settings,
     check_database,
     cli,
     console,
@@ -77,7 +79,14 @@ def consumer_settings(invocation: Invocation, service: Service) -> ConsumerSetti
         options=_options(service, table),
         orders=settings.order.fields,
         accounts=settings.accounts,
+        topic_check=_topic_check(invocation, settings, service),
     )
+
+
+def _topic_check(invocation: Invocation, settings: Settings, service: Service) -> TopicCheck:
+    own = topics_of(service, settings.topics.topics())
+    needs = [need for need in invocation.topic_needs(settings) if need.name in own]
+    return TopicCheck(needs, settings.topics.check_seconds, settings.topics.require_check)
 
 
 def check_consumers(consumers: Mapping[str, dict[str, Any]]) -> None:

@@ -13,6 +13,8 @@ from pydantic import BaseModel
 from rich.text import Text
 
 from router.app import run_edge
+from router.broker.topic_creation import forbid_topic_creation
+from router.broker.topics import TopicsUnavailable
 from router.endpoint_command import endpoint
 from router.endpoints import checked_options
 from router.errors import ConfigurationError
@@ -27,7 +29,6 @@ from router.invocation import (
     invoked,
     json_option,
     listing,
-    say_once,
     unknown_consumer,
     wrong_configuration,
 )
@@ -39,7 +40,7 @@ from router.refused_command import refused
 from router.send_command import send
 from router.senders import senders
 from router.settings import Settings
-from router.topics_admin import TopicsUnavailable, apply_topics
+from router.topics_command import topics
 from router.verify_command import verify
 
 __all__ = [
@@ -48,6 +49,7 @@ __all__ = [
     "Consumers",
     "Invocation",
     "Problems",
+    "Settings",
     "check_database",
     "cli",
     "console",
@@ -77,10 +79,12 @@ cli.add_command(verify)
 cli.add_command(quarantine)
 cli.add_command(refused)
 cli.add_command(metrics)
+cli.add_command(topics)
 
 
 def run(group: click.Group, consumers: Consumers | None = None) -> NoReturn:
     """Run the command line: 0 fine, 1 found a problem, 2 wrong usage or configuration."""
+    forbid_topic_creation()
     try:
         status = group(standalone_mode=False, obj=consumers)
     except click.UsageError as problem:
@@ -133,29 +137,6 @@ def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     except ImportError:
         return None
     return uvloop.new_event_loop
-
-
-@cli.group()
-def topics() -> None:
-    """Make the topics on the broker."""
-
-
-@topics.command("apply")
-@invoked
-@json_option
-def topics_apply(invocation: Invocation, *, as_json: bool) -> None:
-    """Make the topics that are not there, with the retention and room they need."""
-    settings = invocation.settings()
-    say_once()
-    beside = invocation.consumers.topics(settings.topics.topics())
-    results = asyncio.run(apply_topics(settings, beside))
-    if as_json:
-        click.echo(json.dumps([{"topic": r.name, "result": r.result} for r in results]))
-        return
-    table = listing("topic", "result")
-    for result in results:
-        table.add_row(Text(result.name), result.result)
-    console().print(table)
 
 
 @cli.group("config")

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from router.app import checked_gates
+from router.broker.topic_contract import TopicNeed
 from router.checked import checked_settings
 from router.contract.topics import Topics, TopicsBeside
 from router.data_dir import DEFAULT, DataDir, config_path, resolve_sources
@@ -36,6 +37,7 @@ from router.settings import (
 )
 from router.stream import ARTICLES
 from router.telemetry.logs import configure_logging
+from router.topic_needs import topic_needs
 
 EXIT_PROBLEM = 1
 EXIT_USAGE = 2
@@ -79,6 +81,10 @@ class Invocation:
         """Load the configuration in force, and check it with the consumers' part."""
         sources = resolve_sources(self.config, self.data_dir, os.environ)
         return checked_settings(sources, self.consumers.check)
+
+    def topic_needs(self, settings: Settings) -> Sequence[TopicNeed]:
+        """Return what every topic needs, those of the consumers included."""
+        return topic_needs(settings, self.consumers.topics(settings.topics.topics()))
 
     def source(self) -> Source:
         """Return where the configuration can be read again."""

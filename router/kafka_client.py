@@ -1,10 +1,12 @@
 """The Kafka client settings, as FastStream and as aiokafka take them."""
 
 import asyncio
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from aiokafka.abc import AbstractTokenProvider
+from aiokafka.admin import AIOKafkaAdminClient
 from faststream.kafka.security import parse_security
 from faststream.security import (
     BaseSecurity,
@@ -14,6 +16,7 @@ from faststream.security import (
     SASLScram512,
 )
 
+from router.broker.private import connections_of
 from router.contract.secret_text import trimmed
 from router.kafka_credentials import KafkaCredentials
 from router.settings import KafkaSettings
@@ -53,6 +56,19 @@ def client_options(
     """Return what the clients of aiokafka take, with the password of now."""
     own = credentials or KafkaCredentials(kafka)
     return _common(kafka) | parse_security(_security(kafka, own))
+
+
+def admin_factory(
+    options: Mapping[str, Any], renewed: Callable[[Any], None] = lambda _client: None
+) -> Callable[[], AIOKafkaAdminClient]:
+    """Return what makes admin clients; `options` and `renewed` as in `router.publish`."""
+
+    def make() -> AIOKafkaAdminClient:
+        admin = AIOKafkaAdminClient(**options)
+        renewed(connections_of(admin))
+        return admin
+
+    return make
 
 
 def _common(kafka: KafkaSettings) -> dict[str, Any]:

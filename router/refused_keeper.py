@@ -17,11 +17,11 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 from aiokafka.protocol.metadata import MetadataRequest
 
+from router.broker.pacing import paced
 from router.contract.wire import OutgoingRecord, encode_refused
 from router.errors import RefusedDelivery
 from router.refused_sample import Attempt, Result, is_sampled, sample_of
 from router.telemetry.logs import Log, new_traceparent
-from router.telemetry.pacing import paced
 
 QUEUED = 64
 """Samples that may wait for the broker, a few megabytes at the default limits."""

@@ -23,8 +23,10 @@ from consumers.runtime.store import open_engine, transaction_of
 from consumers.runtime.stored import measure_gauges, read_measures
 from consumers.runtime.subscription import RebalanceListener, Subscription, broker_cluster_id
 from consumers.runtime.tables import RuntimeTables
+from consumers.runtime.topic_watch import topic_watch
 from consumers.runtime.upkeep import Upkeep
 from consumers.runtime.waiting import read_waiting
+from router.broker.topic_watch import TopicWatch
 from router.telemetry.logs import Log, get_log
 from router.telemetry.loop_delay import LoopDelay
 from router.telemetry.management import (
@@ -60,6 +62,7 @@ class ConsumerProcess:
     metrics: ConsumerMetrics
     log: Log
     stopped: asyncio.Event
+    topics: TopicWatch
     loop: Loop | None = None
     waiting_for: str = "starting"
 
@@ -72,7 +75,10 @@ class ConsumerProcess:
         return Health(good=silent < patience, detail=f"last turn {silent:.0f} s ago")
 
     def ready(self) -> Health:
-        """Tell whether it is assigned and moving."""
+        """Tell whether it is assigned and moving, and its topics are what they must be."""
+        return self.topics.health(self._moves())
+
+    def _moves(self) -> Health:
         loop = self.loop
         if loop is None:
             return Health(good=False, detail=self.waiting_for)
@@ -116,7 +122,11 @@ async def run_consumer(
     app = management_app(process.alive, process.ready, process.registry)
     try:
         delay = LoopDelay(process.registry).measured()
-        async with delay, serving(app, management, lifespan="off"):
+        async with (
+            delay,
+            serving(app, management, lifespan="off"),
+            process.topics.running(),
+        ):
             await consume(process)
     finally:
         await process.engine.dispose()
@@ -137,6 +147,7 @@ def build_consumer(
         metrics=ConsumerMetrics(registry, service.name, [work.name for work in service.work]),
         log=get_log(service.name),
         stopped=stopped,
+        topics=topic_watch(settings.topic_check, settings.kafka, settings.renewed, registry),
     )
     # Asked at every scrape: whether the probes are asked as well is not known.
     process.metrics.ready.labels(service.name).set_function(lambda: float(process.ready().good))

@@ -12,6 +12,7 @@ from consumers.runtime.metrics import ConsumerMetrics
 from consumers.runtime.records import Partition
 from consumers.runtime.service import Service
 from consumers.runtime.stored import measure_gauges
+from router.broker.topic_watch import TopicMetrics
 from router.telemetry.loop_delay import LoopDelay
 from router.telemetry.management import process_registry
 
@@ -28,6 +29,7 @@ def declared() -> Mapping[str, CollectorRegistry]:
 def _consumer(services: Sequence[Service]) -> CollectorRegistry:
     registry = _process(services)
     ConsumerMetrics(registry, _CONSUMER).start_partition(_TOPIC, 0)
+    TopicMetrics(registry, [_TOPIC])
     return registry
 
 

@@ -19,7 +19,7 @@ from consumers.runtime import outbox
 from consumers.runtime.outbox import Outgoing
 from consumers.runtime.store import transaction_of
 from consumers.runtime.tables import RuntimeTables
-from router.telemetry.pacing import paced
+from router.broker.pacing import paced
 
 BATCH = 100
 STOP_SECONDS = 3.0

@@ -7,6 +7,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from consumers.runtime.service import NoOptions, Setup
+from consumers.runtime.topic_watch import TopicCheck
 from router.contract.order_fields import OrderFields
 from router.contract.topics import Topics
 
@@ -92,6 +93,8 @@ class ConsumerSettings:
     """Tells the database's URL as it is now, where it may change; asked at each new connection."""
     accounts: tuple[str, ...] = ()
     """Whose money the endpoints take, where this process is told of them; for commands."""
+    topic_check: TopicCheck = field(default_factory=TopicCheck)
+    """What its topics are compared with."""
 
     @property
     def setup(self) -> Setup:

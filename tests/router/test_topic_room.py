@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from router.topic_room import TopicRoom
 
 from router.telemetry.logs import get_log
 from router.telemetry.management import Health
-from router.topic_room import TopicRoom
 from tests.brokers import Broker, create_topics
 
 GOOD = Health(good=True, detail="events can be kept")

@@ -11,9 +11,6 @@ from typing import Any
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-
-from router.contract.topics import Topics, TopicsBeside
-from router.settings import Settings, settings_from
 from router.topics_admin import (
     TopicResult,
     TopicsUnavailable,
@@ -22,6 +19,9 @@ from router.topics_admin import (
     require_topics,
     touch_topics,
 )
+
+from router.contract.topics import Topics, TopicsBeside
+from router.settings import Settings, settings_from
 from tests.brokers import Broker, create_topics
 
 PATIENCE_SECONDS = 60
