@@ -212,6 +212,8 @@ async def unreadable_told(scene: Scene) -> str:
     topic = scene.some_topic()
     async with scene.flowing:
         await scene.story.tell_avro(topic, UNREADABLE)
+        # Nothing good is to come between them.
+        await asyncio.sleep(1)
     scene.unreadable[topic] += UNREADABLE
     return f"{UNREADABLE} unreadable records on {topic}"
 

@@ -100,10 +100,16 @@ class Member:
         self.running = await self.stack.enter_async_context(running(process, self.port))
 
     async def end(self, how: signal.Signals = signal.SIGTERM) -> None:
-        """End its process, in order or at once."""
+        """End its process, in order, once it is so far that it can be told to, or at once."""
+        if how is signal.SIGTERM:
+            await eventually(self._answers, f"an answer of {self.name}: {self.process.lines}")
         self.process.process.send_signal(how)
         status = await self.process.ended()
         assert status == (0 if how is signal.SIGTERM else -how), self.process.lines
+
+    async def _answers(self) -> bool:
+        status, _ = await self.process.asked("/healthz")
+        return status != 0
 
     async def ready(self) -> tuple[bool, str]:
         """Ask whether it is ready, and what it says."""
