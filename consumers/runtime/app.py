@@ -84,7 +84,7 @@ class ConsumerProcess:
         positions = loop.positions
         if positions.unpositioned:
             problems = positions.problems
-            wait = f": {problems[0]}" if problems else ""
+            wait = f": {'; '.join(problems)}" if problems else ""
             return Health(good=False, detail=f"positioning {len(positions.unpositioned)}{wait}")
         return Health(good=True, detail=f"{len(positions.placed)} partitions assigned and moving")
 
