@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from consumers.runtime.brake import release_command
 from consumers.runtime.failures import back_off, describe, is_transient
 from consumers.runtime.loop import Loop
 from consumers.runtime.metrics import ConsumerMetrics
@@ -92,8 +93,9 @@ class ConsumerProcess:
     def _stands_still(self, loop: Loop) -> str | None:
         """Say what a person, or the store, has to mend first."""
         name = self.service.name
-        if loop.brake is not None:
-            return f"{loop.brake}\n`payrouter brake clear {name}` lets go of it"
+        if loop.brakes:
+            held = "\n".join(map(str, loop.brakes.values()))
+            return f"{held}\n`{release_command(name, loop.brakes)}` releases it"
         halts = loop.positions.halted.values()
         if halts:
             return "\n".join(sorted(f"{halt}. {what_to_do(halt, name)}" for halt in halts))
@@ -138,6 +140,7 @@ def build_consumer(
         log=get_log(service.name),
         stopped=stopped,
     )
+    process.metrics.waiting.begin(service.name, map(settings.topics.name, service.topics))
     # Asked at every scrape: whether the probes are asked as well is not known.
     process.metrics.ready.labels(service.name).set_function(lambda: float(process.ready().good))
     return process

@@ -6,10 +6,9 @@ from enum import StrEnum
 
 import asyncpg
 from pydantic import ValidationError
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from consumers.runtime.brake import BrakeHolds
 from consumers.runtime.migrate import SchemaOutdated
 from consumers.runtime.offsets import FenceMoved
 from consumers.runtime.service import HandlerFailed, HandlerSlow, Poison
@@ -24,8 +23,6 @@ class Action(StrEnum):
     """The same batch again, with back-off: it will pass by itself."""
     REPOSITION = "reposition"
     """Read the fence again and go on from there."""
-    BRAKE = "brake"
-    """Stand still until a command lets go."""
     DEAD = "dead"
     """Never try this record again unless a person asks for it."""
     PARK = "park"
@@ -65,8 +62,6 @@ def action_for(error: BaseException) -> Action:
     """Decide; what is not known is parked, never skipped."""
     if isinstance(error, FenceMoved):
         return Action.REPOSITION
-    if isinstance(error, BrakeHolds):
-        return Action.BRAKE
     if isinstance(error, Poison):
         return Action.DEAD
     if isinstance(error, SchemaOutdated):
@@ -86,15 +81,6 @@ def is_too_slow(error: BaseException) -> bool:
     if isinstance(error, HandlerSlow):
         return True
     return any(getattr(cause, "sqlstate", None) in _TOO_SLOW for cause in _causes(error))
-
-
-def may_be_the_handlers(error: BaseException) -> bool:
-    """Tell whether it would be waited out, though no database driver has said it.
-
-    A handler that asks others (a file, a service) fails so too; whether it was
-    the database shows on the connection.
-    """
-    return is_transient(error) and not any(isinstance(c, _OF_A_STORE) for c in _causes(error))
 
 
 def back_off(attempt: int, longest: float) -> float:
@@ -138,9 +124,6 @@ def _state(error: BaseException) -> str:
 
 def _told(error: BaseException, message: str) -> str:
     return f"{type(error).__name__}: {message or 'no message'}"
-
-
-_OF_A_STORE = (SQLAlchemyError, StoreAway, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 
 def _is_transient(error: BaseException) -> bool:

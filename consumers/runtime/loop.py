@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import IllegalStateError, KafkaError
 from sqlalchemy.exc import SQLAlchemyError
 
-from consumers.runtime.brake import Brake, BrakeHolds
+from consumers.runtime.brake import Brake
 from consumers.runtime.client import Client, PlaceLost, RecordUnfetchable
 from consumers.runtime.failures import (
     Action,
@@ -58,7 +58,7 @@ class Loop:
         self.retrying: str | None = None
         self.held_up: str | None = None
         self.joined = False
-        self.brake: Brake | None = None
+        self.brakes: Mapping[str, Brake] = {}
         self._applier = applier
         self._tuning = tuning
         self._report = report
@@ -84,13 +84,13 @@ class Loop:
         self.joined = True
         self._report.assigned(partitions)
 
-    def brake_seen(self, brake: Brake | None) -> None:
-        """Stand still while the brake holds; None where it does not."""
-        if brake is not None and self.brake is None:
-            self._report.braked(brake)
-        elif brake is None and self.brake is not None:
-            self._report.released()
-        self.brake = brake
+    def brakes_seen(self, brakes: Mapping[str, Brake]) -> None:
+        """Leave the topics alone whose brake holds."""
+        for topic in sorted(brakes.keys() - self.brakes.keys()):
+            self._report.braked(brakes[topic])
+        for topic in sorted(self.brakes.keys() - brakes.keys()):
+            self._report.released(topic)
+        self.brakes = brakes
 
     def fences_seen(
         self, before: Mapping[Partition, int], fences: Mapping[Partition, Fence]
@@ -143,8 +143,6 @@ class Loop:
                 await self._step(client)
             except GivenUp:
                 self._report.given_up()
-            except BrakeHolds as held:
-                self.brake_seen(held.brake)
             except IllegalStateError:
                 # The assignment changed between two lines of ours; look again.
                 self._unplace(list(self.positions.placed))
@@ -228,10 +226,9 @@ class Loop:
                 self._unplace(partitions)
         finally:
             self._unplace(cut)
-        if self.brake is None and not self._revoking:
-            placed = self.positions.placed
-            fences = {partition: place.fence for partition, place in placed.items()}
-            self._report.lag.progress(partitions, fences, client.ends(placed))
+        if not self._revoking:
+            fences = {each: self.positions.placed[each].fence for each in self._moving()}
+            self._report.lag.progress(partitions, fences, client.ends(fences))
 
     def _halt_at(self, client: Client, found: RecordUnfetchable) -> None:
         """Halt where it is no fault of the record, or where it was read and applied before."""
@@ -257,11 +254,13 @@ class Loop:
             self._idle.set()
 
     async def _fetch(self, client: Client) -> Mapping[Partition, Sequence[Any]]:
-        asked = sorted(self.positions.placed)
-        if not asked or self._revoking or self.brake is not None:
+        asked = sorted(self._moving())
+        if not asked or self._revoking:
             await client.hold()
             await asyncio.sleep(IDLE_SECONDS)
             return {}
+        for partition in self.positions.placed.keys() - set(asked):
+            client.pause(partition)
         client.resume(asked)
         try:
             fetched = await client.fetch(asked)
@@ -275,6 +274,10 @@ class Loop:
         # Revoked while waiting: what was fetched then is somebody else's.
         mine = self.positions.placed
         return {partition: fetched[partition] for partition in fetched if partition in mine}
+
+    def _moving(self) -> set[Partition]:
+        """Return what is placed and not of a topic whose brake holds."""
+        return {each for each in self.positions.placed if each.topic not in self.brakes}
 
     def _readable(
         self, client: Client, fetched: Mapping[Partition, Sequence[Any]]
@@ -311,10 +314,8 @@ class Loop:
             self.ticked = time.monotonic()
             try:
                 await self._apply_once(own, verdict)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - the table decides about each
                 action = action_for(error)
-                if action is Action.BRAKE:
-                    raise
                 attempt += 1
                 too_much = verdict is None and attempt >= SLOW_TRIES and is_too_slow(error)
                 if action is Action.RETRY and not too_much:
@@ -333,6 +334,7 @@ class Loop:
             if partition in places:
                 places[partition].fence = fence
         self._unplace(applied.cut)
+        self.brakes_seen({**self.brakes, **applied.brakes})
         self._report.batch(applied, len(batch), time.perf_counter() - started)
 
     async def _recover(

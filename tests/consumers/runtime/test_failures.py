@@ -9,7 +9,6 @@ from sqlalchemy import BigInteger, Numeric, bindparam, text
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from consumers.runtime.brake import Brake, BrakeHolds
 from consumers.runtime.failures import (
     Action,
     action_for,
@@ -122,7 +121,6 @@ async def test_a_database_that_takes_no_connection_passes(
     [
         (FenceMoved(PAYMENT_0), Action.REPOSITION),
         (Poison(), Action.DEAD),
-        (BrakeHolds(Brake(3, None, None)), Action.BRAKE),
         (StoreAway(), Action.RETRY),
         (TimeoutError(), Action.RETRY),
         (PoolTimeoutError(), Action.RETRY),
