@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from consumers.runtime.brake import release_command
 from consumers.runtime.failures import Action, Phase, back_off, decide, describe
 from consumers.runtime.halts import what_to_do
 from consumers.runtime.loop import Loop
@@ -90,16 +91,17 @@ class ConsumerProcess:
         positions = loop.positions
         if positions.unpositioned:
             problems = positions.problems
-            wait = f": {problems[0]}" if problems else ""
+            wait = f": {'; '.join(problems)}" if problems else ""
             return Health(good=False, detail=f"positioning {len(positions.unpositioned)}{wait}")
         return Health(good=True, detail=f"{len(positions.placed)} partitions assigned and moving")
 
     def _stands_still(self, loop: Loop) -> str | None:
         """Say what a person, or the store, has to mend first."""
         name = self.service.name
-        if loop.member.brakes:
-            held = "\n".join(sorted(map(str, loop.member.brakes.values())))
-            return f"{held}\n`payrouter brake clear {name}` releases it"
+        brakes = loop.member.brakes
+        if brakes:
+            held = "\n".join(map(str, brakes.values()))
+            return f"{held}\n`{release_command(name, brakes)}` releases it"
         halts = loop.positions.halts
         if halts:
             return "\n".join(sorted(f"{halt}. {what_to_do(halt, name)}" for halt in halts))
@@ -149,6 +151,7 @@ def build_consumer(
         stopped=stopped,
         topics=topic_watch(settings.topic_check, settings.kafka, settings.renewed, registry),
     )
+    process.metrics.waiting.begin(service.name, map(settings.topics.name, service.topics))
     # Asked at every scrape: whether the probes are asked as well is not known.
     process.metrics.ready.labels(service.name).set_function(lambda: float(process.ready().good))
     return process

@@ -190,8 +190,8 @@ def build_exporter(consumers: Sequence[Consumer], exporting: Exporting) -> Expor
         )
         for each in consumers
     }
-    for name in names:
-        metrics.waiting.set(name, None)
+    for each in consumers:
+        metrics.waiting.begin(each.service.name, each.topics)
     broker = BrokerSource(reader, picture, exporting.every_seconds)
     rounds = [
         Rounds(name, source, metrics, log, Every(exporting.every_seconds))

@@ -19,7 +19,6 @@ from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from consumers.runtime.brake import BrakeHolds
 from consumers.runtime.migrate import SchemaOutdated
 from consumers.runtime.offsets import FenceMoved
 from consumers.runtime.service import HandlerFailed, HandlerSlow, Poison
@@ -61,8 +60,6 @@ class Action(StrEnum):
     """Find the one record that cannot be read."""
     SPLIT = "split"
     """Halve the batch, to find the record that cannot be applied."""
-    BRAKE = "brake"
-    """Stop until a command clears the brake."""
     HALT = "halt"
     """Stop the partition until a person acts."""
     DEAD = "dead"
@@ -152,8 +149,6 @@ def _while_looking(error: BaseException) -> Action:
 def _about_records(error: BaseException, phase: Phase, attempt: int, records: int) -> Action:
     if isinstance(error, FenceMoved):
         return Action.REPOSITION
-    if isinstance(error, BrakeHolds):
-        return Action.BRAKE
     if not isinstance(error, HandlerFailed | Poison):
         if is_too_slow(error):
             return _too_slow(phase, attempt, records)
@@ -222,15 +217,6 @@ def is_too_slow(error: BaseException) -> bool:
     return any(getattr(cause, "sqlstate", None) in _TOO_SLOW for cause in _causes(error))
 
 
-def may_be_the_handlers(error: BaseException) -> bool:
-    """Tell whether it would be waited out, though no database driver has said it.
-
-    A handler that asks others (a file, a service) fails so too; whether it was
-    the database shows on the connection.
-    """
-    return is_transient(error) and not _is_of_a_store(error)
-
-
 def back_off(attempt: int, longest: float) -> float:
     """Return how many seconds to wait before the next try, with jitter."""
     longest = min(longest, 0.1 * 2.0 ** min(attempt, 16))
@@ -253,7 +239,7 @@ def describe(error: BaseException) -> str:
     cause = error.__cause__
     if isinstance(error, StoreAway) and cause is not None:
         return f"cannot reach the database: {describe(cause)}"
-    if isinstance(error, HandlerFailed) and cause is not None:
+    if isinstance(error, HandlerFailed | HandlerSlow) and cause is not None:
         return describe(cause)
     if isinstance(error, DBAPIError):
         original = error.orig or error

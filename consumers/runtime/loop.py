@@ -10,7 +10,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import IllegalStateError, KafkaError
 
-from consumers.runtime.brake import Brake, BrakeHolds
+from consumers.runtime.brake import Brake
 from consumers.runtime.client import Client, PlaceLost, RecordUnfetchable
 from consumers.runtime.failures import Action, Phase, back_off, decide, describe
 from consumers.runtime.held import Verdict
@@ -257,10 +257,6 @@ class Loop:
             if isinstance(error, FenceMoved):
                 self.report.fence_moved(error.partition)
             self.positions.drop({arrived.record.partition for arrived in batch})
-        elif isinstance(error, BrakeHolds):
-            topics = {arrived.record.partition.topic for arrived in batch}
-            self.positions.drop({arrived.record.partition for arrived in batch})
-            self.brakes_seen(dict.fromkeys(topics, error.brake))
         elif action is Action.SPLIT:
             half = len(batch) // 2
             await self._apply(client, batch[:half], verdict)

@@ -5,8 +5,7 @@ from collections.abc import Iterable, Sequence
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from consumers.runtime.failures import HaltReason
-from consumers.runtime.process import WORDS
-from consumers.runtime.retry import RETRIED
+from consumers.runtime.fate import TRIED, Fate
 from consumers.runtime.stored import WaitingMetrics
 
 UPKEEP = ("watch", "identity", "lag", "parked", "outbox", "forget")
@@ -102,11 +101,11 @@ class ConsumerMetrics:
         )
         self.parked_retries = self._counter(
             "payrouter_parked_retries",
-            "Tries of parked records, by what they came to. failed: it stays parked",
+            "Tries of parked records, by what they came to. parked: it stays so",
             ["outcome"],
         )
-        for word in RETRIED:
-            self.parked_retries.labels(consumer, word)
+        for fate in TRIED:
+            self.parked_retries.labels(consumer, fate.value)
         self.upkeep_failures = self._counter(
             "payrouter_upkeep_failures",
             "Rounds of the work beside the loop that failed and are made again",
@@ -118,8 +117,8 @@ class ConsumerMetrics:
     def start_partition(self, topic: str, partition: int) -> None:
         """Set every series of an assigned partition to its beginning."""
         where = (self._consumer, topic, str(partition))
-        for outcome in WORDS:
-            self.records.labels(*where, outcome)
+        for fate in Fate:
+            self.records.labels(*where, fate.value)
         for reason in HaltReason:
             self.halted.labels(*where, reason.value).set(0)
 

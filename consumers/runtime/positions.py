@@ -103,9 +103,12 @@ class Positions:
 
     @property
     def problems(self) -> list[str]:
-        """Why partitions wait, as far as there is something to tell."""
-        waiting = sorted(self.waiting.items())
-        return [f"{partition}: {each.problem}" for partition, each in waiting if each.problem]
+        """Why partitions wait, as far as there is something to tell; once if it is all the same."""
+        waiting = [(p, each.problem) for p, each in sorted(self.waiting.items()) if each.problem]
+        same = {problem for _, problem in waiting}
+        if len(same) == 1 and len(waiting) == len(self.unpositioned) > 1:
+            return list(same)
+        return [f"{partition}: {problem}" for partition, problem in waiting]
 
     @property
     def fences(self) -> dict[Partition, Fence]:

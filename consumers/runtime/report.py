@@ -2,10 +2,10 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 
-from consumers.runtime.brake import Brake
+from consumers.runtime.brake import Brake, release_command
 from consumers.runtime.client import RecordUnfetchable
 from consumers.runtime.failures import describe
 from consumers.runtime.halts import Halt, what_to_do
@@ -58,11 +58,11 @@ class Report:
 
     def batch(self, applied: Applied, records: int, seconds: float) -> None:
         """Write the one line about a batch."""
-        words: Counter[str] = Counter()
-        for (partition, word), count in applied.outcomes.items():
-            where = (self._consumer, partition.topic, str(partition.number), word)
+        fates: Counter[str] = Counter()
+        for (partition, fate), count in applied.outcomes.items():
+            where = (self._consumer, partition.topic, str(partition.number), fate.value)
             self._metrics.records.labels(*where).inc(count)
-            words[word] += count
+            fates[fate.value] += count
         self._metrics.conflicts.labels(self._consumer).inc(applied.conflicts)
         self._effects_of(applied.received)
         self._metrics.batch.labels(self._consumer).observe(records)
@@ -70,7 +70,7 @@ class Report:
         self._log.info(
             "batch",
             records=records,
-            **words,
+            **fates,
             partition_count=len(applied.fences),
             milliseconds=round(seconds * 1000, 1),
         )
@@ -108,20 +108,19 @@ class Report:
         self._log.info("partition_goes_on", partition=str(partition))
 
     def braked(self, brake: Brake) -> None:
-        """Say that nothing is applied until a person acts."""
-        self._metrics.waiting.brake_held.labels(self._consumer).set(1)
-        self._log.error(
-            "brake_holds", detail=str(brake), mend=f"payrouter brake clear {self._consumer}"
-        )
+        """Say that nothing of a topic is applied until a person acts."""
+        self.brakes_are({brake.topic: brake})
+        mend = release_command(self._consumer, [brake.topic])
+        self._log.error("brake_holds", topic=brake.topic, detail=str(brake), mend=mend)
 
     def released(self, topic: str) -> None:
-        """Say that the brake was cleared."""
-        self._metrics.waiting.brake_held.labels(self._consumer).set(0)
+        """Say that the brake of a topic was cleared."""
+        self.brakes_are({topic: Brake(topic)})
         self._log.info("brake_cleared", topic=topic)
 
-    def brake_is(self, *, held: bool) -> None:
+    def brakes_are(self, brakes: Mapping[str, Brake]) -> None:
         """Keep the metric right, which is read from the store less often too."""
-        self._metrics.waiting.brake_held.labels(self._consumer).set(held)
+        self._metrics.waiting.set_brakes(self._consumer, brakes)
 
     def unfetchable(self, found: RecordUnfetchable) -> None:
         """Say that a record cannot even be read."""
@@ -129,7 +128,7 @@ class Report:
 
     def retried(self, tried: Retry) -> None:
         """Say what a try of a parked record came to."""
-        self._metrics.parked_retries.labels(self._consumer, tried.word).inc()
+        self._metrics.parked_retries.labels(self._consumer, tried.fate.value).inc()
         if tried.reason is HeldReason.CONFLICT:
             self._metrics.conflicts.labels(self._consumer).inc()
         self._effects_of([tried.received] if tried.received else [])
@@ -137,7 +136,7 @@ class Report:
             "parked_record_tried",
             partition=str(tried.partition),
             offset=tried.offset,
-            outcome=tried.word,
+            outcome=tried.fate.value,
             error=tried.error,
         )
 

@@ -6,7 +6,7 @@ from contextlib import aclosing, asynccontextmanager, contextmanager
 from typing import Any
 
 import asyncpg
-from sqlalchemy import event, make_url, select
+from sqlalchemy import event, make_url, select, text
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -64,6 +64,45 @@ async def is_alive(connection: AsyncConnection) -> bool:
         cause = getattr(error, "orig", None) or error
         return getattr(cause, "sqlstate", None) == _ABORTED
     return True
+
+
+_FIRST_FAILURE = "payrouter_first_failure"
+
+
+def note_first_failures(engine: AsyncEngine) -> None:
+    """Have each connection of an engine remember the first statement that fails on it."""
+    if not event.contains(engine.sync_engine, "handle_error", _note_failure):
+        event.listen(engine.sync_engine, "handle_error", _note_failure)
+
+
+def _note_failure(context: ExceptionContext) -> None:
+    connection = context.connection
+    if connection is not None and not connection.closed and not connection.invalidated:
+        connection.info.setdefault(_FIRST_FAILURE, context.original_exception)
+
+
+def forget_first_failure(connection: AsyncConnection) -> None:
+    """Start anew: what failed until now does not count."""
+    _info(connection).pop(_FIRST_FAILURE, None)
+
+
+def first_failure(connection: AsyncConnection) -> BaseException | None:
+    """Return the driver's first exception since `forget_first_failure`, None where there is none.
+
+    Of a connection that is lost nothing is known.
+    """
+    found = _info(connection).get(_FIRST_FAILURE)
+    return found if isinstance(found, BaseException) else None
+
+
+def _info(connection: AsyncConnection) -> dict[Any, Any]:
+    own = connection.sync_connection
+    return {} if own is None or own.closed or own.invalidated else own.info
+
+
+async def check_constraints(connection: AsyncConnection) -> None:
+    """Check now what is deferred to the commit, and raise where a failure was swallowed."""
+    await connection.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
 
 
 def open_engine(settings: ConsumerSettings, purpose: str | None = None) -> AsyncEngine:

@@ -3,12 +3,11 @@
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consumers.runtime.brake import read_brake
+from consumers.runtime.brake import Brake, holding, read_brakes
 from consumers.runtime.command import Consumer
 from consumers.runtime.kept_scan import Scan, Scanned, body_of, scan_kept
 from consumers.runtime.mentions import Mentions
@@ -38,7 +37,8 @@ class Answer:
     steps: Sequence[Step] = ()
     taken: Sequence[Taken] = ()
     held: Sequence[HeldRecord] = ()
-    braked_since: datetime | None = None
+    brakes: Mapping[str, Brake] = field(default_factory=dict)
+    """Those that hold, by topic."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ async def trace(consumers: Sequence[Consumer], question: Question) -> Trace:
         if grown == sought:
             break
         sought = grown
-    topics = {each.service.name: _topics(each) for each in consumers}
+    topics = {each.service.name: each.topics for each in consumers}
     quarantined, refused = await _kept(consumers, question, sought)
     return Trace(question, sought, answers, topics, quarantined, refused, away)
 
@@ -107,10 +107,8 @@ async def _answer(connection: AsyncConnection, consumer: Consumer, sought: Sough
     steps = [] if own is None else await own(connection, sought)
     held = await held_records(connection, consumer.tables, sought)
     ids = sought.event_ids | _ids(steps, held)
-    brake = await read_brake(connection, consumer.tables)
-    return Answer(
-        steps, await taken(connection, consumer.tables, ids), held, braked_since=brake.held_since
-    )
+    brakes = holding(await read_brakes(connection, consumer.tables))
+    return Answer(steps, await taken(connection, consumer.tables, ids), held, brakes)
 
 
 def _grown(sought: Sought, answers: Iterable[Answer]) -> Sought:
@@ -151,11 +149,6 @@ def _of_account(answer: Answer, account: str | None) -> Answer:
 
 def _account(step: Step) -> str | None:
     return step.facts.get("account") if step.order is None else step.order[0]
-
-
-def _topics(consumer: Consumer) -> frozenset[str]:
-    names = consumer.settings.topics
-    return frozenset(names.name(topic) for topic in consumer.service.topics)
 
 
 async def _kept(

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from consumers.runtime.held import DEAD, PARKED
+from consumers.runtime.fate import Fate
 from consumers.runtime.trace import Trace
 from consumers.runtime.trace_held import HeldRecord
 from consumers.runtime.trace_lines import EVENTS, REFUSED, Line
@@ -48,7 +48,7 @@ def _refused(trace: Trace) -> str | None:
 
 
 def _dead(trace: Trace, _lines: Sequence[Line], _now: datetime) -> str | None:
-    held = _held(trace, DEAD)
+    held = _held(trace, Fate.DEAD)
     if not held:
         return None
     name, record = held[-1]
@@ -56,14 +56,17 @@ def _dead(trace: Trace, _lines: Sequence[Line], _now: datetime) -> str | None:
 
 
 def _braked(trace: Trace, _lines: Sequence[Line], _now: datetime) -> str | None:
-    braked = [name for name, answer in trace.answers.items() if answer.braked_since is not None]
-    if not braked:
-        return None
-    return f"{braked[0]} stands still, its brake holds: payrouter brake show {braked[0]}"
+    for name, answer in trace.answers.items():
+        if answer.brakes:
+            topics = ", ".join(answer.brakes)
+            return (
+                f"{name} applies nothing of {topics}, its brake holds: payrouter brake show {name}"
+            )
+    return None
 
 
 def _parked(trace: Trace, _lines: Sequence[Line], _now: datetime) -> str | None:
-    held = _held(trace, PARKED)
+    held = _held(trace, Fate.PARKED)
     if not held:
         return None
     name, record = held[-1]

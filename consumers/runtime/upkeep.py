@@ -8,7 +8,7 @@ from functools import partial
 
 from aiokafka import AIOKafkaConsumer
 
-from consumers.runtime.brake import BrakeHolds, read_brake
+from consumers.runtime.brake import holding, read_brakes
 from consumers.runtime.client import log_ends
 from consumers.runtime.failures import back_off
 from consumers.runtime.loop import Loop
@@ -81,16 +81,15 @@ class Upkeep:
             await relay.stop()
 
     async def watch(self) -> bool:
-        """Tell the loop whether the brake holds, and where the fences stand."""
+        """Tell the loop which brakes hold, and where the fences stand."""
         placed = self.loop.positions.placed
         before = {partition: place.fence.next_offset for partition, place in placed.items()}
         applier = self.applier
         async with transaction_of(applier.engine) as connection:
-            brake = await read_brake(connection, applier.tables)
+            brakes = await read_brakes(connection, applier.tables)
             fences = await read_fences(connection, applier.tables, applier.cluster_id)
-        topics = {partition.topic for partition in self.loop.positions.assigned}
-        self.loop.brakes_seen(dict.fromkeys(topics, brake) if brake.held_since else {})
-        self.report.brake_is(held=brake.held_since is not None)
+        self.loop.brakes_seen(holding(brakes))
+        self.report.brakes_are(brakes)
         self.loop.fences_seen(before, fences)
         return False
 
@@ -111,13 +110,12 @@ class Upkeep:
 
     async def retry(self) -> bool:
         """Try what is parked and due; tell whether there may be more."""
-        try:
-            tries = await retry_due(self.applier, self.settings.tuning)
-        except BrakeHolds:
-            return False
-        for each in tries:
+        done = await retry_due(self.applier, self.settings.tuning)
+        for each in done.tries:
             self.report.retried(each)
-        return bool(tries)
+        if done.failure is not None:
+            raise done.failure
+        return bool(done.tries)
 
     async def publish(self, relay: Relay) -> bool:
         """Publish what waits; tell whether there may be more."""

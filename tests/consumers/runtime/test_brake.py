@@ -3,7 +3,9 @@
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from consumers.runtime.brake import Brake, BrakeHolds, clear_brake
+from consumers.runtime.brake import Brake, clear_brakes
+from consumers.runtime.fate import Fate
+from consumers.runtime.held import HeldReason, Verdict
 from consumers.runtime.records import Arrived, Unreadable
 from consumers.runtime.retry import retry_due
 from consumers.runtime.service import Poison
@@ -26,6 +28,8 @@ from tests.consumers.runtime.counting import (
 from tests.consumers.runtime.members import Feed, eventually, halted, ready
 from tests.consumers.runtime.told import applied_but, holds, metric, passed, refusing
 
+PARK = Verdict(Fate.PARKED, HeldReason.FAILED, "ValueError: not now")
+
 
 def spoilt(offset: int) -> Unreadable:
     """Give a record that is no event."""
@@ -40,8 +44,10 @@ def mixed(pattern: str) -> list[Arrived]:
 
 
 async def clear(engine: AsyncEngine) -> Brake:
+    """Release every brake; return the one that was held."""
     async with engine.begin() as transaction:
-        return await clear_brake(transaction, TABLES)
+        (was,) = (await clear_brakes(transaction, TABLES)).values()
+        return was
 
 
 @pytest.mark.parametrize(
@@ -69,8 +75,11 @@ async def test_it_takes_hold_within_a_batch_and_nothing_behind_that_is_passed(
     assert len(await held_in(counting, "dead")) == len(await outbox_of(counting)) == 3
     (row,) = await counts_of(counting)
     assert (row.applied, row.dead_lettered) == (1, 3)
-    with pytest.raises(BrakeHolds, match="3 records in a row could not be applied, the last one"):
-        await machine.apply(mixed("oxxxoxo")[4:], applied.fences)
+    assert "3 records in a row could not be applied, the last one" in str(applied.brakes["payment"])
+    again = await machine.apply(mixed("oxxxoxo")[4:], applied.fences)
+    assert (again.fences, again.brakes) == (applied.fences, applied.brakes)
+    assert again.cut == {PAYMENT_0}
+    assert not again.outcomes
     was = await clear(counting)
     assert was.detail is not None
     assert "payment-0 offset 3: it is none" in was.detail
@@ -86,15 +95,19 @@ async def test_the_row_goes_on_from_batch_to_batch_and_over_instances(
     for offset in range(3):
         applied = await applier(counting, brake_after=3).apply([spoilt(offset)], known)
         known = applied.fences
-    with pytest.raises(BrakeHolds):
-        await applier(counting, brake_after=3).apply([record(3, numbered(3))], known)
+    left = await applier(counting, brake_after=3).apply([record(3, numbered(3))], known)
+    assert left.cut == {PAYMENT_0}
+    assert list(left.brakes) == ["payment"]
     assert await effects_of(counting) == []
 
 
 async def test_while_it_holds_nothing_parked_is_tried(counting: AsyncEngine) -> None:
-    await applier(counting, brake_after=1).apply([spoilt(0)], await begun(counting))
-    with pytest.raises(BrakeHolds):
-        await retry_due(applier(counting), Tuning())
+    machine = applier(counting, brake_after=2)
+    known = (await machine.apply([record(0, numbered(0))], await begun(counting), PARK)).fences
+    await machine.apply([spoilt(1)], known)
+    assert (await retry_due(machine, Tuning())).tries == []
+    await clear(counting)
+    assert [each.fate for each in (await retry_due(machine, Tuning())).tries] == [Fate.APPLIED]
 
 
 async def test_fifty_poison_in_a_row_stop_it_restarts_included_and_nothing_is_lost(
@@ -105,16 +118,16 @@ async def test_fifty_poison_in_a_row_stop_it_restarts_included_and_nothing_is_lo
     await feed.send(map(numbered, range(60, 70)))
     poison = refusing(*range(10, 60), error=Poison)
     async with feed.member(poison) as process:
-        said = await halted(process, "the brake holds since")
+        said = await halted(process, "holds since")
         assert "20 records in a row could not be applied" in said
-        assert "`payrouter brake clear counting`" in said
+        assert f"`payrouter brake clear counting --topic {feed.topic}`" in said
         await feed.send(map(numbered, range(70, 80)), partition=1)
         await eventually(lambda: len(process.loop.positions.assigned) == 4, "4")  # type: ignore[union-attr]
         assert process.alive().good
-        assert metric(process, "payrouter_brake_held") == 1
+        assert metric(process, "payrouter_brake_held", topic=feed.topic) == 1
     assert (await feed.fences())[0].next_offset == 30
     async with feed.member(poison) as process:
-        await halted(process, "the brake holds since")
+        await halted(process, "holds since")
     await applied_but(feed, *range(10, 80), of=80)
     assert len(await held_in(feed.engine, "dead")) == 20
     for dead in (40, 50):
@@ -136,13 +149,13 @@ async def test_a_running_consumer_goes_on_when_it_is_cleared_and_kept_its_partit
         await feed.send_raw(b"no event", key=str(number).encode())
     await feed.send([numbered(1)])
     async with feed.member(brake_after=3) as process:
-        await halted(process, "the brake holds since")
+        await halted(process, "holds since")
         await clear(feed.engine)
         await feed.applied(1)
         await ready(process)
         assert len(feed.logged("partitions_assigned")) == 1
         assert feed.logged("brake_cleared")
-        assert metric(process, "payrouter_brake_held") == 0
+        assert metric(process, "payrouter_brake_held", topic=feed.topic) == 0
 
 
 async def test_a_handler_that_fails_for_everything_pulls_it_and_everything_is_applied_after(
@@ -151,7 +164,7 @@ async def test_a_handler_that_fails_for_everything_pulls_it_and_everything_is_ap
     for partition in range(4):
         await feed.send(map(numbered, range(partition * 50, partition * 50 + 50)), partition)
     async with feed.member(refusing(*range(200), error=KeyError)) as process:
-        await halted(process, "the brake holds since")
+        await halted(process, "holds since")
     assert len(await held_in(feed.engine, "parked")) == 20
     assert await effects_of(feed.engine) == []
     await clear(feed.engine)

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.runtime import app, exporter_log
 from consumers.runtime.app import ConsumerProcess
-from consumers.runtime.service import Outcome
+from consumers.runtime.fate import Fate
 from router.broker.reread import second_look
 from router.contract.event import Event
 from tests.brokers import create_topics
@@ -114,10 +114,10 @@ async def test_completeness_is_the_lag_and_a_restart_does_not_disturb_it(feed: F
 
 
 async def test_what_became_of_every_offset_is_counted(feed: Feed) -> None:
-    async def handle(transaction: AsyncConnection, events: Sequence[Event]) -> Sequence[Outcome]:
+    async def handle(transaction: AsyncConnection, events: Sequence[Event]) -> Sequence[Fate]:
         await refusing(4)(transaction, events)
-        said = {"A-3": Outcome.STALE}
-        return [said.get(each.reference or "", Outcome.APPLIED) for each in events]
+        said = {"A-3": Fate.STALE}
+        return [said.get(each.reference or "", Fate.APPLIED) for each in events]
 
     await feed.send(map(numbered, [0, 1, 1, 2, 3, 4]))
     await feed.send_raw(b"no event")
@@ -134,7 +134,7 @@ async def test_what_became_of_every_offset_is_counted(feed: Feed) -> None:
         assert exported.value("payrouter_held_records", state="parked", **own) == 1
         assert exported.value("payrouter_held_records", state="dead", **own) == 2
         assert exported.value("payrouter_held_conflicts", **own) == 1
-        assert exported.value("payrouter_brake_held", **own) == 0
+        assert exported.value("payrouter_brake_held", topic=exported.topic, **own) == 0
 
 
 def _agree(one: Callable[[], float], other: Callable[[], float]) -> bool:
@@ -163,7 +163,7 @@ async def test_the_exporter_says_of_the_store_what_the_consumer_says(
 async def test_a_handler_that_is_held_makes_lag_of_seconds(feed: Feed) -> None:
     held, go_on = asyncio.Event(), asyncio.Event()
 
-    async def handle(transaction: AsyncConnection, events: Sequence[Event]) -> Sequence[Outcome]:
+    async def handle(transaction: AsyncConnection, events: Sequence[Event]) -> Sequence[Fate]:
         held.set()
         await go_on.wait()
         return await count(transaction, events)

@@ -18,7 +18,6 @@ from sqlalchemy import BigInteger, Numeric, bindparam, text
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from consumers.runtime.brake import Brake, BrakeHolds
 from consumers.runtime.failures import (
     SLOW_TRIES,
     Action,
@@ -149,7 +148,6 @@ def caused(error: Exception, cause: BaseException) -> Exception:
     ("error", "actions"),
     [
         (FenceMoved(PAYMENT_0), (S, S, Action.REPOSITION, Action.REPOSITION, Action.REPOSITION)),
-        (BrakeHolds(Brake(3, None, None)), (S, S, Action.BRAKE, Action.BRAKE, Action.BRAKE)),
         (Poison(), (S, S, D, W, D)),
         (caused(HandlerFailed(), Poison()), (S, S, D, W, D)),
         (caused(HandlerFailed(), TimeoutError()), (R, W, P, W, P)),

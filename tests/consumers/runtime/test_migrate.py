@@ -18,7 +18,7 @@ from consumers.runtime.migrate import SchemaOutdated, pending, require_upgraded,
 from consumers.runtime.service import Service
 from consumers.runtime.tables import RuntimeTables
 
-RUNTIME = ["runtime 0001", "runtime 0002", "runtime 0003"]
+RUNTIME = ["runtime 0001", "runtime 0002", "runtime 0003", "runtime 0004"]
 EVERYTHING = [*RUNTIME, "ledger 0001", "ledger 0002", "ledger 0003"]
 
 FENCE = (

@@ -11,7 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.runtime import app
 from consumers.runtime.app import ConsumerProcess
-from consumers.runtime.service import Handler, Outcome
+from consumers.runtime.fate import Fate
+from consumers.runtime.service import Handler
 from router.contract.event import Event
 from tests.consumers.runtime.counting import count, counts_of, effects_of, held_in, id_of, numbered
 from tests.consumers.runtime.members import Feed, eventually, ready
@@ -25,7 +26,7 @@ PARKED = {"state": "parked"}
 def refusing_order(reference: str, failing: list[bool]) -> Handler:
     """Give a handler that cannot take the events of one order for a while."""
 
-    async def handle(transaction: AsyncConnection, events: Sequence[Event]) -> Sequence[Outcome]:
+    async def handle(transaction: AsyncConnection, events: Sequence[Event]) -> Sequence[Fate]:
         if failing and any(each.reference == reference for each in events):
             message = "not now"
             raise ValueError(message)
