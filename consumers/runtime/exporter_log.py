@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import IncompatibleBrokerVersion, KafkaError, for_code
+from aiokafka.errors import IncompatibleBrokerVersion, KafkaError
 from faststream.kafka.security import parse_security
 
 from consumers.runtime.exporter_picture import Behind, LogView, behind, next_offset
@@ -23,6 +23,7 @@ from consumers.runtime.first_record import FirstRecords
 from consumers.runtime.offsets import FenceRow
 from consumers.runtime.records import Partition
 from consumers.runtime.withheld import Withholding
+from router.broker.groups import GroupSeen, describe_group
 from router.broker.log_bounds import LogBounds, log_bounds
 from router.broker.private import connections_of
 
@@ -143,7 +144,8 @@ class LogReader:
     ) -> Mapping[Partition, LogBounds | None]:
         """Ask every leader; one that is away leaves the others' known."""
         theirs = [TopicPartition(*partition) for partition in partitions]
-        answer = await log_bounds(consumer, theirs, REQUEST_MILLISECONDS / 1000)
+        seconds = REQUEST_MILLISECONDS / 1000
+        answer = await log_bounds(consumer, theirs, seconds) if theirs else {}
         found = {partition: answer.get(TopicPartition(*partition)) for partition in partitions}
         silent = [partition for partition, bounds in found.items() if bounds is None]
         if silent:
@@ -174,8 +176,8 @@ class LogReader:
                 fence = rows.get(partition)
                 # What the log has lost is no record any more.
                 offset = max(own.start, next_offset(own, fence))
-                since = await self._first.since(consumer, (partition, offset), own)
-                compared[name][partition] = behind(own, fence, since)
+                since = await self._first.both(consumer, (partition, offset), own)
+                compared[name][partition] = behind(own, fence, *since)
         return compared
 
     async def _of_groups(
@@ -195,13 +197,8 @@ class LogReader:
         return dict(zip(self.groups, answers, strict=True))
 
 
-async def _members(admin: AIOKafkaAdminClient, group: Group) -> int:
-    # One group a request: aiokafka cannot read an answer about several.
-    (answer,) = await admin.describe_consumer_groups([group.group_id])
-    ((code, _, _, _, _, members, *_),) = answer.groups
-    if code:
-        raise for_code(code)
-    return len(members)
+async def _members(admin: AIOKafkaAdminClient, group: Group) -> GroupSeen:
+    return await describe_group(admin, group.group_id)
 
 
 async def _committed(

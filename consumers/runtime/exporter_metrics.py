@@ -66,7 +66,8 @@ class PictureCollector(Collector):
             self._add_committed(consumer, committed)
             self._add_behind(consumer, flight, *behind)
             log = self._picture.log
-            members.add_metric([consumer], _known(log.members.get(consumer) if log else None))
+            group = log.members.get(consumer) if log else None
+            members.add_metric([consumer], _known(group.members if group else None))
         yield from (*log_families, *families)
 
     def _add_log(

@@ -71,16 +71,21 @@ class FirstRecords:
             p: seen for p, seen in self._withheld_known.items() if p[0] != partition
         }
 
-    async def since(self, asker: Any, place: Place, bounds: LogBounds) -> float | None:  # noqa: ANN401
-        """Return when the first record from a place on was written, even if nobody can read it yet.
+    async def both(
+        self,
+        asker: Any,  # noqa: ANN401
+        place: Place,
+        bounds: LogBounds,
+    ) -> tuple[float | None, float | None]:
+        """Return when the first record from a place on was written, and the first readable one.
 
         In Unix seconds; NOTHING where there is none, None where it is not known.
         """
-        found = await self.readable(asker, place, bounds.stable)
-        if found != NOTHING or bounds.stable >= bounds.end:
-            return found
+        readable = await self.readable(asker, place, bounds.stable)
+        if readable != NOTHING or bounds.stable >= bounds.end:
+            return readable, readable
         partition, offset = place
-        return await self.withheld(asker, (partition, max(offset, bounds.stable)))
+        return await self.withheld(asker, (partition, max(offset, bounds.stable))), readable
 
     async def readable(self, asker: Any, place: Place, stable: int) -> float | None:  # noqa: ANN401
         """Return when the first record below the last stable offset was written, in Unix seconds.
