@@ -7,26 +7,21 @@ be the marker of a transaction, which nobody reads and no fence passes.
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from aiokafka import TopicPartition
-from aiokafka.errors import KafkaError, LeaderNotAvailableError, for_code
-from aiokafka.protocol.fetch import FetchRequest
+from aiokafka.errors import KafkaError
 
 from consumers.runtime.failures import describe
 from consumers.runtime.records import NO_TIMESTAMP, Partition
 from router.broker.log_bounds import LogBounds
-from router.broker.private import ask, leader_of
+from router.broker.private import Asker
+from router.broker.raw_fetch import ONE_BATCH, fetch_raw
+from router.broker.requests import READ_UNCOMMITTED
 from router.broker.reread import Seen, second_look
 
 NOTHING = math.inf
 """The time of the first record where there is none: markers of transactions alone, say."""
 
-_ONE_BATCH = 1
-"""Bytes asked for: the broker gives the first batch whole, and no more."""
-
-_WAIT_MILLISECONDS = 500
-_READ_UNCOMMITTED = 0
 _BEGAN = slice(27, 35)
 """Where a batch says when its first record was written, in milliseconds."""
 
@@ -73,7 +68,7 @@ class FirstRecords:
 
     async def both(
         self,
-        asker: Any,  # noqa: ANN401
+        asker: Asker,
         place: Place,
         bounds: LogBounds,
     ) -> tuple[float | None, float | None]:
@@ -87,7 +82,7 @@ class FirstRecords:
         partition, offset = place
         return await self.withheld(asker, (partition, max(offset, bounds.stable))), readable
 
-    async def readable(self, asker: Any, place: Place, stable: int) -> float | None:  # noqa: ANN401
+    async def readable(self, asker: Asker, place: Place, stable: int) -> float | None:
         """Return when the first record below the last stable offset was written, in Unix seconds.
 
         NOTHING where there is none; None where it is not known.
@@ -100,48 +95,40 @@ class FirstRecords:
         self._seen[place] = seen
         return NOTHING if seen.since is None and seen.reach >= stable else seen.since
 
-    async def withheld(self, asker: Any, place: Place) -> float | None:  # noqa: ANN401
+    async def withheld(self, asker: Asker, place: Place) -> float | None:
         """Return when the record at a last stable offset was written, which nobody can read yet."""
         if place not in self._withheld:
             known = self._withheld_known.get(place)
             self._withheld[place] = await self._peek(asker, place) if known is None else known
         return self._withheld[place]
 
-    async def _look(self, asker: Any, partition: Partition, offset: int) -> _Seen:  # noqa: ANN401
+    async def _look(self, asker: Asker, partition: Partition, offset: int) -> _Seen:
         tp = TopicPartition(*partition)
         try:
-            found = await second_look(asker, tp, offset, most=1, asked_bytes=_ONE_BATCH)
+            found = await second_look(asker, tp, offset, most=1, asked_bytes=ONE_BATCH)
         except (KafkaError, OSError, TimeoutError) as error:
             self._failed(partition, offset, error)
             return _Seen(None, offset)
         return _Seen(_time_of(found), found.next_offset)
 
-    async def _peek(self, asker: Any, place: Place) -> float | None:  # noqa: ANN401
+    async def _peek(self, asker: Asker, place: Place) -> float | None:
         try:
-            data = await _uncommitted(asker, place, self.answer_seconds)
+            raw = await fetch_raw(
+                asker,
+                TopicPartition(*place[0]),
+                place[1],
+                asked_bytes=ONE_BATCH,
+                seconds=self.answer_seconds,
+                isolation=READ_UNCOMMITTED,
+            )
         except (KafkaError, OSError, TimeoutError) as error:
             self._failed(*place, error)
             return None
-        began = int.from_bytes(data[_BEGAN], "big", signed=True)
-        return None if len(data) < _BEGAN.stop or began == NO_TIMESTAMP else began / 1000
+        began = int.from_bytes(raw.data[_BEGAN], "big", signed=True)
+        return None if len(raw.data) < _BEGAN.stop or began == NO_TIMESTAMP else began / 1000
 
     def _failed(self, partition: Partition, offset: int, error: Exception) -> None:
         self.problems.append(f"the record at {partition} offset {offset}: {describe(error)}")
-
-
-async def _uncommitted(asker: Any, place: Place, seconds: float) -> bytes:  # noqa: ANN401
-    """Fetch the first batch from a place on, committed or not."""
-    (topic, number), offset = place
-    leader = leader_of(asker, TopicPartition(topic, number))
-    if leader is None:
-        raise LeaderNotAvailableError
-    wanted = [(topic, [(number, offset, _ONE_BATCH)])]
-    request = FetchRequest(_WAIT_MILLISECONDS, 1, _ONE_BATCH, _READ_UNCOMMITTED, wanted)
-    answer = await ask(asker, request, node=leader, seconds=seconds)
-    ((_, ((_, code, *_, data),)),) = answer.topics
-    if code:
-        raise for_code(code)
-    return bytes(data or b"")
 
 
 def _time_of(found: Seen) -> float | None:

@@ -18,7 +18,7 @@ from aiokafka.protocol.types import (
     TaggedFields,
 )
 
-from router.broker.private import ask, connections_of, leader_of
+from router.broker.private import Asker, ask, connections_of, leader_of
 
 _TEXT = CompactString("utf-8")
 _TAGS = ("tags", TaggedFields)
@@ -43,18 +43,18 @@ class OpenTransaction:
 
 
 async def open_transaction(
-    asker: Any,  # noqa: ANN401 - any of aiokafka's clients
-    partition: TopicPartition,
-    offset: int,
-    seconds: float,
+    asker: Asker, partition: TopicPartition, offset: int, seconds: float
 ) -> OpenTransaction | None:
     """Return the producer whose open transaction begins at an offset, None where it is not known.
 
     Raises KafkaError, NotImplementedError (a broker before 3.0, or the one for
     evaluation), OSError or TimeoutError.
     """
+    leader = leader_of(asker, partition)
+    if leader is None:
+        return None
     request = DescribeProducers(partition.topic, [partition.partition])
-    answer = await ask(asker, request, node=leader_of(asker, partition), seconds=seconds)
+    answer = await ask(asker, request, node=leader, seconds=seconds)
     found = begun_at(answer.topics, offset)
     if found is None:
         return None
@@ -72,7 +72,7 @@ def begun_at(topics: Iterable[Sequence[Any]], offset: int) -> OpenTransaction | 
     return None
 
 
-async def _transactional_id(asker: Any, producer_id: int, seconds: float) -> str | None:  # noqa: ANN401
+async def _transactional_id(asker: Asker, producer_id: int, seconds: float) -> str | None:
     """Ask every broker: each knows the transactions that it coordinates."""
     nodes = [node.nodeId for node in connections_of(asker).cluster.brokers()]
     request = ListTransactions([producer_id])

@@ -262,7 +262,7 @@ async def test_fences_of_another_cluster_do_not_count_and_the_override_does(feed
 
 
 def _measured(process: ConsumerProcess) -> int:
-    return sum(name == "payrouter_lag_seconds" for name, _ in series(process.registry))
+    return sum(name == "payrouter_readable_lag_seconds" for name, _ in series(process.registry))
 
 
 async def test_no_traffic_adds_a_series(feed: Feed) -> None:
