@@ -27,6 +27,7 @@ from consumers.runtime.tables import RuntimeTables
 from consumers.runtime.topic_watch import topic_watch
 from consumers.runtime.upkeep import Upkeep
 from consumers.runtime.waiting import read_waiting
+from consumers.runtime.withheld import Withholding
 from router.broker.topic_watch import TopicWatch
 from router.telemetry.logs import Log, get_log
 from router.telemetry.loop_delay import LoopDelay
@@ -64,6 +65,7 @@ class ConsumerProcess:
     log: Log
     stopped: asyncio.Event
     topics: TopicWatch
+    withholding: Withholding
     loop: Loop | None = None
     waiting_for: str = "starting"
 
@@ -105,7 +107,9 @@ class ConsumerProcess:
         halts = loop.positions.halts
         if halts:
             return "\n".join(sorted(f"{halt}. {what_to_do(halt, name)}" for halt in halts))
-        return f"retrying: {loop.member.retrying}" if loop.member.retrying else None
+        if loop.member.retrying:
+            return f"retrying: {loop.member.retrying}"
+        return "\n".join(map(self.withholding.sentence, self.withholding.troubles())) or None
 
 
 async def run_consumer(
@@ -150,8 +154,11 @@ def build_consumer(
         log=get_log(service.name),
         stopped=stopped,
         topics=topic_watch(settings.topic_check, settings.kafka, settings.renewed, registry),
+        withholding=Withholding(settings.tuning.open_transaction_seconds, settings.bootstrap),
     )
     process.metrics.waiting.begin(service.name, map(settings.topics.name, service.topics))
+    limit = settings.tuning.open_transaction_seconds
+    process.metrics.transaction_limit.labels(service.name).set(limit)
     # Asked at every scrape: whether the probes are asked as well is not known.
     process.metrics.ready.labels(service.name).set_function(lambda: float(process.ready().good))
     return process
@@ -210,7 +217,8 @@ async def _consume_once(process: ConsumerProcess) -> None:
         if client is not None:
             process.loop = loop
             process.log.info("consumer_started", topics=topics, cluster_id=cluster_id)
-            async with Upkeep(applier, settings, loop, report, client).running():
+            upkeep = Upkeep(applier, settings, loop, report, client, process.withholding)
+            async with upkeep.running():
                 await _until_stopped(process, loop, loop.run(client))
     finally:
         await subscription.stop()

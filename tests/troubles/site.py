@@ -33,6 +33,9 @@ from tests.troubles.tales import TOPICS
 PARTITIONS: Final = 3
 FROZEN_SECONDS: Final = 3.0
 """Long enough to be taken for a pause, shorter than the session."""
+START_SECONDS: Final = 120.0
+"""How long all processes may take to start, on a machine that does more than that."""
+
 FETCH_SECONDS: Final = 0.7
 """A little longer than the broker lets a fetch wait for records."""
 
@@ -55,6 +58,7 @@ transaction_timeout_seconds = 3
 retry_longest_seconds = 0.5
 beyond_end_seconds = 0.5
 park_seconds = 0.05
+open_transaction_seconds = 1
 """
 _COMMAND: Final = re.compile(r"`(payrouter [^`]+)`")
 _HALTED: Final = re.compile(
@@ -181,11 +185,14 @@ class Site:
 
     async def all_ready(self) -> None:
         """Wait until every member is ready."""
-
-        async def good() -> bool:
-            return all([(await each.ready())[0] for each in self.members.values()])
-
-        await eventually(good, "readiness of all")
+        loop = asyncio.get_running_loop()
+        until = loop.time() + START_SECONDS
+        while True:
+            said = {name: await each.ready() for name, each in self.members.items()}
+            if all(good for good, _ in said.values()):
+                return
+            assert loop.time() < until, f"not ready after {START_SECONDS} s: {said}"
+            await asyncio.sleep(0.1)
 
     async def at_the_end(self, member: Member) -> bool:
         """Tell whether a member has passed all that is in the logs of its topics."""

@@ -12,7 +12,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consumers.runtime import app, exporter_log
+from consumers.runtime import app, first_record
 from consumers.runtime.app import ConsumerProcess
 from consumers.runtime.fate import Fate
 from router.broker.reread import second_look
@@ -85,7 +85,7 @@ async def test_a_standing_record_is_fetched_once(
         looked.append(arguments[1:3])
         return await look(*arguments, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(exporter_log, "second_look", counted)
+    monkeypatch.setattr(first_record, "second_look", counted)
     await feed.send(map(numbered, range(2)))
     async with exporting(feed) as exported:
         await is_as_old_as(feed, exported, 0, 0)
@@ -262,7 +262,7 @@ async def test_fences_of_another_cluster_do_not_count_and_the_override_does(feed
 
 
 def _measured(process: ConsumerProcess) -> int:
-    return sum(name == "payrouter_lag_seconds" for name, _ in series(process.registry))
+    return sum(name == "payrouter_readable_lag_seconds" for name, _ in series(process.registry))
 
 
 async def test_no_traffic_adds_a_series(feed: Feed) -> None:
