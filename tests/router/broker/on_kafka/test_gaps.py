@@ -122,7 +122,9 @@ async def test_deleted_records_are_not_explained(
 
 @pytest.mark.chaos
 async def test_each_new_leader_of_a_partition_shows_in_the_epoch_of_what_it_wrote(
-    kafka: ApacheKafka, topics_prefix: str, chaos_long: bool
+    kafka: ApacheKafka,
+    topics_prefix: str,
+    chaos_long: bool,  # noqa: FBT001 - a fixture
 ) -> None:
     name = f"{topics_prefix}payment"
     here = TopicPartition(name, 0)
