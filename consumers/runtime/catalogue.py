@@ -29,14 +29,18 @@ def declared() -> Mapping[str, CollectorRegistry]:
 
 def _consumer(services: Sequence[Service]) -> CollectorRegistry:
     registry = _process(services)
-    ConsumerMetrics(registry, _CONSUMER).start_partition(_TOPIC, 0)
+    metrics = ConsumerMetrics(registry, _CONSUMER)
+    metrics.start_partition(_TOPIC, 0)
+    metrics.transaction_limit.labels(_CONSUMER)
     TopicMetrics(registry, [_TOPIC])
     return registry
 
 
 def _exporter(services: Sequence[Service]) -> CollectorRegistry:
     registry = _process(services)
-    ExporterMetrics(registry, [BROKER]).waiting.set(_CONSUMER, None)
+    metrics = ExporterMetrics(registry, [BROKER])
+    metrics.waiting.set(_CONSUMER, None)
+    metrics.transaction_limit.labels(_CONSUMER)
     picture = Picture({_CONSUMER: [_TOPIC]})
     picture.log_is(LogView(_CLUSTER, {Partition(_TOPIC, 0): LogBounds(0, 0, 0)}, {}, {}))
     registry.register(PictureCollector(picture))

@@ -7,7 +7,7 @@ from typing import Any
 
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
-from aiokafka.protocol.api import Request, RequestStruct, Response
+from aiokafka.protocol import api
 from aiokafka.protocol.types import (
     CompactArray,
     CompactString,
@@ -88,7 +88,7 @@ async def _transactional_id(asker: Asker, producer_id: int, seconds: float) -> s
     return None
 
 
-class DescribeProducersResponse(Response):  # type: ignore[misc] # aiokafka is untyped
+class DescribeProducersAnswer(api.Response):  # type: ignore[misc] # aiokafka is untyped
     """Answer of version 0."""
 
     API_KEY = 61
@@ -127,13 +127,13 @@ class DescribeProducersResponse(Response):  # type: ignore[misc] # aiokafka is u
     )
 
 
-class DescribeProducersRequest(RequestStruct):  # type: ignore[misc] # aiokafka is untyped
+class DescribeProducersRequest(api.RequestStruct):  # type: ignore[misc] # aiokafka is untyped
     """Request of version 0, since Kafka 2.8."""
 
     FLEXIBLE_VERSION = True
     API_KEY = 61
     API_VERSION = 0
-    RESPONSE_TYPE = DescribeProducersResponse
+    RESPONSE_TYPE = DescribeProducersAnswer
     SCHEMA = Schema(
         (
             "topics",
@@ -143,7 +143,7 @@ class DescribeProducersRequest(RequestStruct):  # type: ignore[misc] # aiokafka 
     )
 
 
-class DescribeProducers(Request[DescribeProducersRequest]):  # type: ignore[misc] # aiokafka is untyped
+class DescribeProducers(api.Request[DescribeProducersRequest]):  # type: ignore[misc] # aiokafka is untyped
     """Asks a leader for the producers of partitions; needs READ on the topic."""
 
     API_KEY = 61
@@ -159,7 +159,7 @@ class DescribeProducers(Request[DescribeProducersRequest]):  # type: ignore[misc
         return request_struct_class([(self._topic, self._partitions, {})], {})
 
 
-class ListTransactionsResponse(Response):  # type: ignore[misc] # aiokafka is untyped
+class ListTransactionsAnswer(api.Response):  # type: ignore[misc] # aiokafka is untyped
     """Answer of version 0."""
 
     API_KEY = 66
@@ -181,13 +181,13 @@ class ListTransactionsResponse(Response):  # type: ignore[misc] # aiokafka is un
     )
 
 
-class ListTransactionsRequest(RequestStruct):  # type: ignore[misc] # aiokafka is untyped
+class ListTransactionsRequest(api.RequestStruct):  # type: ignore[misc] # aiokafka is untyped
     """Request of version 0, since Kafka 3.0."""
 
     FLEXIBLE_VERSION = True
     API_KEY = 66
     API_VERSION = 0
-    RESPONSE_TYPE = ListTransactionsResponse
+    RESPONSE_TYPE = ListTransactionsAnswer
     SCHEMA = Schema(
         ("state_filters", CompactArray(_TEXT)),
         ("producer_id_filters", CompactArray(Int64)),
@@ -195,7 +195,7 @@ class ListTransactionsRequest(RequestStruct):  # type: ignore[misc] # aiokafka i
     )
 
 
-class ListTransactions(Request[ListTransactionsRequest]):  # type: ignore[misc] # aiokafka is untyped
+class ListTransactions(api.Request[ListTransactionsRequest]):  # type: ignore[misc] # aiokafka is untyped
     """Asks a coordinator for its transactions; lists those we may DESCRIBE."""
 
     API_KEY = 66
