@@ -90,6 +90,8 @@ class TopicWatch:
     clock: Callable[[], float] = time.monotonic
     findings: Findings | None = None
     """None until the broker has answered once."""
+    unanswered: int = 0
+    """Looks in a row that the broker has not answered."""
     _answered_at: float = 0.0
 
     def problem(self, topic: str) -> str | None:
@@ -105,12 +107,14 @@ class TopicWatch:
 
     def health(self, other: Health) -> Health:
         """Join what was found with another part's health; name the first that endangers."""
-        if not other.good or not self.needs:
-            return other
         problems = [why for need in self.needs if (why := self.problem(need.name)) is not None]
-        if problems:
+        if problems and (other.good or self.findings):
             more = len(set(problems)) - 1
-            return Health(good=False, detail=problems[0] + (f" (and {more} more)" if more else ""))
+            first = problems[0] + (f" (and {more} more)" if more else "")
+            detail = first if other.good else f"{other.detail}\n{first}"
+            return Health(good=False, detail=detail)
+        if not other.good:
+            return other
         unchecked = self.findings.unchecked if self.findings else {}
         if unchecked:
             names, why = ", ".join(unchecked), next(iter(unchecked.values()))
@@ -133,8 +137,9 @@ class TopicWatch:
         while True:
             findings = await self._confirmed()
             if findings is None:
-                self._unanswered()
+                self._no_answer()
             else:
+                self.unanswered = 0
                 self._answered_at = self.clock()
                 self._judge(findings)
             well = findings is not None and not findings.endangered
@@ -174,8 +179,9 @@ class TopicWatch:
         unchecked = {name: topic.unchecked for name, topic in found.items() if topic.unchecked}
         return Findings(endangered, unchecked)
 
-    def _unanswered(self) -> None:
+    def _no_answer(self) -> None:
         """Count nothing as compared where the broker has not answered for long."""
+        self.unanswered += 1
         silent = self.clock() - self._answered_at
         if self.findings is not None and silent > self.interval_seconds * MISSED_LOOKS:
             why = "the broker has not answered when asked for it"

@@ -1,0 +1,14 @@
+"""The evaluation broker, for what only it answers."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from router.embedded import EvaluationBroker
+
+
+@pytest.fixture(scope="module")
+def evaluation() -> Iterator[str]:
+    """Give the address of an evaluation broker, which has no DescribeConfigs."""
+    with EvaluationBroker() as bootstrap:
+        yield bootstrap
