@@ -8,8 +8,8 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from consumers.runtime.relay import relay_producer
-from router.publish import producer_factory
 from router.broker.pacing import paced
+from router.publish import producer_factory
 from tests.brokers import Broker, create_topics
 
 ROUNDS = 5
