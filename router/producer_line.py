@@ -102,7 +102,8 @@ class ProducerLine:
         while True:
             producer = self._starting = self.make()
             try:
-                await asyncio.wait_for(producer.start(), CONNECT_SECONDS)
+                async with asyncio.timeout(CONNECT_SECONDS):
+                    await producer.start()
                 self._turn(Turn.STARTED, producer, "")
                 pause = 0.1
                 await self._serve(producer)
@@ -123,12 +124,14 @@ class ProducerLine:
         while producer is self._producer:
             changed = self._changed
             await self.watch(producer)
+            # Not `wait_for`, which in Python 3.11 can swallow the cancellation of this task.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(changed.wait(), WATCH_SECONDS)
+                async with asyncio.timeout(WATCH_SECONDS):
+                    await changed.wait()
 
     def _failed(self, producer: AIOKafkaProducer, why: str) -> None:
         # A producer that served and is replaced already has had its turn.
-        if producer in {self._starting, self._producer}:
+        if producer is self._starting or producer is self._producer:
             self._turn(Turn.FAILED, None, why)
 
     def _turn(self, turn: Turn, producer: AIOKafkaProducer | None, why: str) -> None:
@@ -151,4 +154,5 @@ class ProducerLine:
 async def _stop(producer: AIOKafkaProducer) -> None:
     # Whatever comes of it, this producer is not asked for anything any more.
     with contextlib.suppress(Exception):
-        await asyncio.wait_for(producer.stop(), STOP_SECONDS)
+        async with asyncio.timeout(STOP_SECONDS):
+            await producer.stop()

@@ -289,7 +289,8 @@ class KafkaPublisher:
     async def _watch(self, producer: AIOKafkaProducer) -> None:
         """Look at broker and topics, and prove those that are in doubt."""
         try:
-            self._seen = await self._probe(producer)
+            async with asyncio.timeout(PROBE_SECONDS):
+                self._seen = await self._probe(producer)
         except (KafkaError, TimeoutError) as error:
             self._seen = [f"the broker does not answer: {type(error).__name__}"]
         if not self._seen:

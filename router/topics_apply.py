@@ -24,6 +24,9 @@ LOOKS = 50
 LOOK_SECONDS = 0.2
 """A broker learns of a change a little later than the controller makes it."""
 
+CONFIRMING_LOOKS = 3
+"""So a topic is missing only if it still is at a later look."""
+
 
 class Mode(StrEnum):
     """What may be changed."""
@@ -107,7 +110,7 @@ class _Applying:
         self._altered: list[Difference] = []
 
     async def report(self) -> Report:
-        found = await look(self._admin, self._needs)
+        found = await self._look_until(lambda now: not self._missing(now), CONFIRMING_LOOKS)
         if self._mode is not Mode.CHECK:
             found = await self._create(found)
             found = await self._alter(found)
@@ -116,7 +119,7 @@ class _Applying:
         return Report(topics, self._refused)
 
     async def _create(self, found: Mapping[str, TopicFound]) -> Mapping[str, TopicFound]:
-        missing = [n for n in self._needs if found[n.name].partitions == {}]
+        missing = self._missing(found)
         if not missing:
             return found
         self._created, refused = await create(self._admin, missing)
@@ -143,11 +146,14 @@ class _Applying:
             return self._needs
         return [need for need in self._needs if need.name in self._created]
 
+    def _missing(self, found: Mapping[str, TopicFound]) -> Sequence[TopicNeed]:
+        return [need for need in self._needs if found[need.name].partitions == {}]
+
     async def _look_until(
-        self, enough: Callable[[Mapping[str, TopicFound]], bool]
+        self, enough: Callable[[Mapping[str, TopicFound]], bool], looks: int = LOOKS
     ) -> Mapping[str, TopicFound]:
         found = await look(self._admin, self._needs)
-        for _ in range(LOOKS):
+        for _ in range(looks):
             if enough(found):
                 break
             await asyncio.sleep(LOOK_SECONDS)

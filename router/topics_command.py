@@ -21,8 +21,8 @@ from router.kafka_credentials import KafkaCredentials
 from router.topics_apply import Mode, Report, TopicReport, apply_topics, moves_keys
 
 _ACTIONS = {
-    Mend.CREATE: "topics apply",
-    Mend.ALTER: "topics apply --alter",
+    Mend.CREATE: "create",
+    Mend.ALTER: "--alter",
     Mend.BY_HAND: "by hand",
     Mend.WAIT: "wait",
 }
@@ -72,7 +72,9 @@ def _applied(invocation: Invocation, mode: Mode) -> Report:
 
 
 def _show(report: Report) -> None:
-    table = listing("topic", "what", "wanted", "found", "action", pad_edge=False)
+    table = listing("topic", box=None, pad_edge=False)
+    for column in ("what", "wanted", "found", "action"):
+        table.add_column(column, no_wrap=True)
     for topic in report.topics:
         for cells in _rows(topic):
             table.add_row(*map(Text, cells))
@@ -85,7 +87,7 @@ def _show(report: Report) -> None:
 def _rows(topic: TopicReport) -> list[tuple[str, ...]]:
     rows = [_row(each, "altered") for each in topic.altered]
     rows += [
-        _row(each, _ACTIONS[each.mend] + (" (!)" if each.endangers else "")) for each in topic.left
+        _row(each, _ACTIONS[each.mend] + (" !" if each.endangers else "")) for each in topic.left
     ]
     if not rows:
         rows = [("", "", "", "", topic.result.value)]
@@ -114,7 +116,7 @@ def _notes(report: Report) -> list[str]:
     ]
     notes += [f"topic {each.name}: {each.unchecked}" for each in report.topics if each.unchecked]
     if any(each.endangers for each in left):
-        notes.append("(!) an acknowledged event could be lost: the edge refuses its deliveries")
+        notes.append("! means that an acknowledged event could be lost.")
     enlarged = [d for topic in report.topics for d in (*topic.altered, *topic.left)]
     if any(moves_keys(each) for each in enlarged):
         notes.append(

@@ -193,7 +193,7 @@ def readable(what: str, value: str) -> str:
     return _scaled(value, _SIZES, "unlimited") if what.endswith(".bytes") else value
 
 
-_TIMES = (("days", 24 * 3600 * 1000), ("hours", 3600 * 1000), ("minutes", 60 * 1000), ("s", 1000))
+_TIMES = (("day", 24 * 3600 * 1000), ("hour", 3600 * 1000), ("minute", 60 * 1000), ("second", 1000))
 _SIZES = (("MiB", 1024 * 1024), ("KiB", 1024))
 
 
@@ -203,7 +203,8 @@ def _scaled(value: str, units: Sequence[tuple[str, int]], unlimited: str) -> str
         return unlimited
     for unit, size in units:
         if number and number % size == 0:
-            return f"{number // size} {unit}"
+            count = number // size
+            return f"{count} {unit}" if count == 1 or units is _SIZES else f"{count} {unit}s"
     return f"{number} {'ms' if units is _TIMES else 'bytes'}"
 
 
@@ -255,7 +256,7 @@ def _of_config(
 ) -> Difference:
     mend, action = _ALTER_OR_HAND[_may_alter(need, config, found, partitions)]
     command = (
-        f"run `kafka-configs.sh --alter --topic {need.name}"
+        f"run `kafka-configs.sh --bootstrap-server HOST:PORT --alter --topic {need.name}"
         f" --add-config {config.key}={config.value}`"
     )
     return Difference(

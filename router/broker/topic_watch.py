@@ -92,6 +92,8 @@ class TopicWatch:
     """None until the broker has answered once."""
     found: Mapping[str, TopicFound] = field(default_factory=dict)
     """The topics as of the last look."""
+    unanswered: int = 0
+    """Looks in a row that the broker has not answered."""
     _answered_at: float = 0.0
 
     def number(self, topic: str, config: str) -> int | None:
@@ -113,12 +115,14 @@ class TopicWatch:
 
     def health(self, other: Health) -> Health:
         """Join what was found with another part's health; name the first that endangers."""
-        if not other.good or not self.needs:
-            return other
         problems = [why for need in self.needs if (why := self.problem(need.name)) is not None]
-        if problems:
+        if problems and (other.good or self.findings):
             more = len(set(problems)) - 1
-            return Health(good=False, detail=problems[0] + (f" (and {more} more)" if more else ""))
+            first = problems[0] + (f" (and {more} more)" if more else "")
+            detail = first if other.good else f"{other.detail}\n{first}"
+            return Health(good=False, detail=detail)
+        if not other.good:
+            return other
         unchecked = self.findings.unchecked if self.findings else {}
         if unchecked:
             names, why = ", ".join(unchecked), next(iter(unchecked.values()))
@@ -141,8 +145,9 @@ class TopicWatch:
         while True:
             findings = await self._confirmed()
             if findings is None:
-                self._unanswered()
+                self._no_answer()
             else:
+                self.unanswered = 0
                 self._answered_at = self.clock()
                 self._judge(findings)
             well = findings is not None and not findings.endangered
@@ -183,8 +188,9 @@ class TopicWatch:
         unchecked = {name: topic.unchecked for name, topic in found.items() if topic.unchecked}
         return Findings(endangered, unchecked)
 
-    def _unanswered(self) -> None:
+    def _no_answer(self) -> None:
         """Count nothing as compared where the broker has not answered for long."""
+        self.unanswered += 1
         silent = self.clock() - self._answered_at
         if self.findings is not None and silent > self.interval_seconds * MISSED_LOOKS:
             why = "the broker has not answered when asked for it"

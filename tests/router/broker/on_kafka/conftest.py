@@ -1,4 +1,4 @@
-"""One Apache Kafka for the tests of what we ask of brokers."""
+"""The brokers for the tests of what we ask of brokers."""
 
 from collections.abc import AsyncIterator, Iterator
 from typing import Final
@@ -6,6 +6,7 @@ from typing import Final
 import pytest
 from aiokafka import AIOKafkaConsumer
 
+from router.embedded import EvaluationBroker
 from tests.kafka.apache_kafka import ApacheKafka
 
 _PROPERTIES: Final = {
@@ -37,3 +38,10 @@ async def consumer(kafka: ApacheKafka) -> AsyncIterator[AIOKafkaConsumer]:
         yield client
     finally:
         await client.stop()
+
+
+@pytest.fixture(scope="module")
+def evaluation() -> Iterator[str]:
+    """Give the address of an evaluation broker, which has no DescribeConfigs."""
+    with EvaluationBroker() as bootstrap:
+        yield bootstrap
