@@ -8,7 +8,7 @@ version, so that an upgrade fails there first.
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -18,6 +18,9 @@ from aiokafka.errors import NodeNotReadyError
 
 Asker: TypeAlias = AIOKafkaConsumer | AIOKafkaProducer | AIOKafkaAdminClient | AIOKafkaClient
 """Anything of aiokafka that has connections; it must be started."""
+
+MetadataUpdate: TypeAlias = Callable[[Any, Any], Awaitable[bool]]
+"""What a client updates its metadata with: (cluster, topics) -> whether a broker answered."""
 
 _CONNECTION = "questions"
 """Requests of ours use a connection of their own per broker.
@@ -86,6 +89,14 @@ def before_each_request(asker: Asker, password: Callable[[], str]) -> None:
 async def await_partitions(asker: Asker, topic: str) -> None:
     """Wait until the client knows a topic's partitions. Raises KafkaError if there are none."""
     await connections_of(asker)._wait_on_metadata(topic)  # noqa: SLF001
+
+
+def wrap_metadata_update(
+    asker: Asker, wrap: Callable[[Any, MetadataUpdate], MetadataUpdate]
+) -> None:
+    """Replace what a client updates its metadata with, by `wrap(client, the one before)`."""
+    client = connections_of(asker)
+    client._metadata_update = wrap(client, client._metadata_update)  # noqa: SLF001
 
 
 def _nodes(client: Any) -> list[int | str]:  # noqa: ANN401 - aiokafka is untyped

@@ -161,6 +161,7 @@ async def test_an_open_transaction_of_somebody_else_is_said_and_passed(story: St
             await story.tell(topic, 5, partition=1)
             await story.tell(topic, 5, partition=2)
         assert await story.seen() == everywhere(here, "withheld")
+    await here.all_ready()
     assert await story.seen() == everywhere(here, WHOLE)
     never = {each.id for told in foreign.values() for each in told}
     for each in here.members.values():
