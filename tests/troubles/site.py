@@ -30,7 +30,7 @@ from tests.troubles import topics
 from tests.troubles.shell import Shell, shell
 from tests.troubles.tales import TOPICS
 
-PARTITIONS: Final = 3
+PARTITIONS: Final = 2
 FROZEN_SECONDS: Final = 3.0
 """Long enough to be taken for a pause, shorter than the session."""
 START_SECONDS: Final = 120.0
@@ -194,14 +194,18 @@ class Site:
             assert loop.time() < until, f"not ready after {START_SECONDS} s: {said}"
             await asyncio.sleep(0.1)
 
-    async def at_the_end(self, member: Member) -> bool:
-        """Tell whether a member has passed all that is in the logs of its topics."""
-        done = await member.next_offsets()
+    async def ends(self, member: Member) -> Mapping[tuple[str, int], int]:
+        """Ask where the logs of a member's topics end, by topic and partition."""
+        found: dict[tuple[str, int], int] = {}
         for topic in member.topics:
             ends = await topics.ends(self.bootstrap, topic, range(self.partitions[topic]))
-            if any(done.get((topic, number), -1) < end for number, end in ends.items() if end):
-                return False
-        return True
+            found |= {(topic, number): end for number, end in ends.items()}
+        return found
+
+    async def at_the_end(self, member: Member, ends: Mapping[tuple[str, int], int]) -> bool:
+        """Tell whether a member has passed all that is below these ends of its logs."""
+        done = await member.next_offsets()
+        return all(done.get(place, -1) >= end for place, end in ends.items() if end)
 
     async def mend(self, member: Member) -> Sequence[str]:
         """Run what a member names in `/readyz`: of each line the first command that mends.
