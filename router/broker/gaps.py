@@ -15,7 +15,7 @@ from aiokafka.errors import CorruptRecordException, OffsetOutOfRangeError
 
 from router.broker.batches import BatchHead, heads
 from router.broker.private import Asker
-from router.broker.raw_fetch import RawRecords, fetch_raw
+from router.broker.raw_fetch import WAIT_MILLISECONDS, RawRecords, fetch_raw
 
 ONE_GAP_BYTES: Final = 64 * 1024
 MANY_GAPS_BYTES: Final = 1024 * 1024
@@ -25,8 +25,9 @@ after each of them."""
 _LONG_GAP: Final = 1000
 """Offsets from which on a single gap is read in large steps too."""
 
-_EMPTY_SECONDS: Final = 0.1
-"""Pause after an answer without data where there is some, as a broker gives while it throttles."""
+_AGAIN_SECONDS: Final = 0.1
+_LAST_SECONDS: Final = 2 * WAIT_MILLISECONDS / 1000
+"""Time below which it is too late for another answer."""
 
 
 class ExplanationUnfinished(TimeoutError):  # noqa: N818 - states what it is
@@ -45,17 +46,22 @@ async def explain(
     """Return the offsets within `gaps` that the log does not explain, in order.
 
     What is outside the log, and what an open transaction keeps from being
-    read, is not explained. Raises KafkaError, and ExplanationUnfinished, a
-    TimeoutError that knows what is left.
+    read, is not explained; where a log ends is asked for until the time is up,
+    since a new leader may be seconds late in knowing it. Raises KafkaError, and
+    ExplanationUnfinished, a TimeoutError that knows what is left.
     """
     missing: list[range] = []
     left = _merged(gaps)
     end = time.monotonic() + seconds
     while left:
         try:
-            found, left = await _step(asker, partition, left, end)
+            raw = await _answer(asker, partition, left, end)
+        except OffsetOutOfRangeError:
+            missing.append(left.pop(0))
+            continue
         except TimeoutError as error:
             raise ExplanationUnfinished(_merged(missing), left) from error
+        found, left = _read(raw, left) if raw.data else (left, [])
         missing += found
     return _merged(missing)
 
@@ -73,28 +79,23 @@ def unexplained(
     return _without(gap, _explaining(batches, aborted))
 
 
-async def _step(
-    asker: Asker, partition: TopicPartition, left: list[range], end: float
-) -> tuple[Sequence[range], list[range]]:
-    """Fetch once, at the first offset that is left; returns what is missing, and what is left."""
-    offset, asked_bytes = left[0].start, _bytes_for(left)
-    seconds = end - time.monotonic()
-    try:
-        raw = await fetch_raw(asker, partition, offset, asked_bytes=asked_bytes, seconds=seconds)
-    except OffsetOutOfRangeError:
-        return left[:1], left[1:]
-    if raw.data:
-        return _read(heads(raw.data), raw, left)
-    if offset >= raw.stable:
-        return left, []
-    await asyncio.sleep(_EMPTY_SECONDS)
-    return [], left
+async def _answer(
+    asker: Asker, partition: TopicPartition, left: Sequence[range], end: float
+) -> RawRecords:
+    """Fetch at the first offset that is left, until there is data or the time is up."""
+    while True:
+        seconds = end - time.monotonic()
+        raw = await fetch_raw(
+            asker, partition, left[0].start, asked_bytes=_bytes_for(left), seconds=seconds
+        )
+        if raw.data or (end - time.monotonic() < _LAST_SECONDS and not raw.throttled):
+            return raw
+        await asyncio.sleep(_AGAIN_SECONDS)
 
 
-def _read(
-    batches: Sequence[BatchHead], raw: RawRecords, left: Sequence[range]
-) -> tuple[Sequence[range], list[range]]:
+def _read(raw: RawRecords, left: Sequence[range]) -> tuple[Sequence[range], list[range]]:
     """Return what an answer does not explain, and what lies behind it."""
+    batches = heads(raw.data)
     reached = batches[-1].last_offset + 1 if batches else 0
     if reached <= left[0].start:
         message = f"the answer to a fetch at offset {left[0].start} has no batch that reaches there"

@@ -39,6 +39,8 @@ class RawRecords:
     """Aborted transactions among them: producer id, and the first offset it wrote to."""
     stable: int
     """The last stable offset: where a committed reader can read no further."""
+    throttled: bool = False
+    """Whether a quota kept the broker from answering with data."""
 
 
 async def fetch_raw(
@@ -110,4 +112,5 @@ def _raw(answer: Any) -> RawRecords:  # noqa: ANN401 - aiokafka is untyped
         raise for_code(code)
     # Since version 5 of the answer, the start of the log stands before the aborted ones.
     aborted = rest[0] if len(rest) == 2 else rest[1]  # noqa: PLR2004
-    return RawRecords(rest[-1] or b"", aborted or (), stable)
+    throttled = getattr(answer, "throttle_time_ms", 0) > 0
+    return RawRecords(rest[-1] or b"", aborted or (), stable, throttled)

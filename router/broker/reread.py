@@ -14,9 +14,10 @@ from typing import Any
 
 from aiokafka import TopicPartition
 from aiokafka.consumer.fetcher import READ_COMMITTED, PartitionRecords
-from aiokafka.errors import CorruptRecordException
+from aiokafka.errors import CorruptRecordException, UnsupportedCodecError
 from aiokafka.record.default_records import _DefaultRecordBatchPy
 
+from router.broker.codecs import codec_missing
 from router.broker.private import Asker
 from router.broker.raw_fetch import fetch_raw
 
@@ -130,8 +131,11 @@ class _Batch(_DefaultRecordBatchPy):  # type: ignore[misc] # aiokafka is untyped
     _buffer: bytearray
 
     def __iter__(self) -> Iterator[Any]:
-        """Decompress, then read on leniently."""
-        super().__iter__()
+        """Decompress, then read on leniently. Raises UnsupportedCodecError."""
+        try:
+            super().__iter__()
+        except UnsupportedCodecError as error:
+            raise codec_missing(self.compression_type, error) from error
         self._buffer = _Lenient(self._buffer)
         return self
 
