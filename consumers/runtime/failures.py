@@ -104,7 +104,7 @@ def describe(error: BaseException) -> str:
     cause = error.__cause__
     if isinstance(error, StoreAway) and cause is not None:
         return f"cannot reach the database: {describe(cause)}"
-    if isinstance(error, HandlerFailed) and cause is not None:
+    if isinstance(error, HandlerFailed | HandlerSlow) and cause is not None:
         return describe(cause)
     if isinstance(error, DBAPIError):
         original = error.orig or error
