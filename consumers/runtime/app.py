@@ -22,6 +22,7 @@ from consumers.runtime.service import Service
 from consumers.runtime.settings import ConsumerSettings
 from consumers.runtime.store import open_engine, transaction_of
 from consumers.runtime.stored import measure_gauges, read_measures
+from consumers.runtime.stored_books import StoredBooks
 from consumers.runtime.subscription import RebalanceListener, Subscription, broker_cluster_id
 from consumers.runtime.tables import RuntimeTables
 from consumers.runtime.topic_watch import topic_watch
@@ -196,13 +197,11 @@ async def _consume_once(process: ConsumerProcess) -> None:
         cluster_id = await _unless_stopped(process, broker_cluster_id(settings.kafka))
     if cluster_id is None:
         return
-    tables = RuntimeTables.of(service.schema)
     tuning = settings.tuning
+    stored = StoredBooks(process.engine, service, cluster_id)
     applier = Applier(
-        engine=process.engine,
+        books=stored,
         service=service,
-        tables=tables,
-        cluster_id=cluster_id,
         brake_after=tuning.brake_after,
         readers={settings.topics.name(topic): read for topic, read in service.readers.items()},
         idle_seconds=tuning.transaction_timeout_seconds,
@@ -217,7 +216,7 @@ async def _consume_once(process: ConsumerProcess) -> None:
         if client is not None:
             process.loop = loop
             process.log.info("consumer_started", topics=topics, cluster_id=cluster_id)
-            upkeep = Upkeep(applier, settings, loop, report, client, process.withholding)
+            upkeep = Upkeep(applier, stored, settings, loop, report, client, process.withholding)
             async with upkeep.running():
                 await _until_stopped(process, loop, loop.run(client))
     finally:

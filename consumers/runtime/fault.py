@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import asyncpg
-from sqlalchemy.exc import DBAPIError, PendingRollbackError
+from sqlalchemy.exc import DBAPIError
 
 from consumers.runtime.store import StoreAway
 
@@ -49,22 +49,20 @@ class Blame:
 def blame(error: BaseException, first: BaseException | None = None) -> Blame:
     """Decide about what a handler raised.
 
-    `first` is the first statement that failed since the handler began, if one
-    did: it decides where the handler went on in an aborted transaction.
+    `first` is the statement that spoilt the transaction, if one did: it decides
+    where the handler went on all the same, and what it raised does not say.
     """
-    follows = False
+    unknown: BaseException | None = None
     for cause in _causes(error):
-        follows = follows or _only_follows(cause)
         fault = _fault(cause)
-        if fault is not None:
+        if fault is Fault.UNKNOWN:
+            unknown = unknown or cause
+        elif fault is not None:
             return Blame(fault, cause)
-    if follows and first is not None:
-        return blame(first)
-    return Blame(Fault.HANDLER, error)
-
-
-def _only_follows(error: BaseException) -> bool:
-    return getattr(error, "sqlstate", None) == _ABORTED or isinstance(error, PendingRollbackError)
+    spoilt = Blame(Fault.HANDLER, error) if first is None else blame(first)
+    if spoilt.fault is not Fault.HANDLER:
+        return spoilt
+    return spoilt if unknown is None else Blame(Fault.UNKNOWN, unknown)
 
 
 def _fault(error: BaseException) -> Fault | None:

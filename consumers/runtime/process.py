@@ -6,45 +6,18 @@ nothing here depends on it.
 
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
-
-from consumers.runtime.brake import (
-    Brake,
-    holding,
-    lock_brakes,
-    pull_brake,
-    read_brakes,
-    write_streak,
-)
+from consumers.runtime.bookkeeping import Bookkeeping, Books
+from consumers.runtime.brake import Brake, holding
 from consumers.runtime.dead_letters import dead_letters
 from consumers.runtime.fate import A_HANDLERS, Fate
 from consumers.runtime.fault import Fault, blame
-from consumers.runtime.held import (
-    HeldReason,
-    Verdict,
-    hold,
-    parked_queues,
-)
-from consumers.runtime.migrate import require_upgraded
-from consumers.runtime.offsets import (
-    NO_IDS,
-    Fence,
-    begin_fences,
-    claim_events,
-    lock_fences,
-    move_fence,
-    pass_gap,
-    read_fences,
-    unclaim_events,
-)
-from consumers.runtime.outbox import put
+from consumers.runtime.held import HeldReason, Verdict
+from consumers.runtime.offsets import NO_IDS, Fence
 from consumers.runtime.plan import (
     Planned,
     by_topic,
@@ -67,16 +40,6 @@ from consumers.runtime.records import (
     decode,
 )
 from consumers.runtime.service import HandlerFailed, HandlerSlow, Poison, Service
-from consumers.runtime.store import (
-    check_constraints,
-    first_failure,
-    forget_first_failure,
-    is_alive,
-    is_not_set_up,
-    note_first_failures,
-    transaction_of,
-)
-from consumers.runtime.tables import RuntimeTables
 from router.contract.event import Event
 from router.contract.wire import decode_event
 
@@ -102,10 +65,8 @@ class Applied:
 class Applier:
     """Applies batches for one consumer of one cluster."""
 
-    engine: AsyncEngine
+    books: Bookkeeping
     service: Service
-    tables: RuntimeTables
-    cluster_id: str
     brake_after: int = 20
     readers: Mapping[str, Reader] = field(default_factory=dict)
     """By the topic's name on the broker; any other topic holds events of the contract."""
@@ -115,10 +76,6 @@ class Applier:
     def decode(self, record: Record) -> Decoded | Unreadable | TooNew:
         """Read the event of a record."""
         return decode(record, self.readers.get(record.partition.topic, decode_event))
-
-    def __post_init__(self) -> None:
-        """Have failed statements noted: the first one says why a transaction is aborted."""
-        note_first_failures(self.engine)
 
     async def fences(
         self, begin: Mapping[Partition, int], topic_ids: Mapping[str, UUID] = NO_IDS
@@ -132,27 +89,27 @@ class Applier:
         """
         if not begin:
             return {}
-        async with self._transaction() as transaction:
-            known = await read_fences(transaction, self.tables, self.cluster_id)
+        async with self.books.transaction() as books:
+            known = await books.fences()
             wanted = {at: begin[at] for at in begin if _wants(known.get(at), at, topic_ids)}
             if not wanted:
                 return known
-            await begin_fences(transaction, self.tables, self.cluster_id, wanted, topic_ids)
-            return await read_fences(transaction, self.tables, self.cluster_id)
+            await books.begin_fences(wanted, topic_ids)
+            return await books.fences()
 
     async def brakes(self) -> Mapping[str, Brake]:
         """Return the brakes that hold, by the topic's name on the broker."""
-        async with self._transaction() as transaction:
-            return holding(await read_brakes(transaction, self.tables))
+        async with self.books.transaction() as books:
+            return holding(await books.brakes())
 
     async def pass_gap(self, fence: Fence, next_offset: int) -> Fence:
         """Move a fence over offsets at the end of a log that are known to hold no record.
 
         Raises FenceMoved where it is not where `fence` says.
         """
-        async with self._transaction() as transaction:
-            await lock_fences(transaction, self.tables, self.cluster_id, {fence.partition: fence})
-            return await pass_gap(transaction, self.tables, self.cluster_id, fence, next_offset)
+        async with self.books.transaction() as books:
+            await books.lock_fences({fence.partition: fence})
+            return await books.pass_gap(fence, next_offset)
 
     async def apply(
         self,
@@ -167,13 +124,13 @@ class Applier:
         instead of applied. Records of a topic whose brake holds, or takes hold
         within the batch, are left alone.
         """
-        async with self._transaction() as transaction:
-            fences = await lock_fences(transaction, self.tables, self.cluster_id, expected)
+        async with self.books.transaction() as books:
+            fences = await books.lock_fences(expected)
             fresh = [d for d in batch if d.record.offset >= fences[d.record.partition].next_offset]
-            planned, brakes = await self._plan(transaction, fresh, verdict)
-            fates = await self._settle(transaction, planned)
+            planned, brakes = await self._plan(books, fresh, verdict)
+            fates = await self._settle(books, planned)
             passed = [each.arrived for each in planned]
-            moved = await self._move(transaction, fences, passed, fates)
+            moved = await self._move(books, fences, passed, fates)
         outcomes = Counter(
             (arrived.record.partition, fate) for arrived, fate in zip(passed, fates, strict=True)
         )
@@ -189,46 +146,34 @@ class Applier:
         received = [at for at in map(received_at, effective) if at is not None]
         return Applied({**fences, **moved}, outcomes, cut, brakes, conflicts, received)
 
-    @asynccontextmanager
-    async def _transaction(self) -> AsyncIterator[AsyncConnection]:
-        """Open the transaction. Raises SchemaOutdated where the tables went away meanwhile."""
-        try:
-            async with transaction_of(self.engine) as transaction:
-                yield transaction
-        except DBAPIError as error:
-            if is_not_set_up(error):
-                async with transaction_of(self.engine) as connection:
-                    await require_upgraded(connection, self.service)
-            raise
-
     async def _plan(
-        self, transaction: AsyncConnection, fresh: Sequence[Arrived], verdict: Verdict | None
+        self, books: Books, fresh: Sequence[Arrived], verdict: Verdict | None
     ) -> tuple[Sequence[Planned], Mapping[str, Brake]]:
         """Plan what may be passed, in its order; return it, and the brakes that hold."""
         topics = {arrived.record.partition.topic for arrived in fresh}
-        brakes = await read_brakes(transaction, self.tables, topics)
+        brakes = await books.brakes(topics)
         held = holding(brakes)
         free = [each for each in fresh if each.record.partition.topic not in held]
-        planned = await self._claim(transaction, free, verdict)
-        limits, pulled = await self._count_failures(transaction, planned, brakes)
+        planned = await self._claim(books, free, verdict)
+        limits, pulled = await self._count_failures(books, planned, brakes)
         kept = [each.arrived for each in within(planned, limits)]
         if len(kept) < len(planned):
             # Its own twin may be left: what is passed is claimed as if the rest never came.
             mine = (each.arrived for each in planned if each.new)
             decoded = [arrived for arrived in mine if isinstance(arrived, Decoded)]
-            await unclaim_events(transaction, self.tables, decoded)
-            planned = await self._claim(transaction, kept, verdict)
+            await books.unclaim(decoded)
+            planned = await self._claim(books, kept, verdict)
         return planned, {**held, **pulled}
 
     async def _claim(
-        self, transaction: AsyncConnection, fresh: Sequence[Arrived], verdict: Verdict | None
+        self, books: Books, fresh: Sequence[Arrived], verdict: Verdict | None
     ) -> Sequence[Planned]:
         """Claim what is to be applied, and say of everything else what it is instead."""
-        queues = await parked_queues(transaction, self.tables, fresh)
+        queues = await books.parked(fresh)
         planned = [Planned(each, held_at_once(each, queues, verdict)) for each in fresh]
         free = [(index, each.arrived) for index, each in enumerate(planned) if each.held is None]
         decoded = [(index, arrived) for index, arrived in free if isinstance(arrived, Decoded)]
-        claims = await claim_events(transaction, self.tables, [arrived for _, arrived in decoded])
+        claims = await books.claim([arrived for _, arrived in decoded])
         for place, (index, arrived) in enumerate(decoded):
             if place in claims.conflicts:
                 planned[index] = Planned(arrived, conflict(arrived, claims.conflicts[place]))
@@ -238,7 +183,7 @@ class Applier:
 
     async def _count_failures(
         self,
-        transaction: AsyncConnection,
+        books: Books,
         planned: Sequence[Planned],
         brakes: Mapping[str, Brake],
     ) -> tuple[Mapping[str, int], Mapping[str, Brake]]:
@@ -248,36 +193,34 @@ class Applier:
         """
         topics = by_topic(planned)
         failing = [topic for topic in topics if any(map(failed, topics[topic]))]
-        brakes = {**brakes, **await lock_brakes(transaction, self.tables, failing)}
+        brakes = {**brakes, **await books.lock_brakes(failing)}
         limits, pulled = {}, {}
         for topic, own in topics.items():
             brake = brakes.get(topic, Brake(topic))
             streak, limit = brake.after([failed(each) for each in own], self.brake_after)
             if limit is None:
                 if streak != brake.streak:
-                    await write_streak(transaction, self.tables, topic, streak)
+                    await books.write_streak(topic, streak)
                 continue
             limits[topic], pulled[topic] = limit, brake
             if brake.held_since is None:
                 why = why_held(own[limit - 1])
-                pulled[topic] = await pull_brake(transaction, self.tables, topic, streak, why)
+                pulled[topic] = await books.pull_brake(topic, streak, why)
         return limits, pulled
 
-    async def _settle(
-        self, transaction: AsyncConnection, planned: Sequence[Planned]
-    ) -> Sequence[Fate]:
+    async def _settle(self, books: Books, planned: Sequence[Planned]) -> Sequence[Fate]:
         """Give what is new to the service, hold what is to be held; return the fate of each."""
         fates = [Fate.DUPLICATE if each.held is None else each.held.fate for each in planned]
         new = [index for index, each in enumerate(planned) if each.new]
-        said = await self.handle(transaction, [planned[index].arrived for index in new])
+        said = await self.handle(books, [planned[index].arrived for index in new])
         for index, fate in zip(new, said, strict=True):
             fates[index] = fate
         holds = [each.held for each in planned if each.held is not None]
-        written = await hold(transaction, self.tables, self.cluster_id, holds)
-        await put(transaction, self.tables, dead_letters(self.service.name, written))
+        written = await books.hold(holds)
+        await books.publish(dead_letters(self.service.name, written))
         return fates
 
-    async def handle(self, transaction: AsyncConnection, new: Sequence[Arrived]) -> Sequence[Fate]:
+    async def handle(self, books: Books, new: Sequence[Arrived]) -> Sequence[Fate]:
         """Give new events to the service; return the fate it answers for each.
 
         Raises Poison, HandlerFailed where the handler cannot apply them, HandlerSlow
@@ -287,41 +230,41 @@ class Applier:
         events = [arrived.event for arrived in new if isinstance(arrived, Decoded)]
         if not events:
             return []
-        forget_first_failure(transaction)
+        books.begin_handler()
         began = time.monotonic()
         try:
-            said = answered(await self.service.handle(transaction, events), len(events))
+            said = answered(await self.service.handle(books.effects, events), len(events))
             # What is deferred to the commit would fail there, and be nobody's.
-            await check_constraints(transaction)
+            await books.check()
         except Exception as error:
-            await self._still_there(transaction, began)
-            await self._blame(transaction, error)
+            await self._still_there(books, began)
+            await self._blame(books, error)
             raise HandlerFailed from error
-        await self._still_there(transaction, began)
+        await self._still_there(books, began)
         return said
 
-    async def _blame(self, transaction: AsyncConnection, error: Exception) -> None:
+    async def _blame(self, books: Books, error: Exception) -> None:
         """Raise what the handler failed with, unless it is its own failure; Poison is its word."""
-        found = blame(error, first_failure(transaction))
+        found = blame(error, await books.aborted_by())
         if found.fault is Fault.SLOW:
             message = "the server cut it off"
             raise HandlerSlow(message) from error
         if found.fault is Fault.STORE:
             raise found.error
-        if found.fault is Fault.UNKNOWN and not await is_alive(transaction):
+        if found.fault is Fault.UNKNOWN and not await books.alive():
             raise error
         if isinstance(error, Poison):
             raise error
 
-    async def _still_there(self, transaction: AsyncConnection, began: float) -> None:
+    async def _still_there(self, books: Books, began: float) -> None:
         taken = time.monotonic() - began
-        if taken > self.idle_seconds and not await is_alive(transaction):
+        if taken > self.idle_seconds and not await books.alive():
             message = f"{taken:.0f} s, the server waits for {self.idle_seconds:g}"
             raise HandlerSlow(message)
 
     async def _move(
         self,
-        transaction: AsyncConnection,
+        books: Books,
         fences: Mapping[Partition, Fence],
         fresh: Sequence[Arrived],
         fates: Sequence[Fate],
@@ -335,9 +278,7 @@ class Applier:
             ]
             fence, last = fences[partition], own[-1][0]
             counts = counts_of([fate for _, fate in own], last.offset + 1 - fence.next_offset)
-            moved[partition] = await move_fence(
-                transaction, self.tables, self.cluster_id, fence, last, counts
-            )
+            moved[partition] = await books.move_fence(fence, last, counts)
         return moved
 
 

@@ -19,7 +19,6 @@ from consumers.runtime.held import (
     error_text,
     headers_from,
 )
-from consumers.runtime.offsets import claim_events
 from consumers.runtime.outbox import put
 from consumers.runtime.plan import conflict_text
 from consumers.runtime.process import Applier, received_at
@@ -27,6 +26,7 @@ from consumers.runtime.records import Decoded, Partition, Record, TooNew, Unread
 from consumers.runtime.service import HandlerFailed, HandlerSlow, Poison
 from consumers.runtime.settings import Tuning
 from consumers.runtime.store import StoreAway, transaction_of
+from consumers.runtime.stored_books import StoredBooks
 from consumers.runtime.tables import RuntimeTables
 
 HEADS = 50
@@ -63,7 +63,7 @@ class Round:
     failure: Exception | None = None
 
 
-async def retry_due(applier: Applier, tuning: Tuning) -> Round:
+async def retry_due(applier: Applier, stored: StoredBooks, tuning: Tuning) -> Round:
     """Try the head of each lane that is due, each in a transaction of its own.
 
     Records of a topic whose brake holds are left. What the store fails with is no
@@ -71,11 +71,11 @@ async def retry_due(applier: Applier, tuning: Tuning) -> Round:
     the others have their turn. What takes the server too long counts as a try.
     Raises StoreAway where there is no database.
     """
-    async with transaction_of(applier.engine) as connection:
-        held = applier.tables.held
+    async with transaction_of(stored.engine) as connection:
+        held = stored.tables.held
         numbers = await connection.scalars(
             select(held.c.id)
-            .where(_is_due(applier.tables))
+            .where(_is_due(stored.tables))
             .order_by(held.c.due_at, held.c.id)
             .limit(HEADS)
         )
@@ -84,33 +84,35 @@ async def retry_due(applier: Applier, tuning: Tuning) -> Round:
     failure: Exception | None = None
     for number in due:
         try:
-            tried = await _retry(applier, number, tuning)
+            tried = await _retry(applier, stored, number, tuning)
         except StoreAway as away:
             return Round(tries, failure or away)
         except Exception as error:  # noqa: BLE001 - the round reports it; the others are tried
             failure = failure or error
-            if not await _postponed(applier, number, error, tuning):
+            if not await _postponed(stored, number, error, tuning):
                 return Round(tries, failure)
         else:
             tries += [tried] if tried is not None else []
     return Round(tries, failure)
 
 
-async def _retry(applier: Applier, number: int, tuning: Tuning) -> Retry | None:
+async def _retry(
+    applier: Applier, stored: StoredBooks, number: int, tuning: Tuning
+) -> Retry | None:
     try:
-        return await _try(applier, number, tuning)
+        return await _try(applier, stored, number, tuning)
     except HandlerSlow as slow:
         # The server may have cut the connection too, and the row's lock with it.
-        return await _try(applier, number, tuning, failed=slow)
+        return await _try(applier, stored, number, tuning, failed=slow)
 
 
-async def _postponed(applier: Applier, number: int, error: Exception, tuning: Tuning) -> bool:
+async def _postponed(stored: StoredBooks, number: int, error: Exception, tuning: Tuning) -> bool:
     """Let a record wait that the store failed for, its attempts as they are; False if it cannot."""
-    held = applier.tables.held
+    held = stored.tables.held
     pause = timedelta(seconds=park_pause(1, tuning.park_seconds, tuning.park_longest_seconds))
     values = {"due_at": func.now() + pause, "error": error_text(describe(error))}
     try:
-        async with transaction_of(applier.engine) as transaction:
+        async with transaction_of(stored.engine) as transaction:
             is_still_parked = and_(held.c.id == number, held.c.state == Fate.PARKED)
             await transaction.execute(update(held).where(is_still_parked).values(**values))
     except (StoreAway, SQLAlchemyError, OSError):
@@ -147,38 +149,43 @@ def _is_due(tables: RuntimeTables) -> ColumnElement[bool]:
 
 
 async def _try(
-    applier: Applier, number: int, tuning: Tuning, failed: Exception | None = None
+    applier: Applier,
+    stored: StoredBooks,
+    number: int,
+    tuning: Tuning,
+    failed: Exception | None = None,
 ) -> Retry | None:
     """Try one record, its row locked from before the try until what it came to is written.
 
     None where another process has it, or had it meanwhile; `failed` says what
     the try has come to already.
     """
-    held = applier.tables.held
-    async with transaction_of(applier.engine) as transaction:
+    held = stored.tables.held
+    async with transaction_of(stored.engine) as transaction:
         found = await transaction.execute(
             select(held)
-            .where(held.c.id == number, _is_due(applier.tables))
+            .where(held.c.id == number, _is_due(stored.tables))
             .with_for_update(of=held, skip_locked=True)
         )
         row = found.one_or_none()
         if row is None:
             return None
         if failed is not None:
-            return await _failed(transaction, applier, row, failed, tuning)
+            return await _failed(transaction, applier, stored, row, failed, tuning)
         where = Partition(row.topic, row.partition)
         try:
             async with transaction.begin_nested():
-                fate, received = await _apply(transaction, applier, row)
+                fate, received = await _apply(transaction, applier, stored, row)
         except (HandlerFailed, Poison, Refused) as error:
-            return await _failed(transaction, applier, row, error, tuning)
-        await _write(transaction, applier, row, state=DONE, outcome=fate.value, ended_at=func.now())
+            return await _failed(transaction, applier, stored, row, error, tuning)
+        await _write(transaction, stored, row, state=DONE, outcome=fate.value, ended_at=func.now())
         return Retry(where, row.offset, fate, received=received)
 
 
 async def _apply(
     transaction: AsyncConnection,
     applier: Applier,
+    stored: StoredBooks,
     row: Any,  # noqa: ANN401 - a row of `held`
 ) -> tuple[Fate, datetime | None]:
     arrived = _arrived(applier, row)
@@ -186,18 +193,20 @@ async def _apply(
         raise Refused(HeldReason.UNREADABLE, arrived.problem)
     if isinstance(arrived, TooNew):
         raise HandlerFailed from TypeError(arrived.problem)
-    claims = await claim_events(transaction, applier.tables, [arrived])
+    books = stored.within(transaction)
+    claims = await books.claim([arrived])
     if claims.conflicts:
         raise Refused(HeldReason.CONFLICT, conflict_text(arrived, claims.conflicts[0]))
     if not claims.new:
         return Fate.DUPLICATE, None
-    (fate,) = await applier.handle(transaction, [arrived])
+    (fate,) = await applier.handle(books, [arrived])
     return fate, received_at(arrived) if fate is Fate.APPLIED else None
 
 
 async def _failed(
     transaction: AsyncConnection,
     applier: Applier,
+    stored: StoredBooks,
     row: Any,  # noqa: ANN401 - a row of `held`
     error: Exception,
     tuning: Tuning,
@@ -211,15 +220,15 @@ async def _failed(
     if reason is None:
         pause = park_pause(attempts, tuning.park_seconds, tuning.park_longest_seconds)
         due = func.now() + timedelta(seconds=pause)
-        await _write(transaction, applier, row, reason=HeldReason.FAILED.value, due_at=due, **tried)
+        await _write(transaction, stored, row, reason=HeldReason.FAILED.value, due_at=due, **tried)
         return Retry(where, row.offset, Fate.PARKED, said)
     died = {"state": Fate.DEAD.value, "reason": reason.value, "ended_at": func.now()}
-    await _write(transaction, applier, row, **died, **tried)
+    await _write(transaction, stored, row, **died, **tried)
     arrived = _arrived(applier, row)
     if not isinstance(arrived, TooNew):
         dead = Hold(arrived, Fate.DEAD, reason, said, attempts)
         letter = dead_letter(applier.service.name, dead, row.first_failed_at)
-        await put(transaction, applier.tables, [letter])
+        await put(transaction, stored.tables, [letter])
     return Retry(where, row.offset, Fate.DEAD, said, reason)
 
 
@@ -234,11 +243,11 @@ def _reason_to_die(error: Exception, attempts: int, tuning: Tuning) -> HeldReaso
 
 async def _write(
     transaction: AsyncConnection,
-    applier: Applier,
+    stored: StoredBooks,
     row: Any,  # noqa: ANN401 - a row of `held`
     **values: Any,  # noqa: ANN401 - its columns
 ) -> None:
-    held = applier.tables.held
+    held = stored.tables.held
     await transaction.execute(update(held).where(held.c.id == row.id).values(**values))
 
 

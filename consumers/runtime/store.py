@@ -57,13 +57,28 @@ async def transaction_of(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
 
 async def is_alive(connection: AsyncConnection) -> bool:
     """Tell whether the server still answers on a connection, be its transaction aborted."""
+    error = await _failing(connection)
+    return error is None or _says_aborted(error)
+
+
+async def is_aborted(connection: AsyncConnection) -> bool:
+    """Tell whether a failed statement has spoilt the transaction."""
+    error = await _failing(connection)
+    return error is not None and _says_aborted(error)
+
+
+async def _failing(connection: AsyncConnection) -> Exception | None:
+    """Return what a statement that cannot be wrong fails with, None where it does not."""
     try:
         async with asyncio.timeout(ALIVE_SECONDS):
             await connection.execute(select(1))
     except (OSError, SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        cause = getattr(error, "orig", None) or error
-        return getattr(cause, "sqlstate", None) == _ABORTED
-    return True
+        return error
+    return None
+
+
+def _says_aborted(error: Exception) -> bool:
+    return getattr(getattr(error, "orig", None) or error, "sqlstate", None) == _ABORTED
 
 
 _FIRST_FAILURE = "payrouter_first_failure"
@@ -78,7 +93,9 @@ def note_first_failures(engine: AsyncEngine) -> None:
 def _note_failure(context: ExceptionContext) -> None:
     connection = context.connection
     if connection is not None and not connection.closed and not connection.invalidated:
-        connection.info.setdefault(_FIRST_FAILURE, context.original_exception)
+        # As SQLAlchemy raises it: the driver's own text may hold values.
+        found = context.sqlalchemy_exception or context.original_exception
+        connection.info.setdefault(_FIRST_FAILURE, found)
 
 
 def forget_first_failure(connection: AsyncConnection) -> None:
@@ -87,7 +104,7 @@ def forget_first_failure(connection: AsyncConnection) -> None:
 
 
 def first_failure(connection: AsyncConnection) -> BaseException | None:
-    """Return the driver's first exception since `forget_first_failure`, None where there is none.
+    """Return what the first statement to fail since `forget_first_failure` failed with.
 
     Of a connection that is lost nothing is known.
     """

@@ -8,18 +8,17 @@ from functools import partial
 
 from aiokafka import AIOKafkaConsumer
 
-from consumers.runtime.brake import holding, read_brakes
+from consumers.runtime.brake import holding
 from consumers.runtime.failures import back_off
 from consumers.runtime.lag_round import LagRound
 from consumers.runtime.loop import Loop
 from consumers.runtime.memory import forget_some
-from consumers.runtime.offsets import read_fences
 from consumers.runtime.process import Applier
 from consumers.runtime.relay import Relay, relay_producer
 from consumers.runtime.report import Report
 from consumers.runtime.retry import retry_due
 from consumers.runtime.settings import ConsumerSettings
-from consumers.runtime.store import transaction_of
+from consumers.runtime.stored_books import StoredBooks
 from consumers.runtime.withheld import Withholding
 from router.broker.topic_ids import describe
 
@@ -47,6 +46,7 @@ class Upkeep:
     """The work beside one loop. Each piece of it goes on whatever becomes of the others."""
 
     applier: Applier
+    stored: StoredBooks
     settings: ConsumerSettings
     loop: Loop
     report: Report
@@ -59,7 +59,7 @@ class Upkeep:
         # A transaction is open meanwhile, and may not idle for longer.
         seconds = min(SEND_SECONDS, self.settings.tuning.transaction_timeout_seconds / 2)
         make = partial(relay_producer, self.settings.kafka, self.settings.renewed)
-        relay = Relay(self.applier.engine, self.applier.tables, make, seconds)
+        relay = Relay(self.stored.engine, self.stored.tables, make, seconds)
         positions, report = self.loop.positions, self.report
         lag = LagRound(self.consumer, positions, report.lag, self.withholding, report)
         rounds: dict[str, tuple[Callable[[], Awaitable[bool]], float]] = {
@@ -71,7 +71,7 @@ class Upkeep:
             "forget": (self.forget, FORGET_SECONDS),
         }
         for work in self.applier.service.work:
-            rounds[work.name] = (partial(work.run, self.applier.engine), work.every_seconds)
+            rounds[work.name] = (partial(work.run, self.stored.engine), work.every_seconds)
         tasks = [
             asyncio.create_task(self._again_and_again(what, work, pause))
             for what, (work, pause) in rounds.items()
@@ -88,10 +88,9 @@ class Upkeep:
         """Tell the loop which brakes hold, and where the fences stand."""
         placed = self.loop.positions.placed
         before = {partition: place.fence.next_offset for partition, place in placed.items()}
-        applier = self.applier
-        async with transaction_of(applier.engine) as connection:
-            brakes = await read_brakes(connection, applier.tables)
-            fences = await read_fences(connection, applier.tables, applier.cluster_id)
+        async with self.stored.transaction() as books:
+            brakes = await books.brakes()
+            fences = await books.fences()
         self.loop.brakes_seen(holding(brakes))
         self.report.brakes_are(brakes)
         self.loop.fences_seen(before, fences)
@@ -105,7 +104,7 @@ class Upkeep:
 
     async def retry(self) -> bool:
         """Try what is parked and due; tell whether there may be more."""
-        done = await retry_due(self.applier, self.settings.tuning)
+        done = await retry_due(self.applier, self.stored, self.settings.tuning)
         for each in done.tries:
             self.report.retried(each)
         if done.failure is not None:
@@ -118,8 +117,8 @@ class Upkeep:
 
     async def forget(self) -> bool:
         """Forget a chunk of what is old; tell whether there may be more."""
-        tuning, applier = self.settings.tuning, self.applier
-        forgotten = await forget_some(applier.engine, applier.tables, tuning.remember_days)
+        tuning, stored = self.settings.tuning, self.stored
+        forgotten = await forget_some(stored.engine, stored.tables, tuning.remember_days)
         await asyncio.sleep(FORGET_PAUSE_SECONDS)
         return bool(forgotten)
 

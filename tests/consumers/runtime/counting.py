@@ -25,6 +25,7 @@ from consumers.runtime.offsets import Fence, FenceRow, read_fence_rows, read_fen
 from consumers.runtime.process import Applier
 from consumers.runtime.records import Decoded, Partition, Record
 from consumers.runtime.service import Handler, Service
+from consumers.runtime.stored_books import StoredBooks
 from consumers.runtime.tables import RuntimeTables
 from router.contract.event import Event
 from router.contract.wire import OutgoingRecord, encode_event
@@ -91,7 +92,12 @@ def records(first: int, last: int, partition: Partition = PAYMENT_0) -> list[Dec
 
 def applier(engine: AsyncEngine, handle: Handler = count, brake_after: int = 20) -> Applier:
     """Make what applies batches to the counting consumer's database."""
-    return Applier(engine, service(handle), TABLES, CLUSTER, brake_after)
+    return Applier(stored(engine, handle), service(handle), brake_after)
+
+
+def stored(engine: AsyncEngine, handle: Handler = count) -> StoredBooks:
+    """Make the books of the counting consumer."""
+    return StoredBooks(engine, service(handle), CLUSTER)
 
 
 async def begun(

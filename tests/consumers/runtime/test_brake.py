@@ -24,6 +24,7 @@ from tests.consumers.runtime.counting import (
     numbered,
     outbox_of,
     record,
+    stored,
 )
 from tests.consumers.runtime.members import Feed, eventually, halted, ready
 from tests.consumers.runtime.told import applied_but, holds, metric, passed, refusing
@@ -105,9 +106,11 @@ async def test_while_it_holds_nothing_parked_is_tried(counting: AsyncEngine) -> 
     machine = applier(counting, brake_after=2)
     known = (await machine.apply([record(0, numbered(0))], await begun(counting), PARK)).fences
     await machine.apply([spoilt(1)], known)
-    assert (await retry_due(machine, Tuning())).tries == []
+    assert (await retry_due(machine, stored(counting), Tuning())).tries == []
     await clear(counting)
-    assert [each.fate for each in (await retry_due(machine, Tuning())).tries] == [Fate.APPLIED]
+    assert [each.fate for each in (await retry_due(machine, stored(counting), Tuning())).tries] == [
+        Fate.APPLIED
+    ]
 
 
 async def test_fifty_poison_in_a_row_stop_it_restarts_included_and_nothing_is_lost(

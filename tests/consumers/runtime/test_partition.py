@@ -1,6 +1,9 @@
 """The life of a partition: its table of transitions, and what holds over every sequence of them."""
 
+import ast
+import inspect
 import re
+from dataclasses import fields
 from pathlib import Path
 from typing import get_args
 from uuid import UUID
@@ -11,6 +14,7 @@ from hypothesis import strategies as st
 from consumers.runtime import partition as life
 from consumers.runtime.failures import HaltReason
 from consumers.runtime.halts import Halt, what_to_do
+from consumers.runtime.loop import Loop
 from consumers.runtime.offsets import Fence
 from consumers.runtime.partition import (
     Assigned,
@@ -184,3 +188,18 @@ def test_none_is_read_before_it_is_placed_and_nothing_fetched_before_is_applied(
             placed_since_assigned = False
             assert next_step(state) != "read"
         assert (next_step(state) == "read") <= placed_since_assigned
+
+
+def test_the_loop_keeps_five_fields_and_no_state_of_a_partition() -> None:
+    tree = ast.parse(inspect.getsource(Loop))
+    assigned = {
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.ctx, ast.Store)
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "self"
+    }
+    declared = {each.name for each in fields(Loop)}
+    assert declared == {"applier", "tuning", "report", "positions", "member"}
+    assert assigned <= declared

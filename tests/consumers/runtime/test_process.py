@@ -137,7 +137,7 @@ async def test_a_fence_moved_while_the_batch_was_handled_takes_the_effect_back(
         await set_fence(counting, PAYMENT_0, next_offset=2, gaps=2)
         return known
 
-    monkeypatch.setattr("consumers.runtime.process.lock_fences", unlocked)
+    monkeypatch.setattr("consumers.runtime.stored_books.lock_fences", unlocked)
     with pytest.raises(FenceMoved):
         await applier(counting).apply(records(0, 2), known)
     assert await effects_of(counting) == []
