@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from aiokafka import TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from consumers.runtime.brake import holding, read_brakes
 from consumers.runtime.command import Consumer
@@ -15,6 +15,7 @@ from consumers.runtime.exporter_picture import Behind, LogView
 from consumers.runtime.failures import describe
 from consumers.runtime.offsets import FenceRow, read_fence_rows
 from consumers.runtime.records import Partition
+from consumers.runtime.settings import ConsumerSettings
 from consumers.runtime.standing import Facts, Patience, Standing, state_of
 from consumers.runtime.store import reading
 
@@ -70,7 +71,7 @@ async def read_standings(stores: Sequence[Store], stuck_seconds: float) -> Stand
         async with asyncio.timeout(ASK_SECONDS):
             view = await reader.read(lambda cluster_id: _fences(stores, cluster_id))
     except (KafkaError, OSError, TimeoutError) as error:
-        away = describe(error) or f"no answer in {ASK_SECONDS:g} s"
+        away = _explained(error, settings)
     finally:
         await reader.close()
     found = {
@@ -78,6 +79,14 @@ async def read_standings(stores: Sequence[Store], stuck_seconds: float) -> Stand
         for store in stores
     }
     return Standings(found, away, reader.problems if away is None else [])
+
+
+def _explained(error: Exception, settings: ConsumerSettings) -> str:
+    if isinstance(error, KafkaConnectionError):
+        return f"cannot connect to {settings.bootstrap}"
+    if isinstance(error, TimeoutError):
+        return f"{settings.bootstrap} does not answer"
+    return describe(error)
 
 
 async def _store(consumer: Consumer) -> Store:
