@@ -9,7 +9,7 @@ import contextlib
 import itertools
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -78,9 +78,21 @@ def probe_of(topics: Sequence[str], min_in_sync: Callable[[str], int | None]) ->
     """
 
     async def probe(producer: AIOKafkaProducer) -> Sequence[str]:
+        for topic in topics:
+            # So that the first record of a topic need not wait for its metadata.
+            producer.client.add_topic(topic)
         return await problems_of(producer, topics, min_in_sync, PROBE_SECONDS)
 
     return probe
+
+
+@dataclass
+class _Delivery:
+    """Records of one delivery that are not acknowledged, by place, and which a producer has."""
+
+    attempt: int
+    unanswered: dict[int, OutgoingRecord]
+    under_way: set[int] = field(default_factory=set)
 
 
 @dataclass(frozen=True)
@@ -139,15 +151,16 @@ class KafkaPublisher:
         """
         for record in records:
             self._require_room(record)
-        attempt, unanswered = next(self._attempts), dict(enumerate(records))
+        delivery = _Delivery(next(self._attempts), dict(enumerate(records)))
         try:
-            await self._deliver(attempt, unanswered)
+            await self._deliver(delivery)
         except asyncio.CancelledError:
             self._metrics.publish_failures.labels("deadline").inc()
             now = time.monotonic()
-            for record in unanswered.values():
-                known = self._known(record.topic)
-                self._topics[record.topic] = known.given_up(attempt, record, now)
+            for place, record in delivery.unanswered.items():
+                sent, known = place in delivery.under_way, self._known(record.topic)
+                known = known.given_up(delivery.attempt, record, now, sent=sent)
+                self._topics[record.topic] = known
             raise
 
     def _require_room(self, record: OutgoingRecord) -> None:
@@ -157,7 +170,7 @@ class KafkaPublisher:
             self._log.error("record_too_large", topic=record.topic, detail=problem)
             raise NotDurable(Reason.NOT_DURABLE, f"the record is too large: {problem}")
 
-    async def _deliver(self, attempt: int, unanswered: dict[int, OutgoingRecord]) -> None:
+    async def _deliver(self, delivery: _Delivery) -> None:
         """Send what is unanswered until nothing is; raise NotDurable for what is refused."""
         started, alone = time.perf_counter(), False
         for _ in range(TRIES):
@@ -165,11 +178,11 @@ class KafkaPublisher:
             if producer is None:
                 self._metrics.publish_failures.labels("unavailable").inc()
                 raise NotDurable(Reason.NOT_DURABLE, "no connection to the broker")
-            send = partial(self._send, producer, attempt, alone=alone)
-            failed = await self._tried(send, unanswered, started)
-            if not unanswered:
+            send = partial(self._send, producer, delivery.attempt, alone=alone)
+            failed = await self._tried(send, delivery, started)
+            if not delivery.unanswered:
                 return
-            self._raise_refusal(unanswered, failed, alone=alone)
+            self._raise_refusal(delivery.unanswered, failed, alone=alone)
             alone = alone or any(about(error) is not About.PRODUCER for error in failed.values())
         self._metrics.publish_failures.labels("rejected").inc()
         message = f"{TRIES} producers in a row failed"
@@ -178,14 +191,15 @@ class KafkaPublisher:
     async def _tried(
         self,
         send: Callable[[OutgoingRecord], Awaitable[asyncio.Future[Any]]],
-        unanswered: dict[int, OutgoingRecord],
+        delivery: _Delivery,
         started: float,
     ) -> Mapping[int, KafkaError]:
         """Send each record, wait for each; take out what is acknowledged, return other answers."""
         pending, failed = {}, {}
-        for place, record in unanswered.items():
+        for place, record in delivery.unanswered.items():
             try:
                 pending[place] = await send(record)
+                delivery.under_way.add(place)
             except KafkaError as error:
                 failed[place] = error
                 # Those behind it must not overtake it.
@@ -196,8 +210,9 @@ class KafkaPublisher:
                 await asyncio.shield(acknowledged)
             except KafkaError as error:
                 failed[place] = error
+                delivery.under_way.discard(place)
             else:
-                record = unanswered.pop(place)
+                record = delivery.unanswered.pop(place)
                 seconds = time.perf_counter() - started
                 self._metrics.published(record.topic, _type(record), seconds)
         return failed

@@ -25,7 +25,7 @@ class State(StrEnum):
     REFUSED = "refused"
     """The topic refused a record, as it will every other one."""
     DOUBTED = "doubted"
-    """The producer that got no answer is gone; a new one has to prove itself."""
+    """A record was given up that no producer tries any more: it is to be sent again."""
 
 
 class Outcome(StrEnum):
@@ -33,6 +33,8 @@ class Outcome(StrEnum):
 
     ACKNOWLEDGED = "acknowledged"
     GIVEN_UP = "given_up"
+    NOT_SENT = "not_sent"
+    """Given up before a producer had taken it: nobody tries it any more."""
     TOPIC_REFUSED = "topic_refused"
     RECORD_REFUSED = "record_refused"
     PRODUCER_REPLACED = "producer_replaced"
@@ -46,6 +48,13 @@ _AFTER: Mapping[Outcome, Mapping[State, State]] = {
     Outcome.GIVEN_UP: {
         State.UNTRIED: State.UNANSWERED,
         State.KEPT: State.UNANSWERED,
+        State.UNANSWERED: State.UNANSWERED,
+        State.REFUSED: State.REFUSED,
+        State.DOUBTED: State.DOUBTED,
+    },
+    Outcome.NOT_SENT: {
+        State.UNTRIED: State.DOUBTED,
+        State.KEPT: State.DOUBTED,
         State.UNANSWERED: State.UNANSWERED,
         State.REFUSED: State.REFUSED,
         State.DOUBTED: State.DOUBTED,
@@ -93,9 +102,11 @@ class TopicHealth:
         """Return the health after an acknowledgement."""
         return self._after(attempt, lambda: TopicHealth(State.KEPT, attempt))
 
-    def given_up(self, attempt: int, record: OutgoingRecord, now: float) -> "TopicHealth":
-        """Return the health after a deadline passed without an answer."""
-        state = _AFTER[Outcome.GIVEN_UP][self.state]
+    def given_up(
+        self, attempt: int, record: OutgoingRecord, now: float, *, sent: bool = True
+    ) -> "TopicHealth":
+        """Return the health after a deadline passed; `sent`: a producer still tries."""
+        state = _AFTER[Outcome.GIVEN_UP if sent else Outcome.NOT_SENT][self.state]
         since = now if self.since is None else self.since
         trial = record if self.ready else self.trial
         first = attempt if self.ready else self.attempt
@@ -128,7 +139,7 @@ class TopicHealth:
         seconds = self.silent_for(now)
         if self.state is State.UNANSWERED:
             return f"no acknowledgement for {seconds:.0f} s from topic {topic}"
-        return f"no acknowledgement yet from topic {topic} since the producer was replaced"
+        return f"no acknowledgement yet from topic {topic} of a record that is sent again"
 
     def _after(self, attempt: int, after: Callable[[], "TopicHealth"]) -> "TopicHealth":
         """Leave an outcome out that is older than what is known."""

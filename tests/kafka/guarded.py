@@ -1,7 +1,7 @@
 """An Apache Kafka where a user signs in with a password, and may be denied rights."""
 
 import socket
-from typing import Final
+from typing import Any, Final
 
 from confluent_kafka import admin
 
@@ -65,38 +65,28 @@ class Guarded:
             done.result(30)
 
     def deny_write(self, topic: str) -> None:
-        """Take the right to write to a topic from the user."""
+        """Take the right to write to a topic from the user, and no other."""
+        # The first list of a topic takes all rights to it from everyone it does not name.
+        bindings = [_binding(topic, "ALL", "ALLOW"), _binding(topic, "WRITE", "DENY")]
         client = admin.AdminClient({"bootstrap.servers": self.node.bootstrap})
-        for done in client.create_acls([_denial(topic)]).values():
+        for done in client.create_acls(bindings).values():
             done.result(30)
 
     def allow_write(self, topic: str) -> None:
         """Give it back."""
         client = admin.AdminClient({"bootstrap.servers": self.node.bootstrap})
-        binding = _denial(topic)
-        for done in client.delete_acls([_filter(binding)]).values():
+        for done in client.delete_acls([_binding(topic, "WRITE", "DENY", filters=True)]).values():
             done.result(30)
 
 
-def _denial(topic: str) -> admin.AclBinding:  # type: ignore[name-defined]
-    return admin.AclBinding(  # type: ignore[attr-defined]
+def _binding(topic: str, operation: str, permission: str, *, filters: bool = False) -> Any:  # noqa: ANN401 - confluent_kafka types it not
+    kind = admin.AclBindingFilter if filters else admin.AclBinding  # type: ignore[attr-defined]
+    return kind(
         admin.ResourceType.TOPIC,  # type: ignore[attr-defined]
         topic,
         admin.ResourcePatternType.LITERAL,  # type: ignore[attr-defined]
         f"User:{USER}",
         "*",
-        admin.AclOperation.WRITE,  # type: ignore[attr-defined]
-        admin.AclPermissionType.DENY,  # type: ignore[attr-defined]
-    )
-
-
-def _filter(binding: admin.AclBinding) -> admin.AclBindingFilter:  # type: ignore[name-defined]
-    return admin.AclBindingFilter(  # type: ignore[attr-defined]
-        binding.restype,
-        binding.name,
-        binding.resource_pattern_type,
-        binding.principal,
-        binding.host,
-        binding.operation,
-        binding.permission_type,
+        admin.AclOperation[operation],  # type: ignore[attr-defined]
+        admin.AclPermissionType[permission],  # type: ignore[attr-defined]
     )

@@ -209,7 +209,7 @@ async def test_a_producer_that_stays_silent_is_replaced(monkeypatch: pytest.Monk
         await running.until_well()
 
         assert not unproved.good
-        assert "since the producer was replaced" in unproved.detail
+        assert "of a record that is sent again" in unproved.detail
 
 
 @pytest.mark.parametrize(
