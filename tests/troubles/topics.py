@@ -11,7 +11,7 @@ from confluent_kafka.admin._resource import ResourceType
 from confluent_kafka.cimpl import NewPartitions, NewTopic
 
 from tests.troubles.tales import Told
-from tests.troubles.writing import write
+from tests.troubles.writing import quiet, write
 
 SECONDS: Final = 30.0
 
@@ -31,7 +31,7 @@ _COMPACTED: Final = {
 
 def admin(bootstrap: str) -> AdminClient:
     """Return a client that changes topics; it has to outlive the answers it gives."""
-    return AdminClient({"bootstrap.servers": bootstrap})
+    return AdminClient({**quiet(bootstrap)})
 
 
 async def make_missing(bootstrap: str, names: Sequence[str], partitions: int) -> None:
@@ -182,7 +182,7 @@ def _kept(bootstrap: str, topic: str, partition: int, first: int) -> Sequence[in
 def _reader(bootstrap: str) -> Consumer:
     return Consumer(
         {
-            "bootstrap.servers": bootstrap,
+            **quiet(bootstrap),
             "group.id": "of nobody",
             "enable.auto.commit": False,
             "auto.offset.reset": "earliest",
