@@ -5,6 +5,7 @@ else. The short form makes each of the new faults once, the long one any of them
 """
 
 import asyncio
+import contextlib
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -22,7 +23,7 @@ from tests.conformance.programs import Programs
 from tests.databases import OwnPostgres, own_postgres
 from tests.kafka.apache_kafka import ApacheKafka
 from tests.troubles import topics
-from tests.troubles.site import Site, site
+from tests.troubles.site import Member, Site, site
 from tests.troubles.story import Story
 
 pytestmark = [pytest.mark.kafka, pytest.mark.chaos]
@@ -34,6 +35,7 @@ LONG = 60
 SEED = 20261129
 SETTLE_SECONDS = 180.0
 LOOK_SECONDS = 0.5
+ANSWER_SECONDS = 20.0
 
 
 @dataclass
@@ -45,22 +47,23 @@ class Operator:
     seen: Counter[str] = field(default_factory=Counter)
 
     async def work(self) -> None:
-        """Look again and again until cancelled."""
-        while True:
+        """Look at each of them again and again until cancelled."""
+        async with asyncio.TaskGroup() as looking:
             for member in self.site.members.values():
+                looking.create_task(self._look_after(member))
+
+    async def _look_after(self, member: Member) -> None:
+        while True:
+            # A frozen one does not answer, a killed one refuses; both come back.
+            with contextlib.suppress(OSError, EOFError, TimeoutError):
                 if member.process.process.returncode is None:
-                    await self._mend(member.name)
+                    await self._mend(member)
             await asyncio.sleep(LOOK_SECONDS)
 
-    async def _mend(self, name: str) -> None:
-        member = self.site.members[name]
-        try:
-            async with asyncio.timeout(2):
-                commands = await self.site.named(member)
-                halts = await member.halts()
-        except (OSError, EOFError, TimeoutError, AssertionError):
-            # Frozen, or killed meanwhile.
-            return
+    async def _mend(self, member: Member) -> None:
+        async with asyncio.timeout(ANSWER_SECONDS):
+            commands = await self.site.named(member)
+            halts = await member.halts()
         self.seen.update(halts if commands else [])
         for command in commands:
             words = command.split()

@@ -117,7 +117,8 @@ class Member:
 
     async def ready(self) -> tuple[bool, str]:
         """Ask whether it is ready, and what it says."""
-        assert self.process.process.returncode is None, self.process.lines
+        if self.process.process.returncode is not None:
+            return False, f"it has ended: {self.process.lines[-5:]}"
         status, said = await self.process.asked("/readyz")
         return status == 200, said
 

@@ -10,7 +10,8 @@ from confluent_kafka import KafkaError, Message, Producer
 from tests.troubles.tales import Told
 
 CODECS: Final = ("none", "gzip", "snappy", "lz4", "zstd")
-SECONDS: Final = 30.0
+SECONDS: Final = 120.0
+"""How long a broker may take, one that is just starting again included."""
 
 
 def quiet(bootstrap: str) -> dict[str, str | int]:
