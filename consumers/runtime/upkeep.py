@@ -9,8 +9,8 @@ from functools import partial
 from aiokafka import AIOKafkaConsumer
 
 from consumers.runtime.brake import BrakeHolds, read_brake
-from consumers.runtime.client import log_ends
 from consumers.runtime.failures import back_off
+from consumers.runtime.lag_round import LagRound
 from consumers.runtime.loop import Loop
 from consumers.runtime.memory import forget_some
 from consumers.runtime.offsets import read_fences
@@ -20,6 +20,7 @@ from consumers.runtime.report import Report
 from consumers.runtime.retry import retry_due
 from consumers.runtime.settings import ConsumerSettings
 from consumers.runtime.store import transaction_of
+from consumers.runtime.withheld import Withholding
 
 PAUSE_SECONDS = 1.0
 """Between two looks at what is parked, waits to be published, or at the brake."""
@@ -46,6 +47,7 @@ class Upkeep:
     loop: Loop
     report: Report
     consumer: AIOKafkaConsumer
+    withholding: Withholding
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -54,9 +56,11 @@ class Upkeep:
         seconds = min(SEND_SECONDS, self.settings.tuning.transaction_timeout_seconds / 2)
         make = partial(relay_producer, self.settings.kafka, self.settings.renewed)
         relay = Relay(self.applier.engine, self.applier.tables, make, seconds)
+        positions, report = self.loop.positions, self.report
+        lag = LagRound(self.consumer, positions, report.lag, self.withholding, report)
         rounds: dict[str, tuple[Callable[[], Awaitable[bool]], float]] = {
             "watch": (self.watch, PAUSE_SECONDS),
-            "lag": (self.lag, LAG_SECONDS),
+            "lag": (lag, LAG_SECONDS),
             "parked": (self.retry, PAUSE_SECONDS),
             "outbox": (partial(self.publish, relay), PAUSE_SECONDS),
             "forget": (self.forget, FORGET_SECONDS),
@@ -86,15 +90,6 @@ class Upkeep:
         self.loop.brake_seen(None if brake.held_since is None else brake)
         self.report.brake_is(held=brake.held_since is not None)
         self.loop.fences_seen(before, fences)
-        return False
-
-    async def lag(self) -> bool:
-        """Measure how far behind each partition is, one that stands still too."""
-        fences = self.loop.positions.fences
-        if fences:
-            ends = await log_ends(self.consumer, fences, LAG_SECONDS)
-            # The loop may have gone on meanwhile, or lost some.
-            self.report.lag.measure(self.loop.positions.fences, ends)
         return False
 
     async def retry(self) -> bool:

@@ -44,23 +44,32 @@ class RawRecords:
 
 
 async def fetch_raw(
-    asker: Asker, partition: TopicPartition, offset: int, *, asked_bytes: int, seconds: float
+    asker: Asker,
+    partition: TopicPartition,
+    offset: int,
+    *,
+    asked_bytes: int,
+    seconds: float,
+    isolation: int = READ_COMMITTED,
 ) -> RawRecords:
-    """Fetch batches up to the last stable offset, starting with the one that contains `offset`.
+    """Fetch batches, starting with the one that contains `offset`.
 
-    Raises OffsetOutOfRangeError if `offset` is outside the log, any other
-    KafkaError, or TimeoutError.
+    The answer ends at the last stable offset, or with READ_UNCOMMITTED at the
+    end of the log. Raises OffsetOutOfRangeError if `offset` is outside the log,
+    any other KafkaError, or TimeoutError.
     """
+    places = [(partition.topic, [(partition.partition, offset, asked_bytes)])]
+    wanted = FetchRequest(WAIT_MILLISECONDS, 1, asked_bytes, isolation, places)
     async with asyncio.timeout(seconds):
         leader = leader_of(asker, partition)
         if leader is not None:
             try:
-                return await _fetched(asker, leader, partition, offset, asked_bytes, seconds)
+                return await _fetched(asker, leader, wanted, seconds)
             except _MOVED:
                 # The client's metadata is out of date: ask for the current leader.
                 pass
         leader = await _leader(asker, partition, seconds)
-        return await _fetched(asker, leader, partition, offset, asked_bytes, seconds)
+        return await _fetched(asker, leader, wanted, seconds)
 
 
 async def epoch_at(
@@ -90,18 +99,8 @@ async def _leader(asker: Asker, partition: TopicPartition, seconds: float) -> in
     return seen.leader
 
 
-async def _fetched(
-    asker: Asker,
-    leader: int,
-    partition: TopicPartition,
-    offset: int,
-    asked_bytes: int,
-    seconds: float,
-) -> RawRecords:
-    wanted = [(partition.topic, [(partition.partition, offset, asked_bytes)])]
-    request = FetchRequest(WAIT_MILLISECONDS, 1, asked_bytes, READ_COMMITTED, wanted)
-    answer = await ask(asker, request, node=leader, seconds=seconds)
-    return _raw(answer)
+async def _fetched(asker: Asker, leader: int, wanted: FetchRequest, seconds: float) -> RawRecords:
+    return _raw(await ask(asker, wanted, node=leader, seconds=seconds))
 
 
 def _raw(answer: Any) -> RawRecords:  # noqa: ANN401 - aiokafka is untyped
