@@ -19,7 +19,10 @@ from aiokafka.conn import CloseReason
 from aiokafka.errors import NodeNotReadyError
 
 Asker: TypeAlias = AIOKafkaConsumer | AIOKafkaProducer | AIOKafkaAdminClient | AIOKafkaClient
-"""Anything of aiokafka that has connections; it must be started."""
+"""A started client of aiokafka."""
+
+MetadataUpdate: TypeAlias = Callable[[Any, Any], Awaitable[bool]]
+"""A client's update of its metadata: (cluster, topics) -> whether a broker answered."""
 
 MetadataUpdate: TypeAlias = Callable[[Any, Any], Awaitable[bool]]
 """What a client updates its metadata with: (cluster, topics) -> whether a broker answered."""
@@ -63,7 +66,7 @@ def connections_of(asker: Asker) -> Any:  # noqa: ANN401 - aiokafka is untyped
 
 
 def leader_of(asker: Asker, partition: TopicPartition) -> int | None:
-    """Return the leader as of the client's last metadata; None where it has none or is unknown."""
+    """Return the leader from the client's last metadata; None if there is none."""
     leader = connections_of(asker).cluster.leader_for_partition(partition)
     return None if leader in {None, -1} else int(leader)
 
@@ -71,8 +74,8 @@ def leader_of(asker: Asker, partition: TopicPartition) -> int | None:
 def before_each_request(asker: Asker, password: Callable[[], str]) -> None:
     """Call `password` before each request, and have a new connection sign in with its answer.
 
-    aiokafka stores the password that a client was made with and uses it for
-    every connection of its life. A client that has none gets none.
+    aiokafka uses the password that a client was made with for all its
+    connections. A client without a password is left without one.
     """
     client = connections_of(asker)
     connect = client._get_conn  # noqa: SLF001
@@ -90,8 +93,16 @@ def before_each_request(asker: Asker, password: Callable[[], str]) -> None:
     client._get_conn = refreshed  # noqa: SLF001
 
 
+def wrap_metadata_update(
+    asker: Asker, wrap: Callable[[Any, MetadataUpdate], MetadataUpdate]
+) -> None:
+    """Replace a client's update of its metadata by `wrap(client, the current one)`."""
+    client = connections_of(asker)
+    client._metadata_update = wrap(client, client._metadata_update)  # noqa: SLF001
+
+
 async def await_partitions(asker: Asker, topic: str) -> None:
-    """Wait until the client knows a topic's partitions. Raises KafkaError if there are none."""
+    """Wait until the client knows a topic's partitions. Raises KafkaError if it has none."""
     await connections_of(asker)._wait_on_metadata(topic)  # noqa: SLF001
 
 
@@ -110,15 +121,15 @@ async def _sent(client: Any, node: int | str, request: Any, seconds: float) -> A
             return await client.send(node, request, group=_CONNECTION)
     except TimeoutError:
         connection = client._conns.get((node, _CONNECTION))  # noqa: SLF001
-        # Nobody else would close a connection that a firewall dropped: aiokafka does so when its
-        # own time-out passes, which ours is shorter than, and keeps what has a request pending.
+        # A firewall may have dropped the connection. aiokafka closes one only when its own, longer
+        # time-out passes, and never closes one with a pending request as idle.
         if connection is not None and connection._last_action < since:  # noqa: SLF001
             connection.close(reason=CloseReason.CONNECTION_TIMEOUT)
         raise
 
 
 def _nodes(client: Any) -> list[int | str]:  # noqa: ANN401 - aiokafka is untyped
-    """Return every broker known, in random order; the bootstrap connection if none is."""
+    """Return all known brokers in random order, or the bootstrap connection if there are none."""
     nodes: list[int | str] = [broker.nodeId for broker in client.cluster.brokers()]
     random.shuffle(nodes)
     return nodes or ["bootstrap"]
