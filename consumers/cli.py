@@ -14,6 +14,7 @@ from rich.text import Text
 from consumers.runtime import (
     commands_brake,
     commands_held,
+    commands_offsets,
     commands_outbox,
     commands_reset,
     commands_trace,
@@ -23,19 +24,15 @@ from consumers.runtime.catalogue import declared
 from consumers.runtime.command import Consumer
 from consumers.runtime.discovery import ServiceError, discover, topics_beside
 from consumers.runtime.exporter import Exporting, run_exporter
-from consumers.runtime.fence_screen import show_fences
 from consumers.runtime.migrate import SchemaOutdated, upgrade
-from consumers.runtime.offsets import FenceRow, read_fence_rows
 from consumers.runtime.service import Play, Service
 from consumers.runtime.settings import ConsumerSettings, Tuning
 from consumers.runtime.store import (
     StoreUnavailable,
     acting,
     open_upgrade_engine,
-    reading,
     unavailability_explained,
 )
-from consumers.runtime.tables import RuntimeTables
 from router.cli import (
     EXIT_PROBLEM,
     EXIT_USAGE,
@@ -221,25 +218,6 @@ def offsets() -> None:
     """Show how far each consumer has applied each partition, and set it."""
 
 
-@offsets.command("show")
-@click.argument("name", required=False)
-@click.option("--all", "every", is_flag=True, help="Also those of clusters consumed before.")
-@invoked
-@json_option
-def offsets_show(invocation: Invocation, name: str | None, *, every: bool, as_json: bool) -> None:
-    """Show how far NAME, or every consumer, has applied each partition, and what became of it."""
-    services = {name: _service(name)} if name else discover()
-    rows = {
-        found: asyncio.run(_fence_rows(consumer_settings(invocation, service), service))
-        for found, service in services.items()
-    }
-    if as_json:
-        click.echo(json.dumps({n: [row.as_json() for row in found] for n, found in rows.items()}))
-        return
-    for found, fences in rows.items():
-        show_fences(found, fences, every=every)
-
-
 @cli.group()
 def parked() -> None:
     """Look at records that are tried again by themselves."""
@@ -294,6 +272,8 @@ def _add_commands() -> None:
         for command in commands:
             group.add_command(_with_consumer(command))
     cli.add_command(_with(commands_trace.trace, _consumers))
+    one = click.Argument(["name"], required=False)
+    offsets.add_command(_with(commands_offsets.show, _one_or_all, [one]))
     for service in discover().values():
         cli.add_command(_service_group(service))
 
@@ -348,6 +328,10 @@ def _consumers(invocation: Invocation) -> list[Consumer]:
     return consumers
 
 
+def _one_or_all(invocation: Invocation, name: str | None) -> list[Consumer]:
+    return [_consumer(invocation, name)] if name else _consumers(invocation)
+
+
 def _service(name: str) -> Service:
     services = discover()
     if name not in services:
@@ -372,11 +356,6 @@ async def _made_ready(
         configured = service.configured(service, settings.setup)
         if configured.before_play:
             await configured.before_play(engine, Play(settings.accounts, articles))
-
-
-async def _fence_rows(settings: ConsumerSettings, service: Service) -> list[FenceRow]:
-    async with reading(settings) as connection:
-        return list(await read_fence_rows(connection, RuntimeTables.of(service.schema)))
 
 
 def _service_group(service: Service) -> click.Group:

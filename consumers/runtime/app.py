@@ -27,6 +27,7 @@ from consumers.runtime.subscription import RebalanceListener, Subscription, brok
 from consumers.runtime.tables import RuntimeTables
 from consumers.runtime.upkeep import Upkeep
 from consumers.runtime.waiting import read_waiting
+from consumers.runtime.withheld import Withholding
 from router.telemetry.logs import Log, get_log
 from router.telemetry.loop_delay import LoopDelay
 from router.telemetry.management import (
@@ -62,6 +63,7 @@ class ConsumerProcess:
     metrics: ConsumerMetrics
     log: Log
     stopped: asyncio.Event
+    withholding: Withholding
     loop: Loop | None = None
     waiting_for: str = "starting"
 
@@ -100,7 +102,9 @@ class ConsumerProcess:
         halts = loop.positions.halts
         if halts:
             return "\n".join(sorted(f"{halt}. {what_to_do(halt, name)}" for halt in halts))
-        return f"retrying: {loop.member.retrying}" if loop.member.retrying else None
+        if loop.member.retrying:
+            return f"retrying: {loop.member.retrying}"
+        return "\n".join(map(self.withholding.sentence, self.withholding.troubles())) or None
 
 
 async def run_consumer(
@@ -140,8 +144,11 @@ def build_consumer(
         metrics=ConsumerMetrics(registry, service.name, [work.name for work in service.work]),
         log=get_log(service.name),
         stopped=stopped,
+        withholding=Withholding(settings.tuning.open_transaction_seconds, settings.bootstrap),
     )
     process.metrics.waiting.begin(service.name, map(settings.topics.name, service.topics))
+    limit = settings.tuning.open_transaction_seconds
+    process.metrics.transaction_limit.labels(service.name).set(limit)
     # Asked at every scrape: whether the probes are asked as well is not known.
     process.metrics.ready.labels(service.name).set_function(lambda: float(process.ready().good))
     return process
@@ -198,7 +205,8 @@ async def _consume_once(process: ConsumerProcess) -> None:
         if client is not None:
             process.loop = loop
             process.log.info("consumer_started", topics=topics, cluster_id=cluster_id)
-            async with Upkeep(applier, stored, settings, loop, report, client).running():
+            upkeep = Upkeep(applier, stored, settings, loop, report, client, process.withholding)
+            async with upkeep.running():
                 await _until_stopped(process, loop, loop.run(client))
     finally:
         await subscription.stop()

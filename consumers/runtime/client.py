@@ -222,17 +222,5 @@ class Client:
             raise KafkaTimeoutError(message)
 
 
-async def log_ends(
-    consumer: AIOKafkaConsumer, partitions: Collection[Partition], seconds: float
-) -> Mapping[Partition, int]:
-    """Ask where the logs end, also of partitions that nothing is fetched from.
-
-    Raises KafkaError or TimeoutError.
-    """
-    async with asyncio.timeout(seconds):
-        ends = await consumer.end_offsets([_theirs(partition) for partition in partitions])
-    return {Partition(tp.topic, tp.partition): end for tp, end in ends.items()}
-
-
 def _theirs(partition: Partition) -> TopicPartition:
     return TopicPartition(partition.topic, partition.number)

@@ -15,6 +15,7 @@ from consumers.runtime.metrics import ConsumerMetrics
 from consumers.runtime.process import Applied
 from consumers.runtime.records import Partition
 from consumers.runtime.retry import Retry
+from consumers.runtime.withheld import Withheld
 from router.telemetry.logs import Log
 
 
@@ -106,6 +107,22 @@ class Report:
         where = (self._consumer, partition.topic, str(partition.number), halt.reason.value)
         self._metrics.halted.labels(*where).set(0)
         self._log.info("partition_goes_on", partition=str(partition))
+
+    def withheld(self, found: Withheld, seconds: float, mend: str) -> None:
+        """Say that somebody's open transaction has kept records from us for too long."""
+        self._log.error(
+            "open_transaction",
+            partition=str(found.partition),
+            offset=found.offset,
+            records=found.records,
+            seconds=round(seconds),
+            producer=None if found.transaction is None else str(found.transaction),
+            mend=mend,
+        )
+
+    def withheld_no_more(self, partition: Partition) -> None:
+        """Say that it has ended."""
+        self._log.info("open_transaction_ended", partition=str(partition))
 
     def braked(self, brake: Brake) -> None:
         """Say that nothing of a topic is applied until a person acts."""

@@ -34,6 +34,11 @@ class Tuning(BaseModel):
     beyond_end_seconds: float = Field(
         60, ge=0, description="how long a log end below the fence may be a late replica"
     )
+    open_transaction_seconds: float = Field(
+        90,
+        gt=0,
+        description="how long an open transaction may withhold records before it is trouble",
+    )
 
     attempts: int = Field(
         8, ge=1, description="how often a record that failed for an unknown reason is tried"
@@ -97,6 +102,12 @@ class ConsumerSettings:
     def setup(self) -> Setup:
         """What a service is told of the configuration."""
         return Setup(self.options, self.topics, self.orders)
+
+    @property
+    def bootstrap(self) -> str:
+        """The brokers, as Kafka's own tools take them."""
+        servers = self.kafka["bootstrap_servers"]
+        return servers if isinstance(servers, str) else ",".join(servers)
 
     @property
     def group_id(self) -> str:

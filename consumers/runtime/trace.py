@@ -11,8 +11,10 @@ from consumers.runtime.brake import Brake, holding, read_brakes
 from consumers.runtime.command import Consumer
 from consumers.runtime.kept_scan import Scan, Scanned, body_of, scan_kept
 from consumers.runtime.mentions import Mentions
+from consumers.runtime.standings import Standings
 from consumers.runtime.store import StoreUnavailable, reading
 from consumers.runtime.trace_held import HeldRecord, Taken, held_records, taken, texts_of
+from consumers.runtime.trace_held_up import held_up
 from consumers.runtime.trail import Sought, Step
 from router.contract.quarantine import Quarantined
 from router.contract.refused import Refused
@@ -55,6 +57,8 @@ class Trace:
     quarantined: Scanned[Quarantined] = field(default_factory=Scanned)
     refused: Scanned[Refused] = field(default_factory=Scanned)
     away: Mapping[str, str] = field(default_factory=dict)
+    standings: Standings = field(default_factory=lambda: Standings({}))
+    """Where each consumer is on its partitions."""
 
     @property
     def found(self) -> bool:
@@ -87,8 +91,19 @@ async def trace(consumers: Sequence[Consumer], question: Question) -> Trace:
             break
         sought = grown
     topics = {each.service.name: each.topics for each in consumers}
-    quarantined, refused = await _kept(consumers, question, sought)
-    return Trace(question, sought, answers, topics, quarantined, refused, away)
+    present = [each for each in consumers if each.service.name not in away]
+    (quarantined, refused), standings = await asyncio.gather(
+        _kept(consumers, question, sought), _standings(present)
+    )
+    return Trace(question, sought, answers, topics, quarantined, refused, away, standings)
+
+
+async def _standings(consumers: Sequence[Consumer]) -> Standings:
+    try:
+        return await held_up(consumers)
+    except StoreUnavailable as problem:
+        # It was there a moment ago.
+        return Standings({}, away=str(problem))
 
 
 async def _asked(consumer: Consumer, sought: Sought) -> Answer | str:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from consumers.runtime.fate import Fate
 from consumers.runtime.trace import Trace
 from consumers.runtime.trace_held import HeldRecord
+from consumers.runtime.trace_held_up import place_of
 from consumers.runtime.trace_lines import EVENTS, REFUSED, Line
 
 RECENT = timedelta(days=1)
@@ -105,9 +106,11 @@ def _waited_for(trace: Trace, _lines: Sequence[Line], now: datetime) -> str | No
     for name, answer in trace.answers.items():
         own = {each.event_id for each in answer.taken}
         own |= {record.event_id for record in answer.held if record.event_id is not None}
-        missing = {i for i, topic in taken if topic in trace.topics[name] and i not in own}
+        missing = {topic for i, topic in taken if topic in trace.topics[name] and i not in own}
         if missing:
-            return f"not taken by {name} yet: payrouter offsets show {name}"
+            place = place_of(trace.standings, name, missing)
+            where = f", which is held up on {place}" if place else ""
+            return f"not taken by {name} yet{where}: payrouter offsets show {name}"
     return None
 
 

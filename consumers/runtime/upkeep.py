@@ -9,8 +9,8 @@ from functools import partial
 from aiokafka import AIOKafkaConsumer
 
 from consumers.runtime.brake import holding
-from consumers.runtime.client import log_ends
 from consumers.runtime.failures import back_off
+from consumers.runtime.lag_round import LagRound
 from consumers.runtime.loop import Loop
 from consumers.runtime.memory import forget_some
 from consumers.runtime.process import Applier
@@ -19,6 +19,7 @@ from consumers.runtime.report import Report
 from consumers.runtime.retry import retry_due
 from consumers.runtime.settings import ConsumerSettings
 from consumers.runtime.stored_books import StoredBooks
+from consumers.runtime.withheld import Withholding
 from router.broker.topic_ids import describe
 
 PAUSE_SECONDS = 1.0
@@ -50,6 +51,7 @@ class Upkeep:
     loop: Loop
     report: Report
     consumer: AIOKafkaConsumer
+    withholding: Withholding
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -58,10 +60,12 @@ class Upkeep:
         seconds = min(SEND_SECONDS, self.settings.tuning.transaction_timeout_seconds / 2)
         make = partial(relay_producer, self.settings.kafka, self.settings.renewed)
         relay = Relay(self.stored.engine, self.stored.tables, make, seconds)
+        positions, report = self.loop.positions, self.report
+        lag = LagRound(self.consumer, positions, report.lag, self.withholding, report)
         rounds: dict[str, tuple[Callable[[], Awaitable[bool]], float]] = {
             "watch": (self.watch, PAUSE_SECONDS),
             "identity": (self.identity, IDENTITY_SECONDS),
-            "lag": (self.lag, LAG_SECONDS),
+            "lag": (lag, LAG_SECONDS),
             "parked": (self.retry, PAUSE_SECONDS),
             "outbox": (partial(self.publish, relay), PAUSE_SECONDS),
             "forget": (self.forget, FORGET_SECONDS),
@@ -96,15 +100,6 @@ class Upkeep:
         """Tell the loop which topics these are now: one that was made anew is another log."""
         topics = {partition.topic for partition in self.loop.positions.placed}
         self.loop.topics_seen(await describe(self.consumer, topics, IDENTITY_SECONDS))
-        return False
-
-    async def lag(self) -> bool:
-        """Measure how far behind each partition is, one that stands still too."""
-        fences = self.loop.positions.fences
-        if fences:
-            ends = await log_ends(self.consumer, fences, LAG_SECONDS)
-            # The loop may have gone on meanwhile, or lost some.
-            self.report.lag.measure(self.loop.positions.fences, ends)
         return False
 
     async def retry(self) -> bool:

@@ -44,23 +44,33 @@ class RawRecords:
 
 
 async def fetch_raw(
-    asker: Asker, partition: TopicPartition, offset: int, *, asked_bytes: int, seconds: float
+    asker: Asker,
+    partition: TopicPartition,
+    offset: int,
+    *,
+    asked_bytes: int,
+    seconds: float,
+    isolation: int = READ_COMMITTED,
 ) -> RawRecords:
     """Fetch from the batch on that holds `offset`, of what is committed or aborted.
+
+    With READ_UNCOMMITTED, also of what an open transaction withholds.
 
     Raises OffsetOutOfRangeError if the log does not reach there, any other
     KafkaError, or TimeoutError.
     """
+    places = [(partition.topic, [(partition.partition, offset, asked_bytes)])]
+    wanted = FetchRequest(WAIT_MILLISECONDS, 1, asked_bytes, isolation, places)
     async with asyncio.timeout(seconds):
         leader = leader_of(asker, partition)
         if leader is not None:
             try:
-                return await _fetched(asker, leader, partition, offset, asked_bytes, seconds)
+                return await _fetched(asker, leader, wanted, seconds)
             except _MOVED:
                 # What the client remembers is out of date: ask who leads it now.
                 pass
         leader = await _leader(asker, partition, seconds)
-        return await _fetched(asker, leader, partition, offset, asked_bytes, seconds)
+        return await _fetched(asker, leader, wanted, seconds)
 
 
 async def epoch_at(
@@ -90,18 +100,8 @@ async def _leader(asker: Asker, partition: TopicPartition, seconds: float) -> in
     return seen.leader
 
 
-async def _fetched(
-    asker: Asker,
-    leader: int,
-    partition: TopicPartition,
-    offset: int,
-    asked_bytes: int,
-    seconds: float,
-) -> RawRecords:
-    wanted = [(partition.topic, [(partition.partition, offset, asked_bytes)])]
-    request = FetchRequest(WAIT_MILLISECONDS, 1, asked_bytes, READ_COMMITTED, wanted)
-    answer = await ask(asker, request, node=leader, seconds=seconds)
-    return _raw(answer)
+async def _fetched(asker: Asker, leader: int, wanted: FetchRequest, seconds: float) -> RawRecords:
+    return _raw(await ask(asker, wanted, node=leader, seconds=seconds))
 
 
 def _raw(answer: Any) -> RawRecords:  # noqa: ANN401 - aiokafka is untyped

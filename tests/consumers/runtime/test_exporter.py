@@ -1,18 +1,22 @@
 """The exporter says how far a consumer is, from log and store, whether it runs or not."""
 
 import asyncio
+import contextlib
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
+from aiokafka.client import AIOKafkaClient
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consumers.runtime import app, exporter_log
+from consumers.runtime import app, exporter_log, first_record
 from consumers.runtime.app import ConsumerProcess
 from consumers.runtime.fate import Fate
 from router.broker.reread import second_look
@@ -38,6 +42,52 @@ async def time_of(feed: Feed, partition: int, offset: int) -> float:
         return float(record.timestamp) / 1000
     finally:
         await consumer.stop()
+
+
+@contextlib.asynccontextmanager
+async def reading_logs(feed: Feed) -> AsyncIterator[exporter_log.LogReader]:
+    """Give what reads the logs for the exporter, with no rounds of its own."""
+    groups = {"counting": exporter_log.Group(feed.group, [feed.topic])}
+    reader = exporter_log.LogReader(feed.settings().kafka, groups)
+    try:
+        yield reader
+    finally:
+        await reader.close()
+
+
+async def requests_of_a_round(
+    reader: exporter_log.LogReader, feed: Feed, asked: Counter[str]
+) -> Counter[str]:
+    """Return what a round asks for, by kind, once its client knows whom to ask."""
+
+    def fences(_cluster_id: str) -> exporter_log.Fences:
+        return {"counting": {}}
+
+    async def known() -> bool:
+        return all((await reader.read(fences)).bounds.values())
+
+    await eventually(known, "the bounds of every log")
+    asked.clear()
+    view = await reader.read(fences)
+    assert {partition.topic for partition in view.bounds} == {feed.topic}
+    return Counter(asked)
+
+
+async def raise_partitions(feed: Feed, total: int) -> None:
+    """Give the topic more partitions, and wait until each has a leader."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=feed.broker.bootstrap)
+    await admin.start()
+    try:
+        await admin.create_partitions({feed.topic: NewPartitions(total)})
+
+        async def led() -> bool:
+            (topic,) = await admin.describe_topics([feed.topic])
+            leaders = [each["leader"] for each in topic["partitions"]]
+            return len(leaders) == total and -1 not in leaders
+
+        await eventually(led, f"{total} partitions with a leader")
+    finally:
+        await admin.close()
 
 
 async def is_as_old_as(feed: Feed, exported: Exported, partition: int, offset: int) -> None:
@@ -85,7 +135,7 @@ async def test_a_standing_record_is_fetched_once(
         looked.append(arguments[1:3])
         return await look(*arguments, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(exporter_log, "second_look", counted)
+    monkeypatch.setattr(first_record, "second_look", counted)
     await feed.send(map(numbered, range(2)))
     async with exporting(feed) as exported:
         await is_as_old_as(feed, exported, 0, 0)
@@ -93,6 +143,26 @@ async def test_a_standing_record_is_fetched_once(
         await eventually(lambda: exported.lag == [9, 0, 0, 0], "more to come")
         await is_as_old_as(feed, exported, 0, 0)
     assert looked == [(TopicPartition(feed.topic, 0), 0)]
+
+
+@pytest.mark.kafka
+async def test_a_round_asks_as_much_for_four_partitions_as_for_forty(
+    feed: Feed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: Counter[str] = Counter()
+    send = AIOKafkaClient.send
+
+    async def counted(client: AIOKafkaClient, node: int, request: object, **how: object) -> object:
+        asked[type(request).__name__] += 1
+        return await send(client, node, request, **how)
+
+    monkeypatch.setattr(AIOKafkaClient, "send", counted)
+    async with reading_logs(feed) as reader:
+        few = await requests_of_a_round(reader, feed, asked)
+        await raise_partitions(feed, 40)
+        many = await requests_of_a_round(reader, feed, asked)
+        assert many == few
+        assert sum(few.values()) < 15
 
 
 async def test_completeness_is_the_lag_and_a_restart_does_not_disturb_it(feed: Feed) -> None:
@@ -262,7 +332,7 @@ async def test_fences_of_another_cluster_do_not_count_and_the_override_does(feed
 
 
 def _measured(process: ConsumerProcess) -> int:
-    return sum(name == "payrouter_lag_seconds" for name, _ in series(process.registry))
+    return sum(name == "payrouter_readable_lag_seconds" for name, _ in series(process.registry))
 
 
 async def test_no_traffic_adds_a_series(feed: Feed) -> None:
