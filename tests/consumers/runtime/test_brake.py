@@ -1,12 +1,15 @@
 """Many failures in a row stop the consumer, restarts included, until a person lets go."""
 
+from datetime import UTC, datetime
+from functools import partial
+
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from consumers.runtime.brake import Brake, clear_brakes
 from consumers.runtime.fate import Fate
 from consumers.runtime.held import HeldReason, Verdict
-from consumers.runtime.records import Arrived, Unreadable
+from consumers.runtime.records import Arrived, Partition, Unreadable
 from consumers.runtime.retry import retry_due
 from consumers.runtime.service import Poison
 from consumers.runtime.settings import Tuning
@@ -102,15 +105,29 @@ async def test_the_row_goes_on_from_batch_to_batch_and_over_instances(
     assert await effects_of(counting) == []
 
 
-async def test_while_it_holds_nothing_parked_is_tried(counting: AsyncEngine) -> None:
-    machine = applier(counting, brake_after=2)
-    known = (await machine.apply([record(0, numbered(0))], await begun(counting), PARK)).fences
+async def test_while_it_holds_nothing_parked_of_its_topic_is_tried_and_others_are(
+    counting: AsyncEngine,
+) -> None:
+    machine, books, payout = (
+        applier(counting, brake_after=2),
+        stored(counting),
+        Partition("payout", 0),
+    )
+    known = await begun(counting, PAYMENT_0, payout)
+    for each in (record(0, numbered(0)), record(0, numbered(1), payout)):
+        known = {**known, **(await machine.apply([each], known, PARK)).fences}
     await machine.apply([spoilt(1)], known)
-    assert (await retry_due(machine, stored(counting), Tuning())).tries == []
+    await eventually(partial(_all_due, counting), "both are due")
+    done = await retry_due(machine, books, Tuning())
+    assert [(each.partition, each.fate) for each in done.tries] == [(payout, Fate.APPLIED)]
     await clear(counting)
-    assert [each.fate for each in (await retry_due(machine, stored(counting), Tuning())).tries] == [
-        Fate.APPLIED
-    ]
+    (tried,) = (await retry_due(machine, books, Tuning())).tries
+    assert (tried.partition, tried.fate) == (PAYMENT_0, Fate.APPLIED)
+
+
+async def _all_due(engine: AsyncEngine) -> bool:
+    now = datetime.now(UTC)
+    return all(row.due_at <= now for row in await held_in(engine, "parked"))
 
 
 async def test_fifty_poison_in_a_row_stop_it_restarts_included_and_nothing_is_lost(

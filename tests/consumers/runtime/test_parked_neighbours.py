@@ -97,7 +97,7 @@ async def test_a_key_that_fails_for_a_while_delays_no_neighbour_and_catches_up_i
         await holds(feed, "parked", 11)
         await eventually(lambda: parked(process) == 11, "the depth as a metric")
         assert 0 < oldest(process) < 60
-        tries = ("payrouter_parked_retries_total", "failed")
+        tries = ("payrouter_parked_retries_total", "parked")
         await eventually(lambda: metric(process, tries[0], outcome=tries[1]) > 0, "a try")
         failing.clear()
         await eventually(lambda: (parked(process), oldest(process)) == (0, 0), "nothing parked")
