@@ -1,7 +1,7 @@
 """Heads of record batches, read from the bytes of a fetch.
 
-A consumer's records do not show what was skipped: control records, records of
-aborted transactions, and what compaction removed. The heads of the batches do.
+A consumer does not return control records, records of aborted transactions, or
+records that compaction removed. The heads of the batches show which is which.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,7 +12,7 @@ from aiokafka.errors import CorruptRecordException
 from aiokafka.record.util import calc_crc32c
 
 _OPENING = Struct(">qiib")
-"""Base offset, length of what follows it, leader epoch, format. The same place in every format."""
+"""Base offset, remaining length, leader epoch, format: at the same place in every format."""
 _REST = Struct(">Ihiqqqhii")
 """CRC, attributes, last offset delta, two timestamps, producer (id, epoch, sequence), count."""
 _LENGTH_FROM = 12
@@ -26,30 +26,37 @@ _NOT_SAID = -1
 
 @dataclass(frozen=True)
 class BatchHead:
-    """What the head of one batch says."""
+    """The head of one record batch."""
 
     base_offset: int
     last_offset: int
-    """Also of a batch whose last records were removed by compaction."""
+    """As written, even if compaction removed the last records."""
     leader_epoch: int
-    """Of the leader that wrote it; -1 if unknown."""
+    """Epoch of the leader that wrote the batch; -1 if unknown."""
     producer_id: int
     """-1 if the producer was not idempotent."""
     codec: int
     """0 none, 1 gzip, 2 snappy, 3 lz4, 4 zstd."""
     control: bool
-    """Whether it ends a transaction, and holds nothing for a reader."""
+    """Whether it ends a transaction, and has no record for a reader."""
     transactional: bool
     record_count: int
-    """How many records it still holds."""
+    """Records still in the batch."""
 
 
-def heads(data: bytes) -> Sequence[BatchHead]:
+def heads(data: bytes, until: int | None = None) -> Sequence[BatchHead]:
     """Read the heads of all whole batches; the last one of an answer may be cut off.
 
-    Raises CorruptRecordException if a batch does not match its checksum.
+    With `until`, the first batch that begins at or behind that offset is the
+    last one read. Raises CorruptRecordException if a batch does not match its
+    checksum.
     """
-    return list(_heads(data))
+    found: list[BatchHead] = []
+    for head in _heads(data):
+        found.append(head)
+        if until is not None and head.base_offset >= until:
+            break
+    return found
 
 
 def _heads(data: bytes) -> Iterator[BatchHead]:
@@ -84,7 +91,7 @@ def _head(batch: memoryview, base: int, epoch: int) -> BatchHead:
 
 
 def _older(offset: int) -> BatchHead:
-    """Describe a message of before Kafka 0.11 by what concerns us: no transaction wrote it."""
+    """Describe a message in a format older than Kafka 0.11, which has no transactions."""
     return BatchHead(
         base_offset=offset,
         last_offset=offset,

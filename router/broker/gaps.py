@@ -1,13 +1,15 @@
-"""Which offsets that gave no record are explained by the log itself.
+"""Finds out why offsets have no record: transactions explain some of them, nothing else does.
 
-Control records and records of aborted transactions are offsets without a
-record for a committed reader. Whatever else is missing was removed, by
+A committed reader gets no record at the offset of a control record, nor for the
+records of an aborted transaction. Any other missing offset was removed, by
 compaction or otherwise, and may have been a payment.
 """
 
 import asyncio
 import time
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Final
 
 from aiokafka import TopicPartition
@@ -19,23 +21,23 @@ from router.broker.raw_fetch import WAIT_MILLISECONDS, RawRecords, fetch_raw
 
 ONE_GAP_BYTES: Final = 64 * 1024
 MANY_GAPS_BYTES: Final = 1024 * 1024
-"""Gaps that lie close together are explained by one fetch: a producer of transactions leaves one
-after each of them."""
+"""One fetch explains many gaps that are close together: a transactional producer leaves one after
+each transaction."""
 
 _LONG_GAP: Final = 1000
-"""Offsets from which on a single gap is read in large steps too."""
+"""Number of offsets above which a single gap is read in large steps too."""
 
 _AGAIN_SECONDS: Final = 0.1
 _LAST_SECONDS: Final = 2 * WAIT_MILLISECONDS / 1000
-"""Time below which it is too late for another answer."""
+"""Time left below which another answer would come too late."""
 
 
 class ExplanationUnfinished(TimeoutError):  # noqa: N818 - states what it is
-    """Time ran out before all gaps were looked at; asking again for `left` goes on from there."""
+    """Time ran out before all gaps were checked; call again with `left` to continue."""
 
     def __init__(self, missing: Sequence[range], left: Sequence[range]) -> None:
-        """Store the offsets found not to be explained, and those not looked at."""
-        super().__init__(f"not looked at: {', '.join(f'{g.start}-{g.stop - 1}' for g in left)}")
+        """Store the offsets found to be unexplained, and those not checked yet."""
+        super().__init__(f"not checked: {', '.join(f'{g.start}-{g.stop - 1}' for g in left)}")
         self.missing = missing
         self.left = left
 
@@ -45,10 +47,10 @@ async def explain(
 ) -> Sequence[range]:
     """Return the offsets within `gaps` that the log does not explain, in order.
 
-    What is outside the log, and what an open transaction keeps from being
-    read, is not explained; where a log ends is asked for until the time is up,
-    since a new leader may be seconds late in knowing it. Raises KafkaError, and
-    ExplanationUnfinished, a TimeoutError that knows what is left.
+    Offsets outside the log, or above the last stable offset, are not explained.
+    At the end of the log the broker is asked again until the time is up, since
+    a new leader may learn seconds late how far the log reaches. Raises
+    KafkaError, and ExplanationUnfinished, a TimeoutError with what is left.
     """
     missing: list[range] = []
     left = _merged(gaps)
@@ -71,12 +73,12 @@ def unexplained(
 ) -> Sequence[range]:
     """Return the parts of a gap that neither control nor aborted batches cover.
 
-    `batches` is everything that the log holds in the gap, in order, and
-    `aborted` gives producer id and first offset of the aborted transactions
-    in it. A batch of an aborted transaction explains its offsets also where
-    compaction removed records from it: they were aborted too.
+    `batches` are all batches of the log within the gap, in order; `aborted` has
+    producer id and first offset of each aborted transaction in it. A batch of an
+    aborted transaction explains all its offsets, even those that compaction
+    removed from it: their records were aborted too.
     """
-    return _without(gap, _explaining(batches, aborted))
+    return _without(gap, list(_explaining(batches, aborted)))
 
 
 async def _answer(
@@ -94,8 +96,8 @@ async def _answer(
 
 
 def _read(raw: RawRecords, left: Sequence[range]) -> tuple[Sequence[range], list[range]]:
-    """Return what an answer does not explain, and what lies behind it."""
-    batches = heads(raw.data)
+    """Return what an answer does not explain, and what it does not reach."""
+    batches = heads(raw.data, until=left[-1].stop)
     reached = batches[-1].last_offset + 1 if batches else 0
     if reached <= left[0].start:
         message = f"the answer to a fetch at offset {left[0].start} has no batch that reaches there"
@@ -113,7 +115,7 @@ def _read(raw: RawRecords, left: Sequence[range]) -> tuple[Sequence[range], list
 def _explaining(
     batches: Sequence[BatchHead], aborted: Sequence[tuple[int, int]]
 ) -> Iterator[range]:
-    """Yield the offsets of batches that hold nothing for a committed reader."""
+    """Yield the offsets of batches that have no record for a committed reader."""
     coming = sorted(aborted, key=lambda each: each[1], reverse=True)
     aborting: set[int] = set()
     for batch in batches:
@@ -126,11 +128,12 @@ def _explaining(
             yield range(batch.base_offset, batch.last_offset + 1)
 
 
-def _without(gap: range, spans: Iterator[range] | Sequence[range]) -> list[range]:
+def _without(gap: range, spans: Sequence[range]) -> list[range]:
     """Return a gap without what ascending spans cover."""
     rest: list[range] = []
     at = gap.start
-    for span in spans:
+    first = bisect_right(spans, gap.start, key=lambda span: span.stop)
+    for span in islice(spans, first, None):
         if span.start >= gap.stop:
             break
         if span.start > at:

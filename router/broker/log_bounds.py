@@ -1,7 +1,7 @@
-"""Where logs begin and end, and how far they can be read.
+"""Start and end of logs, and how far a committed reader can read.
 
-An open transaction keeps readers below its first record (the last stable
-offset) while the log goes on growing.
+An open transaction holds committed readers at its first record (the last stable
+offset) while the log keeps growing.
 """
 
 import asyncio
@@ -23,27 +23,27 @@ from router.broker.requests import (
 from router.broker.topic_ids import describe
 
 _QUESTIONS = ((READ_UNCOMMITTED, EARLIEST), (READ_COMMITTED, LATEST), (READ_UNCOMMITTED, LATEST))
-"""In this order, since a log only grows: so start <= stable <= end holds in every answer."""
+"""In this order, so that stable <= end even if the log grows between the requests."""
 
 
 @dataclass(frozen=True)
 class LogBounds:
-    """Offsets of one log: first record, where committed reading ends, and where the log ends."""
+    """Offsets of one log."""
 
     start: int
     stable: int
-    """The last stable offset: nothing at or behind it is given to a READ_COMMITTED reader."""
+    """The last stable offset: a committed reader gets no record at or above it."""
     end: int
-    """The high watermark: the offset that the next record gets."""
+    """The high watermark: the offset of the next record."""
 
 
 async def log_bounds(
     asker: Asker, partitions: Collection[TopicPartition], seconds: float
 ) -> Mapping[TopicPartition, LogBounds]:
-    """Ask each partition's leader; a partition without an answer in time is left out.
+    """Ask each partition's leader; partitions without an answer in time are left out.
 
-    One request for the leaders, then three to each of them. Raises KafkaError
-    or TimeoutError if no broker tells the leaders.
+    Sends one request to find the leaders, then three to each leader. Raises
+    KafkaError or TimeoutError if the leaders cannot be found.
     """
     leaders = await _leaders(asker, partitions, seconds)
     answers = await asyncio.gather(
@@ -79,7 +79,7 @@ async def _of_leader(
                 for how in _QUESTIONS
             ]
     except (KafkaError, TimeoutError):
-        # Left out: whoever asks sees which partitions have no answer.
+        # Left out: the caller sees which partitions are missing.
         return {}
     known = start.keys() & stable.keys() & end.keys()
     return {each: LogBounds(start[each], stable[each], end[each]) for each in known}

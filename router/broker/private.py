@@ -1,51 +1,55 @@
 """The one adapter to the parts of aiokafka that are not public.
 
-Nothing else in the project touches them, apart from `reread.py` and `requests.py`
-beside it, which stand on aiokafka's record reader and protocol types.
-`tests/router/broker/test_private.py` checks each part against the installed
-version, so that an upgrade fails there first.
+Only `router/broker` uses them: this module reaches into clients, `reread.py`
+extends the record reader, and the requests build on the protocol types.
+`tests/router/broker/on_kafka/test_private.py` checks each part against the
+installed version, so that an upgrade fails there first.
 """
 
 import asyncio
 import random
+import time
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.client import AIOKafkaClient
+from aiokafka.conn import CloseReason
 from aiokafka.errors import NodeNotReadyError
 
 Asker: TypeAlias = AIOKafkaConsumer | AIOKafkaProducer | AIOKafkaAdminClient | AIOKafkaClient
-"""Anything of aiokafka that has connections; it must be started."""
+"""A started client of aiokafka."""
 
 _CONNECTION = "questions"
-"""Requests of ours use a connection of their own per broker.
+"""Our requests use a separate connection to each broker.
 
-A broker answers the requests of one connection in order. On the consumer's own
-connection each request would wait for a fetch, and the fetches for it; and an
-answer that cannot be decoded would close it.
+A broker answers the requests of one connection in order, so on the consumer's
+connection they would wait for its fetches and delay them. An answer that cannot
+be decoded closes its connection.
 """
 
 
 async def ask(asker: Asker, request: Any, *, node: int | None = None, seconds: float) -> Any:  # noqa: ANN401 - a protocol structure of aiokafka
-    """Send a request to a broker and return its answer; to any broker that is there without `node`.
+    """Send a request to a broker and return its answer.
 
-    Raises KafkaError, TimeoutError, and, if the broker does not support the
-    request in a version that we do, IncompatibleBrokerVersion or
-    NotImplementedError.
+    Without `node`, brokers are tried in random order until one answers. Raises
+    KafkaError, TimeoutError, and, if the broker does not support the request in
+    a version that we do, IncompatibleBrokerVersion or NotImplementedError.
     """
     client = connections_of(asker)
-    async with asyncio.timeout(seconds):
-        if node is not None:
-            return await client.send(node, request, group=_CONNECTION)
-        for each in _nodes(client):
-            try:
-                return await client.send(each, request, group=_CONNECTION)
-            except NodeNotReadyError:
-                continue
-    message = "no broker is there"
-    raise NodeNotReadyError(message)
+    if node is not None:
+        return await _sent(client, node, request, seconds)
+    *others, last = _nodes(client)
+    end = time.monotonic() + seconds
+    for place, each in enumerate(others):
+        # A broker that is frozen leaves time for the next one.
+        share = (end - time.monotonic()) / (len(others) + 1 - place)
+        try:
+            return await _sent(client, each, request, share)
+        except (NodeNotReadyError, TimeoutError):
+            continue
+    return await _sent(client, last, request, end - time.monotonic())
 
 
 def connections_of(asker: Asker) -> Any:  # noqa: ANN401 - aiokafka is untyped
@@ -56,7 +60,7 @@ def connections_of(asker: Asker) -> Any:  # noqa: ANN401 - aiokafka is untyped
 
 
 def leader_of(asker: Asker, partition: TopicPartition) -> int | None:
-    """Return the leader as of the client's last metadata; None where it has none or is unknown."""
+    """Return the leader from the client's last metadata; None if there is none."""
     leader = connections_of(asker).cluster.leader_for_partition(partition)
     return None if leader in {None, -1} else int(leader)
 
@@ -64,8 +68,8 @@ def leader_of(asker: Asker, partition: TopicPartition) -> int | None:
 def before_each_request(asker: Asker, password: Callable[[], str]) -> None:
     """Call `password` before each request, and have a new connection sign in with its answer.
 
-    aiokafka stores the password that a client was made with and uses it for
-    every connection of its life. A client that has none gets none.
+    aiokafka uses the password that a client was made with for all its
+    connections. A client without a password is left without one.
     """
     client = connections_of(asker)
     connect = client._get_conn  # noqa: SLF001
@@ -84,12 +88,26 @@ def before_each_request(asker: Asker, password: Callable[[], str]) -> None:
 
 
 async def await_partitions(asker: Asker, topic: str) -> None:
-    """Wait until the client knows a topic's partitions. Raises KafkaError if there are none."""
+    """Wait until the client knows a topic's partitions. Raises KafkaError if it has none."""
     await connections_of(asker)._wait_on_metadata(topic)  # noqa: SLF001
 
 
+async def _sent(client: Any, node: int | str, request: Any, seconds: float) -> Any:  # noqa: ANN401 - aiokafka is untyped
+    since = time.monotonic()
+    try:
+        async with asyncio.timeout(seconds):
+            return await client.send(node, request, group=_CONNECTION)
+    except TimeoutError:
+        connection = client._conns.get((node, _CONNECTION))  # noqa: SLF001
+        # A firewall may have dropped the connection. aiokafka closes one only when its own, longer
+        # time-out passes, and never closes one with a pending request as idle.
+        if connection is not None and connection._last_action < since:  # noqa: SLF001
+            connection.close(reason=CloseReason.CONNECTION_TIMEOUT)
+        raise
+
+
 def _nodes(client: Any) -> list[int | str]:  # noqa: ANN401 - aiokafka is untyped
-    """Return every broker known, in random order; the bootstrap connection if none is."""
+    """Return all known brokers in random order, or the bootstrap connection if there are none."""
     nodes: list[int | str] = [broker.nodeId for broker in client.cluster.brokers()]
     random.shuffle(nodes)
     return nodes or ["bootstrap"]

@@ -1,4 +1,4 @@
-"""Fetches a log's bytes as the broker keeps them, past aiokafka's consumer and its position."""
+"""Fetches raw record batches, independently of the consumer and its position."""
 
 import asyncio
 from collections.abc import Sequence
@@ -21,10 +21,10 @@ from router.broker.requests import READ_COMMITTED
 from router.broker.topic_ids import describe
 
 WAIT_MILLISECONDS: Final = 500
-"""How long the broker waits for a first record where the log ends."""
+"""How long the broker waits for a record at the end of the log."""
 
 ONE_BATCH: Final = 1
-"""Bytes to ask for where one batch will do: the first one is given whole, however large it is."""
+"""Bytes to ask for if one batch is enough: the broker returns the first one whole."""
 
 _MOVED: Final = (NotLeaderForPartitionError, UnknownTopicOrPartitionError, NodeNotReadyError)
 
@@ -34,13 +34,13 @@ class RawRecords:
     """Answer to a fetch at one offset."""
 
     data: bytes
-    """Batches, the first one whole; none where a committed reader can read no further."""
+    """Batches, the first one whole; empty at the last stable offset."""
     aborted: Sequence[tuple[int, int]]
-    """Aborted transactions among them: producer id, and the first offset it wrote to."""
+    """Aborted transactions in `data`: producer id and first offset of each."""
     stable: int
-    """The last stable offset: where a committed reader can read no further."""
+    """The last stable offset: a committed reader can read no further."""
     throttled: bool = False
-    """Whether a quota kept the broker from answering with data."""
+    """Whether a quota delayed the answer; a throttled answer may have no data."""
 
 
 async def fetch_raw(
@@ -52,11 +52,11 @@ async def fetch_raw(
     seconds: float,
     isolation: int = READ_COMMITTED,
 ) -> RawRecords:
-    """Fetch from the batch on that holds `offset`, of what is committed or aborted.
+    """Fetch batches up to the last stable offset, starting with the one that contains `offset`.
 
     With READ_UNCOMMITTED, also of what an open transaction withholds.
 
-    Raises OffsetOutOfRangeError if the log does not reach there, any other
+    Raises OffsetOutOfRangeError if `offset` is outside the log, any other
     KafkaError, or TimeoutError.
     """
     places = [(partition.topic, [(partition.partition, offset, asked_bytes)])]
@@ -67,7 +67,7 @@ async def fetch_raw(
             try:
                 return await _fetched(asker, leader, wanted, seconds)
             except _MOVED:
-                # What the client remembers is out of date: ask who leads it now.
+                # The client's metadata is out of date: ask for the current leader.
                 pass
         leader = await _leader(asker, partition, seconds)
         return await _fetched(asker, leader, wanted, seconds)
@@ -76,11 +76,11 @@ async def fetch_raw(
 async def epoch_at(
     asker: Asker, partition: TopicPartition, offset: int, seconds: float
 ) -> int | None:
-    """Return the leader epoch of the batch that holds an offset; None if no batch does.
+    """Return the leader epoch of the batch that contains an offset; None if no batch does.
 
-    Where the same offset had a later one before, the log went back: it lost
-    records, and others may stand in their place. Raises KafkaError
-    (OffsetOutOfRangeError if the log does not reach there) or TimeoutError.
+    If the epoch at an offset changes, the log was truncated and written again:
+    records were lost, and others may have taken their offsets. Raises KafkaError
+    (OffsetOutOfRangeError if the offset is outside the log) or TimeoutError.
     """
     raw = await fetch_raw(asker, partition, offset, asked_bytes=ONE_BATCH, seconds=seconds)
     for head in heads(raw.data):
@@ -110,7 +110,7 @@ def _raw(answer: Any) -> RawRecords:  # noqa: ANN401 - aiokafka is untyped
     ((_, ((_, code, _, stable, *rest),)),) = answer.topics
     if code:
         raise for_code(code)
-    # Since version 5 of the answer, the start of the log stands before the aborted ones.
+    # From version 5 of the answer on, the start of the log precedes the aborted transactions.
     aborted = rest[0] if len(rest) == 2 else rest[1]  # noqa: PLR2004
     throttled = getattr(answer, "throttle_time_ms", 0) > 0
     return RawRecords(rest[-1] or b"", aborted or (), stable, throttled)

@@ -1,7 +1,7 @@
 """Requests of our own, in versions that aiokafka does not have.
 
-Metadata from version 10 on gives topic ids and what the asker may do with a
-topic; aiokafka stops at 5. None of these ever makes the broker create a topic.
+Metadata from version 10 on has topic ids and the operations we may perform;
+aiokafka stops at version 5. None of these requests creates a topic.
 """
 
 from collections.abc import Collection
@@ -29,11 +29,11 @@ EARLIEST = -2
 LATEST = -1
 
 NO_ID = UUID(int=0)
-"""What a broker writes where it has no id for a topic."""
+"""Topic id of a topic that has none."""
 
 _METADATA = 3
 _ANYBODY = -1
-"""The replica id of every client that is no broker."""
+"""Replica id of a client."""
 
 
 class Uuid(AbstractType):  # type: ignore[misc] # aiokafka is untyped
@@ -104,7 +104,7 @@ class TopicsAnswer10(api.Response):  # type: ignore[misc] # aiokafka is untyped
 
 
 class TopicsAnswer12(api.Response):  # type: ignore[misc] # aiokafka is untyped
-    """The same without what may be done with the cluster."""
+    """The same without operations on the cluster."""
 
     API_KEY = _METADATA
     API_VERSION = 12
@@ -143,16 +143,16 @@ class TopicsRequest12(api.RequestStruct):  # type: ignore[misc] # aiokafka is un
 
 
 class TopicsRequest(api.Request[TopicsRequest10 | TopicsRequest12]):  # type: ignore[misc] # aiokafka is untyped
-    """Ask for topics by name: id, partitions, leaders, and what the asker may do with each."""
+    """Describe topics by name: ids, partitions, leaders, authorized operations."""
 
     API_KEY = _METADATA
 
     def __init__(self, names: Collection[str]) -> None:
-        """Ask for these; none of them is created."""
+        """Describe these topics."""
         self._names = names
 
     def build(self, version: type[Any]) -> Any:  # noqa: ANN401 - aiokafka is untyped
-        """Write it in one of the versions above."""
+        """Build one of the versions above."""
         wanted: list[tuple[UUID, str, dict[int, bytes]]] = [
             (NO_ID, name, {}) for name in self._names
         ]
@@ -161,24 +161,24 @@ class TopicsRequest(api.Request[TopicsRequest10 | TopicsRequest12]):  # type: ig
 
 
 class PlainTopicsRequest(api.Request[MetadataRequest_v4 | MetadataRequest_v5]):  # type: ignore[misc] # aiokafka is untyped
-    """Ask a broker that knows no topic ids.
+    """Describe topics on a broker without topic ids.
 
-    Not aiokafka's own MetadataRequest: below version 4 that creates what it asks for.
+    aiokafka's own MetadataRequest would fall back to versions below 4, which create topics.
     """
 
     API_KEY = _METADATA
 
     def __init__(self, names: Collection[str]) -> None:
-        """Ask for these; none of them is created."""
+        """Describe these topics."""
         self._names = names
 
     def build(self, version: type[Any]) -> Any:  # noqa: ANN401 - aiokafka is untyped
-        """Write it in one of aiokafka's versions."""
+        """Build one of aiokafka's versions."""
         return version(list(self._names), False)  # noqa: FBT003 - its fields, in order
 
 
 def offsets_request(wanted: dict[str, list[int]], isolation: int, moment: int) -> Any:  # noqa: ANN401 - aiokafka is untyped
-    """Ask for an offset of each partition: EARLIEST, or LATEST as of an isolation level."""
+    """Build a ListOffsets request: EARLIEST, or LATEST for an isolation level."""
     topics = [
         (topic, [(number, moment) for number in numbers]) for topic, numbers in wanted.items()
     ]

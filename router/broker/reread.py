@@ -1,10 +1,10 @@
-"""Reads what aiokafka's consumer refuses to: records with a header name that is no UTF-8.
+"""Reads records that aiokafka's consumer refuses: those with a header name that is not UTF-8.
 
-One such name makes it raise for its record and for those that stand behind it
-in the same producer's batch, whoever sent them. So the bytes are asked for
-once more and read by aiokafka's own reader in Python, which differs in this
-alone: bytes of a name that are no text become lone surrogates, and nothing of
-them is lost. Whatever else is wrong with a batch is as wrong here.
+One such name makes the consumer raise for its record and for the records behind
+it in the same batch, whoever sent them. This reader fetches the bytes again and
+reads them with aiokafka's own reader in Python, which differs in one point:
+invalid UTF-8 in a header name becomes lone surrogates, so that nothing is lost.
+Any other damage to a batch is an error here too.
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,7 +23,7 @@ from router.broker.raw_fetch import fetch_raw
 
 ANSWER_SECONDS = 10.0
 ASKED_BYTES = 1024 * 1024
-"""The broker gives the first batch whole, however large it is."""
+"""The broker returns the first batch whole, however large it is."""
 
 _LENGTH = slice(8, 12)
 _HEAD_BYTES = 12
@@ -34,10 +34,10 @@ _BEGAN = slice(27, 35)
 
 @dataclass(frozen=True)
 class Seen:
-    """Records in their order, where to read on, and what kept the one there from being read.
+    """Records in order, the next offset to read, and the error that the record there raised.
 
-    `began` is the time that the first batch gives for its first record, in
-    milliseconds: known also where no record of it can be read.
+    `began` is the timestamp of the first batch's first record, in milliseconds.
+    It is known even if none of its records can be read.
     """
 
     records: Sequence[Any]
@@ -45,7 +45,7 @@ class Seen:
     problem: Exception | None
     began: int | None = None
     epoch: int | None = None
-    """Leader epoch of the first batch; None if there is none, or it does not say."""
+    """Leader epoch of the first batch; None if there is no batch, or it has none."""
 
 
 async def second_look(
@@ -55,9 +55,9 @@ async def second_look(
     most: int,
     asked_bytes: int = ASKED_BYTES,
 ) -> Seen:
-    """Read at most so many records from `offset` on.
+    """Read up to `most` records, starting at `offset`.
 
-    Raises KafkaError or TimeoutError where the broker does not give the bytes.
+    Raises KafkaError or TimeoutError if the broker does not return the bytes.
     """
     raw = await fetch_raw(
         consumer, partition, offset, asked_bytes=asked_bytes, seconds=ANSWER_SECONDS
@@ -72,7 +72,7 @@ def read(
     offset: int,
     most: int,
 ) -> Seen:
-    """Read records out of a broker's answer; those of aborted transactions are none."""
+    """Read records out of a broker's answer, without those of aborted transactions."""
     reader = PartitionRecords(
         partition,
         _Batches(data),

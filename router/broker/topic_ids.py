@@ -1,6 +1,6 @@
-"""What a broker says of topics: their identity, their partitions, and whether we may write.
+"""Describes topics: their ids, their partitions, and whether we may write to them.
 
-A topic that is deleted and made anew keeps its name and gets another id.
+A topic that is deleted and created again keeps its name and gets another id.
 """
 
 from collections.abc import Collection, Mapping
@@ -14,27 +14,27 @@ from router.broker.private import Asker, ask
 from router.broker.requests import NO_ID, PlainTopicsRequest, TopicsRequest
 
 MISSING = "UNKNOWN_TOPIC_OR_PARTITION"
-"""The error of a topic that does not exist, or not yet for the broker that answers."""
+"""Error of a topic that does not exist, or that the broker does not know yet."""
 
 _NO_OPERATIONS = -(2**31)
 _WRITE = 1 << 4
-"""The bit of the operation WRITE among those that a broker says are allowed."""
+"""Bit of the operation WRITE in a broker's set of authorized operations."""
 
 
 @dataclass(frozen=True)
 class PartitionSeen:
-    """One partition: the node that leads it (None: nobody), and the nodes that hold it."""
+    """One partition: its leader (None if it has none) and its replicas, by node id."""
 
     leader: int | None
     epoch: int | None
-    """The leader's epoch; None if the broker does not say."""
+    """Leader epoch; None if the broker does not return it."""
     replicas: frozenset[int]
     in_sync: frozenset[int]
 
 
 @dataclass(frozen=True)
 class TopicSeen:
-    """One topic as a broker sees it."""
+    """One topic, as described by one broker."""
 
     name: str
     topic_id: UUID | None
@@ -43,17 +43,16 @@ class TopicSeen:
     """Kafka's name of the error, such as `MISSING` or TOPIC_AUTHORIZATION_FAILED."""
     partitions: Mapping[int, PartitionSeen]
     may_write: bool | None
-    """Whether the asker has the right to write; None if the broker cannot say."""
+    """Whether we have the right to write; None if the broker cannot tell."""
 
 
 async def describe(
     asker: Asker, topics: Collection[str], seconds: float, node: int | None = None
 ) -> Mapping[str, TopicSeen]:
-    """Ask one broker for topics, by name; creates none. Raises KafkaError or TimeoutError.
+    """Describe topics by name, and create none. Raises KafkaError or TimeoutError.
 
-    It is that broker's view: another one may learn seconds later that a topic
-    was made, deleted or made anew. So confirm what would be acted upon by
-    asking again before acting.
+    The answer is the view of one broker, which may learn seconds late that a
+    topic was created or deleted. Ask again before acting on a change.
     """
     if not topics:
         return {}
@@ -80,7 +79,7 @@ def _seen(
         None if topic_id == NO_ID else topic_id,
         _error(code),
         {number: _partition(*rest) for _, number, *rest in partitions},
-        # Of a topic that it does not show, a broker says anything.
+        # For a topic that it does not show, a broker may answer with any operations.
         None if code or operations == _NO_OPERATIONS else bool(operations & _WRITE),
     )
 

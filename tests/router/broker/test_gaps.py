@@ -157,7 +157,7 @@ async def test_time_that_runs_out_says_what_is_left_and_asking_for_it_goes_on() 
 
     log.batches = [each for each in log.batches if each.offsets.start != 7]
     slow = Slow(log, most_bytes=1)
-    with pytest.raises(ExplanationUnfinished, match="not looked at: 11-11") as caught:
+    with pytest.raises(ExplanationUnfinished, match="not checked: 11-11") as caught:
         await slow.explain([range(3, 4), range(7, 8), range(11, 12)])
     assert caught.value.missing == [range(7, 8)]
     assert await Broker(log).explain(caught.value.left) == []

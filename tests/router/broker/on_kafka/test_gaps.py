@@ -6,10 +6,11 @@ from collections.abc import Sequence
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
-from aiokafka.errors import OffsetOutOfRangeError
+from aiokafka.errors import OffsetOutOfRangeError, UnknownTopicOrPartitionError
 
 from router.broker import gaps
 from router.broker.gaps import explain
+from router.broker.private import await_partitions, connections_of, leader_of
 from router.broker.raw_fetch import epoch_at, fetch_raw
 from router.broker.reread import second_look
 from tests.brokers import create_topics
@@ -118,6 +119,22 @@ async def test_deleted_records_are_not_explained(
         await epoch_at(consumer, here, 3, SECONDS)
     await producer.stop()
     await admin.close()
+
+
+async def test_a_leader_that_the_client_remembers_wrongly_is_asked_for_again(
+    kafka: ApacheKafka, consumer: AIOKafkaConsumer, topics_prefix: str
+) -> None:
+    name = f"{topics_prefix}payment"
+    here = TopicPartition(name, 0)
+    await create_topics(kafka.bootstrap, [name], partitions=1)
+    await _send(kafka, name)
+    await await_partitions(consumer, name)
+    cluster = connections_of(consumer).cluster
+    cluster._partitions[name][0] = cluster._partitions[name][0]._replace(leader=99)  # noqa: SLF001 - as it was before
+    assert leader_of(consumer, here) == 99
+    assert await epoch_at(consumer, here, 0, SECONDS) == 0
+    with pytest.raises(UnknownTopicOrPartitionError):
+        await epoch_at(consumer, TopicPartition(name, 7), 0, SECONDS)
 
 
 @pytest.mark.chaos

@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+import socket
 import tomllib
 from collections.abc import Iterable
 from typing import Any
@@ -15,6 +16,7 @@ from aiokafka.errors import KafkaConnectionError, KafkaError, NodeNotReadyError
 from aiokafka.protocol import api
 from aiokafka.protocol.types import Int64, Schema
 from aiokafka.record.default_records import _DefaultRecordBatchPy
+from aiokafka.structs import BrokerMetadata
 
 from router.broker.private import (
     ask,
@@ -117,6 +119,34 @@ async def test_a_broker_that_is_away_is_an_error_of_kafka(consumer: AIOKafkaCons
     connections_of(consumer).cluster._brokers = {}  # noqa: SLF001 - as before the first answer
     with pytest.raises((NodeNotReadyError, KafkaConnectionError)):
         await ask(consumer, TopicsRequest(["none"]), seconds=SECONDS)
+
+
+async def test_a_frozen_broker_leaves_time_to_ask_another(
+    consumer: AIOKafkaConsumer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        cluster = connections_of(consumer).cluster
+        cluster._brokers[2] = BrokerMetadata(2, "127.0.0.1", port, None)  # noqa: SLF001 - adds one
+        monkeypatch.setattr("random.shuffle", lambda nodes: nodes.sort(reverse=True))
+        answer = await ask(consumer, TopicsRequest(["none"]), seconds=2)
+    assert [broker[0] for broker in answer.brokers] == [1]
+
+
+async def test_a_connection_on_which_nothing_comes_is_replaced(
+    kafka: ApacheKafka, consumer: AIOKafkaConsumer
+) -> None:
+    await ask(consumer, TopicsRequest(["none"]), node=1, seconds=SECONDS)
+    connections = connections_of(consumer)._conns  # noqa: SLF001 - looks on
+    (own,) = [connection for key, connection in connections.items() if key == (1, "questions")]
+    kafka.pause()
+    try:
+        with pytest.raises(TimeoutError):
+            await ask(consumer, TopicsRequest(["none"]), node=1, seconds=0.2)
+    finally:
+        kafka.resume()
+    assert not own.connected()
+    await ask(consumer, TopicsRequest(["none"]), node=1, seconds=SECONDS)
 
 
 async def test_leaders_are_known_of_topics_that_are_followed(
