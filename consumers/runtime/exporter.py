@@ -191,8 +191,8 @@ def build_exporter(consumers: Sequence[Consumer], exporting: Exporting) -> Expor
         for each in consumers
     }
     for each in consumers:
-        metrics.waiting.begin(each.service.name, each.topics)
         name, tuning = each.service.name, each.settings.tuning
+        metrics.waiting.begin(name, each.topics)
         metrics.transaction_limit.labels(name).set(tuning.open_transaction_seconds)
     broker = BrokerSource(reader, picture, exporting.every_seconds)
     rounds = [

@@ -278,8 +278,9 @@ def _state(error: BaseException, verb: str | None = None) -> str:
     state = getattr(error, "sqlstate", None)
     if not state:
         return "no SQLSTATE"
-    cause = error.__cause__ or error
-    plain = _plain(state, str(cause).partition("\n")[0], verb)
+    # asyncpg's exceptions cannot be turned into text where they have none.
+    message = next(iter((error.__cause__ or error).args), "")
+    plain = _plain(state, str(message).partition("\n")[0], verb)
     return f"{plain} (SQLSTATE {state})" if plain else f"SQLSTATE {state}"
 
 

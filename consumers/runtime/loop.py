@@ -191,9 +191,10 @@ class Loop:
         if self.member.was_paused():
             # Frozen, or busy for long: the log may have been replaced, so all is placed anew.
             self.report.paused()
+            self.member = self.member.paused()
             self.positions.drop(self.positions.placed)
             return {}
-        self.member = self.member.looking()
+        self.member = self.member.fetched()
         # Revoked while waiting: what was fetched then is somebody else's.
         mine = self.positions.placed
         return {partition: fetched[partition] for partition in fetched if partition in mine}

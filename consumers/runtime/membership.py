@@ -19,7 +19,7 @@ class Membership:
     `batch_ended` is set when the running batch ends; None where none runs.
     `retrying` is the error because of which a batch is tried again, `brakes`
     are those that hold, by topic. `ticked` is the last turn; `looked` is when
-    records or positions last came from the broker.
+    records or positions last came from the broker; `pauses` are those in a row.
     """
 
     joined: bool = False
@@ -30,6 +30,7 @@ class Membership:
     brakes: Mapping[str, Brake] = field(default_factory=dict)
     ticked: float = field(default_factory=time.monotonic)
     looked: float = field(default_factory=time.monotonic)
+    pauses: int = 0
 
     @property
     def leaving(self) -> bool:
@@ -52,6 +53,17 @@ class Membership:
         """Note that the broker has answered about the logs, just now."""
         return replace(self, looked=time.monotonic())
 
+    def fetched(self) -> Self:
+        """Note that records came in time: the logs are those that were placed."""
+        return replace(self.looking(), pauses=0)
+
+    def paused(self) -> Self:
+        """Note that a pause had everything placed anew; the next fetch may take twice as long."""
+        return replace(self, pauses=self.pauses + 1)
+
     def was_paused(self) -> bool:
-        """Tell whether the loop stood still for so long that a log may be another one."""
-        return time.monotonic() - self.looked > PAUSE_SECONDS
+        """Tell whether the loop stood still for so long that a log may be another one.
+
+        A fetch that is always slow is believed in the end: the limit doubles with each pause.
+        """
+        return time.monotonic() - self.looked > PAUSE_SECONDS * 2.0**self.pauses

@@ -16,7 +16,7 @@ from consumers.runtime.records import Partition
 from consumers.runtime.report import Report
 from consumers.runtime.settings import Tuning
 from router.broker.log_bounds import LogBounds
-from router.broker.topic_ids import TopicSeen
+from router.broker.topic_ids import MISSING, TopicSeen
 
 AGAIN_SECONDS = 0.1
 """Until a log that contradicts its fence is asked again, while it may still be a late answer."""
@@ -53,6 +53,9 @@ class Placing:
         try:
             topics = await client.topics({partition.topic for partition in wanted}, seconds)
             bounds = await client.bounds(wanted, seconds)
+            # A broker that does not know the topic yet, or any longer, tells nothing about it.
+            there = {name for name, topic in topics.items() if topic.error != MISSING}
+            bounds = {each: bounds[each] for each in bounds if each.topic in there}
             begin = {partition: bounds[partition].start for partition in bounds}
             fences = await self.applier.fences(begin, ids_of(topics.values()))
         except Exception as error:

@@ -92,8 +92,8 @@ def _explained(error: Exception, settings: ConsumerSettings) -> str:
 async def _store(consumer: Consumer) -> Store:
     async with reading(consumer.settings) as connection:
         fences = await read_fence_rows(connection, consumer.tables)
-        brakes = holding(await read_brakes(connection, consumer.tables))
-    return Store(consumer, fences, brakes.keys())
+        brakes = await read_brakes(connection, consumer.tables)
+    return Store(consumer, fences, holding(brakes).keys())
 
 
 def _fences(stores: Iterable[Store], cluster_id: str) -> Fences:

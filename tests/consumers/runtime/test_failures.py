@@ -14,6 +14,7 @@ from aiokafka.errors import (
     OffsetOutOfRangeError,
     UnsupportedCodecError,
 )
+from asyncpg.exceptions import SerializationError
 from sqlalchemy import BigInteger, Numeric, bindparam, text
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -229,6 +230,10 @@ async def test_a_right_or_a_table_that_is_missing_is_named(counting: AsyncEngine
     assert describe(read_only) == (
         "ReadOnlySQLTransactionError: the database is read-only (SQLSTATE 25006)"
     )
+
+
+def test_an_error_without_a_message_is_described_too() -> None:
+    assert describe(SerializationError()) == "SerializationError: SQLSTATE 40001"
 
 
 def test_the_cause_of_a_handlers_own_exception_counts() -> None:

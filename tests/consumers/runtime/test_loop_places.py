@@ -1,6 +1,7 @@
 """What the client takes and loses is read again: the loop on a stand-in that loses on purpose."""
 
 import asyncio
+import time
 from collections.abc import Callable, Iterable
 
 import pytest
@@ -10,7 +11,9 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from consumers.runtime import client as runtime_client
+from consumers.runtime import membership
 from consumers.runtime.loop import Loop
+from consumers.runtime.membership import Membership
 from consumers.runtime.metrics import ConsumerMetrics
 from consumers.runtime.records import Partition
 from consumers.runtime.report import Report
@@ -170,6 +173,25 @@ async def test_what_is_fetched_while_a_rebalance_goes_on_is_fetched_again(
 
     consumer.during = begin
     await consumed(counting, loop, consumer)
+
+
+async def test_a_fetch_that_is_always_slow_is_believed_in_the_end(
+    counting: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Each turn of the stand-in is a pause until the limit has doubled a few times.
+    monkeypatch.setattr(membership, "PAUSE_SECONDS", 0.0005)
+    await consumed(counting, loop_of(counting), Careless([]))
+
+
+def test_a_pause_is_noticed_and_each_further_one_has_to_be_longer() -> None:
+    def seen(seconds: float, pauses: int) -> bool:
+        looked = time.monotonic() - seconds
+        return Membership(looked=looked, pauses=pauses).was_paused()
+
+    assert (seen(2, 0), seen(4, 0), seen(4, 1), seen(7, 1)) == (False, True, False, True)
+    assert Membership().paused().paused().pauses == 2
+    assert Membership().paused().looking().pauses == 1
+    assert Membership().paused().fetched().pauses == 0
 
 
 async def test_an_assignment_counts_even_where_it_cannot_be_reported(
