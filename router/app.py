@@ -83,21 +83,11 @@ def build_edge(settings: Settings, clock: Clock = utc_now) -> EdgeProcess:
     registry = process_registry()
     topics = settings.topics.topics()
     metrics = EdgeMetrics(registry, [gate.endpoint for gate in gates.values()], topics)
-    names = [*topics.events, topics.quarantine]
     credentials = KafkaCredentials(settings.kafka)
     options = ClientOptions(lambda: client_options(settings.kafka, credentials))
     make = producer_factory(options, settings.kafka.max_request_bytes, credentials.renewed)
     watch_topics = _topic_watch(settings, options, credentials, registry)
-    publisher = KafkaPublisher(
-        make,
-        probe_of(names, lambda topic: watch_topics.number(topic, "min.insync.replicas")),
-        RecordRoom(
-            settings.kafka.max_request_bytes,
-            lambda topic: watch_topics.number(topic, "max.message.bytes"),
-        ),
-        metrics,
-        get_log("publish"),
-    )
+    publisher = _publisher(settings, make, watch_topics, metrics)
     safe = SafePublish(
         publisher, watch_topics.problem, metrics.publish_failures.labels("endangered").inc
     )
@@ -260,6 +250,20 @@ def _refused_keeper(
         edge.refused_body_bytes,
         metrics.refused_sample,
         get_log("refused"),
+    )
+
+
+def _publisher(
+    settings: Settings, make: ProducerFactory, watch: TopicWatch, metrics: EdgeMetrics
+) -> KafkaPublisher:
+    topics, most = settings.topics.topics(), settings.kafka.max_request_bytes
+    names = [*topics.events, topics.quarantine]
+    return KafkaPublisher(
+        make,
+        probe_of(names, lambda topic: watch.number(topic, "min.insync.replicas")),
+        RecordRoom(most, lambda topic: watch.number(topic, "max.message.bytes")),
+        metrics,
+        get_log("publish"),
     )
 
 

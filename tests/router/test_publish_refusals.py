@@ -19,6 +19,7 @@ from router.kafka_client import client_options
 from router.metrics import EdgeMetrics
 from router.publish import KafkaPublisher, probe_of, producer_factory
 from router.record_room import RecordRoom
+from router.refused_keeper import RefusedKeeper, sample_producer_factory
 from router.settings import settings_from
 from router.telemetry.logs import get_log
 from tests.brokers import EVALUATION_PARTITIONS, create_topics
@@ -182,6 +183,23 @@ async def test_a_record_of_exactly_the_topics_size_is_kept_and_one_byte_more_is_
 
     assert fits == "kept"
     assert "MessageSizeTooLargeError" in larger
+
+
+async def test_a_sample_too_large_for_its_topic_costs_no_other_sample(edge: Edge) -> None:
+    counted: list[str] = []
+    async with edge.running():
+        make = sample_producer_factory(
+            {"bootstrap_servers": edge.guarded.node.bootstrap}, edge.payment, 1024 * 1024
+        )
+        keeper = RefusedKeeper(
+            make, edge.payment, lambda _: True, 1024, counted.append, get_log("refused"), 600
+        )
+        keeper.queue.extend([record(edge.payment, b"x" * LIMIT), record(edge.payment, b"next")])
+        keeper._filled.set()  # noqa: SLF001 - as `keep` does, whose samples are never so large
+        async with keeper.running():
+            await until(lambda: len(counted) == 2)
+
+    assert counted == ["failed", "kept"]
 
 
 async def test_a_delivery_given_up_at_its_deadline_is_kept_and_the_edge_recovers_by_itself(
