@@ -37,10 +37,11 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from consumers.runtime.command import Consumer
-    from consumers.runtime.offsets import FenceRow
     from consumers.runtime.service import Service
     from consumers.runtime.settings import ConsumerSettings, Tuning
+    from consumers.runtime.topic_watch import TopicCheck
     from router.contract.topics import Topics, TopicsBeside
+    from router.settings import Settings
 
 Model = TypeVar("Model", bound="BaseModel")
 
@@ -75,7 +76,17 @@ def consumer_settings(invocation: Invocation, service: "Service") -> "ConsumerSe
         options=_options(service, table),
         orders=settings.order.fields,
         accounts=settings.accounts,
+        topic_check=_topic_check(invocation, settings, service),
     )
+
+
+def _topic_check(invocation: Invocation, settings: "Settings", service: "Service") -> "TopicCheck":
+    from consumers.runtime.discovery import topics_of
+    from consumers.runtime.topic_watch import TopicCheck
+
+    own = topics_of(service, settings.topics.topics())
+    needs = [need for need in invocation.topic_needs(settings) if need.name in own]
+    return TopicCheck(needs, settings.topics.check_seconds, settings.topics.require_check)
 
 
 def check_consumers(consumers: Mapping[str, dict[str, Any]]) -> None:
@@ -240,29 +251,6 @@ def offsets() -> None:
     """Show how far each consumer has applied each partition, and set it."""
 
 
-@offsets.command("show")
-@click.argument("name", required=False)
-@click.option("--all", "every", is_flag=True, help="Also those of clusters consumed before.")
-@invoked
-@json_option
-def offsets_show(invocation: Invocation, name: str | None, *, every: bool, as_json: bool) -> None:
-    """Show how far NAME, or every consumer, has applied each partition, and what became of it."""
-    import asyncio
-
-    from consumers.runtime.fence_screen import show_fences
-
-    services = {name: _service(name)} if name else discover()
-    rows = {
-        found: asyncio.run(_fence_rows(consumer_settings(invocation, service), service))
-        for found, service in services.items()
-    }
-    if as_json:
-        click.echo(json.dumps({n: [row.as_json() for row in found] for n, found in rows.items()}))
-        return
-    for found, fences in rows.items():
-        show_fences(found, fences, every=every)
-
-
 def main() -> NoReturn:
     """Run the command line."""
     whole_command()
@@ -309,6 +297,7 @@ def whole_command() -> click.Group:
         cli.add_command(group)
         for name, function in commands.items():
             group.elsewhere[name] = partial(_with_consumer, found_in(module, function))
+    offsets.elsewhere["show"] = _offsets_show
     cli.elsewhere["trace"] = _trace
     cli.rest = _service_groups
     return cli
@@ -318,6 +307,12 @@ def _trace() -> click.Command:
     from consumers.runtime.commands_trace import trace
 
     return given_object(trace, _consumers)
+
+
+def _offsets_show() -> click.Command:
+    from consumers.runtime.commands_offsets import show
+
+    return given_object(show, _one_or_all, [click.Argument(["name"], required=False)])
 
 
 def _service_groups() -> Mapping[str, click.Command]:
@@ -344,6 +339,10 @@ def _consumers(invocation: Invocation) -> "list[Consumer]":
         settings = consumer_settings(invocation, service)
         consumers.append(Consumer(service.configured(service, settings.setup), settings))
     return consumers
+
+
+def _one_or_all(invocation: Invocation, name: str | None) -> "list[Consumer]":
+    return [_consumer(invocation, name)] if name else _consumers(invocation)
 
 
 def _service(name: str) -> "Service":
@@ -376,15 +375,6 @@ async def _made_ready(
         configured = service.configured(service, settings.setup)
         if configured.before_play:
             await configured.before_play(engine, Play(settings.accounts, articles))
-
-
-async def _fence_rows(settings: "ConsumerSettings", service: "Service") -> "list[FenceRow]":
-    from consumers.runtime.offsets import read_fence_rows
-    from consumers.runtime.store import reading
-    from consumers.runtime.tables import RuntimeTables
-
-    async with reading(settings) as connection:
-        return list(await read_fence_rows(connection, RuntimeTables.of(service.schema)))
 
 
 def _service_group(service: "Service") -> click.Group:

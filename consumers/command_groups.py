@@ -21,7 +21,7 @@ def dlq() -> None:
 
 @click.group(cls=CommandGroup)
 def brake() -> None:
-    """Look at what stops a consumer after many failures in a row, and let go of it."""
+    """Look at what stops a topic after many failures in a row, and have it go on."""
 
 
 @click.group(cls=CommandGroup)

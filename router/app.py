@@ -12,6 +12,8 @@ from prometheus_client import CollectorRegistry
 
 from router.admission import Admission
 from router.bound import PerMinute
+from router.broker.topic_creation import forbid_topic_creation
+from router.broker.topic_watch import TopicMetrics, TopicWatch
 from router.caller import networks
 from router.connection_watch import ConnectionWatch
 from router.contract.event import Event
@@ -19,19 +21,22 @@ from router.contract.quarantine import Quarantined
 from router.contract.refused import Refused
 from router.descriptors import room_for
 from router.edge import Edge, Limits
+from router.endangered import SafePublish
 from router.endpoints import build_endpoints, gates_of
-from router.errors import ConfigurationError
 from router.gate import Gate, longest_deadline, shortest_deadline
 from router.http_bounds import HttpBounds
 from router.http_protocol import Door
 from router.http_server import serving_deliveries
 from router.intake import Clock, Intake
-from router.kafka_client import client_options
+from router.kafka_client import admin_factory, client_options
 from router.kafka_credentials import ClientOptions, KafkaCredentials
 from router.metrics import EdgeMetrics
 from router.places import Places
 from router.problems import Problems
-from router.publish import KafkaPublisher, ProducerFactory, producer_factory
+from router.producer_line import ProducerFactory
+from router.publish import KafkaPublisher, probe_of, producer_factory
+from router.record_room import RecordRoom
+from router.record_size import check_room
 from router.refused_keeper import RefusedKeeper, sample_producer_factory
 from router.reload import Reloading, ReloadMetrics, Source
 from router.settings import EdgeSettings, Settings
@@ -47,13 +52,10 @@ from router.telemetry.management import (
     stop_with_parent,
 )
 from router.tls import ServerCertificate
-from router.topic_room import TopicRoom
+from router.topic_needs import edge_needs
 
 HEAD_SLACK_BYTES = 16 * 1024
 """How much larger than its limit a head may be before it is no longer parsed to its end."""
-
-RECORD_OVERHEAD_BYTES = 32 * 1024
-"""Room for the normalized fields and the headers of the record."""
 
 
 @dataclass(frozen=True)
@@ -76,18 +78,21 @@ def utc_now() -> datetime:
 
 def build_edge(settings: Settings, clock: Clock = utc_now) -> EdgeProcess:
     """Put the edge together; connects to nothing. Raises ConfigurationError."""
+    forbid_topic_creation()
     gates = checked_gates(settings)
     registry = process_registry()
     topics = settings.topics.topics()
     metrics = EdgeMetrics(registry, [gate.endpoint for gate in gates.values()], topics)
-    names = [*topics.events, topics.quarantine]
     credentials = KafkaCredentials(settings.kafka)
     options = ClientOptions(lambda: client_options(settings.kafka, credentials))
     make = producer_factory(options, settings.kafka.max_request_bytes, credentials.renewed)
-    publisher = KafkaPublisher(make, names, metrics, get_log("publish"))
-    topic_room = TopicRoom(options, names, largest_record(settings), get_log("publish"))
+    watch_topics = _topic_watch(settings, options, credentials, registry)
+    publisher = _publisher(settings, make, watch_topics, metrics)
+    safe = SafePublish(
+        publisher, watch_topics.problem, metrics.publish_failures.labels("endangered").inc
+    )
     may_keep_stale = PerMinute(settings.edge.stale_per_minute)
-    intake = Intake(publisher, topics, clock, new_traceparent, may_keep_stale, metrics)
+    intake = Intake(safe, topics, clock, new_traceparent, may_keep_stale, metrics)
     watch = ConnectionWatch(registry, get_log("connection"))
     admission, places = _budgets(settings.edge, watch, gates)
     loop_delay = LoopDelay(registry, places.adapt)
@@ -106,7 +111,7 @@ def build_edge(settings: Settings, clock: Clock = utc_now) -> EdgeProcess:
         log=get_log("edge"),
         rest=AsgiFastStream(
             declared_broker(settings),
-            lifespan=_lifespan(publisher, topic_room, refused),
+            lifespan=_lifespan(publisher, watch_topics, refused),
             logger=None,
         ),
         admission=admission,
@@ -115,7 +120,7 @@ def build_edge(settings: Settings, clock: Clock = utc_now) -> EdgeProcess:
     )
 
     def ready() -> Health:
-        return topic_room.health(publisher.health())
+        return watch_topics.health(publisher.health())
 
     metrics.ready.set_function(lambda: int(ready().good))
     metrics.in_flight.set_function(lambda: places.taken)
@@ -217,25 +222,6 @@ def checked_gates(settings: Settings) -> dict[str, Gate]:
     return gates
 
 
-def largest_record(settings: Settings) -> int:
-    """Return how many bytes a record may have: the body as base64, and what goes with it."""
-    # A quotation mark in a header or the target takes two bytes in JSON.
-    kept = settings.edge.body_limit_bytes * 4 // 3 + settings.edge.header_limit_bytes * 2
-    return kept + RECORD_OVERHEAD_BYTES
-
-
-def check_room(settings: Settings) -> None:
-    """Refuse a body limit whose records the producer could not send."""
-    needed = largest_record(settings)
-    if needed > settings.kafka.max_request_bytes:
-        message = (
-            f"edge.body_limit_bytes: a body of {settings.edge.body_limit_bytes} bytes makes a"
-            f" record of up to {needed}, kafka.max_request_bytes is"
-            f" {settings.kafka.max_request_bytes}"
-        )
-        raise ConfigurationError(message)
-
-
 def certificate_of(edge: EdgeSettings) -> ServerCertificate | None:
     """Load the certificate and key, None where there are none; refuse what cannot be used."""
     if edge.tls_certificate is None or edge.tls_key is None:
@@ -267,10 +253,41 @@ def _refused_keeper(
     )
 
 
-def _lifespan(publisher: KafkaPublisher, room: TopicRoom, refused: RefusedKeeper) -> Any:  # noqa: ANN401 - FastStream's
+def _publisher(
+    settings: Settings, make: ProducerFactory, watch: TopicWatch, metrics: EdgeMetrics
+) -> KafkaPublisher:
+    topics, most = settings.topics.topics(), settings.kafka.max_request_bytes
+    names = [*topics.events, topics.quarantine]
+    return KafkaPublisher(
+        make,
+        probe_of(names, lambda topic: watch.number(topic, "min.insync.replicas")),
+        RecordRoom(most, lambda topic: watch.number(topic, "max.message.bytes")),
+        metrics,
+        get_log("publish"),
+    )
+
+
+def _topic_watch(
+    settings: Settings,
+    options: Mapping[str, Any],
+    credentials: KafkaCredentials,
+    registry: CollectorRegistry,
+) -> TopicWatch:
+    needs = edge_needs(settings)
+    return TopicWatch(
+        make=admin_factory(options, credentials.renewed),
+        needs=needs,
+        metrics=TopicMetrics(registry, [need.name for need in needs]),
+        log=get_log("topics"),
+        interval_seconds=settings.topics.check_seconds,
+        require_check=settings.topics.require_check,
+    )
+
+
+def _lifespan(publisher: KafkaPublisher, topics: TopicWatch, refused: RefusedKeeper) -> Any:  # noqa: ANN401 - FastStream's
     @contextlib.asynccontextmanager
     async def lifespan() -> AsyncIterator[None]:
-        async with publisher.running(), room.looked_at(), refused.running():
+        async with publisher.running(), topics.running(), refused.running():
             yield
 
     return lifespan

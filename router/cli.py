@@ -22,7 +22,6 @@ from router.invocation import (
     invoked,
     json_option,
     listing,
-    say_once,
     unknown_consumer,
     wrong_configuration,
 )
@@ -81,6 +80,7 @@ cli.elsewhere |= {
     "quarantine": found_in("router.quarantine_command", "quarantine"),
     "refused": found_in("router.refused_command", "refused"),
     "metrics": found_in("router.metrics_command", "metrics"),
+    "topics": found_in("router.topics_command", "topics"),
 }
 
 
@@ -125,7 +125,7 @@ def _wrong_configurations() -> tuple[type[Exception], ...]:
 
 
 def _unavailable() -> type[Exception]:
-    from router.topics_admin import TopicsUnavailable
+    from router.broker.topics import TopicsUnavailable
 
     return TopicsUnavailable
 
@@ -167,35 +167,6 @@ def loop_factory() -> "Callable[[], asyncio.AbstractEventLoop] | None":
     except ImportError:
         return None
     return uvloop.new_event_loop
-
-
-@cli.group()
-def topics() -> None:
-    """Make the topics on the broker."""
-
-
-@topics.command("apply")
-@invoked
-@json_option
-def topics_apply(invocation: Invocation, *, as_json: bool) -> None:
-    """Make the topics that are not there, with the retention and room they need."""
-    import asyncio
-
-    from rich.text import Text
-
-    from router.topics_admin import apply_topics
-
-    settings = invocation.settings()
-    say_once()
-    beside = invocation.consumers.topics(settings.topics.topics())
-    results = asyncio.run(apply_topics(settings, beside))
-    if as_json:
-        click.echo(json.dumps([{"topic": r.name, "result": r.result} for r in results]))
-        return
-    table = listing("topic", "result")
-    for result in results:
-        table.add_row(Text(result.name), result.result)
-    console().print(table)
 
 
 @cli.group("config")

@@ -14,15 +14,17 @@ from typing import Any, TypeVar
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import make_url
 
+from router.broker.topics import TopicsUnavailable, administering, look, touch
 from router.configuration import read_sources
 from router.contract.topics import Topics, TopicsBeside
 from router.data_dir import DataDir, resolve_settings
 from router.embedded import EvaluationBroker, EvaluationDatabase
 from router.errors import ConfigurationError
+from router.kafka_client import admin_factory, client_options
 from router.settings import Settings
 from router.supervise import Child
 from router.telemetry.management import listen
-from router.topics_admin import require_topics, touch_topics
+from router.topic_needs import topic_needs
 
 READY_SECONDS = 60.0
 EXPORTER_SECONDS = 15.0
@@ -91,11 +93,7 @@ async def running(plan: Plan) -> AsyncIterator[Running]:
         _announce(plan, bootstrap, database)
         stack.callback(plan.data_dir.withdraw)
         settings = resolve_settings(plan.config, plan.data_dir, plan.environ)
-        beside = plan.topics(settings.topics.topics())
-        if bootstrap is not None:
-            await touch_topics(settings, beside)
-        else:
-            await require_topics(settings, beside)
+        await _topics(plan, settings, own_broker=bootstrap is not None)
         await plan.prepare()
         children = await _children(plan, stack)
         yield Running(
@@ -108,6 +106,24 @@ async def running(plan: Plan) -> AsyncIterator[Running]:
             children,
         )
         plan.say("stopping, in order: edge, consumers, database, broker")
+
+
+async def _topics(plan: Plan, settings: Settings, *, own_broker: bool) -> None:
+    """Have the evaluation broker create the topics; raise TopicsUnavailable if yours lacks one."""
+    needs = topic_needs(settings, plan.topics(settings.topics.topics()))
+    make = admin_factory(client_options(settings.kafka))
+    async with administering(make, settings.kafka.bootstrap_servers) as admin:
+        if own_broker:
+            await touch(admin, [need.name for need in needs])
+            return
+        found = await look(admin, needs)
+    missing = [need.name for need in needs if need.matters and found[need.name].partitions == {}]
+    if missing:
+        message = (
+            f"the broker at {settings.kafka.bootstrap_servers} has no topic"
+            f" {', '.join(missing)}: run `payrouter topics apply`"
+        )
+        raise TopicsUnavailable(message)
 
 
 async def _broker(

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from router.broker.topic_contract import TopicNeed
     from router.contract.topics import Topics, TopicsBeside
     from router.data_dir import DataDir
     from router.reload import Source
@@ -85,6 +86,12 @@ class Invocation:
 
         sources = resolve_sources(self.config, self.data_dir, os.environ)
         return checked_settings(sources, self.consumers.check)
+
+    def topic_needs(self, settings: "Settings") -> "Sequence[TopicNeed]":
+        """Return what every topic needs, those of the consumers included."""
+        from router.topic_needs import topic_needs
+
+        return topic_needs(settings, self.consumers.topics(settings.topics.topics()))
 
     def source(self) -> "Source":
         """Return where the configuration can be read again."""

@@ -1,10 +1,12 @@
 """The Kafka client settings, as FastStream and as aiokafka take them."""
 
 import asyncio
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from aiokafka.abc import AbstractTokenProvider
+from aiokafka.admin import AIOKafkaAdminClient
 from faststream.kafka.security import parse_security
 from faststream.security import (
     BaseSecurity,
@@ -14,6 +16,8 @@ from faststream.security import (
     SASLScram512,
 )
 
+from router.broker.private import connections_of
+from router.broker.topic_creation import forbid_topic_creation
 from router.contract.secret_text import trimmed
 from router.kafka_credentials import KafkaCredentials
 from router.settings import KafkaSettings
@@ -55,7 +59,22 @@ def client_options(
     return _common(kafka) | parse_security(_security(kafka, own))
 
 
+def admin_factory(
+    options: Mapping[str, Any], renewed: Callable[[Any], None] = lambda _client: None
+) -> Callable[[], AIOKafkaAdminClient]:
+    """Return what makes admin clients; `options` and `renewed` as in `router.publish`."""
+
+    def make() -> AIOKafkaAdminClient:
+        admin = AIOKafkaAdminClient(**options)
+        renewed(connections_of(admin))
+        return admin
+
+    return make
+
+
 def _common(kafka: KafkaSettings) -> dict[str, Any]:
+    # Here, since every client of a process is made with these options.
+    forbid_topic_creation()
     options: dict[str, Any] = {
         "bootstrap_servers": [part.strip() for part in kafka.bootstrap_servers.split(",")],
         "client_id": kafka.client_id,

@@ -213,7 +213,8 @@ class EdgeMetrics:
         self.publish_failures = Counter(
             "payrouter_publish_failures",
             "Records without acknowledgement. deadline: none in time; rejected: the broker refused"
-            " it; unavailable: there was no producer",
+            " it; unavailable: there was no producer; endangered: its topic could lose it, so it"
+            " was not sent; too_large: its topic takes no such size, so it was not sent",
             ["reason"],
             registry=registry,
         )
@@ -266,7 +267,7 @@ class EdgeMetrics:
                 (FAILED, Reason.INTERNAL),
             )
         }
-        for reason in ("deadline", "rejected", "unavailable"):
+        for reason in ("deadline", "rejected", "unavailable", "endangered", "too_large"):
             self.publish_failures.labels(reason)
         types = [
             *((topics.name(event.family), event.value) for event in EventType),

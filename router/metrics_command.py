@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry
 from rich.text import Text
 
 from router.admission import Admission
+from router.broker.topic_watch import TopicMetrics
 from router.connection_watch import ConnectionWatch
 from router.intake import Endpoint
 from router.invocation import Invocation, console, invoked, json_option, listing
@@ -42,6 +43,7 @@ def declared() -> CollectorRegistry:
     ConnectionWatch(registry, get_log("connection")).measure(Admission(0, 0))
     provider = next(iter(discover().values()))
     ReloadMetrics(registry)
+    TopicMetrics(registry, ["payment"])
     EdgeMetrics(registry, [Endpoint("shop", "shop", provider, [Key(b"", "fp:0")], None, 1)])
     return registry
 

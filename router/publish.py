@@ -1,53 +1,47 @@
 """Kafka out. Returns only after the acknowledgement of all in-sync replicas.
 
-aiokafka's idempotent producer never gives up by itself, its stop never
-returns while the broker is away, and after a sequence error it does not
-recover. So the deadline, the bounded stop and the replacement are ours.
+A record that the broker refuses fails its own delivery only: what else was
+under way is acknowledged by the same producer, or sent again by the next one.
 """
 
 import asyncio
 import contextlib
+import itertools
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import (
-    InvalidTopicError,
-    KafkaError,
-    MessageSizeTooLargeError,
-    RecordListTooLargeError,
-    TopicAuthorizationFailedError,
-)
+from aiokafka.errors import KafkaError
 
+from router.broker.producers import send_alone, sound
+from router.broker.refusals import About, about
 from router.contract.wire import OutgoingRecord
 from router.errors import NotDurable, Reason
 from router.metrics import EdgeMetrics
+from router.producer_line import Line, ProducerFactory, ProducerLine
+from router.record_room import RecordRoom, size_of
 from router.telemetry.logs import Log
 from router.telemetry.management import Health
-from router.telemetry.pacing import paced
+from router.topic_health import State, TopicHealth
+from router.topic_probe import problems_of
 
-PROBE_SECONDS = 1.0
-"""How often the way to the broker is looked at."""
+PROBE_SECONDS = 2.0
+"""How long the broker may take to answer a probe."""
 
-STOP_SECONDS = 3.0
-"""How long a producer may take to stop before it is left alone."""
-
-_RECORD_REFUSED = (
-    MessageSizeTooLargeError,
-    RecordListTooLargeError,
-    InvalidTopicError,
-    TopicAuthorizationFailedError,
-)
-"""The broker's word about a record or a topic: the producer itself is sound."""
-
-CONNECT_SECONDS = 10.0
-"""How long a producer may take to start before another is tried."""
+TRIAL_SECONDS = 2.0
+"""How often a topic that did not keep its last record is tried with that record."""
 
 SILENCE_SECONDS = 30.0
 """How long a producer may get no acknowledgement before it is replaced."""
 
-ProducerFactory = Callable[[], AIOKafkaProducer]
+TRIES = 8
+"""How often a record is sent at most, within its deadline."""
+
+Probe = Callable[[AIOKafkaProducer], Awaitable[Sequence[str]]]
+"""Asks the broker what prevents writing to the topics; a line for each problem."""
 
 
 def producer_factory(
@@ -72,30 +66,82 @@ def producer_factory(
             metadata_max_age_ms=60_000,
         )
         renewed(producer.client)
-        return paced(producer)
+        return sound(producer)
 
     return make
 
 
+def probe_of(topics: Sequence[str], min_in_sync: Callable[[str], int | None]) -> Probe:
+    """Return a probe of these topics, which writes nothing and makes no topic.
+
+    `min_in_sync` as in `router.topic_probe`.
+    """
+
+    async def probe(producer: AIOKafkaProducer) -> Sequence[str]:
+        for topic in topics:
+            # So that the first record of a topic need not wait for its metadata.
+            producer.client.add_topic(topic)
+        return await problems_of(producer, topics, min_in_sync, PROBE_SECONDS)
+
+    return probe
+
+
+@dataclass
+class _Delivery:
+    """Records of one delivery that are not acknowledged, by place, and which a producer has."""
+
+    attempt: int
+    unanswered: dict[int, OutgoingRecord]
+    under_way: set[int] = field(default_factory=set)
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """A record under way to prove a topic with."""
+
+    attempt: int
+    record: OutgoingRecord
+    began: float
+    acknowledged: asyncio.Future[Any]
+
+
 class KafkaPublisher:
-    """Keeps one sound producer and publishes through it."""
+    """Publishes through one sound producer, and says whether an event can be kept."""
 
     def __init__(
-        self, make: ProducerFactory, topics: Sequence[str], metrics: EdgeMetrics, log: Log
+        self,
+        make: ProducerFactory,
+        probe: Probe,
+        room: RecordRoom,
+        metrics: EdgeMetrics,
+        log: Log,
     ) -> None:
         """Remember what to work with; `running` connects."""
-        self._make = make
-        self._topics = topics
+        self._probe = probe
+        self._room = room
         self._metrics = metrics
         self._log = log
-        self._producer: AIOKafkaProducer | None = None
-        self._broken = asyncio.Event()
-        self._unanswered_since: float | None = None
-        self._health = Health(good=False, detail="not connected yet")
+        self._line = ProducerLine(make, self._new_producer, self._watch, self._replaced, log)
+        self._attempts = itertools.count(1)
+        self._topics: dict[str, TopicHealth] = {}
+        self._trials: dict[str, _Trial] = {}
+        self._seen: Sequence[str] = ["not connected yet"]
+        self._told = False
 
     def health(self) -> Health:
-        """Say whether an event can be kept now."""
-        return self._health
+        """Say whether an event can be kept now, and the first thing that prevents it."""
+        if self._line.state is Line.CONNECTING:
+            return Health(good=False, detail=self._line.detail)
+        now = time.monotonic()
+        doubts = [health.problem(topic, now) for topic, health in self._topics.items()]
+        problem = next((each for each in (*self._seen, *doubts) if each is not None), None)
+        return Health(good=problem is None, detail=problem or "events can be kept")
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Keep a producer while the block runs."""
+        async with self._line.running():
+            yield
 
     async def __call__(self, records: Sequence[OutgoingRecord]) -> None:
         """Publish records in order; return when all are acknowledged, or raise NotDurable.
@@ -103,140 +149,207 @@ class KafkaPublisher:
         The caller brings the deadline. A record given up may still be
         written later: the event id makes that harmless.
         """
-        producer = self._producer
-        if producer is None:
-            self._metrics.publish_failures.labels("unavailable").inc()
-            raise NotDurable(Reason.NOT_DURABLE, "no connection to the broker")
-        started = time.perf_counter()
+        for record in records:
+            self._require_room(record)
+        delivery = _Delivery(next(self._attempts), dict(enumerate(records)))
         try:
-            pending = [await self._send(producer, record) for record in records]
-            for record, acknowledged in zip(records, pending, strict=True):
-                # Shielded: a deadline gives up the waiting, not the record.
-                await asyncio.shield(acknowledged)
-                self._acknowledged(record, time.perf_counter() - started)
-        except KafkaError as error:
-            self._failed(producer, error)
-            raise NotDurable(Reason.NOT_DURABLE, type(error).__name__) from None
+            await self._deliver(delivery)
         except asyncio.CancelledError:
             self._metrics.publish_failures.labels("deadline").inc()
-            self._unanswered_since = self._unanswered_since or time.monotonic()
+            now = time.monotonic()
+            for place, record in delivery.unanswered.items():
+                sent, known = place in delivery.under_way, self._known(record.topic)
+                known = known.given_up(delivery.attempt, record, now, sent=sent)
+                self._topics[record.topic] = known
             raise
 
-    @contextlib.asynccontextmanager
-    async def running(self) -> Any:  # noqa: ANN401 - an async context manager of nothing
-        """Keep a producer while the block runs."""
-        task = asyncio.create_task(self._keep())
-        try:
-            yield
-        finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+    def _require_room(self, record: OutgoingRecord) -> None:
+        problem = self._room.problem(record)
+        if problem is not None:
+            self._metrics.publish_failures.labels("too_large").inc()
+            self._log.error("record_too_large", topic=record.topic, detail=problem)
+            raise NotDurable(Reason.NOT_DURABLE, f"the record is too large: {problem}")
+
+    async def _deliver(self, delivery: _Delivery) -> None:
+        """Send what is unanswered until nothing is; raise NotDurable for what is refused."""
+        started, alone = time.perf_counter(), False
+        for _ in range(TRIES):
+            producer = await self._line.serving()
+            if producer is None:
+                self._metrics.publish_failures.labels("unavailable").inc()
+                raise NotDurable(Reason.NOT_DURABLE, "no connection to the broker")
+            send = partial(self._send, producer, delivery.attempt, alone=alone)
+            failed = await self._tried(send, delivery, started)
+            if not delivery.unanswered:
+                return
+            self._raise_refusal(delivery.unanswered, failed, alone=alone)
+            alone = alone or any(about(error) is not About.PRODUCER for error in failed.values())
+        self._metrics.publish_failures.labels("rejected").inc()
+        message = f"{TRIES} producers in a row failed"
+        raise NotDurable(Reason.NOT_DURABLE, message)
+
+    async def _tried(
+        self,
+        send: Callable[[OutgoingRecord], Awaitable[asyncio.Future[Any]]],
+        delivery: _Delivery,
+        started: float,
+    ) -> Mapping[int, KafkaError]:
+        """Send each record, wait for each; take out what is acknowledged, return other answers."""
+        pending, failed = {}, {}
+        for place, record in delivery.unanswered.items():
+            try:
+                pending[place] = await send(record)
+                delivery.under_way.add(place)
+            except KafkaError as error:
+                failed[place] = error
+                # Those behind it must not overtake it.
+                break
+        for place, acknowledged in pending.items():
+            try:
+                # Shielded: a deadline gives up the waiting, not the record.
+                await asyncio.shield(acknowledged)
+            except KafkaError as error:
+                failed[place] = error
+                delivery.under_way.discard(place)
+            else:
+                record = delivery.unanswered.pop(place)
+                seconds = time.perf_counter() - started
+                self._metrics.published(record.topic, _type(record), seconds)
+        return failed
+
+    def _raise_refusal(
+        self,
+        unanswered: Mapping[int, OutgoingRecord],
+        failed: Mapping[int, KafkaError],
+        *,
+        alone: bool,
+    ) -> None:
+        """Raise NotDurable if sending one of the records again would not help."""
+        for place, error in failed.items():
+            kind, record = about(error), unanswered[place]
+            if kind is About.TOPIC or (alone and kind is not About.PRODUCER):
+                self._metrics.publish_failures.labels("rejected").inc()
+                name, size = type(error).__name__, size_of(record)
+                self._log.error(
+                    "publish_refused", topic=record.topic, error=name, about=kind.value, bytes=size
+                )
+                raise NotDurable(Reason.NOT_DURABLE, f"topic {record.topic}: {name}")
 
     async def _send(
-        self, producer: AIOKafkaProducer, record: OutgoingRecord
+        self, producer: AIOKafkaProducer, attempt: int, record: OutgoingRecord, *, alone: bool
     ) -> asyncio.Future[Any]:
-        future: asyncio.Future[Any] = await producer.send(
-            record.topic, record.value, key=record.key, headers=list(record.headers)
-        )
-        future.add_done_callback(self._look_at)
+        """Hand a record over; return the future of its acknowledgement."""
+        failed = partial(self._failed, producer, attempt, record, alone=alone)
+        headers = list(record.headers)
+        try:
+            if alone:
+                sent = await send_alone(producer, record.topic, record.key, record.value, headers)
+            else:
+                sent = await producer.send(
+                    record.topic, record.value, key=record.key, headers=headers
+                )
+        except KafkaError as error:
+            failed(error)
+            raise
+        future: asyncio.Future[Any] = sent
+
+        def answered(future: asyncio.Future[Any]) -> None:
+            # Also where nobody waits any more: it says as much about topic and producer.
+            if future.cancelled():
+                return
+            error = future.exception()
+            if error is not None:
+                failed(error)
+            else:
+                known = self._known(record.topic)
+                self._topics[record.topic] = known.acknowledged(attempt)
+
+        future.add_done_callback(answered)
         return future
 
-    def _look_at(self, future: asyncio.Future[Any]) -> None:
-        # Nobody waits for a record that was given up: its error must not be reported as
-        # forgotten, its acknowledgement is as good a sign of life as any.
-        if not future.cancelled() and future.exception() is None:
-            self._unanswered_since = None
+    def _failed(
+        self,
+        producer: AIOKafkaProducer,
+        attempt: int,
+        record: OutgoingRecord,
+        error: BaseException,
+        *,
+        alone: bool,
+    ) -> None:
+        """Note what an error says about the topic and the producer."""
+        kind, name = about(error), type(error).__name__
+        self._log.info("record_not_acknowledged", topic=record.topic, error=name, about=kind.value)
+        known = self._known(record.topic)
+        if kind in {About.PRODUCER, About.UNCLEAR}:
+            self._line.broke(producer, f"the producer failed: {name}")
+        if kind is About.TOPIC:
+            known = known.refused(attempt, record, f"topic {record.topic}: {name}")
+        elif alone and kind is not About.PRODUCER:
+            known = known.record_refused(attempt)
+            if kind is About.RECORD:
+                self._room.was_refused(record)
+        self._topics[record.topic] = known
 
-    def _acknowledged(self, record: OutgoingRecord, seconds: float) -> None:
-        self._metrics.published(record.topic, _type(record), seconds)
-        self._unanswered_since = None
+    def _known(self, topic: str) -> TopicHealth:
+        return self._topics.get(topic, TopicHealth())
 
-    def _failed(self, producer: AIOKafkaProducer, error: KafkaError) -> None:
-        self._metrics.publish_failures.labels("rejected").inc()
-        sound = isinstance(error, _RECORD_REFUSED)
-        self._log.error("publish_failed", error=type(error).__name__, producer_sound=sound)
-        if not sound and producer is self._producer:
-            self._broken.set()
+    def _new_producer(self) -> None:
+        self._trials.clear()
+        self._topics = {topic: health.producer_replaced() for topic, health in self._topics.items()}
 
-    async def _keep(self) -> None:
-        """Connect, watch, replace: until cancelled."""
-        pause = 0.1
-        while True:
-            producer = self._make()
-            try:
-                await asyncio.wait_for(producer.start(), CONNECT_SECONDS)
-                pause = 0.1
-                await self._watch(producer)
-            except (KafkaError, TimeoutError, OSError) as error:
-                self._unwell(f"cannot reach the broker: {type(error).__name__}")
-            except Exception as error:  # noqa: BLE001 - without another producer nothing is kept
-                self._log.exception("producer_failed")
-                self._unwell(f"the producer failed: {type(error).__name__}")
-            finally:
-                self._producer = None
-                await _stop(producer)
-            self._metrics.producer_rebuilds.inc()
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, 5)
+    def _replaced(self) -> None:
+        self._metrics.producer_rebuilds.inc()
+        self._tell()
 
     async def _watch(self, producer: AIOKafkaProducer) -> None:
-        self._broken.clear()
-        self._unanswered_since = None
-        self._producer = producer
-        while not self._broken.is_set():
-            problem = await self._probe(producer) or self._silence()
-            if problem is None:
-                self._well()
-            else:
-                self._unwell(problem)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._broken.wait(), PROBE_SECONDS)
-        self._unwell("the producer failed and is being replaced")
-
-    def _silence(self) -> str | None:
-        """Say since when the broker, though there, acknowledges nothing; in the end, give up."""
-        if self._unanswered_since is None:
-            return None
-        seconds = time.monotonic() - self._unanswered_since
-        if seconds > SILENCE_SECONDS:
-            self._broken.set()
-        return f"no acknowledgement for {seconds:.0f} s"
-
-    async def _probe(self, producer: AIOKafkaProducer) -> str | None:
-        """Return None where every topic has leaders to write to, else what is missing."""
+        """Look at broker and topics, and prove those that are in doubt."""
         try:
-            async with asyncio.timeout(PROBE_SECONDS * 2):
-                for topic in self._topics:
-                    await producer.client.add_topic(topic)
-                if not await producer.client.force_metadata_update():
-                    return "the broker does not answer"
+            async with asyncio.timeout(PROBE_SECONDS):
+                self._seen = await self._probe(producer)
         except (KafkaError, TimeoutError) as error:
-            return f"the broker does not answer: {type(error).__name__}"
-        cluster = producer.client.cluster
-        missing = [
-            name for name in self._topics if not cluster.available_partitions_for_topic(name)
-        ]
-        if missing:
-            return f"no such topic, or no leader for it: {', '.join(missing)}"
-        return None
+            self._seen = [f"the broker does not answer: {type(error).__name__}"]
+        if not self._seen:
+            await self._prove(producer)
+        now = time.monotonic()
+        silent = max((health.silent_for(now) for health in self._topics.values()), default=0)
+        if silent > SILENCE_SECONDS:
+            self._line.broke(producer, f"no acknowledgement for {silent:.0f} s")
+        self._tell()
 
-    def _well(self) -> None:
-        if not self._health.good:
+    async def _prove(self, producer: AIOKafkaProducer) -> None:
+        """Send the record again that a topic did not keep, if nothing else tries it."""
+        now = time.monotonic()
+        for topic, health in list(self._topics.items()):
+            under_way = self._trials.get(topic)
+            if under_way is not None and now - under_way.began < TRIAL_SECONDS:
+                continue
+            if health.ready or health.state is State.UNANSWERED or health.trial is None:
+                continue
+            if under_way is not None and not under_way.acknowledged.done():
+                self._topics[topic] = health.given_up(
+                    under_way.attempt, under_way.record, under_way.began
+                )
+                continue
+            await self._try(producer, topic, health.trial, now)
+
+    async def _try(
+        self, producer: AIOKafkaProducer, topic: str, record: OutgoingRecord, now: float
+    ) -> None:
+        attempt = next(self._attempts)
+        with contextlib.suppress(KafkaError, TimeoutError):
+            async with asyncio.timeout(PROBE_SECONDS):
+                sent = await self._send(producer, attempt, record, alone=True)
+            self._trials[topic] = _Trial(attempt, record, now, sent)
+
+    def _tell(self) -> None:
+        """Log where the health is another one than was last logged."""
+        health = self.health()
+        if health.good and not self._told:
             self._log.info("broker_reachable")
-        self._health = Health(good=True, detail="events can be kept")
-
-    def _unwell(self, detail: str) -> None:
-        if self._health.good:
-            self._log.error("broker_unreachable", detail=detail)
-        self._health = Health(good=False, detail=detail)
+        if not health.good and self._told:
+            self._log.error("broker_unreachable", detail=health.detail)
+        self._told = health.good
 
 
 def _type(record: OutgoingRecord) -> str:
     return dict(record.headers)["ce_type"].decode()
-
-
-async def _stop(producer: AIOKafkaProducer) -> None:
-    # Whatever comes of it, this producer is not asked for anything any more.
-    with contextlib.suppress(Exception):
-        await asyncio.wait_for(producer.stop(), STOP_SECONDS)

@@ -25,7 +25,8 @@ from router.invocation import (
 from router.kafka_client import client_options
 from router.kept_command import answered, filtered, read_kept, say_rest, show_fields, single
 from router.kept_topic import Wanted
-from router.publish import CONNECT_SECONDS, STOP_SECONDS, producer_factory
+from router.producer_line import CONNECT_SECONDS, STOP_SECONDS
+from router.publish import producer_factory
 from router.quarantine import Entry, Found, read_quarantine
 from router.quarantine_replay import Publish, Replayer, Verdict, judged
 from router.settings import Settings

@@ -17,11 +17,12 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 from aiokafka.protocol.metadata import MetadataRequest
 
+from router.broker.pacing import paced
+from router.broker.refusals import About, about
 from router.contract.wire import OutgoingRecord, encode_refused
 from router.errors import RefusedDelivery
 from router.refused_sample import Attempt, Result, is_sampled, sample_of
 from router.telemetry.logs import Log, new_traceparent
-from router.telemetry.pacing import paced
 
 QUEUED = 64
 """Samples that may wait for the broker, a few megabytes at the default limits."""
@@ -154,8 +155,11 @@ class RefusedKeeper:
                 await producer.send_and_wait(
                     record.topic, record.value, key=record.key, headers=list(record.headers)
                 )
-        except (KafkaError, TimeoutError):
+        except (KafkaError, TimeoutError) as error:
             self.count("failed")
+            if about(error) is About.RECORD:
+                # The topic takes the others: they do not wait for this one.
+                return
             raise
         self.count("kept")
         if self._problem is not None:

@@ -221,7 +221,7 @@ _NAMED = (*FAMILIES, QUARANTINE, REFUSED, ORDER)
 
 
 class TopicsSettings(BaseModel):
-    """`[topics]`: their names, and how `payrouter topics apply` makes them."""
+    """`[topics]`: their names, and what each must be like; the same for every process."""
 
     model_config = _STRICT
 
@@ -230,6 +230,14 @@ class TopicsSettings(BaseModel):
     partitions: int = Field(12, ge=1, le=1000)
     replication_factor: int = Field(3, ge=1, le=9)
     min_insync_replicas: int = Field(2, ge=1, le=9)
+    retention_hours: int = Field(
+        168, ge=1, le=10 * 366 * 24, description="how long events are kept at least"
+    )
+    check_seconds: float = Field(60, ge=1, le=3600, description="how often topics are compared")
+    require_check: bool = Field(
+        default=False,
+        description="not ready where the broker does not show a topic's configuration",
+    )
 
     @model_validator(mode="after")
     def _names_fit(self) -> Self:

@@ -9,6 +9,7 @@ from typing import Final
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.client import AIOKafkaClient
 
+from router.broker.topics import touch
 from router.embedded import EvaluationBroker
 from tests.environment import Wishes
 from tests.kafka.apache_kafka import ApacheKafka
@@ -95,8 +96,8 @@ async def create_topics(
 ) -> None:
     """Make topics and wait until each partition has a leader.
 
-    The evaluation broker makes a topic when its metadata are asked for, always with four
-    partitions; a test that needs another number is marked `kafka`.
+    The evaluation broker makes a topic when its metadata are asked for in so many words, always
+    with four partitions; a test that needs another number is marked `kafka`.
     """
     client = AIOKafkaClient(bootstrap_servers=bootstrap)
     try:
@@ -106,6 +107,8 @@ async def create_topics(
         elif partitions != EVALUATION_PARTITIONS:
             message = "the evaluation broker's topics have four partitions: mark the test `kafka`"
             raise ValueError(message)
+        else:
+            await touch(client, names)
         for name in names:
             await client._wait_on_metadata(name)  # noqa: SLF001 - what its producer waits with
     finally:

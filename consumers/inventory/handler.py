@@ -17,7 +17,8 @@ from consumers.inventory.policy import Policy
 from consumers.inventory.report import report
 from consumers.inventory.rows import Clue
 from consumers.inventory.shelf import Stock
-from consumers.runtime.service import Handler, Outcome
+from consumers.runtime.fate import Fate
+from consumers.runtime.service import Handler
 from router.contract.event import Event
 from router.contract.order import ExpectedPayment, Order, OrderType
 from router.contract.order_fields import OtherOrderMessage
@@ -34,7 +35,7 @@ def handler(policy: Policy, outcomes: str) -> Handler:
 
 async def handle(
     transaction: AsyncConnection, messages: Sequence[Message], *, policy: Policy, outcomes: str
-) -> Sequence[Outcome]:
+) -> Sequence[Fate]:
     """Apply messages in their order and say what became of each.
 
     One that was handled before, or a repeat within the batch, changes nothing
@@ -48,7 +49,7 @@ async def handle(
     found = []
     for message in messages:
         # A repeat finds its id gone, like a message handled before.
-        found.append(Outcome.APPLIED if message.id in changed else Outcome.STALE)
+        found.append(Fate.APPLIED if message.id in changed else Fate.STALE)
         changed.discard(message.id)
     return found
 

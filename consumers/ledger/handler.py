@@ -14,8 +14,9 @@ from consumers.ledger.journal import Entry
 from consumers.ledger.position import Position, absorb, opened, speaks_other_currency
 from consumers.ledger.postings import difference, implied
 from consumers.ledger.said import OUTCOME_TOPIC, outcome_of
+from consumers.runtime.fate import Fate
 from consumers.runtime.outcomes import say
-from consumers.runtime.service import Handler, Outcome
+from consumers.runtime.service import Handler
 from router.contract.event import Event
 from router.contract.lifecycle import advance, contradicts_paid
 from router.telemetry.logs import get_log
@@ -36,7 +37,7 @@ def saying_on(topic: str) -> Handler:
 
 async def handle(
     transaction: AsyncConnection, events: Sequence[Event], outcome_topic: str = OUTCOME_TOPIC
-) -> Sequence[Outcome]:
+) -> Sequence[Fate]:
     """Book what each event changes and say what became of it, in the order of the events.
 
     An event the journal has already, or a repeat within the batch, changes
@@ -61,7 +62,7 @@ async def handle(
     _warn(plan.entries)
     outcomes = {entry.event.id: entry.outcome for entry in plan.entries}
     # A repeat finds its id gone, like an event the journal had before.
-    return [outcomes.pop(event.id, Outcome.STALE) for event in events]
+    return [outcomes.pop(event.id, Fate.STALE) for event in events]
 
 
 def draw_up(before: Mapping[UUID, Position], located: Iterable[tuple[UUID, Event]]) -> Plan:
@@ -78,7 +79,7 @@ def _applied(position: Position, event: Event) -> tuple[Entry, Position]:
     after = absorb(position, event)
     lines = difference(implied(position), implied(after))
     advanced = advance(position.status, event.type.status) is not None
-    outcome = Outcome.APPLIED if advanced or lines else Outcome.STALE
+    outcome = Fate.APPLIED if advanced or lines else Fate.STALE
     return Entry(event, outcome, lines, position.id, _concern(position, event)), after
 
 

@@ -19,7 +19,7 @@ from consumers.ledger.chart import LedgerAccount
 from consumers.ledger.position import Position
 from consumers.ledger.postings import Books
 from consumers.runtime.arrays import as_table
-from consumers.runtime.service import Outcome
+from consumers.runtime.fate import Fate
 from router.contract.event import Event
 
 _FACTS = [POSITION.c[field.name] for field in fields(Position)]
@@ -35,7 +35,7 @@ class Entry:
     """
 
     event: Event
-    outcome: Outcome
+    outcome: Fate
     lines: Books
     position_id: UUID
     concern: str | None = None

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.ledger.book import ACCOUNT, EVENT, POSTING, SCHEMA, TRANSACTION
 from consumers.ledger.concerns import CALLED_OFF_AFTER_PAID, OTHER_CURRENCY
-from consumers.runtime.service import Outcome
+from consumers.runtime.fate import Fate
 from consumers.runtime.tables import RuntimeTables
 from consumers.runtime.trail import Sought, Step
 from router.contract.amounts import amount_text
@@ -87,7 +87,7 @@ def _steps(row: Row[Any], lines: Sequence[Row[Any]]) -> Iterable[Step]:
             amount = f"{amount_text(line.amount)} {line.currency}"
             facts[f"line {number}"] = f"{line.name} {amount}"
         yield Step(lines[0].posted_at, "posted", event.id, order, facts)
-    elif row.outcome == Outcome.STALE.value:
+    elif row.outcome == Fate.STALE.value:
         facts = {"type": event.type.value, "why": "it changes nothing of what is known"}
         yield Step(row.applied_at, "stale", event.id, order, facts)
     if row.concern is not None:

@@ -13,12 +13,13 @@ from consumers.notifications.handler import Handler
 from consumers.notifications.leases import forget_addresses, skip_waiting
 from consumers.notifications.measures import MEASURES
 from consumers.notifications.options import ChannelOptions, Options
-from consumers.notifications.outside import Fate, Outside, Told
+from consumers.notifications.outside import Outside, Sending, Told
 from consumers.notifications.rendering import open_texts
 from consumers.notifications.rules import LOG
 from consumers.notifications.tables import METADATA
 from consumers.notifications.trail import trail
-from consumers.runtime.service import Outcome, Service, Setup, Work
+from consumers.runtime.fate import Fate
+from consumers.runtime.service import Service, Setup, Work
 from consumers.runtime.store import transaction_of
 from router.contract.order_fields import OrderFields, read_order
 from router.contract.topics import ORDER
@@ -30,7 +31,7 @@ ADDRESSES_SECONDS = 5.0
 """Between two looks at addresses that did not come, or are kept long enough."""
 
 
-async def handle(transaction: AsyncConnection, events: Sequence[Any]) -> Sequence[Outcome]:
+async def handle(transaction: AsyncConnection, events: Sequence[Any]) -> Sequence[Fate]:
     """Apply events by the rules that hold without configuration."""
     return await Handler(Options())(transaction, events)
 
@@ -75,7 +76,7 @@ def _by(limits: ChannelOptions) -> Send:
 
 def _to_log(*_: object) -> Told:
     """Leave it at the line that the dispatcher logs of every message."""
-    return Told(Fate.SENT)
+    return Told(Sending.SENT)
 
 
 SERVICE = Service(

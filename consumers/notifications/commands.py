@@ -12,7 +12,7 @@ import click
 
 from consumers.notifications.addresses import mailbox
 from consumers.notifications.options import Options
-from consumers.notifications.outside import Fate, Outside, Told
+from consumers.notifications.outside import Outside, Sending, Told
 from consumers.notifications.reading import Filter, Row, list_messages, resend
 from consumers.notifications.rendering import Rendered, TextsError, open_texts
 from consumers.notifications.rules import CUSTOMER, LOG
@@ -133,7 +133,7 @@ def test(settings: ConsumerSettings, channel: str, *, address: str | None) -> No
     """Send a test message by CHANNEL now, and say what happened."""
     started = time.monotonic()
     told = _tested(cast("Options", settings.options), channel, address)
-    if told.fate is Fate.SENT:
+    if told.fate is Sending.SENT:
         click.echo(f"{channel}: sent in {time.monotonic() - started:.1f} s")
         return
     text = f"{channel}: {told.why}"
@@ -142,7 +142,7 @@ def test(settings: ConsumerSettings, channel: str, *, address: str | None) -> No
 
 def _tested(options: Options, channel: str, address: str | None) -> Told:
     if channel == LOG:
-        return Told(Fate.SENT)
+        return Told(Sending.SENT)
     if channel not in options.channels:
         known = ", ".join([LOG, *options.channels])
         text = f"there is no channel {channel}; there are {known}"

@@ -27,11 +27,11 @@ from consumers.notifications.leases import (
     mark,
 )
 from consumers.notifications.options import ChannelOptions
-from consumers.notifications.outside import Fate, Told
+from consumers.notifications.outside import Sending, Told
 from consumers.notifications.rendering import Rendered, Texts, TextsError
 from consumers.notifications.rules import CUSTOMER, idempotency_key
 from consumers.notifications.tables import FAILED, SCHEMA
-from consumers.runtime.failures import is_transient
+from consumers.runtime.failures import Action, Phase, decide
 from consumers.runtime.outcomes import say
 from consumers.runtime.store import transaction_of
 from router.contract.outcome import OutcomeEvent, outcome_id
@@ -95,7 +95,7 @@ class Dispatcher:
                 await self._settle(engine, leased, told)
             except Exception as error:
                 # What was sent and is not marked will be sent again: worth another try.
-                if not is_transient(error) or time.monotonic() > until:
+                if decide(error, Phase.PARKED) is not Action.RETRY or time.monotonic() > until:
                     raise
                 await asyncio.sleep(SETTLE_PAUSE_SECONDS)
             else:
@@ -104,30 +104,30 @@ class Dispatcher:
     async def _tried(self, leased: Leased, until: float) -> Told:
         if leased.tries > self.limits.attempts:
             # Whoever had it before was gone each time before it could say what came of it.
-            return Told(Fate.REFUSED, f"no end of it was heard in {self.limits.attempts} tries")
+            return Told(Sending.REFUSED, f"no end of it was heard in {self.limits.attempts} tries")
         try:
             return await self._in_thread(lambda: self._try(leased, until))
         except TimeoutError:
-            return Told(Fate.AGAIN, f"no answer within {self.limits.timeout_seconds:g} s")
+            return Told(Sending.AGAIN, f"no answer within {self.limits.timeout_seconds:g} s")
         except Exception as error:  # noqa: BLE001 - whatever a channel does is its own fault
-            return Told(Fate.AGAIN, type(error).__name__)
+            return Told(Sending.AGAIN, type(error).__name__)
 
     def _try(self, leased: Leased, until: float) -> Told:
         if time.monotonic() + self.limits.timeout_seconds > until:
             # A process that stood still for long: another one may have the message by now.
-            return Told(Fate.AGAIN, "its turn came too late")
+            return Told(Sending.AGAIN, "its turn came too late")
         audience = CUSTOMER if leased.recipient == CUSTOMER else "operator"
         try:
             rendered = self.texts.render(audience, leased.kind, leased.language, leased.facts)
         except TextsError as problem:
-            return Told(Fate.REFUSED, str(problem))
+            return Told(Sending.REFUSED, str(problem))
         return self.send(leased, rendered, idempotency_key(leased.id, leased.edition))
 
     async def _settle(self, engine: AsyncEngine, leased: Leased, told: Told) -> None:
         values = self._values(leased, told)
         async with transaction_of(engine) as transaction:
             moment = await mark(transaction, leased, values)
-            if moment is not None and told.fate is Fate.SENT:
+            if moment is not None and told.fate is Sending.SENT:
                 outcome = _outcome("notification.sent", self.channel, leased, moment)
                 await say(transaction, SCHEMA, self.outcome_topic, [outcome])
             elif moment is not None and values["state"] == FAILED:
@@ -136,9 +136,9 @@ class Dispatcher:
         self._log(leased, told, values["state"] if moment is not None else "lease lost")
 
     def _values(self, leased: Leased, told: Told) -> Mapping[str, Any]:
-        if told.fate is Fate.SENT:
+        if told.fate is Sending.SENT:
             return as_sent()
-        if told.fate is Fate.REFUSED:
+        if told.fate is Sending.REFUSED:
             return as_failed(told.why)
         if leased.tries >= self.limits.attempts:
             return as_failed(f"{told.why}, after {leased.tries} tries")
@@ -177,7 +177,7 @@ class Dispatcher:
     def _log(self, leased: Leased, told: Told, state: str) -> None:
         log = get_log("notifications")
         log.log(
-            logging.INFO if told.fate is Fate.SENT else logging.WARNING,
+            logging.INFO if told.fate is Sending.SENT else logging.WARNING,
             "message",
             state=state,
             channel=self.channel,

@@ -15,7 +15,7 @@ from consumers.notifications.rules import CUSTOMER, LOG, Intent, intents, messag
 from consumers.notifications.subjects import Change, draw_up, opened
 from consumers.notifications.tables import PENDING, SKIPPED
 from consumers.notifications.writing import Message, OrderKey, Whom
-from consumers.runtime.service import Outcome
+from consumers.runtime.fate import Fate
 from router.contract.event import Event
 from router.contract.order import Order
 
@@ -26,9 +26,7 @@ class Handler:
 
     options: Options
 
-    async def __call__(
-        self, transaction: AsyncConnection, events: Sequence[Any]
-    ) -> Sequence[Outcome]:
+    async def __call__(self, transaction: AsyncConnection, events: Sequence[Any]) -> Sequence[Fate]:
         """Write the messages each event calls for and say what became of it, in their order.
 
         What was handled before, or a repeat within the batch, is stale. Orders
@@ -42,9 +40,9 @@ class Handler:
         known = await writing.lock_customers(transaction, keys | told_by(orders).keys())
         learnt, learnt_from = await self._learn(transaction, orders, known)
         outcomes = await self._changes(transaction, payments, {**known, **learnt})
-        outcomes |= dict.fromkeys(learnt_from, Outcome.APPLIED)
+        outcomes |= dict.fromkeys(learnt_from, Fate.APPLIED)
         # A repeat finds its id gone, like an event that was handled before.
-        return [outcomes.pop(event.id, Outcome.STALE) for event in events]
+        return [outcomes.pop(event.id, Fate.STALE) for event in events]
 
     async def _learn(
         self,
@@ -72,7 +70,7 @@ class Handler:
         transaction: AsyncConnection,
         payments: Sequence[Event],
         customers: Mapping[OrderKey, Whom],
-    ) -> dict[UUID, Outcome]:
+    ) -> dict[UUID, Fate]:
         if not payments:
             return {}
         subjects = {event.id: opened(event) for event in payments}

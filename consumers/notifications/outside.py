@@ -30,7 +30,7 @@ class ChannelError(Exception):
     """A URL leads nowhere; the message does not repeat it."""
 
 
-class Fate(Enum):
+class Sending(Enum):
     """What came of a try."""
 
     SENT = "sent"
@@ -44,7 +44,7 @@ class Fate(Enum):
 class Told:
     """What came of a try, and why; the words hold no address and nothing of the URL."""
 
-    fate: Fate
+    fate: Sending
     why: str = ""
 
 
@@ -79,10 +79,10 @@ class Outside:
         """Send one message, in the thread of the caller, and say what came of it."""
         plugin = self._plugin(self._extras(key))
         if plugin is None:
-            return Told(Fate.AGAIN, "the channel's URL is not understood any more")
+            return Told(Sending.AGAIN, "the channel's URL is not understood any more")
         if self.addressed:
             if address is None or mailbox(address) is None:
-                return Told(Fate.REFUSED, "the address is not one plain mailbox")
+                return Told(Sending.REFUSED, "the address is not one plain mailbox")
             # Not by the URL: of o'brien@example.com Apprise would read brien@example.com.
             vars(plugin)["targets"] = [(False, address)]
         plugin.socket_connect_timeout = plugin.socket_read_timeout = seconds
@@ -96,7 +96,7 @@ class Outside:
             log_level=logging.DEBUG,
         ) as result:
             if result:
-                return Told(Fate.SENT)
+                return Told(Sending.SENT)
             return explained(entry.message for entry in result.logs())
 
     def _extras(self, key: str) -> Mapping[str, str]:
@@ -118,16 +118,16 @@ def explained(lines: Iterable[str]) -> Told:
     text = "\n".join(lines)
     if match := _HTTP.search(text):
         status = int(match[1])
-        fate = Fate.REFUSED if status in _ABOUT_THE_MESSAGE else Fate.AGAIN
+        fate = Sending.REFUSED if status in _ABOUT_THE_MESSAGE else Sending.AGAIN
         return Told(fate, f"HTTP {status}")
     if match := _SMTP.search(text):
         # While connecting it is about us: a password, a policy.
         refused = match[1].startswith("5") and _CONNECTING not in text
-        return Told(Fate.REFUSED if refused else Fate.AGAIN, f"SMTP {match[1]}")
+        return Told(Sending.REFUSED if refused else Sending.AGAIN, f"SMTP {match[1]}")
     for pattern, words in _KNOWN:
         if pattern.search(text):
-            return Told(Fate.AGAIN, words)
-    return Told(Fate.AGAIN, "not taken, for a reason Apprise does not say")
+            return Told(Sending.AGAIN, words)
+    return Told(Sending.AGAIN, "not taken, for a reason Apprise does not say")
 
 
 _HTTP = re.compile(r"\berror=(\d{3})\b")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from uuid import UUID, uuid5
 
 from consumers.notifications.rules import CALLED_OFF
-from consumers.runtime.service import Outcome
+from consumers.runtime.fate import Fate
 from router.contract.event import Event, EventType
 from router.contract.lifecycle import advance, contradicts_paid
 
@@ -36,7 +36,7 @@ class Change:
     """An event, what became of it, and what there is to tell of it."""
 
     event: Event
-    outcome: Outcome
+    outcome: Fate
     kinds: Sequence[str] = ()
 
 
@@ -62,10 +62,10 @@ def changed(subject: Subject, event: Event) -> tuple[Change, Subject]:
     after = advance(subject.status, status)
     # Every renewal is a period of its own, with an event id of its own.
     if after is not None or event.type is EventType.SUBSCRIPTION_RENEWED:
-        return Change(event, Outcome.APPLIED, (event.type.value,)), replace(known, status=status)
+        return Change(event, Fate.APPLIED, (event.type.value,)), replace(known, status=status)
     if contradicts_paid(subject.status, status) and not subject.called_off:
-        return Change(event, Outcome.STALE, (CALLED_OFF,)), replace(known, called_off=True)
-    return Change(event, Outcome.STALE), known
+        return Change(event, Fate.STALE, (CALLED_OFF,)), replace(known, called_off=True)
+    return Change(event, Fate.STALE), known
 
 
 def draw_up(

@@ -20,7 +20,7 @@ from consumers.notifications.facts import facts_of
 from consumers.notifications.subjects import Change, Subject
 from consumers.notifications.tables import CHANGE, CUSTOMER, MESSAGE, SUBJECT
 from consumers.runtime.arrays import as_table
-from consumers.runtime.service import Outcome
+from consumers.runtime.fate import Fate
 from router.contract.order import Order
 
 OrderKey = tuple[str, str]
@@ -218,7 +218,7 @@ def _recorded(change: Change) -> tuple[object, ...]:
 def _read(order: Order) -> tuple[object, ...]:
     # The provider is the one by which ids of the platform's messages are derived.
     whose = (order.account, "order", order.reference)
-    return (order.id, order.type.value, *whose, None, None, Outcome.APPLIED.value, "{}")
+    return (order.id, order.type.value, *whose, None, None, Fate.APPLIED.value, "{}")
 
 
 def _values(columns: Sequence[ColumnClause[Any]]) -> Callable[[object], tuple[object, ...]]:

@@ -7,26 +7,29 @@ from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from aiokafka.errors import KafkaError
 from prometheus_client import CollectorRegistry
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from consumers.runtime.failures import back_off, describe, is_transient
+from consumers.runtime.brake import release_command
+from consumers.runtime.failures import Action, Phase, back_off, decide, describe
+from consumers.runtime.halts import what_to_do
 from consumers.runtime.loop import Loop
 from consumers.runtime.metrics import ConsumerMetrics
 from consumers.runtime.migrate import require_upgraded
-from consumers.runtime.positions import what_to_do
 from consumers.runtime.process import Applier
 from consumers.runtime.report import Report
 from consumers.runtime.service import Service
 from consumers.runtime.settings import ConsumerSettings
-from consumers.runtime.store import StoreAway, open_engine, transaction_of
+from consumers.runtime.store import open_engine, transaction_of
 from consumers.runtime.stored import measure_gauges, read_measures
+from consumers.runtime.stored_books import StoredBooks
 from consumers.runtime.subscription import RebalanceListener, Subscription, broker_cluster_id
 from consumers.runtime.tables import RuntimeTables
+from consumers.runtime.topic_watch import topic_watch
 from consumers.runtime.upkeep import Upkeep
 from consumers.runtime.waiting import read_waiting
+from consumers.runtime.withheld import Withholding
+from router.broker.topic_watch import TopicWatch
 from router.telemetry.logs import Log, get_log
 from router.telemetry.loop_delay import LoopDelay
 from router.telemetry.management import (
@@ -62,6 +65,8 @@ class ConsumerProcess:
     metrics: ConsumerMetrics
     log: Log
     stopped: asyncio.Event
+    topics: TopicWatch
+    withholding: Withholding
     loop: Loop | None = None
     waiting_for: str = "starting"
 
@@ -69,35 +74,43 @@ class ConsumerProcess:
         """Tell whether the loop makes its turns."""
         if self.loop is None:
             return Health(good=True, detail=self.waiting_for)
-        silent = time.monotonic() - self.loop.ticked
+        silent = time.monotonic() - self.loop.member.ticked
         patience = max(STUCK_SECONDS, self.settings.tuning.turn_seconds)
         return Health(good=silent < patience, detail=f"last turn {silent:.0f} s ago")
 
     def ready(self) -> Health:
-        """Tell whether it is assigned and moving."""
+        """Tell whether it is assigned and moving, and its topics are what they must be."""
+        return self.topics.health(self._moves())
+
+    def _moves(self) -> Health:
         loop = self.loop
         if loop is None:
             return Health(good=False, detail=self.waiting_for)
         trouble = self._stands_still(loop)
         if trouble:
             return Health(good=False, detail=trouble)
-        if not loop.joined:
+        if not loop.member.joined:
             return Health(good=False, detail="joining the group")
         positions = loop.positions
         if positions.unpositioned:
-            wait = f": {loop.held_up}" if loop.held_up else ""
+            problems = positions.problems
+            wait = f": {'; '.join(problems)}" if problems else ""
             return Health(good=False, detail=f"positioning {len(positions.unpositioned)}{wait}")
         return Health(good=True, detail=f"{len(positions.placed)} partitions assigned and moving")
 
     def _stands_still(self, loop: Loop) -> str | None:
         """Say what a person, or the store, has to mend first."""
         name = self.service.name
-        if loop.brake is not None:
-            return f"{loop.brake}\n`payrouter brake clear {name}` lets go of it"
-        halts = loop.positions.halted.values()
+        brakes = loop.member.brakes
+        if brakes:
+            held = "\n".join(map(str, brakes.values()))
+            return f"{held}\n`{release_command(name, brakes)}` releases it"
+        halts = loop.positions.halts
         if halts:
             return "\n".join(sorted(f"{halt}. {what_to_do(halt, name)}" for halt in halts))
-        return f"retrying: {loop.retrying}" if loop.retrying else None
+        if loop.member.retrying:
+            return f"retrying: {loop.member.retrying}"
+        return "\n".join(map(self.withholding.sentence, self.withholding.troubles())) or None
 
 
 async def run_consumer(
@@ -116,7 +129,11 @@ async def run_consumer(
     app = management_app(process.alive, process.ready, process.registry)
     try:
         delay = LoopDelay(process.registry).measured()
-        async with delay, serving(app, management, lifespan="off"):
+        async with (
+            delay,
+            serving(app, management, lifespan="off"),
+            process.topics.running(),
+        ):
             await consume(process)
     finally:
         await process.engine.dispose()
@@ -137,7 +154,12 @@ def build_consumer(
         metrics=ConsumerMetrics(registry, service.name, [work.name for work in service.work]),
         log=get_log(service.name),
         stopped=stopped,
+        topics=topic_watch(settings.topic_check, settings.kafka, settings.renewed, registry),
+        withholding=Withholding(settings.tuning.open_transaction_seconds, settings.bootstrap),
     )
+    process.metrics.waiting.begin(service.name, map(settings.topics.name, service.topics))
+    limit = settings.tuning.open_transaction_seconds
+    process.metrics.transaction_limit.labels(service.name).set(limit)
     # Asked at every scrape: whether the probes are asked as well is not known.
     process.metrics.ready.labels(service.name).set_function(lambda: float(process.ready().good))
     return process
@@ -156,7 +178,9 @@ async def _consume_until_stopped(process: ConsumerProcess) -> None:
         started = time.monotonic()
         try:
             await _consume_once(process)
-        except (KafkaError, TimeoutError, OSError) as error:
+        except Exception as error:
+            if decide(error, Phase.START) is Action.RAISE:
+                raise
             lasted = time.monotonic() - started > LASTING_SECONDS
             attempt = 1 if lasted else attempt + 1
             process.waiting_for = f"cannot consume from the broker: {describe(error)}"
@@ -173,13 +197,11 @@ async def _consume_once(process: ConsumerProcess) -> None:
         cluster_id = await _unless_stopped(process, broker_cluster_id(settings.kafka))
     if cluster_id is None:
         return
-    tables = RuntimeTables.of(service.schema)
     tuning = settings.tuning
+    stored = StoredBooks(process.engine, service, cluster_id)
     applier = Applier(
-        engine=process.engine,
+        books=stored,
         service=service,
-        tables=tables,
-        cluster_id=cluster_id,
         brake_after=tuning.brake_after,
         readers={settings.topics.name(topic): read for topic, read in service.readers.items()},
         idle_seconds=tuning.transaction_timeout_seconds,
@@ -194,7 +216,8 @@ async def _consume_once(process: ConsumerProcess) -> None:
         if client is not None:
             process.loop = loop
             process.log.info("consumer_started", topics=topics, cluster_id=cluster_id)
-            async with Upkeep(applier, settings, loop, report, client).running():
+            upkeep = Upkeep(applier, stored, settings, loop, report, client, process.withholding)
+            async with upkeep.running():
                 await _until_stopped(process, loop, loop.run(client))
     finally:
         await subscription.stop()
@@ -240,8 +263,8 @@ async def _schema_is_there(process: ConsumerProcess) -> bool:
         try:
             async with transaction_of(process.engine) as connection:
                 await require_upgraded(connection, process.service)
-        except (StoreAway, SQLAlchemyError, OSError) as error:
-            if not is_transient(error):
+        except Exception as error:
+            if decide(error, Phase.START) is Action.RAISE:
                 raise
             attempt += 1
             process.waiting_for = describe(error)

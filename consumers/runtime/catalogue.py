@@ -7,11 +7,13 @@ from prometheus_client import CollectorRegistry
 from consumers.runtime.discovery import discover
 from consumers.runtime.exporter import BROKER
 from consumers.runtime.exporter_metrics import ExporterMetrics, PictureCollector
-from consumers.runtime.exporter_picture import Bounds, LogView, Picture
+from consumers.runtime.exporter_picture import LogView, Picture
 from consumers.runtime.metrics import ConsumerMetrics
 from consumers.runtime.records import Partition
 from consumers.runtime.service import Service
 from consumers.runtime.stored import measure_gauges
+from router.broker.log_bounds import LogBounds
+from router.broker.topic_watch import TopicMetrics
 from router.telemetry.loop_delay import LoopDelay
 from router.telemetry.management import process_registry
 
@@ -27,15 +29,20 @@ def declared() -> Mapping[str, CollectorRegistry]:
 
 def _consumer(services: Sequence[Service]) -> CollectorRegistry:
     registry = _process(services)
-    ConsumerMetrics(registry, _CONSUMER).start_partition(_TOPIC, 0)
+    metrics = ConsumerMetrics(registry, _CONSUMER)
+    metrics.start_partition(_TOPIC, 0)
+    metrics.transaction_limit.labels(_CONSUMER)
+    TopicMetrics(registry, [_TOPIC])
     return registry
 
 
 def _exporter(services: Sequence[Service]) -> CollectorRegistry:
     registry = _process(services)
-    ExporterMetrics(registry, [BROKER]).waiting.set(_CONSUMER, None)
+    metrics = ExporterMetrics(registry, [BROKER])
+    metrics.waiting.set(_CONSUMER, None)
+    metrics.transaction_limit.labels(_CONSUMER)
     picture = Picture({_CONSUMER: [_TOPIC]})
-    picture.log_is(LogView(_CLUSTER, {Partition(_TOPIC, 0): Bounds(0, 0)}, {}, {}))
+    picture.log_is(LogView(_CLUSTER, {Partition(_TOPIC, 0): LogBounds(0, 0, 0)}, {}, {}))
     registry.register(PictureCollector(picture))
     return registry
 

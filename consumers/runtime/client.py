@@ -14,20 +14,16 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import (
-    CorruptRecordException,
-    KafkaError,
-    KafkaTimeoutError,
-    NoOffsetForPartitionError,
-    OffsetOutOfRangeError,
-    RecordTooLargeError,
-    UnsupportedCodecError,
-)
+from aiokafka.errors import IllegalStateError, KafkaError, KafkaTimeoutError
 
-from consumers.runtime.failures import describe
+from consumers.runtime.failures import Action, Phase, decide, describe
 from consumers.runtime.records import Partition
 from consumers.runtime.settings import Tuning
+from router.broker.gaps import ExplanationUnfinished, explain
+from router.broker.log_bounds import LogBounds, log_bounds
 from router.broker.reread import second_look
+from router.broker.topic_ids import TopicSeen
+from router.broker.topic_ids import describe as describe_topics
 
 SILENT_SECONDS = 30.0
 """A broker that answers no fetch for so long is away, or the client is dead: it is made anew."""
@@ -35,8 +31,8 @@ SILENT_SECONDS = 30.0
 _REBALANCE_SECONDS = 0.5
 """How long a fetch may wait for a rebalance, beyond its own time, before the loop looks round."""
 
-_ABOUT_A_RECORD = (CorruptRecordException, RecordTooLargeError, UnsupportedCodecError)
-_ABOUT_A_PLACE = (NoOffsetForPartitionError, OffsetOutOfRangeError)
+EXPLAIN_SECONDS = 10.0
+"""How long the broker may take for a part of what a gap is explained from."""
 
 
 class PlaceLost(Exception):  # noqa: N818 - reads as what happened
@@ -44,7 +40,7 @@ class PlaceLost(Exception):  # noqa: N818 - reads as what happened
 
 
 class RecordUnreadable(PlaceLost):
-    """So it has, since it cannot read one of them."""
+    """It has, since it cannot read one of them."""
 
 
 class RecordUnfetchable(Exception):  # noqa: N818 - reads as what it is
@@ -53,7 +49,7 @@ class RecordUnfetchable(Exception):  # noqa: N818 - reads as what it is
     def __init__(self, partition: Partition, offset: int, error: Exception) -> None:
         """Name the place, and say whether it is the record, or what is installed here."""
         self.partition, self.offset, self.problem = partition, offset, describe(error)
-        self.ours = isinstance(error, UnsupportedCodecError)
+        self.ours = decide(error, Phase.LOOK) is Action.HALT
         super().__init__(f"{partition} offset {offset} cannot be read: {self.problem}")
 
 
@@ -94,12 +90,15 @@ class Client:
             await self._poll((), 0)
 
     def resume(self, placed: Collection[Partition]) -> None:
-        """Have these partitions fetched from again."""
-        self._consumer.resume(*map(_theirs, placed))
+        """Have these partitions fetched from, and no others."""
+        wanted = set(map(_theirs, placed))
+        self._consumer.pause(*(self._consumer.assignment() - wanted))
+        self._consumer.resume(*wanted)
 
     def pause(self, partition: Partition) -> None:
-        """Fetch no more from a partition."""
-        self._consumer.pause(_theirs(partition))
+        """Fetch no more from a partition, if it is still assigned."""
+        with contextlib.suppress(IllegalStateError):
+            self._consumer.pause(_theirs(partition))
 
     def seek(self, partition: Partition, offset: int, end: int) -> None:
         """Read on from `offset`, in a log that ends at `end`."""
@@ -112,14 +111,39 @@ class Client:
         """Tell where the logs ended at the last fetch."""
         return {partition: self._consumer.highwater(_theirs(partition)) for partition in placed}
 
+    async def position(self, partition: Partition) -> int:
+        """Return the next offset that the client would give; of a partition that was sought."""
+        return int(await self._consumer.position(_theirs(partition)))
+
+    async def topics(self, names: Collection[str], seconds: float) -> Mapping[str, TopicSeen]:
+        """Ask which topics these are now. Raises KafkaError or TimeoutError."""
+        return await describe_topics(self._consumer, names, seconds)
+
     async def bounds(
         self, partitions: Collection[Partition], seconds: float
-    ) -> Mapping[Partition, tuple[int, int]]:
-        """Ask where each log begins and ends; a partition without an answer is left out."""
-        asked = (self._bounds(partition, seconds) for partition in partitions)
-        answers = await asyncio.gather(*asked)
-        pairs = zip(partitions, answers, strict=True)
-        return {partition: answer for partition, answer in pairs if answer is not None}
+    ) -> Mapping[Partition, LogBounds]:
+        """Ask where each log begins and ends; a partition without an answer is left out.
+
+        Raises KafkaError or TimeoutError where no broker answers.
+        """
+        found = await log_bounds(self._consumer, list(map(_theirs, partitions)), seconds)
+        return {Partition(tp.topic, tp.partition): bounds for tp, bounds in found.items()}
+
+    async def explain(self, partition: Partition, gaps: Sequence[range]) -> Sequence[range]:
+        """Return the offsets within gaps that the log does not explain, at least the first.
+
+        Raises KafkaError, or TimeoutError where the broker gives nothing in time.
+        """
+        left: Sequence[range] = gaps
+        while True:
+            try:
+                return await explain(self._consumer, _theirs(partition), left, EXPLAIN_SECONDS)
+            except ExplanationUnfinished as unfinished:
+                if unfinished.missing:
+                    return unfinished.missing
+                if list(unfinished.left) == list(left):
+                    raise
+                left = unfinished.left
 
     async def commit(self, offsets: Mapping[Partition, int]) -> None:
         """Tell Kafka how far it is. Raises KafkaError or TimeoutError."""
@@ -176,12 +200,13 @@ class Client:
                 )
         except TimeoutError:
             return {}
-        except _ABOUT_A_PLACE as error:
-            raise PlaceLost(describe(error)) from error
         except Exception as error:
-            if isinstance(error, KafkaError) and not isinstance(error, _ABOUT_A_RECORD):
-                raise
-            raise RecordUnreadable(describe(error)) from error
+            action = decide(error, Phase.FETCH)
+            if action is Action.REPOSITION:
+                raise PlaceLost(describe(error)) from error
+            if action is Action.NARROW:
+                raise RecordUnreadable(describe(error)) from error
+            raise
         return {Partition(tp.topic, tp.partition): records for tp, records in fetched.items()}
 
     def _listen(self, placed: Collection[Partition], fetched: object, seconds: float) -> None:
@@ -195,28 +220,6 @@ class Client:
         if self._silent > SILENT_SECONDS:
             message = f"no fetch was answered for {SILENT_SECONDS:.0f} s"
             raise KafkaTimeoutError(message)
-
-    async def _bounds(self, partition: Partition, seconds: float) -> tuple[int, int] | None:
-        tp = _theirs(partition)
-        try:
-            async with asyncio.timeout(seconds):
-                begin = await self._consumer.beginning_offsets([tp])
-                end = await self._consumer.end_offsets([tp])
-        except (KafkaError, TimeoutError):
-            return None
-        return begin[tp], end[tp]
-
-
-async def log_ends(
-    consumer: AIOKafkaConsumer, partitions: Collection[Partition], seconds: float
-) -> Mapping[Partition, int]:
-    """Ask where the logs end, also of partitions that nothing is fetched from.
-
-    Raises KafkaError or TimeoutError.
-    """
-    async with asyncio.timeout(seconds):
-        ends = await consumer.end_offsets([_theirs(partition) for partition in partitions])
-    return {Partition(tp.topic, tp.partition): end for tp, end in ends.items()}
 
 
 def _theirs(partition: Partition) -> TopicPartition:

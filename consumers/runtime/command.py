@@ -34,6 +34,11 @@ class Consumer:
     settings: ConsumerSettings
 
     @property
+    def topics(self) -> frozenset[str]:
+        """The topics it reads, as the broker names them."""
+        return frozenset(map(self.settings.topics.name, self.service.topics))
+
+    @property
     def tables(self) -> RuntimeTables:
         """The runtime's tables of this consumer."""
         return RuntimeTables.of(self.service.schema)

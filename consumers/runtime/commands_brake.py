@@ -1,10 +1,11 @@
 """`payrouter brake show NAME` and `payrouter brake clear NAME`."""
 
 import sys
+from collections.abc import Mapping
 
 import click
 
-from consumers.runtime.brake import Brake, clear_brake, read_brake
+from consumers.runtime.brake import Brake, clear_brakes, holding, read_brakes
 from consumers.runtime.command import (
     EXIT_PROBLEM,
     Consumer,
@@ -16,45 +17,73 @@ from consumers.runtime.command import (
 from consumers.runtime.held_admin import record_operation
 from consumers.runtime.store import acting, reading
 
+topic_option = click.option(
+    "--topic", metavar="TOPIC", help="This topic alone, as the broker names it; else all of NAME."
+)
+
 
 @click.command
+@topic_option
 @json_option
 @click.pass_obj
-def show(consumer: Consumer, *, as_json: bool) -> None:
-    """Tell whether the brake of NAME holds, since when and why. Fails if it does."""
+def show(consumer: Consumer, topic: str | None, *, as_json: bool) -> None:
+    """Tell which brakes of NAME hold, since when and why. Fails if one does."""
 
-    async def read() -> Brake:
+    async def read() -> Mapping[str, Brake]:
         async with reading(consumer.settings) as connection:
-            return await read_brake(connection, consumer.tables)
+            return await read_brakes(connection, consumer.tables, _topics(consumer, topic))
 
-    brake = answered(read())
-    _say(brake, str(brake), as_json=as_json)
-    sys.exit(0 if brake.held_since is None else EXIT_PROBLEM)
+    brakes = answered(read())
+    if as_json:
+        show_json([_as_json(each) for each in brakes.values()])
+    else:
+        click.echo("\n".join(map(str, brakes.values())) or "no brake holds, no record has failed")
+    sys.exit(EXIT_PROBLEM if holding(brakes) else 0)
 
 
 @click.command
+@topic_option
 @json_option
 @click.pass_obj
-def clear(consumer: Consumer, *, as_json: bool) -> None:
-    """Let go of the brake of NAME: it goes on where it stood. Who did so is kept."""
+def clear(consumer: Consumer, topic: str | None, *, as_json: bool) -> None:
+    """Release the brakes of NAME: it goes on where it stopped. Who did so is kept."""
 
-    async def let_go() -> Brake:
+    async def release() -> Mapping[str, Brake]:
         async with acting(consumer.settings) as engine, engine.begin() as transaction:
-            was = await clear_brake(transaction, consumer.tables)
-            await record_operation(
-                transaction, consumer.tables, operator(), "brake clear", str(was)
-            )
-            return was
+            topics = _topics(consumer, topic)
+            released = await clear_brakes(transaction, consumer.tables, topics)
+            detail = "; ".join(map(str, released.values())) or "no brake held"
+            await record_operation(transaction, consumer.tables, operator(), "brake clear", detail)
+            return released
 
-    was = answered(let_go())
-    said = "the brake did not hold" if was.held_since is None else f"cleared; {was}"
-    _say(was, said, as_json=as_json)
-
-
-def _say(brake: Brake, said: str, *, as_json: bool) -> None:
+    released = answered(release())
     if as_json:
-        since = None if brake.held_since is None else brake.held_since.isoformat()
-        held = since is not None
-        show_json({"held": held, "since": since, "streak": brake.streak, "detail": brake.detail})
-    else:
-        click.echo(said)
+        show_json([_as_json(each) for each in released.values()])
+        return
+    for brake in released.values():
+        click.echo(f"cleared; {brake}")
+    if not released:
+        click.echo("no brake held")
+
+
+def _topics(consumer: Consumer, topic: str | None) -> list[str] | None:
+    """Return the topics asked for. Raises UsageError where the consumer does not read it."""
+    if topic is None:
+        return None
+    if topic not in consumer.topics:
+        own = ", ".join(sorted(consumer.topics))
+        message = f"{consumer.service.name} reads {own}, and no {topic}"
+        raise click.UsageError(message)
+    return [topic]
+
+
+def _as_json(brake: Brake) -> dict[str, object]:
+    since = brake.held_since and brake.held_since.isoformat()
+    held = brake.held_since is not None
+    return {
+        "topic": brake.topic,
+        "held": held,
+        "since": since,
+        "streak": brake.streak,
+        "detail": brake.detail,
+    }

@@ -18,7 +18,8 @@ from consumers.runtime.command import (
     show_json,
     show_table,
 )
-from consumers.runtime.held import DEAD, PARKED, HeldReason
+from consumers.runtime.fate import Fate
+from consumers.runtime.held import HeldReason
 from consumers.runtime.held_admin import (
     Content,
     Filter,
@@ -73,7 +74,7 @@ def filtered(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.pass_obj
 def parked_list(consumer: Consumer, *, wanted: Filter, as_json: bool) -> None:
     """Show the parked records of NAME, oldest first: they are tried again by themselves."""
-    _show_rows(consumer, _listed(consumer, PARKED, wanted), PARKED, as_json=as_json)
+    _show_rows(consumer, _listed(consumer, Fate.PARKED, wanted), Fate.PARKED, as_json=as_json)
 
 
 @click.command("retry")
@@ -103,7 +104,7 @@ def parked_retry(consumer: Consumer, *, wanted: Filter, as_json: bool) -> None:
 @click.pass_obj
 def dlq_list(consumer: Consumer, *, wanted: Filter, as_json: bool) -> None:
     """Show the dead records of NAME, oldest first: they wait for a person."""
-    _show_rows(consumer, _listed(consumer, DEAD, wanted), DEAD, as_json=as_json)
+    _show_rows(consumer, _listed(consumer, Fate.DEAD, wanted), Fate.DEAD, as_json=as_json)
 
 
 @click.command("show")
@@ -116,7 +117,7 @@ def dlq_show(consumer: Consumer, number: int, *, as_json: bool) -> None:
     async def read() -> tuple[Sequence[HeldRow], Content | None]:
         async with reading(consumer.settings) as connection:
             rows: list[HeldRow] = []
-            for state in (DEAD, PARKED):
+            for state in (Fate.DEAD, Fate.PARKED):
                 wanted = Filter(numbers=(number,))
                 rows += await list_held(connection, consumer.tables, state, wanted)
             return rows, await content(connection, consumer.tables, number)
@@ -156,10 +157,10 @@ def dlq_replay(
     What was applied meanwhile has no second effect. Fails if any is dead again
     or was not tried.
     """
-    found = _listed(consumer, DEAD, wanted)
+    found = _listed(consumer, Fate.DEAD, wanted)
     rows = [row for row in found if row.reason != HeldReason.UNFETCHABLE.value]
     if not yes:
-        _show_rows(consumer, rows, DEAD, as_json=as_json)
+        _show_rows(consumer, rows, Fate.DEAD, as_json=as_json)
         if not as_json:
             click.echo(f"{len(rows)} records would be tried again; --yes does it")
         return

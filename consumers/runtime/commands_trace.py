@@ -10,6 +10,7 @@ import click
 from consumers.runtime.command import EXIT_PROBLEM, Consumer, answered, json_option, show_json
 from consumers.runtime.trace import Question, Trace
 from consumers.runtime.trace import trace as find
+from consumers.runtime.trace_held_up import notes_of
 from consumers.runtime.trace_lines import Line, lines_of
 from consumers.runtime.trace_screen import screen, show
 from consumers.runtime.trace_verdict import Verdict, verdict_of
@@ -94,6 +95,9 @@ def _s(count: int) -> str:
 def _notes(found: Trace, lines: Sequence[Line]) -> Sequence[str]:
     notes = [f"{name} could not be asked: {why}" for name, why in sorted(found.away.items())]
     notes += _scan_notes(found)
+    notes += notes_of(found.standings)
+    if found.standings.away and not found.quarantined.problem:
+        notes.append(f"whether a consumer is held up is not known: {found.standings.away}")
     accounts = {line.order[0] for line in lines if line.order is not None}
     if len(accounts) > 1:
         named = ", ".join(sorted(accounts))

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
-from consumers.runtime.held import DEAD, Hold, error_text, readable
+from consumers.runtime.fate import Fate
+from consumers.runtime.held import Hold, error_text, readable
 from consumers.runtime.outbox import Outgoing
 from router.contract.topics import dead_letter_topic
 
@@ -11,7 +12,7 @@ from router.contract.topics import dead_letter_topic
 def dead_letters(consumer: str, holds: Iterable[Hold]) -> Sequence[Outgoing]:
     """Return what is to be published for those of the holds that are dead."""
     now = datetime.now(UTC)
-    return [dead_letter(consumer, each, now) for each in holds if each.state == DEAD]
+    return [dead_letter(consumer, each, now) for each in holds if each.fate is Fate.DEAD]
 
 
 def dead_letter(consumer: str, each: Hold, first_failed_at: datetime) -> Outgoing:

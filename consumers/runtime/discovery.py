@@ -2,7 +2,7 @@
 
 import importlib
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import EntryPoint
 
 import consumers
@@ -82,7 +82,14 @@ def topics_beside(names: Topics) -> TopicsBeside:
             for topic in service.topics
         ],
         passing=[
-            *(names.name(topic) for topic in sorted(read - {*FAMILIES, QUARANTINE})),
-            *(names.outcome(name) for name, service in services.items() if service.says_outcomes),
+            names.outcome(name) for name, service in services.items() if service.says_outcomes
         ],
+        foreign=[names.name(topic) for topic in sorted(read - {*FAMILIES, QUARANTINE})],
     )
+
+
+def topics_of(service: Service, names: Topics) -> Sequence[str]:
+    """Return the topics on the broker that a consumer reads from and writes to."""
+    read = [names.name(topic) for topic in service.topics]
+    dead = [names.dead_letter(topic, service.name) for topic in read]
+    return [*read, *dead, *([names.outcome(service.name)] if service.says_outcomes else [])]

@@ -190,8 +190,10 @@ def build_exporter(consumers: Sequence[Consumer], exporting: Exporting) -> Expor
         )
         for each in consumers
     }
-    for name in names:
-        metrics.waiting.set(name, None)
+    for each in consumers:
+        name, tuning = each.service.name, each.settings.tuning
+        metrics.waiting.begin(name, each.topics)
+        metrics.transaction_limit.labels(name).set(tuning.open_transaction_seconds)
     broker = BrokerSource(reader, picture, exporting.every_seconds)
     rounds = [
         Rounds(name, source, metrics, log, Every(exporting.every_seconds))

@@ -6,6 +6,7 @@ might make it.
 """
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -13,21 +14,18 @@ from typing import Any, TypeVar
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import IncompatibleBrokerVersion, KafkaError, for_code
+from aiokafka.errors import IncompatibleBrokerVersion, KafkaError
 from faststream.kafka.security import parse_security
 
-from consumers.runtime.exporter_picture import (
-    NOTHING,
-    Behind,
-    Bounds,
-    LogView,
-    behind,
-    next_offset,
-)
+from consumers.runtime.exporter_picture import Behind, LogView, behind, next_offset
 from consumers.runtime.failures import describe
+from consumers.runtime.first_record import FirstRecords
 from consumers.runtime.offsets import FenceRow
-from consumers.runtime.records import NO_TIMESTAMP, Partition
-from router.broker.reread import Seen, second_look
+from consumers.runtime.records import Partition
+from consumers.runtime.withheld import Withholding
+from router.broker.groups import GroupSeen, describe_group
+from router.broker.log_bounds import LogBounds, log_bounds
+from router.broker.private import connections_of
 
 REQUEST_MILLISECONDS = 3000
 """How long the broker may take for one answer: the client gives up before the round does."""
@@ -41,11 +39,7 @@ TRIES = 3
 CLOSE_SECONDS = 2.0
 """How long closing the connections may take before they are left to the end of the process."""
 
-_ONE_BATCH = 1
-"""Bytes asked for: the broker gives the first batch whole, and no more."""
-
 Answer = TypeVar("Answer")
-Place = tuple[Partition, int]
 Fences = Mapping[str, Mapping[Partition, FenceRow] | None]
 
 
@@ -63,14 +57,6 @@ class _Clients:
     consumer: AIOKafkaConsumer
 
 
-@dataclass(frozen=True)
-class _Seen:
-    """What was found at an offset: a time, or that there is no record before `reach`."""
-
-    since: float | None
-    reach: int
-
-
 @dataclass
 class LogReader:
     """Reads logs and groups with clients of its own, made anew after a round that failed."""
@@ -83,7 +69,8 @@ class LogReader:
     problems: list[str] = field(default_factory=list)
     """What the last round could not read, the rest of it being known."""
     _clients: _Clients | None = None
-    _seen: dict[Place, _Seen] = field(default_factory=dict)
+    _first: FirstRecords = field(default_factory=lambda: FirstRecords(REQUEST_MILLISECONDS / 1000))
+    _withholding: Withholding = field(default_factory=lambda: Withholding(math.inf, ""))
     _ends: dict[Partition, int] = field(default_factory=dict)
 
     async def read(self, fences_of: Callable[[str], Fences]) -> LogView:
@@ -119,7 +106,7 @@ class LogReader:
                 ),
             )
             for client in (self._clients.admin, self._clients.consumer):
-                self.renewed(client._client)  # noqa: SLF001 - nothing public gives the connections
+                self.renewed(connections_of(client))
             await self._clients.admin.start()
             await self._clients.consumer.start()
         return self._clients
@@ -128,72 +115,58 @@ class LogReader:
         cluster_id = self.cluster_id
         if cluster_id is None:
             cluster_id = str((await _tried(clients.admin.describe_cluster))["cluster_id"])
-        leaders = await self._leaders(clients.admin)
+        partitions = await self._partitions(clients.admin)
         # First the fences, then the ends: so a log that ends before its fence is another one.
         fences = fences_of(cluster_id)
-        bounds = await self._bounds(clients.consumer, leaders)
+        bounds = await self._bounds(clients.consumer, partitions)
         members, committed = await asyncio.gather(
             self._of_groups("members", partial(_members, clients.admin)),
             self._of_groups("offsets", partial(_committed, clients.admin, list(bounds))),
         )
         compared = await self._compare(clients.consumer, fences, bounds)
-        return LogView(cluster_id, bounds, committed, members, compared)
+        self._withholding.see({p: found for p, found in bounds.items() if found is not None})
+        withheld = {partition: self._withholding.seconds(partition) for partition in bounds}
+        self.problems += self._first.problems
+        return LogView(cluster_id, bounds, committed, members, compared, withheld)
 
-    async def _leaders(self, admin: AIOKafkaAdminClient) -> Mapping[Partition, int]:
-        """Return the leader of every partition there is of what is read; -1 where it has none."""
+    async def _partitions(self, admin: AIOKafkaAdminClient) -> Sequence[Partition]:
+        """Return every partition there is of what is read."""
         wanted = {topic for group in self.groups.values() for topic in group.topics}
-        return {
-            Partition(topic["topic"], partition["partition"]): partition["leader"]
+        return [
+            Partition(topic["topic"], partition["partition"])
             for topic in await _tried(admin.describe_topics)
             if topic["topic"] in wanted and not topic["error_code"]
             for partition in topic["partitions"]
-        }
+        ]
 
     async def _bounds(
-        self, consumer: AIOKafkaConsumer, leaders: Mapping[Partition, int]
-    ) -> Mapping[Partition, Bounds | None]:
-        """Ask each leader for what is its own: one that is away leaves the others' known."""
-        own: dict[int, list[Partition]] = {}
-        for partition, leader in leaders.items():
-            own.setdefault(leader, []).append(partition)
-        without = own.pop(-1, [])
-        if without:
-            self.problems.append(f"{min(without)} has no leader")
-        answers = await asyncio.gather(*(self._bounds_of(consumer, ps) for ps in own.values()))
-        found: dict[Partition, Bounds | None] = dict.fromkeys(leaders)
-        for answer in answers:
-            found.update(answer)
+        self, consumer: AIOKafkaConsumer, partitions: Sequence[Partition]
+    ) -> Mapping[Partition, LogBounds | None]:
+        """Ask every leader; one that is away leaves the others' known."""
+        theirs = [TopicPartition(*partition) for partition in partitions]
+        seconds = REQUEST_MILLISECONDS / 1000
+        answer = await log_bounds(consumer, theirs, seconds) if theirs else {}
+        found = {partition: answer.get(TopicPartition(*partition)) for partition in partitions}
+        silent = [partition for partition, bounds in found.items() if bounds is None]
+        if silent:
+            self.problems.append(f"the offsets of {min(silent)}: no answer of its leader")
         self._forget_what_was_made_anew(found)
         return found
 
-    async def _bounds_of(
-        self, consumer: AIOKafkaConsumer, partitions: Sequence[Partition]
-    ) -> Mapping[Partition, Bounds]:
-        theirs = [TopicPartition(*partition) for partition in partitions]
-        try:
-            start = await consumer.beginning_offsets(theirs)
-            end = await consumer.end_offsets(theirs)
-        except (KafkaError, TimeoutError) as error:
-            self.problems.append(f"the offsets of {partitions[0]}: {describe(error)}")
-            return {}
-        return {
-            partition: Bounds(start[tp], end[tp])
-            for partition, tp in zip(partitions, theirs, strict=True)
-        }
-
-    def _forget_what_was_made_anew(self, found: Mapping[Partition, Bounds | None]) -> None:
+    def _forget_what_was_made_anew(self, found: Mapping[Partition, LogBounds | None]) -> None:
         ends = {partition: bounds.end for partition, bounds in found.items() if bounds}
-        anew = {p for p, end in ends.items() if end < self._ends.get(p, 0)}
-        self._seen = {place: seen for place, seen in self._seen.items() if place[0] not in anew}
+        for partition, end in ends.items():
+            if end < self._ends.get(partition, 0):
+                self._first.forget(partition)
         self._ends = ends
 
     async def _compare(
         self,
         consumer: AIOKafkaConsumer,
         fences: Fences,
-        bounds: Mapping[Partition, Bounds | None],
+        bounds: Mapping[Partition, LogBounds | None],
     ) -> Mapping[str, Mapping[Partition, Behind]]:
-        known, self._seen = self._seen, {}
+        self._first.turn()
         compared: dict[str, dict[Partition, Behind]] = {}
         for name, rows in fences.items():
             compared[name] = {}
@@ -203,32 +176,9 @@ class LogReader:
                 fence = rows.get(partition)
                 # What the log has lost is no record any more.
                 offset = max(own.start, next_offset(own, fence))
-                since = await self._since(consumer, (partition, offset), own.end, known)
-                compared[name][partition] = behind(own, fence, since)
+                since = await self._first.both(consumer, (partition, offset), own)
+                compared[name][partition] = behind(own, fence, *since)
         return compared
-
-    async def _since(
-        self, consumer: AIOKafkaConsumer, place: Place, end: int, known: Mapping[Place, _Seen]
-    ) -> float | None:
-        """Return the time of the first record from a place on, looked at once while it stands."""
-        if place[1] >= end:
-            return None
-        seen = self._seen.get(place)
-        if seen is None:
-            seen = known.get(place) or _Seen(None, place[1])
-            if seen.since is None and seen.reach < end:
-                seen = await self._look(consumer, place[0], seen.reach)
-        self._seen[place] = seen
-        return NOTHING if seen.since is None and seen.reach >= end else seen.since
-
-    async def _look(self, consumer: AIOKafkaConsumer, partition: Partition, offset: int) -> _Seen:
-        tp = TopicPartition(*partition)
-        try:
-            found = await second_look(consumer, tp, offset, most=1, asked_bytes=_ONE_BATCH)
-        except (KafkaError, OSError, TimeoutError) as error:
-            self.problems.append(f"the record at {partition} offset {offset}: {describe(error)}")
-            return _Seen(None, offset)
-        return _Seen(_time_of(found), found.next_offset)
 
     async def _of_groups(
         self, what: str, ask: Callable[[Group], Awaitable[Answer]]
@@ -247,24 +197,8 @@ class LogReader:
         return dict(zip(self.groups, answers, strict=True))
 
 
-def _time_of(found: Seen) -> float | None:
-    """Return the time of the first record, or of the batch it stands in, where it has one."""
-    if found.records:
-        timestamp = found.records[0].timestamp
-    elif found.problem is not None:
-        timestamp = found.began
-    else:
-        return None
-    return None if timestamp in {None, NO_TIMESTAMP} else timestamp / 1000
-
-
-async def _members(admin: AIOKafkaAdminClient, group: Group) -> int:
-    # One group a request: aiokafka cannot read an answer about several.
-    (answer,) = await admin.describe_consumer_groups([group.group_id])
-    ((code, _, _, _, _, members, *_),) = answer.groups
-    if code:
-        raise for_code(code)
-    return len(members)
+async def _members(admin: AIOKafkaAdminClient, group: Group) -> GroupSeen:
+    return await describe_group(admin, group.group_id)
 
 
 async def _committed(

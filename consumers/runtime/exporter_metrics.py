@@ -9,6 +9,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from consumers.runtime.exporter_picture import Picture, in_flight, outcomes
+from consumers.runtime.metrics import transaction_limit
 from consumers.runtime.stored import WaitingMetrics
 
 Family = GaugeMetricFamily | CounterMetricFamily
@@ -36,6 +37,7 @@ class ExporterMetrics:
             ["source"],
             registry=registry,
         )
+        self.transaction_limit = transaction_limit(registry)
         for source in sources:
             self.failures.labels(source)
             self.success.labels(source)
@@ -55,23 +57,32 @@ class PictureCollector(Collector):
 
     def collect(self) -> Iterator[Family]:
         """Give every metric a sample per partition, or per consumer; what is unknown is NaN."""
-        start, end, fence, committed, records, seconds, passed, flight, members = _families()
-        self._add_log(start, end)
+        families = tuple(_families())
+        log_families, families = families[:5], families[5:]
+        fence, committed, passed, flight, members, *behind = families
+        self._add_log(*log_families)
         for consumer in self._picture.topics:
             self._add_fences(consumer, fence, passed)
             self._add_committed(consumer, committed)
-            self._add_behind(consumer, records, seconds, flight)
+            self._add_behind(consumer, flight, *behind)
             log = self._picture.log
-            members.add_metric([consumer], _known(log.members.get(consumer) if log else None))
-        yield from (start, end, fence, committed, records, seconds, passed, flight, members)
+            group = log.members.get(consumer) if log else None
+            members.add_metric([consumer], _known(group.members if group else None))
+        yield from (*log_families, *families)
 
-    def _add_log(self, start: Family, end: Family) -> None:
-        picture = self._picture
-        for partition in picture.partitions:
-            bounds = picture.log and picture.log.bounds.get(partition)
+    def _add_log(
+        self, start: Family, stable: Family, end: Family, records: Family, seconds: Family
+    ) -> None:
+        log = self._picture.log
+        for partition in self._picture.partitions:
+            bounds = log.bounds.get(partition) if log else None
             where = [partition.topic, str(partition.number)]
             start.add_metric(where, _known(bounds.start if bounds else None))
+            stable.add_metric(where, _known(bounds.stable if bounds else None))
             end.add_metric(where, _known(bounds.end if bounds else None))
+            records.add_metric(where, _known(bounds.end - bounds.stable if bounds else None))
+            lasts = log.withheld.get(partition) if log and bounds else None
+            seconds.add_metric(where, _known(lasts))
 
     def _add_fences(self, consumer: str, fence: Family, passed: Family) -> None:
         rows = self._picture.fences_of(consumer)
@@ -89,13 +100,23 @@ class PictureCollector(Collector):
             where = [consumer, partition.topic, str(partition.number)]
             committed.add_metric(where, _known(said.get(partition)))
 
-    def _add_behind(self, consumer: str, records: Family, seconds: Family, flight: Family) -> None:
+    def _add_behind(
+        self,
+        consumer: str,
+        flight: Family,
+        records: Family,
+        seconds: Family,
+        readable: Family,
+        readable_seconds: Family,
+    ) -> None:
         now, picture = self._clock(), self._picture
         found = {p: picture.behind(consumer, p) for p in picture.places(consumer)}
         for partition, behind in found.items():
             where = [consumer, partition.topic, str(partition.number)]
             records.add_metric(where, _known(behind.records))
             seconds.add_metric(where, behind.seconds(now))
+            readable.add_metric(where, _known(behind.readable))
+            readable_seconds.add_metric(where, behind.readable_seconds(now))
         for topic in picture.topics[consumer]:
             own = [behind for partition, behind in found.items() if partition.topic == topic]
             # Of a topic that is not there nothing is known, which is not nothing.
@@ -107,12 +128,38 @@ def _known(value: float | None) -> float:
 
 
 def _families() -> Iterator[Family]:
+    """Declare every metric: of the logs, of each consumer, and how far it is behind."""
+    yield from _of_logs()
+    yield from _of_groups()
+    yield from _of_lag()
+
+
+def _of_logs() -> Iterator[Family]:
     yield GaugeMetricFamily(
         "payrouter_log_start_offset", "The first offset that the log still has", labels=_PLACE
     )
     yield GaugeMetricFamily(
+        "payrouter_log_stable_offset",
+        "The last stable offset: no consumer can read at or behind it",
+        labels=_PLACE,
+    )
+    yield GaugeMetricFamily(
         "payrouter_log_end_offset", "The offset that the next record will have", labels=_PLACE
     )
+    yield GaugeMetricFamily(
+        "payrouter_log_withheld_records",
+        "Log end minus the last stable offset: offsets that an open transaction withholds",
+        labels=_PLACE,
+    )
+    yield GaugeMetricFamily(
+        "payrouter_log_withheld_seconds",
+        "For how long the last stable offset was seen to stand below the log end; 0 where it does"
+        " not",
+        labels=_PLACE,
+    )
+
+
+def _of_groups() -> Iterator[Family]:
     yield GaugeMetricFamily(
         "payrouter_group_next_offset",
         "The fence: everything before it is applied, known or held. NaN where there is none yet",
@@ -121,16 +168,6 @@ def _families() -> Iterator[Family]:
     yield GaugeMetricFamily(
         "payrouter_group_committed_offset",
         "What the group has told Kafka, for lag tools; the fence holds the truth",
-        labels=_GROUP,
-    )
-    yield GaugeMetricFamily(
-        "payrouter_group_lag_records",
-        "Log end minus the fence, whether the consumer runs or not",
-        labels=_GROUP,
-    )
-    yield GaugeMetricFamily(
-        "payrouter_group_lag_seconds",
-        "Age of the next record that is not applied yet, by its own time; 0 where there is none",
         labels=_GROUP,
     )
     yield CounterMetricFamily(
@@ -149,4 +186,28 @@ def _families() -> Iterator[Family]:
         "payrouter_group_members",
         "Members of the consumer group. NaN where the broker does not say",
         labels=("consumer",),
+    )
+
+
+def _of_lag() -> Iterator[Family]:
+    yield GaugeMetricFamily(
+        "payrouter_group_lag_records",
+        "Log end minus the fence, whether the consumer runs or not",
+        labels=_GROUP,
+    )
+    yield GaugeMetricFamily(
+        "payrouter_group_lag_seconds",
+        "Age of the next record that is not applied yet, by its own time, even if an open"
+        " transaction withholds it; 0 where there is none",
+        labels=_GROUP,
+    )
+    yield GaugeMetricFamily(
+        "payrouter_group_readable_lag_records",
+        "Last stable offset minus the fence: what the consumer could read now",
+        labels=_GROUP,
+    )
+    yield GaugeMetricFamily(
+        "payrouter_group_readable_lag_seconds",
+        "Age of the next record if it can be read now, by its own time; else 0",
+        labels=_GROUP,
     )

@@ -7,35 +7,38 @@ from dataclasses import dataclass, field
 
 from consumers.runtime.offsets import FenceRow
 from consumers.runtime.records import Partition
-
-NOTHING = math.inf
-"""The time of the next record where there is none: markers of transactions alone, say."""
-
-
-@dataclass(frozen=True)
-class Bounds:
-    """Where a log begins and ends."""
-
-    start: int
-    end: int
+from router.broker.groups import GroupSeen
+from router.broker.log_bounds import LogBounds
 
 
 @dataclass(frozen=True)
 class Behind:
     """How far a consumer is behind in one partition: None is unknown.
 
-    `since` is the time of the next record not applied yet, in Unix seconds.
+    `since` is the time of the next record not applied yet, in Unix seconds. Of
+    `records`, `readable` are below the last stable offset, the first of them
+    written at `readable_since`; NOTHING if all are markers of transactions.
     """
 
     records: int | None = None
     in_flight: int | None = None
     since: float | None = None
+    readable: int | None = None
+    readable_since: float | None = None
 
     def seconds(self, now: float) -> float:
         """Return how old the next record is; 0 where there is none."""
-        if self.records == 0:
-            return 0.0
-        return math.nan if self.since is None else max(0.0, now - self.since)
+        return _age(self.records, self.since, now)
+
+    def readable_seconds(self, now: float) -> float:
+        """Return how old the next record is if it can be read, 0 if none can."""
+        return _age(self.readable, self.readable_since, now)
+
+
+def _age(records: int | None, since: float | None, now: float) -> float:
+    if records == 0:
+        return 0.0
+    return math.nan if since is None else max(0.0, now - since)
 
 
 @dataclass(frozen=True)
@@ -46,10 +49,12 @@ class LogView:
     """
 
     cluster_id: str
-    bounds: Mapping[Partition, Bounds | None]
+    bounds: Mapping[Partition, LogBounds | None]
     committed: Mapping[str, Mapping[Partition, int] | None]
-    members: Mapping[str, int | None]
+    members: Mapping[str, GroupSeen | None]
     behind: Mapping[str, Mapping[Partition, Behind]] = field(default_factory=dict)
+    withheld: Mapping[Partition, float] = field(default_factory=dict)
+    """For how many seconds the end of each log has been withheld by now; 0 where it is not."""
 
 
 @dataclass
@@ -113,19 +118,26 @@ class Picture:
         return self.log.behind.get(consumer, {}).get(partition, Behind())
 
 
-def behind(bounds: Bounds, fence: FenceRow | None, since: float | None) -> Behind:
+def behind(
+    bounds: LogBounds,
+    fence: FenceRow | None,
+    since: float | None,
+    readable_since: float | None = None,
+) -> Behind:
     """Compare a fence with its log, which was looked at later.
 
     Where there is no fence yet, the consumer will begin where the log does. A
     log that ends before the fence is another than the one that was applied.
     """
-    records = bounds.end - next_offset(bounds, fence)
-    if records < 0:
+    at = next_offset(bounds, fence)
+    if at > bounds.end:
         return Behind()
-    return Behind(records, bounds.end - (passed(fence) if fence else bounds.start), since)
+    in_flight = bounds.end - (passed(fence) if fence else bounds.start)
+    readable = max(0, bounds.stable - at)
+    return Behind(bounds.end - at, in_flight, since, readable, readable_since)
 
 
-def next_offset(bounds: Bounds, fence: FenceRow | None) -> int:
+def next_offset(bounds: LogBounds, fence: FenceRow | None) -> int:
     """Return which offset a consumer will apply next."""
     return bounds.start if fence is None else fence.next_offset
 

@@ -20,10 +20,12 @@ from sqlalchemy import func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from consumers.runtime.fate import Fate
 from consumers.runtime.records import Arrived, Decoded, Partition, Record, Unfetchable
 from consumers.runtime.tables import RuntimeTables
 
-PARKED, DEAD, DONE = "parked", "dead", "done"
+DONE = "done"
+"""The state of a row whose record is applied by now, or known as stale or duplicate."""
 
 _ERROR_CHARACTERS = 2000
 _UNKNOWN_CRC = -1
@@ -56,10 +58,10 @@ class HeldReason(StrEnum):
 
 @dataclass(frozen=True)
 class Hold:
-    """One record to be held, why, and how many seconds until it is due."""
+    """One record to be held, PARKED or DEAD, why, and how many seconds until it is due."""
 
     arrived: Arrived
-    state: str
+    fate: Fate
     reason: HeldReason
     error: str
     attempts: int
@@ -77,14 +79,14 @@ class Hold:
 class Verdict:
     """What is to be done with a record that was found by splitting its batch."""
 
-    state: str
+    fate: Fate
     reason: HeldReason
     error: str
     pause: float = 0
 
     def hold(self, arrived: Arrived) -> Hold:
         """Say it of a record."""
-        return Hold(arrived, self.state, self.reason, self.error, 1, self.pause)
+        return Hold(arrived, self.fate, self.reason, self.error, 1, self.pause)
 
 
 def lane(record: Record) -> bytes:
@@ -132,7 +134,7 @@ async def parked_queues(
     events = {each.event.id for each in fresh if isinstance(each, Decoded)}
     concerned = or_(held.c.lane == func.any(list(lanes)), held.c.event_id == func.any(list(events)))
     rows = await connection.execute(
-        select(held.c.lane, held.c.event_id).where(held.c.state == PARKED, concerned)
+        select(held.c.lane, held.c.event_id).where(held.c.state == Fate.PARKED, concerned)
     )
     found = [(bytes(row.lane), row.event_id) for row in rows]
     return Queues({own for own, _ in found} & lanes, {event: own for own, event in found if event})
@@ -213,7 +215,7 @@ def _row(cluster_id: str, each: Hold) -> Mapping[str, object]:
         "value": record.value,
         "headers": headers_text(record.headers),
         "event_id": event_id,
-        "state": each.state,
+        "state": each.fate.value,
         "reason": each.reason.value,
         "error": error_text(each.error),
         "attempts": each.attempts,

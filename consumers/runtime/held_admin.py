@@ -10,7 +10,8 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, and_, case, func, literal, select, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consumers.runtime.held import DEAD, DONE, PARKED, HeldReason, readable
+from consumers.runtime.fate import Fate
+from consumers.runtime.held import DONE, HeldReason, readable
 from consumers.runtime.tables import RuntimeTables
 
 
@@ -106,9 +107,9 @@ async def replay(connection: AsyncConnection, tables: RuntimeTables, number: int
     held = tables.held
     await connection.execute(
         update(held)
-        .where(held.c.id == number, held.c.state == DEAD, _is_whole(tables))
+        .where(held.c.id == number, held.c.state == Fate.DEAD, _is_whole(tables))
         .values(
-            state=PARKED,
+            state=Fate.PARKED,
             reason=HeldReason.REPLAYED.value,
             attempts=0,
             due_at=func.now(),
@@ -135,7 +136,7 @@ async def progress(
 ) -> Progress:
     """Tell what became of records by now: an outcome, `dead`, `parked`, or `replayed` still."""
     held = tables.held
-    waiting = and_(held.c.state == PARKED, held.c.reason == HeldReason.REPLAYED.value)
+    waiting = and_(held.c.state == Fate.PARKED, held.c.reason == HeldReason.REPLAYED.value)
     word = case(
         (held.c.state == DONE, held.c.outcome),
         (waiting, literal(HeldReason.REPLAYED.value)),
@@ -152,7 +153,7 @@ async def retry_now(
 ) -> Sequence[int]:
     """Have parked records tried at once; return their numbers."""
     held = tables.held
-    chosen = select(held.c.id).where(held.c.state == PARKED, _matches(tables, wanted))
+    chosen = select(held.c.id).where(held.c.state == Fate.PARKED, _matches(tables, wanted))
     changed = await connection.scalars(
         update(held)
         .where(held.c.id.in_(chosen.order_by(held.c.id).limit(wanted.limit)))

@@ -1,96 +1,93 @@
-"""The loop of a consumer: position, fetch, apply, commit, until told to stop."""
+"""The loop of a consumer: place, fetch, read, apply, commit, until told to stop."""
 
 import asyncio
 import contextlib
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import IllegalStateError, KafkaError
-from sqlalchemy.exc import SQLAlchemyError
 
-from consumers.runtime.brake import Brake, BrakeHolds
+from consumers.runtime.brake import Brake
 from consumers.runtime.client import Client, PlaceLost, RecordUnfetchable
-from consumers.runtime.failures import (
-    Action,
-    HaltReason,
-    action_for,
-    back_off,
-    describe,
-    is_too_slow,
-)
+from consumers.runtime.failures import Action, Phase, back_off, decide, describe
 from consumers.runtime.held import Verdict
+from consumers.runtime.membership import Membership
 from consumers.runtime.offsets import Fence, FenceMoved, was_set
-from consumers.runtime.positions import Halt, Positions, next_at, start_at
+from consumers.runtime.partition import FenceSet, Moved, Seen
+from consumers.runtime.placing import Placing
+from consumers.runtime.positions import Positions
 from consumers.runtime.process import Applier
-from consumers.runtime.records import Arrived, Partition, from_client, unfetchable
+from consumers.runtime.reading import Batch, Reading
+from consumers.runtime.records import Arrived, Partition
 from consumers.runtime.report import Report
 from consumers.runtime.settings import Tuning
 from consumers.runtime.verdicts import verdict_on
+from router.broker.topic_ids import TopicSeen
 
 IDLE_SECONDS = 0.1
-BROKER_SECONDS = 10.0
-"""How long the broker may take to say where a log begins and ends."""
-
-NEIGHBOURLY_SECONDS = 1.0
-"""The same, while other partitions wait to be read on."""
-
-SLOW_TRIES = 3
-"""So often a batch may be cut off by the server for the time it took before it is split."""
 
 
 class GivenUp(Exception):  # noqa: N818 - reads as what happened
     """The partitions were revoked, or the process stops, while a batch waited for its next try."""
 
 
+@dataclass
 class Loop:
     """Drives one member of the group. Everything runs in one task but the two callbacks.
 
-    A partition is fetched from only while it is placed. Whatever drops fetched
+    A partition is read only while it is placed. Whatever drops fetched
     records unplaces their partition, so that the fence says where to read on.
     """
 
-    def __init__(self, applier: Applier, tuning: Tuning, report: Report) -> None:
-        """Remember what to work with; `run` gets the client."""
-        self.positions = Positions()
-        self.ticked = time.monotonic()
-        self.retrying: str | None = None
-        self.held_up: str | None = None
-        self.joined = False
-        self.brake: Brake | None = None
-        self._applier = applier
-        self._tuning = tuning
-        self._report = report
-        self._stopping = asyncio.Event()
-        self._revoking = False
-        self._idle = asyncio.Event()
-        self._idle.set()
-        self._beyond: dict[Partition, float] = {}
-        self._stood: dict[Partition, Fence | None] = {}
-        self._looks = 0
-        self._look_again = 0.0
+    applier: Applier
+    tuning: Tuning
+    report: Report
+    positions: Positions = field(default_factory=Positions)
+    member: Membership = field(default_factory=Membership)
 
     def stop(self) -> None:
         """Finish the running batch and return from `run`."""
-        self._stopping.set()
+        self.member = replace(self.member, stopping=True)
+
+    # -- what the group and the upkeep report --------------------------------
 
     def on_assigned(self, partitions: set[Partition]) -> None:
         """Take over an assignment: mark, and return at once."""
         self.positions.assign(partitions)
-        self._beyond.clear()
-        self._look_later(0)
-        self._revoking = False
-        self.joined = True
-        self._report.assigned(partitions)
+        self.member = self.member.assigned()
+        self.report.assigned(partitions)
 
-    def brake_seen(self, brake: Brake | None) -> None:
-        """Stand still while the brake holds; None where it does not."""
-        if brake is not None and self.brake is None:
-            self._report.braked(brake)
-        elif brake is None and self.brake is not None:
-            self._report.released()
-        self.brake = brake
+    async def on_revoked(self) -> None:
+        """Wait until the running batch is finished or given up, within the rebalance timeout."""
+        self.member = replace(self.member, revoking=True)
+        batch = self.member.batch_ended
+        limit = self.tuning.rebalance_timeout_seconds * 0.8
+        try:
+            if batch is not None:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(batch.wait(), limit)
+        finally:
+            # A batch still running sees no placed partitions; the fence decides about it.
+            self.forget()
+
+    def forget(self) -> None:
+        """Drop the assignment: it was revoked, or the client that had it is gone."""
+        gone = self.positions.assigned
+        self.member = self.member.revoked()
+        self.positions.revoke()
+        self.report.revoked(gone)
+
+    def brakes_seen(self, brakes: Mapping[str, Brake]) -> None:
+        """Leave the topics alone whose brake holds, by name on the broker."""
+        before = self.member.brakes
+        for topic in sorted(brakes.keys() - before.keys()):
+            self.report.braked(brakes[topic])
+        for topic in sorted(before.keys() - brakes.keys()):
+            self.report.released(topic)
+        self.member = replace(self.member, brakes=brakes)
 
     def fences_seen(
         self, before: Mapping[Partition, int], fences: Mapping[Partition, Fence]
@@ -103,162 +100,82 @@ class Loop:
         for partition, known in before.items():
             fence = fences.get(partition)
             if partition in self.positions.placed and (fence is None or fence.next_offset < known):
-                self._report.fence_moved(partition)
-                self._unplace([partition])
+                self.report.fence_moved(partition)
+                self.positions.drop([partition])
         # One that halted while the fences were read may have moved its own before that.
-        halted = {p: halt for p, halt in self.positions.halted.items() if p not in before}
-        left = self.positions.left
-        stood = {each: self._stood.get(each, left.get(each)) for each in halted}
-        self._stood = {each: fences.get(each) for each in halted}
-        for partition, before_it in stood.items():
-            if was_set(before_it, fences.get(partition)):
-                self._report.went_on(halted[partition])
-                self.positions.release(partition)
+        for partition, halted in self.positions.halted.items():
+            if partition in before:
+                continue
+            fence = fences.get(partition)
+            if was_set(halted.fence, fence):
+                self.report.went_on(halted.halt)
+                self.positions.send(partition, FenceSet())
+            else:
+                self.positions.send(partition, Seen(fence))
 
-    async def on_revoked(self) -> None:
-        """Wait until the running batch is finished or given up, within the rebalance timeout."""
-        self._revoking = True
-        limit = self._tuning.rebalance_timeout_seconds * 0.8
-        try:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._idle.wait(), limit)
-        finally:
-            # A batch that still runs finds nothing placed; the fence decides about it.
-            self.forget()
+    def topics_seen(self, topics: Mapping[str, TopicSeen]) -> None:
+        """Place anew whatever may be another log now; what it is, is found out there."""
+        for partition, place in self.positions.placed.items():
+            topic = topics.get(partition.topic)
+            if topic is not None and not place.is_of(topic):
+                self.report.log_doubted(partition)
+                self.positions.drop([partition])
 
-    def forget(self) -> None:
-        """Let go of the assignment: it was revoked, or the client that had it is gone."""
-        gone = self.positions.assigned
-        self.joined = False
-        self.positions.revoke()
-        self._report.revoked(gone)
+    # -- turns ---------------------------------------------------------------
 
     async def run(self, consumer: AIOKafkaConsumer) -> None:
         """Consume until `stop`. Raises KafkaError where a new client is needed."""
-        client = Client(consumer, self._tuning)
-        while not self._stopping.is_set():
-            self.ticked = time.monotonic()
+        client = Client(consumer, self.tuning)
+        placing = Placing(self.applier, self.tuning, self.report, self.positions)
+        reading = Reading(self.applier, self.tuning, self.report, self.positions)
+        while not self.member.stopping:
+            self.member = self.member.ticking()
             try:
-                await self._position(client)
-                await self._step(client)
+                if not self.member.revoking and await placing.place(client):
+                    self.member = self.member.looking()
+                await self._turn(client, reading)
             except GivenUp:
-                self._report.given_up()
-            except BrakeHolds as held:
-                self.brake_seen(held.brake)
+                self.report.given_up()
             except IllegalStateError:
                 # The assignment changed between two lines of ours; look again.
-                self._unplace(list(self.positions.placed))
+                self.positions.drop(self.positions.placed)
                 await asyncio.sleep(IDLE_SECONDS)
 
-    # -- positioning ---------------------------------------------------------
-
-    async def _position(self, client: Client) -> None:
-        """Seek every partition not yet placed to where its fence says."""
-        wanted = sorted(self.positions.unpositioned)
-        if not wanted or self._revoking or time.monotonic() < self._look_again:
-            return
-        seconds = NEIGHBOURLY_SECONDS if self.positions.placed else BROKER_SECONDS
-        bounds = await client.bounds(wanted, seconds)
+    async def _turn(self, client: Client, reading: Reading) -> None:
+        asked = self._readable()
+        batch = await self._batch(client, reading, asked)
+        partitions = {arrived.record.partition for arrived in batch.arrived}
         try:
-            begin = {partition: bounds[partition][0] for partition in bounds}
-            fences = await self._applier.fences(begin)
-        except Exception as error:
-            # Nothing is read before its fence, so whatever the store says can be waited out.
-            if action_for(error) is Action.PARK and not isinstance(error, SQLAlchemyError):
-                raise
-            self._hold_up(error)
-            return
-        for partition in bounds.keys() & fences.keys() & self.positions.unpositioned:
-            self._place(client, fences[partition], bounds[partition])
-        silent = [str(partition) for partition in wanted if partition not in bounds]
-        if silent:
-            self._hold_up(TimeoutError(f"the broker does not say where {silent[0]} ends"))
-        else:
-            self._looks, self.held_up = 0, None
-
-    def _place(self, client: Client, fence: Fence, bounds: tuple[int, int]) -> None:
-        partition = fence.partition
-        self.positions.left[partition] = fence
-        try:
-            start = start_at(fence, *bounds)
-        except Halt as halt:
-            if self._may_still_grow(halt):
-                self._look_later(IDLE_SECONDS)
-            else:
-                self._halt(client, halt)
-            return
-        self._beyond.pop(partition, None)
-        client.seek(partition, start.offset, bounds[1])
-        self.positions.place(partition, start.place)
-        self._report.positioned(partition, start.offset)
-
-    def _may_still_grow(self, halt: Halt) -> bool:
-        # A log end below the fence may be a leader that has not caught up yet.
-        if halt.reason is not HaltReason.BEYOND_END:
-            return False
-        since = self._beyond.setdefault(halt.partition, time.monotonic())
-        return time.monotonic() - since < self._tuning.beyond_end_seconds
-
-    def _hold_up(self, error: Exception) -> None:
-        self._looks += 1
-        self.held_up = describe(error)
-        self._report.retrying("position", error, self._looks)
-        self._look_later(back_off(self._looks, self._tuning.retry_longest_seconds))
-
-    def _look_later(self, seconds: float) -> None:
-        self._look_again = time.monotonic() + seconds
-
-    # -- one batch -----------------------------------------------------------
-
-    async def _step(self, client: Client) -> None:
-        try:
-            batch, cut = self._readable(client, await self._fetch(client))
-        except RecordUnfetchable as found:
-            batch = [unfetchable(found.partition, found.offset, found.problem)]
-            # Its place in the log is passed by seeking, if its place in the books is.
-            cut = [found.partition]
-            self._report.unfetchable(found)
-            self._halt_at(client, found)
-        partitions = {arrived.record.partition for arrived in batch}
-        try:
-            if batch and not self._revoking:
-                await self._finish_or_unplace(client, batch, partitions)
+            if batch.arrived and not self.member.revoking:
+                await self._finish_or_drop(client, batch.arrived, partitions)
                 await self._commit(client, partitions)
             else:
-                self._unplace(partitions)
+                self.positions.drop(partitions)
         finally:
-            self._unplace(cut)
-        if self.brake is None and not self._revoking:
+            self.positions.drop(batch.cut)
+        if not self.member.revoking:
             placed = self.positions.placed
-            fences = {partition: place.fence for partition, place in placed.items()}
-            self._report.lag.progress(partitions, fences, client.ends(placed))
+            fences = {each: placed[each].fence for each in asked if each in placed}
+            self.report.lag.progress(partitions, fences, client.ends(fences))
 
-    def _halt_at(self, client: Client, found: RecordUnfetchable) -> None:
-        """Halt where it is no fault of the record, or where it was read and applied before."""
-        place = self.positions.placed.get(found.partition)
-        if found.ours:
-            detail = f"offset {found.offset} cannot be read here: {found.problem}"
-            self._halt(client, Halt(found.partition, HaltReason.NO_CODEC, detail))
-        elif place is not None and found.offset < place.fence.next_offset:
-            detail = f"offset {found.offset} was applied, and cannot be read any more"
-            self._halt(client, Halt(found.partition, HaltReason.OTHER_RECORD, detail))
+    def _readable(self) -> Sequence[Partition]:
+        """Return what is placed and not of a topic whose brake holds."""
+        placed, brakes = self.positions.placed, self.member.brakes
+        return sorted(each for each in placed if each.topic not in brakes)
 
-    async def _finish_or_unplace(
-        self, client: Client, batch: Sequence[Arrived], partitions: set[Partition]
-    ) -> None:
-        self._idle.clear()
+    async def _batch(self, client: Client, reading: Reading, asked: Sequence[Partition]) -> Batch:
         try:
-            await self._apply(client, batch)
-        except BaseException:
-            self._unplace(partitions)
-            raise
-        finally:
-            self.retrying = None
-            self._idle.set()
+            fetched = await self._fetch(client, asked)
+            batch = await reading.read(client, fetched)
+            await reading.pass_tails(client, [each for each in asked if each not in fetched])
+        except RecordUnfetchable as found:
+            return await reading.unfetchable(client, found)
+        return batch
 
-    async def _fetch(self, client: Client) -> Mapping[Partition, Sequence[Any]]:
-        asked = sorted(self.positions.placed)
-        if not asked or self._revoking or self.brake is not None:
+    async def _fetch(
+        self, client: Client, asked: Collection[Partition]
+    ) -> Mapping[Partition, Sequence[Any]]:
+        if not asked or self.member.revoking:
             await client.hold()
             await asyncio.sleep(IDLE_SECONDS)
             return {}
@@ -268,122 +185,128 @@ class Loop:
         except PlaceLost as error:
             # After a rebalance meanwhile, it is about partitions not placed yet, and no news.
             if self.positions.placed:
-                self._report.retrying("fetch", error, 1)
-                self._unplace(asked)
-                self._look_later(IDLE_SECONDS)
+                self.report.retrying(Phase.FETCH, error, 1)
+                self._delay(asked, error)
             return {}
+        if self.member.was_paused():
+            # Frozen, or busy for long: the log may have been replaced, so all is placed anew.
+            self.report.paused()
+            self.member = self.member.paused()
+            self.positions.drop(self.positions.placed)
+            return {}
+        self.member = self.member.fetched()
         # Revoked while waiting: what was fetched then is somebody else's.
         mine = self.positions.placed
         return {partition: fetched[partition] for partition in fetched if partition in mine}
 
-    def _readable(
-        self, client: Client, fetched: Mapping[Partition, Sequence[Any]]
-    ) -> tuple[Sequence[Arrived], Sequence[Partition]]:
-        """Decode in order, up to the first record of a partition that has to halt it.
+    # -- one batch -----------------------------------------------------------
 
-        Such a record halts its partition where it comes first. Behind others,
-        those are applied first: its partition is named in the second list, to
-        be placed anew, and meets it first then.
-        """
-        batch: list[Arrived] = []
-        cut: list[Partition] = []
-        for partition, messages in fetched.items():
-            place = self.positions.placed[partition]
-            known = len(batch)
-            try:
-                for message in messages:
-                    arrived = next_at(place, from_client(partition, message), self._applier.decode)
-                    if arrived is not None:
-                        batch.append(arrived)
-            except Halt as halt:
-                if len(batch) > known:
-                    cut.append(partition)
-                else:
-                    self._halt(client, halt)
-        return batch, cut
+    async def _finish_or_drop(
+        self, client: Client, batch: Sequence[Arrived], partitions: set[Partition]
+    ) -> None:
+        ended = asyncio.Event()
+        self.member = replace(self.member, batch_ended=ended)
+        try:
+            await self._apply(client, batch)
+        except BaseException:
+            self.positions.drop(partitions)
+            raise
+        finally:
+            self.member = replace(self.member, batch_ended=None, retrying=None)
+            ended.set()
 
     async def _apply(
         self, client: Client, batch: Sequence[Arrived], verdict: Verdict | None = None
     ) -> None:
         """Apply a batch, whatever it takes; split it to find a record that cannot be applied."""
         attempt = 0
+        phase = Phase.APPLY if verdict is None else Phase.HOLD
         while own := [d for d in batch if d.record.partition in self.positions.placed]:
-            self.ticked = time.monotonic()
+            self.member = self.member.ticking()
             try:
                 await self._apply_once(own, verdict)
-            except Exception as error:
-                action = action_for(error)
-                if action is Action.BRAKE:
-                    raise
+            except Exception as error:  # noqa: BLE001 - the one table decides about each
                 attempt += 1
-                too_much = verdict is None and attempt >= SLOW_TRIES and is_too_slow(error)
-                if action is Action.RETRY and not too_much:
+                action = decide(error, phase, attempt, len(own))
+                if action is Action.RETRY:
                     await self._wait_out(client, error, attempt)
                     continue
-                await self._recover(client, own, error, verdict)
+                await self._recover(client, own, error, action, verdict)
             return
 
     async def _apply_once(self, batch: Sequence[Arrived], verdict: Verdict | None) -> None:
-        places = self.positions.placed
+        placed = self.positions.placed
         partitions = {arrived.record.partition for arrived in batch}
-        expected = {partition: places[partition].fence for partition in partitions}
+        expected = {partition: placed[partition].fence for partition in partitions}
         started = time.perf_counter()
-        applied = await self._applier.apply(batch, expected, verdict)
+        applied = await self.applier.apply(batch, expected, verdict)
         for partition, fence in applied.fences.items():
-            if partition in places:
-                places[partition].fence = fence
-        self._unplace(applied.cut)
-        self._report.batch(applied, len(batch), time.perf_counter() - started)
+            self.positions.send(partition, Moved(fence))
+        self.positions.drop(applied.cut)
+        self.brakes_seen({**self.member.brakes, **applied.brakes})
+        self.report.batch(applied, len(batch), time.perf_counter() - started)
 
     async def _recover(
         self,
         client: Client,
         batch: Sequence[Arrived],
         error: Exception,
+        action: Action,
         verdict: Verdict | None,
     ) -> None:
-        if isinstance(error, FenceMoved):
-            self._report.fence_moved(error.partition)
-            self._unplace({arrived.record.partition for arrived in batch})
-        elif len(batch) > 1:
+        if action is Action.REPOSITION:
+            if isinstance(error, FenceMoved):
+                self.report.fence_moved(error.partition)
+            self.positions.drop({arrived.record.partition for arrived in batch})
+        elif action is Action.SPLIT:
             half = len(batch) // 2
-            await self._apply(client, batch[:half])
-            await self._apply(client, batch[half:])
-        elif verdict is None:
-            await self._apply(client, batch, verdict_on(error, self._tuning))
+            await self._apply(client, batch[:half], verdict)
+            await self._apply(client, batch[half:], verdict)
+        elif action is Action.WAIT:
+            await self._each_waits_alone(client, batch, error, verdict)
         else:
-            record = batch[0].record
-            where = f"offset {record.offset} can be neither applied nor held: {describe(error)}"
-            self._halt(client, Halt(record.partition, HaltReason.NOT_HELD, where, record.offset))
+            await self._apply(client, batch, verdict_on(error, action, self.tuning))
 
-    # -- waiting and halting -------------------------------------------------
+    async def _each_waits_alone(
+        self,
+        client: Client,
+        batch: Sequence[Arrived],
+        error: Exception,
+        verdict: Verdict | None,
+    ) -> None:
+        """Have the partition wait; of a batch of several, only those that fail alone too."""
+        partitions = sorted({arrived.record.partition for arrived in batch})
+        if len(partitions) == 1:
+            self.report.retrying(Phase.APPLY, error, self.positions.tries(partitions[0]) + 1)
+            self._delay(partitions, error)
+            return
+        for partition in partitions:
+            own = [arrived for arrived in batch if arrived.record.partition == partition]
+            await self._apply(client, own, verdict)
+
+    # -- waiting -------------------------------------------------------------
 
     async def _wait_out(self, client: Client, error: Exception, attempt: int) -> None:
         """Wait before the next try, polling so that the membership is kept."""
-        self.retrying = describe(error)
-        self._report.retrying("apply", error, attempt)
-        until = time.monotonic() + back_off(attempt, self._tuning.retry_longest_seconds)
+        self.member = replace(self.member, retrying=describe(error))
+        self.report.retrying(Phase.APPLY, error, attempt)
+        until = time.monotonic() + back_off(attempt, self.tuning.retry_longest_seconds)
         while time.monotonic() < until:
-            if self._revoking or self._stopping.is_set():
+            if self.member.leaving:
                 raise GivenUp
-            self.ticked = time.monotonic()
+            self.member = self.member.ticking()
             await client.hold()
             await asyncio.sleep(IDLE_SECONDS)
 
-    def _halt(self, client: Client, halt: Halt) -> None:
-        if halt.partition not in self.positions.assigned:
-            return
-        self.positions.halt(halt)
-        with contextlib.suppress(IllegalStateError):
-            client.pause(halt.partition)
-        self._report.halted(halt)
-
-    def _unplace(self, partitions: Iterable[Partition]) -> None:
+    def _delay(self, partitions: Iterable[Partition], error: Exception) -> None:
+        """Have partitions wait, longer after each try without progress."""
         for partition in partitions:
-            self.positions.unplace(partition)
+            tries = self.positions.tries(partition) + 1
+            pause = back_off(tries, self.tuning.retry_longest_seconds)
+            self.positions.delay(partition, time.monotonic() + pause, describe(error))
 
     async def _commit(self, client: Client, partitions: set[Partition]) -> None:
-        """Tell Kafka how far it is: a courtesy for lag tools, with a deadline."""
+        """Report the fences to Kafka, with a deadline: a courtesy for lag tools."""
         placed = self.positions.placed
         offsets = {p: placed[p].fence.next_offset for p in partitions if p in placed}
         if not offsets:
@@ -391,4 +314,4 @@ class Loop:
         try:
             await client.commit(offsets)
         except (KafkaError, TimeoutError) as error:
-            self._report.commit_failed(error)
+            self.report.commit_failed(error)

@@ -5,11 +5,10 @@ from collections.abc import Iterable, Sequence
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from consumers.runtime.failures import HaltReason
-from consumers.runtime.process import WORDS
-from consumers.runtime.retry import RETRIED
+from consumers.runtime.fate import TRIED, Fate
 from consumers.runtime.stored import WaitingMetrics
 
-UPKEEP = ("watch", "lag", "parked", "outbox", "forget")
+UPKEEP = ("watch", "identity", "lag", "parked", "outbox", "forget")
 """The work beside the loop; the label of a metric."""
 
 RETRYING = ("position", "fetch", "apply")
@@ -18,6 +17,17 @@ RETRYING = ("position", "fetch", "apply")
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _AGES = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900, 3600)
 _RECORDS = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1000)
+
+
+def transaction_limit(registry: CollectorRegistry) -> Gauge:
+    """Declare what the alert on open transactions compares with, in whatever process knows it."""
+    return Gauge(
+        "payrouter_open_transaction_limit_seconds",
+        "How long an open transaction may withhold records before it is trouble: the"
+        " open_transaction_seconds of the consumer's configuration",
+        ["consumer"],
+        registry=registry,
+    )
 
 
 class ConsumerMetrics:
@@ -50,16 +60,6 @@ class ConsumerMetrics:
         )
         for reason in RETRYING:
             self.retries.labels(consumer, reason)
-        self.lag_records = self._gauge(
-            "payrouter_lag_records",
-            "Log end minus the next offset to apply; no series where either is not known",
-            place,
-        )
-        self.lag_seconds = self._gauge(
-            "payrouter_lag_seconds",
-            "How old the next record to apply is at most; 0 where there is none",
-            place,
-        )
         self.halted = self._gauge(
             "payrouter_partition_halted",
             "1 where the partition stands still until a person acts",
@@ -67,16 +67,62 @@ class ConsumerMetrics:
         )
         self.assigned = self._gauge("payrouter_assigned_partitions", "Partitions assigned now")
         self.ready = self._gauge("payrouter_consumer_ready", "1 where assigned and moving")
+        self._declare_lag(place)
+        self._declare_sizes()
+        self._declare_held([*UPKEEP, *work])
+        self.waiting = WaitingMetrics(registry)
+        self.waiting.set(consumer, None)
+
+    def _declare_lag(self, place: list[str]) -> None:
+        """Declare how far behind each assigned partition is."""
+        self.lag_records = self._gauge(
+            "payrouter_lag_records",
+            "Log end minus the next offset to apply; no series where either is not known",
+            place,
+        )
+        self.lag_seconds = self._gauge(
+            "payrouter_lag_seconds",
+            "How old the next record to apply is at most; 0 where there is none. It grows while an"
+            " open transaction withholds that record",
+            place,
+        )
+        self.readable_records = self._gauge(
+            "payrouter_readable_lag_records",
+            "Last stable offset minus the next offset to apply: what a consumer could read now",
+            place,
+        )
+        self.readable_seconds = self._gauge(
+            "payrouter_readable_lag_seconds",
+            "How old the next record is at most, if it can be read now; else 0",
+            place,
+        )
+        self.withheld_records = self._gauge(
+            "payrouter_withheld_records",
+            "Log end minus the last stable offset: offsets that an open transaction withholds",
+            place,
+        )
+        self.withheld_seconds = self._gauge(
+            "payrouter_withheld_seconds",
+            "For how long the last stable offset was seen to stand below the log end; 0 where it"
+            " does not",
+            place,
+        )
         self.progress = self._gauge(
             "payrouter_last_progress_timestamp_seconds",
             "When something of the partition was last passed or nothing was left to pass; before"
             " that, when it was assigned. Unix time",
             place,
         )
-        self._declare_sizes()
-        self._declare_held([*UPKEEP, *work])
-        self.waiting = WaitingMetrics(registry)
-        self.waiting.set(consumer, None)
+        self.of_a_place = (
+            self.lag_records,
+            self.lag_seconds,
+            self.readable_records,
+            self.readable_seconds,
+            self.withheld_records,
+            self.withheld_seconds,
+            self.progress,
+        )
+        self.transaction_limit = transaction_limit(self._registry)
 
     def _declare_sizes(self) -> None:
         """Declare how large, how long and how old."""
@@ -102,11 +148,11 @@ class ConsumerMetrics:
         )
         self.parked_retries = self._counter(
             "payrouter_parked_retries",
-            "Tries of parked records, by what they came to. failed: it stays parked",
+            "Tries of parked records, by what they came to. parked: it stays so",
             ["outcome"],
         )
-        for word in RETRIED:
-            self.parked_retries.labels(consumer, word)
+        for fate in TRIED:
+            self.parked_retries.labels(consumer, fate.value)
         self.upkeep_failures = self._counter(
             "payrouter_upkeep_failures",
             "Rounds of the work beside the loop that failed and are made again",
@@ -118,8 +164,8 @@ class ConsumerMetrics:
     def start_partition(self, topic: str, partition: int) -> None:
         """Set every series of an assigned partition to its beginning."""
         where = (self._consumer, topic, str(partition))
-        for outcome in WORDS:
-            self.records.labels(*where, outcome)
+        for fate in Fate:
+            self.records.labels(*where, fate.value)
         for reason in HaltReason:
             self.halted.labels(*where, reason.value).set(0)
 

@@ -10,6 +10,7 @@ replayed) is stopped by its id, claimed together with the effect.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime
+from types import MappingProxyType
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, delete, func, or_, select, update
@@ -19,6 +20,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from consumers.runtime.records import NO_TIMESTAMP, Decoded, Partition, Record
 from consumers.runtime.tables import RuntimeTables
 from router.contract.event import contradicts
+
+NO_IDS: Mapping[str, UUID] = MappingProxyType({})
 
 
 class FenceMoved(Exception):  # noqa: N818 - reads as what happened
@@ -60,6 +63,8 @@ class Fence:
     last: LastApplied | None = None
     touched: datetime | None = field(default=None, compare=False)
     """When it was moved or set, where it was read just now; not kept up by who moves it."""
+    topic_id: UUID | None = field(default=None, compare=False)
+    """The broker's id of the topic it was begun in; None where no broker has said it yet."""
 
 
 def was_set(before: Fence | None, now: Fence | None) -> bool:
@@ -129,8 +134,12 @@ async def begin_fences(
     tables: RuntimeTables,
     cluster_id: str,
     begin: Mapping[Partition, int],
+    topic_ids: Mapping[str, UUID] = NO_IDS,
 ) -> None:
-    """Store a fence at the given offset for every partition that has none."""
+    """Store a fence at the given offset, with its topic's id, for every partition that has none.
+
+    A fence that has no id yet is given that of its topic; a known id stays.
+    """
     rows = [
         {
             "cluster_id": cluster_id,
@@ -138,10 +147,18 @@ async def begin_fences(
             "partition": partition.number,
             "first_offset": offset,
             "next_offset": offset,
+            "topic_id": topic_ids.get(partition.topic),
         }
         for partition, offset in sorted(begin.items())
     ]
-    await connection.execute(insert(tables.fence).on_conflict_do_nothing(), rows)
+    fence = tables.fence
+    given = insert(fence)
+    statement = given.on_conflict_do_update(
+        index_elements=["cluster_id", "topic", "partition"],
+        set_={"topic_id": given.excluded.topic_id},
+        where=and_(fence.c.topic_id.is_(None), given.excluded.topic_id.is_not(None)),
+    )
+    await connection.execute(statement, rows)
 
 
 async def lock_fences(
@@ -183,10 +200,40 @@ async def move_fence(
 
     A record without a timestamp could not be read, so it cannot be known again.
     """
-    row = tables.fence
     known = None
     if last.timestamp != NO_TIMESTAMP:
         known = LastApplied(last.offset, last.timestamp, last.crc)
+    moved = replace(fence, next_offset=last.offset + 1, last=known, touched=None)
+    await _move(connection, tables, cluster_id, fence, moved, counts)
+    return moved
+
+
+async def pass_gap(
+    connection: AsyncConnection,
+    tables: RuntimeTables,
+    cluster_id: str,
+    fence: Fence,
+    next_offset: int,
+) -> Fence:
+    """Move a fence over offsets that hold no record, counted as gaps, or raise FenceMoved.
+
+    The last applied record stays the one to compare with.
+    """
+    moved = replace(fence, next_offset=next_offset, touched=None)
+    counts = Counts(gaps=next_offset - fence.next_offset)
+    await _move(connection, tables, cluster_id, fence, moved, counts)
+    return moved
+
+
+async def _move(
+    connection: AsyncConnection,
+    tables: RuntimeTables,
+    cluster_id: str,
+    fence: Fence,
+    to: Fence,
+    counts: Counts,
+) -> None:
+    row, known = tables.fence, to.last
     moved = await connection.execute(
         update(row)
         .where(
@@ -196,7 +243,7 @@ async def move_fence(
             row.c.next_offset == fence.next_offset,
         )
         .values(
-            next_offset=last.offset + 1,
+            next_offset=to.next_offset,
             last_offset=known and known.offset,
             last_timestamp=known and known.timestamp,
             last_crc=known and known.crc,
@@ -211,7 +258,6 @@ async def move_fence(
     )
     if moved.rowcount != 1:
         raise FenceMoved(fence.partition)
-    return replace(fence, next_offset=last.offset + 1, last=known, touched=None)
 
 
 async def claim_events(
@@ -302,5 +348,10 @@ def _fence(row: object) -> Fence:
         last = LastApplied(values["last_offset"], values["last_timestamp"], values["last_crc"])
     partition = Partition(values["topic"], values["partition"])
     return Fence(
-        partition, values["first_offset"], values["next_offset"], last, values["updated_at"]
+        partition,
+        values["first_offset"],
+        values["next_offset"],
+        last,
+        values["updated_at"],
+        values["topic_id"],
     )

@@ -73,13 +73,20 @@ async def put(
 
 
 async def waiting(
-    connection: AsyncConnection, tables: RuntimeTables, limit: int
+    connection: AsyncConnection,
+    tables: RuntimeTables,
+    limit: int,
+    without: Sequence[str] = (),
 ) -> Sequence[tuple[int, Outgoing]]:
-    """Return the oldest records with their numbers; the caller holds the relay's lock."""
+    """Return the oldest records with their numbers, but for topics in `without`.
+
+    The caller holds the relay's lock.
+    """
     box = tables.outbox
-    rows = await connection.execute(
-        select(box).where(box.c.refused.is_(None)).order_by(box.c.id).limit(limit)
-    )
+    wanted = select(box).where(box.c.refused.is_(None))
+    if without:
+        wanted = wanted.where(box.c.topic.not_in(without))
+    rows = await connection.execute(wanted.order_by(box.c.id).limit(limit))
     return [
         (row.id, Outgoing(row.topic, row.key, row.value, headers_from(row.headers))) for row in rows
     ]

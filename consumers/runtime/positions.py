@@ -1,175 +1,134 @@
-"""Where each assigned partition stands: positioning is ours, by the fence.
+"""The assigned partitions of this process: each one's value, changed by events alone.
 
-The assignment callback only marks partitions and returns: a seek inside it
-came after the first records, its exceptions vanish, a slow one gets the
-member evicted. The loop positions them, and discards records of partitions
-that are not positioned yet.
+Positioning is ours, by the fence. The assignment callback only marks partitions
+and returns: a seek inside it came after the first records, its exceptions
+vanish, a slow one gets the member evicted.
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 
-from consumers.runtime.failures import HaltReason
-from consumers.runtime.offsets import Fence, LastApplied
-from consumers.runtime.records import Arrived, Decode, Partition, Record, TooNew
+from consumers.runtime.halts import Halt
+from consumers.runtime.offsets import Fence
+from consumers.runtime.partition import (
+    Assigned,
+    Delayed,
+    Dropped,
+    Due,
+    Event,
+    Halted,
+    Placed,
+    Revoked,
+    State,
+    Unplaced,
+    Waiting,
+    transition,
+)
+from consumers.runtime.records import Partition
 
-
-class Halt(Exception):  # noqa: N818 - reads as what is done
-    """This partition stops here until a person acts; nothing is skipped."""
-
-    def __init__(
-        self, partition: Partition, reason: HaltReason, detail: str, offset: int | None = None
-    ) -> None:
-        """Say where and why; at which offset, where one record is the reason."""
-        super().__init__(f"{partition} halted: {detail}")
-        self.offset = offset
-        self.partition = partition
-        self.reason = reason
-        self.detail = detail
-
-
-@dataclass
-class Place:
-    """A positioned partition: what is applied, and what to compare first."""
-
-    fence: Fence
-    compare: LastApplied | None
-
-
-@dataclass(frozen=True)
-class Start:
-    """Where to seek, and the place that results."""
-
-    offset: int
-    place: Place
-
-
-def start_at(fence: Fence, begin: int, end: int) -> Start:
-    """Decide where to read on, from the fence and the bounds of the log, or raise Halt.
-
-    At the last applied record, so that it can be compared, where there is one
-    and the log still has it; else at the next one to apply.
-    """
-    partition = fence.partition
-    if fence.next_offset > end:
-        detail = (
-            f"{fence.next_offset} is to be applied next, but the log ends at {end}:"
-            " was the topic made anew, or records lost?"
-        )
-        raise Halt(partition, HaltReason.BEYOND_END, detail)
-    if fence.next_offset < begin:
-        detail = (
-            f"{fence.next_offset} is to be applied next, but the log begins at {begin}:"
-            f" {begin - fence.next_offset} offsets were deleted before they were applied"
-        )
-        raise Halt(partition, HaltReason.BEFORE_START, detail)
-    last = fence.last
-    if last is None or last.offset < begin:
-        return Start(fence.next_offset, Place(fence, None))
-    return Start(last.offset, Place(fence, last))
-
-
-def what_to_do(halt: Halt, consumer: str) -> str:
-    """Name the command that mends a halt of this consumer."""
-    if halt.reason is HaltReason.TOO_NEW:
-        return f"Upgrade payrouter, then start `payrouter consume {consumer}` again."
-    if halt.reason is HaltReason.NO_CODEC:
-        return f"Install what is missing, then start `payrouter consume {consumer}` again."
-    topic, number = halt.partition
-    reset = f"payrouter offsets reset {consumer} --topic {topic} --partition {number} --to"
-    if halt.reason is HaltReason.NOT_HELD and halt.offset is not None:
-        return (
-            f"Mend the database; then `{reset} {halt.offset}` has it tried again,"
-            f" `{reset} {halt.offset + 1}` gives it up."
-        )
-    return (
-        f"`payrouter offsets show {consumer}` has the details; `{reset} earliest` has the log"
-        " read from its start, what is known having no second effect; `--to latest` instead"
-        " passes over all that is in it now."
-    )
-
-
-def same_as_applied(record: Record, last: LastApplied) -> None:
-    """Raise Halt where another record stands in the place of the last applied one."""
-    if record.offset != last.offset:
-        return
-    if (record.timestamp, record.crc) != (last.timestamp, last.crc):
-        detail = (
-            f"offset {record.offset} holds another record than the one applied:"
-            " was the topic made anew?"
-        )
-        raise Halt(record.partition, HaltReason.OTHER_RECORD, detail)
-
-
-def next_at(place: Place, record: Record, decode: Decode) -> Arrived | None:
-    """Decode a record; None where it only proves that the log is the one we know.
-
-    Raises Halt where it has to stop its partition.
-    """
-    if place.compare is not None:
-        same_as_applied(record, place.compare)
-        place.compare = None
-    if record.offset < place.fence.next_offset:
-        return None
-    decoded = decode(record)
-    if isinstance(decoded, TooNew):
-        detail = f"offset {record.offset}: {decoded.problem}"
-        raise Halt(record.partition, HaltReason.TOO_NEW, detail)
-    return decoded
+Kind = TypeVar("Kind", Unplaced, Waiting, Placed, Halted)
 
 
 @dataclass
 class Positions:
-    """The assigned partitions of this process."""
+    """The value of each assigned partition."""
 
-    unpositioned: set[Partition] = field(default_factory=set)
-    placed: dict[Partition, Place] = field(default_factory=dict)
-    halted: dict[Partition, Halt] = field(default_factory=dict)
-    left: dict[Partition, Fence] = field(default_factory=dict)
-    """Where those stood that are not placed now, as far as it is known."""
+    states: dict[Partition, Unplaced | Waiting | Placed | Halted] = field(default_factory=dict)
 
-    def assign(self, partitions: set[Partition]) -> None:
-        """Take over a new assignment: nothing is positioned."""
+    def send(self, partition: Partition, event: Event) -> None:
+        """Change one partition by an event; one that is not assigned stays so."""
+        self._set(partition, transition(self.states.get(partition), event))
+
+    def assign(self, partitions: Iterable[Partition]) -> None:
+        """Replace the assignment: nothing is placed."""
         self.revoke()
-        self.unpositioned = set(partitions)
+        for partition in partitions:
+            self.send(partition, Assigned())
 
     def revoke(self) -> None:
-        """Forget the assignment."""
-        self.unpositioned, self.placed, self.halted, self.left = set(), {}, {}, {}
+        """Drop the assignment."""
+        for partition in list(self.states):
+            self.send(partition, Revoked())
+
+    def drop(self, partitions: Iterable[Partition]) -> None:
+        """Have partitions placed anew: nothing that was fetched of them is used."""
+        for partition in list(partitions):
+            self.send(partition, Dropped())
+
+    def delay(self, partition: Partition, due: float, problem: str | None = None) -> None:
+        """Try a partition again at a time (monotonic)."""
+        self.send(partition, Delayed(due, problem))
+
+    def wake(self, now: float) -> None:
+        """End the waits whose time has come (monotonic)."""
+        for partition, waiting in self.waiting.items():
+            if waiting.due <= now:
+                self.send(partition, Due())
 
     @property
     def assigned(self) -> set[Partition]:
         """Every assigned partition, halted ones included."""
-        return self.unpositioned | self.placed.keys() | self.halted.keys()
+        return set(self.states)
+
+    @property
+    def unplaced(self) -> Mapping[Partition, Unplaced]:
+        """Those to be placed now."""
+        return self._of(Unplaced)
+
+    @property
+    def waiting(self) -> Mapping[Partition, Waiting]:
+        """Those to be placed later."""
+        return self._of(Waiting)
+
+    @property
+    def placed(self) -> Mapping[Partition, Placed]:
+        """Those that are read."""
+        return self._of(Placed)
+
+    @property
+    def halted(self) -> Mapping[Partition, Halted]:
+        """Those that stop until a person acts."""
+        return self._of(Halted)
+
+    @property
+    def unpositioned(self) -> set[Partition]:
+        """Those to be placed, now or later."""
+        return self.unplaced.keys() | self.waiting.keys()
+
+    @property
+    def halts(self) -> list[Halt]:
+        """Why partitions are halted."""
+        return [state.halt for state in self.halted.values()]
+
+    @property
+    def problems(self) -> list[str]:
+        """Why partitions wait, as far as there is something to tell; once if it is all the same."""
+        waiting = [(p, each.problem) for p, each in sorted(self.waiting.items()) if each.problem]
+        same = {problem for _, problem in waiting}
+        if len(same) == 1 and len(waiting) == len(self.unpositioned) > 1:
+            return list(same)
+        return [f"{partition}: {problem}" for partition, problem in waiting]
 
     @property
     def fences(self) -> dict[Partition, Fence]:
-        """Where each assigned partition stands, as far as it is known."""
-        return self.left | {partition: place.fence for partition, place in self.placed.items()}
+        """Where each assigned partition is, as far as it is known."""
+        return {
+            partition: state.fence
+            for partition, state in self.states.items()
+            if state.fence is not None
+        }
 
-    def place(self, partition: Partition, place: Place) -> None:
-        """Note that a partition has been sought to its place."""
-        self.unpositioned.discard(partition)
-        self.placed[partition] = place
+    def tries(self, partition: Partition) -> int:
+        """Return how often a partition has waited since its last progress."""
+        state = self.states.get(partition)
+        return 0 if state is None or isinstance(state, Halted) else state.tries
 
-    def unplace(self, partition: Partition) -> None:
-        """Have a partition positioned anew: what was fetched of it is not to be used."""
-        if self._leave(partition):
-            self.unpositioned.add(partition)
+    def _of(self, kind: type[Kind]) -> dict[Partition, Kind]:
+        return {p: state for p, state in self.states.items() if isinstance(state, kind)}
 
-    def halt(self, halt: Halt) -> None:
-        """Stop a partition."""
-        if halt.partition in self.assigned:
-            self.unpositioned.discard(halt.partition)
-            self._leave(halt.partition)
-            self.halted[halt.partition] = halt
-
-    def release(self, partition: Partition) -> None:
-        """Have a halted partition positioned anew."""
-        if self.halted.pop(partition, None) is not None:
-            self.unpositioned.add(partition)
-
-    def _leave(self, partition: Partition) -> bool:
-        place = self.placed.pop(partition, None)
-        if place is not None:
-            self.left[partition] = place.fence
-        return place is not None
+    def _set(self, partition: Partition, state: State) -> None:
+        if state is None:
+            self.states.pop(partition, None)
+        else:
+            self.states[partition] = state

@@ -1,5 +1,6 @@
 """A record as it came, and what could be read from it."""
 
+import json
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -125,10 +126,25 @@ Decode = Callable[[Record], Decoded | Unreadable | TooNew]
 def decode(record: Record, read: Reader = decode_event) -> Decoded | Unreadable | TooNew:
     """Read the event of a record."""
     try:
-        return Decoded(record, read(record.value, record.headers))
+        found = read(record.value, record.headers)
+        if read is not decode_event:
+            _require_storable(found)
+        return Decoded(record, found)
     except UnknownMajorVersion as problem:
         return TooNew(record, str(problem))
     except UndecodableRecord as problem:
         return Unreadable(record, f"{type(problem).__name__}: {problem}")
     except Exception as problem:  # noqa: BLE001 - whatever a record does to us is its own fault
         return Unreadable(record, f"{type(problem).__name__}: raised while it was read")
+
+
+def _require_storable(message: Message) -> None:
+    """Refuse here what the claim of its event would fail with, which is to be the store's fault.
+
+    Raises UndecodableRecord.
+    """
+    text = message.fingerprint
+    if "\0" in text or not isinstance(json.loads(text), list):
+        problem = "its reader gives no fingerprint that can be kept: a JSON array without NUL"
+        raise UndecodableRecord(problem)
+    text.encode()

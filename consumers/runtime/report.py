@@ -2,19 +2,20 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 
-from consumers.runtime.brake import Brake
+from consumers.runtime.brake import Brake, release_command
 from consumers.runtime.client import RecordUnfetchable
 from consumers.runtime.failures import describe
+from consumers.runtime.halts import Halt, what_to_do
 from consumers.runtime.held import HeldReason
 from consumers.runtime.lag import Lag
 from consumers.runtime.metrics import ConsumerMetrics
-from consumers.runtime.positions import Halt, what_to_do
 from consumers.runtime.process import Applied
 from consumers.runtime.records import Partition
 from consumers.runtime.retry import Retry
+from consumers.runtime.withheld import Withheld
 from router.telemetry.logs import Log
 
 
@@ -58,11 +59,11 @@ class Report:
 
     def batch(self, applied: Applied, records: int, seconds: float) -> None:
         """Write the one line about a batch."""
-        words: Counter[str] = Counter()
-        for (partition, word), count in applied.outcomes.items():
-            where = (self._consumer, partition.topic, str(partition.number), word)
+        fates: Counter[str] = Counter()
+        for (partition, fate), count in applied.outcomes.items():
+            where = (self._consumer, partition.topic, str(partition.number), fate.value)
             self._metrics.records.labels(*where).inc(count)
-            words[word] += count
+            fates[fate.value] += count
         self._metrics.conflicts.labels(self._consumer).inc(applied.conflicts)
         self._effects_of(applied.received)
         self._metrics.batch.labels(self._consumer).observe(records)
@@ -70,7 +71,7 @@ class Report:
         self._log.info(
             "batch",
             records=records,
-            **words,
+            **fates,
             partition_count=len(applied.fences),
             milliseconds=round(seconds * 1000, 1),
         )
@@ -107,21 +108,36 @@ class Report:
         self._metrics.halted.labels(*where).set(0)
         self._log.info("partition_goes_on", partition=str(partition))
 
-    def braked(self, brake: Brake) -> None:
-        """Say that nothing is applied until a person acts."""
-        self._metrics.waiting.brake_held.labels(self._consumer).set(1)
+    def withheld(self, found: Withheld, seconds: float, mend: str) -> None:
+        """Say that somebody's open transaction has kept records from us for too long."""
         self._log.error(
-            "brake_holds", detail=str(brake), mend=f"payrouter brake clear {self._consumer}"
+            "open_transaction",
+            partition=str(found.partition),
+            offset=found.offset,
+            records=found.records,
+            seconds=round(seconds),
+            producer=None if found.transaction is None else str(found.transaction),
+            mend=mend,
         )
 
-    def released(self) -> None:
-        """Say that the brake was cleared."""
-        self._metrics.waiting.brake_held.labels(self._consumer).set(0)
-        self._log.info("brake_cleared")
+    def withheld_no_more(self, partition: Partition) -> None:
+        """Say that it has ended."""
+        self._log.info("open_transaction_ended", partition=str(partition))
 
-    def brake_is(self, *, held: bool) -> None:
+    def braked(self, brake: Brake) -> None:
+        """Say that nothing of a topic is applied until a person acts."""
+        self.brakes_are({brake.topic: brake})
+        mend = release_command(self._consumer, [brake.topic])
+        self._log.error("brake_holds", topic=brake.topic, detail=str(brake), mend=mend)
+
+    def released(self, topic: str) -> None:
+        """Say that the brake of a topic was cleared."""
+        self.brakes_are({topic: Brake(topic)})
+        self._log.info("brake_cleared", topic=topic)
+
+    def brakes_are(self, brakes: Mapping[str, Brake]) -> None:
         """Keep the metric right, which is read from the store less often too."""
-        self._metrics.waiting.brake_held.labels(self._consumer).set(held)
+        self._metrics.waiting.set_brakes(self._consumer, brakes)
 
     def unfetchable(self, found: RecordUnfetchable) -> None:
         """Say that a record cannot even be read."""
@@ -129,7 +145,7 @@ class Report:
 
     def retried(self, tried: Retry) -> None:
         """Say what a try of a parked record came to."""
-        self._metrics.parked_retries.labels(self._consumer, tried.word).inc()
+        self._metrics.parked_retries.labels(self._consumer, tried.fate.value).inc()
         if tried.reason is HeldReason.CONFLICT:
             self._metrics.conflicts.labels(self._consumer).inc()
         self._effects_of([tried.received] if tried.received else [])
@@ -137,7 +153,7 @@ class Report:
             "parked_record_tried",
             partition=str(tried.partition),
             offset=tried.offset,
-            outcome=tried.word,
+            outcome=tried.fate.value,
             error=tried.error,
         )
 
@@ -145,6 +161,14 @@ class Report:
         """Say that a round of the work beside the loop failed."""
         self._metrics.upkeep_failures.labels(self._consumer, what).inc()
         self._log.warning("upkeep_failed", work=what, error=describe(error))
+
+    def log_doubted(self, partition: Partition) -> None:
+        """Write that a topic may be another one than before; its partition is placed anew."""
+        self._log.warning("log_doubted", partition=str(partition))
+
+    def paused(self) -> None:
+        """Write that the loop stood still: all partitions are placed anew."""
+        self._log.info("loop_paused", detail="frozen or busy; the logs are compared again")
 
     def fence_moved(self, partition: Partition) -> None:
         """Say that another process moved the fence."""

@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from uuid import UUID
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
@@ -22,6 +23,7 @@ from consumers.runtime.store import acting, reading
 from consumers.runtime.subscription import broker_cluster_id
 from consumers.runtime.tables import COUNTS, RuntimeTables
 from router.broker.reread import second_look
+from router.broker.topic_ids import describe
 
 ASK_SECONDS = 15.0
 """How long the broker may take for an answer."""
@@ -42,10 +44,14 @@ class Reset:
     end: int
     oldest: datetime | None = None
     """When the record at `to` was written; None where there is none, or it does not say."""
+    topic_id: UUID | None = None
+    """The topic as it is now, whose log the fence is set in; None where the broker has no ids."""
 
     def as_json(self) -> dict[str, object]:
         """Return it as JSON takes it."""
-        values = {**asdict(self), "oldest": self.oldest and self.oldest.isoformat()}
+        topic_id = str(self.topic_id) if self.topic_id is not None else None
+        oldest = self.oldest and self.oldest.isoformat()
+        values = {**asdict(self), "oldest": oldest, "topic_id": topic_id}
         topic, number = values.pop("partition")
         return {"topic": topic, "partition": number, **values}
 
@@ -105,6 +111,7 @@ async def _set_fence(
         "last_offset": None,
         "last_timestamp": None,
         "last_crc": None,
+        "topic_id": reset.topic_id,
         **dict.fromkeys(COUNTS, 0),
         "updated_at": func.now(),
     }
@@ -139,6 +146,7 @@ async def _logs(consumer: Consumer, topic: str, number: int | None, to: str) -> 
             begin = await client.beginning_offsets(partitions)
             end = await client.end_offsets(partitions)
             targets = {tp: _target(to, begin[tp], end[tp], tp) for tp in partitions}
+            topic_id = (await describe(client, [topic], ASK_SECONDS))[topic].topic_id
             return [
                 Reset(
                     Partition(tp.topic, tp.partition),
@@ -147,6 +155,7 @@ async def _logs(consumer: Consumer, topic: str, number: int | None, to: str) -> 
                     begin[tp],
                     end[tp],
                     await _written_at(client, tp, targets[tp], end[tp]),
+                    topic_id,
                 )
                 for tp in partitions
             ]

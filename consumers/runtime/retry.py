@@ -5,41 +5,32 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, func, or_, select, update
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consumers.runtime.brake import released_brake
 from consumers.runtime.dead_letters import dead_letter
-from consumers.runtime.failures import (
-    Action,
-    action_for,
-    describe,
-    is_too_slow,
-    park_pause,
-)
+from consumers.runtime.failures import describe, park_pause
+from consumers.runtime.fate import Fate
 from consumers.runtime.held import (
-    DEAD,
     DONE,
-    PARKED,
     HeldReason,
     Hold,
     error_text,
     headers_from,
 )
-from consumers.runtime.offsets import claim_events
 from consumers.runtime.outbox import put
-from consumers.runtime.process import APPLIED, DUPLICATE, Applier, conflict_text, received_at
+from consumers.runtime.plan import conflict_text
+from consumers.runtime.process import Applier, received_at
 from consumers.runtime.records import Decoded, Partition, Record, TooNew, Unreadable
-from consumers.runtime.service import Poison
+from consumers.runtime.service import HandlerFailed, HandlerSlow, Poison
 from consumers.runtime.settings import Tuning
-from consumers.runtime.store import transaction_of
+from consumers.runtime.store import StoreAway, transaction_of
+from consumers.runtime.stored_books import StoredBooks
+from consumers.runtime.tables import RuntimeTables
 
 HEADS = 50
 """How many lanes are looked at in one round."""
-
-FAILED = "failed"
-RETRIED = ("applied", "stale", DUPLICATE, FAILED, DEAD)
-"""What a try may come to; the label of a metric."""
 
 
 class Refused(Exception):  # noqa: N818 - reads as what happened
@@ -53,46 +44,91 @@ class Refused(Exception):  # noqa: N818 - reads as what happened
 
 @dataclass(frozen=True)
 class Retry:
-    """What one try came to: a word of RETRIED."""
+    """What one try came to: one of `fate.TRIED`."""
 
     partition: Partition
     offset: int
-    word: str
+    fate: Fate
     error: str | None = None
     reason: HeldReason | None = None
     received: datetime | None = None
     """When the edge took the event, where it was applied."""
 
 
-async def retry_due(applier: Applier, tuning: Tuning) -> Sequence[Retry]:
+@dataclass(frozen=True)
+class Round:
+    """What the tries of a round came to, and the first failure of the store, if there was one."""
+
+    tries: Sequence[Retry]
+    failure: Exception | None = None
+
+
+async def retry_due(applier: Applier, stored: StoredBooks, tuning: Tuning) -> Round:
     """Try the head of each lane that is due, each in a transaction of its own.
 
-    Raises BrakeHolds, and what is transient: the record keeps its place and
-    its attempts. What takes the server too long counts as a try.
+    Records of a topic whose brake holds are left. What the store fails with is no
+    try: the record keeps its attempts, and is tried again after a pause, so that
+    the others have their turn. What takes the server too long counts as a try.
+    Raises StoreAway where there is no database.
     """
-    async with transaction_of(applier.engine) as connection:
-        await released_brake(connection, applier.tables)
-        held = applier.tables.held
+    async with transaction_of(stored.engine) as connection:
+        held = stored.tables.held
         numbers = await connection.scalars(
-            select(held.c.id).where(_is_due(held)).order_by(held.c.due_at, held.c.id).limit(HEADS)
+            select(held.c.id)
+            .where(_is_due(stored.tables))
+            .order_by(held.c.due_at, held.c.id)
+            .limit(HEADS)
         )
         due = list(numbers)
-    tries = [await _retry(applier, number, tuning) for number in due]
-    return [each for each in tries if each is not None]
+    tries: list[Retry] = []
+    failure: Exception | None = None
+    for number in due:
+        try:
+            tried = await _retry(applier, stored, number, tuning)
+        except StoreAway as away:
+            return Round(tries, failure or away)
+        except Exception as error:  # noqa: BLE001 - the round reports it; the others are tried
+            failure = failure or error
+            if not await _postponed(stored, number, error, tuning):
+                return Round(tries, failure)
+        else:
+            tries += [tried] if tried is not None else []
+    return Round(tries, failure)
 
 
-async def _retry(applier: Applier, number: int, tuning: Tuning) -> Retry | None:
+async def _retry(
+    applier: Applier, stored: StoredBooks, number: int, tuning: Tuning
+) -> Retry | None:
     try:
-        return await _try(applier, number, tuning)
-    except Exception as error:
-        if not is_too_slow(error):
-            raise
+        return await _try(applier, stored, number, tuning)
+    except HandlerSlow as slow:
         # The server may have cut the connection too, and the row's lock with it.
-        return await _try(applier, number, tuning, failed=error)
+        return await _try(applier, stored, number, tuning, failed=slow)
 
 
-def _is_due(held: Table) -> ColumnElement[bool]:
-    """Tell the oldest parked record of each lane that is due."""
+async def _postponed(stored: StoredBooks, number: int, error: Exception, tuning: Tuning) -> bool:
+    """Let a record wait that the store failed for, its attempts as they are; False if it cannot."""
+    held = stored.tables.held
+    pause = timedelta(seconds=park_pause(1, tuning.park_seconds, tuning.park_longest_seconds))
+    values = {"due_at": func.now() + pause, "error": error_text(describe(error))}
+    try:
+        async with transaction_of(stored.engine) as transaction:
+            is_still_parked = and_(held.c.id == number, held.c.state == Fate.PARKED)
+            await transaction.execute(update(held).where(is_still_parked).values(**values))
+    except (StoreAway, SQLAlchemyError, OSError):
+        # The failure that is reported is the first one, whose consequence this is.
+        return False
+    return True
+
+
+def _is_due(tables: RuntimeTables) -> ColumnElement[bool]:
+    """Tell the oldest parked record of each lane that is due, its topic's brake being off."""
+    held, brake = tables.held, tables.brake
+    braked = (
+        select(brake.c.topic)
+        .where(brake.c.topic == held.c.topic, brake.c.held_since.is_not(None))
+        .exists()
+    )
     earlier = held.alias("earlier")
     same_log = and_(
         earlier.c.cluster_id == held.c.cluster_id,
@@ -106,67 +142,71 @@ def _is_due(held: Table) -> ColumnElement[bool]:
     )
     blocked = (
         select(earlier.c.id)
-        .where(earlier.c.state == PARKED, earlier.c.lane == held.c.lane, comes_first)
+        .where(earlier.c.state == Fate.PARKED, earlier.c.lane == held.c.lane, comes_first)
         .exists()
     )
-    return and_(held.c.state == PARKED, held.c.due_at <= func.now(), ~blocked)
+    return and_(held.c.state == Fate.PARKED, held.c.due_at <= func.now(), ~blocked, ~braked)
 
 
 async def _try(
-    applier: Applier, number: int, tuning: Tuning, failed: Exception | None = None
+    applier: Applier,
+    stored: StoredBooks,
+    number: int,
+    tuning: Tuning,
+    failed: Exception | None = None,
 ) -> Retry | None:
     """Try one record, its row locked from before the try until what it came to is written.
 
     None where another process has it, or had it meanwhile; `failed` says what
     the try has come to already.
     """
-    held = applier.tables.held
-    async with transaction_of(applier.engine) as transaction:
-        await released_brake(transaction, applier.tables)
+    held = stored.tables.held
+    async with transaction_of(stored.engine) as transaction:
         found = await transaction.execute(
             select(held)
-            .where(held.c.id == number, _is_due(held))
+            .where(held.c.id == number, _is_due(stored.tables))
             .with_for_update(of=held, skip_locked=True)
         )
         row = found.one_or_none()
         if row is None:
             return None
         if failed is not None:
-            return await _failed(transaction, applier, row, failed, tuning)
+            return await _failed(transaction, applier, stored, row, failed, tuning)
         where = Partition(row.topic, row.partition)
         try:
             async with transaction.begin_nested():
-                word, received = await _apply(transaction, applier, row)
-        except Exception as error:
-            if action_for(error) not in {Action.PARK, Action.DEAD}:
-                raise
-            return await _failed(transaction, applier, row, error, tuning)
-        await _write(transaction, applier, row, state=DONE, outcome=word, ended_at=func.now())
-        return Retry(where, row.offset, word, received=received)
+                fate, received = await _apply(transaction, applier, stored, row)
+        except (HandlerFailed, Poison, Refused) as error:
+            return await _failed(transaction, applier, stored, row, error, tuning)
+        await _write(transaction, stored, row, state=DONE, outcome=fate.value, ended_at=func.now())
+        return Retry(where, row.offset, fate, received=received)
 
 
 async def _apply(
     transaction: AsyncConnection,
     applier: Applier,
+    stored: StoredBooks,
     row: Any,  # noqa: ANN401 - a row of `held`
-) -> tuple[str, datetime | None]:
+) -> tuple[Fate, datetime | None]:
     arrived = _arrived(applier, row)
     if isinstance(arrived, Unreadable):
         raise Refused(HeldReason.UNREADABLE, arrived.problem)
     if isinstance(arrived, TooNew):
-        raise TypeError(arrived.problem)
-    claims = await claim_events(transaction, applier.tables, [arrived])
+        raise HandlerFailed from TypeError(arrived.problem)
+    books = stored.within(transaction)
+    claims = await books.claim([arrived])
     if claims.conflicts:
         raise Refused(HeldReason.CONFLICT, conflict_text(arrived, claims.conflicts[0]))
     if not claims.new:
-        return DUPLICATE, None
-    (word,) = await applier.handle(transaction, [arrived])
-    return word, received_at(arrived) if word == APPLIED else None
+        return Fate.DUPLICATE, None
+    (fate,) = await applier.handle(books, [arrived])
+    return fate, received_at(arrived) if fate is Fate.APPLIED else None
 
 
 async def _failed(
     transaction: AsyncConnection,
     applier: Applier,
+    stored: StoredBooks,
     row: Any,  # noqa: ANN401 - a row of `held`
     error: Exception,
     tuning: Tuning,
@@ -180,17 +220,16 @@ async def _failed(
     if reason is None:
         pause = park_pause(attempts, tuning.park_seconds, tuning.park_longest_seconds)
         due = func.now() + timedelta(seconds=pause)
-        await _write(transaction, applier, row, reason=HeldReason.FAILED.value, due_at=due, **tried)
-        return Retry(where, row.offset, FAILED, said)
-    await _write(
-        transaction, applier, row, state=DEAD, reason=reason.value, ended_at=func.now(), **tried
-    )
+        await _write(transaction, stored, row, reason=HeldReason.FAILED.value, due_at=due, **tried)
+        return Retry(where, row.offset, Fate.PARKED, said)
+    died = {"state": Fate.DEAD.value, "reason": reason.value, "ended_at": func.now()}
+    await _write(transaction, stored, row, **died, **tried)
     arrived = _arrived(applier, row)
     if not isinstance(arrived, TooNew):
-        dead = Hold(arrived, DEAD, reason, said, attempts)
+        dead = Hold(arrived, Fate.DEAD, reason, said, attempts)
         letter = dead_letter(applier.service.name, dead, row.first_failed_at)
-        await put(transaction, applier.tables, [letter])
-    return Retry(where, row.offset, DEAD, said, reason)
+        await put(transaction, stored.tables, [letter])
+    return Retry(where, row.offset, Fate.DEAD, said, reason)
 
 
 def _reason_to_die(error: Exception, attempts: int, tuning: Tuning) -> HeldReason | None:
@@ -204,11 +243,11 @@ def _reason_to_die(error: Exception, attempts: int, tuning: Tuning) -> HeldReaso
 
 async def _write(
     transaction: AsyncConnection,
-    applier: Applier,
+    stored: StoredBooks,
     row: Any,  # noqa: ANN401 - a row of `held`
     **values: Any,  # noqa: ANN401 - its columns
 ) -> None:
-    held = applier.tables.held
+    held = stored.tables.held
     await transaction.execute(update(held).where(held.c.id == row.id).values(**values))
 
 

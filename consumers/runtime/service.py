@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any
 
 import click
@@ -10,17 +9,11 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy import MetaData
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from consumers.runtime.fate import Fate
 from consumers.runtime.records import Reader
 from consumers.runtime.trail import Trail
 from router.contract.order_fields import OrderFields
 from router.contract.topics import Topics
-
-
-class Outcome(StrEnum):
-    """What became of one event in a handler."""
-
-    APPLIED = "applied"
-    STALE = "stale"
 
 
 class Poison(Exception):  # noqa: N818 - reads as what the record is
@@ -32,15 +25,15 @@ class Poison(Exception):  # noqa: N818 - reads as what the record is
 
 
 class HandlerFailed(Exception):  # noqa: N818 - reads as what happened
-    """A handler's own time-out or broken connection, the database being well: its cause."""
+    """A handler cannot apply an event, the database being well; the cause is what it raised."""
 
 
 class HandlerSlow(Exception):  # noqa: N818 - reads as what happened
-    """A handler took so long that the server hung up meanwhile."""
+    """A handler took longer than the server waits: it was cut off, or its connection was."""
 
 
-Handler = Callable[[AsyncConnection, Sequence[Any]], Awaitable[Sequence[Outcome]]]
-"""Applies events in the given transaction and says what became of each, in their order.
+Handler = Callable[[AsyncConnection, Sequence[Any]], Awaitable[Sequence[Fate]]]
+"""Applies events in the given transaction and says of each, in their order: APPLIED or STALE.
 
 They are `router.contract.event.Event`, or what the reader of their topic found.
 

@@ -7,6 +7,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from consumers.runtime.service import NoOptions, Setup
+from consumers.runtime.topic_watch import TopicCheck
 from router.contract.order_fields import OrderFields
 from router.contract.topics import Topics
 
@@ -33,6 +34,11 @@ class Tuning(BaseModel):
     retry_longest_seconds: float = Field(15, gt=0)
     beyond_end_seconds: float = Field(
         60, ge=0, description="how long a log end below the fence may be a late replica"
+    )
+    open_transaction_seconds: float = Field(
+        90,
+        gt=0,
+        description="how long an open transaction may withhold records before it is trouble",
     )
 
     attempts: int = Field(
@@ -92,11 +98,19 @@ class ConsumerSettings:
     """Tells the database's URL as it is now, where it may change; asked at each new connection."""
     accounts: tuple[str, ...] = ()
     """Whose money the endpoints take, where this process is told of them; for commands."""
+    topic_check: TopicCheck = field(default_factory=TopicCheck)
+    """What its topics are compared with."""
 
     @property
     def setup(self) -> Setup:
         """What a service is told of the configuration."""
         return Setup(self.options, self.topics, self.orders)
+
+    @property
+    def bootstrap(self) -> str:
+        """The brokers, as Kafka's own tools take them."""
+        servers = self.kafka["bootstrap_servers"]
+        return servers if isinstance(servers, str) else ",".join(servers)
 
     @property
     def group_id(self) -> str:

@@ -6,7 +6,8 @@ from contextlib import aclosing, asynccontextmanager, contextmanager
 from typing import Any
 
 import asyncpg
-from sqlalchemy import event, make_url, select
+from sqlalchemy import event, make_url, select, text
+from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -14,6 +15,9 @@ from consumers.runtime.settings import ConsumerSettings
 
 ALIVE_SECONDS = 5.0
 """How long the server may take to answer on a connection that is doubted."""
+
+_READ_ONLY = "25006"
+"""What PostgreSQL answers to a write in a read-only transaction."""
 
 _ABORTED = "25P02"
 """What PostgreSQL answers in a transaction in which something has failed."""
@@ -53,13 +57,69 @@ async def transaction_of(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
 
 async def is_alive(connection: AsyncConnection) -> bool:
     """Tell whether the server still answers on a connection, be its transaction aborted."""
+    error = await _failing(connection)
+    return error is None or _says_aborted(error)
+
+
+async def is_aborted(connection: AsyncConnection) -> bool:
+    """Tell whether a failed statement has spoilt the transaction."""
+    error = await _failing(connection)
+    return error is not None and _says_aborted(error)
+
+
+async def _failing(connection: AsyncConnection) -> Exception | None:
+    """Return what a statement that cannot be wrong fails with, None where it does not."""
     try:
         async with asyncio.timeout(ALIVE_SECONDS):
             await connection.execute(select(1))
     except (OSError, SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        cause = getattr(error, "orig", None) or error
-        return getattr(cause, "sqlstate", None) == _ABORTED
-    return True
+        return error
+    return None
+
+
+def _says_aborted(error: Exception) -> bool:
+    return getattr(getattr(error, "orig", None) or error, "sqlstate", None) == _ABORTED
+
+
+_FIRST_FAILURE = "payrouter_first_failure"
+
+
+def note_first_failures(engine: AsyncEngine) -> None:
+    """Have each connection of an engine remember the first statement that fails on it."""
+    if not event.contains(engine.sync_engine, "handle_error", _note_failure):
+        event.listen(engine.sync_engine, "handle_error", _note_failure)
+
+
+def _note_failure(context: ExceptionContext) -> None:
+    connection = context.connection
+    if connection is not None and not connection.closed and not connection.invalidated:
+        # As SQLAlchemy raises it: the driver's own text may hold values.
+        found = context.sqlalchemy_exception or context.original_exception
+        connection.info.setdefault(_FIRST_FAILURE, found)
+
+
+def forget_first_failure(connection: AsyncConnection) -> None:
+    """Start anew: what failed until now does not count."""
+    _info(connection).pop(_FIRST_FAILURE, None)
+
+
+def first_failure(connection: AsyncConnection) -> BaseException | None:
+    """Return what the first statement to fail since `forget_first_failure` failed with.
+
+    Of a connection that is lost nothing is known.
+    """
+    found = _info(connection).get(_FIRST_FAILURE)
+    return found if isinstance(found, BaseException) else None
+
+
+def _info(connection: AsyncConnection) -> dict[Any, Any]:
+    own = connection.sync_connection
+    return {} if own is None or own.closed or own.invalidated else own.info
+
+
+async def check_constraints(connection: AsyncConnection) -> None:
+    """Check now what is deferred to the commit, and raise where a failure was swallowed."""
+    await connection.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
 
 
 def open_engine(settings: ConsumerSettings, purpose: str | None = None) -> AsyncEngine:
@@ -94,6 +154,7 @@ def open_engine(settings: ConsumerSettings, purpose: str | None = None) -> Async
         },
     )
     _end_long_transactions(engine, idle * WHOLE_TRANSACTION)
+    _end_read_only_sessions(engine)
     return _renewed(engine, settings)
 
 
@@ -123,6 +184,19 @@ def _end_long_transactions(engine: AsyncEngine, milliseconds: int) -> None:
         if connection.driver_connection.get_server_version().major >= KNOWS_TRANSACTION_TIMEOUT:
             statement = f"SET transaction_timeout = {milliseconds}"
             connection.run_async(lambda driver: driver.execute(statement))
+
+
+def _end_read_only_sessions(engine: AsyncEngine) -> None:
+    """Have connections replaced once the server refuses to write on one.
+
+    A session that began while the database was read-only, as a standby is,
+    may stay so after the database takes writes again.
+    """
+
+    @event.listens_for(engine.sync_engine, "handle_error")
+    def replace(context: ExceptionContext) -> None:
+        if getattr(context.original_exception, "sqlstate", None) == _READ_ONLY:
+            context.is_disconnect = True
 
 
 def open_upgrade_engine(settings: ConsumerSettings) -> AsyncEngine:

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from prometheus_client import CollectorRegistry, Gauge
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consumers.runtime.held import DEAD, PARKED
+from consumers.runtime.brake import Brake
+from consumers.runtime.fate import Fate
 from consumers.runtime.service import Measure, Reading, Service
 from consumers.runtime.waiting import Waiting
 
@@ -37,8 +38,11 @@ class WaitingMetrics:
             "Dead records that contradict an event that is known: `payrouter dlq list`",
         )
         self.brake_held = self._gauge(
-            "payrouter_brake_held", "1 where nothing is applied until `payrouter brake clear`"
+            "payrouter_brake_held",
+            "1 where nothing of the topic is applied until `payrouter brake clear`",
+            ["topic"],
         )
+        self._topics: dict[str, frozenset[str]] = {}
         self.outbox_waiting = self._gauge(
             "payrouter_outbox_waiting", "Records in the outbox that are not on the broker yet"
         )
@@ -47,18 +51,31 @@ class WaitingMetrics:
             "Records that the broker refused for good, `payrouter outbox show` names them",
         )
 
+    def begin(self, consumer: str, topics: Iterable[str]) -> None:
+        """Name the topics of a consumer, as the broker does; all is unknown yet."""
+        self._topics[consumer] = frozenset(topics)
+        self.set(consumer, None)
+
     def set(self, consumer: str, waiting: Waiting | None) -> None:
         """Set what was read; None where it could not be: unknown is not zero."""
         unknown = math.nan
-        for state in (PARKED, DEAD):
+        for state in (Fate.PARKED, Fate.DEAD):
             held = waiting.held.get(state, 0) if waiting else unknown
             oldest = waiting.oldest.get(state, 0) if waiting else unknown
             self.held.labels(consumer, state).set(held)
             self.held_oldest.labels(consumer, state).set(oldest)
         self.held_conflicts.labels(consumer).set(waiting.conflicts if waiting else unknown)
-        self.brake_held.labels(consumer).set(waiting.braked if waiting else unknown)
+        for topic in self._topics.get(consumer, ()):
+            # A topic that never failed has no brake yet, so none that holds.
+            self.brake_held.labels(consumer, topic).set(0 if waiting else unknown)
+        self.set_brakes(consumer, waiting.brakes if waiting else {})
         self.outbox_waiting.labels(consumer).set(waiting.outbox if waiting else unknown)
         self.outbox_refused.labels(consumer).set(waiting.refused if waiting else unknown)
+
+    def set_brakes(self, consumer: str, brakes: Mapping[str, Brake]) -> None:
+        """Set the brakes of some topics."""
+        for topic, brake in brakes.items():
+            self.brake_held.labels(consumer, topic).set(brake.held_since is not None)
 
     def _gauge(self, name: str, meaning: str, labels: Sequence[str] = ()) -> Gauge:
         return Gauge(name, meaning, ["consumer", *labels], registry=self._registry)

@@ -70,6 +70,7 @@ def _fence(metadata: MetaData) -> Table:
         Column("last_offset", BigInteger),
         Column("last_timestamp", BigInteger),
         Column("last_crc", BigInteger),
+        Column("topic_id", Uuid),
         *(Column(name, BigInteger, nullable=False, server_default="0") for name in COUNTS),
         Column("updated_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
         CheckConstraint("next_offset >= first_offset", name="fence_moves_forward"),
@@ -148,15 +149,17 @@ def _outbox(metadata: MetaData) -> Table:
 
 
 def _brake(metadata: MetaData) -> Table:
-    """One row: how many records in a row could not be applied, and since when nothing is."""
+    """One row per topic: how many of its records failed in a row, and since when it is held.
+
+    A topic without a row has had no failure yet.
+    """
     return Table(
         "brake",
         metadata,
-        Column("id", SmallInteger, primary_key=True, autoincrement=False),
+        Column("topic", Text, primary_key=True),
         Column("streak", Integer, nullable=False, server_default="0"),
         _time("held_since"),
         Column("detail", Text),
-        CheckConstraint("id = 1", name="brake_is_one_row"),
     )
 
 

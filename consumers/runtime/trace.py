@@ -3,17 +3,18 @@
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consumers.runtime.brake import read_brake
+from consumers.runtime.brake import Brake, holding, read_brakes
 from consumers.runtime.command import Consumer
 from consumers.runtime.kept_scan import Scan, Scanned, body_of, scan_kept
 from consumers.runtime.mentions import Mentions
+from consumers.runtime.standings import Standings
 from consumers.runtime.store import StoreUnavailable, reading
 from consumers.runtime.trace_held import HeldRecord, Taken, held_records, taken, texts_of
+from consumers.runtime.trace_held_up import held_up
 from consumers.runtime.trail import Sought, Step
 from router.contract.quarantine import Quarantined
 from router.contract.refused import Refused
@@ -38,7 +39,8 @@ class Answer:
     steps: Sequence[Step] = ()
     taken: Sequence[Taken] = ()
     held: Sequence[HeldRecord] = ()
-    braked_since: datetime | None = None
+    brakes: Mapping[str, Brake] = field(default_factory=dict)
+    """Those that hold, by topic."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,8 @@ class Trace:
     quarantined: Scanned[Quarantined] = field(default_factory=Scanned)
     refused: Scanned[Refused] = field(default_factory=Scanned)
     away: Mapping[str, str] = field(default_factory=dict)
+    standings: Standings = field(default_factory=lambda: Standings({}))
+    """Where each consumer is on its partitions."""
 
     @property
     def found(self) -> bool:
@@ -86,9 +90,20 @@ async def trace(consumers: Sequence[Consumer], question: Question) -> Trace:
         if grown == sought:
             break
         sought = grown
-    topics = {each.service.name: _topics(each) for each in consumers}
-    quarantined, refused = await _kept(consumers, question, sought)
-    return Trace(question, sought, answers, topics, quarantined, refused, away)
+    topics = {each.service.name: each.topics for each in consumers}
+    present = [each for each in consumers if each.service.name not in away]
+    (quarantined, refused), standings = await asyncio.gather(
+        _kept(consumers, question, sought), _standings(present)
+    )
+    return Trace(question, sought, answers, topics, quarantined, refused, away, standings)
+
+
+async def _standings(consumers: Sequence[Consumer]) -> Standings:
+    try:
+        return await held_up(consumers)
+    except StoreUnavailable as problem:
+        # It was there a moment ago.
+        return Standings({}, away=str(problem))
 
 
 async def _asked(consumer: Consumer, sought: Sought) -> Answer | str:
@@ -107,10 +122,8 @@ async def _answer(connection: AsyncConnection, consumer: Consumer, sought: Sough
     steps = [] if own is None else await own(connection, sought)
     held = await held_records(connection, consumer.tables, sought)
     ids = sought.event_ids | _ids(steps, held)
-    brake = await read_brake(connection, consumer.tables)
-    return Answer(
-        steps, await taken(connection, consumer.tables, ids), held, braked_since=brake.held_since
-    )
+    brakes = holding(await read_brakes(connection, consumer.tables))
+    return Answer(steps, await taken(connection, consumer.tables, ids), held, brakes)
 
 
 def _grown(sought: Sought, answers: Iterable[Answer]) -> Sought:
@@ -151,11 +164,6 @@ def _of_account(answer: Answer, account: str | None) -> Answer:
 
 def _account(step: Step) -> str | None:
     return step.facts.get("account") if step.order is None else step.order[0]
-
-
-def _topics(consumer: Consumer) -> frozenset[str]:
-    names = consumer.settings.topics
-    return frozenset(names.name(topic) for topic in consumer.service.topics)
 
 
 async def _kept(

@@ -10,7 +10,8 @@ from uuid import UUID
 from sqlalchemy import Row, func, literal, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consumers.runtime.held import DEAD, DONE, PARKED, headers_from
+from consumers.runtime.fate import Fate
+from consumers.runtime.held import DONE, headers_from
 from consumers.runtime.mentions import Mentions
 from consumers.runtime.tables import RuntimeTables
 from consumers.runtime.trail import Sought
@@ -107,7 +108,7 @@ async def held_records(
     texts = texts_of(sought)
     newest = (
         select(held.c.id)
-        .where(held.c.state.in_([PARKED, DEAD]))
+        .where(held.c.state.in_([Fate.PARKED, Fate.DEAD]))
         .order_by(held.c.id.desc())
         .limit(SCANNED)
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from consumers.runtime.held import DEAD, PARKED
+from consumers.runtime.fate import Fate
 from consumers.runtime.kept_scan import Found
 from consumers.runtime.trace import Trace
 from consumers.runtime.trace_held import HeldRecord, Taken
@@ -102,12 +102,12 @@ def _held(name: str, record: HeldRecord) -> Line:
         "reason": record.reason,
         "tries": str(record.attempts),
         "error": record.error,
-        "next try": record.due_at.isoformat() if record.state == PARKED else None,
+        "next try": record.due_at.isoformat() if record.state == Fate.PARKED else None,
         "ended": record.ended_at.isoformat() if record.ended_at is not None else None,
         "outcome": record.outcome,
     }
     known = {key: fact for key, fact in facts.items() if fact}
-    words = {DEAD: f"dead in {name}", PARKED: f"parked in {name}"}
+    words: dict[str, str] = {Fate.DEAD: f"dead in {name}", Fate.PARKED: f"parked in {name}"}
     what = words.get(record.state, f"was held in {name}")
     at, event_id = record.first_failed_at, record.event_id
     return Line(at, HELD, name, what, event_id, record.order, known, trouble=record.waits)

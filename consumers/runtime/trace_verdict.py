@@ -4,9 +4,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from consumers.runtime.held import DEAD, PARKED
+from consumers.runtime.fate import Fate
 from consumers.runtime.trace import Trace
 from consumers.runtime.trace_held import HeldRecord
+from consumers.runtime.trace_held_up import place_of
 from consumers.runtime.trace_lines import EVENTS, REFUSED, Line
 
 RECENT = timedelta(days=1)
@@ -48,7 +49,7 @@ def _refused(trace: Trace) -> str | None:
 
 
 def _dead(trace: Trace, _lines: Sequence[Line], _now: datetime) -> str | None:
-    held = _held(trace, DEAD)
+    held = _held(trace, Fate.DEAD)
     if not held:
         return None
     name, record = held[-1]
@@ -56,14 +57,17 @@ def _dead(trace: Trace, _lines: Sequence[Line], _now: datetime) -> str | None:
 
 
 def _braked(trace: Trace, _lines: Sequence[Line], _now: datetime) -> str | None:
-    braked = [name for name, answer in trace.answers.items() if answer.braked_since is not None]
-    if not braked:
-        return None
-    return f"{braked[0]} stands still, its brake holds: payrouter brake show {braked[0]}"
+    for name, answer in trace.answers.items():
+        if answer.brakes:
+            topics = ", ".join(answer.brakes)
+            return (
+                f"{name} applies nothing of {topics}, its brake holds: payrouter brake show {name}"
+            )
+    return None
 
 
 def _parked(trace: Trace, _lines: Sequence[Line], _now: datetime) -> str | None:
-    held = _held(trace, PARKED)
+    held = _held(trace, Fate.PARKED)
     if not held:
         return None
     name, record = held[-1]
@@ -102,9 +106,11 @@ def _waited_for(trace: Trace, _lines: Sequence[Line], now: datetime) -> str | No
     for name, answer in trace.answers.items():
         own = {each.event_id for each in answer.taken}
         own |= {record.event_id for record in answer.held if record.event_id is not None}
-        missing = {i for i, topic in taken if topic in trace.topics[name] and i not in own}
+        missing = {topic for i, topic in taken if topic in trace.topics[name] and i not in own}
         if missing:
-            return f"not taken by {name} yet: payrouter offsets show {name}"
+            place = place_of(trace.standings, name, missing)
+            where = f", which is held up on {place}" if place else ""
+            return f"not taken by {name} yet{where}: payrouter offsets show {name}"
     return None
 
 

@@ -8,21 +8,25 @@ from functools import partial
 
 from aiokafka import AIOKafkaConsumer
 
-from consumers.runtime.brake import BrakeHolds, read_brake
-from consumers.runtime.client import log_ends
+from consumers.runtime.brake import holding
 from consumers.runtime.failures import back_off
+from consumers.runtime.lag_round import LagRound
 from consumers.runtime.loop import Loop
 from consumers.runtime.memory import forget_some
-from consumers.runtime.offsets import read_fences
 from consumers.runtime.process import Applier
 from consumers.runtime.relay import Relay, relay_producer
 from consumers.runtime.report import Report
 from consumers.runtime.retry import retry_due
 from consumers.runtime.settings import ConsumerSettings
-from consumers.runtime.store import transaction_of
+from consumers.runtime.stored_books import StoredBooks
+from consumers.runtime.withheld import Withholding
+from router.broker.topic_ids import describe
 
 PAUSE_SECONDS = 1.0
 """Between two looks at what is parked, waits to be published, or at the brake."""
+
+IDENTITY_SECONDS = 10.0
+"""Between two looks at whether the topics are still the ones that were placed."""
 
 LAG_SECONDS = 5.0
 """Between two looks at where the logs end; who reads on knows it earlier."""
@@ -42,10 +46,12 @@ class Upkeep:
     """The work beside one loop. Each piece of it goes on whatever becomes of the others."""
 
     applier: Applier
+    stored: StoredBooks
     settings: ConsumerSettings
     loop: Loop
     report: Report
     consumer: AIOKafkaConsumer
+    withholding: Withholding
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -53,16 +59,19 @@ class Upkeep:
         # A transaction is open meanwhile, and may not idle for longer.
         seconds = min(SEND_SECONDS, self.settings.tuning.transaction_timeout_seconds / 2)
         make = partial(relay_producer, self.settings.kafka, self.settings.renewed)
-        relay = Relay(self.applier.engine, self.applier.tables, make, seconds)
+        relay = Relay(self.stored.engine, self.stored.tables, make, seconds)
+        positions, report = self.loop.positions, self.report
+        lag = LagRound(self.consumer, positions, report.lag, self.withholding, report)
         rounds: dict[str, tuple[Callable[[], Awaitable[bool]], float]] = {
             "watch": (self.watch, PAUSE_SECONDS),
-            "lag": (self.lag, LAG_SECONDS),
+            "identity": (self.identity, IDENTITY_SECONDS),
+            "lag": (lag, LAG_SECONDS),
             "parked": (self.retry, PAUSE_SECONDS),
             "outbox": (partial(self.publish, relay), PAUSE_SECONDS),
             "forget": (self.forget, FORGET_SECONDS),
         }
         for work in self.applier.service.work:
-            rounds[work.name] = (partial(work.run, self.applier.engine), work.every_seconds)
+            rounds[work.name] = (partial(work.run, self.stored.engine), work.every_seconds)
         tasks = [
             asyncio.create_task(self._again_and_again(what, work, pause))
             for what, (work, pause) in rounds.items()
@@ -76,36 +85,31 @@ class Upkeep:
             await relay.stop()
 
     async def watch(self) -> bool:
-        """Tell the loop whether the brake holds, and where the fences stand."""
+        """Tell the loop which brakes hold, and where the fences stand."""
         placed = self.loop.positions.placed
         before = {partition: place.fence.next_offset for partition, place in placed.items()}
-        applier = self.applier
-        async with transaction_of(applier.engine) as connection:
-            brake = await read_brake(connection, applier.tables)
-            fences = await read_fences(connection, applier.tables, applier.cluster_id)
-        self.loop.brake_seen(None if brake.held_since is None else brake)
-        self.report.brake_is(held=brake.held_since is not None)
+        async with self.stored.transaction() as books:
+            brakes = await books.brakes()
+            fences = await books.fences()
+        self.loop.brakes_seen(holding(brakes))
+        self.report.brakes_are(brakes)
         self.loop.fences_seen(before, fences)
         return False
 
-    async def lag(self) -> bool:
-        """Measure how far behind each partition is, one that stands still too."""
-        fences = self.loop.positions.fences
-        if fences:
-            ends = await log_ends(self.consumer, fences, LAG_SECONDS)
-            # The loop may have gone on meanwhile, or lost some.
-            self.report.lag.measure(self.loop.positions.fences, ends)
+    async def identity(self) -> bool:
+        """Tell the loop which topics these are now: one that was made anew is another log."""
+        topics = {partition.topic for partition in self.loop.positions.placed}
+        self.loop.topics_seen(await describe(self.consumer, topics, IDENTITY_SECONDS))
         return False
 
     async def retry(self) -> bool:
         """Try what is parked and due; tell whether there may be more."""
-        try:
-            tries = await retry_due(self.applier, self.settings.tuning)
-        except BrakeHolds:
-            return False
-        for each in tries:
+        done = await retry_due(self.applier, self.stored, self.settings.tuning)
+        for each in done.tries:
             self.report.retried(each)
-        return bool(tries)
+        if done.failure is not None:
+            raise done.failure
+        return bool(done.tries)
 
     async def publish(self, relay: Relay) -> bool:
         """Publish what waits; tell whether there may be more."""
@@ -113,8 +117,8 @@ class Upkeep:
 
     async def forget(self) -> bool:
         """Forget a chunk of what is old; tell whether there may be more."""
-        tuning, applier = self.settings.tuning, self.applier
-        forgotten = await forget_some(applier.engine, applier.tables, tuning.remember_days)
+        tuning, stored = self.settings.tuning, self.stored
+        forgotten = await forget_some(stored.engine, stored.tables, tuning.remember_days)
         await asyncio.sleep(FORGET_PAUSE_SECONDS)
         return bool(forgotten)
 

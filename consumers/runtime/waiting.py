@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consumers.runtime.brake import read_brake
-from consumers.runtime.held import DEAD, DONE, HeldReason
+from consumers.runtime.brake import Brake, read_brakes
+from consumers.runtime.fate import Fate
+from consumers.runtime.held import DONE, HeldReason
 from consumers.runtime.tables import RuntimeTables
 
 
 @dataclass(frozen=True)
 class Waiting:
-    """How many records are held by state, for how long the oldest; the brake; the outbox.
+    """How many records are held by state, for how long the oldest; the brakes; the outbox.
 
     `conflicts` of the dead contradict an event that is known. What the broker
     refused for good is in the outbox, and does not wait.
@@ -21,7 +22,7 @@ class Waiting:
 
     held: Mapping[str, int]
     oldest: Mapping[str, float]
-    braked: bool
+    brakes: Mapping[str, Brake]
     outbox: int
     refused: int
     conflicts: int = 0
@@ -41,12 +42,11 @@ async def read_waiting(connection: AsyncConnection, tables: RuntimeTables) -> Wa
     box = tables.outbox
     row = await connection.execute(select(func.count(), func.count(box.c.refused)))
     in_outbox, refused = row.one()
-    brake = await read_brake(connection, tables)
     return Waiting(
         held={state: number for state, (number, _, _) in found.items()},
         oldest={state: age.total_seconds() for state, (_, age, _) in found.items()},
-        braked=brake.held_since is not None,
+        brakes=await read_brakes(connection, tables),
         outbox=in_outbox - refused,
         refused=refused,
-        conflicts=found[DEAD][2] if DEAD in found else 0,
+        conflicts=found[Fate.DEAD][2] if Fate.DEAD in found else 0,
     )

@@ -1,62 +1,68 @@
-"""Reads what aiokafka's consumer refuses to: records with a header name that is no UTF-8.
+"""Reads records that aiokafka's consumer refuses: those with a header name that is not UTF-8.
 
-One such name makes it raise for its record and for those that stand behind it
-in the same producer's batch, whoever sent them. So the bytes are asked for
-once more and read by aiokafka's own reader in Python, which differs in this
-alone: bytes of a name that are no text become lone surrogates, and nothing of
-them is lost. Whatever else is wrong with a batch is as wrong here.
+One such name makes the consumer raise for its record and for the records behind
+it in the same batch, whoever sent them. This reader fetches the bytes again and
+reads them with aiokafka's own reader in Python, which differs in one point:
+invalid UTF-8 in a header name becomes lone surrogates, so that nothing is lost.
+Any other damage to a batch is an error here too.
 """
 
-import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.consumer.fetcher import READ_COMMITTED, PartitionRecords
-from aiokafka.errors import CorruptRecordException, LeaderNotAvailableError, for_code
-from aiokafka.protocol.fetch import FetchRequest
+from aiokafka.errors import CorruptRecordException, UnsupportedCodecError
 from aiokafka.record.default_records import _DefaultRecordBatchPy
 
-WAIT_MILLISECONDS = 500
+from router.broker.codecs import codec_missing
+from router.broker.private import Asker
+from router.broker.raw_fetch import fetch_raw
+
 ANSWER_SECONDS = 10.0
 ASKED_BYTES = 1024 * 1024
-"""The broker gives the first batch whole, however large it is."""
+"""The broker returns the first batch whole, however large it is."""
 
 _LENGTH = slice(8, 12)
 _HEAD_BYTES = 12
 _MAGIC = 16
+_EPOCH = slice(12, 16)
 _BEGAN = slice(27, 35)
 
 
 @dataclass(frozen=True)
 class Seen:
-    """Records in their order, where to read on, and what kept the one there from being read.
+    """Records in order, the next offset to read, and the error that the record there raised.
 
-    `began` is the time that the first batch gives for its first record, in
-    milliseconds: known also where no record of it can be read.
+    `began` is the timestamp of the first batch's first record, in milliseconds.
+    It is known even if none of its records can be read.
     """
 
     records: Sequence[Any]
     next_offset: int
     problem: Exception | None
     began: int | None = None
+    epoch: int | None = None
+    """Leader epoch of the first batch; None if there is no batch, or it has none."""
 
 
 async def second_look(
-    consumer: AIOKafkaConsumer,
+    consumer: Asker,
     partition: TopicPartition,
     offset: int,
     most: int,
     asked_bytes: int = ASKED_BYTES,
 ) -> Seen:
-    """Read at most so many records from `offset` on.
+    """Read up to `most` records, starting at `offset`.
 
-    Raises KafkaError or TimeoutError where the broker does not give the bytes.
+    Raises KafkaError or TimeoutError if the broker does not return the bytes.
     """
-    data, aborted = await _fetched(consumer, partition, offset, asked_bytes)
-    return read(partition, data, aborted, offset, most)
+    raw = await fetch_raw(
+        consumer, partition, offset, asked_bytes=asked_bytes, seconds=ANSWER_SECONDS
+    )
+    return read(partition, raw.data, raw.aborted, offset, most)
 
 
 def read(
@@ -66,7 +72,7 @@ def read(
     offset: int,
     most: int,
 ) -> Seen:
-    """Read records out of a broker's answer; those of aborted transactions are none."""
+    """Read records out of a broker's answer, without those of aborted transactions."""
     reader = PartitionRecords(
         partition,
         _Batches(data),
@@ -83,26 +89,17 @@ def read(
         records.extend(islice(reader, most))
     except Exception as error:  # noqa: BLE001 - whatever a record does to its reader
         problem = error
-    began = int.from_bytes(data[_BEGAN], "big", signed=True) if len(data) >= _BEGAN.stop else None
-    return Seen(records, reader.next_fetch_offset, problem, began)
+    return Seen(records, reader.next_fetch_offset, problem, _number(data, _BEGAN), _epoch(data))
 
 
-async def _fetched(
-    consumer: AIOKafkaConsumer, partition: TopicPartition, offset: int, asked_bytes: int
-) -> tuple[bytes, Sequence[tuple[int, int]] | None]:
-    client = consumer._client  # noqa: SLF001 - nothing public gives a record's bytes
-    leader = client.cluster.leader_for_partition(partition)
-    if leader in {None, -1}:
-        raise LeaderNotAvailableError
-    wanted = [(partition.topic, [(partition.partition, offset, asked_bytes)])]
-    request = FetchRequest(WAIT_MILLISECONDS, 1, asked_bytes, READ_COMMITTED, wanted)
-    async with asyncio.timeout(ANSWER_SECONDS):
-        answer = await client.send(leader, request)
-    ((_, ((_, code, _, *rest),)),) = answer.topics
-    if code:
-        raise for_code(code)
-    # Since version 5 of the answer, the start of the log stands before them.
-    return rest[-1], rest[2] if len(rest) > 3 else rest[1]  # noqa: PLR2004
+def _epoch(data: bytes) -> int | None:
+    epoch = _number(data, _EPOCH)
+    return None if epoch is None or epoch < 0 else epoch
+
+
+def _number(data: bytes, place: slice) -> int | None:
+    """Read a number out of the head of the first batch; None if the answer ends before it."""
+    return None if len(data) < place.stop else int.from_bytes(data[place], "big", signed=True)
 
 
 class _Batches:
@@ -134,8 +131,11 @@ class _Batch(_DefaultRecordBatchPy):  # type: ignore[misc] # aiokafka is untyped
     _buffer: bytearray
 
     def __iter__(self) -> Iterator[Any]:
-        """Decompress, then read on leniently."""
-        super().__iter__()
+        """Decompress, then read on leniently. Raises UnsupportedCodecError."""
+        try:
+            super().__iter__()
+        except UnsupportedCodecError as error:
+            raise codec_missing(self.compression_type, error) from error
         self._buffer = _Lenient(self._buffer)
         return self
 

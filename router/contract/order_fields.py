@@ -17,12 +17,14 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from router.contract.event import Text, event_id
 from router.contract.order import Order, OrderType, order_message_id
-from router.contract.strict_json import JsonValue, StrictJsonError, parse_object
+from router.contract.strict_json import JsonValue
 from router.contract.wire import (
     Headers,
     UndecodableRecord,
     check_schema_version,
     first_problem,
+    read_object,
+    read_payload,
 )
 
 
@@ -109,17 +111,11 @@ def read_order(
 
     def read(value: bytes | None, headers: Headers) -> Order | OtherOrderMessage:
         check_schema_version(headers, "order")
-        if value is None:
-            message = "the record has no value"
-            raise UndecodableRecord(message)
-        try:
-            document = parse_object(value)
-        except StrictJsonError as error:
-            message = f"the value is {error}"
-            raise UndecodableRecord(message) from None
+        payload = read_payload(value)
+        document = read_object(payload)
         kind = _kind(fields, document, headers)
         if kind is None:
-            number = event_id("order", "", "other", hashlib.sha256(value).hexdigest())
+            number = event_id("order", "", "other", hashlib.sha256(payload).hexdigest())
             return OtherOrderMessage(number, '["1","other"]')
         return _order(fields, document, kind, _header(headers, "ce_id"))
 

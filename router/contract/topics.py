@@ -18,10 +18,15 @@ ORDER = "order"
 
 @dataclass(frozen=True)
 class TopicsBeside:
-    """Topics on the broker beside those of the edge: kept for ever, or like events."""
+    """Topics on the broker beside those of the edge.
+
+    `kept` are kept for ever, `passing` for days like events; `foreign` are
+    written by others and read here, and their owner decides about them.
+    """
 
     kept: Sequence[str] = ()
     passing: Sequence[str] = ()
+    foreign: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

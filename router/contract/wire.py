@@ -3,7 +3,7 @@
 import base64
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -14,7 +14,8 @@ from router.contract.order import Order
 from router.contract.outcome import OutcomeEvent
 from router.contract.quarantine import Quarantined, Replayed
 from router.contract.refused import Refused, Request
-from router.contract.strict_json import StrictJsonError, parse_object
+from router.contract.registry_frame import UnreadableFrame, unframed
+from router.contract.strict_json import JsonValue, StrictJsonError, parse_object
 
 SCHEMA_VERSION = "1.0"
 """Version of the event schema. Additions raise the minor, anything else the major."""
@@ -134,16 +135,34 @@ def decode_event(value: bytes | None, headers: Headers) -> Event:
     messages say what is wrong and never repeat the record.
     """
     _check_version(headers)
+    try:
+        return Event.model_validate(read_object(value))
+    except ValidationError as error:
+        raise UndecodableRecord(first_problem(error)) from None
+
+
+def read_object(value: bytes | None) -> Mapping[str, JsonValue]:
+    """Read the JSON object of a record's value, also behind a schema registry's frame.
+
+    Raises UndecodableRecord.
+    """
+    try:
+        return parse_object(read_payload(value))
+    except StrictJsonError as error:
+        message = f"the value is {error}"
+        raise UndecodableRecord(message) from None
+
+
+def read_payload(value: bytes | None) -> bytes:
+    """Return a record's value without a schema registry's frame; raises UndecodableRecord."""
     if value is None:
         message = "the record has no value"
         raise UndecodableRecord(message)
     try:
-        return Event.model_validate(parse_object(value))
-    except StrictJsonError as error:
+        return unframed(value)
+    except UnreadableFrame as error:
         message = f"the value is {error}"
         raise UndecodableRecord(message) from None
-    except ValidationError as error:
-        raise UndecodableRecord(first_problem(error)) from None
 
 
 def decode_quarantine(value: bytes | None, headers: Headers) -> Quarantined | Replayed:
@@ -152,7 +171,7 @@ def decode_quarantine(value: bytes | None, headers: Headers) -> Quarantined | Re
     replayed = dict(headers).get("ce_type") == _REPLAYED.encode()
     model: type[Quarantined | Replayed] = Replayed if replayed else Quarantined
     try:
-        kept = model.model_validate_json(value or b"")
+        kept = model.model_validate_json(read_payload(value))
     except ValidationError as error:
         raise UndecodableRecord(first_problem(error)) from None
     if isinstance(kept, Quarantined):
@@ -164,7 +183,7 @@ def decode_refused(value: bytes | None, headers: Headers) -> Refused:
     """Read a record of the topic `refused`; raises as `decode_event` does."""
     _check_version(headers)
     try:
-        refused = Refused.model_validate_json(value or b"")
+        refused = Refused.model_validate_json(read_payload(value))
     except ValidationError as error:
         raise UndecodableRecord(first_problem(error)) from None
     _check_bytes(refused.raw)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pytest
 
 from consumers.ledger.concerns import CALLED_OFF_AFTER_PAID, OTHER_CURRENCY
-from consumers.runtime.process import WORDS
+from consumers.runtime.fate import Fate
 from tests.architecture.log_calls import LogCall, log_calls
 from tests.architecture.source import ROOT, modules
 
@@ -93,7 +93,7 @@ def test_every_field_is_explained_and_none_else() -> None:
 
 def test_one_event_alone_has_fields_that_are_not_written_there_and_the_page_names_them() -> None:
     assert [call.event for call in CALLS if call.more] == ["batch"]
-    assert set(EVENTS["batch"].codes[3]) == set(WORDS)
+    assert set(EVENTS["batch"].codes[3]) == set(Fate)
 
 
 def test_what_the_services_want_looked_at_is_on_the_page() -> None:

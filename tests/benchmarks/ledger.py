@@ -11,7 +11,7 @@ from consumers.runtime.process import Applier
 from consumers.runtime.records import Decoded, Partition, Record
 from consumers.runtime.settings import ConsumerSettings, Tuning
 from consumers.runtime.store import open_engine, open_upgrade_engine
-from consumers.runtime.tables import RuntimeTables
+from consumers.runtime.stored_books import StoredBooks
 from router.contract.event import event_id
 from router.contract.topics import Topics
 from tests.router.events import event
@@ -31,7 +31,7 @@ async def measure(database_url: str) -> dict[str, float]:
     await upgrade(upgrading, SERVICE)
     await upgrading.dispose()
     engine = open_engine(settings)
-    applier = Applier(engine, SERVICE, RuntimeTables.of(SERVICE.schema), "benchmark")
+    applier = Applier(StoredBooks(engine, SERVICE, "benchmark"), SERVICE)
     try:
         arrived = [_arrived(n) for n in range(EVENTS + ALONE + BATCH)]
         await _rate(applier, arrived[:BATCH], BATCH)

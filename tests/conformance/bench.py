@@ -11,6 +11,7 @@ from consumers.runtime.offsets import Fence
 from consumers.runtime.process import Applied, Applier
 from consumers.runtime.records import Arrived, Partition, Record, TooNew
 from consumers.runtime.service import Service, Setup
+from consumers.runtime.stored_books import StoredBooks
 from consumers.runtime.tables import RuntimeTables
 from router.contract.topics import FAMILIES, ORDER, Topics
 from router.contract.wire import OutgoingRecord
@@ -43,7 +44,10 @@ class Bench:
     def applier(self) -> Applier:
         """What applies batches; a new one knows nothing, as after a start."""
         return Applier(
-            self.engine, self.service, self.tables, CLUSTER, 1000, dict(self.service.readers)
+            StoredBooks(self.engine, self.service, CLUSTER),
+            self.service,
+            1000,
+            dict(self.service.readers),
         )
 
     def append(self, out: OutgoingRecord, topic: str) -> Record:

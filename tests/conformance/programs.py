@@ -28,7 +28,7 @@ class Programs:
         ended = subprocess.run(
             [*_PAYROUTER, *arguments],
             cwd=self.folder,
-            env=self._environ(),
+            env=self.environment(),
             capture_output=True,
             text=True,
             timeout=PATIENCE_SECONDS,
@@ -42,7 +42,7 @@ class Programs:
         """Run a consumer; it does not outlive the block."""
         with (self.folder / f"{name}.log").open("ab") as log:
             process = await asyncio.create_subprocess_exec(
-                *_PAYROUTER, "consume", name, cwd=self.folder, env=self._environ(), stderr=log
+                *_PAYROUTER, "consume", name, cwd=self.folder, env=self.environment(), stderr=log
             )
         try:
             yield process
@@ -51,7 +51,8 @@ class Programs:
                 process.kill()
             await process.wait()
 
-    def _environ(self) -> dict[str, str]:
+    def environment(self) -> dict[str, str]:
+        """Return the environment of a process with the packages installed."""
         root = Path(__file__).resolve().parents[2]
         own = {name: value for name, value in os.environ.items() if "PAYROUTER" not in name}
         paths = (str(self.packages), str(root), *os.environ.get("PYTHONPATH", "").split(os.pathsep))

@@ -200,7 +200,7 @@ def test_the_offsets_count_one_applied_record(story: Story) -> None:
     fences = story.first.offsets["ledger"]
     assert sum(fence["applied"] for fence in fences) == 1
     assert {fence["topic"] for fence in fences} == {"payment", "payout"}
-    assert "applied" in story.first.shown.stdout
+    assert "state" in story.first.shown.stdout
     assert re.search(r"payment-\d ", story.first.shown.stdout)
 
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from confluent_kafka import Consumer, admin
+from confluent_kafka import Consumer, Producer, admin
 
 from router.contract.topics import Topics
 from router.send import Order, simulate
@@ -48,6 +48,7 @@ secrets = ["the-secret-that-somebody-else-does-not-know"]
 [exporter]
 every_seconds = 0.5
 [consumers.inventory]
+open_transaction_seconds = 3
 session_timeout_seconds = 10
 transaction_timeout_seconds = 8
 [consumers.notifications]
@@ -265,6 +266,22 @@ def outbox_stuck(system: System) -> Iterator[None]:
 
 
 # --- Kafka -----------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def transaction_left_open(system: System) -> Iterator[None]:
+    """Have a program that writes with transactions leave one open on a topic."""
+    producer = Producer(
+        {"bootstrap.servers": system.kafka.bootstrap, "transactional.id": "somebody's mirror"}
+    )
+    producer.init_transactions(30)
+    producer.begin_transaction()
+    producer.produce("subscription", b"a record of it", partition=0)
+    producer.flush(10)
+    try:
+        yield
+    finally:
+        producer.abort_transaction(30)
 
 
 def dead_letter_refused(system: System, gateways: Gateways) -> None:

@@ -26,6 +26,9 @@ def play(live: Live) -> Course:
     """Have it all happen, and note it down."""
     course = Course(live.prometheus, STEP_SECONDS, alert_rules())
     quiet = _be_well(live, course)
+    course.fault("PayrouterOpenTransaction")
+    with faults.transaction_left_open(live.system):
+        course.await_alerts("PayrouterOpenTransaction")
     course.fault(_CROWDED)
     with edge_faults.crowd(live.system):
         _fail_to_tell(live, course)

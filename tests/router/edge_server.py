@@ -28,6 +28,12 @@ from tests.router.raw_http import Answer, exchange, request
 SECRET = KEY.secret.decode()
 TOKEN = "aVeryLong-URL_token-0123456789"
 
+ONE_BROKER = {"replication_factor": 1, "min_insync_replicas": 1}
+"""`[topics]` of what a single broker can hold."""
+
+FOR_EVER = {"retention.ms": "-1"}
+"""What the edge needs of quarantine, and other topics may have."""
+
 _READY_SECONDS = 60.0
 
 
@@ -130,7 +136,7 @@ def configuration(
         },
         "edge": {"port": 0, "management_port": 0, **edge},
         "kafka": {"bootstrap_servers": bootstrap},
-        "topics": {"prefix": prefix},
+        "topics": {"prefix": prefix, **ONE_BROKER},
     }
 
 
@@ -212,7 +218,9 @@ async def _counted_by(edge: RunningEdge, name: str, label: str) -> dict[str, flo
 async def make_topics(bootstrap: str, prefix: str) -> None:
     """Make the edge's topics with this prefix."""
     topics = Topics(prefix)
-    await create_topics(bootstrap, [*topics.events, topics.quarantine, topics.refused])
+    await create_topics(
+        bootstrap, [*topics.events, topics.quarantine, topics.refused], configs=FOR_EVER
+    )
 
 
 async def read_records(bootstrap: str, topics: Sequence[str]) -> list[Record]:

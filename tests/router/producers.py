@@ -1,7 +1,7 @@
 """A producer that does as it is told, and a publisher that runs on such producers."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,9 +11,24 @@ from prometheus_client import CollectorRegistry
 
 from router.metrics import EdgeMetrics
 from router.publish import KafkaPublisher
+from router.record_room import RecordRoom
 from router.telemetry.logs import get_log
 
 TOPICS = ("payment", "quarantine")
+
+
+@dataclass
+class ToldBatch:
+    """A batch of one record."""
+
+    value: bytes = b""
+
+    def append(self, *, value: bytes, **_options: object) -> None:
+        """Take the record."""
+        self.value = value
+
+    def close(self) -> None:
+        """Take no more."""
 
 
 @dataclass
@@ -27,6 +42,7 @@ class ToldProducer:
     hangs: str = ""
     topics: tuple[str, ...] = TOPICS
     sent: list[tuple[bytes, asyncio.Future[object]]] = field(default_factory=list)
+    alone: list[bytes] = field(default_factory=list)
     stopped: bool = False
 
     async def start(self) -> None:
@@ -50,29 +66,28 @@ class ToldProducer:
         self.sent.append((value, acknowledged))
         return acknowledged
 
-    @property
-    def client(self) -> Any:  # noqa: ANN401 - plays the client and its cluster as well
-        """The client, which this is too."""
-        return self
-
-    @property
-    def cluster(self) -> Any:  # noqa: ANN401 - as above
-        """The cluster, which this is too."""
-        return self
-
-    async def add_topic(self, _topic: str) -> None:
-        """Ask for a topic's metadata from now on."""
-
-    async def force_metadata_update(self) -> bool:
-        """Ask for the metadata now."""
+    async def look(self) -> Sequence[str]:
+        """Be what a probe sees."""
         await self._hang("probe")
         if self.probe_raises is not None:
             raise self.probe_raises
-        return True
+        return [f"no such topic: {name}" for name in TOPICS if name not in self.topics]
 
-    def available_partitions_for_topic(self, topic: str) -> set[int]:
-        """Return the partitions that have a leader."""
-        return {0} if topic in self.topics else set()
+    def create_batch(self) -> "ToldBatch":
+        """Return a batch to be filled."""
+        return ToldBatch()
+
+    async def partitions_for(self, _topic: str) -> set[int]:
+        """Return the partitions of a topic."""
+        return {0}
+
+    async def send_batch(
+        self, batch: "ToldBatch", topic: str, *, partition: int
+    ) -> asyncio.Future[object]:
+        """Take a batch of one record."""
+        assert partition == 0
+        self.alone.append(batch.value)
+        return await self.send(topic, batch.value)
 
     async def acknowledge(self, error: KafkaError | None = None) -> None:
         """Answer the oldest record that is not answered, once there is one."""
@@ -118,7 +133,9 @@ class RunningPublisher:
 
 
 @asynccontextmanager
-async def running_publisher(*producers: ToldProducer) -> AsyncIterator[RunningPublisher]:
+async def running_publisher(
+    *producers: ToldProducer, room: RecordRoom | None = None
+) -> AsyncIterator[RunningPublisher]:
     """Run a publisher on these producers, and on sound ones when they are used up."""
     made: list[ToldProducer] = []
     coming = iter([*producers, *(ToldProducer() for _ in range(1000))])
@@ -128,6 +145,8 @@ async def running_publisher(*producers: ToldProducer) -> AsyncIterator[RunningPu
         return made[-1]
 
     registry = CollectorRegistry()
-    publisher = KafkaPublisher(make, TOPICS, EdgeMetrics(registry), get_log("publish"))
+    room = room or RecordRoom(1024 * 1024)
+    metrics = EdgeMetrics(registry)
+    publisher = KafkaPublisher(make, ToldProducer.look, room, metrics, get_log("publish"))
     async with publisher.running():
         yield RunningPublisher(publisher, made, registry)

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from router.app import largest_record
 from router.contract.wire import OutgoingRecord
+from router.record_size import largest_record
 from router.settings import settings_from
 from tests.router import asgi
 from tests.router.edge_server import configuration

@@ -2,13 +2,11 @@
 
 import asyncio
 import contextlib
-import socket
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from confluent_kafka import admin
 from pydantic import SecretStr
 
 from consumers.runtime.records import Partition
@@ -20,69 +18,23 @@ from router.kafka_credentials import ClientOptions, KafkaCredentials
 from router.publish import producer_factory
 from router.settings import KafkaSettings, settings_from
 from tests.brokers import create_topics
-from tests.kafka.apache_kafka import ApacheKafka
+from tests.kafka.guarded import Guarded
 
 _OLD, _NEW = "old-hidden-0123456789", "new-hidden-0123456789"
 _PATIENCE_SECONDS = 60.0
-_JAAS = "listener.name.sasl_plaintext.{}.sasl.jaas.config"
-_LOGIN = "org.apache.kafka.common.security.{}.{}LoginModule required"
-
-
-class _Guarded:
-    """A broker with a listener where `edge` signs in with a password."""
-
-    def __init__(self, mechanism: str) -> None:
-        """Choose ports; start it with `start`."""
-        self.mechanism = mechanism
-        with socket.create_server(("127.0.0.1", 0)) as taken:
-            self.bootstrap = f"127.0.0.1:{taken.getsockname()[1]}"
-        both = f"PLAINTEXT://127.0.0.1:{{port}},SASL_PLAINTEXT://{self.bootstrap}"
-        names = ("CONTROLLER", "PLAINTEXT", "SASL_PLAINTEXT")
-        self.node = ApacheKafka(
-            {
-                "listeners": f"{both},CONTROLLER://127.0.0.1:{{controller}}",
-                "advertised.listeners": both,
-                "inter.broker.listener.name": "PLAINTEXT",
-                "listener.security.protocol.map": ",".join(
-                    f"{name}:{name.replace('CONTROLLER', 'PLAINTEXT')}" for name in names
-                ),
-                "sasl.enabled.mechanisms": mechanism,
-            }
-        )
-
-    def start(self, password: str) -> None:
-        """Start it with this password, or again with another."""
-        self.node.stop()
-        login = _LOGIN.format("scram", "Scram") + ";"
-        if self.mechanism == "PLAIN":
-            login = _LOGIN.format("plain", "Plain") + f' user_edge="{password}";'
-        self.node.properties[_JAAS.format(self.mechanism.lower())] = login
-        self.node.start()
-        if self.mechanism != "PLAIN":
-            self._set_scram(password)
-
-    def _set_scram(self, password: str) -> None:
-        kind = admin.ScramMechanism[self.mechanism.replace("-", "_")]  # type: ignore[attr-defined]
-        credential = admin.ScramCredentialInfo(kind, 4096)  # type: ignore[attr-defined]
-        change = admin.UserScramCredentialUpsertion(  # type: ignore[attr-defined]
-            "edge", credential, password.encode()
-        )
-        client = admin.AdminClient({"bootstrap.servers": self.node.bootstrap})
-        for done in client.alter_user_scram_credentials([change]).values():
-            done.result(30)
 
 
 @pytest.fixture
-def guarded(mechanism: str) -> Iterator[_Guarded]:
+def guarded(mechanism: str) -> Iterator[Guarded]:
     """Run such a broker."""
-    broker = _Guarded(mechanism)
+    broker = Guarded(mechanism)
     try:
         yield broker
     finally:
         broker.node.destroy()
 
 
-def _kafka(guarded: _Guarded, file: Path) -> KafkaSettings:
+def _kafka(guarded: Guarded, file: Path) -> KafkaSettings:
     values = {
         "bootstrap_servers": guarded.bootstrap,
         "security_protocol": "SASL_PLAINTEXT",
@@ -131,7 +83,7 @@ async def _subscribed(kafka: KafkaSettings, topic: str) -> AsyncIterator[AIOKafk
 @pytest.mark.kafka
 @pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-256"])
 async def test_clients_that_live_on_sign_in_with_the_password_of_now(
-    guarded: _Guarded, topics_prefix: str, tmp_path: Path
+    guarded: Guarded, topics_prefix: str, tmp_path: Path
 ) -> None:
     file, topic = tmp_path / "password", f"{topics_prefix}payment"
     file.write_text(f"{_OLD}\n")

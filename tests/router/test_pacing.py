@@ -8,8 +8,8 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from consumers.runtime.relay import relay_producer
+from router.broker.pacing import paced
 from router.publish import producer_factory
-from router.telemetry.pacing import paced
 from tests.brokers import Broker, create_topics
 
 ROUNDS = 5
@@ -42,7 +42,7 @@ class Pauses:
 @pytest.fixture
 def pauses(monkeypatch: pytest.MonkeyPatch) -> Pauses:
     found = Pauses()
-    monkeypatch.setattr("router.telemetry.pacing.sleep", found)
+    monkeypatch.setattr("router.broker.pacing.sleep", found)
     return found
 
 

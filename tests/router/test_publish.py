@@ -12,18 +12,22 @@ from aiokafka.errors import (
     OutOfOrderSequenceNumber,
     ProducerFenced,
     TopicAuthorizationFailedError,
+    UnknownError,
 )
 from structlog.testing import capture_logs
 
-from router import publish
+from router import producer_line, publish
 from router.contract.wire import OutgoingRecord
 from router.errors import NotDurable
+from router.record_room import RecordRoom
 from tests.router.producers import ToldProducer, running_publisher
 
 
 @pytest.fixture(autouse=True)
 def _quickly(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    for name in ("PROBE_SECONDS", "STOP_SECONDS", "CONNECT_SECONDS"):
+    for name in ("WATCH_SECONDS", "STOP_SECONDS", "CONNECT_SECONDS"):
+        monkeypatch.setattr(producer_line, name, 0.02)
+    for name in ("PROBE_SECONDS", "TRIAL_SECONDS"):
         monkeypatch.setattr(publish, name, 0.02)
     with capture_logs():
         yield
@@ -59,37 +63,105 @@ async def test_records_are_sent_in_order_and_waited_for_to_the_last() -> None:
 
 
 @pytest.mark.parametrize("error", [OutOfOrderSequenceNumber(), ProducerFenced()])
-async def test_a_producer_that_cannot_go_on_is_replaced(error: KafkaError) -> None:
+async def test_a_record_of_a_producer_that_cannot_go_on_is_sent_by_the_next(
+    error: KafkaError,
+) -> None:
     async with running_publisher() as running:
         await running.until_well()
         first = running.made[0]
         publishing = asyncio.create_task(running.publisher(_records(b"1", b"2")))
         await first.acknowledge()
         await first.acknowledge(error)
-        with pytest.raises(NotDurable, match=type(error).__name__):
-            await publishing
         await running.until(lambda: len(running.made) == 2)
-        await running.until_well()
-        again = asyncio.create_task(running.publisher(_records(b"2")))
         await running.made[1].acknowledge()
-        await again
+        await publishing
 
+        assert [value for value, _ in running.made[1].sent] == [b"2"]
         assert first.stopped
+        assert running.failures("rejected") == 0
+
+
+async def test_a_delivery_is_refused_when_no_producer_takes_it() -> None:
+    failing = [ToldProducer(send_raises=ProducerFenced()) for _ in range(publish.TRIES)]
+    async with running_publisher(*failing) as running:
+        await running.until_well()
+        with pytest.raises(NotDurable, match="producers in a row failed"):
+            await running.publisher(_records(b"1"))
+
         assert running.failures("rejected") == 1
 
 
-@pytest.mark.parametrize("error", [MessageSizeTooLargeError(), TopicAuthorizationFailedError()])
-async def test_a_record_that_is_refused_leaves_the_producer_in_its_place(
-    error: KafkaError,
-) -> None:
+async def test_a_record_too_large_leaves_the_producer_and_the_edge_as_they_are() -> None:
+    error = MessageSizeTooLargeError()
     async with running_publisher(ToldProducer(send_raises=error)) as running:
         await running.until_well()
         with pytest.raises(NotDurable, match=type(error).__name__):
             await running.publisher(_records(b"1"))
-        await asyncio.sleep(0.1)
 
         assert running.publisher.health().good
+        assert running.made[0].alone == [b"1"]
         assert len(running.made) == 1
+        with pytest.raises(NotDurable, match="topic payment has refused"):
+            await running.publisher(_records(b"1"))
+
+
+async def test_a_record_refused_with_its_batch_is_sent_again_alone() -> None:
+    async with running_publisher() as running:
+        await running.until_well()
+        (producer,) = running.made
+        publishing = asyncio.create_task(running.publisher(_records(b"1")))
+        await producer.acknowledge(MessageSizeTooLargeError())
+        await producer.acknowledge()
+        await publishing
+
+        assert producer.alone == [b"1"]
+        assert running.failures("rejected") == 0
+
+
+async def test_an_error_of_the_broker_that_nobody_knows_is_tried_once_more_elsewhere() -> None:
+    async with running_publisher() as running:
+        await running.until_well()
+        publishing = asyncio.create_task(running.publisher(_records(b"1")))
+        await running.made[0].acknowledge(UnknownError())
+        await running.until(lambda: len(running.made) == 2)
+        await running.made[1].acknowledge(UnknownError())
+        with pytest.raises(NotDurable, match="UnknownError"):
+            await publishing
+
+        assert running.made[1].alone == [b"1"]
+
+
+async def test_a_topic_that_refuses_makes_the_edge_not_ready_until_it_keeps_that_record() -> None:
+    async with running_publisher() as running:
+        await running.until_well()
+        (producer,) = running.made
+        publishing = asyncio.create_task(running.publisher(_records(b"1")))
+        await producer.acknowledge(TopicAuthorizationFailedError())
+        with pytest.raises(NotDurable, match="TopicAuthorizationFailedError"):
+            await publishing
+        refused = running.publisher.health()
+        # Nobody sends anything: the publisher tries by itself, again and again.
+        await producer.acknowledge(TopicAuthorizationFailedError())
+        still = running.publisher.health()
+        await producer.acknowledge()
+        await running.until_well()
+
+        assert not refused.good
+        assert "topic payment: TopicAuthorizationFailedError" in refused.detail
+        assert not still.good
+        assert producer.alone == [b"1", b"1"]
+        assert len(running.made) == 1
+
+
+async def test_a_record_without_room_in_its_topic_is_not_sent() -> None:
+    async with running_publisher(room=RecordRoom(1024, lambda _topic: 80)) as running:
+        await running.until_well()
+        with pytest.raises(NotDurable, match="too large"):
+            await running.publisher(_records(b"x" * 80))
+
+        assert running.failures("too_large") == 1
+        assert running.publisher.health().good
+        assert running.made[0].sent == []
 
 
 async def test_a_record_that_was_given_up_is_still_written_and_its_late_word_is_heard() -> None:
@@ -131,7 +203,13 @@ async def test_a_producer_that_stays_silent_is_replaced(monkeypatch: pytest.Monk
             async with asyncio.timeout(0.05):
                 await running.publisher(_records(b"1"))
         await running.until(lambda: len(running.made) == 2)
+        await running.until(lambda: bool(running.made[1].alone))
+        unproved = running.publisher.health()
+        await running.made[1].acknowledge()
         await running.until_well()
+
+        assert not unproved.good
+        assert "of a record that is sent again" in unproved.detail
 
 
 @pytest.mark.parametrize(
@@ -163,7 +241,7 @@ async def test_another_producer_is_tried_whatever_the_first_one_died_of(
     [
         (ToldProducer(hangs="probe"), "the broker does not answer: TimeoutError"),
         (ToldProducer(probe_raises=KafkaConnectionError()), "the broker does not answer"),
-        (ToldProducer(topics=("payment",)), "no such topic, or no leader for it: quarantine"),
+        (ToldProducer(topics=("payment",)), "no such topic: quarantine"),
     ],
 )
 async def test_the_health_says_what_is_missing(silent: ToldProducer, detail: str) -> None:

@@ -17,7 +17,7 @@ from consumers.inventory.listing import read_stock
 from consumers.inventory.policy import Policy
 from consumers.inventory.setting import set_stock
 from consumers.inventory.tables import HISTORY, LINE, MOVEMENT, ORDERS, STOCK
-from consumers.runtime.service import Outcome
+from consumers.runtime.fate import Fate
 from consumers.runtime.tables import RuntimeTables
 from router.contract.event import Event, Verification
 from router.contract.order import Order
@@ -61,12 +61,12 @@ class Shop:
         """Return it as another configuration would have it."""
         return replace(self, policy=Policy.model_validate(options))
 
-    async def apply(self, *messages: Message) -> Sequence[Outcome]:
+    async def apply(self, *messages: Message) -> Sequence[Fate]:
         """Apply one batch in a transaction of its own."""
         async with self.engine.begin() as transaction:
             return await handle(transaction, messages, policy=self.policy, outcomes=TOPIC)
 
-    async def each(self, *messages: Message) -> Sequence[Outcome]:
+    async def each(self, *messages: Message) -> Sequence[Fate]:
         """Apply each message in a transaction of its own."""
         return [(await self.apply(message))[0] for message in messages]
 

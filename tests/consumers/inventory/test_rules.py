@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from consumers.runtime.service import Outcome
+from consumers.runtime.fate import Fate
 from router.contract.order_fields import OtherOrderMessage
 from tests.consumers.inventory.shop import Shop, ordered, paid
 from tests.router.orders import order
 
-APPLIED, STALE = Outcome.APPLIED, Outcome.STALE
+APPLIED, STALE = Fate.APPLIED, Fate.STALE
 
 
 @pytest.fixture

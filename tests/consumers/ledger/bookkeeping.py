@@ -9,11 +9,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from consumers.ledger.book import EVENT, POSITION, TRANSACTION
 from consumers.ledger.handler import handle
 from consumers.ledger.statement import Books, read_books
-from consumers.runtime.service import Outcome
+from consumers.runtime.fate import Fate
 from router.contract.event import Event
 
 
-async def applied(ledger: AsyncEngine, *events: Event) -> Sequence[Outcome]:
+async def applied(ledger: AsyncEngine, *events: Event) -> Sequence[Fate]:
     """Apply one batch in a transaction of its own."""
     async with ledger.begin() as transaction:
         return await handle(transaction, events)

@@ -124,7 +124,7 @@ async def test_it_holds_after_twenty_and_after_a_restart_and_every_record_is_acc
             await _dead(feed, dead)
         await _dead(feed, POISON, booked=20)
         await machine.says("/readyz", 200)
-        await machine.says("/metrics", 200, 'payrouter_brake_held{consumer="ledger"} 0.0')
+        await machine.says("/metrics", 200, _held(machine, 0))
     assert await accounted(feed.engine) == (20, POISON)
     history = (await machine.payrouter("dlq", "history", "ledger", "--json")).json
     assert [done["what"] for done in history] == ["brake clear"] * 2
@@ -134,8 +134,14 @@ async def stands_still(machine: Machine) -> None:
     """Wait until it does and says so; nothing was passed behind the last failure."""
     await machine.says("/readyz", 503, "holds", "payrouter brake clear ledger")
     await machine.says("/healthz", 200)
-    await machine.says("/metrics", 200, 'payrouter_brake_held{consumer="ledger"} 1.0')
+    await machine.says("/metrics", 200, _held(machine, 1))
     assert await accounted(machine.feed.engine) == (10, BRAKE_AFTER)
+
+
+def _held(machine: Machine, held: int) -> str:
+    """Return the line of the metrics that says whether the brake of the topic holds."""
+    labels = f'consumer="ledger",topic="{machine.feed.topic}"'
+    return f"payrouter_brake_held{{{labels}}} {held:.1f}"
 
 
 async def _dead(feed: Feed, dead: int, booked: int | None = None) -> None:

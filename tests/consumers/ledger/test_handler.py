@@ -9,14 +9,14 @@ from structlog.testing import capture_logs
 from consumers.ledger.book import EVENT
 from consumers.ledger.handler import handle
 from consumers.ledger.statement import read_statement
-from consumers.runtime.service import Outcome
+from consumers.runtime.fate import Fate
 from router.contract.event import Event
 from tests.consumers.ledger.bookkeeping import applied, balances, books, count
 from tests.consumers.ledger.told import LARGEST, told
 
 
 async def test_a_confirmed_payment_becomes_one_balanced_transaction(ledger: AsyncEngine) -> None:
-    assert await applied(ledger, told("payment.confirmed", "100.50")) == [Outcome.APPLIED]
+    assert await applied(ledger, told("payment.confirmed", "100.50")) == [Fate.APPLIED]
     assert await balances(ledger) == {
         "wallet:Ethereum USDT": Decimal("100.50"),
         "payments USDT": Decimal("-100.50"),
@@ -35,8 +35,8 @@ async def test_an_event_the_journal_has_is_stale_even_when_the_runtime_forgot_it
     event = told("payment.confirmed", "100")
     await applied(ledger, event)
     assert await applied(ledger, event, told("payment.confirmed", "7", payment="P-2")) == [
-        Outcome.STALE,
-        Outcome.APPLIED,
+        Fate.STALE,
+        Fate.APPLIED,
     ]
     assert await count(ledger, "transactions") == 2
 
@@ -44,9 +44,9 @@ async def test_an_event_the_journal_has_is_stale_even_when_the_runtime_forgot_it
 async def test_an_event_twice_in_one_batch_is_booked_once(ledger: AsyncEngine) -> None:
     event = told("payment.confirmed", "100")
     assert await applied(ledger, event, event, event.model_copy()) == [
-        Outcome.APPLIED,
-        Outcome.STALE,
-        Outcome.STALE,
+        Fate.APPLIED,
+        Fate.STALE,
+        Fate.STALE,
     ]
     assert await count(ledger, "transactions") == 1
 
@@ -58,7 +58,7 @@ async def test_a_known_id_that_tells_another_story_changes_no_book_and_no_positi
     await applied(ledger, event)
     before = await balances(ledger)
     contradiction = event.model_copy(update={"amount": Decimal(900)})
-    assert await applied(ledger, contradiction) == [Outcome.STALE]
+    assert await applied(ledger, contradiction) == [Fate.STALE]
     await applied(ledger, told("payment.overpaid", "100"))
     assert await balances(ledger) == before
 
@@ -73,7 +73,7 @@ async def test_the_events_of_one_payment_within_one_batch_build_on_each_other(
         told("payment.confirmed", "100"),
         told("payment.failed"),
     ]
-    applied_, stale = Outcome.APPLIED, Outcome.STALE
+    applied_, stale = Fate.APPLIED, Fate.STALE
     assert await applied(ledger, *events) == [applied_, applied_, applied_, stale, stale]
     assert await balances(ledger) == {
         "wallet:Ethereum USDT": Decimal(100),
@@ -87,7 +87,7 @@ async def test_a_confirmation_after_its_refund_is_booked_though_the_status_stays
     ledger: AsyncEngine,
 ) -> None:
     await applied(ledger, told("payment.refunded"))
-    assert await applied(ledger, told("payment.confirmed", "100")) == [Outcome.APPLIED]
+    assert await applied(ledger, told("payment.confirmed", "100")) == [Fate.APPLIED]
     assert await balances(ledger) == {"payments USDT": Decimal(-100), "refunds USDT": Decimal(100)}
 
 
@@ -96,7 +96,7 @@ async def test_failed_after_paid_posts_nothing_and_is_logged_for_a_person(
 ) -> None:
     await applied(ledger, told("payment.confirmed", "100"))
     with capture_logs() as lines:
-        assert await applied(ledger, told("payment.failed")) == [Outcome.STALE]
+        assert await applied(ledger, told("payment.failed")) == [Fate.STALE]
     assert [(line["event"], line["log_level"]) for line in lines] == [
         ("called_off_after_paid", "warning")
     ]
@@ -109,7 +109,7 @@ async def test_another_currency_for_the_same_money_is_logged_and_not_booked(
     await applied(ledger, told("payment.confirmed", "100"))
     with capture_logs() as lines:
         outcomes = await applied(ledger, told("payment.confirmed", "90", currency="EUR"))
-    assert outcomes == [Outcome.STALE]
+    assert outcomes == [Fate.STALE]
     assert [line["event"] for line in lines] == ["other_currency"]
     assert await count(ledger, "transactions") == 1
 
@@ -157,7 +157,7 @@ async def test_the_longest_texts_fit_into_every_index(ledger: AsyncEngine) -> No
     texts = ("account", "provider", "reference", "provider_reference", "network", "currency")
     longest = dict.fromkeys(texts, "€" * 512)
     outcome = await applied(ledger, told("payment.confirmed", "1", **longest))
-    assert outcome == [Outcome.APPLIED]
+    assert outcome == [Fate.APPLIED]
     assert (await books(ledger)).balanced
 
 
@@ -165,7 +165,7 @@ async def test_a_batch_may_be_larger_than_the_drivers_limit_on_parameters(
     ledger: AsyncEngine,
 ) -> None:
     events = [told("payment.confirmed", "1", payment=f"P-{number}") for number in range(4000)]
-    assert set(await applied(ledger, *events)) == {Outcome.APPLIED}
+    assert set(await applied(ledger, *events)) == {Fate.APPLIED}
     assert await balances(ledger) == {
         "wallet:Ethereum USDT": Decimal(4000),
         "payments USDT": Decimal(-4000),

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from consumers.ledger.postings import exact
-from consumers.runtime.service import Outcome
+from consumers.runtime.fate import Fate
 from router.contract.event import Event
 from tests.consumers.ledger.bookkeeping import applied, balances, books, count
 from tests.consumers.ledger.told import booked, by_name, numbered, told
@@ -77,7 +77,7 @@ async def test_the_same_event_in_two_processes_at_once_is_booked_once(
 ) -> None:
     events = [told("payment.confirmed", "10", payment=f"P-{number}") for number in range(50)]
     first, second = await asyncio.gather(applied(ledger, *events), applied(ledger, *events[::-1]))
-    assert sorted([*first, *second]) == [Outcome.APPLIED] * 50 + [Outcome.STALE] * 50
+    assert sorted([*first, *second]) == [Fate.APPLIED] * 50 + [Fate.STALE] * 50
     assert await count(ledger, "transactions") == 50
 
 
@@ -88,5 +88,5 @@ async def test_one_id_under_two_payments_at_once_is_booked_for_one_of_them(
         return told("payment.confirmed", "10", payment=payment, id=numbered(1))
 
     outcomes = await asyncio.gather(applied(ledger, event("P-1")), applied(ledger, event("P-2")))
-    assert sorted(outcome for (outcome,) in outcomes) == [Outcome.APPLIED, Outcome.STALE]
+    assert sorted(outcome for (outcome,) in outcomes) == [Fate.APPLIED, Fate.STALE]
     assert (await balances(ledger))["wallet:Ethereum USDT"] == Decimal(10)

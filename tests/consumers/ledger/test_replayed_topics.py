@@ -13,8 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from consumers.ledger import SERVICE
 from consumers.ledger.statement import read_books
+from consumers.runtime.fate import Fate
 from consumers.runtime.migrate import upgrade
-from consumers.runtime.service import Outcome, Poison
+from consumers.runtime.service import Poison
 from consumers.runtime.tables import RuntimeTables
 from router.contract.event import Event
 from router.contract.wire import encode_event
@@ -58,9 +59,7 @@ class Trouble:
         first = list({each.provider_reference: each.id for each in told}.values())
         return cls(set(first[10:14]), set(first[20:23]), set(first[30:33]))
 
-    async def handle(
-        self, transaction: AsyncConnection, events: Sequence[Event]
-    ) -> Sequence[Outcome]:
+    async def handle(self, transaction: AsyncConnection, events: Sequence[Event]) -> Sequence[Fate]:
         """Apply events as the ledger does, but for those."""
         ids = {each.id for each in events}
         if ids & self.dead:

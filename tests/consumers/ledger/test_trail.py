@@ -12,7 +12,7 @@ from consumers.ledger.book import EVENT
 from consumers.ledger.trail import belonging
 from consumers.runtime.process import Applier
 from consumers.runtime.records import Decoded, Partition, Record
-from consumers.runtime.tables import RuntimeTables
+from consumers.runtime.stored_books import StoredBooks
 from consumers.runtime.trail import Sought, Step
 from router.contract.event import Event
 from tests.consumers.ledger.bookkeeping import applied
@@ -34,7 +34,7 @@ async def words(ledger: AsyncEngine, text: str) -> list[str]:
 
 async def consumed(ledger: AsyncEngine, *events: Event) -> None:
     """Apply events as records, so that the runtime knows where they came from."""
-    applier = Applier(ledger, SERVICE, RuntimeTables.of("ledger"), "cluster")
+    applier = Applier(StoredBooks(ledger, SERVICE, "cluster"), SERVICE)
     fences = await applier.fences({PAYMENT: 55})
     batch = [
         Decoded(Record(PAYMENT, 55 + number, 1, event.key, b"", []), event)

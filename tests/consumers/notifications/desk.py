@@ -11,8 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from consumers.notifications.handler import Handler
 from consumers.notifications.options import ChannelOptions, Options
 from consumers.notifications.tables import MESSAGE
+from consumers.runtime.fate import Fate
 from consumers.runtime.outbox import waiting
-from consumers.runtime.service import Outcome
 from consumers.runtime.tables import RuntimeTables
 from router.contract.event import Event
 from tests.router.events import event
@@ -50,7 +50,7 @@ def limits(**changes: object) -> ChannelOptions:
     return ChannelOptions.model_validate({**usual, **changes})
 
 
-async def applied(desk: AsyncEngine, chosen: Options, *events: object) -> Sequence[Outcome]:
+async def applied(desk: AsyncEngine, chosen: Options, *events: object) -> Sequence[Fate]:
     """Apply one batch in a transaction of its own."""
     async with desk.begin() as transaction:
         return await Handler(chosen)(transaction, events)

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from consumers.notifications.dispatcher import Dispatcher
 from consumers.notifications.leases import Leased
-from consumers.notifications.outside import Fate, Told
+from consumers.notifications.outside import Sending, Told
 from consumers.notifications.rendering import Rendered, open_texts
 from consumers.notifications.tables import SCHEMA
 from tests.consumers.notifications.desk import (
@@ -147,7 +147,7 @@ async def test_a_channel_that_never_comes_back_ends_by_our_own_clock_and_holds_f
 
     def send(_leased: Leased, _rendered: Rendered, _key: str) -> Told:
         asyncio.run_coroutine_threadsafe(stuck.wait(), loop).result()
-        return Told(Fate.SENT)
+        return Told(Sending.SENT)
 
     allowed = limits(timeout_seconds=0.2, at_once=2, retry_seconds=0.001)
     sender = Dispatcher("hook", allowed, send, open_texts(None), TOPIC)
@@ -189,7 +189,7 @@ async def test_told_to_stop_it_marks_what_is_on_its_way(desk: AsyncEngine) -> No
 
     def send(_leased: Leased, _rendered: Rendered, _key: str) -> Told:
         asyncio.run_coroutine_threadsafe(slowly(), loop).result()
-        return Told(Fate.SENT)
+        return Told(Sending.SENT)
 
     sender = Dispatcher("hook", limits(), send, open_texts(None), TOPIC)
     running = asyncio.create_task(sender.run(desk))
@@ -243,7 +243,7 @@ async def test_a_lease_lost_meanwhile_marks_and_says_nothing(desk: AsyncEngine) 
 
         def send(_leased: Leased, _rendered: Rendered, _key: str) -> Told:
             asyncio.run_coroutine_threadsafe(overtaken(), loop).result()
-            return Told(Fate.SENT)
+            return Told(Sending.SENT)
 
         with capture_logs() as log:
             await Dispatcher("hook", limits(), send, open_texts(None), TOPIC).run(desk)

@@ -9,7 +9,7 @@ from consumers.notifications import tend_addresses
 from consumers.notifications.handler import Handler
 from consumers.notifications.rules import CALLED_OFF
 from consumers.notifications.tables import SCHEMA
-from consumers.runtime.service import Outcome
+from consumers.runtime.fate import Fate
 from router.contract.order_fields import OtherOrderMessage
 from tests.consumers.notifications.desk import (
     EMAIL,
@@ -23,7 +23,7 @@ from tests.consumers.notifications.desk import (
 )
 from tests.router.orders import order
 
-APPLIED, STALE = Outcome.APPLIED, Outcome.STALE
+APPLIED, STALE = Fate.APPLIED, Fate.STALE
 OPS = options([rule(["payment.*", "alert.*"], "on-call", "hook", "mail")])
 
 

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from consumers.notifications.rules import KINDS
 from consumers.notifications.tables import SCHEMA
-from consumers.runtime.service import Outcome
+from consumers.runtime.fate import Fate
 from router.contract.event import Event
 from tests.consumers.notifications.desk import (
     EMAIL,
@@ -153,7 +153,7 @@ async def interleaved(desk: AsyncEngine, random: Random) -> set[object]:
     async def apply(batch: list[object]) -> None:
         outcomes = await applied(desk, RULES, *batch)
         for event, outcome in zip(batch, outcomes, strict=True):
-            if outcome is Outcome.APPLIED and isinstance(event, Event):
+            if outcome is Fate.APPLIED and isinstance(event, Event):
                 assert event.id not in accepted
                 accepted.add(event.id)
 

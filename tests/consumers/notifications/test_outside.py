@@ -8,7 +8,7 @@ from socket import socket
 
 import pytest
 
-from consumers.notifications.outside import ChannelError, Fate, Outside, Told, explained
+from consumers.notifications.outside import ChannelError, Outside, Sending, Told, explained
 from consumers.notifications.rendering import Rendered
 from tests.consumers.notifications.receivers import HANG, hook, post_office
 
@@ -26,7 +26,7 @@ async def sent(outside: Outside, address: str | None = None, **more: object) -> 
 
 async def test_a_webhook_gets_the_text_and_its_idempotency_key() -> None:
     async with hook() as receiver:
-        assert await sent(Outside(receiver.url)) == Told(Fate.SENT)
+        assert await sent(Outside(receiver.url)) == Told(Sending.SENT)
     (request,) = receiver.requests
     assert request.key == "key-1"
     assert request.json["title"] == TEXT.subject
@@ -35,14 +35,14 @@ async def test_a_webhook_gets_the_text_and_its_idempotency_key() -> None:
 
 async def test_headers_of_the_url_stay_beside_the_key() -> None:
     async with hook() as receiver:
-        assert await sent(Outside(f"{receiver.url}?+X-Token={SECRET}")) == Told(Fate.SENT)
+        assert await sent(Outside(f"{receiver.url}?+X-Token={SECRET}")) == Told(Sending.SENT)
     assert receiver.requests[0].headers["x-token"] == SECRET
     assert receiver.keys == ["key-1"]
 
 
 async def test_a_mail_goes_to_the_one_address_with_subject_text_and_key() -> None:
     async with post_office() as office:
-        assert await sent(Outside(office.url), "ann@example.com") == Told(Fate.SENT)
+        assert await sent(Outside(office.url), "ann@example.com") == Told(Sending.SENT)
     (mail,) = office.mails
     assert mail.recipients == ["ann@example.com"]
     assert mail.sender == "shop@example.com"
@@ -65,7 +65,7 @@ async def test_a_mail_with_html_has_both_forms() -> None:
 @pytest.mark.parametrize("address", ["o'brien@example.com", "a+b%41@sub.example.co"])
 async def test_unusual_addresses_are_reached_as_they_are(address: str) -> None:
     async with post_office() as office:
-        assert await sent(Outside(office.url), address) == Told(Fate.SENT)
+        assert await sent(Outside(office.url), address) == Told(Sending.SENT)
     assert [mail.recipients for mail in office.mails] == [[address]]
 
 
@@ -83,7 +83,7 @@ async def test_unusual_addresses_are_reached_as_they_are(address: str) -> None:
 async def test_nobody_is_written_where_the_address_is_not_one_mailbox(address: str | None) -> None:
     async with post_office() as office:
         told = await sent(Outside(office.url), address)
-    assert told == Told(Fate.REFUSED, "the address is not one plain mailbox")
+    assert told == Told(Sending.REFUSED, "the address is not one plain mailbox")
     assert office.mails == []
 
 
@@ -99,27 +99,27 @@ async def test_a_channel_with_its_own_recipients_takes_them() -> None:
     async with post_office() as office:
         outside = Outside(office.url.replace("?", "/ops@example.com?"))
         assert not outside.addressed
-        assert await sent(outside) == Told(Fate.SENT)
+        assert await sent(outside) == Told(Sending.SENT)
     assert [mail.recipients for mail in office.mails] == [["ops@example.com"]]
 
 
 @pytest.mark.parametrize(
     ("status", "fate"),
     [
-        (500, Fate.AGAIN),
-        (503, Fate.AGAIN),
-        (429, Fate.AGAIN),
-        (401, Fate.AGAIN),
-        (404, Fate.AGAIN),
-        (302, Fate.AGAIN),
-        (400, Fate.REFUSED),
-        (410, Fate.REFUSED),
-        (413, Fate.REFUSED),
-        (422, Fate.REFUSED),
+        (500, Sending.AGAIN),
+        (503, Sending.AGAIN),
+        (429, Sending.AGAIN),
+        (401, Sending.AGAIN),
+        (404, Sending.AGAIN),
+        (302, Sending.AGAIN),
+        (400, Sending.REFUSED),
+        (410, Sending.REFUSED),
+        (413, Sending.REFUSED),
+        (422, Sending.REFUSED),
     ],
 )
 async def test_what_a_webhook_answers_decides_whether_it_is_asked_again(
-    status: int, fate: Fate
+    status: int, fate: Sending
 ) -> None:
     async with hook(status) as receiver:
         assert await sent(Outside(receiver.url)) == Told(fate, f"HTTP {status}")
@@ -129,14 +129,14 @@ async def test_what_a_webhook_answers_decides_whether_it_is_asked_again(
 async def test_a_webhook_that_hangs_is_given_up() -> None:
     async with hook(HANG) as receiver:
         told = await sent(Outside(receiver.url), seconds=0.3)
-    assert told == Told(Fate.AGAIN, "no answer in time")
+    assert told == Told(Sending.AGAIN, "no answer in time")
 
 
 @pytest.mark.parametrize(
     ("answer", "fate"),
-    [("550 no such mailbox", Fate.REFUSED), ("451 later", Fate.AGAIN)],
+    [("550 no such mailbox", Sending.REFUSED), ("451 later", Sending.AGAIN)],
 )
-async def test_what_a_mail_server_says_of_a_recipient_decides(answer: str, fate: Fate) -> None:
+async def test_what_a_mail_server_says_of_a_recipient_decides(answer: str, fate: Sending) -> None:
     async with post_office(refuse=answer) as office:
         told = await sent(Outside(office.url), "ann@example.com")
     assert told == Told(fate, f"SMTP {answer[:3]}")
@@ -167,7 +167,7 @@ async def test_a_receiver_that_is_not_there_is_tried_again_and_no_secret_is_said
         told = await sent(outside)
     finally:
         logging.getLogger().removeHandler(ours)
-    assert told == Told(Fate.AGAIN, "connection refused")
+    assert told == Told(Sending.AGAIN, "connection refused")
     said = repr(told) + repr(outside) + lines.getvalue() + "".join(capfd.readouterr())
     assert SECRET not in said
     assert "ops@example.com" not in said
@@ -184,7 +184,7 @@ async def test_a_receiver_that_is_not_there_is_tried_again_and_no_secret_is_said
     ],
 )
 def test_reasons_are_said_in_words_of_our_own(lines: list[str], expected: str) -> None:
-    assert explained(lines) == Told(Fate.AGAIN, expected)
+    assert explained(lines) == Told(Sending.AGAIN, expected)
 
 
 @pytest.mark.parametrize(

@@ -21,8 +21,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.runtime import outbox
 from consumers.runtime.app import run_consumer
+from consumers.runtime.fate import Fate
 from consumers.runtime.loop import Loop
-from consumers.runtime.service import Handler, Outcome
+from consumers.runtime.service import Handler
 from consumers.runtime.settings import ConsumerSettings, Tuning
 from router.contract.event import Event
 from router.contract.topics import Topics
@@ -96,7 +97,7 @@ def handler(order: Order) -> Handler:
     """Count, and stand still once where the order says so."""
     left = [order.moment]
 
-    async def handle(transaction: AsyncConnection, events: Sequence[Event]) -> Sequence[Outcome]:
+    async def handle(transaction: AsyncConnection, events: Sequence[Event]) -> Sequence[Fate]:
         outcomes = await count(transaction, events)
         moment = left.pop() if left else "never"
         if moment == "in the transaction":

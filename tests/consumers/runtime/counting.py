@@ -19,11 +19,13 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from consumers.runtime.brake import Brake, read_brake
+from consumers.runtime.brake import Brake, read_brakes
+from consumers.runtime.fate import Fate
 from consumers.runtime.offsets import Fence, FenceRow, read_fence_rows, read_fences
 from consumers.runtime.process import Applier
 from consumers.runtime.records import Decoded, Partition, Record
-from consumers.runtime.service import Handler, Outcome, Service
+from consumers.runtime.service import Handler, Service
+from consumers.runtime.stored_books import StoredBooks
 from consumers.runtime.tables import RuntimeTables
 from router.contract.event import Event
 from router.contract.wire import OutgoingRecord, encode_event
@@ -42,10 +44,10 @@ TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 PAYMENT_0 = Partition("payment", 0)
 
 
-async def count(transaction: AsyncConnection, events: Sequence[Event]) -> Sequence[Outcome]:
+async def count(transaction: AsyncConnection, events: Sequence[Event]) -> Sequence[Fate]:
     """Write one row for each event."""
     await transaction.execute(insert(EFFECT), [{"event_id": each.id} for each in events])
-    return [Outcome.APPLIED] * len(events)
+    return [Fate.APPLIED] * len(events)
 
 
 SERVICE = Service(
@@ -90,7 +92,12 @@ def records(first: int, last: int, partition: Partition = PAYMENT_0) -> list[Dec
 
 def applier(engine: AsyncEngine, handle: Handler = count, brake_after: int = 20) -> Applier:
     """Make what applies batches to the counting consumer's database."""
-    return Applier(engine, service(handle), TABLES, CLUSTER, brake_after)
+    return Applier(stored(engine, handle), service(handle), brake_after)
+
+
+def stored(engine: AsyncEngine, handle: Handler = count) -> StoredBooks:
+    """Make the books of the counting consumer."""
+    return StoredBooks(engine, service(handle), CLUSTER)
 
 
 async def begun(
@@ -158,7 +165,7 @@ async def outbox_of(engine: AsyncEngine) -> Sequence[Any]:
         return (await connection.execute(select(TABLES.outbox).order_by(TABLES.outbox.c.id))).all()
 
 
-async def brake_of(engine: AsyncEngine) -> Brake:
-    """Read the brake."""
+async def brake_of(engine: AsyncEngine, topic: str = "payment") -> Brake:
+    """Read the brake of a topic."""
     async with engine.connect() as connection:
-        return await read_brake(connection, TABLES)
+        return (await read_brakes(connection, TABLES)).get(topic, Brake(topic))

@@ -1,10 +1,15 @@
 """Many failures in a row stop the consumer, restarts included, until a person lets go."""
 
+from datetime import UTC, datetime
+from functools import partial
+
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from consumers.runtime.brake import Brake, BrakeHolds, clear_brake
-from consumers.runtime.records import Arrived, Unreadable
+from consumers.runtime.brake import Brake, clear_brakes
+from consumers.runtime.fate import Fate
+from consumers.runtime.held import HeldReason, Verdict
+from consumers.runtime.records import Arrived, Partition, Unreadable
 from consumers.runtime.retry import retry_due
 from consumers.runtime.service import Poison
 from consumers.runtime.settings import Tuning
@@ -22,9 +27,12 @@ from tests.consumers.runtime.counting import (
     numbered,
     outbox_of,
     record,
+    stored,
 )
 from tests.consumers.runtime.members import Feed, eventually, halted, ready
 from tests.consumers.runtime.told import applied_but, holds, metric, passed, refusing
+
+PARK = Verdict(Fate.PARKED, HeldReason.FAILED, "ValueError: not now")
 
 
 def spoilt(offset: int) -> Unreadable:
@@ -40,8 +48,10 @@ def mixed(pattern: str) -> list[Arrived]:
 
 
 async def clear(engine: AsyncEngine) -> Brake:
+    """Release every brake; return the one that was held."""
     async with engine.begin() as transaction:
-        return await clear_brake(transaction, TABLES)
+        (was,) = (await clear_brakes(transaction, TABLES)).values()
+        return was
 
 
 @pytest.mark.parametrize(
@@ -69,8 +79,11 @@ async def test_it_takes_hold_within_a_batch_and_nothing_behind_that_is_passed(
     assert len(await held_in(counting, "dead")) == len(await outbox_of(counting)) == 3
     (row,) = await counts_of(counting)
     assert (row.applied, row.dead_lettered) == (1, 3)
-    with pytest.raises(BrakeHolds, match="3 records in a row could not be applied, the last one"):
-        await machine.apply(mixed("oxxxoxo")[4:], applied.fences)
+    assert "3 records in a row could not be applied, the last one" in str(applied.brakes["payment"])
+    again = await machine.apply(mixed("oxxxoxo")[4:], applied.fences)
+    assert (again.fences, again.brakes) == (applied.fences, applied.brakes)
+    assert again.cut == {PAYMENT_0}
+    assert not again.outcomes
     was = await clear(counting)
     assert was.detail is not None
     assert "payment-0 offset 3: it is none" in was.detail
@@ -86,15 +99,35 @@ async def test_the_row_goes_on_from_batch_to_batch_and_over_instances(
     for offset in range(3):
         applied = await applier(counting, brake_after=3).apply([spoilt(offset)], known)
         known = applied.fences
-    with pytest.raises(BrakeHolds):
-        await applier(counting, brake_after=3).apply([record(3, numbered(3))], known)
+    left = await applier(counting, brake_after=3).apply([record(3, numbered(3))], known)
+    assert left.cut == {PAYMENT_0}
+    assert list(left.brakes) == ["payment"]
     assert await effects_of(counting) == []
 
 
-async def test_while_it_holds_nothing_parked_is_tried(counting: AsyncEngine) -> None:
-    await applier(counting, brake_after=1).apply([spoilt(0)], await begun(counting))
-    with pytest.raises(BrakeHolds):
-        await retry_due(applier(counting), Tuning())
+async def test_while_it_holds_nothing_parked_of_its_topic_is_tried_and_others_are(
+    counting: AsyncEngine,
+) -> None:
+    machine, books, payout = (
+        applier(counting, brake_after=2),
+        stored(counting),
+        Partition("payout", 0),
+    )
+    known = await begun(counting, PAYMENT_0, payout)
+    for each in (record(0, numbered(0)), record(0, numbered(1), payout)):
+        known = {**known, **(await machine.apply([each], known, PARK)).fences}
+    await machine.apply([spoilt(1)], known)
+    await eventually(partial(_all_due, counting), "both are due")
+    done = await retry_due(machine, books, Tuning())
+    assert [(each.partition, each.fate) for each in done.tries] == [(payout, Fate.APPLIED)]
+    await clear(counting)
+    (tried,) = (await retry_due(machine, books, Tuning())).tries
+    assert (tried.partition, tried.fate) == (PAYMENT_0, Fate.APPLIED)
+
+
+async def _all_due(engine: AsyncEngine) -> bool:
+    now = datetime.now(UTC)
+    return all(row.due_at <= now for row in await held_in(engine, "parked"))
 
 
 async def test_fifty_poison_in_a_row_stop_it_restarts_included_and_nothing_is_lost(
@@ -105,16 +138,16 @@ async def test_fifty_poison_in_a_row_stop_it_restarts_included_and_nothing_is_lo
     await feed.send(map(numbered, range(60, 70)))
     poison = refusing(*range(10, 60), error=Poison)
     async with feed.member(poison) as process:
-        said = await halted(process, "the brake holds since")
+        said = await halted(process, "holds since")
         assert "20 records in a row could not be applied" in said
-        assert "`payrouter brake clear counting`" in said
+        assert f"`payrouter brake clear counting --topic {feed.topic}`" in said
         await feed.send(map(numbered, range(70, 80)), partition=1)
         await eventually(lambda: len(process.loop.positions.assigned) == 4, "4")  # type: ignore[union-attr]
         assert process.alive().good
-        assert metric(process, "payrouter_brake_held") == 1
+        assert metric(process, "payrouter_brake_held", topic=feed.topic) == 1
     assert (await feed.fences())[0].next_offset == 30
     async with feed.member(poison) as process:
-        await halted(process, "the brake holds since")
+        await halted(process, "holds since")
     await applied_but(feed, *range(10, 80), of=80)
     assert len(await held_in(feed.engine, "dead")) == 20
     for dead in (40, 50):
@@ -136,13 +169,13 @@ async def test_a_running_consumer_goes_on_when_it_is_cleared_and_kept_its_partit
         await feed.send_raw(b"no event", key=str(number).encode())
     await feed.send([numbered(1)])
     async with feed.member(brake_after=3) as process:
-        await halted(process, "the brake holds since")
+        await halted(process, "holds since")
         await clear(feed.engine)
         await feed.applied(1)
         await ready(process)
         assert len(feed.logged("partitions_assigned")) == 1
         assert feed.logged("brake_cleared")
-        assert metric(process, "payrouter_brake_held") == 0
+        assert metric(process, "payrouter_brake_held", topic=feed.topic) == 0
 
 
 async def test_a_handler_that_fails_for_everything_pulls_it_and_everything_is_applied_after(
@@ -151,7 +184,7 @@ async def test_a_handler_that_fails_for_everything_pulls_it_and_everything_is_ap
     for partition in range(4):
         await feed.send(map(numbered, range(partition * 50, partition * 50 + 50)), partition)
     async with feed.member(refusing(*range(200), error=KeyError)) as process:
-        await halted(process, "the brake holds since")
+        await halted(process, "holds since")
     assert len(await held_in(feed.engine, "parked")) == 20
     assert await effects_of(feed.engine) == []
     await clear(feed.engine)

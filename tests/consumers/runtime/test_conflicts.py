@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.runtime.app import ConsumerProcess
-from consumers.runtime.service import Outcome
+from consumers.runtime.fate import Fate
 from router.contract.event import Event
 from tests.consumers.runtime.counting import (
     TABLES,
@@ -71,7 +71,7 @@ async def test_where_the_original_is_parked_the_newcomer_waits_behind_it_whateve
 ) -> None:
     failing = [True]
 
-    async def handle(transaction: AsyncConnection, events: Sequence[Event]) -> Sequence[Outcome]:
+    async def handle(transaction: AsyncConnection, events: Sequence[Event]) -> Sequence[Fate]:
         if failing and id_of(1) in {each.id for each in events}:
             message = "not now"
             raise ValueError(message)
@@ -114,7 +114,7 @@ async def _none_parked(feed: Feed) -> bool:
 async def test_of_two_that_contradict_each_other_in_two_members_at_once_one_stands(
     feed: Feed,
 ) -> None:
-    async def slowly(transaction: AsyncConnection, events: Sequence[Event]) -> Sequence[Outcome]:
+    async def slowly(transaction: AsyncConnection, events: Sequence[Event]) -> Sequence[Fate]:
         outcomes = await count(transaction, events)
         await asyncio.sleep(0.02)
         return outcomes

@@ -125,16 +125,17 @@ async def send(feed: Feed, first: int, number: int, partition: int) -> None:
 async def test_a_database_long_away_costs_no_membership_and_everything_is_caught_up(
     feed: Feed, postgres: OwnPostgres, how: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    await send(feed, 0, 40, 0)
     moment = "in the transaction"
     order = {"patches": PATCHES, "moment": moment, "seconds": 0.5}
     async with child(feed, order, **BRIEF) as consumer:
-        await consumer.reaches(moment)
         await consumer.says(200, "4 partitions assigned and moving")
         watch = Watch(feed, consumer)
         await watch.look()
         before = watch.members, watch.rebalances
         await feed.engine.dispose()
+        await send(feed, 0, 40, 0)
+        # Nothing in between: the batch has to be in its transaction still.
+        await consumer.reaches(moment)
         (postgres.kill if how == "killed" else postgres.pause)()
         await send(feed, 40, 20, 0)
         await send(feed, 60, 20, 1)

@@ -8,7 +8,8 @@ from uuid import UUID
 from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from consumers.runtime.held import PARKED, HeldReason, Verdict
+from consumers.runtime.fate import Fate
+from consumers.runtime.held import HeldReason, Verdict
 from consumers.runtime.metrics import ConsumerMetrics
 from consumers.runtime.process import received_at
 from consumers.runtime.records import Decoded
@@ -16,7 +17,7 @@ from consumers.runtime.report import Report
 from consumers.runtime.retry import retry_due
 from consumers.runtime.settings import Tuning
 from router.telemetry.logs import get_log
-from tests.consumers.runtime.counting import applier, begun, numbered, record
+from tests.consumers.runtime.counting import applier, begun, numbered, record, stored
 
 NOW = datetime(2026, 11, 27, 12, 0, tzinfo=UTC)
 
@@ -62,10 +63,10 @@ async def test_what_was_parked_has_its_age_when_it_is_applied_at_last(
     counting: AsyncEngine,
 ) -> None:
     registry, report = reporting()
-    park = Verdict(PARKED, HeldReason.FAILED, "ValueError: not now")
+    park = Verdict(Fate.PARKED, HeldReason.FAILED, "ValueError: not now")
     report.batch(await applier(counting).apply([aged(0, 90)], await begun(counting), park), 1, 0.1)
     assert ages(registry)[0] == 0
-    for tried in await retry_due(applier(counting), Tuning()):
+    for tried in (await retry_due(applier(counting), stored(counting), Tuning())).tries:
         report.retried(tried)
     assert ages(registry) == (1, 90, 0)
 

@@ -1,20 +1,24 @@
 """The exporter says how far a consumer is, from log and store, whether it runs or not."""
 
 import asyncio
+import contextlib
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
+from aiokafka.client import AIOKafkaClient
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consumers.runtime import app, exporter_log
+from consumers.runtime import app, exporter_log, first_record
 from consumers.runtime.app import ConsumerProcess
-from consumers.runtime.service import Outcome
+from consumers.runtime.fate import Fate
 from router.broker.reread import second_look
 from router.contract.event import Event
 from tests.brokers import create_topics
@@ -38,6 +42,52 @@ async def time_of(feed: Feed, partition: int, offset: int) -> float:
         return float(record.timestamp) / 1000
     finally:
         await consumer.stop()
+
+
+@contextlib.asynccontextmanager
+async def reading_logs(feed: Feed) -> AsyncIterator[exporter_log.LogReader]:
+    """Give what reads the logs for the exporter, with no rounds of its own."""
+    groups = {"counting": exporter_log.Group(feed.group, [feed.topic])}
+    reader = exporter_log.LogReader(feed.settings().kafka, groups)
+    try:
+        yield reader
+    finally:
+        await reader.close()
+
+
+async def requests_of_a_round(
+    reader: exporter_log.LogReader, feed: Feed, asked: Counter[str]
+) -> Counter[str]:
+    """Return what a round asks for, by kind, once its client knows whom to ask."""
+
+    def fences(_cluster_id: str) -> exporter_log.Fences:
+        return {"counting": {}}
+
+    async def known() -> bool:
+        return all((await reader.read(fences)).bounds.values())
+
+    await eventually(known, "the bounds of every log")
+    asked.clear()
+    view = await reader.read(fences)
+    assert {partition.topic for partition in view.bounds} == {feed.topic}
+    return Counter(asked)
+
+
+async def raise_partitions(feed: Feed, total: int) -> None:
+    """Give the topic more partitions, and wait until each has a leader."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=feed.broker.bootstrap)
+    await admin.start()
+    try:
+        await admin.create_partitions({feed.topic: NewPartitions(total)})
+
+        async def led() -> bool:
+            (topic,) = await admin.describe_topics([feed.topic])
+            leaders = [each["leader"] for each in topic["partitions"]]
+            return len(leaders) == total and -1 not in leaders
+
+        await eventually(led, f"{total} partitions with a leader")
+    finally:
+        await admin.close()
 
 
 async def is_as_old_as(feed: Feed, exported: Exported, partition: int, offset: int) -> None:
@@ -85,7 +135,7 @@ async def test_a_standing_record_is_fetched_once(
         looked.append(arguments[1:3])
         return await look(*arguments, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(exporter_log, "second_look", counted)
+    monkeypatch.setattr(first_record, "second_look", counted)
     await feed.send(map(numbered, range(2)))
     async with exporting(feed) as exported:
         await is_as_old_as(feed, exported, 0, 0)
@@ -93,6 +143,26 @@ async def test_a_standing_record_is_fetched_once(
         await eventually(lambda: exported.lag == [9, 0, 0, 0], "more to come")
         await is_as_old_as(feed, exported, 0, 0)
     assert looked == [(TopicPartition(feed.topic, 0), 0)]
+
+
+@pytest.mark.kafka
+async def test_a_round_asks_as_much_for_four_partitions_as_for_forty(
+    feed: Feed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: Counter[str] = Counter()
+    send = AIOKafkaClient.send
+
+    async def counted(client: AIOKafkaClient, node: int, request: object, **how: object) -> object:
+        asked[type(request).__name__] += 1
+        return await send(client, node, request, **how)
+
+    monkeypatch.setattr(AIOKafkaClient, "send", counted)
+    async with reading_logs(feed) as reader:
+        few = await requests_of_a_round(reader, feed, asked)
+        await raise_partitions(feed, 40)
+        many = await requests_of_a_round(reader, feed, asked)
+        assert many == few
+        assert sum(few.values()) < 15
 
 
 async def test_completeness_is_the_lag_and_a_restart_does_not_disturb_it(feed: Feed) -> None:
@@ -114,10 +184,10 @@ async def test_completeness_is_the_lag_and_a_restart_does_not_disturb_it(feed: F
 
 
 async def test_what_became_of_every_offset_is_counted(feed: Feed) -> None:
-    async def handle(transaction: AsyncConnection, events: Sequence[Event]) -> Sequence[Outcome]:
+    async def handle(transaction: AsyncConnection, events: Sequence[Event]) -> Sequence[Fate]:
         await refusing(4)(transaction, events)
-        said = {"A-3": Outcome.STALE}
-        return [said.get(each.reference or "", Outcome.APPLIED) for each in events]
+        said = {"A-3": Fate.STALE}
+        return [said.get(each.reference or "", Fate.APPLIED) for each in events]
 
     await feed.send(map(numbered, [0, 1, 1, 2, 3, 4]))
     await feed.send_raw(b"no event")
@@ -134,7 +204,7 @@ async def test_what_became_of_every_offset_is_counted(feed: Feed) -> None:
         assert exported.value("payrouter_held_records", state="parked", **own) == 1
         assert exported.value("payrouter_held_records", state="dead", **own) == 2
         assert exported.value("payrouter_held_conflicts", **own) == 1
-        assert exported.value("payrouter_brake_held", **own) == 0
+        assert exported.value("payrouter_brake_held", topic=exported.topic, **own) == 0
 
 
 def _agree(one: Callable[[], float], other: Callable[[], float]) -> bool:
@@ -163,7 +233,7 @@ async def test_the_exporter_says_of_the_store_what_the_consumer_says(
 async def test_a_handler_that_is_held_makes_lag_of_seconds(feed: Feed) -> None:
     held, go_on = asyncio.Event(), asyncio.Event()
 
-    async def handle(transaction: AsyncConnection, events: Sequence[Event]) -> Sequence[Outcome]:
+    async def handle(transaction: AsyncConnection, events: Sequence[Event]) -> Sequence[Fate]:
         held.set()
         await go_on.wait()
         return await count(transaction, events)
@@ -262,7 +332,7 @@ async def test_fences_of_another_cluster_do_not_count_and_the_override_does(feed
 
 
 def _measured(process: ConsumerProcess) -> int:
-    return sum(name == "payrouter_lag_seconds" for name, _ in series(process.registry))
+    return sum(name == "payrouter_readable_lag_seconds" for name, _ in series(process.registry))
 
 
 async def test_no_traffic_adds_a_series(feed: Feed) -> None:

@@ -5,7 +5,8 @@ from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from consumers.runtime import held_admin
-from consumers.runtime.held import DEAD, PARKED, HeldReason, Hold, error_text, hold
+from consumers.runtime.fate import Fate
+from consumers.runtime.held import HeldReason, Hold, error_text, hold
 from consumers.runtime.records import Arrived, Unreadable, unfetchable
 from tests.consumers.runtime.counting import (
     CLUSTER,
@@ -23,30 +24,30 @@ from tests.consumers.runtime.test_brake import spoilt
 
 
 async def write(
-    engine: AsyncEngine, arrived: Arrived, state: str = DEAD, reason: str = "unreadable"
+    engine: AsyncEngine, arrived: Arrived, fate: Fate = Fate.DEAD, reason: str = "unreadable"
 ) -> int:
     """Hold a record; return how many rows that wrote."""
-    holds = [Hold(arrived, state, HeldReason(reason), "why", 1)]
+    holds = [Hold(arrived, fate, HeldReason(reason), "why", 1)]
     async with engine.begin() as transaction:
         return len(await hold(transaction, TABLES, CLUSTER, holds))
 
 
-@pytest.mark.parametrize("state", [DEAD, PARKED])
+@pytest.mark.parametrize("state", [Fate.DEAD, Fate.PARKED])
 async def test_a_record_that_waits_already_is_not_held_twice(
-    counting: AsyncEngine, state: str
+    counting: AsyncEngine, state: Fate
 ) -> None:
     assert await write(counting, spoilt(3), state) == 1
-    assert await write(counting, spoilt(3), DEAD) == 0
+    assert await write(counting, spoilt(3), Fate.DEAD) == 0
     assert [row.state for row in await held_in(counting)] == [state]
 
 
 async def test_a_record_that_was_done_once_is_held_anew(counting: AsyncEngine) -> None:
-    await write(counting, spoilt(3), PARKED, "failed")
+    await write(counting, spoilt(3), Fate.PARKED, "failed")
     async with counting.begin() as transaction:
         await transaction.execute(update(TABLES.held).values(state="done", outcome="applied"))
     assert await write(counting, spoilt(3)) == 1
     (row,) = await held_in(counting)
-    assert (row.state, row.reason, row.outcome) == (DEAD, "unreadable", None)
+    assert (row.state, row.reason, row.outcome) == (Fate.DEAD, "unreadable", None)
 
 
 async def test_another_record_in_the_place_of_a_held_one_is_held_too(
@@ -65,9 +66,9 @@ async def test_a_topic_replayed_sends_no_dead_letter_twice(counting: AsyncEngine
     assert len(await outbox_of(counting)) == 1
 
 
-@pytest.mark.parametrize("state", ["done", PARKED])
-async def test_only_what_is_dead_is_replayed(counting: AsyncEngine, state: str) -> None:
-    await write(counting, spoilt(0), PARKED, "failed")
+@pytest.mark.parametrize("state", ["done", Fate.PARKED])
+async def test_only_what_is_dead_is_replayed(counting: AsyncEngine, state: Fate) -> None:
+    await write(counting, spoilt(0), Fate.PARKED, "failed")
     (row,) = await held_in(counting)
     async with counting.begin() as transaction:
         await transaction.execute(update(TABLES.held).values(state=state))
@@ -77,11 +78,11 @@ async def test_only_what_is_dead_is_replayed(counting: AsyncEngine, state: str) 
 
 
 async def test_what_is_known_by_its_place_alone_is_never_replayed(counting: AsyncEngine) -> None:
-    await write(counting, unfetchable(PAYMENT_0, 0, "why"), DEAD, "unfetchable")
+    await write(counting, unfetchable(PAYMENT_0, 0, "why"), Fate.DEAD, "unfetchable")
     (row,) = await held_in(counting)
     async with counting.begin() as transaction:
         await held_admin.replay(transaction, TABLES, row.id)
-    assert [each.state for each in await held_in(counting)] == [DEAD]
+    assert [each.state for each in await held_in(counting)] == [Fate.DEAD]
 
 
 def test_an_error_is_kept_as_text_whatever_it_says() -> None:

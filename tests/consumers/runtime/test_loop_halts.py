@@ -1,11 +1,9 @@
-"""What halts a partition still: a version too new, and what can be neither applied nor held."""
-
-from sqlalchemy import text
+"""A version too new halts its partition, and nothing else."""
 
 from consumers.runtime.app import ConsumerProcess
-from tests.consumers.runtime.counting import held_in, id_of, numbered, written
+from tests.consumers.runtime.counting import held_in, numbered, written
 from tests.consumers.runtime.members import Feed, eventually, halted
-from tests.consumers.runtime.told import applied_but, metric, refusing
+from tests.consumers.runtime.told import applied_but, metric
 
 MAJOR_2 = [("ce_dataschema", b"urn:payrouter:schema:event:2.0")]
 
@@ -47,32 +45,6 @@ async def test_partitions_halt_each_for_its_own_reason(feed: Feed) -> None:
         await eventually(lambda: process.ready().detail.count("halted") == 4, "4 halts")
         assert process.alive().good
     await applied_but(feed, of=4)
-
-
-async def test_what_can_be_neither_applied_nor_held_halts_and_nothing_is_skipped(
-    feed: Feed,
-) -> None:
-    async with feed.engine.begin() as connection:
-        await connection.execute(
-            text("ALTER TABLE counting.held ADD CONSTRAINT broken CHECK (state <> 'parked')")
-        )
-    await feed.send(map(numbered, range(10)))
-    await feed.send(map(numbered, range(10, 20)), partition=1)
-    async with feed.member(refusing(7)) as process:
-        await feed.applied(17)
-        said = await halted(process, "offset 7 can be neither applied nor held")
-        assert "Mend the database" in said
-        assert halted_for(process, feed, "not_held") == 1
-    await applied_but(feed, 7, 8, 9, of=20)
-    assert (await feed.fences())[0].next_offset == 7
-    async with feed.engine.begin() as connection:
-        await connection.execute(text("ALTER TABLE counting.held DROP CONSTRAINT broken"))
-    # The database mended, it goes on where it stood.
-    async with feed.member(refusing(7)):
-        await feed.applied(19)
-    await applied_but(feed, 7, of=20)
-    (row,) = await held_in(feed.engine, "parked")
-    assert row.event_id == id_of(7)
 
 
 def halted_for(process: ConsumerProcess, feed: Feed, reason: str) -> float | None:

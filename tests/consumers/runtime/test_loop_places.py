@@ -1,6 +1,7 @@
 """What the client takes and loses is read again: the loop on a stand-in that loses on purpose."""
 
 import asyncio
+import time
 from collections.abc import Callable, Iterable
 
 import pytest
@@ -9,11 +10,16 @@ from aiokafka.errors import IllegalStateError
 from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from consumers.runtime import client as runtime_client
+from consumers.runtime import membership
 from consumers.runtime.loop import Loop
+from consumers.runtime.membership import Membership
 from consumers.runtime.metrics import ConsumerMetrics
 from consumers.runtime.records import Partition
 from consumers.runtime.report import Report
 from consumers.runtime.settings import Tuning
+from router.broker.log_bounds import LogBounds
+from router.broker.topic_ids import TopicSeen
 from router.telemetry.logs import get_log
 from tests.consumers.runtime.counting import applier, effects_of, id_of, numbered, record
 from tests.consumers.runtime.members import eventually
@@ -54,14 +60,6 @@ class Careless:
         """Say what comes next."""
         return self.offsets[tp]
 
-    async def beginning_offsets(self, tps: list[TopicPartition]) -> dict[TopicPartition, int]:
-        """Say where the logs begin."""
-        return dict.fromkeys(tps, 0)
-
-    async def end_offsets(self, tps: list[TopicPartition]) -> dict[TopicPartition, int]:
-        """Say where the logs end."""
-        return dict.fromkeys(tps, 10)
-
     def assignment(self) -> set[TopicPartition]:
         """Say what is assigned."""
         return set(self.offsets)
@@ -82,6 +80,22 @@ class Careless:
     def last_poll_timestamp(self, _: TopicPartition) -> int:
         """Say when the broker answered."""
         return 1
+
+
+@pytest.fixture(autouse=True)
+def _answering(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the stand-in's logs and topics answered for."""
+
+    async def bounds(
+        _: object, tps: list[TopicPartition], __: float
+    ) -> dict[TopicPartition, LogBounds]:
+        return dict.fromkeys(tps, LogBounds(0, 10, 10))
+
+    async def topics(_: object, names: set[str], __: float) -> dict[str, TopicSeen]:
+        return {name: TopicSeen(name, None, None, {}, may_write=None) for name in names}
+
+    monkeypatch.setattr(runtime_client, "log_bounds", bounds)
+    monkeypatch.setattr(runtime_client, "describe_topics", topics)
 
 
 def _message(tp: TopicPartition, offset: int) -> object:
@@ -159,6 +173,25 @@ async def test_what_is_fetched_while_a_rebalance_goes_on_is_fetched_again(
 
     consumer.during = begin
     await consumed(counting, loop, consumer)
+
+
+async def test_a_fetch_that_is_always_slow_is_believed_in_the_end(
+    counting: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Each turn of the stand-in is a pause until the limit has doubled a few times.
+    monkeypatch.setattr(membership, "PAUSE_SECONDS", 0.0005)
+    await consumed(counting, loop_of(counting), Careless([]))
+
+
+def test_a_pause_is_noticed_and_each_further_one_has_to_be_longer() -> None:
+    def seen(seconds: float, pauses: int) -> bool:
+        looked = time.monotonic() - seconds
+        return Membership(looked=looked, pauses=pauses).was_paused()
+
+    assert (seen(2, 0), seen(4, 0), seen(4, 1), seen(7, 1)) == (False, True, False, True)
+    assert Membership().paused().paused().pauses == 2
+    assert Membership().paused().looking().pauses == 1
+    assert Membership().paused().fetched().pauses == 0
 
 
 async def test_an_assignment_counts_even_where_it_cannot_be_reported(

@@ -77,22 +77,15 @@ async def test_another_record_in_the_place_of_the_last_applied_one_halts(feed: F
 
 
 @pytest.mark.kafka
-async def test_a_topic_made_anew_and_shorter_halts(feed: Feed) -> None:
+@pytest.mark.parametrize("number", [5, 10, 20])
+async def test_a_topic_made_anew_while_away_halts_whatever_is_in_it(
+    feed: Feed, number: int
+) -> None:
     await apply_ten(feed)
     await recreate(feed)
-    await feed.send(map(numbered, range(100, 105)))
+    await feed.send(map(numbered, range(100, 100 + number)))
     async with feed.member() as process:
-        await halted(process, "10 is to be applied next, but the log ends at 5")
-    assert len(await effects_of(feed.engine)) == 10
-
-
-@pytest.mark.kafka
-async def test_a_topic_made_anew_and_longer_halts(feed: Feed) -> None:
-    await apply_ten(feed)
-    await recreate(feed)
-    await feed.send(map(numbered, range(100, 120)))
-    async with feed.member() as process:
-        await halted(process, "offset 9 holds another record than the one applied")
+        await halted(process, "payment-0 halted: the topic was deleted and made anew")
     assert len(await effects_of(feed.engine)) == 10
 
 
@@ -102,9 +95,10 @@ async def test_a_topic_made_anew_while_running_halts_too(feed: Feed) -> None:
     async with feed.member() as process:
         await feed.applied(10)
         await recreate(feed)
-        await halted(process, "10 is to be applied next, but the log ends at 0")
+        await halted(process, "payment-0 halted: the topic was deleted and made anew")
         await feed.send(map(numbered, range(10, 15)), partition=1)
-        await feed.applied(15)
+        await halted(process, "payment-1 halted: the topic was deleted and made anew")
+    assert len(await effects_of(feed.engine)) == 10
 
 
 @pytest.mark.kafka

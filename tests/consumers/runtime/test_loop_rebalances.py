@@ -13,7 +13,7 @@ from asyncpg.exceptions import SerializationError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.runtime.app import ConsumerProcess
-from consumers.runtime.service import Outcome
+from consumers.runtime.fate import Fate
 from router.contract.event import Event
 from tests.consumers.runtime.counting import count, effects_of, id_of, numbered
 from tests.consumers.runtime.members import Feed, eventually, halted
@@ -28,9 +28,7 @@ class Held:
     free: asyncio.Event = field(default_factory=asyncio.Event)
     entered: int = 0
 
-    async def handle(
-        self, transaction: AsyncConnection, events: Sequence[Event]
-    ) -> Sequence[Outcome]:
+    async def handle(self, transaction: AsyncConnection, events: Sequence[Event]) -> Sequence[Fate]:
         """Count, then stand still."""
         outcomes = await count(transaction, events)
         self.entered += 1
@@ -56,7 +54,7 @@ async def assert_each_once(feed: Feed, number: int) -> None:
 async def test_a_batch_that_waits_for_its_next_try_is_left_to_the_next_owner(feed: Feed) -> None:
     away = True
 
-    async def failing(transaction: AsyncConnection, events: Sequence[Event]) -> Sequence[Outcome]:
+    async def failing(transaction: AsyncConnection, events: Sequence[Event]) -> Sequence[Fate]:
         if away:
             raise SerializationError
         return await count(transaction, events)

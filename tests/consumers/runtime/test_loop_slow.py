@@ -9,8 +9,9 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from consumers.runtime.failures import Action, action_for, describe
-from consumers.runtime.service import Handler, HandlerFailed, Outcome
+from consumers.runtime.failures import Action, Phase, decide, describe
+from consumers.runtime.fate import Fate
+from consumers.runtime.service import Handler, HandlerFailed
 from router.contract.event import Event
 from tests.consumers.runtime.counting import (
     applier,
@@ -46,7 +47,7 @@ async def test_whose_time_out_it_was_shows_on_the_connection(counting: AsyncEngi
     known = await begun(counting)
 
     def failing(*statements: str, error: Exception) -> Handler:
-        async def handle(transaction: AsyncConnection, _: Sequence[Event]) -> Sequence[Outcome]:
+        async def handle(transaction: AsyncConnection, _: Sequence[Event]) -> Sequence[Fate]:
             for statement in statements:
                 with contextlib.suppress(DBAPIError):
                     await transaction.execute(text(statement))
@@ -62,18 +63,18 @@ async def test_whose_time_out_it_was_shows_on_the_connection(counting: AsyncEngi
         for statements in ((), (aborted,)):
             with pytest.raises(HandlerFailed) as own:
                 await applier(counting, failing(*statements, error=error)).apply(batch, known)
-            assert action_for(own.value) is Action.PARK
+            assert decide(own.value, Phase.APPLY) is Action.PARK
             assert describe(own.value) == describe(error)
     with pytest.raises(TimeoutError) as lost:
         await applier(counting, failing(gone, error=TimeoutError())).apply(batch, known)
-    assert action_for(lost.value) is Action.RETRY
+    assert decide(lost.value, Phase.APPLY) is Action.RETRY
     assert await effects_of(counting) == []
 
 
 async def test_a_batch_too_slow_for_the_server_is_split_until_it_is_not(feed: Feed) -> None:
     sizes: list[int] = []
 
-    async def slow(transaction: AsyncConnection, events: Sequence[Event]) -> Sequence[Outcome]:
+    async def slow(transaction: AsyncConnection, events: Sequence[Event]) -> Sequence[Fate]:
         sizes.append(len(events))
         await transaction.execute(text(f"SELECT pg_sleep({0.06 * len(events)})"))
         return await count(transaction, events)
@@ -90,7 +91,7 @@ async def test_a_batch_too_slow_for_the_server_is_split_until_it_is_not(feed: Fe
 async def test_a_record_too_slow_for_the_server_is_parked_and_dies_of_its_attempts(
     feed: Feed,
 ) -> None:
-    async def slow(transaction: AsyncConnection, events: Sequence[Event]) -> Sequence[Outcome]:
+    async def slow(transaction: AsyncConnection, events: Sequence[Event]) -> Sequence[Fate]:
         if id_of(1) in {each.id for each in events}:
             await transaction.execute(text("SELECT pg_sleep(60)"))
         return await count(transaction, events)
@@ -111,7 +112,7 @@ async def test_a_handler_that_keeps_the_server_waiting_is_split_and_parked_too(
 ) -> None:
     sizes: list[int] = []
 
-    async def idle(transaction: AsyncConnection, events: Sequence[Event]) -> Sequence[Outcome]:
+    async def idle(transaction: AsyncConnection, events: Sequence[Event]) -> Sequence[Fate]:
         sizes.append(len(events))
         outcomes = await count(transaction, events)
         if id_of(1) in {each.id for each in events}:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from consumers.runtime.service import Outcome
+from consumers.runtime.fate import Fate
 from router.contract.event import Event
 from tests.consumers.runtime.counting import TABLES, count, effects_of, id_of, numbered
 from tests.consumers.runtime.members import Feed, eventually, halted, ready
@@ -65,7 +65,7 @@ async def test_a_database_that_goes_and_comes_back_costs_neither_records_nor_par
 async def test_a_connection_cut_in_the_middle_of_a_batch_leaves_one_effect(feed: Feed) -> None:
     cut: list[int] = []
 
-    async def cutting(transaction: AsyncConnection, events: Sequence[Event]) -> Sequence[Outcome]:
+    async def cutting(transaction: AsyncConnection, events: Sequence[Event]) -> Sequence[Fate]:
         outcomes = await count(transaction, events)
         if len(cut) < 3:
             cut.append(len(events))
@@ -125,7 +125,7 @@ async def test_a_database_away_while_positioning_is_waited_out(feed: Feed) -> No
 async def test_a_passing_failure_of_a_handler_holds_nothing_back_for_good(feed: Feed) -> None:
     states = ["40001", "55P03", "53100"]
 
-    async def failing(transaction: AsyncConnection, events: Sequence[Event]) -> Sequence[Outcome]:
+    async def failing(transaction: AsyncConnection, events: Sequence[Event]) -> Sequence[Fate]:
         outcomes = await count(transaction, events)
         if states:
             raised = f"DO $$ BEGIN RAISE EXCEPTION 'x' USING ERRCODE = '{states.pop()}'; END $$"

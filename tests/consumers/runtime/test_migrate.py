@@ -4,21 +4,27 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from functools import partial
+from typing import Any
 from uuid import uuid4
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, MetaData, text
+from sqlalchemy import Connection, MetaData, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from consumers.ledger import SERVICE as LEDGER
+from consumers.runtime import migrate
+from consumers.runtime.brake import holding, read_brakes
 from consumers.runtime.migrate import SchemaOutdated, pending, require_upgraded, upgrade
+from consumers.runtime.migrations.environment import ATTRIBUTE, Target
 from consumers.runtime.service import Service
 from consumers.runtime.tables import RuntimeTables
 
-RUNTIME = ["runtime 0001", "runtime 0002", "runtime 0003"]
+RUNTIME = ["runtime 0001", "runtime 0002", "runtime 0003", "runtime 0004"]
 EVERYTHING = [*RUNTIME, "ledger 0001", "ledger 0002", "ledger 0003"]
 
 FENCE = (
@@ -53,6 +59,43 @@ async def test_an_upgrade_applies_the_runtimes_scripts_then_the_services(
 ) -> None:
     assert await upgrade(engine, LEDGER) == EVERYTHING
     assert await upgrade(engine, LEDGER) == []
+
+
+async def test_a_brake_that_held_the_consumer_goes_on_holding_each_of_its_topics(
+    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = "INSERT INTO ledger.brake (id, streak) VALUES (1, 0) ON CONFLICT DO NOTHING"
+    with monkeypatch.context() as before:
+        before.setattr(migrate, "_apply", partial(_apply_up_to, "0003"))
+        await upgrade(engine, LEDGER)
+    await run(engine, held)
+    await run(engine, "UPDATE ledger.brake SET streak = 20, held_since = now(), detail = 'why'")
+    for topic in ("payment", "payout"):
+        await run(
+            engine,
+            "INSERT INTO ledger.fence (cluster_id, topic, partition, first_offset, next_offset)"
+            f" SELECT 'c', '{topic}', n, 0, 0 FROM generate_series(0, 3) n",
+        )
+    assert await upgrade(engine, LEDGER) == EVERYTHING[3:]
+    async with engine.connect() as connection:
+        tables = RuntimeTables.of("ledger")
+        brakes = await read_brakes(connection, tables)
+        ids = await connection.scalars(select(tables.fence.c.topic_id))
+        assert set(ids) == {None}
+    assert [(each.topic, each.streak, each.detail) for each in brakes.values()] == [
+        ("payment", 20, "why"),
+        ("payout", 20, "why"),
+    ]
+    assert holding(brakes) == brakes
+
+
+def _apply_up_to(revision: str, connection: Connection, history: Any) -> None:  # noqa: ANN401
+    """Apply the runtime's scripts up to one, and none of the service's."""
+    if history.name != "runtime":
+        return
+    config = history.config()
+    config.attributes[ATTRIBUTE] = Target(connection, history.schema, history.version_table)
+    command.upgrade(config, revision)
 
 
 async def test_two_upgrades_at_once_apply_everything_once(

@@ -7,11 +7,11 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from consumers.runtime.held import PARKED, HeldReason, Verdict, lane
-from consumers.runtime.process import Applier
+from consumers.runtime.fate import Fate
+from consumers.runtime.held import HeldReason, Verdict, lane
 from consumers.runtime.records import Decoded
-from consumers.runtime.retry import Retry, retry_due
-from consumers.runtime.service import Outcome, Poison
+from consumers.runtime.retry import Retry, Round, retry_due
+from consumers.runtime.service import Handler, Poison
 from consumers.runtime.settings import Tuning
 from router.contract.event import Event
 from tests.consumers.runtime.counting import (
@@ -25,11 +25,12 @@ from tests.consumers.runtime.counting import (
     numbered,
     outbox_of,
     record,
+    stored,
 )
 from tests.consumers.runtime.told import refusing
 
 TUNING = Tuning(park_seconds=0.01, park_longest_seconds=0.01, attempts=4)
-PARK = Verdict(PARKED, HeldReason.FAILED, "ValueError: not now")
+PARK = Verdict(Fate.PARKED, HeldReason.FAILED, "ValueError: not now")
 
 
 def same_key(first: int, last: int) -> list[Decoded]:
@@ -51,11 +52,16 @@ async def park(engine: AsyncEngine, batch: Sequence[Decoded]) -> None:
     await applier(engine).apply(batch[1:], applied.fences)
 
 
-async def tried(machine: Applier, tuning: Tuning = TUNING) -> list[Retry]:
+async def due(engine: AsyncEngine, handle: Handler = count) -> Round:
+    """Retry once what is due."""
+    return await retry_due(applier(engine, handle), stored(engine, handle), TUNING)
+
+
+async def tried(engine: AsyncEngine, handle: Handler = count) -> list[Retry]:
     """Retry until nothing is due for a while."""
     found: list[Retry] = []
     for _ in range(4):
-        while now := await retry_due(machine, tuning):
+        while now := (await due(engine, handle)).tries:
             found += now
         await asyncio.sleep(0.02)
     return found
@@ -83,8 +89,8 @@ async def test_an_event_waits_behind_itself_under_another_key_in_one_batch_too(
     await park(counting, [first, second, record(2, elsewhere), record(3, numbered(3))])
     assert await effects_of(counting) == [id_of(3)]
     assert {row.lane for row in await held_in(counting, "parked")} == {lane(first.record)}
-    tries = await tried(applier(counting))
-    assert [(each.offset, each.word) for each in tries] == [
+    tries = await tried(counting)
+    assert [(each.offset, each.fate) for each in tries] == [
         (0, "applied"),
         (1, "applied"),
         (2, "dead"),
@@ -104,8 +110,8 @@ async def test_they_are_applied_in_order_and_their_repeats_are_known(
     batch = same_key(0, 3)
     repeat = record(3, event_of(batch[0]))
     await park(counting, [*batch, repeat])
-    tries = await tried(applier(counting))
-    assert [(each.offset, each.word) for each in tries] == [
+    tries = await tried(counting)
+    assert [(each.offset, each.fate) for each in tries] == [
         (0, "applied"),
         (1, "applied"),
         (2, "applied"),
@@ -119,9 +125,9 @@ async def test_they_are_applied_in_order_and_their_repeats_are_known(
 
 async def test_it_dies_after_so_many_tries_and_releases_its_key(counting: AsyncEngine) -> None:
     await park(counting, same_key(0, 3))
-    tries = await tried(applier(counting, refusing(0)))
-    words = [(each.offset, each.word) for each in tries]
-    assert words == [(0, "failed")] * 2 + [(0, "dead"), (1, "applied"), (2, "applied")]
+    tries = await tried(counting, refusing(0))
+    words = [(each.offset, each.fate) for each in tries]
+    assert words == [(0, "parked")] * 2 + [(0, "dead"), (1, "applied"), (2, "applied")]
     (row,) = await held_in(counting, "dead")
     assert (row.reason, row.attempts) == ("exhausted", 4)
     (letter,) = await outbox_of(counting)
@@ -134,8 +140,8 @@ async def test_it_dies_after_so_many_tries_and_releases_its_key(counting: AsyncE
 
 async def test_a_handler_may_learn_that_it_never_will_work(counting: AsyncEngine) -> None:
     await park(counting, same_key(0, 1))
-    (only,) = await tried(applier(counting, refusing(0, error=Poison)))
-    assert (only.word, only.reason) == ("dead", HeldReason.POISON)
+    (only,) = await tried(counting, refusing(0, error=Poison))
+    assert (only.fate, only.reason) == ("dead", HeldReason.POISON)
 
 
 async def test_a_parked_contradiction_dies_and_the_original_stands(
@@ -144,8 +150,8 @@ async def test_a_parked_contradiction_dies_and_the_original_stands(
     batch = same_key(0, 1)
     newcomer = record(1, event_of(batch[0]).model_copy(update={"currency": "USDC"}))
     await park(counting, [*batch, newcomer])
-    tries = await tried(applier(counting))
-    assert [each.word for each in tries] == ["applied", "dead"]
+    tries = await tried(counting)
+    assert [each.fate for each in tries] == ["applied", "dead"]
     assert tries[1].reason is HeldReason.CONFLICT
     assert await effects_of(counting) == [id_of(0)]
 
@@ -155,11 +161,11 @@ async def test_two_instances_that_retry_do_not_double_and_keep_the_order(
 ) -> None:
     await park(counting, [*same_key(0, 10), *(record(n, numbered(n)) for n in range(10, 12))])
 
-    async def slowly(transaction: AsyncConnection, events: Sequence[Event]) -> Sequence[Outcome]:
+    async def slowly(transaction: AsyncConnection, events: Sequence[Event]) -> Sequence[Fate]:
         await asyncio.sleep(0.01)
         return await count(transaction, events)
 
-    both = await asyncio.gather(*(tried(applier(counting, slowly)) for _ in range(3)))
+    both = await asyncio.gather(*(tried(counting, slowly) for _ in range(3)))
     assert sum(map(len, both)) == 10
     effects = await effects_of(counting)
     assert effects == [id_of(10), id_of(11), *(id_of(n) for n in range(10))]
@@ -172,14 +178,14 @@ async def test_a_try_cut_off_in_the_middle_leaves_the_record_as_it_was(
     await park(counting, same_key(0, 2))
     reached = asyncio.Event()
 
-    async def cut(transaction: AsyncConnection, events: Sequence[Event]) -> Sequence[Outcome]:
+    async def cut(transaction: AsyncConnection, events: Sequence[Event]) -> Sequence[Fate]:
         outcomes = await count(transaction, events)
         reached.set()
         await transaction.execute(text(statement))
         await asyncio.sleep(3600)
         return outcomes
 
-    task = asyncio.create_task(retry_due(applier(counting, cut), TUNING))
+    task = asyncio.create_task(due(counting, cut))
     await reached.wait()
     await asyncio.sleep(0.05)
     task.cancel()
@@ -189,11 +195,11 @@ async def test_a_try_cut_off_in_the_middle_leaves_the_record_as_it_was(
         ("parked", 1),
         ("parked", 0),
     ]
-    await tried(applier(counting))
+    await tried(counting)
     assert await effects_of(counting) == [id_of(0), id_of(1)]
 
 
 async def test_a_record_not_due_yet_is_left_alone(counting: AsyncEngine) -> None:
-    late = Verdict(PARKED, HeldReason.FAILED, "not now", pause=3600)
+    late = Verdict(Fate.PARKED, HeldReason.FAILED, "not now", pause=3600)
     await applier(counting).apply(same_key(0, 1), await begun(counting), late)
-    assert await retry_due(applier(counting), TUNING) == []
+    assert (await due(counting)).tries == []

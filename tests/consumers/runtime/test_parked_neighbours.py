@@ -11,7 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.runtime import app
 from consumers.runtime.app import ConsumerProcess
-from consumers.runtime.service import Handler, Outcome
+from consumers.runtime.fate import Fate
+from consumers.runtime.service import Handler
 from router.contract.event import Event
 from tests.consumers.runtime.counting import count, counts_of, effects_of, held_in, id_of, numbered
 from tests.consumers.runtime.members import Feed, eventually, ready
@@ -25,7 +26,7 @@ PARKED = {"state": "parked"}
 def refusing_order(reference: str, failing: list[bool]) -> Handler:
     """Give a handler that cannot take the events of one order for a while."""
 
-    async def handle(transaction: AsyncConnection, events: Sequence[Event]) -> Sequence[Outcome]:
+    async def handle(transaction: AsyncConnection, events: Sequence[Event]) -> Sequence[Fate]:
         if failing and any(each.reference == reference for each in events):
             message = "not now"
             raise ValueError(message)
@@ -96,7 +97,7 @@ async def test_a_key_that_fails_for_a_while_delays_no_neighbour_and_catches_up_i
         await holds(feed, "parked", 11)
         await eventually(lambda: parked(process) == 11, "the depth as a metric")
         assert 0 < oldest(process) < 60
-        tries = ("payrouter_parked_retries_total", "failed")
+        tries = ("payrouter_parked_retries_total", "parked")
         await eventually(lambda: metric(process, tries[0], outcome=tries[1]) > 0, "a try")
         failing.clear()
         await eventually(lambda: (parked(process), oldest(process)) == (0, 0), "nothing parked")

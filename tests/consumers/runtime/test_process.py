@@ -7,10 +7,11 @@ import pytest
 from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from consumers.runtime.fate import Fate
 from consumers.runtime.offsets import FenceMoved
 from consumers.runtime.process import Applied
 from consumers.runtime.records import Decoded, Partition
-from consumers.runtime.service import Outcome
+from consumers.runtime.service import HandlerFailed
 from router.contract.event import Event
 from tests.consumers.runtime.counting import (
     PAYMENT_0,
@@ -76,9 +77,9 @@ async def test_what_was_applied_of_a_batch_is_dropped_and_the_rest_applied(
 
 
 async def test_every_offset_passed_is_counted(counting: AsyncEngine) -> None:
-    async def handle(transaction: AsyncConnection, events: Sequence[Event]) -> Sequence[Outcome]:
+    async def handle(transaction: AsyncConnection, events: Sequence[Event]) -> Sequence[Fate]:
         await count(transaction, events)
-        return [Outcome.STALE if each.amount is None else Outcome.APPLIED for each in events]
+        return [Fate.STALE if each.amount is None else Fate.APPLIED for each in events]
 
     stale = numbered(7, amount=None, currency=None)
     batch = [*records(3, 4), record(6, numbered(3)), record(9, stale), record(10, numbered(10))]
@@ -97,13 +98,14 @@ async def test_twins_in_a_batch_have_one_effect(counting: AsyncEngine) -> None:
 
 
 async def test_a_handler_that_fails_leaves_nothing(counting: AsyncEngine) -> None:
-    async def handle(transaction: AsyncConnection, events: Sequence[Event]) -> Sequence[Outcome]:
+    async def handle(transaction: AsyncConnection, events: Sequence[Event]) -> Sequence[Fate]:
         await count(transaction, events)
         raise ZeroDivisionError
 
     known = await begun(counting)
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(HandlerFailed) as failed:
         await applier(counting, handle).apply(records(0, 9), known)
+    assert isinstance(failed.value.__cause__, ZeroDivisionError)
     assert await effects_of(counting) == []
     assert await seen(counting) == 0
     assert await fences_of(counting) == known
@@ -111,13 +113,17 @@ async def test_a_handler_that_fails_leaves_nothing(counting: AsyncEngine) -> Non
     assert len(await effects_of(counting)) == 10
 
 
-async def test_a_handler_that_says_too_little_leaves_nothing(counting: AsyncEngine) -> None:
-    async def handle(transaction: AsyncConnection, events: Sequence[Event]) -> Sequence[Outcome]:
+@pytest.mark.parametrize("answer", [[Fate.APPLIED], [Fate.APPLIED, Fate.PARKED], [None, None]])
+async def test_a_handler_that_answers_wrongly_leaves_nothing(
+    counting: AsyncEngine, answer: list[Fate]
+) -> None:
+    async def handle(transaction: AsyncConnection, events: Sequence[Event]) -> Sequence[Fate]:
         await count(transaction, events)
-        return [Outcome.APPLIED]
+        return answer
 
-    with pytest.raises(ValueError, match="zip"):
+    with pytest.raises(HandlerFailed) as failed:
         await applier(counting, handle).apply(records(0, 1), await begun(counting))
+    assert "APPLIED or Fate.STALE for each of 2 events" in str(failed.value.__cause__)
     assert await effects_of(counting) == []
 
 
@@ -131,7 +137,7 @@ async def test_a_fence_moved_while_the_batch_was_handled_takes_the_effect_back(
         await set_fence(counting, PAYMENT_0, next_offset=2, gaps=2)
         return known
 
-    monkeypatch.setattr("consumers.runtime.process.lock_fences", unlocked)
+    monkeypatch.setattr("consumers.runtime.stored_books.lock_fences", unlocked)
     with pytest.raises(FenceMoved):
         await applier(counting).apply(records(0, 2), known)
     assert await effects_of(counting) == []
@@ -149,7 +155,7 @@ async def test_of_zombies_with_the_same_batch_one_has_the_effect(
         done = await asyncio.gather(
             *(applier(counting).apply(batch, known) for _ in range(zombies))
         )
-        assert sum(each.outcomes[PAYMENT_0, "applied"] for each in done) == 50
+        assert sum(each.outcomes[PAYMENT_0, Fate.APPLIED] for each in done) == 50
         assert len(await effects_of(counting)) == 50 * (round_ + 1)
     assert len(set(await effects_of(counting))) == 250
 

@@ -104,3 +104,13 @@ def test_a_reader_of_its_own_reads_what_is_no_event() -> None:
     theirs = replace(THERE, value=str(known).encode(), headers=())
     assert decode(theirs, parcel) == Decoded(theirs, Parcel(known))
     assert decode(THERE, parcel) == Unreadable(THERE, "UndecodableRecord: no id of a parcel")
+
+
+@pytest.mark.parametrize("fingerprint", ['["\0"]', '["\ud800"]', "{}", "A-1"])
+def test_what_could_not_be_claimed_is_unreadable_and_not_a_failure_of_the_store(
+    fingerprint: str,
+) -> None:
+    def careless(_value: bytes | None, _headers: Headers) -> Parcel:
+        return Parcel(UUID(int=1), fingerprint)
+
+    assert isinstance(decode(THERE, careless), Unreadable)

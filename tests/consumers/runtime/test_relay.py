@@ -73,8 +73,7 @@ async def test_what_the_broker_refuses_for_good_is_set_aside_and_stops_nothing(
 ) -> None:
     large = outgoing(feed, 1, b"x" * 5 * 1024 * 1024)
     await fill(feed, outgoing(feed, 0), large, outgoing(feed, 2))
-    for _ in range(2):
-        await relay.send_waiting()
+    await relay.send_waiting()
     (row,) = await outbox_of(feed.engine)
     assert row.refused == MessageSizeTooLargeError.__name__
     assert row.value == large.value
@@ -93,7 +92,24 @@ async def test_a_topic_that_is_not_there_keeps_everything_until_it_is(feed: Feed
     )
     with pytest.raises((KafkaError, TimeoutError)):
         await relay.send_waiting()
+    await relay.stop()
     assert len(await outbox_of(feed.engine)) == 1
+
+
+@pytest.mark.kafka
+async def test_a_topic_that_takes_nothing_holds_up_no_other_and_repeats_nothing(
+    feed: Feed, relay: Relay
+) -> None:
+    nowhere = Outgoing(f"{feed.prefix}nowhere", b"k", b"v", [])
+    await fill(feed, outgoing(feed, 0), *[nowhere] * BATCH, outgoing(feed, 1))
+    with pytest.raises((KafkaError, TimeoutError)):
+        await relay.send_waiting()
+    # What waits for that topic alone would fill every batch from now on.
+    assert await relay.send_waiting() == 1
+    assert await relay.send_waiting() == 0
+
+    assert {row.topic for row in await outbox_of(feed.engine)} == {nowhere.topic}
+    assert len(await letters(feed, 2)) == 2
 
 
 async def test_a_broker_that_is_away_keeps_everything_and_is_given_up_in_time(

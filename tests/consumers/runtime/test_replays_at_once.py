@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.runtime.command import Consumer
+from consumers.runtime.fate import Fate
 from consumers.runtime.held_admin import Filter, about, list_operations
 from consumers.runtime.replay import Pace, replay_paced
-from consumers.runtime.service import Outcome
 from router.contract.event import Event
 from tests.consumers.runtime.counting import (
     SERVICE,
@@ -51,7 +51,7 @@ async def test_nothing_is_applied_twice_and_it_is_known_who_replayed_what(feed: 
         rows = await holds(feed, "dead", DEAD)
     numbers = [row.id for row in rows]
 
-    async def slowly(transaction: AsyncConnection, events: Sequence[Event]) -> Sequence[Outcome]:
+    async def slowly(transaction: AsyncConnection, events: Sequence[Event]) -> Sequence[Fate]:
         outcomes = await count(transaction, events)
         await asyncio.sleep(0.01)
         return outcomes

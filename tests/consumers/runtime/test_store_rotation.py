@@ -9,7 +9,7 @@ from pydantic import SecretStr
 from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from consumers.runtime.failures import is_transient
+from consumers.runtime.failures import Action, Phase, decide
 from consumers.runtime.settings import ConsumerSettings, Tuning
 from consumers.runtime.store import StoreAway, open_engine, open_patient_engine, transaction_of
 from router.contract.topics import Topics
@@ -93,5 +93,5 @@ async def test_an_engine_signs_in_with_the_password_of_now(
 
     assert (before, after) == (_ROLE, _ROLE)
     # The consumer waits for the new password, and gives up nothing.
-    assert is_transient(away.value)
+    assert decide(away.value, Phase.START) is Action.RETRY
     assert _NEW not in repr(settings)

@@ -221,7 +221,7 @@ async def test_a_brake_that_holds_comes_before_what_is_parked(
         await halted(process, "brake")
     found = await traced(payrouter, "A-1")
     assert found["verdict"] == (
-        "counting stands still, its brake holds: payrouter brake show counting"
+        f"counting applies nothing of {feed.topic}, its brake holds: payrouter brake show counting"
     )
 
 

@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from consumers.runtime import app
+from consumers.runtime.brake import holding
 from consumers.runtime.metrics import ConsumerMetrics
 from consumers.runtime.waiting import read_waiting
 from tests.consumers.runtime.counting import TABLES, applier, begun, numbered
@@ -18,13 +19,13 @@ from tests.consumers.runtime.told import holds, metric, refusing
 
 def test_before_the_store_was_asked_everything_is_unknown() -> None:
     registry = CollectorRegistry()
-    ConsumerMetrics(registry, "counting")
+    ConsumerMetrics(registry, "counting").waiting.begin("counting", ["payment"])
     for name, labels in [
         ("payrouter_held_records", {"state": "parked"}),
         ("payrouter_held_records", {"state": "dead"}),
         ("payrouter_held_oldest_seconds", {"state": "parked"}),
         ("payrouter_held_conflicts", {}),
-        ("payrouter_brake_held", {}),
+        ("payrouter_brake_held", {"topic": "payment"}),
         ("payrouter_outbox_waiting", {}),
         ("payrouter_outbox_refused", {}),
     ]:
@@ -33,7 +34,7 @@ def test_before_the_store_was_asked_everything_is_unknown() -> None:
         assert math.isnan(value)
     for name, labels in [
         ("payrouter_conflicts_total", {}),
-        ("payrouter_parked_retries_total", {"outcome": "failed"}),
+        ("payrouter_parked_retries_total", {"outcome": "parked"}),
         ("payrouter_upkeep_failures_total", {"work": "outbox"}),
     ]:
         assert registry.get_sample_value(name, {"consumer": "counting", **labels}) == 0
@@ -42,11 +43,12 @@ def test_before_the_store_was_asked_everything_is_unknown() -> None:
 async def test_what_waits_is_counted_by_state(counting: AsyncEngine) -> None:
     async with counting.connect() as connection:
         nothing = await read_waiting(connection, TABLES)
-    assert (nothing.held, nothing.oldest, nothing.braked, nothing.outbox) == ({}, {}, False, 0)
+    assert (nothing.held, nothing.oldest, nothing.brakes, nothing.outbox) == ({}, {}, {}, 0)
     await applier(counting, brake_after=3).apply(mixed("xoxxx"), await begun(counting))
     async with counting.connect() as connection:
         waiting = await read_waiting(connection, TABLES)
-    assert (waiting.held, waiting.braked, waiting.outbox) == ({"dead": 4}, True, 4)
+    assert (waiting.held, waiting.outbox) == ({"dead": 4}, 4)
+    assert list(holding(waiting.brakes)) == ["payment"]
     assert list(waiting.oldest) == ["dead"]
 
 
@@ -63,7 +65,7 @@ async def test_a_process_says_how_much_is_parked_and_for_how_long(
         await eventually(
             lambda: metric(process, "payrouter_held_oldest_seconds", **parked) > held_for, "its age"
         )
-        assert metric(process, "payrouter_brake_held") == 0
+        assert metric(process, "payrouter_brake_held", topic=feed.topic) == 0
         words = {"topic": feed.topic, "partition": "0", "outcome": "parked"}
         assert metric(process, "payrouter_records_total", **words) == 1
 

@@ -9,7 +9,8 @@ from aiokafka import AIOKafkaConsumer
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.runtime.app import ConsumerProcess
-from consumers.runtime.service import Handler, Outcome
+from consumers.runtime.fate import Fate
+from consumers.runtime.service import Handler
 from router.contract.event import Event
 from tests.consumers.runtime.counting import count, effects_of, held_in, id_of, outbox_of
 from tests.consumers.runtime.members import PATIENCE_SECONDS, Feed, eventually
@@ -106,7 +107,7 @@ def refusing(*numbers: int, error: type[Exception] = ValueError) -> Handler:
     """Give a handler that cannot take these events."""
     refused = set(map(id_of, numbers))
 
-    async def handle(transaction: AsyncConnection, events: Sequence[Event]) -> Sequence[Outcome]:
+    async def handle(transaction: AsyncConnection, events: Sequence[Event]) -> Sequence[Fate]:
         outcomes = await count(transaction, events)
         if any(each.id in refused for each in events):
             message = "not this one"

@@ -5,7 +5,7 @@ from typing import Any
 
 from consumers.ledger import SERVICE as LEDGER
 from consumers.runtime.process import Applier
-from consumers.runtime.tables import RuntimeTables
+from consumers.runtime.stored_books import StoredBooks
 from router.contract.event import Event
 from tests.consumers.runtime.commands import Payrouter
 from tests.consumers.runtime.counting import record
@@ -15,7 +15,7 @@ from tests.consumers.runtime.members import Feed
 async def booked(feed: Feed, *events: Event) -> None:
     """Have the ledger apply these events, as records of the feed's first partition."""
     partition = feed.partition(0)
-    applier = Applier(feed.engine, LEDGER, RuntimeTables.of(LEDGER.schema), "cluster")
+    applier = Applier(StoredBooks(feed.engine, LEDGER, "cluster"), LEDGER)
     fences = await applier.fences({partition: 0})
     batch = [record(offset, each, partition) for offset, each in enumerate(events)]
     await applier.apply(batch, fences)

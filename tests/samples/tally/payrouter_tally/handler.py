@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consumers.runtime.service import Outcome
+from consumers.runtime.fate import Fate
 from payrouter_tally.tables import COUNTED
 from router.contract.event import Event, EventType
 
 
-async def handle(transaction: AsyncConnection, events: Sequence[Event]) -> Sequence[Outcome]:
+async def handle(transaction: AsyncConnection, events: Sequence[Event]) -> Sequence[Fate]:
     """Count what is confirmed; everything else is stale to us."""
     rows = [
         {
@@ -23,8 +23,8 @@ async def handle(transaction: AsyncConnection, events: Sequence[Event]) -> Seque
         if event.type is EventType.PAYMENT_CONFIRMED and event.amount is not None
     ]
     if not rows:
-        return [Outcome.STALE] * len(events)
+        return [Fate.STALE] * len(events)
     # The row is kept for ever, so its key knows an event the runtime has forgotten.
     statement = insert(COUNTED).on_conflict_do_nothing().returning(COUNTED.c.event_id)
     counted = set(await transaction.scalars(statement, rows))
-    return [Outcome.APPLIED if event.id in counted else Outcome.STALE for event in events]
+    return [Fate.APPLIED if event.id in counted else Fate.STALE for event in events]

@@ -1,0 +1,104 @@
+"""Heads of record batches, read from the bytes of a fetch.
+
+A consumer does not return control records, records of aborted transactions, or
+records that compaction removed. The heads of the batches show which is which.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from struct import Struct
+
+from aiokafka.errors import CorruptRecordException
+from aiokafka.record.util import calc_crc32c
+
+_OPENING = Struct(">qiib")
+"""Base offset, remaining length, leader epoch, format: at the same place in every format."""
+_REST = Struct(">Ihiqqqhii")
+"""CRC, attributes, last offset delta, two timestamps, producer (id, epoch, sequence), count."""
+_LENGTH_FROM = 12
+_CRC_FROM = 21
+_CODEC = 0x07
+_TRANSACTIONAL = 0x10
+_CONTROL = 0x20
+_FORMAT = 2
+_NOT_SAID = -1
+
+
+@dataclass(frozen=True)
+class BatchHead:
+    """The head of one record batch."""
+
+    base_offset: int
+    last_offset: int
+    """As written, even if compaction removed the last records."""
+    leader_epoch: int
+    """Epoch of the leader that wrote the batch; -1 if unknown."""
+    producer_id: int
+    """-1 if the producer was not idempotent."""
+    codec: int
+    """0 none, 1 gzip, 2 snappy, 3 lz4, 4 zstd."""
+    control: bool
+    """Whether it ends a transaction, and has no record for a reader."""
+    transactional: bool
+    record_count: int
+    """Records still in the batch."""
+
+
+def heads(data: bytes, until: int | None = None) -> Sequence[BatchHead]:
+    """Read the heads of all whole batches; the last one of an answer may be cut off.
+
+    With `until`, the first batch that begins at or behind that offset is the
+    last one read. Raises CorruptRecordException if a batch does not match its
+    checksum.
+    """
+    found: list[BatchHead] = []
+    for head in _heads(data):
+        found.append(head)
+        if until is not None and head.base_offset >= until:
+            break
+    return found
+
+
+def _heads(data: bytes) -> Iterator[BatchHead]:
+    view, at = memoryview(data), 0
+    while len(data) - at >= _OPENING.size:
+        base, length, epoch, kind = _OPENING.unpack_from(data, at)
+        after = at + _LENGTH_FROM + length
+        if length <= 0 or after > len(data):
+            break
+        yield _head(view[at:after], base, epoch) if kind == _FORMAT else _older(base)
+        at = after
+
+
+def _head(batch: memoryview, base: int, epoch: int) -> BatchHead:
+    if len(batch) < _OPENING.size + _REST.size:
+        message = f"batch at offset {base}: too short"
+        raise CorruptRecordException(message)
+    crc, attributes, last, _, _, producer, _, _, count = _REST.unpack_from(batch, _OPENING.size)
+    if crc != calc_crc32c(batch[_CRC_FROM:]):
+        message = f"batch at offset {base}: its bytes do not match its checksum"
+        raise CorruptRecordException(message)
+    return BatchHead(
+        base_offset=base,
+        last_offset=base + last,
+        leader_epoch=epoch,
+        producer_id=producer,
+        codec=attributes & _CODEC,
+        control=bool(attributes & _CONTROL),
+        transactional=bool(attributes & _TRANSACTIONAL),
+        record_count=count,
+    )
+
+
+def _older(offset: int) -> BatchHead:
+    """Describe a message in a format older than Kafka 0.11, which has no transactions."""
+    return BatchHead(
+        base_offset=offset,
+        last_offset=offset,
+        leader_epoch=_NOT_SAID,
+        producer_id=_NOT_SAID,
+        codec=0,
+        control=False,
+        transactional=False,
+        record_count=1,
+    )

@@ -1,0 +1,39 @@
+"""What every idempotent producer of ours needs beyond aiokafka's own behaviour."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.partitioner import DefaultPartitioner
+
+from router.broker.pacing import paced
+from router.broker.private import give_back_sequences
+from router.broker.refusals import is_refusal
+
+
+def sound(producer: AIOKafkaProducer) -> AIOKafkaProducer:
+    """Make a producer survive refusals and absent leaders; returns it."""
+    give_back_sequences(producer, is_refusal)
+    return paced(producer)
+
+
+async def send_alone(
+    producer: AIOKafkaProducer,
+    topic: str,
+    key: bytes | None,
+    value: bytes | None,
+    headers: Sequence[tuple[str, bytes | None]],
+) -> Any:  # noqa: ANN401 - a future of aiokafka
+    """Send a record in a batch of its own; return the future of its acknowledgement.
+
+    What the broker then refuses is this record. The partition is the one that
+    `send` chooses for the key; the first one for a record without a key.
+    """
+    batch = producer.create_batch()
+    batch.append(key=key, value=value, timestamp=None, headers=list(headers))
+    batch.close()
+    partitions = sorted(await producer.partitions_for(topic))
+    partition = partitions[0]
+    if key is not None:
+        partition = DefaultPartitioner()(key, partitions, partitions)
+    return await producer.send_batch(batch, topic, partition=partition)

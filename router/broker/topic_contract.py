@@ -1,0 +1,295 @@
+"""What each topic must be like, and how a topic on the broker differs from that. Pure.
+
+A difference *endangers* if an event that was acknowledged could be lost because of it.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+UNLIMITED = -1
+"""What Kafka calls no bound, of time or of bytes."""
+
+_NEVER_SHRUNK = frozenset({"retention.ms", "retention.bytes", "max.message.bytes"})
+_MIN_IN_SYNC = "min.insync.replicas"
+
+
+class Mend(StrEnum):
+    """What mends a difference."""
+
+    CREATE = "create"
+    """`payrouter topics apply`."""
+    ALTER = "alter"
+    """`payrouter topics apply --alter`: nothing is lost by it."""
+    BY_HAND = "by hand"
+    """A command of Kafka's own, run by a person."""
+    WAIT = "wait"
+    """Brokers that come back."""
+
+
+@dataclass(frozen=True)
+class Exactly:
+    """A topic's configuration that must have this value; `endangers` if it has another.
+
+    `explicit`: a topic is created with it, not with the broker's own default.
+    """
+
+    key: str
+    value: str
+    endangers: bool = False
+    explicit: bool = False
+
+    def differs(self, found: str) -> bool:
+        """Tell whether a value is another."""
+        return found != self.value
+
+    def loses(self, found: str) -> bool:
+        """Tell whether a value endangers what was acknowledged."""
+        return self.endangers and self.differs(found)
+
+
+@dataclass(frozen=True)
+class AtLeast:
+    """A topic's configuration that must be a number this large; -1 has no bound.
+
+    Below `safe` it endangers; None: never. `explicit` as in `Exactly`.
+    """
+
+    key: str
+    least: int
+    safe: int | None = None
+    explicit: bool = False
+
+    @property
+    def value(self) -> str:
+        """The value to create a topic with."""
+        return str(self.least)
+
+    def differs(self, found: str) -> bool:
+        """Tell whether a value is too small."""
+        return _size(int(found)) < _size(self.least)
+
+    def loses(self, found: str) -> bool:
+        """Tell whether a value is so small that it endangers what was acknowledged."""
+        return self.safe is not None and _size(int(found)) < _size(self.safe)
+
+
+ConfigNeed = Exactly | AtLeast
+
+
+@dataclass(frozen=True)
+class TopicNeed:
+    """What one topic needs.
+
+    A topic that is not `ours` is created if it is missing; if it exists, its
+    owner decides about partitions and replicas. Nothing acknowledged is lost
+    with one that does not `matter`.
+    """
+
+    name: str
+    partitions: int
+    replication_factor: int
+    min_insync_replicas: int
+    compared: tuple[ConfigNeed, ...] = ()
+    ours: bool = True
+    matters: bool = True
+
+    def configs(self) -> dict[str, str]:
+        """Return the configuration to create it with."""
+        return {need.key: need.value for need in self.compared if need.explicit}
+
+
+@dataclass(frozen=True)
+class PartitionFound:
+    """How many replicas a partition has, and how many of them are in sync."""
+
+    replicas: int
+    in_sync: int
+
+
+@dataclass(frozen=True)
+class TopicFound:
+    """A topic as the broker describes it.
+
+    No partitions: there is no such topic. None: the broker does not describe
+    it, or not its configuration; `unchecked` says why.
+    """
+
+    partitions: Mapping[int, PartitionFound] | None
+    configs: Mapping[str, str] | None
+    unchecked: str | None = None
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One thing about a topic that is not as it must be.
+
+    `wanted` and `found` are in Kafka's own units; `at_least` tells that more
+    than wanted is as good. `action` is the command, or what to do.
+    """
+
+    topic: str
+    what: str
+    wanted: str
+    found: str
+    endangers: bool
+    mend: Mend
+    action: str
+    at_least: bool = False
+
+    def __str__(self) -> str:
+        """Name the topic, what is wrong with it, and what mends it."""
+        if self.what == MISSING:
+            return f"there is no topic {self.topic}: {self.action}"
+        wanted = readable(self.what, self.wanted) + (" or more" if self.at_least else "")
+        found = readable(self.what, self.found)
+        return f"topic {self.topic} has {self.what} {found}, needs {wanted}: {self.action}"
+
+
+@dataclass(frozen=True)
+class Change:
+    """What is to be altered of one topic."""
+
+    topic: str
+    configs: Mapping[str, str] = field(default_factory=dict)
+    partitions: int | None = None
+
+
+MISSING = "topic"
+PARTITIONS = "partitions"
+REPLICATION = "replication factor"
+IN_SYNC = "replicas in sync"
+
+_APPLY = "run `payrouter topics apply`"
+_ALTER = "run `payrouter topics apply --alter`"
+
+
+def compare(needs: Collection[TopicNeed], found: Mapping[str, TopicFound]) -> Sequence[Difference]:
+    """Return every difference, by topic; of a topic that is not in `found` nothing is known."""
+    differences: list[Difference] = []
+    for need in needs:
+        topic = found.get(need.name)
+        if topic is not None:
+            differences += _of_topic(need, topic)
+    return differences
+
+
+def changes(needs: Collection[TopicNeed], differences: Collection[Difference]) -> Sequence[Change]:
+    """Return what `--alter` may do about these differences, a change for each topic."""
+    planned = []
+    for need in needs:
+        own = [d for d in differences if d.topic == need.name and d.mend is Mend.ALTER]
+        configs = {d.what: d.wanted for d in own if d.what != PARTITIONS}
+        partitions = need.partitions if any(d.what == PARTITIONS for d in own) else None
+        if own:
+            planned.append(Change(need.name, configs, partitions))
+    return planned
+
+
+def readable(what: str, value: str) -> str:
+    """Write a value with its unit, as large a unit as it has a whole number of."""
+    if what.endswith(".ms"):
+        return _scaled(value, _TIMES, "for ever")
+    return _scaled(value, _SIZES, "unlimited") if what.endswith(".bytes") else value
+
+
+_TIMES = (("day", 24 * 3600 * 1000), ("hour", 3600 * 1000), ("minute", 60 * 1000), ("second", 1000))
+_SIZES = (("MiB", 1024 * 1024), ("KiB", 1024))
+
+
+def _scaled(value: str, units: Sequence[tuple[str, int]], unlimited: str) -> str:
+    number = int(value)
+    if number == UNLIMITED:
+        return unlimited
+    for unit, size in units:
+        if number and number % size == 0:
+            count = number // size
+            return f"{count} {unit}" if count == 1 or units is _SIZES else f"{count} {unit}s"
+    return f"{number} {'ms' if units is _TIMES else 'bytes'}"
+
+
+def _of_topic(need: TopicNeed, found: TopicFound) -> Sequence[Difference]:
+    if found.partitions is None:
+        return []
+    if not found.partitions:
+        return [Difference(need.name, MISSING, "there", "none", need.matters, Mend.CREATE, _APPLY)]
+    differences = _of_layout(need, found.partitions)
+    for config in need.compared:
+        value = (found.configs or {}).get(config.key)
+        # Not every broker has every configuration, and none it lacks does anything.
+        if value is not None and config.differs(value):
+            differences.append(_of_config(need, config, value, found.partitions))
+    return differences
+
+
+def _of_layout(need: TopicNeed, partitions: Mapping[int, PartitionFound]) -> list[Difference]:
+    differences = []
+    if need.ours and len(partitions) < need.partitions:
+        differences.append(_fewer(need, PARTITIONS, need.partitions, len(partitions), Mend.ALTER))
+    replicas = min(partition.replicas for partition in partitions.values())
+    if replicas < need.replication_factor:
+        differences.append(
+            _fewer(need, REPLICATION, need.replication_factor, replicas, Mend.BY_HAND)
+        )
+    in_sync = min(partition.in_sync for partition in partitions.values())
+    # Said once: where there are too few replicas, too few are in sync.
+    if in_sync < min(need.min_insync_replicas, replicas):
+        differences.append(_fewer(need, IN_SYNC, need.min_insync_replicas, in_sync, Mend.WAIT))
+    return differences
+
+
+def _fewer(need: TopicNeed, what: str, wanted: int, found: int, mend: Mend) -> Difference:
+    safe = {PARTITIONS: 0, REPLICATION: need.min_insync_replicas, IN_SYNC: wanted}[what]
+    action = {
+        PARTITIONS: _ALTER,
+        REPLICATION: f"give {need.name} more replicas with kafka-reassign-partitions.sh",
+        IN_SYNC: "start the brokers that hold its other replicas",
+    }[what]
+    endangers = need.matters and need.ours and found < safe
+    return Difference(
+        need.name, what, str(wanted), str(found), endangers, mend, action, at_least=True
+    )
+
+
+def _of_config(
+    need: TopicNeed, config: ConfigNeed, found: str, partitions: Mapping[int, PartitionFound]
+) -> Difference:
+    mend, action = _ALTER_OR_HAND[_may_alter(need, config, found, partitions)]
+    command = (
+        f"run `kafka-configs.sh --bootstrap-server HOST:PORT --alter --topic {need.name}"
+        f" --add-config {config.key}={config.value}`"
+    )
+    return Difference(
+        need.name,
+        config.key,
+        config.value,
+        found,
+        need.matters and config.loses(found),
+        mend,
+        action or command,
+        at_least=isinstance(config, AtLeast) and config.least != UNLIMITED,
+    )
+
+
+_ALTER_OR_HAND: Mapping[bool, tuple[Mend, str]] = {
+    True: (Mend.ALTER, _ALTER),
+    False: (Mend.BY_HAND, ""),
+}
+
+
+def _may_alter(
+    need: TopicNeed, config: ConfigNeed, found: str, partitions: Mapping[int, PartitionFound]
+) -> bool:
+    """Tell whether nothing is lost by it: no record deleted, none refused that was taken."""
+    if not need.ours:
+        return False
+    if config.key in _NEVER_SHRUNK:
+        return _size(int(config.value)) > _size(int(found))
+    if config.key == _MIN_IN_SYNC:
+        # With fewer replicas than that, nothing could be written any more.
+        return min(each.replicas for each in partitions.values()) >= int(config.value)
+    return True
+
+
+def _size(number: int) -> float:
+    return float("inf") if number == UNLIMITED else number

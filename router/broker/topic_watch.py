@@ -1,0 +1,212 @@
+"""Compares the topics with what they need, at the start and then every minute.
+
+What endangers an acknowledged event makes a process not ready. A broker that
+does not show a topic's configuration is believed, unless the configuration
+says otherwise; probe, metric and log say that it was not compared.
+"""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from aiokafka.errors import KafkaError
+from prometheus_client import CollectorRegistry, Gauge
+
+from router.broker.topic_contract import Difference, TopicFound, TopicNeed, compare
+from router.broker.topics import MakeAdmin, look
+from router.telemetry.logs import Log
+from router.telemetry.management import Health
+
+RETRY_SECONDS = 5.0
+"""How soon to look again while something is wrong, so that what is mended is noticed."""
+
+CONFIRM_SECONDS = 1.0
+"""A broker may learn of a change later than others: what is new is looked at twice."""
+
+ANSWER_SECONDS = 10.0
+MISSED_LOOKS = 3
+"""After so many intervals without an answer, nothing counts as compared any more."""
+
+
+class TopicMetrics:
+    """What is measured of the comparison."""
+
+    def __init__(self, registry: CollectorRegistry, topics: Sequence[str]) -> None:
+        """Declare the metrics, with a series for each topic."""
+        self._endangered = Gauge(
+            "payrouter_topic_endangered",
+            "1 while the topic differs from what it needs so that an acknowledged event could be"
+            " lost; `payrouter topics apply --check` names the difference",
+            ["topic"],
+            registry=registry,
+        )
+        self._unchecked = Gauge(
+            "payrouter_topics_unchecked",
+            "Topics whose configuration the broker does not show, so that it cannot be compared",
+            registry=registry,
+        )
+        self._topics = topics
+        for topic in topics:
+            self._endangered.labels(topic)
+
+    def show(self, endangered: Mapping[str, object], unchecked: Mapping[str, object]) -> None:
+        """Show what was found."""
+        for topic in self._topics:
+            self._endangered.labels(topic).set(topic in endangered)
+        self._unchecked.set(len(unchecked))
+
+
+@dataclass(frozen=True)
+class Findings:
+    """Result of a comparison, by topic: what endangers first, and why one was not compared."""
+
+    endangered: Mapping[str, Difference] = field(default_factory=dict)
+    unchecked: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def well(self) -> bool:
+        """Whether every topic was compared and none endangers anything."""
+        return not self.endangered and not self.unchecked
+
+
+@dataclass
+class TopicWatch:
+    """Looks at the topics until it is stopped, and keeps what it found last.
+
+    `make` makes an admin client for each look. With `require_check`, a topic
+    that cannot be compared counts as endangered.
+    """
+
+    make: MakeAdmin = field(repr=False)
+    needs: Sequence[TopicNeed]
+    metrics: TopicMetrics
+    log: Log
+    interval_seconds: float = 60.0
+    require_check: bool = False
+    retry_seconds: float = RETRY_SECONDS
+    clock: Callable[[], float] = time.monotonic
+    findings: Findings | None = None
+    """None until the broker has answered once."""
+    found: Mapping[str, TopicFound] = field(default_factory=dict)
+    """The topics as of the last look."""
+    unanswered: int = 0
+    """Looks in a row that the broker has not answered."""
+    _answered_at: float = 0.0
+
+    def number(self, topic: str, config: str) -> int | None:
+        """Return a configuration value of a topic as of the last look; None if it is not known."""
+        found = self.found.get(topic)
+        text = ((found and found.configs) or {}).get(config, "")
+        return int(text) if text.isdigit() else None
+
+    def problem(self, topic: str) -> str | None:
+        """Return why an event must not be acknowledged on this topic, None if it may."""
+        findings = self.findings
+        if findings is None:
+            return "the topics were not compared yet"
+        if topic in findings.endangered:
+            return str(findings.endangered[topic])
+        if self.require_check and topic in findings.unchecked:
+            return f"topic {topic}: {findings.unchecked[topic]}, and topics.require_check is set"
+        return None
+
+    def health(self, other: Health) -> Health:
+        """Join what was found with another part's health; name the first that endangers."""
+        problems = [why for need in self.needs if (why := self.problem(need.name)) is not None]
+        if problems and (other.good or self.findings):
+            more = len(set(problems)) - 1
+            first = problems[0] + (f" (and {more} more)" if more else "")
+            detail = first if other.good else f"{other.detail}\n{first}"
+            return Health(good=False, detail=detail)
+        if not other.good:
+            return other
+        unchecked = self.findings.unchecked if self.findings else {}
+        if unchecked:
+            names, why = ", ".join(unchecked), next(iter(unchecked.values()))
+            return Health(good=True, detail=f"{other.detail}; not compared: {names} ({why})")
+        return other
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Look while the block runs."""
+        task = asyncio.create_task(self._run()) if self.needs else None
+        try:
+            yield
+        finally:
+            if task is not None:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
+
+    async def _run(self) -> None:
+        while True:
+            findings = await self._confirmed()
+            if findings is None:
+                self._no_answer()
+            else:
+                self.unanswered = 0
+                self._answered_at = self.clock()
+                self._judge(findings)
+            well = findings is not None and not findings.endangered
+            await asyncio.sleep(self.interval_seconds if well else self.retry_seconds)
+
+    async def _confirmed(self) -> Findings | None:
+        """Look, and once more where something endangers that did not before."""
+        found = await self._look()
+        before = self.findings
+        if found is None or before is None or found.endangered.keys() <= before.endangered.keys():
+            return found
+        await asyncio.sleep(min(CONFIRM_SECONDS, self.retry_seconds))
+        return await self._look()
+
+    async def _look(self) -> Findings | None:
+        """Compare; None if the broker does not answer."""
+        admin = self.make()
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                await admin.start()
+                found = await look(admin, self.needs, ANSWER_SECONDS)
+        except (KafkaError, TimeoutError, OSError):
+            return None
+        except Exception:
+            # Whatever it was: what was found before is not true for ever, and the next look is due.
+            self.log.exception("topics_not_compared")
+            return None
+        finally:
+            await admin.close()
+        return self._found(found)
+
+    def _found(self, found: Mapping[str, TopicFound]) -> Findings:
+        self.found = found
+        endangered: dict[str, Difference] = {}
+        for difference in compare(self.needs, found):
+            if difference.endangers:
+                endangered.setdefault(difference.topic, difference)
+        unchecked = {name: topic.unchecked for name, topic in found.items() if topic.unchecked}
+        return Findings(endangered, unchecked)
+
+    def _no_answer(self) -> None:
+        """Count nothing as compared where the broker has not answered for long."""
+        self.unanswered += 1
+        silent = self.clock() - self._answered_at
+        if self.findings is not None and silent > self.interval_seconds * MISSED_LOOKS:
+            why = "the broker has not answered when asked for it"
+            unchecked = {need.name: why for need in self.needs}
+            self._judge(Findings(self.findings.endangered, unchecked))
+
+    def _judge(self, findings: Findings) -> None:
+        before, self.findings = self.findings or Findings(), findings
+        self.metrics.show(findings.endangered, findings.unchecked)
+        if findings.endangered and findings.endangered != before.endangered:
+            details = [str(each) for each in findings.endangered.values()]
+            self.log.error("topics_endangered", detail="; ".join(details))
+        if findings.unchecked and findings.unchecked != before.unchecked:
+            why = next(iter(findings.unchecked.values()))
+            # A broker that has no such request is as it is; a right can be given.
+            level = logging.INFO if "not support" in why else logging.WARNING
+            self.log.log(level, "topics_unchecked", topics=list(findings.unchecked), detail=why)
+        if findings.well and not before.well:
+            self.log.info("topics_sound")

@@ -1,0 +1,261 @@
+"""Every consumer in every trouble that a log or a store can make: nothing is lost, or it is said.
+
+All consumers found, and the sample, run side by side as their users run them, and what happens to
+a topic happens to all that read it. In each trouble each of them applies everything once, or is
+not ready, halts with a reason, and goes on by the command it names. None says that it is well
+while something is missing.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Mapping
+from functools import partial
+from itertools import chain
+from pathlib import Path
+from typing import Final
+
+import pytest
+import pytest_asyncio
+
+from tests import databases
+from tests.conformance.programs import Programs
+from tests.conformance.test_every_consumer import SERVICES
+from tests.consumers.runtime.members import eventually
+from tests.databases import DatabaseServer
+from tests.kafka.apache_kafka import ApacheKafka
+from tests.troubles import topics
+from tests.troubles.postgres import read_only
+from tests.troubles.site import PARTITIONS, Member, Site, site
+from tests.troubles.story import WHOLE, Story
+from tests.troubles.tales import TOPICS
+from tests.troubles.writing import CODECS, open_transaction
+
+pytestmark = [pytest.mark.kafka, pytest.mark.asyncio(loop_scope="module")]
+
+TROUBLED: Final = ("payment", "order")
+"""Topics of which each consumer reads one, and some both."""
+
+UNREADABLE: Final = 25
+"""Enough of them in a row for the brake."""
+
+READ_ONLY_SECONDS: Final = 2.0
+
+ANOTHER_LOG: Final = ("other_log", "other_record", "beyond_end")
+"""Reasons to halt that say it: the first one where it is asked, the others where it is seen."""
+
+
+@pytest.fixture(scope="module")
+def quick_kafka() -> Iterator[ApacheKafka]:
+    """Give a Kafka of this file's own, which compacts at once."""
+    kafka = ApacheKafka(topics.QUICK_CLEANER)
+    try:
+        kafka.start()
+        yield kafka
+    finally:
+        kafka.destroy()
+
+
+@pytest.fixture(scope="module")
+def own_database(database_server: DatabaseServer) -> Iterator[str]:
+    """Give the URL of a database of this file's own."""
+    with databases.fresh_database(database_server) as url:
+        yield url
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running_site(
+    quick_kafka: ApacheKafka,
+    own_database: str,
+    packages: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> AsyncIterator[Site]:
+    """Run every consumer that reads a topic of the contract."""
+    programs = Programs(tmp_path_factory.mktemp("site"), packages)
+    told = [each for each in SERVICES.values() if set(TOPICS).intersection(each.topics)]
+    async with site(quick_kafka.bootstrap, own_database, told, programs) as running:
+        yield running
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def story(running_site: Site) -> Story:
+    """Give a story nothing of which is told yet, on a site where all is well."""
+    await _mended(running_site)
+    return Story(running_site)
+
+
+async def _mended(here: Site) -> None:
+    """Mend what an earlier test has left, as an operator would."""
+
+    async def well() -> bool:
+        for each in here.members.values():
+            if not (await each.ready())[0]:
+                await here.mend(each)
+                return False
+        return True
+
+    await eventually(well, "all consumers well")
+
+
+def everywhere(here: Site, said: str) -> Mapping[str, str]:
+    return dict.fromkeys(here.members, said)
+
+
+async def mended_by_what_it_names(story: Story) -> None:
+    """Run the commands that every member names, and see that all is applied then."""
+    for each in story.site.members.values():
+        commands = await story.site.mend(each)
+        assert commands, f"{each.name} names no command: {await each.ready()}"
+    await story.site.all_ready()
+    assert await story.seen() == everywhere(story.site, WHOLE)
+
+
+def halted(seen: Mapping[str, str], *reasons: str) -> bool:
+    """Tell whether every member is halted, for nothing but these reasons."""
+    given = {each for said in seen.values() for each in said.removeprefix("halted: ").split(", ")}
+    return all(said.startswith("halted: ") for said in seen.values()) and given <= set(reasons)
+
+
+async def contents(here: Site) -> Mapping[str, Mapping[str, str]]:
+    return {name: await each.bench.content() for name, each in here.members.items()}
+
+
+async def test_every_codec_is_read(story: Story) -> None:
+    for codec in CODECS:
+        for topic in TOPICS:
+            await story.tell(topic, 3, codec=codec)
+    assert await story.seen() == everywhere(story.site, WHOLE)
+
+
+async def test_what_a_registry_has_framed_is_read(story: Story) -> None:
+    for topic in TOPICS:
+        await story.tell_framed(topic, 3)
+    assert await story.seen() == everywhere(story.site, WHOLE)
+
+
+async def test_a_store_that_is_read_only_for_a_while_costs_nothing(story: Story) -> None:
+    members = story.site.members.values()
+    async with read_only(story.site.database_url):
+        for topic in TOPICS:
+            await story.tell(topic, 2 * PARTITIONS)
+        for each in members:
+            await says(each, "25006")
+        await asyncio.sleep(READ_ONLY_SECONDS)
+        assert [await each.halts() for each in members] == [[]] * len(members)
+    assert await story.seen() == everywhere(story.site, WHOLE)
+
+
+async def says(member: Member, text: str) -> None:
+    """Wait until a member is not ready and says so with a certain text."""
+
+    async def said() -> bool:
+        good, found = await member.ready()
+        return not good and text in found
+
+    await eventually(said, f"{text} from {member.name}")
+
+
+async def test_an_open_transaction_of_somebody_else_is_said_and_passed(story: Story) -> None:
+    here = story.site
+    foreign = {topic: story.made(topic, 2) for topic in TROUBLED}
+    async with open_transaction(here.bootstrap, "foreign", [*chain(*foreign.values())], 1):
+        for topic in TROUBLED:
+            await story.tell(topic, 5, partition=1)
+            await story.tell(topic, 5, partition=0)
+        assert await story.seen() == everywhere(here, "withheld")
+    await here.all_ready()
+    assert await story.seen() == everywhere(here, WHOLE)
+    never = {each.id for told in foreign.values() for each in told}
+    for each in here.members.values():
+        assert not never & await each.claimed()
+        assert await each.halts() == []
+
+
+async def test_records_deleted_before_they_were_read_are_said(story: Story) -> None:
+    here = story.site
+    async with here.frozen():
+        for topic in TROUBLED:
+            told = await story.tell(topic, 10, partition=0)
+            end = await topics.end(here.bootstrap, topic, 0)
+            await topics.cut_off(here.bootstrap, topic, 0, end - 4)
+            story.gone(topic, told[:6])
+    assert halted(await story.seen(), "before_start", "records_missing")
+    story.accept()
+    await mended_by_what_it_names(story)
+
+
+async def test_records_that_compaction_has_taken_are_said(story: Story) -> None:
+    here = story.site
+    async with here.frozen():
+        for topic in TROUBLED:
+            first = await topics.end(here.bootstrap, topic, 0)
+            told = story.made(topic, 12)
+            story.missed(told)
+            await topics.compact(here.bootstrap, told, 0)
+            left = await topics.kept(here.bootstrap, topic, 0, first)
+            story.gone(topic, [each for at, each in enumerate(told, first) if at not in left])
+    assert halted(await story.seen(), "records_missing")
+    story.accept()
+    await mended_by_what_it_names(story)
+
+
+async def test_a_topic_made_anew_while_the_consumer_was_frozen_is_said(story: Story) -> None:
+    here = story.site
+    async with here.frozen():
+        await remade_and_told(story)
+    assert halted(await story.seen(), *ANOTHER_LOG)
+    await mended_by_what_it_names(story)
+
+
+async def test_a_topic_made_anew_while_the_consumer_was_stopped_is_said(story: Story) -> None:
+    here = story.site
+    await asyncio.gather(*(each.end() for each in here.members.values()))
+    await remade_and_told(story)
+    for each in here.members.values():
+        await each.start()
+    assert halted(await story.seen(), *ANOTHER_LOG)
+    await mended_by_what_it_names(story)
+
+
+async def remade_and_told(story: Story) -> None:
+    """Make topics anew, and tell more in each partition than had been in any."""
+    here = story.site
+    for topic in TROUBLED:
+        ends = await topics.ends(here.bootstrap, topic, range(PARTITIONS))
+        await topics.remake(here.bootstrap, [topic], PARTITIONS)
+        for number in range(PARTITIONS):
+            await story.tell(topic, max(ends.values()) + 10, partition=number)
+
+
+@pytest.mark.parametrize("topic", TROUBLED)
+async def test_a_brake_holds_its_topic_and_no_other(story: Story, topic: str) -> None:
+    readers = story.site.readers(topic)
+    dead = {each.name: await each.dead() for each in readers}
+    await story.tell_avro(topic, UNREADABLE)
+    for each in readers:
+        await says(each, "brake")
+    for other in TOPICS:
+        if other != topic:
+            await story.tell(other, 2 * PARTITIONS)
+    for each in story.site.members.values():
+        await story.applied(each)
+    await story.tell(topic, PARTITIONS)
+    for each in readers:
+        assert await story.site.mend(each), f"{each.name} names no command: {await each.ready()}"
+    assert await story.seen() == everywhere(story.site, WHOLE)
+    assert {each.name: await each.dead() for each in readers} == {
+        name: count + UNREADABLE for name, count in dead.items()
+    }
+
+
+async def test_what_is_read_again_has_no_second_effect(story: Story) -> None:
+    here = story.site
+    for topic in TOPICS:
+        await story.tell(topic, 5)
+    assert await story.seen() == everywhere(here, WHOLE)
+    before = await contents(here)
+    for each in here.members.values():
+        for topic in each.topics:
+            reset = f"payrouter offsets reset {each.name} --topic {topic} --to earliest --yes"
+            await here.shell.run(reset)
+        ends = await here.ends(each)
+        await eventually(partial(here.at_the_end, each, ends), f"the end of {each.name}")
+    assert await contents(here) == before

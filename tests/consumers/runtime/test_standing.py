@@ -1,0 +1,86 @@
+"""The state of a consumer on a partition, decided from what is known."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import pytest
+
+from consumers.runtime.exporter_picture import Behind, behind
+from consumers.runtime.first_record import NOTHING
+from consumers.runtime.offsets import FenceRow
+from consumers.runtime.standing import Facts, Patience, State, state_of
+from router.broker.groups import name_of
+from router.broker.log_bounds import LogBounds
+
+NOW: Final = 1_000_000.0
+PATIENCE: Final = Patience(stuck=30, open_transaction=90)
+
+
+def fence(at: int, moved: float) -> FenceRow:
+    """Return a fence that was moved so many seconds ago."""
+    when = datetime.fromtimestamp(NOW, UTC) - timedelta(seconds=moved)
+    return FenceRow("c", "payment", 0, 0, at, at, 0, 0, 0, 0, 0, when)
+
+
+def facts(
+    at: int,
+    bounds: tuple[int, int, int],
+    *,
+    moved: float = 5,
+    waits: float | None = None,
+    readable: float | None = None,
+) -> Facts:
+    """Return what is known: the fence, the log, and since how many seconds records wait."""
+    own, log = fence(at, moved), LogBounds(*bounds)
+    since = NOTHING if waits is None else NOW - waits
+    first = NOTHING if readable is None else NOW - readable
+    seen = behind(log, own, min(since, first), first)
+    return Facts(own, there=True, bounds=log, behind=seen, braked=False, member="one")
+
+
+STATES: Final = [
+    (facts(9, (0, 9, 9), moved=5000), State.IDLE, False),
+    (facts(9, (0, 9, 9)), State.MOVING, False),
+    (facts(8, (0, 9, 9), moved=5000), State.IDLE, False),  # the marker of a transaction
+    (facts(5, (0, 9, 9), readable=20), State.MOVING, False),
+    (facts(5, (0, 9, 9), readable=61), State.BEHIND, False),
+    (facts(5, (0, 9, 9), moved=31, readable=31), State.STUCK, True),
+    (facts(5, (0, 9, 9), moved=5000, readable=1), State.MOVING, False),  # it has only just come
+    (facts(5, (0, 5, 9), moved=5000, waits=10), State.WITHHELD, False),
+    (facts(5, (0, 5, 9), moved=5000, waits=91), State.WITHHELD, True),
+    (facts(5, (0, 7, 9), moved=31, readable=100), State.STUCK, True),  # before the transaction
+    (facts(10, (0, 9, 9)), State.BEYOND_END, True),
+    (facts(5, (6, 9, 9)), State.BEFORE_START, True),
+    (replace(facts(9, (0, 9, 9)), member=""), State.NO_MEMBER, True),
+    (replace(facts(9, (0, 9, 9)), member=None), State.MOVING, False),  # it is not known
+    (replace(facts(9, (0, 9, 9)), braked=True), State.BRAKED, True),
+    (replace(facts(9, (0, 9, 9)), there=False, bounds=None), State.NO_LOG, True),
+    (replace(facts(9, (0, 9, 9)), bounds=None, behind=Behind()), State.UNKNOWN, False),
+    (Facts(None, None, None, Behind(), braked=True, member=None), State.BRAKED, True),
+]
+
+
+@pytest.mark.parametrize(("known", "state", "trouble"), STATES)
+def test_state_is_the_first_reason_to_act(known: Facts, state: State, *, trouble: bool) -> None:
+    assert state_of(known, PATIENCE, NOW) == (state, trouble)
+
+
+def test_what_nobody_has_consumed_yet_is_judged_from_the_start_of_its_log() -> None:
+    log = LogBounds(3, 9, 9)
+    waiting = behind(log, None, NOW - 31, NOW - 31)
+    new = Facts(None, there=True, bounds=log, behind=waiting, braked=False, member="one")
+    assert waiting.records == 6
+    assert state_of(new, PATIENCE, NOW) == (State.STUCK, True)
+
+
+@pytest.mark.parametrize(
+    ("member_id", "name"),
+    [
+        ("ledger-0-9e107d9d-372b-4826-81d3-542a419d6f3b", "ledger-0"),
+        ("aiokafka-0.14.0-9e107d9d-372b-4826-81d3-542a419d6f3b", "10.0.0.7 9e10"),
+        ("short", "10.0.0.7 shor"),
+    ],
+)
+def test_member_is_named_by_instance_id_or_else_by_host(member_id: str, name: str) -> None:
+    assert name_of(member_id, "aiokafka-0.14.0", "/10.0.0.7") == name

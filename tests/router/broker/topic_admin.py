@@ -1,0 +1,69 @@
+"""Topics of any kind for a test, and what the broker says of them."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Mapping
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+
+from router.broker.alter_configs import AlterConfigsRequest, refusals
+from router.broker.private import ask
+
+_PATIENCE_SECONDS = 30
+
+
+@contextlib.asynccontextmanager
+async def asking(bootstrap: str) -> AsyncIterator[AIOKafkaAdminClient]:
+    """Give a started admin client."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    try:
+        await admin.start()
+        yield admin
+    finally:
+        await admin.close()
+
+
+def maker(bootstrap: str) -> Callable[[], AIOKafkaAdminClient]:
+    """Return what makes admin clients."""
+    return lambda: AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+
+
+async def make(bootstrap: str, name: str, partitions: int = 3, **configs: str) -> None:
+    """Create a topic; `cleanup_policy` stands for `cleanup.policy`."""
+    named = {key.replace("_", "."): value for key, value in configs.items()}
+    async with asking(bootstrap) as admin:
+        answer = await admin.create_topics([NewTopic(name, partitions, 1, topic_configs=named)])
+        assert not [error for error in answer.topic_errors if error[1]], answer
+        # The broker learns of it a little later than the controller.
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            while len((await admin.describe_topics([name]))[0]["partitions"]) < partitions:  # noqa: ASYNC110 - what a broker learns
+                await asyncio.sleep(0.02)
+
+
+async def set_configs(bootstrap: str, name: str, **configs: str) -> None:
+    """Set configurations of a topic, and leave its others."""
+    named = {key.replace("_", "."): value for key, value in configs.items()}
+    async with asking(bootstrap) as admin:
+        answer = await ask(admin, AlterConfigsRequest({name: named}), seconds=10)
+    assert not refusals(answer)
+
+
+async def configs(bootstrap: str, name: str) -> Mapping[str, str]:
+    """Return the configuration of a topic."""
+    async with asking(bootstrap) as admin:
+        (answer,) = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name)])
+    return {entry[0]: entry[1] for entry in answer.resources[0][4]}
+
+
+async def partitions(bootstrap: str, name: str) -> int:
+    """Return how many partitions a topic has."""
+    async with asking(bootstrap) as admin:
+        (topic,) = await admin.describe_topics([name])
+    return len(topic["partitions"])
+
+
+async def names(bootstrap: str) -> set[str]:
+    """Return every topic on the broker."""
+    async with asking(bootstrap) as admin:
+        return set(await admin.list_topics())
