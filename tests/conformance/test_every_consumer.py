@@ -19,6 +19,7 @@ from consumers.runtime.fate import Fate
 from consumers.runtime.migrate import upgrade
 from consumers.runtime.offsets import FenceMoved
 from consumers.runtime.records import Record
+from consumers.runtime.service import HandlerFailed
 from router.contract.wire import OutgoingRecord
 from tests.conformance.bench import TOLD, Bench, bench
 from tests.conformance.histories import contradicting
@@ -116,8 +117,9 @@ async def test_a_crash_before_the_commit_leaves_nothing(consumer: Bench) -> None
         raise CutOffError
 
     consumer.service = replace(sound, handle=crashing)
-    with pytest.raises(CutOffError):
+    with pytest.raises(HandlerFailed) as failed:
         await consumer.apply(told)
+    assert isinstance(failed.value.__cause__, CutOffError)
     assert await consumer.content() == before
     consumer.service = sound
     assert effective(await consumer.apply(told)) == len(told)
