@@ -22,8 +22,8 @@ from router.broker.requests import (
 )
 from router.broker.topic_ids import describe
 
-_QUESTIONS = ((READ_UNCOMMITTED, EARLIEST), (READ_COMMITTED, LATEST), (READ_UNCOMMITTED, LATEST))
-"""In this order, so that stable <= end even if the log grows between the requests."""
+_QUESTIONS = ((READ_UNCOMMITTED, EARLIEST), (READ_UNCOMMITTED, LATEST), (READ_COMMITTED, LATEST))
+"""In this order, since a log only grows: what is written meanwhile is not taken for withheld."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ async def _of_leader(
         wanted.setdefault(partition.topic, []).append(partition.partition)
     try:
         async with asyncio.timeout(seconds):
-            start, stable, end = [
+            start, end, stable = [
                 _offsets(
                     await ask(asker, offsets_request(wanted, *how), node=node, seconds=seconds)
                 )
@@ -82,7 +82,12 @@ async def _of_leader(
         # Left out: the caller sees which partitions are missing.
         return {}
     known = start.keys() & stable.keys() & end.keys()
-    return {each: LogBounds(start[each], stable[each], end[each]) for each in known}
+    return {each: _bounds(start[each], stable[each], end[each]) for each in known}
+
+
+def _bounds(start: int, stable: int, end: int) -> LogBounds:
+    # Asked for later, the log may be readable beyond where it ended before.
+    return LogBounds(start, min(stable, end), end)
 
 
 def _offsets(answer: Any) -> Mapping[TopicPartition, int]:  # noqa: ANN401 - aiokafka is untyped

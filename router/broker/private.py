@@ -9,7 +9,7 @@ installed version, so that an upgrade fails there first.
 import asyncio
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -20,6 +20,9 @@ from aiokafka.errors import NodeNotReadyError
 
 Asker: TypeAlias = AIOKafkaConsumer | AIOKafkaProducer | AIOKafkaAdminClient | AIOKafkaClient
 """A started client of aiokafka."""
+
+MetadataUpdate: TypeAlias = Callable[[Any, Any], Awaitable[bool]]
+"""A client's update of its metadata: (cluster, topics) -> whether a broker answered."""
 
 _CONNECTION = "questions"
 """Our requests use a separate connection to each broker.
@@ -85,6 +88,14 @@ def before_each_request(asker: Asker, password: Callable[[], str]) -> None:
 
     refresh()
     client._get_conn = refreshed  # noqa: SLF001
+
+
+def wrap_metadata_update(
+    asker: Asker, wrap: Callable[[Any, MetadataUpdate], MetadataUpdate]
+) -> None:
+    """Replace a client's update of its metadata by `wrap(client, the current one)`."""
+    client = connections_of(asker)
+    client._metadata_update = wrap(client, client._metadata_update)  # noqa: SLF001
 
 
 async def await_partitions(asker: Asker, topic: str) -> None:

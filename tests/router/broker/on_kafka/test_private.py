@@ -19,11 +19,13 @@ from aiokafka.record.default_records import _DefaultRecordBatchPy
 from aiokafka.structs import BrokerMetadata
 
 from router.broker.private import (
+    MetadataUpdate,
     ask,
     await_partitions,
     before_each_request,
     connections_of,
     leader_of,
+    wrap_metadata_update,
 )
 from router.broker.requests import EARLIEST, READ_UNCOMMITTED, TopicsRequest, offsets_request
 from tests.architecture.source import ROOT
@@ -171,6 +173,24 @@ async def test_the_password_is_read_before_each_request(kafka: ApacheKafka) -> N
     await ask(client, TopicsRequest(["none"]), seconds=SECONDS)
     assert client._sasl_plain_password != "password 0"  # noqa: SLF001 - as above
     await client.close()
+
+
+async def test_an_update_of_the_metadata_goes_through_its_replacement(
+    consumer: AIOKafkaConsumer,
+) -> None:
+    updated: list[bool] = []
+
+    def wrap(client: Any, update: MetadataUpdate) -> MetadataUpdate:  # noqa: ANN401 - aiokafka is untyped
+        async def counted(cluster: Any, topics: Any) -> bool:  # noqa: ANN401 - as above
+            assert cluster is client.cluster
+            updated.append(await update(cluster, topics))
+            return updated[-1]
+
+        return counted
+
+    wrap_metadata_update(consumer, wrap)
+    await connections_of(consumer).force_metadata_update()
+    assert updated == [True]
 
 
 def test_what_is_replaced_or_extended_has_the_shape_it_had() -> None:
