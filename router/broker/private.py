@@ -103,6 +103,49 @@ async def await_partitions(asker: Asker, topic: str) -> None:
     await connections_of(asker)._wait_on_metadata(topic)  # noqa: SLF001
 
 
+def give_back_sequences(
+    producer: AIOKafkaProducer, refused: Callable[[BaseException], bool]
+) -> None:
+    """Make a batch that the broker refused use up no sequence numbers.
+
+    aiokafka numbers the records of a batch when it takes the batch out of its
+    queue, and keeps the numbers even if the broker refuses the batch. Every later
+    batch of the partition is then out of order for the broker. `refused` returns
+    whether an error means that the broker has appended nothing.
+
+    A batch that was tried before keeps its numbers: an earlier try may have been
+    appended, and the broker would take another batch with the same numbers for a
+    repetition of it, and drop it. A partition has one batch under way at a time,
+    so no later batch is numbered when these numbers are given back.
+    """
+    accumulator, numbers = producer._message_accumulator, producer._txn_manager  # noqa: SLF001
+    pop = accumulator._pop_batch  # noqa: SLF001
+
+    def popped(partition: TopicPartition) -> Any:  # noqa: ANN401 - aiokafka is untyped
+        batch = pop(partition)
+        if batch.retry_count == 1:
+            batch.failure = _giving_back(batch, numbers, refused)
+        return batch
+
+    accumulator._pop_batch = popped  # noqa: SLF001
+
+
+def _giving_back(
+    batch: Any,  # noqa: ANN401 - aiokafka is untyped
+    numbers: Any,  # noqa: ANN401 - aiokafka is untyped
+    refused: Callable[[BaseException], bool],
+) -> Callable[[BaseException], None]:
+    """Return what a batch fails with: the same as before, with its numbers given back."""
+    failure = batch.failure
+
+    def failed(exception: BaseException) -> None:
+        if batch.retry_count == 1 and refused(exception):
+            numbers.increment_sequence_number(batch.tp, -batch.record_count)
+        failure(exception)
+
+    return failed
+
+
 async def _sent(client: Any, node: int | str, request: Any, seconds: float) -> Any:  # noqa: ANN401 - aiokafka is untyped
     since = time.monotonic()
     try:

@@ -54,10 +54,9 @@ async def fetch_raw(
 ) -> RawRecords:
     """Fetch batches up to the last stable offset, starting with the one that contains `offset`.
 
-    With READ_UNCOMMITTED, also of what an open transaction withholds.
-
-    Raises OffsetOutOfRangeError if `offset` is outside the log, any other
-    KafkaError, or TimeoutError.
+    The answer ends at the last stable offset, or with READ_UNCOMMITTED at the
+    end of the log. Raises OffsetOutOfRangeError if `offset` is outside the log,
+    any other KafkaError, or TimeoutError.
     """
     places = [(partition.topic, [(partition.partition, offset, asked_bytes)])]
     wanted = FetchRequest(WAIT_MILLISECONDS, 1, asked_bytes, isolation, places)
