@@ -67,6 +67,7 @@ class EdgeProcess:
     door: Door
     loop_delay: LoopDelay
     reloading: Reloading
+    topics: TopicWatch
 
 
 def utc_now() -> datetime:
@@ -86,9 +87,9 @@ def build_edge(settings: Settings, clock: Clock = utc_now) -> EdgeProcess:
     options = ClientOptions(lambda: client_options(settings.kafka, credentials))
     make = producer_factory(options, settings.kafka.max_request_bytes, credentials.renewed)
     publisher = KafkaPublisher(make, names, metrics, get_log("publish"))
-    watch_topics = _topic_watch(settings, options, credentials, registry)
+    topic_watch = _topic_watch(settings, options, credentials, registry)
     safe = SafePublish(
-        publisher, watch_topics.problem, metrics.publish_failures.labels("endangered").inc
+        publisher, topic_watch.problem, metrics.publish_failures.labels("endangered").inc
     )
     may_keep_stale = PerMinute(settings.edge.stale_per_minute)
     intake = Intake(safe, topics, clock, new_traceparent, may_keep_stale, metrics)
@@ -110,7 +111,7 @@ def build_edge(settings: Settings, clock: Clock = utc_now) -> EdgeProcess:
         log=get_log("edge"),
         rest=AsgiFastStream(
             declared_broker(settings),
-            lifespan=_lifespan(publisher, watch_topics, refused),
+            lifespan=_lifespan(publisher, topic_watch, refused),
             logger=None,
         ),
         admission=admission,
@@ -119,7 +120,7 @@ def build_edge(settings: Settings, clock: Clock = utc_now) -> EdgeProcess:
     )
 
     def ready() -> Health:
-        return watch_topics.health(publisher.health())
+        return topic_watch.health(publisher.health())
 
     metrics.ready.set_function(lambda: int(ready().good))
     metrics.in_flight.set_function(lambda: places.taken)
@@ -135,7 +136,9 @@ def build_edge(settings: Settings, clock: Clock = utc_now) -> EdgeProcess:
         checked_gates,
         get_log("edge"),
     )
-    return EdgeProcess(edge, management, publisher, registry, door, loop_delay, reloading)
+    return EdgeProcess(
+        edge, management, publisher, registry, door, loop_delay, reloading, topic_watch
+    )
 
 
 def _budgets(

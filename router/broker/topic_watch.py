@@ -38,8 +38,8 @@ class TopicMetrics:
         """Declare the metrics, with a series for each topic."""
         self._endangered = Gauge(
             "payrouter_topic_endangered",
-            "1 while the topic differs from what it needs so that an acknowledged event could be"
-            " lost; `payrouter topics apply --check` names the difference",
+            "1 while the topic differs from what it needs so that a genuine event could be lost;"
+            " `payrouter topics apply --check` names the difference",
             ["topic"],
             registry=registry,
         )
@@ -99,15 +99,26 @@ class TopicWatch:
         findings = self.findings
         if findings is None:
             return "the topics were not compared yet"
-        if topic in findings.endangered:
-            return str(findings.endangered[topic])
+        difference = findings.endangered.get(topic)
+        if difference is not None and difference.loses:
+            return str(difference)
         if self.require_check and topic in findings.unchecked:
             return f"topic {topic}: {findings.unchecked[topic]}, and topics.require_check is set"
         return None
 
+    def _problems(self) -> list[str]:
+        """Return why this process is not ready: what endangers an event that is lost or refused."""
+        endangered = self.findings.endangered if self.findings else {}
+        problems = []
+        for need in self.needs:
+            found = endangered.get(need.name)
+            why = self.problem(need.name) or (str(found) if found else None)
+            problems += [why] if why else []
+        return problems
+
     def health(self, other: Health) -> Health:
         """Join what was found with another part's health; name the first that endangers."""
-        problems = [why for need in self.needs if (why := self.problem(need.name)) is not None]
+        problems = self._problems()
         if problems and (other.good or self.findings):
             more = len(set(problems)) - 1
             first = problems[0] + (f" (and {more} more)" if more else "")
@@ -174,8 +185,9 @@ class TopicWatch:
     def _found(self, found: Mapping[str, TopicFound]) -> Findings:
         endangered: dict[str, Difference] = {}
         for difference in compare(self.needs, found):
-            if difference.endangers:
-                endangered.setdefault(difference.topic, difference)
+            known = endangered.get(difference.topic)
+            if difference.endangers and not (known and known.loses):
+                endangered[difference.topic] = difference
         unchecked = {name: topic.unchecked for name, topic in found.items() if topic.unchecked}
         return Findings(endangered, unchecked)
 

@@ -69,7 +69,7 @@ async def watching(
             retry_seconds=0.05,
             **options,  # type: ignore[arg-type] # passed through
         )
-        watched = Watched(watch, registry, log)  # type: ignore[arg-type] # lines are mappings
+        watched = Watched(watch, registry, log)
         async with watch.running():
             yield watched
 
