@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 from router.admission import Admission
 from router.bound import PerMinute
 from router.broker.topic_creation import forbid_topic_creation
-from router.broker.topic_watch import TopicMetrics, TopicWatch
+from router.broker.topic_watch import REQUEST_MILLISECONDS, TopicMetrics, TopicWatch
 from router.caller import networks
 from router.connection_watch import ConnectionWatch
 from router.contract.event import Event
@@ -263,7 +263,7 @@ def _topic_watch(
 ) -> TopicWatch:
     needs = edge_needs(settings)
     return TopicWatch(
-        make=admin_factory(options, credentials.renewed),
+        make=admin_factory(options, credentials.renewed, REQUEST_MILLISECONDS),
         needs=needs,
         metrics=TopicMetrics(registry, [need.name for need in needs]),
         log=get_log("topics"),

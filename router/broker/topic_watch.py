@@ -16,7 +16,7 @@ from aiokafka.errors import KafkaError
 from prometheus_client import CollectorRegistry, Gauge
 
 from router.broker.topic_contract import Difference, TopicFound, TopicNeed, compare
-from router.broker.topics import MakeAdmin, look
+from router.broker.topics import NOT_SUPPORTED, MakeAdmin, look
 from router.telemetry.logs import Log
 from router.telemetry.management import Health
 
@@ -27,8 +27,18 @@ CONFIRM_SECONDS = 1.0
 """A broker may learn of a change later than others: what is new is looked at twice."""
 
 ANSWER_SECONDS = 10.0
+
+REQUEST_MILLISECONDS = 4000
+"""How long an admin client of a watch may wait for one answer; its own bound, see `_end_look`."""
+
+STOP_SECONDS = 5.0
+"""How long a look may take to end when the process stops."""
+
 MISSED_LOOKS = 3
 """After so many intervals without an answer, nothing counts as compared any more."""
+
+
+_SILENT = "the broker has not answered when asked for its configuration"
 
 
 class TopicMetrics:
@@ -76,8 +86,8 @@ class Findings:
 class TopicWatch:
     """Looks at the topics until it is stopped, and keeps what it found last.
 
-    `make` makes an admin client for each look. With `require_check`, a topic
-    that cannot be compared counts as endangered.
+    `make` makes an admin client for each look, with REQUEST_MILLISECONDS. With
+    `require_check`, a topic that cannot be compared counts as endangered.
     """
 
     make: MakeAdmin = field(repr=False)
@@ -93,6 +103,7 @@ class TopicWatch:
     unanswered: int = 0
     """Looks in a row that the broker has not answered."""
     _answered_at: float = 0.0
+    _looking: asyncio.Task[Findings | None] | None = None
 
     def problem(self, topic: str) -> str | None:
         """Return why an event must not be acknowledged on this topic, None if it may."""
@@ -135,16 +146,27 @@ class TopicWatch:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Look while the block runs."""
-        task = asyncio.create_task(self._run()) if self.needs else None
+        if not self.needs:
+            yield
+            return
+        task = asyncio.create_task(self._run())
         try:
             yield
         finally:
-            if task is not None:
-                task.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await task
+            await self._end_look()
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    async def _end_look(self) -> None:
+        """Let a look end: cut off while it connects, aiokafka would leave its connection open."""
+        looking, self._looking = self._looking, None
+        if looking is not None:
+            await asyncio.wait({looking}, timeout=STOP_SECONDS)
+            looking.cancel()
 
     async def _run(self) -> None:
+        self._answered_at = self.clock()
         while True:
             findings = await self._confirmed()
             if findings is None:
@@ -158,20 +180,23 @@ class TopicWatch:
 
     async def _confirmed(self) -> Findings | None:
         """Look, and once more where something endangers that did not before."""
-        found = await self._look()
+        found = await self._looked()
         before = self.findings
         if found is None or before is None or found.endangered.keys() <= before.endangered.keys():
             return found
         await asyncio.sleep(min(CONFIRM_SECONDS, self.retry_seconds))
-        return await self._look()
+        return await self._looked()
+
+    async def _looked(self) -> Findings | None:
+        self._looking = asyncio.create_task(self._look())
+        return await asyncio.shield(self._looking)
 
     async def _look(self) -> Findings | None:
         """Compare; None if the broker does not answer."""
         admin = self.make()
         try:
-            async with asyncio.timeout(ANSWER_SECONDS):
-                await admin.start()
-                found = await look(admin, self.needs, ANSWER_SECONDS)
+            await admin.start()
+            found = await look(admin, self.needs, ANSWER_SECONDS)
         except (KafkaError, TimeoutError, OSError):
             return None
         except Exception:
@@ -195,9 +220,13 @@ class TopicWatch:
         """Count nothing as compared where the broker has not answered for long."""
         self.unanswered += 1
         silent = self.clock() - self._answered_at
-        if self.findings is not None and silent > self.interval_seconds * MISSED_LOOKS:
-            why = "the broker has not answered when asked for it"
-            unchecked = {need.name: why for need in self.needs}
+        if silent <= self.interval_seconds * MISSED_LOOKS:
+            return
+        unchecked = dict.fromkeys([need.name for need in self.needs], _SILENT)
+        if self.findings is None:
+            # Never compared: nothing is acknowledged, whether a check is required or not.
+            self.metrics.show({}, unchecked)
+        else:
             self._judge(Findings(self.findings.endangered, unchecked))
 
     def _judge(self, findings: Findings) -> None:
@@ -209,7 +238,11 @@ class TopicWatch:
         if findings.unchecked and findings.unchecked != before.unchecked:
             why = next(iter(findings.unchecked.values()))
             # A broker that has no such request is as it is; a right can be given.
-            level = logging.INFO if "not support" in why else logging.WARNING
-            self.log.log(level, "topics_unchecked", topics=list(findings.unchecked), detail=why)
+            self.log.log(
+                logging.INFO if NOT_SUPPORTED in why else logging.WARNING,
+                "topics_unchecked",
+                topics=list(findings.unchecked),
+                detail=why,
+            )
         if findings.well and not before.well:
             self.log.info("topics_sound")
