@@ -6,16 +6,15 @@ wrong at the first reconnect, so it is read again before each.
 """
 
 import ssl
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from router.broker.private import before_each_request
 from router.errors import ConfigurationError
 from router.renewed import Renewed
 from router.secret_files import secret_in
 from router.settings import KafkaSettings
-
-GetConnection = Callable[..., Awaitable[Any]]
 
 
 class KafkaCredentials:
@@ -32,24 +31,12 @@ class KafkaCredentials:
         return str(self._password.now())
 
     def renewed(self, client: Any) -> None:  # noqa: ANN401 - aiokafka's AIOKafkaClient
-        """Have a client sign in with what is valid at each new connection.
+        """Have a client sign in with what is valid at each new connection."""
+        before_each_request(client, self._now)
 
-        What is replaced is not public; `tests/router/test_kafka_rotation.py`
-        tells when it changes.
-        """
-        connection: GetConnection = client._get_conn  # noqa: SLF001
-        self._refresh(client)
-
-        async def renewing(*args: Any, **options: Any) -> Any:  # noqa: ANN401 - aiokafka's
-            self._refresh(client)
-            return await connection(*args, **options)
-
-        client._get_conn = renewing  # noqa: SLF001
-
-    def _refresh(self, client: Any) -> None:  # noqa: ANN401 - aiokafka's
-        if client._sasl_plain_password is not None:  # noqa: SLF001
-            client._sasl_plain_password = self.password  # noqa: SLF001
+    def _now(self) -> str:
         self._pair.now()
+        return self.password
 
 
 class ClientOptions(Mapping[str, Any]):

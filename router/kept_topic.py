@@ -7,6 +7,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from router.broker.private import await_partitions
 from router.contract.quarantine import Quarantined
 from router.contract.refused import Refused
 
@@ -76,7 +77,7 @@ async def read_topic(
 async def _positioned(
     consumer: AIOKafkaConsumer, topic: str, since: datetime | None
 ) -> Sequence[TopicPartition]:
-    await consumer._client._wait_on_metadata(topic)  # noqa: SLF001 - no other way to ask
+    await await_partitions(consumer, topic)
     numbers = consumer.partitions_for_topic(topic) or set()
     parts = [TopicPartition(topic, number) for number in sorted(numbers)]
     consumer.assign(parts)

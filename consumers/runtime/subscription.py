@@ -18,6 +18,7 @@ from faststream.kafka.security import parse_security
 
 from consumers.runtime.records import Partition
 from consumers.runtime.settings import ConsumerSettings
+from router.broker.private import connections_of
 from router.telemetry.logs import get_log
 
 STOP_SECONDS = 10.0
@@ -87,7 +88,7 @@ class Subscription:
         """Join the group; returns the client to drive."""
         await self._broker.start()
         consumer: AIOKafkaConsumer = self._subscriber.consumer
-        self._renewed(consumer._client)  # noqa: SLF001 - nothing public gives the connections
+        self._renewed(connections_of(consumer))
         return consumer
 
     async def stop(self) -> None:

@@ -8,7 +8,7 @@ version, so that an upgrade fails there first.
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -18,9 +18,6 @@ from aiokafka.errors import NodeNotReadyError
 
 Asker: TypeAlias = AIOKafkaConsumer | AIOKafkaProducer | AIOKafkaAdminClient | AIOKafkaClient
 """Anything of aiokafka that has connections; it must be started."""
-
-MetadataUpdate: TypeAlias = Callable[[Any, Any], Awaitable[bool]]
-"""What a client updates its metadata with: (cluster, topics) -> whether a broker answered."""
 
 _CONNECTION = "questions"
 """Requests of ours use a connection of their own per broker.
@@ -64,12 +61,31 @@ def leader_of(asker: Asker, partition: TopicPartition) -> int | None:
     return None if leader in {None, -1} else int(leader)
 
 
-def wrap_metadata_update(
-    asker: Asker, wrap: Callable[[Any, MetadataUpdate], MetadataUpdate]
-) -> None:
-    """Replace what a client updates its metadata with, by `wrap(client, the one before)`."""
+def before_each_request(asker: Asker, password: Callable[[], str]) -> None:
+    """Call `password` before each request, and have a new connection sign in with its answer.
+
+    aiokafka stores the password that a client was made with and uses it for
+    every connection of its life. A client that has none gets none.
+    """
     client = connections_of(asker)
-    client._metadata_update = wrap(client, client._metadata_update)  # noqa: SLF001
+    connect = client._get_conn  # noqa: SLF001
+
+    def refresh() -> None:
+        now = password()
+        if client._sasl_plain_password is not None:  # noqa: SLF001
+            client._sasl_plain_password = now  # noqa: SLF001
+
+    async def refreshed(*args: Any, **options: Any) -> Any:  # noqa: ANN401 - aiokafka's
+        refresh()
+        return await connect(*args, **options)
+
+    refresh()
+    client._get_conn = refreshed  # noqa: SLF001
+
+
+async def await_partitions(asker: Asker, topic: str) -> None:
+    """Wait until the client knows a topic's partitions. Raises KafkaError if there are none."""
+    await connections_of(asker)._wait_on_metadata(topic)  # noqa: SLF001
 
 
 def _nodes(client: Any) -> list[int | str]:  # noqa: ANN401 - aiokafka is untyped

@@ -9,8 +9,8 @@ from io import BytesIO
 from typing import Any, ClassVar
 from uuid import UUID
 
+from aiokafka.protocol import api
 from aiokafka.protocol.abstract import AbstractType
-from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.metadata import MetadataRequest_v4, MetadataRequest_v5
 from aiokafka.protocol.offset import OffsetRequest
 from aiokafka.protocol.types import (
@@ -95,7 +95,7 @@ _WANTED = (
 )
 
 
-class TopicsAnswer10(Response):  # type: ignore[misc] # aiokafka is untyped
+class TopicsAnswer10(api.Response):  # type: ignore[misc] # aiokafka is untyped
     """Metadata of topics with their ids."""
 
     API_KEY = _METADATA
@@ -103,7 +103,7 @@ class TopicsAnswer10(Response):  # type: ignore[misc] # aiokafka is untyped
     SCHEMA = Schema(*_HEAD, ("cluster_operations", Int32), ("tags", TaggedFields))
 
 
-class TopicsAnswer12(Response):  # type: ignore[misc] # aiokafka is untyped
+class TopicsAnswer12(api.Response):  # type: ignore[misc] # aiokafka is untyped
     """The same without what may be done with the cluster."""
 
     API_KEY = _METADATA
@@ -111,7 +111,7 @@ class TopicsAnswer12(Response):  # type: ignore[misc] # aiokafka is untyped
     SCHEMA = Schema(*_HEAD, ("tags", TaggedFields))
 
 
-class TopicsRequest10(RequestStruct):  # type: ignore[misc] # aiokafka is untyped
+class TopicsRequest10(api.RequestStruct):  # type: ignore[misc] # aiokafka is untyped
     """Kafka 2.8 and later."""
 
     FLEXIBLE_VERSION: ClassVar[bool] = True
@@ -127,7 +127,7 @@ class TopicsRequest10(RequestStruct):  # type: ignore[misc] # aiokafka is untype
     )
 
 
-class TopicsRequest12(RequestStruct):  # type: ignore[misc] # aiokafka is untyped
+class TopicsRequest12(api.RequestStruct):  # type: ignore[misc] # aiokafka is untyped
     """Kafka 3.0 and later."""
 
     FLEXIBLE_VERSION: ClassVar[bool] = True
@@ -142,7 +142,7 @@ class TopicsRequest12(RequestStruct):  # type: ignore[misc] # aiokafka is untype
     )
 
 
-class TopicsRequest(Request[TopicsRequest10 | TopicsRequest12]):  # type: ignore[misc] # aiokafka is untyped
+class TopicsRequest(api.Request[TopicsRequest10 | TopicsRequest12]):  # type: ignore[misc] # aiokafka is untyped
     """Ask for topics by name: id, partitions, leaders, and what the asker may do with each."""
 
     API_KEY = _METADATA
@@ -160,7 +160,7 @@ class TopicsRequest(Request[TopicsRequest10 | TopicsRequest12]):  # type: ignore
         return version(wanted, False, *about_cluster, True, {})  # noqa: FBT003 - its fields, in order
 
 
-class PlainTopicsRequest(Request[MetadataRequest_v4 | MetadataRequest_v5]):  # type: ignore[misc] # aiokafka is untyped
+class PlainTopicsRequest(api.Request[MetadataRequest_v4 | MetadataRequest_v5]):  # type: ignore[misc] # aiokafka is untyped
     """Ask a broker that knows no topic ids.
 
     Not aiokafka's own MetadataRequest: below version 4 that creates what it asks for.

@@ -7,19 +7,20 @@ alone: bytes of a name that are no text become lone surrogates, and nothing of
 them is lost. Whatever else is wrong with a batch is as wrong here.
 """
 
-import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.consumer.fetcher import READ_COMMITTED, PartitionRecords
-from aiokafka.errors import CorruptRecordException, LeaderNotAvailableError, for_code
-from aiokafka.protocol.fetch import FetchRequest
+from aiokafka.errors import CorruptRecordException, UnsupportedCodecError
 from aiokafka.record.default_records import _DefaultRecordBatchPy
 
-WAIT_MILLISECONDS = 500
+from router.broker.codecs import codec_missing
+from router.broker.private import Asker
+from router.broker.raw_fetch import fetch_raw
+
 ANSWER_SECONDS = 10.0
 ASKED_BYTES = 1024 * 1024
 """The broker gives the first batch whole, however large it is."""
@@ -27,6 +28,7 @@ ASKED_BYTES = 1024 * 1024
 _LENGTH = slice(8, 12)
 _HEAD_BYTES = 12
 _MAGIC = 16
+_EPOCH = slice(12, 16)
 _BEGAN = slice(27, 35)
 
 
@@ -42,10 +44,12 @@ class Seen:
     next_offset: int
     problem: Exception | None
     began: int | None = None
+    epoch: int | None = None
+    """Leader epoch of the first batch; None if there is none, or it does not say."""
 
 
 async def second_look(
-    consumer: AIOKafkaConsumer,
+    consumer: Asker,
     partition: TopicPartition,
     offset: int,
     most: int,
@@ -55,8 +59,10 @@ async def second_look(
 
     Raises KafkaError or TimeoutError where the broker does not give the bytes.
     """
-    data, aborted = await _fetched(consumer, partition, offset, asked_bytes)
-    return read(partition, data, aborted, offset, most)
+    raw = await fetch_raw(
+        consumer, partition, offset, asked_bytes=asked_bytes, seconds=ANSWER_SECONDS
+    )
+    return read(partition, raw.data, raw.aborted, offset, most)
 
 
 def read(
@@ -83,26 +89,17 @@ def read(
         records.extend(islice(reader, most))
     except Exception as error:  # noqa: BLE001 - whatever a record does to its reader
         problem = error
-    began = int.from_bytes(data[_BEGAN], "big", signed=True) if len(data) >= _BEGAN.stop else None
-    return Seen(records, reader.next_fetch_offset, problem, began)
+    return Seen(records, reader.next_fetch_offset, problem, _number(data, _BEGAN), _epoch(data))
 
 
-async def _fetched(
-    consumer: AIOKafkaConsumer, partition: TopicPartition, offset: int, asked_bytes: int
-) -> tuple[bytes, Sequence[tuple[int, int]] | None]:
-    client = consumer._client  # noqa: SLF001 - nothing public gives a record's bytes
-    leader = client.cluster.leader_for_partition(partition)
-    if leader in {None, -1}:
-        raise LeaderNotAvailableError
-    wanted = [(partition.topic, [(partition.partition, offset, asked_bytes)])]
-    request = FetchRequest(WAIT_MILLISECONDS, 1, asked_bytes, READ_COMMITTED, wanted)
-    async with asyncio.timeout(ANSWER_SECONDS):
-        answer = await client.send(leader, request)
-    ((_, ((_, code, _, *rest),)),) = answer.topics
-    if code:
-        raise for_code(code)
-    # Since version 5 of the answer, the start of the log stands before them.
-    return rest[-1], rest[2] if len(rest) > 3 else rest[1]  # noqa: PLR2004
+def _epoch(data: bytes) -> int | None:
+    epoch = _number(data, _EPOCH)
+    return None if epoch is None or epoch < 0 else epoch
+
+
+def _number(data: bytes, place: slice) -> int | None:
+    """Read a number out of the head of the first batch; None if the answer ends before it."""
+    return None if len(data) < place.stop else int.from_bytes(data[place], "big", signed=True)
 
 
 class _Batches:
@@ -134,8 +131,11 @@ class _Batch(_DefaultRecordBatchPy):  # type: ignore[misc] # aiokafka is untyped
     _buffer: bytearray
 
     def __iter__(self) -> Iterator[Any]:
-        """Decompress, then read on leniently."""
-        super().__iter__()
+        """Decompress, then read on leniently. Raises UnsupportedCodecError."""
+        try:
+            super().__iter__()
+        except UnsupportedCodecError as error:
+            raise codec_missing(self.compression_type, error) from error
         self._buffer = _Lenient(self._buffer)
         return self
 

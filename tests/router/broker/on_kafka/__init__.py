@@ -1,0 +1,1 @@
+"""What we ask of brokers, asked of a real one."""
