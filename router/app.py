@@ -1,7 +1,7 @@
 """The composition root of the edge: settings (and a clock) in, ASGI applications out."""
 
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -88,11 +88,7 @@ def build_edge(settings: Settings, clock: Clock = utc_now) -> EdgeProcess:
     make = producer_factory(options, settings.kafka.max_request_bytes, credentials.renewed)
     publisher = KafkaPublisher(make, names, metrics, get_log("publish"))
     topic_watch = _topic_watch(settings, options, credentials, registry)
-    safe = SafePublish(
-        publisher, topic_watch.problem, metrics.publish_failures.labels("endangered").inc
-    )
-    may_keep_stale = PerMinute(settings.edge.stale_per_minute)
-    intake = Intake(safe, topics, clock, new_traceparent, may_keep_stale, metrics)
+    intake = _intake(settings, publisher, topic_watch, clock, metrics)
     watch = ConnectionWatch(registry, get_log("connection"))
     admission, places = _budgets(settings.edge, watch, gates)
     loop_delay = LoopDelay(registry, places.adapt)
@@ -122,9 +118,7 @@ def build_edge(settings: Settings, clock: Clock = utc_now) -> EdgeProcess:
     def ready() -> Health:
         return topic_watch.health(publisher.health())
 
-    metrics.ready.set_function(lambda: int(ready().good))
-    metrics.in_flight.set_function(lambda: places.taken)
-    metrics.in_flight_limit.set_function(lambda: int(places.limit))
+    _measure(metrics, places, ready)
     management = management_app(_alive, ready, registry)
     door = Door(admission, _http_bounds(settings.edge), watch, edge.shed, loop_delay.now)
     reloading = Reloading(
@@ -139,6 +133,26 @@ def build_edge(settings: Settings, clock: Clock = utc_now) -> EdgeProcess:
     return EdgeProcess(
         edge, management, publisher, registry, door, loop_delay, reloading, topic_watch
     )
+
+
+def _intake(
+    settings: Settings,
+    publisher: KafkaPublisher,
+    topic_watch: TopicWatch,
+    clock: Clock,
+    metrics: EdgeMetrics,
+) -> Intake:
+    refused = metrics.publish_failures.labels("endangered").inc
+    publish = SafePublish(publisher, topic_watch.problem, refused)
+    may_keep_stale = PerMinute(settings.edge.stale_per_minute)
+    topics = settings.topics.topics()
+    return Intake(publish, topics, clock, new_traceparent, may_keep_stale, metrics)
+
+
+def _measure(metrics: EdgeMetrics, places: Places, ready: Callable[[], Health]) -> None:
+    metrics.ready.set_function(lambda: int(ready().good))
+    metrics.in_flight.set_function(lambda: places.taken)
+    metrics.in_flight_limit.set_function(lambda: int(places.limit))
 
 
 def _budgets(
