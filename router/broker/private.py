@@ -1,7 +1,7 @@
 """The one adapter to the parts of aiokafka that are not public.
 
-Nothing else in the project touches them, apart from `reread.py`, `requests.py` and
-`topic_creation.py` beside it, which stand on aiokafka's record reader and protocol types.
+Nothing else in the project touches them, apart from `reread.py` and `requests.py`
+beside it, which stand on aiokafka's record reader and protocol types.
 `tests/router/broker/test_private.py` checks each part against the installed
 version, so that an upgrade fails there first.
 """
