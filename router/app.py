@@ -1,7 +1,7 @@
 """The composition root of the edge: settings (and a clock) in, ASGI applications out."""
 
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 from router.admission import Admission
 from router.bound import PerMinute
 from router.broker.topic_creation import forbid_topic_creation
-from router.broker.topic_watch import TopicMetrics, TopicWatch
+from router.broker.topic_watch import REQUEST_MILLISECONDS, TopicMetrics, TopicWatch
 from router.caller import networks
 from router.connection_watch import ConnectionWatch
 from router.contract.event import Event
@@ -69,6 +69,7 @@ class EdgeProcess:
     door: Door
     loop_delay: LoopDelay
     reloading: Reloading
+    topics: TopicWatch
 
 
 def utc_now() -> datetime:
@@ -86,13 +87,9 @@ def build_edge(settings: Settings, clock: Clock = utc_now) -> EdgeProcess:
     credentials = KafkaCredentials(settings.kafka)
     options = ClientOptions(lambda: client_options(settings.kafka, credentials))
     make = producer_factory(options, settings.kafka.max_request_bytes, credentials.renewed)
-    watch_topics = _topic_watch(settings, options, credentials, registry)
-    publisher = _publisher(settings, make, watch_topics, metrics)
-    safe = SafePublish(
-        publisher, watch_topics.problem, metrics.publish_failures.labels("endangered").inc
-    )
-    may_keep_stale = PerMinute(settings.edge.stale_per_minute)
-    intake = Intake(safe, topics, clock, new_traceparent, may_keep_stale, metrics)
+    topic_watch = _topic_watch(settings, options, credentials, registry)
+    publisher = _publisher(settings, make, topic_watch, metrics)
+    intake = _intake(settings, publisher, topic_watch, clock, metrics)
     watch = ConnectionWatch(registry, get_log("connection"))
     admission, places = _budgets(settings.edge, watch, gates)
     loop_delay = LoopDelay(registry, places.adapt)
@@ -111,7 +108,7 @@ def build_edge(settings: Settings, clock: Clock = utc_now) -> EdgeProcess:
         log=get_log("edge"),
         rest=AsgiFastStream(
             declared_broker(settings),
-            lifespan=_lifespan(publisher, watch_topics, refused),
+            lifespan=_lifespan(publisher, topic_watch, refused),
             logger=None,
         ),
         admission=admission,
@@ -120,11 +117,9 @@ def build_edge(settings: Settings, clock: Clock = utc_now) -> EdgeProcess:
     )
 
     def ready() -> Health:
-        return watch_topics.health(publisher.health())
+        return topic_watch.health(publisher.health())
 
-    metrics.ready.set_function(lambda: int(ready().good))
-    metrics.in_flight.set_function(lambda: places.taken)
-    metrics.in_flight_limit.set_function(lambda: int(places.limit))
+    _measure(metrics, places, ready)
     management = management_app(_alive, ready, registry)
     door = Door(admission, _http_bounds(settings.edge), watch, edge.shed, loop_delay.now)
     reloading = Reloading(
@@ -136,7 +131,29 @@ def build_edge(settings: Settings, clock: Clock = utc_now) -> EdgeProcess:
         checked_gates,
         get_log("edge"),
     )
-    return EdgeProcess(edge, management, publisher, registry, door, loop_delay, reloading)
+    return EdgeProcess(
+        edge, management, publisher, registry, door, loop_delay, reloading, topic_watch
+    )
+
+
+def _intake(
+    settings: Settings,
+    publisher: KafkaPublisher,
+    topic_watch: TopicWatch,
+    clock: Clock,
+    metrics: EdgeMetrics,
+) -> Intake:
+    refused = metrics.publish_failures.labels("endangered").inc
+    publish = SafePublish(publisher, topic_watch.problem, refused)
+    may_keep_stale = PerMinute(settings.edge.stale_per_minute)
+    topics = settings.topics.topics()
+    return Intake(publish, topics, clock, new_traceparent, may_keep_stale, metrics)
+
+
+def _measure(metrics: EdgeMetrics, places: Places, ready: Callable[[], Health]) -> None:
+    metrics.ready.set_function(lambda: int(ready().good))
+    metrics.in_flight.set_function(lambda: places.taken)
+    metrics.in_flight_limit.set_function(lambda: int(places.limit))
 
 
 def _budgets(
@@ -275,7 +292,7 @@ def _topic_watch(
 ) -> TopicWatch:
     needs = edge_needs(settings)
     return TopicWatch(
-        make=admin_factory(options, credentials.renewed),
+        make=admin_factory(options, credentials.renewed, REQUEST_MILLISECONDS),
         needs=needs,
         metrics=TopicMetrics(registry, [need.name for need in needs]),
         log=get_log("topics"),

@@ -60,12 +60,14 @@ def client_options(
 
 
 def admin_factory(
-    options: Mapping[str, Any], renewed: Callable[[Any], None] = lambda _client: None
+    options: Mapping[str, Any],
+    renewed: Callable[[Any], None] = lambda _client: None,
+    request_milliseconds: int = 40_000,
 ) -> Callable[[], AIOKafkaAdminClient]:
     """Return what makes admin clients; `options` and `renewed` as in `router.publish`."""
 
     def make() -> AIOKafkaAdminClient:
-        admin = AIOKafkaAdminClient(**options)
+        admin = AIOKafkaAdminClient(**options, request_timeout_ms=request_milliseconds)
         renewed(connections_of(admin))
         return admin
 

@@ -116,7 +116,7 @@ def _notes(report: Report) -> list[str]:
     ]
     notes += [f"topic {each.name}: {each.unchecked}" for each in report.topics if each.unchecked]
     if any(each.endangers for each in left):
-        notes.append("! means that an acknowledged event could be lost.")
+        notes.append("! means that an event could be lost.")
     enlarged = [d for topic in report.topics for d in (*topic.altered, *topic.left)]
     if any(moves_keys(each) for each in enlarged):
         notes.append(

@@ -129,11 +129,7 @@ async def run_consumer(
     app = management_app(process.alive, process.ready, process.registry)
     try:
         delay = LoopDelay(process.registry).measured()
-        async with (
-            delay,
-            serving(app, management, lifespan="off"),
-            process.topics.running(),
-        ):
+        async with delay, serving(app, management, lifespan="off"):
             await consume(process)
     finally:
         await process.engine.dispose()
@@ -168,7 +164,7 @@ def build_consumer(
 async def consume(process: ConsumerProcess) -> None:
     """Wait for database and broker, then run the loop; again after a failure of the broker."""
     if await _schema_is_there(process):
-        async with _measuring(process):
+        async with _measuring(process), process.topics.running():
             await _consume_until_stopped(process)
 
 

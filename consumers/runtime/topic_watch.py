@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from router.broker.private import connections_of
 from router.broker.topic_contract import TopicNeed
-from router.broker.topic_watch import TopicMetrics, TopicWatch
+from router.broker.topic_watch import REQUEST_MILLISECONDS, TopicMetrics, TopicWatch
 from router.telemetry.logs import get_log
 
 
@@ -32,7 +32,7 @@ def topic_watch(
     """Return what compares the topics of one consumer; `kafka` as FastStream takes it."""
 
     def make() -> AIOKafkaAdminClient:
-        options = dict(kafka)
+        options = {"request_timeout_ms": REQUEST_MILLISECONDS, **kafka}
         security = parse_security(options.pop("security", None))
         admin = AIOKafkaAdminClient(**options, **security)
         renewed(connections_of(admin))

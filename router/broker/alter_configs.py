@@ -7,7 +7,7 @@ somebody else has set there would be gone.
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from aiokafka.protocol.api import Request, RequestStruct, Response
+from aiokafka.protocol import api
 from aiokafka.protocol.types import Array, Boolean, Int8, Int16, Int32, Schema, String
 
 _KEY = 44
@@ -17,7 +17,7 @@ _SET = 0
 """The operation, among deleting, appending and subtracting."""
 
 
-class AlterConfigsAnswer(Response):  # type: ignore[misc] # aiokafka is untyped
+class AlterConfigsAnswer(api.Response):  # type: ignore[misc] # aiokafka is untyped
     """For each topic an error code, 0 if it was altered, and the broker's own words."""
 
     API_KEY = _KEY
@@ -36,7 +36,7 @@ class AlterConfigsAnswer(Response):  # type: ignore[misc] # aiokafka is untyped
     )
 
 
-class AlterConfigsRequest0(RequestStruct):  # type: ignore[misc] # aiokafka is untyped
+class AlterConfigsRequest0(api.RequestStruct):  # type: ignore[misc] # aiokafka is untyped
     """Kafka 2.3 and later."""
 
     FLEXIBLE_VERSION: ClassVar[bool] = False
@@ -63,7 +63,7 @@ class AlterConfigsRequest0(RequestStruct):  # type: ignore[misc] # aiokafka is u
     )
 
 
-class AlterConfigsRequest(Request[AlterConfigsRequest0]):  # type: ignore[misc] # aiokafka is untyped
+class AlterConfigsRequest(api.Request[AlterConfigsRequest0]):  # type: ignore[misc] # aiokafka is untyped
     """Set configurations of topics, by topic and key; all of one topic or none."""
 
     API_KEY = _KEY

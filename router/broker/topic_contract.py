@@ -1,6 +1,7 @@
 """What each topic must be like, and how a topic on the broker differs from that. Pure.
 
-A difference *endangers* if an event that was acknowledged could be lost because of it.
+A difference *endangers* if a genuine event could be lost because of it: one that
+was acknowledged, or one that the topic refuses for good because it is too large.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -10,7 +11,8 @@ from enum import StrEnum
 UNLIMITED = -1
 """What Kafka calls no bound, of time or of bytes."""
 
-_NEVER_SHRUNK = frozenset({"retention.ms", "retention.bytes", "max.message.bytes"})
+_SIZE = "max.message.bytes"
+_NEVER_SHRUNK = frozenset({"retention.ms", "retention.bytes", _SIZE})
 _MIN_IN_SYNC = "min.insync.replicas"
 
 
@@ -136,6 +138,14 @@ class Difference:
     mend: Mend
     action: str
     at_least: bool = False
+
+    @property
+    def loses(self) -> bool:
+        """Whether an acknowledged event could be lost, so that none must be acknowledged.
+
+        A topic that takes too little refuses what is too large and keeps all else.
+        """
+        return self.endangers and self.what != _SIZE
 
     def __str__(self) -> str:
         """Name the topic, what is wrong with it, and what mends it."""

@@ -16,7 +16,7 @@ from aiokafka.errors import KafkaError
 from prometheus_client import CollectorRegistry, Gauge
 
 from router.broker.topic_contract import Difference, TopicFound, TopicNeed, compare
-from router.broker.topics import MakeAdmin, look
+from router.broker.topics import NOT_SUPPORTED, MakeAdmin, look
 from router.telemetry.logs import Log
 from router.telemetry.management import Health
 
@@ -27,8 +27,18 @@ CONFIRM_SECONDS = 1.0
 """A broker may learn of a change later than others: what is new is looked at twice."""
 
 ANSWER_SECONDS = 10.0
+
+REQUEST_MILLISECONDS = 4000
+"""How long an admin client of a watch may wait for one answer; its own bound, see `_end_look`."""
+
+STOP_SECONDS = 5.0
+"""How long a look may take to end when the process stops."""
+
 MISSED_LOOKS = 3
 """After so many intervals without an answer, nothing counts as compared any more."""
+
+
+_SILENT = "the broker has not answered when asked for its configuration"
 
 
 class TopicMetrics:
@@ -38,8 +48,8 @@ class TopicMetrics:
         """Declare the metrics, with a series for each topic."""
         self._endangered = Gauge(
             "payrouter_topic_endangered",
-            "1 while the topic differs from what it needs so that an acknowledged event could be"
-            " lost; `payrouter topics apply --check` names the difference",
+            "1 while the topic differs from what it needs so that a genuine event could be lost;"
+            " `payrouter topics apply --check` names the difference",
             ["topic"],
             registry=registry,
         )
@@ -76,8 +86,8 @@ class Findings:
 class TopicWatch:
     """Looks at the topics until it is stopped, and keeps what it found last.
 
-    `make` makes an admin client for each look. With `require_check`, a topic
-    that cannot be compared counts as endangered.
+    `make` makes an admin client for each look, with REQUEST_MILLISECONDS. With
+    `require_check`, a topic that cannot be compared counts as endangered.
     """
 
     make: MakeAdmin = field(repr=False)
@@ -95,6 +105,7 @@ class TopicWatch:
     unanswered: int = 0
     """Looks in a row that the broker has not answered."""
     _answered_at: float = 0.0
+    _looking: asyncio.Task[Findings | None] | None = None
 
     def number(self, topic: str, config: str) -> int | None:
         """Return a configuration value of a topic as of the last look; None if it is not known."""
@@ -107,15 +118,26 @@ class TopicWatch:
         findings = self.findings
         if findings is None:
             return "the topics were not compared yet"
-        if topic in findings.endangered:
-            return str(findings.endangered[topic])
+        difference = findings.endangered.get(topic)
+        if difference is not None and difference.loses:
+            return str(difference)
         if self.require_check and topic in findings.unchecked:
             return f"topic {topic}: {findings.unchecked[topic]}, and topics.require_check is set"
         return None
 
+    def _problems(self) -> list[str]:
+        """Return why this process is not ready: what endangers an event that is lost or refused."""
+        endangered = self.findings.endangered if self.findings else {}
+        problems = []
+        for need in self.needs:
+            found = endangered.get(need.name)
+            why = self.problem(need.name) or (str(found) if found else None)
+            problems += [why] if why else []
+        return problems
+
     def health(self, other: Health) -> Health:
         """Join what was found with another part's health; name the first that endangers."""
-        problems = [why for need in self.needs if (why := self.problem(need.name)) is not None]
+        problems = self._problems()
         if problems and (other.good or self.findings):
             more = len(set(problems)) - 1
             first = problems[0] + (f" (and {more} more)" if more else "")
@@ -132,16 +154,27 @@ class TopicWatch:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Look while the block runs."""
-        task = asyncio.create_task(self._run()) if self.needs else None
+        if not self.needs:
+            yield
+            return
+        task = asyncio.create_task(self._run())
         try:
             yield
         finally:
-            if task is not None:
-                task.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await task
+            await self._end_look()
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    async def _end_look(self) -> None:
+        """Let a look end: cut off while it connects, aiokafka would leave its connection open."""
+        looking, self._looking = self._looking, None
+        if looking is not None:
+            await asyncio.wait({looking}, timeout=STOP_SECONDS)
+            looking.cancel()
 
     async def _run(self) -> None:
+        self._answered_at = self.clock()
         while True:
             findings = await self._confirmed()
             if findings is None:
@@ -155,20 +188,23 @@ class TopicWatch:
 
     async def _confirmed(self) -> Findings | None:
         """Look, and once more where something endangers that did not before."""
-        found = await self._look()
+        found = await self._looked()
         before = self.findings
         if found is None or before is None or found.endangered.keys() <= before.endangered.keys():
             return found
         await asyncio.sleep(min(CONFIRM_SECONDS, self.retry_seconds))
-        return await self._look()
+        return await self._looked()
+
+    async def _looked(self) -> Findings | None:
+        self._looking = asyncio.create_task(self._look())
+        return await asyncio.shield(self._looking)
 
     async def _look(self) -> Findings | None:
         """Compare; None if the broker does not answer."""
         admin = self.make()
         try:
-            async with asyncio.timeout(ANSWER_SECONDS):
-                await admin.start()
-                found = await look(admin, self.needs, ANSWER_SECONDS)
+            await admin.start()
+            found = await look(admin, self.needs, ANSWER_SECONDS)
         except (KafkaError, TimeoutError, OSError):
             return None
         except Exception:
@@ -183,8 +219,9 @@ class TopicWatch:
         self.found = found
         endangered: dict[str, Difference] = {}
         for difference in compare(self.needs, found):
-            if difference.endangers:
-                endangered.setdefault(difference.topic, difference)
+            known = endangered.get(difference.topic)
+            if difference.endangers and not (known and known.loses):
+                endangered[difference.topic] = difference
         unchecked = {name: topic.unchecked for name, topic in found.items() if topic.unchecked}
         return Findings(endangered, unchecked)
 
@@ -192,9 +229,13 @@ class TopicWatch:
         """Count nothing as compared where the broker has not answered for long."""
         self.unanswered += 1
         silent = self.clock() - self._answered_at
-        if self.findings is not None and silent > self.interval_seconds * MISSED_LOOKS:
-            why = "the broker has not answered when asked for it"
-            unchecked = {need.name: why for need in self.needs}
+        if silent <= self.interval_seconds * MISSED_LOOKS:
+            return
+        unchecked = dict.fromkeys([need.name for need in self.needs], _SILENT)
+        if self.findings is None:
+            # Never compared: nothing is acknowledged, whether a check is required or not.
+            self.metrics.show({}, unchecked)
+        else:
             self._judge(Findings(self.findings.endangered, unchecked))
 
     def _judge(self, findings: Findings) -> None:
@@ -206,7 +247,11 @@ class TopicWatch:
         if findings.unchecked and findings.unchecked != before.unchecked:
             why = next(iter(findings.unchecked.values()))
             # A broker that has no such request is as it is; a right can be given.
-            level = logging.INFO if "not support" in why else logging.WARNING
-            self.log.log(level, "topics_unchecked", topics=list(findings.unchecked), detail=why)
+            self.log.log(
+                logging.INFO if NOT_SUPPORTED in why else logging.WARNING,
+                "topics_unchecked",
+                topics=list(findings.unchecked),
+                detail=why,
+            )
         if findings.well and not before.well:
             self.log.info("topics_sound")

@@ -19,6 +19,7 @@ REQUEST_SECONDS = 10.0
 CHANGE_SECONDS = 30.0
 """How long the broker may take to create or alter."""
 
+NOT_SUPPORTED = "it does not support DescribeConfigs"
 _EXISTS = "TopicAlreadyExistsError"
 
 Admin: TypeAlias = AIOKafkaAdminClient
@@ -83,7 +84,7 @@ async def _configs(
         async with asyncio.timeout(seconds):
             answers = await admin.describe_configs(resources)
     except (IncompatibleBrokerVersion, NotImplementedError):
-        return {need.name: "it does not support DescribeConfigs" for need in needs}
+        return {need.name: NOT_SUPPORTED for need in needs}
     found: dict[str, Mapping[str, str] | str] = {}
     for answer in answers:
         for code, _, _, name, entries in answer.resources:

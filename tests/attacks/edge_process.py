@@ -110,6 +110,8 @@ def configuration(layout: Layout, ports: tuple[int, int]) -> str:
         f'bootstrap_servers = "{layout.bootstrap}"',
         "[topics]",
         f'prefix = "{layout.prefix}"',
+        "replication_factor = 1",
+        "min_insync_replicas = 1",
         *_endpoint("shop", SECRET, layout),
         *(line for name in others for line in _endpoint(name, f"sck_of_{name}_only", layout)),
     ]

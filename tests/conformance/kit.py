@@ -25,7 +25,7 @@ from router.providers import Configurable, Provider, Simulation, Varied, discove
 from router.send import as_gateway
 from router.settings import settings_from
 from tests.router import asgi
-from tests.router.edge_server import HeldClock
+from tests.router.edge_server import ONE_BROKER, HeldClock
 
 AT = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 """When what is simulated here is signed."""
@@ -149,7 +149,7 @@ def values(endpoints: Mapping[str, Mapping[str, Any]], prefix: str = "t.") -> di
     return {
         "endpoints": {name: {**table} for name, table in endpoints.items()},
         "edge": {"public_url": PUBLIC_URL, "port": 0, "management_port": 0},
-        "topics": {"prefix": prefix},
+        "topics": {"prefix": prefix, **ONE_BROKER},
     }
 
 

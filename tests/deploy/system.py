@@ -34,8 +34,9 @@ def bind_mounts(service: str) -> dict[str, str]:
 
 
 def environment(service: str) -> dict[str, str]:
-    """Return the variables of a service as its process sees them."""
-    return {key: str(value) for key, value in SERVICES[service].get("environment", {}).items()}
+    """Return the variables of a service as its process sees them, without a file `.env`."""
+    given = SERVICES[service].get("environment", {}).items()
+    return {key: re.sub(r"\$\{\w+:-(\w+)\}", r"\1", str(value)) for key, value in given}
 
 
 def secrets_of(service: str) -> set[str]:

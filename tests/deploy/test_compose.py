@@ -14,10 +14,11 @@ import click
 import pytest
 
 import consumers.cli  # noqa: F401 - adds its commands to the one command line
-from consumers.runtime.discovery import discover
+from consumers.runtime.discovery import discover, topics_beside
 from consumers.runtime.settings import Tuning
 from router.cli import cli
 from router.settings import Settings
+from router.topic_needs import topic_needs
 from tests.deploy.system import (
     COMPOSE,
     DOCKERFILE,
@@ -217,6 +218,17 @@ def test_processes_may_stop_in_their_own_time(tmp_path: Path) -> None:
     assert grace["edge"] > drain
     assert grace["proxy"] > grace["edge"]
     assert min(grace[consumer] for consumer in CONSUMERS) >= 40
+
+
+def test_every_process_compares_the_topics_with_the_same_needs(tmp_path: Path) -> None:
+    needs = {}
+    for service in OURS:
+        folder = tmp_path / service
+        folder.mkdir()
+        settings = settings_of(service, folder)
+        needs[service] = topic_needs(settings, topics_beside(settings.topics.topics()))
+
+    assert all(found == needs["topics"] for found in needs.values())
 
 
 def test_one_broker_can_hold_the_topics_asked_of_it(tmp_path: Path) -> None:

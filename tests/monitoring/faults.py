@@ -321,11 +321,25 @@ def broker_stopped(system: System) -> Iterator[None]:
         system.kafka.start()
 
 
+@contextlib.contextmanager
+def topic_endangered(system: System) -> Iterator[None]:
+    """Have somebody compact a topic of events while the block runs."""
+    _set(system, "subscription", "cleanup.policy", "compact")
+    try:
+        yield
+    finally:
+        _set(system, "subscription", "cleanup.policy", "delete")
+
+
 def _make_room(system: System, topic: str, size: int) -> None:
+    _set(system, topic, "max.message.bytes", str(size))
+
+
+def _set(system: System, topic: str, key: str, value: str) -> None:
     client = admin.AdminClient({"bootstrap.servers": system.kafka.bootstrap})
     entry = admin.ConfigEntry(  # type: ignore[attr-defined]
-        "max.message.bytes",
-        str(size),
+        key,
+        value,
         incremental_operation=admin.AlterConfigOpType.SET,  # type: ignore[attr-defined]
     )
     resource = admin.ConfigResource(  # type: ignore[attr-defined]

@@ -161,7 +161,7 @@ def _take_away(live: Live, course: Course) -> None:
 
 def _start_second_edge(live: Live, course: Course) -> None:
     """Start an edge that cannot reach the broker and whose certificate was not renewed."""
-    course.fault("PayrouterCertificateExpiring ticket")
+    course.fault("PayrouterCertificateExpiring ticket", "PayrouterTopicsUnchecked")
     edge_faults.write_certificate(live.folder, timedelta(days=10))
     live.system.start_second_edge(
         PAYROUTER_KAFKA__BOOTSTRAP_SERVERS="127.0.0.1:9",
@@ -172,6 +172,9 @@ def _start_second_edge(live: Live, course: Course) -> None:
 def _be_without_broker(live: Live, course: Course) -> None:
     course.fault("PayrouterAvailabilityBudgetBurn", "PayrouterAvailabilityBudgetSlowBurn")
     course.fault("PayrouterPublishFailing page", "PayrouterEdgeNotReady page")
+    course.fault("PayrouterTopicEndangered")
+    with faults.topic_endangered(live.system):
+        course.await_alerts("PayrouterTopicEndangered")
     course.fault("PayrouterExporterFailing ticket")
     with faults.broker_stopped(live.system):
         course.await_alerts()

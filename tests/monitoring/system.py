@@ -160,6 +160,7 @@ url = "{database_url}"
 partitions = 2
 replication_factor = 1
 min_insync_replicas = 1
+check_seconds = 1
 [log]
 format = "json"
 """

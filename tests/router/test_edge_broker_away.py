@@ -12,7 +12,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from router.contract.topics import Topics
 from tests.kafka.apache_kafka import ApacheKafka
 from tests.router.blockatm_requests import Webhook, payment_webhook
-from tests.router.edge_server import RunningEdge, configuration, make_topics, running_edge
+from tests.router.edge_server import FOR_EVER, RunningEdge, configuration, make_topics, running_edge
 from tests.router.mutations import GENUINE
 from tests.router.raw_http import Answer
 
@@ -124,12 +124,12 @@ async def test_an_edge_whose_topics_are_not_all_there_is_not_ready_and_says_whic
     own_kafka: ApacheKafka, topics_prefix: str
 ) -> None:
     topics = Topics(topics_prefix)
-    await _create(own_kafka, [NewTopic(name, 2, 1) for name in topics.events])
+    await _create(own_kafka, [_sound(name) for name in topics.events])
 
     async with running_edge(configuration(own_kafka.bootstrap, topics_prefix)) as edge:
         answer = await _until_it_names(edge, topics.quarantine)
         taken = await edge.post(GENUINE.headers, GENUINE.body, _QUICK)
-        await _create(own_kafka, [NewTopic(topics.quarantine, 2, 1)])
+        await _create(own_kafka, [_sound(topics.quarantine)])
         await edge.until_ready()
 
         assert answer.status == 503
@@ -143,7 +143,7 @@ async def test_a_record_the_broker_refuses_is_no_success_and_the_others_go_on(
     topics = Topics(topics_prefix)
     tiny = NewTopic(topics.name("payment"), 1, 1, topic_configs={"max.message.bytes": "3000"})
     others = [topics.name("payout"), topics.name("subscription"), topics.quarantine]
-    await _create(own_kafka, [tiny, *(NewTopic(name, 1, 1) for name in others)])
+    await _create(own_kafka, [tiny, *map(_sound, others)])
     large, unknown = payment_webhook(note="x" * 5000), payment_webhook(status="PAID")
 
     async with running_edge(configuration(own_kafka.bootstrap, topics_prefix)) as edge:
@@ -174,6 +174,10 @@ async def _until_taken(edge: RunningEdge, sent: Webhook) -> None:
     async with asyncio.timeout(30):
         while (await edge.post(sent.headers, sent.body, _QUICK)).status != 200:  # noqa: ASYNC110
             await asyncio.sleep(0.1)
+
+
+def _sound(name: str) -> NewTopic:
+    return NewTopic(name, 12, 1, topic_configs=FOR_EVER)
 
 
 async def _create(kafka: ApacheKafka, topics: list[NewTopic]) -> None:

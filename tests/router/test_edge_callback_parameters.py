@@ -5,7 +5,7 @@ from typing import Any
 
 from router.delivery import Delivery
 from tests.brokers import Broker
-from tests.router.edge_server import RunningEdge, make_topics, running_edge
+from tests.router.edge_server import ONE_BROKER, RunningEdge, make_topics, running_edge
 from tests.router.providers.blockbee_deliveries import (
     CONFIRMED,
     ORIGIN,
@@ -32,7 +32,7 @@ def _configured(bootstrap: str, prefix: str, **options: Any) -> dict[str, Any]: 
         "endpoints": {"bee": bee},
         "edge": {"public_url": ORIGIN, "port": 0, "management_port": 0, "stale_per_minute": 2},
         "kafka": {"bootstrap_servers": bootstrap},
-        "topics": {"prefix": prefix},
+        "topics": {"prefix": prefix, **ONE_BROKER},
     }
 
 

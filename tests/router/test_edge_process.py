@@ -105,6 +105,8 @@ def _written(directory: Path, ports: tuple[int, int], bootstrap: str, prefix: st
         bootstrap_servers = "{bootstrap}"
         [topics]
         prefix = "{prefix}"
+        replication_factor = 1
+        min_insync_replicas = 1
         """
     )
     return path

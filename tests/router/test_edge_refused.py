@@ -22,6 +22,7 @@ from tests.brokers import Broker, create_topics
 from tests.kafka.apache_kafka import ApacheKafka
 from tests.router.blockatm_requests import SIGNATURE
 from tests.router.edge_server import (
+    FOR_EVER,
     SECRET,
     TOKEN,
     Record,
@@ -186,7 +187,9 @@ async def test_a_missing_topic_changes_nothing_and_gets_the_samples_once_it_is_t
 ) -> None:
     values = configuration(broker.bootstrap, topics_prefix)
     async with running_edge(values, change=_retrying) as edge:
-        await create_topics(broker.bootstrap, [*edge.topics.events, edge.topics.quarantine])
+        await create_topics(
+            broker.bootstrap, [*edge.topics.events, edge.topics.quarantine], configs=FOR_EVER
+        )
         await edge.until_ready()
         forged = await edge.post(_FORGED.headers, _FORGED.body)
         line = await _logged(edge, "refused_topic_unavailable")
@@ -223,7 +226,9 @@ async def test_a_broker_that_makes_topics_by_itself_is_not_made_to(topics_prefix
         await asyncio.to_thread(kafka.start)
         values = configuration(kafka.bootstrap, topics_prefix)
         async with running_edge(values, change=change) as edge:
-            await create_topics(kafka.bootstrap, [*edge.topics.events, edge.topics.quarantine])
+            await create_topics(
+                kafka.bootstrap, [*edge.topics.events, edge.topics.quarantine], configs=FOR_EVER
+            )
             await edge.until_ready()
             await edge.post(_FORGED.headers, _FORGED.body)
             # A topic made by one look is there for a later one, which then makes no other.

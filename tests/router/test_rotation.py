@@ -42,6 +42,8 @@ deadline_seconds = 20
 bootstrap_servers = "{bootstrap}"
 [topics]
 prefix = "{prefix}"
+replication_factor = 1
+min_insync_replicas = 1
 """
 
 

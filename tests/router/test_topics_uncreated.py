@@ -200,10 +200,10 @@ def test_no_process_and_no_command_creates_a_topic(started: Started, creating: A
     genuine = started.deliver(GENUINE.body, GENUINE.headers)
     forged = started.deliver(b"{}", GENUINE.headers)
     with ThreadPoolExecutor() as threads:
-        said = list(threads.map(lambda words: started.place.run(*words), COMMANDS))
+        ended = list(threads.map(lambda words: started.place.run(*words), COMMANDS))
 
     assert (genuine, forged) == (503, 401)
-    assert [each.returncode for each in said] == [1, 1, 1], said
+    assert [each.returncode for each in ended] == [1, 1, 1], ended
     until(lambda: started.readyz("exporter"), "the exporter answers")
     assert asyncio.run(names(creating.bootstrap)) - {"__consumer_offsets"} == there - {
         "__consumer_offsets"

@@ -16,12 +16,15 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from consumers.ledger import SERVICE
 from consumers.ledger.statement import read_books
+from consumers.runtime.discovery import topics_of
 from consumers.runtime.migrate import upgrade
+from router.contract.topics import Topics
 from router.telemetry.management import listen
 from tests.brokers import Broker, create_topics
 from tests.consumers.runtime.counting import numbered, written
-from tests.consumers.runtime.members import eventually
+from tests.consumers.runtime.members import ROOM, eventually
 from tests.consumers.runtime.running import Running, running
+from tests.router.edge_server import FOR_EVER
 
 NOWHERE = "127.0.0.1:1"
 
@@ -45,6 +48,8 @@ class Surroundings:
             "PAYROUTER_DATABASE__URL": self.url,
             "PAYROUTER_KAFKA__BOOTSTRAP_SERVERS": self.bootstrap,
             "PAYROUTER_TOPICS__PREFIX": self.prefix,
+            "PAYROUTER_TOPICS__REPLICATION_FACTOR": "1",
+            "PAYROUTER_TOPICS__MIN_INSYNC_REPLICAS": "1",
             "PAYROUTER_CONSUMERS__LEDGER__GROUP_ID": f"{self.prefix}ledger",
             "PAYROUTER_CONSUMERS__LEDGER__MANAGEMENT_PORT": str(port),
             "PAYROUTER_CONSUMERS__LEDGER__SESSION_TIMEOUT_SECONDS": "6",
@@ -82,8 +87,8 @@ async def here(
     broker: Broker, tmp_path: Path, ledger: AsyncEngine, topics_prefix: str
 ) -> Surroundings:
     """Give surroundings where all is there: topics, tables, broker."""
-    topics = [f"{topics_prefix}{family}" for family in SERVICE.topics]
-    await create_topics(broker.bootstrap, topics)
+    topics = topics_of(SERVICE, Topics(topics_prefix))
+    await create_topics(broker.bootstrap, [*topics], configs=ROOM | FOR_EVER)
     url = ledger.url.render_as_string(hide_password=False)
     return Surroundings(tmp_path, url, broker.bootstrap, topics_prefix)
 

@@ -69,7 +69,7 @@ async def watching(
             retry_seconds=0.05,
             **options,  # type: ignore[arg-type] # passed through
         )
-        watched = Watched(watch, registry, log)  # type: ignore[arg-type] # lines are mappings
+        watched = Watched(watch, registry, log)
         async with watch.running():
             yield watched
 
@@ -80,6 +80,7 @@ async def test_before_the_first_answer_nothing_is_acknowledged() -> None:
 
         assert (health.good, health.detail) == (False, "the topics were not compared yet")
         assert watched.watch.problem("payment") is not None
+        await watched.until(lambda: watched.measured("payrouter_topics_unchecked") == 1)
 
 
 @pytest.mark.kafka
