@@ -24,9 +24,6 @@ Asker: TypeAlias = AIOKafkaConsumer | AIOKafkaProducer | AIOKafkaAdminClient | A
 MetadataUpdate: TypeAlias = Callable[[Any, Any], Awaitable[bool]]
 """A client's update of its metadata: (cluster, topics) -> whether a broker answered."""
 
-MetadataUpdate: TypeAlias = Callable[[Any, Any], Awaitable[bool]]
-"""What a client updates its metadata with: (cluster, topics) -> whether a broker answered."""
-
 _CONNECTION = "questions"
 """Our requests use a separate connection to each broker.
 
@@ -104,14 +101,6 @@ def wrap_metadata_update(
 async def await_partitions(asker: Asker, topic: str) -> None:
     """Wait until the client knows a topic's partitions. Raises KafkaError if it has none."""
     await connections_of(asker)._wait_on_metadata(topic)  # noqa: SLF001
-
-
-def wrap_metadata_update(
-    asker: Asker, wrap: Callable[[Any, MetadataUpdate], MetadataUpdate]
-) -> None:
-    """Replace what a client updates its metadata with, by `wrap(client, the one before)`."""
-    client = connections_of(asker)
-    client._metadata_update = wrap(client, client._metadata_update)  # noqa: SLF001
 
 
 async def _sent(client: Any, node: int | str, request: Any, seconds: float) -> Any:  # noqa: ANN401 - aiokafka is untyped
