@@ -4,7 +4,7 @@ Every command imports this module, so a command imports what it needs when it is
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -39,9 +39,8 @@ if TYPE_CHECKING:
     from consumers.runtime.command import Consumer
     from consumers.runtime.service import Service
     from consumers.runtime.settings import ConsumerSettings, Tuning
-    from consumers.runtime.topic_watch import TopicCheck
+    from router.broker.topic_contract import TopicNeed
     from router.contract.topics import Topics, TopicsBeside
-    from router.settings import Settings
 
 Model = TypeVar("Model", bound="BaseModel")
 
@@ -57,7 +56,9 @@ def consumer_settings(invocation: Invocation, service: "Service") -> "ConsumerSe
     """Read what one consumer needs out of the configuration in force."""
     from pydantic import SecretStr
 
+    from consumers.runtime.discovery import topics_of
     from consumers.runtime.settings import ConsumerSettings
+    from consumers.runtime.topic_check import TopicCheck
 
     settings = invocation.settings()
     table = dict(settings.consumers.get(service.name, {}))
@@ -76,17 +77,16 @@ def consumer_settings(invocation: Invocation, service: "Service") -> "ConsumerSe
         options=_options(service, table),
         orders=settings.order.fields,
         accounts=settings.accounts,
-        topic_check=_topic_check(invocation, settings, service),
+        topic_check=TopicCheck(
+            _own(invocation.topic_needs(settings), topics_of(service, settings.topics.topics())),
+            settings.topics.check_seconds,
+            settings.topics.require_check,
+        ),
     )
 
 
-def _topic_check(invocation: Invocation, settings: "Settings", service: "Service") -> "TopicCheck":
-    from consumers.runtime.discovery import topics_of
-    from consumers.runtime.topic_watch import TopicCheck
-
-    own = topics_of(service, settings.topics.topics())
-    needs = [need for need in invocation.topic_needs(settings) if need.name in own]
-    return TopicCheck(needs, settings.topics.check_seconds, settings.topics.require_check)
+def _own(needs: "Sequence[TopicNeed]", names: Collection[str]) -> "list[TopicNeed]":
+    return [need for need in needs if need.name in names]
 
 
 def check_consumers(consumers: Mapping[str, dict[str, Any]]) -> None:

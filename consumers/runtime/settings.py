@@ -7,7 +7,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from consumers.runtime.service import NoOptions, Setup
-from consumers.runtime.topic_watch import TopicCheck
+from consumers.runtime.topic_check import TopicCheck
 from router.contract.order_fields import OrderFields
 from router.contract.topics import Topics
 

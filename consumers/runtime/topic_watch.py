@@ -1,26 +1,16 @@
 """A consumer compares its topics as the edge does: sources, dead letters and outcomes."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient
 from faststream.kafka.security import parse_security
 from prometheus_client import CollectorRegistry
 
+from consumers.runtime.topic_check import TopicCheck
 from router.broker.private import connections_of
-from router.broker.topic_contract import TopicNeed
 from router.broker.topic_watch import REQUEST_MILLISECONDS, TopicMetrics, TopicWatch
 from router.telemetry.logs import get_log
-
-
-@dataclass(frozen=True)
-class TopicCheck:
-    """What topics are compared with, how often, and whether they must be comparable."""
-
-    needs: Sequence[TopicNeed] = ()
-    every_seconds: float = 60.0
-    required: bool = False
 
 
 def topic_watch(

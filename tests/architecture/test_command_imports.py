@@ -31,7 +31,16 @@ PROGRAM = (
         (
             ["ledger", "balance"],
             1,
-            ["alembic", "apprise", "asyncio", "jinja2", "pydantic", "rich", "sqlalchemy"],
+            [
+                "aiokafka",
+                "alembic",
+                "apprise",
+                "asyncio",
+                "jinja2",
+                "pydantic",
+                "rich",
+                "sqlalchemy",
+            ],
         ),
     ],
     ids=lambda given: " ".join(given) if isinstance(given, list) else str(given),
