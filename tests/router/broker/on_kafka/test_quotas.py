@@ -7,7 +7,6 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from router.broker import raw_fetch
 from router.broker.batches import heads
-from router.broker.gaps import explain
 from router.broker.private import ask
 from router.broker.raw_fetch import ONE_BATCH, fetch_raw
 from tests.brokers import create_topics
@@ -15,8 +14,8 @@ from tests.kafka.apache_kafka import ApacheKafka
 
 pytestmark = pytest.mark.kafka
 CLIENT = "limited"
-BYTES_A_SECOND = 100_000
-RECORDS = 200
+BYTES_A_SECOND = 20_000
+RECORDS = 40
 RECORD_BYTES = 10_000
 SECONDS = 20.0
 
@@ -60,6 +59,5 @@ async def test_an_answer_that_a_quota_emptied_is_asked_for_again(
             if emptied:
                 break
         assert emptied
-        assert await explain(client, here, [range(3)], SECONDS) == [range(3)]
     finally:
         await client.stop()
