@@ -31,6 +31,9 @@ SILENT_SECONDS = 30.0
 _REBALANCE_SECONDS = 0.5
 """How long a fetch may wait for a rebalance, beyond its own time, before the loop looks round."""
 
+POSITION_SECONDS = 1.0
+"""How long the client may look for its position; it knows one that was sought."""
+
 EXPLAIN_SECONDS = 10.0
 """How long the broker may take for a part of what a gap is explained from."""
 
@@ -112,8 +115,16 @@ class Client:
         return {partition: self._consumer.highwater(_theirs(partition)) for partition in placed}
 
     async def position(self, partition: Partition) -> int:
-        """Return the next offset that the client would give; of a partition that was sought."""
-        return int(await self._consumer.position(_theirs(partition)))
+        """Return the next offset that the client would give; of a partition that was sought.
+
+        Raises IllegalStateError where it was not: assigned anew meanwhile, it would be waited for.
+        """
+        try:
+            async with asyncio.timeout(POSITION_SECONDS):
+                return int(await self._consumer.position(_theirs(partition)))
+        except TimeoutError:
+            message = f"{partition} has no position: it was assigned anew"
+            raise IllegalStateError(message) from None
 
     async def topics(self, names: Collection[str], seconds: float) -> Mapping[str, TopicSeen]:
         """Ask which topics these are now. Raises KafkaError or TimeoutError."""
@@ -155,7 +166,7 @@ class Client:
         """Take the records of a suspect one by one, and otherwise where one cannot be read so."""
         records: list[Any] = []
         while len(records) < self._tuning.batch_records:
-            offset = await self._consumer.position(_theirs(partition))
+            offset = await self.position(partition)
             wait = 0 if records else self._tuning.batch_wait_seconds
             try:
                 fetched = await self._poll([partition], wait, most=1)
@@ -168,7 +179,7 @@ class Client:
             if not fetched:
                 break
             records += fetched[partition]
-        if await self._consumer.position(_theirs(partition)) >= self._suspects[partition]:
+        if await self.position(partition) >= self._suspects[partition]:
             del self._suspects[partition]
         return {partition: records} if records else {}
 
