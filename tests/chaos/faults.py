@@ -39,6 +39,7 @@ class Scene:
     kafka: ApacheKafka
     postgres: OwnPostgres
     random: Random
+    turns: Random
     told: list[Told] = field(default_factory=list)
     never: list[Told] = field(default_factory=list)
     unreadable: dict[str, int] = field(default_factory=lambda: dict.fromkeys(TOPICS, 0))
@@ -58,8 +59,9 @@ class Scene:
             await asyncio.sleep(PAUSE_SECONDS)
 
     async def _tell(self) -> None:
-        topic, codec = self.random.choice(self.read), self.random.choice(CODECS)
-        told = self.story.made(topic, self.random.randint(1, 15))
+        # A sequence apart: how many turns the flow gets must not decide about the faults.
+        topic, codec = self.turns.choice(self.read), self.turns.choice(CODECS)
+        told = self.story.made(topic, self.turns.randint(1, 15))
         await self.tell(told, codec)
 
     async def tell(self, told: Sequence[Told], codec: str = "none") -> None:

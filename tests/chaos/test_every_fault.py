@@ -96,7 +96,7 @@ async def scene(kafka: ApacheKafka, postgres: OwnPostgres, tmp_path: Path) -> As
     services = [known[name] for name in NAMES]
     programs = Programs(tmp_path, tmp_path / "nothing")
     async with site(kafka.bootstrap, postgres.start(), services, programs) as running:
-        yield Scene(running, Story(running), kafka, postgres, Random(SEED))
+        yield Scene(running, Story(running), kafka, postgres, Random(SEED), Random(SEED))
 
 
 def sequence(random: Random, *, long: bool) -> Sequence[Fault]:
