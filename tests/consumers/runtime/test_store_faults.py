@@ -137,8 +137,7 @@ CREATE TABLE counting.promise (n int, CONSTRAINT kept FOREIGN KEY (n) REFERENCES
 NAMES = "array_to_string(ARRAY(SELECT md5(n::text) FROM generate_series(1, 200) n), '')"
 TOO_LARGE = (
     f"INSERT INTO counting.named VALUES ({NAMES})",
-    "INSERT INTO counting.kept SELECT 7 FROM generate_series(1, 2)"
-    " ON CONFLICT (n) DO UPDATE SET n = 7",
+    "INSERT INTO counting.kept VALUES (7), (7) ON CONFLICT (n) DO UPDATE SET n = 7",
 )
 
 
@@ -181,6 +180,22 @@ async def test_what_would_fail_at_the_commit_or_was_swallowed_fails_in_the_handl
     own = await raised_by(counting, saying(*tried, swallow=True, then=KeyError("x")))
     assert isinstance(own, HandlerFailed)
     assert await effects_of(counting) == []
+
+
+async def test_what_a_savepoint_took_back_does_not_decide_about_what_comes_later(
+    counting: AsyncEngine,
+) -> None:
+    async def handle(transaction: AsyncConnection, events: Sequence[Event]) -> Sequence[Fate]:
+        with contextlib.suppress(DBAPIError):
+            async with transaction.begin_nested():
+                await transaction.execute(text("SELECT 1/0"))
+        with contextlib.suppress(DBAPIError):
+            await transaction.execute(text(RAISE.format("25006")))
+        return [Fate.APPLIED] * len(events)
+
+    error = await raised_by(counting, handle)
+    assert "SQLSTATE 25006" in describe(error)
+    assert not isinstance(error, HandlerFailed)
 
 
 async def parked_two(counting: AsyncEngine) -> None:
