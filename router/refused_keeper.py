@@ -18,6 +18,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.protocol.metadata import MetadataRequest
 
 from router.broker.pacing import paced
+from router.broker.producers import stop_within
 from router.broker.refusals import About, about
 from router.contract.wire import OutgoingRecord, encode_refused
 from router.errors import RefusedDelivery
@@ -34,7 +35,7 @@ IDLE_SECONDS = 60.0
 """How long the connection stays open without a sample."""
 
 STOP_SECONDS = 1.0
-"""How long the producer may take to stop before it is abandoned."""
+"""How long the producer may take to stop before it is cut off."""
 
 
 class TopicUnavailable(Exception):  # noqa: N818 - reads as what happened
@@ -124,7 +125,7 @@ class RefusedKeeper:
         finally:
             # Whatever comes of it, this producer is not used again.
             with contextlib.suppress(Exception):
-                await asyncio.wait_for(producer.stop(), STOP_SECONDS)
+                await stop_within(producer, STOP_SECONDS)
 
     async def _waited(self) -> bool:
         """Wait for a sample; False if none came."""

@@ -172,6 +172,8 @@ class TopicWatch:
         if looking is not None:
             await asyncio.wait({looking}, timeout=STOP_SECONDS)
             looking.cancel()
+            # Its client is closed by it, before anything else ends.
+            await asyncio.wait({looking})
 
     async def _run(self) -> None:
         self._answered_at = self.clock()
