@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 from aiokafka.protocol.metadata import MetadataRequest
 
 from router.broker.pacing import paced
+from router.broker.private import MetadataUpdate, wrap_metadata_update
 from router.broker.producers import stop_within
 from router.broker.refusals import About, about
 from router.contract.wire import OutgoingRecord, encode_refused
@@ -192,19 +192,17 @@ def sample_producer_factory(
             request_timeout_ms=int(REQUEST_SECONDS * 1000),
         )
         renewed(producer.client)
-        producer.client._metadata_update = _asking_only(producer.client, topic)  # noqa: SLF001
+        wrap_metadata_update(producer, lambda client, _ask: _asking_only(client, topic))
         return paced(producer)
 
     return make
 
 
-def _asking_only(client: AIOKafkaClient, topic: str) -> Callable[[Any, Any], Any]:
-    """Return a metadata update that never makes the broker create the topic.
+def _asking_only(client: Any, topic: str) -> MetadataUpdate:  # noqa: ANN401 - aiokafka is untyped
+    """Return a metadata update that asks for one topic and is silent where it is missing.
 
-    aiokafka's own lets the broker create every topic that it asks for by name,
-    with one partition and no retention of ours, and offers no setting. The
-    replaced method is not public; `tests/router/test_refused_keeper.py` notices
-    if it changes.
+    aiokafka's own asks for every topic of the broker until one was named, and logs
+    an error at each look for one that does not exist.
     """
 
     async def asked(cluster: Any, _topics: Any) -> bool:  # noqa: ANN401 - aiokafka is untyped
