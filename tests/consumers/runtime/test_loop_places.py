@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 import pytest
 from aiokafka import ConsumerRecord, TopicPartition
@@ -181,6 +182,26 @@ async def test_a_fetch_that_is_always_slow_is_believed_in_the_end(
     # Each turn of the stand-in is a pause until the limit has doubled a few times.
     monkeypatch.setattr(membership, "PAUSE_SECONDS", 0.0005)
     await consumed(counting, loop_of(counting), Careless([]))
+
+
+async def test_a_pause_is_noticed_though_another_partition_is_placed_first(
+    counting: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paused: list[int] = []
+    loop = loop_of(counting)
+    monkeypatch.setattr(loop.report, "paused", lambda: paused.append(1))
+    consumer = Careless([])
+
+    async def frozen_behind_a_batch(offsets: dict[TopicPartition, int]) -> None:
+        if not consumer.committed:
+            # Nothing else notices it: when the loop goes on, one partition is due to be placed.
+            loop.positions.delay(PARTITIONS[1], time.monotonic())
+            loop.member = replace(loop.member, looked=time.monotonic() - 60)
+        consumer.committed |= offsets
+
+    monkeypatch.setattr(consumer, "commit", frozen_behind_a_batch)
+    await consumed(counting, loop, consumer)
+    assert len(paused) == 1
 
 
 def test_a_pause_is_noticed_and_each_further_one_has_to_be_longer() -> None:
