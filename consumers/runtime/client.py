@@ -66,6 +66,7 @@ class Client:
         self._suspects: dict[Partition, int] = {}
         self._silent = 0.0
         self._last_answer = 0
+        self._unanswered: float | None = None
 
     async def fetch(self, placed: Collection[Partition]) -> Mapping[Partition, Sequence[Any]]:
         """Take the next records, or nothing for a while.
@@ -128,7 +129,25 @@ class Client:
 
     async def topics(self, names: Collection[str], seconds: float) -> Mapping[str, TopicSeen]:
         """Ask which topics these are now. Raises KafkaError or TimeoutError."""
-        return await describe_topics(self._consumer, names, seconds)
+        asked = time.monotonic()
+        try:
+            topics = await describe_topics(self._consumer, names, seconds)
+        except (KafkaError, TimeoutError):
+            self._unanswered = self._unanswered or asked
+            raise
+        self._unanswered = None
+        return topics
+
+    def require_answers(self) -> None:
+        """Raise KafkaTimeoutError where no broker has said for long what is asked for placing.
+
+        The client asks those that it knows and no others, and they may be gone
+        for good: a new one begins with the configured addresses.
+        """
+        since = self._unanswered
+        if since is not None and time.monotonic() - since > SILENT_SECONDS:
+            message = f"no question was answered for {SILENT_SECONDS:.0f} s"
+            raise KafkaTimeoutError(message)
 
     async def bounds(
         self, partitions: Collection[Partition], seconds: float

@@ -148,6 +148,9 @@ class Loop:
             self._is_paused()
         if await placing.place(client):
             self.member = self.member.looking()
+        if not self.positions.placed:
+            # Where something is read, the fetches tell whether the client is of use.
+            client.require_answers()
 
     def _is_paused(self) -> bool:
         """Tell whether the loop stood still for long; if so, all is to be placed anew."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 from aiokafka import ConsumerRecord, TopicPartition
-from aiokafka.errors import IllegalStateError
+from aiokafka.errors import IllegalStateError, KafkaTimeoutError, NodeNotReadyError
 from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -202,6 +202,21 @@ async def test_a_pause_is_noticed_though_another_partition_is_placed_first(
     monkeypatch.setattr(consumer, "commit", frozen_behind_a_batch)
     await consumed(counting, loop, consumer)
     assert len(paused) == 1
+
+
+async def test_a_client_that_can_place_nothing_for_long_is_made_anew(
+    counting: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(*_: object) -> dict[str, TopicSeen]:
+        raise NodeNotReadyError
+
+    monkeypatch.setattr(runtime_client, "describe_topics", away)
+    monkeypatch.setattr(runtime_client, "SILENT_SECONDS", 0.3)
+    loop = loop_of(counting)
+    loop.on_assigned(set(PARTITIONS))
+    async with asyncio.timeout(30):
+        with pytest.raises(KafkaTimeoutError, match="no question was answered"):
+            await loop.run(Careless([]))
 
 
 def test_a_pause_is_noticed_and_each_further_one_has_to_be_longer() -> None:
