@@ -208,7 +208,8 @@ class Loop:
         except PlaceLost as error:
             # After a rebalance meanwhile, it is about partitions not placed yet, and no news.
             if self.positions.placed:
-                self.report.retrying(Phase.FETCH, error, 1)
+                tries = max(map(self.positions.tries, asked)) + 1
+                self.report.retrying(Phase.FETCH, error, tries)
                 self._delay(asked, error)
             return {}
         if self._is_paused():
