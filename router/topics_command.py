@@ -56,7 +56,7 @@ def topics_apply(invocation: Invocation, *, check: bool, alter: bool, as_json: b
     if as_json:
         click.echo(json.dumps([topic.as_json() for topic in report.topics]))
     else:
-        _show(report)
+        show(report)
     for name, why in report.refused.items():
         click.echo(f"payrouter: topic {name}: {why}", err=True)
     return 0 if report.well else EXIT_PROBLEM
@@ -71,7 +71,8 @@ def _applied(invocation: Invocation, mode: Mode) -> Report:
     return asyncio.run(apply_topics(make, settings.kafka.bootstrap_servers, needs, mode))
 
 
-def _show(report: Report) -> None:
+def show(report: Report) -> None:
+    """Print a table with a row per difference, then what is to be known or done about them."""
     table = listing("topic", box=None, pad_edge=False)
     for column in ("what", "wanted", "found", "action"):
         table.add_column(column, no_wrap=True)
@@ -89,10 +90,10 @@ def _rows(topic: TopicReport) -> list[tuple[str, ...]]:
     rows += [
         _row(each, _ACTIONS[each.mend] + (" !" if each.endangers else "")) for each in topic.left
     ]
+    if topic.unchecked:
+        rows.append(("", "configuration", "", "not shown", "" if rows else topic.result.value))
     if not rows:
         rows = [("", "", "", "", topic.result.value)]
-    if topic.unchecked:
-        rows.append(("configuration", "", "not shown", ""))
     (_, *first), *others = rows
     return [(topic.name, *first), *(("", *rest) for _, *rest in others)]
 
@@ -106,6 +107,15 @@ def _row(difference: Difference, action: str) -> tuple[str, ...]:
     return ("", what, wanted, readable(what, difference.found), action)
 
 
+def _not_shown(report: Report) -> list[str]:
+    """Give each reason once, with the topics it is about."""
+    topics: dict[str, list[str]] = {}
+    for each in report.topics:
+        if each.unchecked:
+            topics.setdefault(each.unchecked, []).append(each.name)
+    return [f"{why} ({', '.join(names)})" for why, names in topics.items()]
+
+
 def _notes(report: Report) -> list[str]:
     """Say what the marks mean, which commands remain, and what moves keys."""
     left = report.left
@@ -114,7 +124,7 @@ def _notes(report: Report) -> list[str]:
         for each in left
         if each.mend in {Mend.BY_HAND, Mend.WAIT}
     ]
-    notes += [f"topic {each.name}: {each.unchecked}" for each in report.topics if each.unchecked]
+    notes += _not_shown(report)
     if any(each.endangers for each in left):
         notes.append("! means that an event could be lost.")
     enlarged = [d for topic in report.topics for d in (*topic.altered, *topic.left)]

@@ -1,0 +1,22 @@
+"""What `payrouter topics apply` prints of topics that the broker does not show."""
+
+import pytest
+
+from router.topics_apply import Report, Result, TopicReport
+from router.topics_command import show
+
+WHY = "the broker does not show its configuration"
+
+
+def test_a_topic_that_is_not_shown_is_one_row_and_each_reason_is_given_once(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    topics = [TopicReport(name, Result.THERE, (), (), WHY) for name in ("payment", "payout")]
+
+    show(Report(topics))
+
+    heading, payment, payout, why = capsys.readouterr().out.splitlines()
+    assert heading.split() == ["topic", "what", "wanted", "found", "action"]
+    assert payment.split() == ["payment", "configuration", "not", "shown", "there"]
+    assert payout.split() == ["payout", "configuration", "not", "shown", "there"]
+    assert why == f"{WHY} (payment, payout)"
