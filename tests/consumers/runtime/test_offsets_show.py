@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from consumers.runtime import exporter_log
 from consumers.runtime.exporter_picture import Behind
 from consumers.runtime.offsets import FenceRow, begin_fences
 from consumers.runtime.records import Partition
@@ -74,6 +75,19 @@ async def test_a_frozen_consumer_is_stuck_until_it_goes_on(
         consumer.thaw()
         await feed.applied(5)
         assert await consumer.stop() == 0
+
+
+@pytest.mark.kafka
+async def test_where_there_is_no_time_for_every_partition_the_rest_of_it_is_known(
+    feed: Feed, payrouter: Payrouter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await feed.send(map(numbered, range(2)))
+    monkeypatch.setattr(exporter_log, "LOOK_SECONDS", -1)
+    said, rows = await shown(payrouter)
+    assert said.status == 1
+    assert [row["lag"] for row in rows] == [2, 0, 0, 0]
+    assert rows[0]["next_record_at"] is None
+    assert "the first records of 1 partitions: no time left" in said.err
 
 
 @pytest.mark.kafka
