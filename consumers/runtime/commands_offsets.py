@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 import click
 
 from consumers.runtime.command import EXIT_PROBLEM, Consumer, answered, json_option, show_json
+from consumers.runtime.exporter_picture import Behind
 from consumers.runtime.offsets import FenceRow
-from consumers.runtime.standing import Standing
+from consumers.runtime.records import Partition
+from consumers.runtime.standing import Standing, State
 from consumers.runtime.standing_screen import screen, show_counts, show_standings
 from consumers.runtime.standings import Standings, Store, read_standings, read_stores
 
@@ -72,8 +74,14 @@ def _earlier(store: Store, found: Standings) -> Mapping[str, Sequence[FenceRow]]
 def _as_json(
     standings: Sequence[Standing], earlier: Mapping[str, Sequence[FenceRow]]
 ) -> Sequence[dict[str, object]]:
-    before = [row.as_json() for rows in earlier.values() for row in rows]
-    return [*before, *(each.as_json() for each in standings)]
+    before = [_left(row) for rows in earlier.values() for row in rows]
+    return [each.as_json() for each in (*before, *standings)]
+
+
+def _left(row: FenceRow) -> Standing:
+    """Give the row of a cluster that is not asked the shape of the others."""
+    partition = Partition(row.topic, row.partition)
+    return Standing(row.cluster_id, partition, row, None, Behind(), None, State.UNKNOWN)
 
 
 def _show(

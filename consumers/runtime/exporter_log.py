@@ -5,6 +5,7 @@ No group is joined, nothing is committed, and no topic is made.
 
 import asyncio
 import math
+import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -34,6 +35,9 @@ METADATA_MILLISECONDS = 30_000
 
 TRIES = 3
 """A broker is picked by chance, and one of several may be away."""
+
+LOOK_SECONDS = 7.0
+"""How long a round may look at first records: of a thousand partitions, the next one has more."""
 
 CLOSE_SECONDS = 2.0
 """How long closing the connections may take before they are left to the end of the process."""
@@ -180,6 +184,7 @@ class LogReader:
         bounds: Mapping[Partition, LogBounds | None],
     ) -> Mapping[str, Mapping[Partition, Behind]]:
         self._first.turn()
+        until, left = time.monotonic() + LOOK_SECONDS, 0
         compared: dict[str, dict[Partition, Behind]] = {}
         for name, rows in fences.items():
             compared[name] = {}
@@ -189,8 +194,14 @@ class LogReader:
                 fence = rows.get(partition)
                 # What the log has lost is no record any more.
                 offset = max(own.start, next_offset(own, fence))
+                if offset < own.end and time.monotonic() > until:
+                    left += 1
+                    compared[name][partition] = behind(own, fence, None)
+                    continue
                 since = await self._first.both(consumer, (partition, offset), own)
                 compared[name][partition] = behind(own, fence, *since)
+        if left:
+            self.problems.append(f"the first records of {left} partitions: no time left")
         return compared
 
     async def _of_groups(

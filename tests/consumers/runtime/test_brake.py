@@ -1,5 +1,6 @@
 """Many failures in a row stop the consumer, restarts included, until a person lets go."""
 
+import asyncio
 from datetime import UTC, datetime
 from functools import partial
 
@@ -9,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from consumers.runtime.brake import Brake, clear_brakes
 from consumers.runtime.fate import Fate
 from consumers.runtime.held import HeldReason, Verdict
+from consumers.runtime.process import Applied
 from consumers.runtime.records import Arrived, Partition, Unreadable
 from consumers.runtime.retry import retry_due
 from consumers.runtime.service import Poison
@@ -103,6 +105,27 @@ async def test_the_row_goes_on_from_batch_to_batch_and_over_instances(
     assert left.cut == {PAYMENT_0}
     assert list(left.brakes) == ["payment"]
     assert await effects_of(counting) == []
+
+
+async def test_two_instances_at_once_pull_it_once_after_as_many_failures(
+    counting: AsyncEngine,
+) -> None:
+    async def failing(partition: Partition) -> Applied:
+        known, machine = await begun(counting, partition), applier(counting, brake_after=5)
+        for offset in range(10):
+            made = record(offset, numbered(100 * partition.number + offset), partition)
+            applied = await machine.apply([made], known, PARK)
+            known = applied.fences
+            if applied.brakes:
+                break
+        return applied
+
+    both = await asyncio.gather(*(failing(Partition("payment", n)) for n in range(2)))
+    brake = await brake_of(counting)
+    assert brake.streak == 5
+    assert [each.brakes["payment"].held_since for each in both] == [brake.held_since] * 2
+    fences = await fences_of(counting)
+    assert len(await held_in(counting)) == sum(each.next_offset for each in fences.values()) == 5
 
 
 async def test_while_it_holds_nothing_parked_of_its_topic_is_tried_and_others_are(

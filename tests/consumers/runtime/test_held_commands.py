@@ -206,4 +206,4 @@ async def test_the_topics_of_dead_letters_are_made_with_the_others(
     feed: Feed, payrouter: Payrouter
 ) -> None:
     made = (await payrouter("topics", "apply", "--json")).json
-    assert {"topic": feed.dead_letters, "result": "there"} in made
+    assert {each["topic"]: each["result"] for each in made}[feed.dead_letters] == "there"

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from consumers.runtime import exporter_log
 from consumers.runtime.exporter_picture import Behind
-from consumers.runtime.offsets import FenceRow
+from consumers.runtime.offsets import FenceRow, begin_fences
 from consumers.runtime.records import Partition
 from consumers.runtime.standing import Standing, State
 from consumers.runtime.standing_screen import show_standings
@@ -74,6 +75,33 @@ async def test_a_frozen_consumer_is_stuck_until_it_goes_on(
         consumer.thaw()
         await feed.applied(5)
         assert await consumer.stop() == 0
+
+
+@pytest.mark.kafka
+async def test_where_there_is_no_time_for_every_partition_the_rest_of_it_is_known(
+    feed: Feed, payrouter: Payrouter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await feed.send(map(numbered, range(2)))
+    monkeypatch.setattr(exporter_log, "LOOK_SECONDS", -1)
+    said, rows = await shown(payrouter)
+    assert said.status == 1
+    assert [row["lag"] for row in rows] == [2, 0, 0, 0]
+    assert rows[0]["next_record_at"] is None
+    assert "the first records of 1 partitions: no time left" in said.err
+
+
+@pytest.mark.kafka
+async def test_the_rows_of_a_cluster_consumed_before_have_the_shape_of_the_others(
+    feed: Feed, payrouter: Payrouter
+) -> None:
+    async with feed.engine.begin() as connection:
+        await begin_fences(connection, TABLES, "one-before", {feed.partition(0): 7})
+    said, rows = await shown(payrouter)
+    assert rows[0]["cluster_id"] == "one-before"
+    assert len(rows) == 5
+    assert len({frozenset(row) for row in rows}) == 1
+    assert (rows[0]["next_offset"], rows[0]["state"], rows[0]["trouble"]) == (7, "?", False)
+    assert said.status == 1
 
 
 @pytest.mark.kafka
