@@ -25,6 +25,7 @@ from tests.troubles.writing import CODECS, open_transaction, write
 MOST_PARTITIONS: Final = 6
 UNREADABLE: Final = 25
 TRIES: Final = 10
+SET_ASIDE_SECONDS: Final = 120.0
 MOST_TOLD: Final = 2000
 PAUSE_SECONDS: Final = 0.05
 
@@ -38,6 +39,7 @@ class Scene:
     kafka: ApacheKafka
     postgres: OwnPostgres
     random: Random
+    turns: Random
     told: list[Told] = field(default_factory=list)
     never: list[Told] = field(default_factory=list)
     unreadable: dict[str, int] = field(default_factory=lambda: dict.fromkeys(TOPICS, 0))
@@ -57,8 +59,9 @@ class Scene:
             await asyncio.sleep(PAUSE_SECONDS)
 
     async def _tell(self) -> None:
-        topic, codec = self.random.choice(self.read), self.random.choice(CODECS)
-        told = self.story.made(topic, self.random.randint(1, 15))
+        # A sequence apart: how many turns the flow gets must not decide about the faults.
+        topic, codec = self.turns.choice(self.read), self.turns.choice(CODECS)
+        told = self.story.made(topic, self.turns.randint(1, 15))
         await self.tell(told, codec)
 
     async def tell(self, told: Sequence[Told], codec: str = "none") -> None:
@@ -72,6 +75,10 @@ class Scene:
         missing = set().union(*[await self.story.missing(m) for m in self.site.readers(topic)])
         left = [each for each in self.told if each.out.topic == topic and each.id in missing]
         await write(self.site.bootstrap, left)
+
+    def unreadable_for(self, member: Member) -> int:
+        """Count what a member has to have set aside."""
+        return sum(self.unreadable[topic] for topic in member.topics)
 
     def some_topic(self) -> str:
         """Choose one."""
@@ -215,13 +222,18 @@ async def fence_reset(scene: Scene) -> str:
 
 
 async def unreadable_told(scene: Scene) -> str:
-    """Write what no consumer can read, so much of it that the brake takes hold."""
+    """Write what no consumer can read, and wait until all of it is set aside.
+
+    In a consumer that has read everything else, the brake takes hold on the way.
+    """
     topic = scene.some_topic()
     async with scene.flowing:
         await scene.story.tell_avro(topic, UNREADABLE)
-        # Nothing good is to come between them.
-        await asyncio.sleep(1)
-    scene.unreadable[topic] += UNREADABLE
+        scene.unreadable[topic] += UNREADABLE
+        async with asyncio.timeout(SET_ASIDE_SECONDS):
+            for member in scene.site.readers(topic):
+                while await member.dead() < scene.unreadable_for(member):  # noqa: ASYNC110 - of another process
+                    await asyncio.sleep(PAUSE_SECONDS)
     return f"{UNREADABLE} unreadable records on {topic}"
 
 
