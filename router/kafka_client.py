@@ -16,6 +16,7 @@ from faststream.security import (
     SASLScram512,
 )
 
+from router.broker.bootstrap import close_cancelled_starts
 from router.broker.private import connections_of
 from router.broker.topic_creation import forbid_topic_creation
 from router.contract.secret_text import trimmed
@@ -77,6 +78,7 @@ def admin_factory(
 def _common(kafka: KafkaSettings) -> dict[str, Any]:
     # Here, since every client of a process is made with these options.
     forbid_topic_creation()
+    close_cancelled_starts()
     options: dict[str, Any] = {
         "bootstrap_servers": [part.strip() for part in kafka.bootstrap_servers.split(",")],
         "client_id": kafka.client_id,

@@ -188,7 +188,9 @@ class Reloading:
 
     async def _pause(self) -> None:
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._asked.wait(), LOOK_SECONDS)
+            # Not `wait_for`, which in Python 3.11 can swallow the cancellation of this task.
+            async with asyncio.timeout(LOOK_SECONDS):
+                await self._asked.wait()
 
     def _refuse(self, detail: str) -> None:
         """Say once what is wrong, not at every retry."""

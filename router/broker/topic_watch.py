@@ -175,7 +175,7 @@ class TopicWatch:
             await asyncio.wait({looking}, timeout=STOP_SECONDS)
             looking.cancel()
             # Its client is closed by it, before anything else ends.
-            await asyncio.wait({looking})
+            await asyncio.wait({looking}, timeout=STOP_SECONDS)
 
     async def _run(self) -> None:
         self._answered_at = self.clock()

@@ -105,7 +105,7 @@ async def _edge(settings: Settings, name: str) -> AsyncIterator[int]:
     port = public.getsockname()[1]
     async with serving_deliveries(process.app, public, process.door):
         async with asyncio.timeout(60):
-            while not process.publisher.health().good:  # noqa: ASYNC110 - no event tells it
+            while not process.topics.health(process.publisher.health()).good:  # noqa: ASYNC110 - no event tells it
                 await asyncio.sleep(0.05)
         yield port
 
