@@ -71,9 +71,11 @@ class Client:
         read, the partition then has to be sought; KafkaError where the client has to be made anew.
         """
         suspect = min(self._suspects.keys() & set(placed), default=None)
-        if suspect is not None:
-            return await self._fetch_singly(suspect)
         started = time.monotonic()
+        if suspect is not None:
+            singly = await self._fetch_singly(suspect)
+            self._listen([suspect], singly, time.monotonic() - started)
+            return singly
         try:
             fetched = await self._poll(placed, self._tuning.batch_wait_seconds)
         except RecordUnreadable:

@@ -215,3 +215,15 @@ async def test_records_are_an_answer_too(monkeypatch: pytest.MonkeyPatch) -> Non
     listening = client(StandIn({TP_0: ["a"]}, {TP_0: ["b"]}))
     await listening.fetch([PAYMENT_0])
     assert await listening.fetch([PAYMENT_0]) == {PAYMENT_0: ["b"]}
+
+
+async def test_a_broker_that_answers_no_fetch_is_noticed_while_one_partition_is_read_singly(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(runtime_client, "SILENT_SECONDS", 0.0)
+    reading = client(StandIn(ValueError()))
+    with pytest.raises(RecordUnreadable):
+        await reading.fetch([PAYMENT_0])
+    reading.seek(PAYMENT_0, 7, 20)
+    with pytest.raises(KafkaTimeoutError, match="no fetch was answered"):
+        await reading.fetch([PAYMENT_0])
