@@ -206,6 +206,21 @@ async def test_a_broker_that_answers_no_fetch_is_noticed(monkeypatch: pytest.Mon
     await listening.fetch([PAYMENT_0])  # the broker was there
     consumer.polled = 2
     await listening.fetch([PAYMENT_0])  # and again
+    with pytest.raises(PlaceLost, match="no fetch was answered"):
+        await listening.fetch([PAYMENT_0])
+    consumer.polled = 3
+    await listening.fetch([PAYMENT_0])  # it is back, and the client is as good as before
+    with pytest.raises(PlaceLost, match="no fetch was answered"):
+        await listening.fetch([PAYMENT_0])
+
+
+async def test_a_client_that_fetches_nothing_although_it_was_placed_anew_is_given_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(runtime_client, "SILENT_SECONDS", 0.0)
+    listening = client(StandIn())
+    with pytest.raises(PlaceLost, match="no fetch was answered"):
+        await listening.fetch([PAYMENT_0])
     with pytest.raises(KafkaTimeoutError, match="no fetch was answered"):
         await listening.fetch([PAYMENT_0])
 
@@ -225,5 +240,7 @@ async def test_a_broker_that_answers_no_fetch_is_noticed_while_one_partition_is_
     with pytest.raises(RecordUnreadable):
         await reading.fetch([PAYMENT_0])
     reading.seek(PAYMENT_0, 7, 20)
+    with pytest.raises(PlaceLost, match="no fetch was answered"):
+        await reading.fetch([PAYMENT_0])
     with pytest.raises(KafkaTimeoutError, match="no fetch was answered"):
         await reading.fetch([PAYMENT_0])
