@@ -19,7 +19,7 @@ from tests.troubles.site import Member
 LINES = 60
 """Of a consumer's log."""
 
-LINE_CHARACTERS = 400
+LINE_CHARACTERS = 6000
 ANSWER_SECONDS = 20.0
 STEP_BYTES = 1024 * 1024
 

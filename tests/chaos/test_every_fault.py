@@ -113,7 +113,7 @@ def sequence(random: Random, *, long: bool) -> Sequence[Fault]:
 
 async def made(fault: Fault, scene: Scene, beside: Sequence[asyncio.Task[None]]) -> str:
     """Make a fault while the work beside it goes on; return what it was."""
-    making = asyncio.create_task(fault(scene))
+    making = asyncio.ensure_future(fault(scene))
     await asyncio.wait({making, *beside}, return_when=asyncio.FIRST_COMPLETED)
     for each in beside:
         if each.done():
