@@ -10,6 +10,7 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
+from router.broker.producers import stop_within
 from router.contract.amounts import amount_text
 from router.contract.order import Order, OrderType, order_message_id
 from router.contract.order_fields import read_order
@@ -19,6 +20,7 @@ from router.kafka_client import client_options
 from router.settings import Settings
 
 SECONDS = 15.0
+STOP_SECONDS = 3.0
 """How long the broker may take for one order."""
 
 
@@ -128,7 +130,7 @@ async def ordering(settings: Settings) -> AsyncIterator[Place]:
         yield place
     finally:
         with contextlib.suppress(TimeoutError, KafkaError, OSError):
-            await asyncio.wait_for(producer.stop(), 3)
+            await stop_within(producer, STOP_SECONDS)
 
 
 @contextlib.contextmanager

@@ -14,10 +14,11 @@ from enum import StrEnum
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
+from router.broker.producers import stop_within
 from router.telemetry.logs import Log
 
 STOP_SECONDS = 3.0
-"""How long a producer may take to stop before it is left alone."""
+"""How long a producer may take to stop before it is cut off."""
 
 CONNECT_SECONDS = 10.0
 """How long a producer may take to start before another is tried."""
@@ -154,5 +155,4 @@ class ProducerLine:
 async def _stop(producer: AIOKafkaProducer) -> None:
     # Whatever comes of it, this producer is not asked for anything any more.
     with contextlib.suppress(Exception):
-        async with asyncio.timeout(STOP_SECONDS):
-            await producer.stop()
+        await stop_within(producer, STOP_SECONDS)

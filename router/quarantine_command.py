@@ -8,11 +8,16 @@ import socket
 from collections.abc import AsyncIterator, Sequence
 
 import click
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
 from rich.text import Text
 
 from router.app import utc_now
+from router.broker.producers import stop_within
+from router.broker.refusals import is_refusal
 from router.contract.wire import OutgoingRecord
 from router.endpoints import build_endpoints
+from router.errors import NotDurable, Reason
 from router.intake import Clock
 from router.invocation import (
     EXIT_PROBLEM,
@@ -102,7 +107,7 @@ def quarantine_replay(
     chosen = [entry for entry in found if entry.replayed is None or again][:limit]
     verdicts = [judged(entry, endpoints) for entry in chosen]
     if yes:
-        answered(_replayed(settings, verdicts, utc_now))
+        verdicts = answered(_replayed(settings, verdicts, utc_now))
     _report(before, verdicts, done=yes, as_json=as_json)
     if any(verdict.problem is not None for verdict in verdicts):
         raise SystemExit(EXIT_PROBLEM)
@@ -139,12 +144,19 @@ def _read(settings: Settings, wanted: Wanted) -> Found:
     return read_kept(settings, lambda options, told: read_quarantine(options, topic, wanted, told))
 
 
-async def _replayed(settings: Settings, verdicts: Sequence[Verdict], clock: Clock) -> None:
+async def _replayed(settings: Settings, verdicts: Sequence[Verdict], clock: Clock) -> list[Verdict]:
+    """Replay each, and return what became of it. What is refused holds up no other."""
+    done: list[Verdict] = []
     async with _publisher(settings) as publish:
         topics = settings.topics.topics()
         replayer = Replayer(publish, topics, clock, new_traceparent, _operator())
         for verdict in verdicts:
-            await replayer.replay(verdict)
+            try:
+                done.append(await replayer.replay(verdict))
+            except (KafkaError, TimeoutError, OSError) as error:
+                why = f"the broker does not answer: {type(error).__name__}"
+                return [*done, *(each.unpublished(why) for each in verdicts[len(done) :])]
+    return done
 
 
 @contextlib.asynccontextmanager
@@ -155,16 +167,27 @@ async def _publisher(settings: Settings) -> AsyncIterator[Publish]:
     async def publish(records: Sequence[OutgoingRecord]) -> None:
         async with asyncio.timeout(_PUBLISH_SECONDS):
             for record in records:
-                await producer.send_and_wait(
-                    record.topic, record.value, key=record.key, headers=list(record.headers)
-                )
+                await _sent(producer, record)
 
     try:
-        await asyncio.wait_for(producer.start(), CONNECT_SECONDS)
+        async with asyncio.timeout(CONNECT_SECONDS):
+            await producer.start()
         yield publish
     finally:
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(producer.stop(), STOP_SECONDS)
+        await stop_within(producer, STOP_SECONDS)
+
+
+async def _sent(producer: AIOKafkaProducer, record: OutgoingRecord) -> None:
+    """Send one record; raise NotDurable where its topic refuses it."""
+    try:
+        await producer.send_and_wait(
+            record.topic, record.value, key=record.key, headers=list(record.headers)
+        )
+    except KafkaError as error:
+        if not is_refusal(error):
+            raise
+        message = f"topic {record.topic} refused it: {type(error).__name__}"
+        raise NotDurable(Reason.NOT_DURABLE, message) from None
 
 
 def _operator() -> str:

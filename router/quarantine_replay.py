@@ -9,7 +9,7 @@ from router.contract.quarantine import Quarantined, Replayed
 from router.contract.topics import Topics
 from router.contract.wire import OutgoingRecord, encode_event, encode_replayed
 from router.delivery import kept_delivery
-from router.errors import NotUnderstood, RefusedDelivery, Unreadable
+from router.errors import NotDurable, NotUnderstood, RefusedDelivery, Unreadable
 from router.intake import Clock, Endpoint, understood
 from router.quarantine import Entry
 
@@ -28,6 +28,10 @@ class Verdict:
     entry: Entry
     events: Sequence[Event] = ()
     problem: str | None = None
+
+    def unpublished(self, why: str) -> "Verdict":
+        """Return it as one that was not published, or not whole."""
+        return Verdict(self.entry, (), f"not published: {why}")
 
     def as_json(self) -> dict[str, Any]:
         """Return it as JSON takes it."""
@@ -75,11 +79,20 @@ class Replayer:
     traceparent: Callable[[], str]
     operator: str
 
-    async def replay(self, verdict: Verdict) -> None:
+    async def replay(self, verdict: Verdict) -> Verdict:
         """Publish the events, then the record that says so; return when both are durable.
 
-        Dying in between repeats the events at the next try, under their ids.
+        Where a topic refuses one, that is the problem of the verdict returned, and
+        nothing says that it was replayed. Dying in between repeats the events at the
+        next try, under their ids. Raises KafkaError or TimeoutError.
         """
+        try:
+            await self._publish(verdict)
+        except NotDurable as problem:
+            return verdict.unpublished(problem.detail)
+        return verdict
+
+    async def _publish(self, verdict: Verdict) -> None:
         trace = self.traceparent()
         await self.publish(
             [encode_event(e, self.topics.name(e.type.family), trace) for e in verdict.events]

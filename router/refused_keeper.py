@@ -13,11 +13,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 from aiokafka.protocol.metadata import MetadataRequest
 
 from router.broker.pacing import paced
+from router.broker.private import MetadataUpdate, wrap_metadata_update
+from router.broker.producers import stop_within
 from router.broker.refusals import About, about
 from router.contract.wire import OutgoingRecord, encode_refused
 from router.errors import RefusedDelivery
@@ -34,7 +35,7 @@ IDLE_SECONDS = 60.0
 """How long the connection stays open without a sample."""
 
 STOP_SECONDS = 1.0
-"""How long the producer may take to stop before it is abandoned."""
+"""How long the producer may take to stop before it is cut off."""
 
 
 class TopicUnavailable(Exception):  # noqa: N818 - reads as what happened
@@ -124,7 +125,7 @@ class RefusedKeeper:
         finally:
             # Whatever comes of it, this producer is not used again.
             with contextlib.suppress(Exception):
-                await asyncio.wait_for(producer.stop(), STOP_SECONDS)
+                await stop_within(producer, STOP_SECONDS)
 
     async def _waited(self) -> bool:
         """Wait for a sample; False if none came."""
@@ -191,19 +192,17 @@ def sample_producer_factory(
             request_timeout_ms=int(REQUEST_SECONDS * 1000),
         )
         renewed(producer.client)
-        producer.client._metadata_update = _asking_only(producer.client, topic)  # noqa: SLF001
+        wrap_metadata_update(producer, lambda client, _ask: _asking_only(client, topic))
         return paced(producer)
 
     return make
 
 
-def _asking_only(client: AIOKafkaClient, topic: str) -> Callable[[Any, Any], Any]:
-    """Return a metadata update that never makes the broker create the topic.
+def _asking_only(client: Any, topic: str) -> MetadataUpdate:  # noqa: ANN401 - aiokafka is untyped
+    """Return a metadata update that asks for one topic and is silent where it is missing.
 
-    aiokafka's own lets the broker create every topic that it asks for by name,
-    with one partition and no retention of ours, and offers no setting. The
-    replaced method is not public; `tests/router/test_refused_keeper.py` notices
-    if it changes.
+    aiokafka's own asks for every topic of the broker until one was named, and logs
+    an error at each look for one that does not exist.
     """
 
     async def asked(cluster: Any, _topics: Any) -> bool:  # noqa: ANN401 - aiokafka is untyped

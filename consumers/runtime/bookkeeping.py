@@ -34,7 +34,10 @@ class Books(Protocol):
         """Make the fences that are not there; give those without a topic's id theirs."""
 
     async def lock_fences(self, expected: Mapping[Partition, Fence]) -> Mapping[Partition, Fence]:
-        """Lock and return fences. Raises FenceMoved where one is gone or behind what is known."""
+        """Lock and return fences.
+
+        Raises FenceMoved where one is gone, behind what is known, or of a topic made anew.
+        """
 
     async def move_fence(self, fence: Fence, last: Record, counts: Counts) -> Fence:
         """Move a fence behind a record. Raises FenceMoved where it is not where it was."""

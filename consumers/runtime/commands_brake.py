@@ -4,6 +4,7 @@ import sys
 from collections.abc import Mapping
 
 import click
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.runtime.brake import Brake, clear_brakes, holding, read_brakes
 from consumers.runtime.command import (
@@ -31,7 +32,8 @@ def show(consumer: Consumer, topic: str | None, *, as_json: bool) -> None:
 
     async def read() -> Mapping[str, Brake]:
         async with reading(consumer.settings) as connection:
-            return await read_brakes(connection, consumer.tables, _topics(consumer, topic))
+            topics = await _topics(connection, consumer, topic)
+            return await read_brakes(connection, consumer.tables, topics)
 
     brakes = answered(read())
     if as_json:
@@ -50,7 +52,7 @@ def clear(consumer: Consumer, topic: str | None, *, as_json: bool) -> None:
 
     async def release() -> Mapping[str, Brake]:
         async with acting(consumer.settings) as engine, engine.begin() as transaction:
-            topics = _topics(consumer, topic)
+            topics = await _topics(transaction, consumer, topic)
             released = await clear_brakes(transaction, consumer.tables, topics)
             detail = "; ".join(map(str, released.values())) or "no brake held"
             await record_operation(transaction, consumer.tables, operator(), "brake clear", detail)
@@ -66,11 +68,13 @@ def clear(consumer: Consumer, topic: str | None, *, as_json: bool) -> None:
         click.echo("no brake held")
 
 
-def _topics(consumer: Consumer, topic: str | None) -> list[str] | None:
-    """Return the topics asked for. Raises UsageError where the consumer does not read it."""
+async def _topics(
+    connection: AsyncConnection, consumer: Consumer, topic: str | None
+) -> list[str] | None:
+    """Return the topics asked for. Raises UsageError where it neither reads nor has read it."""
     if topic is None:
         return None
-    if topic not in consumer.topics:
+    if topic not in consumer.topics | (await read_brakes(connection, consumer.tables)).keys():
         own = ", ".join(sorted(consumer.topics))
         message = f"{consumer.service.name} reads {own}, and no {topic}"
         raise click.UsageError(message)

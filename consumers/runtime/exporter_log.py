@@ -1,8 +1,6 @@
 """Asks the broker, in one round, for all that the exporter has to know of logs and groups.
 
-No group is joined and nothing is committed. A topic is asked for by its name
-only where the broker has named it before: asked for one that is not there, it
-might make it.
+No group is joined, nothing is committed, and no topic is made.
 """
 
 import asyncio
@@ -18,7 +16,7 @@ from aiokafka.errors import IncompatibleBrokerVersion, KafkaError
 from faststream.kafka.security import parse_security
 
 from consumers.runtime.exporter_picture import Behind, LogView, behind, next_offset
-from consumers.runtime.failures import describe
+from consumers.runtime.failures import describe as described
 from consumers.runtime.first_record import FirstRecords
 from consumers.runtime.offsets import FenceRow
 from consumers.runtime.records import Partition
@@ -26,6 +24,7 @@ from consumers.runtime.withheld import Withholding
 from router.broker.groups import GroupSeen, describe_group
 from router.broker.log_bounds import LogBounds, log_bounds
 from router.broker.private import connections_of
+from router.broker.topic_ids import DENIED, MISSING, describe
 
 REQUEST_MILLISECONDS = 3000
 """How long the broker may take for one answer: the client gives up before the round does."""
@@ -115,7 +114,7 @@ class LogReader:
         cluster_id = self.cluster_id
         if cluster_id is None:
             cluster_id = str((await _tried(clients.admin.describe_cluster))["cluster_id"])
-        partitions = await self._partitions(clients.admin)
+        partitions, hidden = await self._partitions(clients)
         # First the fences, then the ends: so a log that ends before its fence is another one.
         fences = fences_of(cluster_id)
         bounds = await self._bounds(clients.consumer, partitions)
@@ -127,17 +126,31 @@ class LogReader:
         self._withholding.see({p: found for p, found in bounds.items() if found is not None})
         withheld = {partition: self._withholding.seconds(partition) for partition in bounds}
         self.problems += self._first.problems
-        return LogView(cluster_id, bounds, committed, members, compared, withheld)
+        return LogView(cluster_id, bounds, committed, members, compared, withheld, hidden)
 
-    async def _partitions(self, admin: AIOKafkaAdminClient) -> Sequence[Partition]:
-        """Return every partition there is of what is read."""
+    async def _partitions(self, clients: _Clients) -> tuple[Sequence[Partition], frozenset[str]]:
+        """Return every partition of what is read, and the topics that the broker does not show.
+
+        A list of all topics leaves out those that we may not see, as if they were not there.
+        """
         wanted = {topic for group in self.groups.values() for topic in group.topics}
-        return [
-            Partition(topic["topic"], partition["partition"])
-            for topic in await _tried(admin.describe_topics)
+        listed = {
+            topic["topic"]: topic["partitions"]
+            for topic in await _tried(clients.admin.describe_topics)
             if topic["topic"] in wanted and not topic["error_code"]
-            for partition in topic["partitions"]
+        }
+        seconds = REQUEST_MILLISECONDS / 1000
+        asked = await describe(clients.consumer, wanted - listed.keys(), seconds)
+        hidden = {name: seen.error for name, seen in asked.items() if seen.error != MISSING}
+        for name, error in sorted(hidden.items()):
+            needs = ", give us the right DESCRIBE" if error == DENIED else ""
+            self.problems.append(f"the topic {name}: {error or 'not listed'}{needs}")
+        found = [
+            Partition(name, partition["partition"])
+            for name, partitions in listed.items()
+            for partition in partitions
         ]
+        return found, frozenset(hidden)
 
     async def _bounds(
         self, consumer: AIOKafkaConsumer, partitions: Sequence[Partition]
@@ -190,7 +203,7 @@ class LogReader:
                 # A broker that does not know the question, as the one for evaluation does not.
                 return None
             except (KafkaError, OSError, TimeoutError) as error:
-                self.problems.append(f"the group's {what} of {name}: {describe(error)}")
+                self.problems.append(f"the group's {what} of {name}: {described(error)}")
                 return None
 
         answers = await asyncio.gather(*(asked(*each) for each in self.groups.items()))

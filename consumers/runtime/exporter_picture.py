@@ -55,6 +55,8 @@ class LogView:
     behind: Mapping[str, Mapping[Partition, Behind]] = field(default_factory=dict)
     withheld: Mapping[Partition, float] = field(default_factory=dict)
     """For how many seconds the end of each log has been withheld by now; 0 where it is not."""
+    hidden: frozenset[str] = frozenset()
+    """Topics that the broker did not show: they may be there."""
 
 
 @dataclass

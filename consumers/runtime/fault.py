@@ -3,6 +3,7 @@
 The database refuses a statement of the handler either for the data in it, or
 for a reason that no other data would change: it is read-only, a right is
 missing, it is full. Only the first is the event's; the rest is waited out.
+Whatever the handler says on a connection that is lost is the store's too.
 """
 
 from collections.abc import Iterator
@@ -15,8 +16,10 @@ from sqlalchemy.exc import DBAPIError
 from consumers.runtime.store import StoreAway
 
 _OF_THE_DATA = (
+    "21",  # cardinality violation: one row twice in a statement, a batch being too much
     "22",  # data exception
     "23",  # integrity constraint violation
+    "54",  # program limit exceeded: too large for an index or a row
     "P0001",  # raised by a trigger or a function
 )
 _TOO_SLOW = {
@@ -35,7 +38,7 @@ class Fault(StrEnum):
     SLOW = "slow"
     """The server cut the handler off for the time it took."""
     UNKNOWN = "unknown"
-    """A connection failed, of whom it does not say: ask whether the database answers."""
+    """The driver or a connection failed, which does not say whose it is."""
 
 
 @dataclass(frozen=True)
@@ -75,8 +78,9 @@ def _fault(error: BaseException) -> Fault | None:
     if isinstance(error, DBAPIError):
         return Fault.STORE if error.connection_invalidated else None
     if isinstance(error, asyncpg.InterfaceError):
-        # A value that cannot be sent is a ValueError as well; else the connection is closed.
-        return Fault.HANDLER if isinstance(error, ValueError) else Fault.STORE
+        # A value that cannot be sent is a ValueError as well. Else the connection is closed,
+        # or was asked for what it cannot do: too many values, two statements at once.
+        return Fault.HANDLER if isinstance(error, ValueError) else Fault.UNKNOWN
     return Fault.UNKNOWN if isinstance(error, OSError | TimeoutError) else None
 
 

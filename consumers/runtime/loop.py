@@ -156,7 +156,9 @@ class Loop:
         if not self.member.revoking:
             placed = self.positions.placed
             fences = {each: placed[each].fence for each in asked if each in placed}
-            self.report.lag.progress(partitions, fences, client.ends(fences))
+            ends = client.ends(fences)
+            self.positions.catch_up(ends)
+            self.report.lag.progress(partitions, fences, ends)
 
     def _readable(self) -> Sequence[Partition]:
         """Return what is placed and not of a topic whose brake holds."""

@@ -74,6 +74,11 @@ def was_set(before: Fence | None, now: Fence | None) -> bool:
     return before.touched is not None and before.touched != now.touched
 
 
+def other_topic(known: Fence, found: Fence) -> bool:
+    """Tell whether two fences of one partition are of different topics, as far as ids are known."""
+    return None not in {known.topic_id, found.topic_id} and known.topic_id != found.topic_id
+
+
 @dataclass(frozen=True)
 class Counts:
     """What became of the offsets that a batch passes in one partition."""
@@ -170,8 +175,9 @@ async def lock_fences(
     """Lock the fences in (topic, partition) order.
 
     `expected` is what this process knows. Raises FenceMoved where a row is
-    gone or stands before what is known; one that stands behind it is another's
-    work, whose records the caller drops.
+    gone, stands before what is known, or was set in a topic made anew: its
+    offsets count other records. One that stands behind what is known is
+    another's work, whose records the caller drops.
     """
     fence = tables.fence
     rows = await connection.execute(
@@ -183,7 +189,7 @@ async def lock_fences(
     locked = {found.partition: found for found in map(_fence, rows)}
     for partition, known in expected.items():
         found = locked.get(partition)
-        if found is None or found.next_offset < known.next_offset:
+        if found is None or found.next_offset < known.next_offset or other_topic(known, found):
             raise FenceMoved(partition)
     return locked
 

@@ -20,7 +20,8 @@ from router.broker.topic_ids import MISSING, TopicSeen
 class Unplaced:
     """To be placed: whatever was fetched of it is not used.
 
-    `tries` counts the waits since the last progress; `short_since` is the
+    `tries` counts the waits since the last progress, or since nothing was left
+    to apply; `short_since` is the
     moment (monotonic) at which the log was first seen to contradict the fence.
     """
 
@@ -111,6 +112,11 @@ class Moved:
 
 
 @dataclass(frozen=True)
+class CaughtUp:
+    """The last applied record was compared, and the log ends at the fence."""
+
+
+@dataclass(frozen=True)
 class Dropped:
     """What was fetched of it is lost, or no longer to be trusted."""
 
@@ -151,7 +157,18 @@ class FenceSet:
 
 
 Event = (
-    Assigned | Revoked | Found | Read | Moved | Dropped | Delayed | Due | Stopped | Seen | FenceSet
+    Assigned
+    | Revoked
+    | Found
+    | Read
+    | Moved
+    | CaughtUp
+    | Dropped
+    | Delayed
+    | Due
+    | Stopped
+    | Seen
+    | FenceSet
 )
 
 
@@ -185,6 +202,11 @@ def _read(state: Placed, event: Read) -> Placed:
 def _moved(state: Placed, event: Moved) -> Placed:
     # Effects were committed: what failed before does not count any longer.
     return replace(state, fence=event.fence, tries=0)
+
+
+def _caught_up(state: Placed, _: CaughtUp) -> Placed:
+    # Of an idle partition nothing moves: its waits of last week are no reason for a longer one.
+    return replace(state, tries=0)
 
 
 def _dropped(state: Placed, _: Dropped) -> Unplaced:
@@ -222,6 +244,7 @@ TABLE: dict[tuple[type, type], Callable[[Any, Any], State]] = {
     (Waiting, FenceSet): _fence_set,
     (Placed, Read): _read,
     (Placed, Moved): _moved,
+    (Placed, CaughtUp): _caught_up,
     (Placed, Dropped): _dropped,
     (Placed, Delayed): _delayed,
     (Placed, Stopped): _stopped,

@@ -25,13 +25,24 @@ BROKER_SECONDS = 10.0
 """How long the broker may take to answer about the logs."""
 
 NEIGHBOURLY_SECONDS = 1.0
-"""The same, while other partitions wait to be read on."""
+"""The same, while other partitions wait to be read on; each further try may take twice as long."""
+
+LONGEST_NEIGHBOURLY_SECONDS = 4.0
+"""How long such a try may take at most."""
 
 LONGEST_SECONDS = 2.0
 """Until broker and store are asked again: asking is cheap, and whoever is back is to be noticed."""
 
 CONFIRM_SECONDS = 2.0
 """How long a broker may answer with the id of a topic that is no longer, or not yet, there."""
+
+
+class LogUnknown(Exception):  # noqa: N818 - reads as what it is
+    """The broker does not say where a log begins and ends, so nothing of it can be placed."""
+
+    def __init__(self, partition: Partition, topic: TopicSeen) -> None:
+        """Name the partition, and what is wrong with it as far as the broker says."""
+        super().__init__(_why_unknown(partition, topic))
 
 
 @dataclass(frozen=True)
@@ -52,7 +63,7 @@ class Placing:
         wanted = sorted(self.positions.unplaced)
         if not wanted:
             return False
-        seconds = NEIGHBOURLY_SECONDS if self.positions.placed else BROKER_SECONDS
+        seconds = self._seconds(wanted)
         try:
             topics = await client.topics({partition.topic for partition in wanted}, seconds)
             bounds = await client.bounds(wanted, seconds)
@@ -68,8 +79,19 @@ class Placing:
             return True
         for partition in bounds.keys() & fences.keys() & self.positions.unplaced.keys():
             self._place(client, fences[partition], bounds[partition], topics[partition.topic])
-        self._delay_silent([partition for partition in wanted if partition not in bounds])
+        for partition in [each for each in wanted if each not in bounds]:
+            self._delay([partition], LogUnknown(partition, topics[partition.topic]))
         return True
+
+    def _seconds(self, wanted: Iterable[Partition]) -> float:
+        """Return how long the broker may take for an answer.
+
+        A broker that is always slow has to be heard in the end, whoever waits meanwhile.
+        """
+        if not self.positions.placed:
+            return BROKER_SECONDS
+        tries = max(map(self.positions.tries, wanted))
+        return min(LONGEST_NEIGHBOURLY_SECONDS, NEIGHBOURLY_SECONDS * 2.0 ** min(tries, 16))
 
     def _place(self, client: Client, fence: Fence, bounds: LogBounds, topic: TopicSeen) -> None:
         partition = fence.partition
@@ -88,7 +110,8 @@ class Placing:
         since = self.positions.unplaced[partition].short_since
         since = now if since is None else since
         if now - since < self._patience(halt):
-            later = Delayed(now + AGAIN_SECONDS, None, since, fence)
+            problem = f"asked again, as the broker may be late ({halt.reason.value} so far)"
+            later = Delayed(now + AGAIN_SECONDS, problem, since, fence)
             self.positions.send(partition, later)
         else:
             halt_at(client, self.positions, self.report, halt, fence)
@@ -101,11 +124,6 @@ class Placing:
         }
         return late.get(halt.reason, 0)
 
-    def _delay_silent(self, partitions: list[Partition]) -> None:
-        if partitions:
-            error = TimeoutError(f"the broker does not say where {partitions[0]} ends")
-            self._delay(partitions, error)
-
     def _delay(self, partitions: Iterable[Partition], error: Exception) -> None:
         tries = max(map(self.positions.tries, partitions)) + 1
         self.report.retrying(Phase.POSITION, error, tries)
@@ -113,6 +131,19 @@ class Placing:
         due = time.monotonic() + back_off(tries, longest)
         for partition in partitions:
             self.positions.delay(partition, due, describe(error))
+
+
+def _why_unknown(partition: Partition, topic: TopicSeen) -> str:
+    if topic.error == MISSING:
+        return f"the broker has no topic {topic.name}"
+    if topic.error is not None:
+        return f"the broker answers {topic.error} for topic {topic.name}"
+    seen = topic.partitions.get(partition.number)
+    if seen is None:
+        return f"the broker has no {partition}"
+    if seen.leader is None:
+        return f"{partition} has no leader"
+    return f"the leader of {partition}, broker {seen.leader}, does not say where it ends"
 
 
 def halt_at(

@@ -13,6 +13,7 @@ from consumers.runtime.halts import Halt
 from consumers.runtime.offsets import Fence
 from consumers.runtime.partition import (
     Assigned,
+    CaughtUp,
     Delayed,
     Dropped,
     Due,
@@ -55,6 +56,13 @@ class Positions:
         """Have partitions placed anew: nothing that was fetched of them is used."""
         for partition in list(partitions):
             self.send(partition, Dropped())
+
+    def catch_up(self, ends: Mapping[Partition, int | None]) -> None:
+        """Note which partitions have nothing left, by the ends of their logs."""
+        for partition, place in self.placed.items():
+            end = ends.get(partition)
+            if end is not None and place.compare is None and end <= place.fence.next_offset:
+                self.send(partition, CaughtUp())
 
     def delay(self, partition: Partition, due: float, problem: str | None = None) -> None:
         """Try a partition again at a time (monotonic)."""

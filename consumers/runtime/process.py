@@ -244,15 +244,19 @@ class Applier:
         return said
 
     async def _blame(self, books: Books, error: Exception) -> None:
-        """Raise what the handler failed with, unless it is its own failure; Poison is its word."""
+        """Raise what the handler failed with, unless it is its own failure; Poison is its word.
+
+        On a connection that is lost nothing is: it may have swallowed that.
+        """
         found = blame(error, await books.aborted_by())
         if found.fault is Fault.SLOW:
             message = "the server cut it off"
             raise HandlerSlow(message) from error
         if found.fault is Fault.STORE:
             raise found.error
-        if found.fault is Fault.UNKNOWN and not await books.alive():
-            raise error
+        if not await books.alive():
+            message = "the connection to the database was lost while the handler ran"
+            raise ConnectionError(message) from error
         if isinstance(error, Poison):
             raise error
 

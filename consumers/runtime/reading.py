@@ -5,6 +5,7 @@ control records of transactions, and records of aborted ones. aiokafka skips
 those silently, and would skip what compaction took as silently.
 """
 
+import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -59,14 +60,15 @@ class Reading:
         """Decode in order, up to the first record or gap that has to halt a partition."""
         batch: list[Arrived] = []
         cut: list[Partition] = []
+        placed = self.positions.placed
+        gaps = {each: gaps_before(placed.get(each), fetched[each]) for each in fetched}
+        missing = await self._missing(client, gaps)
         for partition, messages in fetched.items():
-            gaps = gaps_before(self.positions.placed.get(partition), messages)
-            missing = await self._missing(client, partition, gaps) if gaps else []
             place = self.positions.placed.get(partition)
-            if place is None or missing is None:
+            if place is None or partition not in missing:
                 continue
             records = [from_client(partition, message) for message in messages]
-            arrived, halt = readable(place, records, self.applier.decode, missing)
+            arrived, halt = readable(place, records, self.applier.decode, missing[partition])
             batch += arrived
             if halt is None:
                 self.positions.send(partition, Read(records[-1].offset + 1))
@@ -82,11 +84,11 @@ class Reading:
         placed = unfetchable(found.partition, found.offset, found.problem)
         place = self.positions.placed.get(found.partition)
         gaps = gaps_before(place, [placed.record])
-        missing = await self._missing(client, found.partition, gaps) if gaps else []
-        if place is None or missing is None:
+        missing = await self._missing(client, {found.partition: gaps})
+        if place is None or found.partition not in missing:
             return Batch([])
         try:
-            nothing_missing(placed.record, missing)
+            nothing_missing(placed.record, missing[found.partition])
             ours_or_applied(place, found)
         except Halt as halt:
             halt_at(client, self.positions, self.report, halt)
@@ -100,44 +102,62 @@ class Reading:
         `partitions` are those of which nothing came. Without this their lag
         would stay above 0 until the next record.
         """
+        tails: dict[Partition, range] = {}
         for partition in partitions:
             place = self.positions.placed.get(partition)
+            if place is not None:
+                tails[partition] = range(place.fence.next_offset, await client.position(partition))
+        tails = {partition: tail for partition, tail in tails.items() if tail}
+        missing = await self._missing(
+            client, {partition: [tails[partition]] for partition in tails}
+        )
+        for partition in missing:
+            place, tail = self.positions.placed.get(partition), tails[partition]
             if place is None:
                 continue
-            upto = await client.position(partition)
-            gap = range(place.fence.next_offset, upto)
-            if not gap:
-                continue
-            missing = await self._missing(client, partition, [gap])
-            if missing:
-                self._miss_at_the_end(client, partition, missing[0], upto)
-            elif missing is not None:
-                await self._pass(partition, place, upto)
+            if missing[partition]:
+                self._miss_at_the_end(client, partition, missing[partition][0], tail.stop)
+            elif not await self._pass(partition, place, tail.stop):
+                # The store may be frozen, and would be for each: the loop makes a turn first.
+                return
 
     async def _missing(
+        self, client: Client, gaps: Mapping[Partition, Sequence[range]]
+    ) -> Mapping[Partition, Sequence[range]]:
+        """Return the offsets that nothing explains; none of partitions without an answer.
+
+        All are asked for at once: a broker that is frozen holds up the loop once.
+        """
+        answers = await asyncio.gather(*(self._asked(client, each, gaps[each]) for each in gaps))
+        found = zip(gaps, answers, strict=True)
+        return {partition: missing for partition, missing in found if missing is not None}
+
+    async def _asked(
         self, client: Client, partition: Partition, gaps: Sequence[range]
     ) -> Sequence[range] | None:
-        """Return the offsets that nothing explains; None where the broker did not answer."""
+        """Ask for one partition, which waits where the broker does not answer."""
         try:
-            return await client.explain(partition, gaps)
+            return await client.explain(partition, gaps) if gaps else []
         except Exception as error:
             if decide(error, Phase.POSITION) is Action.RAISE:
                 raise
             self._delay(partition, error, Phase.FETCH)
             return None
 
-    async def _pass(self, partition: Partition, place: Placed, upto: int) -> None:
+    async def _pass(self, partition: Partition, place: Placed, upto: int) -> bool:
+        """Move a fence over a gap; tell whether the store took it."""
         try:
             fence = await self.applier.pass_gap(place.fence, upto)
         except Exception as error:  # noqa: BLE001 - the table decides, and nothing is lost
             if decide(error, Phase.APPLY) is Action.REPOSITION:
                 self.report.fence_moved(partition)
                 self.positions.drop([partition])
-            else:
-                self._delay(partition, error, Phase.APPLY)
-            return
+                return True
+            self._delay(partition, error, Phase.APPLY)
+            return False
         self.positions.send(partition, Moved(fence))
         self.positions.send(partition, Read(upto))
+        return True
 
     def _miss_at_the_end(
         self, client: Client, partition: Partition, missing: range, upto: int

@@ -17,7 +17,7 @@ from consumers.runtime import outbox
 from consumers.runtime.outbox import Outgoing
 from consumers.runtime.store import transaction_of
 from consumers.runtime.tables import RuntimeTables
-from router.broker.producers import send_alone, sound
+from router.broker.producers import send_alone, sound, stop_within
 from router.broker.refusals import About, about
 
 BATCH = 100
@@ -100,7 +100,7 @@ class Relay:
         if producer is not None:
             # Whatever comes of it, this producer is not asked for anything any more.
             with contextlib.suppress(Exception):
-                await asyncio.wait_for(producer.stop(), STOP_SECONDS)
+                await stop_within(producer, STOP_SECONDS)
 
     async def _is_the_one(self, transaction: AsyncConnection) -> bool:
         name = f"payrouter relay {self._tables.metadata.schema}"

@@ -68,8 +68,9 @@ async def retry_due(applier: Applier, stored: StoredBooks, tuning: Tuning) -> Ro
 
     Records of a topic whose brake holds are left. What the store fails with is no
     try: the record keeps its attempts, and is tried again after a pause, so that
-    the others have their turn. What takes the server too long counts as a try.
-    Raises StoreAway where there is no database.
+    the others have their turn. Nor is a record that only a later version can read.
+    What takes the server too long counts as a try. Raises StoreAway where there is
+    no database.
     """
     async with transaction_of(stored.engine) as connection:
         held = stored.tables.held
@@ -109,8 +110,7 @@ async def _retry(
 async def _postponed(stored: StoredBooks, number: int, error: Exception, tuning: Tuning) -> bool:
     """Let a record wait that the store failed for, its attempts as they are; False if it cannot."""
     held = stored.tables.held
-    pause = timedelta(seconds=park_pause(1, tuning.park_seconds, tuning.park_longest_seconds))
-    values = {"due_at": func.now() + pause, "error": error_text(describe(error))}
+    values = {"due_at": _due_after(1, tuning), "error": error_text(describe(error))}
     try:
         async with transaction_of(stored.engine) as transaction:
             is_still_parked = and_(held.c.id == number, held.c.state == Fate.PARKED)
@@ -170,29 +170,30 @@ async def _try(
         row = found.one_or_none()
         if row is None:
             return None
+        arrived = _arrived(applier, row)
+        if isinstance(arrived, TooNew):
+            return await _left(transaction, stored, row, arrived, tuning)
+        if failed is None:
+            try:
+                async with transaction.begin_nested():
+                    fate, received = await _apply(transaction, applier, stored, arrived)
+            except (HandlerFailed, Poison, Refused) as error:
+                failed = error
         if failed is not None:
-            return await _failed(transaction, applier, stored, row, failed, tuning)
-        where = Partition(row.topic, row.partition)
-        try:
-            async with transaction.begin_nested():
-                fate, received = await _apply(transaction, applier, stored, row)
-        except (HandlerFailed, Poison, Refused) as error:
-            return await _failed(transaction, applier, stored, row, error, tuning)
+            tried = _Failure(failed, arrived, row.attempts + 1)
+            return await _failed(transaction, applier, stored, row, tried, tuning)
         await _write(transaction, stored, row, state=DONE, outcome=fate.value, ended_at=func.now())
-        return Retry(where, row.offset, fate, received=received)
+        return Retry(_where(row), row.offset, fate, received=received)
 
 
 async def _apply(
     transaction: AsyncConnection,
     applier: Applier,
     stored: StoredBooks,
-    row: Any,  # noqa: ANN401 - a row of `held`
+    arrived: Decoded | Unreadable,
 ) -> tuple[Fate, datetime | None]:
-    arrived = _arrived(applier, row)
     if isinstance(arrived, Unreadable):
         raise Refused(HeldReason.UNREADABLE, arrived.problem)
-    if isinstance(arrived, TooNew):
-        raise HandlerFailed from TypeError(arrived.problem)
     books = stored.within(transaction)
     claims = await books.claim([arrived])
     if claims.conflicts:
@@ -203,33 +204,70 @@ async def _apply(
     return fate, received_at(arrived) if fate is Fate.APPLIED else None
 
 
+async def _left(
+    transaction: AsyncConnection,
+    stored: StoredBooks,
+    row: Any,  # noqa: ANN401 - a row of `held`
+    arrived: TooNew,
+    tuning: Tuning,
+) -> Retry:
+    """Leave what only a later version can read, its attempts as they are.
+
+    A later version parked it, and was rolled back: the upgrade applies it.
+    """
+    said, reason = error_text(f"{arrived.problem}: upgrade payrouter"), HeldReason.FAILED.value
+    due = _due_after(1, tuning)
+    await _write(transaction, stored, row, reason=reason, due_at=due, error=said)
+    return Retry(_where(row), row.offset, Fate.PARKED, said)
+
+
+@dataclass(frozen=True)
+class _Failure:
+    """A try that failed: with what, of which record, and how many there were by now."""
+
+    error: Exception
+    arrived: Decoded | Unreadable
+    attempts: int
+
+    @property
+    def text(self) -> str:
+        """What is kept of the error."""
+        error = self.error
+        return error_text(str(error) if isinstance(error, Refused) else describe(error))
+
+
 async def _failed(
     transaction: AsyncConnection,
     applier: Applier,
     stored: StoredBooks,
     row: Any,  # noqa: ANN401 - a row of `held`
-    error: Exception,
+    tried: _Failure,
     tuning: Tuning,
 ) -> Retry:
     """Count the try; the record dies where it was the last one, or cannot help."""
-    attempts = row.attempts + 1
-    where = Partition(row.topic, row.partition)
-    reason = _reason_to_die(error, attempts, tuning)
-    said = error_text(str(error) if isinstance(error, Refused) else describe(error))
-    tried = {"attempts": attempts, "error": said, "last_failed_at": func.now()}
+    attempts, said = tried.attempts, tried.text
+    reason = _reason_to_die(tried.error, attempts, tuning)
+    values = {"attempts": attempts, "error": said, "last_failed_at": func.now()}
     if reason is None:
-        pause = park_pause(attempts, tuning.park_seconds, tuning.park_longest_seconds)
-        due = func.now() + timedelta(seconds=pause)
-        await _write(transaction, stored, row, reason=HeldReason.FAILED.value, due_at=due, **tried)
-        return Retry(where, row.offset, Fate.PARKED, said)
+        due = _due_after(attempts, tuning)
+        await _write(transaction, stored, row, reason=HeldReason.FAILED.value, due_at=due, **values)
+        return Retry(_where(row), row.offset, Fate.PARKED, said)
     died = {"state": Fate.DEAD.value, "reason": reason.value, "ended_at": func.now()}
-    await _write(transaction, stored, row, **died, **tried)
-    arrived = _arrived(applier, row)
-    if not isinstance(arrived, TooNew):
-        dead = Hold(arrived, Fate.DEAD, reason, said, attempts)
-        letter = dead_letter(applier.service.name, dead, row.first_failed_at)
-        await put(transaction, stored.tables, [letter])
-    return Retry(where, row.offset, Fate.DEAD, said, reason)
+    await _write(transaction, stored, row, **died, **values)
+    dead = Hold(tried.arrived, Fate.DEAD, reason, said, attempts)
+    letter = dead_letter(applier.service.name, dead, row.first_failed_at)
+    await put(transaction, stored.tables, [letter])
+    return Retry(_where(row), row.offset, Fate.DEAD, said, reason)
+
+
+def _due_after(attempts: int, tuning: Tuning) -> ColumnElement[datetime]:
+    """Say when a record is tried again after so many tries."""
+    pause = park_pause(attempts, tuning.park_seconds, tuning.park_longest_seconds)
+    return func.now() + timedelta(seconds=pause)
+
+
+def _where(row: Any) -> Partition:  # noqa: ANN401 - a row of `held`
+    return Partition(row.topic, row.partition)
 
 
 def _reason_to_die(error: Exception, attempts: int, tuning: Tuning) -> HeldReason | None:

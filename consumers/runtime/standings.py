@@ -139,7 +139,7 @@ def _facts(
     member = None if group is None else group.owners.get(TopicPartition(*partition), "")
     return Facts(
         fence,
-        partition in view.bounds,
+        None if partition.topic in view.hidden else partition in view.bounds,
         view.bounds.get(partition),
         view.behind.get(name, {}).get(partition, Behind()),
         braked,

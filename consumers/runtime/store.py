@@ -6,7 +6,7 @@ from contextlib import aclosing, asynccontextmanager, contextmanager
 from typing import Any
 
 import asyncpg
-from sqlalchemy import event, make_url, select, text
+from sqlalchemy import Connection, event, make_url, select, text
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -85,9 +85,13 @@ _FIRST_FAILURE = "payrouter_first_failure"
 
 
 def note_first_failures(engine: AsyncEngine) -> None:
-    """Have each connection of an engine remember the first statement that fails on it."""
+    """Have each connection of an engine remember the first statement that fails on it.
+
+    What a savepoint takes back is forgotten.
+    """
     if not event.contains(engine.sync_engine, "handle_error", _note_failure):
         event.listen(engine.sync_engine, "handle_error", _note_failure)
+        event.listen(engine.sync_engine, "rollback_savepoint", _forget_failure)
 
 
 def _note_failure(context: ExceptionContext) -> None:
@@ -96,6 +100,11 @@ def _note_failure(context: ExceptionContext) -> None:
         # As SQLAlchemy raises it: the driver's own text may hold values.
         found = context.sqlalchemy_exception or context.original_exception
         connection.info.setdefault(_FIRST_FAILURE, found)
+
+
+def _forget_failure(connection: Connection, _name: str, _context: None) -> None:
+    if not connection.closed and not connection.invalidated:
+        connection.info.pop(_FIRST_FAILURE, None)
 
 
 def forget_first_failure(connection: AsyncConnection) -> None:

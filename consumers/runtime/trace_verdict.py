@@ -57,9 +57,14 @@ def _dead(trace: Trace, _lines: Sequence[Line], _now: datetime) -> str | None:
 
 
 def _braked(trace: Trace, _lines: Sequence[Line], _now: datetime) -> str | None:
+    """Name a brake of a topic on which something of it was seen; of others a note tells."""
+    seen = {each.topic for answer in trace.answers.values() for each in answer.taken}
+    seen |= {each.topic for answer in trace.answers.values() for each in answer.held}
     for name, answer in trace.answers.items():
-        if answer.brakes:
-            topics = ", ".join(answer.brakes)
+        # Where one was taken is not known of old events.
+        braked = [topic for topic in answer.brakes if topic in seen or None in seen]
+        if braked:
+            topics = ", ".join(braked)
             return (
                 f"{name} applies nothing of {topics}, its brake holds: payrouter brake show {name}"
             )

@@ -90,7 +90,7 @@ async def _answer(
         raw = await fetch_raw(
             asker, partition, left[0].start, asked_bytes=_bytes_for(left), seconds=seconds
         )
-        if raw.data or (end - time.monotonic() < _LAST_SECONDS and not raw.throttled):
+        if raw.data or end - time.monotonic() < _LAST_SECONDS:
             return raw
         await asyncio.sleep(_AGAIN_SECONDS)
 

@@ -16,10 +16,13 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.client import AIOKafkaClient
 from aiokafka.conn import CloseReason
-from aiokafka.errors import NodeNotReadyError
+from aiokafka.errors import NodeNotReadyError, ProducerClosed
 
 Asker: TypeAlias = AIOKafkaConsumer | AIOKafkaProducer | AIOKafkaAdminClient | AIOKafkaClient
 """A started client of aiokafka."""
+
+_END_SECONDS = 0.5
+"""How long the sender of a producer that is cut off may take to end."""
 
 MetadataUpdate: TypeAlias = Callable[[Any, Any], Awaitable[bool]]
 """A client's update of its metadata: (cluster, topics) -> whether a broker answered."""
@@ -101,6 +104,52 @@ def wrap_metadata_update(
 async def await_partitions(asker: Asker, topic: str) -> None:
     """Wait until the client knows a topic's partitions. Raises KafkaError if it has none."""
     await connections_of(asker)._wait_on_metadata(topic)  # noqa: SLF001
+
+
+async def cut_off(producer: AIOKafkaProducer) -> None:
+    """End a producer whose `stop` does not end: it sends nothing after this.
+
+    `stop` waits for every acknowledgement, without an end while the broker is
+    away. Cancelled, it leaves tasks and connections behind, which send the records
+    as soon as the broker is back. What waits for an acknowledgement fails with
+    ProducerClosed, and so `stop` ends: it need not be cancelled.
+    """
+    client, sender = producer.client, producer._sender.sender_task  # noqa: SLF001
+    accumulator = producer._message_accumulator  # noqa: SLF001
+    # A request under way would put its records back into the queue when its connection ends.
+    accumulator.reenqueue = lambda batch: batch.failure(exception=ProducerClosed())
+    accumulator.fail_all(ProducerClosed())
+    accumulator._batches.clear()  # noqa: SLF001
+    _end_metadata_updates(client)
+    for connection in client._conns.values():  # noqa: SLF001
+        if connection._writer is not None:  # noqa: SLF001
+            # Closed, it would first wait until the broker has taken what was written.
+            connection._writer.transport.abort()  # noqa: SLF001
+    # The sender awaits its requests when it is cancelled; again, and it cancels one that connects.
+    for _ in range(2):
+        if sender is not None and not sender.done():
+            sender.cancel()
+            await asyncio.wait({sender}, timeout=_END_SECONDS)
+    await client.close()
+
+
+def _end_metadata_updates(client: Any) -> None:  # noqa: ANN401 - aiokafka is untyped
+    """Have nobody wait for metadata any more."""
+    client.force_metadata_update = _no_update
+    if client._sync_task is not None:  # noqa: SLF001
+        client._sync_task.cancel()  # noqa: SLF001
+    update, client._md_update_fut = client._md_update_fut, None  # noqa: SLF001
+    if update is not None and not update.done():
+        update.set_result(False)
+
+
+def _no_update() -> asyncio.Future[bool]:
+    """Answer a request for metadata of a client that was cut off."""
+    closed = asyncio.get_running_loop().create_future()
+    closed.set_exception(ProducerClosed())
+    # Not everybody who asks waits for the answer.
+    closed.exception()
+    return closed
 
 
 def give_back_sequences(

@@ -1,5 +1,6 @@
 """What every idempotent producer of ours needs beyond aiokafka's own behaviour."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,14 +8,31 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.partitioner import DefaultPartitioner
 
 from router.broker.pacing import paced
-from router.broker.private import give_back_sequences
+from router.broker.private import cut_off, give_back_sequences
 from router.broker.refusals import is_refusal
+
+_END_SECONDS = 1.0
+"""How long `stop` may take when nothing is left that it waits for."""
 
 
 def sound(producer: AIOKafkaProducer) -> AIOKafkaProducer:
     """Make a producer survive refusals and absent leaders; returns it."""
     give_back_sequences(producer, is_refusal)
     return paced(producer)
+
+
+async def stop_within(producer: AIOKafkaProducer, seconds: float) -> None:
+    """Stop a producer when all its records are acknowledged, or when the time is over.
+
+    Leaves no task and no connection behind, whatever the broker does.
+    """
+    stopping = asyncio.create_task(producer.stop())
+    try:
+        await asyncio.wait({stopping}, timeout=seconds)
+    finally:
+        if not stopping.done() or stopping.exception() is not None:
+            await cut_off(producer)
+            await asyncio.wait({stopping}, timeout=_END_SECONDS)
 
 
 async def send_alone(

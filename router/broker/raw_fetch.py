@@ -23,6 +23,9 @@ from router.broker.topic_ids import describe
 WAIT_MILLISECONDS: Final = 500
 """How long the broker waits for a record at the end of the log."""
 
+_THROTTLED_SECONDS: Final = 0.1
+"""Pause after an answer that a quota emptied. The broker delays the next answer itself."""
+
 ONE_BATCH: Final = 1
 """Bytes to ask for if one batch is enough: the broker returns the first one whole."""
 
@@ -39,8 +42,6 @@ class RawRecords:
     """Aborted transactions in `data`: producer id and first offset of each."""
     stable: int
     """The last stable offset: a committed reader can read no further."""
-    throttled: bool = False
-    """Whether a quota delayed the answer; a throttled answer may have no data."""
 
 
 async def fetch_raw(
@@ -55,8 +56,9 @@ async def fetch_raw(
     """Fetch batches up to the last stable offset, starting with the one that contains `offset`.
 
     The answer ends at the last stable offset, or with READ_UNCOMMITTED at the
-    end of the log. Raises OffsetOutOfRangeError if `offset` is outside the log,
-    any other KafkaError, or TimeoutError.
+    end of the log. An answer that a quota emptied is asked for again. Raises
+    OffsetOutOfRangeError if `offset` is outside the log, any other KafkaError,
+    or TimeoutError.
     """
     places = [(partition.topic, [(partition.partition, offset, asked_bytes)])]
     wanted = FetchRequest(WAIT_MILLISECONDS, 1, asked_bytes, isolation, places)
@@ -100,7 +102,12 @@ async def _leader(asker: Asker, partition: TopicPartition, seconds: float) -> in
 
 
 async def _fetched(asker: Asker, leader: int, wanted: FetchRequest, seconds: float) -> RawRecords:
-    return _raw(await ask(asker, wanted, node=leader, seconds=seconds))
+    while True:
+        answer = await ask(asker, wanted, node=leader, seconds=seconds)
+        if answer.topics or getattr(answer, "error_code", 0):
+            return _raw(answer)
+        # A client over its quota gets an answer without any topic, and then has to wait.
+        await asyncio.sleep(_THROTTLED_SECONDS)
 
 
 def _raw(answer: Any) -> RawRecords:  # noqa: ANN401 - aiokafka is untyped
@@ -111,5 +118,4 @@ def _raw(answer: Any) -> RawRecords:  # noqa: ANN401 - aiokafka is untyped
         raise for_code(code)
     # From version 5 of the answer on, the start of the log precedes the aborted transactions.
     aborted = rest[0] if len(rest) == 2 else rest[1]  # noqa: PLR2004
-    throttled = getattr(answer, "throttle_time_ms", 0) > 0
-    return RawRecords(rest[-1] or b"", aborted or (), stable, throttled)
+    return RawRecords(rest[-1] or b"", aborted or (), stable)

@@ -16,6 +16,9 @@ from router.broker.requests import NO_ID, PlainTopicsRequest, TopicsRequest
 MISSING = "UNKNOWN_TOPIC_OR_PARTITION"
 """Error of a topic that does not exist, or that the broker does not know yet."""
 
+DENIED = "TOPIC_AUTHORIZATION_FAILED"
+"""Error of a topic that we may not see."""
+
 _NO_OPERATIONS = -(2**31)
 _WRITE = 1 << 4
 """Bit of the operation WRITE in a broker's set of authorized operations."""
@@ -40,7 +43,7 @@ class TopicSeen:
     topic_id: UUID | None
     """None if the broker is older than Kafka 2.8, or there is no such topic."""
     error: str | None
-    """Kafka's name of the error, such as `MISSING` or TOPIC_AUTHORIZATION_FAILED."""
+    """Kafka's name of the error, such as `MISSING` or `DENIED`."""
     partitions: Mapping[int, PartitionSeen]
     may_write: bool | None
     """Whether we have the right to write; None if the broker cannot tell."""

@@ -105,6 +105,8 @@ class TopicWatch:
     unanswered: int = 0
     """Looks in a row that the broker has not answered."""
     _answered_at: float = 0.0
+    _silence: str = ""
+    """Why the last look that failed did, for people."""
     _looking: asyncio.Task[Findings | None] | None = None
 
     def number(self, topic: str, config: str) -> int | None:
@@ -117,7 +119,7 @@ class TopicWatch:
         """Return why an event must not be acknowledged on this topic, None if it may."""
         findings = self.findings
         if findings is None:
-            return "the topics were not compared yet"
+            return f"the topics were not compared yet{self._silence}"
         difference = findings.endangered.get(topic)
         if difference is not None and difference.loses:
             return str(difference)
@@ -172,6 +174,8 @@ class TopicWatch:
         if looking is not None:
             await asyncio.wait({looking}, timeout=STOP_SECONDS)
             looking.cancel()
+            # Its client is closed by it, before anything else ends.
+            await asyncio.wait({looking})
 
     async def _run(self) -> None:
         self._answered_at = self.clock()
@@ -205,7 +209,8 @@ class TopicWatch:
         try:
             await admin.start()
             found = await look(admin, self.needs, ANSWER_SECONDS)
-        except (KafkaError, TimeoutError, OSError):
+        except (KafkaError, TimeoutError, OSError) as error:
+            self._silence = f": the broker did not answer ({type(error).__name__})"
             return None
         except Exception:
             # Whatever it was: what was found before is not true for ever, and the next look is due.

@@ -7,7 +7,12 @@ from typing import Any, TypeAlias
 
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import IncompatibleBrokerVersion, KafkaError, for_code
+from aiokafka.errors import (
+    IncompatibleBrokerVersion,
+    InvalidPartitionsError,
+    KafkaError,
+    for_code,
+)
 from aiokafka.protocol.metadata import MetadataRequest
 
 from router.broker.alter_configs import AlterConfigsRequest, refusals
@@ -132,6 +137,9 @@ async def _enlarge(admin: Admin, topic: str, partitions: int) -> dict[str, str]:
     try:
         async with asyncio.timeout(CHANGE_SECONDS):
             await admin.create_partitions({topic: NewPartitions(partitions)})
+    except InvalidPartitionsError:
+        # It has as many already: another `topics apply` has done it meanwhile. A look tells.
+        return {}
     except KafkaError as error:
         return {topic: str(error)}
     return {}

@@ -23,6 +23,9 @@ _JSON_STARTS = (b"{", b"[")
 _MOST_INDEXES = 16
 """Deepest nesting of a Protobuf message type that is considered."""
 
+_MOST_FIELDS = 100
+"""So many fields are walked: a record may hold millions, and everything else waits meanwhile."""
+
 _VARINT_BYTES = 10
 _VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
 _FIXED_BYTES = {_FIXED64: 8, _FIXED32: 4}
@@ -104,11 +107,13 @@ def _after_indexes(payload: bytes) -> bytes | None:
 
 
 def _is_protobuf(message: bytes) -> bool:
-    """Whether the bytes can be walked to their end as fields of Protobuf."""
+    """Whether the bytes can be walked as fields of Protobuf, to their end or the first many."""
     at: int | None = 0
-    while at is not None and at < len(message):
+    for _ in range(_MOST_FIELDS):
+        if at is None or at >= len(message):
+            break
         at = _after_field(message, at)
-    return at == len(message)
+    return at is not None and at <= len(message)
 
 
 def _after_field(message: bytes, at: int) -> int | None:

@@ -132,6 +132,11 @@ class ApacheKafka:
         self.kill()
         shutil.rmtree(self._directory, ignore_errors=True)
 
+    def tool(self, program: str, *arguments: str) -> None:
+        """Run one of Kafka's own tools against the running node."""
+        command = self._java(program, "--bootstrap-server", self.bootstrap, *arguments)
+        subprocess.run(command, capture_output=True, text=True, check=True)
+
     def log_tail(self) -> str:
         """Return the last lines the node logged."""
         if not self._log_file.exists():

@@ -130,6 +130,47 @@ def test_inhibitions_name_alerts_that_exist() -> None:
     assert named <= set(NAMES)
 
 
+def _mutes(source: dict[str, str], target: dict[str, str]) -> bool:
+    """Tell whether one alert that fires mutes another, by the example."""
+    return any(
+        all(_matches(matcher, source) for matcher in rule["source_matchers"])
+        and all(_matches(matcher, target) for matcher in rule["target_matchers"])
+        and all(source.get(name) == target.get(name) for name in rule.get("equal", ()))
+        for rule in _alertmanager()["inhibit_rules"]
+    )
+
+
+def _matches(matcher: str, labels: dict[str, str]) -> bool:
+    name, operator, wanted = re.fullmatch(r"(\w+) (=~?) \"(.*)\"", matcher.strip()).groups()  # type: ignore[union-attr]
+    found = labels.get(name, "")
+    return re.fullmatch(wanted, found) is not None if operator == "=~" else found == wanted
+
+
+@pytest.mark.parametrize(
+    ("source", "muted", "heard"),
+    [
+        ("PartitionHalted payment 0", "PartitionStuck payment 0", "PartitionStuck payment 1"),
+        ("PartitionHalted payment 0", "LagGrowing payment", "LagGrowing order"),
+        ("PartitionHalted payment 0", "FreshnessBudgetBurn", "ParkedOld"),
+        ("PartitionStuck payment 0", "LagGrowing payment", "LagGrowing order"),
+        ("BrakeHeld payment", "PartitionStuck payment 1", "PartitionStuck order 1"),
+        ("BrakeHeld payment", "ParkedOld", "LagGrowing order"),
+        ("GroupAbsent", "PartitionStuck payment 1", "PartitionHalted payment 1"),
+    ],
+)
+def test_what_stands_still_mutes_its_own_consequences_alone(
+    source: str, muted: str, heard: str
+) -> None:
+    def labelled(alert: str, consumer: str) -> dict[str, str]:
+        name, *place = alert.split()
+        found = dict(zip(("topic", "partition"), place, strict=False))
+        return {"alertname": f"Payrouter{name}", "consumer": consumer, **found}
+
+    assert _mutes(labelled(source, "ledger"), labelled(muted, "ledger"))
+    assert not _mutes(labelled(source, "ledger"), labelled(heard, "ledger"))
+    assert not _mutes(labelled(source, "ledger"), labelled(muted, "inventory"))
+
+
 def test_every_severity_has_a_way_to_a_receiver() -> None:
     read = _alertmanager()
     receivers = {each["name"] for each in read["receivers"]}

@@ -10,6 +10,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from prometheus_client import CollectorRegistry
 
+from router import producer_line, publish
 from router.broker import producers
 from router.broker.record_size import batch_bytes
 from router.contract.topics import Topics
@@ -217,6 +218,33 @@ async def test_a_delivery_given_up_at_its_deadline_is_kept_and_the_edge_recovers
         await until(lambda: publish.health().good)
 
     assert (await edge.on(edge.payment)).keys() == {b"first", b"late"}
+
+
+def senders() -> int:
+    """Return how many producers of this process send."""
+    tasks = (str(task.get_coro()) for task in asyncio.all_tasks())
+    return sum("Sender._sender_routine" in each for each in tasks)
+
+
+async def test_a_replaced_producer_ends_though_the_broker_never_answered_it(
+    edge: Edge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publish, "SILENCE_SECONDS", 0.5)
+    monkeypatch.setattr(producer_line, "STOP_SECONDS", 0.5)
+    async with edge.running() as kept:
+        assert await published(kept, record(edge.payment, b"first")) == "kept"
+        edge.guarded.node.pause()
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.2):
+                await kept([record(edge.payment, b"late")])
+        await until(lambda: edge.rebuilds() != 0)
+        await until(lambda: senders() == 0)
+        edge.guarded.node.resume()
+        await until(lambda: kept.health().good)
+
+        assert senders() == 1
+        assert await published(kept, record(edge.payment, b"after")) == "kept"
+    assert senders() == 0
 
 
 async def test_no_right_to_write_to_one_topic_fails_no_other_and_is_not_ready_until_given(

@@ -2,10 +2,14 @@
 
 import asyncio
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient
 
+from router.broker.topic_contract import Change
+from router.broker.topics import administering, alter
 from router.contract.wire import decode_event
 from tests.brokers import Broker
 from tests.router.blockatm_requests import payment_webhook
@@ -138,6 +142,35 @@ def test_what_is_still_not_understood_fails_and_stays(
     unknown, stale = payrouter("quarantine", "list", "--json").json
     assert unknown["replayed"] is None
     assert stale["replayed"] is not None
+
+
+@pytest.mark.kafka
+def test_what_a_topic_refuses_is_named_and_holds_up_no_other(
+    payrouter: Command, broker: Broker, topics_prefix: str
+) -> None:
+    topic = f"{topics_prefix}payment"
+    large = payment_webhook(note="x" * 5000)
+
+    async def keep_a_large_one_first() -> None:
+        async with running_edge(edge_values(broker.bootstrap, topics_prefix)) as edge:
+            await edge.until_ready()
+            edge.clock.now = RECEIVED + timedelta(days=2)
+            await edge.post(large.headers, large.body)
+        async with administering(
+            lambda: AIOKafkaAdminClient(bootstrap_servers=broker.bootstrap), broker.bootstrap
+        ) as admin:
+            assert await alter(admin, [Change(topic, {"max.message.bytes": "5000"})]) == {}
+
+    asyncio.run(keep_a_large_one_first())
+    said = payrouter("quarantine", "replay", "--reason", "stale", "--yes", "--json")
+
+    first, second = said.json["deliveries"]
+    assert said.status == 1
+    assert first["problem"] == f"not published: topic {topic} refused it: MessageSizeTooLargeError"
+    assert (second["problem"], len(second["events"])) == (None, 1)
+    assert len(_on(broker, topic)) == 1
+    listed = payrouter("quarantine", "list", "--reason", "stale", "--json").json
+    assert [each["replayed"] is None for each in listed] == [True, False]
 
 
 def test_where_no_broker_answers_it_says_so(

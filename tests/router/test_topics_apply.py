@@ -210,6 +210,17 @@ def test_alter_mends_what_loses_nothing_and_leaves_what_others_have_set(
 
 
 @pytest.mark.kafka
+async def test_runs_at_the_same_time_are_all_well(broker: Broker, topics_prefix: str) -> None:
+    await make(broker.bootstrap, f"{topics_prefix}payment", partitions=1)
+
+    runs = [applied(broker, topics_prefix, Mode.ALTER) for _ in range(4)]
+    reports = await asyncio.gather(*runs)
+
+    assert [(each.well, each.refused) for each in reports] == [(True, {})] * 4
+    assert await partitions(broker.bootstrap, f"{topics_prefix}payment") == 3
+
+
+@pytest.mark.kafka
 def test_the_table_fits_80_columns_and_says_what_remains_to_be_done(
     payrouter: Command, broker: Broker, topics_prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,7 +14,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from consumers.runtime.brake import Brake
 from consumers.runtime.fate import Fate
 from consumers.runtime.held import Hold, Queues, lane
-from consumers.runtime.offsets import Claims, Counts, Fence, FenceMoved, LastApplied
+from consumers.runtime.offsets import (
+    Claims,
+    Counts,
+    Fence,
+    FenceMoved,
+    LastApplied,
+    other_topic,
+)
 from consumers.runtime.outbox import Outgoing
 from consumers.runtime.records import NO_TIMESTAMP, Arrived, Decoded, Partition, Record
 from router.contract.event import contradicts
@@ -77,7 +84,7 @@ class ModelTransaction:
         """Compare fences with what is known of them."""
         for partition, known in expected.items():
             found = self.state.fences.get(partition)
-            if found is None or found.next_offset < known.next_offset:
+            if found is None or found.next_offset < known.next_offset or other_topic(known, found):
                 raise FenceMoved(partition)
         return {partition: self.state.fences[partition] for partition in expected}
 

@@ -260,6 +260,23 @@ async def test_a_fence_keeps_the_first_id_of_its_topic_and_passes_gaps_at_the_en
         await machine.pass_gap(done.fences[PAYMENT_0], 10)
 
 
+async def test_records_of_a_topic_are_not_applied_to_the_one_made_anew_under_its_name(
+    store: Store,
+) -> None:
+    machine = store.applier()
+    known = await machine.fences({PAYMENT_0: 0}, {"payment": uuid4()})
+    done = await machine.apply(records(0, 1), known)
+    before = await store.seen()
+    # A process that was frozen while the topic was made anew and its fence set there.
+    frozen = {PAYMENT_0: replace(known[PAYMENT_0], topic_id=uuid4())}
+    with pytest.raises(FenceMoved):
+        await machine.apply(records(0, 3), frozen)
+    assert await store.seen() == before
+    # Where an id is not known, as on an older broker, nothing speaks against it.
+    unknown = {PAYMENT_0: replace(done.fences[PAYMENT_0], topic_id=None)}
+    assert (await machine.apply(records(2, 2), unknown)).fences[PAYMENT_0].next_offset == 3
+
+
 def _any_batch(dice: random.Random, next_offsets: Mapping[Partition, int]) -> list[Arrived]:
     batch: list[Arrived] = []
     for partition, begin in next_offsets.items():

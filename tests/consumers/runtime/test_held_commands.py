@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from consumers.runtime.brake import lock_brakes, pull_brake, release_command
 from consumers.runtime.held_admin import Operation, list_operations, spans
 from tests.consumers.runtime.commands import Payrouter
 from tests.consumers.runtime.counting import (
@@ -175,6 +176,20 @@ async def test_the_brake_is_shown_and_cleared_by_commands(feed: Feed, payrouter:
     assert (await payrouter("brake", "clear", "counting")).out == "no brake held\n"
     (row,) = (await payrouter("brake", "show", "counting", "--json")).json
     assert (row["held"], row["streak"]) == (False, 0)
+
+
+async def test_a_brake_of_a_topic_that_was_renamed_is_cleared_by_the_command_it_names(
+    feed: Feed, payrouter: Payrouter
+) -> None:
+    async with feed.engine.begin() as transaction:
+        await lock_brakes(transaction, TABLES, ["renamed"])
+        await pull_brake(transaction, TABLES, "renamed", 20, "renamed-0 offset 7: no event")
+    async with feed.member() as process:
+        await halted(process, "payrouter brake clear counting --topic renamed")
+        command = release_command("counting", ["renamed"]).split()
+        assert command[0] == "payrouter"
+        assert (await payrouter(*command[1:])).status == 0
+        await ready(process)
 
 
 @pytest.mark.parametrize("command", [("dlq", "list"), ("parked", "list"), ("brake", "show")])

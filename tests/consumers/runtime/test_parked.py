@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import text
@@ -203,3 +204,26 @@ async def test_a_record_not_due_yet_is_left_alone(counting: AsyncEngine) -> None
     late = Verdict(Fate.PARKED, HeldReason.FAILED, "not now", pause=3600)
     await applier(counting).apply(same_key(0, 1), await begun(counting), late)
     assert (await due(counting)).tries == []
+
+
+async def test_what_only_a_later_version_can_read_waits_for_it_with_its_attempts(
+    counting: AsyncEngine,
+) -> None:
+    # A later version parked it and was rolled back; this one cannot read it any more.
+    (arrived,) = same_key(0, 1)
+    later = [
+        (name, b"urn:payrouter:schema:event:2.0" if name == "ce_dataschema" else value)
+        for name, value in arrived.record.headers
+    ]
+    await park(counting, [Decoded(replace(arrived.record, headers=later), arrived.event)])
+    (before,) = await held_in(counting)
+    tries: list[Retry] = []
+    async with asyncio.timeout(10):
+        while len(tries) <= TUNING.attempts:
+            tries += (await due(counting)).tries
+            assert await held_in(counting, "parked")
+    assert {each.fate for each in tries} == {Fate.PARKED}
+    (row,) = await held_in(counting, "parked")
+    assert (row.attempts, row.value) == (before.attempts, before.value)
+    assert "upgrade payrouter" in row.error
+    assert await outbox_of(counting) == []

@@ -18,6 +18,7 @@ from consumers.runtime.loop import Loop
 from consumers.runtime.offsets import Fence
 from consumers.runtime.partition import (
     Assigned,
+    CaughtUp,
     Delayed,
     Dropped,
     Due,
@@ -61,6 +62,7 @@ EVENTS: dict[str, Event] = {
     "Found": Found(fence(3), 3),
     "Read": Read(9),
     "Moved": Moved(fence(9)),
+    "CaughtUp": CaughtUp(),
     "Dropped": Dropped(),
     "Delayed": Delayed(9.0, "the log has not caught up"),
     "Due": Due(),
@@ -138,6 +140,7 @@ events: st.SearchStrategy[Event] = st.one_of(
     st.builds(Found, fences, offsets),
     st.builds(Read, offsets),
     st.builds(Moved, fences),
+    st.builds(CaughtUp),
     st.builds(Dropped),
     st.builds(Delayed, st.floats(0, 100), st.none() | st.just("a problem")),
     st.builds(Due),
@@ -183,7 +186,7 @@ def test_none_is_read_before_it_is_placed_and_nothing_fetched_before_is_applied(
         before, state = state, transition(state, event)
         if isinstance(event, Found) and isinstance(before, Unplaced):
             placed_since_assigned = True
-        elif not isinstance(event, Read | Moved) and state != before:
+        elif not isinstance(event, Read | Moved | CaughtUp) and state != before:
             # Whatever else changed it: nothing fetched until now is used.
             placed_since_assigned = False
             assert next_step(state) != "read"

@@ -5,16 +5,16 @@ from uuid import UUID
 
 import pytest
 
-from consumers.runtime.failures import HaltReason
+from consumers.runtime.failures import HaltReason, describe
 from consumers.runtime.halts import Halt, records_missing, what_to_do
 from consumers.runtime.offsets import Fence, LastApplied
-from consumers.runtime.partition import FenceSet, Found, Placed, Stopped
-from consumers.runtime.placing import same_log, start_at
+from consumers.runtime.partition import FenceSet, Found, Placed, Read, Stopped
+from consumers.runtime.placing import LogUnknown, same_log, start_at
 from consumers.runtime.positions import Positions
 from consumers.runtime.reading import gaps_before, readable, same_as_applied
 from consumers.runtime.records import Partition
 from router.broker.log_bounds import LogBounds
-from router.broker.topic_ids import PartitionSeen, TopicSeen
+from router.broker.topic_ids import MISSING, PartitionSeen, TopicSeen
 from tests.consumers.runtime.counting import PAYMENT_0, numbered, record
 
 PAYMENT_1 = Partition("payment", 1)
@@ -233,3 +233,44 @@ def test_a_partition_that_went_cannot_halt_or_come_back() -> None:
     positions.drop([PAYMENT_0])
     positions.delay(PAYMENT_0, 1.0)
     assert positions.assigned == set()
+
+
+def test_what_an_idle_partition_waited_for_long_ago_does_not_count_for_ever() -> None:
+    positions = Positions()
+    positions.assign([PAYMENT_0])
+    for _ in range(5):
+        positions.send(PAYMENT_0, Found(fence(10, LAST), 9, LAST))
+        positions.delay(PAYMENT_0, 0, "the broker is away")
+        positions.wake(1)
+    positions.send(PAYMENT_0, Found(fence(10, LAST), 9, LAST))
+    # The last applied record was not seen again yet, or something is behind it.
+    positions.catch_up({PAYMENT_0: 10})
+    positions.send(PAYMENT_0, Read(10))
+    positions.catch_up({PAYMENT_0: 11})
+    positions.catch_up({PAYMENT_0: None})
+    assert positions.tries(PAYMENT_0) == 5
+    positions.catch_up({PAYMENT_0: 10})
+    assert positions.tries(PAYMENT_0) == 0
+    assert positions.placed[PAYMENT_0].fence == fence(10, LAST)
+
+
+def led_by(leader: int | None) -> TopicSeen:
+    there = PartitionSeen(leader, 4, frozenset({1, 3}), frozenset({1}))
+    return TopicSeen("payment", OLD, None, {0: there}, None)
+
+
+@pytest.mark.parametrize(
+    ("topic", "said"),
+    [
+        (TopicSeen("payment", None, MISSING, {}, None), "the broker has no topic payment"),
+        (
+            TopicSeen("payment", None, "TOPIC_AUTHORIZATION_FAILED", {}, None),
+            "the broker answers TOPIC_AUTHORIZATION_FAILED for topic payment",
+        ),
+        (TopicSeen("payment", OLD, None, {}, None), "the broker has no payment-0"),
+        (led_by(None), "payment-0 has no leader"),
+        (led_by(3), "the leader of payment-0, broker 3, does not say where it ends"),
+    ],
+)
+def test_what_cannot_be_placed_says_what_the_broker_says_of_it(topic: TopicSeen, said: str) -> None:
+    assert describe(LogUnknown(PAYMENT_0, topic)) == f"LogUnknown: {said}"

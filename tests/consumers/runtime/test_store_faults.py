@@ -10,7 +10,7 @@ from sqlalchemy import BigInteger, bindparam, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from consumers.runtime.failures import describe
+from consumers.runtime.failures import Action, Phase, decide, describe
 from consumers.runtime.fate import Fate
 from consumers.runtime.fault import Fault, blame
 from consumers.runtime.held import HeldReason, Verdict
@@ -47,7 +47,7 @@ async def failure(connection: AsyncConnection, state: str) -> DBAPIError:
 @pytest.mark.parametrize(
     ("fault", "states"),
     [
-        (Fault.HANDLER, ("22003", "22021", "23505", "23514", "23P01", "P0001")),
+        (Fault.HANDLER, ("21000", "22003", "22021", "23505", "23514", "23P01", "54000", "P0001")),
         (Fault.STORE, ("08006", "25006", "40001", "40P01", "42501", "42P01", "42703", "53100")),
         (Fault.STORE, ("53300", "55000", "55P03", "57P01", "58030", "XX000", "XX001", "P0002")),
         (Fault.SLOW, ("57014", "25P03")),
@@ -82,10 +82,31 @@ async def test_an_aborted_transaction_is_the_fault_of_what_spoilt_it(counting: A
             )
     assert blame(unsent.value).fault is Fault.HANDLER
     assert blame(aborted).fault is Fault.HANDLER
-    assert blame(asyncpg.InterfaceError("closed")).fault is Fault.STORE
+    assert blame(asyncpg.InterfaceError("closed")).fault is Fault.UNKNOWN
     assert blame(StoreAway()).fault is Fault.STORE
     assert blame(TimeoutError()).fault is Fault.UNKNOWN
     assert blame(KeyError("x")).fault is Fault.HANDLER
+
+
+async def cut_off(transaction: AsyncConnection) -> None:
+    """Have the server end the session, and swallow what comes of it."""
+    with contextlib.suppress(DBAPIError):
+        await transaction.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
+
+
+@pytest.mark.parametrize("then", [None, KeyError("x"), Poison("never")])
+async def test_a_connection_that_was_lost_is_the_stores_whatever_the_handler_makes_of_it(
+    counting: AsyncEngine, then: Exception | None
+) -> None:
+    async def handle(transaction: AsyncConnection, events: Sequence[Event]) -> Sequence[Fate]:
+        await cut_off(transaction)
+        if then is not None:
+            raise then from None
+        return [Fate.APPLIED] * len(events)
+
+    error = await raised_by(counting, handle)
+    assert decide(error, Phase.APPLY) is Action.RETRY, describe(error)
+    assert await effects_of(counting) == []
 
 
 def saying(*statements: str, swallow: bool = False, then: Exception | None = None) -> Handler:
@@ -113,11 +134,19 @@ CREATE TABLE counting.promise (n int, CONSTRAINT kept FOREIGN KEY (n) REFERENCES
   counting.kept (n) DEFERRABLE INITIALLY DEFERRED)"""
 
 
+NAMES = "array_to_string(ARRAY(SELECT md5(n::text) FROM generate_series(1, 200) n), '')"
+TOO_LARGE = (
+    f"INSERT INTO counting.named VALUES ({NAMES})",
+    "INSERT INTO counting.kept VALUES (7), (7) ON CONFLICT (n) DO UPDATE SET n = 7",
+)
+
+
 async def test_what_would_fail_at_the_commit_or_was_swallowed_fails_in_the_handler(
     counting: AsyncEngine,
 ) -> None:
     async with counting.begin() as connection:
         await connection.execute(text("CREATE TABLE counting.kept (n int PRIMARY KEY)"))
+        await connection.execute(text("CREATE TABLE counting.named (name text PRIMARY KEY)"))
         await connection.execute(text(DEFERRED))
     broken, read_only = "INSERT INTO counting.promise VALUES (1)", RAISE.format("25006")
     for handle in (
@@ -140,11 +169,33 @@ async def test_what_would_fail_at_the_commit_or_was_swallowed_fails_in_the_handl
     slow = await raised_by(counting, saying(RAISE.format("57014")))
     assert (type(slow), describe(slow)) == (HandlerSlow, "QueryCanceledError: SQLSTATE 57014")
     assert isinstance(await raised_by(counting, saying(then=Poison("never"))), Poison)
+    # What cannot be stored for its size is the event's, be the store as well as it may.
+    for statement in TOO_LARGE:
+        error = await raised_by(counting, saying(statement))
+        assert isinstance(error, HandlerFailed), describe(error)
+    own = await raised_by(counting, saying(then=asyncpg.InterfaceError("too many values")))
+    assert isinstance(own, HandlerFailed)
     # A savepoint that was rolled back leaves nothing of its failure.
     tried = ("SAVEPOINT s", read_only, "ROLLBACK TO s")
     own = await raised_by(counting, saying(*tried, swallow=True, then=KeyError("x")))
     assert isinstance(own, HandlerFailed)
     assert await effects_of(counting) == []
+
+
+async def test_what_a_savepoint_took_back_does_not_decide_about_what_comes_later(
+    counting: AsyncEngine,
+) -> None:
+    async def handle(transaction: AsyncConnection, events: Sequence[Event]) -> Sequence[Fate]:
+        with contextlib.suppress(DBAPIError):
+            async with transaction.begin_nested():
+                await transaction.execute(text("SELECT 1/0"))
+        with contextlib.suppress(DBAPIError):
+            await transaction.execute(text(RAISE.format("25006")))
+        return [Fate.APPLIED] * len(events)
+
+    error = await raised_by(counting, handle)
+    assert "SQLSTATE 25006" in describe(error)
+    assert not isinstance(error, HandlerFailed)
 
 
 async def parked_two(counting: AsyncEngine) -> None:
@@ -229,7 +280,10 @@ async def test_a_right_that_is_missing_costs_no_attempt_and_others_are_tried_on(
     await again_and_again(lambda: tries(clerk, half))
     (left,) = await held_in(counting, "parked")
     assert (left.offset, left.attempts, left.reason) == (0, 1, "failed")
-    assert left.error == "InsufficientPrivilegeError: SQLSTATE 42501"
+    assert left.error == (
+        "InsufficientPrivilegeError: the database role lacks a right on table effect that INSERT"
+        " needs: GRANT it (SQLSTATE 42501)"
+    )
     async with counting.begin() as admin:
         await admin.execute(text(f"GRANT INSERT ON counting.effect TO {role}"))
     done = await again_until_applied(clerk, half)

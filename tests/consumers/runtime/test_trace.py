@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers import cli
 from consumers.ledger import SERVICE as LEDGER
+from consumers.runtime.brake import lock_brakes, pull_brake
 from consumers.runtime.migrate import upgrade
 from consumers.runtime.service import Service
 from consumers.runtime.trail import Sought, Step
@@ -17,7 +18,7 @@ from router.contract.wire import encode_quarantined
 from tests.brokers import create_topics
 from tests.consumers.runtime.commands import Payrouter, Said
 from tests.consumers.runtime.counting import SERVICE as COUNTING
-from tests.consumers.runtime.counting import TRACE, held_in, numbered
+from tests.consumers.runtime.counting import TABLES, TRACE, held_in, numbered
 from tests.consumers.runtime.members import Feed, halted
 from tests.consumers.runtime.told import holds, refusing
 from tests.consumers.runtime.tracing import booked, told, traced
@@ -223,6 +224,22 @@ async def test_a_brake_that_holds_comes_before_what_is_parked(
     assert found["verdict"] == (
         f"counting applies nothing of {feed.topic}, its brake holds: payrouter brake show counting"
     )
+
+
+async def test_a_brake_of_a_topic_that_it_was_never_on_is_not_the_answer(
+    feed: Feed, payrouter: Payrouter, services: Callable[..., None]
+) -> None:
+    services(COUNTING, LEDGER)
+    await feed.send([numbered(1)])
+    async with feed.member():
+        await feed.applied(1)
+    await booked(feed, numbered(1))
+    async with feed.engine.begin() as transaction:
+        await lock_brakes(transaction, TABLES, ["order"])
+        await pull_brake(transaction, TABLES, "order", 20, "order-0 offset 7: not an order")
+    found = await traced(payrouter, "A-1")
+    assert "brake" not in found["verdict"]
+    assert not found["trouble"]
 
 
 async def test_a_consumer_that_has_not_taken_it_yet_is_named(

@@ -163,17 +163,6 @@ async def test_time_that_runs_out_says_what_is_left_and_asking_for_it_goes_on() 
     assert await Broker(log).explain(caught.value.left) == []
 
 
-async def test_a_broker_that_throttles_is_asked_again() -> None:
-    class Throttling(Broker):
-        async def fetch_raw(self, *args: object, **options: object) -> RawRecords:
-            found = await super().fetch_raw(*args, **options)  # type: ignore[arg-type] # as they came
-            return replace(found, data=b"", throttled=True) if self.fetches == 1 else found
-
-    broker = Throttling(transactions(3))
-    assert await broker.explain([range(3, 4)]) == []
-    assert broker.fetches == 2
-
-
 async def test_a_new_leader_that_is_late_is_asked_again() -> None:
     log = transactions(3)
 

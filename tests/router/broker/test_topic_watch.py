@@ -81,6 +81,8 @@ async def test_before_the_first_answer_nothing_is_acknowledged() -> None:
         assert (health.good, health.detail) == (False, "the topics were not compared yet")
         assert watched.watch.problem("payment") is not None
         await watched.until(lambda: watched.measured("payrouter_topics_unchecked") == 1)
+        said = watched.watch.health(GOOD).detail
+        assert said.endswith("not compared yet: the broker did not answer (KafkaConnectionError)")
 
 
 @pytest.mark.kafka

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from router.contract import registry_frame
 from router.contract.event import Raw
 from router.contract.order import Order
 from router.contract.order_fields import OrderFields, read_order
@@ -103,6 +104,24 @@ def test_what_is_no_json_is_named(read: Callable[[bytes], Any], value: bytes, pr
 
     assert problem in str(refused.value)
     assert "publish JSON" in str(refused.value)
+
+
+def test_of_a_long_message_the_first_fields_tell_the_format(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    walked: list[int] = []
+    walk = registry_frame._after_field  # noqa: SLF001 - counts the steps
+
+    def counted(data: bytes, at: int) -> int | None:
+        walked.append(at)
+        return walk(data, at)
+
+    monkeypatch.setattr(registry_frame, "_after_field", counted)
+
+    with pytest.raises(UnreadableFrame, match="Protobuf"):
+        unframed(FRAME + b"\x00" + b"\x08\x01" * 500_000)
+
+    assert len(walked) < 1000
 
 
 def test_broken_json_behind_a_frame_is_called_broken_json() -> None:

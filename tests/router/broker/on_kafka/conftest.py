@@ -6,7 +6,6 @@ from typing import Final
 import pytest
 from aiokafka import AIOKafkaConsumer
 
-from router.embedded import EvaluationBroker
 from tests.kafka.apache_kafka import ApacheKafka
 
 _PROPERTIES: Final = {
@@ -38,10 +37,3 @@ async def consumer(kafka: ApacheKafka) -> AsyncIterator[AIOKafkaConsumer]:
         yield client
     finally:
         await client.stop()
-
-
-@pytest.fixture(scope="module")
-def evaluation() -> Iterator[str]:
-    """Give the address of an evaluation broker, which has no DescribeConfigs."""
-    with EvaluationBroker() as bootstrap:
-        yield bootstrap

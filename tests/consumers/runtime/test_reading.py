@@ -1,0 +1,94 @@
+"""A turn of the loop is held up once by what does not answer, however many partitions ask."""
+
+import asyncio
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from consumers.runtime.metrics import ConsumerMetrics
+from consumers.runtime.offsets import Fence
+from consumers.runtime.partition import Found
+from consumers.runtime.positions import Positions
+from consumers.runtime.reading import Reading
+from consumers.runtime.records import Partition
+from consumers.runtime.report import Report
+from consumers.runtime.settings import Tuning
+from consumers.runtime.store import StoreAway
+from router.telemetry.logs import get_log
+
+if TYPE_CHECKING:
+    from consumers.runtime.client import Client
+
+PARTITIONS = [Partition("payment", number) for number in range(3)]
+NEXT, UPTO = 5, 8
+SECONDS = 5.0
+"""Long enough for anything that does not wait for ever."""
+
+
+@dataclass
+class Frozen:
+    """A broker that answers nobody before everybody has asked, and a store that is away."""
+
+    explains: bool
+    asked: asyncio.Barrier = field(default_factory=lambda: asyncio.Barrier(len(PARTITIONS)))
+    together: int = 0
+    passed: list[Partition] = field(default_factory=list)
+
+    async def position(self, _: Partition) -> int:
+        """Be behind a gap."""
+        return UPTO
+
+    async def explain(self, _: Partition, __: object) -> list[range]:
+        """Wait for the others, and then for longer than anybody does."""
+        async with asyncio.timeout(SECONDS):
+            await self.asked.wait()
+        self.together += 1
+        if not self.explains:
+            raise TimeoutError
+        return []
+
+    async def pass_gap(self, fence: Fence, _: int) -> Fence:
+        """Fail, after a while."""
+        self.passed.append(fence.partition)
+        raise StoreAway
+
+
+def reading(frozen: Frozen) -> tuple[Reading, "Client"]:
+    positions = Positions()
+    positions.assign(PARTITIONS)
+    for partition in PARTITIONS:
+        positions.send(partition, Found(Fence(partition, 0, NEXT), NEXT))
+    metrics = ConsumerMetrics(CollectorRegistry(), "counting")
+    report = Report("counting", metrics, get_log("test"))
+    stand_in: Any = frozen
+    return Reading(stand_in, Tuning.model_validate({}), report, positions), stand_in
+
+
+def message(offset: int) -> Any:  # noqa: ANN401 - as aiokafka's
+    return SimpleNamespace(offset=offset)
+
+
+@pytest.mark.parametrize("at_the_end", [False, True])
+async def test_a_broker_that_does_not_answer_holds_up_a_turn_once(at_the_end: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    frozen = Frozen(explains=False)
+    reads, client = reading(frozen)
+    if at_the_end:
+        await reads.pass_tails(client, PARTITIONS)
+    else:
+        batch = await reads.read(client, {each: [message(UPTO)] for each in PARTITIONS})
+        assert batch.arrived == []
+    assert frozen.together == len(PARTITIONS)
+    assert sorted(reads.positions.waiting) == PARTITIONS
+    assert [each.tries for each in reads.positions.waiting.values()] == [1, 1, 1]
+
+
+async def test_a_store_that_does_not_answer_holds_up_a_turn_once() -> None:
+    frozen = Frozen(explains=True)
+    reads, client = reading(frozen)
+    await reads.pass_tails(client, PARTITIONS)
+    assert len(frozen.passed) == len(reads.positions.waiting) == 1
+    # The others are read on, and met again in the next turn.
+    assert len(reads.positions.placed) == 2
