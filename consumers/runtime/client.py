@@ -35,6 +35,9 @@ if no fetch is answered then: until the session of the old one has expired, the 
 _REBALANCE_SECONDS = 0.5
 """How long a fetch may wait for a rebalance, beyond its own time, before the loop looks round."""
 
+POSITION_SECONDS = 1.0
+"""How long the client may look for its position; it knows one that was sought."""
+
 EXPLAIN_SECONDS = 10.0
 """How long the broker may take for a part of what a gap is explained from."""
 
@@ -68,6 +71,7 @@ class Client:
         self._silent = 0.0
         self._doubted = False
         self._last_answer = 0
+        self._unanswered: float | None = None
 
     async def fetch(self, placed: Collection[Partition]) -> Mapping[Partition, Sequence[Any]]:
         """Take the next records, or nothing for a while.
@@ -119,12 +123,38 @@ class Client:
         return {partition: self._consumer.highwater(_theirs(partition)) for partition in placed}
 
     async def position(self, partition: Partition) -> int:
-        """Return the next offset that the client would give; of a partition that was sought."""
-        return int(await self._consumer.position(_theirs(partition)))
+        """Return the next offset that the client would give; of a partition that was sought.
+
+        Raises IllegalStateError where it was not: assigned anew meanwhile, it would be waited for.
+        """
+        try:
+            async with asyncio.timeout(POSITION_SECONDS):
+                return int(await self._consumer.position(_theirs(partition)))
+        except TimeoutError:
+            message = f"{partition} has no position: it was assigned anew"
+            raise IllegalStateError(message) from None
 
     async def topics(self, names: Collection[str], seconds: float) -> Mapping[str, TopicSeen]:
         """Ask which topics these are now. Raises KafkaError or TimeoutError."""
-        return await describe_topics(self._consumer, names, seconds)
+        asked = time.monotonic()
+        try:
+            topics = await describe_topics(self._consumer, names, seconds)
+        except (KafkaError, TimeoutError):
+            self._unanswered = self._unanswered or asked
+            raise
+        self._unanswered = None
+        return topics
+
+    def require_answers(self) -> None:
+        """Raise KafkaTimeoutError where no broker has said for long what is asked for placing.
+
+        The client asks those that it knows and no others, and they may be gone
+        for good: a new one begins with the configured addresses.
+        """
+        since = self._unanswered
+        if since is not None and time.monotonic() - since > SILENT_SECONDS:
+            message = f"no question was answered for {SILENT_SECONDS:.0f} s"
+            raise KafkaTimeoutError(message)
 
     async def bounds(
         self, partitions: Collection[Partition], seconds: float
@@ -162,7 +192,7 @@ class Client:
         """Take the records of a suspect one by one, and otherwise where one cannot be read so."""
         records: list[Any] = []
         while len(records) < self._tuning.batch_records:
-            offset = await self._consumer.position(_theirs(partition))
+            offset = await self.position(partition)
             wait = 0 if records else self._tuning.batch_wait_seconds
             try:
                 fetched = await self._poll([partition], wait, most=1)
@@ -175,7 +205,7 @@ class Client:
             if not fetched:
                 break
             records += fetched[partition]
-        if await self._consumer.position(_theirs(partition)) >= self._suspects[partition]:
+        if await self.position(partition) >= self._suspects[partition]:
             del self._suspects[partition]
         return {partition: records} if records else {}
 

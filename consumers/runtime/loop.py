@@ -131,8 +131,7 @@ class Loop:
         while not self.member.stopping:
             self.member = self.member.ticking()
             try:
-                if not self.member.revoking and await placing.place(client):
-                    self.member = self.member.looking()
+                await self._place(client, placing)
                 await self._turn(client, reading)
             except GivenUp:
                 self.report.given_up()
@@ -140,6 +139,28 @@ class Loop:
                 # The assignment changed between two lines of ours; look again.
                 self.positions.drop(self.positions.placed)
                 await asyncio.sleep(IDLE_SECONDS)
+
+    async def _place(self, client: Client, placing: Placing) -> None:
+        if self.member.revoking:
+            return
+        if self.positions.unpositioned:
+            # What is placed now would be no look at the others.
+            self._is_paused()
+        if await placing.place(client):
+            self.member = self.member.looking()
+        if not self.positions.placed:
+            # Where something is read, the fetches tell whether the client is of use.
+            client.require_answers()
+
+    def _is_paused(self) -> bool:
+        """Tell whether the loop stood still for long; if so, all is to be placed anew."""
+        if not (self.positions.placed and self.member.was_paused()):
+            return False
+        # Frozen, or busy for long: the log may have been replaced.
+        self.report.paused()
+        self.member = self.member.paused()
+        self.positions.drop(self.positions.placed)
+        return True
 
     async def _turn(self, client: Client, reading: Reading) -> None:
         asked = self._readable()
@@ -187,14 +208,11 @@ class Loop:
         except PlaceLost as error:
             # After a rebalance meanwhile, it is about partitions not placed yet, and no news.
             if self.positions.placed:
-                self.report.retrying(Phase.FETCH, error, 1)
+                tries = max(map(self.positions.tries, asked)) + 1
+                self.report.retrying(Phase.FETCH, error, tries)
                 self._delay(asked, error)
             return {}
-        if self.member.was_paused():
-            # Frozen, or busy for long: the log may have been replaced, so all is placed anew.
-            self.report.paused()
-            self.member = self.member.paused()
-            self.positions.drop(self.positions.placed)
+        if self._is_paused():
             return {}
         self.member = self.member.fetched()
         # Revoked while waiting: what was fetched then is somebody else's.

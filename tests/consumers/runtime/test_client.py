@@ -9,6 +9,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import (
     CorruptRecordException,
     GroupAuthorizationFailedError,
+    IllegalStateError,
     KafkaError,
     KafkaTimeoutError,
     LeaderNotAvailableError,
@@ -51,7 +52,9 @@ class StandIn:
         return await answer() if callable(answer) else answer
 
     async def position(self, _: TopicPartition) -> int:
-        """Say what would be read next."""
+        """Say what would be read next; of a partition that was not sought, wait for ever."""
+        if self.offset < 0:
+            await asyncio.Event().wait()
         return self.offset
 
     def assignment(self) -> set[TopicPartition]:
@@ -175,6 +178,26 @@ async def test_a_partition_read_to_its_end_is_no_suspect_any_more() -> None:
     assert await reading.fetch([PAYMENT_0]) == {PAYMENT_0: ["a"]}
     both = await reading.fetch([PAYMENT_0, PAYMENT_1])
     assert both == {PAYMENT_0: ["b"], PAYMENT_1: ["c"]}
+
+
+async def test_a_position_that_a_rebalance_took_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(runtime_client, "POSITION_SECONDS", 0.01)
+
+    async def rebalance() -> object:
+        consumer.offset = -1
+        return {}
+
+    consumer = StandIn(ValueError(), rebalance)
+    reading = client(consumer)
+    with pytest.raises(RecordUnreadable):
+        await reading.fetch([PAYMENT_0])
+    reading.seek(PAYMENT_0, 7, 20)
+    consumer.offset = 7
+    async with asyncio.timeout(30):
+        with pytest.raises(IllegalStateError, match="payment-0 has no position"):
+            await reading.fetch([PAYMENT_0])
 
 
 async def test_what_is_wrong_with_the_group_needs_a_new_client() -> None:

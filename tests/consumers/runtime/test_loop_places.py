@@ -3,10 +3,11 @@
 import asyncio
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 import pytest
 from aiokafka import ConsumerRecord, TopicPartition
-from aiokafka.errors import IllegalStateError
+from aiokafka.errors import IllegalStateError, KafkaTimeoutError, NodeNotReadyError
 from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -181,6 +182,41 @@ async def test_a_fetch_that_is_always_slow_is_believed_in_the_end(
     # Each turn of the stand-in is a pause until the limit has doubled a few times.
     monkeypatch.setattr(membership, "PAUSE_SECONDS", 0.0005)
     await consumed(counting, loop_of(counting), Careless([]))
+
+
+async def test_a_pause_is_noticed_though_another_partition_is_placed_first(
+    counting: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paused: list[int] = []
+    loop = loop_of(counting)
+    monkeypatch.setattr(loop.report, "paused", lambda: paused.append(1))
+    consumer = Careless([])
+
+    async def frozen_behind_a_batch(offsets: dict[TopicPartition, int]) -> None:
+        if not consumer.committed:
+            # Nothing else notices it: when the loop goes on, one partition is due to be placed.
+            loop.positions.delay(PARTITIONS[1], time.monotonic())
+            loop.member = replace(loop.member, looked=time.monotonic() - 60)
+        consumer.committed |= offsets
+
+    monkeypatch.setattr(consumer, "commit", frozen_behind_a_batch)
+    await consumed(counting, loop, consumer)
+    assert len(paused) == 1
+
+
+async def test_a_client_that_can_place_nothing_for_long_is_made_anew(
+    counting: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(*_: object) -> dict[str, TopicSeen]:
+        raise NodeNotReadyError
+
+    monkeypatch.setattr(runtime_client, "describe_topics", away)
+    monkeypatch.setattr(runtime_client, "SILENT_SECONDS", 0.3)
+    loop = loop_of(counting)
+    loop.on_assigned(set(PARTITIONS))
+    async with asyncio.timeout(30):
+        with pytest.raises(KafkaTimeoutError, match="no question was answered"):
+            await loop.run(Careless([]))
 
 
 def test_a_pause_is_noticed_and_each_further_one_has_to_be_longer() -> None:
