@@ -32,6 +32,12 @@ The partitions are placed anew first, which a broker has to answer. The client i
 if no fetch is answered then: until the session of the old one has expired, the group waits for it.
 """
 
+UNANSWERED_SECONDS = 120.0
+"""Without an answer to any question for so long, the brokers that the client knows may be gone.
+
+Longer than a restart of a broker takes: the client is the same member after it.
+"""
+
 _REBALANCE_SECONDS = 0.5
 """How long a fetch may wait for a rebalance, beyond its own time, before the loop looks round."""
 
@@ -152,8 +158,8 @@ class Client:
         for good: a new one begins with the configured addresses.
         """
         since = self._unanswered
-        if since is not None and time.monotonic() - since > SILENT_SECONDS:
-            message = f"no question was answered for {SILENT_SECONDS:.0f} s"
+        if since is not None and time.monotonic() - since > UNANSWERED_SECONDS:
+            message = f"no question was answered for {UNANSWERED_SECONDS:.0f} s"
             raise KafkaTimeoutError(message)
 
     async def bounds(
