@@ -25,8 +25,18 @@ from router.broker.reread import second_look
 from router.broker.topic_ids import TopicSeen
 from router.broker.topic_ids import describe as describe_topics
 
-SILENT_SECONDS = 30.0
-"""A broker that answers no fetch for so long is away, or the client is dead: it is made anew."""
+SILENT_SECONDS = 15.0
+"""Without an answer to a fetch for so long, the broker is away, or the client is dead.
+
+The partitions are placed anew first, which a broker has to answer. The client is made anew only
+if no fetch is answered then: until the session of the old one has expired, the group waits for it.
+"""
+
+UNANSWERED_SECONDS = 120.0
+"""Without an answer to any question for so long, the brokers that the client knows may be gone.
+
+Longer than a restart of a broker takes: the client is the same member after it.
+"""
 
 _REBALANCE_SECONDS = 0.5
 """How long a fetch may wait for a rebalance, beyond its own time, before the loop looks round."""
@@ -39,7 +49,7 @@ EXPLAIN_SECONDS = 10.0
 
 
 class PlaceLost(Exception):  # noqa: N818 - reads as what happened
-    """The client may have passed records it never handed out: place every partition anew."""
+    """Place every partition anew: the client may have passed records, or has no answers."""
 
 
 class RecordUnreadable(PlaceLost):
@@ -65,6 +75,7 @@ class Client:
         self._tuning = tuning
         self._suspects: dict[Partition, int] = {}
         self._silent = 0.0
+        self._doubted = False
         self._last_answer = 0
         self._unanswered: float | None = None
 
@@ -75,9 +86,11 @@ class Client:
         read, the partition then has to be sought; KafkaError where the client has to be made anew.
         """
         suspect = min(self._suspects.keys() & set(placed), default=None)
-        if suspect is not None:
-            return await self._fetch_singly(suspect)
         started = time.monotonic()
+        if suspect is not None:
+            singly = await self._fetch_singly(suspect)
+            self._listen([suspect], singly, time.monotonic() - started)
+            return singly
         try:
             fetched = await self._poll(placed, self._tuning.batch_wait_seconds)
         except RecordUnreadable:
@@ -145,8 +158,8 @@ class Client:
         for good: a new one begins with the configured addresses.
         """
         since = self._unanswered
-        if since is not None and time.monotonic() - since > SILENT_SECONDS:
-            message = f"no question was answered for {SILENT_SECONDS:.0f} s"
+        if since is not None and time.monotonic() - since > UNANSWERED_SECONDS:
+            message = f"no question was answered for {UNANSWERED_SECONDS:.0f} s"
             raise KafkaTimeoutError(message)
 
     async def bounds(
@@ -244,12 +257,16 @@ class Client:
         answers = (self._consumer.last_poll_timestamp(tp) or 0 for tp in assigned)
         last_answer = max(answers, default=0)
         if fetched or last_answer != self._last_answer:
-            self._last_answer, self._silent = last_answer, 0.0
+            self._last_answer, self._silent, self._doubted = last_answer, 0.0, False
             return
         self._silent += seconds
-        if self._silent > SILENT_SECONDS:
-            message = f"no fetch was answered for {SILENT_SECONDS:.0f} s"
+        if self._silent <= SILENT_SECONDS:
+            return
+        message = f"no fetch was answered for {SILENT_SECONDS:.0f} s"
+        if self._doubted:
             raise KafkaTimeoutError(message)
+        self._silent, self._doubted = 0.0, True
+        raise PlaceLost(message)
 
 
 def _theirs(partition: Partition) -> TopicPartition:

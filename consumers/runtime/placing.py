@@ -30,6 +30,9 @@ NEIGHBOURLY_SECONDS = 1.0
 LONGEST_NEIGHBOURLY_SECONDS = 4.0
 """How long such a try may take at most."""
 
+LONGEST_SECONDS = 2.0
+"""Until broker and store are asked again: asking is cheap, and whoever is back is to be noticed."""
+
 CONFIRM_SECONDS = 2.0
 """How long a broker may answer with the id of a topic that is no longer, or not yet, there."""
 
@@ -124,7 +127,8 @@ class Placing:
     def _delay(self, partitions: Iterable[Partition], error: Exception) -> None:
         tries = max(map(self.positions.tries, partitions)) + 1
         self.report.retrying(Phase.POSITION, error, tries)
-        due = time.monotonic() + back_off(tries, self.tuning.retry_longest_seconds)
+        longest = min(self.tuning.retry_longest_seconds, LONGEST_SECONDS)
+        due = time.monotonic() + back_off(tries, longest)
         for partition in partitions:
             self.positions.delay(partition, due, describe(error))
 

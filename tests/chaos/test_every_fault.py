@@ -18,6 +18,7 @@ import pytest
 from consumers.ledger.statement import read_books
 from consumers.ledger.verify import verify
 from consumers.runtime.discovery import discover
+from tests.chaos.diagnosis import described
 from tests.chaos.faults import FAULTS, NEW, Fault, Scene, killed
 from tests.conformance.programs import Programs
 from tests.databases import OwnPostgres, own_postgres
@@ -45,6 +46,8 @@ class Operator:
     site: Site
     ran: Counter[str] = field(default_factory=Counter)
     seen: Counter[str] = field(default_factory=Counter)
+    last: dict[str, str] = field(default_factory=dict)
+    """The last command run for each member, and what it answered."""
 
     async def work(self) -> None:
         """Look at each of them again and again until cancelled."""
@@ -67,7 +70,9 @@ class Operator:
         self.seen.update(halts if commands else [])
         for command in commands:
             words = command.split()
+            self.last[member.name] = f"{command}: not answered yet"
             said = await self.site.shell.tried(f"{command} --yes" if "reset" in words else command)
+            self.last[member.name] = f"{command}: {said}"
             self.ran[" ".join(words[1:3])] += said.status == 0
 
 
@@ -106,6 +111,17 @@ def sequence(random: Random, *, long: bool) -> Sequence[Fault]:
     return [*chosen, *random.choices(FAULTS, k=LONG - len(chosen))] if long else chosen
 
 
+async def made(fault: Fault, scene: Scene, beside: Sequence[asyncio.Task[None]]) -> str:
+    """Make a fault while the work beside it goes on; return what it was."""
+    making = asyncio.ensure_future(fault(scene))
+    await asyncio.wait({making, *beside}, return_when=asyncio.FIRST_COMPLETED)
+    for each in beside:
+        if each.done():
+            making.cancel()
+            await each
+    return await making
+
+
 async def settled(scene: Scene) -> None:
     """Wait until everything told is applied everywhere, and all are ready."""
     loop = asyncio.get_running_loop()
@@ -134,17 +150,17 @@ async def test_every_fault_of_log_and_store_ends_with_everything_applied_once(
             print(f"{time.monotonic() - started:6.0f} s  {text}", flush=True)  # noqa: T201
 
     say(f"seed {SEED}")
-    for number, fault in enumerate(sequence(scene.random, long=chaos_long), start=1):
-        said = await fault(scene)
-        say(f"{number:3}  {said}; told {len(scene.told)}, halts seen {dict(operator.seen)}")
-        assert not flowing.done(), flowing
-        assert not working.done(), working
-        await asyncio.sleep(scene.random.uniform(0, 1))
-    async with scene.flowing:
-        flowing.cancel()
-    await settled(scene)
-    say(f"settled: {len(scene.told)} told, commands run {dict(operator.ran)}")
-    await each_once(scene)
+    async with described(scene, operator.last):
+        faults = sequence(scene.random, long=chaos_long)
+        for number, fault in enumerate(faults, start=1):
+            said = await made(fault, scene, [working, flowing])
+            say(f"{number:3}  {said}; told {len(scene.told)}, halts seen {dict(operator.seen)}")
+            await asyncio.sleep(scene.random.uniform(0, 1))
+        async with scene.flowing:
+            flowing.cancel()
+        await settled(scene)
+        say(f"settled: {len(scene.told)} told, commands run {dict(operator.ran)}")
+        await each_once(scene)
     working.cancel()
 
 

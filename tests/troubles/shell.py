@@ -44,13 +44,20 @@ class Shell:
         return said
 
     async def tried(self, line: str) -> Said:
-        """Run a command that may fail."""
+        """Run a command that may fail.
+
+        Who stops waiting while it runs leaves its answer to nobody: the next command gets its own.
+        """
+        await self.lock.acquire()
+        answering = asyncio.create_task(self._answered(line))
+        answering.add_done_callback(lambda _: self.lock.release())
+        return await asyncio.shield(answering)
+
+    async def _answered(self, line: str) -> Said:
         assert self.process.stdin is not None
         assert self.process.stdout is not None
-        async with self.lock:
-            self.process.stdin.write(f"{line}\n".encode())
-            answer = await self.process.stdout.readline()
-        return Said(**json.loads(answer))
+        self.process.stdin.write(f"{line}\n".encode())
+        return Said(**json.loads(await self.process.stdout.readline()))
 
 
 @asynccontextmanager

@@ -229,6 +229,21 @@ async def test_a_broker_that_answers_no_fetch_is_noticed(monkeypatch: pytest.Mon
     await listening.fetch([PAYMENT_0])  # the broker was there
     consumer.polled = 2
     await listening.fetch([PAYMENT_0])  # and again
+    with pytest.raises(PlaceLost, match="no fetch was answered"):
+        await listening.fetch([PAYMENT_0])
+    consumer.polled = 3
+    await listening.fetch([PAYMENT_0])  # it is back, and the client is as good as before
+    with pytest.raises(PlaceLost, match="no fetch was answered"):
+        await listening.fetch([PAYMENT_0])
+
+
+async def test_a_client_that_fetches_nothing_although_it_was_placed_anew_is_given_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(runtime_client, "SILENT_SECONDS", 0.0)
+    listening = client(StandIn())
+    with pytest.raises(PlaceLost, match="no fetch was answered"):
+        await listening.fetch([PAYMENT_0])
     with pytest.raises(KafkaTimeoutError, match="no fetch was answered"):
         await listening.fetch([PAYMENT_0])
 
@@ -238,3 +253,17 @@ async def test_records_are_an_answer_too(monkeypatch: pytest.MonkeyPatch) -> Non
     listening = client(StandIn({TP_0: ["a"]}, {TP_0: ["b"]}))
     await listening.fetch([PAYMENT_0])
     assert await listening.fetch([PAYMENT_0]) == {PAYMENT_0: ["b"]}
+
+
+async def test_a_broker_that_answers_no_fetch_is_noticed_while_one_partition_is_read_singly(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(runtime_client, "SILENT_SECONDS", 0.0)
+    reading = client(StandIn(ValueError()))
+    with pytest.raises(RecordUnreadable):
+        await reading.fetch([PAYMENT_0])
+    reading.seek(PAYMENT_0, 7, 20)
+    with pytest.raises(PlaceLost, match="no fetch was answered"):
+        await reading.fetch([PAYMENT_0])
+    with pytest.raises(KafkaTimeoutError, match="no fetch was answered"):
+        await reading.fetch([PAYMENT_0])

@@ -1,7 +1,9 @@
 """A broker that goes away: the consumer says so, comes back by itself, and can be stopped."""
 
+import asyncio
 import gc
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -62,18 +64,38 @@ async def test_a_consumer_outlives_its_broker(own_kafka: ApacheKafka, feed: Feed
     async with feed.member() as process:
         await feed.applied(10)
         own_kafka.kill()
-        await halted(process, "cannot consume from the broker")
+        await halted(process, "positioning")
         assert process.alive().good
         own_kafka.start()
         await feed.send(map(numbered, range(10, 20)), partition=1)
         await feed.applied(20)
         own_kafka.pause()
-        await halted(process, "cannot consume from the broker")
+        await halted(process, "positioning")
         own_kafka.resume()
         await feed.send(map(numbered, range(20, 30)), partition=2)
         await feed.applied(30)
         await ready(process)
     assert sorted(await effects_of(feed.engine)) == sorted(map(id_of, range(30)))
+
+
+async def test_a_consumer_whose_broker_is_back_reads_on_as_the_same_member(
+    own_kafka: ApacheKafka, feed: Feed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A new member would wait until the session of the old one, which could not leave, expires.
+    monkeypatch.setattr(client, "SILENT_SECONDS", 4.0)
+    await feed.send(map(numbered, range(10)))
+    async with feed.member() as process:
+        await feed.applied(10)
+        await asyncio.to_thread(own_kafka.kill)
+        noticed = [partial(feed.logged, name) for name in ("retrying", "broker_failed")]
+        await eventually(lambda: any(each() for each in noticed), "the silence to be noticed")
+        assert not process.ready().good
+        await asyncio.to_thread(own_kafka.start)
+        await feed.send(map(numbered, range(10, 20)), partition=1)
+        await feed.applied(20)
+        await ready(process)
+        assert metric(process, "payrouter_rebalances_total") == 1
+    assert not feed.logged("broker_failed")
 
 
 async def test_a_stop_does_not_wait_for_the_broker(own_kafka: ApacheKafka, feed: Feed) -> None:

@@ -211,7 +211,7 @@ async def test_a_client_that_can_place_nothing_for_long_is_made_anew(
         raise NodeNotReadyError
 
     monkeypatch.setattr(runtime_client, "describe_topics", away)
-    monkeypatch.setattr(runtime_client, "SILENT_SECONDS", 0.3)
+    monkeypatch.setattr(runtime_client, "UNANSWERED_SECONDS", 0.3)
     loop = loop_of(counting)
     loop.on_assigned(set(PARTITIONS))
     async with asyncio.timeout(30):
