@@ -45,6 +45,7 @@ PLACEHOLDERS: Final = {
     "ID": "8f7af8a8-479e-5a3e-9cd0-bd4446be7375",
     "TOPIC": "payment",
     "N": "0",
+    "OFFSET": "1",
     "SKU": "tea",
     "ACCOUNT": "main",
     "PROVIDER": "blockatm",
