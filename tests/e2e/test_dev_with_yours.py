@@ -1,5 +1,6 @@
 """`payrouter dev` on a broker and a database that are there already, and under its own stream."""
 
+import json
 import signal
 import urllib.request
 from collections import Counter
@@ -94,7 +95,10 @@ def test_a_stream_is_believable_all_of_it_is_taken_and_none_is_lost_at_the_end(
     believable(events)
     assert {line["status"] for line in lines} == {200}
     assert place.json("ledger", "balance")["balanced"]
-    fences = place.json("offsets", "show")["ledger"]
+    shown = place.run("offsets", "show", "--json")
+    fences = json.loads(shown.stdout)["ledger"]
+    # Nobody consumes any more, which is trouble to whoever asks.
+    assert (shown.returncode, {fence["state"] for fence in fences}) == (1, {"no member"})
     applied = sum(fence[word] for fence in fences for word in ("applied", "duplicate", "stale"))
     assert applied == len(events)
 
