@@ -118,8 +118,7 @@ async def cut_off(producer: AIOKafkaProducer) -> None:
     accumulator = producer._message_accumulator  # noqa: SLF001
     # A request under way would put its records back into the queue when its connection ends.
     accumulator.reenqueue = lambda batch: batch.failure(exception=ProducerClosed())
-    accumulator.fail_all(ProducerClosed())
-    accumulator._batches.clear()  # noqa: SLF001
+    _fail_all(accumulator)
     _end_metadata_updates(client)
     for connection in client._conns.values():  # noqa: SLF001
         if connection._writer is not None:  # noqa: SLF001
@@ -131,6 +130,16 @@ async def cut_off(producer: AIOKafkaProducer) -> None:
             sender.cancel()
             await asyncio.wait({sender}, timeout=_END_SECONDS)
     await client.close()
+
+
+def _fail_all(accumulator: Any) -> None:  # noqa: ANN401 - aiokafka is untyped
+    """Fail every record that is not acknowledged, and empty the queue."""
+    queued = [batch for queue in accumulator._batches.values() for batch in queue]  # noqa: SLF001
+    accumulator.fail_all(ProducerClosed())
+    for batch in queued:
+        # Also fails, though nobody waits any more for the sender to take the batch.
+        batch._drain_waiter.exception()  # noqa: SLF001
+    accumulator._batches.clear()  # noqa: SLF001
 
 
 def _end_metadata_updates(client: Any) -> None:  # noqa: ANN401 - aiokafka is untyped
