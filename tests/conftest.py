@@ -1,5 +1,6 @@
 """The fixtures every test may ask for, and what is said at the end about what they were."""
 
+import os
 import uuid
 from collections.abc import Generator, Iterator
 from typing import Any, Final
@@ -11,7 +12,7 @@ from tests.brokers import Broker, Choice
 from tests.databases import DatabaseServer
 from tests.environment import Wishes
 from tests.kafka.apache_kafka import ApacheKafka
-from tests.order import long_first
+from tests.order import is_traced, long_first
 
 pytest_plugins = ["tests.secrecy.plugin"]
 
@@ -19,6 +20,9 @@ _WISHES: Final = pytest.StashKey[Wishes]()
 _CHOICE: Final = pytest.StashKey[Choice]()
 _DATABASE: Final = pytest.StashKey[str]()
 _WORKERS: Final = pytest.StashKey[dict[str, str]]()
+
+_TRACED: Final = "COVERAGE_PROCESS_CONFIG"
+"""With this, coverage traces a child process from its start."""
 
 _BROKER_FIXTURES: Final = {"broker", "own_kafka"}
 
@@ -48,6 +52,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for item in items:
             if _needs_real_kafka(item):
                 item.add_marker(left_out)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Start the processes of some tests without coverage."""
+    traced = None if is_traced(item.path) else os.environ.pop(_TRACED, None)
+    try:
+        return (yield)
+    finally:
+        if traced is not None:
+            os.environ[_TRACED] = traced
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -14,6 +14,8 @@ _ROOT: Final = Path(__file__).parent
 _LONG: Final = ("attacks", "chaos", "e2e", "monitoring", "samples", "secrecy")
 """Folders whose tests start whole systems."""
 
+_UNTRACED: Final = ("attacks", "chaos", "conformance", "monitoring")
+
 _LONG_PREFIXES: Final = ("test_every_consumer", "test_every_edge", "test_together", "test_process")
 
 
@@ -27,3 +29,12 @@ def is_long(path: Path) -> bool:
     """Tell whether a file starts whole systems or fleets of processes."""
     folder = path.relative_to(_ROOT).parts[0] if path.is_relative_to(_ROOT) else ""
     return folder in _LONG or path.name.startswith(_LONG_PREFIXES)
+
+
+def is_traced(path: Path) -> bool:
+    """Tell whether coverage traces the processes of a file, which doubles their CPU.
+
+    What those of faults, attacks and dashboards run is covered by other tests too.
+    """
+    folder = path.relative_to(_ROOT).parts[0] if path.is_relative_to(_ROOT) else ""
+    return folder not in _UNTRACED

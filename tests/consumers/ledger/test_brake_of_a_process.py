@@ -90,6 +90,8 @@ async def machine(
             payrouter.configure(
                 f'[consumers.ledger]\nmanagement_port = {port}\ngroup_id = "{feed.group}"'
             )
+            # Ready are only those whose topics are all there.
+            await payrouter("topics", "apply", "--alter")
             yield Machine(feed, payrouter, tmp_path, port)
     finally:
         await engine.dispose()

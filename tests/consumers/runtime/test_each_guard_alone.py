@@ -11,7 +11,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from consumers.runtime import process
+from consumers.runtime import stored_books
 from consumers.runtime.offsets import Claims, Fence
 from consumers.runtime.records import Decoded, Partition
 from tests.consumers.runtime.counting import (
@@ -36,7 +36,7 @@ def without_ids(monkeypatch: pytest.MonkeyPatch) -> Switch:
     async def claim_all(_: object, __: object, arrived: Sequence[Decoded]) -> Claims:
         return Claims(frozenset(range(len(arrived))), {})
 
-    return lambda: monkeypatch.setattr(process, "claim_events", claim_all)
+    return lambda: monkeypatch.setattr(stored_books, "claim_events", claim_all)
 
 
 @pytest.fixture
@@ -55,8 +55,8 @@ def without_fence(monkeypatch: pytest.MonkeyPatch) -> Switch:
         return replace(fence)
 
     def switch() -> None:
-        monkeypatch.setattr(process, "lock_fences", lock)
-        monkeypatch.setattr(process, "move_fence", move)
+        monkeypatch.setattr(stored_books, "lock_fences", lock)
+        monkeypatch.setattr(stored_books, "move_fence", move)
 
     return switch
 
