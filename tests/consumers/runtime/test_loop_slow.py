@@ -65,7 +65,7 @@ async def test_whose_time_out_it_was_shows_on_the_connection(counting: AsyncEngi
                 await applier(counting, failing(*statements, error=error)).apply(batch, known)
             assert decide(own.value, Phase.APPLY) is Action.PARK
             assert describe(own.value) == describe(error)
-    with pytest.raises(TimeoutError) as lost:
+    with pytest.raises(ConnectionError) as lost:
         await applier(counting, failing(gone, error=TimeoutError())).apply(batch, known)
     assert decide(lost.value, Phase.APPLY) is Action.RETRY
     assert await effects_of(counting) == []
