@@ -34,6 +34,8 @@ def _configuration(broker: Broker, prefix: str) -> str:
 bootstrap_servers = "{broker.bootstrap}"
 [topics]
 prefix = "{prefix}"
+replication_factor = 1
+min_insync_replicas = 1
 [endpoints.shop]
 {own}
 [endpoints.narrow]
