@@ -21,8 +21,8 @@ class Unplaced:
     """To be placed: whatever was fetched of it is not used.
 
     `tries` counts the waits since the last progress, or since nothing was left
-    to apply; `short_since` is the
-    moment (monotonic) at which the log was first seen to contradict the fence.
+    to apply; `short_since` is the moment (monotonic) at which the log was first
+    seen to contradict the fence.
     """
 
     fence: Fence | None = None
@@ -57,12 +57,15 @@ class Placed:
     tries: int = 0
 
     def is_of(self, topic: TopicSeen) -> bool:
-        """Tell whether a topic is, as far as the broker tells, the one that this was placed in."""
+        """Tell whether this was placed in the log that a topic has now, as far as the broker tells.
+
+        A new leader may have cut off records, and written others at their offsets.
+        """
         seen = topic.partitions.get(self.fence.partition.number)
         epoch = seen.epoch if seen is not None else None
         other = None not in {topic.topic_id, self.topic_id} and topic.topic_id != self.topic_id
-        back = epoch is not None and self.epoch is not None and epoch < self.epoch
-        return topic.error != MISSING and not other and not back
+        led_anew = None not in {epoch, self.epoch} and epoch != self.epoch
+        return topic.error != MISSING and not other and not led_anew
 
 
 @dataclass(frozen=True)

@@ -31,8 +31,6 @@ class BatchHead:
     base_offset: int
     last_offset: int
     """As written, even if compaction removed the last records."""
-    leader_epoch: int
-    """Epoch of the leader that wrote the batch; -1 if unknown."""
     producer_id: int
     """-1 if the producer was not idempotent."""
     codec: int
@@ -48,40 +46,40 @@ def heads(data: bytes, until: int | None = None) -> Sequence[BatchHead]:
     """Read the heads of all whole batches; the last one of an answer may be cut off.
 
     With `until`, the first batch that begins at or behind that offset is the
-    last one read. Raises CorruptRecordException if a batch does not match its
-    checksum.
+    last one read, and its checksum does not count: a batch is damaged for its
+    own reader. Raises CorruptRecordException if another does not match its own.
     """
     found: list[BatchHead] = []
-    for head in _heads(data):
+    for head in _heads(data, until):
         found.append(head)
         if until is not None and head.base_offset >= until:
             break
     return found
 
 
-def _heads(data: bytes) -> Iterator[BatchHead]:
+def _heads(data: bytes, until: int | None) -> Iterator[BatchHead]:
     view, at = memoryview(data), 0
     while len(data) - at >= _OPENING.size:
-        base, length, epoch, kind = _OPENING.unpack_from(data, at)
+        base, length, _epoch, kind = _OPENING.unpack_from(data, at)
         after = at + _LENGTH_FROM + length
         if length <= 0 or after > len(data):
             break
-        yield _head(view[at:after], base, epoch) if kind == _FORMAT else _older(base)
+        checked = until is None or base < until
+        yield _head(view[at:after], base, checked=checked) if kind == _FORMAT else _older(base)
         at = after
 
 
-def _head(batch: memoryview, base: int, epoch: int) -> BatchHead:
+def _head(batch: memoryview, base: int, *, checked: bool) -> BatchHead:
     if len(batch) < _OPENING.size + _REST.size:
         message = f"batch at offset {base}: too short"
         raise CorruptRecordException(message)
     crc, attributes, last, _, _, producer, _, _, count = _REST.unpack_from(batch, _OPENING.size)
-    if crc != calc_crc32c(batch[_CRC_FROM:]):
+    if checked and crc != calc_crc32c(batch[_CRC_FROM:]):
         message = f"batch at offset {base}: its bytes do not match its checksum"
         raise CorruptRecordException(message)
     return BatchHead(
         base_offset=base,
         last_offset=base + last,
-        leader_epoch=epoch,
         producer_id=producer,
         codec=attributes & _CODEC,
         control=bool(attributes & _CONTROL),
@@ -95,7 +93,6 @@ def _older(offset: int) -> BatchHead:
     return BatchHead(
         base_offset=offset,
         last_offset=offset,
-        leader_epoch=_NOT_SAID,
         producer_id=_NOT_SAID,
         codec=0,
         control=False,

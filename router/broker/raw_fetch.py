@@ -15,7 +15,6 @@ from aiokafka.errors import (
 )
 from aiokafka.protocol.fetch import FetchRequest
 
-from router.broker.batches import heads
 from router.broker.private import Asker, ask, leader_of
 from router.broker.requests import READ_COMMITTED
 from router.broker.topic_ids import describe
@@ -72,22 +71,6 @@ async def fetch_raw(
                 pass
         leader = await _leader(asker, partition, seconds)
         return await _fetched(asker, leader, wanted, seconds)
-
-
-async def epoch_at(
-    asker: Asker, partition: TopicPartition, offset: int, seconds: float
-) -> int | None:
-    """Return the leader epoch of the batch that contains an offset; None if no batch does.
-
-    If the epoch at an offset changes, the log was truncated and written again:
-    records were lost, and others may have taken their offsets. Raises KafkaError
-    (OffsetOutOfRangeError if the offset is outside the log) or TimeoutError.
-    """
-    raw = await fetch_raw(asker, partition, offset, asked_bytes=ONE_BATCH, seconds=seconds)
-    for head in heads(raw.data):
-        if head.base_offset <= offset <= head.last_offset and head.leader_epoch >= 0:
-            return head.leader_epoch
-    return None
 
 
 async def _leader(asker: Asker, partition: TopicPartition, seconds: float) -> int:

@@ -28,7 +28,6 @@ ASKED_BYTES = 1024 * 1024
 _LENGTH = slice(8, 12)
 _HEAD_BYTES = 12
 _MAGIC = 16
-_EPOCH = slice(12, 16)
 _BEGAN = slice(27, 35)
 
 
@@ -44,8 +43,6 @@ class Seen:
     next_offset: int
     problem: Exception | None
     began: int | None = None
-    epoch: int | None = None
-    """Leader epoch of the first batch; None if there is no batch, or it has none."""
 
 
 async def second_look(
@@ -89,12 +86,7 @@ def read(
         records.extend(islice(reader, most))
     except Exception as error:  # noqa: BLE001 - whatever a record does to its reader
         problem = error
-    return Seen(records, reader.next_fetch_offset, problem, _number(data, _BEGAN), _epoch(data))
-
-
-def _epoch(data: bytes) -> int | None:
-    epoch = _number(data, _EPOCH)
-    return None if epoch is None or epoch < 0 else epoch
+    return Seen(records, reader.next_fetch_offset, problem, _number(data, _BEGAN))
 
 
 def _number(data: bytes, place: slice) -> int | None:

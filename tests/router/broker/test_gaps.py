@@ -191,6 +191,18 @@ def test_a_damaged_batch_explains_nothing() -> None:
         heads(bytes(damaged))
 
 
+def test_a_damaged_batch_behind_a_gap_keeps_nobody_from_explaining_it() -> None:
+    raw = transactions(2).fetch(0, _WHOLE)
+    *_, last = heads(raw.data)
+    damaged = bytearray(raw.data)
+    damaged[-1] ^= 0xFF
+    found = heads(bytes(damaged), until=last.base_offset)
+    assert found == heads(raw.data)
+    assert unexplained(found, raw.aborted, range(1, 2)) == []
+    with pytest.raises(CorruptRecordException, match="checksum"):
+        heads(bytes(damaged), until=last.base_offset + 1)
+
+
 def test_a_message_of_before_transactions_explains_nothing() -> None:
     old = bytearray(transactions(1).fetch(0, _WHOLE).data)
     old[16] = 1
