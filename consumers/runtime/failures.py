@@ -19,6 +19,7 @@ from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from consumers.runtime.fault import TOO_SLOW
 from consumers.runtime.migrate import SchemaOutdated
 from consumers.runtime.offsets import FenceMoved
 from consumers.runtime.service import HandlerFailed, HandlerSlow, Poison
@@ -92,15 +93,11 @@ _TRANSIENT_CLASSES = (
     "57",  # shut down, cancelled, cannot connect now
     "58",  # system error
 )
-_TOO_SLOW = {
-    "57014",  # statement_timeout
-    "25P03",  # idle_in_transaction_session_timeout
-}
 _TRANSIENT_STATES = {
     "25006",  # read-only: a standby, after a failover
     "55P03",  # lock_timeout
     "25P04",  # transaction_timeout
-    *_TOO_SLOW,
+    *TOO_SLOW,
 }
 _ABOUT_THE_DATA = (
     "22",  # a value that is none of its type
@@ -214,7 +211,7 @@ def is_too_slow(error: BaseException) -> bool:
     """Tell whether the server cut it off for the time it took: all at once may be too much."""
     if isinstance(error, HandlerSlow):
         return True
-    return any(getattr(cause, "sqlstate", None) in _TOO_SLOW for cause in _causes(error))
+    return any(getattr(cause, "sqlstate", None) in TOO_SLOW for cause in _causes(error))
 
 
 def back_off(attempt: int, longest: float) -> float:

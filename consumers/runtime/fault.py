@@ -22,7 +22,7 @@ _OF_THE_DATA = (
     "54",  # program limit exceeded: too large for an index or a row
     "P0001",  # raised by a trigger or a function
 )
-_TOO_SLOW = {
+TOO_SLOW = {
     "57014",  # statement_timeout
     "25P03",  # idle_in_transaction_session_timeout
 }
@@ -87,7 +87,7 @@ def _fault(error: BaseException) -> Fault | None:
 def _fault_of(state: str) -> Fault | None:
     if state == _ABORTED:
         return None
-    if state in _TOO_SLOW:
+    if state in TOO_SLOW:
         return Fault.SLOW
     return Fault.HANDLER if state.startswith(_OF_THE_DATA) else Fault.STORE
 
