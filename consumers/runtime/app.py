@@ -274,7 +274,8 @@ async def _schema_is_there(process: ConsumerProcess) -> bool:
 async def _pause(process: ConsumerProcess, attempt: int) -> None:
     seconds = back_off(attempt, process.settings.tuning.retry_longest_seconds)
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(process.stopped.wait(), seconds)
+        async with asyncio.timeout(seconds):
+            await process.stopped.wait()
 
 
 @contextlib.asynccontextmanager

@@ -36,7 +36,7 @@ class Books(Protocol):
     async def lock_fences(self, expected: Mapping[Partition, Fence]) -> Mapping[Partition, Fence]:
         """Lock and return fences.
 
-        Raises FenceMoved where one is gone, behind what is known, or of a topic made anew.
+        Raises FenceMoved where one is gone, behind what is known, or belongs to a recreated topic.
         """
 
     async def move_fence(self, fence: Fence, last: Record, counts: Counts) -> Fence:
@@ -82,7 +82,7 @@ class Books(Protocol):
         """Tell whether the store still answers in this transaction."""
 
     async def aborted_by(self) -> BaseException | None:
-        """Return the handler's statement that spoilt the transaction; None where none did."""
+        """Return the statement of the handler that aborted the transaction; None if none did."""
 
 
 class Bookkeeping(Protocol):

@@ -28,8 +28,8 @@ from router.broker.topic_ids import describe as describe_topics
 SILENT_SECONDS = 15.0
 """Without an answer to a fetch for so long, the broker is away, or the client is dead.
 
-The partitions are placed anew first, which a broker has to answer. The client is made anew only
-if no fetch is answered then: until the session of the old one has expired, the group waits for it.
+First the partitions are placed again, which needs an answer of a broker. The client is replaced
+only if fetches stay without one: the group then waits until the old client's session expires.
 """
 
 UNANSWERED_SECONDS = 120.0
@@ -49,7 +49,7 @@ EXPLAIN_SECONDS = 10.0
 
 
 class PlaceLost(Exception):  # noqa: N818 - reads as what happened
-    """Place every partition anew: the client may have passed records, or has no answers."""
+    """Every partition has to be placed again: records may be lost, or no fetch is answered."""
 
 
 class RecordUnreadable(PlaceLost):
@@ -83,7 +83,7 @@ class Client:
         """Take the next records, or nothing for a while.
 
         Raises PlaceLost; RecordUnfetchable where it is known which one cannot be
-        read, the partition then has to be sought; KafkaError where the client has to be made anew.
+        read, the partition then has to be sought; KafkaError where the client has to be replaced.
         """
         suspect = min(self._suspects.keys() & set(placed), default=None)
         started = time.monotonic()
@@ -131,13 +131,14 @@ class Client:
     async def position(self, partition: Partition) -> int:
         """Return the next offset that the client would give; of a partition that was sought.
 
-        Raises IllegalStateError where it was not: assigned anew meanwhile, it would be waited for.
+        Raises IllegalStateError if it was not sought since its last assignment: aiokafka
+        would wait for ever.
         """
         try:
             async with asyncio.timeout(POSITION_SECONDS):
                 return int(await self._consumer.position(_theirs(partition)))
         except TimeoutError:
-            message = f"{partition} has no position: it was assigned anew"
+            message = f"{partition} has no position: it was assigned again meanwhile"
             raise IllegalStateError(message) from None
 
     async def topics(self, names: Collection[str], seconds: float) -> Mapping[str, TopicSeen]:

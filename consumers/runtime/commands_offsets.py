@@ -17,7 +17,7 @@ from consumers.runtime.standings import Standings, Store, read_standings, read_s
 
 @click.command("show")
 @click.option("--all", "every", is_flag=True, help="Also idle partitions and earlier clusters.")
-@click.option("--counts", is_flag=True, help="Show what became of the records instead.")
+@click.option("--counts", is_flag=True, help="Show how many records were applied, stale, parked …")
 @click.option(
     "--stuck-after",
     type=click.FloatRange(min=0),
@@ -38,7 +38,7 @@ def show(
 ) -> None:
     """Show how far NAME, or every consumer, is on each partition, and whether it moves.
 
-    Fails if a partition needs somebody, or the broker cannot be asked.
+    Exits with 1 if a partition needs attention, or the broker does not answer.
     """
     # What goes wrong with the broker is said in our own line alone.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)

@@ -62,7 +62,7 @@ class _Clients:
 
 @dataclass
 class LogReader:
-    """Reads logs and groups with clients of its own, made anew after a round that failed."""
+    """Reads logs and groups with clients of its own, replaced after a round that failed."""
 
     kafka: Mapping[str, Any] = field(repr=False)
     groups: Mapping[str, Group]
@@ -167,10 +167,10 @@ class LogReader:
         silent = [partition for partition, bounds in found.items() if bounds is None]
         if silent:
             self.problems.append(f"the offsets of {min(silent)}: no answer of its leader")
-        self._forget_what_was_made_anew(found)
+        self._forget_recreated(found)
         return found
 
-    def _forget_what_was_made_anew(self, found: Mapping[Partition, LogBounds | None]) -> None:
+    def _forget_recreated(self, found: Mapping[Partition, LogBounds | None]) -> None:
         ends = {partition: bounds.end for partition, bounds in found.items() if bounds}
         for partition, end in ends.items():
             if end < self._ends.get(partition, 0):

@@ -43,7 +43,7 @@ class Phase(StrEnum):
     HOLD = "hold"
     """Holding the one record that could not be applied."""
     PARKED = "parked"
-    """Trying a parked record again, or writing what became of one message."""
+    """Retrying a parked record, or storing the result of one message."""
 
 
 class Action(StrEnum):
@@ -160,7 +160,7 @@ def _passes(error: BaseException) -> bool:
 
 
 def _is_outside_records(error: BaseException) -> bool:
-    """Tell whether the store is at fault: never the record, be it a missing right or table."""
+    """Tell whether the store is at fault. A missing right or table is never the record's fault."""
     return _passes(error) or (_is_of_a_store(error) and not _is_about_the_data(error))
 
 

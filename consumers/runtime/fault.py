@@ -52,7 +52,7 @@ class Blame:
 def blame(error: BaseException, first: BaseException | None = None) -> Blame:
     """Decide about what a handler raised.
 
-    `first` is the statement that spoilt the transaction, if one did: it decides
+    `first` is the statement that aborted the transaction, if one did: it decides
     where the handler went on all the same, and what it raised does not say.
     """
     unknown: BaseException | None = None
@@ -62,10 +62,10 @@ def blame(error: BaseException, first: BaseException | None = None) -> Blame:
             unknown = unknown or cause
         elif fault is not None:
             return Blame(fault, cause)
-    spoilt = Blame(Fault.HANDLER, error) if first is None else blame(first)
-    if spoilt.fault is not Fault.HANDLER:
-        return spoilt
-    return spoilt if unknown is None else Blame(Fault.UNKNOWN, unknown)
+    earlier = Blame(Fault.HANDLER, error) if first is None else blame(first)
+    if earlier.fault is not Fault.HANDLER:
+        return earlier
+    return earlier if unknown is None else Blame(Fault.UNKNOWN, unknown)
 
 
 def _fault(error: BaseException) -> Fault | None:

@@ -58,7 +58,7 @@ class FirstRecords:
         self._withheld_known, self._withheld = self._withheld, {}
 
     def forget(self, partition: Partition) -> None:
-        """Forget all of a partition: its log was made anew."""
+        """Forget all of a partition: its log was recreated."""
         self._known = {place: seen for place, seen in self._known.items() if place[0] != partition}
         self._seen = {place: seen for place, seen in self._seen.items() if place[0] != partition}
         self._withheld = {p: seen for p, seen in self._withheld.items() if p[0] != partition}

@@ -146,7 +146,7 @@ async def hold(
     """Write the rows, and return those of the holds that were not held already.
 
     A record comes again where its topic is replayed. What waits then goes on
-    waiting; what was done once, and cannot be done again, is held anew.
+    waiting; what was done once, and cannot be done again, is held again.
     """
     written = set()
     for begin in range(0, len(holds), _ROWS):

@@ -68,7 +68,8 @@ class Loop:
         try:
             if batch is not None:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(batch.wait(), limit)
+                    async with asyncio.timeout(limit):
+                        await batch.wait()
         finally:
             # A batch still running sees no placed partitions; the fence decides about it.
             self.forget()
@@ -114,7 +115,7 @@ class Loop:
                 self.positions.send(partition, Seen(fence))
 
     def topics_seen(self, topics: Mapping[str, TopicSeen]) -> None:
-        """Place anew whatever may be another log now; what it is, is found out there."""
+        """Place again whatever may be another log now; what it is, is found out there."""
         for partition, place in self.positions.placed.items():
             topic = topics.get(partition.topic)
             if topic is not None and not place.is_of(topic):
@@ -153,7 +154,7 @@ class Loop:
             client.require_answers()
 
     def _is_paused(self) -> bool:
-        """Tell whether the loop stood still for long; if so, all is to be placed anew."""
+        """Tell whether the loop stood still for long; if so, all is to be placed again."""
         if not (self.positions.placed and self.member.was_paused()):
             return False
         # Frozen, or busy for long: the log may have been replaced.

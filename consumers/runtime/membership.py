@@ -58,7 +58,7 @@ class Membership:
         return replace(self.looking(), pauses=0)
 
     def paused(self) -> Self:
-        """Note that a pause had everything placed anew; the next fetch may take twice as long."""
+        """Note that a pause had everything placed again; the next fetch may take twice as long."""
         return replace(self, pauses=self.pauses + 1)
 
     def was_paused(self) -> bool:

@@ -175,7 +175,7 @@ async def lock_fences(
     """Lock the fences in (topic, partition) order.
 
     `expected` is what this process knows. Raises FenceMoved where a row is
-    gone, stands before what is known, or was set in a topic made anew: its
+    gone, stands before what is known, or belongs to a recreated topic: its
     offsets count other records. One that stands behind what is known is
     another's work, whose records the caller drops.
     """

@@ -64,8 +64,8 @@ class Placed:
         seen = topic.partitions.get(self.fence.partition.number)
         epoch = seen.epoch if seen is not None else None
         other = None not in {topic.topic_id, self.topic_id} and topic.topic_id != self.topic_id
-        led_anew = None not in {epoch, self.epoch} and epoch != self.epoch
-        return topic.error != MISSING and not other and not led_anew
+        new_leader = None not in {epoch, self.epoch} and epoch != self.epoch
+        return topic.error != MISSING and not other and not new_leader
 
 
 @dataclass(frozen=True)

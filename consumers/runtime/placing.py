@@ -169,7 +169,7 @@ def same_log(fence: Fence, topic_id: UUID | None) -> None:
     if topic_id is None or fence.topic_id in {None, topic_id}:
         return
     detail = (
-        f"the topic was deleted and made anew: its id is {topic_id}, and what was applied"
+        f"the topic was deleted and recreated: its id is {topic_id}, and what was applied"
         f" came from {fence.topic_id}"
     )
     raise Halt(fence.partition, HaltReason.OTHER_LOG, detail)
@@ -185,7 +185,7 @@ def start_at(fence: Fence, bounds: LogBounds, topic: TopicSeen | None = None) ->
     if fence.next_offset > bounds.end:
         detail = (
             f"{fence.next_offset} is to be applied next, but the log ends at {bounds.end}:"
-            " was the topic made anew, or records lost?"
+            " was the topic recreated, or records lost?"
         )
         raise Halt(partition, HaltReason.BEYOND_END, detail)
     if fence.next_offset < bounds.start:

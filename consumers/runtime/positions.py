@@ -53,7 +53,7 @@ class Positions:
             self.send(partition, Revoked())
 
     def drop(self, partitions: Iterable[Partition]) -> None:
-        """Have partitions placed anew: nothing that was fetched of them is used."""
+        """Have partitions placed again: nothing that was fetched of them is used."""
         for partition in list(partitions):
             self.send(partition, Dropped())
 

@@ -39,7 +39,7 @@ TAIL_TRIES = 3
 class Batch:
     """Records to apply, in the order of each partition.
 
-    `cut` are the partitions of which records were left: they are placed anew
+    `cut` are the partitions of which records were left: they are placed again
     afterwards, and meet first what has to halt them.
     """
 
@@ -229,7 +229,7 @@ def same_as_applied(record: Record, last: LastApplied) -> None:
     if (record.timestamp, record.crc) != (last.timestamp, last.crc):
         detail = (
             f"offset {record.offset} holds another record than the one applied:"
-            " was the topic made anew?"
+            " was the topic recreated?"
         )
         raise Halt(record.partition, HaltReason.OTHER_RECORD, detail)
 

@@ -163,11 +163,11 @@ class Report:
         self._log.warning("upkeep_failed", work=what, error=describe(error))
 
     def log_doubted(self, partition: Partition) -> None:
-        """Write that a topic may be another one than before; its partition is placed anew."""
+        """Write that a topic may be another one than before; its partition is placed again."""
         self._log.warning("log_doubted", partition=str(partition))
 
     def paused(self) -> None:
-        """Write that the loop stood still: all partitions are placed anew."""
+        """Write that the loop stood still: all partitions are placed again."""
         self._log.info("loop_paused", detail="frozen or busy; the logs are compared again")
 
     def fence_moved(self, partition: Partition) -> None:

@@ -34,7 +34,7 @@ class State(StrEnum):
 
 MEANINGS = {
     State.NO_LOG: "the broker has no such partition",
-    State.BEYOND_END: "the log ends before the next offset: it was made anew, or lost records",
+    State.BEYOND_END: "the log ends before the next offset: it was recreated, or lost records",
     State.BEFORE_START: "records were deleted before they were applied",
     State.BRAKED: "many failures in a row: payrouter brake show NAME",
     State.NO_MEMBER: "no process of the consumer has the partition",

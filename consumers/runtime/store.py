@@ -62,7 +62,7 @@ async def is_alive(connection: AsyncConnection) -> bool:
 
 
 async def is_aborted(connection: AsyncConnection) -> bool:
-    """Tell whether a failed statement has spoilt the transaction."""
+    """Tell whether a failed statement has aborted the transaction."""
     error = await _failing(connection)
     return error is not None and _says_aborted(error)
 
@@ -108,7 +108,7 @@ def _forget_failure(connection: Connection, _name: str, _context: None) -> None:
 
 
 def forget_first_failure(connection: AsyncConnection) -> None:
-    """Start anew: what failed until now does not count."""
+    """Start over: what failed until now does not count."""
     _info(connection).pop(_FIRST_FAILURE, None)
 
 

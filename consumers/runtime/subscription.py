@@ -28,7 +28,7 @@ CLUSTER_MILLISECONDS = 15_000
 """How long the broker may take to say which cluster it is."""
 
 METADATA_MILLISECONDS = 30_000
-"""How long a topic made anew, or its new partitions, may go unnoticed; aiokafka's own is 5 min."""
+"""How long a recreated topic or new partitions may go unnoticed; aiokafka's default is 5 min."""
 
 POLL_SECONDS = 300.0
 """Who does not poll for so long leaves the group, unless its database may take longer."""

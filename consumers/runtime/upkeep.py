@@ -97,7 +97,7 @@ class Upkeep:
         return False
 
     async def identity(self) -> bool:
-        """Tell the loop which topics these are now: one that was made anew is another log."""
+        """Tell the loop which topics these are now: one that was recreated is another log."""
         topics = {partition.topic for partition in self.loop.positions.placed}
         self.loop.topics_seen(await describe(self.consumer, topics, IDENTITY_SECONDS))
         return False

@@ -87,7 +87,7 @@ async def test_a_topic_made_anew_while_the_consumer_is_frozen_loses_nothing(
             await feed.send(own, partition)
         await asyncio.sleep(4)
         consumer.thaw()
-        await consumer.says(503, "was deleted and made anew")
+        await consumer.says(503, "was deleted and recreated")
         await consumer.says(503, "--to earliest")
         for partition in range(4):
             await consumer.says(503, f"{feed.topic}-{partition} halted")
@@ -109,7 +109,7 @@ async def test_a_topic_made_anew_under_a_running_consumer_halts_before_it_misses
         await feed.applied(10)
         await recreate(feed)
         await feed.send(map(numbered, range(10, 60)))
-        said = await halted(process, "was deleted and made anew")
+        said = await halted(process, "was deleted and recreated")
         assert said.count("halted") >= 1
         await eventually(lambda: process.ready().detail.count(" halted:") == 4, "four halts")
         where = {"topic": feed.topic, "partition": "0", "reason": "other_log"}

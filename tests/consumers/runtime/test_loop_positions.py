@@ -73,7 +73,7 @@ async def test_another_record_in_the_place_of_the_last_applied_one_halts(feed: F
     async with feed.member() as process:
         await feed.send([numbered(10)])
         said = await halted(process, "offset 9 holds another record than the one applied")
-        assert "was the topic made anew?" in said
+        assert "was the topic recreated?" in said
     assert len(await effects_of(feed.engine)) == 10
 
 
@@ -86,7 +86,7 @@ async def test_a_topic_made_anew_while_away_halts_whatever_is_in_it(
     await recreate(feed)
     await feed.send(map(numbered, range(100, 100 + number)))
     async with feed.member() as process:
-        await halted(process, "payment-0 halted: the topic was deleted and made anew")
+        await halted(process, "payment-0 halted: the topic was deleted and recreated")
     assert len(await effects_of(feed.engine)) == 10
 
 
@@ -96,9 +96,9 @@ async def test_a_topic_made_anew_while_running_halts_too(feed: Feed) -> None:
     async with feed.member() as process:
         await feed.applied(10)
         await recreate(feed)
-        await halted(process, "payment-0 halted: the topic was deleted and made anew")
+        await halted(process, "payment-0 halted: the topic was deleted and recreated")
         await feed.send(map(numbered, range(10, 15)), partition=1)
-        await halted(process, "payment-1 halted: the topic was deleted and made anew")
+        await halted(process, "payment-1 halted: the topic was deleted and recreated")
     assert len(await effects_of(feed.engine)) == 10
 
 

@@ -65,7 +65,7 @@ async def test_a_topic_made_anew_and_filled_under_a_running_consumer_halts(
     async with feed.member() as process:
         await feed.applied(10)
         await made_anew(feed, number)
-        await halted(process, "was deleted and made anew")
+        await halted(process, "was deleted and recreated")
         await eventually(lambda: process.ready().detail.count(" halted:") == 4, "four halts")
         await mend(payrouter, process, process.ready().detail)
         await feed.applied(10 + number)

@@ -48,7 +48,7 @@ def fence(next_offset: int) -> Fence:
     return Fence(PAYMENT_0, 0, next_offset)
 
 
-HALT = Halt(PAYMENT_0, HaltReason.OTHER_LOG, "the topic was deleted and made anew")
+HALT = Halt(PAYMENT_0, HaltReason.OTHER_LOG, "the topic was deleted and recreated")
 STATES: dict[str, State] = {
     NOTHING: None,
     "Unplaced": Unplaced(fence(3), tries=2),

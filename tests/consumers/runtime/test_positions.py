@@ -102,7 +102,7 @@ def test_a_topic_counts_as_the_same_where_nothing_else_is_known(
 
 
 def test_a_topic_with_another_id_halts() -> None:
-    with pytest.raises(Halt, match="deleted and made anew") as halt:
+    with pytest.raises(Halt, match="deleted and recreated") as halt:
         same_log(replace(fence(10), topic_id=OLD), NEW)
     assert halt.value.reason is HaltReason.OTHER_LOG
 
