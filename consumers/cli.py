@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 import click
 
 from consumers.command_groups import OF_ONE_CONSUMER, given_object
-from router.cli import (
+from router.commands.cli import (
     EXIT_PROBLEM,
     EXIT_USAGE,
     CommandGroup,
@@ -36,10 +36,10 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
     from pydantic import BaseModel
 
-    from consumers.runtime.command import Consumer
+    from consumers.runtime.configured import Consumer
     from consumers.runtime.service import Service
     from consumers.runtime.settings import ConsumerSettings, Tuning
-    from router.broker.topic_contract import TopicNeed
+    from router.broker.topics.contract import TopicNeed
     from router.contract.topics import Topics, TopicsBeside
 
 Model = TypeVar("Model", bound="BaseModel")
@@ -47,7 +47,7 @@ Model = TypeVar("Model", bound="BaseModel")
 
 def discover() -> "Mapping[str, Service]":
     """Return every consumer by name."""
-    from consumers.runtime import discovery
+    from consumers import discovery
 
     return discovery.discover()
 
@@ -56,7 +56,7 @@ def consumer_settings(invocation: Invocation, service: "Service") -> "ConsumerSe
     """Read what one consumer needs out of the configuration in force."""
     from pydantic import SecretStr
 
-    from consumers.runtime.discovery import topics_of
+    from consumers.discovery import topics_of
     from consumers.runtime.settings import ConsumerSettings
     from consumers.runtime.topic_check import TopicCheck
 
@@ -91,7 +91,7 @@ def _own(needs: "Sequence[TopicNeed]", names: Collection[str]) -> "list[TopicNee
 
 def check_consumers(consumers: Mapping[str, dict[str, Any]]) -> None:
     """Refuse a `[consumers.NAME]` that no consumer reads, or not so."""
-    from consumers.runtime.installed import installed
+    from consumers.installed import installed
 
     if not consumers and not installed():
         return
@@ -158,8 +158,8 @@ def _read(model: type[Model], service: "Service", values: dict[str, Any]) -> Mod
 @supervised_option
 def consume(invocation: Invocation, name: str, *, supervised: bool) -> None:
     """Run one consumer: NAME is ledger, or that of a consumer of your own."""
-    from consumers.runtime.app import run_consumer
-    from consumers.runtime.migrate import SchemaOutdated
+    from consumers.runtime.member.app import run_consumer
+    from consumers.runtime.store.migrate import SchemaOutdated
 
     service = _service(name)
     settings = consumer_settings(invocation, service)
@@ -174,7 +174,7 @@ def consume(invocation: Invocation, name: str, *, supervised: bool) -> None:
 @supervised_option
 def exporter(invocation: Invocation, *, supervised: bool) -> None:
     """Tell Prometheus how far every consumer is, from log and stores, whether it runs or not."""
-    from consumers.runtime.exporter import Exporting, run_exporter
+    from consumers.runtime.exporter.app import Exporting, run_exporter
 
     where = invocation.settings().exporter
     exporting = Exporting(where.management_host, where.management_port, where.every_seconds)
@@ -267,32 +267,32 @@ def main() -> NoReturn:
 
 
 def _misfit() -> type[Exception]:
-    from consumers.runtime.discovery import ServiceError
+    from consumers.discovery import ServiceError
 
     return ServiceError
 
 
 def _store_unavailable() -> type[Exception]:
-    from consumers.runtime.store import StoreUnavailable
+    from consumers.runtime.store.database import StoreUnavailable
 
     return StoreUnavailable
 
 
 def _topics_beside(names: "Topics") -> "TopicsBeside":
-    from consumers.runtime.discovery import topics_beside
+    from consumers.discovery import topics_beside
 
     return topics_beside(names)
 
 
 def _declared() -> "Mapping[str, CollectorRegistry]":
-    from consumers.runtime.catalogue import declared
+    from consumers.catalogue import declared
 
     return declared()
 
 
 def whole_command() -> click.Group:
     """Return the command line with everything there is on it."""
-    reset = {offsets: ("consumers.runtime.commands_reset", {"reset": "reset"})}
+    reset = {offsets: ("consumers.runtime.commands.reset", {"reset": "reset"})}
     for group, (module, commands) in {**OF_ONE_CONSUMER, **reset}.items():
         cli.add_command(group)
         for name, function in commands.items():
@@ -304,13 +304,13 @@ def whole_command() -> click.Group:
 
 
 def _trace() -> click.Command:
-    from consumers.runtime.commands_trace import trace
+    from consumers.runtime.commands.trace import trace
 
     return given_object(trace, _consumers)
 
 
 def _offsets_show() -> click.Command:
-    from consumers.runtime.commands_offsets import show
+    from consumers.runtime.commands.offsets import show
 
     return given_object(show, _one_or_all, [click.Argument(["name"], required=False)])
 
@@ -324,7 +324,7 @@ def _with_consumer(found: Callable[[], click.Command]) -> click.Command:
 
 
 def _consumer(invocation: Invocation, name: str) -> "Consumer":
-    from consumers.runtime.command import Consumer
+    from consumers.runtime.configured import Consumer
 
     service = _service(name)
     return Consumer(service, consumer_settings(invocation, service))
@@ -332,7 +332,7 @@ def _consumer(invocation: Invocation, name: str) -> "Consumer":
 
 def _consumers(invocation: Invocation) -> "list[Consumer]":
     """Return every consumer, configured."""
-    from consumers.runtime.command import Consumer
+    from consumers.runtime.configured import Consumer
 
     consumers = []
     for service in discover().values():
@@ -354,8 +354,8 @@ def _service(name: str) -> "Service":
 
 
 async def _upgraded(settings: "ConsumerSettings", service: "Service") -> list[str]:
-    from consumers.runtime.migrate import upgrade
-    from consumers.runtime.store import open_upgrade_engine, unavailability_explained
+    from consumers.runtime.store.database import open_upgrade_engine, unavailability_explained
+    from consumers.runtime.store.migrate import upgrade
 
     engine = open_upgrade_engine(settings)
     try:
@@ -369,7 +369,7 @@ async def _made_ready(
     settings: "ConsumerSettings", service: "Service", articles: Sequence[str]
 ) -> None:
     from consumers.runtime.service import Play
-    from consumers.runtime.store import acting
+    from consumers.runtime.store.database import acting
 
     async with acting(settings) as engine:
         configured = service.configured(service, settings.setup)

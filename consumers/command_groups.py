@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from router.cli import CommandGroup, Invocation, invoked
+from router.commands.cli import CommandGroup, Invocation, invoked
 
 
 @click.group(cls=CommandGroup)
@@ -31,11 +31,11 @@ def outbox() -> None:
 
 OF_ONE_CONSUMER: Mapping[CommandGroup, tuple[str, Mapping[str, str]]] = {
     parked: (
-        "consumers.runtime.commands_held",
+        "consumers.runtime.commands.held",
         {"list": "parked_list", "retry": "parked_retry"},
     ),
     dlq: (
-        "consumers.runtime.commands_held",
+        "consumers.runtime.commands.held",
         {
             "list": "dlq_list",
             "show": "dlq_show",
@@ -43,8 +43,8 @@ OF_ONE_CONSUMER: Mapping[CommandGroup, tuple[str, Mapping[str, str]]] = {
             "history": "dlq_history",
         },
     ),
-    brake: ("consumers.runtime.commands_brake", {"show": "show", "clear": "clear"}),
-    outbox: ("consumers.runtime.commands_outbox", {"show": "show", "retry": "retry"}),
+    brake: ("consumers.runtime.commands.brake", {"show": "show", "clear": "clear"}),
+    outbox: ("consumers.runtime.commands.outbox", {"show": "show", "retry": "retry"}),
 }
 """The runtime's own commands, each about the consumer named first: where its function is."""
 

@@ -1,6 +1,6 @@
 """`python -m router`: the edge's commands."""
 
-from router.cli import main
+from router.commands.cli import main
 
 if __name__ == "__main__":
     main()

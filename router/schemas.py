@@ -1,7 +1,7 @@
-"""The published schemas, generated from the contract: `python -m router.schemas [--check]`.
+"""The published schemas, generated from the contract.
 
-They lie in deploy/schemas, so that a reader in another repository or language
-takes the schema and not the package; CI fails where they differ from the code.
+`python -m router.schemas [--check]`: they are in deploy/schemas, so that a reader in
+another repository or language needs no Python; CI fails if they differ from the code.
 """
 
 import json
@@ -13,16 +13,16 @@ from faststream.kafka import KafkaBroker
 from faststream.specification import AsyncAPI
 from pydantic import BaseModel
 
-from router.app import declared_broker
+from router.configuration.settings import Settings
 from router.contract.event import Event
 from router.contract.order import Order
 from router.contract.outcome import OutcomeEvent
 from router.contract.quarantine import Quarantined, Replayed
 from router.contract.refused import Refused
 from router.contract.wire import SCHEMA_VERSION
-from router.settings import Settings
+from router.edge.app import declared_broker
 
-FOLDER = Path(__file__).resolve().parent.parent / "deploy" / "schemas"
+FOLDER = Path(__file__).resolve().parents[1] / "deploy" / "schemas"
 
 
 def schemas() -> Mapping[str, str]:

@@ -9,8 +9,8 @@ from typing import Final
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.client import AIOKafkaClient
 
-from router.broker.topics import touch
-from router.embedded import EvaluationBroker
+from router.broker.topics.listing import touch
+from router.evaluation.embedded import EvaluationBroker
 from tests.environment import Wishes
 from tests.kafka.apache_kafka import ApacheKafka
 from tests.kafka.libraries import KafkaUnavailableError, kafka_version, libraries

@@ -16,7 +16,7 @@ from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-from router.embedded import EvaluationDatabase
+from router.evaluation.embedded import EvaluationDatabase
 from tests.leash import Leash
 
 # It publishes no types; it is there wherever the evaluation database is.

@@ -12,8 +12,8 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from router.embedded import EvaluationBroker, EvaluationDatabase
 from router.errors import ConfigurationError
+from router.evaluation.embedded import EvaluationBroker, EvaluationDatabase
 from tests import databases
 from tests.brokers import Broker, NoRealKafkaError, choose, create_topics, started
 from tests.databases import DatabaseServer
@@ -25,7 +25,7 @@ _PATIENCE_MS: Final = 15_000
 START_AND_DIE: Final = """
 import os, signal
 from pathlib import Path
-from router.embedded import EvaluationDatabase
+from router.evaluation.embedded import EvaluationDatabase
 
 database = EvaluationDatabase(Path({0!r}))
 database.start()
@@ -112,7 +112,7 @@ async def test_the_evaluation_broker_keeps_records() -> None:
 
 
 def test_the_evaluation_broker_ends_when_its_starter_is_gone() -> None:
-    command = [sys.executable, "-m", "router.embedded"]
+    command = [sys.executable, "-m", "router.evaluation.embedded"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stdout.readline().startswith(b"127.0.0.1:")

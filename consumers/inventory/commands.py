@@ -9,11 +9,17 @@ from consumers.inventory.listing import STATUSES, Listed, read_orders, read_stoc
 from consumers.inventory.setting import Set, TooFew, set_stock
 from consumers.inventory.shelf import Stock
 from consumers.inventory.tables import SCHEMA
-from consumers.runtime.command import answered, json_option, operator, show_json, show_table
-from consumers.runtime.held_admin import record_operation
+from consumers.runtime.commands.held_admin import record_operation
+from consumers.runtime.commands.one_consumer import (
+    answered,
+    json_option,
+    operator,
+    show_json,
+    show_table,
+)
 from consumers.runtime.settings import ConsumerSettings
-from consumers.runtime.store import acting, reading
-from consumers.runtime.tables import RuntimeTables
+from consumers.runtime.store.database import acting, reading
+from consumers.runtime.store.tables import RuntimeTables
 from router.contract.amounts import amount_text
 from router.contract.event import MAX_TEXT, Text
 

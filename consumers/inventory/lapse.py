@@ -13,9 +13,9 @@ from consumers.inventory.orders import OrderState, lapse
 from consumers.inventory.report import history, movement, outcome
 from consumers.inventory.shelf import moved, moves
 from consumers.inventory.tables import HISTORY, MOVEMENT, ORDERS, SCHEMA
-from consumers.runtime.outcomes import say
+from consumers.runtime.apply.outcomes import say
 from consumers.runtime.service import Work
-from consumers.runtime.store import transaction_of
+from consumers.runtime.store.database import transaction_of
 
 AT_ONCE = 200
 """Orders released in one transaction: few, since payments wait for the articles meanwhile."""

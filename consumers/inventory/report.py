@@ -11,7 +11,7 @@ from consumers.inventory.desk import Desk, Moved, Noted
 from consumers.inventory.orders import Note, OrderState
 from consumers.inventory.rows import append
 from consumers.inventory.tables import HISTORY, MOVEMENT, SCHEMA
-from consumers.runtime.outcomes import say
+from consumers.runtime.apply.outcomes import say
 from router.contract.outcome import OutcomeEvent, outcome_id
 from router.telemetry.logs import get_log
 

@@ -21,7 +21,7 @@ from consumers.inventory.orders import OrderState
 from consumers.inventory.payments import Payment
 from consumers.inventory.shelf import Line, Stock
 from consumers.inventory.tables import CLUE, EVENT, LINE, ORDERS, PAYMENT, STOCK
-from consumers.runtime.arrays import as_table
+from consumers.runtime.store.arrays import as_table
 
 _UUIDS = ARRAY(Uuid())
 

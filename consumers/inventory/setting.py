@@ -16,9 +16,9 @@ from consumers.inventory.orders import OrderState, cover
 from consumers.inventory.report import history, movement, outcome
 from consumers.inventory.shelf import Stock, moved, moves
 from consumers.inventory.tables import HISTORY, LINE, MOVEMENT, SCHEMA
-from consumers.runtime.outcomes import say
+from consumers.runtime.apply.outcomes import say
 from consumers.runtime.service import Play
-from consumers.runtime.store import transaction_of
+from consumers.runtime.store.database import transaction_of
 
 PLAYED = 10_000
 """How many of each article there are in a play."""

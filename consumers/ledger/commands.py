@@ -22,9 +22,15 @@ from consumers.ledger.statement import (
     read_statement,
 )
 from consumers.ledger.unbooked import Unbooked, read_unbooked
-from consumers.runtime.command import EXIT_PROBLEM, answered, json_option, show_json, show_table
+from consumers.runtime.commands.one_consumer import (
+    EXIT_PROBLEM,
+    answered,
+    json_option,
+    show_json,
+    show_table,
+)
 from consumers.runtime.settings import ConsumerSettings
-from consumers.runtime.store import reading
+from consumers.runtime.store.database import reading
 from router.contract.amounts import amount_text
 
 Answer = TypeVar("Answer")

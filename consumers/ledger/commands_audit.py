@@ -13,9 +13,15 @@ from consumers.ledger.moments import from_option, to_option
 from consumers.ledger.statement import Period
 from consumers.ledger.verify import LISTED, Verdict
 from consumers.ledger.verify import verify as recompute
-from consumers.runtime.command import EXIT_PROBLEM, answered, json_option, show_json, show_table
+from consumers.runtime.commands.one_consumer import (
+    EXIT_PROBLEM,
+    answered,
+    json_option,
+    show_json,
+    show_table,
+)
 from consumers.runtime.settings import ConsumerSettings
-from consumers.runtime.store import reading
+from consumers.runtime.store.database import reading
 
 PROGRESS_LINES = 50_000
 """After so many lines an export says how far it is."""

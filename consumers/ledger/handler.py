@@ -14,8 +14,8 @@ from consumers.ledger.journal import Entry
 from consumers.ledger.position import Position, absorb, opened, speaks_other_currency
 from consumers.ledger.postings import difference, implied
 from consumers.ledger.said import OUTCOME_TOPIC, outcome_of
+from consumers.runtime.apply.outcomes import say
 from consumers.runtime.fate import Fate
-from consumers.runtime.outcomes import say
 from consumers.runtime.service import Handler
 from router.contract.event import Event
 from router.contract.lifecycle import advance, contradicts_paid

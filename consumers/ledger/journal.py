@@ -1,6 +1,6 @@
 """The ledger's statements: a handful per batch, each over all rows of it.
 
-Rows travel as one array per column (see `consumers.runtime.arrays`).
+Rows travel as one array per column (see `consumers.runtime.store.arrays`).
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -18,8 +18,8 @@ from consumers.ledger.book import ACCOUNT, EVENT, POSITION, POSTING, TRANSACTION
 from consumers.ledger.chart import LedgerAccount
 from consumers.ledger.position import Position
 from consumers.ledger.postings import Books
-from consumers.runtime.arrays import as_table
 from consumers.runtime.fate import Fate
+from consumers.runtime.store.arrays import as_table
 from router.contract.event import Event
 
 _FACTS = [POSITION.c[field.name] for field in fields(Position)]

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from consumers.ledger.book import ACCOUNT, EVENT, POSTING, SCHEMA, TRANSACTION
 from consumers.ledger.concerns import CALLED_OFF_AFTER_PAID, OTHER_CURRENCY
 from consumers.runtime.fate import Fate
-from consumers.runtime.tables import RuntimeTables
+from consumers.runtime.store.tables import RuntimeTables
 from consumers.runtime.trail import Sought, Step
 from router.contract.amounts import amount_text
 from router.contract.event import Event

@@ -20,7 +20,7 @@ from consumers.notifications.tables import METADATA
 from consumers.notifications.trail import trail
 from consumers.runtime.fate import Fate
 from consumers.runtime.service import Service, Setup, Work
-from consumers.runtime.store import transaction_of
+from consumers.runtime.store.database import transaction_of
 from router.contract.order_fields import OrderFields, read_order
 from router.contract.topics import ORDER
 

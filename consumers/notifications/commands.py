@@ -17,7 +17,8 @@ from consumers.notifications.reading import Filter, Row, list_messages, resend
 from consumers.notifications.rendering import Rendered, TextsError, open_texts
 from consumers.notifications.rules import CUSTOMER, LOG
 from consumers.notifications.tables import SCHEMA, STATES
-from consumers.runtime.command import (
+from consumers.runtime.commands.held_admin import record_operation
+from consumers.runtime.commands.one_consumer import (
     EXIT_PROBLEM,
     answered,
     json_option,
@@ -25,10 +26,9 @@ from consumers.runtime.command import (
     show_json,
     show_table,
 )
-from consumers.runtime.held_admin import record_operation
 from consumers.runtime.settings import ConsumerSettings
-from consumers.runtime.store import acting, reading
-from consumers.runtime.tables import RuntimeTables
+from consumers.runtime.store.database import acting, reading
+from consumers.runtime.store.tables import RuntimeTables
 
 
 @click.command("list")

@@ -31,9 +31,9 @@ from consumers.notifications.outside import Sending, Told
 from consumers.notifications.rendering import Rendered, Texts, TextsError
 from consumers.notifications.rules import CUSTOMER, idempotency_key
 from consumers.notifications.tables import FAILED, SCHEMA
-from consumers.runtime.failures import Action, Phase, decide
-from consumers.runtime.outcomes import say
-from consumers.runtime.store import transaction_of
+from consumers.runtime.apply.failures import Action, Phase, decide
+from consumers.runtime.apply.outcomes import say
+from consumers.runtime.store.database import transaction_of
 from router.contract.outcome import OutcomeEvent, outcome_id
 from router.telemetry.logs import get_log
 

@@ -19,8 +19,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from consumers.notifications.facts import facts_of
 from consumers.notifications.subjects import Change, Subject
 from consumers.notifications.tables import CHANGE, CUSTOMER, MESSAGE, SUBJECT
-from consumers.runtime.arrays import as_table
 from consumers.runtime.fate import Fate
+from consumers.runtime.store.arrays import as_table
 from router.contract.order import Order
 
 OrderKey = tuple[str, str]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from router.broker.topic_contract import TopicNeed
+from router.broker.topics.contract import TopicNeed
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaProducer
 
-from router.broker.private import MetadataUpdate, wrap_metadata_update
+from router.broker.adapter.private import MetadataUpdate, wrap_metadata_update
 
 PAUSE_SECONDS = 0.1
 """What aiokafka waits between two tries of everything else, and Kafka's own client here too."""

@@ -7,8 +7,8 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 from aiokafka.partitioner import DefaultPartitioner
 
+from router.broker.adapter.private import cut_off, give_back_sequences
 from router.broker.pacing import paced
-from router.broker.private import cut_off, give_back_sequences
 from router.broker.refusals import is_refusal
 
 _END_SECONDS = 1.0

@@ -1,7 +1,7 @@
 """The project's own code as syntax trees."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -32,6 +32,17 @@ class Module:
             elif isinstance(node, ast.ImportFrom) and node.module:
                 found.update(f"{node.module}.{alias.name}" for alias in node.names)
         return frozenset(found)
+
+    def imports_of(self, known: Collection[str]) -> frozenset[str]:
+        """Return the modules among `known` that it imports when it is imported itself."""
+        found: set[str] = set()
+        for node in self.tree.body:
+            if isinstance(node, ast.Import):
+                found.update(alias.name for alias in node.names)
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                names = [f"{node.module}.{alias.name}" for alias in node.names]
+                found.update(name if name in known else node.module for name in names)
+        return frozenset(found & set(known)) - {self.name}
 
 
 @cache

@@ -14,19 +14,23 @@ PUBLIC = ("aiokafka.errors", "aiokafka.abc", "aiokafka.admin", "aiokafka.structs
 ADAPTER = "router.broker"
 """Its requests and record readers stand on aiokafka's protocol types."""
 
-REACHES_IN = {"router.broker.private", "router.broker.reread", "router.broker.topic_creation"}
+REACHES_IN = {
+    "router.broker.adapter.private",
+    "router.broker.log.reread",
+    "router.broker.topics.creation",
+}
 """Those of the adapter that use attributes of aiokafka's objects which begin with an underscore."""
 
 NOT_YET = {
     "router.telemetry.pacing": {"._metadata_update", ".client"},
-    "router.refused_keeper": {
+    "router.edge.refused.keeper": {
         "._metadata_update",
         ".client",
         "aiokafka.client",
         "aiokafka.protocol.metadata",
     },
-    "router.publish": {".client"},
-    "consumers.runtime.relay": {".client"},
+    "router.edge.publishing.publish": {".client"},
+    "consumers.runtime.member.relay": {".client"},
 }
 """What is still to move; nothing may be added."""
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from router.settings import load_settings
+from router.configuration.settings import load_settings
 from tests.attacks.edge_process import Layout, configuration
 from tests.attacks.measure import Footprint, Result
 from tests.attacks.report import failures

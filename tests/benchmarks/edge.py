@@ -6,10 +6,10 @@ from typing import Any
 
 import structlog
 
+from router.configuration.settings import Settings
 from router.delivery import Delivery
-from router.endpoints import build_endpoints
-from router.send import Order, simulate
-from router.settings import Settings
+from router.edge.endpoints import build_endpoints
+from router.evaluation.send import Order, simulate
 from router.telemetry.management import listen, serving
 from tests.benchmarks.load import requests_per_second
 from tests.brokers import Broker

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from pydantic import SecretStr
 
 from consumers.ledger import SERVICE
-from consumers.runtime.migrate import upgrade
-from consumers.runtime.process import Applier
+from consumers.runtime.apply.process import Applier
+from consumers.runtime.apply.stored_books import StoredBooks
 from consumers.runtime.records import Decoded, Partition, Record
 from consumers.runtime.settings import ConsumerSettings, Tuning
-from consumers.runtime.store import open_engine, open_upgrade_engine
-from consumers.runtime.stored_books import StoredBooks
+from consumers.runtime.store.database import open_engine, open_upgrade_engine
+from consumers.runtime.store.migrate import upgrade
 from router.contract.event import event_id
 from router.contract.topics import Topics
 from tests.router.events import event

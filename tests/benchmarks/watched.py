@@ -15,9 +15,9 @@ from typing import Any
 
 import structlog
 
-from router.app import EdgeProcess, build_edge
-from router.http_server import serving_deliveries
-from router.settings import Settings, settings_from
+from router.configuration.settings import Settings, settings_from
+from router.edge.app import EdgeProcess, build_edge
+from router.edge.http.server import serving_deliveries
 from router.telemetry.logs import configure_logging
 from router.telemetry.management import listen
 from tests.benchmarks.edge import requests_of

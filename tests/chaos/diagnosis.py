@@ -7,12 +7,12 @@ from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from sqlalchemy import func, select
 
-from consumers.runtime.brake import read_brakes
-from consumers.runtime.offsets import read_fence_rows
-from router.broker.batches import BatchHead, heads
-from router.broker.log_bounds import LogBounds, log_bounds
-from router.broker.raw_fetch import fetch_raw
-from router.broker.requests import READ_UNCOMMITTED
+from consumers.runtime.apply.brake import read_brakes
+from consumers.runtime.apply.offsets import read_fence_rows
+from router.broker.adapter.requests import READ_UNCOMMITTED
+from router.broker.log.batches import BatchHead, heads
+from router.broker.log.bounds import LogBounds, log_bounds
+from router.broker.log.raw_fetch import fetch_raw
 from tests.chaos.faults import Scene
 from tests.troubles.site import Member
 

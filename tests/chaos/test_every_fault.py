@@ -15,9 +15,9 @@ from random import Random
 
 import pytest
 
+from consumers.discovery import discover
 from consumers.ledger.statement import read_books
 from consumers.ledger.verify import verify
-from consumers.runtime.discovery import discover
 from tests.chaos.diagnosis import described
 from tests.chaos.faults import FAULTS, NEW, Fault, Scene, killed
 from tests.conformance.programs import Programs

@@ -15,9 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from consumers.ledger import SERVICE
 from consumers.ledger.statement import Books, read_books
 from consumers.ledger.verify import verify
-from consumers.runtime.migrate import upgrade
-from consumers.runtime.offsets import FenceRow, read_fence_rows
-from consumers.runtime.tables import RuntimeTables
+from consumers.runtime.apply.offsets import FenceRow, read_fence_rows
+from consumers.runtime.store.migrate import upgrade
+from consumers.runtime.store.tables import RuntimeTables
 from router.contract.wire import encode_event
 from tests.brokers import Broker, create_topics
 from tests.chaos.stream import Stream

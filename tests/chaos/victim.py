@@ -16,9 +16,9 @@ from unittest.mock import patch
 from pydantic import BaseModel, SecretStr
 
 from consumers.ledger import SERVICE
-from consumers.runtime.app import build_consumer, consume
-from consumers.runtime.loop import Loop
-from consumers.runtime.process import Applier
+from consumers.runtime.apply.process import Applier
+from consumers.runtime.member.app import build_consumer, consume
+from consumers.runtime.member.loop import Loop
 from consumers.runtime.settings import ConsumerSettings, Tuning
 from router.contract.topics import Topics
 from router.telemetry.management import stop_signal

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, replace
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from consumers.runtime.offsets import Fence
-from consumers.runtime.process import Applied, Applier
+from consumers.runtime.apply.offsets import Fence
+from consumers.runtime.apply.process import Applied, Applier
+from consumers.runtime.apply.stored_books import StoredBooks
 from consumers.runtime.records import Arrived, Partition, Record, TooNew
 from consumers.runtime.service import Service, Setup
-from consumers.runtime.stored_books import StoredBooks
-from consumers.runtime.tables import RuntimeTables
+from consumers.runtime.store.tables import RuntimeTables
 from router.contract.topics import FAMILIES, ORDER, Topics
 from router.contract.wire import OutgoingRecord
 from tests.conformance.histories import records_of

@@ -9,9 +9,9 @@ from dataclasses import replace
 
 import pytest
 
+from router.configuration.settings import EdgeSettings
 from router.delivery import Delivery
 from router.errors import Reason, Unauthentic
-from router.settings import EdgeSettings
 from tests.conformance import kit
 
 LARGEST = EdgeSettings().body_limit_bytes

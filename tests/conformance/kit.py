@@ -14,16 +14,16 @@ from typing import Any
 import structlog
 from structlog.testing import capture_logs
 
+from router.configuration.modes import Mode
+from router.configuration.settings import settings_from
 from router.contract.event import Event
 from router.delivery import Delivery, VerifiedDelivery
-from router.edge import Edge
-from router.endpoints import build_endpoints
+from router.edge.endpoints import build_endpoints
+from router.edge.intake import Endpoint
+from router.edge.routes import Edge
 from router.errors import Reason, RefusedDelivery
-from router.intake import Endpoint
-from router.modes import Mode
+from router.evaluation.send import as_gateway
 from router.providers import Configurable, Provider, Simulation, Varied, discover
-from router.send import as_gateway
-from router.settings import settings_from
 from tests.router import asgi
 from tests.router.edge_server import ONE_BROKER, HeldClock
 

@@ -14,12 +14,12 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
-from consumers.runtime.discovery import discover
+from consumers.discovery import discover
+from consumers.runtime.apply.offsets import FenceMoved
 from consumers.runtime.fate import Fate
-from consumers.runtime.migrate import upgrade
-from consumers.runtime.offsets import FenceMoved
 from consumers.runtime.records import Record
 from consumers.runtime.service import HandlerFailed
+from consumers.runtime.store.migrate import upgrade
 from router.contract.wire import OutgoingRecord
 from tests.conformance.bench import TOLD, Bench, bench
 from tests.conformance.histories import contradicting

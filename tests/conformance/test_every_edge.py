@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
+from router.configuration.settings import load_settings
 from router.contract.quarantine import Quarantined
-from router.data_dir import DataDir
 from router.delivery import Delivery, kept_delivery
-from router.endpoints import build_endpoints
+from router.edge.endpoints import build_endpoints
+from router.evaluation.data_dir import DataDir
 from router.providers import examples
-from router.settings import load_settings
 from tests.brokers import Broker
 from tests.conformance import kit
 from tests.conformance.kit import AT, PAID, Case

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from router.edge import Edge
+from router.edge.routes import Edge
 from tests.conformance import kit
 from tests.conformance.fuzzing import Fuzzer, Input
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from router.modes import Mode
+from router.configuration.modes import Mode
 from tests.conformance import kit
 from tests.conformance.kit import Case
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from router.endpoints import build_endpoints
+from router.configuration.settings import load_settings
+from router.edge.endpoints import build_endpoints
 from router.errors import Reason
 from router.providers import Configurable, NoOptions, discover
-from router.settings import load_settings
 from tests.architecture.source import ROOT
 from tests.conformance import kit
 

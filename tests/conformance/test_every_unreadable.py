@@ -7,10 +7,10 @@ import pytest
 from router.contract.quarantine import Quarantined
 from router.contract.wire import decode_event
 from router.delivery import Delivery, kept_delivery
-from router.edge import Edge
+from router.edge.routes import Edge
 from router.errors import Reason
-from router.quarantine import Entry
-from router.quarantine_replay import judged
+from router.quarantine.reader import Entry
+from router.quarantine.replay import judged
 from tests.conformance import kit
 from tests.conformance.kit import Case, Told
 from tests.conformance.misshapen import shapes

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from consumers.runtime.discovery import ServiceError, discover
+from consumers.discovery import ServiceError, discover
 from tests.conformance.conftest import SAMPLES
 from tests.conformance.programs import Programs
 

@@ -24,8 +24,8 @@ from consumers.ledger.statement import read_books
 from consumers.notifications import SERVICE as NOTIFICATIONS
 from consumers.notifications.rules import CALLED_OFF
 from consumers.notifications.tables import CHANGE, MESSAGE
-from consumers.runtime.migrate import upgrade
 from consumers.runtime.records import Record
+from consumers.runtime.store.migrate import upgrade
 from router.contract.event import Event
 from router.contract.lifecycle import is_paid
 from router.contract.order import Order

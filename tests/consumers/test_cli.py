@@ -13,7 +13,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict, SecretStr
 
 from consumers import cli
-from consumers.runtime.discovery import discover
+from consumers.discovery import discover
 
 SECRET = "never-to-be-printed-0123456789"
 CONFIG = f"""

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from consumers.cli import consumer_settings
-from consumers.runtime.discovery import discover
+from consumers.discovery import discover
 from consumers.runtime.settings import ConsumerSettings
-from router.data_dir import DataDir
-from router.invocation import Consumers, Invocation
+from router.commands.invocation import Consumers, Invocation
+from router.evaluation.data_dir import DataDir
 
 _OLD, _NEW = "old-hidden-0123456789", "new-hidden-0123456789"
 _SASL = (

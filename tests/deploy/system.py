@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import yaml
 
-from router.settings import Settings, load_settings
+from router.configuration.settings import Settings, load_settings
 
 ROOT: Final = Path(__file__).parents[2]
 COMPOSE: Final = ROOT / "docker-compose.yml"

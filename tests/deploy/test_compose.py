@@ -14,11 +14,11 @@ import click
 import pytest
 
 import consumers.cli  # noqa: F401 - adds its commands to the one command line
-from consumers.runtime.discovery import discover, topics_beside
+from consumers.discovery import discover, topics_beside
 from consumers.runtime.settings import Tuning
-from router.cli import cli
-from router.settings import Settings
-from router.topic_needs import topic_needs
+from router.commands.cli import cli
+from router.configuration.settings import Settings
+from router.configuration.topic_needs import topic_needs
 from tests.deploy.system import (
     COMPOSE,
     DOCKERFILE,

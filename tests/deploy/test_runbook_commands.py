@@ -10,7 +10,7 @@ import click
 import pytest
 
 from consumers import cli
-from router.cli import cli as payrouter
+from router.commands.cli import cli as payrouter
 from tests.deploy.system import (
     ROOT,
     SERVICES,

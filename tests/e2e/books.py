@@ -9,11 +9,11 @@ from pydantic import SecretStr
 
 from consumers.ledger import SERVICE as LEDGER
 from consumers.ledger.statement import Books, read_books
-from consumers.runtime.app import ConsumerProcess, build_consumer, consume
-from consumers.runtime.migrate import upgrade
+from consumers.runtime.member.app import ConsumerProcess, build_consumer, consume
 from consumers.runtime.service import Service
 from consumers.runtime.settings import ConsumerSettings, Tuning
-from consumers.runtime.store import open_upgrade_engine, reading
+from consumers.runtime.store.database import open_upgrade_engine, reading
+from consumers.runtime.store.migrate import upgrade
 from router.contract.topics import Topics
 from tests.brokers import Broker
 

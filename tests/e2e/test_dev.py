@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from router.dev import probe
+from router.evaluation.system import probe
 from tests.e2e.dev_process import Place, Said, alive, free_port, place_in, started, until
 
 SPOILED = ("body", "key", "headers", "time")

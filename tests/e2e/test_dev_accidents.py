@@ -63,7 +63,11 @@ def test_after_a_kill_the_children_end_by_themselves_and_the_next_dev_goes_on(
         dev.until_ready()
         payment(place, "A-1")
         before = place.books(transactions=1)
-        children = [dev.child("edge"), dev.child("consume"), dev.child("router.embedded")]
+        children = [
+            dev.child("edge"),
+            dev.child("consume"),
+            dev.child("router.evaluation.embedded"),
+        ]
         assert None not in children
         dev.process.kill()
         dev.process.wait()

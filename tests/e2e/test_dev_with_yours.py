@@ -73,7 +73,7 @@ def test_it_uses_yours_says_so_and_leaves_them_running(place: Place, broker: Bro
         said = place.run("send", "blockatm", "--order", "A-1", "--currency", "USDC")
         assert "to shop, answered 200" in said.stdout
         assert place.books(transactions=1)["balanced"]
-        assert dev.child("router.embedded") is None
+        assert dev.child("router.evaluation.embedded") is None
         tree = dev.tree()
         assert dev.stop(signal.SIGTERM) == 0
         assert alive(tree) == []

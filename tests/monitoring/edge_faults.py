@@ -10,7 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
-from router.send import simulate
+from router.evaluation.send import simulate
 from tests.monitoring.faults import SHOP, again_and_again, paid
 from tests.monitoring.gateways import Gateways
 from tests.monitoring.system import MOST_UNPROVED, System

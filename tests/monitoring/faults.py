@@ -12,7 +12,7 @@ from typing import Final
 from confluent_kafka import Consumer, Producer, admin
 
 from router.contract.topics import Topics
-from router.send import Order, simulate
+from router.evaluation.send import Order, simulate
 from tests.e2e.dev_process import until
 from tests.monitoring.database import execute, held, value
 from tests.monitoring.gateways import Gateways

@@ -18,17 +18,17 @@ from sqlalchemy.pool import NullPool
 
 from consumers.inventory.setting import stock_up
 from consumers.runtime.service import Play
+from router.configuration.settings import load_settings
 from router.contract.order import OrderType
 from router.contract.topics import Topics
 from router.contract.wire import encode_order
-from router.data_dir import DataDir
 from router.delivery import Delivery
-from router.endpoints import build_endpoints
-from router.intake import Endpoint
-from router.ordering import order_message
-from router.send import TAMPERS, Order, as_gateway, post, simulate
-from router.settings import load_settings
-from router.stream import ARTICLES, bought, planned_stream
+from router.edge.endpoints import build_endpoints
+from router.edge.intake import Endpoint
+from router.evaluation.data_dir import DataDir
+from router.evaluation.ordering import order_message
+from router.evaluation.send import TAMPERS, Order, as_gateway, post, simulate
+from router.evaluation.stream import ARTICLES, bought, planned_stream
 from tests.monitoring.system import System
 
 ACCOUNT: Final = "demo-shop"

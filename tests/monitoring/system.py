@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from router.data_dir import DataDir
+from router.evaluation.data_dir import DataDir
 from router.providers import examples
 from tests.e2e.dev_process import Place, until
 from tests.kafka.apache_kafka import ApacheKafka

@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from router.app import build_edge
+from router.configuration.settings import settings_from
 from router.contract.wire import OutgoingRecord
-from router.edge import Edge
-from router.settings import settings_from
+from router.edge.app import build_edge
+from router.edge.routes import Edge
 from tests.router.edge_server import HeldClock, configuration
 
 Header = tuple[bytes, bytes]

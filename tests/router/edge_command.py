@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from router.cli import main
+from router.commands.cli import main
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,11 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 from structlog.testing import capture_logs
 
-from router.app import EdgeProcess, build_edge
+from router.configuration.settings import Settings, settings_from
 from router.contract.topics import Topics
-from router.http_bounds import HttpBounds
-from router.http_server import serving_deliveries
-from router.settings import Settings, settings_from
+from router.edge.app import EdgeProcess, build_edge
+from router.edge.http.bounds import HttpBounds
+from router.edge.http.server import serving_deliveries
 from router.telemetry.management import listen, serving
 from tests.brokers import create_topics
 from tests.router.providers.blockatm_deliveries import KEY, RECEIVED

@@ -5,8 +5,8 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry, disable_created_metrics
 
-from router.intake import Endpoint
-from router.metrics import EdgeMetrics
+from router.edge.intake import Endpoint
+from router.edge.metrics import EdgeMetrics
 from router.providers import Key, discover
 from router.telemetry.loop_delay import LoopDelay
 from tests.conformance import kit

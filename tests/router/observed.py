@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from router.intake import Phase
+from router.edge.intake import Phase
 
 
 @dataclass

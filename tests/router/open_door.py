@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 import uvloop
 
-from router.admission import Admission, Stage, Visit
-from router.http_bounds import HttpBounds
-from router.http_protocol import VISIT, Door
-from router.http_server import serving_deliveries
+from router.edge.http.admission import Admission, Stage, Visit
+from router.edge.http.bounds import HttpBounds
+from router.edge.http.protocol import VISIT, Door
+from router.edge.http.server import serving_deliveries
 
 _TLS = Path(__file__).parents[1] / "samples" / "tls"
 
@@ -35,7 +35,7 @@ def run(loop: Callable[[], asyncio.AbstractEventLoop], test: Coroutine[Any, Any,
 
 @dataclass
 class Seen:
-    """Implements `router.http_protocol.Observer`."""
+    """Implements `router.edge.http.protocol.Observer`."""
 
     malformed_requests: list[str] = field(default_factory=list)
     handshakes: list[str] = field(default_factory=list)

@@ -9,9 +9,9 @@ from typing import Any
 from aiokafka.errors import KafkaError
 from prometheus_client import CollectorRegistry
 
-from router.metrics import EdgeMetrics
-from router.publish import KafkaPublisher
-from router.record_room import RecordRoom
+from router.edge.metrics import EdgeMetrics
+from router.edge.publishing.publish import KafkaPublisher
+from router.edge.publishing.record_room import RecordRoom
 from router.telemetry.logs import get_log
 
 TOPICS = ("payment", "quarantine")

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.admission import STAGES_THAT_GIVE_WAY, Admission, Stage, Visit
-from router.caller import budget_source
+from router.configuration.addresses import budget_source
+from router.edge.http.admission import STAGES_THAT_GIVE_WAY, Admission, Stage, Visit
 
 
 @dataclass

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from router.reload import awaiting_restart, watched_files
-from router.settings import Settings, settings_from
+from router.configuration.settings import Settings, settings_from
+from router.edge.reload import awaiting_restart, watched_files
 
 _SASL = {"security_protocol": "SASL_SSL", "sasl_mechanism": "PLAIN", "sasl_username": "u"}
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.bound import PerMinute
+from router.edge.bound import PerMinute
 
 
 @dataclass

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from router.caller import caller, is_among, networks, source_of
+from router.configuration.addresses import caller, is_among, networks, source_of
 
 _PROXIES = networks(["10.0.0.0/8", "fd00::/8"])
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.captured import read_captured
 from router.errors import ConfigurationError
+from router.quarantine.captured import read_captured
 
 
 def test_a_request_is_read_byte_for_byte() -> None:

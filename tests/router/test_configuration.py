@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from router.configuration import read_sources
+from router.configuration.sources import read_sources
 from router.errors import ConfigurationError
 
 _SECRET = "sck_hidden-0123456789"

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from router.http_bounds import HttpBounds
+from router.edge.http.bounds import HttpBounds
 from tests.router.open_door import on_each_loop, open_door, run
 from tests.router.raw_http import chunk, connected, head, request
 

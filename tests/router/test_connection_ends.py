@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from router.http_bounds import HttpBounds
+from router.edge.http.bounds import HttpBounds
 from tests.router.open_door import (
     OpenDoor,
     certificate,

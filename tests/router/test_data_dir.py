@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from router.data_dir import DataDir, config_path, resolve_settings
+from router.configuration.settings import load_settings
 from router.errors import ConfigurationError
+from router.evaluation.data_dir import DataDir, config_path, resolve_settings
 from router.providers import Example
-from router.settings import load_settings
 
 
 def _mode(path: Path) -> int:

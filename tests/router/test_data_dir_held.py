@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from router.data_dir import DataDir, resolve_settings
 from router.errors import ConfigurationError
+from router.evaluation.data_dir import DataDir, resolve_settings
 
 HOLDING = (
-    "import sys, pathlib; from router.data_dir import DataDir\n"
+    "import sys, pathlib; from router.evaluation.data_dir import DataDir\n"
     "with DataDir(pathlib.Path(sys.argv[1])).held(): print('held', flush=True); sys.stdin.read()"
 )
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from router.edge import Edge
+from router.edge.routes import Edge
 from tests.router.asgi import Asked, Header, ask, edge_of
 from tests.router.edge_server import configuration
 from tests.router.mutations import GENUINE

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from router.delivery import Delivery
-from router.edge import Edge
+from router.edge.routes import Edge
 from tests.router.asgi import Asked, ask, edge_of
 from tests.router.providers.blockatm_deliveries import KEY, PAYOUT, body_of, signed
 from tests.router.providers.blockatm_v1 import (

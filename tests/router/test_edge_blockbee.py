@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 import pytest
 
 from router.delivery import Delivery
-from router.edge import Edge
+from router.edge.routes import Edge
 from router.providers.blockbee import PROVIDER
 from tests.router.asgi import Asked, ask, edge_of
 from tests.router.providers.blockbee_deliveries import (

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from router.app import EdgeProcess
 from router.contract.event import Event
 from router.delivery import Delivery, VerifiedDelivery
-from router.gate import Gate
+from router.edge.app import EdgeProcess
+from router.edge.gate import Gate
 from router.providers import Key
 from router.providers.blockatm import BlockATM
 from tests.brokers import Broker

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from router.app import EdgeProcess
-from router.edge import Limits
+from router.edge.app import EdgeProcess
+from router.edge.routes import Limits
 from tests.brokers import Broker
 from tests.router.edge_server import ready_edge
 from tests.router.mutations import GENUINE

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from router.app import EdgeProcess
 from router.contract.wire import OutgoingRecord
+from router.edge.app import EdgeProcess
 from tests.brokers import Broker
 from tests.router.blockatm_requests import Webhook, payment_webhook, webhook
 from tests.router.edge_server import RunningEdge, malformed, ready_edge

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from router.app import EdgeProcess
+from router.edge.app import EdgeProcess
 from tests.brokers import Broker
 from tests.router.edge_server import ready_edge
 from tests.router.mutations import GENUINE

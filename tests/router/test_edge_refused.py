@@ -10,14 +10,14 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from prometheus_client.parser import text_string_to_metric_families
 
-from router import refused_keeper
-from router.app import EdgeProcess
+from router.broker.client import client_options
+from router.configuration.settings import settings_from
 from router.contract.refused import Refused
 from router.contract.wire import decode_refused
-from router.kafka_client import client_options
-from router.refused_keeper import QUEUED, sample_producer_factory
-from router.refused_sample import sampled_delivery
-from router.settings import settings_from
+from router.edge.app import EdgeProcess
+from router.edge.refused import keeper as refused_keeper
+from router.edge.refused.keeper import QUEUED, sample_producer_factory
+from router.edge.refused.sample import sampled_delivery
 from tests.brokers import Broker, create_topics
 from tests.kafka.apache_kafka import ApacheKafka
 from tests.router.blockatm_requests import SIGNATURE

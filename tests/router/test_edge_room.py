@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from router.configuration.record_size import largest_record
+from router.configuration.settings import settings_from
 from router.contract.wire import OutgoingRecord
-from router.record_size import largest_record
-from router.settings import settings_from
 from tests.router import asgi
 from tests.router.edge_server import configuration
 from tests.router.providers.blockatm_deliveries import PAYMENT, TIME, signature

@@ -10,8 +10,8 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
-from router.metrics import EdgeMetrics
-from router.outcomes import ACCEPTED, OUTCOMES, QUARANTINED, REFUSED
+from router.edge.metrics import EdgeMetrics
+from router.edge.outcomes import ACCEPTED, OUTCOMES, QUARANTINED, REFUSED
 from router.telemetry import exposition
 from tests.conformance import kit
 from tests.router.edge_server import RunningEdge, running_edge

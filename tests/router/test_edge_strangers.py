@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from router.app import EdgeProcess
 from router.contract.wire import OutgoingRecord
-from router.http_bounds import HttpBounds
+from router.edge.app import EdgeProcess
+from router.edge.http.bounds import HttpBounds
 from tests.brokers import Broker
 from tests.router.edge_server import (
     RunningEdge,

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from router.app import EdgeProcess
+from router.edge.app import EdgeProcess
 from tests.brokers import Broker
 from tests.router.blockatm_requests import payment_webhook
 from tests.router.broker.topic_admin import make, maker, set_configs

@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from router.explain import explain
-from router.intake import Endpoint
+from router.edge.intake import Endpoint
 from router.providers.blockatm import PROVIDER
+from router.quarantine.explain import explain
 from tests.router.providers.blockatm_deliveries import KEY, RECEIVED, signed
 
 _TOKEN = "aVeryLong-URL_token-0123456789"

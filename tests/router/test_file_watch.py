@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from router.file_watch import FileWatch, stamp
+from router.secrets.file_watch import FileWatch, stamp
 
 
 def _mounted(directory: Path, version: str, content: str) -> Path:

@@ -5,7 +5,7 @@ import contextlib
 
 import pytest
 
-from router.http_bounds import HttpBounds
+from router.edge.http.bounds import HttpBounds
 from tests.brokers import Broker
 from tests.router.edge_server import (
     RunningEdge,

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from router.http_bounds import HttpBounds
+from router.edge.http.bounds import HttpBounds
 from tests.brokers import Broker
 from tests.router.edge_server import malformed, ready_edge
 from tests.router.mutations import GENUINE

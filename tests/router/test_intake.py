@@ -9,11 +9,13 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from router.configuration.modes import Mode
 from router.contract.event import Event
 from router.contract.quarantine import Quarantined
 from router.contract.topics import Topics
 from router.contract.wire import OutgoingRecord, decode_event
 from router.delivery import Delivery, VerifiedDelivery, kept_delivery
+from router.edge.intake import Endpoint, Intake, Publish, outside_window
 from router.errors import (
     NotDurable,
     NotUnderstood,
@@ -22,8 +24,6 @@ from router.errors import (
     RefusedDelivery,
     Unauthentic,
 )
-from router.intake import Endpoint, Intake, Publish, outside_window
-from router.modes import Mode
 from router.providers import Key
 from router.providers.blockatm import PROVIDER, BlockATM
 from tests.router.observed import Observed

@@ -8,9 +8,9 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from faststream.kafka import KafkaBroker
 
+from router.broker.client import TokenFile, broker_options, client_options
+from router.configuration.settings import KafkaSettings, settings_from
 from router.errors import ConfigurationError
-from router.kafka_client import TokenFile, broker_options, client_options
-from router.settings import KafkaSettings, settings_from
 
 _TLS = Path(__file__).parents[1] / "samples" / "tls"
 _CA = str(_TLS / "certificate.pem")

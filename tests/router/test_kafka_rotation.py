@@ -9,14 +9,14 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from pydantic import SecretStr
 
+from consumers.runtime.member.subscription import RebalanceListener, Subscription
 from consumers.runtime.records import Partition
 from consumers.runtime.settings import ConsumerSettings, Tuning
-from consumers.runtime.subscription import RebalanceListener, Subscription
+from router.broker.client import broker_options, client_options
+from router.broker.credentials import ClientOptions, KafkaCredentials
+from router.configuration.settings import KafkaSettings, settings_from
 from router.contract.topics import Topics
-from router.kafka_client import broker_options, client_options
-from router.kafka_credentials import ClientOptions, KafkaCredentials
-from router.publish import producer_factory
-from router.settings import KafkaSettings, settings_from
+from router.edge.publishing.publish import producer_factory
 from tests.brokers import create_topics
 from tests.kafka.guarded import Guarded
 

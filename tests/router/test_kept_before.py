@@ -6,14 +6,14 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from router.bound import PerMinute
 from router.contract.event import Event
 from router.contract.topics import Topics
 from router.contract.wire import OutgoingRecord
 from router.delivery import Delivery, VerifiedDelivery
+from router.edge.bound import PerMinute
+from router.edge.intake import Endpoint, Intake
+from router.edge.kept_before import KeptBefore
 from router.errors import NotDurable, NotOurs, OutsideWindow, Reason, Unauthentic
-from router.intake import Endpoint, Intake
-from router.kept_before import KeptBefore
 from router.providers.blockatm import PROVIDER, BlockATM
 from tests.router.observed import Observed
 from tests.router.providers.blockatm_deliveries import KEY, PAYMENT, RECEIVED, body_of, signed

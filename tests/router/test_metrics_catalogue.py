@@ -7,9 +7,9 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from router.app import build_edge
-from router.metrics_command import declared
-from router.settings import settings_from
+from router.commands.metrics import declared
+from router.configuration.settings import settings_from
+from router.edge.app import build_edge
 from router.telemetry.catalogue import CatalogueIncomplete, Described, catalogue, markdown
 from tests.router.edge_command import Command, command
 from tests.router.edge_server import configuration

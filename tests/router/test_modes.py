@@ -5,9 +5,9 @@ from uuid import UUID
 
 import pytest
 
+from router.configuration.modes import Mode, of_mode
 from router.contract.event import Event, EventType, Verification
 from router.errors import NotUnderstood, Reason
-from router.modes import Mode, of_mode
 
 
 def _event(*, test: bool | None) -> Event:

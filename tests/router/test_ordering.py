@@ -9,11 +9,12 @@ import pytest
 from aiokafka import AIOKafkaConsumer
 from click.testing import CliRunner, Result
 
-from router.cli import cli
+from router.commands.cli import cli
+from router.configuration.settings import Settings, settings_from
 from router.contract.order import Order, OrderType
 from router.contract.order_fields import OrderFields, read_order
 from router.errors import ConfigurationError
-from router.ordering import (
+from router.evaluation.ordering import (
     NotPlaced,
     Place,
     Placed,
@@ -23,7 +24,6 @@ from router.ordering import (
     ordering,
     usual_account,
 )
-from router.settings import Settings, settings_from
 from tests.brokers import Broker, create_topics
 
 
@@ -136,7 +136,7 @@ def test_what_is_no_order_is_wrong_usage(
 def test_what_was_sent_is_said_for_people_and_for_programs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("router.send_order.ordering", recorded)
+    monkeypatch.setattr("router.commands.send_order.ordering", recorded)
     options = ("--account", "shop-eu", "--line", "tea=2", "--line", "a=b=1", "--total", "30")
     said = send(tmp_path, *options, "--email", "ann@example.com", "--language", "de", "--ttl", "9")
     line = "sent order.placed A-1 of shop-eu: tea=2, a=b=1, 30 USDT, to order-0 offset 7\n"

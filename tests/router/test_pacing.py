@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from consumers.runtime.relay import relay_producer
+from consumers.runtime.member.relay import relay_producer
 from router.broker.pacing import paced
-from router.publish import producer_factory
+from router.edge.publishing.publish import producer_factory
 from tests.brokers import Broker, create_topics
 
 ROUNDS = 5

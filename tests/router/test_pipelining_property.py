@@ -5,7 +5,7 @@ import asyncio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.http_bounds import HttpBounds
+from router.edge.http.bounds import HttpBounds
 from tests.router.open_door import open_door
 from tests.router.raw_http import chunk, connected, head, request
 

@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from router.descriptors import RESERVED, Room, fitted
+from router.edge.http.descriptors import RESERVED, Room, fitted
+from router.edge.places import FEWEST, TURNS, Places, in_time
 from router.errors import NotDurable, Reason
-from router.places import FEWEST, TURNS, Places, in_time
 
 _DEADLINE = 2.5
 

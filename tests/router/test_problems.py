@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from router.problems import known_keys, nearest, problem_lines
-from router.settings import Settings
+from router.configuration.problems import known_keys, nearest, problem_lines
+from router.configuration.settings import Settings
 
 _SECRET = "sck_hidden-0123456789"
 

@@ -10,9 +10,10 @@ import pytest
 from pydantic import BaseModel, SecretStr
 
 from router import providers
+from router.configuration.settings import settings_from
 from router.contract.event import Event
 from router.delivery import Delivery, VerifiedDelivery
-from router.endpoints import build_endpoints, checked_options
+from router.edge.endpoints import build_endpoints, checked_options
 from router.errors import ConfigurationError
 from router.providers import (
     OPTIONS,
@@ -27,7 +28,6 @@ from router.providers import (
     discover,
 )
 from router.providers.blockatm import PROVIDER
-from router.settings import settings_from
 
 _HIDDEN = "sck_hidden-0123456789"
 

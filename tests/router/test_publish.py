@@ -16,10 +16,10 @@ from aiokafka.errors import (
 )
 from structlog.testing import capture_logs
 
-from router import producer_line, publish
 from router.contract.wire import OutgoingRecord
+from router.edge.publishing import producer_line, publish
+from router.edge.publishing.record_room import RecordRoom
 from router.errors import NotDurable
-from router.record_room import RecordRoom
 from tests.router.producers import ToldProducer, running_publisher
 
 

@@ -10,18 +10,18 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from prometheus_client import CollectorRegistry
 
-from router import producer_line, publish
 from router.broker import producers
-from router.broker.record_size import batch_bytes
+from router.broker.client import client_options
+from router.broker.topics.record_size import batch_bytes
+from router.configuration.settings import settings_from
 from router.contract.topics import Topics
 from router.contract.wire import OutgoingRecord
+from router.edge.metrics import EdgeMetrics
+from router.edge.publishing import producer_line, publish
+from router.edge.publishing.publish import KafkaPublisher, probe_of, producer_factory
+from router.edge.publishing.record_room import RecordRoom
+from router.edge.refused.keeper import RefusedKeeper, sample_producer_factory
 from router.errors import NotDurable
-from router.kafka_client import client_options
-from router.metrics import EdgeMetrics
-from router.publish import KafkaPublisher, probe_of, producer_factory
-from router.record_room import RecordRoom
-from router.refused_keeper import RefusedKeeper, sample_producer_factory
-from router.settings import settings_from
 from router.telemetry.logs import get_log
 from tests.brokers import EVALUATION_PARTITIONS, create_topics
 from tests.kafka.guarded import AUTHORIZED, Guarded

@@ -11,6 +11,7 @@ from uuid import UUID
 
 import pytest
 
+from router.configuration.modes import Mode
 from router.contract.quarantine import Quarantined, Replayed
 from router.contract.topics import Topics
 from router.contract.wire import (
@@ -23,14 +24,13 @@ from router.contract.wire import (
     encode_replayed,
 )
 from router.delivery import Delivery, kept_delivery
+from router.edge.intake import Endpoint, Intake
 from router.errors import NotDurable, OutsideWindow, Reason
-from router.intake import Endpoint, Intake
-from router.kept_topic import Wanted
-from router.modes import Mode
 from router.providers import Key
 from router.providers.blockatm import PROVIDER
-from router.quarantine import Entry, gathered
-from router.quarantine_replay import Replayer, judged
+from router.quarantine.kept_topic import Wanted
+from router.quarantine.reader import Entry, gathered
+from router.quarantine.replay import Replayer, judged
 from tests.router.observed import Observed
 from tests.router.providers.blockatm_deliveries import KEY, PAYMENT, RECEIVED, body_of, signed
 from tests.router.providers.blockatm_v1 import BATCH, ROW, v1_provider, v1_signed

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 
-from router.broker.topic_contract import Change
-from router.broker.topics import administering, alter
+from router.broker.topics.contract import Change
+from router.broker.topics.listing import administering, alter
 from router.contract.wire import decode_event
 from tests.brokers import Broker
 from tests.router.blockatm_requests import payment_webhook

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from router.kept_topic import Wanted
-from router.refused_command import read_samples, show_list
-from router.settings import load_settings
+from router.commands.refused import read_samples, show_list
+from router.configuration.settings import load_settings
+from router.quarantine.kept_topic import Wanted
 from tests.brokers import Broker
 from tests.router.blockatm_requests import SIGNATURE, webhook
 from tests.router.edge_command import Command, Said, command, configured

@@ -16,15 +16,15 @@ from router.contract.wire import (
     encode_refused,
 )
 from router.delivery import Delivery
-from router.errors import NotDurable, OutsideWindow, Reason, RefusedDelivery, Unauthentic, Unwelcome
-from router.masking import MASK
-from router.refused_sample import (
+from router.edge.refused.masking import MASK
+from router.edge.refused.sample import (
     Attempt,
     is_sampled,
     missing_of,
     sample_of,
     sampled_delivery,
 )
+from router.errors import NotDurable, OutsideWindow, Reason, RefusedDelivery, Unauthentic, Unwelcome
 from router.schemas import schemas
 from tests.router.providers.blockatm_deliveries import PAYMENT, RECEIVED, body_of, signed, verified
 

@@ -5,9 +5,9 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
-from router.app import EdgeProcess, build_edge
-from router.reload import Source
-from router.settings import Settings, load_settings
+from router.configuration.settings import Settings, load_settings
+from router.edge.app import EdgeProcess, build_edge
+from router.edge.reload import Source
 from tests.router.living_edge import Mount
 
 _PATIENCE_SECONDS = 30.0

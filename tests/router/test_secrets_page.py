@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from router.metrics_command import declared
-from router.settings import Settings
+from router.commands.metrics import declared
+from router.configuration.settings import Settings
 from router.telemetry.catalogue import catalogue
 from tests.architecture.source import ROOT
 

@@ -10,10 +10,9 @@ from threading import Thread
 import pytest
 
 from router.delivery import Delivery
+from router.edge.intake import Endpoint
 from router.errors import ConfigurationError, Reason, RefusedDelivery
-from router.intake import Endpoint
-from router.providers import discover
-from router.send import (
+from router.evaluation.send import (
     TAMPERS,
     Answered,
     Order,
@@ -24,6 +23,7 @@ from router.send import (
     post,
     simulate,
 )
+from router.providers import discover
 from tests.router.providers.blockatm_deliveries import KEY
 from tests.router.providers.blockbee_deliveries import SECRETS, TOKEN, bee, private_pem
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from router.app import build_edge
-from router.endpoints import build_endpoints
+from router.configuration.settings import settings_from
+from router.edge.app import build_edge
+from router.edge.endpoints import build_endpoints
 from router.errors import ConfigurationError
-from router.settings import settings_from
 
 _SECRET = "sck_hidden-0123456789"
 _TOKEN = "hidden-token-0123456789"

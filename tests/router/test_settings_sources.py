@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from router.app import build_edge
+from router.configuration.settings import Settings, load_settings, read_database, settings_from
+from router.edge.app import build_edge
 from router.errors import ConfigurationError
-from router.settings import Settings, load_settings, read_database, settings_from
 
 _SECRET = "sck_hidden-0123456789"
 _TOML = f"""

@@ -12,11 +12,11 @@ import pytest
 
 from router.contract.amounts import parse_amount
 from router.delivery import Delivery
-from router.intake import Endpoint
-from router.ordering import NotPlaced
+from router.edge.intake import Endpoint
+from router.evaluation.ordering import NotPlaced
+from router.evaluation.send import Answered, Order
+from router.evaluation.stream import ARTICLES, Planned, bought, planned_stream, play
 from router.providers import discover
-from router.send import Answered, Order
-from router.stream import ARTICLES, Planned, bought, planned_stream, play
 from tests.router.providers.blockatm_deliveries import KEY
 
 SHOP = Endpoint("shop", "shop-eu", discover()["blockatm"], [KEY], timedelta(hours=27), 2.5)

@@ -2,8 +2,8 @@
 
 import pytest
 
+from router.edge.summary import Summary
 from router.errors import Reason, Unwelcome
-from router.summary import Summary
 
 
 @pytest.mark.parametrize("status", [400, 404, 410, 415, 422])

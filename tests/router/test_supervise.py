@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from router import supervise
 from router.errors import ConfigurationError
-from router.supervise import Child
+from router.evaluation import supervise
+from router.evaluation.supervise import Child
 
 PATIENCE_SECONDS = 30.0
 
@@ -137,7 +137,7 @@ async def test_a_child_that_ends_again_and_again_is_started_more_and_more_slowly
     worker = make(COUNTING, str(count))
     await worker.start()
     worker.settled()
-    monkeypatch.setattr("router.supervise.asyncio.sleep", short_sleep)
+    monkeypatch.setattr("router.evaluation.supervise.asyncio.sleep", short_sleep)
     async with asyncio.timeout(PATIENCE_SECONDS):
         while len(said) < 6:
             await sleep(0.01)
@@ -170,7 +170,7 @@ async def test_a_child_is_outside_the_group_that_a_terminal_interrupts(
 
 async def test_a_child_sees_the_end_of_its_supervisor(tmp_path: Path) -> None:
     supervisor = (
-        "import asyncio, sys; from router.supervise import Child\n"
+        "import asyncio, sys; from router.evaluation.supervise import Child\n"
         "async def main():\n"
         f"    argv = [sys.executable, '-c', {DEVOTED!r}, sys.argv[1]]\n"
         "    await Child('worker', argv, '', print).start()\n"

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from router.edge.http.tls import ServerCertificate
 from router.errors import ConfigurationError
-from router.tls import ServerCertificate
 from tests.router.certificates import organization_of, write_pair
 
 _PATIENCE_SECONDS = 20.0

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.contract.wire import OutgoingRecord
-from router.topic_health import READY, State, TopicHealth
+from router.edge.publishing.topic_health import READY, State, TopicHealth
 
 RECORD = OutgoingRecord("payment", b"k", b"v", [])
 

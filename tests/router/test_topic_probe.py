@@ -2,8 +2,8 @@
 
 import pytest
 
-from router.broker.topic_ids import PartitionSeen, TopicSeen
-from router.topic_probe import problem_of
+from router.broker.topics.ids import PartitionSeen, TopicSeen
+from router.edge.publishing.topic_probe import problem_of
 
 
 def seen(*in_sync: int, may_write: bool | None = None, error: str | None = None) -> TopicSeen:

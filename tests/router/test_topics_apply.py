@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from router.broker.topic_contract import AtLeast, TopicNeed
+from router.broker.topics.apply import Mode, Report, Result, apply_topics
+from router.broker.topics.contract import AtLeast, TopicNeed
+from router.configuration.settings import Settings, settings_from
+from router.configuration.topic_needs import topic_needs
 from router.contract.topics import Topics, TopicsBeside
-from router.settings import Settings, settings_from
-from router.topic_needs import topic_needs
-from router.topics_apply import Mode, Report, Result, apply_topics
 from tests.brokers import Broker
 from tests.router.broker.topic_admin import (
     configs,
@@ -224,7 +224,7 @@ async def test_runs_at_the_same_time_are_all_well(broker: Broker, topics_prefix:
 def test_the_table_fits_80_columns_and_says_what_remains_to_be_done(
     payrouter: Command, broker: Broker, topics_prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("router.invocation._WHOLE_LINES", 80)
+    monkeypatch.setattr("router.commands.invocation._WHOLE_LINES", 80)
     asyncio.run(spoil(broker.bootstrap, topics_prefix))
 
     said = payrouter("topics", "apply", "--check")

@@ -2,8 +2,8 @@
 
 import pytest
 
-from router.topics_apply import Report, Result, TopicReport
-from router.topics_command import show
+from router.broker.topics.apply import Report, Result, TopicReport
+from router.commands.topics import show
 
 WHY = "the broker does not show its configuration"
 

@@ -15,8 +15,8 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from aiokafka.protocol.metadata import MetadataRequest
 
-from router.broker import topic_creation
-from router.broker.topic_creation import forbid_topic_creation
+from router.broker.topics import creation as topic_creation
+from router.broker.topics.creation import forbid_topic_creation
 from tests.databases import DatabaseServer, fresh_database
 from tests.e2e.dev_process import Place, until
 from tests.kafka.apache_kafka import ApacheKafka

@@ -113,8 +113,8 @@ def watch_secrets(recorder: Recorder) -> None:
         "pydantic.types": functools.partial(_watch_types, recorder),
         "pydantic.main": functools.partial(_watch_models, recorder),
         "router.providers": functools.partial(_watch_providers, recorder),
-        "router.data_dir": functools.partial(_watch_data_dir, recorder),
-        "router.kafka_client": functools.partial(_watch_kafka, recorder),
+        "router.evaluation.data_dir": functools.partial(_watch_data_dir, recorder),
+        "router.broker.client": functools.partial(_watch_kafka, recorder),
         "consumers.notifications.outside": functools.partial(_watch_channels, recorder),
         "ssl": functools.partial(_watch_tls, recorder),
     }

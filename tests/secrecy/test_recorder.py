@@ -16,10 +16,10 @@ PROGRAM = f"""
 import asyncio, pathlib, ssl, sys
 from consumers.notifications.options import Options
 from consumers.notifications.outside import Outside
-from router.data_dir import DataDir
-from router.kafka_client import TokenFile
+from router.evaluation.data_dir import DataDir
+from router.broker.client import TokenFile
 from router.providers import Example, Key, Place
-from router.settings import load_settings
+from router.configuration.settings import load_settings
 
 def secret(name):
     return "-".join(("of", name, "Jw81x"))

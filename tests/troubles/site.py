@@ -19,7 +19,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from consumers.runtime.offsets import read_fence_rows
+from consumers.runtime.apply.offsets import read_fence_rows
 from consumers.runtime.service import Service
 from router.telemetry.management import listen
 from tests.conformance.bench import Bench, bench

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from consumers.inventory import SERVICE
-from consumers.runtime.migrate import upgrade
+from consumers.runtime.store.migrate import upgrade
 from tests.consumers.inventory.shop import Shop
 from tests.databases import DatabaseServer, fresh_database
 

@@ -18,7 +18,7 @@ from consumers.inventory.policy import Policy
 from consumers.inventory.setting import set_stock
 from consumers.inventory.tables import HISTORY, LINE, MOVEMENT, ORDERS, STOCK
 from consumers.runtime.fate import Fate
-from consumers.runtime.tables import RuntimeTables
+from consumers.runtime.store.tables import RuntimeTables
 from router.contract.event import Event, Verification
 from router.contract.order import Order
 from tests.router.orders import order

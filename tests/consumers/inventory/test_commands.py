@@ -15,10 +15,10 @@ from sqlalchemy.pool import NullPool
 
 from consumers.inventory import SERVICE
 from consumers.inventory.measures import MEASURES
-from consumers.runtime.held_admin import list_operations
+from consumers.runtime.commands.held_admin import list_operations
 from consumers.runtime.service import Play, Reading
 from consumers.runtime.settings import ConsumerSettings, Tuning
-from consumers.runtime.tables import RuntimeTables
+from consumers.runtime.store.tables import RuntimeTables
 from router.contract.order_fields import OrderFields
 from router.contract.topics import Topics
 from tests.consumers.inventory.shop import Shop, ordered, paid

@@ -12,11 +12,11 @@ import click
 from consumers.inventory import SERVICE
 from consumers.inventory.measures import MEASURES
 from consumers.inventory.policy import Policy
-from router.cli import cli
+from router.commands.cli import cli
+from router.commands.senders import Senders
+from router.configuration.settings import settings_from
 from router.contract.order import Order, OrderLine
 from router.contract.order_fields import OtherOrderMessage, read_order
-from router.senders import Senders
-from router.settings import settings_from
 
 TEXT = (Path(__file__).parents[3] / "docs" / "inventory.md").read_text(encoding="utf-8")
 

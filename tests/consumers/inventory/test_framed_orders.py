@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from consumers.inventory import SERVICE
 from consumers.runtime.service import Service
-from consumers.runtime.tables import RuntimeTables
+from consumers.runtime.store.tables import RuntimeTables
 from tests.brokers import Broker
 from tests.consumers.inventory.shop import Shop
 from tests.consumers.runtime.members import eventually, feeding, ready

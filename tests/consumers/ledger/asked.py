@@ -14,8 +14,8 @@ from sqlalchemy.pool import NullPool
 
 from consumers.ledger import SERVICE
 from consumers.ledger.handler import handle
-from consumers.runtime.migrate import upgrade
 from consumers.runtime.settings import ConsumerSettings, Tuning
+from consumers.runtime.store.migrate import upgrade
 from router.contract.event import Event
 from router.contract.topics import Topics
 

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from consumers.ledger import SERVICE
-from consumers.runtime.migrate import upgrade
+from consumers.runtime.store.migrate import upgrade
 
 
 @pytest.fixture

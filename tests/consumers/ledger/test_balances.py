@@ -15,8 +15,8 @@ from consumers.ledger.chart import LedgerAccount, Purpose
 from consumers.ledger.handler import handle
 from consumers.ledger.position import opened
 from consumers.ledger.verify import verify
-from consumers.runtime.migrate import upgrade
 from consumers.runtime.migrations.environment import ATTRIBUTE, Target
+from consumers.runtime.store.migrate import upgrade
 from tests.consumers.ledger.bookkeeping import applied, balances
 from tests.consumers.ledger.told import told
 from tests.consumers.ledger.worked_examples import examples

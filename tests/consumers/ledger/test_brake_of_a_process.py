@@ -15,7 +15,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from consumers.ledger import SERVICE
-from consumers.runtime.migrate import upgrade
+from consumers.runtime.store.migrate import upgrade
 from tests.brokers import Broker
 from tests.consumers.runtime.commands import Payrouter
 from tests.consumers.runtime.counting import numbered

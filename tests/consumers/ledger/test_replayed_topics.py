@@ -14,9 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from consumers.ledger import SERVICE
 from consumers.ledger.statement import read_books
 from consumers.runtime.fate import Fate
-from consumers.runtime.migrate import upgrade
 from consumers.runtime.service import Poison
-from consumers.runtime.tables import RuntimeTables
+from consumers.runtime.store.migrate import upgrade
+from consumers.runtime.store.tables import RuntimeTables
 from router.contract.event import Event
 from router.contract.wire import encode_event
 from tests.brokers import Broker

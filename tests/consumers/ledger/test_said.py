@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from consumers.ledger import SERVICE
 from consumers.ledger.book import TRANSACTION
 from consumers.runtime.service import NoOptions, Setup
-from consumers.runtime.tables import RuntimeTables
+from consumers.runtime.store.tables import RuntimeTables
 from router.contract.event import Event
 from router.contract.outcome import OutcomeEvent
 from router.contract.topics import Topics

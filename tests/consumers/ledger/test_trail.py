@@ -10,9 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from consumers.ledger import SERVICE
 from consumers.ledger.book import EVENT
 from consumers.ledger.trail import belonging
-from consumers.runtime.process import Applier
+from consumers.runtime.apply.process import Applier
+from consumers.runtime.apply.stored_books import StoredBooks
 from consumers.runtime.records import Decoded, Partition, Record
-from consumers.runtime.stored_books import StoredBooks
 from consumers.runtime.trail import Sought, Step
 from router.contract.event import Event
 from tests.consumers.ledger.bookkeeping import applied

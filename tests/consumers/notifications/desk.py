@@ -11,9 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from consumers.notifications.handler import Handler
 from consumers.notifications.options import ChannelOptions, Options
 from consumers.notifications.tables import MESSAGE
+from consumers.runtime.apply.outbox import waiting
 from consumers.runtime.fate import Fate
-from consumers.runtime.outbox import waiting
-from consumers.runtime.tables import RuntimeTables
+from consumers.runtime.store.tables import RuntimeTables
 from router.contract.event import Event
 from tests.router.events import event
 

@@ -15,10 +15,10 @@ from sqlalchemy.pool import NullPool
 from consumers.notifications import SERVICE
 from consumers.notifications.options import Options
 from consumers.notifications.tables import SCHEMA
-from consumers.runtime.held_admin import Operation, list_operations
-from consumers.runtime.migrate import upgrade
+from consumers.runtime.commands.held_admin import Operation, list_operations
 from consumers.runtime.settings import ConsumerSettings, Tuning
-from consumers.runtime.tables import RuntimeTables
+from consumers.runtime.store.migrate import upgrade
+from consumers.runtime.store.tables import RuntimeTables
 from router.contract.topics import Topics
 from tests.consumers.notifications.desk import EMAIL, applied, messages, options, rule, run, told
 from tests.consumers.notifications.receivers import hook, post_office

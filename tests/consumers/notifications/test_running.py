@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from consumers.notifications import SERVICE
 from consumers.notifications.options import Options
-from consumers.runtime.app import build_consumer, consume
+from consumers.runtime.member.app import build_consumer, consume
 from consumers.runtime.settings import ConsumerSettings, Tuning
 from router.contract.event import Event
 from router.contract.order import Order

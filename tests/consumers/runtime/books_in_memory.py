@@ -11,10 +11,9 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consumers.runtime.brake import Brake
-from consumers.runtime.fate import Fate
-from consumers.runtime.held import Hold, Queues, lane
-from consumers.runtime.offsets import (
+from consumers.runtime.apply.brake import Brake
+from consumers.runtime.apply.held import Hold, Queues, lane
+from consumers.runtime.apply.offsets import (
     Claims,
     Counts,
     Fence,
@@ -22,7 +21,8 @@ from consumers.runtime.offsets import (
     LastApplied,
     other_topic,
 )
-from consumers.runtime.outbox import Outgoing
+from consumers.runtime.apply.outbox import Outgoing
+from consumers.runtime.fate import Fate
 from consumers.runtime.records import NO_TIMESTAMP, Arrived, Decoded, Partition, Record
 from router.contract.event import contradicts
 

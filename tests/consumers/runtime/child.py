@@ -19,10 +19,10 @@ from uuid import UUID, uuid4
 from pydantic import BaseModel, SecretStr
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consumers.runtime import outbox
-from consumers.runtime.app import run_consumer
+from consumers.runtime.apply import outbox
 from consumers.runtime.fate import Fate
-from consumers.runtime.loop import Loop
+from consumers.runtime.member.app import run_consumer
+from consumers.runtime.member.loop import Loop
 from consumers.runtime.service import Handler
 from consumers.runtime.settings import ConsumerSettings, Tuning
 from router.contract.event import Event

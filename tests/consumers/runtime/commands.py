@@ -11,9 +11,8 @@ from typing import Any
 
 import pytest
 
-from consumers import cli
-from consumers.runtime import discovery
-from router.cli import cli as payrouter
+from consumers import cli, discovery
+from router.commands.cli import cli as payrouter
 from tests.consumers.runtime.members import Feed
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from consumers.runtime.migrate import upgrade
+from consumers.runtime.store.migrate import upgrade
 from tests.brokers import Broker
 from tests.consumers.runtime.commands import Payrouter
 from tests.consumers.runtime.counting import SERVICE

@@ -19,14 +19,14 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from consumers.runtime.brake import Brake, read_brakes
+from consumers.runtime.apply.brake import Brake, read_brakes
+from consumers.runtime.apply.offsets import Fence, FenceRow, read_fence_rows, read_fences
+from consumers.runtime.apply.process import Applier
+from consumers.runtime.apply.stored_books import StoredBooks
 from consumers.runtime.fate import Fate
-from consumers.runtime.offsets import Fence, FenceRow, read_fence_rows, read_fences
-from consumers.runtime.process import Applier
 from consumers.runtime.records import Decoded, Partition, Record
 from consumers.runtime.service import Handler, Service
-from consumers.runtime.stored_books import StoredBooks
-from consumers.runtime.tables import RuntimeTables
+from consumers.runtime.store.tables import RuntimeTables
 from router.contract.event import Event
 from router.contract.wire import OutgoingRecord, encode_event
 from tests.router.events import event

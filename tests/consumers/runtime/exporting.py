@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 from prometheus_client import CollectorRegistry
 
-from consumers.runtime.command import Consumer
-from consumers.runtime.exporter import ExporterProcess, Exporting, build_exporter
+from consumers.runtime.configured import Consumer
+from consumers.runtime.exporter.app import ExporterProcess, Exporting, build_exporter
 from tests.consumers.runtime.members import Feed, eventually
 
 OFTEN = Exporting(every_seconds=0.1)

@@ -11,8 +11,8 @@ from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncEngine
 from structlog.testing import capture_logs
 
-from consumers.runtime.app import ConsumerProcess, build_consumer, consume
-from consumers.runtime.offsets import Fence
+from consumers.runtime.apply.offsets import Fence
+from consumers.runtime.member.app import ConsumerProcess, build_consumer, consume
 from consumers.runtime.records import Partition
 from consumers.runtime.service import Handler, Service
 from consumers.runtime.settings import ConsumerSettings, Tuning

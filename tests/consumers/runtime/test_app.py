@@ -14,10 +14,10 @@ from aiokafka import AIOKafkaProducer
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from consumers.discovery import topics_of
 from consumers.ledger import SERVICE
 from consumers.ledger.statement import read_books
-from consumers.runtime.discovery import topics_of
-from consumers.runtime.migrate import upgrade
+from consumers.runtime.store.migrate import upgrade
 from router.contract.topics import Topics
 from router.telemetry.management import listen
 from tests.brokers import Broker, create_topics

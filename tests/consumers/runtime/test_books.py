@@ -10,11 +10,11 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from consumers.runtime.brake import clear_brakes
+from consumers.runtime.apply.brake import clear_brakes
+from consumers.runtime.apply.held import HeldReason, Verdict
+from consumers.runtime.apply.offsets import Counts, Fence, FenceMoved
+from consumers.runtime.apply.process import Applied, Applier
 from consumers.runtime.fate import Fate
-from consumers.runtime.held import HeldReason, Verdict
-from consumers.runtime.offsets import Counts, Fence, FenceMoved
-from consumers.runtime.process import Applied, Applier
 from consumers.runtime.records import Arrived, Decoded, Partition, Unreadable
 from consumers.runtime.service import HandlerFailed
 from router.contract.event import Event

@@ -7,12 +7,12 @@ from functools import partial
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from consumers.runtime.brake import Brake, clear_brakes
+from consumers.runtime.apply.brake import Brake, clear_brakes
+from consumers.runtime.apply.held import HeldReason, Verdict
+from consumers.runtime.apply.process import Applied
+from consumers.runtime.apply.retry import retry_due
 from consumers.runtime.fate import Fate
-from consumers.runtime.held import HeldReason, Verdict
-from consumers.runtime.process import Applied
 from consumers.runtime.records import Arrived, Partition, Unreadable
-from consumers.runtime.retry import retry_due
 from consumers.runtime.service import Poison
 from consumers.runtime.settings import Tuning
 from tests.consumers.runtime.counting import (

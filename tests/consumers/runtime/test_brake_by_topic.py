@@ -11,12 +11,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from consumers.inventory import SERVICE as INVENTORY
 from consumers.notifications import SERVICE as NOTIFICATIONS
-from consumers.runtime.app import ConsumerProcess, build_consumer, consume
-from consumers.runtime.brake import clear_brakes
-from consumers.runtime.migrate import upgrade
-from consumers.runtime.offsets import read_fence_rows
+from consumers.runtime.apply.brake import clear_brakes
+from consumers.runtime.apply.offsets import read_fence_rows
+from consumers.runtime.member.app import ConsumerProcess, build_consumer, consume
 from consumers.runtime.service import Service
-from consumers.runtime.tables import RuntimeTables
+from consumers.runtime.store.migrate import upgrade
+from consumers.runtime.store.tables import RuntimeTables
 from tests.brokers import Broker
 from tests.consumers.runtime.counting import numbered
 from tests.consumers.runtime.members import (

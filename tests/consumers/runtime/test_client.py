@@ -19,11 +19,11 @@ from aiokafka.errors import (
     UnsupportedCodecError,
 )
 
-from consumers.runtime import client as runtime_client
-from consumers.runtime.client import Client, PlaceLost, RecordUnfetchable, RecordUnreadable
+from consumers.runtime.member import client as runtime_client
+from consumers.runtime.member.client import Client, PlaceLost, RecordUnfetchable, RecordUnreadable
 from consumers.runtime.records import Partition
 from consumers.runtime.settings import Tuning
-from router.broker.reread import Seen
+from router.broker.log.reread import Seen
 from tests.consumers.runtime.counting import PAYMENT_0
 
 PAYMENT_1 = Partition("payment", 1)

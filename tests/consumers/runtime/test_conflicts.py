@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consumers.runtime.app import ConsumerProcess
 from consumers.runtime.fate import Fate
+from consumers.runtime.member.app import ConsumerProcess
 from router.contract.event import Event
 from tests.consumers.runtime.counting import (
     TABLES,

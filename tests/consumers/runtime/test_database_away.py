@@ -11,7 +11,7 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from consumers.runtime.migrate import upgrade
+from consumers.runtime.store.migrate import upgrade
 from tests.consumers.runtime.child import child
 from tests.consumers.runtime.counting import SERVICE, effects_of, id_of, numbered
 from tests.consumers.runtime.members import Feed, eventually
@@ -29,11 +29,11 @@ BRIEF: dict[str, float] = {
     "transaction_timeout_seconds": TRANSACTION_SECONDS,
 }
 PATCHES = {
-    "consumers.runtime.app.MEASURE_SECONDS": 0.2,
-    "consumers.runtime.upkeep.LAG_SECONDS": 1,
+    "consumers.runtime.member.app.MEASURE_SECONDS": 0.2,
+    "consumers.runtime.member.upkeep.LAG_SECONDS": 1,
     # What is left of both is what the transaction's time-out makes of them.
-    "consumers.runtime.app.STUCK_SECONDS": 0,
-    "consumers.runtime.subscription.POLL_SECONDS": 0,
+    "consumers.runtime.member.app.STUCK_SECONDS": 0,
+    "consumers.runtime.member.subscription.POLL_SECONDS": 0,
 }
 STORED = ("payrouter_held_records", "payrouter_outbox_waiting", "payrouter_brake_held")
 """What is read from the store."""

@@ -11,8 +11,8 @@ from dataclasses import replace
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from consumers.runtime import stored_books
-from consumers.runtime.offsets import Claims, Fence
+from consumers.runtime.apply import stored_books
+from consumers.runtime.apply.offsets import Claims, Fence
 from consumers.runtime.records import Decoded, Partition
 from tests.consumers.runtime.counting import (
     PAYMENT_0,

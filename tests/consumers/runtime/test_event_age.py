@@ -8,13 +8,13 @@ from uuid import UUID
 from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from consumers.runtime.apply.held import HeldReason, Verdict
+from consumers.runtime.apply.process import received_at
+from consumers.runtime.apply.retry import retry_due
 from consumers.runtime.fate import Fate
-from consumers.runtime.held import HeldReason, Verdict
-from consumers.runtime.metrics import ConsumerMetrics
-from consumers.runtime.process import received_at
+from consumers.runtime.measures.metrics import ConsumerMetrics
+from consumers.runtime.member.report import Report
 from consumers.runtime.records import Decoded
-from consumers.runtime.report import Report
-from consumers.runtime.retry import retry_due
 from consumers.runtime.settings import Tuning
 from router.telemetry.logs import get_log
 from tests.consumers.runtime.counting import applier, begun, numbered, record, stored

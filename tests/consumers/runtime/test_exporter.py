@@ -16,10 +16,12 @@ from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 from aiokafka.client import AIOKafkaClient
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consumers.runtime import app, exporter_log, first_record
-from consumers.runtime.app import ConsumerProcess
 from consumers.runtime.fate import Fate
-from router.broker.reread import second_look
+from consumers.runtime.measures import first_record
+from consumers.runtime.member import app
+from consumers.runtime.member.app import ConsumerProcess
+from consumers.runtime.progress import survey as exporter_log
+from router.broker.log.reread import second_look
 from router.contract.event import Event
 from tests.brokers import create_topics
 from tests.consumers.runtime.child import child

@@ -14,10 +14,11 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
-from consumers.runtime import exporter_log, exporter_rounds
-from consumers.runtime.command import Consumer
-from consumers.runtime.migrate import upgrade
+from consumers.runtime.configured import Consumer
+from consumers.runtime.exporter import rounds as exporter_rounds
+from consumers.runtime.progress import survey as exporter_log
 from consumers.runtime.service import Measure
+from consumers.runtime.store.migrate import upgrade
 from router.telemetry.management import listen
 from tests.brokers import Broker
 from tests.consumers.runtime.counting import SERVICE, numbered

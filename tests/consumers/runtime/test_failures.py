@@ -19,7 +19,7 @@ from sqlalchemy import BigInteger, Numeric, bindparam, text
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from consumers.runtime.failures import (
+from consumers.runtime.apply.failures import (
     SLOW_TRIES,
     Action,
     Phase,
@@ -28,10 +28,10 @@ from consumers.runtime.failures import (
     describe,
     park_pause,
 )
-from consumers.runtime.migrate import SchemaOutdated
-from consumers.runtime.offsets import FenceMoved
+from consumers.runtime.apply.offsets import FenceMoved
 from consumers.runtime.service import HandlerFailed, HandlerSlow, Poison
-from consumers.runtime.store import StoreAway, transaction_of
+from consumers.runtime.store.database import StoreAway, transaction_of
+from consumers.runtime.store.migrate import SchemaOutdated
 from tests.consumers.runtime.counting import PAYMENT_0
 
 

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import func, select, text
 
-from consumers.runtime import upkeep
-from consumers.runtime.memory import CHUNK
+from consumers.runtime.apply.memory import CHUNK
+from consumers.runtime.member import upkeep
 from tests.consumers.runtime.commands import Payrouter
 from tests.consumers.runtime.counting import TABLES, numbered, written
 from tests.consumers.runtime.members import Feed, ready

@@ -4,9 +4,9 @@ import pytest
 from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from consumers.runtime import held_admin
+from consumers.runtime.apply.held import HeldReason, Hold, error_text, hold
+from consumers.runtime.commands import held_admin
 from consumers.runtime.fate import Fate
-from consumers.runtime.held import HeldReason, Hold, error_text, hold
 from consumers.runtime.records import Arrived, Unreadable, unfetchable
 from tests.consumers.runtime.counting import (
     CLUSTER,

@@ -12,7 +12,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
-from router.broker.reread import second_look
+from router.broker.log.reread import second_look
 from tests.brokers import create_topics
 from tests.consumers.runtime.child import child
 from tests.consumers.runtime.commands import Payrouter

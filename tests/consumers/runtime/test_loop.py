@@ -1,8 +1,8 @@
 """A consumer on a real log: every event once, from where it was, in spite of restarts."""
 
-from consumers.runtime.offsets import LastApplied
-from consumers.runtime.process import Applier
-from consumers.runtime.stored_books import StoredBooks
+from consumers.runtime.apply.offsets import LastApplied
+from consumers.runtime.apply.process import Applier
+from consumers.runtime.apply.stored_books import StoredBooks
 from tests.consumers.runtime.counting import (
     CLUSTER,
     SERVICE,

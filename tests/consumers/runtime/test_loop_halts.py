@@ -1,6 +1,6 @@
 """A version too new halts its partition, and nothing else."""
 
-from consumers.runtime.app import ConsumerProcess
+from consumers.runtime.member.app import ConsumerProcess
 from tests.consumers.runtime.counting import held_in, numbered, written
 from tests.consumers.runtime.members import Feed, eventually, halted
 from tests.consumers.runtime.told import applied_but, metric

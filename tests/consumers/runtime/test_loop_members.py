@@ -9,7 +9,7 @@ from collections import Counter
 
 import pytest
 
-from consumers.runtime.app import ConsumerProcess
+from consumers.runtime.member.app import ConsumerProcess
 from tests.consumers.runtime.counting import counts_of, effects_of, id_of, numbered
 from tests.consumers.runtime.members import Feed, eventually
 

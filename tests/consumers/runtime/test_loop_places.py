@@ -11,16 +11,16 @@ from aiokafka.errors import IllegalStateError, KafkaTimeoutError, NodeNotReadyEr
 from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from consumers.runtime import client as runtime_client
-from consumers.runtime import membership
-from consumers.runtime.loop import Loop
-from consumers.runtime.membership import Membership
-from consumers.runtime.metrics import ConsumerMetrics
+from consumers.runtime.measures.metrics import ConsumerMetrics
+from consumers.runtime.member import client as runtime_client
+from consumers.runtime.member import membership
+from consumers.runtime.member.loop import Loop
+from consumers.runtime.member.membership import Membership
+from consumers.runtime.member.report import Report
 from consumers.runtime.records import Partition
-from consumers.runtime.report import Report
 from consumers.runtime.settings import Tuning
-from router.broker.log_bounds import LogBounds
-from router.broker.topic_ids import TopicSeen
+from router.broker.log.bounds import LogBounds
+from router.broker.topics.ids import TopicSeen
 from router.telemetry.logs import get_log
 from tests.consumers.runtime.counting import applier, effects_of, id_of, numbered, record
 from tests.consumers.runtime.members import eventually

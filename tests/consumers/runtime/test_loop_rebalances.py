@@ -12,8 +12,8 @@ import pytest
 from asyncpg.exceptions import SerializationError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consumers.runtime.app import ConsumerProcess
 from consumers.runtime.fate import Fate
+from consumers.runtime.member.app import ConsumerProcess
 from router.contract.event import Event
 from tests.consumers.runtime.counting import count, effects_of, id_of, numbered
 from tests.consumers.runtime.members import Feed, eventually, halted

@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from consumers.runtime.failures import Action, Phase, decide, describe
+from consumers.runtime.apply.failures import Action, Phase, decide, describe
 from consumers.runtime.fate import Fate
 from consumers.runtime.service import Handler, HandlerFailed
 from router.contract.event import Event

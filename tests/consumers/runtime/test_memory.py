@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from consumers.runtime import memory
-from consumers.runtime.memory import forget_some, remembered_since
+from consumers.runtime.apply import memory
+from consumers.runtime.apply.memory import forget_some, remembered_since
 from tests.consumers.runtime.counting import TABLES, applier, begun, held_in, records
 from tests.consumers.runtime.test_brake import spoilt
 

@@ -17,12 +17,12 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from consumers.ledger import SERVICE as LEDGER
-from consumers.runtime import migrate
-from consumers.runtime.brake import holding, read_brakes
-from consumers.runtime.migrate import SchemaOutdated, pending, require_upgraded, upgrade
+from consumers.runtime.apply.brake import holding, read_brakes
 from consumers.runtime.migrations.environment import ATTRIBUTE, Target
 from consumers.runtime.service import Service
-from consumers.runtime.tables import RuntimeTables
+from consumers.runtime.store import migrate
+from consumers.runtime.store.migrate import SchemaOutdated, pending, require_upgraded, upgrade
+from consumers.runtime.store.tables import RuntimeTables
 
 RUNTIME = ["runtime 0001", "runtime 0002", "runtime 0003", "runtime 0004"]
 EVERYTHING = [*RUNTIME, "ledger 0001", "ledger 0002", "ledger 0003"]

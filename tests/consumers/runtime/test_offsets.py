@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from consumers.runtime.offsets import (
+from consumers.runtime.apply.offsets import (
     Claims,
     Counts,
     Fence,

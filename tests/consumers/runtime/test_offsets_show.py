@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from consumers.runtime import exporter_log
-from consumers.runtime.exporter_picture import Behind
-from consumers.runtime.offsets import FenceRow, begin_fences
+from consumers.runtime.apply.offsets import FenceRow, begin_fences
+from consumers.runtime.progress import survey as exporter_log
+from consumers.runtime.progress.picture import Behind
+from consumers.runtime.progress.screen import show_standings
+from consumers.runtime.progress.standing import Standing, State
 from consumers.runtime.records import Partition
-from consumers.runtime.standing import Standing, State
-from consumers.runtime.standing_screen import show_standings
-from consumers.runtime.tables import RuntimeTables
-from router.broker.log_bounds import LogBounds
+from consumers.runtime.store.tables import RuntimeTables
+from router.broker.log.bounds import LogBounds
 from tests.consumers.runtime.child import child
 from tests.consumers.runtime.commands import Payrouter, Said
 from tests.consumers.runtime.counting import SERVICE, numbered

@@ -6,8 +6,8 @@ from functools import partial
 
 import pytest
 
-from consumers.runtime import upkeep
-from consumers.runtime.app import ConsumerProcess
+from consumers.runtime.member import upkeep
+from consumers.runtime.member.app import ConsumerProcess
 from tests.consumers.runtime.counting import numbered
 from tests.consumers.runtime.exporting import Exported, exporting
 from tests.consumers.runtime.members import Feed, eventually, ready

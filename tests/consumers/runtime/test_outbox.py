@@ -10,9 +10,9 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-from consumers.runtime import app
-from consumers.runtime.held_admin import list_operations
-from consumers.runtime.outbox import Outgoing, put
+from consumers.runtime.apply.outbox import Outgoing, put
+from consumers.runtime.commands.held_admin import list_operations
+from consumers.runtime.member import app
 from tests.consumers.runtime.child import child
 from tests.consumers.runtime.commands import Payrouter
 from tests.consumers.runtime.counting import TABLES, outbox_of

@@ -8,10 +8,10 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from consumers.runtime.apply.held import HeldReason, Verdict, lane
+from consumers.runtime.apply.retry import Retry, Round, retry_due
 from consumers.runtime.fate import Fate
-from consumers.runtime.held import HeldReason, Verdict, lane
 from consumers.runtime.records import Decoded
-from consumers.runtime.retry import Retry, Round, retry_due
 from consumers.runtime.service import Handler, Poison
 from consumers.runtime.settings import Tuning
 from router.contract.event import Event

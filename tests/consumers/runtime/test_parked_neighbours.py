@@ -9,9 +9,9 @@ from uuid import UUID
 import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consumers.runtime import app
-from consumers.runtime.app import ConsumerProcess
 from consumers.runtime.fate import Fate
+from consumers.runtime.member import app
+from consumers.runtime.member.app import ConsumerProcess
 from consumers.runtime.service import Handler
 from router.contract.event import Event
 from tests.consumers.runtime.counting import count, counts_of, effects_of, held_in, id_of, numbered

@@ -11,12 +11,12 @@ from uuid import UUID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumers.runtime import partition as life
-from consumers.runtime.failures import HaltReason
-from consumers.runtime.halts import Halt, what_to_do
-from consumers.runtime.loop import Loop
-from consumers.runtime.offsets import Fence
-from consumers.runtime.partition import (
+from consumers.runtime.apply.failures import HaltReason
+from consumers.runtime.apply.offsets import Fence
+from consumers.runtime.member import partition as life
+from consumers.runtime.member.halts import Halt, what_to_do
+from consumers.runtime.member.loop import Loop
+from consumers.runtime.member.partition import (
     Assigned,
     CaughtUp,
     Delayed,

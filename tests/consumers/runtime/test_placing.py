@@ -7,16 +7,20 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
-from consumers.runtime.metrics import ConsumerMetrics
-from consumers.runtime.offsets import Fence
-from consumers.runtime.partition import Found
-from consumers.runtime.placing import LONGEST_NEIGHBOURLY_SECONDS, NEIGHBOURLY_SECONDS, Placing
-from consumers.runtime.positions import Positions
+from consumers.runtime.apply.offsets import Fence
+from consumers.runtime.measures.metrics import ConsumerMetrics
+from consumers.runtime.member.partition import Found
+from consumers.runtime.member.placing import (
+    LONGEST_NEIGHBOURLY_SECONDS,
+    NEIGHBOURLY_SECONDS,
+    Placing,
+)
+from consumers.runtime.member.positions import Positions
+from consumers.runtime.member.report import Report
 from consumers.runtime.records import Partition
-from consumers.runtime.report import Report
 from consumers.runtime.settings import Tuning
-from router.broker.log_bounds import LogBounds
-from router.broker.topic_ids import MISSING, PartitionSeen, TopicSeen
+from router.broker.log.bounds import LogBounds
+from router.broker.topics.ids import MISSING, PartitionSeen, TopicSeen
 from router.telemetry.logs import get_log
 from tests.consumers.runtime.counting import PAYMENT_0
 

@@ -5,16 +5,16 @@ from uuid import UUID
 
 import pytest
 
-from consumers.runtime.failures import HaltReason, describe
-from consumers.runtime.halts import Halt, records_missing, what_to_do
-from consumers.runtime.offsets import Fence, LastApplied
-from consumers.runtime.partition import FenceSet, Found, Placed, Read, Stopped
-from consumers.runtime.placing import LogUnknown, same_log, start_at
-from consumers.runtime.positions import Positions
-from consumers.runtime.reading import gaps_before, readable, same_as_applied
+from consumers.runtime.apply.failures import HaltReason, describe
+from consumers.runtime.apply.offsets import Fence, LastApplied
+from consumers.runtime.member.halts import Halt, records_missing, what_to_do
+from consumers.runtime.member.partition import FenceSet, Found, Placed, Read, Stopped
+from consumers.runtime.member.placing import LogUnknown, same_log, start_at
+from consumers.runtime.member.positions import Positions
+from consumers.runtime.member.reading import gaps_before, readable, same_as_applied
 from consumers.runtime.records import Partition
-from router.broker.log_bounds import LogBounds
-from router.broker.topic_ids import MISSING, PartitionSeen, TopicSeen
+from router.broker.log.bounds import LogBounds
+from router.broker.topics.ids import MISSING, PartitionSeen, TopicSeen
 from tests.consumers.runtime.counting import PAYMENT_0, numbered, record
 
 PAYMENT_1 = Partition("payment", 1)

@@ -7,9 +7,9 @@ import pytest
 from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from consumers.runtime.apply.offsets import FenceMoved
+from consumers.runtime.apply.process import Applied
 from consumers.runtime.fate import Fate
-from consumers.runtime.offsets import FenceMoved
-from consumers.runtime.process import Applied
 from consumers.runtime.records import Decoded, Partition
 from consumers.runtime.service import HandlerFailed
 from router.contract.event import Event
@@ -137,7 +137,7 @@ async def test_a_fence_moved_while_the_batch_was_handled_takes_the_effect_back(
         await set_fence(counting, PAYMENT_0, next_offset=2, gaps=2)
         return known
 
-    monkeypatch.setattr("consumers.runtime.stored_books.lock_fences", unlocked)
+    monkeypatch.setattr("consumers.runtime.apply.stored_books.lock_fences", unlocked)
     with pytest.raises(FenceMoved):
         await applier(counting).apply(records(0, 2), known)
     assert await effects_of(counting) == []

@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from prometheus_client import CollectorRegistry
 
-from consumers.runtime.metrics import ConsumerMetrics
-from consumers.runtime.offsets import Fence
-from consumers.runtime.partition import Found
-from consumers.runtime.positions import Positions
-from consumers.runtime.reading import Reading
+from consumers.runtime.apply.offsets import Fence
+from consumers.runtime.measures.metrics import ConsumerMetrics
+from consumers.runtime.member.partition import Found
+from consumers.runtime.member.positions import Positions
+from consumers.runtime.member.reading import Reading
+from consumers.runtime.member.report import Report
 from consumers.runtime.records import Partition
-from consumers.runtime.report import Report
 from consumers.runtime.settings import Tuning
-from consumers.runtime.store import StoreAway
+from consumers.runtime.store.database import StoreAway
 from router.telemetry.logs import get_log
 
 if TYPE_CHECKING:
-    from consumers.runtime.client import Client
+    from consumers.runtime.member.client import Client
 
 PARTITIONS = [Partition("payment", number) for number in range(3)]
 NEXT, UPTO = 5, 8

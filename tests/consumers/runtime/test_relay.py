@@ -7,8 +7,8 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
-from consumers.runtime.outbox import Outgoing, put
-from consumers.runtime.relay import BATCH, Relay, relay_producer
+from consumers.runtime.apply.outbox import Outgoing, put
+from consumers.runtime.member.relay import BATCH, Relay, relay_producer
 from tests.consumers.runtime.counting import TABLES, outbox_of
 from tests.consumers.runtime.members import Feed
 from tests.consumers.runtime.told import letters
@@ -134,7 +134,7 @@ async def test_a_sender_cut_off_after_sending_sends_again_and_loses_nothing(
         raise asyncio.CancelledError
 
     with monkeypatch.context() as patched:
-        patched.setattr("consumers.runtime.outbox.sent", cut)
+        patched.setattr("consumers.runtime.apply.outbox.sent", cut)
         with pytest.raises(asyncio.CancelledError):
             await relay.send_waiting()
     assert len(await outbox_of(feed.engine)) == 3

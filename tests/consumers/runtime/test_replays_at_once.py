@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consumers.runtime.command import Consumer
+from consumers.runtime.commands.held_admin import Filter, about, list_operations
+from consumers.runtime.commands.replay import Pace, replay_paced
+from consumers.runtime.configured import Consumer
 from consumers.runtime.fate import Fate
-from consumers.runtime.held_admin import Filter, about, list_operations
-from consumers.runtime.replay import Pace, replay_paced
 from router.contract.event import Event
 from tests.consumers.runtime.counting import (
     SERVICE,

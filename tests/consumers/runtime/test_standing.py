@@ -6,12 +6,12 @@ from typing import Final
 
 import pytest
 
-from consumers.runtime.exporter_picture import Behind, behind
-from consumers.runtime.first_record import NOTHING
-from consumers.runtime.offsets import FenceRow
-from consumers.runtime.standing import Facts, Patience, State, state_of
+from consumers.runtime.apply.offsets import FenceRow
+from consumers.runtime.measures.first_record import NOTHING
+from consumers.runtime.progress.picture import Behind, behind
+from consumers.runtime.progress.standing import Facts, Patience, State, state_of
 from router.broker.groups import name_of
-from router.broker.log_bounds import LogBounds
+from router.broker.log.bounds import LogBounds
 
 NOW: Final = 1_000_000.0
 PATIENCE: Final = Patience(stuck=30, open_transaction=90)

@@ -9,7 +9,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from consumers.runtime.settings import ConsumerSettings, Tuning
-from consumers.runtime.store import (
+from consumers.runtime.store.database import (
     StoreUnavailable,
     open_engine,
     open_upgrade_engine,

@@ -10,14 +10,14 @@ from sqlalchemy import BigInteger, bindparam, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from consumers.runtime.failures import Action, Phase, decide, describe
+from consumers.runtime.apply.failures import Action, Phase, decide, describe
+from consumers.runtime.apply.fault import Fault, blame
+from consumers.runtime.apply.held import HeldReason, Verdict
+from consumers.runtime.apply.retry import Round, retry_due
 from consumers.runtime.fate import Fate
-from consumers.runtime.fault import Fault, blame
-from consumers.runtime.held import HeldReason, Verdict
-from consumers.runtime.retry import Round, retry_due
 from consumers.runtime.service import Handler, HandlerFailed, HandlerSlow, Poison
 from consumers.runtime.settings import Tuning
-from consumers.runtime.store import StoreAway
+from consumers.runtime.store.database import StoreAway
 from router.contract.event import Event
 from tests.consumers.runtime.counting import (
     applier,

@@ -9,12 +9,17 @@ from pydantic import SecretStr
 from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from consumers.runtime.failures import Action, Phase, decide
+from consumers.runtime.apply.failures import Action, Phase, decide
 from consumers.runtime.settings import ConsumerSettings, Tuning
-from consumers.runtime.store import StoreAway, open_engine, open_patient_engine, transaction_of
+from consumers.runtime.store.database import (
+    StoreAway,
+    open_engine,
+    open_patient_engine,
+    transaction_of,
+)
+from router.configuration.database_url import database_url_now
+from router.configuration.settings import read_database
 from router.contract.topics import Topics
-from router.database_url import database_url_now
-from router.settings import read_database
 from tests.databases import own_postgres
 
 _OLD, _NEW = "old-hidden-0123456789", "new-hidden-0123456789"

@@ -8,8 +8,8 @@ import pytest
 from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from consumers.runtime.measures.stored import MeasureGauges, measure_gauges
 from consumers.runtime.service import Measure, Reading
-from consumers.runtime.stored import MeasureGauges, measure_gauges
 from tests.consumers.runtime.counting import SERVICE
 
 

@@ -8,9 +8,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers import cli
 from consumers.ledger import SERVICE as LEDGER
-from consumers.runtime.brake import lock_brakes, pull_brake
-from consumers.runtime.migrate import upgrade
+from consumers.runtime.apply.brake import lock_brakes, pull_brake
 from consumers.runtime.service import Service
+from consumers.runtime.store.migrate import upgrade
 from consumers.runtime.trail import Sought, Step
 from router.contract.quarantine import Quarantined, quarantine_id
 from router.contract.topics import Topics

@@ -9,7 +9,7 @@ import pytest
 
 from consumers import cli
 from consumers.ledger import SERVICE as LEDGER
-from consumers.runtime.migrate import upgrade
+from consumers.runtime.store.migrate import upgrade
 from router.contract.refused import Refused
 from router.contract.topics import Topics
 from router.contract.wire import encode_refused

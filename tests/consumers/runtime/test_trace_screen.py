@@ -6,11 +6,11 @@ from uuid import UUID
 
 from rich.console import Console
 
-from consumers.runtime.trace import Answer, Question, Trace
-from consumers.runtime.trace_held import HeldRecord, Taken
-from consumers.runtime.trace_lines import lines_of
-from consumers.runtime.trace_screen import show
-from consumers.runtime.trace_verdict import verdict_of
+from consumers.runtime.trace.gather import Answer, Question, Trace
+from consumers.runtime.trace.held import HeldRecord, Taken
+from consumers.runtime.trace.lines import lines_of
+from consumers.runtime.trace.screen import show
+from consumers.runtime.trace.verdict import verdict_of
 from consumers.runtime.trail import Sought, Step
 
 MOMENT = datetime(2026, 11, 22, 3, 4, 5, tzinfo=UTC)

@@ -7,10 +7,10 @@ import pytest
 from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from consumers.runtime import app
-from consumers.runtime.brake import holding
-from consumers.runtime.metrics import ConsumerMetrics
-from consumers.runtime.waiting import read_waiting
+from consumers.runtime.apply.brake import holding
+from consumers.runtime.measures.metrics import ConsumerMetrics
+from consumers.runtime.measures.waiting import read_waiting
+from consumers.runtime.member import app
 from tests.consumers.runtime.counting import TABLES, applier, begun, numbered
 from tests.consumers.runtime.members import Feed, eventually
 from tests.consumers.runtime.test_brake import mixed

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from consumers.runtime import client as runtime_client
-from router.broker.reread import Seen, second_look
+from consumers.runtime.member import client as runtime_client
+from router.broker.log.reread import Seen, second_look
 from router.contract.event import Event
 from router.contract.wire import Headers
 from tests.consumers.runtime.commands import Payrouter

@@ -2,10 +2,10 @@
 
 from typing import Any
 
+from consumers.runtime.measures.withheld import Withholding
 from consumers.runtime.records import Partition
-from consumers.runtime.withheld import Withholding
-from router.broker.log_bounds import LogBounds
-from router.broker.transactions import OpenTransaction, begun_at
+from router.broker.log.bounds import LogBounds
+from router.broker.log.transactions import OpenTransaction, begun_at
 
 ONE, OTHER = Partition("payment", 0), Partition("payment", 1)
 

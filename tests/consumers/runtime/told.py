@@ -8,8 +8,8 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consumers.runtime.app import ConsumerProcess
 from consumers.runtime.fate import Fate
+from consumers.runtime.member.app import ConsumerProcess
 from consumers.runtime.service import Handler
 from router.contract.event import Event
 from tests.consumers.runtime.counting import count, effects_of, held_in, id_of, outbox_of

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from consumers.ledger import SERVICE as LEDGER
-from consumers.runtime.process import Applier
-from consumers.runtime.stored_books import StoredBooks
+from consumers.runtime.apply.process import Applier
+from consumers.runtime.apply.stored_books import StoredBooks
 from router.contract.event import Event
 from tests.consumers.runtime.commands import Payrouter
 from tests.consumers.runtime.counting import record

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from router.embedded import EvaluationBroker
+from router.evaluation.embedded import EvaluationBroker
 
 
 @pytest.fixture(scope="module")

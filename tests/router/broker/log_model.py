@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
-from router.broker.raw_fetch import RawRecords
+from router.broker.log.raw_fetch import RawRecords
 from tests.consumers.runtime.unreadable import summed
 
 _ATTRIBUTES, _LAST_DELTA = 21, 23

@@ -10,11 +10,11 @@ from aiokafka.errors import CorruptRecordException, OffsetOutOfRangeError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.broker import gaps
-from router.broker.batches import heads
-from router.broker.gaps import ExplanationUnfinished, explain, unexplained
-from router.broker.raw_fetch import RawRecords
-from router.broker.reread import read
+from router.broker.log import gaps
+from router.broker.log.batches import heads
+from router.broker.log.gaps import ExplanationUnfinished, explain, unexplained
+from router.broker.log.raw_fetch import RawRecords
+from router.broker.log.reread import read
 from tests.router.broker.log_model import ABORT, COMMIT, Log
 
 HERE = TopicPartition("payment", 0)

@@ -8,7 +8,7 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
-from router.broker.reread import read
+from router.broker.log.reread import read
 from tests.consumers.runtime.unreadable import MISNAMED, broken, summed
 
 HERE = TopicPartition("payment", 0)

@@ -8,7 +8,7 @@ from aiokafka.errors import (
     TopicAuthorizationFailedError,
 )
 
-from router.broker.private import give_back_sequences
+from router.broker.adapter.private import give_back_sequences
 from router.broker.refusals import is_refusal
 
 PARTITION = TopicPartition("payment", 0)

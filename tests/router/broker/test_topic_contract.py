@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from router.broker.topic_contract import (
+from router.broker.topics.contract import (
     UNLIMITED,
     AtLeast,
     Change,

@@ -10,9 +10,9 @@ import pytest
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
-from router.broker import topic_watch
-from router.broker.topic_contract import UNLIMITED, AtLeast, Exactly, TopicNeed
-from router.broker.topic_watch import TopicMetrics, TopicWatch
+from router.broker.topics import watch as topic_watch
+from router.broker.topics.contract import UNLIMITED, AtLeast, Exactly, TopicNeed
+from router.broker.topics.watch import TopicMetrics, TopicWatch
 from router.telemetry.logs import get_log
 from router.telemetry.management import Health
 from tests.brokers import Broker, create_topics

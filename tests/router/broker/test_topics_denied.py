@@ -15,11 +15,11 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined] # exported all
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
-from router.broker.topic_contract import AtLeast, Exactly, TopicNeed
-from router.broker.topic_watch import TopicMetrics, TopicWatch
+from router.broker.topics.apply import Mode, Result, apply_topics
+from router.broker.topics.contract import AtLeast, Exactly, TopicNeed
+from router.broker.topics.watch import TopicMetrics, TopicWatch
 from router.telemetry.logs import get_log
 from router.telemetry.management import Health
-from router.topics_apply import Mode, Result, apply_topics
 from tests.kafka.apache_kafka import ApacheKafka
 from tests.router.broker.topic_admin import make, maker
 

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-from router.broker.alter_configs import AlterConfigsRequest, refusals
-from router.broker.private import ask
+from router.broker.adapter.private import ask
+from router.broker.topics.alter_configs import AlterConfigsRequest, refusals
 
 _PATIENCE_SECONDS = 30
 

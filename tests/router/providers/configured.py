@@ -4,10 +4,10 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
-from router.endpoints import build_endpoints
-from router.intake import Endpoint
+from router.configuration.settings import settings_from
+from router.edge.endpoints import build_endpoints
+from router.edge.intake import Endpoint
 from router.providers import Configurable, discover
-from router.settings import settings_from
 from tests.router.providers.deliveries import Gateway
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from router.broker.bootstrap import close_cancelled_starts
+from router.broker.adapter.bootstrap import close_cancelled_starts
 from tests.kafka.apache_kafka import ApacheKafka
 
 pytestmark = pytest.mark.kafka

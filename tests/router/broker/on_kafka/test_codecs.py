@@ -6,10 +6,10 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import UnsupportedCodecError
 
-from router.broker.batches import heads
-from router.broker.raw_fetch import fetch_raw
-from router.broker.reread import second_look
-from router.publish import producer_factory
+from router.broker.log.batches import heads
+from router.broker.log.raw_fetch import fetch_raw
+from router.broker.log.reread import second_look
+from router.edge.publishing.publish import producer_factory
 from tests.brokers import create_topics
 from tests.kafka.apache_kafka import ApacheKafka
 

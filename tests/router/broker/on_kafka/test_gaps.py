@@ -8,11 +8,11 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from aiokafka.errors import OffsetOutOfRangeError, UnknownTopicOrPartitionError
 
-from router.broker import gaps
-from router.broker.gaps import explain
-from router.broker.private import await_partitions, connections_of, leader_of
-from router.broker.raw_fetch import RawRecords, fetch_raw
-from router.broker.reread import second_look
+from router.broker.adapter.private import await_partitions, connections_of, leader_of
+from router.broker.log import gaps
+from router.broker.log.gaps import explain
+from router.broker.log.raw_fetch import RawRecords, fetch_raw
+from router.broker.log.reread import second_look
 from tests.brokers import create_topics
 from tests.kafka.apache_kafka import ApacheKafka
 

@@ -4,9 +4,9 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
-from router.broker import log_bounds as module_of_bounds
-from router.broker.log_bounds import LogBounds, log_bounds
-from router.embedded import EvaluationBroker
+from router.broker.log import bounds as module_of_bounds
+from router.broker.log.bounds import LogBounds, log_bounds
+from router.evaluation.embedded import EvaluationBroker
 from tests.brokers import create_topics
 from tests.kafka.apache_kafka import ApacheKafka
 

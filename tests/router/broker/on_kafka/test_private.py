@@ -18,7 +18,7 @@ from aiokafka.protocol.types import Int64, Schema
 from aiokafka.record.default_records import _DefaultRecordBatchPy
 from aiokafka.structs import BrokerMetadata
 
-from router.broker.private import (
+from router.broker.adapter.private import (
     MetadataUpdate,
     ask,
     await_partitions,
@@ -27,7 +27,12 @@ from router.broker.private import (
     leader_of,
     wrap_metadata_update,
 )
-from router.broker.requests import EARLIEST, READ_UNCOMMITTED, TopicsRequest, offsets_request
+from router.broker.adapter.requests import (
+    EARLIEST,
+    READ_UNCOMMITTED,
+    TopicsRequest,
+    offsets_request,
+)
 from tests.architecture.source import ROOT
 from tests.brokers import create_topics
 from tests.kafka.apache_kafka import ApacheKafka

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from router.broker import raw_fetch
-from router.broker.batches import heads
-from router.broker.private import ask
-from router.broker.raw_fetch import ONE_BATCH, fetch_raw
+from router.broker.adapter.private import ask
+from router.broker.log import raw_fetch
+from router.broker.log.batches import heads
+from router.broker.log.raw_fetch import ONE_BATCH, fetch_raw
 from tests.brokers import create_topics
 from tests.kafka.apache_kafka import ApacheKafka
 

@@ -16,9 +16,9 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined] # exported, no
     ResourceType,
 )
 
-from router.broker.private import connections_of
-from router.broker.topic_ids import MISSING, PartitionSeen, TopicSeen, describe
-from router.embedded import EvaluationBroker
+from router.broker.adapter.private import connections_of
+from router.broker.topics.ids import MISSING, PartitionSeen, TopicSeen, describe
+from router.evaluation.embedded import EvaluationBroker
 from tests.brokers import create_topics
 from tests.kafka.apache_kafka import ApacheKafka
 

@@ -6,9 +6,9 @@ from decimal import Decimal
 import click
 from sqlalchemy import func, select
 
-from consumers.runtime.command import answered, json_option, show_json, show_table
+from consumers.runtime.commands.one_consumer import answered, json_option, show_json, show_table
 from consumers.runtime.settings import ConsumerSettings
-from consumers.runtime.store import reading
+from consumers.runtime.store.database import reading
 from payrouter_tally.tables import COUNTED
 from router.contract.amounts import amount_text
 

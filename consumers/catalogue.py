@@ -1,0 +1,55 @@
+"""What the processes of the consumers measure, declared without running one."""
+
+from collections.abc import Mapping, Sequence
+
+from prometheus_client import CollectorRegistry
+
+from consumers.discovery import discover
+from consumers.runtime.exporter.app import BROKER
+from consumers.runtime.exporter.metrics import ExporterMetrics, PictureCollector
+from consumers.runtime.measures.metrics import ConsumerMetrics
+from consumers.runtime.measures.stored import measure_gauges
+from consumers.runtime.progress.picture import LogView, Picture
+from consumers.runtime.records import Partition
+from consumers.runtime.service import Service
+from router.broker.log.bounds import LogBounds
+from router.broker.topics.watch import TopicMetrics
+from router.telemetry.loop_delay import LoopDelay
+from router.telemetry.management import process_registry
+
+_CONSUMER, _TOPIC, _CLUSTER = "consumer", "topic", "cluster"
+"""Stand for those of an installation."""
+
+
+def declared() -> Mapping[str, CollectorRegistry]:
+    """Return the registry of each kind of process, with the measures of every consumer there is."""
+    services = list(discover().values())
+    return {"consumer": _consumer(services), "exporter": _exporter(services)}
+
+
+def _consumer(services: Sequence[Service]) -> CollectorRegistry:
+    registry = _process(services)
+    metrics = ConsumerMetrics(registry, _CONSUMER)
+    metrics.start_partition(_TOPIC, 0)
+    metrics.transaction_limit.labels(_CONSUMER)
+    TopicMetrics(registry, [_TOPIC])
+    return registry
+
+
+def _exporter(services: Sequence[Service]) -> CollectorRegistry:
+    registry = _process(services)
+    metrics = ExporterMetrics(registry, [BROKER])
+    metrics.waiting.set(_CONSUMER, None)
+    metrics.transaction_limit.labels(_CONSUMER)
+    picture = Picture({_CONSUMER: [_TOPIC]})
+    picture.log_is(LogView(_CLUSTER, {Partition(_TOPIC, 0): LogBounds(0, 0, 0)}, {}, {}))
+    registry.register(PictureCollector(picture))
+    return registry
+
+
+def _process(services: Sequence[Service]) -> CollectorRegistry:
+    registry = process_registry()
+    LoopDelay(registry)
+    for service in services:
+        measure_gauges(registry, service)
+    return registry

@@ -1,0 +1,95 @@
+"""Find the consumers: the packages beside the runtime, and entry points of other distributions."""
+
+import importlib
+import pkgutil
+from collections.abc import Mapping, Sequence
+from importlib.metadata import EntryPoint
+
+import consumers
+from consumers.installed import installed
+from consumers.runtime.service import Service
+from consumers.runtime.settings import Tuning
+from router.contract.topics import FAMILIES, QUARANTINE, REFUSED, Topics, TopicsBeside
+
+
+class ServiceError(Exception):
+    """A consumer does not fit; the start stops."""
+
+
+def discover() -> Mapping[str, Service]:
+    """Return every consumer by name."""
+    found: dict[str, Service] = {}
+    for module in pkgutil.iter_modules(consumers.__path__):
+        if module.ispkg and module.name != "runtime":
+            package = importlib.import_module(f"consumers.{module.name}")
+            found[module.name] = _checked(getattr(package, "SERVICE", None), module.name)
+    for entry in installed():
+        if entry.name in found:
+            message = f"consumer {entry.name} is there twice"
+            raise ServiceError(message)
+        found[entry.name] = _checked(_loaded(entry), entry.name)
+    _check_measures(found)
+    return found
+
+
+def _check_measures(found: Mapping[str, Service]) -> None:
+    """Refuse a name that measures two things: the exporter says those of all consumers."""
+    owners: dict[str, str] = {}
+    for name, service in found.items():
+        for measure in service.measures:
+            other = owners.setdefault(measure.name, name)
+            if other != name:
+                message = f"consumer {name}: its measure {measure.name} is the one of {other} too"
+                raise ServiceError(message)
+
+
+def _loaded(entry: EntryPoint) -> object:
+    try:
+        return entry.load()
+    except Exception as error:
+        message = f"consumer {entry.name} ({entry.value}): {type(error).__name__}: {error}"
+        raise ServiceError(message) from error
+
+
+def _checked(candidate: object, name: str) -> Service:
+    if not isinstance(candidate, Service):
+        message = f"consumer {name} has no SERVICE that is a consumers.runtime.service.Service"
+        raise ServiceError(message)
+    if candidate.name != name:
+        message = f"consumer {name} calls itself {candidate.name}"
+        raise ServiceError(message)
+    shared = candidate.options.model_fields.keys() & {"database", *Tuning.model_fields}
+    if shared:
+        message = f"consumer {name}: its option {min(shared)} is the runtime's own"
+        raise ServiceError(message)
+    if REFUSED in candidate.topics:
+        message = f"consumer {name}: nothing on {REFUSED} is proven, no consumer may read it"
+        raise ServiceError(message)
+    if candidate.tables.schema is None:
+        message = f"consumer {name}: its tables name no schema"
+        raise ServiceError(message)
+    return candidate
+
+
+def topics_beside(names: Topics) -> TopicsBeside:
+    """Return the topics that the consumers need beside those of the edge."""
+    services = discover()
+    read = {topic for service in services.values() for topic in service.topics}
+    return TopicsBeside(
+        kept=[
+            names.dead_letter(names.name(topic), name)
+            for name, service in services.items()
+            for topic in service.topics
+        ],
+        passing=[
+            names.outcome(name) for name, service in services.items() if service.says_outcomes
+        ],
+        foreign=[names.name(topic) for topic in sorted(read - {*FAMILIES, QUARANTINE})],
+    )
+
+
+def topics_of(service: Service, names: Topics) -> Sequence[str]:
+    """Return the topics on the broker that a consumer reads from and writes to."""
+    read = [names.name(topic) for topic in service.topics]
+    dead = [names.dead_letter(topic, service.name) for topic in read]
+    return [*read, *dead, *([names.outcome(service.name)] if service.says_outcomes else [])]

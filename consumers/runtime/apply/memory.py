@@ -1,0 +1,54 @@
+"""What need not be remembered any longer is forgotten, a little at a time.
+
+An event id is known for `remember_days`, longer than any gateway resends; so
+is what was parked once and is done. What is dead stays until a person acts.
+"""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from consumers.runtime.apply.held import DONE
+from consumers.runtime.store.database import transaction_of
+from consumers.runtime.store.tables import RuntimeTables
+
+CHUNK = 1000
+"""So many rows are locked at a time, and not for long."""
+
+
+async def forget_some(engine: AsyncEngine, tables: RuntimeTables, days: float) -> int:
+    """Forget one chunk of what is older than so many days; return how many rows it was."""
+    seen, held = tables.seen_event, tables.held
+    async with transaction_of(engine) as transaction:
+        before = await transaction.scalar(select(func.now() - timedelta(days=days)))
+        oldest = (
+            select(seen.c.event_id)
+            .where(seen.c.seen_at < before)
+            .order_by(seen.c.seen_at)
+            .limit(CHUNK)
+            .with_for_update(skip_locked=True)
+        )
+        events = await transaction.execute(delete(seen).where(seen.c.event_id.in_(oldest)))
+        if events.rowcount:
+            memory = tables.memory
+            pruned = func.greatest(memory.c.pruned_before, before)
+            await transaction.execute(update(memory).values(pruned_before=pruned))
+        done = (
+            select(held.c.id)
+            .where(held.c.state == DONE, held.c.ended_at < before)
+            .limit(CHUNK)
+            .with_for_update(skip_locked=True)
+        )
+        records = await transaction.execute(delete(held).where(held.c.id.in_(done)))
+        return int(events.rowcount + records.rowcount)
+
+
+async def remembered_since(
+    connection: AsyncConnection, tables: RuntimeTables, days: float
+) -> datetime:
+    """Return the moment since which every event is known: older ones may be forgotten."""
+    soon = func.now() - timedelta(days=days)
+    since = func.greatest(tables.memory.c.pruned_before, soon)
+    found: datetime = (await connection.execute(select(since))).scalar_one()
+    return found

@@ -1,0 +1,363 @@
+"""The offset fence and the seen-event check, in the caller's transaction.
+
+Two duplicates exist. The same record again (a crash before the commit, a
+rebalance, a zombie) is stopped by the fence: one row per cluster, topic and
+partition that says which offset is next, moved together with the effect. The
+same event in a new record (the gateway resent, the edge retried, a topic was
+replayed) is stopped by its id, claimed together with the effect.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
+from datetime import datetime
+from types import MappingProxyType
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, and_, delete, func, or_, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from consumers.runtime.records import NO_TIMESTAMP, Decoded, Partition, Record
+from consumers.runtime.store.tables import RuntimeTables
+from router.contract.event import contradicts
+
+NO_IDS: Mapping[str, UUID] = MappingProxyType({})
+
+
+class FenceMoved(Exception):  # noqa: N818 - reads as what happened
+    """The fence is not where this process left it: read it again, seek, go on."""
+
+    def __init__(self, partition: Partition) -> None:
+        """Name the partition."""
+        super().__init__(f"the fence of {partition} was moved by another")
+        self.partition = partition
+
+
+@dataclass(frozen=True)
+class Claims:
+    """What claiming came to, by index: the new events, and what contradicts what is known.
+
+    An event in neither is a duplicate.
+    """
+
+    new: frozenset[int]
+    conflicts: Mapping[int, str]
+
+
+@dataclass(frozen=True)
+class LastApplied:
+    """How the last applied record can be known again."""
+
+    offset: int
+    timestamp: int
+    crc: int
+
+
+@dataclass(frozen=True)
+class Fence:
+    """What is applied of one partition: everything below `next_offset`."""
+
+    partition: Partition
+    first_offset: int
+    next_offset: int
+    last: LastApplied | None = None
+    touched: datetime | None = field(default=None, compare=False)
+    """When it was moved or set, where it was read just now; not kept up by who moves it."""
+    topic_id: UUID | None = field(default=None, compare=False)
+    """The broker's id of the topic it was begun in; None where no broker has said it yet."""
+
+
+def was_set(before: Fence | None, now: Fence | None) -> bool:
+    """Tell whether a fence that nobody moves was set meanwhile, be it to where it stood."""
+    if before is None or now is None or before != now:
+        return before is not now
+    return before.touched is not None and before.touched != now.touched
+
+
+def other_topic(known: Fence, found: Fence) -> bool:
+    """Tell whether two fences of one partition are of different topics, as far as ids are known."""
+    return None not in {known.topic_id, found.topic_id} and known.topic_id != found.topic_id
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What became of the offsets that a batch passes in one partition."""
+
+    applied: int = 0
+    duplicate: int = 0
+    stale: int = 0
+    parked: int = 0
+    dead_lettered: int = 0
+    gaps: int = 0
+
+
+async def read_fences(
+    connection: AsyncConnection, tables: RuntimeTables, cluster_id: str
+) -> Mapping[Partition, Fence]:
+    """Read every fence of a cluster."""
+    fence = tables.fence
+    rows = await connection.execute(select(fence).where(fence.c.cluster_id == cluster_id))
+    return {found.partition: found for found in map(_fence, rows)}
+
+
+@dataclass(frozen=True)
+class FenceRow:
+    """A fence as `payrouter offsets show` prints it."""
+
+    cluster_id: str
+    topic: str
+    partition: int
+    first_offset: int
+    next_offset: int
+    applied: int
+    duplicate: int
+    stale: int
+    parked: int
+    dead_lettered: int
+    gaps: int
+    updated_at: datetime
+
+    def as_json(self) -> dict[str, object]:
+        """Return it as JSON takes it."""
+        return {**asdict(self), "updated_at": self.updated_at.isoformat()}
+
+
+async def read_fence_rows(connection: AsyncConnection, tables: RuntimeTables) -> Sequence[FenceRow]:
+    """Read every fence of whatever cluster, for an operator."""
+    fence = tables.fence
+    names = [item.name for item in fields(FenceRow)]
+    rows = await connection.execute(
+        select(*(fence.c[name] for name in names)).order_by(
+            fence.c.cluster_id, fence.c.topic, fence.c.partition
+        )
+    )
+    return [FenceRow(**row) for row in rows.mappings()]
+
+
+async def begin_fences(
+    connection: AsyncConnection,
+    tables: RuntimeTables,
+    cluster_id: str,
+    begin: Mapping[Partition, int],
+    topic_ids: Mapping[str, UUID] = NO_IDS,
+) -> None:
+    """Store a fence at the given offset, with its topic's id, for every partition that has none.
+
+    A fence that has no id yet is given that of its topic; a known id stays.
+    """
+    rows = [
+        {
+            "cluster_id": cluster_id,
+            "topic": partition.topic,
+            "partition": partition.number,
+            "first_offset": offset,
+            "next_offset": offset,
+            "topic_id": topic_ids.get(partition.topic),
+        }
+        for partition, offset in sorted(begin.items())
+    ]
+    fence = tables.fence
+    given = insert(fence)
+    statement = given.on_conflict_do_update(
+        index_elements=["cluster_id", "topic", "partition"],
+        set_={"topic_id": given.excluded.topic_id},
+        where=and_(fence.c.topic_id.is_(None), given.excluded.topic_id.is_not(None)),
+    )
+    await connection.execute(statement, rows)
+
+
+async def lock_fences(
+    connection: AsyncConnection,
+    tables: RuntimeTables,
+    cluster_id: str,
+    expected: Mapping[Partition, Fence],
+) -> Mapping[Partition, Fence]:
+    """Lock the fences in (topic, partition) order.
+
+    `expected` is what this process knows. Raises FenceMoved where a row is
+    gone, stands before what is known, or belongs to a recreated topic: its
+    offsets count other records. One that stands behind what is known is
+    another's work, whose records the caller drops.
+    """
+    fence = tables.fence
+    rows = await connection.execute(
+        select(fence)
+        .where(fence.c.cluster_id == cluster_id, _is_one_of(tables, expected))
+        .order_by(fence.c.topic, fence.c.partition)
+        .with_for_update()
+    )
+    locked = {found.partition: found for found in map(_fence, rows)}
+    for partition, known in expected.items():
+        found = locked.get(partition)
+        if found is None or found.next_offset < known.next_offset or other_topic(known, found):
+            raise FenceMoved(partition)
+    return locked
+
+
+async def move_fence(
+    connection: AsyncConnection,
+    tables: RuntimeTables,
+    cluster_id: str,
+    fence: Fence,
+    last: Record,
+    counts: Counts,
+) -> Fence:
+    """Move a fence behind `last` by compare-and-set, or raise FenceMoved.
+
+    A record without a timestamp could not be read, so it cannot be known again.
+    """
+    known = None
+    if last.timestamp != NO_TIMESTAMP:
+        known = LastApplied(last.offset, last.timestamp, last.crc)
+    moved = replace(fence, next_offset=last.offset + 1, last=known, touched=None)
+    await _move(connection, tables, cluster_id, fence, moved, counts)
+    return moved
+
+
+async def pass_gap(
+    connection: AsyncConnection,
+    tables: RuntimeTables,
+    cluster_id: str,
+    fence: Fence,
+    next_offset: int,
+) -> Fence:
+    """Move a fence over offsets that hold no record, counted as gaps, or raise FenceMoved.
+
+    The last applied record stays the one to compare with.
+    """
+    moved = replace(fence, next_offset=next_offset, touched=None)
+    counts = Counts(gaps=next_offset - fence.next_offset)
+    await _move(connection, tables, cluster_id, fence, moved, counts)
+    return moved
+
+
+async def _move(
+    connection: AsyncConnection,
+    tables: RuntimeTables,
+    cluster_id: str,
+    fence: Fence,
+    to: Fence,
+    counts: Counts,
+) -> None:
+    row, known = tables.fence, to.last
+    moved = await connection.execute(
+        update(row)
+        .where(
+            row.c.cluster_id == cluster_id,
+            row.c.topic == fence.partition.topic,
+            row.c.partition == fence.partition.number,
+            row.c.next_offset == fence.next_offset,
+        )
+        .values(
+            next_offset=to.next_offset,
+            last_offset=known and known.offset,
+            last_timestamp=known and known.timestamp,
+            last_crc=known and known.crc,
+            applied=row.c.applied + counts.applied,
+            duplicate=row.c.duplicate + counts.duplicate,
+            stale=row.c.stale + counts.stale,
+            parked=row.c.parked + counts.parked,
+            dead_lettered=row.c.dead_lettered + counts.dead_lettered,
+            gaps=row.c.gaps + counts.gaps,
+            updated_at=func.now(),
+        )
+    )
+    if moved.rowcount != 1:
+        raise FenceMoved(fence.partition)
+
+
+async def claim_events(
+    connection: AsyncConnection, tables: RuntimeTables, arrived: Sequence[Decoded]
+) -> Claims:
+    """Claim the event ids, sorted, and say which of `arrived` are new, which contradict.
+
+    Twins within the batch are folded: the first one counts.
+    """
+    first: dict[UUID, int] = {}
+    for index, decoded in enumerate(arrived):
+        first.setdefault(decoded.event.id, index)
+    if not first:
+        return Claims(frozenset(), {})
+    rows = [_seen_row(arrived[index]) for _, index in sorted(first.items())]
+    seen = tables.seen_event
+    claimed = set(
+        await connection.scalars(
+            insert(seen).on_conflict_do_nothing().returning(seen.c.event_id), rows
+        )
+    )
+    new = frozenset(index for event_id, index in first.items() if event_id in claimed)
+    known = {event_id: arrived[first[event_id]].event.fingerprint for event_id in claimed}
+    known |= await _known(connection, tables, first.keys() - claimed)
+    return Claims(new, _contradictions(arrived, new, known))
+
+
+async def unclaim_events(
+    connection: AsyncConnection, tables: RuntimeTables, arrived: Iterable[Decoded]
+) -> None:
+    """Take claims of this same transaction back."""
+    seen = tables.seen_event
+    ids = [decoded.event.id for decoded in arrived]
+    await connection.execute(delete(seen).where(seen.c.event_id == func.any(ids)))
+
+
+async def _known(
+    connection: AsyncConnection, tables: RuntimeTables, event_ids: Iterable[UUID]
+) -> dict[UUID, str]:
+    wanted = list(event_ids)
+    if not wanted:
+        return {}
+    seen = tables.seen_event
+    rows = await connection.execute(
+        select(seen.c.event_id, seen.c.fingerprint).where(seen.c.event_id == func.any(wanted))
+    )
+    return {row.event_id: row.fingerprint for row in rows}
+
+
+def _contradictions(
+    arrived: Sequence[Decoded], new: frozenset[int], known: Mapping[UUID, str]
+) -> dict[int, str]:
+    found = {}
+    for index, decoded in enumerate(arrived):
+        # Pruned between the claim and this look, it contradicts nothing any more.
+        original = known.get(decoded.event.id)
+        if index in new or original is None:
+            continue
+        if contradicts(original, decoded.event.fingerprint):
+            found[index] = original
+    return found
+
+
+def _seen_row(decoded: Decoded) -> dict[str, object]:
+    return {
+        "event_id": decoded.event.id,
+        "fingerprint": decoded.event.fingerprint,
+        "topic": decoded.record.partition.topic,
+        "partition": decoded.record.partition.number,
+        "offset": decoded.record.offset,
+    }
+
+
+def _is_one_of(tables: RuntimeTables, partitions: Iterable[Partition]) -> ColumnElement[bool]:
+    fence = tables.fence
+    return or_(
+        *(
+            and_(fence.c.topic == partition.topic, fence.c.partition == partition.number)
+            for partition in partitions
+        )
+    )
+
+
+def _fence(row: object) -> Fence:
+    values = row._mapping  # type: ignore[attr-defined] # noqa: SLF001 - public in SQLAlchemy
+    last = None
+    if values["last_offset"] is not None:
+        last = LastApplied(values["last_offset"], values["last_timestamp"], values["last_crc"])
+    partition = Partition(values["topic"], values["partition"])
+    return Fence(
+        partition,
+        values["first_offset"],
+        values["next_offset"],
+        last,
+        values["updated_at"],
+        values["topic_id"],
+    )

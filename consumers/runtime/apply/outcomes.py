@@ -1,0 +1,19 @@
+"""What a consumer says back to the platform, in the transaction of the effect."""
+
+from collections.abc import Sequence
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from consumers.runtime.apply.outbox import Outgoing, put
+from consumers.runtime.store.tables import RuntimeTables
+from router.contract.outcome import OutcomeEvent
+from router.contract.wire import encode_outcome
+
+
+async def say(
+    transaction: AsyncConnection, schema: str, topic: str, outcomes: Sequence[OutcomeEvent]
+) -> None:
+    """Have outcomes published on `topic` once the transaction of this consumer's schema holds."""
+    records = [encode_outcome(each, topic) for each in outcomes]
+    outgoing = [Outgoing(each.topic, each.key, each.value, each.headers) for each in records]
+    await put(transaction, RuntimeTables.of(schema), outgoing)

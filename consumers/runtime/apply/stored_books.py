@@ -1,0 +1,157 @@
+"""The bookkeeping of a consumer in PostgreSQL: the runtime's tables in the consumer's schema."""
+
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from consumers.runtime.apply.brake import Brake, lock_brakes, pull_brake, read_brakes, write_streak
+from consumers.runtime.apply.held import Hold, Queues, hold, parked_queues
+from consumers.runtime.apply.offsets import (
+    Claims,
+    Counts,
+    Fence,
+    begin_fences,
+    claim_events,
+    lock_fences,
+    move_fence,
+    pass_gap,
+    read_fences,
+    unclaim_events,
+)
+from consumers.runtime.apply.outbox import Outgoing, put
+from consumers.runtime.records import Arrived, Decoded, Partition, Record
+from consumers.runtime.service import Service
+from consumers.runtime.store.database import (
+    check_constraints,
+    first_failure,
+    forget_first_failure,
+    is_aborted,
+    is_alive,
+    is_not_set_up,
+    note_first_failures,
+    transaction_of,
+)
+from consumers.runtime.store.migrate import require_upgraded
+from consumers.runtime.store.tables import RuntimeTables
+
+
+@dataclass(frozen=True)
+class StoredBooks:
+    """The books of one consumer of one cluster, in its database."""
+
+    engine: AsyncEngine
+    service: Service
+    cluster_id: str
+
+    def __post_init__(self) -> None:
+        """Have failed statements noted: the first one says why a transaction is aborted."""
+        note_first_failures(self.engine)
+
+    @property
+    def tables(self) -> RuntimeTables:
+        """The runtime's tables of the consumer."""
+        return RuntimeTables.of(self.service.schema)
+
+    def within(self, connection: AsyncConnection) -> "StoredTransaction":
+        """Keep the books in a transaction that is open already."""
+        return StoredTransaction(connection, self.tables, self.cluster_id)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator["StoredTransaction"]:
+        """Open a transaction. Raises SchemaOutdated where the tables went away meanwhile."""
+        try:
+            async with transaction_of(self.engine) as connection:
+                yield self.within(connection)
+        except DBAPIError as error:
+            if is_not_set_up(error):
+                async with transaction_of(self.engine) as connection:
+                    await require_upgraded(connection, self.service)
+            raise
+
+
+@dataclass(frozen=True)
+class StoredTransaction:
+    """The books within one transaction of the database."""
+
+    effects: AsyncConnection
+    tables: RuntimeTables
+    cluster_id: str
+
+    async def fences(self) -> Mapping[Partition, Fence]:
+        """Read every fence of the cluster."""
+        return await read_fences(self.effects, self.tables, self.cluster_id)
+
+    async def begin_fences(
+        self, begin: Mapping[Partition, int], topic_ids: Mapping[str, UUID]
+    ) -> None:
+        """Store the fences that are not there, and the topics' ids that are missing."""
+        await begin_fences(self.effects, self.tables, self.cluster_id, begin, topic_ids)
+
+    async def lock_fences(self, expected: Mapping[Partition, Fence]) -> Mapping[Partition, Fence]:
+        """Lock fences. Raises FenceMoved."""
+        return await lock_fences(self.effects, self.tables, self.cluster_id, expected)
+
+    async def move_fence(self, fence: Fence, last: Record, counts: Counts) -> Fence:
+        """Move a fence behind a record. Raises FenceMoved."""
+        return await move_fence(self.effects, self.tables, self.cluster_id, fence, last, counts)
+
+    async def pass_gap(self, fence: Fence, next_offset: int) -> Fence:
+        """Move a fence over offsets without a record. Raises FenceMoved."""
+        return await pass_gap(self.effects, self.tables, self.cluster_id, fence, next_offset)
+
+    async def claim(self, arrived: Sequence[Decoded]) -> Claims:
+        """Claim events."""
+        return await claim_events(self.effects, self.tables, arrived)
+
+    async def unclaim(self, arrived: Collection[Decoded]) -> None:
+        """Take back claims of this transaction."""
+        await unclaim_events(self.effects, self.tables, arrived)
+
+    async def parked(self, fresh: Sequence[Arrived]) -> Queues:
+        """Read behind what parked records these have to wait."""
+        return await parked_queues(self.effects, self.tables, fresh)
+
+    async def hold(self, holds: Sequence[Hold]) -> Sequence[Hold]:
+        """Write what is held; return what was not held already."""
+        return await hold(self.effects, self.tables, self.cluster_id, holds)
+
+    async def brakes(self, topics: Collection[str] | None = None) -> Mapping[str, Brake]:
+        """Read brakes."""
+        return await read_brakes(self.effects, self.tables, topics)
+
+    async def lock_brakes(self, topics: Collection[str]) -> Mapping[str, Brake]:
+        """Lock brakes, made where they are not there."""
+        return await lock_brakes(self.effects, self.tables, topics)
+
+    async def write_streak(self, topic: str, streak: int) -> None:
+        """Store how many records of a topic failed in a row."""
+        await write_streak(self.effects, self.tables, topic, streak)
+
+    async def pull_brake(self, topic: str, streak: int, why: str) -> Brake:
+        """Hold a topic."""
+        return await pull_brake(self.effects, self.tables, topic, streak, why)
+
+    async def publish(self, outgoing: Sequence[Outgoing]) -> None:
+        """Put records into the outbox."""
+        await put(self.effects, self.tables, outgoing)
+
+    def begin_handler(self) -> None:
+        """Forget what failed before."""
+        forget_first_failure(self.effects)
+
+    async def check(self) -> None:
+        """Check deferred constraints, which would fail at the commit, and be nobody's there."""
+        await check_constraints(self.effects)
+
+    async def alive(self) -> bool:
+        """Tell whether the server still answers."""
+        return await is_alive(self.effects)
+
+    async def aborted_by(self) -> BaseException | None:
+        """Return the first statement that failed, where the transaction is aborted."""
+        found = first_failure(self.effects)
+        return found if found is not None and await is_aborted(self.effects) else None

@@ -1,0 +1,1 @@
+"""Exports the progress of consumer groups to Prometheus, even for consumers that are down."""

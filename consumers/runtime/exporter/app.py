@@ -1,0 +1,214 @@
+"""The composition root of the exporter: what must be known even when no consumer tells.
+
+A consumer that is frozen, halted or gone says nothing of how far behind it is.
+So a process of its own computes it from the log and from every consumer's
+store. It joins no group and writes nothing.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from prometheus_client import CollectorRegistry
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from consumers.runtime.apply.failures import describe
+from consumers.runtime.apply.offsets import read_fence_rows
+from consumers.runtime.configured import Consumer
+from consumers.runtime.exporter.metrics import ExporterMetrics, PictureCollector
+from consumers.runtime.exporter.rounds import END_SECONDS, Every, Rounds
+from consumers.runtime.measures.stored import (
+    MeasureGauges,
+    WaitingMetrics,
+    measure_gauges,
+    read_measures,
+)
+from consumers.runtime.measures.waiting import read_waiting
+from consumers.runtime.progress.picture import Picture
+from consumers.runtime.progress.survey import Fences, Group, LogReader
+from consumers.runtime.store.database import open_engine
+from router.telemetry.logs import get_log
+from router.telemetry.loop_delay import LoopDelay
+from router.telemetry.management import (
+    Health,
+    listen,
+    management_app,
+    process_registry,
+    serving,
+    stop_signal,
+    stop_with_parent,
+)
+
+BROKER = "broker"
+"""The source that is no consumer's store."""
+
+STUCK_SECONDS = 60.0
+"""Without a round for so long, beyond the time between two, it is not alive."""
+
+
+@dataclass(frozen=True)
+class Exporting:
+    """Where the exporter is asked, and how often it looks."""
+
+    management_host: str = "127.0.0.1"
+    management_port: int = 9082
+    every_seconds: float = 5.0
+
+
+@dataclass(frozen=True)
+class StoreSource:
+    """Reads the store of one consumer."""
+
+    consumer: Consumer
+    engine: AsyncEngine
+    picture: Picture
+    waiting: WaitingMetrics
+    measures: MeasureGauges
+
+    async def read(self) -> str | None:
+        """Read fences and what waits, then the service's own measures, which may fail alone."""
+        name, tables = self.consumer.service.name, self.consumer.tables
+        async with self.engine.connect() as connection:
+            await connection.execution_options(
+                postgresql_readonly=True, isolation_level="REPEATABLE READ"
+            )
+            fences = await read_fence_rows(connection, tables)
+            waiting = await read_waiting(connection, tables)
+            self.picture.fences_are(name, fences)
+            self.waiting.set(name, waiting)
+            try:
+                readings = await read_measures(connection, self.measures.measures)
+                self.measures.set(readings)
+            except Exception as error:  # noqa: BLE001 - whatever a service's own measure raises
+                self.measures.set(None)
+                return f"measures: {describe(error)}"
+        return None
+
+    def lost(self) -> None:
+        """Have everything unknown."""
+        self.picture.fences_are(self.consumer.service.name, None)
+        self.waiting.set(self.consumer.service.name, None)
+        self.measures.set(None)
+
+
+@dataclass(frozen=True)
+class BrokerSource:
+    """Reads logs and groups."""
+
+    reader: LogReader
+    picture: Picture
+    patience_seconds: float
+
+    async def turn(self) -> None:
+        """Wait for the stores, so that logs are compared with fences of now; but not for ever."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self.patience_seconds):
+                await self.picture.every_store()
+
+    async def read(self) -> str | None:
+        """Read everything, against the fences as they were read last."""
+        self.picture.log_is(await self.reader.read(self._fences))
+        return "; ".join(self.reader.problems) or None
+
+    def lost(self) -> None:
+        """Have everything unknown."""
+        self.picture.log_is(None)
+
+    def _fences(self, cluster_id: str) -> Fences:
+        return {name: self.picture.fences_of(name, cluster_id) for name in self.picture.topics}
+
+
+@dataclass
+class ExporterProcess:
+    """The exporter, put together."""
+
+    registry: CollectorRegistry
+    rounds: Sequence[Rounds]
+    reader: LogReader
+    patience_seconds: float
+    engines: Mapping[str, AsyncEngine] = field(repr=False)
+
+    def alive(self) -> Health:
+        """Tell whether rounds are made, whatever they come to."""
+        silent = time.monotonic() - min(each.ticked for each in self.rounds)
+        patience = STUCK_SECONDS + self.patience_seconds
+        return Health(good=silent < patience, detail=f"last round {silent:.0f} s ago")
+
+    def ready(self) -> Health:
+        """Tell whether every source was read in its last round."""
+        failed = [f"{each.name}: {each.problem}" for each in self.rounds if each.problem]
+        if failed:
+            return Health(good=False, detail="\n".join(failed))
+        return Health(good=True, detail=f"{len(self.rounds)} sources read")
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Make rounds until the block ends, then let go of everything, which may hang."""
+        tasks = [asyncio.create_task(each.run()) for each in self.rounds]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self.reader.close()
+            closing = {asyncio.create_task(each.dispose()) for each in self.engines.values()}
+            await asyncio.wait(closing, timeout=END_SECONDS)
+
+
+async def run_exporter(
+    consumers: Sequence[Consumer], exporting: Exporting, *, supervised: bool = False
+) -> None:
+    """Export until SIGTERM or SIGINT."""
+    management = listen(exporting.management_host, exporting.management_port)
+    stopped = stop_signal()
+    if supervised:
+        stop_with_parent(stopped)
+    process = build_exporter(consumers, exporting)
+    app = management_app(process.alive, process.ready, process.registry)
+    delay = LoopDelay(process.registry).measured()
+    async with delay, serving(app, management, lifespan="off"), process.running():
+        await stopped.wait()
+    get_log("exporter").info("exporter_stopped")
+
+
+def build_exporter(consumers: Sequence[Consumer], exporting: Exporting) -> ExporterProcess:
+    """Put the exporter together; connects to nothing. All consumers are of one broker."""
+    registry, log = process_registry(), get_log("exporter")
+    names = [each.service.name for each in consumers]
+    metrics = ExporterMetrics(registry, [BROKER, *names])
+    groups = {each.service.name: _group(each) for each in consumers}
+    picture = Picture({name: group.topics for name, group in groups.items()})
+    registry.register(PictureCollector(picture))
+    first = consumers[0].settings
+    reader = LogReader(first.kafka, groups, first.cluster_id, first.renewed)
+    engines = {each.service.name: open_engine(each.settings, "exporter") for each in consumers}
+    sources = {
+        each.service.name: StoreSource(
+            each,
+            engines[each.service.name],
+            picture,
+            metrics.waiting,
+            measure_gauges(registry, each.service),
+        )
+        for each in consumers
+    }
+    for each in consumers:
+        name, tuning = each.service.name, each.settings.tuning
+        metrics.waiting.begin(name, each.topics)
+        metrics.transaction_limit.labels(name).set(tuning.open_transaction_seconds)
+    broker = BrokerSource(reader, picture, exporting.every_seconds)
+    rounds = [
+        Rounds(name, source, metrics, log, Every(exporting.every_seconds))
+        for name, source in sources.items()
+    ]
+    rounds.append(Rounds(BROKER, broker, metrics, log, broker.turn))
+    return ExporterProcess(registry, rounds, reader, exporting.every_seconds, engines)
+
+
+def _group(consumer: Consumer) -> Group:
+    settings = consumer.settings
+    topics = [settings.topics.name(family) for family in consumer.service.topics]
+    return Group(settings.group_id, topics)

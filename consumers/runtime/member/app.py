@@ -1,0 +1,306 @@
+"""The composition root of a consumer process."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Coroutine
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from prometheus_client import CollectorRegistry
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from consumers.runtime.apply.brake import release_command
+from consumers.runtime.apply.failures import Action, Phase, back_off, decide, describe
+from consumers.runtime.apply.process import Applier
+from consumers.runtime.apply.stored_books import StoredBooks
+from consumers.runtime.measures.metrics import ConsumerMetrics
+from consumers.runtime.measures.stored import measure_gauges, read_measures
+from consumers.runtime.measures.waiting import read_waiting
+from consumers.runtime.measures.withheld import Withholding
+from consumers.runtime.member.halts import what_to_do
+from consumers.runtime.member.loop import Loop
+from consumers.runtime.member.report import Report
+from consumers.runtime.member.subscription import RebalanceListener, Subscription, broker_cluster_id
+from consumers.runtime.member.topic_watch import topic_watch
+from consumers.runtime.member.upkeep import Upkeep
+from consumers.runtime.service import Service
+from consumers.runtime.settings import ConsumerSettings
+from consumers.runtime.store.database import open_engine, transaction_of
+from consumers.runtime.store.migrate import require_upgraded
+from consumers.runtime.store.tables import RuntimeTables
+from router.broker.topics.watch import TopicWatch
+from router.telemetry.logs import Log, get_log
+from router.telemetry.loop_delay import LoopDelay
+from router.telemetry.management import (
+    Health,
+    listen,
+    management_app,
+    process_registry,
+    serving,
+    stop_signal,
+    stop_with_parent,
+)
+
+STUCK_SECONDS = 60.0
+"""A loop without a turn for so long is not alive, unless its database may take longer."""
+
+LASTING_SECONDS = 60.0
+"""A client that held for so long owes nothing to the failures before it."""
+
+MEASURE_SECONDS = 15.0
+"""How often a service's own measures are read; a scrape in between sees the last ones."""
+
+Waited = TypeVar("Waited")
+
+
+@dataclass
+class ConsumerProcess:
+    """A consumer process, put together."""
+
+    service: Service
+    settings: ConsumerSettings
+    engine: AsyncEngine
+    registry: CollectorRegistry
+    metrics: ConsumerMetrics
+    log: Log
+    stopped: asyncio.Event
+    topics: TopicWatch
+    withholding: Withholding
+    loop: Loop | None = None
+    waiting_for: str = "starting"
+
+    def alive(self) -> Health:
+        """Tell whether the loop makes its turns."""
+        if self.loop is None:
+            return Health(good=True, detail=self.waiting_for)
+        silent = time.monotonic() - self.loop.member.ticked
+        patience = max(STUCK_SECONDS, self.settings.tuning.turn_seconds)
+        return Health(good=silent < patience, detail=f"last turn {silent:.0f} s ago")
+
+    def ready(self) -> Health:
+        """Tell whether it is assigned and moving, and its topics are what they must be."""
+        return self.topics.health(self._moves())
+
+    def _moves(self) -> Health:
+        loop = self.loop
+        if loop is None:
+            return Health(good=False, detail=self.waiting_for)
+        trouble = self._stands_still(loop)
+        if trouble:
+            return Health(good=False, detail=trouble)
+        if not loop.member.joined:
+            return Health(good=False, detail="joining the group")
+        positions = loop.positions
+        if positions.unpositioned:
+            problems = positions.problems
+            wait = f": {'; '.join(problems)}" if problems else ""
+            return Health(good=False, detail=f"positioning {len(positions.unpositioned)}{wait}")
+        return Health(good=True, detail=f"{len(positions.placed)} partitions assigned and moving")
+
+    def _stands_still(self, loop: Loop) -> str | None:
+        """Say what a person, or the store, has to mend first."""
+        name = self.service.name
+        brakes = loop.member.brakes
+        if brakes:
+            held = "\n".join(map(str, brakes.values()))
+            return f"{held}\n`{release_command(name, brakes)}` releases it"
+        halts = loop.positions.halts
+        if halts:
+            return "\n".join(sorted(f"{halt}. {what_to_do(halt, name)}" for halt in halts))
+        if loop.member.retrying:
+            return f"retrying: {loop.member.retrying}"
+        return "\n".join(map(self.withholding.sentence, self.withholding.troubles())) or None
+
+
+async def run_consumer(
+    service: Service, settings: ConsumerSettings, *, supervised: bool = False
+) -> None:
+    """Consume until SIGTERM or SIGINT; then finish the running batch and leave.
+
+    Raises SchemaOutdated where `payrouter db upgrade` has to run first.
+    """
+    tuning = settings.tuning
+    management = listen(tuning.management_host, tuning.management_port)
+    stopped = stop_signal()
+    if supervised:
+        stop_with_parent(stopped)
+    process = build_consumer(service, settings, stopped)
+    app = management_app(process.alive, process.ready, process.registry)
+    try:
+        delay = LoopDelay(process.registry).measured()
+        async with delay, serving(app, management, lifespan="off"):
+            await consume(process)
+    finally:
+        await process.engine.dispose()
+    process.log.info("consumer_stopped")
+
+
+def build_consumer(
+    service: Service, settings: ConsumerSettings, stopped: asyncio.Event
+) -> ConsumerProcess:
+    """Put a consumer process together; connects to nothing."""
+    registry = process_registry()
+    service = service.configured(service, settings.setup)
+    process = ConsumerProcess(
+        service=service,
+        settings=settings,
+        engine=open_engine(settings),
+        registry=registry,
+        metrics=ConsumerMetrics(registry, service.name, [work.name for work in service.work]),
+        log=get_log(service.name),
+        stopped=stopped,
+        topics=topic_watch(settings.topic_check, settings.kafka, settings.renewed, registry),
+        withholding=Withholding(settings.tuning.open_transaction_seconds, settings.bootstrap),
+    )
+    process.metrics.waiting.begin(service.name, map(settings.topics.name, service.topics))
+    limit = settings.tuning.open_transaction_seconds
+    process.metrics.transaction_limit.labels(service.name).set(limit)
+    # Asked at every scrape: whether the probes are asked as well is not known.
+    process.metrics.ready.labels(service.name).set_function(lambda: float(process.ready().good))
+    return process
+
+
+async def consume(process: ConsumerProcess) -> None:
+    """Wait for database and broker, then run the loop; again after a failure of the broker."""
+    if await _schema_is_there(process):
+        async with _measuring(process), process.topics.running():
+            await _consume_until_stopped(process)
+
+
+async def _consume_until_stopped(process: ConsumerProcess) -> None:
+    attempt = 0
+    while not process.stopped.is_set():
+        started = time.monotonic()
+        try:
+            await _consume_once(process)
+        except Exception as error:
+            if decide(error, Phase.START) is Action.RAISE:
+                raise
+            lasted = time.monotonic() - started > LASTING_SECONDS
+            attempt = 1 if lasted else attempt + 1
+            process.waiting_for = f"cannot consume from the broker: {describe(error)}"
+            process.log.warning("broker_failed", error=describe(error), attempt=attempt)
+            await _pause(process, attempt)
+        finally:
+            process.loop = None
+
+
+async def _consume_once(process: ConsumerProcess) -> None:
+    settings, service = process.settings, process.service
+    cluster_id = settings.cluster_id
+    if cluster_id is None:
+        cluster_id = await _unless_stopped(process, broker_cluster_id(settings.kafka))
+    if cluster_id is None:
+        return
+    tuning = settings.tuning
+    stored = StoredBooks(process.engine, service, cluster_id)
+    applier = Applier(
+        books=stored,
+        service=service,
+        brake_after=tuning.brake_after,
+        readers={settings.topics.name(topic): read for topic, read in service.readers.items()},
+        idle_seconds=tuning.transaction_timeout_seconds,
+    )
+    report = Report(service.name, process.metrics, process.log)
+    loop = Loop(applier, settings.tuning, report)
+    topics = [settings.topics.name(family) for family in service.topics]
+    listener = RebalanceListener(loop.on_assigned, loop.on_revoked)
+    subscription = Subscription(settings, topics, listener)
+    try:
+        client = await _unless_stopped(process, subscription.start())
+        if client is not None:
+            process.loop = loop
+            process.log.info("consumer_started", topics=topics, cluster_id=cluster_id)
+            upkeep = Upkeep(applier, stored, settings, loop, report, client, process.withholding)
+            async with upkeep.running():
+                await _until_stopped(process, loop, loop.run(client))
+    finally:
+        await subscription.stop()
+        loop.forget()
+
+
+async def _until_stopped(
+    process: ConsumerProcess, loop: Loop, running: Coroutine[Any, Any, None]
+) -> None:
+    """Run the loop; when told to stop, let it finish its batch."""
+    task = asyncio.create_task(running)
+    await _first(process, task)
+    loop.stop()
+    await task
+
+
+async def _unless_stopped(
+    process: ConsumerProcess, waiting: Coroutine[Any, Any, Waited]
+) -> Waited | None:
+    """Wait for something that may take for ever, and give it up when told to stop."""
+    task = asyncio.create_task(waiting)
+    await _first(process, task)
+    if task.done():
+        return task.result()
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+    return None
+
+
+async def _first(process: ConsumerProcess, task: asyncio.Task[Any]) -> None:
+    stop = asyncio.create_task(process.stopped.wait())
+    try:
+        await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stop.cancel()
+
+
+async def _schema_is_there(process: ConsumerProcess) -> bool:
+    """Wait for the database; False where the process is told to stop meanwhile."""
+    attempt = 0
+    while not process.stopped.is_set():
+        try:
+            async with transaction_of(process.engine) as connection:
+                await require_upgraded(connection, process.service)
+        except Exception as error:
+            if decide(error, Phase.START) is Action.RAISE:
+                raise
+            attempt += 1
+            process.waiting_for = describe(error)
+            process.log.warning("database_unreachable", error=describe(error), attempt=attempt)
+            await _pause(process, attempt)
+        else:
+            return True
+    return False
+
+
+async def _pause(process: ConsumerProcess, attempt: int) -> None:
+    seconds = back_off(attempt, process.settings.tuning.retry_longest_seconds)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await process.stopped.wait()
+
+
+@contextlib.asynccontextmanager
+async def _measuring(process: ConsumerProcess) -> AsyncIterator[None]:
+    """Read the service's own measures from the store from time to time."""
+    task = asyncio.create_task(_measure(process))
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+async def _measure(process: ConsumerProcess) -> None:
+    name, tables = process.service.name, RuntimeTables.of(process.service.schema)
+    gauges = measure_gauges(process.registry, process.service)
+    while True:
+        try:
+            async with process.engine.connect() as connection:
+                gauges.set(await read_measures(connection, process.service.measures))
+                process.metrics.waiting.set(name, await read_waiting(connection, tables))
+        except Exception as error:  # noqa: BLE001 - whatever it is, what was measured is old now
+            # Unknown is not zero.
+            gauges.set(None)
+            process.metrics.waiting.set(name, None)
+            process.log.warning("measuring_failed", error=describe(error))
+        await asyncio.sleep(MEASURE_SECONDS)

@@ -1,0 +1,57 @@
+"""Why a partition stops until a person acts, and the command that lets it go on."""
+
+from consumers.runtime.apply.failures import HaltReason
+from consumers.runtime.records import Partition
+
+
+class Halt(Exception):  # noqa: N818 - reads as what is done
+    """This partition stops until a person acts; nothing is skipped."""
+
+    def __init__(
+        self, partition: Partition, reason: HaltReason, detail: str, resume_at: int | None = None
+    ) -> None:
+        """Name the partition and the reason; `resume_at` is the offset that accepts a loss."""
+        super().__init__(f"{partition} halted: {detail}")
+        self.partition = partition
+        self.reason = reason
+        self.detail = detail
+        self.resume_at = resume_at
+
+
+def records_missing(partition: Partition, missing: range, resume_at: int) -> Halt:
+    """Make the halt of a partition whose log has no records where there should be some.
+
+    `missing` are the first offsets without an explanation, `resume_at` is the
+    offset of the first record behind them.
+    """
+    last = missing[-1]
+    detail = (
+        f"the log has no records at the offsets {missing[0]} to {last} ({len(missing)} of them),"
+        " and no transaction explains that: were they compacted away?"
+    )
+    return Halt(partition, HaltReason.RECORDS_MISSING, detail, resume_at)
+
+
+_NOT_BY_A_FENCE = {
+    HaltReason.TOO_NEW: "Upgrade payrouter",
+    HaltReason.NO_CODEC: "Install what is missing",
+}
+"""Halts that no fence mends; the consumer is started again afterwards."""
+
+
+def what_to_do(halt: Halt, consumer: str) -> str:
+    """Return the command that mends a halt of this consumer, as a sentence."""
+    if halt.reason in _NOT_BY_A_FENCE:
+        first = _NOT_BY_A_FENCE[halt.reason]
+        return f"{first}, then start `payrouter consume {consumer}` again."
+    topic, number = halt.partition
+    reset = f"payrouter offsets reset {consumer} --topic {topic} --partition {number} --to"
+    if halt.reason is HaltReason.RECORDS_MISSING:
+        return (
+            "Find out what deleted them, and have the gateways send their events again;"
+            f" `{reset} {halt.resume_at}` accepts that they are missing and reads on behind them."
+        )
+    return (
+        f"`payrouter offsets show {consumer}` has the details; `{reset} earliest` reads the log"
+        " from its start, where known events have no second effect."
+    )

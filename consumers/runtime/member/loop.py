@@ -1,0 +1,338 @@
+"""The loop of a consumer: place, fetch, read, apply, commit, until told to stop."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import IllegalStateError, KafkaError
+
+from consumers.runtime.apply.brake import Brake
+from consumers.runtime.apply.failures import Action, Phase, back_off, decide, describe
+from consumers.runtime.apply.held import Verdict
+from consumers.runtime.apply.offsets import Fence, FenceMoved, was_set
+from consumers.runtime.apply.process import Applier
+from consumers.runtime.apply.verdicts import verdict_on
+from consumers.runtime.member.client import Client, PlaceLost, RecordUnfetchable
+from consumers.runtime.member.membership import Membership
+from consumers.runtime.member.partition import FenceSet, Moved, Seen
+from consumers.runtime.member.placing import Placing
+from consumers.runtime.member.positions import Positions
+from consumers.runtime.member.reading import Batch, Reading
+from consumers.runtime.member.report import Report
+from consumers.runtime.records import Arrived, Partition
+from consumers.runtime.settings import Tuning
+from router.broker.topics.ids import TopicSeen
+
+IDLE_SECONDS = 0.1
+
+
+class GivenUp(Exception):  # noqa: N818 - reads as what happened
+    """The partitions were revoked, or the process stops, while a batch waited for its next try."""
+
+
+@dataclass
+class Loop:
+    """Drives one member of the group. Everything runs in one task but the two callbacks.
+
+    A partition is read only while it is placed. Whatever drops fetched
+    records unplaces their partition, so that the fence says where to read on.
+    """
+
+    applier: Applier
+    tuning: Tuning
+    report: Report
+    positions: Positions = field(default_factory=Positions)
+    member: Membership = field(default_factory=Membership)
+
+    def stop(self) -> None:
+        """Finish the running batch and return from `run`."""
+        self.member = replace(self.member, stopping=True)
+
+    # -- what the group and the upkeep report --------------------------------
+
+    def on_assigned(self, partitions: set[Partition]) -> None:
+        """Take over an assignment: mark, and return at once."""
+        self.positions.assign(partitions)
+        self.member = self.member.assigned()
+        self.report.assigned(partitions)
+
+    async def on_revoked(self) -> None:
+        """Wait until the running batch is finished or given up, within the rebalance timeout."""
+        self.member = replace(self.member, revoking=True)
+        batch = self.member.batch_ended
+        limit = self.tuning.rebalance_timeout_seconds * 0.8
+        try:
+            if batch is not None:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(limit):
+                        await batch.wait()
+        finally:
+            # A batch still running sees no placed partitions; the fence decides about it.
+            self.forget()
+
+    def forget(self) -> None:
+        """Drop the assignment: it was revoked, or the client that had it is gone."""
+        gone = self.positions.assigned
+        self.member = self.member.revoked()
+        self.positions.revoke()
+        self.report.revoked(gone)
+
+    def brakes_seen(self, brakes: Mapping[str, Brake]) -> None:
+        """Leave the topics alone whose brake holds, by name on the broker."""
+        before = self.member.brakes
+        for topic in sorted(brakes.keys() - before.keys()):
+            self.report.braked(brakes[topic])
+        for topic in sorted(before.keys() - brakes.keys()):
+            self.report.released(topic)
+        self.member = replace(self.member, brakes=brakes)
+
+    def fences_seen(
+        self, before: Mapping[Partition, int], fences: Mapping[Partition, Fence]
+    ) -> None:
+        """Look whether a command has set a fence: back behind what is placed, or a halted one.
+
+        `before` is what was placed before the fences were read, so that what
+        the loop has moved meanwhile is not taken for it.
+        """
+        for partition, known in before.items():
+            fence = fences.get(partition)
+            if partition in self.positions.placed and (fence is None or fence.next_offset < known):
+                self.report.fence_moved(partition)
+                self.positions.drop([partition])
+        # One that halted while the fences were read may have moved its own before that.
+        for partition, halted in self.positions.halted.items():
+            if partition in before:
+                continue
+            fence = fences.get(partition)
+            if was_set(halted.fence, fence):
+                self.report.went_on(halted.halt)
+                self.positions.send(partition, FenceSet())
+            else:
+                self.positions.send(partition, Seen(fence))
+
+    def topics_seen(self, topics: Mapping[str, TopicSeen]) -> None:
+        """Place again whatever may be another log now; what it is, is found out there."""
+        for partition, place in self.positions.placed.items():
+            topic = topics.get(partition.topic)
+            if topic is not None and not place.is_of(topic):
+                self.report.log_doubted(partition)
+                self.positions.drop([partition])
+
+    # -- turns ---------------------------------------------------------------
+
+    async def run(self, consumer: AIOKafkaConsumer) -> None:
+        """Consume until `stop`. Raises KafkaError where a new client is needed."""
+        client = Client(consumer, self.tuning)
+        placing = Placing(self.applier, self.tuning, self.report, self.positions)
+        reading = Reading(self.applier, self.tuning, self.report, self.positions)
+        while not self.member.stopping:
+            self.member = self.member.ticking()
+            try:
+                await self._place(client, placing)
+                await self._turn(client, reading)
+            except GivenUp:
+                self.report.given_up()
+            except IllegalStateError:
+                # The assignment changed between two lines of ours; look again.
+                self.positions.drop(self.positions.placed)
+                await asyncio.sleep(IDLE_SECONDS)
+
+    async def _place(self, client: Client, placing: Placing) -> None:
+        if self.member.revoking:
+            return
+        if self.positions.unpositioned:
+            # What is placed now would be no look at the others.
+            self._is_paused()
+        if await placing.place(client):
+            self.member = self.member.looking()
+        if not self.positions.placed:
+            # Where something is read, the fetches tell whether the client is of use.
+            client.require_answers()
+
+    def _is_paused(self) -> bool:
+        """Tell whether the loop stood still for long; if so, all is to be placed again."""
+        if not (self.positions.placed and self.member.was_paused()):
+            return False
+        # Frozen, or busy for long: the log may have been replaced.
+        self.report.paused()
+        self.member = self.member.paused()
+        self.positions.drop(self.positions.placed)
+        return True
+
+    async def _turn(self, client: Client, reading: Reading) -> None:
+        asked = self._readable()
+        batch = await self._batch(client, reading, asked)
+        partitions = {arrived.record.partition for arrived in batch.arrived}
+        try:
+            if batch.arrived and not self.member.revoking:
+                await self._finish_or_drop(client, batch.arrived, partitions)
+                await self._commit(client, partitions)
+            else:
+                self.positions.drop(partitions)
+        finally:
+            self.positions.drop(batch.cut)
+        if not self.member.revoking:
+            placed = self.positions.placed
+            fences = {each: placed[each].fence for each in asked if each in placed}
+            ends = client.ends(fences)
+            self.positions.catch_up(ends)
+            self.report.lag.progress(partitions, fences, ends)
+
+    def _readable(self) -> Sequence[Partition]:
+        """Return what is placed and not of a topic whose brake holds."""
+        placed, brakes = self.positions.placed, self.member.brakes
+        return sorted(each for each in placed if each.topic not in brakes)
+
+    async def _batch(self, client: Client, reading: Reading, asked: Sequence[Partition]) -> Batch:
+        try:
+            fetched = await self._fetch(client, asked)
+            batch = await reading.read(client, fetched)
+            await reading.pass_tails(client, [each for each in asked if each not in fetched])
+        except RecordUnfetchable as found:
+            return await reading.unfetchable(client, found)
+        return batch
+
+    async def _fetch(
+        self, client: Client, asked: Collection[Partition]
+    ) -> Mapping[Partition, Sequence[Any]]:
+        if not asked or self.member.revoking:
+            await client.hold()
+            await asyncio.sleep(IDLE_SECONDS)
+            return {}
+        client.resume(asked)
+        try:
+            fetched = await client.fetch(asked)
+        except PlaceLost as error:
+            # After a rebalance meanwhile, it is about partitions not placed yet, and no news.
+            if self.positions.placed:
+                tries = max(map(self.positions.tries, asked)) + 1
+                self.report.retrying(Phase.FETCH, error, tries)
+                self._delay(asked, error)
+            return {}
+        if self._is_paused():
+            return {}
+        self.member = self.member.fetched()
+        # Revoked while waiting: what was fetched then is somebody else's.
+        mine = self.positions.placed
+        return {partition: fetched[partition] for partition in fetched if partition in mine}
+
+    # -- one batch -----------------------------------------------------------
+
+    async def _finish_or_drop(
+        self, client: Client, batch: Sequence[Arrived], partitions: set[Partition]
+    ) -> None:
+        ended = asyncio.Event()
+        self.member = replace(self.member, batch_ended=ended)
+        try:
+            await self._apply(client, batch)
+        except BaseException:
+            self.positions.drop(partitions)
+            raise
+        finally:
+            self.member = replace(self.member, batch_ended=None, retrying=None)
+            ended.set()
+
+    async def _apply(
+        self, client: Client, batch: Sequence[Arrived], verdict: Verdict | None = None
+    ) -> None:
+        """Apply a batch, whatever it takes; split it to find a record that cannot be applied."""
+        attempt = 0
+        phase = Phase.APPLY if verdict is None else Phase.HOLD
+        while own := [d for d in batch if d.record.partition in self.positions.placed]:
+            self.member = self.member.ticking()
+            try:
+                await self._apply_once(own, verdict)
+            except Exception as error:  # noqa: BLE001 - the one table decides about each
+                attempt += 1
+                action = decide(error, phase, attempt, len(own))
+                if action is Action.RETRY:
+                    await self._wait_out(client, error, attempt)
+                    continue
+                await self._recover(client, own, error, action, verdict)
+            return
+
+    async def _apply_once(self, batch: Sequence[Arrived], verdict: Verdict | None) -> None:
+        placed = self.positions.placed
+        partitions = {arrived.record.partition for arrived in batch}
+        expected = {partition: placed[partition].fence for partition in partitions}
+        started = time.perf_counter()
+        applied = await self.applier.apply(batch, expected, verdict)
+        for partition, fence in applied.fences.items():
+            self.positions.send(partition, Moved(fence))
+        self.positions.drop(applied.cut)
+        self.brakes_seen({**self.member.brakes, **applied.brakes})
+        self.report.batch(applied, len(batch), time.perf_counter() - started)
+
+    async def _recover(
+        self,
+        client: Client,
+        batch: Sequence[Arrived],
+        error: Exception,
+        action: Action,
+        verdict: Verdict | None,
+    ) -> None:
+        if action is Action.REPOSITION:
+            if isinstance(error, FenceMoved):
+                self.report.fence_moved(error.partition)
+            self.positions.drop({arrived.record.partition for arrived in batch})
+        elif action is Action.SPLIT:
+            half = len(batch) // 2
+            await self._apply(client, batch[:half], verdict)
+            await self._apply(client, batch[half:], verdict)
+        elif action is Action.WAIT:
+            await self._each_waits_alone(client, batch, error, verdict)
+        else:
+            await self._apply(client, batch, verdict_on(error, action, self.tuning))
+
+    async def _each_waits_alone(
+        self,
+        client: Client,
+        batch: Sequence[Arrived],
+        error: Exception,
+        verdict: Verdict | None,
+    ) -> None:
+        """Have the partition wait; of a batch of several, only those that fail alone too."""
+        partitions = sorted({arrived.record.partition for arrived in batch})
+        if len(partitions) == 1:
+            self.report.retrying(Phase.APPLY, error, self.positions.tries(partitions[0]) + 1)
+            self._delay(partitions, error)
+            return
+        for partition in partitions:
+            own = [arrived for arrived in batch if arrived.record.partition == partition]
+            await self._apply(client, own, verdict)
+
+    # -- waiting -------------------------------------------------------------
+
+    async def _wait_out(self, client: Client, error: Exception, attempt: int) -> None:
+        """Wait before the next try, polling so that the membership is kept."""
+        self.member = replace(self.member, retrying=describe(error))
+        self.report.retrying(Phase.APPLY, error, attempt)
+        until = time.monotonic() + back_off(attempt, self.tuning.retry_longest_seconds)
+        while time.monotonic() < until:
+            if self.member.leaving:
+                raise GivenUp
+            self.member = self.member.ticking()
+            await client.hold()
+            await asyncio.sleep(IDLE_SECONDS)
+
+    def _delay(self, partitions: Iterable[Partition], error: Exception) -> None:
+        """Have partitions wait, longer after each try without progress."""
+        for partition in partitions:
+            tries = self.positions.tries(partition) + 1
+            pause = back_off(tries, self.tuning.retry_longest_seconds)
+            self.positions.delay(partition, time.monotonic() + pause, describe(error))
+
+    async def _commit(self, client: Client, partitions: set[Partition]) -> None:
+        """Report the fences to Kafka, with a deadline: a courtesy for lag tools."""
+        placed = self.positions.placed
+        offsets = {p: placed[p].fence.next_offset for p in partitions if p in placed}
+        if not offsets:
+            return
+        try:
+            await client.commit(offsets)
+        except (KafkaError, TimeoutError) as error:
+            self.report.commit_failed(error)

@@ -1,0 +1,142 @@
+"""The assigned partitions of this process: each one's value, changed by events alone.
+
+Positioning is ours, by the fence. The assignment callback only marks partitions
+and returns: a seek inside it came after the first records, its exceptions
+vanish, a slow one gets the member evicted.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from consumers.runtime.apply.offsets import Fence
+from consumers.runtime.member.halts import Halt
+from consumers.runtime.member.partition import (
+    Assigned,
+    CaughtUp,
+    Delayed,
+    Dropped,
+    Due,
+    Event,
+    Halted,
+    Placed,
+    Revoked,
+    State,
+    Unplaced,
+    Waiting,
+    transition,
+)
+from consumers.runtime.records import Partition
+
+Kind = TypeVar("Kind", Unplaced, Waiting, Placed, Halted)
+
+
+@dataclass
+class Positions:
+    """The value of each assigned partition."""
+
+    states: dict[Partition, Unplaced | Waiting | Placed | Halted] = field(default_factory=dict)
+
+    def send(self, partition: Partition, event: Event) -> None:
+        """Change one partition by an event; one that is not assigned stays so."""
+        self._set(partition, transition(self.states.get(partition), event))
+
+    def assign(self, partitions: Iterable[Partition]) -> None:
+        """Replace the assignment: nothing is placed."""
+        self.revoke()
+        for partition in partitions:
+            self.send(partition, Assigned())
+
+    def revoke(self) -> None:
+        """Drop the assignment."""
+        for partition in list(self.states):
+            self.send(partition, Revoked())
+
+    def drop(self, partitions: Iterable[Partition]) -> None:
+        """Have partitions placed again: nothing that was fetched of them is used."""
+        for partition in list(partitions):
+            self.send(partition, Dropped())
+
+    def catch_up(self, ends: Mapping[Partition, int | None]) -> None:
+        """Note which partitions have nothing left, by the ends of their logs."""
+        for partition, place in self.placed.items():
+            end = ends.get(partition)
+            if end is not None and place.compare is None and end <= place.fence.next_offset:
+                self.send(partition, CaughtUp())
+
+    def delay(self, partition: Partition, due: float, problem: str | None = None) -> None:
+        """Try a partition again at a time (monotonic)."""
+        self.send(partition, Delayed(due, problem))
+
+    def wake(self, now: float) -> None:
+        """End the waits whose time has come (monotonic)."""
+        for partition, waiting in self.waiting.items():
+            if waiting.due <= now:
+                self.send(partition, Due())
+
+    @property
+    def assigned(self) -> set[Partition]:
+        """Every assigned partition, halted ones included."""
+        return set(self.states)
+
+    @property
+    def unplaced(self) -> Mapping[Partition, Unplaced]:
+        """Those to be placed now."""
+        return self._of(Unplaced)
+
+    @property
+    def waiting(self) -> Mapping[Partition, Waiting]:
+        """Those to be placed later."""
+        return self._of(Waiting)
+
+    @property
+    def placed(self) -> Mapping[Partition, Placed]:
+        """Those that are read."""
+        return self._of(Placed)
+
+    @property
+    def halted(self) -> Mapping[Partition, Halted]:
+        """Those that stop until a person acts."""
+        return self._of(Halted)
+
+    @property
+    def unpositioned(self) -> set[Partition]:
+        """Those to be placed, now or later."""
+        return self.unplaced.keys() | self.waiting.keys()
+
+    @property
+    def halts(self) -> list[Halt]:
+        """Why partitions are halted."""
+        return [state.halt for state in self.halted.values()]
+
+    @property
+    def problems(self) -> list[str]:
+        """Why partitions wait, as far as there is something to tell; once if it is all the same."""
+        waiting = [(p, each.problem) for p, each in sorted(self.waiting.items()) if each.problem]
+        same = {problem for _, problem in waiting}
+        if len(same) == 1 and len(waiting) == len(self.unpositioned) > 1:
+            return list(same)
+        return [f"{partition}: {problem}" for partition, problem in waiting]
+
+    @property
+    def fences(self) -> dict[Partition, Fence]:
+        """Where each assigned partition is, as far as it is known."""
+        return {
+            partition: state.fence
+            for partition, state in self.states.items()
+            if state.fence is not None
+        }
+
+    def tries(self, partition: Partition) -> int:
+        """Return how often a partition has waited since its last progress."""
+        state = self.states.get(partition)
+        return 0 if state is None or isinstance(state, Halted) else state.tries
+
+    def _of(self, kind: type[Kind]) -> dict[Partition, Kind]:
+        return {p: state for p, state in self.states.items() if isinstance(state, kind)}
+
+    def _set(self, partition: Partition, state: State) -> None:
+        if state is None:
+            self.states.pop(partition, None)
+        else:
+            self.states[partition] = state

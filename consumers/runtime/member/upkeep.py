@@ -1,0 +1,140 @@
+"""What a consumer process does beside its loop: watch, measure, retry, publish, forget."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+
+from aiokafka import AIOKafkaConsumer
+
+from consumers.runtime.apply.brake import holding
+from consumers.runtime.apply.failures import back_off
+from consumers.runtime.apply.memory import forget_some
+from consumers.runtime.apply.process import Applier
+from consumers.runtime.apply.retry import retry_due
+from consumers.runtime.apply.stored_books import StoredBooks
+from consumers.runtime.measures.lag_round import LagRound
+from consumers.runtime.measures.withheld import Withholding
+from consumers.runtime.member.loop import Loop
+from consumers.runtime.member.relay import Relay, relay_producer
+from consumers.runtime.member.report import Report
+from consumers.runtime.settings import ConsumerSettings
+from router.broker.topics.ids import describe
+
+PAUSE_SECONDS = 1.0
+"""Between two looks at what is parked, waits to be published, or at the brake."""
+
+IDENTITY_SECONDS = 10.0
+"""Between two looks at whether the topics are still the ones that were placed."""
+
+LAG_SECONDS = 5.0
+"""Between two looks at where the logs end; who reads on knows it earlier."""
+
+FORGET_SECONDS = 600.0
+"""Between two rounds of forgetting."""
+
+FORGET_PAUSE_SECONDS = 0.1
+"""Between two chunks of a round, for everybody else."""
+
+SEND_SECONDS = 10.0
+"""How long the broker may take for a batch of the outbox, at most."""
+
+
+@dataclass(frozen=True)
+class Upkeep:
+    """The work beside one loop. Each piece of it goes on whatever becomes of the others."""
+
+    applier: Applier
+    stored: StoredBooks
+    settings: ConsumerSettings
+    loop: Loop
+    report: Report
+    consumer: AIOKafkaConsumer
+    withholding: Withholding
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Do it until the block ends."""
+        # A transaction is open meanwhile, and may not idle for longer.
+        seconds = min(SEND_SECONDS, self.settings.tuning.transaction_timeout_seconds / 2)
+        make = partial(relay_producer, self.settings.kafka, self.settings.renewed)
+        relay = Relay(self.stored.engine, self.stored.tables, make, seconds)
+        positions, report = self.loop.positions, self.report
+        lag = LagRound(self.consumer, positions, report.lag, self.withholding, report)
+        rounds: dict[str, tuple[Callable[[], Awaitable[bool]], float]] = {
+            "watch": (self.watch, PAUSE_SECONDS),
+            "identity": (self.identity, IDENTITY_SECONDS),
+            "lag": (lag, LAG_SECONDS),
+            "parked": (self.retry, PAUSE_SECONDS),
+            "outbox": (partial(self.publish, relay), PAUSE_SECONDS),
+            "forget": (self.forget, FORGET_SECONDS),
+        }
+        for work in self.applier.service.work:
+            rounds[work.name] = (partial(work.run, self.stored.engine), work.every_seconds)
+        tasks = [
+            asyncio.create_task(self._again_and_again(what, work, pause))
+            for what, (work, pause) in rounds.items()
+        ]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await relay.stop()
+
+    async def watch(self) -> bool:
+        """Tell the loop which brakes hold, and where the fences stand."""
+        placed = self.loop.positions.placed
+        before = {partition: place.fence.next_offset for partition, place in placed.items()}
+        async with self.stored.transaction() as books:
+            brakes = await books.brakes()
+            fences = await books.fences()
+        self.loop.brakes_seen(holding(brakes))
+        self.report.brakes_are(brakes)
+        self.loop.fences_seen(before, fences)
+        return False
+
+    async def identity(self) -> bool:
+        """Tell the loop which topics these are now: one that was recreated is another log."""
+        topics = {partition.topic for partition in self.loop.positions.placed}
+        self.loop.topics_seen(await describe(self.consumer, topics, IDENTITY_SECONDS))
+        return False
+
+    async def retry(self) -> bool:
+        """Try what is parked and due; tell whether there may be more."""
+        done = await retry_due(self.applier, self.stored, self.settings.tuning)
+        for each in done.tries:
+            self.report.retried(each)
+        if done.failure is not None:
+            raise done.failure
+        return bool(done.tries)
+
+    async def publish(self, relay: Relay) -> bool:
+        """Publish what waits; tell whether there may be more."""
+        return bool(await relay.send_waiting())
+
+    async def forget(self) -> bool:
+        """Forget a chunk of what is old; tell whether there may be more."""
+        tuning, stored = self.settings.tuning, self.stored
+        forgotten = await forget_some(stored.engine, stored.tables, tuning.remember_days)
+        await asyncio.sleep(FORGET_PAUSE_SECONDS)
+        return bool(forgotten)
+
+    async def _again_and_again(
+        self, what: str, work: Callable[[], Awaitable[bool]], pause: float
+    ) -> None:
+        failed = 0
+        while True:
+            try:
+                more = await work()
+                failed = 0
+            except Exception as error:  # noqa: BLE001 - none of it may end while the process lives
+                failed, more = failed + 1, False
+                self.report.upkeep_failed(what, error)
+            if not more:
+                longest = self.settings.tuning.retry_longest_seconds
+                await asyncio.sleep(
+                    pause if not failed else max(PAUSE_SECONDS, back_off(failed, longest))
+                )

@@ -1,0 +1,1 @@
+"""The PostgreSQL database of a consumer: engine, runtime tables, migrations, batch SQL."""

@@ -1,0 +1,1 @@
+"""Finds one payment everywhere: events, postings, held records and refused deliveries."""

@@ -1,0 +1,134 @@
+"""A trace for a person at night: one screen, by group and time, trouble marked."""
+
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC
+from itertools import groupby
+from operator import attrgetter
+
+from rich.console import Console
+from rich.text import Text
+
+from consumers.runtime.trace.gather import Trace
+from consumers.runtime.trace.lines import EVENTS, Line
+from consumers.runtime.trace.verdict import Verdict
+
+_WHOLE_LINES = 200
+"""A pipe has no width of its own."""
+
+_BARE = {"type", "amount"}
+"""Facts that say by themselves what they are."""
+
+_ELSEWHERE = {"account", "tx"}
+"""Facts that stand in the heading, or on a line of their own."""
+
+_INDENT = 13
+"""Two blanks, the time, and whether it is trouble."""
+
+
+def screen() -> Console:
+    """Return where it is printed: as wide as the terminal, or as its lines are without one."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else _WHOLE_LINES)
+
+
+def show(
+    console: Console,
+    trace: Trace,
+    lines: Sequence[Line],
+    verdict: Verdict,
+    notes: Sequence[str],
+) -> None:
+    """Print it."""
+    console.print(_heading(trace, lines))
+    several = len({line.event_id for line in lines if line.event_id is not None}) > 1
+    for group, found in groupby(lines, key=attrgetter("group")):
+        for written in _group(group, found, console.width, several=several):
+            console.print(written, soft_wrap=True)
+    console.print()
+    for note in notes:
+        console.print(Text(f"note: {note}", style="yellow"))
+    console.print(Text(verdict.words, style="bold red" if verdict.trouble else "bold green"))
+
+
+def _heading(trace: Trace, lines: Sequence[Line]) -> Text:
+    heading = Text(trace.question.text, style="bold cyan")
+    accounts = {order[0] for order in trace.sought.orders}
+    accounts |= {line.facts["account"] for line in lines if "account" in line.facts}
+    orders = sorted({reference for _, reference in trace.sought.orders} - {trace.question.text})
+    if accounts:
+        heading.append(f"  {', '.join(sorted(accounts))}", style="not bold")
+    if orders:
+        heading.append(f"  order {', '.join(orders)}", style="not bold")
+    return heading.append("  (times are UTC)", style="not bold dim")
+
+
+def _group(name: str, lines: Iterable[Line], width: int, *, several: bool) -> Iterable[Text]:
+    """Write a group: the day where it changes, then what happened at which time."""
+    title: Text | None = Text(f"\n{name}", style="bold")
+    day = ""
+    for line in lines:
+        when = line.at.astimezone(UTC)
+        if f"{when:%Y-%m-%d}" != day:
+            day = f"{when:%Y-%m-%d}"
+            yield (title or Text(" " * len(name))).append(f"  {day}", style="not bold dim")
+            title = None
+        first = Text(f"  {when:%H:%M:%S} ", style="dim")
+        first.append("! " if line.trouble else "  ", style="not dim bold red")
+        for written in _line(line, width - _INDENT, several=several):
+            yield first.append_text(written)
+            first = Text(" " * _INDENT)
+
+
+def _line(line: Line, room: int, *, several: bool) -> Iterable[Text]:
+    yield from _packed(_chunks(line, several=several), room)
+    if line.group == EVENTS and line.what == "recorded" and line.event_id is not None:
+        yield Text(f"event {line.event_id}", style="dim")
+    if "tx" in line.facts:
+        yield from _packed([Text(line.facts["tx"], style="dim")], room)
+    yield from _amounts(line.facts, room)
+
+
+def _chunks(line: Line, *, several: bool) -> Iterable[Text]:
+    """Say what happened, and each fact: a chunk is not torn where it fits on a line."""
+    yield Text(line.what, style="bold red" if line.trouble else "bold")
+    for key, fact in line.facts.items():
+        if key in _BARE:
+            yield Text(_printable(fact))
+        elif key not in _ELSEWHERE and not key.startswith("line "):
+            yield Text(f"{key} ", style="dim").append(_printable(fact), style="not dim")
+    if several and line.group != EVENTS and line.event_id is not None:
+        yield Text(f"event {str(line.event_id)[:8]}", style="dim")
+
+
+def _printable(fact: str) -> str:
+    """Keep what would move a terminal's cursor, such as an error's line breaks, off the screen."""
+    return "".join(letter if letter.isprintable() else " " for letter in fact)
+
+
+def _packed(chunks: Iterable[Text], room: int) -> Iterable[Text]:
+    """Put as many chunks on a line as fit; a longer one goes on below."""
+    written = Text()
+    for chunk in chunks:
+        gap = 2 if written else 0
+        if written and len(written) + gap + len(chunk) > room:
+            yield written
+            written, gap = Text(), 0
+        *whole, rest = [chunk] if len(chunk) <= room else chunk.wrap(Console(width=room), room)
+        yield from whole
+        written.append(" " * gap).append_text(rest)
+    if written:
+        yield written
+
+
+def _amounts(facts: Mapping[str, str], room: int) -> Iterable[Text]:
+    """Write an account and its amount on a line, amounts under each other where there is room."""
+    posted = [fact.rsplit(" ", 2) for key, fact in facts.items() if key.startswith("line ")]
+    pairs = [(parts[0], " ".join(parts[1:])) for parts in posted]
+    names = max((len(name) for name, _ in pairs), default=0)
+    amounts = max((len(amount) for _, amount in pairs), default=0)
+    for name, amount in pairs:
+        if names + 2 + amounts <= room:
+            yield Text(f"{name:<{names}}  {amount:>{amounts}}")
+        else:
+            yield from _packed([Text(name)], room)
+            yield Text(f"{amount:>{room}}")

@@ -1,0 +1,1 @@
+"""What aiokafka does not offer in public: requests of our own, and its private parts."""

@@ -1,0 +1,1 @@
+"""Reads partition logs below the consumer: bounds, batches, gaps and open transactions."""

@@ -1,0 +1,99 @@
+"""Start and end of logs, and how far a committed reader can read.
+
+An open transaction holds committed readers at its first record (the last stable
+offset) while the log keeps growing.
+"""
+
+import asyncio
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
+
+from router.broker.adapter.private import Asker, ask
+from router.broker.adapter.requests import (
+    EARLIEST,
+    LATEST,
+    READ_COMMITTED,
+    READ_UNCOMMITTED,
+    offsets_request,
+)
+from router.broker.topics.ids import describe
+
+_QUESTIONS = ((READ_UNCOMMITTED, EARLIEST), (READ_UNCOMMITTED, LATEST), (READ_COMMITTED, LATEST))
+"""In this order, since a log only grows: what is written meanwhile is not taken for withheld."""
+
+
+@dataclass(frozen=True)
+class LogBounds:
+    """Offsets of one log."""
+
+    start: int
+    stable: int
+    """The last stable offset: a committed reader gets no record at or above it."""
+    end: int
+    """The high watermark: the offset of the next record."""
+
+
+async def log_bounds(
+    asker: Asker, partitions: Collection[TopicPartition], seconds: float
+) -> Mapping[TopicPartition, LogBounds]:
+    """Ask each partition's leader; partitions without an answer in time are left out.
+
+    Sends one request to find the leaders, then three to each leader. Raises
+    KafkaError or TimeoutError if the leaders cannot be found.
+    """
+    leaders = await _leaders(asker, partitions, seconds)
+    answers = await asyncio.gather(
+        *(_of_leader(asker, node, mine, seconds) for node, mine in leaders.items())
+    )
+    return {partition: bounds for answer in answers for partition, bounds in answer.items()}
+
+
+async def _leaders(
+    asker: Asker, partitions: Collection[TopicPartition], seconds: float
+) -> Mapping[int, list[TopicPartition]]:
+    topics = await describe(asker, {partition.topic for partition in partitions}, seconds)
+    leaders: dict[int, list[TopicPartition]] = {}
+    for partition in partitions:
+        seen = topics[partition.topic].partitions.get(partition.partition)
+        if seen is not None and seen.leader is not None:
+            leaders.setdefault(seen.leader, []).append(partition)
+    return leaders
+
+
+async def _of_leader(
+    asker: Asker, node: int, partitions: Collection[TopicPartition], seconds: float
+) -> Mapping[TopicPartition, LogBounds]:
+    wanted: dict[str, list[int]] = {}
+    for partition in partitions:
+        wanted.setdefault(partition.topic, []).append(partition.partition)
+    try:
+        async with asyncio.timeout(seconds):
+            start, end, stable = [
+                _offsets(
+                    await ask(asker, offsets_request(wanted, *how), node=node, seconds=seconds)
+                )
+                for how in _QUESTIONS
+            ]
+    except (KafkaError, TimeoutError):
+        # Left out: the caller sees which partitions are missing.
+        return {}
+    known = start.keys() & stable.keys() & end.keys()
+    return {each: _bounds(start[each], stable[each], end[each]) for each in known}
+
+
+def _bounds(start: int, stable: int, end: int) -> LogBounds:
+    # Asked for later, the log may be readable beyond where it ended before.
+    return LogBounds(start, min(stable, end), end)
+
+
+def _offsets(answer: Any) -> Mapping[TopicPartition, int]:  # noqa: ANN401 - aiokafka is untyped
+    return {
+        TopicPartition(topic, number): offset
+        for topic, partitions in answer.topics
+        for number, code, _moment, offset in partitions
+        if code == 0 and offset >= 0
+    }

@@ -1,0 +1,209 @@
+"""Whose an open transaction is: DescribeProducers and ListTransactions, which aiokafka lacks."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
+from aiokafka.protocol import api
+from aiokafka.protocol.types import (
+    CompactArray,
+    CompactString,
+    Int16,
+    Int32,
+    Int64,
+    Schema,
+    TaggedFields,
+)
+
+from router.broker.adapter.private import Asker, ask, connections_of, leader_of
+
+_TEXT = CompactString("utf-8")
+_TAGS = ("tags", TaggedFields)
+
+
+@dataclass(frozen=True)
+class OpenTransaction:
+    """The producer of an open transaction, as the leader of a partition knows it.
+
+    `transactional_id` is None where the broker does not list the transaction:
+    it has ended it elsewhere, or we lack DESCRIBE on it.
+    """
+
+    producer_id: int
+    epoch: int
+    transactional_id: str | None = None
+
+    def __str__(self) -> str:
+        """Name the producer by all that is known of it."""
+        named = f"transactional id {self.transactional_id}, " if self.transactional_id else ""
+        return f"{named}producer {self.producer_id}, epoch {self.epoch}"
+
+
+async def open_transaction(
+    asker: Asker, partition: TopicPartition, offset: int, seconds: float
+) -> OpenTransaction | None:
+    """Return the producer whose open transaction begins at an offset, None where it is not known.
+
+    Raises KafkaError, NotImplementedError (a broker before 3.0, or the one for
+    evaluation), OSError or TimeoutError.
+    """
+    leader = leader_of(asker, partition)
+    if leader is None:
+        return None
+    request = DescribeProducers(partition.topic, [partition.partition])
+    answer = await ask(asker, request, node=leader, seconds=seconds)
+    found = begun_at(answer.topics, offset)
+    if found is None:
+        return None
+    name = await _transactional_id(asker, found.producer_id, seconds)
+    return OpenTransaction(found.producer_id, found.epoch, name)
+
+
+def begun_at(topics: Iterable[Sequence[Any]], offset: int) -> OpenTransaction | None:
+    """Find the producer whose transaction begins at an offset, in the answer about a partition."""
+    for _, partitions, _ in topics:
+        for _, _, _, producers, _ in partitions:
+            for producer_id, epoch, _, _, _, begun, _ in producers:
+                if begun == offset:
+                    return OpenTransaction(producer_id, epoch)
+    return None
+
+
+async def _transactional_id(asker: Asker, producer_id: int, seconds: float) -> str | None:
+    """Ask every broker: each knows the transactions that it coordinates."""
+    nodes = [node.nodeId for node in connections_of(asker).cluster.brokers()]
+    request = ListTransactions([producer_id])
+    asked = (ask(asker, request, node=node, seconds=seconds) for node in nodes)
+    for answer in await asyncio.gather(*asked, return_exceptions=True):
+        if isinstance(answer, KafkaError | NotImplementedError | OSError | TimeoutError):
+            continue
+        if isinstance(answer, BaseException):
+            raise answer
+        for transactional_id, found, _, _ in answer.transaction_states:
+            if found == producer_id:
+                return str(transactional_id)
+    return None
+
+
+class DescribeProducersAnswer(api.Response):  # type: ignore[misc] # aiokafka is untyped
+    """Answer of version 0."""
+
+    API_KEY = 61
+    API_VERSION = 0
+    SCHEMA = Schema(
+        ("throttle_time_ms", Int32),
+        (
+            "topics",
+            CompactArray(
+                ("name", _TEXT),
+                (
+                    "partitions",
+                    CompactArray(
+                        ("partition_index", Int32),
+                        ("error_code", Int16),
+                        ("error_message", _TEXT),
+                        (
+                            "active_producers",
+                            CompactArray(
+                                ("producer_id", Int64),
+                                ("producer_epoch", Int32),
+                                ("last_sequence", Int32),
+                                ("last_timestamp", Int64),
+                                ("coordinator_epoch", Int32),
+                                ("current_txn_start_offset", Int64),
+                                _TAGS,
+                            ),
+                        ),
+                        _TAGS,
+                    ),
+                ),
+                _TAGS,
+            ),
+        ),
+        _TAGS,
+    )
+
+
+class DescribeProducersRequest(api.RequestStruct):  # type: ignore[misc] # aiokafka is untyped
+    """Request of version 0, since Kafka 2.8."""
+
+    FLEXIBLE_VERSION = True
+    API_KEY = 61
+    API_VERSION = 0
+    RESPONSE_TYPE = DescribeProducersAnswer
+    SCHEMA = Schema(
+        (
+            "topics",
+            CompactArray(("name", _TEXT), ("partition_indexes", CompactArray(Int32)), _TAGS),
+        ),
+        _TAGS,
+    )
+
+
+class DescribeProducers(api.Request[DescribeProducersRequest]):  # type: ignore[misc] # aiokafka is untyped
+    """Asks a leader for the producers of partitions; needs READ on the topic."""
+
+    API_KEY = 61
+
+    def __init__(self, topic: str, partitions: Sequence[int]) -> None:
+        """Ask about partitions of one topic."""
+        self._topic, self._partitions = topic, partitions
+
+    def build(
+        self, request_struct_class: type[DescribeProducersRequest]
+    ) -> DescribeProducersRequest:
+        """Make the request of a version."""
+        return request_struct_class([(self._topic, self._partitions, {})], {})
+
+
+class ListTransactionsAnswer(api.Response):  # type: ignore[misc] # aiokafka is untyped
+    """Answer of version 0."""
+
+    API_KEY = 66
+    API_VERSION = 0
+    SCHEMA = Schema(
+        ("throttle_time_ms", Int32),
+        ("error_code", Int16),
+        ("unknown_state_filters", CompactArray(_TEXT)),
+        (
+            "transaction_states",
+            CompactArray(
+                ("transactional_id", _TEXT),
+                ("producer_id", Int64),
+                ("transaction_state", _TEXT),
+                _TAGS,
+            ),
+        ),
+        _TAGS,
+    )
+
+
+class ListTransactionsRequest(api.RequestStruct):  # type: ignore[misc] # aiokafka is untyped
+    """Request of version 0, since Kafka 3.0."""
+
+    FLEXIBLE_VERSION = True
+    API_KEY = 66
+    API_VERSION = 0
+    RESPONSE_TYPE = ListTransactionsAnswer
+    SCHEMA = Schema(
+        ("state_filters", CompactArray(_TEXT)),
+        ("producer_id_filters", CompactArray(Int64)),
+        _TAGS,
+    )
+
+
+class ListTransactions(api.Request[ListTransactionsRequest]):  # type: ignore[misc] # aiokafka is untyped
+    """Asks a coordinator for its transactions; lists those we may DESCRIBE."""
+
+    API_KEY = 66
+
+    def __init__(self, producer_ids: Sequence[int]) -> None:
+        """Ask about some producers."""
+        self._producer_ids = producer_ids
+
+    def build(self, request_struct_class: type[ListTransactionsRequest]) -> ListTransactionsRequest:
+        """Make the request of a version."""
+        return request_struct_class([], self._producer_ids, {})

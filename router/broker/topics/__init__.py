@@ -1,0 +1,1 @@
+"""The topic contract: what each topic must be, compared, created and watched."""

@@ -1,0 +1,156 @@
+"""Topics on the broker: describe, create and alter them, each as their needs say."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from typing import Any, TypeAlias
+
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import (
+    IncompatibleBrokerVersion,
+    InvalidPartitionsError,
+    KafkaError,
+    for_code,
+)
+from aiokafka.protocol.metadata import MetadataRequest
+
+from router.broker.adapter.private import Asker, ask
+from router.broker.topics.alter_configs import AlterConfigsRequest, refusals
+from router.broker.topics.contract import Change, PartitionFound, TopicFound, TopicNeed
+from router.broker.topics.ids import MISSING, TopicSeen, describe
+
+REQUEST_SECONDS = 10.0
+CHANGE_SECONDS = 30.0
+"""How long the broker may take to create or alter."""
+
+NOT_SUPPORTED = "it does not support DescribeConfigs"
+_EXISTS = "TopicAlreadyExistsError"
+
+Admin: TypeAlias = AIOKafkaAdminClient
+MakeAdmin = Callable[[], AIOKafkaAdminClient]
+
+
+class TopicsUnavailable(Exception):  # noqa: N818 - reads as what happened
+    """The topics could not be looked at or changed; the message says why."""
+
+
+@contextlib.asynccontextmanager
+async def administering(make: MakeAdmin, where: str) -> AsyncIterator[Admin]:
+    """Give a started admin client; raises TopicsUnavailable for whatever the broker does."""
+    admin = make()
+    try:
+        await admin.start()
+        yield admin
+    except (KafkaError, TimeoutError, OSError) as error:
+        message = f"cannot reach the broker at {where}: {type(error).__name__}"
+        raise TopicsUnavailable(message) from None
+    finally:
+        await admin.close()
+
+
+async def look(
+    admin: Admin, needs: Collection[TopicNeed], seconds: float = REQUEST_SECONDS
+) -> Mapping[str, TopicFound]:
+    """Return every topic as one broker describes it. Raises KafkaError or TimeoutError."""
+    seen = await describe(admin, [need.name for need in needs], seconds)
+    there = [need for need in needs if need.name in seen and seen[need.name].error is None]
+    configs = await _configs(admin, there, seconds) if there else {}
+    return {name: _found(topic, configs.get(name)) for name, topic in seen.items()}
+
+
+def _found(seen: TopicSeen, configs: Mapping[str, str] | str | None) -> TopicFound:
+    if seen.error == MISSING:
+        return TopicFound({}, {})
+    if seen.error is not None:
+        return TopicFound(None, None, f"the broker does not describe it: {seen.error}")
+    partitions = {
+        number: PartitionFound(len(each.replicas), len(each.in_sync))
+        for number, each in seen.partitions.items()
+    }
+    if isinstance(configs, Mapping):
+        return TopicFound(partitions, configs)
+    return TopicFound(
+        partitions, None, f"the broker does not show its configuration: {configs or 'no answer'}"
+    )
+
+
+async def _configs(
+    admin: Admin, needs: Collection[TopicNeed], seconds: float
+) -> Mapping[str, Mapping[str, str] | str]:
+    """Return the configuration of each topic, or why the broker does not show it."""
+    resources = [
+        ConfigResource(
+            ConfigResourceType.TOPIC, need.name, {each.key: None for each in need.compared}
+        )
+        for need in needs
+    ]
+    try:
+        async with asyncio.timeout(seconds):
+            answers = await admin.describe_configs(resources)
+    except (IncompatibleBrokerVersion, NotImplementedError):
+        return {need.name: NOT_SUPPORTED for need in needs}
+    found: dict[str, Mapping[str, str] | str] = {}
+    for answer in answers:
+        for code, _, _, name, entries in answer.resources:
+            values = {entry[0]: entry[1] for entry in entries if entry[1] is not None}
+            found[name] = str(for_code(code).message) if code else values
+    return found
+
+
+async def create(admin: Admin, needs: Sequence[TopicNeed]) -> tuple[set[str], dict[str, str]]:
+    """Create topics; return those that now exist because of it, and by topic what was refused.
+
+    Raises KafkaError or TimeoutError.
+    """
+    topics = [
+        NewTopic(need.name, need.partitions, need.replication_factor, topic_configs=need.configs())
+        for need in needs
+    ]
+    async with asyncio.timeout(CHANGE_SECONDS):
+        answer = await admin.create_topics(topics)
+    made, refused = set(), {}
+    for name, code, *detail in answer.topic_errors:
+        error = for_code(code)
+        if not code:
+            made.add(name)
+        # Somebody else may have created it meanwhile, another `topics apply` for one.
+        elif error.__name__ != _EXISTS:
+            refused[name] = _words(code, detail[0] if detail else "")
+    return made, refused
+
+
+async def alter(admin: Admin, planned: Sequence[Change]) -> dict[str, str]:
+    """Alter topics; return by topic what was refused. Raises KafkaError or TimeoutError."""
+    configs = {each.topic: each.configs for each in planned if each.configs}
+    refused: dict[str, str] = {}
+    if configs:
+        answer = await ask(admin, AlterConfigsRequest(configs), seconds=CHANGE_SECONDS)
+        refused = {name: _words(*told) for name, told in refusals(answer).items()}
+    for each in planned:
+        if each.partitions is not None:
+            refused |= await _enlarge(admin, each.topic, each.partitions)
+    return refused
+
+
+async def _enlarge(admin: Admin, topic: str, partitions: int) -> dict[str, str]:
+    try:
+        async with asyncio.timeout(CHANGE_SECONDS):
+            await admin.create_partitions({topic: NewPartitions(partitions)})
+    except InvalidPartitionsError:
+        # It has as many already: another `topics apply` has done it meanwhile. A look tells.
+        return {}
+    except KafkaError as error:
+        return {topic: str(error)}
+    return {}
+
+
+async def touch(asker: Asker, names: Collection[str]) -> None:
+    """Have the evaluation broker create topics, which it does when asked for their metadata."""
+    request = MetadataRequest(list(names), allow_auto_topic_creation=True)
+    await ask(asker, request, seconds=REQUEST_SECONDS)
+
+
+def _words(code: int, message: Any) -> str:  # noqa: ANN401 - aiokafka is untyped
+    name = for_code(code).__name__
+    return f"{name}: {message}" if message else str(name)

@@ -1,0 +1,262 @@
+"""Compares the topics with what they need, at the start and then every minute.
+
+What endangers an acknowledged event makes a process not ready. A broker that
+does not show a topic's configuration is believed, unless the configuration
+says otherwise; probe, metric and log say that it was not compared.
+"""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from aiokafka.errors import KafkaError
+from prometheus_client import CollectorRegistry, Gauge
+
+from router.broker.topics.contract import Difference, TopicFound, TopicNeed, compare
+from router.broker.topics.listing import NOT_SUPPORTED, MakeAdmin, look
+from router.telemetry.logs import Log
+from router.telemetry.management import Health
+
+RETRY_SECONDS = 5.0
+"""How soon to look again while something is wrong, so that what is mended is noticed."""
+
+CONFIRM_SECONDS = 1.0
+"""A broker may learn of a change later than others: what is new is looked at twice."""
+
+ANSWER_SECONDS = 10.0
+
+REQUEST_MILLISECONDS = 4000
+"""How long an admin client of a watch may wait for one answer; its own bound, see `_end_look`."""
+
+STOP_SECONDS = 5.0
+"""How long a look may take to end when the process stops."""
+
+MISSED_LOOKS = 3
+"""After so many intervals without an answer, nothing counts as compared any more."""
+
+
+_SILENT = "the broker has not answered when asked for its configuration"
+
+
+class TopicMetrics:
+    """What is measured of the comparison."""
+
+    def __init__(self, registry: CollectorRegistry, topics: Sequence[str]) -> None:
+        """Declare the metrics, with a series for each topic."""
+        self._endangered = Gauge(
+            "payrouter_topic_endangered",
+            "1 while the topic differs from what it needs so that a genuine event could be lost;"
+            " `payrouter topics apply --check` names the difference",
+            ["topic"],
+            registry=registry,
+        )
+        self._unchecked = Gauge(
+            "payrouter_topics_unchecked",
+            "Topics whose configuration the broker does not show, so that it cannot be compared",
+            registry=registry,
+        )
+        self._topics = topics
+        for topic in topics:
+            self._endangered.labels(topic)
+
+    def show(self, endangered: Mapping[str, object], unchecked: Mapping[str, object]) -> None:
+        """Show what was found."""
+        for topic in self._topics:
+            self._endangered.labels(topic).set(topic in endangered)
+        self._unchecked.set(len(unchecked))
+
+
+@dataclass(frozen=True)
+class Findings:
+    """Result of a comparison, by topic: what endangers first, and why one was not compared."""
+
+    endangered: Mapping[str, Difference] = field(default_factory=dict)
+    unchecked: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def well(self) -> bool:
+        """Whether every topic was compared and none endangers anything."""
+        return not self.endangered and not self.unchecked
+
+
+@dataclass
+class TopicWatch:
+    """Looks at the topics until it is stopped, and keeps what it found last.
+
+    `make` makes an admin client for each look, with REQUEST_MILLISECONDS. With
+    `require_check`, a topic that cannot be compared counts as endangered.
+    """
+
+    make: MakeAdmin = field(repr=False)
+    needs: Sequence[TopicNeed]
+    metrics: TopicMetrics
+    log: Log
+    interval_seconds: float = 60.0
+    require_check: bool = False
+    retry_seconds: float = RETRY_SECONDS
+    clock: Callable[[], float] = time.monotonic
+    findings: Findings | None = None
+    """None until the broker has answered once."""
+    found: Mapping[str, TopicFound] = field(default_factory=dict)
+    """The topics as of the last look."""
+    unanswered: int = 0
+    """Looks in a row that the broker has not answered."""
+    _answered_at: float = 0.0
+    _silence: str = ""
+    """Why the last look that failed did, for people."""
+    _looking: asyncio.Task[Findings | None] | None = None
+
+    def number(self, topic: str, config: str) -> int | None:
+        """Return a configuration value of a topic as of the last look; None if it is not known."""
+        found = self.found.get(topic)
+        text = ((found and found.configs) or {}).get(config, "")
+        return int(text) if text.isdigit() else None
+
+    def problem(self, topic: str) -> str | None:
+        """Return why an event must not be acknowledged on this topic, None if it may."""
+        findings = self.findings
+        if findings is None:
+            return f"the topics were not compared yet{self._silence}"
+        difference = findings.endangered.get(topic)
+        if difference is not None and difference.loses:
+            return str(difference)
+        if self.require_check and topic in findings.unchecked:
+            return f"topic {topic}: {findings.unchecked[topic]}, and topics.require_check is set"
+        return None
+
+    def _problems(self) -> list[str]:
+        """Return why this process is not ready: what endangers an event that is lost or refused."""
+        endangered = self.findings.endangered if self.findings else {}
+        problems = []
+        for need in self.needs:
+            found = endangered.get(need.name)
+            why = self.problem(need.name) or (str(found) if found else None)
+            problems += [why] if why else []
+        return problems
+
+    def health(self, other: Health) -> Health:
+        """Join what was found with another part's health; name the first that endangers."""
+        problems = self._problems()
+        if problems and (other.good or self.findings):
+            more = len(set(problems)) - 1
+            first = problems[0] + (f" (and {more} more)" if more else "")
+            detail = first if other.good else f"{other.detail}\n{first}"
+            return Health(good=False, detail=detail)
+        if not other.good:
+            return other
+        unchecked = self.findings.unchecked if self.findings else {}
+        if unchecked:
+            names, why = ", ".join(unchecked), next(iter(unchecked.values()))
+            return Health(good=True, detail=f"{other.detail}; not compared: {names} ({why})")
+        return other
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Look while the block runs."""
+        if not self.needs:
+            yield
+            return
+        task = asyncio.create_task(self._run())
+        try:
+            yield
+        finally:
+            await self._end_look()
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    async def _end_look(self) -> None:
+        """Let a look end: cut off while it connects, aiokafka would leave its connection open."""
+        looking, self._looking = self._looking, None
+        if looking is not None:
+            await asyncio.wait({looking}, timeout=STOP_SECONDS)
+            looking.cancel()
+            # Its client is closed by it, before anything else ends.
+            await asyncio.wait({looking}, timeout=STOP_SECONDS)
+
+    async def _run(self) -> None:
+        self._answered_at = self.clock()
+        while True:
+            findings = await self._confirmed()
+            if findings is None:
+                self._no_answer()
+            else:
+                self.unanswered = 0
+                self._answered_at = self.clock()
+                self._judge(findings)
+            well = findings is not None and not findings.endangered
+            await asyncio.sleep(self.interval_seconds if well else self.retry_seconds)
+
+    async def _confirmed(self) -> Findings | None:
+        """Look, and once more where something endangers that did not before."""
+        found = await self._looked()
+        before = self.findings
+        if found is None or before is None or found.endangered.keys() <= before.endangered.keys():
+            return found
+        await asyncio.sleep(min(CONFIRM_SECONDS, self.retry_seconds))
+        return await self._looked()
+
+    async def _looked(self) -> Findings | None:
+        self._looking = asyncio.create_task(self._look())
+        return await asyncio.shield(self._looking)
+
+    async def _look(self) -> Findings | None:
+        """Compare; None if the broker does not answer."""
+        admin = self.make()
+        try:
+            await admin.start()
+            found = await look(admin, self.needs, ANSWER_SECONDS)
+        except (KafkaError, TimeoutError, OSError) as error:
+            self._silence = f": the broker did not answer ({type(error).__name__})"
+            return None
+        except Exception:
+            # Whatever it was: what was found before is not true for ever, and the next look is due.
+            self.log.exception("topics_not_compared")
+            return None
+        finally:
+            await admin.close()
+        return self._found(found)
+
+    def _found(self, found: Mapping[str, TopicFound]) -> Findings:
+        self.found = found
+        endangered: dict[str, Difference] = {}
+        for difference in compare(self.needs, found):
+            known = endangered.get(difference.topic)
+            if difference.endangers and not (known and known.loses):
+                endangered[difference.topic] = difference
+        unchecked = {name: topic.unchecked for name, topic in found.items() if topic.unchecked}
+        return Findings(endangered, unchecked)
+
+    def _no_answer(self) -> None:
+        """Count nothing as compared where the broker has not answered for long."""
+        self.unanswered += 1
+        silent = self.clock() - self._answered_at
+        if silent <= self.interval_seconds * MISSED_LOOKS:
+            return
+        unchecked = dict.fromkeys([need.name for need in self.needs], _SILENT)
+        if self.findings is None:
+            # Never compared: nothing is acknowledged, whether a check is required or not.
+            self.metrics.show({}, unchecked)
+        else:
+            self._judge(Findings(self.findings.endangered, unchecked))
+
+    def _judge(self, findings: Findings) -> None:
+        before, self.findings = self.findings or Findings(), findings
+        self.metrics.show(findings.endangered, findings.unchecked)
+        if findings.endangered and findings.endangered != before.endangered:
+            details = [str(each) for each in findings.endangered.values()]
+            self.log.error("topics_endangered", detail="; ".join(details))
+        if findings.unchecked and findings.unchecked != before.unchecked:
+            why = next(iter(findings.unchecked.values()))
+            # A broker that has no such request is as it is; a right can be given.
+            self.log.log(
+                logging.INFO if NOT_SUPPORTED in why else logging.WARNING,
+                "topics_unchecked",
+                topics=list(findings.unchecked),
+                detail=why,
+            )
+        if findings.well and not before.well:
+            self.log.info("topics_sound")

@@ -1,0 +1,1 @@
+"""Commands of the edge, its topics and its quarantine."""

@@ -1,0 +1,53 @@
+"""The whole configuration checked in one go: every problem of every level that can be looked at."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from router.configuration.problems import Problems
+from router.configuration.secret_files import with_secrets_read
+from router.configuration.settings import Settings, settings_from, valid_endpoints
+from router.configuration.sources import Sources
+from router.edge.endpoints import joined
+from router.errors import ConfigurationError
+
+CheckConsumers = Callable[[Mapping[str, dict[str, Any]]], None]
+"""Raises ConfigurationError with what is wrong with the consumers' tables."""
+
+
+def checked_settings(
+    sources: Sources, check_consumers: CheckConsumers, public_url: str | None = None
+) -> Settings:
+    """Return the settings, or raise ConfigurationError with everything that is wrong.
+
+    Providers only have a say where something else is wrong as well: a consumer
+    runs beside an endpoint that the edge would refuse. `public_url` is the one
+    that will be used where `[edge]` has none.
+    """
+    problems = Problems(list(sources.problems))
+    with problems.gathered():
+        settings = settings_from(sources.values)
+    with problems.gathered():
+        check_consumers(_tables(sources.values.get("consumers")))
+    if not problems.lines:
+        return settings
+    problems.lines += _of_providers(sources.values, problems.lines, public_url)
+    raise ConfigurationError(*dict.fromkeys(problems.lines))
+
+
+def _of_providers(values: Mapping[str, Any], known: list[str], public_url: str | None) -> list[str]:
+    """Look at those endpoints of which nothing wrong is known yet."""
+    read, _ = with_secrets_read(values)
+    endpoints = {
+        name: endpoint
+        for name, endpoint in valid_endpoints(read).items()
+        if not any(line.startswith((f"endpoints.{name}.", f"endpoints.{name}:")) for line in known)
+    }
+    edge = values.get("edge")
+    given = edge.get("public_url") if isinstance(edge, Mapping) else None
+    _, problems = joined(endpoints, given if isinstance(given, str) else public_url)
+    return problems
+
+
+def _tables(value: object) -> dict[str, dict[str, Any]]:
+    tables = value.items() if isinstance(value, Mapping) else ()
+    return {name: table for name, table in tables if isinstance(table, dict)}

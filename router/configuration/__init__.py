@@ -1,0 +1,1 @@
+"""The configuration as frozen models, and the sources it is read from."""

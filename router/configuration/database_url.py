@@ -1,0 +1,23 @@
+"""The URL of a database, as it stands at each new connection."""
+
+from collections.abc import Callable
+
+from router.configuration.settings import DatabaseSettings, read_database
+from router.secrets.renewed import Renewed
+
+
+def database_url_now(database: DatabaseSettings, under: str) -> Callable[[], str]:
+    """Return what tells the URL of a database that has one; read again once its file is another.
+
+    `under` is the key of its table, for the log.
+    """
+    file = database.url_file
+    given = _text(database)
+    if file is None:
+        return lambda: given
+    make = lambda: _text(read_database({"url_file": str(file)}, under))  # noqa: E731 - one word
+    return Renewed((file,), make, given, f"{under}.url_file").now
+
+
+def _text(database: DatabaseSettings) -> str:
+    return database.url.get_secret_value() if database.url else ""

@@ -1,0 +1,143 @@
+"""What every topic of this configuration needs: the one place that says so."""
+
+from collections.abc import Collection, Sequence
+
+from router.broker.topics.contract import UNLIMITED, AtLeast, ConfigNeed, Exactly, TopicNeed
+from router.configuration.record_size import largest_record
+from router.configuration.settings import Settings
+from router.contract.topics import TopicsBeside
+
+ROOM_FOR_WRAPPED = 2
+"""Quarantine and dead letters take records that hold another whole one."""
+
+SAFE_RETENTION_HOURS = 24
+"""Below this, a consumer that is down for a night or a day loses events.
+
+Between this and `[topics] retention_hours` is a difference, and no reason to
+refuse deliveries: to refuse them loses more.
+"""
+
+SAFE_PARTITION_BYTES = 1024**3
+"""The same for a partition that is bounded by its size."""
+
+CLOCK_MILLISECONDS = 3600 * 1000
+"""How far a producer's clock may be off before the broker refuses its records."""
+
+REFUSED_DAYS = 3
+REFUSED_PARTITION_BYTES = 64 * 1024 * 1024
+REFUSED_SEGMENT_BYTES = 16 * 1024 * 1024
+"""Kafka deletes whole closed segments only: small ones make the two bounds above effective."""
+
+_HOUR = 3600 * 1000
+_DAY = 24 * _HOUR
+NOTHING = TopicsBeside()
+
+
+def topic_needs(settings: Settings, beside: TopicsBeside = NOTHING) -> Sequence[TopicNeed]:
+    """Return the needs of every topic, those beside the edge's own included."""
+    names = settings.topics.topics()
+    passing = [_passing(settings, name) for name in beside.passing]
+    foreign = [_foreign(settings, name) for name in beside.foreign]
+    kept = [_kept(settings, name, None) for name in beside.kept]
+    return [*edge_needs(settings), *passing, *foreign, _refused(settings, names.refused), *kept]
+
+
+def edge_needs(settings: Settings) -> Sequence[TopicNeed]:
+    """Return the needs of the topics that the edge must be able to write to."""
+    names = settings.topics.topics()
+    room = largest_record(settings)
+    return [
+        *(_passing(settings, name, room) for name in names.events),
+        _kept(settings, names.quarantine, room),
+    ]
+
+
+def needs_of(needs: Collection[TopicNeed], names: Collection[str]) -> Sequence[TopicNeed]:
+    """Return the needs of these topics alone."""
+    return [need for need in needs if need.name in names]
+
+
+def _passing(settings: Settings, name: str, room: int | None = None) -> TopicNeed:
+    """Say what a topic of events needs, with room for records of so many bytes."""
+    size = AtLeast("max.message.bytes", settings.kafka.max_request_bytes, room, explicit=True)
+    return _need(settings, name, (*_lasting(settings), *_ours(settings), size))
+
+
+def _foreign(settings: Settings, name: str) -> TopicNeed:
+    """Say what a topic that others write needs, so that nothing on it is lost to a reader."""
+    wanted = settings.topics
+    in_sync = AtLeast("min.insync.replicas", wanted.min_insync_replicas, explicit=True)
+    return _need(settings, name, (*_lasting(settings), in_sync), ours=False)
+
+
+def _kept(settings: Settings, name: str, room: int | None) -> TopicNeed:
+    """Say what a topic needs that keeps for ever and takes records that hold a whole other one."""
+    size = settings.kafka.max_request_bytes * ROOM_FOR_WRAPPED
+    own = (
+        AtLeast("retention.ms", UNLIMITED, UNLIMITED, explicit=True),
+        AtLeast("retention.bytes", UNLIMITED, UNLIMITED),
+        AtLeast("max.message.bytes", size, room, explicit=True),
+    )
+    return _need(settings, name, (*_never_rewritten(), *own, *_ours(settings)))
+
+
+def _refused(settings: Settings, name: str) -> TopicNeed:
+    """Say what the samples of refused deliveries need: little room, and few days."""
+    own = (
+        Exactly("cleanup.policy", "delete", explicit=True),
+        Exactly("retention.ms", str(REFUSED_DAYS * _DAY), explicit=True),
+        Exactly("retention.bytes", str(REFUSED_PARTITION_BYTES), explicit=True),
+        Exactly("segment.ms", str(_DAY), explicit=True),
+        Exactly("segment.bytes", str(REFUSED_SEGMENT_BYTES), explicit=True),
+        AtLeast("max.message.bytes", settings.kafka.max_request_bytes, explicit=True),
+    )
+    return _need(settings, name, (*own, *_ours(settings)), matters=False)
+
+
+def _lasting(settings: Settings) -> tuple[ConfigNeed, ...]:
+    wanted = settings.topics.retention_hours
+    safe = min(wanted, SAFE_RETENTION_HOURS) * _HOUR
+    return (
+        *_never_rewritten(),
+        AtLeast("retention.ms", wanted * _HOUR, safe),
+        AtLeast("retention.bytes", UNLIMITED, SAFE_PARTITION_BYTES),
+    )
+
+
+def _never_rewritten() -> tuple[ConfigNeed, ...]:
+    return (
+        Exactly("cleanup.policy", "delete", endangers=True, explicit=True),
+        Exactly("unclean.leader.election.enable", "false", endangers=True),
+    )
+
+
+def _ours(settings: Settings) -> tuple[ConfigNeed, ...]:
+    """Say what every topic needs that we write to."""
+    wanted = settings.topics.min_insync_replicas
+    return (
+        AtLeast("min.insync.replicas", wanted, wanted, explicit=True),
+        Exactly("compression.type", "producer"),
+        Exactly("message.timestamp.type", "CreateTime"),
+        AtLeast("message.timestamp.after.max.ms", CLOCK_MILLISECONDS),
+        AtLeast("message.timestamp.before.max.ms", CLOCK_MILLISECONDS),
+    )
+
+
+def _need(
+    settings: Settings,
+    name: str,
+    compared: tuple[ConfigNeed, ...],
+    *,
+    ours: bool = True,
+    matters: bool = True,
+) -> TopicNeed:
+    topics = settings.topics
+    return TopicNeed(
+        name,
+        topics.partitions,
+        topics.replication_factor,
+        topics.min_insync_replicas,
+        compared,
+        ours,
+        matters,
+    )

@@ -1,0 +1,86 @@
+"""Values that stand in more than one table of the configuration, and how they are checked."""
+
+import re
+from pathlib import Path
+from typing import Annotated, Final
+from urllib.parse import parse_qsl
+
+from pydantic import AfterValidator, BeforeValidator
+
+from router.configuration.addresses import networks
+from router.contract.secret_text import Secret
+
+
+def as_tuple(value: object) -> object:
+    """Take one text for a list of one: a variable of the environment gives no other."""
+    return (value,) if isinstance(value, str) else value
+
+
+Several = Annotated[tuple[Secret, ...], BeforeValidator(as_tuple)]
+Files = Annotated[tuple[Path, ...], BeforeValidator(as_tuple)]
+
+PUBLISHED = "published"
+"""The word under `allow_from` for the list that the provider knows."""
+
+# Its path in visible ASCII: a URL that a gateway signs has nothing else.
+_PUBLIC_URL = re.compile(
+    r"https?://(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(:[0-9]{1,5})?(?:/[!\"$->@-~]*)?"
+)
+
+
+def _checked_networks(texts: tuple[str, ...]) -> tuple[str, ...]:
+    try:
+        networks(text for text in texts if text != PUBLISHED)
+    except ValueError:
+        message = "expected addresses or networks, such as 203.0.113.0/24"
+        raise ValueError(message) from None
+    return texts
+
+
+Networks = Annotated[tuple[str, ...], BeforeValidator(as_tuple), AfterValidator(_checked_networks)]
+
+
+def checked_public_url(url: str) -> str:
+    """Return a public URL without a slash at its end, or raise ValueError."""
+    match = _PUBLIC_URL.fullmatch(url)
+    if match is None or not is_port(match[1] and match[1][1:]):
+        message = "expected https://host, with a port or path where the gateway sees one"
+        raise ValueError(message)
+    return url.rstrip("/")
+
+
+PublicUrl = Annotated[str, AfterValidator(checked_public_url)]
+
+
+def is_port(digits: str | None) -> bool:
+    """Tell whether digits are a port; so is none given."""
+    return digits is None or 0 < int(digits) <= 65535  # noqa: PLR2004 - what TCP has
+
+
+QUERY: Final = {
+    "host",
+    "port",
+    "user",
+    "password",
+    "passfile",
+    "ssl",
+    "direct_tls",
+    "target_session_attrs",
+    "krbsrvname",
+    "gsslib",
+    "prepared_statement_cache_size",
+}
+"""What the driver understands of an URL's query."""
+
+_NUMBERS: Final = {"port", "prepared_statement_cache_size"}
+
+
+def check_database_query(query: str) -> None:
+    """Raise ValueError where the driver would not understand a query, or repeat it in its error."""
+    for name, value in parse_qsl(query, keep_blank_values=True):
+        if name not in QUERY:
+            message = f"its query may say {', '.join(sorted(QUERY))}, and nothing else"
+            raise ValueError(message)
+        if name in _NUMBERS and not (value.isascii() and value.isdigit()):
+            message = f"{name}: a number is expected"
+            raise ValueError(message)

@@ -1,0 +1,314 @@
+"""The composition root of the edge: settings (and a clock) in, ASGI applications out."""
+
+import contextlib
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from faststream.asgi import AsgiFastStream
+from faststream.kafka import KafkaBroker
+from prometheus_client import CollectorRegistry
+
+from router.broker.client import admin_factory, client_options
+from router.broker.credentials import ClientOptions, KafkaCredentials
+from router.broker.topics.creation import forbid_topic_creation
+from router.broker.topics.watch import REQUEST_MILLISECONDS, TopicMetrics, TopicWatch
+from router.configuration.addresses import networks
+from router.configuration.problems import Problems
+from router.configuration.record_size import check_room
+from router.configuration.settings import EdgeSettings, Settings
+from router.configuration.topic_needs import edge_needs
+from router.contract.event import Event
+from router.contract.quarantine import Quarantined
+from router.contract.refused import Refused
+from router.edge.bound import PerMinute
+from router.edge.endpoints import build_endpoints, gates_of
+from router.edge.gate import Gate, longest_deadline, shortest_deadline
+from router.edge.http.admission import Admission
+from router.edge.http.bounds import HttpBounds
+from router.edge.http.descriptors import room_for
+from router.edge.http.protocol import Door
+from router.edge.http.server import serving_deliveries
+from router.edge.http.tls import ServerCertificate
+from router.edge.http.watch import ConnectionWatch
+from router.edge.intake import Clock, Intake
+from router.edge.metrics import EdgeMetrics
+from router.edge.places import Places
+from router.edge.publishing.endangered import SafePublish
+from router.edge.publishing.producer_line import ProducerFactory
+from router.edge.publishing.publish import KafkaPublisher, probe_of, producer_factory
+from router.edge.publishing.record_room import RecordRoom
+from router.edge.refused.keeper import RefusedKeeper, sample_producer_factory
+from router.edge.reload import Reloading, ReloadMetrics, Source
+from router.edge.routes import Edge, Limits
+from router.telemetry.logs import get_log, new_traceparent
+from router.telemetry.loop_delay import LoopDelay
+from router.telemetry.management import (
+    Health,
+    listen,
+    management_app,
+    process_registry,
+    serving,
+    stop_signal,
+    stop_with_parent,
+)
+
+HEAD_SLACK_BYTES = 16 * 1024
+"""How much larger than its limit a head may be before it is no longer parsed to its end."""
+
+
+@dataclass(frozen=True)
+class EdgeProcess:
+    """The edge, put together: its public application, its management application, its parts."""
+
+    app: Edge
+    management: AsgiFastStream
+    publisher: KafkaPublisher
+    registry: CollectorRegistry
+    door: Door
+    loop_delay: LoopDelay
+    reloading: Reloading
+    topics: TopicWatch
+
+
+def utc_now() -> datetime:
+    """Return the time of this machine, in UTC."""
+    return datetime.now(UTC)
+
+
+def build_edge(settings: Settings, clock: Clock = utc_now) -> EdgeProcess:
+    """Put the edge together; connects to nothing. Raises ConfigurationError."""
+    forbid_topic_creation()
+    gates = checked_gates(settings)
+    registry = process_registry()
+    topics = settings.topics.topics()
+    metrics = EdgeMetrics(registry, [gate.endpoint for gate in gates.values()], topics)
+    credentials = KafkaCredentials(settings.kafka)
+    options = ClientOptions(lambda: client_options(settings.kafka, credentials))
+    make = producer_factory(options, settings.kafka.max_request_bytes, credentials.renewed)
+    topic_watch = _topic_watch(settings, options, credentials, registry)
+    publisher = _publisher(settings, make, topic_watch, metrics)
+    intake = _intake(settings, publisher, topic_watch, clock, metrics)
+    watch = ConnectionWatch(registry, get_log("connection"))
+    admission, places = _budgets(settings.edge, watch, gates)
+    loop_delay = LoopDelay(registry, places.adapt)
+    sampled = sample_producer_factory(
+        options, topics.refused, settings.kafka.max_request_bytes, credentials.renewed
+    )
+    refused = _refused_keeper(settings, sampled, metrics)
+    edge = Edge(
+        gates=gates,
+        intake=intake,
+        limits=_limits(settings),
+        proxies=networks(settings.edge.trusted_proxies),
+        clock=clock,
+        metrics=metrics,
+        refused=refused,
+        log=get_log("edge"),
+        rest=AsgiFastStream(
+            declared_broker(settings),
+            lifespan=_lifespan(publisher, topic_watch, refused),
+            logger=None,
+        ),
+        admission=admission,
+        places=places,
+        delay=loop_delay.now,
+    )
+
+    def ready() -> Health:
+        return topic_watch.health(publisher.health())
+
+    _measure(metrics, places, ready)
+    management = management_app(_alive, ready, registry)
+    door = Door(admission, _http_bounds(settings.edge), watch, edge.shed, loop_delay.now)
+    reloading = Reloading(
+        settings,
+        edge,
+        metrics,
+        ReloadMetrics(registry),
+        certificate_of(settings.edge),
+        checked_gates,
+        get_log("edge"),
+    )
+    return EdgeProcess(
+        edge, management, publisher, registry, door, loop_delay, reloading, topic_watch
+    )
+
+
+def _intake(
+    settings: Settings,
+    publisher: KafkaPublisher,
+    topic_watch: TopicWatch,
+    clock: Clock,
+    metrics: EdgeMetrics,
+) -> Intake:
+    refused = metrics.publish_failures.labels("endangered").inc
+    publish = SafePublish(publisher, topic_watch.problem, refused)
+    may_keep_stale = PerMinute(settings.edge.stale_per_minute)
+    topics = settings.topics.topics()
+    return Intake(publish, topics, clock, new_traceparent, may_keep_stale, metrics)
+
+
+def _measure(metrics: EdgeMetrics, places: Places, ready: Callable[[], Health]) -> None:
+    metrics.ready.set_function(lambda: int(ready().good))
+    metrics.in_flight.set_function(lambda: places.taken)
+    metrics.in_flight_limit.set_function(lambda: int(places.limit))
+
+
+def _budgets(
+    edge: EdgeSettings, watch: ConnectionWatch, gates: Mapping[str, Gate]
+) -> tuple[Admission, Places]:
+    """Make the budgets before and after the proof, as large as descriptors allow."""
+    room = room_for(edge.max_unproved, edge.max_in_flight)
+    admission = Admission(room.unproved, edge.unproved_bytes, watch.gave_way)
+    watch.measure(admission)
+    return admission, Places(room.places, shortest_deadline(gates))
+
+
+async def run_edge(
+    settings: Settings,
+    clock: Clock = utc_now,
+    *,
+    supervised: bool = False,
+    source: Source | None = None,
+) -> None:
+    """Serve until SIGTERM or SIGINT, then drain: answer what came in, stop the producer.
+
+    Where there is a `source`, it is followed: see `router.edge.reload`.
+    """
+    process = build_edge(settings, clock)
+    edge = settings.edge
+    public = listen(edge.host, edge.port)
+    management = listen(edge.management_host, edge.management_port)
+    stopped = stop_signal()
+    if supervised:
+        stop_with_parent(stopped)
+    certificate = process.reloading.certificate
+    following = process.reloading.following(source) if source else contextlib.nullcontext()
+    log = get_log("edge")
+    async with (
+        process.loop_delay.measured(),
+        serving(process.management, management, lifespan="off"),
+        serving_deliveries(
+            process.app,
+            public,
+            process.door,
+            certificate=None if certificate is None else certificate.context,
+            # A delivery under way is answered, not cut off, even if its deadline is longer.
+            drain_seconds=max(edge.drain_seconds, longest_deadline(process.app.gates)),
+        ),
+        following,
+    ):
+        log.info("edge_started", endpoints=sorted(settings.endpoints), port=edge.port)
+        await stopped.wait()
+        log.info("edge_stopping")
+    log.info("edge_stopped")
+
+
+def declared_broker(settings: Settings) -> KafkaBroker:
+    """Declare what the edge publishes, for FastStream's lifespan and AsyncAPI.
+
+    It opens no connection (`consumer_only`, and no subscriber): the producer
+    that keeps the promise is `router.edge.publishing.publish`'s own.
+    """
+    broker = KafkaBroker(
+        settings.kafka.bootstrap_servers.split(","), consumer_only=True, logger=None
+    )
+    topics = settings.topics.topics()
+    for topic in topics.events:
+        broker.publisher(topic, schema=Event, title=f"edge:{topic}")
+    broker.publisher(topics.quarantine, schema=Quarantined, title="edge:quarantine")
+    broker.publisher(topics.refused, schema=Refused, title="edge:refused")
+    return broker
+
+
+def checked_gates(settings: Settings) -> dict[str, Gate]:
+    """Return what the edge opens to gateways; check the whole as a start does.
+
+    Raises ConfigurationError with everything that is wrong.
+    """
+    problems, gates = Problems(), dict[str, Gate]()
+    with problems.gathered():
+        gates = gates_of(settings, build_endpoints(settings))
+    with problems.gathered():
+        check_room(settings)
+    with problems.gathered():
+        certificate_of(settings.edge)
+    problems.refuse()
+    return gates
+
+
+def certificate_of(edge: EdgeSettings) -> ServerCertificate | None:
+    """Load the certificate and key, None where there are none; refuse what cannot be used."""
+    if edge.tls_certificate is None or edge.tls_key is None:
+        return None
+    return ServerCertificate(edge.tls_certificate, edge.tls_key)
+
+
+def _limits(settings: Settings) -> Limits:
+    edge = settings.edge
+    return Limits(edge.body_limit_bytes, edge.header_limit_bytes)
+
+
+def _http_bounds(edge: EdgeSettings) -> HttpBounds:
+    # Above the limit that the edge answers with 431, whose count of a head is not to the byte.
+    return HttpBounds(head_bytes=edge.header_limit_bytes + HEAD_SLACK_BYTES)
+
+
+def _refused_keeper(
+    settings: Settings, make: ProducerFactory, metrics: EdgeMetrics
+) -> RefusedKeeper:
+    edge = settings.edge
+    return RefusedKeeper(
+        make,
+        settings.topics.topics().refused,
+        PerMinute(edge.refused_per_minute),
+        edge.refused_body_bytes,
+        metrics.refused_sample,
+        get_log("refused"),
+    )
+
+
+def _publisher(
+    settings: Settings, make: ProducerFactory, watch: TopicWatch, metrics: EdgeMetrics
+) -> KafkaPublisher:
+    topics, most = settings.topics.topics(), settings.kafka.max_request_bytes
+    names = [*topics.events, topics.quarantine]
+    return KafkaPublisher(
+        make,
+        probe_of(names, lambda topic: watch.number(topic, "min.insync.replicas")),
+        RecordRoom(most, lambda topic: watch.number(topic, "max.message.bytes")),
+        metrics,
+        get_log("publish"),
+    )
+
+
+def _topic_watch(
+    settings: Settings,
+    options: Mapping[str, Any],
+    credentials: KafkaCredentials,
+    registry: CollectorRegistry,
+) -> TopicWatch:
+    needs = edge_needs(settings)
+    return TopicWatch(
+        make=admin_factory(options, credentials.renewed, REQUEST_MILLISECONDS),
+        needs=needs,
+        metrics=TopicMetrics(registry, [need.name for need in needs]),
+        log=get_log("topics"),
+        interval_seconds=settings.topics.check_seconds,
+        require_check=settings.topics.require_check,
+    )
+
+
+def _lifespan(publisher: KafkaPublisher, topics: TopicWatch, refused: RefusedKeeper) -> Any:  # noqa: ANN401 - FastStream's
+    @contextlib.asynccontextmanager
+    async def lifespan() -> AsyncIterator[None]:
+        async with publisher.running(), topics.running(), refused.running():
+            yield
+
+    return lifespan
+
+
+def _alive() -> Health:
+    return Health(good=True, detail="the loop answers")

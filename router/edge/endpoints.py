@@ -1,0 +1,138 @@
+"""Endpoints of the configuration, joined with their providers: checked as a start does."""
+
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from router.configuration.addresses import Network, networks
+from router.configuration.problems import Problems, nearest, problem_lines
+from router.configuration.settings import EndpointSettings, Settings
+from router.configuration.values import PUBLISHED
+from router.edge.gate import Gate
+from router.edge.intake import Endpoint
+from router.errors import ConfigurationError
+from router.providers import (
+    Asymmetric,
+    Configurable,
+    Key,
+    NoOptions,
+    Place,
+    Provider,
+    Published,
+    discover,
+)
+from router.providers._signing import fingerprint
+
+
+def build_endpoints(settings: Settings) -> dict[str, Endpoint]:
+    """Join each configured endpoint with its provider, or raise ConfigurationError."""
+    if not settings.endpoints:
+        message = "endpoints: none is configured, so no webhook could be taken in"
+        raise ConfigurationError(message)
+    built, problems = joined(settings.endpoints, settings.edge.public_url)
+    if problems:
+        raise ConfigurationError(*problems)
+    return built
+
+
+def joined(
+    endpoints: Mapping[str, EndpointSettings], public_url: str | None
+) -> tuple[dict[str, Endpoint], list[str]]:
+    """Join each endpoint with its provider; return those that fit, and what is wrong elsewhere."""
+    providers, built, problems = discover(), {}, Problems()
+    for name, endpoint in endpoints.items():
+        with problems.gathered():
+            built[name] = _endpoint(name, endpoint, public_url, providers)
+    return built, problems.lines
+
+
+def checked_options(settings: Settings) -> dict[str, BaseModel]:
+    """Return what each endpoint's provider reads of its table; checks the whole as a start does."""
+    build_endpoints(settings)
+    providers = discover()
+    return {
+        name: _options(name, providers[endpoint.provider], endpoint.options)
+        for name, endpoint in settings.endpoints.items()
+    }
+
+
+def _endpoint(
+    name: str, settings: EndpointSettings, public_url: str | None, providers: Mapping[str, Provider]
+) -> Endpoint:
+    provider = providers.get(settings.provider)
+    if provider is None:
+        message = (
+            f"endpoints.{name}.provider: there is no provider {settings.provider};"
+            f" there are {', '.join(sorted(providers))}{nearest(settings.provider, providers)}"
+        )
+        raise ConfigurationError(message)
+    keys = _keys(settings)
+    token = settings.token.get_secret_value() if settings.token else None
+    place = Place(name, settings.public_url or public_url, token, keys)
+    provider = _configured(provider, _options(name, provider, settings.options), place)
+    if not keys and not (isinstance(provider, Asymmetric) and provider.public_keys):
+        message = f"endpoints.{name}: no secret: set secrets or secret_files"
+        raise ConfigurationError(message)
+    tolerance = provider.tolerance
+    if settings.tolerance_seconds is not None:
+        tolerance = timedelta(seconds=settings.tolerance_seconds)
+    return Endpoint(
+        name,
+        settings.account,
+        provider,
+        keys,
+        tolerance,
+        settings.deadline_seconds,
+        has_token=token is not None,
+        mode=settings.mode,
+    )
+
+
+def _options(name: str, provider: Provider, options: dict[str, Any]) -> BaseModel:
+    model = provider.options if isinstance(provider, Configurable) else NoOptions
+    try:
+        return model.model_validate(options)
+    except ValidationError as error:
+        beside = EndpointSettings.model_fields.keys() - {"options"}
+        lines = problem_lines(error, f"endpoints.{name}", model, beside)
+        raise ConfigurationError(*lines) from None
+
+
+def _configured(provider: Provider, options: BaseModel, place: Place) -> Provider:
+    if not isinstance(provider, Configurable):
+        return provider
+    try:
+        return provider.configured(options, place)
+    except ConfigurationError as error:
+        message = f"endpoints.{place.name}.{error}"
+        raise ConfigurationError(message) from None
+
+
+def _keys(settings: EndpointSettings) -> list[Key]:
+    secrets: Iterable[bytes] = (s.get_secret_value().encode() for s in settings.secrets)
+    return [Key(secret, fingerprint(secret)) for secret in dict.fromkeys(secrets)]
+
+
+def gates_of(settings: Settings, endpoints: dict[str, Endpoint]) -> dict[str, Gate]:
+    """Open each endpoint with its token and networks, or raise ConfigurationError."""
+    gates, problems = {}, Problems()
+    for name, endpoint in endpoints.items():
+        own = settings.endpoints[name]
+        token = own.token.get_secret_value().encode() if own.token else None
+        with problems.gathered():
+            gates[name] = Gate(endpoint, token, _allowed(name, own, endpoint.provider))
+    problems.refuse()
+    return gates
+
+
+def _allowed(
+    name: str, settings: EndpointSettings, provider: Provider
+) -> tuple[Network, ...] | None:
+    if settings.allow_from != (PUBLISHED,):
+        return None if settings.allow_from is None else networks(settings.allow_from)
+    if not isinstance(provider, Published):
+        message = f"endpoints.{name}.allow_from: {provider.name} publishes no addresses"
+        raise ConfigurationError(message)
+    return networks(provider.addresses)

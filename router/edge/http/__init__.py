@@ -1,0 +1,1 @@
+"""HTTP connections: the server, its limits, TLS, and answers to malformed requests."""

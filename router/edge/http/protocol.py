@@ -1,0 +1,399 @@
+"""One HTTP connection: uvicorn's protocol, bounded where uvicorn bounds nothing.
+
+uvicorn lets a head, chunk extensions and trailers grow without end, takes trailers for headers,
+and hands on a delivery whose sender offers another protocol (`Upgrade: h2c`, as Java's client
+does over plain HTTP) without its body, although silence declines the offer
+(github.com/Kludex/uvicorn/issues/2722). This module counts every byte from the first one on.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import httptools
+from uvicorn._types import ASGI3Application
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.server import ServerState
+
+from router.edge.http.admission import Admission, Stage, Visit
+from router.edge.http.answers import MALFORMED_ANSWERS, shed_answer
+from router.edge.http.bounds import (
+    FRAMING_TOO_LARGE,
+    HEAD_TOO_LARGE,
+    NOT_HTTP,
+    TOO_MANY_PIPELINED,
+    HttpBounds,
+    MalformedRequest,
+    NoMoreRequests,
+    check_head,
+    check_target,
+)
+
+VISIT = "payrouter.visit"
+"""The key in an ASGI scope's `state` of the connection's Visit."""
+
+FIRST_BYTE = "payrouter.first_byte"
+"""The key in an ASGI scope's `state` of when the first byte of the request reached this machine,
+in seconds of `time.monotonic`."""
+
+
+class Observer(Protocol):
+    """Receives what happens to connections; cannot affect it."""
+
+    def malformed(self, source: str, reason: str) -> None:
+        """Note a request that is not acceptable HTTP."""
+
+    def handshake_failed(self, source: str, reason: str) -> None:
+        """Note a TLS handshake that failed or took too long."""
+
+
+@dataclass(frozen=True)
+class Door:
+    """What all connections share.
+
+    `shed(target, first_byte_at)` returns whether a request must be refused at once because it
+    cannot be answered in time. `delay()` is how long, in seconds, bytes read now may have waited.
+    """
+
+    admission: Admission
+    bounds: HttpBounds
+    observer: Observer
+    shed: Callable[[bytes, float], bool]
+    delay: Callable[[], float]
+
+
+class DeliveryProtocol(HttpToolsProtocol):
+    """One connection."""
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        door: Door,
+        visit: Visit | None = None,
+    ) -> None:
+        """Share a door with all other connections; `visit` is that of a TLS handshake before."""
+        super().__init__(config, server_state, app_state)
+        self.timeout_keep_alive = door.bounds.idle_seconds  # type: ignore[assignment]
+        self._door = door
+        self._bounds = door.bounds
+        self._visit = visit or Visit("", self._give_way)
+        # The first ends waiting for the other side to send, the second for it to read.
+        self._timer: asyncio.TimerHandle | None = None
+        self._abort_timer: asyncio.TimerHandle | None = None
+        self._running: RequestResponseCycle | None = None
+        # Of the message that is being parsed:
+        self._in_message = self._shedding = self._boundary = False
+        self._in_head = True
+        self._framing_bytes = 0
+        self._body_bytes = 0
+        # How much was read after the last answer; None while requests are still read.
+        self._lingered: int | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Count the connection and wait for the first head."""
+        super().connection_made(transport)
+        if self._visit.admitted:
+            self._visit.give_way = self._give_way
+        else:
+            self._visit = Visit(self.client[0] if self.client else "", self._give_way)
+            self._door.admission.enter(self._visit)
+        self._end_after(self._bounds.head_seconds)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection."""
+        self._stop_timer()
+        self._stop_abort_timer()
+        self._door.admission.leave(self._visit)
+        # uvicorn does this for the newest request, which with pipelining is another one.
+        self._disconnect_running()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse, in pieces small enough that a bound is exceeded by one piece at most."""
+        size = self._bounds.piece_bytes
+        for at in range(0, len(data), size):
+            if self.transport.is_closing():
+                return
+            if self._lingered is None:
+                self._parse(data[at : at + size])
+            else:
+                self._discard(len(data) - at)
+                return
+        if self._shedding:
+            self._answer_shed_request()
+        if self._lingered is None:
+            self._note_stage()
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """Answer a whole request even if its sender closed its half, which TLS does not allow."""
+        if self._is_in_work() and self.scheme == "http":
+            self._end_after_answer()
+            return True
+        self._abort_after(self._bounds.write_seconds)
+        return False
+
+    def on_message_begin(self) -> None:
+        """Begin a head, unless an answer in the same bytes was the last one."""
+        if self._lingered is not None or self.transport.is_closing():
+            raise NoMoreRequests
+        # Not at the first byte: line ends between requests must not keep a connection.
+        self._unset_keepalive_if_required()
+        super().on_message_begin()
+        self._in_message = self._in_head = self._boundary = True
+        self._framing_bytes = self._body_bytes = 0
+        self.scope["state"] |= {
+            VISIT: self._visit,
+            FIRST_BYTE: time.monotonic() - self._door.delay(),
+        }
+        self._end_after(self._bounds.head_seconds)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep a header. A trailer never becomes one: nothing has checked it."""
+        if self._in_head:
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """End a head: refuse it, shed the request, or start its handling."""
+        self._in_head = False
+        self._boundary = True
+        self._framing_bytes = 0
+        self._stop_timer()
+        if self.parser.should_upgrade():
+            return
+        check_head(self.parser.get_http_version(), self.headers)
+        check_target(self.url)
+        if len(self.pipeline) >= self._bounds.pipelined:
+            raise MalformedRequest(TOO_MANY_PIPELINED)
+        if self._is_free() and self._door.shed(self.url, self.scope["state"][FIRST_BYTE]):
+            self._shedding = True
+            return
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Keep a piece of the body, unless the request is shed."""
+        self._body_bytes += len(body)
+        if not self._shedding:
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """End a message."""
+        self._in_message = False
+        self._boundary = True
+        if self._shedding:
+            self._answer_shed_request()
+        elif not self.parser.should_upgrade():
+            super().on_message_complete()
+
+    def pause_writing(self) -> None:
+        """Wait for the other side to read its answers, within a bound."""
+        super().pause_writing()
+        self._abort_after(self._bounds.write_seconds)
+
+    def resume_writing(self) -> None:
+        """Go on: it reads."""
+        super().resume_writing()
+        if not self.transport.is_closing():
+            self._stop_abort_timer()
+
+    def on_response_complete(self) -> None:
+        """Be ready for the next request."""
+        self._door.admission.release_bytes(self._visit)
+        self._door.admission.attribute(self._visit, self._visit.home)
+        super().on_response_complete()
+        if self.transport.is_closing():
+            self._abort_after(self._bounds.write_seconds)
+        self._note_stage(answered=True)
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close: no request has come for a while."""
+        self._close()
+
+    def shutdown(self) -> None:
+        """Close, after the answers to what is under way."""
+        super().shutdown()
+        if self.transport.is_closing():
+            self._abort_after(self._bounds.write_seconds)
+
+    def _is_free(self) -> bool:
+        """Return whether no request of this connection waits for its answer."""
+        return self.cycle is None or self.cycle.response_complete
+
+    def _is_in_work(self) -> bool:
+        """Return whether a request that has arrived as a whole waits for its answer."""
+        return bool(self.pipeline) or not (self._is_free() or self.cycle.more_body)
+
+    def _is_answered_early(self) -> bool:
+        """Return whether a request is answered whose body is still arriving."""
+        running = self._running
+        return running is not None and running.response_started and not running.response_complete
+
+    def _note_stage(self, *, answered: bool = False) -> None:
+        """Derive the stage from what is under way, for the budget of unproved requests."""
+        if self.transport.is_closing():
+            return
+        # A new connection is one whose first request is arriving, even before its first byte.
+        stage = Stage.SPARE if self.cycle is not None else Stage.ARRIVING
+        if self._is_in_work():
+            proved = self._visit.stage is Stage.PROVED and not answered
+            stage = Stage.PROVED if proved else Stage.WHOLE
+        elif self._in_message and not self._is_answered_early():
+            stage = Stage.ARRIVING
+        self._door.admission.move(self._visit, stage)
+
+    def _parse(self, piece: bytes) -> None:
+        while piece and self._lingered is None:
+            piece = self._feed(piece)
+
+    def _feed(self, piece: bytes) -> bytes:
+        """Parse, and return what has to be parsed again: a request that offered a protocol."""
+        body, self._boundary = self._body_bytes, False
+        try:
+            self.parser.feed_data(piece)
+        except httptools.HttpParserUpgrade as offer:
+            return self._without_offer(piece[offer.args[0] :])
+        except httptools.HttpParserCallbackError as problem:
+            if isinstance(problem.__context__, MalformedRequest):
+                self._refuse(problem.__context__)
+            elif not isinstance(problem.__context__, NoMoreRequests):
+                # Ours, not the sender's: the loop logs it and resets the connection.
+                raise
+        except httptools.HttpParserError:
+            self._refuse(MalformedRequest(NOT_HTTP))
+        else:
+            if self._in_message and not self._boundary:
+                # The whole piece is of one message: what is not its body wraps it.
+                self._framing_bytes += len(piece) - (self._body_bytes - body)
+            self._door.admission.grow(self._visit, len(piece))
+            self._check_framing()
+        return b""
+
+    def _check_framing(self) -> None:
+        if self._in_head:
+            if self._framing_bytes > self._bounds.head_bytes:
+                self._refuse(MalformedRequest(HEAD_TOO_LARGE, 431))
+        elif self._framing_bytes > self._bounds.framing_bytes + self._body_bytes:
+            self._refuse(MalformedRequest(FRAMING_TOO_LARGE))
+
+    def _without_offer(self, rest: bytes) -> bytes:
+        """Return the request and what follows as if no other protocol had been offered."""
+        method = self.parser.get_method()
+        if method == b"CONNECT":
+            self._refuse(MalformedRequest(NOT_HTTP))
+            return b""
+        kept = [(name, value) for name, value in self.headers if name != b"upgrade"]
+        lines = [name + b": " + value + b"\r\n" for name, value in kept]
+        version = b" HTTP/" + self.parser.get_http_version().encode() + b"\r\n"
+        self.parser = httptools.HttpRequestParser(self)
+        return method + b" " + self.url + version + b"".join(lines) + b"\r\n" + rest
+
+    def _answer_shed_request(self) -> None:
+        """Answer 503; the connection stays if nothing of the request is still to come."""
+        self._shedding = False
+        closes = self._in_message or not self.parser.should_keep_alive()
+        answer = shed_answer(self.parser.get_method(), closes=closes)
+        if self.flow.write_paused:
+            # The sender reads no answers, and nothing else bounds how many are buffered.
+            self.transport.abort()
+            return
+        self.transport.write(answer)
+        if closes:
+            self._linger()
+        else:
+            self._door.admission.release_bytes(self._visit)
+            self._end_after(self._bounds.idle_seconds)
+
+    def _refuse(self, problem: MalformedRequest) -> None:
+        """Answer a malformed request and end; requests before it keep their own answers."""
+        if self.transport.is_closing():
+            return
+        self._door.observer.malformed(self._visit.source, problem.reason)
+        if self._is_in_work():
+            self._end_after_answer()
+            return
+        if not self._is_answered_early():
+            self.transport.write(MALFORMED_ANSWERS[problem.status])
+        self._disconnect_running()
+        self._linger()
+
+    def _end_after_answer(self) -> None:
+        """Let the answers to the requests in work be the last ones, and read no more."""
+        last = self.pipeline[0][0] if self.pipeline else self.cycle
+        last.keep_alive = False
+        self._lingered = 0
+        self.flow.pause_reading()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
+
+    def _disconnect_running(self) -> None:
+        """End the request that is being handled."""
+        if self._running is not None and not self._running.response_complete:
+            self._running.disconnected = True
+            self._running.message_event.set()
+
+    def _linger(self) -> None:
+        """Read a little more, so that the answer is not lost in a reset, then close."""
+        self._lingered = 0
+        self._in_message = self._shedding = False
+        self._door.admission.move(self._visit, Stage.SPARE)
+        self._end_after(self._bounds.linger_seconds)
+        if self.transport.can_write_eof():
+            # asyncio raises if the other side has reset the connection.
+            with contextlib.suppress(OSError):
+                self.transport.write_eof()
+
+    def _discard(self, size: int) -> None:
+        self._lingered = (self._lingered or 0) + size
+        if self._is_in_work():
+            self.flow.pause_reading()
+        elif self._lingered > self._bounds.linger_bytes:
+            self._close()
+
+    def _give_way(self) -> None:
+        """End soon, because the budget is full: without an answer if no request was arriving."""
+        if self.transport.is_closing():
+            self.transport.abort()
+            return
+        waits = self._in_message or not self._is_free()
+        if waits and self._lingered is None and not self._is_answered_early():
+            self.transport.write(shed_answer(self.parser.get_method(), closes=True))
+        self._disconnect_running()
+        self.transport.close()
+        # It no longer counts, so it may hold its descriptor only for as long as writing takes.
+        self._abort_after(self._bounds.give_way_seconds)
+
+    def _end_after(self, seconds: float) -> None:
+        self._stop_timer()
+        self._timer = self.loop.call_later(seconds, self._time_out)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _time_out(self) -> None:
+        if self._is_in_work():
+            self._end_after_answer()
+        else:
+            self._close()
+
+    def _close(self) -> None:
+        """Close once what was written is read, or after a while even if it is not."""
+        self.transport.close()
+        self._abort_after(self._bounds.write_seconds)
+
+    def _abort_after(self, seconds: float) -> None:
+        self._stop_abort_timer()
+        self._abort_timer = self.loop.call_later(seconds, self.transport.abort)
+
+    def _stop_abort_timer(self) -> None:
+        if self._abort_timer is not None:
+            self._abort_timer.cancel()
+            self._abort_timer = None

@@ -1,0 +1,217 @@
+"""Verify, normalize, publish: the whole edge in one sentence. Knows neither HTTP nor Kafka."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Literal, Protocol, get_args
+
+from router.configuration.modes import Mode, of_mode
+from router.contract.event import Event, text_of
+from router.contract.quarantine import Quarantined, quarantine_id
+from router.contract.topics import Topics
+from router.contract.wire import OutgoingRecord, encode_event, encode_quarantined
+from router.delivery import Delivery, VerifiedDelivery
+from router.edge.kept_before import KeptBefore
+from router.edge.meaning import meaning
+from router.errors import NotOurs, NotUnderstood, OutsideWindow, Reason, Unauthentic
+from router.providers import Key, Provider, endpoint_target
+
+Clock = Callable[[], datetime]
+"""Now, in UTC. Injected in the composition root; no setting stops it."""
+
+Phase = Literal["read", "verify", "normalize", "publish"]
+"""What a delivery goes through, in this order; `read` is its body's, before the intake."""
+
+PHASES: Sequence[Phase] = get_args(Phase)
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A URL that a gateway is given, ready for work."""
+
+    name: str
+    account: str
+    provider: Provider
+    keys: Sequence[Key]
+    tolerance: timedelta | None
+    deadline_seconds: float
+    has_token: bool = False
+    mode: Mode = "live"
+
+    @property
+    def target(self) -> str:
+        """The path of its URL, with `{token}` in the place of a token."""
+        return endpoint_target(self.name, has_token=self.has_token)
+
+
+@dataclass(frozen=True)
+class Received:
+    """What was kept of a delivery: its events, the reason for its quarantine, or both."""
+
+    key: str
+    events: Sequence[Event] = ()
+    quarantined: NotUnderstood | None = None
+
+
+class Publish(Protocol):
+    """Where records go. Returns once all are durable; raises NotDurable otherwise."""
+
+    async def __call__(self, records: Sequence[OutgoingRecord]) -> None:
+        """Publish the records, in order."""
+
+
+class Observer(Protocol):
+    """Who is told how deliveries fare on their way, and has no say in it."""
+
+    def phase(self, endpoint: str, phase: Phase, seconds: float) -> None:
+        """Hear that a phase ended well, and how long it took."""
+
+    def genuine(self, endpoint: str, received_at: datetime, signed_at: datetime | None) -> None:
+        """Hear of a delivery that is proved genuine, be it outside the window or not for us."""
+
+    def unread(self, endpoint: str, fields: Sequence[str]) -> None:
+        """Hear which descriptive fields of an event could not be read, if any."""
+
+
+@dataclass(frozen=True)
+class Intake:
+    """Takes deliveries in."""
+
+    publish: Publish
+    topics: Topics
+    clock: Clock
+    traceparent: Callable[[], str]
+    may_keep_stale: Callable[[str], bool]
+    observer: Observer
+    kept_before: KeptBefore = field(default_factory=KeptBefore)
+
+    async def receive(
+        self, delivery: Delivery, endpoint: Endpoint, proved: Callable[[], None] = lambda: None
+    ) -> Received:
+        """Keep a genuine delivery, as events or on quarantine, or raise RefusedDelivery.
+
+        `proved` is called once the signature holds, and may raise NotDurable.
+        """
+        verified = self._verify(delivery, endpoint)
+        proved()
+        await self._refuse_outside_window(verified, endpoint)
+        try:
+            events = self._normalize(verified, endpoint)
+        except NotUnderstood as problem:
+            await self._keep(verified, endpoint, problem)
+            return Received(verified.verification.key, problem.events, quarantined=problem)
+        await self._publish(self._records(events), endpoint)
+        return Received(verified.verification.key, events)
+
+    def _verify(self, delivery: Delivery, endpoint: Endpoint) -> VerifiedDelivery:
+        started = time.perf_counter()
+        verified = endpoint.provider.verify(delivery, endpoint.keys)
+        self.observer.phase(endpoint.name, "verify", time.perf_counter() - started)
+        self.observer.genuine(endpoint.name, delivery.received_at, verified.signed_at)
+        return verified
+
+    def _normalize(self, verified: VerifiedDelivery, endpoint: Endpoint) -> Sequence[Event]:
+        started = time.perf_counter()
+        events = understood(verified, endpoint)
+        self.observer.phase(endpoint.name, "normalize", time.perf_counter() - started)
+        return events
+
+    async def _publish(self, records: Sequence[OutgoingRecord], endpoint: Endpoint) -> None:
+        started = time.perf_counter()
+        await self.publish(records)
+        self.observer.phase(endpoint.name, "publish", time.perf_counter() - started)
+
+    def _records(self, events: Sequence[Event]) -> list[OutgoingRecord]:
+        trace = self.traceparent()
+        for event in events:
+            self.observer.unread(event.endpoint, event.unread)
+        return [encode_event(event, self.topics.name(event.type.family), trace) for event in events]
+
+    async def _refuse_outside_window(self, verified: VerifiedDelivery, endpoint: Endpoint) -> None:
+        problem = outside_window(verified, endpoint.tolerance, self.clock())
+        if problem is None:
+            return
+        kept = self._quarantined(verified, endpoint, problem.reason, problem.detail)
+        if self._needs_writing(kept) and self.may_keep_stale(endpoint.name):
+            await self._publish_kept([], kept, endpoint)
+        raise problem
+
+    async def _keep(
+        self, verified: VerifiedDelivery, endpoint: Endpoint, problem: NotUnderstood
+    ) -> None:
+        """Return when the delivery is durable on quarantine, with the events that are understood.
+
+        What is about somebody else's money is refused beyond a bound, so that
+        nobody fills the topic with it. Its gateway sends it again, and it is
+        kept once there is room.
+        """
+        kept = self._quarantined(verified, endpoint, problem.reason, problem.detail)
+        if not self._needs_writing(kept):
+            if problem.events:
+                await self._publish(self._records(problem.events), endpoint)
+            return
+        bound = f"{endpoint.name} {problem.reason}"
+        if isinstance(problem, NotOurs) and not self.may_keep_stale(bound):
+            raise Unauthentic(problem.reason, problem.detail)
+        await self._publish_kept(self._records(problem.events), kept, endpoint)
+
+    def _needs_writing(self, kept: Quarantined) -> bool:
+        return self.kept_before.needs_writing(kept, self.may_keep_stale)
+
+    async def _publish_kept(
+        self, events: Sequence[OutgoingRecord], kept: Quarantined, endpoint: Endpoint
+    ) -> None:
+        record = encode_quarantined(kept, self.topics.quarantine, self.traceparent())
+        await self._publish([*events, record], endpoint)
+        self.kept_before.remember(kept)
+
+    def _quarantined(
+        self, verified: VerifiedDelivery, endpoint: Endpoint, reason: Reason, detail: str
+    ) -> Quarantined:
+        name, account = endpoint.provider.name, endpoint.account
+        return Quarantined(
+            id=quarantine_id(name, account, reason.value, verified.digest),
+            reason=reason.value,
+            detail=text_of(detail),
+            provider=name,
+            endpoint=endpoint.name,
+            account=account,
+            mode=endpoint.mode,
+            signed_at=verified.signed_at,
+            received_at=verified.delivery.received_at,
+            verification=verified.verification,
+            raw=verified.raw(),
+        )
+
+
+def understood(
+    verified: VerifiedDelivery, endpoint: Endpoint, came_under: Mode | None = None
+) -> Sequence[Event]:
+    """Say what happened at an endpoint of this mode: the one way from a delivery to events.
+
+    `came_under` is the mode that the endpoint had at arrival, if that is known and long ago.
+    Raises NotUnderstood, also for money of the other mode.
+    """
+    try:
+        events = meaning(endpoint.provider, verified)
+    except NotUnderstood as problem:
+        problem.events = of_mode(problem.events, endpoint.mode, came_under)
+        raise
+    return of_mode(events, endpoint.mode, came_under)
+
+
+def outside_window(
+    verified: VerifiedDelivery, tolerance: timedelta | None, now: datetime
+) -> OutsideWindow | None:
+    """Say why the signed time is not now, or None where it is (or none was signed)."""
+    if verified.signed_at is None or tolerance is None:
+        return None
+    age = now - verified.signed_at
+    if abs(age) <= tolerance:
+        return None
+    reason = Reason.STALE if age > tolerance else Reason.FUTURE
+    distance = int(abs(age).total_seconds())
+    bound = int(tolerance.total_seconds())
+    detail = f"signed {distance} s {'ago' if reason is Reason.STALE else 'ahead'}, window {bound} s"
+    return OutsideWindow(reason, detail, verified)

@@ -1,0 +1,365 @@
+"""Every metric of the edge, with its meaning. Label sets are closed: no id is ever a label.
+
+Every series there can be is made at the start, so that a rate is known from the first
+delivery on and nothing a stranger sends adds one.
+
+There may be a thousand endpoints and there are few providers. So a metric has the label
+`endpoint` only if an operator acts per endpoint, and then few other label values: about ten
+series for each endpoint. Histograms and reasons are by provider.
+"""
+
+import math
+import time
+from collections.abc import Iterable
+from datetime import datetime
+from typing import get_args
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from router.contract.event import DESCRIPTIVE, EventType
+from router.contract.topics import Topics
+from router.edge.intake import PHASES, Endpoint, Phase
+from router.edge.outcomes import (
+    ACCEPTED,
+    FAILED,
+    KEPT_FOR,
+    OUTCOMES,
+    REASONS,
+    REFUSED,
+    UNKNOWN,
+    UNPROVED,
+)
+from router.edge.refused.sample import Result
+from router.errors import Reason
+from router.providers import Asymmetric
+
+_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+_PHASE_SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, *_SECONDS)
+
+
+class EdgeMetrics:
+    """The edge's metrics in one registry, for these endpoints and topics."""
+
+    def __init__(
+        self,
+        registry: CollectorRegistry,
+        endpoints: Iterable[Endpoint] = (),
+        topics: Topics | None = None,
+    ) -> None:
+        """Declare everything and set what can be known to zero."""
+        self._declare_deliveries(registry)
+        self._declare_verification(registry)
+        self._declare_publishing(registry)
+        self._declare_refused(registry)
+        self._of_endpoints = [
+            metric
+            for metric in vars(self).values()
+            if "endpoint" in getattr(metric, "_labelnames", ())
+        ]
+        self._initialize(topics or Topics())
+        self._providers: dict[str, ProviderMetrics] = {}
+        self._endpoints: dict[str, EndpointMetrics] = {}
+        self.follow(endpoints)
+
+    def follow(self, endpoints: Iterable[Endpoint]) -> None:
+        """Have series for these endpoints, and no longer for others.
+
+        What counts a removed one stays at hand for its deliveries under way.
+        """
+        current = {each.name: each for each in endpoints}
+        for name in self._endpoints.keys() - current.keys():
+            self._withdraw(name)
+        for name, each in current.items():
+            known = self._endpoints.get(name)
+            provider = self._provider(each.provider.name)
+            if known is not None and known.live and known.provider is provider:
+                known.know(_fingerprints(each))
+            else:
+                self._withdraw(name)
+                self._endpoints[name] = EndpointMetrics(self, name, provider, _fingerprints(each))
+
+    def _provider(self, name: str) -> "ProviderMetrics":
+        if name not in self._providers:
+            self._providers[name] = ProviderMetrics(self, name)
+        return self._providers[name]
+
+    def _withdraw(self, name: str) -> None:
+        if name in self._endpoints:
+            self._endpoints[name].live = False
+        for metric in self._of_endpoints:
+            metric.remove_by_labels({"endpoint": name})
+
+    def of(self, endpoint: str) -> "EndpointMetrics":
+        """Return the series of one endpoint."""
+        return self._endpoints[endpoint]
+
+    def stranger(self, outcome: str, reason: str) -> None:
+        """Count an answer to a delivery to no endpoint of ours."""
+        for counter in self._strangers[outcome, reason]:
+            counter.inc()
+
+    def published(self, topic: str, kind: str, seconds: float) -> None:
+        """Count a record that the broker acknowledged."""
+        self._publish_durations[topic].observe(seconds)
+        counter = self._published.get((topic, kind))
+        # As in `EndpointMetrics`: only a provider of another distribution adds one.
+        (counter or self.events_published.labels(topic, kind)).inc()
+        self._last_published = time.time()
+
+    def phase(self, endpoint: str, phase: Phase, seconds: float) -> None:
+        """Count a phase of a delivery that ended well."""
+        self._endpoints[endpoint].provider.phases[phase].observe(seconds)
+
+    def genuine(self, endpoint: str, received_at: datetime, signed_at: datetime | None) -> None:
+        """Remember when a delivery proved genuine came, and how far its signed time was off."""
+        self._endpoints[endpoint].genuine(received_at, signed_at)
+
+    def unread(self, endpoint: str, fields: Iterable[str]) -> None:
+        """Count descriptive fields of an event that could not be read."""
+        series = self._endpoints[endpoint].provider.unread
+        for name in fields:
+            # A provider of another distribution may name a field that is none of the event's.
+            series.get(name, series[UNKNOWN]).inc()
+
+    def _declare_deliveries(self, registry: CollectorRegistry) -> None:
+        self.deliveries = Counter(
+            "payrouter_deliveries",
+            "Deliveries answered. accepted: durable as events; quarantined: genuine, kept, without"
+            " effect; refused: the sender is at fault; failed: we are, and it shall send again",
+            ["endpoint", "provider", "outcome"],
+            registry=registry,
+        )
+        self.delivery_reasons = Counter(
+            "payrouter_delivery_reasons",
+            "Deliveries not accepted, by the reason that the log line of the delivery has too",
+            ["provider", "outcome", "reason"],
+            registry=registry,
+        )
+        self.delivery_duration = Histogram(
+            "payrouter_delivery_duration_seconds",
+            "From the head of a delivery to its answer. Good: accepted or quarantined within 1 s",
+            ["provider", "outcome"],
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self.phase_duration = Histogram(
+            "payrouter_delivery_phase_duration_seconds",
+            "One phase of a delivery, where it ended well. read: its body; verify: its signature;"
+            " normalize: to events; publish: to the acknowledgement of all its records",
+            ["provider", "phase"],
+            buckets=_PHASE_SECONDS,
+            registry=registry,
+        )
+        self.unread_fields = Counter(
+            "payrouter_unread_fields",
+            "Descriptive fields of events that could not be read and are null: the event names them"
+            " in unread, the delivery lies whole in its raw",
+            ["provider", "field"],
+            registry=registry,
+        )
+        self.in_flight = Gauge(
+            "payrouter_deliveries_in_flight", "Deliveries being answered now", registry=registry
+        )
+        self.in_flight_limit = Gauge(
+            "payrouter_deliveries_in_flight_limit",
+            "Deliveries answered at once at most; those beyond are told to come again",
+            registry=registry,
+        )
+
+    def _declare_verification(self, registry: CollectorRegistry) -> None:
+        self.verification_failures = Counter(
+            "payrouter_verification_failures",
+            "Deliveries not proved genuine: signature, signed time or id is missing or wrong;"
+            " payrouter_delivery_reasons_total has the reasons",
+            ["endpoint", "provider"],
+            registry=registry,
+        )
+        self.genuine_deliveries = Counter(
+            "payrouter_deliveries_genuine",
+            "Deliveries proved genuine, whatever their outcome",
+            ["endpoint"],
+            registry=registry,
+        )
+        self.key_used = Counter(
+            "payrouter_key_used",
+            "Genuine deliveries by the fingerprint of the key that matched: watch a rotation end",
+            ["endpoint", "key"],
+            registry=registry,
+        )
+        self.last_genuine = Gauge(
+            "payrouter_last_genuine_delivery_timestamp_seconds",
+            "When the last delivery proved genuine came, unix time; 0 before the first since the"
+            " start",
+            ["endpoint"],
+            registry=registry,
+        )
+        self.clock_skew = Gauge(
+            "payrouter_gateway_clock_skew_seconds",
+            "Time received minus time signed of the last genuine delivery that signs one, those"
+            " outside the window too. Positive: the gateway's clock is behind, or the delivery was"
+            " long under way; NaN before the first",
+            ["endpoint"],
+            registry=registry,
+        )
+
+    def _declare_publishing(self, registry: CollectorRegistry) -> None:
+        self.publish_duration = Histogram(
+            "payrouter_publish_duration_seconds",
+            "From handing a record to the producer to the acknowledgement of all in-sync replicas",
+            ["topic"],
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self.publish_failures = Counter(
+            "payrouter_publish_failures",
+            "Records without acknowledgement. deadline: none in time; rejected: the broker refused"
+            " it; unavailable: there was no producer; endangered: its topic could lose it, so it"
+            " was not sent; too_large: its topic takes no such size, so it was not sent",
+            ["reason"],
+            registry=registry,
+        )
+        self.events_published = Counter(
+            "payrouter_events_published",
+            "Records acknowledged by the broker, redeliveries included; the type is the event's, or"
+            " quarantine.REASON",
+            ["topic", "type"],
+            registry=registry,
+        )
+        self.ready = Gauge(
+            "payrouter_edge_ready", "1 where the edge can keep an event now", registry=registry
+        )
+        self.last_publish = Gauge(
+            "payrouter_last_publish_timestamp_seconds",
+            "When the broker last acknowledged a record, unix time; 0 before the first",
+            registry=registry,
+        )
+        self._last_published = 0.0
+        self.last_publish.set_function(lambda: self._last_published)
+        self.producer_rebuilds = Counter(
+            "payrouter_producer_rebuilds",
+            "Producers replaced because they could not go on",
+            registry=registry,
+        )
+
+    def _declare_refused(self, registry: CollectorRegistry) -> None:
+        samples = Counter(
+            "payrouter_refused_samples",
+            "Refused deliveries of a known endpoint that are worth a sample. kept: on the topic"
+            " refused; limited: beyond edge.refused_per_minute of their endpoint; dropped: the"
+            " queue before the broker was full; failed: not acknowledged",
+            ["result"],
+            registry=registry,
+        )
+        self._refused = {result: samples.labels(result) for result in get_args(Result)}
+
+    def refused_sample(self, result: Result) -> None:
+        """Count what became of a sample of a refused delivery."""
+        self._refused[result].inc()
+
+    def _initialize(self, topics: Topics) -> None:
+        self._strangers = {
+            (outcome, reason.value): (
+                self.deliveries.labels(UNKNOWN, UNKNOWN, outcome),
+                self.delivery_reasons.labels(UNKNOWN, outcome, reason.value),
+            )
+            for outcome, reason in (
+                (REFUSED, Reason.UNKNOWN_ENDPOINT),
+                (FAILED, Reason.INTERNAL),
+            )
+        }
+        for reason in ("deadline", "rejected", "unavailable", "endangered", "too_large"):
+            self.publish_failures.labels(reason)
+        types = [
+            *((topics.name(event.family), event.value) for event in EventType),
+            *((topics.quarantine, f"quarantine.{kept.value}") for kept in KEPT_FOR),
+        ]
+        self._published = {each: self.events_published.labels(*each) for each in types}
+        self._publish_durations = {topic: self.publish_duration.labels(topic) for topic, _ in types}
+
+
+class ProviderMetrics:
+    """The series of one provider, shared by all of its endpoints."""
+
+    def __init__(self, metrics: EdgeMetrics, name: str) -> None:
+        """Make everything that a delivery of this provider can touch."""
+        self.name = name
+        self._all_reasons = metrics.delivery_reasons
+        self._reasons = {
+            (outcome, reason): metrics.delivery_reasons.labels(name, outcome, reason)
+            for outcome, reasons in REASONS.items()
+            for reason in reasons
+        }
+        self._durations = {
+            outcome: metrics.delivery_duration.labels(name, outcome) for outcome in OUTCOMES
+        }
+        self.phases = {phase: metrics.phase_duration.labels(name, phase) for phase in PHASES}
+        self.unread = {
+            field: metrics.unread_fields.labels(name, field) for field in (*DESCRIPTIVE, UNKNOWN)
+        }
+
+    def answered(self, outcome: str, reason: str, seconds: float) -> None:
+        """Count the reason and the duration of an answer."""
+        self._durations[outcome].observe(seconds)
+        if outcome == ACCEPTED:
+            return
+        counter = self._reasons.get((outcome, reason))
+        # A provider of another distribution may have a reason of ours where none of ours has.
+        (counter or self._all_reasons.labels(self.name, outcome, reason)).inc()
+
+
+class EndpointMetrics:
+    """The series of one endpoint, made at the start and not looked up for every delivery."""
+
+    def __init__(
+        self, metrics: EdgeMetrics, name: str, provider: ProviderMetrics, keys: Iterable[str] = ()
+    ) -> None:
+        """Make everything that a delivery to this endpoint can touch."""
+        self.provider, self.live = provider, True
+        self._used = metrics.key_used, name
+        self._answers = {
+            outcome: metrics.deliveries.labels(name, provider.name, outcome) for outcome in OUTCOMES
+        }
+        self._unproved = metrics.verification_failures.labels(name, provider.name)
+        self._genuine = metrics.genuine_deliveries.labels(name)
+        self._keys: dict[str, Counter] = {}
+        self.know((*keys, UNKNOWN))
+        self._last_genuine: datetime | None = None
+        self._skewed: tuple[datetime, datetime] | None = None
+        # Worked out when asked for, which is rarer than deliveries are.
+        metrics.last_genuine.labels(name).set_function(self._genuine_at)
+        metrics.clock_skew.labels(name).set_function(self._skew)
+
+    def know(self, keys: Iterable[str]) -> None:
+        """Have a series for each of these keys, beside those there are."""
+        used, name = self._used
+        self._keys |= {key: used.labels(name, key) for key in keys}
+
+    def answered(self, outcome: str, reason: str, key: str | None, seconds: float) -> None:
+        """Count a delivery that was answered; `key` proved it, where one did."""
+        self._answers[outcome].inc()
+        self.provider.answered(outcome, reason, seconds)
+        if reason in UNPROVED:
+            self._unproved.inc()
+        if key is not None:
+            self._keys.get(key, self._keys[UNKNOWN]).inc()
+
+    def genuine(self, received_at: datetime, signed_at: datetime | None) -> None:
+        """Count a delivery proved genuine; remember when it came and when it was signed."""
+        self._genuine.inc()
+        self._last_genuine = received_at
+        if signed_at is not None:
+            self._skewed = received_at, signed_at
+
+    def _genuine_at(self) -> float:
+        return 0.0 if self._last_genuine is None else self._last_genuine.timestamp()
+
+    def _skew(self) -> float:
+        if self._skewed is None:
+            return math.nan
+        received_at, signed_at = self._skewed
+        return (received_at - signed_at).total_seconds()
+
+
+def _fingerprints(endpoint: Endpoint) -> list[str]:
+    public = endpoint.provider.public_keys if isinstance(endpoint.provider, Asymmetric) else ()
+    return [key.fingerprint for key in (*endpoint.keys, *public)]

@@ -1,0 +1,1 @@
+"""Publishes events to Kafka and returns after the acknowledgement."""

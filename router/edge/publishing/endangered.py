@@ -1,0 +1,31 @@
+"""Keeps the edge from acknowledging an event on a topic that could lose it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from router.contract.wire import OutgoingRecord
+from router.edge.intake import Publish
+from router.errors import NotDurable, Reason
+
+
+@dataclass(frozen=True)
+class SafePublish:
+    """Publishes, unless a record is for a topic that endangers it.
+
+    Only the deliveries of such a topic are refused: those of others are as
+    safe as before.
+    """
+
+    publish: Publish
+    problem: Callable[[str], str | None]
+    refused: Callable[[], None]
+    """Counts a refusal."""
+
+    async def __call__(self, records: Sequence[OutgoingRecord]) -> None:
+        """Publish as `publish` does; raise NotDurable before anything is sent."""
+        for topic in dict.fromkeys(record.topic for record in records):
+            problem = self.problem(topic)
+            if problem is not None:
+                self.refused()
+                raise NotDurable(Reason.NOT_DURABLE, problem)
+        await self.publish(records)

@@ -1,0 +1,50 @@
+"""Asks the broker whether records of ours can be written to each topic now; writes nothing."""
+
+from collections.abc import Callable, Sequence
+
+from aiokafka import AIOKafkaProducer
+
+from router.broker.topics.ids import MISSING, TopicSeen, describe
+
+
+async def problems_of(
+    producer: AIOKafkaProducer,
+    topics: Sequence[str],
+    min_in_sync: Callable[[str], int | None],
+    seconds: float,
+) -> Sequence[str]:
+    """Return what prevents writing, a line per topic, the most general first.
+
+    `min_in_sync` returns a topic's `min.insync.replicas`, None if it is not known.
+    Raises KafkaError or TimeoutError where no broker answers.
+    """
+    seen = await describe(producer, topics, seconds)
+    missing = [name for name in topics if name not in seen or _is_missing(seen[name])]
+    problems = [f"no such topic, or no leader for it: {', '.join(missing)}"] if missing else []
+    found = [
+        problem_of(seen[name], min_in_sync(name) or 1) for name in topics if name not in missing
+    ]
+    return [*problems, *(each for each in found if each is not None)]
+
+
+def _is_missing(seen: TopicSeen) -> bool:
+    if seen.error is not None:
+        return seen.error == MISSING
+    return not any(each.leader is not None for each in seen.partitions.values())
+
+
+def problem_of(seen: TopicSeen, min_in_sync: int) -> str | None:
+    """Return what prevents writing to any partition of a topic, None where nothing does."""
+    if seen.error is not None:
+        return f"topic {seen.name}: {seen.error}: allow DESCRIBE and WRITE on it"
+    if seen.may_write is False:
+        return f"no right to write to topic {seen.name}: allow WRITE on it to the user of the edge"
+    led = [each for each in seen.partitions.values() if each.leader is not None]
+    # Kafka never demands more in-sync replicas than a partition has replicas.
+    if all(len(each.in_sync) < min(min_in_sync, len(each.replicas)) for each in led):
+        most = max((len(each.in_sync) for each in led), default=0)
+        return (
+            f"topic {seen.name} has at most {most} replicas in sync,"
+            f" min.insync.replicas is {min_in_sync}"
+        )
+    return None

@@ -1,0 +1,1 @@
+"""Stores bounded samples of refused deliveries, masked, for operators."""

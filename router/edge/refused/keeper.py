@@ -1,0 +1,222 @@
+"""Writes samples of refused deliveries to the topic `refused`, at no cost to any answer.
+
+The edge puts a sample into a bounded queue and goes on. A background task with
+a producer of its own sends them; if the broker or the topic is missing, or
+slow, samples wait in the queue, and the oldest are dropped when it is full.
+"""
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+from aiokafka.protocol.metadata import MetadataRequest
+
+from router.broker.adapter.private import MetadataUpdate, wrap_metadata_update
+from router.broker.pacing import paced
+from router.broker.producers import stop_within
+from router.broker.refusals import About, about
+from router.contract.wire import OutgoingRecord, encode_refused
+from router.edge.refused.sample import Attempt, Result, is_sampled, sample_of
+from router.errors import RefusedDelivery
+from router.telemetry.logs import Log, new_traceparent
+
+QUEUED = 64
+"""Samples that may wait for the broker, a few megabytes at the default limits."""
+
+REQUEST_SECONDS = 5.0
+"""How long the broker may take to answer a request, or to acknowledge a sample."""
+
+IDLE_SECONDS = 60.0
+"""How long the connection stays open without a sample."""
+
+STOP_SECONDS = 1.0
+"""How long the producer may take to stop before it is cut off."""
+
+
+class TopicUnavailable(Exception):  # noqa: N818 - reads as what happened
+    """The broker has no such topic, or does not show it to us."""
+
+
+@dataclass
+class RefusedKeeper:
+    """Keeps samples of refused deliveries: `keep` queues one, `running` sends them.
+
+    `may_keep` bounds them per endpoint and minute; `count` counts what became
+    of each. Nothing here raises into the caller.
+    """
+
+    make: Callable[[], AIOKafkaProducer]
+    topic: str
+    may_keep: Callable[[str], bool]
+    body_limit: int
+    count: Callable[[Result], None]
+    log: Log
+    retry_seconds: float = 10.0
+    queue: deque[OutgoingRecord] = field(default_factory=deque, repr=False)
+    _filled: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
+    _problem: str | None = None
+
+    def wants(self, endpoint: str, problem: RefusedDelivery) -> bool:
+        """Whether this refusal is to be kept; takes one from the endpoint's minute."""
+        if not is_sampled(problem):
+            return False
+        allowed = self.may_keep(endpoint)
+        if not allowed:
+            self.count("limited")
+        return allowed
+
+    def keep(self, problem: RefusedDelivery, attempt: Attempt) -> None:
+        """Queue a sample; neither waits nor raises."""
+        try:
+            sample = sample_of(problem, attempt, self.body_limit)
+            record = encode_refused(sample, self.topic, new_traceparent())
+        except Exception:
+            # The delivery is refused all the same: its answer must not depend on its sample.
+            self.log.exception("refused_sample_failed", endpoint=attempt.delivery.endpoint)
+            self.count("failed")
+            return
+        if len(self.queue) >= QUEUED:
+            self.queue.popleft()
+            self.count("dropped")
+        self.queue.append(record)
+        self._filled.set()
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Send samples while the block runs; those still queued at its end are lost."""
+        task = asyncio.create_task(self._run())
+        try:
+            yield
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    async def _run(self) -> None:
+        while True:
+            await self._filled.wait()
+            try:
+                await self._send_until_idle()
+            except (KafkaError, TimeoutError, OSError) as error:
+                self._unavailable(type(error).__name__)
+            except TopicUnavailable as problem:
+                self._unavailable(str(problem))
+            except Exception as error:
+                self.log.exception("refused_sending_failed")
+                self._unavailable(type(error).__name__)
+            else:
+                continue
+            await asyncio.sleep(self.retry_seconds)
+
+    async def _send_until_idle(self) -> None:
+        """Connect, and send until no sample came for a while."""
+        producer = self.make()
+        try:
+            async with asyncio.timeout(REQUEST_SECONDS * 2):
+                await producer.start()
+            while await self._waited():
+                await self._require_topic(producer)
+                await self._send(producer)
+        finally:
+            # Whatever comes of it, this producer is not used again.
+            with contextlib.suppress(Exception):
+                await stop_within(producer, STOP_SECONDS)
+
+    async def _waited(self) -> bool:
+        """Wait for a sample; False if none came."""
+        try:
+            async with asyncio.timeout(IDLE_SECONDS):
+                await self._filled.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def _require_topic(self, producer: AIOKafkaProducer) -> None:
+        client = producer.client
+        if client.cluster.partitions_for_topic(self.topic):
+            return
+        async with asyncio.timeout(REQUEST_SECONDS):
+            answered = await client.force_metadata_update()
+        if not client.cluster.partitions_for_topic(self.topic):
+            why = "run `payrouter topics apply`" if answered else "the broker does not answer"
+            message = f"the broker shows no topic {self.topic}: {why}"
+            raise TopicUnavailable(message)
+
+    async def _send(self, producer: AIOKafkaProducer) -> None:
+        record = self.queue.popleft()
+        if not self.queue:
+            self._filled.clear()
+        try:
+            async with asyncio.timeout(REQUEST_SECONDS * 2):
+                await producer.send_and_wait(
+                    record.topic, record.value, key=record.key, headers=list(record.headers)
+                )
+        except (KafkaError, TimeoutError) as error:
+            self.count("failed")
+            if about(error) is About.RECORD:
+                # The topic takes the others: they do not wait for this one.
+                return
+            raise
+        self.count("kept")
+        if self._problem is not None:
+            self.log.info("refused_topic_available")
+        self._problem = None
+
+    def _unavailable(self, problem: str) -> None:
+        if problem != self._problem:
+            self.log.warning("refused_topic_unavailable", detail=problem)
+        self._problem = problem
+
+
+def sample_producer_factory(
+    options: Mapping[str, Any],
+    topic: str,
+    max_request_bytes: int,
+    renewed: Callable[[Any], None] = lambda _client: None,
+) -> Callable[[], AIOKafkaProducer]:
+    """Return what makes producers for samples: quick to give up, never making the topic.
+
+    `options` and `renewed` are those of `router.edge.publishing.publish.producer_factory`.
+    """
+
+    def make() -> AIOKafkaProducer:
+        producer = AIOKafkaProducer(
+            **options,
+            acks=1,
+            max_request_size=max_request_bytes,
+            request_timeout_ms=int(REQUEST_SECONDS * 1000),
+        )
+        renewed(producer.client)
+        wrap_metadata_update(producer, lambda client, _ask: _asking_only(client, topic))
+        return paced(producer)
+
+    return make
+
+
+def _asking_only(client: Any, topic: str) -> MetadataUpdate:  # noqa: ANN401 - aiokafka is untyped
+    """Return a metadata update that asks for one topic and is silent where it is missing.
+
+    aiokafka's own asks for every topic of the broker until one was named, and logs
+    an error at each look for one that does not exist.
+    """
+
+    async def asked(cluster: Any, _topics: Any) -> bool:  # noqa: ANN401 - aiokafka is untyped
+        request = MetadataRequest([topic], allow_auto_topic_creation=False)
+        for broker in cluster.brokers():
+            try:
+                answer = await client.send(broker.nodeId, request)
+            except (KafkaError, TimeoutError):
+                continue
+            found = any(each[0] == 0 for each in answer.topics)
+            # Not stored if missing: the client would log an error at every look.
+            if found:
+                cluster.update_metadata(answer)
+            return True
+        return False
+
+    return asked

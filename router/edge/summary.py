@@ -1,0 +1,87 @@
+"""What became of one delivery: its answer, and the one line of the log about it."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from router.edge import outcomes as labels
+from router.edge.gate import Gate
+from router.edge.intake import Received
+from router.errors import Reason, RefusedDelivery
+
+if TYPE_CHECKING:
+    from router.delivery import Delivery
+
+_RETRY_AFTER_SECONDS = b"5"
+_TEXT = "text/plain; charset=utf-8"
+_BODIES = {
+    400: b"bad request\n",
+    401: b"unauthorized\n",
+    403: b"forbidden\n",
+    404: b"not found\n",
+    405: b"method not allowed\n",
+    408: b"request timeout\n",
+    413: b"content too large\n",
+    431: b"request header fields too large\n",
+    503: b"not kept, send again\n",
+}
+
+
+@dataclass(frozen=True)
+class Response:
+    """What is sent back."""
+
+    status: int
+    body: bytes
+    content_type: str = _TEXT
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+    closes: bool = False
+    """Whether it came before the whole request did, and so ends the connection."""
+
+
+class Summary:
+    """The one line about a delivery, filled as it goes."""
+
+    def __init__(self, gate: Gate | None, source: str) -> None:
+        """Begin with what the route and the connection say."""
+        self.gate = gate
+        self.source = source
+        self.delivery: Delivery | None = None
+        self.endpoint = gate.endpoint.name if gate else labels.UNKNOWN
+        self.provider = gate.endpoint.provider.name if gate else labels.UNKNOWN
+        self.outcome, self.reason = labels.ACCEPTED, labels.NO_REASON
+        self.detail: str | None = None
+        self.key: str | None = None
+        self.events: list[dict[str, str]] = []
+        self.whole = False
+
+    def kept(self, received: Received) -> Response:
+        """Answer success in the gateway's own words."""
+        self.key = received.key
+        if received.quarantined is not None:
+            self.outcome = labels.QUARANTINED
+            self.reason = received.quarantined.reason.value
+            self.detail = received.quarantined.detail
+        self.events = [
+            {"id": str(event.id), "type": event.type.value, "reference": event.reference or ""}
+            for event in received.events
+        ]
+        assert self.gate is not None  # noqa: S101 - nothing is kept without an endpoint
+        answer = self.gate.endpoint.provider.answer
+        return Response(answer.status, answer.body, answer.content_type)
+
+    def refused(self, problem: RefusedDelivery) -> Response:
+        """Answer what the sender shall do."""
+        self.outcome = labels.FAILED if problem.resend else labels.REFUSED
+        self.reason, self.detail = problem.reason.value, problem.detail
+        headers: tuple[tuple[bytes, bytes], ...] = ()
+        if problem.resend:
+            headers = ((b"retry-after", _RETRY_AFTER_SECONDS),)
+        if problem.reason is Reason.METHOD and self.gate is not None:
+            allowed = ", ".join(sorted(self.gate.endpoint.provider.methods))
+            headers = ((b"allow", allowed.encode()),)
+        return Response(
+            problem.status,
+            _BODIES.get(problem.status, b"refused\n"),
+            headers=headers,
+            closes=not self.whole,
+        )

@@ -1,0 +1,309 @@
+"""`payrouter dev`: the whole system on one machine, started, watched and stopped in order."""
+
+import asyncio
+import contextlib
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy import make_url
+
+from router.broker.client import admin_factory, client_options
+from router.broker.topics.listing import TopicsUnavailable, administering, look, touch
+from router.configuration.settings import Settings
+from router.configuration.sources import read_sources
+from router.configuration.topic_needs import topic_needs
+from router.contract.topics import Topics, TopicsBeside
+from router.errors import ConfigurationError
+from router.evaluation.data_dir import DataDir, resolve_settings
+from router.evaluation.embedded import EvaluationBroker, EvaluationDatabase
+from router.evaluation.supervise import Child
+from router.telemetry.management import listen
+
+READY_SECONDS = 60.0
+EXPORTER_SECONDS = 15.0
+DRAIN_SECONDS = 10.0
+MANAGEMENT_OFFSET = 1000
+"""The edge's management port is its port plus this; each consumer's one more, the exporter's last.
+"""
+
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What `dev` was asked for."""
+
+    config: Path | None
+    given: bool
+    data_dir: DataDir
+    port: int
+    public_url: str
+    consumers: Sequence[str]
+    environ: dict[str, str]
+    topics: Callable[[Topics], TopicsBeside]
+    prepare: Callable[[], Awaitable[None]]
+    say: Callable[[str], None]
+
+    @property
+    def edge_management(self) -> str:
+        """Where the edge tells of itself."""
+        return f"http://127.0.0.1:{self.port + MANAGEMENT_OFFSET}"
+
+    def consumer_management(self, name: str) -> str:
+        """Where a consumer tells of itself."""
+        number = self.consumers.index(name) + 1
+        return f"http://127.0.0.1:{self.port + MANAGEMENT_OFFSET + number}"
+
+    @property
+    def management_ports(self) -> Sequence[int]:
+        """The management ports: the edge's, each consumer's, the exporter's."""
+        first = self.port + MANAGEMENT_OFFSET
+        return range(first, first + len(self.consumers) + 2)
+
+
+@dataclass(frozen=True)
+class Running:
+    """What runs, and where."""
+
+    plan: Plan
+    settings: Settings
+    bootstrap: str
+    own_broker: bool
+    database: str
+    own_database: bool
+    children: Sequence[Child]
+
+
+@contextlib.asynccontextmanager
+async def running(plan: Plan) -> AsyncIterator[Running]:
+    """Run everything while the block does; stop it in order: edge, consumers, broker."""
+    values = read_sources(plan.config, plan.environ)
+    async with contextlib.AsyncExitStack() as stack:
+        stack.enter_context(plan.data_dir.held())
+        _refuse_taken_ports(plan)
+        bootstrap = await _broker(plan, values, stack)
+        database = await _database(plan, values, stack)
+        _announce(plan, bootstrap, database)
+        stack.callback(plan.data_dir.withdraw)
+        settings = resolve_settings(plan.config, plan.data_dir, plan.environ)
+        await _topics(plan, settings, own_broker=bootstrap is not None)
+        await plan.prepare()
+        children = await _children(plan, stack)
+        yield Running(
+            plan,
+            settings,
+            settings.kafka.bootstrap_servers,
+            bootstrap is not None,
+            _where(settings),
+            database is not None,
+            children,
+        )
+        plan.say("stopping, in order: edge, consumers, database, broker")
+
+
+async def _topics(plan: Plan, settings: Settings, *, own_broker: bool) -> None:
+    """Have the evaluation broker create the topics; raise TopicsUnavailable if yours lacks one."""
+    needs = topic_needs(settings, plan.topics(settings.topics.topics()))
+    make = admin_factory(client_options(settings.kafka))
+    async with administering(make, settings.kafka.bootstrap_servers) as admin:
+        if own_broker:
+            await touch(admin, [need.name for need in needs])
+            return
+        found = await look(admin, needs)
+    missing = [need.name for need in needs if need.matters and found[need.name].partitions == {}]
+    if missing:
+        message = (
+            f"the broker at {settings.kafka.bootstrap_servers} has no topic"
+            f" {', '.join(missing)}: run `payrouter topics apply`"
+        )
+        raise TopicsUnavailable(message)
+
+
+async def _broker(
+    plan: Plan, values: dict[str, Any], stack: contextlib.AsyncExitStack
+) -> str | None:
+    """Start the evaluation broker, unless the configuration names another."""
+    if values.get("kafka", {}).get("bootstrap_servers"):
+        return None
+    broker = EvaluationBroker()
+    stack.push_async_callback(asyncio.to_thread, broker.stop)
+    address = await _to_the_end(broker.start)
+    plan.say(f"broker     {address}  (for evaluation: in memory, gone when this stops)")
+    return address
+
+
+async def _database(
+    plan: Plan, values: dict[str, Any], stack: contextlib.AsyncExitStack
+) -> str | None:
+    """Start the evaluation database, unless the configuration names another."""
+    own = values.get("database", {})
+    if own.get("url") or own.get("url_file"):
+        return None
+    database = EvaluationDatabase(plan.data_dir.path)
+    stack.push_async_callback(asyncio.to_thread, database.stop)
+    with plan.data_dir.kept_private():
+        url = await _to_the_end(database.start)
+    plan.say(f"database   {plan.data_dir.path / 'postgres'}  (PostgreSQL, kept)")
+    return url
+
+
+async def _to_the_end(start: Callable[[], Answer]) -> Answer:
+    """Start something in a thread; when cancelled, wait all the same, so that it can be stopped."""
+    task = asyncio.create_task(asyncio.to_thread(start))
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.gather(task, return_exceptions=True)
+        raise
+
+
+def _announce(plan: Plan, bootstrap: str | None, database: str | None) -> None:
+    edge, *consumers, exporter = plan.management_ports
+    ports = {
+        "edge": {
+            "port": plan.port,
+            "management_port": edge,
+            "public_url": plan.public_url,
+        },
+        "consumers": {
+            name: {"management_port": port}
+            for name, port in zip(plan.consumers, consumers, strict=True)
+        },
+        "exporter": {"management_port": exporter},
+    }
+    addresses: dict[str, Any] = {}
+    if bootstrap is not None:
+        addresses["kafka"] = {"bootstrap_servers": bootstrap}
+        one = {"partitions": 4, "replication_factor": 1, "min_insync_replicas": 1}
+        addresses["topics"] = one
+    if database is not None:
+        addresses["database"] = {"url": database}
+    config = None if plan.config is None else str(plan.config.resolve())
+    plan.data_dir.announce({"config": config, "ports": ports, "addresses": addresses})
+
+
+async def _children(plan: Plan, stack: contextlib.AsyncExitStack) -> Sequence[Child]:
+    """Start the edge, the consumers and the exporter, and wait until each is ready."""
+    consumers = [
+        _child(plan, name, ["consume", name], plan.consumer_management(name))
+        for name in plan.consumers
+    ]
+    edge = _child(plan, "edge", ["edge"], plan.edge_management)
+    exporter = _child(
+        plan, "exporter", ["exporter"], f"http://127.0.0.1:{plan.management_ports[-1]}"
+    )
+    for child in consumers:
+        stack.push_async_callback(child.stop)
+        await child.start()
+    # Stopped in reverse: first the edge takes no more, then what it took is applied.
+    stack.push_async_callback(_drained, [child.management for child in consumers])
+    stack.push_async_callback(edge.stop)
+    await edge.start()
+    # Of no use to the others, and so the last to start and the first to be stopped.
+    stack.push_async_callback(exporter.stop)
+    await exporter.start()
+    for child in (*consumers, edge):
+        await _ready(child)
+        plan.say(f"{child.name:<10} ready")
+    # What it may not ask a broker of yours for is no reason to run nothing.
+    problem = await _unready(exporter, EXPORTER_SECONDS)
+    plan.say(f"{exporter.name:<10} {'ready' if problem is None else problem}")
+    return [edge, *consumers, exporter]
+
+
+def _child(plan: Plan, name: str, command: list[str], management: str) -> Child:
+    # -P: a folder called `consumers` where the user stands is not ours.
+    argv = [sys.executable, "-P", "-m", "consumers", *command, "--supervised"]
+    argv += ["--data-dir", str(plan.data_dir.path)]
+    if plan.given and plan.config is not None:
+        argv += ["--config", str(plan.config)]
+    return Child(name, argv, management, plan.say)
+
+
+async def _ready(child: Child) -> None:
+    problem = await _unready(child, READY_SECONDS)
+    if problem is not None:
+        message = f"{child.name} is {problem}"
+        raise ConfigurationError(message)
+
+
+async def _unready(child: Child, seconds: float) -> str | None:
+    """Wait until a child is ready, return why it is not; raise where it has ended."""
+    until = time.monotonic() + seconds
+    detail = ""
+    while time.monotonic() < until:
+        good, detail = await asyncio.to_thread(probe, f"{child.management}/readyz")
+        if good:
+            child.settled()
+            return None
+        child.check_started()
+        await asyncio.sleep(0.1)
+    child.settled()
+    return f"not ready after {seconds:.0f} s: {detail}"
+
+
+async def _drained(managements: Sequence[str]) -> None:
+    """Wait until the consumers have applied what the edge published, within bounds."""
+    until = time.monotonic() + DRAIN_SECONDS
+    quiet = 0
+    while quiet < _QUIET_LOOKS and time.monotonic() < until:
+        await asyncio.sleep(0.3)
+        lags = [await asyncio.to_thread(lag, management) for management in managements]
+        quiet = quiet + 1 if not any(lags) else 0
+
+
+_QUIET_LOOKS = 3
+"""A log end is known only from the next fetch: look again before it counts as reached."""
+
+
+def probe(url: str) -> tuple[bool, str]:
+    """Ask a probe; return whether it is good, and its words."""
+    try:
+        with urllib.request.urlopen(url, timeout=2) as response:  # noqa: S310 - our own URL
+            return True, response.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return False, error.read().decode().strip()
+    except OSError as error:
+        return False, f"does not answer ({type(error).__name__})"
+
+
+def lag(management: str) -> int:
+    """Return how many records a consumer still has to apply; 0 where it cannot be asked."""
+    good, text = probe(f"{management}/metrics")
+    if not good:
+        return 0
+    families = text_string_to_metric_families(text)
+    return sum(
+        int(sample.value)
+        for family in families
+        if family.name == "payrouter_lag_records"
+        for sample in family.samples
+    )
+
+
+def _refuse_taken_ports(plan: Plan) -> None:
+    ports = plan.management_ports
+    for port in (plan.port, *ports):
+        try:
+            listen("127.0.0.1", port).close()
+        except (OSError, OverflowError) as error:
+            message = f"--port: {error} (edge {plan.port}, management {ports[0]} and following)"
+            raise ConfigurationError(message) from None
+
+
+def _where(settings: Settings) -> str:
+    if settings.database.url is None:
+        return ""
+    # Not simply what stands behind the @: a password may stand in the query.
+    url = make_url(settings.database.url.get_secret_value())
+    hosts = [url.query.get("host", "localhost")] if url.host is None else [url.host]
+    port = url.port or url.query.get("port")
+    return f"{hosts[0]}{f':{port}' if port else ''}/{url.database or ''}"

@@ -1,0 +1,1 @@
+"""Reads, explains and replays quarantined and refused deliveries."""

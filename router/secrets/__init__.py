@@ -1,0 +1,1 @@
+"""Secrets in files, read again after a rotation."""
