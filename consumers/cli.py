@@ -59,16 +59,15 @@ def consumer_settings(invocation: Invocation, service: "Service") -> "ConsumerSe
     from consumers.discovery import topics_of
     from consumers.runtime.settings import ConsumerSettings
     from consumers.runtime.topic_check import TopicCheck
+    from router.broker.connection import KafkaConnection
 
     settings = invocation.settings()
     table = dict(settings.consumers.get(service.name, {}))
     database = table.pop("database", None) or {}
     database_url = invocation.database_url(database, f"consumers.{service.name}.database")
-    kafka, renewed = invocation.kafka()
     return ConsumerSettings(
         name=service.name,
-        kafka=kafka,
-        renewed=renewed,
+        kafka=KafkaConnection.of(settings.kafka),
         database_url=SecretStr(database_url()),
         database_url_now=database_url,
         topics=settings.topics.topics(),

@@ -1,13 +1,14 @@
 """What one consumer process has to know, given to it as plain data by the command line."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from consumers.runtime.service import NoOptions, Setup
 from consumers.runtime.topic_check import TopicCheck
+from router.broker.connection import KafkaConnection
 from router.contract.order_fields import OrderFields
 from router.contract.topics import Topics
 
@@ -79,12 +80,11 @@ class Tuning(BaseModel):
 class ConsumerSettings:
     """Everything one consumer process needs.
 
-    `kafka` are the client settings as aiokafka takes them; `cluster_id`
-    overrides the broker's own in the fence, after a migration.
+    `cluster_id` overrides the broker's own in the fence, after a migration.
     """
 
     name: str
-    kafka: Mapping[str, Any] = field(repr=False)
+    kafka: KafkaConnection = field(repr=False)
     database_url: SecretStr
     topics: Topics
     tuning: Tuning
@@ -92,8 +92,6 @@ class ConsumerSettings:
     options: BaseModel = field(default_factory=NoOptions, repr=False)
     """What the service's own `options` model read; its secrets are SecretStr all the same."""
     orders: OrderFields = field(default_factory=OrderFields)
-    renewed: Callable[[Any], None] = field(default=lambda _client: None, repr=False)
-    """Has an aiokafka client sign in with what is valid at each new connection."""
     database_url_now: Callable[[], str] | None = field(default=None, repr=False)
     """Tells the database's URL as it is now, where it may change; asked at each new connection."""
     accounts: tuple[str, ...] = ()
@@ -109,8 +107,7 @@ class ConsumerSettings:
     @property
     def bootstrap(self) -> str:
         """The brokers, as Kafka's own tools take them."""
-        servers = self.kafka["bootstrap_servers"]
-        return servers if isinstance(servers, str) else ",".join(servers)
+        return self.kafka.bootstrap
 
     @property
     def group_id(self) -> str:

@@ -100,22 +100,6 @@ class Invocation:
 
         return Source(self.read, lambda: config_path(self.config, self.data_dir, os.environ))
 
-    def kafka(self) -> tuple[Mapping[str, Any], Callable[[Any], None]]:
-        """Return the client settings as consumers take them, each time with the password of now.
-
-        The second has an aiokafka client sign in with what is valid at each new connection.
-        """
-        from router.broker.credentials import ClientOptions, KafkaCredentials
-
-        def options() -> Mapping[str, Any]:
-            from router.broker.client import broker_options
-
-            return broker_options(kafka, credentials)
-
-        kafka = self.settings().kafka
-        credentials = KafkaCredentials(kafka)
-        return ClientOptions(options), credentials.renewed
-
     def develop(
         self,
         port: int | None,
@@ -158,11 +142,11 @@ class Invocation:
 
     def _check_whole(self, settings: "Settings") -> None:
         """Refuse here what a child would refuse later, and in more words."""
-        from router.broker.client import client_options
+        from router.broker.connection import KafkaConnection
         from router.edge.app import checked_gates
 
         checked_gates(settings)
-        client_options(settings.kafka)
+        KafkaConnection.of(settings.kafka)
 
     def database_url(self, own: Mapping[str, Any], under: str) -> Callable[[], str]:
         """Return what tells the URL of a consumer's database, as its file has it at each call.

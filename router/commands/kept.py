@@ -16,11 +16,12 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.text import Text
 
-from router.broker.client import client_options
+from router.broker.connection import KafkaConnection
+from router.broker.topic_reader import TopicMissing
 from router.commands.invocation import console, listing, say_once
 from router.configuration.settings import Settings
 from router.quarantine.kept_topic import Progress as Reached
-from router.quarantine.kept_topic import TopicMissing, Wanted
+from router.quarantine.kept_topic import Wanted
 
 Answer = TypeVar("Answer")
 Found = TypeVar("Found")
@@ -55,12 +56,12 @@ def filtered(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def read_kept(
-    settings: Settings, read: Callable[[dict[str, Any], Reached], Coroutine[Any, Any, Answer]]
+    settings: Settings, read: Callable[[KafkaConnection, Reached], Coroutine[Any, Any, Answer]]
 ) -> Answer:
     """Read a topic with a progress bar, or fail in one line."""
     say_once()
     with _progress() as progress:
-        return answered(read(client_options(settings.kafka), progress))
+        return answered(read(KafkaConnection.of(settings.kafka), progress))
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from rich.text import Text
 
-from router.broker.client import client_options
+from router.broker.connection import KafkaConnection
 from router.broker.producers import stop_within
 from router.broker.refusals import is_refusal
 from router.commands.invocation import (
@@ -141,7 +141,7 @@ def _verdict_told(verdict: Verdict, *, done: bool) -> str:
 
 def _read(settings: Settings, wanted: Wanted) -> Found:
     topic = settings.topics.topics().quarantine
-    return read_kept(settings, lambda options, told: read_quarantine(options, topic, wanted, told))
+    return read_kept(settings, lambda kafka, told: read_quarantine(kafka, topic, wanted, told))
 
 
 async def _replayed(settings: Settings, verdicts: Sequence[Verdict], clock: Clock) -> list[Verdict]:
@@ -161,8 +161,8 @@ async def _replayed(settings: Settings, verdicts: Sequence[Verdict], clock: Cloc
 
 @contextlib.asynccontextmanager
 async def _publisher(settings: Settings) -> AsyncIterator[Publish]:
-    options = client_options(settings.kafka)
-    producer = producer_factory(options, settings.kafka.max_request_bytes)()
+    kafka = KafkaConnection.of(settings.kafka)
+    producer = producer_factory(kafka, settings.kafka.max_request_bytes)()
 
     async def publish(records: Sequence[OutgoingRecord]) -> None:
         async with asyncio.timeout(_PUBLISH_SECONDS):

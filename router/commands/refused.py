@@ -60,7 +60,7 @@ def refused_show(invocation: Invocation, sample: str, *, as_json: bool) -> None:
 def read_samples(settings: Settings, wanted: Wanted) -> Samples:
     """Read the samples wanted, or fail in one line."""
     topic = settings.topics.topics().refused
-    return read_kept(settings, lambda options, told: read_refused(options, topic, wanted, told))
+    return read_kept(settings, lambda kafka, told: read_refused(kafka, topic, wanted, told))
 
 
 def read_sample(settings: Settings, id_: str) -> Refused:

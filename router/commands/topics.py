@@ -2,12 +2,13 @@
 
 import asyncio
 import json
+from functools import partial
 
 import click
 from rich.text import Text
 
-from router.broker.client import admin_factory, client_options
-from router.broker.credentials import KafkaCredentials
+from router.broker.client import make_admin
+from router.broker.connection import KafkaConnection
 from router.broker.topics.apply import Mode, Report, TopicReport, apply_topics, moves_keys
 from router.broker.topics.contract import MISSING, Difference, Mend, readable
 from router.commands.invocation import (
@@ -65,8 +66,7 @@ def topics_apply(invocation: Invocation, *, check: bool, alter: bool, as_json: b
 def _applied(invocation: Invocation, mode: Mode) -> Report:
     settings = invocation.settings()
     say_once()
-    credentials = KafkaCredentials(settings.kafka)
-    make = admin_factory(client_options(settings.kafka, credentials), credentials.renewed)
+    make = partial(make_admin, KafkaConnection.of(settings.kafka))
     needs = invocation.topic_needs(settings)
     return asyncio.run(apply_topics(make, settings.kafka.bootstrap_servers, needs, mode))
 

@@ -16,6 +16,7 @@ from pydantic import (
     model_validator,
 )
 
+from router.broker.settings import KafkaSettings
 from router.configuration.modes import Mode, shared_accounts
 from router.configuration.problems import nearest, problem_lines
 from router.configuration.secret_files import read_secret_file, with_secrets_read
@@ -31,7 +32,7 @@ from router.configuration.values import (
 )
 from router.contract.event import Text
 from router.contract.order_fields import OrderFields
-from router.contract.secret_text import Passphrase, Secret
+from router.contract.secret_text import Secret
 from router.contract.topics import FAMILIES, ORDER, QUARANTINE, REFUSED, Topics
 from router.errors import ConfigurationError
 
@@ -39,14 +40,10 @@ _STRICT = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 _ENDPOINT_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _TEN_YEARS_SECONDS = 10 * 366 * 24 * 3600
-_SERVER = re.compile(r"(?:[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:]+\]):(\d{1,5})")
 _DATABASE = re.compile(
     r"(?:[^:@/]*(?::[^@]*)?@)?(?:\[[0-9A-Fa-f:.]+\]|[^\[\]:@/?]*)(?::(\d{1,5}))?(?:/[^?]*)?(?:\?(.*))?"
 )
 _TOPIC = re.compile(r"[A-Za-z0-9._-]{1,200}")
-
-SECURITY_PROTOCOLS = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
-SASL_MECHANISMS = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"]
 
 
 class EndpointSettings(BaseModel):
@@ -144,52 +141,6 @@ class EdgeSettings(BaseModel):
         for given, missing in (("tls_key", "tls_certificate"), ("tls_certificate", "tls_key")):
             if getattr(self, given) is not None and getattr(self, missing) is None:
                 message = f"{given} needs {missing}"
-                raise ValueError(message)
-        return self
-
-
-class KafkaSettings(BaseModel):
-    """`[kafka]`: the client settings, for producer and consumers alike."""
-
-    model_config = _STRICT
-
-    bootstrap_servers: str = "localhost:9092"
-    security_protocol: SECURITY_PROTOCOLS = "PLAINTEXT"
-    sasl_mechanism: SASL_MECHANISMS | None = None
-    sasl_username: str | None = None
-    sasl_password: Secret | None = None
-    sasl_password_file: Path | None = None
-    sasl_token_file: Path | None = Field(None, description="OAUTHBEARER: read for every token")
-    ssl_cafile: Path | None = None
-    ssl_certfile: Path | None = None
-    ssl_keyfile: Path | None = None
-    ssl_key_password: Passphrase | None = None
-    client_id: str = "payrouter"
-    cluster_id: str | None = None
-    max_request_bytes: int = Field(1024 * 1024, ge=16 * 1024)
-
-    @field_validator("bootstrap_servers")
-    @classmethod
-    def _servers(cls, servers: str) -> str:
-        matches = [_SERVER.fullmatch(server.strip()) for server in servers.split(",")]
-        if not all(match and is_port(match[1]) for match in matches):
-            message = "expected host:port, several with a comma between"
-            raise ValueError(message)
-        return servers
-
-    @model_validator(mode="after")
-    def _complete(self) -> Self:
-        if not self.security_protocol.startswith("SASL"):
-            return self
-        if self.sasl_mechanism is None:
-            message = f"{self.security_protocol} needs sasl_mechanism"
-            raise ValueError(message)
-        needed = ["sasl_username", "sasl_password"]
-        if self.sasl_mechanism == "OAUTHBEARER":
-            needed = ["sasl_token_file"]
-        for name in needed:
-            if getattr(self, name) is None:
-                message = f"{self.sasl_mechanism} needs {name}"
                 raise ValueError(message)
         return self
 

@@ -8,13 +8,15 @@ import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import make_url
 
-from router.broker.client import admin_factory, client_options
+from router.broker.client import make_admin
+from router.broker.connection import KafkaConnection
 from router.broker.topics.listing import TopicsUnavailable, administering, look, touch
 from router.configuration.settings import Settings
 from router.configuration.sources import read_sources
@@ -111,7 +113,7 @@ async def running(plan: Plan) -> AsyncIterator[Running]:
 async def _topics(plan: Plan, settings: Settings, *, own_broker: bool) -> None:
     """Have the evaluation broker create the topics; raise TopicsUnavailable if yours lacks one."""
     needs = topic_needs(settings, plan.topics(settings.topics.topics()))
-    make = admin_factory(client_options(settings.kafka))
+    make = partial(make_admin, KafkaConnection.of(settings.kafka))
     async with administering(make, settings.kafka.bootstrap_servers) as admin:
         if own_broker:
             await touch(admin, [need.name for need in needs])

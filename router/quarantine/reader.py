@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from router.broker.connection import KafkaConnection
 from router.contract.quarantine import Quarantined, Replayed
 from router.contract.wire import UndecodableRecord, UnknownMajorVersion, decode_quarantine
 from router.quarantine.kept_topic import Progress, Record, Wanted, read_topic
@@ -42,10 +43,10 @@ class Found:
 
 
 async def read_quarantine(
-    options: dict[str, Any], topic: str, wanted: Wanted, progress: Progress
+    kafka: KafkaConnection, topic: str, wanted: Wanted, progress: Progress
 ) -> Found:
     """Read the topic from the beginning (or from `since`) to where it ended at the start."""
-    return gathered(await read_topic(options, topic, wanted.since, progress), wanted)
+    return gathered(await read_topic(kafka, topic, wanted.since, progress), wanted)
 
 
 def gathered(records: Iterable[Record], wanted: Wanted) -> Found:

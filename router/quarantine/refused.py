@@ -3,8 +3,8 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from router.broker.connection import KafkaConnection
 from router.contract.refused import Refused
 from router.contract.wire import UndecodableRecord, UnknownMajorVersion, decode_refused
 from router.quarantine.kept_topic import Progress, Record, Wanted, read_topic
@@ -24,10 +24,10 @@ class Samples:
 
 
 async def read_refused(
-    options: dict[str, Any], topic: str, wanted: Wanted, progress: Progress
+    kafka: KafkaConnection, topic: str, wanted: Wanted, progress: Progress
 ) -> Samples:
     """Read the topic from its beginning (or from `since`) to where it ended at the start."""
-    return gathered(await read_topic(options, topic, wanted.since, progress), wanted)
+    return gathered(await read_topic(kafka, topic, wanted.since, progress), wanted)
 
 
 def gathered(records: Iterable[Record], wanted: Wanted) -> Samples:

@@ -14,6 +14,7 @@ from consumers.runtime.store.database import open_engine, open_upgrade_engine
 from consumers.runtime.store.migrate import upgrade
 from router.contract.event import event_id
 from router.contract.topics import Topics
+from tests.connections import connection_to
 from tests.router.events import event
 
 EVENTS = 6000
@@ -25,7 +26,7 @@ _PARTITION = Partition("payment", 0)
 async def measure(database_url: str) -> dict[str, float]:
     """Return events a second through the whole transaction: in batches, and one by one."""
     settings = ConsumerSettings(
-        "ledger", {}, SecretStr(database_url), Topics(), Tuning.model_validate({})
+        "ledger", connection_to(), SecretStr(database_url), Topics(), Tuning.model_validate({})
     )
     upgrading = open_upgrade_engine(settings)
     await upgrade(upgrading, SERVICE)

@@ -10,8 +10,6 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from prometheus_client.parser import text_string_to_metric_families
 
-from router.broker.client import client_options
-from router.configuration.settings import settings_from
 from router.contract.refused import Refused
 from router.contract.wire import decode_refused
 from router.edge.app import EdgeProcess
@@ -19,6 +17,7 @@ from router.edge.refused import keeper as refused_keeper
 from router.edge.refused.keeper import QUEUED, sample_producer_factory
 from router.edge.refused.sample import sampled_delivery
 from tests.brokers import Broker, create_topics
+from tests.connections import connection_to
 from tests.kafka.apache_kafka import ApacheKafka
 from tests.router.blockatm_requests import SIGNATURE
 from tests.router.edge_server import (
@@ -271,10 +270,10 @@ async def _silent_port() -> AsyncIterator[tuple[int, asyncio.Event]]:
 
 def _samples_to(port: int, topic: str) -> Callable[[EdgeProcess], None]:
     """Return what points the samples' producer to another broker than the events'."""
-    kafka = settings_from({"kafka": {"bootstrap_servers": f"127.0.0.1:{port}"}}).kafka
+    kafka = connection_to(f"127.0.0.1:{port}")
 
     def change(process: EdgeProcess) -> None:
-        make = sample_producer_factory(client_options(kafka), topic, 1024 * 1024)
+        make = sample_producer_factory(kafka, topic, 1024 * 1024)
         process.app.refused.make = make
 
     return change

@@ -150,7 +150,7 @@ def build_consumer(
         metrics=ConsumerMetrics(registry, service.name, [work.name for work in service.work]),
         log=get_log(service.name),
         stopped=stopped,
-        topics=topic_watch(settings.topic_check, settings.kafka, settings.renewed, registry),
+        topics=topic_watch(settings.topic_check, settings.kafka, registry),
         withholding=Withholding(settings.tuning.open_transaction_seconds, settings.bootstrap),
     )
     process.metrics.waiting.begin(service.name, map(settings.topics.name, service.topics))

@@ -58,7 +58,7 @@ class Upkeep:
         """Do it until the block ends."""
         # A transaction is open meanwhile, and may not idle for longer.
         seconds = min(SEND_SECONDS, self.settings.tuning.transaction_timeout_seconds / 2)
-        make = partial(relay_producer, self.settings.kafka, self.settings.renewed)
+        make = partial(relay_producer, self.settings.kafka)
         relay = Relay(self.stored.engine, self.stored.tables, make, seconds)
         positions, report = self.loop.positions, self.report
         lag = LagRound(self.consumer, positions, report.lag, self.withholding, report)

@@ -8,7 +8,7 @@ slow, samples wait in the queue, and the oldest are dropped when it is full.
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +17,8 @@ from aiokafka.errors import KafkaError
 from aiokafka.protocol.metadata import MetadataRequest
 
 from router.broker.adapter.private import MetadataUpdate, wrap_metadata_update
+from router.broker.client import make_producer
+from router.broker.connection import KafkaConnection
 from router.broker.pacing import paced
 from router.broker.producers import stop_within
 from router.broker.refusals import About, about
@@ -174,24 +176,17 @@ class RefusedKeeper:
 
 
 def sample_producer_factory(
-    options: Mapping[str, Any],
-    topic: str,
-    max_request_bytes: int,
-    renewed: Callable[[Any], None] = lambda _client: None,
+    kafka: KafkaConnection, topic: str, max_request_bytes: int
 ) -> Callable[[], AIOKafkaProducer]:
-    """Return what makes producers for samples: quick to give up, never making the topic.
-
-    `options` and `renewed` are those of `router.edge.publishing.publish.producer_factory`.
-    """
+    """Return what makes producers for samples: quick to give up, never making the topic."""
 
     def make() -> AIOKafkaProducer:
-        producer = AIOKafkaProducer(
-            **options,
+        producer = make_producer(
+            kafka,
             acks=1,
             max_request_size=max_request_bytes,
             request_timeout_ms=int(REQUEST_SECONDS * 1000),
         )
-        renewed(producer.client)
         wrap_metadata_update(producer, lambda client, _ask: _asking_only(client, topic))
         return paced(producer)
 

@@ -21,6 +21,7 @@ from consumers.runtime.settings import ConsumerSettings, Tuning
 from consumers.runtime.store.tables import RuntimeTables
 from router.contract.order_fields import OrderFields
 from router.contract.topics import Topics
+from tests.connections import connection_to
 from tests.consumers.inventory.shop import Shop, ordered, paid
 from tests.router.orders import order
 
@@ -29,7 +30,9 @@ ACCOUNTS = ("shop-eu", "shop-us")
 
 def ask(url: str, *arguments: str, **settings: Any) -> Result:  # noqa: ANN401 - any field
     group = click.Group(commands={command.name or "": command for command in SERVICE.commands})
-    usual = ConsumerSettings("inventory", {}, SecretStr(url), Topics(), Tuning(), accounts=ACCOUNTS)
+    usual = ConsumerSettings(
+        "inventory", connection_to(), SecretStr(url), Topics(), Tuning(), accounts=ACCOUNTS
+    )
     return CliRunner().invoke(group, arguments, obj=replace(usual, **settings))
 
 

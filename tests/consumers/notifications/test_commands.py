@@ -20,6 +20,7 @@ from consumers.runtime.settings import ConsumerSettings, Tuning
 from consumers.runtime.store.migrate import upgrade
 from consumers.runtime.store.tables import RuntimeTables
 from router.contract.topics import Topics
+from tests.connections import connection_to
 from tests.consumers.notifications.desk import EMAIL, applied, messages, options, rule, run, told
 from tests.consumers.notifications.receivers import hook, post_office
 from tests.consumers.notifications.sending import dispatcher, drained
@@ -34,7 +35,7 @@ Asked = Callable[..., Result]
 def ask(url: str, *arguments: str, chosen: Options = RULES) -> Result:
     group = click.Group(commands={command.name or "": command for command in SERVICE.commands})
     settings = ConsumerSettings(
-        SERVICE.name, {}, SecretStr(url), Topics(), Tuning(), options=chosen
+        SERVICE.name, connection_to(), SecretStr(url), Topics(), Tuning(), options=chosen
     )
     return CliRunner().invoke(group, arguments, obj=settings, env={"COLUMNS": "80"})
 

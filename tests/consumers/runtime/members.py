@@ -20,6 +20,7 @@ from router.contract.event import Event
 from router.contract.topics import Topics
 from router.contract.wire import Headers
 from tests.brokers import Broker, create_topics
+from tests.connections import connection_to
 from tests.consumers.runtime.counting import (
     SERVICE,
     effects_of,
@@ -106,11 +107,9 @@ class Feed:
         }
         return ConsumerSettings(
             name=self.service.name,
-            kafka={
-                "bootstrap_servers": self.broker.bootstrap,
-                "metadata_max_age_ms": 1000,
-                **self.options,
-            },
+            kafka=connection_to(
+                self.broker.bootstrap, **{"metadata_max_age_ms": 1000, **self.options}
+            ),
             database_url=SecretStr(url),
             topics=Topics(self.prefix),
             tuning=Tuning.model_validate({**usual, **tuning}),

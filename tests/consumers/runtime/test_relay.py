@@ -9,6 +9,7 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
 from consumers.runtime.apply.outbox import Outgoing, put
 from consumers.runtime.member.relay import BATCH, Relay, relay_producer
+from tests.connections import connection_to
 from tests.consumers.runtime.counting import TABLES, outbox_of
 from tests.consumers.runtime.members import Feed
 from tests.consumers.runtime.told import letters
@@ -28,7 +29,7 @@ async def relay(feed: Feed) -> AsyncIterator[Relay]:
 
 
 def made(feed: Feed) -> Relay:
-    kafka = {"bootstrap_servers": feed.broker.bootstrap}
+    kafka = connection_to(feed.broker.bootstrap)
     return Relay(feed.engine, TABLES, lambda: relay_producer(kafka), 10)
 
 
@@ -87,7 +88,7 @@ async def test_a_topic_that_is_not_there_keeps_everything_until_it_is(feed: Feed
     relay = Relay(
         feed.engine,
         TABLES,
-        lambda: relay_producer({"bootstrap_servers": feed.broker.bootstrap}),
+        lambda: relay_producer(connection_to(feed.broker.bootstrap)),
         2,
     )
     with pytest.raises((KafkaError, TimeoutError)):
@@ -116,8 +117,7 @@ async def test_a_broker_that_is_away_keeps_everything_and_is_given_up_in_time(
     feed: Feed,
 ) -> None:
     await fill(feed, outgoing(feed, 0))
-    nowhere = {"bootstrap_servers": "127.0.0.1:1"}
-    relay = Relay(feed.engine, TABLES, lambda: relay_producer(nowhere), 2)
+    relay = Relay(feed.engine, TABLES, lambda: relay_producer(connection_to()), 2)
     async with asyncio.timeout(10):
         with pytest.raises((KafkaError, TimeoutError)):
             await relay.send_waiting()

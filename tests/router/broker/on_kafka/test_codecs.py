@@ -11,6 +11,7 @@ from router.broker.log.raw_fetch import fetch_raw
 from router.broker.log.reread import second_look
 from router.edge.publishing.publish import producer_factory
 from tests.brokers import create_topics
+from tests.connections import connection_to
 from tests.kafka.apache_kafka import ApacheKafka
 
 pytestmark = pytest.mark.kafka
@@ -71,7 +72,7 @@ async def test_what_the_edge_writes_to_a_topic_that_compresses_is_read(
 ) -> None:
     name = f"{topics_prefix}payment"
     await create_topics(kafka.bootstrap, [name], 1, configs={"compression.type": codec})
-    edge = producer_factory({"bootstrap_servers": kafka.bootstrap}, 1 << 20)()
+    edge = producer_factory(connection_to(kafka.bootstrap), 1 << 20)()
     here = await written(edge, name)
     assert await held(consumer, here) == {CODECS.get(codec, 0)}
     await is_read(consumer, here)
