@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from typing import Annotated, TypeVar
 
 from pydantic import StringConstraints, ValidationError
@@ -135,65 +136,86 @@ def _counted(
 
 @dataclass(frozen=True)
 class Fields:
-    """The members of a body by their path: `data.amount` is `amount` of the object `data`.
+    """Fields of a verified body, each read as what it has to be.
 
-    Null and the empty text mean absent.
+    `look` returns a field by its name as parsed, None if it is absent. The empty text counts as
+    absent.
     """
 
-    members: Mapping[str, JsonValue]
+    look: Callable[[str], JsonValue]
 
     @classmethod
     def of(cls, verified: VerifiedDelivery) -> "Fields":
-        """Parse the body of a delivery, or raise Unreadable."""
-        try:
-            return cls(verified.json_object())
-        except StrictJsonError as error:
-            raise Unreadable(Reason.NOT_PARSEABLE, str(error)) from None
+        """Parse a JSON body. Raises Unreadable.
 
-    def value(self, path: str) -> JsonValue:
-        """Return a member as parsed, None where it is absent."""
-        value: JsonValue = self.members
-        *outer, last = path.split(".")
-        for depth, name in enumerate(outer, start=1):
-            value = value.get(name) if isinstance(value, Mapping) else None
-            if value is None:
-                return None
-            if not isinstance(value, Mapping):
-                place = ".".join(outer[:depth])
-                raise malformed(place, f"expected an object, got {type_name(value)}")
-        value = value.get(last) if isinstance(value, Mapping) else None
+        The name of a field is its path: `data.amount` is `amount` of the object `data`.
+        """
+        return cls(partial(_at_path, members_of(verified)))
+
+    def value(self, name: str) -> JsonValue:
+        """Return a field as parsed, None if it is absent."""
+        value = self.look(name)
         return None if value == "" else value
 
-    def text(self, path: str) -> str | None:
+    def has(self, name: str) -> bool:
+        """Tell whether a field is present."""
+        return self.value(name) is not None
+
+    def needed(self, name: str) -> str:
+        """Read a text that must be present."""
+        return required(name, self.text(name))
+
+    def text(self, name: str) -> str | None:
         """Read a text."""
-        return as_text(path, self.value(path))
+        return as_text(name, self.value(name))
 
-    def identifier(self, path: str) -> str | None:
+    def identifier(self, name: str) -> str | None:
         """Read a text that is digits for some, and so may come as a whole number."""
-        return as_identifier(path, self.value(path))
+        return as_identifier(name, self.value(name))
 
-    def amount(self, path: str, minor_units: int = 0) -> Decimal | None:
+    def amount(self, name: str, minor_units: int = 0) -> Decimal | None:
         """Read an amount, written as text or as a number, or counted in minor units."""
-        return as_amount(path, self.value(path), minor_units)
+        return as_amount(name, self.value(name), minor_units)
 
-    def fee(self, path: str, minor_units: int = 0) -> Decimal | None:
+    def fee(self, name: str, minor_units: int = 0) -> Decimal | None:
         """Read a fee as an amount is read; one below zero is a rebate."""
-        return as_fee(path, self.value(path), minor_units)
+        return as_fee(name, self.value(name), minor_units)
 
-    def flag(self, path: str) -> bool | None:
+    def flag(self, name: str) -> bool | None:
         """Read true or false. What some languages take for true is not."""
-        value = self.value(path)
+        value = self.value(name)
         if value is None or isinstance(value, bool):
             return value
-        raise malformed(path, f"expected true or false, got {type_name(value)}")
+        raise malformed(name, f"expected true or false, got {type_name(value)}")
 
-    def moment(self, path: str, read: Callable[[str], datetime]) -> datetime | None:
+    def moment(self, name: str, read: Callable[[str], datetime]) -> datetime | None:
         """Read a time with one of the readers of `router.providers._signing`."""
-        text = self.identifier(path)
+        text = self.identifier(name)
         try:
             return None if text is None else read(text)
         except ValueError as error:
-            raise malformed(path, f"expected {error}") from None
+            raise malformed(name, f"expected {error}") from None
+
+
+def members_of(verified: VerifiedDelivery) -> Mapping[str, JsonValue]:
+    """Parse a JSON body. Raises Unreadable."""
+    try:
+        return verified.json_object()
+    except StrictJsonError as error:
+        raise Unreadable(Reason.NOT_PARSEABLE, str(error)) from None
+
+
+def _at_path(members: Mapping[str, JsonValue], path: str) -> JsonValue:
+    value: JsonValue = members
+    *outer, last = path.split(".")
+    for depth, name in enumerate(outer, start=1):
+        value = value.get(name) if isinstance(value, Mapping) else None
+        if value is None:
+            return None
+        if not isinstance(value, Mapping):
+            place = ".".join(outer[:depth])
+            raise malformed(place, f"expected an object, got {type_name(value)}")
+    return value.get(last) if isinstance(value, Mapping) else None
 
 
 def representable(
