@@ -45,7 +45,7 @@ def kept_delivery(raw: Raw, endpoint: str, account: str, received_at: datetime) 
 
 @dataclass(frozen=True)
 class VerifiedDelivery:
-    """A delivery whose signature held. Only `router.providers._signing` makes one.
+    """A delivery whose signature held. Only `router.providers._signing.proof` makes one.
 
     `signed_at` is the time the gateway signed, None where it signs none;
     `signed_headers` are those an auditor needs to verify it again.

@@ -63,7 +63,7 @@ class Reason(StrEnum):
 class RefusedDelivery(Exception):  # noqa: N818 - reads as what happened
     """The base of everything the edge answers with another status than success."""
 
-    status: ClassVar[int] = 500
+    status: int = 500
     resend: ClassVar[bool] = True
 
     def __init__(self, reason: Reason, detail: str = "") -> None:
@@ -81,14 +81,14 @@ class Unauthentic(RefusedDelivery):
 
 
 class Unwelcome(RefusedDelivery):
-    """Refused before any work, by what HTTP has a status for."""
+    """Refused before any work, with the HTTP status for this reason."""
 
     resend = False
 
     def __init__(self, reason: Reason, status: int, detail: str = "") -> None:
-        """Keep the status HTTP has for this."""
+        """Keep the status, which differs from one refusal to the next."""
         super().__init__(reason, detail)
-        self.status = status  # type: ignore[misc] # the one class whose status varies
+        self.status = status
 
 
 class NotDurable(RefusedDelivery):
