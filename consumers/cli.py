@@ -212,7 +212,7 @@ def dev(
         for service in services.values():
             settings = consumer_settings(invocation, service)
             await _upgraded(settings, service)
-            if rate and service.before_play:
+            if rate:
                 await _made_ready(settings, service, invocation.articles)
 
     serve(invocation.develop(port, sorted(services), prepare, rate, public_url))
@@ -333,11 +333,9 @@ def _consumers(invocation: Invocation) -> "list[Consumer]":
     """Return every consumer, configured."""
     from consumers.runtime.configured import Consumer
 
-    consumers = []
-    for service in discover().values():
-        settings = consumer_settings(invocation, service)
-        consumers.append(Consumer(service.configured(service, settings.setup), settings))
-    return consumers
+    return [
+        Consumer(service, consumer_settings(invocation, service)) for service in discover().values()
+    ]
 
 
 def _one_or_all(invocation: Invocation, name: str | None) -> "list[Consumer]":
@@ -370,10 +368,10 @@ async def _made_ready(
     from consumers.runtime.service import Play
     from consumers.runtime.store.database import acting
 
-    async with acting(settings) as engine:
-        configured = service.configured(service, settings.setup)
-        if configured.before_play:
-            await configured.before_play(engine, Play(settings.accounts, articles))
+    before_play = service.actions(settings.setup).before_play
+    if before_play is not None:
+        async with acting(settings) as engine:
+            await before_play(engine, Play(settings.accounts, articles))
 
 
 def _service_group(service: "Service") -> click.Group:

@@ -1,6 +1,5 @@
 """The inventory: stock reserved by orders, committed by payments, released where none comes."""
 
-from dataclasses import replace
 from functools import partial
 
 from consumers.inventory import commands
@@ -11,16 +10,15 @@ from consumers.inventory.policy import Policy
 from consumers.inventory.setting import stock_up
 from consumers.inventory.tables import METADATA
 from consumers.inventory.trace import steps_of
-from consumers.runtime.service import Service, Setup
-from router.contract.order_fields import OrderFields, read_order
-from router.contract.topics import ORDER, Topics
+from consumers.runtime.service import ConsumerActions, Service, Setup
+from router.contract.order_fields import read_order
+from router.contract.topics import ORDER
 
 
-def configured(service: Service, setup: Setup) -> Service:
-    """Return the inventory as the configuration wants it."""
-    policy, topic = setup.options, setup.topics.outcome(service.name)
-    return replace(
-        service,
+def configured(setup: Setup) -> ConsumerActions:
+    """Return what the inventory does with this configuration."""
+    policy, topic = setup.options, setup.topics.outcome("inventory")
+    return ConsumerActions(
         handle=handler(policy, topic),
         readers={ORDER: read_order(setup.orders)},
         work=[lapsing(policy.sweep_seconds, topic)],
@@ -31,16 +29,13 @@ def configured(service: Service, setup: Setup) -> Service:
 SERVICE = Service(
     name="inventory",
     topics=(ORDER, "payment"),
-    handle=handler(Policy(), Topics().outcome("inventory")),
     tables=METADATA,
     migrations="consumers.inventory.migrations",
     commands=[commands.stock, commands.set_, commands.orders],
     measures=MEASURES,
-    readers={ORDER: read_order(OrderFields())},
     options=Policy,
     configured=configured,
     says_outcomes=True,
     trail=steps_of,
-    before_play=partial(stock_up, topic=Topics().outcome("inventory")),
 )
 """What the runtime knows of the inventory."""

@@ -1,23 +1,20 @@
 """The ledger: double entry of every payment and payout, booked once, never changed."""
 
-from dataclasses import replace
-
 from consumers.ledger import commands, commands_audit
 from consumers.ledger.book import METADATA
-from consumers.ledger.handler import handle, saying_on
+from consumers.ledger.handler import saying_on
 from consumers.ledger.measures import MEASURES
 from consumers.ledger.trail import trail
-from consumers.runtime.service import Service, Setup
+from consumers.runtime.service import ConsumerActions, Service, Setup
 
 
-def _configured(service: Service, setup: Setup) -> Service:
-    return replace(service, handle=saying_on(setup.topics.outcome(service.name)))
+def _configured(setup: Setup) -> ConsumerActions:
+    return ConsumerActions(saying_on(setup.topics.outcome("ledger")))
 
 
 SERVICE = Service(
     name="ledger",
     topics=("payment", "payout"),
-    handle=handle,
     tables=METADATA,
     migrations="consumers.ledger.migrations",
     commands=[

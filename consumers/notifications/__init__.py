@@ -1,11 +1,8 @@
 """The notifications: who is told of what, once per change and channel."""
 
-from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
-from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from consumers.notifications import commands
 from consumers.notifications.dispatcher import Dispatcher, Send
@@ -18,10 +15,9 @@ from consumers.notifications.rendering import open_texts
 from consumers.notifications.rules import LOG
 from consumers.notifications.tables import METADATA
 from consumers.notifications.trail import trail
-from consumers.runtime.fate import Fate
-from consumers.runtime.service import Service, Setup, Work
+from consumers.runtime.service import ConsumerActions, Service, Setup, Work
 from consumers.runtime.store.database import transaction_of
-from router.contract.order_fields import OrderFields, read_order
+from router.contract.order_fields import read_order
 from router.contract.topics import ORDER
 
 SEND_SECONDS = 1.0
@@ -31,24 +27,18 @@ ADDRESSES_SECONDS = 5.0
 """Between two looks at addresses that did not come, or are kept long enough."""
 
 
-async def handle(transaction: AsyncConnection, events: Sequence[Any]) -> Sequence[Fate]:
-    """Apply events by the rules that hold without configuration."""
-    return await Handler(Options())(transaction, events)
-
-
-def configured(service: Service, setup: Setup) -> Service:
-    """Return the service with the rules, channels and texts of the configuration."""
+def configured(setup: Setup) -> ConsumerActions:
+    """Return what the notifications do with the rules, channels and texts of the configuration."""
     options: Options = setup.options
     texts = open_texts(options.templates, options.language)
-    topic = setup.topics.outcome(service.name)
+    topic = setup.topics.outcome("notifications")
     ways = {LOG: (ChannelOptions.model_construct(), _to_log), **_outside(options)}
     sending = [
         Work(f"send {name}", SEND_SECONDS, Dispatcher(name, limits, send, texts, topic).run)
         for name, (limits, send) in ways.items()
     ]
     days = options.keep_addresses_days
-    return replace(
-        service,
+    return ConsumerActions(
         handle=Handler(options),
         readers={ORDER: read_order(setup.orders)},
         work=[*sending, Work("addresses", ADDRESSES_SECONDS, partial(tend_addresses, days=days))],
@@ -82,12 +72,10 @@ def _to_log(*_: object) -> Told:
 SERVICE = Service(
     name="notifications",
     topics=("payment", "payout", "subscription", ORDER),
-    handle=handle,
     tables=METADATA,
     migrations="consumers.notifications.migrations",
     commands=[commands.list_, commands.show, commands.resend_, commands.test],
     measures=MEASURES,
-    readers={ORDER: read_order(OrderFields())},
     options=Options,
     configured=configured,
     says_outcomes=True,

@@ -75,8 +75,8 @@ class Work:
     run: Callable[[AsyncEngine], Awaitable[bool]]
 
 
-class NoOptions(BaseModel):
-    """A consumer without options of its own."""
+class NoConsumerOptions(BaseModel):
+    """Options of a consumer that has none of its own."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -102,35 +102,59 @@ class Play:
 
 
 @dataclass(frozen=True)
+class ConsumerActions:
+    """What a consumer does, with the configuration applied.
+
+    `readers` decode the topics that hold no events of the contract. `before_play` prepares the
+    store for `dev --rate`.
+    """
+
+    handle: Handler
+    readers: Mapping[str, Reader] = field(default_factory=dict)
+    work: Sequence[Work] = ()
+    before_play: Callable[[AsyncEngine, Play], Awaitable[None]] | None = None
+
+
+@dataclass(frozen=True)
 class Service:
-    """A consumer: the `SERVICE` of a package of `consumers`, or of an entry point.
+    """A consumer as its package declares it: the `SERVICE` of a package or of an entry point.
 
     `topics` are families of the contract ("payment") or other topics of it;
     `tables` carry the schema's name; `migrations` is the package with the
     Alembic scripts; `commands` are added to `payrouter`, under the consumer's
-    name. `readers` read the topics that hold no events. `options` is the model
-    of what `[consumers.NAME]` may say beside the runtime's own settings;
-    `configured` returns the service as they want it. `says_outcomes` where it
-    publishes on `NAME.outcome`; `trail` is its part of `payrouter trace`;
-    `before_play` makes ready for `dev --rate`, where there is something to.
+    name. `options` is the model of what `[consumers.NAME]` may contain in addition
+    to the runtime's own settings. `configured` returns what the consumer does with
+    them; a consumer that needs no configuration has a `handle` instead.
+    `says_outcomes` if it publishes on `NAME.outcome`; `trail` is its part of
+    `payrouter trace`.
     """
 
     name: str
     topics: Sequence[str]
-    handle: Handler
     tables: MetaData
     migrations: str
+    handle: Handler | None = None
+    configured: Callable[[Setup], ConsumerActions] | None = None
     commands: Sequence[click.Command] = ()
     measures: Sequence[Measure] = ()
-    readers: Mapping[str, Reader] = field(default_factory=dict)
-    work: Sequence[Work] = ()
-    options: type[BaseModel] = NoOptions
-    configured: Callable[["Service", Setup], "Service"] = lambda service, _setup: service
+    options: type[BaseModel] = NoConsumerOptions
     says_outcomes: bool = False
     trail: Trail | None = None
-    before_play: Callable[[AsyncEngine, Play], Awaitable[None]] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a consumer that has both a handler and a configuration, or neither."""
+        if (self.handle is None) is (self.configured is None):
+            message = f"consumer {self.name}: a Service has either handle or configured"
+            raise TypeError(message)
 
     @property
     def schema(self) -> str:
         """The PostgreSQL schema that is this consumer's own."""
         return str(self.tables.schema)
+
+    def actions(self, setup: Setup) -> ConsumerActions:
+        """Return what the consumer does with this configuration."""
+        if self.configured is not None:
+            return self.configured(setup)
+        assert self.handle is not None  # noqa: S101 - `__post_init__` has checked it
+        return ConsumerActions(self.handle)

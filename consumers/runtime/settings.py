@@ -6,7 +6,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
-from consumers.runtime.service import NoOptions, Setup
+from consumers.runtime.service import NoConsumerOptions, Setup
 from consumers.runtime.topic_check import TopicCheck
 from router.broker.connection import KafkaConnection
 from router.contract.order_fields import OrderFields
@@ -89,7 +89,7 @@ class ConsumerSettings:
     topics: Topics
     tuning: Tuning
     cluster_id: str | None = None
-    options: BaseModel = field(default_factory=NoOptions, repr=False)
+    options: BaseModel = field(default_factory=NoConsumerOptions, repr=False)
     """What the service's own `options` model read; its secrets are SecretStr all the same."""
     orders: OrderFields = field(default_factory=OrderFields)
     database_url_now: Callable[[], str] | None = field(default=None, repr=False)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pydantic import SecretStr
 
 from consumers.ledger import SERVICE
+from consumers.ledger.handler import handle
 from consumers.runtime.apply.process import Applier
 from consumers.runtime.apply.stored_books import StoredBooks
 from consumers.runtime.records import Decoded, Partition, Record
@@ -32,7 +33,7 @@ async def measure(database_url: str) -> dict[str, float]:
     await upgrade(upgrading, SERVICE)
     await upgrading.dispose()
     engine = open_engine(settings)
-    applier = Applier(StoredBooks(engine, SERVICE, "benchmark"), SERVICE)
+    applier = Applier(StoredBooks(engine, SERVICE, "benchmark"), SERVICE, handle)
     try:
         arrived = [_arrived(n) for n in range(EVENTS + ALONE + BATCH)]
         await _rate(applier, arrived[:BATCH], BATCH)

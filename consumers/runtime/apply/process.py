@@ -39,7 +39,7 @@ from consumers.runtime.records import (
     Unreadable,
     decode,
 )
-from consumers.runtime.service import HandlerFailed, HandlerSlow, Poison, Service
+from consumers.runtime.service import Handler, HandlerFailed, HandlerSlow, Poison, Service
 from router.contract.event import Event
 from router.contract.wire import decode_event
 
@@ -67,6 +67,7 @@ class Applier:
 
     books: Bookkeeping
     service: Service
+    handler: Handler
     brake_after: int = 20
     readers: Mapping[str, Reader] = field(default_factory=dict)
     """By the topic's name on the broker; any other topic holds events of the contract."""
@@ -233,7 +234,7 @@ class Applier:
         books.begin_handler()
         began = time.monotonic()
         try:
-            said = answered(await self.service.handle(books.effects, events), len(events))
+            said = answered(await self.handler(books.effects, events), len(events))
             # What is deferred to the commit would fail there, and be nobody's.
             await books.check()
         except Exception as error:

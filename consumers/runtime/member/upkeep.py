@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -19,6 +19,7 @@ from consumers.runtime.measures.withheld import Withholding
 from consumers.runtime.member.loop import Loop
 from consumers.runtime.member.relay import Relay, relay_producer
 from consumers.runtime.member.report import Report
+from consumers.runtime.service import Work
 from consumers.runtime.settings import ConsumerSettings
 from router.broker.topics.ids import describe
 
@@ -48,6 +49,7 @@ class Upkeep:
     applier: Applier
     stored: StoredBooks
     settings: ConsumerSettings
+    work: Sequence[Work]
     loop: Loop
     report: Report
     consumer: AIOKafkaConsumer
@@ -70,7 +72,7 @@ class Upkeep:
             "outbox": (partial(self.publish, relay), PAUSE_SECONDS),
             "forget": (self.forget, FORGET_SECONDS),
         }
-        for work in self.applier.service.work:
+        for work in self.work:
             rounds[work.name] = (partial(work.run, self.stored.engine), work.every_seconds)
         tasks = [
             asyncio.create_task(self._again_and_again(what, work, pause))

@@ -15,8 +15,9 @@ from sqlalchemy.pool import NullPool
 
 from consumers.inventory import SERVICE
 from consumers.inventory.measures import MEASURES
+from consumers.inventory.policy import Policy
 from consumers.runtime.commands.held_admin import list_operations
-from consumers.runtime.service import Play, Reading
+from consumers.runtime.service import Play, Reading, Setup
 from consumers.runtime.settings import ConsumerSettings, Tuning
 from consumers.runtime.store.tables import RuntimeTables
 from router.contract.order_fields import OrderFields
@@ -201,8 +202,9 @@ def test_the_measures_count(sold: str) -> None:
 
 def test_the_shelves_are_filled_for_a_play_where_nothing_is(sold: str) -> None:
     async def fill(shop: Shop) -> Any:  # noqa: ANN401 - stock
-        assert SERVICE.before_play is not None
-        await SERVICE.before_play(shop.engine, Play(["shop-eu"], ["mug", "tea"]))
+        before_play = SERVICE.actions(Setup(Policy(), Topics())).before_play
+        assert before_play is not None
+        await before_play(shop.engine, Play(["shop-eu"], ["mug", "tea"]))
         return await shop.stock()
 
     assert within(sold, fill) == {"mug": (10_000, 0, 0, 0), "tea": (10, 3, 2, 0)}

@@ -6,9 +6,11 @@ from dataclasses import replace
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from consumers.inventory import SERVICE
-from consumers.runtime.service import Service
+from consumers.inventory import SERVICE, configured
+from consumers.inventory.policy import Policy
+from consumers.runtime.service import Setup
 from consumers.runtime.store.tables import RuntimeTables
+from router.contract.topics import Topics
 from tests.brokers import Broker
 from tests.consumers.inventory.shop import Shop
 from tests.consumers.runtime.members import eventually, feeding, ready
@@ -19,7 +21,9 @@ FRAME = b"\x00\x00\x00\x00\x2a"
 
 TABLES = RuntimeTables.of(SERVICE.schema)
 
-AS_IT_IS = replace(SERVICE, configured=Service.configured)
+AS_IT_IS = replace(
+    SERVICE, configured=lambda _: replace(configured(Setup(Policy(), Topics())), work=())
+)
 """The inventory without options of a configuration."""
 
 

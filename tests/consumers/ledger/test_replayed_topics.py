@@ -12,6 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from consumers.ledger import SERVICE
+from consumers.ledger.handler import handle
 from consumers.ledger.statement import read_books
 from consumers.runtime.fate import Fate
 from consumers.runtime.service import Poison
@@ -27,7 +28,7 @@ from tests.consumers.runtime.members import Feed, eventually, feeding
 
 TUNING = {"park_longest_seconds": 0.2, "attempts": 10_000, "brake_after": 10_000}
 
-QUIET = replace(SERVICE, configured=lambda service, _setup: service)
+QUIET = replace(SERVICE, handle=handle, configured=None)
 """The ledger with the handler it is given, which says nothing on a topic of its own."""
 
 
@@ -68,7 +69,7 @@ class Trouble:
         if ids & (self.parked | self.passing):
             message = "not now"
             raise ValueError(message)
-        return await SERVICE.handle(transaction, events)
+        return await handle(transaction, events)
 
 
 async def send(feed: Feed, told: Sequence[Event]) -> None:

@@ -7,7 +7,7 @@ from click.testing import CliRunner
 from pydantic import ValidationError
 
 from consumers import cli
-from consumers.notifications import SERVICE, configured
+from consumers.notifications import configured
 from consumers.notifications.options import Options
 from consumers.notifications.rules import CUSTOMER, KINDS, LOG
 from consumers.runtime.service import Setup
@@ -26,8 +26,8 @@ def test_without_configuration_nothing_leaves_the_machine() -> None:
 
 
 def test_each_channel_has_work_of_its_own() -> None:
-    service = configured(SERVICE, Setup(options(), Topics()))
-    assert [each.name for each in service.work] == [
+    actions = configured(Setup(options(), Topics()))
+    assert [each.name for each in actions.work] == [
         "send log",
         "send mail",
         "send hook",

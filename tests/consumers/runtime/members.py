@@ -120,7 +120,7 @@ class Feed:
         self, handle: Handler | None = None, **tuning: object
     ) -> AsyncIterator[ConsumerProcess]:
         """Run a consumer until the block ends; then have it finish its batch and leave."""
-        handled = replace(self.service, handle=handle or self.service.handle)
+        handled = replace(self.service, handle=handle, configured=None) if handle else self.service
         process = build_consumer(handled, self.settings(**tuning), asyncio.Event())
         task = asyncio.create_task(consume(process))
         try:

@@ -207,7 +207,7 @@ async def parked_two(counting: AsyncEngine) -> None:
 
 
 async def tries(engine: AsyncEngine, handle: Handler = count) -> Round:
-    return await retry_due(applier(engine, handle), stored(engine, handle), TUNING)
+    return await retry_due(applier(engine, handle), stored(engine), TUNING)
 
 
 async def again_and_again(ask: Callable[[], Awaitable[Round]]) -> Round:
