@@ -1,4 +1,4 @@
-"""Command that lists idioms: `python -m tests.prose [--root DIR] [--json] [PATH...]`."""
+"""Command that lists idioms: `python -m tests.prose [--root DIR] [--json] [--strict] [PATH...]`."""
 
 import argparse
 import json
@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tests.prose.checker import AllowListError, Hit, find_hits, read_allowed, remaining
+from tests.prose.patterns import PATTERNS, STRICT_PATTERNS
 from tests.prose.sources import AREAS, find_prose
 
 
@@ -25,15 +26,16 @@ class Report:
         return not self.hits and not self.stale
 
 
-def check(root: Path, under: tuple[str, ...] = ()) -> Report:
+def check(root: Path, under: tuple[str, ...] = (), *, strict: bool = False) -> Report:
     """Check the prose of a checkout, or of these paths of it. Raises AllowListError."""
     allowed = read_allowed(root)
+    patterns = STRICT_PATTERNS if strict else PATTERNS
     words: Counter[str] = Counter()
     hits: list[Hit] = []
     paths: set[str] = set()
     for prose in find_prose(root, under):
         words[prose.area] += prose.words()
-        hits += find_hits(prose)
+        hits += find_hits(prose, patterns)
         paths.add(prose.path)
     left, unused = remaining(hits, allowed)
     stale = [f"{one.path}: {one.text!r}" for one in unused if not under or one.path in paths]
@@ -45,7 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     root = Path(options.root).resolve()
     try:
-        report = check(root, tuple(_relative(path, root) for path in options.paths))
+        under = tuple(_relative(path, root) for path in options.paths)
+        report = check(root, under, strict=options.strict)
     except AllowListError as error:
         sys.stderr.write(f"{error}\n")
         return 2
@@ -57,6 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.prose", description=__doc__)
     parser.add_argument("--root", default=".", help="checkout to read (default: this folder)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--strict", action="store_true", help="also report mere habits")
     parser.add_argument("paths", nargs="*", metavar="PATH", help="files or folders of the root")
     return parser
 
@@ -85,7 +89,7 @@ def _as_json(report: Report) -> str:
     patterns = dict(Counter(hit.pattern for hit in report.hits).most_common())
     hits = [asdict(hit) for hit in report.hits]
     result = {"areas": areas, "patterns": patterns, "stale": report.stale, "hits": hits}
-    return json.dumps(result, indent=1, ensure_ascii=False) + "\n"
+    return json.dumps(result, indent=1) + "\n"
 
 
 def _totals(report: Report) -> list[tuple[str, int, int]]:

@@ -1,12 +1,12 @@
 """Finds idioms in prose, less those that the allow-list permits."""
 
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from tests.prose.patterns import PATTERNS
+from tests.prose.patterns import PATTERNS, Pattern
 from tests.prose.sources import Prose
 
 ALLOWED: Final = Path("tests/prose/allowed.toml")
@@ -46,14 +46,14 @@ class Allowed:
         return hit.path == self.path and hit.phrase in text and text in hit.sentence
 
 
-def find_hits(prose: Prose) -> Iterator[Hit]:
+def find_hits(prose: Prose, patterns: Sequence[Pattern] = PATTERNS) -> Iterator[Hit]:
     """Yield the idioms in a text; of overlapping ones only the first."""
     covered = 0
-    for start, end, index in sorted(_matches(prose.text)):
+    for start, end, index in sorted(_matches(prose.text, patterns)):
         if start < covered:
             continue
         covered = end
-        pattern = PATTERNS[index]
+        pattern = patterns[index]
         yield Hit(
             path=prose.path,
             line=prose.line + prose.text.count("\n", 0, start),
@@ -90,8 +90,8 @@ def remaining(hits: Iterable[Hit], allowed: Iterable[Allowed]) -> tuple[list[Hit
     return left, unused
 
 
-def _matches(text: str) -> Iterator[tuple[int, int, int]]:
-    for index, pattern in enumerate(PATTERNS):
+def _matches(text: str, patterns: Sequence[Pattern]) -> Iterator[tuple[int, int, int]]:
+    for index, pattern in enumerate(patterns):
         for match in pattern.expression.finditer(text):
             space = len(match[0]) - len(match[0].lstrip(" \n\t#>*|-"))
             if match.start() + space < match.end():

@@ -20,7 +20,7 @@ MIN_WORDS: Final = 3
 """A shorter string literal is a name or a value, not a sentence."""
 
 _CODE_SPAN: Final = re.compile(r"``[^`]+``|`[^`]+`")
-_WORD: Final = re.compile(r"[A-Za-z][\w'’-]*")
+_WORD: Final = re.compile(r"[A-Za-z][\w'\u2019-]*")
 _FENCE: Final = re.compile(r"^\s*(```|~~~)")
 _NOT_PROSE: Final = re.compile(
     r"\b(SELECT|INSERT INTO|UPDATE|DELETE FROM|CREATE TABLE|WHERE|ALTER|IS NULL|IS NOT NULL)\b"
@@ -66,7 +66,8 @@ def find_prose(root: Path, under: tuple[str, ...] = ()) -> Iterator[Prose]:
         except UnicodeDecodeError:
             continue
         for line, found in reader(text):
-            yield Prose(name, line, _mask_code(found), area_of(name))
+            readable = found.encode("utf-8", "replace").decode("utf-8")
+            yield Prose(name, line, _mask_code(readable), area_of(name))
 
 
 def area_of(name: str) -> str:
@@ -187,9 +188,13 @@ def _literals(tree: ast.Module) -> Iterator[tuple[int, str]]:
             seen.update(id(part) for part in ast.walk(node) if part is not node)
             if id(node) not in seen and _is_sentence(text := _joined(node)):
                 yield node.lineno, text
-        elif isinstance(node, ast.Constant) and id(node) not in seen:
-            if isinstance(node.value, str) and _is_sentence(node.value):
-                yield node.lineno, node.value
+        elif id(node) not in seen and isinstance(node, ast.Constant):
+            yield from _sentence_of(node)
+
+
+def _sentence_of(node: ast.Constant) -> Iterator[tuple[int, str]]:
+    if isinstance(node.value, str) and _is_sentence(node.value):
+        yield node.lineno, node.value
 
 
 def _joined(node: ast.JoinedStr) -> str:
@@ -199,7 +204,7 @@ def _joined(node: ast.JoinedStr) -> str:
 
 
 def _is_sentence(text: str) -> bool:
-    words = [word for word in text.split() if re.fullmatch(r"[\W\d]*[A-Za-z'’-]+[^\w]*", word)]
+    words = [word for word in text.split() if re.fullmatch(r"[\W\d]*[A-Za-z'\u2019-]+[^\w]*", word)]
     return len(words) >= MIN_WORDS and not _NOT_PROSE.search(text)
 
 
@@ -236,8 +241,8 @@ def _without_pragma(comment: str) -> str:
 def _paragraphs(lines: list[str]) -> Iterator[tuple[int, str]]:
     first, held = 0, list[str]()
     for number, line in enumerate([*lines, ""], 1):
-        starts_anew = line.lstrip().startswith(("|", "- ", "* ", "#"))
-        if held and (not line.strip() or starts_anew):
+        is_first = line.lstrip().startswith(("|", "- ", "* ", "#"))
+        if held and (not line.strip() or is_first):
             yield first, "\n".join(held)
             held = []
         if line.strip():
