@@ -212,7 +212,9 @@ _RIDDLES: Final = (
     _pattern("no such … is", r"\bno such \w+ (?:is|has|does|can)\b", "no … is"),
     _pattern("it is not … that", r"\bit is not [^.,;]{3,40} that\b", "say it directly"),
     _pattern("is to be", r"\b(?:is|are|was|were|one) to be\b", "must be; will be"),
-    _pattern("has to be there", r"\b(?:has|have) to be there\b|\bit has to\b", "required"),
+    _pattern(
+        "has to be there", r"\b(?:has|have) to be there\b|\b(?:what|as) it has to\b", "required"
+    ),
     _pattern(
         "inversion",
         _START + r"(?:nor|never|neither|not|so|only then|just so) "
