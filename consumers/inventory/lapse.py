@@ -13,7 +13,7 @@ from consumers.inventory.orders import OrderState, lapse
 from consumers.inventory.report import history, movement, outcome
 from consumers.inventory.shelf import moved, moves
 from consumers.inventory.tables import HISTORY, MOVEMENT, ORDERS, SCHEMA
-from consumers.runtime.apply.outcomes import say
+from consumers.runtime.apply.outcomes import publish_outcomes
 from consumers.runtime.service import Work
 from consumers.runtime.store.database import transaction_of
 
@@ -69,4 +69,4 @@ async def _release(transaction: AsyncConnection, orders: Sequence[OrderState], t
     await rows.write_orders(transaction, released)
     await rows.append(transaction, MOVEMENT, made)
     await rows.append(transaction, HISTORY, history(noted))
-    await say(transaction, SCHEMA, topic, outcomes)
+    await publish_outcomes(transaction, SCHEMA, topic, outcomes)

@@ -11,7 +11,7 @@ from consumers.inventory.desk import Desk, Moved, Noted
 from consumers.inventory.orders import Note, OrderState
 from consumers.inventory.rows import append
 from consumers.inventory.tables import HISTORY, MOVEMENT, SCHEMA
-from consumers.runtime.apply.outcomes import say
+from consumers.runtime.apply.outcomes import publish_outcomes
 from router.contract.outcome import OutcomeEvent, outcome_id
 from router.telemetry.logs import get_log
 
@@ -25,7 +25,7 @@ async def report(transaction: AsyncConnection, desk: Desk, topic: str) -> None:
         for each in desk.noted
         if each.order is not None and each.note.word is not None
     ]
-    await say(transaction, SCHEMA, topic, outcomes)
+    await publish_outcomes(transaction, SCHEMA, topic, outcomes)
     warn(desk.noted)
 
 

@@ -16,7 +16,7 @@ from consumers.inventory.orders import OrderState, cover
 from consumers.inventory.report import history, movement, outcome
 from consumers.inventory.shelf import Stock, moved, moves
 from consumers.inventory.tables import HISTORY, LINE, MOVEMENT, SCHEMA
-from consumers.runtime.apply.outcomes import say
+from consumers.runtime.apply.outcomes import publish_outcomes
 from consumers.runtime.service import Play
 from consumers.runtime.store.database import transaction_of
 
@@ -108,5 +108,5 @@ async def _set(
     await rows.write_orders(transaction, covered)
     await rows.append(transaction, MOVEMENT, made)
     await rows.append(transaction, HISTORY, history(noted))
-    await say(transaction, SCHEMA, topic, outcomes)
+    await publish_outcomes(transaction, SCHEMA, topic, outcomes)
     return Set(stock, covered)

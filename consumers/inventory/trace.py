@@ -8,13 +8,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.inventory.identity import order_id
 from consumers.inventory.tables import HISTORY, ORDERS, PAYMENT
-from consumers.runtime.trail import Sought, Step
+from consumers.runtime.trail import TrailQuery, TrailStep
 
 MOST = 1000
 """Steps shown at most, the newest of them."""
 
 
-async def steps_of(connection: AsyncConnection, sought: Sought) -> Sequence[Step]:
+async def steps_of(connection: AsyncConnection, sought: TrailQuery) -> Sequence[TrailStep]:
     """Find the history of the orders and payments that belong to what is sought."""
     history = HISTORY.alias("seen")
     text, events = sought.text, literal(list(sought.event_ids), ARRAY(Uuid()))
@@ -49,7 +49,7 @@ async def steps_of(connection: AsyncConnection, sought: Sought) -> Sequence[Step
         .limit(MOST)
     )
     return [
-        Step(
+        TrailStep(
             at=row.at,
             what=row.what,
             event_id=row.event_id,

@@ -14,7 +14,7 @@ from consumers.ledger.journal import Entry
 from consumers.ledger.position import Position, absorb, opened, speaks_other_currency
 from consumers.ledger.postings import difference, implied
 from consumers.ledger.said import OUTCOME_TOPIC, outcome_of
-from consumers.runtime.apply.outcomes import say
+from consumers.runtime.apply.outcomes import publish_outcomes
 from consumers.runtime.fate import Fate
 from consumers.runtime.service import Handler
 from router.contract.event import Event
@@ -57,7 +57,9 @@ async def handle(
         plan = draw_up(before, ((key, event) for key, event in located if event.id in added))
     await journal.write_positions(transaction, plan.positions)
     posted = await journal.open_transactions(transaction, plan.entries)
-    await say(transaction, SCHEMA, outcome_topic, [outcome_of(each) for each in posted])
+    await publish_outcomes(
+        transaction, SCHEMA, outcome_topic, [outcome_of(each) for each in posted]
+    )
     await journal.add_postings(transaction, posted)
     _warn(plan.entries)
     outcomes = {entry.event.id: entry.outcome for entry in plan.entries}

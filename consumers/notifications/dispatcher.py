@@ -32,7 +32,7 @@ from consumers.notifications.rendering import Rendered, Texts, TextsError
 from consumers.notifications.rules import CUSTOMER, idempotency_key
 from consumers.notifications.tables import FAILED, SCHEMA
 from consumers.runtime.apply.failures import Action, Phase, decide
-from consumers.runtime.apply.outcomes import say
+from consumers.runtime.apply.outcomes import publish_outcomes
 from consumers.runtime.store.database import transaction_of
 from router.contract.outcome import OutcomeEvent, outcome_id
 from router.telemetry.logs import get_log
@@ -129,10 +129,10 @@ class Dispatcher:
             moment = await mark(transaction, leased, values)
             if moment is not None and told.fate is Sending.SENT:
                 outcome = _outcome("notification.sent", self.channel, leased, moment)
-                await say(transaction, SCHEMA, self.outcome_topic, [outcome])
+                await publish_outcomes(transaction, SCHEMA, self.outcome_topic, [outcome])
             elif moment is not None and values["state"] == FAILED:
                 outcome = _outcome("notification.failed", self.channel, leased, moment)
-                await say(transaction, SCHEMA, self.outcome_topic, [outcome])
+                await publish_outcomes(transaction, SCHEMA, self.outcome_topic, [outcome])
         self._log(leased, told, values["state"] if moment is not None else "lease lost")
 
     def _values(self, leased: Leased, told: Told) -> Mapping[str, Any]:

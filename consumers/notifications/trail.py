@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.notifications.reading import uuid_of
 from consumers.notifications.tables import CHANGE, FAILED, LEASED, MESSAGE, PENDING, SENT, SKIPPED
-from consumers.runtime.trail import Sought, Step
+from consumers.runtime.trail import TrailQuery, TrailStep
 
 MOST = 1000
 """Messages returned for one question."""
@@ -23,7 +23,7 @@ _WHAT: Mapping[str, str] = {
 }
 
 
-async def trail(connection: AsyncConnection, sought: Sought) -> Sequence[Step]:
+async def trail(connection: AsyncConnection, sought: TrailQuery) -> Sequence[TrailStep]:
     """Find the messages of an event, an order, a payment or a transaction, oldest first."""
     rows = await connection.execute(
         select(MESSAGE, CHANGE.c.account, CHANGE.c.reference)
@@ -35,7 +35,7 @@ async def trail(connection: AsyncConnection, sought: Sought) -> Sequence[Step]:
     return [_step(row) for row in rows]
 
 
-def _is_sought(sought: Sought) -> ColumnElement[bool]:
+def _is_sought(sought: TrailQuery) -> ColumnElement[bool]:
     typed = uuid_of(sought.text)
     ids = [*sought.event_ids, *([typed] if typed else [])]
     names = (CHANGE.c.reference, CHANGE.c.provider_reference, CHANGE.c.tx_hash)
@@ -47,7 +47,7 @@ def _is_sought(sought: Sought) -> ColumnElement[bool]:
     return or_(*conditions)
 
 
-def _step(row: Found[Any]) -> Step:
+def _step(row: Found[Any]) -> TrailStep:
     facts = {
         "message": str(row.id),
         "kind": row.kind,
@@ -56,7 +56,7 @@ def _step(row: Found[Any]) -> Step:
         "attempts": str(row.attempts),
         "error": row.last_error,
     }
-    return Step(
+    return TrailStep(
         at=row.sent_at or row.failed_at or row.created_at,
         what=_WHAT[row.state],
         event_id=row.event_id,

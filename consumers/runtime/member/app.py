@@ -18,7 +18,7 @@ from consumers.runtime.measures.metrics import ConsumerMetrics
 from consumers.runtime.measures.stored import measure_gauges, read_measures
 from consumers.runtime.measures.waiting import read_waiting
 from consumers.runtime.measures.withheld import Withholding
-from consumers.runtime.member.halts import what_to_do
+from consumers.runtime.member.halts import remedy
 from consumers.runtime.member.loop import Loop
 from consumers.runtime.member.report import Report
 from consumers.runtime.member.subscription import RebalanceListener, Subscription, broker_cluster_id
@@ -51,7 +51,7 @@ LASTING_SECONDS = 60.0
 MEASURE_SECONDS = 15.0
 """How often a service's own measures are read; a scrape in between sees the last ones."""
 
-Waited = TypeVar("Waited")
+_T = TypeVar("_T")
 
 
 @dataclass
@@ -80,13 +80,13 @@ class ConsumerProcess:
 
     def ready(self) -> Health:
         """Tell whether it is assigned and moving, and its topics are what they must be."""
-        return self.topics.health(self._moves())
+        return self.topics.health(self._consuming())
 
-    def _moves(self) -> Health:
+    def _consuming(self) -> Health:
         loop = self.loop
         if loop is None:
             return Health(good=False, detail=self.waiting_for)
-        trouble = self._stands_still(loop)
+        trouble = self._blocked_by(loop)
         if trouble:
             return Health(good=False, detail=trouble)
         if not loop.member.joined:
@@ -98,7 +98,7 @@ class ConsumerProcess:
             return Health(good=False, detail=f"positioning {len(positions.unpositioned)}{wait}")
         return Health(good=True, detail=f"{len(positions.placed)} partitions assigned and moving")
 
-    def _stands_still(self, loop: Loop) -> str | None:
+    def _blocked_by(self, loop: Loop) -> str | None:
         """Say what a person, or the store, has to mend first."""
         name = self.service.name
         brakes = loop.member.brakes
@@ -107,7 +107,7 @@ class ConsumerProcess:
             return f"{held}\n`{release_command(name, brakes)}` releases it"
         halts = loop.positions.halts
         if halts:
-            return "\n".join(sorted(f"{halt}. {what_to_do(halt, name)}" for halt in halts))
+            return "\n".join(sorted(f"{halt}. {remedy(halt, name)}" for halt in halts))
         if loop.member.retrying:
             return f"retrying: {loop.member.retrying}"
         return "\n".join(map(self.withholding.sentence, self.withholding.troubles())) or None
@@ -163,7 +163,7 @@ def build_consumer(
 
 async def consume(process: ConsumerProcess) -> None:
     """Wait for database and broker, then run the loop; again after a failure of the broker."""
-    if await _schema_is_there(process):
+    if await _wait_for_schema(process):
         async with _measuring(process), process.topics.running():
             await _consume_until_stopped(process)
 
@@ -225,17 +225,15 @@ async def _until_stopped(
 ) -> None:
     """Run the loop; when told to stop, let it finish its batch."""
     task = asyncio.create_task(running)
-    await _first(process, task)
+    await _wait_for_either(process, task)
     loop.stop()
     await task
 
 
-async def _unless_stopped(
-    process: ConsumerProcess, waiting: Coroutine[Any, Any, Waited]
-) -> Waited | None:
+async def _unless_stopped(process: ConsumerProcess, waiting: Coroutine[Any, Any, _T]) -> _T | None:
     """Wait for something that may take for ever, and give it up when told to stop."""
     task = asyncio.create_task(waiting)
-    await _first(process, task)
+    await _wait_for_either(process, task)
     if task.done():
         return task.result()
     task.cancel()
@@ -244,7 +242,7 @@ async def _unless_stopped(
     return None
 
 
-async def _first(process: ConsumerProcess, task: asyncio.Task[Any]) -> None:
+async def _wait_for_either(process: ConsumerProcess, task: asyncio.Task[Any]) -> None:
     stop = asyncio.create_task(process.stopped.wait())
     try:
         await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
@@ -252,7 +250,7 @@ async def _first(process: ConsumerProcess, task: asyncio.Task[Any]) -> None:
         stop.cancel()
 
 
-async def _schema_is_there(process: ConsumerProcess) -> bool:
+async def _wait_for_schema(process: ConsumerProcess) -> bool:
     """Wait for the database; False where the process is told to stop meanwhile."""
     attempt = 0
     while not process.stopped.is_set():

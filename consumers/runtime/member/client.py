@@ -48,11 +48,11 @@ EXPLAIN_SECONDS = 10.0
 """How long the broker may take for a part of what a gap is explained from."""
 
 
-class PlaceLost(Exception):  # noqa: N818 - reads as what happened
+class PositionsLost(Exception):  # noqa: N818 - reads as what happened
     """Every partition has to be placed again: records may be lost, or no fetch is answered."""
 
 
-class RecordUnreadable(PlaceLost):
+class RecordUnreadable(PositionsLost):
     """It has, since it cannot read one of them."""
 
 
@@ -62,7 +62,7 @@ class RecordUnfetchable(Exception):  # noqa: N818 - reads as what it is
     def __init__(self, partition: Partition, offset: int, error: Exception) -> None:
         """Name the place, and say whether it is the record, or what is installed here."""
         self.partition, self.offset, self.problem = partition, offset, describe(error)
-        self.ours = decide(error, Phase.LOOK) is Action.HALT
+        self.installation_fault = decide(error, Phase.REREAD) is Action.HALT
         super().__init__(f"{partition} offset {offset} cannot be read: {self.problem}")
 
 
@@ -82,51 +82,53 @@ class Client:
     async def fetch(self, placed: Collection[Partition]) -> Mapping[Partition, Sequence[Any]]:
         """Take the next records, or nothing for a while.
 
-        Raises PlaceLost; RecordUnfetchable where it is known which one cannot be
+        Raises PositionsLost; RecordUnfetchable where it is known which one cannot be
         read, the partition then has to be sought; KafkaError where the client has to be replaced.
         """
         suspect = min(self._suspects.keys() & set(placed), default=None)
         started = time.monotonic()
         if suspect is not None:
             singly = await self._fetch_singly(suspect)
-            self._listen([suspect], singly, time.monotonic() - started)
+            self._note_answer([suspect], singly, time.monotonic() - started)
             return singly
         try:
             fetched = await self._poll(placed, self._tuning.batch_wait_seconds)
         except RecordUnreadable:
             self._suspects = dict.fromkeys(placed, 0)
             raise
-        self._listen(placed, fetched, time.monotonic() - started)
+        self._note_answer(placed, fetched, time.monotonic() - started)
         return fetched
 
     async def hold(self) -> None:
         """Poll with everything paused: the group hears from us, no record is taken."""
         self._consumer.pause(*self._consumer.assignment())
-        with contextlib.suppress(PlaceLost):
+        with contextlib.suppress(PositionsLost):
             # Of a partition that is not placed nothing is kept: it is sought first.
             await self._poll((), 0)
 
     def resume(self, placed: Collection[Partition]) -> None:
         """Have these partitions fetched from, and no others."""
-        wanted = set(map(_theirs, placed))
+        wanted = set(map(_topic_partition, placed))
         self._consumer.pause(*(self._consumer.assignment() - wanted))
         self._consumer.resume(*wanted)
 
     def pause(self, partition: Partition) -> None:
         """Fetch no more from a partition, if it is still assigned."""
         with contextlib.suppress(IllegalStateError):
-            self._consumer.pause(_theirs(partition))
+            self._consumer.pause(_topic_partition(partition))
 
     def seek(self, partition: Partition, offset: int, end: int) -> None:
         """Read on from `offset`, in a log that ends at `end`."""
-        self._consumer.seek(_theirs(partition), offset)
-        self._consumer.resume(_theirs(partition))
+        self._consumer.seek(_topic_partition(partition), offset)
+        self._consumer.resume(_topic_partition(partition))
         if partition in self._suspects:
             self._suspects[partition] = end
 
     def ends(self, placed: Collection[Partition]) -> Mapping[Partition, int | None]:
         """Tell where the logs ended at the last fetch."""
-        return {partition: self._consumer.highwater(_theirs(partition)) for partition in placed}
+        return {
+            partition: self._consumer.highwater(_topic_partition(partition)) for partition in placed
+        }
 
     async def position(self, partition: Partition) -> int:
         """Return the next offset that the client would give; of a partition that was sought.
@@ -136,7 +138,7 @@ class Client:
         """
         try:
             async with asyncio.timeout(POSITION_SECONDS):
-                return int(await self._consumer.position(_theirs(partition)))
+                return int(await self._consumer.position(_topic_partition(partition)))
         except TimeoutError:
             message = f"{partition} has no position: it was assigned again meanwhile"
             raise IllegalStateError(message) from None
@@ -170,7 +172,7 @@ class Client:
 
         Raises KafkaError or TimeoutError where no broker answers.
         """
-        found = await log_bounds(self._consumer, list(map(_theirs, partitions)), seconds)
+        found = await log_bounds(self._consumer, list(map(_topic_partition, partitions)), seconds)
         return {Partition(tp.topic, tp.partition): bounds for tp, bounds in found.items()}
 
     async def explain(self, partition: Partition, gaps: Sequence[range]) -> Sequence[range]:
@@ -181,7 +183,9 @@ class Client:
         left: Sequence[range] = gaps
         while True:
             try:
-                return await explain(self._consumer, _theirs(partition), left, EXPLAIN_SECONDS)
+                return await explain(
+                    self._consumer, _topic_partition(partition), left, EXPLAIN_SECONDS
+                )
             except ExplanationUnfinished as unfinished:
                 if unfinished.missing:
                     return unfinished.missing
@@ -191,7 +195,7 @@ class Client:
 
     async def commit(self, offsets: Mapping[Partition, int]) -> None:
         """Tell Kafka how far it is. Raises KafkaError or TimeoutError."""
-        theirs = {_theirs(partition): offset for partition, offset in offsets.items()}
+        theirs = {_topic_partition(partition): offset for partition, offset in offsets.items()}
         async with asyncio.timeout(self._tuning.commit_timeout_seconds):
             await self._consumer.commit(theirs)
 
@@ -206,9 +210,9 @@ class Client:
             except RecordUnreadable:
                 fetched = {}
                 # Behind others, it is met again when these are applied, as the first one.
-                self._consumer.seek(_theirs(partition), offset)
+                self._consumer.seek(_topic_partition(partition), offset)
                 if not records:
-                    records += await self._look_again(partition, offset)
+                    records += await self._reread(partition, offset)
             if not fetched:
                 break
             records += fetched[partition]
@@ -216,19 +220,19 @@ class Client:
             del self._suspects[partition]
         return {partition: records} if records else {}
 
-    async def _look_again(self, partition: Partition, offset: int) -> Sequence[Any]:
+    async def _reread(self, partition: Partition, offset: int) -> Sequence[Any]:
         """Read from a record on that the consumer cannot read; it stays a suspect.
 
         Raises RecordUnfetchable where nothing helps.
         """
         most = self._tuning.batch_records
         try:
-            seen = await second_look(self._consumer, _theirs(partition), offset, most)
+            seen = await second_look(self._consumer, _topic_partition(partition), offset, most)
         except (KafkaError, TimeoutError) as error:
-            raise PlaceLost(describe(error)) from error
+            raise PositionsLost(describe(error)) from error
         if seen.problem is not None and not seen.records:
             raise RecordUnfetchable(partition, seen.next_offset, seen.problem) from None
-        self._consumer.seek(_theirs(partition), seen.next_offset)
+        self._consumer.seek(_topic_partition(partition), seen.next_offset)
         return seen.records
 
     async def _poll(
@@ -238,7 +242,7 @@ class Client:
             # Cancelled where it waits, before it takes anything: no record is lost.
             async with asyncio.timeout(seconds + _REBALANCE_SECONDS):
                 fetched = await self._consumer.getmany(
-                    *map(_theirs, partitions),
+                    *map(_topic_partition, partitions),
                     timeout_ms=int(seconds * 1000),
                     max_records=most or self._tuning.batch_records,
                 )
@@ -247,14 +251,14 @@ class Client:
         except Exception as error:
             action = decide(error, Phase.FETCH)
             if action is Action.REPOSITION:
-                raise PlaceLost(describe(error)) from error
+                raise PositionsLost(describe(error)) from error
             if action is Action.NARROW:
                 raise RecordUnreadable(describe(error)) from error
             raise
         return {Partition(tp.topic, tp.partition): records for tp, records in fetched.items()}
 
-    def _listen(self, placed: Collection[Partition], fetched: object, seconds: float) -> None:
-        assigned = self._consumer.assignment() & set(map(_theirs, placed))
+    def _note_answer(self, placed: Collection[Partition], fetched: object, seconds: float) -> None:
+        assigned = self._consumer.assignment() & set(map(_topic_partition, placed))
         answers = (self._consumer.last_poll_timestamp(tp) or 0 for tp in assigned)
         last_answer = max(answers, default=0)
         if fetched or last_answer != self._last_answer:
@@ -267,8 +271,8 @@ class Client:
         if self._doubted:
             raise KafkaTimeoutError(message)
         self._silent, self._doubted = 0.0, True
-        raise PlaceLost(message)
+        raise PositionsLost(message)
 
 
-def _theirs(partition: Partition) -> TopicPartition:
+def _topic_partition(partition: Partition) -> TopicPartition:
     return TopicPartition(partition.topic, partition.number)

@@ -39,7 +39,7 @@ _NOT_BY_A_FENCE = {
 """Halts that no fence mends; the consumer is started again afterwards."""
 
 
-def what_to_do(halt: Halt, consumer: str) -> str:
+def remedy(halt: Halt, consumer: str) -> str:
     """Return the command that mends a halt of this consumer, as a sentence."""
     if halt.reason in _NOT_BY_A_FENCE:
         first = _NOT_BY_A_FENCE[halt.reason]

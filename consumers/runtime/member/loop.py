@@ -12,13 +12,13 @@ from aiokafka.errors import IllegalStateError, KafkaError
 
 from consumers.runtime.apply.brake import Brake
 from consumers.runtime.apply.failures import Action, Phase, back_off, decide, describe
-from consumers.runtime.apply.held import Verdict
-from consumers.runtime.apply.offsets import Fence, FenceMoved, was_set
+from consumers.runtime.apply.held import HoldDecision
+from consumers.runtime.apply.hold_decision import hold_decision
+from consumers.runtime.apply.offsets import Fence, FenceMoved, fence_was_set
 from consumers.runtime.apply.process import Applier
-from consumers.runtime.apply.verdicts import verdict_on
-from consumers.runtime.member.client import Client, PlaceLost, RecordUnfetchable
+from consumers.runtime.member.client import Client, PositionsLost, RecordUnfetchable
 from consumers.runtime.member.membership import Membership
-from consumers.runtime.member.partition import FenceSet, Moved, Seen
+from consumers.runtime.member.partition import FenceAdvanced, FenceSeen, FenceSet
 from consumers.runtime.member.placing import Placing
 from consumers.runtime.member.positions import Positions
 from consumers.runtime.member.reading import Batch, Reading
@@ -30,7 +30,7 @@ from router.broker.topics.ids import TopicSeen
 IDLE_SECONDS = 0.1
 
 
-class GivenUp(Exception):  # noqa: N818 - reads as what happened
+class BatchAbandoned(Exception):  # noqa: N818 - reads as what happened
     """The partitions were revoked, or the process stops, while a batch waited for its next try."""
 
 
@@ -81,16 +81,16 @@ class Loop:
         self.positions.revoke()
         self.report.revoked(gone)
 
-    def brakes_seen(self, brakes: Mapping[str, Brake]) -> None:
+    def update_brakes(self, brakes: Mapping[str, Brake]) -> None:
         """Leave the topics alone whose brake holds, by name on the broker."""
         before = self.member.brakes
         for topic in sorted(brakes.keys() - before.keys()):
-            self.report.braked(brakes[topic])
+            self.report.brake_pulled(brakes[topic])
         for topic in sorted(before.keys() - brakes.keys()):
-            self.report.released(topic)
+            self.report.brake_cleared(topic)
         self.member = replace(self.member, brakes=brakes)
 
-    def fences_seen(
+    def compare_fences(
         self, before: Mapping[Partition, int], fences: Mapping[Partition, Fence]
     ) -> None:
         """Look whether a command has set a fence: back behind what is placed, or a halted one.
@@ -108,18 +108,18 @@ class Loop:
             if partition in before:
                 continue
             fence = fences.get(partition)
-            if was_set(halted.fence, fence):
-                self.report.went_on(halted.halt)
+            if fence_was_set(halted.fence, fence):
+                self.report.halt_ended(halted.halt)
                 self.positions.send(partition, FenceSet())
             else:
-                self.positions.send(partition, Seen(fence))
+                self.positions.send(partition, FenceSeen(fence))
 
-    def topics_seen(self, topics: Mapping[str, TopicSeen]) -> None:
+    def compare_topics(self, topics: Mapping[str, TopicSeen]) -> None:
         """Place again whatever may be another log now; what it is, is found out there."""
         for partition, place in self.positions.placed.items():
             topic = topics.get(partition.topic)
             if topic is not None and not place.is_of(topic):
-                self.report.log_doubted(partition)
+                self.report.log_changed(partition)
                 self.positions.drop([partition])
 
     # -- turns ---------------------------------------------------------------
@@ -134,8 +134,8 @@ class Loop:
             try:
                 await self._place(client, placing)
                 await self._turn(client, reading)
-            except GivenUp:
-                self.report.given_up()
+            except BatchAbandoned:
+                self.report.batch_given_up()
             except IllegalStateError:
                 # The assignment changed between two lines of ours; look again.
                 self.positions.drop(self.positions.placed)
@@ -146,14 +146,14 @@ class Loop:
             return
         if self.positions.unpositioned:
             # What is placed now would be no look at the others.
-            self._is_paused()
+            self._unplace_after_pause()
         if await placing.place(client):
-            self.member = self.member.looking()
+            self.member = self.member.answered()
         if not self.positions.placed:
             # Where something is read, the fetches tell whether the client is of use.
             client.require_answers()
 
-    def _is_paused(self) -> bool:
+    def _unplace_after_pause(self) -> bool:
         """Tell whether the loop stood still for long; if so, all is to be placed again."""
         if not (self.positions.placed and self.member.was_paused()):
             return False
@@ -191,7 +191,9 @@ class Loop:
         try:
             fetched = await self._fetch(client, asked)
             batch = await reading.read(client, fetched)
-            await reading.pass_tails(client, [each for each in asked if each not in fetched])
+            await reading.pass_trailing_gaps(
+                client, [each for each in asked if each not in fetched]
+            )
         except RecordUnfetchable as found:
             return await reading.unfetchable(client, found)
         return batch
@@ -206,14 +208,14 @@ class Loop:
         client.resume(asked)
         try:
             fetched = await client.fetch(asked)
-        except PlaceLost as error:
+        except PositionsLost as error:
             # After a rebalance meanwhile, it is about partitions not placed yet, and no news.
             if self.positions.placed:
                 tries = max(map(self.positions.tries, asked)) + 1
                 self.report.retrying(Phase.FETCH, error, tries)
                 self._delay(asked, error)
             return {}
-        if self._is_paused():
+        if self._unplace_after_pause():
             return {}
         self.member = self.member.fetched()
         # Revoked while waiting: what was fetched then is somebody else's.
@@ -237,34 +239,34 @@ class Loop:
             ended.set()
 
     async def _apply(
-        self, client: Client, batch: Sequence[Arrived], verdict: Verdict | None = None
+        self, client: Client, batch: Sequence[Arrived], decision: HoldDecision | None = None
     ) -> None:
         """Apply a batch, whatever it takes; split it to find a record that cannot be applied."""
         attempt = 0
-        phase = Phase.APPLY if verdict is None else Phase.HOLD
+        phase = Phase.APPLY if decision is None else Phase.HOLD
         while own := [d for d in batch if d.record.partition in self.positions.placed]:
             self.member = self.member.ticking()
             try:
-                await self._apply_once(own, verdict)
+                await self._apply_once(own, decision)
             except Exception as error:  # noqa: BLE001 - the one table decides about each
                 attempt += 1
                 action = decide(error, phase, attempt, len(own))
                 if action is Action.RETRY:
-                    await self._wait_out(client, error, attempt)
+                    await self._wait_before_retry(client, error, attempt)
                     continue
-                await self._recover(client, own, error, action, verdict)
+                await self._recover(client, own, error, action, decision)
             return
 
-    async def _apply_once(self, batch: Sequence[Arrived], verdict: Verdict | None) -> None:
+    async def _apply_once(self, batch: Sequence[Arrived], decision: HoldDecision | None) -> None:
         placed = self.positions.placed
         partitions = {arrived.record.partition for arrived in batch}
         expected = {partition: placed[partition].fence for partition in partitions}
         started = time.perf_counter()
-        applied = await self.applier.apply(batch, expected, verdict)
+        applied = await self.applier.apply(batch, expected, decision)
         for partition, fence in applied.fences.items():
-            self.positions.send(partition, Moved(fence))
+            self.positions.send(partition, FenceAdvanced(fence))
         self.positions.drop(applied.cut)
-        self.brakes_seen({**self.member.brakes, **applied.brakes})
+        self.update_brakes({**self.member.brakes, **applied.brakes})
         self.report.batch(applied, len(batch), time.perf_counter() - started)
 
     async def _recover(
@@ -273,7 +275,7 @@ class Loop:
         batch: Sequence[Arrived],
         error: Exception,
         action: Action,
-        verdict: Verdict | None,
+        decision: HoldDecision | None,
     ) -> None:
         if action is Action.REPOSITION:
             if isinstance(error, FenceMoved):
@@ -281,19 +283,19 @@ class Loop:
             self.positions.drop({arrived.record.partition for arrived in batch})
         elif action is Action.SPLIT:
             half = len(batch) // 2
-            await self._apply(client, batch[:half], verdict)
-            await self._apply(client, batch[half:], verdict)
+            await self._apply(client, batch[:half], decision)
+            await self._apply(client, batch[half:], decision)
         elif action is Action.WAIT:
-            await self._each_waits_alone(client, batch, error, verdict)
+            await self._delay_failing_partitions(client, batch, error, decision)
         else:
-            await self._apply(client, batch, verdict_on(error, action, self.tuning))
+            await self._apply(client, batch, hold_decision(error, action, self.tuning))
 
-    async def _each_waits_alone(
+    async def _delay_failing_partitions(
         self,
         client: Client,
         batch: Sequence[Arrived],
         error: Exception,
-        verdict: Verdict | None,
+        decision: HoldDecision | None,
     ) -> None:
         """Have the partition wait; of a batch of several, only those that fail alone too."""
         partitions = sorted({arrived.record.partition for arrived in batch})
@@ -303,18 +305,18 @@ class Loop:
             return
         for partition in partitions:
             own = [arrived for arrived in batch if arrived.record.partition == partition]
-            await self._apply(client, own, verdict)
+            await self._apply(client, own, decision)
 
     # -- waiting -------------------------------------------------------------
 
-    async def _wait_out(self, client: Client, error: Exception, attempt: int) -> None:
+    async def _wait_before_retry(self, client: Client, error: Exception, attempt: int) -> None:
         """Wait before the next try, polling so that the membership is kept."""
         self.member = replace(self.member, retrying=describe(error))
         self.report.retrying(Phase.APPLY, error, attempt)
         until = time.monotonic() + back_off(attempt, self.tuning.retry_longest_seconds)
         while time.monotonic() < until:
             if self.member.leaving:
-                raise GivenUp
+                raise BatchAbandoned
             self.member = self.member.ticking()
             await client.hold()
             await asyncio.sleep(IDLE_SECONDS)

@@ -29,7 +29,7 @@ class Membership:
     retrying: str | None = None
     brakes: Mapping[str, Brake] = field(default_factory=dict)
     ticked: float = field(default_factory=time.monotonic)
-    looked: float = field(default_factory=time.monotonic)
+    answered_at: float = field(default_factory=time.monotonic)
     pauses: int = 0
 
     @property
@@ -49,13 +49,13 @@ class Membership:
         """Note that a turn began, or a wait goes on."""
         return replace(self, ticked=time.monotonic())
 
-    def looking(self) -> Self:
+    def answered(self) -> Self:
         """Note that the broker has answered about the logs, just now."""
-        return replace(self, looked=time.monotonic())
+        return replace(self, answered_at=time.monotonic())
 
     def fetched(self) -> Self:
         """Note that records came in time: the logs are those that were placed."""
-        return replace(self.looking(), pauses=0)
+        return replace(self.answered(), pauses=0)
 
     def paused(self) -> Self:
         """Note that a pause had everything placed again; the next fetch may take twice as long."""
@@ -66,4 +66,4 @@ class Membership:
 
         A fetch that is always slow is believed in the end: the limit doubles with each pause.
         """
-        return time.monotonic() - self.looked > PAUSE_SECONDS * 2.0**self.pauses
+        return time.monotonic() - self.answered_at > PAUSE_SECONDS * 2.0**self.pauses

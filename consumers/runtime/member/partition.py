@@ -76,7 +76,7 @@ class Halted:
     fence: Fence | None
 
 
-State = Unplaced | Waiting | Placed | Halted | None
+PartitionState = Unplaced | Waiting | Placed | Halted | None
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ class Read:
 
 
 @dataclass(frozen=True)
-class Moved:
+class FenceAdvanced:
     """The fence was moved, with the effects, in a committed transaction."""
 
     fence: Fence
@@ -148,7 +148,7 @@ class Stopped:
 
 
 @dataclass(frozen=True)
-class Seen:
+class FenceSeen:
     """The fence in the store, while the partition is halted: nobody has set it."""
 
     fence: Fence | None
@@ -159,33 +159,33 @@ class FenceSet:
     """A command has set the fence."""
 
 
-Event = (
+PartitionEvent = (
     Assigned
     | Revoked
     | Found
     | Read
-    | Moved
+    | FenceAdvanced
     | CaughtUp
     | Dropped
     | Delayed
     | Due
     | Stopped
-    | Seen
+    | FenceSeen
     | FenceSet
 )
 
 
-def transition(state: State, event: Event) -> State:
+def transition(state: PartitionState, event: PartitionEvent) -> PartitionState:
     """Return the value after an event; the same one where the event does not concern it."""
     if isinstance(event, Assigned):
         return Unplaced()
     if isinstance(event, Revoked) or state is None:
         return None
-    step = TABLE.get((type(state), type(event)))
+    step = TRANSITIONS.get((type(state), type(event)))
     return state if step is None else step(state, event)
 
 
-def next_step(state: State) -> str | None:
+def next_step(state: PartitionState) -> str | None:
     """Name what happens to an assigned partition next; None where it is not assigned."""
     if state is None:
         return None
@@ -202,7 +202,7 @@ def _read(state: Placed, event: Read) -> Placed:
     return replace(state, compare=None, reads=max(state.reads, event.upto))
 
 
-def _moved(state: Placed, event: Moved) -> Placed:
+def _moved(state: Placed, event: FenceAdvanced) -> Placed:
     # Effects were committed: what failed before does not count any longer.
     return replace(state, fence=event.fence, tries=0)
 
@@ -229,7 +229,7 @@ def _stopped(state: Unplaced | Waiting | Placed, event: Stopped) -> Halted:
     return Halted(event.halt, event.fence or state.fence)
 
 
-def _seen(state: Halted, event: Seen) -> Halted:
+def _seen(state: Halted, event: FenceSeen) -> Halted:
     return replace(state, fence=event.fence)
 
 
@@ -237,7 +237,7 @@ def _fence_set(state: Unplaced | Waiting | Placed | Halted, _: FenceSet) -> Unpl
     return Unplaced(state.fence)
 
 
-TABLE: dict[tuple[type, type], Callable[[Any, Any], State]] = {
+TRANSITIONS: dict[tuple[type, type], Callable[[Any, Any], PartitionState]] = {
     (Unplaced, Found): _found,
     (Unplaced, Delayed): _delayed,
     (Unplaced, Stopped): _stopped,
@@ -246,13 +246,13 @@ TABLE: dict[tuple[type, type], Callable[[Any, Any], State]] = {
     (Waiting, Stopped): _stopped,
     (Waiting, FenceSet): _fence_set,
     (Placed, Read): _read,
-    (Placed, Moved): _moved,
+    (Placed, FenceAdvanced): _moved,
     (Placed, CaughtUp): _caught_up,
     (Placed, Dropped): _dropped,
     (Placed, Delayed): _delayed,
     (Placed, Stopped): _stopped,
     (Placed, FenceSet): _fence_set,
-    (Halted, Seen): _seen,
+    (Halted, FenceSeen): _seen,
     (Halted, FenceSet): _fence_set,
 }
 """(value, event) to the next value. What is not in it changes nothing."""

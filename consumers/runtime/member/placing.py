@@ -96,16 +96,16 @@ class Placing:
     def _place(self, client: Client, fence: Fence, bounds: LogBounds, topic: TopicSeen) -> None:
         partition = fence.partition
         try:
-            same_log(fence, topic.topic_id)
+            halt_if_other_topic(fence, topic.topic_id)
             found = start_at(fence, bounds, topic)
         except Halt as halt:
-            self._halt_or_look_again(client, fence, halt)
+            self._recheck_or_halt(client, fence, halt)
             return
         client.seek(partition, found.offset, bounds.stable)
         self.positions.send(partition, found)
         self.report.positioned(partition, found.offset)
 
-    def _halt_or_look_again(self, client: Client, fence: Fence, halt: Halt) -> None:
+    def _recheck_or_halt(self, client: Client, fence: Fence, halt: Halt) -> None:
         partition, now = halt.partition, time.monotonic()
         since = self.positions.unplaced[partition].short_since
         since = now if since is None else since
@@ -161,7 +161,7 @@ def ids_of(topics: Iterable[TopicSeen]) -> Mapping[str, UUID]:
     return {topic.name: topic.topic_id for topic in topics if topic.topic_id is not None}
 
 
-def same_log(fence: Fence, topic_id: UUID | None) -> None:
+def halt_if_other_topic(fence: Fence, topic_id: UUID | None) -> None:
     """Raise Halt where the topic is another one than the fence was stored for.
 
     Nothing is known where the broker gives no ids.

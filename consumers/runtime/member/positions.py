@@ -17,18 +17,18 @@ from consumers.runtime.member.partition import (
     Delayed,
     Dropped,
     Due,
-    Event,
     Halted,
+    PartitionEvent,
+    PartitionState,
     Placed,
     Revoked,
-    State,
     Unplaced,
     Waiting,
     transition,
 )
 from consumers.runtime.records import Partition
 
-Kind = TypeVar("Kind", Unplaced, Waiting, Placed, Halted)
+_State = TypeVar("_State", Unplaced, Waiting, Placed, Halted)
 
 
 @dataclass
@@ -37,7 +37,7 @@ class Positions:
 
     states: dict[Partition, Unplaced | Waiting | Placed | Halted] = field(default_factory=dict)
 
-    def send(self, partition: Partition, event: Event) -> None:
+    def send(self, partition: Partition, event: PartitionEvent) -> None:
         """Change one partition by an event; one that is not assigned stays so."""
         self._set(partition, transition(self.states.get(partition), event))
 
@@ -132,10 +132,10 @@ class Positions:
         state = self.states.get(partition)
         return 0 if state is None or isinstance(state, Halted) else state.tries
 
-    def _of(self, kind: type[Kind]) -> dict[Partition, Kind]:
+    def _of(self, kind: type[_State]) -> dict[Partition, _State]:
         return {p: state for p, state in self.states.items() if isinstance(state, kind)}
 
-    def _set(self, partition: Partition, state: State) -> None:
+    def _set(self, partition: Partition, state: PartitionState) -> None:
         if state is None:
             self.states.pop(partition, None)
         else:

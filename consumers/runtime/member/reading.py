@@ -16,7 +16,7 @@ from consumers.runtime.apply.offsets import LastApplied
 from consumers.runtime.apply.process import Applier
 from consumers.runtime.member.client import Client, RecordUnfetchable
 from consumers.runtime.member.halts import Halt, records_missing
-from consumers.runtime.member.partition import Moved, Placed, Read
+from consumers.runtime.member.partition import FenceAdvanced, Placed, Read
 from consumers.runtime.member.placing import halt_at
 from consumers.runtime.member.positions import Positions
 from consumers.runtime.member.report import Report
@@ -68,7 +68,9 @@ class Reading:
             if place is None or partition not in missing:
                 continue
             records = [from_client(partition, message) for message in messages]
-            arrived, halt = readable(place, records, self.applier.decode, missing[partition])
+            arrived, halt = decode_until_halt(
+                place, records, self.applier.decode, missing[partition]
+            )
             batch += arrived
             if halt is None:
                 self.positions.send(partition, Read(records[-1].offset + 1))
@@ -88,15 +90,15 @@ class Reading:
         if place is None or found.partition not in missing:
             return Batch([])
         try:
-            nothing_missing(placed.record, missing[found.partition])
-            ours_or_applied(place, found)
+            halt_if_missing(placed.record, missing[found.partition])
+            halt_unless_damaged(place, found)
         except Halt as halt:
             halt_at(client, self.positions, self.report, halt)
             return Batch([])
         # Its place in the log is passed by seeking, once its fence has passed it.
         return Batch([placed], [found.partition])
 
-    async def pass_tails(self, client: Client, partitions: Sequence[Partition]) -> None:
+    async def pass_trailing_gaps(self, client: Client, partitions: Sequence[Partition]) -> None:
         """Move fences over what a log ends with that is no record, as a transaction's marker.
 
         `partitions` are those of which nothing came. Without this their lag
@@ -116,7 +118,7 @@ class Reading:
             if place is None:
                 continue
             if missing[partition]:
-                self._miss_at_the_end(client, partition, missing[partition][0], tail.stop)
+                self._recheck_or_halt(client, partition, missing[partition][0], tail.stop)
             elif not await self._pass(partition, place, tail.stop):
                 # The store may be frozen, and would be for each: the loop makes a turn first.
                 return
@@ -128,11 +130,11 @@ class Reading:
 
         All are asked for at once: a broker that is frozen holds up the loop once.
         """
-        answers = await asyncio.gather(*(self._asked(client, each, gaps[each]) for each in gaps))
+        answers = await asyncio.gather(*(self._explain(client, each, gaps[each]) for each in gaps))
         found = zip(gaps, answers, strict=True)
         return {partition: missing for partition, missing in found if missing is not None}
 
-    async def _asked(
+    async def _explain(
         self, client: Client, partition: Partition, gaps: Sequence[range]
     ) -> Sequence[range] | None:
         """Ask for one partition, which waits where the broker does not answer."""
@@ -155,11 +157,11 @@ class Reading:
                 return True
             self._delay(partition, error, Phase.APPLY)
             return False
-        self.positions.send(partition, Moved(fence))
+        self.positions.send(partition, FenceAdvanced(fence))
         self.positions.send(partition, Read(upto))
         return True
 
-    def _miss_at_the_end(
+    def _recheck_or_halt(
         self, client: Client, partition: Partition, missing: range, upto: int
     ) -> None:
         """Look again: the client may have moved on and not yet raised what it could not read."""
@@ -189,15 +191,15 @@ def gaps_before(place: Placed | None, messages: Sequence[Any]) -> Sequence[range
     return gaps
 
 
-def readable(
+def decode_until_halt(
     place: Placed, records: Sequence[Record], decode: Decode, missing: Sequence[range] = ()
 ) -> tuple[Sequence[Arrived], Halt | None]:
     """Return what comes before the first reason to halt, and that reason."""
     arrived: list[Arrived] = []
     try:
         for record in records:
-            nothing_missing(record, missing)
-            found = next_at(place, record, decode)
+            halt_if_missing(record, missing)
+            found = decode_next(place, record, decode)
             if found is not None:
                 arrived.append(found)
     except Halt as halt:
@@ -205,16 +207,16 @@ def readable(
     return arrived, None
 
 
-def nothing_missing(record: Record, missing: Sequence[range]) -> None:
+def halt_if_missing(record: Record, missing: Sequence[range]) -> None:
     """Raise Halt where offsets before a record are missing without an explanation."""
     before = [gap for gap in missing if gap.start < record.offset]
     if before:
         raise records_missing(record.partition, before[0], record.offset)
 
 
-def ours_or_applied(place: Placed, found: RecordUnfetchable) -> None:
+def halt_unless_damaged(place: Placed, found: RecordUnfetchable) -> None:
     """Raise Halt where it is no fault of the record, or where it was read and applied before."""
-    if found.ours:
+    if found.installation_fault:
         detail = f"offset {found.offset} cannot be read here: {found.problem}"
         raise Halt(found.partition, HaltReason.NO_CODEC, detail)
     if found.offset < place.fence.next_offset:
@@ -222,7 +224,7 @@ def ours_or_applied(place: Placed, found: RecordUnfetchable) -> None:
         raise Halt(found.partition, HaltReason.OTHER_RECORD, detail)
 
 
-def same_as_applied(record: Record, last: LastApplied) -> None:
+def halt_if_replaced(record: Record, last: LastApplied) -> None:
     """Raise Halt where another record is in the place of the last applied one."""
     if record.offset != last.offset:
         return
@@ -234,13 +236,13 @@ def same_as_applied(record: Record, last: LastApplied) -> None:
         raise Halt(record.partition, HaltReason.OTHER_RECORD, detail)
 
 
-def next_at(place: Placed, record: Record, decode: Decode) -> Arrived | None:
+def decode_next(place: Placed, record: Record, decode: Decode) -> Arrived | None:
     """Decode a record; None where it only proves that the log is the one we know.
 
     Raises Halt where it has to stop its partition.
     """
     if place.compare is not None:
-        same_as_applied(record, place.compare)
+        halt_if_replaced(record, place.compare)
     if record.offset < place.fence.next_offset:
         return None
     decoded = decode(record)

@@ -49,7 +49,7 @@ def relay_producer(
 
 
 @dataclass(frozen=True)
-class _Sent:
+class _SendResult:
     """What became of a batch: numbers to remove, numbers refused with the error, a failure."""
 
     done: Sequence[int]
@@ -81,9 +81,9 @@ class Relay:
         them: those stay, and those that it has taken are removed.
         """
         async with transaction_of(self._engine) as transaction:
-            if not await self._is_the_one(transaction):
+            if not await self._try_lock(transaction):
                 return 0
-            found = await outbox.waiting(transaction, self._tables, BATCH, self._left_out())
+            found = await outbox.waiting(transaction, self._tables, BATCH, self._topics_aside())
             if not found:
                 return 0
             sent = await self._send(found)
@@ -102,45 +102,43 @@ class Relay:
             with contextlib.suppress(Exception):
                 await stop_within(producer, STOP_SECONDS)
 
-    async def _is_the_one(self, transaction: AsyncConnection) -> bool:
+    async def _try_lock(self, transaction: AsyncConnection) -> bool:
         name = f"payrouter relay {self._tables.metadata.schema}"
         lock = func.pg_try_advisory_xact_lock(func.hashtextextended(name, 0))
         return bool(await transaction.scalar(select(lock)))
 
-    def _left_out(self) -> Sequence[str]:
+    def _topics_aside(self) -> Sequence[str]:
         now = time.monotonic()
         self._aside = {topic: until for topic, until in self._aside.items() if now < until}
         return list(self._aside)
 
-    async def _send(self, found: Sequence[tuple[int, Outgoing]]) -> _Sent:
+    async def _send(self, found: Sequence[tuple[int, Outgoing]]) -> _SendResult:
         try:
             async with asyncio.timeout(self._seconds):
                 if self._producer is None:
                     self._producer = self._make()
                     await self._producer.start()
-                errors = await self._answers(self._producer, found)
-                return await self._judged(self._producer, found, errors)
+                errors = await self._send_all(self._producer, found)
+                return await self._sort_results(self._producer, found, errors)
         except BaseException:
             await self.stop()
             raise
 
-    async def _answers(
+    async def _send_all(
         self, producer: AIOKafkaProducer, found: Sequence[tuple[int, Outgoing]]
     ) -> Sequence[BaseException | None]:
         """Send, and return the error of each record, None for what the broker has."""
         absent = {}
         for topic in dict.fromkeys(each.topic for _, each in found):
-            error = await self._absent(producer, topic)
+            error = await self._topic_error(producer, topic)
             if error is not None:
                 absent[topic] = error
-        futures = [
-            await _hand_over(producer, each) for _, each in found if each.topic not in absent
-        ]
+        futures = [await _submit(producer, each) for _, each in found if each.topic not in absent]
         answers = iter(await asyncio.gather(*futures, return_exceptions=True))
         errors = [absent.get(each.topic) or next(answers) for _, each in found]
         return [each if isinstance(each, BaseException) else None for each in errors]
 
-    async def _absent(self, producer: AIOKafkaProducer, topic: str) -> BaseException | None:
+    async def _topic_error(self, producer: AIOKafkaProducer, topic: str) -> BaseException | None:
         """Return why a topic has no partitions to write to, None where it has."""
         try:
             async with asyncio.timeout(self._seconds / 4):
@@ -149,12 +147,12 @@ class Relay:
             return error
         return None
 
-    async def _judged(
+    async def _sort_results(
         self,
         producer: AIOKafkaProducer,
         found: Sequence[tuple[int, Outgoing]],
         errors: Sequence[BaseException | None],
-    ) -> _Sent:
+    ) -> _SendResult:
         """Decide what is done with each record.
 
         What a topic has acknowledged behind a record that it has not stays too, and
@@ -168,8 +166,8 @@ class Relay:
             error = first
             if error is not None and about(error) is About.RECORD:
                 # Another record of its batch may have been the cause.
-                error = await _sent_alone(producer, each)
-            if error is not None and _is_for_good(error):
+                error = await _send_alone(producer, each)
+            if error is not None and _is_permanent(error):
                 refused[number] = type(error).__name__
             elif error is not None:
                 failures.setdefault(each.topic, error)
@@ -177,32 +175,32 @@ class Relay:
                 done.append(number)
                 if first is not None:
                     again.add(each.topic)
-        self._note(failures)
-        if any(_is_the_producers(error) for error in failures.values()):
+        self._set_aside(failures)
+        if any(_is_producer_failure(error) for error in failures.values()):
             await self.stop()
-        return _Sent(done, refused, next(iter(failures.values()), None))
+        return _SendResult(done, refused, next(iter(failures.values()), None))
 
-    def _note(self, failures: Mapping[str, BaseException]) -> None:
+    def _set_aside(self, failures: Mapping[str, BaseException]) -> None:
         for topic, error in failures.items():
-            if not _is_the_producers(error):
+            if not _is_producer_failure(error):
                 self._aside[topic] = time.monotonic() + ASIDE_SECONDS
 
 
-def _is_for_good(error: BaseException) -> bool:
+def _is_permanent(error: BaseException) -> bool:
     return about(error) is About.RECORD or isinstance(error, InvalidTopicError)
 
 
-def _is_the_producers(error: BaseException) -> bool:
+def _is_producer_failure(error: BaseException) -> bool:
     # A topic that has no metadata in time says nothing of the producer.
     return about(error) is not About.TOPIC and not isinstance(error, TimeoutError)
 
 
-async def _hand_over(producer: AIOKafkaProducer, each: Outgoing) -> Any:  # noqa: ANN401
+async def _submit(producer: AIOKafkaProducer, each: Outgoing) -> Any:  # noqa: ANN401
     """Return a future of the record's acknowledgement, or of why it was not taken."""
     try:
         if each.key is None and each.value is None:
             # aiokafka takes such a record only as a batch.
-            return await _alone(producer, each)
+            return await _submit_alone(producer, each)
         return await producer.send(each.topic, each.value, key=each.key, headers=list(each.headers))
     except KafkaError as error:
         refused: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -210,13 +208,13 @@ async def _hand_over(producer: AIOKafkaProducer, each: Outgoing) -> Any:  # noqa
         return refused
 
 
-async def _alone(producer: AIOKafkaProducer, each: Outgoing) -> Any:  # noqa: ANN401
+async def _submit_alone(producer: AIOKafkaProducer, each: Outgoing) -> Any:  # noqa: ANN401
     return await send_alone(producer, each.topic, each.key, each.value, each.headers)
 
 
-async def _sent_alone(producer: AIOKafkaProducer, each: Outgoing) -> BaseException | None:
+async def _send_alone(producer: AIOKafkaProducer, each: Outgoing) -> BaseException | None:
     try:
-        await (await _alone(producer, each))
+        await (await _submit_alone(producer, each))
     except KafkaError as error:
         refused: BaseException = error
         return refused

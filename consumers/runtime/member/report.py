@@ -8,13 +8,13 @@ from datetime import datetime
 from consumers.runtime.apply.brake import Brake, release_command
 from consumers.runtime.apply.failures import describe
 from consumers.runtime.apply.held import HeldReason
-from consumers.runtime.apply.process import Applied
-from consumers.runtime.apply.retry import Retry
+from consumers.runtime.apply.process import BatchResult
+from consumers.runtime.apply.retry import RetryResult
 from consumers.runtime.measures.lag import Lag
 from consumers.runtime.measures.metrics import ConsumerMetrics
 from consumers.runtime.measures.withheld import Withheld
 from consumers.runtime.member.client import RecordUnfetchable
-from consumers.runtime.member.halts import Halt, what_to_do
+from consumers.runtime.member.halts import Halt, remedy
 from consumers.runtime.records import Partition
 from router.telemetry.logs import Log
 
@@ -57,7 +57,7 @@ class Report:
         """Say where reading goes on."""
         self._log.debug("partition_positioned", partition=str(partition), offset=offset)
 
-    def batch(self, applied: Applied, records: int, seconds: float) -> None:
+    def batch(self, applied: BatchResult, records: int, seconds: float) -> None:
         """Write the one line about a batch."""
         fates: Counter[str] = Counter()
         for (partition, fate), count in applied.outcomes.items():
@@ -98,10 +98,10 @@ class Report:
             partition=str(partition),
             reason=halt.reason.value,
             detail=halt.detail,
-            mend=what_to_do(halt, self._consumer),
+            mend=remedy(halt, self._consumer),
         )
 
-    def went_on(self, halt: Halt) -> None:
+    def halt_ended(self, halt: Halt) -> None:
         """Say that a person acted, and a halted partition goes on."""
         partition = halt.partition
         where = (self._consumer, partition.topic, str(partition.number), halt.reason.value)
@@ -120,22 +120,22 @@ class Report:
             mend=mend,
         )
 
-    def withheld_no_more(self, partition: Partition) -> None:
+    def withholding_ended(self, partition: Partition) -> None:
         """Say that it has ended."""
         self._log.info("open_transaction_ended", partition=str(partition))
 
-    def braked(self, brake: Brake) -> None:
+    def brake_pulled(self, brake: Brake) -> None:
         """Say that nothing of a topic is applied until a person acts."""
-        self.brakes_are({brake.topic: brake})
+        self.set_brakes({brake.topic: brake})
         mend = release_command(self._consumer, [brake.topic])
         self._log.error("brake_holds", topic=brake.topic, detail=str(brake), mend=mend)
 
-    def released(self, topic: str) -> None:
+    def brake_cleared(self, topic: str) -> None:
         """Say that the brake of a topic was cleared."""
-        self.brakes_are({topic: Brake(topic)})
+        self.set_brakes({topic: Brake(topic)})
         self._log.info("brake_cleared", topic=topic)
 
-    def brakes_are(self, brakes: Mapping[str, Brake]) -> None:
+    def set_brakes(self, brakes: Mapping[str, Brake]) -> None:
         """Keep the metric right, which is read from the store less often too."""
         self._metrics.waiting.set_brakes(self._consumer, brakes)
 
@@ -143,7 +143,7 @@ class Report:
         """Say that a record cannot even be read."""
         self._log.error("record_unfetchable", partition=str(found.partition), offset=found.offset)
 
-    def retried(self, tried: Retry) -> None:
+    def retried(self, tried: RetryResult) -> None:
         """Say what a try of a parked record came to."""
         self._metrics.parked_retries.labels(self._consumer, tried.fate.value).inc()
         if tried.reason is HeldReason.CONFLICT:
@@ -162,7 +162,7 @@ class Report:
         self._metrics.upkeep_failures.labels(self._consumer, what).inc()
         self._log.warning("upkeep_failed", work=what, error=describe(error))
 
-    def log_doubted(self, partition: Partition) -> None:
+    def log_changed(self, partition: Partition) -> None:
         """Write that a topic may be another one than before; its partition is placed again."""
         self._log.warning("log_doubted", partition=str(partition))
 
@@ -175,7 +175,7 @@ class Report:
         self._metrics.fence_conflicts.labels(self._consumer).inc()
         self._log.warning("fence_moved", partition=str(partition))
 
-    def given_up(self) -> None:
+    def batch_given_up(self) -> None:
         """Say that a waiting batch was left to the next owner."""
         self._log.info("batch_given_up", detail="revoked or stopping")
 

@@ -36,14 +36,14 @@ POLL_SECONDS = 300.0
 _STOPPING: set[asyncio.Task[None]] = set()
 """Clients that are being stopped; without a reference a task may vanish."""
 
-Assigned = Callable[[set[Partition]], None]
-Revoked = Callable[[], Awaitable[None]]
+OnAssigned = Callable[[set[Partition]], None]
+OnRevoked = Callable[[], Awaitable[None]]
 
 
 class RebalanceListener(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka is untyped
     """Hands the two callbacks on; the loop does the work."""
 
-    def __init__(self, assigned: Assigned, revoked: Revoked) -> None:
+    def __init__(self, assigned: OnAssigned, revoked: OnRevoked) -> None:
         """Remember whom to tell."""
         self._assigned = assigned
         self._revoked = revoked

@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaConsumer
 
 from consumers.runtime.apply.brake import holding
 from consumers.runtime.apply.failures import back_off
-from consumers.runtime.apply.memory import forget_some
+from consumers.runtime.apply.memory import delete_expired
 from consumers.runtime.apply.process import Applier
 from consumers.runtime.apply.retry import retry_due
 from consumers.runtime.apply.stored_books import StoredBooks
@@ -73,7 +73,7 @@ class Upkeep:
         for work in self.applier.service.work:
             rounds[work.name] = (partial(work.run, self.stored.engine), work.every_seconds)
         tasks = [
-            asyncio.create_task(self._again_and_again(what, work, pause))
+            asyncio.create_task(self._repeat(what, work, pause))
             for what, (work, pause) in rounds.items()
         ]
         try:
@@ -91,15 +91,15 @@ class Upkeep:
         async with self.stored.transaction() as books:
             brakes = await books.brakes()
             fences = await books.fences()
-        self.loop.brakes_seen(holding(brakes))
-        self.report.brakes_are(brakes)
-        self.loop.fences_seen(before, fences)
+        self.loop.update_brakes(holding(brakes))
+        self.report.set_brakes(brakes)
+        self.loop.compare_fences(before, fences)
         return False
 
     async def identity(self) -> bool:
         """Tell the loop which topics these are now: one that was recreated is another log."""
         topics = {partition.topic for partition in self.loop.positions.placed}
-        self.loop.topics_seen(await describe(self.consumer, topics, IDENTITY_SECONDS))
+        self.loop.compare_topics(await describe(self.consumer, topics, IDENTITY_SECONDS))
         return False
 
     async def retry(self) -> bool:
@@ -118,13 +118,11 @@ class Upkeep:
     async def forget(self) -> bool:
         """Forget a chunk of what is old; tell whether there may be more."""
         tuning, stored = self.settings.tuning, self.stored
-        forgotten = await forget_some(stored.engine, stored.tables, tuning.remember_days)
+        forgotten = await delete_expired(stored.engine, stored.tables, tuning.remember_days)
         await asyncio.sleep(FORGET_PAUSE_SECONDS)
         return bool(forgotten)
 
-    async def _again_and_again(
-        self, what: str, work: Callable[[], Awaitable[bool]], pause: float
-    ) -> None:
+    async def _repeat(self, what: str, work: Callable[[], Awaitable[bool]], pause: float) -> None:
         failed = 0
         while True:
             try:

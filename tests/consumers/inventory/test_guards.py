@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy.exc import DBAPIError
 
 from consumers.inventory.trace import steps_of
-from consumers.runtime.trail import Sought, Step
+from consumers.runtime.trail import TrailQuery, TrailStep
 from tests.consumers.inventory.shop import Shop, ordered, paid
 from tests.router.orders import order
 
@@ -54,7 +54,7 @@ async def test_an_event_moves_an_article_for_an_order_once(shop: Shop) -> None:
         await shop.execute(again)
 
 
-async def found(shop: Shop, sought: Sought) -> list[Step]:
+async def found(shop: Shop, sought: TrailQuery) -> list[TrailStep]:
     async with shop.engine.connect() as connection:
         return list(await steps_of(connection, sought))
 
@@ -64,7 +64,7 @@ async def test_a_trace_finds_an_order_by_whatever_is_known_of_it(shop: Shop) -> 
     first = paid("pending", provider_reference="P-1")
     confirmed = paid(provider_reference="P-1")
     await shop.each(first, order(), confirmed, ordered(2))
-    steps = await found(shop, Sought("A-1"))
+    steps = await found(shop, TrailQuery("A-1"))
     assert [step.what for step in steps] == [
         "payment waiting",
         "placed",
@@ -77,17 +77,17 @@ async def test_a_trace_finds_an_order_by_whatever_is_known_of_it(shop: Shop) -> 
     assert steps[-1].event_id == confirmed.id
     assert steps[-1].facts == {"was": "short", "oversold": "tea=1"}
     for sought in (
-        Sought("P-1"),
-        Sought("0xabc", event_ids=frozenset({confirmed.id})),
-        Sought("0xabc", event_ids=frozenset({first.id})),
-        Sought("0xabc", orders=frozenset({("shop-eu", "A-1")})),
+        TrailQuery("P-1"),
+        TrailQuery("0xabc", event_ids=frozenset({confirmed.id})),
+        TrailQuery("0xabc", event_ids=frozenset({first.id})),
+        TrailQuery("0xabc", orders=frozenset({("shop-eu", "A-1")})),
     ):
         assert await found(shop, sought) == steps
-    assert await found(shop, Sought("0xabc", orders=frozenset({("shop-us", "A-1")}))) == []
+    assert await found(shop, TrailQuery("0xabc", orders=frozenset({("shop-us", "A-1")}))) == []
 
 
 async def test_a_trace_finds_a_payment_that_waits(shop: Shop) -> None:
     await shop.apply(paid(reference=None, provider_reference="P-1"))
-    (step,) = await found(shop, Sought("P-1"))
+    (step,) = await found(shop, TrailQuery("P-1"))
     assert (step.what, step.order) == ("payment waiting", None)
     assert step.facts["status"] == "confirmed"

@@ -9,7 +9,7 @@ from consumers.notifications.measures import MEASURES
 from consumers.notifications.tables import SCHEMA
 from consumers.notifications.trail import trail
 from consumers.runtime.service import Reading
-from consumers.runtime.trail import Sought, Step
+from consumers.runtime.trail import TrailQuery, TrailStep
 from tests.consumers.notifications.desk import applied, options, run, told
 from tests.consumers.notifications.receivers import hook
 from tests.consumers.notifications.sending import HOOKED, dispatcher, drained
@@ -17,9 +17,9 @@ from tests.consumers.notifications.sending import HOOKED, dispatcher, drained
 EVENT = told("payment.confirmed", tx_hash="0x7614")
 
 
-async def found(desk: AsyncEngine, text: str, **more: frozenset[object]) -> Sequence[Step]:
+async def found(desk: AsyncEngine, text: str, **more: frozenset[object]) -> Sequence[TrailStep]:
     async with desk.connect() as connection:
-        return await trail(connection, Sought(text, **more))  # type: ignore[arg-type]
+        return await trail(connection, TrailQuery(text, **more))  # type: ignore[arg-type]
 
 
 async def test_a_message_is_found_by_whatever_its_payment_is_called(desk: AsyncEngine) -> None:

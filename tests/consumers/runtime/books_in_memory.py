@@ -12,14 +12,14 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.runtime.apply.brake import Brake
-from consumers.runtime.apply.held import Hold, Queues, lane
+from consumers.runtime.apply.held import Hold, ParkedLanes, lane
 from consumers.runtime.apply.offsets import (
     Claims,
     Counts,
     Fence,
     FenceMoved,
     LastApplied,
-    other_topic,
+    is_other_topic,
 )
 from consumers.runtime.apply.outbox import Outgoing
 from consumers.runtime.fate import Fate
@@ -84,7 +84,11 @@ class ModelTransaction:
         """Compare fences with what is known of them."""
         for partition, known in expected.items():
             found = self.state.fences.get(partition)
-            if found is None or found.next_offset < known.next_offset or other_topic(known, found):
+            if (
+                found is None
+                or found.next_offset < known.next_offset
+                or is_other_topic(known, found)
+            ):
                 raise FenceMoved(partition)
         return {partition: self.state.fences[partition] for partition in expected}
 
@@ -128,7 +132,7 @@ class ModelTransaction:
         for decoded in arrived:
             del self.state.seen[decoded.event.id]
 
-    async def parked(self, fresh: Sequence[Arrived]) -> Queues:
+    async def parked(self, fresh: Sequence[Arrived]) -> ParkedLanes:
         """Tell what is parked."""
         parked = [each for each in self.state.held if each.fate is Fate.PARKED]
         lanes = {each.behind or lane(each.record) for each in parked}
@@ -137,7 +141,7 @@ class ModelTransaction:
             for each in parked
             if isinstance(each.arrived, Decoded)
         }
-        return Queues(lanes & {lane(each.record) for each in fresh}, events)
+        return ParkedLanes(lanes & {lane(each.record) for each in fresh}, events)
 
     async def hold(self, holds: Sequence[Hold]) -> Sequence[Hold]:
         """Hold what is not held yet."""

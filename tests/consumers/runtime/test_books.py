@@ -11,11 +11,11 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from consumers.runtime.apply.brake import clear_brakes
-from consumers.runtime.apply.held import HeldReason, Verdict
+from consumers.runtime.apply.held import HeldReason, HoldDecision
 from consumers.runtime.apply.offsets import Counts, Fence, FenceMoved
-from consumers.runtime.apply.process import Applied, Applier
+from consumers.runtime.apply.process import Applier, BatchResult
 from consumers.runtime.fate import Fate
-from consumers.runtime.records import Arrived, Decoded, Partition, Unreadable
+from consumers.runtime.records import Arrived, Decoded, Partition, Undecodable
 from consumers.runtime.service import HandlerFailed
 from router.contract.event import Event
 from tests.consumers.runtime.books_in_memory import BooksInMemory
@@ -37,7 +37,7 @@ from tests.consumers.runtime.counting import (
 )
 
 ORDER_0 = Partition("order", 0)
-PARK = Verdict(Fate.PARKED, HeldReason.FAILED, "ValueError: not now")
+PARK = HoldDecision(Fate.PARKED, HeldReason.FAILED, "ValueError: not now")
 BRAKE_AFTER = 3
 
 
@@ -156,8 +156,8 @@ def store(request: pytest.FixtureRequest) -> Store:
     return Database(request.getfixturevalue("counting"))
 
 
-def spoilt(offset: int, partition: Partition = PAYMENT_0) -> Unreadable:
-    return Unreadable(record(offset, numbered(offset), partition).record, "it is none")
+def spoilt(offset: int, partition: Partition = PAYMENT_0) -> Undecodable:
+    return Undecodable(record(offset, numbered(offset), partition).record, "it is none")
 
 
 async def test_a_store_keeps_what_the_protocol_promises(store: Store) -> None:
@@ -298,7 +298,9 @@ def _any_record(dice: random.Random, offset: int, partition: Partition) -> Arriv
     )
 
 
-async def _step(store: Store, batch: Sequence[Arrived], verdict: Verdict | None) -> Applied:
+async def _step(
+    store: Store, batch: Sequence[Arrived], verdict: HoldDecision | None
+) -> BatchResult:
     machine = store.applier()
     known = await machine.fences({PAYMENT_0: 0, ORDER_0: 0})
     expected = {at: known[at] for at in {each.record.partition for each in batch}}

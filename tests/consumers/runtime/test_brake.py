@@ -8,11 +8,11 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from consumers.runtime.apply.brake import Brake, clear_brakes
-from consumers.runtime.apply.held import HeldReason, Verdict
-from consumers.runtime.apply.process import Applied
+from consumers.runtime.apply.held import HeldReason, HoldDecision
+from consumers.runtime.apply.process import BatchResult
 from consumers.runtime.apply.retry import retry_due
 from consumers.runtime.fate import Fate
-from consumers.runtime.records import Arrived, Partition, Unreadable
+from consumers.runtime.records import Arrived, Partition, Undecodable
 from consumers.runtime.service import Poison
 from consumers.runtime.settings import Tuning
 from tests.consumers.runtime.counting import (
@@ -34,12 +34,12 @@ from tests.consumers.runtime.counting import (
 from tests.consumers.runtime.members import Feed, eventually, halted, ready
 from tests.consumers.runtime.told import applied_but, holds, metric, passed, refusing
 
-PARK = Verdict(Fate.PARKED, HeldReason.FAILED, "ValueError: not now")
+PARK = HoldDecision(Fate.PARKED, HeldReason.FAILED, "ValueError: not now")
 
 
-def spoilt(offset: int) -> Unreadable:
+def spoilt(offset: int) -> Undecodable:
     """Give a record that is no event."""
-    return Unreadable(record(offset, numbered(offset)).record, "it is none")
+    return Undecodable(record(offset, numbered(offset)).record, "it is none")
 
 
 def mixed(pattern: str) -> list[Arrived]:
@@ -110,7 +110,7 @@ async def test_the_row_goes_on_from_batch_to_batch_and_over_instances(
 async def test_two_instances_at_once_pull_it_once_after_as_many_failures(
     counting: AsyncEngine,
 ) -> None:
-    async def failing(partition: Partition) -> Applied:
+    async def failing(partition: Partition) -> BatchResult:
         known, machine = await begun(counting, partition), applier(counting, brake_after=5)
         for offset in range(10):
             made = record(offset, numbered(100 * partition.number + offset), partition)
@@ -161,7 +161,7 @@ async def test_fifty_poison_in_a_row_stop_it_restarts_included_and_nothing_is_lo
     await feed.send(map(numbered, range(60, 70)))
     poison = refusing(*range(10, 60), error=Poison)
     async with feed.member(poison) as process:
-        said = await halted(process, "holds since")
+        said = await halted(process, "has been on since")
         assert "20 records in a row could not be applied" in said
         assert f"`payrouter brake clear counting --topic {feed.topic}`" in said
         await feed.send(map(numbered, range(70, 80)), partition=1)
@@ -170,7 +170,7 @@ async def test_fifty_poison_in_a_row_stop_it_restarts_included_and_nothing_is_lo
         assert metric(process, "payrouter_brake_held", topic=feed.topic) == 1
     assert (await feed.fences())[0].next_offset == 30
     async with feed.member(poison) as process:
-        await halted(process, "holds since")
+        await halted(process, "has been on since")
     await applied_but(feed, *range(10, 80), of=80)
     assert len(await held_in(feed.engine, "dead")) == 20
     for dead in (40, 50):
@@ -192,7 +192,7 @@ async def test_a_running_consumer_goes_on_when_it_is_cleared_and_kept_its_partit
         await feed.send_raw(b"no event", key=str(number).encode())
     await feed.send([numbered(1)])
     async with feed.member(brake_after=3) as process:
-        await halted(process, "holds since")
+        await halted(process, "has been on since")
         await clear(feed.engine)
         await feed.applied(1)
         await ready(process)
@@ -207,7 +207,7 @@ async def test_a_handler_that_fails_for_everything_pulls_it_and_everything_is_ap
     for partition in range(4):
         await feed.send(map(numbered, range(partition * 50, partition * 50 + 50)), partition)
     async with feed.member(refusing(*range(200), error=KeyError)) as process:
-        await halted(process, "holds since")
+        await halted(process, "has been on since")
     assert len(await held_in(feed.engine, "parked")) == 20
     assert await effects_of(feed.engine) == []
     await clear(feed.engine)

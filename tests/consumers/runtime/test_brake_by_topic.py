@@ -111,7 +111,7 @@ async def test_thirty_orders_in_avro_hold_the_orders_and_payments_are_applied(fe
     await feed.send(map(numbered, range(PAYMENTS // 2)))
     async with running(feed, INVENTORY) as first, running(feed, NOTIFICATIONS) as second:
         for each in (first, second):
-            said = await halted(each.process, f"the brake of {orders} holds since")
+            said = await halted(each.process, f"the brake of {orders} has been on since")
             command = f"payrouter brake clear {each.service.name} --topic {orders}"
             assert f"`{command}` releases it" in said
         await feed.send(map(numbered, range(PAYMENTS // 2, PAYMENTS)), partition=1)

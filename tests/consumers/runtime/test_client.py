@@ -20,7 +20,12 @@ from aiokafka.errors import (
 )
 
 from consumers.runtime.member import client as runtime_client
-from consumers.runtime.member.client import Client, PlaceLost, RecordUnfetchable, RecordUnreadable
+from consumers.runtime.member.client import (
+    Client,
+    PositionsLost,
+    RecordUnfetchable,
+    RecordUnreadable,
+)
 from consumers.runtime.records import Partition
 from consumers.runtime.settings import Tuning
 from router.broker.log.reread import Seen
@@ -92,7 +97,7 @@ async def test_records_are_given_by_partition() -> None:
     "error", [OffsetOutOfRangeError({TP_0: 5}), NoOffsetForPartitionError(TP_0)]
 )
 async def test_a_place_that_is_not_there_is_to_be_found_anew(error: KafkaError) -> None:
-    with pytest.raises(PlaceLost) as lost:
+    with pytest.raises(PositionsLost) as lost:
         await client(StandIn(error)).fetch([PAYMENT_0])
     assert not isinstance(lost.value, RecordUnreadable)
 
@@ -124,7 +129,7 @@ async def test_a_record_that_cannot_be_read_is_narrowed_to_its_offset(
     with pytest.raises(RecordUnfetchable, match="payment-0 offset 7 cannot be read") as found:
         await reading.fetch([PAYMENT_0, PAYMENT_1])
     assert (found.value.partition, found.value.offset) == (PAYMENT_0, 7)
-    assert found.value.ours == isinstance(error, UnsupportedCodecError)
+    assert found.value.installation_fault == isinstance(error, UnsupportedCodecError)
     assert consumer.asked[1:] == [{TP_0}] * 4
     # The one behind it is looked at alone too.
     reading.seek(PAYMENT_0, 8, 20)
@@ -163,7 +168,7 @@ async def test_a_broker_that_does_not_give_the_bytes_says_nothing_about_the_reco
     reading = client(StandIn(ValueError(), ValueError()))
     with pytest.raises(RecordUnreadable):
         await reading.fetch([PAYMENT_0])
-    with pytest.raises(PlaceLost) as lost:
+    with pytest.raises(PositionsLost) as lost:
         await reading.fetch([PAYMENT_0])
     assert not isinstance(lost.value, RecordUnreadable)
 
@@ -229,11 +234,11 @@ async def test_a_broker_that_answers_no_fetch_is_noticed(monkeypatch: pytest.Mon
     await listening.fetch([PAYMENT_0])  # the broker was there
     consumer.polled = 2
     await listening.fetch([PAYMENT_0])  # and again
-    with pytest.raises(PlaceLost, match="no fetch was answered"):
+    with pytest.raises(PositionsLost, match="no fetch was answered"):
         await listening.fetch([PAYMENT_0])
     consumer.polled = 3
     await listening.fetch([PAYMENT_0])  # it is back, and the client is as good as before
-    with pytest.raises(PlaceLost, match="no fetch was answered"):
+    with pytest.raises(PositionsLost, match="no fetch was answered"):
         await listening.fetch([PAYMENT_0])
 
 
@@ -242,7 +247,7 @@ async def test_a_client_that_fetches_nothing_although_it_was_placed_anew_is_give
 ) -> None:
     monkeypatch.setattr(runtime_client, "SILENT_SECONDS", 0.0)
     listening = client(StandIn())
-    with pytest.raises(PlaceLost, match="no fetch was answered"):
+    with pytest.raises(PositionsLost, match="no fetch was answered"):
         await listening.fetch([PAYMENT_0])
     with pytest.raises(KafkaTimeoutError, match="no fetch was answered"):
         await listening.fetch([PAYMENT_0])
@@ -263,7 +268,7 @@ async def test_a_broker_that_answers_no_fetch_is_noticed_while_one_partition_is_
     with pytest.raises(RecordUnreadable):
         await reading.fetch([PAYMENT_0])
     reading.seek(PAYMENT_0, 7, 20)
-    with pytest.raises(PlaceLost, match="no fetch was answered"):
+    with pytest.raises(PositionsLost, match="no fetch was answered"):
         await reading.fetch([PAYMENT_0])
     with pytest.raises(KafkaTimeoutError, match="no fetch was answered"):
         await reading.fetch([PAYMENT_0])

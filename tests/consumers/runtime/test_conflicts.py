@@ -60,7 +60,7 @@ async def test_a_conflict_is_dead_the_original_stands_and_the_brake_is_untouched
         *((1, offset, "conflict") for offset in range(1, 6)),
     ]
     (row,) = (row for row in await held_in(feed.engine) if row.partition == 0)
-    assert row.error == f"Conflict: event {id_of(3)} is known with another amount"
+    assert row.error == f"Conflict: event {id_of(3)} was seen before with a different amount"
     assert json.loads(row.value)["amount"] == "1.00"
     assert {origin(each)["exception-class"] for each in await letters(feed, 6)} == {"Conflict"}
     assert (await brake_of(feed.engine)).streak == 0
@@ -96,7 +96,7 @@ async def test_where_the_original_is_parked_the_newcomer_waits_behind_it_whateve
     assert await effects_of(feed.engine) == [id_of(2), id_of(1)]
     rows = await held_in(feed.engine)
     said = {(row.partition, row.offset): (row.state, row.outcome or row.error) for row in rows}
-    known = f"Conflict: event {id_of(1)} is known with another"
+    known = f"Conflict: event {id_of(1)} was seen before with a different"
     assert said == {
         (0, 0): ("done", "applied"),
         (0, 1): ("dead", f"{known} amount"),

@@ -8,7 +8,7 @@ from uuid import UUID
 from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from consumers.runtime.apply.held import HeldReason, Verdict
+from consumers.runtime.apply.held import HeldReason, HoldDecision
 from consumers.runtime.apply.process import received_at
 from consumers.runtime.apply.retry import retry_due
 from consumers.runtime.fate import Fate
@@ -63,7 +63,7 @@ async def test_what_was_parked_has_its_age_when_it_is_applied_at_last(
     counting: AsyncEngine,
 ) -> None:
     registry, report = reporting()
-    park = Verdict(Fate.PARKED, HeldReason.FAILED, "ValueError: not now")
+    park = HoldDecision(Fate.PARKED, HeldReason.FAILED, "ValueError: not now")
     report.batch(await applier(counting).apply([aged(0, 90)], await begun(counting), park), 1, 0.1)
     assert ages(registry)[0] == 0
     for tried in (await retry_due(applier(counting), stored(counting), Tuning())).tries:

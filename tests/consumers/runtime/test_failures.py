@@ -189,7 +189,7 @@ def test_each_error_has_its_action_in_each_phase(
 def test_each_error_of_the_broker_has_its_action(
     error: Exception, fetching: Action, looking: Action
 ) -> None:
-    assert (decide(error, Phase.FETCH), decide(error, Phase.LOOK)) == (fetching, looking)
+    assert (decide(error, Phase.FETCH), decide(error, Phase.REREAD)) == (fetching, looking)
 
 
 @pytest.mark.parametrize("error", [Poison(), HandlerFailed(), ZeroDivisionError()])

@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from consumers.runtime.apply.held import HeldReason, Hold, error_text, hold
 from consumers.runtime.commands import held_admin
 from consumers.runtime.fate import Fate
-from consumers.runtime.records import Arrived, Unreadable, unfetchable
+from consumers.runtime.records import Arrived, Undecodable, unfetchable
 from tests.consumers.runtime.counting import (
     CLUSTER,
     PAYMENT_0,
@@ -54,7 +54,7 @@ async def test_another_record_in_the_place_of_a_held_one_is_held_too(
     counting: AsyncEngine,
 ) -> None:
     await write(counting, spoilt(3))
-    other = Unreadable(record(3, numbered(99)).record, "of a topic made anew")
+    other = Undecodable(record(3, numbered(99)).record, "of a topic made anew")
     assert await write(counting, other) == 1
     assert len(await held_in(counting)) == 2
 

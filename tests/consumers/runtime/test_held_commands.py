@@ -161,14 +161,14 @@ async def test_the_brake_is_shown_and_cleared_by_commands(feed: Feed, payrouter:
     for number in range(4):
         await feed.send_raw(b"no event", key=str(number).encode())
     async with feed.member(brake_after=3) as process:
-        await halted(process, "holds since")
+        await halted(process, "has been on since")
         shown = await payrouter("brake", "show", "counting", "--json")
         (row,) = shown.json
         assert (shown.status, row["held"], row["streak"]) == (1, True, 3)
         assert row["topic"] == feed.topic
         other = await payrouter("brake", "clear", "counting", "--topic", "no-such")
         assert (other.status, "reads" in other.err) == (2, True)
-        assert "holds since" in (await payrouter("brake", "show", "counting")).out
+        assert "has been on since" in (await payrouter("brake", "show", "counting")).out
         cleared = await payrouter("brake", "clear", "counting", "--topic", feed.topic)
         assert (cleared.status, cleared.out[:8]) == (0, "cleared;")
         await holds(feed, "dead", 4)

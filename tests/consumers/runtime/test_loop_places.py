@@ -196,7 +196,7 @@ async def test_a_pause_is_noticed_though_another_partition_is_placed_first(
         if not consumer.committed:
             # Nothing else notices it: when the loop goes on, one partition is due to be placed.
             loop.positions.delay(PARTITIONS[1], time.monotonic())
-            loop.member = replace(loop.member, looked=time.monotonic() - 60)
+            loop.member = replace(loop.member, answered_at=time.monotonic() - 60)
         consumer.committed |= offsets
 
     monkeypatch.setattr(consumer, "commit", frozen_behind_a_batch)
@@ -222,11 +222,11 @@ async def test_a_client_that_can_place_nothing_for_long_is_made_anew(
 def test_a_pause_is_noticed_and_each_further_one_has_to_be_longer() -> None:
     def seen(seconds: float, pauses: int) -> bool:
         looked = time.monotonic() - seconds
-        return Membership(looked=looked, pauses=pauses).was_paused()
+        return Membership(answered_at=looked, pauses=pauses).was_paused()
 
     assert (seen(2, 0), seen(4, 0), seen(4, 1), seen(7, 1)) == (False, True, False, True)
     assert Membership().paused().paused().pauses == 2
-    assert Membership().paused().looking().pauses == 1
+    assert Membership().paused().answered().pauses == 1
     assert Membership().paused().fetched().pauses == 0
 
 

@@ -7,7 +7,7 @@ from sqlalchemy import func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from consumers.runtime.apply import memory
-from consumers.runtime.apply.memory import forget_some, remembered_since
+from consumers.runtime.apply.memory import delete_expired, remembered_since
 from tests.consumers.runtime.counting import TABLES, applier, begun, held_in, records
 from tests.consumers.runtime.test_brake import spoilt
 
@@ -37,7 +37,7 @@ async def test_only_what_is_older_is_forgotten_and_in_chunks(
 ) -> None:
     monkeypatch.setattr(memory, "CHUNK", 4)
     await remember(counting, old=10, new=5)
-    forgotten = [await forget_some(counting, TABLES, 30) for _ in range(4)]
+    forgotten = [await delete_expired(counting, TABLES, 30) for _ in range(4)]
     assert forgotten == [4, 4, 2, 0]
     assert await seen(counting) == 5
 
@@ -47,7 +47,7 @@ async def test_it_is_known_since_when_every_event_is(counting: AsyncEngine) -> N
     now = datetime.now(UTC)
     # Whatever is older may be forgotten at any moment.
     assert abs(await since(counting) - (now - timedelta(days=30))) < timedelta(minutes=1)
-    await forget_some(counting, TABLES, 10)
+    await delete_expired(counting, TABLES, 10)
     # Remembering for longer now does not bring back what was forgotten.
     assert abs(await since(counting) - (now - timedelta(days=10))) < timedelta(minutes=1)
 
@@ -59,8 +59,8 @@ async def test_an_event_that_is_being_looked_at_is_left_for_the_next_round(
     async with counting.begin() as other:
         locked = 'SELECT * FROM counting.seen_event WHERE "offset" = 1 FOR UPDATE'
         await other.execute(text(locked))
-        assert await forget_some(counting, TABLES, 30) == 2
-    assert await forget_some(counting, TABLES, 30) == 1
+        assert await delete_expired(counting, TABLES, 30) == 2
+    assert await delete_expired(counting, TABLES, 30) == 1
 
 
 async def test_what_was_parked_and_is_done_is_forgotten_and_what_is_dead_is_not(
@@ -71,5 +71,5 @@ async def test_what_was_parked_and_is_done_is_forgotten_and_what_is_dead_is_not(
     async with counting.begin() as transaction:
         await transaction.execute(update(held).values(ended_at=OLD, first_failed_at=OLD))
         await transaction.execute(update(held).where(held.c.offset == 1).values(state="done"))
-    assert await forget_some(counting, TABLES, 30) == 1
+    assert await delete_expired(counting, TABLES, 30) == 1
     assert [row.offset for row in await held_in(counting)] == [0, 2]

@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from consumers.runtime.apply.held import HeldReason, Verdict, lane
-from consumers.runtime.apply.retry import Retry, Round, retry_due
+from consumers.runtime.apply.held import HeldReason, HoldDecision, lane
+from consumers.runtime.apply.retry import RetryResult, RetryRound, retry_due
 from consumers.runtime.fate import Fate
 from consumers.runtime.records import Decoded
 from consumers.runtime.service import Handler, Poison
@@ -31,7 +31,7 @@ from tests.consumers.runtime.counting import (
 from tests.consumers.runtime.told import refusing
 
 TUNING = Tuning(park_seconds=0.01, park_longest_seconds=0.01, attempts=4)
-PARK = Verdict(Fate.PARKED, HeldReason.FAILED, "ValueError: not now")
+PARK = HoldDecision(Fate.PARKED, HeldReason.FAILED, "ValueError: not now")
 
 
 def same_key(first: int, last: int) -> list[Decoded]:
@@ -53,14 +53,14 @@ async def park(engine: AsyncEngine, batch: Sequence[Decoded]) -> None:
     await applier(engine).apply(batch[1:], applied.fences)
 
 
-async def due(engine: AsyncEngine, handle: Handler = count) -> Round:
+async def due(engine: AsyncEngine, handle: Handler = count) -> RetryRound:
     """Retry once what is due."""
     return await retry_due(applier(engine, handle), stored(engine, handle), TUNING)
 
 
-async def tried(engine: AsyncEngine, handle: Handler = count) -> list[Retry]:
+async def tried(engine: AsyncEngine, handle: Handler = count) -> list[RetryResult]:
     """Retry until nothing is due for a while."""
-    found: list[Retry] = []
+    found: list[RetryResult] = []
     for _ in range(4):
         while now := (await due(engine, handle)).tries:
             found += now
@@ -201,7 +201,7 @@ async def test_a_try_cut_off_in_the_middle_leaves_the_record_as_it_was(
 
 
 async def test_a_record_not_due_yet_is_left_alone(counting: AsyncEngine) -> None:
-    late = Verdict(Fate.PARKED, HeldReason.FAILED, "not now", pause=3600)
+    late = HoldDecision(Fate.PARKED, HeldReason.FAILED, "not now", pause=3600)
     await applier(counting).apply(same_key(0, 1), await begun(counting), late)
     assert (await due(counting)).tries == []
 
@@ -217,7 +217,7 @@ async def test_what_only_a_later_version_can_read_waits_for_it_with_its_attempts
     ]
     await park(counting, [Decoded(replace(arrived.record, headers=later), arrived.event)])
     (before,) = await held_in(counting)
-    tries: list[Retry] = []
+    tries: list[RetryResult] = []
     async with asyncio.timeout(10):
         while len(tries) <= TUNING.attempts:
             tries += (await due(counting)).tries

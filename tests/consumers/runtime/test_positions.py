@@ -7,11 +7,11 @@ import pytest
 
 from consumers.runtime.apply.failures import HaltReason, describe
 from consumers.runtime.apply.offsets import Fence, LastApplied
-from consumers.runtime.member.halts import Halt, records_missing, what_to_do
+from consumers.runtime.member.halts import Halt, records_missing, remedy
 from consumers.runtime.member.partition import FenceSet, Found, Placed, Read, Stopped
-from consumers.runtime.member.placing import LogUnknown, same_log, start_at
+from consumers.runtime.member.placing import LogUnknown, halt_if_other_topic, start_at
 from consumers.runtime.member.positions import Positions
-from consumers.runtime.member.reading import gaps_before, readable, same_as_applied
+from consumers.runtime.member.reading import decode_until_halt, gaps_before, halt_if_replaced
 from consumers.runtime.records import Partition
 from router.broker.log.bounds import LogBounds
 from router.broker.topics.ids import MISSING, PartitionSeen, TopicSeen
@@ -70,23 +70,23 @@ def test_a_log_that_begins_behind_the_fence_halts_and_says_how_much_is_gone() ->
 def test_a_halt_names_the_partition_and_the_command_that_mends_it() -> None:
     with pytest.raises(Halt, match=r"^payment-0 halted: ") as halt:
         start_at(fence(10), bounds(0, 9))
-    said = what_to_do(halt.value, "ledger")
+    said = remedy(halt.value, "ledger")
     assert "`payrouter offsets show ledger`" in said
     assert "`payrouter offsets reset ledger --topic payment --partition 0 --to earliest`" in said
 
 
 def test_a_halt_for_what_is_no_matter_of_offsets_names_what_is() -> None:
     too_new = Halt(PAYMENT_0, HaltReason.TOO_NEW, "offset 3")
-    assert "Upgrade payrouter" in what_to_do(too_new, "ledger")
+    assert "Upgrade payrouter" in remedy(too_new, "ledger")
     missing = records_missing(PAYMENT_0, range(3, 9), 12)
     assert "no records at the offsets 3 to 8 (6 of them)" in missing.detail
     reset = "`payrouter offsets reset ledger --topic payment --partition 0 --to 12`"
-    assert f"{reset} accepts that they are missing" in what_to_do(missing, "ledger")
+    assert f"{reset} accepts that they are missing" in remedy(missing, "ledger")
 
 
 @pytest.mark.parametrize("reason", HaltReason)
 def test_no_advice_gives_up_what_could_still_be_applied(reason: HaltReason) -> None:
-    said = what_to_do(Halt(PAYMENT_0, reason, "", 12), "ledger")
+    said = remedy(Halt(PAYMENT_0, reason, "", 12), "ledger")
     assert "`payrouter " in said
     assert "latest" not in said
 
@@ -98,12 +98,12 @@ OLD, NEW = UUID(int=1), UUID(int=2)
 def test_a_topic_counts_as_the_same_where_nothing_else_is_known(
     known: UUID | None, now: UUID | None
 ) -> None:
-    same_log(replace(fence(10), topic_id=known), now)
+    halt_if_other_topic(replace(fence(10), topic_id=known), now)
 
 
 def test_a_topic_with_another_id_halts() -> None:
     with pytest.raises(Halt, match="deleted and recreated") as halt:
-        same_log(replace(fence(10), topic_id=OLD), NEW)
+        halt_if_other_topic(replace(fence(10), topic_id=OLD), NEW)
     assert halt.value.reason is HaltReason.OTHER_LOG
 
 
@@ -150,7 +150,7 @@ def test_what_comes_before_an_unexplained_gap_is_applied_and_nothing_behind_it()
     given = [record(offset, numbered(offset)) for offset in (3, 4, 9)]
     by_offset = {each.record.offset: each for each in given}
     records = [each.record for each in given]
-    arrived, halt = readable(
+    arrived, halt = decode_until_halt(
         Placed(fence(3), None, 3), records, lambda r: by_offset[r.offset], [range(5, 8)]
     )
     assert [each.record.offset for each in arrived] == [3, 4]
@@ -160,7 +160,7 @@ def test_what_comes_before_an_unexplained_gap_is_applied_and_nothing_behind_it()
 
 def test_the_last_applied_record_is_known_again() -> None:
     there = record(9, numbered(1)).record
-    same_as_applied(there, LastApplied(9, there.timestamp, there.crc))
+    halt_if_replaced(there, LastApplied(9, there.timestamp, there.crc))
 
 
 @pytest.mark.parametrize("field", ["timestamp", "crc"])
@@ -169,12 +169,12 @@ def test_another_record_in_the_place_of_the_last_applied_one_halts(field: str) -
     facts = {"timestamp": there.timestamp, "crc": there.crc}
     facts[field] += 1
     with pytest.raises(Halt) as halt:
-        same_as_applied(there, LastApplied(9, **facts))
+        halt_if_replaced(there, LastApplied(9, **facts))
     assert halt.value.reason is HaltReason.OTHER_RECORD
 
 
 def test_a_record_behind_the_last_applied_one_proves_nothing() -> None:
-    same_as_applied(record(10, numbered(1)).record, LAST)
+    halt_if_replaced(record(10, numbered(1)).record, LAST)
 
 
 def test_an_assignment_leaves_nothing_placed() -> None:

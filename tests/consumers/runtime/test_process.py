@@ -8,7 +8,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from consumers.runtime.apply.offsets import FenceMoved
-from consumers.runtime.apply.process import Applied
+from consumers.runtime.apply.process import BatchResult
 from consumers.runtime.fate import Fate
 from consumers.runtime.records import Decoded, Partition
 from consumers.runtime.service import HandlerFailed
@@ -38,7 +38,7 @@ async def seen(engine: AsyncEngine) -> int:
         return await connection.scalar(statement) or 0
 
 
-def words(applied: Applied) -> dict[str, int]:
+def words(applied: BatchResult) -> dict[str, int]:
     summed: dict[str, int] = {}
     for (_, word), number in applied.outcomes.items():
         summed[word] = summed.get(word, 0) + number

@@ -76,7 +76,7 @@ async def test_a_broker_that_does_not_answer_holds_up_a_turn_once(at_the_end: bo
     frozen = Frozen(explains=False)
     reads, client = reading(frozen)
     if at_the_end:
-        await reads.pass_tails(client, PARTITIONS)
+        await reads.pass_trailing_gaps(client, PARTITIONS)
     else:
         batch = await reads.read(client, {each: [message(UPTO)] for each in PARTITIONS})
         assert batch.arrived == []
@@ -88,7 +88,7 @@ async def test_a_broker_that_does_not_answer_holds_up_a_turn_once(at_the_end: bo
 async def test_a_store_that_does_not_answer_holds_up_a_turn_once() -> None:
     frozen = Frozen(explains=True)
     reads, client = reading(frozen)
-    await reads.pass_tails(client, PARTITIONS)
+    await reads.pass_trailing_gaps(client, PARTITIONS)
     assert len(frozen.passed) == len(reads.positions.waiting) == 1
     # The others are read on, and met again in the next turn.
     assert len(reads.positions.placed) == 2

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from consumers.runtime.records import Decoded, Record, TooNew, Unreadable, decode
+from consumers.runtime.records import Decoded, Record, TooNew, Undecodable, decode
 from router.contract.wire import Headers, UndecodableRecord
 from tests.consumers.runtime.counting import PAYMENT_0, numbered, record
 
@@ -51,7 +51,7 @@ def test_an_event_is_decoded() -> None:
 )
 def test_a_record_that_is_no_event_says_why(there: Record, problem: str) -> None:
     found = decode(there)
-    assert isinstance(found, Unreadable)
+    assert isinstance(found, Undecodable)
     assert problem in found.problem
 
 
@@ -64,7 +64,9 @@ def test_a_record_that_breaks_its_reader_is_unreadable_too() -> None:
     def broken(*_: object) -> Parcel:
         raise RecursionError
 
-    assert decode(THERE, broken) == Unreadable(THERE, "RecursionError: raised while it was read")
+    assert decode(THERE, broken) == Undecodable(
+        THERE, "RecursionError: raised while decoding the record"
+    )
 
 
 def test_neither_key_nor_value_nor_headers_are_shown() -> None:
@@ -103,7 +105,7 @@ def test_a_reader_of_its_own_reads_what_is_no_event() -> None:
     known = UUID(int=5)
     theirs = replace(THERE, value=str(known).encode(), headers=())
     assert decode(theirs, parcel) == Decoded(theirs, Parcel(known))
-    assert decode(THERE, parcel) == Unreadable(THERE, "UndecodableRecord: no id of a parcel")
+    assert decode(THERE, parcel) == Undecodable(THERE, "UndecodableRecord: no id of a parcel")
 
 
 @pytest.mark.parametrize("fingerprint", ['["\0"]', '["\ud800"]', "{}", "A-1"])
@@ -113,4 +115,4 @@ def test_what_could_not_be_claimed_is_unreadable_and_not_a_failure_of_the_store(
     def careless(_value: bytes | None, _headers: Headers) -> Parcel:
         return Parcel(UUID(int=1), fingerprint)
 
-    assert isinstance(decode(THERE, careless), Unreadable)
+    assert isinstance(decode(THERE, careless), Undecodable)

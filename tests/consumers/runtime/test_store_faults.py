@@ -12,8 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from consumers.runtime.apply.failures import Action, Phase, decide, describe
 from consumers.runtime.apply.fault import Fault, blame
-from consumers.runtime.apply.held import HeldReason, Verdict
-from consumers.runtime.apply.retry import Round, retry_due
+from consumers.runtime.apply.held import HeldReason, HoldDecision
+from consumers.runtime.apply.retry import RetryRound, retry_due
 from consumers.runtime.fate import Fate
 from consumers.runtime.service import Handler, HandlerFailed, HandlerSlow, Poison
 from consumers.runtime.settings import Tuning
@@ -32,7 +32,7 @@ from tests.consumers.runtime.counting import (
     stored,
 )
 
-PARK = Verdict(Fate.PARKED, HeldReason.FAILED, "ValueError: not now")
+PARK = HoldDecision(Fate.PARKED, HeldReason.FAILED, "ValueError: not now")
 TUNING = Tuning(attempts=2, park_seconds=0.001, park_longest_seconds=0.001)
 RAISE = "DO $$ BEGIN RAISE EXCEPTION 'hunter2' USING ERRCODE = '{0}'; END $$"
 
@@ -206,11 +206,11 @@ async def parked_two(counting: AsyncEngine) -> None:
         fences = (await applier(counting).apply(batch, fences, PARK)).fences
 
 
-async def tries(engine: AsyncEngine, handle: Handler = count) -> Round:
+async def tries(engine: AsyncEngine, handle: Handler = count) -> RetryRound:
     return await retry_due(applier(engine, handle), stored(engine, handle), TUNING)
 
 
-async def again_and_again(ask: Callable[[], Awaitable[Round]]) -> Round:
+async def again_and_again(ask: Callable[[], Awaitable[RetryRound]]) -> RetryRound:
     """Try more often than a record has attempts; return the last round."""
     for _ in range(2 * TUNING.attempts):
         await ask()
@@ -291,7 +291,7 @@ async def test_a_right_that_is_missing_costs_no_attempt_and_others_are_tried_on(
     assert done.failure is None
 
 
-async def again_until_applied(engine: AsyncEngine, handle: Handler) -> Round:
+async def again_until_applied(engine: AsyncEngine, handle: Handler) -> RetryRound:
     while not (done := await tries(engine, handle)).tries:
         assert done.failure is None
     return done

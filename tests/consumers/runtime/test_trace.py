@@ -11,7 +11,7 @@ from consumers.ledger import SERVICE as LEDGER
 from consumers.runtime.apply.brake import lock_brakes, pull_brake
 from consumers.runtime.service import Service
 from consumers.runtime.store.migrate import upgrade
-from consumers.runtime.trail import Sought, Step
+from consumers.runtime.trail import TrailQuery, TrailStep
 from router.contract.quarantine import Quarantined, quarantine_id
 from router.contract.topics import Topics
 from router.contract.wire import encode_quarantined
@@ -328,7 +328,7 @@ async def test_of_a_database_that_is_away_the_rest_is_told_and_the_status_is_one
 async def test_a_trail_that_fails_does_not_hide_the_others(
     feed: Feed, payrouter: Payrouter, services: Callable[..., None]
 ) -> None:
-    async def failing(_connection: AsyncConnection, _sought: Sought) -> Sequence[Step]:
+    async def failing(_connection: AsyncConnection, _sought: TrailQuery) -> Sequence[TrailStep]:
         message = "secret"
         raise KeyError(message)
 
@@ -342,9 +342,9 @@ async def test_a_trail_that_fails_does_not_hide_the_others(
 async def test_what_one_consumer_found_another_is_asked_for(
     feed: Feed, payrouter: Payrouter, services: Callable[..., None]
 ) -> None:
-    async def by_order(_connection: AsyncConnection, sought: Sought) -> Sequence[Step]:
+    async def by_order(_connection: AsyncConnection, sought: TrailQuery) -> Sequence[TrailStep]:
         return [
-            Step(event().received_at, "reserved", order=order, facts={"sku": "S-1"})
+            TrailStep(event().received_at, "reserved", order=order, facts={"sku": "S-1"})
             for order in sorted(sought.orders)
         ]
 
