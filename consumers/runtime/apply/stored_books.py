@@ -144,7 +144,7 @@ class StoredTransaction:
         forget_first_failure(self.effects)
 
     async def check(self) -> None:
-        """Check deferred constraints now: a failure at the commit would not show who is at fault."""
+        """Check deferred constraints now, while it is clear that the handler caused a failure."""
         await check_constraints(self.effects)
 
     async def alive(self) -> bool:

@@ -1,4 +1,4 @@
-"""The composition root of a consumer process."""
+"""Composition root of a consumer process."""
 
 import asyncio
 import contextlib
@@ -43,20 +43,20 @@ from router.telemetry.management import (
 )
 
 STUCK_SECONDS = 60.0
-"""A loop without a turn for so long is not alive, unless its database may take longer."""
+"""A loop without a turn for so long is not alive, unless the database time-outs are longer."""
 
 LASTING_SECONDS = 60.0
-"""A client that held for so long owes nothing to the failures before it."""
+"""A client that worked for so long starts a new count of failures."""
 
 MEASURE_SECONDS = 15.0
-"""How often a service's own measures are read; a scrape in between sees the last ones."""
+"""Interval for reading a service's own measures; a scrape in between gets the last values."""
 
 _T = TypeVar("_T")
 
 
 @dataclass
 class ConsumerProcess:
-    """A consumer process, put together."""
+    """A consumer process and its parts."""
 
     service: Service
     settings: ConsumerSettings
@@ -71,7 +71,7 @@ class ConsumerProcess:
     waiting_for: str = "starting"
 
     def alive(self) -> Health:
-        """Tell whether the loop makes its turns."""
+        """Return whether the loop is making turns."""
         if self.loop is None:
             return Health(good=True, detail=self.waiting_for)
         silent = time.monotonic() - self.loop.member.ticked
@@ -79,7 +79,7 @@ class ConsumerProcess:
         return Health(good=silent < patience, detail=f"last turn {silent:.0f} s ago")
 
     def ready(self) -> Health:
-        """Tell whether it is assigned and moving, and its topics are what they must be."""
+        """Return whether the process is assigned and consuming, and its topics are as required."""
         return self.topics.health(self._consuming())
 
     def _consuming(self) -> Health:
@@ -99,7 +99,7 @@ class ConsumerProcess:
         return Health(good=True, detail=f"{len(positions.placed)} partitions assigned and moving")
 
     def _blocked_by(self, loop: Loop) -> str | None:
-        """Say what a person, or the store, has to mend first."""
+        """Return what blocks consumption until an operator acts or the store recovers."""
         name = self.service.name
         brakes = loop.member.brakes
         if brakes:
@@ -118,7 +118,7 @@ async def run_consumer(
 ) -> None:
     """Consume until SIGTERM or SIGINT; then finish the running batch and leave.
 
-    Raises SchemaOutdated where `payrouter db upgrade` has to run first.
+    Raises SchemaOutdated if `payrouter db upgrade` has to run first.
     """
     tuning = settings.tuning
     management = listen(tuning.management_host, tuning.management_port)
@@ -156,13 +156,13 @@ def build_consumer(
     process.metrics.waiting.begin(service.name, map(settings.topics.name, service.topics))
     limit = settings.tuning.open_transaction_seconds
     process.metrics.transaction_limit.labels(service.name).set(limit)
-    # Asked at every scrape: whether the probes are asked as well is not known.
+    # Computed at every scrape, since the probes may not be in use.
     process.metrics.ready.labels(service.name).set_function(lambda: float(process.ready().good))
     return process
 
 
 async def consume(process: ConsumerProcess) -> None:
-    """Wait for database and broker, then run the loop; again after a failure of the broker."""
+    """Wait for database and broker, then run the loop; restart it after a broker failure."""
     if await _wait_for_schema(process):
         async with _measuring(process), process.topics.running():
             await _consume_until_stopped(process)
@@ -223,7 +223,7 @@ async def _consume_once(process: ConsumerProcess) -> None:
 async def _until_stopped(
     process: ConsumerProcess, loop: Loop, running: Coroutine[Any, Any, None]
 ) -> None:
-    """Run the loop; when told to stop, let it finish its batch."""
+    """Run the loop until the process stops; then let it finish its batch."""
     task = asyncio.create_task(running)
     await _wait_for_either(process, task)
     loop.stop()
@@ -231,7 +231,7 @@ async def _until_stopped(
 
 
 async def _unless_stopped(process: ConsumerProcess, waiting: Coroutine[Any, Any, _T]) -> _T | None:
-    """Wait for something that may take for ever, and give it up when told to stop."""
+    """Await a coroutine that may never end; cancel it and return None if the process stops."""
     task = asyncio.create_task(waiting)
     await _wait_for_either(process, task)
     if task.done():
@@ -251,7 +251,7 @@ async def _wait_for_either(process: ConsumerProcess, task: asyncio.Task[Any]) ->
 
 
 async def _wait_for_schema(process: ConsumerProcess) -> bool:
-    """Wait for the database; False where the process is told to stop meanwhile."""
+    """Wait for the database and its schema; return False if the process stops first."""
     attempt = 0
     while not process.stopped.is_set():
         try:
@@ -278,7 +278,7 @@ async def _pause(process: ConsumerProcess, attempt: int) -> None:
 
 @contextlib.asynccontextmanager
 async def _measuring(process: ConsumerProcess) -> AsyncIterator[None]:
-    """Read the service's own measures from the store from time to time."""
+    """Read the service's own measures from the store at intervals, during the block."""
     task = asyncio.create_task(_measure(process))
     try:
         yield
@@ -296,8 +296,8 @@ async def _measure(process: ConsumerProcess) -> None:
             async with process.engine.connect() as connection:
                 gauges.set(await read_measures(connection, process.service.measures))
                 process.metrics.waiting.set(name, await read_waiting(connection, tables))
-        except Exception as error:  # noqa: BLE001 - whatever it is, what was measured is old now
-            # Unknown is not zero.
+        except Exception as error:  # noqa: BLE001 - after any error the last values are out of date
+            # An unknown value must not show as zero.
             gauges.set(None)
             process.metrics.waiting.set(name, None)
             process.log.warning("measuring_failed", error=describe(error))

@@ -1,4 +1,4 @@
-"""The loop of a consumer: place, fetch, read, apply, commit, until told to stop."""
+"""Loop of a consumer: place, fetch, read, apply and commit, until stopped."""
 
 import asyncio
 import contextlib
@@ -31,15 +31,15 @@ IDLE_SECONDS = 0.1
 
 
 class BatchAbandoned(Exception):  # noqa: N818 - reads as what happened
-    """The partitions were revoked, or the process stops, while a batch waited for its next try."""
+    """A batch waiting for a retry was abandoned: its partitions were revoked, or a stop began."""
 
 
 @dataclass
 class Loop:
-    """Drives one member of the group. Everything runs in one task but the two callbacks.
+    """Drives one group member. Everything except the two callbacks runs in one task.
 
-    A partition is read only while it is placed. Whatever drops fetched
-    records unplaces their partition, so that the fence says where to read on.
+    A partition is read only while it is placed. Code that drops fetched records
+    also unplaces their partition, so that reading continues at the fence.
     """
 
     applier: Applier
@@ -49,19 +49,19 @@ class Loop:
     member: Membership = field(default_factory=Membership)
 
     def stop(self) -> None:
-        """Finish the running batch and return from `run`."""
+        """Make `run` return after the running batch."""
         self.member = replace(self.member, stopping=True)
 
     # -- what the group and the upkeep report --------------------------------
 
     def on_assigned(self, partitions: set[Partition]) -> None:
-        """Take over an assignment: mark, and return at once."""
+        """Record an assignment and return at once."""
         self.positions.assign(partitions)
         self.member = self.member.assigned()
         self.report.assigned(partitions)
 
     async def on_revoked(self) -> None:
-        """Wait until the running batch is finished or given up, within the rebalance timeout."""
+        """Wait until the running batch is finished or abandoned, within the rebalance time-out."""
         self.member = replace(self.member, revoking=True)
         batch = self.member.batch_ended
         limit = self.tuning.rebalance_timeout_seconds * 0.8
@@ -71,18 +71,18 @@ class Loop:
                     async with asyncio.timeout(limit):
                         await batch.wait()
         finally:
-            # A batch still running sees no placed partitions; the fence decides about it.
+            # A batch still running then sees no placed partitions; the fence guards its effects.
             self.forget()
 
     def forget(self) -> None:
-        """Drop the assignment: it was revoked, or the client that had it is gone."""
-        gone = self.positions.assigned
+        """Drop the assignment: it was revoked, or its client was closed."""
+        revoked = self.positions.assigned
         self.member = self.member.revoked()
         self.positions.revoke()
-        self.report.revoked(gone)
+        self.report.revoked(revoked)
 
     def update_brakes(self, brakes: Mapping[str, Brake]) -> None:
-        """Leave the topics alone whose brake holds, by name on the broker."""
+        """Skip topics whose brake holds; `brakes` are keyed by topic name on the broker."""
         before = self.member.brakes
         for topic in sorted(brakes.keys() - before.keys()):
             self.report.brake_pulled(brakes[topic])
@@ -93,17 +93,17 @@ class Loop:
     def compare_fences(
         self, before: Mapping[Partition, int], fences: Mapping[Partition, Fence]
     ) -> None:
-        """Look whether a command has set a fence: back behind what is placed, or a halted one.
+        """Detect fences set by a command: below a placed partition, or of a halted one.
 
-        `before` is what was placed before the fences were read, so that what
-        the loop has moved meanwhile is not taken for it.
+        `before` are the fences of placed partitions from before `fences` was read, so
+        that a move by the loop in between is not mistaken for a command.
         """
         for partition, known in before.items():
             fence = fences.get(partition)
             if partition in self.positions.placed and (fence is None or fence.next_offset < known):
                 self.report.fence_moved(partition)
                 self.positions.drop([partition])
-        # One that halted while the fences were read may have moved its own before that.
+        # A partition that halted while the fences were read may itself have moved its fence.
         for partition, halted in self.positions.halted.items():
             if partition in before:
                 continue
@@ -115,17 +115,17 @@ class Loop:
                 self.positions.send(partition, FenceSeen(fence))
 
     def compare_topics(self, topics: Mapping[str, TopicSeen]) -> None:
-        """Place again whatever may be another log now; what it is, is found out there."""
+        """Place partitions again if their log may have been replaced; placing finds out."""
         for partition, place in self.positions.placed.items():
             topic = topics.get(partition.topic)
             if topic is not None and not place.is_of(topic):
-                self.report.log_changed(partition)
+                self.report.log_may_have_changed(partition)
                 self.positions.drop([partition])
 
     # -- turns ---------------------------------------------------------------
 
     async def run(self, consumer: AIOKafkaConsumer) -> None:
-        """Consume until `stop`. Raises KafkaError where a new client is needed."""
+        """Consume until `stop`. Raises KafkaError if a new client is needed."""
         client = Client(consumer, self.tuning)
         placing = Placing(self.applier, self.tuning, self.report, self.positions)
         reading = Reading(self.applier, self.tuning, self.report, self.positions)
@@ -137,7 +137,7 @@ class Loop:
             except BatchAbandoned:
                 self.report.batch_given_up()
             except IllegalStateError:
-                # The assignment changed between two lines of ours; look again.
+                # The assignment changed between two calls of the client.
                 self.positions.drop(self.positions.placed)
                 await asyncio.sleep(IDLE_SECONDS)
 
@@ -145,27 +145,27 @@ class Loop:
         if self.member.revoking:
             return
         if self.positions.unpositioned:
-            # What is placed now would be no look at the others.
+            # Placing some partitions must not count as an answer about the placed ones.
             self._unplace_after_pause()
         if await placing.place(client):
             self.member = self.member.answered()
         if not self.positions.placed:
-            # Where something is read, the fetches tell whether the client is of use.
+            # As long as something is read, fetches show whether the client still works.
             client.require_answers()
 
     def _unplace_after_pause(self) -> bool:
-        """Tell whether the loop stood still for long; if so, all is to be placed again."""
+        """Unplace all partitions if the loop paused for long; return whether it did."""
         if not (self.positions.placed and self.member.was_paused()):
             return False
-        # Frozen, or busy for long: the log may have been replaced.
+        # Frozen or busy for long: the logs may have been replaced.
         self.report.paused()
         self.member = self.member.paused()
         self.positions.drop(self.positions.placed)
         return True
 
     async def _turn(self, client: Client, reading: Reading) -> None:
-        asked = self._readable()
-        batch = await self._batch(client, reading, asked)
+        readable = self._readable()
+        batch = await self._batch(client, reading, readable)
         partitions = {arrived.record.partition for arrived in batch.arrived}
         try:
             if batch.arrived and not self.member.revoking:
@@ -177,50 +177,52 @@ class Loop:
             self.positions.drop(batch.cut)
         if not self.member.revoking:
             placed = self.positions.placed
-            fences = {each: placed[each].fence for each in asked if each in placed}
+            fences = {each: placed[each].fence for each in readable if each in placed}
             ends = client.ends(fences)
             self.positions.catch_up(ends)
             self.report.lag.progress(partitions, fences, ends)
 
     def _readable(self) -> Sequence[Partition]:
-        """Return what is placed and not of a topic whose brake holds."""
+        """Return the placed partitions, except of topics whose brake holds."""
         placed, brakes = self.positions.placed, self.member.brakes
         return sorted(each for each in placed if each.topic not in brakes)
 
-    async def _batch(self, client: Client, reading: Reading, asked: Sequence[Partition]) -> Batch:
+    async def _batch(
+        self, client: Client, reading: Reading, readable: Sequence[Partition]
+    ) -> Batch:
         try:
-            fetched = await self._fetch(client, asked)
+            fetched = await self._fetch(client, readable)
             batch = await reading.read(client, fetched)
             await reading.pass_trailing_gaps(
-                client, [each for each in asked if each not in fetched]
+                client, [each for each in readable if each not in fetched]
             )
         except RecordUnfetchable as found:
             return await reading.unfetchable(client, found)
         return batch
 
     async def _fetch(
-        self, client: Client, asked: Collection[Partition]
+        self, client: Client, readable: Collection[Partition]
     ) -> Mapping[Partition, Sequence[Any]]:
-        if not asked or self.member.revoking:
+        if not readable or self.member.revoking:
             await client.hold()
             await asyncio.sleep(IDLE_SECONDS)
             return {}
-        client.resume(asked)
+        client.resume(readable)
         try:
-            fetched = await client.fetch(asked)
+            fetched = await client.fetch(readable)
         except PositionsLost as error:
-            # After a rebalance meanwhile, it is about partitions not placed yet, and no news.
+            # After a rebalance during the fetch nothing is placed, and the error is irrelevant.
             if self.positions.placed:
-                tries = max(map(self.positions.tries, asked)) + 1
+                tries = max(map(self.positions.tries, readable)) + 1
                 self.report.retrying(Phase.FETCH, error, tries)
-                self._delay(asked, error)
+                self._delay(readable, error)
             return {}
         if self._unplace_after_pause():
             return {}
         self.member = self.member.fetched()
-        # Revoked while waiting: what was fetched then is somebody else's.
-        mine = self.positions.placed
-        return {partition: fetched[partition] for partition in fetched if partition in mine}
+        # Records of partitions revoked during the fetch belong to another member.
+        placed = self.positions.placed
+        return {partition: fetched[partition] for partition in fetched if partition in placed}
 
     # -- one batch -----------------------------------------------------------
 
@@ -241,14 +243,14 @@ class Loop:
     async def _apply(
         self, client: Client, batch: Sequence[Arrived], decision: HoldDecision | None = None
     ) -> None:
-        """Apply a batch, whatever it takes; split it to find a record that cannot be applied."""
+        """Apply a batch, with retries; split it to find a record that cannot be applied."""
         attempt = 0
         phase = Phase.APPLY if decision is None else Phase.HOLD
         while own := [d for d in batch if d.record.partition in self.positions.placed]:
             self.member = self.member.ticking()
             try:
                 await self._apply_once(own, decision)
-            except Exception as error:  # noqa: BLE001 - the one table decides about each
+            except Exception as error:  # noqa: BLE001 - `decide` covers all errors
                 attempt += 1
                 action = decide(error, phase, attempt, len(own))
                 if action is Action.RETRY:
@@ -297,7 +299,7 @@ class Loop:
         error: Exception,
         decision: HoldDecision | None,
     ) -> None:
-        """Have the partition wait; of a batch of several, only those that fail alone too."""
+        """Delay the partition; of a batch of several, only those that also fail alone."""
         partitions = sorted({arrived.record.partition for arrived in batch})
         if len(partitions) == 1:
             self.report.retrying(Phase.APPLY, error, self.positions.tries(partitions[0]) + 1)
@@ -310,7 +312,7 @@ class Loop:
     # -- waiting -------------------------------------------------------------
 
     async def _wait_before_retry(self, client: Client, error: Exception, attempt: int) -> None:
-        """Wait before the next try, polling so that the membership is kept."""
+        """Wait before the next attempt, polling to keep the membership."""
         self.member = replace(self.member, retrying=describe(error))
         self.report.retrying(Phase.APPLY, error, attempt)
         until = time.monotonic() + back_off(attempt, self.tuning.retry_longest_seconds)
@@ -322,14 +324,14 @@ class Loop:
             await asyncio.sleep(IDLE_SECONDS)
 
     def _delay(self, partitions: Iterable[Partition], error: Exception) -> None:
-        """Have partitions wait, longer after each try without progress."""
+        """Delay partitions, longer after each attempt without progress."""
         for partition in partitions:
             tries = self.positions.tries(partition) + 1
             pause = back_off(tries, self.tuning.retry_longest_seconds)
             self.positions.delay(partition, time.monotonic() + pause, describe(error))
 
     async def _commit(self, client: Client, partitions: set[Partition]) -> None:
-        """Report the fences to Kafka, with a deadline: a courtesy for lag tools."""
+        """Commit the fences to Kafka, within a time-out: only lag tools use them."""
         placed = self.positions.placed
         offsets = {p: placed[p].fence.next_offset for p in partitions if p in placed}
         if not offsets:

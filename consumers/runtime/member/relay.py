@@ -1,4 +1,4 @@
-"""Publishes the outbox: at least once, in order, by one process of a consumer at a time."""
+"""Publishes the outbox: at least once, in order, from one process of a consumer at a time."""
 
 import asyncio
 import contextlib
@@ -23,10 +23,10 @@ from router.broker.refusals import About, about
 BATCH = 100
 STOP_SECONDS = 3.0
 LARGEST_BYTES = 64 * 1024 * 1024
-"""The topic decides what is too large, not the client."""
+"""Above any topic's limit: the topic decides what is too large, not the client."""
 
 ASIDE_SECONDS = 10.0
-"""How long a topic that takes nothing is left out, so that the others go on."""
+"""How long a failing topic is skipped, so that the others are sent."""
 
 MakeProducer = Callable[[], AIOKafkaProducer]
 
@@ -50,7 +50,7 @@ def relay_producer(
 
 @dataclass(frozen=True)
 class _SendResult:
-    """What became of a batch: numbers to remove, numbers refused with the error, a failure."""
+    """Result of sending a batch: numbers to delete, refused numbers with errors, a failure."""
 
     done: Sequence[int]
     refused: Mapping[int, str]
@@ -58,15 +58,15 @@ class _SendResult:
 
 
 class Relay:
-    """Sends what waits. The producer is made when something does.
+    """Sends the records of the outbox. The producer is made when there is one to send.
 
-    A topic that takes nothing holds up no other one.
+    A failing topic does not delay the others.
     """
 
     def __init__(
         self, engine: AsyncEngine, tables: RuntimeTables, make: MakeProducer, seconds: float
     ) -> None:
-        """Remember what to work with; `seconds` is how long the broker may take for a batch."""
+        """Connect to nothing yet; `seconds` is how long the broker may take for a batch."""
         self._engine = engine
         self._tables = tables
         self._make = make
@@ -75,10 +75,10 @@ class Relay:
         self._aside: dict[str, float] = {}
 
     async def send_waiting(self) -> int:
-        """Send up to a batch and return how many left; 0 where another process is at it.
+        """Send up to a batch and return how many were settled; 0 if another process is sending.
 
-        Raises KafkaError or TimeoutError where the broker does not take some of
-        them: those stay, and those that it has taken are removed.
+        Raises KafkaError or TimeoutError if the broker does not accept some of them:
+        those stay in the outbox, and acknowledged ones are deleted.
         """
         async with transaction_of(self._engine) as transaction:
             if not await self._try_lock(transaction):
@@ -95,10 +95,10 @@ class Relay:
         return len(sent.done) + len(sent.refused)
 
     async def stop(self) -> None:
-        """Stop the producer, within bounds."""
+        """Stop the producer, within a time-out."""
         producer, self._producer = self._producer, None
         if producer is not None:
-            # Whatever comes of it, this producer is not asked for anything any more.
+            # Even if stopping fails, this producer is not used again.
             with contextlib.suppress(Exception):
                 await stop_within(producer, STOP_SECONDS)
 
@@ -127,7 +127,7 @@ class Relay:
     async def _send_all(
         self, producer: AIOKafkaProducer, found: Sequence[tuple[int, Outgoing]]
     ) -> Sequence[BaseException | None]:
-        """Send, and return the error of each record, None for what the broker has."""
+        """Send records; return the error of each, None if the broker acknowledged it."""
         absent = {}
         for topic in dict.fromkeys(each.topic for _, each in found):
             error = await self._topic_error(producer, topic)
@@ -139,7 +139,7 @@ class Relay:
         return [each if isinstance(each, BaseException) else None for each in errors]
 
     async def _topic_error(self, producer: AIOKafkaProducer, topic: str) -> BaseException | None:
-        """Return why a topic has no partitions to write to, None where it has."""
+        """Return the error of looking up a topic's partitions; None if it has any."""
         try:
             async with asyncio.timeout(self._seconds / 4):
                 await producer.partitions_for(topic)
@@ -153,10 +153,10 @@ class Relay:
         found: Sequence[tuple[int, Outgoing]],
         errors: Sequence[BaseException | None],
     ) -> _SendResult:
-        """Decide what is done with each record.
+        """Decide for each record: delete, set aside as refused, or send again.
 
-        What a topic has acknowledged behind a record that it has not stays too, and
-        is sent again behind that one: the order of a topic holds.
+        Records acknowledged after a failed one of the same topic are sent again
+        after it, which keeps the order within the topic.
         """
         done: list[int] = []
         refused: dict[int, str] = {}
@@ -165,7 +165,7 @@ class Relay:
         for (number, each), first in zip(found, errors, strict=True):
             error = first
             if error is not None and about(error) is About.RECORD:
-                # Another record of its batch may have been the cause.
+                # A different record of its batch may have been the cause.
                 error = await _send_alone(producer, each)
             if error is not None and _is_permanent(error):
                 refused[number] = type(error).__name__
@@ -191,15 +191,15 @@ def _is_permanent(error: BaseException) -> bool:
 
 
 def _is_producer_failure(error: BaseException) -> bool:
-    # A topic that has no metadata in time says nothing of the producer.
+    # A topic without metadata in time does not mean that the producer failed.
     return about(error) is not About.TOPIC and not isinstance(error, TimeoutError)
 
 
 async def _submit(producer: AIOKafkaProducer, each: Outgoing) -> Any:  # noqa: ANN401
-    """Return a future of the record's acknowledgement, or of why it was not taken."""
+    """Return a future of the record's acknowledgement; it fails if the record is refused."""
     try:
         if each.key is None and each.value is None:
-            # aiokafka takes such a record only as a batch.
+            # aiokafka accepts a record without key and value only as a batch.
             return await _submit_alone(producer, each)
         return await producer.send(each.topic, each.value, key=each.key, headers=list(each.headers))
     except KafkaError as error:

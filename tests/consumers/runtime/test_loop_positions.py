@@ -51,7 +51,7 @@ async def test_a_fence_behind_the_end_of_the_log_halts_and_the_neighbours_go_on(
     async with feed.member() as process:
         await feed.send(map(numbered, range(20, 25)), partition=1)
         await feed.applied(15)
-        await halted(process, "15 is to be applied next, but the log ends at 10")
+        await halted(process, "the next offset to apply is 15, but the log ends at 10")
     assert (await feed.fences())[0].next_offset == 15
 
 
@@ -59,7 +59,9 @@ async def test_a_log_that_catches_up_in_time_is_read_on(feed: Feed) -> None:
     await apply_ten(feed)
     await set_fence(feed.engine, feed.partition(0), next_offset=12, last_offset=None, gaps=2)
     async with feed.member(beyond_end_seconds=3600) as process:
-        late = f"positioning 1: {feed.topic}-0: asked again, as the broker may be late (beyond_end"
+        late = (
+            f"positioning 1: {feed.topic}-0: checking again, as the broker may be late (beyond_end"
+        )
         await eventually(lambda: process.ready().detail.startswith(late), "one not positioned")
         await feed.send(map(numbered, range(10, 15)))
         await feed.applied(13)
@@ -72,7 +74,7 @@ async def test_another_record_in_the_place_of_the_last_applied_one_halts(feed: F
     await set_fence(feed.engine, feed.partition(0), last_crc=1)
     async with feed.member() as process:
         await feed.send([numbered(10)])
-        said = await halted(process, "offset 9 holds another record than the one applied")
+        said = await halted(process, "offset 9 has a different record than the one applied")
         assert "was the topic recreated?" in said
     assert len(await effects_of(feed.engine)) == 10
 

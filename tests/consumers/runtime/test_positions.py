@@ -57,7 +57,7 @@ def test_a_log_that_ends_before_the_fence_halts() -> None:
     with pytest.raises(Halt) as halt:
         start_at(fence(10, LAST), bounds(0, 9))
     assert halt.value.reason is HaltReason.BEYOND_END
-    assert "10 is to be applied next, but the log ends at 9" in halt.value.detail
+    assert "the next offset to apply is 10, but the log ends at 9" in halt.value.detail
 
 
 def test_a_log_that_begins_behind_the_fence_halts_and_says_how_much_is_gone() -> None:
@@ -270,7 +270,7 @@ def led_by(leader: int | None) -> TopicSeen:
         ),
         (TopicSeen("payment", OLD, None, {}, None), "the broker has no payment-0"),
         (led_by(None), "payment-0 has no leader"),
-        (led_by(3), "the leader of payment-0, broker 3, does not say where it ends"),
+        (led_by(3), "the leader of payment-0, broker 3, does not return its end offset"),
     ],
 )
 def test_what_cannot_be_placed_says_what_the_broker_says_of_it(topic: TopicSeen, said: str) -> None:

@@ -245,7 +245,7 @@ async def test_what_was_applied_and_is_damaged_since_halts_its_partition_alone(f
     await feed.send([numbered(3)], partition=1)
     async with feed.member() as process:
         await feed.applied(3)
-        await halted(process, "offset 0 was applied, and cannot be read any more")
+        await halted(process, "offset 0 was applied and can no longer be read")
     assert await held_in(feed.engine) == []
     await applied_but(feed, 2, of=4)
 
