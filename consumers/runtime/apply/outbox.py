@@ -73,7 +73,7 @@ async def put(
     await connection.execute(box.insert().from_select([each.name for each in columns], ordered))
 
 
-async def waiting(
+async def read_unsent(
     connection: AsyncConnection,
     tables: RuntimeTables,
     limit: int,
@@ -93,13 +93,15 @@ async def waiting(
     ]
 
 
-async def sent(connection: AsyncConnection, tables: RuntimeTables, numbers: Sequence[int]) -> None:
+async def delete_sent(
+    connection: AsyncConnection, tables: RuntimeTables, numbers: Sequence[int]
+) -> None:
     """Delete records that the broker has acknowledged."""
     box = tables.outbox
     await connection.execute(delete(box).where(box.c.id == func.any(list(numbers))))
 
 
-async def refuse(
+async def set_aside(
     connection: AsyncConnection, tables: RuntimeTables, number: int, error: str
 ) -> None:
     """Set aside a record that the broker refuses permanently, so that the others are sent."""

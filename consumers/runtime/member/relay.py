@@ -83,13 +83,13 @@ class Relay:
         async with transaction_of(self._engine) as transaction:
             if not await self._try_lock(transaction):
                 return 0
-            found = await outbox.waiting(transaction, self._tables, BATCH, self._topics_aside())
+            found = await outbox.read_unsent(transaction, self._tables, BATCH, self._topics_aside())
             if not found:
                 return 0
             sent = await self._send(found)
             for number, error in sent.refused.items():
-                await outbox.refuse(transaction, self._tables, number, error)
-            await outbox.sent(transaction, self._tables, sent.done)
+                await outbox.set_aside(transaction, self._tables, number, error)
+            await outbox.delete_sent(transaction, self._tables, sent.done)
         if sent.failure is not None:
             raise sent.failure
         return len(sent.done) + len(sent.refused)

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from consumers.notifications.handler import Handler
 from consumers.notifications.options import ChannelOptions, Options
 from consumers.notifications.tables import MESSAGE
-from consumers.runtime.apply.outbox import waiting
+from consumers.runtime.apply.outbox import read_unsent
 from consumers.runtime.fate import Fate
 from consumers.runtime.store.tables import RuntimeTables
 from router.contract.event import Event
@@ -77,6 +77,6 @@ async def run(desk: AsyncEngine, statement: str) -> None:
 async def said(desk: AsyncEngine) -> list[tuple[str, str]]:
     """Read topic and key fact of the outcomes that wait to be published."""
     async with desk.connect() as connection:
-        box = await waiting(connection, RuntimeTables.of("notifications"), 1000)
+        box = await read_unsent(connection, RuntimeTables.of("notifications"), 1000)
     types = [dict(each.headers)["ce_type"] or b"" for _, each in box]
     return [(each.topic, kind.decode()) for (_, each), kind in zip(box, types, strict=True)]

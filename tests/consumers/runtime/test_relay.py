@@ -134,7 +134,7 @@ async def test_a_sender_cut_off_after_sending_sends_again_and_loses_nothing(
         raise asyncio.CancelledError
 
     with monkeypatch.context() as patched:
-        patched.setattr("consumers.runtime.apply.outbox.sent", cut)
+        patched.setattr("consumers.runtime.apply.outbox.delete_sent", cut)
         with pytest.raises(asyncio.CancelledError):
             await relay.send_waiting()
     assert len(await outbox_of(feed.engine)) == 3
