@@ -1,4 +1,4 @@
-"""Many failures in a row stop the consumer, restarts included, until a person lets go."""
+"""Many failures in a row stop a topic, even across restarts, until an operator releases it."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -38,19 +38,19 @@ PARK = HoldDecision(Fate.PARKED, HeldReason.FAILED, "ValueError: not now")
 
 
 def spoilt(offset: int) -> Undecodable:
-    """Give a record that is no event."""
+    """Return a record that cannot be decoded."""
     return Undecodable(record(offset, numbered(offset)).record, "it is none")
 
 
 def mixed(pattern: str) -> list[Arrived]:
-    """Give records: x for one that is no event, o for one that is."""
+    """Return records: x for one that cannot be decoded, o for an event."""
     return [
         spoilt(n) if letter == "x" else record(n, numbered(n)) for n, letter in enumerate(pattern)
     ]
 
 
 async def clear(engine: AsyncEngine) -> Brake:
-    """Release every brake; return the one that was held."""
+    """Release every brake; return the one that was holding."""
     async with engine.begin() as transaction:
         (was,) = (await clear_brakes(transaction, TABLES)).values()
         return was
@@ -59,7 +59,7 @@ async def clear(engine: AsyncEngine) -> Brake:
 @pytest.mark.parametrize(
     ("pattern", "streak"), [("xx", 2), ("xxo", 0), ("xxoxx", 2), ("xoxoxoxo", 0), ("ooo", 0)]
 )
-async def test_what_is_good_ends_a_row_of_failures(
+async def test_good_record_ends_a_row_of_failures(
     counting: AsyncEngine, pattern: str, streak: int
 ) -> None:
     await applier(counting, brake_after=3).apply(mixed(pattern), await begun(counting))
@@ -68,7 +68,7 @@ async def test_what_is_good_ends_a_row_of_failures(
     assert (await fences_of(counting))[PAYMENT_0].next_offset == len(pattern)
 
 
-async def test_it_takes_hold_within_a_batch_and_nothing_behind_that_is_passed(
+async def test_brake_takes_hold_within_a_batch_and_nothing_after_it_is_passed(
     counting: AsyncEngine,
 ) -> None:
     known = await begun(counting)
@@ -89,12 +89,12 @@ async def test_it_takes_hold_within_a_batch_and_nothing_behind_that_is_passed(
     was = await clear(counting)
     assert was.detail is not None
     assert "payment-0 offset 3: it is none" in was.detail
-    # The ids of those behind it were not claimed: they are new.
+    # The ids of later records were not claimed: they are new.
     await machine.apply(mixed("oxxxoxo"), known)
     assert await effects_of(counting) == [id_of(0), id_of(4), id_of(6)]
 
 
-async def test_the_row_goes_on_from_batch_to_batch_and_over_instances(
+async def test_failures_are_counted_across_batches_and_instances(
     counting: AsyncEngine,
 ) -> None:
     known = await begun(counting)
@@ -107,7 +107,7 @@ async def test_the_row_goes_on_from_batch_to_batch_and_over_instances(
     assert await effects_of(counting) == []
 
 
-async def test_two_instances_at_once_pull_it_once_after_as_many_failures(
+async def test_two_concurrent_instances_pull_the_brake_once_after_as_many_failures(
     counting: AsyncEngine,
 ) -> None:
     async def failing(partition: Partition) -> BatchResult:
@@ -128,7 +128,7 @@ async def test_two_instances_at_once_pull_it_once_after_as_many_failures(
     assert len(await held_in(counting)) == sum(each.next_offset for each in fences.values()) == 5
 
 
-async def test_while_it_holds_nothing_parked_of_its_topic_is_tried_and_others_are(
+async def test_brake_stops_retries_of_its_topic_only(
     counting: AsyncEngine,
 ) -> None:
     machine, books, payout = (
@@ -153,7 +153,7 @@ async def _all_due(engine: AsyncEngine) -> bool:
     return all(row.due_at <= now for row in await held_in(engine, "parked"))
 
 
-async def test_fifty_poison_in_a_row_stop_it_restarts_included_and_nothing_is_lost(
+async def test_fifty_poison_records_stop_the_topic_across_restarts_and_nothing_is_lost(
     feed: Feed,
 ) -> None:
     await feed.send(map(numbered, range(10)))
@@ -185,7 +185,7 @@ async def test_fifty_poison_in_a_row_stop_it_restarts_included_and_nothing_is_lo
     assert [row.offset for row in await held_in(feed.engine, "dead")] == list(range(10, 60))
 
 
-async def test_a_running_consumer_goes_on_when_it_is_cleared_and_kept_its_partitions(
+async def test_running_consumer_continues_after_clear_and_keeps_its_partitions(
     feed: Feed,
 ) -> None:
     for number in range(3):
@@ -201,7 +201,7 @@ async def test_a_running_consumer_goes_on_when_it_is_cleared_and_kept_its_partit
         assert metric(process, "payrouter_brake_held", topic=feed.topic) == 0
 
 
-async def test_a_handler_that_fails_for_everything_pulls_it_and_everything_is_applied_after(
+async def test_handler_that_always_fails_pulls_the_brake_and_everything_is_applied_after(
     feed: Feed,
 ) -> None:
     for partition in range(4):

@@ -1,4 +1,4 @@
-"""The life of a partition: its table of transitions, and what holds over every sequence of them."""
+"""The partition's transition table, and invariants over every sequence of events."""
 
 import ast
 import inspect
@@ -61,13 +61,13 @@ EVENTS: dict[str, PartitionEvent] = {
     "Revoked": Revoked(),
     "Found": Found(fence(3), 3),
     "Read": Read(9),
-    "Moved": FenceAdvanced(fence(9)),
+    "FenceAdvanced": FenceAdvanced(fence(9)),
     "CaughtUp": CaughtUp(),
     "Dropped": Dropped(),
     "Delayed": Delayed(9.0, "the log has not caught up"),
     "Due": Due(),
     "Stopped": Stopped(HALT),
-    "Seen": FenceSeen(fence(3)),
+    "FenceSeen": FenceSeen(fence(3)),
     "FenceSet": FenceSet(),
 }
 
@@ -77,7 +77,7 @@ def name(state: PartitionState) -> str:
 
 
 def documented() -> dict[tuple[str, str], str]:
-    """Read the table of the architecture page: (value, event) to the next value."""
+    """Read the table of the architecture page: (state, event) to the next state."""
     text = ARCHITECTURE.read_text()
     (table,) = re.findall(r"^\| what happens .*?(?=\n\n)", text, re.MULTILINE | re.DOTALL)
     head, _, *rows = [
@@ -90,7 +90,7 @@ def documented() -> dict[tuple[str, str], str]:
     }
 
 
-def test_the_documented_table_is_the_code() -> None:
+def test_documented_table_equals_the_code() -> None:
     assert {type(each) for each in EVENTS.values()} == set(get_args(PartitionEvent))
     coded = {
         (value, event): name(transition(STATES[value], EVENTS[event]))
@@ -100,7 +100,7 @@ def test_the_documented_table_is_the_code() -> None:
     assert documented() == coded
 
 
-def test_every_row_of_the_table_in_code_is_reached_by_a_documented_event() -> None:
+def test_every_transition_in_code_has_a_documented_event() -> None:
     values = {type(each) for each in STATES.values() if each is not None}
     assert {value for value, _ in life.TRANSITIONS} <= values
     assert {event for _, event in life.TRANSITIONS} <= set(get_args(PartitionEvent))
@@ -118,7 +118,7 @@ def test_tries_are_counted_until_something_is_applied() -> None:
     assert (state.tries, state.fence) == (0, fence(4))
 
 
-def test_where_it_was_is_remembered_until_it_is_placed_again() -> None:
+def test_fence_is_remembered_until_the_partition_is_placed_again() -> None:
     leaving: list[PartitionEvent] = [Dropped(), Delayed(1.0), Stopped(HALT), FenceSet()]
     for event in leaving:
         state = transition(Placed(fence(3), None, 3), event)
@@ -126,7 +126,7 @@ def test_where_it_was_is_remembered_until_it_is_placed_again() -> None:
         assert state.fence == fence(3)
 
 
-def test_the_first_reason_of_a_halt_stands() -> None:
+def test_first_reason_of_a_halt_is_kept() -> None:
     other = Halt(PAYMENT_0, HaltReason.TOO_NEW, "offset 3")
     assert transition(Halted(HALT, None), Stopped(other)) == Halted(HALT, None)
 
@@ -159,7 +159,7 @@ LEADS_TO = {"place": Placed, "wait": Unplaced, "read": Placed, "command": Unplac
 
 @settings(max_examples=120, deadline=None)
 @given(st.lists(events, max_size=40))
-def test_no_partition_is_ever_without_a_next_step(sequence: list[PartitionEvent]) -> None:
+def test_every_partition_has_a_next_step(sequence: list[PartitionEvent]) -> None:
     state: PartitionState = None
     assigned = False
     for event in sequence:
@@ -169,7 +169,7 @@ def test_no_partition_is_ever_without_a_next_step(sequence: list[PartitionEvent]
         assert (step is not None) == assigned
         if step is None:
             continue
-        # Its next step can be made, and leads on; a halted one names a command.
+        # The next step is possible and leads on; a halted partition names a command.
         assert isinstance(transition(state, POSSIBLE[step]), LEADS_TO[step])
         if isinstance(state, Halted):
             assert "`payrouter " in remedy(state.halt, "ledger")
@@ -177,7 +177,7 @@ def test_no_partition_is_ever_without_a_next_step(sequence: list[PartitionEvent]
 
 @settings(max_examples=120, deadline=None)
 @given(st.lists(events, max_size=40))
-def test_none_is_read_before_it_is_placed_and_nothing_fetched_before_is_applied(
+def test_no_partition_is_read_unplaced_and_no_earlier_fetch_is_applied(
     sequence: list[PartitionEvent],
 ) -> None:
     state: PartitionState = None
@@ -187,13 +187,13 @@ def test_none_is_read_before_it_is_placed_and_nothing_fetched_before_is_applied(
         if isinstance(event, Found) and isinstance(before, Unplaced):
             placed_since_assigned = True
         elif not isinstance(event, Read | FenceAdvanced | CaughtUp) and state != before:
-            # Whatever else changed it: nothing fetched until now is used.
+            # After any other change, records fetched so far are not used.
             placed_since_assigned = False
             assert next_step(state) != "read"
         assert (next_step(state) == "read") <= placed_since_assigned
 
 
-def test_the_loop_keeps_five_fields_and_no_state_of_a_partition() -> None:
+def test_loop_has_five_fields_and_no_state_of_a_partition() -> None:
     tree = ast.parse(inspect.getsource(Loop))
     assigned = {
         node.attr
