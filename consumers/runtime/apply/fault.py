@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from consumers.runtime.store.database import StoreAway
 
 _DATA_STATES = (
-    "21",  # cardinality violation: one row twice in a statement, a batch being too much
+    "21",  # cardinality violation: one row twice in a statement; splitting the batch helps
     "22",  # data exception
     "23",  # integrity constraint violation
     "54",  # program limit exceeded: too large for an index or a row
@@ -37,7 +37,7 @@ class Fault(StrEnum):
     HANDLER = "handler"
     STORE = "store"
     SLOW = "slow"
-    """The server cut the handler off for the time it took."""
+    """The server ended the handler's statement or transaction because it took too long."""
     UNKNOWN = "unknown"
     """The driver or a connection failed, which does not show who is at fault."""
 

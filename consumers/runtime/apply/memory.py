@@ -48,7 +48,7 @@ async def delete_expired(engine: AsyncEngine, tables: RuntimeTables, days: float
 async def remembered_since(
     connection: AsyncConnection, tables: RuntimeTables, days: float
 ) -> datetime:
-    """Return the moment since which every event is known: older ones may be forgotten."""
+    """Return the time since which all event ids are stored; older ones may be deleted."""
     soon = func.now() - timedelta(days=days)
     since = func.greatest(tables.memory.c.pruned_before, soon)
     found: datetime = (await connection.execute(select(since))).scalar_one()

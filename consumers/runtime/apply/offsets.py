@@ -55,7 +55,7 @@ class LastApplied:
 
 @dataclass(frozen=True)
 class Fence:
-    """Progress in one partition: everything below `next_offset` is applied or held."""
+    """Progress in one partition: every record below `next_offset` is processed."""
 
     partition: Partition
     first_offset: int

@@ -53,7 +53,7 @@ class PositionsLost(Exception):  # noqa: N818 - reads as what happened
 
 
 class RecordUnreadable(PositionsLost):
-    """The fetch failed because aiokafka cannot read one of the records, not known which."""
+    """aiokafka cannot read one of the fetched records; which one is not yet known."""
 
 
 class RecordUnfetchable(Exception):  # noqa: N818 - reads as what it is

@@ -23,7 +23,7 @@ from router.broker.refusals import About, about
 BATCH = 100
 STOP_SECONDS = 3.0
 LARGEST_BYTES = 64 * 1024 * 1024
-"""Above any topic's limit: the topic decides what is too large, not the client."""
+"""So large that the topic's limit decides what is too large, not the client's."""
 
 ASIDE_SECONDS = 10.0
 """How long a failing topic is skipped, so that the others are sent."""

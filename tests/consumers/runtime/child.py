@@ -136,7 +136,7 @@ def _wrap(where: object, name: str, act: Callable[[], None], seconds: float) -> 
     original = getattr(where, name)
     calls: list[object] = []
 
-    async def wrapped(*arguments: Any) -> Any:  # noqa: ANN401 - whatever it takes
+    async def wrapped(*arguments: Any) -> Any:  # noqa: ANN401 - any arguments
         calls.append(name)
         if len(calls) == 1:
             act()

@@ -114,4 +114,4 @@ async def running(process: Process, port: int) -> AsyncIterator[Running]:
 
 async def _read(stream: asyncio.StreamReader, lines: list[str]) -> None:
     async for line in stream:
-        lines.append(line.decode().rstrip())  # noqa: PERF401 - each as it comes
+        lines.append(line.decode().rstrip())  # noqa: PERF401 - each line at once

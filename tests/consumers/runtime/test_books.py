@@ -157,7 +157,7 @@ def store(request: pytest.FixtureRequest) -> Store:
 
 
 def spoilt(offset: int, partition: Partition = PAYMENT_0) -> Undecodable:
-    return Undecodable(record(offset, numbered(offset), partition).record, "it is none")
+    return Undecodable(record(offset, numbered(offset), partition).record, "not an event")
 
 
 async def test_store_keeps_the_promises_of_the_protocol(store: Store) -> None:

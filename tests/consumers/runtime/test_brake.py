@@ -39,7 +39,7 @@ PARK = HoldDecision(Fate.PARKED, HeldReason.FAILED, "ValueError: not now")
 
 def spoilt(offset: int) -> Undecodable:
     """Return a record that cannot be decoded."""
-    return Undecodable(record(offset, numbered(offset)).record, "it is none")
+    return Undecodable(record(offset, numbered(offset)).record, "not an event")
 
 
 def mixed(pattern: str) -> list[Arrived]:
@@ -88,7 +88,7 @@ async def test_brake_takes_hold_within_a_batch_and_nothing_after_it_is_passed(
     assert not again.outcomes
     was = await clear(counting)
     assert was.detail is not None
-    assert "payment-0 offset 3: it is none" in was.detail
+    assert "payment-0 offset 3: not an event" in was.detail
     # The ids of later records were not claimed: they are new.
     await machine.apply(mixed("oxxxoxo"), known)
     assert await effects_of(counting) == [id_of(0), id_of(4), id_of(6)]

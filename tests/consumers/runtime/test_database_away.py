@@ -140,7 +140,7 @@ async def test_long_database_outage_keeps_the_membership_and_everything_is_caugh
         await send(feed, 40, 20, 0)
         await send(feed, 60, 20, 1)
         await consumer.says(503, "retrying: ")
-        await eventually(lambda: unknown(consumer), "measures that say unknown")
+        await eventually(lambda: unknown(consumer), "unknown measures")
         await lags(consumer, 80)
         away = Watch(feed, consumer)
         await away.look_for(AWAY_SECONDS / 2)

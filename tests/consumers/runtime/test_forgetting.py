@@ -80,7 +80,7 @@ async def test_many_expired_ids_are_deleted_while_batches_run(
     with capsys.disabled():
         print(  # noqa: T201 - what was measured
             f"\n{OLD_ROWS} event ids deleted in chunks of {CHUNK} in {seconds:.1f} s, with {during}"
-            f" batches; the longest batch took {alone} ms before, {beside} ms meanwhile,"
+            f" batches; the longest batch took {alone} ms before, {beside} ms during it,"
             f" {beside / alone:.1f} times as long"
         )
 

@@ -89,7 +89,7 @@ async def test_failing_key_delays_no_other_key_and_catches_up_in_order(
             await eventually(lambda: len(seen) == NEIGHBOURS, "all neighbours")
         delays = [seen[each] - sent[each] for each in sent]
         with capsys.disabled():
-            print(  # noqa: T201 - what the run came to
+            print(  # noqa: T201 - result of the run
                 f"\n{NEIGHBOURS} neighbours of a failing key: {max(delays):.3f} s at most"
                 f" from produced to applied, {sum(delays) / len(delays):.3f} s on average"
             )

@@ -287,7 +287,7 @@ async def test_failed_reread_is_repeated(feed: Feed, monkeypatch: pytest.MonkeyP
         refused.append(given)
         if len(refused) < 3:
             raise TimeoutError
-        return await second_look(*given)  # type: ignore[arg-type] # as they came
+        return await second_look(*given)  # type: ignore[arg-type] # passed on unchanged
 
     monkeypatch.setattr(runtime_client, "second_look", late)
     await send_misnamed(feed.producer, feed.topic, 0, [written(numbered(0)).value])
