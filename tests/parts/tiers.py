@@ -18,7 +18,7 @@ TESTS: Final = Path(__file__).resolve().parents[1]
 Tier = Literal["unit", "integration", "system"]
 TIERS: Final[tuple[Tier, ...]] = get_args(Tier)
 
-_CONFORMANCE: Final[dict[str, Tier]] = {
+CONFORMANCE: Final[dict[str, Tier]] = {
     "test_every_consumer": "integration",
     "test_every_consumer_killed": "system",
     "test_every_edge": "integration",
@@ -44,7 +44,7 @@ def tier_of(item: pytest.Item) -> Tier:
 def _tier_of_file(path: Path) -> Tier:
     folder = path.relative_to(TESTS).parts[0] if path.is_relative_to(TESTS) else ""
     by_folder: dict[str, Tier] = {tier: tier for tier in TIERS}
-    return by_folder.get(folder) or _CONFORMANCE.get(path.stem, "unit")
+    return by_folder.get(folder) or CONFORMANCE.get(path.stem, "unit")
 
 
 def is_left_out(path: Path, tiers: str) -> bool:
