@@ -26,7 +26,7 @@ class Said:
 
     @property
     def json(self) -> Any:  # noqa: ANN401 - whatever was printed
-        """What it printed, as JSON."""
+        """Return the output, parsed as JSON."""
         return json.loads(self.out)
 
 
