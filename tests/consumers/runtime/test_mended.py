@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from consumers.runtime.apply import process as applying
 from consumers.runtime.member.app import ConsumerProcess
-from consumers.runtime.store.migrate import SchemaOutdated
+from consumers.runtime.store.schema_version import SchemaOutdated
 from router.contract.wire import decode_event
 from tests.consumers.runtime.commands import Payrouter
 from tests.consumers.runtime.counting import counts_of, numbered, set_fence, written
