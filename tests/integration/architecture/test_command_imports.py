@@ -33,7 +33,6 @@ PROGRAM = (
             1,
             [
                 "aiokafka",
-                "alembic",
                 "apprise",
                 "asyncio",
                 "jinja2",
@@ -60,3 +59,16 @@ def test_command_imports_only_what_it_uses(
 
     assert ended.returncode == status, ended.stderr
     assert ended.stdout.splitlines()[-1].split() == ["imported", *imported]
+
+
+def test_a_consumer_process_does_not_load_alembic() -> None:
+    program = (
+        "import sys, consumers.runtime.member.app\n"
+        "print([name for name in ('alembic', 'mako') if name in sys.modules])"
+    )
+
+    printed = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+
+    assert printed.stdout == "[]\n"

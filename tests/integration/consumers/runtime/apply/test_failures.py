@@ -31,7 +31,7 @@ from consumers.runtime.apply.failures import (
 from consumers.runtime.apply.offsets import FenceMoved
 from consumers.runtime.service import HandlerFailed, HandlerSlow, Poison
 from consumers.runtime.store.database import StoreAway, transaction_of
-from consumers.runtime.store.migrate import SchemaOutdated
+from consumers.runtime.store.schema_version import SchemaOutdated
 from tests.parts.runtime.counting import PAYMENT_0
 
 

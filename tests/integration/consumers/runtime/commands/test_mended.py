@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from consumers.runtime.apply import process as applying
 from consumers.runtime.member.app import ConsumerProcess
-from consumers.runtime.store.migrate import SchemaOutdated
+from consumers.runtime.store.schema_version import SchemaOutdated
 from router.contract.wire import decode_event
 from tests.integration.consumers.runtime.member.test_loop_halts import MAJOR_2, halted_for
 from tests.integration.consumers.runtime.member.test_loop_positions import (

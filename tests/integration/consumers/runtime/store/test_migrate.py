@@ -21,7 +21,8 @@ from consumers.runtime.apply.brake import holding, read_brakes
 from consumers.runtime.migrations.environment import ATTRIBUTE, Target
 from consumers.runtime.service import Service
 from consumers.runtime.store import migrate
-from consumers.runtime.store.migrate import SchemaOutdated, pending, require_upgraded, upgrade
+from consumers.runtime.store.migrate import upgrade
+from consumers.runtime.store.schema_version import SchemaOutdated, pending, require_upgraded
 from consumers.runtime.store.tables import RuntimeTables
 
 RUNTIME = ["runtime 0001", "runtime 0002", "runtime 0003", "runtime 0004"]
@@ -93,7 +94,7 @@ def _apply_up_to(revision: str, connection: Connection, history: Any) -> None:  
     """Apply the runtime's scripts up to a revision, and none of the service."""
     if history.name != "runtime":
         return
-    config = history.config()
+    config = migrate.config_of(history)
     config.attributes[ATTRIBUTE] = Target(connection, history.schema, history.version_table)
     command.upgrade(config, revision)
 
