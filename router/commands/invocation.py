@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from router.broker.topics.contract import TopicNeed
     from router.configuration.settings import Settings
     from router.contract.topics import Topics, TopicsBeside
-    from router.edge.reload import Source
+    from router.edge.reload import ConfigurationSource
     from router.evaluation.data_dir import DataDir
 
 EXIT_PROBLEM = 1
@@ -93,12 +93,14 @@ class Invocation:
 
         return topic_needs(settings, self.consumers.topics(settings.topics.topics()))
 
-    def source(self) -> "Source":
+    def source(self) -> "ConfigurationSource":
         """Return where the configuration can be read again."""
-        from router.edge.reload import Source
+        from router.edge.reload import ConfigurationSource
         from router.evaluation.data_dir import config_path
 
-        return Source(self.read, lambda: config_path(self.config, self.data_dir, os.environ))
+        return ConfigurationSource(
+            self.read, lambda: config_path(self.config, self.data_dir, os.environ)
+        )
 
     def kafka(self) -> tuple[Mapping[str, Any], Callable[[Any], None]]:
         """Return the client settings as consumers take them, each time with the password of now.

@@ -27,7 +27,7 @@ WRONG_FILES = {
     "no secret": ('[endpoints.shop]\nprovider = "blockatm"', "endpoints.shop: no secret"),
     "unknown provider": (
         GOOD.replace("blockatm", "blockatn"),
-        "endpoints.shop.provider: there is no provider blockatn",
+        "endpoints.shop.provider: unknown provider blockatn",
     ),
     "same secret, other account": (
         GOOD + GOOD.replace("shop", "shop-two"),
@@ -58,7 +58,7 @@ WRONG_VARIABLES = {
     "no secret": ({"PAYROUTER_ENDPOINTS__SHOP__PROVIDER": "blockatm"}, "endpoints.shop: no secret"),
     "unknown provider": (
         {**ENDPOINT, "PAYROUTER_ENDPOINTS__SHOP__PROVIDER": "blockatn"},
-        "endpoints.shop.provider: there is no provider blockatn",
+        "endpoints.shop.provider: unknown provider blockatn",
     ),
     "same secret, other account": (
         {

@@ -4,18 +4,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from router.edge.intake import Phase
+from router.edge.intake import DeliveryPhase
 
 
 @dataclass
 class Observed:
     """The phases that ended well, in order, and the deliveries proved genuine."""
 
-    phases: list[tuple[str, Phase]] = field(default_factory=list)
+    phases: list[tuple[str, DeliveryPhase]] = field(default_factory=list)
     proved: list[tuple[str, datetime, datetime | None]] = field(default_factory=list)
     missed: list[tuple[str, str]] = field(default_factory=list)
 
-    def phase(self, endpoint: str, phase: Phase, seconds: float) -> None:
+    def phase(self, endpoint: str, phase: DeliveryPhase, seconds: float) -> None:
         """Remember a phase."""
         assert seconds >= 0
         self.phases.append((endpoint, phase))

@@ -19,7 +19,7 @@ def test_a_request_is_read_byte_for_byte() -> None:
     assert (captured.method, captured.target) == ("POST", "/webhooks/shop?x=%20")
     assert captured.headers == (("host", "shop"), ("x-a", "b c"), ("x-a", "d"))
     assert captured.body == b'{"a":1}\r\n\r\n\xff'
-    assert captured.mended is None
+    assert captured.corrected is None
 
 
 @pytest.mark.parametrize(
@@ -44,11 +44,11 @@ def test_a_target_with_its_origin_is_cut_to_what_the_edge_sees() -> None:
     ("length", "body", "kept", "mended"),
     [
         (2, b"{}", b"{}", None),
-        (2, b"{}\n", b"{}", "cut 1 line ends"),
-        (2, b"{}\r\n", b"{}", "cut 2 line ends"),
+        (2, b"{}\n", b"{}", "removed 1 line ends"),
+        (2, b"{}\r\n", b"{}", "removed 2 line ends"),
         (3, b"{}\n", b"{}\n", None),
-        (2, b"{} \n", b"{} \n", "content-length says 2 bytes, the file has 4"),
-        (5, b"{}", b"{}", "content-length says 5 bytes, the file has 2"),
+        (2, b"{} \n", b"{} \n", "content-length is 2 bytes, but the file has 4"),
+        (5, b"{}", b"{}", "content-length is 5 bytes, but the file has 2"),
     ],
 )
 def test_line_ends_that_an_editor_put_behind_the_body_are_cut(
@@ -57,8 +57,8 @@ def test_line_ends_that_an_editor_put_behind_the_body_are_cut(
     captured = read_captured(b"POST /x HTTP/1.1\nContent-Length: %d\n\n" % length + body)
 
     assert captured.body == kept
-    assert (captured.mended or "").startswith(mended or "")
-    assert (captured.mended is None) is (mended is None)
+    assert (captured.corrected or "").startswith(mended or "")
+    assert (captured.corrected is None) is (mended is None)
 
 
 @pytest.mark.parametrize(

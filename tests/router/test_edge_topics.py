@@ -112,5 +112,5 @@ async def test_before_the_topics_were_compared_nothing_is_acknowledged(
         said = await _names(edge, "the topics were not compared yet")
         answer = await edge.post(PAYMENT.headers, PAYMENT.body)
 
-        assert "events can be kept" not in said
+        assert "events can be published" not in said
         assert answer.status == 503

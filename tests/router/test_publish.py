@@ -101,7 +101,7 @@ async def test_a_record_too_large_leaves_the_producer_and_the_edge_as_they_are()
         assert running.publisher.health().good
         assert running.made[0].alone == [b"1"]
         assert len(running.made) == 1
-        with pytest.raises(NotDurable, match="topic payment has refused"):
+        with pytest.raises(NotDurable, match="topic payment has already refused"):
             await running.publisher(_records(b"1"))
 
 

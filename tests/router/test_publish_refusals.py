@@ -267,7 +267,7 @@ async def test_no_right_to_write_to_one_topic_fails_no_other_and_is_not_ready_un
         rest = Counter(await all_published(publish, mixed[:20]))
 
     denied = f"NotDurable: not_durable: topic {edge.payout}: TopicAuthorizationFailedError"
-    assert f"no right to write to topic {edge.payout}" in unprompted
+    assert f"not allowed to write to topic {edge.payout}" in unprompted
     assert results == {"kept": NEIGHBOURS // 2, denied: NEIGHBOURS // 2}
     assert not refused.good
     assert rest == {"kept": 20}

@@ -183,7 +183,7 @@ def test_a_long_body_is_cut_and_its_length_and_digest_are_those_of_the_whole() -
     assert sample.raw.body == "a" * 1024
     assert (sample.truncated, sample.body_bytes) == (True, 5000)
     assert sample.body_sha256 == hashlib.sha256(body).hexdigest()
-    assert missing_of(sample) == "only the first 1024 of 5000 bytes of its body were kept"
+    assert missing_of(sample) == "only the first 1024 of 5000 bytes of its body were stored"
 
 
 @pytest.mark.parametrize("limit", range(12))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from router.configuration.settings import Settings, load_settings
 from router.edge.app import EdgeProcess, build_edge
-from router.edge.reload import Source
+from router.edge.reload import ConfigurationSource
 from tests.router.living_edge import Mount
 
 _PATIENCE_SECONDS = 30.0
@@ -23,7 +23,7 @@ def _configuration(path: Path, *endpoints: tuple[str, Path]) -> Path:
 
 
 @contextlib.asynccontextmanager
-async def _following(config: Path, source: Source) -> AsyncIterator[EdgeProcess]:
+async def _following(config: Path, source: ConfigurationSource) -> AsyncIterator[EdgeProcess]:
     process = build_edge(load_settings(config, {}))
     async with process.reloading.following(source):
         yield process
@@ -59,7 +59,7 @@ async def test_a_secret_that_is_replaced_just_after_it_was_first_read_is_taken_u
 
     replaced: list[bool] = []
     reads: list[Settings] = []
-    async with _following(config, Source(read, lambda: config)) as process:
+    async with _following(config, ConfigurationSource(read, lambda: config)) as process:
         # The look at the start is over, so that only the watch can see what follows.
         await _until(lambda: len(reads) == 1)
         both = (("one", mount.file("one")), ("two", mount.file("two")))
@@ -80,7 +80,7 @@ async def test_files_that_cannot_be_looked_for_do_not_end_the_following(tmp_path
             raise PermissionError
         return config
 
-    source = Source(lambda: load_settings(config, {}), found)
+    source = ConfigurationSource(lambda: load_settings(config, {}), found)
     async with _following(config, source) as process:
         await _until(lambda: len(asked) > 1)
         file.write_text("second-secret")

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.contract.wire import OutgoingRecord
-from router.edge.publishing.topic_health import READY, State, TopicHealth
+from router.edge.publishing.topic_health import READY, TopicHealth, TopicHealthState
 
 RECORD = OutgoingRecord("payment", b"k", b"v", [])
 
@@ -38,8 +38,8 @@ def test_no_sequence_leaves_a_topic_without_a_next_step(steps: Sequence[tuple[st
     assert health.ready or health.trial == RECORD
     assert health.ready == (health.problem("payment", 0.0) is None)
     assert health.ready == (health.state in READY)
-    assert health.state is not State.UNANSWERED or health.since is not None
-    assert after(health, "acknowledged", health.attempt).state is State.KEPT
+    assert health.state is not TopicHealthState.UNANSWERED or health.since is not None
+    assert after(health, "acknowledged", health.attempt).state is TopicHealthState.KEPT
 
 
 @given(st.lists(st.tuples(STEPS, st.integers(1, 20))), STEPS)

@@ -24,7 +24,7 @@ def seen(*in_sync: int, may_write: bool | None = None, error: str | None = None)
         (seen(1, 3), None),
         (seen(1, 1), "topic payment has at most 1 replicas in sync, min.insync.replicas is 2"),
         (seen(3, may_write=True), None),
-        (seen(3, may_write=False), "no right to write to topic payment: allow WRITE on it"),
+        (seen(3, may_write=False), "not allowed to write to topic payment: allow WRITE on it"),
         (seen(error="TOPIC_AUTHORIZATION_FAILED"), "allow DESCRIBE and WRITE on it"),
     ],
 )

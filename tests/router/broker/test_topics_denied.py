@@ -24,7 +24,7 @@ from tests.kafka.apache_kafka import ApacheKafka
 from tests.router.broker.topic_admin import make, maker
 
 AUTHORIZER = "org.apache.kafka.metadata.authorizer.StandardAuthorizer"
-GOOD = Health(good=True, detail="events can be kept")
+GOOD = Health(good=True, detail="events can be published")
 
 
 @pytest.fixture(scope="module")
