@@ -131,7 +131,7 @@ class Invocation:
         from router.commands.dev import develop
         from router.configuration.settings import with_public_url
         from router.evaluation.data_dir import config_path, resolve_sources
-        from router.evaluation.system import Plan
+        from router.evaluation.system import DevPlan
         from router.providers import examples
 
         given = config_path(self.config, self.data_dir, os.environ)
@@ -143,7 +143,7 @@ class Invocation:
         port = port or settings.edge.port or DEFAULT_PORT
         public_url = _public_url(public_url, settings, port)
         self._check_whole(with_public_url(settings, public_url))
-        plan = Plan(
+        plan = DevPlan(
             config=config,
             given=given is not None,
             data_dir=self.data_dir,

@@ -16,9 +16,9 @@ from router.errors import ConfigurationError
 from router.providers import (
     Asymmetric,
     Configurable,
+    EndpointContext,
     Key,
     NoOptions,
-    Place,
     Provider,
     Published,
     discover,
@@ -71,8 +71,8 @@ def _endpoint(
         raise ConfigurationError(message)
     keys = _keys(settings)
     token = settings.token.get_secret_value() if settings.token else None
-    place = Place(name, settings.public_url or public_url, token, keys)
-    provider = _configured(provider, _options(name, provider, settings.options), place)
+    context = EndpointContext(name, settings.public_url or public_url, token, keys)
+    provider = _configured(provider, _options(name, provider, settings.options), context)
     if not keys and not (isinstance(provider, Asymmetric) and provider.public_keys):
         message = f"endpoints.{name}: no secret: set secrets or secret_files"
         raise ConfigurationError(message)
@@ -101,13 +101,13 @@ def _options(name: str, provider: Provider, options: dict[str, Any]) -> BaseMode
         raise ConfigurationError(*lines) from None
 
 
-def _configured(provider: Provider, options: BaseModel, place: Place) -> Provider:
+def _configured(provider: Provider, options: BaseModel, context: EndpointContext) -> Provider:
     if not isinstance(provider, Configurable):
         return provider
     try:
-        return provider.configured(options, place)
+        return provider.configured(options, context)
     except ConfigurationError as error:
-        message = f"endpoints.{place.name}.{error}"
+        message = f"endpoints.{context.name}.{error}"
         raise ConfigurationError(message) from None
 
 

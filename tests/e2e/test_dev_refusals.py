@@ -128,7 +128,7 @@ def test_a_data_directory_that_cannot_be_made_is_refused_in_one_line(place: Plac
     (place.folder / "file").write_text("")
     place.data = "file/data"
     line = refused(place.run("dev", "--port", str(free_port())))
-    assert line == f"--data-dir: cannot make {place.data_dir}: Not a directory\n"
+    assert line == f"--data-dir: cannot create {place.data_dir}: Not a directory\n"
 
 
 def test_a_missing_evaluation_broker_is_refused_in_one_line(

@@ -16,8 +16,8 @@ from router.contract.order_fields import OrderFields, read_order
 from router.errors import ConfigurationError
 from router.evaluation.ordering import (
     NotPlaced,
-    Place,
-    Placed,
+    PlacedOrder,
+    PlaceOrder,
     check_mapping,
     numbered,
     order_message,
@@ -96,11 +96,11 @@ async def test_a_broker_that_is_away_is_one_line() -> None:
 
 
 @contextlib.asynccontextmanager
-async def recorded(_settings: Settings) -> AsyncIterator[Place]:
+async def recorded(_settings: Settings) -> AsyncIterator[PlaceOrder]:
     """Place orders nowhere: what is said of them is looked at."""
 
-    async def place(order: Order) -> Placed:
-        return Placed(order, "order-0", 7)
+    async def place(order: Order) -> PlacedOrder:
+        return PlacedOrder(order, "order-0", 7)
 
     yield place
 

@@ -18,13 +18,13 @@ from router.errors import ConfigurationError
 from router.providers import (
     OPTIONS,
     Answer,
+    EndpointContext,
     Example,
     Key,
-    Place,
     Provider,
     ProviderError,
     Simulation,
-    Texts,
+    TextList,
     discover,
 )
 from router.providers.blockatm import PROVIDER
@@ -35,7 +35,7 @@ _HIDDEN = "sck_hidden-0123456789"
 class _Options(BaseModel):
     model_config = OPTIONS
 
-    places: Texts = ()
+    places: TextList = ()
     size: int = 1
     password: SecretStr | None = None
 
@@ -55,7 +55,7 @@ class _Picky:
     addresses: tuple[str, ...] = ("203.0.113.0/24",)
     seen: tuple[Any, ...] = ()
 
-    def configured(self, options: _Options, place: Place) -> Provider:
+    def configured(self, options: _Options, place: EndpointContext) -> Provider:
         if options.size == 13:
             message = "size: 13 brings no luck"
             raise ConfigurationError(message)
@@ -176,5 +176,5 @@ def test_options_are_shown_by_their_own_model(installed: Callable[[object], None
 def test_options_that_take_any_key_stop_the_start(installed: Callable[[object], None]) -> None:
     installed(_Picky(options=BaseModel))
 
-    with pytest.raises(ProviderError, match="its options take any key"):
+    with pytest.raises(ProviderError, match="its options accept any key"):
         discover()

@@ -15,8 +15,8 @@ from router.errors import ConfigurationError, Reason, RefusedDelivery
 from router.evaluation.send import (
     TAMPERS,
     Answered,
-    Order,
     Sent,
+    SimulatedOrder,
     as_gateway,
     check_amount,
     orders,
@@ -28,7 +28,7 @@ from tests.router.providers.blockatm_deliveries import KEY
 from tests.router.providers.blockbee_deliveries import SECRETS, TOKEN, bee, private_pem
 
 SHOP = Endpoint("shop", "shop-eu", discover()["blockatm"], [KEY], timedelta(hours=27), 2.5)
-PAID = Order("payment.confirmed", "A-1", "100.50", "USDT")
+PAID = SimulatedOrder("payment.confirmed", "A-1", "100.50", "USDT")
 KINDS = [f"{kind}.{status}" for kind, known in SHOP.provider.kinds.items() for status in known]
 
 
@@ -69,7 +69,7 @@ def gateway(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_whatever_can_be_simulated_is_genuine_and_understood(kind: str) -> None:
-    order = Order(kind, "A-1", "100.50", "USDT")
+    order = SimulatedOrder(kind, "A-1", "100.50", "USDT")
     delivery = simulate(SHOP, order)
     assert (delivery.endpoint, delivery.account) == ("shop", "shop-eu")
     (event,) = SHOP.provider.normalize(SHOP.provider.verify(delivery, SHOP.keys))
@@ -84,20 +84,20 @@ def test_a_test_endpoint_is_sent_test_money() -> None:
 
 
 def test_the_same_order_is_the_same_payment_and_a_payout_is_another() -> None:
-    payout = Order("payout.confirmed", "A-1", "100.50", "USDT")
-    pending = Order("payment.pending", "A-1", "100.50", "USDT")
+    payout = SimulatedOrder("payout.confirmed", "A-1", "100.50", "USDT")
+    pending = SimulatedOrder("payment.pending", "A-1", "100.50", "USDT")
     assert PAID.number == pending.number
     assert PAID.number != payout.number
 
 
 def test_a_kind_without_a_status_is_a_confirmed_one() -> None:
-    assert Order("payout", "A-1", "1", "USDT").status == "confirmed"
+    assert SimulatedOrder("payout", "A-1", "1", "USDT").status == "confirmed"
 
 
 @pytest.mark.parametrize("kind", ["payment.refunded", "subscription.renewed", "", "payment.pend"])
 def test_what_a_gateway_never_says_is_refused_with_what_it_says(kind: str) -> None:
     with pytest.raises(ConfigurationError, match=r"^--type: blockatm sends .*payment\.confirmed"):
-        simulate(SHOP, Order(kind, "A-1", "1", "USDT"))
+        simulate(SHOP, SimulatedOrder(kind, "A-1", "1", "USDT"))
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_nobody_there_is_an_os_error() -> None:
     "url", ["localhost:8080", "ftp://host", "http://", "http://host:99999", "http://host:x", ""]
 )
 def test_what_is_no_url_of_an_edge_is_refused(url: str) -> None:
-    with pytest.raises(ConfigurationError, match=r"^--url: .*is no http://host:port$"):
+    with pytest.raises(ConfigurationError, match=r"^--url: expected http://host:port, not .*$"):
         post(url, simulate(SHOP, PAID))
 
 
@@ -182,14 +182,14 @@ def test_one_order_keeps_its_reference_and_several_are_numbered() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "tamper", "as_wanted"),
+    ("status", "tamper", "as_expected"),
     [(200, None, True), (401, None, False), (401, "body", True), (200, "body", False)],
 )
 def test_genuine_shall_be_kept_and_spoiled_refused(
-    status: int, tamper: str | None, *, as_wanted: bool
+    status: int, tamper: str | None, *, as_expected: bool
 ) -> None:
     sent = Sent(PAID, "shop", tamper, Answered(status, b"word\n"))
-    assert sent.as_wanted is as_wanted
+    assert sent.as_expected is as_expected
     assert f"to shop, answered {status} word" in str(sent)
     assert ("NOT REFUSED" in str(sent)) is (status == 200 and tamper is not None)
 

@@ -14,8 +14,8 @@ from router.contract.amounts import parse_amount
 from router.delivery import Delivery
 from router.edge.intake import Endpoint
 from router.evaluation.ordering import NotPlaced
-from router.evaluation.send import Answered, Order
-from router.evaluation.stream import ARTICLES, Planned, bought, planned_stream, play
+from router.evaluation.send import Answered, SimulatedOrder
+from router.evaluation.stream import ARTICLES, PlannedDelivery, bought, planned_stream, play
 from router.providers import discover
 from tests.router.providers.blockatm_deliveries import KEY
 
@@ -23,11 +23,11 @@ SHOP = Endpoint("shop", "shop-eu", discover()["blockatm"], [KEY], timedelta(hour
 OTHER = Endpoint("other", "shop-us", discover()["blockatm"], [KEY], timedelta(hours=27), 2.5)
 
 
-def planned(count: int, seed: int = 7) -> list[Planned]:
+def planned(count: int, seed: int = 7) -> list[PlannedDelivery]:
     return list(itertools.islice(planned_stream([SHOP, OTHER], random.Random(seed)), count))
 
 
-def histories(stream: list[Planned]) -> dict[str, list[Order]]:
+def histories(stream: list[PlannedDelivery]) -> dict[str, list[SimulatedOrder]]:
     found = defaultdict(list)
     for item in stream:
         found[item.order.reference].append(item.order)
@@ -127,7 +127,7 @@ def test_who_has_no_words_is_not_played() -> None:
 
 
 async def played(
-    answer: Answered | OSError, count: int, placed: list[Order] | None = None
+    answer: Answered | OSError, count: int, placed: list[SimulatedOrder] | None = None
 ) -> tuple[list[Delivery], list[str]]:
     """Play until so many deliveries were sent; return them and what was complained about."""
     placed = [] if placed is None else placed
@@ -145,7 +145,7 @@ async def played(
             raise answer
         return answer
 
-    async def place(account: str, order: Order) -> None:
+    async def place(account: str, order: SimulatedOrder) -> None:
         assert account == "shop-eu"
         placed.append(order)
         if isinstance(answer, OSError):
@@ -164,7 +164,7 @@ async def played(
 
 
 async def test_what_is_played_is_genuine_and_nothing_is_said_of_what_was_kept() -> None:
-    placed: list[Order] = []
+    placed: list[SimulatedOrder] = []
     sent, complaints = await played(Answered(200, b"OK"), 5, placed)
     assert complaints == []
     assert placed

@@ -118,7 +118,7 @@ async def test_a_settled_child_that_is_killed_is_started_again(
     assert first is not None
     os.kill(first, signal.SIGKILL)
     await until(lambda: worker.pid != first)
-    assert said == ["worker ended with status -9; started again in 0 s"]
+    assert said == ["worker ended with status -9; restarting in 0 s"]
     worker.check_started()
 
 

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from router.contract.event import Event
 from router.delivery import Delivery, VerifiedDelivery
-from router.providers import Key, Place
+from router.providers import EndpointContext, Key
 from router.providers._signing import fingerprint
 from router.providers.blockbee import PROVIDER, BlockBee
 from router.providers.blockbee._options import BlockBeeOptions
@@ -30,7 +30,7 @@ sm+p8QN7JXAJlQqrawIDAQAB
 TOKEN = "aVeryLong-URL_token-0123456789"
 ORIGIN = "https://pay.example.com"
 SECRETS = (Key(b"new-reference-secret", "fp:new"), Key(b"old-reference-secret", "fp:old"))
-PLACE = Place("bee", ORIGIN, TOKEN, SECRETS)
+PLACE = EndpointContext("bee", ORIGIN, TOKEN, SECRETS)
 TARGET = "/webhooks/bee/{token}"
 RECEIVED = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
 FORM, JSON = "application/x-www-form-urlencoded", "application/json"
@@ -125,7 +125,7 @@ def key() -> Key:
     return Key(private_pem(), fingerprint(b"private"))
 
 
-def bee(place: Place = PLACE, **options: Any) -> BlockBee:  # noqa: ANN401 - options as configured
+def bee(place: EndpointContext = PLACE, **options: Any) -> BlockBee:  # noqa: ANN401 - options as configured
     """Return the provider of an endpoint that trusts the key of this run."""
     return PROVIDER.configured(
         BlockBeeOptions.model_validate({"public_keys": public_pem(), **options}), place

@@ -7,7 +7,7 @@ import pytest
 
 from router.delivery import Delivery
 from router.errors import ConfigurationError, NotUnderstood, Reason, Unauthentic
-from router.providers import Place
+from router.providers import EndpointContext
 from router.providers._signing import public_key
 from router.providers.blockbee import PROVIDER, BlockBee
 from router.providers.blockbee._options import PUBLISHED_KEY, BlockBeeOptions
@@ -121,7 +121,7 @@ def test_with_its_default_key_an_endpoint_takes_nothing_signed_here() -> None:
         replace(PLACE, token="anotherLong-URL_token-012345"),
     ],
 )
-def test_a_get_is_signed_for_one_url_alone(place: Place) -> None:
+def test_a_get_is_signed_for_one_url_alone(place: EndpointContext) -> None:
     with pytest.raises(Unauthentic, match=Reason.SIGNATURE_WRONG):
         verified(got(CONFIRMED), bee(place))
 
@@ -200,7 +200,7 @@ def test_what_an_auditor_needs_is_kept_and_the_token_is_not() -> None:
     ],
 )
 def test_an_endpoint_that_could_not_be_trusted_stops_the_start(
-    place: Place, options: dict[str, object], line: str
+    place: EndpointContext, options: dict[str, object], line: str
 ) -> None:
     with pytest.raises(ConfigurationError) as refused:
         bee(place, **options)

@@ -264,7 +264,7 @@ def test_a_status_beside_the_word_has_to_agree() -> None:
         ({"test": {"field": "live", "test": [1]}}, "mapping.test.live: Field required"),
         (
             {"test": {"field": "live", "test": "true", "live": True}},
-            "mapping.test: true stands under test and under live",
+            "mapping.test: true is listed under both test and live",
         ),
         ({"events": {"paid": "payment.payed"}}, "mapping.events.paid: "),
         ({"minor_units": 19}, "mapping.minor_units: "),
