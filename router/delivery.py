@@ -1,4 +1,4 @@
-"""Unverified and verified deliveries: two types, so that the type checker tells them apart."""
+"""Unverified and verified deliveries: two types, which the type checker keeps apart."""
 
 import base64
 import hashlib

@@ -60,7 +60,7 @@ class Reason(StrEnum):
     INTERNAL = "internal"
 
 
-class RefusedDelivery(Exception):  # noqa: N818 - reads as what happened
+class RefusedDelivery(Exception):  # noqa: N818 - named after the event
     """Base of all errors that the edge answers with a status other than success."""
 
     status: ClassVar[int] = 500
@@ -98,7 +98,7 @@ class NotDurable(RefusedDelivery):
     resend = True
 
 
-class NotUnderstood(Exception):  # noqa: N818 - reads as what happened
+class NotUnderstood(Exception):  # noqa: N818 - named after the event
     """Raised by a provider's normalize: the delivery is genuine and goes to quarantine, whole.
 
     If some of its parts are understood, `events` has their events, which are published.

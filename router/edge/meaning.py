@@ -19,7 +19,7 @@ def meaning(provider: Provider, verified: VerifiedDelivery) -> Sequence[Event]:
     """Return the events, or raise NotUnderstood: no verified delivery is refused.
 
     A body with a content encoding is not decoded, since no gateway documents
-    one: its bytes are stored as they were signed.
+    one: the signed bytes are stored unchanged.
     """
     for value in verified.codings:
         detail = f"content-encoding: expected none, got {value[:_SHOWN]!a}"

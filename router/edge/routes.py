@@ -53,7 +53,7 @@ class Limits:
     linger_seconds: float = 2.0
 
 
-class SenderGone(Exception):  # noqa: N818 - reads as what happened
+class SenderGone(Exception):  # noqa: N818 - named after the event
     """The sender closed the connection before the whole body had arrived."""
 
 
@@ -330,7 +330,7 @@ async def _send(
 
 
 def _state(scope: Scope) -> Mapping[str, Any]:
-    """Return what the connection recorded about a request, empty if another server accepted it."""
+    """Return the connection's record of a request, empty if another server accepted it."""
     state: Mapping[str, Any] = scope.get("state") or {}
     return state
 

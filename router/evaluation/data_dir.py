@@ -1,4 +1,4 @@
-"""The data directory of `payrouter dev`, which tells other commands about a running `dev`."""
+"""The data directory of `payrouter dev`, where other commands find a running `dev`."""
 
 import contextlib
 import fcntl

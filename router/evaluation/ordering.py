@@ -25,7 +25,7 @@ SECONDS = 15.0
 STOP_SECONDS = 3.0
 
 
-class NotPlaced(Exception):  # noqa: N818 - named for what it is
+class NotPlaced(Exception):  # noqa: N818 - named after the outcome
     """The broker did not accept an order; the message has the broker's address."""
 
 

@@ -27,7 +27,7 @@ class Answered:
     @property
     def kept(self) -> bool:
         """Whether the answer was a success: the delivery is durable."""
-        return 200 <= self.status < 300  # noqa: PLR2004 - what HTTP calls success
+        return 200 <= self.status < 300  # noqa: PLR2004 - HTTP's range of success
 
 
 @dataclass(frozen=True)

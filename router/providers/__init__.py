@@ -190,8 +190,8 @@ class Configurable(Protocol):
     def configured(self, options: Any, context: EndpointContext) -> Provider:  # noqa: ANN401 - of that model
         """Return the provider configured for one endpoint.
 
-        Raises ConfigurationError with `KEY: what is expected`, where the key is
-        that of the endpoint's table.
+        Raises ConfigurationError with `KEY: what is expected`; the key is one of
+        the endpoint's table.
         """
 
     def example(self) -> Example:
@@ -213,7 +213,7 @@ class Published(Protocol):
 
     @property
     def addresses(self) -> Sequence[str]:
-        """The addresses or networks that `allow_from = "published"` stands for."""
+        """The addresses or networks allowed by `allow_from = "published"`."""
 
 
 @runtime_checkable

@@ -1,4 +1,4 @@
-"""Tells test networks, whose tokens are worthless, from live ones, by chain id and by name.
+"""Recognizes test networks, whose tokens are worthless, by chain id and by name.
 
 Chain ids are those of github.com/ethereum-lists/chains, and for TRON those of
 developers.tron.network ("Networks"). An id that is in neither table decides

@@ -26,7 +26,7 @@ Words = Annotated[tuple[str, ...], BeforeValidator(_as_words), Field(min_length=
 
 
 class Sandbox(BaseModel):
-    """`[….mapping.test]`: the field that tells test money from live, and its words for each."""
+    """`[….mapping.test]`: the field that marks test or live money, and its words for each."""
 
     model_config = OPTIONS
 
@@ -44,7 +44,7 @@ class Sandbox(BaseModel):
     def read(self, fields: Fields) -> bool | None:
         """Return True for test money, False for live, None if the field is absent.
 
-        Raises NotUnderstood for any other word, since the money may or may not be real.
+        Raises NotUnderstood for any other word, since the money might be real.
         """
         value = fields.value(self.field)
         if value is None:

@@ -14,7 +14,7 @@ from router.errors import NotDurable, NotUnderstood, RefusedDelivery, Unreadable
 from router.quarantine.reader import QuarantineEntry
 
 _ADVICE = (
-    "what the gateway signed does not change: look up the payment in its panel,"
+    "the signed bytes cannot change: look up the payment in the gateway's panel,"
     " and have it send the delivery again"
 )
 

@@ -77,7 +77,7 @@ def test_a_replay_of_what_cannot_be_read_says_what_to_do_and_changes_nothing(
 
     assert said.status == 1
     assert said.out.count("still cannot be read") == 3
-    assert said.out.count("look up the payment in its panel") == 3
+    assert said.out.count("look up the payment in the gateway's panel") == 3
     assert asyncio.run(read_records(broker.bootstrap, [f"{topics_prefix}payment"])) == []
     assert [one["replayed"] for one in _kept(payrouter)] == [None] * 3
 

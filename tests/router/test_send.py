@@ -252,7 +252,7 @@ def test_a_form_that_is_none_is_refused_and_the_forms_are_named(
 
 
 def test_without_any_key_nobody_is_played() -> None:
-    with pytest.raises(ConfigurationError, match="no key here with which blockbee"):
+    with pytest.raises(ConfigurationError, match="this endpoint has no key with which blockbee"):
         simulate(replace(BEE, keys=[]), PAID)
 
 

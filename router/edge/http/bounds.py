@@ -8,7 +8,7 @@ import httptools
 Header = tuple[bytes, bytes]
 
 
-class MalformedRequest(Exception):  # noqa: N818 - reads as what happened
+class MalformedRequest(Exception):  # noqa: N818 - named after the event
     """The bytes are not acceptable HTTP; answered with `status`, then the connection is closed.
 
     `reason` is a label of a metric and a field of the log.
@@ -21,7 +21,7 @@ class MalformedRequest(Exception):  # noqa: N818 - reads as what happened
         self.status = status
 
 
-class NoMoreRequests(Exception):  # noqa: N818 - reads as what happened
+class NoMoreRequests(Exception):  # noqa: N818 - named after the event
     """The connection is closing: the rest of the bytes already read is not parsed."""
 
 

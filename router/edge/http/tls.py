@@ -24,7 +24,7 @@ class ServerCertificate:
         self.context.sni_callback = self._hand_over
 
     def reload(self, certificate: Path, key: Path) -> None:
-        """Use another pair for every later handshake; open connections keep theirs.
+        """Use another pair for every later handshake; open connections keep the old one.
 
         Raises ConfigurationError, and keeps the pair in use, if the new one does
         not match, cannot be read, or has expired.

@@ -70,7 +70,7 @@ class ProducerLine:
     log: Log
     state: ProducerState = ProducerState.CONNECTING
     detail: str = "not connected yet"
-    """Why there is no serving producer, in words."""
+    """Reason why no producer is serving, as text."""
     _starting: AIOKafkaProducer | None = None
     _producer: AIOKafkaProducer | None = None
     _changed: asyncio.Event = field(default_factory=asyncio.Event)

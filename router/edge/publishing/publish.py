@@ -41,7 +41,7 @@ TRIES = 8
 """Most attempts to send a record, within its deadline."""
 
 TopicProbe = Callable[[AIOKafkaProducer], Awaitable[Sequence[str]]]
-"""Returns what prevents writing to the topics, a line for each problem."""
+"""Returns the problems that prevent writing to the topics, a line each."""
 
 
 def producer_factory(

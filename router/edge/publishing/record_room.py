@@ -1,7 +1,7 @@
 """Checks, before a record is sent, that it is not too large for its topic.
 
-A topic refuses a record that is too large at every attempt. So it is refused here: by the limits
-that the broker reports, or, if it reports none, by the sizes that it refused before.
+A topic refuses a record that is too large at every attempt, so the record is refused here: by the
+limits that the broker reports, or, if it reports none, by the sizes that it refused before.
 """
 
 import time

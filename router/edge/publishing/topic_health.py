@@ -83,9 +83,9 @@ class TopicHealth:
     """The state of a topic, and the attempt that led to it.
 
     `attempt` is the number of that attempt; numbers rise in the order in which
-    attempts began. `why` is in words; `since` is the time from which answers are
-    missing, in seconds of the monotonic clock; `trial` is the record to test the
-    topic with.
+    attempts began. `why` is a text for operators; `since` is the time from which
+    answers are missing, in seconds of the monotonic clock; `trial` is the record
+    to test the topic with.
     """
 
     state: TopicHealthState = TopicHealthState.UNTRIED
@@ -134,7 +134,7 @@ class TopicHealth:
         return 0 if self.since is None else now - self.since
 
     def problem(self, topic: str, now: float) -> str | None:
-        """Return in words why the topic prevents readiness, None if it does not."""
+        """Return the reason why the topic prevents readiness, None if it does not."""
         if self.ready:
             return None
         if self.state is TopicHealthState.REFUSED:

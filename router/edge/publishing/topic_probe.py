@@ -13,7 +13,7 @@ async def problems_of(
     min_in_sync: Callable[[str], int | None],
     seconds: float,
 ) -> Sequence[str]:
-    """Return what prevents writing, a line per problem, the most general first.
+    """Return the problems that prevent writing, a line each, the most general first.
 
     `min_in_sync` returns a topic's `min.insync.replicas`, None if it is unknown.
     Raises KafkaError or TimeoutError if no broker answers.
@@ -34,7 +34,7 @@ def _is_missing(seen: TopicSeen) -> bool:
 
 
 def problem_of(seen: TopicSeen, min_in_sync: int) -> str | None:
-    """Return what prevents writing to any partition of a topic, None if nothing does."""
+    """Return the problem that prevents writing to every partition of a topic, None if none does."""
     if seen.error is not None:
         return f"topic {seen.name}: {seen.error}: allow DESCRIBE and WRITE on it"
     if seen.may_write is False:

@@ -39,7 +39,7 @@ STOP_SECONDS = 1.0
 """How long the producer may take to stop before it is cut off."""
 
 
-class TopicUnavailable(Exception):  # noqa: N818 - reads as what happened
+class TopicUnavailable(Exception):  # noqa: N818 - named after the event
     """The broker does not have the topic, or does not show it to the edge's user."""
 
 

@@ -91,7 +91,7 @@ def sample_of(problem: RefusedDelivery, attempt: Attempt, body_limit: int) -> Re
 
 
 def sampled_delivery(refused: Refused) -> Delivery:
-    """Return the delivery that a sample was taken from, as far as it was stored."""
+    """Return the delivery of a sample, as far as it is stored."""
     raw = refused.raw
     body = base64.b64decode(raw.body) if raw.body_encoding == "base64" else raw.body.encode()
     return Delivery(

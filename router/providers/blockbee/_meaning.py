@@ -1,7 +1,7 @@
 """Meaning of the five kinds of message, each recognized by fields that no other has.
 
 An amount is the amount paid, never the one forwarded after fees. A payout's
-message has no amount and a subscription's no currency; nor have their events.
+message and event have no amount, a subscription's no currency.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -181,7 +181,7 @@ _PAYOUTS = {"done": EventType.PAYOUT_CONFIRMED, "error": EventType.PAYOUT_FAILED
 
 @dataclass(frozen=True)
 class _Kind:
-    """A kind of message: its marking fields, its reader, and the fields that show whose it is.
+    """A kind of message: its marking fields, its reader, and the fields that show its owner.
 
     `coin` is the field with the currency. There are at least two marks, since
     under GET the merchant's own parameters are among the fields: `payment_id`

@@ -83,7 +83,7 @@ def signed(made: Delivery, key: Key, endpoint: BlockBeeEndpoint) -> Delivery:
     except ValueError:
         detail = (
             "send: only BlockBee has the private key of this endpoint; use a configuration that"
-            " `payrouter dev` generated, which has a key of its own"
+            " `payrouter dev` generated, which has a separate key"
         )
         raise ConfigurationError(detail) from None
     return with_headers(made, (SIGNATURE_HEADER, signature))
