@@ -1,4 +1,4 @@
-"""A provider may have settings of its own for an endpoint, read by its own model."""
+"""A provider may have settings for an endpoint, read by its own model."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -42,7 +42,7 @@ class _Options(BaseModel):
 
 @dataclass(frozen=True)
 class _Picky:
-    """A provider from elsewhere, with options."""
+    """A provider of another distribution, with options."""
 
     name: str = "picky"
     methods: frozenset[str] = frozenset({"POST"})
@@ -81,7 +81,7 @@ class _Picky:
 
 @pytest.fixture
 def installed(monkeypatch: pytest.MonkeyPatch) -> Callable[[object], None]:
-    """Give a way to install a provider as another distribution would."""
+    """Return a function that installs a provider as another distribution would."""
 
     def install(provider: object) -> None:
         entry = SimpleNamespace(name="picky", load=lambda: provider)
@@ -95,14 +95,14 @@ def _values(**endpoint: object) -> dict[str, Any]:
     return {"endpoints": {"shop": own}, "edge": {"public_url": "https://pay.example/"}}
 
 
-def test_a_provider_without_options_still_fits(installed: Callable[[object], None]) -> None:
+def test_provider_without_options_fits_the_protocol(installed: Callable[[object], None]) -> None:
     installed(replace(PROVIDER, name="picky"))
 
     assert discover()["picky"].name == "picky"
     assert build_endpoints(settings_from(_values()))["shop"].provider.name == "picky"
 
 
-def test_options_reach_the_provider_and_what_it_becomes_is_used(
+def test_options_reach_the_provider_and_the_configured_one_is_used(
     installed: Callable[[object], None],
 ) -> None:
     installed(_Picky())
@@ -121,7 +121,7 @@ def test_options_reach_the_provider_and_what_it_becomes_is_used(
     assert _HIDDEN not in repr(place)
 
 
-def test_an_endpoint_s_own_public_url_goes_before_the_edge_s(
+def test_public_url_of_an_endpoint_overrides_that_of_the_edge(
     installed: Callable[[object], None],
 ) -> None:
     installed(_Picky())
@@ -173,7 +173,7 @@ def test_options_are_shown_by_their_own_model(installed: Callable[[object], None
     assert _HIDDEN not in str(options["shop"].model_dump(mode="json"))
 
 
-def test_options_that_take_any_key_stop_the_start(installed: Callable[[object], None]) -> None:
+def test_options_that_accept_any_key_fail_the_start(installed: Callable[[object], None]) -> None:
     installed(_Picky(options=BaseModel))
 
     with pytest.raises(ProviderError, match="its options accept any key"):

@@ -1,4 +1,4 @@
-"""What lies on quarantine, folded to one entry each, and what today's version makes of it."""
+"""Entries of the quarantine topic, and their replay with the current version."""
 
 import base64
 import contextlib
@@ -46,7 +46,7 @@ _ENDPOINTS = {"blockatm-main": _SHOP, "bee": _BEE}
 async def _kept(
     delivery: Delivery, endpoint: Endpoint = _SHOP, *, late: bool = False
 ) -> OutgoingRecord:
-    """Take a delivery in as the edge does, and return the record on quarantine."""
+    """Receive a delivery as the edge does, and return the record on quarantine."""
     published: list[OutgoingRecord] = []
 
     async def publish(records: Sequence[OutgoingRecord]) -> None:
@@ -81,7 +81,7 @@ def _replayed(kept: Quarantined) -> Replayed:
 _UNKNOWN = signed(body_of(PAYMENT, status="PAID"), "payment")
 
 
-async def test_a_delivery_that_came_often_is_one_entry() -> None:
+async def test_repeated_delivery_is_one_entry() -> None:
     record = await _kept(_UNKNOWN)
     other = await _kept(signed(body_of(PAYMENT, status="PAID", id=7), "payment"))
     values = [(each.value, each.headers) for each in (record, other, record, record)]
@@ -92,7 +92,7 @@ async def test_a_delivery_that_came_often_is_one_entry() -> None:
     assert found.unreadable == 0
 
 
-async def test_a_delivery_is_replayed_under_those_of_its_headers_that_it_is_understood_by() -> None:
+async def test_replay_uses_the_headers_that_make_a_delivery_understood() -> None:
     genuine = signed(body_of(PAYMENT), "payment")
     first, second = [
         await _kept(replace(genuine, headers=(*genuine.headers[:-1], ("blockatm-event", word))))
@@ -115,7 +115,7 @@ async def test_a_delivery_is_replayed_under_those_of_its_headers_that_it_is_unde
     assert replay_verdict(replace(entry, others=()), _ENDPOINTS).problem is not None
 
 
-async def test_what_was_replayed_is_shown_as_such() -> None:
+async def test_replayed_delivery_is_shown_as_replayed() -> None:
     record = await _kept(_UNKNOWN)
     replayed = _replayed(_entry(record).kept)
     note = encode_replayed(replayed, "quarantine", _TRACE)
@@ -141,7 +141,7 @@ async def test_the_record_of_a_replay_reads_back() -> None:
 
 
 @pytest.mark.parametrize("value", [None, b"", b"{}", b"[]", b"\xff"])
-def test_what_is_not_ours_is_counted_and_does_not_stop_the_rest(value: bytes | None) -> None:
+def test_foreign_record_is_counted_and_skipped(value: bytes | None) -> None:
     assert entries_of([(value, [])], Wanted()).unreadable == 1
     with pytest.raises(UndecodableRecord):
         decode_quarantine(value, [])
@@ -150,7 +150,7 @@ def test_what_is_not_ours_is_counted_and_does_not_stop_the_rest(value: bytes | N
 @pytest.mark.parametrize(
     "spoilt", [{"body": "a", "body_encoding": "base64"}, {"target": "/webhooks/\u20ac"}]
 )
-async def test_a_record_whose_bytes_cannot_be_restored_does_not_stop_the_rest(
+async def test_record_with_undecodable_bytes_is_counted_and_skipped(
     spoilt: Mapping[str, str],
 ) -> None:
     record = await _kept(_UNKNOWN)
@@ -163,7 +163,7 @@ async def test_a_record_whose_bytes_cannot_be_restored_does_not_stop_the_rest(
     assert (len(found.entries), found.unreadable) == (1, 1)
 
 
-async def test_what_a_later_version_wrote_is_not_guessed_at() -> None:
+async def test_record_of_a_later_major_version_is_not_decoded() -> None:
     record = await _kept(_UNKNOWN)
     later = [("ce_dataschema", b"urn:payrouter:schema:quarantined:2.0")]
 
@@ -185,7 +185,7 @@ async def test_what_a_later_version_wrote_is_not_guessed_at() -> None:
         (Wanted(ids=("00000000",)), False),
     ],
 )
-async def test_filters_leave_out_what_is_not_asked_for(wanted: Wanted, *, fits: bool) -> None:
+async def test_filters_exclude_other_entries(wanted: Wanted, *, fits: bool) -> None:
     record = await _kept(_UNKNOWN)
 
     found = entries_of([(record.value, record.headers)], wanted)
@@ -193,7 +193,7 @@ async def test_filters_leave_out_what_is_not_asked_for(wanted: Wanted, *, fits: 
     assert bool(found.entries) is fits
 
 
-async def test_an_id_may_be_given_by_its_beginning() -> None:
+async def test_id_may_be_abbreviated() -> None:
     kept = _entry(await _kept(_UNKNOWN)).kept
     text = str(kept.id)
 
@@ -213,7 +213,7 @@ async def test_entries_come_in_the_order_of_their_arrival() -> None:
     ]
 
 
-async def test_what_came_too_late_is_the_event_it_would_have_been() -> None:
+async def test_stale_delivery_is_replayed_as_its_original_event() -> None:
     genuine = signed(body_of(PAYMENT), "payment")
     (at_arrival,) = PROVIDER.normalize(PROVIDER.verify(genuine, [KEY]))
 
@@ -224,7 +224,7 @@ async def test_what_came_too_late_is_the_event_it_would_have_been() -> None:
     assert verdict.events[0].received_at == RECEIVED
 
 
-async def test_a_get_is_verified_again_with_the_token_of_today() -> None:
+async def test_get_is_verified_again_with_the_current_token() -> None:
     delivery = got(changed(CONFIRMED, coin="moon_usdt"), "order_id=A%201")
     entry = _entry(await _kept(delivery, _BEE))
 
@@ -233,7 +233,7 @@ async def test_a_get_is_verified_again_with_the_token_of_today() -> None:
     )
 
 
-def test_a_body_that_is_no_text_comes_back_byte_for_byte() -> None:
+def test_binary_body_is_restored_byte_for_byte() -> None:
     body = b"\xff\x00{}"
     raw = PROVIDER.verify(signed(body), [KEY]).raw()
 
@@ -257,7 +257,7 @@ def test_a_body_that_is_no_text_comes_back_byte_for_byte() -> None:
         ),
     ],
 )
-async def test_what_the_configuration_of_today_does_not_bear_is_not_replayed(
+async def test_delivery_that_contradicts_the_current_configuration_is_not_replayed(
     endpoints: dict[str, Endpoint], problem: str
 ) -> None:
     verdict = replay_verdict(_entry(await _kept(signed(body_of(PAYMENT)), late=True)), endpoints)
@@ -266,7 +266,7 @@ async def test_what_the_configuration_of_today_does_not_bear_is_not_replayed(
     assert (verdict.problem or "").startswith(problem)
 
 
-async def test_what_was_tampered_with_on_the_topic_is_not_replayed() -> None:
+async def test_delivery_tampered_with_on_the_topic_is_not_replayed() -> None:
     entry = _entry(await _kept(signed(body_of(PAYMENT)), late=True))
     body = entry.kept.raw.body.replace("13.41", "93.41")
     raw = entry.kept.raw.model_copy(update={"body": body})
@@ -286,7 +286,7 @@ async def _replay(entry: QuarantineEntry, endpoints: dict[str, Endpoint]) -> lis
     return published
 
 
-async def test_a_replay_publishes_the_events_and_then_says_so() -> None:
+async def test_replay_publishes_the_events_and_then_its_record() -> None:
     entry = _entry(await _kept(signed(body_of(PAYMENT), "payment"), late=True))
 
     event, note = await _replay(entry, _ENDPOINTS)
@@ -299,7 +299,7 @@ async def test_a_replay_publishes_the_events_and_then_says_so() -> None:
     assert (said.at, said.by) == (_NOW, "anna@shop")
 
 
-async def test_of_a_batch_understood_in_part_the_good_rows_go_on_and_it_is_not_done() -> None:
+async def test_partly_understood_batch_publishes_its_good_rows_without_a_replay_record() -> None:
     body = {**BATCH, "detailList": [ROW, {}, {**ROW, "orderNo": "TX3"}]}
     endpoint = replace(_SHOP, provider=v1_provider())
     delivery = v1_signed(json.dumps(body).encode(), "Payout")
@@ -310,7 +310,7 @@ async def test_of_a_batch_understood_in_part_the_good_rows_go_on_and_it_is_not_d
     assert [record.topic for record in published] == ["t.payout", "t.payout"]
 
 
-async def test_a_replay_that_could_not_be_published_is_not_said_to_be_done() -> None:
+async def test_unpublished_replay_is_not_recorded() -> None:
     entry = _entry(await _kept(signed(body_of(PAYMENT)), late=True))
     seen: list[str] = []
 
@@ -348,10 +348,8 @@ async def test_money_on_a_test_chain_is_not_replayed_into_a_live_endpoint() -> N
 @pytest.mark.parametrize(
     ("before", "now"), [("test", "live"), ("live", "test")], ids=["to live", "to test"]
 )
-async def test_money_that_does_not_say_if_it_is_real_is_not_replayed_in_another_mode(
-    before: Mode, now: Mode
-) -> None:
-    # Without the id of a chain nothing says which money it is.
+async def test_unmarked_money_is_not_replayed_in_another_mode(before: Mode, now: Mode) -> None:
+    # Without a chain id, test and live money cannot be distinguished.
     silent = signed(body_of(PAYMENT, chainId=...), "payment")
     kept = _entry(await _kept(silent, replace(_SHOP, mode=before), late=True))
 
@@ -364,7 +362,7 @@ async def test_money_that_does_not_say_if_it_is_real_is_not_replayed_in_another_
     assert before in other.problem
 
 
-async def test_money_that_says_if_it_is_real_is_replayed_once_the_mode_fits() -> None:
+async def test_marked_money_is_replayed_once_the_mode_fits() -> None:
     sepolia = signed(body_of(PAYMENT, chainId="11155111", network="Ethereum"), "payment")
     kept = _entry(await _kept(sepolia))
 
