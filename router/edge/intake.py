@@ -191,7 +191,7 @@ def events_of(
     """Return the events of a delivery: the only way from a delivery to events.
 
     `mode_at_arrival` is the endpoint's mode when the delivery arrived, None if it is
-    unknown or current. Raises NotUnderstood, also for money of the other mode.
+    unknown or cannot have changed. Raises NotUnderstood, also for money of the other mode.
     """
     try:
         events = meaning(endpoint.provider, verified)

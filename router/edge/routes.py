@@ -242,7 +242,7 @@ class Edge:
             visit = _visit(scope)
             if visit is not None and visit.gave_way:
                 raise NotDurable(Reason.OVERLOADED, "gave way to other senders") from None
-            raise Unwelcome(Reason.BODY_INCOMPLETE, 400, "the sender hung up") from None
+            raise Unwelcome(Reason.BODY_INCOMPLETE, 400, "the sender disconnected") from None
         self.metrics.phase(endpoint.name, "read", time.perf_counter() - started)
         return body
 

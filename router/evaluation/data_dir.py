@@ -62,8 +62,8 @@ class DataDir:
     def kept_private(self) -> Iterator[None]:
         """Restrict the directory's mode again after the block, if the database widened it.
 
-        Under root the database runs as another user, which must reach its own folder but must
-        not be able to list the directory.
+        As root, the database runs as another user, who must be able to reach its folder but not
+        to list the directory.
         """
         before = stat.S_IMODE(self.path.stat().st_mode)
         try:

@@ -97,7 +97,7 @@ class GenericHmacOptions(BaseModel):
 
 
 # The shape of the glossary page, in which status and event repeat each other. The page's body
-# has neither order nor currency; a real sender's body must have both.
+# has neither order nor currency; a real sender's body has both.
 _EXAMPLE: Mapping[str, object] = {
     "signature_header": "X-Signature",
     "algorithm": "sha256",

@@ -139,7 +139,7 @@ def _happened(fields: Fields) -> tuple[str, EventType]:
     status = fields.text("data.status")
     expected = _STATUSES.get(word, (word.partition(".")[2],))
     if status is not None and status.lower() not in expected:
-        raise NotUnderstood(Reason.AMBIGUOUS, f"data.status: not that of {word}")
+        raise NotUnderstood(Reason.AMBIGUOUS, f"data.status: contradicts {word}")
     return word, _EVENTS[word]
 
 
@@ -179,7 +179,7 @@ def _paid(fields: Fields, happened: EventType, price: Decimal | None) -> Decimal
 def _gap(fields: Fields, name: str) -> Decimal | None:
     named, either = fields.amount(name), fields.amount(_EITHER_GAP)
     if named is not None and either is not None and named != either:
-        raise NotUnderstood(Reason.AMBIGUOUS, f"{name}: not {_EITHER_GAP}")
+        raise NotUnderstood(Reason.AMBIGUOUS, f"{name}: differs from {_EITHER_GAP}")
     return either if named is None else named
 
 

@@ -69,8 +69,8 @@ def explain(delivery: Delivery, endpoint: Endpoint, at: datetime, token: str | N
         steps.append(Step("signature", problem, good=False))
         steps += _hints(endpoint, delivery)
         return Explanation(verified=False, steps=_hidden(steps, token))
-    name = f"{verified.verification.scheme} under {verified.verification.key}"
-    steps.append(Step("signature", f"holds: {name}", good=True))
+    name = f"{verified.verification.scheme} with {verified.verification.key}"
+    steps.append(Step("signature", f"valid: {name}", good=True))
     window = _window(verified, endpoint, at)
     steps += [window, _meaning(verified, endpoint)]
     return Explanation(all(step.good for step in steps[-2:]), _hidden(steps, token))
@@ -156,7 +156,7 @@ def _rewritten(body: bytes, separators: tuple[str, str]) -> bytes:
 
 
 def _hints(endpoint: Endpoint, delivery: Delivery) -> Iterator[Step]:
-    """Yield a hint for each common change that, undone, makes the body verify."""
+    """Yield a hint for each common change that makes the body verify once it is undone."""
     for words, change in _CHANGES:
         changed = replace(delivery, body=change(delivery.body))
         if changed.body != delivery.body and _verified(endpoint, changed)[0] is not None:

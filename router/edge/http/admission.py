@@ -112,7 +112,7 @@ class Admission:
     _shares: dict[str, _Share] = field(default_factory=dict)
 
     def enter(self, visit: Visit) -> bool:
-        """Count a new connection. False if it must itself be closed, because no other may be."""
+        """Count a new connection; return False if it must be closed, because no other may be."""
         visit.admitted = True
         self._put_in(visit)
         if self.count > self.most:

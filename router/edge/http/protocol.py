@@ -42,7 +42,7 @@ seconds of `time.monotonic`."""
 
 
 class ConnectionObserver(Protocol):
-    """Receives what happens to connections; cannot affect it."""
+    """Receives events of connections; cannot affect them."""
 
     def malformed(self, source: str, reason: str) -> None:
         """Record a request that is not acceptable HTTP."""

@@ -78,7 +78,7 @@ _EVERYWHERE = ("payment", "9")
 
 _NEEDS_MONEY = frozenset({EventType.PAYMENT_CONFIRMED, EventType.PAYOUT_CONFIRMED})
 
-# A payout's fee and gas are in USDT whatever is paid out (webhooks/payout-webhook.md).
+# A payout's fee and gas are in USDT for every payout currency (webhooks/payout-webhook.md).
 _FEE_CURRENCY = "USDT"
 
 

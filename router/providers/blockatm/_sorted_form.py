@@ -2,8 +2,8 @@
 
 The rules are those of its Java code, the only runnable source of the vendor.
 Different bodies can have the same form (a number and its text, null and no
-member, a nested member and its outer name left out), so `refuse_hidden`
-refuses bodies that are ambiguous after the signature has matched.
+member, a nested member and the same member at the top level), so
+`refuse_hidden` refuses ambiguous bodies after the signature has matched.
 """
 
 from collections.abc import Collection, Iterator, Mapping
