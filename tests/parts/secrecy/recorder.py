@@ -192,12 +192,12 @@ def _watch_providers(recorder: Recorder, providers: ModuleType) -> None:
     def note_key(_self: object, secret: bytes, *_: object, **__: object) -> None:
         recorder.secret("HMAC secret", secret)
 
-    def note_place(_self: object, **place: Any) -> None:  # noqa: ANN401 - a Place's fields
-        if place.get("token"):
-            recorder.secret(URL_TOKEN, place["token"])
+    def note_context(_self: object, **context: Any) -> None:  # noqa: ANN401 - its fields
+        if context.get("token"):
+            recorder.secret(URL_TOKEN, context["token"])
 
     before(providers.Key, "__init__", _by_name(providers.Key, note_key))
-    before(providers.Place, "__init__", _by_name(providers.Place, note_place))
+    before(providers.EndpointContext, "__init__", _by_name(providers.EndpointContext, note_context))
     before(providers.Example, "__init__", _by_name(providers.Example, _note_example(recorder)))
 
 

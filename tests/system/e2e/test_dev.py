@@ -218,8 +218,8 @@ def test_the_customers_message_is_one_line_of_log_where_no_channel_is_configured
 def test_what_is_spoiled_is_refused(story: Story, how: str) -> None:
     said = story.first.refused[how]
     assert said.returncode == 0
-    assert f"with spoiled {how} to blockatm, answered 401" in said.stdout
-    assert "refused, as it has to be" in said.stdout
+    assert f"with tampered {how} to blockatm, answered 401" in said.stdout
+    assert "refused, as expected" in said.stdout
 
 
 def test_each_refusal_has_its_line_and_its_reason_in_the_log(story: Story) -> None:
@@ -238,7 +238,9 @@ def test_a_second_dev_on_the_same_data_directory_is_refused_in_one_line(story: S
     second = story.first.second
     assert second.returncode == 2
     assert second.stdout == ""
-    assert second.stderr.startswith(f"payrouter: --data-dir: dev runs on {story.place.data_dir}")
+    assert second.stderr.startswith(
+        f"payrouter: --data-dir: dev already runs on {story.place.data_dir}"
+    )
     assert second.stderr.count("\n") == 1
 
 

@@ -94,7 +94,7 @@ def test_a_killed_child_is_started_again_and_the_books_go_on(tmp_path: Path, nam
         victim = dev.child(name)
         assert victim is not None
         victim.kill()
-        dev.until_says("ended with status -9; started again")
+        dev.until_says("ended with status -9; restarting")
         with contextlib.suppress(AssertionError):
             payment(place, "A-2")
         until(lambda: dev.child(name), f"a new {name}")

@@ -27,7 +27,7 @@ WRONG_FILES = {
     "no secret": ('[endpoints.shop]\nprovider = "blockatm"', "endpoints.shop: no secret"),
     "unknown provider": (
         GOOD.replace("blockatm", "blockatn"),
-        "endpoints.shop.provider: there is no provider blockatn",
+        "endpoints.shop.provider: unknown provider blockatn",
     ),
     "same secret, other account": (
         GOOD + GOOD.replace("shop", "shop-two"),
@@ -58,7 +58,7 @@ WRONG_VARIABLES = {
     "no secret": ({"PAYROUTER_ENDPOINTS__SHOP__PROVIDER": "blockatm"}, "endpoints.shop: no secret"),
     "unknown provider": (
         {**ENDPOINT, "PAYROUTER_ENDPOINTS__SHOP__PROVIDER": "blockatn"},
-        "endpoints.shop.provider: there is no provider blockatn",
+        "endpoints.shop.provider: unknown provider blockatn",
     ),
     "same secret, other account": (
         {
@@ -128,7 +128,7 @@ def test_a_data_directory_that_cannot_be_made_is_refused_in_one_line(place: Plac
     (place.folder / "file").write_text("")
     place.data = "file/data"
     line = refused(place.run("dev", "--port", str(free_port())))
-    assert line == f"--data-dir: cannot make {place.data_dir}: Not a directory\n"
+    assert line == f"--data-dir: cannot create {place.data_dir}: Not a directory\n"
 
 
 def test_a_missing_evaluation_broker_is_refused_in_one_line(

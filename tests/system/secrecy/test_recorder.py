@@ -18,7 +18,7 @@ from consumers.notifications.options import Options
 from consumers.notifications.outside import Outside
 from router.evaluation.data_dir import DataDir
 from router.broker.client import TokenFile
-from router.providers import Example, Key, Place
+from router.providers import EndpointContext, Example, Key
 from router.configuration.settings import load_settings
 
 def secret(name):
@@ -26,7 +26,7 @@ def secret(name):
 
 here = pathlib.Path(".")
 Key(secret("key").encode(), "a")
-Place("shop", None, token=secret("token"), keys=())
+EndpointContext("shop", None, token=secret("token"), keys=())
 Example(signing_key=secret("example").encode())
 (here / "signing-shop.pem").write_text(secret("signing"))
 DataDir(here).signing_key("shop")

@@ -94,7 +94,7 @@ class Unexpected(api.Response):  # type: ignore[misc] # aiokafka is untyped
     SCHEMA = Schema(*((f"field{number}", Int64) for number in range(10_000)))
 
 
-class Asked(api.RequestStruct):  # type: ignore[misc] # aiokafka is untyped
+class RequestResult(api.RequestStruct):  # type: ignore[misc] # aiokafka is untyped
     """A request whose answer cannot be decoded."""
 
     API_KEY = 3
@@ -106,7 +106,7 @@ class Asked(api.RequestStruct):  # type: ignore[misc] # aiokafka is untyped
 async def test_an_answer_that_cannot_be_decoded_costs_no_connection_but_its_own(
     consumer: AIOKafkaConsumer,
 ) -> None:
-    class Question(api.Request[Asked]):  # type: ignore[misc] # aiokafka is untyped
+    class Question(api.Request[RequestResult]):  # type: ignore[misc] # aiokafka is untyped
         API_KEY = 3
 
         def build(self, version: type[Any]) -> Any:  # noqa: ANN401 - aiokafka is untyped
