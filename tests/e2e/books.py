@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pydantic import SecretStr
 
 from consumers.ledger import SERVICE as LEDGER
-from consumers.ledger.statement import Books, read_books
+from consumers.ledger.statement import TrialBalance, read_books
 from consumers.runtime.member.app import ConsumerProcess, build_consumer, consume
 from consumers.runtime.service import Service
 from consumers.runtime.settings import ConsumerSettings, Tuning
@@ -27,7 +27,7 @@ class Running:
     process: ConsumerProcess
     settings: ConsumerSettings
 
-    async def books(self) -> Books:
+    async def books(self) -> TrialBalance:
         """Read the ledger's books, which lie in the same database."""
         async with reading(self.settings) as connection:
             return await read_books(connection)

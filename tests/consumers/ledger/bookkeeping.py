@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from consumers.ledger.book import EVENT, POSITION, TRANSACTION
 from consumers.ledger.handler import handle
-from consumers.ledger.statement import Books, read_books
+from consumers.ledger.statement import TrialBalance, read_books
 from consumers.runtime.fate import Fate
 from router.contract.event import Event
 
@@ -19,7 +19,7 @@ async def applied(ledger: AsyncEngine, *events: Event) -> Sequence[Fate]:
         return await handle(transaction, events)
 
 
-async def books(ledger: AsyncEngine) -> Books:
+async def books(ledger: AsyncEngine) -> TrialBalance:
     """Read the books."""
     async with ledger.connect() as connection:
         return await read_books(connection)

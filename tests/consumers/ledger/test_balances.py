@@ -13,7 +13,7 @@ from consumers.ledger import SERVICE
 from consumers.ledger.book import BALANCE, JOURNAL_TOTAL, POSTING
 from consumers.ledger.chart import LedgerAccount, Purpose
 from consumers.ledger.handler import handle
-from consumers.ledger.position import opened
+from consumers.ledger.position import new_position
 from consumers.ledger.verify import verify
 from consumers.runtime.migrations.environment import ATTRIBUTE, Target
 from consumers.runtime.store.migrate import upgrade
@@ -103,7 +103,7 @@ async def test_books_made_before_balances_were_kept_are_taken_over_whole(
                     " 'shop-eu', 'blockatm', 'payment', :reference, 'P-1', 'confirmed', 2,"
                     " 'Ethereum', 'USDT', 100)"
                 ),
-                {"id": opened(event).id, "reference": event.reference},
+                {"id": new_position(event).id, "reference": event.reference},
             )
             await connection.execute(
                 text("INSERT INTO ledger.transaction (event_id, description) VALUES (:id, '')"),
@@ -134,7 +134,7 @@ async def test_books_made_before_balances_were_kept_are_taken_over_whole(
         async with engine.connect() as connection:
             assert (await verify(connection)).faults == []
             row = (await connection.execute(text("SELECT * FROM ledger.event"))).one()
-        assert (row.tx_hash, row.position_id) == ("0xabc", opened(event).id)
+        assert (row.tx_hash, row.position_id) == ("0xabc", new_position(event).id)
         await applied(engine, told("payment.overpaid", "120"))
         assert await balances(engine) == {"wallet:Ethereum USDT": 120, "payments USDT": -120}
     finally:

@@ -9,13 +9,15 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from consumers.ledger.book import POSITION
 from consumers.ledger.journal import lock_positions
-from consumers.ledger.position import Position, opened
+from consumers.ledger.position import Position, new_position
 from tests.consumers.ledger.told import told
 
 
 def three_descending() -> Sequence[Position]:
     """Return positions with the highest id first: against the order of locks."""
-    positions = [opened(told("payment.pending", payment=f"P-{number}")) for number in range(3)]
+    positions = [
+        new_position(told("payment.pending", payment=f"P-{number}")) for number in range(3)
+    ]
     return sorted(positions, key=lambda position: position.id, reverse=True)
 
 

@@ -68,4 +68,4 @@ def test_a_statement_is_that_of_a_period(
 def test_what_is_no_time_is_wrong_usage(dated: str) -> None:
     said = ask(dated, "balance", "--at", "yesterday")
     assert said.exit_code == 2
-    assert "'yesterday' is no time: 2026-11-22, or 2026-11-22T10:00:00Z" in said.stderr
+    assert "'yesterday' is not a time; use 2026-11-22 or 2026-11-22T10:00:00Z" in said.stderr

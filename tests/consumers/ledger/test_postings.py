@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from consumers.ledger.chart import LedgerAccount, Purpose
-from consumers.ledger.position import Position, opened
+from consumers.ledger.position import Position, new_position
 from consumers.ledger.postings import exact
 from tests.consumers.ledger.told import LARGEST, booked, by_name, posted, told
 
@@ -215,8 +215,8 @@ def test_arithmetic_that_would_round_raises_instead() -> None:
 
 def test_events_without_the_gateways_number_are_told_apart_by_their_order() -> None:
     def of(reference: str) -> Position:
-        return opened(told("payment.confirmed", provider_reference=None, reference=reference))
+        return new_position(told("payment.confirmed", provider_reference=None, reference=reference))
 
     assert of("A-1").id == of("A-1").id
     assert of("A-1").id != of("A-2").id
-    assert of("A-1").id != opened(told("payment.confirmed", payment="A-1")).id
+    assert of("A-1").id != new_position(told("payment.confirmed", payment="A-1")).id

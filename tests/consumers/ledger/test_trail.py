@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from consumers.ledger import SERVICE
 from consumers.ledger.book import EVENT
-from consumers.ledger.trail import belonging
+from consumers.ledger.trail import matches
 from consumers.runtime.apply.process import Applier
 from consumers.runtime.apply.stored_books import StoredBooks
 from consumers.runtime.records import Decoded, Partition, Record
@@ -123,7 +123,7 @@ async def test_it_is_found_by_every_name_it_has(ledger: AsyncEngine) -> None:
 
 async def test_it_is_asked_by_indexes_alone(ledger: AsyncEngine) -> None:
     sought = Sought("A-1", frozenset({UUID(int=1)}), frozenset({("shop-eu", "A-1")}))
-    query = select(EVENT.c.event_id).where(belonging(sought)).compile(ledger.sync_engine)
+    query = select(EVENT.c.event_id).where(matches(sought)).compile(ledger.sync_engine)
     values = tuple(query.params[name] for name in query.positiontup or ())
     async with ledger.connect() as connection:
         await connection.execute(text("SET enable_seqscan = off"))

@@ -61,8 +61,8 @@ def test_they_are_listed_with_the_reason(database_url: str) -> None:
     )
     found = asked(database_url, "statement", "--unbooked")["unbooked"]
     assert {each["provider_reference"]: each["why"] for each in found} == {
-        "P-1": "no amount was told",
-        "P-2": "taken back, and never paid",
+        "P-1": "no amount was reported",
+        "P-2": "taken back, but never paid",
     }
     assert {each["account"] for each in found} == {"shop-eu"}
     shown = ask(database_url, "statement", "--unbooked").stdout

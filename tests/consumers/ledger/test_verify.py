@@ -47,11 +47,11 @@ def test_a_changed_amount_is_found_wherever_it_shows(database_url: str) -> None:
     set_up(database_url, EVENTS, *UNGUARDED, changed)
     assert faults(database_url) == {
         ("unbalanced", "transaction 1", "sums to 7 USDT instead of 0"),
-        ("balance", WALLET, "is kept as 77, the journal sums to 84"),
+        ("balance", WALLET, "is stored as 77, the journal sums to 84"),
         (
             "position",
             "payment P-1 of shop-eu at blockatm",
-            f"{WALLET}: 107 posted, 100 meant",
+            f"{WALLET}: 107 posted, 100 expected",
         ),
     }
 
@@ -68,9 +68,9 @@ def test_a_lost_transaction_is_found_though_the_rest_balances(database_url: str)
     lost = ("posting WHERE transaction_id = 2", "transaction WHERE id = 2")
     set_up(database_url, EVENTS, *UNGUARDED, *(f"DELETE FROM ledger.{each}" for each in lost))
     found = faults(database_url)
-    assert ("count", "transactions", "3 were posted, 2 are there") in found
-    assert ("count", "postings", "6 were posted, 4 are there") in found
-    assert ("balance", PAYMENTS, "is kept as -107, the journal sums to -100") in found
+    assert ("count", "transactions", "3 were posted, the journal has 2") in found
+    assert ("count", "postings", "6 were posted, the journal has 4") in found
+    assert ("balance", PAYMENTS, "is stored as -107, the journal sums to -100") in found
     assert any(kind == "position" and "P-2" in where for kind, where, _ in found)
 
 
@@ -83,9 +83,9 @@ def test_a_transaction_whose_lines_are_all_lost_is_found(database_url: str) -> N
 @pytest.mark.parametrize(
     ("change", "what"),
     [
-        ("UPDATE ledger.balance SET amount = 1 WHERE amount = 77", "is kept as 1"),
-        ("DELETE FROM ledger.balance WHERE amount = 77", "is kept as 0"),
-        ("UPDATE ledger.balance SET postings = 1 WHERE amount = 77", "is kept as 77"),
+        ("UPDATE ledger.balance SET amount = 1 WHERE amount = 77", "is stored as 1"),
+        ("DELETE FROM ledger.balance WHERE amount = 77", "is stored as 0"),
+        ("UPDATE ledger.balance SET postings = 1 WHERE amount = 77", "is stored as 77"),
     ],
 )
 def test_a_running_balance_that_is_not_the_journals_is_found(
@@ -102,7 +102,7 @@ def test_a_position_that_means_something_else_is_found(database_url: str) -> Non
         (
             "position",
             "payment P-2 of shop-eu at blockatm",
-            f"{PAYMENTS}: -7 posted, -9 meant; {WALLET}: 7 posted, 9 meant",
+            f"{PAYMENTS}: -7 posted, -9 expected; {WALLET}: 7 posted, 9 expected",
         )
     }
 

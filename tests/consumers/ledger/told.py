@@ -7,8 +7,8 @@ from functools import reduce
 from typing import Any
 from uuid import NAMESPACE_OID, UUID, uuid4, uuid5
 
-from consumers.ledger.position import absorb, opened
-from consumers.ledger.postings import Books, Place, difference, exact, implied
+from consumers.ledger.position import absorb, new_position
+from consumers.ledger.postings import AmountsByPlace, PostingPlace, difference, exact, implied
 from router.contract.event import Event, EventType, Verification
 
 LARGEST = "99999999999999999999.999999999999999999"
@@ -41,7 +41,7 @@ def numbered(number: int) -> UUID:
     return uuid5(NAMESPACE_OID, str(number))
 
 
-def by_name(books: Books) -> dict[str, Decimal]:
+def by_name(books: AmountsByPlace) -> dict[str, Decimal]:
     """Write books down as `wallet:Ethereum USDT`: the account without merchant and gateway."""
     return {
         f"{place.account.name.split(':', 2)[2]} {place.currency}": amount
@@ -49,15 +49,15 @@ def by_name(books: Books) -> dict[str, Decimal]:
     }
 
 
-def booked(events: Sequence[Event]) -> Books:
+def booked(events: Sequence[Event]) -> AmountsByPlace:
     """Return the books of one payment after its events."""
-    return implied(reduce(absorb, events, opened(events[0])))
+    return implied(reduce(absorb, events, new_position(events[0])))
 
 
-def posted(events: Sequence[Event]) -> Books:
+def posted(events: Sequence[Event]) -> AmountsByPlace:
     """Return the sum of what each event posts, as the journal would hold it."""
-    position = opened(events[0])
-    sums: dict[Place, Decimal] = {}
+    position = new_position(events[0])
+    sums: dict[PostingPlace, Decimal] = {}
     for event in events:
         after = absorb(position, event)
         for place, amount in difference(implied(position), implied(after)).items():

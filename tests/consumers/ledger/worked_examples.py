@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from consumers.ledger.handler import draw_up
-from consumers.ledger.position import opened
+from consumers.ledger.handler import plan_batch
+from consumers.ledger.position import new_position
 from router.contract.amounts import amount_text
 from router.contract.event import Event
 from tests.architecture.source import ROOT
@@ -52,8 +52,8 @@ def parse_events(lines: Iterable[str]) -> Sequence[Event]:
 
 def posted_rows(events: Sequence[Event]) -> list[Row]:
     """Work out what events post, without a database."""
-    before = {opened(event).id: opened(event) for event in reversed(events)}
-    plan = draw_up(before, [(opened(event).id, event) for event in events])
+    before = {new_position(event).id: new_position(event) for event in reversed(events)}
+    plan = plan_batch(before, [(new_position(event).id, event) for event in events])
     return [
         (
             str(number),
