@@ -11,7 +11,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from consumers.inventory import SERVICE
-from consumers.inventory.handler import Message, handle
+from consumers.inventory.handler import InventoryMessage, handle
 from consumers.inventory.lapse import release_lapsed
 from consumers.inventory.listing import read_stock
 from consumers.inventory.policy import Policy
@@ -61,12 +61,12 @@ class Shop:
         """Return it as another configuration would have it."""
         return replace(self, policy=Policy.model_validate(options))
 
-    async def apply(self, *messages: Message) -> Sequence[Fate]:
+    async def apply(self, *messages: InventoryMessage) -> Sequence[Fate]:
         """Apply one batch in a transaction of its own."""
         async with self.engine.begin() as transaction:
             return await handle(transaction, messages, policy=self.policy, outcomes=TOPIC)
 
-    async def each(self, *messages: Message) -> Sequence[Fate]:
+    async def each(self, *messages: InventoryMessage) -> Sequence[Fate]:
         """Apply each message in a transaction of its own."""
         return [(await self.apply(message))[0] for message in messages]
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from consumers.inventory.handler import Message, handle
+from consumers.inventory.handler import InventoryMessage, handle
 from router.contract.order import Order
 from tests.consumers.inventory.shop import TOPIC, Shop, ordered, paid
 from tests.consumers.inventory.waits import somebody_waits
@@ -41,7 +41,10 @@ async def test_the_second_waits_for_the_first_and_sees_it(
     await shop.set("tea", 10)
     if known is not None:
         await shop.apply(paid("pending", **{**told, "provider_reference": known}))
-    messages: list[Message] = [order(**expected), paid(**{**told, "provider_reference": "P-1"})]
+    messages: list[InventoryMessage] = [
+        order(**expected),
+        paid(**{**told, "provider_reference": "P-1"}),
+    ]
     first, second = messages if order_first else messages[::-1]
     async with shop.engine.begin() as holder:
         await handle(holder, [first], policy=shop.policy, outcomes=TOPIC)
@@ -96,8 +99,10 @@ SKUS = ("tea", "mug", "pot")
 async def test_batches_in_opposite_orders_do_not_deadlock_and_miss_nothing(shop: Shop) -> None:
     for sku in SKUS:
         await shop.set(sku, 1000)
-    there: list[Message] = [placed(number) for number in range(120)]
-    back: list[Message] = [paid(reference=f"A-{number}") for number in reversed(range(120))]
+    there: list[InventoryMessage] = [placed(number) for number in range(120)]
+    back: list[InventoryMessage] = [
+        paid(reference=f"A-{number}") for number in reversed(range(120))
+    ]
     batches = [each[start : start + 60] for each in (there, back) for start in (0, 30, 60)]
     await asyncio.gather(
         *(shop.apply(*batch) for batch in batches),

@@ -133,7 +133,7 @@ def test_set_says_what_is_there_and_keeps_who_did_it(sold: str) -> None:
 def test_set_refuses_less_than_is_spoken_for(sold: str) -> None:
     result = ask(sold, "set", "tea", "4")
     assert result.exit_code == 1
-    assert "2 are sold and 3 reserved" in result.stderr
+    assert "2 sold and 3 reserved" in result.stderr
     assert "at least 5" in result.stderr
     assert told(sold, "stock")["stock"][0] == article("shop-eu", 10, 3, 2, 5, 0)
 
