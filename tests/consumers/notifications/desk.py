@@ -8,8 +8,8 @@ from uuid import uuid4
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from consumers.notifications.handler import Handler
-from consumers.notifications.options import ChannelOptions, Options
+from consumers.notifications.handler import NotificationHandler
+from consumers.notifications.options import ChannelOptions, NotificationOptions
 from consumers.notifications.tables import MESSAGE
 from consumers.runtime.apply.outbox import waiting
 from consumers.runtime.fate import Fate
@@ -36,12 +36,14 @@ def rule(on: Sequence[str] | str, to: str, *channels: str) -> dict[str, object]:
 CUSTOMER_RULES = [rule(["payment.*", "subscription.*"], "customer", "mail")]
 
 
-def options(rules: Sequence[dict[str, object]] = CUSTOMER_RULES, **more: object) -> Options:
+def options(
+    rules: Sequence[dict[str, object]] = CUSTOMER_RULES, **more: object
+) -> NotificationOptions:
     """Make options with a mail channel and a webhook that lead nowhere unless said otherwise."""
     channels = {"mail": {"url": MAIL}, "hook": {"url": HOOK}}
     operators = {"on-call": {"email": "on-call@example.com"}}
     usual = {"rules": list(rules), "channels": channels, "operators": operators}
-    return Options.model_validate({**usual, **more})
+    return NotificationOptions.model_validate({**usual, **more})
 
 
 def limits(**changes: object) -> ChannelOptions:
@@ -50,10 +52,12 @@ def limits(**changes: object) -> ChannelOptions:
     return ChannelOptions.model_validate({**usual, **changes})
 
 
-async def applied(desk: AsyncEngine, chosen: Options, *events: object) -> Sequence[Fate]:
+async def applied(
+    desk: AsyncEngine, chosen: NotificationOptions, *events: object
+) -> Sequence[Fate]:
     """Apply one batch in a transaction of its own."""
     async with desk.begin() as transaction:
-        return await Handler(chosen)(transaction, events)
+        return await NotificationHandler(chosen)(transaction, events)
 
 
 async def messages(desk: AsyncEngine) -> Sequence[Any]:

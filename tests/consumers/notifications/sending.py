@@ -2,10 +2,10 @@
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from consumers.notifications.dispatcher import Dispatcher, Send
+from consumers.notifications.apprise_channel import AppriseChannel, SendResult
+from consumers.notifications.dispatcher import Dispatcher, MessageSender
 from consumers.notifications.leases import Leased
 from consumers.notifications.options import ChannelOptions
-from consumers.notifications.outside import Outside, Told
 from consumers.notifications.rendering import Rendered, Texts, open_texts
 from consumers.notifications.tables import SCHEMA
 from tests.consumers.notifications.desk import applied, limits, options, rule, run, told
@@ -14,11 +14,11 @@ TOPIC = "notifications.outcome"
 HOOKED = options([rule(["payment.*", "payout.*"], "on-call", "hook")])
 
 
-def by(url: str, allowed: ChannelOptions) -> Send:
+def by(url: str, allowed: ChannelOptions) -> MessageSender:
     """Return what sends by an Apprise URL."""
-    outside = Outside(url)
+    outside = AppriseChannel(url)
 
-    def send(leased: Leased, rendered: Rendered, key: str) -> Told:
+    def send(leased: Leased, rendered: Rendered, key: str) -> SendResult:
         return outside.send(rendered, key, leased.address, allowed.timeout_seconds)
 
     return send

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from consumers.notifications import SERVICE
-from consumers.notifications.options import Options
+from consumers.notifications.options import NotificationOptions
 from consumers.notifications.tables import SCHEMA
 from consumers.runtime.commands.held_admin import Operation, list_operations
 from consumers.runtime.settings import ConsumerSettings, Tuning
@@ -31,7 +31,7 @@ RULES = options(
 Asked = Callable[..., Result]
 
 
-def ask(url: str, *arguments: str, chosen: Options = RULES) -> Result:
+def ask(url: str, *arguments: str, chosen: NotificationOptions = RULES) -> Result:
     group = click.Group(commands={command.name or "": command for command in SERVICE.commands})
     settings = ConsumerSettings(
         SERVICE.name, {}, SecretStr(url), Topics(), Tuning(), options=chosen
@@ -205,7 +205,7 @@ def test_who_had_what_sent_again_is_kept(told_of: str) -> None:
     assert failed in detail
 
 
-async def by_command(chosen: Options, *arguments: str) -> Result:
+async def by_command(chosen: NotificationOptions, *arguments: str) -> Result:
     """Give the command in a thread, while the receiver runs here."""
     return await asyncio.to_thread(ask, "postgresql://nowhere", "test", *arguments, chosen=chosen)
 

@@ -10,9 +10,9 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from structlog.testing import capture_logs
 
+from consumers.notifications.apprise_channel import SendResult, SendStatus
 from consumers.notifications.dispatcher import Dispatcher
 from consumers.notifications.leases import Leased
-from consumers.notifications.outside import Sending, Told
 from consumers.notifications.rendering import Rendered, open_texts
 from consumers.notifications.tables import SCHEMA
 from tests.consumers.notifications.desk import (
@@ -106,7 +106,7 @@ async def test_the_ceiling_of_tries_ends_it_and_says_so(desk: AsyncEngine) -> No
             await due_now(desk)
         assert len(receiver.requests) == 3
     (row,) = await messages(desk)
-    assert (row.state, row.last_error) == ("failed", "HTTP 503, after 3 tries")
+    assert (row.state, row.last_error) == ("failed", "HTTP 503, after 3 attempts")
     assert row.failed_at is not None
     assert await said(desk) == [(TOPIC, "notification.failed")]
 
@@ -145,9 +145,9 @@ async def test_a_channel_that_never_comes_back_ends_by_our_own_clock_and_holds_f
     stuck = asyncio.Event()
     loop = asyncio.get_running_loop()
 
-    def send(_leased: Leased, _rendered: Rendered, _key: str) -> Told:
+    def send(_leased: Leased, _rendered: Rendered, _key: str) -> SendResult:
         asyncio.run_coroutine_threadsafe(stuck.wait(), loop).result()
-        return Told(Sending.SENT)
+        return SendResult(SendStatus.SENT)
 
     allowed = limits(timeout_seconds=0.2, at_once=2, retry_seconds=0.001)
     sender = Dispatcher("hook", allowed, send, open_texts(None), TOPIC)
@@ -187,9 +187,9 @@ async def test_told_to_stop_it_marks_what_is_on_its_way(desk: AsyncEngine) -> No
         sent.set()
         await go_on.wait()
 
-    def send(_leased: Leased, _rendered: Rendered, _key: str) -> Told:
+    def send(_leased: Leased, _rendered: Rendered, _key: str) -> SendResult:
         asyncio.run_coroutine_threadsafe(slowly(), loop).result()
-        return Told(Sending.SENT)
+        return SendResult(SendStatus.SENT)
 
     sender = Dispatcher("hook", limits(), send, open_texts(None), TOPIC)
     running = asyncio.create_task(sender.run(desk))
@@ -241,9 +241,9 @@ async def test_a_lease_lost_meanwhile_marks_and_says_nothing(desk: AsyncEngine) 
             await lease_over(desk)
             await drained(desk, second)
 
-        def send(_leased: Leased, _rendered: Rendered, _key: str) -> Told:
+        def send(_leased: Leased, _rendered: Rendered, _key: str) -> SendResult:
             asyncio.run_coroutine_threadsafe(overtaken(), loop).result()
-            return Told(Sending.SENT)
+            return SendResult(SendStatus.SENT)
 
         with capture_logs() as log:
             await Dispatcher("hook", limits(), send, open_texts(None), TOPIC).run(desk)
@@ -262,7 +262,7 @@ async def test_a_message_whose_senders_die_each_time_is_not_tried_for_ever(
         await drained(desk, dispatcher(receiver.url, attempts=3))
     assert receiver.requests == []
     (row,) = await messages(desk)
-    assert (row.state, row.last_error) == ("failed", "no end of it was heard in 3 tries")
+    assert (row.state, row.last_error) == ("failed", "no result after 3 attempts")
 
 
 async def test_a_process_that_stood_still_does_not_send_what_others_may_have(
@@ -275,7 +275,7 @@ async def test_a_process_that_stood_still_does_not_send_what_others_may_have(
         await sender.run(desk)
     assert receiver.requests == []
     (row,) = await messages(desk)
-    assert row.last_error == "its turn came too late"
+    assert row.last_error == "too little time left in the lease"
 
 
 async def test_an_outcome_names_its_message_and_no_address(desk: AsyncEngine) -> None:

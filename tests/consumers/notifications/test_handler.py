@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from consumers.notifications import tend_addresses
-from consumers.notifications.handler import Handler
+from consumers.notifications import clean_up_addresses
+from consumers.notifications.handler import NotificationHandler
 from consumers.notifications.rules import CALLED_OFF
 from consumers.notifications.tables import SCHEMA
 from consumers.runtime.fate import Fate
@@ -89,7 +89,7 @@ async def test_failed_after_paid_is_told_to_operators_once(desk: AsyncEngine) ->
 
 async def test_what_is_rolled_back_is_told_to_nobody(desk: AsyncEngine) -> None:
     async with desk.connect() as connection:
-        await Handler(OPS)(connection, [told("payment.confirmed")])
+        await NotificationHandler(OPS)(connection, [told("payment.confirmed")])
         await connection.rollback()
     assert await messages(desk) == []
 
@@ -138,11 +138,11 @@ async def test_an_order_of_another_account_or_number_says_nothing(desk: AsyncEng
 async def test_an_address_that_never_comes_is_recorded_as_skipped(desk: AsyncEngine) -> None:
     chosen = options(wait_for_order_seconds=0)
     await applied(desk, chosen, told("payment.confirmed"))
-    assert await tend_addresses(desk, days=90)
+    assert await clean_up_addresses(desk, days=90)
     (row,) = await messages(desk)
     assert (row.state, row.wait_until) == ("skipped", None)
     assert "no order with an address" in row.last_error
-    assert not await tend_addresses(desk, days=90)
+    assert not await clean_up_addresses(desk, days=90)
     await applied(desk, chosen, placed())
     assert await states(desk) == ["skipped"]
 
@@ -171,7 +171,7 @@ async def test_an_order_read_again_brings_no_removed_address_back(desk: AsyncEng
     message = placed()
     await applied(desk, options(), message)
     await run(desk, f"UPDATE {SCHEMA}.customer SET updated_at = now() - interval '91 days'")
-    assert await tend_addresses(desk, days=90)
+    assert await clean_up_addresses(desk, days=90)
     assert await applied(desk, options(), message) == [STALE]
     await applied(desk, options(), told("payment.confirmed"))
     (row,) = await messages(desk)
@@ -216,14 +216,14 @@ async def test_addresses_are_forgotten_when_they_are_old_and_nothing_is_to_be_se
     age = "now() - interval '91 days'"
     await run(desk, f"UPDATE {SCHEMA}.message SET created_at = {age}")
     await run(desk, f"UPDATE {SCHEMA}.customer SET updated_at = {age}")
-    await tend_addresses(desk, days=90)
+    await clean_up_addresses(desk, days=90)
     (row,) = await messages(desk)
     assert row.address == EMAIL, "it is still to be sent"
     await run(desk, f"UPDATE {SCHEMA}.message SET state = 'sent'")
-    await tend_addresses(desk, days=92)
+    await clean_up_addresses(desk, days=92)
     (row,) = await messages(desk)
     assert row.address == EMAIL, "it is not old enough"
-    await tend_addresses(desk, days=90)
+    await clean_up_addresses(desk, days=90)
     (row,) = await messages(desk)
     assert row.address is None
     await applied(desk, options(), told("payment.refunded"))

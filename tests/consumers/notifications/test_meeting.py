@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from consumers.notifications.handler import Handler
+from consumers.notifications.handler import NotificationHandler
 from tests.consumers.notifications.desk import EMAIL, applied, messages, options, told
 from tests.router.orders import order
 
@@ -37,7 +37,7 @@ async def test_neither_side_can_miss_the_other(
     if first == "order":
         sides.reverse()
     async with desk.begin() as transaction:
-        await Handler(options())(transaction, sides[:1])
+        await NotificationHandler(options())(transaction, sides[:1])
         other = asyncio.create_task(applied(desk, options(), sides[1]))
         await somebody_waits(desk)
     await other

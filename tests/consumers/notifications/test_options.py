@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from consumers import cli
 from consumers.notifications import SERVICE, configured
-from consumers.notifications.options import Options
+from consumers.notifications.options import NotificationOptions
 from consumers.notifications.rules import CUSTOMER, KINDS, LOG
 from consumers.runtime.service import Setup
 from router.contract.topics import Topics
@@ -18,7 +18,7 @@ SECRET = "hunter2hunter2"
 
 
 def test_without_configuration_nothing_leaves_the_machine() -> None:
-    default = Options()
+    default = NotificationOptions()
     assert {name for each in default.rules for name in each.channels} == {LOG}
     told = [kind for kind in KINDS if any(each.is_about(kind) for each in default.rules)]
     assert "payment.confirmed" in told
@@ -46,7 +46,7 @@ def test_a_url_may_stand_in_a_file(tmp_path: Path) -> None:
 
 
 WRONG: tuple[tuple[dict[str, object], str], ...] = (
-    ({"channels": {"ops": {"url": f"nope://{SECRET}"}}}, "channels.ops.url: no Apprise URL"),
+    ({"channels": {"ops": {"url": f"nope://{SECRET}"}}}, "channels.ops.url: not an Apprise URL"),
     ({"channels": {"ops": {}}}, "no url: set url or url_file"),
     ({"channels": {"ops": {"url": MAIL, "url_file": "x"}}}, "url_file: url is given as well"),
     ({"channels": {"ops": {"url_file": "/nowhere/at/all"}}}, "url_file: cannot read /nowhere"),
@@ -61,7 +61,7 @@ WRONG: tuple[tuple[dict[str, object], str], ...] = (
             "rules": [rule("payment.*", CUSTOMER, "ops")],
             "channels": {"ops": {"url": "json://host"}},
         },
-        "ops reaches no customer",
+        "ops cannot reach customers",
     ),
     (
         {
@@ -73,8 +73,8 @@ WRONG: tuple[tuple[dict[str, object], str], ...] = (
     ),
     ({"operators": {"a": {"email": "a@example.com,b@example.com"}}}, "one plain address"),
     ({"operators": {"customer": {}}}, "customer: a name is"),
-    ({"language": "../etc"}, "language: such as en"),
-    ({"templates": "/nowhere/at/all"}, "/nowhere/at/all is no folder"),
+    ({"language": "../etc"}, "language: expected a tag such as en"),
+    ({"templates": "/nowhere/at/all"}, "/nowhere/at/all is not a folder"),
     ({"rule": []}, "rule"),
 )
 
@@ -84,7 +84,7 @@ def test_what_is_wrong_is_named_and_no_secret_is_said(
     values: dict[str, object], words: str
 ) -> None:
     with pytest.raises(ValidationError) as refused:
-        Options.model_validate(values)
+        NotificationOptions.model_validate(values)
     assert words in str(refused.value)
     assert SECRET not in str(refused.value)
 

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from structlog.testing import capture_logs
 
 from consumers.notifications import SERVICE
-from consumers.notifications.options import Options
+from consumers.notifications.options import NotificationOptions
 from consumers.runtime.member.app import build_consumer, consume
 from consumers.runtime.settings import ConsumerSettings, Tuning
 from router.contract.event import Event
@@ -28,7 +28,7 @@ TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 @contextlib.asynccontextmanager
 async def running(
-    broker: Broker, desk: AsyncEngine, prefix: str, chosen: Options
+    broker: Broker, desk: AsyncEngine, prefix: str, chosen: NotificationOptions
 ) -> AsyncIterator[AIOKafkaProducer]:
     """Run the consumer while the block does; give what feeds it."""
     names = Topics(prefix)

@@ -5,16 +5,16 @@ from collections.abc import Sequence
 import pytest
 
 from consumers.notifications.rules import CALLED_OFF
-from consumers.notifications.subjects import changed, opened
+from consumers.notifications.subjects import apply_event, new_subject
 from tests.consumers.notifications.desk import told
 
 
 def kinds_of(*types: str) -> Sequence[Sequence[str]]:
     """Return what there is to tell of each event of one payment's life."""
-    subject = opened(told(types[0]))
+    subject = new_subject(told(types[0]))
     found = []
     for each in types:
-        change, subject = changed(subject, told(each))
+        change, subject = apply_event(subject, told(each))
         found.append([kind.rpartition(".")[2] for kind in change.kinds])
     return found
 
@@ -54,4 +54,4 @@ def test_payments_of_two_accounts_gateways_or_families_are_apart() -> None:
         told("payout.confirmed"),
         told("payment.confirmed", provider_reference=None, reference="8210003616"),
     ]
-    assert len({opened(each).id for each in events}) == len(events)
+    assert len({new_subject(each).id for each in events}) == len(events)

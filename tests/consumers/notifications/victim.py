@@ -12,9 +12,9 @@ from typing import Literal
 from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from consumers.notifications.apprise_channel import SendResult
 from consumers.notifications.dispatcher import Dispatcher
 from consumers.notifications.leases import Leased
-from consumers.notifications.outside import Told
 from consumers.notifications.rendering import Rendered, open_texts
 from tests.consumers.notifications.desk import limits
 from tests.consumers.notifications.sending import TOPIC, by
@@ -40,7 +40,7 @@ async def main(order: Order) -> None:
     allowed = limits()
     inner = by(order.hook_url, allowed)
 
-    def send(leased: Leased, rendered: Rendered, key: str) -> Told:
+    def send(leased: Leased, rendered: Rendered, key: str) -> SendResult:
         if order.moment == "before the send":
             die()
         told = inner(leased, rendered, key)
