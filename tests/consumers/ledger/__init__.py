@@ -1,1 +1,1 @@
-"""The ledger: what it books, what its database refuses, what its commands print."""
+"""Tests of the ledger: its postings, its database constraints, its commands."""

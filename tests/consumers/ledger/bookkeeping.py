@@ -1,4 +1,4 @@
-"""Apply events to a ledger and look into it, as its tests do."""
+"""Applies events to a ledger and reads the results."""
 
 from collections.abc import Sequence
 from decimal import Decimal
@@ -14,19 +14,19 @@ from router.contract.event import Event
 
 
 async def applied(ledger: AsyncEngine, *events: Event) -> Sequence[Fate]:
-    """Apply one batch in a transaction of its own."""
+    """Apply one batch in a separate transaction."""
     async with ledger.begin() as transaction:
         return await handle(transaction, events)
 
 
 async def books(ledger: AsyncEngine) -> TrialBalance:
-    """Read the books."""
+    """Read all balances."""
     async with ledger.connect() as connection:
         return await read_books(connection)
 
 
 async def balances(ledger: AsyncEngine) -> dict[str, Decimal]:
-    """Read the balances other than zero, as `wallet:Ethereum USDT`."""
+    """Read the nonzero balances, by names such as `wallet:Ethereum USDT`."""
     return {
         f"{named.account.split(':', 2)[2]} {named.currency}": named.amount
         for named in (await books(ledger)).named

@@ -1,4 +1,4 @@
-"""The running balances are the sums of the postings, whoever posts beside whom."""
+"""Running balances equal the sums of the postings, even with concurrent processes."""
 
 import asyncio
 from collections.abc import Mapping
@@ -56,7 +56,9 @@ async def test_balances_are_the_sums_of_the_postings_after_every_batch(
     assert total.postings == postings
 
 
-async def test_processes_that_post_to_the_same_accounts_lose_nothing(ledger: AsyncEngine) -> None:
+async def test_concurrent_postings_to_the_same_accounts_lose_nothing(
+    ledger: AsyncEngine,
+) -> None:
     async def post(process: int) -> None:
         for batch in range(5):
             payments = [f"P-{process}-{batch}-{n}" for n in range(4)]
@@ -67,7 +69,7 @@ async def test_processes_that_post_to_the_same_accounts_lose_nothing(ledger: Asy
     assert await kept(ledger) == await summed(ledger)
 
 
-async def test_what_is_rolled_back_is_in_no_balance(ledger: AsyncEngine) -> None:
+async def test_a_rollback_changes_no_balance(ledger: AsyncEngine) -> None:
     async with ledger.connect() as connection:
         await handle(connection, [told("payment.confirmed", "100")])
         await connection.rollback()
@@ -80,7 +82,7 @@ OLD_ACCOUNTS = [
 ]
 
 
-async def test_books_made_before_balances_were_kept_are_taken_over_whole(
+async def test_books_from_before_running_balances_are_migrated_completely(
     database_url: str,
 ) -> None:
     engine = create_async_engine(database_url)

@@ -1,4 +1,4 @@
-"""Events as the ledger's tests tell them: a payment unless said otherwise."""
+"""Sample events for the ledger's tests: a payment by default."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -18,7 +18,7 @@ MOMENT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
 def told(kind: str, amount: str | None = None, **facts: Any) -> Event:  # noqa: ANN401 - any field
-    """Make an event with an id of its own; the currency is USDT where there is an amount."""
+    """Make an event with a new id; the currency is USDT if there is an amount."""
     payment = facts.pop("payment", "P-1")
     defaults: dict[str, Any] = {
         "id": uuid4(),
@@ -42,7 +42,7 @@ def numbered(number: int) -> UUID:
 
 
 def by_name(books: AmountsByPlace) -> dict[str, Decimal]:
-    """Write books down as `wallet:Ethereum USDT`: the account without merchant and gateway."""
+    """Return amounts by name, `wallet:Ethereum USDT`: the account without merchant and gateway."""
     return {
         f"{place.account.name.split(':', 2)[2]} {place.currency}": amount
         for place, amount in books.items()
@@ -55,7 +55,7 @@ def booked(events: Sequence[Event]) -> AmountsByPlace:
 
 
 def posted(events: Sequence[Event]) -> AmountsByPlace:
-    """Return the sum of what each event posts, as the journal would hold it."""
+    """Return the sums of the postings of each event, as in the journal."""
     position = new_position(events[0])
     sums: dict[PostingPlace, Decimal] = {}
     for event in events:

@@ -51,7 +51,7 @@ def parse_events(lines: Iterable[str]) -> Sequence[Event]:
 
 
 def posted_rows(events: Sequence[Event]) -> list[Row]:
-    """Work out what events post, without a database."""
+    """Return the postings of events, without a database."""
     before = {new_position(event).id: new_position(event) for event in reversed(events)}
     plan = plan_batch(before, [(new_position(event).id, event) for event in events])
     return [
@@ -68,7 +68,7 @@ def posted_rows(events: Sequence[Event]) -> list[Row]:
 
 
 def of_account(event: Event, account: str, event_id: UUID) -> Event:
-    """Give an event to another merchant, under an id of its own."""
+    """Return the event for another merchant, with another id."""
     return event.model_copy(update={"account": account, "id": event_id})
 
 
