@@ -1,1 +1,1 @@
-"""The whole system as its users start it: `payrouter dev` and the commands beside it."""
+"""The whole system as users run it: `payrouter dev` and the other commands."""

@@ -1,4 +1,4 @@
-"""An order and its payment in two processes at once: neither misses the other."""
+"""An order and its payment in two concurrent transactions: neither misses the other."""
 
 import asyncio
 from typing import Any
@@ -30,7 +30,7 @@ WAYS = pytest.mark.parametrize(
 @WAYS
 @pytest.mark.parametrize("known", [None, "P-1", "P-2"], ids=["new", "known", "another_known"])
 @pytest.mark.parametrize("order_first", [True, False], ids=["order_first", "payment_first"])
-async def test_the_second_waits_for_the_first_and_sees_it(
+async def test_the_second_transaction_waits_for_the_first_and_sees_it(
     shop: Shop,
     expected: Facts,
     told: Facts,
@@ -56,8 +56,8 @@ async def test_the_second_waits_for_the_first_and_sees_it(
     await shop.check_books()
 
 
-async def test_a_payment_that_tells_less_than_before_is_not_missed(shop: Shop) -> None:
-    """The order finds it by what it told first, while it says that it is paid."""
+async def test_a_payment_with_fewer_facts_than_before_is_not_missed(shop: Shop) -> None:
+    """The order finds the payment by its first clue while a later event confirms it."""
     await shop.set("tea", 10)
     await shop.apply(paid("pending", provider_reference="P-1"))
     async with shop.engine.begin() as holder:
@@ -71,7 +71,7 @@ async def test_a_payment_that_tells_less_than_before_is_not_missed(shop: Shop) -
 
 async def test_payments_to_one_address_do_not_wait_for_each_other(shop: Shop) -> None:
     async with shop.engine.begin() as first:
-        # The address is known from before: it is not made anew.
+        # The address has a row already, so it is not inserted.
         await shop.apply(paid(reference=None, provider_reference="P-0", to_address="0x1"))
         one = paid(reference=None, provider_reference="P-1", to_address="0x1")
         await handle(first, [one], policy=shop.policy, outcomes=TOPIC)
@@ -88,7 +88,7 @@ async def test_the_last_items_go_to_as_many_orders_as_there_are(shop: Shop) -> N
 
 
 def placed(number: int) -> Order:
-    """Return an order of one each of two of three articles."""
+    """Return an order for one each of two of the three articles."""
     first, second = SKUS[number % 3], SKUS[(number + 1) % 3]
     return ordered(number, lines=[{"sku": sku, "quantity": 1} for sku in (first, second)])
 
