@@ -72,7 +72,7 @@ WRONG_VARIABLES = {
         {**ENDPOINT, "PAYROUTER_DATABASE__URL": f"mysql://payrouter:{OTHER}@host/db"},
         "database.url: expected postgresql+asyncpg://",
     ),
-    "no file": ({"PAYROUTER_CONFIG": "nowhere.toml"}, "cannot read the configuration nowhere.toml"),
+    "no file": ({"PAYROUTER_CONFIG": "missing.toml"}, "cannot read the configuration missing.toml"),
 }
 
 

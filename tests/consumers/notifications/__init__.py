@@ -1,1 +1,1 @@
-"""The notifications consumer: who is told of what, once."""
+"""Tests of the notifications consumer."""

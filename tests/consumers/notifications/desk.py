@@ -1,4 +1,4 @@
-"""Events, rules and messages as the tests of the notifications tell and read them."""
+"""Sample events and rules, and readers of messages, for the tests of the notifications."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -23,13 +23,13 @@ EMAIL = "ann@example.com"
 
 
 def told(kind: str, **facts: Any) -> Event:  # noqa: ANN401 - any field
-    """Make an event that arrives now, with an id of its own."""
+    """Make an event that arrives now, with a new id."""
     now = datetime.now(UTC)
     return event(**{"id": uuid4(), "type": kind, "received_at": now, **facts})
 
 
 def rule(on: Sequence[str] | str, to: str, *channels: str) -> dict[str, object]:
-    """Write a rule as the configuration does."""
+    """Return a rule as in the configuration."""
     return {"on": [on] if isinstance(on, str) else list(on), "to": to, "channels": list(channels)}
 
 
@@ -39,7 +39,7 @@ CUSTOMER_RULES = [rule(["payment.*", "subscription.*"], "customer", "mail")]
 def options(
     rules: Sequence[dict[str, object]] = CUSTOMER_RULES, **more: object
 ) -> NotificationOptions:
-    """Make options with a mail channel and a webhook that lead nowhere unless said otherwise."""
+    """Make options with a mail channel and a webhook, unreachable by default."""
     channels = {"mail": {"url": MAIL}, "hook": {"url": HOOK}}
     operators = {"on-call": {"email": "on-call@example.com"}}
     usual = {"rules": list(rules), "channels": channels, "operators": operators}
@@ -47,7 +47,7 @@ def options(
 
 
 def limits(**changes: object) -> ChannelOptions:
-    """Make a channel's limits as a test needs them: quick."""
+    """Make a channel's limits with short times."""
     usual = {"url": HOOK, "timeout_seconds": 5, "retry_seconds": 0.01}
     return ChannelOptions.model_validate({**usual, **changes})
 
@@ -55,13 +55,13 @@ def limits(**changes: object) -> ChannelOptions:
 async def applied(
     desk: AsyncEngine, chosen: NotificationOptions, *events: object
 ) -> Sequence[Fate]:
-    """Apply one batch in a transaction of its own."""
+    """Apply one batch in a separate transaction."""
     async with desk.begin() as transaction:
         return await NotificationHandler(chosen)(transaction, events)
 
 
 async def messages(desk: AsyncEngine) -> Sequence[Any]:
-    """Read every message, in the order they were written."""
+    """Read all messages, in the order of their creation."""
     async with desk.connect() as connection:
         query = select(MESSAGE).order_by(MESSAGE.c.created_at, MESSAGE.c.kind)
         return (await connection.execute(query)).all()
@@ -73,13 +73,13 @@ async def states(desk: AsyncEngine) -> list[str]:
 
 
 async def run(desk: AsyncEngine, statement: str) -> None:
-    """Change the database as time, or an accident, would."""
+    """Run a statement that simulates the passage of time or an accident."""
     async with desk.begin() as connection:
         await connection.execute(text(statement))
 
 
 async def said(desk: AsyncEngine) -> list[tuple[str, str]]:
-    """Read topic and key fact of the outcomes that wait to be published."""
+    """Read the topic and the key fact of the outcomes in the outbox."""
     async with desk.connect() as connection:
         box = await waiting(connection, RuntimeTables.of("notifications"), 1000)
     types = [dict(each.headers)["ce_type"] or b"" for _, each in box]

@@ -1,4 +1,4 @@
-"""A payment and its order in two transactions at once: whichever is second finds the other."""
+"""A payment and its order in two concurrent transactions: the second finds the first."""
 
 import asyncio
 
@@ -17,7 +17,7 @@ BLOCKED = text(
 
 
 async def somebody_waits(desk: AsyncEngine) -> None:
-    """Wait until one transaction waits for another."""
+    """Wait until a transaction is blocked by another."""
     async with asyncio.timeout(20):
         while True:
             async with desk.connect() as connection:

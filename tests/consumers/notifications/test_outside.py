@@ -1,4 +1,4 @@
-"""The way out on real sockets: mails and webhooks as they arrive, and what a failure is called."""
+"""Apprise channels on real sockets: received mails and webhooks, and the reasons of failures."""
 
 import asyncio
 import io
@@ -23,7 +23,7 @@ TEXT = Rendered("Über 5 € <b>", "Guten Tag,\n\n100.50 USDT <b>& mehr\n")
 
 
 async def sent(outside: AppriseChannel, address: str | None = None, **more: object) -> SendResult:
-    """Send in a thread, as the dispatcher does."""
+    """Send in a thread, like the dispatcher."""
     seconds = float(str(more.get("seconds", 5)))
     rendered = more.get("rendered", TEXT)
     assert isinstance(rendered, Rendered)
@@ -39,7 +39,7 @@ async def test_a_webhook_gets_the_text_and_its_idempotency_key() -> None:
     assert request.json["message"].strip() == TEXT.body.strip()
 
 
-async def test_headers_of_the_url_stay_beside_the_key() -> None:
+async def test_headers_of_the_url_are_sent_with_the_key() -> None:
     async with hook() as receiver:
         assert await sent(AppriseChannel(f"{receiver.url}?+X-Token={SECRET}")) == SendResult(
             SendStatus.SENT
@@ -64,7 +64,7 @@ async def test_a_mail_goes_to_the_one_address_with_subject_text_and_key() -> Non
     assert len(mail.message.get_all("Message-ID", [])) == 1
 
 
-async def test_a_mail_with_html_has_both_forms() -> None:
+async def test_a_mail_with_html_also_has_plain_text() -> None:
     async with post_office() as office:
         rendered = Rendered("x", "plain", "<p>100.50 <b>USDT</b></p>")
         assert await sent(AppriseChannel(office.url), "ann@example.com", rendered=rendered)
@@ -73,7 +73,7 @@ async def test_a_mail_with_html_has_both_forms() -> None:
 
 
 @pytest.mark.parametrize("address", ["o'brien@example.com", "a+b%41@sub.example.co"])
-async def test_unusual_addresses_are_reached_as_they_are(address: str) -> None:
+async def test_unusual_addresses_are_used_unchanged(address: str) -> None:
     async with post_office() as office:
         assert await sent(AppriseChannel(office.url), address) == SendResult(SendStatus.SENT)
     assert [mail.recipients for mail in office.mails] == [[address]]
@@ -90,7 +90,7 @@ async def test_unusual_addresses_are_reached_as_they_are(address: str) -> None:
         None,
     ],
 )
-async def test_nobody_is_written_where_the_address_is_not_one_mailbox(address: str | None) -> None:
+async def test_no_mail_is_sent_if_the_address_is_not_one_mailbox(address: str | None) -> None:
     async with post_office() as office:
         told = await sent(AppriseChannel(office.url), address)
     assert told == SendResult(SendStatus.REFUSED, "the address is not a single plain mailbox")
@@ -105,7 +105,7 @@ async def test_a_subject_cannot_become_a_header() -> None:
     assert office.mails[0].recipients == ["ann@example.com"]
 
 
-async def test_a_channel_with_its_own_recipients_takes_them() -> None:
+async def test_a_channel_with_recipients_uses_them() -> None:
     async with post_office() as office:
         outside = AppriseChannel(office.url.replace("?", "/ops@example.com?"))
         assert not outside.addressed
@@ -128,15 +128,13 @@ async def test_a_channel_with_its_own_recipients_takes_them() -> None:
         (422, SendStatus.REFUSED),
     ],
 )
-async def test_what_a_webhook_answers_decides_whether_it_is_asked_again(
-    status: int, fate: SendStatus
-) -> None:
+async def test_a_webhooks_status_decides_whether_to_retry(status: int, fate: SendStatus) -> None:
     async with hook(status) as receiver:
         assert await sent(AppriseChannel(receiver.url)) == SendResult(fate, f"HTTP {status}")
     assert len(receiver.requests) == 1, "and a redirect is not followed"
 
 
-async def test_a_webhook_that_hangs_is_given_up() -> None:
+async def test_a_hanging_webhook_times_out() -> None:
     async with hook(HANG) as receiver:
         told = await sent(AppriseChannel(receiver.url), seconds=0.3)
     assert told == SendResult(SendStatus.RETRY, "no answer in time")
@@ -146,7 +144,7 @@ async def test_a_webhook_that_hangs_is_given_up() -> None:
     ("answer", "fate"),
     [("550 no such mailbox", SendStatus.REFUSED), ("451 later", SendStatus.RETRY)],
 )
-async def test_what_a_mail_server_says_of_a_recipient_decides(
+async def test_a_mail_servers_answer_decides_whether_to_retry(
     answer: str, fate: SendStatus
 ) -> None:
     async with post_office(refuse=answer) as office:
@@ -168,7 +166,7 @@ def closed_port() -> int:
         lambda port: f"mailto://user:{SECRET}@127.0.0.1:{port}/ops@example.com?from=a@example.com",
     ],
 )
-async def test_a_receiver_that_is_not_there_is_tried_again_and_no_secret_is_said(
+async def test_an_unreachable_receiver_is_retried_and_no_secret_is_shown(
     url: Callable[[int], str], capfd: pytest.CaptureFixture[str]
 ) -> None:
     lines = io.StringIO()
@@ -195,14 +193,14 @@ async def test_a_receiver_that_is_not_there_is_tried_again_and_no_secret_is_said
         ([], "not delivered; Apprise gives no known reason"),
     ],
 )
-def test_reasons_are_said_in_words_of_our_own(lines: list[str], expected: str) -> None:
+def test_reasons_are_our_own_texts(lines: list[str], expected: str) -> None:
     assert explain_failure(lines) == SendResult(SendStatus.RETRY, expected)
 
 
 @pytest.mark.parametrize(
     "url", ["", "nonsense", f"nope://{SECRET}", "json://", "mailto://", "json://a json://b"]
 )
-def test_what_leads_nowhere_is_refused_without_repeating_it(url: str) -> None:
+def test_an_unusable_url_is_refused_without_repeating_it(url: str) -> None:
     with pytest.raises(ChannelError) as refused:
         AppriseChannel(url)
     assert SECRET not in str(refused.value)
@@ -221,5 +219,5 @@ def test_what_leads_nowhere_is_refused_without_repeating_it(url: str) -> None:
         ("tgram://123456789:AAEhBOweik6ad9r_QXMENQjcrGbqCr4K-bc/12315544", False),
     ],
 )
-def test_only_mail_that_names_nobody_has_to_be_addressed(url: str, *, addressed: bool) -> None:
+def test_only_a_mail_url_without_recipient_needs_an_address(url: str, *, addressed: bool) -> None:
     assert AppriseChannel(url).addressed is addressed

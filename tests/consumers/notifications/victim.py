@@ -1,4 +1,4 @@
-"""A dispatcher in a process that kills itself at a moment named beforehand.
+"""A dispatcher in a process that kills itself at a given moment.
 
 `python -m tests.consumers.notifications.victim JSON`, where JSON is an `Order`.
 """
@@ -23,7 +23,7 @@ Moment = Literal["before the send", "between send and mark", "after the mark"]
 
 
 class Order(BaseModel):
-    """Where to send what, and when to die."""
+    """The database, the receiver, and the moment to die."""
 
     database_url: str
     hook_url: str
@@ -31,12 +31,12 @@ class Order(BaseModel):
 
 
 def die() -> None:
-    """End as a power cut would."""
+    """Kill the process at once, like a power cut."""
     os.kill(os.getpid(), signal.SIGKILL)
 
 
 async def main(order: Order) -> None:
-    """Send what is due, until the moment."""
+    """Send due messages until the chosen moment."""
     allowed = limits()
     inner = by(order.hook_url, allowed)
 
