@@ -1,1 +1,0 @@
-"""Tests of the ledger: its postings, its database constraints, its commands."""

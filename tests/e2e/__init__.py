@@ -1,1 +1,0 @@
-"""The whole system as users run it: `payrouter dev` and the other commands."""
