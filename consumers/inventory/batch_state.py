@@ -116,7 +116,7 @@ class BatchState:
         self._change_order(message, place(known, self.stock))
         for expected in message.recognized_by:
             self._recognize(message, self.orders[order.id], expected)
-        self._follow_payments(message, order.id, was=False)
+        self._follow_payments(message, order.id, was_settled=False)
 
     def _recognize(self, message: Order, order: OrderState, expected: ExpectedPayment) -> None:
         """Attach expected payments to this order: waiting ones now, others when they arrive."""
@@ -169,24 +169,26 @@ class BatchState:
                 self._note(event, None, now, Note("payment waiting", facts=_payment_facts(now)))
             return now != known
         order = self.orders[leads_to]
-        was = self._settled(order)
+        was_settled = self._settled(order)
         now = replace(now, order_id=leads_to)
         self._store(now)
         if now.status != known.status or now.amount != known.amount:
-            self._note_payment(event, order, known, now, was=was)
+            self._note_payment(event, order, known, now, was_settled=was_settled)
         if contradicts_paid(known.status, event.type.status):
             note = Note("called off after paid", trouble=True, facts={"reported": event.type.value})
             self._note(event, order, now, note)
-        self._follow_payments(event, order.id, was=was, taken_back=now.status == "refunded")
+        self._follow_payments(
+            event, order.id, was_settled=was_settled, taken_back=now.status == "refunded"
+        )
         self._record_moves(event, order)
         return now != known
 
     def _note_payment(
-        self, event: Event, order: OrderState, before: Payment, after: Payment, *, was: bool
+        self, event: Event, order: OrderState, before: Payment, after: Payment, *, was_settled: bool
     ) -> None:
         """Note changes of a payment that the order's own notes do not show."""
         facts = _payment_facts(after)
-        if after.paid and not before.paid and was:
+        if after.paid and not before.paid and was_settled:
             self._note(event, order, after, Note("paid twice", trouble=True, facts=facts))
         elif after.paid and not self._settled(order):
             what = "overpaid" if after.status == "overpaid" else "paid too little"
@@ -197,15 +199,15 @@ class BatchState:
             self._note(event, order, after, Note("disputed", trouble=True, facts=facts))
 
     def _follow_payments(
-        self, message: Event | Order, number: UUID, *, was: bool, taken_back: bool = False
+        self, message: Event | Order, number: UUID, *, was_settled: bool, taken_back: bool = False
     ) -> None:
         """Commit, return or release an order if its payments now require it."""
         order = self.orders[number]
         payments = self._payments(order)
         if self._settled(order):
-            if not was:
+            if not was_settled:
                 self._change_order(message, pay(order, self.stock, self.policy))
-        elif was and taken_back:
+        elif was_settled and taken_back:
             self._change_order(message, refund(order, self.policy))
         elif payments and all(payment.ended for payment in payments):
             reasons = sorted({f"payment {payment.status}" for payment in payments})
