@@ -115,7 +115,7 @@ def watch_secrets(recorder: Recorder) -> None:
         "router.providers": functools.partial(_watch_providers, recorder),
         "router.evaluation.data_dir": functools.partial(_watch_data_dir, recorder),
         "router.broker.client": functools.partial(_watch_kafka, recorder),
-        "consumers.notifications.outside": functools.partial(_watch_channels, recorder),
+        "consumers.notifications.apprise_channel": functools.partial(_watch_channels, recorder),
         "ssl": functools.partial(_watch_tls, recorder),
     }
     for name in watchers.keys() & sys.modules.keys():
@@ -243,7 +243,7 @@ def _watch_channels(recorder: Recorder, outside: ModuleType) -> None:
     def note(_self: object, url: str, **_: object) -> None:
         recorder.secret("channel URL", url)
 
-    before(outside.Outside, "__init__", _by_name(outside.Outside, note))
+    before(outside.AppriseChannel, "__init__", _by_name(outside.AppriseChannel, note))
 
 
 def _watch_tls(recorder: Recorder, ssl: ModuleType) -> None:
