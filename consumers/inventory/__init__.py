@@ -1,10 +1,10 @@
-"""The inventory: stock reserved by orders, committed by payments, released where none comes."""
+"""Stock keeping: orders reserve stock, payments commit it, unpaid orders release it."""
 
 from functools import partial
 
 from consumers.inventory import commands
 from consumers.inventory.handler import handler
-from consumers.inventory.lapse import lapsing
+from consumers.inventory.lapse import lapse_work
 from consumers.inventory.measures import MEASURES
 from consumers.inventory.policy import Policy
 from consumers.inventory.setting import stock_up
@@ -16,12 +16,12 @@ from router.contract.topics import ORDER
 
 
 def configured(setup: Setup) -> ConsumerActions:
-    """Return what the inventory does with this configuration."""
+    """Return what the inventory does, with its options, topic names and order fields."""
     policy, topic = setup.options, setup.topics.outcome("inventory")
     return ConsumerActions(
         handle=handler(policy, topic),
         readers={ORDER: read_order(setup.orders)},
-        work=[lapsing(policy.sweep_seconds, topic)],
+        work=[lapse_work(policy.sweep_seconds, topic)],
         before_play=partial(stock_up, topic=topic),
     )
 
@@ -38,4 +38,4 @@ SERVICE = Service(
     says_outcomes=True,
     trail=steps_of,
 )
-"""What the runtime knows of the inventory."""
+"""Declares the inventory to the consumer runtime."""

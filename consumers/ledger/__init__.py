@@ -1,15 +1,15 @@
-"""The ledger: double entry of every payment and payout, booked once, never changed."""
+"""Double-entry ledger of payments and payouts: each is booked once and never changed."""
 
 from consumers.ledger import commands, commands_audit
 from consumers.ledger.book import METADATA
-from consumers.ledger.handler import saying_on
+from consumers.ledger.handler import handler_for
 from consumers.ledger.measures import MEASURES
 from consumers.ledger.trail import trail
 from consumers.runtime.service import ConsumerActions, Service, Setup
 
 
 def _configured(setup: Setup) -> ConsumerActions:
-    return ConsumerActions(saying_on(setup.topics.outcome("ledger")))
+    return ConsumerActions(handler_for(setup.topics.outcome("ledger")))
 
 
 SERVICE = Service(
@@ -28,4 +28,4 @@ SERVICE = Service(
     says_outcomes=True,
     trail=trail,
 )
-"""What the runtime knows of the ledger."""
+"""Declares the ledger to the consumer runtime."""

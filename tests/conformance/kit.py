@@ -24,8 +24,8 @@ from router.edge.routes import Edge
 from router.errors import Reason, RefusedDelivery
 from router.evaluation.send import as_gateway
 from router.providers import Configurable, Provider, Simulation, Varied, discover
-from tests.router import asgi
-from tests.router.edge_server import ONE_BROKER, HeldClock
+from tests.parts.edge import asgi
+from tests.parts.edge.edge_server import ONE_BROKER, HeldClock
 
 AT = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 """When what is simulated here is signed."""
@@ -163,7 +163,7 @@ def edge(*sides: Side, clock: HeldClock | None = None) -> Edge:
 class Told:
     """What the edge answered, and the word it logged."""
 
-    asked: asgi.Asked
+    asked: asgi.RequestResult
     reason: str
     outcome: str
 
@@ -179,7 +179,7 @@ async def told(app: Edge, delivery: Delivery) -> Told:
     return Told(asked, line["reason"], line["outcome"])
 
 
-async def asked_for(app: Edge, delivery: Delivery) -> asgi.Asked:
+async def asked_for(app: Edge, delivery: Delivery) -> asgi.RequestResult:
     """Bring a delivery to the edge and take its answer."""
     target, _, query = delivery.target.partition("?")
     gate = app.gates.get(delivery.endpoint)

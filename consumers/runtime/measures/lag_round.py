@@ -34,7 +34,7 @@ class Told(Protocol):
     def withheld(self, found: Withheld, seconds: float, mend: str) -> None:
         """Note that one has lasted too long; `mend` is the command that ends it."""
 
-    def withheld_no_more(self, partition: Partition) -> None:
+    def withholding_ended(self, partition: Partition) -> None:
         """Note that it has ended."""
 
 
@@ -99,7 +99,7 @@ class LagRound:
                 self.withholding.belongs_to(each, await self._whose(each))
         lasting = {(each.partition, each.offset): each for each in self.withholding.troubles()}
         for partition, _ in sorted(self._lasting - lasting.keys()):
-            self.told.withheld_no_more(partition)
+            self.told.withholding_ended(partition)
         for place in sorted(lasting.keys() - self._lasting):
             found = lasting[place]
             seconds = self.withholding.seconds(found.partition)

@@ -1,4 +1,4 @@
-"""A consumer compares its topics as the edge does: sources, dead letters and outcomes."""
+"""Checks a consumer's topics as the edge does: sources, dead letters and outcomes."""
 
 from functools import partial
 
@@ -14,7 +14,7 @@ from router.telemetry.logs import get_log
 def topic_watch(
     check: TopicCheck, kafka: KafkaConnection, registry: CollectorRegistry
 ) -> TopicWatch:
-    """Return what compares the topics of one consumer."""
+    """Return the topic watch of one consumer."""
     return TopicWatch(
         make=partial(make_admin, kafka, request_timeout_ms=REQUEST_MILLISECONDS),
         needs=check.needs,

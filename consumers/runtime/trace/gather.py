@@ -15,7 +15,7 @@ from consumers.runtime.trace.held import HeldRecord, Taken, held_records, taken,
 from consumers.runtime.trace.held_up import held_up
 from consumers.runtime.trace.kept_scan import Scan, Scanned, body_of, scan_kept
 from consumers.runtime.trace.mentions import Mentions
-from consumers.runtime.trail import Sought, Step
+from consumers.runtime.trail import TrailQuery, TrailStep
 from router.contract.quarantine import Quarantined
 from router.contract.refused import Refused
 
@@ -36,7 +36,7 @@ class Question:
 class Answer:
     """What one consumer's database holds."""
 
-    steps: Sequence[Step] = ()
+    steps: Sequence[TrailStep] = ()
     taken: Sequence[Taken] = ()
     held: Sequence[HeldRecord] = ()
     brakes: Mapping[str, Brake] = field(default_factory=dict)
@@ -51,7 +51,7 @@ class Trace:
     """
 
     question: Question
-    sought: Sought
+    sought: TrailQuery
     answers: Mapping[str, Answer]
     topics: Mapping[str, frozenset[str]]
     quarantined: Scanned[Quarantined] = field(default_factory=Scanned)
@@ -74,7 +74,7 @@ class Trace:
 
 async def trace(consumers: Sequence[Consumer], question: Question) -> Trace:
     """Ask all of them until nothing new is found, then read the kept deliveries."""
-    sought = Sought(question.text, frozenset(_as_ids(question.text)))
+    sought = TrailQuery(question.text, frozenset(_as_ids(question.text)))
     answers: dict[str, Answer] = {}
     away: dict[str, str] = {}
     for _ in range(ROUNDS):
@@ -106,7 +106,7 @@ async def _standings(consumers: Sequence[Consumer]) -> Standings:
         return Standings({}, away=str(problem))
 
 
-async def _asked(consumer: Consumer, sought: Sought) -> Answer | str:
+async def _asked(consumer: Consumer, sought: TrailQuery) -> Answer | str:
     """Ask one consumer; where it cannot be, return why."""
     try:
         async with reading(consumer.settings) as connection:
@@ -117,7 +117,7 @@ async def _asked(consumer: Consumer, sought: Sought) -> Answer | str:
         return f"its trail fails with {type(error).__name__}"
 
 
-async def _answer(connection: AsyncConnection, consumer: Consumer, sought: Sought) -> Answer:
+async def _answer(connection: AsyncConnection, consumer: Consumer, sought: TrailQuery) -> Answer:
     own = consumer.service.trail
     steps = [] if own is None else await own(connection, sought)
     held = await held_records(connection, consumer.tables, sought)
@@ -126,7 +126,7 @@ async def _answer(connection: AsyncConnection, consumer: Consumer, sought: Sough
     return Answer(steps, await taken(connection, consumer.tables, ids), held, brakes)
 
 
-def _grown(sought: Sought, answers: Iterable[Answer]) -> Sought:
+def _grown(sought: TrailQuery, answers: Iterable[Answer]) -> TrailQuery:
     """Add what was found to what is sought."""
     event_ids, orders = set(sought.event_ids), set(sought.orders)
     for answer in answers:
@@ -136,7 +136,7 @@ def _grown(sought: Sought, answers: Iterable[Answer]) -> Sought:
     return replace(sought, event_ids=frozenset(event_ids), orders=frozenset(orders))
 
 
-def _ids(steps: Iterable[Step], held: Iterable[HeldRecord]) -> frozenset[UUID]:
+def _ids(steps: Iterable[TrailStep], held: Iterable[HeldRecord]) -> frozenset[UUID]:
     found = {step.event_id for step in steps} | {record.event_id for record in held}
     return frozenset(each for each in found if each is not None)
 
@@ -162,12 +162,12 @@ def _of_account(answer: Answer, account: str | None) -> Answer:
     )
 
 
-def _account(step: Step) -> str | None:
+def _account(step: TrailStep) -> str | None:
     return step.facts.get("account") if step.order is None else step.order[0]
 
 
 async def _kept(
-    consumers: Sequence[Consumer], question: Question, sought: Sought
+    consumers: Sequence[Consumer], question: Question, sought: TrailQuery
 ) -> tuple[Scanned[Quarantined], Scanned[Refused]]:
     if not consumers or question.quarantine_limit == 0:
         return Scanned(), Scanned()

@@ -9,7 +9,7 @@ from consumers.runtime.fate import Fate
 from consumers.runtime.trace.gather import Trace
 from consumers.runtime.trace.held import HeldRecord, Taken
 from consumers.runtime.trace.kept_scan import Found
-from consumers.runtime.trail import Step
+from consumers.runtime.trail import TrailStep
 from router.contract.quarantine import Quarantined
 from router.contract.refused import Refused
 
@@ -78,14 +78,14 @@ def _rank(name: str) -> tuple[int, str]:
     return (known.index(name) if name in known else len(known), name)
 
 
-def _step(name: str, step: Step) -> Line:
+def _step(name: str, step: TrailStep) -> Line:
     group = _APART.get(step.what, _title(name))
     return Line(
         step.at, group, name, step.what, step.event_id, step.order, step.facts, step.trouble
     )
 
 
-def _takings(name: str, steps: Iterable[Step], taken: Iterable[Taken]) -> Iterable[Line]:
+def _takings(name: str, steps: Iterable[TrailStep], taken: Iterable[Taken]) -> Iterable[Line]:
     """Tell where events were taken, but for those whose place a step tells already."""
     told = {step.event_id for step in steps if "offset" in step.facts}
     for each in taken:

@@ -1,0 +1,200 @@
+"""A child process is started, restarted, stopped in time, and never orphaned."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from router.errors import ConfigurationError
+from router.evaluation import supervise
+from router.evaluation.supervise import Child
+
+PATIENCE_SECONDS = 30.0
+
+LASTING = "import signal; print('here', flush=True); signal.pause()"
+DEAF = (
+    "import signal, sys; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
+    "open(sys.argv[1], 'w').close(); signal.pause()"
+)
+COUNTING = "import sys; open(sys.argv[1], 'a').write('x')"
+DEVOTED = "import os, sys; open(sys.argv[1], 'w').write(str(os.getpid())); sys.stdin.read()"
+
+Starting = Callable[..., Child]
+
+
+@pytest.fixture
+async def child() -> AsyncIterator[tuple[Starting, list[str]]]:
+    """Return a function that makes a child from a line of Python, and the list of its messages."""
+    said: list[str] = []
+    made: list[Child] = []
+
+    def make(program: str, *arguments: str) -> Child:
+        argv = [sys.executable, "-c", program, *arguments]
+        made.append(Child("worker", argv, "http://127.0.0.1:1", said.append))
+        return made[-1]
+
+    yield make, said
+    for one in made:
+        await one.stop()
+
+
+async def until(look: Callable[[], object]) -> None:
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not look():  # noqa: ASYNC110 - files and processes have no event
+            await asyncio.sleep(0.01)
+
+
+def gone(pid: int) -> bool:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, 0)
+        return False
+    return True
+
+
+async def test_a_child_that_lasts_is_stopped_by_a_termination_signal(
+    child: tuple[Starting, list[str]],
+) -> None:
+    make, said = child
+    worker = make(LASTING)
+    await worker.start()
+    pid = worker.pid
+    assert pid is not None
+    worker.check_started()
+    await worker.stop()
+    assert gone(pid)
+    assert said == []
+
+
+async def test_child_that_ignores_sigterm_is_killed(
+    child: tuple[Starting, list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervise, "STOP_SECONDS", 0.3)
+    make, said = child
+    worker = make(DEAF, str(tmp_path / "deaf"))
+    await worker.start()
+    await until((tmp_path / "deaf").exists)
+    pid = worker.pid
+    assert pid is not None
+    await worker.stop()
+    assert gone(pid)
+    assert said == ["worker did not end within 0 s, killed"]
+
+
+async def test_child_that_ends_before_it_settles_is_not_restarted(
+    child: tuple[Starting, list[str]], tmp_path: Path
+) -> None:
+    make, said = child
+    count = tmp_path / "count"
+    worker = make(f"{COUNTING}; sys.exit(7)", str(count))
+    await worker.start()
+
+    def failed() -> bool:
+        with contextlib.suppress(ConfigurationError):
+            worker.check_started()
+            return False
+        return True
+
+    await until(failed)
+    with pytest.raises(ConfigurationError, match="worker ended with status 7"):
+        worker.check_started()
+    assert count.read_text() == "x"
+    assert said == []
+
+
+async def test_settled_child_that_is_killed_is_restarted(
+    child: tuple[Starting, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervise, "FIRST_PAUSE_SECONDS", 0.02)
+    make, said = child
+    worker = make(LASTING)
+    await worker.start()
+    worker.settled()
+    first = worker.pid
+    assert first is not None
+    os.kill(first, signal.SIGKILL)
+    await until(lambda: worker.pid != first)
+    assert said == ["worker ended with status -9; restarting in 0 s"]
+    worker.check_started()
+
+
+async def test_child_that_keeps_ending_is_restarted_after_longer_pauses(
+    child: tuple[Starting, list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+    sleep = asyncio.sleep
+
+    async def short_sleep(seconds: float) -> None:
+        pauses.append(seconds)
+        await sleep(0)
+
+    make, said = child
+    count = tmp_path / "count"
+    worker = make(COUNTING, str(count))
+    await worker.start()
+    worker.settled()
+    monkeypatch.setattr("router.evaluation.supervise.asyncio.sleep", short_sleep)
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while len(said) < 6:
+            await sleep(0.01)
+    monkeypatch.undo()
+    assert pauses[:6] == [1, 2, 4, 8, 15, 15]
+
+
+async def test_stop_while_waiting_to_restart_starts_nothing(
+    child: tuple[Starting, list[str]], tmp_path: Path
+) -> None:
+    make, said = child
+    count = tmp_path / "count"
+    worker = make(COUNTING, str(count))
+    worker.settled()
+    await worker.start()
+    await until(lambda: said)
+    await worker.stop()
+    assert count.read_text() == "x"
+
+
+async def test_child_is_outside_the_terminals_process_group(
+    child: tuple[Starting, list[str]],
+) -> None:
+    make, _ = child
+    worker = make(LASTING)
+    await worker.start()
+    assert worker.pid is not None
+    assert os.getpgid(worker.pid) == worker.pid != os.getpgid(0)
+
+
+async def test_child_notices_the_end_of_its_supervisor(tmp_path: Path) -> None:
+    supervisor = (
+        "import asyncio, sys; from router.evaluation.supervise import Child\n"
+        "async def main():\n"
+        f"    argv = [sys.executable, '-c', {DEVOTED!r}, sys.argv[1]]\n"
+        "    await Child('worker', argv, '', print).start()\n"
+        "    await asyncio.Event().wait()\n"
+        "asyncio.run(main())"
+    )
+    told = tmp_path / "pid"
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", supervisor, str(told))
+    await until(lambda: told.exists() and told.read_text())
+    process.kill()
+    await process.wait()
+    pid = int(told.read_text())
+    await until(lambda: gone(pid))
+
+
+async def test_stopping_twice_or_without_a_start_does_no_harm(
+    child: tuple[Starting, list[str]],
+) -> None:
+    make, said = child
+    worker = make(LASTING)
+    await worker.stop()
+    assert worker.pid is None
+    other = make(LASTING)
+    await other.start()
+    await other.stop()
+    await other.stop()
+    assert said == []

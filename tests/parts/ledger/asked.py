@@ -1,0 +1,70 @@
+"""Runs `payrouter ledger …` on a database prepared by the test."""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import click
+from click.testing import CliRunner, Result
+from pydantic import SecretStr
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import NullPool
+
+from consumers.ledger import SERVICE
+from consumers.ledger.handler import handle
+from consumers.runtime.settings import ConsumerSettings, Tuning
+from consumers.runtime.store.migrate import upgrade
+from router.contract.event import Event
+from router.contract.topics import Topics
+from tests.parts.connections import connection_to
+
+UNGUARDED = tuple(
+    f"ALTER TABLE ledger.{table} DISABLE TRIGGER ALL"
+    for table in ("posting", "transaction", "event")
+)
+"""Statements that disable the journal's triggers, which only the owner may run."""
+
+
+def settings(url: str) -> ConsumerSettings:
+    """Return the settings for the ledger's commands."""
+    return ConsumerSettings("ledger", connection_to(), SecretStr(url), Topics(), Tuning())
+
+
+def ask(url: str, *arguments: str) -> Result:
+    """Run a command of the ledger."""
+    group = click.Group(commands={command.name or "": command for command in SERVICE.commands})
+    return CliRunner().invoke(group, arguments, obj=settings(url))
+
+
+def asked(url: str, *arguments: str, status: int = 0) -> Any:  # noqa: ANN401 - JSON
+    """Run a command with `--json` and return its parsed output."""
+    result = ask(url, *arguments, "--json")
+    assert result.exit_code == status, result.output
+    return json.loads(result.stdout)
+
+
+def set_up(url: str, events: Sequence[Event], *statements: str) -> None:
+    """Create a ledger, apply events to it, and then run statements."""
+    asyncio.run(_set_up(url, events, statements))
+
+
+def run(url: str, *statements: str) -> None:
+    """Run statements on an existing ledger."""
+    asyncio.run(_run(url, statements))
+
+
+async def _set_up(url: str, events: Sequence[Event], statements: Sequence[str]) -> None:
+    engine: AsyncEngine = create_async_engine(url, poolclass=NullPool)
+    await upgrade(engine, SERVICE)
+    async with engine.begin() as transaction:
+        await handle(transaction, events)
+    await _run(url, statements)
+
+
+async def _run(url: str, statements: Sequence[str]) -> None:
+    engine: AsyncEngine = create_async_engine(url, poolclass=NullPool)
+    async with engine.begin() as transaction:
+        for statement in statements:
+            await transaction.execute(text(statement))

@@ -1,0 +1,42 @@
+"""Options of `[consumers.inventory]`."""
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from consumers.inventory import SERVICE
+from consumers.inventory.policy import Policy
+from consumers.runtime.service import Setup
+from router.contract.order_fields import OrderFields
+from router.contract.topics import Topics
+
+
+@pytest.mark.parametrize(
+    ("wrong", "problem"),
+    [
+        ({"underpaid": "accept_within"}, "underpaid_tolerance"),
+        ({"underpaid_tolerance": "0.01"}, "accept_within"),
+        ({"underpaid": "accept_within", "underpaid_tolerance": 0.01}, "text or Decimal, got float"),
+        ({"underpaid": "accept_within", "underpaid_tolerance": "1"}, "less than Decimal"),
+        ({"refunded": "maybe"}, "refunded"),
+        ({"time_to_live_seconds": 0}, "time_to_live_seconds"),
+        ({"short": "backorder"}, "short"),
+    ],
+    ids=str,
+)
+def test_an_invalid_policy_is_refused(wrong: dict[str, Any], problem: str) -> None:
+    with pytest.raises(ValidationError, match=problem):
+        Policy.model_validate(wrong)
+
+
+def test_the_configuration_reaches_the_service() -> None:
+    setup = Setup(Policy(sweep_seconds=7), Topics("eu."), OrderFields(total="/sum"))
+    configured = SERVICE.actions(setup)
+    (work,) = configured.work
+    assert (work.name, work.every_seconds) == ("lapse", 7)
+    keywords = getattr(configured.handle, "keywords", {})
+    assert keywords == {"policy": setup.options, "outcomes": "eu.inventory.outcome"}
+    value = b'{"type": "order.placed", "account": "a", "reference": "1", "lines": [],'
+    order = configured.readers["order"](value + b' "sum": 3, "currency": "EUR"}', [])
+    assert getattr(order, "total", None) == 3
