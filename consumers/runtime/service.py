@@ -1,4 +1,4 @@
-"""What a consumer is to the runtime: plain data."""
+"""Definition of a consumer for the runtime: plain data."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,42 +17,42 @@ from router.contract.topics import Topics
 
 
 class Poison(Exception):  # noqa: N818 - reads as what the record is
-    """Raised by a handler for an event that never will work, however often it is tried.
+    """Raised by a handler for an event that it can never apply.
 
-    The message is kept with the record and published with its dead letter, so
-    it names no customer. Which event of the batch it was the runtime finds out.
+    The message is stored with the record and published with its dead letter, so
+    it must not name a customer. The runtime finds out which event of the batch it was.
     """
 
 
 class HandlerFailed(Exception):  # noqa: N818 - reads as what happened
-    """A handler cannot apply an event, the database being well; the cause is what it raised."""
+    """A handler cannot apply an event although the database works; the cause is its exception."""
 
 
 class HandlerSlow(Exception):  # noqa: N818 - reads as what happened
-    """A handler took longer than the server waits: it was cut off, or its connection was."""
+    """A handler took longer than the server's time-out, which ended its statement or connection."""
 
 
 Handler = Callable[[AsyncConnection, Sequence[Any]], Awaitable[Sequence[Fate]]]
-"""Applies events in the given transaction and says of each, in their order: APPLIED or STALE.
+"""Applies events in the given transaction and returns APPLIED or STALE for each, in their order.
 
-They are `router.contract.event.Event`, or what the reader of their topic found.
+They are `router.contract.event.Event`, or what the reader of their topic returns.
 
-Every event is new to this consumer: redeliveries and repeats are already out.
+Every event is new to this consumer: redeliveries and repeats are already removed.
 All effects go through the given connection; the runtime commits or rolls back.
 """
 
 
 Reading = int | Mapping[str, int]
-"""What a measure reads: a count, or one for each value of its label; one left out is zero."""
+"""Reading of a measure: a count, or one for each value of its label; a missing one is zero."""
 
 
 @dataclass(frozen=True)
 class Measure:
-    """A gauge that is read from the store from time to time: a count, never an amount.
+    """Gauge that is read from the store at intervals: a count, never an amount.
 
-    Every process of the consumer reads it again and again, and the exporter
-    too: it should read a table or an index that stays small. Where it has a
-    `label`, `values` are all that the label ever has.
+    Every process of the consumer and the exporter read it repeatedly, so it should
+    read a table or an index that stays small. If it has a `label`, `values` are
+    all values of the label.
     """
 
     name: str
@@ -64,10 +64,10 @@ class Measure:
 
 @dataclass(frozen=True)
 class Work:
-    """What a consumer does beside its events, again and again, in every process of it.
+    """Periodic work of a consumer in addition to its events, in each of its processes.
 
-    `run` gets the consumer's database and tells whether there is more to do at
-    once. It fails without harm to anything else: it is reported and run again.
+    `run` receives the consumer's database and returns whether there is more to do at
+    once. A failure affects nothing else: it is reported, and the work runs again.
     """
 
     name: str
@@ -83,9 +83,9 @@ class NoConsumerOptions(BaseModel):
 
 @dataclass(frozen=True)
 class Setup:
-    """What the configuration says to one consumer: its options, the topics' names.
+    """Configuration of one consumer: its options and the names of the topics.
 
-    `orders` says where the platform's orders say what; see `read_order`.
+    `orders` maps the fields of the platform's orders; see `read_order`.
     """
 
     options: Any
@@ -95,7 +95,7 @@ class Setup:
 
 @dataclass(frozen=True)
 class Play:
-    """What `dev --rate` is about to play: whose orders, and of which articles."""
+    """Simulation that `dev --rate` is about to run: accounts and articles of its orders."""
 
     accounts: Sequence[str]
     articles: Sequence[str]
@@ -103,7 +103,7 @@ class Play:
 
 @dataclass(frozen=True)
 class ConsumerActions:
-    """What a consumer does, with the configuration applied.
+    """Handler, readers and work of a consumer, with the configuration applied.
 
     `readers` decode the topics that hold no events of the contract. `before_play` prepares the
     store for `dev --rate`.
@@ -153,7 +153,7 @@ class Service:
         return str(self.tables.schema)
 
     def actions(self, setup: Setup) -> ConsumerActions:
-        """Return what the consumer does with this configuration."""
+        """Return the consumer's actions with this configuration."""
         if self.configured is not None:
             return self.configured(setup)
         assert self.handle is not None  # noqa: S101 - `__post_init__` has checked it

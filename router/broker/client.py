@@ -56,7 +56,7 @@ def make_admin(kafka: KafkaConnection, **options: Any) -> AIOKafkaAdminClient:  
 
 
 def keep_signed_in(client: Asker, kafka: KafkaConnection) -> None:
-    """Have a client use the credentials in force at each new connection."""
+    """Make a client use the credentials in force at each new connection."""
     before_each_request(client, kafka.credentials.refreshed)
 
 

@@ -37,9 +37,9 @@ def make_sound_producer(kafka: KafkaConnection, **options: Any) -> AIOKafkaProdu
 
 
 async def stop_within(producer: AIOKafkaProducer, seconds: float) -> None:
-    """Stop a producer when all its records are acknowledged, or when the time is over.
+    """Stop a producer when all its records are acknowledged, or after a time-out.
 
-    Leaves no task and no connection behind, whatever the broker does.
+    Leaves no task and no connection behind, even if the broker never answers.
     """
     stopping = asyncio.create_task(producer.stop())
     try:
@@ -57,9 +57,9 @@ async def send_alone(
     value: bytes | None,
     headers: Sequence[tuple[str, bytes | None]],
 ) -> Any:  # noqa: ANN401 - a future of aiokafka
-    """Send a record in a batch of its own; return the future of its acknowledgement.
+    """Send a record in a separate batch; return the future of its acknowledgement.
 
-    What the broker then refuses is this record. The partition is the one that
+    So an error of the broker is about this record. The partition is the one that
     `send` chooses for the key; the first one for a record without a key.
     """
     batch = producer.create_batch()

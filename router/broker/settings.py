@@ -1,4 +1,4 @@
-"""`[kafka]`: where the broker is, and how its clients sign in."""
+"""`[kafka]`: addresses of the broker, and credentials of its clients."""
 
 import re
 from pathlib import Path

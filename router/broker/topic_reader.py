@@ -79,12 +79,12 @@ async def opened_topic(
 ) -> AsyncIterator[TopicReader]:
     """Open a topic for reading. Raises TopicMissing.
 
-    If retention deletes records that are still to be read, reading goes on at the new beginning.
+    If retention deletes records that are not read yet, reading continues at the new beginning.
     """
     consumer = make_consumer(kafka, auto_offset_reset="earliest", **options)
     try:
         await consumer.start()
-        # All topics are asked for: one that is missing would be waited for by its name.
+        # Requested by its name, a missing topic would be waited for.
         if topic not in await consumer.topics():
             message = f"the broker has no topic {topic}: run `payrouter topics apply`"
             raise TopicMissing(message)

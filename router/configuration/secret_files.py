@@ -1,4 +1,4 @@
-"""Secrets that lie in files of their own: read into the tables that name them."""
+"""Secrets in separate files: read into the tables that name them."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -10,13 +10,13 @@ _STAND_IN: Final = {
     "sasl_password": "unread",
     "url": "postgresql://localhost/unread",
 }
-"""Taken for a file that cannot be read, so that everything else can still be checked."""
+"""Substitutes for a file that cannot be read, so that everything else can still be checked."""
 
 
 def with_secrets_read(values: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """Return a configuration with the secrets of its files in place, and what could not be read.
+    """Return a configuration with the secrets of its files, and the problems of unreadable files.
 
-    An endpoint without an account gets one of its own name.
+    The default account of an endpoint is its name.
     """
     read = dict(values)
     problems: list[str] = []
@@ -37,7 +37,7 @@ _FILES: Final = (("database", "url_file", "url"), ("kafka", "sasl_password_file"
 def read_secret_file(
     table: object, file_key: str, key: str, under: str
 ) -> tuple[object, list[str]]:
-    """Return a table with the secret of its file under `key`, and what is wrong with it."""
+    """Return a table with the secret of its file under `key`, and its problems."""
     if not isinstance(table, Mapping) or file_key not in table:
         return table, []
     if key in table:
@@ -63,5 +63,5 @@ def _secret(name: str, file: object, problems: list[str]) -> str:
         return secret_in(file)
     except ValueError as error:
         problems.append(f"endpoints.{name}.secret_files: {error}")
-        # Each another, or two of them would look like one secret of two accounts.
+        # Each is different, or two of them would look like one secret of two accounts.
         return f"unread-{len(problems)}"

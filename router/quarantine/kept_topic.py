@@ -1,4 +1,4 @@
-"""Reads a topic of kept deliveries, quarantine or refused, without a group and changing nothing."""
+"""Reads quarantine or refused, without a group and without changing anything."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -19,7 +19,7 @@ Record = tuple[bytes | None, Any]
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which deliveries are asked for; None and nothing ask for all."""
+    """Filter of deliveries; None and empty match all."""
 
     ids: Sequence[str] = ()
     reason: str | None = None
@@ -29,11 +29,11 @@ class Wanted:
     source: str | None = None
 
     def of_source(self, source: str | None) -> "Wanted":
-        """Return the same, sent from this address."""
+        """Return the same filter for deliveries from this address."""
         return replace(self, source=source)
 
     def fits(self, kept: Quarantined | Refused) -> bool:
-        """Tell whether it is one of them; an id may be given by its beginning."""
+        """Return whether a delivery matches; an id may be abbreviated to its beginning."""
         pairs = (
             (self.reason, kept.reason),
             (self.provider, kept.provider),

@@ -1,4 +1,4 @@
-"""Reads the newest of quarantine or refused, and changes nothing: no group, no commit."""
+"""Reads the newest deliveries on quarantine or refused: no group, no commit, no change."""
 
 import asyncio
 import base64
@@ -16,7 +16,7 @@ from router.contract.quarantine import Quarantined
 from router.contract.refused import Refused
 
 ASK_SECONDS = 10.0
-"""How long the broker may take for the whole of it."""
+"""Time-out of the whole scan."""
 
 
 Kept = TypeVar("Kept", Quarantined, Refused)
@@ -24,7 +24,7 @@ Kept = TypeVar("Kept", Quarantined, Refused)
 
 @dataclass(frozen=True)
 class Found(Generic[Kept]):
-    """A kept delivery, and where it is."""
+    """A delivery on quarantine or refused, with its partition and offset."""
 
     partition: Partition
     offset: int
@@ -33,9 +33,9 @@ class Found(Generic[Kept]):
 
 @dataclass
 class Scanned(Generic[Kept]):
-    """What was found so far, among how many records.
+    """Deliveries found so far, and the number of records read.
 
-    `older` if there are some that were not read, `problem` if it ended early.
+    `older` if some records were not read, `problem` if the scan ended early.
     """
 
     found: list[Found[Kept]] = field(default_factory=list)
@@ -46,7 +46,7 @@ class Scanned(Generic[Kept]):
 
 @dataclass(frozen=True)
 class Scan(Generic[Kept]):
-    """Which topic to look through, how many of each partition's newest records, and for what."""
+    """Topic to scan, how many of each partition's newest records, and the deliveries to find."""
 
     topic: str
     newest: int

@@ -20,21 +20,21 @@ SHA256_BYTES = 32
 """Length of an HMAC-SHA256 before it is written as text."""
 
 Check = Callable[[bytes, bytes], bool]
-"""Tells whether the signature at hand is that of a secret (or public key) over a message."""
+"""Returns whether a signature is valid for a secret (or public key) and a message."""
 
 _FINGERPRINT_DOMAIN = b"payrouter key fingerprint\x00"
 
 
 def fingerprint(secret: bytes) -> str:
-    """Name a secret without telling it: the same in every log, metric and event."""
+    """Return a name that does not reveal the secret, for logs, metrics and events."""
     return "fp:" + hashlib.sha256(_FINGERPRINT_DOMAIN + secret).hexdigest()[:6]
 
 
 def hex_signature(text: str, length: int = SHA256_BYTES) -> bytes:
     """Decode a signature of `length` bytes in lower-case hex, or raise Unauthentic.
 
-    One spelling only: a second one of the same signature proves that somebody
-    rewrote it.
+    Only one spelling is valid: a second spelling of the same signature proves that it was
+    rewritten.
     """
     if re.fullmatch(rf"[0-9a-f]{{{2 * length}}}", text) is None:
         raise Unauthentic(Reason.SIGNATURE_MALFORMED, f"expected {2 * length} lower-case hex")
@@ -69,12 +69,12 @@ def hmac_of(algorithm: str, secret: bytes, message: bytes) -> bytes:
 
 
 def is_hmac_sha256(signature: bytes) -> Check:
-    """Check this signature in constant time. An empty secret proves nothing."""
+    """Return a check of this signature in constant time. An empty secret never matches."""
     return is_hmac(signature, "sha256")
 
 
 def is_hmac(signature: bytes, algorithm: str) -> Check:
-    """Check a signature made with another hash as well."""
+    """Return a check of a signature with this hash."""
 
     def check(secret: bytes, message: bytes) -> bool:
         expected = hmac_of(algorithm, secret, message)
@@ -95,7 +95,7 @@ def public_key(text: str, kind: Literal["RSA", "P-256"]) -> Key:
     if key is None or isinstance(key, rsa.RSAPublicKey) is not (kind == "RSA"):
         message = f"expected a public key, {kind}, as PEM"
         raise ValueError(message)
-    # Written anew, so that one key has one fingerprint.
+    # Serialized again, so that one key has one fingerprint.
     own = key.public_bytes(
         serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
     )
@@ -103,7 +103,7 @@ def public_key(text: str, kind: Literal["RSA", "P-256"]) -> Key:
 
 
 def is_rsa_sha256(signature: bytes) -> Check:
-    """Check this RSA PKCS#1 v1.5 signature; the secret is a public key in DER."""
+    """Return a check of this RSA PKCS#1 v1.5 signature; the secret is a public key in DER."""
 
     def check(der: bytes, message: bytes) -> bool:
         key = _loaded(der)
@@ -119,7 +119,7 @@ def is_rsa_sha256(signature: bytes) -> Check:
 
 
 def is_ecdsa_sha256(signature: bytes) -> Check:
-    """Check this ECDSA signature, ASN.1 DER; the secret is a public key in DER."""
+    """Return a check of this ECDSA signature, ASN.1 DER; the secret is a public key in DER."""
 
     def check(der: bytes, message: bytes) -> bool:
         key = _loaded(der)
@@ -135,7 +135,7 @@ def is_ecdsa_sha256(signature: bytes) -> Check:
 
 
 def new_rsa_key() -> tuple[bytes, str]:
-    """Make a key pair to play a gateway with: the private half, the public half, as PEM."""
+    """Make a key pair for a simulated gateway: private key and public key, as PEM."""
     private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     public = private.public_key().public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo

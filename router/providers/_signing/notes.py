@@ -1,4 +1,4 @@
-"""Notes of what a verification looks at, for `payrouter verify`."""
+"""Records the steps of a verification, for `payrouter verify`."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class HeaderRead:
-    """A header was asked for, and had these values."""
+    """A header was read, with these values."""
 
     name: str
     values: tuple[str, ...]
@@ -16,7 +16,7 @@ class HeaderRead:
 
 @dataclass(frozen=True)
 class FormMade:
-    """The bytes of a scheme were put together; None: this body has no such form."""
+    """The signed bytes of a scheme were built; None if this body has no such form."""
 
     scheme: str
     message: bytes | None = field(repr=False)
@@ -24,7 +24,7 @@ class FormMade:
 
 @dataclass(frozen=True)
 class KeyTried:
-    """A key was tried on those bytes; of the signature it would have made only the beginning."""
+    """A key was tried on those bytes; `expected` is only the beginning of its signature."""
 
     fingerprint: str
     held: bool
@@ -58,7 +58,7 @@ def note(what: VerificationNote) -> None:
 
 
 def is_watched() -> bool:
-    """Tell whether notes are collected."""
+    """Return whether notes are collected."""
     return _NOTES.get() is not None
 
 

@@ -24,7 +24,7 @@ from router.providers._signing.notes import (
 class Scheme:
     """One way in which the gateway may have signed: its name and the bytes it covers.
 
-    `message` is asked only when no earlier scheme held; None says that this
+    `message` is called only if no earlier scheme matched; it returns None if this
     body has no such form.
     """
 
@@ -34,7 +34,7 @@ class Scheme:
 
 @dataclass(frozen=True)
 class Signed:
-    """What goes with the proof: the time under the signature, and the headers to keep."""
+    """Signed time of a delivery, and the headers to keep with it."""
 
     at: datetime | None
     headers: tuple[str, ...]
@@ -51,18 +51,18 @@ def time_header(delivery: Delivery, name: str) -> str:
 
 
 def one_header(delivery: Delivery, name: str, missing: Reason, duplicated: Reason) -> str:
-    """Return a header's value where it stands exactly once, or raise Unauthentic."""
+    """Return the value of a header that occurs exactly once, or raise Unauthentic."""
     values = delivery.header(name)
     note(HeaderRead(name, values))
     if not values:
         raise Unauthentic(missing, f"no header {name}")
     if len(values) > 1:
-        raise Unauthentic(duplicated, f"header {name} stands {len(values)} times")
+        raise Unauthentic(duplicated, f"header {name} occurs {len(values)} times")
     return values[0]
 
 
 def with_headers(delivery: Delivery, *pairs: tuple[str, str]) -> Delivery:
-    """Give a delivery these headers in the place of those of the same names."""
+    """Return a delivery with these headers in place of those with the same names."""
     names = {name for name, _ in pairs}
     others = (pair for pair in delivery.headers if pair[0] not in names)
     return replace(delivery, headers=(*others, *pairs))
@@ -71,7 +71,7 @@ def with_headers(delivery: Delivery, *pairs: tuple[str, str]) -> Delivery:
 def prove(
     delivery: Delivery, schemes: Iterable[Scheme], keys: Sequence[Key], check: Check, signed: Signed
 ) -> VerifiedDelivery:
-    """Return the delivery, verified by the first scheme and key to hold, or raise Unauthentic."""
+    """Return the delivery, verified by the first matching scheme and key, or raise Unauthentic."""
     for scheme in schemes:
         message = scheme.message()
         note(FormMade(scheme.name, message))
@@ -83,7 +83,7 @@ def prove(
 
 
 def dated(verified: VerifiedDelivery, at: datetime | None) -> VerifiedDelivery:
-    """Say when a delivery was signed, where the time stands in what the proof covers."""
+    """Set when a delivery was signed, if the signed bytes contain the time."""
     return replace(verified, signed_at=at)
 
 

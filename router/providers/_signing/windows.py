@@ -85,7 +85,7 @@ def iso_text(moment: datetime) -> str:
 
 
 def moment_reader(unit: TimeUnit) -> Callable[[str], datetime]:
-    """Return what reads a time of this unit."""
+    """Return the function that reads a time of this unit."""
     return {"s": from_unix_s, "ms": from_unix_ms, "iso": from_iso}[unit]
 
 

@@ -31,7 +31,7 @@ def spelled(members: Mapping[str, JsonValue]) -> Fields:
 
 
 def has(members: Mapping[str, JsonValue], name: str) -> bool:
-    """Tell whether a field is present in a spelling, even if the spellings contradict."""
+    """Return whether a field is present in a spelling, even if the spellings contradict."""
     return any(_present(members, each) is not None for each in (name, snake_case(name)))
 
 

@@ -46,11 +46,10 @@ def from_json(body: bytes) -> Mapping[str, Sequence[JsonValue]]:
 def single(members: Mapping[str, Sequence[JsonValue]]) -> Fields:
     """Return the fields of a message; null and the empty text mean absent.
 
-    Under GET the merchant's own parameters stand among the gateway's. In
-    which order is in no documentation, so a name with two values is
-    AMBIGUOUS: to take the wrong one would let whoever wrote the callback
-    URL say what was paid. A name with the same value twice is clear, and
-    one that is not read does not matter.
+    Under GET, the query contains the merchant's own parameters as well as the gateway's.
+    Their order is not documented, so a name with two values is AMBIGUOUS: with the wrong
+    one, the author of the callback URL could choose what was paid. A name with the same
+    value twice is clear, and a field that is not read does not matter.
     """
     return Fields(partial(_single, members))
 
@@ -58,7 +57,7 @@ def single(members: Mapping[str, Sequence[JsonValue]]) -> Fields:
 def _single(members: Mapping[str, Sequence[JsonValue]], name: str) -> JsonValue:
     first, *others = members.get(name, ()) or (None,)
     if any(other != first for other in others):
-        detail = f"stands {len(others) + 1} times: one may be the callback URL's own"
+        detail = f"occurs {len(others) + 1} times: one may be the callback URL's own"
         raise refused(Reason.AMBIGUOUS, name, detail)
     return first
 
