@@ -2,13 +2,13 @@
 
 import pytest
 
-from router.telemetry.logs import for_people, plain
+from router.telemetry.logs import as_console, plain
 
 LINE = {"timestamp": "10:00:00", "level": "info", "event": "delivery"}
 
 
 def written(*, colours: bool = False, **line: object) -> str:
-    text = for_people(colours=colours)(None, "info", {**LINE, **line})
+    text = as_console(colours=colours)(None, "info", {**LINE, **line})
     assert isinstance(text, str)
     return text
 

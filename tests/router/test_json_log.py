@@ -5,7 +5,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from router.telemetry.logs import BearingStream, Lines, as_json
+from router.telemetry.logs import LineLogger, UnfailingStream, as_json
 
 
 def written(method: str = "info", **line: object) -> str:
@@ -67,7 +67,7 @@ def test_every_level_is_written_with_one_call() -> None:
             calls.append(text)
             return len(text)
 
-    lines = Lines(BearingStream(Told()))
+    lines = LineLogger(UnfailingStream(Told()))
     for level in ("debug", "info", "warning", "error", "critical"):
         getattr(lines, level)(level)
 
@@ -78,4 +78,4 @@ def test_a_stream_that_is_gone_takes_nothing_down_with_it() -> None:
     gone = io.StringIO()
     gone.close()
 
-    Lines(BearingStream(gone)).info("lost")
+    LineLogger(UnfailingStream(gone)).info("lost")

@@ -91,7 +91,7 @@ def test_a_closed_label_without_its_values_is_refused() -> None:
     registry = CollectorRegistry()
     Gauge("shelf", "Of one side", ["side"], registry=registry)
 
-    with pytest.raises(CatalogueIncomplete, match="shelf: which values its label side"):
+    with pytest.raises(CatalogueIncomplete, match="shelf: the values of its label side"):
         catalogue({"edge": registry})
 
 

@@ -25,7 +25,7 @@ def test_the_same_sentence_is_written_once_for_a_while_and_then_with_how_often_i
     assert not passes(record("no broker at %s", "a", at=9.9))
     later = record("no broker at %s", "a", at=10)
     assert passes(later)
-    assert later.getMessage() == "no broker at a (2 times more before)"
+    assert later.getMessage() == "no broker at a (repeated 2 times before)"
     last = record("no broker at %s", "a", at=30)
     assert passes(last)
     assert last.getMessage() == "no broker at a"
@@ -56,7 +56,7 @@ def test_what_carries_a_traceback_is_always_written() -> None:
 
 
 def test_not_more_is_remembered_than_so_many_sentences(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(repeats, "MOST_SENTENCES", 2)
+    monkeypatch.setattr(repeats, "MAX_MESSAGES", 2)
     passes = Repeats()
 
     assert [passes(record(sentence)) for sentence in ("a", "b", "c", "c", "a")] == [

@@ -17,7 +17,7 @@ from router.broker.adapter.private import Asker
 from router.broker.adapter.requests import READ_UNCOMMITTED
 from router.broker.log.bounds import LogBounds
 from router.broker.log.raw_fetch import ONE_BATCH, fetch_raw
-from router.broker.log.reread import Seen, second_look
+from router.broker.log.reread import RereadRecords, reread_records
 
 NOTHING = math.inf
 """The time of the first record where there is none: markers of transactions alone, say."""
@@ -105,7 +105,7 @@ class FirstRecords:
     async def _look(self, asker: Asker, partition: Partition, offset: int) -> _Seen:
         tp = TopicPartition(*partition)
         try:
-            found = await second_look(asker, tp, offset, most=1, asked_bytes=ONE_BATCH)
+            found = await reread_records(asker, tp, offset, most=1, asked_bytes=ONE_BATCH)
         except (KafkaError, OSError, TimeoutError) as error:
             self._failed(partition, offset, error)
             return _Seen(None, offset)
@@ -131,7 +131,7 @@ class FirstRecords:
         self.problems.append(f"the record at {partition} offset {offset}: {describe(error)}")
 
 
-def _time_of(found: Seen) -> float | None:
+def _time_of(found: RereadRecords) -> float | None:
     """Return the time of the first record, or of the batch it stands in, where it has one."""
     if found.records:
         timestamp: int = found.records[0].timestamp

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from consumers.runtime.apply.offsets import FenceRow
 from consumers.runtime.records import Partition
-from router.broker.groups import GroupSeen
+from router.broker.groups import GroupDescription
 from router.broker.log.bounds import LogBounds
 
 
@@ -51,7 +51,7 @@ class LogView:
     cluster_id: str
     bounds: Mapping[Partition, LogBounds | None]
     committed: Mapping[str, Mapping[Partition, int] | None]
-    members: Mapping[str, GroupSeen | None]
+    members: Mapping[str, GroupDescription | None]
     behind: Mapping[str, Mapping[Partition, Behind]] = field(default_factory=dict)
     withheld: Mapping[Partition, float] = field(default_factory=dict)
     """For how many seconds the end of each log has been withheld by now; 0 where it is not."""

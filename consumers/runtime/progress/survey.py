@@ -23,7 +23,7 @@ from consumers.runtime.measures.withheld import Withholding
 from consumers.runtime.progress.picture import Behind, LogView, behind, next_offset
 from consumers.runtime.records import Partition
 from router.broker.adapter.private import connections_of
-from router.broker.groups import GroupSeen, describe_group
+from router.broker.groups import GroupDescription, describe_group
 from router.broker.log.bounds import LogBounds, log_bounds
 from router.broker.topics.ids import DENIED, MISSING, describe
 
@@ -221,7 +221,7 @@ class LogReader:
         return dict(zip(self.groups, answers, strict=True))
 
 
-async def _members(admin: AIOKafkaAdminClient, group: Group) -> GroupSeen:
+async def _members(admin: AIOKafkaAdminClient, group: Group) -> GroupDescription:
     return await describe_group(admin, group.group_id)
 
 

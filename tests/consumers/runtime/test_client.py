@@ -23,7 +23,7 @@ from consumers.runtime.member import client as runtime_client
 from consumers.runtime.member.client import Client, PlaceLost, RecordUnfetchable, RecordUnreadable
 from consumers.runtime.records import Partition
 from consumers.runtime.settings import Tuning
-from router.broker.log.reread import Seen
+from router.broker.log.reread import RereadRecords
 from tests.consumers.runtime.counting import PAYMENT_0
 
 PAYMENT_1 = Partition("payment", 1)
@@ -110,10 +110,10 @@ async def test_a_place_that_is_not_there_is_to_be_found_anew(error: KafkaError) 
 async def test_a_record_that_cannot_be_read_is_narrowed_to_its_offset(
     error: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def blind(_: object, __: TopicPartition, offset: int, ___: int) -> Seen:
-        return Seen([], offset, error)
+    async def blind(_: object, __: TopicPartition, offset: int, ___: int) -> RereadRecords:
+        return RereadRecords([], offset, error)
 
-    monkeypatch.setattr(runtime_client, "second_look", blind)
+    monkeypatch.setattr(runtime_client, "reread_records", blind)
     consumer = StandIn(error, {TP_0: ["a"]}, {TP_0: ["b"]}, error, error)
     reading = client(consumer)
     with pytest.raises(RecordUnreadable):
@@ -138,11 +138,11 @@ async def test_what_another_reader_can_read_is_given_and_reading_goes_on_behind_
 ) -> None:
     error = UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte")
 
-    async def clear(_: object, __: TopicPartition, offset: int, most: int) -> Seen:
+    async def clear(_: object, __: TopicPartition, offset: int, most: int) -> RereadRecords:
         assert (offset, most) == (7, 3)
-        return Seen(records, 9, error if records else None)
+        return RereadRecords(records, 9, error if records else None)
 
-    monkeypatch.setattr(runtime_client, "second_look", clear)
+    monkeypatch.setattr(runtime_client, "reread_records", clear)
     consumer = StandIn(error, error)
     reading = client(consumer)
     with pytest.raises(RecordUnreadable):
@@ -156,10 +156,10 @@ async def test_what_another_reader_can_read_is_given_and_reading_goes_on_behind_
 async def test_a_broker_that_does_not_give_the_bytes_says_nothing_about_the_record(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    async def away(*_: object) -> Seen:
+    async def away(*_: object) -> RereadRecords:
         raise LeaderNotAvailableError
 
-    monkeypatch.setattr(runtime_client, "second_look", away)
+    monkeypatch.setattr(runtime_client, "reread_records", away)
     reading = client(StandIn(ValueError(), ValueError()))
     with pytest.raises(RecordUnreadable):
         await reading.fetch([PAYMENT_0])

@@ -21,7 +21,7 @@ from consumers.runtime.measures import first_record
 from consumers.runtime.member import app
 from consumers.runtime.member.app import ConsumerProcess
 from consumers.runtime.progress import survey as exporter_log
-from router.broker.log.reread import second_look
+from router.broker.log.reread import reread_records
 from router.contract.event import Event
 from tests.brokers import create_topics
 from tests.consumers.runtime.child import child
@@ -131,13 +131,13 @@ async def test_a_standing_record_is_fetched_once(
     feed: Feed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked = []
-    look = second_look
+    look = reread_records
 
     async def counted(*arguments: object, **options: object) -> object:
         looked.append(arguments[1:3])
         return await look(*arguments, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(first_record, "second_look", counted)
+    monkeypatch.setattr(first_record, "reread_records", counted)
     await feed.send(map(numbered, range(2)))
     async with exporting(feed) as exported:
         await is_as_old_as(feed, exported, 0, 0)

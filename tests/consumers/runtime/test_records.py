@@ -45,8 +45,8 @@ def test_an_event_is_decoded() -> None:
         (raw(b'{"id": '), "the value is"),
         (raw(b"\xff\xfe"), "the value is"),
         (raw(b"{}"), "id"),
-        (replace(THERE, headers=[("ce_dataschema", b"urn:other")]), "names no schema"),
-        (replace(THERE, headers=[("ce_dataschema", b"\xff")]), "names no schema"),
+        (replace(THERE, headers=[("ce_dataschema", b"urn:other")]), "does not name a schema"),
+        (replace(THERE, headers=[("ce_dataschema", b"\xff")]), "does not name a schema"),
     ],
 )
 def test_a_record_that_is_no_event_says_why(there: Record, problem: str) -> None:
@@ -57,7 +57,7 @@ def test_a_record_that_is_no_event_says_why(there: Record, problem: str) -> None
 
 def test_a_record_of_a_later_major_version_is_not_unreadable() -> None:
     later = replace(THERE, headers=[("ce_dataschema", b"urn:payrouter:schema:event:2.0")])
-    assert decode(later) == TooNew(later, "schema version 2.0, this reader knows 1.0")
+    assert decode(later) == TooNew(later, "schema version 2.0, this reader supports 1.0")
 
 
 def test_a_record_that_breaks_its_reader_is_unreadable_too() -> None:

@@ -179,7 +179,7 @@ async def test_an_answer_that_does_not_reach_the_gap_is_no_explanation() -> None
         async def fetch_raw(self, *_: object, **__: object) -> RawRecords:
             return self.log.fetch(0, 1)
 
-    with pytest.raises(CorruptRecordException, match="no batch that reaches there"):
+    with pytest.raises(CorruptRecordException, match="no batch with that offset"):
         await Behind(transactions(3)).explain([range(7, 8)])
 
 

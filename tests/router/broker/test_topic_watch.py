@@ -171,7 +171,7 @@ async def test_what_was_found_holds_while_the_broker_does_not_answer_and_then_is
     async with watching(evaluation, only_layout, clock=lambda: moment) as watched:
         await watched.until(lambda: watched.watch.findings)
         watched.watch.make = maker("127.0.0.1:1")
-        moment = topic_watch.MISSED_LOOKS * watched.watch.interval_seconds
+        moment = topic_watch.MISSED_CHECKS * watched.watch.interval_seconds
         before = watched.watch.findings
         looks = watched.watch.unanswered
         await watched.until(lambda: watched.watch.unanswered > looks + 1)

@@ -15,7 +15,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined] # exported all
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
-from router.broker.topics.apply import Mode, Result, apply_topics
+from router.broker.topics.apply import ApplyMode, TopicResult, apply_topics
 from router.broker.topics.contract import AtLeast, Exactly, TopicNeed
 from router.broker.topics.watch import TopicMetrics, TopicWatch
 from router.telemetry.logs import get_log
@@ -134,11 +134,11 @@ async def test_a_topic_that_is_not_shown_at_all_is_unknown_and_not_missing(
 
     watch = await watched(guarded, topic, require=False)
     report = await apply_topics(
-        maker(guarded.bootstrap), guarded.bootstrap, [need(topic)], Mode.CREATE
+        maker(guarded.bootstrap), guarded.bootstrap, [need(topic)], ApplyMode.CREATE
     )
 
     assert watch.health(GOOD).good
-    assert [each.result for each in report.topics] == [Result.UNKNOWN]
+    assert [each.result for each in report.topics] == [TopicResult.UNKNOWN]
     assert not report.well
 
 
@@ -152,7 +152,7 @@ async def test_what_may_not_be_altered_is_said_of_its_topic_and_the_others_are(
     await asyncio.to_thread(deny, guarded, denied, AclOperation.ALTER_CONFIGS)
 
     report = await apply_topics(
-        maker(guarded.bootstrap), guarded.bootstrap, [need(denied), need(allowed)], Mode.ALTER
+        maker(guarded.bootstrap), guarded.bootstrap, [need(denied), need(allowed)], ApplyMode.ALTER
     )
 
     assert list(report.refused) == [denied]

@@ -61,7 +61,7 @@ def test_every_type_is_of_a_topic_and_has_a_status(word: EventType) -> None:
         ({"expected_amount": "1"}, "expected_amount needs expected_currency"),
         ({"fee": "1"}, "fee needs fee_currency"),
         ({"gas": "1"}, "gas needs gas_currency"),
-        ({"amount": 2000.5}, "got float"),
+        ({"amount": 2000.5}, "not float"),
         ({"type": "payment.confirmd"}, "type"),
         ({"received_at": datetime(2026, 11, 22)}, "received_at"),  # noqa: DTZ001 - the naive one
         ({"reference": ""}, "reference"),

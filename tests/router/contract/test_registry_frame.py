@@ -87,14 +87,14 @@ def test_a_quarantined_delivery_behind_a_frame_is_read() -> None:
 @pytest.mark.parametrize(
     ("value", "problem"),
     [
-        (FRAME + AVRO, "what looks like Avro behind a schema registry's frame (schema id 42)"),
-        (FRAME + b"\x00" + PROTOBUF, "what looks like Protobuf behind a schema registry's frame"),
-        (FRAME + b"\x04\x02\x04" + PROTOBUF, "what looks like Protobuf behind"),
-        (FRAME + b"\x00" + b"\x0eorder-1", "what looks like Avro behind"),
-        (FRAME + b"\x00", "Avro or Protobuf behind"),
-        (FRAME, "nothing behind"),
+        (FRAME + AVRO, "what looks like Avro after a schema registry's frame (schema id 42)"),
+        (FRAME + b"\x00" + PROTOBUF, "what looks like Protobuf after a schema registry's frame"),
+        (FRAME + b"\x04\x02\x04" + PROTOBUF, "what looks like Protobuf after"),
+        (FRAME + b"\x00" + b"\x0eorder-1", "what looks like Avro after"),
+        (FRAME + b"\x00", "Avro or Protobuf after"),
+        (FRAME, "nothing after"),
         (FRAME[:3], "3 bytes that start with a zero byte"),
-        (GLUE + b"{}", "AWS Glue's schema registry header (schema version 00010203-0405-"),
+        (GLUE + b"{}", "AWS Glue schema registry header (schema version 00010203-0405-"),
     ],
 )
 @pytest.mark.parametrize("read", [order_of, lambda value: decode_event(value, ())])

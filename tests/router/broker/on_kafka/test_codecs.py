@@ -8,7 +8,7 @@ from aiokafka.errors import UnsupportedCodecError
 
 from router.broker.log.batches import heads
 from router.broker.log.raw_fetch import fetch_raw
-from router.broker.log.reread import second_look
+from router.broker.log.reread import reread_records
 from router.edge.publishing.publish import producer_factory
 from tests.brokers import create_topics
 from tests.kafka.apache_kafka import ApacheKafka
@@ -49,7 +49,7 @@ async def held(consumer: AIOKafkaConsumer, tp: TopicPartition) -> set[int]:
 
 async def is_read(consumer: AIOKafkaConsumer, tp: TopicPartition) -> None:
     assert await all_read(consumer, tp) == VALUES
-    again = await second_look(consumer, tp, 2, 100)
+    again = await reread_records(consumer, tp, 2, 100)
     assert ([record.value for record in again.records], again.problem) == (VALUES[2:], None)
 
 
@@ -90,7 +90,7 @@ async def test_a_codec_that_is_not_installed_is_named_with_its_package(
     producer = AIOKafkaProducer(bootstrap_servers=kafka.bootstrap, compression_type=codec)
     here = await written(producer, name)
     monkeypatch.setattr("aiokafka.codec.cramjam", None)
-    seen = await second_look(consumer, here, 0, 100)
+    seen = await reread_records(consumer, here, 0, 100)
     assert isinstance(seen.problem, UnsupportedCodecError)
     assert f"compressed with {codec}" in str(seen.problem)
     assert f"pip install 'aiokafka[{codec}]'" in str(seen.problem)

@@ -12,7 +12,7 @@ from router.broker.adapter.private import await_partitions, connections_of, lead
 from router.broker.log import gaps
 from router.broker.log.gaps import explain
 from router.broker.log.raw_fetch import RawRecords, fetch_raw
-from router.broker.log.reread import second_look
+from router.broker.log.reread import reread_records
 from tests.brokers import create_topics
 from tests.kafka.apache_kafka import ApacheKafka
 
@@ -31,7 +31,7 @@ async def passed_over(consumer: AIOKafkaConsumer, tp: TopicPartition, end: int) 
     """Read as a committed reader does, and return where the offset was not the next one."""
     found, at = [], 0
     while at < end:
-        seen = await second_look(consumer, tp, at, 500)
+        seen = await reread_records(consumer, tp, at, 500)
         for record in seen.records:
             found += [range(at, record.offset)] if record.offset > at else []
             at = record.offset + 1
