@@ -20,7 +20,7 @@ def parse_amount(value: object) -> Decimal:
     """Parse an amount from text or a Decimal, or raise AmountError.
 
     Accepts finite, non-negative values with at most 20 integer digits and 18 decimals;
-    trailing zeros beyond those are dropped, others are kept.
+    drops trailing zeros beyond those, and no others.
     """
     amount = _finite(value)
     if amount.is_signed():

@@ -45,7 +45,7 @@ class OrderFields(BaseModel):
 
     `sku` and `quantity` are looked up within each of the `lines`, the `payment_…` fields
     within each of the `payments`. `types` translates the platform's types. A record whose
-    type is neither in `types` nor one of ours is refused, or skipped with
+    type is neither in `types` nor our own is refused, or skipped with
     `unknown_types = "ignore"`.
     """
 

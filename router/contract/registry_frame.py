@@ -72,7 +72,7 @@ def _after_magic_byte(value: bytes) -> bytes:
 
 
 def _looks_like(payload: bytes) -> str:
-    """Guess the format. Neither has a marker, but Protobuf can be parsed without its schema."""
+    """Guess the format: without a schema, only Protobuf can be parsed. No format has a marker."""
     if not payload:
         return "nothing"
     message = _after_indexes(payload)

@@ -113,7 +113,7 @@ _WRONG: list[tuple[_Changes, str]] = [
     ({"order.fields": {"sum": "/x"}}, "order.fields.sum: unknown key"),
     (
         {"order.fields": {"total": "x"}},
-        "order.fields.total: must be a JSON Pointer such as /order/id",
+        "order.fields.total: must be a JSON Pointer such as",
     ),
     ({"order.fields": {"types": {"a": "b"}}}, "order.fields.types.a: "),
     ({"order.fields": {"reference": "/id"}}, "order.fields: id identifies the message"),

@@ -213,7 +213,7 @@ class TopicWatch:
             self._silence = f": the broker did not answer ({type(error).__name__})"
             return None
         except Exception:
-            # Any bug of ours: earlier findings must expire, so the next check still has to run.
+            # Our own bug. Earlier findings must expire, so the next check still has to run.
             self.log.exception("topics_not_compared")
             return None
         finally:

@@ -49,7 +49,7 @@ async def time_of(feed: Feed, partition: int, offset: int) -> float:
 @contextlib.asynccontextmanager
 async def reading_logs(feed: Feed) -> AsyncIterator[exporter_log.LogReader]:
     """Give what reads the logs for the exporter, with no rounds of its own."""
-    groups = {"counting": exporter_log.Group(feed.group, [feed.topic])}
+    groups = {"counting": exporter_log.ConsumerGroup(feed.group, [feed.topic])}
     reader = exporter_log.LogReader(feed.settings().kafka, groups)
     try:
         yield reader
@@ -62,7 +62,7 @@ async def requests_of_a_round(
 ) -> Counter[str]:
     """Return what a round asks for, by kind, once its client knows whom to ask."""
 
-    def fences(_cluster_id: str) -> exporter_log.Fences:
+    def fences(_cluster_id: str) -> exporter_log.FencesByConsumer:
         return {"counting": {}}
 
     async def known() -> bool:

@@ -127,7 +127,7 @@ async def test_failed_after_paid_is_marked_and_a_person_is_called(
     (marked,) = [line for line in found["lines"] if line["trouble"]]
     assert (marked["group"], marked["what"]) == ("books", "called off after paid")
     assert marked["event_id"] == str(failed.id)
-    assert "a person has to look: ledger says called off after paid" in found["verdict"]
+    assert "needs an operator: ledger reports called off after paid" in found["verdict"]
     assert found["trouble"]
 
 
@@ -150,7 +150,7 @@ async def test_an_event_that_no_consumer_could_apply_is_found_by_its_order(
     # A-10 was applied, and has no part in A-1.
     assert await held_in(feed.engine, "dead") != []
     other = await traced(payrouter, str(numbered(10).id))
-    assert told(other["lines"]) == [("events", "taken by counting")]
+    assert told(other["lines"]) == [("events", "received by counting")]
 
 
 async def test_a_held_event_that_names_the_order_elsewhere_has_no_part_in_it(
@@ -176,7 +176,7 @@ async def test_a_parked_event_says_when_it_is_tried_again(
     found = await traced(payrouter, "A-1")
     assert told(found["lines"]) == [("held", "parked in counting")] * 2
     assert [line["facts"]["reason"] for line in found["lines"]] == ["failed", "behind"]
-    assert found["verdict"].startswith("parked in counting, tried again by itself at 20")
+    assert found["verdict"].startswith("parked in counting, next retry at 20")
     assert "payrouter parked list counting --id" in found["verdict"]
     assert "(and 1 more)" in found["verdict"]
 
@@ -206,7 +206,7 @@ async def test_what_was_held_and_then_applied_is_no_trouble(
         await payrouter("dlq", "replay", "counting", "--yes")
     found = await traced(payrouter, str(numbered(1).id))
     assert told(found["lines"]) == [
-        ("events", "taken by counting"),
+        ("events", "received by counting"),
         ("held", "was held in counting"),
     ]
     assert found["lines"][1]["facts"]["outcome"] == "applied"
@@ -222,7 +222,8 @@ async def test_a_brake_that_holds_comes_before_what_is_parked(
         await halted(process, "brake")
     found = await traced(payrouter, "A-1")
     assert found["verdict"] == (
-        f"counting applies nothing of {feed.topic}, its brake holds: payrouter brake show counting"
+        f"counting does not apply records of {feed.topic} because of its brake:"
+        " payrouter brake show counting"
     )
 
 
@@ -248,7 +249,7 @@ async def test_a_consumer_that_has_not_taken_it_yet_is_named(
     del services
     await booked(feed, event())
     found = await traced(payrouter, "A-1")
-    assert found["verdict"] == "not taken by counting yet: payrouter offsets show counting"
+    assert found["verdict"] == "not received by counting yet: payrouter offsets show counting"
     assert found["trouble"]
 
 
@@ -262,8 +263,8 @@ async def test_a_quarantined_delivery_is_found_by_the_order_in_its_body(
     assert (line["group"], line["what"], line["trouble"]) == ("deliveries", "quarantined", True)
     assert line["facts"]["offset"] == f"{feed.prefix}quarantine-0@1"
     assert found["verdict"] == (
-        "a delivery of shop lies on quarantine without effect (unknown_status):"
-        " status: 'PAUSED' is none of the known ones; mend the cause, then have blockatm"
+        "a delivery of shop is quarantined without effect (unknown_status):"
+        " status: 'PAUSED' is none of the known ones; fix the cause, then have blockatm"
         " send it again"
     )
     assert (await traced(payrouter, line["facts"]["id"]))["lines"] == found["lines"]

@@ -35,6 +35,6 @@ async def test_a_consumer_that_nobody_runs_is_named(feed: Feed, payrouter: Payro
     await feed.send(map(numbered, range(2)))
     said = await payrouter("trace", "A-1")
     assert (
-        f"note: counting is held up on {feed.topic}-0 (no member), an event there has not reached"
+        f"note: counting is blocked on {feed.topic}-0 (no member); an event there has not reached"
         " it: payrouter offsets show counting\n"
     ) in said.err

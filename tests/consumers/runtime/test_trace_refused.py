@@ -130,7 +130,7 @@ async def test_other_trouble_comes_first_and_the_refused_delivery_after_it(
     found = await traced(payrouter, "A-1")
 
     assert found["verdict"] == (
-        f"not taken by counting yet: payrouter offsets show counting; {_ADVICE}"
+        f"not received by counting yet: payrouter offsets show counting; {_ADVICE}"
     )
 
 

@@ -6,8 +6,8 @@ from uuid import UUID
 
 from rich.console import Console
 
-from consumers.runtime.trace.gather import Answer, Question, Trace
-from consumers.runtime.trace.held import HeldRecord, Taken
+from consumers.runtime.trace.gather import Trace, TraceAnswer, TraceQuestion
+from consumers.runtime.trace.held import HeldRecord, ReceivedEvent
 from consumers.runtime.trace.lines import lines_of
 from consumers.runtime.trace.screen import show
 from consumers.runtime.trace.verdict import verdict_of
@@ -73,17 +73,17 @@ DEAD = HeldRecord(
     event=None,
 )
 
-STOCK = Answer(
+STOCK = TraceAnswer(
     [Step(MOMENT, "committed [bold]", PAID, ORDER, {"sku": "S-1"})],
-    [Taken(PAID, MOMENT, "payment", 2, 55)],
+    [ReceivedEvent(PAID, MOMENT, "payment", 2, 55)],
     [DEAD],
 )
 
 
 def shown(width: int = 80, *, colour: bool = False) -> str:
     sought = Sought("A-1", frozenset({PAID, FAILED}), frozenset({ORDER}))
-    answers = {"ledger": Answer(BOOKS), "inventory": STOCK, "mine": Answer(STOCK.steps)}
-    trace = Trace(Question("A-1"), sought, answers, dict.fromkeys(answers, frozenset()))
+    answers = {"ledger": TraceAnswer(BOOKS), "inventory": STOCK, "mine": TraceAnswer(STOCK.steps)}
+    trace = Trace(TraceQuestion("A-1"), sought, answers, dict.fromkeys(answers, frozenset()))
     lines = lines_of(trace)
     out = io.StringIO()
     console = Console(file=out, width=width, highlight=False, force_terminal=colour)

@@ -69,13 +69,13 @@ def test_the_sentence_names_place_producer_and_command() -> None:
     withholding = _withholding(clock)
     withholding.see({ONE: LogBounds(0, 5, 7)})
     clock.now += 95
-    withholding.belongs_to(withholding.troubles()[0], OpenTransaction(4000, 2, "mirror"))
+    withholding.set_transaction(withholding.troubles()[0], OpenTransaction(4000, 2, "mirror"))
     (found,) = withholding.troubles()
     assert withholding.sentence(found) == (
         "payment-0: an open transaction (transactional id mirror, producer 4000, epoch 2) withholds"
-        " 2 records from offset 5 on, for 95 s. End it where it was begun; if its producer is gone:"
-        " kafka-transactions.sh --bootstrap-server kafka:9092 abort --topic payment --partition 0"
-        " --start-offset 5"
+        " 2 records from offset 5 on, for 95 s. End it in the producer; if the producer no longer"
+        " runs: kafka-transactions.sh --bootstrap-server kafka:9092 abort --topic payment"
+        " --partition 0 --start-offset 5"
     )
 
 

@@ -98,7 +98,7 @@ def test_an_unknown_field_is_ignored() -> None:
 def test_a_later_major_version_asks_for_an_upgrade_before_the_value_is_looked_at(
     version: str,
 ) -> None:
-    with pytest.raises(UnknownMajorVersion, match=r"knows 1\.0"):
+    with pytest.raises(UnknownMajorVersion, match=r"supports 1\.0"):
         decode_event(b"\xff", _schema(version))
 
 
