@@ -20,14 +20,14 @@ PAUSE_SECONDS = 0.1
 def paced(producer: AIOKafkaProducer, pause_seconds: float = PAUSE_SECONDS) -> AIOKafkaProducer:
     """Pause after each metadata update that did not find every leader. Returns the producer."""
 
-    def wrap(_client: Any, ask: MetadataUpdate) -> MetadataUpdate:  # noqa: ANN401 - aiokafka is untyped
-        async def asked(cluster: Any, topics: Any) -> bool:  # noqa: ANN401 - aiokafka is untyped
-            updated = await ask(cluster, topics)
+    def wrap(_client: Any, inner: MetadataUpdate) -> MetadataUpdate:  # noqa: ANN401 - aiokafka is untyped
+        async def update(cluster: Any, topics: Any) -> bool:  # noqa: ANN401 - aiokafka is untyped
+            updated = await inner(cluster, topics)
             if not updated or _leaderless(cluster):
                 await sleep(pause_seconds)
             return updated
 
-        return asked
+        return update
 
     wrap_metadata_update(producer, wrap)
     return producer

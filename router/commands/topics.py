@@ -15,7 +15,7 @@ from router.broker.topics.apply import (
     apply_topics,
     moves_keys,
 )
-from router.broker.topics.contract import MISSING, Difference, Mend, readable
+from router.broker.topics.contract import MISSING, Difference, Fix, readable
 from router.commands.invocation import (
     EXIT_PROBLEM,
     Invocation,
@@ -27,10 +27,10 @@ from router.commands.invocation import (
 )
 
 _ACTIONS = {
-    Mend.CREATE: "create",
-    Mend.ALTER: "--alter",
-    Mend.BY_HAND: "by hand",
-    Mend.WAIT: "wait",
+    Fix.CREATE: "create",
+    Fix.ALTER: "--alter",
+    Fix.BY_HAND: "by hand",
+    Fix.WAIT: "wait",
 }
 
 
@@ -94,7 +94,7 @@ def show(report: TopicsReport) -> None:
 def _rows(topic: TopicReport) -> list[tuple[str, ...]]:
     rows = [_row(each, "altered") for each in topic.altered]
     rows += [
-        _row(each, _ACTIONS[each.mend] + (" !" if each.endangers else "")) for each in topic.left
+        _row(each, _ACTIONS[each.fix] + (" !" if each.endangers else "")) for each in topic.left
     ]
     if topic.unchecked:
         rows.append(("", "configuration", "", "not shown", "" if rows else topic.result.value))
@@ -128,7 +128,7 @@ def _notes(report: TopicsReport) -> list[str]:
     notes = [
         f"topic {each.topic}, {each.what}: {each.action}"
         for each in left
-        if each.mend in {Mend.BY_HAND, Mend.WAIT}
+        if each.fix in {Fix.BY_HAND, Fix.WAIT}
     ]
     notes += _not_shown(report)
     if any(each.endangers for each in left):

@@ -71,29 +71,29 @@ async def _logs(scene: Scene) -> str:
         for topic in scene.read
         for number in range(scene.site.partitions[topic])
     ]
-    asker = AIOKafkaConsumer(bootstrap_servers=scene.site.bootstrap)
-    await asker.start()
+    client = AIOKafkaConsumer(bootstrap_servers=scene.site.bootstrap)
+    await client.start()
     try:
-        bounds = await log_bounds(asker, places, ANSWER_SECONDS)
+        bounds = await log_bounds(client, places, ANSWER_SECONDS)
         lines = [
             f"{place.topic}-{place.partition}: {bounds[place]},"
-            f" batches {_shape(await _batches(asker, place, bounds[place]))}"
+            f" batches {_shape(await _batches(client, place, bounds[place]))}"
             for place in places
             if place in bounds
         ]
     finally:
-        await asker.stop()
+        await client.stop()
     return "\n".join(["logs, unreadable records written: " + str(scene.unreadable), *lines])
 
 
 async def _batches(
-    asker: AIOKafkaConsumer, place: TopicPartition, bounds: LogBounds
+    client: AIOKafkaConsumer, place: TopicPartition, bounds: LogBounds
 ) -> Sequence[BatchHead]:
     found: list[BatchHead] = []
     at = bounds.start
     while at < bounds.end:
         raw = await fetch_raw(
-            asker,
+            client,
             place,
             at,
             asked_bytes=STEP_BYTES,

@@ -13,7 +13,7 @@ from aiokafka.errors import KafkaError
 
 from consumers.runtime.apply.failures import describe
 from consumers.runtime.records import NO_TIMESTAMP, Partition
-from router.broker.adapter.private import Asker
+from router.broker.adapter.private import KafkaClient
 from router.broker.adapter.requests import READ_UNCOMMITTED
 from router.broker.log.bounds import LogBounds
 from router.broker.log.raw_fetch import ONE_BATCH, fetch_raw
@@ -69,7 +69,7 @@ class FirstRecords:
 
     async def both(
         self,
-        asker: Asker,
+        client: KafkaClient,
         place: LogPosition,
         bounds: LogBounds,
     ) -> tuple[float | None, float | None]:
@@ -77,13 +77,13 @@ class FirstRecords:
 
         In Unix seconds; NOTHING if there is no such record, None if the time is unknown.
         """
-        readable = await self.readable(asker, place, bounds.stable)
+        readable = await self.readable(client, place, bounds.stable)
         if readable != NOTHING or bounds.stable >= bounds.end:
             return readable, readable
         partition, offset = place
-        return await self.withheld(asker, (partition, max(offset, bounds.stable))), readable
+        return await self.withheld(client, (partition, max(offset, bounds.stable))), readable
 
-    async def readable(self, asker: Asker, place: LogPosition, stable: int) -> float | None:
+    async def readable(self, client: KafkaClient, place: LogPosition, stable: int) -> float | None:
         """Return the time of the first record before the last stable offset, in Unix seconds.
 
         NOTHING if there is no such record, None if the time is unknown.
@@ -92,32 +92,32 @@ class FirstRecords:
             return NOTHING
         seen = self._seen.get(place) or self._known.get(place) or _Seen(None, place[1])
         if seen.since is None and seen.reach < stable:
-            seen = await self._read_first(asker, place[0], seen.reach)
+            seen = await self._read_first(client, place[0], seen.reach)
         self._seen[place] = seen
         return NOTHING if seen.since is None and seen.reach >= stable else seen.since
 
-    async def withheld(self, asker: Asker, place: LogPosition) -> float | None:
+    async def withheld(self, client: KafkaClient, place: LogPosition) -> float | None:
         """Return the time of the record at the last stable offset, which is not readable yet."""
         if place not in self._withheld:
             known = self._withheld_known.get(place)
             self._withheld[place] = (
-                await self._read_withheld(asker, place) if known is None else known
+                await self._read_withheld(client, place) if known is None else known
             )
         return self._withheld[place]
 
-    async def _read_first(self, asker: Asker, partition: Partition, offset: int) -> _Seen:
+    async def _read_first(self, client: KafkaClient, partition: Partition, offset: int) -> _Seen:
         tp = TopicPartition(*partition)
         try:
-            found = await reread_records(asker, tp, offset, most=1, asked_bytes=ONE_BATCH)
+            found = await reread_records(client, tp, offset, most=1, asked_bytes=ONE_BATCH)
         except (KafkaError, OSError, TimeoutError) as error:
             self._failed(partition, offset, error)
             return _Seen(None, offset)
         return _Seen(_time_of(found), found.next_offset)
 
-    async def _read_withheld(self, asker: Asker, place: LogPosition) -> float | None:
+    async def _read_withheld(self, client: KafkaClient, place: LogPosition) -> float | None:
         try:
             raw = await fetch_raw(
-                asker,
+                client,
                 TopicPartition(*place[0]),
                 place[1],
                 asked_bytes=ONE_BATCH,

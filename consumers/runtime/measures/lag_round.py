@@ -123,7 +123,7 @@ async def bounds_of(
     consumer: AIOKafkaConsumer, partitions: Collection[Partition]
 ) -> Mapping[Partition, LogBounds]:
     """Read the bounds of logs; leave out partitions without an answer."""
-    theirs = [TopicPartition(*partition) for partition in partitions]
+    topic_partitions = [TopicPartition(*partition) for partition in partitions]
     async with asyncio.timeout(2 * ANSWER_SECONDS):
-        found = await log_bounds(consumer, theirs, ANSWER_SECONDS)
+        found = await log_bounds(consumer, topic_partitions, ANSWER_SECONDS)
     return {Partition(tp.topic, tp.partition): bounds for tp, bounds in found.items()}

@@ -92,9 +92,9 @@ class Withholding:
 
     def sentence(self, found: Withheld) -> str:
         """Describe the problem, its duration, and the command that fixes it."""
-        whose = "" if found.transaction is None else f" ({found.transaction})"
+        producer = "" if found.transaction is None else f" ({found.transaction})"
         return (
-            f"{found.partition}: an open transaction{whose} withholds {found.records} records from"
-            f" offset {found.offset} on, for {self.seconds(found.partition):.0f} s. End it in the"
-            f" producer; if the producer no longer runs: {self.command(found)}"
+            f"{found.partition}: an open transaction{producer} withholds {found.records} records"
+            f" from offset {found.offset} on, for {self.seconds(found.partition):.0f} s. End it in"
+            f" the producer; if the producer no longer runs: {self.command(found)}"
         )

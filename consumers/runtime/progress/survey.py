@@ -147,8 +147,8 @@ class LogReader:
             if topic["topic"] in wanted and not topic["error_code"]
         }
         seconds = REQUEST_MILLISECONDS / 1000
-        asked = await describe(clients.consumer, wanted - listed.keys(), seconds)
-        hidden = {name: seen.error for name, seen in asked.items() if seen.error != MISSING}
+        topics = await describe(clients.consumer, wanted - listed.keys(), seconds)
+        hidden = {name: seen.error for name, seen in topics.items() if seen.error != MISSING}
         for name, error in sorted(hidden.items()):
             needs = ", needs the right DESCRIBE" if error == DENIED else ""
             self.problems.append(f"the topic {name}: {error or 'not listed'}{needs}")
@@ -163,13 +163,13 @@ class LogReader:
         self, consumer: AIOKafkaConsumer, partitions: Sequence[Partition]
     ) -> Mapping[Partition, LogBounds | None]:
         """Ask all leaders; a leader without an answer does not affect the others."""
-        theirs = [TopicPartition(*partition) for partition in partitions]
+        topic_partitions = [TopicPartition(*partition) for partition in partitions]
         seconds = REQUEST_MILLISECONDS / 1000
-        answer = await log_bounds(consumer, theirs, seconds) if theirs else {}
+        answer = await log_bounds(consumer, topic_partitions, seconds) if partitions else {}
         found = {partition: answer.get(TopicPartition(*partition)) for partition in partitions}
-        silent = [partition for partition, bounds in found.items() if bounds is None]
-        if silent:
-            self.problems.append(f"the offsets of {min(silent)}: no answer from its leader")
+        unanswered = [partition for partition, bounds in found.items() if bounds is None]
+        if unanswered:
+            self.problems.append(f"the offsets of {min(unanswered)}: no answer from its leader")
         self._forget_recreated(found)
         return found
 
@@ -210,7 +210,7 @@ class LogReader:
     async def _of_groups(
         self, what: str, ask: Callable[[ConsumerGroup], Awaitable[_Answer]]
     ) -> Mapping[str, _Answer | None]:
-        async def asked(name: str, group: ConsumerGroup) -> _Answer | None:
+        async def answer_of(name: str, group: ConsumerGroup) -> _Answer | None:
             try:
                 return await _tried(partial(ask, group))
             except (IncompatibleBrokerVersion, NotImplementedError):
@@ -220,7 +220,7 @@ class LogReader:
                 self.problems.append(f"the group's {what} of {name}: {described(error)}")
                 return None
 
-        answers = await asyncio.gather(*(asked(*each) for each in self.groups.items()))
+        answers = await asyncio.gather(*(answer_of(*each) for each in self.groups.items()))
         return dict(zip(self.groups, answers, strict=True))
 
 

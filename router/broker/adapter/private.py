@@ -18,7 +18,7 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.conn import CloseReason
 from aiokafka.errors import NodeNotReadyError, ProducerClosed
 
-Asker: TypeAlias = AIOKafkaConsumer | AIOKafkaProducer | AIOKafkaAdminClient | AIOKafkaClient
+KafkaClient: TypeAlias = AIOKafkaConsumer | AIOKafkaProducer | AIOKafkaAdminClient | AIOKafkaClient
 """A started client of aiokafka."""
 
 _END_SECONDS = 0.5
@@ -35,74 +35,74 @@ would wait for its fetches, and delay them. An answer that cannot be decoded clo
 """
 
 
-async def ask(asker: Asker, request: Any, *, node: int | None = None, seconds: float) -> Any:  # noqa: ANN401 - a protocol structure of aiokafka
+async def ask(client: KafkaClient, request: Any, *, node: int | None = None, seconds: float) -> Any:  # noqa: ANN401 - a protocol structure of aiokafka
     """Send a request to a broker and return its answer.
 
     Without `node`, it tries the brokers in random order until one answers. Raises
     KafkaError or TimeoutError; IncompatibleBrokerVersion or NotImplementedError if the
     broker supports no version of the request that we have.
     """
-    client = connections_of(asker)
+    connections = connections_of(client)
     if node is not None:
-        return await _sent(client, node, request, seconds)
-    *others, last = _nodes(client)
+        return await _sent(connections, node, request, seconds)
+    *others, last = _nodes(connections)
     end = time.monotonic() + seconds
     for place, each in enumerate(others):
         # A broker that does not answer must leave time for the next one.
         share = (end - time.monotonic()) / (len(others) + 1 - place)
         try:
-            return await _sent(client, each, request, share)
+            return await _sent(connections, each, request, share)
         except (NodeNotReadyError, TimeoutError):
             continue
-    return await _sent(client, last, request, end - time.monotonic())
+    return await _sent(connections, last, request, end - time.monotonic())
 
 
-def connections_of(asker: Asker) -> Any:  # noqa: ANN401 - aiokafka is untyped
+def connections_of(client: KafkaClient) -> Any:  # noqa: ANN401 - aiokafka is untyped
     """Return the low-level client with the connections and the metadata."""
-    if isinstance(asker, AIOKafkaClient):
-        return asker
-    return asker.client if isinstance(asker, AIOKafkaProducer) else asker._client  # noqa: SLF001
+    if isinstance(client, AIOKafkaClient):
+        return client
+    return client.client if isinstance(client, AIOKafkaProducer) else client._client  # noqa: SLF001
 
 
-def leader_of(asker: Asker, partition: TopicPartition) -> int | None:
+def leader_of(client: KafkaClient, partition: TopicPartition) -> int | None:
     """Return the leader according to the client's last metadata; None if there is none."""
-    leader = connections_of(asker).cluster.leader_for_partition(partition)
+    leader = connections_of(client).cluster.leader_for_partition(partition)
     return None if leader in {None, -1} else int(leader)
 
 
-def before_each_request(asker: Asker, password: Callable[[], str]) -> None:
+def before_each_request(client: KafkaClient, password: Callable[[], str]) -> None:
     """Call `password` before each request, and authenticate new connections with its result.
 
     aiokafka would use the client's first password for all its connections. A client
     without a password stays without one.
     """
-    client = connections_of(asker)
-    connect = client._get_conn  # noqa: SLF001
+    connections = connections_of(client)
+    connect = connections._get_conn  # noqa: SLF001
 
     def refresh() -> None:
         now = password()
-        if client._sasl_plain_password is not None:  # noqa: SLF001
-            client._sasl_plain_password = now  # noqa: SLF001
+        if connections._sasl_plain_password is not None:  # noqa: SLF001
+            connections._sasl_plain_password = now  # noqa: SLF001
 
     async def refreshed(*args: Any, **options: Any) -> Any:  # noqa: ANN401 - aiokafka's
         refresh()
         return await connect(*args, **options)
 
     refresh()
-    client._get_conn = refreshed  # noqa: SLF001
+    connections._get_conn = refreshed  # noqa: SLF001
 
 
 def wrap_metadata_update(
-    asker: Asker, wrap: Callable[[Any, MetadataUpdate], MetadataUpdate]
+    client: KafkaClient, wrap: Callable[[Any, MetadataUpdate], MetadataUpdate]
 ) -> None:
     """Replace a client's metadata update with `wrap(client, the current update)`."""
-    client = connections_of(asker)
-    client._metadata_update = wrap(client, client._metadata_update)  # noqa: SLF001
+    connections = connections_of(client)
+    connections._metadata_update = wrap(connections, connections._metadata_update)  # noqa: SLF001
 
 
-async def await_partitions(asker: Asker, topic: str) -> None:
+async def await_partitions(client: KafkaClient, topic: str) -> None:
     """Wait until the client has a topic's partitions. Raises KafkaError if it has none."""
-    await connections_of(asker)._wait_on_metadata(topic)  # noqa: SLF001
+    await connections_of(client)._wait_on_metadata(topic)  # noqa: SLF001
 
 
 async def cut_off(producer: AIOKafkaProducer) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
-from router.broker.adapter.private import Asker, ask
+from router.broker.adapter.private import KafkaClient, ask
 from router.broker.adapter.requests import (
     EARLIEST,
     LATEST,
@@ -39,24 +39,24 @@ class LogBounds:
 
 
 async def log_bounds(
-    asker: Asker, partitions: Collection[TopicPartition], seconds: float
+    client: KafkaClient, partitions: Collection[TopicPartition], seconds: float
 ) -> Mapping[TopicPartition, LogBounds]:
     """Ask each partition's leader; leave out partitions whose leader does not answer in time.
 
     Sends one request to find the leaders, then three to each leader. Raises
     KafkaError or TimeoutError if the leaders cannot be found.
     """
-    leaders = await _leaders(asker, partitions, seconds)
+    leaders = await _leaders(client, partitions, seconds)
     answers = await asyncio.gather(
-        *(_of_leader(asker, node, mine, seconds) for node, mine in leaders.items())
+        *(_of_leader(client, node, mine, seconds) for node, mine in leaders.items())
     )
     return {partition: bounds for answer in answers for partition, bounds in answer.items()}
 
 
 async def _leaders(
-    asker: Asker, partitions: Collection[TopicPartition], seconds: float
+    client: KafkaClient, partitions: Collection[TopicPartition], seconds: float
 ) -> Mapping[int, list[TopicPartition]]:
-    topics = await describe(asker, {partition.topic for partition in partitions}, seconds)
+    topics = await describe(client, {partition.topic for partition in partitions}, seconds)
     leaders: dict[int, list[TopicPartition]] = {}
     for partition in partitions:
         seen = topics[partition.topic].partitions.get(partition.partition)
@@ -66,7 +66,7 @@ async def _leaders(
 
 
 async def _of_leader(
-    asker: Asker, node: int, partitions: Collection[TopicPartition], seconds: float
+    client: KafkaClient, node: int, partitions: Collection[TopicPartition], seconds: float
 ) -> Mapping[TopicPartition, LogBounds]:
     wanted: dict[str, list[int]] = {}
     for partition in partitions:
@@ -75,7 +75,7 @@ async def _of_leader(
         async with asyncio.timeout(seconds):
             start, end, stable = [
                 _offsets(
-                    await ask(asker, offsets_request(wanted, *how), node=node, seconds=seconds)
+                    await ask(client, offsets_request(wanted, *how), node=node, seconds=seconds)
                 )
                 for how in _REQUESTS
             ]

@@ -15,7 +15,7 @@ from typing import Final
 from aiokafka import TopicPartition
 from aiokafka.errors import CorruptRecordException, OffsetOutOfRangeError
 
-from router.broker.adapter.private import Asker
+from router.broker.adapter.private import KafkaClient
 from router.broker.log.batches import BatchHead, heads
 from router.broker.log.raw_fetch import WAIT_MILLISECONDS, RawRecords, fetch_raw
 
@@ -43,7 +43,7 @@ class ExplanationUnfinished(TimeoutError):  # noqa: N818 - names the state
 
 
 async def explain(
-    asker: Asker, partition: TopicPartition, gaps: Sequence[range], seconds: float
+    client: KafkaClient, partition: TopicPartition, gaps: Sequence[range], seconds: float
 ) -> Sequence[range]:
     """Return the offsets within `gaps` that the log does not explain, in order.
 
@@ -57,7 +57,7 @@ async def explain(
     end = time.monotonic() + seconds
     while left:
         try:
-            raw = await _answer(asker, partition, left, end)
+            raw = await _answer(client, partition, left, end)
         except OffsetOutOfRangeError:
             missing.append(left.pop(0))
             continue
@@ -82,13 +82,13 @@ def unexplained(
 
 
 async def _answer(
-    asker: Asker, partition: TopicPartition, left: Sequence[range], end: float
+    client: KafkaClient, partition: TopicPartition, left: Sequence[range], end: float
 ) -> RawRecords:
     """Fetch at the first remaining offset, until there is data or the time-out is near."""
     while True:
         seconds = end - time.monotonic()
         raw = await fetch_raw(
-            asker, partition, left[0].start, asked_bytes=_bytes_for(left), seconds=seconds
+            client, partition, left[0].start, asked_bytes=_bytes_for(left), seconds=seconds
         )
         if raw.data or end - time.monotonic() < _LAST_SECONDS:
             return raw

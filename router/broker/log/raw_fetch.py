@@ -15,7 +15,7 @@ from aiokafka.errors import (
 )
 from aiokafka.protocol.fetch import FetchRequest
 
-from router.broker.adapter.private import Asker, ask, leader_of
+from router.broker.adapter.private import KafkaClient, ask, leader_of
 from router.broker.adapter.requests import READ_COMMITTED
 from router.broker.topics.ids import describe
 
@@ -44,7 +44,7 @@ class RawRecords:
 
 
 async def fetch_raw(
-    asker: Asker,
+    client: KafkaClient,
     partition: TopicPartition,
     offset: int,
     *,
@@ -61,19 +61,19 @@ async def fetch_raw(
     places = [(partition.topic, [(partition.partition, offset, asked_bytes)])]
     wanted = FetchRequest(WAIT_MILLISECONDS, 1, asked_bytes, isolation, places)
     async with asyncio.timeout(seconds):
-        leader = leader_of(asker, partition)
+        leader = leader_of(client, partition)
         if leader is not None:
             try:
-                return await _fetched(asker, leader, wanted, seconds)
+                return await _fetched(client, leader, wanted, seconds)
             except _MOVED:
                 # The client's metadata is out of date: ask for the current leader.
                 pass
-        leader = await _leader(asker, partition, seconds)
-        return await _fetched(asker, leader, wanted, seconds)
+        leader = await _leader(client, partition, seconds)
+        return await _fetched(client, leader, wanted, seconds)
 
 
-async def _leader(asker: Asker, partition: TopicPartition, seconds: float) -> int:
-    topic = (await describe(asker, [partition.topic], seconds))[partition.topic]
+async def _leader(client: KafkaClient, partition: TopicPartition, seconds: float) -> int:
+    topic = (await describe(client, [partition.topic], seconds))[partition.topic]
     seen = topic.partitions.get(partition.partition)
     where = f"{partition.topic} partition {partition.partition}"
     if seen is None:
@@ -83,9 +83,11 @@ async def _leader(asker: Asker, partition: TopicPartition, seconds: float) -> in
     return seen.leader
 
 
-async def _fetched(asker: Asker, leader: int, wanted: FetchRequest, seconds: float) -> RawRecords:
+async def _fetched(
+    client: KafkaClient, leader: int, wanted: FetchRequest, seconds: float
+) -> RawRecords:
     while True:
-        answer = await ask(asker, wanted, node=leader, seconds=seconds)
+        answer = await ask(client, wanted, node=leader, seconds=seconds)
         if answer.topics or getattr(answer, "error_code", 0):
             return _raw(answer)
         # A client over its quota gets an answer without any topic, and has to wait.

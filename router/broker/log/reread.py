@@ -17,7 +17,7 @@ from aiokafka.consumer.fetcher import READ_COMMITTED, PartitionRecords
 from aiokafka.errors import CorruptRecordException, UnsupportedCodecError
 from aiokafka.record.default_records import _DefaultRecordBatchPy
 
-from router.broker.adapter.private import Asker
+from router.broker.adapter.private import KafkaClient
 from router.broker.log.codecs import codec_missing
 from router.broker.log.raw_fetch import fetch_raw
 
@@ -46,7 +46,7 @@ class RereadRecords:
 
 
 async def reread_records(
-    consumer: Asker,
+    consumer: KafkaClient,
     partition: TopicPartition,
     offset: int,
     most: int,

@@ -21,7 +21,7 @@ from aiokafka.protocol.types import (
     TaggedFields,
 )
 
-from router.broker.adapter.private import Asker, ask, connections_of, leader_of
+from router.broker.adapter.private import KafkaClient, ask, connections_of, leader_of
 
 _TEXT = CompactString("utf-8")
 _TAGS = ("tags", TaggedFields)
@@ -46,22 +46,22 @@ class OpenTransaction:
 
 
 async def open_transaction(
-    asker: Asker, partition: TopicPartition, offset: int, seconds: float
+    client: KafkaClient, partition: TopicPartition, offset: int, seconds: float
 ) -> OpenTransaction | None:
     """Return the producer whose open transaction begins at an offset; None if it is unknown.
 
     Raises KafkaError, NotImplementedError (a broker older than 3.0, or the evaluation
     broker), OSError or TimeoutError.
     """
-    leader = leader_of(asker, partition)
+    leader = leader_of(client, partition)
     if leader is None:
         return None
     request = DescribeProducers(partition.topic, [partition.partition])
-    answer = await ask(asker, request, node=leader, seconds=seconds)
+    answer = await ask(client, request, node=leader, seconds=seconds)
     found = begun_at(answer.topics, offset)
     if found is None:
         return None
-    name = await _transactional_id(asker, found.producer_id, seconds)
+    name = await _transactional_id(client, found.producer_id, seconds)
     return OpenTransaction(found.producer_id, found.epoch, name)
 
 
@@ -75,12 +75,12 @@ def begun_at(topics: Iterable[Sequence[Any]], offset: int) -> OpenTransaction | 
     return None
 
 
-async def _transactional_id(asker: Asker, producer_id: int, seconds: float) -> str | None:
+async def _transactional_id(client: KafkaClient, producer_id: int, seconds: float) -> str | None:
     """Ask every broker: each lists only the transactions that it coordinates."""
-    nodes = [node.nodeId for node in connections_of(asker).cluster.brokers()]
+    nodes = [node.nodeId for node in connections_of(client).cluster.brokers()]
     request = ListTransactions([producer_id])
-    asked = (ask(asker, request, node=node, seconds=seconds) for node in nodes)
-    for answer in await asyncio.gather(*asked, return_exceptions=True):
+    pending = (ask(client, request, node=node, seconds=seconds) for node in nodes)
+    for answer in await asyncio.gather(*pending, return_exceptions=True):
         if isinstance(answer, KafkaError | NotImplementedError | OSError | TimeoutError):
             continue
         if isinstance(answer, BaseException):

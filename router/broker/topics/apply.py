@@ -12,7 +12,7 @@ from router.broker.topics.contract import (
     PARTITIONS,
     Change,
     Difference,
-    Mend,
+    Fix,
     TopicFound,
     TopicNeed,
     changes,
@@ -184,7 +184,7 @@ def moves_keys(difference: Difference) -> bool:
 
 def _planned(difference: Difference, planned: Collection[Change]) -> bool:
     for each in planned:
-        if each.topic == difference.topic and difference.mend is Mend.ALTER:
+        if each.topic == difference.topic and difference.fix is Fix.ALTER:
             return difference.what in each.configs or difference.what == PARTITIONS
     return False
 
@@ -200,7 +200,7 @@ def _as_json(difference: Difference, *, altered: bool) -> dict[str, Any]:
         "at_least": difference.at_least,
         "found": difference.found,
         "endangers": difference.endangers,
-        "mend": difference.mend.value,
+        "mend": difference.fix.value,
         "action": difference.action,
         "altered": altered,
     }

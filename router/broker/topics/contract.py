@@ -16,7 +16,7 @@ _NEVER_SHRUNK = frozenset({"retention.ms", "retention.bytes", _SIZE})
 _MIN_IN_SYNC = "min.insync.replicas"
 
 
-class Mend(StrEnum):
+class Fix(StrEnum):
     """Ways to fix a difference."""
 
     CREATE = "create"
@@ -135,7 +135,7 @@ class Difference:
     wanted: str
     found: str
     endangers: bool
-    mend: Mend
+    fix: Fix
     action: str
     at_least: bool = False
 
@@ -188,7 +188,7 @@ def changes(needs: Collection[TopicNeed], differences: Collection[Difference]) -
     """Return the changes that `--alter` may make for these differences, one per topic."""
     planned = []
     for need in needs:
-        own = [d for d in differences if d.topic == need.name and d.mend is Mend.ALTER]
+        own = [d for d in differences if d.topic == need.name and d.fix is Fix.ALTER]
         configs = {d.what: d.wanted for d in own if d.what != PARTITIONS}
         partitions = need.partitions if any(d.what == PARTITIONS for d in own) else None
         if own:
@@ -222,7 +222,7 @@ def _of_topic(need: TopicNeed, found: TopicFound) -> Sequence[Difference]:
     if found.partitions is None:
         return []
     if not found.partitions:
-        return [Difference(need.name, MISSING, "there", "none", need.matters, Mend.CREATE, _APPLY)]
+        return [Difference(need.name, MISSING, "there", "none", need.matters, Fix.CREATE, _APPLY)]
     differences = _of_layout(need, found.partitions)
     for config in need.compared:
         value = (found.configs or {}).get(config.key)
@@ -235,20 +235,20 @@ def _of_topic(need: TopicNeed, found: TopicFound) -> Sequence[Difference]:
 def _of_layout(need: TopicNeed, partitions: Mapping[int, PartitionFound]) -> list[Difference]:
     differences = []
     if need.ours and len(partitions) < need.partitions:
-        differences.append(_fewer(need, PARTITIONS, need.partitions, len(partitions), Mend.ALTER))
+        differences.append(_fewer(need, PARTITIONS, need.partitions, len(partitions), Fix.ALTER))
     replicas = min(partition.replicas for partition in partitions.values())
     if replicas < need.replication_factor:
         differences.append(
-            _fewer(need, REPLICATION, need.replication_factor, replicas, Mend.BY_HAND)
+            _fewer(need, REPLICATION, need.replication_factor, replicas, Fix.BY_HAND)
         )
     in_sync = min(partition.in_sync for partition in partitions.values())
     # Not reported twice: with too few replicas, too few are in sync anyway.
     if in_sync < min(need.min_insync_replicas, replicas):
-        differences.append(_fewer(need, IN_SYNC, need.min_insync_replicas, in_sync, Mend.WAIT))
+        differences.append(_fewer(need, IN_SYNC, need.min_insync_replicas, in_sync, Fix.WAIT))
     return differences
 
 
-def _fewer(need: TopicNeed, what: str, wanted: int, found: int, mend: Mend) -> Difference:
+def _fewer(need: TopicNeed, what: str, wanted: int, found: int, fix: Fix) -> Difference:
     safe = {PARTITIONS: 0, REPLICATION: need.min_insync_replicas, IN_SYNC: wanted}[what]
     action = {
         PARTITIONS: _ALTER,
@@ -257,14 +257,14 @@ def _fewer(need: TopicNeed, what: str, wanted: int, found: int, mend: Mend) -> D
     }[what]
     endangers = need.matters and need.ours and found < safe
     return Difference(
-        need.name, what, str(wanted), str(found), endangers, mend, action, at_least=True
+        need.name, what, str(wanted), str(found), endangers, fix, action, at_least=True
     )
 
 
 def _of_config(
     need: TopicNeed, config: ConfigNeed, found: str, partitions: Mapping[int, PartitionFound]
 ) -> Difference:
-    mend, action = _ALTER_OR_HAND[_may_alter(need, config, found, partitions)]
+    fix, action = _ALTER_OR_HAND[_may_alter(need, config, found, partitions)]
     command = (
         f"run `kafka-configs.sh --bootstrap-server HOST:PORT --alter --topic {need.name}"
         f" --add-config {config.key}={config.value}`"
@@ -275,15 +275,15 @@ def _of_config(
         config.value,
         found,
         need.matters and config.loses(found),
-        mend,
+        fix,
         action or command,
         at_least=isinstance(config, AtLeast) and config.least != UNLIMITED,
     )
 
 
-_ALTER_OR_HAND: Mapping[bool, tuple[Mend, str]] = {
-    True: (Mend.ALTER, _ALTER),
-    False: (Mend.BY_HAND, ""),
+_ALTER_OR_HAND: Mapping[bool, tuple[Fix, str]] = {
+    True: (Fix.ALTER, _ALTER),
+    False: (Fix.BY_HAND, ""),
 }
 
 

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from aiokafka.errors import IncompatibleBrokerVersion, for_code
 
-from router.broker.adapter.private import Asker, ask
+from router.broker.adapter.private import KafkaClient, ask
 from router.broker.adapter.requests import NO_ID, PlainTopicsRequest, TopicsRequest
 
 MISSING = "UNKNOWN_TOPIC_OR_PARTITION"
@@ -50,7 +50,7 @@ class TopicSeen:
 
 
 async def describe(
-    asker: Asker, topics: Collection[str], seconds: float, node: int | None = None
+    client: KafkaClient, topics: Collection[str], seconds: float, node: int | None = None
 ) -> Mapping[str, TopicSeen]:
     """Describe topics by name; creates none. Raises KafkaError or TimeoutError.
 
@@ -61,9 +61,9 @@ async def describe(
         return {}
     names = sorted(set(topics))
     try:
-        answer = await ask(asker, TopicsRequest(names), node=node, seconds=seconds)
+        answer = await ask(client, TopicsRequest(names), node=node, seconds=seconds)
     except (IncompatibleBrokerVersion, NotImplementedError):
-        answer = await ask(asker, PlainTopicsRequest(names), node=node, seconds=seconds)
+        answer = await ask(client, PlainTopicsRequest(names), node=node, seconds=seconds)
         return {topic[1]: _plain(*topic) for topic in answer.topics}
     return {topic[1]: _seen(*topic) for topic in answer.topics}
 

@@ -15,7 +15,7 @@ from aiokafka.errors import (
 )
 from aiokafka.protocol.metadata import MetadataRequest
 
-from router.broker.adapter.private import Asker, ask
+from router.broker.adapter.private import KafkaClient, ask
 from router.broker.topics.alter_configs import AlterConfigsRequest, refusals
 from router.broker.topics.contract import Change, PartitionFound, TopicFound, TopicNeed
 from router.broker.topics.ids import MISSING, TopicSeen, describe
@@ -148,10 +148,10 @@ async def _enlarge(admin: Admin, topic: str, partitions: int) -> dict[str, str]:
     return {}
 
 
-async def touch(asker: Asker, names: Collection[str]) -> None:
+async def touch(client: KafkaClient, names: Collection[str]) -> None:
     """Make the evaluation broker create topics: it does so when their metadata is requested."""
     request = MetadataRequest(list(names), allow_auto_topic_creation=True)
-    await ask(asker, request, seconds=REQUEST_SECONDS)
+    await ask(client, request, seconds=REQUEST_SECONDS)
 
 
 def _refusal(code: int, message: Any) -> str:  # noqa: ANN401 - aiokafka is untyped

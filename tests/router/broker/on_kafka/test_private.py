@@ -53,10 +53,10 @@ async def test_every_client_can_be_asked(kafka: ApacheKafka, consumer: AIOKafkaC
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap)
     await producer.start()
     await admin.start()
-    for asker in (consumer, producer, admin, connections_of(consumer)):
-        assert isinstance(connections_of(asker), AIOKafkaClient)
+    for client in (consumer, producer, admin, connections_of(consumer)):
+        assert isinstance(connections_of(client), AIOKafkaClient)
         for node in (None, 1):
-            answer = await ask(asker, TopicsRequest(["none"]), node=node, seconds=SECONDS)
+            answer = await ask(client, TopicsRequest(["none"]), node=node, seconds=SECONDS)
             assert [broker[0] for broker in answer.brokers] == [1]
     await producer.stop()
     await admin.close()
