@@ -62,7 +62,8 @@ _CONDITIONS: Final = (
     _pattern(
         "where it is not",
         _PLACE + r"\bwhere (?:it|they|one|that|this|(?:the|a|an|its|some) \w+) "
-        r"(?:is|are|was|were|does|do|did|has|have|had|can|could|may|must|cannot|says?|wants?)\b",
+        r"(?:is|are|(?:was|were)(?= not)|does|do|did|has|have|had|can|could|may|must|cannot|says?|"
+        r"wants?)\b",
         "if",
     ),
     _pattern("where …,", _START + r"where (?!to|from)[^.,;?]{3,70},", "if"),

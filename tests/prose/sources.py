@@ -127,7 +127,7 @@ def json_prose(text: str) -> Iterator[tuple[int, str]]:
 
 
 def comment_prose(text: str) -> Iterator[tuple[int, str]]:
-    """Yield the comments that have a line of their own, adjacent lines as one text."""
+    """Yield the comments without code before them; adjacent lines are one text."""
     matches = [_COMMENT_LINE.match(line) for line in text.splitlines()]
     yield from _paragraphs([match[1] if match else "" for match in matches])
 

@@ -38,7 +38,7 @@ EXAMPLES: Final = {
     "asked": ("The broker was asked twice.", "Users are asked to log in."),
     "programs know": ("The broker knows its topics.", "Operators know the broker."),
     "knows of": ("One that it knows of.", "It has known offsets."),
-    "know it by": ("It knows a message by its id.", "We know it is by design."),
+    "know it by": ("It knows a message by its id.", "We know that by design."),
     "wanted": ("The samples wanted.", "An unwanted sample."),
     "stands": ("The key stands in the header.", "A name that stands out."),
     "stand": ("They stand in the header.", "A stand-in for the broker."),

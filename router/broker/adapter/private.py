@@ -2,8 +2,8 @@
 
 Only `router/broker` uses private parts of aiokafka: this module those of its clients, `reread.py`
 those of its record reader, and the request modules its protocol types.
-`tests/router/broker/on_kafka/test_private.py` checks each part against the installed version, so
-that an upgrade fails there first.
+`tests/system/router/broker/test_private.py` checks each part against the installed version, so that
+an upgrade fails there first.
 """
 
 import asyncio
