@@ -199,7 +199,7 @@ def changes(needs: Collection[TopicNeed], differences: Collection[Difference]) -
 def readable(what: str, value: str) -> str:
     """Format a value in the largest unit that gives a whole number."""
     if what.endswith(".ms"):
-        return _scaled(value, _TIMES, "for ever")
+        return _scaled(value, _TIMES, "forever")
     return _scaled(value, _SIZES, "unlimited") if what.endswith(".bytes") else value
 
 

@@ -1,4 +1,4 @@
-"""Records are read however they are compressed, by their producer or by their topic."""
+"""Records are read with every compression, set by the producer or by the topic."""
 
 import asyncio
 
@@ -30,7 +30,7 @@ async def written(producer: AIOKafkaProducer, topic: str) -> TopicPartition:
 
 
 async def all_read(consumer: AIOKafkaConsumer, tp: TopicPartition) -> list[bytes | None]:
-    """Read the values by aiokafka's own consumer."""
+    """Read the values with aiokafka's own consumer."""
     consumer.assign([tp])
     await consumer.seek_to_beginning(tp)
     found: list[bytes | None] = []
@@ -42,7 +42,7 @@ async def all_read(consumer: AIOKafkaConsumer, tp: TopicPartition) -> list[bytes
 
 
 async def held(consumer: AIOKafkaConsumer, tp: TopicPartition) -> set[int]:
-    """Return the codecs of the batches that the broker keeps."""
+    """Return the codecs of the stored batches."""
     raw = await fetch_raw(consumer, tp, 0, asked_bytes=1 << 20, seconds=SECONDS)
     return {head.codec for head in heads(raw.data)}
 
@@ -54,7 +54,7 @@ async def is_read(consumer: AIOKafkaConsumer, tp: TopicPartition) -> None:
 
 
 @pytest.mark.parametrize("codec", CODECS)
-async def test_what_a_producer_compressed_is_read(
+async def test_records_compressed_by_a_producer_are_read(
     kafka: ApacheKafka, consumer: AIOKafkaConsumer, topics_prefix: str, codec: str | None
 ) -> None:
     name = f"{topics_prefix}order"
@@ -66,7 +66,7 @@ async def test_what_a_producer_compressed_is_read(
 
 
 @pytest.mark.parametrize("codec", [codec or "uncompressed" for codec in CODECS])
-async def test_what_the_edge_writes_to_a_topic_that_compresses_is_read(
+async def test_records_of_the_edge_on_a_compressing_topic_are_read(
     kafka: ApacheKafka, consumer: AIOKafkaConsumer, topics_prefix: str, codec: str
 ) -> None:
     name = f"{topics_prefix}payment"
@@ -78,7 +78,7 @@ async def test_what_the_edge_writes_to_a_topic_that_compresses_is_read(
 
 
 @pytest.mark.parametrize("codec", ["snappy", "lz4", "zstd"])
-async def test_a_codec_that_is_not_installed_is_named_with_its_package(
+async def test_error_names_the_package_of_a_missing_codec(
     kafka: ApacheKafka,
     consumer: AIOKafkaConsumer,
     topics_prefix: str,

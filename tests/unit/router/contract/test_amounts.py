@@ -36,7 +36,7 @@ def test_every_amount_of_the_contract_comes_back_digit_for_digit(text: str) -> N
 
 
 @given(_TEXTS)
-def test_an_amount_survives_json_as_a_text_and_never_as_a_float(text: str) -> None:
+def test_amount_is_text_in_json_and_never_a_float(text: str) -> None:
     written = _FIELD.dump_json(parse_amount(text))
 
     assert json.loads(written) == text
@@ -113,9 +113,7 @@ def test_an_amount_is_kept_as_written_in_plain_digits(value: Decimal | str, text
         ("1E-999999999999999999", "18 decimals"),
     ],
 )
-def test_what_the_contract_cannot_represent_is_refused_with_a_reason(
-    value: object, said: str
-) -> None:
+def test_unrepresentable_amount_is_refused_with_a_reason(value: object, said: str) -> None:
     with pytest.raises(AmountError, match=said):
         parse_amount(value)
 
