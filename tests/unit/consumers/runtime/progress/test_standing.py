@@ -1,4 +1,4 @@
-"""The state of a consumer on a partition, decided from what is known."""
+"""The state of a consumer on a partition."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -18,7 +18,7 @@ PATIENCE: Final = Patience(stuck=30, open_transaction=90)
 
 
 def fence(at: int, moved: float) -> FenceRow:
-    """Return a fence that was moved so many seconds ago."""
+    """Return a fence that moved this many seconds ago."""
     when = datetime.fromtimestamp(NOW, UTC) - timedelta(seconds=moved)
     return FenceRow("c", "payment", 0, 0, at, at, 0, 0, 0, 0, 0, when)
 
@@ -31,7 +31,7 @@ def facts(
     waits: float | None = None,
     readable: float | None = None,
 ) -> PartitionFacts:
-    """Return what is known: the fence, the log, and since how many seconds records wait."""
+    """Return facts: the fence, the log, and how many seconds records have waited."""
     own, log = fence(at, moved), LogBounds(*bounds)
     since = NOTHING if waits is None else NOW - waits
     first = NOTHING if readable is None else NOW - readable
@@ -50,7 +50,7 @@ STATES: Final = [
         facts(5, (0, 9, 9), moved=5000, readable=1),
         ProgressState.MOVING,
         False,
-    ),  # it has only just come
+    ),  # the record is new
     (facts(5, (0, 5, 9), moved=5000, waits=10), ProgressState.WITHHELD, False),
     (facts(5, (0, 5, 9), moved=5000, waits=91), ProgressState.WITHHELD, True),
     (
@@ -80,7 +80,7 @@ def test_state_is_the_first_reason_to_act(
     assert state_of(known, PATIENCE, NOW) == (state, trouble)
 
 
-def test_what_nobody_has_consumed_yet_is_judged_from_the_start_of_its_log() -> None:
+def test_unconsumed_partition_is_judged_from_the_start_of_its_log() -> None:
     log = LogBounds(3, 9, 9)
     waiting = behind(log, None, NOW - 31, NOW - 31)
     new = PartitionFacts(None, exists=True, bounds=log, behind=waiting, braked=False, member="one")
