@@ -8,7 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from consumers.runtime.apply.offsets import Fence
-from consumers.runtime.apply.process import Applied, Applier
+from consumers.runtime.apply.process import Applier, BatchResult
 from consumers.runtime.apply.stored_books import StoredBooks
 from consumers.runtime.records import Arrived, Partition, Record, TooNew
 from consumers.runtime.service import Service, Setup
@@ -79,7 +79,7 @@ class Bench:
             words.update(_words(applied))
         return words
 
-    async def once(self, records: Sequence[Record]) -> Applied:
+    async def once(self, records: Sequence[Record]) -> BatchResult:
         """Apply one batch."""
         known = await self.fences()
         own = {record.partition for record in records}
@@ -111,7 +111,7 @@ class Bench:
             }
 
 
-def _words(applied: Applied) -> Counter[str]:
+def _words(applied: BatchResult) -> Counter[str]:
     words: Counter[str] = Counter()
     for (_, word), number in applied.outcomes.items():
         words[word] += number

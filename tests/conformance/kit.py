@@ -163,7 +163,7 @@ def edge(*sides: Side, clock: HeldClock | None = None) -> Edge:
 class Told:
     """Answer of the edge, and the logged outcome."""
 
-    asked: asgi.Asked
+    asked: asgi.RequestResult
     reason: str
     outcome: str
 
@@ -179,7 +179,7 @@ async def told(app: Edge, delivery: Delivery) -> Told:
     return Told(asked, line["reason"], line["outcome"])
 
 
-async def asked_for(app: Edge, delivery: Delivery) -> asgi.Asked:
+async def asked_for(app: Edge, delivery: Delivery) -> asgi.RequestResult:
     """Send a delivery to the edge and return its answer."""
     target, _, query = delivery.target.partition("?")
     gate = app.gates.get(delivery.endpoint)

@@ -9,8 +9,8 @@ from router.contract.wire import decode_event
 from router.delivery import Delivery, kept_delivery
 from router.edge.routes import Edge
 from router.errors import Reason
-from router.quarantine.reader import Entry
-from router.quarantine.replay import judged
+from router.quarantine.reader import QuarantineEntry
+from router.quarantine.replay import replay_verdict
 from tests.conformance import kit
 from tests.conformance.kit import Case, Told
 from tests.conformance.misshapen import shapes
@@ -68,7 +68,7 @@ def _assert_kept(own: kit.Side, case: Case, sent: Delivery, told: Told) -> None:
     assert (record.topic, kept.reason) == ("t.quarantine", told.reason)
     again = kept_delivery(kept.raw, kept.endpoint, kept.account, kept.received_at)
     assert (again.body, again.target) == (sent.body, sent.target)
-    verdict = judged(Entry(kept), {"shop-1": own.endpoint})
+    verdict = replay_verdict(QuarantineEntry(kept), {"shop-1": own.endpoint})
     assert verdict.events == ()
     assert verdict.problem is not None
     assert verdict.problem.startswith("still ")

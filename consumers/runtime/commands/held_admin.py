@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, and_, case, func, literal, select, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consumers.runtime.apply.held import DONE, HeldReason, readable
+from consumers.runtime.apply.held import DONE, HeldReason, header_name_text
 from consumers.runtime.fate import Fate
 from consumers.runtime.store.tables import RuntimeTables
 
@@ -67,7 +67,7 @@ class Content:
 
     def as_json(self) -> dict[str, object]:
         """Return it as JSON takes it."""
-        headers = [[readable(name), value] for name, value in json.loads(self.headers)]
+        headers = [[header_name_text(name), value] for name, value in json.loads(self.headers)]
         return {"key": self.key, "value": self.value, "headers": headers}
 
 

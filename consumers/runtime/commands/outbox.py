@@ -4,7 +4,7 @@ import sys
 
 import click
 
-from consumers.runtime.apply.outbox import Contents, contents, take_back
+from consumers.runtime.apply.outbox import OutboxContents, read_outbox, retry_refused
 from consumers.runtime.commands.held_admin import record_operation
 from consumers.runtime.commands.one_consumer import (
     EXIT_PROBLEM,
@@ -27,9 +27,9 @@ def show(consumer: Consumer, *, as_json: bool) -> None:
     Fails if anything was refused.
     """
 
-    async def read() -> Contents:
+    async def read() -> OutboxContents:
         async with reading(consumer.settings) as connection:
-            return await contents(connection, consumer.tables)
+            return await read_outbox(connection, consumer.tables)
 
     found = answered(read())
     if as_json:
@@ -57,7 +57,7 @@ def retry(consumer: Consumer, *, as_json: bool) -> None:
 
     async def again() -> int:
         async with acting(consumer.settings) as engine, engine.begin() as transaction:
-            number = await take_back(transaction, consumer.tables)
+            number = await retry_refused(transaction, consumer.tables)
             detail = f"{number} records"
             await record_operation(transaction, consumer.tables, operator(), "outbox retry", detail)
             return number

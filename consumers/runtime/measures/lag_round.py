@@ -34,7 +34,7 @@ class TransactionObserver(Protocol):
     def withheld(self, found: Withheld, seconds: float, command: str, /) -> None:
         """Report that a transaction has lasted too long; `command` aborts it."""
 
-    def withheld_no_more(self, partition: Partition) -> None:
+    def withholding_ended(self, partition: Partition) -> None:
         """Report that it has ended."""
 
 
@@ -102,7 +102,7 @@ class LagRound:
                 self.withholding.set_transaction(each, await self._transaction(each))
         lasting = {(each.partition, each.offset): each for each in self.withholding.troubles()}
         for partition, _ in sorted(self._lasting - lasting.keys()):
-            self.observer.withheld_no_more(partition)
+            self.observer.withholding_ended(partition)
         for place in sorted(lasting.keys() - self._lasting):
             found = lasting[place]
             seconds = self.withholding.seconds(found.partition)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from consumers.runtime.apply.failures import HaltReason
-from consumers.runtime.fate import TRIED, Fate
+from consumers.runtime.fate import RETRY_FATES, Fate
 from consumers.runtime.measures.stored import WaitingMetrics
 
 UPKEEP = ("watch", "identity", "lag", "parked", "outbox", "forget")
@@ -151,7 +151,7 @@ class ConsumerMetrics:
             "Retries of parked records, by outcome. parked: parked again",
             ["outcome"],
         )
-        for fate in TRIED:
+        for fate in RETRY_FATES:
             self.parked_retries.labels(consumer, fate.value)
         self.upkeep_failures = self._counter(
             "payrouter_upkeep_failures",

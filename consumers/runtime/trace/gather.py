@@ -21,7 +21,7 @@ from consumers.runtime.trace.held import (
 from consumers.runtime.trace.held_up import held_up
 from consumers.runtime.trace.kept_scan import Scan, Scanned, body_of, scan_kept
 from consumers.runtime.trace.mentions import Mentions
-from consumers.runtime.trail import Sought, Step
+from consumers.runtime.trail import TrailQuery, TrailStep
 from router.contract.quarantine import Quarantined
 from router.contract.refused import Refused
 
@@ -42,7 +42,7 @@ class TraceQuestion:
 class TraceAnswer:
     """Findings in one consumer's database."""
 
-    steps: Sequence[Step] = ()
+    steps: Sequence[TrailStep] = ()
     received: Sequence[ReceivedEvent] = ()
     held: Sequence[HeldRecord] = ()
     brakes: Mapping[str, Brake] = field(default_factory=dict)
@@ -57,7 +57,7 @@ class Trace:
     """
 
     question: TraceQuestion
-    sought: Sought
+    sought: TrailQuery
     answers: Mapping[str, TraceAnswer]
     topics: Mapping[str, frozenset[str]]
     quarantined: Scanned[Quarantined] = field(default_factory=Scanned)
@@ -80,7 +80,7 @@ class Trace:
 
 async def trace(consumers: Sequence[Consumer], question: TraceQuestion) -> Trace:
     """Search all consumers until nothing new is found, then read the stored deliveries."""
-    sought = Sought(question.text, frozenset(_as_ids(question.text)))
+    sought = TrailQuery(question.text, frozenset(_as_ids(question.text)))
     answers: dict[str, TraceAnswer] = {}
     away: dict[str, str] = {}
     for _ in range(ROUNDS):
@@ -112,7 +112,7 @@ async def _standings(consumers: Sequence[Consumer]) -> Standings:
         return Standings({}, away=str(problem))
 
 
-async def _asked(consumer: Consumer, sought: Sought) -> TraceAnswer | str:
+async def _asked(consumer: Consumer, sought: TrailQuery) -> TraceAnswer | str:
     """Search one consumer; return the reason if that fails."""
     try:
         async with reading(consumer.settings) as connection:
@@ -123,7 +123,9 @@ async def _asked(consumer: Consumer, sought: Sought) -> TraceAnswer | str:
         return f"its trail fails with {type(error).__name__}"
 
 
-async def _answer(connection: AsyncConnection, consumer: Consumer, sought: Sought) -> TraceAnswer:
+async def _answer(
+    connection: AsyncConnection, consumer: Consumer, sought: TrailQuery
+) -> TraceAnswer:
     own = consumer.service.trail
     steps = [] if own is None else await own(connection, sought)
     held = await held_records(connection, consumer.tables, sought)
@@ -132,7 +134,7 @@ async def _answer(connection: AsyncConnection, consumer: Consumer, sought: Sough
     return TraceAnswer(steps, await received_events(connection, consumer.tables, ids), held, brakes)
 
 
-def _grown(sought: Sought, answers: Iterable[TraceAnswer]) -> Sought:
+def _grown(sought: TrailQuery, answers: Iterable[TraceAnswer]) -> TrailQuery:
     """Add the findings to the search."""
     event_ids, orders = set(sought.event_ids), set(sought.orders)
     for answer in answers:
@@ -142,7 +144,7 @@ def _grown(sought: Sought, answers: Iterable[TraceAnswer]) -> Sought:
     return replace(sought, event_ids=frozenset(event_ids), orders=frozenset(orders))
 
 
-def _ids(steps: Iterable[Step], held: Iterable[HeldRecord]) -> frozenset[UUID]:
+def _ids(steps: Iterable[TrailStep], held: Iterable[HeldRecord]) -> frozenset[UUID]:
     found = {step.event_id for step in steps} | {record.event_id for record in held}
     return frozenset(each for each in found if each is not None)
 
@@ -168,12 +170,12 @@ def _of_account(answer: TraceAnswer, account: str | None) -> TraceAnswer:
     )
 
 
-def _account(step: Step) -> str | None:
+def _account(step: TrailStep) -> str | None:
     return step.facts.get("account") if step.order is None else step.order[0]
 
 
 async def _kept(
-    consumers: Sequence[Consumer], question: TraceQuestion, sought: Sought
+    consumers: Sequence[Consumer], question: TraceQuestion, sought: TrailQuery
 ) -> tuple[Scanned[Quarantined], Scanned[Refused]]:
     if not consumers or question.quarantine_limit == 0:
         return Scanned(), Scanned()

@@ -14,7 +14,7 @@ from consumers.runtime.apply.held import DONE, headers_from
 from consumers.runtime.fate import Fate
 from consumers.runtime.store.tables import RuntimeTables
 from consumers.runtime.trace.mentions import Mentions
-from consumers.runtime.trail import Sought
+from consumers.runtime.trail import TrailQuery
 from router.contract.event import Event
 from router.contract.wire import UndecodableRecord, UnknownMajorVersion, decode_event
 
@@ -68,13 +68,13 @@ class HeldRecord:
         return self.event.account, self.event.reference
 
 
-def texts_of(sought: Sought) -> frozenset[str]:
+def texts_of(sought: TrailQuery) -> frozenset[str]:
     """Return the texts that a matching record mentions."""
     references = {reference for _, reference in sought.orders}
     return frozenset({sought.text, *references, *map(str, sought.event_ids)})
 
 
-def belongs(event: Event, sought: Sought) -> bool:
+def belongs(event: Event, sought: TrailQuery) -> bool:
     """Return whether an event matches the search."""
     if event.id in sought.event_ids:
         return True
@@ -97,7 +97,7 @@ async def received_events(
 
 
 async def held_records(
-    connection: AsyncConnection, tables: RuntimeTables, sought: Sought
+    connection: AsyncConnection, tables: RuntimeTables, sought: TrailQuery
 ) -> Sequence[HeldRecord]:
     """Return the held records that match the search, newest last.
 
@@ -128,7 +128,7 @@ async def held_records(
     return [record for row, record in reversed(found) if _matches(row, record, sought, mentions)]
 
 
-def _matches(row: Row[Any], record: HeldRecord, sought: Sought, mentions: Mentions) -> bool:
+def _matches(row: Row[Any], record: HeldRecord, sought: TrailQuery, mentions: Mentions) -> bool:
     if record.event is not None:
         return belongs(record.event, sought)
     return record.event_id in sought.event_ids or mentions.within(row.value or b"")

@@ -9,7 +9,7 @@ from consumers.runtime.fate import Fate
 from consumers.runtime.trace.gather import Trace
 from consumers.runtime.trace.held import HeldRecord, ReceivedEvent
 from consumers.runtime.trace.kept_scan import Found
-from consumers.runtime.trail import Step
+from consumers.runtime.trail import TrailStep
 from router.contract.quarantine import Quarantined
 from router.contract.refused import Refused
 
@@ -78,7 +78,7 @@ def _rank(name: str) -> tuple[int, str]:
     return (known.index(name) if name in known else len(known), name)
 
 
-def _step(name: str, step: Step) -> TraceLine:
+def _step(name: str, step: TrailStep) -> TraceLine:
     group = _APART.get(step.what, _title(name))
     return TraceLine(
         step.at, group, name, step.what, step.event_id, step.order, step.facts, step.trouble
@@ -86,7 +86,7 @@ def _step(name: str, step: Step) -> TraceLine:
 
 
 def _received(
-    name: str, steps: Iterable[Step], received: Iterable[ReceivedEvent]
+    name: str, steps: Iterable[TrailStep], received: Iterable[ReceivedEvent]
 ) -> Iterable[TraceLine]:
     """Yield the received events, except those whose offset is in a step already."""
     in_steps = {step.event_id for step in steps if "offset" in step.facts}

@@ -33,7 +33,6 @@ PROGRAM = (
             1,
             [
                 "aiokafka",
-                "alembic",
                 "apprise",
                 "asyncio",
                 "jinja2",

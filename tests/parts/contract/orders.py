@@ -1,4 +1,4 @@
-"""Orders for tests: by default two teas for 30 USDT."""
+"""Orders for tests: two teas for 30 USDT unless changed."""
 
 from typing import Any
 from uuid import uuid4

@@ -13,7 +13,7 @@ from aiokafka import AIOKafkaProducer
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from consumers.ledger import SERVICE
-from consumers.ledger.statement import Books, read_books
+from consumers.ledger.statement import TrialBalance, read_books
 from consumers.ledger.verify import verify
 from consumers.runtime.apply.offsets import FenceRow, read_fence_rows
 from consumers.runtime.store.migrate import upgrade
@@ -79,7 +79,7 @@ async def fences(ledger: AsyncEngine) -> list[FenceRow]:
         return list(await read_fence_rows(connection, RuntimeTables.of("ledger")))
 
 
-async def books(ledger: AsyncEngine) -> Books:
+async def books(ledger: AsyncEngine) -> TrialBalance:
     async with ledger.connect() as connection:
         return await read_books(connection)
 

@@ -1,4 +1,4 @@
-"""Producers pause between metadata requests while the broker or a leader is away."""
+"""A producer whose broker is down, or has no leader, pauses between requests."""
 
 import asyncio
 from collections.abc import Callable
@@ -28,14 +28,14 @@ MAKERS = [pytest.param(of_the_edge, id="edge"), pytest.param(of_a_relay, id="rel
 
 
 class Pauses:
-    """Replaces `sleep` and counts its calls."""
+    """Replaces the pause, and counts."""
 
     def __init__(self) -> None:
         """Start without a pause."""
         self.seconds: list[float] = []
 
     async def __call__(self, seconds: float) -> None:
-        """Record the pause, and let other tasks run."""
+        """Record it, and let other tasks run."""
         self.seconds.append(seconds)
 
 
@@ -47,7 +47,7 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> Pauses:
 
 
 def answering(producer: AIOKafkaProducer, *, updated: bool) -> None:
-    """Answer each metadata update with this result, without a broker."""
+    """Answer every round in this way, without a broker."""
 
     async def ask(_cluster: Any, _topics: Any) -> bool:  # noqa: ANN401 - aiokafka is untyped
         return updated
@@ -60,7 +60,7 @@ async def rounds(producer: AIOKafkaProducer) -> None:
         await producer.client._metadata_update(producer.client.cluster, set())  # noqa: SLF001
 
 
-async def test_metadata_update_without_an_answer_is_followed_by_a_pause(pauses: Pauses) -> None:
+async def test_unanswered_round_is_followed_by_a_pause(pauses: Pauses) -> None:
     producer = AIOKafkaProducer(bootstrap_servers="127.0.0.1:9")
     answering(producer, updated=False)
 
@@ -71,7 +71,7 @@ async def test_metadata_update_without_an_answer_is_followed_by_a_pause(pauses: 
 
 
 @pytest.mark.parametrize("make", MAKERS)
-async def test_our_producers_pause_only_while_a_leader_is_missing(
+async def test_producers_are_paced_only_if_a_leader_is_missing(
     broker: Broker, topics_prefix: str, pauses: Pauses, make: Callable[[str], AIOKafkaProducer]
 ) -> None:
     topic = f"{topics_prefix}payment"
@@ -86,7 +86,7 @@ async def test_our_producers_pause_only_while_a_leader_is_missing(
         assert await producer.client.force_metadata_update()
         assert pauses.seconds == []
 
-        # The state of a partition after the last metadata of a broker that shuts down in order.
+        # The state of a partition after the last message of a broker that shuts down cleanly.
         _without_leader(producer.client.cluster, topic)
         answering_still = producer.client.cluster.update_metadata
         producer.client.cluster.update_metadata = lambda _answer: None

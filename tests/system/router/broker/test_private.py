@@ -96,7 +96,7 @@ class Unexpected(api.Response):  # type: ignore[misc] # aiokafka is untyped
     SCHEMA = Schema(*((f"field{number}", Int64) for number in range(10_000)))
 
 
-class Asked(api.RequestStruct):  # type: ignore[misc] # aiokafka is untyped
+class RequestResult(api.RequestStruct):  # type: ignore[misc] # aiokafka is untyped
     """A request whose answer cannot be decoded."""
 
     API_KEY = 3
@@ -108,7 +108,7 @@ class Asked(api.RequestStruct):  # type: ignore[misc] # aiokafka is untyped
 async def test_undecodable_answer_closes_only_its_own_connection(
     consumer: AIOKafkaConsumer,
 ) -> None:
-    class Question(api.Request[Asked]):  # type: ignore[misc] # aiokafka is untyped
+    class Question(api.Request[RequestResult]):  # type: ignore[misc] # aiokafka is untyped
         API_KEY = 3
 
         def build(self, version: type[Any]) -> Any:  # noqa: ANN401 - aiokafka is untyped

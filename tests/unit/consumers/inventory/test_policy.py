@@ -1,4 +1,4 @@
-"""What `[consumers.inventory]` may say."""
+"""Options of `[consumers.inventory]`."""
 
 from typing import Any
 
@@ -28,7 +28,7 @@ from router.contract.topics import Topics
     ],
     ids=str,
 )
-def test_a_policy_that_cannot_be_meant_is_refused(wrong: dict[str, Any], problem: str) -> None:
+def test_an_invalid_policy_is_refused(wrong: dict[str, Any], problem: str) -> None:
     with pytest.raises(ValidationError, match=problem):
         Policy.model_validate(wrong)
 

@@ -211,7 +211,7 @@ def test_a_password_is_needed_beside_a_name() -> None:
     ("changes", "line"),
     [
         ({"endpoints": {}}, "endpoints: none is configured"),
-        ({"endpoints.shop.provider": "paypal"}, "endpoints.shop.provider: there is no provider"),
+        ({"endpoints.shop.provider": "paypal"}, "endpoints.shop.provider: unknown provider"),
         ({"endpoints.shop.secret": _SECRET}, "endpoints.shop.secret: unknown key"),
         ({"endpoints.shop.a\nb": 1}, "endpoints.shop.a b: unknown key"),
         ({"endpoints.shop.options": {}}, "endpoints.shop.options: unknown key"),

@@ -1,4 +1,4 @@
-"""`/metrics` is rendered in short steps, and its text is the client library's own."""
+"""`/metrics` is rendered in short steps, with the same text as the client library's."""
 
 import asyncio
 import math
@@ -40,7 +40,7 @@ _amounts = st.floats(0, 1e12)
 
 
 class _Families(Collector):
-    """A collector that builds its families on each call, and counts the calls."""
+    """A collector that builds its families at each call, and counts the calls."""
 
     def __init__(self) -> None:
         self.asked = 0
@@ -109,7 +109,7 @@ def test_text_of_a_thousand_endpoints_is_complete() -> None:
 
 
 def test_values_are_read_while_the_pieces_are_made() -> None:
-    """Also shows that the client library still stores its children where we expect them."""
+    """Also shows that the client library still stores its children in the expected attribute."""
     registry, read = CollectorRegistry(), 0
 
     def value() -> float:

@@ -11,7 +11,7 @@ from consumers.ledger import SERVICE as LEDGER
 from consumers.runtime.apply.brake import lock_brakes, pull_brake
 from consumers.runtime.service import Service
 from consumers.runtime.store.migrate import upgrade
-from consumers.runtime.trail import Sought, Step
+from consumers.runtime.trail import TrailQuery, TrailStep
 from router.contract.quarantine import Quarantined, quarantine_id
 from router.contract.topics import Topics
 from router.contract.wire import encode_quarantined
@@ -329,7 +329,7 @@ async def test_absent_database_leaves_the_other_findings_with_status_one(
 async def test_failing_trail_does_not_hide_the_others(
     feed: Feed, payrouter: Payrouter, services: Callable[..., None]
 ) -> None:
-    async def failing(_connection: AsyncConnection, _sought: Sought) -> Sequence[Step]:
+    async def failing(_connection: AsyncConnection, _sought: TrailQuery) -> Sequence[TrailStep]:
         message = "secret"
         raise KeyError(message)
 
@@ -343,9 +343,9 @@ async def test_failing_trail_does_not_hide_the_others(
 async def test_findings_of_one_consumer_are_searched_in_the_others(
     feed: Feed, payrouter: Payrouter, services: Callable[..., None]
 ) -> None:
-    async def by_order(_connection: AsyncConnection, sought: Sought) -> Sequence[Step]:
+    async def by_order(_connection: AsyncConnection, sought: TrailQuery) -> Sequence[TrailStep]:
         return [
-            Step(event().received_at, "reserved", order=order, facts={"sku": "S-1"})
+            TrailStep(event().received_at, "reserved", order=order, facts={"sku": "S-1"})
             for order in sorted(sought.orders)
         ]
 

@@ -18,7 +18,7 @@ from router.telemetry.management import Health
 from tests.parts.broker.topic_admin import make, maker, set_configs
 from tests.parts.brokers import Broker, create_topics
 
-GOOD = Health(good=True, detail="events can be kept")
+GOOD = Health(good=True, detail="events can be published")
 AWAY = Health(good=False, detail="no broker")
 PATIENCE_SECONDS = 30
 

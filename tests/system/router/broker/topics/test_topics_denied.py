@@ -24,7 +24,7 @@ from tests.parts.broker.topic_admin import make, maker
 from tests.parts.kafka.apache_kafka import ApacheKafka
 
 AUTHORIZER = "org.apache.kafka.metadata.authorizer.StandardAuthorizer"
-GOOD = Health(good=True, detail="events can be kept")
+GOOD = Health(good=True, detail="events can be published")
 
 
 @pytest.fixture(scope="module")

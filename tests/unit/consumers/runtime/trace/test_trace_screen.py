@@ -11,7 +11,7 @@ from consumers.runtime.trace.held import HeldRecord, ReceivedEvent
 from consumers.runtime.trace.lines import lines_of
 from consumers.runtime.trace.screen import show
 from consumers.runtime.trace.verdict import verdict_of
-from consumers.runtime.trail import Sought, Step
+from consumers.runtime.trail import TrailQuery, TrailStep
 
 MOMENT = datetime(2026, 11, 22, 3, 4, 5, tzinfo=UTC)
 PAID, FAILED = UUID(int=1), UUID("6cb2d56f-233b-5534-95af-5f0a6c5c475f")
@@ -19,8 +19,10 @@ ORDER = ("shop-eu", "A-1")
 TX = "0x7614a9840d9422feaef4671e0ee98dd7092ebcba6e41076285f99d0b2b0de5fe"
 
 BOOKS = (
-    Step(MOMENT, "delivered", PAID, ORDER, {"endpoint": "blockatm-main", "gateway": "blockatm"}),
-    Step(
+    TrailStep(
+        MOMENT, "delivered", PAID, ORDER, {"endpoint": "blockatm-main", "gateway": "blockatm"}
+    ),
+    TrailStep(
         MOMENT,
         "recorded",
         PAID,
@@ -35,7 +37,7 @@ BOOKS = (
             "offset": "payment-2@55",
         },
     ),
-    Step(
+    TrailStep(
         MOMENT,
         "posted",
         PAID,
@@ -46,7 +48,7 @@ BOOKS = (
             "line 2": "shop-eu:blockatm:payments -2000.00 USDT",
         },
     ),
-    Step(
+    TrailStep(
         MOMENT + timedelta(days=1),
         "called off after paid",
         FAILED,
@@ -74,14 +76,14 @@ DEAD = HeldRecord(
 )
 
 STOCK = TraceAnswer(
-    [Step(MOMENT, "committed [bold]", PAID, ORDER, {"sku": "S-1"})],
+    [TrailStep(MOMENT, "committed [bold]", PAID, ORDER, {"sku": "S-1"})],
     [ReceivedEvent(PAID, MOMENT, "payment", 2, 55)],
     [DEAD],
 )
 
 
 def shown(width: int = 80, *, colour: bool = False) -> str:
-    sought = Sought("A-1", frozenset({PAID, FAILED}), frozenset({ORDER}))
+    sought = TrailQuery("A-1", frozenset({PAID, FAILED}), frozenset({ORDER}))
     answers = {"ledger": TraceAnswer(BOOKS), "inventory": STOCK, "mine": TraceAnswer(STOCK.steps)}
     trace = Trace(TraceQuestion("A-1"), sought, answers, dict.fromkeys(answers, frozenset()))
     lines = lines_of(trace)
