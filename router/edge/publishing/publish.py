@@ -16,7 +16,7 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from router.broker.producers import send_alone, sound
+from router.broker.producers import hardened, send_alone
 from router.broker.refusals import About, about
 from router.contract.wire import OutgoingRecord
 from router.edge.metrics import EdgeMetrics
@@ -66,7 +66,7 @@ def producer_factory(
             metadata_max_age_ms=60_000,
         )
         renewed(producer.client)
-        return sound(producer)
+        return hardened(producer)
 
     return make
 
