@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import click
 from pydantic import TypeAdapter, ValidationError
 
-from consumers.inventory.listing import STATUSES, Listed, read_orders, read_stock
-from consumers.inventory.setting import Set, TooFew, set_stock
+from consumers.inventory.listing import STATUSES, ListedOrder, read_orders, read_stock
+from consumers.inventory.setting import SetResult, TooFew, set_stock
 from consumers.inventory.shelf import Stock
 from consumers.inventory.tables import SCHEMA
 from consumers.runtime.commands.held_admin import record_operation
@@ -65,7 +65,7 @@ def set_(
     _check_text("SKU", sku)
     _check_text("--account", whose)
 
-    async def write() -> Set:
+    async def write() -> SetResult:
         async with acting(settings) as engine, engine.begin() as transaction:
             topic = settings.topics.outcome(SCHEMA)
             done = await set_stock(transaction, whose, sku, quantity, topic)
@@ -103,7 +103,7 @@ def orders(
 ) -> None:
     """Show the orders that changed last, and payments that wait for an order."""
 
-    async def read() -> list[Listed]:
+    async def read() -> list[ListedOrder]:
         async with reading(settings) as connection:
             return list(await read_orders(connection, status, account, limit))
 
@@ -161,7 +161,7 @@ def _stock_json(article: Stock) -> dict[str, object]:
     return {"account": article.account, "sku": article.sku, **numbers}
 
 
-def _order_json(order: Listed) -> dict[str, object]:
+def _order_json(order: ListedOrder) -> dict[str, object]:
     waiting = {"provider": order.provider, "provider_reference": order.provider_reference}
     return {
         "account": order.account,
@@ -176,7 +176,7 @@ def _order_json(order: Listed) -> dict[str, object]:
     }
 
 
-def _order_row(order: Listed) -> tuple[str, ...]:
+def _order_row(order: ListedOrder) -> tuple[str, ...]:
     total = "" if order.total is None else f"{amount_text(order.total)} {order.currency}"
     lines = ", ".join(f"{sku}={number}" for sku, number in order.lines.items())
     if order.provider is not None:

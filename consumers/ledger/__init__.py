@@ -1,17 +1,17 @@
-"""The ledger: double entry of every payment and payout, booked once, never changed."""
+"""Double-entry ledger of payments and payouts: each is booked once and never changed."""
 
 from dataclasses import replace
 
 from consumers.ledger import commands, commands_audit
 from consumers.ledger.book import METADATA
-from consumers.ledger.handler import handle, saying_on
+from consumers.ledger.handler import handle, handler_for
 from consumers.ledger.measures import MEASURES
 from consumers.ledger.trail import trail
 from consumers.runtime.service import Service, Setup
 
 
 def _configured(service: Service, setup: Setup) -> Service:
-    return replace(service, handle=saying_on(setup.topics.outcome(service.name)))
+    return replace(service, handle=handler_for(setup.topics.outcome(service.name)))
 
 
 SERVICE = Service(
@@ -31,4 +31,4 @@ SERVICE = Service(
     says_outcomes=True,
     trail=trail,
 )
-"""What the runtime knows of the ledger."""
+"""Declares the ledger to the consumer runtime."""

@@ -14,10 +14,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.ledger.moments import at_option, from_option, to_option
 from consumers.ledger.statement import (
-    Books,
     Period,
     Selection,
     Transaction,
+    TrialBalance,
     read_books,
     read_statement,
 )
@@ -96,7 +96,7 @@ async def _asked(
         return await question(connection)
 
 
-def _books_json(books: Books, at: datetime | None) -> dict[str, object]:
+def _books_json(books: TrialBalance, at: datetime | None) -> dict[str, object]:
     accounts = [
         {
             "account": named.account,
@@ -114,7 +114,7 @@ def _books_json(books: Books, at: datetime | None) -> dict[str, object]:
     return {**moment, **counted, "accounts": accounts}
 
 
-def _books_table(books: Books, at: datetime | None) -> Table:
+def _books_table(books: TrialBalance, at: datetime | None) -> Table:
     verdict = "balanced" if books.balanced else "NOT BALANCED"
     plural = "" if books.transactions == 1 else "s"
     moment = "" if at is None else f" up to {at.isoformat()}"

@@ -11,7 +11,7 @@ import click
 from consumers.ledger.export import COLUMNS, read_journal
 from consumers.ledger.moments import from_option, to_option
 from consumers.ledger.statement import Period
-from consumers.ledger.verify import LISTED, Verdict
+from consumers.ledger.verify import LISTED, VerificationResult
 from consumers.ledger.verify import verify as recompute
 from consumers.runtime.commands.one_consumer import (
     EXIT_PROBLEM,
@@ -42,7 +42,7 @@ def verify(settings: ConsumerSettings, *, as_json: bool) -> None:
     what its events have posted.
     """
 
-    async def recomputed() -> Verdict:
+    async def recomputed() -> VerificationResult:
         async with reading(settings, patient=True) as connection:
             return await recompute(connection)
 
@@ -95,7 +95,7 @@ def _write(write: Callable[[Sequence[str]], object], line: Sequence[str]) -> Non
         raise _ReaderGone from error
 
 
-def _show_verdict(verdict: Verdict) -> None:
+def _show_verdict(verdict: VerificationResult) -> None:
     if verdict.faults:
         show_table(
             f"the books are wrong: {len(verdict.faults)} found",

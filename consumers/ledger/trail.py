@@ -1,4 +1,4 @@
-"""What the ledger knows of one order, event or transaction: its part of `payrouter trace`."""
+"""The ledger's part of `payrouter trace`: the history of an order, event or transaction."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
@@ -18,7 +18,7 @@ from router.contract.amounts import amount_text
 from router.contract.event import Event
 
 LISTED = 200
-"""So many events of one search are told of, the newest."""
+"""Maximum number of events per search; the newest are returned."""
 
 _CONCERNS = {
     CALLED_OFF_AFTER_PAID: "called off after paid",
@@ -27,7 +27,7 @@ _CONCERNS = {
 
 
 async def trail(connection: AsyncConnection, sought: TrailQuery) -> Sequence[TrailStep]:
-    """Tell of every event found: delivered, recorded, then posted or stale, and any concern."""
+    """Return the steps of every event found: delivered, recorded, posted or stale, any concern."""
     events = await _events(connection, sought)
     transactions = await _transactions(connection, [row.event_id for row in events])
     return [step for row in events for step in _steps(row, transactions.get(row.event_id, []))]
@@ -38,15 +38,15 @@ async def _events(connection: AsyncConnection, sought: TrailQuery) -> Sequence[R
     rows = await connection.execute(
         select(EVENT, seen.c.topic, seen.c.partition, seen.c.offset)
         .outerjoin_from(EVENT, seen, seen.c.event_id == EVENT.c.event_id)
-        .where(belonging(sought))
+        .where(matches(sought))
         .order_by(EVENT.c.applied_at.desc(), EVENT.c.event_id)
         .limit(LISTED)
     )
     return rows.all()
 
 
-def belonging(sought: TrailQuery) -> ColumnElement[bool]:
-    """Ask by columns that have an index each."""
+def matches(sought: TrailQuery) -> ColumnElement[bool]:
+    """Select the events searched for, by indexed columns only."""
     text = sought.text
     named = [EVENT.c.reference == text, EVENT.c.provider_reference == text, EVENT.c.tx_hash == text]
     orders = [
@@ -88,12 +88,12 @@ def _steps(row: Row[Any], lines: Sequence[Row[Any]]) -> Iterable[TrailStep]:
             facts[f"line {number}"] = f"{line.name} {amount}"
         yield TrailStep(lines[0].posted_at, "posted", event.id, order, facts)
     elif row.outcome == Fate.STALE.value:
-        facts = {"type": event.type.value, "why": "it changes nothing of what is known"}
+        facts = {"type": event.type.value, "why": "it adds nothing to the known facts"}
         yield TrailStep(row.applied_at, "stale", event.id, order, facts)
     if row.concern is not None:
-        word = _CONCERNS.get(row.concern, row.concern)
-        facts = {"type": event.type.value, "books": "unchanged, a person should look"}
-        yield TrailStep(row.applied_at, word, event.id, order, facts, trouble=True)
+        what = _CONCERNS.get(row.concern, row.concern)
+        facts = {"type": event.type.value, "books": "unchanged; an operator should look"}
+        yield TrailStep(row.applied_at, what, event.id, order, facts, trouble=True)
 
 
 def _delivered(event: Event) -> Mapping[str, str]:

@@ -11,9 +11,9 @@ from uuid import UUID
 import click
 
 from consumers.notifications.addresses import mailbox
-from consumers.notifications.options import Options
-from consumers.notifications.outside import Outside, Sending, Told
-from consumers.notifications.reading import Filter, Row, list_messages, resend
+from consumers.notifications.apprise_channel import AppriseChannel, SendResult, SendStatus
+from consumers.notifications.options import NotificationOptions
+from consumers.notifications.reading import MessageFilter, MessageRow, list_messages, resend
 from consumers.notifications.rendering import Rendered, TextsError, open_texts
 from consumers.notifications.rules import CUSTOMER, LOG
 from consumers.notifications.tables import SCHEMA, STATES
@@ -48,7 +48,7 @@ def list_(
     as_json: bool,
 ) -> None:
     """Show the newest messages, oldest first."""
-    wanted = Filter(state=state, event_id=event_id, order=order, limit=limit)
+    wanted = MessageFilter(state=state, event_id=event_id, order=order, limit=limit)
     rows = _found(settings, wanted)
     if as_json:
         show_json([row.as_json() for row in rows])
@@ -67,7 +67,7 @@ def list_(
 @click.pass_obj
 def show(settings: ConsumerSettings, message: UUID, *, as_json: bool) -> None:
     """Show MESSAGE whole, with its text as it would be sent now."""
-    rows = _found(settings, Filter(ids=[message]))
+    rows = _found(settings, MessageFilter(ids=[message]))
     if not rows:
         text = f"there is no message {message}"
         raise click.ClickException(text)
@@ -102,7 +102,7 @@ def resend_(
         async with acting(settings) as engine, engine.begin() as transaction:
             asked: Sequence[UUID] = messages
             if since is not None:
-                wanted = Filter(failed_since=since.replace(tzinfo=UTC), limit=_MOST)
+                wanted = MessageFilter(failed_since=since.replace(tzinfo=UTC), limit=_MOST)
                 asked = [row.id for row in await list_messages(transaction, wanted)]
             done = await resend(transaction, asked)
             detail = json.dumps({"failed since": str(since), "messages": [str(i) for i in done]})
@@ -132,23 +132,23 @@ _MOST = 100_000
 def test(settings: ConsumerSettings, channel: str, *, address: str | None) -> None:
     """Send a test message by CHANNEL now, and say what happened."""
     started = time.monotonic()
-    told = _tested(cast("Options", settings.options), channel, address)
-    if told.fate is Sending.SENT:
+    result = _tested(cast("NotificationOptions", settings.options), channel, address)
+    if result.status is SendStatus.SENT:
         click.echo(f"{channel}: sent in {time.monotonic() - started:.1f} s")
         return
-    text = f"{channel}: {told.why}"
+    text = f"{channel}: {result.why}"
     raise click.ClickException(text)
 
 
-def _tested(options: Options, channel: str, address: str | None) -> Told:
+def _tested(options: NotificationOptions, channel: str, address: str | None) -> SendResult:
     if channel == LOG:
-        return Told(Sending.SENT)
+        return SendResult(SendStatus.SENT)
     if channel not in options.channels:
         known = ", ".join([LOG, *options.channels])
         text = f"there is no channel {channel}; there are {known}"
         raise click.UsageError(text)
     limits = options.channels[channel]
-    outside = Outside(limits.url.get_secret_value() if limits.url else "")
+    outside = AppriseChannel(limits.url.get_secret_value() if limits.url else "")
     if outside.addressed != (address is not None):
         text = f"--to: {channel} {'needs' if outside.addressed else 'takes no'} address"
         raise click.UsageError(text)
@@ -160,19 +160,19 @@ def _tested(options: Options, channel: str, address: str | None) -> Told:
     return outside.send(rendered, f"test-{time.time_ns()}", address, limits.timeout_seconds)
 
 
-def _found(settings: ConsumerSettings, wanted: Filter) -> Sequence[Row]:
-    async def read() -> Sequence[Row]:
+def _found(settings: ConsumerSettings, wanted: MessageFilter) -> Sequence[MessageRow]:
+    async def read() -> Sequence[MessageRow]:
         async with reading(settings) as connection:
             return await list_messages(connection, wanted)
 
     return answered(read())
 
 
-def _what(row: Row) -> str:
+def _what(row: MessageRow) -> str:
     return f"{row.kind} → {row.recipient} by {row.channel}\n{row.order or ''}"
 
 
-def _state(row: Row) -> str:
+def _state(row: MessageRow) -> str:
     moment = row.sent_at or row.failed_at
     when = "" if moment is None else f" {moment:%Y-%m-%d %H:%M:%S}"
     if row.wait_until is not None:
@@ -181,8 +181,8 @@ def _state(row: Row) -> str:
     return f"{row.state}{when}{tries}" + (f": {row.last_error}" if row.last_error else "")
 
 
-def _text(settings: ConsumerSettings, row: Row) -> dict[str, str | None]:
-    options = cast("Options", settings.options)
+def _text(settings: ConsumerSettings, row: MessageRow) -> dict[str, str | None]:
+    options = cast("NotificationOptions", settings.options)
     texts = open_texts(options.templates, options.language)
     audience = CUSTOMER if row.recipient == CUSTOMER else "operator"
     try:

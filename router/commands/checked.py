@@ -7,7 +7,7 @@ from router.configuration.problems import Problems
 from router.configuration.secret_files import with_secrets_read
 from router.configuration.settings import Settings, settings_from, valid_endpoints
 from router.configuration.sources import Sources
-from router.edge.endpoints import joined
+from router.edge.endpoints import join_endpoints
 from router.errors import ConfigurationError
 
 CheckConsumers = Callable[[Mapping[str, dict[str, Any]]], None]
@@ -44,7 +44,7 @@ def _of_providers(values: Mapping[str, Any], known: list[str], public_url: str |
     }
     edge = values.get("edge")
     given = edge.get("public_url") if isinstance(edge, Mapping) else None
-    _, problems = joined(endpoints, given if isinstance(given, str) else public_url)
+    _, problems = join_endpoints(endpoints, given if isinstance(given, str) else public_url)
     return problems
 
 

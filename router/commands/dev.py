@@ -14,13 +14,13 @@ from router.contract.order import OrderType
 from router.delivery import Delivery
 from router.edge.endpoints import build_endpoints
 from router.evaluation.ordering import order_message, ordering
-from router.evaluation.send import Answered, Order, as_gateway, post
+from router.evaluation.send import Answered, SimulatedOrder, as_gateway, post
 from router.evaluation.stream import bought, play
-from router.evaluation.system import Plan, running
+from router.evaluation.system import DevPlan, running
 from router.telemetry.management import stop_signal
 
 
-async def develop(plan: Plan, rate: float | None, console: Console) -> None:
+async def develop(plan: DevPlan, rate: float | None, console: Console) -> None:
     """Run everything until SIGTERM or SIGINT; the line `ready URL` says when all is up."""
     stopped, ready = stop_signal(), asyncio.Event()
     whole = asyncio.create_task(_whole(plan, console, rate, stopped, ready))
@@ -44,7 +44,7 @@ async def _taken_back(whole: asyncio.Task[None]) -> None:
 
 
 async def _whole(
-    plan: Plan,
+    plan: DevPlan,
     console: Console,
     rate: float | None,
     stopped: asyncio.Event,
@@ -60,7 +60,7 @@ async def _whole(
 
 @contextlib.asynccontextmanager
 async def _streaming(
-    settings: Settings, base: str, rate: float | None, plan: Plan
+    settings: Settings, base: str, rate: float | None, plan: DevPlan
 ) -> AsyncIterator[None]:
     """Send oneself a stream while the block runs, where a rate is given."""
     if not rate:
@@ -77,7 +77,7 @@ async def _streaming(
 
     async with ordering(settings) as to_broker:
 
-        async def place(account: str, order: Order) -> None:
+        async def place(account: str, order: SimulatedOrder) -> None:
             await to_broker(_message(account, order))
 
         task = asyncio.create_task(play(endpoints, rate, send, place, plan.say))
@@ -89,7 +89,7 @@ async def _streaming(
                 await task
 
 
-def _message(account: str, order: Order) -> OrderMessage:
+def _message(account: str, order: SimulatedOrder) -> OrderMessage:
     lines = [{"sku": sku, "quantity": quantity} for sku, quantity in bought(order)]
     facts = {"lines": lines, "total": order.amount, "currency": order.currency}
     return order_message(OrderType.PLACED, account, order.reference, **facts)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from router.broker.topics.contract import TopicNeed
     from router.configuration.settings import Settings
     from router.contract.topics import Topics, TopicsBeside
-    from router.edge.reload import Source
+    from router.edge.reload import ConfigurationSource
     from router.evaluation.data_dir import DataDir
 
 EXIT_PROBLEM = 1
@@ -93,12 +93,14 @@ class Invocation:
 
         return topic_needs(settings, self.consumers.topics(settings.topics.topics()))
 
-    def source(self) -> "Source":
+    def source(self) -> "ConfigurationSource":
         """Return where the configuration can be read again."""
-        from router.edge.reload import Source
+        from router.edge.reload import ConfigurationSource
         from router.evaluation.data_dir import config_path
 
-        return Source(self.read, lambda: config_path(self.config, self.data_dir, os.environ))
+        return ConfigurationSource(
+            self.read, lambda: config_path(self.config, self.data_dir, os.environ)
+        )
 
     def kafka(self) -> tuple[Mapping[str, Any], Callable[[Any], None]]:
         """Return the client settings as consumers take them, each time with the password of now.
@@ -129,7 +131,7 @@ class Invocation:
         from router.commands.dev import develop
         from router.configuration.settings import with_public_url
         from router.evaluation.data_dir import config_path, resolve_sources
-        from router.evaluation.system import Plan
+        from router.evaluation.system import DevPlan
         from router.providers import examples
 
         given = config_path(self.config, self.data_dir, os.environ)
@@ -141,7 +143,7 @@ class Invocation:
         port = port or settings.edge.port or DEFAULT_PORT
         public_url = _public_url(public_url, settings, port)
         self._check_whole(with_public_url(settings, public_url))
-        plan = Plan(
+        plan = DevPlan(
             config=config,
             given=given is not None,
             data_dir=self.data_dir,

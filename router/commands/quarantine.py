@@ -33,8 +33,8 @@ from router.edge.publishing.producer_line import CONNECT_SECONDS, STOP_SECONDS
 from router.edge.publishing.publish import producer_factory
 from router.errors import NotDurable, Reason
 from router.quarantine.kept_topic import Wanted
-from router.quarantine.reader import Entry, Found, read_quarantine
-from router.quarantine.replay import Publish, Replayer, Verdict, judged
+from router.quarantine.reader import QuarantineEntries, QuarantineEntry, read_quarantine
+from router.quarantine.replay import PublishReplay, Replayer, ReplayVerdict, replay_verdict
 from router.telemetry.logs import new_traceparent
 
 _PUBLISH_SECONDS = 30.0
@@ -105,7 +105,7 @@ def quarantine_replay(
     found = _read(settings, wanted).entries
     before = [entry for entry in found if entry.replayed is not None and not again]
     chosen = [entry for entry in found if entry.replayed is None or again][:limit]
-    verdicts = [judged(entry, endpoints) for entry in chosen]
+    verdicts = [replay_verdict(entry, endpoints) for entry in chosen]
     if yes:
         verdicts = answered(_replayed(settings, verdicts, utc_now))
     _report(before, verdicts, done=yes, as_json=as_json)
@@ -114,7 +114,11 @@ def quarantine_replay(
 
 
 def _report(
-    before: Sequence[Entry], verdicts: Sequence[Verdict], *, done: bool, as_json: bool
+    before: Sequence[QuarantineEntry],
+    verdicts: Sequence[ReplayVerdict],
+    *,
+    done: bool,
+    as_json: bool,
 ) -> None:
     if as_json:
         told = [verdict.as_json() for verdict in verdicts]
@@ -132,21 +136,23 @@ def _report(
         click.echo("nothing was published; --yes does it")
 
 
-def _verdict_told(verdict: Verdict, *, done: bool) -> str:
+def _verdict_told(verdict: ReplayVerdict, *, done: bool) -> str:
     events = ", ".join(f"{event.type} {event.id}" for event in verdict.events)
     word = "published" if done else "would publish"
     told = f"{verdict.entry.kept.id} {word} {events}" if events else str(verdict.entry.kept.id)
     return told if verdict.problem is None else f"{told}: {verdict.problem}"
 
 
-def _read(settings: Settings, wanted: Wanted) -> Found:
+def _read(settings: Settings, wanted: Wanted) -> QuarantineEntries:
     topic = settings.topics.topics().quarantine
     return read_kept(settings, lambda options, told: read_quarantine(options, topic, wanted, told))
 
 
-async def _replayed(settings: Settings, verdicts: Sequence[Verdict], clock: Clock) -> list[Verdict]:
+async def _replayed(
+    settings: Settings, verdicts: Sequence[ReplayVerdict], clock: Clock
+) -> list[ReplayVerdict]:
     """Replay each, and return what became of it. What is refused holds up no other."""
-    done: list[Verdict] = []
+    done: list[ReplayVerdict] = []
     async with _publisher(settings) as publish:
         topics = settings.topics.topics()
         replayer = Replayer(publish, topics, clock, new_traceparent, _operator())
@@ -160,7 +166,7 @@ async def _replayed(settings: Settings, verdicts: Sequence[Verdict], clock: Cloc
 
 
 @contextlib.asynccontextmanager
-async def _publisher(settings: Settings) -> AsyncIterator[Publish]:
+async def _publisher(settings: Settings) -> AsyncIterator[PublishReplay]:
     options = client_options(settings.kafka)
     producer = producer_factory(options, settings.kafka.max_request_bytes)()
 
@@ -198,7 +204,7 @@ def _operator() -> str:
     return f"{user}@{socket.gethostname()}"
 
 
-def _show(entries: Sequence[Entry]) -> None:
+def _show(entries: Sequence[QuarantineEntry]) -> None:
     table = listing("id", "received", "endpoint", "reason", "detail", "times", "replayed")
     for entry in entries:
         kept, replayed = entry.kept, entry.replayed

@@ -8,8 +8,8 @@ from router.commands.invocation import EXIT_PROBLEM, Invocation, endpoint_name, 
 from router.edge.endpoints import build_endpoints
 from router.evaluation.send import (
     TAMPERS,
-    Order,
     Sent,
+    SimulatedOrder,
     as_gateway,
     check_amount,
     orders,
@@ -70,7 +70,7 @@ def send(  # noqa: PLR0913, PLR0917 - one argument per option
     base = url or f"http://{settings.edge.host}:{settings.edge.port}"
     make = TAMPERS[tamper] if tamper else simulate
     right = 0
-    for order in orders(Order(event_type, reference, amount, currency, variant), count):
+    for order in orders(SimulatedOrder(event_type, reference, amount, currency, variant), count):
         delivery = make(target, order)
         try:
             answered = post(base, delivery, secret.get_secret_value() if secret else None)
@@ -78,7 +78,7 @@ def send(  # noqa: PLR0913, PLR0917 - one argument per option
             message = f"nobody answers at {base}; does `payrouter dev` run here? ({error})"
             raise click.ClickException(message) from None
         sent = Sent(order, name, tamper, answered)
-        right += sent.as_wanted
+        right += sent.as_expected
         click.echo(json.dumps(sent.as_json()) if as_json else str(sent))
     if right < count:
         raise SystemExit(EXIT_PROBLEM)

@@ -87,9 +87,9 @@ def _of_file(settings: Settings, name: str, path: Path, at: str | None) -> Expla
     captured = read_captured(path.read_bytes())
     moment = utc_now() if at is None else _moment(at)
     told = explain(_delivery(captured, endpoint, token, moment), endpoint, moment, token)
-    if captured.mended is None:
+    if captured.corrected is None:
         return told
-    return replace(told, steps=[Step("file", captured.mended), *told.steps])
+    return replace(told, steps=[Step("file", captured.corrected), *told.steps])
 
 
 def _of_sample(settings: Settings, name: str, kept: Refused, at: str | None) -> Explanation:

@@ -17,7 +17,7 @@ from consumers.runtime.apply import outbox
 from consumers.runtime.apply.outbox import Outgoing
 from consumers.runtime.store.database import transaction_of
 from consumers.runtime.store.tables import RuntimeTables
-from router.broker.producers import send_alone, sound, stop_within
+from router.broker.producers import hardened, send_alone, stop_within
 from router.broker.refusals import About, about
 
 BATCH = 100
@@ -45,7 +45,7 @@ def relay_producer(
         max_request_size=LARGEST_BYTES,
     )
     renewed(producer.client)
-    return sound(producer)
+    return hardened(producer)
 
 
 @dataclass(frozen=True)

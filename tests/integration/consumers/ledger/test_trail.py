@@ -1,4 +1,4 @@
-"""The ledger's part of a trace: what it tells of an event, and by what it finds it."""
+"""The ledger's part of a trace: the steps of an event, and the searches that find it."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from consumers.ledger import SERVICE
 from consumers.ledger.book import EVENT
-from consumers.ledger.trail import belonging
+from consumers.ledger.trail import matches
 from consumers.runtime.apply.process import Applier
 from consumers.runtime.apply.stored_books import StoredBooks
 from consumers.runtime.records import Decoded, Partition, Record
@@ -33,7 +33,7 @@ async def words(ledger: AsyncEngine, text: str) -> list[str]:
 
 
 async def consumed(ledger: AsyncEngine, *events: Event) -> None:
-    """Apply events as records, so that the runtime knows where they came from."""
+    """Apply events as records, so that the runtime stores their offsets."""
     applier = Applier(StoredBooks(ledger, SERVICE, "cluster"), SERVICE)
     fences = await applier.fences({PAYMENT: 55})
     batch = [
@@ -43,7 +43,7 @@ async def consumed(ledger: AsyncEngine, *events: Event) -> None:
     await applier.apply(batch, fences)
 
 
-async def test_a_posted_event_is_told_with_its_place_and_its_lines(ledger: AsyncEngine) -> None:
+async def test_a_posted_event_has_steps_with_its_offset_and_lines(ledger: AsyncEngine) -> None:
     event = told("payment.confirmed", "100.50", tx_hash=TX)
     await consumed(ledger, event)
     delivered, recorded, posted = await found(ledger, TrailQuery("P-1"))
@@ -69,7 +69,7 @@ async def test_a_posted_event_is_told_with_its_place_and_its_lines(ledger: Async
         assert not step.trouble
 
 
-async def test_what_could_not_be_read_and_test_money_are_told(ledger: AsyncEngine) -> None:
+async def test_unread_fields_and_test_money_are_shown(ledger: AsyncEngine) -> None:
     await consumed(
         ledger, told("payment.confirmed", "1", test=True, unread=["occurred_at", "customer.email"])
     )
@@ -78,7 +78,7 @@ async def test_what_could_not_be_read_and_test_money_are_told(ledger: AsyncEngin
     assert recorded.facts["money"] == "test, not real"
 
 
-async def test_a_stale_event_says_so(ledger: AsyncEngine) -> None:
+async def test_a_stale_event_has_a_stale_step(ledger: AsyncEngine) -> None:
     await applied(ledger, told("payment.confirmed", "100"))
     late = told("payment.pending", "100", payment="P-1", reference="late")
     await applied(ledger, late)
@@ -95,16 +95,14 @@ async def test_a_stale_event_says_so(ledger: AsyncEngine) -> None:
         ),
     ],
 )
-async def test_what_a_person_should_look_at_is_trouble(
-    ledger: AsyncEngine, late: Event, word: str
-) -> None:
+async def test_a_concern_is_marked_as_trouble(ledger: AsyncEngine, late: Event, word: str) -> None:
     await applied(ledger, told("payment.confirmed", "100"))
     await applied(ledger, late)
     steps = await found(ledger, TrailQuery("late"))
     assert [step.what for step in steps if step.trouble] == [word]
 
 
-async def test_it_is_found_by_every_name_it_has(ledger: AsyncEngine) -> None:
+async def test_an_event_is_found_by_each_of_its_identifiers(ledger: AsyncEngine) -> None:
     event = told("payment.confirmed", "100", tx_hash=TX)
     await applied(ledger, event, told("payment.confirmed", "1", payment="P-2"))
     wanted = await found(ledger, TrailQuery("P-1"))
@@ -123,9 +121,9 @@ async def test_it_is_found_by_every_name_it_has(ledger: AsyncEngine) -> None:
     assert await found(ledger, TrailQuery("P-")) == []
 
 
-async def test_it_is_asked_by_indexes_alone(ledger: AsyncEngine) -> None:
+async def test_the_search_uses_only_indexes(ledger: AsyncEngine) -> None:
     sought = TrailQuery("A-1", frozenset({UUID(int=1)}), frozenset({("shop-eu", "A-1")}))
-    query = select(EVENT.c.event_id).where(belonging(sought)).compile(ledger.sync_engine)
+    query = select(EVENT.c.event_id).where(matches(sought)).compile(ledger.sync_engine)
     values = tuple(query.params[name] for name in query.positiontup or ())
     async with ledger.connect() as connection:
         await connection.execute(text("SET enable_seqscan = off"))
