@@ -48,7 +48,7 @@ def test_missing_value_is_zero_and_unread_value_is_unknown() -> None:
 @pytest.mark.parametrize(
     ("readings", "said"),
     [
-        ({PLAIN.name: 1, LABELLED.name: {"huge": 1}}, "read size=huge"),
+        ({PLAIN.name: 1, LABELLED.name: {"huge": 1}}, "returned size=huge"),
         ({PLAIN.name: {"small": 1}, LABELLED.name: {}}, "has no label"),
     ],
 )
