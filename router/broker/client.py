@@ -13,7 +13,7 @@ from aiokafka.abc import AbstractTokenProvider
 from aiokafka.admin import AIOKafkaAdminClient
 
 from router.broker.adapter.bootstrap import close_cancelled_starts
-from router.broker.adapter.private import Asker, before_each_request
+from router.broker.adapter.private import KafkaClient, before_each_request
 from router.broker.connection import KafkaConnection
 from router.broker.topics.creation import forbid_topic_creation
 from router.contract.secret_text import trimmed
@@ -55,7 +55,7 @@ def make_admin(kafka: KafkaConnection, **options: Any) -> AIOKafkaAdminClient:  
     return admin
 
 
-def keep_signed_in(client: Asker, kafka: KafkaConnection) -> None:
+def keep_signed_in(client: KafkaClient, kafka: KafkaConnection) -> None:
     """Make a client use the credentials in force at each new connection."""
     before_each_request(client, kafka.credentials.refreshed)
 

@@ -1,4 +1,4 @@
-"""Idempotent producers, with what they need beyond aiokafka's own behaviour."""
+"""Makes, stops and uses idempotent producers in ways that aiokafka alone does not support."""
 
 import asyncio
 from collections.abc import Sequence
@@ -17,10 +17,10 @@ REQUEST_MILLISECONDS = 10_000
 """How long the broker may take to answer one request."""
 
 _END_SECONDS = 1.0
-"""How long `stop` may take when nothing is left that it waits for."""
+"""How long `stop` may take once no record is left to wait for."""
 
 
-def make_sound_producer(kafka: KafkaConnection, **options: Any) -> AIOKafkaProducer:  # noqa: ANN401 - aiokafka's
+def make_durable_producer(kafka: KafkaConnection, **options: Any) -> AIOKafkaProducer:  # noqa: ANN401 - aiokafka's
     """Make a producer that loses no record, keeps their order and survives refusals.
 
     It waits for all in-sync replicas, and pauses while a topic has no leader.
@@ -37,9 +37,9 @@ def make_sound_producer(kafka: KafkaConnection, **options: Any) -> AIOKafkaProdu
 
 
 async def stop_within(producer: AIOKafkaProducer, seconds: float) -> None:
-    """Stop a producer when all its records are acknowledged, or after a time-out.
+    """Stop a producer once all its records are acknowledged, or after `seconds`.
 
-    Leaves no task and no connection behind, even if the broker never answers.
+    Leaves no task and no connection open, even if the broker does not answer.
     """
     stopping = asyncio.create_task(producer.stop())
     try:
@@ -59,8 +59,8 @@ async def send_alone(
 ) -> Any:  # noqa: ANN401 - a future of aiokafka
     """Send a record in a separate batch; return the future of its acknowledgement.
 
-    So an error of the broker is about this record. The partition is the one that
-    `send` chooses for the key; the first one for a record without a key.
+    If the broker refuses the batch, it refuses this record. The partition is the
+    one that `send` chooses for the key; a record without a key goes to the first one.
     """
     batch = producer.create_batch()
     batch.append(key=key, value=value, timestamp=None, headers=list(headers))

@@ -9,8 +9,14 @@ from rich.text import Text
 
 from router.broker.client import make_admin
 from router.broker.connection import KafkaConnection
-from router.broker.topics.apply import Mode, Report, TopicReport, apply_topics, moves_keys
-from router.broker.topics.contract import MISSING, Difference, Mend, readable
+from router.broker.topics.apply import (
+    ApplyMode,
+    TopicReport,
+    TopicsReport,
+    apply_topics,
+    moves_keys,
+)
+from router.broker.topics.contract import MISSING, Difference, Fix, readable
 from router.commands.invocation import (
     EXIT_PROBLEM,
     Invocation,
@@ -22,10 +28,10 @@ from router.commands.invocation import (
 )
 
 _ACTIONS = {
-    Mend.CREATE: "create",
-    Mend.ALTER: "--alter",
-    Mend.BY_HAND: "by hand",
-    Mend.WAIT: "wait",
+    Fix.CREATE: "create",
+    Fix.ALTER: "--alter",
+    Fix.BY_HAND: "by hand",
+    Fix.WAIT: "wait",
 }
 
 
@@ -52,7 +58,7 @@ def topics_apply(invocation: Invocation, *, check: bool, alter: bool, as_json: b
     if check and alter:
         message = "--check changes nothing: leave out --alter"
         raise click.UsageError(message)
-    mode = Mode.CHECK if check else Mode.ALTER if alter else Mode.CREATE
+    mode = ApplyMode.CHECK if check else ApplyMode.ALTER if alter else ApplyMode.CREATE
     report = _applied(invocation, mode)
     if as_json:
         click.echo(json.dumps([topic.as_json() for topic in report.topics]))
@@ -63,7 +69,7 @@ def topics_apply(invocation: Invocation, *, check: bool, alter: bool, as_json: b
     return 0 if report.well else EXIT_PROBLEM
 
 
-def _applied(invocation: Invocation, mode: Mode) -> Report:
+def _applied(invocation: Invocation, mode: ApplyMode) -> TopicsReport:
     settings = invocation.settings()
     say_once()
     make = partial(make_admin, KafkaConnection.of(settings.kafka))
@@ -71,7 +77,7 @@ def _applied(invocation: Invocation, mode: Mode) -> Report:
     return asyncio.run(apply_topics(make, settings.kafka.bootstrap_servers, needs, mode))
 
 
-def show(report: Report) -> None:
+def show(report: TopicsReport) -> None:
     """Print a table with a row per difference, then what is to be known or done about them."""
     table = listing("topic", box=None, pad_edge=False)
     for column in ("what", "wanted", "found", "action"):
@@ -88,7 +94,7 @@ def show(report: Report) -> None:
 def _rows(topic: TopicReport) -> list[tuple[str, ...]]:
     rows = [_row(each, "altered") for each in topic.altered]
     rows += [
-        _row(each, _ACTIONS[each.mend] + (" !" if each.endangers else "")) for each in topic.left
+        _row(each, _ACTIONS[each.fix] + (" !" if each.endangers else "")) for each in topic.left
     ]
     if topic.unchecked:
         rows.append(("", "configuration", "", "not shown", "" if rows else topic.result.value))
@@ -107,7 +113,7 @@ def _row(difference: Difference, action: str) -> tuple[str, ...]:
     return ("", what, wanted, readable(what, difference.found), action)
 
 
-def _not_shown(report: Report) -> list[str]:
+def _not_shown(report: TopicsReport) -> list[str]:
     """Give each reason once, with the topics it is about."""
     topics: dict[str, list[str]] = {}
     for each in report.topics:
@@ -116,13 +122,13 @@ def _not_shown(report: Report) -> list[str]:
     return [f"{why} ({', '.join(names)})" for why, names in topics.items()]
 
 
-def _notes(report: Report) -> list[str]:
+def _notes(report: TopicsReport) -> list[str]:
     """Say what the marks mean, which commands remain, and what moves keys."""
     left = report.left
     notes = [
         f"topic {each.topic}, {each.what}: {each.action}"
         for each in left
-        if each.mend in {Mend.BY_HAND, Mend.WAIT}
+        if each.fix in {Fix.BY_HAND, Fix.WAIT}
     ]
     notes += _not_shown(report)
     if any(each.endangers for each in left):

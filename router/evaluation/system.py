@@ -17,7 +17,12 @@ from sqlalchemy import make_url
 
 from router.broker.client import make_admin
 from router.broker.connection import KafkaConnection
-from router.broker.topics.listing import TopicsUnavailable, administering, look, touch
+from router.broker.topics.listing import (
+    TopicsUnavailable,
+    administering,
+    describe_topics,
+    touch,
+)
 from router.configuration.settings import Settings
 from router.configuration.sources import read_sources
 from router.configuration.topic_needs import topic_needs
@@ -118,7 +123,7 @@ async def _topics(plan: DevPlan, settings: Settings, *, own_broker: bool) -> Non
         if own_broker:
             await touch(admin, [need.name for need in needs])
             return
-        found = await look(admin, needs)
+        found = await describe_topics(admin, needs)
     missing = [need.name for need in needs if need.matters and found[need.name].partitions == {}]
     if missing:
         message = (

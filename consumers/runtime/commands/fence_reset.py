@@ -23,7 +23,7 @@ from consumers.runtime.records import NO_TIMESTAMP, Partition
 from consumers.runtime.store.database import acting, reading
 from consumers.runtime.store.tables import COUNTS, RuntimeTables
 from router.broker.client import make_consumer
-from router.broker.log.reread import second_look
+from router.broker.log.reread import reread_records
 from router.broker.topics.ids import describe
 
 ASK_SECONDS = 15.0
@@ -201,7 +201,7 @@ async def _written_at(
     """Tell when the first record at an offset or behind it was written, None where unknown."""
     if offset >= end:
         return None
-    found = (await second_look(client, tp, offset, 1)).records
+    found = (await reread_records(client, tp, offset, 1)).records
     if not found or found[0].timestamp == NO_TIMESTAMP:
         return None
     return datetime.fromtimestamp(found[0].timestamp / 1000, UTC)

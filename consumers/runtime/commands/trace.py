@@ -9,10 +9,10 @@ import click
 
 from consumers.runtime.commands.one_consumer import EXIT_PROBLEM, answered, json_option, show_json
 from consumers.runtime.configured import Consumer
-from consumers.runtime.trace.gather import Question, Trace
+from consumers.runtime.trace.gather import Trace, TraceQuestion
 from consumers.runtime.trace.gather import trace as find
 from consumers.runtime.trace.held_up import notes_of
-from consumers.runtime.trace.lines import Line, lines_of
+from consumers.runtime.trace.lines import TraceLine, lines_of
 from consumers.runtime.trace.screen import screen, show
 from consumers.runtime.trace.verdict import Verdict, verdict_of
 
@@ -44,7 +44,7 @@ def trace(
     """
     # What goes wrong with the broker is said in our own line alone.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
-    found = answered(find(consumers, Question(sought, account, quarantine_limit)))
+    found = answered(find(consumers, TraceQuestion(sought, account, quarantine_limit)))
     lines = lines_of(found)
     verdict = verdict_of(found, lines, datetime.now(UTC))
     if as_json:
@@ -56,7 +56,7 @@ def trace(
     sys.exit(0 if found.found and found.whole else EXIT_PROBLEM)
 
 
-def _as_json(found: Trace, lines: Sequence[Line], verdict: Verdict) -> dict[str, object]:
+def _as_json(found: Trace, lines: Sequence[TraceLine], verdict: Verdict) -> dict[str, object]:
     orders = sorted(found.sought.orders)
     return {
         "sought": found.question.text,
@@ -93,7 +93,7 @@ def _s(count: int) -> str:
     return "" if count == 1 else "s"
 
 
-def _notes(found: Trace, lines: Sequence[Line]) -> Sequence[str]:
+def _notes(found: Trace, lines: Sequence[TraceLine]) -> Sequence[str]:
     notes = [f"{name} could not be asked: {why}" for name, why in sorted(found.away.items())]
     notes += _scan_notes(found)
     notes += notes_of(found.standings)

@@ -17,7 +17,7 @@ from consumers.runtime.apply.outbox import Outgoing
 from consumers.runtime.store.database import transaction_of
 from consumers.runtime.store.tables import RuntimeTables
 from router.broker.connection import KafkaConnection
-from router.broker.producers import make_sound_producer, send_alone, stop_within
+from router.broker.producers import make_durable_producer, send_alone, stop_within
 from router.broker.refusals import About, about
 
 BATCH = 100
@@ -33,7 +33,7 @@ MakeProducer = Callable[[], AIOKafkaProducer]
 
 def relay_producer(kafka: KafkaConnection) -> AIOKafkaProducer:
     """Make a producer that loses nothing and keeps the order."""
-    return make_sound_producer(kafka, max_request_size=LARGEST_BYTES)
+    return make_durable_producer(kafka, max_request_size=LARGEST_BYTES)
 
 
 @dataclass(frozen=True)

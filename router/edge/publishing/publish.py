@@ -17,7 +17,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from router.broker.connection import KafkaConnection
-from router.broker.producers import make_sound_producer, send_alone
+from router.broker.producers import make_durable_producer, send_alone
 from router.broker.refusals import About, about
 from router.contract.wire import OutgoingRecord
 from router.edge.metrics import EdgeMetrics
@@ -48,7 +48,7 @@ TopicProbe = Callable[[AIOKafkaProducer], Awaitable[Sequence[str]]]
 def producer_factory(kafka: KafkaConnection, max_request_bytes: int) -> ProducerFactory:
     """Return a factory of producers with the settings that durability needs."""
     return partial(
-        make_sound_producer,
+        make_durable_producer,
         kafka,
         max_request_size=max_request_bytes,
         retry_backoff_ms=100,

@@ -130,7 +130,7 @@ def arm(order: Order) -> None:
     if order.moment == "after the commit":
         _wrap(Loop, "_commit", lambda: say("after the commit"), order.seconds)
     elif order.moment == "before the delete":
-        _wrap(outbox, "sent", _die, 0)
+        _wrap(outbox, "delete_sent", _die, 0)
     for name, value in order.patches.items():
         patch(name, value).start()
 

@@ -47,4 +47,4 @@ async def test_an_order_in_a_registrys_frame_is_applied_and_an_avro_error_names_
             await eventually(lambda: errors(shop.engine), "the dead letter")
 
     (error,) = await errors(shop.engine)
-    assert "what looks like Avro behind a schema registry's frame (schema id 42)" in error
+    assert "what looks like Avro after a schema registry's frame (schema id 42)" in error

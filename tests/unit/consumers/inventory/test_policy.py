@@ -17,7 +17,10 @@ from router.contract.topics import Topics
     [
         ({"underpaid": "accept_within"}, "underpaid_tolerance"),
         ({"underpaid_tolerance": "0.01"}, "accept_within"),
-        ({"underpaid": "accept_within", "underpaid_tolerance": 0.01}, "text or Decimal, got float"),
+        (
+            {"underpaid": "accept_within", "underpaid_tolerance": 0.01},
+            "text or a Decimal, not float",
+        ),
         ({"underpaid": "accept_within", "underpaid_tolerance": "1"}, "less than Decimal"),
         ({"refunded": "maybe"}, "refunded"),
         ({"time_to_live_seconds": 0}, "time_to_live_seconds"),

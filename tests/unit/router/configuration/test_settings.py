@@ -117,9 +117,12 @@ _WRONG: list[tuple[_Changes, str]] = [
     # the platform's orders
     ({"order.field": 1}, "order.field: unknown key"),
     ({"order.fields": {"sum": "/x"}}, "order.fields.sum: unknown key"),
-    ({"order.fields": {"total": "x"}}, "order.fields.total: a JSON Pointer such as /order/id"),
+    (
+        {"order.fields": {"total": "x"}},
+        "order.fields.total: must be a JSON Pointer such as",
+    ),
     ({"order.fields": {"types": {"a": "b"}}}, "order.fields.types.a: "),
-    ({"order.fields": {"reference": "/id"}}, "order.fields: id: it names the message"),
+    ({"order.fields": {"reference": "/id"}}, "order.fields: id identifies the message"),
     (
         {"endpoints.shop.allow_from": []},
         "endpoints.shop: allow_from: empty, so no address could deliver",

@@ -12,7 +12,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
-from router.broker.log.reread import second_look
+from router.broker.log.reread import reread_records
 from tests.parts.brokers import create_topics
 from tests.parts.runtime.child import child
 from tests.parts.runtime.commands import Payrouter
@@ -158,7 +158,7 @@ async def compacted(feed: Feed) -> None:
     try:
 
         async def taken() -> bool:
-            seen = await second_look(client, TopicPartition(feed.topic, 0), 0, 1)
+            seen = await reread_records(client, TopicPartition(feed.topic, 0), 0, 1)
             return bool(seen.records) and seen.records[0].offset > 0
 
         await eventually(taken, "compaction")
