@@ -42,7 +42,7 @@ All effects go through the given connection; the runtime commits or rolls back.
 """
 
 
-Reading = int | Mapping[str, int]
+MeasureReading = int | Mapping[str, int]
 """Reading of a measure: a count, or one for each value of its label; a missing one is zero."""
 
 
@@ -57,7 +57,7 @@ class Measure:
 
     name: str
     meaning: str
-    read: Callable[[AsyncConnection], Awaitable[Reading]]
+    read: Callable[[AsyncConnection], Awaitable[MeasureReading]]
     label: str | None = None
     values: Sequence[str] = ()
 

@@ -20,8 +20,7 @@ from router.broker.connection import KafkaConnection
 from router.broker.topic_reader import TopicMissing
 from router.commands.invocation import console, listing, say_once
 from router.configuration.settings import Settings
-from router.quarantine.kept_topic import Progress as Reached
-from router.quarantine.kept_topic import Wanted
+from router.quarantine.kept_topic import KeptFilter, ReadProgress
 
 Answer = TypeVar("Answer")
 Found = TypeVar("Found")
@@ -49,14 +48,14 @@ def filtered(command: Callable[..., Any]) -> Callable[..., Any]:
         **options: Any,  # noqa: ANN401
     ) -> Any:  # noqa: ANN401
         moment = None if since is None else since.replace(tzinfo=UTC)
-        wanted = Wanted(ids, reason, provider, endpoint, moment)
+        wanted = KeptFilter(ids, reason, provider, endpoint, moment)
         return command(*args, wanted=wanted, **options)
 
     return functools.reduce(lambda inner, option: option(inner), reversed(_FILTERS), wrapped)
 
 
 def read_kept(
-    settings: Settings, read: Callable[[KafkaConnection, Reached], Coroutine[Any, Any, Answer]]
+    settings: Settings, read: Callable[[KafkaConnection, ReadProgress], Coroutine[Any, Any, Answer]]
 ) -> Answer:
     """Read a topic with a progress bar, or fail in one line."""
     say_once()
@@ -65,7 +64,7 @@ def read_kept(
 
 
 @contextlib.contextmanager
-def _progress() -> Iterator[Reached]:
+def _progress() -> Iterator[ReadProgress]:
     with Progress(console=Console(stderr=True), transient=True, disable=not _is_watched()) as bar:
         task = bar.add_task("reading the topic", total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -32,7 +32,7 @@ from router.edge.intake import Clock
 from router.edge.publishing.producer_line import CONNECT_SECONDS, STOP_SECONDS
 from router.edge.publishing.publish import producer_factory
 from router.errors import NotDurable, Reason
-from router.quarantine.kept_topic import Wanted
+from router.quarantine.kept_topic import KeptFilter
 from router.quarantine.reader import QuarantineEntries, QuarantineEntry, read_quarantine
 from router.quarantine.replay import PublishReplay, Replayer, ReplayVerdict, replay_verdict
 from router.telemetry.logs import new_traceparent
@@ -50,7 +50,9 @@ def quarantine() -> None:
 @filtered
 @click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="At most.")
 @json_option
-def quarantine_list(invocation: Invocation, *, wanted: Wanted, limit: int, as_json: bool) -> None:
+def quarantine_list(
+    invocation: Invocation, *, wanted: KeptFilter, limit: int, as_json: bool
+) -> None:
     """Show what lies there, the youngest last; reads the topic and changes nothing."""
     found = _read(invocation.settings(), wanted)
     entries = found.entries[-limit:]
@@ -67,7 +69,7 @@ def quarantine_list(invocation: Invocation, *, wanted: Wanted, limit: int, as_js
 @json_option
 def quarantine_show(invocation: Invocation, quarantined: str, *, as_json: bool) -> None:
     """Show one delivery whole, by its id or the beginning of it."""
-    found = _read(invocation.settings(), Wanted(ids=(quarantined,))).entries
+    found = _read(invocation.settings(), KeptFilter(ids=(quarantined,))).entries
     entry = single(found, quarantined, "deliveries on quarantine")
     whole = {**entry.as_json(), **entry.kept.model_dump(mode="json", include=_WHOLE)}
     if as_json:
@@ -89,7 +91,7 @@ _WHOLE = {"verification", "raw"}
 def quarantine_replay(
     invocation: Invocation,
     *,
-    wanted: Wanted,
+    wanted: KeptFilter,
     limit: int,
     yes: bool,
     again: bool,
@@ -143,7 +145,7 @@ def _verdict_told(verdict: ReplayVerdict, *, done: bool) -> str:
     return told if verdict.problem is None else f"{told}: {verdict.problem}"
 
 
-def _read(settings: Settings, wanted: Wanted) -> QuarantineEntries:
+def _read(settings: Settings, wanted: KeptFilter) -> QuarantineEntries:
     topic = settings.topics.topics().quarantine
     return read_kept(settings, lambda kafka, told: read_quarantine(kafka, topic, wanted, told))
 

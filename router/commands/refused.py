@@ -13,7 +13,7 @@ from router.commands.invocation import Invocation, console, invoked, json_option
 from router.commands.kept import filtered, read_kept, say_rest, show_fields, single
 from router.configuration.settings import Settings
 from router.contract.refused import Refused
-from router.quarantine.kept_topic import Wanted
+from router.quarantine.kept_topic import KeptFilter
 from router.quarantine.refused import Samples, read_refused
 
 _SHORT_ID = 8
@@ -31,7 +31,7 @@ def refused() -> None:
 @click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="At most.")
 @json_option
 def refused_list(
-    invocation: Invocation, *, wanted: Wanted, source: str | None, limit: int, as_json: bool
+    invocation: Invocation, *, wanted: KeptFilter, source: str | None, limit: int, as_json: bool
 ) -> None:
     """List the samples on the topic, newest last, and count them by reason."""
     found = read_samples(invocation.settings(), wanted.of_source(source))
@@ -57,7 +57,7 @@ def refused_show(invocation: Invocation, sample: str, *, as_json: bool) -> None:
         show_fields(whole)
 
 
-def read_samples(settings: Settings, wanted: Wanted) -> Samples:
+def read_samples(settings: Settings, wanted: KeptFilter) -> Samples:
     """Read the samples wanted, or fail in one line."""
     topic = settings.topics.topics().refused
     return read_kept(settings, lambda kafka, told: read_refused(kafka, topic, wanted, told))
@@ -65,7 +65,7 @@ def read_samples(settings: Settings, wanted: Wanted) -> Samples:
 
 def read_sample(settings: Settings, id_: str) -> Refused:
     """Read the one sample whose id begins so, or fail in one line."""
-    return single(read_samples(settings, Wanted(ids=(id_,))).entries, id_, "refused deliveries")
+    return single(read_samples(settings, KeptFilter(ids=(id_,))).entries, id_, "refused deliveries")
 
 
 def show_list(out: Console, entries: Sequence[Refused], counts: Mapping[str, int]) -> None:

@@ -17,7 +17,7 @@ from router.delivery import VerifiedDelivery
 from router.errors import ConfigurationError, NotUnderstood, Reason
 from router.providers import OPTIONS, Simulation, TextList
 from router.providers._reading import (
-    Described,
+    Descriptions,
     Fields,
     Path,
     currency_name,
@@ -203,7 +203,7 @@ def _facts(mapping: BodyMapping, fields: Fields) -> dict[str, object]:
     return facts
 
 
-def _described(mapping: BodyMapping, fields: Fields) -> Described:
+def _described(mapping: BodyMapping, fields: Fields) -> Descriptions:
     paths, fixed = mapping.fields, mapping.fixed
     moment = moment_reader(mapping.occurred_at_unit)
     return {

@@ -40,7 +40,7 @@ _SIGNED_COUNT = re.compile(r"-?[0-9]{1,60}")
 Path = Annotated[str, StringConstraints(pattern=r"^[^.\s]+(\.[^.\s]+)*$", max_length=200)]
 """Path of a member: `payment.id` is `id` of the object `payment`."""
 
-Described = Mapping[str, Callable[[], object]]
+Descriptions = Mapping[str, Callable[[], object]]
 """Readers of the descriptive fields of an event, by their names in `DESCRIPTIVE`."""
 
 # Chains with several names; a chain that is not here keeps the gateway's name.
@@ -234,7 +234,7 @@ def happening(
     happened: EventType,
     identity: Sequence[str],
     facts: Mapping[str, object],
-    described: Described | None = None,
+    described: Descriptions | None = None,
 ) -> Event:
     """Make the one event of a delivery.
 
@@ -266,7 +266,7 @@ def happening(
         raise NotUnderstood(Reason.FIELD_MALFORMED, first_problem(error)) from None
 
 
-def _read(described: Described) -> tuple[dict[str, object], Sequence[str]]:
+def _read(described: Descriptions) -> tuple[dict[str, object], Sequence[str]]:
     """Read each field separately; return the readable ones, and the names of the others."""
     told: dict[str, object] = {}
     unread = []

@@ -10,15 +10,15 @@ from router.broker.topic_reader import opened_topic
 from router.contract.quarantine import Quarantined
 from router.contract.refused import Refused
 
-Progress = Callable[[int, int], None]
+ReadProgress = Callable[[int, int], None]
 """Receives how many records were read, and of how many."""
 
-Record = tuple[bytes | None, Any]
+KeptRecord = tuple[bytes | None, Any]
 """Value and headers of a record."""
 
 
 @dataclass(frozen=True)
-class Wanted:
+class KeptFilter:
     """Filter of deliveries; None and empty match all."""
 
     ids: Sequence[str] = ()
@@ -28,7 +28,7 @@ class Wanted:
     since: datetime | None = None
     source: str | None = None
 
-    def of_source(self, source: str | None) -> "Wanted":
+    def of_source(self, source: str | None) -> "KeptFilter":
         """Return the same filter for deliveries from this address."""
         return replace(self, source=source)
 
@@ -46,13 +46,13 @@ class Wanted:
 
 
 async def read_topic(
-    kafka: KafkaConnection, topic: str, since: datetime | None, progress: Progress
-) -> Sequence[Record]:
+    kafka: KafkaConnection, topic: str, since: datetime | None, progress: ReadProgress
+) -> Sequence[KeptRecord]:
     """Read a topic from its beginning, or from `since`, to its end at the time of the call.
 
     Raises TopicMissing; the read never makes the broker create the topic.
     """
-    records: list[Record] = []
+    records: list[KeptRecord] = []
     async with opened_topic(kafka, topic) as reader:
         first = await reader.since(since)
         total = sum(max(end - first[part], 0) for part, end in reader.end.items())

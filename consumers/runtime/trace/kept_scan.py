@@ -19,39 +19,39 @@ ASK_SECONDS = 10.0
 """Time-out of the whole scan."""
 
 
-Kept = TypeVar("Kept", Quarantined, Refused)
+_Kept = TypeVar("_Kept", Quarantined, Refused)
 
 
 @dataclass(frozen=True)
-class Found(Generic[Kept]):
+class FoundDelivery(Generic[_Kept]):
     """A delivery on quarantine or refused, with its partition and offset."""
 
     partition: Partition
     offset: int
-    kept: Kept
+    kept: _Kept
 
 
 @dataclass
-class Scanned(Generic[Kept]):
+class Scanned(Generic[_Kept]):
     """Deliveries found so far, and the number of records read.
 
     `older` if some records were not read, `problem` if the scan ended early.
     """
 
-    found: list[Found[Kept]] = field(default_factory=list)
+    found: list[FoundDelivery[_Kept]] = field(default_factory=list)
     records: int = 0
     older: bool = False
     problem: str | None = None
 
 
 @dataclass(frozen=True)
-class Scan(Generic[Kept]):
+class KeptScan(Generic[_Kept]):
     """Topic to scan, how many of each partition's newest records, and the deliveries to find."""
 
     topic: str
     newest: int
-    model: type[Kept]
-    wanted: Callable[[Kept], bool]
+    model: type[_Kept]
+    wanted: Callable[[_Kept], bool]
 
 
 def body_of(kept: Quarantined | Refused) -> bytes:
@@ -66,12 +66,12 @@ def body_of(kept: Quarantined | Refused) -> bytes:
     return raw.target.encode() + b"\n" + body
 
 
-async def scan_kept(kafka: KafkaConnection, scan: Scan[Kept]) -> Scanned[Kept]:
-    """Scan the newest records of each partition, as far as the broker allows it in time.
+async def scan_kept(kafka: KafkaConnection, scan: KeptScan[_Kept]) -> Scanned[_Kept]:
+    """KeptScan the newest records of each partition, as far as the broker allows it in time.
 
     A missing topic counts as empty.
     """
-    scanned: Scanned[Kept] = Scanned()
+    scanned: Scanned[_Kept] = Scanned()
     try:
         async with asyncio.timeout(ASK_SECONDS):
             await _scan(kafka, scan, scanned)
@@ -82,7 +82,7 @@ async def scan_kept(kafka: KafkaConnection, scan: Scan[Kept]) -> Scanned[Kept]:
     return scanned
 
 
-async def _scan(kafka: KafkaConnection, scan: Scan[Kept], scanned: Scanned[Kept]) -> None:
+async def _scan(kafka: KafkaConnection, scan: KeptScan[_Kept], scanned: Scanned[_Kept]) -> None:
     milliseconds = int(ASK_SECONDS * 1000)
     async with opened_topic(kafka, scan.topic, request_timeout_ms=milliseconds) as reader:
         first = reader.newest(scan.newest)
@@ -93,10 +93,10 @@ async def _scan(kafka: KafkaConnection, scan: Scan[Kept], scanned: Scanned[Kept]
                 kept = _read(scan.model, record.value)
                 if kept is not None and scan.wanted(kept):
                     partition = Partition(scan.topic, record.partition)
-                    scanned.found.append(Found(partition, record.offset, kept))
+                    scanned.found.append(FoundDelivery(partition, record.offset, kept))
 
 
-def _read(model: type[Kept], value: bytes | None) -> Kept | None:
+def _read(model: type[_Kept], value: bytes | None) -> _Kept | None:
     try:
         return model.model_validate_json(value or b"")
     except ValidationError:

@@ -7,7 +7,7 @@ from router.contract.strict_json import JsonValue
 from router.delivery import Delivery, VerifiedDelivery
 from router.errors import NotUnderstood, Reason, Unreadable
 from router.providers._reading import (
-    Described,
+    Descriptions,
     Fields,
     currency_name,
     happening,
@@ -182,7 +182,7 @@ def _money(fields: Fields, happened: EventType) -> dict[str, object]:
     return {"amount": amount, "currency": currency_name(symbol)}
 
 
-def _transfer(fields: Fields, kind: str) -> Described:
+def _transfer(fields: Fields, kind: str) -> Descriptions:
     receiver = {"to_address": lambda: fields.text("toAddress")} if kind == "payout" else {}
     return {
         **shared(fields),
@@ -192,7 +192,7 @@ def _transfer(fields: Fields, kind: str) -> Described:
     }
 
 
-def shared(fields: Fields) -> Described:
+def shared(fields: Fields) -> Descriptions:
     """Return readers of the descriptive fields that every kind of body has."""
     return {
         "network": lambda: network_name(fields.text("network")),
@@ -207,7 +207,7 @@ def event(
     happened: EventType,
     identity: tuple[str, ...],
     facts: Mapping[str, object],
-    described: Described,
+    described: Descriptions,
 ) -> Event:
     """Make the event; `identity` is the gateway's id of the payment or payout."""
     whole = (happened.family, *identity, happened.status)

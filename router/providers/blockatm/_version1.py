@@ -13,7 +13,7 @@ from router.contract.strict_json import JsonValue
 from router.delivery import VerifiedDelivery
 from router.errors import NotUnderstood, Reason, Unreadable
 from router.providers._reading import (
-    Described,
+    Descriptions,
     Fields,
     currency_name,
     members_of,
@@ -113,7 +113,7 @@ def _payment(fields: Fields) -> dict[str, object]:
     }
 
 
-def _payer(fields: Fields) -> Described:
+def _payer(fields: Fields) -> Descriptions:
     return {"from_address": lambda: fields.text("walletAddress")}
 
 
@@ -125,7 +125,7 @@ def _qr_payout(fields: Fields) -> dict[str, object]:
 def _batch(verified: VerifiedDelivery, happened: EventType, fields: Fields) -> Sequence[Event]:
     """Make an event of every row; if a row is not understood, raise with the others' events."""
     transaction = required("txId", fields.text("txId"))
-    sender: Described = {"from_address": lambda: fields.text("fromAddress"), **shared(fields)}
+    sender: Descriptions = {"from_address": lambda: fields.text("fromAddress"), **shared(fields)}
     events: list[Event] = []
     problems: list[NotUnderstood] = []
     for index, row in enumerate(_rows(fields)):
@@ -160,7 +160,7 @@ def _row(fields: Fields) -> dict[str, object]:
     return {"reference": required("orderNo", fields.text("orderNo")), **_money(fields)}
 
 
-def _receiver(fields: Fields) -> Described:
+def _receiver(fields: Fields) -> Descriptions:
     return {"to_address": lambda: fields.text("toAddress")}
 
 

@@ -12,7 +12,7 @@ from router.contract.amounts import value_text
 from router.contract.event import Event, EventType
 from router.delivery import VerifiedDelivery
 from router.errors import NotOurs, NotUnderstood, Reason, Unreadable
-from router.providers._reading import Described, Fields, happening, refused, required
+from router.providers._reading import Descriptions, Fields, happening, refused, required
 from router.providers.blockbee._body import posted
 from router.providers.blockbee._coins import currency_and_network
 from router.providers.blockbee._fields import addresses, from_form, one_or_zero, single
@@ -29,7 +29,7 @@ class _Message:
     type: EventType
     identity: Sequence[str]
     facts: Mapping[str, object]
-    described: Described = field(default_factory=dict)
+    described: Descriptions = field(default_factory=dict)
 
 
 def normalize(verified: VerifiedDelivery, endpoint: BlockBeeEndpoint) -> Event:
@@ -112,7 +112,7 @@ def _custom(fields: Fields) -> _Message:
         "fee": fee,
         "fee_currency": None if fee is None else facts["currency"],
     }
-    described: Described = {
+    described: Descriptions = {
         "tx_hash": lambda: fields.text("txid_in"),
         "to_address": lambda: fields.text("address_in"),
     }
@@ -154,7 +154,7 @@ def _subscription(fields: Fields) -> _Message:
     if happened is None:
         raise refused(Reason.UNKNOWN_EVENT, "action", f"expected {', '.join(_ACTIONS)}")
     end = required("subscription_end_date_ts", fields.identifier("subscription_end_date_ts"))
-    described: Described = {
+    described: Descriptions = {
         "customer.id": lambda: fields.identifier("subscription_user_id"),
         "customer.email": lambda: fields.text("subscription_user_email"),
     }
@@ -226,7 +226,7 @@ def _coins(fields: Fields, amount: str, coin: str, *, needed: bool) -> dict[str,
     return {"amount": money, "currency": currency, "network": network}
 
 
-def _transfer(fields: Fields) -> Described:
+def _transfer(fields: Fields) -> Descriptions:
     return {
         "tx_hash": lambda: _transaction(fields),
         "to_address": lambda: fields.text("address"),

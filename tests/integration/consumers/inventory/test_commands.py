@@ -17,7 +17,7 @@ from consumers.inventory import SERVICE
 from consumers.inventory.measures import MEASURES
 from consumers.inventory.policy import Policy
 from consumers.runtime.commands.held_admin import list_operations
-from consumers.runtime.service import Play, Reading, Setup
+from consumers.runtime.service import MeasureReading, Play, Setup
 from consumers.runtime.settings import ConsumerSettings, Tuning
 from consumers.runtime.store.tables import RuntimeTables
 from router.contract.order_fields import OrderFields
@@ -181,7 +181,7 @@ def test_a_missing_schema_is_reported_in_one_line(database_url: str) -> None:
 
 
 def test_the_metrics_count(sold: str) -> None:
-    async def read(shop: Shop) -> dict[str, Reading]:
+    async def read(shop: Shop) -> dict[str, MeasureReading]:
         await shop.apply(paid(reference="A-8"))
         await shop.expire("A-2")
         await shop.apply(ordered(3, lines=[{"sku": "mug", "quantity": 1}]))
