@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from consumers.ledger import SERVICE
+from consumers.ledger.service import SERVICE
 from consumers.runtime.store.migrate import upgrade
 from tests.brokers import Broker
 from tests.consumers.runtime.commands import Payrouter

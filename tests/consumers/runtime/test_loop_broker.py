@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from consumers.runtime.commands.held_admin import Filter, retry_now
+from consumers.runtime.commands.actions.held_admin import Filter, retry_now
 from consumers.runtime.member import app, client, subscription
 from tests.brokers import Broker
 from tests.consumers.runtime.counting import (
