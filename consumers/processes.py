@@ -2,7 +2,7 @@
 
 from consumers.configuration import consumer_settings, service_named
 from consumers.runtime.member.app import run_consumer
-from consumers.runtime.store.migrate import SchemaOutdated
+from consumers.runtime.store.schema_version import SchemaOutdated
 from router.commands.invocation import Invocation
 from router.terminal.exits import CommandError
 from router.terminal.processes import serve

@@ -1,0 +1,68 @@
+"""`payrouter ledger …` as its tests run it: on a database that is set up for the purpose."""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from click.testing import Result
+from pydantic import SecretStr
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import NullPool
+
+from consumers.ledger.handler import handle
+from consumers.ledger.service import SERVICE
+from consumers.runtime.settings import ConsumerSettings, Tuning
+from consumers.runtime.store.migrate import upgrade
+from router.contract.event import Event
+from router.contract.topics import Topics
+from tests.parts.runtime.own_commands import run_own
+
+UNGUARDED = tuple(
+    f"ALTER TABLE ledger.{table} DISABLE TRIGGER ALL"
+    for table in ("posting", "transaction", "event")
+)
+"""Takes the journal's guards away, as only its owner can."""
+
+
+def settings(url: str) -> ConsumerSettings:
+    """Return the settings of a ledger's commands."""
+    return ConsumerSettings("ledger", {}, SecretStr(url), Topics(), Tuning())
+
+
+def ask(url: str, *arguments: str) -> Result:
+    """Give a command of the ledger."""
+    return run_own(SERVICE, settings(url), arguments)
+
+
+def asked(url: str, *arguments: str, status: int = 0) -> Any:  # noqa: ANN401 - JSON
+    """Give a command with `--json` and return what it printed."""
+    result = ask(url, *arguments, "--json")
+    assert result.exit_code == status, result.output
+    return json.loads(result.stdout)
+
+
+def set_up(url: str, events: Sequence[Event], *statements: str) -> None:
+    """Make a ledger, apply events to it, and then run statements."""
+    asyncio.run(_set_up(url, events, statements))
+
+
+def run(url: str, *statements: str) -> None:
+    """Run statements on a ledger that is there."""
+    asyncio.run(_run(url, statements))
+
+
+async def _set_up(url: str, events: Sequence[Event], statements: Sequence[str]) -> None:
+    engine: AsyncEngine = create_async_engine(url, poolclass=NullPool)
+    await upgrade(engine, SERVICE)
+    async with engine.begin() as transaction:
+        await handle(transaction, events)
+    await _run(url, statements)
+
+
+async def _run(url: str, statements: Sequence[str]) -> None:
+    engine: AsyncEngine = create_async_engine(url, poolclass=NullPool)
+    async with engine.begin() as transaction:
+        for statement in statements:
+            await transaction.execute(text(statement))
