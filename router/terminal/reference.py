@@ -41,7 +41,7 @@ class CommandPage:
 
 def pages(root: CommandTree) -> Sequence[CommandPage]:
     """Return the root and every documented command below it, in the order of the help."""
-    top = click.Context(root, info_name=root.name)
+    top = click.Context(root, info_name=root.name, **root.context_settings)
     return [_page(top, ""), *_below(top, root, "")]
 
 
@@ -90,7 +90,7 @@ def common_options(root: CommandTree) -> Sequence[tuple[str, str]]:
     config = root.entries["config"].load()
     assert isinstance(config, CommandTree)  # noqa: S101 - for mypy
     show = config.entries["show"].load()
-    context = click.Context(show, info_name="show", help_option_names=["-h", "--help"])
+    context = click.Context(show, info_name="show", **root.context_settings)
     records = [param.get_help_record(context) for param in show.get_params(context)]
     return [record for record in records if record is not None]
 
@@ -142,8 +142,12 @@ def _table(heading: str, rows: Sequence[tuple[str, str]]) -> Iterator[str]:
         yield from (f"| {heading} | |", "|---|---|")
         for name, meaning in rows:
             cells = (f"`{name}`", " ".join(meaning.split()))
-            yield f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |"
+            yield f"| {' | '.join(map(_cell, cells))} |"
         yield ""
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
 
 
 def man_page(root: CommandTree) -> str:
