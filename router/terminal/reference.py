@@ -9,8 +9,10 @@ import click
 
 from router.terminal.command_tree import CommandTree
 
-COMMON: Final = ("--config", "--data-dir", "--json", "--help")
+COMMON: Final = ("--config", "--data-dir", "--json")
 """Options that are described once, not with every command."""
+
+_HELP: Final = ("-h, --help", "Show this message and exit.")
 
 _EXIT_CODES: Final = (
     ("0", "All is well."),
@@ -41,7 +43,7 @@ class CommandPage:
 
 def pages(root: CommandTree) -> Sequence[CommandPage]:
     """Return the root and every documented command below it, in the order of the help."""
-    top = click.Context(root, info_name=root.name, **root.context_settings)
+    top = click.Context(root, info_name=root.name)
     return [_page(top, ""), *_below(top, root, "")]
 
 
@@ -59,7 +61,7 @@ def _below(parent: click.Context, tree: CommandTree, section: str) -> Iterator[C
 def _page(context: click.Context, section: str) -> CommandPage:
     command = context.command
     path = context.command_path
-    options = [each for each in command.get_params(context) if isinstance(each, click.Option)]
+    options = [each for each in command.params if isinstance(each, click.Option)]
     records = [option.get_help_record(context) for option in options]
     shown = [record for record in records if record is not None]
     usage = " ".join((path, *command.collect_usage_pieces(context)))
@@ -90,9 +92,9 @@ def common_options(root: CommandTree) -> Sequence[tuple[str, str]]:
     config = root.entries["config"].load()
     assert isinstance(config, CommandTree)  # noqa: S101 - for mypy
     show = config.entries["show"].load()
-    context = click.Context(show, info_name="show", **root.context_settings)
-    records = [param.get_help_record(context) for param in show.get_params(context)]
-    return [record for record in records if record is not None]
+    context = click.Context(show, info_name="show")
+    records = [param.get_help_record(context) for param in show.params]
+    return [*(record for record in records if record is not None), _HELP]
 
 
 def markdown(root: CommandTree) -> str:
