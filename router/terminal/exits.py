@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Sequence
 from typing import Final, NoReturn
 
 import click
@@ -23,15 +24,19 @@ class StartError(click.ClickException):
     exit_code = EXIT_USAGE
 
 
-def run(command: click.Command, installation: object = None) -> NoReturn:
-    """Run the command line and exit.
+def run(
+    command: click.Command, installation: object = None, arguments: Sequence[str] | None = None
+) -> NoReturn:
+    """Run the command line, with the process's arguments or those given, and exit.
 
     An exception with an `exit_code` ends it with that status and its message,
     without a traceback; every other exception is an error of ours and passes.
     Commands find `installation` as click's object.
     """
     try:
-        status = command(prog_name="payrouter", standalone_mode=False, obj=installation)
+        status = command.main(
+            arguments, prog_name="payrouter", standalone_mode=False, obj=installation
+        )
     except click.UsageError as error:
         error.show()
         raise SystemExit(EXIT_USAGE) from None

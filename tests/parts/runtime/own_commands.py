@@ -1,15 +1,18 @@
 """Runs the commands of a consumer with settings made for the test, not read from a file."""
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import click
+import pytest
 from click.testing import CliRunner, Result
 
 from consumers.cli import command_line
 from consumers.runtime.configured import Consumer
 from consumers.runtime.service import Service
 from consumers.runtime.settings import ConsumerSettings
+from router.terminal.exits import run
 from router.terminal.options import ConfigurationPlace
 
 
@@ -42,5 +45,11 @@ def run_own(
     env: Mapping[str, str] | None = None,
 ) -> Result:
     """Run a command of a consumer."""
-    found = OneConsumer(Consumer(service, settings))
-    return CliRunner().invoke(group_of(service.name), arguments, obj=found, env=env)
+    found, runner = OneConsumer(Consumer(service, settings)), CliRunner()
+    with runner.isolation(env=env) as (out, err, both):
+        with pytest.raises(SystemExit) as ended:
+            run(group_of(service.name), found, arguments)
+        sys.stdout.flush()
+    code = ended.value.code
+    status = code if isinstance(code, int) else int(code is not None)
+    return Result(runner, out.getvalue(), err.getvalue(), both.getvalue(), None, status, None)

@@ -156,7 +156,7 @@ def test_set_takes_the_account_of_the_orders_before_that_of_the_endpoints(
         (("set", "tea", "1.5"), "QUANTITY"),
         (("set", "", "1"), "SKU"),
         (("set", "a\x01b", "1"), "SKU"),
-        (("set", "tea", "1"), "--account: say whose"),
+        (("set", "tea", "1"), "--account: missing"),
         (("orders", "--status", "gone"), "--status"),
     ],
     ids=str,

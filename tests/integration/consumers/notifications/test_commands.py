@@ -233,7 +233,7 @@ async def test_a_channel_that_does_not_take_it_says_why_without_the_url() -> Non
         chosen = options([], channels={"ops": {"url": f"{receiver.url}/{SECRET}"}})
         result = await by_command(chosen, "ops")
     assert result.exit_code == 1
-    assert result.stderr == "Error: ops: HTTP 401\n"
+    assert result.stderr == "payrouter: ops: HTTP 401\n"
     assert (await by_command(chosen, "nope")).exit_code == 2
     assert (await by_command(chosen, "log")).exit_code == 0
 
