@@ -42,7 +42,7 @@ def _exporter(services: Sequence[Service]) -> CollectorRegistry:
     metrics.waiting.set(_CONSUMER, None)
     metrics.transaction_limit.labels(_CONSUMER)
     picture = Picture({_CONSUMER: [_TOPIC]})
-    picture.log_is(LogView(_CLUSTER, {Partition(_TOPIC, 0): LogBounds(0, 0, 0)}, {}, {}))
+    picture.set_log(LogView(_CLUSTER, {Partition(_TOPIC, 0): LogBounds(0, 0, 0)}, {}, {}))
     registry.register(PictureCollector(picture))
     return registry
 

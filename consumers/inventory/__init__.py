@@ -1,1 +1,1 @@
-"""The inventory: stock reserved by orders, committed by payments, released if none comes."""
+"""Stock keeping: orders reserve stock, payments commit it, unpaid orders release it."""

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import click
 from pydantic import TypeAdapter, ValidationError
 
-from consumers.inventory.listing import Listed, read_orders, read_stock
-from consumers.inventory.setting import Set, TooFew, set_stock
+from consumers.inventory.listing import ListedOrder, read_orders, read_stock
+from consumers.inventory.setting import SetResult, TooFew, set_stock
 from consumers.inventory.shelf import Stock
 from consumers.inventory.tables import SCHEMA
 from consumers.runtime.commands.actions.held_admin import record_operation
@@ -54,7 +54,7 @@ def set_and_show(settings: ConsumerSettings, counted: Counted, *, as_json: bool)
     _check_text("SKU", sku)
     _check_text("--account", whose)
 
-    async def write() -> Set:
+    async def write() -> SetResult:
         async with acting(settings) as engine, engine.begin() as transaction:
             topic = settings.topics.outcome(SCHEMA)
             done = await set_stock(transaction, whose, sku, counted.quantity, topic)
@@ -86,7 +86,7 @@ def show_orders(
 ) -> None:
     """Print the orders that changed last."""
 
-    async def read() -> list[Listed]:
+    async def read() -> list[ListedOrder]:
         async with reading(settings) as connection:
             return list(await read_orders(connection, status, account, limit))
 
@@ -144,7 +144,7 @@ def _stock_json(article: Stock) -> dict[str, object]:
     return {"account": article.account, "sku": article.sku, **numbers}
 
 
-def _order_json(order: Listed) -> dict[str, object]:
+def _order_json(order: ListedOrder) -> dict[str, object]:
     waiting = {"provider": order.provider, "provider_reference": order.provider_reference}
     return {
         "account": order.account,
@@ -159,7 +159,7 @@ def _order_json(order: Listed) -> dict[str, object]:
     }
 
 
-def _order_row(order: Listed) -> tuple[str, ...]:
+def _order_row(order: ListedOrder) -> tuple[str, ...]:
     total = "" if order.total is None else f"{amount_text(order.total)} {order.currency}"
     lines = ", ".join(f"{sku}={number}" for sku, number in order.lines.items())
     if order.provider is not None:

@@ -1,10 +1,10 @@
-"""What the runtime needs of the inventory."""
+"""Declares the inventory to the consumer runtime."""
 
 from dataclasses import replace
 from functools import partial
 
 from consumers.inventory.handler import handler
-from consumers.inventory.lapse import lapsing
+from consumers.inventory.lapse import lapse_work
 from consumers.inventory.measures import MEASURES
 from consumers.inventory.policy import Policy
 from consumers.inventory.setting import stock_up
@@ -16,13 +16,13 @@ from router.contract.topics import ORDER, Topics
 
 
 def configured(service: Service, setup: Setup) -> Service:
-    """Return the inventory as the configuration wants it."""
+    """Return the inventory service with its configured options, topic names and order fields."""
     policy, topic = setup.options, setup.topics.outcome(service.name)
     return replace(
         service,
         handle=handler(policy, topic),
         readers={ORDER: read_order(setup.orders)},
-        work=[lapsing(policy.sweep_seconds, topic)],
+        work=[lapse_work(policy.sweep_seconds, topic)],
         before_play=partial(stock_up, topic=topic),
     )
 

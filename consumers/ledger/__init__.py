@@ -1,1 +1,1 @@
-"""The ledger: double entry of every payment and payout, booked once, never changed."""
+"""Double-entry ledger of payments and payouts: each is booked once and never changed."""

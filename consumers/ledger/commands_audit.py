@@ -9,7 +9,7 @@ import click
 
 from consumers.ledger.export import COLUMNS, read_journal
 from consumers.ledger.statement import Period
-from consumers.ledger.verify import LISTED, Verdict
+from consumers.ledger.verify import LISTED, VerificationResult
 from consumers.ledger.verify import verify as recompute
 from consumers.runtime.settings import ConsumerSettings
 from consumers.runtime.store.database import reading
@@ -28,7 +28,7 @@ class _ReaderGone(Exception):  # noqa: N818 - named for what happened
 def verify_books(settings: ConsumerSettings, *, as_json: bool) -> None:
     """Print what is wrong with the books; exits with status 1 if anything is."""
 
-    async def recomputed() -> Verdict:
+    async def recomputed() -> VerificationResult:
         async with reading(settings, patient=True) as connection:
             return await recompute(connection)
 
@@ -69,7 +69,7 @@ def _write(write: Callable[[Sequence[str]], object], line: Sequence[str]) -> Non
         raise _ReaderGone from error
 
 
-def _show_verdict(verdict: Verdict) -> None:
+def _show_verdict(verdict: VerificationResult) -> None:
     if verdict.faults:
         show_table(
             f"the books are wrong: {len(verdict.faults)} found",

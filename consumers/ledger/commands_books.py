@@ -8,7 +8,13 @@ from typing import TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consumers.ledger.statement import Books, Selection, Transaction, read_books, read_statement
+from consumers.ledger.statement import (
+    Selection,
+    Transaction,
+    TrialBalance,
+    read_books,
+    read_statement,
+)
 from consumers.ledger.unbooked import Unbooked, read_unbooked
 from consumers.runtime.settings import ConsumerSettings
 from consumers.runtime.store.database import reading
@@ -58,7 +64,7 @@ async def _asked(
         return await question(connection)
 
 
-def _books_json(books: Books, at: datetime | None) -> dict[str, object]:
+def _books_json(books: TrialBalance, at: datetime | None) -> dict[str, object]:
     accounts = [
         {
             "account": named.account,
@@ -76,7 +82,7 @@ def _books_json(books: Books, at: datetime | None) -> dict[str, object]:
     return {**moment, **counted, "accounts": accounts}
 
 
-def _show_books(books: Books, at: datetime | None) -> None:
+def _show_books(books: TrialBalance, at: datetime | None) -> None:
     verdict = "balanced" if books.balanced else "NOT BALANCED"
     plural = "" if books.transactions == 1 else "s"
     moment = "" if at is None else f" up to {at.isoformat()}"

@@ -14,7 +14,7 @@ def moment(
     try:
         read = datetime.fromisoformat(value)
     except ValueError:
-        message = f"{value!r} is not a time such as 2026-11-22 or 2026-11-22T10:00:00Z"
+        message = f"{value!r} is not a time; use 2026-11-22 or 2026-11-22T10:00:00Z"
         raise click.BadParameter(message) from None
     return read if read.tzinfo is not None else read.replace(tzinfo=UTC)
 

@@ -1,16 +1,16 @@
-"""What the runtime needs of the ledger."""
+"""Declares the ledger to the consumer runtime."""
 
 from dataclasses import replace
 
 from consumers.ledger.book import METADATA
-from consumers.ledger.handler import handle, saying_on
+from consumers.ledger.handler import handle, handler_for
 from consumers.ledger.measures import MEASURES
 from consumers.ledger.trail import trail
 from consumers.runtime.service import Service, Setup
 
 
 def _configured(service: Service, setup: Setup) -> Service:
-    return replace(service, handle=saying_on(setup.topics.outcome(service.name)))
+    return replace(service, handle=handler_for(setup.topics.outcome(service.name)))
 
 
 SERVICE = Service(

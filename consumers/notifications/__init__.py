@@ -1,1 +1,1 @@
-"""The notifications: messages to operators and customers, one per change and channel."""
+"""Notifications about payments, payouts and subscriptions, once per change and channel."""

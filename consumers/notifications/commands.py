@@ -36,9 +36,9 @@ def list_(
 ) -> None:
     """Show the newest messages, oldest first."""
     from consumers.notifications.commands_messages import list_and_show
-    from consumers.notifications.reading import Filter
+    from consumers.notifications.reading import MessageFilter
 
-    wanted = Filter(state=state, event_id=event_id, order=order, limit=limit)
+    wanted = MessageFilter(state=state, event_id=event_id, order=order, limit=limit)
     list_and_show(settings, wanted, as_json=as_json)
 
 

@@ -11,9 +11,9 @@ from uuid import UUID
 import click
 
 from consumers.notifications.addresses import mailbox
-from consumers.notifications.options import Options
-from consumers.notifications.outside import Outside, Sending, Told
-from consumers.notifications.reading import Filter, Row, list_messages, resend
+from consumers.notifications.apprise_channel import AppriseChannel, SendResult, SendStatus
+from consumers.notifications.options import NotificationOptions
+from consumers.notifications.reading import MessageFilter, MessageRow, list_messages, resend
 from consumers.notifications.rendering import Rendered, TextsError, open_texts
 from consumers.notifications.rules import CUSTOMER, LOG
 from consumers.notifications.tables import SCHEMA
@@ -30,7 +30,7 @@ _MOST = 100_000
 """Failed messages that one command resends at most."""
 
 
-def list_and_show(settings: ConsumerSettings, wanted: Filter, *, as_json: bool) -> None:
+def list_and_show(settings: ConsumerSettings, wanted: MessageFilter, *, as_json: bool) -> None:
     """Print the messages that match."""
     rows = _found(settings, wanted)
     if as_json:
@@ -46,7 +46,7 @@ def list_and_show(settings: ConsumerSettings, wanted: Filter, *, as_json: bool) 
 
 def show_message(settings: ConsumerSettings, message: UUID, *, as_json: bool) -> None:
     """Print one message with its text."""
-    rows = _found(settings, Filter(ids=[message]))
+    rows = _found(settings, MessageFilter(ids=[message]))
     if not rows:
         text = f"there is no message {message}"
         raise CommandError(text)
@@ -67,7 +67,7 @@ def resend_messages(
         async with acting(settings) as engine, engine.begin() as transaction:
             asked = messages
             if since is not None:
-                wanted = Filter(failed_since=since, limit=_MOST)
+                wanted = MessageFilter(failed_since=since, limit=_MOST)
                 asked = [row.id for row in await list_messages(transaction, wanted)]
             done = await resend(transaction, asked)
             given = None if since is None else since.replace(tzinfo=None)
@@ -92,22 +92,22 @@ def resend_messages(
 def send_test(settings: ConsumerSettings, channel: str, address: str | None) -> None:
     """Send a test message and print how long it took, or end with the reason of the failure."""
     started = time.monotonic()
-    result = _tested(cast("Options", settings.options), channel, address)
-    if result.fate is not Sending.SENT:
+    result = _tested(cast("NotificationOptions", settings.options), channel, address)
+    if result.status is not SendStatus.SENT:
         text = f"{channel}: {result.why}"
         raise CommandError(text)
     click.echo(f"{channel}: sent in {time.monotonic() - started:.1f} s")
 
 
-def _tested(options: Options, channel: str, address: str | None) -> Told:
+def _tested(options: NotificationOptions, channel: str, address: str | None) -> SendResult:
     if channel == LOG:
-        return Told(Sending.SENT)
+        return SendResult(SendStatus.SENT)
     if channel not in options.channels:
         known = ", ".join([LOG, *options.channels])
         text = f"there is no channel {channel}; there are {known}"
         raise click.UsageError(text)
     limits = options.channels[channel]
-    outside = Outside(limits.url.get_secret_value() if limits.url else "")
+    outside = AppriseChannel(limits.url.get_secret_value() if limits.url else "")
     if outside.addressed != (address is not None):
         text = f"--to: {channel} {'needs' if outside.addressed else 'takes no'} address"
         raise click.UsageError(text)
@@ -119,19 +119,19 @@ def _tested(options: Options, channel: str, address: str | None) -> Told:
     return outside.send(rendered, f"test-{time.time_ns()}", address, limits.timeout_seconds)
 
 
-def _found(settings: ConsumerSettings, wanted: Filter) -> Sequence[Row]:
-    async def read() -> Sequence[Row]:
+def _found(settings: ConsumerSettings, wanted: MessageFilter) -> Sequence[MessageRow]:
+    async def read() -> Sequence[MessageRow]:
         async with reading(settings) as connection:
             return await list_messages(connection, wanted)
 
     return run_async(read())
 
 
-def _what(row: Row) -> str:
+def _what(row: MessageRow) -> str:
     return f"{row.kind} → {row.recipient} by {row.channel}\n{row.order or ''}"
 
 
-def _state(row: Row) -> str:
+def _state(row: MessageRow) -> str:
     moment = row.sent_at or row.failed_at
     when = "" if moment is None else f" {moment:%Y-%m-%d %H:%M:%S}"
     if row.wait_until is not None:
@@ -140,8 +140,8 @@ def _state(row: Row) -> str:
     return f"{row.state}{when}{tries}" + (f": {row.last_error}" if row.last_error else "")
 
 
-def _text(settings: ConsumerSettings, row: Row) -> dict[str, str | None]:
-    options = cast("Options", settings.options)
+def _text(settings: ConsumerSettings, row: MessageRow) -> dict[str, str | None]:
+    options = cast("NotificationOptions", settings.options)
     texts = open_texts(options.templates, options.language)
     audience = CUSTOMER if row.recipient == CUSTOMER else "operator"
     try:

@@ -1,4 +1,4 @@
-"""What the runtime needs of the notifications, with the channels of the configuration."""
+"""Declares the notifications to the consumer runtime, with the configured channels."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -7,12 +7,12 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from consumers.notifications.dispatcher import Dispatcher, Send
-from consumers.notifications.handler import Handler
-from consumers.notifications.leases import forget_addresses, skip_waiting
+from consumers.notifications.apprise_channel import AppriseChannel, SendResult, SendStatus
+from consumers.notifications.dispatcher import Dispatcher, MessageSender
+from consumers.notifications.handler import NotificationHandler
+from consumers.notifications.leases import delete_old_addresses, skip_overdue
 from consumers.notifications.measures import MEASURES
-from consumers.notifications.options import ChannelOptions, Options
-from consumers.notifications.outside import Outside, Sending, Told
+from consumers.notifications.options import ChannelOptions, NotificationOptions
 from consumers.notifications.rendering import open_texts
 from consumers.notifications.rules import LOG
 from consumers.notifications.tables import METADATA
@@ -24,58 +24,63 @@ from router.contract.order_fields import OrderFields, read_order
 from router.contract.topics import ORDER
 
 SEND_SECONDS = 1.0
-"""Between two looks at what is due on a channel."""
+"""Pause between checks for messages due on a channel."""
 
 ADDRESSES_SECONDS = 5.0
-"""Between two looks at addresses that did not come, or are kept long enough."""
+"""Pause between checks for overdue and expired addresses."""
 
 
 async def handle(transaction: AsyncConnection, events: Sequence[Any]) -> Sequence[Fate]:
-    """Apply events by the rules that hold without configuration."""
-    return await Handler(Options())(transaction, events)
+    """Apply events by the default rules."""
+    return await NotificationHandler(NotificationOptions())(transaction, events)
 
 
 def configured(service: Service, setup: Setup) -> Service:
     """Return the service with the rules, channels and texts of the configuration."""
-    options: Options = setup.options
+    options: NotificationOptions = setup.options
     texts = open_texts(options.templates, options.language)
     topic = setup.topics.outcome(service.name)
-    ways = {LOG: (ChannelOptions.model_construct(), _to_log), **_outside(options)}
+    channels = {LOG: (ChannelOptions.model_construct(), _to_log), **_configured_channels(options)}
     sending = [
         Work(f"send {name}", SEND_SECONDS, Dispatcher(name, limits, send, texts, topic).run)
-        for name, (limits, send) in ways.items()
+        for name, (limits, send) in channels.items()
     ]
     days = options.keep_addresses_days
     return replace(
         service,
-        handle=Handler(options),
+        handle=NotificationHandler(options),
         readers={ORDER: read_order(setup.orders)},
-        work=[*sending, Work("addresses", ADDRESSES_SECONDS, partial(tend_addresses, days=days))],
+        work=[
+            *sending,
+            Work("addresses", ADDRESSES_SECONDS, partial(clean_up_addresses, days=days)),
+        ],
     )
 
 
-async def tend_addresses(engine: AsyncEngine, days: float) -> bool:
-    """Give up on addresses that did not come, forget old ones; tell whether there may be more."""
+async def clean_up_addresses(engine: AsyncEngine, days: float) -> bool:
+    """Skip messages whose address is overdue, delete old addresses; return if there may be more."""
     async with transaction_of(engine) as transaction:
-        skipped = await skip_waiting(transaction)
+        skipped = await skip_overdue(transaction)
     async with transaction_of(engine) as transaction:
-        return bool(await forget_addresses(transaction, days) or skipped)
+        return bool(await delete_old_addresses(transaction, days) or skipped)
 
 
-def _outside(options: Options) -> dict[str, tuple[ChannelOptions, Send]]:
-    return {name: (limits, _by(limits)) for name, limits in options.channels.items()}
+def _configured_channels(
+    options: NotificationOptions,
+) -> dict[str, tuple[ChannelOptions, MessageSender]]:
+    return {name: (limits, _sender(limits)) for name, limits in options.channels.items()}
 
 
-def _by(limits: ChannelOptions) -> Send:
-    outside = Outside(limits.url.get_secret_value() if limits.url else "")
-    return lambda leased, rendered, key: outside.send(
+def _sender(limits: ChannelOptions) -> MessageSender:
+    channel = AppriseChannel(limits.url.get_secret_value() if limits.url else "")
+    return lambda leased, rendered, key: channel.send(
         rendered, key, leased.address, limits.timeout_seconds
     )
 
 
-def _to_log(*_: object) -> Told:
-    """Leave it at the line that the dispatcher logs of every message."""
-    return Told(Sending.SENT)
+def _to_log(*_: object) -> SendResult:
+    """Do nothing: the dispatcher logs every message."""
+    return SendResult(SendStatus.SENT)
 
 
 SERVICE = Service(
@@ -86,7 +91,7 @@ SERVICE = Service(
     migrations="consumers.notifications.migrations",
     measures=MEASURES,
     readers={ORDER: read_order(OrderFields())},
-    options=Options,
+    options=NotificationOptions,
     configured=configured,
     says_outcomes=True,
     trail=trail,

@@ -40,7 +40,7 @@ from router.edge.publishing.producer_line import ProducerFactory
 from router.edge.publishing.publish import KafkaPublisher, probe_of, producer_factory
 from router.edge.publishing.record_room import RecordRoom
 from router.edge.refused.keeper import RefusedKeeper, sample_producer_factory
-from router.edge.reload import Reloading, ReloadMetrics, Source
+from router.edge.reload import ConfigurationSource, Reloading, ReloadMetrics
 from router.edge.routes import Edge, Limits
 from router.telemetry.logs import get_log, new_traceparent
 from router.telemetry.loop_delay import LoopDelay
@@ -55,12 +55,12 @@ from router.telemetry.management import (
 )
 
 HEAD_SLACK_BYTES = 16 * 1024
-"""How much larger than its limit a head may be before it is no longer parsed to its end."""
+"""How far a head may exceed its limit and still be parsed to its end."""
 
 
 @dataclass(frozen=True)
 class EdgeProcess:
-    """The edge, put together: its public application, its management application, its parts."""
+    """An assembled edge: its public application, its management application and its parts."""
 
     app: Edge
     management: AsgiFastStream
@@ -78,7 +78,7 @@ def utc_now() -> datetime:
 
 
 def build_edge(settings: Settings, clock: Clock = utc_now) -> EdgeProcess:
-    """Put the edge together; connects to nothing. Raises ConfigurationError."""
+    """Assemble the edge without connecting to anything. Raises ConfigurationError."""
     forbid_topic_creation()
     gates = checked_gates(settings)
     registry = process_registry()
@@ -159,7 +159,7 @@ def _measure(metrics: EdgeMetrics, places: Places, ready: Callable[[], Health]) 
 def _budgets(
     edge: EdgeSettings, watch: ConnectionWatch, gates: Mapping[str, Gate]
 ) -> tuple[Admission, Places]:
-    """Make the budgets before and after the proof, as large as descriptors allow."""
+    """Make the budgets before and after verification, as large as descriptors allow."""
     room = room_for(edge.max_unproved, edge.max_in_flight)
     admission = Admission(room.unproved, edge.unproved_bytes, watch.gave_way)
     watch.measure(admission)
@@ -171,11 +171,11 @@ async def run_edge(
     clock: Clock = utc_now,
     *,
     supervised: bool = False,
-    source: Source | None = None,
+    source: ConfigurationSource | None = None,
 ) -> None:
-    """Serve until SIGTERM or SIGINT, then drain: answer what came in, stop the producer.
+    """Serve until SIGTERM or SIGINT, then drain: answer open requests, stop the producer.
 
-    Where there is a `source`, it is followed: see `router.edge.reload`.
+    The configuration is reloaded from `source`, if given: see `router.edge.reload`.
     """
     process = build_edge(settings, clock)
     edge = settings.edge
@@ -195,7 +195,7 @@ async def run_edge(
             public,
             process.door,
             certificate=None if certificate is None else certificate.context,
-            # A delivery under way is answered, not cut off, even if its deadline is longer.
+            # An open delivery is answered, not cut off, even if its deadline is longer.
             drain_seconds=max(edge.drain_seconds, longest_deadline(process.app.gates)),
         ),
         following,
@@ -209,8 +209,8 @@ async def run_edge(
 def declared_broker(settings: Settings) -> KafkaBroker:
     """Declare what the edge publishes, for FastStream's lifespan and AsyncAPI.
 
-    It opens no connection (`consumer_only`, and no subscriber): the producer
-    that keeps the promise is `router.edge.publishing.publish`'s own.
+    It opens no connection (`consumer_only`, and no subscriber): events are
+    published by the producer of `router.edge.publishing.publish`.
     """
     broker = KafkaBroker(
         settings.kafka.bootstrap_servers.split(","), consumer_only=True, logger=None
@@ -224,9 +224,9 @@ def declared_broker(settings: Settings) -> KafkaBroker:
 
 
 def checked_gates(settings: Settings) -> dict[str, Gate]:
-    """Return what the edge opens to gateways; check the whole as a start does.
+    """Return the endpoints that the edge serves, after every check that a start makes.
 
-    Raises ConfigurationError with everything that is wrong.
+    Raises ConfigurationError with all problems found.
     """
     problems, gates = Problems(), dict[str, Gate]()
     with problems.gathered():
@@ -240,7 +240,7 @@ def checked_gates(settings: Settings) -> dict[str, Gate]:
 
 
 def certificate_of(edge: EdgeSettings) -> ServerCertificate | None:
-    """Load the certificate and key, None where there are none; refuse what cannot be used."""
+    """Load the certificate and key, None if none is configured. Raises ConfigurationError."""
     if edge.tls_certificate is None or edge.tls_key is None:
         return None
     return ServerCertificate(edge.tls_certificate, edge.tls_key)
@@ -252,7 +252,7 @@ def _limits(settings: Settings) -> Limits:
 
 
 def _http_bounds(edge: EdgeSettings) -> HttpBounds:
-    # Above the limit that the edge answers with 431, whose count of a head is not to the byte.
+    # Higher than the limit for 431: the edge does not count a head to the byte.
     return HttpBounds(head_bytes=edge.header_limit_bytes + HEAD_SLACK_BYTES)
 
 
@@ -311,4 +311,4 @@ def _lifespan(publisher: KafkaPublisher, topics: TopicWatch, refused: RefusedKee
 
 
 def _alive() -> Health:
-    return Health(good=True, detail="the loop answers")
+    return Health(good=True, detail="the event loop responds")

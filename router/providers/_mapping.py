@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field, StringConstraints, model_validator
 from router.contract.event import Event, EventType, Text
 from router.delivery import VerifiedDelivery
 from router.errors import ConfigurationError, NotUnderstood, Reason
-from router.providers import OPTIONS, Simulation, Texts
+from router.providers import OPTIONS, Simulation, TextList
 from router.providers._reading import (
     Described,
     Fields,
@@ -92,7 +92,7 @@ class BodyMapping(BaseModel):
     events: dict[str, EventType] = Field(min_length=1)
     status: Path | None = None
     statuses: dict[str, EventType] = Field(default_factory=dict)
-    identity: Texts = ()
+    identity: TextList = ()
     minor_units: int = Field(0, ge=0, le=18)
     occurred_at_unit: TimeUnit = "iso"
     fields: FieldPaths

@@ -40,6 +40,6 @@ def trace(
     Exits with status 1 if nothing is found, or a database could not be read.
     """
     from consumers.runtime.commands.actions.trace import show_trace
-    from consumers.runtime.trace.gather import Question
+    from consumers.runtime.trace.gather import TraceQuestion
 
-    show_trace(consumers, Question(sought, account, quarantine_limit), as_json=as_json)
+    show_trace(consumers, TraceQuestion(sought, account, quarantine_limit), as_json=as_json)

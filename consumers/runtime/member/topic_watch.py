@@ -1,4 +1,4 @@
-"""A consumer compares its topics as the edge does: sources, dead letters and outcomes."""
+"""Checks a consumer's topics as the edge does: sources, dead letters and outcomes."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -19,7 +19,7 @@ def topic_watch(
     renewed: Callable[[Any], None],
     registry: CollectorRegistry,
 ) -> TopicWatch:
-    """Return what compares the topics of one consumer; `kafka` as FastStream takes it."""
+    """Return the topic watch of one consumer; `kafka` are FastStream's options."""
 
     def make() -> AIOKafkaAdminClient:
         options = {"request_timeout_ms": REQUEST_MILLISECONDS, **kafka}

@@ -35,7 +35,9 @@ def checked_settings(
 
 def _of_providers(values: Mapping[str, Any], known: list[str], public_url: str | None) -> list[str]:
     """Return the providers' problems with those endpoints that have none so far."""
-    from router.edge.endpoints import joined  # a consumer needs no gateway, unless all is reported
+    from router.edge.endpoints import (
+        join_endpoints,
+    )  # a consumer needs no gateway, unless all is reported
 
     read, _ = with_secrets_read(values)
     endpoints = {
@@ -45,7 +47,7 @@ def _of_providers(values: Mapping[str, Any], known: list[str], public_url: str |
     }
     edge = values.get("edge")
     given = edge.get("public_url") if isinstance(edge, Mapping) else None
-    _, problems = joined(endpoints, given if isinstance(given, str) else public_url)
+    _, problems = join_endpoints(endpoints, given if isinstance(given, str) else public_url)
     return problems
 
 

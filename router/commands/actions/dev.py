@@ -24,9 +24,9 @@ from router.edge.endpoints import build_endpoints
 from router.errors import ConfigurationError
 from router.evaluation.data_dir import DataDir, config_path, resolve_sources
 from router.evaluation.ordering import order_message, ordering
-from router.evaluation.send import Answered, Order, as_gateway, post
+from router.evaluation.send import Answered, SimulatedOrder, as_gateway, post
 from router.evaluation.stream import bought, play
-from router.evaluation.system import Plan, running
+from router.evaluation.system import DevPlan, running
 from router.providers import examples
 from router.telemetry.management import stop_signal
 from router.terminal.output import console, quiet_aiokafka
@@ -64,7 +64,7 @@ def _planned(
     options: DevOptions,
     consumers: Sequence[str],
     prepare: Callable[[], Awaitable[None]],
-) -> Plan:
+) -> DevPlan:
     data_dir = DataDir(invocation.place.data_dir)
     given = config_path(invocation.place.config, data_dir, os.environ)
     given = None if given == data_dir.generated else given
@@ -75,7 +75,7 @@ def _planned(
     port = options.port or settings.edge.port or DEFAULT_PORT
     public_url = _public_url(options.public_url, settings, port)
     _check_whole(with_public_url(settings, public_url))
-    return Plan(
+    return DevPlan(
         config=config,
         given=given is not None,
         data_dir=data_dir,
@@ -105,7 +105,7 @@ def _public_url(given: str | None, settings: Settings, port: int) -> str:
         raise ConfigurationError(message) from None
 
 
-async def develop(plan: Plan, rate: float | None, console: Console) -> None:
+async def develop(plan: DevPlan, rate: float | None, console: Console) -> None:
     """Run everything until SIGTERM or SIGINT; prints `ready URL` when all is up."""
     stopped, ready = stop_signal(), asyncio.Event()
     whole = asyncio.create_task(_whole(plan, console, rate, stopped, ready))
@@ -129,7 +129,7 @@ async def _taken_back(whole: asyncio.Task[None]) -> None:
 
 
 async def _whole(
-    plan: Plan,
+    plan: DevPlan,
     console: Console,
     rate: float | None,
     stopped: asyncio.Event,
@@ -145,7 +145,7 @@ async def _whole(
 
 @contextlib.asynccontextmanager
 async def _streaming(
-    settings: Settings, base: str, rate: float | None, plan: Plan
+    settings: Settings, base: str, rate: float | None, plan: DevPlan
 ) -> AsyncIterator[None]:
     """Send a stream of deliveries while the block runs, if a rate is given."""
     if not rate:
@@ -162,7 +162,7 @@ async def _streaming(
 
     async with ordering(settings) as to_broker:
 
-        async def place(account: str, order: Order) -> None:
+        async def place(account: str, order: SimulatedOrder) -> None:
             await to_broker(_message(account, order))
 
         task = asyncio.create_task(play(endpoints, rate, send, place, plan.say))
@@ -174,7 +174,7 @@ async def _streaming(
                 await task
 
 
-def _message(account: str, order: Order) -> OrderMessage:
+def _message(account: str, order: SimulatedOrder) -> OrderMessage:
     lines = [{"sku": sku, "quantity": quantity} for sku, quantity in bought(order)]
     facts = {"lines": lines, "total": order.amount, "currency": order.currency}
     return order_message(OrderType.PLACED, account, order.reference, **facts)

@@ -9,7 +9,7 @@ from router.configuration.settings import EndpointSettings
 from router.edge.endpoints import build_endpoints
 from router.edge.intake import Endpoint
 from router.errors import ConfigurationError
-from router.providers import Place, Referencing
+from router.providers import EndpointContext, Referencing
 
 
 def endpoint_url(
@@ -26,13 +26,13 @@ def endpoint_url(
     return _place(found, own, settings.edge.public_url).url(target)
 
 
-def _place(found: Endpoint, own: EndpointSettings, of_edge: str | None) -> Place:
+def _place(found: Endpoint, own: EndpointSettings, of_edge: str | None) -> EndpointContext:
     public_url = own.public_url or of_edge
     if public_url is None:
         message = f"endpoints.{found.name}.public_url: missing, here and under edge"
         raise ConfigurationError(message)
     token = own.token.get_secret_value() if own.token else None
-    return Place(found.name, public_url, token, found.keys)
+    return EndpointContext(found.name, public_url, token, found.keys)
 
 
 def _target(found: Endpoint, reference: str | None, parameters: Sequence[str]) -> str:

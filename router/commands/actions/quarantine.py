@@ -30,8 +30,8 @@ from router.edge.publishing.producer_line import CONNECT_SECONDS, STOP_SECONDS
 from router.edge.publishing.publish import producer_factory
 from router.errors import NotDurable, Reason
 from router.quarantine.kept_topic import Wanted
-from router.quarantine.reader import Entry, Found, read_quarantine
-from router.quarantine.replay import Publish, Replayer, Verdict, judged
+from router.quarantine.reader import QuarantineEntries, QuarantineEntry, read_quarantine
+from router.quarantine.replay import PublishReplay, Replayer, ReplayVerdict, replay_verdict
 from router.telemetry.logs import new_traceparent
 from router.terminal.exits import EXIT_PROBLEM
 from router.terminal.operator_name import operator_name
@@ -81,7 +81,7 @@ def replay_quarantined(
     found = _read(settings, Wanted(**filters)).entries
     before = [entry for entry in found if entry.replayed is not None and not again]
     chosen = [entry for entry in found if entry.replayed is None or again][:limit]
-    verdicts = [judged(entry, endpoints) for entry in chosen]
+    verdicts = [replay_verdict(entry, endpoints) for entry in chosen]
     if yes:
         verdicts = ask_broker(_replayed(settings, verdicts, utc_now))
     _report(before, verdicts, done=yes, as_json=as_json)
@@ -90,7 +90,11 @@ def replay_quarantined(
 
 
 def _report(
-    before: Sequence[Entry], verdicts: Sequence[Verdict], *, done: bool, as_json: bool
+    before: Sequence[QuarantineEntry],
+    verdicts: Sequence[ReplayVerdict],
+    *,
+    done: bool,
+    as_json: bool,
 ) -> None:
     if as_json:
         deliveries = [verdict.as_json() for verdict in verdicts]
@@ -108,23 +112,25 @@ def _report(
         click.echo("nothing was published; --yes does it")
 
 
-def _verdict_text(verdict: Verdict, *, done: bool) -> str:
+def _verdict_text(verdict: ReplayVerdict, *, done: bool) -> str:
     events = ", ".join(f"{event.type} {event.id}" for event in verdict.events)
     word = "published" if done else "would publish"
     text = f"{verdict.entry.kept.id} {word} {events}" if events else str(verdict.entry.kept.id)
     return text if verdict.problem is None else f"{text}: {verdict.problem}"
 
 
-def _read(settings: Settings, wanted: Wanted) -> Found:
+def _read(settings: Settings, wanted: Wanted) -> QuarantineEntries:
     topic = settings.topics.topics().quarantine
     return read_kept(
         settings, lambda options, progress: read_quarantine(options, topic, wanted, progress)
     )
 
 
-async def _replayed(settings: Settings, verdicts: Sequence[Verdict], clock: Clock) -> list[Verdict]:
+async def _replayed(
+    settings: Settings, verdicts: Sequence[ReplayVerdict], clock: Clock
+) -> list[ReplayVerdict]:
     """Replay each and return the results; one that is refused does not stop the others."""
-    done: list[Verdict] = []
+    done: list[ReplayVerdict] = []
     async with _publisher(settings) as publish:
         topics = settings.topics.topics()
         replayer = Replayer(publish, topics, clock, new_traceparent, operator_name())
@@ -138,7 +144,7 @@ async def _replayed(settings: Settings, verdicts: Sequence[Verdict], clock: Cloc
 
 
 @contextlib.asynccontextmanager
-async def _publisher(settings: Settings) -> AsyncIterator[Publish]:
+async def _publisher(settings: Settings) -> AsyncIterator[PublishReplay]:
     options = client_options(settings.kafka)
     producer = producer_factory(options, settings.kafka.max_request_bytes)()
 
@@ -168,7 +174,7 @@ async def _sent(producer: AIOKafkaProducer, record: OutgoingRecord) -> None:
         raise NotDurable(Reason.NOT_DURABLE, message) from None
 
 
-def _show(entries: Sequence[Entry]) -> None:
+def _show(entries: Sequence[QuarantineEntry]) -> None:
     rows = [
         (
             entry.kept.id,

@@ -10,8 +10,8 @@ from router.edge.endpoints import build_endpoints
 from router.evaluation.data_dir import DataDir
 from router.evaluation.send import (
     TAMPERS,
-    Order,
     Sent,
+    SimulatedOrder,
     as_gateway,
     check_amount,
     orders,
@@ -46,7 +46,7 @@ def send_deliveries(  # noqa: PLR0913 - one argument per option
     base = url or f"http://{settings.edge.host}:{settings.edge.port}"
     make = TAMPERS[tamper] if tamper else simulate
     right = 0
-    for order in orders(Order(event_type, reference, amount, currency, variant), count):
+    for order in orders(SimulatedOrder(event_type, reference, amount, currency, variant), count):
         delivery = make(target, order)
         try:
             answered = post(base, delivery, secret.get_secret_value() if secret else None)
@@ -54,7 +54,7 @@ def send_deliveries(  # noqa: PLR0913 - one argument per option
             message = f"cannot connect to {base}: {error}; is `payrouter dev` running here?"
             raise CommandError(message) from None
         sent = Sent(order, name, tamper, answered)
-        right += sent.as_wanted
+        right += sent.as_expected
         click.echo(json.dumps(sent.as_json()) if as_json else str(sent))
     if right < count:
         raise SystemExit(EXIT_PROBLEM)

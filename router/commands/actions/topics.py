@@ -5,8 +5,14 @@ from rich.text import Text
 
 from router.broker.client import admin_factory, client_options
 from router.broker.credentials import KafkaCredentials
-from router.broker.topics.apply import Mode, Report, TopicReport, apply_topics, moves_keys
-from router.broker.topics.contract import MISSING, Difference, Mend, readable
+from router.broker.topics.apply import (
+    ApplyMode,
+    TopicReport,
+    TopicsReport,
+    apply_topics,
+    moves_keys,
+)
+from router.broker.topics.contract import MISSING, Difference, Fix, readable
 from router.commands.actions.configured import load_settings
 from router.commands.invocation import Invocation
 from router.configuration.topic_needs import topic_needs
@@ -15,10 +21,10 @@ from router.terminal.output import console, quiet_aiokafka, show_json, show_tabl
 from router.terminal.processes import run_async
 
 _ACTIONS = {
-    Mend.CREATE: "create",
-    Mend.ALTER: "--alter",
-    Mend.BY_HAND: "by hand",
-    Mend.WAIT: "wait",
+    Fix.CREATE: "create",
+    Fix.ALTER: "--alter",
+    Fix.BY_HAND: "by hand",
+    Fix.WAIT: "wait",
 }
 
 _COLUMNS = ("topic", "what", "wanted", "found", "action")
@@ -26,7 +32,7 @@ _COLUMNS = ("topic", "what", "wanted", "found", "action")
 
 def apply_and_show(invocation: Invocation, *, check: bool, alter: bool, as_json: bool) -> int:
     """Apply the topics' needs, print the report and return the exit code."""
-    mode = Mode.CHECK if check else Mode.ALTER if alter else Mode.CREATE
+    mode = ApplyMode.CHECK if check else ApplyMode.ALTER if alter else ApplyMode.CREATE
     report = _applied(invocation, mode)
     if as_json:
         show_json([topic.as_json() for topic in report.topics])
@@ -37,7 +43,7 @@ def apply_and_show(invocation: Invocation, *, check: bool, alter: bool, as_json:
     return 0 if report.well else EXIT_PROBLEM
 
 
-def _applied(invocation: Invocation, mode: Mode) -> Report:
+def _applied(invocation: Invocation, mode: ApplyMode) -> TopicsReport:
     settings = load_settings(invocation)
     quiet_aiokafka()
     credentials = KafkaCredentials(settings.kafka)
@@ -46,7 +52,7 @@ def _applied(invocation: Invocation, mode: Mode) -> Report:
     return run_async(apply_topics(make, settings.kafka.bootstrap_servers, needs, mode))
 
 
-def show(report: Report) -> None:
+def show(report: TopicsReport) -> None:
     """Print a table with a row per difference, then the notes."""
     rows = [row for topic in report.topics for row in _rows(topic)]
     show_table("", _COLUMNS, rows, whole=_COLUMNS[1:], lined=False)
@@ -58,7 +64,7 @@ def show(report: Report) -> None:
 def _rows(topic: TopicReport) -> list[tuple[str, ...]]:
     rows = [_row(each, "altered") for each in topic.altered]
     rows += [
-        _row(each, _ACTIONS[each.mend] + (" !" if each.endangers else "")) for each in topic.left
+        _row(each, _ACTIONS[each.fix] + (" !" if each.endangers else "")) for each in topic.left
     ]
     if topic.unchecked:
         rows.append(("", "configuration", "", "not shown", "" if rows else topic.result.value))
@@ -77,7 +83,7 @@ def _row(difference: Difference, action: str) -> tuple[str, ...]:
     return ("", what, wanted, readable(what, difference.found), action)
 
 
-def _not_shown(report: Report) -> list[str]:
+def _not_shown(report: TopicsReport) -> list[str]:
     """Return each reason once, with the topics it applies to."""
     topics: dict[str, list[str]] = {}
     for each in report.topics:
@@ -86,13 +92,13 @@ def _not_shown(report: Report) -> list[str]:
     return [f"{why} ({', '.join(names)})" for why, names in topics.items()]
 
 
-def _notes(report: Report) -> list[str]:
+def _notes(report: TopicsReport) -> list[str]:
     """Explain the marks, and list the commands that remain and the changes that move keys."""
     left = report.left
     notes = [
         f"topic {each.topic}, {each.what}: {each.action}"
         for each in left
-        if each.mend in {Mend.BY_HAND, Mend.WAIT}
+        if each.fix in {Fix.BY_HAND, Fix.WAIT}
     ]
     notes += _not_shown(report)
     if any(each.endangers for each in left):

@@ -66,9 +66,9 @@ def _of_file(settings: Settings, name: str, path: Path, at: str | None) -> Expla
     captured = read_captured(path.read_bytes())
     moment = utc_now() if at is None else _moment(at)
     explanation = explain(_delivery(captured, endpoint, token, moment), endpoint, moment, token)
-    if captured.mended is None:
+    if captured.corrected is None:
         return explanation
-    return replace(explanation, steps=[Step("file", captured.mended), *explanation.steps])
+    return replace(explanation, steps=[Step("file", captured.corrected), *explanation.steps])
 
 
 def _of_sample(settings: Settings, name: str, kept: Refused, at: str | None) -> Explanation:

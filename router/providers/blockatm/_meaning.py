@@ -1,4 +1,4 @@
-"""What happened? The tables of version 2's words, and one event from one body."""
+"""Meaning of version 2: the tables of its words, and one event from one body."""
 
 from collections.abc import Mapping
 from typing import TypeVar
@@ -14,7 +14,7 @@ from router.providers.blockatm._sorted_form import refuse_hidden
 
 _T = TypeVar("_T")
 
-# The header table says `payment`, the sample request `Payment`, older revisions
+# The header table has `payment`, the sample request `Payment`, older revisions
 # `payment.success`; the QR words are those of version 1 (readme.io, callback-parameters).
 EVENTS = {
     "payment": "payment",
@@ -23,7 +23,7 @@ EVENTS = {
     "qr-payout": "payout",
 }
 
-# The event header is not under the signature: what the body shows has to agree with it.
+# The event header is not signed: the fields of the body must agree with it.
 _MARKERS = {
     "payment": ("orderType", "cashierId", "orderNo"),
     "payout": ("bizOrderNo", "toAddress", "contractId", "fee", "gasAmount", "detailList"),
@@ -39,7 +39,7 @@ _KNOWN = frozenset(
 )
 
 # BlockATM docs, webhooks/payment-webhook.md and payout-webhook.md. WAITING_PAYMENT is a word
-# of the query API; a payout's PENDING stands in the state diagram only.
+# of the query API; a payout's PENDING is only in the state diagram.
 _STATUSES = {
     "payment": {
         "PENDING": EventType.PAYMENT_PENDING,
@@ -56,7 +56,7 @@ _STATUSES = {
 }
 
 # The numbers of early 2025, still in the query API's description. A payout's 3 ("locked")
-# is left out: only a person can say what becomes of it.
+# is left out: its outcome is decided by an operator.
 _NUMBERS = {
     "payment": {
         "9": EventType.PAYMENT_CONFIRMED,
@@ -73,17 +73,17 @@ _NUMBERS = {
     },
 }
 
-# The one number that means the same in every version that has it.
+# The only number that means the same in every version that has it.
 _EVERYWHERE = ("payment", "9")
 
 _NEEDS_MONEY = frozenset({EventType.PAYMENT_CONFIRMED, EventType.PAYOUT_CONFIRMED})
 
-# A payout's fee and gas are in USDT whatever is paid out (webhooks/payout-webhook.md).
+# A payout's fee and gas are in USDT for every payout currency (webhooks/payout-webhook.md).
 _FEE_CURRENCY = "USDT"
 
 
 def normalize(verified: VerifiedDelivery) -> Event:
-    """Say what happened, or raise NotUnderstood."""
+    """Return the event of a delivery, or raise NotUnderstood."""
     members = members_of(verified)
     if verified.verification.scheme == SORTED:
         refuse_hidden(members, _KNOWN)
@@ -106,7 +106,7 @@ def members_of(verified: VerifiedDelivery) -> Mapping[str, JsonValue]:
 
 
 def event_word(delivery: Delivery) -> str | None:
-    """Return what the event header says, in lower case and without a status behind a dot."""
+    """Return the word of the event header in lower case, without a status after a dot."""
     values = delivery.header(EVENT_HEADER)
     words = {value.strip().lower().partition(".")[0] for value in values}
     if len(words) > 1:
@@ -189,7 +189,7 @@ def _transfer(fields: Fields, kind: str) -> Described:
 
 
 def shared(fields: Fields) -> Described:
-    """Say how the descriptions are read that every kind of body has."""
+    """Return readers of the descriptive fields that every kind of body has."""
     return {
         "network": lambda: network_name(fields.text("network")),
         "chain_id": lambda: fields.identifier("chainId"),
@@ -199,7 +199,7 @@ def shared(fields: Fields) -> Described:
 
 
 def required(name: str, value: _T | None) -> _T:
-    """Return a field that has to be there."""
+    """Return the value of a required field, or raise NotUnderstood."""
     if value is None:
         raise refused(Reason.FIELD_MISSING, name, "required")
     return value
@@ -212,6 +212,6 @@ def event(
     facts: Mapping[str, object],
     described: Described,
 ) -> Event:
-    """Make the event; `identity` is the gateway's own of its payment or payout."""
+    """Make the event; `identity` is the gateway's id of the payment or payout."""
     whole = (happened.family, *identity, happened.status)
     return happening(verified, "blockatm", happened, whole, facts, described)

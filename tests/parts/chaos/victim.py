@@ -1,7 +1,7 @@
-"""The real ledger consumer, in a process that kills itself at a moment named beforehand.
+"""The real ledger consumer in a process that kills itself at a given moment.
 
 `python -m tests.parts.chaos.victim JSON`, where JSON is an `Order`. Nothing in the
-consumer knows of this: the moment is found by wrapping its methods here.
+consumer is changed: this module wraps its methods to find the moment.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ Moment = Literal["before the commit", "after the commit", "somewhere", "never"]
 
 
 class Order(BaseModel):
-    """What to consume, and when to die: in the batch of this number, `seconds` into it."""
+    """What to consume, and when to die: in the batch of this number, after `seconds`."""
 
     bootstrap: str
     database_url: str
@@ -56,14 +56,14 @@ def settings(order: Order) -> ConsumerSettings:
 
 
 def die(*_: object) -> None:
-    """End as a power cut would."""
+    """Kill the process, like a power cut."""
     os.kill(os.getpid(), signal.SIGKILL)
 
 
 def arm(order: Order) -> None:
-    """Have the process die at its moment."""
+    """Make the process die at its moment."""
     if order.moment == "before the commit":
-        # Everything is written, the fence moved, the transaction still open.
+        # Everything is written and the fence moved, but the transaction is still open.
         _wrap(Applier, "_move", order.batch, before=False, act=die)
     elif order.moment == "after the commit":
         _wrap(Loop, "_commit", order.batch, before=True, act=die)
@@ -77,7 +77,7 @@ def _wrap(where: type, name: str, number: int, *, before: bool, act: Callable[[]
     original = getattr(where, name)
     calls = 0
 
-    async def wrapped(*arguments: Any) -> Any:  # noqa: ANN401 - whatever the method takes
+    async def wrapped(*arguments: Any) -> Any:  # noqa: ANN401 - the arguments of the method
         nonlocal calls
         calls += 1
         if before and calls == number:
@@ -91,7 +91,7 @@ def _wrap(where: type, name: str, number: int, *, before: bool, act: Callable[[]
 
 
 async def main(order: Order) -> None:
-    """Consume until SIGTERM, or the moment."""
+    """Consume until SIGTERM or the moment to die."""
     process = build_consumer(SERVICE, settings(order), stop_signal())
     try:
         await consume(process)

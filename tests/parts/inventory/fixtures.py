@@ -1,4 +1,4 @@
-"""A shop of its own for every test that asks for one."""
+"""A separate inventory for every test that uses one."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -23,7 +23,7 @@ async def _upgraded(url: str) -> None:
 
 @pytest.fixture(scope="package")
 def empty_inventory(database_server: DatabaseServer) -> Iterator[str]:
-    """Give the URL of a database from which the others are copied: that is faster than Alembic."""
+    """Yield the URL of a template database; copying it is faster than running Alembic."""
     with fresh_database(database_server) as url:
         with ThreadPoolExecutor(max_workers=1) as thread:
             thread.submit(asyncio.run, _upgraded(url)).result()
@@ -32,14 +32,14 @@ def empty_inventory(database_server: DatabaseServer) -> Iterator[str]:
 
 @pytest.fixture
 def inventory_url(database_server: DatabaseServer, empty_inventory: str) -> Iterator[str]:
-    """Give the URL of an empty inventory."""
+    """Yield the URL of an empty inventory."""
     with fresh_database(database_server, empty_inventory) as url:
         yield url
 
 
 @pytest.fixture
 async def shop(inventory_url: str) -> AsyncIterator[Shop]:
-    """Give an empty inventory."""
+    """Yield an empty inventory."""
     engine = create_async_engine(inventory_url)
     try:
         yield Shop(engine)

@@ -1,4 +1,4 @@
-"""`payrouter ledger …` as its tests run it: on a database that is set up for the purpose."""
+"""Runs `payrouter ledger …` on a database prepared by the test."""
 
 import asyncio
 import json
@@ -23,33 +23,33 @@ UNGUARDED = tuple(
     f"ALTER TABLE ledger.{table} DISABLE TRIGGER ALL"
     for table in ("posting", "transaction", "event")
 )
-"""Takes the journal's guards away, as only its owner can."""
+"""Statements that disable the journal's triggers, which only the owner may run."""
 
 
 def settings(url: str) -> ConsumerSettings:
-    """Return the settings of a ledger's commands."""
+    """Return the settings for the ledger's commands."""
     return ConsumerSettings("ledger", {}, SecretStr(url), Topics(), Tuning())
 
 
 def ask(url: str, *arguments: str) -> Result:
-    """Give a command of the ledger."""
+    """Run a command of the ledger."""
     return run_own(SERVICE, settings(url), arguments)
 
 
 def asked(url: str, *arguments: str, status: int = 0) -> Any:  # noqa: ANN401 - JSON
-    """Give a command with `--json` and return what it printed."""
+    """Run a command with `--json` and return its parsed output."""
     result = ask(url, *arguments, "--json")
     assert result.exit_code == status, result.output
     return json.loads(result.stdout)
 
 
 def set_up(url: str, events: Sequence[Event], *statements: str) -> None:
-    """Make a ledger, apply events to it, and then run statements."""
+    """Create a ledger, apply events to it, and then run statements."""
     asyncio.run(_set_up(url, events, statements))
 
 
 def run(url: str, *statements: str) -> None:
-    """Run statements on a ledger that is there."""
+    """Run statements on an existing ledger."""
     asyncio.run(_run(url, statements))
 
 

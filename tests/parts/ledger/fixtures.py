@@ -1,4 +1,4 @@
-"""A ledger of its own for every test that asks for one."""
+"""A separate empty ledger for every test that uses one."""
 
 from collections.abc import AsyncIterator
 
@@ -11,7 +11,7 @@ from consumers.runtime.store.migrate import upgrade
 
 @pytest.fixture
 async def ledger(database_url: str) -> AsyncIterator[AsyncEngine]:
-    """Give the engine of an empty ledger."""
+    """Yield the engine of an empty ledger."""
     engine = create_async_engine(database_url)
     try:
         await upgrade(engine, SERVICE)

@@ -1,4 +1,4 @@
-"""A database of the notifications for every test that asks for one."""
+"""A separate notifications database for every test that uses one."""
 
 from collections.abc import AsyncIterator
 
@@ -11,7 +11,7 @@ from consumers.runtime.store.migrate import upgrade
 
 @pytest.fixture
 async def desk(database_url: str) -> AsyncIterator[AsyncEngine]:
-    """Give the engine of a database where nobody was told anything yet."""
+    """Yield the engine of a database without messages."""
     engine = create_async_engine(database_url, pool_size=10)
     try:
         await upgrade(engine, SERVICE)

@@ -1,4 +1,4 @@
-"""A database of the counting consumer for every test that asks for one."""
+"""Fixtures: a database and topics of the counting consumer."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -15,7 +15,7 @@ from tests.parts.runtime.members import Feed, feeding
 
 @pytest.fixture
 async def counting(database_url: str) -> AsyncIterator[AsyncEngine]:
-    """Give the engine of a database with the counting consumer's tables, all empty."""
+    """Yield the engine of a database with the counting consumer's tables, all empty."""
     engine = create_async_engine(database_url, pool_size=10)
     try:
         await upgrade(engine, SERVICE)
@@ -26,12 +26,12 @@ async def counting(database_url: str) -> AsyncIterator[AsyncEngine]:
 
 @pytest.fixture
 async def feed(broker: Broker, counting: AsyncEngine, topics_prefix: str) -> AsyncIterator[Feed]:
-    """Give a topic of four partitions, and the means to fill it and to consume it."""
+    """Yield a topic of four partitions, with functions to fill and consume it."""
     async with feeding(broker, counting, topics_prefix) as feed:
         yield feed
 
 
 @pytest.fixture
 def payrouter(feed: Feed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Payrouter:
-    """Give what runs commands about the counting consumer."""
+    """Return a function that runs commands on the counting consumer."""
     return Payrouter(feed, tmp_path, monkeypatch)

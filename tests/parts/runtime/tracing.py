@@ -1,4 +1,4 @@
-"""What the tests of `payrouter trace` share: events in the books, and its output as JSON."""
+"""Helpers of the tests of `payrouter trace`: booked events, and its output as JSON."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,7 +13,7 @@ from tests.parts.runtime.members import Feed
 
 
 async def booked(feed: Feed, *events: Event) -> None:
-    """Have the ledger apply these events, as records of the feed's first partition."""
+    """Apply these events to the ledger, as records of the feed's first partition."""
     partition = feed.partition(0)
     applier = Applier(StoredBooks(feed.engine, LEDGER, "cluster"), LEDGER)
     fences = await applier.fences({partition: 0})

@@ -22,7 +22,7 @@ from consumers.runtime.member.subscription import broker_cluster_id
 from consumers.runtime.records import NO_TIMESTAMP, Partition
 from consumers.runtime.store.database import acting, reading
 from consumers.runtime.store.tables import COUNTS, RuntimeTables
-from router.broker.log.reread import second_look
+from router.broker.log.reread import reread_records
 from router.broker.topics.ids import describe
 from router.terminal.operator_name import operator_name
 
@@ -206,7 +206,7 @@ async def _written_at(
     """Return when the first record at or after an offset was written, or None if unknown."""
     if offset >= end:
         return None
-    found = (await second_look(client, tp, offset, 1)).records
+    found = (await reread_records(client, tp, offset, 1)).records
     if not found or found[0].timestamp == NO_TIMESTAMP:
         return None
     return datetime.fromtimestamp(found[0].timestamp / 1000, UTC)

@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, and_, case, func, literal, select, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consumers.runtime.apply.held import DONE, HeldReason, headers_from, readable
+from consumers.runtime.apply.held import DONE, HeldReason, header_name_text, headers_from
 from consumers.runtime.fate import Fate
 from consumers.runtime.store.tables import RuntimeTables
 from router.terminal.output import text_of
@@ -68,7 +68,7 @@ class HeldContent:
 
     def as_json(self) -> dict[str, object]:
         """Return every part as base64, and as text if it is text."""
-        named = [(readable(name), value) for name, value in self.headers]
+        named = [(header_name_text(name), value) for name, value in self.headers]
         return {
             "key": _base64(self.key),
             "value": _base64(self.value),
@@ -81,7 +81,7 @@ class HeldContent:
     def readable(self) -> dict[str, object]:
         """Return each part as text if it is text, else as base64; the name tells which."""
         parts = [("key", self.key), ("value", self.value)]
-        parts += [(f"header {readable(name)}", value) for name, value in self.headers]
+        parts += [(f"header {header_name_text(name)}", value) for name, value in self.headers]
         return dict(_readable_part(name, value) for name, value in parts)
 
 

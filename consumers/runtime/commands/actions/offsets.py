@@ -9,9 +9,9 @@ import click
 from consumers.runtime.apply.offsets import FenceRow
 from consumers.runtime.configured import Consumer
 from consumers.runtime.progress.picture import Behind
-from consumers.runtime.progress.reading import Standings, Store, read_standings, read_stores
+from consumers.runtime.progress.reading import Standings, StoreReading, read_standings, read_stores
 from consumers.runtime.progress.screen import show_counts, show_standings
-from consumers.runtime.progress.standing import Standing, State
+from consumers.runtime.progress.standing import ProgressState, Standing
 from consumers.runtime.records import Partition
 from router.terminal.exits import EXIT_PROBLEM
 from router.terminal.output import console, quiet_aiokafka, show_json
@@ -44,12 +44,12 @@ def show_offsets(consumers: Sequence[Consumer], view: OffsetsView, *, as_json: b
 
 async def _read(
     consumers: Sequence[Consumer], stuck_after: float
-) -> tuple[Sequence[Store], Standings]:
+) -> tuple[Sequence[StoreReading], Standings]:
     stores = await read_stores(consumers)
     return stores, await read_standings(stores, stuck_after)
 
 
-def _earlier(store: Store, found: Standings) -> Mapping[str, Sequence[FenceRow]]:
+def _earlier(store: StoreReading, found: Standings) -> Mapping[str, Sequence[FenceRow]]:
     """Return the fences of clusters consumed before, the earliest first."""
     now = {each.cluster_id for each in found.of[store.consumer.service.name]}
     clusters: dict[str, list[FenceRow]] = {}
@@ -69,7 +69,7 @@ def _as_json(
 def _left(row: FenceRow) -> Standing:
     """Return the row of an earlier cluster, which is not asked, in the form of the others."""
     partition = Partition(row.topic, row.partition)
-    return Standing(row.cluster_id, partition, row, None, Behind(), None, State.UNKNOWN)
+    return Standing(row.cluster_id, partition, row, None, Behind(), None, ProgressState.UNKNOWN)
 
 
 def _show(

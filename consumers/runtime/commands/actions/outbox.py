@@ -4,7 +4,7 @@ import sys
 
 import click
 
-from consumers.runtime.apply.outbox import Contents, contents, take_back
+from consumers.runtime.apply.outbox import OutboxContents, read_outbox, retry_refused
 from consumers.runtime.commands.actions.held_admin import record_operation
 from consumers.runtime.configured import Consumer
 from consumers.runtime.store.database import acting, reading
@@ -17,9 +17,9 @@ from router.terminal.processes import run_async
 def show_outbox(consumer: Consumer, *, as_json: bool) -> None:
     """Print what waits and what was refused; exits with status 1 if anything was refused."""
 
-    async def read() -> Contents:
+    async def read() -> OutboxContents:
         async with reading(consumer.settings) as connection:
-            return await contents(connection, consumer.tables)
+            return await read_outbox(connection, consumer.tables)
 
     found = run_async(read())
     if as_json:
@@ -44,7 +44,7 @@ def retry_outbox(consumer: Consumer, *, as_json: bool) -> None:
 
     async def again() -> int:
         async with acting(consumer.settings) as engine, engine.begin() as transaction:
-            number = await take_back(transaction, consumer.tables)
+            number = await retry_refused(transaction, consumer.tables)
             detail = f"{number} records"
             await record_operation(
                 transaction, consumer.tables, operator_name(), "outbox retry", detail

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 import click
 
 from consumers.runtime.configured import Consumer
-from consumers.runtime.trace.gather import Question, Trace
+from consumers.runtime.trace.gather import Trace, TraceQuestion
 from consumers.runtime.trace.gather import trace as find
 from consumers.runtime.trace.held_up import notes_of
-from consumers.runtime.trace.lines import Line, lines_of
+from consumers.runtime.trace.lines import TraceLine, lines_of
 from consumers.runtime.trace.screen import show
 from consumers.runtime.trace.verdict import Verdict, verdict_of
 from router.terminal.exits import EXIT_PROBLEM
@@ -18,7 +18,7 @@ from router.terminal.output import console, quiet_aiokafka, show_json
 from router.terminal.processes import run_async
 
 
-def show_trace(consumers: Sequence[Consumer], question: Question, *, as_json: bool) -> None:
+def show_trace(consumers: Sequence[Consumer], question: TraceQuestion, *, as_json: bool) -> None:
     """Print the trace; exits with status 1 if nothing is found or a database is unavailable."""
     quiet_aiokafka()
     found = run_async(find(consumers, question))
@@ -33,7 +33,7 @@ def show_trace(consumers: Sequence[Consumer], question: Question, *, as_json: bo
     sys.exit(0 if found.found and found.whole else EXIT_PROBLEM)
 
 
-def _as_json(found: Trace, lines: Sequence[Line], verdict: Verdict) -> dict[str, object]:
+def _as_json(found: Trace, lines: Sequence[TraceLine], verdict: Verdict) -> dict[str, object]:
     orders = sorted(found.sought.orders)
     return {
         "sought": found.question.text,
@@ -70,7 +70,7 @@ def _s(count: int) -> str:
     return "" if count == 1 else "s"
 
 
-def _notes(found: Trace, lines: Sequence[Line]) -> Sequence[str]:
+def _notes(found: Trace, lines: Sequence[TraceLine]) -> Sequence[str]:
     notes = [f"{name} could not be asked: {why}" for name, why in sorted(found.away.items())]
     notes += _scan_notes(found)
     notes += notes_of(found.standings)

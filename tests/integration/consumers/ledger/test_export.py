@@ -1,4 +1,4 @@
-"""The journal leaves line by line, whole and exact, however long it is."""
+"""The journal is exported line by line, complete and exact, at any length."""
 
 import csv
 import io
@@ -50,7 +50,7 @@ def exported(url: str, *arguments: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(result.stdout)))
 
 
-def test_a_posting_is_a_line_with_exact_text_amounts(database_url: str) -> None:
+def test_a_posting_is_a_line_with_the_exact_amount_as_text(database_url: str) -> None:
     set_up(database_url, EVENTS)
     lines = exported(database_url, "--format", "csv")
     assert [(line["transaction"], line["line"], line["amount"]) for line in lines] == [
@@ -94,7 +94,7 @@ def test_a_period_is_exported(database_url: str) -> None:
 def long_journal(
     database_server: DatabaseServer, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Path]:
-    """Give a folder with the configuration of a ledger of 100,000 postings."""
+    """Return a folder with the configuration of a ledger of 100,000 postings."""
     folder = tmp_path_factory.mktemp("long")
     with fresh_database(database_server) as url:
         set_up(url, [told("payment.confirmed", "1")])
@@ -104,7 +104,7 @@ def long_journal(
 
 
 def peak(folder: Path, *arguments: str) -> tuple[int, int, str]:
-    """Export in a process of its own; return lines, its largest memory in KB, its stderr."""
+    """Export in a separate process; return its lines, peak memory in KB, and stderr."""
     command = [sys.executable, "-m", "consumers", "ledger", "export", *arguments]
     with (folder / "out").open("wb") as out, (folder / "err").open("wb") as err:
         process = subprocess.Popen(command, cwd=folder, stdout=out, stderr=err)
@@ -128,7 +128,7 @@ def test_a_long_journal_needs_no_more_memory_than_a_short_one(long_journal: Path
     ]
 
 
-def test_a_reader_of_an_export_that_has_seen_enough_is_no_lost_database(
+def test_a_closed_pipe_is_not_reported_as_a_lost_database(
     long_journal: Path,
 ) -> None:
     command = f"{sys.executable} -m consumers ledger export | head -n 1"

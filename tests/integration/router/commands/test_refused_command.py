@@ -177,7 +177,7 @@ def test_verify_explains_a_sample_as_of_its_arrival(payrouter: Command) -> None:
     assert f"from {_SOURCE}" in steps["refused"][0][0]
     assert steps["request"] == [("POST /webhooks/shop", True)]
     assert steps["signature"][0][1] is False
-    assert steps["hint"][0][0].startswith("without the line end behind the body")
+    assert steps["hint"][0][0].startswith("without the line end after the body")
     assert SECRET not in said.out
 
 
@@ -205,7 +205,7 @@ def test_a_sample_under_a_key_that_was_added_since_would_be_taken_in(
         (("--endpoint", "fenced"), "the delivery was refused before its body was read"),
         (
             ("--endpoint", "shop", "--source", "127.0.0.1"),
-            f"only the first 16384 of {len(_LONG.body)} bytes of its body were kept",
+            f"only the first 16384 of {len(_LONG.body)} bytes of its body were stored",
         ),
     ],
 )

@@ -76,7 +76,7 @@ _LINES = [
     "edge.prot: unknown key; did you mean port?",
     "endpoints.Bad.secrets.0: has white space inside: are these several secrets, or a sentence?",
     (
-        "endpoints.bee.provider: there is no provider blockbe; there are blockatm, blockbee,"
+        "endpoints.bee.provider: unknown provider blockbe; expected one of blockatm, blockbee,"
         " generic_hmac, pulse2pay, resmic, standard_webhooks; did you mean blockbee?"
     ),
     "endpoints.files.secret_files: cannot read /nowhere/1: FileNotFoundError",

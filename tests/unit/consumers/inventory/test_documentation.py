@@ -1,4 +1,4 @@
-"""What docs/inventory.md shows is what happens."""
+"""The examples of docs/inventory.md work as shown."""
 
 import json
 import re
@@ -23,7 +23,7 @@ def shown(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", TEXT, re.DOTALL)
 
 
-def test_the_order_in_our_own_names_is_read() -> None:
+def test_an_order_with_the_built_in_names_is_read() -> None:
     order = read_order(settings_from({}).order.fields)(shown("json")[0].encode(), [])
     assert isinstance(order, Order)
     assert order.lines == (OrderLine(sku="tea", quantity=2),)
@@ -57,7 +57,7 @@ def test_the_policies_shown_are_the_defaults() -> None:
     assert set(told) | {"underpaid_tolerance"} == set(Policy.model_fields)
 
 
-def test_the_measures_are_those_there_are() -> None:
+def test_the_page_names_every_metric() -> None:
     assert "payrouter_inventory_orders_reserved`, `_short`" in TEXT
     short = "payrouter_inventory_orders_short"
     assert {m.name for m in MEASURES if m.name not in TEXT} == {short}
@@ -74,7 +74,7 @@ def test_the_commands_shown_exist() -> None:
         assert command in (own if group == "inventory" else {"order", "blockatm"}), line
 
 
-def test_an_order_without_a_clock_of_its_own_is_read() -> None:
+def test_an_order_with_a_numeric_time_is_read() -> None:
     message = json.loads(shown("json")[0]) | {"at": 1767323045}
     order = read_order(settings_from({}).order.fields)(json.dumps(message).encode(), [])
     assert isinstance(order, Order)

@@ -1,4 +1,4 @@
-"""What `[consumers.inventory]` may say."""
+"""Options of `[consumers.inventory]`."""
 
 from typing import Any
 
@@ -17,7 +17,10 @@ from router.contract.topics import Topics
     [
         ({"underpaid": "accept_within"}, "underpaid_tolerance"),
         ({"underpaid_tolerance": "0.01"}, "accept_within"),
-        ({"underpaid": "accept_within", "underpaid_tolerance": 0.01}, "text or Decimal, got float"),
+        (
+            {"underpaid": "accept_within", "underpaid_tolerance": 0.01},
+            "text or a Decimal, not float",
+        ),
         ({"underpaid": "accept_within", "underpaid_tolerance": "1"}, "less than Decimal"),
         ({"refunded": "maybe"}, "refunded"),
         ({"time_to_live_seconds": 0}, "time_to_live_seconds"),
@@ -25,7 +28,7 @@ from router.contract.topics import Topics
     ],
     ids=str,
 )
-def test_a_policy_that_cannot_be_meant_is_refused(wrong: dict[str, Any], problem: str) -> None:
+def test_an_invalid_policy_is_refused(wrong: dict[str, Any], problem: str) -> None:
     with pytest.raises(ValidationError, match=problem):
         Policy.model_validate(wrong)
 

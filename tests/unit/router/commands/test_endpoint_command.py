@@ -78,7 +78,7 @@ def test_a_parameter_named_like_one_of_the_gateway_s_is_refused(
         (
             _EDGE + _BEE + 'reference_parameter = "value_forwarded_coin"\n',
             ("bee",),
-            "endpoints.bee.reference_parameter: this is a field of BlockBee's own",
+            "endpoints.bee.reference_parameter: this name is one of BlockBee's own fields",
         ),
         (_EDGE + _SHOP, ("other",), "there is no endpoint other; there are shop"),
         (_SHOP, ("shop",), "endpoints.shop.public_url: missing, here and under edge"),

@@ -109,8 +109,8 @@ def test_of_an_expected_signature_only_the_beginning_is_told(payrouter: Command)
 @pytest.mark.parametrize(
     ("end", "hint"),
     [
-        (b"\n", "without the line end behind the body"),
-        (b"\r\n", "without the line end behind the body"),
+        (b"\n", "without the line end after the body"),
+        (b"\r\n", "without the line end after the body"),
     ],
 )
 def test_a_body_with_a_line_end_too_many_is_found_out(
@@ -135,7 +135,7 @@ def test_a_body_that_was_written_anew_is_found_out(payrouter: Command) -> None:
     said = _verify(payrouter, compact, "--json")
 
     assert said.status == 1
-    assert "as JSON with blanks it would verify" in _steps(said)["hint"][0][0]
+    assert "as JSON with spaces it would verify" in _steps(said)["hint"][0][0]
 
 
 def test_the_window_counts_at_the_time_given(payrouter: Command) -> None:
@@ -165,7 +165,7 @@ def test_what_is_missing_or_twice_is_said(payrouter: Command) -> None:
     twice = _verify(payrouter, replace(_GENUINE, headers=_GENUINE.headers * 2), "--json")
 
     assert _steps(bare)["header blockatm-signature-v2"] == [("missing", False)]
-    assert _steps(twice)["header blockatm-signature-v2"] == [("stands 2 times", False)]
+    assert _steps(twice)["header blockatm-signature-v2"] == [("occurs 2 times", False)]
 
 
 def test_what_a_terminal_would_obey_is_written_otherwise(payrouter: Command) -> None:

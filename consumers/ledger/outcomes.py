@@ -1,19 +1,19 @@
-"""What the ledger says back to the platform: `ledger.posted`, once per transaction."""
+"""Outcome events of the ledger: `ledger.posted`, once per transaction."""
 
-from consumers.ledger.journal import Posted
+from consumers.ledger.journal import PostedEntry
 from router.contract.amounts import amount_text
 from router.contract.outcome import Fact, OutcomeEvent, outcome_id
 
 OUTCOME_TOPIC = "ledger.outcome"
-"""Where it is said, unless the configuration renames topics."""
+"""Topic of the outcomes, unless the configuration renames it."""
 
 _POSTED = "ledger.posted"
 
 
-def outcome_of(posted: Posted) -> OutcomeEvent:
-    """Say what a transaction posted. Its facts are about money, never about a customer."""
+def posted_outcome(posted: PostedEntry) -> OutcomeEvent:
+    """Return the outcome of a transaction. It carries amounts, never customer data."""
     event = posted.entry.event
-    # Not validated once more: all of it is the event's, or ours.
+    # Skips validation: the values are from a validated event, or our own.
     return OutcomeEvent.model_construct(
         id=outcome_id(_POSTED, str(event.id)),
         type=_POSTED,
@@ -32,7 +32,7 @@ def outcome_of(posted: Posted) -> OutcomeEvent:
     )
 
 
-def _lines(posted: Posted) -> dict[str, Fact]:
+def _lines(posted: PostedEntry) -> dict[str, Fact]:
     facts: dict[str, Fact] = {}
     for number, (place, amount) in enumerate(posted.entry.lines.items(), start=1):
         facts[f"line_{number}_account"] = place.account.name

@@ -1,6 +1,6 @@
-"""Applies messages one after the other to what was read of the store. Without a database.
+"""Applies messages in order to rows read from the store, in memory.
 
-What it holds when it ends is what has to be written.
+The caller reads the rows before and writes the changed ones after.
 """
 
 from collections import defaultdict
@@ -17,10 +17,19 @@ from consumers.inventory.identity import (
     payment_id,
     stock_id,
 )
-from consumers.inventory.orders import Change, Note, OrderState, cancel, give_up, pay, place, refund
+from consumers.inventory.orders import (
+    Note,
+    OrderChange,
+    OrderState,
+    cancel,
+    give_up,
+    pay,
+    place,
+    refund,
+)
 from consumers.inventory.payments import Payment, absorb, settled
 from consumers.inventory.policy import Policy
-from consumers.inventory.shelf import Line, Move, Stock, moved, moves
+from consumers.inventory.shelf import Move, OrderLineState, Stock, apply_move, moves
 from router.contract.amounts import amount_text
 from router.contract.event import Event
 from router.contract.lifecycle import contradicts_paid
@@ -28,8 +37,8 @@ from router.contract.order import ExpectedPayment, Order, OrderType
 
 
 @dataclass(frozen=True)
-class Noted:
-    """A note with what it is about."""
+class RecordedNote:
+    """A note with the event, order and payment it is about."""
 
     event_id: UUID
     order: OrderState | None
@@ -38,8 +47,8 @@ class Noted:
 
 
 @dataclass(frozen=True)
-class Moved:
-    """A move of stock with what it came of."""
+class StockMovement:
+    """A change of stock with the event and order that caused it."""
 
     event_id: UUID
     order_id: UUID
@@ -47,8 +56,8 @@ class Moved:
     move: Move
 
 
-class Desk:
-    """The state of everything a batch of messages touches, and how they change it."""
+class BatchState:
+    """Every clue, payment, order and article a batch of messages touches."""
 
     def __init__(
         self,
@@ -59,35 +68,35 @@ class Desk:
         orders: Iterable[OrderState],
         stock: Iterable[Stock],
     ) -> None:
-        """Take over what was read."""
+        """Start from the rows read from the store."""
         self.policy = policy
         self.now = now
         self.clues = dict(clues)
         self.payments = {payment.id: payment for payment in payments}
         self.orders = {order.id: order for order in orders}
         self.stock = {article.id: article for article in stock}
-        self.noted: list[Noted] = []
-        self.moved: list[Moved] = []
+        self.notes: list[RecordedNote] = []
+        self.movements: list[StockMovement] = []
         self._of_order: defaultdict[UUID, set[UUID]] = defaultdict(set)
         self._waiting: defaultdict[UUID, set[UUID]] = defaultdict(set)
         for payment in self.payments.values():
             self._index(payment)
 
     def apply(self, message: Event | Order) -> bool:
-        """Apply a message; tell whether it changed or said anything."""
-        noted = len(self.noted)
+        """Apply a message; return whether it changed anything or left a note."""
+        before = len(self.notes)
         if isinstance(message, Event):
-            return self._pay(message) or len(self.noted) > noted
+            return self._pay(message) or len(self.notes) > before
         order = self.orders[order_id(message.account, message.reference)]
         if message.type is OrderType.PLACED:
             self._place(order, message)
         else:
             self._cancel(order, message)
         self._record_moves(message, order)
-        return len(self.noted) > noted
+        return len(self.notes) > before
 
     def _cancel(self, order: OrderState, message: Order) -> None:
-        self._take(message, cancel(order, self.policy))
+        self._change_order(message, cancel(order, self.policy))
 
     def _place(self, order: OrderState, message: Order) -> None:
         lines = _lines(order, message)
@@ -104,13 +113,13 @@ class Desk:
             expires_at=self.now + timedelta(seconds=seconds),
             lines=lines,
         )
-        self._take(message, place(known, self.stock))
+        self._change_order(message, place(known, self.stock))
         for expected in message.recognized_by:
-            self._expect(message, self.orders[order.id], expected)
-        self._decide(message, order.id, was=False)
+            self._recognize(message, self.orders[order.id], expected)
+        self._follow_payments(message, order.id, was_settled=False)
 
-    def _expect(self, message: Order, order: OrderState, expected: ExpectedPayment) -> None:
-        """Have payments lead to this order from now on, and those that wait for it."""
+    def _recognize(self, message: Order, order: OrderState, expected: ExpectedPayment) -> None:
+        """Attach expected payments to this order: waiting ones now, others when they arrive."""
         for kind, text in ((REFERENCE, expected.reference), (ADDRESS, expected.address)):
             if text is not None:
                 self._claim(message, order, kind, text)
@@ -121,7 +130,7 @@ class Desk:
     def _claim(self, message: Order, order: OrderState, kind: str, text: str) -> None:
         clue = clue_id(order.account, kind, text)
         holder = self.clues[clue]
-        if holder is not None and not self._yields(kind, holder, order):
+        if holder is not None and not self._can_pass(kind, holder, order):
             facts = {kind: text, "order": self.orders[holder].reference}
             self._note(
                 message, order, None, Note("recognized elsewhere", trouble=True, facts=facts)
@@ -132,50 +141,54 @@ class Desk:
             if self.payments[number].order_id is None:
                 self._attach(message, order, self.payments[number])
 
-    def _yields(self, kind: str, holder: UUID, order: OrderState) -> bool:
-        """Tell whether a clue passes to another order: an address does, when its order is done."""
+    def _can_pass(self, kind: str, holder: UUID, order: OrderState) -> bool:
+        """Return whether a clue may pass to `order`: an address may, once its order is done."""
         if holder == order.id:
             return True
         return kind == ADDRESS and self.orders[holder].status != "reserved"
 
     def _attach(self, message: Order, order: OrderState, payment: Payment) -> None:
         if payment.order_id not in {None, order.id}:
-            elsewhere = Note("recognized elsewhere", trouble=True, facts=_told(payment))
+            elsewhere = Note("recognized elsewhere", trouble=True, facts=_payment_facts(payment))
             self._note(message, order, payment, elsewhere)
             return
         attached = replace(payment, order_id=order.id)
-        self._put(attached)
+        self._store(attached)
         if payment.status is not None:
-            self._note(message, order, attached, Note("payment found", facts=_told(attached)))
+            self._note(
+                message, order, attached, Note("payment found", facts=_payment_facts(attached))
+            )
 
     def _pay(self, event: Event) -> bool:
         known = self._payment_of(event)
         now = absorb(known, event)
-        leads_to = known.order_id or self._lead(event)
+        leads_to = known.order_id or self._order_for(event)
         if leads_to is None:
-            self._put(now)
+            self._store(now)
             if now.status != known.status:
-                self._note(event, None, now, Note("payment waiting", facts=_told(now)))
+                self._note(event, None, now, Note("payment waiting", facts=_payment_facts(now)))
             return now != known
         order = self.orders[leads_to]
-        was = self._settled(order)
+        was_settled = self._settled(order)
         now = replace(now, order_id=leads_to)
-        self._put(now)
+        self._store(now)
         if now.status != known.status or now.amount != known.amount:
-            self._remark(event, order, known, now, was=was)
+            self._note_payment(event, order, known, now, was_settled=was_settled)
         if contradicts_paid(known.status, event.type.status):
-            note = Note("called off after paid", trouble=True, facts={"told": event.type.value})
+            note = Note("called off after paid", trouble=True, facts={"reported": event.type.value})
             self._note(event, order, now, note)
-        self._decide(event, order.id, was=was, taken_back=now.status == "refunded")
+        self._follow_payments(
+            event, order.id, was_settled=was_settled, taken_back=now.status == "refunded"
+        )
         self._record_moves(event, order)
         return now != known
 
-    def _remark(
-        self, event: Event, order: OrderState, before: Payment, after: Payment, *, was: bool
+    def _note_payment(
+        self, event: Event, order: OrderState, before: Payment, after: Payment, *, was_settled: bool
     ) -> None:
-        """Say of a payment what is not said by what becomes of the order."""
-        facts = _told(after)
-        if after.paid and not before.paid and was:
+        """Note changes of a payment that the order's own notes do not show."""
+        facts = _payment_facts(after)
+        if after.paid and not before.paid and was_settled:
             self._note(event, order, after, Note("paid twice", trouble=True, facts=facts))
         elif after.paid and not self._settled(order):
             what = "overpaid" if after.status == "overpaid" else "paid too little"
@@ -185,26 +198,26 @@ class Desk:
         elif after.status == "disputed":
             self._note(event, order, after, Note("disputed", trouble=True, facts=facts))
 
-    def _decide(
-        self, message: Event | Order, number: UUID, *, was: bool, taken_back: bool = False
+    def _follow_payments(
+        self, message: Event | Order, number: UUID, *, was_settled: bool, taken_back: bool = False
     ) -> None:
-        """Have an order follow its payments, where they say something else than before."""
+        """Commit, return or release an order if its payments now require it."""
         order = self.orders[number]
         payments = self._payments(order)
         if self._settled(order):
-            if not was:
-                self._take(message, pay(order, self.stock, self.policy))
-        elif was and taken_back:
-            self._take(message, refund(order, self.policy))
+            if not was_settled:
+                self._change_order(message, pay(order, self.stock, self.policy))
+        elif was_settled and taken_back:
+            self._change_order(message, refund(order, self.policy))
         elif payments and all(payment.ended for payment in payments):
-            words = sorted({f"payment {payment.status}" for payment in payments})
-            self._take(message, give_up(order, ", ".join(words)))
+            reasons = sorted({f"payment {payment.status}" for payment in payments})
+            self._change_order(message, give_up(order, ", ".join(reasons)))
 
-    def _take(self, message: Event | Order, change: Change) -> None:
-        """Take over an order's next state, and what it means for the stock."""
+    def _change_order(self, message: Event | Order, change: OrderChange) -> None:
+        """Store an order's next state and apply its changes to the stock."""
         order, notes = change
         for move in moves(self.orders[order.id].lines, order.lines):
-            self.stock[move.stock_id] = moved(self.stock[move.stock_id], move)
+            self.stock[move.stock_id] = apply_move(self.stock[move.stock_id], move)
         self.orders[order.id] = order
         for note in notes:
             self._note(message, order, None, note)
@@ -212,12 +225,12 @@ class Desk:
     def _record_moves(self, message: Event | Order, before: OrderState) -> None:
         after = self.orders[before.id]
         for move in moves(before.lines, after.lines):
-            self.moved.append(Moved(message.id, after.id, message.type.value, move))
+            self.movements.append(StockMovement(message.id, after.id, message.type.value, move))
 
     def _note(
         self, message: Event | Order, order: OrderState | None, payment: Payment | None, note: Note
     ) -> None:
-        self.noted.append(Noted(message.id, order, payment, note))
+        self.notes.append(RecordedNote(message.id, order, payment, note))
 
     def _payment_of(self, event: Event) -> Payment:
         number = payment_id(
@@ -225,8 +238,8 @@ class Desk:
         )
         return self.payments[number]
 
-    def _lead(self, event: Event) -> UUID | None:
-        """Return the order a payment's reference or address leads to."""
+    def _order_for(self, event: Event) -> UUID | None:
+        """Return the id of the order recognized by the payment's reference or address."""
         for clue in clues_of(event):
             if self.clues[clue] is not None:
                 return self.clues[clue]
@@ -238,7 +251,7 @@ class Desk:
     def _payments(self, order: OrderState) -> Sequence[Payment]:
         return [self.payments[number] for number in sorted(self._of_order[order.id])]
 
-    def _put(self, payment: Payment) -> None:
+    def _store(self, payment: Payment) -> None:
         self.payments[payment.id] = payment
         self._index(payment)
 
@@ -251,26 +264,28 @@ class Desk:
 
 
 def clues_of(event: Event) -> Sequence[UUID]:
-    """Return by what the payment of an event may be recognized, besides its own id."""
-    told = ((REFERENCE, event.reference), (ADDRESS, event.to_address))
-    return [clue_id(event.account, kind, text) for kind, text in told if text is not None]
+    """Return the clues by which an event's payment may be recognized, besides its own id."""
+    texts = ((REFERENCE, event.reference), (ADDRESS, event.to_address))
+    return [clue_id(event.account, kind, text) for kind, text in texts if text is not None]
 
 
-def _lines(order: OrderState, message: Order) -> tuple[Line, ...]:
-    """Return an order's lines, one per article, nothing of them reserved."""
-    wanted: defaultdict[UUID, int] = defaultdict(int)
+def _lines(order: OrderState, message: Order) -> tuple[OrderLineState, ...]:
+    """Return an order's lines, one per article, none reserved."""
+    quantities: defaultdict[UUID, int] = defaultdict(int)
     for line in message.lines or ():
-        wanted[stock_id(order.account, line.sku)] += line.quantity
-    return tuple(Line(order.id, article, wanted[article]) for article in sorted(wanted))
+        quantities[stock_id(order.account, line.sku)] += line.quantity
+    return tuple(
+        OrderLineState(order.id, article, quantities[article]) for article in sorted(quantities)
+    )
 
 
-def _repeats(order: OrderState, lines: Sequence[Line], message: Order) -> bool:
+def _repeats(order: OrderState, lines: Sequence[OrderLineState], message: Order) -> bool:
     known = {line.stock_id: line.quantity for line in order.lines}
-    told = {line.stock_id: line.quantity for line in lines}
-    return known == told and (order.total, order.currency) == (message.total, message.currency)
+    repeated = {line.stock_id: line.quantity for line in lines}
+    return known == repeated and (order.total, order.currency) == (message.total, message.currency)
 
 
-def _told(payment: Payment) -> dict[str, str]:
+def _payment_facts(payment: Payment) -> dict[str, str]:
     facts = {
         "provider": payment.provider,
         "payment": payment.provider_reference,

@@ -1,7 +1,7 @@
-"""The way out: one message by an Apprise URL of the configuration, and what came of it.
+"""Sends one message by a configured Apprise URL.
 
-Apprise says yes or no and logs why, with addresses and pieces of the URL. None
-of its lines is passed on: what came of a message is said in words of our own.
+Apprise returns only success or failure and logs the reason, with addresses and
+parts of the URL. Its log lines are never passed on: results carry our own texts.
 """
 
 import logging
@@ -20,45 +20,45 @@ from consumers.notifications.rendering import Rendered
 
 KEY_HEADER = "Idempotency-Key"
 MAIL_KEY_HEADER = "X-Idempotency-Key"
-"""A mail's Message-ID is Apprise's own and new for every try, so the key has its own header."""
+"""Header for the key of a mail: Apprise generates a new Message-ID for every attempt."""
 
 _MAIL = frozenset({"mailto", "mailtos"})
 _TAKES_HEADERS = frozenset({"json", "jsons", "form", "forms", "xml", "xmls"})
 
 
 class ChannelError(Exception):
-    """A URL leads nowhere; the message does not repeat it."""
+    """An unusable URL; the message does not repeat it."""
 
 
-class Sending(Enum):
-    """What came of a try."""
+class SendStatus(Enum):
+    """Status of an attempt to send a message."""
 
     SENT = "sent"
-    AGAIN = "again"
-    """It did not work this time."""
+    RETRY = "retry"
+    """The attempt failed; try again."""
     REFUSED = "refused"
-    """This message never will be taken: the receiver said so."""
+    """The receiver will never accept this message."""
 
 
 @dataclass(frozen=True)
-class Told:
-    """What came of a try, and why; the words hold no address and nothing of the URL."""
+class SendResult:
+    """Result of an attempt, with a reason that contains no address and no part of the URL."""
 
-    fate: Sending
+    status: SendStatus
     why: str = ""
 
 
 @dataclass(frozen=True)
-class Outside:
-    """A channel that leaves the machine."""
+class AppriseChannel:
+    """A channel to an outside service, by an Apprise URL."""
 
     url: str = field(repr=False)
 
     def __post_init__(self) -> None:
-        """Refuse what is no Apprise URL. Raises ChannelError."""
-        _keep_quiet()
+        """Check the URL. Raises ChannelError if Apprise does not support it."""
+        _capture_logs()
         if len(Apprise(self.url, asset=_asset())) != 1 or self._plugin({}) is None:
-            message = "no Apprise URL that this version of Apprise knows, such as mailtos://…"
+            message = "not an Apprise URL supported by this version, such as mailtos://…"
             raise ChannelError(message)
 
     @property
@@ -68,22 +68,22 @@ class Outside:
 
     @cached_property
     def addressed(self) -> bool:
-        """Whether every message has to say its recipient: mail whose URL names none."""
+        """Whether every message needs an address: a mail URL without a recipient."""
         if self.schema not in _MAIL:
             return False
         plugin = self._plugin({})
         parts = None if plugin is None else plugin.parse_url(self.url)
         return parts is not None and not parts["targets"]
 
-    def send(self, rendered: Rendered, key: str, address: str | None, seconds: float) -> Told:
-        """Send one message, in the thread of the caller, and say what came of it."""
+    def send(self, rendered: Rendered, key: str, address: str | None, seconds: float) -> SendResult:
+        """Send one message in the caller's thread; return the result."""
         plugin = self._plugin(self._extras(key))
         if plugin is None:
-            return Told(Sending.AGAIN, "the channel's URL is not understood any more")
+            return SendResult(SendStatus.RETRY, "the channel's URL is no longer valid")
         if self.addressed:
             if address is None or mailbox(address) is None:
-                return Told(Sending.REFUSED, "the address is not one plain mailbox")
-            # Not by the URL: of o'brien@example.com Apprise would read brien@example.com.
+                return SendResult(SendStatus.REFUSED, "the address is not a single plain mailbox")
+            # Not in the URL: Apprise would parse o'brien@example.com as brien@example.com.
             vars(plugin)["targets"] = [(False, address)]
         plugin.socket_connect_timeout = plugin.socket_read_timeout = seconds
         apprise = Apprise(asset=_asset())
@@ -96,11 +96,11 @@ class Outside:
             log_level=logging.DEBUG,
         ) as result:
             if result:
-                return Told(Sending.SENT)
-            return explained(entry.message for entry in result.logs())
+                return SendResult(SendStatus.SENT)
+            return explain_failure(entry.message for entry in result.logs())
 
     def _extras(self, key: str) -> Mapping[str, str]:
-        """Return what this message adds to the URL's query."""
+        """Return the URL's query parameters for this message: its idempotency key as a header."""
         if self.schema in _TAKES_HEADERS:
             return {f"+{KEY_HEADER}": key}
         return {f"+{MAIL_KEY_HEADER}": key} if self.schema in _MAIL else {}
@@ -113,28 +113,28 @@ class Outside:
         return plugin if isinstance(plugin, NotifyBase) else None
 
 
-def explained(lines: Iterable[str]) -> Told:
-    """Find in Apprise's log why a message did not go: a status, or a known kind of failure."""
+def explain_failure(lines: Iterable[str]) -> SendResult:
+    """Find in Apprise's log why a message failed: an HTTP or SMTP status, or a known error."""
     text = "\n".join(lines)
     if match := _HTTP.search(text):
-        status = int(match[1])
-        fate = Sending.REFUSED if status in _ABOUT_THE_MESSAGE else Sending.AGAIN
-        return Told(fate, f"HTTP {status}")
+        code = int(match[1])
+        status = SendStatus.REFUSED if code in _ABOUT_THE_MESSAGE else SendStatus.RETRY
+        return SendResult(status, f"HTTP {code}")
     if match := _SMTP.search(text):
-        # While connecting it is about us: a password, a policy.
+        # A refusal during connection concerns our password or policy, not the message.
         refused = match[1].startswith("5") and _CONNECTING not in text
-        return Told(Sending.REFUSED if refused else Sending.AGAIN, f"SMTP {match[1]}")
+        return SendResult(SendStatus.REFUSED if refused else SendStatus.RETRY, f"SMTP {match[1]}")
     for pattern, words in _KNOWN:
         if pattern.search(text):
-            return Told(Sending.AGAIN, words)
-    return Told(Sending.AGAIN, "not taken, for a reason Apprise does not say")
+            return SendResult(SendStatus.RETRY, words)
+    return SendResult(SendStatus.RETRY, "not delivered; Apprise gives no known reason")
 
 
 _HTTP = re.compile(r"\berror=(\d{3})\b")
 _SMTP = re.compile(r"\((\d{3}), b['\"]|refused: (?=(\d{3}) )")
 _CONNECTING = "Connection error while submitting"
 _ABOUT_THE_MESSAGE = frozenset({400, 410, 413, 414, 415, 422})
-"""Every other status may be about us or about the moment, and is tried again."""
+"""Statuses about the message itself. Others may be temporary or our own fault: they are retried."""
 
 _KNOWN = tuple(
     (re.compile(pattern, re.IGNORECASE), words)
@@ -142,15 +142,15 @@ _KNOWN = tuple(
         (r"timed? ?out", "no answer in time"),
         (r"refused", "connection refused"),
         (r"getaddrinfo|resol|not known|no address", "host not found"),
-        (r"certificate|ssl|tls", "no secure connection"),
-        (r"reset|closed|aborted|disconnected|broken pipe", "connection broken off"),
+        (r"certificate|ssl|tls", "secure connection failed"),
+        (r"reset|closed|aborted|disconnected|broken pipe", "connection lost"),
         (r"unreachable|no route", "host not reachable"),
     )
 )
 
 
 def _asset() -> AppriseAsset:
-    """Nothing on disk, no redirect to elsewhere, no thread of its own, no text rewritten."""
+    """Return settings that disable disk storage, redirects, threads and rewriting of texts."""
     return AppriseAsset(
         app_id="payrouter",
         app_desc="payrouter",
@@ -164,8 +164,8 @@ def _asset() -> AppriseAsset:
     )
 
 
-def _keep_quiet() -> None:
-    """Keep Apprise's log lines, which name recipients and URLs, out of ours; read them all."""
+def _capture_logs() -> None:
+    """Keep Apprise's log lines out of our log, but capture all: they name recipients and URLs."""
     log = logging.getLogger("apprise")
     log.propagate = False
     log.setLevel(logging.DEBUG)
