@@ -20,7 +20,7 @@ _LOOK = (
     *(tree.TRACE, tree.OFFSETS, tree.LEDGER, tree.INVENTORY, tree.NOTIFICATIONS),
     *(edge_tree.REFUSED, edge_tree.VERIFY, edge_tree.METRICS),
 )
-_MEND = (tree.PARKED, tree.DLQ, edge_tree.QUARANTINE, tree.BRAKE, tree.OUTBOX)
+_FIX = (tree.PARKED, tree.DLQ, edge_tree.QUARANTINE, tree.BRAKE, tree.OUTBOX)
 _SET_UP = (
     *(edge_tree.CONFIG, tree.DB, edge_tree.TOPICS, edge_tree.ENDPOINT),
     *(edge_tree.COMPLETION, edge_tree.MAN),
@@ -45,7 +45,7 @@ def _group_of(name: str, summary: str) -> click.Command:
 
 def command_line() -> CommandTree:
     """Return the command line with all commands."""
-    entries = (*_RUN, *_LOOK, *_MEND, *_SET_UP)
+    entries = (*_RUN, *_LOOK, *_FIX, *_SET_UP)
     summary = "Put verified payment webhooks onto Kafka and apply every event exactly once."
     whole = CommandTree("payrouter", entries, summary=summary, more=_consumers_of_others)
     return click.version_option(package_name="payrouter", prog_name="payrouter")(whole)

@@ -111,7 +111,7 @@ def check_consumers(consumers: Mapping[str, dict[str, Any]]) -> None:
 
 
 def require_known(name: str, under: str = "consumers") -> None:
-    """Raise ConfigurationError if no consumer has this name; `under` is where it is written."""
+    """Raise ConfigurationError if no consumer has this name; `under` is the table that contains it."""
     known = names()
     if name not in known:
         message = (

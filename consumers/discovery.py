@@ -1,4 +1,4 @@
-"""Finds the consumers: the packages beside the runtime, and entry points of other distributions."""
+"""Finds the consumers: packages of this distribution, and entry points of others."""
 
 import importlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -31,7 +31,7 @@ def discover() -> Mapping[str, Service]:
 def needed(names: Iterable[str]) -> Mapping[str, Service]:
     """Import the consumers of these names, as far as there are any, and return them by name.
 
-    Imports every consumer if another distribution offers one: it has to fit beside all.
+    Imports every consumer if another distribution offers one: it must fit with all others.
     """
     if installed():
         return discover()
@@ -83,7 +83,7 @@ def _checked(candidate: object, name: str) -> Service:
 
 
 def topics_beside(names: Topics, services: Mapping[str, Service]) -> TopicsBeside:
-    """Return the topics that these consumers need beside those of the edge."""
+    """Return the topics that these consumers need in addition to those of the edge."""
     read = {topic for service in services.values() for topic in service.topics}
     return TopicsBeside(
         kept=[

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Installation:
-    """The consumers, as the edge's commands, theirs and completion need them."""
+    """The consumers, as commands and completion need them."""
 
     def names(self) -> Sequence[str]:
         """Return the names of the consumers, without importing them."""
@@ -39,7 +39,7 @@ class Installation:
         return shown_consumers(tables)
 
     def topics(self, names: "Topics") -> "TopicsBeside":
-        """Return the topics that the consumers need beside those of the edge."""
+        """Return the topics that the consumers need in addition to those of the edge."""
         from consumers import discovery
 
         return discovery.topics_beside(names, discovery.discover())

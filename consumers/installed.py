@@ -21,7 +21,7 @@ def installed() -> "EntryPoints":
 
 
 def own_names() -> Sequence[str]:
-    """Return the names of the consumers of this distribution: packages beside the runtime."""
+    """Return the names of the consumers of this distribution: every package but the runtime."""
     folders = [Path(path) for path in consumers.__path__]
     found = {path.parent.name for folder in folders for path in folder.glob("*/__init__.py")}
     return sorted(found - {"runtime"})

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from router.commands.tree import LOOK, MEND, RUN, SET_UP
+from router.commands.tree import LOOK, FIX, RUN, SET_UP
 from router.terminal.command_tree import command, group
 
 _PROCESSES = "consumers.commands"
@@ -126,7 +126,7 @@ PARKED: Final = group(
             f"{_RUNTIME}.held:parked_retry",
         ),
     ],
-    MEND,
+    FIX,
 )
 DLQ: Final = group(
     "dlq",
@@ -134,7 +134,7 @@ DLQ: Final = group(
     [
         command(
             "list",
-            "List dead records, oldest first: they wait for a person.",
+            "List dead records, oldest first: they wait for an operator.",
             f"{_RUNTIME}.held:dlq_list",
         ),
         command(
@@ -153,7 +153,7 @@ DLQ: Final = group(
             f"{_RUNTIME}.held:dlq_history",
         ),
     ],
-    MEND,
+    FIX,
 )
 BRAKE: Final = group(
     "brake",
@@ -170,7 +170,7 @@ BRAKE: Final = group(
             f"{_RUNTIME}.brake:clear",
         ),
     ],
-    MEND,
+    FIX,
 )
 OUTBOX: Final = group(
     "outbox",
@@ -187,7 +187,7 @@ OUTBOX: Final = group(
             f"{_RUNTIME}.outbox:retry",
         ),
     ],
-    MEND,
+    FIX,
 )
 DB: Final = group(
     "db",

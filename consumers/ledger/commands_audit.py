@@ -22,7 +22,7 @@ PROGRESS_LINES = 50_000
 
 
 class _ReaderGone(Exception):  # noqa: N818 - named for what happened
-    """The reader closed the pipe; must not be taken for a lost database."""
+    """The reader closed the pipe; must not be mistaken for a lost database."""
 
 
 def verify_books(settings: ConsumerSettings, *, as_json: bool) -> None:

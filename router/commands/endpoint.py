@@ -17,7 +17,7 @@ from router.terminal.completion import complete_endpoint
 @click.option(
     "--order",
     "reference",
-    help="Reference of an order, for gateways that call a URL of its own for each order.",
+    help="Reference of an order, for gateways that call a separate URL for each order.",
 )
 @click.option(
     "--parameter",

@@ -1,4 +1,4 @@
-"""What a command of the edge is given: where the configuration is, and the consumers beside it."""
+"""First argument of the edge's commands: options for the configuration, and the consumers."""
 
 import functools
 from collections.abc import Callable, Mapping
@@ -25,7 +25,7 @@ class InstalledConsumers(Protocol):
         """Return the same tables with every secret masked."""
 
     def topics(self, names: "Topics") -> "TopicsBeside":
-        """Return the topics that the consumers need beside those of the edge."""
+        """Return the topics that the consumers need in addition to those of the edge."""
 
     def metrics(self) -> "Mapping[str, CollectorRegistry]":
         """Return what each kind of consumer process measures, by the name of the kind."""

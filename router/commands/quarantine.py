@@ -33,7 +33,7 @@ def show(invocation: Invocation, quarantined: str, *, as_json: bool) -> None:
     """Show one quarantined delivery in full.
 
     QUARANTINED is its id or the beginning of its id. The body is printed as text if
-    it is text, as base64 otherwise, under a name that tells which.
+    it is text, as base64 otherwise, under a name that shows which.
     """
     from router.commands.actions.quarantine import show_quarantined
 

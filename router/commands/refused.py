@@ -38,7 +38,7 @@ def show(invocation: Invocation, sample: str, *, as_json: bool) -> None:
     """Show one sample in full.
 
     SAMPLE is its id or the beginning of its id. The body is printed as text if it is
-    text, as base64 otherwise, under a name that tells which.
+    text, as base64 otherwise, under a name that shows which.
     """
     from router.commands.actions.refused import show_refused
 

@@ -15,7 +15,7 @@ TAMPERS = ("body", "headers", "key", "time")
 """Names of the ways to spoil a delivery, without importing them."""
 
 _DOCUMENTED = "blockatm"
-"""Gateway that stands for all in the reference: they differ in nothing but the name."""
+"""Gateway that the reference documents as an example: they differ only in the name."""
 
 _count = click.option(
     "--count",

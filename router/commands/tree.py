@@ -8,7 +8,7 @@ from router.terminal.command_tree import CommandEntry, command, group
 
 RUN: Final = "Run"
 LOOK: Final = "Look"
-MEND: Final = "Mend"
+FIX: Final = "Fix"
 SET_UP: Final = "Set up"
 
 _HERE = "router.commands"
@@ -60,7 +60,7 @@ QUARANTINE: Final = group(
             f"{_HERE}.quarantine:replay",
         ),
     ],
-    MEND,
+    FIX,
 )
 CONFIG: Final = group(
     "config",

@@ -28,7 +28,7 @@ class CommandEntry:
 
 
 class CommandTree(click.Group):
-    """Group that imports a command only when it runs, or when its own help is asked for."""
+    """Group that imports a command only when it runs, or for its own help."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class CommandTree(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import and return a command; None if there is no such name."""
         del ctx
-        # `more` searches every installed distribution: only for names that are not ours.
+        # `more` searches every installed distribution: only do so for unknown names.
         entry = self._entries.get(cmd_name) or self.entries.get(cmd_name)
         return None if entry is None else entry.load()
 

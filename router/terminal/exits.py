@@ -30,7 +30,7 @@ def run(
     """Run the command line, with the process's arguments or those given, and exit.
 
     An exception with an `exit_code` ends it with that status and its message,
-    without a traceback; every other exception is an error of ours and passes.
+    without a traceback; every other exception is a bug and is not caught.
     Commands find `installation` as click's object.
     """
     try:
@@ -43,7 +43,7 @@ def run(
     except click.Abort:
         raise SystemExit(EXIT_INTERRUPTED) from None
     except BrokenPipeError:
-        # The reader closed the pipe. Python flushes standard output once more at its end.
+        # The reader closed the pipe. Python flushes standard output again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(EXIT_PROBLEM) from None
     except Exception as error:

@@ -21,7 +21,7 @@ _PIPE_WIDTH = 1_000_000
 """Columns of a pipe or file: more than any row needs."""
 
 _SHORT: Final = 24
-"""Longest cell of a `whole` column that is kept on one line."""
+"""Longest cell of a `whole` column that does not break."""
 
 _NARROW: Final = 6
 """Width that a column of text keeps at least: a narrow terminal would leave it none."""
@@ -55,7 +55,7 @@ def show_table(
     """Print a table. An empty row draws a line between the rows before and after it.
 
     Columns in `numbers` are aligned right and never break; those in `whole` do not
-    break either, unless a cell of theirs is too long to be copied from one line.
+    break either, unless one of their cells is longer than 24 characters.
     `lined` frames the table.
     """
     from rich.box import HEAVY_HEAD

@@ -95,7 +95,7 @@ def parked_retry(consumer: "Consumer", *, filters: dict[str, Any], as_json: bool
 @filtered
 @json_option
 def dlq_list(consumer: "Consumer", *, filters: dict[str, Any], as_json: bool) -> None:
-    """List dead records, oldest first: they wait for a person."""
+    """List dead records, oldest first: they wait for an operator."""
     from consumers.runtime.commands.actions.held import list_dead
 
     list_dead(consumer, filters, as_json=as_json)
@@ -109,7 +109,7 @@ def dlq_show(consumer: "Consumer", number: int, *, as_json: bool) -> None:
     """Show record NUMBER with its content, dead or parked.
 
     Key, value and headers are printed as text if they are text, as base64 otherwise,
-    under a name that tells which. With --json, `key`, `value` and `headers` are
+    under a name that shows which. With --json, `key`, `value` and `headers` are
     always base64; `key_text`, `value_text` and `headers_text` are null if it is not
     text.
     """

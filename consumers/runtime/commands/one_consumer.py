@@ -68,7 +68,7 @@ def all_consumers(command: Callable[..., Any]) -> Callable[..., Any]:
 def settings_of(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Add `--config` and `--data-dir`; the first argument is the ConsumerSettings of NAME.
 
-    For the commands of a consumer of its own: `payrouter NAME …`.
+    For the own commands of a consumer: `payrouter NAME …`.
     """
 
     def decorated(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,4 +1,4 @@
-"""Checks the whole configuration in one go and reports every problem on every level."""
+"""Checks the whole configuration and reports every problem on every level at once."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -19,7 +19,7 @@ def checked_settings(
     """Return the settings; raises ConfigurationError with every problem there is.
 
     The endpoints' providers are checked only if something else is wrong as well:
-    a consumer runs beside an endpoint that the edge would refuse. `public_url` is
+    a consumer runs even if the edge would refuse an endpoint. `public_url` is
     the one in use if `[edge]` has none.
     """
     problems = Problems(list(sources.problems))

@@ -11,7 +11,7 @@ from router.telemetry import logs
 
 
 def load_settings(invocation: Invocation) -> Settings:
-    """Return the checked configuration, and set up the log as it says."""
+    """Return the checked configuration, and configure the log by it."""
     settings = read_settings(invocation)
     logs.configure_logging(settings.log.level, settings.log.format)
     return settings

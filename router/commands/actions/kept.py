@@ -59,7 +59,7 @@ def report_omitted(older: int, unreadable: int) -> None:
 def single(found: Sequence[_Found], id_: str, what: str) -> _Found:
     """Return the only entry found for an id or its beginning, or end the command."""
     if len(found) != 1:
-        message = f"{len(found) or 'no'} {what} have an id that begins with {id_}"
+        message = f"there are {len(found) or 'no'} {what} with an id that begins with {id_}"
         raise CommandError(message)
     return found[0]
 

@@ -33,7 +33,7 @@ def send_orders(
     as_json: bool,
     **asked: Any,  # noqa: ANN401 - options
 ) -> None:
-    """Send `count` orders to the topic of the orders and print where they are."""
+    """Send `count` orders to their topic and print partition and offset of each."""
     settings = load_settings(invocation)
     first = _message(account or usual_account(settings), **asked)
     check_mapping(settings, first)

@@ -25,7 +25,7 @@ class Said:
     err: str
 
     @property
-    def json(self) -> Any:  # noqa: ANN401 - whatever was printed
+    def json(self) -> Any:  # noqa: ANN401 - any JSON
         """What it printed, as JSON."""
         return json.loads(self.out)
 
@@ -34,7 +34,7 @@ Command = Callable[..., Said]
 
 
 class NoConsumers:
-    """Stands for the consumers if there are none."""
+    """Installation without any consumer."""
 
     def names(self) -> list[str]:
         """Return no name."""
@@ -64,7 +64,7 @@ def edge_commands() -> CommandTree:
 
 def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
     """Return what runs a command of `payrouter`."""
-    # The log of the tests is not ours to set up.
+    # Commands must not change the logging of the tests.
     monkeypatch.setattr("router.telemetry.logs.configure_logging", lambda _level, _form: None)
 
     def run(*arguments: str) -> Said:
@@ -78,5 +78,5 @@ def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
 
 
 def configured(text: str) -> None:
-    """Write the configuration that a command finds where it stands."""
+    """Write the configuration that a command finds in its working directory."""
     Path("payrouter.toml").write_text(text, encoding="utf-8")

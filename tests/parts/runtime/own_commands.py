@@ -34,7 +34,7 @@ class OneConsumer:
 
 
 def group_of(name: str) -> click.Command:
-    """Return the group with the commands of a consumer of ours."""
+    """Return the group with the own commands of a consumer."""
     return command_line().entries[name].load()
 
 

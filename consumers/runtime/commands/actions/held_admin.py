@@ -60,7 +60,7 @@ class HeldRow:
 
 @dataclass(frozen=True)
 class HeldContent:
-    """Content of a held record, as it was on the broker."""
+    """Content of a held record, the bytes that were on the broker."""
 
     key: bytes | None
     value: bytes | None
@@ -79,7 +79,7 @@ class HeldContent:
         }
 
     def readable(self) -> dict[str, object]:
-        """Return each part as text if it is text, else as base64; the name tells which."""
+        """Return each part as text if it is text, else as base64; the name shows which."""
         parts = [("key", self.key), ("value", self.value)]
         parts += [(f"header {header_name_text(name)}", value) for name, value in self.headers]
         return dict(_readable_part(name, value) for name, value in parts)

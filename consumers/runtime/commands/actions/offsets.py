@@ -67,7 +67,7 @@ def _as_json(
 
 
 def _left(row: FenceRow) -> Standing:
-    """Return the row of an earlier cluster, which is not asked, in the form of the others."""
+    """Return the row of an earlier cluster, which is not queried, in the form of the others."""
     partition = Partition(row.topic, row.partition)
     return Standing(row.cluster_id, partition, row, None, Behind(), None, ProgressState.UNKNOWN)
 
@@ -91,9 +91,9 @@ def _show(
 
 
 def _report_unknown(found: Standings) -> None:
-    """Report why cells are unknown; a broker that cannot describe groups is no fault."""
+    """Report why cells are unknown; a broker need not be able to describe groups."""
     if found.away is not None:
-        click.echo(f"the broker could not be asked, its part is ?: {found.away}", err=True)
+        click.echo(f"the broker could not be queried, its part is ?: {found.away}", err=True)
     elif found.problems:
         click.echo(f"the broker did not answer everything: {'; '.join(found.problems)}", err=True)
     elif any(each.member is None for standings in found.of.values() for each in standings):

@@ -1,4 +1,4 @@
-"""Shows where a payment is, and what to do next."""
+"""Shows the path of a payment, and what to do next."""
 
 import sys
 from collections.abc import Iterator, Sequence
@@ -54,8 +54,8 @@ def _report_nothing_found(found: Trace) -> None:
     for note in _notes(found, ()):
         click.echo(f"note: {note}", err=True)
     click.echo(
-        "what no consumer has taken yet is not searched: payrouter offsets show;"
-        " of refused deliveries only samples are kept, all are in the edge's log",
+        "events that no consumer has applied yet are not searched: payrouter offsets show;"
+        " refused deliveries are sampled, the edge's log contains all of them",
         err=True,
     )
 
@@ -71,7 +71,7 @@ def _s(count: int) -> str:
 
 
 def _notes(found: Trace, lines: Sequence[TraceLine]) -> Sequence[str]:
-    notes = [f"{name} could not be asked: {why}" for name, why in sorted(found.away.items())]
+    notes = [f"{name} could not be queried: {why}" for name, why in sorted(found.away.items())]
     notes += _scan_notes(found)
     notes += notes_of(found.standings)
     if found.standings.away and not found.quarantined.problem:

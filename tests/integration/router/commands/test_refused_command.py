@@ -162,7 +162,7 @@ def test_one_is_shown_in_full_by_the_beginning_of_its_id(payrouter: Command) -> 
     assert "signature_missing" in people.out
     assert (nothing.status, nothing.out) == (1, "")
     assert nothing.err == (
-        "payrouter: no refused deliveries have an id that begins with ffffffff-0\n"
+        "payrouter: there are no refused deliveries with an id that begins with ffffffff-0\n"
     )
 
 

@@ -103,7 +103,7 @@ def test_every_command_has_an_example_that_can_be_typed(
 def test_the_sections_are_what_one_wants_to_do() -> None:
     sections = dict.fromkeys(entry.section for entry in ROOT.entries.values())
 
-    assert list(sections) == ["Run", "Look", "Mend", "Set up"]
+    assert list(sections) == ["Run", "Look", "Fix", "Set up"]
 
 
 def test_choices_declared_without_imports_are_those_of_the_code() -> None:
@@ -114,5 +114,5 @@ def test_choices_declared_without_imports_are_those_of_the_code() -> None:
     assert provider_names() == sorted(discover())
 
 
-def test_an_unknown_command_is_none() -> None:
+def test_an_unknown_command_is_not_found() -> None:
     assert ROOT.get_command(click.Context(ROOT), "leger") is None

@@ -16,7 +16,7 @@ _EDGE = '[edge]\npublic_url = "https://pay.example/"\n'
 def payrouter(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Command:
-    """Give what runs a command in a folder of its own."""
+    """Return a function that runs a command in an empty folder."""
     monkeypatch.chdir(tmp_path)
     return command(monkeypatch, capsys)
 

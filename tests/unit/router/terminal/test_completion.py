@@ -86,7 +86,7 @@ def test_the_configuration_given_is_read(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["[endpoints", "endpoints = 1", "endpoints = [1]", "\x00", None])
-def test_a_wrong_configuration_completes_nothing_and_says_nothing(
+def test_a_wrong_configuration_completes_nothing_and_prints_nothing(
     folder: Path, text: str | None, capfd: pytest.CaptureFixture[str]
 ) -> None:
     config = folder / "payrouter.toml"

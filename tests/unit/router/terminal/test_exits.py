@@ -46,7 +46,7 @@ def test_an_error_ends_a_command_with_its_status_and_its_lines(
     assert _ended(error, capsys, monkeypatch) == (status, lines)
 
 
-def test_an_error_of_ours_passes_with_its_traceback(
+def test_a_bug_keeps_its_traceback(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(ZeroDivisionError):

@@ -21,7 +21,7 @@ class _Terminal(io.StringIO):
 
 @pytest.fixture
 def at_terminal(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], _Terminal]:
-    """Return what makes standard output a terminal of a width."""
+    """Make standard output a terminal of a given width."""
 
     def of_width(width: int) -> _Terminal:
         terminal = _Terminal()
@@ -63,7 +63,7 @@ def test_a_table_at_a_terminal_is_as_wide_as_the_terminal(
     assert max(map(len, _plain(terminal).splitlines())) == 80
 
 
-def test_no_cell_is_folded_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_cell_is_folded_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     show_table("title", ("no.", "text"), [(1, LONG * 100)], numbers=("no.",))
 
     assert LONG * 100 in capsys.readouterr().out

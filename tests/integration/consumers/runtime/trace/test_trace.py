@@ -320,7 +320,7 @@ async def test_absent_database_leaves_the_other_findings_with_status_one(
     found = await traced(payrouter, "A-1", status=1)
     assert ("books", "posted") in told(found["lines"])
     (note,) = found["notes"]
-    assert note.startswith("counting could not be asked: cannot read the database nowhere")
+    assert note.startswith("counting could not be queried: cannot read the database nowhere")
     assert "hunter2" not in note
     assert found["verdict"].startswith("as far as could be read: payment.confirmed")
 
@@ -335,7 +335,7 @@ async def test_failing_trail_does_not_hide_the_others(
     services(replace(COUNTING, trail=failing), LEDGER)
     await booked(feed, event())
     found = await traced(payrouter, "A-1", status=1)
-    assert found["notes"] == ["counting could not be asked: its trail fails with KeyError"]
+    assert found["notes"] == ["counting could not be queried: its trail fails with KeyError"]
     assert ("books", "posted") in told(found["lines"])
 
 
