@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from router.commands.tree import LOOK, FIX, RUN, SET_UP
+from router.commands.tree import FIX, LOOK, RUN, SET_UP
 from router.terminal.command_tree import command, group
 
 _PROCESSES = "consumers.commands"
