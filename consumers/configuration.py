@@ -111,7 +111,7 @@ def check_consumers(consumers: Mapping[str, dict[str, Any]]) -> None:
 
 
 def require_known(name: str, under: str = "consumers") -> None:
-    """Raise ConfigurationError if no consumer has this name; `under` is the table that contains it."""
+    """Raise ConfigurationError if no consumer has this name; `under` is the table it is in."""
     known = names()
     if name not in known:
         message = (
