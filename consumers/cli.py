@@ -202,9 +202,15 @@ def exporter(invocation: Invocation, *, supervised: bool) -> None:
     help="Play gateway: so many deliveries a second, until the end.",
 )
 @click.option("--public-url", help="How the internet reaches this edge, to be shown.")
+@click.option("-v", "--verbose", is_flag=True, help="Print the whole log of every process.")
 @invoked
 def dev(
-    invocation: Invocation, port: int | None, rate: float | None, public_url: str | None
+    invocation: Invocation,
+    port: int | None,
+    rate: float | None,
+    public_url: str | None,
+    *,
+    verbose: bool,
 ) -> None:
     """Run the whole system here: broker, database, edge and consumers, until Ctrl-C."""
     services = discover()
@@ -216,7 +222,7 @@ def dev(
             if rate and service.before_play:
                 await _made_ready(settings, service, invocation.articles)
 
-    serve(invocation.develop(port, sorted(services), prepare, rate, public_url))
+    serve(invocation.develop(port, sorted(services), prepare, rate, public_url, verbose=verbose))
 
 
 @cli.group()

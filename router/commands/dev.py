@@ -13,6 +13,7 @@ from router.contract.order import Order as OrderMessage
 from router.contract.order import OrderType
 from router.delivery import Delivery
 from router.edge.endpoints import build_endpoints
+from router.evaluation.activity import Activity
 from router.evaluation.ordering import order_message, ordering
 from router.evaluation.send import Answered, Order, as_gateway, post
 from router.evaluation.stream import bought, play
@@ -20,10 +21,10 @@ from router.evaluation.system import Plan, running
 from router.telemetry.management import stop_signal
 
 
-async def develop(plan: Plan, rate: float | None, console: Console) -> None:
+async def develop(plan: Plan, rate: float | None, console: Console, activity: Activity) -> None:
     """Run everything until SIGTERM or SIGINT; the line `ready URL` says when all is up."""
     stopped, ready = stop_signal(), asyncio.Event()
-    whole = asyncio.create_task(_whole(plan, console, rate, stopped, ready))
+    whole = asyncio.create_task(_whole(plan, console, activity, rate, stopped, ready))
     stop = asyncio.create_task(stopped.wait())
     try:
         await asyncio.wait({whole, stop}, return_when=asyncio.FIRST_COMPLETED)
@@ -46,6 +47,7 @@ async def _taken_back(whole: asyncio.Task[None]) -> None:
 async def _whole(
     plan: Plan,
     console: Console,
+    activity: Activity,
     rate: float | None,
     stopped: asyncio.Event,
     ready: asyncio.Event,
@@ -55,7 +57,8 @@ async def _whole(
         show(console, now)
         ready.set()
         console.print(f"ready {base}")
-        await stopped.wait()
+        with activity.counted() if plan.log is not None else contextlib.nullcontext():
+            await stopped.wait()
 
 
 @contextlib.asynccontextmanager

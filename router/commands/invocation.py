@@ -123,11 +123,16 @@ class Invocation:
         prepare: Callable[[], Awaitable[None]],
         rate: float | None,
         public_url: str | None,
+        *,
+        verbose: bool,
     ) -> Coroutine[Any, Any, None]:
         """Return what runs `dev`: with the configuration given, or one made here."""
+        from rich.console import Console
+
         from router.commands.checked import checked_settings
         from router.commands.dev import develop
         from router.configuration.settings import with_public_url
+        from router.evaluation.activity import LOG_AS_LINES, Activity
         from router.evaluation.data_dir import config_path, resolve_sources
         from router.evaluation.system import Plan
         from router.providers import examples
@@ -141,6 +146,7 @@ class Invocation:
         port = port or settings.edge.port or DEFAULT_PORT
         public_url = _public_url(public_url, settings, port)
         self._check_whole(with_public_url(settings, public_url))
+        activity = Activity(Console(stderr=True, highlight=False))
         plan = Plan(
             config=config,
             given=given is not None,
@@ -151,10 +157,12 @@ class Invocation:
             environ=dict(os.environ),
             topics=self.consumers.topics,
             prepare=prepare,
-            say=lambda line: click.echo(line, err=True),
+            say=activity.say,
+            log=None if verbose else activity.read,
+            log_environ=LOG_AS_LINES,
         )
         say_once()
-        return develop(plan, rate, console())
+        return develop(plan, rate, console(), activity)
 
     def _check_whole(self, settings: "Settings") -> None:
         """Refuse here what a child would refuse later, and in more words."""

@@ -6,8 +6,8 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -50,6 +50,10 @@ class Plan:
     topics: Callable[[Topics], TopicsBeside]
     prepare: Callable[[], Awaitable[None]]
     say: Callable[[str], None]
+    log: Callable[[str], None] | None = None
+    """Receives each line of the processes' logs; without it, they write to standard error."""
+    log_environ: Mapping[str, str] = field(default_factory=dict)
+    """Added to the environment of the processes if `log` receives their lines."""
 
     @property
     def edge_management(self) -> str:
@@ -224,7 +228,8 @@ def _child(plan: Plan, name: str, command: list[str], management: str) -> Child:
     argv += ["--data-dir", str(plan.data_dir.path)]
     if plan.given and plan.config is not None:
         argv += ["--config", str(plan.config)]
-    return Child(name, argv, management, plan.say)
+    environ = None if plan.log is None else {**plan.environ, **plan.log_environ}
+    return Child(name, argv, management, plan.say, plan.log, environ)
 
 
 async def _ready(child: Child) -> None:
