@@ -54,7 +54,8 @@ class Activity:
 
     def totals(self) -> Text:
         """Return the totals as one line: deliveries by outcome, applied records by consumer."""
-        text = Text(f"{self._deliveries.total()} deliveries", style="bold")
+        total = self._deliveries.total()
+        text = Text("1 delivery" if total == 1 else f"{total} deliveries", style="bold")
         outcomes = [f"{count} {name}" for name, count in sorted(self._deliveries.items())]
         applied = [f"{name} {count}" for name, count in sorted(self._applied.items())]
         if outcomes:

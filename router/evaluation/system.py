@@ -139,7 +139,7 @@ async def _broker(
     broker = EvaluationBroker()
     stack.push_async_callback(asyncio.to_thread, broker.stop)
     address = await _to_the_end(broker.start)
-    plan.say(f"broker     {address}  (for evaluation: in memory, gone when this stops)")
+    plan.say(f"broker        {address}  (for evaluation: in memory, gone when this stops)")
     return address
 
 
@@ -154,7 +154,7 @@ async def _database(
     stack.push_async_callback(asyncio.to_thread, database.stop)
     with plan.data_dir.kept_private():
         url = await _to_the_end(database.start)
-    plan.say(f"database   {plan.data_dir.path / 'postgres'}  (PostgreSQL, kept)")
+    plan.say(f"database      {plan.data_dir.path / 'postgres'}  (PostgreSQL, kept)")
     return url
 
 
@@ -215,10 +215,10 @@ async def _children(plan: Plan, stack: contextlib.AsyncExitStack) -> Sequence[Ch
     await exporter.start()
     for child in (*consumers, edge):
         await _ready(child)
-        plan.say(f"{child.name:<10} ready")
+        plan.say(f"{child.name:<13} ready")
     # What it may not ask a broker of yours for is no reason to run nothing.
     problem = await _unready(exporter, EXPORTER_SECONDS)
-    plan.say(f"{exporter.name:<10} {'ready' if problem is None else problem}")
+    plan.say(f"{exporter.name:<13} {'ready' if problem is None else problem}")
     return [edge, *consumers, exporter]
 
 

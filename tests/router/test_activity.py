@@ -117,8 +117,8 @@ def test_totals_are_printed_once_if_there_is_no_terminal() -> None:
     activity = Activity(Console(file=out))
     with activity.counted():
         activity.read(json.dumps(ACCEPTED))
-        assert "deliveries" not in out.getvalue()
-    assert out.getvalue().endswith("1 deliveries: 1 accepted\n")
+        assert "deliver" not in out.getvalue()
+    assert out.getvalue().endswith("1 delivery: 1 accepted\n")
 
 
 def test_totals_are_redrawn_below_the_lines_on_a_terminal() -> None:
