@@ -14,15 +14,26 @@ STEP := step() { \
 	"$$@" || exit; printf ' %s s\n' $$(($$(date +%s) - began)); \
 	}; step
 
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: dev test check bench attacks chaos lock help clean
+.PHONY: dev test test-fast test-system test-all check bench attacks chaos lock help clean
 
 dev: $(READY) ## the whole system on this machine until Ctrl-C; ARGS="--port 9000" for options
 	@exec $(BIN)/payrouter dev $(ARGS)
 
-test: $(READY) ## the whole suite with coverage; ARGS="-k ledger" for a part
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term $(ARGS)
+test: $(READY) ## unit and integration tests; ARGS="-k ledger" for a part
+	@$(PYTEST) --tiers unit,integration $(ARGS)
+
+test-fast: $(READY) ## unit tests alone: no broker, no database, no process
+	@$(PYTEST) --tiers unit $(ARGS)
+
+test-system: $(READY) ## tests of running processes, on Apache Kafka and PostgreSQL
+	@$(PYTEST) --tiers system $(ARGS)
+
+test-all: $(READY) ## all tests
+	@$(PYTEST) $(ARGS)
 
 check: $(READY) ## format, lint, types; schemas and docs/metrics.md up to date
 	@$(BIN)/ruff format --check .
@@ -35,7 +46,7 @@ bench: $(READY) ## benchmarks, as a table and as JSON
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
 
 attacks: $(READY) ## attack a running edge; table and JSON; ARGS="--seconds 5 --only scrapes"
-	@$(BIN)/python -m tests.attacks $(ARGS)
+	@$(BIN)/python -m tests.parts.attacks $(ARGS)
 
 chaos: $(READY) ## the fault runs in their long form
 	@PAYROUTER_CHAOS_LONG=1 $(BIN)/python -m pytest -m chaos $(ARGS)
@@ -52,7 +63,7 @@ clean: ## remove the environment, the caches and what was built; data directorie
 	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 $(READY): requirements-dev.lock pyproject.toml
 	@echo "setting up .venv with $$($(PYTHON) --version); this takes about a minute"

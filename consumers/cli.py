@@ -159,7 +159,7 @@ def _read(model: type[Model], service: "Service", values: dict[str, Any]) -> Mod
 def consume(invocation: Invocation, name: str, *, supervised: bool) -> None:
     """Run one consumer: NAME is ledger, or that of a consumer of your own."""
     from consumers.runtime.member.app import run_consumer
-    from consumers.runtime.store.migrate import SchemaOutdated
+    from consumers.runtime.store.schema_version import SchemaOutdated
 
     service = _service(name)
     settings = consumer_settings(invocation, service)

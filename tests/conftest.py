@@ -3,18 +3,20 @@
 import os
 import uuid
 from collections.abc import Generator, Iterator
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
-from tests import brokers, databases
-from tests.brokers import Broker, Choice
-from tests.databases import DatabaseServer
-from tests.environment import Wishes
-from tests.kafka.apache_kafka import ApacheKafka
-from tests.order import is_traced, long_first
+from tests.parts import brokers, databases
+from tests.parts.brokers import Broker, Choice
+from tests.parts.databases import DatabaseServer
+from tests.parts.environment import Wishes
+from tests.parts.kafka.apache_kafka import ApacheKafka
+from tests.parts.order import is_traced, long_first
+from tests.parts.tiers import chosen, fixtures, is_left_out, needs_real_kafka, tier_of, unit_rules
 
-pytest_plugins = ["tests.secrecy.plugin"]
+pytest_plugins = ["tests.parts.secrecy.plugin"]
 
 _WISHES: Final = pytest.StashKey[Wishes]()
 _CHOICE: Final = pytest.StashKey[Choice]()
@@ -30,6 +32,27 @@ _BROKER_FIXTURES: Final = {"broker", "own_kafka"}
 def pytest_configure(config: pytest.Config) -> None:
     """Take the wishes out of the environment before any test module is imported."""
     config.stash[_WISHES] = Wishes.take()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add `--tiers`, which is faster than `-m`: files of other tiers are not even imported."""
+    parser.addoption("--tiers", default="", help="tiers to run, e.g. unit,integration; else all")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out the folders and files of tiers that are not wanted."""
+    return True if is_left_out(collection_path, config.getoption("tiers")) else None
+
+
+@pytest.hookimpl(tryfirst=True, specname="pytest_collection_modifyitems")
+def pytest_mark_tiers(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark each test with its tier, before `-m` chooses among them."""
+    wanted, left_out = chosen(items, config.getoption("tiers"))
+    items[:] = wanted
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+    for item in items:
+        item.add_marker(getattr(pytest.mark, tier_of(item)))
 
 
 @pytest.hookimpl(trylast=True)
@@ -50,7 +73,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if not choice.real:
         left_out = pytest.mark.skip(reason=f"needs a real Kafka, runs on {choice.description}")
         for item in items:
-            if _needs_real_kafka(item):
+            if needs_real_kafka(item):
                 item.add_marker(left_out)
 
 
@@ -63,6 +86,20 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
     finally:
         if traced is not None:
             os.environ[_TRACED] = traced
+
+
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None]:
+    """Fail a unit test that asks for a broker or a database, or whose fixtures start a process."""
+    with unit_rules(item):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
+    """Fail a unit test that starts a process."""
+    with unit_rules(item):
+        return (yield)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -105,16 +142,8 @@ def _stood_on(config: pytest.Config) -> dict[str, str]:
     return {part: said for part, said in known.items() if said}
 
 
-def _fixtures(item: pytest.Item) -> set[str]:
-    return set(item.fixturenames) if isinstance(item, pytest.Function) else set()
-
-
-def _needs_real_kafka(item: pytest.Item) -> bool:
-    return item.get_closest_marker("kafka") is not None or "own_kafka" in _fixtures(item)
-
-
 def _needs_broker(item: pytest.Item) -> bool:
-    return _needs_real_kafka(item) or not _BROKER_FIXTURES.isdisjoint(_fixtures(item))
+    return needs_real_kafka(item) or not _BROKER_FIXTURES.isdisjoint(fixtures(item))
 
 
 @pytest.fixture(scope="session")

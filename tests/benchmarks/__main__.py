@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.table import Table
 
 from router.commands.cli import loop_factory
-from tests import brokers, databases
 from tests.benchmarks import edge, ledger, scraped, watched
-from tests.environment import Wishes
+from tests.parts import brokers, databases
+from tests.parts.environment import Wishes
 
 Measured = TypeVar("Measured")
 

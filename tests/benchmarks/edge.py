@@ -12,8 +12,8 @@ from router.edge.endpoints import build_endpoints
 from router.evaluation.send import Order, simulate
 from router.telemetry.management import listen, serving
 from tests.benchmarks.load import requests_per_second
-from tests.brokers import Broker
-from tests.router.edge_server import ready_edge
+from tests.parts.brokers import Broker
+from tests.parts.edge.edge_server import ready_edge
 
 DELIVERIES = 4000
 

@@ -14,7 +14,7 @@ from consumers.runtime.store.database import open_engine, open_upgrade_engine
 from consumers.runtime.store.migrate import upgrade
 from router.contract.event import event_id
 from router.contract.topics import Topics
-from tests.router.events import event
+from tests.parts.contract.events import event
 
 EVENTS = 6000
 ALONE = 300

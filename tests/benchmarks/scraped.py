@@ -15,9 +15,9 @@ import structlog
 
 from tests.benchmarks.edge import requests_of
 from tests.benchmarks.load import seconds_to_answer
-from tests.brokers import Broker
-from tests.router.edge_server import RunningEdge, configuration, make_topics, running_edge
-from tests.router.many_endpoints import tables
+from tests.parts.brokers import Broker
+from tests.parts.edge.edge_server import RunningEdge, configuration, make_topics, running_edge
+from tests.parts.edge.many_endpoints import tables
 
 ENDPOINTS = 1000
 DELIVERIES = 200

@@ -21,8 +21,8 @@ from router.edge.http.server import serving_deliveries
 from router.telemetry.logs import configure_logging
 from router.telemetry.management import listen
 from tests.benchmarks.edge import requests_of
-from tests.brokers import Broker
-from tests.router.edge_server import configuration, make_topics
+from tests.parts.brokers import Broker
+from tests.parts.edge.edge_server import configuration, make_topics
 
 DELIVERIES = 1500
 ROUNDS = 9

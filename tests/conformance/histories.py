@@ -6,8 +6,8 @@ from router.contract.event import Event, event_id
 from router.contract.order import Order, OrderType, order_message_id
 from router.contract.topics import ORDER
 from router.contract.wire import OutgoingRecord, encode_event, encode_order
-from tests.router.events import event
-from tests.router.orders import order
+from tests.parts.contract.events import event
+from tests.parts.contract.orders import order
 
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 

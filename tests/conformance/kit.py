@@ -24,8 +24,8 @@ from router.edge.routes import Edge
 from router.errors import Reason, RefusedDelivery
 from router.evaluation.send import as_gateway
 from router.providers import Configurable, Provider, Simulation, Varied, discover
-from tests.router import asgi
-from tests.router.edge_server import ONE_BROKER, HeldClock
+from tests.parts.edge import asgi
+from tests.parts.edge.edge_server import ONE_BROKER, HeldClock
 
 AT = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 """When what is simulated here is signed."""

@@ -12,10 +12,10 @@ from aiokafka import AIOKafkaProducer
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from tests.brokers import Broker
 from tests.conformance.bench import TOLD, Bench, bench
 from tests.conformance.programs import PATIENCE_SECONDS, Programs
 from tests.conformance.test_every_consumer import GARBAGE, SERVICES
+from tests.parts.brokers import Broker
 
 pytestmark = pytest.mark.kafka
 

@@ -13,12 +13,12 @@ from router.delivery import Delivery, kept_delivery
 from router.edge.endpoints import build_endpoints
 from router.evaluation.data_dir import DataDir
 from router.providers import examples
-from tests.brokers import Broker
 from tests.conformance import kit
 from tests.conformance.kit import AT, PAID, Case
 from tests.conformance.misshapen import shapes
-from tests.router.edge_server import Record, RunningEdge, make_topics, running_edge
-from tests.router.raw_http import Answer, exchange, request
+from tests.parts.brokers import Broker
+from tests.parts.edge.edge_server import Record, RunningEdge, make_topics, running_edge
+from tests.parts.edge.raw_http import Answer, exchange, request
 
 _AMOUNT = "18446744073709551617.000000000000000001"
 

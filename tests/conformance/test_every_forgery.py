@@ -9,7 +9,7 @@ from router.errors import Reason
 from tests.conformance import kit
 from tests.conformance.forgeries import FORGERIES
 from tests.conformance.kit import AT, Case
-from tests.router.edge_server import HeldClock
+from tests.parts.edge.edge_server import HeldClock
 
 _SECOND = timedelta(seconds=1)
 

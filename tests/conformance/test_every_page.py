@@ -12,8 +12,8 @@ from router.configuration.settings import load_settings
 from router.edge.endpoints import build_endpoints
 from router.errors import Reason
 from router.providers import Configurable, NoOptions, discover
-from tests.architecture.source import ROOT
 from tests.conformance import kit
+from tests.parts.source import ROOT
 
 _SECTIONS = (
     "Where to paste the URL",

@@ -16,18 +16,18 @@ from typing import Final
 import pytest
 import pytest_asyncio
 
-from tests import databases
 from tests.conformance.programs import Programs
 from tests.conformance.test_every_consumer import SERVICES
-from tests.consumers.runtime.members import eventually
-from tests.databases import DatabaseServer
-from tests.kafka.apache_kafka import ApacheKafka
-from tests.troubles import topics
-from tests.troubles.postgres import read_only
-from tests.troubles.site import PARTITIONS, Member, Site, site
-from tests.troubles.story import WHOLE, Story
-from tests.troubles.tales import TOPICS
-from tests.troubles.writing import CODECS, open_transaction
+from tests.parts import databases
+from tests.parts.databases import DatabaseServer
+from tests.parts.kafka.apache_kafka import ApacheKafka
+from tests.parts.runtime.members import eventually
+from tests.parts.troubles import topics
+from tests.parts.troubles.postgres import read_only
+from tests.parts.troubles.site import PARTITIONS, Member, Site, site
+from tests.parts.troubles.story import WHOLE, Story
+from tests.parts.troubles.tales import TOPICS
+from tests.parts.troubles.writing import CODECS, open_transaction
 
 pytestmark = [pytest.mark.kafka, pytest.mark.asyncio(loop_scope="module")]
 

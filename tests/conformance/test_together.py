@@ -31,12 +31,12 @@ from router.contract.lifecycle import is_paid
 from router.contract.order import Order
 from router.contract.topics import ORDER
 from router.contract.wire import OutgoingRecord, encode_event, encode_order
-from tests.chaos.stream import Books, Stream
 from tests.conformance.bench import Bench, bench
 from tests.conformance.histories import TRACE
-from tests.consumers.inventory.oracle import Oracle
-from tests.consumers.inventory.shop import Shop
-from tests.consumers.inventory.test_any_order import LASTING, SKUS, filled, stories
+from tests.integration.consumers.inventory.test_any_order import LASTING, SKUS, filled, stories
+from tests.parts.chaos.stream import Books, Stream
+from tests.parts.inventory.oracle import Oracle
+from tests.parts.inventory.shop import Shop
 
 ORDERS = 200
 

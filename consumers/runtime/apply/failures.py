@@ -23,7 +23,7 @@ from consumers.runtime.apply.fault import TOO_SLOW
 from consumers.runtime.apply.offsets import FenceMoved
 from consumers.runtime.service import HandlerFailed, HandlerSlow, Poison
 from consumers.runtime.store.database import StoreAway
-from consumers.runtime.store.migrate import SchemaOutdated
+from consumers.runtime.store.schema_version import SchemaOutdated
 from router.contract.wire import first_problem
 
 

@@ -35,7 +35,7 @@ from consumers.runtime.store.database import (
     note_first_failures,
     transaction_of,
 )
-from consumers.runtime.store.migrate import require_upgraded
+from consumers.runtime.store.schema_version import require_upgraded
 from consumers.runtime.store.tables import RuntimeTables
 
 

@@ -27,7 +27,7 @@ from consumers.runtime.member.upkeep import Upkeep
 from consumers.runtime.service import Service
 from consumers.runtime.settings import ConsumerSettings
 from consumers.runtime.store.database import open_engine, transaction_of
-from consumers.runtime.store.migrate import require_upgraded
+from consumers.runtime.store.schema_version import require_upgraded
 from consumers.runtime.store.tables import RuntimeTables
 from router.broker.topics.watch import TopicWatch
 from router.telemetry.logs import Log, get_log

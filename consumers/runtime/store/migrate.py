@@ -1,7 +1,6 @@
 """Bring a consumer's schema up to the code: the runtime's scripts, then the consumer's own."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 
 from alembic import command
@@ -10,11 +9,12 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, func, inspect, literal, select
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.schema import CreateSchema
 
 from consumers.runtime.migrations.environment import ATTRIBUTE, Target
 from consumers.runtime.service import Service
+from consumers.runtime.store.schema_version import History, histories
 
 _LOCK = 0x7061_7972_6F75_7465
 """One upgrade per database at a time, of whatever consumer: "payroute" as a number."""
@@ -23,27 +23,12 @@ _LOCK = 0x7061_7972_6F75_7465
 _PATIENCE = ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout")
 
 
-class SchemaOutdated(Exception):  # noqa: N818 - named for what it is
-    """The consumer's schema is older than its code, or not there; the message says what to run."""
-
-
-@dataclass(frozen=True)
-class _History:
-    """A package of scripts, and the table that says how far they were applied."""
-
-    name: str
-    package: str
-    schema: str
-
-    @property
-    def version_table(self) -> str:
-        return f"{self.name}_version"
-
-    def config(self) -> Config:
-        config = Config()
-        parent, _, folder = self.package.rpartition(".")
-        config.set_main_option("script_location", f"{parent}:{folder}")
-        return config
+def config_of(history: History) -> Config:
+    """Return the Alembic configuration of a history."""
+    config = Config()
+    parent, _, folder = history.package.rpartition(".")
+    config.set_main_option("script_location", f"{parent}:{folder}")
+    return config
 
 
 async def upgrade(engine: AsyncEngine, service: Service) -> Sequence[str]:
@@ -61,38 +46,12 @@ async def upgrade(engine: AsyncEngine, service: Service) -> Sequence[str]:
         return await connection.run_sync(partial(_upgrade, service=service))
 
 
-async def pending(connection: AsyncConnection, service: Service) -> bool:
-    """Tell whether the schema is older than the code: `upgrade` would have something to do."""
-    return await connection.run_sync(partial(_pending, service=service))
-
-
-async def require_upgraded(connection: AsyncConnection, service: Service) -> None:
-    """Return where the schema is as new as the code, raise SchemaOutdated where it is not."""
-    if await pending(connection, service):
-        message = (
-            f"the database schema {service.schema!r} is older than this version of "
-            f"{service.name}: run `payrouter db upgrade`"
-        )
-        raise SchemaOutdated(message)
-
-
-def _histories(service: Service) -> Sequence[_History]:
-    return (
-        _History("runtime", "consumers.runtime.migrations", service.schema),
-        _History(service.name, service.migrations, service.schema),
-    )
-
-
-def _pending(connection: Connection, service: Service) -> bool:
-    return any(_missing(connection, history) for history in _histories(service))
-
-
 def _upgrade(connection: Connection, service: Service) -> Sequence[str]:
     # CREATE SCHEMA IF NOT EXISTS wants the right to create even where there is nothing to do.
     if not inspect(connection).has_schema(service.schema):
         connection.execute(CreateSchema(service.schema))
     applied: list[str] = []
-    for history in _histories(service):
+    for history in histories(service):
         missing = _missing(connection, history)
         if missing:
             _apply(connection, history)
@@ -100,15 +59,15 @@ def _upgrade(connection: Connection, service: Service) -> Sequence[str]:
     return applied
 
 
-def _apply(connection: Connection, history: _History) -> None:
-    config = history.config()
+def _apply(connection: Connection, history: History) -> None:
+    config = config_of(history)
     config.attributes[ATTRIBUTE] = Target(connection, history.schema, history.version_table)
     command.upgrade(config, "heads")
 
 
-def _missing(connection: Connection, history: _History) -> Sequence[str]:
+def _missing(connection: Connection, history: History) -> Sequence[str]:
     """Return the revisions of the code that are not in the schema, in their order."""
-    scripts = ScriptDirectory.from_config(history.config())
+    scripts = ScriptDirectory.from_config(config_of(history))
     options = {"version_table": history.version_table, "version_table_schema": history.schema}
     current = MigrationContext.configure(connection, opts=options).get_current_heads()
     if any(not _knows(scripts, revision) for revision in current):

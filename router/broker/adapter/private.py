@@ -2,7 +2,7 @@
 
 Only `router/broker` uses them: this module reaches into clients, `reread.py`
 extends the record reader, and the requests build on the protocol types.
-`tests/router/broker/on_kafka/test_private.py` checks each part against the
+`tests/system/router/broker/test_private.py` checks each part against the
 installed version, so that an upgrade fails there first.
 """
 

@@ -1,1 +1,0 @@
-"""The rules of the layout, held by tests over the syntax tree."""

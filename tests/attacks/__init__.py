@@ -1,1 +1,0 @@
-"""Attacks on a running edge, and what genuine deliveries experience meanwhile."""

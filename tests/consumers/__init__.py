@@ -1,1 +1,0 @@
-"""Tests of the consumers and of the machine they run on."""

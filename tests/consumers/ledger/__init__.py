@@ -1,1 +1,0 @@
-"""The ledger: what it books, what its database refuses, what its commands print."""

@@ -1,1 +1,0 @@
-"""The notifications consumer: who is told of what, once."""

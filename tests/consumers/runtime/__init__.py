@@ -1,1 +1,0 @@
-"""Tests of the machine every consumer runs on."""

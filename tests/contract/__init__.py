@@ -1,1 +1,0 @@
-"""The published schemas, and old records that must stay readable."""

@@ -1,1 +1,0 @@
-"""The whole system as its users start it: `payrouter dev` and the commands beside it."""

@@ -1,0 +1,1 @@
+"""Tests on the broker and the database that a run shares."""

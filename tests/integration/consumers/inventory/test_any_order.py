@@ -1,0 +1,121 @@
+"""Orders and payments shuffled, repeated and in several processes: the stock always adds up."""
+
+import asyncio
+from collections.abc import Sequence
+from random import Random
+from typing import Any
+
+import pytest
+
+from router.contract.event import Event
+from router.contract.order import Order
+from tests.parts.contract.orders import order
+from tests.parts.inventory.oracle import Oracle
+from tests.parts.inventory.shop import Shop, ordered, paid
+
+Told = list[Event | Order]
+SKUS = ("tea", "mug", "pot")
+Life = Sequence[tuple[str, str]]
+LASTING: Sequence[Life] = (
+    (("pending", "0"), ("confirmed", "30")),
+    (("pending", "0"), ("expired", "0"), ("confirmed", "30"), ("overpaid", "31")),
+    (("underpaid", "10"), ("confirmed", "30")),
+    (("pending", "0"), ("failed", "0")),
+    (("underpaid", "15"), ("expired", "15")),
+    (("cancelled", "0"), ("overpaid", "40")),
+    (("confirmed", "15"),),
+    (),
+)
+TAKEN_BACK: Sequence[Life] = (
+    (("underpaid", "10"), ("confirmed", "30"), ("refunded", "30")),
+    (("cancelled", "0"), ("overpaid", "40"), ("disputed", "40")),
+)
+
+
+def story(number: int, random: Random, lives: Sequence[Life]) -> Told:
+    """Tell the life of one order: what is bought, one or two payments, perhaps called off."""
+    lines = [
+        {"sku": random.choice(SKUS), "quantity": random.randint(1, 3)}
+        for _ in range(random.randint(0, 3))
+    ]
+    told: Told = [ordered(number, lines=lines)]
+    for payment in range(random.randint(1, 2)):
+        facts: dict[str, Any] = {"reference": f"A-{number}"}
+        facts["provider_reference"] = f"{number}-{payment}"
+        told += [paid(status, amount, **facts) for status, amount in random.choice(lives)]
+    if random.random() < 0.2:
+        told.append(order("order.cancelled", reference=f"A-{number}"))
+    return told
+
+
+def stories(random: Random, number: int, lives: Sequence[Life]) -> Told:
+    """Tell many lives at once, some of it twice; each mostly in its order."""
+    told_of = [story(n, random, lives) for n in range(number)]
+    placed = [(at + random.random() * 6, m) for each in told_of for at, m in enumerate(each)]
+    told = [message for _, message in sorted(placed, key=lambda pair: pair[0])]
+    for message in random.choices(told, k=number):
+        told.insert(random.randrange(len(told)), message)
+    return told
+
+
+async def filled(shop: Shop, random: Random) -> dict[str, int]:
+    on_hand = {sku: random.randint(5, 40) for sku in SKUS}
+    for sku, number in on_hand.items():
+        await shop.set(sku, number)
+    return on_hand
+
+
+@pytest.mark.parametrize("seed", range(8))
+async def test_batches_end_as_one_thing_after_the_other(shop: Shop, seed: int) -> None:
+    random = Random(seed)
+    oracle = Oracle(await filled(shop, random))
+    told = stories(random, 40, [*LASTING, *TAKEN_BACK])
+    while told:
+        batch = told[: random.randint(1, 30)]
+        del told[: len(batch)]
+        await shop.apply(*batch)
+        for message in batch:
+            oracle.apply(message)
+        assert await shop.stock() == oracle.stock()
+    assert await shop.statuses() == oracle.status
+    assert min(oracle.free(sku) for sku in SKUS) >= 0
+    await shop.check_books()
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_several_processes_at_once_keep_the_stock_and_miss_no_payment(
+    shop: Shop, seed: int
+) -> None:
+    random = Random(seed)
+    await filled(shop, random)
+    # Money taken back before its order comes sells nothing: which that is, is left to chance here.
+    told = stories(random, 60, LASTING)
+    queues: list[Told] = [[], [], []]
+    for message in told:
+        # As the two topics do it: an order's payments stay in order, and so do its messages.
+        number = 0 if isinstance(message, Order) else 1 + int(str(message.reference)[2:]) % 2
+        queues[number].append(message)
+
+    async def member(queue: Told) -> None:
+        while queue:
+            batch = queue[: random.randint(1, 20)]
+            del queue[: len(batch)]
+            await shop.apply(*batch)
+
+    async def sweeper() -> None:
+        for _ in range(10):
+            await shop.end_of_time(f"A-{random.randrange(60)}")
+            await shop.lapse()
+
+    await asyncio.gather(*map(member, queues), sweeper())
+    await shop.check_books()
+    statuses = await shop.statuses()
+    oracle = Oracle(dict.fromkeys(SKUS, 10**6))
+    for message in (m for kind in (Order, Event) for m in told if isinstance(m, kind)):
+        if not (isinstance(message, Order) and message.type == "order.cancelled"):
+            oracle.apply(message)
+    # Whoever paid in full got it, or is known as oversold; nobody else did.
+    sold = {name for name, status in statuses.items() if status in {"committed", "oversold"}}
+    assert sold == oracle.sold.keys()
+    released = [word for word in await shop.words() if word == "released"]
+    assert len(released) <= len(statuses)

@@ -1,0 +1,205 @@
+"""What `payrouter inventory` prints, for people and for programs, and how it fails."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+from pydantic import SecretStr
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+
+from consumers.inventory import SERVICE
+from consumers.inventory.measures import MEASURES
+from consumers.runtime.commands.held_admin import list_operations
+from consumers.runtime.service import Play, Reading
+from consumers.runtime.settings import ConsumerSettings, Tuning
+from consumers.runtime.store.tables import RuntimeTables
+from router.contract.order_fields import OrderFields
+from router.contract.topics import Topics
+from tests.parts.contract.orders import order
+from tests.parts.inventory.shop import Shop, ordered, paid
+
+ACCOUNTS = ("shop-eu", "shop-us")
+
+
+def ask(url: str, *arguments: str, **settings: Any) -> Result:  # noqa: ANN401 - any field
+    group = click.Group(commands={command.name or "": command for command in SERVICE.commands})
+    usual = ConsumerSettings("inventory", {}, SecretStr(url), Topics(), Tuning(), accounts=ACCOUNTS)
+    return CliRunner().invoke(group, arguments, obj=replace(usual, **settings))
+
+
+def told(url: str, *arguments: str) -> Any:  # noqa: ANN401 - JSON
+    result = ask(url, *arguments, "--json")
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+def within(url: str, act: Callable[[Shop], Awaitable[Any]]) -> Any:  # noqa: ANN401
+    """Do something with the inventory behind an URL."""
+
+    async def done() -> Any:  # noqa: ANN401 - whatever it returns
+        return await act(Shop(create_async_engine(url, poolclass=NullPool)))
+
+    return asyncio.run(done())
+
+
+@pytest.fixture
+def sold(inventory_url: str) -> str:
+    """Give an inventory where A-1 is committed, A-2 reserved, and a payment waits."""
+
+    async def sell(shop: Shop) -> None:
+        await shop.set("tea", 10)
+        await shop.set("tea", 7, account="shop-us")
+        lines = [{"sku": "tea", "quantity": 3}]
+        await shop.each(order(), paid(), ordered(2, lines=lines))
+        await shop.apply(paid("pending", reference="[red]A-9", provider_reference="P-9"))
+
+    within(inventory_url, sell)
+    return inventory_url
+
+
+def article(account: str, *numbers: int) -> dict[str, object]:
+    names = ("on_hand", "reserved", "committed", "available", "oversold")
+    return {"account": account, "sku": "tea", **dict(zip(names, numbers, strict=True))}
+
+
+def test_stock_as_json_has_every_number(sold: str) -> None:
+    eu, us = article("shop-eu", 10, 3, 2, 5, 0), article("shop-us", 7, 0, 0, 7, 0)
+    assert told(sold, "stock") == {"stock": [eu, us]}
+    assert told(sold, "stock", "--account", "shop-us") == {"stock": [us]}
+
+
+def test_stock_for_people_fits_a_terminal(sold: str) -> None:
+    shown = ask(sold, "stock").stdout
+    assert "available" in shown
+    assert max(len(line.rstrip()) for line in shown.splitlines()) <= 80
+
+
+def test_orders_as_json_name_lines_and_total(sold: str) -> None:
+    first, second, waiting = told(sold, "orders")["orders"]
+    assert (first["reference"], first["status"], first["total"]) == ("A-1", "committed", "30.00")
+    assert second["lines"] == [{"sku": "tea", "quantity": 3}]
+    assert (waiting["reference"], waiting["status"]) == ("[red]A-9", "waiting")
+    assert waiting["payment"] == {
+        "provider": "blockatm",
+        "provider_reference": "P-9",
+        "status": "pending",
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "references"),
+    [
+        (("--status", "reserved"), ["A-2"]),
+        (("--status", "waiting"), ["[red]A-9"]),
+        (("--status", "oversold"), []),
+        (("--account", "shop-us"), []),
+        (("--limit", "2"), ["A-2", "[red]A-9"]),
+    ],
+    ids=str,
+)
+def test_orders_are_chosen(sold: str, arguments: tuple[str, ...], references: list[str]) -> None:
+    found = told(sold, "orders", *arguments)["orders"]
+    assert [each["reference"] for each in found] == references
+
+
+def test_orders_for_people_take_names_as_they_are(sold: str) -> None:
+    shown = ask(sold, "orders").stdout
+    for word in ("[red]A-9", "committed", "tea=3", "30.00 USDT", "blockatm P-9 is pending"):
+        assert word in shown
+
+
+def test_set_says_what_is_there_and_keeps_who_did_it(sold: str) -> None:
+    result = ask(sold, "set", "tea", "6")
+    assert result.stdout == "tea of shop-eu: 6 on hand, 1 available\n"
+    assert told(sold, "set", "tea", "8", "--account", "shop-us")["on_hand"] == 8
+
+    async def done(shop: Shop) -> Any:  # noqa: ANN401 - rows
+        async with shop.engine.connect() as connection:
+            return await list_operations(connection, RuntimeTables.of("inventory"))
+
+    whats = [(each.what, each.detail) for each in within(sold, done)]
+    assert whats == [
+        ("inventory set", "tea of shop-eu to 6"),
+        ("inventory set", "tea of shop-us to 8"),
+    ]
+
+
+def test_set_refuses_less_than_is_spoken_for(sold: str) -> None:
+    result = ask(sold, "set", "tea", "4")
+    assert result.exit_code == 1
+    assert "2 are sold and 3 reserved" in result.stderr
+    assert "at least 5" in result.stderr
+    assert told(sold, "stock")["stock"][0] == article("shop-eu", 10, 3, 2, 5, 0)
+
+
+def test_set_names_the_orders_it_covers(inventory_url: str) -> None:
+    within(inventory_url, lambda shop: shop.each(order(), paid()))
+    assert ask(inventory_url, "set", "tea", "5").stdout.endswith("3 available; covers A-1\n")
+
+
+def test_set_takes_the_account_of_the_orders_before_that_of_the_endpoints(
+    inventory_url: str,
+) -> None:
+    fields = OrderFields(default_account="shop-of-orders")
+    assert "of shop-of-orders" in ask(inventory_url, "set", "tea", "1", orders=fields).stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (("set", "tea", "-1"), "QUANTITY"),
+        (("set", "tea", "1.5"), "QUANTITY"),
+        (("set", "", "1"), "SKU"),
+        (("set", "a\x01b", "1"), "SKU"),
+        (("set", "tea", "1"), "--account: say whose"),
+        (("orders", "--status", "gone"), "--status"),
+    ],
+    ids=str,
+)
+def test_wrong_usage_names_what_is_wrong(
+    inventory_url: str, arguments: tuple[str, ...], problem: str
+) -> None:
+    result = ask(inventory_url, *arguments, accounts=())
+    assert result.exit_code == 2
+    assert problem in result.stderr
+
+
+def test_a_database_that_is_not_set_up_is_one_line(database_url: str) -> None:
+    result = ask(database_url, "stock")
+    assert result.exit_code == 1
+    assert "payrouter db upgrade" in result.stderr
+
+
+def test_the_measures_count(sold: str) -> None:
+    async def read(shop: Shop) -> dict[str, Reading]:
+        await shop.apply(paid(reference="A-8"))
+        await shop.end_of_time("A-2")
+        await shop.apply(ordered(3, lines=[{"sku": "mug", "quantity": 1}]))
+        await shop.each(ordered(4, lines=[{"sku": "pot", "quantity": 1}]), paid(reference="A-4"))
+        async with shop.engine.connect() as connection:
+            return {m.name.split("inventory_")[1]: await m.read(connection) for m in MEASURES}
+
+    assert within(sold, read) == {
+        "orders_reserved": 1,
+        "orders_overdue": 1,
+        "orders_short": 1,
+        "orders_oversold": 1,
+        "payments_waiting": 2,
+        "paid_payments_waiting": 1,
+        "troubles": 1,
+    }
+
+
+def test_the_shelves_are_filled_for_a_play_where_nothing_is(sold: str) -> None:
+    async def fill(shop: Shop) -> Any:  # noqa: ANN401 - stock
+        assert SERVICE.before_play is not None
+        await SERVICE.before_play(shop.engine, Play(["shop-eu"], ["mug", "tea"]))
+        return await shop.stock()
+
+    assert within(sold, fill) == {"mug": (10_000, 0, 0, 0), "tea": (10, 3, 2, 0)}

@@ -1,0 +1,93 @@
+"""What the database itself refuses, and what a trace finds."""
+
+import pytest
+from sqlalchemy.exc import DBAPIError
+
+from consumers.inventory.trace import steps_of
+from consumers.runtime.trail import Sought, Step
+from tests.parts.contract.orders import order
+from tests.parts.inventory.shop import Shop, ordered, paid
+
+
+@pytest.mark.parametrize("table", ["event", "movement", "history"])
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE inventory.{0} SET event_id = event_id",
+        "DELETE FROM inventory.{0}",
+        "TRUNCATE inventory.{0}",
+    ],
+)
+async def test_what_happened_cannot_be_changed(shop: Shop, table: str, statement: str) -> None:
+    await shop.apply(order())
+    with pytest.raises(DBAPIError, match="append-only"):
+        await shop.execute(statement.format(table))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "stock SET reserved = -1",
+        "stock SET committed = -1",
+        "stock SET oversold = -1",
+        "stock SET on_hand = 1",
+        "line SET reserved = 3",
+        "line SET quantity = 0",
+    ],
+)
+async def test_stock_that_is_not_there_cannot_be_spoken_for(shop: Shop, change: str) -> None:
+    await shop.set("tea", 2)
+    await shop.apply(order())
+    with pytest.raises(DBAPIError, match="within"):
+        await shop.execute(f"UPDATE inventory.{change}")
+
+
+async def test_an_event_moves_an_article_for_an_order_once(shop: Shop) -> None:
+    await shop.set("tea", 2)
+    await shop.apply(order())
+    again = (
+        "INSERT INTO inventory.movement (event_id, stock_id, order_id, on_hand, reserved,"
+        " committed, oversold, cause) SELECT event_id, stock_id, order_id, 0, 0, 0, 0, 'again'"
+        " FROM inventory.movement"
+    )
+    with pytest.raises(DBAPIError, match="movement_event_stock_order_key"):
+        await shop.execute(again)
+
+
+async def found(shop: Shop, sought: Sought) -> list[Step]:
+    async with shop.engine.connect() as connection:
+        return list(await steps_of(connection, sought))
+
+
+async def test_a_trace_finds_an_order_by_whatever_is_known_of_it(shop: Shop) -> None:
+    await shop.set("tea", 1)
+    first = paid("pending", provider_reference="P-1")
+    confirmed = paid(provider_reference="P-1")
+    await shop.each(first, order(), confirmed, ordered(2))
+    steps = await found(shop, Sought("A-1"))
+    assert [step.what for step in steps] == [
+        "payment waiting",
+        "placed",
+        "short",
+        "payment found",
+        "oversold",
+    ]
+    assert {step.order for step in steps} == {("shop-eu", "A-1")}
+    assert [step.trouble for step in steps] == [False] * 4 + [True]
+    assert steps[-1].event_id == confirmed.id
+    assert steps[-1].facts == {"was": "short", "oversold": "tea=1"}
+    for sought in (
+        Sought("P-1"),
+        Sought("0xabc", event_ids=frozenset({confirmed.id})),
+        Sought("0xabc", event_ids=frozenset({first.id})),
+        Sought("0xabc", orders=frozenset({("shop-eu", "A-1")})),
+    ):
+        assert await found(shop, sought) == steps
+    assert await found(shop, Sought("0xabc", orders=frozenset({("shop-us", "A-1")}))) == []
+
+
+async def test_a_trace_finds_a_payment_that_waits(shop: Shop) -> None:
+    await shop.apply(paid(reference=None, provider_reference="P-1"))
+    (step,) = await found(shop, Sought("P-1"))
+    assert (step.what, step.order) == ("payment waiting", None)
+    assert step.facts["status"] == "confirmed"

@@ -1,0 +1,70 @@
+"""Rows are locked in the order of their ids, so that two processes never wait for each other."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from sqlalchemy import select, text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from consumers.ledger.book import POSITION
+from consumers.ledger.journal import lock_positions
+from consumers.ledger.position import Position, opened
+from tests.parts.ledger.told import told
+
+
+def three_descending() -> Sequence[Position]:
+    """Return positions with the highest id first: against the order of locks."""
+    positions = [opened(told("payment.pending", payment=f"P-{number}")) for number in range(3)]
+    return sorted(positions, key=lambda position: position.id, reverse=True)
+
+
+@asynccontextmanager
+async def waiting_for_the_lowest(
+    ledger: AsyncEngine, positions: Sequence[Position]
+) -> AsyncIterator[None]:
+    """Hold the lock of the lowest id while another process waits for all of them."""
+
+    async def all_of_them() -> None:
+        async with ledger.begin() as transaction:
+            await lock_positions(transaction, positions)
+
+    async with ledger.begin() as holder:
+        await lock_positions(holder, positions[-1:])
+        waiter = asyncio.create_task(all_of_them())
+        await somebody_waits(ledger)
+        yield
+    await waiter
+
+
+async def somebody_waits(ledger: AsyncEngine) -> None:
+    blocked = text(
+        "SELECT EXISTS (SELECT FROM pg_locks JOIN pg_stat_activity USING (pid) "
+        "WHERE NOT granted AND datname = current_database())"
+    )
+    async with asyncio.timeout(10):
+        while True:
+            async with ledger.connect() as connection:
+                if await connection.scalar(blocked):
+                    return
+            await asyncio.sleep(0.01)
+
+
+async def test_known_positions_are_locked_from_the_lowest_id(ledger: AsyncEngine) -> None:
+    positions = three_descending()
+    for position in positions:
+        async with ledger.begin() as transaction:
+            await lock_positions(transaction, [position])
+    async with waiting_for_the_lowest(ledger, positions), ledger.connect() as connection:
+        free = await connection.scalars(
+            select(POSITION.c.id).order_by(POSITION.c.id.desc()).with_for_update(skip_locked=True)
+        )
+        assert free.all() == [position.id for position in positions[:2]]
+
+
+async def test_new_positions_are_made_from_the_lowest_id(ledger: AsyncEngine) -> None:
+    positions = three_descending()
+    async with waiting_for_the_lowest(ledger, positions), ledger.begin() as transaction:
+        await transaction.execute(text("SET LOCAL lock_timeout = '1s'"))
+        made = await lock_positions(transaction, positions[:2])
+        assert made.keys() == {position.id for position in positions[:2]}

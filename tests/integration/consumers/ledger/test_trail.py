@@ -1,0 +1,134 @@
+"""The ledger's part of a trace: what it tells of an event, and by what it finds it."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+import pytest
+from sqlalchemy import select, text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from consumers.ledger import SERVICE
+from consumers.ledger.book import EVENT
+from consumers.ledger.trail import belonging
+from consumers.runtime.apply.process import Applier
+from consumers.runtime.apply.stored_books import StoredBooks
+from consumers.runtime.records import Decoded, Partition, Record
+from consumers.runtime.trail import Sought, Step
+from router.contract.event import Event
+from tests.parts.ledger.bookkeeping import applied
+from tests.parts.ledger.told import MOMENT, told
+
+PAYMENT = Partition("payment", 2)
+TX = "0x7614a984"
+
+
+async def found(ledger: AsyncEngine, sought: Sought) -> Sequence[Step]:
+    assert SERVICE.trail is not None
+    async with ledger.connect() as connection:
+        return await SERVICE.trail(connection, sought)
+
+
+async def words(ledger: AsyncEngine, text: str) -> list[str]:
+    return [step.what for step in await found(ledger, Sought(text))]
+
+
+async def consumed(ledger: AsyncEngine, *events: Event) -> None:
+    """Apply events as records, so that the runtime knows where they came from."""
+    applier = Applier(StoredBooks(ledger, SERVICE, "cluster"), SERVICE)
+    fences = await applier.fences({PAYMENT: 55})
+    batch = [
+        Decoded(Record(PAYMENT, 55 + number, 1, event.key, b"", []), event)
+        for number, event in enumerate(events)
+    ]
+    await applier.apply(batch, fences)
+
+
+async def test_a_posted_event_is_told_with_its_place_and_its_lines(ledger: AsyncEngine) -> None:
+    event = told("payment.confirmed", "100.50", tx_hash=TX)
+    await consumed(ledger, event)
+    delivered, recorded, posted = await found(ledger, Sought("P-1"))
+    assert (delivered.what, recorded.what, posted.what) == ("delivered", "recorded", "posted")
+    assert delivered.at == MOMENT
+    assert delivered.facts == {
+        "endpoint": "blockatm-main",
+        "gateway": "blockatm",
+        "signature": "none",
+    }
+    assert recorded.facts == {
+        "type": "payment.confirmed",
+        "amount": "100.50 USDT",
+        "network": "Ethereum",
+        "account": "shop-eu",
+        "payment": "P-1",
+        "tx": TX,
+        "offset": "payment-2@55",
+    }
+    assert posted.facts["line 2"] == "shop-eu:blockatm:payments -100.50 USDT"
+    for step in (delivered, recorded, posted):
+        assert (step.event_id, step.order) == (event.id, ("shop-eu", "order of P-1"))
+        assert not step.trouble
+
+
+async def test_what_could_not_be_read_and_test_money_are_told(ledger: AsyncEngine) -> None:
+    await consumed(
+        ledger, told("payment.confirmed", "1", test=True, unread=["occurred_at", "customer.email"])
+    )
+    _, recorded, _ = await found(ledger, Sought("P-1"))
+    assert recorded.facts["unread"] == "occurred_at, customer.email"
+    assert recorded.facts["money"] == "test, not real"
+
+
+async def test_a_stale_event_says_so(ledger: AsyncEngine) -> None:
+    await applied(ledger, told("payment.confirmed", "100"))
+    late = told("payment.pending", "100", payment="P-1", reference="late")
+    await applied(ledger, late)
+    assert await words(ledger, "late") == ["delivered", "recorded", "stale"]
+
+
+@pytest.mark.parametrize(
+    ("late", "word"),
+    [
+        (told("payment.failed", reference="late"), "called off after paid"),
+        (
+            told("payment.confirmed", "9", currency="EUR", reference="late"),
+            "in another currency than before",
+        ),
+    ],
+)
+async def test_what_a_person_should_look_at_is_trouble(
+    ledger: AsyncEngine, late: Event, word: str
+) -> None:
+    await applied(ledger, told("payment.confirmed", "100"))
+    await applied(ledger, late)
+    steps = await found(ledger, Sought("late"))
+    assert [step.what for step in steps if step.trouble] == [word]
+
+
+async def test_it_is_found_by_every_name_it_has(ledger: AsyncEngine) -> None:
+    event = told("payment.confirmed", "100", tx_hash=TX)
+    await applied(ledger, event, told("payment.confirmed", "1", payment="P-2"))
+    wanted = await found(ledger, Sought("P-1"))
+    assert {step.event_id for step in wanted} == {event.id}
+    orders = frozenset({("shop-eu", "order of P-1")})
+    for sought in (
+        Sought("order of P-1"),
+        Sought(TX),
+        Sought("?", event_ids=frozenset({event.id})),
+        Sought("?", orders=orders),
+    ):
+        assert await found(ledger, sought) == wanted
+    assert await found(ledger, Sought("?", orders=frozenset({("shop-us", "order of P-1")}))) == []
+    assert await found(ledger, Sought("P-")) == []
+
+
+async def test_it_is_asked_by_indexes_alone(ledger: AsyncEngine) -> None:
+    sought = Sought("A-1", frozenset({UUID(int=1)}), frozenset({("shop-eu", "A-1")}))
+    query = select(EVENT.c.event_id).where(belonging(sought)).compile(ledger.sync_engine)
+    values = tuple(query.params[name] for name in query.positiontup or ())
+    async with ledger.connect() as connection:
+        await connection.execute(text("SET enable_seqscan = off"))
+        rows = await connection.exec_driver_sql(f"EXPLAIN {query}", values)
+        plan = "\n".join(rows.scalars())
+    assert "Seq Scan" not in plan
+    for index in ("event_reference", "event_provider_reference", "event_tx_hash", "event_pkey"):
+        assert index in plan

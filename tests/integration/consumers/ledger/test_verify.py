@@ -1,0 +1,128 @@
+"""`payrouter ledger verify` finds whatever is wrong in the books, and nothing in good ones."""
+
+import pytest
+
+from tests.parts.ledger.asked import UNGUARDED, ask, asked, set_up
+from tests.parts.ledger.told import LARGEST, told
+from tests.parts.ledger.worked_examples import examples, of_account
+
+EVENTS = (
+    told("payment.confirmed", "100"),
+    told("payment.confirmed", "7", payment="P-2"),
+    told("payout.confirmed", "30", payment="W-1"),
+)
+
+WALLET = "shop-eu:blockatm:wallet:Ethereum USDT"
+PAYMENTS = "shop-eu:blockatm:payments USDT"
+
+
+def faults(url: str) -> set[tuple[str, str, str]]:
+    verdict = asked(url, "verify", status=1)
+    assert not verdict["good"]
+    return {(each["kind"], each["where"], each["what"]) for each in verdict["faults"]}
+
+
+def test_good_books_are_right_whatever_happened(database_url: str) -> None:
+    stories = [
+        of_account(event, f"example-{number}", event.id)
+        for number, example in enumerate(examples().values())
+        for event in example.events
+    ]
+    charges = {"fee": LARGEST, "fee_currency": "USDT"}
+    largest = told("payment.confirmed", LARGEST, payment="P-3", **charges)
+    set_up(database_url, [*stories, *EVENTS, largest])
+    verdict = asked(database_url, "verify")
+    assert (verdict["good"], verdict["faults"]) == (True, [])
+    assert verdict["positions"] > verdict["unbooked"] > 0
+    assert "the books are right" in ask(database_url, "verify").stdout
+
+
+def test_empty_books_are_right(database_url: str) -> None:
+    set_up(database_url, [])
+    assert asked(database_url, "verify")["postings"] == 0
+
+
+def test_a_changed_amount_is_found_wherever_it_shows(database_url: str) -> None:
+    changed = "UPDATE ledger.posting SET amount = 107 WHERE transaction_id = 1 AND line = 1"
+    set_up(database_url, EVENTS, *UNGUARDED, changed)
+    assert faults(database_url) == {
+        ("unbalanced", "transaction 1", "sums to 7 USDT instead of 0"),
+        ("balance", WALLET, "is kept as 77, the journal sums to 84"),
+        (
+            "position",
+            "payment P-1 of shop-eu at blockatm",
+            f"{WALLET}: 107 posted, 100 meant",
+        ),
+    }
+
+
+def test_a_lost_line_is_found(database_url: str) -> None:
+    lost = "DELETE FROM ledger.posting WHERE transaction_id = 2 AND line = 1"
+    set_up(database_url, EVENTS, *UNGUARDED, lost)
+    kinds = {(kind, where) for kind, where, _ in faults(database_url)}
+    assert ("broken", "transaction 2") in kinds
+    assert ("count", "postings") in kinds
+
+
+def test_a_lost_transaction_is_found_though_the_rest_balances(database_url: str) -> None:
+    lost = ("posting WHERE transaction_id = 2", "transaction WHERE id = 2")
+    set_up(database_url, EVENTS, *UNGUARDED, *(f"DELETE FROM ledger.{each}" for each in lost))
+    found = faults(database_url)
+    assert ("count", "transactions", "3 were posted, 2 are there") in found
+    assert ("count", "postings", "6 were posted, 4 are there") in found
+    assert ("balance", PAYMENTS, "is kept as -107, the journal sums to -100") in found
+    assert any(kind == "position" and "P-2" in where for kind, where, _ in found)
+
+
+def test_a_transaction_whose_lines_are_all_lost_is_found(database_url: str) -> None:
+    lost = "DELETE FROM ledger.posting WHERE transaction_id = 3"
+    set_up(database_url, EVENTS, *UNGUARDED, lost)
+    assert ("broken", "transaction 3", "has 0 lines, the last is None") in faults(database_url)
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        ("UPDATE ledger.balance SET amount = 1 WHERE amount = 77", "is kept as 1"),
+        ("DELETE FROM ledger.balance WHERE amount = 77", "is kept as 0"),
+        ("UPDATE ledger.balance SET postings = 1 WHERE amount = 77", "is kept as 77"),
+    ],
+)
+def test_a_running_balance_that_is_not_the_journals_is_found(
+    database_url: str, change: str, what: str
+) -> None:
+    set_up(database_url, EVENTS, change)
+    assert faults(database_url) == {("balance", WALLET, f"{what}, the journal sums to 77")}
+
+
+def test_a_position_that_means_something_else_is_found(database_url: str) -> None:
+    changed = "UPDATE ledger.position SET total = 9 WHERE provider_reference = 'P-2'"
+    set_up(database_url, EVENTS, changed)
+    assert faults(database_url) == {
+        (
+            "position",
+            "payment P-2 of shop-eu at blockatm",
+            f"{PAYMENTS}: -7 posted, -9 meant; {WALLET}: 7 posted, 9 meant",
+        )
+    }
+
+
+def test_money_moved_between_accounts_with_everything_in_balance_is_found(
+    database_url: str,
+) -> None:
+    moved = (
+        "UPDATE ledger.posting SET account_id ="
+        " (SELECT id FROM ledger.account WHERE name LIKE '%payouts')"
+        " WHERE transaction_id = 1 AND line = 2"
+    )
+    set_up(database_url, EVENTS, *UNGUARDED, moved)
+    assert {kind for kind, _, _ in faults(database_url)} == {"balance", "position"}
+
+
+def test_the_list_is_readable_and_the_status_is_one(database_url: str) -> None:
+    set_up(database_url, EVENTS, "UPDATE ledger.balance SET amount = 1 WHERE amount = 77")
+    result = ask(database_url, "verify")
+    assert result.exit_code == 1
+    assert "the books are wrong: 1 found" in result.stdout
+    assert WALLET in result.stdout
+    assert "recomputed: 3 transactions, 6 postings, 3 payments and payouts" in result.stdout

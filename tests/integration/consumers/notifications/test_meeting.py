@@ -1,0 +1,45 @@
+"""A payment and its order in two transactions at once: whichever is second finds the other."""
+
+import asyncio
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from consumers.notifications.handler import Handler
+from tests.parts.contract.orders import order
+from tests.parts.notifications.desk import EMAIL, applied, messages, options, told
+
+BLOCKED = text(
+    "SELECT EXISTS (SELECT FROM pg_locks JOIN pg_stat_activity USING (pid) "
+    "WHERE NOT granted AND datname = current_database())"
+)
+
+
+async def somebody_waits(desk: AsyncEngine) -> None:
+    """Wait until one transaction waits for another."""
+    async with asyncio.timeout(20):
+        while True:
+            async with desk.connect() as connection:
+                if await connection.scalar(BLOCKED):
+                    return
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("first", ["payment", "order"])
+@pytest.mark.parametrize("known", [False, True], ids=["a new order", "a known one"])
+async def test_neither_side_can_miss_the_other(
+    desk: AsyncEngine, first: str, *, known: bool
+) -> None:
+    if known:
+        await applied(desk, options([]), told("payment.pending"))
+    sides = [told("payment.confirmed"), order(customer={"email": EMAIL})]
+    if first == "order":
+        sides.reverse()
+    async with desk.begin() as transaction:
+        await Handler(options())(transaction, sides[:1])
+        other = asyncio.create_task(applied(desk, options(), sides[1]))
+        await somebody_waits(desk)
+    await other
+    (row,) = await messages(desk)
+    assert (row.address, row.wait_until) == (EMAIL, None)

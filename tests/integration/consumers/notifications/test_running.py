@@ -1,0 +1,119 @@
+"""The whole consumer on a real broker: events and orders in, mails out, outcomes said."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from pydantic import SecretStr
+from sqlalchemy.ext.asyncio import AsyncEngine
+from structlog.testing import capture_logs
+
+from consumers.notifications import SERVICE
+from consumers.notifications.options import Options
+from consumers.runtime.member.app import build_consumer, consume
+from consumers.runtime.settings import ConsumerSettings, Tuning
+from router.contract.event import Event
+from router.contract.order import Order
+from router.contract.topics import FAMILIES, ORDER, Topics
+from router.contract.wire import encode_event, encode_order
+from tests.parts.brokers import Broker, create_topics
+from tests.parts.contract.orders import order
+from tests.parts.notifications.desk import EMAIL, messages, options, rule, told
+from tests.parts.notifications.receivers import PostOffice, post_office
+
+PATIENCE_SECONDS = 60.0
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
+@contextlib.asynccontextmanager
+async def running(
+    broker: Broker, desk: AsyncEngine, prefix: str, chosen: Options
+) -> AsyncIterator[AIOKafkaProducer]:
+    """Run the consumer while the block does; give what feeds it."""
+    names = Topics(prefix)
+    made = [names.name(topic) for topic in (*FAMILIES, ORDER)]
+    await create_topics(broker.bootstrap, [*made, names.outcome(SERVICE.name)])
+    settings = ConsumerSettings(
+        name=SERVICE.name,
+        kafka={"bootstrap_servers": broker.bootstrap},
+        database_url=SecretStr(desk.url.render_as_string(hide_password=False)),
+        topics=names,
+        tuning=Tuning.model_validate({"group_id": f"{prefix}{SERVICE.name}"}),
+        options=chosen,
+    )
+    process = build_consumer(SERVICE, settings, asyncio.Event())
+    producer = AIOKafkaProducer(bootstrap_servers=broker.bootstrap, acks="all")
+    await producer.start()
+    task = asyncio.create_task(consume(process))
+    try:
+        yield producer
+    finally:
+        await producer.stop()
+        process.stopped.set()
+        await asyncio.wait_for(task, PATIENCE_SECONDS)
+        await process.engine.dispose()
+
+
+async def publish(producer: AIOKafkaProducer, prefix: str, *said: Event | Order) -> None:
+    for each in said:
+        if isinstance(each, Order):
+            out = encode_order(each, f"{prefix}{ORDER}")
+        else:
+            out = encode_event(each, f"{prefix}{each.type.family}", TRACE)
+        await producer.send_and_wait(out.topic, out.value, out.key, headers=list(out.headers))
+
+
+async def arrived(office: PostOffice, number: int) -> None:
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while len(office.mails) < number:  # noqa: ASYNC110 - nothing else tells
+            await asyncio.sleep(0.05)
+
+
+async def outcomes(broker: Broker, topic: str, number: int) -> list[bytes | None]:
+    """Read so many outcomes from the broker."""
+    consumer = AIOKafkaConsumer(
+        topic, bootstrap_servers=broker.bootstrap, auto_offset_reset="earliest"
+    )
+    await consumer.start()
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            return [(await consumer.getone()).value for _ in range(number)]
+    finally:
+        await consumer.stop()
+
+
+async def test_payments_orders_and_repeats_become_one_mail_each_and_one_outcome(
+    broker: Broker, desk: AsyncEngine, topics_prefix: str
+) -> None:
+    first = told("payment.confirmed", reference="A-1", provider_reference="P-1")
+    second = told("payout.failed", reference="W-1", provider_reference="P-2")
+    late = order(reference="A-1", customer={"email": EMAIL, "language": "de"})
+    async with post_office() as office:
+        chosen = options(
+            [
+                rule("payment.*", "customer", "mail"),
+                rule("payout.failed", "on-call", "mail", "log"),
+            ],
+            channels={"mail": {"url": office.url}},
+        )
+        with capture_logs() as log:
+            async with running(broker, desk, topics_prefix, chosen) as producer:
+                await publish(producer, topics_prefix, first, first, second)
+                await arrived(office, 1)
+                await publish(producer, topics_prefix, late, first)
+                await arrived(office, 2)
+                topic = Topics(topics_prefix).outcome(SERVICE.name)
+                said = await outcomes(broker, topic, 3)
+    subjects = {tuple(mail.recipients): mail.message["Subject"] for mail in office.mails}
+    assert subjects == {
+        ("on-call@example.com",): "payout.failed: W-1, 2000.00 USDT",
+        (EMAIL,): "Ihre Zahlung für A-1 ist eingegangen",
+    }
+    rows = await messages(desk)
+    assert {row.state for row in rows} == {"sent"}
+    for row in rows:
+        about = [value for value in said if value and str(row.id).encode() in value]
+        assert len(about) == 1
+        assert b'"type":"notification.sent"' in about[0]
+    assert EMAIL not in str(log)

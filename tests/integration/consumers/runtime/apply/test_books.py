@@ -1,0 +1,332 @@
+"""The protocol is all that applying needs: a model in memory comes to what PostgreSQL does."""
+
+import random
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import cast
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from consumers.runtime.apply.brake import clear_brakes
+from consumers.runtime.apply.held import HeldReason, Verdict
+from consumers.runtime.apply.offsets import Counts, Fence, FenceMoved
+from consumers.runtime.apply.process import Applied, Applier
+from consumers.runtime.fate import Fate
+from consumers.runtime.records import Arrived, Decoded, Partition, Unreadable
+from consumers.runtime.service import HandlerFailed
+from router.contract.event import Event
+from tests.parts.runtime.books_in_memory import BooksInMemory
+from tests.parts.runtime.counting import (
+    PAYMENT_0,
+    SERVICE,
+    TABLES,
+    count,
+    counts_of,
+    effects_of,
+    fences_of,
+    held_in,
+    id_of,
+    numbered,
+    outbox_of,
+    record,
+    records,
+    stored,
+)
+
+ORDER_0 = Partition("order", 0)
+PARK = Verdict(Fate.PARKED, HeldReason.FAILED, "ValueError: not now")
+BRAKE_AFTER = 3
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What can be seen of a store from outside."""
+
+    fences: Mapping[Partition, tuple[int, int, UUID | None]]
+    counts: Mapping[Partition, Counts]
+    effects: Sequence[UUID]
+    held: Sequence[tuple[Partition, int, str, str]]
+    dead_letters: int
+
+
+class Memory:
+    """The model, and what can be seen of it."""
+
+    def __init__(self) -> None:
+        """Start with nothing."""
+        self.books = BooksInMemory()
+
+    def applier(self) -> Applier:
+        """Make what applies to it."""
+
+        async def handle(connection: AsyncConnection, events: Sequence[Event]) -> Sequence[Fate]:
+            cast("list[UUID]", connection).extend(each.id for each in events)
+            return _answer(events)
+
+        return Applier(self.books, replace(SERVICE, handle=handle), BRAKE_AFTER)
+
+    async def clear(self) -> None:
+        """Release every brake."""
+        self.books.state.brakes.clear()
+
+    async def seen(self) -> Seen:
+        """Look at it."""
+        state = self.books.state
+        return Seen(
+            {at: _told(fence) for at, fence in state.fences.items()},
+            {at: _sum(counts) for at, counts in state.counts.items()},
+            list(state.effects),
+            [
+                (each.record.partition, each.record.offset, each.fate.value, each.reason.value)
+                for each in state.held
+            ],
+            len(state.outbox),
+        )
+
+
+class Database:
+    """PostgreSQL, and the same things of it."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        """Start with an empty database."""
+        self._engine = engine
+
+    def applier(self) -> Applier:
+        """Make what applies to it."""
+
+        async def handle(connection: AsyncConnection, events: Sequence[Event]) -> Sequence[Fate]:
+            await count(connection, events)
+            return _answer(events)
+
+        service = replace(SERVICE, handle=handle)
+        return Applier(stored(self._engine, handle), service, BRAKE_AFTER)
+
+    async def clear(self) -> None:
+        """Release every brake."""
+        async with self._engine.begin() as transaction:
+            await clear_brakes(transaction, TABLES)
+
+    async def seen(self) -> Seen:
+        """Look at it."""
+        names = [each.name for each in fields(Counts)]
+        counted = {
+            Partition(row.topic, row.partition): Counts(*(getattr(row, n) for n in names))
+            for row in await counts_of(self._engine)
+        }
+        return Seen(
+            {at: _told(fence) for at, fence in (await fences_of(self._engine)).items()},
+            {at: counts for at, counts in counted.items() if counts != Counts()},
+            await effects_of(self._engine),
+            [
+                (Partition(row.topic, row.partition), row.offset, row.state, row.reason)
+                for row in await held_in(self._engine)
+            ],
+            len(await outbox_of(self._engine)),
+        )
+
+
+def _answer(events: Sequence[Event]) -> Sequence[Fate]:
+    """Fail for what says so, and answer stale where no amount is told."""
+    if any(each.reference == "FAIL" for each in events):
+        message = "not this one"
+        raise ValueError(message)
+    return [Fate.STALE if each.amount is None else Fate.APPLIED for each in events]
+
+
+def _told(fence: Fence) -> tuple[int, int, UUID | None]:
+    return fence.first_offset, fence.next_offset, fence.topic_id
+
+
+def _sum(counts: Sequence[Counts]) -> Counts:
+    names = [each.name for each in fields(Counts)]
+    return Counts(*(sum(getattr(each, name) for each in counts) for name in names))
+
+
+Store = Memory | Database
+
+
+@pytest.fixture(params=["memory", "postgresql"])
+def store(request: pytest.FixtureRequest) -> Store:
+    """Give each store, empty."""
+    if request.param == "memory":
+        return Memory()
+    return Database(request.getfixturevalue("counting"))
+
+
+def spoilt(offset: int, partition: Partition = PAYMENT_0) -> Unreadable:
+    return Unreadable(record(offset, numbered(offset), partition).record, "it is none")
+
+
+async def test_a_store_keeps_what_the_protocol_promises(store: Store) -> None:
+    machine = store.applier()
+    known = await machine.fences({PAYMENT_0: 0, ORDER_0: 0})
+    done = await machine.apply(records(0, 9), known)
+    assert done.outcomes == {(PAYMENT_0, Fate.APPLIED): 10}
+    # The same records again, the same events in new records, a gap, a contradiction, twins.
+    again = await machine.apply(records(0, 9), known)
+    assert again.outcomes == {(PAYMENT_0, Fate.REDELIVERED): 10}
+    other = numbered(1, currency="USDC")
+    batch = [
+        record(12, numbered(1)),
+        record(13, other),
+        *(record(n, numbered(20)) for n in (14, 15)),
+    ]
+    mixed = await machine.apply(batch, again.fences)
+    assert Counter(fate for _, fate in mixed.outcomes.elements()) == {
+        Fate.DUPLICATE: 2,
+        Fate.DEAD: 1,
+        Fate.APPLIED: 1,
+    }
+    assert mixed.conflicts == 1
+    with pytest.raises(FenceMoved):
+        await machine.apply(
+            [record(30, numbered(30))], {ORDER_0: replace(known[ORDER_0], next_offset=1)}
+        )
+    before = await store.seen()
+    with pytest.raises(HandlerFailed):
+        await machine.apply([record(16, numbered(16, reference="FAIL"))], mixed.fences)
+    assert await store.seen() == before
+    assert before.counts == {
+        PAYMENT_0: Counts(applied=11, duplicate=2, dead_lettered=1, gaps=2),
+    }
+
+
+async def test_what_is_parked_keeps_its_lane_waiting(store: Store) -> None:
+    machine = store.applier()
+    known = await machine.fences({PAYMENT_0: 0})
+    same = [record(n, numbered(n, reference="A-1")) for n in range(3)]
+    parked = await machine.apply(same[:1], known, PARK)
+    await machine.apply([*same[1:], record(3, numbered(3))], parked.fences)
+    seen = await store.seen()
+    assert [(offset, reason) for _, offset, _, reason in seen.held] == [
+        (0, "failed"),
+        (1, "behind"),
+        (2, "behind"),
+    ]
+    assert seen.effects == [id_of(3)]
+
+
+async def test_the_brake_holds_the_topic_that_fails_and_what_it_leaves_is_new(store: Store) -> None:
+    machine = store.applier()
+    known = await machine.fences({PAYMENT_0: 0, ORDER_0: 0})
+    twin = record(5, numbered(9), ORDER_0)
+    batch: list[Arrived] = [
+        record(0, numbered(0)),
+        *map(spoilt, range(1, 4)),
+        record(4, numbered(9)),
+    ]
+    batch += [record(n, numbered(50 + n), ORDER_0) for n in range(5)]
+    done = await machine.apply([*batch, twin], known)
+    assert done.cut == {PAYMENT_0}
+    assert list(done.brakes) == list(await machine.brakes()) == ["payment"]
+    assert {at: fence.next_offset for at, fence in done.fences.items()} == {
+        PAYMENT_0: 4,
+        ORDER_0: 6,
+    }
+    # The twin of a record that was left is no duplicate of it: it has the effect.
+    effects = [id_of(0), *(id_of(50 + n) for n in range(5)), id_of(9)]
+    assert (await store.seen()).effects == effects
+    left = await machine.apply(batch[4:5], done.fences)
+    assert (left.cut, list(left.brakes)) == (frozenset([PAYMENT_0]), ["payment"])
+    assert not left.outcomes
+    await store.clear()
+    after = await machine.apply(batch[4:5], done.fences)
+    assert after.outcomes == {(PAYMENT_0, Fate.DUPLICATE): 1}
+    assert (await store.seen()).effects == effects
+
+
+async def test_a_fence_keeps_the_first_id_of_its_topic_and_passes_gaps_at_the_end(
+    store: Store,
+) -> None:
+    machine, ids = store.applier(), {"payment": uuid4(), "order": uuid4()}
+    await machine.fences({PAYMENT_0: 5})
+    assert (await store.seen()).fences == {PAYMENT_0: (5, 5, None)}
+    known = await machine.fences({PAYMENT_0: 9, ORDER_0: 0}, ids)
+    assert {at: fence.topic_id for at, fence in known.items()} == {
+        PAYMENT_0: ids["payment"],
+        ORDER_0: ids["order"],
+    }
+    await machine.fences({PAYMENT_0: 9}, {"payment": uuid4()})
+    assert (await store.seen()).fences[PAYMENT_0] == (5, 5, ids["payment"])
+    done = await machine.apply(records(5, 6), known)
+    passed = await machine.pass_gap(done.fences[PAYMENT_0], 9)
+    assert (passed.next_offset, passed.last) == (9, done.fences[PAYMENT_0].last)
+    assert passed.topic_id == ids["payment"]
+    assert (await store.seen()).counts == {PAYMENT_0: Counts(applied=2, gaps=2)}
+    with pytest.raises(FenceMoved):
+        await machine.pass_gap(done.fences[PAYMENT_0], 10)
+
+
+async def test_records_of_a_topic_are_not_applied_to_the_one_made_anew_under_its_name(
+    store: Store,
+) -> None:
+    machine = store.applier()
+    known = await machine.fences({PAYMENT_0: 0}, {"payment": uuid4()})
+    done = await machine.apply(records(0, 1), known)
+    before = await store.seen()
+    # A process that was frozen while the topic was made anew and its fence set there.
+    frozen = {PAYMENT_0: replace(known[PAYMENT_0], topic_id=uuid4())}
+    with pytest.raises(FenceMoved):
+        await machine.apply(records(0, 3), frozen)
+    assert await store.seen() == before
+    # Where an id is not known, as on an older broker, nothing speaks against it.
+    unknown = {PAYMENT_0: replace(done.fences[PAYMENT_0], topic_id=None)}
+    assert (await machine.apply(records(2, 2), unknown)).fences[PAYMENT_0].next_offset == 3
+
+
+def _any_batch(dice: random.Random, next_offsets: Mapping[Partition, int]) -> list[Arrived]:
+    batch: list[Arrived] = []
+    for partition, begin in next_offsets.items():
+        offset = max(0, begin - dice.choice([0, 0, 0, 2]))
+        for _ in range(dice.randrange(6)):
+            offset += dice.choice([0, 0, 0, 1])
+            batch.append(_any_record(dice, offset, partition))
+            offset += 1
+    return batch
+
+
+def _any_record(dice: random.Random, offset: int, partition: Partition) -> Arrived:
+    if dice.random() < 0.25:
+        return spoilt(offset, partition)
+    number = dice.randrange(40)
+    currency = dice.choice(["USDT"] * 9 + ["USDC"])
+    return record(
+        offset, numbered(number, reference=f"A-{number % 7}", currency=currency), partition
+    )
+
+
+async def _step(store: Store, batch: Sequence[Arrived], verdict: Verdict | None) -> Applied:
+    machine = store.applier()
+    known = await machine.fences({PAYMENT_0: 0, ORDER_0: 0})
+    expected = {at: known[at] for at in {each.record.partition for each in batch}}
+    return await machine.apply(batch, expected, verdict)
+
+
+async def test_of_any_history_the_model_and_the_database_come_to_the_same(
+    counting: AsyncEngine,
+    chaos_long: bool,  # noqa: FBT001 - a fixture
+) -> None:
+    memory, database = Memory(), Database(counting)
+    dice = random.Random(7)
+    at = {PAYMENT_0: 0, ORDER_0: 0}
+    braked = 0
+    for _ in range(1000 if chaos_long else 30):
+        batch = _any_batch(dice, at)
+        if not batch:
+            continue
+        verdict = PARK if len(batch) == 1 and isinstance(batch[0], Decoded) else None
+        said = [await _step(each, batch, verdict) for each in (memory, database)]
+        assert said[0].outcomes == said[1].outcomes
+        assert (said[0].cut, said[0].conflicts) == (said[1].cut, said[1].conflicts)
+        assert said[0].brakes.keys() == said[1].brakes.keys()
+        at |= {partition: fence.next_offset for partition, fence in said[1].fences.items()}
+        braked += bool(said[0].brakes)
+        if said[0].brakes and dice.random() < 0.5:
+            await memory.clear()
+            await database.clear()
+    assert await memory.seen() == await database.seen()
+    assert braked > 2
+    assert len((await memory.seen()).effects) > 10

@@ -1,0 +1,248 @@
+"""What the client takes and loses is read again: the loop on a stand-in that loses on purpose."""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+import pytest
+from aiokafka import ConsumerRecord, TopicPartition
+from aiokafka.errors import IllegalStateError, KafkaTimeoutError, NodeNotReadyError
+from prometheus_client import CollectorRegistry
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from consumers.runtime.measures.metrics import ConsumerMetrics
+from consumers.runtime.member import client as runtime_client
+from consumers.runtime.member import membership
+from consumers.runtime.member.loop import Loop
+from consumers.runtime.member.membership import Membership
+from consumers.runtime.member.report import Report
+from consumers.runtime.records import Partition
+from consumers.runtime.settings import Tuning
+from router.broker.log.bounds import LogBounds
+from router.broker.topics.ids import TopicSeen
+from router.telemetry.logs import get_log
+from tests.parts.runtime.counting import applier, effects_of, id_of, numbered, record
+from tests.parts.runtime.members import eventually
+
+PARTITIONS = [Partition("payment", number) for number in (0, 1)]
+
+
+class Careless:
+    """A consumer of ten events per partition that loses what it took whenever it is told to."""
+
+    def __init__(self, mishaps: Iterable[Exception | None]) -> None:
+        """Begin before the first record of each."""
+        self.mishaps = list(mishaps)
+        self.offsets = {TopicPartition(*each): 0 for each in PARTITIONS}
+        self.committed: dict[TopicPartition, int] = {}
+        self.during: Callable[[], object] = lambda: None
+
+    async def getmany(self, *asked: TopicPartition, **_: object) -> object:
+        """Take up to four records of each partition, and then perhaps fail."""
+        await asyncio.sleep(0.001)
+        taken = {}
+        for tp in asked:
+            offset = self.offsets[tp]
+            messages = [_message(tp, each) for each in range(offset, min(offset + 4, 10))]
+            self.offsets[tp] += len(messages)
+            taken[tp] = messages
+        self.during()
+        mishap = self.mishaps.pop(0) if self.mishaps and asked else None
+        if mishap is not None:
+            raise mishap
+        return {tp: messages for tp, messages in taken.items() if messages}
+
+    def seek(self, tp: TopicPartition, offset: int) -> None:
+        """Go where the loop says."""
+        self.offsets[tp] = offset
+
+    async def position(self, tp: TopicPartition) -> int:
+        """Say what comes next."""
+        return self.offsets[tp]
+
+    def assignment(self) -> set[TopicPartition]:
+        """Say what is assigned."""
+        return set(self.offsets)
+
+    async def commit(self, offsets: dict[TopicPartition, int]) -> None:
+        """Note how far it is."""
+        self.committed |= offsets
+
+    def pause(self, *_: TopicPartition) -> None:
+        """Fetch on, as a fetch under way does."""
+
+    resume = pause
+
+    def highwater(self, _: TopicPartition) -> int:
+        """Say where a log ends."""
+        return 10
+
+    def last_poll_timestamp(self, _: TopicPartition) -> int:
+        """Say when the broker answered."""
+        return 1
+
+
+@pytest.fixture(autouse=True)
+def _answering(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the stand-in's logs and topics answered for."""
+
+    async def bounds(
+        _: object, tps: list[TopicPartition], __: float
+    ) -> dict[TopicPartition, LogBounds]:
+        return dict.fromkeys(tps, LogBounds(0, 10, 10))
+
+    async def topics(_: object, names: set[str], __: float) -> dict[str, TopicSeen]:
+        return {name: TopicSeen(name, None, None, {}, may_write=None) for name in names}
+
+    monkeypatch.setattr(runtime_client, "log_bounds", bounds)
+    monkeypatch.setattr(runtime_client, "describe_topics", topics)
+
+
+def _message(tp: TopicPartition, offset: int) -> object:
+    made = record(offset, numbered(tp.partition * 10 + offset), Partition(*tp)).record
+    facts = dict.fromkeys(ConsumerRecord.__dataclass_fields__)
+    known = {"topic": tp.topic, "partition": tp.partition, "offset": offset}
+    content = {"key": made.key, "value": made.value, "headers": made.headers}
+    return ConsumerRecord(**{**facts, **known, **content, "timestamp": made.timestamp})
+
+
+def loop_of(engine: AsyncEngine) -> Loop:
+    metrics = ConsumerMetrics(CollectorRegistry(), "counting")
+    tuning = Tuning(retry_longest_seconds=0.1, batch_wait_seconds=0.01)
+    return Loop(applier(engine), tuning, Report("counting", metrics, get_log("counting")))
+
+
+async def consumed(engine: AsyncEngine, loop: Loop, consumer: Careless) -> None:
+    """Run the loop until everything is applied; assert that it is so once."""
+    loop.on_assigned(set(PARTITIONS))
+    running = asyncio.create_task(loop.run(consumer))
+
+    async def applied() -> bool:
+        if running.done():
+            running.result()
+        return len(await effects_of(engine)) >= 20
+
+    await eventually(applied, "20 effects")
+    loop.stop()
+    await running
+    assert sorted(await effects_of(engine)) == sorted(map(id_of, range(20)))
+
+
+@pytest.mark.parametrize(
+    "mishap",
+    [
+        UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte"),
+        IllegalStateError(),
+    ],
+)
+async def test_what_a_failed_fetch_had_taken_is_fetched_again(
+    counting: AsyncEngine, mishap: Exception
+) -> None:
+    await consumed(counting, loop_of(counting), Careless([mishap, None, None, mishap]))
+
+
+async def test_what_was_fetched_while_the_partitions_went_is_fetched_again(
+    counting: AsyncEngine,
+) -> None:
+    loop = loop_of(counting)
+    consumer = Careless([])
+    changes = [3, 5]
+
+    def rebalance() -> None:
+        changes[:] = [each - 1 for each in changes]
+        if 0 in changes:
+            loop.positions.revoke()
+            loop.on_assigned(set(PARTITIONS))
+
+    consumer.during = rebalance
+    await consumed(counting, loop, consumer)
+
+
+async def test_what_is_fetched_while_a_rebalance_goes_on_is_fetched_again(
+    counting: AsyncEngine,
+) -> None:
+    loop = loop_of(counting)
+    consumer = Careless([])
+    changes = [2]
+
+    def begin() -> None:
+        if changes:
+            changes.pop()
+            going = asyncio.create_task(loop.on_revoked())
+            going.add_done_callback(lambda _: loop.on_assigned(set(PARTITIONS)))
+
+    consumer.during = begin
+    await consumed(counting, loop, consumer)
+
+
+async def test_a_fetch_that_is_always_slow_is_believed_in_the_end(
+    counting: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Each turn of the stand-in is a pause until the limit has doubled a few times.
+    monkeypatch.setattr(membership, "PAUSE_SECONDS", 0.0005)
+    await consumed(counting, loop_of(counting), Careless([]))
+
+
+async def test_a_pause_is_noticed_though_another_partition_is_placed_first(
+    counting: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paused: list[int] = []
+    loop = loop_of(counting)
+    monkeypatch.setattr(loop.report, "paused", lambda: paused.append(1))
+    consumer = Careless([])
+
+    async def frozen_behind_a_batch(offsets: dict[TopicPartition, int]) -> None:
+        if not consumer.committed:
+            # Nothing else notices it: when the loop goes on, one partition is due to be placed.
+            loop.positions.delay(PARTITIONS[1], time.monotonic())
+            loop.member = replace(loop.member, looked=time.monotonic() - 60)
+        consumer.committed |= offsets
+
+    monkeypatch.setattr(consumer, "commit", frozen_behind_a_batch)
+    await consumed(counting, loop, consumer)
+    assert len(paused) == 1
+
+
+async def test_a_client_that_can_place_nothing_for_long_is_made_anew(
+    counting: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(*_: object) -> dict[str, TopicSeen]:
+        raise NodeNotReadyError
+
+    monkeypatch.setattr(runtime_client, "describe_topics", away)
+    monkeypatch.setattr(runtime_client, "UNANSWERED_SECONDS", 0.3)
+    loop = loop_of(counting)
+    loop.on_assigned(set(PARTITIONS))
+    async with asyncio.timeout(30):
+        with pytest.raises(KafkaTimeoutError, match="no question was answered"):
+            await loop.run(Careless([]))
+
+
+def test_a_pause_is_noticed_and_each_further_one_has_to_be_longer() -> None:
+    def seen(seconds: float, pauses: int) -> bool:
+        looked = time.monotonic() - seconds
+        return Membership(looked=looked, pauses=pauses).was_paused()
+
+    assert (seen(2, 0), seen(4, 0), seen(4, 1), seen(7, 1)) == (False, True, False, True)
+    assert Membership().paused().paused().pauses == 2
+    assert Membership().paused().looking().pauses == 1
+    assert Membership().paused().fetched().pauses == 0
+
+
+async def test_an_assignment_counts_even_where_it_cannot_be_reported(
+    counting: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise KeyError
+
+    # aiokafka logs what a callback raises, and goes on as if nothing had been.
+    monkeypatch.setattr(Report, "assigned", broken)
+    monkeypatch.setattr(Report, "revoked", broken)
+    loop = loop_of(counting)
+    with pytest.raises(KeyError):
+        loop.on_assigned(set(PARTITIONS))
+    assert loop.positions.unpositioned == set(PARTITIONS)
+    with pytest.raises(KeyError):
+        await loop.on_revoked()
+    assert loop.positions.assigned == set()

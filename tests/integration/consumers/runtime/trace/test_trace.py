@@ -1,0 +1,380 @@
+"""`payrouter trace`: where a payment is, whatever became of it, on real Kafka and PostgreSQL."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from consumers import cli
+from consumers.ledger import SERVICE as LEDGER
+from consumers.runtime.apply.brake import lock_brakes, pull_brake
+from consumers.runtime.service import Service
+from consumers.runtime.store.migrate import upgrade
+from consumers.runtime.trail import Sought, Step
+from router.contract.quarantine import Quarantined, quarantine_id
+from router.contract.topics import Topics
+from router.contract.wire import encode_quarantined
+from tests.parts.brokers import create_topics
+from tests.parts.contract.events import event
+from tests.parts.runtime.commands import Payrouter, Said
+from tests.parts.runtime.counting import SERVICE as COUNTING
+from tests.parts.runtime.counting import TABLES, TRACE, held_in, numbered
+from tests.parts.runtime.members import Feed, halted
+from tests.parts.runtime.told import holds, refusing
+from tests.parts.runtime.tracing import booked, told, traced
+
+TX = "0x7614a9840d9422feaef4671e0ee98dd7092ebcba6e41076285f99d0b2b0de5fe"
+
+
+@pytest.fixture
+async def feed(feed: Feed) -> Feed:
+    """Give the feed, with the ledger's tables beside the counting consumer's."""
+    await upgrade(feed.engine, LEDGER)
+    return feed
+
+
+@pytest.fixture
+def services(payrouter: Payrouter, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Give what says which consumers there are."""
+    del payrouter  # sets up what this changes
+
+    def there_are(*names: Service) -> None:
+        monkeypatch.setattr(cli, "discover", lambda: {each.name: each for each in names})
+
+    there_are(COUNTING, LEDGER)
+    return there_are
+
+
+async def quarantined(feed: Feed, *bodies: str, account: str = "shop-eu") -> None:
+    """Put deliveries on the quarantine topic."""
+    topic = Topics(feed.prefix).quarantine
+    await create_topics(feed.broker.bootstrap, [topic])
+    for number, body in enumerate(bodies):
+        kept = Quarantined.model_validate(
+            {
+                "id": quarantine_id("blockatm", account, "unknown_status", str(number)),
+                "reason": "unknown_status",
+                "detail": "status: 'PAUSED' is none of the known ones",
+                "provider": "blockatm",
+                "endpoint": "shop",
+                "account": account,
+                "signed_at": None,
+                "received_at": event().received_at,
+                "verification": {"scheme": "blockatm-v2-raw", "key": "fp:3c1a9d"},
+                "raw": {
+                    "method": "POST",
+                    "target": "/webhooks/shop",
+                    "headers": {},
+                    "body": body,
+                    "body_encoding": "utf-8",
+                },
+            }
+        )
+        out = encode_quarantined(kept, topic, TRACE)
+        await feed.producer.send_and_wait(topic, out.value, out.key, partition=0)
+
+
+async def test_a_paid_order_is_told_from_its_delivery_to_the_books(
+    feed: Feed, payrouter: Payrouter, services: Callable[..., None]
+) -> None:
+    services(LEDGER)
+    paid = event(tx_hash=TX, network="Ethereum")
+    await booked(feed, paid)
+    found = await traced(payrouter, "A-1")
+    assert told(found["lines"]) == [
+        ("deliveries", "delivered"),
+        ("events", "recorded"),
+        ("books", "posted"),
+    ]
+    delivered, recorded, posted = (line["facts"] for line in found["lines"])
+    assert delivered["endpoint"] == "blockatm-main"
+    assert recorded["offset"] == f"{feed.topic}-0@0"
+    assert (recorded["amount"], recorded["tx"]) == ("2000.00 USDT", TX)
+    assert posted == {
+        "transaction": "1",
+        "line 1": "shop-eu:blockatm:wallet:Ethereum 2000.00 USDT",
+        "line 2": "shop-eu:blockatm:payments -2000.00 USDT",
+    }
+    assert found["verdict"] == (
+        "payment.confirmed of 2000.00 USDT, in the books, last as transaction 1; nothing to do"
+    )
+    assert not found["trouble"]
+    assert found["events"] == [str(paid.id)]
+    assert found["orders"] == [{"account": "shop-eu", "reference": "A-1"}]
+    for other in (TX, str(paid.id), "8210003616"):
+        assert (await traced(payrouter, other))["lines"] == found["lines"]
+
+
+async def test_what_is_known_by_its_transaction_leads_to_the_whole_order(
+    feed: Feed, payrouter: Payrouter, services: Callable[..., None]
+) -> None:
+    services(LEDGER)
+    pending = numbered(1, type="payment.pending")
+    paid = event(id=numbered(2).id, reference="A-1", tx_hash=TX)
+    await booked(feed, pending, paid)
+    found = await traced(payrouter, TX)
+    assert found["events"] == sorted([str(pending.id), str(paid.id)])
+
+
+async def test_failed_after_paid_is_marked_and_a_person_is_called(
+    feed: Feed, payrouter: Payrouter, services: Callable[..., None]
+) -> None:
+    services(LEDGER)
+    failed = event(id=numbered(7).id, type="payment.failed")
+    await booked(feed, event(), failed)
+    found = await traced(payrouter, "A-1")
+    (marked,) = [line for line in found["lines"] if line["trouble"]]
+    assert (marked["group"], marked["what"]) == ("books", "called off after paid")
+    assert marked["event_id"] == str(failed.id)
+    assert "a person has to look: ledger says called off after paid" in found["verdict"]
+    assert found["trouble"]
+
+
+async def test_an_event_that_no_consumer_could_apply_is_found_by_its_order(
+    feed: Feed, payrouter: Payrouter, services: Callable[..., None]
+) -> None:
+    services(COUNTING)
+    await feed.send([numbered(1), numbered(10)])
+    async with feed.member(refusing(1), attempts=1):
+        (dead,) = await holds(feed, "dead", 1)
+        await feed.applied(1)
+    found = await traced(payrouter, "A-1")
+    assert told(found["lines"]) == [("held", "dead in counting")]
+    facts = found["lines"][0]["facts"]
+    assert (facts["number"], facts["reason"]) == (str(dead.id), "exhausted")
+    assert facts["error"] == "ValueError: not this one"
+    assert facts["offset"] == f"{feed.topic}-0@0"
+    assert found["verdict"] == f"dead in counting: payrouter dlq show counting {dead.id}"
+    assert (await traced(payrouter, str(numbered(1).id)))["verdict"] == found["verdict"]
+    # A-10 was applied, and has no part in A-1.
+    assert await held_in(feed.engine, "dead") != []
+    other = await traced(payrouter, str(numbered(10).id))
+    assert told(other["lines"]) == [("events", "taken by counting")]
+
+
+async def test_a_held_event_that_names_the_order_elsewhere_has_no_part_in_it(
+    feed: Feed, payrouter: Payrouter, services: Callable[..., None]
+) -> None:
+    services(COUNTING)
+    await feed.send([numbered(1, customer={"id": "A-2"})])
+    async with feed.member(refusing(1), attempts=1):
+        await holds(feed, "dead", 1)
+    assert not (await traced(payrouter, "A-2", status=1))["found"]
+    other = await traced(payrouter, "A-1", "--account", "shop-us", status=1)
+    assert not other["found"]
+
+
+async def test_a_parked_event_says_when_it_is_tried_again(
+    feed: Feed, payrouter: Payrouter, services: Callable[..., None]
+) -> None:
+    services(COUNTING)
+    later = event(id=numbered(8).id, reference="A-1", type="payment.refunded")
+    await feed.send([numbered(1), later])
+    async with feed.member(refusing(1), park_seconds=600, park_longest_seconds=600):
+        await holds(feed, "parked", 2)
+    found = await traced(payrouter, "A-1")
+    assert told(found["lines"]) == [("held", "parked in counting")] * 2
+    assert [line["facts"]["reason"] for line in found["lines"]] == ["failed", "behind"]
+    assert found["verdict"].startswith("parked in counting, tried again by itself at 20")
+    assert "payrouter parked list counting --id" in found["verdict"]
+    assert "(and 1 more)" in found["verdict"]
+
+
+async def test_a_dead_record_without_an_event_is_found_by_what_it_says(
+    feed: Feed, payrouter: Payrouter, services: Callable[..., None]
+) -> None:
+    services(COUNTING)
+    await feed.send_raw(b'{"reference": "A-1", "amount"')
+    await feed.send_raw(b'{"reference": "A-12"}')
+    async with feed.member():
+        await holds(feed, "dead", 2)
+    found = await traced(payrouter, "A-1")
+    (line,) = found["lines"]
+    assert line["facts"]["reason"] == "unreadable"
+    assert line["facts"]["offset"] == f"{feed.topic}-0@0"
+
+
+async def test_what_was_held_and_then_applied_is_no_trouble(
+    feed: Feed, payrouter: Payrouter, services: Callable[..., None]
+) -> None:
+    services(COUNTING)
+    await feed.send([numbered(1)])
+    async with feed.member(refusing(1), attempts=1):
+        await holds(feed, "dead", 1)
+    async with feed.member():
+        await payrouter("dlq", "replay", "counting", "--yes")
+    found = await traced(payrouter, str(numbered(1).id))
+    assert told(found["lines"]) == [
+        ("events", "taken by counting"),
+        ("held", "was held in counting"),
+    ]
+    assert found["lines"][1]["facts"]["outcome"] == "applied"
+    assert not found["trouble"]
+
+
+async def test_a_brake_that_holds_comes_before_what_is_parked(
+    feed: Feed, payrouter: Payrouter, services: Callable[..., None]
+) -> None:
+    services(COUNTING)
+    await feed.send([numbered(1)])
+    async with feed.member(refusing(1), brake_after=1) as process:
+        await halted(process, "brake")
+    found = await traced(payrouter, "A-1")
+    assert found["verdict"] == (
+        f"counting applies nothing of {feed.topic}, its brake holds: payrouter brake show counting"
+    )
+
+
+async def test_a_brake_of_a_topic_that_it_was_never_on_is_not_the_answer(
+    feed: Feed, payrouter: Payrouter, services: Callable[..., None]
+) -> None:
+    services(COUNTING, LEDGER)
+    await feed.send([numbered(1)])
+    async with feed.member():
+        await feed.applied(1)
+    await booked(feed, numbered(1))
+    async with feed.engine.begin() as transaction:
+        await lock_brakes(transaction, TABLES, ["order"])
+        await pull_brake(transaction, TABLES, "order", 20, "order-0 offset 7: not an order")
+    found = await traced(payrouter, "A-1")
+    assert "brake" not in found["verdict"]
+    assert not found["trouble"]
+
+
+async def test_a_consumer_that_has_not_taken_it_yet_is_named(
+    feed: Feed, payrouter: Payrouter, services: Callable[..., None]
+) -> None:
+    del services
+    await booked(feed, event())
+    found = await traced(payrouter, "A-1")
+    assert found["verdict"] == "not taken by counting yet: payrouter offsets show counting"
+    assert found["trouble"]
+
+
+async def test_a_quarantined_delivery_is_found_by_the_order_in_its_body(
+    feed: Feed, payrouter: Payrouter, services: Callable[..., None]
+) -> None:
+    del services
+    await quarantined(feed, '{"orderNo":"A-10"}', '{"orderNo":"A-1","status":"PAUSED"}')
+    found = await traced(payrouter, "A-1")
+    (line,) = found["lines"]
+    assert (line["group"], line["what"], line["trouble"]) == ("deliveries", "quarantined", True)
+    assert line["facts"]["offset"] == f"{feed.prefix}quarantine-0@1"
+    assert found["verdict"] == (
+        "a delivery of shop lies on quarantine without effect (unknown_status):"
+        " status: 'PAUSED' is none of the known ones; mend the cause, then have blockatm"
+        " send it again"
+    )
+    assert (await traced(payrouter, line["facts"]["id"]))["lines"] == found["lines"]
+    assert not (await traced(payrouter, "A-1", "--account", "shop-us", status=1))["found"]
+
+
+async def test_of_the_quarantine_only_the_newest_are_read(
+    feed: Feed, payrouter: Payrouter, services: Callable[..., None]
+) -> None:
+    del services
+    await quarantined(feed, '{"orderNo":"A-1"}', *['{"orderNo":"A-2"}'] * 5)
+    found = await traced(payrouter, "A-1", "--quarantine-limit", "5", status=1)
+    assert found["searched"] == "counting, ledger, and 5 records on quarantine, 0 refused"
+    assert found["notes"] == ["of the quarantine, the newest 5 of each partition were read"]
+    assert (await traced(payrouter, "A-1", "--quarantine-limit", "6"))["notes"] == []
+    unread = await traced(payrouter, "A-1", "--quarantine-limit", "0", status=1)
+    assert unread["notes"] == ["quarantine and refused deliveries were not read"]
+
+
+async def test_a_broker_that_is_away_is_a_note_and_no_failure(
+    feed: Feed, payrouter: Payrouter, services: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    services(LEDGER)
+    await booked(feed, event())
+    monkeypatch.setenv("PAYROUTER_KAFKA__BOOTSTRAP_SERVERS", "127.0.0.1:1")
+    found = await traced(payrouter, "A-1")
+    assert found["notes"] == [
+        "the quarantine could not be read to the end: KafkaConnectionError",
+        "the refused deliveries could not be read to the end: KafkaConnectionError",
+    ]
+    assert found["verdict"].endswith("nothing to do")
+
+
+async def test_nothing_found_says_what_was_searched(
+    payrouter: Payrouter, services: Callable[..., None]
+) -> None:
+    del services
+    said = await payrouter("trace", "A-1")
+    assert (said.status, said.out) == (1, "")
+    first, second, *_ = said.err.splitlines()
+    assert first == "nothing found of A-1"
+    assert second == "searched: counting, ledger, and 0 records on quarantine, 0 refused"
+    assert not (await traced(payrouter, "A-1", status=1))["found"]
+
+
+async def test_of_a_database_that_is_away_the_rest_is_told_and_the_status_is_one(
+    feed: Feed, payrouter: Payrouter, services: Callable[..., None]
+) -> None:
+    del services
+    payrouter.configure(
+        '[consumers.counting.database]\nurl = "postgresql://user:hunter2@127.0.0.1:1/nowhere"'
+    )
+    await booked(feed, event())
+    found = await traced(payrouter, "A-1", status=1)
+    assert ("books", "posted") in told(found["lines"])
+    (note,) = found["notes"]
+    assert note.startswith("counting could not be asked: cannot read the database nowhere")
+    assert "hunter2" not in note
+    assert found["verdict"].startswith("as far as could be read: payment.confirmed")
+
+
+async def test_a_trail_that_fails_does_not_hide_the_others(
+    feed: Feed, payrouter: Payrouter, services: Callable[..., None]
+) -> None:
+    async def failing(_connection: AsyncConnection, _sought: Sought) -> Sequence[Step]:
+        message = "secret"
+        raise KeyError(message)
+
+    services(replace(COUNTING, trail=failing), LEDGER)
+    await booked(feed, event())
+    found = await traced(payrouter, "A-1", status=1)
+    assert found["notes"] == ["counting could not be asked: its trail fails with KeyError"]
+    assert ("books", "posted") in told(found["lines"])
+
+
+async def test_what_one_consumer_found_another_is_asked_for(
+    feed: Feed, payrouter: Payrouter, services: Callable[..., None]
+) -> None:
+    async def by_order(_connection: AsyncConnection, sought: Sought) -> Sequence[Step]:
+        return [
+            Step(event().received_at, "reserved", order=order, facts={"sku": "S-1"})
+            for order in sorted(sought.orders)
+        ]
+
+    services(replace(COUNTING, trail=by_order), LEDGER)
+    await booked(feed, event())
+    found = await traced(payrouter, "8210003616")
+    assert ("counting", "reserved") in told(found["lines"])
+
+
+async def test_two_merchants_with_such_an_order_are_told_apart(
+    feed: Feed, payrouter: Payrouter, services: Callable[..., None]
+) -> None:
+    services(LEDGER)
+    await booked(feed, event(), event(id=numbered(9).id, account="shop-us"))
+    both = await traced(payrouter, "A-1")
+    assert both["notes"] == ["several merchants have it: shop-eu, shop-us; --account names one"]
+    one = await traced(payrouter, "A-1", "--account", "shop-us")
+    assert {line["event_id"] for line in one["lines"]} == {str(numbered(9).id)}
+    assert one["notes"] == []
+
+
+async def test_people_get_one_screen(
+    feed: Feed, payrouter: Payrouter, services: Callable[..., None]
+) -> None:
+    services(LEDGER)
+    await booked(feed, event(tx_hash=TX, network="Ethereum"))
+    said: Said = await payrouter("trace", "A-1")
+    assert said.status == 0
+    lines = said.out.splitlines()
+    assert lines[0].startswith("A-1  shop-eu")
+    titles = [line.split()[0] for line in lines if line[:1].strip()]
+    assert titles[1:4] == ["deliveries", "events", "books"]
+    assert lines[-1].endswith("nothing to do")

@@ -1,0 +1,1 @@
+"""Integration tests of deploy/ and docker-compose.yml, compared with the code."""

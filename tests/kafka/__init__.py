@@ -1,1 +1,0 @@
-"""Tests that only a real Apache Kafka can answer, and the Kafka they run on."""

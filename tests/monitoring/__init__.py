@@ -1,1 +1,0 @@
-"""The system as its users see it: through Prometheus, its rules and the dashboards."""

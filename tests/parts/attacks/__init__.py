@@ -1,0 +1,1 @@
+"""Attacks on a running edge and the genuine deliveries next to them."""

@@ -1,0 +1,1 @@
+"""A model of a log, and topic administration."""

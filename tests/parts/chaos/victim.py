@@ -1,0 +1,105 @@
+"""The real ledger consumer, in a process that kills itself at a moment named beforehand.
+
+`python -m tests.parts.chaos.victim JSON`, where JSON is an `Order`. Nothing in the
+consumer knows of this: the moment is found by wrapping its methods here.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any, Literal
+from unittest.mock import patch
+
+from pydantic import BaseModel, SecretStr
+
+from consumers.ledger import SERVICE
+from consumers.runtime.apply.process import Applier
+from consumers.runtime.member.app import build_consumer, consume
+from consumers.runtime.member.loop import Loop
+from consumers.runtime.settings import ConsumerSettings, Tuning
+from router.contract.topics import Topics
+from router.telemetry.management import stop_signal
+
+Moment = Literal["before the commit", "after the commit", "somewhere", "never"]
+
+
+class Order(BaseModel):
+    """What to consume, and when to die: in the batch of this number, `seconds` into it."""
+
+    bootstrap: str
+    database_url: str
+    prefix: str
+    moment: Moment
+    batch: int = 1
+    seconds: float = 0
+
+
+def settings(order: Order) -> ConsumerSettings:
+    """Return the consumer's settings: small batches, static membership."""
+    return ConsumerSettings(
+        name=SERVICE.name,
+        kafka={"bootstrap_servers": order.bootstrap},
+        database_url=SecretStr(order.database_url),
+        topics=Topics(order.prefix),
+        tuning=Tuning(
+            group_id=f"{order.prefix}ledger",
+            instance_id="ledger-0",
+            batch_records=25,
+            batch_wait_seconds=0.05,
+            session_timeout_seconds=6,
+            transaction_timeout_seconds=5,
+        ),
+    )
+
+
+def die(*_: object) -> None:
+    """End as a power cut would."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def arm(order: Order) -> None:
+    """Have the process die at its moment."""
+    if order.moment == "before the commit":
+        # Everything is written, the fence moved, the transaction still open.
+        _wrap(Applier, "_move", order.batch, before=False, act=die)
+    elif order.moment == "after the commit":
+        _wrap(Loop, "_commit", order.batch, before=True, act=die)
+    elif order.moment == "somewhere":
+        timer = threading.Timer(order.seconds, die)
+        timer.daemon = True
+        _wrap(Applier, "handle", order.batch, before=True, act=timer.start)
+
+
+def _wrap(where: type, name: str, number: int, *, before: bool, act: Callable[[], None]) -> None:
+    original = getattr(where, name)
+    calls = 0
+
+    async def wrapped(*arguments: Any) -> Any:  # noqa: ANN401 - whatever the method takes
+        nonlocal calls
+        calls += 1
+        if before and calls == number:
+            act()
+        result = await original(*arguments)
+        if not before and calls == number:
+            act()
+        return result
+
+    patch.object(where, name, wrapped).start()
+
+
+async def main(order: Order) -> None:
+    """Consume until SIGTERM, or the moment."""
+    process = build_consumer(SERVICE, settings(order), stop_signal())
+    try:
+        await consume(process)
+    finally:
+        await process.engine.dispose()
+
+
+if __name__ == "__main__":
+    given = Order.model_validate_json(sys.argv[1])
+    arm(given)
+    asyncio.run(main(given))

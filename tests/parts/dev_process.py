@@ -1,0 +1,232 @@
+"""`payrouter dev` as a process of its own, and the commands that are given beside it."""
+
+import contextlib
+import importlib
+import json
+import os
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from tests.parts.leash import Leash
+
+# It publishes no types; it is there wherever the evaluation database is.
+psutil: Final[Any] = importlib.import_module("psutil")
+
+PATIENCE_SECONDS: Final = 120.0
+_PORTS: Final = range(10_000, 18_000)
+
+Found = TypeVar("Found")
+Said = subprocess.CompletedProcess[str]
+
+
+def until(look: Callable[[], Found | None], what: str) -> Found:
+    """Look again and again until there is something; fail with `what` when it takes too long."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        found = look()
+        if found:
+            return found
+        time.sleep(0.1)
+    message = f"waited in vain: {what}"
+    raise AssertionError(message)
+
+
+def free_port() -> int:
+    """Return a port that is free together with those `dev` adds to it."""
+    while True:
+        port = random.choice(_PORTS)
+        with contextlib.suppress(OSError):
+            for number in (port, *range(port + 1000, port + 1005)):
+                socket.create_server(("127.0.0.1", number)).close()
+            return port
+
+
+@dataclass
+class Place:
+    """A folder of the test's own where `dev` and other commands are given."""
+
+    folder: Path
+    environ: Mapping[str, str] = field(default_factory=dict)
+    data: str = "data"
+    printed: list[str] = field(default_factory=list)
+    """Everything that was printed here, by whatever command."""
+
+    @property
+    def data_dir(self) -> Path:
+        """The data directory."""
+        return self.folder / self.data
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """The environment of the commands."""
+        return {**os.environ, **self.environ}
+
+    def command(self, *arguments: str) -> list[str]:
+        """Return a command line of `payrouter`."""
+        return [sys.executable, "-m", "consumers", *arguments, "--data-dir", str(self.data_dir)]
+
+    def run(self, *arguments: str, **variables: str) -> Said:
+        """Give a command, with some variables more, and wait for its end."""
+        said = subprocess.run(
+            self.command(*arguments),
+            cwd=self.folder,
+            env={**self.variables, **variables},
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_SECONDS,
+            check=False,
+        )
+        self.printed += [said.stdout, said.stderr]
+        return said
+
+    def json(self, *arguments: str) -> Any:  # noqa: ANN401 - whatever the command prints
+        """Give a command with `--json` that ends well, and return what it printed."""
+        said = self.run(*arguments, "--json")
+        assert said.returncode == 0, said.stderr
+        return json.loads(said.stdout)
+
+    def books(self, transactions: int) -> Any:  # noqa: ANN401 - JSON
+        """Wait until the ledger has so many transactions, and return its balance."""
+
+        def look() -> Any:  # noqa: ANN401 - JSON
+            balance = self.json("ledger", "balance")
+            return balance if balance["transactions"] >= transactions else None
+
+        return until(look, f"{transactions} transactions in the books")
+
+
+@dataclass
+class Dev:
+    """A running `payrouter dev`."""
+
+    place: Place
+    port: int
+    process: subprocess.Popen[bytes]
+    stdout: Path
+    stderr: Path
+
+    @property
+    def out(self) -> str:
+        """What it has printed so far."""
+        return self.stdout.read_text()
+
+    @property
+    def err(self) -> str:
+        """What it and its children have written to standard error so far."""
+        return self.stderr.read_text()
+
+    @property
+    def log(self) -> list[dict[str, Any]]:
+        """The complete lines of log so far."""
+        lines = self.err.split("\n")[:-1]
+        return [json.loads(line) for line in lines if line.startswith("{")]
+
+    def until_ready(self) -> None:
+        """Wait for the line that says so."""
+        line = f"ready http://127.0.0.1:{self.port}\n"
+
+        def look() -> bool:
+            assert self.process.poll() is None, f"dev has ended: {self.err}"
+            return line in self.out
+
+        until(look, line)
+
+    def until_says(self, text: str) -> None:
+        """Wait until this stands on its standard error."""
+        until(lambda: text in self.err, text)
+
+    def child(self, *words: str) -> Any | None:  # noqa: ANN401 - a psutil.Process
+        """Return the child whose command line has these words, None where there is none."""
+        with contextlib.suppress(psutil.Error):
+            for process in psutil.Process(self.process.pid).children():
+                if set(words) <= set(process.cmdline()):
+                    return process
+        return None
+
+    def tree(self) -> list[Any]:
+        """Return every process that belongs to it, the database included."""
+        found = psutil.Process(self.process.pid).children(recursive=True)
+        return [*found, *postgres(self.place.data_dir)]
+
+    def stop(self, number: signal.Signals = signal.SIGINT) -> int:
+        """Signal it and return the status it ends with."""
+        self.process.send_signal(number)
+        return self.process.wait(PATIENCE_SECONDS)
+
+
+def alive(processes: Sequence[Any]) -> list[str]:
+    """Name those of the processes that still run."""
+    left = []
+    for process in processes:
+        with contextlib.suppress(psutil.Error):
+            if process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+                left.append(" ".join(process.cmdline()))
+    return left
+
+
+def postgres(data_dir: Path) -> list[Any]:
+    """Return the database server of a data directory and its children."""
+    try:
+        first, *_ = (data_dir / "postgres" / "postmaster.pid").read_text().split()
+        server = psutil.Process(int(first))
+        return [server, *server.children(recursive=True)]
+    except (OSError, ValueError, psutil.Error):
+        return []
+
+
+@contextlib.contextmanager
+def started(
+    place: Place, *arguments: str, port: int | None = None, verbose: bool = True
+) -> Iterator[Dev]:
+    """Start `dev` for the length of a block; whatever it started is gone afterwards."""
+    port = port or free_port()
+    number = len(list(place.folder.glob("dev-*.out")))
+    stdout, stderr = (place.folder / f"dev-{number}.{name}" for name in ("out", "err"))
+    with stdout.open("wb") as out, stderr.open("wb") as err:
+        process = subprocess.Popen(
+            place.command("dev", "--port", str(port), *arguments, *(["-v"] if verbose else [])),
+            cwd=place.folder,
+            env=place.variables,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=err,
+            start_new_session=True,
+        )
+    leash = Leash(process.pid, "INT")
+    dev = Dev(place, port, process, stdout, stderr)
+    try:
+        yield dev
+    finally:
+        _end(dev)
+        leash.release()
+        place.printed += [dev.out, dev.err]
+
+
+@contextlib.contextmanager
+def place_in(folder: Path, environ: Mapping[str, str] | None = None) -> Iterator[Place]:
+    """Give a place in this folder, and remove its data afterwards."""
+    place = Place(folder, environ or {})
+    try:
+        yield place
+    finally:
+        shutil.rmtree(place.data_dir, ignore_errors=True)
+
+
+def _end(dev: Dev) -> None:
+    processes = postgres(dev.place.data_dir)
+    if dev.process.poll() is None:
+        processes += dev.tree()
+        dev.process.kill()
+        dev.process.wait(PATIENCE_SECONDS)
+    for process in processes:
+        with contextlib.suppress(psutil.Error):
+            process.kill()

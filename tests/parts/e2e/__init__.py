@@ -1,0 +1,1 @@
+"""Scenarios of the whole system and the checks of its books."""

@@ -1,0 +1,78 @@
+"""The page docs/scenarios.md, read: situations, each a list of lines to be carried out."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from tests.parts.source import ROOT
+
+PAGE = ROOT / "docs" / "scenarios.md"
+
+STEPS = ("shelf", "order", "cancel", "send", "again", "event")
+FINDINGS = ("answer", "books", "stock", "orders", "trouble", "messages")
+SHOWN = ("books", "stock", "orders", "messages")
+"""What every situation shows at its end."""
+
+OTHER = "other"
+NOTHING = "nothing"
+
+_SECTION = re.compile(r"^### ([^\n]+)\n(.*?)```scenario\n(.*?)```", re.MULTILINE | re.DOTALL)
+_OPTION = re.compile(r"([\w-]+)=(\S+)")
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line: what is done or found, and at which of the situation's two merchants."""
+
+    written: str
+    word: str
+    rest: str
+    other: bool = False
+
+    @property
+    def words(self) -> Sequence[str]:
+        """The words after the first, without the options."""
+        return [each for each in self.rest.split() if "=" not in each]
+
+    @property
+    def options(self) -> Mapping[str, str]:
+        """What is written `name=value`."""
+        return dict(_OPTION.findall(self.rest))
+
+    @property
+    def listed(self) -> Sequence[str]:
+        """What stands between the commas; nothing for `nothing`."""
+        if self.rest == NOTHING:
+            return []
+        return sorted(each.strip() for each in self.rest.split(","))
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One situation of the page."""
+
+    title: str
+    lines: Sequence[Line]
+
+    @property
+    def account(self) -> str:
+        """The merchant it happens to: one of its own, so that situations do not meet."""
+        return re.sub(r"[^a-z0-9]+", "-", self.title.lower()).strip("-")
+
+
+def scenarios() -> Mapping[str, Scenario]:
+    """Read the page."""
+    found = _SECTION.findall(PAGE.read_text(encoding="utf-8"))
+    return {
+        title: Scenario(title, [_line(written) for written in block.splitlines() if written])
+        for title, _, block in found
+    }
+
+
+def _line(written: str) -> Line:
+    whose, _, told = written.rpartition(": ") if written.startswith(OTHER) else ("", "", written)
+    word, _, rest = told.strip().partition(" ")
+    if word not in (*STEPS, *FINDINGS):
+        message = f"{written!r}: expected one of {', '.join((*STEPS, *FINDINGS))}"
+        raise ValueError(message)
+    return Line(written, word, rest.strip(), other=bool(whose))

@@ -1,0 +1,230 @@
+"""Where the situations of docs/scenarios.md are played: one edge, three consumers, all real."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+from aiokafka import AIOKafkaProducer
+
+from consumers.inventory import SERVICE as INVENTORY
+from consumers.inventory.setting import set_stock
+from consumers.ledger import SERVICE as LEDGER
+from consumers.notifications import SERVICE as NOTIFICATIONS
+from router.contract.event import Event, event_id
+from router.contract.order import Order
+from router.contract.topics import Topics
+from router.contract.wire import OutgoingRecord, encode_event, encode_order
+from tests.parts.brokers import Broker, create_topics
+from tests.parts.contract.events import event
+from tests.parts.e2e.books import PATIENCE_SECONDS, Running, running
+from tests.parts.e2e.scenarios import Line, Scenario
+from tests.parts.edge.blockatm_requests import Webhook, webhook
+from tests.parts.edge.edge_server import RunningEdge, configuration, make_topics, running_edge
+from tests.parts.edge.raw_http import Answer
+from tests.parts.providers.blockatm_deliveries import PAYMENT, PAYOUT, body_of
+
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+READS: Mapping[str, Sequence[str]] = {
+    "payment": ("ledger", "inventory", "notifications"),
+    "payout": ("ledger", "notifications"),
+    "subscription": ("notifications",),
+    "order": ("inventory", "notifications"),
+}
+"""Who passes a record of which topic."""
+
+_SPELLED = {"fee": "fee", "gas": "gasAmount", "currency": "symbol", "amount": "amount"}
+
+
+@dataclass
+class Stage:
+    """The running system, and how many records each consumer has to have passed."""
+
+    edge: RunningEdge
+    producer: AIOKafkaProducer
+    consumers: Mapping[str, Running]
+    topics: Topics
+    expected: dict[str, int] = field(default_factory=dict)
+
+    async def play(self, scenario: Scenario, line: Line, before: "Sent | None") -> "Sent | None":
+        """Carry out a step, and wait until every consumer has passed what came of it."""
+        account = merchant(scenario, other=line.other)
+        sent = None
+        if line.word in {"send", "again"}:
+            sent = await self._deliver(account, line, before)
+        elif line.word == "shelf":
+            await self._fill(account, line)
+        elif line.word == "event":
+            told = _event(account, line)
+            family = told.type.family
+            await self._publish(family, encode_event(told, self.topics.name(family), TRACE))
+        else:
+            await self._publish("order", encode_order(_order(account, line), self.topics.order))
+        await self._passed()
+        return sent or before
+
+    async def _deliver(self, account: str, line: Line, before: "Sent | None") -> "Sent":
+        options = line.options
+        now = datetime.now(UTC) + timedelta(hours=float(options.get("hours_later", 0)))
+        if line.word == "send":
+            sent = _delivery(account, line, now)
+        else:
+            assert before is not None, "nothing was sent before"
+            sent = before
+        endpoint = f"{account}.two" if options.get("url") == "two" else account
+        self.edge.clock.now = now
+        lines = len(self.edge.delivery_lines())
+        given = sent.webhook
+        answer = await self.edge.post(given.headers, given.body, f"/webhooks/{url_name(endpoint)}")
+        (logged,) = self.edge.delivery_lines()[lines:]
+        for name in READS[sent.family] if logged["outcome"] == "accepted" else ():
+            self.expected[name] = self.expected.get(name, 0) + 1
+        return Sent(sent.webhook, sent.family, answer, logged["outcome"])
+
+    async def _publish(self, family: str, out: OutgoingRecord) -> None:
+        await self.producer.send_and_wait(
+            self.topics.name(family), out.value, out.key, headers=list(out.headers)
+        )
+        for name in READS[family]:
+            self.expected[name] = self.expected.get(name, 0) + 1
+
+    async def _fill(self, account: str, line: Line) -> None:
+        async with self.consumers["inventory"].process.engine.begin() as transaction:
+            for sku, number in line.options.items():
+                topic = self.topics.outcome("inventory")
+                await set_stock(transaction, account, sku, int(number), topic)
+
+    async def _passed(self) -> None:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            for name, number in self.expected.items():
+                while self.consumers[name].passed() < number:  # noqa: ASYNC110 - as in `drained`
+                    await asyncio.sleep(0.01)
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A delivery, and what came back."""
+
+    webhook: Webhook
+    family: str
+    answer: Answer | None = None
+    outcome: str = ""
+
+
+def merchant(scenario: Scenario, *, other: bool) -> str:
+    """Name one of the two merchants of a situation."""
+    return f"{scenario.account}-other" if other else scenario.account
+
+
+def secret_of(account: str) -> str:
+    """Return the key with which the gateway signs for a merchant."""
+    return f"sck_the secret that was given to {account}".replace(" ", "-")
+
+
+def url_name(endpoint: str) -> str:
+    """Name the webhook URL of a merchant, or its second one."""
+    return endpoint.replace(".", "_")
+
+
+def _delivery(account: str, line: Line, now: datetime) -> Sent:
+    """Write what BlockATM would send, signed at that time."""
+    family, order, status = line.words[:3]
+    options = line.options
+    # BlockATM has no word for a payment's failure but a number.
+    word: object = int(status) if status.lstrip("-").isdigit() else status
+    facts: dict[str, object] = {"symbol": "USDT", "status": word, "amount": ...}
+    facts |= {_SPELLED[name]: options[name] for name in _SPELLED if name in options}
+    if family == "payment":
+        body = body_of(PAYMENT, orderNo=order, id=int(options.get("id", "1")), **facts)
+    else:
+        none = {"fee": ..., "gasAmount": ..., "network": "Ethereum"}
+        body = body_of(PAYOUT, bizOrderNo=order, **{**none, **facts})
+    time = str(int(now.timestamp() * 1000))
+    secret = secret_of("a forger" if "forged" in line.words else account)
+    return Sent(webhook(body, family, time=time, secret=secret.encode()), family)
+
+
+def _event(account: str, line: Line) -> Event:
+    """Make the event that a gateway would have led to which can say it."""
+    kind, order = line.words[:2]
+    options = line.options
+    family, _, status = kind.partition(".")
+    provider = options.get("provider", "blockatm")
+    number = order if family == "payout" else options.get("id", "1")
+    names = ("amount", "expected_amount", "fee", "gas")
+    money = {name: options[name] for name in names if name in options}
+    money |= {name.replace("amount", "") + "currency": "USDT" for name in money if "amount" in name}
+    money |= {f"{name}_currency": "USDT" for name in money if name in {"fee", "gas"}}
+    identity = (family, number, status, *([options["period"]] if "period" in options else []))
+    absent: dict[str, object] = {"amount": None, "currency": None}
+    return event(
+        **absent
+        | {
+            "id": event_id(provider, account, *identity),
+            "type": kind,
+            "provider": provider,
+            "account": account,
+            "reference": order,
+            "provider_reference": number,
+            "network": "Ethereum",
+            "received_at": datetime.now(UTC),
+        }
+        | money
+    )
+
+
+def _order(account: str, line: Line) -> Order:
+    """Make the message of the platform."""
+    options = dict(line.options)
+    facts: dict[str, Any] = {"id": uuid4(), "account": account, "reference": line.words[0]}
+    if line.word == "cancel":
+        return Order(type="order.cancelled", **facts)
+    total, seconds = options.pop("total", None), options.pop("seconds", None)
+    return Order(
+        type="order.placed",
+        lines=[{"sku": sku, "quantity": int(number)} for sku, number in options.items()],
+        total=total,
+        currency=total and "USDT",
+        time_to_live_seconds=seconds and int(seconds),
+        **facts,
+    )
+
+
+@contextlib.asynccontextmanager
+async def staged(
+    broker: Broker, database_url: str, prefix: str, cast: Sequence[Scenario]
+) -> AsyncIterator[Stage]:
+    """Run everything while the block does, with an endpoint or three for every situation."""
+    await make_topics(broker.bootstrap, prefix)
+    topics = Topics(prefix)
+    outcomes = [topics.outcome(service.name) for service in (LEDGER, INVENTORY, NOTIFICATIONS)]
+    await create_topics(broker.bootstrap, [topics.order, *outcomes])
+    values = configuration(broker.bootstrap, prefix)
+    own = values["endpoints"]["shop"]
+    for scenario in cast:
+        for account in (merchant(scenario, other=False), merchant(scenario, other=True)):
+            for name in (account, f"{account}.two"):
+                values["endpoints"][url_name(name)] = {
+                    **own,
+                    "account": account,
+                    "secrets": [secret_of(account)],
+                }
+    async with contextlib.AsyncExitStack() as stack:
+        edge = await stack.enter_async_context(running_edge(values))
+        enter = stack.enter_async_context
+        consumers = {
+            "ledger": await enter(running(LEDGER, broker, database_url, prefix)),
+            "inventory": await enter(
+                running(INVENTORY, broker, database_url, prefix, sweep_seconds=0.2)
+            ),
+            "notifications": await enter(running(NOTIFICATIONS, broker, database_url, prefix)),
+        }
+        producer = AIOKafkaProducer(bootstrap_servers=broker.bootstrap, acks="all")
+        await producer.start()
+        stack.push_async_callback(producer.stop)
+        await edge.until_ready()
+        yield Stage(edge, producer, consumers, topics)

@@ -1,0 +1,1 @@
+"""Edges in the test process, requests for them, and raw HTTP."""

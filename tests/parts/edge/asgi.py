@@ -1,0 +1,81 @@
+"""The edge as a function: a request in, what it answered and published out; no socket, no Kafka."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from router.configuration.settings import settings_from
+from router.contract.wire import OutgoingRecord
+from router.edge.app import build_edge
+from router.edge.routes import Edge
+from tests.parts.edge.edge_server import HeldClock, configuration
+
+Header = tuple[bytes, bytes]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What came of one request."""
+
+    status: int
+    headers: tuple[Header, ...]
+    body: bytes
+    published: tuple[OutgoingRecord, ...]
+
+
+def edge(**changes: Any) -> Edge:  # noqa: ANN401 - values of a configuration
+    """Make the edge of the test configuration, with other values under `[edge]`."""
+    return edge_of(configuration("127.0.0.1:1", "t.", **changes))
+
+
+def edge_of(values: dict[str, Any], clock: Callable[[], datetime] | None = None) -> Edge:
+    """Make the edge of a configuration."""
+    return replace(build_edge(settings_from(values), clock or HeldClock()).app, rest=_not_found)
+
+
+async def ask(  # noqa: PLR0913 - what a request has
+    app: Edge,
+    method: str,
+    path: bytes,
+    headers: Sequence[Header],
+    *body: bytes,
+    query: bytes = b"",
+    peer: str | None = None,
+    publish: Callable[[Sequence[OutgoingRecord]], None] = lambda _records: None,
+) -> Asked:
+    """Send a request, its body in these pieces, to an edge that publishes to a list."""
+    published: list[OutgoingRecord] = []
+    sent: list[Any] = []
+    pieces = [{"type": "http.request", "body": piece, "more_body": True} for piece in body]
+    pieces.append({"type": "http.request", "body": b"", "more_body": False})
+
+    async def keep(records: Sequence[OutgoingRecord]) -> None:
+        publish(records)
+        published.extend(records)
+
+    async def receive() -> Any:  # noqa: ANN401 - an ASGI message
+        return pieces.pop(0) if pieces else {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:  # noqa: ANN401 - an ASGI message
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "method": method,
+        "raw_path": path,
+        "path": path.decode("latin-1"),
+        "query_string": query,
+        "headers": list(headers),
+        "client": None if peer is None else (peer, 4711),
+    }
+    listening = replace(app, intake=replace(app.intake, publish=keep))
+    await listening(scope, receive, send)
+    start, *bodies = sent
+    answered = b"".join(each["body"] for each in bodies)
+    return Asked(start["status"], tuple(start["headers"]), answered, tuple(published))
+
+
+async def _not_found(_scope: Any, _receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI
+    await send({"type": "http.response.start", "status": 404, "headers": []})
+    await send({"type": "http.response.body", "body": b"elsewhere"})

@@ -1,0 +1,141 @@
+"""`payrouter edge` as a process whose configuration, secrets and certificates are replaced."""
+
+import asyncio
+import contextlib
+import json
+import signal
+import socket
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.parts.edge.raw_http import exchange, request
+from tests.parts.leash import Leash
+
+_PATIENCE_SECONDS = 40.0
+
+
+@dataclass(frozen=True)
+class Mount:
+    """A folder of secrets that is replaced as Kubernetes replaces one: by renaming a link."""
+
+    path: Path
+
+    def file(self, name: str) -> Path:
+        """Return where a secret lies."""
+        return self.path / name
+
+    def put(self, secrets: Mapping[str, str | bytes]) -> None:
+        """Replace all secrets at once."""
+        self.path.mkdir(exist_ok=True)
+        number = sum(each.name.startswith("..version") for each in self.path.iterdir())
+        folder = self.path / f"..version-{number}"
+        folder.mkdir()
+        for name, content in secrets.items():
+            data = content if isinstance(content, bytes) else content.encode()
+            (folder / name).write_bytes(data)
+            if not self.file(name).is_symlink():
+                self.file(name).symlink_to(f"..data/{name}")
+        link = self.path / "..data_tmp"
+        link.symlink_to(folder.name)
+        link.replace(self.path / "..data")
+
+
+@dataclass(frozen=True)
+class LivingEdge:
+    """An edge that runs."""
+
+    process: Process
+    port: int
+    management_port: int
+    config: Path
+    lines: list[str]
+    """Its lines on standard error so far."""
+
+    def log(self, event: str) -> list[dict[str, Any]]:
+        """Return the lines about one kind of thing."""
+        return [line for line in map(json.loads, self.lines) if line["event"] == event]
+
+    def write(self, text: str) -> None:
+        """Replace the configuration by renaming a file; ports are filled in."""
+        draft = self.config.with_suffix(".draft")
+        draft.write_text(_with_ports(text, self.port, self.management_port))
+        draft.replace(self.config)
+
+    def hang_up(self) -> None:
+        """Send SIGHUP."""
+        self.process.send_signal(signal.SIGHUP)
+
+    async def metric(self, name: str, **labels: str) -> float | None:
+        """Return the value of a series, None where there is none."""
+        asked = request("/metrics", method="GET", body=None)
+        text = (await exchange(self.management_port, asked)).body.decode()
+        for family in text_string_to_metric_families(text):
+            for sample in family.samples:
+                if sample.name == name and labels.items() <= sample.labels.items():
+                    return sample.value
+        return None
+
+    async def until_reloads(self, result: str, count: int) -> None:
+        """Wait until the configuration has been read again so often with this result."""
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            name = "payrouter_configuration_reloads_total"
+            while (await self.metric(name, result=result) or 0) < count:
+                assert self.process.returncode is None, self.lines
+                await asyncio.sleep(0.05)
+
+    async def until_answered(self, status: int, path: str) -> None:
+        """Wait until the management port answers a path with this status."""
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            while True:
+                with contextlib.suppress(ConnectionError):
+                    asked = request(path, method="GET", body=None)
+                    if (await exchange(self.management_port, asked)).status == status:
+                        return
+                assert self.process.returncode is None, self.lines
+                await asyncio.sleep(0.05)
+
+
+@contextlib.asynccontextmanager
+async def living_edge(directory: Path, text: str) -> AsyncIterator[LivingEdge]:
+    """Run an edge with this configuration, whose `[edge]` needs no ports, until the block ends."""
+    config = directory / "payrouter.toml"
+    ports = _free_port(), _free_port()
+    config.write_text(_with_ports(text, *ports))
+    command = [sys.executable, "-m", "router", "edge", "--config", str(config)]
+    process = await asyncio.create_subprocess_exec(*command, stderr=PIPE, cwd=directory)
+    leash = Leash(process.pid)
+    lines: list[str] = []
+    reading = asyncio.create_task(_read(process, lines))
+    try:
+        yield LivingEdge(process, *ports, config, lines)
+        process.terminate()
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            assert await process.wait() == 0, lines
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+        await reading
+        leash.release()
+
+
+def _with_ports(text: str, port: int, management_port: int) -> str:
+    ports = f"[edge]\nport = {port}\nmanagement_port = {management_port}\n"
+    return text.replace("[edge]\n", ports)
+
+
+async def _read(process: Process, lines: list[str]) -> None:
+    assert process.stderr is not None
+    async for line in process.stderr:
+        lines.append(line.decode())  # noqa: PERF401 - looked at while it grows
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return int(taken.getsockname()[1])

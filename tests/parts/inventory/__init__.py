@@ -1,0 +1,1 @@
+"""Orders and stock for tests of the inventory."""

@@ -1,0 +1,1 @@
+"""Apache Kafka, downloaded and run for tests."""

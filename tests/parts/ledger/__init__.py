@@ -1,0 +1,1 @@
+"""Books and worked examples for tests of the ledger."""

@@ -1,0 +1,90 @@
+"""The worked examples of docs/ledger.md: events in, postings out, as they are written there.
+
+An example is a heading, a block of events, and a table of what they post, or
+the words "Nothing is posted."
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from consumers.ledger.handler import draw_up
+from consumers.ledger.position import opened
+from router.contract.amounts import amount_text
+from router.contract.event import Event
+from tests.parts.ledger.told import told
+from tests.parts.source import ROOT
+
+PAGE = ROOT / "docs" / "ledger.md"
+
+_EXAMPLE = re.compile(
+    r"^### ([^\n]+)\n(.*?)```events\n(.*?)```\n\n(.*?)(?=^#|\Z)", re.MULTILINE | re.DOTALL
+)
+
+Row = tuple[str, str, str, str, str]
+"""Number of the event, ledger account, network, currency, amount."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """One example of the page."""
+
+    name: str
+    events: Sequence[Event]
+    rows: Sequence[Row]
+
+
+def examples() -> dict[str, Example]:
+    """Read the page."""
+    found = _EXAMPLE.findall(PAGE.read_text(encoding="utf-8"))
+    return {
+        name: Example(name, parse_events(events.splitlines()), _rows(rows))
+        for name, _, events, rows in found
+    }
+
+
+def parse_events(lines: Iterable[str]) -> Sequence[Event]:
+    """Read `payment.confirmed amount=100 currency=USDT`, an event per line."""
+    return [_event(line) for line in lines]
+
+
+def posted_rows(events: Sequence[Event]) -> list[Row]:
+    """Work out what events post, without a database."""
+    before = {opened(event).id: opened(event) for event in reversed(events)}
+    plan = draw_up(before, [(opened(event).id, event) for event in events])
+    return [
+        (
+            str(number),
+            place.account.name,
+            place.account.network or "",
+            place.currency,
+            amount_text(amount),
+        )
+        for number, entry in enumerate(plan.entries, start=1)
+        for place, amount in entry.lines.items()
+    ]
+
+
+def of_account(event: Event, account: str, event_id: UUID) -> Event:
+    """Give an event to another merchant, under an id of its own."""
+    return event.model_copy(update={"account": account, "id": event_id})
+
+
+def _event(line: str) -> Event:
+    kind, *words = line.split()
+    facts: dict[str, Any] = dict(word.split("=", 1) for word in words)
+    if "amount_claimed" in facts:
+        facts["amount_claimed"] = facts["amount_claimed"] == "true"
+    known: dict[str, Any] = {"network": None, "reference": "A-1", "currency": None}
+    return told(kind, facts.pop("amount", None), **{**known, **facts})
+
+
+def _rows(text: str) -> Sequence[Row]:
+    if text.startswith("Nothing is posted."):
+        return []
+    lines = [line for line in text.splitlines() if line.startswith("| ")]
+    _, *rows = lines
+    cells = [tuple(cell.strip() for cell in row.strip("|").split("|")) for row in rows]
+    return [(a, b, c, d, e) for a, b, c, d, e in cells]

@@ -1,0 +1,1 @@
+"""A live system with Prometheus, and the faults it has to report."""

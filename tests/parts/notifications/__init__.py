@@ -1,0 +1,1 @@
+"""Messages and their receivers for tests of the notifications."""

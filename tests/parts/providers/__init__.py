@@ -1,0 +1,1 @@
+"""Genuine deliveries of each gateway."""

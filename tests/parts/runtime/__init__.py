@@ -1,0 +1,1 @@
+"""The counting consumer and the members that run it."""

@@ -1,0 +1,69 @@
+"""The `payrouter` command with the consumer of a feed, run beside a running one."""
+
+import asyncio
+import io
+import json
+import sys
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from consumers import cli, discovery
+from router.commands.cli import cli as payrouter
+from tests.parts.runtime.members import Feed
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command printed, and the status it ended with."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:  # noqa: ANN401 - whatever was printed
+        """What it printed, as JSON."""
+        return json.loads(self.out)
+
+
+class Payrouter:
+    """Runs commands about the consumer of a feed."""
+
+    def __init__(self, feed: Feed, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Write the configuration of the feed's broker and database."""
+        url = feed.engine.url.render_as_string(hide_password=False)
+        self._monkeypatch = monkeypatch
+        self._config = folder / "payrouter.toml"
+        self._config.write_text(
+            f'[kafka]\nbootstrap_servers = "{feed.broker.bootstrap}"\n'
+            f'[topics]\nprefix = "{feed.prefix}"\nreplication_factor = 1\nmin_insync_replicas = 1\n'
+            f'[database]\nurl = "{url}"\n',
+            encoding="utf-8",
+        )
+        monkeypatch.chdir(folder)
+        monkeypatch.setattr(cli, "discover", lambda: {feed.service.name: feed.service})
+        monkeypatch.setattr(discovery, "discover", lambda: {feed.service.name: feed.service})
+        # The group it adds for the consumer's own commands goes with the test.
+        monkeypatch.setattr(payrouter, "commands", dict(payrouter.commands))
+        # The log of the tests is not ours to set up.
+        monkeypatch.setattr("router.telemetry.logs.configure_logging", lambda _level, _form: None)
+
+    def configure(self, more: str) -> None:
+        """Add to the configuration."""
+        with self._config.open("a", encoding="utf-8") as file:
+            file.write(f"{more}\n")
+
+    async def __call__(self, *arguments: str) -> Said:
+        """Run a command in a thread of its own, since it runs its own event loop."""
+        return await asyncio.to_thread(self._run, arguments)
+
+    def _run(self, arguments: tuple[str, ...]) -> Said:
+        self._monkeypatch.setattr(sys, "argv", ["payrouter", *arguments])
+        out, err = io.StringIO(), io.StringIO()
+        with redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit) as ended:
+            cli.main()
+        return Said(int(ended.value.code or 0), out.getvalue(), err.getvalue())

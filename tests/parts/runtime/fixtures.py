@@ -1,0 +1,37 @@
+"""A database of the counting consumer for every test that asks for one."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from consumers.runtime.store.migrate import upgrade
+from tests.parts.brokers import Broker
+from tests.parts.runtime.commands import Payrouter
+from tests.parts.runtime.counting import SERVICE
+from tests.parts.runtime.members import Feed, feeding
+
+
+@pytest.fixture
+async def counting(database_url: str) -> AsyncIterator[AsyncEngine]:
+    """Give the engine of a database with the counting consumer's tables, all empty."""
+    engine = create_async_engine(database_url, pool_size=10)
+    try:
+        await upgrade(engine, SERVICE)
+        yield engine
+    finally:
+        await engine.dispose()
+
+
+@pytest.fixture
+async def feed(broker: Broker, counting: AsyncEngine, topics_prefix: str) -> AsyncIterator[Feed]:
+    """Give a topic of four partitions, and the means to fill it and to consume it."""
+    async with feeding(broker, counting, topics_prefix) as feed:
+        yield feed
+
+
+@pytest.fixture
+def payrouter(feed: Feed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Payrouter:
+    """Give what runs commands about the counting consumer."""
+    return Payrouter(feed, tmp_path, monkeypatch)

@@ -1,0 +1,1 @@
+"""Faults of topics, transactions, processes and the store, for any test."""

@@ -1,1 +1,0 @@
-"""What we ask of brokers, asked of a real one."""

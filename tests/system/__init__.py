@@ -1,0 +1,1 @@
+"""Tests of running processes, on an Apache Kafka and a PostgreSQL of their own."""

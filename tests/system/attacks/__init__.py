@@ -1,0 +1,1 @@
+"""System tests of attacks on a running edge."""

@@ -1,0 +1,1 @@
+"""System tests of programs that are killed again and again."""

@@ -1,0 +1,201 @@
+"""A source of the exporter that is away: what is its own is unknown, everything else goes on."""
+
+import asyncio
+import gc
+import math
+import signal
+import sys
+from asyncio.subprocess import PIPE
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+
+from consumers.runtime.configured import Consumer
+from consumers.runtime.exporter import rounds as exporter_rounds
+from consumers.runtime.progress import survey as exporter_log
+from consumers.runtime.service import Measure
+from consumers.runtime.store.migrate import upgrade
+from router.telemetry.management import listen
+from tests.parts.brokers import Broker
+from tests.parts.databases import OwnPostgres, own_postgres
+from tests.parts.kafka.apache_kafka import ApacheKafka
+from tests.parts.runtime.counting import SERVICE, numbered
+from tests.parts.runtime.exporting import OFTEN, Exported, exporting
+from tests.parts.runtime.members import Feed, eventually, feeding
+from tests.parts.runtime.running import running
+
+# A client closed while it connects to what is frozen leaves that connection to the garbage.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+
+@pytest.fixture(autouse=True)
+def _collected() -> Iterator[None]:
+    """Collect the garbage before another test has to answer for it."""
+    yield
+    gc.collect()
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give everything that has a deadline a short one."""
+    monkeypatch.setattr(exporter_rounds, "DEADLINE_SECONDS", 2.0)
+    monkeypatch.setattr(exporter_log, "REQUEST_MILLISECONDS", 1000)
+
+
+@pytest.fixture
+def postgres() -> Iterator[OwnPostgres]:
+    """Give a PostgreSQL of the test's own."""
+    with own_postgres() as server:
+        yield server
+
+
+async def _count(_connection: AsyncConnection) -> int:
+    return 7
+
+
+async def other(feed: Feed, url: str) -> Consumer:
+    """Give a second consumer, whose database is another, and a measure of its own."""
+    measure = Measure("payrouter_other_things", "Things", _count)
+    service = replace(SERVICE, name="other", measures=[measure])
+    engine = create_async_engine(url)
+    await upgrade(engine, service)
+    await engine.dispose()
+    settings = replace(feed.settings(group_id=f"{feed.prefix}other"), name="other")
+    return Consumer(service, replace(settings, database_url=SecretStr(url)))
+
+
+def of_other(exported: Exported) -> list[float]:
+    """Return what is read from the other's store, or needs it."""
+    own = {"consumer": "other"}
+    topic = {**own, "topic": exported.topic}
+    return [
+        exported.value("payrouter_other_things"),
+        exported.value("payrouter_brake_held", **topic),
+        exported.value("payrouter_group_in_flight_records", **topic),
+        exported.value("payrouter_group_lag_seconds", partition="0", **topic),
+        exported.value(
+            "payrouter_group_passed_records_total", partition="0", outcome="applied", **topic
+        ),
+    ]
+
+
+async def _looked_at_often(exported: Exported) -> set[float]:
+    """Return what was said of the neighbour's progress over many rounds."""
+    said = set()
+    for _ in range(50):
+        said.add(exported.passed("applied"))
+        await asyncio.sleep(OFTEN.every_seconds / 5)
+    return said
+
+
+@pytest.mark.parametrize("how", ["killed", "frozen"])
+async def test_a_database_that_is_away_takes_nothing_else_with_it(
+    feed: Feed, postgres: OwnPostgres, how: str
+) -> None:
+    await feed.send(map(numbered, range(3)))
+    consumer = await other(feed, postgres.start())
+    async with exporting(feed, consumer) as exported, feed.member():
+        await eventually(lambda: exported.in_flight == 0, "nothing in flight")
+        await exported.ready()
+        assert of_other(exported)[:3] == [7, 0, 3]
+        postgres.kill() if how == "killed" else postgres.pause()
+        await exported.fails("other")
+        await eventually(lambda: all(map(math.isnan, of_other(exported))), "unknown")
+        await feed.send(map(numbered, range(3, 5)))
+        await eventually(lambda: exported.passed("applied") == 5, "the neighbour's progress")
+        await eventually(lambda: exported.in_flight == 0, "nothing in flight of it")
+        # A busy broker may fail a round by itself: in the end the other's store fails alone.
+        await exported.fails("other")
+        assert exported.failures("counting") == 0
+        assert await _looked_at_often(exported) == {5}
+        assert exported.process.alive().good
+        postgres.start() if how == "killed" else postgres.resume()
+        await exported.ready()
+        await eventually(lambda: of_other(exported)[:3] == [7, 0, 5], "known again")
+
+
+@pytest.fixture
+async def own_feed(
+    own_kafka: ApacheKafka, database_url: str, topics_prefix: str
+) -> AsyncIterator[Feed]:
+    """Give a topic on a broker of the test's own."""
+    engine = create_async_engine(database_url)
+    await upgrade(engine, SERVICE)
+    broker = Broker(own_kafka.bootstrap, "the test's own", real=True)
+    async with feeding(broker, engine, topics_prefix) as feed:
+        yield feed
+    await engine.dispose()
+
+
+@pytest.mark.parametrize("how", ["killed", "frozen"])
+async def test_a_broker_that_is_away_takes_nothing_else_with_it(
+    own_feed: Feed, own_kafka: ApacheKafka, how: str
+) -> None:
+    await own_feed.send(map(numbered, range(3)))
+    async with exporting(own_feed) as exported:
+        await eventually(lambda: exported.lag == [3, 0, 0, 0], "what waits")
+        own_kafka.kill() if how == "killed" else own_kafka.pause()
+        await exported.fails("broker")
+        await eventually(lambda: all(map(math.isnan, exported.lag)), "unknown")
+        where = {"topic": exported.topic, "partition": "0"}
+        assert math.isnan(exported.value("payrouter_log_end_offset", **where))
+        assert math.isnan(exported.value("payrouter_group_members", consumer="counting"))
+        assert (
+            exported.value("payrouter_brake_held", consumer="counting", topic=exported.topic) == 0
+        )
+        assert exported.passed("applied") == 0
+        assert exported.failures("counting") == 0
+        own_kafka.start() if how == "killed" else own_kafka.resume()
+        await exported.ready()
+        await eventually(lambda: exported.lag == [3, 0, 0, 0], "known again")
+
+
+async def test_a_measure_that_fails_leaves_the_rest_of_its_store_known(feed: Feed) -> None:
+    async def broken(_connection: AsyncConnection) -> int:
+        raise ValueError
+
+    feed.service = replace(SERVICE, measures=[Measure("payrouter_broken", "Broken", broken)])
+    async with exporting(feed) as exported:
+        await exported.fails("counting")
+        assert math.isnan(exported.value("payrouter_broken"))
+        assert (
+            exported.value("payrouter_brake_held", consumer="counting", topic=exported.topic) == 0
+        )
+        await eventually(lambda: exported.in_flight == 0, "the lag")
+
+
+async def test_it_watches_whom_it_is_told_and_stops_with_broker_and_database_frozen(
+    own_kafka: ApacheKafka, postgres: OwnPostgres, tmp_path: Path
+) -> None:
+    url = postgres.start()
+    engine = create_async_engine(url)
+    await engine.dispose()
+    with listen("127.0.0.1", 0) as free:
+        port = free.getsockname()[1]
+    (tmp_path / "payrouter.toml").write_text(
+        f'[kafka]\nbootstrap_servers = "{own_kafka.bootstrap}"\n[database]\nurl = "{url}"\n'
+        f"[exporter]\nmanagement_port = {port}\nevery_seconds = 0.1\n"
+        'consumers = ["ledger"]\n'
+    )
+    command = (sys.executable, "-m", "consumers", "exporter", "--data-dir", str(tmp_path))
+    process = await asyncio.create_subprocess_exec(*command, cwd=tmp_path, stderr=PIPE)
+    async with running(process, port) as exporter:
+        # The tables are not there, which it says; it is alive.
+        await exporter.says(503, "ledger: ")
+        await exporter.says(200, "last round", "/healthz")
+        # It is told to watch one consumer: of others that are meant to be away nobody is warned.
+        assert await exporter.measures("payrouter_brake_held", consumer="ledger")
+        assert await exporter.measures("payrouter_brake_held", consumer="inventory") == []
+        own_kafka.pause()
+        postgres.pause()
+        await asyncio.sleep(1)
+        process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(exporter_rounds.END_SECONDS * 10):
+            assert await process.wait() == 0
+        postgres.resume()
+        own_kafka.resume()
+        assert "exporter_stopped" in exporter.logged()

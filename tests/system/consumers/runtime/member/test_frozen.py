@@ -1,0 +1,91 @@
+"""A process that freezes keeps nobody waiting for longer than configured, and does no harm after.
+
+The evaluation broker does not serve two members at once, so these need a real Kafka.
+"""
+
+import time
+from contextlib import AsyncExitStack
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from consumers.runtime.store.database import KNOWS_TRANSACTION_TIMEOUT
+from tests.parts.runtime.child import Moment, child
+from tests.parts.runtime.counting import effects_of, id_of, numbered
+from tests.parts.runtime.members import Feed, eventually
+from tests.parts.runtime.running import Running
+
+pytestmark = pytest.mark.kafka
+
+BRIEF: dict[str, Any] = {
+    "session_timeout_seconds": 3,
+    "transaction_timeout_seconds": 2,
+    "rebalance_timeout_seconds": 3,
+}
+CONFIGURED_SECONDS = sum(BRIEF.values())
+ROOM_SECONDS = 30.0
+"""What a busy machine may add; a new owner that is never let in would take for ever."""
+
+
+async def require_transaction_timeout(engine: AsyncEngine) -> None:
+    """Leave the test out where PostgreSQL has no such limit."""
+    async with engine.connect() as connection:
+        number = await connection.scalar(text("SHOW server_version_num"))
+    if int(number or 0) < KNOWS_TRANSACTION_TIMEOUT * 10_000:
+        pytest.skip(f"PostgreSQL {number} does not bound a transaction as a whole")
+
+
+async def send(feed: Feed, first: int) -> None:
+    """Put one event on each partition."""
+    for partition in range(4):
+        await feed.send([numbered(first + partition)], partition)
+
+
+async def take_over(feed: Feed, started: float, owner: Running) -> float:
+    """Have the new owner go on with everything, within the configured time; return its seconds."""
+    await feed.applied(4)
+    await send(feed, 4)
+    await feed.applied(8)
+    seconds = time.monotonic() - started
+    assert seconds < CONFIGURED_SECONDS + ROOM_SECONDS
+    await owner.says(200, "4 partitions assigned and moving")
+    return seconds
+
+
+async def each_once(feed: Feed, number: int) -> None:
+    await feed.applied(number)
+    assert sorted(await effects_of(feed.engine)) == sorted(map(id_of, range(number)))
+    fences = await feed.fences()
+    assert sum(fence.next_offset for fence in fences.values()) == number
+
+
+@pytest.mark.parametrize("moment", ["in the transaction", "in a statement", "after the commit"])
+async def test_a_frozen_process_is_replaced_in_time_and_comes_back_by_itself(
+    feed: Feed, moment: Moment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if moment == "in a statement":
+        await require_transaction_timeout(feed.engine)
+    await send(feed, 0)
+    async with AsyncExitStack() as stack:
+        order = {"moment": moment, "seconds": 1}
+        zombie = await stack.enter_async_context(child(feed, order, **BRIEF))
+        await zombie.reaches(moment)
+        zombie.freeze()
+        started = time.monotonic()
+        owner = await stack.enter_async_context(child(feed, **BRIEF))
+        seconds = await take_over(feed, started, owner)
+        with capsys.disabled():
+            said = f"{seconds:.1f} s, configured are {CONFIGURED_SECONDS}"
+            print(f"\nfrozen {moment}: the next owner went on after {said}")  # noqa: T201
+        zombie.thaw()
+        failed = "offset_commit_failed" if moment == "after the commit" else "retrying"
+        await eventually(lambda: zombie.log(failed), f"{failed} in {zombie.lines}")
+        for each in (zombie, owner):
+            await each.says(200, "2 partitions assigned and moving")
+        await send(feed, 8)
+        await each_once(feed, 12)
+        assert [await zombie.stop(), await owner.stop()] == [0, 0]
+    assert await feed.committed() == dict.fromkeys(range(4), 3)
+    assert not {"partition_halted", "upkeep_failed"} & set(owner.logged())

@@ -1,0 +1,132 @@
+"""A broker that goes away: the consumer says so, comes back by itself, and can be stopped."""
+
+import asyncio
+import gc
+from collections.abc import AsyncIterator, Iterator
+from functools import partial
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from consumers.runtime.commands.held_admin import Filter, retry_now
+from consumers.runtime.member import app, client, subscription
+from tests.parts.brokers import Broker
+from tests.parts.kafka.apache_kafka import ApacheKafka
+from tests.parts.runtime.counting import (
+    TABLES,
+    effects_of,
+    id_of,
+    numbered,
+    outbox_of,
+)
+from tests.parts.runtime.members import Feed, eventually, feeding, halted, ready
+from tests.parts.runtime.told import (
+    applied_but,
+    holds,
+    letters,
+    metric,
+    published,
+    refusing,
+)
+
+# A client closed while it connects to a frozen broker leaves that connection to the garbage.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+
+@pytest.fixture(autouse=True)
+def _collected() -> Iterator[None]:
+    """Collect the garbage before another test has to answer for it."""
+    yield
+    gc.collect()
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give everything that has a deadline a short one."""
+    monkeypatch.setattr(client, "SILENT_SECONDS", 1.0)
+    monkeypatch.setattr(subscription, "STOP_SECONDS", 1.0)
+
+
+@pytest.fixture
+async def feed(
+    own_kafka: ApacheKafka, counting: AsyncEngine, topics_prefix: str
+) -> AsyncIterator[Feed]:
+    """Give a topic on a broker of the test's own."""
+    broker = Broker(own_kafka.bootstrap, "the test's own", real=True)
+    async with feeding(broker, counting, topics_prefix) as feed:
+        # A request to a frozen broker is given up before the test ends.
+        feed.options["request_timeout_ms"] = 2000
+        yield feed
+
+
+async def test_a_consumer_outlives_its_broker(own_kafka: ApacheKafka, feed: Feed) -> None:
+    await feed.send(map(numbered, range(10)))
+    async with feed.member() as process:
+        await feed.applied(10)
+        own_kafka.kill()
+        await halted(process, "positioning")
+        assert process.alive().good
+        own_kafka.start()
+        await feed.send(map(numbered, range(10, 20)), partition=1)
+        await feed.applied(20)
+        own_kafka.pause()
+        await halted(process, "positioning")
+        own_kafka.resume()
+        await feed.send(map(numbered, range(20, 30)), partition=2)
+        await feed.applied(30)
+        await ready(process)
+    assert sorted(await effects_of(feed.engine)) == sorted(map(id_of, range(30)))
+
+
+async def test_a_consumer_whose_broker_is_back_reads_on_as_the_same_member(
+    own_kafka: ApacheKafka, feed: Feed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A new member would wait until the session of the old one, which could not leave, expires.
+    monkeypatch.setattr(client, "SILENT_SECONDS", 4.0)
+    await feed.send(map(numbered, range(10)))
+    async with feed.member() as process:
+        await feed.applied(10)
+        await asyncio.to_thread(own_kafka.kill)
+        noticed = [partial(feed.logged, name) for name in ("retrying", "broker_failed")]
+        await eventually(lambda: any(each() for each in noticed), "the silence to be noticed")
+        assert not process.ready().good
+        await asyncio.to_thread(own_kafka.start)
+        await feed.send(map(numbered, range(10, 20)), partition=1)
+        await feed.applied(20)
+        await ready(process)
+        assert metric(process, "payrouter_rebalances_total") == 1
+    assert not feed.logged("broker_failed")
+
+
+async def test_a_stop_does_not_wait_for_the_broker(own_kafka: ApacheKafka, feed: Feed) -> None:
+    async with feed.member() as process:
+        await ready(process)
+        own_kafka.pause()
+    own_kafka.resume()
+    await eventually(lambda: not subscription._STOPPING, "the client's end")  # noqa: SLF001
+
+
+async def test_what_dies_while_the_broker_is_away_is_published_when_it_is_back(
+    own_kafka: ApacheKafka, feed: Feed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "SILENT_SECONDS", 30.0)
+    monkeypatch.setattr(app, "MEASURE_SECONDS", 0.1)
+    await feed.send(map(numbered, range(3)))
+    async with feed.member(refusing(1), attempts=2, park_seconds=60) as process:
+        await holds(feed, "parked", 1)
+        own_kafka.kill()
+        async with feed.engine.begin() as connection:
+            await retry_now(connection, TABLES, Filter())
+        (row,) = await holds(feed, "dead", 1)
+        waits = "payrouter_outbox_waiting"
+        await eventually(lambda: metric(process, waits) == 1, "one that waits")
+        failures = "payrouter_upkeep_failures_total"
+        await eventually(lambda: metric(process, failures, work="outbox"), "a failed round")
+        assert len(await outbox_of(feed.engine)) == 1
+        own_kafka.start()
+        await published(feed)
+        await eventually(lambda: metric(process, waits) == 0, "none that waits")
+    found = await letters(feed, 1)
+    # At least once: what the broker had taken without a word may be there twice.
+    assert {(each.key, each.value) for each in found} == {(row.key, row.value)}
+    await applied_but(feed, 1, of=3)

@@ -1,0 +1,73 @@
+"""A topic that we may not see is unknown, and not taken for one that is not there."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+from confluent_kafka import admin
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from tests.parts.brokers import Broker
+from tests.parts.kafka.apache_kafka import ApacheKafka
+from tests.parts.kafka.guarded import AUTHORIZED
+from tests.parts.runtime.commands import Payrouter
+from tests.parts.runtime.counting import numbered
+from tests.parts.runtime.members import Feed, feeding
+
+ANOTHERS = ("User:another", "*", "ALL", "ALLOW")
+
+
+@pytest.fixture(scope="module")
+def guarded() -> Iterator[ApacheKafka]:
+    """Give a Kafka that asks who may do what; who is not named may do everything."""
+    # Nobody is a super user.
+    kafka = ApacheKafka({**AUTHORIZED, "super.users": "User:nobody"})
+    try:
+        kafka.start()
+        yield kafka
+    finally:
+        kafka.destroy()
+
+
+@pytest.fixture
+async def feed(
+    guarded: ApacheKafka, counting: AsyncEngine, topics_prefix: str
+) -> AsyncIterator[Feed]:
+    """Give a topic on that broker."""
+    async with feeding(
+        Broker(guarded.bootstrap, "guarded", real=True), counting, topics_prefix
+    ) as feed:
+        yield feed
+
+
+def taken_from_us(kafka: ApacheKafka, topic: str) -> None:
+    """Give all rights to a topic to somebody else: who is not named has none any more."""
+    principal, host, operation, permission = ANOTHERS
+    binding = admin.AclBinding(  # type: ignore[attr-defined] # exported all the same
+        admin.ResourceType.TOPIC,  # type: ignore[attr-defined]
+        topic,
+        admin.ResourcePatternType.LITERAL,  # type: ignore[attr-defined]
+        principal,
+        host,
+        admin.AclOperation[operation],  # type: ignore[attr-defined]
+        admin.AclPermissionType[permission],  # type: ignore[attr-defined]
+    )
+    client = admin.AdminClient({"bootstrap.servers": kafka.bootstrap})
+    for done in client.create_acls([binding]).values():
+        done.result(30)
+
+
+async def test_a_topic_that_is_not_shown_is_unknown(
+    guarded: ApacheKafka, feed: Feed, payrouter: Payrouter
+) -> None:
+    await feed.send([numbered(0)])
+    async with feed.member():
+        await feed.applied(1)
+    await asyncio.to_thread(taken_from_us, guarded, feed.topic)
+
+    said = await payrouter("offsets", "show", "counting", "--json")
+
+    assert said.status == 1
+    assert {row["state"] for row in said.json["counting"]} == {"?"}
+    assert f"the topic {feed.topic}: TOPIC_AUTHORIZATION_FAILED" in said.err
+    assert "DESCRIBE" in said.err

@@ -1,0 +1,1 @@
+"""System tests of `payrouter dev` and the commands next to it."""

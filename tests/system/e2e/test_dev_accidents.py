@@ -1,0 +1,105 @@
+"""Interrupted, killed, robbed of a part: `payrouter dev` leaves nothing behind and goes on."""
+
+import contextlib
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.parts.dev_process import Place, alive, place_in, postgres, started, until
+
+# The broker waits so long for a member that was killed.
+QUICK_EVICTION = {
+    "PAYROUTER_CONSUMERS__LEDGER__SESSION_TIMEOUT_SECONDS": "6",
+    "PAYROUTER_CONSUMERS__LEDGER__TRANSACTION_TIMEOUT_SECONDS": "3",
+}
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    """Give an empty folder."""
+    with place_in(tmp_path) as place:
+        yield place
+
+
+def payment(place: Place, order: str) -> None:
+    """Send a confirmed payment of 100.50 USDT."""
+    said = place.run("send", "blockatm", "--order", order)
+    assert said.returncode == 0, said.stderr
+
+
+@pytest.mark.parametrize("moment", ["broker ", "database ", "edge_started"])
+def test_an_interrupt_while_starting_takes_back_what_was_begun(place: Place, moment: str) -> None:
+    with started(place) as dev:
+        dev.until_says(moment)
+        tree = dev.tree()
+        assert dev.stop() == 0
+        assert alive([*tree, *postgres(place.data_dir)]) == []
+        assert "ready" not in dev.out
+        assert "stopped while starting" in dev.err
+        assert "Traceback" not in dev.err
+    assert not (place.data_dir / "running.json").exists()
+
+
+def test_an_interrupt_from_the_terminal_reaches_what_is_just_starting_too(place: Place) -> None:
+    with started(place) as dev:
+        dev.until_says("broker ")
+        tree = dev.tree()
+        os.killpg(dev.process.pid, signal.SIGINT)
+        assert dev.process.wait(60) == 0
+        assert alive([*tree, *postgres(place.data_dir)]) == []
+        assert "Traceback" not in dev.err
+    with started(place) as dev:
+        dev.until_ready()
+        assert dev.stop() == 0
+
+
+def test_after_a_kill_the_children_end_by_themselves_and_the_next_dev_goes_on(
+    place: Place,
+) -> None:
+    with started(place) as dev:
+        dev.until_ready()
+        payment(place, "A-1")
+        before = place.books(transactions=1)
+        children = [
+            dev.child("edge"),
+            dev.child("consume"),
+            dev.child("router.evaluation.embedded"),
+        ]
+        assert None not in children
+        dev.process.kill()
+        dev.process.wait()
+        until(lambda: not alive(children), "the children's end")
+        # The database of the killed one still runs: it is taken over, not started twice.
+        server = postgres(place.data_dir)[:1]
+        with started(place, port=dev.port) as second:
+            second.until_ready()
+            assert postgres(place.data_dir)[:1] == server
+            assert place.json("ledger", "balance") == before
+            payment(place, "A-2")
+            assert place.books(transactions=2)["balanced"]
+            tree = second.tree()
+            assert second.stop() == 0
+            assert alive([*tree, *server]) == []
+
+
+@pytest.mark.parametrize("name", ["consume", "edge"])
+def test_a_killed_child_is_started_again_and_the_books_go_on(tmp_path: Path, name: str) -> None:
+    with place_in(tmp_path, QUICK_EVICTION) as place, started(place) as dev:
+        dev.until_ready()
+        payment(place, "A-1")
+        place.books(transactions=1)
+        victim = dev.child(name)
+        assert victim is not None
+        victim.kill()
+        dev.until_says("ended with status -9; started again")
+        with contextlib.suppress(AssertionError):
+            payment(place, "A-2")
+        until(lambda: dev.child(name), f"a new {name}")
+        until(lambda: place.run("send", "blockatm", "--order", "A-2").returncode == 0, "an edge")
+        books = place.books(transactions=2)
+        assert books["balanced"]
+        assert books["transactions"] == 2
+        assert dev.stop() == 0

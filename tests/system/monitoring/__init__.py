@@ -1,0 +1,1 @@
+"""System tests of Prometheus, its rules and the dashboards."""

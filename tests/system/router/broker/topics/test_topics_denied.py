@@ -1,0 +1,161 @@
+"""A broker that does not let us ask how topics are configured, or alter them: real ACLs."""
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+from confluent_kafka.admin import (  # type: ignore[attr-defined] # exported all the same
+    AclBinding,
+    AclOperation,
+    AclPermissionType,
+    AdminClient,
+    ResourcePatternType,
+    ResourceType,
+)
+from prometheus_client import CollectorRegistry
+from structlog.testing import capture_logs
+
+from router.broker.topics.apply import Mode, Result, apply_topics
+from router.broker.topics.contract import AtLeast, Exactly, TopicNeed
+from router.broker.topics.watch import TopicMetrics, TopicWatch
+from router.telemetry.logs import get_log
+from router.telemetry.management import Health
+from tests.parts.broker.topic_admin import make, maker
+from tests.parts.kafka.apache_kafka import ApacheKafka
+
+AUTHORIZER = "org.apache.kafka.metadata.authorizer.StandardAuthorizer"
+GOOD = Health(good=True, detail="events can be kept")
+
+
+@pytest.fixture(scope="module")
+def guarded() -> Iterator[ApacheKafka]:
+    """Give a Kafka that asks who may do what; who is not named may do everything."""
+    kafka = ApacheKafka(
+        {"authorizer.class.name": AUTHORIZER, "allow.everyone.if.no.acl.found": "true"}
+    )
+    try:
+        kafka.start()
+        yield kafka
+    finally:
+        kafka.destroy()
+
+
+def deny(kafka: ApacheKafka, topic: str, *operations: AclOperation) -> None:
+    """Allow everything with a topic but these operations."""
+    allowed = AclOperation.ALL, AclPermissionType.ALLOW
+    rules = [allowed, *((each, AclPermissionType.DENY) for each in operations)]
+    bindings = [
+        AclBinding(
+            ResourceType.TOPIC,
+            topic,
+            ResourcePatternType.LITERAL,
+            "User:ANONYMOUS",
+            "*",
+            operation,
+            permission,
+        )
+        for operation, permission in rules
+    ]
+    # Held until its answers are there.
+    client = AdminClient({"bootstrap.servers": kafka.bootstrap})
+    for answer in client.create_acls(bindings).values():
+        answer.result(10)
+
+
+def need(topic: str) -> TopicNeed:
+    compared = (
+        Exactly("cleanup.policy", "delete", endangers=True),
+        AtLeast("retention.ms", 1000),
+    )
+    return TopicNeed(topic, 1, 1, 1, compared)
+
+
+async def watched(kafka: ApacheKafka, topic: str, *, require: bool) -> TopicWatch:
+    """Look once or more, until the broker denies what it is asked."""
+    registry = CollectorRegistry()
+    watch = TopicWatch(
+        maker(kafka.bootstrap),
+        [need(topic)],
+        TopicMetrics(registry, [topic]),
+        get_log("topics"),
+        interval_seconds=0.05,
+        require_check=require,
+    )
+    async with watch.running(), asyncio.timeout(30):
+        while not watch.findings or not watch.findings.unchecked:  # noqa: ASYNC110 - its own task
+            await asyncio.sleep(0.02)
+    assert registry.get_sample_value("payrouter_topics_unchecked") == 1
+    return watch
+
+
+@pytest.mark.kafka
+async def test_a_topic_that_may_not_be_compared_is_named_and_believed(
+    guarded: ApacheKafka, topics_prefix: str
+) -> None:
+    topic = f"{topics_prefix}payment"
+    await make(guarded.bootstrap, topic, 1)
+    await asyncio.to_thread(deny, guarded, topic, AclOperation.DESCRIBE_CONFIGS)
+
+    with capture_logs() as log:
+        watch = await watched(guarded, topic, require=False)
+
+    health = watch.health(GOOD)
+    assert health.good
+    assert f"not compared: {topic} (the broker does not show its configuration" in health.detail
+    assert "TOPIC_AUTHORIZATION_FAILED" in health.detail
+    assert watch.problem(topic) is None
+    (line,) = [line for line in log if line["event"] == "topics_unchecked"]
+    assert line["log_level"] == "warning"
+
+
+@pytest.mark.kafka
+async def test_where_a_check_is_required_nothing_is_acknowledged_without_it(
+    guarded: ApacheKafka, topics_prefix: str
+) -> None:
+    topic = f"{topics_prefix}payment"
+    await make(guarded.bootstrap, topic, 1)
+    await asyncio.to_thread(deny, guarded, topic, AclOperation.DESCRIBE_CONFIGS)
+
+    watch = await watched(guarded, topic, require=True)
+
+    assert not watch.health(GOOD).good
+    assert "topics.require_check is set" in str(watch.problem(topic))
+
+
+@pytest.mark.kafka
+async def test_a_topic_that_is_not_shown_at_all_is_unknown_and_not_missing(
+    guarded: ApacheKafka, topics_prefix: str
+) -> None:
+    topic = f"{topics_prefix}payment"
+    await make(guarded.bootstrap, topic, 1)
+    await asyncio.to_thread(
+        deny, guarded, topic, AclOperation.DESCRIBE, AclOperation.DESCRIBE_CONFIGS
+    )
+
+    watch = await watched(guarded, topic, require=False)
+    report = await apply_topics(
+        maker(guarded.bootstrap), guarded.bootstrap, [need(topic)], Mode.CREATE
+    )
+
+    assert watch.health(GOOD).good
+    assert [each.result for each in report.topics] == [Result.UNKNOWN]
+    assert not report.well
+
+
+@pytest.mark.kafka
+async def test_what_may_not_be_altered_is_said_of_its_topic_and_the_others_are(
+    guarded: ApacheKafka, topics_prefix: str
+) -> None:
+    denied, allowed = f"{topics_prefix}denied", f"{topics_prefix}allowed"
+    for topic in (denied, allowed):
+        await make(guarded.bootstrap, topic, 1, cleanup_policy="compact")
+    await asyncio.to_thread(deny, guarded, denied, AclOperation.ALTER_CONFIGS)
+
+    report = await apply_topics(
+        maker(guarded.bootstrap), guarded.bootstrap, [need(denied), need(allowed)], Mode.ALTER
+    )
+
+    assert list(report.refused) == [denied]
+    assert "TopicAuthorizationFailed" in report.refused[denied]
+    assert [each.topic for each in report.left] == [denied]
+    assert [each.topic for topic in report.topics for each in topic.altered] == [allowed]

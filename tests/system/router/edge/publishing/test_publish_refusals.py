@@ -1,0 +1,274 @@
+"""On a real Kafka, what the broker refuses costs no other delivery, and readiness is true."""
+
+import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from prometheus_client import CollectorRegistry
+
+from router.broker import producers
+from router.broker.client import client_options
+from router.broker.topics.record_size import batch_bytes
+from router.configuration.settings import settings_from
+from router.contract.topics import Topics
+from router.contract.wire import OutgoingRecord
+from router.edge.metrics import EdgeMetrics
+from router.edge.publishing import producer_line, publish
+from router.edge.publishing.publish import KafkaPublisher, probe_of, producer_factory
+from router.edge.publishing.record_room import RecordRoom
+from router.edge.refused.keeper import RefusedKeeper, sample_producer_factory
+from router.errors import NotDurable
+from router.telemetry.logs import get_log
+from tests.parts.brokers import EVALUATION_PARTITIONS, create_topics
+from tests.parts.kafka.guarded import AUTHORIZED, Guarded
+
+pytestmark = pytest.mark.kafka
+
+PASSWORD = "publish-hidden-0123456789"
+LIMIT = 20_000
+NEIGHBOURS = 210
+PATIENCE_SECONDS = 60.0
+
+
+@pytest.fixture(scope="module")
+def guarded() -> Iterator[Guarded]:
+    """Run a broker that obeys access control lists."""
+    broker = Guarded("PLAIN", AUTHORIZED)
+    try:
+        broker.start(PASSWORD)
+        yield broker
+    finally:
+        broker.node.destroy()
+
+
+class Edge:
+    """A publisher of two topics, and what is on them."""
+
+    def __init__(self, guarded: Guarded, prefix: str, password: Path) -> None:
+        """Name the topics; `running` makes them."""
+        self.guarded = guarded
+        self.payment, self.payout = f"{prefix}payment", f"{prefix}payout"
+        self._prefix, self._password = prefix, password
+        self.registry = CollectorRegistry()
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[KafkaPublisher]:
+        """Run the publisher, signed in as a user whose rights can be taken."""
+        topics = [self.payment, self.payout]
+        await create_topics(
+            self.guarded.node.bootstrap, topics, configs={"max.message.bytes": str(LIMIT)}
+        )
+        values = {
+            "bootstrap_servers": self.guarded.bootstrap,
+            "security_protocol": "SASL_PLAINTEXT",
+            "sasl_mechanism": "PLAIN",
+            "sasl_username": "edge",
+            "sasl_password_file": str(self._password),
+        }
+        options = client_options(settings_from({"kafka": values}).kafka)
+        publisher = KafkaPublisher(
+            producer_factory(options, 1024 * 1024),
+            probe_of(topics, lambda _topic: None),
+            RecordRoom(1024 * 1024),
+            EdgeMetrics(self.registry, topics=Topics(self._prefix)),
+            get_log("publish"),
+        )
+        async with publisher.running():
+            await until(lambda: publisher.health().good)
+            yield publisher
+
+    async def on(self, topic: str) -> Counter[bytes]:
+        """Read how often each value is on a topic."""
+        partitions = [TopicPartition(topic, n) for n in range(EVALUATION_PARTITIONS)]
+        consumer = AIOKafkaConsumer(bootstrap_servers=self.guarded.node.bootstrap)
+        await consumer.start()
+        try:
+            consumer.assign(partitions)
+            await consumer.seek_to_beginning()
+            ends, found = await consumer.end_offsets(partitions), Counter[bytes]()
+            for partition in partitions:
+                while await consumer.position(partition) < ends[partition]:
+                    found[(await consumer.getone(partition)).value] += 1
+        finally:
+            await consumer.stop()
+        return found
+
+    def rebuilds(self) -> float | None:
+        """Return how many producers were replaced."""
+        return self.registry.get_sample_value("payrouter_producer_rebuilds_total")
+
+
+@pytest.fixture
+def edge(guarded: Guarded, topics_prefix: str, tmp_path: Path) -> Edge:
+    file = tmp_path / "password"
+    file.write_text(PASSWORD)
+    return Edge(guarded, topics_prefix, file)
+
+
+async def until(true: Callable[[], bool]) -> None:
+    """Wait until something is so."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not true():  # noqa: ASYNC110 - no event tells it
+            await asyncio.sleep(0.02)
+
+
+def record(topic: str, value: bytes, key: int = 0) -> OutgoingRecord:
+    return OutgoingRecord(topic, b"order-%d" % key, value, [("ce_type", b"x")])
+
+
+async def published(publish: KafkaPublisher, each: OutgoingRecord) -> str:
+    """Publish within the deadline of a gateway; return what came of it."""
+    try:
+        async with asyncio.timeout(20):
+            await publish([each])
+    except (NotDurable, TimeoutError) as error:
+        return f"{type(error).__name__}: {error}"
+    return "kept"
+
+
+async def all_published(
+    publish: KafkaPublisher, records: Sequence[OutgoingRecord]
+) -> Sequence[str]:
+    tasks = []
+    for each in records:
+        tasks.append(asyncio.create_task(published(publish, each)))
+        # So that there are many batches, some behind the one that is refused.
+        await asyncio.sleep(0.001)
+    return await asyncio.gather(*tasks)
+
+
+def among_neighbours(edge: Edge) -> list[OutgoingRecord]:
+    """Return many small records of the same partitions, and one too large in their midst."""
+    small = [record(edge.payment, b"%d" % n, n % 40) for n in range(NEIGHBOURS)]
+    return [*small[:60], record(edge.payment, b"x" * LIMIT), *small[60:]]
+
+
+async def test_a_record_too_large_for_its_topic_costs_no_neighbour(edge: Edge) -> None:
+    async with edge.running() as publish:
+        results = Counter(await all_published(publish, among_neighbours(edge)))
+        health = publish.health()
+
+    refused = f"NotDurable: not_durable: topic {edge.payment}: MessageSizeTooLargeError"
+    assert results == {"kept": NEIGHBOURS, refused: 1}
+    assert await edge.on(edge.payment) == Counter(b"%d" % n for n in range(NEIGHBOURS))
+    assert health.good
+    # The sequence has no gap: the same producer goes on.
+    assert edge.rebuilds() == 0
+
+
+async def test_records_behind_a_gap_in_the_sequence_are_sent_by_the_next_producer(
+    edge: Edge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(producers, "is_refusal", lambda _error: False)
+    async with edge.running() as publish:
+        results = Counter(await all_published(publish, among_neighbours(edge)))
+        await until(lambda: publish.health().good)
+
+    assert results["kept"] == NEIGHBOURS
+    assert (await edge.on(edge.payment)).keys() == {b"%d" % n for n in range(NEIGHBOURS)}
+    assert edge.rebuilds() != 0
+
+
+async def test_a_record_of_exactly_the_topics_size_is_kept_and_one_byte_more_is_not(
+    edge: Edge,
+) -> None:
+    fitting = record(edge.payment, b"")
+    room = LIMIT - batch_bytes(fitting.key, b"x" * LIMIT, fitting.headers) + LIMIT
+    async with edge.running() as publish:
+        fits = await published(publish, record(edge.payment, b"x" * room))
+        larger = await published(publish, record(edge.payment, b"x" * (room + 1)))
+
+    assert fits == "kept"
+    assert "MessageSizeTooLargeError" in larger
+
+
+async def test_a_sample_too_large_for_its_topic_costs_no_other_sample(edge: Edge) -> None:
+    counted: list[str] = []
+    async with edge.running():
+        make = sample_producer_factory(
+            {"bootstrap_servers": edge.guarded.node.bootstrap}, edge.payment, 1024 * 1024
+        )
+        keeper = RefusedKeeper(
+            make, edge.payment, lambda _: True, 1024, counted.append, get_log("refused"), 600
+        )
+        keeper.queue.extend([record(edge.payment, b"x" * LIMIT), record(edge.payment, b"next")])
+        keeper._filled.set()  # noqa: SLF001 - as `keep` does, whose samples are never so large
+        async with keeper.running():
+            await until(lambda: len(counted) == 2)
+
+    assert counted == ["failed", "kept"]
+
+
+async def test_a_delivery_given_up_at_its_deadline_is_kept_and_the_edge_recovers_by_itself(
+    edge: Edge,
+) -> None:
+    async with edge.running() as publish:
+        # What the producer has, it tries by itself; what it has not taken yet, nobody does.
+        assert await published(publish, record(edge.payment, b"first")) == "kept"
+        edge.guarded.node.pause()
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.2):
+                await publish([record(edge.payment, b"late")])
+        await until(lambda: not publish.health().good)
+        edge.guarded.node.resume()
+        await until(lambda: publish.health().good)
+
+    assert (await edge.on(edge.payment)).keys() == {b"first", b"late"}
+
+
+def senders() -> int:
+    """Return how many producers of this process send."""
+    tasks = (str(task.get_coro()) for task in asyncio.all_tasks())
+    return sum("Sender._sender_routine" in each for each in tasks)
+
+
+async def test_a_replaced_producer_ends_though_the_broker_never_answered_it(
+    edge: Edge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publish, "SILENCE_SECONDS", 0.5)
+    monkeypatch.setattr(producer_line, "STOP_SECONDS", 0.5)
+    async with edge.running() as kept:
+        assert await published(kept, record(edge.payment, b"first")) == "kept"
+        edge.guarded.node.pause()
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.2):
+                await kept([record(edge.payment, b"late")])
+        await until(lambda: edge.rebuilds() != 0)
+        await until(lambda: senders() == 0)
+        edge.guarded.node.resume()
+        await until(lambda: kept.health().good)
+
+        assert senders() == 1
+        assert await published(kept, record(edge.payment, b"after")) == "kept"
+    assert senders() == 0
+
+
+async def test_no_right_to_write_to_one_topic_fails_no_other_and_is_not_ready_until_given(
+    edge: Edge,
+) -> None:
+    async with edge.running() as publish:
+        await asyncio.to_thread(edge.guarded.deny_write, edge.payout)
+        # Nobody has sent anything: the probe finds it.
+        await until(lambda: not publish.health().good)
+        unprompted = publish.health().detail
+        mixed = [
+            record(topic, b"%d" % n, n % 40)
+            for n in range(NEIGHBOURS // 2)
+            for topic in (edge.payment, edge.payout)
+        ]
+        results = Counter(await all_published(publish, mixed))
+        refused = publish.health()
+        await asyncio.to_thread(edge.guarded.allow_write, edge.payout)
+        await until(lambda: publish.health().good)
+        rest = Counter(await all_published(publish, mixed[:20]))
+
+    denied = f"NotDurable: not_durable: topic {edge.payout}: TopicAuthorizationFailedError"
+    assert f"no right to write to topic {edge.payout}" in unprompted
+    assert results == {"kept": NEIGHBOURS // 2, denied: NEIGHBOURS // 2}
+    assert not refused.good
+    assert rest == {"kept": 20}
+    assert edge.rebuilds() == 0

@@ -1,0 +1,259 @@
+"""The edge as a process of its own: it starts without its broker and ends when it is told to."""
+
+import asyncio
+import contextlib
+import json
+import re
+import signal
+import socket
+import ssl
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from router.contract.topics import Topics
+from router.providers._signing import unix_ms_text
+from tests.parts.brokers import Broker
+from tests.parts.edge.blockatm_requests import Webhook, webhook
+from tests.parts.edge.edge_server import SECRET, make_topics, read_records
+from tests.parts.edge.raw_http import Answer, connected, exchange, head, request
+from tests.parts.kafka.apache_kafka import ApacheKafka
+from tests.parts.leash import Leash
+from tests.parts.providers.blockatm_deliveries import PAYMENT, body_of
+
+_PATIENCE_SECONDS = 40.0
+
+_TLS = Path(__file__).parents[3] / "samples" / "tls"
+
+# Nothing listens there: connections are refused at once.
+_NOWHERE = "127.0.0.1:1"
+
+
+@dataclass(frozen=True)
+class _EdgeProcess:
+    """`payrouter edge`, started by the test."""
+
+    process: Process
+    port: int
+    management_port: int
+    errors: list[str]
+    """Its lines on standard error, all of them once it has ended."""
+
+    async def post(self, sent: Webhook) -> Answer:
+        """Post a delivery."""
+        return await exchange(self.port, request("/webhooks/shop", sent.headers, sent.body))
+
+    async def until(self, status: int, path: str) -> None:
+        """Wait until the management port answers a path with this status."""
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            while True:
+                with contextlib.suppress(ConnectionError):
+                    asked = request(path, method="GET", body=None)
+                    if (await exchange(self.management_port, asked)).status == status:
+                        return
+                assert self.process.returncode is None
+                await asyncio.sleep(0.05)
+
+    async def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Tell it to stop and return its exit code."""
+        self.process.send_signal(number)
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            return await self.process.wait()
+
+
+@contextlib.asynccontextmanager
+async def _edge(directory: Path, bootstrap: str, prefix: str = "") -> AsyncIterator[_EdgeProcess]:
+    ports = _free_port(), _free_port()
+    path = _written(directory, ports, bootstrap, prefix)
+    command = [sys.executable, "-m", "router", "edge", "--config", str(path)]
+    process = await asyncio.create_subprocess_exec(*command, stderr=PIPE, cwd=directory)
+    leash = Leash(process.pid)
+    errors: list[str] = []
+    reading = asyncio.create_task(_read(process, errors))
+    try:
+        yield _EdgeProcess(process, *ports, errors)
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+        await reading
+        leash.release()
+
+
+async def _read(process: Process, lines: list[str]) -> None:
+    assert process.stderr is not None
+    lines.extend([line.decode() async for line in process.stderr])
+
+
+def _written(directory: Path, ports: tuple[int, int], bootstrap: str, prefix: str) -> Path:
+    path = directory / "payrouter.toml"
+    path.write_text(
+        f"""
+        [endpoints.shop]
+        provider = "blockatm"
+        secrets = ["{SECRET}"]
+        deadline_seconds = 1
+        [edge]
+        port = {ports[0]}
+        management_port = {ports[1]}
+        [kafka]
+        bootstrap_servers = "{bootstrap}"
+        [topics]
+        prefix = "{prefix}"
+        replication_factor = 1
+        min_insync_replicas = 1
+        """
+    )
+    return path
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return int(taken.getsockname()[1])
+
+
+def _now() -> Webhook:
+    return webhook(body_of(PAYMENT), time=unix_ms_text(datetime.now(UTC)))
+
+
+def _assert_ended_in_order(edge: _EdgeProcess) -> None:
+    events = [json.loads(line)["event"] for line in edge.errors]
+    assert (events.count("edge_stopping"), events[-1]) == (1, "edge_stopped")
+    assert not [line for line in edge.errors if "Traceback" in line or "never" in line]
+    assert not [line for line in edge.errors if SECRET in line]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_an_edge_that_never_met_its_broker_ends_when_told_to(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    async with _edge(tmp_path, _NOWHERE) as edge:
+        await edge.until(503, "/readyz")
+        answer = await edge.post(_now())
+        code = await edge.stop(number)
+
+    assert (answer.status, code) == (503, 0)
+    _assert_ended_in_order(edge)
+
+
+@pytest.mark.kafka
+@pytest.mark.parametrize("how", ["killed", "frozen"])
+async def test_an_edge_whose_broker_went_away_ends_with_deliveries_unanswered_by_it(
+    own_kafka: ApacheKafka, topics_prefix: str, tmp_path: Path, how: str
+) -> None:
+    await make_topics(own_kafka.bootstrap, topics_prefix)
+
+    async with _edge(tmp_path, own_kafka.bootstrap, topics_prefix) as edge:
+        await edge.until(200, "/readyz")
+        assert (await edge.post(_now())).status == 200
+        await asyncio.to_thread(own_kafka.kill if how == "killed" else own_kafka.pause)
+        pending = [asyncio.create_task(edge.post(_now())) for _ in range(20)]
+        await asyncio.sleep(0.3)
+        code = await edge.stop()
+        answers = await asyncio.gather(*pending)
+
+    assert code == 0
+    assert {answer.status for answer in answers} == {503}
+    _assert_ended_in_order(edge)
+
+
+async def test_a_delivery_under_way_is_kept_and_answered_before_the_edge_ends(
+    broker: Broker, topics_prefix: str, tmp_path: Path
+) -> None:
+    sent = _now()
+    length = ("Content-Length", str(len(sent.body)))
+    await make_topics(broker.bootstrap, topics_prefix)
+
+    async with _edge(tmp_path, broker.bootstrap, topics_prefix) as edge:
+        await edge.until(200, "/readyz")
+        async with connected(edge.port) as line:
+            await line.send(head("/webhooks/shop", [*sent.headers, length]))
+            await asyncio.sleep(0.2)
+            ending = asyncio.create_task(edge.stop())
+            await asyncio.sleep(0.2)
+            await line.send(sent.body)
+            answer = await line.answer()
+        code = await ending
+
+    assert (answer.status, code) == (200, 0)
+    assert len(await read_records(broker.bootstrap, [Topics(topics_prefix).name("payment")])) == 1
+    _assert_ended_in_order(edge)
+
+
+async def test_an_edge_says_how_late_its_event_loop_wakes_up(tmp_path: Path) -> None:
+    asked = request("/metrics", method="GET", body=None)
+
+    async with _edge(tmp_path, _NOWHERE) as edge:
+        await edge.until(503, "/readyz")
+        await asyncio.sleep(0.5)
+        said = (await exchange(edge.management_port, asked)).body.decode()
+
+    (count,) = re.findall(r"^payrouter_event_loop_delay_seconds_count (.+)$", said, re.MULTILINE)
+    assert float(count) > 0
+
+
+async def test_an_edge_with_a_certificate_speaks_tls_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent = _now()
+    monkeypatch.setenv("PAYROUTER_EDGE__TLS_CERTIFICATE", str(_TLS / "certificate.pem"))
+    monkeypatch.setenv("PAYROUTER_EDGE__TLS_KEY", str(_TLS / "key.pem"))
+    trusted = ssl.create_default_context(cafile=_TLS / "certificate.pem")
+
+    async with _edge(tmp_path, _NOWHERE) as edge:
+        await edge.until(503, "/readyz")
+        async with connected(edge.port, trusted) as line:
+            await line.send(request("/webhooks/shop", sent.headers, sent.body))
+            answer = await line.answer()
+        async with connected(edge.port) as line:
+            await line.send(request("/webhooks/shop", sent.headers, sent.body))
+            with contextlib.suppress(ConnectionError):
+                assert await line.ended()
+        code = await edge.stop()
+
+    assert (answer.status, code) == (503, 0)
+
+
+@pytest.mark.parametrize("variable", ["PORT", "MANAGEMENT_PORT"])
+async def test_an_edge_whose_port_is_taken_says_so_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        monkeypatch.setenv(f"PAYROUTER_EDGE__{variable}", str(taken.getsockname()[1]))
+        async with _edge(tmp_path, _NOWHERE) as edge:
+            code = await edge.process.wait()
+
+    assert code == 2
+    assert len(edge.errors) == 1
+    assert "cannot listen on 127.0.0.1:" in edge.errors[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "key"),
+    [
+        ("PAYROUTER_EDGE__PORTS", "1", "edge.ports"),
+        ("PAYROUTER_KAFKA__BOOTSTRAP_SERVERS", f"{SECRET}@kafka", "kafka.bootstrap_servers"),
+        ("PAYROUTER_DATABASE__URL", f"mysql://u:{SECRET}@h/d", "database.url"),
+        ("PAYROUTER_ENDPOINTS__SHOP__PROVIDER", "paypal", "endpoints.shop.provider"),
+        ("PAYROUTER_ENDPOINTS__SHOP__SECRETS", "[]", "endpoints.shop"),
+        ("PAYROUTER_ENDPOINTS__OTHER__SECRETS", SECRET, "endpoints.other.provider"),
+        ("PAYROUTER_EDGE__BODY_LIMIT_BYTES", "8000000", "edge.body_limit_bytes"),
+    ],
+)
+async def test_an_edge_with_a_wrong_configuration_says_which_key_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str, key: str
+) -> None:
+    monkeypatch.setenv(name, value)
+
+    async with _edge(tmp_path, _NOWHERE) as edge:
+        code = await edge.process.wait()
+
+    assert code == 2
+    assert len(edge.errors) == 1
+    assert edge.errors[0].startswith(f"payrouter: {key}")
+    assert SECRET not in edge.errors[0]

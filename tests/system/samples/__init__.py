@@ -1,0 +1,1 @@
+"""System tests of the pages that explain how to extend payrouter."""

@@ -1,0 +1,1 @@
+"""Tests that need neither a broker nor a database nor a process."""

@@ -1,0 +1,158 @@
+"""The rooms of the code: each folder with one purpose, and what it may import.
+
+A module belongs to the room with the longest matching name. `router` and `consumers.runtime` are
+not rooms themselves: their few top modules are, each on its own.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from tests.parts.source import Module
+
+_LANGUAGE: Final = ("router.contract",)
+_FLOOR: Final = ("router.contract", "router.telemetry", "router.broker", "router.terminal")
+_PUBLIC: Final = (
+    "consumers.runtime.fate",
+    "consumers.runtime.records",
+    "consumers.runtime.service",
+    "consumers.runtime.settings",
+    "consumers.runtime.trail",
+)
+"""What a consumer is made of; the store and `apply` add the transaction and the outcomes."""
+
+_BROKER: Final = ("router.broker.adapter", "router.broker.log", "router.broker.topics")
+
+_CONSUMER: Final = (
+    *("router.contract", "router.telemetry", "router.terminal"),
+    *_PUBLIC,
+    *("consumers.runtime.store", "consumers.runtime.apply", "consumers.runtime.commands"),
+    "consumers.runtime.migrations",
+)
+
+MAY_IMPORT: Final[Mapping[str, tuple[str, ...]]] = {
+    # the floor, from the bottom up
+    "router.contract": (),
+    "router.delivery": _LANGUAGE,
+    "router.errors": (*_LANGUAGE, "router.delivery"),
+    "router.telemetry": (),
+    "router.secrets": ("router.errors", "router.telemetry"),
+    "router.terminal": ("router.contract", "router.telemetry"),
+    "router.broker.adapter": ("router.telemetry",),
+    "router.broker.topics": ("router.broker.adapter", "router.telemetry"),
+    "router.broker.log": ("router.broker.adapter", "router.broker.topics"),
+    "router.broker": (
+        *_BROKER,
+        *("router.contract", "router.telemetry", "router.secrets", "router.errors"),
+        "router.configuration",
+    ),
+    # the edge
+    "router.providers": (*_LANGUAGE, "router.delivery", "router.errors"),
+    "router.configuration": (
+        *("router.contract", "router.errors", "router.secrets", "router.broker.topics"),
+    ),
+    "router.edge.http": ("router.configuration", "router.errors", "router.telemetry"),
+    "router.edge.refused": (
+        *("router.broker", "router.broker.adapter", "router.contract", "router.delivery"),
+        *("router.errors", "router.telemetry"),
+    ),
+    "router.edge.publishing": (
+        *("router.broker", "router.broker.topics", "router.contract", "router.errors"),
+        *("router.telemetry", "router.edge.intake", "router.edge.metrics"),
+    ),
+    "router.edge": (
+        *("router.edge.http", "router.edge.publishing", "router.edge.refused"),
+        *("router.broker", *_BROKER, "router.configuration", "router.contract"),
+        *("router.delivery", "router.errors", "router.providers", "router.secrets"),
+        "router.telemetry",
+    ),
+    "router.quarantine": (
+        *("router.broker", *_BROKER, "router.contract", "router.delivery", "router.errors"),
+        *("router.providers", "router.edge.intake"),
+    ),
+    "router.evaluation": ("router", "!router.commands"),
+    "router.commands": ("router",),
+    "router.__main__": ("router.commands",),
+    "router.schemas": ("router.contract", "router.configuration", "router.edge"),
+    # the consumers
+    "consumers.runtime.fate": (),
+    "consumers.runtime.trail": (),
+    "consumers.runtime.records": _LANGUAGE,
+    "consumers.runtime.service": (*_LANGUAGE, *_PUBLIC),
+    "consumers.runtime.settings": (*_LANGUAGE, *_PUBLIC, "consumers.runtime.topic_check"),
+    "consumers.runtime.topic_check": ("router.broker.topics",),
+    "consumers.runtime.migrations": ("consumers.runtime.store",),
+    "consumers.runtime.store": (*_PUBLIC, "consumers.runtime.migrations"),
+    "consumers.runtime.configured": (*_PUBLIC, "consumers.runtime.store"),
+    "consumers.runtime.apply": (*_PUBLIC, *_FLOOR[:2], "consumers.runtime.store"),
+    "consumers.runtime.measures": (
+        *(*_PUBLIC, *_BROKER, "router.broker"),
+        *("consumers.runtime.store", "consumers.runtime.apply"),
+    ),
+    "consumers.runtime.member": (
+        *(*_PUBLIC, *_FLOOR, *_BROKER, "consumers.runtime.topic_check"),
+        *("consumers.runtime.store", "consumers.runtime.apply", "consumers.runtime.measures"),
+    ),
+    "consumers.runtime.progress": (
+        *(*_PUBLIC, *_FLOOR, *_BROKER, "consumers.runtime.configured"),
+        *("consumers.runtime.store", "consumers.runtime.apply", "consumers.runtime.measures"),
+    ),
+    "consumers.runtime.exporter": (
+        *(*_PUBLIC, *_FLOOR, *_BROKER, "consumers.runtime.configured"),
+        *("consumers.runtime.store", "consumers.runtime.apply", "consumers.runtime.measures"),
+        "consumers.runtime.progress",
+    ),
+    "consumers.runtime.trace": (
+        *(*_PUBLIC, *_FLOOR, *_BROKER, "consumers.runtime.configured"),
+        *("consumers.runtime.store", "consumers.runtime.apply", "consumers.runtime.progress"),
+    ),
+    "consumers.runtime.commands": (
+        *(*_FLOOR, *_BROKER, "consumers.runtime", "!consumers.runtime.exporter"),
+    ),
+    "consumers.ledger": _CONSUMER,
+    "consumers.inventory": _CONSUMER,
+    "consumers.notifications": _CONSUMER,
+    # the whole command
+    "consumers": (
+        *_FLOOR,
+        *_BROKER,
+        *("router.commands", "router.configuration", "router.errors"),
+        *("consumers.runtime",),
+    ),
+}
+
+
+def room_of(name: str) -> str:
+    """Return the room a module belongs to: the longest name in the table that begins its name."""
+    rooms = [room for room in MAY_IMPORT if name == room or name.startswith(room + ".")]
+    return max(rooms, key=len, default="")
+
+
+def trespasses(module: Module) -> list[str]:
+    """Return what a module imports across a border that is closed to its room."""
+    own = room_of(module.name)
+    return [
+        name
+        for name in sorted(module.imports())
+        if name.startswith(("router.", "consumers.")) and not _is_open(name, own)
+    ]
+
+
+def _is_open(name: str, own: str) -> bool:
+    other = room_of(name)
+    if other == own or other not in MAY_IMPORT:
+        return True
+    allowed = MAY_IMPORT[own]
+    closed = [entry[1:] for entry in allowed if entry.startswith("!")]
+    if any(_covers(entry, other) for entry in closed):
+        return False
+    return any(_names(entry, other, name) for entry in allowed)
+
+
+def _names(entry: str, other: str, name: str) -> bool:
+    if entry in MAY_IMPORT:
+        return entry == other
+    return _covers(entry, other) or _covers(entry, name)
+
+
+def _covers(entry: str, name: str) -> bool:
+    return name == entry or name.startswith(entry + ".")

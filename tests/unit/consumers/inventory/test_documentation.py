@@ -1,0 +1,81 @@
+"""What docs/inventory.md shows is what happens."""
+
+import json
+import re
+import tomllib
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import click
+
+from consumers.inventory import SERVICE
+from consumers.inventory.measures import MEASURES
+from consumers.inventory.policy import Policy
+from router.commands.cli import cli
+from router.commands.senders import Senders
+from router.configuration.settings import settings_from
+from router.contract.order import Order, OrderLine
+from router.contract.order_fields import OtherOrderMessage, read_order
+
+TEXT = (Path(__file__).parents[4] / "docs" / "inventory.md").read_text(encoding="utf-8")
+
+
+def shown(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", TEXT, re.DOTALL)
+
+
+def test_the_order_in_our_own_names_is_read() -> None:
+    order = read_order(settings_from({}).order.fields)(shown("json")[0].encode(), [])
+    assert isinstance(order, Order)
+    assert order.lines == (OrderLine(sku="tea", quantity=2),)
+    assert order.customer.language == "de"
+    assert order.payments[0].provider_reference == "8210003616"
+
+
+def test_the_platforms_order_is_read_by_the_mapping_shown() -> None:
+    read = read_order(settings_from(tomllib.loads(shown("toml")[0])).order.fields)
+    message = shown("json")[1]
+    order = read(message.encode(), [])
+    assert isinstance(order, Order)
+    assert (order.account, order.reference) == ("shop-eu", "1001")
+    assert order.lines == (OrderLine(sku="tea", quantity=2),)
+    assert (order.total, order.currency) == (Decimal(30), "USDT")
+    assert order.customer.email == "ann@example.com"
+    shipped = json.loads(message) | {"topic": "orders/shipped"}
+    assert isinstance(read(json.dumps(shipped).encode(), []), OtherOrderMessage)
+    later = message.replace("03:04:05", "03:04:06")
+    assert read(message.encode(), []).id == order.id != read(later.encode(), []).id
+
+
+def test_every_key_of_the_mapping_is_named() -> None:
+    fields = type(settings_from({}).order.fields).model_fields
+    assert {name for name in fields if not re.search(rf"\b{name}\b", TEXT)} == set()
+
+
+def test_the_policies_shown_are_the_defaults() -> None:
+    told = tomllib.loads(shown("toml")[1])["consumers"]["inventory"]
+    assert Policy.model_validate(told) == Policy()
+    assert set(told) | {"underpaid_tolerance"} == set(Policy.model_fields)
+
+
+def test_the_measures_are_those_there_are() -> None:
+    assert "payrouter_inventory_orders_reserved`, `_short`" in TEXT
+    short = "payrouter_inventory_orders_short"
+    assert {m.name for m in MEASURES if m.name not in TEXT} == {short}
+
+
+def test_the_commands_shown_exist() -> None:
+    own = {command.name for command in SERVICE.commands}
+    send = cli.get_command(click.Context(cli), "send")
+    assert isinstance(send, Senders)
+    for line in shown("sh")[0].splitlines():
+        _, group, command, *_ = line.split()
+        assert command in (own if group == "inventory" else {"order", "blockatm"}), line
+
+
+def test_an_order_without_a_clock_of_its_own_is_read() -> None:
+    message = json.loads(shown("json")[0]) | {"at": 1767323045}
+    order = read_order(settings_from({}).order.fields)(json.dumps(message).encode(), [])
+    assert isinstance(order, Order)
+    assert order.at == datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

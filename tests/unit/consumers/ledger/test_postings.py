@@ -1,0 +1,222 @@
+"""What is booked for which story, whatever the order it is told in."""
+
+from decimal import Decimal
+
+import pytest
+
+from consumers.ledger.chart import LedgerAccount, Purpose
+from consumers.ledger.position import Position, opened
+from consumers.ledger.postings import exact
+from tests.parts.ledger.told import LARGEST, booked, by_name, posted, told
+
+STORIES = {
+    "confirmed": (
+        [told("payment.confirmed", "100.50")],
+        {"wallet:Ethereum USDT": "100.50", "payments USDT": "-100.50"},
+    ),
+    "pending then confirmed": (
+        [told("payment.pending", "100"), told("payment.confirmed", "100")],
+        {"wallet:Ethereum USDT": "100", "payments USDT": "-100"},
+    ),
+    "pending alone": ([told("payment.pending", "100")], {}),
+    "confirmed without an amount": ([told("payment.confirmed", fee="1", fee_currency="X")], {}),
+    "underpaid": (
+        [told("payment.underpaid", "80")],
+        {"wallet:Ethereum USDT": "80", "suspense USDT": "-80"},
+    ),
+    "underpaid then completed": (
+        [told("payment.underpaid", "80"), told("payment.confirmed", "100")],
+        {"wallet:Ethereum USDT": "100", "payments USDT": "-100"},
+    ),
+    "underpaid then accepted without a word on the amount": (
+        [told("payment.underpaid", "80"), told("payment.confirmed")],
+        {"wallet:Ethereum USDT": "80", "payments USDT": "-80"},
+    ),
+    "overpaid, the price known": (
+        [told("payment.overpaid", "120", expected_amount="100", expected_currency="USDT")],
+        {"wallet:Ethereum USDT": "120", "payments USDT": "-100", "suspense USDT": "-20"},
+    ),
+    "overpaid, the price in another currency": (
+        [told("payment.overpaid", "120", expected_amount="100", expected_currency="USD")],
+        {"wallet:Ethereum USDT": "120", "payments USDT": "-120"},
+    ),
+    "confirmed below the price, which the gateway tolerates": (
+        [told("payment.confirmed", "99", expected_amount="100", expected_currency="USDT")],
+        {"wallet:Ethereum USDT": "99", "payments USDT": "-99"},
+    ),
+    "resent with a higher total": (
+        [told("payment.confirmed", "100"), told("payment.overpaid", "120")],
+        {"wallet:Ethereum USDT": "120", "payments USDT": "-120"},
+    ),
+    "confirmed with fee and gas": (
+        [
+            told(
+                "payment.confirmed",
+                "100",
+                fee="1.5",
+                fee_currency="USDT",
+                gas="0.002",
+                gas_currency="ETH",
+            )
+        ],
+        {
+            "wallet:Ethereum USDT": "98.5",
+            "payments USDT": "-100",
+            "fees USDT": "1.5",
+            "gas ETH": "0.002",
+            "wallet:Ethereum ETH": "-0.002",
+        },
+    ),
+    "confirmed with a rebate": (
+        [told("payment.confirmed", "100", fee="-0.5", fee_currency="USDT")],
+        {"wallet:Ethereum USDT": "100.5", "payments USDT": "-100", "fees USDT": "-0.5"},
+    ),
+    "a rebate after a fee of zero": (
+        [
+            told("payment.confirmed", "100", fee="0", fee_currency="USDT"),
+            told("payment.overpaid", "100", fee="-0.5", fee_currency="USDT"),
+        ],
+        {"wallet:Ethereum USDT": "100.5", "payments USDT": "-100", "fees USDT": "-0.5"},
+    ),
+    "a fee and a rebate of one size": (
+        [
+            told("payment.confirmed", "100", fee="0.5", fee_currency="USDT"),
+            told("payment.overpaid", "100", fee="-0.5", fee_currency="USDT"),
+        ],
+        {"wallet:Ethereum USDT": "99.5", "payments USDT": "-100", "fees USDT": "0.5"},
+    ),
+    "a rebate of all that was paid": (
+        [told("payment.confirmed", "100", fee="-100", fee_currency="USDT")],
+        {"wallet:Ethereum USDT": "200", "payments USDT": "-100", "fees USDT": "-100"},
+    ),
+    "paid out with a rebate": (
+        [told("payout.confirmed", "100", fee="-2", fee_currency="USDT")],
+        {"payouts USDT": "100", "wallet:Ethereum USDT": "-98", "fees USDT": "-2"},
+    ),
+    "expired then paid": (
+        [told("payment.expired"), told("payment.confirmed", "100")],
+        {"wallet:Ethereum USDT": "100", "payments USDT": "-100"},
+    ),
+    "failed after paid": (
+        [told("payment.confirmed", "100"), told("payment.failed", "100")],
+        {"wallet:Ethereum USDT": "100", "payments USDT": "-100"},
+    ),
+    "refunded in part": (
+        [told("payment.confirmed", "100"), told("payment.refunded", "30")],
+        {"wallet:Ethereum USDT": "70", "payments USDT": "-100", "refunds USDT": "30"},
+    ),
+    "refunded as a whole, without an amount": (
+        [told("payment.confirmed", "100"), told("payment.refunded")],
+        {"payments USDT": "-100", "refunds USDT": "100"},
+    ),
+    "refunded in another currency": (
+        [told("payment.confirmed", "100"), told("payment.refunded", "30", currency="USD")],
+        {"wallet:Ethereum USDT": "100", "payments USDT": "-100"},
+    ),
+    "refunded and never booked": ([told("payment.expired"), told("payment.refunded", "30")], {}),
+    "disputed": (
+        [told("payment.confirmed", "100"), told("payment.disputed", "100")],
+        {"payments USDT": "-100", "disputes USDT": "100"},
+    ),
+    "paid out with fee and gas": (
+        [
+            told(
+                "payout.confirmed",
+                "100",
+                fee="1",
+                fee_currency="USDT",
+                gas="2",
+                gas_currency="USDT",
+            )
+        ],
+        {
+            "payouts USDT": "100",
+            "wallet:Ethereum USDT": "-103",
+            "fees USDT": "1",
+            "gas USDT": "2",
+        },
+    ),
+    "payout failed, gas and all": (
+        [told("payout.failed", "100", gas="2", gas_currency="USDT")],
+        {},
+    ),
+    "claimed in part": (
+        [told("payment.underpaid", "80", amount_claimed=True)],
+        {"claimed USDT": "80", "suspense USDT": "-80"},
+    ),
+    "claimed, and seen in part": (
+        [
+            told("payment.confirmed", "100", amount_claimed=True),
+            told("payment.underpaid", "80"),
+        ],
+        {"wallet:Ethereum USDT": "80", "payments USDT": "-80"},
+    ),
+    "claimed in one currency, seen in another, with a fee": (
+        [
+            told("payment.confirmed", "20", currency="USD", amount_claimed=True),
+            told("payment.confirmed", "19", fee="1", fee_currency="USDT"),
+        ],
+        {"wallet:Ethereum USDT": "18", "payments USDT": "-19", "fees USDT": "1"},
+    ),
+    "claimed and refunded": (
+        [told("payment.confirmed", "20", amount_claimed=True), told("payment.refunded", "5")],
+        {"claimed USDT": "15", "payments USDT": "-20", "refunds USDT": "5"},
+    ),
+    "payout returned": (
+        [told("payout.confirmed", "100"), told("payout.returned")],
+        {"payouts USDT": "100", "returns USDT": "-100"},
+    ),
+    "the largest amounts there are": (
+        [told("payment.confirmed", LARGEST, fee=LARGEST, fee_currency="USDT")],
+        {"payments USDT": f"-{LARGEST}", "fees USDT": LARGEST},
+    ),
+}
+
+
+@pytest.mark.parametrize("story", STORIES)
+def test_a_story_is_booked_as_the_table_says_in_either_order(story: str) -> None:
+    events, expected = STORIES[story]
+    amounts = {name: Decimal(amount) for name, amount in expected.items()}
+    assert by_name(booked(events)) == amounts
+    assert by_name(posted(events[::-1])) == amounts
+
+
+def test_a_second_currency_for_the_same_money_books_nothing_but_lets_the_status_count() -> None:
+    first = [told("payment.underpaid", "80")]
+    assert by_name(booked([*first, told("payment.confirmed", "70", currency="EUR")])) == {
+        "wallet:Ethereum USDT": Decimal(80),
+        "payments USDT": Decimal(-80),
+    }
+
+
+def test_a_partial_refund_told_twice_with_a_growing_total_counts_its_highest() -> None:
+    events = [
+        told("payment.confirmed", "100"),
+        told("payment.refunded", "30"),
+        told("payment.refunded", "50"),
+    ]
+    assert by_name(booked(events))["refunds USDT"] == Decimal(50)
+
+
+def test_a_subscription_moves_no_money() -> None:
+    assert booked([told("subscription.renewed", "9")]) == {}
+
+
+def test_account_names_are_unambiguous_whatever_the_parts_contain() -> None:
+    tricky = LedgerAccount("a:b", "c", Purpose.WALLET, "100%")
+    assert tricky.name == "a%3Ab:c:wallet:100%25"
+    assert tricky.id != LedgerAccount("a", "b:c", Purpose.WALLET, "100%").id
+
+
+def test_arithmetic_that_would_round_raises_instead() -> None:
+    with exact(), pytest.raises(ArithmeticError):
+        _ = Decimal(1) / Decimal(3)
+
+
+def test_events_without_the_gateways_number_are_told_apart_by_their_order() -> None:
+    def of(reference: str) -> Position:
+        return opened(told("payment.confirmed", provider_reference=None, reference=reference))
+
+    assert of("A-1").id == of("A-1").id
+    assert of("A-1").id != of("A-2").id
+    assert of("A-1").id != opened(told("payment.confirmed", payment="A-1")).id

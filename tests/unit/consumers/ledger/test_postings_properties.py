@@ -1,0 +1,75 @@
+"""Whatever a gateway tells of one payment, the books balance and the order does not matter."""
+
+from decimal import Decimal
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consumers.ledger.postings import exact
+from router.contract.event import Event
+from tests.parts.ledger.told import LARGEST, booked, posted, told
+
+_SUMS = ("expected_amount", "fee", "gas")
+
+FEES = st.none() | st.decimals(Decimal(f"-{LARGEST}"), Decimal(LARGEST), places=18)
+
+AMOUNTS = st.none() | st.decimals(0, Decimal(LARGEST), places=18) | st.sampled_from([Decimal(5)])
+
+
+@st.composite
+def histories(draw: st.DrawFn, family: str) -> list[Event]:
+    """Draw what a gateway may tell of one payment: any statuses, one currency per kind of sum."""
+    statuses = {
+        "payment": [
+            "pending",
+            "underpaid",
+            "confirmed",
+            "overpaid",
+            "failed",
+            "refunded",
+            "disputed",
+        ],
+        "payout": ["pending", "confirmed", "failed", "cancelled", "returned"],
+    }[family]
+    network = draw(st.sampled_from([None, "Ethereum"]))
+    currencies = {name: draw(st.sampled_from(["USDT", "ETH"])) for name in ("", *_SUMS)}
+    events = []
+    for status in draw(st.lists(st.sampled_from(statuses), min_size=1, max_size=6)):
+        facts: dict[str, Any] = {"network": draw(st.sampled_from([None, network]))}
+        for name in _SUMS:
+            facts[name] = draw(FEES if name == "fee" else AMOUNTS)
+            key = name.removesuffix("_amount") + "_currency"
+            facts[key] = currencies[name] if facts[name] is not None else None
+        amount = draw(AMOUNTS)
+        facts |= {"amount": amount, "currency": currencies[""] if amount is not None else None}
+        facts["amount_claimed"] = draw(st.sampled_from([None, True]))
+        events.append(told(f"{family}.{status}", **facts))
+    return events
+
+
+@given(st.sampled_from(["payment", "payout"]).flatmap(histories), st.data())
+def test_any_order_with_any_repeats_ends_in_the_same_books(
+    history: list[Event], data: st.DataObject
+) -> None:
+    repeats = data.draw(st.lists(st.sampled_from(history), max_size=4))
+    shuffled = data.draw(st.permutations([*history, *repeats]))
+    assert posted(shuffled) == booked(history)
+
+
+@given(st.sampled_from(["payment", "payout"]).flatmap(histories))
+def test_every_books_balance_per_currency_after_each_event(history: list[Event]) -> None:
+    for length in range(1, len(history) + 1):
+        sums: dict[str, Decimal] = {}
+        for place, amount in booked(history[:length]).items():
+            with exact():
+                sums[place.currency] = sums.get(place.currency, Decimal(0)) + amount
+        assert not any(sums.values())
+
+
+@given(st.sampled_from(["payment", "payout"]).flatmap(histories))
+def test_what_is_called_off_after_paid_changes_nothing_of_the_money(history: list[Event]) -> None:
+    family = history[0].type.family
+    paid = [*history, told(f"{family}.confirmed", "7", currency="USDT")]
+    for late in ("pending", "failed", "cancelled"):
+        assert booked([*paid, told(f"{family}.{late}", "9999")]) == booked(paid)

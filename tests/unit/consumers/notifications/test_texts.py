@@ -1,0 +1,194 @@
+"""Texts: languages, exact amounts, no markup by data, and what a broken one does."""
+
+from pathlib import Path
+
+import pytest
+
+from consumers.notifications.facts import NAMES, facts_of
+from consumers.notifications.rendering import (
+    AUDIENCES,
+    BUILT_IN,
+    TextsError,
+    checked_texts,
+    open_texts,
+)
+from consumers.notifications.rules import CALLED_OFF, KINDS
+from tests.parts.notifications.desk import told
+
+LARGEST = "99999999999999999999.999999999999999999"
+PAID = told(
+    "payment.confirmed", amount="100.50", expected_amount="100.50", expected_currency="USDT"
+)
+
+
+def override(folder: Path, place: str, text: str) -> Path:
+    path = folder / place
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_our_own_texts_hold_for_everything_that_may_be_told() -> None:
+    checked_texts(BUILT_IN, "en")
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+@pytest.mark.parametrize("audience", AUDIENCES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_there_is_a_text_for_every_kind_in_both_languages(
+    kind: str, audience: str, language: str
+) -> None:
+    type_ = "payment.failed" if kind == CALLED_OFF else kind
+    texts = open_texts(None)
+    written = texts.render(audience, kind, language, facts_of(told(type_)))
+    assert written.subject
+    assert written.body.strip()
+    other = texts.render(audience, kind, "de" if language == "en" else "en", facts_of(told(type_)))
+    assert other != written
+
+
+def test_an_amount_is_written_digit_by_digit() -> None:
+    texts = open_texts(None)
+    for amount in (LARGEST, "0.000000000000000001", "100.50", "1E+3"):
+        event = told("payment.confirmed", amount=amount)
+        body = texts.render("customer", event.type.value, "en", facts_of(event)).body
+        assert f" {'1000' if amount == '1E+3' else amount} USDT " in body
+
+
+def test_what_is_missing_is_exact_and_only_said_where_it_can_be_known() -> None:
+    def missing(**facts: object) -> str | None:
+        event = told("payment.underpaid", expected_currency="USDT", **facts)
+        return facts_of(event)["missing_amount"]
+
+    assert missing(amount="0.1", expected_amount="0.3") == "0.2"
+    assert (
+        missing(amount="0.000000000000000001", expected_amount=LARGEST)
+        == "99999999999999999999.999999999999999998"
+    )
+    assert missing(amount="1", expected_amount="1.0") is None
+    assert missing(amount="1", currency="EUR", expected_amount="2") is None
+    too_much = facts_of(
+        told("payment.overpaid", amount="3", expected_amount="2.5", expected_currency="USDT")
+    )
+    assert (too_much["missing_amount"], too_much["surplus_amount"]) == (None, "0.5")
+
+
+def test_facts_say_nothing_of_the_customer_and_have_every_name() -> None:
+    event = told("payment.confirmed", customer={"id": "C-1", "email": "ann@example.com"})
+    facts = facts_of(event)
+    assert tuple(facts) == NAMES
+    assert "ann@example.com" not in str(facts)
+    assert "C-1" not in str(facts)
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_an_operator_reads_what_is_test_money_and_what_could_not_be_read(language: str) -> None:
+    event = told("payment.expired", test=True, unread=["tx_hash", "occurred_at"])
+    texts = open_texts(None)
+
+    marked = texts.render("operator", "payment.expired", language, facts_of(event)).body
+    plain = texts.render("operator", "payment.expired", language, facts_of(told("payment.expired")))
+
+    assert "tx_hash, occurred_at" in marked
+    assert len(marked.splitlines()) == len(plain.body.splitlines()) + 2
+
+
+@pytest.mark.parametrize(
+    ("language", "begins"),
+    [
+        ("de", "Vielen Dank"),
+        ("de-AT", "Vielen Dank"),
+        ("DE_de", "Vielen Dank"),
+        ("en", "Thank you"),
+        ("fr", "Thank you"),
+        (None, "Thank you"),
+        ("../../../etc", "Thank you"),
+        ("de/../en", "Thank you"),
+        ("", "Thank you"),
+    ],
+)
+def test_the_language_is_the_customers_where_we_have_it(language: str | None, begins: str) -> None:
+    written = open_texts(None).render("customer", "payment.confirmed", language, facts_of(PAID))
+    assert written.body.startswith(begins)
+
+
+def test_the_default_language_is_taken_before_english() -> None:
+    written = open_texts(None, "de").render("customer", "payment.confirmed", "fr", facts_of(PAID))
+    assert written.body.startswith("Vielen Dank")
+
+
+def test_a_text_of_the_folder_goes_before_ours_and_the_others_stay(tmp_path: Path) -> None:
+    override(tmp_path, "fr/customer/payment.confirmed.txt", "Subject: Merci\n\n{{ amount }}\n")
+    texts = open_texts(tmp_path)
+    french = texts.render("customer", "payment.confirmed", "fr-CA", facts_of(PAID))
+    assert (french.subject, french.body) == ("Merci", "100.50")
+    refund = texts.render("customer", "payment.refunded", "fr", facts_of(PAID))
+    assert "refunded" in refund.subject
+
+
+def test_html_is_escaped_and_plain_text_is_not(tmp_path: Path) -> None:
+    text = "Subject: {{ order }}\n\n{{ order }}\n"
+    override(tmp_path, "en/customer/any.txt", text)
+    override(tmp_path, "en/customer/any.html", "<p>{{ order }}</p>")
+    event = told("payment.pending", reference="<b>&'A-1")
+    written = checked_texts(tmp_path, "en").render(
+        "customer", "payment.pending", "en", facts_of(event)
+    )
+    assert written.html == "<p>&lt;b&gt;&amp;&#39;A-1</p>"
+    assert written.body == "<b>&'A-1"
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "words"),
+    [
+        ("Subject: x\n\n{% if amount %}\n", 3, "Unexpected end of template"),
+        ("Subject: x\n\nfine\n{{ amout }}\n", 4, "'amout' is undefined"),
+        ("Subject: x\n\n{{ amount }}\n", 3, "may be unknown"),
+        ("Subject: x\n\n{{ (amount or '1') | float }}\n", 3, "float"),
+        ("Subject: x\n\n{{ order.__class__.__mro__ }}\n", 3, "unsafe"),
+        ("no subject\n\nbody\n", 1, "Subject"),
+        ("Subject: x{% if order %}y{% endif %}\nbody\n", 1, "empty line"),
+    ],
+)
+def test_a_broken_text_is_found_at_the_start_by_file_and_line(
+    tmp_path: Path, text: str, line: int, words: str
+) -> None:
+    override(tmp_path, "en/customer/payment.confirmed.txt", text)
+    with pytest.raises(TextsError) as refused:
+        checked_texts(tmp_path, "en")
+    assert f"en/customer/payment.confirmed.txt:{line}: " in str(refused.value)
+    assert words in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "payment.confirmed.txt",
+        "en/customer/payment.paid.txt",
+        "en/boss/any.txt",
+        "en/customer/any.md",
+    ],
+)
+def test_a_file_that_would_never_be_used_is_refused(tmp_path: Path, place: str) -> None:
+    override(tmp_path, place, "Subject: x\n\nx\n")
+    with pytest.raises(TextsError, match=place.rpartition("/")[2]):
+        checked_texts(tmp_path, "en")
+
+
+def test_a_text_may_not_reach_beyond_its_folder(tmp_path: Path) -> None:
+    (tmp_path / "secret.txt").write_text("hunter2")
+    folder = tmp_path / "texts"
+    override(folder, "en/customer/any.txt", "Subject: x\n\n{% include '../secret.txt' %}\n")
+    with pytest.raises(TextsError) as refused:
+        checked_texts(folder, "en")
+    assert "hunter2" not in str(refused.value)
+
+
+def test_a_failing_text_says_where_and_not_whose(tmp_path: Path) -> None:
+    text = "Subject: x\n\n{{ reference }}\n{{ order[99] }}\n"
+    override(tmp_path, "en/customer/any.txt", text)
+    event = told("payment.pending", reference="secret-order")
+    with pytest.raises(TextsError) as failed:
+        open_texts(tmp_path).render("customer", "payment.pending", "en", facts_of(event))
+    assert "any.txt:4: " in str(failed.value)
+    assert "secret-order" not in str(failed.value)

@@ -1,0 +1,257 @@
+"""The dashboards and their provisioning: what they ask for is what the processes measure."""
+
+import json
+import re
+from itertools import combinations
+from typing import Any, Final
+
+import pytest
+import yaml
+from promql_parser import AggregateExpr, BinaryExpr, Call
+
+from tests.parts.deploy.dashboards import (
+    DASHBOARDS,
+    GRAFANA,
+    Panel,
+    Query,
+    as_asked,
+    panels,
+    queries,
+)
+from tests.parts.deploy.measured import measured, rules
+from tests.parts.deploy.promql import impossible, labels, names, parse, parts, selectors
+from tests.parts.deploy.system import PROMETHEUS, SERVICES
+
+QUERIES: Final = [pytest.param(query, id=str(query)) for query in queries()]
+PANELS: Final = [
+    pytest.param(panel, id=f"{name} {panel['id']} {panel['title']}")
+    for name, dashboard in DASHBOARDS.items()
+    for panel in panels(dashboard)
+]
+BOARDS: Final = [pytest.param(dashboard, id=name) for name, dashboard in DASHBOARDS.items()]
+
+RATES: Final = {"rate", "increase", "irate"}
+COMPARISONS: Final = {"==", "!=", ">", "<", ">=", "<="}
+
+
+# --- the questions ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_query_asks_for_series_that_are_measured_by_labels_and_values_they_have(
+    query: Query,
+) -> None:
+    expression = parse(query.asked())
+
+    assert selectors(expression)
+    for selector in selectors(expression):
+        assert selector.name in measured(), query.legend
+        assert impossible(selector, measured()) == []
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_query_groups_and_legend_names_by_labels_that_are_there(query: Query) -> None:
+    expression = parse(query.asked())
+
+    for part in parts(expression):
+        if isinstance(part, AggregateExpr) and part.modifier is not None:
+            assert set(part.modifier.labels) <= labels(part.expr, measured()), part.prettify()
+        if isinstance(part, BinaryExpr) and part.modifier and part.modifier.matching:
+            for side in (part.lhs, part.rhs):
+                assert set(part.modifier.matching.labels) <= labels(side, measured()), query
+    assert set(re.findall(r"\{\{(\w+)\}\}", query.legend)) <= labels(expression, measured())
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_query_treats_counters_as_counters_and_gauges_as_gauges(query: Query) -> None:
+    for part in parts(parse(query.asked())):
+        if not isinstance(part, Call):
+            continue
+        kinds = {measured()[name].kind for name in names(part)}
+        if part.func.name in RATES:
+            assert kinds <= {"counter", "bucket"}, query
+        if part.func.name in {"deriv", "delta", "min_over_time", "max_over_time"}:
+            assert kinds == {"gauge"}, query
+        if part.func.name == "histogram_quantile":
+            assert kinds == {"bucket"}, query
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_query_needs_no_name_of_a_job(query: Query) -> None:
+    asked = {m.name for s in selectors(parse(query.asked())) for m in s.matchers.matchers}
+
+    assert "job" not in asked
+
+
+def test_what_several_processes_say_of_one_store_is_not_added_up() -> None:
+    """Each process of a consumer says it, and the exporter: a sum would count it again."""
+    shared = re.compile(r"payrouter_(held|brake|outbox|ledger|inventory|notifications|group|log)_")
+
+    for query in queries():
+        for part in parts(parse(query.asked())):
+            if isinstance(part, AggregateExpr) and str(part.op) in {"sum", "avg", "count"}:
+                inside = part.expr.prettify()
+                named = [name for name in names(part.expr) if shared.match(name)]
+                assert not named or "max by" in inside, query
+
+
+# --- the panels ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("panel", PANELS)
+def test_panel_says_what_to_conclude_in_which_unit_and_when_to_worry(panel: Panel) -> None:
+    defaults = panel["fieldConfig"]["defaults"]
+
+    assert len(panel["description"].split()) >= 15
+    assert defaults["unit"]
+    assert defaults["thresholds"]["steps"]
+    assert panel["type"] != "stat" or defaults["noValue"]
+    assert all(target["legendFormat"] for target in panel["targets"])
+
+
+@pytest.mark.parametrize("panel", PANELS)
+def test_panel_that_is_empty_while_all_is_well_says_so(panel: Panel) -> None:
+    expressions = [parse(as_asked(target["expr"])) for target in panel["targets"]]
+    filtering = [e for e in expressions if isinstance(e, BinaryExpr) and str(e.op) in COMPARISONS]
+
+    assert not filtering or panel["fieldConfig"]["defaults"]["noValue"]
+
+
+@pytest.mark.parametrize("panel", PANELS)
+def test_single_value_that_is_unknown_does_not_look_like_zero(panel: Panel) -> None:
+    if panel["type"] != "stat":
+        return
+    (special,) = [m for m in panel["fieldConfig"]["defaults"]["mappings"] if m["type"] == "special"]
+
+    assert special["options"]["match"] == "null+nan"
+    assert special["options"]["result"]["text"] == panel["fieldConfig"]["defaults"]["noValue"]
+
+
+@pytest.mark.parametrize("dashboard", BOARDS)
+def test_everything_asks_the_data_source_that_is_chosen(dashboard: Panel) -> None:
+    asking = [
+        *panels(dashboard),
+        *(target for panel in panels(dashboard) for target in panel["targets"]),
+        *dashboard["annotations"]["list"],
+        *(v for v in dashboard["templating"]["list"] if v["type"] == "query"),
+    ]
+
+    for part in asking:
+        assert part["datasource"] == {"type": "prometheus", "uid": "${datasource}"}, part
+
+
+@pytest.mark.parametrize("dashboard", BOARDS)
+def test_variables_used_are_the_ones_declared(dashboard: Panel) -> None:
+    declared = {variable["name"] for variable in dashboard["templating"]["list"]}
+    used = set(re.findall(r"\$\{?([a-z]\w*)", json.dumps(dashboard["panels"])))
+
+    assert used == declared
+
+
+@pytest.mark.parametrize("dashboard", BOARDS)
+def test_variables_are_filled_from_labels_that_exist(dashboard: Panel) -> None:
+    for variable in dashboard["templating"]["list"]:
+        if variable["type"] == "query":
+            match = re.fullmatch(r"label_values\((\w+), (\w+)\)", variable["query"]["query"])
+            assert match is not None
+            assert match[2] in measured()[match[1]].labels
+            assert variable["allValue"] == ".*"
+
+
+@pytest.mark.parametrize("dashboard", BOARDS)
+def test_panels_have_their_own_numbers_and_places(dashboard: Panel) -> None:
+    numbers = [panel["id"] for panel in dashboard["panels"]]
+    titles = [panel["title"] for panel in panels(dashboard)]
+
+    assert len(set(numbers)) == len(numbers)
+    assert len(set(titles)) == len(titles)
+    for one, other in combinations(dashboard["panels"], 2):
+        assert not _overlap(one["gridPos"], other["gridPos"]), (one["title"], other["title"])
+    assert all(p["gridPos"]["x"] + p["gridPos"]["w"] <= 24 for p in dashboard["panels"])
+
+
+def _overlap(one: dict[str, int], other: dict[str, int]) -> bool:
+    return all(
+        one[place] < other[place] + other[size] and other[place] < one[place] + one[size]
+        for place, size in (("x", "w"), ("y", "h"))
+    )
+
+
+# --- the ways between them -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", DASHBOARDS)
+def test_dashboard_can_be_linked_to_by_the_name_of_its_file(name: str) -> None:
+    assert DASHBOARDS[name]["uid"] == name
+    assert "id" not in DASHBOARDS[name]
+
+
+def test_dashboards_answer_six_questions() -> None:
+    assert set(DASHBOARDS) == {
+        f"payrouter-{what}"
+        for what in ("overview", "edge", "consumers", "held", "money", "runtime")
+    }
+
+
+@pytest.mark.parametrize("dashboard", BOARDS)
+def test_every_dashboard_leads_to_the_others_at_the_same_time(dashboard: Panel) -> None:
+    (link,) = dashboard["links"]
+
+    assert (link["type"], link["tags"]) == ("dashboards", dashboard["tags"])
+    assert link["keepTime"]
+    assert link["includeVars"]
+
+
+@pytest.mark.parametrize("panel", PANELS)
+def test_links_of_a_panel_land_on_the_panel_they_name(panel: Panel) -> None:
+    for link in panel.get("links", []):
+        match = re.match(r"/d/([a-z-]+)\?viewPanel=(\d+)&\$\{datasource:queryparam\}&", link["url"])
+        assert match is not None, link
+        titles = {p["id"]: p["title"] for p in panels(DASHBOARDS[match[1]])}
+        assert titles[int(match[2])] == link["title"]
+
+
+def test_links_of_alerts_land_on_panels() -> None:
+    for rule in rules("alert"):
+        link = rule["annotations"]["dashboard_url"]
+        match = re.fullmatch(r"/d/([a-z-]+)\?viewPanel=(\d+)", link)
+        assert match is not None, rule["alert"]
+        numbers = {panel["id"] for panel in panels(DASHBOARDS[match[1]])}
+        assert int(match[2]) in numbers, rule["alert"]
+
+
+# --- how they get into Grafana ---------------------------------------------------------------
+
+
+def _provisioned(what: str) -> dict[str, Any]:
+    (path,) = (GRAFANA / "provisioning" / what).glob("*.yml")
+    provisioned: dict[str, Any] = yaml.safe_load(path.read_text())
+    return provisioned
+
+
+def test_data_source_is_the_prometheus_of_the_compose_file() -> None:
+    (source,) = _provisioned("datasources")["datasources"]
+
+    assert source["type"] == "prometheus"
+    assert source["isDefault"] is True
+    assert source["url"] == "http://prometheus:9090"
+    assert SERVICES["prometheus"]["ports"] == ["127.0.0.1:9090:9090"]
+    assert source["jsonData"]["timeInterval"] == PROMETHEUS["global"]["scrape_interval"]
+
+
+def test_dashboards_are_read_from_where_they_are_mounted() -> None:
+    (provider,) = _provisioned("dashboards")["providers"]
+    folder = provider["options"]["path"]
+    home = SERVICES["grafana"]["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"]
+
+    assert f"./deploy/grafana/dashboards:{folder}:ro" in SERVICES["grafana"]["volumes"]
+    assert home == f"{folder}/payrouter-overview.json"
+    mounts = SERVICES["grafana"]["volumes"]
+    assert "./deploy/grafana/provisioning:/etc/grafana/provisioning:ro" in mounts
+
+
+def test_prometheus_reads_the_configuration_that_is_mounted() -> None:
+    (flag,) = [f for f in SERVICES["prometheus"]["command"] if f.startswith("--config.file=")]
+    inside = flag.partition("=")[2]
+
+    assert f"./deploy/prometheus/prometheus.yml:{inside}:ro" in SERVICES["prometheus"]["volumes"]

@@ -1,0 +1,190 @@
+"""The event and what identifies it."""
+
+import json
+from datetime import UTC, datetime
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from router.contract.event import (
+    MAX_TEXT,
+    Event,
+    EventType,
+    contradicts,
+    event_id,
+    fingerprint,
+    storable,
+)
+from router.contract.topics import FAMILIES
+from tests.parts.contract.events import event
+
+
+@pytest.mark.parametrize(
+    ("identity", "golden"),
+    [
+        (
+            ("blockatm", "shop-eu", "payment", "1", "confirmed"),
+            "8f59e484-66cd-55b1-85b3-a261824837bd",
+        ),
+        (
+            ("blockatm", "shop-us", "payment", "1", "confirmed"),
+            "6cac1a0e-3f19-5970-8984-26c1637b22e4",
+        ),
+        (("resmic", "shop-eu", "é/\u0416", "confirmed"), "6f105bf7-8122-591c-ac9e-4f5633214ed1"),
+    ],
+)
+def test_event_ids_are_what_they_have_always_been(identity: tuple[str, ...], golden: str) -> None:
+    assert golden == str(event_id(*identity))
+
+
+@given(st.lists(st.text(st.characters(exclude_categories=["Cs"])), min_size=2, max_size=4))
+def test_identities_are_not_confused_by_where_one_part_ends(parts: list[str]) -> None:
+    joined = ["".join(parts[:2]), *parts[2:]]
+
+    assert event_id("p", "a", *parts) != event_id("p", "a", *joined)
+
+
+@pytest.mark.parametrize("word", list(EventType))
+def test_every_type_is_of_a_topic_and_has_a_status(word: EventType) -> None:
+    assert word.family in FAMILIES
+    assert f"{word.family}.{word.status}" == word.value
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"reference": None, "provider_reference": None}, "reference or provider_reference"),
+        ({"currency": None}, "amount needs currency"),
+        ({"expected_amount": "1"}, "expected_amount needs expected_currency"),
+        ({"fee": "1"}, "fee needs fee_currency"),
+        ({"gas": "1"}, "gas needs gas_currency"),
+        ({"amount": 2000.5}, "got float"),
+        ({"type": "payment.confirmd"}, "type"),
+        ({"received_at": datetime(2026, 11, 22)}, "received_at"),  # noqa: DTZ001 - the naive one
+        ({"reference": ""}, "reference"),
+        ({"reference": "x" * (MAX_TEXT + 1)}, "reference"),
+        ({"reference": "a\x00b"}, "reference"),
+        ({"account": "a\nb"}, "account"),
+        ({"tx_hash": "\ud800"}, "tx_hash"),
+        ({"customer": {"email": "\x7f"}}, "customer.email"),
+        ({"verification": {"scheme": "", "key": "k"}}, "verification.scheme"),
+    ],
+)
+def test_an_event_that_could_not_be_kept_is_refused(changes: dict[str, object], said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        event(**changes)
+
+
+def test_a_refusal_does_not_repeat_the_input() -> None:
+    with pytest.raises(ValidationError) as refused:
+        event(reference="hush\x00hush", amount="hush")
+
+    assert "hush" not in str(refused.value)
+
+
+def test_an_event_cannot_be_changed() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        event().account = "other"  # type: ignore[misc] # the attempt is the test
+
+
+def test_absent_facts_are_none_and_unknown_fields_are_ignored() -> None:
+    happened = event(reference=None, amount=None, currency=None, later_field=1)
+
+    assert (happened.amount, happened.fee, happened.network) == (None, None, None)
+    assert happened.customer.id is None
+    assert "later_field" not in happened.model_dump()
+
+
+def test_one_orders_events_have_one_key_whatever_the_gateway() -> None:
+    first = event(provider="blockatm", provider_reference="1")
+    second = event(provider="resmic", provider_reference="2")
+
+    assert first.key == second.key == b'["shop-eu","A-1"]'
+
+
+def test_two_merchants_orders_of_one_name_have_two_keys() -> None:
+    assert event(account="shop-eu").key != event(account="shop-us").key
+
+
+def test_without_a_reference_the_gateways_own_is_the_key() -> None:
+    assert event(reference=None).key == b'["shop-eu","blockatm","8210003616"]'
+
+
+def test_the_moment_is_the_gateways_where_it_says_one() -> None:
+    at = datetime(2023, 8, 28, tzinfo=UTC)
+
+    assert event(occurred_at=at).moment == at
+    assert event().moment == event().received_at
+
+
+def test_the_fingerprint_is_what_a_redelivery_must_repeat() -> None:
+    assert json.loads(fingerprint(event())) == [
+        "1",
+        "payment.confirmed",
+        "shop-eu",
+        "A-1",
+        "8210003616",
+        "2000",
+        "USDT",
+    ]
+
+
+def test_a_redelivery_has_the_same_fingerprint() -> None:
+    again = event(
+        amount="2000.000",
+        endpoint="blockatm-second",
+        received_at=datetime(2027, 1, 1, tzinfo=UTC),
+        network="Ethereum",
+    )
+
+    assert fingerprint(event()) == fingerprint(again)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"type": "payment.overpaid"},
+        {"account": "shop-us"},
+        {"reference": "A-2"},
+        {"provider_reference": "2"},
+        {"amount": "2000.01"},
+        {"currency": "USDC"},
+    ],
+)
+def test_another_value_contradicts(changes: dict[str, object]) -> None:
+    assert contradicts(fingerprint(event()), fingerprint(event(**changes)))
+
+
+@pytest.mark.parametrize("absent", ["reference", "provider_reference", "amount"])
+def test_nothing_against_a_value_is_no_contradiction(absent: str) -> None:
+    less = event(**{absent: None})
+
+    assert fingerprint(less) != fingerprint(event())
+    assert not contradicts(fingerprint(less), fingerprint(event()))
+    assert not contradicts(fingerprint(event()), fingerprint(less))
+
+
+@pytest.mark.parametrize("text", ["\x00", "a\n", "\x7f", "\x9f", "a\ud800", "\udfff"])
+def test_text_that_a_store_could_not_hold_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="without control characters"):
+        storable(text)
+
+
+@given(st.text())
+def test_storable_text_is_returned_unchanged_and_other_refused(text: str) -> None:
+    try:
+        kept = storable(text)
+    except ValueError:
+        assert any(ord(c) < 32 or 127 <= ord(c) < 160 or 0xD800 <= ord(c) < 0xE000 for c in text)
+    else:
+        assert kept == text
+        assert kept.encode().decode() == text
+
+
+def test_the_id_of_an_event_is_a_uuid_and_not_any_text() -> None:
+    assert isinstance(event().id, UUID)
+    with pytest.raises(ValidationError, match="id"):
+        Event.model_validate({**event().model_dump(), "id": "A-1"})

@@ -1,0 +1,44 @@
+"""The schemas in deploy/ are what the code says, and events fit them."""
+
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from router.contract.wire import encode_event
+from router.schemas import FOLDER, drifted, main, schemas
+from tests.parts.contract.events import event
+
+
+def test_the_committed_schemas_are_what_the_code_says() -> None:
+    assert drifted(FOLDER) == []
+
+
+def test_a_changed_schema_is_noticed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, text in schemas().items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    changed = tmp_path / "event.v1.json"
+    changed.write_text(changed.read_text(encoding="utf-8") + " ", encoding="utf-8")
+    assert drifted(tmp_path) == ["event.v1.json"]
+    assert main(["--check"]) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_an_event_on_the_wire_fits_the_published_schema() -> None:
+    record = encode_event(event(amount="2000.00", currency="USDT"), "payment", "00-a-b-01")
+    jsonschema.validate(json.loads(record.value), json.loads(schemas()["event.v1.json"]))
+
+
+@pytest.mark.parametrize("amount", [2000.0, "1e3", "-1", "NaN", "1.0000000000000000001"])
+def test_an_amount_that_is_not_exact_text_does_not_fit(amount: object) -> None:
+    record = encode_event(event(amount="2000.00", currency="USDT"), "payment", "00-a-b-01")
+    value = json.loads(record.value) | {"amount": amount}
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(value, json.loads(schemas()["event.v1.json"]))
+
+
+def test_the_asyncapi_document_names_every_topic_of_the_edge() -> None:
+    document = json.loads(schemas()["asyncapi.json"])
+    addresses = {channel["address"] for channel in document["channels"].values()}
+    assert addresses == {"payment", "payout", "subscription", "quarantine", "refused"}

@@ -1,0 +1,241 @@
+"""Every connection ends and frees its descriptor, whatever its sender does, on both loops."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from router.edge.http.bounds import HttpBounds
+from tests.parts.edge.open_door import (
+    OpenDoor,
+    certificate,
+    on_each_loop,
+    open_door,
+    run,
+    trusting,
+)
+from tests.parts.edge.raw_http import connected, head, request
+
+Loop = Callable[[], asyncio.AbstractEventLoop]
+_WHOLE = request("/", (), b"paid")
+
+
+def _descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+async def _until_descriptors(most: int) -> None:
+    async with asyncio.timeout(20):
+        while _descriptors() > most:  # noqa: ASYNC110 - no event tells it
+            await asyncio.sleep(0.02)
+
+
+@contextlib.asynccontextmanager
+async def _reading_nothing(port: int) -> AsyncIterator[socket.socket]:
+    with socket.socket() as quiet:
+        quiet.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        quiet.connect(("127.0.0.1", port))
+        quiet.settimeout(0)
+        yield quiet
+
+
+@on_each_loop
+def test_line_ends_between_requests_do_not_keep_a_connection(loop: Loop) -> None:
+    async def test() -> None:
+        bounds = HttpBounds(idle_seconds=0.3)
+        async with open_door(bounds=bounds) as door, connected(door.port) as line:
+            await line.send(_WHOLE)
+            assert (await line.answer()).status == 200
+            await line.send(b"\r\n")
+
+            assert await line.ended()
+
+    run(loop, test())
+
+
+@on_each_loop
+@pytest.mark.parametrize("number", [100, 1200])
+def test_a_sender_that_reads_no_answers_frees_its_descriptor(loop: Loop, number: int) -> None:
+    bounds = HttpBounds(idle_seconds=0.3, write_seconds=0.5, head_seconds=0.6)
+
+    async def test() -> None:
+        async with (
+            open_door(bounds=bounds, sent_bytes=2048) as door,
+            _reading_nothing(door.port) as quiet,
+        ):
+            with contextlib.suppress(ConnectionError, TimeoutError):
+                # One at a time, so that the edge goes on reading while its answers wait.
+                await _send_often(quiet, _WHOLE, number, 0.003)
+
+            await _until_no_connection(door)
+
+    run(loop, test())
+
+
+async def _send_often(quiet: socket.socket, data: bytes, times: int, pause: float) -> None:
+    loop = asyncio.get_running_loop()
+    for _ in range(times):
+        async with asyncio.timeout(3):
+            await loop.sock_sendall(quiet, data)
+        await asyncio.sleep(pause)
+
+
+async def _until_no_connection(door: OpenDoor) -> None:
+    async with asyncio.timeout(20):
+        while door.admission._shares:  # noqa: ASYNC110, SLF001 - proved ones are not counted
+            await asyncio.sleep(0.01)
+
+
+@on_each_loop
+def test_a_shed_sender_that_reads_no_answers_is_cut_off(loop: Loop) -> None:
+    async def test() -> None:
+        async with open_door() as door, _reading_nothing(door.port) as quiet:
+            door.shedding = True
+            # What the kernel holds; an edge that buffers more answers takes far more requests.
+            with pytest.raises(ConnectionError):
+                await _send_often(quiet, _WHOLE * 1000, 100, 0)
+
+    run(loop, test())
+
+
+@on_each_loop
+def test_connections_that_gave_way_over_tls_free_their_descriptors_soon(loop: Loop) -> None:
+    bounds = HttpBounds(write_seconds=1000, idle_seconds=1000)
+
+    def opened(port: int) -> socket.socket:
+        line = trusting().wrap_socket(
+            socket.create_connection(("127.0.0.1", port)), server_hostname="localhost"
+        )
+        line.sendall(_WHOLE)
+        assert line.recv(12) == b"HTTP/1.1 200"
+        return line
+
+    async def test() -> None:
+        async with open_door(bounds=bounds, tls=certificate(), most=4) as door:
+            with contextlib.ExitStack() as lines:
+                before = _descriptors()
+                for _ in range(20):
+                    lines.enter_context(await asyncio.to_thread(opened, door.port))
+
+                await _until_descriptors(before + 20 + 4 + 2)
+
+    run(loop, test())
+
+
+@on_each_loop
+def test_a_burst_of_handshakes_frees_its_descriptors(loop: Loop) -> None:
+    async def test() -> None:
+        async with open_door(tls=certificate(), most=4) as door:
+            before = _descriptors()
+            with contextlib.ExitStack() as lines:
+                for _ in range(200):
+                    lines.enter_context(socket.create_connection(("127.0.0.1", door.port)))
+                await asyncio.sleep(0.1)
+
+                await _until_descriptors(before + 200 + 4 + 8)
+            await door.until_gone()
+            await _until_descriptors(before + 2)
+            # The handshakes of connections that gave way are not failures of their own.
+            assert len(door.seen.handshakes) <= 4
+            assert door.seen.errors == []
+
+    run(loop, test())
+
+
+@on_each_loop
+def test_accepting_handshakes_lets_other_work_run(loop: Loop) -> None:
+    async def test() -> None:
+        async with open_door(tls=certificate(), most=4) as door:
+            with contextlib.ExitStack() as lines:
+                for _ in range(100):
+                    lines.enter_context(socket.create_connection(("127.0.0.1", door.port)))
+                accepted = []
+                enter = door.admission.enter
+                door.admission.enter = lambda visit: accepted.append(1) or enter(visit)  # type: ignore[method-assign,func-returns-value]
+                await asyncio.sleep(0)
+                await asyncio.sleep(0)
+
+                assert len(accepted) < 10
+                async with asyncio.timeout(20):
+                    while len(accepted) < 100:  # noqa: ASYNC110 - no event tells it
+                        await asyncio.sleep(0.01)
+
+    run(loop, test())
+
+
+@on_each_loop
+@pytest.mark.parametrize("encrypted", [False, True], ids=["plain", "tls"])
+def test_a_stopping_edge_answers_what_is_under_way_and_accepts_nothing_new(
+    loop: Loop, *, encrypted: bool
+) -> None:
+    let_go = asyncio.Event()
+
+    async def held(_body: bytes) -> int:
+        await let_go.wait()
+        return 200
+
+    async def test() -> None:
+        tls = certificate() if encrypted else None
+        async with contextlib.AsyncExitStack() as stack:
+            door = await stack.enter_async_context(open_door(held, tls=tls, drain_seconds=20))
+            lines = contextlib.AsyncExitStack()
+            client = trusting() if encrypted else None
+            working = await lines.enter_async_context(connected(door.port, client))
+            await working.send(_WHOLE)
+            arriving = await lines.enter_async_context(connected(door.port, client))
+            await arriving.send(_WHOLE[:-1])
+            for sent in (b"", b"\x16\x03\x01\x02\x00" if encrypted else b"POST"):
+                waiting = await lines.enter_async_context(connected(door.port))
+                await waiting.send(sent)
+            while not door.bodies:  # noqa: ASYNC110 - no event tells it
+                await asyncio.sleep(0.01)
+
+            stopping = asyncio.create_task(stack.aclose())
+            await asyncio.sleep(0.5)
+            with pytest.raises(ConnectionRefusedError):
+                socket.create_connection(("127.0.0.1", door.port)).close()
+            let_go.set()
+            await arriving.send(b"d")
+            for line in (working, arriving):
+                answer = await line.answer()
+                assert (answer.status, answer.header("connection")) == (200, "close")
+            async with asyncio.timeout(10):
+                await stopping
+            assert door.admission.count == 0
+            await lines.aclose()
+
+    run(loop, test())
+
+
+@on_each_loop
+def test_an_edge_that_can_no_longer_accept_ends(loop: Loop) -> None:
+    async def test() -> None:
+        def broken(_visit: object) -> bool:
+            message = "a mistake"
+            raise ZeroDivisionError(message)
+
+        async with open_door(tls=certificate()) as door:
+            door.admission.enter = broken  # type: ignore[method-assign,assignment]
+            socket.create_connection(("127.0.0.1", door.port)).close()
+            await asyncio.sleep(20)
+
+    with pytest.raises(ExceptionGroup):
+        run(loop, test())
+
+
+@on_each_loop
+def test_a_connection_between_requests_is_closed_when_the_edge_stops(loop: Loop) -> None:
+    async def test() -> None:
+        async with contextlib.AsyncExitStack() as stack:
+            door = await stack.enter_async_context(open_door(drain_seconds=20))
+            async with connected(door.port) as line:
+                await line.send(_WHOLE)
+                await line.answer()
+                await line.send(head("/", [])[:10])
+                async with asyncio.timeout(10):
+                    await stack.aclose()
+
+    run(loop, test())

@@ -1,0 +1,189 @@
+"""The stream `payrouter dev --rate` sends itself is one that gateways could have sent."""
+
+import asyncio
+import contextlib
+import itertools
+import random
+from collections import Counter, defaultdict
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from router.contract.amounts import parse_amount
+from router.delivery import Delivery
+from router.edge.intake import Endpoint
+from router.evaluation.ordering import NotPlaced
+from router.evaluation.send import Answered, Order
+from router.evaluation.stream import ARTICLES, Planned, bought, planned_stream, play
+from router.providers import discover
+from tests.parts.providers.blockatm_deliveries import KEY
+
+SHOP = Endpoint("shop", "shop-eu", discover()["blockatm"], [KEY], timedelta(hours=27), 2.5)
+OTHER = Endpoint("other", "shop-us", discover()["blockatm"], [KEY], timedelta(hours=27), 2.5)
+
+
+def planned(count: int, seed: int = 7) -> list[Planned]:
+    return list(itertools.islice(planned_stream([SHOP, OTHER], random.Random(seed)), count))
+
+
+def histories(stream: list[Planned]) -> dict[str, list[Order]]:
+    found = defaultdict(list)
+    for item in stream:
+        found[item.order.reference].append(item.order)
+    return found
+
+
+def test_there_are_several_orders_over_every_endpoint() -> None:
+    stream = planned(500)
+    assert len(histories(stream)) > 100
+    assert {item.endpoint.name for item in stream} == {"shop", "other"}
+
+
+def test_most_payments_are_pending_first_and_confirmed_later() -> None:
+    told = [
+        [order.type for order in orders if order.kind == "payment"]
+        for orders in histories(planned(500)).values()
+    ]
+    finished = [types for types in told if "payment.confirmed" in types]
+    in_order = [types for types in finished if types[0] == "payment.pending"]
+    assert len(in_order) > len(finished) / 2
+
+
+def test_some_are_told_twice_some_late_some_expire_and_some_are_payouts() -> None:
+    stream = planned(500)
+    told = [[order.type for order in orders] for orders in histories(stream).values()]
+    assert max(max(Counter(types).values()) for types in told) > 1
+    assert any(
+        types.index("payment.confirmed") < types.index("payment.pending")
+        for types in told
+        if {"payment.confirmed", "payment.pending"} <= set(types)
+    )
+    assert {"payment.expired", "payout.confirmed"} <= {item.order.type for item in stream}
+
+
+def test_an_order_keeps_its_amount_its_currency_and_its_endpoint() -> None:
+    stream = planned(500)
+    for orders in histories(stream).values():
+        assert len({(order.amount, order.currency) for order in orders}) == 1
+        assert parse_amount(orders[0].amount) > 0
+    endpoints = {(item.order.reference, item.endpoint.name) for item in stream}
+    assert len(endpoints) == len(histories(stream))
+
+
+def test_every_payment_has_an_order_that_is_mostly_placed_before() -> None:
+    told = [[order.type for order in orders] for orders in histories(planned(2000)[:-100]).values()]
+    paid = [types for types in told if any(kind.startswith("payment") for kind in types)]
+    first = [types for types in paid if types[0] == "order.placed"]
+    assert all(types.count("order.placed") <= 1 for types in paid)
+    assert len(paid) > len(first) > len(paid) * 0.8
+
+
+def test_what_is_bought_follows_from_the_order_and_is_among_the_articles() -> None:
+    orders = [item.order for item in planned(500)]
+    lines = [line for order in orders for line in bought(order)]
+    assert {sku for sku, _ in lines} == set(ARTICLES)
+    assert {quantity for _, quantity in lines} == {1, 2, 3}
+    assert bought(orders[0]) == bought(orders[0])
+
+
+def test_every_turn_sends_one_delivery_and_little_waits() -> None:
+    stream = planned(2000)
+    late = [turn - item.turn for turn, item in enumerate(stream)]
+    assert min(late) >= 0
+    assert max(late) < 20
+
+
+def test_the_same_chance_makes_the_same_stream_but_for_its_prefix() -> None:
+    first, second = planned(200), planned(200)
+    assert [i.order.amount for i in first] == [i.order.amount for i in second]
+
+
+def test_a_gateway_is_played_as_far_as_it_goes() -> None:
+    bee = Endpoint("bee", "shop-eu", discover()["blockbee"], [KEY], None, 2.5)
+    stream = itertools.islice(planned_stream([bee], random.Random(7)), 500)
+    told = histories([item for item in stream if item.order.kind != "order"]).values()
+    variants = [{order.variant for order in orders} for orders in told]
+
+    types = {order.type for orders in told for order in orders}
+    assert types == {"payment.pending", "payment.confirmed", "payout.confirmed"}
+    assert {len(forms) for forms in variants} == {1}
+    assert {"custom-get", "checkout-json", "payout-form"} <= set().union(*variants)
+
+
+def test_a_gateway_that_tells_nothing_of_a_beginning_is_played_without() -> None:
+    brief = replace(discover()["blockatm"], kinds={"payment": ("confirmed",)})  # type: ignore[type-var]
+    endpoint = Endpoint("brief", "shop-eu", brief, [KEY], None, 2.5)
+    stream = itertools.islice(planned_stream([endpoint], random.Random(7)), 100)
+
+    assert {item.order.type for item in stream} == {"order.placed", "payment.confirmed"}
+
+
+def test_who_has_no_words_is_not_played() -> None:
+    silent = replace(SHOP, name="silent", provider=discover()["standard_webhooks"])
+    first = itertools.islice(planned_stream([silent, SHOP], random.Random(7)), 50)
+    assert {item.endpoint.name for item in first} == {"shop"}
+    assert list(planned_stream([silent], random.Random(7))) == []
+
+
+async def played(
+    answer: Answered | OSError, count: int, placed: list[Order] | None = None
+) -> tuple[list[Delivery], list[str]]:
+    """Play until so many deliveries were sent; return them and what was complained about."""
+    placed = [] if placed is None else placed
+    sent: list[Delivery] = []
+    complaints: list[str] = []
+    enough = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def send(delivery: Delivery, name: str) -> Answered:
+        assert name == delivery.endpoint
+        sent.append(delivery)
+        if len(sent) == count:
+            loop.call_soon_threadsafe(enough.set)
+        if isinstance(answer, OSError):
+            raise answer
+        return answer
+
+    async def place(account: str, order: Order) -> None:
+        assert account == "shop-eu"
+        placed.append(order)
+        if isinstance(answer, OSError):
+            raise NotPlaced(str(answer))
+
+    playing = asyncio.create_task(play([SHOP], 1000, send, place, complaints.append))
+    async with asyncio.timeout(30):
+        await enough.wait()
+        if not isinstance(answer, Answered) or not answer.kept:
+            while len(complaints) < count:  # noqa: ASYNC110 - a plain list tells nobody
+                await asyncio.sleep(0.01)
+    playing.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await playing
+    return sent, complaints
+
+
+async def test_what_is_played_is_genuine_and_nothing_is_said_of_what_was_kept() -> None:
+    placed: list[Order] = []
+    sent, complaints = await played(Answered(200, b"OK"), 5, placed)
+    assert complaints == []
+    assert placed
+    assert {order.type for order in placed} == {"order.placed"}
+    for delivery in sent:
+        assert SHOP.provider.verify(delivery, SHOP.keys).signed_at is not None
+
+
+@pytest.mark.parametrize(
+    ("answer", "complaint"),
+    [
+        (Answered(503, b"later"), "the edge answered 503"),
+        (OSError("connection refused"), "connection refused"),
+    ],
+    ids=["refused", "nobody there"],
+)
+async def test_what_was_not_kept_is_said_and_the_stream_goes_on(
+    answer: Answered | OSError, complaint: str
+) -> None:
+    sent, complaints = await played(answer, 3)
+    assert len(sent) >= 3
+    assert set(complaints) == {complaint}

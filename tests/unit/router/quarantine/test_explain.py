@@ -1,0 +1,23 @@
+"""What an explanation must not tell."""
+
+from datetime import timedelta
+
+import pytest
+
+from router.edge.intake import Endpoint
+from router.providers.blockatm import PROVIDER
+from router.quarantine.explain import explain
+from tests.parts.providers.blockatm_deliveries import KEY, RECEIVED, signed
+
+_TOKEN = "aVeryLong-URL_token-0123456789"
+_SHOP = Endpoint("blockatm-main", "shop-eu", PROVIDER, [KEY], timedelta(hours=27), 2.5)
+
+
+@pytest.mark.parametrize("before", range(560, 601, 4))
+def test_a_token_where_the_shown_bytes_end_leaves_no_beginning_of_it(before: int) -> None:
+    body = b"x" * before + _TOKEN.encode() + b"y" * 600
+
+    told = explain(signed(body, "payment"), _SHOP, RECEIVED, _TOKEN)
+
+    assert told.steps
+    assert not any(_TOKEN[:4] in step.found for step in told.steps)
