@@ -149,6 +149,8 @@ class OutsideWindow(RefusedDelivery):
 class ConfigurationError(Exception):
     """The configuration is wrong: a line for each problem naming its key, no secret, exit 2."""
 
+    exit_code = 2
+
     def __init__(self, *problems: str) -> None:
         """Keep the problems, each a line."""
         super().__init__(*problems)

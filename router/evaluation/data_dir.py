@@ -9,12 +9,20 @@ import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from router.configuration.settings import Settings, settings_from
 from router.configuration.sources import Sources, gather_sources
 from router.errors import ConfigurationError
-from router.providers import Example
+from router.terminal.configuration_file import (
+    configuration_path,
+    generated_path,
+    running_dev,
+    running_path,
+)
+
+if TYPE_CHECKING:
+    from router.providers import Example
 
 
 @dataclass(frozen=True)
@@ -26,12 +34,12 @@ class DataDir:
     @property
     def generated(self) -> Path:
         """The configuration that `dev` makes where none is given, with random secrets."""
-        return self.path / "payrouter.toml"
+        return generated_path(self.path)
 
     @property
     def running_file(self) -> Path:
         """The addresses of a running `dev`."""
-        return self.path / "running.json"
+        return running_path(self.path)
 
     def make(self) -> None:
         """Make the directory, for its owner alone."""
@@ -72,7 +80,7 @@ class DataDir:
             if after != before:
                 self.path.chmod(before | (after & 0o011))
 
-    def generate(self, examples: Mapping[str, Example]) -> Path:
+    def generate(self, examples: "Mapping[str, Example]") -> Path:
         """Write a configuration with an endpoint per provider, keeping one that is there."""
         if not self.generated.exists():
             self.make()
@@ -108,15 +116,7 @@ class DataDir:
 
     def running(self) -> Mapping[str, Any] | None:
         """Return what a running `dev` has left here, None where none runs."""
-        try:
-            found = json.loads(self.running_file.read_text(encoding="utf-8"))
-            if found["pid"] <= 0:
-                # To kill() that is not one process but several.
-                return None
-            os.kill(found["pid"], 0)
-        except (OSError, ValueError, KeyError, TypeError, OverflowError):
-            return None
-        return found if isinstance(found, dict) else None
+        return running_dev(self.path)
 
 
 def resolve_settings(
@@ -149,15 +149,7 @@ def resolve_sources(config: Path | None, data_dir: DataDir, environ: Mapping[str
 
 def config_path(config: Path | None, data_dir: DataDir, environ: Mapping[str, str]) -> Path | None:
     """Return the configuration file in force, None where there is none."""
-    if config is not None:
-        return config
-    if environ.get("PAYROUTER_CONFIG"):
-        return Path(environ["PAYROUTER_CONFIG"])
-    running = data_dir.running()
-    if running is not None and running.get("config"):
-        return Path(running["config"])
-    candidates = (Path("payrouter.toml"), data_dir.generated)
-    return next((path for path in candidates if path.exists()), None)
+    return configuration_path(config, data_dir.path, environ)
 
 
 def _fill_in(values: dict[str, Any], told: Mapping[str, Any], *, over: bool = False) -> None:
@@ -170,7 +162,7 @@ def _fill_in(values: dict[str, Any], told: Mapping[str, Any], *, over: bool = Fa
             values[key] = value
 
 
-def _generated_text(examples: Mapping[str, Example]) -> str:
+def _generated_text(examples: "Mapping[str, Example]") -> str:
     lines = [
         "# Made by `payrouter dev`: an endpoint for each gateway, with random secrets.",
         "# Yours to change; delete it to have a new one made.",

@@ -57,7 +57,7 @@ def test_one_that_measures_under_the_name_of_another_stops_the_start(
 ) -> None:
     measure = "replace(SERVICE.measures[0])"
     (tmp_path / "twice.py").write_text(
-        "from dataclasses import replace\nfrom consumers.ledger import SERVICE\n"
+        "from dataclasses import replace\nfrom consumers.ledger.service import SERVICE\n"
         f"SERVICE = replace(SERVICE, name='twice', measures=[{measure}])\n"
     )
     _install(tmp_path, "twice", "twice:SERVICE")
@@ -70,7 +70,7 @@ def test_one_that_would_read_refused_deliveries_stops_the_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "curious.py").write_text(
-        "from dataclasses import replace\nfrom consumers.ledger import SERVICE\n"
+        "from dataclasses import replace\nfrom consumers.ledger.service import SERVICE\n"
         "SERVICE = replace(SERVICE, name='curious', topics=(*SERVICE.topics, 'refused'))\n"
     )
     _install(tmp_path, "curious", "curious:SERVICE")

@@ -1,6 +1,5 @@
 """The table of `payrouter offsets show`: one row per partition, 80 columns wide."""
 
-import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -19,15 +18,7 @@ next: the offset to apply next. duplicate: the event was known already. stale: i
 too late to change anything. parked, dead: held back, whatever became of it since.
 gaps: offsets that hold no record."""
 
-_WHOLE_LINES = 200
-"""A pipe has no width of its own."""
-
 _LEFT = {"partition", "member", "state"}
-
-
-def screen() -> Console:
-    """Return where it is printed: as wide as the terminal, or as its lines are without one."""
-    return Console(highlight=False, width=None if sys.stdout.isatty() else _WHOLE_LINES)
 
 
 def show_standings(

@@ -1,6 +1,5 @@
 """A trace for a person at night: one screen, by group and time, trouble marked."""
 
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC
 from itertools import groupby
@@ -13,9 +12,6 @@ from consumers.runtime.trace.gather import Trace
 from consumers.runtime.trace.lines import EVENTS, Line
 from consumers.runtime.trace.verdict import Verdict
 
-_WHOLE_LINES = 200
-"""A pipe has no width of its own."""
-
 _BARE = {"type", "amount"}
 """Facts that say by themselves what they are."""
 
@@ -24,11 +20,6 @@ _ELSEWHERE = {"account", "tx"}
 
 _INDENT = 13
 """Two blanks, the time, and whether it is trouble."""
-
-
-def screen() -> Console:
-    """Return where it is printed: as wide as the terminal, or as its lines are without one."""
-    return Console(highlight=False, width=None if sys.stdout.isatty() else _WHOLE_LINES)
 
 
 def show(

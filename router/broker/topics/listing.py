@@ -34,6 +34,8 @@ MakeAdmin = Callable[[], AIOKafkaAdminClient]
 class TopicsUnavailable(Exception):  # noqa: N818 - reads as what happened
     """The topics could not be looked at or changed; the message says why."""
 
+    exit_code = 1
+
 
 @contextlib.asynccontextmanager
 async def administering(make: MakeAdmin, where: str) -> AsyncIterator[Admin]:

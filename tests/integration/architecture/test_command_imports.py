@@ -28,19 +28,7 @@ PROGRAM = (
         (["config", "show"], 0, ["asyncio", "pydantic", "rich"]),
         (["send", "blockatm"], 2, ["asyncio", "pydantic", "rich"]),
         (["edge"], 2, ["aiokafka", "asyncio", "faststream", "pydantic", "rich", "uvicorn"]),
-        (
-            ["ledger", "balance"],
-            1,
-            [
-                "aiokafka",
-                "apprise",
-                "asyncio",
-                "jinja2",
-                "pydantic",
-                "rich",
-                "sqlalchemy",
-            ],
-        ),
+        (["ledger", "balance"], 1, ["aiokafka", "asyncio", "pydantic", "rich", "sqlalchemy"]),
     ],
     ids=lambda given: " ".join(given) if isinstance(given, list) else str(given),
 )

@@ -2,14 +2,18 @@
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client import CollectorRegistry
 
-from router.commands.cli import main
+from router.commands.tree import EDGE_COMMANDS
+from router.contract.topics import Topics, TopicsBeside
+from router.terminal.command_tree import CommandTree
+from router.terminal.exits import run as run_command
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,35 @@ class Said:
 Command = Callable[..., Said]
 
 
+class NoConsumers:
+    """Stands for the consumers if there are none."""
+
+    def names(self) -> list[str]:
+        """Return no name."""
+        return []
+
+    def check(self, tables: Mapping[str, dict[str, Any]]) -> None:
+        """Accept every table."""
+
+    def shown(self, tables: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+        """Mask every table."""
+        return dict.fromkeys(tables, "**********")
+
+    def topics(self, names: Topics) -> TopicsBeside:
+        """Return no topic."""
+        del names
+        return TopicsBeside()
+
+    def metrics(self) -> Mapping[str, CollectorRegistry]:
+        """Return no metric."""
+        return {}
+
+
+def edge_commands() -> CommandTree:
+    """Return the edge's part of the command line."""
+    return CommandTree("payrouter", EDGE_COMMANDS, summary="The edge alone.")
+
+
 def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
     """Return what runs a command of `payrouter`."""
     # The log of the tests is not ours to set up.
@@ -37,7 +70,7 @@ def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
     def run(*arguments: str) -> Said:
         monkeypatch.setattr(sys, "argv", ["payrouter", *arguments])
         with pytest.raises(SystemExit) as ended:
-            main()
+            run_command(edge_commands(), NoConsumers())
         printed = capsys.readouterr()
         return Said(int(ended.value.code or 0), printed.out, printed.err)
 

@@ -18,7 +18,9 @@ Boxes = Mapping[str, Sequence[str]]
 FLOORS: Final[Mapping[str, Boxes]] = {
     "the whole command": {
         "consumers": ["consumers"],
-        "router.commands": ["router.commands", "router.__main__", "router.schemas"],
+        "router.commands": [
+            *("router.commands", "router.commands.actions", "router.schemas"),
+        ],
         "router.evaluation": ["router.evaluation"],
     },
     "the edge": {
@@ -32,7 +34,9 @@ FLOORS: Final[Mapping[str, Boxes]] = {
         "ledger, inventory, notifications": [
             *("consumers.ledger", "consumers.inventory", "consumers.notifications"),
         ],
-        "runtime.commands": ["consumers.runtime.commands"],
+        "runtime.commands": [
+            *("consumers.runtime.commands", "consumers.runtime.commands.actions"),
+        ],
         "runtime.trace": ["consumers.runtime.trace"],
         "runtime.exporter": ["consumers.runtime.exporter"],
         "runtime.progress": ["consumers.runtime.progress"],

@@ -100,6 +100,19 @@ def test_every_path_of_a_change_opens_at_most_three_files() -> None:
     assert all(1 <= len(files) <= 3 for files in steps)
 
 
+def test_every_function_of_a_change_is_in_the_file_it_names() -> None:
+    section = _section("## Three changes and the files they open")
+    steps = re.findall(r"^\d+\. (?:.+\n)(?:   .+\n)*", section, re.MULTILINE)
+    for step in steps:
+        file, *names = _spans(step)
+        if file.endswith(".py"):
+            module = file.removesuffix(".py").replace("/", ".")
+            wrong = [
+                name for name in names if file[:5] != "tests" and not _exists(f"{module}.{name}")
+            ]
+            assert wrong == [], file
+
+
 def _section(title: str) -> str:
     _, found, rest = _text(PAGE).partition(f"{title}\n")
     assert found, title

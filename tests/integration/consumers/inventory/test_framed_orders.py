@@ -6,7 +6,7 @@ from dataclasses import replace
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from consumers.inventory import SERVICE
+from consumers.inventory.service import SERVICE
 from consumers.runtime.service import Service
 from consumers.runtime.store.tables import RuntimeTables
 from tests.parts.brokers import Broker

@@ -1,15 +1,13 @@
 """`payrouter refused` and `payrouter verify --refused`, on a real broker."""
 
 import asyncio
-import io
 import tomllib
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
-from router.commands.refused import read_samples, show_list
+from router.commands.actions.refused import read_samples, show_list
 from router.configuration.settings import load_settings
 from router.quarantine.kept_topic import Wanted
 from tests.parts.brokers import Broker
@@ -136,17 +134,17 @@ def test_filters_and_limit(payrouter: Command) -> None:
 
 
 def test_the_list_fits_into_eighty_columns_with_each_sample_on_one_line(
-    payrouter: Command,
+    payrouter: Command, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     del payrouter
     settings = load_settings(Path("payrouter.toml"), {})
     found = read_samples(settings, Wanted())
     short = [each for each in found.entries if ":" not in each.source]
-    out = io.StringIO()
+    monkeypatch.setattr("router.terminal.output._PIPE_WIDTH", 80)
 
-    show_list(Console(file=out, width=80), short, found.counts)
+    show_list(short, found.counts)
 
-    head, *lines, _counts = out.getvalue().splitlines()
+    head, *lines, _counts = capsys.readouterr().out.splitlines()
     assert head.split() == ["id", "received", "endpoint", "source", "reason"]
     assert len(lines) == len(short)
     assert max(map(len, lines)) <= 80
@@ -259,7 +257,7 @@ fields = { provider_reference = "id", amount = "amount", currency = "currency" }
     said = payrouter("verify", "generic_hmac", "--refused", id_, "--json")
 
     assert _steps(said)["signature"] == [
-        ("cannot be recomputed: the value of a header that it needs was masked", False)
+        ("cannot be recomputed: the value of a header that verification needs was masked", False)
     ]
 
 

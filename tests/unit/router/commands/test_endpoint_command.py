@@ -62,7 +62,7 @@ def test_a_parameter_named_like_one_of_the_gateway_s_is_refused(
     said = payrouter("endpoint", "url", "bee", "--order", "A", "--parameter", f"{name}=1")
 
     assert (said.status, said.out) == (2, "")
-    assert said.err.startswith(f"payrouter: --parameter: {name} is a name of the gateway's own")
+    assert said.err.startswith(f"payrouter: --parameter: the gateway uses the name {name} itself")
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_a_parameter_named_like_one_of_the_gateway_s_is_refused(
         ),
         (_EDGE + _SHOP, ("other",), "there is no endpoint other; there are shop"),
         (_SHOP, ("shop",), "endpoints.shop.public_url: missing, here and under edge"),
-        (_EDGE + _SHOP, ("shop", "--order", "A"), "--order: blockatm names the order itself"),
+        (_EDGE + _SHOP, ("shop", "--order", "A"), "--order: blockatm sends the order itself"),
         (
             _EDGE + _BEE.replace('secrets = ["y"]\n', ""),
             ("bee", "--order", "A"),

@@ -103,7 +103,7 @@ def test_of_an_expected_signature_only_the_beginning_is_told(payrouter: Command)
         expected = hmac.new(secret.encode(), message, hashlib.sha256).hexdigest()
         assert f"would begin {expected[:8]}…" in said.out
         assert expected[:9] not in said.out
-    assert "would NOT be taken in by endpoint shop" in said.out
+    assert "would NOT be accepted by endpoint shop" in said.out
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from consumers.runtime.apply.brake import lock_brakes, pull_brake, release_command
-from consumers.runtime.commands.held_admin import Operation, list_operations, spans
+from consumers.runtime.commands.actions.held_admin import Operation, list_operations, spans
 from tests.parts.runtime.commands import Payrouter
 from tests.parts.runtime.counting import (
     SERVICE,

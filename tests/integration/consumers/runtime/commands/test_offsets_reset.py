@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text, update
 
 from consumers.runtime.apply.offsets import begin_fences
-from consumers.runtime.commands.held_admin import list_operations
+from consumers.runtime.commands.actions.held_admin import list_operations
 from tests.parts.runtime.commands import Payrouter
 from tests.parts.runtime.counting import TABLES, counts_of, numbered, set_fence
 from tests.parts.runtime.members import Feed, eventually, halted, ready

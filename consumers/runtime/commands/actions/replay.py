@@ -1,26 +1,29 @@
-"""Dead records go back among the parked at a measured pace, watched until they were tried."""
+"""Replays dead records at a given rate and watches until they were tried."""
 
 import asyncio
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from rich.console import Console
-from rich.progress import Progress as Bar
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from consumers.runtime.commands.held_admin import Progress, progress, record_operation, replay
-from consumers.runtime.commands.one_consumer import operator
+from consumers.runtime.commands.actions.held_admin import (
+    ReplayProgress,
+    progress,
+    record_operation,
+    replay,
+)
 from consumers.runtime.configured import Consumer
 from consumers.runtime.store.database import acting
+from router.terminal.operator_name import operator_name
+from router.terminal.output import ProgressUpdate, progress_bar
 
 _LOOK_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
 class Pace:
-    """How many a second, how long to watch without progress, and whether to show it."""
+    """Records per second, seconds to wait without progress, and whether to show a bar."""
 
     rate: float
     patience: float
@@ -28,21 +31,26 @@ class Pace:
 
 
 async def replay_paced(
-    consumer: Consumer, numbers: Sequence[int], said: str, pace: Pace
+    consumer: Consumer, numbers: Sequence[int], detail: str, pace: Pace
 ) -> Mapping[str, int]:
-    """Replay records and return what became of them; who did so is written down first."""
+    """Replay records and return how many had each outcome; records the operation first."""
     async with acting(consumer.settings) as engine:
         async with engine.begin() as transaction:
-            await record_operation(transaction, consumer.tables, operator(), "dlq replay", said)
-        console = Console(file=sys.stderr)
-        with Bar(console=console, disable=not pace.visible, transient=True) as bar:
-            return await _replay(engine, consumer, numbers, pace, bar)
+            await record_operation(
+                transaction, consumer.tables, operator_name(), "dlq replay", detail
+            )
+        with progress_bar("replaying", visible=pace.visible) as update:
+            return await _replay(engine, consumer, numbers, pace, update)
 
 
 async def _replay(
-    engine: AsyncEngine, consumer: Consumer, numbers: Sequence[int], pace: Pace, bar: Bar
+    engine: AsyncEngine,
+    consumer: Consumer,
+    numbers: Sequence[int],
+    pace: Pace,
+    update: ProgressUpdate,
 ) -> Mapping[str, int]:
-    task = bar.add_task("replaying", total=len(numbers))
+    total = len(numbers)
     began = time.monotonic()
     for place, number in enumerate(numbers):
         await asyncio.sleep(max(0.0, began + place / pace.rate - time.monotonic()))
@@ -50,17 +58,17 @@ async def _replay(
             await replay(transaction, consumer.tables, number)
         if place % max(1, int(pace.rate)) == 0:
             found = await _look(engine, consumer, numbers[: place + 1])
-            bar.update(task, completed=place + 1 - found.waiting)
+            update(place + 1 - found.waiting, total)
     found = await _look(engine, consumer, numbers)
     moved = time.monotonic()
     while found.waiting and time.monotonic() - moved < pace.patience:
-        bar.update(task, completed=len(numbers) - found.waiting)
+        update(total - found.waiting, total)
         await asyncio.sleep(_LOOK_SECONDS)
         before, found = found.waiting, await _look(engine, consumer, numbers)
         moved = time.monotonic() if found.waiting < before else moved
-    return found.words
+    return found.outcomes
 
 
-async def _look(engine: AsyncEngine, consumer: Consumer, numbers: Sequence[int]) -> Progress:
+async def _look(engine: AsyncEngine, consumer: Consumer, numbers: Sequence[int]) -> ReplayProgress:
     async with engine.connect() as connection:
         return await progress(connection, consumer.tables, numbers)

@@ -1,4 +1,4 @@
-"""Sets fences by hand: what is to be applied next, and what that means."""
+"""Plans and applies a reset of fences: the next offset to apply, set by an operator."""
 
 import asyncio
 import json
@@ -16,8 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.runtime.apply.memory import remembered_since
 from consumers.runtime.apply.offsets import read_fences
-from consumers.runtime.commands.held_admin import record_operation
-from consumers.runtime.commands.one_consumer import operator
+from consumers.runtime.commands.actions.held_admin import record_operation
 from consumers.runtime.configured import Consumer
 from consumers.runtime.member.subscription import broker_cluster_id
 from consumers.runtime.records import NO_TIMESTAMP, Partition
@@ -25,18 +24,19 @@ from consumers.runtime.store.database import acting, reading
 from consumers.runtime.store.tables import COUNTS, RuntimeTables
 from router.broker.log.reread import second_look
 from router.broker.topics.ids import describe
+from router.terminal.operator_name import operator_name
 
 ASK_SECONDS = 15.0
-"""How long the broker may take for an answer."""
+"""Time limit for an answer of the broker."""
 
 
 class ResetRefused(Exception):  # noqa: N818 - reads as what happened
-    """The fence cannot, or must not, be set so; the message says why."""
+    """The fence cannot be set, or must not be; the message is the reason."""
 
 
 @dataclass(frozen=True)
 class Reset:
-    """What one partition's fence is, what it is to be, and the bounds of the log."""
+    """Fence of one partition before and after, and the bounds of the log."""
 
     partition: Partition
     was: int | None
@@ -44,12 +44,12 @@ class Reset:
     begin: int
     end: int
     oldest: datetime | None = None
-    """When the record at `to` was written; None where there is none, or it does not say."""
+    """Time at which the record at `to` was written; None if there is none, or it has none."""
     topic_id: UUID | None = None
-    """The topic as it is now, whose log the fence is set in; None where the broker has no ids."""
+    """Id of the topic whose log the fence is set in; None if the broker has no topic ids."""
 
     def as_json(self) -> dict[str, object]:
-        """Return it as JSON takes it."""
+        """Return the fields, as JSON values."""
         topic_id = str(self.topic_id) if self.topic_id is not None else None
         oldest = self.oldest and self.oldest.isoformat()
         values = {**asdict(self), "oldest": oldest, "topic_id": topic_id}
@@ -58,15 +58,15 @@ class Reset:
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What a reset would do, and since when every event is known."""
+class ResetPlan:
+    """What a reset would do, and since when event ids are remembered."""
 
     cluster_id: str
     resets: Sequence[Reset]
     known_since: datetime
 
     def forgotten(self) -> Sequence[Reset]:
-        """Return those that reach back further than events are known: effects might double."""
+        """Return resets further back than event ids are remembered: effects might double."""
         return [
             each
             for each in self.resets
@@ -76,8 +76,8 @@ class Plan:
         ]
 
 
-async def plan_reset(consumer: Consumer, topic: str, number: int | None, to: str) -> Plan:
-    """Work out a reset. Raises ResetRefused, StoreUnavailable."""
+async def plan_reset(consumer: Consumer, topic: str, number: int | None, to: str) -> ResetPlan:
+    """Plan a reset. Raises ResetRefused, StoreUnavailable."""
     settings = consumer.settings
     try:
         cluster_id = settings.cluster_id or await broker_cluster_id(settings.kafka)
@@ -91,16 +91,18 @@ async def plan_reset(consumer: Consumer, topic: str, number: int | None, to: str
         since = await remembered_since(connection, consumer.tables, days)
     there = {partition: fence.next_offset for partition, fence in fences.items()}
     resets = [replace(each, was=there.get(each.partition)) for each in logs]
-    return Plan(cluster_id, resets, since)
+    return ResetPlan(cluster_id, resets, since)
 
 
-async def apply_reset(consumer: Consumer, plan: Plan) -> None:
-    """Set the fences, and write down who did so, in one transaction."""
+async def apply_reset(consumer: Consumer, plan: ResetPlan) -> None:
+    """Set the fences and record the operation, in one transaction."""
     async with acting(consumer.settings) as engine, engine.begin() as transaction:
         for each in plan.resets:
             await _set_fence(transaction, consumer.tables, plan.cluster_id, each)
         detail = json.dumps([each.as_json() for each in plan.resets])
-        await record_operation(transaction, consumer.tables, operator(), "offsets reset", detail)
+        await record_operation(
+            transaction, consumer.tables, operator_name(), "offsets reset", detail
+        )
 
 
 async def _set_fence(
@@ -134,7 +136,7 @@ async def _logs(consumer: Consumer, topic: str, number: int | None, to: str) -> 
         async with asyncio.timeout(ASK_SECONDS):
             await asking.start()
             if topic not in await asking.topics():
-                # Asked for by name, what is not there would be waited for.
+                # A client that is given the name of a missing topic waits for it.
                 message = f"the broker has no topic {topic}"
                 raise ResetRefused(message)
     finally:
@@ -201,7 +203,7 @@ def _target(to: str, begin: int, end: int, tp: TopicPartition) -> int:
 async def _written_at(
     client: AIOKafkaConsumer, tp: TopicPartition, offset: int, end: int
 ) -> datetime | None:
-    """Tell when the first record at an offset or behind it was written, None where unknown."""
+    """Return when the first record at or after an offset was written, or None if unknown."""
     if offset >= end:
         return None
     found = (await second_look(client, tp, offset, 1)).records

@@ -1,4 +1,4 @@
-"""The whole configuration checked in one go: every problem of every level that can be looked at."""
+"""Checks the whole configuration in one go and reports every problem on every level."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -7,21 +7,20 @@ from router.configuration.problems import Problems
 from router.configuration.secret_files import with_secrets_read
 from router.configuration.settings import Settings, settings_from, valid_endpoints
 from router.configuration.sources import Sources
-from router.edge.endpoints import joined
 from router.errors import ConfigurationError
 
 CheckConsumers = Callable[[Mapping[str, dict[str, Any]]], None]
-"""Raises ConfigurationError with what is wrong with the consumers' tables."""
+"""Raises ConfigurationError for the problems of the consumers' tables."""
 
 
 def checked_settings(
     sources: Sources, check_consumers: CheckConsumers, public_url: str | None = None
 ) -> Settings:
-    """Return the settings, or raise ConfigurationError with everything that is wrong.
+    """Return the settings; raises ConfigurationError with every problem there is.
 
-    Providers only have a say where something else is wrong as well: a consumer
-    runs beside an endpoint that the edge would refuse. `public_url` is the one
-    that will be used where `[edge]` has none.
+    The endpoints' providers are checked only if something else is wrong as well:
+    a consumer runs beside an endpoint that the edge would refuse. `public_url` is
+    the one in use if `[edge]` has none.
     """
     problems = Problems(list(sources.problems))
     with problems.gathered():
@@ -35,7 +34,9 @@ def checked_settings(
 
 
 def _of_providers(values: Mapping[str, Any], known: list[str], public_url: str | None) -> list[str]:
-    """Look at those endpoints of which nothing wrong is known yet."""
+    """Return the providers' problems with those endpoints that have none so far."""
+    from router.edge.endpoints import joined  # a consumer needs no gateway, unless all is reported
+
     read, _ = with_secrets_read(values)
     endpoints = {
         name: endpoint

@@ -1,6 +1,5 @@
-"""`payrouter send`: one command per gateway, and one for the platform and its orders."""
+"""Places orders as the merchant's platform does, or cancels them."""
 
-import asyncio
 import json
 from collections.abc import Sequence
 from typing import Any
@@ -8,7 +7,8 @@ from typing import Any
 import click
 from pydantic import ValidationError
 
-from router.commands.invocation import Invocation, invoked, json_option
+from router.commands.actions.configured import load_settings
+from router.commands.invocation import Invocation
 from router.configuration.settings import Settings
 from router.contract.order import Order, OrderType
 from router.contract.wire import first_problem
@@ -21,51 +21,26 @@ from router.evaluation.ordering import (
     ordering,
     usual_account,
 )
+from router.terminal.exits import CommandError
+from router.terminal.processes import run_async
 
 
-@click.command("order")
-@click.option(
-    "--order", "--reference", "reference", default="A-1", show_default=True, help="Its number."
-)
-@click.option("--account", help="Whose it is; default: the only merchant, or the first.")
-@click.option(
-    "--line",
-    "lines",
-    multiple=True,
-    metavar="SKU=QUANTITY",
-    help="What is bought, once for each article; default: tea=1.",
-)
-@click.option("--total", default="100.50", show_default=True, help="What it costs.")
-@click.option("--currency", default="USDT", show_default=True, help="In which currency.")
-@click.option("--email", help="The customer's.")
-@click.option("--language", help="The customer's, such as de.")
-@click.option("--ttl", type=int, metavar="SECONDS", help="How long its reservation holds.")
-@click.option("--cancel", is_flag=True, help="Call it off instead.")
-@click.option(
-    "--count",
-    type=click.IntRange(1, 100_000),
-    default=1,
-    show_default=True,
-    help="How many orders; with more than one, -1, -2 and so on follow the number.",
-)
-@invoked
-@json_option
-def send_order(
+def send_orders(
     invocation: Invocation,
-    *,
     account: str | None,
     count: int,
+    *,
     as_json: bool,
     **asked: Any,  # noqa: ANN401 - options
 ) -> None:
-    """Place an order as the merchant's platform does, or call it off."""
-    settings = invocation.settings()
+    """Send `count` orders to the topic of the orders and print where they are."""
+    settings = load_settings(invocation)
     first = _message(account or usual_account(settings), **asked)
     check_mapping(settings, first)
     try:
-        asyncio.run(_send(settings, numbered(first, count), as_json=as_json))
+        run_async(_send(settings, numbered(first, count), as_json=as_json))
     except NotPlaced as problem:
-        raise click.ClickException(str(problem)) from None
+        raise CommandError(str(problem)) from None
 
 
 def _message(  # noqa: PLR0913 - one argument per option
@@ -98,7 +73,7 @@ def _message(  # noqa: PLR0913 - one argument per option
 def _line(text: str) -> dict[str, object]:
     sku, separator, quantity = text.rpartition("=")
     if not separator or not quantity.isascii() or not quantity.isdigit():
-        message = f"--line: {text} is no SKU=QUANTITY, such as tea=2"
+        message = f"--line: {text} is not SKU=QUANTITY, such as tea=2"
         raise ConfigurationError(message)
     return {"sku": sku, "quantity": int(quantity)}
 

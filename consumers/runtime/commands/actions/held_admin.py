@@ -1,4 +1,4 @@
-"""What an operator asks of held records: list, look at, have tried again."""
+"""Queries and changes of held records for an operator: list, show, retry, replay."""
 
 import base64
 import json
@@ -10,14 +10,15 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, and_, case, func, literal, select, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consumers.runtime.apply.held import DONE, HeldReason, readable
+from consumers.runtime.apply.held import DONE, HeldReason, headers_from, readable
 from consumers.runtime.fate import Fate
 from consumers.runtime.store.tables import RuntimeTables
+from router.terminal.output import text_of
 
 
 @dataclass(frozen=True)
 class Filter:
-    """Which held records are meant; None leaves a side open."""
+    """Conditions on held records; None matches all."""
 
     numbers: Sequence[int] = ()
     topic: str | None = None
@@ -27,14 +28,14 @@ class Filter:
     limit: int = 1000
 
     def __str__(self) -> str:
-        """Write it as the operation's record keeps it."""
+        """Return the conditions given, as the record of an operation keeps them."""
         given = {name: value for name, value in asdict(self).items() if value}
         return json.dumps(given, default=str)
 
 
 @dataclass(frozen=True)
 class HeldRow:
-    """A held record as the commands show it, without its content."""
+    """Held record without its content."""
 
     id: int
     state: str
@@ -50,7 +51,7 @@ class HeldRow:
     due_at: datetime
 
     def as_json(self) -> dict[str, object]:
-        """Return it as JSON takes it."""
+        """Return the fields, as JSON values."""
         return {
             name: str(value) if isinstance(value, UUID | datetime) else value
             for name, value in asdict(self).items()
@@ -58,17 +59,37 @@ class HeldRow:
 
 
 @dataclass(frozen=True)
-class Content:
-    """What is in a held record, bytes as base64."""
+class HeldContent:
+    """Content of a held record, as it was on the broker."""
 
-    key: str | None
-    value: str | None
-    headers: str
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes | None]]
 
     def as_json(self) -> dict[str, object]:
-        """Return it as JSON takes it."""
-        headers = [[readable(name), value] for name, value in json.loads(self.headers)]
-        return {"key": self.key, "value": self.value, "headers": headers}
+        """Return every part as base64, and as text if it is text."""
+        named = [(readable(name), value) for name, value in self.headers]
+        return {
+            "key": _base64(self.key),
+            "value": _base64(self.value),
+            "headers": [[name, _base64(value)] for name, value in named],
+            "key_text": _text(self.key),
+            "value_text": _text(self.value),
+            "headers_text": [[name, _text(value)] for name, value in named],
+        }
+
+    def readable(self) -> dict[str, object]:
+        """Return each part as text if it is text, else as base64; the name tells which."""
+        parts = [("key", self.key), ("value", self.value)]
+        parts += [(f"header {readable(name)}", value) for name, value in self.headers]
+        return dict(_readable_part(name, value) for name, value in parts)
+
+
+def _readable_part(name: str, value: bytes | None) -> tuple[str, object]:
+    if value is None:
+        return name, None
+    text = _text(value)
+    return (f"{name} (base64)", _base64(value)) if text is None else (f"{name} (text)", text)
 
 
 async def list_held(
@@ -88,20 +109,20 @@ async def list_held(
 
 async def content(
     connection: AsyncConnection, tables: RuntimeTables, number: int
-) -> Content | None:
-    """Return what is in a held record, None where there is none of this number."""
+) -> HeldContent | None:
+    """Return the content of a held record, or None if there is no record with this number."""
     held = tables.held
     rows = await connection.execute(
         select(held.c.key, held.c.value, held.c.headers).where(held.c.id == number)
     )
     row = rows.one_or_none()
-    return None if row is None else Content(_text(row.key), _text(row.value), row.headers)
+    return None if row is None else HeldContent(row.key, row.value, headers_from(row.headers))
 
 
 async def replay(connection: AsyncConnection, tables: RuntimeTables, number: int) -> None:
-    """Have a dead record tried again by the running consumer.
+    """Make the running consumer try a dead record again.
 
-    It goes back among the parked: under the event id and in the order of its
+    It becomes a parked record, with its event id and its place in the order of its
     lane, so that nothing is applied twice.
     """
     held = tables.held
@@ -120,38 +141,38 @@ async def replay(connection: AsyncConnection, tables: RuntimeTables, number: int
 
 
 @dataclass(frozen=True)
-class Progress:
-    """What became of replayed records: each word, and how often."""
+class ReplayProgress:
+    """Number of replayed records per outcome."""
 
-    words: Mapping[str, int]
+    outcomes: Mapping[str, int]
 
     @property
     def waiting(self) -> int:
-        """How many were not tried yet."""
-        return self.words.get(HeldReason.REPLAYED.value, 0)
+        """Number of records that were not tried yet."""
+        return self.outcomes.get(HeldReason.REPLAYED.value, 0)
 
 
 async def progress(
     connection: AsyncConnection, tables: RuntimeTables, numbers: Sequence[int]
-) -> Progress:
-    """Tell what became of records by now: an outcome, `dead`, `parked`, or `replayed` still."""
+) -> ReplayProgress:
+    """Count records by their state now: an outcome, `dead`, `parked`, or still `replayed`."""
     held = tables.held
     waiting = and_(held.c.state == Fate.PARKED, held.c.reason == HeldReason.REPLAYED.value)
-    word = case(
+    outcome = case(
         (held.c.state == DONE, held.c.outcome),
         (waiting, literal(HeldReason.REPLAYED.value)),
         else_=held.c.state,
     )
     rows = await connection.execute(
-        select(word, func.count()).where(held.c.id == func.any(list(numbers))).group_by(word)
+        select(outcome, func.count()).where(held.c.id == func.any(list(numbers))).group_by(outcome)
     )
-    return Progress({str(name): int(number) for name, number in rows})
+    return ReplayProgress({str(name): int(number) for name, number in rows})
 
 
 async def retry_now(
     connection: AsyncConnection, tables: RuntimeTables, wanted: Filter
 ) -> Sequence[int]:
-    """Have parked records tried at once; return their numbers."""
+    """Make parked records due now; returns their numbers."""
     held = tables.held
     chosen = select(held.c.id).where(held.c.state == Fate.PARKED, _matches(tables, wanted))
     changed = await connection.scalars(
@@ -166,17 +187,17 @@ async def retry_now(
 async def record_operation(
     connection: AsyncConnection, tables: RuntimeTables, who: str, what: str, detail: str
 ) -> None:
-    """Write down who did what, for good."""
+    """Record who did what; such records are never deleted."""
     await connection.execute(tables.operation.insert().values(who=who, what=what, detail=detail))
 
 
 def about(numbers: Sequence[int], wanted: Filter) -> str:
-    """Write down which records an operation is about, and how they were chosen."""
+    """Return the records that an operation changes and how they were chosen, as its detail."""
     return f"{len(numbers)} records: {spans(numbers) or 'none'}; filter {wanted}"
 
 
 def spans(numbers: Iterable[int]) -> str:
-    """Write numbers in short: `3-7, 9`."""
+    """Return numbers as ranges: `3-7, 9`."""
     found: list[tuple[int, int]] = []
     for number in sorted(numbers):
         if found and number == found[-1][1] + 1:
@@ -188,7 +209,7 @@ def spans(numbers: Iterable[int]) -> str:
 
 @dataclass(frozen=True)
 class Operation:
-    """Who did what, and when."""
+    """Record of an operation: who did what, and when."""
 
     at: datetime
     who: str
@@ -196,7 +217,7 @@ class Operation:
     detail: str
 
     def as_json(self) -> dict[str, object]:
-        """Return it as JSON takes it."""
+        """Return the fields, as JSON values."""
         return {**asdict(self), "at": self.at.isoformat()}
 
 
@@ -211,7 +232,7 @@ async def list_operations(
 
 
 def _is_whole(tables: RuntimeTables) -> ColumnElement[bool]:
-    """Tell the records of which more is known than their place."""
+    """Match the records whose content is known, not only their offset."""
     return tables.held.c.reason != HeldReason.UNFETCHABLE.value
 
 
@@ -231,5 +252,9 @@ def _matches(tables: RuntimeTables, wanted: Filter) -> ColumnElement[bool]:
     return condition
 
 
-def _text(value: bytes | None) -> str | None:
+def _base64(value: bytes | None) -> str | None:
     return None if value is None else base64.b64encode(value).decode()
+
+
+def _text(value: bytes | None) -> str | None:
+    return None if value is None else text_of(value)

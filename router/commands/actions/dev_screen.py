@@ -1,4 +1,4 @@
-"""What `payrouter dev` tells a person: what runs where, and what to try next."""
+"""Screen of `payrouter dev`: what runs where, and what to try next."""
 
 import shlex
 import shutil
@@ -10,9 +10,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from router.commands.invocation import DATA_DIR
 from router.evaluation.system import Running
 from router.providers import endpoint_target
+from router.terminal.options import DATA_DIR
 
 
 def show(console: Console, running: Running) -> None:
@@ -65,7 +65,7 @@ def _suggestions(running: Running) -> Sequence[str]:
 
 
 def _program() -> str:
-    """Say how this command is called from here: by its name only where the shell would find it."""
+    """Return how this command is called from here: by name only if the shell finds that one."""
     own = Path(sys.argv[0])
     if own.name != "payrouter":
         return f"{shlex.quote(sys.executable)} -m consumers"
