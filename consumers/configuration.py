@@ -7,6 +7,7 @@ import click
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from consumers import discovery
+from consumers.connections import database_url, kafka_options
 from consumers.installed import installed, names
 from consumers.runtime.configured import Consumer
 from consumers.runtime.service import Service
@@ -14,7 +15,6 @@ from consumers.runtime.settings import ConsumerSettings, Tuning
 from consumers.runtime.topic_check import TopicCheck
 from router.broker.topics.contract import TopicNeed
 from router.commands.actions.configured import load_settings
-from router.commands.actions.consumer_sources import database_url, kafka_options
 from router.commands.invocation import Invocation
 from router.configuration.problems import Problems, nearest, problem_lines
 from router.configuration.settings import Settings, read_database

@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 MAX_ON_HAND = 10**15
 
-STATUSES = ("waiting", "reserved", "short", "committed", "oversold", "released")
+STATUSES = (
+    *("waiting", "reserved", "short", "committed", "oversold", "released"),
+    *("lapsed", "cancelled", "returned"),
+)
 """The statuses of `consumers.inventory.listing`, without importing it."""
 
 _account = click.option("--account", help="Merchant; default: all.")
@@ -51,7 +54,12 @@ def set_(
 
 @click.command("orders", epilog=example("inventory orders --status short"))
 @settings_of("inventory")
-@click.option("--status", type=click.Choice(STATUSES), help="Only orders with this status.")
+@click.option(
+    "--status",
+    type=click.Choice(STATUSES),
+    metavar="STATUS",
+    help=f"Only orders with this status: {', '.join(STATUSES)}.",
+)
 @_account
 @limit_option(50)
 @json_option

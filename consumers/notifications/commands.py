@@ -9,7 +9,7 @@ import click
 from consumers.runtime.commands.one_consumer import settings_of
 from router.terminal.command_tree import example
 from router.terminal.completion import complete_channel
-from router.terminal.options import json_option, limit_option
+from router.terminal.options import json_option, limit_option, since_option
 
 if TYPE_CHECKING:
     from consumers.runtime.settings import ConsumerSettings
@@ -63,7 +63,7 @@ def show(settings: "ConsumerSettings", message: UUID, *, as_json: bool) -> None:
 @settings_of("notifications")
 @click.argument("messages", type=click.UUID, nargs=-1)
 @click.option("--failed", is_flag=True, help="All that failed since the time given by --since.")
-@click.option("--since", type=click.DateTime(), help="Failed at this time (UTC) or later.")
+@since_option("Failed at this time or later")
 @json_option
 def resend(
     settings: "ConsumerSettings",

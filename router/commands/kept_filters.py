@@ -8,13 +8,14 @@ from typing import Any
 import click
 
 from router.terminal.completion import complete_endpoint, complete_provider
+from router.terminal.options import since_option
 
 _FILTERS = (
     click.option("--id", "ids", multiple=True, help="Id or its beginning; may be repeated."),
     click.option("--reason", help="Reason, such as stale or signature_wrong."),
     click.option("--provider", shell_complete=complete_provider, help="Gateway."),
     click.option("--endpoint", shell_complete=complete_endpoint, help="Endpoint."),
-    click.option("--since", type=click.DateTime(), help="Received at this time (UTC) or later."),
+    since_option("Received at this time or later"),
 )
 
 

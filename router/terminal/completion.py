@@ -59,9 +59,7 @@ def _configuration(ctx: click.Context) -> Mapping[str, Any]:
 
 
 def _endpoints(ctx: click.Context) -> Iterable[str]:
-    wanted = ctx.params.get("provider")
-    endpoints = _configuration(ctx).get("endpoints", {})
-    return [name for name, own in endpoints.items() if wanted in {None, own.get("provider")}]
+    return list(_configuration(ctx).get("endpoints", {}))
 
 
 def _consumers(ctx: click.Context) -> Iterable[str]:

@@ -61,3 +61,13 @@ def limit_option(default: int, most: int | None = 100_000) -> Callable[[Any], An
         show_default=True,
         help="Number of entries at most.",
     )
+
+
+def since_option(meaning: str) -> Callable[[Any], Any]:
+    """Return the option `--since`: a time in UTC, without a zone."""
+    return click.option(
+        "--since",
+        type=click.DateTime(),
+        metavar="TIME",
+        help=f"{meaning}, in UTC: 2026-11-22 or 2026-11-22T10:00:00.",
+    )

@@ -23,7 +23,12 @@ _PIPE_WIDTH = 1_000_000
 _SHORT: Final = 24
 """Longest cell of a `whole` column that is kept on one line."""
 
-_INDENT: Final = 2
+_NARROW: Final = 6
+"""Width that a column of text keeps at least: a narrow terminal would leave it none."""
+
+_GAP: Final = 2
+_BORDER: Final = 3
+"""Columns between two cells: without and with a frame."""
 
 
 def console() -> "Console":
@@ -64,25 +69,31 @@ def show_table(
         title_justify="left",
         box=HEAVY_HEAD if lined else None,
         pad_edge=lined,
-        padding=(0, 1) if lined else (0, _INDENT, 0, 0),
+        padding=(0, 1) if lined else (0, _GAP, 0, 0),
     )
+    least = 0
     for number, column in enumerate(columns):
         longest = max((len(line) for row in cells for line in _lines(row, number)), default=0)
         right = column in numbers
         unbroken = right or (column in whole and longest <= _SHORT)
+        width = max(longest, len(column)) if unbroken else min(max(longest, 1), _NARROW)
         table.add_column(
             column,
             justify="right" if right else "left",
             overflow="fold",
             no_wrap=unbroken,
-            min_width=max(longest, len(column)) if unbroken else None,
+            min_width=width,
         )
+        least += width + _BORDER
     for row in cells:
         if row:
             table.add_row(*map(Text, row))
         else:
             table.add_section()
-    console().print(table, crop=False)
+    out = console()
+    # A terminal that is narrower than that wraps lines by itself; rich would drop columns.
+    out.width = max(out.width, least + 1)
+    out.print(table)
 
 
 def _lines(row: Sequence[str], number: int) -> Sequence[str]:

@@ -9,8 +9,10 @@ import click
 
 from router.terminal.command_tree import CommandTree
 
-COMMON: Final = ("--config", "--data-dir", "--json", "--help")
+COMMON: Final = ("--config", "--data-dir", "--json")
 """Options that are described once, not with every command."""
+
+_HELP: Final = ("-h, --help", "Show this message and exit.")
 
 _EXIT_CODES: Final = (
     ("0", "All is well."),
@@ -59,7 +61,7 @@ def _below(parent: click.Context, tree: CommandTree, section: str) -> Iterator[C
 def _page(context: click.Context, section: str) -> CommandPage:
     command = context.command
     path = context.command_path
-    options = [each for each in command.get_params(context) if isinstance(each, click.Option)]
+    options = [each for each in command.params if isinstance(each, click.Option)]
     records = [option.get_help_record(context) for option in options]
     shown = [record for record in records if record is not None]
     usage = " ".join((path, *command.collect_usage_pieces(context)))
@@ -90,9 +92,9 @@ def common_options(root: CommandTree) -> Sequence[tuple[str, str]]:
     config = root.entries["config"].load()
     assert isinstance(config, CommandTree)  # noqa: S101 - for mypy
     show = config.entries["show"].load()
-    context = click.Context(show, info_name="show", help_option_names=["-h", "--help"])
-    records = [param.get_help_record(context) for param in show.get_params(context)]
-    return [record for record in records if record is not None]
+    context = click.Context(show, info_name="show")
+    records = [param.get_help_record(context) for param in show.params]
+    return [*(record for record in records if record is not None), _HELP]
 
 
 def markdown(root: CommandTree) -> str:
@@ -142,8 +144,12 @@ def _table(heading: str, rows: Sequence[tuple[str, str]]) -> Iterator[str]:
         yield from (f"| {heading} | |", "|---|---|")
         for name, meaning in rows:
             cells = (f"`{name}`", " ".join(meaning.split()))
-            yield f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |"
+            yield f"| {' | '.join(map(_cell, cells))} |"
         yield ""
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
 
 
 def man_page(root: CommandTree) -> str:

@@ -11,7 +11,7 @@ import click
 from consumers.runtime.commands.one_consumer import one_consumer
 from router.terminal.command_tree import example
 from router.terminal.completion import complete_topic
-from router.terminal.options import json_option, limit_option
+from router.terminal.options import json_option, limit_option, since_option
 
 if TYPE_CHECKING:
     from consumers.runtime.configured import Consumer
@@ -29,9 +29,14 @@ _FILTERS = (
         shell_complete=complete_topic,
         help="Topic it came from, by its name on the broker.",
     ),
-    click.option("--reason", type=click.Choice(REASONS), help="Reason why it is held."),
+    click.option(
+        "--reason",
+        type=click.Choice(REASONS),
+        metavar="REASON",
+        help=f"Reason why it is held: {', '.join(REASONS)}.",
+    ),
     click.option("--event", "event_id", type=click.UUID, help="Event id."),
-    click.option("--since", type=click.DateTime(), help="Held at this time (UTC) or later."),
+    since_option("Held at this time or later"),
     limit_option(1000),
 )
 

@@ -69,7 +69,7 @@ def test_a_parameter_named_like_one_of_the_gateway_s_is_refused(
     ("text", "arguments", "line"),
     [
         (_EDGE + _BEE, ("bee", "--parameter", "x"), "--parameter: expected NAME=VALUE, not x"),
-        (_EDGE + _SHOP, ("shop", "--parameter", "x=1"), "--parameter: blockatm names the order"),
+        (_EDGE + _SHOP, ("shop", "--parameter", "x=1"), "--parameter: blockatm sends the order"),
         (
             _EDGE + _BEE + 'public_url = "https://bee.example/in?coin=btc"\n',
             ("bee",),

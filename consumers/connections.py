@@ -1,4 +1,4 @@
-"""What a consumer takes from the configuration: its topics' needs, its broker, its database."""
+"""Broker and database of a consumer, as the configuration names them."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
