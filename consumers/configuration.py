@@ -7,12 +7,13 @@ import click
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from consumers import discovery
-from consumers.connections import database_url, kafka_options
+from consumers.database_url import database_url
 from consumers.installed import installed, names
 from consumers.runtime.configured import Consumer
 from consumers.runtime.service import Service
 from consumers.runtime.settings import ConsumerSettings, Tuning
 from consumers.runtime.topic_check import TopicCheck
+from router.broker.connection import KafkaConnection
 from router.broker.topics.contract import TopicNeed
 from router.commands.actions.configured import load_settings
 from router.commands.invocation import Invocation
@@ -25,7 +26,7 @@ _Model = TypeVar("_Model", bound=BaseModel)
 
 
 def one_consumer(invocation: Invocation, name: str) -> Consumer:
-    """Return a consumer as declared, with its settings. Raises UsageError if there is none."""
+    """Return a consumer with its settings. Raises UsageError if there is none."""
     service = service_named(name)
     return Consumer(service, consumer_settings(invocation, service))
 
@@ -40,14 +41,10 @@ def service_named(name: str) -> Service:
 
 
 def every_consumer(invocation: Invocation) -> list[Consumer]:
-    """Return every consumer, configured, with its settings."""
+    """Return every consumer with its settings."""
     services = discovery.discover()
     settings = load_settings(invocation)
-    found = []
-    for service in services.values():
-        own = _settings(settings, service, services)
-        found.append(Consumer(service.configured(service, own.setup), own))
-    return found
+    return [Consumer(each, _settings(settings, each, services)) for each in services.values()]
 
 
 def consumer_settings(invocation: Invocation, service: Service) -> ConsumerSettings:
@@ -62,11 +59,9 @@ def _settings(
     table = dict(settings.consumers.get(service.name, {}))
     database = table.pop("database", None) or {}
     url = database_url(settings, database, f"consumers.{service.name}.database")
-    kafka, renewed = kafka_options(settings.kafka)
     return ConsumerSettings(
         name=service.name,
-        kafka=kafka,
-        renewed=renewed,
+        kafka=KafkaConnection.of(settings.kafka),
         database_url=SecretStr(url()),
         database_url_now=url,
         topics=settings.topics.topics(),

@@ -21,7 +21,7 @@ def develop(invocation: Invocation, options: DevOptions) -> None:
         for service in services.values():
             settings = consumer_settings(invocation, service)
             await _upgraded(settings, service)
-            if options.rate and service.before_play:
+            if options.rate:
                 await _make_ready(settings, service)
 
     serve(developing(invocation, options, sorted(services), prepare))
@@ -53,7 +53,7 @@ async def _upgraded(settings: ConsumerSettings, service: Service) -> list[str]:
 
 
 async def _make_ready(settings: ConsumerSettings, service: Service) -> None:
-    async with acting(settings) as engine:
-        configured = service.configured(service, settings.setup)
-        if configured.before_play:
-            await configured.before_play(engine, Play(settings.accounts, ARTICLES))
+    before_play = service.actions(settings.setup).before_play
+    if before_play is not None:
+        async with acting(settings) as engine:
+            await before_play(engine, Play(settings.accounts, ARTICLES))

@@ -1,6 +1,5 @@
 """Declares the inventory to the consumer runtime."""
 
-from dataclasses import replace
 from functools import partial
 
 from consumers.inventory.handler import handler
@@ -10,16 +9,15 @@ from consumers.inventory.policy import Policy
 from consumers.inventory.setting import stock_up
 from consumers.inventory.tables import METADATA
 from consumers.inventory.trace import steps_of
-from consumers.runtime.service import Service, Setup
-from router.contract.order_fields import OrderFields, read_order
-from router.contract.topics import ORDER, Topics
+from consumers.runtime.service import ConsumerActions, Service, Setup
+from router.contract.order_fields import read_order
+from router.contract.topics import ORDER
 
 
-def configured(service: Service, setup: Setup) -> Service:
-    """Return the inventory service with its configured options, topic names and order fields."""
-    policy, topic = setup.options, setup.topics.outcome(service.name)
-    return replace(
-        service,
+def configured(setup: Setup) -> ConsumerActions:
+    """Return what the inventory does, with its options, topic names and order fields."""
+    policy, topic = setup.options, setup.topics.outcome("inventory")
+    return ConsumerActions(
         handle=handler(policy, topic),
         readers={ORDER: read_order(setup.orders)},
         work=[lapse_work(policy.sweep_seconds, topic)],
@@ -30,14 +28,11 @@ def configured(service: Service, setup: Setup) -> Service:
 SERVICE = Service(
     name="inventory",
     topics=(ORDER, "payment"),
-    handle=handler(Policy(), Topics().outcome("inventory")),
     tables=METADATA,
     migrations="consumers.inventory.migrations",
     measures=MEASURES,
-    readers={ORDER: read_order(OrderFields())},
     options=Policy,
     configured=configured,
     says_outcomes=True,
     trail=steps_of,
-    before_play=partial(stock_up, topic=Topics().outcome("inventory")),
 )

@@ -1,22 +1,19 @@
 """Declares the ledger to the consumer runtime."""
 
-from dataclasses import replace
-
 from consumers.ledger.book import METADATA
-from consumers.ledger.handler import handle, handler_for
+from consumers.ledger.handler import handler_for
 from consumers.ledger.measures import MEASURES
 from consumers.ledger.trail import trail
-from consumers.runtime.service import Service, Setup
+from consumers.runtime.service import ConsumerActions, Service, Setup
 
 
-def _configured(service: Service, setup: Setup) -> Service:
-    return replace(service, handle=handler_for(setup.topics.outcome(service.name)))
+def _configured(setup: Setup) -> ConsumerActions:
+    return ConsumerActions(handler_for(setup.topics.outcome("ledger")))
 
 
 SERVICE = Service(
     name="ledger",
     topics=("payment", "payout"),
-    handle=handle,
     tables=METADATA,
     migrations="consumers.ledger.migrations",
     measures=MEASURES,

@@ -1,11 +1,8 @@
 """Declares the notifications to the consumer runtime, with the configured channels."""
 
-from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
-from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from consumers.notifications.apprise_channel import AppriseChannel, SendResult, SendStatus
 from consumers.notifications.dispatcher import Dispatcher, MessageSender
@@ -17,10 +14,9 @@ from consumers.notifications.rendering import open_texts
 from consumers.notifications.rules import LOG
 from consumers.notifications.tables import METADATA
 from consumers.notifications.trail import trail
-from consumers.runtime.fate import Fate
-from consumers.runtime.service import Service, Setup, Work
+from consumers.runtime.service import ConsumerActions, Service, Setup, Work
 from consumers.runtime.store.database import transaction_of
-from router.contract.order_fields import OrderFields, read_order
+from router.contract.order_fields import read_order
 from router.contract.topics import ORDER
 
 SEND_SECONDS = 1.0
@@ -30,24 +26,18 @@ ADDRESSES_SECONDS = 5.0
 """Pause between checks for overdue and expired addresses."""
 
 
-async def handle(transaction: AsyncConnection, events: Sequence[Any]) -> Sequence[Fate]:
-    """Apply events by the default rules."""
-    return await NotificationHandler(NotificationOptions())(transaction, events)
-
-
-def configured(service: Service, setup: Setup) -> Service:
-    """Return the service with the rules, channels and texts of the configuration."""
+def configured(setup: Setup) -> ConsumerActions:
+    """Return what the notifications do with the configured rules, channels and texts."""
     options: NotificationOptions = setup.options
     texts = open_texts(options.templates, options.language)
-    topic = setup.topics.outcome(service.name)
+    topic = setup.topics.outcome("notifications")
     channels = {LOG: (ChannelOptions.model_construct(), _to_log), **_configured_channels(options)}
     sending = [
         Work(f"send {name}", SEND_SECONDS, Dispatcher(name, limits, send, texts, topic).run)
         for name, (limits, send) in channels.items()
     ]
     days = options.keep_addresses_days
-    return replace(
-        service,
+    return ConsumerActions(
         handle=NotificationHandler(options),
         readers={ORDER: read_order(setup.orders)},
         work=[
@@ -86,11 +76,9 @@ def _to_log(*_: object) -> SendResult:
 SERVICE = Service(
     name="notifications",
     topics=("payment", "payout", "subscription", ORDER),
-    handle=handle,
     tables=METADATA,
     migrations="consumers.notifications.migrations",
     measures=MEASURES,
-    readers={ORDER: read_order(OrderFields())},
     options=NotificationOptions,
     configured=configured,
     says_outcomes=True,

@@ -8,15 +8,30 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.partitioner import DefaultPartitioner
 
 from router.broker.adapter.private import cut_off, give_back_sequences
+from router.broker.client import make_producer
+from router.broker.connection import KafkaConnection
 from router.broker.pacing import paced
 from router.broker.refusals import is_refusal
+
+REQUEST_MILLISECONDS = 10_000
+"""How long the broker may take to answer one request."""
 
 _END_SECONDS = 1.0
 """How long `stop` may take once no record is left to wait for."""
 
 
-def hardened(producer: AIOKafkaProducer) -> AIOKafkaProducer:
-    """Return the producer, patched to survive refused batches and partitions without a leader."""
+def make_durable_producer(kafka: KafkaConnection, **options: Any) -> AIOKafkaProducer:  # noqa: ANN401 - aiokafka's
+    """Make a producer that loses no record, keeps their order and survives refusals.
+
+    It waits for all in-sync replicas, and pauses while a topic has no leader.
+    """
+    producer = make_producer(
+        kafka,
+        acks="all",
+        enable_idempotence=True,
+        request_timeout_ms=REQUEST_MILLISECONDS,
+        **options,
+    )
     give_back_sequences(producer, is_refusal)
     return paced(producer)
 

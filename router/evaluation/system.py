@@ -8,14 +8,21 @@ import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import make_url
 
-from router.broker.client import admin_factory, client_options
-from router.broker.topics.listing import TopicsUnavailable, administering, describe_topics, touch
+from router.broker.client import make_admin
+from router.broker.connection import KafkaConnection
+from router.broker.topics.listing import (
+    TopicsUnavailable,
+    administering,
+    describe_topics,
+    touch,
+)
 from router.configuration.settings import Settings
 from router.configuration.sources import read_sources
 from router.configuration.topic_needs import topic_needs
@@ -111,7 +118,7 @@ async def running(plan: DevPlan) -> AsyncIterator[Running]:
 async def _topics(plan: DevPlan, settings: Settings, *, own_broker: bool) -> None:
     """Create the topics on the evaluation broker; raise TopicsUnavailable if another lacks one."""
     needs = topic_needs(settings, plan.topics(settings.topics.topics()))
-    make = admin_factory(client_options(settings.kafka))
+    make = partial(make_admin, KafkaConnection.of(settings.kafka))
     async with administering(make, settings.kafka.bootstrap_servers) as admin:
         if own_broker:
             await touch(admin, [need.name for need in needs])

@@ -11,7 +11,7 @@ from consumers.runtime.apply.offsets import Fence
 from consumers.runtime.apply.process import Applier, BatchResult
 from consumers.runtime.apply.stored_books import StoredBooks
 from consumers.runtime.records import Arrived, Partition, Record, TooNew
-from consumers.runtime.service import Service, Setup
+from consumers.runtime.service import ConsumerActions, Service, Setup
 from consumers.runtime.store.tables import RuntimeTables
 from router.contract.topics import FAMILIES, ORDER, Topics
 from router.contract.wire import OutgoingRecord
@@ -28,6 +28,7 @@ class Bench:
 
     engine: AsyncEngine
     service: Service
+    actions: ConsumerActions
     logs: dict[Partition, Log] = field(default_factory=dict)
 
     @property
@@ -46,8 +47,9 @@ class Bench:
         return Applier(
             StoredBooks(self.engine, self.service, CLUSTER),
             self.service,
+            self.actions.handle,
             1000,
-            dict(self.service.readers),
+            dict(self.actions.readers),
         )
 
     def append(self, out: OutgoingRecord, topic: str) -> Record:
@@ -126,4 +128,4 @@ TOLD: Mapping[str, Sequence[OutgoingRecord]] = {
 def bench(engine: AsyncEngine, service: Service, prefix: str = "") -> Bench:
     """Set up a consumer with default options and without its background work."""
     setup = Setup(service.options(), Topics(prefix))
-    return Bench(engine, replace(service.configured(service, setup), work=()))
+    return Bench(engine, service, replace(service.actions(setup), work=()))

@@ -110,18 +110,18 @@ async def test_any_order_can_be_applied(consumer: Bench, seed: int) -> None:
 async def test_a_crash_before_the_commit_leaves_nothing(consumer: Bench) -> None:
     told = consumer.tell()
     before = await consumer.content()
-    sound = consumer.service
+    sound = consumer.actions
 
     async def crashing(transaction: AsyncConnection, events: Sequence[object]) -> Sequence[Fate]:
         await sound.handle(transaction, events)
         raise CutOffError
 
-    consumer.service = replace(sound, handle=crashing)
+    consumer.actions = replace(sound, handle=crashing)
     with pytest.raises(HandlerFailed) as failed:
         await consumer.apply(told)
     assert isinstance(failed.value.__cause__, CutOffError)
     assert await consumer.content() == before
-    consumer.service = sound
+    consumer.actions = sound
     assert effective(await consumer.apply(told)) == len(told)
 
 

@@ -182,7 +182,7 @@ def build_exporter(consumers: Sequence[Consumer], exporting: Exporting) -> Expor
     picture = Picture({name: group.topics for name, group in groups.items()})
     registry.register(PictureCollector(picture))
     first = consumers[0].settings
-    reader = LogReader(first.kafka, groups, first.cluster_id, first.renewed)
+    reader = LogReader(first.kafka, groups, first.cluster_id)
     engines = {each.service.name: open_engine(each.settings, "exporter") for each in consumers}
     sources = {
         each.service.name: StoreSource(

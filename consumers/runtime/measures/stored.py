@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from consumers.runtime.apply.brake import Brake
 from consumers.runtime.fate import Fate
 from consumers.runtime.measures.waiting import StoreBacklog
-from consumers.runtime.service import Measure, Reading, Service
+from consumers.runtime.service import Measure, MeasureReading, Service
 
 
 class WaitingMetrics:
@@ -88,7 +88,7 @@ class MeasureGauges:
     measures: Sequence[Measure]
     gauges: Mapping[str, Gauge] = field(repr=False)
 
-    def set(self, readings: Mapping[str, Reading] | None) -> None:
+    def set(self, readings: Mapping[str, MeasureReading] | None) -> None:
         """Set the readings, by name of the measure; None sets NaN."""
         for each in self.measures:
             reading = math.nan if readings is None else readings[each.name]
@@ -110,12 +110,12 @@ def measure_gauges(registry: CollectorRegistry, service: Service) -> MeasureGaug
 
 async def read_measures(
     connection: AsyncConnection, measures: Iterable[Measure]
-) -> Mapping[str, Reading]:
+) -> Mapping[str, MeasureReading]:
     """Read measures, in order."""
     return {each.name: await each.read(connection) for each in measures}
 
 
-def _set(measure: Measure, gauge: Gauge, reading: Reading | float) -> None:
+def _set(measure: Measure, gauge: Gauge, reading: MeasureReading | float) -> None:
     if measure.label is None:
         if isinstance(reading, Mapping):
             message = f"the measure {measure.name} has no label but returned several values"

@@ -65,7 +65,7 @@ async def read_standings(stores: Sequence[StoreReading], stuck_seconds: float) -
         store.consumer.service.name: ConsumerGroup(store.consumer.settings.group_id, store.topics)
         for store in stores
     }
-    reader = LogReader(settings.kafka, groups, settings.cluster_id, settings.renewed)
+    reader = LogReader(settings.kafka, groups, settings.cluster_id)
     view, away = None, None
     try:
         async with asyncio.timeout(ASK_SECONDS):

@@ -9,12 +9,11 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import IncompatibleBrokerVersion, KafkaError
-from faststream.kafka.security import parse_security
 
 from consumers.runtime.apply.failures import describe as described
 from consumers.runtime.apply.offsets import FenceRow
@@ -22,7 +21,8 @@ from consumers.runtime.measures.first_record import FirstRecords
 from consumers.runtime.measures.withheld import Withholding
 from consumers.runtime.progress.picture import Behind, LogView, behind, next_offset
 from consumers.runtime.records import Partition
-from router.broker.adapter.private import connections_of
+from router.broker.client import make_admin, make_consumer
+from router.broker.connection import KafkaConnection
 from router.broker.groups import GroupDescription, describe_group
 from router.broker.log.bounds import LogBounds, log_bounds
 from router.broker.topics.ids import DENIED, MISSING, describe
@@ -65,11 +65,9 @@ class _Clients:
 class LogReader:
     """Reads logs and groups with its own clients, and replaces the clients after a failed round."""
 
-    kafka: Mapping[str, Any] = field(repr=False)
+    kafka: KafkaConnection = field(repr=False)
     groups: Mapping[str, ConsumerGroup]
     cluster_id: str | None = None
-    renewed: Callable[[Any], None] = field(default=lambda _client: None, repr=False)
-    """As in ConsumerSettings."""
     problems: list[str] = field(default_factory=list)
     """Errors of a round that read everything else."""
     _clients: _Clients | None = None
@@ -100,17 +98,11 @@ class LogReader:
             options = {
                 "request_timeout_ms": REQUEST_MILLISECONDS,
                 "metadata_max_age_ms": METADATA_MILLISECONDS,
-                **self.kafka,
             }
-            options |= parse_security(options.pop("security", None))
             self._clients = _Clients(
-                AIOKafkaAdminClient(**options),
-                AIOKafkaConsumer(
-                    **options, enable_auto_commit=False, isolation_level="read_committed"
-                ),
+                make_admin(self.kafka, **options),
+                make_consumer(self.kafka, **options, isolation_level="read_committed"),
             )
-            for client in (self._clients.admin, self._clients.consumer):
-                self.renewed(connections_of(client))
             await self._clients.admin.start()
             await self._clients.consumer.start()
         return self._clients

@@ -19,7 +19,7 @@ from consumers.runtime.trace.held import (
     texts_of,
 )
 from consumers.runtime.trace.held_up import held_up
-from consumers.runtime.trace.kept_scan import Scan, Scanned, body_of, scan_kept
+from consumers.runtime.trace.kept_scan import KeptScan, Scanned, body_of, scan_kept
 from consumers.runtime.trace.mentions import Mentions
 from consumers.runtime.trail import TrailQuery, TrailStep
 from router.contract.quarantine import Quarantined
@@ -189,8 +189,8 @@ async def _kept(
 
     names, newest = settings.topics, question.quarantine_limit
     return await asyncio.gather(
-        scan_kept(settings.kafka, Scan(names.quarantine, newest, Quarantined, wanted)),
-        scan_kept(settings.kafka, Scan(names.refused, newest, Refused, wanted)),
+        scan_kept(settings.kafka, KeptScan(names.quarantine, newest, Quarantined, wanted)),
+        scan_kept(settings.kafka, KeptScan(names.refused, newest, Refused, wanted)),
     )
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from consumers.runtime.fate import Fate
 from consumers.runtime.trace.gather import Trace
 from consumers.runtime.trace.held import HeldRecord, ReceivedEvent
-from consumers.runtime.trace.kept_scan import Found
+from consumers.runtime.trace.kept_scan import FoundDelivery
 from consumers.runtime.trail import TrailStep
 from router.contract.quarantine import Quarantined
 from router.contract.refused import Refused
@@ -117,7 +117,7 @@ def _held(name: str, record: HeldRecord) -> TraceLine:
     return TraceLine(at, HELD, name, what, event_id, record.order, known, trouble=record.waits)
 
 
-def _kept(what: str, found: Found[Quarantined] | Found[Refused]) -> TraceLine:
+def _kept(what: str, found: FoundDelivery[Quarantined] | FoundDelivery[Refused]) -> TraceLine:
     kept = found.kept
     facts = {
         "reason": kept.reason,

@@ -10,7 +10,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from router.broker.client import client_options
+from router.broker.connection import KafkaConnection
 from router.commands.actions.checked import checked_settings
 from router.commands.actions.dev_screen import show
 from router.commands.invocation import Invocation
@@ -92,7 +92,7 @@ def _planned(
 def _check_whole(settings: Settings) -> None:
     """Validate before starting children, for a shorter error."""
     checked_gates(settings)
-    client_options(settings.kafka)
+    KafkaConnection.of(settings.kafka)
 
 
 def _public_url(given: str | None, settings: Settings, port: int) -> str:

@@ -7,9 +7,9 @@ from typing import Any, TypeVar
 import click
 from aiokafka.errors import KafkaError
 
-from router.broker.client import client_options
+from router.broker.connection import KafkaConnection
+from router.broker.topic_reader import TopicMissing
 from router.configuration.settings import Settings
-from router.quarantine.kept_topic import TopicMissing
 from router.terminal.exits import CommandError
 from router.terminal.output import (
     ProgressUpdate,
@@ -26,12 +26,12 @@ _Found = TypeVar("_Found")
 
 def read_kept(
     settings: Settings,
-    read: Callable[[dict[str, Any], ProgressUpdate], Coroutine[Any, Any, _Answer]],
+    read: Callable[[KafkaConnection, ProgressUpdate], Coroutine[Any, Any, _Answer]],
 ) -> _Answer:
     """Read a topic with a progress bar, or end the command with one line."""
     quiet_aiokafka()
     with progress_bar("reading the topic") as progress:
-        return ask_broker(read(client_options(settings.kafka), progress))
+        return ask_broker(read(KafkaConnection.of(settings.kafka), progress))
 
 
 def ask_broker(question: Coroutine[Any, Any, _Answer]) -> _Answer:

@@ -9,7 +9,7 @@ import click
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from router.broker.client import client_options
+from router.broker.connection import KafkaConnection
 from router.broker.producers import stop_within
 from router.broker.refusals import is_refusal
 from router.commands.actions.configured import load_settings
@@ -29,7 +29,7 @@ from router.edge.intake import Clock
 from router.edge.publishing.producer_line import CONNECT_SECONDS, STOP_SECONDS
 from router.edge.publishing.publish import producer_factory
 from router.errors import NotDurable, Reason
-from router.quarantine.kept_topic import Wanted
+from router.quarantine.kept_topic import KeptFilter
 from router.quarantine.reader import QuarantineEntries, QuarantineEntry, read_quarantine
 from router.quarantine.replay import PublishReplay, Replayer, ReplayVerdict, replay_verdict
 from router.telemetry.logs import new_traceparent
@@ -46,7 +46,7 @@ def list_quarantine(
     invocation: Invocation, filters: Mapping[str, Any], limit: int, *, as_json: bool
 ) -> None:
     """Print the newest deliveries that match."""
-    found = _read(load_settings(invocation), Wanted(**filters))
+    found = _read(load_settings(invocation), KeptFilter(**filters))
     entries = found.entries[-limit:]
     if as_json:
         show_json([entry.as_json() for entry in entries])
@@ -57,7 +57,7 @@ def list_quarantine(
 
 def show_quarantined(invocation: Invocation, id_: str, *, as_json: bool) -> None:
     """Print one delivery in full."""
-    found = _read(load_settings(invocation), Wanted(ids=(id_,))).entries
+    found = _read(load_settings(invocation), KeptFilter(ids=(id_,))).entries
     entry = single(found, id_, "deliveries on quarantine")
     whole = {**entry.as_json(), **entry.kept.model_dump(mode="json", include=_IN_FULL)}
     if as_json:
@@ -78,7 +78,7 @@ def replay_quarantined(
     """Replay the oldest deliveries that match, or print what a replay would publish."""
     settings = load_settings(invocation)
     endpoints = build_endpoints(settings)
-    found = _read(settings, Wanted(**filters)).entries
+    found = _read(settings, KeptFilter(**filters)).entries
     before = [entry for entry in found if entry.replayed is not None and not again]
     chosen = [entry for entry in found if entry.replayed is None or again][:limit]
     verdicts = [replay_verdict(entry, endpoints) for entry in chosen]
@@ -119,10 +119,10 @@ def _verdict_text(verdict: ReplayVerdict, *, done: bool) -> str:
     return text if verdict.problem is None else f"{text}: {verdict.problem}"
 
 
-def _read(settings: Settings, wanted: Wanted) -> QuarantineEntries:
+def _read(settings: Settings, wanted: KeptFilter) -> QuarantineEntries:
     topic = settings.topics.topics().quarantine
     return read_kept(
-        settings, lambda options, progress: read_quarantine(options, topic, wanted, progress)
+        settings, lambda kafka, progress: read_quarantine(kafka, topic, wanted, progress)
     )
 
 
@@ -145,8 +145,8 @@ async def _replayed(
 
 @contextlib.asynccontextmanager
 async def _publisher(settings: Settings) -> AsyncIterator[PublishReplay]:
-    options = client_options(settings.kafka)
-    producer = producer_factory(options, settings.kafka.max_request_bytes)()
+    kafka = KafkaConnection.of(settings.kafka)
+    producer = producer_factory(kafka, settings.kafka.max_request_bytes)()
 
     async def publish(records: Sequence[OutgoingRecord]) -> None:
         async with asyncio.timeout(_PUBLISH_SECONDS):

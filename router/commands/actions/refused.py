@@ -10,7 +10,7 @@ from router.commands.actions.kept import read_kept, report_omitted, show_deliver
 from router.commands.invocation import Invocation
 from router.configuration.settings import Settings
 from router.contract.refused import Refused
-from router.quarantine.kept_topic import Wanted
+from router.quarantine.kept_topic import KeptFilter
 from router.quarantine.refused import Samples, read_refused
 from router.terminal.output import show_json, show_table
 
@@ -21,7 +21,7 @@ def list_refused(
     invocation: Invocation, filters: Mapping[str, Any], limit: int, *, as_json: bool
 ) -> None:
     """Print the newest samples that match, and counts of all that match."""
-    found = read_samples(load_settings(invocation), Wanted(**filters))
+    found = read_samples(load_settings(invocation), KeptFilter(**filters))
     entries = found.entries[-limit:]
     if as_json:
         deliveries = [each.model_dump(mode="json", exclude={"raw"}) for each in entries]
@@ -40,17 +40,15 @@ def show_refused(invocation: Invocation, sample: str, *, as_json: bool) -> None:
         show_delivery("", whole)
 
 
-def read_samples(settings: Settings, wanted: Wanted) -> Samples:
+def read_samples(settings: Settings, wanted: KeptFilter) -> Samples:
     """Return the samples that match, or end the command with one line."""
     topic = settings.topics.topics().refused
-    return read_kept(
-        settings, lambda options, progress: read_refused(options, topic, wanted, progress)
-    )
+    return read_kept(settings, lambda kafka, progress: read_refused(kafka, topic, wanted, progress))
 
 
 def read_sample(settings: Settings, id_: str) -> Refused:
     """Return the one sample with this id or beginning of an id, or end the command."""
-    return single(read_samples(settings, Wanted(ids=(id_,))).entries, id_, "refused deliveries")
+    return single(read_samples(settings, KeptFilter(ids=(id_,))).entries, id_, "refused deliveries")
 
 
 def show_list(entries: Sequence[Refused], counts: Mapping[str, int]) -> None:

@@ -1,10 +1,12 @@
 """Compares the topics on the broker with what they need, and creates missing ones."""
 
+from functools import partial
+
 import click
 from rich.text import Text
 
-from router.broker.client import admin_factory, client_options
-from router.broker.credentials import KafkaCredentials
+from router.broker.client import make_admin
+from router.broker.connection import KafkaConnection
 from router.broker.topics.apply import (
     ApplyMode,
     TopicReport,
@@ -46,8 +48,7 @@ def apply_and_show(invocation: Invocation, *, check: bool, alter: bool, as_json:
 def _applied(invocation: Invocation, mode: ApplyMode) -> TopicsReport:
     settings = load_settings(invocation)
     quiet_aiokafka()
-    credentials = KafkaCredentials(settings.kafka)
-    make = admin_factory(client_options(settings.kafka, credentials), credentials.renewed)
+    make = partial(make_admin, KafkaConnection.of(settings.kafka))
     needs = topic_needs(settings, invocation.consumers.topics(settings.topics.topics()))
     return run_async(apply_topics(make, settings.kafka.bootstrap_servers, needs, mode))
 

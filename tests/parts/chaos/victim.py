@@ -22,6 +22,7 @@ from consumers.runtime.member.loop import Loop
 from consumers.runtime.settings import ConsumerSettings, Tuning
 from router.contract.topics import Topics
 from router.telemetry.management import stop_signal
+from tests.parts.connections import connection_to
 
 Moment = Literal["before the commit", "after the commit", "somewhere", "never"]
 
@@ -41,7 +42,7 @@ def settings(order: Order) -> ConsumerSettings:
     """Return the consumer's settings: small batches, static membership."""
     return ConsumerSettings(
         name=SERVICE.name,
-        kafka={"bootstrap_servers": order.bootstrap},
+        kafka=connection_to(order.bootstrap),
         database_url=SecretStr(order.database_url),
         topics=Topics(order.prefix),
         tuning=Tuning(

@@ -17,6 +17,7 @@ from consumers.runtime.settings import ConsumerSettings, Tuning
 from consumers.runtime.store.migrate import upgrade
 from router.contract.event import Event
 from router.contract.topics import Topics
+from tests.parts.connections import connection_to
 from tests.parts.runtime.own_commands import run_own
 
 UNGUARDED = tuple(
@@ -28,7 +29,7 @@ UNGUARDED = tuple(
 
 def settings(url: str) -> ConsumerSettings:
     """Return the settings for the ledger's commands."""
-    return ConsumerSettings("ledger", {}, SecretStr(url), Topics(), Tuning())
+    return ConsumerSettings("ledger", connection_to(), SecretStr(url), Topics(), Tuning())
 
 
 def ask(url: str, *arguments: str) -> Result:

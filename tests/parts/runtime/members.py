@@ -20,6 +20,7 @@ from router.contract.event import Event
 from router.contract.topics import Topics
 from router.contract.wire import Headers
 from tests.parts.brokers import Broker, create_topics
+from tests.parts.connections import connection_to
 from tests.parts.runtime.counting import (
     SERVICE,
     effects_of,
@@ -106,11 +107,9 @@ class Feed:
         }
         return ConsumerSettings(
             name=self.service.name,
-            kafka={
-                "bootstrap_servers": self.broker.bootstrap,
-                "metadata_max_age_ms": 1000,
-                **self.options,
-            },
+            kafka=connection_to(
+                self.broker.bootstrap, **{"metadata_max_age_ms": 1000, **self.options}
+            ),
             database_url=SecretStr(url),
             topics=Topics(self.prefix),
             tuning=Tuning.model_validate({**usual, **tuning}),
@@ -121,7 +120,7 @@ class Feed:
         self, handle: Handler | None = None, **tuning: object
     ) -> AsyncIterator[ConsumerProcess]:
         """Run a consumer until the block ends; then let it finish its batch and leave."""
-        handled = replace(self.service, handle=handle or self.service.handle)
+        handled = replace(self.service, handle=handle, configured=None) if handle else self.service
         process = build_consumer(handled, self.settings(**tuning), asyncio.Event())
         task = asyncio.create_task(consume(process))
         try:

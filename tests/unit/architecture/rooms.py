@@ -36,7 +36,7 @@ MAY_IMPORT: Final[Mapping[str, tuple[str, ...]]] = {
     "router.delivery": _LANGUAGE,
     "router.errors": (*_LANGUAGE, "router.delivery"),
     "router.telemetry": (),
-    "router.secrets": ("router.errors", "router.telemetry"),
+    "router.secrets": ("router.contract", "router.errors", "router.telemetry"),
     "router.terminal": ("router.contract", "router.telemetry"),
     "router.broker.adapter": ("router.telemetry",),
     "router.broker.topics": ("router.broker.adapter", "router.telemetry"),
@@ -44,12 +44,12 @@ MAY_IMPORT: Final[Mapping[str, tuple[str, ...]]] = {
     "router.broker": (
         *_BROKER,
         *("router.contract", "router.telemetry", "router.secrets", "router.errors"),
-        "router.configuration",
     ),
     # the edge
     "router.providers": (*_LANGUAGE, "router.delivery", "router.errors"),
     "router.configuration": (
-        *("router.contract", "router.errors", "router.secrets", "router.broker.topics"),
+        *("router.contract", "router.errors", "router.secrets"),
+        *("router.broker", "router.broker.topics"),
     ),
     "router.edge.http": ("router.configuration", "router.errors", "router.telemetry"),
     "router.edge.refused": (
@@ -83,7 +83,9 @@ MAY_IMPORT: Final[Mapping[str, tuple[str, ...]]] = {
     "consumers.runtime.trail": (),
     "consumers.runtime.records": _LANGUAGE,
     "consumers.runtime.service": (*_LANGUAGE, *_PUBLIC),
-    "consumers.runtime.settings": (*_LANGUAGE, *_PUBLIC, "consumers.runtime.topic_check"),
+    "consumers.runtime.settings": (
+        *(*_LANGUAGE, *_PUBLIC, "router.broker", "consumers.runtime.topic_check"),
+    ),
     "consumers.runtime.topic_check": ("router.broker.topics",),
     "consumers.runtime.migrations": ("consumers.runtime.store",),
     "consumers.runtime.store": (*_PUBLIC, "consumers.runtime.migrations"),

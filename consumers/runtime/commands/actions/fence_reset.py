@@ -9,7 +9,6 @@ from uuid import UUID
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
-from faststream.kafka.security import parse_security
 from sqlalchemy import func
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -22,6 +21,7 @@ from consumers.runtime.member.subscription import broker_cluster_id
 from consumers.runtime.records import NO_TIMESTAMP, Partition
 from consumers.runtime.store.database import acting, reading
 from consumers.runtime.store.tables import COUNTS, RuntimeTables
+from router.broker.client import make_consumer
 from router.broker.log.reread import reread_records
 from router.broker.topics.ids import describe
 from router.terminal.operator_name import operator_name
@@ -167,13 +167,10 @@ async def _logs(consumer: Consumer, topic: str, number: int | None, to: str) -> 
 
 
 def _client(consumer: Consumer, *topics: str) -> AIOKafkaConsumer:
-    options = dict(consumer.settings.kafka)
-    security = parse_security(options.pop("security", None))
-    return AIOKafkaConsumer(
+    return make_consumer(
+        consumer.settings.kafka,
         *topics,
-        **{"request_timeout_ms": int(ASK_SECONDS * 1000), **options},
-        **security,
-        enable_auto_commit=False,
+        request_timeout_ms=int(ASK_SECONDS * 1000),
         auto_offset_reset="none",
     )
 

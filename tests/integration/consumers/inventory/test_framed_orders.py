@@ -6,9 +6,11 @@ from dataclasses import replace
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from consumers.inventory.service import SERVICE
-from consumers.runtime.service import Service
+from consumers.inventory.policy import Policy
+from consumers.inventory.service import SERVICE, configured
+from consumers.runtime.service import Setup
 from consumers.runtime.store.tables import RuntimeTables
+from router.contract.topics import Topics
 from tests.parts.brokers import Broker
 from tests.parts.contract.orders import order
 from tests.parts.inventory.shop import Shop
@@ -19,7 +21,9 @@ FRAME = b"\x00\x00\x00\x00\x2a"
 
 TABLES = RuntimeTables.of(SERVICE.schema)
 
-AS_IT_IS = replace(SERVICE, configured=Service.configured)
+AS_IT_IS = replace(
+    SERVICE, configured=lambda _: replace(configured(Setup(Policy(), Topics())), work=())
+)
 """The inventory with its default options."""
 
 

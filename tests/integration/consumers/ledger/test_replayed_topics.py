@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from consumers.ledger.handler import handle
 from consumers.ledger.service import SERVICE
 from consumers.ledger.statement import read_books
 from consumers.runtime.fate import Fate
@@ -27,7 +28,7 @@ from tests.parts.runtime.members import Feed, eventually, feeding
 
 TUNING = {"park_longest_seconds": 0.2, "attempts": 10_000, "brake_after": 10_000}
 
-QUIET = replace(SERVICE, configured=lambda service, _setup: service)
+QUIET = replace(SERVICE, handle=handle, configured=None)
 """The ledger with the test's handler, without an outcome topic."""
 
 
@@ -68,7 +69,7 @@ class Trouble:
         if ids & (self.parked | self.passing):
             message = "not now"
             raise ValueError(message)
-        return await SERVICE.handle(transaction, events)
+        return await handle(transaction, events)
 
 
 async def send(feed: Feed, told: Sequence[Event]) -> None:

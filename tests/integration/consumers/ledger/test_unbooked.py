@@ -3,13 +3,13 @@
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from consumers.ledger.measures import MEASURES
-from consumers.runtime.service import Reading
+from consumers.runtime.service import MeasureReading
 from tests.parts.ledger.asked import ask, asked, set_up
 from tests.parts.ledger.bookkeeping import applied, balances
 from tests.parts.ledger.told import told
 
 
-async def measured(ledger: AsyncEngine) -> dict[str, Reading]:
+async def measured(ledger: AsyncEngine) -> dict[str, MeasureReading]:
     async with ledger.connect() as connection:
         return {
             each.name.removeprefix("payrouter_ledger_"): await each.read(connection)

@@ -19,6 +19,7 @@ from consumers.runtime.settings import ConsumerSettings, Tuning
 from consumers.runtime.store.migrate import upgrade
 from consumers.runtime.store.tables import RuntimeTables
 from router.contract.topics import Topics
+from tests.parts.connections import connection_to
 from tests.parts.notifications.desk import EMAIL, applied, messages, options, rule, run, told
 from tests.parts.notifications.receivers import hook, post_office
 from tests.parts.notifications.sending import dispatcher, drained
@@ -33,7 +34,7 @@ Asked = Callable[..., Result]
 
 def ask(url: str, *arguments: str, chosen: NotificationOptions = RULES) -> Result:
     settings = ConsumerSettings(
-        SERVICE.name, {}, SecretStr(url), Topics(), Tuning(), options=chosen
+        SERVICE.name, connection_to(), SecretStr(url), Topics(), Tuning(), options=chosen
     )
     return run_own(SERVICE, settings, arguments, env={"COLUMNS": "80"})
 

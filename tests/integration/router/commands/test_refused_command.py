@@ -9,7 +9,7 @@ import pytest
 
 from router.commands.actions.refused import read_samples, show_list
 from router.configuration.settings import load_settings
-from router.quarantine.kept_topic import Wanted
+from router.quarantine.kept_topic import KeptFilter
 from tests.parts.brokers import Broker
 from tests.parts.edge.blockatm_requests import SIGNATURE, webhook
 from tests.parts.edge.edge_command import Command, Said, command, configured
@@ -138,7 +138,7 @@ def test_the_list_fits_into_eighty_columns_with_each_sample_on_one_line(
 ) -> None:
     del payrouter
     settings = load_settings(Path("payrouter.toml"), {})
-    found = read_samples(settings, Wanted())
+    found = read_samples(settings, KeptFilter())
     short = [each for each in found.entries if ":" not in each.source]
     monkeypatch.setattr("router.terminal.output._PIPE_WIDTH", 80)
 

@@ -11,6 +11,7 @@ from router.broker.log.raw_fetch import fetch_raw
 from router.broker.log.reread import reread_records
 from router.edge.publishing.publish import producer_factory
 from tests.parts.brokers import create_topics
+from tests.parts.connections import connection_to
 from tests.parts.kafka.apache_kafka import ApacheKafka
 
 pytestmark = pytest.mark.kafka
@@ -71,7 +72,7 @@ async def test_records_of_the_edge_on_a_compressing_topic_are_read(
 ) -> None:
     name = f"{topics_prefix}payment"
     await create_topics(kafka.bootstrap, [name], 1, configs={"compression.type": codec})
-    edge = producer_factory({"bootstrap_servers": kafka.bootstrap}, 1 << 20)()
+    edge = producer_factory(connection_to(kafka.bootstrap), 1 << 20)()
     here = await written(edge, name)
     assert await held(consumer, here) == {CODECS.get(codec, 0)}
     await is_read(consumer, here)

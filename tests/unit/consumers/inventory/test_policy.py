@@ -35,7 +35,7 @@ def test_an_invalid_policy_is_refused(wrong: dict[str, Any], problem: str) -> No
 
 def test_the_configuration_reaches_the_service() -> None:
     setup = Setup(Policy(sweep_seconds=7), Topics("eu."), OrderFields(total="/sum"))
-    configured = SERVICE.configured(SERVICE, setup)
+    configured = SERVICE.actions(setup)
     (work,) = configured.work
     assert (work.name, work.every_seconds) == ("lapse", 7)
     keywords = getattr(configured.handle, "keywords", {})

@@ -7,6 +7,7 @@ from tests.parts.runtime.counting import (
     CLUSTER,
     SERVICE,
     TABLES,
+    count,
     counts_of,
     effects_of,
     fences_of,
@@ -133,7 +134,7 @@ async def test_owner_drops_records_that_a_zombie_applied(feed: Feed) -> None:
     async with feed.member():
         await feed.applied(5)
         fences = await feed.fences()
-        zombie = Applier(StoredBooks(feed.engine, SERVICE, await feed.cluster_id()), SERVICE)
+        zombie = Applier(StoredBooks(feed.engine, SERVICE, await feed.cluster_id()), SERVICE, count)
         stolen = [record(offset, numbered(offset), feed.partition(0)) for offset in (5, 6)]
         await zombie.apply(stolen, {feed.partition(0): fences[0]})
         await feed.send(map(numbered, range(5, 9)))

@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from prometheus_client import CollectorRegistry
 
 from router.broker import producers
-from router.broker.client import client_options
+from router.broker.connection import KafkaConnection
 from router.broker.topics.record_size import batch_bytes
 from router.configuration.settings import settings_from
 from router.contract.topics import Topics
@@ -24,6 +24,7 @@ from router.edge.refused.keeper import RefusedKeeper, sample_producer_factory
 from router.errors import NotDurable
 from router.telemetry.logs import get_log
 from tests.parts.brokers import EVALUATION_PARTITIONS, create_topics
+from tests.parts.connections import connection_to
 from tests.parts.kafka.guarded import AUTHORIZED, Guarded
 
 pytestmark = pytest.mark.kafka
@@ -69,9 +70,9 @@ class Edge:
             "sasl_username": "edge",
             "sasl_password_file": str(self._password),
         }
-        options = client_options(settings_from({"kafka": values}).kafka)
+        kafka = KafkaConnection.of(settings_from({"kafka": values}).kafka)
         publisher = KafkaPublisher(
-            producer_factory(options, 1024 * 1024),
+            producer_factory(kafka, 1024 * 1024),
             probe_of(topics, lambda _topic: None),
             RecordRoom(1024 * 1024),
             EdgeMetrics(self.registry, topics=Topics(self._prefix)),
@@ -190,7 +191,7 @@ async def test_oversized_sample_affects_no_other_sample(edge: Edge) -> None:
     counted: list[str] = []
     async with edge.running():
         make = sample_producer_factory(
-            {"bootstrap_servers": edge.guarded.node.bootstrap}, edge.payment, 1024 * 1024
+            connection_to(edge.guarded.node.bootstrap), edge.payment, 1024 * 1024
         )
         keeper = RefusedKeeper(
             make, edge.payment, lambda _: True, 1024, counted.append, get_log("refused"), 600

@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.runtime.measures.stored import MeasureGauges, measure_gauges
-from consumers.runtime.service import Measure, Reading
+from consumers.runtime.service import Measure, MeasureReading
 from tests.parts.runtime.counting import SERVICE
 
 
@@ -52,7 +52,7 @@ def test_missing_value_is_zero_and_unread_value_is_unknown() -> None:
         ({PLAIN.name: {"small": 1}, LABELLED.name: {}}, "has no label"),
     ],
 )
-def test_undeclared_value_is_refused(readings: Mapping[str, Reading], said: str) -> None:
+def test_undeclared_value_is_refused(readings: Mapping[str, MeasureReading], said: str) -> None:
     _, gauges = declared()
     with pytest.raises((TypeError, ValueError), match=said):
         gauges.set(readings)
