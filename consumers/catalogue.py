@@ -1,4 +1,4 @@
-"""What the processes of the consumers measure, declared without running one."""
+"""Declares the metrics of the consumers' processes without running one."""
 
 from collections.abc import Mapping, Sequence
 
@@ -18,11 +18,11 @@ from router.telemetry.loop_delay import LoopDelay
 from router.telemetry.management import process_registry
 
 _CONSUMER, _TOPIC, _CLUSTER = "consumer", "topic", "cluster"
-"""Stand for those of an installation."""
+"""Placeholders for the names of an installation."""
 
 
 def declared() -> Mapping[str, CollectorRegistry]:
-    """Return the registry of each kind of process, with the measures of every consumer there is."""
+    """Return the registry of each kind of process, with the measures of every consumer."""
     services = list(discover().values())
     return {"consumer": _consumer(services), "exporter": _exporter(services)}
 

@@ -149,6 +149,8 @@ class OutsideWindow(RefusedDelivery):
 class ConfigurationError(Exception):
     """Invalid configuration: a line for each problem with its key, no secret; exit status 2."""
 
+    exit_code = 2
+
     def __init__(self, *problems: str) -> None:
         """Store the problems, a line each."""
         super().__init__(*problems)

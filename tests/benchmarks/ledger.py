@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from pydantic import SecretStr
 
-from consumers.ledger import SERVICE
 from consumers.ledger.handler import handle
+from consumers.ledger.service import SERVICE
 from consumers.runtime.apply.process import Applier
 from consumers.runtime.apply.stored_books import StoredBooks
 from consumers.runtime.records import Decoded, Partition, Record

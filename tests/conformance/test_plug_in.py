@@ -57,7 +57,7 @@ def test_consumer_with_a_duplicate_metric_name_prevents_the_start(
 ) -> None:
     measure = "replace(SERVICE.measures[0])"
     (tmp_path / "twice.py").write_text(
-        "from dataclasses import replace\nfrom consumers.ledger import SERVICE\n"
+        "from dataclasses import replace\nfrom consumers.ledger.service import SERVICE\n"
         f"SERVICE = replace(SERVICE, name='twice', measures=[{measure}])\n"
     )
     _install(tmp_path, "twice", "twice:SERVICE")
@@ -70,7 +70,7 @@ def test_consumer_of_refused_deliveries_prevents_the_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "curious.py").write_text(
-        "from dataclasses import replace\nfrom consumers.ledger import SERVICE\n"
+        "from dataclasses import replace\nfrom consumers.ledger.service import SERVICE\n"
         "SERVICE = replace(SERVICE, name='curious', topics=(*SERVICE.topics, 'refused'))\n"
     )
     _install(tmp_path, "curious", "curious:SERVICE")

@@ -17,11 +17,11 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from consumers.inventory import SERVICE as INVENTORY
-from consumers.ledger import SERVICE as LEDGER
+from consumers.inventory.service import SERVICE as INVENTORY
+from consumers.ledger.service import SERVICE as LEDGER
 from consumers.ledger.statement import read_books
-from consumers.notifications import SERVICE as NOTIFICATIONS
 from consumers.notifications.rules import CALLED_OFF
+from consumers.notifications.service import SERVICE as NOTIFICATIONS
 from consumers.notifications.tables import CHANGE, MESSAGE
 from consumers.runtime.records import Record
 from consumers.runtime.store.migrate import upgrade

@@ -1,6 +1,5 @@
 """The table of `payrouter offsets show`: one row per partition, 80 columns wide."""
 
-import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -19,15 +18,7 @@ next: the offset to apply next. duplicate: the event was applied before. stale: 
 too late to change anything. parked, dead: held back, including records resolved since.
 gaps: offsets without a record."""
 
-_WHOLE_LINES = 200
-"""Width for output that is not a terminal."""
-
 _LEFT = {"partition", "member", "state"}
-
-
-def screen() -> Console:
-    """Return a console as wide as the terminal, or as _WHOLE_LINES without one."""
-    return Console(highlight=False, width=None if sys.stdout.isatty() else _WHOLE_LINES)
 
 
 def show_standings(

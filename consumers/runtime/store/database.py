@@ -36,6 +36,8 @@ KNOWS_TRANSACTION_TIMEOUT = 17
 class StoreUnavailable(Exception):  # noqa: N818 - named for what it is
     """A command cannot read the database; the message is one line and holds no password."""
 
+    exit_code = 1
+
 
 class StoreAway(Exception):  # noqa: N818 - named for what it is
     """The database is unreachable, for which no record is to blame."""

@@ -1,6 +1,5 @@
 """Prints a trace on one screen, by group and time, with problems marked."""
 
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC
 from itertools import groupby
@@ -13,9 +12,6 @@ from consumers.runtime.trace.gather import Trace
 from consumers.runtime.trace.lines import EVENTS, TraceLine
 from consumers.runtime.trace.verdict import Verdict
 
-_WHOLE_LINES = 200
-"""Width for output that is not a terminal."""
-
 _BARE = {"type", "amount"}
 """Facts that need no label."""
 
@@ -24,11 +20,6 @@ _ELSEWHERE = {"account", "tx"}
 
 _INDENT = 13
 """Width of two blanks, the time and the problem mark."""
-
-
-def screen() -> Console:
-    """Return a console as wide as the terminal, or as _WHOLE_LINES without one."""
-    return Console(highlight=False, width=None if sys.stdout.isatty() else _WHOLE_LINES)
 
 
 def show(

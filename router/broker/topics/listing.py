@@ -34,6 +34,8 @@ MakeAdmin = Callable[[], AIOKafkaAdminClient]
 class TopicsUnavailable(Exception):  # noqa: N818 - names what happened
     """The topics could not be described or changed; the message has the reason."""
 
+    exit_code = 1
+
 
 @contextlib.asynccontextmanager
 async def administering(make: MakeAdmin, where: str) -> AsyncIterator[Admin]:

@@ -15,7 +15,7 @@ from unittest.mock import patch
 
 from pydantic import BaseModel, SecretStr
 
-from consumers.ledger import SERVICE
+from consumers.ledger.service import SERVICE
 from consumers.runtime.apply.process import Applier
 from consumers.runtime.member.app import build_consumer, consume
 from consumers.runtime.member.loop import Loop

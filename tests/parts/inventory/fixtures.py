@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from consumers.inventory import SERVICE
+from consumers.inventory.service import SERVICE
 from consumers.runtime.store.migrate import upgrade
 from tests.parts.databases import DatabaseServer, fresh_database
 from tests.parts.inventory.shop import Shop

@@ -5,20 +5,20 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-import click
-from click.testing import CliRunner, Result
+from click.testing import Result
 from pydantic import SecretStr
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from consumers.ledger import SERVICE
 from consumers.ledger.handler import handle
+from consumers.ledger.service import SERVICE
 from consumers.runtime.settings import ConsumerSettings, Tuning
 from consumers.runtime.store.migrate import upgrade
 from router.contract.event import Event
 from router.contract.topics import Topics
 from tests.parts.connections import connection_to
+from tests.parts.runtime.own_commands import run_own
 
 UNGUARDED = tuple(
     f"ALTER TABLE ledger.{table} DISABLE TRIGGER ALL"
@@ -34,8 +34,7 @@ def settings(url: str) -> ConsumerSettings:
 
 def ask(url: str, *arguments: str) -> Result:
     """Run a command of the ledger."""
-    group = click.Group(commands={command.name or "": command for command in SERVICE.commands})
-    return CliRunner().invoke(group, arguments, obj=settings(url))
+    return run_own(SERVICE, settings(url), arguments)
 
 
 def asked(url: str, *arguments: str, status: int = 0) -> Any:  # noqa: ANN401 - JSON

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from consumers.notifications import SERVICE
+from consumers.notifications.service import SERVICE
 from consumers.runtime.store.migrate import upgrade
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from consumers.ledger import SERVICE as LEDGER
 from consumers.ledger.handler import handle
+from consumers.ledger.service import SERVICE as LEDGER
 from consumers.runtime.apply.process import Applier
 from consumers.runtime.apply.stored_books import StoredBooks
 from router.contract.event import Event

@@ -12,7 +12,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from consumers.ledger import SERVICE
+from consumers.ledger.service import SERVICE
 from consumers.ledger.statement import TrialBalance, read_books
 from consumers.ledger.verify import verify
 from consumers.runtime.apply.offsets import FenceRow, read_fence_rows

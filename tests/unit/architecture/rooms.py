@@ -26,6 +26,7 @@ _CONSUMER: Final = (
     *("router.contract", "router.telemetry", "router.terminal"),
     *_PUBLIC,
     *("consumers.runtime.store", "consumers.runtime.apply", "consumers.runtime.commands"),
+    "consumers.runtime.commands.actions",
     "consumers.runtime.migrations",
 )
 
@@ -70,8 +71,12 @@ MAY_IMPORT: Final[Mapping[str, tuple[str, ...]]] = {
         *("router.providers", "router.edge.intake"),
     ),
     "router.evaluation": ("router", "!router.commands"),
-    "router.commands": ("router",),
-    "router.__main__": ("router.commands",),
+    "router.commands": (
+        *("router.terminal", "router.commands.actions"),
+        # only named: types of what is given to the work
+        "router.contract",
+    ),
+    "router.commands.actions": ("router",),
     "router.schemas": ("router.contract", "router.configuration", "router.edge"),
     # the consumers
     "consumers.runtime.fate": (),
@@ -108,6 +113,11 @@ MAY_IMPORT: Final[Mapping[str, tuple[str, ...]]] = {
         *("consumers.runtime.store", "consumers.runtime.apply", "consumers.runtime.progress"),
     ),
     "consumers.runtime.commands": (
+        *("router.terminal", "consumers.runtime.commands.actions"),
+        # only named, or made from options: types of what is given to the work
+        *("consumers.runtime.configured", "consumers.runtime.settings", "consumers.runtime.trace"),
+    ),
+    "consumers.runtime.commands.actions": (
         *(*_FLOOR, *_BROKER, "consumers.runtime", "!consumers.runtime.exporter"),
     ),
     "consumers.ledger": _CONSUMER,
@@ -117,7 +127,8 @@ MAY_IMPORT: Final[Mapping[str, tuple[str, ...]]] = {
     "consumers": (
         *_FLOOR,
         *_BROKER,
-        *("router.commands", "router.configuration", "router.errors"),
+        *("router.commands", "router.commands.actions", "router.configuration", "router.errors"),
+        "router.evaluation.stream",
         *("consumers.runtime",),
     ),
 }

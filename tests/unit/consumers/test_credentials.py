@@ -4,12 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from consumers.cli import consumer_settings
+from consumers.configuration import consumer_settings
 from consumers.discovery import discover
 from consumers.runtime.settings import ConsumerSettings
 from router.broker.client import broker_options, client_options
-from router.commands.invocation import Consumers, Invocation
-from router.evaluation.data_dir import DataDir
+from router.commands.invocation import Invocation
+from router.terminal.options import ConfigurationPlace
+from tests.parts.edge.edge_command import NoConsumers
 
 _OLD, _NEW = "old-hidden-0123456789", "new-hidden-0123456789"
 _SASL = (
@@ -27,7 +28,9 @@ def _settings(directory: Path, own: str) -> ConsumerSettings:
         url_file = "{directory}/url"
         """
     )
-    invocation = Invocation(directory / "payrouter.toml", DataDir(directory), Consumers())
+    invocation = Invocation(
+        ConfigurationPlace(directory / "payrouter.toml", directory), NoConsumers()
+    )
     return consumer_settings(invocation, discover()["ledger"])
 
 

@@ -6,17 +6,16 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
-import click
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-from consumers.inventory import SERVICE
 from consumers.inventory.measures import MEASURES
 from consumers.inventory.policy import Policy
-from consumers.runtime.commands.held_admin import list_operations
+from consumers.inventory.service import SERVICE
+from consumers.runtime.commands.actions.held_admin import list_operations
 from consumers.runtime.service import MeasureReading, Play, Setup
 from consumers.runtime.settings import ConsumerSettings, Tuning
 from consumers.runtime.store.tables import RuntimeTables
@@ -25,16 +24,16 @@ from router.contract.topics import Topics
 from tests.parts.connections import connection_to
 from tests.parts.contract.orders import order
 from tests.parts.inventory.shop import Shop, ordered, paid
+from tests.parts.runtime.own_commands import run_own
 
 ACCOUNTS = ("shop-eu", "shop-us")
 
 
 def ask(url: str, *arguments: str, **settings: Any) -> Result:  # noqa: ANN401 - any field
-    group = click.Group(commands={command.name or "": command for command in SERVICE.commands})
     usual = ConsumerSettings(
         "inventory", connection_to(), SecretStr(url), Topics(), Tuning(), accounts=ACCOUNTS
     )
-    return CliRunner().invoke(group, arguments, obj=replace(usual, **settings))
+    return run_own(SERVICE, replace(usual, **settings), arguments)
 
 
 def told(url: str, *arguments: str) -> Any:  # noqa: ANN401 - JSON
@@ -161,7 +160,7 @@ def test_set_prefers_the_account_of_the_orders_to_that_of_the_endpoints(
         (("set", "tea", "1.5"), "QUANTITY"),
         (("set", "", "1"), "SKU"),
         (("set", "a\x01b", "1"), "SKU"),
-        (("set", "tea", "1"), "--account: say whose"),
+        (("set", "tea", "1"), "--account: missing"),
         (("orders", "--status", "gone"), "--status"),
     ],
     ids=str,

@@ -6,8 +6,8 @@ from dataclasses import replace
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from consumers.inventory import SERVICE, configured
 from consumers.inventory.policy import Policy
+from consumers.inventory.service import SERVICE, configured
 from consumers.runtime.service import Setup
 from consumers.runtime.store.tables import RuntimeTables
 from router.contract.topics import Topics

@@ -158,7 +158,7 @@ def test_an_unreachable_database_is_reported_in_one_line_without_the_password(co
     result = ask("postgresql+asyncpg://user:hunter2@127.0.0.1:1/books", command)
     assert result.exit_code == 1
     assert result.stdout == ""
-    assert result.stderr.startswith("Error: cannot read the database books on 127.0.0.1")
+    assert result.stderr.startswith("payrouter: cannot read the database books on 127.0.0.1")
     assert len(result.stderr.splitlines()) == 1
     assert "hunter2" not in result.stderr
 

@@ -7,9 +7,9 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from consumers.ledger import SERVICE
 from consumers.ledger.book import TRANSACTION
 from consumers.ledger.handler import handle
+from consumers.ledger.service import SERVICE
 from consumers.runtime.service import NoConsumerOptions, Setup
 from consumers.runtime.store.tables import RuntimeTables
 from router.contract.event import Event

@@ -5,17 +5,16 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import click
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from consumers.notifications import SERVICE
 from consumers.notifications.options import NotificationOptions
+from consumers.notifications.service import SERVICE
 from consumers.notifications.tables import SCHEMA
-from consumers.runtime.commands.held_admin import Operation, list_operations
+from consumers.runtime.commands.actions.held_admin import Operation, list_operations
 from consumers.runtime.settings import ConsumerSettings, Tuning
 from consumers.runtime.store.migrate import upgrade
 from consumers.runtime.store.tables import RuntimeTables
@@ -24,6 +23,7 @@ from tests.parts.connections import connection_to
 from tests.parts.notifications.desk import EMAIL, applied, messages, options, rule, run, told
 from tests.parts.notifications.receivers import hook, post_office
 from tests.parts.notifications.sending import dispatcher, drained
+from tests.parts.runtime.own_commands import run_own
 
 SECRET = "hunter2hunter2"
 RULES = options(
@@ -33,11 +33,10 @@ Asked = Callable[..., Result]
 
 
 def ask(url: str, *arguments: str, chosen: NotificationOptions = RULES) -> Result:
-    group = click.Group(commands={command.name or "": command for command in SERVICE.commands})
     settings = ConsumerSettings(
         SERVICE.name, connection_to(), SecretStr(url), Topics(), Tuning(), options=chosen
     )
-    return CliRunner().invoke(group, arguments, obj=settings, env={"COLUMNS": "80"})
+    return run_own(SERVICE, settings, arguments, env={"COLUMNS": "80"})
 
 
 async def in_database(url: str, act: Callable[[AsyncEngine], Any]) -> Any:  # noqa: ANN401
@@ -233,7 +232,7 @@ async def test_a_failed_test_of_a_channel_shows_the_reason_without_the_url() -> 
         chosen = options([], channels={"ops": {"url": f"{receiver.url}/{SECRET}"}})
         result = await by_command(chosen, "ops")
     assert result.exit_code == 1
-    assert result.stderr == "Error: ops: HTTP 401\n"
+    assert result.stderr == "payrouter: ops: HTTP 401\n"
     assert (await by_command(chosen, "nope")).exit_code == 2
     assert (await by_command(chosen, "log")).exit_code == 0
 

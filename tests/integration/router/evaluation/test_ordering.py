@@ -9,7 +9,6 @@ import pytest
 from aiokafka import AIOKafkaConsumer
 from click.testing import CliRunner, Result
 
-from router.commands.cli import cli
 from router.configuration.settings import Settings, settings_from
 from router.contract.order import Order, OrderType
 from router.contract.order_fields import OrderFields, read_order
@@ -25,6 +24,7 @@ from router.evaluation.ordering import (
     usual_account,
 )
 from tests.parts.brokers import Broker, create_topics
+from tests.parts.edge.edge_command import NoConsumers, edge_commands
 
 
 def settings(**tables: object) -> Settings:
@@ -109,14 +109,16 @@ def send(folder: Path, *arguments: str) -> Result:
     config = folder / "payrouter.toml"
     config.write_text('[kafka]\nbootstrap_servers = "127.0.0.1:1"\n', encoding="utf-8")
     where = ("--config", str(config), "--data-dir", str(folder / "data"))
-    return CliRunner().invoke(cli, ["send", "order", *arguments, *where])
+    return CliRunner().invoke(
+        edge_commands(), ["send", "order", *arguments, *where], obj=NoConsumers()
+    )
 
 
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        (("--line", "tea"), "--line: tea is no SKU=QUANTITY"),
-        (("--line", "tea=x"), "--line: tea=x is no SKU=QUANTITY"),
+        (("--line", "tea"), "--line: tea is not SKU=QUANTITY"),
+        (("--line", "tea=x"), "--line: tea=x is not SKU=QUANTITY"),
         (("--line", "tea=0"), "lines.0.quantity"),
         (("--line", "=1"), "lines.0.sku"),
         (("--total", "a lot"), "total: "),
@@ -136,7 +138,7 @@ def test_invalid_order_is_wrong_usage(
 def test_sent_order_is_printed_as_text_and_as_json(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("router.commands.send_order.ordering", recorded)
+    monkeypatch.setattr("router.commands.actions.send_order.ordering", recorded)
     options = ("--account", "shop-eu", "--line", "tea=2", "--line", "a=b=1", "--total", "30")
     said = send(tmp_path, *options, "--email", "ann@example.com", "--language", "de", "--ttl", "9")
     line = "sent order.placed A-1 of shop-eu: tea=2, a=b=1, 30 USDT, to order-0 offset 7\n"
@@ -149,6 +151,6 @@ def test_sent_order_is_printed_as_text_and_as_json(
 
 def test_send_lists_the_gateways_that_can_be_simulated(tmp_path: Path) -> None:
     del tmp_path
-    shown = CliRunner().invoke(cli, ["send", "--help"]).stdout
+    shown = CliRunner().invoke(edge_commands(), ["send", "--help"]).stdout
     assert "order " in shown
     assert "Send what blockatm would send." in shown

@@ -224,7 +224,7 @@ async def test_runs_at_the_same_time_are_all_well(broker: Broker, topics_prefix:
 def test_the_table_fits_80_columns_and_says_what_remains_to_be_done(
     payrouter: Command, broker: Broker, topics_prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("router.commands.invocation._WHOLE_LINES", 80)
+    monkeypatch.setattr("router.terminal.output._PIPE_WIDTH", 80)
     asyncio.run(spoil(broker.bootstrap, topics_prefix))
 
     said = payrouter("topics", "apply", "--check")

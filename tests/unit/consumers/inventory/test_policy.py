@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from consumers.inventory import SERVICE
 from consumers.inventory.policy import Policy
+from consumers.inventory.service import SERVICE
 from consumers.runtime.service import Setup
 from router.contract.order_fields import OrderFields
 from router.contract.topics import Topics

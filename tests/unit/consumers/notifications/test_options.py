@@ -7,9 +7,9 @@ from click.testing import CliRunner
 from pydantic import ValidationError
 
 from consumers import cli
-from consumers.notifications import configured
 from consumers.notifications.options import NotificationOptions
 from consumers.notifications.rules import CUSTOMER, KINDS, LOG
+from consumers.notifications.service import configured
 from consumers.runtime.service import Setup
 from router.contract.topics import Topics
 from tests.parts.notifications.desk import MAIL, options, rule

@@ -3,7 +3,7 @@
 import pytest
 
 from router.broker.topics.apply import TopicReport, TopicResult, TopicsReport
-from router.commands.topics import show
+from router.commands.actions.topics import show
 
 WHY = "the broker does not show its configuration"
 

@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from router.commands.metrics import declared
+from router.commands.actions.metrics import declared
 from router.configuration.settings import settings_from
 from router.edge.app import build_edge
 from router.telemetry.catalogue import CatalogueIncomplete, Described, catalogue, markdown

@@ -9,8 +9,8 @@ from functools import partial
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from consumers.inventory import SERVICE as INVENTORY
-from consumers.notifications import SERVICE as NOTIFICATIONS
+from consumers.inventory.service import SERVICE as INVENTORY
+from consumers.notifications.service import SERVICE as NOTIFICATIONS
 from consumers.runtime.apply.brake import clear_brakes
 from consumers.runtime.apply.offsets import read_fence_rows
 from consumers.runtime.member.app import ConsumerProcess, build_consumer, consume

@@ -170,7 +170,7 @@ async def test_what_the_broker_does_not_say_is_unknown_and_the_store_is_shown(
     said = await payrouter("offsets", "show", "counting")
     assert said.status == 1
     assert cells(said, feed)[1:6] == ["2", "?", "?", "?", "?"]
-    assert said.err.startswith("the broker could not be asked, its part is ?: ")
+    assert said.err.startswith("the broker could not be queried, its part is ?: ")
     assert said.err.count("\n") == 1
 
 

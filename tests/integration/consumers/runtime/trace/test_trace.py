@@ -6,8 +6,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consumers import cli
-from consumers.ledger import SERVICE as LEDGER
+from consumers.ledger.service import SERVICE as LEDGER
 from consumers.runtime.apply.brake import lock_brakes, pull_brake
 from consumers.runtime.service import Service
 from consumers.runtime.store.migrate import upgrade
@@ -17,7 +16,7 @@ from router.contract.topics import Topics
 from router.contract.wire import encode_quarantined
 from tests.parts.brokers import create_topics
 from tests.parts.contract.events import event
-from tests.parts.runtime.commands import Payrouter, Said
+from tests.parts.runtime.commands import Payrouter, Said, install_only
 from tests.parts.runtime.counting import SERVICE as COUNTING
 from tests.parts.runtime.counting import TABLES, TRACE, held_in, numbered
 from tests.parts.runtime.members import Feed, halted
@@ -40,7 +39,7 @@ def services(payrouter: Payrouter, monkeypatch: pytest.MonkeyPatch) -> Callable[
     del payrouter  # sets up the services that this fixture changes
 
     def there_are(*names: Service) -> None:
-        monkeypatch.setattr(cli, "discover", lambda: {each.name: each for each in names})
+        install_only(monkeypatch, *names)
 
     there_are(COUNTING, LEDGER)
     return there_are
@@ -321,7 +320,7 @@ async def test_absent_database_leaves_the_other_findings_with_status_one(
     found = await traced(payrouter, "A-1", status=1)
     assert ("books", "posted") in told(found["lines"])
     (note,) = found["notes"]
-    assert note.startswith("counting could not be asked: cannot read the database nowhere")
+    assert note.startswith("counting could not be queried: cannot read the database nowhere")
     assert "hunter2" not in note
     assert found["verdict"].startswith("as far as could be read: payment.confirmed")
 
@@ -336,7 +335,7 @@ async def test_failing_trail_does_not_hide_the_others(
     services(replace(COUNTING, trail=failing), LEDGER)
     await booked(feed, event())
     found = await traced(payrouter, "A-1", status=1)
-    assert found["notes"] == ["counting could not be asked: its trail fails with KeyError"]
+    assert found["notes"] == ["counting could not be queried: its trail fails with KeyError"]
     assert ("books", "posted") in told(found["lines"])
 
 

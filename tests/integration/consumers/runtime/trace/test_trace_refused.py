@@ -7,15 +7,14 @@ from typing import Any
 
 import pytest
 
-from consumers import cli
-from consumers.ledger import SERVICE as LEDGER
+from consumers.ledger.service import SERVICE as LEDGER
 from consumers.runtime.store.migrate import upgrade
 from router.contract.refused import Refused
 from router.contract.topics import Topics
 from router.contract.wire import encode_refused
 from tests.parts.brokers import create_topics
 from tests.parts.contract.events import event
-from tests.parts.runtime.commands import Payrouter
+from tests.parts.runtime.commands import Payrouter, install_only
 from tests.parts.runtime.counting import SERVICE as COUNTING
 from tests.parts.runtime.counting import TRACE
 from tests.parts.runtime.members import Feed
@@ -38,7 +37,7 @@ async def feed(feed: Feed) -> Feed:
 @pytest.fixture
 def payrouter(payrouter: Payrouter, monkeypatch: pytest.MonkeyPatch) -> Payrouter:
     """Yield the command with the ledger as its only consumer."""
-    monkeypatch.setattr(cli, "discover", lambda: {"ledger": LEDGER})
+    install_only(monkeypatch, LEDGER)
     return payrouter
 
 
@@ -123,7 +122,7 @@ async def test_booked_order_with_a_refused_delivery_needs_action(
 async def test_other_problems_come_before_the_refused_delivery(
     feed: Feed, payrouter: Payrouter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cli, "discover", lambda: {"ledger": LEDGER, "counting": COUNTING})
+    install_only(monkeypatch, LEDGER, COUNTING)
     await booked(feed, event())
     await _refused(feed, {"body": "A-1"})
 

@@ -11,7 +11,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from consumers.runtime.apply.outbox import Outgoing, put
-from consumers.runtime.commands.held_admin import list_operations
+from consumers.runtime.commands.actions.held_admin import list_operations
 from consumers.runtime.member import app
 from tests.parts.runtime.child import child
 from tests.parts.runtime.commands import Payrouter

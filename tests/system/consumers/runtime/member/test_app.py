@@ -15,7 +15,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from consumers.discovery import topics_of
-from consumers.ledger import SERVICE
+from consumers.ledger.service import SERVICE
 from consumers.ledger.statement import read_books
 from consumers.runtime.store.migrate import upgrade
 from router.contract.topics import Topics

@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from consumers.runtime.commands.held_admin import Filter, retry_now
+from consumers.runtime.commands.actions.held_admin import Filter, retry_now
 from consumers.runtime.member import app, client, subscription
 from tests.parts.brokers import Broker
 from tests.parts.kafka.apache_kafka import ApacheKafka
