@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import pytest
 
-from tests.parts import brokers, databases
+from tests.parts import brokers, databases, examples
 from tests.parts.brokers import Broker, Choice
 from tests.parts.databases import DatabaseServer
 from tests.parts.environment import Wishes
@@ -30,9 +30,11 @@ _TRACED: Final = "COVERAGE_PROCESS_CONFIG"
 _BROKER_FIXTURES: Final = {"broker", "own_kafka"}
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Take the wishes out of the environment before any test module is imported."""
     config.stash[_WISHES] = Wishes.take()
+    examples.load(ci=config.stash[_WISHES].ci)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -15,7 +15,6 @@ from consumers.ledger import SERVICE
 from consumers.ledger.statement import read_books
 from consumers.runtime.fate import Fate
 from consumers.runtime.service import Poison
-from consumers.runtime.store.migrate import upgrade
 from consumers.runtime.store.tables import RuntimeTables
 from router.contract.event import Event
 from router.contract.wire import encode_event
@@ -33,12 +32,11 @@ QUIET = replace(SERVICE, configured=lambda service, _setup: service)
 
 @pytest.fixture
 async def ledger(
-    broker: Broker, database_url: str, topics_prefix: str
+    broker: Broker, ledger_url: str, topics_prefix: str
 ) -> AsyncIterator[tuple[Feed, AsyncEngine]]:
     """Give the topics of a ledger and the engine of its books, all empty."""
-    engine = create_async_engine(database_url)
+    engine = create_async_engine(ledger_url)
     try:
-        await upgrade(engine, SERVICE)
         async with feeding(broker, engine, topics_prefix, QUIET) as feed:
             yield feed, engine
     finally:

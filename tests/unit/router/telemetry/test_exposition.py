@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import (
     CollectorRegistry,
@@ -75,7 +75,6 @@ def _created(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("_created")
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(meaning=_texts, values=st.lists(st.tuples(_texts, _numbers, _amounts), max_size=5))
 def test_text_of_every_metric_type_is_that_of_the_client_library(
     meaning: str, values: list[tuple[str, float, float]]
