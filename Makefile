@@ -28,12 +28,14 @@ test-system: $(READY) ## tests of running processes, on Apache Kafka and Postgre
 test-all: $(READY) ## all tests
 	@$(PYTEST) $(ARGS)
 
-check: $(READY) ## format, lint, types; schemas and docs/metrics.md up to date
+check: $(READY) ## format, lint, types; schemas, docs/metrics.md, docs/cli.md, man page up to date
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/python -m router.schemas --check
 	@$(BIN)/payrouter metrics --markdown | diff -u docs/metrics.md -
+	@$(BIN)/payrouter man --markdown | diff -u docs/cli.md -
+	@$(BIN)/payrouter man | diff -u deploy/man/payrouter.1 -
 
 bench: $(READY) ## benchmarks, as a table and as JSON
 	@$(BIN)/python -m tests.benchmarks $(ARGS)

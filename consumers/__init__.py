@@ -1,1 +1,1 @@
-"""The services that read the events: each applies every one of them exactly once."""
+"""Consumers: services that read the events and apply each of them exactly once."""

@@ -1,4 +1,4 @@
-"""What arrived, and what may be parsed: two types, so that the checker sees the difference."""
+"""Unverified and verified deliveries: two types, which the type checker keeps apart."""
 
 import base64
 import hashlib
@@ -15,11 +15,11 @@ CODING_HEADER = "content-encoding"
 
 @dataclass(frozen=True)
 class Delivery:
-    """One HTTP request as received. Nothing in it is known to be true.
+    """One HTTP request as received, not yet verified.
 
-    `target` is the raw request target, path and query as sent, bytes as
-    Latin-1, with a URL token already replaced by `{token}`; header names are
-    lower case, values as sent, in order; `body` is the bytes of the wire.
+    `target` is the raw request target, path and query as sent, bytes decoded as
+    Latin-1, with a URL token already replaced by `{token}`; header names are in
+    lower case, values as sent, in order; `body` is the bytes as received.
     """
 
     endpoint: str
@@ -31,12 +31,12 @@ class Delivery:
     received_at: datetime
 
     def header(self, name: str) -> tuple[str, ...]:
-        """Return every value of a header, by its lower-case name."""
+        """Return all values of a header, given its lower-case name."""
         return tuple(value for key, value in self.headers if key == name)
 
 
 def kept_delivery(raw: Raw, endpoint: str, account: str, received_at: datetime) -> Delivery:
-    """Return the delivery that was kept as `raw`, to be verified again."""
+    """Return the delivery stored as `raw`, to verify it again."""
     body = base64.b64decode(raw.body) if raw.body_encoding == "base64" else raw.body.encode()
     return Delivery(
         endpoint, account, raw.method, raw.target, tuple(raw.headers.items()), body, received_at
@@ -45,10 +45,10 @@ def kept_delivery(raw: Raw, endpoint: str, account: str, received_at: datetime) 
 
 @dataclass(frozen=True)
 class VerifiedDelivery:
-    """A delivery whose signature held. Only `router.providers._signing` makes one.
+    """A delivery whose signature was verified. Only `router.providers._signing.proof` creates one.
 
-    `signed_at` is the time the gateway signed, None where it signs none;
-    `signed_headers` are those an auditor needs to verify it again.
+    `signed_at` is the time that the gateway signed, None if it signs none;
+    `signed_headers` are the headers needed to verify it again.
     """
 
     delivery: Delivery
@@ -61,9 +61,9 @@ class VerifiedDelivery:
         return parse_object(self.delivery.body)
 
     def raw(self) -> Raw:
-        """Return what is kept for the auditor."""
+        """Return the delivery as it is stored, for a replay or an audit."""
         body, encoding = as_text(self.delivery.body)
-        # A header that stands twice is kept as HTTP joins it, so that a replay sees both values.
+        # A repeated header is stored joined, as in HTTP, so that a replay sees both values.
         named = (*self.signed_headers, *((CODING_HEADER,) if self.codings else ()))
         kept = {name: ", ".join(values) for name in named if (values := self.delivery.header(name))}
         return Raw.model_validate(
@@ -78,17 +78,17 @@ class VerifiedDelivery:
 
     @property
     def codings(self) -> tuple[str, ...]:
-        """The content encodings of the body but for `identity`, as the headers say them."""
+        """The values of the content-encoding headers, except `identity`."""
         given = self.delivery.header(CODING_HEADER)
         return tuple(value for value in given if value.strip().lower() not in {"", "identity"})
 
     @property
     def digest(self) -> str:
-        """SHA-256 of what the gateway said, in hex: of the body, under GET of the query."""
-        said = self.delivery.body
+        """SHA-256 of the message in hex: of the body, or, for GET, of the query."""
+        message = self.delivery.body
         if self.delivery.method == "GET":
-            said = self.delivery.target.partition("?")[2].encode("latin-1")
-        return hashlib.sha256(said).hexdigest()
+            message = self.delivery.target.partition("?")[2].encode("latin-1")
+        return hashlib.sha256(message).hexdigest()
 
 
 def as_text(body: bytes) -> tuple[str, str]:
@@ -104,5 +104,5 @@ def as_text(body: bytes) -> tuple[str, str]:
     return text, "utf-8"
 
 
-# Small bodies stay readable whatever they hold.
+# Small bodies stay readable, with any content.
 _READABLE_GROWTH = 4096

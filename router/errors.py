@@ -1,8 +1,8 @@
-"""What can go wrong at the edge. Each class says its status and whether the sender shall resend.
+"""Errors of the edge. Each class has its HTTP status and whether the sender must send again.
 
-The reasons are a closed list: they are label values of a metric and words an
-operator searches the log for. Messages never repeat a secret, a signature or
-a body.
+The reasons are a closed list: they are label values of a metric and words that
+an operator searches the log for. Messages never contain a secret, a signature
+or a body.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from router.delivery import VerifiedDelivery
 
 
 class Reason(StrEnum):
-    """Why a delivery was not taken as an event."""
+    """Why a delivery did not become an event."""
 
     # the signature
     SIGNATURE_MISSING = "signature_missing"
@@ -27,9 +27,9 @@ class Reason(StrEnum):
     ID_MISSING = "id_missing"
     ID_DUPLICATED = "id_duplicated"
     ID_MALFORMED = "id_malformed"
-    # signed, but about the money of somebody else
+    # signed, but about another merchant's money
     NOT_OURS = "not_ours"
-    # signed, but not now
+    # signed, but outside the time window
     STALE = "stale"
     FUTURE = "future"
     # signed, but not readable
@@ -46,7 +46,7 @@ class Reason(StrEnum):
     # signed, readable and understood, but not money of this endpoint's mode
     TEST_MONEY = "test_money"
     LIVE_MONEY = "live_money"
-    # before any signature
+    # before the signature is checked
     UNKNOWN_ENDPOINT = "unknown_endpoint"
     ADDRESS = "address"
     METHOD = "method"
@@ -54,58 +54,58 @@ class Reason(StrEnum):
     HEADERS_TOO_LARGE = "headers_too_large"
     BODY_TOO_SLOW = "body_too_slow"
     BODY_INCOMPLETE = "body_incomplete"
-    # ours
+    # at fault: the edge or its broker
     OVERLOADED = "overloaded"
     NOT_DURABLE = "not_durable"
     INTERNAL = "internal"
 
 
-class RefusedDelivery(Exception):  # noqa: N818 - reads as what happened
-    """The base of everything the edge answers with another status than success."""
+class RefusedDelivery(Exception):  # noqa: N818 - named after the event
+    """Base of all errors that the edge answers with a status other than success."""
 
-    status: ClassVar[int] = 500
+    status: int = 500
     resend: ClassVar[bool] = True
 
     def __init__(self, reason: Reason, detail: str = "") -> None:
-        """Keep the reason for the metric and a sentence for the log."""
+        """Store the reason for the metric and a sentence for the log."""
         super().__init__(f"{reason}: {detail}" if detail else str(reason))
         self.reason = reason
         self.detail = detail or str(reason)
 
 
 class Unauthentic(RefusedDelivery):
-    """Not proved genuine: 401. A gateway's retry cannot mend it, a corrected key can."""
+    """Not proved genuine: 401. A gateway's retry cannot succeed until the key is corrected."""
 
     status = 401
     resend = False
 
 
 class Unwelcome(RefusedDelivery):
-    """Refused before any work, by what HTTP has a status for."""
+    """Refused before verification, with the HTTP status for its problem."""
 
     resend = False
 
     def __init__(self, reason: Reason, status: int, detail: str = "") -> None:
-        """Keep the status HTTP has for this."""
+        """Store the HTTP status for this problem."""
         super().__init__(reason, detail)
-        self.status = status  # type: ignore[misc] # the one class whose status varies
+        self.status = status
 
 
 class NotDurable(RefusedDelivery):
-    """Could not be kept in time: 503 with Retry-After. The gateway shall send it again."""
+    """Not durable in time: 503 with Retry-After, so that the gateway sends it again."""
 
     status = 503
     resend = True
 
 
-class NotUnderstood(Exception):  # noqa: N818 - reads as what happened
+class NotUnderstood(Exception):  # noqa: N818 - named after the event
     """Raised by a provider's normalize: the delivery is genuine and goes to quarantine, whole.
 
-    Where it says several things and some are understood, those go on: `events`.
+    If some of its parts are understood, `events` has their events, which are published.
     """
 
     def __init__(self, reason: Reason, detail: str, events: Sequence[Event] = ()) -> None:
-        """Say which field and what would have been right."""
+        """Store the reason, and a detail that names the field and what was expected."""
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
         self.detail = detail
@@ -113,47 +113,49 @@ class NotUnderstood(Exception):  # noqa: N818 - reads as what happened
 
 
 class Unreadable(NotUnderstood):
-    """Genuine, but its bytes are not what they should be: kept on quarantine, whole.
+    """Genuine, but its bytes are malformed: stored on quarantine, whole.
 
-    No later version reads such bytes better, so a replay says what else to do.
+    No later version can read such bytes, so a replay reports what else to do.
     """
 
 
 class NotOurs(NotUnderstood):
-    """Genuine, but about the money of somebody else: kept on quarantine up to a bound.
+    """Genuine, but about another merchant's money: stored on quarantine up to a rate limit.
 
-    Where one key signs for every merchant, a stranger can have any number of
-    such deliveries signed. Beyond the bound they are refused with 401.
+    If one key signs for every merchant, anyone can have any number of such
+    deliveries signed. Beyond the limit they are refused with 401.
     """
 
 
 class ProviderFailed(NotUnderstood):
-    """A provider's own error on a proved delivery, its `__cause__`: kept like what nobody knows.
+    """A bug in a provider, its `__cause__`, on a verified delivery: stored on quarantine.
 
-    The sender may never send it again; a replay takes it in once the provider is mended.
+    The sender may never send it again; a replay publishes it once the provider is fixed.
     """
 
 
 class OutsideWindow(RefusedDelivery):
-    """Signed too long ago or in the future: 401, kept on quarantine for an operator."""
+    """Signed too long ago or in the future: 401, stored on quarantine for an operator."""
 
     status = 401
     resend = False
 
     def __init__(self, reason: Reason, detail: str, verified: VerifiedDelivery) -> None:
-        """Carry the verified delivery, which is kept."""
+        """Store the verified delivery, which goes to quarantine."""
         super().__init__(reason, detail)
         self.verified = verified
 
 
 class ConfigurationError(Exception):
-    """The configuration is wrong: a line for each problem naming its key, no secret, exit 2."""
+    """Invalid configuration: a line for each problem with its key, no secret; exit status 2."""
+
+    exit_code = 2
 
     def __init__(self, *problems: str) -> None:
-        """Keep the problems, each a line."""
+        """Store the problems, a line each."""
         super().__init__(*problems)
         self.problems = problems
 
     def __str__(self) -> str:
-        """Return the problems, one below another."""
+        """Return the problems, one per line."""
         return "\n".join(self.problems)

@@ -1,4 +1,4 @@
-"""Apply a batch of orders and payments to the stock, exactly once each."""
+"""Applies a batch of orders and payments to the stock, each exactly once."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,10 +9,10 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.inventory import rows
-from consumers.inventory.desk import Desk
+from consumers.inventory.batch_state import BatchState
 from consumers.inventory.identity import ADDRESS, REFERENCE, clue_id, order_id, payment_id, stock_id
 from consumers.inventory.orders import OrderState
-from consumers.inventory.payments import Payment, opened
+from consumers.inventory.payments import Payment, new_payment
 from consumers.inventory.policy import Policy
 from consumers.inventory.report import report
 from consumers.inventory.rows import Clue
@@ -23,35 +23,39 @@ from router.contract.event import Event
 from router.contract.order import ExpectedPayment, Order, OrderType
 from router.contract.order_fields import OtherOrderMessage
 
-Row = TypeVar("Row")
+_Row = TypeVar("_Row")
 
-Message = Event | Order | OtherOrderMessage
+InventoryMessage = Event | Order | OtherOrderMessage
 
 
 def handler(policy: Policy, outcomes: str) -> Handler:
-    """Return what applies messages under a policy and says outcomes on a topic."""
+    """Return a handler that applies messages by a policy and publishes outcomes on a topic."""
     return partial(handle, policy=policy, outcomes=outcomes)
 
 
 async def handle(
-    transaction: AsyncConnection, messages: Sequence[Message], *, policy: Policy, outcomes: str
+    transaction: AsyncConnection,
+    messages: Sequence[InventoryMessage],
+    *,
+    policy: Policy,
+    outcomes: str,
 ) -> Sequence[Fate]:
-    """Apply messages in their order and say what became of each.
+    """Apply messages in their order; return the result of each.
 
-    One that was handled before, or a repeat within the batch, changes nothing
-    and is stale.
+    A message that was handled before, or a repeat within the batch, changes
+    nothing and is stale.
     """
     fresh: dict[UUID, Event | Order] = {}
     for message in messages:
         if isinstance(message, Order) or _is_payment(message):
             fresh.setdefault(message.id, message)
     changed = await _applied(transaction, fresh, policy, outcomes) if fresh else set()
-    found = []
+    fates = []
     for message in messages:
-        # A repeat finds its id gone, like a message handled before.
-        found.append(Fate.APPLIED if message.id in changed else Fate.STALE)
+        fates.append(Fate.APPLIED if message.id in changed else Fate.STALE)
+        # Later repeats in the batch are stale.
         changed.discard(message.id)
-    return found
+    return fates
 
 
 def _is_payment(message: Event | OtherOrderMessage) -> TypeGuard[Event]:
@@ -61,7 +65,7 @@ def _is_payment(message: Event | OtherOrderMessage) -> TypeGuard[Event]:
 async def _applied(
     transaction: AsyncConnection, fresh: Mapping[UUID, Event | Order], policy: Policy, topic: str
 ) -> set[UUID]:
-    """Apply messages to what the store holds; return the ids of those that changed something."""
+    """Apply messages to the store; return the ids of those that changed something."""
     types = {number: message.type.value for number, message in fresh.items()}
     added = await rows.record_events(transaction, types)
     if not added:
@@ -78,37 +82,37 @@ async def _applied(
     )
     held = {line.stock_id for order in orders for line in order.lines}
     stock = await rows.lock_stock(transaction, scope.stock, held)
-    desk = Desk(policy, max(added.values()), clues, payments, orders, stock)
-    changed = {message.id for message in batch if desk.apply(message)}
-    await _write(transaction, desk, clues, payments, orders, stock)
-    await report(transaction, desk, topic)
+    state = BatchState(policy, max(added.values()), clues, payments, orders, stock)
+    changed = {message.id for message in batch if state.apply(message)}
+    await _write(transaction, state, clues, payments, orders, stock)
+    await report(transaction, state, topic)
     return changed
 
 
 async def _write(
     transaction: AsyncConnection,
-    desk: Desk,
+    state: BatchState,
     clues: Mapping[UUID, UUID | None],
     payments: Iterable[Payment],
     orders: Iterable[OrderState],
     stock: Iterable[Stock],
 ) -> None:
-    """Store what differs from what was read. Orders before what refers to them."""
-    await rows.write_stock(transaction, _changed(desk.stock, stock))
-    await rows.write_orders(transaction, _changed(desk.orders, orders))
-    await rows.write_payments(transaction, _changed(desk.payments, payments))
-    leading = {number: leads for number, leads in desk.clues.items() if leads != clues[number]}
+    """Store the changed rows; orders come before the rows that refer to them."""
+    await rows.write_stock(transaction, _changed(state.stock, stock))
+    await rows.write_orders(transaction, _changed(state.orders, orders))
+    await rows.write_payments(transaction, _changed(state.payments, payments))
+    leading = {number: leads for number, leads in state.clues.items() if leads != clues[number]}
     await rows.write_clues(transaction, leading)
 
 
-def _changed(now: Mapping[UUID, Row], read: Iterable[Row]) -> list[Row]:
+def _changed(now: Mapping[UUID, _Row], read: Iterable[_Row]) -> list[_Row]:
     known = set(read)
     return [each for each in now.values() if each not in known]
 
 
 @dataclass(frozen=True)
 class _Scope:
-    """What a batch has to hold before it can be applied, as far as its messages tell."""
+    """The rows named by a batch's messages; they must be locked before the batch is applied."""
 
     clues: Sequence[Clue]
     expected: Sequence[Clue]
@@ -125,12 +129,12 @@ def _scope(batch: Sequence[Event | Order]) -> _Scope:
     expected_clues = [
         clue for account, each in expected for clue in _clues(account, each.reference, each.address)
     ]
-    told = [clue for e in events for clue in _clues(e.account, e.reference, e.to_address)]
+    paid_clues = [clue for e in events for clue in _clues(e.account, e.reference, e.to_address)]
     return _Scope(
-        clues=[*told, *expected_clues],
+        clues=[*paid_clues, *expected_clues],
         expected=expected_clues,
         payments=[
-            *map(opened, events),
+            *map(new_payment, events),
             *(_named(account, each) for account, each in expected if each.provider is not None),
         ],
         orders=[
@@ -146,16 +150,16 @@ def _scope(batch: Sequence[Event | Order]) -> _Scope:
 
 
 def _clues(account: str, reference: str | None, address: str | None) -> Sequence[Clue]:
-    told = ((REFERENCE, reference), (ADDRESS, address))
+    texts = ((REFERENCE, reference), (ADDRESS, address))
     return [
         Clue(clue_id(account, kind, text), account, kind, text)
-        for kind, text in told
+        for kind, text in texts
         if text is not None
     ]
 
 
 def _named(account: str, expected: ExpectedPayment) -> Payment:
-    """Return a payment an order names, as it is before the gateway has said anything."""
+    """Return a payment named by an order, before any event from the gateway."""
     provider, reference = expected.provider or "", expected.provider_reference
     number = payment_id(account, provider, reference, None)
     return Payment(number, account, provider, reference)

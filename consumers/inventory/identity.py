@@ -1,17 +1,17 @@
-"""The ids of the inventory's rows: each follows from what the row is about."""
+"""Ids of the inventory's rows, derived from their natural keys."""
 
 import json
 from uuid import UUID, uuid5
 
 NAMESPACE = UUID("9a3f2b10-7c55-5d6e-8f41-2b6f0c1d7e58")
-"""Namespace of the ids of rows. Never change it: every stored row has one."""
+"""Namespace of row ids. Never change it: stored rows have ids derived from it."""
 
 REFERENCE = "reference"
 ADDRESS = "address"
 
 
 def stock_id(account: str, sku: str) -> UUID:
-    """Return the id of an article of a merchant."""
+    """Return the id of a merchant's article."""
     return _id("stock", account, sku)
 
 
@@ -28,14 +28,14 @@ def clue_id(account: str, kind: str, text: str) -> UUID:
 def payment_id(
     account: str, provider: str, provider_reference: str | None, reference: str | None
 ) -> UUID:
-    """Return the id of a payment: by the gateway's id, else by the order it names."""
+    """Return the id of a payment, from the gateway's id, else from the order it names."""
     if provider_reference is not None:
         return _id("payment", account, provider, provider_reference)
     return _id("payment of", account, provider, reference)
 
 
 def lapse_id(order: UUID) -> UUID:
-    """Return what stands for the event where a reservation lapses, which it does once."""
+    """Return the event id to record when a reservation lapses; an order lapses only once."""
     return _id("lapse", str(order))
 
 

@@ -1,4 +1,4 @@
-"""Release reservations whose time is over: some gateways never say that nobody paid."""
+"""Releases expired reservations, because some gateways never report an unpaid order."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -7,29 +7,29 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from consumers.inventory import rows
-from consumers.inventory.desk import Moved, Noted
+from consumers.inventory.batch_state import RecordedNote, StockMovement
 from consumers.inventory.identity import lapse_id
 from consumers.inventory.orders import OrderState, lapse
 from consumers.inventory.report import history, movement, outcome
-from consumers.inventory.shelf import moved, moves
+from consumers.inventory.shelf import apply_move, moves
 from consumers.inventory.tables import HISTORY, MOVEMENT, ORDERS, SCHEMA
-from consumers.runtime.apply.outcomes import say
+from consumers.runtime.apply.outcomes import publish_outcomes
 from consumers.runtime.service import Work
 from consumers.runtime.store.database import transaction_of
 
 AT_ONCE = 200
-"""Orders released in one transaction: few, since payments wait for the articles meanwhile."""
+"""Orders released per transaction: few, because payments wait while their articles are locked."""
 
 
-def lapsing(every_seconds: float, topic: str) -> Work:
-    """Return the work that releases what lapsed and says so on a topic."""
+def lapse_work(every_seconds: float, topic: str) -> Work:
+    """Return the periodic work that releases expired orders and publishes the outcomes."""
     return Work("lapse", every_seconds, partial(release_lapsed, topic=topic))
 
 
 async def release_lapsed(engine: AsyncEngine, *, topic: str, at_once: int = AT_ONCE) -> bool:
-    """Release the reservations that lapsed first; tell whether there may be more.
+    """Release the reservations that expired first; return whether there may be more.
 
-    What another process holds is left alone: a payment may just be coming in.
+    Skips orders locked by another transaction: a payment for one may be in progress.
     """
     async with transaction_of(engine) as transaction:
         orders = await _lapsed(transaction, at_once)
@@ -39,7 +39,7 @@ async def release_lapsed(engine: AsyncEngine, *, topic: str, at_once: int = AT_O
 
 
 async def _lapsed(transaction: AsyncConnection, limit: int) -> Sequence[OrderState]:
-    """Lock reserved orders whose time is over, but none that somebody else holds."""
+    """Lock expired reserved orders, skipping those locked by another transaction."""
     due = (
         select(ORDERS.c.id)
         .where(ORDERS.c.status == "reserved", ORDERS.c.expires_at <= func.now())
@@ -61,12 +61,12 @@ async def _release(transaction: AsyncConnection, orders: Sequence[OrderState], t
         after, notes = lapse(order)
         released.append(after)
         for move in moves(order.lines, after.lines):
-            stock[move.stock_id] = moved(stock[move.stock_id], move)
-            made.append(movement(Moved(cause, order.id, "lapse", move)))
-        noted += [Noted(cause, order, None, note) for note in notes]
-        outcomes += [outcome(order, note, cause, now, of_time=True) for note in notes]
+            stock[move.stock_id] = apply_move(stock[move.stock_id], move)
+            made.append(movement(StockMovement(cause, order.id, "lapse", move)))
+        noted += [RecordedNote(cause, order, None, note) for note in notes]
+        outcomes += [outcome(order, note, cause, now, without_event=True) for note in notes]
     await rows.write_stock(transaction, list(stock.values()))
     await rows.write_orders(transaction, released)
     await rows.append(transaction, MOVEMENT, made)
     await rows.append(transaction, HISTORY, history(noted))
-    await say(transaction, SCHEMA, topic, outcomes)
+    await publish_outcomes(transaction, SCHEMA, topic, outcomes)

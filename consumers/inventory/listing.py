@@ -1,4 +1,4 @@
-"""Read stock and orders, for the commands."""
+"""Reads stock and orders for the commands."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -11,20 +11,18 @@ from sqlalchemy import (
     ColumnElement,
     Null,
     Text,
-    Uuid,
     and_,
-    func,
     literal,
     null,
     select,
     true,
     union_all,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.inventory.shelf import Stock
 from consumers.inventory.tables import LINE, ORDERS, PAYMENT, STOCK
+from consumers.runtime.store.arrays import any_of
 
 STATUSES = (
     "waiting",
@@ -37,13 +35,13 @@ STATUSES = (
     "cancelled",
     "returned",
 )
-"""What an order may be; `waiting` is a payment for which no order is known."""
+"""Statuses of listed orders; `waiting` is a payment without a known order."""
 
 WAITING = STATUSES[0]
 
 
 @dataclass(frozen=True)
-class Listed:
+class ListedOrder:
     """An order, or a payment that waits for one."""
 
     id: UUID
@@ -61,7 +59,7 @@ class Listed:
 
 
 async def read_stock(connection: AsyncConnection, account: str | None) -> Sequence[Stock]:
-    """Return the articles, of one merchant or of all."""
+    """Return the articles of one merchant, or of all."""
     columns = [STOCK.c[name] for name in Stock.__dataclass_fields__]
     rows = await connection.execute(
         select(*columns).where(_is(STOCK.c.account, account)).order_by(STOCK.c.account, STOCK.c.sku)
@@ -71,8 +69,8 @@ async def read_stock(connection: AsyncConnection, account: str | None) -> Sequen
 
 async def read_orders(
     connection: AsyncConnection, status: str | None, account: str | None, limit: int
-) -> Sequence[Listed]:
-    """Return the orders and waiting payments that changed last, oldest first."""
+) -> Sequence[ListedOrder]:
+    """Return the most recently changed orders and waiting payments, oldest first."""
     nothing: ColumnElement[Any] | Null = null()
     orders = select(
         ORDERS.c.id,
@@ -113,7 +111,7 @@ async def read_orders(
     )
     found = rows.all()
     lines = await _lines(connection, [row.id for row in found])
-    return [replace(Listed(*row), lines=lines.get(row.id, {})) for row in reversed(found)]
+    return [replace(ListedOrder(*row), lines=lines.get(row.id, {})) for row in reversed(found)]
 
 
 async def _lines(
@@ -122,7 +120,7 @@ async def _lines(
     rows = await connection.execute(
         select(LINE.c.order_id, STOCK.c.sku, LINE.c.quantity)
         .join(STOCK, STOCK.c.id == LINE.c.stock_id)
-        .where(LINE.c.order_id == func.any(literal(list(orders), ARRAY(Uuid()))))
+        .where(any_of(LINE.c.order_id, orders))
         .order_by(LINE.c.order_id, STOCK.c.sku)
     )
     lines: dict[UUID, dict[str, int]] = {}

@@ -1,4 +1,4 @@
-"""What the inventory tells Prometheus: counts of orders and payments, never amounts."""
+"""Prometheus metrics of the inventory: counts of orders and payments, never amounts."""
 
 from collections.abc import Awaitable, Callable
 
@@ -26,38 +26,38 @@ _WAITING = PAYMENT.c.order_id.is_(None)
 MEASURES = (
     Measure(
         "payrouter_inventory_orders_reserved",
-        "Orders whose stock is reserved and not paid yet",
+        "Orders with reserved stock that are not paid yet",
         _counted(ORDERS, ORDERS.c.status == "reserved"),
     ),
     Measure(
         "payrouter_inventory_orders_overdue",
-        "Reserved orders whose time is over; they are released within seconds",
+        "Reserved orders that have expired; they are released within seconds",
         _counted(ORDERS, ORDERS.c.status == "reserved", ORDERS.c.expires_at <= func.now()),
     ),
     Measure(
         "payrouter_inventory_orders_short",
-        "Orders for which there was too little stock",
+        "Orders that could not be reserved because there was too little stock",
         _counted(ORDERS, ORDERS.c.status == "short"),
     ),
     Measure(
         "payrouter_inventory_orders_oversold",
-        "Orders that are paid and for which the stock is missing: somebody has to act",
+        "Paid orders with missing stock: an operator must act",
         _counted(ORDERS, ORDERS.c.status == "oversold"),
     ),
     Measure(
         "payrouter_inventory_payments_waiting",
-        "Payments for which no order is known",
+        "Payments without a known order",
         _counted(PAYMENT, _WAITING),
     ),
     Measure(
         "payrouter_inventory_paid_payments_waiting",
-        "Payments with money for which no order is known",
+        "Paid payments without a known order",
         _counted(PAYMENT, _WAITING, PAYMENT.c.status.in_(_PAID)),
     ),
     Measure(
         "payrouter_inventory_troubles",
-        "What a person should look at, ever; it only rises",
+        "Problems an operator should look at, in total; it only rises",
         _counted(HISTORY, HISTORY.c.trouble),
     ),
 )
-"""Read from the store from time to time by the runtime."""
+"""Read from the database at intervals by the runtime."""

@@ -1,14 +1,14 @@
-"""What becomes of an order: from its status and what happened, to the next. Pure.
+"""State transitions of an order. Pure.
 
-| status | holds of the stock |
+| status | stock it holds |
 |---|---|
-| `new` | nothing: seen for the first time |
-| `reserved` | every line, until it is paid, given up or lapses |
-| `short` | nothing: there was not enough of some article |
+| `new` | none: seen for the first time |
+| `reserved` | every line, until it is paid, given up or expires |
+| `short` | none: there was not enough of some article |
 | `committed` | every line, sold |
-| `oversold` | sold, but not all of it was there |
-| `released`, `lapsed`, `cancelled` | nothing: payment given up, time over, called off |
-| `returned` | nothing: paid, and given back since |
+| `oversold` | sold, but some of the stock is missing |
+| `released`, `lapsed`, `cancelled` | none: payment given up, order expired, order called off |
+| `returned` | none: paid, and refunded since |
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,10 +19,10 @@ from uuid import UUID
 
 from consumers.inventory.policy import Policy
 from consumers.inventory.shelf import (
-    Line,
+    OrderLineState,
     Stock,
     commit,
-    covered,
+    cover_line,
     release,
     reservable,
     reserve,
@@ -44,40 +44,40 @@ class OrderState:
     currency: str | None = None
     placed_at: datetime | None = None
     expires_at: datetime | None = None
-    lines: tuple[Line, ...] = ()
+    lines: tuple[OrderLineState, ...] = ()
 
 
 @dataclass(frozen=True)
 class Note:
-    """One thing done, for the history; `word` is the outcome that says so to the platform."""
+    """An entry for the history; `outcome` is the kind of outcome to publish, if any."""
 
     what: str
     trouble: bool = False
     facts: Mapping[str, str] = field(default_factory=dict)
-    word: str | None = None
+    outcome: str | None = None
 
 
-Change = tuple[OrderState, Sequence[Note]]
-"""An order after what happened, and what there is to say about it."""
+OrderChange = tuple[OrderState, Sequence[Note]]
+"""An order's next state, and the notes about the transition."""
 
 StockOf = Mapping[UUID, Stock]
 
 
-def place(order: OrderState, stock: StockOf) -> Change:
-    """Reserve a placed order whole, or say that there is too little."""
+def place(order: OrderState, stock: StockOf) -> OrderChange:
+    """Reserve all lines of a placed order, or mark it short if there is too little stock."""
     placed = Note("placed", facts=_total(order))
     if order.status == "cancelled":
         return order, [replace(placed, facts={**placed.facts, "was": "cancelled before"})]
     if not reservable(stock, order.lines):
-        short = Note("short", facts={"missing": _missing(order, stock)}, word="short")
+        short = Note("short", facts={"missing": _missing(order, stock)}, outcome="short")
         return replace(order, status="short"), [placed, short]
     until = {"until": order.expires_at.isoformat()} if order.expires_at else {}
     reserved = replace(order, status="reserved", lines=reserve(order.lines))
-    return reserved, [placed, Note("reserved", facts=until, word="reserved")]
+    return reserved, [placed, Note("reserved", facts=until, outcome="reserved")]
 
 
-def pay(order: OrderState, stock: StockOf, policy: Policy) -> Change:
-    """Commit an order whose payments suffice now, from wherever it was."""
+def pay(order: OrderState, stock: StockOf, policy: Policy) -> OrderChange:
+    """Commit an order that is now paid in full, from any status."""
     if order.status in SOLD or order.placed_at is None:
         return order, []
     late = order.status == "cancelled"
@@ -92,74 +92,74 @@ def pay(order: OrderState, stock: StockOf, policy: Policy) -> Change:
             {stock[line.stock_id].sku: line.oversold for line in lines if line.oversold}
         )
     status = "oversold" if oversold else "committed"
-    note = Note(status, trouble=oversold, facts=facts, word=status)
+    note = Note(status, trouble=oversold, facts=facts, outcome=status)
     return replace(order, status=status, lines=lines), [note, *concern]
 
 
-def give_up(order: OrderState, reason: str) -> Change:
-    """Release an order none of whose payments will come."""
+def give_up(order: OrderState, reason: str) -> OrderChange:
+    """Release a reserved order whose payments have all ended without money."""
     if order.status != "reserved":
         return order, []
     return _released(order, "released", reason)
 
 
-def lapse(order: OrderState) -> Change:
-    """Release an order whose time is over."""
+def lapse(order: OrderState) -> OrderChange:
+    """Release an expired order."""
     return _released(order, "lapsed", "time over")
 
 
-def cancel(order: OrderState, policy: Policy) -> Change:
-    """Call an order off, as the platform says."""
-    said = Note("cancelled")
+def cancel(order: OrderState, policy: Policy) -> OrderChange:
+    """Cancel an order at the platform's request."""
+    cancelled = Note("cancelled")
     if order.status == "cancelled":
         return order, []
     if order.status == "reserved":
         released, notes = _released(order, "cancelled", "order cancelled")
-        return released, [said, *notes]
+        return released, [cancelled, *notes]
     if order.status not in SOLD:
-        return replace(order, status="cancelled"), [said]
+        return replace(order, status="cancelled"), [cancelled]
     if policy.cancelled_after_paid == "return":
         returned, notes = _returned(order, "cancelled", "order cancelled")
-        return returned, [said, *notes]
+        return returned, [cancelled, *notes]
     return order, [Note("cancelled after paid", trouble=True)]
 
 
-def refund(order: OrderState, policy: Policy) -> Change:
-    """Give the stock back of an order whose money was taken back, where it is to be so."""
+def refund(order: OrderState, policy: Policy) -> OrderChange:
+    """Return the stock of a refunded order, if the policy is to return it."""
     if order.status not in SOLD or policy.refunded == "keep":
         return order, []
     return _returned(order, "returned", "payment refunded")
 
 
-def cover(order: OrderState, article: Stock) -> Change:
-    """Sell to an order what there is now of an article that it was oversold."""
+def cover(order: OrderState, article: Stock) -> OrderChange:
+    """Commit newly available stock of an article to an oversold order."""
     lines = tuple(
-        covered(line, article) if line.stock_id == article.id else line for line in order.lines
+        cover_line(line, article) if line.stock_id == article.id else line for line in order.lines
     )
     if lines == order.lines:
         return order, []
     if any(line.oversold for line in lines):
-        return replace(order, lines=lines), [Note("covered in part")]
-    note = Note("covered", facts={"was": order.status}, word="committed")
+        return replace(order, lines=lines), [Note("cover_line in part")]
+    note = Note("cover_line", facts={"was": order.status}, outcome="committed")
     return replace(order, status="committed", lines=lines), [note]
 
 
-def _released(order: OrderState, status: str, reason: str) -> Change:
-    note = Note("released", facts={"reason": reason}, word="released")
+def _released(order: OrderState, status: str, reason: str) -> OrderChange:
+    note = Note("released", facts={"reason": reason}, outcome="released")
     return replace(order, status=status, lines=release(order.lines)), [note]
 
 
-def _returned(order: OrderState, status: str, reason: str) -> Change:
-    note = Note("returned", facts={"reason": reason}, word="returned")
+def _returned(order: OrderState, status: str, reason: str) -> OrderChange:
+    note = Note("returned", facts={"reason": reason}, outcome="returned")
     return replace(order, status=status, lines=release(order.lines)), [note]
 
 
 def _missing(order: OrderState, stock: StockOf) -> str:
-    there = {line: stock[line.stock_id] for line in order.lines}
+    articles = {line: stock[line.stock_id] for line in order.lines}
     return _amounts(
         {
             article.sku: line.quantity - article.available
-            for line, article in there.items()
+            for line, article in articles.items()
             if article.available < line.quantity
         }
     )

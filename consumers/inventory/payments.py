@@ -1,8 +1,8 @@
-"""What is known of one payment, and when an order's payments suffice. Pure.
+"""The facts of a payment, and whether an order's payments are sufficient. Pure.
 
-A payment keeps the status its lifecycle allows and the highest amount told, in
-the first currency that came with money; so a late or repeated event adds
-nothing.
+A payment has the latest status its lifecycle allows and the highest amount
+reported, in the first currency that came with money. So a late or repeated
+event adds nothing.
 """
 
 from collections.abc import Iterable
@@ -16,16 +16,16 @@ from router.contract.event import Event
 from router.contract.lifecycle import advance, is_given_up, is_paid
 
 _EXACT = Context(prec=200, traps=[Inexact, InvalidOperation])
-"""More digits than any product or sum here has; what would not fit raises instead of rounding."""
+"""More digits than any product or sum here has; a larger result raises instead of being rounded."""
 
 
 @dataclass(frozen=True)
 class Payment:
     """The facts about one payment; the fields are the columns of its row.
 
-    `refunded` is the highest amount told to be taken back, None where it was
-    all, or nothing. `status` is None where an order named the payment and the
-    gateway has said nothing yet.
+    `refunded` is the highest refunded amount reported; None means all, or no
+    refund. `status` is None if an order named the payment and no event of the
+    gateway has arrived yet.
     """
 
     id: UUID
@@ -42,24 +42,24 @@ class Payment:
 
     @property
     def paid(self) -> bool:
-        """Whether the gateway says that the money is in, or took only a part of it back."""
+        """Whether the gateway reports the payment as paid, or refunded only a part of it."""
         return self.status is not None and (is_paid(self.status) or self._partly_refunded)
 
     @property
     def taken_back(self) -> bool:
-        """Whether the money is gone again."""
+        """Whether the money was refunded or disputed."""
         return self.status in {"refunded", "disputed"} and not self._partly_refunded
 
     @property
     def ended(self) -> bool:
-        """Whether no money is to be expected of it."""
+        """Whether no more money is expected from it."""
         return self.status is not None and (is_given_up(self.status) or self.taken_back)
 
     @property
     def clues(self) -> tuple[UUID, ...]:
-        """By what it may be recognized, besides its own id: the surer first."""
-        told = ((REFERENCE, self.reference), (ADDRESS, self.address))
-        return tuple(clue_id(self.account, kind, text) for kind, text in told if text is not None)
+        """The clues by which it may be recognized besides its id, the most reliable first."""
+        texts = ((REFERENCE, self.reference), (ADDRESS, self.address))
+        return tuple(clue_id(self.account, kind, text) for kind, text in texts if text is not None)
 
     @property
     def _partly_refunded(self) -> bool:
@@ -68,8 +68,8 @@ class Payment:
         return self.refunded < self.amount
 
 
-def opened(event: Event) -> Payment:
-    """Return the payment an event is about, as it is before any event: nothing leads to it yet."""
+def new_payment(event: Event) -> Payment:
+    """Return the payment an event is about, before any event is applied, without clues."""
     return Payment(
         id=payment_id(event.account, event.provider, event.provider_reference, event.reference),
         account=event.account,
@@ -79,7 +79,7 @@ def opened(event: Event) -> Payment:
 
 
 def absorb(payment: Payment, event: Event) -> Payment:
-    """Return what is known after `event`; the same as before if it says nothing new."""
+    """Return the payment after `event`; equal to `payment` if the event adds nothing."""
     status = event.type.status
     known = replace(
         payment,
@@ -98,16 +98,17 @@ def absorb(payment: Payment, event: Event) -> Payment:
 
 
 _MONEY = frozenset({"underpaid", "confirmed", "overpaid"})
-"""Statuses whose amount is what came in so far."""
+"""Statuses whose amount is the total received so far."""
 
 
 def settled(
     total: Decimal | None, currency: str | None, payments: Iterable[Payment], policy: Policy
 ) -> bool:
-    """Tell whether an order of this total is paid.
+    """Return whether an order with this total is paid.
 
-    Amounts in the order's currency are added up and compared; where they
-    cannot be, the gateway's own word counts.
+    Compares the sum of the amounts in the order's currency with the total. A
+    payment that cannot be compared counts as sufficient if its gateway reports
+    it as paid.
     """
     if total == 0:
         return True
@@ -128,5 +129,5 @@ def _counts(payment: Payment, policy: Policy) -> bool:
     return policy.overpaid == "commit" or payment.status != "overpaid"
 
 
-def _highest(known: Decimal | None, told: Decimal) -> Decimal:
-    return told if known is None else max(known, told)
+def _highest(known: Decimal | None, new: Decimal) -> Decimal:
+    return new if known is None else max(known, new)

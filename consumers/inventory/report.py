@@ -1,4 +1,4 @@
-"""Keep the history of what was done, say it to the platform, warn where a person should look."""
+"""Records the history of a batch, publishes its outcomes and logs problems for operators."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -7,33 +7,33 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consumers.inventory.desk import Desk, Moved, Noted
+from consumers.inventory.batch_state import BatchState, RecordedNote, StockMovement
 from consumers.inventory.orders import Note, OrderState
 from consumers.inventory.rows import append
 from consumers.inventory.tables import HISTORY, MOVEMENT, SCHEMA
-from consumers.runtime.apply.outcomes import say
+from consumers.runtime.apply.outcomes import publish_outcomes
 from router.contract.outcome import OutcomeEvent, outcome_id
 from router.telemetry.logs import get_log
 
 
-async def report(transaction: AsyncConnection, desk: Desk, topic: str) -> None:
-    """Write down what was done at a desk."""
-    await append(transaction, MOVEMENT, [movement(each) for each in desk.moved])
-    await append(transaction, HISTORY, history(desk.noted))
+async def report(transaction: AsyncConnection, state: BatchState, topic: str) -> None:
+    """Store the movements and notes of a batch, publish its outcomes, log its problems."""
+    await append(transaction, MOVEMENT, [movement(each) for each in state.movements])
+    await append(transaction, HISTORY, history(state.notes))
     outcomes = [
-        outcome(each.order, each.note, each.event_id, desk.now)
-        for each in desk.noted
-        if each.order is not None and each.note.word is not None
+        outcome(each.order, each.note, each.event_id, state.now)
+        for each in state.notes
+        if each.order is not None and each.note.outcome is not None
     ]
-    await say(transaction, SCHEMA, topic, outcomes)
-    warn(desk.noted)
+    await publish_outcomes(transaction, SCHEMA, topic, outcomes)
+    warn(state.notes)
 
 
-def history(noted: Iterable[Noted]) -> Sequence[Mapping[str, object]]:
-    """Return notes as rows, numbered within what they came of."""
+def history(notes: Iterable[RecordedNote]) -> Sequence[Mapping[str, object]]:
+    """Return notes as rows of `history`, numbered within their event."""
     counts: Counter[UUID] = Counter()
     rows = []
-    for each in noted:
+    for each in notes:
         counts[each.event_id] += 1
         rows.append(
             {
@@ -50,25 +50,25 @@ def history(noted: Iterable[Noted]) -> Sequence[Mapping[str, object]]:
 
 
 def outcome(
-    order: OrderState, note: Note, cause: UUID, at: datetime, *, of_time: bool = False
+    order: OrderState, note: Note, cause: UUID, at: datetime, *, without_event: bool = False
 ) -> OutcomeEvent:
-    """Say a note to the platform; `cause` is the event's id, or what stands for it."""
-    kind = f"inventory.{note.word}"
+    """Return the outcome event of a note; `cause` is an event's id, or an id in its place."""
+    kind = f"inventory.{note.outcome}"
     return OutcomeEvent(
         id=outcome_id(kind, str(cause), str(order.id)),
         type=kind,
         account=order.account,
         reference=order.reference,
-        event_id=None if of_time else cause,
+        event_id=None if without_event else cause,
         at=at,
         data=dict(note.facts),
     )
 
 
-def warn(noted: Iterable[Noted]) -> None:
-    """Log what a person should look at."""
+def warn(notes: Iterable[RecordedNote]) -> None:
+    """Log notes that an operator should look at."""
     log = get_log("inventory")
-    for each in noted:
+    for each in notes:
         if each.note.trouble:
             about = each.order or each.payment
             log.warning(
@@ -82,8 +82,8 @@ def warn(noted: Iterable[Noted]) -> None:
             )
 
 
-def movement(each: Moved) -> Mapping[str, object]:
-    """Return a move as a row."""
+def movement(each: StockMovement) -> Mapping[str, object]:
+    """Return a movement as a row of `movement`."""
     return {
         "event_id": each.event_id,
         "stock_id": each.move.stock_id,

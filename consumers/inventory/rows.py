@@ -1,34 +1,38 @@
-"""The inventory's statements: each over all rows of a batch.
+"""SQL statements of the inventory, each over all rows of a batch.
 
 Rows are locked in one order: events, clues, payments, orders, stock, each by
-id. Who holds a clue sees every payment and order that was recognized by it
-before; a payment's row is held by whoever changes it, and so is an order's.
+id. A transaction that holds a clue sees every payment and order recognized by
+it before. A transaction locks the payments and orders it changes.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
-from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ARRAY, ColumnClause, Table, Uuid, func, literal, select, union, update
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.inventory.identity import ADDRESS, REFERENCE
 from consumers.inventory.orders import OrderState
 from consumers.inventory.payments import Payment
-from consumers.inventory.shelf import Line, Stock
+from consumers.inventory.shelf import OrderLineState, Stock
 from consumers.inventory.tables import CLUE, EVENT, LINE, ORDERS, PAYMENT, STOCK
-from consumers.runtime.store.arrays import as_table
-
-_UUIDS = ARRAY(Uuid())
+from consumers.runtime.store.arrays import (
+    add_missing,
+    any_of,
+    as_table,
+    inserting,
+    lock_rows,
+    rows_of,
+    update_rows,
+)
 
 
 @dataclass(frozen=True)
 class Clue:
-    """A reference or an address payments may be recognized by, and where it leads."""
+    """A reference or address by which payments are recognized, and the order it leads to."""
 
     id: UUID
     account: str
@@ -40,13 +44,10 @@ class Clue:
 async def record_events(
     transaction: AsyncConnection, types: Mapping[UUID, str]
 ) -> Mapping[UUID, datetime]:
-    """Add event ids; return those that were not there yet, with the time of the transaction."""
-    source = as_table([EVENT.c.event_id, EVENT.c.type], sorted(types.items()))
+    """Insert event ids; return the new ones with the time of the transaction."""
+    adding = inserting(EVENT, [EVENT.c.event_id, EVENT.c.type], sorted(types.items()))
     added = await transaction.execute(
-        insert(EVENT)
-        .from_select(["event_id", "type"], select(source))
-        .on_conflict_do_nothing()
-        .returning(EVENT.c.event_id, EVENT.c.applied_at)
+        adding.on_conflict_do_nothing().returning(EVENT.c.event_id, EVENT.c.applied_at)
     )
     return {row.event_id: row.applied_at for row in added}
 
@@ -54,30 +55,32 @@ async def record_events(
 async def lock_clues(
     transaction: AsyncConnection, clues: Iterable[Clue], *, shared: bool
 ) -> Mapping[UUID, UUID | None]:
-    """Lock the rows of clues, made where missing, and return where they lead.
+    """Lock the rows of clues and return the orders they lead to; insert missing rows.
 
-    `shared` where none of them is changed: payments do not wait for each other
-    at an address that all of them are paid to, only for orders that name it.
+    Use `shared` if no clue changes: then payments to one address do not wait
+    for each other, only for orders that name the address.
     """
     wanted = {clue.id: clue for clue in clues}
     columns = [CLUE.c[name] for name in ("id", "account", "kind", "text")]
-    await _add(transaction, CLUE, columns, wanted.values())
+    await add_missing(transaction, CLUE, columns, wanted.values())
     columns = [CLUE.c.id, CLUE.c.order_id]
-    rows = await _locked(transaction, CLUE, columns, wanted, shared=shared)
+    rows = await lock_rows(transaction, CLUE, columns, wanted, shared=shared)
     return {row.id: row.order_id for row in rows}
 
 
 async def waiting_payments(transaction: AsyncConnection, clues: Sequence[Clue]) -> set[UUID]:
-    """Return the ids of payments without an order that told one of these; their rows are held."""
+    """Return the ids of payments without an order that have one of these locked clues."""
     if not clues:
         return set()
     columns = [CLUE.c[name] for name in ("account", "kind", "text")]
-    told = as_table(columns, map(attrgetter("account", "kind", "text"), clues))
+    table = as_table(columns, rows_of(columns, clues))
     queries = [
         select(PAYMENT.c.id)
         .join(
-            told,
-            (PAYMENT.c.account == told.c.account) & (column == told.c.text) & (told.c.kind == kind),
+            table,
+            (PAYMENT.c.account == table.c.account)
+            & (column == table.c.text)
+            & (table.c.kind == kind),
         )
         .where(PAYMENT.c.order_id.is_(None))
         for kind, column in ((REFERENCE, PAYMENT.c.reference), (ADDRESS, PAYMENT.c.address))
@@ -86,69 +89,69 @@ async def waiting_payments(transaction: AsyncConnection, clues: Sequence[Clue]) 
 
 
 async def lock_payments(
-    transaction: AsyncConnection, opened: Iterable[Payment], ids: Iterable[UUID]
+    transaction: AsyncConnection, named: Iterable[Payment], ids: Iterable[UUID]
 ) -> Sequence[Payment]:
-    """Lock payments, those opened made where missing, and return what is known of them."""
-    made = {payment.id: payment for payment in opened}
+    """Lock and return payments; insert rows for `named` payments that are missing."""
+    made = {payment.id: payment for payment in named}
     columns = [PAYMENT.c[name] for name in _OPENED]
-    await _add(transaction, PAYMENT, columns, made.values())
-    rows = await _locked(transaction, PAYMENT, _columns(PAYMENT, Payment), {*made, *ids})
+    await add_missing(transaction, PAYMENT, columns, made.values())
+    rows = await lock_rows(transaction, PAYMENT, _columns(PAYMENT, Payment), {*made, *ids})
     return [Payment(*row) for row in rows]
 
 
 async def payments_of(
-    transaction: AsyncConnection, orders: Iterable[UUID], but: Iterable[UUID]
+    transaction: AsyncConnection, orders: Iterable[UUID], excluded: Iterable[UUID]
 ) -> Sequence[Payment]:
-    """Return the other payments of orders whose rows are held, so that none of them changes."""
-    of_orders = PAYMENT.c.order_id == func.any(literal(list(orders), _UUIDS))
-    others = PAYMENT.c.id != func.all(literal(list(but), _UUIDS))
+    """Return the payments of locked orders, except `excluded`; the locks keep them unchanged."""
+    of_orders = any_of(PAYMENT.c.order_id, orders)
+    others = PAYMENT.c.id != func.all(literal(list(excluded), ARRAY(Uuid())))
     rows = await transaction.execute(select(*_columns(PAYMENT, Payment)).where(of_orders, others))
     return [Payment(*row) for row in rows]
 
 
 async def lock_orders(
-    transaction: AsyncConnection, opened: Iterable[OrderState], ids: Iterable[UUID]
+    transaction: AsyncConnection, named: Iterable[OrderState], ids: Iterable[UUID]
 ) -> Sequence[OrderState]:
-    """Lock orders, those opened made where missing, and return them with their lines."""
-    made = {order.id: order for order in opened}
-    await _add(
+    """Lock orders and return them with their lines; insert `named` orders that are missing."""
+    made = {order.id: order for order in named}
+    await add_missing(
         transaction, ORDERS, [ORDERS.c.id, ORDERS.c.account, ORDERS.c.reference], made.values()
     )
     wanted = {*made, *ids}
     if not wanted:
         return []
-    rows = await _locked(transaction, ORDERS, [ORDERS.c[name] for name in _ORDER], wanted)
-    of_order = LINE.c.order_id == func.any(literal(list(wanted), _UUIDS))
-    found = await transaction.execute(select(*_columns(LINE, Line)).where(of_order))
-    lines: dict[UUID, list[Line]] = {}
+    rows = await lock_rows(transaction, ORDERS, [ORDERS.c[name] for name in _ORDER], wanted)
+    of_order = any_of(LINE.c.order_id, wanted)
+    found = await transaction.execute(select(*_columns(LINE, OrderLineState)).where(of_order))
+    lines: dict[UUID, list[OrderLineState]] = {}
     for row in found:
-        lines.setdefault(row.order_id, []).append(Line(*row))
+        lines.setdefault(row.order_id, []).append(OrderLineState(*row))
     return [replace(OrderState(*row), lines=tuple(lines.get(row.id, ()))) for row in rows]
 
 
 async def lock_stock(
-    transaction: AsyncConnection, opened: Iterable[Stock], ids: Iterable[UUID]
+    transaction: AsyncConnection, named: Iterable[Stock], ids: Iterable[UUID]
 ) -> Sequence[Stock]:
-    """Lock articles, those opened made where missing, and return what there is of them."""
-    made = {article.id: article for article in opened}
-    await _add(transaction, STOCK, [STOCK.c.id, STOCK.c.account, STOCK.c.sku], made.values())
-    rows = await _locked(transaction, STOCK, _columns(STOCK, Stock), {*made, *ids})
+    """Lock and return articles; insert rows for `named` articles that are missing."""
+    made = {article.id: article for article in named}
+    await add_missing(transaction, STOCK, [STOCK.c.id, STOCK.c.account, STOCK.c.sku], made.values())
+    rows = await lock_rows(transaction, STOCK, _columns(STOCK, Stock), {*made, *ids})
     return [Stock(*row) for row in rows]
 
 
 async def write_stock(transaction: AsyncConnection, stock: Sequence[Stock]) -> None:
-    """Store articles; their rows are held."""
-    await _update(transaction, STOCK, _columns(STOCK, Stock), stock)
+    """Store articles. The caller holds the locks of their rows."""
+    await update_rows(transaction, STOCK, _columns(STOCK, Stock), stock)
 
 
 async def write_orders(transaction: AsyncConnection, orders: Sequence[OrderState]) -> None:
-    """Store orders and their lines; their rows are held."""
+    """Store orders and their lines. The caller holds the locks of the orders."""
     columns = [ORDERS.c[name] for name in _ORDER]
-    await _update(transaction, ORDERS, columns, orders, updated_at=func.now())
+    await update_rows(transaction, ORDERS, columns, orders, updated_at=func.now())
     lines = [line for order in orders for line in order.lines]
     if lines:
-        source = as_table(_columns(LINE, Line), map(_values(_columns(LINE, Line)), lines))
-        adding = insert(LINE).from_select([each.name for each in source.c], select(source))
+        of_lines = _columns(LINE, OrderLineState)
+        adding = inserting(LINE, of_lines, rows_of(of_lines, lines))
         now = {name: adding.excluded[name] for name in ("reserved", "committed", "oversold")}
         await transaction.execute(
             adding.on_conflict_do_update(index_elements=["order_id", "stock_id"], set_=now)
@@ -156,13 +159,13 @@ async def write_orders(transaction: AsyncConnection, orders: Sequence[OrderState
 
 
 async def write_payments(transaction: AsyncConnection, payments: Sequence[Payment]) -> None:
-    """Store payments; their rows are held."""
+    """Store payments. The caller holds the locks of their rows."""
     columns = _columns(PAYMENT, Payment)
-    await _update(transaction, PAYMENT, columns, payments, updated_at=func.now())
+    await update_rows(transaction, PAYMENT, columns, payments, updated_at=func.now())
 
 
 async def write_clues(transaction: AsyncConnection, clues: Mapping[UUID, UUID | None]) -> None:
-    """Store where clues lead; their rows are held."""
+    """Store the orders that clues lead to. The caller holds the locks of the clues."""
     if clues:
         source = as_table([CLUE.c.id, CLUE.c.order_id], clues.items())
         await transaction.execute(
@@ -173,13 +176,11 @@ async def write_clues(transaction: AsyncConnection, clues: Mapping[UUID, UUID | 
 async def append(
     transaction: AsyncConnection, table: Table, rows: Sequence[Mapping[str, object]]
 ) -> None:
-    """Add rows of the same columns to a history, in their order."""
+    """Insert rows with the same columns into an append-only table, in their order."""
     if rows:
         columns = [table.c[name] for name in rows[0]]
-        source = as_table(columns, (tuple(row.values()) for row in rows))
-        await transaction.execute(
-            insert(table).from_select([each.name for each in columns], select(source))
-        )
+        values = [tuple(row.values()) for row in rows]
+        await transaction.execute(inserting(table, columns, values))
 
 
 _ORDER = [field.name for field in fields(OrderState) if field.name != "lines"]
@@ -188,58 +189,3 @@ _OPENED = ("id", "account", "provider", "provider_reference")
 
 def _columns(table: Table, model: type[Any]) -> Sequence[ColumnClause[Any]]:
     return [table.c[field.name] for field in fields(model)]
-
-
-def _values(columns: Sequence[ColumnClause[Any]]) -> Callable[[object], tuple[object, ...]]:
-    return attrgetter(*(each.name for each in columns))
-
-
-async def _add(
-    transaction: AsyncConnection,
-    table: Table,
-    columns: Sequence[ColumnClause[Any]],
-    rows: Iterable[Any],
-) -> None:
-    ordered = sorted(rows, key=attrgetter("id"))
-    if ordered:
-        source = as_table(columns, map(_values(columns), ordered))
-        await transaction.execute(
-            insert(table)
-            .from_select([each.name for each in columns], select(source))
-            .on_conflict_do_nothing()
-        )
-
-
-async def _locked(
-    transaction: AsyncConnection,
-    table: Table,
-    columns: Sequence[ColumnClause[Any]],
-    ids: Iterable[UUID],
-    *,
-    shared: bool = False,
-) -> Sequence[Any]:
-    wanted = list(ids)
-    if not wanted:
-        return []
-    rows = await transaction.execute(
-        select(*columns)
-        .where(table.c.id == func.any(literal(wanted, _UUIDS)))
-        .order_by(table.c.id)
-        .with_for_update(read=shared)
-    )
-    return rows.all()
-
-
-async def _update(
-    transaction: AsyncConnection,
-    table: Table,
-    columns: Sequence[ColumnClause[Any]],
-    rows: Sequence[Any],
-    **more: Any,  # noqa: ANN401 - whatever SQLAlchemy takes for a value
-) -> None:
-    if rows:
-        source = as_table(columns, map(_values(columns), rows))
-        values = {each.name: source.c[each.name] for each in columns if each.name != "id"}
-        await transaction.execute(
-            update(table).where(table.c.id == source.c.id).values(**values, **more)
-        )

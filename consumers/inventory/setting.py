@@ -1,4 +1,4 @@
-"""Say how much of an article there is, and cover what was oversold of it."""
+"""Sets the quantity of an article and covers oversold orders from it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -9,28 +9,28 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from consumers.inventory import rows
-from consumers.inventory.desk import Moved, Noted
+from consumers.inventory.batch_state import RecordedNote, StockMovement
 from consumers.inventory.identity import stock_id
 from consumers.inventory.listing import read_stock
 from consumers.inventory.orders import OrderState, cover
 from consumers.inventory.report import history, movement, outcome
-from consumers.inventory.shelf import Stock, moved, moves
+from consumers.inventory.shelf import Stock, apply_move, moves
 from consumers.inventory.tables import HISTORY, LINE, MOVEMENT, SCHEMA
-from consumers.runtime.apply.outcomes import say
+from consumers.runtime.apply.outcomes import publish_outcomes
 from consumers.runtime.service import Play
 from consumers.runtime.store.database import transaction_of
 
 PLAYED = 10_000
-"""How many of each article there are in a play."""
+"""Quantity of each article when `dev --rate` simulates traffic."""
 
 
-class TooFew(Exception):  # noqa: N818 - named for what it is
-    """Fewer than are reserved and sold already; the message says how many have to be there."""
+class TooFew(Exception):  # noqa: N818 - reads as the reason
+    """The quantity is below what is reserved and sold; the message gives the minimum."""
 
 
 @dataclass(frozen=True)
-class Set:
-    """An article as it is now, and the orders of which something oversold is covered."""
+class SetResult:
+    """An article after its quantity was set, and the oversold orders it now covers."""
 
     stock: Stock
     covered: Sequence[OrderState]
@@ -38,23 +38,23 @@ class Set:
 
 async def set_stock(
     transaction: AsyncConnection, account: str, sku: str, quantity: int, topic: str
-) -> Set:
-    """Set how many there are of an article, those sold since ever included.
+) -> SetResult:
+    """Set the quantity of an article, including all that were ever sold.
 
-    What of it was oversold is covered first, the oldest order before the
-    others. Raises TooFew.
+    Oversold orders are covered first, the oldest before the others. Raises
+    TooFew.
     """
     number = stock_id(account, sku)
     oversold = select(LINE.c.order_id).where(LINE.c.stock_id == number, LINE.c.oversold > 0)
-    # Orders before stock, as everywhere.
+    # Orders are locked before stock, as everywhere else.
     ids = (await transaction.scalars(oversold)).all()
     orders = await rows.lock_orders(transaction, [], ids)
     (before,) = await rows.lock_stock(transaction, [Stock(number, account, sku)], [])
     taken = before.reserved + before.committed
     if quantity < taken:
         message = (
-            f"{sku}: {before.committed} are sold and {before.reserved} reserved of those"
-            f" there were, so there have to be at least {taken}"
+            f"{sku}: {before.committed} sold and {before.reserved} reserved;"
+            f" the quantity must be at least {taken}"
         )
         raise TooFew(message)
     now = (await transaction.execute(select(func.now()))).scalar_one()
@@ -62,7 +62,7 @@ async def set_stock(
 
 
 async def stock_up(engine: AsyncEngine, play: Play, *, topic: str) -> None:
-    """Fill the shelves for a play, where there is nothing on them yet."""
+    """Stock the articles of simulated traffic that have no stock yet."""
     async with transaction_of(engine) as transaction:
         for account in play.accounts:
             known = {each.sku for each in await read_stock(transaction, account) if each.on_hand}
@@ -81,7 +81,7 @@ async def _set(
     orders: Sequence[OrderState],
     now: datetime,
     topic: str,
-) -> Set:
+) -> SetResult:
     cause = uuid4()
     stock = replace(before, on_hand=quantity)
     setting: dict[str, object] = {
@@ -99,14 +99,14 @@ async def _set(
     for order in orders:
         after, notes = cover(order, stock)
         for move in moves(order.lines, after.lines):
-            stock = moved(stock, move)
-            made.append(movement(Moved(cause, order.id, "set", move)))
+            stock = apply_move(stock, move)
+            made.append(movement(StockMovement(cause, order.id, "set", move)))
             covered.append(after)
-        noted += [Noted(cause, order, None, note) for note in notes]
-        outcomes += [outcome(order, n, cause, now, of_time=True) for n in notes if n.word]
+        noted += [RecordedNote(cause, order, None, note) for note in notes]
+        outcomes += [outcome(order, n, cause, now, without_event=True) for n in notes if n.outcome]
     await rows.write_stock(transaction, [stock])
     await rows.write_orders(transaction, covered)
     await rows.append(transaction, MOVEMENT, made)
     await rows.append(transaction, HISTORY, history(noted))
-    await say(transaction, SCHEMA, topic, outcomes)
-    return Set(stock, covered)
+    await publish_outcomes(transaction, SCHEMA, topic, outcomes)
+    return SetResult(stock, covered)

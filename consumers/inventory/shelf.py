@@ -1,8 +1,8 @@
-"""Stock, and what orders take of it. Pure.
+"""Stock, and the quantities orders take from it. Pure.
 
-`available` is what is on hand and neither reserved nor committed. What is sold
-beyond that is `oversold`, on the line and on the article, and never hidden in
-the other numbers.
+`available` is the stock on hand that is neither reserved nor committed. A
+quantity sold beyond that is `oversold`, on the line and on the article; it is
+never part of the other numbers.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,13 +24,13 @@ class Stock:
 
     @property
     def available(self) -> int:
-        """What can still be reserved or sold."""
+        """The quantity that can still be reserved or sold."""
         return self.on_hand - self.reserved - self.committed
 
 
 @dataclass(frozen=True)
-class Line:
-    """How much of an article an order wants, and has; the fields are the columns of its row."""
+class OrderLineState:
+    """The quantities of one article in an order; the fields are the columns of its row."""
 
     order_id: UUID
     stock_id: UUID
@@ -42,7 +42,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Move:
-    """What changed in the stock of one article by one order."""
+    """A change in the stock of one article, caused by one order."""
 
     stock_id: UUID
     reserved: int
@@ -50,48 +50,50 @@ class Move:
     oversold: int
 
     def __bool__(self) -> bool:
-        """Return whether it is a change at all."""
+        """Return whether any quantity changes."""
         return bool(self.reserved or self.committed or self.oversold)
 
 
-def reservable(stock: Mapping[UUID, Stock], lines: Iterable[Line]) -> bool:
-    """Tell whether there is enough of every article: an order is reserved whole or not at all."""
+def reservable(stock: Mapping[UUID, Stock], lines: Iterable[OrderLineState]) -> bool:
+    """Return whether every article suffices: an order is reserved completely or not at all."""
     return all(stock[line.stock_id].available >= line.quantity for line in lines)
 
 
-def reserve(lines: Iterable[Line]) -> tuple[Line, ...]:
-    """Return the lines with all they want reserved."""
+def reserve(lines: Iterable[OrderLineState]) -> tuple[OrderLineState, ...]:
+    """Return the lines with their full quantity reserved."""
     return tuple(replace(line, reserved=line.quantity) for line in lines)
 
 
-def commit(stock: Mapping[UUID, Stock], lines: Iterable[Line]) -> tuple[Line, ...]:
-    """Return the lines sold: what was reserved, what is there besides, and the rest oversold."""
+def commit(
+    stock: Mapping[UUID, Stock], lines: Iterable[OrderLineState]
+) -> tuple[OrderLineState, ...]:
+    """Return the lines sold: from the reserved and available stock, with the rest oversold."""
     sold = []
     for line in lines:
-        there = line.reserved + stock[line.stock_id].available
-        committed = min(line.quantity, there)
+        usable = line.reserved + stock[line.stock_id].available
+        committed = min(line.quantity, usable)
         oversold = line.quantity - committed
         sold.append(replace(line, reserved=0, committed=committed, oversold=oversold))
     return tuple(sold)
 
 
-def covered(line: Line, stock: Stock) -> Line:
-    """Return a line after what is there of its article has gone to what it was oversold."""
+def cover_line(line: OrderLineState, stock: Stock) -> OrderLineState:
+    """Return a line after available stock has covered its oversold quantity."""
     now = min(line.oversold, stock.available)
     return replace(line, committed=line.committed + now, oversold=line.oversold - now)
 
 
-def release(lines: Iterable[Line]) -> tuple[Line, ...]:
+def release(lines: Iterable[OrderLineState]) -> tuple[OrderLineState, ...]:
     """Return the lines without anything reserved, sold or oversold."""
     return tuple(replace(line, reserved=0, committed=0, oversold=0) for line in lines)
 
 
-def moves(before: Iterable[Line], after: Iterable[Line]) -> Sequence[Move]:
-    """Return what the change of an order's lines means for the stock, by article."""
+def moves(before: Iterable[OrderLineState], after: Iterable[OrderLineState]) -> Sequence[Move]:
+    """Return the stock changes that follow from a change of an order's lines, one per article."""
     known = {line.stock_id: line for line in before}
     made = []
     for line in after:
-        was = known.get(line.stock_id, Line(line.order_id, line.stock_id, line.quantity))
+        was = known.get(line.stock_id, OrderLineState(line.order_id, line.stock_id, line.quantity))
         made.append(
             Move(
                 line.stock_id,
@@ -103,8 +105,8 @@ def moves(before: Iterable[Line], after: Iterable[Line]) -> Sequence[Move]:
     return [move for move in made if move]
 
 
-def moved(stock: Stock, move: Move) -> Stock:
-    """Return the article after a move."""
+def apply_move(stock: Stock, move: Move) -> Stock:
+    """Return the article after a change of its stock."""
     return replace(
         stock,
         reserved=stock.reserved + move.reserved,

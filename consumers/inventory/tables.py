@@ -1,8 +1,8 @@
 """The inventory's tables.
 
-`stock`, `orders`, `line`, `payment` and `clue` are what is so now; `event`,
-`movement` and `history` say how it came to be: rows are added and never
-changed, which triggers of the database enforce (see the migrations).
+`stock`, `orders`, `line`, `payment` and `clue` hold the current state. `event`,
+`movement` and `history` record how it was reached: rows are added and never
+changed, which database triggers enforce (see the migrations).
 """
 
 from sqlalchemy import (
@@ -36,7 +36,7 @@ WITHIN_STOCK = (
     "on_hand >= 0 AND reserved >= 0 AND committed >= 0 AND oversold >= 0"
     " AND reserved + committed <= on_hand"
 )
-"""Nothing is reserved or committed that is not there; what is sold all the same is `oversold`."""
+"""Only stock on hand is reserved or committed; quantities sold beyond that are `oversold`."""
 
 WITHIN_LINE = (
     "quantity > 0 AND reserved >= 0 AND committed >= 0 AND oversold >= 0"
@@ -56,7 +56,7 @@ STOCK = Table(
     UniqueConstraint("account", "sku", name="stock_account_sku_key"),
     CheckConstraint(WITHIN_STOCK, name="stock_within"),
 )
-"""What there is of an article, and what of it is spoken for."""
+"""An article's stock on hand, and how much of it is reserved or sold."""
 
 ORDERS = Table(
     "orders",
@@ -89,7 +89,7 @@ LINE = Table(
     CheckConstraint(WITHIN_LINE, name="line_within"),
     Index("line_oversold", "stock_id", postgresql_where=text("oversold > 0")),
 )
-"""How much of an article an order wants, and what of it is reserved or sold to it."""
+"""An order's quantity of an article, and how much of it is reserved or sold."""
 
 PAYMENT = Table(
     "payment",
@@ -118,7 +118,7 @@ PAYMENT = Table(
         "payment_waiting_address", "account", "address", postgresql_where=text("order_id IS NULL")
     ),
 )
-"""One row per payment; without an order it waits for one."""
+"""One row per payment; a payment without an order waits for one."""
 
 CLUE = Table(
     "clue",
@@ -131,8 +131,8 @@ CLUE = Table(
 )
 """A reference or an address by which payments are recognized, and the order it leads to.
 
-Whoever looks for an order or a payment by one holds its row, known or not: so
-neither side can miss the other, whichever comes first.
+A transaction that looks for an order or a payment by a clue locks the clue's
+row, even if the row is new. So neither side can miss the other, in either order.
 """
 
 EVENT = Table(
@@ -167,9 +167,9 @@ MOVEMENT = Table(
     Index("movement_stock", "stock_id", "id"),
     Index("movement_order", "order_id"),
 )
-"""What one event changed in the stock of one article; the sums are what `stock` says.
+"""The change one event made to the stock of one article; the sums equal the rows of `stock`.
 
-What time or a person does has an id of its own in the place of the event's.
+Changes made by expiry or by an operator have a separate id instead of an event's.
 """
 
 HISTORY = Table(
@@ -189,4 +189,4 @@ HISTORY = Table(
     Index("history_payment", "payment_id"),
     Index("history_trouble", "what", "at", postgresql_where=text("trouble")),
 )
-"""What was done with an order or a payment, and what a person should look at."""
+"""Every step of an order or a payment, and problems that an operator should look at."""

@@ -1,30 +1,29 @@
-"""The inventory's part of `payrouter trace`: what was done with an order and its payments."""
+"""The inventory's part of `payrouter trace`: the history of an order and its payments."""
 
 from collections.abc import Sequence
 
-from sqlalchemy import Uuid, func, literal, or_, select, union
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import func, or_, select, union
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.inventory.identity import order_id
 from consumers.inventory.tables import HISTORY, ORDERS, PAYMENT
-from consumers.runtime.trail import Sought, Step
+from consumers.runtime.store.arrays import any_of
+from consumers.runtime.trail import TrailQuery, TrailStep
 
-MOST = 1000
-"""Steps shown at most, the newest of them."""
+MAX_STEPS = 1000
+"""Maximum number of steps returned: the newest ones."""
 
 
-async def steps_of(connection: AsyncConnection, sought: Sought) -> Sequence[Step]:
-    """Find the history of the orders and payments that belong to what is sought."""
+async def steps_of(connection: AsyncConnection, sought: TrailQuery) -> Sequence[TrailStep]:
+    """Return the history of the orders and payments that match the search."""
     history = HISTORY.alias("seen")
-    text, events = sought.text, literal(list(sought.event_ids), ARRAY(Uuid()))
-    known = literal([order_id(*order) for order in sought.orders], ARRAY(Uuid()))
-    of_event = history.c.event_id == func.any(events)
-    told = select(history.c.payment_id).where(of_event, history.c.payment_id.is_not(None))
-    by_payment = or_(PAYMENT.c.provider_reference == text, PAYMENT.c.id.in_(told))
+    text, known = sought.text, [order_id(*order) for order in sought.orders]
+    of_event = any_of(history.c.event_id, sought.event_ids)
+    of_events = select(history.c.payment_id).where(of_event, history.c.payment_id.is_not(None))
+    by_payment = or_(PAYMENT.c.provider_reference == text, PAYMENT.c.id.in_(of_events))
     orders = union(
         select(ORDERS.c.id).where(ORDERS.c.reference == text),
-        select(ORDERS.c.id).where(ORDERS.c.id == func.any(known)),
+        select(ORDERS.c.id).where(any_of(ORDERS.c.id, known)),
         select(PAYMENT.c.order_id).where(by_payment, PAYMENT.c.order_id.is_not(None)),
         select(history.c.order_id).where(of_event, history.c.order_id.is_not(None)),
     )
@@ -46,10 +45,10 @@ async def steps_of(connection: AsyncConnection, sought: Sought) -> Sequence[Step
         .join(PAYMENT, PAYMENT.c.id == HISTORY.c.payment_id, isouter=True)
         .where(HISTORY.c.id.in_(steps))
         .order_by(HISTORY.c.id.desc())
-        .limit(MOST)
+        .limit(MAX_STEPS)
     )
     return [
-        Step(
+        TrailStep(
             at=row.at,
             what=row.what,
             event_id=row.event_id,

@@ -1,11 +1,11 @@
 """The ledger's tables.
 
 `event`, `transaction` and `posting` are the journal: rows are added and never
-changed, which triggers of the database enforce, as they do that every
-transaction sums to zero per currency (see the migrations). `position` is what
-the next event is compared with. `balance` and `journal_total` sum up the
-journal; a trigger keeps them with every posting, and `payrouter ledger verify`
-compares them.
+changed. Database triggers enforce this, and that every transaction sums to zero
+per currency (see the migrations). `position` holds the current facts of each
+payment or payout; the next event is compared with it. `balance` and
+`journal_total` sum up the journal: a trigger updates them with every posting,
+and `payrouter ledger verify` checks them.
 """
 
 from sqlalchemy import (
@@ -35,8 +35,8 @@ METADATA = MetaData(schema=SCHEMA)
 """The ledger's own tables, without the runtime's."""
 
 POSTABLE = "amount <> 0 AND amount <> 'NaN'::numeric AND abs(amount) < 1e21 AND scale(amount) <= 18"
-"""What an amount of a posting is: an amount of the contract has 20 integer digits, and one
-posting may net a few of them (amount, fee and gas on one wallet)."""
+"""Constraint on a posting's amount. An amount of the contract has 20 integer digits; one posting
+may be the net of a few of them (amount, fee and gas on one wallet)."""
 
 ACCOUNT = Table(
     "account",
@@ -48,7 +48,7 @@ ACCOUNT = Table(
     Column("purpose", Text, nullable=False),
     Column("network", Text),
 )
-"""Ledger accounts; `id` follows from name and network (see `chart`)."""
+"""Ledger accounts; `id` is derived from name and network (see `chart`)."""
 
 EVENT = Table(
     "event",
@@ -73,22 +73,22 @@ EVENT = Table(
     Index("event_tx_hash", "tx_hash"),
     Index("event_concern", "concern", postgresql_where=text("concern IS NOT NULL")),
 )
-"""Every event handled, whole; its id is the permanent key of its effect.
+"""Every handled event in full; its id is the permanent key of its effect.
 
-`concern` is what a person should look at: a word, mostly null.
+`concern` names why an operator should look at the event; it is mostly null.
 """
 
 UNBOOKED = (
     "(rank > 0 OR refunded OR disputed OR returned)"
     " AND total IS NULL AND partial IS NULL AND claimed IS NULL"
 )
-"""Which positions tell of money of which no amount is known: nothing is booked for them."""
+"""Selects positions whose money moved but whose amount is unknown: nothing is booked for them."""
 
 UNRECONCILED = "claimed IS NOT NULL AND total IS NULL AND partial IS NULL"
-"""Which positions are booked by the gateway's word alone."""
+"""Selects positions booked only from an amount the gateway claims, not seen on chain."""
 
 PENDING = "family = 'payment' AND status = 'pending'"
-"""Which positions are payments of which nothing but a beginning is known."""
+"""Selects payments whose status is still pending."""
 
 POSITION = Table(
     "position",
@@ -127,7 +127,7 @@ POSITION = Table(
     Index("position_unreconciled", "id", postgresql_where=text(UNRECONCILED)),
     Index("position_pending", "updated_at", postgresql_where=text(PENDING)),
 )
-"""One row per payment or payout: what its events say so far (see `position`)."""
+"""One row per payment or payout: the facts from its events so far (see `position`)."""
 
 TRANSACTION = Table(
     "transaction",
@@ -137,10 +137,10 @@ TRANSACTION = Table(
     Column("posted_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("description", Text, nullable=False),
     UniqueConstraint("event_id", name="transaction_event_id_key"),
-    # Rows come nearly in this order: a few bytes per thousand of them find a time.
+    # Rows arrive nearly in this order, so a BRIN index of a few bytes per thousand rows is enough.
     Index("transaction_posted_at", "posted_at", postgresql_using="brin"),
 )
-"""What one event changed in the books; an event without effect has none."""
+"""The change one event made to the books; an event without effect has no row."""
 
 POSTING = Table(
     "posting",
@@ -163,7 +163,7 @@ BALANCE = Table(
     Column("amount", Numeric, nullable=False),
     Column("postings", BigInteger, nullable=False),
 )
-"""The sum of each account's postings, and how many they are."""
+"""The sum and the number of each account's postings, per currency."""
 
 JOURNAL_TOTAL = Table(
     "journal_total",
@@ -173,4 +173,4 @@ JOURNAL_TOTAL = Table(
     Column("postings", BigInteger, nullable=False),
     CheckConstraint("id = 1", name="journal_total_is_one_row"),
 )
-"""One row: how many transactions and postings there are."""
+"""One row: the number of transactions and postings."""

@@ -1,7 +1,7 @@
-"""What is not booked and a person should look at: the words for it."""
+"""Reasons why an event is not booked and an operator should look at it."""
 
 CALLED_OFF_AFTER_PAID = "called_off_after_paid"
-"""A gateway called failed, expired or cancelled what it had called paid. The books stay."""
+"""The gateway reports a paid payment as failed, expired or cancelled. The books do not change."""
 
 OTHER_CURRENCY = "other_currency"
-"""Money that is known came again in another currency. The first one stands."""
+"""Known money was reported again in another currency. The first currency counts."""

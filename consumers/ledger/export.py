@@ -1,4 +1,4 @@
-"""The journal as lines of text, one posting each, however long it is."""
+"""Streams the journal as rows of text, one posting per row."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -26,14 +26,15 @@ COLUMNS = (
     "currency",
     "amount",
 )
-"""What a line tells. `amount` is text: digits, never an exponent; what is unknown is empty."""
+"""The columns of a row. `amount` is decimal text without an exponent; unknown values are empty."""
 
-_AT_A_TIME = 1000
+_CHUNK = 1000
+"""Rows fetched from the database at a time."""
 
 
 async def read_journal(connection: AsyncConnection, period: Period) -> AsyncIterator[list[str]]:
-    """Read the postings of a period in the order of the journal, a few at a time."""
-    result = await connection.stream(_query(period).execution_options(yield_per=_AT_A_TIME))
+    """Read the postings of a period in journal order, in chunks."""
+    result = await connection.stream(_query(period).execution_options(yield_per=_CHUNK))
     async for row in result:
         yield _texts(row)
 

@@ -1,6 +1,6 @@
-"""What the ledger tells Prometheus of its books: counts, never amounts.
+"""Prometheus metrics of the ledger: counts, never amounts.
 
-Each reads a table or an index that stays small however long the journal grows.
+Each query reads a table or an index that stays small as the journal grows.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -44,9 +44,9 @@ def _positions(condition: str) -> Callable[[AsyncConnection], Awaitable[int]]:
     return read
 
 
-def _concerns(word: str) -> Callable[[AsyncConnection], Awaitable[int]]:
-    # Written out, so that the planner sees that the partial index holds them all.
-    condition = EVENT.c.concern == literal_column(f"'{word}'")
+def _concerns(concern: str) -> Callable[[AsyncConnection], Awaitable[int]]:
+    # A literal, so that the planner can prove that the partial index covers the condition.
+    condition = EVENT.c.concern == literal_column(f"'{concern}'")
 
     async def read(connection: AsyncConnection) -> int:
         query = select(func.count()).select_from(EVENT).where(condition)
@@ -62,7 +62,7 @@ _AGES = {
     "6h-1d": timedelta(days=1),
     "1d+": None,
 }
-"""The ages of pending payments, each with its end."""
+"""Age ranges of pending payments, each with its upper bound."""
 
 
 async def _pending(connection: AsyncConnection) -> Mapping[str, int]:
@@ -76,7 +76,7 @@ async def _pending(connection: AsyncConnection) -> Mapping[str, int]:
 MEASURES = (
     Measure(
         "payrouter_ledger_imbalance",
-        "Currencies whose balances do not sum to zero. Anything but 0: the books are wrong",
+        "Currencies whose balances do not sum to zero. The books are wrong unless this is 0",
         _unbalanced,
     ),
     Measure(
@@ -86,32 +86,33 @@ MEASURES = (
     ),
     Measure(
         "payrouter_ledger_unbooked",
-        "Payments and payouts that moved money of which no amount is known, so that nothing is"
-        " booked: `payrouter ledger statement --unbooked`",
+        "Payments and payouts that are not booked because their amount is unknown; list them with"
+        " `payrouter ledger statement --unbooked`",
         _positions(UNBOOKED),
     ),
     Measure(
         "payrouter_ledger_unreconciled",
-        "Payments booked as claimed: the gateway told a price, and nothing was seen on chain",
+        "Payments booked as claimed: the gateway reported a price, but nothing was seen on chain",
         _positions(UNRECONCILED),
     ),
     Measure(
         "payrouter_ledger_pending_payments",
-        "Payments whose last word is pending, by how long ago the ledger learned anything of them",
+        "Payments whose status is pending, by the time since their last event",
         _pending,
         label="age",
         values=tuple(_AGES),
     ),
     Measure(
         "payrouter_ledger_called_off_after_paid",
-        "Events that called off what was paid. Nothing is posted, a person looks; it only rises",
+        "Events that called off a paid payment. Nothing is posted and an operator should look;"
+        " it only rises",
         _concerns(CALLED_OFF_AFTER_PAID),
     ),
     Measure(
         "payrouter_ledger_other_currency",
-        "Events that told known money in another currency. Not booked, a person looks; it only"
-        " rises",
+        "Events that repeated known money in another currency. They are not booked and an"
+        " operator should look; it only rises",
         _concerns(OTHER_CURRENCY),
     ),
 )
-"""Read from the store from time to time by the runtime."""
+"""Read from the database at intervals by the runtime."""

@@ -1,14 +1,14 @@
-"""What the events so far say about one payment or payout, whatever their order.
+"""The accumulated facts of one payment or payout, independent of the order of its events.
 
-A position keeps facts that only ever grow: the best rank seen, the highest
-totals, the first currency. Therefore events may come late, twice and in any
-order, and the position, and with it the books, end the same. Only `status`
-follows the order of arrival; it is for people, nothing is booked by it.
+A position holds facts that only grow: the best rank seen, the highest totals,
+the first currency. So events may arrive late, twice and in any order, and the
+position and the books end the same. Only `status` depends on the order of
+arrival; it is for display, and nothing is booked by it.
 
-One point is not free of order: a second currency for the same money. Booking
-both would count the money twice, so the currency that first came with money
-stands, and of an event in another the status counts but none of its amounts.
-Nor does what was taken back in another currency.
+One case does depend on the order: a second currency for the same money. Booking
+both would count the money twice, so the first currency that comes with money
+wins. An event in another currency updates the status, but none of its amounts
+count, nor does an amount taken back in another currency.
 """
 
 import json
@@ -23,11 +23,11 @@ from router.contract.event import Event
 from router.contract.lifecycle import advance
 
 POSITION_NAMESPACE = UUID("0d5d4f8e-3f5a-5e0b-9c55-5f1f5a1f7d42")
-"""Namespace of the ids of positions. Never change it: every stored position has one."""
+"""Namespace of position ids. Never change it: stored positions have ids derived from it."""
 
 
 class Rank(IntEnum):
-    """How far the money of a payment has come, at best."""
+    """The furthest state the money of a payment has reached."""
 
     NOTHING = 0
     PARTIAL = 1
@@ -39,12 +39,12 @@ class Position:
     """The facts about one payment or payout; the fields are the columns of its row.
 
     `partial` is the highest total of an underpaid event, `total` that of a
-    paid one; expected, fee and gas count from paid events only, so that a
-    late underpaid or pending one moves nothing. Of two fees the one farther
-    from zero counts: a rebate (a fee below zero) takes the place of a fee of
-    zero. `claimed` is the highest total that a gateway said without having seen
-    it on chain; what was seen takes its place. `refunded_amount` and its like
-    are None where all of it was taken back.
+    paid one. Expected amount, fee and gas count from paid events only, so a
+    late underpaid or pending event changes nothing. Of two fees the one farther
+    from zero counts: a rebate (a fee below zero) replaces a fee of zero.
+    `claimed` is the highest total that a gateway reported without having seen
+    it on chain; an amount seen on chain replaces it. `refunded_amount`,
+    `disputed_amount` and `returned_amount` are None if everything was taken back.
     """
 
     id: UUID
@@ -78,11 +78,8 @@ class Position:
     returned_currency: str | None = None
 
     @property
-    def held(self) -> "Claim":
-        """The amount to book: of the paid events where they say it, else of the partial ones.
-
-        What is only claimed comes last.
-        """
+    def amount_to_book(self) -> "Money":
+        """The amount and currency to book: from paid events, else partial ones, else claims."""
         if self.rank == Rank.PAID and self.total is not None:
             return self.total, self.currency
         if self.partial is not None:
@@ -91,12 +88,12 @@ class Position:
 
     @property
     def is_claim(self) -> bool:
-        """Whether what is to be booked was said, and not seen on chain."""
+        """Whether the amount to book was only claimed, not seen on chain."""
         return self.total is None and self.partial is None and self.claimed is not None
 
 
-def opened(event: Event) -> Position:
-    """Return the position an event belongs to, as it is before any event."""
+def new_position(event: Event) -> Position:
+    """Return the position an event belongs to, before any event is applied."""
     named = event.provider_reference or event.reference
     kind = "reference" if event.provider_reference is None else "provider_reference"
     identity = [event.account, event.provider, event.type.family, kind, named]
@@ -111,21 +108,21 @@ def opened(event: Event) -> Position:
 
 
 def absorb(position: Position, event: Event) -> Position:
-    """Return what is known after `event`; the same as before if it says nothing new."""
+    """Return the position after `event`; equal to `position` if the event adds nothing."""
     status = event.type.status
-    told = _TELLS.get(status)
-    learned: Learned = {
+    updates_of = _UPDATES.get(status)
+    updates: FieldUpdates = {
         "status": advance(position.status, status) or position.status,
         "reference": position.reference or event.reference,
         "rank": max(position.rank, _RANKS.get(status, Rank.NOTHING)),
     }
-    # Replaced once, not fact by fact: this is done for every event.
-    return replace(position, **learned, **(told(position, event) if told else {}))
+    # One replace() for all fields: this runs for every event.
+    return replace(position, **updates, **(updates_of(position, event) if updates_of else {}))
 
 
-def speaks_other_currency(position: Position, event: Event) -> bool:
-    """Tell whether an event claims the position's money in another currency than before."""
-    if event.amount is None or event.type.status not in _TELLS:
+def has_other_currency(position: Position, event: Event) -> bool:
+    """Return whether an event reports the position's money in another currency than before."""
+    if event.amount is None or event.type.status not in _UPDATES:
         return False
     known = position.claimed_currency if event.amount_claimed else position.currency
     return known not in {None, event.currency}
@@ -134,29 +131,29 @@ def speaks_other_currency(position: Position, event: Event) -> bool:
 _RANKS = {"underpaid": Rank.PARTIAL, "confirmed": Rank.PAID, "overpaid": Rank.PAID}
 
 
-Learned = dict[str, Any]
-"""What an event adds to a position, by field."""
+FieldUpdates = dict[str, Any]
+"""New values of a position's fields, by field name."""
 
 
-def _partial(position: Position, event: Event) -> Learned:
-    if speaks_other_currency(position, event):
+def _partial(position: Position, event: Event) -> FieldUpdates:
+    if has_other_currency(position, event):
         return {}
     if event.amount_claimed:
         return _claimed(position, event)
-    return _placed(position, event) | {"partial": _highest(position.partial, event.amount)}
+    return _located(position, event) | {"partial": _highest(position.partial, event.amount)}
 
 
-def _paid(position: Position, event: Event) -> Learned:
-    if speaks_other_currency(position, event):
+def _paid(position: Position, event: Event) -> FieldUpdates:
+    if has_other_currency(position, event):
         return {}
-    expected = _claim(
+    expected = _higher(
         (position.expected, position.expected_currency),
         (event.expected_amount, event.expected_currency),
     )
-    fee = _claim((position.fee, position.fee_currency), (event.fee, event.fee_currency))
-    gas = _claim((position.gas, position.gas_currency), (event.gas, event.gas_currency))
-    told = _claimed if event.amount_claimed else _total
-    return told(position, event) | {
+    fee = _higher((position.fee, position.fee_currency), (event.fee, event.fee_currency))
+    gas = _higher((position.gas, position.gas_currency), (event.gas, event.gas_currency))
+    amount_of = _claimed if event.amount_claimed else _total
+    return amount_of(position, event) | {
         "expected": expected[0],
         "expected_currency": expected[1],
         "fee": fee[0],
@@ -166,36 +163,36 @@ def _paid(position: Position, event: Event) -> Learned:
     }
 
 
-def _total(position: Position, event: Event) -> Learned:
-    return _placed(position, event) | {"total": _highest(position.total, event.amount)}
+def _total(position: Position, event: Event) -> FieldUpdates:
+    return _located(position, event) | {"total": _highest(position.total, event.amount)}
 
 
-def _claimed(position: Position, event: Event) -> Learned:
+def _claimed(position: Position, event: Event) -> FieldUpdates:
     known = (position.claimed, position.claimed_currency)
-    amount, currency = _claim(known, (event.amount, event.currency))
+    amount, currency = _higher(known, (event.amount, event.currency))
     network = position.network or event.network
     return {"claimed": amount, "claimed_currency": currency, "network": network}
 
 
-def _refunded(position: Position, event: Event) -> Learned:
+def _refunded(position: Position, event: Event) -> FieldUpdates:
     known = (position.refunded_amount, position.refunded_currency)
-    amount, currency = _claim(known, (event.amount, event.currency))
+    amount, currency = _higher(known, (event.amount, event.currency))
     return {"refunded": True, "refunded_amount": amount, "refunded_currency": currency}
 
 
-def _disputed(position: Position, event: Event) -> Learned:
+def _disputed(position: Position, event: Event) -> FieldUpdates:
     known = (position.disputed_amount, position.disputed_currency)
-    amount, currency = _claim(known, (event.amount, event.currency))
+    amount, currency = _higher(known, (event.amount, event.currency))
     return {"disputed": True, "disputed_amount": amount, "disputed_currency": currency}
 
 
-def _returned(position: Position, event: Event) -> Learned:
+def _returned(position: Position, event: Event) -> FieldUpdates:
     known = (position.returned_amount, position.returned_currency)
-    amount, currency = _claim(known, (event.amount, event.currency))
+    amount, currency = _higher(known, (event.amount, event.currency))
     return {"returned": True, "returned_amount": amount, "returned_currency": currency}
 
 
-_TELLS: Mapping[str, Callable[[Position, Event], Learned]] = {
+_UPDATES: Mapping[str, Callable[[Position, Event], FieldUpdates]] = {
     "underpaid": _partial,
     "confirmed": _paid,
     "overpaid": _paid,
@@ -203,11 +200,11 @@ _TELLS: Mapping[str, Callable[[Position, Event], Learned]] = {
     "disputed": _disputed,
     "returned": _returned,
 }
-"""Which statuses tell of money; of every other only the status itself is kept."""
+"""The updates of each status that reports money; other events update only the status."""
 
 
-def _placed(position: Position, event: Event) -> Learned:
-    """Learn network and currency from the first event that names them with money."""
+def _located(position: Position, event: Event) -> FieldUpdates:
+    """Take network and currency from the first event with money that names them."""
     currency = None if event.amount is None else event.currency
     return {
         "network": position.network or event.network,
@@ -215,23 +212,23 @@ def _placed(position: Position, event: Event) -> Learned:
     }
 
 
-Claim = tuple[Decimal | None, str | None]
-"""An amount and its currency, both or neither."""
+Money = tuple[Decimal | None, str | None]
+"""An amount and its currency; both are None if unknown."""
 
 
-def _claim(known: Claim, told: Claim) -> Claim:
-    """Keep the higher of two amounts of one currency, and the known one of two currencies."""
-    if told[0] is None:
+def _higher(known: Money, new: Money) -> Money:
+    """Return the higher of two amounts in one currency, or the known one if currencies differ."""
+    if new[0] is None:
         return known
     if known[0] is None:
-        return told
-    return (_highest(known[0], told[0]), known[1]) if known[1] == told[1] else known
+        return new
+    return (_highest(known[0], new[0]), known[1]) if known[1] == new[1] else known
 
 
-def _highest(known: Decimal | None, told: Decimal | None) -> Decimal | None:
-    return max((amount for amount in (known, told) if amount is not None), default=None, key=_size)
+def _highest(known: Decimal | None, new: Decimal | None) -> Decimal | None:
+    return max((amount for amount in (known, new) if amount is not None), default=None, key=_size)
 
 
 def _size(amount: Decimal) -> tuple[Decimal, Decimal]:
-    """Order by the distance from zero: a rebate outweighs a fee of zero, whichever comes first."""
+    """Return a sort key by distance from zero: a rebate outweighs a fee of zero."""
     return amount.copy_abs(), amount

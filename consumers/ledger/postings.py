@@ -1,23 +1,24 @@
-"""What a position means in the books, and what an event therefore posts. Pure.
+"""The amounts a position implies in the books, and the postings of an event. Pure.
 
-The books of a position are a function of the position alone, `implied`; an
-event posts the difference it makes to them. So the same money told twice, in
-different words or in another order, is booked once.
+The amounts of a position are a function of the position alone (`implied`). An
+event posts the difference it makes to them. So money that is reported twice, by
+different events or in another order, is booked once.
 
-| known | posting, in the currency of each amount |
+| fact | posting, in the currency of each amount |
 |---|---|
 | payment confirmed or overpaid | wallet +amount, payments -amount |
 | … above the expected amount, in the same currency | the surplus: suspense instead of payments |
-| payment underpaid | wallet +amount, suspense -amount, until it is confirmed |
-| … claimed by the gateway, not seen on chain | claimed instead of wallet, until it is seen |
+| payment underpaid | wallet +amount, suspense -amount until it is confirmed |
+| … claimed by the gateway, not seen on chain | claimed instead of wallet until it is seen |
 | payout confirmed | payouts +amount, wallet -amount |
-| fee, gas of what is paid | fees or gas +amount, wallet -amount |
+| fee or gas of a paid payment or payout | fees or gas +amount, wallet -amount |
 | refunded, disputed | refunds or disputes +amount, wallet -amount |
 | returned | wallet +amount, returns -amount |
 
-Nothing is booked before an amount is known, and nothing is taken back that
-was never booked: a refund that overtakes its confirmation waits for it. What
-was taken back is the highest amount told for it, or all where none was told.
+Nothing is booked before an amount is known, and only booked money is taken back:
+a refund that arrives before its confirmation takes effect with the confirmation.
+The amount taken back is the highest one reported, or the whole amount if none
+was reported.
 """
 
 from collections.abc import Iterator, Mapping
@@ -26,25 +27,25 @@ from decimal import Context, Decimal, FloatOperation, Inexact, InvalidOperation,
 from typing import NamedTuple
 
 from consumers.ledger.chart import LedgerAccount, Purpose
-from consumers.ledger.position import Claim, Position, Rank
+from consumers.ledger.position import Money, Position, Rank
 
 _DIGITS = 200
-"""More than any sum of amounts has; what would not fit raises instead of rounding."""
+"""More digits than any sum of amounts has; a larger result raises instead of being rounded."""
 
 
-class Place(NamedTuple):
-    """Where an amount is posted: an account, in a currency."""
+class PostingPlace(NamedTuple):
+    """The account and currency an amount is posted to."""
 
     account: LedgerAccount
     currency: str
 
 
-Books = Mapping[Place, Decimal]
-"""Amounts by place, none of them zero; per currency they sum to zero."""
+AmountsByPlace = Mapping[PostingPlace, Decimal]
+"""Nonzero amounts by account and currency; they sum to zero per currency."""
 
 
 class _Move(NamedTuple):
-    """Money from one purpose to another."""
+    """A transfer of money from one purpose to another."""
 
     amount: Decimal
     currency: str
@@ -54,28 +55,28 @@ class _Move(NamedTuple):
 
 @contextmanager
 def exact() -> Iterator[None]:
-    """Compute with Decimal without rounding: Python's default would keep 28 digits only."""
+    """Compute with Decimal without rounding; Python's default context keeps only 28 digits."""
     traps = [FloatOperation, Inexact, InvalidOperation]
     with localcontext(Context(prec=_DIGITS, traps=traps)):
         yield
 
 
-def implied(position: Position) -> Books:
-    """Return all that a position's events so far mean in the books."""
-    if position.held[0] is None:
+def implied(position: Position) -> AmountsByPlace:
+    """Return the total amounts in the books that a position's events imply."""
+    if position.amount_to_book[0] is None:
         return {}
-    books: dict[Place, Decimal] = {}
+    sums: dict[PostingPlace, Decimal] = {}
     with exact():
         for move in _moves(position):
             source = _place(position, move.source, move.currency)
             target = _place(position, move.target, move.currency)
-            books[target] = books.get(target, Decimal(0)) + move.amount
-            books[source] = books.get(source, Decimal(0)) - move.amount
-    return {place: amount for place, amount in books.items() if amount}
+            sums[target] = sums.get(target, Decimal(0)) + move.amount
+            sums[source] = sums.get(source, Decimal(0)) - move.amount
+    return {place: amount for place, amount in sums.items() if amount}
 
 
-def difference(before: Books, after: Books) -> Books:
-    """Return what has to be posted to come from one state of the books to the other."""
+def difference(before: AmountsByPlace, after: AmountsByPlace) -> AmountsByPlace:
+    """Return the postings that change the books from `before` to `after`."""
     if not before:
         return after
     if before == after:
@@ -88,15 +89,15 @@ def difference(before: Books, after: Books) -> Books:
     return {place: amount for place, amount in changes.items() if amount}
 
 
-def _place(position: Position, purpose: Purpose, currency: str) -> Place:
+def _place(position: Position, purpose: Purpose, currency: str) -> PostingPlace:
     if purpose is Purpose.WALLET and position.is_claim:
         purpose = Purpose.CLAIMED
     account = LedgerAccount(position.account, position.provider, purpose, position.network)
-    return Place(account, currency)
+    return PostingPlace(account, currency)
 
 
 def _moves(position: Position) -> Iterator[_Move]:
-    held, currency = position.held
+    held, currency = position.amount_to_book
     if held is None or currency is None:
         return
     if position.family == "payment":
@@ -111,12 +112,12 @@ def _payment(position: Position, held: Decimal, currency: str) -> Iterator[_Move
     yield _Move(surplus, currency, Purpose.SUSPENSE, Purpose.WALLET)
     yield from _costs(position)
     if position.refunded:
-        told = (position.refunded_amount, position.refunded_currency)
-        amount = _taken_back(told, (held, currency))
+        refund = (position.refunded_amount, position.refunded_currency)
+        amount = _taken_back(refund, (held, currency))
         yield _Move(amount, currency, Purpose.WALLET, Purpose.REFUNDS)
     if position.disputed:
-        told = (position.disputed_amount, position.disputed_currency)
-        amount = _taken_back(told, (held, currency))
+        dispute = (position.disputed_amount, position.disputed_currency)
+        amount = _taken_back(dispute, (held, currency))
         yield _Move(amount, currency, Purpose.WALLET, Purpose.DISPUTES)
 
 
@@ -124,8 +125,8 @@ def _payout(position: Position, held: Decimal, currency: str) -> Iterator[_Move]
     yield _Move(held, currency, Purpose.WALLET, Purpose.PAYOUTS)
     yield from _costs(position)
     if position.returned:
-        told = (position.returned_amount, position.returned_currency)
-        amount = _taken_back(told, (held, currency))
+        returned = (position.returned_amount, position.returned_currency)
+        amount = _taken_back(returned, (held, currency))
         yield _Move(amount, currency, Purpose.RETURNS, Purpose.WALLET)
 
 
@@ -139,7 +140,7 @@ def _costs(position: Position) -> Iterator[_Move]:
 
 
 def _surplus(position: Position, held: Decimal, currency: str) -> Decimal:
-    """Return what of a payment is not for its order: all while partial, else above the price."""
+    """Return the amount that is not for the order: all of a partial payment, else the surplus."""
     if position.rank < Rank.PAID:
         return held
     if position.expected is None or position.expected_currency != currency:
@@ -147,9 +148,9 @@ def _surplus(position: Position, held: Decimal, currency: str) -> Decimal:
     return max(held - position.expected, Decimal(0))
 
 
-def _taken_back(told: Claim, whole: tuple[Decimal, str]) -> Decimal:
-    """Return the amount told, all where none was told, and nothing of another currency."""
-    amount, currency = told
+def _taken_back(reported: Money, whole: tuple[Decimal, str]) -> Decimal:
+    """Return the reported amount, the whole if none was reported, 0 for another currency."""
+    amount, currency = reported
     if amount is None:
         return whole[0]
     return amount if currency == whole[1] else Decimal(0)

@@ -1,4 +1,4 @@
-"""Read the books: balances, and the transactions that led to them."""
+"""Reads the balances and the transactions behind them."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -16,8 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from consumers.ledger.book import ACCOUNT, BALANCE, EVENT, JOURNAL_TOTAL, POSTING, TRANSACTION
 from consumers.ledger.postings import exact
 
-# An event as it is stored has these members without blanks, and within a text (its raw) the
-# quotation marks have a backslash: a pattern finds the members and nothing that looks like them.
+# Stored events are JSON without blanks, and quotation marks within a string (such as `raw`) are
+# escaped with a backslash. So these patterns match only real members.
 _UNREAD = r'"unread":(\[(?:,?"(?:[^"\\]|\\.)*")*\])'
 _TEST = r'"test":(true)'
 
@@ -33,8 +33,8 @@ class Balance:
 
 
 @dataclass(frozen=True)
-class Named:
-    """What the accounts of one name hold in one currency, together and on each network."""
+class NamedBalance:
+    """The balance of the accounts with one name in one currency: the sum and each network."""
 
     account: str
     currency: str
@@ -43,21 +43,23 @@ class Named:
 
 
 @dataclass(frozen=True)
-class Books:
-    """All balances by name, currency and network, and how many transactions they are made of."""
+class TrialBalance:
+    """All balances by name, currency and network, and the number of transactions."""
 
     transactions: int
     balances: Sequence[Balance]
 
     @property
-    def named(self) -> Sequence[Named]:
-        """The balances by name and currency, each pair once."""
+    def named(self) -> Sequence[NamedBalance]:
+        """The balances summed by name and currency."""
         pairs = groupby(self.balances, key=lambda each: (each.account, each.currency))
-        found = [(account, currency, list(parts)) for (account, currency), parts in pairs]
+        groups = [(account, currency, list(parts)) for (account, currency), parts in pairs]
         with exact():
             return [
-                Named(account, currency, sum((each.amount for each in parts), Decimal(0)), parts)
-                for account, currency, parts in found
+                NamedBalance(
+                    account, currency, sum((each.amount for each in parts), Decimal(0)), parts
+                )
+                for account, currency, parts in groups
             ]
 
     @property
@@ -82,7 +84,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Transaction:
-    """What one event changed in the books, or the lines of it that were asked for."""
+    """The change one event made to the books, reduced to the selected lines."""
 
     id: int
     posted_at: datetime
@@ -97,10 +99,7 @@ class Transaction:
 
 @dataclass(frozen=True)
 class Period:
-    """When transactions were posted; None leaves a side open.
-
-    From `since` on, before `before`, and up to and including `at`.
-    """
+    """A range of posting times: `since` <= time < `before`, and time <= `at`; None is open."""
 
     since: datetime | None = None
     before: datetime | None = None
@@ -108,7 +107,7 @@ class Period:
 
     @property
     def condition(self) -> ColumnElement[bool]:
-        """What it asks of a row of `transaction`."""
+        """The SQL condition on a row of `transaction`."""
         posted = TRANSACTION.c.posted_at
         condition: ColumnElement[bool] = true()
         if self.since is not None:
@@ -122,11 +121,11 @@ class Period:
 
 @dataclass(frozen=True)
 class Selection:
-    """Which transactions are asked for.
+    """Criteria for transactions.
 
-    `account` is a ledger account or the beginning of some (`shop-eu`,
-    `shop-eu:blockatm`): only their lines are returned. `order` is the
-    merchant's reference or the gateway's.
+    `account` is the name of a ledger account or its first parts (`shop-eu`,
+    `shop-eu:blockatm`): only lines of matching accounts are returned. `order`
+    is the merchant's reference or the gateway's.
     """
 
     account: str | None = None
@@ -135,10 +134,10 @@ class Selection:
     limit: int = 50
 
 
-async def read_books(connection: AsyncConnection, at: datetime | None = None) -> Books:
-    """Read the running balances, or sum up what was posted up to a moment.
+async def read_books(connection: AsyncConnection, at: datetime | None = None) -> TrialBalance:
+    """Return the running balances, or the sums of all postings up to and including `at`.
 
-    `connection` sees one moment of the books.
+    `connection` must read from one snapshot.
     """
     if at is None:
         count = select(JOURNAL_TOTAL.c.transactions)
@@ -162,13 +161,13 @@ async def read_books(connection: AsyncConnection, at: datetime | None = None) ->
         .join_from(sums, ACCOUNT, ACCOUNT.c.id == sums.c.account_id)
         .order_by(ACCOUNT.c.name, sums.c.currency, ACCOUNT.c.network)
     )
-    return Books(await connection.scalar(count) or 0, [Balance(*row) for row in rows])
+    return TrialBalance(await connection.scalar(count) or 0, [Balance(*row) for row in rows])
 
 
 async def read_statement(
     connection: AsyncConnection, wanted: Selection | None = None
 ) -> Sequence[Transaction]:
-    """Return the newest transactions of a selection, oldest first."""
+    """Return the newest transactions of a selection, in posting order."""
     wanted = wanted or Selection()
     chosen = (
         select(TRANSACTION.c.id)

@@ -1,4 +1,4 @@
-"""What the ledger knows of one order, event or transaction: its part of `payrouter trace`."""
+"""The ledger's part of `payrouter trace`: the history of an order, event or transaction."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
@@ -13,12 +13,12 @@ from consumers.ledger.book import ACCOUNT, EVENT, POSTING, SCHEMA, TRANSACTION
 from consumers.ledger.concerns import CALLED_OFF_AFTER_PAID, OTHER_CURRENCY
 from consumers.runtime.fate import Fate
 from consumers.runtime.store.tables import RuntimeTables
-from consumers.runtime.trail import Sought, Step
+from consumers.runtime.trail import TrailQuery, TrailStep
 from router.contract.amounts import amount_text
 from router.contract.event import Event
 
 LISTED = 200
-"""So many events of one search are told of, the newest."""
+"""Maximum number of events per search; the newest are returned."""
 
 _CONCERNS = {
     CALLED_OFF_AFTER_PAID: "called off after paid",
@@ -26,27 +26,27 @@ _CONCERNS = {
 }
 
 
-async def trail(connection: AsyncConnection, sought: Sought) -> Sequence[Step]:
-    """Tell of every event found: delivered, recorded, then posted or stale, and any concern."""
+async def trail(connection: AsyncConnection, sought: TrailQuery) -> Sequence[TrailStep]:
+    """Return the steps of every event found: delivered, recorded, posted or stale, any concern."""
     events = await _events(connection, sought)
     transactions = await _transactions(connection, [row.event_id for row in events])
     return [step for row in events for step in _steps(row, transactions.get(row.event_id, []))]
 
 
-async def _events(connection: AsyncConnection, sought: Sought) -> Sequence[Row[Any]]:
+async def _events(connection: AsyncConnection, sought: TrailQuery) -> Sequence[Row[Any]]:
     seen = RuntimeTables.of(SCHEMA).seen_event
     rows = await connection.execute(
         select(EVENT, seen.c.topic, seen.c.partition, seen.c.offset)
         .outerjoin_from(EVENT, seen, seen.c.event_id == EVENT.c.event_id)
-        .where(belonging(sought))
+        .where(matches(sought))
         .order_by(EVENT.c.applied_at.desc(), EVENT.c.event_id)
         .limit(LISTED)
     )
     return rows.all()
 
 
-def belonging(sought: Sought) -> ColumnElement[bool]:
-    """Ask by columns that have an index each."""
+def matches(sought: TrailQuery) -> ColumnElement[bool]:
+    """Select the events searched for, by indexed columns only."""
     text = sought.text
     named = [EVENT.c.reference == text, EVENT.c.provider_reference == text, EVENT.c.tx_hash == text]
     orders = [
@@ -76,24 +76,24 @@ async def _transactions(
     return {key: list(group) for key, group in groupby(rows, key=attrgetter("event_id"))}
 
 
-def _steps(row: Row[Any], lines: Sequence[Row[Any]]) -> Iterable[Step]:
+def _steps(row: Row[Any], lines: Sequence[Row[Any]]) -> Iterable[TrailStep]:
     event = Event.model_validate_json(row.body)
     order = None if event.reference is None else (event.account, event.reference)
-    yield Step(event.received_at, "delivered", event.id, order, _delivered(event))
-    yield Step(row.applied_at, "recorded", event.id, order, _recorded(event, row))
+    yield TrailStep(event.received_at, "delivered", event.id, order, _delivered(event))
+    yield TrailStep(row.applied_at, "recorded", event.id, order, _recorded(event, row))
     if lines:
         facts = {"transaction": str(lines[0].id)}
         for number, line in enumerate(lines, start=1):
             amount = f"{amount_text(line.amount)} {line.currency}"
             facts[f"line {number}"] = f"{line.name} {amount}"
-        yield Step(lines[0].posted_at, "posted", event.id, order, facts)
+        yield TrailStep(lines[0].posted_at, "posted", event.id, order, facts)
     elif row.outcome == Fate.STALE.value:
-        facts = {"type": event.type.value, "why": "it changes nothing of what is known"}
-        yield Step(row.applied_at, "stale", event.id, order, facts)
+        facts = {"type": event.type.value, "why": "it adds nothing to the known facts"}
+        yield TrailStep(row.applied_at, "stale", event.id, order, facts)
     if row.concern is not None:
-        word = _CONCERNS.get(row.concern, row.concern)
-        facts = {"type": event.type.value, "books": "unchanged, a person should look"}
-        yield Step(row.applied_at, word, event.id, order, facts, trouble=True)
+        what = _CONCERNS.get(row.concern, row.concern)
+        facts = {"type": event.type.value, "books": "unchanged; an operator should look"}
+        yield TrailStep(row.applied_at, what, event.id, order, facts, trouble=True)
 
 
 def _delivered(event: Event) -> Mapping[str, str]:

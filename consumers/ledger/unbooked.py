@@ -1,4 +1,4 @@
-"""What moved money and is not in the books: nobody said how much."""
+"""Payments and payouts that are not booked because no event reported an amount."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from consumers.ledger.position import Rank
 
 @dataclass(frozen=True)
 class Unbooked:
-    """A payment or payout for which nothing is booked, though its gateway says that money moved."""
+    """A payment or payout that is not booked although its gateway reports that money moved."""
 
     account: str
     provider: str
@@ -26,7 +26,7 @@ class Unbooked:
 
 
 async def read_unbooked(connection: AsyncConnection, limit: int) -> Sequence[Unbooked]:
-    """Return the unbooked payments and payouts, the latest changed first."""
+    """Return the unbooked payments and payouts, most recently changed first."""
     columns = (
         POSITION.c.account,
         POSITION.c.provider,
@@ -46,10 +46,10 @@ async def read_unbooked(connection: AsyncConnection, limit: int) -> Sequence[Unb
 
 
 async def count_unbooked(connection: AsyncConnection) -> int:
-    """Count them."""
+    """Return the number of unbooked payments and payouts."""
     query = select(func.count()).select_from(POSITION).where(text(UNBOOKED))
     return await connection.scalar(query) or 0
 
 
 def _why(rank: int) -> str:
-    return "no amount was told" if rank > Rank.NOTHING else "taken back, and never paid"
+    return "no amount was reported" if rank > Rank.NOTHING else "taken back, but never paid"

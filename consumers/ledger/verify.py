@@ -1,7 +1,7 @@
-"""Recompute the books from the journal, and say where they are not what they should be.
+"""Recomputes the books from the journal and reports every difference.
 
-Nothing is trusted that can be computed: neither the triggers that keep the
-journal balanced, nor the running balances, nor the positions.
+It trusts neither the triggers that keep the journal balanced, nor the running
+balances, nor the positions.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -27,22 +27,22 @@ from consumers.ledger.unbooked import count_unbooked
 from router.contract.amounts import value_text
 
 LISTED = 100
-"""So many faults of a kind are listed; where one is, there is reason to look at all."""
+"""Maximum number of faults listed per kind."""
 
 _STREAMED = 1000
 
 _FACTS = [POSITION.c[field.name] for field in fields(Position)]
 
 Sums = Mapping[tuple[str, str], Decimal]
-"""What is posted by account and currency, none of it zero.
+"""Posted sums by account name and currency, without zeros.
 
-By the account's name, since books made before networks were kept have only that.
+The key is the account's name because books older than the network column have nothing else.
 """
 
 
 @dataclass(frozen=True)
-class Fault:
-    """One thing that is wrong: of which kind, where, and what it is instead of what."""
+class LedgerFault:
+    """A difference: its kind, the row concerned, and the actual and expected values."""
 
     kind: str
     where: str
@@ -50,32 +50,32 @@ class Fault:
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """What was recomputed, and what is wrong."""
+class VerificationResult:
+    """Numbers of recomputed rows, and the faults found."""
 
     transactions: int
     postings: int
     positions: int
     unbooked: int
-    faults: Sequence[Fault]
+    faults: Sequence[LedgerFault]
 
 
-async def verify(connection: AsyncConnection) -> Verdict:
-    """Recompute everything; `connection` sees one moment of the books."""
+async def verify(connection: AsyncConnection) -> VerificationResult:
+    """Recompute everything; `connection` must read from one snapshot."""
     transactions = await connection.scalar(select(func.count()).select_from(TRANSACTION)) or 0
     postings = await connection.scalar(select(func.count()).select_from(POSTING)) or 0
     faults = [
         *await _unbalanced(connection),
-        *await _broken(connection),
+        *await _incomplete(connection),
         *await _balances(connection),
         *await _totals(connection, transactions, postings),
     ]
     positions, wrong = await _positions(connection)
     unbooked = await count_unbooked(connection)
-    return Verdict(transactions, postings, positions, unbooked, [*faults, *wrong])
+    return VerificationResult(transactions, postings, positions, unbooked, [*faults, *wrong])
 
 
-async def _unbalanced(connection: AsyncConnection) -> Sequence[Fault]:
+async def _unbalanced(connection: AsyncConnection) -> Sequence[LedgerFault]:
     total = func.sum(POSTING.c.amount).label("total")
     rows = await connection.execute(
         select(POSTING.c.transaction_id, POSTING.c.currency, total)
@@ -85,7 +85,7 @@ async def _unbalanced(connection: AsyncConnection) -> Sequence[Fault]:
         .limit(LISTED)
     )
     return [
-        Fault(
+        LedgerFault(
             "unbalanced",
             f"transaction {row.transaction_id}",
             f"sums to {value_text(row.total)} {row.currency} instead of 0",
@@ -94,33 +94,35 @@ async def _unbalanced(connection: AsyncConnection) -> Sequence[Fault]:
     ]
 
 
-async def _broken(connection: AsyncConnection) -> Sequence[Fault]:
-    """Find transactions that have lost lines: numbered from 1, none is left out."""
+async def _incomplete(connection: AsyncConnection) -> Sequence[LedgerFault]:
+    """Find transactions with missing lines: lines are numbered from 1 without gaps."""
     lines = (
         select(
             POSTING.c.transaction_id,
-            func.count().label("there"),
+            func.count().label("found"),
             func.max(POSTING.c.line).label("last"),
             func.min(POSTING.c.line).label("first"),
         )
         .group_by(POSTING.c.transaction_id)
         .subquery()
     )
-    there = func.coalesce(lines.c.there, 0)
+    found = func.coalesce(lines.c.found, 0)
     rows = await connection.execute(
-        select(TRANSACTION.c.id, there.label("there"), lines.c.last)
+        select(TRANSACTION.c.id, found.label("found"), lines.c.last)
         .outerjoin_from(TRANSACTION, lines, lines.c.transaction_id == TRANSACTION.c.id)
-        .where((there < 2) | (lines.c.first != 1) | (lines.c.last != lines.c.there))  # noqa: PLR2004
+        .where((found < 2) | (lines.c.first != 1) | (lines.c.last != lines.c.found))  # noqa: PLR2004
         .order_by(TRANSACTION.c.id)
         .limit(LISTED)
     )
     return [
-        Fault("broken", f"transaction {row.id}", f"has {row.there} lines, the last is {row.last}")
+        LedgerFault(
+            "broken", f"transaction {row.id}", f"has {row.found} lines, the last is {row.last}"
+        )
         for row in rows
     ]
 
 
-async def _balances(connection: AsyncConnection) -> Sequence[Fault]:
+async def _balances(connection: AsyncConnection) -> Sequence[LedgerFault]:
     summed = (
         select(
             POSTING.c.account_id,
@@ -141,7 +143,7 @@ async def _balances(connection: AsyncConnection) -> Sequence[Fault]:
             ACCOUNT.c.name,
             func.coalesce(summed.c.currency, BALANCE.c.currency).label("currency"),
             func.coalesce(summed.c.amount, 0).label("summed"),
-            func.coalesce(BALANCE.c.amount, 0).label("kept"),
+            func.coalesce(BALANCE.c.amount, 0).label("stored"),
         )
         .select_from(summed.join(BALANCE, same, full=True).join(ACCOUNT, ACCOUNT.c.id == account))
         .where(differs)
@@ -149,37 +151,39 @@ async def _balances(connection: AsyncConnection) -> Sequence[Fault]:
         .limit(LISTED)
     )
     return [
-        Fault(
+        LedgerFault(
             "balance",
             f"{row.name} {row.currency}",
-            f"is kept as {value_text(row.kept)}, the journal sums to {value_text(row.summed)}",
+            f"is stored as {value_text(row.stored)}, the journal sums to {value_text(row.summed)}",
         )
         for row in rows
     ]
 
 
-async def _totals(connection: AsyncConnection, transactions: int, postings: int) -> Sequence[Fault]:
-    kept = (await connection.execute(select(JOURNAL_TOTAL))).one_or_none()
-    pairs = (
-        ("transactions", transactions, kept and kept.transactions),
-        ("postings", postings, kept and kept.postings),
+async def _totals(
+    connection: AsyncConnection, transactions: int, postings: int
+) -> Sequence[LedgerFault]:
+    total = (await connection.execute(select(JOURNAL_TOTAL))).one_or_none()
+    counts = (
+        ("transactions", transactions, total and total.transactions),
+        ("postings", postings, total and total.postings),
     )
     return [
-        Fault("count", name, f"{known or 0} were posted, {there} are there")
-        for name, there, known in pairs
-        if there != known
+        LedgerFault("count", name, f"{recorded or 0} were posted, the journal has {found}")
+        for name, found, recorded in counts
+        if found != recorded
     ]
 
 
-async def _positions(connection: AsyncConnection) -> tuple[int, Sequence[Fault]]:
-    """Compare what each position means with what its events have posted, one by one."""
+async def _positions(connection: AsyncConnection) -> tuple[int, Sequence[LedgerFault]]:
+    """Compare the amounts each position implies with the postings of its events."""
     counted = 0
-    faults: list[Fault] = []
+    faults: list[LedgerFault] = []
     async for position, posted in _posted(connection):
         counted += 1
-        meant = _by_name(position)
-        if meant != posted and len(faults) < LISTED:
-            faults.append(_difference(position, meant, posted))
+        expected = _by_name(position)
+        if expected != posted and len(faults) < LISTED:
+            faults.append(_difference(position, expected, posted))
     return counted, faults
 
 
@@ -196,7 +200,7 @@ async def _posted(connection: AsyncConnection) -> AsyncIterator[tuple[Position, 
 
 
 def _per_position() -> Select[Any]:
-    """Ask for every position with the sums of its postings, a row per account and currency."""
+    """Select every position with the sums of its postings, one row per account and currency."""
     amount = func.sum(POSTING.c.amount)
     sums = (
         select(
@@ -243,16 +247,16 @@ def _by_name(position: Position) -> Sums:
     return sums
 
 
-def _difference(position: Position, meant: Sums, posted: Sums) -> Fault:
+def _difference(position: Position, expected: Sums, posted: Sums) -> LedgerFault:
     wrong = [
         f"{name} {currency}: {_text(posted, name, currency)} posted,"
-        f" {_text(meant, name, currency)} meant"
-        for name, currency in sorted({*meant, *posted})
-        if meant.get((name, currency)) != posted.get((name, currency))
+        f" {_text(expected, name, currency)} expected"
+        for name, currency in sorted({*expected, *posted})
+        if expected.get((name, currency)) != posted.get((name, currency))
     ]
     named = position.provider_reference or position.reference
     where = f"{position.family} {named} of {position.account} at {position.provider}"
-    return Fault("position", where, "; ".join(wrong))
+    return LedgerFault("position", where, "; ".join(wrong))
 
 
 def _text(sums: Sums, name: str, currency: str) -> str:

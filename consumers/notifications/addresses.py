@@ -1,8 +1,8 @@
-"""Which text is the address of exactly one mailbox.
+"""Validates that a text is the address of exactly one mailbox.
 
-What a gateway or a platform says of a customer ends up in a mail's header: no
-line feed, no comma and no name may get there, or one message would become
-several, or another one.
+An address from a gateway or a platform ends up in a mail header. A line feed, a
+comma or a display name there could turn one message into several, or into a
+different one.
 """
 
 import re
@@ -16,9 +16,9 @@ _MAILBOX = re.compile(rf"({_ATOM}(?:\.{_ATOM})*)@(?:{_LABEL}\.)+{_LABEL}")
 
 
 def mailbox(text: str | None) -> str | None:
-    """Return the text where it is one plain address (`a.b+c@example.com`), None where it is not.
+    """Return the text if it is one plain address (`a.b+c@example.com`), else None.
 
-    No display name, no comment, no quotes, no list, ASCII only.
+    Refuses display names, comments, quotes, lists and non-ASCII characters.
     """
     match = _MAILBOX.fullmatch(text or "")
     if match is None or len(match[0]) > MAX_ADDRESS or len(match[1]) > MAX_LOCAL:

@@ -1,4 +1,8 @@
-"""Send what is due on one channel: lease, send outside of any transaction, mark, say."""
+"""Sends the due messages of one channel.
+
+Leases them, sends outside of any transaction, then stores the result and
+publishes the outcome.
+"""
 
 import asyncio
 import contextlib
@@ -17,9 +21,10 @@ from uuid import uuid4
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from consumers.notifications.apprise_channel import SendResult, SendStatus
 from consumers.notifications.leases import (
     Leased,
-    Wanted,
+    LeaseRequest,
     as_due_in,
     as_failed,
     as_sent,
@@ -27,42 +32,41 @@ from consumers.notifications.leases import (
     mark,
 )
 from consumers.notifications.options import ChannelOptions
-from consumers.notifications.outside import Sending, Told
 from consumers.notifications.rendering import Rendered, Texts, TextsError
 from consumers.notifications.rules import CUSTOMER, idempotency_key
 from consumers.notifications.tables import FAILED, SCHEMA
 from consumers.runtime.apply.failures import Action, Phase, decide
-from consumers.runtime.apply.outcomes import say
+from consumers.runtime.apply.outcomes import publish_outcomes
 from consumers.runtime.store.database import transaction_of
 from router.contract.outcome import OutcomeEvent, outcome_id
 from router.telemetry.logs import get_log
 
 MARGIN_SECONDS = 15.0
-"""How much longer than a try a lease lasts: to write down what came of it."""
+"""Time a lease lasts beyond the send time-out, to store the result."""
 
 SETTLE_PAUSE_SECONDS = 0.5
 
-Send = Callable[[Leased, Rendered, str], Told]
-"""Sends one rendered message under its idempotency key, and may block while it does."""
+MessageSender = Callable[[Leased, Rendered, str], SendResult]
+"""Sends one rendered message with its idempotency key; it may block."""
 
 
 @dataclass
 class Dispatcher:
-    """Sends the messages of one channel, in every process of the consumer."""
+    """Sends the messages of one channel; every process of the consumer runs one."""
 
     channel: str
     limits: ChannelOptions
-    send: Send
+    send: MessageSender
     texts: Texts
     outcome_topic: str
     owner: str = field(default_factory=lambda: f"{socket.gethostname()}:{os.getpid()}:{uuid4()}")
     busy: set[object] = field(default_factory=set)
-    """One for each thread that sends, those included whose time has run out."""
+    """One entry per sending thread, including threads whose send has timed out."""
 
     async def run(self, engine: AsyncEngine) -> bool:
-        """Send what is due now, some of it; tell whether there may be more.
+        """Send some of the due messages; return whether there may be more.
 
-        Told to end, it first waits for what is on its way: what is sent gets marked.
+        When cancelled, it first waits for messages in flight, so that sent messages are marked.
         """
         turn = asyncio.ensure_future(self._turn(engine))
         try:
@@ -75,109 +79,112 @@ class Dispatcher:
         room = self.limits.at_once - len(self.busy)
         started = time.monotonic()
         seconds = self.limits.timeout_seconds + MARGIN_SECONDS
-        wanted = Wanted(self.channel, self.owner, room, seconds, self.limits.per_minute)
+        request = LeaseRequest(self.channel, self.owner, room, seconds, self.limits.per_minute)
         async with transaction_of(engine) as transaction:
-            taken = await lease(transaction, wanted)
-        ends = [
+            taken = await lease(transaction, request)
+        deliveries = [
             asyncio.ensure_future(self._deliver(engine, each, started + seconds)) for each in taken
         ]
-        if ends:
-            await asyncio.wait(ends)
-        for end in ends:
-            end.result()
-        return bool(ends)
+        if deliveries:
+            await asyncio.wait(deliveries)
+        for delivery in deliveries:
+            delivery.result()
+        return bool(deliveries)
 
     async def _deliver(self, engine: AsyncEngine, leased: Leased, until: float) -> None:
-        """Try a message once and write down what came of it, as long as its lease lasts."""
-        told = await self._tried(leased, until)
+        """Attempt a message once and store the result, as long as its lease lasts."""
+        result = await self._attempted(leased, until)
         while True:
             try:
-                await self._settle(engine, leased, told)
+                await self._record(engine, leased, result)
             except Exception as error:
-                # What was sent and is not marked will be sent again: worth another try.
+                # A sent message that is not marked will be sent again: try to mark it again.
                 if decide(error, Phase.PARKED) is not Action.RETRY or time.monotonic() > until:
                     raise
                 await asyncio.sleep(SETTLE_PAUSE_SECONDS)
             else:
                 return
 
-    async def _tried(self, leased: Leased, until: float) -> Told:
+    async def _attempted(self, leased: Leased, until: float) -> SendResult:
         if leased.tries > self.limits.attempts:
-            # Whoever had it before was gone each time before it could say what came of it.
-            return Told(Sending.REFUSED, f"no end of it was heard in {self.limits.attempts} tries")
+            # Every earlier attempt ended without a stored result, for example by a crash.
+            why = f"no result after {self.limits.attempts} attempts"
+            return SendResult(SendStatus.REFUSED, why)
         try:
             return await self._in_thread(lambda: self._try(leased, until))
         except TimeoutError:
-            return Told(Sending.AGAIN, f"no answer within {self.limits.timeout_seconds:g} s")
-        except Exception as error:  # noqa: BLE001 - whatever a channel does is its own fault
-            return Told(Sending.AGAIN, type(error).__name__)
+            return SendResult(
+                SendStatus.RETRY, f"no answer within {self.limits.timeout_seconds:g} s"
+            )
+        except Exception as error:  # noqa: BLE001 - a channel may raise anything
+            return SendResult(SendStatus.RETRY, type(error).__name__)
 
-    def _try(self, leased: Leased, until: float) -> Told:
+    def _try(self, leased: Leased, until: float) -> SendResult:
         if time.monotonic() + self.limits.timeout_seconds > until:
-            # A process that stood still for long: another one may have the message by now.
-            return Told(Sending.AGAIN, "its turn came too late")
+            # The process was suspended: another one may have leased the message by now.
+            return SendResult(SendStatus.RETRY, "too little time left in the lease")
         audience = CUSTOMER if leased.recipient == CUSTOMER else "operator"
         try:
             rendered = self.texts.render(audience, leased.kind, leased.language, leased.facts)
         except TextsError as problem:
-            return Told(Sending.REFUSED, str(problem))
+            return SendResult(SendStatus.REFUSED, str(problem))
         return self.send(leased, rendered, idempotency_key(leased.id, leased.edition))
 
-    async def _settle(self, engine: AsyncEngine, leased: Leased, told: Told) -> None:
-        values = self._values(leased, told)
+    async def _record(self, engine: AsyncEngine, leased: Leased, result: SendResult) -> None:
+        values = self._values(leased, result)
         async with transaction_of(engine) as transaction:
             moment = await mark(transaction, leased, values)
-            if moment is not None and told.fate is Sending.SENT:
+            if moment is not None and result.status is SendStatus.SENT:
                 outcome = _outcome("notification.sent", self.channel, leased, moment)
-                await say(transaction, SCHEMA, self.outcome_topic, [outcome])
+                await publish_outcomes(transaction, SCHEMA, self.outcome_topic, [outcome])
             elif moment is not None and values["state"] == FAILED:
                 outcome = _outcome("notification.failed", self.channel, leased, moment)
-                await say(transaction, SCHEMA, self.outcome_topic, [outcome])
-        self._log(leased, told, values["state"] if moment is not None else "lease lost")
+                await publish_outcomes(transaction, SCHEMA, self.outcome_topic, [outcome])
+        self._log(leased, result, values["state"] if moment is not None else "lease lost")
 
-    def _values(self, leased: Leased, told: Told) -> Mapping[str, Any]:
-        if told.fate is Sending.SENT:
+    def _values(self, leased: Leased, result: SendResult) -> Mapping[str, Any]:
+        if result.status is SendStatus.SENT:
             return as_sent()
-        if told.fate is Sending.REFUSED:
-            return as_failed(told.why)
+        if result.status is SendStatus.REFUSED:
+            return as_failed(result.why)
         if leased.tries >= self.limits.attempts:
-            return as_failed(f"{told.why}, after {leased.tries} tries")
-        return as_due_in(self._pause(leased.tries), told.why)
+            return as_failed(f"{result.why}, after {leased.tries} attempts")
+        return as_due_in(self._pause(leased.tries), result.why)
 
     def _pause(self, tries: int) -> float:
         longest = self.limits.retry_longest_seconds
         pause = min(longest, self.limits.retry_seconds * 2.0 ** min(tries - 1, 30))
         return pause * random.uniform(0.5, 1)  # noqa: S311 - jitter
 
-    async def _in_thread(self, work: Callable[[], Told]) -> Told:
-        """Do in a thread what may block; raise TimeoutError where it takes too long.
+    async def _in_thread(self, work: Callable[[], SendResult]) -> SendResult:
+        """Run blocking work in a thread; raise TimeoutError if it takes too long.
 
-        A thread cannot be stopped: one whose time has run out counts as busy
-        until it ends, so that a hanging receiver has no more than `at_once` of
-        them. They are daemons, so that no end of the process waits for them.
+        A thread cannot be stopped. One that has timed out counts as busy until it
+        ends, so that a hanging receiver occupies at most `at_once` threads. They
+        are daemon threads, so that the process can exit without waiting for them.
         """
-        answer: Future[Told] = Future()
+        answer: Future[SendResult] = Future()
         mine = object()
 
         def run() -> None:
             try:
-                told = work()
-            except Exception as error:  # noqa: BLE001 - it is for who waits
-                end = partial(answer.set_exception, error)
+                result = work()
+            except Exception as error:  # noqa: BLE001 - raised again by the waiting task
+                finish = partial(answer.set_exception, error)
             else:
-                end = partial(answer.set_result, told)
+                finish = partial(answer.set_result, result)
             self.busy.discard(mine)
-            with contextlib.suppress(InvalidStateError):  # nobody waits any more
-                end()
+            with contextlib.suppress(InvalidStateError):  # the waiting task has timed out
+                finish()
 
         self.busy.add(mine)
         threading.Thread(target=run, name=f"send {self.channel}", daemon=True).start()
         return await asyncio.wait_for(asyncio.wrap_future(answer), self.limits.timeout_seconds)
 
-    def _log(self, leased: Leased, told: Told, state: str) -> None:
+    def _log(self, leased: Leased, result: SendResult, state: str) -> None:
         log = get_log("notifications")
         log.log(
-            logging.INFO if told.fate is Sending.SENT else logging.WARNING,
+            logging.INFO if result.status is SendStatus.SENT else logging.WARNING,
             "message",
             state=state,
             channel=self.channel,
@@ -187,7 +194,7 @@ class Dispatcher:
             reference=leased.reference,
             message_id=str(leased.id),
             attempt=leased.attempts,
-            detail=told.why,
+            detail=result.why,
         )
 
 

@@ -1,4 +1,4 @@
-"""What a text may say about an event: every name there is, as text, None where it is not known."""
+"""Facts about an event for templates: every name, with its value as text or None if unknown."""
 
 from collections.abc import Mapping
 from decimal import Context, Decimal, localcontext
@@ -30,7 +30,7 @@ _EXACT = Context(prec=60)
 
 
 def facts_of(event: Event) -> dict[str, str | None]:
-    """Write down an event for the texts: amounts digit by digit, nothing about the customer."""
+    """Return the facts of an event: amounts as exact decimal text, no customer data."""
     missing, surplus = _difference(event)
     return {
         "event_id": str(event.id),
@@ -62,7 +62,7 @@ def _text(amount: Decimal | None) -> str | None:
 
 
 def _difference(event: Event) -> tuple[str | None, str | None]:
-    """Return what is missing and what is too much, where amount and price can be compared."""
+    """Return the missing amount and the surplus, if amount and price can be compared."""
     if event.amount is None or event.expected_amount is None:
         return None, None
     if event.currency != event.expected_currency:

@@ -1,4 +1,4 @@
-"""Who sends which message: leases in the database, so that several instances send each once.
+"""Leases of messages in the database, so that several instances send each message once.
 
 Every statement is short; nothing is sent while a transaction is open.
 """
@@ -41,12 +41,12 @@ from consumers.notifications.tables import (
 
 MINUTE = timedelta(minutes=1)
 AT_ONCE = 1000
-"""Rows changed by one statement of the upkeep."""
+"""Maximum number of rows changed by one clean-up statement."""
 
 
 @dataclass(frozen=True)
 class Leased:
-    """A message that this process, and no other, may send until `until`."""
+    """A message that only this process may send until the lease ends."""
 
     id: UUID
     event_id: UUID
@@ -65,13 +65,13 @@ class Leased:
 
     @property
     def tries(self) -> int:
-        """How many tries this is since it was written, or resent."""
+        """The number of attempts since the message was created or resent, including this one."""
         return self.attempts - self.forgiven
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What a process asks for: messages of a channel, how many, for how long."""
+class LeaseRequest:
+    """A request for messages of a channel: how many, and for how many seconds."""
 
     channel: str
     owner: str
@@ -80,19 +80,20 @@ class Wanted:
     per_minute: int | None = None
 
 
-async def lease(transaction: AsyncConnection, wanted: Wanted) -> Sequence[Leased]:
-    """Take messages that are due, the longest due first, within the channel's rate.
+async def lease(transaction: AsyncConnection, request: LeaseRequest) -> Sequence[Leased]:
+    """Lease due messages, the longest due first, within the channel's rate limit.
 
-    Also those whose lease ran out: whoever had them is gone, or too late.
+    Includes messages whose lease has expired: the process that leased them has
+    stopped or is too late.
     """
-    number = wanted.number
-    if wanted.per_minute is not None:
-        number = min(number, await _room(transaction, wanted.channel, wanted.per_minute))
+    number = request.number
+    if request.per_minute is not None:
+        number = min(number, await _room(transaction, request.channel, request.per_minute))
     if number < 1:
         return []
     chosen = (
         select(MESSAGE.c.id)
-        .where(MESSAGE.c.channel == wanted.channel, _is_due())
+        .where(MESSAGE.c.channel == request.channel, _is_due())
         .order_by(MESSAGE.c.due_at)
         .limit(number)
         .with_for_update(skip_locked=True)
@@ -100,19 +101,19 @@ async def lease(transaction: AsyncConnection, wanted: Wanted) -> Sequence[Leased
     ids = list(await transaction.scalars(chosen))
     if not ids:
         return []
-    until = func.now() + timedelta(seconds=wanted.seconds)
+    until = func.now() + timedelta(seconds=request.seconds)
     await transaction.execute(
         update(MESSAGE)
         .where(MESSAGE.c.id == func.any(ids))
         .values(
             state=LEASED,
-            leased_by=wanted.owner,
+            leased_by=request.owner,
             lease_until=until,
             attempts=MESSAGE.c.attempts + 1,
         )
     )
-    if wanted.per_minute is not None:
-        await transaction.execute(insert(DEPARTURE), [{"channel": wanted.channel}] * len(ids))
+    if request.per_minute is not None:
+        await transaction.execute(insert(DEPARTURE), [{"channel": request.channel}] * len(ids))
     return await _read(transaction, ids)
 
 
@@ -125,10 +126,10 @@ def _is_due() -> ColumnElement[bool]:
 
 
 async def _room(transaction: AsyncConnection, channel: str, per_minute: int) -> int:
-    """Return how many may leave now; the channel's row keeps other instances from asking too."""
+    """Return how many messages may be sent now; locks the channel against other instances."""
     await transaction.execute(upsert(CHANNEL).values(name=channel).on_conflict_do_nothing())
     await transaction.execute(select(CHANNEL).where(CHANNEL.c.name == channel).with_for_update())
-    # Not now(), which is when the transaction began: before the wait for the lock.
+    # Not now(): that is the start of the transaction, before the wait for the lock.
     past = func.clock_timestamp() - MINUTE
     await transaction.execute(
         delete(DEPARTURE).where(DEPARTURE.c.channel == channel, DEPARTURE.c.at < past)
@@ -157,9 +158,9 @@ async def _read(transaction: AsyncConnection, ids: Sequence[UUID]) -> Sequence[L
 async def mark(
     transaction: AsyncConnection, leased: Leased, values: Mapping[str, Any]
 ) -> datetime | None:
-    """Write what came of a message, and return when; None where the lease was lost meanwhile.
+    """Store the result of a message; return the time, or None if the lease was lost.
 
-    The number of attempts tells one lease from the next.
+    The number of attempts distinguishes one lease from the next.
     """
     moment: datetime | None = await transaction.scalar(
         update(MESSAGE)
@@ -175,23 +176,23 @@ async def mark(
 
 
 def as_sent() -> Mapping[str, Any]:
-    """Say of a message that it was sent."""
+    """Return the column values of a message that was sent."""
     return {"state": SENT, "sent_at": func.now(), "last_error": None}
 
 
 def as_failed(why: str) -> Mapping[str, Any]:
-    """Say of a message that it is not tried again by itself."""
+    """Return the column values of a message that is not retried automatically."""
     return {"state": FAILED, "failed_at": func.now(), "last_error": why}
 
 
 def as_due_in(seconds: float, why: str) -> Mapping[str, Any]:
-    """Say of a message that it is tried again later."""
+    """Return the column values of a message that is retried after `seconds`."""
     due = func.now() + timedelta(seconds=seconds)
     return {"state": PENDING, "due_at": due, "last_error": why}
 
 
-async def skip_waiting(transaction: AsyncConnection) -> int:
-    """Give up on addresses that did not come in time; return how many, a chunk at a time."""
+async def skip_overdue(transaction: AsyncConnection) -> int:
+    """Skip a chunk of messages whose address did not arrive in time; return how many."""
     late = (
         select(MESSAGE.c.id)
         .where(MESSAGE.c.wait_until < func.now())
@@ -207,8 +208,8 @@ async def skip_waiting(transaction: AsyncConnection) -> int:
     return changed.rowcount
 
 
-async def forget_addresses(transaction: AsyncConnection, days: float) -> int:
-    """Remove addresses that are older than they are kept; return of how many rows."""
+async def delete_old_addresses(transaction: AsyncConnection, days: float) -> int:
+    """Remove a chunk of addresses older than `days`; return the number of changed rows."""
     old = func.now() - timedelta(days=days)
     done = MESSAGE.c.state.in_((SENT, FAILED, SKIPPED))
     messages = (

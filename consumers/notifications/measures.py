@@ -1,4 +1,4 @@
-"""What the notifications tell Prometheus: counts and an age, never whom or what."""
+"""Prometheus metrics of the notifications: counts and an age, no recipients or contents."""
 
 from sqlalchemy import ColumnElement, Integer, and_, cast, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -17,7 +17,7 @@ async def _pending(connection: AsyncConnection) -> int:
 
 
 async def _oldest(connection: AsyncConnection) -> int:
-    """Seconds since the oldest was written, those left out that wait for an address."""
+    """Return the age in seconds of the oldest message that does not wait for an address."""
     age = func.extract("epoch", func.now() - func.min(MESSAGE.c.created_at))
     query = select(cast(age, Integer)).where(and_(_open(), MESSAGE.c.wait_until.is_(None)))
     return await connection.scalar(query) or 0
@@ -31,18 +31,18 @@ async def _failed(connection: AsyncConnection) -> int:
 MEASURES = (
     Measure(
         "payrouter_notifications_pending",
-        "Messages to be sent, those included that wait for a customer's address or the next try",
+        "Messages not sent yet, including those that wait for a customer's address or a retry",
         _pending,
     ),
     Measure(
         "payrouter_notifications_oldest_pending_seconds",
-        "Age of the oldest message to be sent that waits for nothing but its channel; 0 where none",
+        "Age of the oldest unsent message that waits only for its channel; 0 if there is none",
         _oldest,
     ),
     Measure(
         "payrouter_notifications_failed",
-        "Messages that are not tried again until `payrouter notifications resend`",
+        "Messages that failed and are not retried until `payrouter notifications resend`",
         _failed,
     ),
 )
-"""Read from the store from time to time by the runtime."""
+"""Read from the database at intervals by the runtime."""

@@ -1,4 +1,4 @@
-"""What `[consumers.notifications]` may say."""
+"""Options of `[consumers.notifications]`."""
 
 import re
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from consumers.notifications.addresses import mailbox
-from consumers.notifications.outside import ChannelError, Outside
+from consumers.notifications.apprise_channel import AppriseChannel, ChannelError
 from consumers.notifications.rendering import TextsError, checked_texts
 from consumers.notifications.rules import CUSTOMER, DEFAULT_RULES, LOG, OPERATORS, Rule
 from router.contract.secret_text import Secret
@@ -18,7 +18,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 
 class ChannelOptions(BaseModel):
-    """One `[consumers.notifications.channels.NAME]`: where messages go, and how fast."""
+    """A `[consumers.notifications.channels.NAME]`: destination, rate and retries."""
 
     model_config = _STRICT
 
@@ -28,10 +28,10 @@ class ChannelOptions(BaseModel):
         None, ge=1, le=100_000, description="messages in any minute, over all instances"
     )
     attempts: int = Field(8, ge=1, le=100)
-    timeout_seconds: float = Field(10, gt=0, le=120, description="for one try, from end to end")
-    retry_seconds: float = Field(5, gt=0, description="before the second try; then doubled")
+    timeout_seconds: float = Field(10, gt=0, le=120, description="for one attempt, end to end")
+    retry_seconds: float = Field(5, gt=0, description="before the second attempt; then doubled")
     retry_longest_seconds: float = Field(3600, gt=0)
-    at_once: int = Field(4, ge=1, le=100, description="messages on their way, per instance")
+    at_once: int = Field(4, ge=1, le=100, description="messages in flight, per instance")
 
     @model_validator(mode="before")
     @classmethod
@@ -45,14 +45,14 @@ class ChannelOptions(BaseModel):
             text = Path(str(values["url_file"])).read_text(encoding="utf-8")
         except (OSError, ValueError) as error:
             file = str(values["url_file"])
-            # What is no path may be the URL itself, and secret.
+            # Text that is not a path may be the URL itself, which is secret.
             file = file if file.startswith(("/", "./", "../")) else "the file that is named there"
             message = f"url_file: cannot read {file}: {type(error).__name__}"
             raise ValueError(message) from None
         return {**values, "url": text}
 
     @model_validator(mode="after")
-    def _leads_somewhere(self) -> Self:
+    def _has_url(self) -> Self:
         if self.url is None:
             message = "no url: set url or url_file"
             raise ValueError(message)
@@ -60,11 +60,11 @@ class ChannelOptions(BaseModel):
 
 
 class OperatorOptions(BaseModel):
-    """One `[consumers.notifications.operators.NAME]`: somebody of ours."""
+    """A `[consumers.notifications.operators.NAME]`: a recipient on the merchant's side."""
 
     model_config = _STRICT
 
-    email: str | None = Field(None, description="for mail channels whose URL names nobody")
+    email: str | None = Field(None, description="for mail channels whose URL has no recipient")
     language: str | None = None
 
     @model_validator(mode="after")
@@ -75,21 +75,23 @@ class OperatorOptions(BaseModel):
         return self
 
 
-class Options(BaseModel):
-    """`[consumers.notifications]` beside the runtime's own settings."""
+class NotificationOptions(BaseModel):
+    """`[consumers.notifications]` without the settings that all consumers have."""
 
     model_config = _STRICT
 
     rules: tuple[Rule, ...] = tuple(Rule.model_validate(each) for each in DEFAULT_RULES)
     channels: dict[str, ChannelOptions] = Field(default_factory=dict)
     operators: dict[str, OperatorOptions] = {OPERATORS: OperatorOptions()}
-    language: str = Field("en", description="where an order names none, or none we have")
-    templates: Path | None = Field(None, description="a folder whose texts go before ours")
+    language: str = Field("en", description="if an order names none, or one without texts")
+    templates: Path | None = Field(
+        None, description="a folder of texts that override the built-in ones"
+    )
     wait_for_order_seconds: float = Field(
         600, ge=0, description="how long a customer's message waits for an order with an address"
     )
     skip_older_than_hours: float = Field(
-        72, gt=0, description="an event that arrived so long ago is recorded, and nobody told"
+        72, gt=0, description="older events are recorded without sending messages"
     )
     keep_addresses_days: float = Field(90, gt=0)
 
@@ -105,37 +107,37 @@ class Options(BaseModel):
         return self
 
     @model_validator(mode="after")
-    def _rules_lead_somewhere(self) -> Self:
-        outside = {name: self._opened(name) for name in self.channels}
+    def _rules_name_known_channels(self) -> Self:
+        channels = {name: self._opened(name) for name in self.channels}
         for number, rule in enumerate(self.rules, start=1):
             if rule.to != CUSTOMER and rule.to not in self.operators:
                 message = f"rules, number {number}: to: there is no [operators.{rule.to}]"
                 raise ValueError(message)
             for name in rule.channels:
                 if name != LOG:
-                    self._check_reaches(outside, rule, name, number)
+                    self._check_reaches(channels, rule, name, number)
         return self
 
-    def _opened(self, name: str) -> Outside:
+    def _opened(self, name: str) -> AppriseChannel:
         url = self.channels[name].url
         try:
-            return Outside(url.get_secret_value() if url else "")
+            return AppriseChannel(url.get_secret_value() if url else "")
         except ChannelError as problem:
             message = f"channels.{name}.url: {problem}"
             raise ValueError(message) from None
 
     def _check_reaches(
-        self, outside: dict[str, Outside], rule: Rule, name: str, number: int
+        self, channels: dict[str, AppriseChannel], rule: Rule, name: str, number: int
     ) -> None:
         place = f"rules, number {number}: channels"
-        if name not in outside:
+        if name not in channels:
             message = f"{place}: there is no [channels.{name}]"
             raise ValueError(message)
-        addressed = outside[name].addressed
+        addressed = channels[name].addressed
         if rule.to == CUSTOMER and not addressed:
             message = (
-                f"{place}: {name} reaches no customer;"
-                " that takes mailto:// or mailtos:// without a recipient"
+                f"{place}: {name} cannot reach customers;"
+                " use mailto:// or mailtos:// without a recipient"
             )
             raise ValueError(message)
         if rule.to != CUSTOMER and addressed and self.operators[rule.to].email is None:
@@ -143,7 +145,7 @@ class Options(BaseModel):
             raise ValueError(message)
 
     @model_validator(mode="after")
-    def _texts_hold(self) -> Self:
+    def _texts_render(self) -> Self:
         try:
             checked_texts(self.templates, self.language)
         except TextsError as problem:

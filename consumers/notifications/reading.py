@@ -1,4 +1,4 @@
-"""Read the messages: lists, one of them whole, and what a resend changes."""
+"""Reads messages for the commands, and marks messages to be sent again."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
@@ -6,14 +6,11 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import (
-    ARRAY,
     ColumnElement,
     ScalarSelect,
-    Uuid,
     and_,
     case,
     func,
-    literal,
     or_,
     select,
     true,
@@ -24,13 +21,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from consumers.notifications.rules import CUSTOMER, LOG
 from consumers.notifications.tables import CHANGE, FAILED, MESSAGE, PENDING, SENT, SKIPPED
 from consumers.notifications.tables import CUSTOMER as CUSTOMER_OF_ORDER
+from consumers.runtime.store.arrays import any_of
 
 RESENDABLE = (SENT, FAILED, SKIPPED)
 
 
 @dataclass(frozen=True)
-class Row:
-    """A message as the commands show it; `order` is the merchant's number, or the gateway's."""
+class MessageRow:
+    """A message as the commands show it; `order` is the merchant's reference, or the gateway's."""
 
     id: UUID
     event_id: UUID
@@ -53,13 +51,13 @@ class Row:
     facts: str
 
     def as_json(self) -> dict[str, object]:
-        """Return it as JSON takes it, the facts left out."""
+        """Return the message as a JSON object, without `facts`."""
         return {name: _plain(value) for name, value in asdict(self).items() if name != "facts"}
 
 
 @dataclass(frozen=True)
-class Filter:
-    """Which messages are meant; None leaves a side open."""
+class MessageFilter:
+    """Criteria for messages; None matches all."""
 
     ids: Sequence[UUID] = ()
     state: str | None = None
@@ -69,9 +67,9 @@ class Filter:
     limit: int = 50
 
 
-async def list_messages(connection: AsyncConnection, wanted: Filter) -> Sequence[Row]:
+async def list_messages(connection: AsyncConnection, wanted: MessageFilter) -> Sequence[MessageRow]:
     """Return the newest messages, oldest first."""
-    own = [field.name for field in fields(Row) if field.name in MESSAGE.c]
+    own = [field.name for field in fields(MessageRow) if field.name in MESSAGE.c]
     order = func.coalesce(CHANGE.c.reference, CHANGE.c.provider_reference).label("order")
     rows = await connection.execute(
         select(
@@ -85,23 +83,23 @@ async def list_messages(connection: AsyncConnection, wanted: Filter) -> Sequence
         .order_by(MESSAGE.c.created_at.desc(), MESSAGE.c.id.desc())
         .limit(wanted.limit)
     )
-    return [Row(**row._mapping) for row in rows][::-1]  # noqa: SLF001 - its public mapping
+    return [MessageRow(**row._mapping) for row in rows][::-1]  # noqa: SLF001 - its public mapping
 
 
 async def resend(connection: AsyncConnection, ids: Sequence[UUID]) -> Sequence[UUID]:
-    """Have messages sent again that are at an end; return which.
+    """Make sent, failed and skipped messages due again; return the ids of those changed.
 
-    One that was sent gets a key of its own, or its receiver would take it for
-    the one it has; one that failed keeps its key, since it may have arrived.
-    A customer whose address is still not known cannot be written.
+    A message that was sent gets a new key, because its receiver would treat it
+    as a duplicate. A message that failed keeps its key, because it may have
+    arrived. Messages to a customer without a known address are left unchanged.
     """
     again = case((MESSAGE.c.state == SENT, 1), else_=0)
-    address = func.coalesce(MESSAGE.c.address, _known_by_now())
+    address = func.coalesce(MESSAGE.c.address, _order_address())
     reached = or_(MESSAGE.c.recipient != CUSTOMER, MESSAGE.c.channel == LOG, address.is_not(None))
     changed = await connection.execute(
         update(MESSAGE)
         .where(
-            MESSAGE.c.id == func.any(literal(list(ids), ARRAY(Uuid))),
+            any_of(MESSAGE.c.id, ids),
             MESSAGE.c.state.in_(RESENDABLE),
             reached,
         )
@@ -120,8 +118,8 @@ async def resend(connection: AsyncConnection, ids: Sequence[UUID]) -> Sequence[U
     return list(changed.scalars())
 
 
-def _known_by_now() -> ScalarSelect[str]:
-    """Return the address of a message's order, unless it goes to the log."""
+def _order_address() -> ScalarSelect[str]:
+    """Return the customer's address from the message's order, except for the log channel."""
     return (
         select(CUSTOMER_OF_ORDER.c.email)
         .join(
@@ -138,17 +136,17 @@ def _known_by_now() -> ScalarSelect[str]:
 
 
 def uuid_of(text: str) -> UUID | None:
-    """Return the id that a text is, None where it is none."""
+    """Parse a UUID; return None if the text is not one."""
     try:
         return UUID(text)
     except ValueError:
         return None
 
 
-def _matches(wanted: Filter) -> ColumnElement[bool]:
+def _matches(wanted: MessageFilter) -> ColumnElement[bool]:
     condition: ColumnElement[bool] = true()
     if wanted.ids:
-        condition &= MESSAGE.c.id == func.any(literal(list(wanted.ids), ARRAY(Uuid)))
+        condition &= any_of(MESSAGE.c.id, wanted.ids)
     if wanted.state is not None:
         condition &= MESSAGE.c.state == wanted.state
     if wanted.event_id is not None:

@@ -1,10 +1,10 @@
-"""Turn a kind of message, a language and facts into a subject and a body.
+"""Renders the subject and body of a message from its kind, language and facts.
 
-Texts are `LANGUAGE/AUDIENCE/KIND.txt`, the audience `customer` or `operator`;
-`any.txt` stands for every kind without one of its own. The first line is
-`Subject: …`, then an empty line, then the body. A `.html` of the same name
-beside it is the body of a mail as HTML. A folder of the operator goes before
-the package's.
+Texts are `LANGUAGE/AUDIENCE/KIND.txt`, with the audience `customer` or
+`operator`; `any.txt` is used for kinds without a separate text. The first line
+is `Subject: …`, then an empty line, then the body. An optional `.html` file of
+the same name is the HTML body of a mail. Texts in the operator's folder
+override the package's.
 """
 
 import re
@@ -39,16 +39,16 @@ ANY = "any"
 _LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[a-z0-9]{1,8}){0,3}")
 _SUBJECT = "Subject: "
 _INEXACT = ("float", "int", "round", "sum", "filesizeformat")
-"""Filters that would take an amount through a float, or cut it."""
+"""Filters that would convert an amount to a float, or truncate it."""
 
 
 class TextsError(Exception):
-    """A text is wrong, or cannot be rendered; the message names file and line and no customer."""
+    """A text is invalid or cannot be rendered; the message has file and line, no customer data."""
 
 
 @dataclass(frozen=True)
 class Rendered:
-    """A message as it is read."""
+    """A rendered message."""
 
     subject: str
     body: str
@@ -57,13 +57,13 @@ class Rendered:
 
 @dataclass(frozen=True)
 class Texts:
-    """All texts, the operator's before ours."""
+    """All texts; the operator's override the built-in ones."""
 
     environment: ImmutableSandboxedEnvironment
     language: str
 
     def render(self, audience: str, kind: str, language: str | None, facts: Facts) -> Rendered:
-        """Write a message. Raises TextsError where its text does not hold."""
+        """Render a message. Raises TextsError if its text is invalid."""
         name = self._name(audience, kind, language)
         known = {**dict.fromkeys(NAMES), **facts, "kind": kind}
         subject, body = _split(name, self._write(f"{name}.txt", known))
@@ -73,7 +73,7 @@ class Texts:
         return Rendered(subject, body, html)
 
     def _name(self, audience: str, kind: str, language: str | None) -> str:
-        """Choose the text: the language counts more than that it is about this kind alone."""
+        """Choose the text: a matching language takes precedence over a matching kind."""
         for tongue in self._languages(language):
             for name in (kind, ANY):
                 found = f"{tongue}/{audience}/{name}"
@@ -83,7 +83,10 @@ class Texts:
         raise TextsError(message)
 
     def _languages(self, wanted: str | None) -> Sequence[str]:
-        """Return `pt-BR` as pt-br, pt, then the defaults. What is no language is no path either."""
+        """Return the languages to try: pt-br and pt for `pt-BR`, then the defaults.
+
+        Skips text that is not a language tag, so it never becomes part of a path.
+        """
         found = []
         for each in (wanted, self.language, LAST_LANGUAGE):
             tag = (each or "").lower().replace("_", "-")
@@ -103,12 +106,12 @@ class Texts:
     def _write(self, name: str, known: Facts) -> str:
         try:
             return self.environment.get_template(name).render(known)
-        except Exception as error:  # noqa: BLE001 - whatever a text does is its own fault
+        except Exception as error:  # noqa: BLE001 - a template may raise anything
             raise TextsError(_where(name, error)) from None
 
 
 def open_texts(folder: Path | None, language: str = LAST_LANGUAGE) -> Texts:
-    """Make what renders; reads nothing yet."""
+    """Return the texts of a folder and the built-in ones; files are read when used."""
     folders = [BUILT_IN] if folder is None else [folder, BUILT_IN]
     loader: BaseLoader = ChoiceLoader([FileSystemLoader(each) for each in folders])
     environment = ImmutableSandboxedEnvironment(
@@ -125,14 +128,17 @@ def open_texts(folder: Path | None, language: str = LAST_LANGUAGE) -> Texts:
 
 
 def checked_texts(folder: Path | None, language: str) -> Texts:
-    """Make what renders, every text of the folder tried. Raises TextsError for the first wrong."""
+    """Return the texts after trying every file of the folder.
+
+    Raises TextsError for the first invalid one.
+    """
     if not _LANGUAGE.fullmatch(language.lower()):
-        message = "language: such as en or pt-BR"
+        message = "language: expected a tag such as en or pt-BR"
         raise TextsError(message)
     texts = open_texts(folder, language)
     if folder is not None:
         if not folder.is_dir():
-            message = f"templates: {folder} is no folder"
+            message = f"templates: {folder} is not a folder"
             raise TextsError(message)
         for path in sorted(path for path in folder.rglob("*") if path.is_file()):
             _try(texts, folder, path)
@@ -140,7 +146,7 @@ def checked_texts(folder: Path | None, language: str) -> Texts:
 
 
 def _try(texts: Texts, folder: Path, path: Path) -> None:
-    """Render a text with everything known, and with nothing known that may be missing."""
+    """Render a text with all facts known, and with all optional facts missing."""
     place = path.relative_to(folder)
     kinds = list(_kinds(place))
     if not kinds:
@@ -162,7 +168,7 @@ def _try(texts: Texts, folder: Path, path: Path) -> None:
 
 
 def _kinds(place: Path) -> Sequence[str]:
-    """Return what a text of this place may be about; nothing where it would never be used."""
+    """Return the kinds a text at this path is used for; empty if it would never be used."""
     if len(place.parts) != len(("language", "audience", "kind")):
         return []
     language, audience, _ = place.parts
@@ -175,7 +181,7 @@ def _kinds(place: Path) -> Sequence[str]:
 
 
 def _samples(kind: str) -> Iterator[Event]:
-    """Make events that say everything, paid too little or too much, and one that says little."""
+    """Yield sample events: all facts with an underpaid and an overpaid amount, then few facts."""
     known = {each.value for each in EventType}
     must = {
         "id": UUID(int=0),
@@ -196,9 +202,9 @@ def _samples(kind: str) -> Iterator[Event]:
     yield Event.model_validate(must)
 
 
-def _known(value: Any) -> Any:  # noqa: ANN401 - whatever a text writes
+def _known(value: Any) -> Any:  # noqa: ANN401 - any value of a template
     if value is None:
-        message = "what is written here may be unknown: ask `if` first, or use `or`"
+        message = "this value may be unknown: guard it with `if`, or use `or`"
         raise TemplateError(message)
     return value
 
@@ -206,13 +212,15 @@ def _known(value: Any) -> Any:  # noqa: ANN401 - whatever a text writes
 def _split(name: str, written: str) -> tuple[str, str]:
     first, _, rest = written.partition("\n")
     if not first.startswith(_SUBJECT) or not rest.strip():
-        message = f"{name}.txt:1: begins with a line `{_SUBJECT}…`, then an empty line and the body"
+        message = (
+            f"{name}.txt:1: must begin with a line `{_SUBJECT}…`, then an empty line and the body"
+        )
         raise TextsError(message)
     return " ".join(first.removeprefix(_SUBJECT).split()), rest.strip("\n")
 
 
 def _where(name: str, error: Exception) -> str:
-    """Say what is wrong in which line of which file."""
+    """Return an error message with the file and line of a template error."""
     text = " ".join(str(error).split()) or type(error).__name__
     if isinstance(error, TemplateSyntaxError):
         return f"{error.filename or name}:{error.lineno}: {error.message or text}"

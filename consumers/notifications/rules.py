@@ -1,4 +1,4 @@
-"""Which change is told to whom by which channel: pure, by the rules of the configuration."""
+"""Decides by the configured rules who receives a message about a change, on which channel. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,19 +10,19 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from router.contract.event import EventType
 
 MESSAGE_NAMESPACE = UUID("3c8b3bb4-6a55-5a3e-8d0e-1c6f2a7f5b90")
-"""Namespace of the ids of messages. Never change it: receivers know messages by them."""
+"""Namespace of message ids. Never change it: receivers detect repeated messages by their ids."""
 
 CUSTOMER = "customer"
-"""The recipient who is found by the event, or by its order."""
+"""The recipient whose address comes from the event or its order."""
 
 LOG = "log"
-"""The channel that is always there: a line of log, and nothing leaves the machine."""
+"""The built-in channel: writes a line to the log, and nothing leaves the machine."""
 
 CALLED_OFF = "alert.called_off_after_paid"
-"""A gateway calls off what it had called paid: nothing changes, but a person looks."""
+"""A gateway called off a paid payment: nothing changes, but an operator should look."""
 
 KINDS = (*(each.value for each in EventType), CALLED_OFF)
-"""Everything a rule can be about."""
+"""All kinds of messages a rule can name."""
 
 FAMILIES = tuple(dict.fromkeys(kind.partition(".")[0] for kind in KINDS))
 
@@ -41,7 +41,7 @@ Pattern = Annotated[str, Field(max_length=100), AfterValidator(_pattern)]
 
 
 class Rule(BaseModel):
-    """One `[[consumers.notifications.rules]]`: when `on` happens, tell `to` by `channels`."""
+    """A `[[consumers.notifications.rules]]`: when `on` happens, notify `to` on `channels`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
@@ -57,13 +57,13 @@ class Rule(BaseModel):
         return self
 
     def is_about(self, kind: str) -> bool:
-        """Tell whether a kind is meant, by its name or its family."""
+        """Return whether the rule names a kind or its family."""
         return kind in self.on or f"{kind.partition('.')[0]}.*" in self.on
 
 
 @dataclass(frozen=True)
 class Intent:
-    """A message to be written: `kind` says which text."""
+    """A message to create; `kind` selects the text."""
 
     channel: str
     recipient: str
@@ -71,10 +71,10 @@ class Intent:
 
 
 def intents(rules: Iterable[Rule], kinds: Iterable[str]) -> Sequence[Intent]:
-    """Return what an event is told by: at most one message per channel and recipient.
+    """Return the messages for an event's kinds: at most one per channel and recipient.
 
-    Where two rules, or two kinds, say the same channel and recipient, the
-    first one stands.
+    If two rules or two kinds match the same channel and recipient, the first
+    one wins.
     """
     found: dict[tuple[str, str], Intent] = {}
     rules = tuple(rules)
@@ -86,12 +86,12 @@ def intents(rules: Iterable[Rule], kinds: Iterable[str]) -> Sequence[Intent]:
 
 
 def message_id(event_id: UUID, channel: str, recipient: str) -> UUID:
-    """Return the id of a message: the same one however often it is derived."""
+    """Return the id of a message, derived from its event, channel and recipient."""
     return uuid5(MESSAGE_NAMESPACE, f"{event_id} {channel} {recipient}")
 
 
 def idempotency_key(message: UUID, edition: int) -> str:
-    """Return what a receiver knows a message by; another one where it is to be told once more."""
+    """Return the key by which a receiver detects repeats; every resent edition has a new one."""
     return str(message) if not edition else f"{message}-{edition}"
 
 
@@ -115,4 +115,4 @@ DEFAULT_RULES: Sequence[Mapping[str, object]] = (
         "channels": [LOG],
     },
 )
-"""What holds without configuration."""
+"""The rules used without configuration."""

@@ -1,4 +1,4 @@
-"""How far each payment, payout or subscription has come, and which events change that: pure."""
+"""The status of each payment, payout or subscription, and how events change it. Pure."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,14 +11,14 @@ from router.contract.event import Event, EventType
 from router.contract.lifecycle import advance, contradicts_paid
 
 SUBJECT_NAMESPACE = UUID("b6b2b5c4-9f7e-5c7c-8d5d-6f1d2f4d3a11")
-"""Namespace of the ids of subjects. Never change it: every stored subject has one."""
+"""Namespace of subject ids. Never change it: stored subjects have ids derived from it."""
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What an event is about; the fields are the columns of its row.
+    """A payment, payout or subscription; the fields are the columns of its row.
 
-    `called_off` is whether its gateway called it off after it was paid.
+    `called_off` is true if its gateway called it off after it was paid.
     """
 
     id: UUID
@@ -32,16 +32,16 @@ class Subject:
 
 
 @dataclass(frozen=True)
-class Change:
-    """An event, what became of it, and what there is to tell of it."""
+class SubjectChange:
+    """An event, its outcome, and the kinds of messages it causes."""
 
     event: Event
     outcome: Fate
     kinds: Sequence[str] = ()
 
 
-def opened(event: Event) -> Subject:
-    """Return the subject of an event, as it is before any event."""
+def new_subject(event: Event) -> Subject:
+    """Return the subject of an event, before any event is applied."""
     named = event.provider_reference or event.reference
     kind = "reference" if event.provider_reference is None else "provider_reference"
     identity = [event.account, event.provider, event.type.family, kind, named]
@@ -55,26 +55,28 @@ def opened(event: Event) -> Subject:
     )
 
 
-def changed(subject: Subject, event: Event) -> tuple[Change, Subject]:
-    """Say what an event changes, and what is known of its subject afterwards."""
+def apply_event(subject: Subject, event: Event) -> tuple[SubjectChange, Subject]:
+    """Return the change an event makes, and its subject afterwards."""
     status = event.type.status
     known = replace(subject, reference=subject.reference or event.reference)
     after = advance(subject.status, status)
-    # Every renewal is a period of its own, with an event id of its own.
+    # Every renewal is a separate period with a separate event id.
     if after is not None or event.type is EventType.SUBSCRIPTION_RENEWED:
-        return Change(event, Fate.APPLIED, (event.type.value,)), replace(known, status=status)
+        return SubjectChange(event, Fate.APPLIED, (event.type.value,)), replace(
+            known, status=status
+        )
     if contradicts_paid(subject.status, status) and not subject.called_off:
-        return Change(event, Fate.STALE, (CALLED_OFF,)), replace(known, called_off=True)
-    return Change(event, Fate.STALE), known
+        return SubjectChange(event, Fate.STALE, (CALLED_OFF,)), replace(known, called_off=True)
+    return SubjectChange(event, Fate.STALE), known
 
 
-def draw_up(
+def plan_changes(
     before: Mapping[UUID, Subject], located: Iterable[tuple[UUID, Event]]
-) -> tuple[Sequence[Change], Mapping[UUID, Subject]]:
-    """Go through events in their order; return what each changes, and the subjects afterwards."""
+) -> tuple[Sequence[SubjectChange], Mapping[UUID, Subject]]:
+    """Apply events in their order; return the change of each, and the subjects afterwards."""
     now = dict(before)
     changes = []
     for key, event in located:
-        change, now[key] = changed(now[key], event)
+        change, now[key] = apply_event(now[key], event)
         changes.append(change)
     return changes, now

@@ -1,8 +1,8 @@
 """The tables of the notifications.
 
-`change` keeps every event for ever, `message` every intent: their keys are what
-stops a second message, whatever is replayed. `subject` and `customer` are what
-the next event is compared with, `channel` and `departure` hold the rate.
+`change` stores every event and `message` every message, permanently: their keys
+prevent a second message, even if topics are replayed. The next event is compared
+with `subject` and `customer`. `channel` and `departure` enforce the rate limit.
 """
 
 from typing import Any
@@ -58,7 +58,7 @@ SUBJECT = Table(
     Column("called_off", Boolean, nullable=False, server_default="false"),
     _time("updated_at", nullable=False, server_default=func.now()),
 )
-"""One payment, payout or subscription; `id` follows from who and which (see `subjects`)."""
+"""One payment, payout or subscription; `id` is derived from its identity (see `subjects`)."""
 
 CUSTOMER = Table(
     "customer",
@@ -70,7 +70,8 @@ CUSTOMER = Table(
     _time("updated_at", nullable=False, server_default=func.now()),
     Index("customer_updated_at", "updated_at"),
 )
-"""Whom to write about an order; payments and orders meet under the lock of its row."""
+"""The customer's contact of an order. Payments and orders both lock its row, so neither misses
+the other."""
 
 CHANGE = Table(
     "change",
@@ -89,9 +90,9 @@ CHANGE = Table(
     Index("change_provider_reference", "provider_reference"),
     Index("change_tx_hash", "tx_hash"),
 )
-"""Every event handled, for ever, and every message of the platform.
+"""Every handled event and order message, permanently.
 
-`facts` is what a template may use, without the customer.
+`facts` holds the values for templates, without customer data.
 """
 
 MESSAGE = Table(
@@ -131,16 +132,17 @@ MESSAGE = Table(
     Index("message_created_at", "created_at"),
     Index("message_addressed", "created_at", postgresql_where=text("address IS NOT NULL")),
 )
-"""Every message that was to be sent, for ever.
+"""Every message, permanently.
 
-`recipient` is who by rule (`customer`, an operator's name), `address` where, as
-long as it is kept. `wait_until` stands while the customer's address is awaited.
-`attempts` counts for ever, `forgiven` is how many of them a resend wrote off;
-`edition` rises where what was sent is to be sent once more.
+`recipient` is the rule's recipient (`customer` or an operator's name);
+`address` is removed after a while. `wait_until` is set while the message waits
+for the customer's address. `attempts` is never reset; `forgiven` is the number
+of attempts before the last resend, which no longer count. `edition` increases
+when a sent message is sent again.
 """
 
 CHANNEL = Table("channel", METADATA, Column("name", Text, primary_key=True))
-"""One row per channel, locked by whoever takes messages of it."""
+"""One row per channel, locked while a process leases its messages."""
 
 DEPARTURE = Table(
     "departure",
@@ -150,4 +152,4 @@ DEPARTURE = Table(
     _time("at", nullable=False, server_default=func.now()),
     Index("departure_recent", "channel", "at"),
 )
-"""When a message left by a channel, for the last minute: what its rate is held by."""
+"""The time of each message sent on a channel in the last minute, for its rate limit."""

@@ -1,18 +1,18 @@
-"""What the notifications know of an order, event or transaction: their part of a trace."""
+"""The notifications' part of `payrouter trace`: messages of an order, event or transaction."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ARRAY, ColumnElement, Uuid, func, literal, or_, select, tuple_
-from sqlalchemy import Row as Found
+from sqlalchemy import ColumnElement, Row, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.notifications.reading import uuid_of
 from consumers.notifications.tables import CHANGE, FAILED, LEASED, MESSAGE, PENDING, SENT, SKIPPED
-from consumers.runtime.trail import Sought, Step
+from consumers.runtime.store.arrays import any_of
+from consumers.runtime.trail import TrailQuery, TrailStep
 
-MOST = 1000
-"""Messages returned for one question."""
+MAX_MESSAGES = 1000
+"""Maximum number of messages returned."""
 
 _WHAT: Mapping[str, str] = {
     PENDING: "message pending",
@@ -23,31 +23,31 @@ _WHAT: Mapping[str, str] = {
 }
 
 
-async def trail(connection: AsyncConnection, sought: Sought) -> Sequence[Step]:
-    """Find the messages of an event, an order, a payment or a transaction, oldest first."""
+async def trail(connection: AsyncConnection, sought: TrailQuery) -> Sequence[TrailStep]:
+    """Return the messages of an event, an order, a payment or a transaction, oldest first."""
     rows = await connection.execute(
         select(MESSAGE, CHANGE.c.account, CHANGE.c.reference)
         .join_from(MESSAGE, CHANGE)
-        .where(_is_sought(sought))
+        .where(_matches(sought))
         .order_by(MESSAGE.c.created_at, MESSAGE.c.id)
-        .limit(MOST)
+        .limit(MAX_MESSAGES)
     )
     return [_step(row) for row in rows]
 
 
-def _is_sought(sought: Sought) -> ColumnElement[bool]:
+def _matches(sought: TrailQuery) -> ColumnElement[bool]:
     typed = uuid_of(sought.text)
     ids = [*sought.event_ids, *([typed] if typed else [])]
     names = (CHANGE.c.reference, CHANGE.c.provider_reference, CHANGE.c.tx_hash)
     conditions = [name == sought.text for name in names]
-    conditions.append(CHANGE.c.event_id == func.any(literal(ids, ARRAY(Uuid))))
+    conditions.append(any_of(CHANGE.c.event_id, ids))
     if sought.orders:
         wanted = [(reference, account) for account, reference in sorted(sought.orders)]
         conditions.append(tuple_(CHANGE.c.reference, CHANGE.c.account).in_(wanted))
     return or_(*conditions)
 
 
-def _step(row: Found[Any]) -> Step:
+def _step(row: Row[Any]) -> TrailStep:
     facts = {
         "message": str(row.id),
         "kind": row.kind,
@@ -56,7 +56,7 @@ def _step(row: Found[Any]) -> Step:
         "attempts": str(row.attempts),
         "error": row.last_error,
     }
-    return Step(
+    return TrailStep(
         at=row.sent_at or row.failed_at or row.created_at,
         what=_WHAT[row.state],
         event_id=row.event_id,

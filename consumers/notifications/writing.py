@@ -1,26 +1,33 @@
-"""The handler's statements: a handful per batch, each over all rows of it, locks in key order.
+"""SQL statements of the handler: a few per batch, each over all its rows, locked in key order.
 
-Rows travel as one array per column, so that a batch of any size is the same
-prepared statement and never meets the limit on parameters.
+Rows are passed as one array per column, so that a batch of any size uses the
+same prepared statement and never reaches the limit on parameters.
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
-from operator import attrgetter, itemgetter
+from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ColumnClause, func, literal, select, tuple_, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import func, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.notifications.facts import facts_of
-from consumers.notifications.subjects import Change, Subject
+from consumers.notifications.subjects import Subject, SubjectChange
 from consumers.notifications.tables import CHANGE, CUSTOMER, MESSAGE, SUBJECT
 from consumers.runtime.fate import Fate
-from consumers.runtime.store.arrays import as_table
+from consumers.runtime.store.arrays import (
+    add_missing,
+    any_of,
+    as_table,
+    inserting,
+    lock_rows,
+    rows_of,
+    update_rows,
+)
 from router.contract.order import Order
 
 OrderKey = tuple[str, str]
@@ -28,20 +35,20 @@ OrderKey = tuple[str, str]
 
 
 @dataclass(frozen=True)
-class Whom:
-    """Where somebody is written, and in which language."""
+class Contact:
+    """An e-mail address and a language; both are optional."""
 
     email: str | None = None
     language: str | None = None
 
-    def learn(self, said: "Whom") -> "Whom":
-        """Take over what is said; what is not said stays."""
-        return Whom(said.email or self.email, said.language or self.language)
+    def updated_with(self, newer: "Contact") -> "Contact":
+        """Return this contact with the values that `newer` has."""
+        return Contact(newer.email or self.email, newer.language or self.language)
 
 
 @dataclass(frozen=True)
-class Message:
-    """A message as it is first written; the fields are columns of its row."""
+class NewMessage:
+    """A message to insert; the fields are columns of its row."""
 
     id: UUID
     event_id: UUID
@@ -57,7 +64,7 @@ class Message:
 
 _SUBJECT = [SUBJECT.c[field.name] for field in fields(Subject)]
 _IDENTITY = _SUBJECT[:6]
-_MESSAGE = [MESSAGE.c[field.name] for field in fields(Message)]
+_MESSAGE = [MESSAGE.c[field.name] for field in fields(NewMessage)]
 _CHANGE = [each for each in CHANGE.c if each.name != "applied_at"]
 _KEY = [CUSTOMER.c.account, CUSTOMER.c.reference]
 _CUSTOMER = [*_KEY, CUSTOMER.c.email, CUSTOMER.c.language]
@@ -65,32 +72,27 @@ _CUSTOMER = [*_KEY, CUSTOMER.c.email, CUSTOMER.c.language]
 
 async def lock_customers(
     transaction: AsyncConnection, keys: Iterable[OrderKey]
-) -> Mapping[OrderKey, Whom]:
-    """Lock the rows of these orders, made where missing.
+) -> Mapping[OrderKey, Contact]:
+    """Lock the customers of these orders and return their contacts; insert missing rows.
 
-    A payment and its order come from different topics: whichever is second
-    finds what the first one left.
+    A payment and its order come from different topics: the second to arrive
+    finds the row of the first.
     """
     wanted = sorted(keys)
     if not wanted:
         return {}
-    missing = as_table(_KEY, wanted)
-    await transaction.execute(
-        insert(CUSTOMER)
-        .from_select([each.name for each in _KEY], select(missing))
-        .on_conflict_do_nothing()
-    )
+    await transaction.execute(inserting(CUSTOMER, _KEY, wanted).on_conflict_do_nothing())
     rows = await transaction.execute(
         select(*_CUSTOMER)
         .where(tuple_(*_KEY).in_(select(as_table(_KEY, wanted))))
         .order_by(*_KEY)
         .with_for_update()
     )
-    return {(row.account, row.reference): Whom(row.email, row.language) for row in rows}
+    return {(row.account, row.reference): Contact(row.email, row.language) for row in rows}
 
 
-async def write_customers(transaction: AsyncConnection, learnt: Mapping[OrderKey, Whom]) -> None:
-    """Store what is known of customers now; their rows are locked."""
+async def write_customers(transaction: AsyncConnection, learnt: Mapping[OrderKey, Contact]) -> None:
+    """Store changed contacts. The caller holds the locks of their rows."""
     if not learnt:
         return
     source = as_table(_CUSTOMER, [(*key, w.email, w.language) for key, w in learnt.items()])
@@ -101,8 +103,8 @@ async def write_customers(transaction: AsyncConnection, learnt: Mapping[OrderKey
     )
 
 
-async def wake(transaction: AsyncConnection, learnt: Mapping[OrderKey, Whom]) -> None:
-    """Give messages that wait for an address the one of their order."""
+async def wake(transaction: AsyncConnection, learnt: Mapping[OrderKey, Contact]) -> None:
+    """Give waiting messages the address of their order, and make them due."""
     if not learnt:
         return
     source = as_table(_CUSTOMER, [(*key, w.email, w.language) for key, w in learnt.items()])
@@ -124,44 +126,30 @@ async def wake(transaction: AsyncConnection, learnt: Mapping[OrderKey, Whom]) ->
 
 
 async def lock_subjects(
-    transaction: AsyncConnection, opened: Iterable[Subject]
+    transaction: AsyncConnection, subjects: Iterable[Subject]
 ) -> Mapping[UUID, Subject]:
-    """Lock the rows of these subjects, made where missing, and return what they hold."""
-    wanted = sorted({subject.id: subject for subject in opened}.values(), key=attrgetter("id"))
-    missing = as_table(_IDENTITY, map(_values(_IDENTITY), wanted))
-    await transaction.execute(
-        insert(SUBJECT)
-        .from_select([each.name for each in _IDENTITY], select(missing))
-        .on_conflict_do_nothing()
-    )
-    ids = literal([subject.id for subject in wanted], ARRAY(SUBJECT.c.id.type))
-    rows = await transaction.execute(
-        select(*_SUBJECT)
-        .where(SUBJECT.c.id == func.any(ids))
-        .order_by(SUBJECT.c.id)
-        .with_for_update()
-    )
+    """Lock the rows of these subjects and return their contents; insert missing rows."""
+    wanted = {subject.id: subject for subject in subjects}
+    await add_missing(transaction, SUBJECT, _IDENTITY, wanted.values())
+    rows = await lock_rows(transaction, SUBJECT, _SUBJECT, wanted)
     return {row.id: Subject(*row) for row in rows}
 
 
 async def known_events(transaction: AsyncConnection, ids: Sequence[UUID]) -> set[UUID]:
-    """Return which of these were handled before; locks on what they are about keep it so."""
+    """Return the ids that were handled before; the locks on their subjects keep this stable."""
     if not ids:
         return set()
-    wanted = literal(list(ids), ARRAY(CHANGE.c.event_id.type))
-    rows = await transaction.scalars(
-        select(CHANGE.c.event_id).where(CHANGE.c.event_id == func.any(wanted))
-    )
-    return set(rows)
+    query = select(CHANGE.c.event_id).where(any_of(CHANGE.c.event_id, ids))
+    return set(await transaction.scalars(query))
 
 
-async def record_changes(transaction: AsyncConnection, changes: Sequence[Change]) -> None:
-    """Keep events for ever, in the order of their ids."""
+async def record_changes(transaction: AsyncConnection, changes: Sequence[SubjectChange]) -> None:
+    """Store events permanently, in the order of their ids."""
     await _record(transaction, map(_recorded, changes))
 
 
 async def record_orders(transaction: AsyncConnection, orders: Iterable[Order]) -> None:
-    """Keep which messages of the platform were read for ever, but nothing of their customers."""
+    """Store the ids of handled order messages permanently, without customer data."""
     await _record(transaction, map(_read, orders))
 
 
@@ -169,38 +157,23 @@ async def _record(transaction: AsyncConnection, rows: Iterable[tuple[Any, ...]])
     ordered = sorted(rows, key=itemgetter(0))
     if not ordered:
         return
-    source = as_table(_CHANGE, ordered)
-    await transaction.execute(
-        insert(CHANGE)
-        .from_select([each.name for each in _CHANGE], select(source))
-        .on_conflict_do_nothing()
-    )
+    await transaction.execute(inserting(CHANGE, _CHANGE, ordered).on_conflict_do_nothing())
 
 
 async def write_subjects(transaction: AsyncConnection, subjects: Sequence[Subject]) -> None:
-    """Store what the subjects are now; their rows are locked."""
-    if not subjects:
-        return
-    source = as_table(_SUBJECT, map(_values(_SUBJECT), subjects))
-    facts = {each.name: source.c[each.name] for each in _SUBJECT[1:]}
-    await transaction.execute(
-        update(SUBJECT).where(SUBJECT.c.id == source.c.id).values(**facts, updated_at=func.now())
-    )
+    """Store changed subjects. The caller holds the locks of their rows."""
+    await update_rows(transaction, SUBJECT, _SUBJECT, subjects, updated_at=func.now())
 
 
-async def add_messages(transaction: AsyncConnection, messages: Sequence[Message]) -> None:
-    """Add messages; one that is there already stands as it is."""
+async def add_messages(transaction: AsyncConnection, messages: Sequence[NewMessage]) -> None:
+    """Insert messages; existing ones are left unchanged."""
     if not messages:
         return
-    source = as_table(_MESSAGE, map(_values(_MESSAGE), messages))
-    await transaction.execute(
-        insert(MESSAGE)
-        .from_select([each.name for each in _MESSAGE], select(source))
-        .on_conflict_do_nothing()
-    )
+    adding = inserting(MESSAGE, _MESSAGE, rows_of(_MESSAGE, messages))
+    await transaction.execute(adding.on_conflict_do_nothing())
 
 
-def _recorded(change: Change) -> tuple[object, ...]:
+def _recorded(change: SubjectChange) -> tuple[object, ...]:
     event = change.event
     return (
         event.id,
@@ -216,10 +189,6 @@ def _recorded(change: Change) -> tuple[object, ...]:
 
 
 def _read(order: Order) -> tuple[object, ...]:
-    # The provider is the one by which ids of the platform's messages are derived.
+    # The same provider name as in the ids derived for the platform's messages.
     whose = (order.account, "order", order.reference)
     return (order.id, order.type.value, *whose, None, None, Fate.APPLIED.value, "{}")
-
-
-def _values(columns: Sequence[ColumnClause[Any]]) -> Callable[[object], tuple[object, ...]]:
-    return attrgetter(*(each.name for each in columns))

@@ -1,27 +1,27 @@
-"""What becomes of a record: one word, from the handler to the fence, the metrics and the trace."""
+"""Outcome of a record: one word, used by handlers, the fence, the metrics and the trace."""
 
 from enum import StrEnum
 
 
 class Fate(StrEnum):
-    """What became of a record. A handler answers APPLIED or STALE, the runtime the rest."""
+    """Outcome of a record. Handlers return APPLIED or STALE; the runtime sets the others."""
 
     APPLIED = "applied"
     """It had an effect."""
     DUPLICATE = "duplicate"
-    """Its event was applied, or found stale, before."""
+    """Its event was already applied, or already found stale."""
     STALE = "stale"
-    """It came too late to change anything."""
+    """It arrived too late to change anything."""
     PARKED = "parked"
-    """It is held, and tried again by itself."""
+    """It is held and retried automatically."""
     DEAD = "dead"
-    """It is held until a person acts."""
+    """It is held until an operator acts."""
     REDELIVERED = "redelivered"
-    """The same record was passed before; the fence says so."""
+    """The same record was already processed: its offset is below the fence."""
 
 
-A_HANDLERS = frozenset({Fate.APPLIED, Fate.STALE})
-"""What a handler may answer."""
+HANDLER_FATES = frozenset({Fate.APPLIED, Fate.STALE})
+"""Outcomes that a handler may return."""
 
-TRIED = (Fate.APPLIED, Fate.STALE, Fate.DUPLICATE, Fate.PARKED, Fate.DEAD)
-"""What a try of a parked record may come to; PARKED: it stays so."""
+RETRY_FATES = (Fate.APPLIED, Fate.STALE, Fate.DUPLICATE, Fate.PARKED, Fate.DEAD)
+"""Possible outcomes of retrying a parked record; PARKED if it stays parked."""

@@ -1,4 +1,4 @@
-"""A record as it came, and what could be read from it."""
+"""Kafka records, and the result of decoding one."""
 
 import json
 import zlib
@@ -11,21 +11,21 @@ from router.contract.wire import Headers, UndecodableRecord, UnknownMajorVersion
 
 
 class Partition(NamedTuple):
-    """A topic's name on the broker and a partition of it."""
+    """A partition: the topic's name on the broker, and the number."""
 
     topic: str
     number: int
 
     def __str__(self) -> str:
-        """Write it as Kafka's tools do: `payment-3`."""
+        """Format it as Kafka's tools do: `payment-3`."""
         return f"{self.topic}-{self.number}"
 
 
 @dataclass(frozen=True)
 class Record:
-    """One Kafka record. `timestamp` is in milliseconds, by the broker's word.
+    """One Kafka record. `timestamp` is in milliseconds, as reported by the broker.
 
-    What is no UTF-8 in the name of a header stands there as lone surrogates.
+    Header names keep invalid UTF-8 bytes as lone surrogates.
     """
 
     partition: Partition
@@ -37,7 +37,7 @@ class Record:
 
     @property
     def crc(self) -> int:
-        """Checksum of key, value and headers: tells this record from another in its place."""
+        """Checksum of key, value and headers; detects a different record at the same offset."""
         crc = 0
         for part in (self.key, self.value, *(p for pair in self.headers for p in pair)):
             data = part.encode("utf-8", "surrogateescape") if isinstance(part, str) else part
@@ -48,37 +48,37 @@ class Record:
 
 
 class Message(Protocol):
-    """What a reader finds in a record: an event of the contract, or what others write."""
+    """Content of a record as decoded: an event of the contract, or a message of another kind."""
 
     @property
     def id(self) -> UUID:
-        """What it is known by: the same one again has no second effect."""
+        """Identity of the message: a second message with this id has no effect."""
 
     @property
     def fingerprint(self) -> str:
-        """What the same one must repeat: a JSON array; null contradicts nothing."""
+        """Facts that a message with the same id must repeat: a JSON array; null matches all."""
 
 
 Reader = Callable[[bytes | None, Headers], Message]
-"""Reads a record's value and headers.
+"""Decodes a record's value and headers.
 
-Raises UndecodableRecord where there is nothing of its kind in it and never
-will be, UnknownMajorVersion where the reader has to be upgraded first. The
-messages say what is wrong and never repeat the record.
+Raises UndecodableRecord if the record can never be decoded, and
+UnknownMajorVersion if the reader has to be upgraded first. The messages state
+the problem and never contain data of the record.
 """
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """A record whose event could be read."""
+    """A record and its decoded event."""
 
     record: Record
     event: Message
 
 
 @dataclass(frozen=True)
-class Unreadable:
-    """A record in which no event could be found, and why."""
+class Undecodable:
+    """A record that cannot be decoded, and why."""
 
     record: Record
     problem: str
@@ -86,45 +86,45 @@ class Unreadable:
 
 @dataclass(frozen=True)
 class Unfetchable:
-    """A place in the log whose record cannot be read: nothing but the place is known."""
+    """An offset whose record cannot be fetched: only topic, partition and offset are known."""
 
     record: Record
     problem: str
 
 
-Arrived = Decoded | Unreadable | Unfetchable
-"""What came from the log and can be passed: applied, or held."""
+Arrived = Decoded | Undecodable | Unfetchable
+"""A record from the log that a batch can process: apply, or hold."""
 
 
 @dataclass(frozen=True)
 class TooNew:
-    """A record of a later major version: it is our upgrade that is late."""
+    """A record of a later major version: this consumer has to be upgraded first."""
 
     record: Record
     problem: str
 
 
 NO_TIMESTAMP = -1
-"""How Kafka writes that a record has none."""
+"""Kafka's value for a record without a timestamp."""
 
 
 def unfetchable(partition: Partition, offset: int, problem: str) -> Unfetchable:
-    """Name a record by its place alone."""
+    """Return the stand-in for a record that cannot be fetched."""
     return Unfetchable(Record(partition, offset, NO_TIMESTAMP, None, None, ()), problem)
 
 
 def from_client(partition: Partition, message: Any) -> Record:  # noqa: ANN401 - aiokafka's record
-    """Take over a record of aiokafka."""
+    """Convert a record of aiokafka."""
     return Record(
         partition, message.offset, message.timestamp, message.key, message.value, message.headers
     )
 
 
-Decode = Callable[[Record], Decoded | Unreadable | TooNew]
+Decode = Callable[[Record], Decoded | Undecodable | TooNew]
 
 
-def decode(record: Record, read: Reader = decode_event) -> Decoded | Unreadable | TooNew:
-    """Read the event of a record."""
+def decode(record: Record, read: Reader = decode_event) -> Decoded | Undecodable | TooNew:
+    """Decode a record; the result holds the problem if there is no event."""
     try:
         found = read(record.value, record.headers)
         if read is not decode_event:
@@ -133,18 +133,18 @@ def decode(record: Record, read: Reader = decode_event) -> Decoded | Unreadable 
     except UnknownMajorVersion as problem:
         return TooNew(record, str(problem))
     except UndecodableRecord as problem:
-        return Unreadable(record, f"{type(problem).__name__}: {problem}")
-    except Exception as problem:  # noqa: BLE001 - whatever a record does to us is its own fault
-        return Unreadable(record, f"{type(problem).__name__}: raised while it was read")
+        return Undecodable(record, f"{type(problem).__name__}: {problem}")
+    except Exception as problem:  # noqa: BLE001 - one record must not stop the consumer
+        return Undecodable(record, f"{type(problem).__name__}: raised while decoding the record")
 
 
 def _require_storable(message: Message) -> None:
-    """Refuse here what the claim of its event would fail with, which is to be the store's fault.
+    """Raise UndecodableRecord if the fingerprint cannot be stored.
 
-    Raises UndecodableRecord.
+    Found later, when the event is claimed, it would count as a failure of the store.
     """
     text = message.fingerprint
     if "\0" in text or not isinstance(json.loads(text), list):
-        problem = "its reader gives no fingerprint that can be kept: a JSON array without NUL"
+        problem = "the reader's fingerprint cannot be stored: it must be a JSON array without NUL"
         raise UndecodableRecord(problem)
     text.encode()

@@ -1,4 +1,4 @@
-"""What a consumer knows of one order, event or transaction: its part of `payrouter trace`."""
+"""A consumer's part of `payrouter trace`: what it did with one order, event or transaction."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,13 +9,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 
 @dataclass(frozen=True)
-class Sought:
-    """What is looked for.
+class TrailQuery:
+    """Search terms of a trace.
 
-    `text` is as it was typed: an order reference, a gateway's number of a
-    payment, an event id or a transaction's hash. `event_ids` and `orders`
-    (account, reference) are what other consumers, or an earlier round, found
-    to belong to it.
+    `text` is the operator's input: an order reference, a gateway's payment
+    number, an event id or a transaction hash. `event_ids` and `orders`
+    (account, reference) were found to belong to it by other consumers or by an
+    earlier round.
     """
 
     text: str
@@ -24,13 +24,13 @@ class Sought:
 
 
 @dataclass(frozen=True)
-class Step:
+class TrailStep:
     """One thing a consumer did, or refused to do.
 
     `what` is a word or two ("posted", "reserved", "mail sent"); `order` is
-    (account, reference) where it belongs to one; amounts in `facts` are text.
-    "delivered" (how it came to the edge) and "recorded" (which event it was)
-    are shown apart from what the consumer did.
+    (account, reference) if the step belongs to an order; amounts in `facts` are
+    text. "delivered" (how it arrived at the edge) and "recorded" (which event it
+    was) are shown separately from what the consumer did.
     """
 
     at: datetime
@@ -39,8 +39,8 @@ class Step:
     order: tuple[str, str] | None = None
     facts: Mapping[str, str] = field(default_factory=dict)
     trouble: bool = False
-    """Whether a person should look at it: an oversell, a message that could not be sent."""
+    """Whether an operator should look at it: an oversell, a message that could not be sent."""
 
 
-Trail = Callable[[AsyncConnection, Sought], Awaitable[Sequence[Step]]]
-"""Finds steps by indexed columns: it is asked at 3 a.m., on a large database."""
+Trail = Callable[[AsyncConnection, TrailQuery], Awaitable[Sequence[TrailStep]]]
+"""Finds steps. Must query indexed columns only: traces run during incidents, on large databases."""

@@ -1,1 +1,1 @@
-"""The HTTP edge: takes one webhook in and publishes its events before it answers."""
+"""The HTTP edge: verifies a webhook and publishes its events before it answers."""

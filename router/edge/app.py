@@ -4,14 +4,15 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from faststream.asgi import AsgiFastStream
 from faststream.kafka import KafkaBroker
 from prometheus_client import CollectorRegistry
 
-from router.broker.client import admin_factory, client_options
-from router.broker.credentials import ClientOptions, KafkaCredentials
+from router.broker.client import make_admin
+from router.broker.connection import KafkaConnection
 from router.broker.topics.creation import forbid_topic_creation
 from router.broker.topics.watch import REQUEST_MILLISECONDS, TopicMetrics, TopicWatch
 from router.configuration.addresses import networks
@@ -40,7 +41,7 @@ from router.edge.publishing.producer_line import ProducerFactory
 from router.edge.publishing.publish import KafkaPublisher, probe_of, producer_factory
 from router.edge.publishing.record_room import RecordRoom
 from router.edge.refused.keeper import RefusedKeeper, sample_producer_factory
-from router.edge.reload import Reloading, ReloadMetrics, Source
+from router.edge.reload import ConfigurationSource, Reloading, ReloadMetrics
 from router.edge.routes import Edge, Limits
 from router.telemetry.logs import get_log, new_traceparent
 from router.telemetry.loop_delay import LoopDelay
@@ -55,12 +56,12 @@ from router.telemetry.management import (
 )
 
 HEAD_SLACK_BYTES = 16 * 1024
-"""How much larger than its limit a head may be before it is no longer parsed to its end."""
+"""How far a head may exceed its limit and still be parsed to its end."""
 
 
 @dataclass(frozen=True)
 class EdgeProcess:
-    """The edge, put together: its public application, its management application, its parts."""
+    """An assembled edge: its public application, its management application and its parts."""
 
     app: Edge
     management: AsgiFastStream
@@ -78,24 +79,21 @@ def utc_now() -> datetime:
 
 
 def build_edge(settings: Settings, clock: Clock = utc_now) -> EdgeProcess:
-    """Put the edge together; connects to nothing. Raises ConfigurationError."""
+    """Assemble the edge without connecting to anything. Raises ConfigurationError."""
     forbid_topic_creation()
     gates = checked_gates(settings)
     registry = process_registry()
     topics = settings.topics.topics()
     metrics = EdgeMetrics(registry, [gate.endpoint for gate in gates.values()], topics)
-    credentials = KafkaCredentials(settings.kafka)
-    options = ClientOptions(lambda: client_options(settings.kafka, credentials))
-    make = producer_factory(options, settings.kafka.max_request_bytes, credentials.renewed)
-    topic_watch = _topic_watch(settings, options, credentials, registry)
+    kafka, largest = KafkaConnection.of(settings.kafka), settings.kafka.max_request_bytes
+    make = producer_factory(kafka, largest)
+    topic_watch = _topic_watch(settings, kafka, registry)
     publisher = _publisher(settings, make, topic_watch, metrics)
     intake = _intake(settings, publisher, topic_watch, clock, metrics)
     watch = ConnectionWatch(registry, get_log("connection"))
     admission, places = _budgets(settings.edge, watch, gates)
     loop_delay = LoopDelay(registry, places.adapt)
-    sampled = sample_producer_factory(
-        options, topics.refused, settings.kafka.max_request_bytes, credentials.renewed
-    )
+    sampled = sample_producer_factory(kafka, topics.refused, largest)
     refused = _refused_keeper(settings, sampled, metrics)
     edge = Edge(
         gates=gates,
@@ -159,7 +157,7 @@ def _measure(metrics: EdgeMetrics, places: Places, ready: Callable[[], Health]) 
 def _budgets(
     edge: EdgeSettings, watch: ConnectionWatch, gates: Mapping[str, Gate]
 ) -> tuple[Admission, Places]:
-    """Make the budgets before and after the proof, as large as descriptors allow."""
+    """Make the budgets before and after verification, as large as descriptors allow."""
     room = room_for(edge.max_unproved, edge.max_in_flight)
     admission = Admission(room.unproved, edge.unproved_bytes, watch.gave_way)
     watch.measure(admission)
@@ -171,11 +169,11 @@ async def run_edge(
     clock: Clock = utc_now,
     *,
     supervised: bool = False,
-    source: Source | None = None,
+    source: ConfigurationSource | None = None,
 ) -> None:
-    """Serve until SIGTERM or SIGINT, then drain: answer what came in, stop the producer.
+    """Serve until SIGTERM or SIGINT, then drain: answer open requests, stop the producer.
 
-    Where there is a `source`, it is followed: see `router.edge.reload`.
+    The configuration is reloaded from `source`, if given: see `router.edge.reload`.
     """
     process = build_edge(settings, clock)
     edge = settings.edge
@@ -195,7 +193,7 @@ async def run_edge(
             public,
             process.door,
             certificate=None if certificate is None else certificate.context,
-            # A delivery under way is answered, not cut off, even if its deadline is longer.
+            # An open delivery is answered, not cut off, even if its deadline is longer.
             drain_seconds=max(edge.drain_seconds, longest_deadline(process.app.gates)),
         ),
         following,
@@ -209,8 +207,8 @@ async def run_edge(
 def declared_broker(settings: Settings) -> KafkaBroker:
     """Declare what the edge publishes, for FastStream's lifespan and AsyncAPI.
 
-    It opens no connection (`consumer_only`, and no subscriber): the producer
-    that keeps the promise is `router.edge.publishing.publish`'s own.
+    It opens no connection (`consumer_only`, and no subscriber): events are
+    published by the producer of `router.edge.publishing.publish`.
     """
     broker = KafkaBroker(
         settings.kafka.bootstrap_servers.split(","), consumer_only=True, logger=None
@@ -224,9 +222,9 @@ def declared_broker(settings: Settings) -> KafkaBroker:
 
 
 def checked_gates(settings: Settings) -> dict[str, Gate]:
-    """Return what the edge opens to gateways; check the whole as a start does.
+    """Return the endpoints that the edge serves, after every check that a start makes.
 
-    Raises ConfigurationError with everything that is wrong.
+    Raises ConfigurationError with all problems found.
     """
     problems, gates = Problems(), dict[str, Gate]()
     with problems.gathered():
@@ -240,7 +238,7 @@ def checked_gates(settings: Settings) -> dict[str, Gate]:
 
 
 def certificate_of(edge: EdgeSettings) -> ServerCertificate | None:
-    """Load the certificate and key, None where there are none; refuse what cannot be used."""
+    """Load the certificate and key, None if none is configured. Raises ConfigurationError."""
     if edge.tls_certificate is None or edge.tls_key is None:
         return None
     return ServerCertificate(edge.tls_certificate, edge.tls_key)
@@ -252,7 +250,7 @@ def _limits(settings: Settings) -> Limits:
 
 
 def _http_bounds(edge: EdgeSettings) -> HttpBounds:
-    # Above the limit that the edge answers with 431, whose count of a head is not to the byte.
+    # Higher than the limit for 431: the edge does not count a head to the byte.
     return HttpBounds(head_bytes=edge.header_limit_bytes + HEAD_SLACK_BYTES)
 
 
@@ -285,14 +283,11 @@ def _publisher(
 
 
 def _topic_watch(
-    settings: Settings,
-    options: Mapping[str, Any],
-    credentials: KafkaCredentials,
-    registry: CollectorRegistry,
+    settings: Settings, kafka: KafkaConnection, registry: CollectorRegistry
 ) -> TopicWatch:
     needs = edge_needs(settings)
     return TopicWatch(
-        make=admin_factory(options, credentials.renewed, REQUEST_MILLISECONDS),
+        make=partial(make_admin, kafka, request_timeout_ms=REQUEST_MILLISECONDS),
         needs=needs,
         metrics=TopicMetrics(registry, [need.name for need in needs]),
         log=get_log("topics"),
@@ -311,4 +306,4 @@ def _lifespan(publisher: KafkaPublisher, topics: TopicWatch, refused: RefusedKee
 
 
 def _alive() -> Health:
-    return Health(good=True, detail="the loop answers")
+    return Health(good=True, detail="the event loop responds")

@@ -1,4 +1,4 @@
-"""A bound on how often something may be kept, per name and minute."""
+"""A rate limit on storing something, per name and minute."""
 
 import time
 from collections.abc import Callable
@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 
 @dataclass
 class PerMinute:
-    """A token bucket per name: `limit` at once, refilled over a minute."""
+    """A token bucket per name: holds `limit` tokens, refilled over a minute."""
 
     limit: int
     clock: Callable[[], float] = time.monotonic
     _left: dict[str, tuple[float, float]] = field(default_factory=dict)
 
     def __call__(self, name: str) -> bool:
-        """Take one, or return False where none is left."""
+        """Take a token; False if none is left."""
         now = self.clock()
         left, then = self._left.get(name, (float(self.limit), now))
         left = min(float(self.limit), left + (now - then) * self.limit / 60)

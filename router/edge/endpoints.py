@@ -1,4 +1,4 @@
-"""Endpoints of the configuration, joined with their providers: checked as a start does."""
+"""Configured endpoints, each joined with its provider after every check that a start makes."""
 
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
@@ -16,9 +16,9 @@ from router.errors import ConfigurationError
 from router.providers import (
     Asymmetric,
     Configurable,
+    EndpointContext,
     Key,
     NoOptions,
-    Place,
     Provider,
     Published,
     discover,
@@ -29,18 +29,18 @@ from router.providers._signing import fingerprint
 def build_endpoints(settings: Settings) -> dict[str, Endpoint]:
     """Join each configured endpoint with its provider, or raise ConfigurationError."""
     if not settings.endpoints:
-        message = "endpoints: none is configured, so no webhook could be taken in"
+        message = "endpoints: none is configured, so no webhook could be accepted"
         raise ConfigurationError(message)
-    built, problems = joined(settings.endpoints, settings.edge.public_url)
+    built, problems = join_endpoints(settings.endpoints, settings.edge.public_url)
     if problems:
         raise ConfigurationError(*problems)
     return built
 
 
-def joined(
+def join_endpoints(
     endpoints: Mapping[str, EndpointSettings], public_url: str | None
 ) -> tuple[dict[str, Endpoint], list[str]]:
-    """Join each endpoint with its provider; return those that fit, and what is wrong elsewhere."""
+    """Join each endpoint with its provider; return the valid ones and the problems of others."""
     providers, built, problems = discover(), {}, Problems()
     for name, endpoint in endpoints.items():
         with problems.gathered():
@@ -49,7 +49,7 @@ def joined(
 
 
 def checked_options(settings: Settings) -> dict[str, BaseModel]:
-    """Return what each endpoint's provider reads of its table; checks the whole as a start does."""
+    """Return each endpoint's provider options, after every check that a start makes."""
     build_endpoints(settings)
     providers = discover()
     return {
@@ -64,14 +64,15 @@ def _endpoint(
     provider = providers.get(settings.provider)
     if provider is None:
         message = (
-            f"endpoints.{name}.provider: there is no provider {settings.provider};"
-            f" there are {', '.join(sorted(providers))}{nearest(settings.provider, providers)}"
+            f"endpoints.{name}.provider: unknown provider {settings.provider};"
+            f" expected one of {', '.join(sorted(providers))}"
+            f"{nearest(settings.provider, providers)}"
         )
         raise ConfigurationError(message)
     keys = _keys(settings)
     token = settings.token.get_secret_value() if settings.token else None
-    place = Place(name, settings.public_url or public_url, token, keys)
-    provider = _configured(provider, _options(name, provider, settings.options), place)
+    context = EndpointContext(name, settings.public_url or public_url, token, keys)
+    provider = _configured(provider, _options(name, provider, settings.options), context)
     if not keys and not (isinstance(provider, Asymmetric) and provider.public_keys):
         message = f"endpoints.{name}: no secret: set secrets or secret_files"
         raise ConfigurationError(message)
@@ -95,18 +96,18 @@ def _options(name: str, provider: Provider, options: dict[str, Any]) -> BaseMode
     try:
         return model.model_validate(options)
     except ValidationError as error:
-        beside = EndpointSettings.model_fields.keys() - {"options"}
-        lines = problem_lines(error, f"endpoints.{name}", model, beside)
+        common = EndpointSettings.model_fields.keys() - {"options"}
+        lines = problem_lines(error, f"endpoints.{name}", model, common)
         raise ConfigurationError(*lines) from None
 
 
-def _configured(provider: Provider, options: BaseModel, place: Place) -> Provider:
+def _configured(provider: Provider, options: BaseModel, context: EndpointContext) -> Provider:
     if not isinstance(provider, Configurable):
         return provider
     try:
-        return provider.configured(options, place)
+        return provider.configured(options, context)
     except ConfigurationError as error:
-        message = f"endpoints.{place.name}.{error}"
+        message = f"endpoints.{context.name}.{error}"
         raise ConfigurationError(message) from None
 
 
@@ -116,7 +117,7 @@ def _keys(settings: EndpointSettings) -> list[Key]:
 
 
 def gates_of(settings: Settings, endpoints: dict[str, Endpoint]) -> dict[str, Gate]:
-    """Open each endpoint with its token and networks, or raise ConfigurationError."""
+    """Pair each endpoint with its token and allowed networks, or raise ConfigurationError."""
     gates, problems = {}, Problems()
     for name, endpoint in endpoints.items():
         own = settings.endpoints[name]

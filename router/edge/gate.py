@@ -1,4 +1,4 @@
-"""An endpoint as the public port knows it: who may come in, and with which token."""
+"""An endpoint with its access rules: URL token and allowed networks."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from router.edge.intake import Endpoint
 
 @dataclass(frozen=True)
 class Gate:
-    """An endpoint with the token its URL must carry and the networks it is open to, if any."""
+    """An endpoint, the token required in its URL and the networks allowed to call it, if any."""
 
     endpoint: Endpoint
     token: bytes | None = field(repr=False)
@@ -17,16 +17,16 @@ class Gate:
 
     @property
     def secrets(self) -> list[bytes]:
-        """What nobody else may see: the active secrets and the token."""
+        """The active secrets and the token, which must never be shown."""
         token = [] if self.token is None else [self.token]
         return [*(key.secret for key in self.endpoint.keys), *token]
 
 
 def shortest_deadline(gates: Mapping[str, Gate]) -> float:
-    """Return the tightest deadline of all endpoints, in seconds."""
+    """Return the shortest deadline of all endpoints, in seconds."""
     return min(gate.endpoint.deadline_seconds for gate in gates.values())
 
 
 def longest_deadline(gates: Mapping[str, Gate]) -> float:
-    """Return the widest deadline of all endpoints, in seconds."""
+    """Return the longest deadline of all endpoints, in seconds."""
     return max(gate.endpoint.deadline_seconds for gate in gates.values())

@@ -1,4 +1,4 @@
-"""Verify, normalize, publish: the whole edge in one sentence. Knows neither HTTP nor Kafka."""
+"""Verifies, normalizes and publishes a delivery. Independent of HTTP and Kafka."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -18,17 +18,17 @@ from router.errors import NotOurs, NotUnderstood, OutsideWindow, Reason, Unauthe
 from router.providers import Key, Provider, endpoint_target
 
 Clock = Callable[[], datetime]
-"""Now, in UTC. Injected in the composition root; no setting stops it."""
+"""Returns the current time in UTC. Injected in the composition root; no setting freezes it."""
 
-Phase = Literal["read", "verify", "normalize", "publish"]
-"""What a delivery goes through, in this order; `read` is its body's, before the intake."""
+DeliveryPhase = Literal["read", "verify", "normalize", "publish"]
+"""Phases of a delivery, in this order; the body is read before the intake."""
 
-PHASES: Sequence[Phase] = get_args(Phase)
+PHASES: Sequence[DeliveryPhase] = get_args(DeliveryPhase)
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """A URL that a gateway is given, ready for work."""
+    """A configured webhook URL with its provider, keys and limits."""
 
     name: str
     account: str
@@ -41,13 +41,13 @@ class Endpoint:
 
     @property
     def target(self) -> str:
-        """The path of its URL, with `{token}` in the place of a token."""
+        """The path of its URL, with `{token}` instead of the token."""
         return endpoint_target(self.name, has_token=self.has_token)
 
 
 @dataclass(frozen=True)
 class Received:
-    """What was kept of a delivery: its events, the reason for its quarantine, or both."""
+    """A durable delivery: its events, the reason for its quarantine, or both."""
 
     key: str
     events: Sequence[Event] = ()
@@ -55,28 +55,28 @@ class Received:
 
 
 class Publish(Protocol):
-    """Where records go. Returns once all are durable; raises NotDurable otherwise."""
+    """Publishes records. Returns once all are durable; raises NotDurable otherwise."""
 
     async def __call__(self, records: Sequence[OutgoingRecord]) -> None:
         """Publish the records, in order."""
 
 
 class Observer(Protocol):
-    """Who is told how deliveries fare on their way, and has no say in it."""
+    """Receives progress callbacks; cannot affect the outcome."""
 
-    def phase(self, endpoint: str, phase: Phase, seconds: float) -> None:
-        """Hear that a phase ended well, and how long it took."""
+    def phase(self, endpoint: str, phase: DeliveryPhase, seconds: float) -> None:
+        """Record the duration of a phase that succeeded."""
 
     def genuine(self, endpoint: str, received_at: datetime, signed_at: datetime | None) -> None:
-        """Hear of a delivery that is proved genuine, be it outside the window or not for us."""
+        """Record a delivery whose signature is verified, even if it is refused later."""
 
     def unread(self, endpoint: str, fields: Sequence[str]) -> None:
-        """Hear which descriptive fields of an event could not be read, if any."""
+        """Record the descriptive fields of an event that could not be read, if any."""
 
 
 @dataclass(frozen=True)
 class Intake:
-    """Takes deliveries in."""
+    """Receives deliveries: verifies, normalizes and publishes each one."""
 
     publish: Publish
     topics: Topics
@@ -89,9 +89,9 @@ class Intake:
     async def receive(
         self, delivery: Delivery, endpoint: Endpoint, proved: Callable[[], None] = lambda: None
     ) -> Received:
-        """Keep a genuine delivery, as events or on quarantine, or raise RefusedDelivery.
+        """Publish a genuine delivery as events or to quarantine, or raise RefusedDelivery.
 
-        `proved` is called once the signature holds, and may raise NotDurable.
+        `proved` is called once the signature is verified, and may raise NotDurable.
         """
         verified = self._verify(delivery, endpoint)
         proved()
@@ -113,7 +113,7 @@ class Intake:
 
     def _normalize(self, verified: VerifiedDelivery, endpoint: Endpoint) -> Sequence[Event]:
         started = time.perf_counter()
-        events = understood(verified, endpoint)
+        events = events_of(verified, endpoint)
         self.observer.phase(endpoint.name, "normalize", time.perf_counter() - started)
         return events
 
@@ -140,11 +140,11 @@ class Intake:
     async def _keep(
         self, verified: VerifiedDelivery, endpoint: Endpoint, problem: NotUnderstood
     ) -> None:
-        """Return when the delivery is durable on quarantine, with the events that are understood.
+        """Publish the delivery to quarantine, with its understood events; return when durable.
 
-        What is about somebody else's money is refused beyond a bound, so that
-        nobody fills the topic with it. Its gateway sends it again, and it is
-        kept once there is room.
+        Deliveries about another merchant's money are refused beyond a rate
+        limit, so that a sender cannot fill the topic with them. Their gateway
+        sends them again, and they are accepted once the limit allows.
         """
         kept = self._quarantined(verified, endpoint, problem.reason, problem.detail)
         if not self._needs_writing(kept):
@@ -185,26 +185,26 @@ class Intake:
         )
 
 
-def understood(
-    verified: VerifiedDelivery, endpoint: Endpoint, came_under: Mode | None = None
+def events_of(
+    verified: VerifiedDelivery, endpoint: Endpoint, mode_at_arrival: Mode | None = None
 ) -> Sequence[Event]:
-    """Say what happened at an endpoint of this mode: the one way from a delivery to events.
+    """Return the events of a delivery: the only way from a delivery to events.
 
-    `came_under` is the mode that the endpoint had at arrival, if that is known and long ago.
-    Raises NotUnderstood, also for money of the other mode.
+    `mode_at_arrival` is the endpoint's mode when the delivery arrived, None if it is
+    unknown or cannot have changed. Raises NotUnderstood, also for money of the other mode.
     """
     try:
         events = meaning(endpoint.provider, verified)
     except NotUnderstood as problem:
-        problem.events = of_mode(problem.events, endpoint.mode, came_under)
+        problem.events = of_mode(problem.events, endpoint.mode, mode_at_arrival)
         raise
-    return of_mode(events, endpoint.mode, came_under)
+    return of_mode(events, endpoint.mode, mode_at_arrival)
 
 
 def outside_window(
     verified: VerifiedDelivery, tolerance: timedelta | None, now: datetime
 ) -> OutsideWindow | None:
-    """Say why the signed time is not now, or None where it is (or none was signed)."""
+    """Return why the signed time is outside the window, None if it is inside or not signed."""
     if verified.signed_at is None or tolerance is None:
         return None
     age = now - verified.signed_at

@@ -1,4 +1,4 @@
-"""Which deliveries this process has put on quarantine: a body already kept is not written again."""
+"""Remembers the deliveries that this process wrote to quarantine, so as not to write one again."""
 
 import hashlib
 from collections import OrderedDict
@@ -8,40 +8,40 @@ from dataclasses import dataclass, field
 from router.contract.quarantine import Quarantined
 
 REMEMBERED = 4096
-"""Deliveries that one process remembers, about 150 bytes each; the oldest is forgotten first."""
+"""Deliveries that one process remembers, about 150 bytes each; the oldest is dropped first."""
 
 
 @dataclass
 class KeptBefore:
-    """Remembers what is durable on quarantine.
+    """Deliveries that are durable on quarantine.
 
     Another process, or this one after a restart, writes the same delivery
-    again; whoever reads the topic folds such records by their id.
+    again; readers of the topic merge such records by their id.
     """
 
     limit: int = REMEMBERED
     _seen: OrderedDict[str, None] = field(default_factory=OrderedDict, repr=False)
 
     def needs_writing(self, kept: Quarantined, may_keep: Callable[[str], bool]) -> bool:
-        """Tell whether a delivery has to be written to quarantine.
+        """Return whether a delivery must be written to quarantine.
 
-        The same signed body under other unsigned headers is written again
-        within a bound only, since its sender can vary these without end.
+        The same signed body with other unsigned headers is written again only
+        within a rate limit, since its sender can vary these endlessly.
         """
         exact, body = _names(kept)
-        if self._known(exact):
+        if self._is_known(exact):
             return False
-        return not self._known(body) or may_keep(f"{kept.endpoint} again")
+        return not self._is_known(body) or may_keep(f"{kept.endpoint} again")
 
     def remember(self, kept: Quarantined) -> None:
-        """Take note that a delivery is durable."""
+        """Record that a delivery is durable."""
         for name in _names(kept):
             self._seen[name] = None
             self._seen.move_to_end(name)
         while len(self._seen) > 2 * self.limit:
             self._seen.popitem(last=False)
 
-    def _known(self, name: str) -> bool:
+    def _is_known(self, name: str) -> bool:
         if name not in self._seen:
             return False
         self._seen.move_to_end(name)
@@ -49,7 +49,7 @@ class KeptBefore:
 
 
 def _names(kept: Quarantined) -> tuple[str, str]:
-    """Name a delivery by everything that is kept of it, and by what its gateway signed."""
+    """Return two names of a delivery: of all that is stored, and of what its gateway signed."""
     body = f"{kept.endpoint}/{kept.id}"
     unsigned = repr((kept.raw.target, sorted(kept.raw.headers.items())))
     return f"{body}/{hashlib.sha256(unsigned.encode()).hexdigest()}", body

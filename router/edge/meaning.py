@@ -1,4 +1,4 @@
-"""What a proved delivery means: events, or the reason why it goes to quarantine. Nothing else."""
+"""The meaning of a verified delivery: events, or the reason for its quarantine."""
 
 from collections.abc import Sequence
 
@@ -16,10 +16,10 @@ from router.providers import Provider
 
 
 def meaning(provider: Provider, verified: VerifiedDelivery) -> Sequence[Event]:
-    """Return the events, or raise NotUnderstood: nothing that is proved is refused.
+    """Return the events, or raise NotUnderstood: no verified delivery is refused.
 
-    A body under a content encoding is not decoded, since no gateway documents
-    one: its bytes are kept as they were signed.
+    A body with a content encoding is not decoded, since no gateway documents
+    one: the signed bytes are stored unchanged.
     """
     for value in verified.codings:
         detail = f"content-encoding: expected none, got {value[:_SHOWN]!a}"
@@ -29,7 +29,7 @@ def meaning(provider: Provider, verified: VerifiedDelivery) -> Sequence[Event]:
     except RefusedDelivery as problem:
         if problem.resend:
             raise
-        # A provider that refuses after the proof would lose what its gateway sent.
+        # Refusing after verification would lose what the gateway sent.
         raise NotOurs(problem.reason, problem.detail) from problem
     except NotUnderstood:
         raise

@@ -1,11 +1,11 @@
-"""Every metric of the edge, with its meaning. Label sets are closed: no id is ever a label.
+"""The metrics of the edge. Label values are a closed set: no id is ever a label.
 
-Every series there can be is made at the start, so that a rate is known from the first
-delivery on and nothing a stranger sends adds one.
+Every possible series is created at the start, so that rates exist from the first
+delivery on and no request can add a series.
 
-There may be a thousand endpoints and there are few providers. So a metric has the label
+There may be a thousand endpoints, but there are few providers. So a metric has the label
 `endpoint` only if an operator acts per endpoint, and then few other label values: about ten
-series for each endpoint. Histograms and reasons are by provider.
+series for each endpoint. Histograms and reasons are per provider.
 """
 
 import math
@@ -18,7 +18,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from router.contract.event import DESCRIPTIVE, EventType
 from router.contract.topics import Topics
-from router.edge.intake import PHASES, Endpoint, Phase
+from router.edge.intake import PHASES, DeliveryPhase, Endpoint
 from router.edge.outcomes import (
     ACCEPTED,
     FAILED,
@@ -29,7 +29,7 @@ from router.edge.outcomes import (
     UNKNOWN,
     UNPROVED,
 )
-from router.edge.refused.sample import Result
+from router.edge.refused.sample import SampleResult
 from router.errors import Reason
 from router.providers import Asymmetric
 
@@ -46,7 +46,7 @@ class EdgeMetrics:
         endpoints: Iterable[Endpoint] = (),
         topics: Topics | None = None,
     ) -> None:
-        """Declare everything and set what can be known to zero."""
+        """Declare every metric and create its series at zero."""
         self._declare_deliveries(registry)
         self._declare_verification(registry)
         self._declare_publishing(registry)
@@ -62,20 +62,20 @@ class EdgeMetrics:
         self.follow(endpoints)
 
     def follow(self, endpoints: Iterable[Endpoint]) -> None:
-        """Have series for these endpoints, and no longer for others.
+        """Export series for these endpoints only.
 
-        What counts a removed one stays at hand for its deliveries under way.
+        The counters of a removed endpoint remain usable for its open deliveries.
         """
         current = {each.name: each for each in endpoints}
         for name in self._endpoints.keys() - current.keys():
-            self._withdraw(name)
+            self._remove(name)
         for name, each in current.items():
             known = self._endpoints.get(name)
             provider = self._provider(each.provider.name)
             if known is not None and known.live and known.provider is provider:
-                known.know(_fingerprints(each))
+                known.add_keys(_fingerprints(each))
             else:
-                self._withdraw(name)
+                self._remove(name)
                 self._endpoints[name] = EndpointMetrics(self, name, provider, _fingerprints(each))
 
     def _provider(self, name: str) -> "ProviderMetrics":
@@ -83,7 +83,7 @@ class EdgeMetrics:
             self._providers[name] = ProviderMetrics(self, name)
         return self._providers[name]
 
-    def _withdraw(self, name: str) -> None:
+    def _remove(self, name: str) -> None:
         if name in self._endpoints:
             self._endpoints[name].live = False
         for metric in self._of_endpoints:
@@ -94,7 +94,7 @@ class EdgeMetrics:
         return self._endpoints[endpoint]
 
     def stranger(self, outcome: str, reason: str) -> None:
-        """Count an answer to a delivery to no endpoint of ours."""
+        """Count an answer to a delivery to an unknown endpoint."""
         for counter in self._strangers[outcome, reason]:
             counter.inc()
 
@@ -102,36 +102,37 @@ class EdgeMetrics:
         """Count a record that the broker acknowledged."""
         self._publish_durations[topic].observe(seconds)
         counter = self._published.get((topic, kind))
-        # As in `EndpointMetrics`: only a provider of another distribution adds one.
+        # Missing only for a type that a provider of another distribution adds.
         (counter or self.events_published.labels(topic, kind)).inc()
         self._last_published = time.time()
 
-    def phase(self, endpoint: str, phase: Phase, seconds: float) -> None:
-        """Count a phase of a delivery that ended well."""
+    def phase(self, endpoint: str, phase: DeliveryPhase, seconds: float) -> None:
+        """Record the duration of a phase that succeeded."""
         self._endpoints[endpoint].provider.phases[phase].observe(seconds)
 
     def genuine(self, endpoint: str, received_at: datetime, signed_at: datetime | None) -> None:
-        """Remember when a delivery proved genuine came, and how far its signed time was off."""
+        """Record when a genuine delivery arrived, and how far its signed time differs."""
         self._endpoints[endpoint].genuine(received_at, signed_at)
 
     def unread(self, endpoint: str, fields: Iterable[str]) -> None:
         """Count descriptive fields of an event that could not be read."""
         series = self._endpoints[endpoint].provider.unread
         for name in fields:
-            # A provider of another distribution may name a field that is none of the event's.
+            # A provider of another distribution may name a field that the event does not have.
             series.get(name, series[UNKNOWN]).inc()
 
     def _declare_deliveries(self, registry: CollectorRegistry) -> None:
         self.deliveries = Counter(
             "payrouter_deliveries",
-            "Deliveries answered. accepted: durable as events; quarantined: genuine, kept, without"
-            " effect; refused: the sender is at fault; failed: we are, and it shall send again",
+            "Deliveries answered. accepted: durable as events; quarantined: genuine and stored, but"
+            " without effect; refused: the sender is at fault; failed: the edge is at fault, so the"
+            " gateway must send it again",
             ["endpoint", "provider", "outcome"],
             registry=registry,
         )
         self.delivery_reasons = Counter(
             "payrouter_delivery_reasons",
-            "Deliveries not accepted, by the reason that the log line of the delivery has too",
+            "Deliveries not accepted, by the reason that is also in the delivery's log line",
             ["provider", "outcome", "reason"],
             registry=registry,
         )
@@ -144,8 +145,8 @@ class EdgeMetrics:
         )
         self.phase_duration = Histogram(
             "payrouter_delivery_phase_duration_seconds",
-            "One phase of a delivery, where it ended well. read: its body; verify: its signature;"
-            " normalize: to events; publish: to the acknowledgement of all its records",
+            "Duration of one phase of a delivery, if it succeeded. read: its body; verify: its"
+            " signature; normalize: to events; publish: until all its records are acknowledged",
             ["provider", "phase"],
             buckets=_PHASE_SECONDS,
             registry=registry,
@@ -153,7 +154,7 @@ class EdgeMetrics:
         self.unread_fields = Counter(
             "payrouter_unread_fields",
             "Descriptive fields of events that could not be read and are null: the event names them"
-            " in unread, the delivery lies whole in its raw",
+            " in unread and holds the whole delivery in raw",
             ["provider", "field"],
             registry=registry,
         )
@@ -162,42 +163,42 @@ class EdgeMetrics:
         )
         self.in_flight_limit = Gauge(
             "payrouter_deliveries_in_flight_limit",
-            "Deliveries answered at once at most; those beyond are told to come again",
+            "Most deliveries handled at the same time; those beyond are answered 503",
             registry=registry,
         )
 
     def _declare_verification(self, registry: CollectorRegistry) -> None:
         self.verification_failures = Counter(
             "payrouter_verification_failures",
-            "Deliveries not proved genuine: signature, signed time or id is missing or wrong;"
+            "Deliveries that failed verification: signature, signed time or id is missing or wrong;"
             " payrouter_delivery_reasons_total has the reasons",
             ["endpoint", "provider"],
             registry=registry,
         )
         self.genuine_deliveries = Counter(
             "payrouter_deliveries_genuine",
-            "Deliveries proved genuine, whatever their outcome",
+            "Deliveries proved genuine, with any outcome",
             ["endpoint"],
             registry=registry,
         )
         self.key_used = Counter(
             "payrouter_key_used",
-            "Genuine deliveries by the fingerprint of the key that matched: watch a rotation end",
+            "Genuine deliveries by the fingerprint of the key that matched: shows when a rotation"
+            " is complete",
             ["endpoint", "key"],
             registry=registry,
         )
         self.last_genuine = Gauge(
             "payrouter_last_genuine_delivery_timestamp_seconds",
-            "When the last delivery proved genuine came, unix time; 0 before the first since the"
-            " start",
+            "When the last genuine delivery arrived, unix time; 0 before the first since the start",
             ["endpoint"],
             registry=registry,
         )
         self.clock_skew = Gauge(
             "payrouter_gateway_clock_skew_seconds",
-            "Time received minus time signed of the last genuine delivery that signs one, those"
-            " outside the window too. Positive: the gateway's clock is behind, or the delivery was"
-            " long under way; NaN before the first",
+            "Time received minus time signed of the last genuine delivery with a signed time, even"
+            " if outside the window. Positive: the gateway's clock is behind, or the delivery took"
+            " long to arrive; NaN before the first",
             ["endpoint"],
             registry=registry,
         )
@@ -214,7 +215,7 @@ class EdgeMetrics:
             "payrouter_publish_failures",
             "Records without acknowledgement. deadline: none in time; rejected: the broker refused"
             " it; unavailable: there was no producer; endangered: its topic could lose it, so it"
-            " was not sent; too_large: its topic takes no such size, so it was not sent",
+            " was not sent; too_large: larger than its topic accepts, so it was not sent",
             ["reason"],
             registry=registry,
         )
@@ -226,7 +227,7 @@ class EdgeMetrics:
             registry=registry,
         )
         self.ready = Gauge(
-            "payrouter_edge_ready", "1 where the edge can keep an event now", registry=registry
+            "payrouter_edge_ready", "1 if the edge can publish events now", registry=registry
         )
         self.last_publish = Gauge(
             "payrouter_last_publish_timestamp_seconds",
@@ -237,23 +238,23 @@ class EdgeMetrics:
         self.last_publish.set_function(lambda: self._last_published)
         self.producer_rebuilds = Counter(
             "payrouter_producer_rebuilds",
-            "Producers replaced because they could not go on",
+            "Producers replaced after a failure",
             registry=registry,
         )
 
     def _declare_refused(self, registry: CollectorRegistry) -> None:
         samples = Counter(
             "payrouter_refused_samples",
-            "Refused deliveries of a known endpoint that are worth a sample. kept: on the topic"
-            " refused; limited: beyond edge.refused_per_minute of their endpoint; dropped: the"
-            " queue before the broker was full; failed: not acknowledged",
+            "Refused deliveries of a known endpoint that qualify for a sample. kept: written to the"
+            " topic refused; limited: beyond edge.refused_per_minute of their endpoint; dropped:"
+            " the queue to the broker was full; failed: not acknowledged",
             ["result"],
             registry=registry,
         )
-        self._refused = {result: samples.labels(result) for result in get_args(Result)}
+        self._refused = {result: samples.labels(result) for result in get_args(SampleResult)}
 
-    def refused_sample(self, result: Result) -> None:
-        """Count what became of a sample of a refused delivery."""
+    def refused_sample(self, result: SampleResult) -> None:
+        """Count the result of storing a sample of a refused delivery."""
         self._refused[result].inc()
 
     def _initialize(self, topics: Topics) -> None:
@@ -281,7 +282,7 @@ class ProviderMetrics:
     """The series of one provider, shared by all of its endpoints."""
 
     def __init__(self, metrics: EdgeMetrics, name: str) -> None:
-        """Make everything that a delivery of this provider can touch."""
+        """Create every series that a delivery of this provider can change."""
         self.name = name
         self._all_reasons = metrics.delivery_reasons
         self._reasons = {
@@ -303,17 +304,17 @@ class ProviderMetrics:
         if outcome == ACCEPTED:
             return
         counter = self._reasons.get((outcome, reason))
-        # A provider of another distribution may have a reason of ours where none of ours has.
+        # A provider of another distribution may pair this outcome with another known reason.
         (counter or self._all_reasons.labels(self.name, outcome, reason)).inc()
 
 
 class EndpointMetrics:
-    """The series of one endpoint, made at the start and not looked up for every delivery."""
+    """The series of one endpoint, created at the start and not looked up for every delivery."""
 
     def __init__(
         self, metrics: EdgeMetrics, name: str, provider: ProviderMetrics, keys: Iterable[str] = ()
     ) -> None:
-        """Make everything that a delivery to this endpoint can touch."""
+        """Create every series that a delivery to this endpoint can change."""
         self.provider, self.live = provider, True
         self._used = metrics.key_used, name
         self._answers = {
@@ -322,20 +323,20 @@ class EndpointMetrics:
         self._unproved = metrics.verification_failures.labels(name, provider.name)
         self._genuine = metrics.genuine_deliveries.labels(name)
         self._keys: dict[str, Counter] = {}
-        self.know((*keys, UNKNOWN))
+        self.add_keys((*keys, UNKNOWN))
         self._last_genuine: datetime | None = None
         self._skewed: tuple[datetime, datetime] | None = None
-        # Worked out when asked for, which is rarer than deliveries are.
+        # Computed at each scrape, since scrapes are rarer than deliveries.
         metrics.last_genuine.labels(name).set_function(self._genuine_at)
         metrics.clock_skew.labels(name).set_function(self._skew)
 
-    def know(self, keys: Iterable[str]) -> None:
-        """Have a series for each of these keys, beside those there are."""
+    def add_keys(self, keys: Iterable[str]) -> None:
+        """Add a series for each of these keys."""
         used, name = self._used
         self._keys |= {key: used.labels(name, key) for key in keys}
 
     def answered(self, outcome: str, reason: str, key: str | None, seconds: float) -> None:
-        """Count a delivery that was answered; `key` proved it, where one did."""
+        """Count an answered delivery; `key` is the one that verified it, None if none did."""
         self._answers[outcome].inc()
         self.provider.answered(outcome, reason, seconds)
         if reason in UNPROVED:
@@ -344,7 +345,7 @@ class EndpointMetrics:
             self._keys.get(key, self._keys[UNKNOWN]).inc()
 
     def genuine(self, received_at: datetime, signed_at: datetime | None) -> None:
-        """Count a delivery proved genuine; remember when it came and when it was signed."""
+        """Count a genuine delivery; record when it arrived and when it was signed."""
         self._genuine.inc()
         self._last_genuine = received_at
         if signed_at is not None:

@@ -1,4 +1,4 @@
-"""The outcomes of a delivery and their reasons, as metrics, log and answers name them."""
+"""The outcomes of a delivery and their reasons, as used in metrics, log and answers."""
 
 from collections.abc import Iterable, Mapping
 
@@ -10,13 +10,13 @@ REFUSED = "refused"
 FAILED = "failed"
 
 UNKNOWN = "unknown"
-"""The endpoint label of requests to no endpoint of ours."""
+"""The endpoint label of requests to an unknown endpoint."""
 
 NO_REASON = "none"
-"""What the log has as the reason of accepted deliveries."""
+"""The reason that the log gives for accepted deliveries."""
 
 OUTCOMES = (ACCEPTED, QUARANTINED, REFUSED, FAILED)
-"""What a delivery can come to."""
+"""Possible outcomes of a delivery."""
 
 UNPROVED = (
     Reason.SIGNATURE_MISSING,
@@ -47,7 +47,7 @@ _QUARANTINES = (
 )
 KEPT_FOR = (*_QUARANTINES, Reason.STALE, Reason.FUTURE)
 _FAILURES = (Reason.NOT_DURABLE, Reason.OVERLOADED, Reason.INTERNAL)
-# Kept up to a bound, and refused beyond it.
+# Quarantined within a rate limit, and refused beyond it.
 _BOUNDED = {Reason.NOT_OURS}
 _ELSEWHERE = {*_QUARANTINES, *_FAILURES, Reason.UNKNOWN_ENDPOINT} - _BOUNDED
 _REFUSALS = tuple(reason for reason in Reason if reason not in _ELSEWHERE)

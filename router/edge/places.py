@@ -1,9 +1,9 @@
-"""Places for proved deliveries on their way to the broker, as many as can be answered in time.
+"""Limits concurrent verified deliveries to as many as can be answered in time.
 
 A delivery passes the event loop a few times between its first byte and its answer. If the loop is
-late, because there is more work than CPU, every turn takes that long. So the number of places
-follows the measured lateness: it falls while the loop is late and recovers when it is not. A
-broker that is slow takes no place away: waiting for it costs no CPU.
+late, because there is more work than CPU, each of these turns takes that long. So the limit
+follows the measured delay: it falls while the loop is late and recovers when it is not. A
+slow broker does not lower the limit: waiting for it costs no CPU.
 """
 
 import asyncio
@@ -15,44 +15,44 @@ TURNS = 4
 """Turns of the event loop from a request's arrival to its answer, as measured under load."""
 
 TURNS_TO_ANSWER = 2
-"""Of these, the turns from the end of waiting to the answer."""
+"""Turns, among these, from the end of the wait for the broker to the answer."""
 
 FEWEST = 8
-"""Places that stay however late the loop is."""
+"""Lowest limit, even if the loop is very late."""
 
 _LATE_SHARE = 0.5
-"""Of a deadline: turns that take longer leave too little for the broker."""
+"""Share of a deadline: turns that take longer leave too little time for the broker."""
 
 _FALL, _DEEPEST_FALL, _RISE = 0.75, 0.25, 1.1
 
 
 @dataclass
 class Places:
-    """At most `most` places; `shortest_deadline` in seconds is the tightest of all endpoints."""
+    """At most `most` places; `shortest_deadline` is that of all endpoints, in seconds."""
 
     most: int
     shortest_deadline: float
     taken: int = 0
     arrived: int = 0
-    """Requests of this turn of the event loop: they may all be proved in the next one."""
+    """Requests of this turn of the event loop: all of them may be verified in the next one."""
     limit: float = 0.0
     _peak: int = 0
 
     def __post_init__(self) -> None:
-        """Begin with every place."""
+        """Start with the highest limit."""
         self.limit = float(self.most)
 
     @property
     def full(self) -> bool:
-        """Whether no further request can be let in during this turn of the event loop.
+        """Whether no further request can be admitted during this turn of the event loop.
 
-        Otherwise a thousand requests that arrive in one turn would all be proved, at full cost,
-        and most of them refused afterwards.
+        Without this, a thousand requests that arrive in one turn would all be verified, at full
+        cost, and most of them refused afterwards.
         """
         return self.taken + self.arrived >= int(self.limit)
 
     def let_in(self) -> None:
-        """Count a request that is let in, until this turn of the event loop ends."""
+        """Count an admitted request, until this turn of the event loop ends."""
         if not self.arrived:
             asyncio.get_running_loop().call_soon(self._end_turn)
         self.arrived += 1
@@ -72,11 +72,10 @@ class Places:
         self.taken -= 1
 
     def adapt(self, delay: float) -> None:
-        """Follow the measured delay of the event loop, in seconds.
+        """Adapt the limit to the measured delay of the event loop, in seconds.
 
-        If so many deliveries at once delayed a turn that long, in proportion fewer keep it within
-        its bound. One measurement lets the limit fall to a quarter at most: it may be a pause
-        that had nothing to do with deliveries.
+        The limit falls in proportion to how far the delay exceeds its bound. A single measurement
+        lowers it to a quarter at most: the delay may be a pause that deliveries did not cause.
         """
         bound = self.shortest_deadline * _LATE_SHARE / TURNS
         if delay > bound:

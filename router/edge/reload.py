@@ -1,4 +1,4 @@
-"""The configuration taken up again while the edge serves: on SIGHUP, and when a file changes."""
+"""Reloads the configuration while the edge serves: on SIGHUP, and when a file changes."""
 
 import asyncio
 import contextlib
@@ -23,37 +23,37 @@ from router.secrets.file_watch import FileWatch
 from router.telemetry.logs import Log, set_level
 
 LOOK_SECONDS = 1.0
-"""How often the files are looked at; a change is taken up by the second look that finds it."""
+"""Interval between checks of the files; the second check that sees a change reloads."""
 
 RETRY_SECONDS = 10.0
-"""How often a refused configuration is read again: a file that it lacks may come later."""
+"""Interval between attempts to read a refused configuration: a missing file may appear later."""
 
 _LIVE = {"endpoints", "edge.trusted_proxies", "edge.public_url", "log.level"}
-"""What is taken up at once, with the paths of the TLS pair."""
+"""Keys that apply without a restart, besides the paths of the TLS pair."""
 
 _TLS = {"edge.tls_certificate", "edge.tls_key"}
 
-_OF_OTHERS = ("database", "consumers", "exporter", "order")
+_UNUSED = ("database", "consumers", "exporter", "order")
 """Tables that the edge does not read."""
 
 
 @dataclass(frozen=True)
-class Source:
-    """Where the configuration comes from: how it is read again, and which file is the first."""
+class ConfigurationSource:
+    """The origin of the configuration: `read` reads it again, `file` returns its main file."""
 
     read: Callable[[], Settings]
     file: Callable[[], Path | None]
 
 
 class ReloadMetrics:
-    """What is told of reloads."""
+    """Metrics of configuration reloads."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        """Declare the metrics, with the start as the last time that all was well."""
+        """Declare the metrics, with the start as the last successful reload."""
         self.reloads = Counter(
             "payrouter_configuration_reloads",
-            "Times the configuration was read again. applied: it is in force; refused: it is wrong,"
-            " and the one before stays in force",
+            "Times the configuration was read again. applied: it is now in force; refused: it is"
+            " invalid, and the previous one stays in force",
             ["result"],
             registry=registry,
         )
@@ -61,7 +61,7 @@ class ReloadMetrics:
             self.reloads.labels(result)
         self.succeeded = Gauge(
             "payrouter_configuration_last_reload_successful",
-            "1 where the configuration that was read last is in force, 0 where it was refused",
+            "1 if the configuration that was read last is in force, 0 if it was refused",
             registry=registry,
         )
         self.succeeded.set(1)
@@ -73,13 +73,13 @@ class ReloadMetrics:
         self.applied_at.set_to_current_time()
         self.needs_restart = Gauge(
             "payrouter_configuration_keys_awaiting_restart",
-            "Keys of the configuration that were changed and are only read at the start; the log"
-            " line configuration_applied names them",
+            "Changed keys of the configuration that need a restart to take effect; the log line"
+            " configuration_applied names them",
             registry=registry,
         )
         self.expires = Gauge(
             "payrouter_tls_certificate_expiry_timestamp_seconds",
-            "When the TLS certificate in use expires, unix time; 0 where the edge has none",
+            "When the TLS certificate in use expires, unix time; 0 if the edge has none",
             registry=registry,
         )
 
@@ -98,7 +98,7 @@ class ReloadMetrics:
 
 @dataclass(frozen=True)
 class Checked:
-    """A configuration that an edge could run with: read, checked as a whole, not in force."""
+    """A valid configuration: read and checked as a whole, but not yet in force."""
 
     settings: Settings
     gates: Mapping[str, Gate] = field(repr=False)
@@ -107,9 +107,9 @@ class Checked:
 
 @dataclass
 class Reloading:
-    """Takes a new configuration up as a whole, or leaves the one in force.
+    """Applies a new configuration as a whole, or keeps the one in force.
 
-    `started` is what the process runs with where it cannot change; `check`
+    `started` holds the settings that cannot change without a restart; `check`
     raises ConfigurationError for settings that the edge would not start with.
     """
 
@@ -120,19 +120,19 @@ class Reloading:
     certificate: ServerCertificate | None
     check: Callable[[Settings], Mapping[str, Gate]]
     log: Log
-    _asked: asyncio.Event = field(default_factory=asyncio.Event)
+    _requested: asyncio.Event = field(default_factory=asyncio.Event)
     _refusal: str | None = None
     _read_at: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
-        """Begin with the configuration of the start."""
+        """Start with the configuration that the process started with."""
         self.in_force = self.started
-        self._tell_expiry()
+        self._set_expiry()
 
     @contextlib.asynccontextmanager
-    async def following(self, source: Source) -> AsyncIterator[None]:
-        """Follow a source while the block runs."""
-        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._asked.set)
+    async def following(self, source: ConfigurationSource) -> AsyncIterator[None]:
+        """Reload from a source, on each change or SIGHUP, while the block runs."""
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._requested.set)
         task = asyncio.create_task(self._follow(source))
         try:
             yield
@@ -141,65 +141,65 @@ class Reloading:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
 
-    async def reload(self, source: Source) -> None:
-        """Read the source again; take it up, or say why not."""
+    async def reload(self, source: ConfigurationSource) -> None:
+        """Read the source again; apply it, or log why it is refused."""
         try:
-            self._take(await asyncio.to_thread(self._checked, source))
+            self._apply(await asyncio.to_thread(self._checked, source))
         except ConfigurationError as error:
             self._refuse("\n".join(error.problems))
         except Exception as error:
-            # Whatever it was, the edge goes on with what it has.
+            # Any failure leaves the edge running with the configuration in force.
             self.log.exception("configuration_unreadable")
             self._refuse(type(error).__name__)
 
-    async def _follow(self, source: Source) -> None:
+    async def _follow(self, source: ConfigurationSource) -> None:
         watch = FileWatch()
         while True:
             try:
                 await self._watch(watch, source)
                 await self._pause()
-                await self._look(watch, source)
-            except Exception as error:  # noqa: BLE001 - said once; the next look may go well
-                self._refuse(f"the files cannot be looked at: {type(error).__name__}")
+                await self._check_files(watch, source)
+            except Exception as error:  # noqa: BLE001 - logged once; the next check may succeed
+                self._refuse(f"cannot check the files for changes: {type(error).__name__}")
                 await asyncio.sleep(LOOK_SECONDS)
 
-    async def _watch(self, watch: FileWatch, source: Source) -> None:
-        """Watch the files in force; have them read again if a new one is not as it was read."""
+    async def _watch(self, watch: FileWatch, source: ConfigurationSource) -> None:
+        """Watch the files in force; request a reload if one changed before it was watched."""
         files = await asyncio.to_thread(lambda: watched_files(self.in_force, source.file()))
         if await asyncio.to_thread(watch.follow, files) and await self._differs(source):
-            self._asked.set()
+            self._requested.set()
 
-    async def _look(self, watch: FileWatch, source: Source) -> None:
+    async def _check_files(self, watch: FileWatch, source: ConfigurationSource) -> None:
         changed = await asyncio.to_thread(watch.changed)
-        again = self._refusal is not None and time.monotonic() - self._read_at > RETRY_SECONDS
-        if changed or again or self._asked.is_set():
-            if self._asked.is_set():
+        retry = self._refusal is not None and time.monotonic() - self._read_at > RETRY_SECONDS
+        if changed or retry or self._requested.is_set():
+            if self._requested.is_set():
                 self._refusal = None
-            self._asked.clear()
+            self._requested.clear()
             await self.reload(source)
             self._read_at = time.monotonic()
 
-    async def _differs(self, source: Source) -> bool:
-        """Tell whether a file was replaced between its being read and its being watched."""
+    async def _differs(self, source: ConfigurationSource) -> bool:
+        """Return whether a file was replaced after it was read and before it was watched."""
         try:
             return await asyncio.to_thread(source.read) != self.in_force
-        except Exception:  # noqa: BLE001 - the reload that follows says what it is
+        except Exception:  # noqa: BLE001 - the reload that follows logs the problem
             return True
 
     async def _pause(self) -> None:
         with contextlib.suppress(TimeoutError):
             # Not `wait_for`, which in Python 3.11 can swallow the cancellation of this task.
             async with asyncio.timeout(LOOK_SECONDS):
-                await self._asked.wait()
+                await self._requested.wait()
 
     def _refuse(self, detail: str) -> None:
-        """Say once what is wrong, not at every retry."""
+        """Log a problem once, not at every retry."""
         if detail != self._refusal:
             self._refusal = detail
             self.reloads.refused()
             self.log.error("configuration_refused", detail=detail)
 
-    def _checked(self, source: Source) -> Checked:
+    def _checked(self, source: ConfigurationSource) -> Checked:
         settings = source.read()
         gates = self.check(settings)
         pair = None
@@ -208,10 +208,10 @@ class Reloading:
             pair = ReadPair(edge.tls_certificate, edge.tls_key)
         return Checked(settings, gates, pair)
 
-    def _take(self, checked: Checked) -> None:
-        """Put it in force, in one step of the loop: deliveries under way keep what they began with.
+    def _apply(self, checked: Checked) -> None:
+        """Put it in force in one step of the event loop; open deliveries keep the old settings.
 
-        The metrics first, so that the first delivery finds those of its endpoint.
+        The metrics come first, so that the first delivery finds those of its endpoint.
         """
         awaiting = awaiting_restart(self.started, checked.settings)
         self.in_force, self._refusal = checked.settings, None
@@ -221,36 +221,36 @@ class Reloading:
         self.edge.proxies = networks(checked.settings.edge.trusted_proxies)
         if self.certificate is not None and checked.pair is not None:
             self.certificate.use(checked.pair)
-            self._tell_expiry()
+            self._set_expiry()
         self.reloads.applied(len(awaiting))
         set_level(checked.settings.log.level)
         self.log.info(
             "configuration_applied", endpoints=sorted(checked.gates), needs_restart=awaiting
         )
 
-    def _tell_expiry(self) -> None:
+    def _set_expiry(self) -> None:
         if self.certificate is not None:
             self.reloads.expires.set(self.certificate.expires.timestamp())
 
 
 def awaiting_restart(started: Settings, wanted: Settings) -> list[str]:
-    """Name the keys that differ from those of the start and are only read there."""
+    """Return the keys that differ from those of the start and need a restart."""
     before, after = dict(_flat(started)), dict(_flat(wanted))
     live = set(_LIVE)
     if started.kafka.sasl_password_file is not None:
-        # Read from that file at each connection; another file is not.
+        # The file's content is read at each connection; its path only at the start.
         live.add("kafka.sasl_password")
     if started.edge.tls_certificate is not None and wanted.edge.tls_certificate is not None:
-        # Another pair is taken up; to begin or end with TLS is not.
+        # A replaced pair applies at once; turning TLS on or off needs a restart.
         live |= _TLS
     changed = (
         key for key in sorted(before.keys() | after.keys()) if before.get(key) != after.get(key)
     )
-    return [key for key in changed if key not in live and not key.startswith(_OF_OTHERS)]
+    return [key for key in changed if key not in live and not key.startswith(_UNUSED)]
 
 
 def watched_files(settings: Settings, first: Path | None) -> list[Path]:
-    """Return the files that a configuration was read from, as far as the edge reads them."""
+    """Return the files of a configuration that the edge reads."""
     edge = settings.edge
     own = [file for endpoint in settings.endpoints.values() for file in endpoint.secret_files]
     return [path for path in (first, edge.tls_certificate, edge.tls_key, *own) if path is not None]

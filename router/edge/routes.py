@@ -1,4 +1,4 @@
-"""HTTP in: routes, limits, and the one table from outcome to status."""
+"""The HTTP application: routes, request limits, and the answer to each outcome."""
 
 import asyncio
 import contextlib
@@ -34,17 +34,17 @@ from router.telemetry.logs import Log
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
+AsgiSend = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+App = Callable[[Scope, Receive, AsgiSend], Awaitable[None]]
 
 _ROUTE = re.compile(rb"/webhooks/([A-Za-z0-9_-]{1,64})(?:/([A-Za-z0-9_-]{1,128}))?")
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What one request may cost, in bytes and seconds.
+    """Limits of one request, in bytes and seconds.
 
-    `linger_*` bound what is still read after an answer that did not wait for the whole request.
+    `linger_*` limit what is still read after an answer that did not wait for the whole request.
     """
 
     body_bytes: int
@@ -53,7 +53,7 @@ class Limits:
     linger_seconds: float = 2.0
 
 
-class SenderGone(Exception):  # noqa: N818 - reads as what happened
+class SenderGone(Exception):  # noqa: N818 - named after the event
     """The sender closed the connection before the whole body had arrived."""
 
 
@@ -61,7 +61,7 @@ class SenderGone(Exception):  # noqa: N818 - reads as what happened
 class Edge:
     """The ASGI application: answers every HTTP request, passes every other scope to `rest`.
 
-    `delay()` is how long, in seconds, what is read now may have waited for the event loop.
+    `delay()` returns how long, in seconds, bytes read now may have waited for the event loop.
     """
 
     gates: Mapping[str, Gate]
@@ -79,7 +79,7 @@ class Edge:
     in_flight: int = 0
     _shed: ShedCount = field(default_factory=ShedCount)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: AsgiSend) -> None:
         """Serve one ASGI scope."""
         if scope["type"] != "http":
             await self.rest(scope, receive, send)
@@ -95,7 +95,7 @@ class Edge:
     def shed(self, target: bytes, first_byte_at: float) -> bool:
         """Return whether a request must be refused at once: it cannot be answered in time.
 
-        Counts it. Costs a few microseconds: under overload this decides for most requests.
+        Counts it. Takes a few microseconds: under overload most requests end here.
         """
         gate = self._gate(target.partition(b"?")[0])
         if gate is None:
@@ -127,7 +127,7 @@ class Edge:
             response = summary.refused(problem)
             self._keep_refused(problem, summary, scope)
         except Exception as problem:
-            # Whatever it was, the delivery is not kept: the gateway shall send it again.
+            # Any error means that the delivery is not durable: the gateway must send it again.
             self.log.exception("delivery_failed", endpoint=summary.endpoint)
             response = summary.refused(NotDurable(Reason.INTERNAL, type(problem).__name__))
         self._record(summary, response, time.perf_counter() - started)
@@ -139,7 +139,7 @@ class Edge:
             self.log.error("provider_failed", endpoint=summary.endpoint, exc_info=problem.__cause__)
 
     async def _within_deadline(self, summary: Summary, scope: Scope, receive: Receive) -> Received:
-        """Read and take in within the endpoint's deadline, or raise what the sender shall do."""
+        """Read and receive within the endpoint's deadline, or raise RefusedDelivery."""
         gate = summary.gate
         if gate is None:
             raise Unwelcome(Reason.UNKNOWN_ENDPOINT, 404)
@@ -152,23 +152,23 @@ class Edge:
                 body = await self._body(endpoint, scope, receive)
                 summary.whole = True
                 delivery = summary.delivery = self._delivery(endpoint, scope, body)
-                return await self._taken_in(delivery, endpoint, scope)
+                return await self._received(delivery, endpoint, scope)
         except TimeoutError:
             if not summary.whole:
                 raise Unwelcome(Reason.BODY_TOO_SLOW, 408) from None
             raise NotDurable(Reason.NOT_DURABLE, "no acknowledgement in time") from None
 
     def _seconds_left(self, arrived: float, endpoint: Endpoint) -> float:
-        """Return how long a delivery may take from now on, so that its answer is not late.
+        """Return how long a delivery may still take, so that its answer is not late.
 
-        When the time is over, the loop still needs a turn to notice and one to answer.
+        After the time-out the loop still needs a turn to notice it and one to answer.
         """
         deadline = endpoint.deadline_seconds
         margin = min(self.delay() * TURNS_TO_ANSWER, deadline / 2)
         return arrived + deadline - margin - time.monotonic()
 
-    async def _taken_in(self, delivery: Delivery, endpoint: Endpoint, scope: Scope) -> Received:
-        """Verify, then take a place among what is published, then publish."""
+    async def _received(self, delivery: Delivery, endpoint: Endpoint, scope: Scope) -> Received:
+        """Verify, then take a place among the deliveries being published, then publish."""
         visit = _visit(scope)
         with contextlib.ExitStack() as places:
 
@@ -184,13 +184,13 @@ class Edge:
         match = _ROUTE.fullmatch(path)
         gate = self.gates.get(match[1].decode()) if match else None
         given = (match[2] if match else None) or b""
-        # Compared also where there is no such endpoint, so that time tells nothing either.
+        # Compared even for an unknown endpoint, so that the time taken reveals nothing.
         wanted = (gate.token if gate else None) or b""
         fits = hmac.compare_digest(given, wanted)
         return gate if fits else None
 
     async def _lingering(self, receive: Receive) -> None:
-        """Read a little of what still arrives: a close at once would reset the answer away."""
+        """Read a little of what still arrives: an immediate close could reset the answer."""
         left = self.limits.linger_bytes
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self.limits.linger_seconds):
@@ -205,7 +205,7 @@ class Edge:
         return source_of(peer, scope["headers"], self.proxies)
 
     def _keep_refused(self, problem: RefusedDelivery, summary: Summary, scope: Scope) -> None:
-        """Queue a sample of a refused delivery to a known endpoint, within its bound."""
+        """Queue a sample of a refused delivery to a known endpoint, within its rate limit."""
         gate = summary.gate
         if gate is None or not self.refused.wants(gate.endpoint.name, problem):
             return
@@ -222,7 +222,8 @@ class Edge:
         peer, _ = scope.get("client") or (None, None)
         address = caller(peer, forwarded_for(scope["headers"]), self.proxies)
         if not is_among(address, gate.allow_from):
-            raise Unwelcome(Reason.ADDRESS, 403, f"{address or 'nobody'} is not in allow_from")
+            detail = f"{address or 'an unknown address'} is not in allow_from"
+            raise Unwelcome(Reason.ADDRESS, 403, detail)
 
     def _check_head(self, endpoint: Endpoint, scope: Scope) -> None:
         provider = endpoint.provider
@@ -241,7 +242,7 @@ class Edge:
             visit = _visit(scope)
             if visit is not None and visit.gave_way:
                 raise NotDurable(Reason.OVERLOADED, "gave way to other senders") from None
-            raise Unwelcome(Reason.BODY_INCOMPLETE, 400, "the sender hung up") from None
+            raise Unwelcome(Reason.BODY_INCOMPLETE, 400, "the sender disconnected") from None
         self.metrics.phase(endpoint.name, "read", time.perf_counter() - started)
         return body
 
@@ -283,7 +284,7 @@ class Edge:
 
 
 def _head_bytes(scope: Scope) -> int:
-    # The target is kept with an event as the headers are, so it counts among them.
+    # The target is stored with an event as the headers are, so it counts with them.
     headers = sum(len(name) + len(value) + 4 for name, value in scope["headers"])
     return headers + len(scope["raw_path"]) + len(scope["query_string"])
 
@@ -312,7 +313,7 @@ async def _read(receive: Receive, limit: int) -> bytes:
 
 
 async def _send(
-    send: Send, response: Response, *, head: bool, linger: Awaitable[None] | None
+    send: AsgiSend, response: Response, *, head: bool, linger: Awaitable[None] | None
 ) -> None:
     headers = [
         (b"content-type", response.content_type.encode()),
@@ -329,7 +330,7 @@ async def _send(
 
 
 def _state(scope: Scope) -> Mapping[str, Any]:
-    """Return what the connection says about a request; nothing if no connection of ours made it."""
+    """Return the connection's record of a request, empty if another server accepted it."""
     state: Mapping[str, Any] = scope.get("state") or {}
     return state
 

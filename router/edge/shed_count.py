@@ -1,4 +1,4 @@
-"""Logs refused requests once a second under overload: a line for each would cost more than they."""
+"""Logs requests refused under overload once a second: a line for each would cost too much."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -10,12 +10,12 @@ EVERY_SECONDS = 1.0
 
 @dataclass
 class ShedCount:
-    """Counts requests per endpoint until the next line."""
+    """Count of refused requests per endpoint until the next log line."""
 
     _counts: dict[str, int] = field(default_factory=dict)
 
     def count(self, endpoint: str, log: Log) -> None:
-        """Count a request; the line follows within a second."""
+        """Count a request; the log line follows within a second."""
         if not self._counts:
             asyncio.get_running_loop().call_later(EVERY_SECONDS, self._write, log)
         self._counts[endpoint] = self._counts.get(endpoint, 0) + 1

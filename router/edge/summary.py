@@ -1,4 +1,4 @@
-"""What became of one delivery: its answer, and the one line of the log about it."""
+"""The outcome of one delivery: its HTTP answer and its one log line."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -28,21 +28,21 @@ _BODIES = {
 
 @dataclass(frozen=True)
 class Response:
-    """What is sent back."""
+    """HTTP answer to a delivery."""
 
     status: int
     body: bytes
     content_type: str = _TEXT
     headers: tuple[tuple[bytes, bytes], ...] = ()
     closes: bool = False
-    """Whether it came before the whole request did, and so ends the connection."""
+    """Whether it is sent before the whole request has arrived, and so closes the connection."""
 
 
 class Summary:
-    """The one line about a delivery, filled as it goes."""
+    """Fields of the log line of one delivery, filled while it is handled."""
 
     def __init__(self, gate: Gate | None, source: str) -> None:
-        """Begin with what the route and the connection say."""
+        """Start with the endpoint and the source address."""
         self.gate = gate
         self.source = source
         self.delivery: Delivery | None = None
@@ -55,7 +55,7 @@ class Summary:
         self.whole = False
 
     def kept(self, received: Received) -> Response:
-        """Answer success in the gateway's own words."""
+        """Return the success answer that the gateway expects."""
         self.key = received.key
         if received.quarantined is not None:
             self.outcome = labels.QUARANTINED
@@ -65,12 +65,12 @@ class Summary:
             {"id": str(event.id), "type": event.type.value, "reference": event.reference or ""}
             for event in received.events
         ]
-        assert self.gate is not None  # noqa: S101 - nothing is kept without an endpoint
+        assert self.gate is not None  # noqa: S101 - only known endpoints accept deliveries
         answer = self.gate.endpoint.provider.answer
         return Response(answer.status, answer.body, answer.content_type)
 
     def refused(self, problem: RefusedDelivery) -> Response:
-        """Answer what the sender shall do."""
+        """Return the answer to a refused delivery; 503 asks the sender to send it again."""
         self.outcome = labels.FAILED if problem.resend else labels.REFUSED
         self.reason, self.detail = problem.reason.value, problem.detail
         headers: tuple[tuple[bytes, bytes], ...] = ()

@@ -1,4 +1,4 @@
-"""The data directory of `payrouter dev`: where a running one leaves what other commands need."""
+"""The data directory of `payrouter dev`, where other commands find a running `dev`."""
 
 import contextlib
 import fcntl
@@ -9,12 +9,20 @@ import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from router.configuration.settings import Settings, settings_from
 from router.configuration.sources import Sources, gather_sources
 from router.errors import ConfigurationError
-from router.providers import Example
+from router.terminal.configuration_file import (
+    configuration_path,
+    generated_path,
+    running_dev,
+    running_path,
+)
+
+if TYPE_CHECKING:
+    from router.providers import Example
 
 
 @dataclass(frozen=True)
@@ -25,27 +33,27 @@ class DataDir:
 
     @property
     def generated(self) -> Path:
-        """The configuration that `dev` makes where none is given, with random secrets."""
-        return self.path / "payrouter.toml"
+        """The configuration with random secrets that `dev` generates if none is given."""
+        return generated_path(self.path)
 
     @property
     def running_file(self) -> Path:
-        """The addresses of a running `dev`."""
-        return self.path / "running.json"
+        """The file with the addresses of a running `dev`."""
+        return running_path(self.path)
 
     def make(self) -> None:
-        """Make the directory, for its owner alone."""
+        """Create the directory, accessible to its owner only."""
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
-            message = f"--data-dir: cannot make {self.path}: {error.strerror}"
+            message = f"--data-dir: cannot create {self.path}: {error.strerror}"
             raise ConfigurationError(message) from None
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
-        """Keep the directory for this process; raise ConfigurationError where another has it.
+        """Lock the directory for this process; raise ConfigurationError if another has the lock.
 
-        The operating system lets go of it when the process ends, in whatever way.
+        The operating system releases the lock when the process ends, even if it is killed.
         """
         self.make()
         with _opened(self.path / "lock") as lock:
@@ -54,15 +62,16 @@ class DataDir:
             except OSError:
                 other = self.running()
                 by = f", as process {other['pid']}" if other else ""
-                message = f"--data-dir: dev runs on {self.path} already{by}"
+                message = f"--data-dir: dev already runs on {self.path}{by}"
                 raise ConfigurationError(message) from None
             yield
 
     @contextlib.contextmanager
     def kept_private(self) -> Iterator[None]:
-        """Give the directory its mode back after the block, where the database opened it.
+        """Restrict the directory's mode again after the block, if the database widened it.
 
-        A root's database runs as another user, who has to pass through, but not to look around.
+        As root, the database runs as another user, who must be able to reach its folder but not
+        to list the directory.
         """
         before = stat.S_IMODE(self.path.stat().st_mode)
         try:
@@ -72,8 +81,8 @@ class DataDir:
             if after != before:
                 self.path.chmod(before | (after & 0o011))
 
-    def generate(self, examples: Mapping[str, Example]) -> Path:
-        """Write a configuration with an endpoint per provider, keeping one that is there."""
+    def generate(self, examples: "Mapping[str, Example]") -> Path:
+        """Write a configuration with an endpoint per provider, unless there is one."""
         if not self.generated.exists():
             self.make()
             for provider, example in examples.items():
@@ -82,9 +91,9 @@ class DataDir:
         return self.generated
 
     def signing_key(self, endpoint: str) -> bytes | None:
-        """Return the private key that plays the gateway of an endpoint, None where it has none.
+        """Return the private key that simulates the gateway of an endpoint, None if it has none.
 
-        It lies beside the generated configuration, in no file that an edge reads.
+        The key is next to the generated configuration, in a file that no edge reads.
         """
         try:
             return self._signing_file(endpoint).read_bytes()
@@ -99,30 +108,22 @@ class DataDir:
         return self.path / f"signing-{endpoint}.pem"
 
     def announce(self, addresses: Mapping[str, Any]) -> None:
-        """Leave the addresses of this process, which is running now."""
+        """Write the addresses of this process, which is now running."""
         _write_private(self.running_file, json.dumps({"pid": os.getpid(), **addresses}, indent=2))
 
     def withdraw(self) -> None:
-        """Take the addresses away again."""
+        """Remove the addresses."""
         self.running_file.unlink(missing_ok=True)
 
     def running(self) -> Mapping[str, Any] | None:
-        """Return what a running `dev` has left here, None where none runs."""
-        try:
-            found = json.loads(self.running_file.read_text(encoding="utf-8"))
-            if found["pid"] <= 0:
-                # To kill() that is not one process but several.
-                return None
-            os.kill(found["pid"], 0)
-        except (OSError, ValueError, KeyError, TypeError, OverflowError):
-            return None
-        return found if isinstance(found, dict) else None
+        """Return the addresses of a running `dev`, None if none is running."""
+        return running_dev(self.path)
 
 
 def resolve_settings(
     config: Path | None, data_dir: DataDir, environ: Mapping[str, str]
 ) -> Settings:
-    """Load the configuration in force; `resolve_sources` says from where."""
+    """Load the configuration in force; `resolve_sources` documents its sources."""
     sources = resolve_sources(config, data_dir, environ)
     if sources.problems:
         raise ConfigurationError(*sources.problems)
@@ -130,12 +131,13 @@ def resolve_settings(
 
 
 def resolve_sources(config: Path | None, data_dir: DataDir, environ: Mapping[str, str]) -> Sources:
-    """Gather the configuration in force.
+    """Gather the values of the configuration in force.
 
-    The file is, in this order: `config`, PAYROUTER_CONFIG, that of the running
-    `dev`, `payrouter.toml` here, the one a `dev` made. Addresses of a running
-    `dev` fill in what file and environment leave open; its ports count above
-    those of its own configuration, since it was told them.
+    The file is the first of: `config`, PAYROUTER_CONFIG, that of the running
+    `dev`, `payrouter.toml` in this folder, the one that `dev` generated.
+    Addresses of a running `dev` supply what file and environment do not set;
+    its ports override those of its own configuration, since they were given
+    as options.
     """
     running = data_dir.running()
     path = config_path(config, data_dir, environ)
@@ -148,20 +150,12 @@ def resolve_sources(config: Path | None, data_dir: DataDir, environ: Mapping[str
 
 
 def config_path(config: Path | None, data_dir: DataDir, environ: Mapping[str, str]) -> Path | None:
-    """Return the configuration file in force, None where there is none."""
-    if config is not None:
-        return config
-    if environ.get("PAYROUTER_CONFIG"):
-        return Path(environ["PAYROUTER_CONFIG"])
-    running = data_dir.running()
-    if running is not None and running.get("config"):
-        return Path(running["config"])
-    candidates = (Path("payrouter.toml"), data_dir.generated)
-    return next((path for path in candidates if path.exists()), None)
+    """Return the configuration file in force, None if there is none."""
+    return configuration_path(config, data_dir.path, environ)
 
 
-def _fill_in(values: dict[str, Any], told: Mapping[str, Any], *, over: bool = False) -> None:
-    for key, value in told.items():
+def _fill_in(values: dict[str, Any], extra: Mapping[str, Any], *, over: bool = False) -> None:
+    for key, value in extra.items():
         if isinstance(value, Mapping):
             table = values.setdefault(key, {})
             if isinstance(table, dict):
@@ -170,15 +164,15 @@ def _fill_in(values: dict[str, Any], told: Mapping[str, Any], *, over: bool = Fa
             values[key] = value
 
 
-def _generated_text(examples: Mapping[str, Example]) -> str:
+def _generated_text(examples: "Mapping[str, Example]") -> str:
     lines = [
-        "# Made by `payrouter dev`: an endpoint for each gateway, with random secrets.",
-        "# Yours to change; delete it to have a new one made.",
+        "# Generated by `payrouter dev`: an endpoint for each gateway, with random secrets.",
+        "# Edit it freely; delete it to generate a new one.",
     ]
     for provider, example in sorted(examples.items()):
         values = {
             "provider": provider,
-            # Test money needs an account of its own.
+            # Test money needs a separate account.
             "account": "demo-test" if example.settings.get("mode") == "test" else "demo-shop",
             "secrets": [secrets.token_urlsafe(32)],
             **example.settings,
@@ -188,10 +182,10 @@ def _generated_text(examples: Mapping[str, Example]) -> str:
 
 
 def _table_lines(name: str, values: Mapping[str, Any]) -> list[str]:
-    """Write a table, and those within it behind it."""
+    """Return the lines of a table, followed by those of its subtables."""
     within = {key: value for key, value in values.items() if isinstance(value, Mapping)}
     lines = ["", f"[{name}]"]
-    # TOML writes texts, truth values and lists of them as JSON does.
+    # Strings, booleans and lists of them are written in TOML as in JSON.
     lines += [
         f"{_key(key)} = {json.dumps(value, ensure_ascii=False)}"
         for key, value in values.items()

@@ -1,7 +1,7 @@
-"""The evaluation broker and database: a Kafka and a PostgreSQL of nobody's, for `payrouter dev`.
+"""Throwaway Kafka and PostgreSQL for `payrouter dev`: the evaluation broker and database.
 
-Both come from wheels (the extra `evaluation`), listen on loopback or on a Unix socket only, and
-are started and stopped by the process that asks for them. Neither is meant for production.
+Both come from wheels (the extra `evaluation`), listen only on loopback or on a Unix socket, and
+are started and stopped by the process that uses them. They are not meant for production.
 """
 
 import contextlib
@@ -29,16 +29,16 @@ _REFUSALS: Final = 3
 
 
 class EvaluationBroker:
-    """librdkafka's mock cluster, one broker, in a process of its own.
+    """librdkafka's mock cluster with one broker, in a separate process.
 
-    It speaks Kafka's protocol and keeps everything in memory: about the last 5 MB of each
-    partition, under a new cluster id every run. Topics come into being with four partitions when
-    a client asks for their metadata. The process is outside the terminal's process group, so that
-    Ctrl-C reaches only who started it, and ends by itself when that one is gone.
+    It speaks Kafka's protocol and stores everything in memory: about the last 5 MB of each
+    partition, with a new cluster id in every run. Topics are created with four partitions when
+    a client requests their metadata. The process is outside the terminal's process group, so that
+    Ctrl-C reaches only its parent, and ends by itself when its parent ends.
     """
 
     def __init__(self, deadline_seconds: float = 20.0) -> None:
-        """Allow so many seconds for the start, and as many for the stop."""
+        """Set the time limit of the start and of the stop, each."""
         self._deadline_seconds = deadline_seconds
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -48,7 +48,7 @@ class EvaluationBroker:
         return self._process is not None and self._process.poll() is None
 
     def start(self) -> str:
-        """Start the process and return the address clients bootstrap from."""
+        """Start the process and return the bootstrap address for clients."""
         _evaluation_package("confluent_kafka")
         self._process = subprocess.Popen(
             [sys.executable, "-m", "router.evaluation.embedded"],
@@ -65,7 +65,7 @@ class EvaluationBroker:
         return address
 
     def stop(self) -> None:
-        """Close the process's standard input, wait for its end, and insist when that takes long."""
+        """Close the process's standard input, wait for it to end, and kill it if it takes long."""
         process, self._process = self._process, None
         if process is None:
             return
@@ -78,7 +78,7 @@ class EvaluationBroker:
                 process.kill()
 
     def __enter__(self) -> str:
-        """Start, and give the bootstrap address."""
+        """Start, and return the bootstrap address."""
         return self.start()
 
     def __exit__(self, *_: object) -> None:
@@ -89,14 +89,14 @@ class EvaluationBroker:
 class EvaluationDatabase:
     """A PostgreSQL server on a data directory, reachable through a Unix socket only.
 
-    What was stored is there again at the next start. A server left behind by a killed run is
-    taken over; a `postmaster.pid` that tells of no such server is removed. As root, the server
-    runs as the system user `embedded_postgres`, and the directories above the data and above the
-    PostgreSQL programs are made readable for it.
+    Its data persists until the next start. A server left running by a killed run is reused; a
+    `postmaster.pid` without such a server is removed. As root, the server runs as the system
+    user `embedded_postgres`, and the directories above the data and above the PostgreSQL
+    programs are made readable for it.
     """
 
     def __init__(self, data_dir: Path, deadline_seconds: float = 60.0) -> None:
-        """Keep the database in `data_dir/postgres`; allow so many seconds for a recovery."""
+        """Use `data_dir/postgres`; `deadline_seconds` limits a recovery at the start."""
         self._pgdata = data_dir.expanduser().resolve() / "postgres"
         self._deadline_seconds = deadline_seconds
         self._server: Any = None
@@ -104,7 +104,7 @@ class EvaluationDatabase:
     def start(self) -> str:
         """Start the server, make the database if it is missing, and return its SQLAlchemy URL."""
         embedded_postgres = _evaluation_package("embedded_postgres")
-        # what went wrong is in the server's log, and the error raised says where that is
+        # Problems are in the server's log, whose path is in the error raised.
         logging.getLogger("embedded_postgres").setLevel(logging.CRITICAL)
         self._pgdata.parent.mkdir(parents=True, exist_ok=True)
         _forget_dead_server(self._pgdata)
@@ -134,7 +134,7 @@ class EvaluationDatabase:
             server.cleanup()
 
     def __enter__(self) -> str:
-        """Start, and give the database's URL."""
+        """Start, and return the database's URL."""
         return self.start()
 
     def __exit__(self, *_: object) -> None:
@@ -152,7 +152,7 @@ class EvaluationDatabase:
 def _evaluation_package(name: str) -> ModuleType:
     try:
         with warnings.catch_warnings():
-            # where no XDG_RUNTIME_DIR is set, platformdirs says that it takes another folder
+            # Without XDG_RUNTIME_DIR, platformdirs warns that it uses another folder.
             warnings.simplefilter("ignore")
             return importlib.import_module(name)
     except ModuleNotFoundError as missing:
@@ -161,7 +161,7 @@ def _evaluation_package(name: str) -> ModuleType:
 
 
 def _first_line(process: subprocess.Popen[bytes], deadline_seconds: float) -> str:
-    """Read the first line a process writes; empty when it ends or the deadline passes first."""
+    """Read the first line that a process writes; empty if it ends or the deadline passes first."""
     if process.stdout is None:
         return ""
     readable, _, _ = select.select([process.stdout], [], [], deadline_seconds)
@@ -169,14 +169,14 @@ def _first_line(process: subprocess.Popen[bytes], deadline_seconds: float) -> st
 
 
 def _started_server(embedded_postgres: ModuleType, pgdata: Path, deadline_seconds: float) -> Any:  # noqa: ANN401 - untyped package
-    """Get the server, waiting for one that recovers from a crash or whose killed one lingers."""
+    """Return the server, waiting while it recovers from a crash or a killed one still ends."""
     deadline = time.monotonic() + deadline_seconds
     refusals = 0
     while True:
         try:
             return embedded_postgres.get_server(pgdata)
         except (AssertionError, subprocess.SubprocessError) as reason:
-            # the package keeps the half-made server and would return it next time
+            # The package stores the half-started server and would return it next time.
             embedded_postgres.PostgresServer._instances.pop(pgdata, None)  # noqa: SLF001
             refusals += isinstance(reason, subprocess.CalledProcessError)
             if refusals == _REFUSALS or time.monotonic() > deadline:
@@ -186,7 +186,7 @@ def _started_server(embedded_postgres: ModuleType, pgdata: Path, deadline_second
 
 
 def _forget_dead_server(pgdata: Path) -> None:
-    """Remove a `postmaster.pid` whose process is gone or is not a server of this directory."""
+    """Remove a `postmaster.pid` whose process has ended or is not a server of this directory."""
     pid_file = pgdata / "postmaster.pid"
     if not pid_file.exists():
         return
@@ -201,7 +201,7 @@ def _forget_dead_server(pgdata: Path) -> None:
 
 
 def _forget_dead_handles(path: Path) -> None:
-    """Drop killed processes from the list of users: the server stops only with the last of them."""
+    """Remove killed processes from the list of users: the server stops only with the last one."""
     if not path.exists():
         return
     psutil = _evaluation_package("psutil")
@@ -213,9 +213,9 @@ def _forget_dead_handles(path: Path) -> None:
 
 
 def _serve_broker() -> None:
-    """Run the mock cluster until standard input ends: the life of the broker's own process."""
+    """Run the mock cluster until standard input ends; the main function of its process."""
     confluent_kafka = _evaluation_package("confluent_kafka")
-    # the level silences librdkafka's notice that a mock cluster is in use
+    # The level silences librdkafka's notice that a mock cluster is in use.
     cluster = confluent_kafka.Producer({"test.mock.num.brokers": 1, "log_level": 0})
     (broker,) = cluster.list_topics(timeout=10).brokers.values()
     sys.stdout.write(f"{broker.host}:{broker.port}\n")

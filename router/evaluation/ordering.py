@@ -1,4 +1,4 @@
-"""The merchant's platform, played: orders written to the order topic as it would write them."""
+"""Simulates the merchant's platform: writes orders to the order topic as a platform would."""
 
 import asyncio
 import contextlib
@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from router.broker.client import client_options
+from router.broker.client import make_producer
+from router.broker.connection import KafkaConnection
 from router.broker.producers import stop_within
 from router.configuration.settings import Settings
 from router.contract.amounts import amount_text
@@ -20,43 +20,44 @@ from router.contract.wire import UndecodableRecord, encode_order
 from router.errors import ConfigurationError
 
 SECONDS = 15.0
-STOP_SECONDS = 3.0
 """How long the broker may take for one order."""
 
+STOP_SECONDS = 3.0
 
-class NotPlaced(Exception):  # noqa: N818 - named for what it is
-    """The broker did not take an order; the message says where it was looked for."""
+
+class NotPlaced(Exception):  # noqa: N818 - named after the outcome
+    """The broker did not accept an order; the message has the broker's address."""
 
 
 @dataclass(frozen=True)
-class Placed:
-    """An order, and where it lies."""
+class PlacedOrder:
+    """An order with its partition and offset."""
 
     order: Order
     partition: str
     offset: int
 
     def as_json(self) -> dict[str, object]:
-        """Return it as JSON takes it."""
+        """Return the order as a JSON object."""
         order = self.order.model_dump(mode="json", exclude_none=True)
         return {"partition": self.partition, "offset": self.offset, "order": order}
 
     def __str__(self) -> str:
-        """Return it as a person reads it."""
+        """Return the order as text."""
         order = self.order
         lines = [f"{line.sku}={line.quantity}" for line in order.lines or ()]
         total = [] if order.total is None else [f"{amount_text(order.total)} {order.currency}"]
         what = ", ".join([*lines, *total])
-        said = f"sent {order.type} {order.reference} of {order.account}"
+        sent = f"sent {order.type} {order.reference} of {order.account}"
         where = f"to {self.partition} offset {self.offset}"
-        return f"{said}: {what}, {where}" if what else f"{said} {where}"
+        return f"{sent}: {what}, {where}" if what else f"{sent} {where}"
 
 
-Place = Callable[[Order], Awaitable[Placed]]
+PlaceOrder = Callable[[Order], Awaitable[PlacedOrder]]
 
 
 def order_message(kind: OrderType, account: str, reference: str, **facts: Any) -> Order:  # noqa: ANN401 - the model checks them
-    """Make a message: the same again is the same message, said otherwise it is another."""
+    """Make a message; its id depends on its content, so equal content has the same id."""
     made = Order.model_validate(
         {
             "id": order_message_id(kind, account, reference),
@@ -72,16 +73,16 @@ def order_message(kind: OrderType, account: str, reference: str, **facts: Any) -
 
 
 def usual_account(settings: Settings) -> str:
-    """Return whose order it is where nobody says."""
+    """Return the account of an order if none is given."""
     usual = settings.order.fields.default_account or next(iter(settings.accounts), None)
     if usual is None:
-        message = "--account: say whose; the configuration names no merchant here"
+        message = "--account: required, since the configuration has no account"
         raise ConfigurationError(message)
     return usual
 
 
 def numbered(first: Order, count: int) -> Sequence[Order]:
-    """Return `count` orders, told apart by a number behind the reference."""
+    """Return `count` orders, distinguished by a number after the reference."""
     if count == 1:
         return [first]
     facts = first.model_dump(exclude={"id", "type", "account", "reference", "at"})
@@ -92,7 +93,7 @@ def numbered(first: Order, count: int) -> Sequence[Order]:
 
 
 def check_mapping(settings: Settings, order: Order) -> None:
-    """Refuse to write an order that would not be read back as it is."""
+    """Raise ConfigurationError if an order would not be read back unchanged."""
     record = encode_order(order, "")
     try:
         same = read_order(settings.order.fields)(record.value, record.headers) == order
@@ -100,28 +101,28 @@ def check_mapping(settings: Settings, order: Order) -> None:
         same = False
     if not same:
         message = (
-            "order.fields: made for the messages of a platform of yours; what is written"
-            " here has payrouter's own names and would not be read as it is meant"
+            "order.fields: maps the messages of another platform; this command writes"
+            " payrouter's own field names, which would not be read correctly"
         )
         raise ConfigurationError(message)
 
 
 @contextlib.asynccontextmanager
-async def ordering(settings: Settings) -> AsyncIterator[Place]:
-    """Give what places orders while the block runs. It, and the start, raise NotPlaced."""
+async def ordering(settings: Settings) -> AsyncIterator[PlaceOrder]:
+    """Yield a function that places orders. It raises NotPlaced, and so does entering the block."""
     topic = settings.topics.topics().order
     where = settings.kafka.bootstrap_servers
-    options = client_options(settings.kafka)
-    producer = AIOKafkaProducer(**options, acks="all", request_timeout_ms=10_000)
+    kafka = KafkaConnection.of(settings.kafka)
+    producer = make_producer(kafka, acks="all", request_timeout_ms=10_000)
 
-    async def place(order: Order) -> Placed:
+    async def place(order: Order) -> PlacedOrder:
         record = encode_order(order, topic)
         with _explained(where):
             async with asyncio.timeout(SECONDS):
-                told = await producer.send_and_wait(
+                written = await producer.send_and_wait(
                     topic, record.value, record.key, headers=list(record.headers)
                 )
-        return Placed(order, f"{topic}-{told.partition}", told.offset)
+        return PlacedOrder(order, f"{topic}-{written.partition}", written.offset)
 
     try:
         with _explained(where):
@@ -139,7 +140,7 @@ def _explained(where: str) -> Iterator[None]:
         yield
     except (KafkaError, TimeoutError, OSError) as error:
         message = (
-            f"no broker takes orders at {where}; does `payrouter dev` run here?"
-            f" ({type(error).__name__})"
+            f"cannot write the order to the broker at {where}: {type(error).__name__};"
+            " is `payrouter dev` running here?"
         )
         raise NotPlaced(message) from None

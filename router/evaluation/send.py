@@ -1,4 +1,4 @@
-"""`payrouter send`: the gateway, played. Makes genuine deliveries and posts them."""
+"""Simulates gateways for `payrouter send`: makes genuine deliveries and posts them."""
 
 import hashlib
 import http.client
@@ -14,25 +14,25 @@ from router.errors import ConfigurationError
 from router.providers import Configurable, Key, Provider, Simulation, Varied
 
 TIMEOUT_SECONDS = 35.0
-"""Longer than any endpoint's deadline: the answer is wanted, not a guess."""
+"""Time-out of a delivery, longer than any endpoint's deadline, so that the edge answers first."""
 
 
 @dataclass(frozen=True)
 class Answered:
-    """What the edge said to one delivery."""
+    """Answer of the edge to one delivery."""
 
     status: int
     body: bytes
 
     @property
     def kept(self) -> bool:
-        """Whether it was a success, which means that it is durable."""
-        return 200 <= self.status < 300  # noqa: PLR2004 - what HTTP calls success
+        """Whether the answer was a success: the delivery is durable."""
+        return 200 <= self.status < 300  # noqa: PLR2004 - HTTP's range of success
 
 
 @dataclass(frozen=True)
-class Order:
-    """What `send` is asked for: one simulated payment or payout."""
+class SimulatedOrder:
+    """Options of `send`: one simulated payment or payout."""
 
     type: str
     reference: str
@@ -42,7 +42,7 @@ class Order:
 
     @property
     def number(self) -> int:
-        """The gateway's own id: the same order and family is the same payment."""
+        """The gateway's own id: the same for every delivery of this order and family."""
         digest = hashlib.sha256(f"{self.kind}\0{self.reference}".encode()).digest()
         return int.from_bytes(digest[:5], "big")
 
@@ -53,31 +53,31 @@ class Order:
 
     @property
     def status(self) -> str:
-        """The status in it, `confirmed` where none is said."""
+        """The status in the type, `confirmed` if it has none."""
         return self.type.partition(".")[2] or "confirmed"
 
 
 @dataclass(frozen=True)
 class Sent:
-    """What was sent where, spoiled or not, and what was answered."""
+    """A sent delivery, possibly tampered with, and its answer."""
 
-    order: Order
+    order: SimulatedOrder
     endpoint: str
     tamper: str | None
     answered: Answered
 
     @property
-    def as_wanted(self) -> bool:
-        """Whether what is genuine was kept, or what is spoiled was refused."""
+    def as_expected(self) -> bool:
+        """Whether a genuine delivery was accepted, or a tampered one refused."""
         return self.answered.kept is (self.tamper is None)
 
     @property
     def answer(self) -> str:
-        """The words of the edge."""
+        """The text of the edge's answer."""
         return self.answered.body.decode("utf-8", "replace").strip()
 
     def as_json(self) -> dict[str, object]:
-        """Return it as JSON takes it."""
+        """Return the delivery as a JSON object."""
         return {
             "endpoint": self.endpoint,
             "type": f"{self.order.kind}.{self.order.status}",
@@ -90,19 +90,19 @@ class Sent:
         }
 
     def __str__(self) -> str:
-        """Return it as a person reads it."""
+        """Return the delivery as text."""
         order = self.order
         what = f"{order.kind}.{order.status} {order.reference} {order.amount} {order.currency}"
-        spoiled = f" with spoiled {self.tamper}" if self.tamper else ""
+        tampered = f" with tampered {self.tamper}" if self.tamper else ""
         answer = f"answered {self.answered.status} {self.answer}"
         verdict = ""
         if self.tamper:
-            verdict = ": refused, as it has to be" if self.as_wanted else ": NOT REFUSED"
-        return f"sent {what}{spoiled} to {self.endpoint}, {answer}{verdict}"
+            verdict = ": refused, as expected" if self.as_expected else ": NOT REFUSED"
+        return f"sent {what}{tampered} to {self.endpoint}, {answer}{verdict}"
 
 
 def check_amount(amount: str) -> None:
-    """Refuse an amount that no gateway could have sent."""
+    """Raise ConfigurationError for an amount that no gateway could send."""
     try:
         parse_amount(amount)
     except AmountError as error:
@@ -111,17 +111,17 @@ def check_amount(amount: str) -> None:
 
 
 def as_gateway(endpoint: Endpoint, signing_key: bytes | None) -> Endpoint:
-    """Return the endpoint with the key its gateway signs with: the secret, or a private one."""
+    """Return the endpoint with the key that its gateway signs with: its secret or a private key."""
     if signing_key is None:
         return endpoint
     return replace(endpoint, keys=[Key(signing_key, "fp:private")])
 
 
-def simulate(endpoint: Endpoint, order: Order, at: datetime | None = None) -> Delivery:
-    """Make the genuine delivery a gateway would send, or say what it cannot say."""
+def simulate(endpoint: Endpoint, order: SimulatedOrder, at: datetime | None = None) -> Delivery:
+    """Make the genuine delivery that a gateway would send, or raise ConfigurationError."""
     provider = endpoint.provider
     if not endpoint.keys:
-        message = f"send: there is no key here with which {provider.name} could be played"
+        message = f"send: this endpoint has no key with which {provider.name} can be simulated"
         raise ConfigurationError(message)
     if order.status not in provider.kinds.get(order.kind, ()):
         known = sorted(f"{kind}.{s}" for kind, words in provider.kinds.items() for s in words)
@@ -142,7 +142,7 @@ def simulate(endpoint: Endpoint, order: Order, at: datetime | None = None) -> De
     return replace(made, endpoint=endpoint.name, account=endpoint.account)
 
 
-def _variant(provider: Provider, order: Order) -> str | None:
+def _variant(provider: Provider, order: SimulatedOrder) -> str | None:
     variants = provider.variants if isinstance(provider, Varied) else {}
     known = variants.get(f"{order.kind}.{order.status}", ())
     if order.variant is not None and order.variant not in known:
@@ -153,7 +153,7 @@ def _variant(provider: Provider, order: Order) -> str | None:
 
 
 def post(base_url: str, delivery: Delivery, token: str | None = None) -> Answered:
-    """Post a delivery to an edge, header for header; raises OSError where nobody answers."""
+    """Post a delivery to an edge with exactly its headers. Raises OSError if there is no answer."""
     url = _base(base_url)
     secure = url.scheme == "https"
     connect = http.client.HTTPSConnection if secure else http.client.HTTPConnection
@@ -180,40 +180,41 @@ def _base(base_url: str) -> SplitResult:
     except ValueError:
         usable = False
     if not usable:
-        message = f"--url: {base_url} is no http://host:port"
+        message = f"--url: expected http://host:port, not {base_url}"
         raise ConfigurationError(message)
     return url
 
 
-Tamper = Callable[[Endpoint, Order], Delivery]
+Tamper = Callable[[Endpoint, SimulatedOrder], Delivery]
 
 
-def _flipped_body(endpoint: Endpoint, order: Order) -> Delivery:
+def _flipped_body(endpoint: Endpoint, order: SimulatedOrder) -> Delivery:
     made = simulate(endpoint, order)
     if not made.body:
-        # What is said stands in the query: one character of the last value.
+        # The content is in the query: change one character of the last value.
         last = chr(ord(made.target[-1]) ^ 1)
         return replace(made, target=made.target[:-1] + last)
     at = len(made.body) // 2
     return replace(made, body=made.body[:at] + bytes([made.body[at] ^ 1]) + made.body[at + 1 :])
 
 
-def _other_key(endpoint: Endpoint, order: Order) -> Delivery:
+def _other_key(endpoint: Endpoint, order: SimulatedOrder) -> Delivery:
     provider = endpoint.provider
     private = provider.example().signing_key if isinstance(provider, Configurable) else None
     stranger = Key(private or endpoint.keys[0].secret + b"x", "fp:000000")
     return simulate(replace(endpoint, keys=[stranger]), order)
 
 
-def _no_headers(endpoint: Endpoint, order: Order) -> Delivery:
+def _no_headers(endpoint: Endpoint, order: SimulatedOrder) -> Delivery:
     made = simulate(endpoint, order)
     kept = tuple(pair for pair in made.headers if pair[0].lower() == "content-type")
     return replace(made, headers=kept)
 
 
-def _old(endpoint: Endpoint, order: Order) -> Delivery:
+def _old(endpoint: Endpoint, order: SimulatedOrder) -> Delivery:
     if endpoint.provider.tolerance is None:
-        message = f"--tamper: {endpoint.provider.name} signs no time, its event ids tell a replay"
+        name = endpoint.provider.name
+        message = f"--tamper: {name} signs no time; its event ids identify a replay"
         raise ConfigurationError(message)
     return simulate(endpoint, order, datetime.now(UTC) - timedelta(days=30))
 
@@ -224,11 +225,11 @@ TAMPERS: dict[str, Tamper] = {
     "headers": _no_headers,
     "time": _old,
 }
-"""Ways in which `send --tamper` spoils a delivery; the edge has to refuse each."""
+"""Ways in which `send --tamper` alters a delivery; the edge must refuse each."""
 
 
-def orders(first: Order, count: int) -> Sequence[Order]:
-    """Return `count` orders, told apart by a number behind the reference."""
+def orders(first: SimulatedOrder, count: int) -> Sequence[SimulatedOrder]:
+    """Return `count` orders, distinguished by a number after the reference."""
     if count == 1:
         return [first]
     return [replace(first, reference=f"{first.reference}-{n}") for n in range(1, count + 1)]

@@ -1,9 +1,9 @@
-"""`payrouter dev --rate`: a believable stream of deliveries to oneself.
+"""Simulates traffic for `payrouter dev --rate`: a realistic stream of deliveries.
 
-Orders come one after another; most are pending, then confirmed; some are
-delivered twice, some confirmed before their pending arrives, some expire, some
-payouts go out in between. The platform places each order, now and then later
-than its payment is heard of.
+Most payments are pending, then confirmed; some are delivered twice, some
+arrive as confirmed before they arrive as pending, some expire, and some payouts
+occur in between. The platform places each order, sometimes after its payment
+has arrived.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from router.delivery import Delivery
 from router.edge.intake import Endpoint
 from router.evaluation.ordering import NotPlaced
-from router.evaluation.send import Answered, Order, simulate
+from router.evaluation.send import Answered, SimulatedOrder, simulate
 from router.providers import Provider, Varied
 
 _CURRENCIES = ("USDT", "USDC")
@@ -29,25 +29,27 @@ _PAYOUT = 0.15
 _PLACED_LATE = 0.05
 
 ARTICLES = ("coffee", "mug", "tea", "teapot")
-"""What is bought in the play."""
+"""Articles of the simulated orders."""
 
 
 @dataclass(order=True)
-class Planned:
-    """A delivery to be sent after so many others."""
+class PlannedDelivery:
+    """A delivery, sorted by its position in the stream: `turn`, then `number`."""
 
     turn: int
     number: int
     endpoint: Endpoint = field(compare=False)
-    order: Order = field(compare=False)
+    order: SimulatedOrder = field(compare=False)
 
 
-def planned_stream(endpoints: Sequence[Endpoint], chance: random.Random) -> Iterator[Planned]:
-    """Yield deliveries without end, in the order in which they are to be sent."""
-    endpoints = [one for one in endpoints if _says(one, "payment.confirmed")]
+def planned_stream(
+    endpoints: Sequence[Endpoint], chance: random.Random
+) -> Iterator[PlannedDelivery]:
+    """Yield an endless sequence of deliveries, in the order in which to send them."""
+    endpoints = [one for one in endpoints if _can_send(one, "payment.confirmed")]
     if not endpoints:
         return
-    waiting: list[Planned] = []
+    waiting: list[PlannedDelivery] = []
     numbers = itertools.count()
     prefix = f"{datetime.now(UTC):%y%m%d%H%M%S}"
     for turn in itertools.count():
@@ -55,68 +57,74 @@ def planned_stream(endpoints: Sequence[Endpoint], chance: random.Random) -> Iter
             number = next(numbers)
             endpoint = chance.choice(endpoints)
             for delay, order in _history(f"{prefix}-{number:04}", endpoint, chance):
-                heapq.heappush(waiting, Planned(turn + delay, next(numbers), endpoint, order))
+                planned = PlannedDelivery(turn + delay, next(numbers), endpoint, order)
+                heapq.heappush(waiting, planned)
         yield heapq.heappop(waiting)
 
 
-def _history(reference: str, endpoint: Endpoint, chance: random.Random) -> list[tuple[int, Order]]:
-    """Make the deliveries about one order, each with its delay in turns."""
-    if _says(endpoint, "payout.confirmed") and chance.random() < _PAYOUT:
-        return _sent(_told(endpoint, f"PO-{reference}", [(0, "payout.confirmed")], chance), chance)
+def _history(
+    reference: str, endpoint: Endpoint, chance: random.Random
+) -> list[tuple[int, SimulatedOrder]]:
+    """Make the deliveries of one order, each with its delay in turns."""
+    if _can_send(endpoint, "payout.confirmed") and chance.random() < _PAYOUT:
+        steps = _orders(endpoint, f"PO-{reference}", [(0, "payout.confirmed")], chance)
+        return _with_repeats(steps, chance)
     name = f"ORD-{reference}"
-    told = _told(endpoint, name, _payment(endpoint, chance), chance)
-    # What was bought costs what is paid.
-    placed = Order("order.placed", name, told[0][1].amount, told[0][1].currency)
+    steps = _orders(endpoint, name, _payment(endpoint, chance), chance)
+    # The order costs the amount of its payment.
+    placed = SimulatedOrder("order.placed", name, steps[0][1].amount, steps[0][1].currency)
     if chance.random() < _PLACED_LATE:
-        return [*_sent(told, chance), (max(delay for delay, _ in told) + 2, placed)]
-    return [(0, placed), *((delay + 1, order) for delay, order in _sent(told, chance))]
+        return [*_with_repeats(steps, chance), (max(delay for delay, _ in steps) + 2, placed)]
+    return [(0, placed), *((delay + 1, order) for delay, order in _with_repeats(steps, chance))]
 
 
-def _told(
+def _orders(
     endpoint: Endpoint, name: str, steps: Sequence[tuple[int, str]], chance: random.Random
-) -> list[tuple[int, Order]]:
-    """Have the gateway tell the steps, all in one form, of one amount."""
+) -> list[tuple[int, SimulatedOrder]]:
+    """Return the steps as simulated orders, all with the same form and amount."""
     amount = f"{chance.randrange(500, 50_000) / 100:.2f}"
     currency = chance.choice(_CURRENCIES)
     variant = _variant(endpoint.provider, [event_type for _, event_type in steps], chance)
-    return [(delay, Order(kind, name, amount, currency, variant)) for delay, kind in steps]
+    return [(delay, SimulatedOrder(kind, name, amount, currency, variant)) for delay, kind in steps]
 
 
 def _payment(endpoint: Endpoint, chance: random.Random) -> list[tuple[int, str]]:
-    """Say what happens to a payment and when, as far as this gateway has words for it."""
+    """Return the event types of a payment that this gateway can send, each with its delay."""
     last = "payment.expired" if chance.random() < _EXPIRED else "payment.confirmed"
-    if not _says(endpoint, last):
+    if not _can_send(endpoint, last):
         last = "payment.confirmed"
-    if not _says(endpoint, "payment.pending"):
+    if not _can_send(endpoint, "payment.pending"):
         return [(0, last)]
     steps = [(0, "payment.pending"), (chance.randrange(2, 12), last)]
     if chance.random() < _LATE:
-        # The network had other plans: the first one comes last.
+        # Simulates a network that reorders: the pending delivery comes last.
         steps[0] = (steps[1][0] + chance.randrange(1, 6), "payment.pending")
     return steps
 
 
 def _variant(provider: Provider, event_types: Sequence[str], chance: random.Random) -> str | None:
-    """Choose a form in which the gateway sends all of these, None where it has but one."""
+    """Choose a form in which the gateway sends all of these types, None if it has only one."""
     if not isinstance(provider, Varied):
         return None
     first, *others = [provider.variants.get(event_type, ()) for event_type in event_types]
     return chance.choice([form for form in first if all(form in other for other in others)])
 
 
-def _says(endpoint: Endpoint, kind: str) -> bool:
-    """Tell whether this gateway has words for it."""
+def _can_send(endpoint: Endpoint, kind: str) -> bool:
+    """Return whether this gateway sends deliveries of this type."""
     family, _, status = kind.partition(".")
     return status in endpoint.provider.kinds.get(family, ())
 
 
-def _sent(steps: list[tuple[int, Order]], chance: random.Random) -> list[tuple[int, Order]]:
+def _with_repeats(
+    steps: list[tuple[int, SimulatedOrder]], chance: random.Random
+) -> list[tuple[int, SimulatedOrder]]:
     again = [(delay + chance.randrange(1, 8), o) for delay, o in steps if chance.random() < _TWICE]
     return [*steps, *again]
 
 
-def bought(order: Order) -> Sequence[tuple[str, int]]:
-    """Return what an order of the play buys: articles and how many of each."""
+def bought(order: SimulatedOrder) -> Sequence[tuple[str, int]]:
+    """Return the articles of a simulated order and the quantity of each."""
     number = zlib.crc32(order.reference.encode())
     articles = {ARTICLES[number % 4], ARTICLES[number // 4 % 4]}
     return [(sku, 1 + number // 16 % 3) for sku in sorted(articles)]
@@ -126,15 +134,15 @@ async def play(
     endpoints: Sequence[Endpoint],
     rate: float,
     send: Callable[[Delivery, str], Answered],
-    place: Callable[[str, Order], Awaitable[None]],
+    place: Callable[[str, SimulatedOrder], Awaitable[None]],
     failed: Callable[[str], None],
 ) -> None:
     """Send the stream, `rate` messages a second, until cancelled.
 
     `send` posts a delivery to an endpoint; `place` places an order of an
-    account. What goes wrong is said and not tried again.
+    account. Failures are passed to `failed` and not retried.
     """
-    chance = random.Random()  # noqa: S311 - play, not cryptography
+    chance = random.Random()  # noqa: S311 - simulation, not cryptography
     for planned in planned_stream(endpoints, chance):
         try:
             if planned.order.kind == "order":
@@ -147,7 +155,9 @@ async def play(
 
 
 async def _deliver(
-    planned: Planned, send: Callable[[Delivery, str], Answered], failed: Callable[[str], None]
+    planned: PlannedDelivery,
+    send: Callable[[Delivery, str], Answered],
+    failed: Callable[[str], None],
 ) -> None:
     delivery = simulate(planned.endpoint, planned.order)
     answered = await asyncio.to_thread(send, delivery, planned.endpoint.name)

@@ -1,4 +1,4 @@
-"""A process of ours that is kept running."""
+"""Supervises a child process: restarts it if it ends."""
 
 import asyncio
 import contextlib
@@ -9,7 +9,7 @@ from router.errors import ConfigurationError
 
 STOP_SECONDS = 30.0
 SHORT_LIFE_SECONDS = 5.0
-"""A process that ends sooner did not work; it is started again more and more slowly."""
+"""A process that ends sooner has failed; it is restarted after a longer and longer pause."""
 
 FIRST_PAUSE_SECONDS = 1.0
 
@@ -17,17 +17,17 @@ LONGEST_PAUSE_SECONDS = 15.0
 
 
 class Child:
-    """A child process; once it has settled, it is started again when it ends by itself.
+    """A child process; once it has settled, it is restarted whenever it ends by itself.
 
-    It gets a process group of its own, so that Ctrl-C reaches the supervisor
-    alone, and a standard input that ends when the supervisor does, so that
-    none is left over.
+    It has a separate process group, so that Ctrl-C reaches only the
+    supervisor, and a standard input that ends when the supervisor does, so
+    that no child outlives it.
     """
 
     def __init__(
         self, name: str, argv: Sequence[str], management: str, say: Callable[[str], None]
     ) -> None:
-        """Remember what to run."""
+        """Store the command; `start` runs it."""
         self.name = name
         self.management = management
         self._argv = argv
@@ -40,26 +40,26 @@ class Child:
 
     @property
     def pid(self) -> int | None:
-        """The process id, None where it does not run."""
+        """The process id, None if it is not running."""
         return self._process.pid if self._process else None
 
     async def start(self) -> None:
-        """Start it, and keep it."""
+        """Start the process and supervise it."""
         await self._spawn()
         self._keeper = asyncio.create_task(self._keep())
 
     def settled(self) -> None:
-        """Note that it works: from now on its end is an accident."""
+        """Record that the process works: from now on it is restarted if it ends."""
         self._settled = True
 
     def check_started(self) -> None:
-        """Raise where it ended before it had settled: its own words are on stderr."""
+        """Raise ConfigurationError if it ended before it settled; its own error is on stderr."""
         if self._failed_start is not None:
             message = f"{self.name} ended with status {self._failed_start}"
             raise ConfigurationError(message)
 
     async def stop(self) -> None:
-        """Ask it to end, wait, and insist when that takes too long."""
+        """Send SIGTERM, wait, and kill the process if it takes too long."""
         self._stopping = True
         process = self._process
         if process is not None and process.returncode is None:
@@ -93,6 +93,6 @@ class Child:
                 return
             short = time.monotonic() - born < SHORT_LIFE_SECONDS
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS) if short else FIRST_PAUSE_SECONDS
-            self._say(f"{self.name} ended with status {status}; started again in {pause:.0f} s")
+            self._say(f"{self.name} ended with status {status}; restarting in {pause:.0f} s")
             await asyncio.sleep(pause)
             await self._spawn()

@@ -8,14 +8,21 @@ import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import make_url
 
-from router.broker.client import admin_factory, client_options
-from router.broker.topics.listing import TopicsUnavailable, administering, look, touch
+from router.broker.client import make_admin
+from router.broker.connection import KafkaConnection
+from router.broker.topics.listing import (
+    TopicsUnavailable,
+    administering,
+    describe_topics,
+    touch,
+)
 from router.configuration.settings import Settings
 from router.configuration.sources import read_sources
 from router.configuration.topic_needs import topic_needs
@@ -30,15 +37,15 @@ READY_SECONDS = 60.0
 EXPORTER_SECONDS = 15.0
 DRAIN_SECONDS = 10.0
 MANAGEMENT_OFFSET = 1000
-"""The edge's management port is its port plus this; each consumer's one more, the exporter's last.
-"""
+"""Offset of the edge's management port from its port; the consumers' ports follow it, then the
+exporter's."""
 
-Answer = TypeVar("Answer")
+_Answer = TypeVar("_Answer")
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What `dev` was asked for."""
+class DevPlan:
+    """Options of one run of `dev`, and the work that it delegates."""
 
     config: Path | None
     given: bool
@@ -53,11 +60,11 @@ class Plan:
 
     @property
     def edge_management(self) -> str:
-        """Where the edge tells of itself."""
+        """The URL of the edge's management port."""
         return f"http://127.0.0.1:{self.port + MANAGEMENT_OFFSET}"
 
     def consumer_management(self, name: str) -> str:
-        """Where a consumer tells of itself."""
+        """Return the URL of a consumer's management port."""
         number = self.consumers.index(name) + 1
         return f"http://127.0.0.1:{self.port + MANAGEMENT_OFFSET + number}"
 
@@ -70,9 +77,9 @@ class Plan:
 
 @dataclass(frozen=True)
 class Running:
-    """What runs, and where."""
+    """A running system: its settings, addresses and processes."""
 
-    plan: Plan
+    plan: DevPlan
     settings: Settings
     bootstrap: str
     own_broker: bool
@@ -82,8 +89,8 @@ class Running:
 
 
 @contextlib.asynccontextmanager
-async def running(plan: Plan) -> AsyncIterator[Running]:
-    """Run everything while the block does; stop it in order: edge, consumers, broker."""
+async def running(plan: DevPlan) -> AsyncIterator[Running]:
+    """Run the system while the block runs; stop it in order: edge, consumers, database, broker."""
     values = read_sources(plan.config, plan.environ)
     async with contextlib.AsyncExitStack() as stack:
         stack.enter_context(plan.data_dir.held())
@@ -108,15 +115,15 @@ async def running(plan: Plan) -> AsyncIterator[Running]:
         plan.say("stopping, in order: edge, consumers, database, broker")
 
 
-async def _topics(plan: Plan, settings: Settings, *, own_broker: bool) -> None:
-    """Have the evaluation broker create the topics; raise TopicsUnavailable if yours lacks one."""
+async def _topics(plan: DevPlan, settings: Settings, *, own_broker: bool) -> None:
+    """Create the topics on the evaluation broker; raise TopicsUnavailable if another lacks one."""
     needs = topic_needs(settings, plan.topics(settings.topics.topics()))
-    make = admin_factory(client_options(settings.kafka))
+    make = partial(make_admin, KafkaConnection.of(settings.kafka))
     async with administering(make, settings.kafka.bootstrap_servers) as admin:
         if own_broker:
             await touch(admin, [need.name for need in needs])
             return
-        found = await look(admin, needs)
+        found = await describe_topics(admin, needs)
     missing = [need.name for need in needs if need.matters and found[need.name].partitions == {}]
     if missing:
         message = (
@@ -127,7 +134,7 @@ async def _topics(plan: Plan, settings: Settings, *, own_broker: bool) -> None:
 
 
 async def _broker(
-    plan: Plan, values: dict[str, Any], stack: contextlib.AsyncExitStack
+    plan: DevPlan, values: dict[str, Any], stack: contextlib.AsyncExitStack
 ) -> str | None:
     """Start the evaluation broker, unless the configuration names another."""
     if values.get("kafka", {}).get("bootstrap_servers"):
@@ -135,12 +142,12 @@ async def _broker(
     broker = EvaluationBroker()
     stack.push_async_callback(asyncio.to_thread, broker.stop)
     address = await _to_the_end(broker.start)
-    plan.say(f"broker     {address}  (for evaluation: in memory, gone when this stops)")
+    plan.say(f"broker     {address}  (for evaluation: in memory, lost when this stops)")
     return address
 
 
 async def _database(
-    plan: Plan, values: dict[str, Any], stack: contextlib.AsyncExitStack
+    plan: DevPlan, values: dict[str, Any], stack: contextlib.AsyncExitStack
 ) -> str | None:
     """Start the evaluation database, unless the configuration names another."""
     own = values.get("database", {})
@@ -150,12 +157,12 @@ async def _database(
     stack.push_async_callback(asyncio.to_thread, database.stop)
     with plan.data_dir.kept_private():
         url = await _to_the_end(database.start)
-    plan.say(f"database   {plan.data_dir.path / 'postgres'}  (PostgreSQL, kept)")
+    plan.say(f"database   {plan.data_dir.path / 'postgres'}  (PostgreSQL, persistent)")
     return url
 
 
-async def _to_the_end(start: Callable[[], Answer]) -> Answer:
-    """Start something in a thread; when cancelled, wait all the same, so that it can be stopped."""
+async def _to_the_end(start: Callable[[], _Answer]) -> _Answer:
+    """Start something in a thread; even if cancelled, wait for it, so that it can be stopped."""
     task = asyncio.create_task(asyncio.to_thread(start))
     try:
         return await asyncio.shield(task)
@@ -164,7 +171,7 @@ async def _to_the_end(start: Callable[[], Answer]) -> Answer:
         raise
 
 
-def _announce(plan: Plan, bootstrap: str | None, database: str | None) -> None:
+def _announce(plan: DevPlan, bootstrap: str | None, database: str | None) -> None:
     edge, *consumers, exporter = plan.management_ports
     ports = {
         "edge": {
@@ -189,7 +196,7 @@ def _announce(plan: Plan, bootstrap: str | None, database: str | None) -> None:
     plan.data_dir.announce({"config": config, "ports": ports, "addresses": addresses})
 
 
-async def _children(plan: Plan, stack: contextlib.AsyncExitStack) -> Sequence[Child]:
+async def _children(plan: DevPlan, stack: contextlib.AsyncExitStack) -> Sequence[Child]:
     """Start the edge, the consumers and the exporter, and wait until each is ready."""
     consumers = [
         _child(plan, name, ["consume", name], plan.consumer_management(name))
@@ -202,24 +209,24 @@ async def _children(plan: Plan, stack: contextlib.AsyncExitStack) -> Sequence[Ch
     for child in consumers:
         stack.push_async_callback(child.stop)
         await child.start()
-    # Stopped in reverse: first the edge takes no more, then what it took is applied.
+    # Stopped in reverse order: the edge first, then the consumers, once its events are applied.
     stack.push_async_callback(_drained, [child.management for child in consumers])
     stack.push_async_callback(edge.stop)
     await edge.start()
-    # Of no use to the others, and so the last to start and the first to be stopped.
+    # No other process depends on the exporter: it starts last and stops first.
     stack.push_async_callback(exporter.stop)
     await exporter.start()
     for child in (*consumers, edge):
         await _ready(child)
         plan.say(f"{child.name:<10} ready")
-    # What it may not ask a broker of yours for is no reason to run nothing.
+    # An exporter without rights on the user's own broker must not stop the whole system.
     problem = await _unready(exporter, EXPORTER_SECONDS)
     plan.say(f"{exporter.name:<10} {'ready' if problem is None else problem}")
     return [edge, *consumers, exporter]
 
 
-def _child(plan: Plan, name: str, command: list[str], management: str) -> Child:
-    # -P: a folder called `consumers` where the user stands is not ours.
+def _child(plan: DevPlan, name: str, command: list[str], management: str) -> Child:
+    # -P: a folder named `consumers` in the user's working directory must not be imported.
     argv = [sys.executable, "-P", "-m", "consumers", *command, "--supervised"]
     argv += ["--data-dir", str(plan.data_dir.path)]
     if plan.given and plan.config is not None:
@@ -235,7 +242,7 @@ async def _ready(child: Child) -> None:
 
 
 async def _unready(child: Child, seconds: float) -> str | None:
-    """Wait until a child is ready, return why it is not; raise where it has ended."""
+    """Wait until a child is ready; return why it is not, or raise if it has ended."""
     until = time.monotonic() + seconds
     detail = ""
     while time.monotonic() < until:
@@ -250,7 +257,7 @@ async def _unready(child: Child, seconds: float) -> str | None:
 
 
 async def _drained(managements: Sequence[str]) -> None:
-    """Wait until the consumers have applied what the edge published, within bounds."""
+    """Wait, within a time limit, until the consumers have applied all published events."""
     until = time.monotonic() + DRAIN_SECONDS
     quiet = 0
     while quiet < _QUIET_LOOKS and time.monotonic() < until:
@@ -260,11 +267,14 @@ async def _drained(managements: Sequence[str]) -> None:
 
 
 _QUIET_LOOKS = 3
-"""A log end is known only from the next fetch: look again before it counts as reached."""
+"""Checks in a row without lag before consumers count as drained.
+
+A consumer learns the end of a log only from its next fetch.
+"""
 
 
 def probe(url: str) -> tuple[bool, str]:
-    """Ask a probe; return whether it is good, and its words."""
+    """Query a probe; return whether it is good, and its text."""
     try:
         with urllib.request.urlopen(url, timeout=2) as response:  # noqa: S310 - our own URL
             return True, response.read().decode()
@@ -276,7 +286,7 @@ def probe(url: str) -> tuple[bool, str]:
 
 
 def lag(management: str) -> int:
-    """Return how many records a consumer still has to apply; 0 where it cannot be asked."""
+    """Return the number of records that a consumer has yet to apply; 0 if it does not answer."""
     good, text = probe(f"{management}/metrics")
     if not good:
         return 0
@@ -289,7 +299,7 @@ def lag(management: str) -> int:
     )
 
 
-def _refuse_taken_ports(plan: Plan) -> None:
+def _refuse_taken_ports(plan: DevPlan) -> None:
     ports = plan.management_ports
     for port in (plan.port, *ports):
         try:
@@ -302,7 +312,7 @@ def _refuse_taken_ports(plan: Plan) -> None:
 def _where(settings: Settings) -> str:
     if settings.database.url is None:
         return ""
-    # Not simply what stands behind the @: a password may stand in the query.
+    # Not just the part after the @: the query may contain a password.
     url = make_url(settings.database.url.get_secret_value())
     hosts = [url.query.get("host", "localhost")] if url.host is None else [url.host]
     port = url.port or url.query.get("port")

@@ -1,13 +1,13 @@
-"""One gateway, one file, two questions: is it genuine, and what happened.
+"""Gateways, one module each: verifies deliveries and turns them into events.
 
 A provider is a module of this folder, or an entry point in the group
-`payrouter.providers`, that offers `PROVIDER`. One that does not fit the
-protocol, or whose name is not its module's, stops the start.
+`payrouter.providers`, that defines `PROVIDER`. The start fails if one does not
+fit the protocol, or if its name differs from its module's.
 
-What every gateway has is `Provider`. What only some have stands beside it:
-settings of their own for an endpoint (`Configurable`), public keys to verify
-with (`Asymmetric`), a published list of addresses (`Published`), several
-forms of one message (`Varied`), a URL for every order (`Referencing`).
+Every gateway implements `Provider`. Further protocols are for some gateways
+only: settings for each endpoint (`Configurable`), public keys to verify with
+(`Asymmetric`), a published list of addresses (`Published`), several forms of
+one message (`Varied`), a URL for every order (`Referencing`).
 """
 
 import importlib
@@ -26,23 +26,23 @@ from router.delivery import Delivery, VerifiedDelivery
 
 @dataclass(frozen=True)
 class Key:
-    """One active secret of an endpoint, and the name under which it may be mentioned."""
+    """One active secret of an endpoint, and the fingerprint by which it may be named."""
 
     secret: bytes = field(repr=False)
     fingerprint: str
 
 
 def endpoint_target(name: str, *, has_token: bool) -> str:
-    """Write the path of an endpoint as a Delivery has it, `{token}` for the token."""
+    """Return the path of an endpoint as in a Delivery, with `{token}` for the token."""
     return f"/webhooks/{name}" + ("/{token}" if has_token else "")
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where an endpoint stands: what its provider may have to know of it.
+class EndpointContext:
+    """The facts about an endpoint that its provider may need.
 
-    `public_url` is what the gateway sees before the path, without a slash at
-    the end. `keys` are the endpoint's secrets, which may be none.
+    `public_url` is the part of the URL before the path, as the gateway sees
+    it, without a slash at the end. `keys` are the endpoint's secrets, if any.
     """
 
     name: str
@@ -51,18 +51,18 @@ class Place:
     keys: Sequence[Key]
 
     def url(self, target: str) -> str:
-        """Write a Delivery's target as the gateway called it: with origin and token."""
+        """Return the URL that the gateway called, given a Delivery's target."""
         called = target if self.token is None else target.replace("{token}", self.token, 1)
         return (self.public_url or "") + called
 
 
 @dataclass(frozen=True)
 class Example:
-    """An endpoint's settings for evaluation, beside a random secret.
+    """An endpoint's settings for evaluation, in addition to a random secret.
 
-    Where `simulate` can make test money alone they hold `mode = "test"`.
-    `signing_key` is the private key whose public half stands among the
-    settings: it is kept apart from any configuration, for `payrouter send`.
+    They contain `mode = "test"` if `simulate` can only make test money.
+    `signing_key` is the private key of the public key in the settings: it is
+    stored outside any configuration, for `payrouter send`.
     """
 
     settings: Mapping[str, object] = field(default_factory=dict)
@@ -71,7 +71,7 @@ class Example:
 
 @dataclass(frozen=True)
 class Answer:
-    """What the gateway takes for success."""
+    """The HTTP answer that the gateway accepts as success."""
 
     status: int
     content_type: str
@@ -80,13 +80,13 @@ class Answer:
 
 @dataclass(frozen=True)
 class Simulation:
-    """What a simulated delivery shall say; None leaves the choice to the provider.
+    """Content of a simulated delivery; None leaves the choice to the provider.
 
     `kind` is one of the provider's `kinds`; `status` a word of the contract
-    ("pending", "confirmed"); `number` makes the gateway's own id, so that two
-    simulations of one number are about one payment; `at` is signed; `variant`
-    is one of the provider's `variants` of this `kind.status`, None for the first;
-    `test` asks for money that is not real, where the gateway can say so.
+    ("pending", "confirmed"); `number` determines the gateway's own id, so that two
+    simulations with one number are about one payment; `at` is the signed time;
+    `variant` is one of the provider's `variants` of this `kind.status`, None for
+    the first; `test` requests test money, if the gateway can mark it.
     """
 
     kind: str
@@ -105,64 +105,64 @@ def _as_tuple(value: object) -> object:
 
 
 OPTIONS = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-"""How a provider's model of its options has to be configured."""
+"""Required `model_config` of a provider's model of its options."""
 
-Texts = Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]
+TextList = Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]
 """An option with one text or several."""
 
 
 class NoOptions(BaseModel):
-    """The options of a provider that has none."""
+    """Options of a provider without options."""
 
     model_config = OPTIONS
 
 
 @runtime_checkable
 class Provider(Protocol):
-    """What a gateway has to offer. `docs/adding-a-provider.md` leads through one."""
+    """Interface of a gateway. `docs/adding-a-provider.md` shows how to write one."""
 
     @property
     def name(self) -> str:
-        """The module's name, and the word in the configuration."""
+        """The name of the module, used in the configuration."""
 
     @property
     def methods(self) -> frozenset[str]:
-        """HTTP methods the gateway uses."""
+        """HTTP methods that the gateway uses."""
 
     @property
     def content_types(self) -> frozenset[str]:
-        """Media types of its bodies: they say how to read one, not whether to take it in."""
+        """Media types of its bodies: they decide how to read one, not whether to accept it."""
 
     @property
     def tolerance(self) -> timedelta | None:
-        """Default time window, None where the gateway signs no time."""
+        """Default time window, None if the gateway signs no time."""
 
     @property
     def answer(self) -> Answer:
-        """Success in the gateway's own words."""
+        """The success answer that the gateway expects."""
 
     @property
     def kinds(self) -> Mapping[str, Sequence[str]]:
-        """What `simulate` can make: kinds of delivery and the statuses of each."""
+        """Kinds of delivery that `simulate` can make, and the statuses of each."""
 
     def verify(self, delivery: Delivery, keys: Sequence[Key]) -> VerifiedDelivery:
         """Return the delivery as verified, or raise Unauthentic.
 
-        Looks at the bytes as received, in constant time; tries every key.
-        Whether the signed time is within the window is decided by the caller.
+        Checks the bytes as received, in constant time; tries every key. The
+        caller checks whether the signed time is within the window.
         """
 
     def normalize(self, verified: VerifiedDelivery) -> Sequence[Event]:
-        """Say what happened: one event or several, in order. Pure.
+        """Return the events of a delivery, one or several, in order. Pure.
 
-        `test` of an event is True where the delivery says that its money is not
-        real, False where it says that it is, None where it says neither.
-        A fact that decides nothing and cannot be read stops nothing: the event
-        names it in `unread`.
-        Raises NotUnderstood, which keeps the delivery on quarantine: its kinds
-        are Unreadable, where the bytes are not what they should be, and
-        NotOurs, where it is about somebody else's money. After the proof
-        nothing is refused.
+        An event's `test` is True if the delivery marks its money as test money,
+        False if it marks it as real, None if it does neither. A descriptive
+        fact that cannot be read does not prevent the event, which names it in
+        `unread`.
+
+        Raises NotUnderstood, which sends the delivery to quarantine; its
+        subclasses are Unreadable, for malformed bytes, and NotOurs, for another
+        merchant's money. A verified delivery is never refused.
         """
 
     def simulate(self, wanted: Simulation, key: Key, target: str) -> Delivery:
@@ -171,49 +171,49 @@ class Provider(Protocol):
     def sign(self, delivery: Delivery, key: Key) -> Delivery:
         """Sign any delivery as the gateway would, at its `received_at`.
 
-        Signature and time replace those that it has. The tests sign bodies
-        with it that `simulate` never makes.
+        Replaces its signature and time, if it has any. The tests use it to
+        sign bodies that `simulate` never makes.
         """
 
 
 @runtime_checkable
 class Configurable(Protocol):
-    """A provider whose endpoints have settings of their own."""
+    """A provider with settings for each endpoint."""
 
     @property
     def options(self) -> type[BaseModel]:
         """The model of those settings, with `OPTIONS` as its configuration.
 
-        A list is `Texts`: a variable of the environment gives one text.
+        Use `TextList` for a list: an environment variable holds a single text.
         """
 
-    def configured(self, options: Any, place: Place) -> Provider:  # noqa: ANN401 - of that model
-        """Return the provider as this endpoint wants it.
+    def configured(self, options: Any, context: EndpointContext) -> Provider:  # noqa: ANN401 - of that model
+        """Return the provider configured for one endpoint.
 
-        Raises ConfigurationError with `KEY: what would be right`, the key as it
-        stands in the endpoint's table.
+        Raises ConfigurationError with `KEY: what is expected`; the key is one of
+        the endpoint's table.
         """
 
     def example(self) -> Example:
-        """Make settings for evaluation: those without which an endpoint would not start."""
+        """Make the settings that an endpoint needs to start, for evaluation."""
 
 
 @runtime_checkable
 class Asymmetric(Protocol):
-    """A provider that verifies with public keys, and so may do without a secret."""
+    """A provider that verifies with public keys, and so may need no secret."""
 
     @property
     def public_keys(self) -> Sequence[Key]:
-        """The keys in force; `secret` holds the public key in DER."""
+        """The active keys; `secret` holds the public key in DER."""
 
 
 @runtime_checkable
 class Published(Protocol):
-    """A provider whose gateway publishes the addresses it calls from."""
+    """A provider whose gateway publishes the addresses that it calls from."""
 
     @property
     def addresses(self) -> Sequence[str]:
-        """The list behind `allow_from = "published"`, addresses or networks."""
+        """The addresses or networks allowed by `allow_from = "published"`."""
 
 
 @runtime_checkable
@@ -227,21 +227,23 @@ class Varied(Protocol):
 
 @runtime_checkable
 class Referencing(Protocol):
-    """A provider whose gateway calls a URL of each order's own."""
+    """A provider whose gateway calls a separate URL for each order."""
 
     @property
     def reserved(self) -> frozenset[str]:
-        """Names that a parameter of the merchant's own in that URL must not have."""
+        """Names that the merchant's own parameters in that URL must not have."""
 
     def order_query(self, reference: str) -> str:
-        """Write the query by which a delivery to that URL is about this order.
+        """Return the query that ties a delivery to that URL to this order.
 
-        Raises ConfigurationError with `KEY: what would be right`.
+        Raises ConfigurationError with `KEY: what is expected`.
         """
 
 
 class ProviderError(Exception):
-    """A provider module does not fit; the start stops."""
+    """A provider module does not fit the protocol; the start fails."""
+
+    exit_code = 2
 
 
 def discover() -> Mapping[str, Provider]:
@@ -249,14 +251,14 @@ def discover() -> Mapping[str, Provider]:
     found = {name: _load(__name__ + "." + name, name) for name in _builtin_names()}
     for entry in entry_points(group="payrouter.providers"):
         if entry.name in found:
-            message = f"provider {entry.name} is there twice"
+            message = f"provider {entry.name} is defined twice"
             raise ProviderError(message)
         found[entry.name] = _checked(entry.load(), entry.name)
     return found
 
 
 def examples() -> Mapping[str, Example]:
-    """Make an endpoint's settings for evaluation, for every provider there is."""
+    """Make an endpoint's settings for evaluation, for every provider."""
     return {
         name: provider.example() if isinstance(provider, Configurable) else Example()
         for name, provider in discover().items()
@@ -277,10 +279,10 @@ def _checked(candidate: object, name: str) -> Provider:
         message = f"provider {name} has no PROVIDER that fits router.providers.Provider"
         raise ProviderError(message)
     if candidate.name != name:
-        message = f"provider {name} calls itself {candidate.name}"
+        message = f"provider {name} has another name, {candidate.name}"
         raise ProviderError(message)
     options = getattr(candidate, "options", NoOptions)
     if issubclass(options, BaseModel) and options.model_config.get("extra") == "forbid":
         return candidate
-    message = f"provider {name}: its options take any key; set model_config = OPTIONS"
+    message = f"provider {name}: its options accept any key; set model_config = OPTIONS"
     raise ProviderError(message)

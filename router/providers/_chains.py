@@ -1,8 +1,8 @@
-"""Which networks are test networks, by chain id and by name. Tokens there are worth nothing.
+"""Recognizes test networks, whose tokens are worthless, by chain id and by name.
 
 Chain ids are those of github.com/ethereum-lists/chains, and for TRON those of
 developers.tron.network ("Networks"). An id that is in neither table decides
-nothing. Kovan's 42 is left out: a live network has it now.
+nothing. Kovan's 42 is left out, since a live network has it now.
 """
 
 import re
@@ -27,10 +27,10 @@ _LIVE_CHAINS = _TRON_LIVE | {
     *("8453", "42161", "42220", "43114", "59144", "534352"),
 }
 
-# As wallets write an id, in hexadecimal, and as CAIP-2 does, with its namespace.
+# An id in hexadecimal, as wallets write it, or with a namespace, as in CAIP-2.
 _CHAIN_ID = re.compile(r"(?:eip155:)?(?:0x(?P<hex>[0-9a-f]+)|0*(?P<decimal>[0-9]+))")
 
-# Long enough to be looked for anywhere in a name (`bscTestnet`), and the short ones as words.
+# Long names are searched for anywhere in a name (`bscTestnet`), short ones only as words.
 _PARTS = re.compile(
     "testnet|devnet|regtest|signet|sepolia|holesky|goerli|ropsten|rinkeby|kovan|mumbai|shasta"
     "|chiado|alfajores"
@@ -46,9 +46,9 @@ _LIVE_NAMES = frozenset(
 
 
 def on_test_chain(chain_id: str | None, network: str | None) -> bool | None:
-    """Tell whether chain id or name are those of a test network; None where neither says.
+    """Return whether chain id or name are those of a test network; None if neither decides.
 
-    A live network's name says nothing: gateways write `Ethereum` for its test networks too.
+    A live network's name decides nothing: gateways write `Ethereum` for its test networks too.
     """
     if network is not None and is_test_name(network):
         return True
@@ -61,14 +61,14 @@ def on_test_chain(chain_id: str | None, network: str | None) -> bool | None:
 
 
 def is_test_name(network: str) -> bool:
-    """Tell whether a network's name is that of a test network."""
+    """Return whether a network's name is that of a test network."""
     name = network.lower()
     words = re.split(r"[^a-z0-9]+", name)
     return _PARTS.search(name) is not None or not _WORDS.isdisjoint(words)
 
 
 def is_live_name(network: str) -> bool:
-    """Tell whether a name is that of a live network, for gateways that name test networks."""
+    """Return whether a name is that of a live network, for gateways that name test networks."""
     return network.lower() in _LIVE_NAMES
 
 
@@ -80,7 +80,7 @@ def _in_decimal(chain_id: str) -> str | None:
 
 
 def _disagree(chain_id: str, network: str | None) -> bool:
-    # Samples of BlockATM have Goerli's 5 beside TRON: such an id is not one of that network.
+    # Samples of BlockATM have Goerli's 5 with TRON: such an id is not one of that network.
     if network is None:
         return False
     return network.upper().startswith("TRON") is not (chain_id in _TRON)

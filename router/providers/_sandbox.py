@@ -1,4 +1,4 @@
-"""How a mapped gateway says that its money is not real: `livemode: false` and the like."""
+"""Field by which a mapped gateway marks test money: `livemode: false` and the like."""
 
 from decimal import Decimal
 from typing import Annotated, Self
@@ -16,7 +16,7 @@ def _as_words(value: object) -> object:
 
 
 def _word(value: object) -> object:
-    """Write a truth value or a number as JSON does, so that `false` is the word `"false"` too."""
+    """Write a boolean or a number as JSON does, so that `false` and `"false"` are the same word."""
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value) if isinstance(value, int | Decimal) else value
@@ -26,7 +26,7 @@ Words = Annotated[tuple[str, ...], BeforeValidator(_as_words), Field(min_length=
 
 
 class Sandbox(BaseModel):
-    """`[….mapping.test]`: the field that says which money it is, and its words for either."""
+    """`[….mapping.test]`: the field that marks test or live money, and its words for each."""
 
     model_config = OPTIONS
 
@@ -37,14 +37,14 @@ class Sandbox(BaseModel):
     @model_validator(mode="after")
     def _apart(self) -> Self:
         for word in set(self.test) & set(self.live):
-            message = f"{word} stands under test and under live"
+            message = f"{word} is listed under both test and live"
             raise ValueError(message)
         return self
 
     def read(self, fields: Fields) -> bool | None:
-        """Return True for test money, False for live, None where the field is absent.
+        """Return True for test money, False for live, None if the field is absent.
 
-        Raises NotUnderstood for a word of neither: nobody knows whether such money is real.
+        Raises NotUnderstood for any other word, since the money might be real.
         """
         value = fields.value(self.field)
         if value is None:

@@ -1,9 +1,9 @@
-"""Gateways that sign with an HMAC and that nobody has written a provider for.
+"""Gateways that sign with an HMAC and have no provider of their own.
 
-How a delivery is signed and what its words mean stands in the endpoint's
-configuration; there is nothing to guess, and so no endpoint without it. The
+The endpoint's configuration defines how a delivery is signed and what its
+words mean. Nothing is guessed, so an endpoint needs this configuration. The
 glossary page of Pulse2Pay (pulse2pay.com, en/glossary/webhooks) shows such a
-shape: `X-Signature` over the body, the time within it.
+shape: `X-Signature` over the body, the time within the body.
 """
 
 import base64
@@ -20,7 +20,7 @@ from pydantic import BaseModel, StringConstraints, model_validator
 from router.contract.event import Event
 from router.delivery import Delivery, VerifiedDelivery
 from router.errors import ConfigurationError, NotUnderstood, Reason, Unauthentic
-from router.providers import OPTIONS, Answer, Example, Key, Place, Simulation
+from router.providers import OPTIONS, Answer, EndpointContext, Example, Key, Simulation
 from router.providers._mapping import BodyMapping, normalize, put, simulated, told_moment
 from router.providers._reading import Fields, Path, required
 from router.providers._signing import (
@@ -47,13 +47,13 @@ HeaderName = Annotated[
     str, StringConstraints(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$", max_length=100)
 ]
 
-# Nothing is known of the sender's retries: a genuine one must not be refused for its age, and the
+# The sender's retries are unknown: a genuine one must not be refused for its age, and the
 # event's id makes a replay harmless.
 _TOLERANCE = timedelta(hours=24)
 
 
 class SignedTime(BaseModel):
-    """`[….time]`: where the time stands that the signature covers."""
+    """`[….time]`: the location of the signed time."""
 
     model_config = OPTIONS
 
@@ -69,8 +69,8 @@ class SignedTime(BaseModel):
         return self
 
 
-class Options(BaseModel):
-    """The keys of an endpoint of this provider."""
+class GenericHmacOptions(BaseModel):
+    """Options of an endpoint of this provider."""
 
     model_config = OPTIONS
 
@@ -91,13 +91,13 @@ class Options(BaseModel):
             raise ValueError(message)
         in_header = self.time is not None and self.time.header is not None
         if pieces.count("{time}") != int(in_header):
-            message = "signed: holds {time} once where time.header is set, and nowhere else"
+            message = "signed: expected {time} once if time.header is set, and never otherwise"
             raise ValueError(message)
         return self
 
 
 # The shape of the glossary page, in which status and event repeat each other. The page's body
-# names neither order nor currency; a sender's does, somewhere.
+# has neither order nor currency; a real sender's body has both.
 _EXAMPLE: Mapping[str, object] = {
     "signature_header": "X-Signature",
     "algorithm": "sha256",
@@ -134,35 +134,35 @@ _EXAMPLE: Mapping[str, object] = {
 
 @dataclass(frozen=True)
 class GenericHmac:
-    """The provider, as `router.providers.Provider` wants it; of use once it is configured."""
+    """The provider, a `router.providers.Provider`; usable only once it is configured."""
 
     name: str = "generic_hmac"
     methods: frozenset[str] = frozenset({"POST"})
     content_types: frozenset[str] = frozenset({"application/json"})
-    options: type[Options] = Options
-    own: Options | None = None
+    options: type[GenericHmacOptions] = GenericHmacOptions
+    own: GenericHmacOptions | None = None
 
     @property
     def tolerance(self) -> timedelta | None:
-        """A day where a time is signed: narrow it once the sender's retries are known."""
+        """A day if a time is signed: narrow it once the sender's retries are known."""
         return None if self.own is None or self.own.time is None else _TOLERANCE
 
     @property
     def answer(self) -> Answer:
-        """Success, in the words that are configured."""
+        """The configured success answer."""
         return Answer(200, "text/plain", (self.own.answer if self.own else "OK").encode())
 
     @property
     def kinds(self) -> Mapping[str, Sequence[str]]:
-        """What the mapping has words for."""
+        """Kinds of delivery in the mapping, and the statuses of each."""
         return {} if self.own is None else self.own.mapping.kinds()
 
-    def configured(self, options: Options, _place: Place) -> "GenericHmac":
-        """Return the provider as this endpoint wants it."""
+    def configured(self, options: GenericHmacOptions, _context: EndpointContext) -> "GenericHmac":
+        """Return the provider configured for one endpoint."""
         return replace(self, own=options)
 
     def example(self) -> Example:
-        """Make the shape of the glossary page, with a currency that the page leaves out."""
+        """Return the shape of the glossary page, plus the currency that the page leaves out."""
         return Example(settings=_EXAMPLE)
 
     def verify(self, delivery: Delivery, keys: Sequence[Key]) -> VerifiedDelivery:
@@ -183,7 +183,7 @@ class GenericHmac:
         """Return the one event of the delivery, or raise NotUnderstood."""
         own = self._own
         if own.time is not None and own.time.field is not None:
-            required(own.time.field, _told_time(own.time.field, own.time.unit, verified))
+            required(own.time.field, _body_time(own.time.field, own.time.unit, verified))
         return (normalize(own.mapping, verified),)
 
     def simulate(self, wanted: Simulation, key: Key, target: str) -> Delivery:
@@ -197,7 +197,7 @@ class GenericHmac:
         return self.sign(made, key)
 
     def sign(self, delivery: Delivery, key: Key) -> Delivery:
-        """Sign as the settings say; a time within the body stays as it is."""
+        """Sign according to the settings; a time within the body is not changed."""
         own, time, pairs = self._own, "", []
         if own.time is not None and own.time.header is not None:
             time = moment_text(delivery.received_at, own.time.unit)
@@ -207,20 +207,20 @@ class GenericHmac:
         return with_headers(delivery, *pairs, written)
 
     @property
-    def _own(self) -> Options:
+    def _own(self) -> GenericHmacOptions:
         if self.own is None:
-            message = "mapping: this provider is of no use without one"
+            message = "mapping: required by this provider"
             raise ConfigurationError(message)
         return self.own
 
 
-def _message(own: Options, time: str, body: bytes) -> bytes:
+def _message(own: GenericHmacOptions, time: str, body: bytes) -> bytes:
     before, _, after = own.signed.partition("{body}")
     written = [text.replace("{time}", time).encode() for text in (before, after)]
     return written[0] + body + written[1]
 
 
-def _signature(own: Options, text: str) -> bytes:
+def _signature(own: GenericHmacOptions, text: str) -> bytes:
     length = new_hash(own.algorithm).digest_size
     if not text.startswith(own.signature_prefix):
         raise Unauthentic(Reason.SIGNATURE_MALFORMED, f"expected {own.signature_prefix}…")
@@ -235,24 +235,24 @@ def _signature(own: Options, text: str) -> bytes:
     return decoded
 
 
-def _written(own: Options, signature: bytes) -> str:
+def _written(own: GenericHmacOptions, signature: bytes) -> str:
     if own.encoding == "base64":
         return own.signature_prefix + base64.b64encode(signature).decode()
     text = signature.hex()
     return own.signature_prefix + (text.upper() if own.encoding == "hex-upper" else text)
 
 
-def _time_within(own: Options, proved: VerifiedDelivery) -> datetime | None:
-    """Read the time that stands in the proved body; what cannot be read is said by normalize."""
+def _time_within(own: GenericHmacOptions, proved: VerifiedDelivery) -> datetime | None:
+    """Return the time in the verified body; None if unreadable, which normalize reports."""
     if own.time is None or own.time.field is None:
         return None
     try:
-        return _told_time(own.time.field, own.time.unit, proved)
+        return _body_time(own.time.field, own.time.unit, proved)
     except NotUnderstood:
         return None
 
 
-def _told_time(path: str, unit: TimeUnit, verified: VerifiedDelivery) -> datetime | None:
+def _body_time(path: str, unit: TimeUnit, verified: VerifiedDelivery) -> datetime | None:
     return Fields.of(verified).moment(path, moment_reader(unit))
 
 

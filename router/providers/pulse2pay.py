@@ -1,10 +1,10 @@
-"""Pulse2Pay: payments, each state change an event with an id of its own.
+"""Pulse2Pay: payments, with a separate event id for each state change.
 
 Signed with the webhook secret shown when the endpoint is registered, over
 time and raw body. Sources: pulse2pay.com, en/guides/webhook-security and
 ru/developers/webhooks ("developer docs"), and the changelog of 2026-01-27,
-which says that they match the sender. The glossary page shows another shape,
-which is `generic_hmac`'s.
+which states that they match the sender. The glossary page shows another
+shape, for which there is `generic_hmac`.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ from router.delivery import Delivery, VerifiedDelivery
 from router.errors import NotUnderstood, Reason
 from router.providers import Answer, Key, Simulation
 from router.providers._reading import (
-    Described,
+    Descriptions,
     Fields,
     currency_name,
     happening,
@@ -49,7 +49,7 @@ SCHEME = "pulse2pay"
 SIGNATURE_HEADER = "x-pulse2pay-signature"
 TIME_HEADER = "x-pulse2pay-timestamp"
 
-# Any success will do; the glossary page answers 200 OK.
+# Any 2xx is accepted; the glossary page answers 200 OK.
 _ANSWER = Answer(200, "text/plain", b"OK")
 
 _EVENTS = {
@@ -62,32 +62,32 @@ _EVENTS = {
     "payment.failed": EventType.PAYMENT_FAILED,
     "payment.canceled": EventType.PAYMENT_CANCELLED,
 }
-# What is simulated as pending is the later of the two words.
+# Of the two words for pending, the later one is simulated.
 _WORDS = {happened.status: word for word, happened in _EVENTS.items()}
 
-# A status repeats the type. Created is a type alone: such a payment is pending.
+# A status repeats the type. There is no status `created`: such a payment may be pending.
 _STATUSES = {"payment.created": ("created", "pending")}
 
-# How far the sum that came is from the price; the differing one goes by either name.
+# Fields with the difference between the amount paid and the price; either name may be used.
 _GAPS = {
     EventType.PAYMENT_UNDERPAID: ("data.underpaidAmount", -1),
     EventType.PAYMENT_OVERPAID: ("data.overpaidAmount", 1),
 }
 _EITHER_GAP = "data.differenceAmount"
 
-# Two amounts of the contract and a sign: what would not fit raises instead of rounding.
+# Enough digits for the sum of two amounts: a result that does not fit raises, never rounds.
 _EXACT = Context(prec=64, traps=[Inexact, InvalidOperation])
 
 
 @dataclass(frozen=True)
 class Pulse2Pay:
-    """The provider, as `router.providers.Provider` wants it."""
+    """The provider, a `router.providers.Provider`."""
 
     name: str = "pulse2pay"
     methods: frozenset[str] = frozenset({"POST"})
     content_types: frozenset[str] = frozenset({"application/json"})
-    # Retries come 1 s, 5 s, 30 s, 1 min and 5 min after one another, each waited for 30 s, 9 min
-    # in all (developer docs). Whether each is signed afresh is not said: none may be stale.
+    # Retries follow after 1 s, 5 s, 30 s, 1 min and 5 min, each with a 30 s time-out: 9 min in
+    # all (developer docs). It is not documented whether each is signed again: none may be stale.
     tolerance: timedelta = timedelta(minutes=10)
     answer: Answer = _ANSWER
     kinds: Mapping[str, Sequence[str]] = field(default_factory=lambda: {"payment": tuple(_WORDS)})
@@ -110,8 +110,8 @@ class Pulse2Pay:
             "reference": fields.text("data.externalId"),
             **_money(fields, happened),
         }
-        told = (identity, word)
-        return (happening(verified, self.name, happened, told, facts, _transfer(fields)),)
+        change = (identity, word)
+        return (happening(verified, self.name, happened, change, facts, _transfer(fields)),)
 
     def simulate(self, wanted: Simulation, key: Key, target: str) -> Delivery:
         """Make a genuine delivery; a kind or status that is not in `kinds` is a KeyError."""
@@ -139,51 +139,51 @@ def _happened(fields: Fields) -> tuple[str, EventType]:
     status = fields.text("data.status")
     expected = _STATUSES.get(word, (word.partition(".")[2],))
     if status is not None and status.lower() not in expected:
-        raise NotUnderstood(Reason.AMBIGUOUS, f"data.status: not that of {word}")
+        raise NotUnderstood(Reason.AMBIGUOUS, f"data.status: contradicts {word}")
     return word, _EVENTS[word]
 
 
 def _money(fields: Fields, happened: EventType) -> dict[str, object]:
-    """Read the price, and what came of it where that is said.
+    """Read the price, and the amount paid if it is known.
 
-    `data.amount` is the price. The sum that came is the price of what is confirmed, and the price
-    with the gap of what is under- or overpaid; `receivedAmount`, which no page documents, has
-    to agree.
+    `data.amount` is the price. The amount paid is the price if the payment is confirmed, and the
+    price with the difference added or subtracted if it is over- or underpaid; `receivedAmount`,
+    which is not documented, must agree.
     """
     price, currency = fields.amount("data.amount"), currency_name(fields.text("data.currency"))
-    came = _came(fields, happened, price)
-    told = fields.amount("data.receivedAmount")
-    if came is not None and told is not None and came != told:
+    paid = _paid(fields, happened, price)
+    received = fields.amount("data.receivedAmount")
+    if paid is not None and received is not None and paid != received:
         raise NotUnderstood(Reason.AMBIGUOUS, "data.receivedAmount: not what data.amount implies")
     if price is not None:
         required("data.currency", currency)
     return {
-        "amount": came,
+        "amount": paid,
         "currency": currency,
         "expected_amount": price,
         "expected_currency": currency,
     }
 
 
-def _came(fields: Fields, happened: EventType, price: Decimal | None) -> Decimal | None:
+def _paid(fields: Fields, happened: EventType, price: Decimal | None) -> Decimal | None:
     if happened is EventType.PAYMENT_CONFIRMED:
         return required("data.amount", price)
     if happened not in _GAPS:
         return None
     name, sign = _GAPS[happened]
     gap = required(name, _gap(fields, name))
-    came = _EXACT.add(required("data.amount", price), gap * sign)
-    return representable(name, came)
+    paid = _EXACT.add(required("data.amount", price), gap * sign)
+    return representable(name, paid)
 
 
 def _gap(fields: Fields, name: str) -> Decimal | None:
     named, either = fields.amount(name), fields.amount(_EITHER_GAP)
     if named is not None and either is not None and named != either:
-        raise NotUnderstood(Reason.AMBIGUOUS, f"{name}: not {_EITHER_GAP}")
+        raise NotUnderstood(Reason.AMBIGUOUS, f"{name}: differs from {_EITHER_GAP}")
     return either if named is None else named
 
 
-def _transfer(fields: Fields) -> Described:
+def _transfer(fields: Fields) -> Descriptions:
     return {
         "network": lambda: network_name(fields.text("data.network")),
         "tx_hash": lambda: fields.text("data.txHash"),
@@ -211,14 +211,14 @@ def _body(wanted: Simulation, word: str) -> dict[str, object]:
 
 
 def _priced(wanted: Simulation) -> dict[str, str]:
-    """Write a price such that what came is what was wanted."""
-    came = Decimal(wanted.amount)
+    """Return a price for which the amount paid is the simulated amount."""
+    paid = Decimal(wanted.amount)
     if wanted.status == "underpaid":
-        price = amount_text(_EXACT.add(came, Decimal(1)))
+        price = amount_text(_EXACT.add(paid, Decimal(1)))
         return {"amount": price, "underpaidAmount": "1", "differenceAmount": "1"}
     if wanted.status == "overpaid":
-        gap = min(came, Decimal(1))
-        price, surplus = amount_text(_EXACT.subtract(came, gap)), amount_text(gap)
+        gap = min(paid, Decimal(1))
+        price, surplus = amount_text(_EXACT.subtract(paid, gap)), amount_text(gap)
         return {"amount": price, "overpaidAmount": surplus, "differenceAmount": surplus}
     return {"amount": wanted.amount}
 

@@ -1,7 +1,7 @@
-"""Resmic Pro: payments of a session, told once and never again.
+"""Resmic Pro: payments of a session, each delivered once and never retried.
 
 Signed with the webhook secret of the dashboard's developer page, over the raw
-body; there is no signed time, no delivery id and no retry. Sources: the pages
+body; there is no signed time and no delivery id. Sources: the pages
 docs.resmic.com/resmic-pro ("Resmic docs", webhooks-and-notifications) and the
 sender's own code, github.com/0xResmic/Resmic-PRO ("sender",
 backend/src/services/makePaymentServices.js).
@@ -20,7 +20,7 @@ from router.delivery import Delivery, VerifiedDelivery
 from router.providers import Answer, Key, Simulation
 from router.providers._chains import is_live_name
 from router.providers._reading import (
-    Described,
+    Descriptions,
     Fields,
     currency_name,
     happening,
@@ -41,7 +41,7 @@ from router.providers._signing import (
 SCHEME = "resmic-raw"
 SIGNATURE_HEADER = "x-signature"
 
-# The sender ignores what is answered; the words are those of the sample endpoint (Resmic docs).
+# The sender ignores the answer; the text is that of the sample endpoint (Resmic docs).
 _ANSWER = Answer(
     200, "application/json", b'{"success":true,"message":"Webhook processed successfully"}'
 )
@@ -55,7 +55,7 @@ _MIDNIGHT = 24
 
 @dataclass(frozen=True)
 class Resmic:
-    """The provider, as `router.providers.Provider` wants it."""
+    """The provider, a `router.providers.Provider`."""
 
     name: str = "resmic"
     methods: frozenset[str] = frozenset({"POST"})
@@ -69,8 +69,8 @@ class Resmic:
     def verify(self, delivery: Delivery, keys: Sequence[Key]) -> VerifiedDelivery:
         """Return the delivery as verified, or raise Unauthentic."""
         signature = hex_signature(signature_header(delivery, SIGNATURE_HEADER))
-        # The documented receiver serialises the parsed body again, which would also take
-        # altered ones; the sender signs what it sends.
+        # The documented receiver serialises the parsed body again, which would also accept
+        # altered bodies; the sender signs the bytes that it sends.
         schemes = (Scheme(SCHEME, lambda: delivery.body),)
         signed = Signed(None, (SIGNATURE_HEADER,))
         return prove(delivery, schemes, keys, is_hmac_sha256(signature), signed)
@@ -80,7 +80,7 @@ class Resmic:
         fields = Fields.of(verified)
         happened = _STATUSES[required("status", fields.flag("status"))]
         session = required("session_id", fields.text("session_id"))
-        facts = {"provider_reference": session, **_money(fields, happened), **_reality(fields)}
+        facts = {"provider_reference": session, **_money(fields, happened), **_test(fields)}
         identity = (session, happened.status)
         return (happening(verified, self.name, happened, identity, facts, _transfer(fields)),)
 
@@ -100,7 +100,7 @@ class Resmic:
 
 
 def _money(fields: Fields, happened: EventType) -> dict[str, object]:
-    """Read the price of the session, which the sender tells in the place of what arrived."""
+    """Read the price of the session, which the sender reports instead of the amount paid."""
     amount, token = fields.amount("amount"), fields.text("token")
     if happened is EventType.PAYMENT_CONFIRMED:
         required("amount", amount)
@@ -109,18 +109,18 @@ def _money(fields: Fields, happened: EventType) -> dict[str, object]:
     currency = currency_name(token)
     price: dict[str, object] = {"expected_amount": amount, "expected_currency": currency}
     if happened is EventType.PAYMENT_FAILED:
-        # It may be that the money came and only its onward transfer failed: nobody says how much.
+        # The money may have come, if only its onward transfer failed: the amount is unknown.
         return price
     return {"amount": amount, "currency": currency, "amount_claimed": True, **price}
 
 
-def _reality(fields: Fields) -> dict[str, object]:
-    """Tell live networks by name: the sender's own sample names a test network (`Sepolia`)."""
+def _test(fields: Fields) -> dict[str, object]:
+    """Recognize live networks by name; the sender's own sample names test networks (`Sepolia`)."""
     network = fields.value("blockchain")
     return {"test": False if isinstance(network, str) and is_live_name(network) else None}
 
 
-def _transfer(fields: Fields) -> Described:
+def _transfer(fields: Fields) -> Descriptions:
     return {
         "network": lambda: network_name(fields.text("blockchain")),
         "tx_hash": lambda: fields.text("transaction_hash"),
@@ -136,7 +136,7 @@ def _sent_at(text: str) -> datetime:
     if match is None or match[1] not in _MONTHS:
         raise ValueError(message)
     hour = int(match[4])
-    # Node writes the hour after midnight as 24, of the day that begins.
+    # Node writes the hour after midnight as 24, with the date of the new day.
     parts = (int(match[3]), _MONTHS.index(match[1]) + 1, int(match[2]))
     return datetime(*parts, 0 if hour == _MIDNIGHT else hour, int(match[5]), tzinfo=UTC)
 

@@ -1,10 +1,10 @@
-"""Senders that sign as Standard Webhooks says, Svix among them.
+"""Senders that sign according to Standard Webhooks, such as Svix.
 
 The specification (github.com/standard-webhooks, spec/standard-webhooks.md)
-fixes headers and signatures and leaves the body to the sender: what its words
-mean stands in the endpoint's configuration. Without that every delivery is
-verified and lies on quarantine. `v1a`, ed25519, is in the specification and
-in Svix' server, not in the reference libraries.
+defines headers and signatures but not the body: the meaning of its words is
+defined in the endpoint's configuration. Without it, every delivery is verified
+and goes to quarantine. `v1a`, ed25519, is in the specification and in Svix'
+server, not in the reference libraries.
 """
 
 import base64
@@ -24,7 +24,7 @@ from pydantic import BaseModel
 from router.contract.event import Event, EventType
 from router.delivery import Delivery, VerifiedDelivery
 from router.errors import ConfigurationError, NotUnderstood, Reason, Unauthentic
-from router.providers import OPTIONS, Answer, Example, Key, Place, Simulation
+from router.providers import OPTIONS, Answer, EndpointContext, Example, Key, Simulation
 from router.providers._mapping import BodyMapping, normalize, simulated
 from router.providers._reading import Fields
 from router.providers._signing import (
@@ -51,13 +51,13 @@ SECRET_PREFIX = "whsec_"  # noqa: S105 - a prefix of secrets
 PUBLIC_PREFIX = "whpk_"
 PRIVATE_PREFIX = "whsk_"
 
-# The specification says how long a secret may be; so a text that is no base64 is found out.
+# Lengths that the specification allows; a secret that was not base64 is detected by its length.
 _SECRET_BYTES = range(24, 65)
 _ED25519_BYTES = 32
 _ED25519_SIGNATURE_BYTES = 64
 
 _ID = re.compile(r"[!-\-/-~]{1,256}")
-"""Visible ASCII but the full stop, which parts it from the time under the signature."""
+"""Visible ASCII except the full stop, which separates it from the time in the signed message."""
 
 _SIGNATURES = 16
 """More than any rotation needs."""
@@ -68,8 +68,8 @@ _V1A_SIGNATURES = 4
 _ANSWER = Answer(200, "text/plain", b"OK")
 
 
-class Options(BaseModel):
-    """The keys of an endpoint of this provider."""
+class StandardWebhooksOptions(BaseModel):
+    """Options of an endpoint of this provider."""
 
     model_config = OPTIONS
 
@@ -78,25 +78,27 @@ class Options(BaseModel):
 
 @dataclass(frozen=True)
 class StandardWebhooks:
-    """The provider, as `router.providers.Provider` wants it."""
+    """The provider, a `router.providers.Provider`."""
 
     name: str = "standard_webhooks"
     methods: frozenset[str] = frozenset({"POST"})
     content_types: frozenset[str] = frozenset({"application/json"})
-    # Every attempt is signed with its own time (spec, "webhook-timestamp").
+    # Every attempt is signed with a new time (spec, "webhook-timestamp").
     tolerance: timedelta = timedelta(minutes=5)
     answer: Answer = _ANSWER
-    options: type[Options] = Options
+    options: type[StandardWebhooksOptions] = StandardWebhooksOptions
     mapping: BodyMapping | None = None
 
     @property
     def kinds(self) -> Mapping[str, Sequence[str]]:
-        """What the mapping has words for."""
+        """Kinds of delivery in the mapping, and the statuses of each."""
         return {} if self.mapping is None else self.mapping.kinds()
 
-    def configured(self, options: Options, place: Place) -> "StandardWebhooks":
-        """Return the provider as this endpoint wants it; refuse secrets that are none."""
-        for key in place.keys:
+    def configured(
+        self, options: StandardWebhooksOptions, context: EndpointContext
+    ) -> "StandardWebhooks":
+        """Return the provider configured for one endpoint; refuse malformed secrets."""
+        for key in context.keys:
             _keyed(key)
         if options.mapping is not None and options.mapping.identity:
             message = "mapping.identity: the header webhook-id is the identity"
@@ -104,7 +106,7 @@ class StandardWebhooks:
         return replace(self, mapping=options.mapping)
 
     def example(self) -> Example:
-        """Make a secret of the right form and a body as the specification advises."""
+        """Make a valid secret, and a mapping of the body that the specification recommends."""
         secret = SECRET_PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
         return Example(settings={"secrets": [secret], "mapping": _EXAMPLE})
 
@@ -136,7 +138,7 @@ class StandardWebhooks:
     def simulate(self, wanted: Simulation, key: Key, target: str) -> Delivery:
         """Make a genuine delivery; a kind or status that is not in `kinds` is a KeyError.
 
-        A private key (`whsk_…`) makes the signature that its public half verifies.
+        A private key (`whsk_…`) makes the signature that its public key verifies.
         """
         if self.mapping is None:
             raise KeyError(wanted.kind)
@@ -148,7 +150,7 @@ class StandardWebhooks:
         return self.sign(made, key)
 
     def sign(self, delivery: Delivery, key: Key) -> Delivery:
-        """Sign the identity in its header, time and body."""
+        """Sign the id from its header, the time and the body."""
         names = _names(delivery)
         (identity,) = delivery.header(names[0])
         time = unix_s_text(delivery.received_at)
@@ -157,7 +159,7 @@ class StandardWebhooks:
 
 
 def _names(delivery: Delivery) -> tuple[str, str, str]:
-    """Return the names of identity, time and signature: the standard's, else those of Svix."""
+    """Return the header names of id, time and signature: the standard's, otherwise Svix'."""
     standard = ("webhook-id", "webhook-timestamp", "webhook-signature")
     if any(delivery.header(name) for name in standard):
         return standard
@@ -170,7 +172,7 @@ def _message(identity: str, time: str, body: bytes) -> bytes:
 
 
 def _signatures(text: str) -> Mapping[str, list[bytes]]:
-    """Sort what is given by its version; others than v1 and v1a are not for us."""
+    """Group the signatures by version; versions other than v1 and v1a are ignored."""
     entries = text.split(" ")
     if len(entries) > _SIGNATURES:
         raise Unauthentic(Reason.SIGNATURE_MALFORMED, f"more than {_SIGNATURES} signatures")
@@ -214,7 +216,10 @@ def _verifies(key: Ed25519PublicKey, signature: bytes, message: bytes) -> bool:
 
 
 def _keyed(key: Key) -> tuple[str, Key]:
-    """Tell what a key is for, and decode it; ConfigurationError where it is none."""
+    """Return the signature version that a key is for, and the decoded key.
+
+    Raises ConfigurationError if it is malformed.
+    """
     text = key.secret.decode("utf-8", "replace")
     if text.startswith(PRIVATE_PREFIX):
         message = f"secrets: {PRIVATE_PREFIX} is the sender's, expected {PUBLIC_PREFIX}"
@@ -233,9 +238,9 @@ def _keyed(key: Key) -> tuple[str, Key]:
 
 
 def _decoded(text: str) -> bytes | None:
-    """Decode a key as the reference libraries do, None where it is no base64.
+    """Decode a key as the reference libraries do; None if it is not base64.
 
-    Python, Ruby and PHP take it without padding as well. None of them reads the
+    Python, Ruby and PHP also accept it without padding. None of them reads the
     URL-safe alphabet: they drop its characters or refuse them, so it is refused.
     """
     bare = text.rstrip("=")
@@ -251,7 +256,7 @@ def _signature(key: Key, message: bytes) -> str:
     if text.startswith(PRIVATE_PREFIX) and private is not None:
         signing = Ed25519PrivateKey.from_private_bytes(private[:_ED25519_BYTES])
         return "v1a," + base64.b64encode(signing.sign(message)).decode()
-    # A text that is no secret makes a signature that no secret makes.
+    # A malformed secret is used as it is, so that its signature matches no valid secret.
     secret = _decoded(text.removeprefix(SECRET_PREFIX)) or key.secret
     return "v1," + base64.b64encode(hmac_sha256(secret, message)).decode()
 

@@ -1,1 +1,1 @@
-"""Reads, explains and replays quarantined and refused deliveries."""
+"""Reads, explains and replays deliveries on quarantine, and explains refused ones."""

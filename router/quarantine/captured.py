@@ -1,4 +1,4 @@
-"""An HTTP request as text, head and body, as a proxy or a tunnel has written it down."""
+"""Parses an HTTP request from text, head and body, as a proxy or tunnel records it."""
 
 from dataclasses import dataclass
 
@@ -7,20 +7,20 @@ from router.errors import ConfigurationError
 
 @dataclass(frozen=True)
 class Captured:
-    """The request, and what had to be mended to read it."""
+    """A parsed request, and how its body was corrected, if at all."""
 
     method: str
     target: str
     headers: tuple[tuple[str, str], ...]
     body: bytes
-    mended: str | None = None
+    corrected: str | None = None
 
 
 def read_captured(text: bytes) -> Captured:
-    """Read a request, or raise ConfigurationError.
+    """Parse a request, or raise ConfigurationError.
 
-    Lines of the head may end as editors end them. A body longer than its
-    Content-Length by line ends alone is cut: an editor has put them there.
+    Lines of the head may end in LF or CR LF. A body that exceeds its
+    Content-Length only by line ends is cut: an editor added them.
     """
     head, separator, body = _split(text)
     first, *lines = head.decode("latin-1").splitlines() or [""]
@@ -29,8 +29,8 @@ def read_captured(text: bytes) -> Captured:
         message = "--file: expected a request line, headers, an empty line and the body"
         raise ConfigurationError(message)
     headers = tuple(_header(line) for line in lines)
-    kept, mended = _fitted(body, dict(headers).get("content-length"))
-    return Captured(words[0].upper(), _origin_form(words[1]), headers, kept, mended)
+    kept, corrected = _fitted(body, dict(headers).get("content-length"))
+    return Captured(words[0].upper(), _origin_form(words[1]), headers, kept, corrected)
 
 
 def _split(text: bytes) -> tuple[bytes, bytes, bytes]:
@@ -38,7 +38,7 @@ def _split(text: bytes) -> tuple[bytes, bytes, bytes]:
     if found:
         at, end = min(found)
         return text[:at], end, text[at + len(end) :]
-    # A GET may end with its head.
+    # A GET may have no body.
     return text.rstrip(b"\r\n"), b"\n" if text.endswith(b"\n") else b"", b""
 
 
@@ -61,7 +61,7 @@ def _fitted(body: bytes, length: str | None) -> tuple[bytes, str | None]:
         return body, None
     wanted = int(length)
     if len(body) > wanted and not body[wanted:].strip(b"\r\n"):
-        return body[:wanted], f"cut {len(body) - wanted} line ends behind the body"
+        return body[:wanted], f"removed {len(body) - wanted} line ends after the body"
     if len(body) != wanted:
-        return body, f"content-length says {wanted} bytes, the file has {len(body)}"
+        return body, f"content-length is {wanted} bytes, but the file has {len(body)}"
     return body, None

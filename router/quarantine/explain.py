@@ -1,4 +1,4 @@
-"""Why a captured request verifies or does not, step by step, without a secret."""
+"""Explains step by step why a captured request verifies or does not; shows no secret."""
 
 import hashlib
 import json
@@ -8,10 +8,10 @@ from datetime import datetime
 
 from router.contract.event import Event
 from router.delivery import Delivery, VerifiedDelivery
-from router.edge.intake import Endpoint, outside_window, understood
+from router.edge.intake import Endpoint, events_of, outside_window
 from router.errors import NotUnderstood, RefusedDelivery
 from router.providers import Asymmetric
-from router.providers._signing import FormMade, HeaderRead, KeyTried, Seen, watched
+from router.providers._signing import FormMade, HeaderRead, KeyTried, VerificationNote, watched
 
 _SHOWN = 600
 _VALUE_SHOWN = 8
@@ -20,20 +20,20 @@ _SHORT = 40
 
 @dataclass(frozen=True)
 class Step:
-    """One step: what was looked at, what was found, whether it was good (None: neither)."""
+    """One step: what was checked, what was found, whether it is good (None: neither)."""
 
     what: str
     found: str
     good: bool | None = None
 
     def as_json(self) -> dict[str, object]:
-        """Return it as JSON takes it."""
+        """Return the step as a JSON object."""
         return {"what": self.what, "found": self.found, "good": self.good}
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """All steps, and whether the edge would have taken the request in."""
+    """All steps, and whether the edge would have accepted the request."""
 
     verified: bool
     steps: Sequence[Step]
@@ -41,36 +41,36 @@ class Explanation:
 
 def headers_read(delivery: Delivery, endpoint: Endpoint) -> Sequence[str]:
     """Return the values of the headers that a provider reads to verify a delivery."""
-    _, seen, _ = _tried(endpoint, delivery)
+    _, seen, _ = _verified(endpoint, delivery)
     return [value for one in seen if isinstance(one, HeaderRead) for value in one.values]
 
 
 def explain_incomplete(
     delivery: Delivery, endpoint: Endpoint, missing: str, token: str | None
 ) -> Explanation:
-    """Explain a delivery whose signature cannot be recomputed, because of what is `missing`.
+    """Explain a delivery whose signature cannot be recomputed, for the reason in `missing`.
 
-    Shows its request and the headers that its provider reads; no bytes that a
-    form signs and no key, since both would be about something else.
+    Shows its request and the headers that its provider reads, but no signed
+    bytes and no key, since both would be those of another request.
     """
     shown = [step for step in _request(delivery, endpoint) if step.what != "body"]
-    _, seen, _ = _tried(endpoint, delivery)
-    shown += [step for one in seen if isinstance(one, HeaderRead) for step in _seen(one, token)]
+    _, seen, _ = _verified(endpoint, delivery)
+    shown += [step for one in seen if isinstance(one, HeaderRead) for step in _steps(one, token)]
     shown.append(Step("signature", f"cannot be recomputed: {missing}", good=False))
     return Explanation(verified=False, steps=_hidden(shown, token))
 
 
 def explain(delivery: Delivery, endpoint: Endpoint, at: datetime, token: str | None) -> Explanation:
-    """Verify as the edge does and tell each step; `token` is hidden wherever it stands."""
+    """Verify as the edge does and return each step; `token` is masked everywhere."""
     steps = list(_request(delivery, endpoint))
-    verified, seen, problem = _tried(endpoint, delivery)
-    steps += [step for one in seen for step in _seen(one, token)]
+    verified, seen, problem = _verified(endpoint, delivery)
+    steps += [step for one in seen for step in _steps(one, token)]
     if verified is None:
         steps.append(Step("signature", problem, good=False))
         steps += _hints(endpoint, delivery)
         return Explanation(verified=False, steps=_hidden(steps, token))
-    name = f"{verified.verification.scheme} under {verified.verification.key}"
-    steps.append(Step("signature", f"holds: {name}", good=True))
+    name = f"{verified.verification.scheme} with {verified.verification.key}"
+    steps.append(Step("signature", f"valid: {name}", good=True))
     window = _window(verified, endpoint, at)
     steps += [window, _meaning(verified, endpoint)]
     return Explanation(all(step.good for step in steps[-2:]), _hidden(steps, token))
@@ -94,9 +94,9 @@ def _request(delivery: Delivery, endpoint: Endpoint) -> Iterator[Step]:
     yield Step("keys", ", ".join(keys) or "none", good=bool(keys))
 
 
-def _tried(
+def _verified(
     endpoint: Endpoint, delivery: Delivery
-) -> tuple[VerifiedDelivery | None, Sequence[Seen], str]:
+) -> tuple[VerifiedDelivery | None, Sequence[VerificationNote], str]:
     with watched() as seen:
         try:
             return endpoint.provider.verify(delivery, endpoint.keys), seen, ""
@@ -104,16 +104,16 @@ def _tried(
             return None, seen, str(problem)
 
 
-def _seen(one: Seen, token: str | None) -> Iterator[Step]:
+def _steps(one: VerificationNote, token: str | None) -> Iterator[Step]:
     if isinstance(one, HeaderRead):
         values = ", ".join(_shortened(value) for value in one.values)
         count = len(one.values)
-        found = values if count == 1 else f"stands {count} times"
+        found = values if count == 1 else f"occurs {count} times"
         yield Step(f"header {one.name}", found if count else "missing", good=count == 1)
     elif isinstance(one, FormMade) and one.message is None:
-        yield Step(f"form {one.scheme}", "this body has no such form")
+        yield Step(f"form {one.scheme}", "cannot be made from this body")
     elif isinstance(one, FormMade) and one.message is not None:
-        yield Step(f"form {one.scheme}", _bytes_told(one.message, token))
+        yield Step(f"form {one.scheme}", _bytes_text(one.message, token))
     elif isinstance(one, KeyTried):
         expected = f", which would begin {one.expected}… (hex)" if one.expected else ""
         word = "made this signature" if one.held else f"did not make this signature{expected}"
@@ -121,15 +121,15 @@ def _seen(one: Seen, token: str | None) -> Iterator[Step]:
 
 
 def _shortened(value: str) -> str:
-    # A signature is told by its beginning, a time as it is.
+    # A signature is shown by its first characters, a time in full.
     if len(value) <= _SHORT:
         return value
     return f"{value[:_VALUE_SHOWN]}… ({len(value)} characters)"
 
 
-def _bytes_told(message: bytes, token: str | None) -> str:
+def _bytes_text(message: bytes, token: str | None) -> str:
     digest = hashlib.sha256(message).hexdigest()
-    # Without the token before it is cut: the cut could leave the beginning of one.
+    # Mask the token before cutting: the cut could leave the beginning of it.
     bare = message if token is None else message.replace(token.encode(), b"{token}")
     text = bare[:_SHOWN].decode("utf-8", "backslashreplace")
     shown = json.dumps(text, ensure_ascii=False)
@@ -138,12 +138,12 @@ def _bytes_told(message: bytes, token: str | None) -> str:
 
 
 _CHANGES: Sequence[tuple[str, Callable[[bytes], bytes]]] = (
-    ("without the line end behind the body", lambda body: body.rstrip(b"\r\n")),
-    ("with a line feed behind the body", lambda body: body + b"\n"),
+    ("without the line end after the body", lambda body: body.rstrip(b"\r\n")),
+    ("with a line feed after the body", lambda body: body + b"\n"),
     ("with CR LF instead of LF", lambda body: body.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")),
     ("with LF instead of CR LF", lambda body: body.replace(b"\r\n", b"\n")),
     ("with the body as compact JSON", lambda body: _rewritten(body, (",", ":"))),
-    ("with the body as JSON with blanks", lambda body: _rewritten(body, (", ", ": "))),
+    ("with the body as JSON with spaces", lambda body: _rewritten(body, (", ", ": "))),
     ("without a byte order mark", lambda body: body.removeprefix(b"\xef\xbb\xbf")),
 )
 
@@ -156,16 +156,16 @@ def _rewritten(body: bytes, separators: tuple[str, str]) -> bytes:
 
 
 def _hints(endpoint: Endpoint, delivery: Delivery) -> Iterator[Step]:
-    """Say what was done to the body on the way, where that can be found."""
+    """Yield a hint for each common change that makes the body verify once it is undone."""
     for words, change in _CHANGES:
         changed = replace(delivery, body=change(delivery.body))
-        if changed.body != delivery.body and _tried(endpoint, changed)[0] is not None:
-            yield Step("hint", f"{words} it would verify: somebody rewrote the body on the way")
+        if changed.body != delivery.body and _verified(endpoint, changed)[0] is not None:
+            yield Step("hint", f"{words} it would verify: something rewrote the body in transit")
 
 
 def _window(verified: VerifiedDelivery, endpoint: Endpoint, at: datetime) -> Step:
     if verified.signed_at is None:
-        return Step("time", "none is signed; the event id tells a replay", good=True)
+        return Step("time", "none is signed; the event id identifies a replay", good=True)
     problem = outside_window(verified, endpoint.tolerance, at)
     seconds = (at - verified.signed_at).total_seconds()
     side = "before" if seconds >= 0 else "after"
@@ -177,14 +177,14 @@ def _window(verified: VerifiedDelivery, endpoint: Endpoint, at: datetime) -> Ste
 
 def _meaning(verified: VerifiedDelivery, endpoint: Endpoint) -> Step:
     try:
-        events = understood(verified, endpoint)
+        events = events_of(verified, endpoint)
     except NotUnderstood as problem:
-        more = f"; {len(problem.events)} events go on" if problem.events else ""
+        more = f"; {len(problem.events)} events are published" if problem.events else ""
         return Step("meaning", f"quarantine, {problem}{more}", good=True)
-    return Step("meaning", "; ".join(_event_told(event) for event in events), good=True)
+    return Step("meaning", "; ".join(_event_text(event) for event in events), good=True)
 
 
-def _event_told(event: Event) -> str:
+def _event_text(event: Event) -> str:
     amount = "" if event.amount is None else f" {event.amount} {event.currency}"
     order = f" of order {event.reference}" if event.reference else ""
     test = ", test money" if event.test else ""
@@ -193,7 +193,7 @@ def _event_told(event: Event) -> str:
 
 
 def _hidden(steps: Sequence[Step], token: str | None) -> Sequence[Step]:
-    """Take the token out, and what a terminal would obey."""
+    """Mask the token and escape control characters, which a terminal would interpret."""
     return [replace(step, found=_printable(_without(step.found, token))) for step in steps]
 
 

@@ -1,22 +1,23 @@
-"""Reads the quarantine topic, changing nothing: what lies there, and what was replayed."""
+"""Reads the quarantine topic, read-only: its deliveries, and which of them were replayed."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from router.broker.connection import KafkaConnection
 from router.contract.quarantine import Quarantined, Replayed
 from router.contract.wire import UndecodableRecord, UnknownMajorVersion, decode_quarantine
-from router.quarantine.kept_topic import Progress, Record, Wanted, read_topic
+from router.quarantine.kept_topic import KeptFilter, KeptRecord, ReadProgress, read_topic
 
 _OTHERS = 64
-"""Forms of one delivery that are looked at beside the first, the youngest."""
+"""Most forms of one delivery that are stored besides the first; the newest are used."""
 
 
 @dataclass(frozen=True)
-class Entry:
-    """A delivery on quarantine: as it came first, how often it was written, who replayed it last.
+class QuarantineEntry:
+    """A delivery on quarantine: its first record, the number of records, the last replay.
 
-    `others` are those of the same signed body under other unsigned headers,
+    `others` are deliveries of the same signed body with other unsigned headers,
     which may decide what it means.
     """
 
@@ -26,53 +27,55 @@ class Entry:
     others: Sequence[Quarantined] = ()
 
     def as_json(self) -> dict[str, Any]:
-        """Return it as JSON takes it, without the delivery itself."""
-        told = self.kept.model_dump(mode="json", exclude={"raw", "verification"})
-        told["times"] = self.times
-        told["replayed"] = None if self.replayed is None else _replay_told(self.replayed)
-        return told
+        """Return the entry as a JSON object, without the delivery itself."""
+        document = self.kept.model_dump(mode="json", exclude={"raw", "verification"})
+        document["times"] = self.times
+        document["replayed"] = None if self.replayed is None else _replay_json(self.replayed)
+        return document
 
 
 @dataclass(frozen=True)
-class Found:
-    """What was found: the deliveries, oldest first, and how many records could not be read."""
+class QuarantineEntries:
+    """The entries found, oldest first, and the number of records that could not be read."""
 
-    entries: Sequence[Entry]
+    entries: Sequence[QuarantineEntry]
     unreadable: int
 
 
 async def read_quarantine(
-    options: dict[str, Any], topic: str, wanted: Wanted, progress: Progress
-) -> Found:
-    """Read the topic from the beginning (or from `since`) to where it ended at the start."""
-    return gathered(await read_topic(options, topic, wanted.since, progress), wanted)
+    kafka: KafkaConnection, topic: str, wanted: KeptFilter, progress: ReadProgress
+) -> QuarantineEntries:
+    """Read the topic from the beginning (or from `since`) to its end at the time of the call."""
+    return entries_of(await read_topic(kafka, topic, wanted.since, progress), wanted)
 
 
-def gathered(records: Iterable[Record], wanted: Wanted) -> Found:
-    """Fold records, in their order, to one entry of each delivery."""
-    entries: dict[object, Entry] = {}
+def entries_of(records: Iterable[KeptRecord], wanted: KeptFilter) -> QuarantineEntries:
+    """Merge records, in their order, into one entry for each delivery."""
+    entries: dict[object, QuarantineEntry] = {}
     replays: dict[object, Replayed] = {}
     unreadable = 0
     for value, headers in records:
         try:
-            said = decode_quarantine(value, headers)
+            record = decode_quarantine(value, headers)
         except (UndecodableRecord, UnknownMajorVersion):
             unreadable += 1
             continue
-        if isinstance(said, Replayed):
-            replays[said.quarantined] = said
-        elif wanted.fits(said):
-            entry = entries.get(said.id)
-            entries[said.id] = Entry(said) if entry is None else _again(entry, said)
+        if isinstance(record, Replayed):
+            replays[record.quarantined] = record
+        elif wanted.fits(record):
+            entry = entries.get(record.id)
+            entries[record.id] = (
+                QuarantineEntry(record) if entry is None else _with_record(entry, record)
+            )
     found = [replace(entry, replayed=replays.get(entry.kept.id)) for entry in entries.values()]
-    return Found(sorted(found, key=lambda entry: entry.kept.received_at), unreadable)
+    return QuarantineEntries(sorted(found, key=lambda entry: entry.kept.received_at), unreadable)
 
 
-def _again(entry: Entry, said: Quarantined) -> Entry:
+def _with_record(entry: QuarantineEntry, kept: Quarantined) -> QuarantineEntry:
     known = [each.raw for each in (entry.kept, *entry.others)]
-    others = entry.others if said.raw in known else (*entry.others, said)[-_OTHERS:]
+    others = entry.others if kept.raw in known else (*entry.others, kept)[-_OTHERS:]
     return replace(entry, times=entry.times + 1, others=others)
 
 
-def _replay_told(replayed: Replayed) -> dict[str, Any]:
+def _replay_json(replayed: Replayed) -> dict[str, Any]:
     return replayed.model_dump(mode="json", include={"at", "by", "events"})

@@ -1,37 +1,37 @@
-"""Reads the topic `refused`, changing nothing."""
+"""Reads the topic `refused`, read-only."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from router.broker.connection import KafkaConnection
 from router.contract.refused import Refused
 from router.contract.wire import UndecodableRecord, UnknownMajorVersion, decode_refused
-from router.quarantine.kept_topic import Progress, Record, Wanted, read_topic
+from router.quarantine.kept_topic import KeptFilter, KeptRecord, ReadProgress, read_topic
 
 
 @dataclass(frozen=True)
 class Samples:
-    """The samples found, oldest first, and how many records could not be read."""
+    """The samples found, oldest first, and the number of records that could not be read."""
 
     entries: Sequence[Refused]
     unreadable: int
 
     @property
     def counts(self) -> Mapping[str, int]:
-        """How many there are of each reason, the most frequent first."""
+        """The number of samples per reason, the most frequent first."""
         return dict(Counter(each.reason for each in self.entries).most_common())
 
 
 async def read_refused(
-    options: dict[str, Any], topic: str, wanted: Wanted, progress: Progress
+    kafka: KafkaConnection, topic: str, wanted: KeptFilter, progress: ReadProgress
 ) -> Samples:
-    """Read the topic from its beginning (or from `since`) to where it ended at the start."""
-    return gathered(await read_topic(options, topic, wanted.since, progress), wanted)
+    """Read the topic from its beginning (or from `since`) to its end at the time of the call."""
+    return samples_of(await read_topic(kafka, topic, wanted.since, progress), wanted)
 
 
-def gathered(records: Iterable[Record], wanted: Wanted) -> Samples:
-    """Return the samples wanted, each once: a producer's retry may write one twice."""
+def samples_of(records: Iterable[KeptRecord], wanted: KeptFilter) -> Samples:
+    """Return the matching samples, each once: a producer's retry may write one twice."""
     entries: dict[object, Refused] = {}
     unreadable = 0
     for value, headers in records:

@@ -1,4 +1,4 @@
-"""Takes a delivery on quarantine in after all: verified again, under its original identity."""
+"""Replays deliveries on quarantine: verifies them again and publishes their original events."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,82 +9,87 @@ from router.contract.quarantine import Quarantined, Replayed
 from router.contract.topics import Topics
 from router.contract.wire import OutgoingRecord, encode_event, encode_replayed
 from router.delivery import kept_delivery
-from router.edge.intake import Clock, Endpoint, understood
+from router.edge.intake import Clock, Endpoint, events_of
 from router.errors import NotDurable, NotUnderstood, RefusedDelivery, Unreadable
-from router.quarantine.reader import Entry
+from router.quarantine.reader import QuarantineEntry
 
 _ADVICE = (
-    "what the gateway signed does not change: look the payment up in its panel,"
+    "the signed bytes cannot change: look up the payment in the gateway's panel,"
     " and have it send the delivery again"
 )
 
-Publish = Callable[[Sequence[OutgoingRecord]], Awaitable[None]]
+PublishReplay = Callable[[Sequence[OutgoingRecord]], Awaitable[None]]
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """What today's version makes of a delivery; `problem` None: all of it is understood."""
+class ReplayVerdict:
+    """The events that a replay publishes; `problem` is None if the whole delivery is understood."""
 
-    entry: Entry
+    entry: QuarantineEntry
     events: Sequence[Event] = ()
     problem: str | None = None
 
-    def unpublished(self, why: str) -> "Verdict":
-        """Return it as one that was not published, or not whole."""
-        return Verdict(self.entry, (), f"not published: {why}")
+    def unpublished(self, why: str) -> "ReplayVerdict":
+        """Return the verdict after its events were not, or not all, published."""
+        return ReplayVerdict(self.entry, (), f"not published: {why}")
 
     def as_json(self) -> dict[str, Any]:
-        """Return it as JSON takes it."""
+        """Return the verdict as a JSON object."""
         events = [{"id": str(event.id), "type": event.type.value} for event in self.events]
         return {**self.entry.as_json(), "events": events, "problem": self.problem}
 
 
-def judged(entry: Entry, endpoints: Mapping[str, Endpoint]) -> Verdict:
-    """Verify what was kept with the keys of today and normalize it with the version of today.
+def replay_verdict(entry: QuarantineEntry, endpoints: Mapping[str, Endpoint]) -> ReplayVerdict:
+    """Verify a stored delivery with the current keys and normalize it with the current version.
 
-    Its age does not count: an operator has looked. The events are those that
-    it would have been at its arrival, `received_at` included. Where it came
-    under several unsigned headers, those that make it understood count.
+    Its age does not matter, since an operator has approved it. The events are
+    those that it would have had at its arrival, `received_at` included. If it
+    is stored with several sets of unsigned headers, one that makes it
+    understood is used.
     """
-    verdicts = [_judged(entry, kept, endpoints) for kept in (entry.kept, *entry.others)]
+    verdicts = [_verdict_on(entry, kept, endpoints) for kept in (entry.kept, *entry.others)]
     return next((one for one in verdicts if one.problem is None), verdicts[0])
 
 
-def _judged(entry: Entry, kept: Quarantined, endpoints: Mapping[str, Endpoint]) -> Verdict:
+def _verdict_on(
+    entry: QuarantineEntry, kept: Quarantined, endpoints: Mapping[str, Endpoint]
+) -> ReplayVerdict:
     endpoint = endpoints.get(kept.endpoint)
     if endpoint is None or endpoint.provider.name != kept.provider:
-        return Verdict(entry, problem=f"there is no endpoint {kept.endpoint} of {kept.provider}")
+        detail = f"there is no endpoint {kept.endpoint} of {kept.provider}"
+        return ReplayVerdict(entry, problem=detail)
     if endpoint.account != kept.account:
         detail = f"the account of {kept.endpoint} is {endpoint.account} now, it was {kept.account}"
-        return Verdict(entry, problem=detail)
+        return ReplayVerdict(entry, problem=detail)
     delivery = kept_delivery(kept.raw, kept.endpoint, kept.account, kept.received_at)
     try:
         verified = endpoint.provider.verify(delivery, endpoint.keys)
-        return Verdict(entry, understood(verified, endpoint, kept.mode))
+        return ReplayVerdict(entry, events_of(verified, endpoint, kept.mode))
     except Unreadable as problem:
-        return Verdict(entry, problem.events, f"still cannot be read, {problem}; {_ADVICE}")
+        return ReplayVerdict(entry, problem.events, f"still cannot be read, {problem}; {_ADVICE}")
     except NotUnderstood as problem:
-        return Verdict(entry, problem.events, f"still not understood, {problem}")
+        return ReplayVerdict(entry, problem.events, f"still not understood, {problem}")
     except RefusedDelivery as problem:
-        return Verdict(entry, problem=f"does not verify with the configuration of today, {problem}")
+        detail = f"does not verify with the current configuration, {problem}"
+        return ReplayVerdict(entry, problem=detail)
 
 
 @dataclass(frozen=True)
 class Replayer:
-    """Publishes what was judged, and that it was."""
+    """Publishes the events of a verdict, then a record of the replay."""
 
-    publish: Publish
+    publish: PublishReplay
     topics: Topics
     clock: Clock
     traceparent: Callable[[], str]
     operator: str
 
-    async def replay(self, verdict: Verdict) -> Verdict:
-        """Publish the events, then the record that says so; return when both are durable.
+    async def replay(self, verdict: ReplayVerdict) -> ReplayVerdict:
+        """Publish the events, then a record of the replay; return when both are durable.
 
-        Where a topic refuses one, that is the problem of the verdict returned, and
-        nothing says that it was replayed. Dying in between repeats the events at the
-        next try, under their ids. Raises KafkaError or TimeoutError.
+        If a topic refuses an event, the returned verdict has that problem, and no
+        replay is recorded. After a crash in between, the next attempt publishes the
+        events again, with the same ids. Raises KafkaError or TimeoutError.
         """
         try:
             await self._publish(verdict)
@@ -92,7 +97,7 @@ class Replayer:
             return verdict.unpublished(problem.detail)
         return verdict
 
-    async def _publish(self, verdict: Verdict) -> None:
+    async def _publish(self, verdict: ReplayVerdict) -> None:
         trace = self.traceparent()
         await self.publish(
             [encode_event(e, self.topics.name(e.type.family), trace) for e in verdict.events]

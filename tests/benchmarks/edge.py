@@ -9,7 +9,7 @@ import structlog
 from router.configuration.settings import Settings
 from router.delivery import Delivery
 from router.edge.endpoints import build_endpoints
-from router.evaluation.send import Order, simulate
+from router.evaluation.send import SimulatedOrder, simulate
 from router.telemetry.management import listen, serving
 from tests.benchmarks.load import requests_per_second
 from tests.parts.brokers import Broker
@@ -49,7 +49,7 @@ async def _bare(
 def requests_of(settings: Settings, count: int) -> list[bytes]:
     """Make deliveries of as many orders, signed now."""
     endpoint = build_endpoints(settings)["shop"]
-    orders = (Order("payment.confirmed", f"B-{n}", "100.50", "USDT") for n in range(count))
+    orders = (SimulatedOrder("payment.confirmed", f"B-{n}", "100.50", "USDT") for n in range(count))
     return [_request(simulate(endpoint, order)) for order in orders]
 
 

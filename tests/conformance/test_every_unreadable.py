@@ -1,4 +1,4 @@
-"""Whatever is rightly signed is kept, whatever it looks like; the content type refuses nothing."""
+"""Every correctly signed delivery is stored, with any shape and any content type."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -10,8 +10,8 @@ from router.contract.wire import decode_event
 from router.delivery import Delivery, kept_delivery
 from router.edge.routes import Edge
 from router.errors import Reason
-from router.quarantine.reader import Entry
-from router.quarantine.replay import judged
+from router.quarantine.reader import QuarantineEntry
+from router.quarantine.replay import replay_verdict
 from tests.conformance import kit
 from tests.conformance.kit import Case, Told
 from tests.conformance.misshapen import shapes
@@ -23,7 +23,7 @@ CONTENT_TYPES: Sequence[str | None] = (
     "{right}; charset=utf-8",
     "{right}; charset=iso-8859-1",
 )
-"""Content types other than the right one; None stands for no header."""
+"""Wrong content types; None means no header."""
 
 
 def _everyday() -> list[Case]:
@@ -58,7 +58,7 @@ def _assert_success(own: kit.Side, told: Told) -> None:
 
 
 def _assert_kept(own: kit.Side, case: Case, sent: Delivery, told: Told) -> None:
-    """Hold that there is the right event, or the whole delivery on quarantine."""
+    """Assert that there is the right event, or the complete delivery on quarantine."""
     if told.outcome == "accepted":
         events = [decode_event(one.value, one.headers) for one in told.asked.published]
         assert [event.id for event in events] == [event.id for event in kit.events(case)]
@@ -69,14 +69,14 @@ def _assert_kept(own: kit.Side, case: Case, sent: Delivery, told: Told) -> None:
     assert (record.topic, kept.reason) == ("t.quarantine", told.reason)
     again = kept_delivery(kept.raw, kept.endpoint, kept.account, kept.received_at)
     assert (again.body, again.target) == (sent.body, sent.target)
-    verdict = judged(Entry(kept), {"shop-1": own.endpoint})
+    verdict = replay_verdict(QuarantineEntry(kept), {"shop-1": own.endpoint})
     assert verdict.events == ()
     assert verdict.problem is not None
     assert verdict.problem.startswith("still ")
 
 
 @pytest.mark.parametrize("case", _everyday(), ids=str)
-async def test_a_signed_delivery_is_kept_whatever_its_shape_and_content_type(case: Case) -> None:
+async def test_signed_delivery_of_any_shape_and_content_type_is_stored(case: Case) -> None:
     own = kit.side(case.provider)
     genuine = own.made(case)
 
@@ -99,7 +99,7 @@ async def test_a_signed_delivery_is_kept_whatever_its_shape_and_content_type(cas
 
 
 @pytest.mark.parametrize("case", _everyday(), ids=str)
-async def test_a_misshapen_delivery_that_is_kept_is_not_written_again(case: Case) -> None:
+async def test_redelivered_malformed_delivery_is_not_stored_again(case: Case) -> None:
     own = kit.side(case.provider)
     edge, genuine = kit.edge(own), own.made(case)
 
@@ -139,7 +139,7 @@ async def test_a_forged_delivery_is_refused_under_any_content_type(case: Case) -
 
 
 @pytest.mark.parametrize("case", _everyday(), ids=str)
-async def test_a_coded_body_is_kept_as_it_was_signed(case: Case) -> None:
+async def test_encoded_body_is_stored_as_signed(case: Case) -> None:
     own = kit.side(case.provider)
 
     for codings in (["gzip"], ["identity", "br"], ["\x00\u00e9\n" * 300]):
@@ -152,7 +152,7 @@ async def test_a_coded_body_is_kept_as_it_was_signed(case: Case) -> None:
 
 
 @pytest.mark.parametrize("case", kit.cases(), ids=str)
-def test_what_the_gateway_signs_anew_is_what_simulate_makes(case: Case) -> None:
+def test_resigned_delivery_equals_a_simulated_one(case: Case) -> None:
     own = kit.side(case.provider)
     genuine = own.made(case)
 

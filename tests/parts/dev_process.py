@@ -1,4 +1,4 @@
-"""`payrouter dev` as a process of its own, and the commands that are given beside it."""
+"""`payrouter dev` as a separate process, and commands that run next to it."""
 
 import contextlib
 import importlib
@@ -18,7 +18,7 @@ from typing import Any, Final, TypeVar
 
 from tests.parts.leash import Leash
 
-# It publishes no types; it is there wherever the evaluation database is.
+# It has no types; it is installed with the evaluation database.
 psutil: Final[Any] = importlib.import_module("psutil")
 
 PATIENCE_SECONDS: Final = 120.0
@@ -29,19 +29,19 @@ Said = subprocess.CompletedProcess[str]
 
 
 def until(look: Callable[[], Found | None], what: str) -> Found:
-    """Look again and again until there is something; fail with `what` when it takes too long."""
+    """Poll `look` until it returns something; fail with `what` after the time-out."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline:
         found = look()
         if found:
             return found
         time.sleep(0.1)
-    message = f"waited in vain: {what}"
+    message = f"waited without success: {what}"
     raise AssertionError(message)
 
 
 def free_port() -> int:
-    """Return a port that is free together with those `dev` adds to it."""
+    """Return a free port whose following ports, which `dev` uses, are free too."""
     while True:
         port = random.choice(_PORTS)
         with contextlib.suppress(OSError):
@@ -52,13 +52,13 @@ def free_port() -> int:
 
 @dataclass
 class Place:
-    """A folder of the test's own where `dev` and other commands are given."""
+    """A test's folder in which `dev` and other commands run."""
 
     folder: Path
     environ: Mapping[str, str] = field(default_factory=dict)
     data: str = "data"
     printed: list[str] = field(default_factory=list)
-    """Everything that was printed here, by whatever command."""
+    """Everything that commands printed here."""
 
     @property
     def data_dir(self) -> Path:
@@ -75,7 +75,7 @@ class Place:
         return [sys.executable, "-m", "consumers", *arguments, "--data-dir", str(self.data_dir)]
 
     def run(self, *arguments: str, **variables: str) -> Said:
-        """Give a command, with some variables more, and wait for its end."""
+        """Run a command with additional variables, and wait until it exits."""
         said = subprocess.run(
             self.command(*arguments),
             cwd=self.folder,
@@ -88,14 +88,14 @@ class Place:
         self.printed += [said.stdout, said.stderr]
         return said
 
-    def json(self, *arguments: str) -> Any:  # noqa: ANN401 - whatever the command prints
-        """Give a command with `--json` that ends well, and return what it printed."""
+    def json(self, *arguments: str) -> Any:  # noqa: ANN401 - any JSON
+        """Run a command with `--json`, check that it succeeds, and return its parsed output."""
         said = self.run(*arguments, "--json")
         assert said.returncode == 0, said.stderr
         return json.loads(said.stdout)
 
     def books(self, transactions: int) -> Any:  # noqa: ANN401 - JSON
-        """Wait until the ledger has so many transactions, and return its balance."""
+        """Wait until the ledger has this many transactions, and return its balance."""
 
         def look() -> Any:  # noqa: ANN401 - JSON
             balance = self.json("ledger", "balance")
@@ -116,22 +116,22 @@ class Dev:
 
     @property
     def out(self) -> str:
-        """What it has printed so far."""
+        """The standard output so far."""
         return self.stdout.read_text()
 
     @property
     def err(self) -> str:
-        """What it and its children have written to standard error so far."""
+        """The standard error of it and its children so far."""
         return self.stderr.read_text()
 
     @property
     def log(self) -> list[dict[str, Any]]:
-        """The complete lines of log so far."""
+        """The complete log lines so far."""
         lines = self.err.split("\n")[:-1]
         return [json.loads(line) for line in lines if line.startswith("{")]
 
     def until_ready(self) -> None:
-        """Wait for the line that says so."""
+        """Wait for the line that reports readiness."""
         line = f"ready http://127.0.0.1:{self.port}\n"
 
         def look() -> bool:
@@ -141,11 +141,11 @@ class Dev:
         until(look, line)
 
     def until_says(self, text: str) -> None:
-        """Wait until this stands on its standard error."""
+        """Wait until its standard error contains `text`."""
         until(lambda: text in self.err, text)
 
     def child(self, *words: str) -> Any | None:  # noqa: ANN401 - a psutil.Process
-        """Return the child whose command line has these words, None where there is none."""
+        """Return the child whose command line has these words, or None."""
         with contextlib.suppress(psutil.Error):
             for process in psutil.Process(self.process.pid).children():
                 if set(words) <= set(process.cmdline()):
@@ -153,18 +153,18 @@ class Dev:
         return None
 
     def tree(self) -> list[Any]:
-        """Return every process that belongs to it, the database included."""
+        """Return all of its processes, including the database."""
         found = psutil.Process(self.process.pid).children(recursive=True)
         return [*found, *postgres(self.place.data_dir)]
 
     def stop(self, number: signal.Signals = signal.SIGINT) -> int:
-        """Signal it and return the status it ends with."""
+        """Send it a signal and return its exit status."""
         self.process.send_signal(number)
         return self.process.wait(PATIENCE_SECONDS)
 
 
 def alive(processes: Sequence[Any]) -> list[str]:
-    """Name those of the processes that still run."""
+    """Return the names of the processes that still run."""
     left = []
     for process in processes:
         with contextlib.suppress(psutil.Error):
@@ -185,7 +185,7 @@ def postgres(data_dir: Path) -> list[Any]:
 
 @contextlib.contextmanager
 def started(place: Place, *arguments: str, port: int | None = None) -> Iterator[Dev]:
-    """Start `dev` for the length of a block; whatever it started is gone afterwards."""
+    """Run `dev` during the block; end every process it started afterwards."""
     port = port or free_port()
     number = len(list(place.folder.glob("dev-*.out")))
     stdout, stderr = (place.folder / f"dev-{number}.{name}" for name in ("out", "err"))
@@ -211,7 +211,7 @@ def started(place: Place, *arguments: str, port: int | None = None) -> Iterator[
 
 @contextlib.contextmanager
 def place_in(folder: Path, environ: Mapping[str, str] | None = None) -> Iterator[Place]:
-    """Give a place in this folder, and remove its data afterwards."""
+    """Yield a place in this folder, and remove its data afterwards."""
     place = Place(folder, environ or {})
     try:
         yield place

@@ -1,4 +1,4 @@
-"""Where Alembic enters; the environment is the one of every consumer."""
+"""Entry point for Alembic; all consumers share one environment."""
 
 from consumers.runtime.migrations.environment import run
 

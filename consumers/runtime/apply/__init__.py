@@ -1,1 +1,1 @@
-"""Applies records exactly once: fence, event ids, held records, retries and the outbox."""
+"""Exactly-once application of records: fence, event ids, held records, retries and outbox."""

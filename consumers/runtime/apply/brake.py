@@ -1,7 +1,8 @@
-"""The brake of a topic: many failures in a row are not the records' fault but ours.
+"""The brake of a topic: stops it after too many failures in a row.
 
-It is a row, so that a restart does not release it; only a command does. While
-it is held, nothing of its topic is applied; the consumer's other topics go on.
+Many failures in a row point to a fault of the consumer, not of the records. The brake
+is a database row, so a restart does not release it; only a command does. While
+it holds, no record of the topic is applied; the consumer's other topics continue.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -18,7 +19,7 @@ from consumers.runtime.store.tables import RuntimeTables
 
 @dataclass(frozen=True)
 class Brake:
-    """How many records of a topic failed in a row, since when it holds, and why."""
+    """Failures in a row of a topic; `held_since` and `detail` are set while the brake holds."""
 
     topic: str
     streak: int = 0
@@ -26,17 +27,18 @@ class Brake:
     detail: str | None = None
 
     def __str__(self) -> str:
-        """Say it in a sentence."""
+        """Describe it in a sentence."""
         if self.held_since is None:
             failed = f"{self.streak} records in a row could not be applied"
             return f"the brake of {self.topic} is off, {failed}"
         since = f"{self.held_since:%Y-%m-%d %H:%M:%S %Z}"
-        return f"the brake of {self.topic} holds since {since}: {self.detail}"
+        return f"the brake of {self.topic} has been on since {since}: {self.detail}"
 
     def after(self, failing: Sequence[bool | None], limit: int) -> tuple[int, int | None]:
-        """Walk over records, failing, good, or neither; return the streak, and how many are passed.
+        """Count a sequence of records: failing (True), good (False), or not counted (None).
 
-        The second is None where the streak stays below the limit: all are.
+        Return the new streak, and how many of the records may be processed: None
+        (all of them) if the streak stays below the limit.
         """
         if self.held_since is not None:
             return self.streak, 0
@@ -51,7 +53,7 @@ class Brake:
 
 
 def release_command(consumer: str, topics: Collection[str]) -> str:
-    """Name the command that releases the brake of one topic, or of several at once."""
+    """Return the command that releases the brake of one topic, or all brakes of a consumer."""
     command = f"payrouter brake clear {consumer}"
     return f"{command} --topic {next(iter(topics))}" if len(topics) == 1 else command
 
@@ -59,7 +61,7 @@ def release_command(consumer: str, topics: Collection[str]) -> str:
 async def read_brakes(
     connection: AsyncConnection, tables: RuntimeTables, topics: Collection[str] | None = None
 ) -> Mapping[str, Brake]:
-    """Read the brakes of these topics, or of all that have one."""
+    """Read the brakes of `topics`, or all brakes."""
     brake = tables.brake
     query = select(brake).order_by(brake.c.topic)
     if topics is not None:
@@ -70,7 +72,7 @@ async def read_brakes(
 async def lock_brakes(
     connection: AsyncConnection, tables: RuntimeTables, topics: Collection[str]
 ) -> Mapping[str, Brake]:
-    """Read the brakes of these topics, locked: one transaction after the other counts a streak."""
+    """Read and lock the brakes of `topics`, so that transactions count a streak in turn."""
     brake = tables.brake
     if not topics:
         return {}
@@ -83,7 +85,7 @@ async def lock_brakes(
 async def write_streak(
     connection: AsyncConnection, tables: RuntimeTables, topic: str, streak: int
 ) -> None:
-    """Store how many failed in a row."""
+    """Store the number of failures in a row."""
     brake = tables.brake
     await connection.execute(update(brake).where(brake.c.topic == topic).values(streak=streak))
 
@@ -91,7 +93,7 @@ async def write_streak(
 async def pull_brake(
     connection: AsyncConnection, tables: RuntimeTables, topic: str, streak: int, why: str
 ) -> Brake:
-    """Hold a topic: nothing of it is applied until a command releases it."""
+    """Set the brake: no record of the topic is applied until a command releases it."""
     brake = tables.brake
     row = await connection.execute(
         update(brake)
@@ -105,7 +107,7 @@ async def pull_brake(
 async def clear_brakes(
     connection: AsyncConnection, tables: RuntimeTables, topics: Collection[str] | None = None
 ) -> Mapping[str, Brake]:
-    """Release the brakes of these topics, or all; return those that were held."""
+    """Release the brakes of `topics`, or all; return those that were holding."""
     brake = tables.brake
     known = await read_brakes(connection, tables, topics)
     locked = await lock_brakes(connection, tables, known.keys())
@@ -118,7 +120,7 @@ async def clear_brakes(
 
 
 def holding(brakes: Mapping[str, Brake]) -> Mapping[str, Brake]:
-    """Return those that hold."""
+    """Return the brakes that hold."""
     return {topic: each for topic, each in brakes.items() if each.held_since is not None}
 
 

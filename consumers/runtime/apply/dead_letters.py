@@ -1,24 +1,24 @@
-"""Dead letters: a record nobody could apply, byte for byte, and where it came from."""
+"""Dead letters: copies of records that cannot be applied, with headers that give the origin."""
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
-from consumers.runtime.apply.held import Hold, error_text, readable
+from consumers.runtime.apply.held import Hold, error_text, header_name_text
 from consumers.runtime.apply.outbox import Outgoing
 from consumers.runtime.fate import Fate
 from router.contract.topics import dead_letter_topic
 
 
 def dead_letters(consumer: str, holds: Iterable[Hold]) -> Sequence[Outgoing]:
-    """Return what is to be published for those of the holds that are dead."""
+    """Return the dead letters to publish: one per dead hold."""
     now = datetime.now(UTC)
     return [dead_letter(consumer, each, now) for each in holds if each.fate is Fate.DEAD]
 
 
 def dead_letter(consumer: str, each: Hold, first_failed_at: datetime) -> Outgoing:
-    """Write a dead record for its `.dlq` topic: its own headers, then those of its origin.
+    """Return the record for the `.dlq` topic: its own headers, then the origin headers.
 
-    A header's name that is no text is escaped: its readers are to read it.
+    Key and value are copied byte for byte. Invalid UTF-8 in header names is escaped.
     """
     record = each.record
     name, _, message = error_text(each.error).partition(": ")
@@ -35,7 +35,7 @@ def dead_letter(consumer: str, each: Hold, first_failed_at: datetime) -> Outgoin
         "payrouter-exception-class": name,
         "payrouter-exception-message": message,
     }
-    headers = [(readable(name), value) for name, value in record.headers]
+    headers = [(header_name_text(name), value) for name, value in record.headers]
     headers += [(name, text.encode()) for name, text in origin.items()]
     topic = dead_letter_topic(record.partition.topic, consumer)
     return Outgoing(topic, record.key, record.value, headers)

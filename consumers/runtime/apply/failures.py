@@ -1,4 +1,4 @@
-"""The one decision from (error, what was being done, attempt) to what is done about it."""
+"""Decision table for errors: (error, phase, attempt) to the action to take."""
 
 import random
 import re
@@ -28,51 +28,51 @@ from router.contract.wire import first_problem
 
 
 class Phase(StrEnum):
-    """What was being done when an error came."""
+    """What was being done when an error occurred."""
 
     START = "start"
-    """Waiting for database and broker, joining the group."""
+    """Waiting for database and broker, or joining the group."""
     POSITION = "position"
-    """Finding where a partition is to be read on."""
+    """Finding the offset at which to read a partition."""
     FETCH = "fetch"
-    """Taking records from the broker."""
-    LOOK = "look"
-    """Reading a record that the client could not read, in another way."""
+    """Fetching records from the broker."""
+    REREAD = "reread"
+    """Reading a record in another way after the client could not."""
     APPLY = "apply"
     """Applying a batch."""
     HOLD = "hold"
-    """Holding the one record that could not be applied."""
+    """Holding a record that could not be applied."""
     PARKED = "parked"
     """Retrying a parked record, or storing the result of one message."""
 
 
 class Action(StrEnum):
-    """What is done about an error."""
+    """Action to take about an error."""
 
     RETRY = "retry"
-    """The same again, with back-off: it will pass, or be mended, without a loss."""
+    """Retry the same with back-off: the error will pass, or be fixed, without loss."""
     WAIT = "wait"
-    """The partitions concerned wait, with back-off; the others go on."""
+    """Let the partitions concerned wait, with back-off; the others continue."""
     REPOSITION = "reposition"
-    """Read the fence again and go on from there."""
+    """Read the fence again and continue there."""
     RECONNECT = "reconnect"
     """Leave the group and join with a new client."""
     NARROW = "narrow"
-    """Find the one record that cannot be read."""
+    """Find the record that cannot be read, by fetching records singly."""
     SPLIT = "split"
-    """Halve the batch, to find the record that cannot be applied."""
+    """Halve the batch to find the record that cannot be applied."""
     HALT = "halt"
-    """Stop the partition until a person acts."""
+    """Halt the partition until an operator acts."""
     DEAD = "dead"
-    """Never try this record again unless a person asks for it."""
+    """Hold the record as dead: never retry it unless an operator asks for it."""
     PARK = "park"
-    """Set this record and those behind it aside, and try again later: nothing is skipped."""
+    """Park the record and those behind it in its lane, and retry later: nothing is skipped."""
     RAISE = "raise"
-    """End the process: a mistake of ours, or a command that has to run first."""
+    """End the process: a programming error, or a command has to be run first."""
 
 
 class HaltReason(StrEnum):
-    """Why a partition stops until a person acts; the label of a metric."""
+    """Why a partition is halted until an operator acts; also a metric label."""
 
     TOO_NEW = "too_new"
     NO_CODEC = "no_codec"
@@ -84,7 +84,7 @@ class HaltReason(StrEnum):
 
 
 SLOW_TRIES = 3
-"""So often a batch may be cut off by the server for the time it took before it is split."""
+"""Attempts after which a batch that the server ends for taking too long is split."""
 
 _TRANSIENT_CLASSES = (
     "08",  # connection
@@ -99,47 +99,47 @@ _TRANSIENT_STATES = {
     "25P04",  # transaction_timeout
     *TOO_SLOW,
 }
-_ABOUT_THE_DATA = (
-    "22",  # a value that is none of its type
+_DATA_STATES = (
+    "22",  # a value that its type does not allow
     "23",  # a constraint
     "P0001",  # raised by a trigger
 )
 
-_ABOUT_A_RECORD = (CorruptRecordException, RecordTooLargeError, UnsupportedCodecError)
-_ABOUT_A_PLACE = (NoOffsetForPartitionError, OffsetOutOfRangeError, IllegalStateError)
+_RECORD_ERRORS = (CorruptRecordException, RecordTooLargeError, UnsupportedCodecError)
+_POSITION_ERRORS = (NoOffsetForPartitionError, OffsetOutOfRangeError, IllegalStateError)
 
 
 def decide(error: BaseException, phase: Phase, attempt: int = 1, records: int = 1) -> Action:
-    """Decide what is done about an error; what is not known never skips a record.
+    """Return the action for an error; an unknown error never skips a record.
 
-    `attempt` counts the tries of the same batch, `records` are those in it.
+    `attempt` counts the attempts of the same batch; `records` is the batch size.
     """
     if phase is Phase.FETCH:
         return _while_fetching(error)
-    if phase is Phase.LOOK:
-        return _while_looking(error)
+    if phase is Phase.REREAD:
+        return _while_rereading(error)
     if phase is Phase.START:
-        return Action.RETRY if _is_outside(error) else Action.RAISE
+        return Action.RETRY if _is_external(error) else Action.RAISE
     if phase is Phase.POSITION:
-        # Nothing is read before its fence, so whatever the store answers can be waited for.
-        waits = _is_outside(error) or isinstance(error, SchemaOutdated)
+        # Nothing is read before the fence is known, so every error of the store can wait.
+        waits = _is_external(error) or isinstance(error, SchemaOutdated)
         return Action.WAIT if waits else Action.RAISE
     return _about_records(error, phase, attempt, records)
 
 
 def _while_fetching(error: BaseException) -> Action:
-    if isinstance(error, _ABOUT_A_PLACE):
+    if isinstance(error, _POSITION_ERRORS):
         return Action.REPOSITION
-    if isinstance(error, KafkaError) and not isinstance(error, _ABOUT_A_RECORD):
+    if isinstance(error, KafkaError) and not isinstance(error, _RECORD_ERRORS):
         return Action.RECONNECT
     return Action.NARROW
 
 
-def _while_looking(error: BaseException) -> Action:
+def _while_rereading(error: BaseException) -> Action:
     if isinstance(error, UnsupportedCodecError):
-        # It is not the record, but what is installed here.
+        # The record is sound: a codec is missing in this installation.
         return Action.HALT
-    away = isinstance(error, KafkaError | TimeoutError) and not isinstance(error, _ABOUT_A_RECORD)
+    away = isinstance(error, KafkaError | TimeoutError) and not isinstance(error, _RECORD_ERRORS)
     return Action.REPOSITION if away else Action.DEAD
 
 
@@ -148,23 +148,23 @@ def _about_records(error: BaseException, phase: Phase, attempt: int, records: in
         return Action.REPOSITION
     if not isinstance(error, HandlerFailed | Poison):
         if is_too_slow(error):
-            return _too_slow(phase, attempt, records)
-        if _is_outside_records(error):
-            passes = phase is Phase.PARKED or _passes(error)
+            return _when_too_slow(phase, attempt, records)
+        if _is_store_fault(error):
+            passes = phase is Phase.PARKED or _is_temporary(error)
             return Action.RETRY if passes else Action.WAIT
-    return Action.WAIT if phase is Phase.HOLD else _the_records_own(error, records)
+    return Action.WAIT if phase is Phase.HOLD else _record_fault(error, records)
 
 
-def _passes(error: BaseException) -> bool:
+def _is_temporary(error: BaseException) -> bool:
     return isinstance(error, SchemaOutdated) or is_transient(error)
 
 
-def _is_outside_records(error: BaseException) -> bool:
-    """Tell whether the store is at fault. A missing right or table is never the record's fault."""
-    return _passes(error) or (_is_of_a_store(error) and not _is_about_the_data(error))
+def _is_store_fault(error: BaseException) -> bool:
+    """Return whether the store is at fault, which includes a missing privilege or table."""
+    return _is_temporary(error) or (_is_store_error(error) and not _is_data_error(error))
 
 
-def _too_slow(phase: Phase, attempt: int, records: int) -> Action:
+def _when_too_slow(phase: Phase, attempt: int, records: int) -> Action:
     if phase is Phase.PARKED:
         return Action.PARK
     if attempt < SLOW_TRIES:
@@ -174,64 +174,63 @@ def _too_slow(phase: Phase, attempt: int, records: int) -> Action:
     return Action.SPLIT if records > 1 else Action.PARK
 
 
-def _the_records_own(error: BaseException, records: int) -> Action:
+def _record_fault(error: BaseException, records: int) -> Action:
     if records > 1:
         return Action.SPLIT
     poison = isinstance(error, Poison) or isinstance(error.__cause__, Poison)
     return Action.DEAD if poison else Action.PARK
 
 
-def _is_outside(error: BaseException) -> bool:
-    """Tell whether the store or the broker is at fault, whatever it is."""
+def _is_external(error: BaseException) -> bool:
+    """Return whether the store or the broker is at fault."""
     if isinstance(error, KafkaError | OSError | TimeoutError):
         return True
-    return is_transient(error) or _is_of_a_store(error)
+    return is_transient(error) or _is_store_error(error)
 
 
-def _is_of_a_store(error: BaseException) -> bool:
-    return any(isinstance(cause, _OF_A_STORE) for cause in _causes(error))
+def _is_store_error(error: BaseException) -> bool:
+    return any(isinstance(cause, _STORE_ERRORS) for cause in _causes(error))
 
 
-def _is_about_the_data(error: BaseException) -> bool:
-    """Tell whether the database refused what was written: waiting would not change it."""
+def _is_data_error(error: BaseException) -> bool:
+    """Return whether the database refused the data itself: waiting would not help."""
     for cause in _causes(error):
         state = getattr(cause, "sqlstate", None)
         if isinstance(state, str):
-            return state.startswith(_ABOUT_THE_DATA)
+            return state.startswith(_DATA_STATES)
     # The driver could not even send the value.
     return any(isinstance(cause, ValueError) for cause in _causes(error))
 
 
 def is_transient(error: BaseException) -> bool:
-    """Tell whether the store will be well again by itself: away, overloaded, deadlocked."""
+    """Return whether the error passes by itself: database unreachable, overloaded, deadlock."""
     return any(_is_transient(cause) for cause in _causes(error))
 
 
 def is_too_slow(error: BaseException) -> bool:
-    """Tell whether the server cut it off for the time it took: all at once may be too much."""
+    """Return whether the server ended it for taking too long: the batch may be too large."""
     if isinstance(error, HandlerSlow):
         return True
     return any(getattr(cause, "sqlstate", None) in TOO_SLOW for cause in _causes(error))
 
 
 def back_off(attempt: int, longest: float) -> float:
-    """Return how many seconds to wait before the next try, with jitter."""
+    """Return how many seconds to wait before the next attempt, with jitter."""
     longest = min(longest, 0.1 * 2.0 ** min(attempt, 16))
     return longest * random.uniform(0.5, 1)  # noqa: S311 - jitter
 
 
 def park_pause(attempts: int, first: float, longest: float) -> float:
-    """Return how many seconds a record stays parked after so many tries, with jitter."""
+    """Return how many seconds a record stays parked after so many attempts, with jitter."""
     longest = min(longest, first * 4.0 ** min(attempts - 1, 30))
     return longest * random.uniform(0.5, 1)  # noqa: S311 - jitter
 
 
 def describe(error: BaseException) -> str:
-    """Write an error as `Class: message`.
+    """Format an error as `Class: message`, without anything that may contain customer data.
 
-    What may hold a customer's data is left out. Of a database's error it has
-    the state, and the right or the table that is missing; of a value that does
-    not validate the place and what is wrong.
+    The message of a database error is its SQLSTATE, and the missing privilege or
+    table; that of a validation error is the field and the problem.
     """
     cause = error.__cause__
     if isinstance(error, StoreAway) and cause is not None:
@@ -240,33 +239,33 @@ def describe(error: BaseException) -> str:
         return describe(cause)
     if isinstance(error, DBAPIError):
         original = error.orig or error
-        # SQLAlchemy's own class says little, the driver's says what happened.
-        return _told(original.__cause__ or original, _state(original, _verb(error.statement)))
+        # The driver's exception class is more specific than SQLAlchemy's.
+        return _with_class(original.__cause__ or original, _state(original, _verb(error.statement)))
     if isinstance(error, ValidationError):
-        return _told(error, first_problem(error))
+        return _with_class(error, first_problem(error))
     if isinstance(error, asyncpg.PostgresError | asyncpg.DataError):
-        return _told(error, _state(error))
-    return _told(error, str(error))
+        return _with_class(error, _state(error))
+    return _with_class(error, str(error))
 
 
-_PLAIN = {
+_MEANINGS = {
     "25006": "the database is read-only",
     "53100": "the database's disk is full",
-    "53300": "the database takes no more connections",
+    "53300": "the database accepts no more connections",
     "57P03": "the database is starting up or shutting down",
 }
-"""What a state means, where it is worth a sentence."""
+"""Meaning of some SQLSTATEs."""
 
 _MISSING = {"3F000", "42P01", "42703"}
-_RIGHT = "42501"
+_NO_PRIVILEGE = "42501"
 
-_NAMED = {
-    _RIGHT: re.compile(r"permission denied for (\w+ [\w.\"]+)$"),
+_OBJECT_NAMES = {
+    _NO_PRIVILEGE: re.compile(r"permission denied for (\w+ [\w.\"]+)$"),
     "42P01": re.compile(r"(relation \"[\w.]+\") does not exist$"),
     "3F000": re.compile(r"(schema \"[\w.]+\") does not exist$"),
     "42703": re.compile(r"(column [\w.\"]+) does not exist$"),
 }
-"""How PostgreSQL itself names what is missing; any other text may hold anything."""
+"""Patterns of PostgreSQL's messages that name an object; other text may contain any data."""
 
 _VERBS = {"SELECT", "INSERT", "UPDATE", "DELETE", "LOCK"}
 
@@ -275,33 +274,33 @@ def _state(error: BaseException, verb: str | None = None) -> str:
     state = getattr(error, "sqlstate", None)
     if not state:
         return "no SQLSTATE"
-    # asyncpg's exceptions cannot be turned into text where they have none.
+    # str() of an asyncpg exception fails if it has no message.
     message = next(iter((error.__cause__ or error).args), "")
-    plain = _plain(state, str(message).partition("\n")[0], verb)
+    plain = _meaning(state, str(message).partition("\n")[0], verb)
     return f"{plain} (SQLSTATE {state})" if plain else f"SQLSTATE {state}"
 
 
-def _plain(state: str, message: str, verb: str | None) -> str | None:
-    found = _NAMED[state].search(message) if state in _NAMED else None
-    if state == _RIGHT and found:
+def _meaning(state: str, message: str, verb: str | None) -> str | None:
+    found = _OBJECT_NAMES[state].search(message) if state in _OBJECT_NAMES else None
+    if state == _NO_PRIVILEGE and found:
         needed = f" that {verb} needs" if verb else ""
         return f"the database role lacks a right on {found[1]}{needed}: GRANT it"
     if state in _MISSING and found:
         return f"{found[1]} does not exist: run `payrouter db upgrade`"
-    return _PLAIN.get(state)
+    return _MEANINGS.get(state)
 
 
 def _verb(statement: str | None) -> str | None:
-    """Return the first word of a statement of ours, where it is one that a right is needed for."""
+    """Return the first word of a statement, if it is a verb that needs a privilege."""
     word = (statement or "").strip().partition(" ")[0].upper()
     return word if word in _VERBS else None
 
 
-def _told(error: BaseException, message: str) -> str:
+def _with_class(error: BaseException, message: str) -> str:
     return f"{type(error).__name__}: {message or 'no message'}"
 
 
-_OF_A_STORE = (SQLAlchemyError, StoreAway, asyncpg.PostgresError, asyncpg.InterfaceError)
+_STORE_ERRORS = (SQLAlchemyError, StoreAway, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 
 def _is_transient(error: BaseException) -> bool:
@@ -313,7 +312,7 @@ def _is_transient(error: BaseException) -> bool:
     if isinstance(error, DBAPIError):
         return error.connection_invalidated or isinstance(error, InterfaceError | OperationalError)
     if isinstance(error, asyncpg.InterfaceError):
-        # Of a closed connection; a value that cannot be sent is a ValueError as well.
+        # The connection is closed; but a value that cannot be sent is also a ValueError.
         return not isinstance(error, ValueError)
     return isinstance(error, OSError | TimeoutError | PoolTimeoutError)
 

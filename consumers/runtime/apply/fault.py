@@ -1,9 +1,10 @@
-"""Whose fault an exception out of a handler is: the handler's and its event's, or the store's.
+"""Attributes an exception raised by a handler: to the handler and its event, or to the store.
 
-The database refuses a statement of the handler either for the data in it, or
-for a reason that no other data would change: it is read-only, a right is
-missing, it is full. Only the first is the event's; the rest is waited out.
-Whatever the handler says on a connection that is lost is the store's too.
+The database refuses a statement either because of its data, or for a reason
+that other data would not change: it is read-only, a privilege is missing, the
+disk is full. Only a refusal because of the data counts against the event; the
+consumer waits for anything else to pass. An exception on a lost connection is
+the store's fault too.
 """
 
 from collections.abc import Iterator
@@ -15,8 +16,8 @@ from sqlalchemy.exc import DBAPIError
 
 from consumers.runtime.store.database import StoreAway
 
-_OF_THE_DATA = (
-    "21",  # cardinality violation: one row twice in a statement, a batch being too much
+_DATA_STATES = (
+    "21",  # cardinality violation: one row twice in a statement; splitting the batch helps
     "22",  # data exception
     "23",  # integrity constraint violation
     "54",  # program limit exceeded: too large for an index or a row
@@ -27,33 +28,33 @@ TOO_SLOW = {
     "25P03",  # idle_in_transaction_session_timeout
 }
 _ABORTED = "25P02"
-"""Says only that an earlier statement of the transaction failed."""
+"""Follow-up error: an earlier statement of the transaction failed."""
 
 
 class Fault(StrEnum):
-    """Whose it is."""
+    """The party at fault."""
 
     HANDLER = "handler"
     STORE = "store"
     SLOW = "slow"
-    """The server cut the handler off for the time it took."""
+    """The server ended the handler's statement or transaction because it took too long."""
     UNKNOWN = "unknown"
-    """The driver or a connection failed, which does not say whose it is."""
+    """The driver or a connection failed, which does not show who is at fault."""
 
 
 @dataclass(frozen=True)
 class Blame:
-    """Whose fault it is, and the exception that decides it."""
+    """The party at fault, and the exception that shows it."""
 
     fault: Fault
     error: BaseException
 
 
 def blame(error: BaseException, first: BaseException | None = None) -> Blame:
-    """Decide about what a handler raised.
+    """Attribute the exception that a handler raised.
 
-    `first` is the statement that aborted the transaction, if one did: it decides
-    where the handler went on all the same, and what it raised does not say.
+    `first` is the error of the statement that aborted the transaction, if any. It
+    decides if the handler caught that error and then raised an unrelated one.
     """
     unknown: BaseException | None = None
     for cause in _causes(error):
@@ -69,31 +70,31 @@ def blame(error: BaseException, first: BaseException | None = None) -> Blame:
 
 
 def _fault(error: BaseException) -> Fault | None:
-    """Say what one exception tells by itself; None where the one before it has to."""
+    """Attribute one exception by itself; None if its cause has to decide."""
     if isinstance(error, StoreAway):
         return Fault.STORE
     state = getattr(error.orig if isinstance(error, DBAPIError) else error, "sqlstate", None)
     if isinstance(state, str):
-        return _fault_of(state)
+        return _fault_of_state(state)
     if isinstance(error, DBAPIError):
         return Fault.STORE if error.connection_invalidated else None
     if isinstance(error, asyncpg.InterfaceError):
-        # A value that cannot be sent is a ValueError as well. Else the connection is closed,
-        # or was asked for what it cannot do: too many values, two statements at once.
+        # A value that cannot be sent is also a ValueError. Otherwise the connection is closed,
+        # or got an impossible request: too many values, two statements at once.
         return Fault.HANDLER if isinstance(error, ValueError) else Fault.UNKNOWN
     return Fault.UNKNOWN if isinstance(error, OSError | TimeoutError) else None
 
 
-def _fault_of(state: str) -> Fault | None:
+def _fault_of_state(state: str) -> Fault | None:
     if state == _ABORTED:
         return None
     if state in TOO_SLOW:
         return Fault.SLOW
-    return Fault.HANDLER if state.startswith(_OF_THE_DATA) else Fault.STORE
+    return Fault.HANDLER if state.startswith(_DATA_STATES) else Fault.STORE
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Walk from an exception to what it came from, or what was being handled meanwhile."""
+    """Iterate over an exception and its causes, or contexts that are not suppressed."""
     known: set[int] = set()
     current: BaseException | None = error
     while current is not None and id(current) not in known:

@@ -1,10 +1,10 @@
-"""Records held back: parked to be tried again, or dead until a person replays them.
+"""Held records: parked for a retry, or dead until an operator replays them.
 
-They are rows, written in the transaction that moves the fence: nothing is
-passed that is not either applied or held. The event id of a held record is
-not claimed, so that a later try is not taken for a duplicate. Records of one
-lane (a topic's key) park behind each other, so that their order is kept;
-dying releases the lane.
+Each is a row, written in the transaction that moves the fence: the fence only
+moves past records that are applied or held. The event id of a held record is
+not claimed, so a later retry does not look like a duplicate. Records of one
+lane (topic and key) park behind each other, which preserves their order; a
+record that dies releases the lane.
 """
 
 import base64
@@ -25,7 +25,7 @@ from consumers.runtime.records import Arrived, Decoded, Partition, Record, Unfet
 from consumers.runtime.store.tables import RuntimeTables
 
 DONE = "done"
-"""The state of a row whose record is applied by now, or known as stale or duplicate."""
+"""State of a row whose record was applied later, or found stale or duplicate."""
 
 _ERROR_CHARACTERS = 2000
 _UNKNOWN_CRC = -1
@@ -36,29 +36,29 @@ _IDENTITY = {"cluster_id", "topic", "partition", "offset", "crc"}
 
 
 class HeldReason(StrEnum):
-    """Why a record is held; a word of the commands' filters."""
+    """Reason for holding a record; also a filter value of the commands."""
 
     UNREADABLE = "unreadable"
-    """No event could be read from it."""
+    """It cannot be decoded."""
     UNFETCHABLE = "unfetchable"
-    """The client could not even read the record; only its coordinate is known."""
+    """The client could not fetch the record; only topic, partition and offset are known."""
     POISON = "poison"
-    """The handler says that it never will work."""
+    """The handler raised Poison: it can never be applied."""
     CONFLICT = "conflict"
-    """Its event is known with contradicting content; the original stands."""
+    """Its event was seen before with different content; the first one keeps its effect."""
     FAILED = "failed"
-    """The handler failed in a way nobody foresaw; it is tried again."""
+    """The handler raised an unexpected error; the record is retried."""
     BEHIND = "behind"
-    """An earlier record of its key is parked."""
+    """An earlier record with the same key is parked."""
     EXHAUSTED = "exhausted"
-    """It was tried as often as is allowed."""
+    """The maximum number of attempts was reached."""
     REPLAYED = "replayed"
-    """A person asked for another try."""
+    """An operator asked for another attempt."""
 
 
 @dataclass(frozen=True)
 class Hold:
-    """One record to be held, PARKED or DEAD, why, and how many seconds until it is due."""
+    """A record to hold: PARKED or DEAD, why, and how many seconds until a retry is due."""
 
     arrived: Arrived
     fate: Fate
@@ -67,7 +67,7 @@ class Hold:
     attempts: int
     pause: float = 0
     behind: bytes | None = None
-    """The lane in which it waits, where that is not its own."""
+    """The lane in which it waits, if not its own."""
 
     @property
     def record(self) -> Record:
@@ -76,8 +76,8 @@ class Hold:
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """What is to be done with a record that was found by splitting its batch."""
+class HoldDecision:
+    """How to hold the record that was found by splitting its batch."""
 
     fate: Fate
     reason: HeldReason
@@ -85,14 +85,14 @@ class Verdict:
     pause: float = 0
 
     def hold(self, arrived: Arrived) -> Hold:
-        """Say it of a record."""
+        """Apply the decision to a record."""
         return Hold(arrived, self.fate, self.reason, self.error, 1, self.pause)
 
 
 def lane(record: Record) -> bytes:
-    """Return what keeps order with what: topic and key, or the record alone where it has none.
+    """Return the ordering unit of a record: its topic and key, or itself if it has no key.
 
-    A hash, since a key may be larger than any index takes.
+    It is a hash, since keys may exceed the size limit of an index.
     """
     name = record.partition.topic.encode()
     if record.key is None:
@@ -102,33 +102,33 @@ def lane(record: Record) -> bytes:
 
 
 @dataclass
-class Queues:
-    """Where something is parked: the lanes, and the lane of each event that is."""
+class ParkedLanes:
+    """Lanes with parked records, and the lane of each parked event."""
 
     lanes: set[bytes]
     events: dict[UUID, bytes]
 
-    def of(self, arrived: Arrived) -> bytes | None:
-        """Return the lane in which a record has to wait, None where it may go on.
+    def lane_for(self, arrived: Arrived) -> bytes | None:
+        """Return the lane in which a record has to wait; None if it need not wait.
 
-        The same event in another lane waits where its original does, which
-        otherwise would come second.
+        A duplicate of a parked event waits in the lane of the original; otherwise
+        it would be applied first.
         """
         own = lane(arrived.record)
         if own in self.lanes:
             return own
         return self.events.get(arrived.event.id) if isinstance(arrived, Decoded) else None
 
-    def join(self, arrived: Arrived, queue: bytes) -> None:
-        """Note that a record waits there."""
+    def add(self, arrived: Arrived, behind: bytes) -> None:
+        """Record that a record waits in a lane."""
         if isinstance(arrived, Decoded):
-            self.events.setdefault(arrived.event.id, queue)
+            self.events.setdefault(arrived.event.id, behind)
 
 
-async def parked_queues(
+async def read_parked_lanes(
     connection: AsyncConnection, tables: RuntimeTables, fresh: Sequence[Arrived]
-) -> Queues:
-    """Read where something is parked that is of concern to these records."""
+) -> ParkedLanes:
+    """Read the parked lanes and events that concern records in `fresh`."""
     held = tables.held
     lanes = {lane(each.record) for each in fresh}
     events = {each.event.id for each in fresh if isinstance(each, Decoded)}
@@ -137,16 +137,18 @@ async def parked_queues(
         select(held.c.lane, held.c.event_id).where(held.c.state == Fate.PARKED, concerned)
     )
     found = [(bytes(row.lane), row.event_id) for row in rows]
-    return Queues({own for own, _ in found} & lanes, {event: own for own, event in found if event})
+    return ParkedLanes(
+        {own for own, _ in found} & lanes, {event: own for own, event in found if event}
+    )
 
 
 async def hold(
     connection: AsyncConnection, tables: RuntimeTables, cluster_id: str, holds: Sequence[Hold]
 ) -> Sequence[Hold]:
-    """Write the rows, and return those of the holds that were not held already.
+    """Write the rows; return the holds that were not already held.
 
-    A record comes again where its topic is replayed. What waits then goes on
-    waiting; what was done once, and cannot be done again, is held again.
+    A record arrives again if its topic is replayed. A record that is still held
+    stays as it is; a record that was done, and now cannot be applied, is held again.
     """
     written = set()
     for begin in range(0, len(holds), _ROWS):
@@ -160,10 +162,10 @@ async def _write(
 ) -> set[tuple[Partition, int]]:
     held = tables.held
     given = insert(held).values(rows)
-    anew = {name: given.excluded[name] for name in rows[0] if name not in _IDENTITY}
+    updated = {name: given.excluded[name] for name in rows[0] if name not in _IDENTITY}
     statement = given.on_conflict_do_update(
         constraint="held_once_per_record",
-        set_={**anew, "ended_at": None, "outcome": None},
+        set_={**updated, "ended_at": None, "outcome": None},
         where=held.c.state == DONE,
     )
     written = await connection.execute(
@@ -173,7 +175,7 @@ async def _write(
 
 
 def headers_text(headers: Iterable[tuple[str, bytes | None]]) -> str:
-    """Write headers as text that holds every byte, in order, doubled names included."""
+    """Encode headers as text, without loss: every byte, the order, and repeated names."""
     return json.dumps(
         [
             [name, None if value is None else base64.b64encode(value).decode()]
@@ -183,20 +185,20 @@ def headers_text(headers: Iterable[tuple[str, bytes | None]]) -> str:
 
 
 def headers_from(text: str) -> list[tuple[str, bytes | None]]:
-    """Read headers back."""
+    """Decode headers written by `headers_text`."""
     return [
         (name, None if value is None else base64.b64decode(value))
         for name, value in json.loads(text)
     ]
 
 
-def readable(name: str) -> str:
-    r"""Return a header's name as text: a byte of it that is none as `\xff`."""
+def header_name_text(name: str) -> str:
+    r"""Return a header name as text, with invalid UTF-8 bytes escaped as `\xff`."""
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def error_text(error: str) -> str:
-    """Return what the store takes of an error: bounded, and without what is no text there."""
+    """Return an error as text that the store accepts: limited in length, without NUL."""
     return error[:_ERROR_CHARACTERS].replace("\0", "").encode("utf-8", "replace").decode()
 
 

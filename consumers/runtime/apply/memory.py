@@ -1,7 +1,8 @@
-"""What need not be remembered any longer is forgotten, a little at a time.
+"""Deletes expired event ids and finished records, in chunks.
 
-An event id is known for `remember_days`, longer than any gateway resends; so
-is what was parked once and is done. What is dead stays until a person acts.
+Event ids and finished records (once parked, now done) are stored for
+`remember_days`, longer than any gateway resends. Dead records stay until an
+operator acts.
 """
 
 from datetime import datetime, timedelta
@@ -14,11 +15,11 @@ from consumers.runtime.store.database import transaction_of
 from consumers.runtime.store.tables import RuntimeTables
 
 CHUNK = 1000
-"""So many rows are locked at a time, and not for long."""
+"""Rows per transaction, so that few are locked, and only briefly."""
 
 
-async def forget_some(engine: AsyncEngine, tables: RuntimeTables, days: float) -> int:
-    """Forget one chunk of what is older than so many days; return how many rows it was."""
+async def delete_expired(engine: AsyncEngine, tables: RuntimeTables, days: float) -> int:
+    """Delete one chunk of rows older than `days`; return the number of rows."""
     seen, held = tables.seen_event, tables.held
     async with transaction_of(engine) as transaction:
         before = await transaction.scalar(select(func.now() - timedelta(days=days)))
@@ -47,7 +48,7 @@ async def forget_some(engine: AsyncEngine, tables: RuntimeTables, days: float) -
 async def remembered_since(
     connection: AsyncConnection, tables: RuntimeTables, days: float
 ) -> datetime:
-    """Return the moment since which every event is known: older ones may be forgotten."""
+    """Return the time since which all event ids are stored; older ones may be deleted."""
     soon = func.now() - timedelta(days=days)
     since = func.greatest(tables.memory.c.pruned_before, soon)
     found: datetime = (await connection.execute(select(since))).scalar_one()

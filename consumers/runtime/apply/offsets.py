@@ -1,9 +1,9 @@
 """The offset fence and the seen-event check, in the caller's transaction.
 
-Two duplicates exist. The same record again (a crash before the commit, a
-rebalance, a zombie) is stopped by the fence: one row per cluster, topic and
-partition that says which offset is next, moved together with the effect. The
-same event in a new record (the gateway resent, the edge retried, a topic was
+There are two kinds of duplicates. The same record again (a crash before the
+commit, a rebalance, a zombie) is stopped by the fence: one row per cluster,
+topic and partition with the next offset, moved together with the effect. The
+same event in a new record (the gateway resent it, the edge retried, a topic was
 replayed) is stopped by its id, claimed together with the effect.
 """
 
@@ -25,17 +25,17 @@ NO_IDS: Mapping[str, UUID] = MappingProxyType({})
 
 
 class FenceMoved(Exception):  # noqa: N818 - reads as what happened
-    """The fence is not where this process left it: read it again, seek, go on."""
+    """The stored fence has changed: read it again, seek, and continue there."""
 
     def __init__(self, partition: Partition) -> None:
         """Name the partition."""
-        super().__init__(f"the fence of {partition} was moved by another")
+        super().__init__(f"the fence of {partition} was moved by another process")
         self.partition = partition
 
 
 @dataclass(frozen=True)
 class Claims:
-    """What claiming came to, by index: the new events, and what contradicts what is known.
+    """Result of claiming events, keyed by index: new ones, and fingerprints they contradict.
 
     An event in neither is a duplicate.
     """
@@ -46,7 +46,7 @@ class Claims:
 
 @dataclass(frozen=True)
 class LastApplied:
-    """How the last applied record can be known again."""
+    """Identity of the last applied record, to recognize it when it is read again."""
 
     offset: int
     timestamp: int
@@ -55,33 +55,33 @@ class LastApplied:
 
 @dataclass(frozen=True)
 class Fence:
-    """What is applied of one partition: everything below `next_offset`."""
+    """Progress in one partition: every record below `next_offset` is processed."""
 
     partition: Partition
     first_offset: int
     next_offset: int
     last: LastApplied | None = None
     touched: datetime | None = field(default=None, compare=False)
-    """When it was moved or set, where it was read just now; not kept up by who moves it."""
+    """When the row was last changed, if just read from the store; None after moving it here."""
     topic_id: UUID | None = field(default=None, compare=False)
-    """The broker's id of the topic it was begun in; None where no broker has said it yet."""
+    """The broker's id of the topic; None if no broker has reported one yet."""
 
 
-def was_set(before: Fence | None, now: Fence | None) -> bool:
-    """Tell whether a fence that nobody moves was set meanwhile, be it to where it stood."""
+def fence_was_set(before: Fence | None, now: Fence | None) -> bool:
+    """Return whether an idle fence was reset since `before` was read, even to the same offset."""
     if before is None or now is None or before != now:
         return before is not now
     return before.touched is not None and before.touched != now.touched
 
 
-def other_topic(known: Fence, found: Fence) -> bool:
-    """Tell whether two fences of one partition are of different topics, as far as ids are known."""
+def is_other_topic(known: Fence, found: Fence) -> bool:
+    """Return whether two fences of a partition have different topic ids, both known."""
     return None not in {known.topic_id, found.topic_id} and known.topic_id != found.topic_id
 
 
 @dataclass(frozen=True)
 class Counts:
-    """What became of the offsets that a batch passes in one partition."""
+    """Number of offsets by outcome, for one partition of a batch."""
 
     applied: int = 0
     duplicate: int = 0
@@ -118,12 +118,12 @@ class FenceRow:
     updated_at: datetime
 
     def as_json(self) -> dict[str, object]:
-        """Return it as JSON takes it."""
+        """Return a JSON-compatible dict."""
         return {**asdict(self), "updated_at": self.updated_at.isoformat()}
 
 
 async def read_fence_rows(connection: AsyncConnection, tables: RuntimeTables) -> Sequence[FenceRow]:
-    """Read every fence of whatever cluster, for an operator."""
+    """Read the fences of all clusters, for an operator."""
     fence = tables.fence
     names = [item.name for item in fields(FenceRow)]
     rows = await connection.execute(
@@ -141,9 +141,9 @@ async def begin_fences(
     begin: Mapping[Partition, int],
     topic_ids: Mapping[str, UUID] = NO_IDS,
 ) -> None:
-    """Store a fence at the given offset, with its topic's id, for every partition that has none.
+    """Store a fence at the given offset, with its topic's id, for each partition without one.
 
-    A fence that has no id yet is given that of its topic; a known id stays.
+    Existing fences only get the id of their topic if they have none.
     """
     rows = [
         {
@@ -174,10 +174,10 @@ async def lock_fences(
 ) -> Mapping[Partition, Fence]:
     """Lock the fences in (topic, partition) order.
 
-    `expected` is what this process knows. Raises FenceMoved where a row is
-    gone, stands before what is known, or belongs to a recreated topic: its
-    offsets count other records. One that stands behind what is known is
-    another's work, whose records the caller drops.
+    `expected` has the fences as last seen by this process. Raises FenceMoved if a
+    row is missing, is below the expected offset, or belongs to a recreated topic,
+    whose offsets count other records. A fence above the expected offset was moved
+    by another process; the caller drops the records below it.
     """
     fence = tables.fence
     rows = await connection.execute(
@@ -189,7 +189,7 @@ async def lock_fences(
     locked = {found.partition: found for found in map(_fence, rows)}
     for partition, known in expected.items():
         found = locked.get(partition)
-        if found is None or found.next_offset < known.next_offset or other_topic(known, found):
+        if found is None or found.next_offset < known.next_offset or is_other_topic(known, found):
             raise FenceMoved(partition)
     return locked
 
@@ -202,9 +202,9 @@ async def move_fence(
     last: Record,
     counts: Counts,
 ) -> Fence:
-    """Move a fence behind `last` by compare-and-set, or raise FenceMoved.
+    """Move a fence past `last` by compare-and-set, or raise FenceMoved.
 
-    A record without a timestamp could not be read, so it cannot be known again.
+    A record without a timestamp could not be fetched, so it cannot be compared later.
     """
     known = None
     if last.timestamp != NO_TIMESTAMP:
@@ -221,9 +221,9 @@ async def pass_gap(
     fence: Fence,
     next_offset: int,
 ) -> Fence:
-    """Move a fence over offsets that hold no record, counted as gaps, or raise FenceMoved.
+    """Move a fence over offsets without records, counted as gaps, or raise FenceMoved.
 
-    The last applied record stays the one to compare with.
+    The last applied record stays the same.
     """
     moved = replace(fence, next_offset=next_offset, touched=None)
     counts = Counts(gaps=next_offset - fence.next_offset)
@@ -269,9 +269,9 @@ async def _move(
 async def claim_events(
     connection: AsyncConnection, tables: RuntimeTables, arrived: Sequence[Decoded]
 ) -> Claims:
-    """Claim the event ids, sorted, and say which of `arrived` are new, which contradict.
+    """Claim the event ids, sorted; return which of `arrived` are new and which conflict.
 
-    Twins within the batch are folded: the first one counts.
+    Of duplicates within the batch the first one counts.
     """
     first: dict[UUID, int] = {}
     for index, decoded in enumerate(arrived):
@@ -294,7 +294,7 @@ async def claim_events(
 async def unclaim_events(
     connection: AsyncConnection, tables: RuntimeTables, arrived: Iterable[Decoded]
 ) -> None:
-    """Take claims of this same transaction back."""
+    """Delete claims of this transaction."""
     seen = tables.seen_event
     ids = [decoded.event.id for decoded in arrived]
     await connection.execute(delete(seen).where(seen.c.event_id == func.any(ids)))
@@ -318,7 +318,7 @@ def _contradictions(
 ) -> dict[int, str]:
     found = {}
     for index, decoded in enumerate(arrived):
-        # Pruned between the claim and this look, it contradicts nothing any more.
+        # An id deleted between the claim and this read has nothing to contradict.
         original = known.get(decoded.event.id)
         if index in new or original is None:
             continue

@@ -1,23 +1,25 @@
-"""What waits to be published: written with the effect, sent by the relay afterwards.
+"""Outbox: records to publish, written with the effect and sent by the relay afterwards.
 
-So that nothing a consumer publishes can be lost, or precede its transaction.
+A record that a consumer publishes can therefore neither be lost nor precede its
+transaction.
 """
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from sqlalchemy import ARRAY, column, delete, func, literal, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.runtime.apply.held import headers_from, headers_text
+from consumers.runtime.store.arrays import inserting
 from consumers.runtime.store.tables import RuntimeTables
 from router.contract.wire import Headers
 
 
 @dataclass(frozen=True)
 class Outgoing:
-    """A record to be published as it stands, byte for byte."""
+    """A record to publish unchanged, byte for byte."""
 
     topic: str
     key: bytes | None
@@ -26,8 +28,8 @@ class Outgoing:
 
 
 @dataclass(frozen=True)
-class Refused:
-    """A record that the broker will never take, as it shows itself to an operator."""
+class RefusedRecord:
+    """A record that the broker refuses permanently, as shown to an operator."""
 
     number: int
     topic: str
@@ -37,15 +39,15 @@ class Refused:
 
 
 @dataclass(frozen=True)
-class Contents:
-    """How much waits and since when, and what was set aside."""
+class OutboxContents:
+    """Number of unsent records, time of the oldest, and the records set aside."""
 
     waiting: int
     oldest: datetime | None
-    refused: Sequence[Refused]
+    refused: Sequence[RefusedRecord]
 
     def as_json(self) -> dict[str, object]:
-        """Return it as JSON takes it."""
+        """Return a JSON-compatible dict."""
         return {
             "waiting": self.waiting,
             "oldest": self.oldest and self.oldest.isoformat(),
@@ -56,31 +58,24 @@ class Contents:
 async def put(
     connection: AsyncConnection, tables: RuntimeTables, outgoing: Sequence[Outgoing]
 ) -> None:
-    """Add records, in order: one statement, however many they are."""
+    """Add records, in order, with a single statement."""
     if not outgoing:
         return
     box = tables.outbox
     columns = [box.c.topic, box.c.key, box.c.value, box.c.headers]
     rows = [(each.topic, each.key, each.value, headers_text(each.headers)) for each in outgoing]
-    arrays = [
-        literal(list(values), ARRAY(of.type))
-        for of, values in zip(columns, zip(*rows, strict=True), strict=True)
-    ]
-    named = [column(each.name, each.type) for each in columns]
-    source = func.unnest(*arrays).table_valued(*named, with_ordinality="place").render_derived()
-    ordered = select(*(source.c[each.name] for each in columns)).order_by(source.c.place)
-    await connection.execute(box.insert().from_select([each.name for each in columns], ordered))
+    await connection.execute(inserting(box, columns, rows))
 
 
-async def waiting(
+async def read_unsent(
     connection: AsyncConnection,
     tables: RuntimeTables,
     limit: int,
     without: Sequence[str] = (),
 ) -> Sequence[tuple[int, Outgoing]]:
-    """Return the oldest records with their numbers, but for topics in `without`.
+    """Return the oldest unsent records with their numbers, except topics in `without`.
 
-    The caller holds the relay's lock.
+    The caller must hold the relay's lock.
     """
     box = tables.outbox
     wanted = select(box).where(box.c.refused.is_(None))
@@ -92,22 +87,24 @@ async def waiting(
     ]
 
 
-async def sent(connection: AsyncConnection, tables: RuntimeTables, numbers: Sequence[int]) -> None:
-    """Remove what the broker has acknowledged."""
+async def delete_sent(
+    connection: AsyncConnection, tables: RuntimeTables, numbers: Sequence[int]
+) -> None:
+    """Delete records that the broker has acknowledged."""
     box = tables.outbox
     await connection.execute(delete(box).where(box.c.id == func.any(list(numbers))))
 
 
-async def refuse(
+async def set_aside(
     connection: AsyncConnection, tables: RuntimeTables, number: int, error: str
 ) -> None:
-    """Set aside what the broker refuses for good, so that the rest goes on."""
+    """Set aside a record that the broker refuses permanently, so that the others are sent."""
     box = tables.outbox
     await connection.execute(update(box).where(box.c.id == number).values(refused=error))
 
 
-async def contents(connection: AsyncConnection, tables: RuntimeTables) -> Contents:
-    """Read what an operator wants to know."""
+async def read_outbox(connection: AsyncConnection, tables: RuntimeTables) -> OutboxContents:
+    """Read a summary for operators."""
     box = tables.outbox
     row = await connection.execute(
         select(func.count(), func.min(box.c.created_at)).where(box.c.refused.is_(None))
@@ -119,11 +116,11 @@ async def contents(connection: AsyncConnection, tables: RuntimeTables) -> Conten
         .where(box.c.refused.is_not(None))
         .order_by(box.c.id)
     )
-    return Contents(waiting, oldest, [Refused(*row) for row in refused])
+    return OutboxContents(waiting, oldest, [RefusedRecord(*row) for row in refused])
 
 
-async def take_back(connection: AsyncConnection, tables: RuntimeTables) -> int:
-    """Have what was set aside sent again; return how many records."""
+async def retry_refused(connection: AsyncConnection, tables: RuntimeTables) -> int:
+    """Return the records that were set aside to the queue; return how many."""
     box = tables.outbox
     changed = await connection.execute(
         update(box).where(box.c.refused.is_not(None)).values(refused=None)

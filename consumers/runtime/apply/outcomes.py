@@ -1,4 +1,4 @@
-"""What a consumer says back to the platform, in the transaction of the effect."""
+"""Publishes outcome events to the platform, in the transaction of the effect."""
 
 from collections.abc import Sequence
 
@@ -10,10 +10,10 @@ from router.contract.outcome import OutcomeEvent
 from router.contract.wire import encode_outcome
 
 
-async def say(
+async def publish_outcomes(
     transaction: AsyncConnection, schema: str, topic: str, outcomes: Sequence[OutcomeEvent]
 ) -> None:
-    """Have outcomes published on `topic` once the transaction of this consumer's schema holds."""
+    """Publish outcomes on `topic` once the transaction commits, through the outbox of `schema`."""
     records = [encode_outcome(each, topic) for each in outcomes]
     outgoing = [Outgoing(each.topic, each.key, each.value, each.headers) for each in records]
     await put(transaction, RuntimeTables.of(schema), outgoing)

@@ -1,7 +1,7 @@
-"""One batch: fence, hold, claim, handle, move the fence, in one transaction. The heart.
+"""Applies one batch in one transaction: lock fences, hold, claim, handle, move fences.
 
-The commit to Kafka comes after and elsewhere: it is a courtesy for lag tools,
-nothing here depends on it.
+This is the core of exactly-once. The offset commit to Kafka happens later and
+elsewhere, for lag tools only; nothing here depends on it.
 """
 
 import time
@@ -11,24 +11,24 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from consumers.runtime.apply.bookkeeping import Bookkeeping, Books
+from consumers.runtime.apply.bookkeeping import Bookkeeping, BookkeepingTransaction
 from consumers.runtime.apply.brake import Brake, holding
 from consumers.runtime.apply.dead_letters import dead_letters
 from consumers.runtime.apply.fault import Fault, blame
-from consumers.runtime.apply.held import HeldReason, Verdict
+from consumers.runtime.apply.held import HeldReason, HoldDecision
 from consumers.runtime.apply.offsets import NO_IDS, Fence
 from consumers.runtime.apply.plan import (
-    Planned,
+    PlannedRecord,
     by_topic,
-    conflict,
+    conflict_hold,
+    counts_as_failure,
     counts_of,
-    failed,
-    held_at_once,
-    reason_of,
-    why_held,
-    within,
+    describe_hold,
+    hold_reason,
+    hold_without_claim,
+    up_to_limits,
 )
-from consumers.runtime.fate import A_HANDLERS, Fate
+from consumers.runtime.fate import HANDLER_FATES, Fate
 from consumers.runtime.records import (
     Arrived,
     Decoded,
@@ -36,21 +36,21 @@ from consumers.runtime.records import (
     Reader,
     Record,
     TooNew,
-    Unreadable,
+    Undecodable,
     decode,
 )
-from consumers.runtime.service import HandlerFailed, HandlerSlow, Poison, Service
+from consumers.runtime.service import Handler, HandlerFailed, HandlerSlow, Poison, Service
 from router.contract.event import Event
 from router.contract.wire import decode_event
 
 
 @dataclass(frozen=True)
-class Applied:
-    """What a batch came to: the fences as they stand now, the records by partition and fate.
+class BatchResult:
+    """Result of applying a batch: the new fences, and record counts by partition and fate.
 
-    `brakes` are those that hold, by topic, and `cut` the partitions of which
-    records were left for that reason; `received` says when the edge took the
-    applied events.
+    `brakes` are the brakes that hold, by topic; `cut` are the partitions with
+    records that were skipped because of a brake; `received` are the times at
+    which the edge received the applied events.
     """
 
     fences: Mapping[Partition, Fence]
@@ -67,45 +67,46 @@ class Applier:
 
     books: Bookkeeping
     service: Service
+    handler: Handler
     brake_after: int = 20
     readers: Mapping[str, Reader] = field(default_factory=dict)
-    """By the topic's name on the broker; any other topic holds events of the contract."""
+    """Readers by topic name on the broker; all other topics contain events of the contract."""
     idle_seconds: float = 20
-    """After so long without a statement the server may have hung up."""
+    """After so long without a statement the server may have closed the connection."""
 
-    def decode(self, record: Record) -> Decoded | Unreadable | TooNew:
-        """Read the event of a record."""
+    def decode(self, record: Record) -> Decoded | Undecodable | TooNew:
+        """Decode a record with the reader of its topic."""
         return decode(record, self.readers.get(record.partition.topic, decode_event))
 
     async def fences(
         self, begin: Mapping[Partition, int], topic_ids: Mapping[str, UUID] = NO_IDS
     ) -> Mapping[Partition, Fence]:
-        """Return the fences of these partitions; one that never was stands where its log begins.
+        """Return the fences of the cluster; store missing ones at the start of their logs.
 
-        It is stored before anything is read: should the log lose records
-        before they are applied, the fence is there to tell. `topic_ids` are the
-        broker's ids of the topics, by name, as far as it says them: a fence
-        without an id is given that of its topic.
+        `begin` has the start of the log of each partition. New fences are stored
+        before anything is read, so that records lost before they are applied are
+        detected. `topic_ids` are the broker's ids of the topics by name, as far as
+        the broker reports them: a fence without an id gets the id of its topic.
         """
         if not begin:
             return {}
         async with self.books.transaction() as books:
             known = await books.fences()
-            wanted = {at: begin[at] for at in begin if _wants(known.get(at), at, topic_ids)}
+            wanted = {at: begin[at] for at in begin if _must_store(known.get(at), at, topic_ids)}
             if not wanted:
                 return known
             await books.begin_fences(wanted, topic_ids)
             return await books.fences()
 
     async def brakes(self) -> Mapping[str, Brake]:
-        """Return the brakes that hold, by the topic's name on the broker."""
+        """Return the brakes that hold, by topic name on the broker."""
         async with self.books.transaction() as books:
             return holding(await books.brakes())
 
     async def pass_gap(self, fence: Fence, next_offset: int) -> Fence:
-        """Move a fence over offsets at the end of a log that are known to hold no record.
+        """Move a fence over offsets at the end of a log that are known to contain no record.
 
-        Raises FenceMoved where it is not where `fence` says.
+        Raises FenceMoved if the stored fence differs from `fence`.
         """
         async with self.books.transaction() as books:
             await books.lock_fences({fence.partition: fence})
@@ -115,20 +116,20 @@ class Applier:
         self,
         batch: Sequence[Arrived],
         expected: Mapping[Partition, Fence],
-        verdict: Verdict | None = None,
-    ) -> Applied:
+        decision: HoldDecision | None = None,
+    ) -> BatchResult:
         """Apply a batch and move the fences, all or nothing.
 
-        `expected` holds the fence this process knows for each partition of
-        the batch; `verdict` says how the one record of a batch of one is held
-        instead of applied. Records of a topic whose brake holds, or takes hold
-        within the batch, are left alone.
+        `expected` has the fence, as last seen by this process, of each partition
+        of the batch. `decision`, for a batch of one, is how to hold its record
+        instead of applying it. Records of a topic are skipped from the point
+        at which its brake holds, before or within the batch.
         """
         async with self.books.transaction() as books:
             fences = await books.lock_fences(expected)
             fresh = [d for d in batch if d.record.offset >= fences[d.record.partition].next_offset]
-            planned, brakes = await self._plan(books, fresh, verdict)
-            fates = await self._settle(books, planned)
+            planned, brakes = await self._plan(books, fresh, decision)
+            fates = await self._handle_and_hold(books, planned)
             passed = [each.arrived for each in planned]
             moved = await self._move(books, fences, passed, fates)
         outcomes = Counter(
@@ -141,91 +142,96 @@ class Applier:
         )
         left = {id(d) for d in fresh} - {id(d) for d in passed}
         cut = frozenset(d.record.partition for d in fresh if id(d) in left)
-        conflicts = sum(reason_of(each) is HeldReason.CONFLICT for each in planned)
+        conflicts = sum(hold_reason(each) is HeldReason.CONFLICT for each in planned)
         effective = (d for d, fate in zip(passed, fates, strict=True) if fate is Fate.APPLIED)
         received = [at for at in map(received_at, effective) if at is not None]
-        return Applied({**fences, **moved}, outcomes, cut, brakes, conflicts, received)
+        return BatchResult({**fences, **moved}, outcomes, cut, brakes, conflicts, received)
 
     async def _plan(
-        self, books: Books, fresh: Sequence[Arrived], verdict: Verdict | None
-    ) -> tuple[Sequence[Planned], Mapping[str, Brake]]:
-        """Plan what may be passed, in its order; return it, and the brakes that hold."""
+        self, books: BookkeepingTransaction, fresh: Sequence[Arrived], decision: HoldDecision | None
+    ) -> tuple[Sequence[PlannedRecord], Mapping[str, Brake]]:
+        """Plan the records that may be processed; return them and the brakes that hold."""
         topics = {arrived.record.partition.topic for arrived in fresh}
         brakes = await books.brakes(topics)
         held = holding(brakes)
         free = [each for each in fresh if each.record.partition.topic not in held]
-        planned = await self._claim(books, free, verdict)
+        planned = await self._claim(books, free, decision)
         limits, pulled = await self._count_failures(books, planned, brakes)
-        kept = [each.arrived for each in within(planned, limits)]
+        kept = [each.arrived for each in up_to_limits(planned, limits)]
         if len(kept) < len(planned):
-            # Its own twin may be left: what is passed is claimed as if the rest never came.
+            # A kept record may duplicate one that is cut: claim again as if the rest never came.
             mine = (each.arrived for each in planned if each.new)
             decoded = [arrived for arrived in mine if isinstance(arrived, Decoded)]
             await books.unclaim(decoded)
-            planned = await self._claim(books, kept, verdict)
+            planned = await self._claim(books, kept, decision)
         return planned, {**held, **pulled}
 
     async def _claim(
-        self, books: Books, fresh: Sequence[Arrived], verdict: Verdict | None
-    ) -> Sequence[Planned]:
-        """Claim what is to be applied, and say of everything else what it is instead."""
-        queues = await books.parked(fresh)
-        planned = [Planned(each, held_at_once(each, queues, verdict)) for each in fresh]
+        self, books: BookkeepingTransaction, fresh: Sequence[Arrived], decision: HoldDecision | None
+    ) -> Sequence[PlannedRecord]:
+        """Claim the events to apply, and plan a hold or nothing for the other records."""
+        parked = await books.parked(fresh)
+        planned = [
+            PlannedRecord(each, hold_without_claim(each, parked, decision)) for each in fresh
+        ]
         free = [(index, each.arrived) for index, each in enumerate(planned) if each.held is None]
         decoded = [(index, arrived) for index, arrived in free if isinstance(arrived, Decoded)]
         claims = await books.claim([arrived for _, arrived in decoded])
         for place, (index, arrived) in enumerate(decoded):
             if place in claims.conflicts:
-                planned[index] = Planned(arrived, conflict(arrived, claims.conflicts[place]))
+                planned[index] = PlannedRecord(
+                    arrived, conflict_hold(arrived, claims.conflicts[place])
+                )
             else:
-                planned[index] = Planned(arrived, None, new=place in claims.new)
+                planned[index] = PlannedRecord(arrived, None, new=place in claims.new)
         return planned
 
     async def _count_failures(
         self,
-        books: Books,
-        planned: Sequence[Planned],
+        books: BookkeepingTransaction,
+        planned: Sequence[PlannedRecord],
         brakes: Mapping[str, Brake],
     ) -> tuple[Mapping[str, int], Mapping[str, Brake]]:
-        """Count failures in a row, by topic; return how many records pass, and what holds now.
+        """Count failures in a row by topic; return limits on records, and the brakes set now.
 
-        A topic whose records all pass is in neither.
+        A topic whose records may all be processed is in neither.
         """
         topics = by_topic(planned)
-        failing = [topic for topic in topics if any(map(failed, topics[topic]))]
+        failing = [topic for topic in topics if any(map(counts_as_failure, topics[topic]))]
         brakes = {**brakes, **await books.lock_brakes(failing)}
         limits, pulled = {}, {}
         for topic, own in topics.items():
             brake = brakes.get(topic, Brake(topic))
-            streak, limit = brake.after([failed(each) for each in own], self.brake_after)
+            streak, limit = brake.after([counts_as_failure(each) for each in own], self.brake_after)
             if limit is None:
                 if streak != brake.streak:
                     await books.write_streak(topic, streak)
                 continue
             limits[topic], pulled[topic] = limit, brake
             if brake.held_since is None:
-                why = why_held(own[limit - 1])
+                why = describe_hold(own[limit - 1])
                 pulled[topic] = await books.pull_brake(topic, streak, why)
         return limits, pulled
 
-    async def _settle(self, books: Books, planned: Sequence[Planned]) -> Sequence[Fate]:
-        """Give what is new to the service, hold what is to be held; return the fate of each."""
+    async def _handle_and_hold(
+        self, books: BookkeepingTransaction, planned: Sequence[PlannedRecord]
+    ) -> Sequence[Fate]:
+        """Pass new events to the handler, hold planned holds; return the fate of each record."""
         fates = [Fate.DUPLICATE if each.held is None else each.held.fate for each in planned]
         new = [index for index, each in enumerate(planned) if each.new]
-        said = await self.handle(books, [planned[index].arrived for index in new])
-        for index, fate in zip(new, said, strict=True):
+        answers = await self.handle(books, [planned[index].arrived for index in new])
+        for index, fate in zip(new, answers, strict=True):
             fates[index] = fate
         holds = [each.held for each in planned if each.held is not None]
         written = await books.hold(holds)
         await books.publish(dead_letters(self.service.name, written))
         return fates
 
-    async def handle(self, books: Books, new: Sequence[Arrived]) -> Sequence[Fate]:
-        """Give new events to the service; return the fate it answers for each.
+    async def handle(self, books: BookkeepingTransaction, new: Sequence[Arrived]) -> Sequence[Fate]:
+        """Pass new events to the service's handler; return its fate for each.
 
-        Raises Poison, HandlerFailed where the handler cannot apply them, HandlerSlow
-        where it was away for longer than the server waits; and as it is what the store is
-        to blame for.
+        Raises Poison or HandlerFailed if the handler cannot apply them, HandlerSlow
+        if it took longer than the server waits, and errors of the store unchanged.
         """
         events = [arrived.event for arrived in new if isinstance(arrived, Decoded)]
         if not events:
@@ -233,24 +239,27 @@ class Applier:
         books.begin_handler()
         began = time.monotonic()
         try:
-            said = answered(await self.service.handle(books.effects, events), len(events))
-            # What is deferred to the commit would fail there, and be nobody's.
+            answers = checked_fates(await self.handler(books.effects, events), len(events))
+            # A deferred constraint would fail only at the commit, outside the handler.
             await books.check()
         except Exception as error:
-            await self._still_there(books, began)
-            await self._blame(books, error)
+            await self._require_alive(books, began)
+            await self._raise_unless_handler_fault(books, error)
             raise HandlerFailed from error
-        await self._still_there(books, began)
-        return said
+        await self._require_alive(books, began)
+        return answers
 
-    async def _blame(self, books: Books, error: Exception) -> None:
-        """Raise what the handler failed with, unless it is its own failure; Poison is its word.
+    async def _raise_unless_handler_fault(
+        self, books: BookkeepingTransaction, error: Exception
+    ) -> None:
+        """Raise an error that is not the handler's fault; also re-raise Poison.
 
-        On a connection that is lost nothing is: it may have swallowed that.
+        On a lost connection no error is the handler's fault: the handler may have
+        swallowed the connection error.
         """
         found = blame(error, await books.aborted_by())
         if found.fault is Fault.SLOW:
-            message = "the server cut it off"
+            message = "the server ended the transaction because it took too long"
             raise HandlerSlow(message) from error
         if found.fault is Fault.STORE:
             raise found.error
@@ -260,15 +269,15 @@ class Applier:
         if isinstance(error, Poison):
             raise error
 
-    async def _still_there(self, books: Books, began: float) -> None:
+    async def _require_alive(self, books: BookkeepingTransaction, began: float) -> None:
         taken = time.monotonic() - began
         if taken > self.idle_seconds and not await books.alive():
-            message = f"{taken:.0f} s, the server waits for {self.idle_seconds:g}"
+            message = f"took {taken:.0f} s; an idle transaction ends after {self.idle_seconds:g} s"
             raise HandlerSlow(message)
 
     async def _move(
         self,
-        books: Books,
+        books: BookkeepingTransaction,
         fences: Mapping[Partition, Fence],
         fresh: Sequence[Arrived],
         fates: Sequence[Fate],
@@ -286,20 +295,20 @@ class Applier:
         return moved
 
 
-def answered(said: Sequence[Fate], events: int) -> Sequence[Fate]:
-    """Return what a handler answered; raises where that is not a fate of its own for each event."""
-    if len(said) != events or not A_HANDLERS.issuperset(said):
-        message = f"a handler answers Fate.APPLIED or Fate.STALE for each of {events} events"
+def checked_fates(answers: Sequence[Fate], events: int) -> Sequence[Fate]:
+    """Return a handler's fates; raises ValueError unless there is a valid one for each event."""
+    if len(answers) != events or not HANDLER_FATES.issuperset(answers):
+        message = f"the handler must return Fate.APPLIED or Fate.STALE for each of {events} events"
         raise ValueError(message)
-    return [Fate(each) for each in said]
+    return [Fate(each) for each in answers]
 
 
-def _wants(fence: Fence | None, partition: Partition, topic_ids: Mapping[str, UUID]) -> bool:
-    """Tell whether a fence is to be made, or lacks an id that is known now."""
+def _must_store(fence: Fence | None, partition: Partition, topic_ids: Mapping[str, UUID]) -> bool:
+    """Return whether a fence is missing, or has no topic id although the id is known."""
     return fence is None or (fence.topic_id is None and partition.topic in topic_ids)
 
 
 def received_at(arrived: Arrived) -> datetime | None:
-    """Return when the edge took an event; None for what did not come through it, as orders."""
+    """Return when the edge received an event; None for messages of other origin, such as orders."""
     event = arrived.event if isinstance(arrived, Decoded) else None
     return event.received_at if isinstance(event, Event) else None

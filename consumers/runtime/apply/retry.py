@@ -1,4 +1,4 @@
-"""Tries parked records again, in the order of their lane, when they are due."""
+"""Retries parked records that are due, in the order of their lanes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,28 +23,28 @@ from consumers.runtime.apply.plan import conflict_text
 from consumers.runtime.apply.process import Applier, received_at
 from consumers.runtime.apply.stored_books import StoredBooks
 from consumers.runtime.fate import Fate
-from consumers.runtime.records import Decoded, Partition, Record, TooNew, Unreadable
+from consumers.runtime.records import Decoded, Partition, Record, TooNew, Undecodable
 from consumers.runtime.service import HandlerFailed, HandlerSlow, Poison
 from consumers.runtime.settings import Tuning
 from consumers.runtime.store.database import StoreAway, transaction_of
 from consumers.runtime.store.tables import RuntimeTables
 
 HEADS = 50
-"""How many lanes are looked at in one round."""
+"""Maximum number of lanes per round."""
 
 
-class Refused(Exception):  # noqa: N818 - reads as what happened
-    """The record must not be applied, for a reason the runtime knows."""
+class RetryRefused(Exception):  # noqa: N818 - reads as what happened
+    """The runtime refuses to apply the record, for the given reason."""
 
     def __init__(self, reason: HeldReason, error: str) -> None:
-        """Say why."""
+        """Store the reason, and the error text."""
         super().__init__(error)
         self.reason = reason
 
 
 @dataclass(frozen=True)
-class Retry:
-    """What one try came to: one of `fate.TRIED`."""
+class RetryResult:
+    """Result of one retry; `fate` is one of `RETRY_FATES`."""
 
     partition: Partition
     offset: int
@@ -52,25 +52,25 @@ class Retry:
     error: str | None = None
     reason: HeldReason | None = None
     received: datetime | None = None
-    """When the edge took the event, where it was applied."""
+    """When the edge received the event, if it was applied."""
 
 
 @dataclass(frozen=True)
-class Round:
-    """What the tries of a round came to, and the first failure of the store, if there was one."""
+class RetryRound:
+    """Results of a round of retries, and the first failure of the store, if any."""
 
-    tries: Sequence[Retry]
+    tries: Sequence[RetryResult]
     failure: Exception | None = None
 
 
-async def retry_due(applier: Applier, stored: StoredBooks, tuning: Tuning) -> Round:
-    """Try the head of each lane that is due, each in a transaction of its own.
+async def retry_due(applier: Applier, stored: StoredBooks, tuning: Tuning) -> RetryRound:
+    """Retry the first record of each lane that is due, each in its own transaction.
 
-    Records of a topic whose brake holds are left. What the store fails with is no
-    try: the record keeps its attempts, and is tried again after a pause, so that
-    the others have their turn. Nor is a record that only a later version can read.
-    What takes the server too long counts as a try. Raises StoreAway where there is
-    no database.
+    Records of a topic whose brake holds are skipped. Neither a failure of the
+    store nor a record of a later major version counts as an attempt: the record
+    is retried after a pause, so that the others get their turn. A handler that
+    takes too long counts as an attempt. Raises StoreAway if the database is
+    unreachable.
     """
     async with transaction_of(stored.engine) as connection:
         held = stored.tables.held
@@ -81,34 +81,36 @@ async def retry_due(applier: Applier, stored: StoredBooks, tuning: Tuning) -> Ro
             .limit(HEADS)
         )
         due = list(numbers)
-    tries: list[Retry] = []
+    tries: list[RetryResult] = []
     failure: Exception | None = None
     for number in due:
         try:
             tried = await _retry(applier, stored, number, tuning)
         except StoreAway as away:
-            return Round(tries, failure or away)
-        except Exception as error:  # noqa: BLE001 - the round reports it; the others are tried
+            return RetryRound(tries, failure or away)
+        except Exception as error:  # noqa: BLE001 - the round reports it and goes through the others
             failure = failure or error
-            if not await _postponed(stored, number, error, tuning):
-                return Round(tries, failure)
+            if not await _postpone_after_store_failure(stored, number, error, tuning):
+                return RetryRound(tries, failure)
         else:
             tries += [tried] if tried is not None else []
-    return Round(tries, failure)
+    return RetryRound(tries, failure)
 
 
 async def _retry(
     applier: Applier, stored: StoredBooks, number: int, tuning: Tuning
-) -> Retry | None:
+) -> RetryResult | None:
     try:
         return await _try(applier, stored, number, tuning)
     except HandlerSlow as slow:
-        # The server may have cut the connection too, and the row's lock with it.
+        # The server may also have closed the connection, which released the row's lock.
         return await _try(applier, stored, number, tuning, failed=slow)
 
 
-async def _postponed(stored: StoredBooks, number: int, error: Exception, tuning: Tuning) -> bool:
-    """Let a record wait that the store failed for, its attempts as they are; False if it cannot."""
+async def _postpone_after_store_failure(
+    stored: StoredBooks, number: int, error: Exception, tuning: Tuning
+) -> bool:
+    """Postpone a record without counting an attempt; return False if the store fails again."""
     held = stored.tables.held
     values = {"due_at": _due_after(1, tuning), "error": error_text(describe(error))}
     try:
@@ -116,13 +118,13 @@ async def _postponed(stored: StoredBooks, number: int, error: Exception, tuning:
             is_still_parked = and_(held.c.id == number, held.c.state == Fate.PARKED)
             await transaction.execute(update(held).where(is_still_parked).values(**values))
     except (StoreAway, SQLAlchemyError, OSError):
-        # The failure that is reported is the first one, whose consequence this is.
+        # The caller reports the first failure, which caused this one.
         return False
     return True
 
 
 def _is_due(tables: RuntimeTables) -> ColumnElement[bool]:
-    """Tell the oldest parked record of each lane that is due, its topic's brake being off."""
+    """Match the oldest parked record of each lane if it is due and its topic's brake is off."""
     held, brake = tables.held, tables.brake
     braked = (
         select(brake.c.topic)
@@ -137,7 +139,7 @@ def _is_due(tables: RuntimeTables) -> ColumnElement[bool]:
     )
     comes_first = or_(
         and_(same_log, earlier.c.offset < held.c.offset),
-        # A key's records in another partition, or of another cluster: as they were held.
+        # Records of a key in another partition or cluster: in the order in which they were held.
         and_(~same_log, earlier.c.id < held.c.id),
     )
     blocked = (
@@ -154,11 +156,11 @@ async def _try(
     number: int,
     tuning: Tuning,
     failed: Exception | None = None,
-) -> Retry | None:
-    """Try one record, its row locked from before the try until what it came to is written.
+) -> RetryResult | None:
+    """Retry one record; its row stays locked until the result is written.
 
-    None where another process has it, or had it meanwhile; `failed` says what
-    the try has come to already.
+    Return None if another process is retrying it, or already has. `failed` is the
+    error of this attempt, if it is already known.
     """
     held = stored.tables.held
     async with transaction_of(stored.engine) as transaction:
@@ -170,109 +172,109 @@ async def _try(
         row = found.one_or_none()
         if row is None:
             return None
-        arrived = _arrived(applier, row)
+        arrived = _decode_row(applier, row)
         if isinstance(arrived, TooNew):
-            return await _left(transaction, stored, row, arrived, tuning)
+            return await _postpone_too_new(transaction, stored, row, arrived, tuning)
         if failed is None:
             try:
                 async with transaction.begin_nested():
                     fate, received = await _apply(transaction, applier, stored, arrived)
-            except (HandlerFailed, Poison, Refused) as error:
+            except (HandlerFailed, Poison, RetryRefused) as error:
                 failed = error
         if failed is not None:
-            tried = _Failure(failed, arrived, row.attempts + 1)
-            return await _failed(transaction, applier, stored, row, tried, tuning)
+            tried = _FailedTry(failed, arrived, row.attempts + 1)
+            return await _count_failure(transaction, applier, stored, row, tried, tuning)
         await _write(transaction, stored, row, state=DONE, outcome=fate.value, ended_at=func.now())
-        return Retry(_where(row), row.offset, fate, received=received)
+        return RetryResult(_partition_of(row), row.offset, fate, received=received)
 
 
 async def _apply(
     transaction: AsyncConnection,
     applier: Applier,
     stored: StoredBooks,
-    arrived: Decoded | Unreadable,
+    arrived: Decoded | Undecodable,
 ) -> tuple[Fate, datetime | None]:
-    if isinstance(arrived, Unreadable):
-        raise Refused(HeldReason.UNREADABLE, arrived.problem)
+    if isinstance(arrived, Undecodable):
+        raise RetryRefused(HeldReason.UNREADABLE, arrived.problem)
     books = stored.within(transaction)
     claims = await books.claim([arrived])
     if claims.conflicts:
-        raise Refused(HeldReason.CONFLICT, conflict_text(arrived, claims.conflicts[0]))
+        raise RetryRefused(HeldReason.CONFLICT, conflict_text(arrived, claims.conflicts[0]))
     if not claims.new:
         return Fate.DUPLICATE, None
     (fate,) = await applier.handle(books, [arrived])
     return fate, received_at(arrived) if fate is Fate.APPLIED else None
 
 
-async def _left(
+async def _postpone_too_new(
     transaction: AsyncConnection,
     stored: StoredBooks,
     row: Any,  # noqa: ANN401 - a row of `held`
     arrived: TooNew,
     tuning: Tuning,
-) -> Retry:
-    """Leave what only a later version can read, its attempts as they are.
+) -> RetryResult:
+    """Postpone a record that only a later version can read, without counting an attempt.
 
-    A later version parked it, and was rolled back: the upgrade applies it.
+    A later version parked it and was rolled back; the next upgrade applies it.
     """
-    said, reason = error_text(f"{arrived.problem}: upgrade payrouter"), HeldReason.FAILED.value
+    problem, reason = error_text(f"{arrived.problem}: upgrade payrouter"), HeldReason.FAILED.value
     due = _due_after(1, tuning)
-    await _write(transaction, stored, row, reason=reason, due_at=due, error=said)
-    return Retry(_where(row), row.offset, Fate.PARKED, said)
+    await _write(transaction, stored, row, reason=reason, due_at=due, error=problem)
+    return RetryResult(_partition_of(row), row.offset, Fate.PARKED, problem)
 
 
 @dataclass(frozen=True)
-class _Failure:
-    """A try that failed: with what, of which record, and how many there were by now."""
+class _FailedTry:
+    """A failed attempt: the error, the record, and the number of attempts so far."""
 
     error: Exception
-    arrived: Decoded | Unreadable
+    arrived: Decoded | Undecodable
     attempts: int
 
     @property
     def text(self) -> str:
-        """What is kept of the error."""
+        """Text of the error, as stored."""
         error = self.error
-        return error_text(str(error) if isinstance(error, Refused) else describe(error))
+        return error_text(str(error) if isinstance(error, RetryRefused) else describe(error))
 
 
-async def _failed(
+async def _count_failure(
     transaction: AsyncConnection,
     applier: Applier,
     stored: StoredBooks,
     row: Any,  # noqa: ANN401 - a row of `held`
-    tried: _Failure,
+    tried: _FailedTry,
     tuning: Tuning,
-) -> Retry:
-    """Count the try; the record dies where it was the last one, or cannot help."""
-    attempts, said = tried.attempts, tried.text
-    reason = _reason_to_die(tried.error, attempts, tuning)
-    values = {"attempts": attempts, "error": said, "last_failed_at": func.now()}
+) -> RetryResult:
+    """Count the attempt; the record dies if it was the last one or if retrying cannot help."""
+    attempts, problem = tried.attempts, tried.text
+    reason = _death_reason(tried.error, attempts, tuning)
+    values = {"attempts": attempts, "error": problem, "last_failed_at": func.now()}
     if reason is None:
         due = _due_after(attempts, tuning)
         await _write(transaction, stored, row, reason=HeldReason.FAILED.value, due_at=due, **values)
-        return Retry(_where(row), row.offset, Fate.PARKED, said)
+        return RetryResult(_partition_of(row), row.offset, Fate.PARKED, problem)
     died = {"state": Fate.DEAD.value, "reason": reason.value, "ended_at": func.now()}
     await _write(transaction, stored, row, **died, **values)
-    dead = Hold(tried.arrived, Fate.DEAD, reason, said, attempts)
+    dead = Hold(tried.arrived, Fate.DEAD, reason, problem, attempts)
     letter = dead_letter(applier.service.name, dead, row.first_failed_at)
     await put(transaction, stored.tables, [letter])
-    return Retry(_where(row), row.offset, Fate.DEAD, said, reason)
+    return RetryResult(_partition_of(row), row.offset, Fate.DEAD, problem, reason)
 
 
 def _due_after(attempts: int, tuning: Tuning) -> ColumnElement[datetime]:
-    """Say when a record is tried again after so many tries."""
+    """Return when a record is due after so many attempts."""
     pause = park_pause(attempts, tuning.park_seconds, tuning.park_longest_seconds)
     return func.now() + timedelta(seconds=pause)
 
 
-def _where(row: Any) -> Partition:  # noqa: ANN401 - a row of `held`
+def _partition_of(row: Any) -> Partition:  # noqa: ANN401 - a row of `held`
     return Partition(row.topic, row.partition)
 
 
-def _reason_to_die(error: Exception, attempts: int, tuning: Tuning) -> HeldReason | None:
-    """Say why it dies now, None where it is tried again."""
-    if isinstance(error, Refused):
+def _death_reason(error: Exception, attempts: int, tuning: Tuning) -> HeldReason | None:
+    """Return why the record dies now; None if it is retried."""
+    if isinstance(error, RetryRefused):
         return error.reason
     if isinstance(error, Poison):
         return HeldReason.POISON
@@ -289,7 +291,7 @@ async def _write(
     await transaction.execute(update(held).where(held.c.id == row.id).values(**values))
 
 
-def _arrived(applier: Applier, row: Any) -> Decoded | Unreadable | TooNew:  # noqa: ANN401 - a row of `held`
+def _decode_row(applier: Applier, row: Any) -> Decoded | Undecodable | TooNew:  # noqa: ANN401 - a row of `held`
     record = Record(
         Partition(row.topic, row.partition),
         row.offset,

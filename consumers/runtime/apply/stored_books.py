@@ -1,4 +1,4 @@
-"""The bookkeeping of a consumer in PostgreSQL: the runtime's tables in the consumer's schema."""
+"""Bookkeeping of a consumer in PostgreSQL: the runtime's tables in the consumer's schema."""
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -9,7 +9,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from consumers.runtime.apply.brake import Brake, lock_brakes, pull_brake, read_brakes, write_streak
-from consumers.runtime.apply.held import Hold, Queues, hold, parked_queues
+from consumers.runtime.apply.held import Hold, ParkedLanes, hold, read_parked_lanes
 from consumers.runtime.apply.offsets import (
     Claims,
     Counts,
@@ -41,14 +41,14 @@ from consumers.runtime.store.tables import RuntimeTables
 
 @dataclass(frozen=True)
 class StoredBooks:
-    """The books of one consumer of one cluster, in its database."""
+    """Bookkeeping of one consumer of one cluster, in its database."""
 
     engine: AsyncEngine
     service: Service
     cluster_id: str
 
     def __post_init__(self) -> None:
-        """Have failed statements noted: the first one says why a transaction is aborted."""
+        """Record failed statements: the first one is the reason why a transaction is aborted."""
         note_first_failures(self.engine)
 
     @property
@@ -57,12 +57,12 @@ class StoredBooks:
         return RuntimeTables.of(self.service.schema)
 
     def within(self, connection: AsyncConnection) -> "StoredTransaction":
-        """Keep the books in a transaction that is open already."""
+        """Return the bookkeeping in a transaction that is already open."""
         return StoredTransaction(connection, self.tables, self.cluster_id)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator["StoredTransaction"]:
-        """Open a transaction. Raises SchemaOutdated where the tables went away meanwhile."""
+        """Open a transaction. Raises SchemaOutdated if the tables no longer exist."""
         try:
             async with transaction_of(self.engine) as connection:
                 yield self.within(connection)
@@ -75,7 +75,7 @@ class StoredBooks:
 
 @dataclass(frozen=True)
 class StoredTransaction:
-    """The books within one transaction of the database."""
+    """Bookkeeping within one database transaction."""
 
     effects: AsyncConnection
     tables: RuntimeTables
@@ -88,7 +88,7 @@ class StoredTransaction:
     async def begin_fences(
         self, begin: Mapping[Partition, int], topic_ids: Mapping[str, UUID]
     ) -> None:
-        """Store the fences that are not there, and the topics' ids that are missing."""
+        """Store missing fences and missing topic ids."""
         await begin_fences(self.effects, self.tables, self.cluster_id, begin, topic_ids)
 
     async def lock_fences(self, expected: Mapping[Partition, Fence]) -> Mapping[Partition, Fence]:
@@ -96,7 +96,7 @@ class StoredTransaction:
         return await lock_fences(self.effects, self.tables, self.cluster_id, expected)
 
     async def move_fence(self, fence: Fence, last: Record, counts: Counts) -> Fence:
-        """Move a fence behind a record. Raises FenceMoved."""
+        """Move a fence past a record. Raises FenceMoved."""
         return await move_fence(self.effects, self.tables, self.cluster_id, fence, last, counts)
 
     async def pass_gap(self, fence: Fence, next_offset: int) -> Fence:
@@ -108,15 +108,15 @@ class StoredTransaction:
         return await claim_events(self.effects, self.tables, arrived)
 
     async def unclaim(self, arrived: Collection[Decoded]) -> None:
-        """Take back claims of this transaction."""
+        """Undo claims of this transaction."""
         await unclaim_events(self.effects, self.tables, arrived)
 
-    async def parked(self, fresh: Sequence[Arrived]) -> Queues:
-        """Read behind what parked records these have to wait."""
-        return await parked_queues(self.effects, self.tables, fresh)
+    async def parked(self, fresh: Sequence[Arrived]) -> ParkedLanes:
+        """Read the parked lanes and events that records in `fresh` have to wait for."""
+        return await read_parked_lanes(self.effects, self.tables, fresh)
 
     async def hold(self, holds: Sequence[Hold]) -> Sequence[Hold]:
-        """Write what is held; return what was not held already."""
+        """Write held records; return those that were not already held."""
         return await hold(self.effects, self.tables, self.cluster_id, holds)
 
     async def brakes(self, topics: Collection[str] | None = None) -> Mapping[str, Brake]:
@@ -124,7 +124,7 @@ class StoredTransaction:
         return await read_brakes(self.effects, self.tables, topics)
 
     async def lock_brakes(self, topics: Collection[str]) -> Mapping[str, Brake]:
-        """Lock brakes, made where they are not there."""
+        """Lock brakes, created if missing."""
         return await lock_brakes(self.effects, self.tables, topics)
 
     async def write_streak(self, topic: str, streak: int) -> None:
@@ -132,7 +132,7 @@ class StoredTransaction:
         await write_streak(self.effects, self.tables, topic, streak)
 
     async def pull_brake(self, topic: str, streak: int, why: str) -> Brake:
-        """Hold a topic."""
+        """Set the brake of a topic."""
         return await pull_brake(self.effects, self.tables, topic, streak, why)
 
     async def publish(self, outgoing: Sequence[Outgoing]) -> None:
@@ -140,18 +140,18 @@ class StoredTransaction:
         await put(self.effects, self.tables, outgoing)
 
     def begin_handler(self) -> None:
-        """Forget what failed before."""
+        """Clear statements that failed before the handler."""
         forget_first_failure(self.effects)
 
     async def check(self) -> None:
-        """Check deferred constraints, which would fail at the commit, and be nobody's there."""
+        """Check deferred constraints now, while it is clear that the handler caused a failure."""
         await check_constraints(self.effects)
 
     async def alive(self) -> bool:
-        """Tell whether the server still answers."""
+        """Return whether the server still responds."""
         return await is_alive(self.effects)
 
     async def aborted_by(self) -> BaseException | None:
-        """Return the first statement that failed, where the transaction is aborted."""
+        """Return the error of the first failed statement if the transaction is aborted."""
         found = first_failure(self.effects)
         return found if found is not None and await is_aborted(self.effects) else None

@@ -1,1 +1,1 @@
-"""A member of the consumer group: partitions, the loop, and the composition root."""
+"""Member of the consumer group: partitions, the loop, and the composition root."""

@@ -1,4 +1,4 @@
-"""The composition root of a consumer process."""
+"""Composition root of a consumer process."""
 
 import asyncio
 import contextlib
@@ -18,13 +18,13 @@ from consumers.runtime.measures.metrics import ConsumerMetrics
 from consumers.runtime.measures.stored import measure_gauges, read_measures
 from consumers.runtime.measures.waiting import read_waiting
 from consumers.runtime.measures.withheld import Withholding
-from consumers.runtime.member.halts import what_to_do
+from consumers.runtime.member.halts import remedy
 from consumers.runtime.member.loop import Loop
 from consumers.runtime.member.report import Report
 from consumers.runtime.member.subscription import RebalanceListener, Subscription, broker_cluster_id
 from consumers.runtime.member.topic_watch import topic_watch
 from consumers.runtime.member.upkeep import Upkeep
-from consumers.runtime.service import Service
+from consumers.runtime.service import ConsumerActions, Service
 from consumers.runtime.settings import ConsumerSettings
 from consumers.runtime.store.database import open_engine, transaction_of
 from consumers.runtime.store.schema_version import require_upgraded
@@ -43,22 +43,23 @@ from router.telemetry.management import (
 )
 
 STUCK_SECONDS = 60.0
-"""A loop without a turn for so long is not alive, unless its database may take longer."""
+"""A loop without a turn for so long is not alive, unless the database time-outs are longer."""
 
 LASTING_SECONDS = 60.0
-"""A client that held for so long owes nothing to the failures before it."""
+"""A client that worked for so long starts a new count of failures."""
 
 MEASURE_SECONDS = 15.0
-"""How often a service's own measures are read; a scrape in between sees the last ones."""
+"""Interval for reading a service's own measures; a scrape in between gets the last values."""
 
-Waited = TypeVar("Waited")
+_T = TypeVar("_T")
 
 
 @dataclass
 class ConsumerProcess:
-    """A consumer process, put together."""
+    """A consumer process and its parts."""
 
     service: Service
+    actions: ConsumerActions
     settings: ConsumerSettings
     engine: AsyncEngine
     registry: CollectorRegistry
@@ -71,7 +72,7 @@ class ConsumerProcess:
     waiting_for: str = "starting"
 
     def alive(self) -> Health:
-        """Tell whether the loop makes its turns."""
+        """Return whether the loop is making turns."""
         if self.loop is None:
             return Health(good=True, detail=self.waiting_for)
         silent = time.monotonic() - self.loop.member.ticked
@@ -79,14 +80,14 @@ class ConsumerProcess:
         return Health(good=silent < patience, detail=f"last turn {silent:.0f} s ago")
 
     def ready(self) -> Health:
-        """Tell whether it is assigned and moving, and its topics are what they must be."""
-        return self.topics.health(self._moves())
+        """Return whether the process is assigned and consuming, and its topics are as required."""
+        return self.topics.health(self._consuming())
 
-    def _moves(self) -> Health:
+    def _consuming(self) -> Health:
         loop = self.loop
         if loop is None:
             return Health(good=False, detail=self.waiting_for)
-        trouble = self._stands_still(loop)
+        trouble = self._blocked_by(loop)
         if trouble:
             return Health(good=False, detail=trouble)
         if not loop.member.joined:
@@ -98,8 +99,8 @@ class ConsumerProcess:
             return Health(good=False, detail=f"positioning {len(positions.unpositioned)}{wait}")
         return Health(good=True, detail=f"{len(positions.placed)} partitions assigned and moving")
 
-    def _stands_still(self, loop: Loop) -> str | None:
-        """Say what a person, or the store, has to mend first."""
+    def _blocked_by(self, loop: Loop) -> str | None:
+        """Return what blocks consumption until an operator acts or the store recovers."""
         name = self.service.name
         brakes = loop.member.brakes
         if brakes:
@@ -107,7 +108,7 @@ class ConsumerProcess:
             return f"{held}\n`{release_command(name, brakes)}` releases it"
         halts = loop.positions.halts
         if halts:
-            return "\n".join(sorted(f"{halt}. {what_to_do(halt, name)}" for halt in halts))
+            return "\n".join(sorted(f"{halt}. {remedy(halt, name)}" for halt in halts))
         if loop.member.retrying:
             return f"retrying: {loop.member.retrying}"
         return "\n".join(map(self.withholding.sentence, self.withholding.troubles())) or None
@@ -118,7 +119,7 @@ async def run_consumer(
 ) -> None:
     """Consume until SIGTERM or SIGINT; then finish the running batch and leave.
 
-    Raises SchemaOutdated where `payrouter db upgrade` has to run first.
+    Raises SchemaOutdated if `payrouter db upgrade` has to run first.
     """
     tuning = settings.tuning
     management = listen(tuning.management_host, tuning.management_port)
@@ -141,29 +142,30 @@ def build_consumer(
 ) -> ConsumerProcess:
     """Put a consumer process together; connects to nothing."""
     registry = process_registry()
-    service = service.configured(service, settings.setup)
+    actions = service.actions(settings.setup)
     process = ConsumerProcess(
         service=service,
+        actions=actions,
         settings=settings,
         engine=open_engine(settings),
         registry=registry,
-        metrics=ConsumerMetrics(registry, service.name, [work.name for work in service.work]),
+        metrics=ConsumerMetrics(registry, service.name, [work.name for work in actions.work]),
         log=get_log(service.name),
         stopped=stopped,
-        topics=topic_watch(settings.topic_check, settings.kafka, settings.renewed, registry),
+        topics=topic_watch(settings.topic_check, settings.kafka, registry),
         withholding=Withholding(settings.tuning.open_transaction_seconds, settings.bootstrap),
     )
     process.metrics.waiting.begin(service.name, map(settings.topics.name, service.topics))
     limit = settings.tuning.open_transaction_seconds
     process.metrics.transaction_limit.labels(service.name).set(limit)
-    # Asked at every scrape: whether the probes are asked as well is not known.
+    # Computed at every scrape, since the probes may not be in use.
     process.metrics.ready.labels(service.name).set_function(lambda: float(process.ready().good))
     return process
 
 
 async def consume(process: ConsumerProcess) -> None:
-    """Wait for database and broker, then run the loop; again after a failure of the broker."""
-    if await _schema_is_there(process):
+    """Wait for database and broker, then run the loop; restart it after a broker failure."""
+    if await _wait_for_schema(process):
         async with _measuring(process), process.topics.running():
             await _consume_until_stopped(process)
 
@@ -187,7 +189,7 @@ async def _consume_until_stopped(process: ConsumerProcess) -> None:
 
 
 async def _consume_once(process: ConsumerProcess) -> None:
-    settings, service = process.settings, process.service
+    settings, service, actions = process.settings, process.service, process.actions
     cluster_id = settings.cluster_id
     if cluster_id is None:
         cluster_id = await _unless_stopped(process, broker_cluster_id(settings.kafka))
@@ -198,8 +200,9 @@ async def _consume_once(process: ConsumerProcess) -> None:
     applier = Applier(
         books=stored,
         service=service,
+        handler=actions.handle,
         brake_after=tuning.brake_after,
-        readers={settings.topics.name(topic): read for topic, read in service.readers.items()},
+        readers={settings.topics.name(topic): read for topic, read in actions.readers.items()},
         idle_seconds=tuning.transaction_timeout_seconds,
     )
     report = Report(service.name, process.metrics, process.log)
@@ -212,7 +215,9 @@ async def _consume_once(process: ConsumerProcess) -> None:
         if client is not None:
             process.loop = loop
             process.log.info("consumer_started", topics=topics, cluster_id=cluster_id)
-            upkeep = Upkeep(applier, stored, settings, loop, report, client, process.withholding)
+            upkeep = Upkeep(
+                applier, stored, settings, actions.work, loop, report, client, process.withholding
+            )
             async with upkeep.running():
                 await _until_stopped(process, loop, loop.run(client))
     finally:
@@ -223,19 +228,17 @@ async def _consume_once(process: ConsumerProcess) -> None:
 async def _until_stopped(
     process: ConsumerProcess, loop: Loop, running: Coroutine[Any, Any, None]
 ) -> None:
-    """Run the loop; when told to stop, let it finish its batch."""
+    """Run the loop until the process stops; then let it finish its batch."""
     task = asyncio.create_task(running)
-    await _first(process, task)
+    await _wait_for_either(process, task)
     loop.stop()
     await task
 
 
-async def _unless_stopped(
-    process: ConsumerProcess, waiting: Coroutine[Any, Any, Waited]
-) -> Waited | None:
-    """Wait for something that may take for ever, and give it up when told to stop."""
+async def _unless_stopped(process: ConsumerProcess, waiting: Coroutine[Any, Any, _T]) -> _T | None:
+    """Await a coroutine that may never end; cancel it and return None if the process stops."""
     task = asyncio.create_task(waiting)
-    await _first(process, task)
+    await _wait_for_either(process, task)
     if task.done():
         return task.result()
     task.cancel()
@@ -244,7 +247,7 @@ async def _unless_stopped(
     return None
 
 
-async def _first(process: ConsumerProcess, task: asyncio.Task[Any]) -> None:
+async def _wait_for_either(process: ConsumerProcess, task: asyncio.Task[Any]) -> None:
     stop = asyncio.create_task(process.stopped.wait())
     try:
         await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
@@ -252,8 +255,8 @@ async def _first(process: ConsumerProcess, task: asyncio.Task[Any]) -> None:
         stop.cancel()
 
 
-async def _schema_is_there(process: ConsumerProcess) -> bool:
-    """Wait for the database; False where the process is told to stop meanwhile."""
+async def _wait_for_schema(process: ConsumerProcess) -> bool:
+    """Wait for the database and its schema; return False if the process stops first."""
     attempt = 0
     while not process.stopped.is_set():
         try:
@@ -280,7 +283,7 @@ async def _pause(process: ConsumerProcess, attempt: int) -> None:
 
 @contextlib.asynccontextmanager
 async def _measuring(process: ConsumerProcess) -> AsyncIterator[None]:
-    """Read the service's own measures from the store from time to time."""
+    """Read the service's own measures from the store at intervals, during the block."""
     task = asyncio.create_task(_measure(process))
     try:
         yield
@@ -298,8 +301,8 @@ async def _measure(process: ConsumerProcess) -> None:
             async with process.engine.connect() as connection:
                 gauges.set(await read_measures(connection, process.service.measures))
                 process.metrics.waiting.set(name, await read_waiting(connection, tables))
-        except Exception as error:  # noqa: BLE001 - whatever it is, what was measured is old now
-            # Unknown is not zero.
+        except Exception as error:  # noqa: BLE001 - after any error the last values are out of date
+            # An unknown value must not show as zero.
             gauges.set(None)
             process.metrics.waiting.set(name, None)
             process.log.warning("measuring_failed", error=describe(error))

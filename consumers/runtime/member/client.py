@@ -1,10 +1,10 @@
-"""The member of the group as the loop sees it: what is asked of aiokafka, and what it may answer.
+"""Wrapper of aiokafka's consumer: the group member as the loop uses it.
 
-Three habits of aiokafka's consumer are seen to here. A fetch waits for as long
-as a rebalance lasts. A record that it cannot read raises out of the fetch, and
-what the same fetch had taken from other partitions by then is lost, with the
-positions moved behind it: such a record is found and read in another way. And
-where its task in the background has died, every later fetch just finds nothing.
+It handles three habits of aiokafka's consumer. A fetch waits for as long as a
+rebalance lasts. A record that it cannot read raises out of the fetch, and the
+records that this fetch had already taken from other partitions are lost, although
+the positions have moved past them; so that record is located and read in another
+way. And if aiokafka's background task has died, every later fetch returns nothing.
 """
 
 import asyncio
@@ -21,56 +21,56 @@ from consumers.runtime.records import Partition
 from consumers.runtime.settings import Tuning
 from router.broker.log.bounds import LogBounds, log_bounds
 from router.broker.log.gaps import ExplanationUnfinished, explain
-from router.broker.log.reread import second_look
+from router.broker.log.reread import reread_records
 from router.broker.topics.ids import TopicSeen
 from router.broker.topics.ids import describe as describe_topics
 
 SILENT_SECONDS = 15.0
-"""Without an answer to a fetch for so long, the broker is away, or the client is dead.
+"""If no fetch is answered for so long, the broker is unreachable or the client is dead.
 
-First the partitions are placed again, which needs an answer of a broker. The client is replaced
-only if fetches stay without one: the group then waits until the old client's session expires.
+First the partitions are placed again, which needs an answer from a broker. The client is replaced
+only if fetches still get none: the group then waits until the old client's session expires.
 """
 
 UNANSWERED_SECONDS = 120.0
-"""Without an answer to any question for so long, the brokers that the client knows may be gone.
+"""If no request is answered for so long, the brokers in the client's metadata may no longer exist.
 
-Longer than a restart of a broker takes: the client is the same member after it.
+Longer than a broker restart, which the client survives as the same member.
 """
 
 _REBALANCE_SECONDS = 0.5
-"""How long a fetch may wait for a rebalance, beyond its own time, before the loop looks round."""
+"""How long a fetch may wait for a rebalance, beyond its own time, before the loop continues."""
 
 POSITION_SECONDS = 1.0
-"""How long the client may look for its position; it knows one that was sought."""
+"""Time-out for reading a position; it is known at once after a seek."""
 
 EXPLAIN_SECONDS = 10.0
-"""How long the broker may take for a part of what a gap is explained from."""
+"""How long the broker may take for one part of the explanation of a gap."""
 
 
-class PlaceLost(Exception):  # noqa: N818 - reads as what happened
-    """Every partition has to be placed again: records may be lost, or no fetch is answered."""
+class PositionsLost(Exception):  # noqa: N818 - reads as what happened
+    """All partitions have to be placed again: fetched records are lost, or no fetch is answered."""
 
 
-class RecordUnreadable(PlaceLost):
-    """It has, since it cannot read one of them."""
+class RecordUnreadable(PositionsLost):
+    """aiokafka cannot read one of the fetched records; which one is not yet known."""
 
 
 class RecordUnfetchable(Exception):  # noqa: N818 - reads as what it is
-    """It is known which record cannot be read in any way; nothing before it is left."""
+    """The next record of a partition cannot be read in any way."""
 
     def __init__(self, partition: Partition, offset: int, error: Exception) -> None:
-        """Name the place, and say whether it is the record, or what is installed here."""
+        """Store the offset and the problem; a missing codec is a fault of the installation."""
         self.partition, self.offset, self.problem = partition, offset, describe(error)
-        self.ours = decide(error, Phase.LOOK) is Action.HALT
+        self.installation_fault = decide(error, Phase.REREAD) is Action.HALT
         super().__init__(f"{partition} offset {offset} cannot be read: {self.problem}")
 
 
 class Client:
-    """Asks the consumer, and knows which partitions may hold a record it cannot read."""
+    """Drives aiokafka's consumer; tracks partitions that may have a record it cannot read."""
 
     def __init__(self, consumer: AIOKafkaConsumer, tuning: Tuning) -> None:
-        """Drive a consumer that has joined its group."""
+        """Wrap a consumer that has joined its group."""
         self._consumer = consumer
         self._tuning = tuning
         self._suspects: dict[Partition, int] = {}
@@ -80,108 +80,112 @@ class Client:
         self._unanswered: float | None = None
 
     async def fetch(self, placed: Collection[Partition]) -> Mapping[Partition, Sequence[Any]]:
-        """Take the next records, or nothing for a while.
+        """Fetch the next records; empty if none arrive in time.
 
-        Raises PlaceLost; RecordUnfetchable where it is known which one cannot be
-        read, the partition then has to be sought; KafkaError where the client has to be replaced.
+        Raises PositionsLost; RecordUnfetchable if a known record cannot be read, after
+        which its partition has to be sought; KafkaError if the client has to be replaced.
         """
         suspect = min(self._suspects.keys() & set(placed), default=None)
         started = time.monotonic()
         if suspect is not None:
             singly = await self._fetch_singly(suspect)
-            self._listen([suspect], singly, time.monotonic() - started)
+            self._note_answer([suspect], singly, time.monotonic() - started)
             return singly
         try:
             fetched = await self._poll(placed, self._tuning.batch_wait_seconds)
         except RecordUnreadable:
             self._suspects = dict.fromkeys(placed, 0)
             raise
-        self._listen(placed, fetched, time.monotonic() - started)
+        self._note_answer(placed, fetched, time.monotonic() - started)
         return fetched
 
     async def hold(self) -> None:
-        """Poll with everything paused: the group hears from us, no record is taken."""
+        """Poll with all partitions paused: keeps the membership, fetches no record."""
         self._consumer.pause(*self._consumer.assignment())
-        with contextlib.suppress(PlaceLost):
-            # Of a partition that is not placed nothing is kept: it is sought first.
+        with contextlib.suppress(PositionsLost):
+            # Records of an unplaced partition are not used: a seek comes first.
             await self._poll((), 0)
 
     def resume(self, placed: Collection[Partition]) -> None:
-        """Have these partitions fetched from, and no others."""
-        wanted = set(map(_theirs, placed))
+        """Fetch from these partitions only."""
+        wanted = set(map(_topic_partition, placed))
         self._consumer.pause(*(self._consumer.assignment() - wanted))
         self._consumer.resume(*wanted)
 
     def pause(self, partition: Partition) -> None:
-        """Fetch no more from a partition, if it is still assigned."""
+        """Stop fetching from a partition, if it is still assigned."""
         with contextlib.suppress(IllegalStateError):
-            self._consumer.pause(_theirs(partition))
+            self._consumer.pause(_topic_partition(partition))
 
     def seek(self, partition: Partition, offset: int, end: int) -> None:
-        """Read on from `offset`, in a log that ends at `end`."""
-        self._consumer.seek(_theirs(partition), offset)
-        self._consumer.resume(_theirs(partition))
+        """Continue reading at `offset`, in a log that ends at `end`."""
+        self._consumer.seek(_topic_partition(partition), offset)
+        self._consumer.resume(_topic_partition(partition))
         if partition in self._suspects:
             self._suspects[partition] = end
 
     def ends(self, placed: Collection[Partition]) -> Mapping[Partition, int | None]:
-        """Tell where the logs ended at the last fetch."""
-        return {partition: self._consumer.highwater(_theirs(partition)) for partition in placed}
+        """Return where the logs ended at the last fetch; None if unknown."""
+        return {
+            partition: self._consumer.highwater(_topic_partition(partition)) for partition in placed
+        }
 
     async def position(self, partition: Partition) -> int:
-        """Return the next offset that the client would give; of a partition that was sought.
+        """Return the next offset that the client will return for a partition.
 
-        Raises IllegalStateError if it was not sought since its last assignment: aiokafka
-        would wait for ever.
+        Raises IllegalStateError without a seek since the last assignment: aiokafka
+        would wait forever.
         """
         try:
             async with asyncio.timeout(POSITION_SECONDS):
-                return int(await self._consumer.position(_theirs(partition)))
+                return int(await self._consumer.position(_topic_partition(partition)))
         except TimeoutError:
-            message = f"{partition} has no position: it was assigned again meanwhile"
+            message = f"{partition} has no position: it was assigned again since the last seek"
             raise IllegalStateError(message) from None
 
     async def topics(self, names: Collection[str], seconds: float) -> Mapping[str, TopicSeen]:
-        """Ask which topics these are now. Raises KafkaError or TimeoutError."""
-        asked = time.monotonic()
+        """Return the current metadata of topics. Raises KafkaError or TimeoutError."""
+        started = time.monotonic()
         try:
             topics = await describe_topics(self._consumer, names, seconds)
         except (KafkaError, TimeoutError):
-            self._unanswered = self._unanswered or asked
+            self._unanswered = self._unanswered or started
             raise
         self._unanswered = None
         return topics
 
     def require_answers(self) -> None:
-        """Raise KafkaTimeoutError where no broker has said for long what is asked for placing.
+        """Raise KafkaTimeoutError if no metadata request was answered for UNANSWERED_SECONDS.
 
-        The client asks those that it knows and no others, and they may be gone
-        for good: a new one begins with the configured addresses.
+        The client only asks the brokers in its metadata, which may no longer exist;
+        a new client starts from the configured addresses.
         """
         since = self._unanswered
         if since is not None and time.monotonic() - since > UNANSWERED_SECONDS:
-            message = f"no question was answered for {UNANSWERED_SECONDS:.0f} s"
+            message = f"no broker has answered for {UNANSWERED_SECONDS:.0f} s"
             raise KafkaTimeoutError(message)
 
     async def bounds(
         self, partitions: Collection[Partition], seconds: float
     ) -> Mapping[Partition, LogBounds]:
-        """Ask where each log begins and ends; a partition without an answer is left out.
+        """Return where each log begins and ends; partitions without an answer are left out.
 
-        Raises KafkaError or TimeoutError where no broker answers.
+        Raises KafkaError or TimeoutError if no broker answers.
         """
-        found = await log_bounds(self._consumer, list(map(_theirs, partitions)), seconds)
+        found = await log_bounds(self._consumer, list(map(_topic_partition, partitions)), seconds)
         return {Partition(tp.topic, tp.partition): bounds for tp, bounds in found.items()}
 
     async def explain(self, partition: Partition, gaps: Sequence[range]) -> Sequence[range]:
         """Return the offsets within gaps that the log does not explain, at least the first.
 
-        Raises KafkaError, or TimeoutError where the broker gives nothing in time.
+        Raises KafkaError, or TimeoutError if the broker returns nothing in time.
         """
         left: Sequence[range] = gaps
         while True:
             try:
-                return await explain(self._consumer, _theirs(partition), left, EXPLAIN_SECONDS)
+                return await explain(
+                    self._consumer, _topic_partition(partition), left, EXPLAIN_SECONDS
+                )
             except ExplanationUnfinished as unfinished:
                 if unfinished.missing:
                     return unfinished.missing
@@ -190,13 +194,13 @@ class Client:
                 left = unfinished.left
 
     async def commit(self, offsets: Mapping[Partition, int]) -> None:
-        """Tell Kafka how far it is. Raises KafkaError or TimeoutError."""
-        theirs = {_theirs(partition): offset for partition, offset in offsets.items()}
+        """Commit offsets to Kafka. Raises KafkaError or TimeoutError."""
+        committed = {_topic_partition(partition): offset for partition, offset in offsets.items()}
         async with asyncio.timeout(self._tuning.commit_timeout_seconds):
-            await self._consumer.commit(theirs)
+            await self._consumer.commit(committed)
 
     async def _fetch_singly(self, partition: Partition) -> Mapping[Partition, Sequence[Any]]:
-        """Take the records of a suspect one by one, and otherwise where one cannot be read so."""
+        """Fetch the records of a suspect singly; reread the first one if that fails."""
         records: list[Any] = []
         while len(records) < self._tuning.batch_records:
             offset = await self.position(partition)
@@ -205,10 +209,10 @@ class Client:
                 fetched = await self._poll([partition], wait, most=1)
             except RecordUnreadable:
                 fetched = {}
-                # Behind others, it is met again when these are applied, as the first one.
-                self._consumer.seek(_theirs(partition), offset)
+                # After other records: once those are applied, it comes first in a later fetch.
+                self._consumer.seek(_topic_partition(partition), offset)
                 if not records:
-                    records += await self._look_again(partition, offset)
+                    records += await self._reread(partition, offset)
             if not fetched:
                 break
             records += fetched[partition]
@@ -216,29 +220,29 @@ class Client:
             del self._suspects[partition]
         return {partition: records} if records else {}
 
-    async def _look_again(self, partition: Partition, offset: int) -> Sequence[Any]:
-        """Read from a record on that the consumer cannot read; it stays a suspect.
+    async def _reread(self, partition: Partition, offset: int) -> Sequence[Any]:
+        """Read in another way from a record that the consumer cannot read; it stays a suspect.
 
-        Raises RecordUnfetchable where nothing helps.
+        Raises RecordUnfetchable if that record cannot be read at all.
         """
         most = self._tuning.batch_records
         try:
-            seen = await second_look(self._consumer, _theirs(partition), offset, most)
+            seen = await reread_records(self._consumer, _topic_partition(partition), offset, most)
         except (KafkaError, TimeoutError) as error:
-            raise PlaceLost(describe(error)) from error
+            raise PositionsLost(describe(error)) from error
         if seen.problem is not None and not seen.records:
             raise RecordUnfetchable(partition, seen.next_offset, seen.problem) from None
-        self._consumer.seek(_theirs(partition), seen.next_offset)
+        self._consumer.seek(_topic_partition(partition), seen.next_offset)
         return seen.records
 
     async def _poll(
         self, partitions: Collection[Partition], seconds: float, most: int | None = None
     ) -> Mapping[Partition, Sequence[Any]]:
         try:
-            # Cancelled where it waits, before it takes anything: no record is lost.
+            # A time-out cancels it while waiting, before it takes records: none is lost.
             async with asyncio.timeout(seconds + _REBALANCE_SECONDS):
                 fetched = await self._consumer.getmany(
-                    *map(_theirs, partitions),
+                    *map(_topic_partition, partitions),
                     timeout_ms=int(seconds * 1000),
                     max_records=most or self._tuning.batch_records,
                 )
@@ -247,14 +251,14 @@ class Client:
         except Exception as error:
             action = decide(error, Phase.FETCH)
             if action is Action.REPOSITION:
-                raise PlaceLost(describe(error)) from error
+                raise PositionsLost(describe(error)) from error
             if action is Action.NARROW:
                 raise RecordUnreadable(describe(error)) from error
             raise
         return {Partition(tp.topic, tp.partition): records for tp, records in fetched.items()}
 
-    def _listen(self, placed: Collection[Partition], fetched: object, seconds: float) -> None:
-        assigned = self._consumer.assignment() & set(map(_theirs, placed))
+    def _note_answer(self, placed: Collection[Partition], fetched: object, seconds: float) -> None:
+        assigned = self._consumer.assignment() & set(map(_topic_partition, placed))
         answers = (self._consumer.last_poll_timestamp(tp) or 0 for tp in assigned)
         last_answer = max(answers, default=0)
         if fetched or last_answer != self._last_answer:
@@ -267,8 +271,8 @@ class Client:
         if self._doubted:
             raise KafkaTimeoutError(message)
         self._silent, self._doubted = 0.0, True
-        raise PlaceLost(message)
+        raise PositionsLost(message)
 
 
-def _theirs(partition: Partition) -> TopicPartition:
+def _topic_partition(partition: Partition) -> TopicPartition:
     return TopicPartition(partition.topic, partition.number)

@@ -1,16 +1,16 @@
-"""Why a partition stops until a person acts, and the command that lets it go on."""
+"""Halts: why a partition stops until an operator acts, and the command that resumes it."""
 
 from consumers.runtime.apply.failures import HaltReason
 from consumers.runtime.records import Partition
 
 
 class Halt(Exception):  # noqa: N818 - reads as what is done
-    """This partition stops until a person acts; nothing is skipped."""
+    """A partition stops until an operator acts; nothing is skipped."""
 
     def __init__(
         self, partition: Partition, reason: HaltReason, detail: str, resume_at: int | None = None
     ) -> None:
-        """Name the partition and the reason; `resume_at` is the offset that accepts a loss."""
+        """Store partition and reason; resuming at offset `resume_at` accepts the loss."""
         super().__init__(f"{partition} halted: {detail}")
         self.partition = partition
         self.reason = reason
@@ -19,10 +19,10 @@ class Halt(Exception):  # noqa: N818 - reads as what is done
 
 
 def records_missing(partition: Partition, missing: range, resume_at: int) -> Halt:
-    """Make the halt of a partition whose log has no records where there should be some.
+    """Return the halt of a partition whose log lacks records that should be there.
 
-    `missing` are the first offsets without an explanation, `resume_at` is the
-    offset of the first record behind them.
+    `missing` are the first offsets without an explanation; `resume_at` is the
+    offset of the first record after them.
     """
     last = missing[-1]
     detail = (
@@ -36,11 +36,11 @@ _NOT_BY_A_FENCE = {
     HaltReason.TOO_NEW: "Upgrade payrouter",
     HaltReason.NO_CODEC: "Install what is missing",
 }
-"""Halts that no fence mends; the consumer is started again afterwards."""
+"""Halts that a fence cannot resolve; the consumer has to be restarted afterwards."""
 
 
-def what_to_do(halt: Halt, consumer: str) -> str:
-    """Return the command that mends a halt of this consumer, as a sentence."""
+def remedy(halt: Halt, consumer: str) -> str:
+    """Return the command that resolves a halt of this consumer, as a sentence."""
     if halt.reason in _NOT_BY_A_FENCE:
         first = _NOT_BY_A_FENCE[halt.reason]
         return f"{first}, then start `payrouter consume {consumer}` again."
@@ -49,9 +49,9 @@ def what_to_do(halt: Halt, consumer: str) -> str:
     if halt.reason is HaltReason.RECORDS_MISSING:
         return (
             "Find out what deleted them, and have the gateways send their events again;"
-            f" `{reset} {halt.resume_at}` accepts that they are missing and reads on behind them."
+            f" `{reset} {halt.resume_at}` accepts that they are missing and continues after them."
         )
     return (
         f"`payrouter offsets show {consumer}` has the details; `{reset} earliest` reads the log"
-        " from its start, where known events have no second effect."
+        " from its start; events that were already applied have no second effect."
     )

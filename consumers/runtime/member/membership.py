@@ -1,4 +1,4 @@
-"""What holds for the whole member of the group, not for one partition, as one value."""
+"""State of the whole group member, as one value."""
 
 import asyncio
 import time
@@ -9,17 +9,17 @@ from typing import Self
 from consumers.runtime.apply.brake import Brake
 
 PAUSE_SECONDS = 3.0
-"""A loop that did not look at its logs for so long cannot know that they are the same."""
+"""After so long without an answer from the broker, a log may have been replaced."""
 
 
 @dataclass(frozen=True)
 class Membership:
-    """Between the group and the loop. Moments are monotonic, in seconds.
+    """State shared by the group callbacks and the loop. Times are monotonic, in seconds.
 
-    `batch_ended` is set when the running batch ends; None where none runs.
-    `retrying` is the error because of which a batch is tried again, `brakes`
-    are those that hold, by topic. `ticked` is the last turn; `looked` is when
-    records or positions last came from the broker; `pauses` are those in a row.
+    `batch_ended` is set when the running batch ends; None if none is running.
+    `retrying` is the error for which a batch is retried; `brakes` are those that
+    hold, by topic. `ticked` is the time of the last turn; `answered_at` is when the
+    broker last returned records or positions; `pauses` counts pauses in a row.
     """
 
     joined: bool = False
@@ -29,41 +29,41 @@ class Membership:
     retrying: str | None = None
     brakes: Mapping[str, Brake] = field(default_factory=dict)
     ticked: float = field(default_factory=time.monotonic)
-    looked: float = field(default_factory=time.monotonic)
+    answered_at: float = field(default_factory=time.monotonic)
     pauses: int = 0
 
     @property
     def leaving(self) -> bool:
-        """Whether a batch that waits for its next try is to be given up."""
+        """Whether to abandon a batch that is waiting for its next attempt."""
         return self.revoking or self.stopping
 
     def assigned(self) -> Self:
-        """Note that partitions came."""
+        """Return the state after an assignment."""
         return replace(self, joined=True, revoking=False)
 
     def revoked(self) -> Self:
-        """Note that partitions went."""
+        """Return the state after a revocation."""
         return replace(self, joined=False)
 
     def ticking(self) -> Self:
-        """Note that a turn began, or a wait goes on."""
+        """Return the state at the start of a turn, or during a wait."""
         return replace(self, ticked=time.monotonic())
 
-    def looking(self) -> Self:
-        """Note that the broker has answered about the logs, just now."""
-        return replace(self, looked=time.monotonic())
+    def answered(self) -> Self:
+        """Return the state after an answer from the broker about the logs."""
+        return replace(self, answered_at=time.monotonic())
 
     def fetched(self) -> Self:
-        """Note that records came in time: the logs are those that were placed."""
-        return replace(self.looking(), pauses=0)
+        """Return the state after records arrived in time: the logs are still the same."""
+        return replace(self.answered(), pauses=0)
 
     def paused(self) -> Self:
-        """Note that a pause had everything placed again; the next fetch may take twice as long."""
+        """Return the state after a pause; the next fetch may take twice as long."""
         return replace(self, pauses=self.pauses + 1)
 
     def was_paused(self) -> bool:
-        """Tell whether the loop stood still for so long that a log may be another one.
+        """Return whether the loop paused for so long that a log may have been replaced.
 
-        A fetch that is always slow is believed in the end: the limit doubles with each pause.
+        The limit doubles with each pause, so that even a broker that is always slow makes progress.
         """
-        return time.monotonic() - self.looked > PAUSE_SECONDS * 2.0**self.pauses
+        return time.monotonic() - self.answered_at > PAUSE_SECONDS * 2.0**self.pauses

@@ -1,9 +1,9 @@
-"""The life of an assigned partition: one value, and a table of transitions.
+"""State machine of an assigned partition: states, events, and a table of transitions.
 
-A partition is `Unplaced` until the loop has sought it to where its fence says,
-`Placed` while it is read, `Waiting` until a time at which it is tried again,
-and `Halted` until a person acts. A partition that is not assigned has no
-value: None. Nothing here does anything: `transition` returns the next value.
+A partition is `Unplaced` until the loop has sought it to the offset given by its
+fence, `Placed` while it is read, `Waiting` until a time at which it is retried,
+and `Halted` until an operator acts. An unassigned partition has the state None.
+There are no side effects: `transition` returns the next state.
 """
 
 from collections.abc import Callable
@@ -18,11 +18,11 @@ from router.broker.topics.ids import MISSING, TopicSeen
 
 @dataclass(frozen=True)
 class Unplaced:
-    """To be placed: whatever was fetched of it is not used.
+    """Has to be placed; records fetched before are not used.
 
-    `tries` counts the waits since the last progress, or since nothing was left
-    to apply; `short_since` is the moment (monotonic) at which the log was first
-    seen to contradict the fence.
+    `tries` counts the waits since the last progress, or since there was nothing
+    left to apply; `short_since` is when (monotonic) the log first contradicted the
+    fence.
     """
 
     fence: Fence | None = None
@@ -32,7 +32,7 @@ class Unplaced:
 
 @dataclass(frozen=True)
 class Waiting:
-    """Tried again at `due` (monotonic), because of `problem`; None where there is none to tell."""
+    """Retried at `due` (monotonic), because of `problem` if there is one to report."""
 
     fence: Fence | None
     tries: int
@@ -43,10 +43,10 @@ class Waiting:
 
 @dataclass(frozen=True)
 class Placed:
-    """Read from. `reads` is the next offset expected from the log.
+    """Being read. `reads` is the next offset expected from the log.
 
-    `compare` is the last applied record, until it was read again; `topic_id`
-    and `epoch` are what the broker said of the log when it was placed.
+    `compare` is the last applied record, until it has been read again and compared;
+    `topic_id` and `epoch` are those of the log when the partition was placed.
     """
 
     fence: Fence
@@ -57,9 +57,9 @@ class Placed:
     tries: int = 0
 
     def is_of(self, topic: TopicSeen) -> bool:
-        """Tell whether this was placed in the log that a topic has now, as far as the broker tells.
+        """Return whether the topic still has the log in which this was placed, as far as known.
 
-        A new leader may have cut off records, and written others at their offsets.
+        A new leader may have truncated records, and written others at their offsets.
         """
         seen = topic.partitions.get(self.fence.partition.number)
         epoch = seen.epoch if seen is not None else None
@@ -70,28 +70,28 @@ class Placed:
 
 @dataclass(frozen=True)
 class Halted:
-    """Stopped until a person acts; `fence` is where it was when last seen."""
+    """Stopped until an operator acts; `fence` is the fence as last read."""
 
     halt: Halt
     fence: Fence | None
 
 
-State = Unplaced | Waiting | Placed | Halted | None
+PartitionState = Unplaced | Waiting | Placed | Halted | None
 
 
 @dataclass(frozen=True)
 class Assigned:
-    """The group gave the partition to this member."""
+    """The group assigned the partition to this member."""
 
 
 @dataclass(frozen=True)
 class Revoked:
-    """The group took it away, or the client is gone."""
+    """The group revoked the partition, or the client was closed."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """It was sought to `offset`, as its fence says."""
+    """The start offset was found from the fence; the client was sought to `offset`."""
 
     fence: Fence
     offset: int
@@ -102,14 +102,14 @@ class Found:
 
 @dataclass(frozen=True)
 class Read:
-    """Everything below `upto` was read: records, and gaps that were explained."""
+    """Everything below `upto` was read: records, and explained gaps."""
 
     upto: int
 
 
 @dataclass(frozen=True)
-class Moved:
-    """The fence was moved, with the effects, in a committed transaction."""
+class FenceAdvanced:
+    """The fence was moved, together with the effects, in a committed transaction."""
 
     fence: Fence
 
@@ -121,12 +121,12 @@ class CaughtUp:
 
 @dataclass(frozen=True)
 class Dropped:
-    """What was fetched of it is lost, or no longer to be trusted."""
+    """Its fetched records are lost, or can no longer be trusted."""
 
 
 @dataclass(frozen=True)
 class Delayed:
-    """It cannot be placed or applied now: again at `due` (monotonic)."""
+    """It cannot be placed or applied now; retry at `due` (monotonic)."""
 
     due: float
     problem: str | None = None
@@ -136,20 +136,20 @@ class Delayed:
 
 @dataclass(frozen=True)
 class Due:
-    """The time of a wait is over."""
+    """A wait has ended."""
 
 
 @dataclass(frozen=True)
 class Stopped:
-    """Going on would skip records, or apply another log."""
+    """It must halt: continuing would skip records, or apply a different log."""
 
     halt: Halt
     fence: Fence | None = None
 
 
 @dataclass(frozen=True)
-class Seen:
-    """The fence in the store, while the partition is halted: nobody has set it."""
+class FenceSeen:
+    """The stored fence was read while the partition is halted; no command has set it."""
 
     fence: Fence | None
 
@@ -159,34 +159,34 @@ class FenceSet:
     """A command has set the fence."""
 
 
-Event = (
+PartitionEvent = (
     Assigned
     | Revoked
     | Found
     | Read
-    | Moved
+    | FenceAdvanced
     | CaughtUp
     | Dropped
     | Delayed
     | Due
     | Stopped
-    | Seen
+    | FenceSeen
     | FenceSet
 )
 
 
-def transition(state: State, event: Event) -> State:
-    """Return the value after an event; the same one where the event does not concern it."""
+def transition(state: PartitionState, event: PartitionEvent) -> PartitionState:
+    """Return the state after an event; unchanged if the table has no transition."""
     if isinstance(event, Assigned):
         return Unplaced()
     if isinstance(event, Revoked) or state is None:
         return None
-    step = TABLE.get((type(state), type(event)))
+    step = TRANSITIONS.get((type(state), type(event)))
     return state if step is None else step(state, event)
 
 
-def next_step(state: State) -> str | None:
-    """Name what happens to an assigned partition next; None where it is not assigned."""
+def next_step(state: PartitionState) -> str | None:
+    """Return what happens to a partition next, as one word; None if it is not assigned."""
     if state is None:
         return None
     return {Unplaced: "place", Waiting: "wait", Placed: "read", Halted: "command"}[type(state)]
@@ -202,13 +202,13 @@ def _read(state: Placed, event: Read) -> Placed:
     return replace(state, compare=None, reads=max(state.reads, event.upto))
 
 
-def _moved(state: Placed, event: Moved) -> Placed:
-    # Effects were committed: what failed before does not count any longer.
+def _moved(state: Placed, event: FenceAdvanced) -> Placed:
+    # Effects were committed: earlier failures no longer count.
     return replace(state, fence=event.fence, tries=0)
 
 
 def _caught_up(state: Placed, _: CaughtUp) -> Placed:
-    # Of an idle partition nothing moves: its waits of last week are no reason for a longer one.
+    # An idle partition makes no progress, but old waits must not lengthen the next one.
     return replace(state, tries=0)
 
 
@@ -229,7 +229,7 @@ def _stopped(state: Unplaced | Waiting | Placed, event: Stopped) -> Halted:
     return Halted(event.halt, event.fence or state.fence)
 
 
-def _seen(state: Halted, event: Seen) -> Halted:
+def _seen(state: Halted, event: FenceSeen) -> Halted:
     return replace(state, fence=event.fence)
 
 
@@ -237,7 +237,7 @@ def _fence_set(state: Unplaced | Waiting | Placed | Halted, _: FenceSet) -> Unpl
     return Unplaced(state.fence)
 
 
-TABLE: dict[tuple[type, type], Callable[[Any, Any], State]] = {
+TRANSITIONS: dict[tuple[type, type], Callable[[Any, Any], PartitionState]] = {
     (Unplaced, Found): _found,
     (Unplaced, Delayed): _delayed,
     (Unplaced, Stopped): _stopped,
@@ -246,13 +246,13 @@ TABLE: dict[tuple[type, type], Callable[[Any, Any], State]] = {
     (Waiting, Stopped): _stopped,
     (Waiting, FenceSet): _fence_set,
     (Placed, Read): _read,
-    (Placed, Moved): _moved,
+    (Placed, FenceAdvanced): _moved,
     (Placed, CaughtUp): _caught_up,
     (Placed, Dropped): _dropped,
     (Placed, Delayed): _delayed,
     (Placed, Stopped): _stopped,
     (Placed, FenceSet): _fence_set,
-    (Halted, Seen): _seen,
+    (Halted, FenceSeen): _seen,
     (Halted, FenceSet): _fence_set,
 }
-"""(value, event) to the next value. What is not in it changes nothing."""
+"""(state, event) to the function that returns the next state; other pairs change nothing."""

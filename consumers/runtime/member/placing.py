@@ -1,4 +1,4 @@
-"""Places partitions: at the last applied record, in the log that the fence knows, or not at all."""
+"""Places partitions at the last applied record, in the log of the fence, or not at all."""
 
 import time
 from collections.abc import Iterable, Mapping
@@ -19,35 +19,35 @@ from router.broker.log.bounds import LogBounds
 from router.broker.topics.ids import MISSING, TopicSeen
 
 AGAIN_SECONDS = 0.1
-"""Until a log that contradicts its fence is asked again, while it may still be a late answer."""
+"""Pause before checking a log again that contradicts its fence: the answer may be outdated."""
 
 BROKER_SECONDS = 10.0
 """How long the broker may take to answer about the logs."""
 
 NEIGHBOURLY_SECONDS = 1.0
-"""The same, while other partitions wait to be read on; each further try may take twice as long."""
+"""The same while placed partitions wait; each further attempt may take twice as long."""
 
 LONGEST_NEIGHBOURLY_SECONDS = 4.0
-"""How long such a try may take at most."""
+"""Upper limit of such a time-out."""
 
 LONGEST_SECONDS = 2.0
-"""Until broker and store are asked again: asking is cheap, and whoever is back is to be noticed."""
+"""Longest pause before asking broker and store again: cheap, and soon notices a recovery."""
 
 CONFIRM_SECONDS = 2.0
-"""How long a broker may answer with the id of a topic that is no longer, or not yet, there."""
+"""How long a broker may return the id of a topic that is already deleted, or not yet created."""
 
 
 class LogUnknown(Exception):  # noqa: N818 - reads as what it is
-    """The broker does not say where a log begins and ends, so nothing of it can be placed."""
+    """The broker does not return the bounds of a log, so its partition cannot be placed."""
 
     def __init__(self, partition: Partition, topic: TopicSeen) -> None:
-        """Name the partition, and what is wrong with it as far as the broker says."""
+        """State the partition, and the problem as far as the broker reports it."""
         super().__init__(_why_unknown(partition, topic))
 
 
 @dataclass(frozen=True)
 class Placing:
-    """Places what is unplaced, one round of questions for all of it."""
+    """Places all unplaced partitions with one round of requests."""
 
     applier: Applier
     tuning: Tuning
@@ -55,9 +55,9 @@ class Placing:
     positions: Positions
 
     async def place(self, client: Client) -> bool:
-        """Seek every unplaced partition to where its fence says; tell whether any was asked for.
+        """Seek every unplaced partition to its fence; return whether there were any.
 
-        Raises what is a mistake of ours; what broker and store answer is waited for.
+        Raises programming errors; after errors of broker and store, the partitions wait.
         """
         self.positions.wake(time.monotonic())
         wanted = sorted(self.positions.unplaced)
@@ -67,7 +67,7 @@ class Placing:
         try:
             topics = await client.topics({partition.topic for partition in wanted}, seconds)
             bounds = await client.bounds(wanted, seconds)
-            # A broker that does not know the topic yet, or any longer, tells nothing about it.
+            # A broker without the topic (not yet, or no longer) has no valid bounds for it.
             there = {name for name, topic in topics.items() if topic.error != MISSING}
             bounds = {each: bounds[each] for each in bounds if each.topic in there}
             begin = {partition: bounds[partition].start for partition in bounds}
@@ -84,9 +84,10 @@ class Placing:
         return True
 
     def _seconds(self, wanted: Iterable[Partition]) -> float:
-        """Return how long the broker may take for an answer.
+        """Return the time-out of a request to the broker.
 
-        A broker that is always slow has to be heard in the end, whoever waits meanwhile.
+        It grows with each attempt: even a broker that is always slow gets to answer
+        in the end, although placed partitions wait for it.
         """
         if not self.positions.placed:
             return BROKER_SECONDS
@@ -96,28 +97,28 @@ class Placing:
     def _place(self, client: Client, fence: Fence, bounds: LogBounds, topic: TopicSeen) -> None:
         partition = fence.partition
         try:
-            same_log(fence, topic.topic_id)
+            halt_if_other_topic(fence, topic.topic_id)
             found = start_at(fence, bounds, topic)
         except Halt as halt:
-            self._halt_or_look_again(client, fence, halt)
+            self._recheck_or_halt(client, fence, halt)
             return
         client.seek(partition, found.offset, bounds.stable)
         self.positions.send(partition, found)
         self.report.positioned(partition, found.offset)
 
-    def _halt_or_look_again(self, client: Client, fence: Fence, halt: Halt) -> None:
+    def _recheck_or_halt(self, client: Client, fence: Fence, halt: Halt) -> None:
         partition, now = halt.partition, time.monotonic()
         since = self.positions.unplaced[partition].short_since
         since = now if since is None else since
         if now - since < self._patience(halt):
-            problem = f"asked again, as the broker may be late ({halt.reason.value} so far)"
+            problem = f"checking again, as the broker may be late ({halt.reason.value} so far)"
             later = Delayed(now + AGAIN_SECONDS, problem, since, fence)
             self.positions.send(partition, later)
         else:
             halt_at(client, self.positions, self.report, halt, fence)
 
     def _patience(self, halt: Halt) -> float:
-        """Return for how long the broker that answers may just be late."""
+        """Return for how long the broker's answer may be outdated."""
         late = {
             HaltReason.BEYOND_END: self.tuning.beyond_end_seconds,
             HaltReason.OTHER_LOG: CONFIRM_SECONDS,
@@ -143,13 +144,13 @@ def _why_unknown(partition: Partition, topic: TopicSeen) -> str:
         return f"the broker has no {partition}"
     if seen.leader is None:
         return f"{partition} has no leader"
-    return f"the leader of {partition}, broker {seen.leader}, does not say where it ends"
+    return f"the leader of {partition}, broker {seen.leader}, does not return its end offset"
 
 
 def halt_at(
     client: Client, positions: Positions, report: Report, halt: Halt, fence: Fence | None = None
 ) -> None:
-    """Halt a partition that is still assigned, and report it."""
+    """Halt a partition, if it is still assigned, and report it."""
     if halt.partition in positions.assigned:
         positions.send(halt.partition, Stopped(halt, fence))
         client.pause(halt.partition)
@@ -157,41 +158,42 @@ def halt_at(
 
 
 def ids_of(topics: Iterable[TopicSeen]) -> Mapping[str, UUID]:
-    """Return the ids of topics by name, as far as the broker says them."""
+    """Return topic ids by name, as far as the broker reports them."""
     return {topic.name: topic.topic_id for topic in topics if topic.topic_id is not None}
 
 
-def same_log(fence: Fence, topic_id: UUID | None) -> None:
-    """Raise Halt where the topic is another one than the fence was stored for.
+def halt_if_other_topic(fence: Fence, topic_id: UUID | None) -> None:
+    """Raise Halt if the fence was stored for a different topic of this name.
 
-    Nothing is known where the broker gives no ids.
+    It cannot be checked if the broker reports no ids.
     """
     if topic_id is None or fence.topic_id in {None, topic_id}:
         return
     detail = (
-        f"the topic was deleted and recreated: its id is {topic_id}, and what was applied"
-        f" came from {fence.topic_id}"
+        f"the topic was deleted and recreated: its id is {topic_id}, but the applied records"
+        f" came from topic id {fence.topic_id}"
     )
     raise Halt(fence.partition, HaltReason.OTHER_LOG, detail)
 
 
 def start_at(fence: Fence, bounds: LogBounds, topic: TopicSeen | None = None) -> Found:
-    """Decide where to read on, from the fence and the bounds of the log, or raise Halt.
+    """Decide where to start reading, from the fence and the bounds of the log, or raise Halt.
 
-    At the last applied record, so that it can be compared, where there is one
-    and the log still has it; else at the next one to apply.
+    Starts at the last applied record, to compare it, if the log still has it;
+    otherwise at the next one to apply.
     """
     partition = fence.partition
     if fence.next_offset > bounds.end:
         detail = (
-            f"{fence.next_offset} is to be applied next, but the log ends at {bounds.end}:"
+            f"the next offset to apply is {fence.next_offset}, but the log ends at {bounds.end}:"
             " was the topic recreated, or records lost?"
         )
         raise Halt(partition, HaltReason.BEYOND_END, detail)
     if fence.next_offset < bounds.start:
         detail = (
-            f"{fence.next_offset} is to be applied next, but the log begins at {bounds.start}:"
-            f" {bounds.start - fence.next_offset} offsets were deleted before they were applied"
+            f"the next offset to apply is {fence.next_offset}, but the log begins at"
+            f" {bounds.start}: {bounds.start - fence.next_offset} offsets were deleted"
+            " before they were applied"
         )
         raise Halt(partition, HaltReason.BEFORE_START, detail)
     seen = topic.partitions.get(partition.number) if topic is not None else None

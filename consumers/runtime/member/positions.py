@@ -1,8 +1,8 @@
-"""The assigned partitions of this process: each one's value, changed by events alone.
+"""The assigned partitions of this process and their states, changed only by events.
 
-Positioning is ours, by the fence. The assignment callback only marks partitions
-and returns: a seek inside it came after the first records, its exceptions
-vanish, a slow one gets the member evicted.
+The loop positions partitions by the fence. The assignment callback only records
+them and returns: a seek inside it would come after the first records, its
+exceptions are swallowed, and a slow callback gets the member evicted.
 """
 
 from collections.abc import Iterable, Mapping
@@ -17,32 +17,32 @@ from consumers.runtime.member.partition import (
     Delayed,
     Dropped,
     Due,
-    Event,
     Halted,
+    PartitionEvent,
+    PartitionState,
     Placed,
     Revoked,
-    State,
     Unplaced,
     Waiting,
     transition,
 )
 from consumers.runtime.records import Partition
 
-Kind = TypeVar("Kind", Unplaced, Waiting, Placed, Halted)
+_State = TypeVar("_State", Unplaced, Waiting, Placed, Halted)
 
 
 @dataclass
 class Positions:
-    """The value of each assigned partition."""
+    """State of each assigned partition."""
 
     states: dict[Partition, Unplaced | Waiting | Placed | Halted] = field(default_factory=dict)
 
-    def send(self, partition: Partition, event: Event) -> None:
-        """Change one partition by an event; one that is not assigned stays so."""
+    def send(self, partition: Partition, event: PartitionEvent) -> None:
+        """Apply an event to a partition; an unassigned one stays unassigned."""
         self._set(partition, transition(self.states.get(partition), event))
 
     def assign(self, partitions: Iterable[Partition]) -> None:
-        """Replace the assignment: nothing is placed."""
+        """Replace the assignment; all partitions start unplaced."""
         self.revoke()
         for partition in partitions:
             self.send(partition, Assigned())
@@ -53,23 +53,23 @@ class Positions:
             self.send(partition, Revoked())
 
     def drop(self, partitions: Iterable[Partition]) -> None:
-        """Have partitions placed again: nothing that was fetched of them is used."""
+        """Unplace partitions, so that they are placed again; fetched records are not used."""
         for partition in list(partitions):
             self.send(partition, Dropped())
 
     def catch_up(self, ends: Mapping[Partition, int | None]) -> None:
-        """Note which partitions have nothing left, by the ends of their logs."""
+        """Mark partitions that have reached the ends of their logs."""
         for partition, place in self.placed.items():
             end = ends.get(partition)
             if end is not None and place.compare is None and end <= place.fence.next_offset:
                 self.send(partition, CaughtUp())
 
     def delay(self, partition: Partition, due: float, problem: str | None = None) -> None:
-        """Try a partition again at a time (monotonic)."""
+        """Retry a partition at time `due` (monotonic)."""
         self.send(partition, Delayed(due, problem))
 
     def wake(self, now: float) -> None:
-        """End the waits whose time has come (monotonic)."""
+        """End the waits that are due at `now` (monotonic)."""
         for partition, waiting in self.waiting.items():
             if waiting.due <= now:
                 self.send(partition, Due())
@@ -81,37 +81,37 @@ class Positions:
 
     @property
     def unplaced(self) -> Mapping[Partition, Unplaced]:
-        """Those to be placed now."""
+        """Partitions to place now."""
         return self._of(Unplaced)
 
     @property
     def waiting(self) -> Mapping[Partition, Waiting]:
-        """Those to be placed later."""
+        """Partitions to place later."""
         return self._of(Waiting)
 
     @property
     def placed(self) -> Mapping[Partition, Placed]:
-        """Those that are read."""
+        """Partitions being read."""
         return self._of(Placed)
 
     @property
     def halted(self) -> Mapping[Partition, Halted]:
-        """Those that stop until a person acts."""
+        """Partitions stopped until an operator acts."""
         return self._of(Halted)
 
     @property
     def unpositioned(self) -> set[Partition]:
-        """Those to be placed, now or later."""
+        """Partitions to place, now or later."""
         return self.unplaced.keys() | self.waiting.keys()
 
     @property
     def halts(self) -> list[Halt]:
-        """Why partitions are halted."""
+        """Halts of all halted partitions."""
         return [state.halt for state in self.halted.values()]
 
     @property
     def problems(self) -> list[str]:
-        """Why partitions wait, as far as there is something to tell; once if it is all the same."""
+        """Why partitions wait, one line each; a single line if all wait for the same reason."""
         waiting = [(p, each.problem) for p, each in sorted(self.waiting.items()) if each.problem]
         same = {problem for _, problem in waiting}
         if len(same) == 1 and len(waiting) == len(self.unpositioned) > 1:
@@ -120,7 +120,7 @@ class Positions:
 
     @property
     def fences(self) -> dict[Partition, Fence]:
-        """Where each assigned partition is, as far as it is known."""
+        """Fence of each assigned partition, as far as known."""
         return {
             partition: state.fence
             for partition, state in self.states.items()
@@ -132,10 +132,10 @@ class Positions:
         state = self.states.get(partition)
         return 0 if state is None or isinstance(state, Halted) else state.tries
 
-    def _of(self, kind: type[Kind]) -> dict[Partition, Kind]:
+    def _of(self, kind: type[_State]) -> dict[Partition, _State]:
         return {p: state for p, state in self.states.items() if isinstance(state, kind)}
 
-    def _set(self, partition: Partition, state: State) -> None:
+    def _set(self, partition: Partition, state: PartitionState) -> None:
         if state is None:
             self.states.pop(partition, None)
         else:

@@ -1,8 +1,8 @@
-"""Reads what was fetched: in order, complete, and from the log that is known, or not at all.
+"""Turns fetched records into batches: in order, complete, and from the expected log.
 
-Offsets without a record are passed only where the log itself explains them:
-control records of transactions, and records of aborted ones. aiokafka skips
-those silently, and would skip what compaction took as silently.
+Offsets without a record are passed only if the log itself explains them, by
+control records of transactions and records of aborted ones. aiokafka skips those
+silently, and would skip compacted records just as silently.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from consumers.runtime.apply.offsets import LastApplied
 from consumers.runtime.apply.process import Applier
 from consumers.runtime.member.client import Client, RecordUnfetchable
 from consumers.runtime.member.halts import Halt, records_missing
-from consumers.runtime.member.partition import Moved, Placed, Read
+from consumers.runtime.member.partition import FenceAdvanced, Placed, Read
 from consumers.runtime.member.placing import halt_at
 from consumers.runtime.member.positions import Positions
 from consumers.runtime.member.report import Report
@@ -32,15 +32,15 @@ from consumers.runtime.records import (
 from consumers.runtime.settings import Tuning
 
 TAIL_TRIES = 3
-"""So often the end of a log is read again before offsets there count as missing."""
+"""How often the end of a log is read again before offsets there count as missing."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Records to apply, in the order of each partition.
+    """Records to apply, in order within each partition.
 
-    `cut` are the partitions of which records were left: they are placed again
-    afterwards, and meet first what has to halt them.
+    `cut` are partitions of which later records were left out. They are placed again
+    afterwards, and the record that has to halt them then comes first.
     """
 
     arrived: Sequence[Arrived]
@@ -49,7 +49,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class Reading:
-    """Turns what the client gives into batches, and passes gaps that are explained."""
+    """Turns fetched records into batches, and passes explained gaps."""
 
     applier: Applier
     tuning: Tuning
@@ -57,7 +57,7 @@ class Reading:
     positions: Positions
 
     async def read(self, client: Client, fetched: Mapping[Partition, Sequence[Any]]) -> Batch:
-        """Decode in order, up to the first record or gap that has to halt a partition."""
+        """Decode records in order, up to the first record or gap that has to halt a partition."""
         batch: list[Arrived] = []
         cut: list[Partition] = []
         placed = self.positions.placed
@@ -68,7 +68,9 @@ class Reading:
             if place is None or partition not in missing:
                 continue
             records = [from_client(partition, message) for message in messages]
-            arrived, halt = readable(place, records, self.applier.decode, missing[partition])
+            arrived, halt = decode_until_halt(
+                place, records, self.applier.decode, missing[partition]
+            )
             batch += arrived
             if halt is None:
                 self.positions.send(partition, Read(records[-1].offset + 1))
@@ -79,7 +81,7 @@ class Reading:
         return Batch(batch, cut)
 
     async def unfetchable(self, client: Client, found: RecordUnfetchable) -> Batch:
-        """Hold a record that cannot be read by its place, or halt where that would be wrong."""
+        """Return a batch that holds an unfetchable record, or halt if that would be wrong."""
         self.report.unfetchable(found)
         placed = unfetchable(found.partition, found.offset, found.problem)
         place = self.positions.placed.get(found.partition)
@@ -88,18 +90,18 @@ class Reading:
         if place is None or found.partition not in missing:
             return Batch([])
         try:
-            nothing_missing(placed.record, missing[found.partition])
-            ours_or_applied(place, found)
+            halt_if_missing(placed.record, missing[found.partition])
+            halt_unless_damaged(place, found)
         except Halt as halt:
             halt_at(client, self.positions, self.report, halt)
             return Batch([])
-        # Its place in the log is passed by seeking, once its fence has passed it.
+        # The next placement seeks past the record, once the fence has moved past it.
         return Batch([placed], [found.partition])
 
-    async def pass_tails(self, client: Client, partitions: Sequence[Partition]) -> None:
-        """Move fences over what a log ends with that is no record, as a transaction's marker.
+    async def pass_trailing_gaps(self, client: Client, partitions: Sequence[Partition]) -> None:
+        """Move fences over offsets without records at the end of logs, such as commit markers.
 
-        `partitions` are those of which nothing came. Without this their lag
+        `partitions` are those for which nothing was fetched. Without this their lag
         would stay above 0 until the next record.
         """
         tails: dict[Partition, range] = {}
@@ -116,26 +118,26 @@ class Reading:
             if place is None:
                 continue
             if missing[partition]:
-                self._miss_at_the_end(client, partition, missing[partition][0], tail.stop)
+                self._recheck_or_halt(client, partition, missing[partition][0], tail.stop)
             elif not await self._pass(partition, place, tail.stop):
-                # The store may be frozen, and would be for each: the loop makes a turn first.
+                # The store may hang, for each partition in turn: let the loop make a turn first.
                 return
 
     async def _missing(
         self, client: Client, gaps: Mapping[Partition, Sequence[range]]
     ) -> Mapping[Partition, Sequence[range]]:
-        """Return the offsets that nothing explains; none of partitions without an answer.
+        """Return unexplained offsets by partition; partitions without an answer are left out.
 
-        All are asked for at once: a broker that is frozen holds up the loop once.
+        All requests are concurrent, so that a frozen broker blocks the loop only once.
         """
-        answers = await asyncio.gather(*(self._asked(client, each, gaps[each]) for each in gaps))
+        answers = await asyncio.gather(*(self._explain(client, each, gaps[each]) for each in gaps))
         found = zip(gaps, answers, strict=True)
         return {partition: missing for partition, missing in found if missing is not None}
 
-    async def _asked(
+    async def _explain(
         self, client: Client, partition: Partition, gaps: Sequence[range]
     ) -> Sequence[range] | None:
-        """Ask for one partition, which waits where the broker does not answer."""
+        """Return the unexplained offsets; None if the broker fails, and the partition waits."""
         try:
             return await client.explain(partition, gaps) if gaps else []
         except Exception as error:
@@ -145,24 +147,24 @@ class Reading:
             return None
 
     async def _pass(self, partition: Partition, place: Placed, upto: int) -> bool:
-        """Move a fence over a gap; tell whether the store took it."""
+        """Move a fence over a gap; return False if the store failed and the partition waits."""
         try:
             fence = await self.applier.pass_gap(place.fence, upto)
-        except Exception as error:  # noqa: BLE001 - the table decides, and nothing is lost
+        except Exception as error:  # noqa: BLE001 - `decide` covers all errors
             if decide(error, Phase.APPLY) is Action.REPOSITION:
                 self.report.fence_moved(partition)
                 self.positions.drop([partition])
                 return True
             self._delay(partition, error, Phase.APPLY)
             return False
-        self.positions.send(partition, Moved(fence))
+        self.positions.send(partition, FenceAdvanced(fence))
         self.positions.send(partition, Read(upto))
         return True
 
-    def _miss_at_the_end(
+    def _recheck_or_halt(
         self, client: Client, partition: Partition, missing: range, upto: int
     ) -> None:
-        """Look again: the client may have moved on and not yet raised what it could not read."""
+        """Wait and recheck: the client may have passed a record and not yet raised its error."""
         halt = records_missing(partition, missing, upto)
         if self.positions.tries(partition) < TAIL_TRIES:
             self._delay(partition, halt, Phase.FETCH)
@@ -189,15 +191,15 @@ def gaps_before(place: Placed | None, messages: Sequence[Any]) -> Sequence[range
     return gaps
 
 
-def readable(
+def decode_until_halt(
     place: Placed, records: Sequence[Record], decode: Decode, missing: Sequence[range] = ()
 ) -> tuple[Sequence[Arrived], Halt | None]:
-    """Return what comes before the first reason to halt, and that reason."""
+    """Return the records before the first reason to halt, and that reason, if any."""
     arrived: list[Arrived] = []
     try:
         for record in records:
-            nothing_missing(record, missing)
-            found = next_at(place, record, decode)
+            halt_if_missing(record, missing)
+            found = decode_next(place, record, decode)
             if found is not None:
                 arrived.append(found)
     except Halt as halt:
@@ -205,42 +207,42 @@ def readable(
     return arrived, None
 
 
-def nothing_missing(record: Record, missing: Sequence[range]) -> None:
-    """Raise Halt where offsets before a record are missing without an explanation."""
+def halt_if_missing(record: Record, missing: Sequence[range]) -> None:
+    """Raise Halt if offsets before a record are missing without an explanation."""
     before = [gap for gap in missing if gap.start < record.offset]
     if before:
         raise records_missing(record.partition, before[0], record.offset)
 
 
-def ours_or_applied(place: Placed, found: RecordUnfetchable) -> None:
-    """Raise Halt where it is no fault of the record, or where it was read and applied before."""
-    if found.ours:
+def halt_unless_damaged(place: Placed, found: RecordUnfetchable) -> None:
+    """Raise Halt if the installation is at fault, or if the record was already applied."""
+    if found.installation_fault:
         detail = f"offset {found.offset} cannot be read here: {found.problem}"
         raise Halt(found.partition, HaltReason.NO_CODEC, detail)
     if found.offset < place.fence.next_offset:
-        detail = f"offset {found.offset} was applied, and cannot be read any more"
+        detail = f"offset {found.offset} was applied and can no longer be read"
         raise Halt(found.partition, HaltReason.OTHER_RECORD, detail)
 
 
-def same_as_applied(record: Record, last: LastApplied) -> None:
-    """Raise Halt where another record is in the place of the last applied one."""
+def halt_if_replaced(record: Record, last: LastApplied) -> None:
+    """Raise Halt if a different record is at the offset of the last applied one."""
     if record.offset != last.offset:
         return
     if (record.timestamp, record.crc) != (last.timestamp, last.crc):
         detail = (
-            f"offset {record.offset} holds another record than the one applied:"
+            f"offset {record.offset} has a different record than the one applied:"
             " was the topic recreated?"
         )
         raise Halt(record.partition, HaltReason.OTHER_RECORD, detail)
 
 
-def next_at(place: Placed, record: Record, decode: Decode) -> Arrived | None:
-    """Decode a record; None where it only proves that the log is the one we know.
+def decode_next(place: Placed, record: Record, decode: Decode) -> Arrived | None:
+    """Decode a record; None if it is below the fence, read only to compare the log.
 
-    Raises Halt where it has to stop its partition.
+    Raises Halt if the record has to stop its partition.
     """
     if place.compare is not None:
-        same_as_applied(record, place.compare)
+        halt_if_replaced(record, place.compare)
     if record.offset < place.fence.next_offset:
         return None
     decoded = decode(record)

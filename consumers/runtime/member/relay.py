@@ -1,4 +1,4 @@
-"""Publishes the outbox: at least once, in order, by one process of a consumer at a time."""
+"""Publishes the outbox: at least once, in order, from one process of a consumer at a time."""
 
 import asyncio
 import contextlib
@@ -9,7 +9,6 @@ from typing import Any
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import InvalidTopicError, KafkaError
-from faststream.kafka.security import parse_security
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -17,40 +16,29 @@ from consumers.runtime.apply import outbox
 from consumers.runtime.apply.outbox import Outgoing
 from consumers.runtime.store.database import transaction_of
 from consumers.runtime.store.tables import RuntimeTables
-from router.broker.producers import send_alone, sound, stop_within
+from router.broker.connection import KafkaConnection
+from router.broker.producers import make_durable_producer, send_alone, stop_within
 from router.broker.refusals import About, about
 
 BATCH = 100
 STOP_SECONDS = 3.0
 LARGEST_BYTES = 64 * 1024 * 1024
-"""The topic decides what is too large, not the client."""
+"""So large that the topic's limit decides what is too large, not the client's."""
 
 ASIDE_SECONDS = 10.0
-"""How long a topic that takes nothing is left out, so that the others go on."""
+"""How long a failing topic is skipped, so that the others are sent."""
 
 MakeProducer = Callable[[], AIOKafkaProducer]
 
 
-def relay_producer(
-    kafka: Mapping[str, Any], renewed: Callable[[Any], None] = lambda _client: None
-) -> AIOKafkaProducer:
-    """Make a producer that loses nothing and keeps the order; `renewed` as in ConsumerSettings."""
-    options = dict(kafka)
-    security = parse_security(options.pop("security", None))
-    producer = AIOKafkaProducer(
-        **{"request_timeout_ms": 10_000, **options},
-        **security,
-        acks="all",
-        enable_idempotence=True,
-        max_request_size=LARGEST_BYTES,
-    )
-    renewed(producer.client)
-    return sound(producer)
+def relay_producer(kafka: KafkaConnection) -> AIOKafkaProducer:
+    """Make a producer that loses nothing and keeps the order."""
+    return make_durable_producer(kafka, max_request_size=LARGEST_BYTES)
 
 
 @dataclass(frozen=True)
-class _Sent:
-    """What became of a batch: numbers to remove, numbers refused with the error, a failure."""
+class _SendResult:
+    """Result of sending a batch: numbers to delete, refused numbers with errors, a failure."""
 
     done: Sequence[int]
     refused: Mapping[int, str]
@@ -58,15 +46,15 @@ class _Sent:
 
 
 class Relay:
-    """Sends what waits. The producer is made when something does.
+    """Sends the records of the outbox. The producer is made when there is one to send.
 
-    A topic that takes nothing holds up no other one.
+    A failing topic does not delay the others.
     """
 
     def __init__(
         self, engine: AsyncEngine, tables: RuntimeTables, make: MakeProducer, seconds: float
     ) -> None:
-        """Remember what to work with; `seconds` is how long the broker may take for a batch."""
+        """Connect to nothing yet; `seconds` is how long the broker may take for a batch."""
         self._engine = engine
         self._tables = tables
         self._make = make
@@ -75,73 +63,71 @@ class Relay:
         self._aside: dict[str, float] = {}
 
     async def send_waiting(self) -> int:
-        """Send up to a batch and return how many left; 0 where another process is at it.
+        """Send up to a batch and return how many were settled; 0 if another process is sending.
 
-        Raises KafkaError or TimeoutError where the broker does not take some of
-        them: those stay, and those that it has taken are removed.
+        Raises KafkaError or TimeoutError if the broker does not accept some of them:
+        those stay in the outbox, and acknowledged ones are deleted.
         """
         async with transaction_of(self._engine) as transaction:
-            if not await self._is_the_one(transaction):
+            if not await self._try_lock(transaction):
                 return 0
-            found = await outbox.waiting(transaction, self._tables, BATCH, self._left_out())
+            found = await outbox.read_unsent(transaction, self._tables, BATCH, self._topics_aside())
             if not found:
                 return 0
             sent = await self._send(found)
             for number, error in sent.refused.items():
-                await outbox.refuse(transaction, self._tables, number, error)
-            await outbox.sent(transaction, self._tables, sent.done)
+                await outbox.set_aside(transaction, self._tables, number, error)
+            await outbox.delete_sent(transaction, self._tables, sent.done)
         if sent.failure is not None:
             raise sent.failure
         return len(sent.done) + len(sent.refused)
 
     async def stop(self) -> None:
-        """Stop the producer, within bounds."""
+        """Stop the producer, within a time-out."""
         producer, self._producer = self._producer, None
         if producer is not None:
-            # Whatever comes of it, this producer is not asked for anything any more.
+            # Even if stopping fails, this producer is not used again.
             with contextlib.suppress(Exception):
                 await stop_within(producer, STOP_SECONDS)
 
-    async def _is_the_one(self, transaction: AsyncConnection) -> bool:
+    async def _try_lock(self, transaction: AsyncConnection) -> bool:
         name = f"payrouter relay {self._tables.metadata.schema}"
         lock = func.pg_try_advisory_xact_lock(func.hashtextextended(name, 0))
         return bool(await transaction.scalar(select(lock)))
 
-    def _left_out(self) -> Sequence[str]:
+    def _topics_aside(self) -> Sequence[str]:
         now = time.monotonic()
         self._aside = {topic: until for topic, until in self._aside.items() if now < until}
         return list(self._aside)
 
-    async def _send(self, found: Sequence[tuple[int, Outgoing]]) -> _Sent:
+    async def _send(self, found: Sequence[tuple[int, Outgoing]]) -> _SendResult:
         try:
             async with asyncio.timeout(self._seconds):
                 if self._producer is None:
                     self._producer = self._make()
                     await self._producer.start()
-                errors = await self._answers(self._producer, found)
-                return await self._judged(self._producer, found, errors)
+                errors = await self._send_all(self._producer, found)
+                return await self._sort_results(self._producer, found, errors)
         except BaseException:
             await self.stop()
             raise
 
-    async def _answers(
+    async def _send_all(
         self, producer: AIOKafkaProducer, found: Sequence[tuple[int, Outgoing]]
     ) -> Sequence[BaseException | None]:
-        """Send, and return the error of each record, None for what the broker has."""
+        """Send records; return the error of each, None if the broker acknowledged it."""
         absent = {}
         for topic in dict.fromkeys(each.topic for _, each in found):
-            error = await self._absent(producer, topic)
+            error = await self._topic_error(producer, topic)
             if error is not None:
                 absent[topic] = error
-        futures = [
-            await _hand_over(producer, each) for _, each in found if each.topic not in absent
-        ]
+        futures = [await _submit(producer, each) for _, each in found if each.topic not in absent]
         answers = iter(await asyncio.gather(*futures, return_exceptions=True))
         errors = [absent.get(each.topic) or next(answers) for _, each in found]
         return [each if isinstance(each, BaseException) else None for each in errors]
 
-    async def _absent(self, producer: AIOKafkaProducer, topic: str) -> BaseException | None:
-        """Return why a topic has no partitions to write to, None where it has."""
+    async def _topic_error(self, producer: AIOKafkaProducer, topic: str) -> BaseException | None:
+        """Return the error of looking up a topic's partitions; None if it has any."""
         try:
             async with asyncio.timeout(self._seconds / 4):
                 await producer.partitions_for(topic)
@@ -149,16 +135,16 @@ class Relay:
             return error
         return None
 
-    async def _judged(
+    async def _sort_results(
         self,
         producer: AIOKafkaProducer,
         found: Sequence[tuple[int, Outgoing]],
         errors: Sequence[BaseException | None],
-    ) -> _Sent:
-        """Decide what is done with each record.
+    ) -> _SendResult:
+        """Decide for each record: delete, set aside as refused, or send again.
 
-        What a topic has acknowledged behind a record that it has not stays too, and
-        is sent again behind that one: the order of a topic holds.
+        Records acknowledged after a failed one of the same topic are sent again
+        after it, which keeps the order within the topic.
         """
         done: list[int] = []
         refused: dict[int, str] = {}
@@ -167,9 +153,9 @@ class Relay:
         for (number, each), first in zip(found, errors, strict=True):
             error = first
             if error is not None and about(error) is About.RECORD:
-                # Another record of its batch may have been the cause.
-                error = await _sent_alone(producer, each)
-            if error is not None and _is_for_good(error):
+                # A different record of its batch may have been the cause.
+                error = await _send_alone(producer, each)
+            if error is not None and _is_permanent(error):
                 refused[number] = type(error).__name__
             elif error is not None:
                 failures.setdefault(each.topic, error)
@@ -177,32 +163,32 @@ class Relay:
                 done.append(number)
                 if first is not None:
                     again.add(each.topic)
-        self._note(failures)
-        if any(_is_the_producers(error) for error in failures.values()):
+        self._set_aside(failures)
+        if any(_is_producer_failure(error) for error in failures.values()):
             await self.stop()
-        return _Sent(done, refused, next(iter(failures.values()), None))
+        return _SendResult(done, refused, next(iter(failures.values()), None))
 
-    def _note(self, failures: Mapping[str, BaseException]) -> None:
+    def _set_aside(self, failures: Mapping[str, BaseException]) -> None:
         for topic, error in failures.items():
-            if not _is_the_producers(error):
+            if not _is_producer_failure(error):
                 self._aside[topic] = time.monotonic() + ASIDE_SECONDS
 
 
-def _is_for_good(error: BaseException) -> bool:
+def _is_permanent(error: BaseException) -> bool:
     return about(error) is About.RECORD or isinstance(error, InvalidTopicError)
 
 
-def _is_the_producers(error: BaseException) -> bool:
-    # A topic that has no metadata in time says nothing of the producer.
+def _is_producer_failure(error: BaseException) -> bool:
+    # A topic without metadata in time does not mean that the producer failed.
     return about(error) is not About.TOPIC and not isinstance(error, TimeoutError)
 
 
-async def _hand_over(producer: AIOKafkaProducer, each: Outgoing) -> Any:  # noqa: ANN401
-    """Return a future of the record's acknowledgement, or of why it was not taken."""
+async def _submit(producer: AIOKafkaProducer, each: Outgoing) -> Any:  # noqa: ANN401
+    """Return a future of the record's acknowledgement; it fails if the record is refused."""
     try:
         if each.key is None and each.value is None:
-            # aiokafka takes such a record only as a batch.
-            return await _alone(producer, each)
+            # aiokafka accepts a record without key and value only as a batch.
+            return await _submit_alone(producer, each)
         return await producer.send(each.topic, each.value, key=each.key, headers=list(each.headers))
     except KafkaError as error:
         refused: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -210,13 +196,13 @@ async def _hand_over(producer: AIOKafkaProducer, each: Outgoing) -> Any:  # noqa
         return refused
 
 
-async def _alone(producer: AIOKafkaProducer, each: Outgoing) -> Any:  # noqa: ANN401
+async def _submit_alone(producer: AIOKafkaProducer, each: Outgoing) -> Any:  # noqa: ANN401
     return await send_alone(producer, each.topic, each.key, each.value, each.headers)
 
 
-async def _sent_alone(producer: AIOKafkaProducer, each: Outgoing) -> BaseException | None:
+async def _send_alone(producer: AIOKafkaProducer, each: Outgoing) -> BaseException | None:
     try:
-        await (await _alone(producer, each))
+        await (await _submit_alone(producer, each))
     except KafkaError as error:
         refused: BaseException = error
         return refused

@@ -1,4 +1,4 @@
-"""What a consumer says about itself: metrics and the one log line per batch."""
+"""Metrics and log lines of a consumer: one line per batch, and one per incident."""
 
 import time
 from collections import Counter
@@ -8,19 +8,19 @@ from datetime import datetime
 from consumers.runtime.apply.brake import Brake, release_command
 from consumers.runtime.apply.failures import describe
 from consumers.runtime.apply.held import HeldReason
-from consumers.runtime.apply.process import Applied
-from consumers.runtime.apply.retry import Retry
+from consumers.runtime.apply.process import BatchResult
+from consumers.runtime.apply.retry import RetryResult
 from consumers.runtime.measures.lag import Lag
 from consumers.runtime.measures.metrics import ConsumerMetrics
 from consumers.runtime.measures.withheld import Withheld
 from consumers.runtime.member.client import RecordUnfetchable
-from consumers.runtime.member.halts import Halt, what_to_do
+from consumers.runtime.member.halts import Halt, remedy
 from consumers.runtime.records import Partition
 from router.telemetry.logs import Log
 
 
 class Report:
-    """Records what the loop does, so that the loop reads as what it does."""
+    """Writes metrics and log lines for the loop, which keeps them out of its code."""
 
     def __init__(
         self,
@@ -29,7 +29,7 @@ class Report:
         log: Log,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """Remember where to write."""
+        """Write to `metrics` and `log`; `clock` returns Unix time in seconds."""
         self._consumer = consumer
         self._metrics = metrics
         self._log = log
@@ -37,7 +37,7 @@ class Report:
         self.lag = Lag(consumer, metrics)
 
     def assigned(self, partitions: Iterable[Partition]) -> None:
-        """Say which partitions came."""
+        """Report an assignment."""
         names = sorted(map(str, partitions))
         self._metrics.rebalances.labels(self._consumer).inc()
         self._metrics.assigned.labels(self._consumer).set(len(names))
@@ -47,18 +47,18 @@ class Report:
         self._log.info("partitions_assigned", partitions=names)
 
     def revoked(self, partitions: Iterable[Partition]) -> None:
-        """Say which partitions went."""
+        """Report a revocation."""
         for partition in partitions:
             self._metrics.end_partition(partition.topic, partition.number)
             self.lag.end(partition)
         self._metrics.assigned.labels(self._consumer).set(0)
 
     def positioned(self, partition: Partition, offset: int) -> None:
-        """Say where reading goes on."""
+        """Report the offset at which reading continues."""
         self._log.debug("partition_positioned", partition=str(partition), offset=offset)
 
-    def batch(self, applied: Applied, records: int, seconds: float) -> None:
-        """Write the one line about a batch."""
+    def batch(self, applied: BatchResult, records: int, seconds: float) -> None:
+        """Report a batch, with its only log line."""
         fates: Counter[str] = Counter()
         for (partition, fate), count in applied.outcomes.items():
             where = (self._consumer, partition.topic, str(partition.number), fate.value)
@@ -77,19 +77,19 @@ class Report:
         )
 
     def _effects_of(self, received: Iterable[datetime]) -> None:
-        """Say how old events were when their effect was there."""
+        """Observe the age of events at the time of their effect."""
         ages, now = self._metrics.event_age.labels(self._consumer), self._clock()
         for moment in received:
-            # The edge's clock is another, and may be ahead.
+            # The edge has a different clock, which may be ahead.
             ages.observe(max(0.0, now - moment.timestamp()))
 
     def retrying(self, what: str, error: BaseException, attempt: int) -> None:
-        """Say what is tried again, and why."""
+        """Report a retry and its reason."""
         self._metrics.retries.labels(self._consumer, what).inc()
         self._log.warning("retrying", reason=what, error=describe(error), attempt=attempt)
 
     def halted(self, halt: Halt) -> None:
-        """Say what stands still until a person acts."""
+        """Report a partition that is halted until an operator acts."""
         partition = halt.partition
         where = (self._consumer, partition.topic, str(partition.number), halt.reason.value)
         self._metrics.halted.labels(*where).set(1)
@@ -98,18 +98,18 @@ class Report:
             partition=str(partition),
             reason=halt.reason.value,
             detail=halt.detail,
-            mend=what_to_do(halt, self._consumer),
+            mend=remedy(halt, self._consumer),
         )
 
-    def went_on(self, halt: Halt) -> None:
-        """Say that a person acted, and a halted partition goes on."""
+    def halt_ended(self, halt: Halt) -> None:
+        """Report that a halted partition resumes, after an operator acted."""
         partition = halt.partition
         where = (self._consumer, partition.topic, str(partition.number), halt.reason.value)
         self._metrics.halted.labels(*where).set(0)
-        self._log.info("partition_goes_on", partition=str(partition))
+        self._log.info("partition_resumed", partition=str(partition))
 
     def withheld(self, found: Withheld, seconds: float, mend: str) -> None:
-        """Say that somebody's open transaction has kept records from us for too long."""
+        """Report a producer's open transaction that has withheld records for too long."""
         self._log.error(
             "open_transaction",
             partition=str(found.partition),
@@ -120,31 +120,31 @@ class Report:
             mend=mend,
         )
 
-    def withheld_no_more(self, partition: Partition) -> None:
-        """Say that it has ended."""
+    def withholding_ended(self, partition: Partition) -> None:
+        """Report that an open transaction no longer withholds records."""
         self._log.info("open_transaction_ended", partition=str(partition))
 
-    def braked(self, brake: Brake) -> None:
-        """Say that nothing of a topic is applied until a person acts."""
-        self.brakes_are({brake.topic: brake})
+    def brake_pulled(self, brake: Brake) -> None:
+        """Report a brake: no record of the topic is applied until an operator acts."""
+        self.set_brakes({brake.topic: brake})
         mend = release_command(self._consumer, [brake.topic])
         self._log.error("brake_holds", topic=brake.topic, detail=str(brake), mend=mend)
 
-    def released(self, topic: str) -> None:
-        """Say that the brake of a topic was cleared."""
-        self.brakes_are({topic: Brake(topic)})
+    def brake_cleared(self, topic: str) -> None:
+        """Report that the brake of a topic was cleared."""
+        self.set_brakes({topic: Brake(topic)})
         self._log.info("brake_cleared", topic=topic)
 
-    def brakes_are(self, brakes: Mapping[str, Brake]) -> None:
-        """Keep the metric right, which is read from the store less often too."""
+    def set_brakes(self, brakes: Mapping[str, Brake]) -> None:
+        """Update the metric of brakes at once; it is also read from the store, less often."""
         self._metrics.waiting.set_brakes(self._consumer, brakes)
 
     def unfetchable(self, found: RecordUnfetchable) -> None:
-        """Say that a record cannot even be read."""
+        """Report a record that cannot be fetched."""
         self._log.error("record_unfetchable", partition=str(found.partition), offset=found.offset)
 
-    def retried(self, tried: Retry) -> None:
-        """Say what a try of a parked record came to."""
+    def retried(self, tried: RetryResult) -> None:
+        """Report the result of retrying a parked record."""
         self._metrics.parked_retries.labels(self._consumer, tried.fate.value).inc()
         if tried.reason is HeldReason.CONFLICT:
             self._metrics.conflicts.labels(self._consumer).inc()
@@ -158,28 +158,28 @@ class Report:
         )
 
     def upkeep_failed(self, what: str, error: BaseException) -> None:
-        """Say that a round of the work beside the loop failed."""
+        """Report that a round of background work failed."""
         self._metrics.upkeep_failures.labels(self._consumer, what).inc()
         self._log.warning("upkeep_failed", work=what, error=describe(error))
 
-    def log_doubted(self, partition: Partition) -> None:
-        """Write that a topic may be another one than before; its partition is placed again."""
-        self._log.warning("log_doubted", partition=str(partition))
+    def log_may_have_changed(self, partition: Partition) -> None:
+        """Report that a log may have been replaced; its partition is placed again."""
+        self._log.warning("log_may_have_changed", partition=str(partition))
 
     def paused(self) -> None:
-        """Write that the loop stood still: all partitions are placed again."""
-        self._log.info("loop_paused", detail="frozen or busy; the logs are compared again")
+        """Report that the loop paused for too long; all partitions are placed again."""
+        self._log.info("loop_paused", detail="process was frozen or busy; comparing all logs again")
 
     def fence_moved(self, partition: Partition) -> None:
-        """Say that another process moved the fence."""
+        """Report that another process moved the fence."""
         self._metrics.fence_conflicts.labels(self._consumer).inc()
         self._log.warning("fence_moved", partition=str(partition))
 
-    def given_up(self) -> None:
-        """Say that a waiting batch was left to the next owner."""
+    def batch_given_up(self) -> None:
+        """Report that a waiting batch was left to the partition's next owner."""
         self._log.info("batch_given_up", detail="revoked or stopping")
 
     def commit_failed(self, error: BaseException) -> None:
-        """Say that Kafka was not told how far we are."""
+        """Report that an offset commit to Kafka failed."""
         self._metrics.commit_failures.labels(self._consumer).inc()
         self._log.warning("offset_commit_failed", error=type(error).__name__)

@@ -1,74 +1,76 @@
-"""The Kafka side of a consumer: declared with FastStream, driven on the aiokafka consumer below.
+"""Kafka side of a consumer: declared with FastStream, driven through its aiokafka consumer.
 
-FastStream's own acknowledgements commit failures or spin, and its parser
-breaks on headers that are not text; so no handler is registered with it, and
-the loop reads and commits by itself.
+FastStream's own acknowledgements commit failed records or retry in a tight loop,
+and its parser fails on headers that are not text. Therefore no handler is
+registered with it; the loop reads and commits by itself.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from faststream import AckPolicy
-from faststream.kafka import KafkaBroker
-from faststream.kafka.security import parse_security
 
 from consumers.runtime.records import Partition
 from consumers.runtime.settings import ConsumerSettings
-from router.broker.adapter.private import connections_of
+from router.broker.client import keep_signed_in, make_admin
+from router.broker.connection import KafkaConnection
+from router.broker.faststream_broker import make_broker
 from router.telemetry.logs import get_log
 
 STOP_SECONDS = 10.0
-"""How long leaving the group may take before it is given up."""
+"""How long to wait for leaving the group."""
 
 CLUSTER_MILLISECONDS = 15_000
-"""How long the broker may take to say which cluster it is."""
+"""How long the broker may take to return its cluster id."""
 
 METADATA_MILLISECONDS = 30_000
 """How long a recreated topic or new partitions may go unnoticed; aiokafka's default is 5 min."""
 
 POLL_SECONDS = 300.0
-"""Who does not poll for so long leaves the group, unless its database may take longer."""
+"""Longest time between polls before the group evicts the member; longer for slow databases."""
 
 _STOPPING: set[asyncio.Task[None]] = set()
-"""Clients that are being stopped; without a reference a task may vanish."""
+"""Clients being stopped; a task without a reference may be garbage-collected."""
 
-Assigned = Callable[[set[Partition]], None]
-Revoked = Callable[[], Awaitable[None]]
+OnAssigned = Callable[[set[Partition]], None]
+OnRevoked = Callable[[], Awaitable[None]]
 
 
 class RebalanceListener(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka is untyped
-    """Hands the two callbacks on; the loop does the work."""
+    """Forwards the two callbacks to the loop."""
 
-    def __init__(self, assigned: Assigned, revoked: Revoked) -> None:
-        """Remember whom to tell."""
+    def __init__(self, assigned: OnAssigned, revoked: OnRevoked) -> None:
+        """Forward to these two callbacks."""
         self._assigned = assigned
         self._revoked = revoked
 
     async def on_partitions_revoked(self, revoked: Any) -> None:  # noqa: ANN401, ARG002
-        """Wait until the running batch is finished or given up."""
+        """Wait until the running batch is finished or abandoned."""
         await self._revoked()
 
     async def on_partitions_assigned(self, assigned: Any) -> None:  # noqa: ANN401
-        """Mark them, and return at once."""
+        """Record the assignment and return at once."""
         self._assigned({Partition(tp.topic, tp.partition) for tp in assigned})
 
 
 class Subscription:
-    """One member of a consumer group, from start to stop."""
+    """Membership in a consumer group, from start to stop."""
 
     def __init__(
         self, settings: ConsumerSettings, topics: list[str], listener: RebalanceListener
     ) -> None:
         """Declare the subscription; connects to nothing."""
         tuning = settings.tuning
-        self._renewed = settings.renewed
-        options = {"metadata_max_age_ms": METADATA_MILLISECONDS, **settings.kafka}
-        self._broker = KafkaBroker(
-            **options, consumer_only=True, allow_auto_create_topics=False, logger=None
+        self._kafka = settings.kafka
+        self._broker = make_broker(
+            settings.kafka,
+            metadata_max_age_ms=METADATA_MILLISECONDS,
+            consumer_only=True,
+            allow_auto_create_topics=False,
+            logger=None,
         )
         self._subscriber = self._broker.subscriber(
             *topics,
@@ -85,17 +87,17 @@ class Subscription:
         )
 
     async def start(self) -> AIOKafkaConsumer:
-        """Join the group; returns the client to drive."""
+        """Join the group; return aiokafka's consumer."""
         await self._broker.start()
         consumer: AIOKafkaConsumer = self._subscriber.consumer
-        self._renewed(connections_of(consumer))
+        keep_signed_in(consumer, self._kafka)
         return consumer
 
     async def stop(self) -> None:
-        """Leave the group (a static member only hangs up), within a deadline.
+        """Leave the group (a static member only disconnects), waiting up to STOP_SECONDS.
 
-        What takes longer goes on in the background: cut off in the middle, the
-        client would keep its connections, and its tasks would fetch for nobody.
+        A slower stop continues in the background: if cancelled, the client would keep
+        its connections, and its tasks would go on fetching.
         """
         stopping = asyncio.create_task(self._broker.stop())
         _STOPPING.add(stopping)
@@ -110,18 +112,16 @@ def _stopped(stopping: asyncio.Task[None]) -> None:
         get_log("consumer").warning("leaving_failed", error=type(error).__name__)
 
 
-async def broker_cluster_id(kafka: Mapping[str, Any]) -> str:
-    """Ask the broker for its cluster's id."""
-    # A deadline of its own: cancelled from outside, it would leave its connection open.
-    options = {"request_timeout_ms": CLUSTER_MILLISECONDS, **kafka}
-    options.pop("security", None)
-    admin = AIOKafkaAdminClient(**options, **parse_security(kafka.get("security")))
+async def broker_cluster_id(kafka: KafkaConnection) -> str:
+    """Return the id of the broker's cluster."""
+    # The client needs a time-out itself: cancelled from outside, it leaves its connection open.
+    admin = make_admin(kafka, request_timeout_ms=CLUSTER_MILLISECONDS)
     try:
         await admin.start()
         cluster_id = (await admin.describe_cluster())["cluster_id"]
     finally:
         await admin.close()
     if not cluster_id:
-        message = "the broker does not say which cluster it is: set kafka.cluster_id"
+        message = "the broker reports no cluster id: set kafka.cluster_id"
         raise KafkaError(message)
     return str(cluster_id)

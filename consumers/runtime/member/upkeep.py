@@ -1,8 +1,8 @@
-"""What a consumer process does beside its loop: watch, measure, retry, publish, forget."""
+"""Background work of a consumer process: watch, measure, retry, publish, delete expired rows."""
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaConsumer
 
 from consumers.runtime.apply.brake import holding
 from consumers.runtime.apply.failures import back_off
-from consumers.runtime.apply.memory import forget_some
+from consumers.runtime.apply.memory import delete_expired
 from consumers.runtime.apply.process import Applier
 from consumers.runtime.apply.retry import retry_due
 from consumers.runtime.apply.stored_books import StoredBooks
@@ -19,35 +19,37 @@ from consumers.runtime.measures.withheld import Withholding
 from consumers.runtime.member.loop import Loop
 from consumers.runtime.member.relay import Relay, relay_producer
 from consumers.runtime.member.report import Report
+from consumers.runtime.service import Work
 from consumers.runtime.settings import ConsumerSettings
 from router.broker.topics.ids import describe
 
 PAUSE_SECONDS = 1.0
-"""Between two looks at what is parked, waits to be published, or at the brake."""
+"""Pause between two checks of parked records, of the outbox, or of brakes and fences."""
 
 IDENTITY_SECONDS = 10.0
-"""Between two looks at whether the topics are still the ones that were placed."""
+"""Pause between two checks that topics were not recreated."""
 
 LAG_SECONDS = 5.0
-"""Between two looks at where the logs end; who reads on knows it earlier."""
+"""Pause between two reads of where the logs end; fetches also return it, earlier."""
 
 FORGET_SECONDS = 600.0
-"""Between two rounds of forgetting."""
+"""Pause between two rounds of deleting expired rows."""
 
 FORGET_PAUSE_SECONDS = 0.1
-"""Between two chunks of a round, for everybody else."""
+"""Pause between two chunks of a round, to let other transactions through."""
 
 SEND_SECONDS = 10.0
-"""How long the broker may take for a batch of the outbox, at most."""
+"""Upper limit on how long the broker may take for a batch of the outbox."""
 
 
 @dataclass(frozen=True)
 class Upkeep:
-    """The work beside one loop. Each piece of it goes on whatever becomes of the others."""
+    """Background work of one loop. Each task keeps running if another fails."""
 
     applier: Applier
     stored: StoredBooks
     settings: ConsumerSettings
+    work: Sequence[Work]
     loop: Loop
     report: Report
     consumer: AIOKafkaConsumer
@@ -55,10 +57,10 @@ class Upkeep:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Do it until the block ends."""
-        # A transaction is open meanwhile, and may not idle for longer.
+        """Run the tasks until the block ends."""
+        # The relay's transaction is open while sending, and its idle time is limited.
         seconds = min(SEND_SECONDS, self.settings.tuning.transaction_timeout_seconds / 2)
-        make = partial(relay_producer, self.settings.kafka, self.settings.renewed)
+        make = partial(relay_producer, self.settings.kafka)
         relay = Relay(self.stored.engine, self.stored.tables, make, seconds)
         positions, report = self.loop.positions, self.report
         lag = LagRound(self.consumer, positions, report.lag, self.withholding, report)
@@ -70,10 +72,10 @@ class Upkeep:
             "outbox": (partial(self.publish, relay), PAUSE_SECONDS),
             "forget": (self.forget, FORGET_SECONDS),
         }
-        for work in self.applier.service.work:
+        for work in self.work:
             rounds[work.name] = (partial(work.run, self.stored.engine), work.every_seconds)
         tasks = [
-            asyncio.create_task(self._again_and_again(what, work, pause))
+            asyncio.create_task(self._repeat(what, work, pause))
             for what, (work, pause) in rounds.items()
         ]
         try:
@@ -85,25 +87,25 @@ class Upkeep:
             await relay.stop()
 
     async def watch(self) -> bool:
-        """Tell the loop which brakes hold, and where the fences stand."""
+        """Pass the stored brakes and fences to the loop."""
         placed = self.loop.positions.placed
         before = {partition: place.fence.next_offset for partition, place in placed.items()}
         async with self.stored.transaction() as books:
             brakes = await books.brakes()
             fences = await books.fences()
-        self.loop.brakes_seen(holding(brakes))
-        self.report.brakes_are(brakes)
-        self.loop.fences_seen(before, fences)
+        self.loop.update_brakes(holding(brakes))
+        self.report.set_brakes(brakes)
+        self.loop.compare_fences(before, fences)
         return False
 
     async def identity(self) -> bool:
-        """Tell the loop which topics these are now: one that was recreated is another log."""
+        """Pass current topic metadata to the loop, which detects recreated topics."""
         topics = {partition.topic for partition in self.loop.positions.placed}
-        self.loop.topics_seen(await describe(self.consumer, topics, IDENTITY_SECONDS))
+        self.loop.compare_topics(await describe(self.consumer, topics, IDENTITY_SECONDS))
         return False
 
     async def retry(self) -> bool:
-        """Try what is parked and due; tell whether there may be more."""
+        """Retry parked records that are due; return whether there may be more."""
         done = await retry_due(self.applier, self.stored, self.settings.tuning)
         for each in done.tries:
             self.report.retried(each)
@@ -112,25 +114,23 @@ class Upkeep:
         return bool(done.tries)
 
     async def publish(self, relay: Relay) -> bool:
-        """Publish what waits; tell whether there may be more."""
+        """Publish records of the outbox; return whether there may be more."""
         return bool(await relay.send_waiting())
 
     async def forget(self) -> bool:
-        """Forget a chunk of what is old; tell whether there may be more."""
+        """Delete a chunk of expired rows; return whether there may be more."""
         tuning, stored = self.settings.tuning, self.stored
-        forgotten = await forget_some(stored.engine, stored.tables, tuning.remember_days)
+        deleted = await delete_expired(stored.engine, stored.tables, tuning.remember_days)
         await asyncio.sleep(FORGET_PAUSE_SECONDS)
-        return bool(forgotten)
+        return bool(deleted)
 
-    async def _again_and_again(
-        self, what: str, work: Callable[[], Awaitable[bool]], pause: float
-    ) -> None:
+    async def _repeat(self, what: str, work: Callable[[], Awaitable[bool]], pause: float) -> None:
         failed = 0
         while True:
             try:
                 more = await work()
                 failed = 0
-            except Exception as error:  # noqa: BLE001 - none of it may end while the process lives
+            except Exception as error:  # noqa: BLE001 - no task may end while the process runs
                 failed, more = failed + 1, False
                 self.report.upkeep_failed(what, error)
             if not more:

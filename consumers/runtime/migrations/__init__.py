@@ -1,1 +1,1 @@
-"""Alembic scripts of the tables the runtime keeps in every consumer's schema."""
+"""Alembic scripts for the runtime's tables, which are in every consumer's schema."""

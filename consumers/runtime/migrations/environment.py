@@ -1,8 +1,7 @@
-"""The Alembic environment of every consumer: an open connection in, scripts applied.
+"""Alembic environment of every consumer: applies scripts over the caller's connection.
 
-There is no ini file, no connection of its own and no logging setup: whoever
-upgrades hands over the connection and what it is about in
-`Config.attributes`, and the transaction is the caller's.
+It has no ini file, opens no connection and sets up no logging. The caller passes
+the connection and target in `Config.attributes`, and owns the transaction.
 """
 
 from dataclasses import dataclass
@@ -11,12 +10,12 @@ from alembic import context
 from sqlalchemy import Connection
 
 ATTRIBUTE = "target"
-"""Under which name of `Config.attributes` the `Target` is found."""
+"""Key of the `Target` in `Config.attributes`."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """What is upgraded: a schema over an open connection, and which table says how far it is."""
+    """Schema to upgrade, an open connection, and the table that stores the current version."""
 
     connection: Connection
     schema: str
@@ -24,7 +23,7 @@ class Target:
 
 
 def target() -> Target:
-    """Return what the running upgrade is about."""
+    """Return the target of the running upgrade."""
     found = context.config.attributes[ATTRIBUTE]
     if not isinstance(found, Target):
         message = f"attribute {ATTRIBUTE!r} is not a Target"
@@ -33,17 +32,17 @@ def target() -> Target:
 
 
 def schema() -> str:
-    """Return the schema a script creates its tables in."""
+    """Return the schema in which a script creates its tables."""
     return target().schema
 
 
 def run() -> None:
-    """Apply the scripts; the whole of an `env.py`."""
-    goal = target()
+    """Apply the scripts; an `env.py` only has to call this."""
+    found = target()
     context.configure(
-        connection=goal.connection,
-        version_table=goal.version_table,
-        version_table_schema=goal.schema,
+        connection=found.connection,
+        version_table=found.version_table,
+        version_table_schema=found.schema,
     )
     with context.begin_transaction():
         context.run_migrations()

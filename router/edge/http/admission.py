@@ -1,9 +1,9 @@
-"""Bounds what strangers may hold: connections and bytes of requests that are not proved yet.
+"""Limits what unverified senders may hold: connections and bytes of requests not yet verified.
 
-A connection counts from its first packet on, while it is idle, while a request arrives and while
-that is checked. It no longer counts once its request is proved genuine. Nobody is refused for
-being one source among others: only when the whole budget is used does the largest source give
-way, and of its connections those without a request first, then the slowest request.
+A connection counts from its first packet on: while it is idle, while a request arrives and while
+the request is checked. It no longer counts once its request is proved genuine. There is no limit
+per source: only when the whole budget is used does the largest source give way. Its connections
+without a request are closed first, then its slowest request.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,28 +14,31 @@ from router.configuration.addresses import budget_source
 
 
 class Stage(StrEnum):
-    """How far the request of a connection has come."""
+    """Progress of a connection's request."""
 
     SPARE = "spare"
     """No request is arriving: the connection is idle, or closes after an early answer."""
     ARRIVING = "arriving"
     """A TLS handshake, a head or a body is arriving, or the first byte is awaited."""
     WHOLE = "whole"
-    """The request has arrived and is being checked, which waits for nobody outside."""
+    """The request has arrived and is being checked, which waits for no other party."""
     PROVED = "proved"
-    """The signature holds: the budget of strangers no longer applies."""
+    """The signature is verified: the budget no longer applies."""
 
 
 STAGES_THAT_GIVE_WAY = (Stage.SPARE, Stage.ARRIVING)
-"""In this order. A request that is whole is decided at once and frees its place itself."""
+"""Stages whose connections may be closed, in this order.
+
+A request that has arrived whole is decided at once and frees its place itself.
+"""
 
 
 @dataclass(eq=False, slots=True)
 class Visit:
-    """One connection, as the budget sees it.
+    """One connection in the budget.
 
-    `peer` is the address of the other end, `home` the source it counts for by itself: an IPv4
-    address or an IPv6 network of 64 bits. `source` is who the current request comes from, which
+    `peer` is the address of the other end, `home` the source it counts for by default: an IPv4
+    address or an IPv6 network of 64 bits. `source` is the sender of the current request, which
     a trusted proxy may name. `give_way` ends the connection.
     """
 
@@ -59,10 +62,10 @@ def _queues() -> dict[Stage, dict[Visit, None]]:
 
 @dataclass(slots=True)
 class _Share:
-    """What one source holds, per stage in the order of entering it: the first is the slowest.
+    """The connections of one source, per stage in the order of entering it: the first is slowest.
 
-    `count` of its connections count. It is kept, not derived: a full budget of many sources
-    compares all of them for every new connection.
+    `count` is the number that count against the budget. It is stored, not derived: a full budget
+    of many sources compares all of them for every new connection.
     """
 
     visits: dict[Stage, dict[Visit, None]] = field(default_factory=_queues)
@@ -71,7 +74,7 @@ class _Share:
 
     @property
     def held(self) -> bool:
-        """Whether anything of this source is left."""
+        """Whether this source has any connection."""
         return any(self.visits.values())
 
     def add(self, visit: Visit) -> None:
@@ -85,7 +88,7 @@ class _Share:
         self.count -= visit.stage is not Stage.PROVED
 
     def slowest(self, *, with_bytes: bool) -> Visit | None:
-        """Return the connection that gives way first, None if none may."""
+        """Return the connection to close first, None if none may be closed."""
         for stage in STAGES_THAT_GIVE_WAY:
             for visit in self.visits[stage]:
                 if visit.bytes or not with_bytes:
@@ -95,10 +98,10 @@ class _Share:
 
 @dataclass
 class Admission:
-    """The budget of all connections whose request is not proved yet.
+    """The budget of all connections whose request is not yet verified.
 
-    `most` connections and `most_bytes` bytes of their requests. `on_gave_way` is called with each
-    connection that had to give way, before it ends.
+    Allows `most` connections and `most_bytes` bytes of their requests. `on_gave_way` is called
+    with each connection that must give way, before it is closed.
     """
 
     most: int
@@ -109,7 +112,7 @@ class Admission:
     _shares: dict[str, _Share] = field(default_factory=dict)
 
     def enter(self, visit: Visit) -> bool:
-        """Count a new connection. False if it must go itself, because nothing else may."""
+        """Count a new connection; return False if it must be closed, because no other may be."""
         visit.admitted = True
         self._put_in(visit)
         if self.count > self.most:
@@ -117,7 +120,7 @@ class Admission:
         return not visit.gave_way
 
     def leave(self, visit: Visit) -> None:
-        """Forget a connection that ended. Repeating it changes nothing."""
+        """Stop counting a connection that ended. Idempotent."""
         if not visit.admitted:
             return
         self.release_bytes(visit)
@@ -125,7 +128,7 @@ class Admission:
         visit.admitted = False
 
     def move(self, visit: Visit, stage: Stage) -> None:
-        """Note how far the request of a connection has come."""
+        """Record the stage of a connection's request."""
         if not visit.admitted or visit.stage is stage:
             return
         share = self._share(visit)
@@ -139,7 +142,7 @@ class Admission:
             self._make_room(visit)
 
     def attribute(self, visit: Visit, source: str) -> None:
-        """Count a connection for another source: the one that its proxy named."""
+        """Count a connection for another source: the one named by its proxy."""
         if not visit.admitted or visit.source == source:
             return
         size = visit.bytes
@@ -150,7 +153,7 @@ class Admission:
         self._add_bytes(visit, size)
 
     def grow(self, visit: Visit, size: int) -> None:
-        """Count bytes of a request that is not proved; the largest source may have to give way."""
+        """Count bytes of an unverified request; may close connections of the largest source."""
         if not visit.admitted or visit.stage is Stage.PROVED:
             return
         self._add_bytes(visit, size)
@@ -158,11 +161,11 @@ class Admission:
             pass
 
     def release_bytes(self, visit: Visit) -> None:
-        """Forget the bytes of a request: it is proved or answered."""
+        """Stop counting the bytes of a request that is verified or answered."""
         self._add_bytes(visit, -visit.bytes)
 
     def held(self) -> Mapping[str, int]:
-        """Return how many connections count for each source."""
+        """Return the number of counted connections of each source."""
         return {source: share.count for source, share in self._shares.items() if share.count}
 
     def _make_room(self, newcomer: Visit) -> None:

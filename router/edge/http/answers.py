@@ -25,6 +25,6 @@ _SHED = {
 
 
 def shed_answer(method: bytes, *, closes: bool) -> bytes:
-    """Return the answer to a request that is refused under overload; to HEAD without a body."""
+    """Return the answer to a request that is refused under overload, without a body for HEAD."""
     answer = _SHED[closes]
     return answer[: answer.index(b"\r\n\r\n") + 4] if method == b"HEAD" else answer

@@ -1,4 +1,4 @@
-"""What one connection may cost in bytes and seconds, and which heads are acceptable HTTP."""
+"""Limits of one connection in bytes and seconds, and checks of a request head."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,21 +8,21 @@ import httptools
 Header = tuple[bytes, bytes]
 
 
-class MalformedRequest(Exception):  # noqa: N818 - reads as what happened
-    """The bytes are not a request this edge reads; answered with `status`, then closed.
+class MalformedRequest(Exception):  # noqa: N818 - named after the event
+    """The bytes are not acceptable HTTP; answered with `status`, then the connection is closed.
 
     `reason` is a label of a metric and a field of the log.
     """
 
     def __init__(self, reason: str, status: int = 400) -> None:
-        """Keep the reason, which never repeats what was sent."""
+        """Store the reason, which never contains what was sent."""
         super().__init__(reason)
         self.reason = reason
         self.status = status
 
 
-class NoMoreRequests(Exception):  # noqa: N818 - reads as what happened
-    """The connection ends: what follows in the bytes already read is not parsed."""
+class NoMoreRequests(Exception):  # noqa: N818 - named after the event
+    """The connection is closing: the rest of the bytes already read is not parsed."""
 
 
 NOT_HTTP = "not_http"
@@ -42,19 +42,19 @@ REASONS = (
     HOST,
     TRANSFER_CODING,
 )
-"""Every reason a request can be malformed for."""
+"""Every reason why a request can be malformed."""
 
 
 @dataclass(frozen=True)
 class HttpBounds:
-    """Bounds of one connection, in bytes and seconds.
+    """Limits of one connection, in bytes and seconds.
 
-    `head_bytes` bounds target and headers together. `framing_bytes` bounds what a body is wrapped
-    in (chunk sizes, chunk extensions, trailers) beyond the size of the body itself: a chunk may
-    cost as much as it carries. `piece_bytes` is how much is parsed before the bounds are checked.
-    `write_seconds` is how long the other side may leave answers unread, also after a close.
+    `head_bytes` limits target and headers together. `framing_bytes` limits the framing of a body
+    (chunk sizes, chunk extensions, trailers) beyond the size of the body itself: the framing of a
+    chunk may be as large as its content. `piece_bytes` is parsed before the limits are checked.
+    `write_seconds` is how long the other side may leave answers unread, even after a close.
     `give_way_seconds` is how long a connection that gave way may take to close.
-    `linger_*` bound what is still read after an early answer, so that the answer arrives.
+    `linger_*` limit what is still read after an early answer, so that the answer arrives.
     """
 
     head_bytes: int = 32 * 1024
@@ -71,11 +71,11 @@ class HttpBounds:
 
 
 def check_head(version: str, headers: Sequence[Header]) -> None:
-    """Raise MalformedRequest unless the head leaves no doubt about host and framing.
+    """Raise MalformedRequest if the head is ambiguous about host or framing.
 
-    A proxy in front may read a doubtful head differently (request smuggling), so RFC 9112 asks
-    for 400: exactly one Host under HTTP/1.1 (section 3.2), and `chunked` as the only transfer
-    coding, without a Content-Length beside it (section 6.1).
+    A proxy in front may read an ambiguous head differently (request smuggling), so RFC 9112
+    requires 400 unless there is exactly one Host under HTTP/1.1 (section 3.2), and `chunked` is
+    the only transfer coding, without a Content-Length (section 6.1).
     """
     if version not in {"1.0", "1.1"}:
         raise MalformedRequest(VERSION)
@@ -91,7 +91,7 @@ def check_head(version: str, headers: Sequence[Header]) -> None:
 
 
 def check_target(target: bytes) -> None:
-    """Raise MalformedRequest unless a target is a path or URL of ASCII characters."""
+    """Raise MalformedRequest unless the target is a path or URL in ASCII."""
     try:
         path = httptools.parse_url(target).path
     except httptools.HttpParserInvalidURLError:

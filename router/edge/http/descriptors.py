@@ -1,31 +1,31 @@
-"""How many connections the file descriptors of this process allow."""
+"""Fits the number of connections to the file descriptors of this process."""
 
 import resource
 from dataclasses import dataclass
 
 RESERVED = 64
-"""Descriptors kept for Kafka, probes, files and the log."""
+"""Descriptors reserved for Kafka, probes, files and the log."""
 
 
 @dataclass(frozen=True)
 class Room:
-    """How many unproved connections and how many deliveries being published fit."""
+    """The numbers of unverified connections and of deliveries being published that fit."""
 
     unproved: int
     places: int
 
 
 def room_for(unproved: int, places: int) -> Room:
-    """Raise the soft limit of descriptors as far as needed and return what fits.
+    """Raise the soft limit of descriptors as far as needed; return the numbers that fit.
 
-    If not everything fits, both get less, in proportion: an edge with few descriptors serves
-    fewer senders at once, but accepts every connection it can still answer.
+    If they do not fit, both are reduced in proportion: an edge with few descriptors serves
+    fewer senders at once, but accepts every connection that it can still answer.
     """
     return fitted(unproved, places, _descriptors(unproved + places + RESERVED))
 
 
 def fitted(unproved: int, places: int, descriptors: int) -> Room:
-    """Divide descriptors; at least one connection and one place remain."""
+    """Divide the descriptors; at least one connection and one place remain."""
     available = max(descriptors - RESERVED, 2)
     wanted = unproved + places
     if wanted <= available:

@@ -1,8 +1,8 @@
-"""One HTTP connection: uvicorn's protocol, bounded where uvicorn bounds nothing.
+"""One HTTP connection: uvicorn's protocol with the limits that uvicorn lacks.
 
-uvicorn lets a head, chunk extensions and trailers grow without end, takes trailers for headers,
-and hands on a delivery whose sender offers another protocol (`Upgrade: h2c`, as Java's client
-does over plain HTTP) without its body, although silence declines the offer
+uvicorn lets a head, chunk extensions and trailers grow without limit, reads trailers as headers,
+and drops the body of a delivery whose sender offers another protocol (`Upgrade: h2c`, as Java's
+client does over plain HTTP), although a server declines such an offer by ignoring it
 (github.com/Kludex/uvicorn/issues/2722). This module counts every byte from the first one on.
 """
 
@@ -34,40 +34,40 @@ from router.edge.http.bounds import (
 )
 
 VISIT = "payrouter.visit"
-"""The key in an ASGI scope's `state` of the connection's Visit."""
+"""The key of the connection's Visit in an ASGI scope's `state`."""
 
 FIRST_BYTE = "payrouter.first_byte"
-"""The key in an ASGI scope's `state` of when the first byte of the request reached this machine,
-in seconds of `time.monotonic`."""
+"""The key, in an ASGI scope's `state`, of the time when the first byte of the request arrived, in
+seconds of `time.monotonic`."""
 
 
-class Observer(Protocol):
-    """Receives what happens to connections; cannot affect it."""
+class ConnectionObserver(Protocol):
+    """Receives events of connections; cannot affect them."""
 
     def malformed(self, source: str, reason: str) -> None:
-        """Note a request that is not acceptable HTTP."""
+        """Record a request that is not acceptable HTTP."""
 
     def handshake_failed(self, source: str, reason: str) -> None:
-        """Note a TLS handshake that failed or took too long."""
+        """Record a TLS handshake that failed or timed out."""
 
 
 @dataclass(frozen=True)
 class Door:
-    """What all connections share.
+    """The objects that all connections share.
 
     `shed(target, first_byte_at)` returns whether a request must be refused at once because it
-    cannot be answered in time. `delay()` is how long, in seconds, bytes read now may have waited.
+    cannot be answered in time. `delay()` returns how many seconds bytes read now may have waited.
     """
 
     admission: Admission
     bounds: HttpBounds
-    observer: Observer
+    observer: ConnectionObserver
     shed: Callable[[bytes, float], bool]
     delay: Callable[[], float]
 
 
 class DeliveryProtocol(HttpToolsProtocol):
-    """One connection."""
+    """One HTTP connection."""
 
     def __init__(
         self,
@@ -77,22 +77,22 @@ class DeliveryProtocol(HttpToolsProtocol):
         door: Door,
         visit: Visit | None = None,
     ) -> None:
-        """Share a door with all other connections; `visit` is that of a TLS handshake before."""
+        """Share `door` with all other connections; `visit` is set if a TLS handshake preceded."""
         super().__init__(config, server_state, app_state)
         self.timeout_keep_alive = door.bounds.idle_seconds  # type: ignore[assignment]
         self._door = door
         self._bounds = door.bounds
         self._visit = visit or Visit("", self._give_way)
-        # The first ends waiting for the other side to send, the second for it to read.
+        # `_timer` limits waiting for the other side to send, `_abort_timer` for it to read.
         self._timer: asyncio.TimerHandle | None = None
         self._abort_timer: asyncio.TimerHandle | None = None
         self._running: RequestResponseCycle | None = None
-        # Of the message that is being parsed:
+        # State of the message that is being parsed.
         self._in_message = self._shedding = self._boundary = False
         self._in_head = True
         self._framing_bytes = 0
         self._body_bytes = 0
-        # How much was read after the last answer; None while requests are still read.
+        # Bytes read after the last answer; None while requests are still read.
         self._lingered: int | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -106,16 +106,16 @@ class DeliveryProtocol(HttpToolsProtocol):
         self._end_after(self._bounds.head_seconds)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the connection."""
+        """Stop counting the connection and end its request."""
         self._stop_timer()
         self._stop_abort_timer()
         self._door.admission.leave(self._visit)
-        # uvicorn does this for the newest request, which with pipelining is another one.
+        # uvicorn does this for the newest request, which differs if requests are pipelined.
         self._disconnect_running()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Parse, in pieces small enough that a bound is exceeded by one piece at most."""
+        """Parse in small pieces, so that a limit is exceeded by one piece at most."""
         size = self._bounds.piece_bytes
         for at in range(0, len(data), size):
             if self.transport.is_closing():
@@ -131,7 +131,7 @@ class DeliveryProtocol(HttpToolsProtocol):
             self._note_stage()
 
     def eof_received(self) -> bool:  # type: ignore[override]
-        """Answer a whole request even if its sender closed its half, which TLS does not allow."""
+        """Answer a whole request even if its sender has half-closed, which TLS does not allow."""
         if self._is_in_work() and self.scheme == "http":
             self._end_after_answer()
             return True
@@ -139,10 +139,10 @@ class DeliveryProtocol(HttpToolsProtocol):
         return False
 
     def on_message_begin(self) -> None:
-        """Begin a head, unless an answer in the same bytes was the last one."""
+        """Begin a head, unless a request before it in the same bytes ended the connection."""
         if self._lingered is not None or self.transport.is_closing():
             raise NoMoreRequests
-        # Not at the first byte: line ends between requests must not keep a connection.
+        # Not at the first byte: line ends between requests must not keep a connection open.
         self._unset_keepalive_if_required()
         super().on_message_begin()
         self._in_message = self._in_head = self._boundary = True
@@ -154,12 +154,12 @@ class DeliveryProtocol(HttpToolsProtocol):
         self._end_after(self._bounds.head_seconds)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Keep a header. A trailer never becomes one: nothing has checked it."""
+        """Store a header. Trailers are dropped, since they are not checked."""
         if self._in_head:
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """End a head: refuse it, shed the request, or start its handling."""
+        """Refuse the head, shed the request, or start handling it."""
         self._in_head = False
         self._boundary = True
         self._framing_bytes = 0
@@ -176,7 +176,7 @@ class DeliveryProtocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        """Keep a piece of the body, unless the request is shed."""
+        """Store a piece of the body, unless the request is shed."""
         self._body_bytes += len(body)
         if not self._shedding:
             super().on_body(body)
@@ -191,18 +191,18 @@ class DeliveryProtocol(HttpToolsProtocol):
             super().on_message_complete()
 
     def pause_writing(self) -> None:
-        """Wait for the other side to read its answers, within a bound."""
+        """Wait for the other side to read its answers, within a time limit."""
         super().pause_writing()
         self._abort_after(self._bounds.write_seconds)
 
     def resume_writing(self) -> None:
-        """Go on: it reads."""
+        """Resume: the other side reads again."""
         super().resume_writing()
         if not self.transport.is_closing():
             self._stop_abort_timer()
 
     def on_response_complete(self) -> None:
-        """Be ready for the next request."""
+        """Prepare for the next request."""
         self._door.admission.release_bytes(self._visit)
         self._door.admission.attribute(self._visit, self._visit.home)
         super().on_response_complete()
@@ -211,33 +211,33 @@ class DeliveryProtocol(HttpToolsProtocol):
         self._note_stage(answered=True)
 
     def timeout_keep_alive_handler(self) -> None:
-        """Close: no request has come for a while."""
+        """Close the connection, which has been idle for too long."""
         self._close()
 
     def shutdown(self) -> None:
-        """Close, after the answers to what is under way."""
+        """Close after answering the open requests."""
         super().shutdown()
         if self.transport.is_closing():
             self._abort_after(self._bounds.write_seconds)
 
     def _is_free(self) -> bool:
-        """Return whether no request of this connection waits for its answer."""
+        """Return whether no request of this connection is waiting for its answer."""
         return self.cycle is None or self.cycle.response_complete
 
     def _is_in_work(self) -> bool:
-        """Return whether a request that has arrived as a whole waits for its answer."""
+        """Return whether a request that has arrived whole is waiting for its answer."""
         return bool(self.pipeline) or not (self._is_free() or self.cycle.more_body)
 
     def _is_answered_early(self) -> bool:
-        """Return whether a request is answered whose body is still arriving."""
+        """Return whether a request has been answered while its body is still arriving."""
         running = self._running
         return running is not None and running.response_started and not running.response_complete
 
     def _note_stage(self, *, answered: bool = False) -> None:
-        """Derive the stage from what is under way, for the budget of unproved requests."""
+        """Derive the stage of the current request, for the budget of unverified requests."""
         if self.transport.is_closing():
             return
-        # A new connection is one whose first request is arriving, even before its first byte.
+        # A new connection counts as arriving, even before the first byte of its request.
         stage = Stage.SPARE if self.cycle is not None else Stage.ARRIVING
         if self._is_in_work():
             proved = self._visit.stage is Stage.PROVED and not answered
@@ -251,7 +251,7 @@ class DeliveryProtocol(HttpToolsProtocol):
             piece = self._feed(piece)
 
     def _feed(self, piece: bytes) -> bytes:
-        """Parse, and return what has to be parsed again: a request that offered a protocol."""
+        """Parse; return the bytes to parse again if the request offered another protocol."""
         body, self._boundary = self._body_bytes, False
         try:
             self.parser.feed_data(piece)
@@ -261,13 +261,13 @@ class DeliveryProtocol(HttpToolsProtocol):
             if isinstance(problem.__context__, MalformedRequest):
                 self._refuse(problem.__context__)
             elif not isinstance(problem.__context__, NoMoreRequests):
-                # Ours, not the sender's: the loop logs it and resets the connection.
+                # A bug of the edge, not of the sender: the loop logs it and resets the connection.
                 raise
         except httptools.HttpParserError:
             self._refuse(MalformedRequest(NOT_HTTP))
         else:
             if self._in_message and not self._boundary:
-                # The whole piece is of one message: what is not its body wraps it.
+                # The whole piece belongs to one message: what is not its body is framing.
                 self._framing_bytes += len(piece) - (self._body_bytes - body)
             self._door.admission.grow(self._visit, len(piece))
             self._check_framing()
@@ -281,7 +281,7 @@ class DeliveryProtocol(HttpToolsProtocol):
             self._refuse(MalformedRequest(FRAMING_TOO_LARGE))
 
     def _without_offer(self, rest: bytes) -> bytes:
-        """Return the request and what follows as if no other protocol had been offered."""
+        """Return the request and what follows it without the offer of another protocol."""
         method = self.parser.get_method()
         if method == b"CONNECT":
             self._refuse(MalformedRequest(NOT_HTTP))
@@ -293,12 +293,12 @@ class DeliveryProtocol(HttpToolsProtocol):
         return method + b" " + self.url + version + b"".join(lines) + b"\r\n" + rest
 
     def _answer_shed_request(self) -> None:
-        """Answer 503; the connection stays if nothing of the request is still to come."""
+        """Answer 503; keep the connection open if the whole request has arrived."""
         self._shedding = False
         closes = self._in_message or not self.parser.should_keep_alive()
         answer = shed_answer(self.parser.get_method(), closes=closes)
         if self.flow.write_paused:
-            # The sender reads no answers, and nothing else bounds how many are buffered.
+            # The sender does not read its answers, and nothing else limits how many are buffered.
             self.transport.abort()
             return
         self.transport.write(answer)
@@ -309,7 +309,7 @@ class DeliveryProtocol(HttpToolsProtocol):
             self._end_after(self._bounds.idle_seconds)
 
     def _refuse(self, problem: MalformedRequest) -> None:
-        """Answer a malformed request and end; requests before it keep their own answers."""
+        """Answer a malformed request and close; requests before it still get their answers."""
         if self.transport.is_closing():
             return
         self._door.observer.malformed(self._visit.source, problem.reason)
@@ -322,7 +322,7 @@ class DeliveryProtocol(HttpToolsProtocol):
         self._linger()
 
     def _end_after_answer(self) -> None:
-        """Let the answers to the requests in work be the last ones, and read no more."""
+        """Stop reading; close after the answers to the requests that have arrived."""
         last = self.pipeline[0][0] if self.pipeline else self.cycle
         last.keep_alive = False
         self._lingered = 0
@@ -339,7 +339,7 @@ class DeliveryProtocol(HttpToolsProtocol):
             self._running.message_event.set()
 
     def _linger(self) -> None:
-        """Read a little more, so that the answer is not lost in a reset, then close."""
+        """Read a little more, so that a reset does not discard the answer, then close."""
         self._lingered = 0
         self._in_message = self._shedding = False
         self._door.admission.move(self._visit, Stage.SPARE)
@@ -357,7 +357,7 @@ class DeliveryProtocol(HttpToolsProtocol):
             self._close()
 
     def _give_way(self) -> None:
-        """End soon, because the budget is full: without an answer if no request was arriving."""
+        """Close because the budget is full, with an answer only if a request was arriving."""
         if self.transport.is_closing():
             self.transport.abort()
             return
@@ -366,7 +366,7 @@ class DeliveryProtocol(HttpToolsProtocol):
             self.transport.write(shed_answer(self.parser.get_method(), closes=True))
         self._disconnect_running()
         self.transport.close()
-        # It no longer counts, so it may hold its descriptor only for as long as writing takes.
+        # It no longer counts, so it may hold its descriptor only until the answer is written.
         self._abort_after(self._bounds.give_way_seconds)
 
     def _end_after(self, seconds: float) -> None:
@@ -385,7 +385,7 @@ class DeliveryProtocol(HttpToolsProtocol):
             self._close()
 
     def _close(self) -> None:
-        """Close once what was written is read, or after a while even if it is not."""
+        """Close once the other side has read everything, or after `write_seconds`."""
         self.transport.close()
         self._abort_after(self._bounds.write_seconds)
 

@@ -1,7 +1,7 @@
-"""Serves an edge on a socket: uvicorn's server, with connections and handshakes of our own.
+"""Serves an edge on a socket: uvicorn's server with our own listener and TLS handshakes.
 
-uvicorn counts no connection before its TLS handshake is over and passes asyncio no bound on how
-long that takes. So the listener is ours: a connection is counted from its first packet on.
+uvicorn does not count a connection before its TLS handshake ends, and sets no time-out for the
+handshake. With our own listener, a connection is counted from its first packet on.
 """
 
 import asyncio
@@ -19,10 +19,10 @@ from router.edge.http.protocol import DeliveryProtocol, Door
 from router.telemetry.management import server_config, started
 
 BACKLOG = 2048
-"""Connections the kernel holds until they are accepted."""
+"""Connections that the kernel queues until they are accepted."""
 
 ACCEPT_PAUSE_SECONDS = 0.1
-"""How long to wait if a connection could not be accepted."""
+"""Pause after a connection could not be accepted."""
 
 
 @contextlib.asynccontextmanager
@@ -34,9 +34,9 @@ async def serving_deliveries(
     certificate: ssl.SSLContext | None = None,
     drain_seconds: float = 10.0,
 ) -> AsyncIterator[uvicorn.Server]:
-    """Serve an ASGI app until the block ends; then answer what is under way and stop.
+    """Serve an ASGI app until the block ends; then answer open requests and stop.
 
-    `certificate` stays the same object; it may hand each handshake to another one
+    `certificate` stays the same object; it may pass each handshake to another context
     (`router.edge.http.tls.ServerCertificate`).
     """
     config = server_config(
@@ -46,7 +46,7 @@ async def serving_deliveries(
         proxy_headers=False,
         timeout_graceful_shutdown=int(drain_seconds) + 1,
     )
-    # No socket for uvicorn: the listener is ours.
+    # No socket for uvicorn: connections are accepted here.
     with listener:
         async with started(config, []) as server:
 
@@ -72,11 +72,11 @@ async def accepting_tls(
     door: Door,
     connection: Callable[[Visit], DeliveryProtocol],
 ) -> AsyncIterator[None]:
-    """Accept connections and shake hands until the block ends, which closes the listener."""
+    """Accept TLS connections until the block ends, then close the listener."""
     listener.settimeout(0)
     listener.listen(BACKLOG)
     handshakes: dict[asyncio.Task[None], socket.socket] = {}
-    # If accepting fails for good, the block is cancelled: an edge that accepts nothing must end.
+    # If accepting fails permanently, the block is cancelled, so that the edge ends.
     async with asyncio.TaskGroup() as group:
         task = group.create_task(_accept(listener, certificate, door, connection, handshakes))
         try:
@@ -101,7 +101,7 @@ async def _accept(
         try:
             accepted, address = await loop.sock_accept(listener)
         except OSError:
-            # The peer has gone, or descriptors have run out although connections are bounded.
+            # The peer has disconnected, or descriptors ran out although connections are limited.
             door.observer.handshake_failed("", "failed")
             await asyncio.sleep(ACCEPT_PAUSE_SECONDS)
             continue
@@ -110,14 +110,14 @@ async def _accept(
         handshakes[task] = accepted
         task.add_done_callback(handshakes.pop)
         door.admission.enter(visit)
-        # asyncio accepts what is waiting without a pause, and nothing else would run meanwhile.
+        # Queued connections are accepted without a pause: yield, so that other tasks run too.
         await asyncio.sleep(0)
 
 
 def _hang_up(accepted: socket.socket) -> None:
-    """End a handshake by ending its connection.
+    """End a handshake by shutting down its connection.
 
-    Cancelling its task does not end it: both event loops ignore that before the first byte.
+    Cancelling its task is not enough: both event loops ignore that before the first byte.
     """
     with contextlib.suppress(OSError):
         accepted.shutdown(socket.SHUT_RDWR)
@@ -130,7 +130,7 @@ async def _shake_hands(
     connection: Callable[[Visit], DeliveryProtocol],
     visit: Visit,
 ) -> None:
-    """Count the handshake, within its time; hand the connection over to HTTP."""
+    """Complete the TLS handshake within its time-out and start HTTP on the connection."""
     loop = asyncio.get_running_loop()
     try:
         await loop.connect_accepted_socket(

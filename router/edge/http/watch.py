@@ -1,4 +1,4 @@
-"""Log lines and metrics of connections: malformed requests, handshakes, who had to give way."""
+"""Log lines and metrics of connections: malformed requests, failed handshakes, closed ones."""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
@@ -10,15 +10,16 @@ HANDSHAKE_FAILURES = ("timed_out", "failed")
 
 
 class ConnectionWatch:
-    """Writes a line with the source and counts; implements `router.edge.http.protocol.Observer`."""
+    """Logs and counts connection events; a `router.edge.http.protocol.ConnectionObserver`."""
 
     def __init__(self, registry: CollectorRegistry, log: Log) -> None:
-        """Declare the metrics, every series from the start."""
+        """Declare the metrics and create every series."""
         self._log = log
         self._registry = registry
         self._malformed = Counter(
             "payrouter_malformed_requests",
-            "Requests that are not acceptable HTTP, answered 400 or 431 and closed",
+            "Requests that are not acceptable HTTP, answered 400 or 431 before the connection"
+            " was closed",
             ["reason"],
             registry=registry,
         )
@@ -30,7 +31,7 @@ class ConnectionWatch:
         )
         self._gave_way = Counter(
             "payrouter_connections_gave_way",
-            "Connections closed because the budget for unproved requests was full. spare: no"
+            "Connections closed because the budget for unverified requests was full. spare: no"
             " request was arriving; arriving: a head, a body or a handshake was",
             ["stage"],
             registry=registry,
@@ -38,31 +39,31 @@ class ConnectionWatch:
         self._initialize()
 
     def measure(self, admission: Admission) -> None:
-        """Export what an admission holds and may hold."""
+        """Export the use and the limits of an admission budget."""
         self._gauge(
-            "connections", "Connections whose request is not proved genuine yet"
+            "connections", "Connections whose request is not yet proved genuine"
         ).set_function(lambda: admission.count)
-        self._gauge("connections_limit", "Most of these connections").set(admission.most)
-        self._gauge("bytes", "Bytes received of requests not proved genuine yet").set_function(
+        self._gauge("connections_limit", "Highest number of these connections").set(admission.most)
+        self._gauge("bytes", "Bytes received of requests not yet proved genuine").set_function(
             lambda: admission.bytes
         )
-        self._gauge("bytes_limit", "Most of these bytes").set(admission.most_bytes)
+        self._gauge("bytes_limit", "Highest number of these bytes").set(admission.most_bytes)
 
     def _gauge(self, name: str, meaning: str) -> Gauge:
         return Gauge(f"payrouter_unproved_{name}", meaning, registry=self._registry)
 
     def malformed(self, source: str, reason: str) -> None:
-        """Note a request that is not acceptable HTTP."""
+        """Log and count a request that is not acceptable HTTP."""
         self._malformed.labels(reason).inc()
         self._log.info("malformed_request", source=source, reason=reason)
 
     def handshake_failed(self, source: str, reason: str) -> None:
-        """Note a TLS handshake that failed or took too long."""
+        """Log and count a TLS handshake that failed or timed out."""
         self._handshakes.labels(reason).inc()
         self._log.info("tls_handshake_failed", source=source, reason=reason)
 
     def gave_way(self, visit: Visit) -> None:
-        """Note a connection that is closed in favour of others."""
+        """Log and count a connection that is closed in favour of others."""
         self._gave_way.labels(visit.stage.value).inc()
         self._log.warning("connection_gave_way", source=visit.source, stage=visit.stage.value)
 

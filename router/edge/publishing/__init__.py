@@ -1,1 +1,1 @@
-"""Publishes events to Kafka and returns after the acknowledgement."""
+"""Publishes events to Kafka and returns once they are acknowledged."""

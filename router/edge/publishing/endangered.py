@@ -10,10 +10,9 @@ from router.errors import NotDurable, Reason
 
 @dataclass(frozen=True)
 class SafePublish:
-    """Publishes, unless a record is for a topic that endangers it.
+    """Publishes records, unless one is for a topic that could lose it.
 
-    Only the deliveries of such a topic are refused: those of others are as
-    safe as before.
+    Only deliveries to such a topic are refused; other topics are not affected.
     """
 
     publish: Publish

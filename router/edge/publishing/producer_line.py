@@ -1,8 +1,8 @@
-"""Keeps one sound producer: connects, watches, replaces.
+"""Maintains one working producer: connects it, watches it, replaces it.
 
-aiokafka's idempotent producer never gives up by itself, its stop never
-returns while the broker is away, and after a sequence error it does not
-recover. So the bounded start and stop and the replacement are ours.
+aiokafka's idempotent producer retries forever, its `stop` never returns while
+the broker is down, and it does not recover from a sequence error. So this
+module sets time-outs for start and stop and replaces the producer.
 """
 
 import asyncio
@@ -21,45 +21,46 @@ STOP_SECONDS = 3.0
 """How long a producer may take to stop before it is cut off."""
 
 CONNECT_SECONDS = 10.0
-"""How long a producer may take to start before another is tried."""
+"""How long a producer may take to start before the next one is tried."""
 
 WATCH_SECONDS = 1.0
-"""How often the producer that serves is looked at."""
+"""Interval between checks of the serving producer."""
 
 ProducerFactory = Callable[[], AIOKafkaProducer]
 
 
-class Line(StrEnum):
-    """The way to the broker."""
+class ProducerState(StrEnum):
+    """State of the connection to the broker."""
 
     CONNECTING = "connecting"
-    """There is no producer, and the last one could not start: deliveries are refused at once."""
+    """No producer, and the last one could not start: deliveries are refused at once."""
     SERVING = "serving"
     REPLACING = "replacing"
     """A producer failed: deliveries wait for the next one."""
 
 
-class Turn(StrEnum):
-    """What happens to a producer."""
+class ProducerChange(StrEnum):
+    """Result of starting or running a producer."""
 
     STARTED = "started"
     FAILED = "failed"
 
 
-AFTER: Mapping[tuple[Line, Turn], Line] = {
-    (Line.CONNECTING, Turn.STARTED): Line.SERVING,
-    (Line.CONNECTING, Turn.FAILED): Line.CONNECTING,
-    (Line.SERVING, Turn.FAILED): Line.REPLACING,
-    (Line.REPLACING, Turn.STARTED): Line.SERVING,
-    (Line.REPLACING, Turn.FAILED): Line.CONNECTING,
+AFTER: Mapping[tuple[ProducerState, ProducerChange], ProducerState] = {
+    (ProducerState.CONNECTING, ProducerChange.STARTED): ProducerState.SERVING,
+    (ProducerState.CONNECTING, ProducerChange.FAILED): ProducerState.CONNECTING,
+    (ProducerState.SERVING, ProducerChange.FAILED): ProducerState.REPLACING,
+    (ProducerState.REPLACING, ProducerChange.STARTED): ProducerState.SERVING,
+    (ProducerState.REPLACING, ProducerChange.FAILED): ProducerState.CONNECTING,
 }
 
 
 @dataclass
 class ProducerLine:
-    """`started` is called when a producer begins to serve, `watch` every second while it does.
+    """Sequence of producers, at most one of which serves.
 
-    An exception from `watch` replaces the producer. `replaced` counts.
+    `started` is called when a producer begins to serve, `watch` every second while it serves.
+    An exception from `watch` replaces the producer. `replaced` is called after each producer.
     """
 
     make: ProducerFactory
@@ -67,28 +68,28 @@ class ProducerLine:
     watch: Callable[[AIOKafkaProducer], Awaitable[None]]
     replaced: Callable[[], None]
     log: Log
-    state: Line = Line.CONNECTING
+    state: ProducerState = ProducerState.CONNECTING
     detail: str = "not connected yet"
-    """Why the line does not serve, for people."""
+    """Reason why no producer is serving, as text."""
     _starting: AIOKafkaProducer | None = None
     _producer: AIOKafkaProducer | None = None
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _stopping: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def serving(self) -> AIOKafkaProducer | None:
-        """Return the producer that serves, after waiting for a replacement; None where none is."""
-        while self.state is Line.REPLACING:
+        """Return the serving producer, waiting for a replacement; None while connecting."""
+        while self.state is ProducerState.REPLACING:
             await self._changed.wait()
         return self._producer
 
-    def broke(self, producer: AIOKafkaProducer, why: str) -> None:
-        """Replace a producer, unless that has happened already."""
+    def replace(self, producer: AIOKafkaProducer, why: str) -> None:
+        """Replace a failed producer, unless it has already been replaced."""
         if producer is self._producer:
-            self._turn(Turn.FAILED, None, why)
+            self._change(ProducerChange.FAILED, None, why)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Keep a producer while the block runs; then stop it within bounds."""
+        """Maintain a producer while the block runs; then stop it within a time limit."""
         task = asyncio.create_task(self._keep())
         try:
             yield
@@ -105,13 +106,13 @@ class ProducerLine:
             try:
                 async with asyncio.timeout(CONNECT_SECONDS):
                     await producer.start()
-                self._turn(Turn.STARTED, producer, "")
+                self._change(ProducerChange.STARTED, producer, "")
                 pause = 0.1
                 await self._serve(producer)
             except (KafkaError, TimeoutError, OSError) as error:
                 self._failed(producer, f"cannot reach the broker: {type(error).__name__}")
             except Exception as error:
-                # Whatever it was: without another producer nothing is kept.
+                # Any error: without another producer nothing could be published.
                 self.log.exception("producer_failed")
                 self._failed(producer, f"the producer failed: {type(error).__name__}")
             finally:
@@ -131,12 +132,12 @@ class ProducerLine:
                     await changed.wait()
 
     def _failed(self, producer: AIOKafkaProducer, why: str) -> None:
-        # A producer that served and is replaced already has had its turn.
+        # A producer that served and was already replaced must not change the state again.
         if producer is self._starting or producer is self._producer:
-            self._turn(Turn.FAILED, None, why)
+            self._change(ProducerChange.FAILED, None, why)
 
-    def _turn(self, turn: Turn, producer: AIOKafkaProducer | None, why: str) -> None:
-        self.state = AFTER[self.state, turn]
+    def _change(self, change: ProducerChange, producer: AIOKafkaProducer | None, why: str) -> None:
+        self.state = AFTER[self.state, change]
         self._starting = None
         self.detail = why
         self._producer = producer
@@ -144,7 +145,7 @@ class ProducerLine:
         changed.set()
 
     def _retire(self, producer: AIOKafkaProducer) -> None:
-        """Stop a producer beside everything else: what it has under way may still succeed."""
+        """Stop a producer in the background: records in flight may still be acknowledged."""
         if producer is self._producer:
             self._producer = None
         task = asyncio.create_task(_stop(producer))
@@ -153,6 +154,6 @@ class ProducerLine:
 
 
 async def _stop(producer: AIOKafkaProducer) -> None:
-    # Whatever comes of it, this producer is not asked for anything any more.
+    # Errors do not matter: this producer is not used again.
     with contextlib.suppress(Exception):
         await stop_within(producer, STOP_SECONDS)

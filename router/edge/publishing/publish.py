@@ -1,7 +1,7 @@
-"""Kafka out. Returns only after the acknowledgement of all in-sync replicas.
+"""Publishes to Kafka; returns only after all in-sync replicas have acknowledged.
 
-A record that the broker refuses fails its own delivery only: what else was
-under way is acknowledged by the same producer, or sent again by the next one.
+A record that the broker refuses fails its own delivery only: other records in
+flight are acknowledged by the same producer, or sent again by the next one.
 """
 
 import asyncio
@@ -16,13 +16,14 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from router.broker.producers import send_alone, sound
+from router.broker.connection import KafkaConnection
+from router.broker.producers import make_durable_producer, send_alone
 from router.broker.refusals import About, about
 from router.contract.wire import OutgoingRecord
 from router.edge.metrics import EdgeMetrics
-from router.edge.publishing.producer_line import Line, ProducerFactory, ProducerLine
+from router.edge.publishing.producer_line import ProducerFactory, ProducerLine, ProducerState
 from router.edge.publishing.record_room import RecordRoom, size_of
-from router.edge.publishing.topic_health import State, TopicHealth
+from router.edge.publishing.topic_health import TopicHealth, TopicHealthState
 from router.edge.publishing.topic_probe import problems_of
 from router.errors import NotDurable, Reason
 from router.telemetry.logs import Log
@@ -32,54 +33,38 @@ PROBE_SECONDS = 2.0
 """How long the broker may take to answer a probe."""
 
 TRIAL_SECONDS = 2.0
-"""How often a topic that did not keep its last record is tried with that record."""
+"""Interval between attempts to send the last record again to a topic that did not accept it."""
 
 SILENCE_SECONDS = 30.0
-"""How long a producer may get no acknowledgement before it is replaced."""
+"""How long a producer may be without an acknowledgement before it is replaced."""
 
 TRIES = 8
-"""How often a record is sent at most, within its deadline."""
+"""Most attempts to send a record, within its deadline."""
 
-Probe = Callable[[AIOKafkaProducer], Awaitable[Sequence[str]]]
-"""Asks the broker what prevents writing to the topics; a line for each problem."""
-
-
-def producer_factory(
-    options: Mapping[str, Any],
-    max_request_bytes: int,
-    renewed: Callable[[Any], None] = lambda _client: None,
-) -> ProducerFactory:
-    """Return what makes producers with the settings that keep the promise.
-
-    `options` are read for each producer; `renewed` has its client sign in with
-    what is valid at each new connection.
-    """
-
-    def make() -> AIOKafkaProducer:
-        producer = AIOKafkaProducer(
-            **options,
-            acks="all",
-            enable_idempotence=True,
-            max_request_size=max_request_bytes,
-            request_timeout_ms=10_000,
-            retry_backoff_ms=100,
-            metadata_max_age_ms=60_000,
-        )
-        renewed(producer.client)
-        return sound(producer)
-
-    return make
+TopicProbe = Callable[[AIOKafkaProducer], Awaitable[Sequence[str]]]
+"""Returns the problems that prevent writing to the topics, a line each."""
 
 
-def probe_of(topics: Sequence[str], min_in_sync: Callable[[str], int | None]) -> Probe:
-    """Return a probe of these topics, which writes nothing and makes no topic.
+def producer_factory(kafka: KafkaConnection, max_request_bytes: int) -> ProducerFactory:
+    """Return a factory of producers with the settings that durability needs."""
+    return partial(
+        make_durable_producer,
+        kafka,
+        max_request_size=max_request_bytes,
+        retry_backoff_ms=100,
+        metadata_max_age_ms=60_000,
+    )
+
+
+def probe_of(topics: Sequence[str], min_in_sync: Callable[[str], int | None]) -> TopicProbe:
+    """Return a probe of these topics, which writes nothing and creates no topic.
 
     `min_in_sync` as in `router.edge.publishing.topic_probe`.
     """
 
     async def probe(producer: AIOKafkaProducer) -> Sequence[str]:
         for topic in topics:
-            # So that the first record of a topic need not wait for its metadata.
+            # The first record of a topic then need not wait for its metadata.
             producer.client.add_topic(topic)
         return await problems_of(producer, topics, min_in_sync, PROBE_SECONDS)
 
@@ -88,7 +73,7 @@ def probe_of(topics: Sequence[str], min_in_sync: Callable[[str], int | None]) ->
 
 @dataclass
 class _Delivery:
-    """Records of one delivery that are not acknowledged, by place, and which a producer has."""
+    """Unacknowledged records of one delivery by position, and those that a producer holds."""
 
     attempt: int
     unanswered: dict[int, OutgoingRecord]
@@ -97,7 +82,7 @@ class _Delivery:
 
 @dataclass(frozen=True)
 class _Trial:
-    """A record under way to prove a topic with."""
+    """A record sent again to find out whether its topic accepts records."""
 
     attempt: int
     record: OutgoingRecord
@@ -106,17 +91,17 @@ class _Trial:
 
 
 class KafkaPublisher:
-    """Publishes through one sound producer, and says whether an event can be kept."""
+    """Publishes through one working producer, and reports whether events can be published."""
 
     def __init__(
         self,
         make: ProducerFactory,
-        probe: Probe,
+        probe: TopicProbe,
         room: RecordRoom,
         metrics: EdgeMetrics,
         log: Log,
     ) -> None:
-        """Remember what to work with; `running` connects."""
+        """Store the parts; `running` connects."""
         self._probe = probe
         self._room = room
         self._metrics = metrics
@@ -125,29 +110,29 @@ class KafkaPublisher:
         self._attempts = itertools.count(1)
         self._topics: dict[str, TopicHealth] = {}
         self._trials: dict[str, _Trial] = {}
-        self._seen: Sequence[str] = ["not connected yet"]
-        self._told = False
+        self._problems: Sequence[str] = ["not connected yet"]
+        self._logged_good = False
 
     def health(self) -> Health:
-        """Say whether an event can be kept now, and the first thing that prevents it."""
-        if self._line.state is Line.CONNECTING:
+        """Return whether events can be published now, and the first problem if not."""
+        if self._line.state is ProducerState.CONNECTING:
             return Health(good=False, detail=self._line.detail)
         now = time.monotonic()
         doubts = [health.problem(topic, now) for topic, health in self._topics.items()]
-        problem = next((each for each in (*self._seen, *doubts) if each is not None), None)
-        return Health(good=problem is None, detail=problem or "events can be kept")
+        problem = next((each for each in (*self._problems, *doubts) if each is not None), None)
+        return Health(good=problem is None, detail=problem or "events can be published")
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Keep a producer while the block runs."""
+        """Maintain a producer while the block runs."""
         async with self._line.running():
             yield
 
     async def __call__(self, records: Sequence[OutgoingRecord]) -> None:
         """Publish records in order; return when all are acknowledged, or raise NotDurable.
 
-        The caller brings the deadline. A record given up may still be
-        written later: the event id makes that harmless.
+        The caller sets the deadline. A record given up may still be written
+        later: the event id makes that harmless.
         """
         for record in records:
             self._require_room(record)
@@ -158,9 +143,9 @@ class KafkaPublisher:
             self._metrics.publish_failures.labels("deadline").inc()
             now = time.monotonic()
             for place, record in delivery.unanswered.items():
-                sent, known = place in delivery.under_way, self._known(record.topic)
-                known = known.given_up(delivery.attempt, record, now, sent=sent)
-                self._topics[record.topic] = known
+                sent, health = place in delivery.under_way, self._health_of(record.topic)
+                health = health.given_up(delivery.attempt, record, now, sent=sent)
+                self._topics[record.topic] = health
             raise
 
     def _require_room(self, record: OutgoingRecord) -> None:
@@ -171,7 +156,7 @@ class KafkaPublisher:
             raise NotDurable(Reason.NOT_DURABLE, f"the record is too large: {problem}")
 
     async def _deliver(self, delivery: _Delivery) -> None:
-        """Send what is unanswered until nothing is; raise NotDurable for what is refused."""
+        """Send until every record is acknowledged; raise NotDurable if one is refused."""
         started, alone = time.perf_counter(), False
         for _ in range(TRIES):
             producer = await self._line.serving()
@@ -179,7 +164,7 @@ class KafkaPublisher:
                 self._metrics.publish_failures.labels("unavailable").inc()
                 raise NotDurable(Reason.NOT_DURABLE, "no connection to the broker")
             send = partial(self._send, producer, delivery.attempt, alone=alone)
-            failed = await self._tried(send, delivery, started)
+            failed = await self._send_unanswered(send, delivery, started)
             if not delivery.unanswered:
                 return
             self._raise_refusal(delivery.unanswered, failed, alone=alone)
@@ -188,13 +173,13 @@ class KafkaPublisher:
         message = f"{TRIES} producers in a row failed"
         raise NotDurable(Reason.NOT_DURABLE, message)
 
-    async def _tried(
+    async def _send_unanswered(
         self,
         send: Callable[[OutgoingRecord], Awaitable[asyncio.Future[Any]]],
         delivery: _Delivery,
         started: float,
     ) -> Mapping[int, KafkaError]:
-        """Send each record, wait for each; take out what is acknowledged, return other answers."""
+        """Send each record and wait; remove the acknowledged ones, return the errors of others."""
         pending, failed = {}, {}
         for place, record in delivery.unanswered.items():
             try:
@@ -202,11 +187,11 @@ class KafkaPublisher:
                 delivery.under_way.add(place)
             except KafkaError as error:
                 failed[place] = error
-                # Those behind it must not overtake it.
+                # Later records must not overtake it.
                 break
         for place, acknowledged in pending.items():
             try:
-                # Shielded: a deadline gives up the waiting, not the record.
+                # Shielded: a deadline cancels the wait, not the record.
                 await asyncio.shield(acknowledged)
             except KafkaError as error:
                 failed[place] = error
@@ -238,7 +223,7 @@ class KafkaPublisher:
     async def _send(
         self, producer: AIOKafkaProducer, attempt: int, record: OutgoingRecord, *, alone: bool
     ) -> asyncio.Future[Any]:
-        """Hand a record over; return the future of its acknowledgement."""
+        """Pass a record to the producer; return the future of its acknowledgement."""
         failed = partial(self._failed, producer, attempt, record, alone=alone)
         headers = list(record.headers)
         try:
@@ -254,15 +239,15 @@ class KafkaPublisher:
         future: asyncio.Future[Any] = sent
 
         def answered(future: asyncio.Future[Any]) -> None:
-            # Also where nobody waits any more: it says as much about topic and producer.
+            # Even if no caller is waiting, the result shows the state of topic and producer.
             if future.cancelled():
                 return
             error = future.exception()
             if error is not None:
                 failed(error)
             else:
-                known = self._known(record.topic)
-                self._topics[record.topic] = known.acknowledged(attempt)
+                health = self._health_of(record.topic)
+                self._topics[record.topic] = health.acknowledged(attempt)
 
         future.add_done_callback(answered)
         return future
@@ -276,21 +261,21 @@ class KafkaPublisher:
         *,
         alone: bool,
     ) -> None:
-        """Note what an error says about the topic and the producer."""
+        """Update the health of the topic, and replace the producer if the error requires it."""
         kind, name = about(error), type(error).__name__
         self._log.info("record_not_acknowledged", topic=record.topic, error=name, about=kind.value)
-        known = self._known(record.topic)
+        health = self._health_of(record.topic)
         if kind in {About.PRODUCER, About.UNCLEAR}:
-            self._line.broke(producer, f"the producer failed: {name}")
+            self._line.replace(producer, f"the producer failed: {name}")
         if kind is About.TOPIC:
-            known = known.refused(attempt, record, f"topic {record.topic}: {name}")
+            health = health.refused(attempt, record, f"topic {record.topic}: {name}")
         elif alone and kind is not About.PRODUCER:
-            known = known.record_refused(attempt)
+            health = health.record_refused(attempt)
             if kind is About.RECORD:
                 self._room.was_refused(record)
-        self._topics[record.topic] = known
+        self._topics[record.topic] = health
 
-    def _known(self, topic: str) -> TopicHealth:
+    def _health_of(self, topic: str) -> TopicHealth:
         return self._topics.get(topic, TopicHealth())
 
     def _new_producer(self) -> None:
@@ -299,40 +284,41 @@ class KafkaPublisher:
 
     def _replaced(self) -> None:
         self._metrics.producer_rebuilds.inc()
-        self._tell()
+        self._log_health()
 
     async def _watch(self, producer: AIOKafkaProducer) -> None:
-        """Look at broker and topics, and prove those that are in doubt."""
+        """Probe the broker and its topics, and test the topics that are in doubt."""
         try:
             async with asyncio.timeout(PROBE_SECONDS):
-                self._seen = await self._probe(producer)
+                self._problems = await self._probe(producer)
         except (KafkaError, TimeoutError) as error:
-            self._seen = [f"the broker does not answer: {type(error).__name__}"]
-        if not self._seen:
-            await self._prove(producer)
+            self._problems = [f"the broker does not answer: {type(error).__name__}"]
+        if not self._problems:
+            await self._test_topics(producer)
         now = time.monotonic()
         silent = max((health.silent_for(now) for health in self._topics.values()), default=0)
         if silent > SILENCE_SECONDS:
-            self._line.broke(producer, f"no acknowledgement for {silent:.0f} s")
-        self._tell()
+            self._line.replace(producer, f"no acknowledgement for {silent:.0f} s")
+        self._log_health()
 
-    async def _prove(self, producer: AIOKafkaProducer) -> None:
-        """Send the record again that a topic did not keep, if nothing else tries it."""
+    async def _test_topics(self, producer: AIOKafkaProducer) -> None:
+        """Send again the record that a topic did not accept, unless it is still being sent."""
         now = time.monotonic()
         for topic, health in list(self._topics.items()):
             under_way = self._trials.get(topic)
             if under_way is not None and now - under_way.began < TRIAL_SECONDS:
                 continue
-            if health.ready or health.state is State.UNANSWERED or health.trial is None:
+            unanswered = health.state is TopicHealthState.UNANSWERED
+            if health.ready or unanswered or health.trial is None:
                 continue
             if under_way is not None and not under_way.acknowledged.done():
                 self._topics[topic] = health.given_up(
                     under_way.attempt, under_way.record, under_way.began
                 )
                 continue
-            await self._try(producer, topic, health.trial, now)
+            await self._start_trial(producer, topic, health.trial, now)
 
-    async def _try(
+    async def _start_trial(
         self, producer: AIOKafkaProducer, topic: str, record: OutgoingRecord, now: float
     ) -> None:
         attempt = next(self._attempts)
@@ -341,14 +327,14 @@ class KafkaPublisher:
                 sent = await self._send(producer, attempt, record, alone=True)
             self._trials[topic] = _Trial(attempt, record, now, sent)
 
-    def _tell(self) -> None:
-        """Log where the health is another one than was last logged."""
+    def _log_health(self) -> None:
+        """Log the health if it differs from the one logged last."""
         health = self.health()
-        if health.good and not self._told:
+        if health.good and not self._logged_good:
             self._log.info("broker_reachable")
-        if not health.good and self._told:
+        if not health.good and self._logged_good:
             self._log.error("broker_unreachable", detail=health.detail)
-        self._told = health.good
+        self._logged_good = health.good
 
 
 def _type(record: OutgoingRecord) -> str:

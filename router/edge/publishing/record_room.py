@@ -1,7 +1,7 @@
-"""Is there room for a record in its topic? Asked before it is sent.
+"""Checks, before a record is sent, that it is not too large for its topic.
 
-A record that the topic finds too large would be refused each time. So it is refused here: with the
-limits that the broker tells, and where it tells none, with what it refused before.
+A topic refuses a record that is too large at every attempt, so the record is refused here: by the
+limits that the broker reports, or, if it reports none, by the sizes that it refused before.
 """
 
 import time
@@ -12,14 +12,15 @@ from router.broker.topics.record_size import batch_bytes
 from router.contract.wire import OutgoingRecord
 
 REMEMBERED_SECONDS = 60.0
-"""How long a refused size is believed: the topic's limit may be raised."""
+"""How long a refused size is remembered: the topic's limit may be raised."""
 
 
 @dataclass
 class RecordRoom:
-    """`most` is the producer's own limit in bytes; `limit` returns a topic's, None if unknown.
+    """Size limits of records.
 
-    The topic is named in full; its limit is `max.message.bytes` and may change at any time.
+    `most` is the producer's own limit in bytes; `limit` returns that of a topic, given its full
+    name: `max.message.bytes`, which may change at any time, or None if it is unknown.
     """
 
     most: int
@@ -28,20 +29,20 @@ class RecordRoom:
     _refused: dict[str, tuple[int, float]] = field(default_factory=dict)
 
     def problem(self, record: OutgoingRecord) -> str | None:
-        """Return why a record cannot be written to its topic, None where it can."""
+        """Return why a record is too large for its topic, None if it is not."""
         size = size_of(record)
         limit = self.limit(record.topic)
         if limit is not None and size > limit:
-            return f"{size} bytes, topic {record.topic} takes {limit}"
+            return f"{size} bytes, topic {record.topic} accepts {limit}"
         if size > self.most:
             return f"{size} bytes, kafka.max_request_bytes is {self.most}"
         smallest, until = self._refused.get(record.topic, (0, 0.0))
         if limit is None and size >= smallest and self.clock() < until:
-            return f"{size} bytes, topic {record.topic} has refused {smallest}"
+            return f"{size} bytes, topic {record.topic} has already refused {smallest}"
         return None
 
     def was_refused(self, record: OutgoingRecord) -> None:
-        """Remember the size of a record that its topic found too large."""
+        """Remember the size of a record that its topic refused as too large."""
         smallest, until = self._refused.get(record.topic, (0, 0.0))
         size, now = size_of(record), self.clock()
         if now < until:
@@ -50,5 +51,5 @@ class RecordRoom:
 
 
 def size_of(record: OutgoingRecord) -> int:
-    """Return the bytes of a record as the topic counts them."""
+    """Return the size of a record in bytes, as the topic counts it."""
     return batch_bytes(record.key, record.value, record.headers)

@@ -1,9 +1,9 @@
-"""What the attempts to publish on a topic have shown of it: one value, and pure transitions.
+"""Health of a topic, derived from attempts to publish to it: one value and pure transitions.
 
-The edge is ready where the last attempt on each topic was kept. A topic whose last attempt was
-not kept recovers without traffic, since no load balancer sends any to an edge that is not ready:
-either the producer still tries that record and gets its acknowledgement, or `trial` is sent again
-until it does. The event's id makes the repetition harmless.
+The edge is ready if the last attempt on each topic was acknowledged. A topic whose last attempt
+failed must recover without traffic, since no load balancer sends any to an edge that is not ready:
+either the producer still retries that record until it is acknowledged, or `trial` is sent again
+until it is. The event's id makes the repetition harmless.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,81 +13,82 @@ from enum import StrEnum
 from router.contract.wire import OutgoingRecord
 
 
-class State(StrEnum):
-    """What is known of a topic from attempts."""
+class TopicHealthState(StrEnum):
+    """State of a topic after the attempts to publish to it."""
 
     UNTRIED = "untried"
-    """No attempt since the start, or only records that were at fault themselves."""
+    """No attempt since the start, or only attempts with an invalid record."""
     KEPT = "kept"
     """The last attempt was acknowledged."""
     UNANSWERED = "unanswered"
-    """An attempt was given up at its deadline; the producer still tries."""
+    """An attempt was given up at its deadline; the producer still retries it."""
     REFUSED = "refused"
-    """The topic refused a record, as it will every other one."""
+    """The topic refused a record, and will refuse every other one."""
     DOUBTED = "doubted"
-    """A record was given up that no producer tries any more: it is to be sent again."""
+    """A record was given up and no producer retries it: it must be sent again."""
 
 
-class Outcome(StrEnum):
-    """What became of an attempt, or of the producer."""
+class AttemptOutcome(StrEnum):
+    """Outcome of an attempt, or replacement of the producer."""
 
     ACKNOWLEDGED = "acknowledged"
     GIVEN_UP = "given_up"
     NOT_SENT = "not_sent"
-    """Given up before a producer had taken it: nobody tries it any more."""
+    """Given up before a producer accepted it, so that no producer retries it."""
     TOPIC_REFUSED = "topic_refused"
     RECORD_REFUSED = "record_refused"
     PRODUCER_REPLACED = "producer_replaced"
 
 
-READY = frozenset({State.UNTRIED, State.KEPT})
-"""States that do not keep the edge from being ready."""
+READY = frozenset({TopicHealthState.UNTRIED, TopicHealthState.KEPT})
+"""States in which the edge is ready."""
 
-_AFTER: Mapping[Outcome, Mapping[State, State]] = {
-    Outcome.ACKNOWLEDGED: dict.fromkeys(State, State.KEPT),
-    Outcome.GIVEN_UP: {
-        State.UNTRIED: State.UNANSWERED,
-        State.KEPT: State.UNANSWERED,
-        State.UNANSWERED: State.UNANSWERED,
-        State.REFUSED: State.REFUSED,
-        State.DOUBTED: State.DOUBTED,
+_AFTER: Mapping[AttemptOutcome, Mapping[TopicHealthState, TopicHealthState]] = {
+    AttemptOutcome.ACKNOWLEDGED: dict.fromkeys(TopicHealthState, TopicHealthState.KEPT),
+    AttemptOutcome.GIVEN_UP: {
+        TopicHealthState.UNTRIED: TopicHealthState.UNANSWERED,
+        TopicHealthState.KEPT: TopicHealthState.UNANSWERED,
+        TopicHealthState.UNANSWERED: TopicHealthState.UNANSWERED,
+        TopicHealthState.REFUSED: TopicHealthState.REFUSED,
+        TopicHealthState.DOUBTED: TopicHealthState.DOUBTED,
     },
-    Outcome.NOT_SENT: {
-        State.UNTRIED: State.DOUBTED,
-        State.KEPT: State.DOUBTED,
-        State.UNANSWERED: State.UNANSWERED,
-        State.REFUSED: State.REFUSED,
-        State.DOUBTED: State.DOUBTED,
+    AttemptOutcome.NOT_SENT: {
+        TopicHealthState.UNTRIED: TopicHealthState.DOUBTED,
+        TopicHealthState.KEPT: TopicHealthState.DOUBTED,
+        TopicHealthState.UNANSWERED: TopicHealthState.UNANSWERED,
+        TopicHealthState.REFUSED: TopicHealthState.REFUSED,
+        TopicHealthState.DOUBTED: TopicHealthState.DOUBTED,
     },
-    Outcome.TOPIC_REFUSED: dict.fromkeys(State, State.REFUSED),
-    Outcome.RECORD_REFUSED: {
-        State.UNTRIED: State.UNTRIED,
-        State.KEPT: State.KEPT,
-        # The record at fault was the one to prove the topic with, and it will not.
-        State.UNANSWERED: State.UNTRIED,
-        State.REFUSED: State.UNTRIED,
-        State.DOUBTED: State.UNTRIED,
+    AttemptOutcome.TOPIC_REFUSED: dict.fromkeys(TopicHealthState, TopicHealthState.REFUSED),
+    AttemptOutcome.RECORD_REFUSED: {
+        TopicHealthState.UNTRIED: TopicHealthState.UNTRIED,
+        TopicHealthState.KEPT: TopicHealthState.KEPT,
+        # The invalid record was the one to test the topic with: it cannot show anything.
+        TopicHealthState.UNANSWERED: TopicHealthState.UNTRIED,
+        TopicHealthState.REFUSED: TopicHealthState.UNTRIED,
+        TopicHealthState.DOUBTED: TopicHealthState.UNTRIED,
     },
-    Outcome.PRODUCER_REPLACED: {
-        State.UNTRIED: State.UNTRIED,
-        State.KEPT: State.KEPT,
-        State.UNANSWERED: State.DOUBTED,
-        State.REFUSED: State.REFUSED,
-        State.DOUBTED: State.DOUBTED,
+    AttemptOutcome.PRODUCER_REPLACED: {
+        TopicHealthState.UNTRIED: TopicHealthState.UNTRIED,
+        TopicHealthState.KEPT: TopicHealthState.KEPT,
+        TopicHealthState.UNANSWERED: TopicHealthState.DOUBTED,
+        TopicHealthState.REFUSED: TopicHealthState.REFUSED,
+        TopicHealthState.DOUBTED: TopicHealthState.DOUBTED,
     },
 }
 
 
 @dataclass(frozen=True)
 class TopicHealth:
-    """The state of a topic, and what it rests on.
+    """The state of a topic, and the attempt that led to it.
 
-    `attempt` is the number of that attempt, rising in the order in which attempts
-    began; `why` is for people; `since` is when answers began to be missing, in
-    seconds of the monotonic clock; `trial` is the record to prove the topic with.
+    `attempt` is the number of that attempt; numbers rise in the order in which
+    attempts began. `why` is a text for operators; `since` is the time from which
+    answers are missing, in seconds of the monotonic clock; `trial` is the record
+    to test the topic with.
     """
 
-    state: State = State.UNTRIED
+    state: TopicHealthState = TopicHealthState.UNTRIED
     attempt: int = 0
     why: str = ""
     since: float | None = None
@@ -95,18 +96,18 @@ class TopicHealth:
 
     @property
     def ready(self) -> bool:
-        """Whether attempts have left no doubt."""
+        """Whether the topic does not prevent readiness."""
         return self.state in READY
 
     def acknowledged(self, attempt: int) -> "TopicHealth":
         """Return the health after an acknowledgement."""
-        return self._after(attempt, lambda: TopicHealth(State.KEPT, attempt))
+        return self._after(attempt, lambda: TopicHealth(TopicHealthState.KEPT, attempt))
 
     def given_up(
         self, attempt: int, record: OutgoingRecord, now: float, *, sent: bool = True
     ) -> "TopicHealth":
-        """Return the health after a deadline passed; `sent`: a producer still tries."""
-        state = _AFTER[Outcome.GIVEN_UP if sent else Outcome.NOT_SENT][self.state]
+        """Return the health after a deadline passed; `sent`: a producer still retries."""
+        state = _AFTER[AttemptOutcome.GIVEN_UP if sent else AttemptOutcome.NOT_SENT][self.state]
         since = now if self.since is None else self.since
         trial = record if self.ready else self.trial
         first = attempt if self.ready else self.attempt
@@ -114,33 +115,35 @@ class TopicHealth:
 
     def refused(self, attempt: int, record: OutgoingRecord, why: str) -> "TopicHealth":
         """Return the health after the topic refused a record."""
-        return self._after(attempt, lambda: TopicHealth(State.REFUSED, attempt, why, None, record))
+        return self._after(
+            attempt, lambda: TopicHealth(TopicHealthState.REFUSED, attempt, why, None, record)
+        )
 
     def record_refused(self, attempt: int) -> "TopicHealth":
-        """Return the health after a record was refused for a fault of its own."""
-        state = _AFTER[Outcome.RECORD_REFUSED][self.state]
+        """Return the health after a record was refused because it is itself invalid."""
+        state = _AFTER[AttemptOutcome.RECORD_REFUSED][self.state]
         return self._after(attempt, lambda: TopicHealth(state, attempt))
 
     def producer_replaced(self) -> "TopicHealth":
-        """Return the health after the producer was replaced: what it still tried is lost."""
-        state = _AFTER[Outcome.PRODUCER_REPLACED][self.state]
+        """Return the health after the producer was replaced and its pending records were lost."""
+        state = _AFTER[AttemptOutcome.PRODUCER_REPLACED][self.state]
         return TopicHealth(state, self.attempt, self.why, None, self.trial)
 
     def silent_for(self, now: float) -> float:
-        """Return for how many seconds answers have been missing; 0 where none is."""
+        """Return the seconds since when answers are missing, 0 if none is."""
         return 0 if self.since is None else now - self.since
 
     def problem(self, topic: str, now: float) -> str | None:
-        """Return what keeps the edge from being ready, for people."""
+        """Return the reason why the topic prevents readiness, None if it does not."""
         if self.ready:
             return None
-        if self.state is State.REFUSED:
+        if self.state is TopicHealthState.REFUSED:
             return f"the last record was refused: {self.why}"
         seconds = self.silent_for(now)
-        if self.state is State.UNANSWERED:
+        if self.state is TopicHealthState.UNANSWERED:
             return f"no acknowledgement for {seconds:.0f} s from topic {topic}"
         return f"no acknowledgement yet from topic {topic} of a record that is sent again"
 
     def _after(self, attempt: int, after: Callable[[], "TopicHealth"]) -> "TopicHealth":
-        """Leave an outcome out that is older than what is known."""
+        """Return the new health, unless the outcome is older than the current one."""
         return self if attempt < self.attempt else after()

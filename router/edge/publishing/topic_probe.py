@@ -1,4 +1,4 @@
-"""Asks the broker whether records of ours can be written to each topic now; writes nothing."""
+"""Checks whether the edge can write to each topic now, without writing anything."""
 
 from collections.abc import Callable, Sequence
 
@@ -13,10 +13,10 @@ async def problems_of(
     min_in_sync: Callable[[str], int | None],
     seconds: float,
 ) -> Sequence[str]:
-    """Return what prevents writing, a line per topic, the most general first.
+    """Return the problems that prevent writing, a line each, the most general first.
 
-    `min_in_sync` returns a topic's `min.insync.replicas`, None if it is not known.
-    Raises KafkaError or TimeoutError where no broker answers.
+    `min_in_sync` returns a topic's `min.insync.replicas`, None if it is unknown.
+    Raises KafkaError or TimeoutError if no broker answers.
     """
     seen = await describe(producer, topics, seconds)
     missing = [name for name in topics if name not in seen or _is_missing(seen[name])]
@@ -34,13 +34,13 @@ def _is_missing(seen: TopicSeen) -> bool:
 
 
 def problem_of(seen: TopicSeen, min_in_sync: int) -> str | None:
-    """Return what prevents writing to any partition of a topic, None where nothing does."""
+    """Return the problem that prevents writing to every partition of a topic, None if none does."""
     if seen.error is not None:
         return f"topic {seen.name}: {seen.error}: allow DESCRIBE and WRITE on it"
     if seen.may_write is False:
-        return f"no right to write to topic {seen.name}: allow WRITE on it to the user of the edge"
+        return f"not allowed to write to topic {seen.name}: allow WRITE on it to the edge's user"
     led = [each for each in seen.partitions.values() if each.leader is not None]
-    # Kafka never demands more in-sync replicas than a partition has replicas.
+    # Kafka never requires more in-sync replicas than a partition has replicas.
     if all(len(each.in_sync) < min(min_in_sync, len(each.replicas)) for each in led):
         most = max((len(each.in_sync) for each in led), default=0)
         return (

@@ -1,14 +1,15 @@
-"""Writes samples of refused deliveries to the topic `refused`, at no cost to any answer.
+"""Writes samples of refused deliveries to the topic `refused` without delaying any answer.
 
-The edge puts a sample into a bounded queue and goes on. A background task with
-a producer of its own sends them; if the broker or the topic is missing, or
-slow, samples wait in the queue, and the oldest are dropped when it is full.
+The edge puts a sample into a bounded queue and continues. A background task
+with a separate producer sends the samples; if the broker or the topic is
+missing or slow, samples wait in the queue, and the oldest are dropped when it
+is full.
 """
 
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,44 +18,46 @@ from aiokafka.errors import KafkaError
 from aiokafka.protocol.metadata import MetadataRequest
 
 from router.broker.adapter.private import MetadataUpdate, wrap_metadata_update
+from router.broker.client import make_producer
+from router.broker.connection import KafkaConnection
 from router.broker.pacing import paced
 from router.broker.producers import stop_within
 from router.broker.refusals import About, about
 from router.contract.wire import OutgoingRecord, encode_refused
-from router.edge.refused.sample import Attempt, Result, is_sampled, sample_of
+from router.edge.refused.sample import Attempt, SampleResult, is_sampled, sample_of
 from router.errors import RefusedDelivery
 from router.telemetry.logs import Log, new_traceparent
 
 QUEUED = 64
-"""Samples that may wait for the broker, a few megabytes at the default limits."""
+"""Most samples waiting for the broker, a few megabytes at the default limits."""
 
 REQUEST_SECONDS = 5.0
 """How long the broker may take to answer a request, or to acknowledge a sample."""
 
 IDLE_SECONDS = 60.0
-"""How long the connection stays open without a sample."""
+"""Time after which a connection without samples is closed."""
 
 STOP_SECONDS = 1.0
 """How long the producer may take to stop before it is cut off."""
 
 
-class TopicUnavailable(Exception):  # noqa: N818 - reads as what happened
-    """The broker has no such topic, or does not show it to us."""
+class TopicUnavailable(Exception):  # noqa: N818 - named after the event
+    """The broker does not have the topic, or does not show it to the edge's user."""
 
 
 @dataclass
 class RefusedKeeper:
-    """Keeps samples of refused deliveries: `keep` queues one, `running` sends them.
+    """Stores samples of refused deliveries: `keep` queues one, `running` sends them.
 
-    `may_keep` bounds them per endpoint and minute; `count` counts what became
-    of each. Nothing here raises into the caller.
+    `may_keep` limits them per endpoint and minute; `count` counts the result of
+    each. No error here reaches the caller.
     """
 
     make: Callable[[], AIOKafkaProducer]
     topic: str
     may_keep: Callable[[str], bool]
     body_limit: int
-    count: Callable[[Result], None]
+    count: Callable[[SampleResult], None]
     log: Log
     retry_seconds: float = 10.0
     queue: deque[OutgoingRecord] = field(default_factory=deque, repr=False)
@@ -62,7 +65,7 @@ class RefusedKeeper:
     _problem: str | None = None
 
     def wants(self, endpoint: str, problem: RefusedDelivery) -> bool:
-        """Whether this refusal is to be kept; takes one from the endpoint's minute."""
+        """Return whether this refusal must be sampled; uses up one of the endpoint's minute."""
         if not is_sampled(problem):
             return False
         allowed = self.may_keep(endpoint)
@@ -71,12 +74,12 @@ class RefusedKeeper:
         return allowed
 
     def keep(self, problem: RefusedDelivery, attempt: Attempt) -> None:
-        """Queue a sample; neither waits nor raises."""
+        """Queue a sample without waiting or raising."""
         try:
             sample = sample_of(problem, attempt, self.body_limit)
             record = encode_refused(sample, self.topic, new_traceparent())
         except Exception:
-            # The delivery is refused all the same: its answer must not depend on its sample.
+            # The answer to the delivery must not depend on its sample.
             self.log.exception("refused_sample_failed", endpoint=attempt.delivery.endpoint)
             self.count("failed")
             return
@@ -114,21 +117,21 @@ class RefusedKeeper:
             await asyncio.sleep(self.retry_seconds)
 
     async def _send_until_idle(self) -> None:
-        """Connect, and send until no sample came for a while."""
+        """Connect, and send until no sample has come for IDLE_SECONDS."""
         producer = self.make()
         try:
             async with asyncio.timeout(REQUEST_SECONDS * 2):
                 await producer.start()
-            while await self._waited():
+            while await self._sample_came():
                 await self._require_topic(producer)
                 await self._send(producer)
         finally:
-            # Whatever comes of it, this producer is not used again.
+            # Errors do not matter: this producer is not used again.
             with contextlib.suppress(Exception):
                 await stop_within(producer, STOP_SECONDS)
 
-    async def _waited(self) -> bool:
-        """Wait for a sample; False if none came."""
+    async def _sample_came(self) -> bool:
+        """Wait for a sample; return False if none came in time."""
         try:
             async with asyncio.timeout(IDLE_SECONDS):
                 await self._filled.wait()
@@ -159,7 +162,7 @@ class RefusedKeeper:
         except (KafkaError, TimeoutError) as error:
             self.count("failed")
             if about(error) is About.RECORD:
-                # The topic takes the others: they do not wait for this one.
+                # The topic accepts other samples: they must not wait for this one.
                 return
             raise
         self.count("kept")
@@ -174,24 +177,17 @@ class RefusedKeeper:
 
 
 def sample_producer_factory(
-    options: Mapping[str, Any],
-    topic: str,
-    max_request_bytes: int,
-    renewed: Callable[[Any], None] = lambda _client: None,
+    kafka: KafkaConnection, topic: str, max_request_bytes: int
 ) -> Callable[[], AIOKafkaProducer]:
-    """Return what makes producers for samples: quick to give up, never making the topic.
-
-    `options` and `renewed` are those of `router.edge.publishing.publish.producer_factory`.
-    """
+    """Return a factory of producers for samples, which give up soon and create no topic."""
 
     def make() -> AIOKafkaProducer:
-        producer = AIOKafkaProducer(
-            **options,
+        producer = make_producer(
+            kafka,
             acks=1,
             max_request_size=max_request_bytes,
             request_timeout_ms=int(REQUEST_SECONDS * 1000),
         )
-        renewed(producer.client)
         wrap_metadata_update(producer, lambda client, _ask: _asking_only(client, topic))
         return paced(producer)
 
@@ -199,13 +195,13 @@ def sample_producer_factory(
 
 
 def _asking_only(client: Any, topic: str) -> MetadataUpdate:  # noqa: ANN401 - aiokafka is untyped
-    """Return a metadata update that asks for one topic and is silent where it is missing.
+    """Return a metadata update for one topic, which logs no error if the topic is missing.
 
-    aiokafka's own asks for every topic of the broker until one was named, and logs
-    an error at each look for one that does not exist.
+    aiokafka's own update requests every topic of the broker until one is named,
+    and logs an error at each request for a topic that does not exist.
     """
 
-    async def asked(cluster: Any, _topics: Any) -> bool:  # noqa: ANN401 - aiokafka is untyped
+    async def update(cluster: Any, _topics: Any) -> bool:  # noqa: ANN401 - aiokafka is untyped
         request = MetadataRequest([topic], allow_auto_topic_creation=False)
         for broker in cluster.brokers():
             try:
@@ -213,10 +209,10 @@ def _asking_only(client: Any, topic: str) -> MetadataUpdate:  # noqa: ANN401 - a
             except (KafkaError, TimeoutError):
                 continue
             found = any(each[0] == 0 for each in answer.topics)
-            # Not stored if missing: the client would log an error at every look.
+            # Not stored if missing: the client would log an error at every request.
             if found:
                 cluster.update_metadata(answer)
             return True
         return False
 
-    return asked
+    return update

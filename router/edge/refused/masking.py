@@ -1,4 +1,4 @@
-"""Masks secrets in bytes from a stranger, in the spellings that requests carry them in."""
+"""Masks secrets in unverified bytes, in the spellings that occur in requests."""
 
 import base64
 from collections.abc import Iterable, Iterator, Sequence
@@ -8,14 +8,14 @@ MASK = "{masked}"
 """Replaces a secret or token, and the value of a header that carries credentials."""
 
 _LONG_ENOUGH = 8
-"""Bytes of a secret that is looked for within base64: a shorter one would be found by chance."""
+"""Shortest secret, in bytes, searched for within base64: a shorter one would match by chance."""
 
 
 def spellings(secrets: Iterable[bytes]) -> Sequence[bytes]:
-    """Return how a body or URL may spell the secrets, in lower case.
+    """Return the spellings of the secrets in a body or URL, in lower case.
 
-    Plain, percent-encoded, with escaped slashes, in hexadecimal, and within
-    base64. A sender can spell a secret in any number of other ways.
+    These are plain, percent-encoded, with escaped slashes, in hexadecimal, and
+    within base64. A sender can still spell a secret in other ways.
     """
     found: set[bytes] = set()
     for secret in secrets:
@@ -27,7 +27,7 @@ def spellings(secrets: Iterable[bytes]) -> Sequence[bytes]:
 
 
 def masked(text: bytes, lowered: Iterable[bytes]) -> bytes:
-    """Replace every one of these spellings, in upper or lower case, by `MASK`."""
+    """Replace each of these spellings, in upper or lower case, by `MASK`."""
     searched = text.lower()
     spans = sorted(span for each in lowered for span in _places(searched, each))
     pieces: list[bytes] = []
@@ -47,12 +47,12 @@ def _places(text: bytes, wanted: bytes) -> Iterator[tuple[int, int]]:
 
 
 def _within_base64(secret: bytes) -> Iterator[bytes]:
-    """Yield the characters that depend on the secret alone, for each offset in a longer text."""
+    """Yield the characters that only the secret determines, for each offset in a longer text."""
     if len(secret) < _LONG_ENOUGH:
         return
     for before in range(3):
         padded = bytes(before) + secret
-        # A character holds six bits: the first and last may hold some of a neighbour as well.
+        # A character holds six bits: the first and last may include bits of a neighbour.
         whole = slice(-(-before * 8 // 6), len(padded) * 8 // 6)
         for encode in (base64.b64encode, base64.urlsafe_b64encode):
             yield encode(padded)[whole]

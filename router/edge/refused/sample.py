@@ -1,7 +1,7 @@
-"""Samples of refused deliveries: which are kept, and how they are masked and cut to size.
+"""Samples of refused deliveries: which are stored, and how they are masked and cut to size.
 
-A sample is evidence from a stranger. It is masked, cut and encoded as bytes and
-never parsed.
+A sample is unverified input. It is masked, cut and encoded as bytes and never
+parsed.
 """
 
 import base64
@@ -17,8 +17,8 @@ from router.delivery import Delivery, as_text
 from router.edge.refused.masking import MASK, masked, spellings
 from router.errors import Reason, RefusedDelivery
 
-Result = Literal["kept", "limited", "dropped", "failed"]
-"""What became of a sample, as a label of its metric."""
+SampleResult = Literal["kept", "limited", "dropped", "failed"]
+"""Result of storing a sample, as a label of its metric."""
 
 _CREDENTIALS = re.compile(r"authorization|cookie|token|session|api-?key|passw|secret|credential")
 _STATUSES = {400, 401, 403, 415}
@@ -30,9 +30,9 @@ _UTF8_LONGEST = 4
 class Attempt:
     """A refused delivery as the edge received it.
 
-    `secrets` are the endpoint's active secrets and its URL token; they appear
-    nowhere in a sample. Without `body_read`, the delivery was refused before
-    its body was read.
+    `secrets` are the endpoint's active secrets and its URL token; a sample never
+    contains them. Without `body_read`, the delivery was refused before its body
+    was read.
     """
 
     delivery: Delivery
@@ -43,11 +43,11 @@ class Attempt:
 
 
 def is_sampled(problem: RefusedDelivery) -> bool:
-    """Whether a refusal is worth a sample.
+    """Return whether a refusal qualifies for a sample.
 
-    Unproven, unreadable and unwanted senders are. Stale deliveries go to
-    quarantine, and a body that is too large, too slow or cut off explains
-    itself by its log line.
+    Unverified, malformed and excluded requests do. Stale deliveries go to
+    quarantine, and for a body that is too large, too slow or cut off the log
+    line is explanation enough.
     """
     return problem.status in _STATUSES and problem.reason not in _KEPT_ELSEWHERE_OR_WORTHLESS
 
@@ -60,7 +60,7 @@ def sample_of(problem: RefusedDelivery, attempt: Attempt, body_limit: int) -> Re
     headers = tuple(
         (_without(name, secrets), _without(value, secrets)) for name, value in delivery.headers
     )
-    # Masked before it is cut: the cut could leave the beginning of a secret.
+    # Mask before cutting: the cut could leave the beginning of a secret.
     body = masked(delivery.body, secrets)
     text, encoding = as_text(_cut(body, body_limit))
     read = attempt.body_read
@@ -91,7 +91,7 @@ def sample_of(problem: RefusedDelivery, attempt: Attempt, body_limit: int) -> Re
 
 
 def sampled_delivery(refused: Refused) -> Delivery:
-    """Return the delivery that a sample was taken of, as far as it was kept."""
+    """Return the delivery of a sample, as far as it is stored."""
     raw = refused.raw
     body = base64.b64decode(raw.body) if raw.body_encoding == "base64" else raw.body.encode()
     return Delivery(
@@ -106,14 +106,14 @@ def sampled_delivery(refused: Refused) -> Delivery:
 
 
 def missing_of(refused: Refused) -> str | None:
-    """Say why a signature over a sample cannot be recomputed, None if it can."""
+    """Return why the signature of a sample cannot be recomputed, None if it can."""
     if refused.body_bytes is None:
         return "the delivery was refused before its body was read"
     if refused.masked:
         return "a secret or token in it was masked"
     if refused.truncated:
         kept = len(sampled_delivery(refused).body)
-        return f"only the first {kept} of {refused.body_bytes} bytes of its body were kept"
+        return f"only the first {kept} of {refused.body_bytes} bytes of its body were stored"
     return None
 
 
@@ -122,7 +122,7 @@ def _without(text: str, lowered: Iterable[bytes]) -> str:
 
 
 def _cut(body: bytes, limit: int) -> bytes:
-    """Cut a body, between two characters if it is UTF-8, so that it stays readable."""
+    """Cut a body; if it is UTF-8, between two characters, so that it stays readable."""
     start = body[:limit]
     if len(body) <= limit:
         return start

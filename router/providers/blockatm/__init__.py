@@ -1,9 +1,9 @@
 """BlockATM: payments into cashiers and payouts from contracts.
 
 Version 2 is signed with the webhook key of the cashier or payout contract.
-Version 1 (ECDSA, `BlockATM-Signature-V1`, batches of payouts) is taken where
-the endpoint has the platform's public key. Sources, named where a fact is
-used: the pages of github.com/BlockATMOnLine/docs ("BlockATM docs"), of its
+Version 1 (ECDSA, `BlockATM-Signature-V1`, batches of payouts) is accepted if
+the endpoint has the platform's public key. Sources, cited next to the facts:
+the pages of github.com/BlockATMOnLine/docs ("BlockATM docs"), of its
 predecessor BlockATM_V2, the Java of BlockATMOnLine/sign-demo, and
 blockatm.readme.io for version 1.
 """
@@ -17,31 +17,31 @@ from pydantic import BaseModel
 from router.contract.event import Event
 from router.delivery import Delivery, VerifiedDelivery
 from router.errors import ConfigurationError
-from router.providers import OPTIONS, Answer, Example, Key, Place, Simulation, Texts
+from router.providers import OPTIONS, Answer, EndpointContext, Example, Key, Simulation, TextList
 from router.providers._signing import public_key
 from router.providers.blockatm import _meaning, _signature, _simulated, _version1
 
-# Any 200 will do; the body is that of the samples (BlockATM docs, webhooks/README.md).
+# Any 200 is accepted; the body is that of the samples (BlockATM docs, webhooks/README.md).
 _ANSWER = Answer(200, "text/plain", b"OK")
 
 
 class BlockATMOptions(BaseModel):
-    """What an endpoint of BlockATM may say beside its webhook keys."""
+    """Options of an endpoint of BlockATM."""
 
     model_config = OPTIONS
 
-    v1_public_keys: Texts = ()
+    v1_public_keys: TextList = ()
 
 
 @dataclass(frozen=True)
 class BlockATM:
-    """The provider, as `router.providers.Provider` wants it."""
+    """The provider, a `router.providers.Provider`."""
 
     name: str = "blockatm"
     methods: frozenset[str] = frozenset({"POST"})
     content_types: frozenset[str] = frozenset({"application/json"})
-    # Retries come after 1 min, 5 min, 30 min, 2 h and 24 h, 26 h 36 min in all (BlockATM docs,
-    # webhooks/verification.md). Whether each is signed afresh is not said: none may be stale.
+    # Retries follow after 1 min, 5 min, 30 min, 2 h and 24 h, 26 h 36 min in all (BlockATM docs,
+    # webhooks/verification.md). Whether each is signed again is undocumented: none may be stale.
     tolerance: timedelta = timedelta(hours=27)
     answer: Answer = _ANSWER
     kinds: Mapping[str, Sequence[str]] = field(default_factory=_simulated.kinds)
@@ -49,8 +49,8 @@ class BlockATM:
     options: type[BlockATMOptions] = BlockATMOptions
     public_keys: Sequence[Key] = ()
 
-    def configured(self, options: BlockATMOptions, _place: Place) -> "BlockATM":
-        """Return the provider with the platform's keys of version 1, where there are some."""
+    def configured(self, options: BlockATMOptions, _context: EndpointContext) -> "BlockATM":
+        """Return the provider with the platform's keys of version 1, if any."""
         try:
             keys = [public_key(text, "P-256") for text in options.v1_public_keys]
         except ValueError as error:
@@ -59,7 +59,7 @@ class BlockATM:
         return replace(self, public_keys=tuple(keys))
 
     def example(self) -> Example:
-        """Evaluate with version 2, which needs a secret alone."""
+        """Return no settings: version 2, used for evaluation, needs only a secret."""
         return Example()
 
     def verify(self, delivery: Delivery, keys: Sequence[Key]) -> VerifiedDelivery:
@@ -77,7 +77,7 @@ class BlockATM:
         return _simulated.simulate(wanted, key, target)
 
     def sign(self, delivery: Delivery, key: Key) -> Delivery:
-        """Sign time and raw body as version 2 does."""
+        """Sign time and raw body as in version 2."""
         return _simulated.signed(delivery, key)
 
 

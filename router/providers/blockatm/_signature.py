@@ -1,10 +1,11 @@
-"""Is it genuine? Version 2: HMAC-SHA256 under the webhook key, over one of two forms of the body.
+"""Signatures of version 2, HMAC-SHA256 with the webhook key, and of version 1.
 
-The newest page (BlockATM docs, webhooks/verification.md) signs the body as
-sent; the signing page (BlockATM_V2, overview/signing.md) and the sign-demo
-sign its members in sorted order. No vector for either is published, so both
-are tried and the event says which held. Version 1: ECDSA by the platform's
-key over the sorted form (sign-demo; readme.io, signature).
+Version 2 has two forms. The newest page (BlockATM docs,
+webhooks/verification.md) signs the body as sent; the signing page
+(BlockATM_V2, overview/signing.md) and the sign-demo sign its members in sorted
+order. No test vector of either is published, so both are tried and the event
+records which one matched. Version 1: ECDSA with the platform's key over the
+sorted form (sign-demo; readme.io, signature).
 """
 
 from collections.abc import Sequence
@@ -44,7 +45,7 @@ def verify(
 ) -> VerifiedDelivery:
     """Return the delivery as verified, or raise Unauthentic.
 
-    Where it carries signatures of both versions, that of version 2 decides.
+    If it has signatures of both versions, that of version 2 decides.
     """
     if v1_keys and delivery.header(V1_SIGNATURE_HEADER) and not delivery.header(SIGNATURE_HEADER):
         return _verify_v1(delivery, v1_keys)
@@ -67,7 +68,7 @@ def _verify_v1(delivery: Delivery, keys: Sequence[Key]) -> VerifiedDelivery:
 
 
 def sign(secret: bytes, body: bytes, time: str) -> str:
-    """Sign as the newest page says."""
+    """Return the signature over the body as sent, in hex."""
     return hmac_sha256(secret, _raw_message(body, time)).hex()
 
 

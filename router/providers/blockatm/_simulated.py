@@ -1,4 +1,4 @@
-"""Deliveries as BlockATM makes them, for `payrouter send` and the tests."""
+"""Simulated BlockATM deliveries, for `payrouter send` and the tests."""
 
 import hashlib
 import json
@@ -9,7 +9,7 @@ from router.providers import Key, Simulation
 from router.providers._signing import unix_ms_text, with_headers
 from router.providers.blockatm._signature import EVENT_HEADER, SIGNATURE_HEADER, TIME_HEADER, sign
 
-# A payment's failure has no word, only the older number.
+# There is no word for a failed payment, only the older number.
 _STATUSES: Mapping[str, Mapping[str, str | int]] = {
     "payment": {
         "pending": "PENDING",
@@ -27,7 +27,7 @@ _FIRST_NUMBER = 8_210_000_000
 
 
 def kinds() -> Mapping[str, Sequence[str]]:
-    """Return what can be made: kinds of delivery and the statuses of each."""
+    """Return the kinds of delivery that can be made, and the statuses of each."""
     return {kind: tuple(statuses) for kind, statuses in _STATUSES.items()}
 
 
@@ -41,7 +41,7 @@ def simulate(wanted: Simulation, key: Key, target: str) -> Delivery:
 
 
 def signed(delivery: Delivery, key: Key) -> Delivery:
-    """Sign a delivery over its raw body, at the time it is received."""
+    """Sign a delivery over its raw body, at its `received_at`."""
     time = unix_ms_text(delivery.received_at)
     signature = sign(key.secret, delivery.body, time)
     return with_headers(delivery, (SIGNATURE_HEADER, signature), (TIME_HEADER, time))
@@ -53,7 +53,7 @@ def _payment(wanted: Simulation) -> dict[str, object]:
         "custNo": "CustNo_00240101",
         "orderNo": wanted.order,
         **_transfer(wanted, on_chain=on_chain),
-        # What was paid, not what was asked for.
+        # The amount paid, not the price.
         "amount": wanted.amount if on_chain else "0",
         "fromAddress": _address("payer", wanted) if on_chain else "",
         "cashierId": 86100021,

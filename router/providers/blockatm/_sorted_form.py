@@ -1,9 +1,9 @@
-"""A body as BlockATM's sign-demo writes it before signing: `amount=999&id=82&…`.
+"""The sorted form of a body, as BlockATM's sign-demo writes it: `amount=999&id=82&…`.
 
-The rules are those of its Java, the only one of the vendor's texts that runs.
-The form is not injective (a number and its text, null and nothing, an outer
-name and none read the same), so `refuse_hidden` says what may not be believed
-after it has matched.
+The rules are those of its Java code, the only runnable source of the vendor.
+Different bodies can have the same form (a number and its text, null and no
+member, a nested member and the same member at the top level), so
+`refuse_hidden` refuses ambiguous bodies after the signature has matched.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -29,17 +29,17 @@ gas (EIP-7825), which is about as many transfers of a token.
 
 _BYTES_PER_MARK = 8
 _MARKS_OF_ANY = 512
-"""A body has at most so many marks (`:`, `,`, `{`, `[`), and one more for every 8 bytes.
+"""Most marks (`:`, `,`, `{`, `[`) of a body, besides one for every 8 bytes.
 
-Marks are what a parser's time goes into. A genuine body has one in 11 to 21 bytes.
+A parser spends its time on marks. A genuine body has one in 11 to 21 bytes.
 """
 
 
 def sorted_form(body: bytes, largest: int) -> str | None:
-    """Write a JSON object in the signed order, or None where the body has no such form.
+    """Write a JSON object in the signed order; None if the body has no such form.
 
-    A body that is larger, or denser, than a genuine one has none either: it is
-    made before anything is proved, so it must not cost more than the proof.
+    None also for a body that is larger, or denser, than a genuine one: the form
+    is made before verification, so it must not cost more than verification.
     """
     if len(body) > largest or _is_too_dense(body):
         return None
@@ -49,7 +49,7 @@ def sorted_form(body: bytes, largest: int) -> str | None:
         return None
     if not isinstance(segments, tuple):
         return None
-    # The demo writes "&" only behind something: empty segments at the front leave no trace.
+    # The demo writes "&" only after some text: empty segments at the front vanish.
     text = "&".join(dropwhile(lambda segment: not segment, segments))
     return text if _has_utf8(text) else None
 
@@ -62,11 +62,11 @@ def _is_too_dense(body: bytes) -> bool:
 def refuse_hidden(
     members: Mapping[str, JsonValue], known: Collection[str], rows: str | None = None
 ) -> None:
-    """Raise NotUnderstood where the same form could be that of another body.
+    """Raise NotUnderstood if another body could have the same form.
 
-    A name or text with the form's own separators may hold further members; a
-    known member below the top has been moved there, or was never a member.
-    Only the objects in the list `rows` hold known members of their own.
+    A name or text that contains the form's separators may hide further members;
+    a known member below the top level may have been moved there. Only the
+    objects in the list `rows` may have known members.
     """
     for name, value in members.items():
         _refuse_separators(name)
@@ -76,11 +76,11 @@ def refuse_hidden(
         if name == rows and isinstance(value, list):
             below = (deep for row in value for each in _inner(row) for deep in _inner_names(each))
         if any(inner in known for inner in below):
-            raise NotUnderstood(Reason.AMBIGUOUS, "a known field stands below the top level")
+            raise NotUnderstood(Reason.AMBIGUOUS, "a known field is below the top level")
 
 
-# While JSON is parsed, an object is made the tuple of its segments and a number its text: the form
-# does not tell a number from a text.
+# While JSON is parsed, an object becomes the tuple of its segments and a number its text: the form
+# does not distinguish a number from a text.
 _Segments = tuple[str, ...]
 _Part = _Segments | list["_Part"] | str | bool | None
 
@@ -118,7 +118,7 @@ def _number(text: str) -> str:
     except InvalidOperation:
         message = "a number's exponent is out of range"
         raise StrictJsonError(message) from None
-    # Java's BigDecimal.toString and Python's str agree but for the sign of zero.
+    # Java's BigDecimal.toString and Python's str agree except for the sign of zero.
     return str(value or value.copy_abs())
 
 
@@ -137,7 +137,7 @@ def _has_utf8(text: str) -> bool:
 
 def _refuse_separators(text: str) -> None:
     if "&" in text or "=" in text:
-        raise NotUnderstood(Reason.AMBIGUOUS, "text with & or = under the sorted signature")
+        raise NotUnderstood(Reason.AMBIGUOUS, "text with & or = in a body signed in sorted form")
 
 
 def _texts(value: JsonValue) -> Iterator[str]:

@@ -1,9 +1,9 @@
-"""What happened, in the words of version 1: payments, single payouts, batches of payouts.
+"""Meaning of version 1: payments, single payouts, batches of payouts.
 
 Fields and numbers are those of readme.io (callback-parameters,
 payout-parameter and its copy) and of the sign-demo. The same numbers mean
-other things in version 2, so that the signature header decides. In what
-currency a fee is, is not said: it is left out.
+other things in version 2, so the signature header decides. Fees are left out,
+since their currency is not documented.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,9 +12,16 @@ from router.contract.event import Event, EventType
 from router.contract.strict_json import JsonValue
 from router.delivery import VerifiedDelivery
 from router.errors import NotUnderstood, Reason, Unreadable
-from router.providers._reading import Described, currency_name, refused
-from router.providers.blockatm._fields import Fields, snake_case
-from router.providers.blockatm._meaning import event, event_word, members_of, required, shared
+from router.providers._reading import (
+    Descriptions,
+    Fields,
+    currency_name,
+    members_of,
+    refused,
+    required,
+)
+from router.providers.blockatm._fields import snake_case, spelled
+from router.providers.blockatm._meaning import event, event_word, marked, shared
 from router.providers.blockatm._signature import EVENT_HEADER
 from router.providers.blockatm._sorted_form import refuse_hidden
 
@@ -22,7 +29,7 @@ _ROWS = "detailList"
 
 _PAYMENT, _BATCH, _QR_PAYOUT = "payment", "payout", "qr-payout"
 
-# Which of the three a word of the event header may stand for.
+# The kinds that a word of the event header can mean.
 _WORDS = {
     "payment": (_PAYMENT,),
     "qr-payment": (_PAYMENT,),
@@ -32,7 +39,7 @@ _WORDS = {
 
 _PAYMENT_WORDS = ("payment", "qr-payment")
 
-# The header is not under the signature: each kind has a field that no other has.
+# The header is not signed: each kind has fields that no other kind has.
 _MARKERS = {_BATCH: (_ROWS,), _QR_PAYOUT: ("bizOrderNo",), _PAYMENT: ("orderNo", "walletAddress")}
 
 _STATUSES = {
@@ -41,7 +48,7 @@ _STATUSES = {
         "0": EventType.PAYMENT_PENDING,
         "-1": EventType.PAYMENT_FAILED,
     },
-    # -2 was rejected by the merchant's own finance.
+    # -2 was rejected by the merchant's own finance department.
     _BATCH: {
         "1": EventType.PAYOUT_CONFIRMED,
         "-1": EventType.PAYOUT_FAILED,
@@ -66,11 +73,11 @@ _KNOWN = frozenset(spelling for name in _NAMES for spelling in (name, snake_case
 
 
 def normalize(verified: VerifiedDelivery) -> Sequence[Event]:
-    """Say what happened, or raise NotUnderstood."""
+    """Return the events of a delivery, or raise NotUnderstood."""
     members = members_of(verified)
     refuse_hidden(members, _KNOWN, rows=_ROWS)
-    fields = Fields(members)
-    kind = _kind(event_word(verified.delivery), fields)
+    fields = spelled(members)
+    kind = _kind(event_word(verified.delivery), members)
     status = required("status", fields.identifier("status"))
     happened = _STATUSES[kind].get(status)
     if happened is None:
@@ -83,15 +90,15 @@ def normalize(verified: VerifiedDelivery) -> Sequence[Event]:
     return (event(verified, happened, identity, {**facts, **_money(fields)}, described),)
 
 
-def _kind(word: str | None, fields: Fields) -> str:
-    shown = [kind for kind, names in _MARKERS.items() if any(fields.has(name) for name in names)]
+def _kind(word: str | None, members: Mapping[str, JsonValue]) -> str:
+    shown = marked(members, _MARKERS)
     if len(shown) > 1:
         raise NotUnderstood(Reason.AMBIGUOUS, "fields of a payment and of a payout in one body")
     if word is not None and word not in _WORDS:
         raise refused(Reason.UNKNOWN_EVENT, EVENT_HEADER, f"expected {', '.join(_WORDS)}")
     if not shown and word not in {None, *_PAYMENT_WORDS}:
         raise refused(Reason.FIELD_MISSING, f"{_ROWS} or bizOrderNo", "required")
-    # A payment of type 3 has no orderNo, and may have nothing else of its own.
+    # A payment of type 3 has no orderNo, and may have no other field of its kind.
     kind = shown[0] if shown else _PAYMENT
     if word is not None and kind not in _WORDS[word]:
         detail = f"{EVENT_HEADER}: {word}, but the body is that of a {kind}"
@@ -106,7 +113,7 @@ def _payment(fields: Fields) -> dict[str, object]:
     }
 
 
-def _payer(fields: Fields) -> Described:
+def _payer(fields: Fields) -> Descriptions:
     return {"from_address": lambda: fields.text("walletAddress")}
 
 
@@ -116,9 +123,9 @@ def _qr_payout(fields: Fields) -> dict[str, object]:
 
 
 def _batch(verified: VerifiedDelivery, happened: EventType, fields: Fields) -> Sequence[Event]:
-    """Make an event of every row; raise NotUnderstood with those of the good rows if one is not."""
+    """Make an event of every row; if a row is not understood, raise with the others' events."""
     transaction = required("txId", fields.text("txId"))
-    sender: Described = {"from_address": lambda: fields.text("fromAddress"), **shared(fields)}
+    sender: Descriptions = {"from_address": lambda: fields.text("fromAddress"), **shared(fields)}
     events: list[Event] = []
     problems: list[NotUnderstood] = []
     for index, row in enumerate(_rows(fields)):
@@ -146,19 +153,19 @@ def _rows(fields: Fields) -> Sequence[JsonValue]:
 def _row_fields(row: JsonValue) -> Fields:
     if not isinstance(row, Mapping):
         raise refused(Reason.FIELD_MALFORMED, "row", "expected an object")
-    return Fields(row)
+    return spelled(row)
 
 
 def _row(fields: Fields) -> dict[str, object]:
     return {"reference": required("orderNo", fields.text("orderNo")), **_money(fields)}
 
 
-def _receiver(fields: Fields) -> Described:
+def _receiver(fields: Fields) -> Descriptions:
     return {"to_address": lambda: fields.text("toAddress")}
 
 
 def _raw_of(events: Sequence[Event]) -> dict[str, object]:
-    # The first that is understood carries the delivery, the others name it.
+    # The first event contains the whole delivery; the others refer to it.
     return {"raw": None, "raw_event": events[0].id} if events else {}
 
 

@@ -29,7 +29,7 @@ _USUAL = {"USDT": "trc20_usdt", "USDC": "erc20_usdc"}
 
 
 def currency_and_network(name: str, ticker: str) -> tuple[str, str | None]:
-    """Split a ticker; a prefix that names no known network is not understood."""
+    """Split a ticker; raise NotUnderstood if its prefix names no known network."""
     if ticker.lower() == "test_coin":
         return "TEST_COIN", None
     prefix, separator, token = ticker.lower().partition("_")
@@ -42,5 +42,5 @@ def currency_and_network(name: str, ticker: str) -> tuple[str, str | None]:
 
 
 def ticker_of(currency: str) -> str:
-    """Write the ticker under which a currency usually comes."""
+    """Return the usual ticker of a currency."""
     return _USUAL.get(currency.upper(), currency.lower())

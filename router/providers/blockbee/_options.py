@@ -1,10 +1,10 @@
-"""What an endpoint of BlockBee may say, and where it stands."""
+"""Options of a BlockBee endpoint."""
 
 from dataclasses import dataclass, field
 
 from pydantic import BaseModel, Field, field_validator
 
-from router.providers import OPTIONS, Place, Texts
+from router.providers import OPTIONS, EndpointContext, TextList
 
 # https://api.blockbee.io/pubkey/, and the same at https://api.cryptapi.io/pubkey/.
 PUBLISHED_KEY = """-----BEGIN PUBLIC KEY-----
@@ -15,8 +15,8 @@ ox7pp208zTvown577wIDAQAB
 -----END PUBLIC KEY-----
 """
 
-# The fields of every kind of message (BlockBee docs and, of the older ones, CryptAPI docs): a
-# callback URL with such a parameter of its own could not be told from what BlockBee says.
+# The fields of every kind of message (BlockBee docs and, for older ones, CryptAPI docs): a
+# parameter of the merchant with such a name could not be distinguished from BlockBee's own.
 FIELDS = frozenset(
     {
         *("uuid", "address_in", "address_out", "txid_in", "txid_out", "coin", "price", "pending"),
@@ -35,27 +35,29 @@ FIELDS = frozenset(
 
 
 class BlockBeeOptions(BaseModel):
-    """What an endpoint of BlockBee may say beside its token."""
+    """Options of an endpoint of BlockBee."""
 
     model_config = OPTIONS
 
-    public_keys: Texts = Field((PUBLISHED_KEY,), min_length=1)
+    public_keys: TextList = Field((PUBLISHED_KEY,), min_length=1)
     reference_parameter: str = Field("order_id", pattern=r"^[A-Za-z0-9_]{1,64}$")
-    expected_addresses: Texts = ()
-    expected_payments: Texts = ()
+    expected_addresses: TextList = ()
+    expected_payments: TextList = ()
 
     @field_validator("reference_parameter")
     @classmethod
     def _is_ours(cls, name: str) -> str:
         if name in FIELDS:
-            message = "this is a field of BlockBee's own"
+            message = "this name is one of BlockBee's own fields"
             raise ValueError(message)
         return name
 
 
 @dataclass(frozen=True)
-class Endpoint:
-    """An endpoint: its options and its place."""
+class BlockBeeEndpoint:
+    """An endpoint of BlockBee: its options and its context."""
 
     options: BlockBeeOptions = field(default_factory=BlockBeeOptions)
-    place: Place = field(default_factory=lambda: Place("blockbee", None, None, ()))
+    context: EndpointContext = field(
+        default_factory=lambda: EndpointContext("blockbee", None, None, ())
+    )

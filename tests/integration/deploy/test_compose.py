@@ -13,10 +13,9 @@ from typing import Final
 import click
 import pytest
 
-import consumers.cli  # noqa: F401 - adds its commands to the one command line
+from consumers.cli import command_line
 from consumers.discovery import discover, topics_beside
 from consumers.runtime.settings import Tuning
-from router.commands.cli import cli
 from router.configuration.settings import Settings
 from router.configuration.topic_needs import topic_needs
 from tests.parts.deploy.system import (
@@ -136,6 +135,7 @@ def test_processes_have_no_rights_they_do_not_need(service: str) -> None:
 
 @pytest.mark.parametrize("service", OURS)
 def test_command_is_one_of_the_command_line(service: str) -> None:
+    cli = command_line()
     command: click.Command = cli
     words = list(SERVICES[service]["command"])
     with click.Context(cli) as context:
@@ -226,7 +226,7 @@ def test_every_process_compares_the_topics_with_the_same_needs(tmp_path: Path) -
         folder = tmp_path / service
         folder.mkdir()
         settings = settings_of(service, folder)
-        needs[service] = topic_needs(settings, topics_beside(settings.topics.topics()))
+        needs[service] = topic_needs(settings, topics_beside(settings.topics.topics(), discover()))
 
     assert all(found == needs["topics"] for found in needs.values())
 

@@ -10,7 +10,6 @@ import click
 import pytest
 
 from consumers import cli
-from router.commands.cli import cli as payrouter
 from tests.parts.deploy.system import (
     ROOT,
     SERVICES,
@@ -92,6 +91,7 @@ def _words(line: str) -> list[str]:
 def test_every_service_of_the_table_is_one_and_every_command_is_named_once() -> None:
     assert set(SERVICE_OF.values()) <= set(SERVICES)
     assert OTHERS in SERVICE_OF
+    payrouter = cli.command_line()
     known = payrouter.list_commands(click.Context(payrouter))
     assert set(SERVICE_OF) - {OTHERS} <= {*known, "notifications"}
 
@@ -118,8 +118,6 @@ def test_a_command_gets_as_far_as_the_broker_or_the_database_and_may_reach_it(
     service = service_of(line)
     _enter(service, tmp_path, monkeypatch)
     monkeypatch.setattr(sys, "argv", ["payrouter", *_words(line)])
-    # The groups it adds for the consumers go with the test.
-    monkeypatch.setattr(payrouter, "commands", dict(payrouter.commands))
     monkeypatch.setattr("router.telemetry.logs.configure_logging", lambda _level, _form: None)
 
     with pytest.raises(SystemExit) as ended:

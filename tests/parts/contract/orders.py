@@ -1,4 +1,4 @@
-"""Orders as tests tell them: two teas for 30 USDT unless said otherwise."""
+"""Orders for tests: two teas for 30 USDT unless changed."""
 
 from typing import Any
 from uuid import uuid4
@@ -7,7 +7,7 @@ from router.contract.order import Order
 
 
 def order(kind: str = "order.placed", **facts: Any) -> Order:  # noqa: ANN401 - any field
-    """Make a message with an id of its own."""
+    """Make a message with a new id."""
     defaults: dict[str, Any] = {
         "id": uuid4(),
         "account": "shop-eu",

@@ -1,4 +1,4 @@
-"""Consumers in the test's own process, behind edges in the same, on real Kafka and PostgreSQL."""
+"""Consumers in the test process, with edges in the same process, on real Kafka and PostgreSQL."""
 
 import asyncio
 import contextlib
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from pydantic import SecretStr
 
-from consumers.ledger import SERVICE as LEDGER
-from consumers.ledger.statement import Books, read_books
+from consumers.ledger.service import SERVICE as LEDGER
+from consumers.ledger.statement import TrialBalance, read_books
 from consumers.runtime.member.app import ConsumerProcess, build_consumer, consume
 from consumers.runtime.service import Service
 from consumers.runtime.settings import ConsumerSettings, Tuning
@@ -16,30 +16,31 @@ from consumers.runtime.store.database import open_upgrade_engine, reading
 from consumers.runtime.store.migrate import upgrade
 from router.contract.topics import Topics
 from tests.parts.brokers import Broker
+from tests.parts.connections import connection_to
 
 PATIENCE_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
 class Running:
-    """A consumer that runs now."""
+    """A running consumer."""
 
     process: ConsumerProcess
     settings: ConsumerSettings
 
-    async def books(self) -> Books:
-        """Read the ledger's books, which lie in the same database."""
+    async def books(self) -> TrialBalance:
+        """Read the ledger's balances, which are in the same database."""
         async with reading(self.settings) as connection:
             return await read_books(connection)
 
     async def drained(self, records: int) -> None:
-        """Wait until so many records are passed, whatever became of them."""
+        """Wait until `records` records are passed, with any outcome."""
         async with asyncio.timeout(PATIENCE_SECONDS):
-            while self.passed() < records:  # noqa: ASYNC110 - nothing else tells
+            while self.passed() < records:  # noqa: ASYNC110 - no event to wait for
                 await asyncio.sleep(0.1)
 
     def passed(self) -> int:
-        """Count the records passed, whatever became of them."""
+        """Return the number of records passed, with any outcome."""
         return sum(
             int(sample.value)
             for family in self.process.registry.collect()
@@ -48,7 +49,7 @@ class Running:
         )
 
     def outcomes(self) -> dict[str, int]:
-        """Count the records passed by what became of them."""
+        """Return the number of records passed, by outcome."""
         counted: dict[str, int] = {}
         for family in self.process.registry.collect():
             for sample in family.samples:
@@ -62,10 +63,10 @@ class Running:
 async def running(
     service: Service, broker: Broker, database_url: str, prefix: str, **options: object
 ) -> AsyncIterator[Running]:
-    """Run a consumer, with some options of its own, while the block does."""
+    """Run a consumer with these options during the block."""
     settings = ConsumerSettings(
         name=service.name,
-        kafka={"bootstrap_servers": broker.bootstrap},
+        kafka=connection_to(broker.bootstrap),
         database_url=SecretStr(database_url),
         topics=Topics(prefix),
         tuning=Tuning.model_validate(
@@ -88,6 +89,6 @@ async def running(
 
 @contextlib.asynccontextmanager
 async def running_ledger(broker: Broker, database_url: str, prefix: str) -> AsyncIterator[Running]:
-    """Run the ledger while the block does."""
+    """Run the ledger during the block."""
     async with running(LEDGER, broker, database_url, prefix) as ledger:
         yield ledger

@@ -1,4 +1,4 @@
-"""What books, stock, orders and messages of one merchant say, in the words of docs/scenarios.md."""
+"""Reads a merchant's books, stock, orders and messages in the notation of docs/scenarios.md."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from decimal import Decimal
@@ -16,7 +16,7 @@ Finding = Callable[[AsyncConnection, str], Awaitable[Sequence[str]]]
 
 
 async def books(connection: AsyncConnection, account: str) -> Sequence[str]:
-    """Say `wallet:Ethereum 30 USDT` of every balance that is not zero."""
+    """Return `wallet:Ethereum 30 USDT` for every nonzero balance."""
     found: dict[tuple[str, str], Decimal] = {}
     for each in (await read_books(connection)).balances:
         if each.account.startswith(f"{account}:"):
@@ -35,7 +35,7 @@ async def books(connection: AsyncConnection, account: str) -> Sequence[str]:
 
 
 async def stock(connection: AsyncConnection, account: str) -> Sequence[str]:
-    """Say `tea 8 of 10 free` with what is reserved, sold and oversold, where anything is."""
+    """Return `tea 8 of 10 free` per article, and any reserved, sold and oversold quantity."""
     said = []
     for each in await read_stock(connection, account):
         words = [f"{each.sku} {each.available} of {each.on_hand} free"]
@@ -50,13 +50,13 @@ async def stock(connection: AsyncConnection, account: str) -> Sequence[str]:
 
 
 async def orders(connection: AsyncConnection, account: str) -> Sequence[str]:
-    """Say `A-1 committed` of every order, and `A-1 waiting` of a payment without one."""
+    """Return `A-1 committed` for every order, and `A-1 waiting` for a payment without one."""
     found = await read_orders(connection, None, account, 100)
     return [f"{each.reference} {each.status}" for each in found]
 
 
 async def trouble(connection: AsyncConnection, account: str) -> Sequence[str]:
-    """Say `A-1 paid twice` of whatever a person should look at."""
+    """Return `A-1 paid twice` for every problem that an operator should look at."""
     rows = await connection.execute(
         select(HISTORY.c.what, ORDERS.c.reference, PAYMENT.c.reference.label("paid"))
         .join_from(HISTORY, ORDERS, ORDERS.c.id == HISTORY.c.order_id, isouter=True)
@@ -67,7 +67,7 @@ async def trouble(connection: AsyncConnection, account: str) -> Sequence[str]:
 
 
 async def messages(connection: AsyncConnection, account: str) -> Sequence[str]:
-    """Say `payment.confirmed A-1 to customer` of every message, whatever became of it."""
+    """Return `payment.confirmed A-1 to customer` for every message, in any state."""
     rows = await connection.execute(
         select(MESSAGE.c.kind, CHANGE.c.reference, MESSAGE.c.recipient)
         .join_from(MESSAGE, CHANGE)
@@ -83,4 +83,4 @@ FOUND: Mapping[str, Finding] = {
     "trouble": trouble,
     "messages": messages,
 }
-"""What may be asked for, by its word on the page."""
+"""The functions that read results, by their keyword on the page."""

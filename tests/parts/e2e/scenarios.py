@@ -1,4 +1,4 @@
-"""The page docs/scenarios.md, read: situations, each a list of lines to be carried out."""
+"""Parses docs/scenarios.md into scenarios, each a list of lines to execute."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ PAGE = ROOT / "docs" / "scenarios.md"
 STEPS = ("shelf", "order", "cancel", "send", "again", "event")
 FINDINGS = ("answer", "books", "stock", "orders", "trouble", "messages")
 SHOWN = ("books", "stock", "orders", "messages")
-"""What every situation shows at its end."""
+"""The results that every scenario shows at its end."""
 
 OTHER = "other"
 NOTHING = "nothing"
@@ -22,7 +22,7 @@ _OPTION = re.compile(r"([\w-]+)=(\S+)")
 
 @dataclass(frozen=True)
 class Line:
-    """One line: what is done or found, and at which of the situation's two merchants."""
+    """One line: an action or an expected result, for one of the scenario's two merchants."""
 
     written: str
     word: str
@@ -31,17 +31,17 @@ class Line:
 
     @property
     def words(self) -> Sequence[str]:
-        """The words after the first, without the options."""
+        """The words after the first one, without the options."""
         return [each for each in self.rest.split() if "=" not in each]
 
     @property
     def options(self) -> Mapping[str, str]:
-        """What is written `name=value`."""
+        """The `name=value` options."""
         return dict(_OPTION.findall(self.rest))
 
     @property
     def listed(self) -> Sequence[str]:
-        """What stands between the commas; nothing for `nothing`."""
+        """The items between the commas; empty for `nothing`."""
         if self.rest == NOTHING:
             return []
         return sorted(each.strip() for each in self.rest.split(","))
@@ -49,19 +49,19 @@ class Line:
 
 @dataclass(frozen=True)
 class Scenario:
-    """One situation of the page."""
+    """One scenario of the page."""
 
     title: str
     lines: Sequence[Line]
 
     @property
     def account(self) -> str:
-        """The merchant it happens to: one of its own, so that situations do not meet."""
+        """The scenario's merchant; every scenario has another one, so that they are independent."""
         return re.sub(r"[^a-z0-9]+", "-", self.title.lower()).strip("-")
 
 
 def scenarios() -> Mapping[str, Scenario]:
-    """Read the page."""
+    """Parse the page."""
     found = _SECTION.findall(PAGE.read_text(encoding="utf-8"))
     return {
         title: Scenario(title, [_line(written) for written in block.splitlines() if written])

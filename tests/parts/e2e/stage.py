@@ -1,4 +1,4 @@
-"""Where the situations of docs/scenarios.md are played: one edge, three consumers, all real."""
+"""Runs the scenarios of docs/scenarios.md on one edge and three consumers, all real."""
 
 import asyncio
 import contextlib
@@ -10,10 +10,10 @@ from uuid import uuid4
 
 from aiokafka import AIOKafkaProducer
 
-from consumers.inventory import SERVICE as INVENTORY
+from consumers.inventory.service import SERVICE as INVENTORY
 from consumers.inventory.setting import set_stock
-from consumers.ledger import SERVICE as LEDGER
-from consumers.notifications import SERVICE as NOTIFICATIONS
+from consumers.ledger.service import SERVICE as LEDGER
+from consumers.notifications.service import SERVICE as NOTIFICATIONS
 from router.contract.event import Event, event_id
 from router.contract.order import Order
 from router.contract.topics import Topics
@@ -35,14 +35,14 @@ READS: Mapping[str, Sequence[str]] = {
     "subscription": ("notifications",),
     "order": ("inventory", "notifications"),
 }
-"""Who passes a record of which topic."""
+"""The consumers of each topic."""
 
 _SPELLED = {"fee": "fee", "gas": "gasAmount", "currency": "symbol", "amount": "amount"}
 
 
 @dataclass
 class Stage:
-    """The running system, and how many records each consumer has to have passed."""
+    """The running system, and the number of records each consumer must have passed."""
 
     edge: RunningEdge
     producer: AIOKafkaProducer
@@ -51,7 +51,7 @@ class Stage:
     expected: dict[str, int] = field(default_factory=dict)
 
     async def play(self, scenario: Scenario, line: Line, before: "Sent | None") -> "Sent | None":
-        """Carry out a step, and wait until every consumer has passed what came of it."""
+        """Execute a line, and wait until every consumer has passed the resulting records."""
         account = merchant(scenario, other=line.other)
         sent = None
         if line.word in {"send", "again"}:
@@ -107,7 +107,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Sent:
-    """A delivery, and what came back."""
+    """A delivery and its response."""
 
     webhook: Webhook
     family: str
@@ -116,25 +116,25 @@ class Sent:
 
 
 def merchant(scenario: Scenario, *, other: bool) -> str:
-    """Name one of the two merchants of a situation."""
+    """Return the name of one of a scenario's two merchants."""
     return f"{scenario.account}-other" if other else scenario.account
 
 
 def secret_of(account: str) -> str:
-    """Return the key with which the gateway signs for a merchant."""
+    """Return the key that the gateway signs a merchant's deliveries with."""
     return f"sck_the secret that was given to {account}".replace(" ", "-")
 
 
 def url_name(endpoint: str) -> str:
-    """Name the webhook URL of a merchant, or its second one."""
+    """Return the path name of a merchant's webhook URL, or of its second one."""
     return endpoint.replace(".", "_")
 
 
 def _delivery(account: str, line: Line, now: datetime) -> Sent:
-    """Write what BlockATM would send, signed at that time."""
+    """Make a BlockATM delivery, signed at this time."""
     family, order, status = line.words[:3]
     options = line.options
-    # BlockATM has no word for a payment's failure but a number.
+    # BlockATM reports a failed payment as a number.
     word: object = int(status) if status.lstrip("-").isdigit() else status
     facts: dict[str, object] = {"symbol": "USDT", "status": word, "amount": ...}
     facts |= {_SPELLED[name]: options[name] for name in _SPELLED if name in options}
@@ -149,7 +149,7 @@ def _delivery(account: str, line: Line, now: datetime) -> Sent:
 
 
 def _event(account: str, line: Line) -> Event:
-    """Make the event that a gateway would have led to which can say it."""
+    """Make the event of a gateway that supports the status."""
     kind, order = line.words[:2]
     options = line.options
     family, _, status = kind.partition(".")
@@ -178,7 +178,7 @@ def _event(account: str, line: Line) -> Event:
 
 
 def _order(account: str, line: Line) -> Order:
-    """Make the message of the platform."""
+    """Make an order message of the platform."""
     options = dict(line.options)
     facts: dict[str, Any] = {"id": uuid4(), "account": account, "reference": line.words[0]}
     if line.word == "cancel":
@@ -198,7 +198,7 @@ def _order(account: str, line: Line) -> Order:
 async def staged(
     broker: Broker, database_url: str, prefix: str, cast: Sequence[Scenario]
 ) -> AsyncIterator[Stage]:
-    """Run everything while the block does, with an endpoint or three for every situation."""
+    """Run the system during the block, with the endpoints of every scenario."""
     await make_topics(broker.bootstrap, prefix)
     topics = Topics(prefix)
     outcomes = [topics.outcome(service.name) for service in (LEDGER, INVENTORY, NOTIFICATIONS)]

@@ -1,4 +1,4 @@
-"""The edge as a function: a request in, what it answered and published out; no socket, no Kafka."""
+"""Runs the edge without socket or Kafka: sends a request, returns its answer and its records."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -15,8 +15,8 @@ Header = tuple[bytes, bytes]
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What came of one request."""
+class RequestResult:
+    """Answer to one request, and the records it published."""
 
     status: int
     headers: tuple[Header, ...]
@@ -25,7 +25,7 @@ class Asked:
 
 
 def edge(**changes: Any) -> Edge:  # noqa: ANN401 - values of a configuration
-    """Make the edge of the test configuration, with other values under `[edge]`."""
+    """Make the edge of the test configuration, with changed values under `[edge]`."""
     return edge_of(configuration("127.0.0.1:1", "t.", **changes))
 
 
@@ -34,7 +34,7 @@ def edge_of(values: dict[str, Any], clock: Callable[[], datetime] | None = None)
     return replace(build_edge(settings_from(values), clock or HeldClock()).app, rest=_not_found)
 
 
-async def ask(  # noqa: PLR0913 - what a request has
+async def ask(  # noqa: PLR0913 - the parts of a request
     app: Edge,
     method: str,
     path: bytes,
@@ -43,7 +43,7 @@ async def ask(  # noqa: PLR0913 - what a request has
     query: bytes = b"",
     peer: str | None = None,
     publish: Callable[[Sequence[OutgoingRecord]], None] = lambda _records: None,
-) -> Asked:
+) -> RequestResult:
     """Send a request, its body in these pieces, to an edge that publishes to a list."""
     published: list[OutgoingRecord] = []
     sent: list[Any] = []
@@ -73,7 +73,7 @@ async def ask(  # noqa: PLR0913 - what a request has
     await listening(scope, receive, send)
     start, *bodies = sent
     answered = b"".join(each["body"] for each in bodies)
-    return Asked(start["status"], tuple(start["headers"]), answered, tuple(published))
+    return RequestResult(start["status"], tuple(start["headers"]), answered, tuple(published))
 
 
 async def _not_found(_scope: Any, _receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI

@@ -1,4 +1,4 @@
-"""BlockATM's requests for the tests that go over HTTP, spelled as the gateway spells them."""
+"""BlockATM's requests for tests over HTTP, with the gateway's spelling of headers."""
 
 from dataclasses import dataclass, field, replace
 from typing import Self
@@ -26,19 +26,19 @@ class Webhook:
     headers: tuple[HeaderLine, ...] = field(default=())
 
     def with_body(self, body: bytes) -> Self:
-        """Change the body behind the signature's back."""
+        """Change the body without signing it again."""
         return replace(self, body=body)
 
     def without(self, name: str) -> Self:
-        """Leave a header out."""
+        """Remove a header."""
         return replace(self, headers=tuple(pair for pair in self.headers if pair[0] != name))
 
     def and_also(self, name: str, value: str) -> Self:
-        """Add a header, doubling one that is there."""
+        """Add a header, even if it is already there."""
         return replace(self, headers=(*self.headers, (name, value)))
 
     def changed(self, name: str, value: str) -> Self:
-        """Change a header's value in its place."""
+        """Change a header's value in place."""
         headers = tuple((key, value if key == name else old) for key, old in self.headers)
         return replace(self, headers=headers)
 
@@ -55,13 +55,13 @@ def webhook(
     secret: bytes = KEY.secret,
     message: bytes | None = None,
 ) -> Webhook:
-    """Sign a body as it stands, or over another writing of it."""
+    """Sign a body, either its bytes or another form of it."""
     signed = signature((body if message is None else message) + b"&time=" + time.encode(), secret)
     return given(body, signed, event, time=time)
 
 
 def given(body: bytes, signed: str, event: str | None = "payment", *, time: str = TIME) -> Webhook:
-    """Put a body under a signature that was made elsewhere."""
+    """Combine a body with a signature made elsewhere."""
     events = () if event is None else ((EVENT, event),)
     return Webhook(body, (CONTENT_TYPE, (SIGNATURE, signed), (REQUEST_TIME, time), *events))
 

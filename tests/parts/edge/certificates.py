@@ -1,4 +1,4 @@
-"""Certificates for tests: a self-signed pair that a client can tell from another."""
+"""Certificates for tests: self-signed pairs that a client can distinguish."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -42,7 +42,7 @@ def write_pair(
 
 
 def organization_of(certificate: bytes | None) -> str:
-    """Tell whose certificate, in DER, a client was shown."""
+    """Return the organization of a certificate in DER."""
     assert certificate is not None
     subject = x509.load_der_x509_certificate(certificate).subject
     (attribute,) = subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)

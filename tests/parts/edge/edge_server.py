@@ -39,18 +39,18 @@ _READY_SECONDS = 60.0
 
 @dataclass
 class HeldClock:
-    """A clock that stands where the test puts it."""
+    """A clock that the test sets."""
 
     now: datetime = RECEIVED
 
     def __call__(self) -> datetime:
-        """Return the time it was put to."""
+        """Return the time that was set."""
         return self.now
 
 
 @dataclass(frozen=True)
 class Record:
-    """A record as it lies on the broker."""
+    """A record as stored on the broker."""
 
     topic: str
     key: bytes
@@ -60,7 +60,7 @@ class Record:
 
 @dataclass(frozen=True)
 class RunningEdge:
-    """An edge that serves now."""
+    """A running edge."""
 
     port: int
     management_port: int
@@ -78,28 +78,28 @@ class RunningEdge:
     async def post(
         self, headers: Sequence[tuple[str, str]], body: bytes, target: str = "/webhooks/shop"
     ) -> Answer:
-        """Post a delivery on a connection of its own."""
+        """Post a delivery on a new connection."""
         return await exchange(self.port, request(target, headers, body))
 
     async def probe(self, path: str) -> Answer:
-        """Ask the management port."""
+        """Query the management port."""
         return await exchange(self.management_port, request(path, method="GET", body=None))
 
     async def until_ready(self, *, ready: bool = True) -> None:
-        """Wait until `/readyz` says so."""
+        """Wait until `/readyz` reports ready."""
         wanted = 200 if ready else 503
         async with asyncio.timeout(_READY_SECONDS):
             while (await self.probe("/readyz")).status != wanted:  # noqa: ASYNC110 - over HTTP
                 await asyncio.sleep(0.05)
 
     async def records(self) -> list[Record]:
-        """Read every event and everything on quarantine."""
+        """Read all events and all records on quarantine."""
         return await read_records(
             self.settings.kafka.bootstrap_servers, [*self.topics.events, self.topics.quarantine]
         )
 
     def delivery_lines(self) -> list[Any]:
-        """Return the log's one line per delivery."""
+        """Return the log lines of deliveries."""
         return [line for line in self.log if line["event"] == "delivery"]
 
     async def counted(self) -> dict[tuple[str, str], float]:
@@ -150,7 +150,7 @@ async def running_edge(
     certificate: ssl.SSLContext | None = None,
     send_buffer: int | None = None,
 ) -> AsyncIterator[RunningEdge]:
-    """Serve an edge of this configuration while the block runs, whatever its broker does."""
+    """Serve an edge of this configuration while the block runs, even if its broker fails."""
     settings = settings_from(values)
     clock = HeldClock()
     structlog.reset_defaults()
@@ -201,7 +201,7 @@ async def malformed(edge: RunningEdge) -> dict[str, float]:
 
 
 async def gave_way(edge: RunningEdge) -> dict[str, float]:
-    """Return the connections that gave way by `/metrics`, by stage."""
+    """Return the connections that gave way, according to `/metrics`, by stage."""
     return await _counted_by(edge, "payrouter_connections_gave_way_total", "stage")
 
 

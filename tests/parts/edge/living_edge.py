@@ -1,4 +1,4 @@
-"""`payrouter edge` as a process whose configuration, secrets and certificates are replaced."""
+"""Runs `payrouter edge` as a process whose configuration, secrets and certificates are replaced."""
 
 import asyncio
 import contextlib
@@ -27,7 +27,7 @@ class Mount:
     path: Path
 
     def file(self, name: str) -> Path:
-        """Return where a secret lies."""
+        """Return the path of a secret."""
         return self.path / name
 
     def put(self, secrets: Mapping[str, str | bytes]) -> None:
@@ -48,7 +48,7 @@ class Mount:
 
 @dataclass(frozen=True)
 class LivingEdge:
-    """An edge that runs."""
+    """A running edge process."""
 
     process: Process
     port: int
@@ -58,7 +58,7 @@ class LivingEdge:
     """Its lines on standard error so far."""
 
     def log(self, event: str) -> list[dict[str, Any]]:
-        """Return the lines about one kind of thing."""
+        """Return the log lines of one event name."""
         return [line for line in map(json.loads, self.lines) if line["event"] == event]
 
     def write(self, text: str) -> None:
@@ -72,7 +72,7 @@ class LivingEdge:
         self.process.send_signal(signal.SIGHUP)
 
     async def metric(self, name: str, **labels: str) -> float | None:
-        """Return the value of a series, None where there is none."""
+        """Return the value of a series, None if there is none."""
         asked = request("/metrics", method="GET", body=None)
         text = (await exchange(self.management_port, asked)).body.decode()
         for family in text_string_to_metric_families(text):
@@ -82,7 +82,7 @@ class LivingEdge:
         return None
 
     async def until_reloads(self, result: str, count: int) -> None:
-        """Wait until the configuration has been read again so often with this result."""
+        """Wait until this many reloads have had this result."""
         async with asyncio.timeout(_PATIENCE_SECONDS):
             name = "payrouter_configuration_reloads_total"
             while (await self.metric(name, result=result) or 0) < count:
@@ -107,7 +107,7 @@ async def living_edge(directory: Path, text: str) -> AsyncIterator[LivingEdge]:
     config = directory / "payrouter.toml"
     ports = _free_port(), _free_port()
     config.write_text(_with_ports(text, *ports))
-    command = [sys.executable, "-m", "router", "edge", "--config", str(config)]
+    command = [sys.executable, "-m", "consumers", "edge", "--config", str(config)]
     process = await asyncio.create_subprocess_exec(*command, stderr=PIPE, cwd=directory)
     leash = Leash(process.pid)
     lines: list[str] = []

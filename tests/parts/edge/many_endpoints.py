@@ -13,7 +13,7 @@ from tests.conformance import kit
 
 
 def endpoints(count: int) -> list[Endpoint]:
-    """Return endpoints with a key of today and one of tomorrow each, as during a rotation."""
+    """Return endpoints with two keys each, as during a rotation."""
     keys = [Key(b"", "fp:0123456789ab"), Key(b"", "fp:ba9876543210")]
     providers = cycle(discover().values())
     return [
@@ -23,9 +23,9 @@ def endpoints(count: int) -> list[Endpoint]:
 
 
 def edge_registry(count: int) -> CollectorRegistry:
-    """Return the metrics of an edge with so many endpoints.
+    """Return the metrics of an edge with this many endpoints.
 
-    Those of its process are left out, since they change between two scrapes.
+    Process metrics are left out, since they change between two scrapes.
     """
     disable_created_metrics()  # type: ignore[no-untyped-call] # as every process does
     registry = CollectorRegistry()
@@ -35,7 +35,7 @@ def edge_registry(count: int) -> CollectorRegistry:
 
 
 def tables(count: int) -> dict[str, dict[str, Any]]:
-    """Return the configuration of so many endpoints."""
+    """Return the configuration of this many endpoints."""
     providers = cycle(kit.providers())
     return {
         f"merchant-{number:04}": {**kit.side(provider).table}

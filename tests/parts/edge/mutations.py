@@ -1,4 +1,4 @@
-"""Ways to spoil a genuine delivery, and what is to become of each."""
+"""Ways to tamper with a genuine delivery, and the expected outcome of each."""
 
 import json
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ WINDOW = timedelta(hours=27)
 
 @dataclass(frozen=True)
 class Spoilt:
-    """A spoilt delivery, and the row of the outcome table it belongs to."""
+    """A delivery that was tampered with, and its row in the outcome table."""
 
     sent: Webhook
     status: int
@@ -90,7 +90,7 @@ FORGED = {
     ),
     "no time": _forged(GENUINE.without(REQUEST_TIME), "time_missing"),
     "two times": _forged(GENUINE.and_also("blockatm-request-time", TIME), "time_duplicated"),
-    "a time in words": _forged(GENUINE.changed(REQUEST_TIME, "now"), "time_malformed"),
+    "a time that is not a number": _forged(GENUINE.changed(REQUEST_TIME, "now"), "time_malformed"),
     "a negative time": _forged(webhook(GENUINE.body, time=f"-{TIME}"), "time_malformed"),
     "a key doubled under the sorted signature": _forged(
         webhook(_TWICE, message=b"amount=13.410037&id=1"), "signature_wrong"
@@ -116,7 +116,7 @@ UNREADABLE = {
         _NEITHER.and_also("blockatm-event", "payout"), "event_header_contradicts"
     ),
 }
-"""Genuine, but not what it says it is: answered with success, kept whole on quarantine."""
+"""Genuine but malformed or contradictory: answered with success, stored whole on quarantine."""
 
 NOT_UNDERSTOOD = {
     "an unknown event": _kept(GENUINE.changed(EVENT, "refund"), "unknown_event"),
@@ -125,7 +125,7 @@ NOT_UNDERSTOOD = {
     "no status": _kept(payment_webhook(status=...), "field_missing"),
     "no id": _kept(payment_webhook(id=...), "field_missing"),
     "no amount": _kept(payment_webhook(amount=...), "field_missing"),
-    "an id that is no number": _kept(payment_webhook(id="82-10"), "field_malformed"),
+    "a malformed id": _kept(payment_webhook(id="82-10"), "field_malformed"),
     "19 decimals": _kept(payment_webhook(amount="0.1000000000000000001"), "amount_unrepresentable"),
     "21 digits": _kept(payment_webhook(amount="1" * 21), "amount_unrepresentable"),
     "an amount below zero": _kept(payment_webhook(amount="-1"), "amount_unrepresentable"),
@@ -134,10 +134,10 @@ NOT_UNDERSTOOD = {
     ),
     "a payment and a payout at once": _kept(payment_webhook(bizOrderNo="B-1"), "ambiguous"),
 }
-"""Genuine and readable: answered with success, kept whole on quarantine."""
+"""Genuine and readable: answered with success, stored whole on quarantine."""
 
 OUTSIDE_WINDOW = {
     "stale": Spoilt(GENUINE, 401, "refused", "stale", WINDOW + _SECOND),
     "future": Spoilt(GENUINE, 401, "refused", "future", -WINDOW - _SECOND),
 }
-"""Genuine, but not of now: refused, kept on quarantine."""
+"""Genuine but outside the window: refused, stored on quarantine."""

@@ -1,4 +1,4 @@
-"""The edge's connections on a real listener, before a small application instead of the edge."""
+"""The edge's connections on a real listener, with a small application instead of the edge."""
 
 import asyncio
 import contextlib
@@ -28,14 +28,14 @@ on_each_loop = pytest.mark.parametrize(
 
 
 def run(loop: Callable[[], asyncio.AbstractEventLoop], test: Coroutine[Any, Any, None]) -> None:
-    """Run a test on a loop of its own, within a minute."""
+    """Run a test on a new event loop, within a minute."""
     with asyncio.Runner(loop_factory=loop) as runner:
         runner.run(asyncio.wait_for(test, 60))
 
 
 @dataclass
 class Seen:
-    """Implements `router.edge.http.protocol.Observer`."""
+    """Implements `router.edge.http.protocol.ConnectionObserver`."""
 
     malformed_requests: list[str] = field(default_factory=list)
     handshakes: list[str] = field(default_factory=list)
@@ -43,17 +43,17 @@ class Seen:
     """What the loop reported to its exception handler."""
 
     def malformed(self, _source: str, reason: str) -> None:
-        """Note a reason."""
+        """Record a reason."""
         self.malformed_requests.append(reason)
 
     def handshake_failed(self, _source: str, reason: str) -> None:
-        """Note a reason."""
+        """Record a reason."""
         self.handshakes.append(reason)
 
 
 @dataclass
 class OpenDoor:
-    """A listener that serves."""
+    """A serving listener."""
 
     port: int
     admission: Admission
@@ -71,7 +71,7 @@ class OpenDoor:
     async def until_gone(self) -> None:
         """Wait until no connection counts."""
         async with asyncio.timeout(20):
-            while self.admission.count:  # noqa: ASYNC110 - no event tells it
+            while self.admission.count:  # noqa: ASYNC110 - there is no event
                 await asyncio.sleep(0.01)
 
 
@@ -88,12 +88,12 @@ def certificate() -> ssl.SSLContext:
 
 
 def trusting() -> ssl.SSLContext:
-    """Return what a client needs to trust it."""
+    """Return a client context that trusts it."""
     return ssl.create_default_context(cafile=_TLS / "certificate.pem")
 
 
 @contextlib.asynccontextmanager
-async def open_door(  # noqa: PLR0913 - what a test may vary
+async def open_door(  # noqa: PLR0913 - options of a test
     answering: Answering = at_once,
     *,
     bounds: HttpBounds | None = None,

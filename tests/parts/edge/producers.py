@@ -1,4 +1,4 @@
-"""A producer that does as it is told, and a publisher that runs on such producers."""
+"""A scripted producer, and a publisher that runs on such producers."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -18,22 +18,22 @@ TOPICS = ("payment", "quarantine")
 
 
 @dataclass
-class ToldBatch:
+class ScriptedBatch:
     """A batch of one record."""
 
     value: bytes = b""
 
     def append(self, *, value: bytes, **_options: object) -> None:
-        """Take the record."""
+        """Accept the record."""
         self.value = value
 
     def close(self) -> None:
-        """Take no more."""
+        """Accept no more records."""
 
 
 @dataclass
-class ToldProducer:
-    """Stands where aiokafka's would: tells what it was asked, answers what it is told to."""
+class ScriptedProducer:
+    """Replaces aiokafka's producer: records its calls, gives scripted answers."""
 
     start_raises: BaseException | None = None
     send_raises: KafkaError | None = None
@@ -59,7 +59,7 @@ class ToldProducer:
             raise self.stop_raises
 
     async def send(self, _topic: str, value: bytes, **_options: object) -> asyncio.Future[object]:
-        """Take a record and return what tells of its acknowledgement."""
+        """Accept a record; return the future of its acknowledgement."""
         if self.send_raises is not None:
             raise self.send_raises
         acknowledged = asyncio.get_running_loop().create_future()
@@ -67,32 +67,32 @@ class ToldProducer:
         return acknowledged
 
     async def look(self) -> Sequence[str]:
-        """Be what a probe sees."""
+        """Return the problems that a probe finds."""
         await self._hang("probe")
         if self.probe_raises is not None:
             raise self.probe_raises
         return [f"no such topic: {name}" for name in TOPICS if name not in self.topics]
 
-    def create_batch(self) -> "ToldBatch":
+    def create_batch(self) -> "ScriptedBatch":
         """Return a batch to be filled."""
-        return ToldBatch()
+        return ScriptedBatch()
 
     async def partitions_for(self, _topic: str) -> set[int]:
         """Return the partitions of a topic."""
         return {0}
 
     async def send_batch(
-        self, batch: "ToldBatch", topic: str, *, partition: int
+        self, batch: "ScriptedBatch", topic: str, *, partition: int
     ) -> asyncio.Future[object]:
-        """Take a batch of one record."""
+        """Accept a batch of one record."""
         assert partition == 0
         self.alone.append(batch.value)
         return await self.send(topic, batch.value)
 
     async def acknowledge(self, error: KafkaError | None = None) -> None:
-        """Answer the oldest record that is not answered, once there is one."""
+        """Answer the oldest unanswered record, once there is one."""
         async with asyncio.timeout(20):
-            while not (waiting := self._unanswered()):  # noqa: ASYNC110 - no event tells it
+            while not (waiting := self._unanswered()):  # noqa: ASYNC110 - there is no event
                 await asyncio.sleep(0)
         if error is None:
             waiting[0].set_result(object())
@@ -109,20 +109,20 @@ class ToldProducer:
 
 @dataclass
 class RunningPublisher:
-    """A publisher that runs, and the producers it has made."""
+    """A running publisher, and the producers it has made."""
 
     publisher: KafkaPublisher
-    made: list[ToldProducer]
+    made: list[ScriptedProducer]
     registry: CollectorRegistry
 
     async def until(self, true: Callable[[], bool]) -> None:
-        """Wait until something is so."""
+        """Wait until a condition holds."""
         async with asyncio.timeout(20):
-            while not true():  # noqa: ASYNC110 - no event tells it
+            while not true():  # noqa: ASYNC110 - there is no event
                 await asyncio.sleep(0.005)
 
     async def until_well(self, *, well: bool = True) -> None:
-        """Wait until the publisher says so."""
+        """Wait until the publisher is healthy."""
         await self.until(lambda: self.publisher.health().good is well)
 
     def failures(self, reason: str) -> float | None:
@@ -134,11 +134,11 @@ class RunningPublisher:
 
 @asynccontextmanager
 async def running_publisher(
-    *producers: ToldProducer, room: RecordRoom | None = None
+    *producers: ScriptedProducer, room: RecordRoom | None = None
 ) -> AsyncIterator[RunningPublisher]:
-    """Run a publisher on these producers, and on sound ones when they are used up."""
-    made: list[ToldProducer] = []
-    coming = iter([*producers, *(ToldProducer() for _ in range(1000))])
+    """Run a publisher on these producers, then on working ones."""
+    made: list[ScriptedProducer] = []
+    coming = iter([*producers, *(ScriptedProducer() for _ in range(1000))])
 
     def make() -> Any:  # noqa: ANN401 - in the place of aiokafka's
         made.append(next(coming))
@@ -147,6 +147,6 @@ async def running_publisher(
     registry = CollectorRegistry()
     room = room or RecordRoom(1024 * 1024)
     metrics = EdgeMetrics(registry)
-    publisher = KafkaPublisher(make, ToldProducer.look, room, metrics, get_log("publish"))
+    publisher = KafkaPublisher(make, ScriptedProducer.look, room, metrics, get_log("publish"))
     async with publisher.running():
         yield RunningPublisher(publisher, made, registry)

@@ -1,4 +1,4 @@
-"""HTTP/1.1 written byte for byte: nothing is added, sorted, joined or corrected on the way."""
+"""Writes HTTP/1.1 byte for byte: nothing is added, sorted, joined or corrected."""
 
 import asyncio
 import contextlib
@@ -13,14 +13,14 @@ _PATIENCE_SECONDS = 30.0
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back."""
+    """An HTTP answer."""
 
     status: int
     headers: tuple[HeaderLine, ...]
     body: bytes
 
     def header(self, name: str) -> str | None:
-        """Return the one value of a header, None where it is not there."""
+        """Return the single value of a header, None if it is missing."""
         values = [value for key, value in self.headers if key == name]
         assert len(values) < 2
         return values[0] if values else None
@@ -32,7 +32,7 @@ def request(
     body: bytes | None = b"",
     method: str = "POST",
 ) -> bytes:
-    """Write a request; a body of None is announced by no header at all."""
+    """Write a request; for a body of None there is no length header."""
     length = [] if body is None else [("Content-Length", str(len(body)))]
     return head(target, [*headers, *length], method) + (body or b"")
 
@@ -45,7 +45,7 @@ def head(target: str, headers: Sequence[HeaderLine], method: str = "POST") -> by
 
 
 def chunk(data: bytes) -> bytes:
-    """Write one chunk of a body whose length is not announced; no data ends it."""
+    """Write one chunk of a chunked body; an empty chunk ends it."""
     return f"{len(data):x}\r\n".encode() + data + b"\r\n"
 
 
@@ -57,12 +57,12 @@ class Connection:
     writer: asyncio.StreamWriter
 
     async def send(self, data: bytes) -> None:
-        """Send bytes as they are."""
+        """Send bytes unchanged."""
         self.writer.write(data)
         await self.writer.drain()
 
     async def send_until_closed(self, data: bytes, times: int) -> int:
-        """Send the same bytes again and again; return how often before the other side closed."""
+        """Send the same bytes repeatedly until the other side closes; return how often."""
         for number in range(times):
             try:
                 await self.send(data)
@@ -73,14 +73,14 @@ class Connection:
 
     async def flood(self, data: bytes, times: int) -> tuple[int, Answer]:
         """Send the same bytes until the other side closes; return how often, and its answer."""
-        # Read at the same time: a write that fails would lose what was not read before.
+        # Read at the same time: a failed write would lose the unread answer.
         answered = asyncio.create_task(self.answer())
         await asyncio.sleep(0)
         sent = await self.send_until_closed(data, times)
         return sent, await answered
 
     async def answer(self, *, to_head: bool = False) -> Answer:
-        """Read one answer; that to HEAD has no body whatever its headers say."""
+        """Read one answer; an answer to HEAD has no body, regardless of its headers."""
         async with asyncio.timeout(_PATIENCE_SECONDS):
             return await self._answer(to_head=to_head)
 
@@ -90,7 +90,7 @@ class Connection:
             return await self.reader.readuntil(b"\r\n\r\n")
 
     async def ended(self) -> bool:
-        """Wait until the other side closes, and tell whether it said nothing more."""
+        """Wait until the other side closes; return whether it sent nothing more."""
         async with asyncio.timeout(_PATIENCE_SECONDS):
             return not await self.reader.read()
 
@@ -105,7 +105,7 @@ class Connection:
 
 @contextlib.asynccontextmanager
 async def connected(port: int, tls: ssl.SSLContext | None = None) -> AsyncIterator[Connection]:
-    """Open a connection and close it in the end."""
+    """Open a connection; close it at the end of the block."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=tls)
     try:
         yield Connection(reader, writer)
@@ -116,7 +116,7 @@ async def connected(port: int, tls: ssl.SSLContext | None = None) -> AsyncIterat
 
 
 async def exchange(port: int, data: bytes, *, to_head: bool = False) -> Answer:
-    """Send a request on a connection of its own and return the answer."""
+    """Send a request on a new connection and return the answer."""
     async with connected(port) as connection:
         await connection.send(data)
         return await connection.answer(to_head=to_head)

@@ -1,7 +1,7 @@
-"""What a shop comes to when one clerk with a notebook does one thing after the other.
+"""A reference model of the inventory that applies one message at a time.
 
-Written without a look at how the inventory does it: no rows, no batches, sums
-made anew whenever they are asked for.
+It is independent of the implementation: it has no rows and no batches, and
+computes every sum from scratch.
 """
 
 from collections import defaultdict
@@ -15,10 +15,10 @@ GIVEN_UP = {"failed", "expired", "cancelled", "refunded", "disputed"}
 
 
 class Oracle:
-    """The notebook: the default policy, payments recognized by reference."""
+    """The model's state, with the default policy and payments recognized by reference."""
 
     def __init__(self, on_hand: dict[str, int]) -> None:
-        """Begin with full shelves."""
+        """Start with this stock."""
         self.on_hand = on_hand
         self.orders: dict[str, Order] = {}
         self.status: dict[str, str] = {}
@@ -27,14 +27,14 @@ class Oracle:
         self.seen: set[object] = set()
 
     def apply(self, message: Event | Order) -> None:
-        """Do what a message says, unless it was done before."""
+        """Apply a message, unless it was applied before."""
         if message.id in self.seen:
             return
         self.seen.add(message.id)
         name = str(message.reference)
         was = self._is_paid(name)
         if isinstance(message, Event):
-            self._hear(name, message)
+            self._apply_event(name, message)
             if name in self.orders:
                 self._follow(name, was=was)
         elif message.type == "order.cancelled":
@@ -54,10 +54,10 @@ class Oracle:
         }
 
     def free(self, sku: str) -> int:
-        """Count what can be sold."""
+        """Return the quantity that can still be sold."""
         return self.on_hand[sku] - self._reserved(sku) - self._sold(sku)[0]
 
-    def _hear(self, name: str, event: Event) -> None:
+    def _apply_event(self, name: str, event: Event) -> None:
         number = str(event.provider_reference)
         known, amount = self.payments[name].get(number, (None, Decimal(0)))
         told = event.type.status

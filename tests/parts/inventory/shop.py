@@ -1,4 +1,4 @@
-"""Sell from an inventory and look into it, as its tests do."""
+"""Applies messages to an inventory and reads the results."""
 
 import json
 from collections.abc import Sequence
@@ -10,11 +10,11 @@ from uuid import uuid4
 from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from consumers.inventory import SERVICE
-from consumers.inventory.handler import Message, handle
+from consumers.inventory.handler import InventoryMessage, handle
 from consumers.inventory.lapse import release_lapsed
 from consumers.inventory.listing import read_stock
 from consumers.inventory.policy import Policy
+from consumers.inventory.service import SERVICE
 from consumers.inventory.setting import set_stock
 from consumers.inventory.tables import HISTORY, LINE, MOVEMENT, ORDERS, STOCK
 from consumers.runtime.fate import Fate
@@ -29,7 +29,7 @@ NOTHING = (0, 0, 0, 0)
 
 
 def paid(status: str = "confirmed", amount: str | None = "30", **facts: Any) -> Event:  # noqa: ANN401
-    """Make an event about the payment of A-1: 30 USDT unless said otherwise."""
+    """Make an event about the payment of A-1, of 30 USDT by default."""
     defaults: dict[str, Any] = {
         "id": uuid4(),
         "provider": "blockatm",
@@ -58,16 +58,16 @@ class Shop:
     policy: Policy = Policy()  # noqa: RUF009 - frozen
 
     def with_policy(self, **options: Any) -> "Shop":  # noqa: ANN401 - any option
-        """Return it as another configuration would have it."""
+        """Return the same inventory with another policy."""
         return replace(self, policy=Policy.model_validate(options))
 
-    async def apply(self, *messages: Message) -> Sequence[Fate]:
-        """Apply one batch in a transaction of its own."""
+    async def apply(self, *messages: InventoryMessage) -> Sequence[Fate]:
+        """Apply one batch in a separate transaction."""
         async with self.engine.begin() as transaction:
             return await handle(transaction, messages, policy=self.policy, outcomes=TOPIC)
 
-    async def each(self, *messages: Message) -> Sequence[Fate]:
-        """Apply each message in a transaction of its own."""
+    async def each(self, *messages: InventoryMessage) -> Sequence[Fate]:
+        """Apply each message in a separate transaction."""
         return [(await self.apply(message))[0] for message in messages]
 
     async def set(self, sku: str, quantity: int, account: str = "shop-eu") -> list[str]:
@@ -77,11 +77,11 @@ class Shop:
         return [order.reference for order in done.covered]
 
     async def lapse(self, at_once: int = 100) -> bool:
-        """Release what lapsed."""
+        """Release expired orders."""
         return await release_lapsed(self.engine, topic=TOPIC, at_once=at_once)
 
-    async def end_of_time(self, *references: str) -> None:
-        """Have the time of reservations be over: of those named, or of all."""
+    async def expire(self, *references: str) -> None:
+        """Expire the reservations of these orders, or of all."""
         late = ORDERS.update().values(expires_at=func.now())
         if references:
             late = late.where(ORDERS.c.reference.in_(references))
@@ -107,7 +107,7 @@ class Shop:
             return {row.reference: row.status for row in rows}
 
     async def history(self, *, trouble: bool | None = None) -> list[str]:
-        """Read what was done, oldest first."""
+        """Read the steps of the history, oldest first."""
         query = select(HISTORY.c.what).order_by(HISTORY.c.id)
         if trouble is not None:
             query = query.where(HISTORY.c.trouble.is_(trouble))
@@ -115,11 +115,11 @@ class Shop:
             return list(await connection.scalars(query))
 
     async def troubles(self) -> list[str]:
-        """Read what a person should look at."""
+        """Read the problems that an operator should look at."""
         return await self.history(trouble=True)
 
-    async def said(self) -> list[tuple[str, dict[str, object]]]:
-        """Read the outcomes that are to be published: their words and data."""
+    async def outcomes(self) -> list[tuple[str, dict[str, object]]]:
+        """Read the outcomes in the outbox: their types and data."""
         box = RuntimeTables.of(SERVICE.schema).outbox
         async with self.engine.connect() as connection:
             rows = (await connection.execute(select(box).order_by(box.c.id))).all()
@@ -128,12 +128,12 @@ class Shop:
         assert len({each["id"] for each in found}) == len(found)
         return [(each["type"], each["data"]) for each in found]
 
-    async def words(self) -> list[str]:
-        """Read the words of the outcomes that are to be published."""
-        return [word.removeprefix("inventory.") for word, _ in await self.said()]
+    async def outcome_names(self) -> list[str]:
+        """Read the types of the outcomes in the outbox, without their prefix."""
+        return [word.removeprefix("inventory.") for word, _ in await self.outcomes()]
 
     async def check_books(self) -> None:
-        """Hold the stock against the lines of the orders and the movements: all must agree."""
+        """Check that the stock agrees with the lines of the orders and with the movements."""
         names = ("reserved", "committed", "oversold")
         by_line = [func.coalesce(func.sum(LINE.c[name]), 0) for name in names]
         by_move = [func.coalesce(func.sum(MOVEMENT.c[name]), 0) for name in ("on_hand", *names)]
@@ -146,6 +146,6 @@ class Shop:
                 assert tuple((await connection.execute(moves)).one()) == (article.on_hand, *now)
 
     async def execute(self, statement: str) -> None:
-        """Do what no consumer would."""
+        """Run a statement that no consumer runs."""
         async with self.engine.begin() as transaction:
             await transaction.execute(text(statement))

@@ -1,4 +1,4 @@
-"""Wait until somebody waits for a lock."""
+"""Waits until a session is blocked by a lock."""
 
 import asyncio
 
@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 
 async def somebody_waits(engine: AsyncEngine) -> None:
-    """Return when a session of this database waits for a lock of another."""
+    """Return when a session of this database waits for another session's lock."""
     blocked = text(
         "SELECT EXISTS (SELECT FROM pg_locks JOIN pg_stat_activity USING (pid) "
         "WHERE NOT granted AND datname = current_database())"

@@ -1,43 +1,43 @@
-"""`payrouter ledger …` as its tests run it: on a database that is set up for the purpose."""
+"""Runs `payrouter ledger …` on a database prepared by the test."""
 
 import asyncio
 import json
 from collections.abc import Sequence
 from typing import Any
 
-import click
-from click.testing import CliRunner, Result
+from click.testing import Result
 from pydantic import SecretStr
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from consumers.ledger import SERVICE
 from consumers.ledger.handler import handle
+from consumers.ledger.service import SERVICE
 from consumers.runtime.settings import ConsumerSettings, Tuning
 from router.contract.event import Event
 from router.contract.topics import Topics
+from tests.parts.connections import connection_to
+from tests.parts.runtime.own_commands import run_own
 
 UNGUARDED = tuple(
     f"ALTER TABLE ledger.{table} DISABLE TRIGGER ALL"
     for table in ("posting", "transaction", "event")
 )
-"""Takes the journal's guards away, as only its owner can."""
+"""Statements that disable the journal's triggers, which only the owner may run."""
 
 
 def settings(url: str) -> ConsumerSettings:
-    """Return the settings of a ledger's commands."""
-    return ConsumerSettings("ledger", {}, SecretStr(url), Topics(), Tuning())
+    """Return the settings for the ledger's commands."""
+    return ConsumerSettings("ledger", connection_to(), SecretStr(url), Topics(), Tuning())
 
 
 def ask(url: str, *arguments: str) -> Result:
-    """Give a command of the ledger."""
-    group = click.Group(commands={command.name or "": command for command in SERVICE.commands})
-    return CliRunner().invoke(group, arguments, obj=settings(url))
+    """Run a command of the ledger."""
+    return run_own(SERVICE, settings(url), arguments)
 
 
 def asked(url: str, *arguments: str, status: int = 0) -> Any:  # noqa: ANN401 - JSON
-    """Give a command with `--json` and return what it printed."""
+    """Run a command with `--json` and return its parsed output."""
     result = ask(url, *arguments, "--json")
     assert result.exit_code == status, result.output
     return json.loads(result.stdout)
@@ -49,7 +49,7 @@ def set_up(url: str, events: Sequence[Event], *statements: str) -> None:
 
 
 def run(url: str, *statements: str) -> None:
-    """Run statements on a ledger that is there."""
+    """Run statements on an existing ledger."""
     asyncio.run(_run(url, statements))
 
 

@@ -1,4 +1,4 @@
-"""Apply events to a ledger and look into it, as its tests do."""
+"""Applies events to a ledger and reads the results."""
 
 from collections.abc import Sequence
 from decimal import Decimal
@@ -8,25 +8,25 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from consumers.ledger.book import EVENT, POSITION, TRANSACTION
 from consumers.ledger.handler import handle
-from consumers.ledger.statement import Books, read_books
+from consumers.ledger.statement import TrialBalance, read_books
 from consumers.runtime.fate import Fate
 from router.contract.event import Event
 
 
 async def applied(ledger: AsyncEngine, *events: Event) -> Sequence[Fate]:
-    """Apply one batch in a transaction of its own."""
+    """Apply one batch in a separate transaction."""
     async with ledger.begin() as transaction:
         return await handle(transaction, events)
 
 
-async def books(ledger: AsyncEngine) -> Books:
-    """Read the books."""
+async def books(ledger: AsyncEngine) -> TrialBalance:
+    """Read all balances."""
     async with ledger.connect() as connection:
         return await read_books(connection)
 
 
 async def balances(ledger: AsyncEngine) -> dict[str, Decimal]:
-    """Read the balances other than zero, as `wallet:Ethereum USDT`."""
+    """Read the nonzero balances, by names such as `wallet:Ethereum USDT`."""
     return {
         f"{named.account.split(':', 2)[2]} {named.currency}": named.amount
         for named in (await books(ledger)).named

@@ -1,24 +1,24 @@
-"""A ledger of its own for every test that asks for one."""
+"""A separate empty ledger for every test that uses one."""
 
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from consumers.ledger import SERVICE
+from consumers.ledger.service import SERVICE
 from tests.parts.templates import Templates
 
 
 @pytest.fixture
 def ledger_url(templates: Templates) -> Iterator[str]:
-    """Give the URL of an empty ledger."""
+    """Yield the URL of an empty ledger."""
     with templates.copied(SERVICE) as url:
         yield url
 
 
 @pytest.fixture
 async def ledger(ledger_url: str) -> AsyncIterator[AsyncEngine]:
-    """Give the engine of an empty ledger."""
+    """Yield the engine of an empty ledger."""
     engine = create_async_engine(ledger_url)
     try:
         yield engine

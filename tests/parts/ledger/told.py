@@ -1,4 +1,4 @@
-"""Events as the ledger's tests tell them: a payment unless said otherwise."""
+"""Sample events for the ledger's tests: a payment by default."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -7,8 +7,8 @@ from functools import reduce
 from typing import Any
 from uuid import NAMESPACE_OID, UUID, uuid4, uuid5
 
-from consumers.ledger.position import absorb, opened
-from consumers.ledger.postings import Books, Place, difference, exact, implied
+from consumers.ledger.position import absorb, new_position
+from consumers.ledger.postings import AmountsByPlace, PostingPlace, difference, exact, implied
 from router.contract.event import Event, EventType, Verification
 
 LARGEST = "99999999999999999999.999999999999999999"
@@ -18,7 +18,7 @@ MOMENT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
 def told(kind: str, amount: str | None = None, **facts: Any) -> Event:  # noqa: ANN401 - any field
-    """Make an event with an id of its own; the currency is USDT where there is an amount."""
+    """Make an event with a new id; the currency is USDT if there is an amount."""
     payment = facts.pop("payment", "P-1")
     defaults: dict[str, Any] = {
         "id": uuid4(),
@@ -41,23 +41,23 @@ def numbered(number: int) -> UUID:
     return uuid5(NAMESPACE_OID, str(number))
 
 
-def by_name(books: Books) -> dict[str, Decimal]:
-    """Write books down as `wallet:Ethereum USDT`: the account without merchant and gateway."""
+def by_name(books: AmountsByPlace) -> dict[str, Decimal]:
+    """Return amounts by name, `wallet:Ethereum USDT`: the account without merchant and gateway."""
     return {
         f"{place.account.name.split(':', 2)[2]} {place.currency}": amount
         for place, amount in books.items()
     }
 
 
-def booked(events: Sequence[Event]) -> Books:
+def booked(events: Sequence[Event]) -> AmountsByPlace:
     """Return the books of one payment after its events."""
-    return implied(reduce(absorb, events, opened(events[0])))
+    return implied(reduce(absorb, events, new_position(events[0])))
 
 
-def posted(events: Sequence[Event]) -> Books:
-    """Return the sum of what each event posts, as the journal would hold it."""
-    position = opened(events[0])
-    sums: dict[Place, Decimal] = {}
+def posted(events: Sequence[Event]) -> AmountsByPlace:
+    """Return the sums of the postings of each event, as in the journal."""
+    position = new_position(events[0])
+    sums: dict[PostingPlace, Decimal] = {}
     for event in events:
         after = absorb(position, event)
         for place, amount in difference(implied(position), implied(after)).items():

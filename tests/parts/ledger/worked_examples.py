@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from consumers.ledger.handler import draw_up
-from consumers.ledger.position import opened
+from consumers.ledger.handler import plan_batch
+from consumers.ledger.position import new_position
 from router.contract.amounts import amount_text
 from router.contract.event import Event
 from tests.parts.ledger.told import told
@@ -51,9 +51,9 @@ def parse_events(lines: Iterable[str]) -> Sequence[Event]:
 
 
 def posted_rows(events: Sequence[Event]) -> list[Row]:
-    """Work out what events post, without a database."""
-    before = {opened(event).id: opened(event) for event in reversed(events)}
-    plan = draw_up(before, [(opened(event).id, event) for event in events])
+    """Return the postings of events, without a database."""
+    before = {new_position(event).id: new_position(event) for event in reversed(events)}
+    plan = plan_batch(before, [(new_position(event).id, event) for event in events])
     return [
         (
             str(number),
@@ -68,7 +68,7 @@ def posted_rows(events: Sequence[Event]) -> list[Row]:
 
 
 def of_account(event: Event, account: str, event_id: UUID) -> Event:
-    """Give an event to another merchant, under an id of its own."""
+    """Return the event for another merchant, with another id."""
     return event.model_copy(update={"account": account, "id": event_id})
 
 

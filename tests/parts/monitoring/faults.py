@@ -12,7 +12,7 @@ from typing import Final
 from confluent_kafka import Consumer, Producer, admin
 
 from router.contract.topics import Topics
-from router.evaluation.send import Order, simulate
+from router.evaluation.send import SimulatedOrder, simulate
 from tests.parts.dev_process import until
 from tests.parts.edge.blockatm_requests import webhook
 from tests.parts.monitoring.database import execute, held, value
@@ -293,7 +293,7 @@ def dead_letter_refused(system: System, gateways: Gateways) -> None:
 def event_refused(system: System, gateways: Gateways) -> None:
     """Have the broker refuse an event for good: somebody has made its topic too narrow."""
     _make_room(system, "subscription", 10)
-    renewed = Order("subscription.renewed", "REFUSED-1", "100.50", "USDT")
+    renewed = SimulatedOrder("subscription.renewed", "REFUSED-1", "100.50", "USDT")
     assert gateways.send("blockbee", renewed) == 503
     _make_room(system, "subscription", 1024 * 1024)
 
@@ -367,12 +367,12 @@ def _visit(system: System, over: threading.Event) -> None:
         consumer.close()
 
 
-def paid(reference: str) -> Order:
+def paid(reference: str) -> SimulatedOrder:
     """Say that an order is paid."""
-    return Order("payment.confirmed", reference, "100.50", "USDT")
+    return SimulatedOrder("payment.confirmed", reference, "100.50", "USDT")
 
 
-def pending(reference: str) -> Order:
+def pending(reference: str) -> SimulatedOrder:
     """Say that a payment is under way."""
     return replace(paid(reference), type="payment.pending")
 

@@ -27,7 +27,7 @@ from router.edge.endpoints import build_endpoints
 from router.edge.intake import Endpoint
 from router.evaluation.data_dir import DataDir
 from router.evaluation.ordering import order_message
-from router.evaluation.send import TAMPERS, Order, as_gateway, post, simulate
+from router.evaluation.send import TAMPERS, SimulatedOrder, as_gateway, post, simulate
 from router.evaluation.stream import ARTICLES, bought, planned_stream
 from tests.parts.monitoring.system import System
 
@@ -48,11 +48,11 @@ class Gateways:
     refused: list[int] = field(default_factory=list)
     """What was answered to the deliveries of the stream that were not kept; 0: nobody answered."""
 
-    def send(self, endpoint: str, order: Order, at: datetime | None = None) -> int:
+    def send(self, endpoint: str, order: SimulatedOrder, at: datetime | None = None) -> int:
         """Deliver what a gateway would send, and return what is answered."""
         return self.post(simulate(self.endpoints[endpoint], order, at))
 
-    def forge(self, endpoint: str, order: Order, how: str = "key") -> int:
+    def forge(self, endpoint: str, order: SimulatedOrder, how: str = "key") -> int:
         """Deliver what somebody else would send."""
         return self.post(TAMPERS[how](self.endpoints[endpoint], order))
 
@@ -62,7 +62,7 @@ class Gateways:
             return post(self.url, delivery, self.tokens.get(delivery.endpoint)).status
         return 0
 
-    def place(self, order: Order, lines: Sequence[tuple[str, int]]) -> None:
+    def place(self, order: SimulatedOrder, lines: Sequence[tuple[str, int]]) -> None:
         """Place an order as the platform does."""
         facts = [{"sku": sku, "quantity": number} for sku, number in lines]
         placed = order_message(
@@ -114,7 +114,7 @@ class Gateways:
                     break
             pool.shutdown(cancel_futures=True)
 
-    def _deliver(self, endpoint: Endpoint, order: Order) -> None:
+    def _deliver(self, endpoint: Endpoint, order: SimulatedOrder) -> None:
         status = self.post(simulate(endpoint, order))
         if not 200 <= status < 300:
             self.refused.append(status)

@@ -1,4 +1,4 @@
-"""Real receivers on the loopback: a webhook that answers as told, and a mail server."""
+"""Real receivers on the loopback interface: a webhook with scripted answers, and a mail server."""
 
 import asyncio
 import contextlib
@@ -17,7 +17,7 @@ HANG = 0
 
 @dataclass(frozen=True)
 class Request:
-    """What a webhook was sent."""
+    """A request a webhook received."""
 
     method: str
     target: str
@@ -30,14 +30,14 @@ class Request:
         return self.headers["idempotency-key"]
 
     @property
-    def json(self) -> Any:  # noqa: ANN401 - whatever was sent
+    def json(self) -> Any:  # noqa: ANN401 - any JSON
         """The body as JSON."""
         return json.loads(self.body)
 
 
 @dataclass
 class Hook:
-    """A webhook's receiver: answers with `statuses` one after the other, then with 200."""
+    """A webhook receiver that answers with `statuses` in order, then with 200."""
 
     port: int = 0
     statuses: list[int] = field(default_factory=list)
@@ -47,12 +47,12 @@ class Hook:
 
     @property
     def url(self) -> str:
-        """Where it is, as Apprise writes it."""
+        """Its Apprise URL."""
         return f"json://127.0.0.1:{self.port}/hook"
 
     @property
     def keys(self) -> list[str]:
-        """The idempotency keys of everything that arrived, in order."""
+        """The idempotency keys of all requests, in order."""
         return [request.key for request in self.requests]
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -79,7 +79,7 @@ class Hook:
 
 @contextlib.asynccontextmanager
 async def hook(*statuses: int) -> AsyncIterator[Hook]:
-    """Run a webhook's receiver for the length of a block."""
+    """Run a webhook receiver during the block."""
     receiver = Hook(statuses=list(statuses))
     server = await asyncio.start_server(receiver._serve, "127.0.0.1", 0)  # noqa: SLF001
     receiver.port = server.sockets[0].getsockname()[1]
@@ -92,7 +92,7 @@ async def hook(*statuses: int) -> AsyncIterator[Hook]:
 
 @dataclass(frozen=True)
 class Mail:
-    """A mail as the server took it: to whom by the envelope, and what it says."""
+    """A received mail: the envelope's recipients, and the contents."""
 
     sender: str
     recipients: list[str]
@@ -101,7 +101,7 @@ class Mail:
 
 @dataclass
 class PostOffice:
-    """A mail server that keeps what it gets; `refuse` is what it says to a recipient instead."""
+    """A mail server that stores mails, or answers every recipient with `refuse`."""
 
     port: int = 0
     mails: list[Mail] = field(default_factory=list)
@@ -109,7 +109,7 @@ class PostOffice:
 
     @property
     def url(self) -> str:
-        """Where it is, as Apprise writes it, with nobody to send to."""
+        """Its Apprise URL, without a recipient."""
         return f"mailto://127.0.0.1:{self.port}?from=shop@example.com"
 
     async def handle_RCPT(  # noqa: N802 - aiosmtpd's
@@ -120,14 +120,14 @@ class PostOffice:
         address: str,
         _options: Any,  # noqa: ANN401
     ) -> str:
-        """Take a recipient, or not."""
+        """Accept or refuse a recipient."""
         if self.refuse:
             return self.refuse
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802
-        """Keep a mail."""
+        """Store a mail."""
         content = envelope.content if isinstance(envelope.content, bytes) else b""
         read = message_from_bytes(content, policy=policy.default)
         self.mails.append(Mail(envelope.mail_from or "", list(envelope.rcpt_tos), read))
@@ -136,7 +136,7 @@ class PostOffice:
 
 @contextlib.asynccontextmanager
 async def post_office(refuse: str | None = None) -> AsyncIterator[PostOffice]:
-    """Run a mail server for the length of a block."""
+    """Run a mail server during the block."""
     office = PostOffice(refuse=refuse)
     loop = asyncio.get_running_loop()
     server = await loop.create_server(

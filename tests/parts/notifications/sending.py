@@ -1,11 +1,11 @@
-"""Dispatchers as the tests run them: with limits of their own, on a real receiver."""
+"""Dispatchers for the tests, with chosen limits and a real receiver."""
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from consumers.notifications.dispatcher import Dispatcher, Send
+from consumers.notifications.apprise_channel import AppriseChannel, SendResult
+from consumers.notifications.dispatcher import Dispatcher, MessageSender
 from consumers.notifications.leases import Leased
 from consumers.notifications.options import ChannelOptions
-from consumers.notifications.outside import Outside, Told
 from consumers.notifications.rendering import Rendered, Texts, open_texts
 from consumers.notifications.tables import SCHEMA
 from tests.parts.notifications.desk import applied, limits, options, rule, run, told
@@ -14,11 +14,11 @@ TOPIC = "notifications.outcome"
 HOOKED = options([rule(["payment.*", "payout.*"], "on-call", "hook")])
 
 
-def by(url: str, allowed: ChannelOptions) -> Send:
-    """Return what sends by an Apprise URL."""
-    outside = Outside(url)
+def by(url: str, allowed: ChannelOptions) -> MessageSender:
+    """Return a sender for an Apprise URL."""
+    outside = AppriseChannel(url)
 
-    def send(leased: Leased, rendered: Rendered, key: str) -> Told:
+    def send(leased: Leased, rendered: Rendered, key: str) -> SendResult:
         return outside.send(rendered, key, leased.address, allowed.timeout_seconds)
 
     return send
@@ -33,7 +33,7 @@ def dispatcher(
 
 
 async def written(desk: AsyncEngine, number: int) -> None:
-    """Have so many messages written for the hook, each of a payment of its own."""
+    """Create this many messages for the webhook, each about another payment."""
     events = [
         told("payment.confirmed", reference=f"A-{n}", provider_reference=f"P-{n}")
         for n in range(number)
@@ -42,13 +42,13 @@ async def written(desk: AsyncEngine, number: int) -> None:
 
 
 async def drained(desk: AsyncEngine, *senders: Dispatcher) -> None:
-    """Run dispatchers in turn until none of them finds anything."""
+    """Run dispatchers in turn until no messages are due."""
     while any([await each.run(desk) for each in senders]):
         pass
 
 
 async def lease_over(desk: AsyncEngine) -> None:
-    """Let the time of every lease run out."""
+    """Expire every lease."""
     await run(
         desk,
         f"UPDATE {SCHEMA}.message SET lease_until = now() - interval '1 s' WHERE state = 'leased'",
@@ -56,5 +56,5 @@ async def lease_over(desk: AsyncEngine) -> None:
 
 
 async def due_now(desk: AsyncEngine) -> None:
-    """Let the pauses before the next tries pass."""
+    """Make messages that wait for a retry due."""
     await run(desk, f"UPDATE {SCHEMA}.message SET due_at = now() WHERE state = 'pending'")

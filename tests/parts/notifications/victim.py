@@ -1,4 +1,4 @@
-"""A dispatcher in a process that kills itself at a moment named beforehand.
+"""A dispatcher in a process that kills itself at a given moment.
 
 `python -m tests.parts.notifications.victim JSON`, where JSON is an `Order`.
 """
@@ -12,9 +12,9 @@ from typing import Literal
 from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from consumers.notifications.apprise_channel import SendResult
 from consumers.notifications.dispatcher import Dispatcher
 from consumers.notifications.leases import Leased
-from consumers.notifications.outside import Told
 from consumers.notifications.rendering import Rendered, open_texts
 from tests.parts.notifications.desk import limits
 from tests.parts.notifications.sending import TOPIC, by
@@ -23,7 +23,7 @@ Moment = Literal["before the send", "between send and mark", "after the mark"]
 
 
 class Order(BaseModel):
-    """Where to send what, and when to die."""
+    """The database, the receiver, and the moment to die."""
 
     database_url: str
     hook_url: str
@@ -31,16 +31,16 @@ class Order(BaseModel):
 
 
 def die() -> None:
-    """End as a power cut would."""
+    """Kill the process at once, like a power cut."""
     os.kill(os.getpid(), signal.SIGKILL)
 
 
 async def main(order: Order) -> None:
-    """Send what is due, until the moment."""
+    """Send due messages until the chosen moment."""
     allowed = limits()
     inner = by(order.hook_url, allowed)
 
-    def send(leased: Leased, rendered: Rendered, key: str) -> Told:
+    def send(leased: Leased, rendered: Rendered, key: str) -> SendResult:
         if order.moment == "before the send":
             die()
         told = inner(leased, rendered, key)

@@ -1,4 +1,4 @@
-"""BlockATM deliveries for the tests, signed here and not by the code under test."""
+"""BlockATM deliveries for tests, signed here, independently of the code under test."""
 
 import hashlib
 import hmac

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from router.contract.event import Event
 from router.delivery import Delivery, VerifiedDelivery
-from router.providers import Key, Place
+from router.providers import EndpointContext, Key
 from router.providers.blockatm import PROVIDER, BlockATM, BlockATMOptions
 from router.providers.blockatm._sorted_form import V1_LARGEST, sorted_form
 from tests.parts.providers.blockatm_deliveries import KEY, TIME, delivery
@@ -78,7 +78,7 @@ BATCH: Mapping[str, object] = {
 
 def v1_provider(*keys: str, webhook_keys: Sequence[Key] = (KEY,)) -> BlockATM:
     """Return the provider of an endpoint with these keys of version 1."""
-    place = Place("blockatm-main", None, None, webhook_keys)
+    place = EndpointContext("blockatm-main", None, None, webhook_keys)
     return PROVIDER.configured(BlockATMOptions(v1_public_keys=keys or (TEST_KEY,)), place)
 
 

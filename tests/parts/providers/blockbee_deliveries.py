@@ -1,4 +1,4 @@
-"""BlockBee deliveries for the tests, signed here and not by the code under test."""
+"""BlockBee deliveries for tests, signed here, independently of the code under test."""
 
 import base64
 import json
@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from router.contract.event import Event
 from router.delivery import Delivery, VerifiedDelivery
-from router.providers import Key, Place
+from router.providers import EndpointContext, Key
 from router.providers._signing import fingerprint
 from router.providers.blockbee import PROVIDER, BlockBee
 from router.providers.blockbee._options import BlockBeeOptions
@@ -25,12 +25,12 @@ No2YuCtFI7PD1ENVpDLYAh8v761MuJFCAm09TKx1ME2Jb56lZuL3E0SJHG10WX4e
 sm+p8QN7JXAJlQqrawIDAQAB
 -----END PUBLIC KEY-----
 """
-"""The key of the vectors; its private half is nowhere in this repository."""
+"""The key of the vectors; its private key is not in this repository."""
 
 TOKEN = "aVeryLong-URL_token-0123456789"
 ORIGIN = "https://pay.example.com"
 SECRETS = (Key(b"new-reference-secret", "fp:new"), Key(b"old-reference-secret", "fp:old"))
-PLACE = Place("bee", ORIGIN, TOKEN, SECRETS)
+PLACE = EndpointContext("bee", ORIGIN, TOKEN, SECRETS)
 TARGET = "/webhooks/bee/{token}"
 RECEIVED = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
 FORM, JSON = "application/x-www-form-urlencoded", "application/json"
@@ -95,13 +95,13 @@ PAYOUT: Mapping[str, object] = {"id": "OUT-1", "status": "done"}
 
 @cache
 def private_key() -> rsa.RSAPrivateKey:
-    """Make the key that plays BlockBee in this run."""
+    """Make the key that BlockBee signs with in this run."""
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
 @cache
 def private_pem() -> bytes:
-    """Write that key."""
+    """Return that key in PEM."""
     return private_key().private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
@@ -111,7 +111,7 @@ def private_pem() -> bytes:
 
 @cache
 def public_pem() -> str:
-    """Write its public half."""
+    """Return its public key in PEM."""
     return (
         private_key()
         .public_key()
@@ -121,11 +121,11 @@ def public_pem() -> str:
 
 
 def key() -> Key:
-    """Return the key as `send` has it."""
+    """Return the key in the form used by `send`."""
     return Key(private_pem(), fingerprint(b"private"))
 
 
-def bee(place: Place = PLACE, **options: Any) -> BlockBee:  # noqa: ANN401 - options as configured
+def bee(place: EndpointContext = PLACE, **options: Any) -> BlockBee:  # noqa: ANN401 - options as configured
     """Return the provider of an endpoint that trusts the key of this run."""
     return PROVIDER.configured(
         BlockBeeOptions.model_validate({"public_keys": public_pem(), **options}), place
@@ -141,13 +141,13 @@ def sign(message: bytes) -> str:
 def delivery(
     method: str, target: str, body: bytes, signature: str, media: str | None = None
 ) -> Delivery:
-    """Make a delivery as the edge hands it on."""
+    """Make a delivery as the edge passes it on."""
     headers = [("x-ca-signature", signature)] + ([("content-type", media)] if media else [])
     return Delivery("bee", "shop-eu", method, target, tuple(headers), body, RECEIVED)
 
 
 def got(members: Mapping[str, object], query: str = "") -> Delivery:
-    """Make a genuine GET; `query` is what the merchant's URL had."""
+    """Make a genuine GET; `query` is that of the merchant's URL."""
     target = f"{TARGET}?{query}{'&' if query else ''}{urlencode(members)}"
     url = ORIGIN + target.replace("{token}", TOKEN, 1)
     return delivery("GET", target, b"", sign(url.encode("latin-1")))
@@ -166,7 +166,7 @@ def posted_bytes(body: bytes, query: str = "", media: str = FORM) -> Delivery:
 
 
 def verified(received: Delivery, provider: BlockBee | None = None) -> VerifiedDelivery:
-    """Verify as the endpoint of the tests does."""
+    """Verify with the endpoint of the tests."""
     return (provider or bee()).verify(received, SECRETS)
 
 

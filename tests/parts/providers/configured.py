@@ -1,4 +1,4 @@
-"""Endpoints whose provider has settings of its own, put together as the edge does."""
+"""Endpoints whose provider has settings, assembled as the edge does."""
 
 import copy
 from collections.abc import Mapping
@@ -12,14 +12,14 @@ from tests.parts.providers.deliveries import Gateway
 
 
 def endpoint(provider: str, **settings: object) -> Endpoint:
-    """Put one endpoint together, or raise ConfigurationError."""
+    """Assemble one endpoint, or raise ConfigurationError."""
     table = {"provider": provider, "account": "shop-eu", **settings}
     values = {"endpoints": {"shop": copy.deepcopy(table)}}
     return build_endpoints(settings_from(values))["shop"]
 
 
 def gateway(provider: str, **settings: object) -> Gateway:
-    """Put one endpoint together and take its first key."""
+    """Assemble one endpoint and use its first key."""
     made = endpoint(provider, **settings)
     return Gateway(made.provider, made.keys[0])
 

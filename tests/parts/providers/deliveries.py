@@ -1,4 +1,4 @@
-"""Deliveries of any gateway for the tests, signed here and not by the code under test."""
+"""Deliveries of any gateway for tests, signed here, independently of the code under test."""
 
 import hashlib
 import hmac
@@ -27,7 +27,7 @@ def hex_hmac(secret: bytes, message: bytes, algorithm: str = "sha256") -> str:
 
 @dataclass(frozen=True)
 class Gateway:
-    """A provider, a key of it, and how its gateway writes headers for a body."""
+    """A provider, its key, and the headers that its gateway writes for a body."""
 
     provider: Provider
     key: Key = field(default_factory=lambda: Key(b"secret", "fp:secret"))
@@ -58,12 +58,12 @@ def body_of(template: Mapping[str, object], changes: Mapping[str, object]) -> by
 
 
 def facts(event: Event) -> dict[str, object]:
-    """Return what an event says, without what is the same for every delivery."""
+    """Return the fields of an event, except those that are the same for every delivery."""
     left_out = {"id", "raw", "verification", "endpoint", "account", "received_at", "customer"}
     told = event.model_dump(exclude=left_out, exclude_none=True)
     return {name: value for name, value in told.items() if value != ()}
 
 
 def without(headers: Sequence[tuple[str, str]], name: str) -> tuple[tuple[str, str], ...]:
-    """Leave a header out."""
+    """Remove a header."""
     return tuple(pair for pair in headers if pair[0] != name)

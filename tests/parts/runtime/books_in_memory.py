@@ -1,4 +1,4 @@
-"""A model of the bookkeeping in memory: the promises of the protocol, and nothing else."""
+"""Model of the bookkeeping in memory: keeps the promises of the protocol, and nothing else."""
 
 import asyncio
 import copy
@@ -12,14 +12,14 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.runtime.apply.brake import Brake
-from consumers.runtime.apply.held import Hold, Queues, lane
+from consumers.runtime.apply.held import Hold, ParkedLanes, lane
 from consumers.runtime.apply.offsets import (
     Claims,
     Counts,
     Fence,
     FenceMoved,
     LastApplied,
-    other_topic,
+    is_other_topic,
 )
 from consumers.runtime.apply.outbox import Outgoing
 from consumers.runtime.fate import Fate
@@ -29,7 +29,7 @@ from router.contract.event import contradicts
 
 @dataclass
 class State:
-    """What is committed, or is about to be."""
+    """Committed data, or the copy that a transaction works on."""
 
     fences: dict[Partition, Fence] = field(default_factory=dict)
     counts: dict[Partition, list[Counts]] = field(default_factory=dict)
@@ -42,7 +42,7 @@ class State:
 
 @dataclass
 class BooksInMemory:
-    """One transaction after the other, each on a copy that replaces the state at its end."""
+    """Runs one transaction at a time, each on a copy that replaces the state at the commit."""
 
     state: State = field(default_factory=State)
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -58,13 +58,13 @@ class BooksInMemory:
 
 @dataclass(frozen=True)
 class ModelTransaction:
-    """The books within one transaction."""
+    """Bookkeeping within one transaction."""
 
     state: State
 
     @property
     def effects(self) -> AsyncConnection:
-        """Give the handler of the model its list."""
+        """Return the list to which the model's handler writes."""
         return cast("AsyncConnection", self.state.effects)
 
     async def fences(self) -> Mapping[Partition, Fence]:
@@ -74,22 +74,26 @@ class ModelTransaction:
     async def begin_fences(
         self, begin: Mapping[Partition, int], topic_ids: Mapping[str, UUID]
     ) -> None:
-        """Make what is not there, and fill ids that are missing."""
+        """Create missing fences, and set missing topic ids."""
         for partition, offset in begin.items():
             fence = self.state.fences.get(partition) or Fence(partition, offset, offset)
             known = fence.topic_id or topic_ids.get(partition.topic)
             self.state.fences[partition] = replace(fence, topic_id=known)
 
     async def lock_fences(self, expected: Mapping[Partition, Fence]) -> Mapping[Partition, Fence]:
-        """Compare fences with what is known of them."""
+        """Compare fences with the expected ones."""
         for partition, known in expected.items():
             found = self.state.fences.get(partition)
-            if found is None or found.next_offset < known.next_offset or other_topic(known, found):
+            if (
+                found is None
+                or found.next_offset < known.next_offset
+                or is_other_topic(known, found)
+            ):
                 raise FenceMoved(partition)
         return {partition: self.state.fences[partition] for partition in expected}
 
     async def move_fence(self, fence: Fence, last: Record, counts: Counts) -> Fence:
-        """Move a fence behind a record."""
+        """Move a fence past a record."""
         known = LastApplied(last.offset, last.timestamp, last.crc)
         moved = replace(
             fence,
@@ -112,7 +116,7 @@ class ModelTransaction:
         return to
 
     async def claim(self, arrived: Sequence[Decoded]) -> Claims:
-        """Claim events, one after the other."""
+        """Claim events one at a time."""
         new, conflicts = set[int](), dict[int, str]()
         for index, decoded in enumerate(arrived):
             known = self.state.seen.get(decoded.event.id)
@@ -124,12 +128,12 @@ class ModelTransaction:
         return Claims(frozenset(new), conflicts)
 
     async def unclaim(self, arrived: Collection[Decoded]) -> None:
-        """Take claims back."""
+        """Undo claims."""
         for decoded in arrived:
             del self.state.seen[decoded.event.id]
 
-    async def parked(self, fresh: Sequence[Arrived]) -> Queues:
-        """Tell what is parked."""
+    async def parked(self, fresh: Sequence[Arrived]) -> ParkedLanes:
+        """Return the parked lanes and events."""
         parked = [each for each in self.state.held if each.fate is Fate.PARKED]
         lanes = {each.behind or lane(each.record) for each in parked}
         events = {
@@ -137,10 +141,10 @@ class ModelTransaction:
             for each in parked
             if isinstance(each.arrived, Decoded)
         }
-        return Queues(lanes & {lane(each.record) for each in fresh}, events)
+        return ParkedLanes(lanes & {lane(each.record) for each in fresh}, events)
 
     async def hold(self, holds: Sequence[Hold]) -> Sequence[Hold]:
-        """Hold what is not held yet."""
+        """Hold records that are not yet held."""
         known = {_place(each) for each in self.state.held}
         written = [each for each in holds if _place(each) not in known]
         self.state.held = [*self.state.held, *written]
@@ -152,7 +156,7 @@ class ModelTransaction:
         return {topic: every[topic] for topic in every if topics is None or topic in topics}
 
     async def lock_brakes(self, topics: Collection[str]) -> Mapping[str, Brake]:
-        """Return brakes, made where they are not there."""
+        """Return brakes, created if missing."""
         for topic in topics:
             self.state.brakes.setdefault(topic, Brake(topic))
         return await self.brakes(topics)
@@ -162,26 +166,26 @@ class ModelTransaction:
         self.state.brakes[topic] = replace(self.state.brakes[topic], streak=streak)
 
     async def pull_brake(self, topic: str, streak: int, why: str) -> Brake:
-        """Hold a topic."""
+        """Set the brake of a topic."""
         self.state.brakes[topic] = Brake(topic, streak, datetime.now(UTC), why)
         return self.state.brakes[topic]
 
     async def publish(self, outgoing: Sequence[Outgoing]) -> None:
-        """Keep what is to be published."""
+        """Store records to publish."""
         self.state.outbox = [*self.state.outbox, *outgoing]
 
     def begin_handler(self) -> None:
-        """Nothing fails here by itself."""
+        """Do nothing: no statement can fail."""
 
     async def check(self) -> None:
-        """Nothing is deferred."""
+        """Do nothing: no constraint is deferred."""
 
     async def alive(self) -> bool:
-        """Memory always answers."""
+        """Return True: memory always responds."""
         return True
 
     async def aborted_by(self) -> BaseException | None:
-        """Nothing spoils a transaction."""
+        """Return None: no statement aborts a transaction."""
         return None
 
 

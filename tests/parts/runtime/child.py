@@ -1,8 +1,8 @@
-"""The counting consumer as a process of its own, which stands still where it is told to.
+"""The counting consumer as a separate process that pauses at a chosen moment.
 
-`python -m tests.parts.runtime.child JSON`, where JSON is an `Order`. Nothing
-in the consumer knows of this: its methods are wrapped here. A moment it reaches
-is a line on standard output.
+`python -m tests.parts.runtime.child JSON`, where JSON is an `Order`. The
+consumer itself is unchanged: its methods are wrapped here. Each moment that it
+reaches is printed as a line on standard output.
 """
 
 import asyncio
@@ -29,6 +29,7 @@ from router.contract.event import Event
 from router.contract.topics import Topics
 from router.telemetry.logs import configure_logging
 from router.telemetry.management import listen
+from tests.parts.connections import connection_to
 from tests.parts.runtime.counting import count, service
 from tests.parts.runtime.members import Feed
 from tests.parts.runtime.running import Running, running
@@ -42,22 +43,24 @@ IDLE = "INSERT INTO counting.effect (event_id) SELECT $1::uuid WHERE length($2::
 
 
 class Order(BaseModel):
-    """What to consume, and the first moment of a kind at which to stand still."""
+    """What to consume, and the moment at which to pause, the first time it is reached."""
 
-    kafka: dict[str, Any]
+    bootstrap: str
+    overrides: dict[str, Any] = {}
+    """Options of every Kafka client."""
     database_url: str
     prefix: str
     tuning: dict[str, Any]
     moment: Moment = "never"
     seconds: float = 0
     patches: dict[str, float] = {}
-    """Constants to be set, by their full name."""
+    """Constants to set, by full name."""
 
     def settings(self) -> ConsumerSettings:
-        """Return what the consumer is started with."""
+        """Return the settings of the consumer."""
         return ConsumerSettings(
             name="counting",
-            kafka=self.kafka,
+            kafka=connection_to(self.bootstrap, **self.overrides),
             database_url=SecretStr(self.database_url),
             topics=Topics(self.prefix),
             tuning=Tuning.model_validate(self.tuning),
@@ -68,13 +71,14 @@ class Order(BaseModel):
 async def child(
     feed: Feed, order: Mapping[str, object] | None = None, **tuning: object
 ) -> AsyncIterator[Running]:
-    """Run a counting consumer of a feed in a process of its own; it does not outlive the block."""
+    """Run a counting consumer of a feed in a separate process, which ends with the block."""
     with listen("127.0.0.1", 0) as free:
         port = free.getsockname()[1]
     settings = feed.settings(management_port=port, **tuning)
     given = Order.model_validate(
         {
-            "kafka": dict(settings.kafka),
+            "bootstrap": settings.bootstrap,
+            "overrides": dict(settings.kafka.overrides),
             "database_url": settings.database_url.get_secret_value(),
             "prefix": feed.prefix,
             "tuning": settings.tuning.model_dump(),
@@ -88,13 +92,13 @@ async def child(
 
 
 def say(moment: Moment) -> None:
-    """Tell the test."""
+    """Print a moment, for the test."""
     sys.stdout.write(f"{moment}\n")
     sys.stdout.flush()
 
 
 def handler(order: Order) -> Handler:
-    """Count, and stand still once where the order says so."""
+    """Count, and pause once if the order asks for it."""
     left = [order.moment]
 
     async def handle(transaction: AsyncConnection, events: Sequence[Event]) -> Sequence[Fate]:
@@ -113,7 +117,7 @@ def handler(order: Order) -> Handler:
 
 
 def _frozen_in_the_middle() -> Iterator[tuple[UUID, str]]:
-    """Give rows of which the first are with the server when this process freezes itself."""
+    """Yield rows; the process freezes itself after the server has received the first ones."""
     for number in range(200):
         if number == 100:
             say("in a statement")
@@ -122,21 +126,21 @@ def _frozen_in_the_middle() -> Iterator[tuple[UUID, str]]:
 
 
 def arm(order: Order) -> None:
-    """Have the process stand still, or end, outside its handler."""
+    """Make the process pause, or end, outside its handler."""
     if order.moment == "after the commit":
         _wrap(Loop, "_commit", lambda: say("after the commit"), order.seconds)
     elif order.moment == "before the delete":
-        _wrap(outbox, "sent", _die, 0)
+        _wrap(outbox, "delete_sent", _die, 0)
     for name, value in order.patches.items():
         patch(name, value).start()
 
 
 def _wrap(where: object, name: str, act: Callable[[], None], seconds: float) -> None:
-    """Act before the first call of a coroutine function, and wait."""
+    """Act before the first call of a coroutine function, then wait."""
     original = getattr(where, name)
     calls: list[object] = []
 
-    async def wrapped(*arguments: Any) -> Any:  # noqa: ANN401 - whatever it takes
+    async def wrapped(*arguments: Any) -> Any:  # noqa: ANN401 - any arguments
         calls.append(name)
         if len(calls) == 1:
             act()

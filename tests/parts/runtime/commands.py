@@ -1,4 +1,4 @@
-"""The `payrouter` command with the consumer of a feed, run beside a running one."""
+"""The `payrouter` command for the consumer of a feed, run while that consumer runs."""
 
 import asyncio
 import io
@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from consumers import cli, discovery
-from router.commands.cli import cli as payrouter
+from consumers import cli
+from consumers.runtime.service import Service
 from tests.parts.runtime.members import Feed
 
 
 @dataclass(frozen=True)
 class Said:
-    """What a command printed, and the status it ended with."""
+    """Output and exit status of a command."""
 
     status: int
     out: str
@@ -26,12 +26,20 @@ class Said:
 
     @property
     def json(self) -> Any:  # noqa: ANN401 - whatever was printed
-        """What it printed, as JSON."""
+        """Return the output, parsed as JSON."""
         return json.loads(self.out)
 
 
+def install_only(monkeypatch: pytest.MonkeyPatch, *services: Service) -> None:
+    """Make these the only consumers that commands find."""
+    found = {each.name: each for each in services}
+    monkeypatch.setattr("consumers.discovery.discover", lambda: found)
+    monkeypatch.setattr("consumers.discovery.needed", lambda _names: found)
+    monkeypatch.setattr("consumers.configuration.names", lambda: list(found))
+
+
 class Payrouter:
-    """Runs commands about the consumer of a feed."""
+    """Runs commands on the consumer of a feed."""
 
     def __init__(self, feed: Feed, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """Write the configuration of the feed's broker and database."""
@@ -45,11 +53,8 @@ class Payrouter:
             encoding="utf-8",
         )
         monkeypatch.chdir(folder)
-        monkeypatch.setattr(cli, "discover", lambda: {feed.service.name: feed.service})
-        monkeypatch.setattr(discovery, "discover", lambda: {feed.service.name: feed.service})
-        # The group it adds for the consumer's own commands goes with the test.
-        monkeypatch.setattr(payrouter, "commands", dict(payrouter.commands))
-        # The log of the tests is not ours to set up.
+        install_only(monkeypatch, feed.service)
+        # Commands must not change the logging of the tests.
         monkeypatch.setattr("router.telemetry.logs.configure_logging", lambda _level, _form: None)
 
     def configure(self, more: str) -> None:
@@ -58,7 +63,7 @@ class Payrouter:
             file.write(f"{more}\n")
 
     async def __call__(self, *arguments: str) -> Said:
-        """Run a command in a thread of its own, since it runs its own event loop."""
+        """Run a command in a separate thread, since it runs its own event loop."""
         return await asyncio.to_thread(self._run, arguments)
 
     def _run(self, arguments: tuple[str, ...]) -> Said:

@@ -1,4 +1,4 @@
-"""A consumer that counts: one row per applied event, so that a second effect shows."""
+"""Consumer for tests: one row per applied event, so that a second effect shows."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -60,7 +60,7 @@ SERVICE = Service(
 
 
 def service(handle: Handler) -> Service:
-    """Give the counting consumer another handler."""
+    """Return the counting consumer with a different handler."""
     return replace(SERVICE, handle=handle)
 
 
@@ -70,40 +70,40 @@ def id_of(number: int) -> UUID:
 
 
 def numbered(number: int, **changes: object) -> Event:
-    """Make an event of its own for each number."""
+    """Return the event with this number."""
     return event(**{"id": id_of(number), "reference": f"A-{number}", **changes})
 
 
 def written(made: Event, topic: str = "payment") -> OutgoingRecord:
-    """Write an event as the edge does."""
+    """Encode an event as the edge does."""
     return encode_event(made, topic, TRACE)
 
 
 def record(offset: int, made: Event, partition: Partition = PAYMENT_0) -> Decoded:
-    """Give the record of an event at an offset, as it comes out of the log."""
+    """Return the record of an event at an offset, as read from the log."""
     out = written(made, partition.topic)
     return Decoded(Record(partition, offset, 1000 + offset, out.key, out.value, out.headers), made)
 
 
 def records(first: int, last: int, partition: Partition = PAYMENT_0) -> list[Decoded]:
-    """Give the records of `first` to `last`, each with the event of its offset."""
+    """Return the records `first` to `last`, each with the event of its offset."""
     return [record(offset, numbered(offset), partition) for offset in range(first, last + 1)]
 
 
 def applier(engine: AsyncEngine, handle: Handler = count, brake_after: int = 20) -> Applier:
-    """Make what applies batches to the counting consumer's database."""
-    return Applier(stored(engine, handle), service(handle), brake_after)
+    """Return an applier for the counting consumer's database."""
+    return Applier(stored(engine), SERVICE, handle, brake_after)
 
 
-def stored(engine: AsyncEngine, handle: Handler = count) -> StoredBooks:
-    """Make the books of the counting consumer."""
-    return StoredBooks(engine, service(handle), CLUSTER)
+def stored(engine: AsyncEngine) -> StoredBooks:
+    """Return the stored bookkeeping of the counting consumer."""
+    return StoredBooks(engine, SERVICE, CLUSTER)
 
 
 async def begun(
     engine: AsyncEngine, *partitions: Partition, first: int = 0
 ) -> Mapping[Partition, Fence]:
-    """Return the fences of the partitions, made at `first` where there is none."""
+    """Return the fences of the partitions; missing ones are created at `first`."""
     wanted = dict.fromkeys(partitions or (PAYMENT_0,), first)
     fences = await applier(engine).fences(wanted)
     return {partition: fences[partition] for partition in wanted}
@@ -128,7 +128,7 @@ async def effects_of(engine: AsyncEngine) -> list[UUID]:
 
 
 async def effects_at(url: str) -> list[UUID]:
-    """Read the ids of the applied events, over a connection of its own."""
+    """Read the ids of the applied events over a separate connection."""
     engine = create_async_engine(url)
     try:
         return await effects_of(engine)
@@ -137,7 +137,7 @@ async def effects_at(url: str) -> list[UUID]:
 
 
 async def set_fence(engine: AsyncEngine, partition: Partition, **values: object) -> None:
-    """Change a fence as no consumer would."""
+    """Change a fence in a way that no consumer does."""
     fence = TABLES.fence
     async with engine.begin() as connection:
         await connection.execute(
@@ -149,7 +149,7 @@ async def set_fence(engine: AsyncEngine, partition: Partition, **values: object)
 
 
 async def held_in(engine: AsyncEngine, state: str | None = None) -> Sequence[Any]:
-    """Read what is held, oldest first, whole."""
+    """Read all columns of held records, oldest first."""
     held = TABLES.held
     query = select(held).order_by(held.c.id)
     async with engine.connect() as connection:
@@ -160,7 +160,7 @@ async def held_in(engine: AsyncEngine, state: str | None = None) -> Sequence[Any
 
 
 async def outbox_of(engine: AsyncEngine) -> Sequence[Any]:
-    """Read what waits to be published."""
+    """Read the records of the outbox."""
     async with engine.connect() as connection:
         return (await connection.execute(select(TABLES.outbox).order_by(TABLES.outbox.c.id))).all()
 

@@ -1,4 +1,4 @@
-"""An exporter in the test's own process, beside a feed and whatever consumes it."""
+"""An exporter in the test's process, next to a feed and its consumers."""
 
 import contextlib
 import math
@@ -18,36 +18,36 @@ Series = frozenset[tuple[str, frozenset[tuple[str, str]]]]
 
 @dataclass
 class Exported:
-    """What an exporter says of the counting consumer."""
+    """Metrics of an exporter about the counting consumer."""
 
     process: ExporterProcess
     topic: str
 
     def value(self, name: str, **labels: str) -> float:
-        """Return the value of one series; it has to be there."""
+        """Return the value of one series, which must exist."""
         value = self.process.registry.get_sample_value(name, labels)
         assert value is not None, (name, labels)
         return value
 
     def of(self, name: str, partition: int = 0, **labels: str) -> float:
-        """Return what is said of the consumer in one partition, NaN where that is not known yet."""
+        """Return a metric of the consumer in one partition; NaN if it is not yet known."""
         where = {"consumer": "counting", "topic": self.topic, "partition": str(partition)}
         value = self.process.registry.get_sample_value(name, {**where, **labels})
         return math.nan if value is None else value
 
     def passed(self, outcome: str) -> float:
-        """Return how many offsets of partition 0 came to this."""
+        """Return the number of offsets of partition 0 with this outcome."""
         return self.of("payrouter_group_passed_records_total", outcome=outcome)
 
     @property
     def in_flight(self) -> float:
-        """What is not accounted for, of the whole topic."""
+        """Offsets of the whole topic without an outcome."""
         where = {"consumer": "counting", "topic": self.topic}
         return self.value("payrouter_group_in_flight_records", **where)
 
     @property
     def lag(self) -> list[float]:
-        """The lag in records of the four partitions."""
+        """Lag in records of each of the four partitions."""
         return [self.of("payrouter_group_lag_records", number) for number in range(4)]
 
     def failures(self, source: str) -> float:
@@ -55,7 +55,7 @@ class Exported:
         return self.value("payrouter_exporter_failures_total", source=source)
 
     def topics(self, name: str) -> set[str]:
-        """Return the topics of which something is said under a name."""
+        """Return the topics that a metric has series for."""
         return {
             dict(labels)["topic"]
             for found, labels in series(self.process.registry)
@@ -79,7 +79,7 @@ class Exported:
 
 
 def series(registry: CollectorRegistry) -> Series:
-    """Return every series there is."""
+    """Return all series."""
     return frozenset(
         (sample.name, frozenset(sample.labels.items()))
         for family in registry.collect()

@@ -1,4 +1,4 @@
-"""A database of the counting consumer for every test that asks for one."""
+"""Fixtures: a database and topics of the counting consumer."""
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -15,14 +15,14 @@ from tests.parts.templates import Templates
 
 @pytest.fixture
 def counting_url(templates: Templates) -> Iterator[str]:
-    """Give the URL of a database with the counting consumer's tables, all empty."""
+    """Yield the URL of a database with the counting consumer's tables, all empty."""
     with templates.copied(SERVICE) as url:
         yield url
 
 
 @pytest.fixture
 async def counting(counting_url: str) -> AsyncIterator[AsyncEngine]:
-    """Give the engine of a database with the counting consumer's tables, all empty."""
+    """Yield the engine of a database with the counting consumer's tables, all empty."""
     engine = create_async_engine(counting_url, pool_size=10)
     try:
         yield engine
@@ -32,12 +32,12 @@ async def counting(counting_url: str) -> AsyncIterator[AsyncEngine]:
 
 @pytest.fixture
 async def feed(broker: Broker, counting: AsyncEngine, topics_prefix: str) -> AsyncIterator[Feed]:
-    """Give a topic of four partitions, and the means to fill it and to consume it."""
+    """Yield a topic of four partitions, with functions to fill and consume it."""
     async with feeding(broker, counting, topics_prefix) as feed:
         yield feed
 
 
 @pytest.fixture
 def payrouter(feed: Feed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Payrouter:
-    """Give what runs commands about the counting consumer."""
+    """Return a function that runs commands on the counting consumer."""
     return Payrouter(feed, tmp_path, monkeypatch)

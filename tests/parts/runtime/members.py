@@ -1,4 +1,4 @@
-"""Members of a consumer group in the test's own process, and what they are fed with."""
+"""Members of a consumer group in the test's process, and topics to feed them."""
 
 import asyncio
 import contextlib
@@ -20,6 +20,7 @@ from router.contract.event import Event
 from router.contract.topics import Topics
 from router.contract.wire import Headers
 from tests.parts.brokers import Broker, create_topics
+from tests.parts.connections import connection_to
 from tests.parts.runtime.counting import (
     SERVICE,
     effects_of,
@@ -28,7 +29,7 @@ from tests.parts.runtime.counting import (
 )
 
 PATIENCE_SECONDS = 60.0
-"""How long a test waits for what has to come; nothing is said about how fast it comes."""
+"""Time-out of a wait in a test; not an expectation of speed."""
 
 
 ROOM = {"max.message.bytes": str(4 * 1024 * 1024)}
@@ -36,9 +37,9 @@ ROOM = {"max.message.bytes": str(4 * 1024 * 1024)}
 
 @dataclass
 class Feed:
-    """One topic of the test's own, its records, and the consumers that read it.
+    """A topic of one test, its records, and the consumers that read it.
 
-    Another consumer than the counting one may have more topics than this one.
+    Consumers other than the counting one may have further topics.
     """
 
     broker: Broker
@@ -61,15 +62,15 @@ class Feed:
 
     @property
     def dead_letters(self) -> str:
-        """The name of the topic of what could not be applied."""
+        """Name of the dead-letter topic."""
         return Topics(self.prefix).dead_letter(self.topic, self.service.name)
 
     def partition(self, number: int) -> Partition:
-        """Name a partition of the topic."""
+        """Return a partition of the topic."""
         return Partition(self.topic, number)
 
     async def send(self, events: Iterable[Event], partition: int = 0) -> None:
-        """Put events on a partition, in their order."""
+        """Send events to a partition, in order."""
         sent = []
         for event in events:
             out = written(event, self.topic)
@@ -85,7 +86,7 @@ class Feed:
         headers: Headers = (),
         key: bytes | None = b"key",
     ) -> None:
-        """Put anything on a partition."""
+        """Send any key, value and headers to a partition."""
         # The only way to send a record that has neither key nor value.
         batch = self.producer.create_batch()
         batch.append(key=key, value=value, timestamp=None, headers=list(headers))
@@ -93,7 +94,7 @@ class Feed:
         await (await self.producer.send_batch(batch, self.topic, partition=partition))
 
     def settings(self, **tuning: object) -> ConsumerSettings:
-        """Return the settings of a member, some of them changed."""
+        """Return the settings of a member, with changes."""
         url = self.engine.url.render_as_string(hide_password=False)
         usual = {
             "group_id": self.group,
@@ -106,11 +107,9 @@ class Feed:
         }
         return ConsumerSettings(
             name=self.service.name,
-            kafka={
-                "bootstrap_servers": self.broker.bootstrap,
-                "metadata_max_age_ms": 1000,
-                **self.options,
-            },
+            kafka=connection_to(
+                self.broker.bootstrap, **{"metadata_max_age_ms": 1000, **self.options}
+            ),
             database_url=SecretStr(url),
             topics=Topics(self.prefix),
             tuning=Tuning.model_validate({**usual, **tuning}),
@@ -120,8 +119,8 @@ class Feed:
     async def member(
         self, handle: Handler | None = None, **tuning: object
     ) -> AsyncIterator[ConsumerProcess]:
-        """Run a consumer until the block ends; then have it finish its batch and leave."""
-        handled = replace(self.service, handle=handle or self.service.handle)
+        """Run a consumer until the block ends; then let it finish its batch and leave."""
+        handled = replace(self.service, handle=handle, configured=None) if handle else self.service
         process = build_consumer(handled, self.settings(**tuning), asyncio.Event())
         task = asyncio.create_task(consume(process))
         try:
@@ -134,7 +133,7 @@ class Feed:
                 await process.engine.dispose()
 
     async def applied(self, number: int) -> None:
-        """Wait until so many effects are there."""
+        """Wait until there are so many effects."""
 
         async def there() -> bool:
             return len(await effects_of(self.engine)) >= number
@@ -142,13 +141,13 @@ class Feed:
         await eventually(there, f"{number} effects")
 
     async def fences(self) -> dict[int, Fence]:
-        """Read the fences of the topic by the number of the partition, of whatever cluster."""
+        """Read the fences of the topic by partition number, of any cluster."""
         cluster = await self.cluster_id()
         fences = await fences_of(self.engine, cluster)
         return {p.number: fence for p, fence in fences.items() if p.topic == self.topic}
 
     async def cluster_id(self) -> str:
-        """Ask the broker for its cluster's id."""
+        """Return the id of the broker's cluster."""
         admin = AIOKafkaAdminClient(bootstrap_servers=self.broker.bootstrap)
         try:
             await admin.start()
@@ -157,7 +156,7 @@ class Feed:
             await admin.close()
 
     async def committed(self) -> dict[int, int]:
-        """Ask the broker how far the group has committed each partition."""
+        """Return the committed offset of each partition of the group."""
         consumer = AIOKafkaConsumer(
             bootstrap_servers=self.broker.bootstrap, group_id=self.group, enable_auto_commit=False
         )
@@ -169,7 +168,7 @@ class Feed:
         return {number: offset for number, offset in found.items() if offset is not None}
 
     def logged(self, event: str) -> list[dict[str, object]]:
-        """Return what was logged under one name."""
+        """Return the log entries of one event."""
         return [line for line in self.log if line["event"] == event]
 
 
@@ -177,7 +176,7 @@ class Feed:
 async def feeding(
     broker: Broker, engine: AsyncEngine, prefix: str, service: Service = SERVICE
 ) -> AsyncIterator[Feed]:
-    """Make the topics of a consumer and a producer for them; note what the consumers log."""
+    """Create a consumer's topics and a producer for them; capture what the consumers log."""
     producer = AIOKafkaProducer(
         bootstrap_servers=broker.bootstrap, acks="all", max_request_size=4 * 1024 * 1024
     )
@@ -195,7 +194,7 @@ async def feeding(
 
 
 async def eventually(condition: Callable[[], object], what: str) -> None:
-    """Wait until a condition holds, which may be a coroutine function."""
+    """Wait until a condition (a function or coroutine function) is true."""
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
             while True:
@@ -206,17 +205,17 @@ async def eventually(condition: Callable[[], object], what: str) -> None:
                     return
                 await asyncio.sleep(0.05)
     except TimeoutError:
-        message = f"in vain waited for: {what}"
+        message = f"timed out waiting for: {what}"
         raise AssertionError(message) from None
 
 
 async def ready(process: ConsumerProcess) -> None:
-    """Wait until a member is assigned and moving."""
+    """Wait until a member is ready: assigned and moving."""
     await eventually(lambda: process.ready().good, "readiness")
 
 
 async def halted(process: ConsumerProcess, text: str) -> str:
-    """Wait until a member is not ready and says so with a certain text; return all it says."""
+    """Wait until a member is not ready, with this text in the detail; return the whole detail."""
     await eventually(lambda: text in process.ready().detail, text)
     assert not process.ready().good
     return process.ready().detail

@@ -1,4 +1,4 @@
-"""A consumer process started by a test: asked over its management port, signalled, frozen."""
+"""Consumer process started by a test: queried over its management port, signalled, frozen."""
 
 import asyncio
 import contextlib
@@ -17,7 +17,7 @@ from tests.parts.runtime.members import PATIENCE_SECONDS, eventually
 
 @dataclass
 class Running:
-    """A consumer process with its management port, and what it has written by now."""
+    """A consumer process, its management port, and its output so far."""
 
     process: Process
     port: int
@@ -25,14 +25,14 @@ class Running:
     reached: list[str] = field(default_factory=list)
 
     async def asked(self, path: str) -> tuple[int, str]:
-        """Ask the management port; 0 while nothing answers."""
+        """Query the management port; return status 0 while there is no answer."""
         with contextlib.suppress(ConnectionError):
             answer = await exchange(self.port, request(path, method="GET", body=None))
             return answer.status, answer.body.decode()
         return 0, ""
 
     async def says(self, status: int, said: str, path: str = "/readyz") -> None:
-        """Wait for an answer of the management port."""
+        """Wait for a certain answer of the management port."""
 
         async def answered() -> bool:
             assert self.process.returncode is None, self.lines
@@ -53,47 +53,47 @@ class Running:
         ]
 
     async def reaches(self, moment: str) -> None:
-        """Wait until it says that it has reached a moment."""
+        """Wait until the process prints that it has reached a moment."""
         await eventually(lambda: moment in self.reached, f"{moment} in {self.lines}")
 
     def freeze(self) -> None:
-        """Stop it in the middle of whatever it does; its connections stay open."""
+        """Stop the process at once (SIGSTOP); its connections stay open."""
         self.process.send_signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Let it go on as if nothing had been."""
+        """Resume the process (SIGCONT)."""
         self.process.send_signal(signal.SIGCONT)
 
     async def ended(self) -> int:
-        """Wait for its end and return its exit code."""
+        """Wait for the process to exit and return its exit code."""
         async with asyncio.timeout(PATIENCE_SECONDS):
             return await self.process.wait()
 
     async def stop(self) -> int:
-        """Tell it to stop, wait for its end and return its exit code."""
+        """Signal the process to stop, wait for its exit and return the exit code."""
         self.process.send_signal(signal.SIGTERM)
         return await self.ended()
 
     async def kill(self) -> None:
-        """End it as a power cut would."""
+        """Kill the process, as a power failure would."""
         self.process.kill()
         await self.ended()
 
     def logged(self) -> list[str]:
-        """Return the names of what it logged."""
+        """Return the names of its log events."""
         return [str(line["event"]) for line in self.log()]
 
     def log(self, event: str | None = None) -> list[dict[str, object]]:
-        """Return what it logged, all of it or what has one name."""
+        """Return its log entries, all or those of one event."""
         lines = [json.loads(line) for line in self.lines if line.startswith("{")]
         return [line for line in lines if event in {None, line["event"]}]
 
 
 @contextlib.asynccontextmanager
 async def running(process: Process, port: int) -> AsyncIterator[Running]:
-    """Read what a process writes, a line of stdout being a moment; it does not outlive the block.
+    """Read the output of a process, where a line of stdout is a moment; end it with the block.
 
-    Both its outputs that are pipes are read.
+    Both outputs are read if they are pipes.
     """
     leash = Leash(process.pid)
     consumer = Running(process, port)
@@ -114,4 +114,4 @@ async def running(process: Process, port: int) -> AsyncIterator[Running]:
 
 async def _read(stream: asyncio.StreamReader, lines: list[str]) -> None:
     async for line in stream:
-        lines.append(line.decode().rstrip())  # noqa: PERF401 - each as it comes
+        lines.append(line.decode().rstrip())  # noqa: PERF401 - each line at once

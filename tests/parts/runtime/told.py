@@ -1,4 +1,4 @@
-"""What a test says of records that could not be applied."""
+"""Assertions and readers for records that could not be applied."""
 
 import base64
 import json
@@ -20,13 +20,13 @@ Place = tuple[int, int, str]
 
 
 async def applied_but(feed: Feed, *missing: int, of: int) -> None:
-    """Assert that exactly these numbers are missing among the effects, and none is doubled."""
+    """Assert that exactly these numbers have no effect, and all others have one."""
     wanted = [id_of(number) for number in range(of) if number not in missing]
     assert sorted(await effects_of(feed.engine)) == sorted(wanted)
 
 
 async def held(feed: Feed, state: str) -> list[Place]:
-    """Return where what is held in a state came from, and why it is held."""
+    """Return the origin and reason of each record held in a state."""
     rows = await held_in(feed.engine, state)
     assert {row.topic for row in rows} <= {feed.topic}
     return sorted((row.partition, row.offset, row.reason) for row in rows)
@@ -43,7 +43,7 @@ async def holds(feed: Feed, state: str, number: int) -> Sequence[Any]:
 
 
 async def passed(feed: Feed, partition: int, offset: int) -> None:
-    """Wait until a fence stands there."""
+    """Wait until a fence has reached an offset."""
 
     async def there() -> bool:
         fences = await feed.fences()
@@ -62,7 +62,7 @@ async def published(feed: Feed) -> None:
 
 
 async def letters(feed: Feed, number: int) -> list[Any]:
-    """Read so many dead letters from their topic, as aiokafka gives them."""
+    """Read so many dead letters from their topic, as aiokafka returns them."""
     consumer = AIOKafkaConsumer(
         feed.dead_letters, bootstrap_servers=feed.broker.bootstrap, auto_offset_reset="earliest"
     )
@@ -82,7 +82,7 @@ async def letters(feed: Feed, number: int) -> list[Any]:
 
 
 def origin(letter: Any) -> dict[str, str]:  # noqa: ANN401 - aiokafka's record
-    """Return the headers that say where a dead letter came from."""
+    """Return the origin headers of a dead letter."""
     return {
         name.removeprefix("payrouter-"): value.decode()
         for name, value in letter.headers
@@ -97,14 +97,14 @@ def headers_of(row: Any) -> list[tuple[str, bytes | None]]:  # noqa: ANN401 - a 
 
 
 def metric(process: ConsumerProcess, name: str, **labels: str) -> float:
-    """Read a metric of a consumer; it has to be there."""
+    """Read a metric of a consumer, which must exist."""
     value = process.registry.get_sample_value(name, {"consumer": "counting", **labels})
     assert value is not None
     return value
 
 
 def refusing(*numbers: int, error: type[Exception] = ValueError) -> Handler:
-    """Give a handler that cannot take these events."""
+    """Return a handler that fails on these events."""
     refused = set(map(id_of, numbers))
 
     async def handle(transaction: AsyncConnection, events: Sequence[Event]) -> Sequence[Fate]:

@@ -1,9 +1,10 @@
-"""What the tests of `payrouter trace` share: events in the books, and its output as JSON."""
+"""Helpers of the tests of `payrouter trace`: booked events, and its output as JSON."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from consumers.ledger import SERVICE as LEDGER
+from consumers.ledger.handler import handle
+from consumers.ledger.service import SERVICE as LEDGER
 from consumers.runtime.apply.process import Applier
 from consumers.runtime.apply.stored_books import StoredBooks
 from router.contract.event import Event
@@ -13,9 +14,9 @@ from tests.parts.runtime.members import Feed
 
 
 async def booked(feed: Feed, *events: Event) -> None:
-    """Have the ledger apply these events, as records of the feed's first partition."""
+    """Apply these events to the ledger, as records of the feed's first partition."""
     partition = feed.partition(0)
-    applier = Applier(StoredBooks(feed.engine, LEDGER, "cluster"), LEDGER)
+    applier = Applier(StoredBooks(feed.engine, LEDGER, "cluster"), LEDGER, handle)
     fences = await applier.fences({partition: 0})
     batch = [record(offset, each, partition) for offset, each in enumerate(events)]
     await applier.apply(batch, fences)

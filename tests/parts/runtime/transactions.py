@@ -1,4 +1,4 @@
-"""Somebody else's transactions on a topic of a feed."""
+"""Transactions of a foreign producer on a topic of a feed."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -12,7 +12,7 @@ from tests.parts.runtime.members import Feed
 
 @contextlib.asynccontextmanager
 async def transacting(feed: Feed, name: str = "mirror") -> AsyncIterator[AIOKafkaProducer]:
-    """Give a producer whose transaction is open; what it left open in the end is aborted."""
+    """Yield a producer with an open transaction; abort it at the end if it is still open."""
     producer = AIOKafkaProducer(
         bootstrap_servers=feed.broker.bootstrap,
         transactional_id=f"{feed.prefix}{name}",
@@ -27,6 +27,6 @@ async def transacting(feed: Feed, name: str = "mirror") -> AsyncIterator[AIOKafk
 
 
 async def put(feed: Feed, producer: AIOKafkaProducer, event: Event, partition: int = 0) -> None:
-    """Write an event as a part of the transaction."""
+    """Send an event within the transaction."""
     out = written(event, feed.topic)
     await producer.send_and_wait(feed.topic, out.value, out.key, partition=partition)

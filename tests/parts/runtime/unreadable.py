@@ -1,4 +1,4 @@
-"""Records that Kafka takes and aiokafka's consumer cannot read."""
+"""Records that Kafka accepts and aiokafka's consumer cannot read."""
 
 import struct
 from collections.abc import Sequence
@@ -14,10 +14,10 @@ _GIVEN = b"broken-name"
 _BROKEN = b"\xff\xfe\xfd\xfc-no-utf"[: len(_GIVEN)]
 
 MISNAMED = [(_BROKEN.decode("utf-8", "surrogateescape"), b"1")]
-"""The headers of a record with a misnamed one, as they are read."""
+"""Headers of a record with an invalid header name, as decoded."""
 
 _CHECKSUM = 17
-"""Where a record batch has its checksum; it is of all that comes behind it."""
+"""Position of the checksum in a record batch; it covers everything after it."""
 
 
 async def send_misnamed(
@@ -27,34 +27,34 @@ async def send_misnamed(
     values: Sequence[bytes],
     misnamed: Sequence[int] = (-1,),
 ) -> None:
-    """Put one batch of records on a partition; some have a header's name that is no UTF-8."""
+    """Send one batch of records to a partition; some have a header name that is not UTF-8."""
     batch = producer.create_batch()
     places = {place % len(values) for place in misnamed}
     for place, value in enumerate(values):
         headers = [(_GIVEN.decode(), b"1")] if place in places else []
         batch.append(key=b"key", value=value, timestamp=None, headers=headers)
     batch.close()
-    # Nothing public writes what is wrong, so it is made so in what is about to be sent.
+    # No public API writes invalid records, so the finished batch is changed before it is sent.
     batch._buffer = broken(batch._build())  # noqa: SLF001
     await (await producer.send_batch(batch, topic, partition=partition))
 
 
 def broken(written: bytes | bytearray) -> bytearray:
-    """Break the headers' names in a batch and make the checksum right again."""
+    """Corrupt the header names in a batch and recompute the checksum."""
     assert len(_GIVEN) == len(_BROKEN)
     return summed(bytearray(bytes(written).replace(_GIVEN, _BROKEN)))
 
 
 def summed(batch: bytearray) -> bytearray:
-    """Make the checksum of a batch right."""
+    """Recompute the checksum of a batch."""
     struct.pack_into(">I", batch, _CHECKSUM, calc_crc32c(bytes(batch[_CHECKSUM + 4 :])))
     return batch
 
 
 def spoil(broker: Broker, partition: Partition, value: bytes) -> None:
-    """Change a value in the broker's log, as a disk might: the checksum of its batch is wrong."""
+    """Change a value in the broker's log, as a faulty disk might: the checksum becomes wrong."""
     if broker.logs is None:
-        pytest.skip("the broker's log is out of reach")
+        pytest.skip("the broker's log files are not accessible")
     (log,) = (broker.logs / f"{partition.topic}-{partition.number}").glob("*.log")
     with log.open("r+b") as file:
         place = file.read().index(value)

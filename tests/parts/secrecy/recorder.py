@@ -115,7 +115,7 @@ def watch_secrets(recorder: Recorder) -> None:
         "router.providers": functools.partial(_watch_providers, recorder),
         "router.evaluation.data_dir": functools.partial(_watch_data_dir, recorder),
         "router.broker.client": functools.partial(_watch_kafka, recorder),
-        "consumers.notifications.outside": functools.partial(_watch_channels, recorder),
+        "consumers.notifications.apprise_channel": functools.partial(_watch_channels, recorder),
         "ssl": functools.partial(_watch_tls, recorder),
     }
     for name in watchers.keys() & sys.modules.keys():
@@ -192,12 +192,12 @@ def _watch_providers(recorder: Recorder, providers: ModuleType) -> None:
     def note_key(_self: object, secret: bytes, *_: object, **__: object) -> None:
         recorder.secret("HMAC secret", secret)
 
-    def note_place(_self: object, **place: Any) -> None:  # noqa: ANN401 - a Place's fields
-        if place.get("token"):
-            recorder.secret(URL_TOKEN, place["token"])
+    def note_context(_self: object, **context: Any) -> None:  # noqa: ANN401 - its fields
+        if context.get("token"):
+            recorder.secret(URL_TOKEN, context["token"])
 
     before(providers.Key, "__init__", _by_name(providers.Key, note_key))
-    before(providers.Place, "__init__", _by_name(providers.Place, note_place))
+    before(providers.EndpointContext, "__init__", _by_name(providers.EndpointContext, note_context))
     before(providers.Example, "__init__", _by_name(providers.Example, _note_example(recorder)))
 
 
@@ -243,7 +243,7 @@ def _watch_channels(recorder: Recorder, outside: ModuleType) -> None:
     def note(_self: object, url: str, **_: object) -> None:
         recorder.secret("channel URL", url)
 
-    before(outside.Outside, "__init__", _by_name(outside.Outside, note))
+    before(outside.AppriseChannel, "__init__", _by_name(outside.AppriseChannel, note))
 
 
 def _watch_tls(recorder: Recorder, ssl: ModuleType) -> None:

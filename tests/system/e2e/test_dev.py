@@ -1,4 +1,4 @@
-"""The main job, from an empty folder: a webhook becomes a ledger entry and stays one."""
+"""From an empty folder to a ledger entry that survives a restart, with `payrouter dev`."""
 
 import json
 import os
@@ -27,7 +27,7 @@ WITHOUT_DEV: tuple[tuple[str, ...], ...] = (
 
 @dataclass(frozen=True)
 class FirstRun:
-    """What happened from the first start to the stop."""
+    """Results of the first run."""
 
     screen: str
     log: list[dict[str, Any]]
@@ -48,7 +48,7 @@ class FirstRun:
 
 @dataclass(frozen=True)
 class SecondRun:
-    """What happened when it was started again on what the first run left."""
+    """Results of a second run on the data of the first."""
 
     before: Any
     balance: Any
@@ -58,7 +58,7 @@ class SecondRun:
 
 @dataclass(frozen=True)
 class Story:
-    """Everything that happened, done once for all tests here, which only look at it."""
+    """The results of both runs, shared by all tests of this module."""
 
     place: Place
     first: FirstRun
@@ -69,13 +69,13 @@ class Story:
 
     @property
     def printed(self) -> str:
-        """Everything that any command printed."""
+        """The output of all commands."""
         return "\n".join(self.place.printed)
 
 
 @pytest.fixture(scope="module")
 def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
-    """Start, send, look, stop, start again, send again."""
+    """Start, send, read the results, stop, start again, send again."""
     with place_in(tmp_path_factory.mktemp("story")) as place:
         first = _first(place)
         paths = [place.data_dir, place.data_dir / "payrouter.toml", place.data_dir / "lock"]
@@ -87,7 +87,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
 
 
 def _nowhere() -> dict[str, str]:
-    # On the usual ports something of the person who runs the tests may answer.
+    # The default ports may be in use by the developer's own servers.
     return {
         "PAYROUTER_EDGE__PORT": str(free_port()),
         "PAYROUTER_KAFKA__BOOTSTRAP_SERVERS": f"127.0.0.1:{free_port()}",
@@ -143,7 +143,7 @@ def _sending(order: str) -> tuple[str, ...]:
     return ("send", "blockatm", "--order", order, "--amount", "100.50", "--currency", "USDT")
 
 
-def test_the_screen_says_what_runs_where_and_what_to_try(story: Story) -> None:
+def test_the_screen_shows_addresses_and_example_commands(story: Story) -> None:
     screen = story.first.screen
     metrics = ("metrics edge", "metrics ledger", "metrics exporter")
     for word in ("configuration", "broker", "database", "webhook blockatm", *metrics):
@@ -154,14 +154,14 @@ def test_the_screen_says_what_runs_where_and_what_to_try(story: Story) -> None:
     assert screen.rstrip().rpartition("\n")[2].startswith("ready http://127.0.0.1:")
 
 
-def test_send_says_what_was_sent_and_what_was_answered(story: Story) -> None:
+def test_send_prints_the_delivery_and_the_response(story: Story) -> None:
     sent = story.first.sent
     assert sent.returncode == 0
     assert sent.stdout == "sent payment.confirmed A-1 100.50 USDT to blockatm, answered 200 OK\n"
     assert sent.stderr == ""
 
 
-def test_the_balance_has_exactly_the_shape_others_rely_on(story: Story) -> None:
+def test_the_balance_has_exactly_the_documented_shape(story: Story) -> None:
     wallet = "demo-shop:blockatm:wallet:Ethereum"
     assert story.first.balance == {
         "balanced": True,
@@ -204,7 +204,7 @@ def test_the_offsets_count_one_applied_record(story: Story) -> None:
     assert re.search(r"payment-\d ", story.first.shown.stdout)
 
 
-def test_the_customers_message_is_one_line_of_log_where_no_channel_is_configured(
+def test_without_a_channel_the_customers_message_is_one_log_line(
     story: Story,
 ) -> None:
     told = story.first.told
@@ -215,11 +215,11 @@ def test_the_customers_message_is_one_line_of_log_where_no_channel_is_configured
 
 
 @pytest.mark.parametrize("how", SPOILED)
-def test_what_is_spoiled_is_refused(story: Story, how: str) -> None:
+def test_a_spoiled_delivery_is_refused(story: Story, how: str) -> None:
     said = story.first.refused[how]
     assert said.returncode == 0
-    assert f"with spoiled {how} to blockatm, answered 401" in said.stdout
-    assert "refused, as it has to be" in said.stdout
+    assert f"with tampered {how} to blockatm, answered 401" in said.stdout
+    assert "refused, as expected" in said.stdout
 
 
 def test_each_refusal_has_its_line_and_its_reason_in_the_log(story: Story) -> None:
@@ -228,7 +228,7 @@ def test_each_refusal_has_its_line_and_its_reason_in_the_log(story: Story) -> No
     assert reasons == ["signature_wrong", "signature_wrong", "signature_missing", "stale"]
 
 
-def test_each_line_of_log_says_which_part_wrote_it(story: Story) -> None:
+def test_each_log_line_names_its_component(story: Story) -> None:
     parts = {line.get("component", line.get("logger")) for line in story.first.log}
     assert {"edge", "ledger"} <= parts
     assert None not in parts
@@ -238,11 +238,13 @@ def test_a_second_dev_on_the_same_data_directory_is_refused_in_one_line(story: S
     second = story.first.second
     assert second.returncode == 2
     assert second.stdout == ""
-    assert second.stderr.startswith(f"payrouter: --data-dir: dev runs on {story.place.data_dir}")
+    assert second.stderr.startswith(
+        f"payrouter: --data-dir: dev already runs on {story.place.data_dir}"
+    )
     assert second.stderr.count("\n") == 1
 
 
-def test_the_exporter_knows_what_became_of_the_payment_in_every_consumer(story: Story) -> None:
+def test_the_exporter_counts_the_payment_in_every_consumer(story: Story) -> None:
     families = text_string_to_metric_families(story.first.exported)
     samples = [s for f in families for s in f.samples if s.labels.get("topic") == "payment"]
     applied = [
@@ -260,15 +262,15 @@ def test_an_interrupt_stops_everything_and_leaves_no_process(story: Story) -> No
     assert "running.json" not in story.files
 
 
-def test_data_directory_and_secrets_are_the_owners_alone(story: Story) -> None:
+def test_data_directory_and_secrets_are_private_to_the_owner(story: Story) -> None:
     assert story.modes["payrouter.toml"] == 0o600
-    # A root's database runs as another user, who has to pass through.
+    # Started by root, the database runs as another user, who must be able to enter the folder.
     passing = 0o011 if os.geteuid() == 0 else 0
     assert story.modes["data"] & ~passing == 0o700
 
 
 @pytest.mark.parametrize("command", WITHOUT_DEV, ids=" ".join)
-def test_without_a_running_dev_a_command_says_so_in_one_line(
+def test_without_a_running_dev_a_command_fails_in_one_line(
     story: Story, command: tuple[str, ...]
 ) -> None:
     said = story.without[command]
@@ -278,14 +280,14 @@ def test_without_a_running_dev_a_command_says_so_in_one_line(
     assert said.stderr.count("\n") == 1
 
 
-def test_the_books_are_kept_and_hold_both_payments_after_a_restart(story: Story) -> None:
+def test_the_books_contain_both_payments_after_a_restart(story: Story) -> None:
     assert story.second.before == story.first.balance
     assert story.second.balance["balanced"]
     assert story.second.balance["transactions"] == 2
     assert [a["balance"] for a in story.second.balance["accounts"]] == ["-201.00", "201.00"]
 
 
-def test_only_the_cluster_consumed_last_is_shown_unless_all_are_wanted(story: Story) -> None:
+def test_only_the_last_consumed_cluster_is_shown_without_all(story: Story) -> None:
     fences = story.second.fences["ledger"]
     first, second = dict.fromkeys(fence["cluster_id"] for fence in fences)
     newest = max(fences, key=lambda fence: str(fence["updated_at"]))["cluster_id"]
@@ -307,6 +309,6 @@ def test_nothing_printed_is_a_traceback(story: Story) -> None:
     assert json.dumps(story.first.balance) in story.printed
 
 
-def test_the_data_directory_is_all_that_is_made(story: Story) -> None:
+def test_only_the_data_directory_is_created(story: Story) -> None:
     made = {path.name for path in Path(story.place.folder).iterdir()}
     assert {name for name in made if not name.startswith("dev-")} == {"data"}

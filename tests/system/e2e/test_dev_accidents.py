@@ -1,4 +1,4 @@
-"""Interrupted, killed, robbed of a part: `payrouter dev` leaves nothing behind and goes on."""
+"""`payrouter dev` recovers from interrupts, kills and lost children, and leaves no process."""
 
 import contextlib
 import os
@@ -10,7 +10,7 @@ import pytest
 
 from tests.parts.dev_process import Place, alive, place_in, postgres, started, until
 
-# The broker waits so long for a member that was killed.
+# The broker waits this long for a killed group member.
 QUICK_EVICTION = {
     "PAYROUTER_CONSUMERS__LEDGER__SESSION_TIMEOUT_SECONDS": "6",
     "PAYROUTER_CONSUMERS__LEDGER__TRANSACTION_TIMEOUT_SECONDS": "3",
@@ -19,7 +19,7 @@ QUICK_EVICTION = {
 
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Place]:
-    """Give an empty folder."""
+    """Yield an empty folder."""
     with place_in(tmp_path) as place:
         yield place
 
@@ -31,7 +31,7 @@ def payment(place: Place, order: str) -> None:
 
 
 @pytest.mark.parametrize("moment", ["broker ", "database ", "edge_started"])
-def test_an_interrupt_while_starting_takes_back_what_was_begun(place: Place, moment: str) -> None:
+def test_an_interrupt_during_startup_stops_every_started_process(place: Place, moment: str) -> None:
     with started(place) as dev:
         dev.until_says(moment)
         tree = dev.tree()
@@ -43,7 +43,7 @@ def test_an_interrupt_while_starting_takes_back_what_was_begun(place: Place, mom
     assert not (place.data_dir / "running.json").exists()
 
 
-def test_an_interrupt_from_the_terminal_reaches_what_is_just_starting_too(place: Place) -> None:
+def test_a_terminal_interrupt_also_stops_a_starting_process(place: Place) -> None:
     with started(place) as dev:
         dev.until_says("broker ")
         tree = dev.tree()
@@ -56,7 +56,7 @@ def test_an_interrupt_from_the_terminal_reaches_what_is_just_starting_too(place:
         assert dev.stop() == 0
 
 
-def test_after_a_kill_the_children_end_by_themselves_and_the_next_dev_goes_on(
+def test_after_a_kill_the_children_exit_and_the_next_dev_continues(
     place: Place,
 ) -> None:
     with started(place) as dev:
@@ -72,7 +72,7 @@ def test_after_a_kill_the_children_end_by_themselves_and_the_next_dev_goes_on(
         dev.process.kill()
         dev.process.wait()
         until(lambda: not alive(children), "the children's end")
-        # The database of the killed one still runs: it is taken over, not started twice.
+        # The database of the killed process still runs: it is reused, not started twice.
         server = postgres(place.data_dir)[:1]
         with started(place, port=dev.port) as second:
             second.until_ready()
@@ -86,7 +86,7 @@ def test_after_a_kill_the_children_end_by_themselves_and_the_next_dev_goes_on(
 
 
 @pytest.mark.parametrize("name", ["consume", "edge"])
-def test_a_killed_child_is_started_again_and_the_books_go_on(tmp_path: Path, name: str) -> None:
+def test_a_killed_child_is_restarted_and_the_books_continue(tmp_path: Path, name: str) -> None:
     with place_in(tmp_path, QUICK_EVICTION) as place, started(place) as dev:
         dev.until_ready()
         payment(place, "A-1")
@@ -94,7 +94,7 @@ def test_a_killed_child_is_started_again_and_the_books_go_on(tmp_path: Path, nam
         victim = dev.child(name)
         assert victim is not None
         victim.kill()
-        dev.until_says("ended with status -9; started again")
+        dev.until_says("ended with status -9; restarting")
         with contextlib.suppress(AssertionError):
             payment(place, "A-2")
         until(lambda: dev.child(name), f"a new {name}")

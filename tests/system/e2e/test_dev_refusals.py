@@ -1,4 +1,4 @@
-"""`payrouter dev` is refused in one line that names what is wrong, before anything is started."""
+"""`payrouter dev` reports invalid settings in one line before it starts anything."""
 
 import socket
 import sys
@@ -27,7 +27,7 @@ WRONG_FILES = {
     "no secret": ('[endpoints.shop]\nprovider = "blockatm"', "endpoints.shop: no secret"),
     "unknown provider": (
         GOOD.replace("blockatm", "blockatn"),
-        "endpoints.shop.provider: there is no provider blockatn",
+        "endpoints.shop.provider: unknown provider blockatn",
     ),
     "same secret, other account": (
         GOOD + GOOD.replace("shop", "shop-two"),
@@ -58,7 +58,7 @@ WRONG_VARIABLES = {
     "no secret": ({"PAYROUTER_ENDPOINTS__SHOP__PROVIDER": "blockatm"}, "endpoints.shop: no secret"),
     "unknown provider": (
         {**ENDPOINT, "PAYROUTER_ENDPOINTS__SHOP__PROVIDER": "blockatn"},
-        "endpoints.shop.provider: there is no provider blockatn",
+        "endpoints.shop.provider: unknown provider blockatn",
     ),
     "same secret, other account": (
         {
@@ -72,19 +72,19 @@ WRONG_VARIABLES = {
         {**ENDPOINT, "PAYROUTER_DATABASE__URL": f"mysql://payrouter:{OTHER}@host/db"},
         "database.url: expected postgresql+asyncpg://",
     ),
-    "no file": ({"PAYROUTER_CONFIG": "nowhere.toml"}, "cannot read the configuration nowhere.toml"),
+    "no file": ({"PAYROUTER_CONFIG": "missing.toml"}, "cannot read the configuration missing.toml"),
 }
 
 
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Place]:
-    """Give an empty folder."""
+    """Yield an empty folder."""
     with place_in(tmp_path) as place:
         yield place
 
 
 def refused(said: Said) -> str:
-    """Check that this is a refusal as it has to be, and return its line."""
+    """Check that this is a correct refusal, and return its line."""
     assert said.returncode == 2
     assert said.stdout == ""
     assert said.stderr.count("\n") == 1, said.stderr
@@ -119,16 +119,16 @@ def test_a_taken_port_is_refused_in_one_line_that_names_it(place: Place, further
 
 
 @pytest.mark.parametrize("url", ["pay.example.com", "https://u:p@pay.example.com", "https://h/?a"])
-def test_a_public_url_that_is_none_is_refused_in_one_line(place: Place, url: str) -> None:
+def test_an_invalid_public_url_is_refused_in_one_line(place: Place, url: str) -> None:
     line = refused(place.run("dev", "--port", str(free_port()), "--public-url", url))
     assert line.startswith("--public-url: expected https://host")
 
 
-def test_a_data_directory_that_cannot_be_made_is_refused_in_one_line(place: Place) -> None:
+def test_a_data_directory_that_cannot_be_created_is_refused_in_one_line(place: Place) -> None:
     (place.folder / "file").write_text("")
     place.data = "file/data"
     line = refused(place.run("dev", "--port", str(free_port())))
-    assert line == f"--data-dir: cannot make {place.data_dir}: Not a directory\n"
+    assert line == f"--data-dir: cannot create {place.data_dir}: Not a directory\n"
 
 
 def test_a_missing_evaluation_broker_is_refused_in_one_line(
@@ -152,14 +152,14 @@ def test_a_missing_evaluation_broker_is_refused_in_one_line(
     assert "confluent_kafka is missing" in said.stderr
 
 
-def test_what_was_refused_leaves_nothing_running(place: Place) -> None:
+def test_a_refused_start_leaves_no_process_running(place: Place) -> None:
     with socket.create_server(("127.0.0.1", port := free_port())):
         refused(place.run("dev", "--port", str(port)))
     assert not (place.data_dir / "running.json").exists()
     assert not (place.data_dir / "postgres").exists()
 
 
-def test_without_a_port_that_of_the_configuration_counts(place: Place) -> None:
+def test_the_port_comes_from_the_configuration_by_default(place: Place) -> None:
     with socket.create_server(("127.0.0.1", port := free_port())):
         (place.folder / "payrouter.toml").write_text(f"{GOOD}\n[edge]\nport = {port}")
         assert f"cannot listen on 127.0.0.1:{port}" in refused(place.run("dev"))

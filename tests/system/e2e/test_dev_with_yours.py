@@ -1,4 +1,4 @@
-"""`payrouter dev` on a broker and a database that are there already, and under its own stream."""
+"""`payrouter dev` with an existing broker and database, and with simulated traffic."""
 
 import json
 import signal
@@ -19,7 +19,7 @@ PASSWORD = "kept-2-itself-in-the-query"
 
 @pytest.fixture
 def place(broker: Broker, database_url: str, topics_prefix: str, tmp_path: Path) -> Iterator[Place]:
-    """Give a folder with a configuration that names broker and database."""
+    """Yield a folder with a configuration that names broker and database."""
     with place_in(tmp_path) as place:
         (tmp_path / "payrouter.toml").write_text(
             f"""
@@ -51,7 +51,7 @@ def place(broker: Broker, database_url: str, topics_prefix: str, tmp_path: Path)
 
 
 def deliveries(dev: Dev) -> Counter[str]:
-    """Return what the edge's metrics count, by outcome."""
+    """Return the edge's delivery counts, by outcome."""
     url = f"http://127.0.0.1:{dev.port + 1000}/metrics"
     with urllib.request.urlopen(url, timeout=10) as response:
         text = response.read().decode()
@@ -63,7 +63,7 @@ def deliveries(dev: Dev) -> Counter[str]:
     return counted
 
 
-def test_it_uses_yours_says_so_and_leaves_them_running(place: Place, broker: Broker) -> None:
+def test_dev_uses_configured_servers_and_leaves_them_running(place: Place, broker: Broker) -> None:
     with started(place) as dev:
         dev.until_ready()
         assert f"{broker.bootstrap}  (yours)" in dev.out
@@ -81,7 +81,7 @@ def test_it_uses_yours_says_so_and_leaves_them_running(place: Place, broker: Bro
     assert place.json("ledger", "balance")["transactions"] == 1
 
 
-def test_a_stream_is_believable_all_of_it_is_taken_and_none_is_lost_at_the_end(
+def test_simulated_traffic_is_realistic_and_none_of_it_is_lost(
     place: Place,
 ) -> None:
     with started(place, "--rate", "20") as dev:
@@ -97,14 +97,14 @@ def test_a_stream_is_believable_all_of_it_is_taken_and_none_is_lost_at_the_end(
     assert place.json("ledger", "balance")["balanced"]
     shown = place.run("offsets", "show", "--json")
     fences = json.loads(shown.stdout)["ledger"]
-    # Nobody consumes any more, which is trouble to whoever asks.
+    # All consumers have stopped, which the command reports as a problem.
     assert (shown.returncode, {fence["state"] for fence in fences}) == (1, {"no member"})
     applied = sum(fence[word] for fence in fences for word in ("applied", "duplicate", "stale"))
     assert applied == len(events)
 
 
 def believable(events: list[dict[str, str]]) -> None:
-    """Check that there are several orders, pending then confirmed, some told twice."""
+    """Check that there are several orders, pending then confirmed, some delivered twice."""
     told: dict[str, list[str]] = {}
     for event in events:
         told.setdefault(event["reference"], []).append(event["type"])

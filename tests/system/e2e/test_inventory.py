@@ -1,4 +1,4 @@
-"""Orders and payments through the whole system: what a newcomer types, and what he sees."""
+"""Orders and payments through the whole system, with the commands a newcomer runs."""
 
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ def stock(place: Place) -> Any:  # noqa: ANN401 - JSON
     return (tea["on_hand"], tea["reserved"], tea["committed"], tea["oversold"])
 
 
-def test_an_order_is_reserved_paid_called_off_or_lapses(tmp_path: Path) -> None:
+def test_an_order_is_reserved_paid_cancelled_or_lapses(tmp_path: Path) -> None:
     with place_in(tmp_path) as place, started(place) as dev:
         dev.until_ready()
         assert place.run("inventory", "set", "tea", "10").returncode == 0

@@ -1,4 +1,4 @@
-"""However often a gateway tells of a payment, the books have it once."""
+"""A payment is booked once, even if the gateway delivers it many times."""
 
 import asyncio
 from datetime import timedelta

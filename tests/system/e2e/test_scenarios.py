@@ -1,4 +1,4 @@
-"""Every situation of docs/scenarios.md goes as it is written there: HTTP, Kafka, PostgreSQL."""
+"""Every scenario of docs/scenarios.md has the results written there, on real servers."""
 
 import asyncio
 import uuid
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def stage(broker: Broker, database_server: DatabaseServer) -> AsyncIterator[Stage]:
-    """Give the running system, which all situations share."""
+    """Yield the running system, which all scenarios share."""
     prefix = f"t{uuid.uuid4().hex[:6]}."
     with fresh_database(database_server) as url:
         async with staged(broker, url, prefix, list(SCENARIOS.values())) as running:
@@ -33,7 +33,7 @@ async def stage(broker: Broker, database_server: DatabaseServer) -> AsyncIterato
 
 
 @pytest.mark.parametrize("title", SCENARIOS)
-async def test_it_goes_as_the_page_says(stage: Stage, title: str) -> None:
+async def test_a_scenario_has_the_results_of_the_page(stage: Stage, title: str) -> None:
     scenario = SCENARIOS[title]
     sent: Sent | None = None
     for line in scenario.lines:
@@ -49,7 +49,7 @@ async def test_it_goes_as_the_page_says(stage: Stage, title: str) -> None:
         assert await look(stage, scenario, "trouble", other=False) == []
 
 
-async def test_every_message_of_them_all_was_sent(stage: Stage) -> None:
+async def test_every_message_of_all_scenarios_was_sent(stage: Stage) -> None:
     async with asyncio.timeout(PATIENCE_SECONDS):
         while set(await states(stage)) - {"sent"}:  # noqa: ASYNC110 - of the senders
             await asyncio.sleep(0.1)
@@ -62,7 +62,7 @@ async def test_nothing_was_held_and_nothing_failed(stage: Stage) -> None:
     assert not {word for each in words for word in each} & {"dead", "parked"}
 
 
-async def test_every_situation_shows_books_stock_orders_and_messages_at_its_end() -> None:
+async def test_every_scenario_shows_books_stock_orders_and_messages_at_its_end() -> None:
     assert len(SCENARIOS) >= LEAST
     for scenario in SCENARIOS.values():
         last = [line.word for line in scenario.lines]
@@ -89,10 +89,10 @@ async def look(stage: Stage, scenario: Scenario, word: str, *, other: bool) -> S
 
 
 async def found(stage: Stage, scenario: Scenario, line: Line) -> None:
-    """Assert what a line says; time is given only where something lapses by itself."""
+    """Check a line's expected result; poll only if something lapses automatically."""
     if "lapsed" in line.rest:
         async with asyncio.timeout(PATIENCE_SECONDS):
-            while line.listed != await look(  # noqa: ASYNC110 - nothing else tells
+            while line.listed != await look(  # noqa: ASYNC110 - no event to wait for
                 stage, scenario, line.word, other=line.other
             ):
                 await asyncio.sleep(0.1)

@@ -14,11 +14,11 @@ CERTIFICATE = ROOT / "tests" / "samples" / "tls" / "certificate.pem"
 # What is secret is put together in the process, so that its command line holds none.
 PROGRAM = f"""
 import asyncio, pathlib, ssl, sys
-from consumers.notifications.options import Options
-from consumers.notifications.outside import Outside
+from consumers.notifications.options import NotificationOptions
+from consumers.notifications.apprise_channel import AppriseChannel
 from router.evaluation.data_dir import DataDir
 from router.broker.client import TokenFile
-from router.providers import Example, Key, Place
+from router.providers import EndpointContext, Example, Key
 from router.configuration.settings import load_settings
 
 def secret(name):
@@ -26,14 +26,15 @@ def secret(name):
 
 here = pathlib.Path(".")
 Key(secret("key").encode(), "a")
-Place("shop", None, token=secret("token"), keys=())
+EndpointContext("shop", None, token=secret("token"), keys=())
 Example(signing_key=secret("example").encode())
 (here / "signing-shop.pem").write_text(secret("signing"))
 DataDir(here).signing_key("shop")
 (here / "token").write_text(secret("sasl-token"))
 asyncio.run(TokenFile(here / "token").token())
-Outside("json://host/" + secret("channel"))
-Options.model_validate({{"channels": {{"ops": {{"url": "json://host/" + secret("option")}}}}}})
+AppriseChannel("json://host/" + secret("channel"))
+channel = {{"url": "json://host/" + secret("option")}}
+NotificationOptions.model_validate({{"channels": {{"ops": channel}}}})
 load_settings(None, {{
     "PAYROUTER_KAFKA__SASL_PASSWORD": secret("sasl"),
     "PAYROUTER_ENDPOINTS__SHOP__PROVIDER": "blockatm",
@@ -70,7 +71,7 @@ def test_every_way_by_which_a_secret_enters_is_watched(tmp_path: Path) -> None:
         ("private key", KEY.read_text()),
         ("SASL token", "of-sasl-token-Jw81x"),
         ("channel URL", "json://host/of-channel-Jw81x"),
-        ("Options.channels.ops.url", "json://host/of-option-Jw81x"),
+        ("NotificationOptions.channels.ops.url", "json://host/of-option-Jw81x"),
         ("Settings.kafka.sasl_password", "of-sasl-Jw81x"),
         ("Settings.endpoints.shop.secrets", "of-hmac-Jw81x"),
         ("SecretStr", "of-sasl-Jw81x"),

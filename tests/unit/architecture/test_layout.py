@@ -116,7 +116,7 @@ def test_only_signing_makes_a_verified_delivery() -> None:
         for node in module.nodes
         if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("VerifiedDelivery")
     ]
-    assert set(makers) == {"router.providers._signing"}
+    assert set(makers) == {"router.providers._signing.proof"}
 
 
 def test_no_module_is_a_grab_bag() -> None:

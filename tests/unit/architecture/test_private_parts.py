@@ -20,15 +20,11 @@ REACHES_IN = {
 """Those of the adapter that use attributes of aiokafka's objects which begin with an underscore."""
 
 NOT_YET = {
-    "router.telemetry.pacing": {"._metadata_update", ".client"},
     "router.edge.refused.keeper": {
-        "._metadata_update",
         ".client",
-        "aiokafka.client",
         "aiokafka.protocol.metadata",
     },
     "router.edge.publishing.publish": {".client"},
-    "consumers.runtime.member.relay": {".client"},
 }
 """What is still to move; nothing may be added."""
 

@@ -1,4 +1,4 @@
-"""Stock, orders and payments, and their history, to which rows are only ever added."""
+"""Stock, orders and payments, and their append-only history."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -20,7 +20,7 @@ _WITHIN_LINE = (
 
 _HISTORIES = ("event", "movement", "history")
 
-# Statement triggers: nothing is asked per row, and TRUNCATE is caught as well.
+# Statement triggers: they run once per statement, not per row, and also catch TRUNCATE.
 _REFUSE_CHANGE = """
 CREATE FUNCTION {schema}.refuse_change() RETURNS trigger LANGUAGE plpgsql
 SET search_path = pg_catalog AS $$
@@ -38,7 +38,7 @@ FOR EACH STATEMENT EXECUTE FUNCTION {schema}.refuse_change()
 
 
 def upgrade() -> None:
-    """Create the tables, then their guards."""
+    """Create the tables, then their triggers."""
     _stock()
     _orders()
     _line()
@@ -80,7 +80,7 @@ def _stock() -> None:
         sa.UniqueConstraint("account", "sku", name="stock_account_sku_key"),
         sa.CheckConstraint(_WITHIN_STOCK, name="stock_within"),
         schema=schema(),
-        # Every order changes the row of an article: room on the page for the next.
+        # Every order updates an article's row: leaves room on the page for new versions.
         postgresql_with={"fillfactor": 50},
     )
 

@@ -1,1 +1,1 @@
-"""One file per revision, named by its number."""
+"""Migration scripts, numbered in the order they run."""

@@ -1,4 +1,4 @@
-"""The journal, and what the database itself refuses: unbalanced, changed or deleted rows."""
+"""The journal, with triggers that refuse unbalanced, changed or deleted rows."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,7 +12,7 @@ _AMOUNT = "amount <> 0 AND amount <> 'NaN'::numeric AND abs(amount) < 1e21 AND s
 
 _JOURNAL = ("account", "event", "transaction", "posting")
 
-# Statement triggers: nothing is asked per row, and TRUNCATE is caught as well.
+# Statement triggers: they run once per statement, not per row, and also catch TRUNCATE.
 _REFUSE_CHANGE = """
 CREATE FUNCTION {schema}.refuse_change() RETURNS trigger LANGUAGE plpgsql
 SET search_path = pg_catalog AS $$
@@ -46,7 +46,7 @@ END
 $$
 """
 
-# All postings of a transaction come in one statement, hence one check per statement.
+# All postings of a transaction come in one statement, so one check per statement is enough.
 _BALANCED = """
 CREATE TRIGGER balanced AFTER INSERT ON {schema}.posting
 REFERENCING NEW TABLE AS inserted
@@ -55,7 +55,7 @@ FOR EACH STATEMENT EXECUTE FUNCTION {schema}.refuse_unbalanced()
 
 
 def upgrade() -> None:
-    """Create the tables, then their guards."""
+    """Create the tables, then their triggers."""
     _account()
     _event()
     _position()
@@ -130,7 +130,7 @@ def _position() -> None:
         *_taken_back("returned"),
         _now("updated_at"),
         schema=schema(),
-        # Room on the page for the later events of a payment.
+        # Leaves room on the page for updates by the payment's later events.
         postgresql_with={"fillfactor": 70},
     )
 

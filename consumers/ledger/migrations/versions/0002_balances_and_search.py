@@ -1,4 +1,4 @@
-"""Running balances kept by the database, claims, and what a search needs."""
+"""Running balances maintained by the database, claims, and columns and indexes for searches."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -16,7 +16,7 @@ _UNBOOKED = (
 )
 _UNRECONCILED = "claimed IS NOT NULL AND total IS NULL AND partial IS NULL"
 
-# What is known of the events that are there already is derived from their own rows.
+# Fills the new columns of existing events from their own rows.
 _FILL_EVENTS = """
 UPDATE {schema}.event SET
     tx_hash = event.body::json ->> 'tx_hash',
@@ -39,7 +39,7 @@ INSERT INTO {schema}.journal_total (id, transactions, postings)
 SELECT 1, (SELECT count(*) FROM {schema}.transaction), (SELECT count(*) FROM {schema}.posting)
 """
 
-# In the order of the key, as every process takes these locks. The one row of the total comes last.
+# Every process takes these locks in key order. The single row of the total comes last.
 _KEEP_BALANCES = """
 CREATE FUNCTION {schema}.keep_balances() RETURNS trigger LANGUAGE plpgsql
 SET search_path = pg_catalog AS $$
@@ -72,7 +72,7 @@ def upgrade() -> None:
     _search(quoted)
     _balances(quoted)
     for table in _JOURNAL:
-        # Also where a session calls itself a replica, which leaves out ordinary triggers.
+        # ALWAYS: a session in replica mode skips ordinary triggers.
         op.execute(f"ALTER TABLE {quoted}.{table} ENABLE ALWAYS TRIGGER append_only")
 
 
@@ -119,7 +119,7 @@ def _balances(quoted: str) -> None:
         sa.Column("postings", sa.BigInteger, nullable=False),
         sa.ForeignKeyConstraint(["account_id"], [f"{schema()}.account.id"]),
         schema=schema(),
-        # Few rows, changed with every batch: room for the next versions on the page.
+        # Few rows that change with every batch: leaves room on the page for new versions.
         postgresql_with={"fillfactor": 50},
     )
     op.create_table(

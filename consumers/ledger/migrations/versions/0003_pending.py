@@ -1,4 +1,4 @@
-"""An index of the payments that are pending, so that counting them reads nothing else."""
+"""An index of pending payments, so that counting them reads only the index."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,7 +10,7 @@ down_revision = "0002"
 
 
 def upgrade() -> None:
-    """Make the index."""
+    """Create the index."""
     op.create_index(
         "position_pending",
         "position",

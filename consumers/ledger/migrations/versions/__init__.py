@@ -1,1 +1,1 @@
-"""The scripts themselves, in the order of the number that begins their name."""
+"""Migration scripts, numbered in the order they run."""

@@ -1,4 +1,4 @@
-"""Events, messages to be sent, whom to write, and what holds the rate of a channel."""
+"""Events, messages, customers' contacts, and the rate limits of channels."""
 
 from typing import Any
 
@@ -50,7 +50,7 @@ def _subject() -> None:
         sa.Column("called_off", sa.Boolean, nullable=False, server_default="false"),
         _now("updated_at"),
         schema=schema(),
-        # Room on the page for the later events of a payment.
+        # Leaves room on the page for updates by the payment's later events.
         postgresql_with={"fillfactor": 70},
     )
 

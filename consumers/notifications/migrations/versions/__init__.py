@@ -1,1 +1,1 @@
-"""One script per change of the tables, in the order of their numbers."""
+"""Migration scripts, numbered in the order they run."""

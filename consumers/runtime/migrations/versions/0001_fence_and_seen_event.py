@@ -1,4 +1,4 @@
-"""The offset fence, and the event ids that were taken."""
+"""Tables of the offset fences and of the claimed event ids."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""What is held back: parked and dead records, the outbox, the brake, and who acted on them."""
+"""Tables of held records, the outbox, the brake, and operations (who did what)."""
 
 from typing import Any
 

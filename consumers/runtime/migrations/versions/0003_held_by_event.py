@@ -1,4 +1,4 @@
-"""An index by which what is held of one event is found: it waits behind itself in any lane."""
+"""Index on the event id of held records: duplicates of a parked event wait, in any lane."""
 
 from alembic import op
 
@@ -9,5 +9,5 @@ down_revision = "0002"
 
 
 def upgrade() -> None:
-    """Create it."""
+    """Create the index."""
     op.create_index("held_event", "held", ["event_id"], schema=schema())

@@ -1,4 +1,4 @@
-"""A brake per topic instead of one for the consumer, and the topic's id in its fences."""
+"""One brake per topic instead of one per consumer, and the topic id in fences."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,7 +10,7 @@ down_revision = "0003"
 
 
 def upgrade() -> None:
-    """Change both tables. A brake that holds goes on holding every topic read so far."""
+    """Change both tables. A brake that holds is copied to every topic read so far."""
     op.add_column("fence", sa.Column("topic_id", sa.Uuid), schema=schema())
     op.add_column("brake", sa.Column("topic", sa.Text), schema=schema())
     # The primary key and the check that there is one row go with their column.

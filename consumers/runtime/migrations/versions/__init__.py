@@ -1,1 +1,1 @@
-"""The scripts themselves, in the order of the number that begins their name."""
+"""Migration scripts; the number at the start of each name gives the order."""

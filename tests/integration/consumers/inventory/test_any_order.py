@@ -1,4 +1,4 @@
-"""Orders and payments shuffled, repeated and in several processes: the stock always adds up."""
+"""Stock adds up even if orders and payments are shuffled, repeated and applied concurrently."""
 
 import asyncio
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ TAKEN_BACK: Sequence[Life] = (
 
 
 def story(number: int, random: Random, lives: Sequence[Life]) -> Told:
-    """Tell the life of one order: what is bought, one or two payments, perhaps called off."""
+    """Return the messages of one order: placed, one or two payments, perhaps cancelled."""
     lines = [
         {"sku": random.choice(SKUS), "quantity": random.randint(1, 3)}
         for _ in range(random.randint(0, 3))
@@ -49,7 +49,7 @@ def story(number: int, random: Random, lives: Sequence[Life]) -> Told:
 
 
 def stories(random: Random, number: int, lives: Sequence[Life]) -> Told:
-    """Tell many lives at once, some of it twice; each mostly in its order."""
+    """Interleave the messages of many orders, some repeated, each order mostly in sequence."""
     told_of = [story(n, random, lives) for n in range(number)]
     placed = [(at + random.random() * 6, m) for each in told_of for at, m in enumerate(each)]
     told = [message for _, message in sorted(placed, key=lambda pair: pair[0])]
@@ -66,7 +66,7 @@ async def filled(shop: Shop, random: Random) -> dict[str, int]:
 
 
 @pytest.mark.parametrize("seed", range(8))
-async def test_batches_end_as_one_thing_after_the_other(shop: Shop, seed: int) -> None:
+async def test_batches_give_the_same_result_as_single_messages(shop: Shop, seed: int) -> None:
     random = Random(seed)
     oracle = Oracle(await filled(shop, random))
     told = stories(random, 40, [*LASTING, *TAKEN_BACK])
@@ -88,11 +88,11 @@ async def test_several_processes_at_once_keep_the_stock_and_miss_no_payment(
 ) -> None:
     random = Random(seed)
     await filled(shop, random)
-    # Money taken back before its order comes sells nothing: which that is, is left to chance here.
+    # Money refunded before its order arrives sells nothing; the order of arrival is random.
     told = stories(random, 60, LASTING)
     queues: list[Told] = [[], [], []]
     for message in told:
-        # As the two topics do it: an order's payments stay in order, and so do its messages.
+        # As on the two topics: payments of an order stay in sequence, and so do its messages.
         number = 0 if isinstance(message, Order) else 1 + int(str(message.reference)[2:]) % 2
         queues[number].append(message)
 
@@ -104,7 +104,7 @@ async def test_several_processes_at_once_keep_the_stock_and_miss_no_payment(
 
     async def sweeper() -> None:
         for _ in range(10):
-            await shop.end_of_time(f"A-{random.randrange(60)}")
+            await shop.expire(f"A-{random.randrange(60)}")
             await shop.lapse()
 
     await asyncio.gather(*map(member, queues), sweeper())
@@ -114,8 +114,8 @@ async def test_several_processes_at_once_keep_the_stock_and_miss_no_payment(
     for message in (m for kind in (Order, Event) for m in told if isinstance(m, kind)):
         if not (isinstance(message, Order) and message.type == "order.cancelled"):
             oracle.apply(message)
-    # Whoever paid in full got it, or is known as oversold; nobody else did.
+    # Every order paid in full is committed or oversold, and no other order is.
     sold = {name for name, status in statuses.items() if status in {"committed", "oversold"}}
     assert sold == oracle.sold.keys()
-    released = [word for word in await shop.words() if word == "released"]
+    released = [word for word in await shop.outcome_names() if word == "released"]
     assert len(released) <= len(statuses)

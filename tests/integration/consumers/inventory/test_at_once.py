@@ -1,11 +1,11 @@
-"""An order and its payment in two processes at once: neither misses the other."""
+"""An order and its payment in two concurrent transactions: neither misses the other."""
 
 import asyncio
 from typing import Any
 
 import pytest
 
-from consumers.inventory.handler import Message, handle
+from consumers.inventory.handler import InventoryMessage, handle
 from router.contract.order import Order
 from tests.parts.contract.orders import order
 from tests.parts.inventory.shop import TOPIC, Shop, ordered, paid
@@ -30,7 +30,7 @@ WAYS = pytest.mark.parametrize(
 @WAYS
 @pytest.mark.parametrize("known", [None, "P-1", "P-2"], ids=["new", "known", "another_known"])
 @pytest.mark.parametrize("order_first", [True, False], ids=["order_first", "payment_first"])
-async def test_the_second_waits_for_the_first_and_sees_it(
+async def test_the_second_transaction_waits_for_the_first_and_sees_it(
     shop: Shop,
     expected: Facts,
     told: Facts,
@@ -41,7 +41,10 @@ async def test_the_second_waits_for_the_first_and_sees_it(
     await shop.set("tea", 10)
     if known is not None:
         await shop.apply(paid("pending", **{**told, "provider_reference": known}))
-    messages: list[Message] = [order(**expected), paid(**{**told, "provider_reference": "P-1"})]
+    messages: list[InventoryMessage] = [
+        order(**expected),
+        paid(**{**told, "provider_reference": "P-1"}),
+    ]
     first, second = messages if order_first else messages[::-1]
     async with shop.engine.begin() as holder:
         await handle(holder, [first], policy=shop.policy, outcomes=TOPIC)
@@ -53,8 +56,8 @@ async def test_the_second_waits_for_the_first_and_sees_it(
     await shop.check_books()
 
 
-async def test_a_payment_that_tells_less_than_before_is_not_missed(shop: Shop) -> None:
-    """The order finds it by what it told first, while it says that it is paid."""
+async def test_a_payment_with_fewer_facts_than_before_is_not_missed(shop: Shop) -> None:
+    """The order finds the payment by its first clue while a later event confirms it."""
     await shop.set("tea", 10)
     await shop.apply(paid("pending", provider_reference="P-1"))
     async with shop.engine.begin() as holder:
@@ -68,7 +71,7 @@ async def test_a_payment_that_tells_less_than_before_is_not_missed(shop: Shop) -
 
 async def test_payments_to_one_address_do_not_wait_for_each_other(shop: Shop) -> None:
     async with shop.engine.begin() as first:
-        # The address is known from before: it is not made anew.
+        # The address has a row already, so it is not inserted.
         await shop.apply(paid(reference=None, provider_reference="P-0", to_address="0x1"))
         one = paid(reference=None, provider_reference="P-1", to_address="0x1")
         await handle(first, [one], policy=shop.policy, outcomes=TOPIC)
@@ -85,7 +88,7 @@ async def test_the_last_items_go_to_as_many_orders_as_there_are(shop: Shop) -> N
 
 
 def placed(number: int) -> Order:
-    """Return an order of one each of two of three articles."""
+    """Return an order for one each of two of the three articles."""
     first, second = SKUS[number % 3], SKUS[(number + 1) % 3]
     return ordered(number, lines=[{"sku": sku, "quantity": 1} for sku in (first, second)])
 
@@ -96,8 +99,10 @@ SKUS = ("tea", "mug", "pot")
 async def test_batches_in_opposite_orders_do_not_deadlock_and_miss_nothing(shop: Shop) -> None:
     for sku in SKUS:
         await shop.set(sku, 1000)
-    there: list[Message] = [placed(number) for number in range(120)]
-    back: list[Message] = [paid(reference=f"A-{number}") for number in reversed(range(120))]
+    there: list[InventoryMessage] = [placed(number) for number in range(120)]
+    back: list[InventoryMessage] = [
+        paid(reference=f"A-{number}") for number in reversed(range(120))
+    ]
     batches = [each[start : start + 60] for each in (there, back) for start in (0, 30, 60)]
     await asyncio.gather(
         *(shop.apply(*batch) for batch in batches),

@@ -1,4 +1,4 @@
-"""What `payrouter inventory` prints, for people and for programs, and how it fails."""
+"""Output of `payrouter inventory`, as tables and as JSON, and its errors."""
 
 import asyncio
 import json
@@ -6,31 +6,34 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
-import click
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-from consumers.inventory import SERVICE
 from consumers.inventory.measures import MEASURES
-from consumers.runtime.commands.held_admin import list_operations
-from consumers.runtime.service import Play, Reading
+from consumers.inventory.policy import Policy
+from consumers.inventory.service import SERVICE
+from consumers.runtime.commands.actions.held_admin import list_operations
+from consumers.runtime.service import MeasureReading, Play, Setup
 from consumers.runtime.settings import ConsumerSettings, Tuning
 from consumers.runtime.store.tables import RuntimeTables
 from router.contract.order_fields import OrderFields
 from router.contract.topics import Topics
+from tests.parts.connections import connection_to
 from tests.parts.contract.orders import order
 from tests.parts.inventory.shop import Shop, ordered, paid
+from tests.parts.runtime.own_commands import run_own
 
 ACCOUNTS = ("shop-eu", "shop-us")
 
 
 def ask(url: str, *arguments: str, **settings: Any) -> Result:  # noqa: ANN401 - any field
-    group = click.Group(commands={command.name or "": command for command in SERVICE.commands})
-    usual = ConsumerSettings("inventory", {}, SecretStr(url), Topics(), Tuning(), accounts=ACCOUNTS)
-    return CliRunner().invoke(group, arguments, obj=replace(usual, **settings))
+    usual = ConsumerSettings(
+        "inventory", connection_to(), SecretStr(url), Topics(), Tuning(), accounts=ACCOUNTS
+    )
+    return run_own(SERVICE, replace(usual, **settings), arguments)
 
 
 def told(url: str, *arguments: str) -> Any:  # noqa: ANN401 - JSON
@@ -40,9 +43,9 @@ def told(url: str, *arguments: str) -> Any:  # noqa: ANN401 - JSON
 
 
 def within(url: str, act: Callable[[Shop], Awaitable[Any]]) -> Any:  # noqa: ANN401
-    """Do something with the inventory behind an URL."""
+    """Run a function on the inventory at a URL."""
 
-    async def done() -> Any:  # noqa: ANN401 - whatever it returns
+    async def done() -> Any:  # noqa: ANN401 - the result of `act`
         return await act(Shop(create_async_engine(url, poolclass=NullPool)))
 
     return asyncio.run(done())
@@ -50,7 +53,7 @@ def within(url: str, act: Callable[[Shop], Awaitable[Any]]) -> Any:  # noqa: ANN
 
 @pytest.fixture
 def sold(inventory_url: str) -> str:
-    """Give an inventory where A-1 is committed, A-2 reserved, and a payment waits."""
+    """Return the URL of an inventory with A-1 committed, A-2 reserved, and a waiting payment."""
 
     async def sell(shop: Shop) -> None:
         await shop.set("tea", 10)
@@ -74,7 +77,7 @@ def test_stock_as_json_has_every_number(sold: str) -> None:
     assert told(sold, "stock", "--account", "shop-us") == {"stock": [us]}
 
 
-def test_stock_for_people_fits_a_terminal(sold: str) -> None:
+def test_stock_without_json_fits_a_terminal(sold: str) -> None:
     shown = ask(sold, "stock").stdout
     assert "available" in shown
     assert max(len(line.rstrip()) for line in shown.splitlines()) <= 80
@@ -103,18 +106,18 @@ def test_orders_as_json_name_lines_and_total(sold: str) -> None:
     ],
     ids=str,
 )
-def test_orders_are_chosen(sold: str, arguments: tuple[str, ...], references: list[str]) -> None:
+def test_orders_are_filtered(sold: str, arguments: tuple[str, ...], references: list[str]) -> None:
     found = told(sold, "orders", *arguments)["orders"]
     assert [each["reference"] for each in found] == references
 
 
-def test_orders_for_people_take_names_as_they_are(sold: str) -> None:
+def test_orders_without_json_show_names_unmodified(sold: str) -> None:
     shown = ask(sold, "orders").stdout
     for word in ("[red]A-9", "committed", "tea=3", "30.00 USDT", "blockatm P-9 is pending"):
         assert word in shown
 
 
-def test_set_says_what_is_there_and_keeps_who_did_it(sold: str) -> None:
+def test_set_prints_the_new_stock_and_records_the_operator(sold: str) -> None:
     result = ask(sold, "set", "tea", "6")
     assert result.stdout == "tea of shop-eu: 6 on hand, 1 available\n"
     assert told(sold, "set", "tea", "8", "--account", "shop-us")["on_hand"] == 8
@@ -130,10 +133,10 @@ def test_set_says_what_is_there_and_keeps_who_did_it(sold: str) -> None:
     ]
 
 
-def test_set_refuses_less_than_is_spoken_for(sold: str) -> None:
+def test_set_refuses_less_than_is_reserved_and_sold(sold: str) -> None:
     result = ask(sold, "set", "tea", "4")
     assert result.exit_code == 1
-    assert "2 are sold and 3 reserved" in result.stderr
+    assert "2 sold and 3 reserved" in result.stderr
     assert "at least 5" in result.stderr
     assert told(sold, "stock")["stock"][0] == article("shop-eu", 10, 3, 2, 5, 0)
 
@@ -143,7 +146,7 @@ def test_set_names_the_orders_it_covers(inventory_url: str) -> None:
     assert ask(inventory_url, "set", "tea", "5").stdout.endswith("3 available; covers A-1\n")
 
 
-def test_set_takes_the_account_of_the_orders_before_that_of_the_endpoints(
+def test_set_prefers_the_account_of_the_orders_to_that_of_the_endpoints(
     inventory_url: str,
 ) -> None:
     fields = OrderFields(default_account="shop-of-orders")
@@ -157,12 +160,12 @@ def test_set_takes_the_account_of_the_orders_before_that_of_the_endpoints(
         (("set", "tea", "1.5"), "QUANTITY"),
         (("set", "", "1"), "SKU"),
         (("set", "a\x01b", "1"), "SKU"),
-        (("set", "tea", "1"), "--account: say whose"),
+        (("set", "tea", "1"), "--account: missing"),
         (("orders", "--status", "gone"), "--status"),
     ],
     ids=str,
 )
-def test_wrong_usage_names_what_is_wrong(
+def test_a_usage_error_names_the_invalid_value(
     inventory_url: str, arguments: tuple[str, ...], problem: str
 ) -> None:
     result = ask(inventory_url, *arguments, accounts=())
@@ -170,16 +173,16 @@ def test_wrong_usage_names_what_is_wrong(
     assert problem in result.stderr
 
 
-def test_a_database_that_is_not_set_up_is_one_line(database_url: str) -> None:
+def test_a_missing_schema_is_reported_in_one_line(database_url: str) -> None:
     result = ask(database_url, "stock")
     assert result.exit_code == 1
     assert "payrouter db upgrade" in result.stderr
 
 
-def test_the_measures_count(sold: str) -> None:
-    async def read(shop: Shop) -> dict[str, Reading]:
+def test_the_metrics_count(sold: str) -> None:
+    async def read(shop: Shop) -> dict[str, MeasureReading]:
         await shop.apply(paid(reference="A-8"))
-        await shop.end_of_time("A-2")
+        await shop.expire("A-2")
         await shop.apply(ordered(3, lines=[{"sku": "mug", "quantity": 1}]))
         await shop.each(ordered(4, lines=[{"sku": "pot", "quantity": 1}]), paid(reference="A-4"))
         async with shop.engine.connect() as connection:
@@ -196,10 +199,11 @@ def test_the_measures_count(sold: str) -> None:
     }
 
 
-def test_the_shelves_are_filled_for_a_play_where_nothing_is(sold: str) -> None:
+def test_simulated_traffic_fills_only_empty_stock(sold: str) -> None:
     async def fill(shop: Shop) -> Any:  # noqa: ANN401 - stock
-        assert SERVICE.before_play is not None
-        await SERVICE.before_play(shop.engine, Play(["shop-eu"], ["mug", "tea"]))
+        before_play = SERVICE.actions(Setup(Policy(), Topics())).before_play
+        assert before_play is not None
+        await before_play(shop.engine, Play(["shop-eu"], ["mug", "tea"]))
         return await shop.stock()
 
     assert within(sold, fill) == {"mug": (10_000, 0, 0, 0), "tea": (10, 3, 2, 0)}

@@ -6,9 +6,11 @@ from dataclasses import replace
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from consumers.inventory import SERVICE
-from consumers.runtime.service import Service
+from consumers.inventory.policy import Policy
+from consumers.inventory.service import SERVICE, configured
+from consumers.runtime.service import Setup
 from consumers.runtime.store.tables import RuntimeTables
+from router.contract.topics import Topics
 from tests.parts.brokers import Broker
 from tests.parts.contract.orders import order
 from tests.parts.inventory.shop import Shop
@@ -19,17 +21,19 @@ FRAME = b"\x00\x00\x00\x00\x2a"
 
 TABLES = RuntimeTables.of(SERVICE.schema)
 
-AS_IT_IS = replace(SERVICE, configured=Service.configured)
-"""The inventory without options of a configuration."""
+AS_IT_IS = replace(
+    SERVICE, configured=lambda _: replace(configured(Setup(Policy(), Topics())), work=())
+)
+"""The inventory with its default options."""
 
 
 async def errors(engine: AsyncEngine) -> list[str]:
-    """Read why records are held."""
+    """Read the errors of held records."""
     async with engine.connect() as connection:
         return list(await connection.scalars(select(TABLES.held.c.error)))
 
 
-async def test_an_order_behind_a_registrys_frame_is_applied_and_avro_is_named(
+async def test_an_order_in_a_registrys_frame_is_applied_and_an_avro_error_names_avro(
     broker: Broker, topics_prefix: str, shop: Shop
 ) -> None:
     placed = json.dumps(order(reference="A-1").model_dump(mode="json"), indent=1).encode()
@@ -43,4 +47,4 @@ async def test_an_order_behind_a_registrys_frame_is_applied_and_avro_is_named(
             await eventually(lambda: errors(shop.engine), "the dead letter")
 
     (error,) = await errors(shop.engine)
-    assert "what looks like Avro behind a schema registry's frame (schema id 42)" in error
+    assert "what looks like Avro after a schema registry's frame (schema id 42)" in error

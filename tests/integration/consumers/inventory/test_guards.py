@@ -1,10 +1,10 @@
-"""What the database itself refuses, and what a trace finds."""
+"""Changes that the database refuses, and the steps a trace finds."""
 
 import pytest
 from sqlalchemy.exc import DBAPIError
 
 from consumers.inventory.trace import steps_of
-from consumers.runtime.trail import Sought, Step
+from consumers.runtime.trail import TrailQuery, TrailStep
 from tests.parts.contract.orders import order
 from tests.parts.inventory.shop import Shop, ordered, paid
 
@@ -18,7 +18,7 @@ from tests.parts.inventory.shop import Shop, ordered, paid
         "TRUNCATE inventory.{0}",
     ],
 )
-async def test_what_happened_cannot_be_changed(shop: Shop, table: str, statement: str) -> None:
+async def test_history_cannot_be_changed(shop: Shop, table: str, statement: str) -> None:
     await shop.apply(order())
     with pytest.raises(DBAPIError, match="append-only"):
         await shop.execute(statement.format(table))
@@ -35,14 +35,14 @@ async def test_what_happened_cannot_be_changed(shop: Shop, table: str, statement
         "line SET quantity = 0",
     ],
 )
-async def test_stock_that_is_not_there_cannot_be_spoken_for(shop: Shop, change: str) -> None:
+async def test_missing_stock_cannot_be_reserved_or_sold(shop: Shop, change: str) -> None:
     await shop.set("tea", 2)
     await shop.apply(order())
     with pytest.raises(DBAPIError, match="within"):
         await shop.execute(f"UPDATE inventory.{change}")
 
 
-async def test_an_event_moves_an_article_for_an_order_once(shop: Shop) -> None:
+async def test_an_event_changes_an_article_for_an_order_once(shop: Shop) -> None:
     await shop.set("tea", 2)
     await shop.apply(order())
     again = (
@@ -54,17 +54,17 @@ async def test_an_event_moves_an_article_for_an_order_once(shop: Shop) -> None:
         await shop.execute(again)
 
 
-async def found(shop: Shop, sought: Sought) -> list[Step]:
+async def found(shop: Shop, sought: TrailQuery) -> list[TrailStep]:
     async with shop.engine.connect() as connection:
         return list(await steps_of(connection, sought))
 
 
-async def test_a_trace_finds_an_order_by_whatever_is_known_of_it(shop: Shop) -> None:
+async def test_a_trace_finds_an_order_by_each_of_its_identifiers(shop: Shop) -> None:
     await shop.set("tea", 1)
     first = paid("pending", provider_reference="P-1")
     confirmed = paid(provider_reference="P-1")
     await shop.each(first, order(), confirmed, ordered(2))
-    steps = await found(shop, Sought("A-1"))
+    steps = await found(shop, TrailQuery("A-1"))
     assert [step.what for step in steps] == [
         "payment waiting",
         "placed",
@@ -77,17 +77,17 @@ async def test_a_trace_finds_an_order_by_whatever_is_known_of_it(shop: Shop) -> 
     assert steps[-1].event_id == confirmed.id
     assert steps[-1].facts == {"was": "short", "oversold": "tea=1"}
     for sought in (
-        Sought("P-1"),
-        Sought("0xabc", event_ids=frozenset({confirmed.id})),
-        Sought("0xabc", event_ids=frozenset({first.id})),
-        Sought("0xabc", orders=frozenset({("shop-eu", "A-1")})),
+        TrailQuery("P-1"),
+        TrailQuery("0xabc", event_ids=frozenset({confirmed.id})),
+        TrailQuery("0xabc", event_ids=frozenset({first.id})),
+        TrailQuery("0xabc", orders=frozenset({("shop-eu", "A-1")})),
     ):
         assert await found(shop, sought) == steps
-    assert await found(shop, Sought("0xabc", orders=frozenset({("shop-us", "A-1")}))) == []
+    assert await found(shop, TrailQuery("0xabc", orders=frozenset({("shop-us", "A-1")}))) == []
 
 
-async def test_a_trace_finds_a_payment_that_waits(shop: Shop) -> None:
+async def test_a_trace_finds_a_waiting_payment(shop: Shop) -> None:
     await shop.apply(paid(reference=None, provider_reference="P-1"))
-    (step,) = await found(shop, Sought("P-1"))
+    (step,) = await found(shop, TrailQuery("P-1"))
     assert (step.what, step.order) == ("payment waiting", None)
     assert step.facts["status"] == "confirmed"

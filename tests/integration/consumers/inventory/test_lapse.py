@@ -1,4 +1,4 @@
-"""Reservations lapse by themselves, in small transactions that wait for nobody."""
+"""Reservations lapse automatically, in small transactions that skip locked orders."""
 
 import asyncio
 
@@ -9,20 +9,20 @@ from tests.parts.contract.orders import order
 from tests.parts.inventory.shop import Shop, ordered, paid
 
 
-async def test_a_reservation_lapses_when_its_time_is_over_and_not_before(shop: Shop) -> None:
+async def test_a_reservation_lapses_at_its_expiry_and_not_before(shop: Shop) -> None:
     await shop.set("tea", 10)
     await shop.each(order(), ordered(2))
-    await shop.end_of_time("A-1")
+    await shop.expire("A-1")
     assert await shop.lapse() is False
     assert await shop.statuses() == {"A-1": "lapsed", "A-2": "reserved"}
     assert await shop.stock() == {"tea": (10, 2, 0, 0)}
-    assert (await shop.said())[-1] == ("inventory.released", {"reason": "time over"})
+    assert (await shop.outcomes())[-1] == ("inventory.released", {"reason": "time over"})
     await shop.lapse()
-    assert await shop.words() == ["reserved", "reserved", "released"]
+    assert await shop.outcome_names() == ["reserved", "reserved", "released"]
     await shop.check_books()
 
 
-async def test_an_order_says_how_long_it_holds_or_the_policy_does(shop: Shop) -> None:
+async def test_the_time_to_live_comes_from_the_order_or_the_policy(shop: Shop) -> None:
     await shop.set("tea", 10)
     usual = shop.with_policy(time_to_live_seconds=100)
     await usual.each(order(time_to_live_seconds=7), ordered(2))
@@ -32,10 +32,10 @@ async def test_an_order_says_how_long_it_holds_or_the_policy_does(shop: Shop) ->
     assert held == [7, 100]
 
 
-async def test_many_lapse_a_few_at_a_time(shop: Shop) -> None:
+async def test_many_orders_lapse_in_small_batches(shop: Shop) -> None:
     await shop.set("tea", 100)
     await shop.apply(*(ordered(number) for number in range(5)))
-    await shop.end_of_time()
+    await shop.expire()
     assert await shop.lapse(at_once=2) is True
     assert sorted((await shop.statuses()).values()) == ["lapsed"] * 2 + ["reserved"] * 3
     assert await shop.lapse(at_once=2) is True
@@ -44,18 +44,18 @@ async def test_many_lapse_a_few_at_a_time(shop: Shop) -> None:
     await shop.check_books()
 
 
-async def test_what_is_paid_does_not_lapse(shop: Shop) -> None:
+async def test_a_paid_order_does_not_lapse(shop: Shop) -> None:
     await shop.set("tea", 10)
     await shop.each(order(), paid())
-    await shop.end_of_time()
+    await shop.expire()
     await shop.lapse()
     assert await shop.status() == "committed"
 
 
-async def test_an_order_that_somebody_holds_is_left_alone(shop: Shop) -> None:
+async def test_a_locked_order_is_skipped(shop: Shop) -> None:
     await shop.set("tea", 10)
     await shop.each(order(), ordered(2))
-    await shop.end_of_time()
+    await shop.expire()
     async with shop.engine.begin() as holder:
         await holder.execute(
             select(ORDERS.c.id).where(ORDERS.c.reference == "A-1").with_for_update()
@@ -69,7 +69,7 @@ async def test_several_sweepers_and_payments_at_once_release_each_order_once(sho
     await shop.set("tea", 1000)
     numbers = range(60)
     await shop.apply(*(ordered(number) for number in numbers))
-    await shop.end_of_time()
+    await shop.expire()
 
     async def sweep() -> None:
         while await shop.lapse(at_once=7):

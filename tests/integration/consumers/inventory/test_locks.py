@@ -1,4 +1,4 @@
-"""Rows are locked in the order of their ids, so that two processes never wait for each other."""
+"""Rows are locked in the order of their ids, so that two processes cannot deadlock."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -15,7 +15,7 @@ from tests.parts.inventory.waits import somebody_waits
 
 
 def three_descending() -> Sequence[Stock]:
-    """Return articles with the highest id first: against the order of locks."""
+    """Return articles with the highest id first, the reverse of the lock order."""
     articles = [Stock(stock_id("shop-eu", sku), "shop-eu", sku) for sku in ("tea", "mug", "pot")]
     return sorted(articles, key=lambda article: article.id, reverse=True)
 
@@ -48,7 +48,7 @@ async def test_known_rows_are_locked_from_the_lowest_id(shop: Shop) -> None:
         assert free.all() == [article.id for article in articles[:2]]
 
 
-async def test_new_rows_are_made_from_the_lowest_id(shop: Shop) -> None:
+async def test_new_rows_are_inserted_from_the_lowest_id(shop: Shop) -> None:
     articles = three_descending()
     async with waiting_for_the_lowest(shop, articles), shop.engine.begin() as transaction:
         await transaction.execute(text("SET LOCAL lock_timeout = '1s'"))

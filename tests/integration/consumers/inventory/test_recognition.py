@@ -1,4 +1,4 @@
-"""Payments are recognized by what the order says, and by nothing else."""
+"""Payments are recognized only by the references, ids and addresses of their order."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ WAYS = pytest.mark.parametrize(
 
 @pytest.fixture
 async def tea(shop: Shop) -> Shop:
-    """Give a shop with ten teas."""
+    """Return a shop with ten teas."""
     await shop.set("tea", 10)
     return shop
 
@@ -48,7 +48,7 @@ async def test_a_payment_before_its_order_is_recognized(
     await tea.check_books()
 
 
-async def test_what_the_order_does_not_name_is_not_its_payment(tea: Shop) -> None:
+async def test_a_payment_the_order_does_not_name_is_not_recognized(tea: Shop) -> None:
     await tea.each(order(**BY_ID), paid(provider_reference="P-2"), paid(provider="blockbee"))
     assert await tea.status() == "reserved"
     assert await tea.history(trouble=False) == [
@@ -59,13 +59,15 @@ async def test_what_the_order_does_not_name_is_not_its_payment(tea: Shop) -> Non
     ]
 
 
-async def test_a_payment_once_recognized_needs_no_reference_any_more(tea: Shop) -> None:
+async def test_a_recognized_payment_no_longer_needs_a_reference(tea: Shop) -> None:
     first = paid("pending", provider_reference="P-1")
     await tea.each(order(), first, paid(provider_reference="P-1", reference=None))
     assert await tea.status() == "committed"
 
 
-async def test_a_waiting_payment_is_known_by_whatever_it_ever_told(tea: Shop) -> None:
+async def test_a_waiting_payment_is_recognized_by_any_earlier_clue(
+    tea: Shop,
+) -> None:
     told = paid("pending", provider_reference="P-1", reference="A-1")
     await tea.each(told, paid(provider_reference="P-1", reference=None), order())
     assert await tea.status() == "committed"
@@ -84,7 +86,7 @@ async def test_a_payment_belongs_to_the_order_that_named_it_first(tea: Shop) -> 
     assert await tea.troubles() == ["recognized elsewhere"]
 
 
-async def test_an_address_passes_on_when_the_order_before_is_done(tea: Shop) -> None:
+async def test_an_address_passes_to_the_next_order_when_the_earlier_one_is_done(tea: Shop) -> None:
     facts: Facts = {"reference": None, "to_address": "0x1"}
     await tea.each(order(**BY_ADDRESS), ordered(2, **BY_ADDRESS))
     assert await tea.troubles() == ["recognized elsewhere"]
@@ -93,7 +95,7 @@ async def test_an_address_passes_on_when_the_order_before_is_done(tea: Shop) -> 
     assert await tea.statuses() == {"A-1": "committed", "A-2": "reserved", "A-3": "committed"}
 
 
-async def test_two_clues_taken_by_others_are_both_said(tea: Shop) -> None:
+async def test_two_clues_held_by_other_orders_are_both_noted(tea: Shop) -> None:
     both: Facts = {"payments": [{"reference": "invoice 7"}, {"reference": "invoice 8"}]}
     await tea.each(order(**both), ordered(2, **both))
     assert await tea.troubles() == ["recognized elsewhere"] * 2

@@ -1,4 +1,4 @@
-"""What orders and payments do to the stock, rule by rule."""
+"""Effects of orders and payments on the stock, rule by rule."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ APPLIED, STALE = Fate.APPLIED, Fate.STALE
 
 @pytest.fixture
 async def tea(shop: Shop) -> Shop:
-    """Give a shop with ten teas."""
+    """Return a shop with ten teas."""
     await shop.set("tea", 10)
     return shop
 
@@ -23,7 +23,7 @@ async def test_a_placed_order_is_reserved(tea: Shop) -> None:
     assert await tea.apply(order()) == [APPLIED]
     assert await tea.status() == "reserved"
     assert await tea.stock() == {"tea": (10, 2, 0, 0)}
-    assert await tea.words() == ["reserved"]
+    assert await tea.outcome_names() == ["reserved"]
     await tea.check_books()
 
 
@@ -31,17 +31,17 @@ async def test_a_paid_order_is_committed_once(tea: Shop) -> None:
     await tea.each(order(), paid("pending"), paid(), paid("overpaid", "31"), paid("pending"))
     assert await tea.status() == "committed"
     assert await tea.stock() == {"tea": (10, 0, 2, 0)}
-    assert await tea.words() == ["reserved", "committed"]
+    assert await tea.outcome_names() == ["reserved", "committed"]
     assert await tea.troubles() == []
     await tea.check_books()
 
 
 @pytest.mark.parametrize("status", ["failed", "expired", "cancelled"])
-async def test_a_payment_given_up_releases_the_order_once(tea: Shop, status: str) -> None:
+async def test_a_failed_payment_releases_the_order_once(tea: Shop, status: str) -> None:
     await tea.each(order(), paid(status, None), paid(status, None), paid("failed", None))
     assert await tea.status() == "released"
     assert await tea.stock() == {"tea": (10, 0, 0, 0)}
-    words = await tea.said()
+    words = await tea.outcomes()
     assert [word for word, _ in words] == ["inventory.reserved", "inventory.released"]
     assert words[1][1] == {"reason": f"payment {status}"}
     await tea.check_books()
@@ -55,7 +55,7 @@ async def test_a_reservation_holds_while_one_of_its_payments_is_open(tea: Shop) 
     assert await tea.status() == "released"
 
 
-async def test_the_platform_calls_an_order_off(tea: Shop) -> None:
+async def test_the_platform_cancels_an_order(tea: Shop) -> None:
     assert await tea.each(order(), order("order.cancelled"), order("order.cancelled")) == [
         APPLIED,
         APPLIED,
@@ -63,10 +63,10 @@ async def test_the_platform_calls_an_order_off(tea: Shop) -> None:
     ]
     assert await tea.status() == "cancelled"
     assert await tea.stock() == {"tea": (10, 0, 0, 0)}
-    assert await tea.words() == ["reserved", "released"]
+    assert await tea.outcome_names() == ["reserved", "released"]
 
 
-async def test_an_order_called_off_before_it_is_placed_reserves_nothing(tea: Shop) -> None:
+async def test_an_order_cancelled_before_it_is_placed_reserves_nothing(tea: Shop) -> None:
     await tea.each(order("order.cancelled"), order())
     assert await tea.status() == "cancelled"
     assert await tea.stock() == {"tea": (10, 0, 0, 0)}
@@ -78,13 +78,13 @@ async def test_paid_after_release_takes_stock_again(tea: Shop, release: str) -> 
     await tea.apply(paid())
     assert await tea.status() == "committed"
     assert await tea.stock() == {"tea": (10, 0, 2, 0)}
-    assert await tea.words() == ["reserved", "released", "committed"]
+    assert await tea.outcome_names() == ["reserved", "released", "committed"]
     assert await tea.troubles() == (["paid after cancelled"] if release == "cancelled" else [])
     await tea.check_books()
 
 
 @pytest.mark.parametrize("release", ["expired", "cancelled", "lapsed"])
-async def test_paid_after_release_when_it_is_sold_to_others_is_an_oversell(
+async def test_paid_after_release_is_oversold_if_the_stock_is_sold_to_others(
     tea: Shop, release: str
 ) -> None:
     await released(tea, release)
@@ -93,7 +93,10 @@ async def test_paid_after_release_when_it_is_sold_to_others_is_an_oversell(
     assert await tea.status() == "oversold"
     assert await tea.stock() == {"tea": (10, 9, 1, 1)}
     assert "oversold" in await tea.troubles()
-    assert ("inventory.oversold", {"was": was(release), "oversold": "tea=1"}) in await tea.said()
+    assert (
+        "inventory.oversold",
+        {"was": was(release), "oversold": "tea=1"},
+    ) in await tea.outcomes()
     await tea.check_books()
 
 
@@ -104,7 +107,7 @@ def was(release: str) -> str:
 async def released(shop: Shop, how: str) -> None:
     await shop.apply(order())
     if how == "lapsed":
-        await shop.end_of_time()
+        await shop.expire()
         await shop.lapse()
     elif how == "cancelled":
         await shop.apply(order("order.cancelled"))
@@ -129,7 +132,7 @@ async def test_a_payment_before_its_order_waits_for_it(tea: Shop) -> None:
     await tea.check_books()
 
 
-async def test_a_payment_given_up_before_its_order_comes_releases_it(tea: Shop) -> None:
+async def test_a_payment_that_failed_before_its_order_releases_it(tea: Shop) -> None:
     await tea.each(paid("expired", None), order())
     assert await tea.status() == "released"
     assert await tea.stock() == {"tea": (10, 0, 0, 0)}
@@ -142,15 +145,15 @@ async def test_order_and_payments_in_one_batch_are_applied_in_their_order(tea: S
     await tea.check_books()
 
 
-async def test_two_orders_for_the_last_item_one_is_short(shop: Shop) -> None:
+async def test_of_two_orders_for_the_last_item_one_is_short(shop: Shop) -> None:
     await shop.set("tea", 3)
     await shop.apply(ordered(1), ordered(2))
     assert await shop.statuses() == {"A-1": "reserved", "A-2": "short"}
     assert await shop.stock() == {"tea": (3, 2, 0, 0)}
-    assert ("inventory.short", {"missing": "tea=1"}) in await shop.said()
+    assert ("inventory.short", {"missing": "tea=1"}) in await shop.outcomes()
 
 
-async def test_an_order_is_reserved_whole_or_not_at_all(tea: Shop) -> None:
+async def test_an_order_is_reserved_completely_or_not_at_all(tea: Shop) -> None:
     lines = [{"sku": "tea", "quantity": 2}, {"sku": "mug", "quantity": 1}]
     await tea.apply(order(lines=lines))
     assert await tea.status() == "short"
@@ -163,14 +166,14 @@ async def test_lines_of_the_same_article_count_together(shop: Shop) -> None:
     assert await shop.status() == "short"
 
 
-async def test_a_short_order_that_is_paid_takes_what_there_is(shop: Shop) -> None:
+async def test_a_short_order_that_is_paid_takes_the_available_stock(shop: Shop) -> None:
     await shop.set("tea", 1)
     await shop.each(order(), paid())
     assert await shop.status() == "oversold"
     assert await shop.stock() == {"tea": (1, 0, 1, 1)}
 
 
-async def test_new_stock_covers_what_was_oversold_the_oldest_order_first(shop: Shop) -> None:
+async def test_new_stock_covers_oversold_orders_the_oldest_first(shop: Shop) -> None:
     await shop.each(ordered(1), paid(), ordered(2), paid(reference="A-2"))
     assert await shop.stock() == {"tea": (0, 0, 0, 4)}
     assert await shop.set("tea", 3) == ["A-1", "A-2"]
@@ -178,7 +181,7 @@ async def test_new_stock_covers_what_was_oversold_the_oldest_order_first(shop: S
     assert await shop.stock() == {"tea": (3, 0, 3, 1)}
     assert await shop.set("tea", 10) == ["A-2"]
     assert await shop.stock() == {"tea": (10, 0, 4, 0)}
-    assert (await shop.words())[-2:] == ["committed", "committed"]
+    assert (await shop.outcome_names())[-2:] == ["committed", "committed"]
     await shop.check_books()
 
 
@@ -196,11 +199,11 @@ async def test_two_gateways_paying_one_order_commit_it_once(tea: Shop) -> None:
     other = paid(provider="blockbee", provider_reference="other")
     await tea.each(order(), paid(), other)
     assert await tea.stock() == {"tea": (10, 0, 2, 0)}
-    assert await tea.words() == ["reserved", "committed"]
+    assert await tea.outcome_names() == ["reserved", "committed"]
     assert await tea.troubles() == ["paid twice"]
 
 
-async def test_parts_of_the_total_by_two_payments_commit_it(tea: Shop) -> None:
+async def test_two_partial_payments_commit_an_order(tea: Shop) -> None:
     await tea.each(order(), paid(amount="10"))
     assert await tea.status() == "reserved"
     await tea.apply(paid(amount="20", provider_reference="rest"))
@@ -223,7 +226,7 @@ async def test_too_little_in_the_orders_currency_is_not_paid(tea: Shop) -> None:
         ({"total": None, "currency": None}, {"amount": "1"}),
     ],
 )
-async def test_what_cannot_be_compared_is_paid_by_the_gateways_word(
+async def test_an_amount_that_cannot_be_compared_counts_by_the_gateways_status(
     tea: Shop, total: dict[str, Any], payment: dict[str, Any]
 ) -> None:
     await tea.each(order(**total), paid(**payment))
@@ -252,7 +255,7 @@ async def test_underpaid_is_accepted_within_the_tolerance(
     assert await tea.status() == status
 
 
-async def test_overpaid_commits_or_waits_as_the_policy_says(tea: Shop) -> None:
+async def test_overpaid_commits_or_waits_by_policy(tea: Shop) -> None:
     await tea.each(order(), paid("overpaid", "31"))
     assert await tea.status() == "committed"
     strict = tea.with_policy(overpaid="wait")
@@ -267,16 +270,16 @@ async def test_a_refund_leaves_the_stock_with_the_customer(tea: Shop) -> None:
     assert await tea.stock() == {"tea": (10, 0, 2, 0)}
 
 
-async def test_a_refund_returns_the_stock_where_it_is_to_be_so(tea: Shop) -> None:
+async def test_a_refund_returns_the_stock_by_policy(tea: Shop) -> None:
     returning = tea.with_policy(refunded="return")
     await returning.each(order(), paid(), paid("refunded"), paid("refunded"), paid("disputed"))
     assert await tea.status() == "returned"
     assert await tea.stock() == {"tea": (10, 0, 0, 0)}
-    assert await tea.words() == ["reserved", "committed", "returned"]
+    assert await tea.outcome_names() == ["reserved", "committed", "returned"]
     await tea.check_books()
 
 
-async def test_only_a_whole_refund_of_all_that_was_paid_returns_the_stock(tea: Shop) -> None:
+async def test_only_a_full_refund_of_every_payment_returns_the_stock(tea: Shop) -> None:
     returning = tea.with_policy(refunded="return")
     await returning.each(order(), paid(), paid("refunded", "10"))
     assert await tea.status() == "committed"
@@ -286,14 +289,14 @@ async def test_only_a_whole_refund_of_all_that_was_paid_returns_the_stock(tea: S
     assert await tea.status("A-2") == "committed"
 
 
-async def test_a_disputed_payment_is_for_a_person(tea: Shop) -> None:
+async def test_a_disputed_payment_is_trouble(tea: Shop) -> None:
     returning = tea.with_policy(refunded="return")
     await returning.each(order(), paid(), paid("disputed"))
     assert await tea.status() == "committed"
     assert await tea.troubles() == ["disputed"]
 
 
-async def test_a_paid_order_called_off_keeps_or_returns_its_stock(tea: Shop) -> None:
+async def test_a_cancelled_paid_order_keeps_or_returns_its_stock(tea: Shop) -> None:
     await tea.each(order(), paid(), order("order.cancelled"))
     assert await tea.status() == "committed"
     assert await tea.troubles() == ["cancelled after paid"]
@@ -315,7 +318,7 @@ async def test_stock_returned_by_a_cancellation_is_not_sold_again_by_the_same_mo
     assert await tea.stock() == {"tea": (10, 0, 0, 0)}
 
 
-async def test_a_cancelled_order_that_is_paid_takes_nothing_where_it_is_to_be_so(
+async def test_a_cancelled_order_that_is_paid_takes_no_stock_by_policy(
     tea: Shop,
 ) -> None:
     leaving = tea.with_policy(paid_after_cancelled="leave")
@@ -331,7 +334,7 @@ async def test_a_payment_called_off_after_it_was_paid_changes_nothing(tea: Shop)
     assert await tea.troubles() == ["called off after paid"]
 
 
-async def test_the_same_order_again_changes_nothing_and_another_one_is_noted(tea: Shop) -> None:
+async def test_a_repeated_order_changes_nothing_and_a_different_one_is_noted(tea: Shop) -> None:
     await tea.apply(order())
     assert await tea.apply(order(total="30")) == [STALE]
     await tea.apply(order(lines=[{"sku": "tea", "quantity": 3}]))
@@ -339,7 +342,7 @@ async def test_the_same_order_again_changes_nothing_and_another_one_is_noted(tea
     assert await tea.troubles() == ["placed otherwise"]
 
 
-async def test_a_message_handled_before_is_stale_however_long_ago(tea: Shop) -> None:
+async def test_a_message_handled_long_ago_is_stale(tea: Shop) -> None:
     placed, payment = order(), paid()
     await tea.apply(placed, payment)
     before = await tea.history()
@@ -354,7 +357,7 @@ async def test_a_message_handled_before_is_stale_however_long_ago(tea: Shop) -> 
     await tea.check_books()
 
 
-async def test_other_messages_and_other_families_are_passed_over(tea: Shop) -> None:
+async def test_other_messages_and_other_families_are_ignored(tea: Shop) -> None:
     payout = paid(type="payout.confirmed")
     other = OtherOrderMessage(payout.id, "[]")
     assert await tea.apply(other, payout) == [STALE, STALE]

@@ -1,4 +1,4 @@
-"""The running balances are the sums of the postings, whoever posts beside whom."""
+"""Running balances equal the sums of the postings, even with concurrent processes."""
 
 import asyncio
 from collections.abc import Mapping
@@ -9,11 +9,11 @@ from alembic.config import Config
 from sqlalchemy import Connection, func, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from consumers.ledger import SERVICE
 from consumers.ledger.book import BALANCE, JOURNAL_TOTAL, POSTING
 from consumers.ledger.chart import LedgerAccount, Purpose
 from consumers.ledger.handler import handle
-from consumers.ledger.position import opened
+from consumers.ledger.position import new_position
+from consumers.ledger.service import SERVICE
 from consumers.ledger.verify import verify
 from consumers.runtime.migrations.environment import ATTRIBUTE, Target
 from consumers.runtime.store.migrate import upgrade
@@ -56,7 +56,9 @@ async def test_balances_are_the_sums_of_the_postings_after_every_batch(
     assert total.postings == postings
 
 
-async def test_processes_that_post_to_the_same_accounts_lose_nothing(ledger: AsyncEngine) -> None:
+async def test_concurrent_postings_to_the_same_accounts_lose_nothing(
+    ledger: AsyncEngine,
+) -> None:
     async def post(process: int) -> None:
         for batch in range(5):
             payments = [f"P-{process}-{batch}-{n}" for n in range(4)]
@@ -67,7 +69,7 @@ async def test_processes_that_post_to_the_same_accounts_lose_nothing(ledger: Asy
     assert await kept(ledger) == await summed(ledger)
 
 
-async def test_what_is_rolled_back_is_in_no_balance(ledger: AsyncEngine) -> None:
+async def test_a_rollback_changes_no_balance(ledger: AsyncEngine) -> None:
     async with ledger.connect() as connection:
         await handle(connection, [told("payment.confirmed", "100")])
         await connection.rollback()
@@ -80,7 +82,7 @@ OLD_ACCOUNTS = [
 ]
 
 
-async def test_books_made_before_balances_were_kept_are_taken_over_whole(
+async def test_books_from_before_running_balances_are_migrated_completely(
     database_url: str,
 ) -> None:
     engine = create_async_engine(database_url)
@@ -103,7 +105,7 @@ async def test_books_made_before_balances_were_kept_are_taken_over_whole(
                     " 'shop-eu', 'blockatm', 'payment', :reference, 'P-1', 'confirmed', 2,"
                     " 'Ethereum', 'USDT', 100)"
                 ),
-                {"id": opened(event).id, "reference": event.reference},
+                {"id": new_position(event).id, "reference": event.reference},
             )
             await connection.execute(
                 text("INSERT INTO ledger.transaction (event_id, description) VALUES (:id, '')"),
@@ -134,7 +136,7 @@ async def test_books_made_before_balances_were_kept_are_taken_over_whole(
         async with engine.connect() as connection:
             assert (await verify(connection)).faults == []
             row = (await connection.execute(text("SELECT * FROM ledger.event"))).one()
-        assert (row.tx_hash, row.position_id) == ("0xabc", opened(event).id)
+        assert (row.tx_hash, row.position_id) == ("0xabc", new_position(event).id)
         await applied(engine, told("payment.overpaid", "120"))
         assert await balances(engine) == {"wallet:Ethereum USDT": 120, "payments USDT": -120}
     finally:

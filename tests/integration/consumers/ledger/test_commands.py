@@ -1,4 +1,4 @@
-"""What `payrouter ledger` prints, for people and for programs, and how it fails."""
+"""Output of `payrouter ledger`, as tables and as JSON, and its errors."""
 
 import pytest
 from sqlalchemy import make_url
@@ -16,7 +16,7 @@ EVENTS = (
 
 @pytest.fixture
 def booked(ledger_url: str) -> str:
-    """Give the URL of a ledger with three transactions."""
+    """Return the URL of a ledger with three transactions."""
     set_up(ledger_url, EVENTS)
     return ledger_url
 
@@ -69,21 +69,21 @@ def test_balance_of_empty_books_is_balanced(ledger_url: str) -> None:
     assert asked(ledger_url, "balance") == empty
 
 
-def test_balance_for_people_is_a_table_that_takes_names_as_they_are(booked: str) -> None:
+def test_balance_without_json_is_a_table_with_unmodified_names(booked: str) -> None:
     result = ask(booked, "balance")
     assert result.exit_code == 0
     assert "3 transactions, balanced" in result.stdout
     assert "[red]Bitcoin" in result.stdout
 
 
-def test_books_out_of_balance_end_with_one(ledger_url: str) -> None:
+def test_unbalanced_books_exit_with_status_1(ledger_url: str) -> None:
     tampering = "UPDATE ledger.balance SET amount = amount * 2 WHERE amount > 100"
     set_up(ledger_url, EVENTS, tampering)
     assert asked(ledger_url, "balance", status=1)["balanced"] is False
     assert "NOT BALANCED" in ask(ledger_url, "balance").stdout
 
 
-def test_books_that_were_out_of_balance_then_end_with_one(ledger_url: str) -> None:
+def test_books_unbalanced_at_a_time_exit_with_status_1(ledger_url: str) -> None:
     tampering = "UPDATE ledger.posting SET amount = amount * 2 WHERE line = 1"
     set_up(ledger_url, EVENTS, *UNGUARDED, tampering)
     assert asked(ledger_url, "balance", "--at", "2999-01-01", status=1)["balanced"] is False
@@ -129,7 +129,7 @@ def test_a_statement_shows_transactions_with_their_postings_oldest_first(booked:
         (["--account", "shop-eu:blockatm:payments", "--order", "P-1"], [1]),
     ],
 )
-def test_a_statement_may_be_narrowed(
+def test_a_statement_can_be_filtered(
     booked: str, arguments: list[str], expected: list[int]
 ) -> None:
     assert [each["transaction"] for each in statement(booked, *arguments)] == expected
@@ -147,23 +147,23 @@ def test_a_statement_of_one_account_shows_its_lines_only(booked: str) -> None:
     ]
 
 
-def test_a_statement_for_people_is_a_table(booked: str) -> None:
+def test_a_statement_without_json_is_a_table(booked: str) -> None:
     result = ask(booked, "statement")
     assert result.exit_code == 0
     assert "payout.confirmed" in result.stdout
 
 
 @pytest.mark.parametrize("command", ["balance", "statement", "verify", "export"])
-def test_a_database_that_does_not_answer_is_one_line_without_the_password(command: str) -> None:
+def test_an_unreachable_database_is_reported_in_one_line_without_the_password(command: str) -> None:
     result = ask("postgresql+asyncpg://user:hunter2@127.0.0.1:1/books", command)
     assert result.exit_code == 1
     assert result.stdout == ""
-    assert result.stderr.startswith("Error: cannot read the database books on 127.0.0.1")
+    assert result.stderr.startswith("payrouter: cannot read the database books on 127.0.0.1")
     assert len(result.stderr.splitlines()) == 1
     assert "hunter2" not in result.stderr
 
 
-def test_a_database_that_does_not_exist_is_one_line(database_url: str) -> None:
+def test_a_missing_database_is_reported_in_one_line(database_url: str) -> None:
     elsewhere = make_url(database_url).set(database="nowhere")
     result = ask(elsewhere.render_as_string(hide_password=False), "balance")
     assert result.exit_code == 1
@@ -172,7 +172,7 @@ def test_a_database_that_does_not_exist_is_one_line(database_url: str) -> None:
 
 
 @pytest.mark.parametrize("command", ["balance", "statement", "verify", "export"])
-def test_a_schema_that_is_missing_names_the_command_that_makes_it(
+def test_a_missing_schema_error_names_the_command_that_creates_it(
     database_url: str, command: str
 ) -> None:
     result = ask(database_url, command)
@@ -181,7 +181,7 @@ def test_a_schema_that_is_missing_names_the_command_that_makes_it(
     assert "payrouter db upgrade" in result.stderr
 
 
-def test_a_statement_says_what_is_test_money_and_what_could_not_be_read(ledger_url: str) -> None:
+def test_a_statement_shows_test_money_and_unread_fields(ledger_url: str) -> None:
     raw = Raw(
         method="POST",
         target="/",

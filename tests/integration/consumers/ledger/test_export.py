@@ -1,4 +1,4 @@
-"""The journal leaves line by line, whole and exact, however long it is."""
+"""The journal is exported line by line, complete and exact, at any length."""
 
 import csv
 import io
@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from consumers.ledger import SERVICE
 from consumers.ledger.export import COLUMNS
+from consumers.ledger.service import SERVICE
 from tests.parts.ledger.asked import UNGUARDED, ask, run, set_up
 from tests.parts.ledger.told import LARGEST, told
 from tests.parts.templates import Templates
@@ -51,7 +51,7 @@ def exported(url: str, *arguments: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(result.stdout)))
 
 
-def test_a_posting_is_a_line_with_exact_text_amounts(ledger_url: str) -> None:
+def test_a_posting_is_a_line_with_the_exact_amount_as_text(ledger_url: str) -> None:
     set_up(ledger_url, EVENTS)
     lines = exported(ledger_url, "--format", "csv")
     assert [(line["transaction"], line["line"], line["amount"]) for line in lines] == [
@@ -93,7 +93,7 @@ def test_a_period_is_exported(ledger_url: str) -> None:
 
 @pytest.fixture(scope="module")
 def long_journal(templates: Templates, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Give a folder with the configuration of a ledger of 100,000 postings."""
+    """Return a folder with the configuration of a ledger of 100,000 postings."""
     folder = tmp_path_factory.mktemp("long")
     with templates.copied(SERVICE) as url:
         set_up(url, [told("payment.confirmed", "1")])
@@ -103,7 +103,7 @@ def long_journal(templates: Templates, tmp_path_factory: pytest.TempPathFactory)
 
 
 def peak(folder: Path, *arguments: str) -> tuple[int, int, str]:
-    """Export in a process of its own; return lines, its largest memory in KB, its stderr."""
+    """Export in a separate process; return its lines, peak memory in KB, and stderr."""
     command = [sys.executable, "-m", "consumers", "ledger", "export", *arguments]
     with (folder / "out").open("wb") as out, (folder / "err").open("wb") as err:
         process = subprocess.Popen(command, cwd=folder, stdout=out, stderr=err)
@@ -127,7 +127,7 @@ def test_a_long_journal_needs_no_more_memory_than_a_short_one(long_journal: Path
     ]
 
 
-def test_a_reader_of_an_export_that_has_seen_enough_is_no_lost_database(
+def test_a_closed_pipe_is_not_reported_as_a_lost_database(
     long_journal: Path,
 ) -> None:
     command = f"{sys.executable} -m consumers ledger export | head -n 1"

@@ -1,4 +1,4 @@
-"""Batches of events against a real database: every effect once, in any order, together."""
+"""Batches of events on a real database: every effect happens once, in any order."""
 
 from decimal import Decimal
 
@@ -29,7 +29,7 @@ async def test_an_empty_batch_does_nothing(ledger: AsyncEngine) -> None:
     assert await applied(ledger) == []
 
 
-async def test_an_event_the_journal_has_is_stale_even_when_the_runtime_forgot_it(
+async def test_an_event_in_the_journal_is_stale_even_if_the_runtime_has_forgotten_it(
     ledger: AsyncEngine,
 ) -> None:
     event = told("payment.confirmed", "100")
@@ -51,7 +51,7 @@ async def test_an_event_twice_in_one_batch_is_booked_once(ledger: AsyncEngine) -
     assert await count(ledger, "transactions") == 1
 
 
-async def test_a_known_id_that_tells_another_story_changes_no_book_and_no_position(
+async def test_a_known_id_with_other_contents_changes_neither_books_nor_position(
     ledger: AsyncEngine,
 ) -> None:
     event = told("payment.confirmed", "100")
@@ -83,7 +83,7 @@ async def test_the_events_of_one_payment_within_one_batch_build_on_each_other(
     assert await count(ledger, "transactions") == 2
 
 
-async def test_a_confirmation_after_its_refund_is_booked_though_the_status_stays(
+async def test_a_confirmation_after_its_refund_is_booked_but_keeps_the_status(
     ledger: AsyncEngine,
 ) -> None:
     await applied(ledger, told("payment.refunded"))
@@ -91,7 +91,7 @@ async def test_a_confirmation_after_its_refund_is_booked_though_the_status_stays
     assert await balances(ledger) == {"payments USDT": Decimal(-100), "refunds USDT": Decimal(100)}
 
 
-async def test_failed_after_paid_posts_nothing_and_is_logged_for_a_person(
+async def test_failed_after_paid_posts_nothing_and_is_logged_for_an_operator(
     ledger: AsyncEngine,
 ) -> None:
     await applied(ledger, told("payment.confirmed", "100"))
@@ -142,7 +142,7 @@ async def test_a_payment_and_a_payout_of_the_same_number_are_kept_apart(
     }
 
 
-async def test_the_largest_amounts_are_kept_to_the_last_digit(ledger: AsyncEngine) -> None:
+async def test_the_largest_amounts_are_stored_to_the_last_digit(ledger: AsyncEngine) -> None:
     charges = {"fee_currency": "USDT", "gas": LARGEST, "gas_currency": "USDT"}
     await applied(ledger, told("payout.confirmed", LARGEST, fee="0.000000000000000001", **charges))
     assert await balances(ledger) == {
@@ -180,7 +180,7 @@ async def test_transactions_are_numbered_in_the_order_of_the_events(ledger: Asyn
     assert [transaction.event_id for transaction in shown] == [event.id for event in events]
 
 
-async def test_what_is_rolled_back_leaves_nothing_behind(ledger: AsyncEngine) -> None:
+async def test_a_rollback_leaves_no_rows(ledger: AsyncEngine) -> None:
     async with ledger.connect() as connection:
         await handle(connection, [told("payment.confirmed", "100")])
         await connection.rollback()
@@ -189,7 +189,7 @@ async def test_what_is_rolled_back_leaves_nothing_behind(ledger: AsyncEngine) ->
     assert (await books(ledger)).transactions == 0
 
 
-async def test_the_event_is_kept_whole(ledger: AsyncEngine) -> None:
+async def test_the_whole_event_is_stored(ledger: AsyncEngine) -> None:
     event = told("payment.confirmed", "100.50")
     await applied(ledger, event)
     async with ledger.connect() as connection:

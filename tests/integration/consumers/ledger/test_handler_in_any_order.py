@@ -1,4 +1,4 @@
-"""Histories shuffled, repeated and applied by several processes at once book the money once."""
+"""Histories that are shuffled, repeated and applied concurrently are booked once."""
 
 import asyncio
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from tests.parts.ledger.told import booked, by_name, numbered, told
 
 
 def story(payment: str, random: Random) -> list[Event]:
-    """Tell one payment's life, with an amount of its own."""
+    """Return the events of one payment, with a random amount."""
     total = random.randint(10, 10**6)
     facts = {"payment": payment, "fee": "0.25", "fee_currency": "USDT"}
     lives = [
@@ -30,7 +30,7 @@ def story(payment: str, random: Random) -> list[Event]:
 
 
 @pytest.mark.parametrize("seed", range(3))
-async def test_shuffled_and_repeated_histories_end_in_the_books_of_the_oracle(
+async def test_shuffled_and_repeated_histories_give_the_books_of_the_oracle(
     ledger: AsyncEngine, seed: int
 ) -> None:
     random = Random(seed)
@@ -81,7 +81,7 @@ async def test_the_same_event_in_two_processes_at_once_is_booked_once(
     assert await count(ledger, "transactions") == 50
 
 
-async def test_one_id_under_two_payments_at_once_is_booked_for_one_of_them(
+async def test_one_id_for_two_payments_at_once_is_booked_for_one_of_them(
     ledger: AsyncEngine,
 ) -> None:
     def event(payment: str) -> Event:

@@ -1,4 +1,4 @@
-"""What the database refuses by itself, whoever asks."""
+"""Changes that the database refuses to every role."""
 
 import pytest
 from sqlalchemy import text
@@ -11,7 +11,7 @@ from tests.parts.ledger.told import told
 
 
 async def refusal(ledger: AsyncEngine, statement: str) -> str:
-    """Run a statement on a ledger with one booked payment and return what PostgreSQL says."""
+    """Run a statement on a ledger with one booked payment and return PostgreSQL's error."""
     async with ledger.begin() as transaction:
         await handle(transaction, [told("payment.confirmed", "100")])
     with pytest.raises(DBAPIError) as refused:
@@ -50,7 +50,7 @@ async def test_the_journal_cannot_be_truncated(ledger: AsyncEngine, table: str) 
     assert "is append-only: TRUNCATE refused" in said
 
 
-async def test_whoever_asks_here_owns_the_tables(ledger: AsyncEngine) -> None:
+async def test_these_tests_run_as_the_owner_of_the_tables(ledger: AsyncEngine) -> None:
     owned = text(
         "SELECT bool_and(tableowner = current_user) FROM pg_tables WHERE schemaname = 'ledger'"
     )
@@ -59,9 +59,7 @@ async def test_whoever_asks_here_owns_the_tables(ledger: AsyncEngine) -> None:
 
 
 @pytest.mark.parametrize("table", CHANGES)
-async def test_a_session_that_plays_a_replica_is_refused_too(
-    ledger: AsyncEngine, table: str
-) -> None:
+async def test_a_session_in_replica_mode_is_refused_too(ledger: AsyncEngine, table: str) -> None:
     query = text(f"DELETE FROM ledger.{table}")
     async with ledger.begin() as transaction:
         await handle(transaction, [told("payment.confirmed", "100")])
@@ -109,7 +107,7 @@ async def test_postings_that_do_not_sum_to_zero_per_currency_are_refused(
 @pytest.mark.parametrize(
     "amount", ["NaN", "Infinity", "-Infinity", "0", "1e21", "-1e21", "0.0000000000000000001"]
 )
-async def test_an_amount_that_is_none_is_refused(ledger: AsyncEngine, amount: str) -> None:
+async def test_an_invalid_amount_is_refused(ledger: AsyncEngine, amount: str) -> None:
     assert "posting_amount" in await refusal(ledger, postings(("USDT", amount), ("USDT", "1")))
 
 

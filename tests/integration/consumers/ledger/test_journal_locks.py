@@ -1,4 +1,4 @@
-"""Rows are locked in the order of their ids, so that two processes never wait for each other."""
+"""Rows are locked in the order of their ids, so that two processes cannot deadlock."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -9,13 +9,15 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from consumers.ledger.book import POSITION
 from consumers.ledger.journal import lock_positions
-from consumers.ledger.position import Position, opened
+from consumers.ledger.position import Position, new_position
 from tests.parts.ledger.told import told
 
 
 def three_descending() -> Sequence[Position]:
-    """Return positions with the highest id first: against the order of locks."""
-    positions = [opened(told("payment.pending", payment=f"P-{number}")) for number in range(3)]
+    """Return positions with the highest id first, the reverse of the lock order."""
+    positions = [
+        new_position(told("payment.pending", payment=f"P-{number}")) for number in range(3)
+    ]
     return sorted(positions, key=lambda position: position.id, reverse=True)
 
 
@@ -62,7 +64,7 @@ async def test_known_positions_are_locked_from_the_lowest_id(ledger: AsyncEngine
         assert free.all() == [position.id for position in positions[:2]]
 
 
-async def test_new_positions_are_made_from_the_lowest_id(ledger: AsyncEngine) -> None:
+async def test_new_positions_are_inserted_from_the_lowest_id(ledger: AsyncEngine) -> None:
     positions = three_descending()
     async with waiting_for_the_lowest(ledger, positions), ledger.begin() as transaction:
         await transaction.execute(text("SET LOCAL lock_timeout = '1s'"))

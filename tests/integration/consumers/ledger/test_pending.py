@@ -1,4 +1,4 @@
-"""Payments of which nothing but a beginning is known, counted by age."""
+"""Pending payments are counted by age."""
 
 from datetime import timedelta
 
@@ -8,14 +8,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from consumers.ledger.book import POSITION
 from consumers.ledger.measures import MEASURES
-from consumers.runtime.service import Reading
+from consumers.runtime.service import MeasureReading
 from tests.parts.ledger.bookkeeping import applied
 from tests.parts.ledger.told import told
 
 (PENDING,) = (each for each in MEASURES if each.name == "payrouter_ledger_pending_payments")
 
 
-async def pending(ledger: AsyncEngine) -> Reading:
+async def pending(ledger: AsyncEngine) -> MeasureReading:
     async with ledger.connect() as connection:
         return await PENDING.read(connection)
 
@@ -29,7 +29,7 @@ async def grow_older(ledger: AsyncEngine, reference: str, by: timedelta) -> None
         )
 
 
-async def test_only_payments_whose_last_word_is_pending_are_counted(ledger: AsyncEngine) -> None:
+async def test_only_payments_with_status_pending_are_counted(ledger: AsyncEngine) -> None:
     assert await pending(ledger) == {}
     await applied(
         ledger,
@@ -55,7 +55,7 @@ async def test_only_payments_whose_last_word_is_pending_are_counted(ledger: Asyn
         (timedelta(days=400), "1d+"),
     ],
 )
-async def test_a_payment_grows_older_until_it_is_heard_of_again(
+async def test_the_age_of_a_payment_restarts_with_its_next_event(
     ledger: AsyncEngine, age: timedelta, value: str
 ) -> None:
     await applied(ledger, told("payment.pending", payment="P-1"))
@@ -64,7 +64,7 @@ async def test_a_payment_grows_older_until_it_is_heard_of_again(
     assert value in PENDING.values
 
 
-async def test_counting_them_reads_their_index_and_not_the_payments(ledger: AsyncEngine) -> None:
+async def test_counting_pending_payments_reads_only_their_index(ledger: AsyncEngine) -> None:
     await applied(ledger, told("payment.pending", payment="P-1"))
     condition = "family = 'payment' AND status = 'pending'"
     async with ledger.connect() as connection:

@@ -1,4 +1,4 @@
-"""The books as they stood, and what was posted when."""
+"""Balances at a time, and transactions of a period."""
 
 import pytest
 
@@ -16,7 +16,7 @@ DATED = (
 
 @pytest.fixture
 def dated(ledger_url: str) -> str:
-    """Give a ledger with a transaction on each of three days."""
+    """Return the URL of a ledger with a transaction on each of three days."""
     set_up(ledger_url, EVENTS, *UNGUARDED, DATED)
     return ledger_url
 
@@ -32,7 +32,7 @@ def dated(ledger_url: str) -> str:
         ("2027-01-01", 3, "7"),
     ],
 )
-def test_a_balance_is_that_of_a_moment(
+def test_a_balance_can_be_read_at_a_time(
     dated: str, moment: str, transactions: int, wallet: str | None
 ) -> None:
     books = asked(dated, "balance", "--at", moment)
@@ -41,7 +41,7 @@ def test_a_balance_is_that_of_a_moment(
     assert amounts.get("shop-eu:blockatm:wallet:Ethereum") == wallet
 
 
-def test_a_balance_of_a_moment_says_which(dated: str) -> None:
+def test_a_balance_at_a_time_names_the_time(dated: str) -> None:
     assert asked(dated, "balance", "--at", "2026-01-02")["at"] == "2026-01-02T00:00:00+00:00"
     assert "2 transactions up to 2026-01-02T10:00:00+00:00, balanced" in (
         ask(dated, "balance", "--at", "2026-01-02T10:00:00Z").stdout
@@ -58,14 +58,14 @@ def test_a_balance_of_a_moment_says_which(dated: str) -> None:
         (("--from", "2026-01-02", "--at", "2026-01-03T10:00:00Z", "--limit", "1"), [3]),
     ],
 )
-def test_a_statement_is_that_of_a_period(
+def test_a_statement_can_be_limited_to_a_period(
     dated: str, period: tuple[str, ...], numbers: list[int]
 ) -> None:
     found = asked(dated, "statement", *period)["transactions"]
     assert [each["transaction"] for each in found] == numbers
 
 
-def test_what_is_no_time_is_wrong_usage(dated: str) -> None:
+def test_an_invalid_time_is_a_usage_error(dated: str) -> None:
     said = ask(dated, "balance", "--at", "yesterday")
     assert said.exit_code == 2
-    assert "'yesterday' is no time: 2026-11-22, or 2026-11-22T10:00:00Z" in said.stderr
+    assert "'yesterday' is not a time; use 2026-11-22 or 2026-11-22T10:00:00Z" in said.stderr

@@ -1,4 +1,4 @@
-"""Whole topics consumed again leave every row of the books as it was, byte for byte."""
+"""Consuming whole topics again leaves every row of the books unchanged, byte for byte."""
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +11,8 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from consumers.ledger import SERVICE
+from consumers.ledger.handler import handle
+from consumers.ledger.service import SERVICE
 from consumers.ledger.statement import read_books
 from consumers.runtime.fate import Fate
 from consumers.runtime.service import Poison
@@ -26,15 +27,15 @@ from tests.parts.runtime.members import Feed, eventually, feeding
 
 TUNING = {"park_longest_seconds": 0.2, "attempts": 10_000, "brake_after": 10_000}
 
-QUIET = replace(SERVICE, configured=lambda service, _setup: service)
-"""The ledger with the handler it is given, which says nothing on a topic of its own."""
+QUIET = replace(SERVICE, handle=handle, configured=None)
+"""The ledger with the test's handler, without an outcome topic."""
 
 
 @pytest.fixture
 async def ledger(
     broker: Broker, ledger_url: str, topics_prefix: str
 ) -> AsyncIterator[tuple[Feed, AsyncEngine]]:
-    """Give the topics of a ledger and the engine of its books, all empty."""
+    """Yield the topics of a ledger and the engine of its books, all empty."""
     engine = create_async_engine(ledger_url)
     try:
         async with feeding(broker, engine, topics_prefix, QUIET) as feed:
@@ -45,7 +46,7 @@ async def ledger(
 
 @dataclass
 class Trouble:
-    """What the ledger cannot take, so that something is parked, dead and done."""
+    """Events that fail in the handler, so that some records are parked, dead and done."""
 
     dead: set[UUID]
     parked: set[UUID]
@@ -58,7 +59,7 @@ class Trouble:
         return cls(set(first[10:14]), set(first[20:23]), set(first[30:33]))
 
     async def handle(self, transaction: AsyncConnection, events: Sequence[Event]) -> Sequence[Fate]:
-        """Apply events as the ledger does, but for those."""
+        """Apply events like the ledger, but fail for the chosen ones."""
         ids = {each.id for each in events}
         if ids & self.dead:
             message = "never"
@@ -66,7 +67,7 @@ class Trouble:
         if ids & (self.parked | self.passing):
             message = "not now"
             raise ValueError(message)
-        return await SERVICE.handle(transaction, events)
+        return await handle(transaction, events)
 
 
 async def send(feed: Feed, told: Sequence[Event]) -> None:
@@ -76,13 +77,13 @@ async def send(feed: Feed, told: Sequence[Event]) -> None:
     await feed.producer.flush()
 
 
-async def scalar(engine: AsyncEngine, query: str) -> Any:  # noqa: ANN401 - whatever is asked
+async def scalar(engine: AsyncEngine, query: str) -> Any:  # noqa: ANN401 - any column
     async with engine.connect() as connection:
         return await connection.scalar(text(query))
 
 
 async def content(engine: AsyncEngine) -> dict[str, str]:
-    """Return a hash of all rows of every table that is not the runtime's."""
+    """Return a hash of all rows of each of the ledger's own tables."""
     own = {table.name for table in RuntimeTables.of("ledger").metadata.tables.values()}
     async with engine.connect() as connection:
         names = await connection.scalars(
@@ -94,7 +95,7 @@ async def content(engine: AsyncEngine) -> dict[str, str]:
 
 
 async def settled(engine: AsyncEngine, records: int, lanes: int) -> None:
-    """Wait until so many records are passed, and in no more lanes than that something waits."""
+    """Wait until `records` are passed and records wait in at most `lanes` lanes."""
 
     async def all_passed() -> bool:
         passed = await scalar(engine, "SELECT sum(next_offset) FROM ledger.fence")
@@ -109,7 +110,7 @@ async def states(engine: AsyncEngine) -> set[str]:
         return set(await connection.scalars(text("SELECT DISTINCT state FROM ledger.held")))
 
 
-async def test_topics_consumed_four_times_over_change_no_row_of_the_books(
+async def test_consuming_topics_four_times_changes_no_row_of_the_books(
     ledger: tuple[Feed, AsyncEngine], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     feed, engine = ledger
@@ -140,7 +141,7 @@ async def test_topics_consumed_four_times_over_change_no_row_of_the_books(
             await settled(engine, times * len(told), lanes)
             assert await content(engine) == before
         assert await states(engine) == {"parked", "dead", "done"}
-        # And nothing of what waited was lost, or is booked more than once.
+        # No waiting record was lost, or booked more than once.
         trouble.parked.clear()
         trouble.dead.clear()
         assert (await payrouter("dlq", "replay", "ledger", "--yes", "--rate", "1000")).status == 0

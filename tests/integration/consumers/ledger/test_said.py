@@ -1,4 +1,4 @@
-"""`ledger.posted` is said once per transaction, in it, and of money alone."""
+"""`ledger.posted` is published once per transaction, within it, and contains only amounts."""
 
 import json
 from collections.abc import Sequence
@@ -7,9 +7,10 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from consumers.ledger import SERVICE
 from consumers.ledger.book import TRANSACTION
-from consumers.runtime.service import NoOptions, Setup
+from consumers.ledger.handler import handle
+from consumers.ledger.service import SERVICE
+from consumers.runtime.service import NoConsumerOptions, Setup
 from consumers.runtime.store.tables import RuntimeTables
 from router.contract.event import Event
 from router.contract.outcome import OutcomeEvent
@@ -25,7 +26,7 @@ async def said(ledger: AsyncEngine) -> Sequence[Any]:
         return (await connection.execute(select(OUTBOX).order_by(OUTBOX.c.id))).all()
 
 
-async def test_a_transaction_is_told_with_its_number_and_lines(ledger: AsyncEngine) -> None:
+async def test_a_transaction_publishes_its_number_and_lines(ledger: AsyncEngine) -> None:
     event = told(
         "payment.confirmed",
         "100.50",
@@ -59,17 +60,17 @@ async def test_a_transaction_is_told_with_its_number_and_lines(ledger: AsyncEngi
         assert secret not in row.value
 
 
-async def test_what_posts_nothing_is_not_told(ledger: AsyncEngine) -> None:
+async def test_an_event_without_postings_publishes_nothing(ledger: AsyncEngine) -> None:
     event = told("payment.confirmed", "100")
     await applied(ledger, event, told("payment.failed"), told("payment.pending", payment="P-2"))
     await applied(ledger, event)
     assert len(await said(ledger)) == 1
 
 
-async def test_the_id_is_the_same_wherever_it_is_booked(ledger: AsyncEngine) -> None:
+async def test_the_outcome_id_is_the_same_in_every_database(ledger: AsyncEngine) -> None:
     async def ids(event: Event) -> list[str]:
         async with ledger.connect() as connection:
-            await SERVICE.handle(connection, [event])
+            await handle(connection, [event])
             rows = await connection.execute(select(OUTBOX.c.value))
             found = [json.loads(row.value)["id"] for row in rows]
             await connection.rollback()
@@ -81,10 +82,10 @@ async def test_the_id_is_the_same_wherever_it_is_booked(ledger: AsyncEngine) -> 
     assert await said(ledger) == []
 
 
-async def test_it_is_said_on_the_topic_the_configuration_names(ledger: AsyncEngine) -> None:
-    service = SERVICE.configured(SERVICE, Setup(NoOptions(), Topics("shop.")))
+async def test_the_outcome_is_published_on_the_configured_topic(ledger: AsyncEngine) -> None:
+    actions = SERVICE.actions(Setup(NoConsumerOptions(), Topics("shop.")))
     async with ledger.begin() as transaction:
-        await service.handle(transaction, [told("payment.confirmed", "100")])
+        await actions.handle(transaction, [told("payment.confirmed", "100")])
     (row,) = await said(ledger)
     assert row.topic == "shop.ledger.outcome"
-    assert service.says_outcomes
+    assert SERVICE.says_outcomes

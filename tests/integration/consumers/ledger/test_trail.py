@@ -1,4 +1,4 @@
-"""The ledger's part of a trace: what it tells of an event, and by what it finds it."""
+"""The ledger's part of a trace: the steps of an event, and the searches that find it."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -7,13 +7,14 @@ import pytest
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from consumers.ledger import SERVICE
 from consumers.ledger.book import EVENT
-from consumers.ledger.trail import belonging
+from consumers.ledger.handler import handle
+from consumers.ledger.service import SERVICE
+from consumers.ledger.trail import matches
 from consumers.runtime.apply.process import Applier
 from consumers.runtime.apply.stored_books import StoredBooks
 from consumers.runtime.records import Decoded, Partition, Record
-from consumers.runtime.trail import Sought, Step
+from consumers.runtime.trail import TrailQuery, TrailStep
 from router.contract.event import Event
 from tests.parts.ledger.bookkeeping import applied
 from tests.parts.ledger.told import MOMENT, told
@@ -22,19 +23,19 @@ PAYMENT = Partition("payment", 2)
 TX = "0x7614a984"
 
 
-async def found(ledger: AsyncEngine, sought: Sought) -> Sequence[Step]:
+async def found(ledger: AsyncEngine, sought: TrailQuery) -> Sequence[TrailStep]:
     assert SERVICE.trail is not None
     async with ledger.connect() as connection:
         return await SERVICE.trail(connection, sought)
 
 
 async def words(ledger: AsyncEngine, text: str) -> list[str]:
-    return [step.what for step in await found(ledger, Sought(text))]
+    return [step.what for step in await found(ledger, TrailQuery(text))]
 
 
 async def consumed(ledger: AsyncEngine, *events: Event) -> None:
-    """Apply events as records, so that the runtime knows where they came from."""
-    applier = Applier(StoredBooks(ledger, SERVICE, "cluster"), SERVICE)
+    """Apply events as records, so that the runtime stores their offsets."""
+    applier = Applier(StoredBooks(ledger, SERVICE, "cluster"), SERVICE, handle)
     fences = await applier.fences({PAYMENT: 55})
     batch = [
         Decoded(Record(PAYMENT, 55 + number, 1, event.key, b"", []), event)
@@ -43,10 +44,10 @@ async def consumed(ledger: AsyncEngine, *events: Event) -> None:
     await applier.apply(batch, fences)
 
 
-async def test_a_posted_event_is_told_with_its_place_and_its_lines(ledger: AsyncEngine) -> None:
+async def test_a_posted_event_has_steps_with_its_offset_and_lines(ledger: AsyncEngine) -> None:
     event = told("payment.confirmed", "100.50", tx_hash=TX)
     await consumed(ledger, event)
-    delivered, recorded, posted = await found(ledger, Sought("P-1"))
+    delivered, recorded, posted = await found(ledger, TrailQuery("P-1"))
     assert (delivered.what, recorded.what, posted.what) == ("delivered", "recorded", "posted")
     assert delivered.at == MOMENT
     assert delivered.facts == {
@@ -69,16 +70,16 @@ async def test_a_posted_event_is_told_with_its_place_and_its_lines(ledger: Async
         assert not step.trouble
 
 
-async def test_what_could_not_be_read_and_test_money_are_told(ledger: AsyncEngine) -> None:
+async def test_unread_fields_and_test_money_are_shown(ledger: AsyncEngine) -> None:
     await consumed(
         ledger, told("payment.confirmed", "1", test=True, unread=["occurred_at", "customer.email"])
     )
-    _, recorded, _ = await found(ledger, Sought("P-1"))
+    _, recorded, _ = await found(ledger, TrailQuery("P-1"))
     assert recorded.facts["unread"] == "occurred_at, customer.email"
     assert recorded.facts["money"] == "test, not real"
 
 
-async def test_a_stale_event_says_so(ledger: AsyncEngine) -> None:
+async def test_a_stale_event_has_a_stale_step(ledger: AsyncEngine) -> None:
     await applied(ledger, told("payment.confirmed", "100"))
     late = told("payment.pending", "100", payment="P-1", reference="late")
     await applied(ledger, late)
@@ -95,35 +96,35 @@ async def test_a_stale_event_says_so(ledger: AsyncEngine) -> None:
         ),
     ],
 )
-async def test_what_a_person_should_look_at_is_trouble(
-    ledger: AsyncEngine, late: Event, word: str
-) -> None:
+async def test_a_concern_is_marked_as_trouble(ledger: AsyncEngine, late: Event, word: str) -> None:
     await applied(ledger, told("payment.confirmed", "100"))
     await applied(ledger, late)
-    steps = await found(ledger, Sought("late"))
+    steps = await found(ledger, TrailQuery("late"))
     assert [step.what for step in steps if step.trouble] == [word]
 
 
-async def test_it_is_found_by_every_name_it_has(ledger: AsyncEngine) -> None:
+async def test_an_event_is_found_by_each_of_its_identifiers(ledger: AsyncEngine) -> None:
     event = told("payment.confirmed", "100", tx_hash=TX)
     await applied(ledger, event, told("payment.confirmed", "1", payment="P-2"))
-    wanted = await found(ledger, Sought("P-1"))
+    wanted = await found(ledger, TrailQuery("P-1"))
     assert {step.event_id for step in wanted} == {event.id}
     orders = frozenset({("shop-eu", "order of P-1")})
     for sought in (
-        Sought("order of P-1"),
-        Sought(TX),
-        Sought("?", event_ids=frozenset({event.id})),
-        Sought("?", orders=orders),
+        TrailQuery("order of P-1"),
+        TrailQuery(TX),
+        TrailQuery("?", event_ids=frozenset({event.id})),
+        TrailQuery("?", orders=orders),
     ):
         assert await found(ledger, sought) == wanted
-    assert await found(ledger, Sought("?", orders=frozenset({("shop-us", "order of P-1")}))) == []
-    assert await found(ledger, Sought("P-")) == []
+    assert (
+        await found(ledger, TrailQuery("?", orders=frozenset({("shop-us", "order of P-1")}))) == []
+    )
+    assert await found(ledger, TrailQuery("P-")) == []
 
 
-async def test_it_is_asked_by_indexes_alone(ledger: AsyncEngine) -> None:
-    sought = Sought("A-1", frozenset({UUID(int=1)}), frozenset({("shop-eu", "A-1")}))
-    query = select(EVENT.c.event_id).where(belonging(sought)).compile(ledger.sync_engine)
+async def test_the_search_uses_only_indexes(ledger: AsyncEngine) -> None:
+    sought = TrailQuery("A-1", frozenset({UUID(int=1)}), frozenset({("shop-eu", "A-1")}))
+    query = select(EVENT.c.event_id).where(matches(sought)).compile(ledger.sync_engine)
     values = tuple(query.params[name] for name in query.positiontup or ())
     async with ledger.connect() as connection:
         await connection.execute(text("SET enable_seqscan = off"))

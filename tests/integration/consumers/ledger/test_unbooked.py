@@ -1,15 +1,15 @@
-"""Money that moved, of which no amount is known: not booked, counted, listed."""
+"""Payments without a known amount are not booked, but counted and listed."""
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from consumers.ledger.measures import MEASURES
-from consumers.runtime.service import Reading
+from consumers.runtime.service import MeasureReading
 from tests.parts.ledger.asked import ask, asked, set_up
 from tests.parts.ledger.bookkeeping import applied, balances
 from tests.parts.ledger.told import told
 
 
-async def measured(ledger: AsyncEngine) -> dict[str, Reading]:
+async def measured(ledger: AsyncEngine) -> dict[str, MeasureReading]:
     async with ledger.connect() as connection:
         return {
             each.name.removeprefix("payrouter_ledger_"): await each.read(connection)
@@ -17,13 +17,13 @@ async def measured(ledger: AsyncEngine) -> dict[str, Reading]:
         }
 
 
-async def test_without_an_amount_nothing_is_booked_and_it_counts(ledger: AsyncEngine) -> None:
+async def test_a_payment_without_an_amount_is_counted_and_not_booked(ledger: AsyncEngine) -> None:
     await applied(ledger, told("payment.confirmed"), told("payment.pending", payment="P-2"))
     assert await balances(ledger) == {}
     assert (await measured(ledger))["unbooked"] == 1
 
 
-async def test_an_amount_told_later_books_it_and_takes_it_off_the_list(
+async def test_a_later_amount_books_the_payment_and_removes_it_from_the_list(
     ledger: AsyncEngine,
 ) -> None:
     await applied(ledger, told("payment.confirmed"))
@@ -32,7 +32,7 @@ async def test_an_amount_told_later_books_it_and_takes_it_off_the_list(
     assert (await balances(ledger))["payments USDT"] == -100
 
 
-async def test_a_claim_is_booked_and_counts_until_it_is_reconciled(ledger: AsyncEngine) -> None:
+async def test_a_claim_is_booked_and_counted_until_it_is_reconciled(ledger: AsyncEngine) -> None:
     await applied(ledger, told("payment.confirmed", "20", amount_claimed=True))
     counted = await measured(ledger)
     assert (counted["unbooked"], counted["unreconciled"]) == (0, 1)
@@ -41,7 +41,7 @@ async def test_a_claim_is_booked_and_counts_until_it_is_reconciled(ledger: Async
     assert await balances(ledger) == {"wallet:Ethereum USDT": 19, "payments USDT": -19}
 
 
-async def test_what_a_person_should_look_at_is_counted_by_kind(ledger: AsyncEngine) -> None:
+async def test_concerns_are_counted_by_kind(ledger: AsyncEngine) -> None:
     await applied(ledger, told("payment.confirmed", "100"))
     await applied(ledger, told("payment.failed"), told("payment.cancelled"))
     await applied(ledger, told("payment.confirmed", "90", currency="EUR"))
@@ -50,7 +50,7 @@ async def test_what_a_person_should_look_at_is_counted_by_kind(ledger: AsyncEngi
     assert (counted["transactions"], counted["imbalance"]) == (1, 0)
 
 
-def test_they_are_listed_with_the_reason(ledger_url: str) -> None:
+def test_unbooked_payments_are_listed_with_the_reason(ledger_url: str) -> None:
     set_up(
         ledger_url,
         [
@@ -61,8 +61,8 @@ def test_they_are_listed_with_the_reason(ledger_url: str) -> None:
     )
     found = asked(ledger_url, "statement", "--unbooked")["unbooked"]
     assert {each["provider_reference"]: each["why"] for each in found} == {
-        "P-1": "no amount was told",
-        "P-2": "taken back, and never paid",
+        "P-1": "no amount was reported",
+        "P-2": "taken back, but never paid",
     }
     assert {each["account"] for each in found} == {"shop-eu"}
     shown = ask(ledger_url, "statement", "--unbooked").stdout
@@ -71,7 +71,7 @@ def test_they_are_listed_with_the_reason(ledger_url: str) -> None:
     assert "2 not booked" in ask(ledger_url, "verify").stdout
 
 
-def test_the_list_takes_no_other_narrowing(ledger_url: str) -> None:
+def test_the_unbooked_list_refuses_other_filters(ledger_url: str) -> None:
     said = ask(ledger_url, "statement", "--unbooked", "--order", "A-1")
     assert said.exit_code == 2
     assert "--unbooked goes with --limit and --json alone" in said.stderr

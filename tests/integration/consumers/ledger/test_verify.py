@@ -1,4 +1,4 @@
-"""`payrouter ledger verify` finds whatever is wrong in the books, and nothing in good ones."""
+"""`payrouter ledger verify` finds every error in the books, and none in correct books."""
 
 import pytest
 
@@ -22,7 +22,7 @@ def faults(url: str) -> set[tuple[str, str, str]]:
     return {(each["kind"], each["where"], each["what"]) for each in verdict["faults"]}
 
 
-def test_good_books_are_right_whatever_happened(ledger_url: str) -> None:
+def test_correct_books_pass_after_every_kind_of_event(ledger_url: str) -> None:
     stories = [
         of_account(event, f"example-{number}", event.id)
         for number, example in enumerate(examples().values())
@@ -37,21 +37,21 @@ def test_good_books_are_right_whatever_happened(ledger_url: str) -> None:
     assert "the books are right" in ask(ledger_url, "verify").stdout
 
 
-def test_empty_books_are_right(ledger_url: str) -> None:
+def test_empty_books_pass(ledger_url: str) -> None:
     set_up(ledger_url, [])
     assert asked(ledger_url, "verify")["postings"] == 0
 
 
-def test_a_changed_amount_is_found_wherever_it_shows(ledger_url: str) -> None:
+def test_a_changed_amount_is_found_in_every_check(ledger_url: str) -> None:
     changed = "UPDATE ledger.posting SET amount = 107 WHERE transaction_id = 1 AND line = 1"
     set_up(ledger_url, EVENTS, *UNGUARDED, changed)
     assert faults(ledger_url) == {
         ("unbalanced", "transaction 1", "sums to 7 USDT instead of 0"),
-        ("balance", WALLET, "is kept as 77, the journal sums to 84"),
+        ("balance", WALLET, "is stored as 77, the journal sums to 84"),
         (
             "position",
             "payment P-1 of shop-eu at blockatm",
-            f"{WALLET}: 107 posted, 100 meant",
+            f"{WALLET}: 107 posted, 100 expected",
         ),
     }
 
@@ -64,13 +64,13 @@ def test_a_lost_line_is_found(ledger_url: str) -> None:
     assert ("count", "postings") in kinds
 
 
-def test_a_lost_transaction_is_found_though_the_rest_balances(ledger_url: str) -> None:
+def test_a_lost_transaction_is_found_even_if_the_rest_balances(ledger_url: str) -> None:
     lost = ("posting WHERE transaction_id = 2", "transaction WHERE id = 2")
     set_up(ledger_url, EVENTS, *UNGUARDED, *(f"DELETE FROM ledger.{each}" for each in lost))
     found = faults(ledger_url)
-    assert ("count", "transactions", "3 were posted, 2 are there") in found
-    assert ("count", "postings", "6 were posted, 4 are there") in found
-    assert ("balance", PAYMENTS, "is kept as -107, the journal sums to -100") in found
+    assert ("count", "transactions", "3 were posted, the journal has 2") in found
+    assert ("count", "postings", "6 were posted, the journal has 4") in found
+    assert ("balance", PAYMENTS, "is stored as -107, the journal sums to -100") in found
     assert any(kind == "position" and "P-2" in where for kind, where, _ in found)
 
 
@@ -83,26 +83,26 @@ def test_a_transaction_whose_lines_are_all_lost_is_found(ledger_url: str) -> Non
 @pytest.mark.parametrize(
     ("change", "what"),
     [
-        ("UPDATE ledger.balance SET amount = 1 WHERE amount = 77", "is kept as 1"),
-        ("DELETE FROM ledger.balance WHERE amount = 77", "is kept as 0"),
-        ("UPDATE ledger.balance SET postings = 1 WHERE amount = 77", "is kept as 77"),
+        ("UPDATE ledger.balance SET amount = 1 WHERE amount = 77", "is stored as 1"),
+        ("DELETE FROM ledger.balance WHERE amount = 77", "is stored as 0"),
+        ("UPDATE ledger.balance SET postings = 1 WHERE amount = 77", "is stored as 77"),
     ],
 )
-def test_a_running_balance_that_is_not_the_journals_is_found(
+def test_a_running_balance_that_differs_from_the_journal_is_found(
     ledger_url: str, change: str, what: str
 ) -> None:
     set_up(ledger_url, EVENTS, change)
     assert faults(ledger_url) == {("balance", WALLET, f"{what}, the journal sums to 77")}
 
 
-def test_a_position_that_means_something_else_is_found(ledger_url: str) -> None:
+def test_a_position_that_differs_from_its_postings_is_found(ledger_url: str) -> None:
     changed = "UPDATE ledger.position SET total = 9 WHERE provider_reference = 'P-2'"
     set_up(ledger_url, EVENTS, changed)
     assert faults(ledger_url) == {
         (
             "position",
             "payment P-2 of shop-eu at blockatm",
-            f"{PAYMENTS}: -7 posted, -9 meant; {WALLET}: 7 posted, 9 meant",
+            f"{PAYMENTS}: -7 posted, -9 expected; {WALLET}: 7 posted, 9 expected",
         )
     }
 

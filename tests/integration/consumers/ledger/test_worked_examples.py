@@ -1,4 +1,4 @@
-"""What docs/ledger.md says an event posts is what it posts."""
+"""Events post exactly the lines shown in docs/ledger.md."""
 
 from collections.abc import Sequence
 from decimal import Decimal
@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from consumers.ledger import SERVICE
+from consumers.ledger.service import SERVICE
 from consumers.ledger.statement import Selection, read_statement
 from router.contract.event import EventType
 from tests.parts.ledger.bookkeeping import applied
@@ -18,7 +18,7 @@ EXAMPLES = examples()
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_an_example_posts_what_its_table_says(name: str) -> None:
+def test_an_example_posts_the_lines_of_its_table(name: str) -> None:
     example = EXAMPLES[name]
     assert posted_rows(example.events) == list(example.rows)
 
@@ -30,7 +30,7 @@ def test_there_is_an_example_for_every_type_of_event_the_ledger_reads() -> None:
     assert {name.partition(",")[0] for name in EXAMPLES} == {each.value for each in read}
 
 
-def test_the_page_says_of_the_other_types_that_they_are_not_read() -> None:
+def test_the_page_names_the_types_that_are_not_read() -> None:
     others = [each for each in EventType if each.family not in SERVICE.topics]
     text = PAGE.read_text(encoding="utf-8")
     section = text.partition("## Subscriptions\n")[2].partition("\n## ")[0]
@@ -47,7 +47,7 @@ def test_every_purpose_of_the_chart_is_explained_and_posted_to_in_an_example() -
     assert posted == {each.value for each in Purpose}
 
 
-async def test_the_database_holds_what_the_tables_say(ledger: AsyncEngine) -> None:
+async def test_the_database_contains_the_lines_of_the_tables(ledger: AsyncEngine) -> None:
     for number, example in enumerate(EXAMPLES.values()):
         account = f"example-{number}"
         events = [given_to(event, account, uuid4()) for event in example.events]
@@ -77,7 +77,7 @@ def _moved(row: Row, account: str) -> Row:
     return (number, name.replace("shop-eu", account, 1), network, currency, str(Decimal(amount)))
 
 
-def test_an_example_is_read_whole() -> None:
+def test_an_example_is_parsed_completely() -> None:
     example = EXAMPLES["payment.underpaid, then the rest"]
     assert isinstance(example, Example)
     assert [row[0] for row in example.rows] == ["1", "1", "2", "2", "2"]

@@ -1,27 +1,28 @@
-"""What `payrouter notifications` prints, for people and for programs, and how it fails."""
+"""Output of `payrouter notifications`, as tables and as JSON, and its errors."""
 
 import asyncio
 import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import click
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from consumers.notifications import SERVICE
-from consumers.notifications.options import Options
+from consumers.notifications.options import NotificationOptions
+from consumers.notifications.service import SERVICE
 from consumers.notifications.tables import SCHEMA
-from consumers.runtime.commands.held_admin import Operation, list_operations
+from consumers.runtime.commands.actions.held_admin import Operation, list_operations
 from consumers.runtime.settings import ConsumerSettings, Tuning
 from consumers.runtime.store.tables import RuntimeTables
 from router.contract.topics import Topics
+from tests.parts.connections import connection_to
 from tests.parts.notifications.desk import EMAIL, applied, messages, options, rule, run, told
 from tests.parts.notifications.receivers import hook, post_office
 from tests.parts.notifications.sending import dispatcher, drained
+from tests.parts.runtime.own_commands import run_own
 
 SECRET = "hunter2hunter2"
 RULES = options(
@@ -30,12 +31,11 @@ RULES = options(
 Asked = Callable[..., Result]
 
 
-def ask(url: str, *arguments: str, chosen: Options = RULES) -> Result:
-    group = click.Group(commands={command.name or "": command for command in SERVICE.commands})
+def ask(url: str, *arguments: str, chosen: NotificationOptions = RULES) -> Result:
     settings = ConsumerSettings(
-        SERVICE.name, {}, SecretStr(url), Topics(), Tuning(), options=chosen
+        SERVICE.name, connection_to(), SecretStr(url), Topics(), Tuning(), options=chosen
     )
-    return CliRunner().invoke(group, arguments, obj=settings, env={"COLUMNS": "80"})
+    return run_own(SERVICE, settings, arguments, env={"COLUMNS": "80"})
 
 
 async def in_database(url: str, act: Callable[[AsyncEngine], Any]) -> Any:  # noqa: ANN401
@@ -47,7 +47,7 @@ async def in_database(url: str, act: Callable[[AsyncEngine], Any]) -> Any:  # no
 
 
 async def three_messages(desk: AsyncEngine) -> None:
-    """Write one that was sent, one that failed, one that waits for an address."""
+    """Create a sent message, a failed one, and one that waits for an address."""
     await applied(desk, RULES, told("payment.confirmed"))
     await applied(desk, options([rule("payment.*", "on-call", "hook")]), told("payment.refunded"))
     async with hook(200, 422) as receiver:
@@ -56,7 +56,7 @@ async def three_messages(desk: AsyncEngine) -> None:
 
 @pytest.fixture
 def told_of(desk_url: str) -> str:
-    """Give the URL of a database with three messages."""
+    """Return the URL of a database with three messages."""
     asyncio.run(in_database(desk_url, three_messages))
     return desk_url
 
@@ -73,7 +73,7 @@ def by_state(url: str, state: str) -> Any:  # noqa: ANN401 - JSON
     return found
 
 
-def test_a_list_for_programs_has_every_message(told_of: str) -> None:
+def test_a_json_list_has_every_message(told_of: str) -> None:
     found = listed(told_of)
     assert [(each["kind"], each["channel"]) for each in found][-1] == ("payment.refunded", "hook")
     assert {each["state"] for each in found} == {"sent", "failed", "pending"}
@@ -81,7 +81,7 @@ def test_a_list_for_programs_has_every_message(told_of: str) -> None:
     assert len(listed(told_of, "--limit", "2")) == 2
 
 
-def test_a_list_may_be_narrowed(told_of: str) -> None:
+def test_a_list_can_be_filtered(told_of: str) -> None:
     failed = by_state(told_of, "failed")
     assert failed["last_error"] == "HTTP 422"
     assert [each["id"] for each in listed(told_of, "--event", failed["event_id"])] == [failed["id"]]
@@ -90,7 +90,7 @@ def test_a_list_may_be_narrowed(told_of: str) -> None:
     assert listed(told_of, "--order", "A-2") == []
 
 
-def test_a_list_for_people_fits_a_terminal(told_of: str) -> None:
+def test_a_list_without_json_fits_a_terminal(told_of: str) -> None:
     result = ask(told_of, "list")
     assert "3 messages" in result.stdout
     assert max(map(len, result.stdout.splitlines())) <= 80
@@ -106,7 +106,7 @@ def test_show_has_the_text_as_it_would_be_sent(told_of: str) -> None:
     assert sent["id"] in ask(told_of, "show", sent["id"]).stdout
 
 
-def test_show_of_what_is_not_there_ends_with_one(told_of: str) -> None:
+def test_show_of_an_unknown_message_exits_with_status_1(told_of: str) -> None:
     result = ask(told_of, "show", "00000000-0000-0000-0000-000000000000")
     assert result.exit_code == 1
     assert "there is no message" in result.stderr
@@ -127,7 +127,7 @@ def send_all(url: str) -> tuple[Sequence[Any], list[str]]:
     return found
 
 
-def test_what_failed_is_sent_again_under_its_key_with_all_its_tries(told_of: str) -> None:
+def test_a_failed_message_is_resent_with_its_key_and_all_its_attempts(told_of: str) -> None:
     failed = by_state(told_of, "failed")
     assert resent(told_of, failed["id"]) == (0, {"resent": [failed["id"]], "left": []})
     rows, keys = send_all(told_of)
@@ -136,20 +136,20 @@ def test_what_failed_is_sent_again_under_its_key_with_all_its_tries(told_of: str
     assert (row.state, row.attempts, row.forgiven) == ("sent", 2, 1)
 
 
-def test_what_was_sent_is_sent_again_under_a_key_of_its_own(told_of: str) -> None:
+def test_a_sent_message_is_resent_with_a_new_key(told_of: str) -> None:
     sent = by_state(told_of, "sent")
     resent(told_of, sent["id"])
     _, keys = send_all(told_of)
     assert keys == [f"{sent['id']}-1"]
 
 
-def test_all_that_failed_since_a_time_is_sent_again(told_of: str) -> None:
+def test_all_messages_failed_since_a_time_are_resent(told_of: str) -> None:
     failed = by_state(told_of, "failed")
     assert resent(told_of, "--failed", "--since", "2999-01-01")[1]["resent"] == []
     assert resent(told_of, "--failed", "--since", "2020-01-01")[1]["resent"] == [failed["id"]]
 
 
-def test_a_customer_without_an_address_is_left_until_the_order_says_one(
+def test_a_message_without_an_address_is_not_resent_until_the_order_has_one(
     desk_url: str,
 ) -> None:
     async def skipped(desk: AsyncEngine) -> None:
@@ -168,7 +168,7 @@ def test_a_customer_without_an_address_is_left_until_the_order_says_one(
     assert by_state(desk_url, "pending")["address"] == EMAIL
 
 
-def test_what_is_still_to_be_sent_is_left_alone(told_of: str) -> None:
+def test_a_pending_message_is_not_resent(told_of: str) -> None:
     pending = by_state(told_of, "pending")["id"]
     assert resent(told_of, pending) == (1, {"resent": [], "left": [pending]})
 
@@ -182,13 +182,11 @@ def test_what_is_still_to_be_sent_is_left_alone(told_of: str) -> None:
         ["00000000-0000-0000-0000-000000000000", "--failed", "--since", "2020-01-01"],
     ],
 )
-def test_a_resend_of_nothing_in_particular_is_wrong_usage(
-    told_of: str, arguments: list[str]
-) -> None:
+def test_a_resend_without_messages_is_a_usage_error(told_of: str, arguments: list[str]) -> None:
     assert ask(told_of, "resend", *arguments).exit_code == 2
 
 
-def test_who_had_what_sent_again_is_kept(told_of: str) -> None:
+def test_a_resend_records_the_operator_and_the_messages(told_of: str) -> None:
     failed = by_state(told_of, "failed")["id"]
     resent(told_of, failed)
 
@@ -203,8 +201,8 @@ def test_who_had_what_sent_again_is_kept(told_of: str) -> None:
     assert failed in detail
 
 
-async def by_command(chosen: Options, *arguments: str) -> Result:
-    """Give the command in a thread, while the receiver runs here."""
+async def by_command(chosen: NotificationOptions, *arguments: str) -> Result:
+    """Run the command in a thread, while the receiver runs here."""
     return await asyncio.to_thread(ask, "postgresql://nowhere", "test", *arguments, chosen=chosen)
 
 
@@ -227,18 +225,18 @@ async def test_a_mail_channel_is_tested_to_an_address() -> None:
     assert [mail.recipients for mail in office.mails] == [[EMAIL]]
 
 
-async def test_a_channel_that_does_not_take_it_says_why_without_the_url() -> None:
+async def test_a_failed_test_of_a_channel_shows_the_reason_without_the_url() -> None:
     async with hook(401) as receiver:
         chosen = options([], channels={"ops": {"url": f"{receiver.url}/{SECRET}"}})
         result = await by_command(chosen, "ops")
     assert result.exit_code == 1
-    assert result.stderr == "Error: ops: HTTP 401\n"
+    assert result.stderr == "payrouter: ops: HTTP 401\n"
     assert (await by_command(chosen, "nope")).exit_code == 2
     assert (await by_command(chosen, "log")).exit_code == 0
 
 
 @pytest.mark.parametrize("command", ["list", "show", "resend"])
-def test_a_database_that_does_not_answer_is_one_line_without_the_password(command: str) -> None:
+def test_an_unreachable_database_is_reported_in_one_line_without_the_password(command: str) -> None:
     message = [] if command == "list" else ["00000000-0000-0000-0000-000000000000"]
     result = ask(f"postgresql+asyncpg://user:{SECRET}@127.0.0.1:1/books", command, *message)
     assert result.exit_code == 1

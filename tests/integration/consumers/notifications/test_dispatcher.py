@@ -1,4 +1,4 @@
-"""Sending on real receivers: back-off, ceiling, time-outs, outcomes, texts that fail."""
+"""Sending to real receivers: back-off, maximum attempts, time-outs, outcomes, failing texts."""
 
 import asyncio
 from datetime import timedelta
@@ -10,9 +10,9 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from structlog.testing import capture_logs
 
+from consumers.notifications.apprise_channel import SendResult, SendStatus
 from consumers.notifications.dispatcher import Dispatcher
 from consumers.notifications.leases import Leased
-from consumers.notifications.outside import Sending, Told
 from consumers.notifications.rendering import Rendered, open_texts
 from consumers.notifications.tables import SCHEMA
 from tests.parts.contract.orders import order
@@ -42,7 +42,7 @@ from tests.parts.notifications.sending import (
 SAID = text(f"SELECT convert_from(value, 'UTF8') FROM {SCHEMA}.outbox")
 
 
-async def test_a_webhook_is_told_once_and_its_message_is_marked_sent(desk: AsyncEngine) -> None:
+async def test_a_webhook_is_sent_once_and_its_message_is_marked_sent(desk: AsyncEngine) -> None:
     await written(desk, 1)
     async with hook() as receiver:
         sender = dispatcher(receiver.url)
@@ -71,7 +71,7 @@ async def test_a_customer_is_mailed_in_the_language_of_the_order(desk: AsyncEngi
     assert mail.message["X-Idempotency-Key"] == str(row.id)
 
 
-async def test_what_failed_is_tried_again_after_a_pause_under_the_same_key(
+async def test_a_failed_message_is_retried_after_a_pause_with_the_same_key(
     desk: AsyncEngine,
 ) -> None:
     await written(desk, 1)
@@ -90,14 +90,14 @@ async def test_what_failed_is_tried_again_after_a_pause_under_the_same_key(
     assert receiver.keys == [str(row.id)] * 2
 
 
-def test_pauses_grow_to_the_longest_and_differ() -> None:
+def test_pauses_grow_to_a_maximum_and_have_jitter() -> None:
     sender = dispatcher("json://127.0.0.1", retry_seconds=4, retry_longest_seconds=60)
     for tries, longest in ((1, 4), (2, 8), (4, 32), (5, 60), (100, 60)):
         pauses = {sender._pause(tries) for _ in range(50)}  # noqa: SLF001 - a pure function
         assert longest / 2 <= min(pauses) < max(pauses) <= longest
 
 
-async def test_the_ceiling_of_tries_ends_it_and_says_so(desk: AsyncEngine) -> None:
+async def test_a_message_fails_after_its_last_attempt_with_the_reason(desk: AsyncEngine) -> None:
     await written(desk, 1)
     async with hook(*[503] * 9) as receiver:
         sender = dispatcher(receiver.url, attempts=3)
@@ -106,12 +106,12 @@ async def test_the_ceiling_of_tries_ends_it_and_says_so(desk: AsyncEngine) -> No
             await due_now(desk)
         assert len(receiver.requests) == 3
     (row,) = await messages(desk)
-    assert (row.state, row.last_error) == ("failed", "HTTP 503, after 3 tries")
+    assert (row.state, row.last_error) == ("failed", "HTTP 503, after 3 attempts")
     assert row.failed_at is not None
     assert await said(desk) == [(TOPIC, "notification.failed")]
 
 
-async def test_what_a_receiver_refuses_for_good_is_not_tried_again(desk: AsyncEngine) -> None:
+async def test_a_permanently_refused_message_is_not_retried(desk: AsyncEngine) -> None:
     await written(desk, 1)
     async with hook(422) as receiver:
         sender = dispatcher(receiver.url)
@@ -123,7 +123,7 @@ async def test_what_a_receiver_refuses_for_good_is_not_tried_again(desk: AsyncEn
     assert (row.state, row.last_error) == ("failed", "HTTP 422")
 
 
-async def test_a_hanging_receiver_is_given_up_and_the_message_tried_again(
+async def test_a_hanging_receiver_times_out_and_the_message_is_retried(
     desk: AsyncEngine,
 ) -> None:
     await written(desk, 1)
@@ -138,16 +138,16 @@ async def test_a_hanging_receiver_is_given_up_and_the_message_tried_again(
     assert len(set(receiver.keys)) == 1
 
 
-async def test_a_channel_that_never_comes_back_ends_by_our_own_clock_and_holds_few_threads(
+async def test_a_channel_that_never_returns_times_out_and_occupies_few_threads(
     desk: AsyncEngine,
 ) -> None:
     await written(desk, 3)
     stuck = asyncio.Event()
     loop = asyncio.get_running_loop()
 
-    def send(_leased: Leased, _rendered: Rendered, _key: str) -> Told:
+    def send(_leased: Leased, _rendered: Rendered, _key: str) -> SendResult:
         asyncio.run_coroutine_threadsafe(stuck.wait(), loop).result()
-        return Told(Sending.SENT)
+        return SendResult(SendStatus.SENT)
 
     allowed = limits(timeout_seconds=0.2, at_once=2, retry_seconds=0.001)
     sender = Dispatcher("hook", allowed, send, open_texts(None), TOPIC)
@@ -177,7 +177,7 @@ async def test_a_slow_channel_blocks_neither_the_event_loop_nor_another_channel(
     await hanging
 
 
-async def test_told_to_stop_it_marks_what_is_on_its_way(desk: AsyncEngine) -> None:
+async def test_a_stopped_dispatcher_marks_messages_in_flight(desk: AsyncEngine) -> None:
     await written(desk, 1)
     go_on = asyncio.Event()
     sent = asyncio.Event()
@@ -187,9 +187,9 @@ async def test_told_to_stop_it_marks_what_is_on_its_way(desk: AsyncEngine) -> No
         sent.set()
         await go_on.wait()
 
-    def send(_leased: Leased, _rendered: Rendered, _key: str) -> Told:
+    def send(_leased: Leased, _rendered: Rendered, _key: str) -> SendResult:
         asyncio.run_coroutine_threadsafe(slowly(), loop).result()
-        return Told(Sending.SENT)
+        return SendResult(SendStatus.SENT)
 
     sender = Dispatcher("hook", limits(), send, open_texts(None), TOPIC)
     running = asyncio.create_task(sender.run(desk))
@@ -202,7 +202,7 @@ async def test_told_to_stop_it_marks_what_is_on_its_way(desk: AsyncEngine) -> No
     assert await states(desk) == ["sent"]
 
 
-async def test_a_text_that_fails_fails_its_message_alone_and_visibly(
+async def test_a_failing_text_fails_only_its_message_with_the_reason(
     desk: AsyncEngine, tmp_path: Path
 ) -> None:
     folder = tmp_path / "en" / "operator"
@@ -220,7 +220,7 @@ async def test_a_text_that_fails_fails_its_message_alone_and_visibly(
     assert [line["state"] for line in log if line["log_level"] == "warning"] == ["failed"]
 
 
-async def test_the_line_of_a_message_names_no_address(desk: AsyncEngine) -> None:
+async def test_the_log_line_of_a_message_has_no_address(desk: AsyncEngine) -> None:
     await applied(desk, options(), told("payment.confirmed", customer={"email": EMAIL}))
     async with post_office("550 unknown: ann@example.com") as office:
         with capture_logs() as log:
@@ -231,7 +231,7 @@ async def test_the_line_of_a_message_names_no_address(desk: AsyncEngine) -> None
     assert (row.state, row.last_error) == ("failed", "SMTP 550")
 
 
-async def test_a_lease_lost_meanwhile_marks_and_says_nothing(desk: AsyncEngine) -> None:
+async def test_a_lost_lease_marks_and_publishes_nothing(desk: AsyncEngine) -> None:
     await written(desk, 1)
     async with hook() as receiver:
         second = dispatcher(receiver.url)
@@ -241,9 +241,9 @@ async def test_a_lease_lost_meanwhile_marks_and_says_nothing(desk: AsyncEngine) 
             await lease_over(desk)
             await drained(desk, second)
 
-        def send(_leased: Leased, _rendered: Rendered, _key: str) -> Told:
+        def send(_leased: Leased, _rendered: Rendered, _key: str) -> SendResult:
             asyncio.run_coroutine_threadsafe(overtaken(), loop).result()
-            return Told(Sending.SENT)
+            return SendResult(SendStatus.SENT)
 
         with capture_logs() as log:
             await Dispatcher("hook", limits(), send, open_texts(None), TOPIC).run(desk)
@@ -253,7 +253,7 @@ async def test_a_lease_lost_meanwhile_marks_and_says_nothing(desk: AsyncEngine) 
     assert row.attempts == 2
 
 
-async def test_a_message_whose_senders_die_each_time_is_not_tried_for_ever(
+async def test_a_message_whose_senders_die_each_time_fails_after_its_last_attempt(
     desk: AsyncEngine,
 ) -> None:
     await written(desk, 1)
@@ -262,10 +262,10 @@ async def test_a_message_whose_senders_die_each_time_is_not_tried_for_ever(
         await drained(desk, dispatcher(receiver.url, attempts=3))
     assert receiver.requests == []
     (row,) = await messages(desk)
-    assert (row.state, row.last_error) == ("failed", "no end of it was heard in 3 tries")
+    assert (row.state, row.last_error) == ("failed", "no result after 3 attempts")
 
 
-async def test_a_process_that_stood_still_does_not_send_what_others_may_have(
+async def test_a_suspended_process_does_not_send_a_message_that_others_may_have_leased(
     desk: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await written(desk, 1)
@@ -275,10 +275,10 @@ async def test_a_process_that_stood_still_does_not_send_what_others_may_have(
         await sender.run(desk)
     assert receiver.requests == []
     (row,) = await messages(desk)
-    assert row.last_error == "its turn came too late"
+    assert row.last_error == "too little time left in the lease"
 
 
-async def test_an_outcome_names_its_message_and_no_address(desk: AsyncEngine) -> None:
+async def test_an_outcome_has_its_message_and_no_address(desk: AsyncEngine) -> None:
     event = told("payment.confirmed", customer={"email": EMAIL})
     await applied(desk, options(), event)
     async with post_office() as office:

@@ -1,13 +1,13 @@
-"""Batches against a real database: one message per accepted change and channel, and to whom."""
+"""Batches on a real database: one message per accepted change and channel, and its recipient."""
 
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from consumers.notifications import tend_addresses
-from consumers.notifications.handler import Handler
+from consumers.notifications.handler import NotificationHandler
 from consumers.notifications.rules import CALLED_OFF
+from consumers.notifications.service import clean_up_addresses
 from consumers.notifications.tables import SCHEMA
 from consumers.runtime.fate import Fate
 from router.contract.order_fields import OtherOrderMessage
@@ -31,7 +31,7 @@ def placed(**customer: str) -> object:
     return order(customer={"email": EMAIL, "language": "de", **customer})
 
 
-async def test_a_change_is_written_down_once_per_channel(desk: AsyncEngine) -> None:
+async def test_a_change_creates_one_message_per_channel(desk: AsyncEngine) -> None:
     event = told("payment.confirmed")
     assert await applied(desk, OPS, event) == [APPLIED]
     found = await messages(desk)
@@ -47,7 +47,7 @@ async def test_an_empty_batch_does_nothing(desk: AsyncEngine) -> None:
     assert await applied(desk, OPS) == []
 
 
-async def test_an_event_known_for_ever_is_stale_even_when_the_runtime_forgot_it(
+async def test_a_handled_event_is_stale_even_if_the_runtime_has_forgotten_it(
     desk: AsyncEngine,
 ) -> None:
     event = told("payment.confirmed")
@@ -57,7 +57,7 @@ async def test_an_event_known_for_ever_is_stale_even_when_the_runtime_forgot_it(
     assert len(await messages(desk)) == 2
 
 
-async def test_an_old_event_replayed_is_not_told_on_a_channel_that_came_since(
+async def test_a_replayed_event_is_not_sent_on_a_channel_added_since(
     desk: AsyncEngine,
 ) -> None:
     event = told("subscription.renewed")
@@ -66,20 +66,20 @@ async def test_an_old_event_replayed_is_not_told_on_a_channel_that_came_since(
     assert await messages(desk) == []
 
 
-async def test_an_event_twice_in_a_batch_is_told_once(desk: AsyncEngine) -> None:
+async def test_an_event_twice_in_a_batch_creates_one_message(desk: AsyncEngine) -> None:
     event = told("payment.confirmed")
     assert await applied(desk, OPS, event, event) == [APPLIED, STALE]
     assert len(await messages(desk)) == 2
 
 
-async def test_what_comes_too_late_is_told_to_nobody(desk: AsyncEngine) -> None:
+async def test_an_event_that_comes_too_late_creates_no_message(desk: AsyncEngine) -> None:
     life = ["payment.confirmed", "payment.pending", "payment.confirmed", "payment.underpaid"]
     rules = options([rule("payment.*", "on-call", "hook")])
     assert await applied(desk, rules, *map(told, life)) == [APPLIED, STALE, STALE, STALE]
     assert [row.kind for row in await messages(desk)] == ["payment.confirmed"]
 
 
-async def test_failed_after_paid_is_told_to_operators_once(desk: AsyncEngine) -> None:
+async def test_failed_after_paid_alerts_operators_once(desk: AsyncEngine) -> None:
     await applied(desk, OPS, told("payment.confirmed"))
     late = [told("payment.failed"), told("payment.expired")]
     assert await applied(desk, OPS, *late) == [STALE, STALE]
@@ -87,21 +87,21 @@ async def test_failed_after_paid_is_told_to_operators_once(desk: AsyncEngine) ->
     assert [row.event_id for row in alerts] == [late[0].id] * 2
 
 
-async def test_what_is_rolled_back_is_told_to_nobody(desk: AsyncEngine) -> None:
+async def test_a_rollback_creates_no_message(desk: AsyncEngine) -> None:
     async with desk.connect() as connection:
-        await Handler(OPS)(connection, [told("payment.confirmed")])
+        await NotificationHandler(OPS)(connection, [told("payment.confirmed")])
         await connection.rollback()
     assert await messages(desk) == []
 
 
-async def test_the_customer_is_whom_the_event_names(desk: AsyncEngine) -> None:
+async def test_the_customers_address_comes_from_the_event(desk: AsyncEngine) -> None:
     event = told("payment.confirmed", customer={"email": EMAIL})
     await applied(desk, options(), event)
     (row,) = await messages(desk)
     assert (row.recipient, row.address, row.wait_until) == ("customer", EMAIL, None)
 
 
-async def test_the_customer_is_whom_an_order_before_the_payment_names(desk: AsyncEngine) -> None:
+async def test_the_customers_address_comes_from_an_earlier_order(desk: AsyncEngine) -> None:
     assert await applied(desk, options(), placed()) == [APPLIED]
     await applied(desk, options(), told("payment.confirmed"))
     (row,) = await messages(desk)
@@ -126,7 +126,7 @@ async def test_payment_and_order_in_one_batch_need_no_wait(desk: AsyncEngine) ->
     assert (row.address, row.wait_until) == (EMAIL, None)
 
 
-async def test_an_order_of_another_account_or_number_says_nothing(desk: AsyncEngine) -> None:
+async def test_an_order_of_another_account_or_number_is_ignored(desk: AsyncEngine) -> None:
     await applied(desk, options(), told("payment.confirmed"))
     others = [{"account": "shop-us"}, {"reference": "A-2"}]
     await applied(desk, options(), *(order(customer={"email": EMAIL}, **other) for other in others))
@@ -135,31 +135,31 @@ async def test_an_order_of_another_account_or_number_says_nothing(desk: AsyncEng
     assert row.wait_until is not None
 
 
-async def test_an_address_that_never_comes_is_recorded_as_skipped(desk: AsyncEngine) -> None:
+async def test_a_message_whose_address_never_arrives_is_skipped(desk: AsyncEngine) -> None:
     chosen = options(wait_for_order_seconds=0)
     await applied(desk, chosen, told("payment.confirmed"))
-    assert await tend_addresses(desk, days=90)
+    assert await clean_up_addresses(desk, days=90)
     (row,) = await messages(desk)
     assert (row.state, row.wait_until) == ("skipped", None)
     assert "no order with an address" in row.last_error
-    assert not await tend_addresses(desk, days=90)
+    assert not await clean_up_addresses(desk, days=90)
     await applied(desk, chosen, placed())
     assert await states(desk) == ["skipped"]
 
 
-async def test_without_an_order_to_wait_for_it_is_skipped_at_once(desk: AsyncEngine) -> None:
+async def test_a_message_without_an_order_to_wait_for_is_skipped_at_once(desk: AsyncEngine) -> None:
     await applied(desk, options(), told("payment.confirmed", reference=None))
     assert await states(desk) == ["skipped"]
 
 
-async def test_a_later_order_without_an_address_takes_none_away(desk: AsyncEngine) -> None:
+async def test_a_later_order_without_an_address_keeps_the_address(desk: AsyncEngine) -> None:
     await applied(desk, options(), placed(), order("order.cancelled"))
     await applied(desk, options(), told("payment.confirmed"))
     (row,) = await messages(desk)
     assert (row.address, row.language) == (EMAIL, "de")
 
 
-async def test_an_order_read_again_brings_no_corrected_address_back(desk: AsyncEngine) -> None:
+async def test_a_replayed_order_does_not_restore_a_corrected_address(desk: AsyncEngine) -> None:
     first, corrected = placed(email="old@example.com"), placed()
     assert await applied(desk, options(), first, corrected) == [APPLIED, APPLIED]
     assert await applied(desk, options(), first, told("payment.confirmed")) == [STALE, APPLIED]
@@ -167,11 +167,11 @@ async def test_an_order_read_again_brings_no_corrected_address_back(desk: AsyncE
     assert row.address == EMAIL
 
 
-async def test_an_order_read_again_brings_no_removed_address_back(desk: AsyncEngine) -> None:
+async def test_a_replayed_order_does_not_restore_a_removed_address(desk: AsyncEngine) -> None:
     message = placed()
     await applied(desk, options(), message)
     await run(desk, f"UPDATE {SCHEMA}.customer SET updated_at = now() - interval '91 days'")
-    assert await tend_addresses(desk, days=90)
+    assert await clean_up_addresses(desk, days=90)
     assert await applied(desk, options(), message) == [STALE]
     await applied(desk, options(), told("payment.confirmed"))
     (row,) = await messages(desk)
@@ -179,7 +179,7 @@ async def test_an_order_read_again_brings_no_removed_address_back(desk: AsyncEng
 
 
 @pytest.mark.parametrize("wrong", ["a@example.com,b@example.com", "Ann <a@example.com>", "nobody"])
-async def test_an_address_that_is_not_one_mailbox_is_none(desk: AsyncEngine, wrong: str) -> None:
+async def test_an_address_that_is_not_one_mailbox_is_ignored(desk: AsyncEngine, wrong: str) -> None:
     await applied(desk, options(), order(customer={"email": wrong}))
     await applied(desk, options(), told("payment.confirmed", customer={"email": wrong}))
     (row,) = await messages(desk)
@@ -187,7 +187,7 @@ async def test_an_address_that_is_not_one_mailbox_is_none(desk: AsyncEngine, wro
     assert row.wait_until is not None
 
 
-async def test_a_message_of_the_platform_that_is_of_no_matter_is_stale(desk: AsyncEngine) -> None:
+async def test_an_irrelevant_message_of_the_platform_is_stale(desk: AsyncEngine) -> None:
     other = OtherOrderMessage(order().id, '["1","other"]')
     assert await applied(desk, options(), other) == [STALE]
 
@@ -199,8 +199,8 @@ async def test_the_built_in_channel_needs_no_address(desk: AsyncEngine) -> None:
     assert (row.state, row.address, row.wait_until) == ("pending", None, None)
 
 
-async def test_events_of_long_ago_are_recorded_and_told_to_nobody(desk: AsyncEngine) -> None:
-    """A consumer that reads a topic for the first time begins at its beginning."""
+async def test_old_events_are_recorded_as_skipped(desk: AsyncEngine) -> None:
+    """A new consumer reads a topic from its beginning."""
     old = datetime.now(UTC) - timedelta(hours=73)
     await applied(desk, OPS, told("payment.confirmed", received_at=old))
     assert await states(desk) == ["skipped", "skipped"]
@@ -209,21 +209,21 @@ async def test_events_of_long_ago_are_recorded_and_told_to_nobody(desk: AsyncEng
     assert await states(desk) == ["pending", "pending", "skipped", "skipped"]
 
 
-async def test_addresses_are_forgotten_when_they_are_old_and_nothing_is_to_be_sent(
+async def test_old_addresses_are_deleted_unless_a_message_is_pending(
     desk: AsyncEngine,
 ) -> None:
     await applied(desk, options(), placed(), told("payment.confirmed"))
     age = "now() - interval '91 days'"
     await run(desk, f"UPDATE {SCHEMA}.message SET created_at = {age}")
     await run(desk, f"UPDATE {SCHEMA}.customer SET updated_at = {age}")
-    await tend_addresses(desk, days=90)
+    await clean_up_addresses(desk, days=90)
     (row,) = await messages(desk)
     assert row.address == EMAIL, "it is still to be sent"
     await run(desk, f"UPDATE {SCHEMA}.message SET state = 'sent'")
-    await tend_addresses(desk, days=92)
+    await clean_up_addresses(desk, days=92)
     (row,) = await messages(desk)
     assert row.address == EMAIL, "it is not old enough"
-    await tend_addresses(desk, days=90)
+    await clean_up_addresses(desk, days=90)
     (row,) = await messages(desk)
     assert row.address is None
     await applied(desk, options(), told("payment.refunded"))

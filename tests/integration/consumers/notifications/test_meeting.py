@@ -1,4 +1,4 @@
-"""A payment and its order in two transactions at once: whichever is second finds the other."""
+"""A payment and its order in two concurrent transactions: the second finds the first."""
 
 import asyncio
 
@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from consumers.notifications.handler import Handler
+from consumers.notifications.handler import NotificationHandler
 from tests.parts.contract.orders import order
 from tests.parts.notifications.desk import EMAIL, applied, messages, options, told
 
@@ -17,7 +17,7 @@ BLOCKED = text(
 
 
 async def somebody_waits(desk: AsyncEngine) -> None:
-    """Wait until one transaction waits for another."""
+    """Wait until a transaction is blocked by another."""
     async with asyncio.timeout(20):
         while True:
             async with desk.connect() as connection:
@@ -37,7 +37,7 @@ async def test_neither_side_can_miss_the_other(
     if first == "order":
         sides.reverse()
     async with desk.begin() as transaction:
-        await Handler(options())(transaction, sides[:1])
+        await NotificationHandler(options())(transaction, sides[:1])
         other = asyncio.create_task(applied(desk, options(), sides[1]))
         await somebody_waits(desk)
     await other

@@ -1,4 +1,4 @@
-"""The whole consumer on a real broker: events and orders in, mails out, outcomes said."""
+"""The whole consumer on a real broker: it reads events and orders, sends mails and outcomes."""
 
 import asyncio
 import contextlib
@@ -9,8 +9,8 @@ from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncEngine
 from structlog.testing import capture_logs
 
-from consumers.notifications import SERVICE
-from consumers.notifications.options import Options
+from consumers.notifications.options import NotificationOptions
+from consumers.notifications.service import SERVICE
 from consumers.runtime.member.app import build_consumer, consume
 from consumers.runtime.settings import ConsumerSettings, Tuning
 from router.contract.event import Event
@@ -18,6 +18,7 @@ from router.contract.order import Order
 from router.contract.topics import FAMILIES, ORDER, Topics
 from router.contract.wire import encode_event, encode_order
 from tests.parts.brokers import Broker, create_topics
+from tests.parts.connections import connection_to
 from tests.parts.contract.orders import order
 from tests.parts.notifications.desk import EMAIL, messages, options, rule, told
 from tests.parts.notifications.receivers import PostOffice, post_office
@@ -28,15 +29,15 @@ TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 @contextlib.asynccontextmanager
 async def running(
-    broker: Broker, desk: AsyncEngine, prefix: str, chosen: Options
+    broker: Broker, desk: AsyncEngine, prefix: str, chosen: NotificationOptions
 ) -> AsyncIterator[AIOKafkaProducer]:
-    """Run the consumer while the block does; give what feeds it."""
+    """Run the consumer during the block; yield the producer that feeds it."""
     names = Topics(prefix)
     made = [names.name(topic) for topic in (*FAMILIES, ORDER)]
     await create_topics(broker.bootstrap, [*made, names.outcome(SERVICE.name)])
     settings = ConsumerSettings(
         name=SERVICE.name,
-        kafka={"bootstrap_servers": broker.bootstrap},
+        kafka=connection_to(broker.bootstrap),
         database_url=SecretStr(desk.url.render_as_string(hide_password=False)),
         topics=names,
         tuning=Tuning.model_validate({"group_id": f"{prefix}{SERVICE.name}"}),
@@ -66,12 +67,12 @@ async def publish(producer: AIOKafkaProducer, prefix: str, *said: Event | Order)
 
 async def arrived(office: PostOffice, number: int) -> None:
     async with asyncio.timeout(PATIENCE_SECONDS):
-        while len(office.mails) < number:  # noqa: ASYNC110 - nothing else tells
+        while len(office.mails) < number:  # noqa: ASYNC110 - no event to wait for
             await asyncio.sleep(0.05)
 
 
 async def outcomes(broker: Broker, topic: str, number: int) -> list[bytes | None]:
-    """Read so many outcomes from the broker."""
+    """Read `number` outcomes from the broker."""
     consumer = AIOKafkaConsumer(
         topic, bootstrap_servers=broker.bootstrap, auto_offset_reset="earliest"
     )
@@ -83,7 +84,7 @@ async def outcomes(broker: Broker, topic: str, number: int) -> list[bytes | None
         await consumer.stop()
 
 
-async def test_payments_orders_and_repeats_become_one_mail_each_and_one_outcome(
+async def test_payments_orders_and_repeats_cause_one_mail_and_one_outcome_each(
     broker: Broker, desk: AsyncEngine, topics_prefix: str
 ) -> None:
     first = told("payment.confirmed", reference="A-1", provider_reference="P-1")

@@ -1,4 +1,4 @@
-"""What a trace finds, and what Prometheus is told."""
+"""Steps of a trace, and metrics."""
 
 from collections.abc import Sequence
 from uuid import uuid4
@@ -8,8 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from consumers.notifications.measures import MEASURES
 from consumers.notifications.tables import SCHEMA
 from consumers.notifications.trail import trail
-from consumers.runtime.service import Reading
-from consumers.runtime.trail import Sought, Step
+from consumers.runtime.service import MeasureReading
+from consumers.runtime.trail import TrailQuery, TrailStep
 from tests.parts.notifications.desk import applied, options, run, told
 from tests.parts.notifications.receivers import hook
 from tests.parts.notifications.sending import HOOKED, dispatcher, drained
@@ -17,12 +17,12 @@ from tests.parts.notifications.sending import HOOKED, dispatcher, drained
 EVENT = told("payment.confirmed", tx_hash="0x7614")
 
 
-async def found(desk: AsyncEngine, text: str, **more: frozenset[object]) -> Sequence[Step]:
+async def found(desk: AsyncEngine, text: str, **more: frozenset[object]) -> Sequence[TrailStep]:
     async with desk.connect() as connection:
-        return await trail(connection, Sought(text, **more))  # type: ignore[arg-type]
+        return await trail(connection, TrailQuery(text, **more))  # type: ignore[arg-type]
 
 
-async def test_a_message_is_found_by_whatever_its_payment_is_called(desk: AsyncEngine) -> None:
+async def test_a_message_is_found_by_each_identifier_of_its_payment(desk: AsyncEngine) -> None:
     other = told("payment.confirmed", reference="B-1", provider_reference="9", account="shop-us")
     await applied(desk, HOOKED, EVENT, other)
     for text in ("A-1", "8210003616", "0x7614", str(EVENT.id)):
@@ -38,7 +38,7 @@ async def test_a_message_is_found_by_whatever_its_payment_is_called(desk: AsyncE
     assert await found(desk, str(uuid4())) == []
 
 
-async def test_a_step_says_what_became_of_it_and_what_is_trouble(desk: AsyncEngine) -> None:
+async def test_a_step_shows_the_state_and_marks_failures_as_trouble(desk: AsyncEngine) -> None:
     await applied(desk, HOOKED, EVENT, told("payment.refunded"))
     async with hook(200, 422) as receiver:
         await drained(desk, dispatcher(receiver.url, at_once=1))
@@ -50,12 +50,12 @@ async def test_a_step_says_what_became_of_it_and_what_is_trouble(desk: AsyncEngi
     assert steps["message sent"].facts["to"] == "on-call"
 
 
-async def measured(desk: AsyncEngine) -> list[Reading]:
+async def measured(desk: AsyncEngine) -> list[MeasureReading]:
     async with desk.connect() as connection:
         return [await each.read(connection) for each in MEASURES]
 
 
-async def test_measures_count_what_is_pending_how_old_it_is_and_what_failed(
+async def test_metrics_have_the_pending_and_failed_counts_and_the_oldest_age(
     desk: AsyncEngine,
 ) -> None:
     assert await measured(desk) == [0, 0, 0]
@@ -71,5 +71,5 @@ async def test_measures_count_what_is_pending_how_old_it_is_and_what_failed(
     assert await measured(desk) == [1, 0, 1]
 
 
-def test_measures_have_names_of_their_own() -> None:
+def test_metrics_have_unique_names() -> None:
     assert all(each.name.startswith("payrouter_notifications_") for each in MEASURES)

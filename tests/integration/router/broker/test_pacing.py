@@ -1,4 +1,4 @@
-"""A producer whose broker is away, or has no leader, does not ask without a pause."""
+"""A producer whose broker is down, or has no leader, pauses between requests."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,31 +11,32 @@ from consumers.runtime.member.relay import relay_producer
 from router.broker.pacing import paced
 from router.edge.publishing.publish import producer_factory
 from tests.parts.brokers import Broker, create_topics
+from tests.parts.connections import connection_to
 
 ROUNDS = 5
 PAUSE = 0.2
 
 
 def of_the_edge(bootstrap: str) -> AIOKafkaProducer:
-    return producer_factory({"bootstrap_servers": bootstrap}, 1024 * 1024)()
+    return producer_factory(connection_to(bootstrap), 1024 * 1024)()
 
 
 def of_a_relay(bootstrap: str) -> AIOKafkaProducer:
-    return relay_producer({"bootstrap_servers": bootstrap})
+    return relay_producer(connection_to(bootstrap))
 
 
 MAKERS = [pytest.param(of_the_edge, id="edge"), pytest.param(of_a_relay, id="relay")]
 
 
 class Pauses:
-    """Stands where the pause is made, and counts."""
+    """Replaces the pause, and counts."""
 
     def __init__(self) -> None:
-        """Nothing was waited for yet."""
+        """Start without a pause."""
         self.seconds: list[float] = []
 
     async def __call__(self, seconds: float) -> None:
-        """Note it, and let others go on."""
+        """Record it, and let other tasks run."""
         self.seconds.append(seconds)
 
 
@@ -47,7 +48,7 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> Pauses:
 
 
 def answering(producer: AIOKafkaProducer, *, updated: bool) -> None:
-    """Have every round answered so, without a broker."""
+    """Answer every round in this way, without a broker."""
 
     async def ask(_cluster: Any, _topics: Any) -> bool:  # noqa: ANN401 - aiokafka is untyped
         return updated
@@ -60,7 +61,7 @@ async def rounds(producer: AIOKafkaProducer) -> None:
         await producer.client._metadata_update(producer.client.cluster, set())  # noqa: SLF001
 
 
-async def test_a_round_that_nobody_answered_is_followed_by_a_pause(pauses: Pauses) -> None:
+async def test_unanswered_round_is_followed_by_a_pause(pauses: Pauses) -> None:
     producer = AIOKafkaProducer(bootstrap_servers="127.0.0.1:9")
     answering(producer, updated=False)
 
@@ -71,7 +72,7 @@ async def test_a_round_that_nobody_answered_is_followed_by_a_pause(pauses: Pause
 
 
 @pytest.mark.parametrize("make", MAKERS)
-async def test_our_own_producers_are_paced_where_a_leader_is_missing_and_only_there(
+async def test_producers_are_paced_only_if_a_leader_is_missing(
     broker: Broker, topics_prefix: str, pauses: Pauses, make: Callable[[str], AIOKafkaProducer]
 ) -> None:
     topic = f"{topics_prefix}payment"
@@ -86,7 +87,7 @@ async def test_our_own_producers_are_paced_where_a_leader_is_missing_and_only_th
         assert await producer.client.force_metadata_update()
         assert pauses.seconds == []
 
-        # What the last word of a broker that shuts down in order makes of a partition.
+        # The state of a partition after the last message of a broker that shuts down cleanly.
         _without_leader(producer.client.cluster, topic)
         answering_still = producer.client.cluster.update_metadata
         producer.client.cluster.update_metadata = lambda _answer: None

@@ -1,4 +1,4 @@
-"""An operator looks at what is genuine and cannot be read, on a real broker."""
+"""Commands for genuine but unreadable deliveries, on a real broker."""
 
 import asyncio
 import base64
@@ -29,7 +29,7 @@ def payrouter(
     broker: Broker,
     topics_prefix: str,
 ) -> Command:
-    """Keep three deliveries that cannot be read, and give what runs a command."""
+    """Store three unreadable deliveries; return a function that runs a command."""
 
     async def fill() -> None:
         async with ready_edge(broker.bootstrap, topics_prefix) as edge:
@@ -59,7 +59,7 @@ def _bytes(raw: Mapping[str, Any]) -> bytes:
     return base64.b64decode(body) if raw["body_encoding"] == "base64" else body.encode()
 
 
-def test_each_is_shown_whole_and_its_text_as_far_as_it_is_one(payrouter: Command) -> None:
+def test_each_is_shown_whole_with_its_text_if_it_has_one(payrouter: Command) -> None:
     kept = _kept(payrouter)
 
     assert [_bytes(one["raw"]) for one in kept] == [sent.body for sent in _SENT.values()]
@@ -70,14 +70,14 @@ def test_each_is_shown_whole_and_its_text_as_far_as_it_is_one(payrouter: Command
     assert "CustNo_7" in said
 
 
-def test_a_replay_of_what_cannot_be_read_says_what_to_do_and_changes_nothing(
+def test_replay_of_unreadable_deliveries_gives_advice_and_changes_nothing(
     payrouter: Command, broker: Broker, topics_prefix: str
 ) -> None:
     said = payrouter("quarantine", "replay", "--yes")
 
     assert said.status == 1
     assert said.out.count("still cannot be read") == 3
-    assert said.out.count("look the payment up in its panel") == 3
+    assert said.out.count("look up the payment in the gateway's panel") == 3
     assert asyncio.run(read_records(broker.bootstrap, [f"{topics_prefix}payment"])) == []
     assert [one["replayed"] for one in _kept(payrouter)] == [None] * 3
 

@@ -1,4 +1,4 @@
-"""BlockBee calls a URL with the merchant's own parameters: over HTTP, and onto Kafka."""
+"""BlockBee's calls of a URL with the merchant's own parameters, from HTTP to Kafka."""
 
 import json
 from typing import Any
@@ -41,7 +41,7 @@ async def _called(edge: RunningEdge, delivery: Delivery) -> Answer:
     return await exchange(edge.port, request(target, list(delivery.headers), None, "GET"))
 
 
-async def test_a_parameter_named_like_one_of_the_gateway_s_never_loses_a_payment(
+async def test_parameter_named_like_a_blockbee_field_never_loses_a_payment(
     broker: Broker, topics_prefix: str
 ) -> None:
     await make_topics(broker.bootstrap, topics_prefix)
@@ -62,7 +62,7 @@ async def test_a_parameter_named_like_one_of_the_gateway_s_never_loses_a_payment
     assert sorted(one["detail"].partition(":")[0] for one in kept) == ["coin", "uuid", "value_coin"]
 
 
-async def test_what_is_about_somebody_else_is_kept_up_to_a_bound_and_refused_beyond(
+async def test_other_merchants_deliveries_are_stored_up_to_a_limit_and_refused_beyond(
     broker: Broker, topics_prefix: str
 ) -> None:
     await make_topics(broker.bootstrap, topics_prefix)

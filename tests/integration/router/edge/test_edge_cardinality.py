@@ -1,4 +1,4 @@
-"""Whatever comes, and however much of it: `/metrics` has the series it had at the start."""
+"""Requests of any kind and number add no series to `/metrics`."""
 
 import asyncio
 import itertools
@@ -49,7 +49,7 @@ async def _series(edge: RunningEdge) -> Series:
 
 
 async def _kept(edge: RunningEdge, requests: Iterable[bytes]) -> Counter[int]:
-    """Send requests over some connections that stay, and count the answers by status."""
+    """Send requests over a few kept-alive connections, and count the answers by status."""
     waiting, statuses = iter(requests), Counter[int]()
 
     async def send() -> None:
@@ -63,7 +63,7 @@ async def _kept(edge: RunningEdge, requests: Iterable[bytes]) -> Counter[int]:
 
 
 async def _refused(edge: RunningEdge, requests: Iterable[bytes]) -> Counter[int]:
-    """Send each request on a connection of its own, which may not outlive it."""
+    """Send each request on a new connection, which must end with it."""
     waiting, statuses = iter(requests), Counter[int]()
 
     async def send() -> None:
@@ -86,7 +86,7 @@ def _name(length: int = 12) -> str:
 
 
 def _unsigned() -> list[HeaderLine]:
-    """Headers that no gateway signs, with a value of their own in every request."""
+    """Headers that no gateway signs, with a different value in every request."""
     names = ("User-Agent", "X-Forwarded-For", "X-Request-Id", "Traceparent", "Cookie", _name())
     return [(name, _garbage()) for name in names]
 
@@ -110,7 +110,7 @@ def _orders() -> Iterator[bytes]:
 
 
 def _spoilt_orders() -> Iterator[bytes]:
-    """Garbage in the place of one header after the other, methods and paths, and other times."""
+    """Garbage in place of each header, method and path, and other times."""
     cases = itertools.cycle(kit.cases())
     for number, case in zip(range(GARBAGE), cases, strict=False):
         delivery = _made(case, number)

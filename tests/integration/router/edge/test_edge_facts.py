@@ -1,4 +1,4 @@
-"""What decides and what only describes, and whose money is real: over HTTP and onto Kafka."""
+"""Essential and descriptive fields, test and live money, from HTTP to Kafka."""
 
 import json
 from typing import Any
@@ -31,7 +31,7 @@ async def _unread(edge: RunningEdge) -> dict[str, float]:
     }
 
 
-async def test_a_payment_with_odd_descriptions_is_an_event_that_names_them(
+async def test_payment_with_unreadable_descriptions_is_an_event_that_names_them(
     broker: Broker, topics_prefix: str
 ) -> None:
     odd: dict[str, Any] = {
@@ -77,7 +77,7 @@ async def test_a_negative_fee_is_an_event_with_a_rebate(broker: Broker, topics_p
         ("test", "1", "quarantine"),
     ],
 )
-async def test_money_goes_only_where_an_endpoint_of_its_mode_is(
+async def test_money_is_accepted_only_by_an_endpoint_of_its_mode(
     broker: Broker, topics_prefix: str, mode: str, chain: str, topic: str
 ) -> None:
     values = configuration(broker.bootstrap, topics_prefix)

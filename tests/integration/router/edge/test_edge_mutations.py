@@ -1,4 +1,4 @@
-"""What becomes of a genuine delivery that somebody has touched."""
+"""Outcomes of genuine deliveries that were tampered with."""
 
 from datetime import timedelta
 
@@ -39,7 +39,7 @@ async def _assert_row_of_the_table(edge: RunningEdge, spoilt: Spoilt, answer: An
 
 
 @pytest.mark.parametrize("name", FORGED)
-async def test_a_delivery_that_is_not_genuine_leaves_nothing_behind(
+async def test_forged_delivery_publishes_nothing(
     broker: Broker, topics_prefix: str, name: str
 ) -> None:
     spoilt = FORGED[name]
@@ -52,7 +52,7 @@ async def test_a_delivery_that_is_not_genuine_leaves_nothing_behind(
 
 
 @pytest.mark.parametrize("name", [*UNREADABLE, *NOT_UNDERSTOOD, *OUTSIDE_WINDOW])
-async def test_a_genuine_delivery_that_has_no_effect_lies_on_quarantine_and_nowhere_else(
+async def test_genuine_delivery_without_effect_is_only_on_quarantine(
     broker: Broker, topics_prefix: str, name: str
 ) -> None:
     spoilt = {**UNREADABLE, **NOT_UNDERSTOOD, **OUTSIDE_WINDOW}[name]
@@ -65,7 +65,7 @@ async def test_a_genuine_delivery_that_has_no_effect_lies_on_quarantine_and_nowh
         await _assert_row_of_the_table(edge, spoilt, answer)
 
 
-async def test_refusals_of_one_row_are_answered_alike_whatever_their_reason(
+async def test_refusals_of_one_kind_have_the_same_answer(
     broker: Broker, topics_prefix: str
 ) -> None:
     async with ready_edge(broker.bootstrap, topics_prefix) as edge:
@@ -77,7 +77,7 @@ async def test_refusals_of_one_row_are_answered_alike_whatever_their_reason(
 
 
 @pytest.mark.parametrize("ago", [WINDOW, -WINDOW, timedelta(0)])
-async def test_a_delivery_signed_as_long_ago_as_the_window_is_wide_is_taken(
+async def test_delivery_signed_exactly_one_window_ago_is_accepted(
     broker: Broker, topics_prefix: str, ago: timedelta
 ) -> None:
     async with ready_edge(broker.bootstrap, topics_prefix) as edge:
@@ -99,7 +99,7 @@ async def test_an_endpoint_has_the_window_that_is_configured_for_it(
         assert answer.status == status
 
 
-async def test_stale_deliveries_are_kept_up_to_the_bound_of_their_endpoint(
+async def test_stale_deliveries_are_stored_up_to_the_limit_of_their_endpoint(
     broker: Broker, topics_prefix: str
 ) -> None:
     stale = [payment_webhook(id=number) for number in range(6)]
@@ -117,7 +117,7 @@ async def test_stale_deliveries_are_kept_up_to_the_bound_of_their_endpoint(
         assert await edge.reasons() == {("blockatm", "refused", "stale"): 7}
 
 
-async def test_a_genuine_delivery_is_taken_after_every_spoilt_one_before_it(
+async def test_genuine_delivery_is_accepted_after_every_tampered_one(
     broker: Broker, topics_prefix: str
 ) -> None:
     async with ready_edge(broker.bootstrap, topics_prefix) as edge:

@@ -1,4 +1,4 @@
-"""What lies on quarantine is whole: an auditor can prove it genuine years later."""
+"""Quarantined deliveries are complete: an auditor can verify them years later."""
 
 import base64
 import hashlib
@@ -29,14 +29,14 @@ def _body(raw: Raw) -> bytes:
 
 
 def _assert_proves_itself(raw: Raw) -> None:
-    """Make the signature again from what is kept, with nothing of the edge."""
+    """Compute the signature from the stored record, without code of the edge."""
     signed = _body(raw) + b"&time=" + raw.headers["blockatm-request-time"].encode()
     made = hmac.new(KEY.secret, signed, hashlib.sha256).hexdigest()
     assert made == raw.headers["blockatm-signature-v2"]
 
 
 def _joined(headers: Sequence[tuple[str, str]]) -> dict[str, str]:
-    """Write headers as a map, one that stands twice with both its values."""
+    """Return headers as a map, a repeated one with both its values."""
     found: dict[str, list[str]] = {}
     for name, value in headers:
         found.setdefault(name.lower(), []).append(value)
@@ -44,7 +44,7 @@ def _joined(headers: Sequence[tuple[str, str]]) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("name", _KEPT)
-async def test_what_is_kept_says_why_and_proves_itself(
+async def test_quarantined_delivery_has_its_reason_and_can_be_verified(
     broker: Broker, topics_prefix: str, name: str
 ) -> None:
     spoilt: Spoilt = _KEPT[name]
@@ -78,7 +78,7 @@ def _readings() -> dict[str, Webhook]:
 
 
 @pytest.mark.parametrize("name", _readings())
-async def test_a_body_is_kept_to_the_byte_however_it_is_written_down(
+async def test_body_is_stored_byte_for_byte_in_any_encoding(
     broker: Broker, topics_prefix: str, name: str
 ) -> None:
     sent = _readings()[name]
@@ -92,7 +92,7 @@ async def test_a_body_is_kept_to_the_byte_however_it_is_written_down(
     _assert_proves_itself(raw)
 
 
-async def test_an_event_proves_itself_by_either_scheme_through_the_provider(
+async def test_stored_event_verifies_with_the_provider_in_either_scheme(
     broker: Broker, topics_prefix: str
 ) -> None:
     in_order = given(
@@ -122,7 +122,7 @@ async def test_an_event_proves_itself_by_either_scheme_through_the_provider(
         assert PROVIDER.verify(again, [KEY]).verification.scheme == event.verification.scheme
 
 
-async def test_a_token_of_the_url_is_in_no_record(broker: Broker, topics_prefix: str) -> None:
+async def test_no_record_contains_the_url_token(broker: Broker, topics_prefix: str) -> None:
     unknown = NOT_UNDERSTOOD["an unknown status"].sent
 
     async with ready_edge(broker.bootstrap, topics_prefix) as edge:
@@ -138,7 +138,7 @@ async def test_a_token_of_the_url_is_in_no_record(broker: Broker, topics_prefix:
         assert KEY.secret not in record.value
 
 
-async def test_a_delivery_is_written_once_to_each_endpoint_it_came_to_and_has_one_id(
+async def test_delivery_is_written_once_for_each_endpoint_with_one_id(
     broker: Broker, topics_prefix: str
 ) -> None:
     unknown = NOT_UNDERSTOOD["an unknown status"].sent

@@ -1,4 +1,4 @@
-"""Which requests reach an endpoint at all."""
+"""Routing of requests to endpoints."""
 
 import pytest
 
@@ -46,7 +46,7 @@ async def _post(edge: RunningEdge, target: str) -> Answer:
     return await edge.post(GENUINE.headers, GENUINE.body, target)
 
 
-async def test_no_request_tells_an_unknown_endpoint_from_a_wrong_token(
+async def test_unknown_endpoint_and_wrong_token_are_indistinguishable(
     broker: Broker, topics_prefix: str
 ) -> None:
     async with ready_edge(broker.bootstrap, topics_prefix) as edge:
@@ -109,7 +109,7 @@ async def test_a_delivery_reaches_its_endpoint(
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH"])
-async def test_another_method_is_told_the_right_one_and_does_nothing(
+async def test_wrong_method_is_answered_with_the_allowed_one_and_publishes_nothing(
     broker: Broker, topics_prefix: str, method: str
 ) -> None:
     sent = request("/webhooks/shop", GENUINE.headers, GENUINE.body, method)
@@ -141,7 +141,7 @@ async def test_another_method_is_told_the_right_one_and_does_nothing(
         ["application/json", "text/plain"],
     ],
 )
-async def test_a_body_that_is_always_json_is_read_as_json_under_any_content_type(
+async def test_json_only_gateway_is_read_as_json_with_any_content_type(
     broker: Broker, topics_prefix: str, types: list[str]
 ) -> None:
     bare = GENUINE.without(CONTENT_TYPE[0])
@@ -158,7 +158,7 @@ async def test_a_body_that_is_always_json_is_read_as_json_under_any_content_type
 @pytest.mark.parametrize(
     ("coding", "kept_on"), [("gzip", "quarantine"), ("identity", "payment"), ("br", "quarantine")]
 )
-async def test_a_coded_body_is_kept_as_it_was_signed_and_not_decoded(
+async def test_body_with_a_content_encoding_is_stored_undecoded(
     broker: Broker, topics_prefix: str, coding: str, kept_on: str
 ) -> None:
     async with ready_edge(broker.bootstrap, topics_prefix) as edge:
@@ -192,7 +192,7 @@ async def test_names_of_headers_are_read_in_any_case(broker: Broker, topics_pref
         head("/webhooks/shop", [("Content-Length", "3"), ("Transfer-Encoding", "chunked")]),
     ],
 )
-async def test_what_is_no_http_is_refused_and_the_edge_goes_on(
+async def test_malformed_http_is_refused_and_the_edge_continues(
     broker: Broker, topics_prefix: str, garbage: bytes
 ) -> None:
     async with ready_edge(broker.bootstrap, topics_prefix) as edge:

@@ -1,4 +1,4 @@
-"""The documented deliveries of BlockATM, over HTTP and onto Kafka."""
+"""The documented deliveries of BlockATM, from HTTP to Kafka."""
 
 import json
 from datetime import UTC, datetime
@@ -63,8 +63,8 @@ _PAYOUT = {
     "customer": {"id": "CustNo_2022140101", "email": None},
     "occurred_at": "2023-08-28T08:54:21.016000Z",
 }
-# Bodies called published are those of BlockATM's pages; no page has a signature over one. These
-# were made with other programs than this one.
+# Published bodies are those of BlockATM's pages, which have no signatures. The signatures were
+# made with other programs.
 _VECTORS = {
     "payment, sorted": (
         given(
@@ -161,7 +161,7 @@ _ON_A_TEST_CHAIN = {
 
 
 @pytest.mark.parametrize("scheme", _ON_A_TEST_CHAIN)
-async def test_a_documented_delivery_on_a_test_chain_is_kept_on_quarantine(
+async def test_documented_delivery_on_a_test_chain_goes_to_quarantine(
     broker: Broker, topics_prefix: str, scheme: str
 ) -> None:
     sent = given(sample("published-numbers-compact"), _ON_A_TEST_CHAIN[scheme])
@@ -178,7 +178,7 @@ async def test_a_documented_delivery_on_a_test_chain_is_kept_on_quarantine(
 
 _SECRETS = [SECRET, "your_webhook_secret"]
 
-# Signatures that are right over bodies that are no payment: kept, without effect.
+# Valid signatures over bodies that are not payments: stored, without effect.
 _NO_EVENTS = {
     "a body of one amount": (
         b'{"amount":"13.41"}',
@@ -199,7 +199,7 @@ _NO_EVENTS = {
 @pytest.mark.parametrize(
     ("event", "reason"), [("payment", "field_missing"), (None, "unknown_event")]
 )
-async def test_a_documented_signature_over_no_event_is_kept_on_quarantine(
+async def test_documented_signature_over_no_event_goes_to_quarantine(
     broker: Broker, topics_prefix: str, name: str, event: str | None, reason: str
 ) -> None:
     body, signed, time, scheme = _NO_EVENTS[name]
@@ -225,7 +225,7 @@ async def test_a_documented_signature_over_no_event_is_kept_on_quarantine(
         ('{"a":null,"b":{},"c":[]}', "time=5"),
     ],
 )
-async def test_a_documented_sorted_form_is_that_of_the_body_and_old_by_now(
+async def test_documented_sorted_form_verifies_and_is_stale(
     broker: Broker, topics_prefix: str, body: str, form: str
 ) -> None:
     sent = given(body.encode(), signature(form.encode()), time="5")

@@ -54,7 +54,7 @@ def _request(secret: str, path: str = "/webhooks/shop") -> bytes:
 
 @dataclass
 class _Load:
-    """Gateways that deliver without a pause, with the secret of the moment."""
+    """Gateways that deliver without a pause, with the current secret."""
 
     port: int
     secret: str
@@ -79,7 +79,7 @@ class _Load:
             await asyncio.sleep(0)
 
     async def more(self, count: int = 20) -> None:
-        """Wait for so many answers to what is signed with the secret of the moment."""
+        """Wait for this many answers to deliveries signed with the current secret."""
         wanted = self._answered() + count
         async with asyncio.timeout(60):
             while self._answered() < wanted:  # noqa: ASYNC110 - counted by several tasks
@@ -126,7 +126,7 @@ async def test_no_genuine_delivery_is_refused_while_secrets_rotate_under_load(
 
 
 @pytest.mark.parametrize("how", ["configuration", "syntax", "secret", "missing", "certificate"])
-async def test_a_wrong_configuration_is_refused_as_a_whole_and_the_old_one_goes_on(
+async def test_invalid_configuration_is_refused_as_a_whole_and_the_old_one_stays(
     broker: Broker, topics_prefix: str, tmp_path: Path, how: str
 ) -> None:
     mount = Mount(tmp_path / "mount")
@@ -176,7 +176,7 @@ async def test_a_wrong_configuration_is_refused_as_a_whole_and_the_old_one_goes_
     assert not [line for line in edge.lines if "sck_" in line]
 
 
-async def test_endpoints_come_go_and_change_and_what_needs_a_restart_is_named(
+async def test_endpoints_are_added_removed_and_changed_and_keys_needing_a_restart_are_named(
     tmp_path: Path,
 ) -> None:
     mount = Mount(tmp_path / "mount")
@@ -225,11 +225,11 @@ async def test_the_level_of_the_log_is_changed_for_loggers_in_use(tmp_path: Path
             assert (await exchange(edge.port, forged)).status == 401
             counts.append(len(edge.log("delivery")))
 
-    # One before each change, and one after that to `info`; the others are below `warning`.
+    # One line before each change, and one after the change to `info`; others are below `warning`.
     assert (counts[0], len(edge.log("delivery"))) == (1, 2)
 
 
-async def test_a_delivery_under_way_is_finished_with_the_endpoint_it_began_with(
+async def test_open_delivery_is_finished_with_its_original_endpoint(
     broker: Broker, topics_prefix: str, tmp_path: Path
 ) -> None:
     mount = Mount(tmp_path / "mount")
@@ -242,7 +242,7 @@ async def test_a_delivery_under_way_is_finished_with_the_endpoint_it_began_with(
         await edge.until_answered(200, "/readyz")
         async with connected(edge.port) as line:
             await line.send(whole_request[:-10])
-            # Its secrets are others first, and then it is gone.
+            # First its secrets are replaced, then the endpoint is removed.
             mount.put({"current": _secret(1), "next": _secret(1)})
             await edge.until_reloads("applied", 1)
             edge.write(whole.replace("[endpoints.shop]", "[endpoints.other]"))

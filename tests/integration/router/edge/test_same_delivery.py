@@ -1,4 +1,4 @@
-"""A delivery that comes again, and again: always a success, always the same event."""
+"""Repeated deliveries: always a success, always the same event."""
 
 import asyncio
 from collections.abc import Sequence
@@ -102,7 +102,7 @@ async def test_another_status_or_another_payment_is_another_event(
     assert len({event.id for event in events}) == 3
 
 
-async def test_the_same_payment_with_another_amount_has_the_id_and_contradicts_the_first(
+async def test_same_payment_with_another_amount_has_the_same_id(
     broker: Broker, topics_prefix: str
 ) -> None:
     async with ready_edge(broker.bootstrap, topics_prefix) as edge:
@@ -114,7 +114,7 @@ async def test_the_same_payment_with_another_amount_has_the_id_and_contradicts_t
     assert len({fingerprint(event) for event in events}) == 2
 
 
-async def test_the_events_of_an_order_lie_in_one_partition_as_they_came(
+async def test_events_of_an_order_are_in_one_partition_in_order_of_arrival(
     broker: Broker, topics_prefix: str
 ) -> None:
     statuses = ["PENDING", "EXPIRED", "SUCCESS", "PENDING"]

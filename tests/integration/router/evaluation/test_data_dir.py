@@ -1,4 +1,4 @@
-"""What a running `dev` leaves for the other commands, and which configuration is in force."""
+"""Files that a running `dev` leaves for other commands, and the configuration in force."""
 
 import json
 import os
@@ -23,7 +23,7 @@ def _mode(path: Path) -> int:
 
 @pytest.fixture
 def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DataDir:
-    """Give a data directory, and a working directory of its own around it."""
+    """Return a data directory in a new working directory."""
     monkeypatch.chdir(tmp_path)
     found = DataDir(tmp_path / "data")
     found.make()
@@ -40,7 +40,7 @@ def _gone() -> int:
     return process.pid
 
 
-def test_only_the_owner_may_read_what_lies_there(data_dir: DataDir) -> None:
+def test_only_the_owner_may_read_the_files(data_dir: DataDir) -> None:
     data_dir.announce({"addresses": {}})
     generated = data_dir.generate({"blockatm": Example()})
 
@@ -64,7 +64,9 @@ def test_a_generated_configuration_has_an_endpoint_of_each_gateway_with_its_own_
     assert min(len(secret) for secret in secrets) >= 43
 
 
-def test_a_private_key_lies_beside_the_configuration_for_its_owner_alone(data_dir: DataDir) -> None:
+def test_private_key_is_next_to_the_configuration_and_readable_by_its_owner_only(
+    data_dir: DataDir,
+) -> None:
     private = b"-----BEGIN PRIVATE KEY-----\nnot really\n"
     example = Example({"public_keys": ["a\nb"], "flag": True}, private)
 
@@ -78,7 +80,7 @@ def test_a_private_key_lies_beside_the_configuration_for_its_owner_alone(data_di
     assert _mode(data_dir.path / "signing-blockbee.pem") == 0o600
 
 
-def test_a_running_dev_tells_its_public_url(data_dir: DataDir) -> None:
+def test_running_dev_announces_its_public_url(data_dir: DataDir) -> None:
     own = data_dir.path / "own.toml"
     own.write_text('[edge]\npublic_url = "https://mine.example"')
     ports = {"edge": {"public_url": "https://tunnel.example"}}
@@ -90,7 +92,7 @@ def test_a_running_dev_tells_its_public_url(data_dir: DataDir) -> None:
     assert resolve_settings(other, data_dir, {}).edge.public_url == "https://mine.example"
 
 
-def test_an_example_of_test_money_has_an_account_of_its_own(data_dir: DataDir) -> None:
+def test_example_of_test_money_has_a_separate_account(data_dir: DataDir) -> None:
     made = data_dir.generate({"blockatm": Example(), "resmic": Example({"mode": "test"})})
     endpoints = load_settings(made, {}).endpoints
 
@@ -100,7 +102,7 @@ def test_an_example_of_test_money_has_an_account_of_its_own(data_dir: DataDir) -
     }
 
 
-def test_a_generated_configuration_is_kept(data_dir: DataDir) -> None:
+def test_generated_configuration_is_not_overwritten(data_dir: DataDir) -> None:
     first = data_dir.generate({"blockatm": Example()}).read_text()
 
     assert data_dir.generate({"blockatm": Example(), "resmic": Example()}).read_text() == first
@@ -117,7 +119,7 @@ def test_two_directories_have_two_secrets(tmp_path: Path) -> None:
     assert len(texts) == 2
 
 
-def test_what_is_announced_is_seen_until_it_is_withdrawn(data_dir: DataDir) -> None:
+def test_announced_addresses_are_found_until_withdrawn(data_dir: DataDir) -> None:
     assert data_dir.running() is None
     data_dir.announce({"config": "a.toml"})
     assert data_dir.running() == {"pid": os.getpid(), "config": "a.toml"}
@@ -134,20 +136,22 @@ def test_a_dev_that_was_killed_is_not_running(data_dir: DataDir) -> None:
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"pid": "1"}', '{"pid": 1e99}', "\xff"])
-def test_a_file_that_says_nothing_of_use_is_no_running_dev(data_dir: DataDir, content: str) -> None:
+def test_useless_file_is_not_a_running_dev(data_dir: DataDir, content: str) -> None:
     data_dir.running_file.write_bytes(content.encode("latin-1"))
 
     assert data_dir.running() is None
 
 
 @pytest.mark.parametrize("pid", [0, -1, 10**30])
-def test_a_number_that_names_no_one_process_is_no_running_dev(data_dir: DataDir, pid: int) -> None:
+def test_number_that_is_not_a_single_process_is_not_a_running_dev(
+    data_dir: DataDir, pid: int
+) -> None:
     _announce(data_dir, pid)
 
     assert data_dir.running() is None
 
 
-def test_addresses_of_a_running_dev_fill_in_what_is_left_open(data_dir: DataDir) -> None:
+def test_addresses_of_a_running_dev_supply_missing_values(data_dir: DataDir) -> None:
     (data_dir.path / "own.toml").write_text('[edge]\nport = 7\n[kafka]\nclient_id = "own"')
     addresses = {
         "edge": {"port": 8, "management_port": 9},
@@ -165,7 +169,7 @@ def test_addresses_of_a_running_dev_fill_in_what_is_left_open(data_dir: DataDir)
     assert settings.database.url is not None
 
 
-def test_a_configuration_is_looked_for_in_one_order(data_dir: DataDir, tmp_path: Path) -> None:
+def test_configuration_is_searched_in_a_fixed_order(data_dir: DataDir, tmp_path: Path) -> None:
     given, named, announced = tmp_path / "given", tmp_path / "named", tmp_path / "announced"
     environ = {"PAYROUTER_CONFIG": str(named)}
 
@@ -181,7 +185,7 @@ def test_a_configuration_is_looked_for_in_one_order(data_dir: DataDir, tmp_path:
     assert config_path(given, data_dir, environ) == given
 
 
-def test_a_file_that_is_named_and_not_there_is_refused(data_dir: DataDir) -> None:
+def test_missing_named_file_is_refused(data_dir: DataDir) -> None:
     with pytest.raises(ConfigurationError, match=r"^cannot read the configuration nothing\.toml:"):
         resolve_settings(Path("nothing.toml"), data_dir, {})
 

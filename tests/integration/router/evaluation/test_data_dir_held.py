@@ -1,4 +1,4 @@
-"""One `dev` at a time has a data directory, and what it was told counts above its file."""
+"""A data directory belongs to one `dev` at a time, whose options override its file."""
 
 import contextlib
 import os
@@ -18,13 +18,13 @@ HOLDING = (
 )
 
 
-def test_what_another_process_holds_is_refused_until_that_one_is_gone(tmp_path: Path) -> None:
+def test_directory_locked_by_another_process_is_refused_until_it_ends(tmp_path: Path) -> None:
     command = [sys.executable, "-c", HOLDING, str(tmp_path)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == b"held\n"
         with (
-            pytest.raises(ConfigurationError, match=r"^--data-dir: dev runs on .* already$"),
+            pytest.raises(ConfigurationError, match=r"^--data-dir: dev already runs on [^,]*$"),
             DataDir(tmp_path).held(),
         ):
             pass
@@ -34,7 +34,7 @@ def test_what_another_process_holds_is_refused_until_that_one_is_gone(tmp_path: 
             pass
 
 
-def test_who_holds_it_is_named_where_it_has_announced_itself(tmp_path: Path) -> None:
+def test_holder_is_named_if_it_has_announced_itself(tmp_path: Path) -> None:
     data_dir = DataDir(tmp_path)
     with data_dir.held():
         data_dir.announce({})
@@ -51,7 +51,7 @@ def test_a_directory_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
         contextlib.ExitStack().enter_context(DataDir(tmp_path).held())
 
 
-def test_a_directory_that_was_opened_up_is_closed_again_but_for_passing(tmp_path: Path) -> None:
+def test_widened_directory_is_restricted_again_except_for_traversal(tmp_path: Path) -> None:
     data_dir = DataDir(tmp_path / "data")
     data_dir.make()
     with data_dir.kept_private():
@@ -62,7 +62,7 @@ def test_a_directory_that_was_opened_up_is_closed_again_but_for_passing(tmp_path
     assert stat.S_IMODE(data_dir.path.stat().st_mode) == 0o711
 
 
-def test_the_ports_of_a_running_dev_count_above_its_own_configuration_alone(
+def test_ports_of_a_running_dev_override_only_its_own_configuration(
     tmp_path: Path,
 ) -> None:
     own, other = tmp_path / "own.toml", tmp_path / "other.toml"

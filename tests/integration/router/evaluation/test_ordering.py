@@ -1,4 +1,4 @@
-"""`payrouter send order` plays the platform: what it writes is read back as it is meant."""
+"""`payrouter send order` simulates the platform: its orders are read back unchanged."""
 
 import contextlib
 import json
@@ -9,15 +9,14 @@ import pytest
 from aiokafka import AIOKafkaConsumer
 from click.testing import CliRunner, Result
 
-from router.commands.cli import cli
 from router.configuration.settings import Settings, settings_from
 from router.contract.order import Order, OrderType
 from router.contract.order_fields import OrderFields, read_order
 from router.errors import ConfigurationError
 from router.evaluation.ordering import (
     NotPlaced,
-    Place,
-    Placed,
+    PlacedOrder,
+    PlaceOrder,
     check_mapping,
     numbered,
     order_message,
@@ -25,6 +24,7 @@ from router.evaluation.ordering import (
     usual_account,
 )
 from tests.parts.brokers import Broker, create_topics
+from tests.parts.edge.edge_command import NoConsumers, edge_commands
 
 
 def settings(**tables: object) -> Settings:
@@ -38,13 +38,13 @@ def placed(reference: str = "A-1", quantity: int = 2) -> Order:
     return order_message(OrderType.PLACED, "shop-eu", reference, **facts)
 
 
-def test_the_same_order_again_is_the_same_message_and_another_is_another() -> None:
+def test_repeated_order_is_the_same_message_and_another_is_another() -> None:
     assert placed().id == placed().id
     cancelled = order_message(OrderType.CANCELLED, "shop-eu", "A-1")
     assert len({placed().id, placed("A-2").id, placed(quantity=3).id, cancelled.id}) == 4
 
 
-def test_many_orders_are_told_apart_by_a_number() -> None:
+def test_several_orders_are_distinguished_by_a_number() -> None:
     one = placed()
     assert numbered(one, 1) == [one]
     many = numbered(placed(), 3)
@@ -53,21 +53,21 @@ def test_many_orders_are_told_apart_by_a_number() -> None:
     assert {order.lines for order in many} == {placed().lines}
 
 
-def test_whose_order_it_is_where_nobody_says() -> None:
+def test_default_account_of_an_order() -> None:
     assert usual_account(settings()) == "shop-eu"
     assert usual_account(settings(order={"fields": {"default_account": "other"}})) == "other"
     with pytest.raises(ConfigurationError, match="--account"):
         usual_account(settings_from({}))
 
 
-def test_an_order_that_would_be_read_otherwise_is_not_written() -> None:
+def test_order_that_would_be_read_differently_is_not_written() -> None:
     check_mapping(settings(), placed())
     for fields in ({"total": "/sum"}, {"reference": "/order/number"}):
         with pytest.raises(ConfigurationError, match=r"order\.fields"):
             check_mapping(settings(order={"fields": fields}), placed())
 
 
-async def test_an_order_lies_on_the_topic_of_orders(broker: Broker, topics_prefix: str) -> None:
+async def test_order_is_written_to_the_order_topic(broker: Broker, topics_prefix: str) -> None:
     kafka = {"bootstrap_servers": broker.bootstrap}
     here = settings(kafka=kafka, topics={"prefix": topics_prefix, "names": {"order": "orders"}})
     await create_topics(broker.bootstrap, [f"{topics_prefix}orders"])
@@ -88,7 +88,7 @@ async def test_an_order_lies_on_the_topic_of_orders(broker: Broker, topics_prefi
     assert read_order(OrderFields())(record.value, record.headers) == said.order
 
 
-async def test_a_broker_that_is_away_is_one_line() -> None:
+async def test_unreachable_broker_is_reported_in_one_line() -> None:
     away = settings(kafka={"bootstrap_servers": "127.0.0.1:1"})
     with pytest.raises(NotPlaced, match=r"127\.0\.0\.1:1"):
         async with ordering(away):
@@ -96,11 +96,11 @@ async def test_a_broker_that_is_away_is_one_line() -> None:
 
 
 @contextlib.asynccontextmanager
-async def recorded(_settings: Settings) -> AsyncIterator[Place]:
-    """Place orders nowhere: what is said of them is looked at."""
+async def recorded(_settings: Settings) -> AsyncIterator[PlaceOrder]:
+    """Discard orders: only the output is tested."""
 
-    async def place(order: Order) -> Placed:
-        return Placed(order, "order-0", 7)
+    async def place(order: Order) -> PlacedOrder:
+        return PlacedOrder(order, "order-0", 7)
 
     yield place
 
@@ -109,14 +109,16 @@ def send(folder: Path, *arguments: str) -> Result:
     config = folder / "payrouter.toml"
     config.write_text('[kafka]\nbootstrap_servers = "127.0.0.1:1"\n', encoding="utf-8")
     where = ("--config", str(config), "--data-dir", str(folder / "data"))
-    return CliRunner().invoke(cli, ["send", "order", *arguments, *where])
+    return CliRunner().invoke(
+        edge_commands(), ["send", "order", *arguments, *where], obj=NoConsumers()
+    )
 
 
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        (("--line", "tea"), "--line: tea is no SKU=QUANTITY"),
-        (("--line", "tea=x"), "--line: tea=x is no SKU=QUANTITY"),
+        (("--line", "tea"), "--line: tea is not SKU=QUANTITY"),
+        (("--line", "tea=x"), "--line: tea=x is not SKU=QUANTITY"),
         (("--line", "tea=0"), "lines.0.quantity"),
         (("--line", "=1"), "lines.0.sku"),
         (("--total", "a lot"), "total: "),
@@ -125,7 +127,7 @@ def send(folder: Path, *arguments: str) -> Result:
     ],
     ids=str,
 )
-def test_what_is_no_order_is_wrong_usage(
+def test_invalid_order_is_wrong_usage(
     tmp_path: Path, arguments: tuple[str, ...], problem: str
 ) -> None:
     refused = send(tmp_path, "--account", "shop-eu", *arguments)
@@ -133,10 +135,10 @@ def test_what_is_no_order_is_wrong_usage(
     assert problem in str(refused.exception)
 
 
-def test_what_was_sent_is_said_for_people_and_for_programs(
+def test_sent_order_is_printed_as_text_and_as_json(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("router.commands.send_order.ordering", recorded)
+    monkeypatch.setattr("router.commands.actions.send_order.ordering", recorded)
     options = ("--account", "shop-eu", "--line", "tea=2", "--line", "a=b=1", "--total", "30")
     said = send(tmp_path, *options, "--email", "ann@example.com", "--language", "de", "--ttl", "9")
     line = "sent order.placed A-1 of shop-eu: tea=2, a=b=1, 30 USDT, to order-0 offset 7\n"
@@ -147,8 +149,8 @@ def test_what_was_sent_is_said_for_people_and_for_programs(
     assert cancelled.splitlines()[1] == "sent order.cancelled A-1-2 of shop-eu to order-0 offset 7"
 
 
-def test_send_lists_who_can_be_played(tmp_path: Path) -> None:
+def test_send_lists_the_gateways_that_can_be_simulated(tmp_path: Path) -> None:
     del tmp_path
-    shown = CliRunner().invoke(cli, ["send", "--help"]).stdout
+    shown = CliRunner().invoke(edge_commands(), ["send", "--help"]).stdout
     assert "order " in shown
     assert "Send what blockatm would send." in shown

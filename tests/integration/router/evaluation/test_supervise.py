@@ -1,4 +1,4 @@
-"""A child process is started, kept, stopped in time, and never left behind."""
+"""A child process is started, restarted, stopped in time, and never orphaned."""
 
 import asyncio
 import contextlib
@@ -29,7 +29,7 @@ Starting = Callable[..., Child]
 
 @pytest.fixture
 async def child() -> AsyncIterator[tuple[Starting, list[str]]]:
-    """Give what makes a child of a line of Python, and the list of what it says."""
+    """Return a function that makes a child from a line of Python, and the list of its messages."""
     said: list[str] = []
     made: list[Child] = []
 
@@ -45,7 +45,7 @@ async def child() -> AsyncIterator[tuple[Starting, list[str]]]:
 
 async def until(look: Callable[[], object]) -> None:
     async with asyncio.timeout(PATIENCE_SECONDS):
-        while not look():  # noqa: ASYNC110 - files and processes tell nobody
+        while not look():  # noqa: ASYNC110 - files and processes have no event
             await asyncio.sleep(0.01)
 
 
@@ -70,7 +70,7 @@ async def test_a_child_that_lasts_is_stopped_by_a_termination_signal(
     assert said == []
 
 
-async def test_a_child_that_does_not_listen_is_killed_in_the_end(
+async def test_child_that_ignores_sigterm_is_killed(
     child: tuple[Starting, list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(supervise, "STOP_SECONDS", 0.3)
@@ -85,7 +85,7 @@ async def test_a_child_that_does_not_listen_is_killed_in_the_end(
     assert said == ["worker did not end within 0 s, killed"]
 
 
-async def test_a_child_that_ends_before_it_has_settled_is_not_started_again(
+async def test_child_that_ends_before_it_settles_is_not_restarted(
     child: tuple[Starting, list[str]], tmp_path: Path
 ) -> None:
     make, said = child
@@ -106,7 +106,7 @@ async def test_a_child_that_ends_before_it_has_settled_is_not_started_again(
     assert said == []
 
 
-async def test_a_settled_child_that_is_killed_is_started_again(
+async def test_settled_child_that_is_killed_is_restarted(
     child: tuple[Starting, list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(supervise, "FIRST_PAUSE_SECONDS", 0.02)
@@ -118,11 +118,11 @@ async def test_a_settled_child_that_is_killed_is_started_again(
     assert first is not None
     os.kill(first, signal.SIGKILL)
     await until(lambda: worker.pid != first)
-    assert said == ["worker ended with status -9; started again in 0 s"]
+    assert said == ["worker ended with status -9; restarting in 0 s"]
     worker.check_started()
 
 
-async def test_a_child_that_ends_again_and_again_is_started_more_and_more_slowly(
+async def test_child_that_keeps_ending_is_restarted_after_longer_pauses(
     child: tuple[Starting, list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pauses: list[float] = []
@@ -145,7 +145,7 @@ async def test_a_child_that_ends_again_and_again_is_started_more_and_more_slowly
     assert pauses[:6] == [1, 2, 4, 8, 15, 15]
 
 
-async def test_a_stop_while_it_waits_to_start_again_starts_nothing(
+async def test_stop_while_waiting_to_restart_starts_nothing(
     child: tuple[Starting, list[str]], tmp_path: Path
 ) -> None:
     make, said = child
@@ -158,7 +158,7 @@ async def test_a_stop_while_it_waits_to_start_again_starts_nothing(
     assert count.read_text() == "x"
 
 
-async def test_a_child_is_outside_the_group_that_a_terminal_interrupts(
+async def test_child_is_outside_the_terminals_process_group(
     child: tuple[Starting, list[str]],
 ) -> None:
     make, _ = child
@@ -168,7 +168,7 @@ async def test_a_child_is_outside_the_group_that_a_terminal_interrupts(
     assert os.getpgid(worker.pid) == worker.pid != os.getpgid(0)
 
 
-async def test_a_child_sees_the_end_of_its_supervisor(tmp_path: Path) -> None:
+async def test_child_notices_the_end_of_its_supervisor(tmp_path: Path) -> None:
     supervisor = (
         "import asyncio, sys; from router.evaluation.supervise import Child\n"
         "async def main():\n"

@@ -1,4 +1,4 @@
-"""Fifty poison in a row stop `payrouter consume`, restarts included, until a person lets go."""
+"""Fifty poison records in a row stop `payrouter consume`, even after restarts, until released."""
 
 import asyncio
 import contextlib
@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from consumers.ledger import SERVICE
+from consumers.ledger.service import SERVICE
 from consumers.runtime.store.migrate import upgrade
 from tests.parts.brokers import Broker
 from tests.parts.dev_process import free_port
@@ -28,7 +28,7 @@ POISON, BRAKE_AFTER = 50, 20
 
 @dataclass(frozen=True)
 class Machine:
-    """Where the ledger runs as a process of its own."""
+    """Runs the ledger as a separate process."""
 
     feed: Feed
     payrouter: Payrouter
@@ -37,7 +37,7 @@ class Machine:
 
     @contextlib.asynccontextmanager
     async def consuming(self) -> AsyncIterator[None]:
-        """Run the ledger until the block ends; it has to end well."""
+        """Run the ledger until the block ends; it must exit with status 0."""
         with (self.folder / "log").open("ab") as log:
             command = (sys.executable, "-m", "consumers", "consume", "ledger")
             process = await asyncio.create_subprocess_exec(
@@ -55,7 +55,7 @@ class Machine:
             leash.release()
 
     async def says(self, path: str, status: int, *words: str) -> None:
-        """Wait until the management port answers so."""
+        """Wait until the management port returns this status and these words."""
 
         async def so() -> bool:
             answered, said = await asyncio.to_thread(self._get, path)
@@ -81,7 +81,7 @@ async def machine(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[Machine]:
-    """Give a machine with the ledger's configuration, topics and empty books."""
+    """Yield a machine with the ledger's configuration, topics and empty books."""
     engine = create_async_engine(database_url)
     try:
         await upgrade(engine, SERVICE)
@@ -108,7 +108,7 @@ async def accounted(engine: AsyncEngine) -> tuple[int, int]:
     return booked, dead
 
 
-async def test_it_holds_after_twenty_and_after_a_restart_and_every_record_is_accounted_for(
+async def test_the_brake_holds_after_twenty_failures_and_a_restart_and_no_record_is_lost(
     machine: Machine,
 ) -> None:
     feed = machine.feed
@@ -117,9 +117,9 @@ async def test_it_holds_after_twenty_and_after_a_restart_and_every_record_is_acc
         await feed.send_raw(b"no event %d" % number, key=b"%d" % number)
     await feed.send(map(numbered, range(10, 20)))
     async with machine.consuming():
-        await stands_still(machine)
+        await is_braked(machine)
     async with machine.consuming():
-        await stands_still(machine)
+        await is_braked(machine)
         for dead in (2 * BRAKE_AFTER, POISON):
             await machine.says("/readyz", 503, "payrouter brake clear ledger")
             assert (await machine.payrouter("brake", "clear", "ledger")).status == 0
@@ -132,8 +132,8 @@ async def test_it_holds_after_twenty_and_after_a_restart_and_every_record_is_acc
     assert [done["what"] for done in history] == ["brake clear"] * 2
 
 
-async def stands_still(machine: Machine) -> None:
-    """Wait until it does and says so; nothing was passed behind the last failure."""
+async def is_braked(machine: Machine) -> None:
+    """Wait until the brake holds and is reported; no record after the last failure was passed."""
     await machine.says("/readyz", 503, "holds", "payrouter brake clear ledger")
     await machine.says("/healthz", 200)
     await machine.says("/metrics", 200, _held(machine, 1))
@@ -141,7 +141,7 @@ async def stands_still(machine: Machine) -> None:
 
 
 def _held(machine: Machine, held: int) -> str:
-    """Return the line of the metrics that says whether the brake of the topic holds."""
+    """Return the metrics line that shows whether the topic's brake holds."""
     labels = f'consumer="ledger",topic="{machine.feed.topic}"'
     return f"payrouter_brake_held{{{labels}}} {held:.1f}"
 

@@ -1,4 +1,4 @@
-"""Each message once: several instances, kills, rates, and any order of everything."""
+"""Each message is sent once: several instances, kills, rate limits, any interleaving."""
 
 import asyncio
 import signal
@@ -43,7 +43,7 @@ async def test_two_instances_send_each_message_once(desk: AsyncEngine) -> None:
 
 
 async def killed(desk: AsyncEngine, url: str, moment: Moment) -> None:
-    """Run a dispatcher in a process of its own until it kills itself."""
+    """Run a dispatcher in a separate process until it kills itself."""
     database = desk.url.render_as_string(hide_password=False)
     wanted = Order(database_url=database, hook_url=url, moment=moment)
     process = await asyncio.create_subprocess_exec(
@@ -62,10 +62,10 @@ async def killed(desk: AsyncEngine, url: str, moment: Moment) -> None:
     ("moment", "arrived_before", "arrived_at_all"),
     [("before the send", 0, 1), ("between send and mark", 1, 2), ("after the mark", 1, 1)],
 )
-async def test_a_message_is_doubled_only_where_its_sender_dies_between_send_and_mark(
+async def test_a_message_is_sent_twice_only_if_its_sender_dies_between_send_and_mark(
     desk: AsyncEngine, moment: Moment, arrived_before: int, arrived_at_all: int
 ) -> None:
-    """And the doubled one comes under the same key, by which the receiver can tell."""
+    """The repeated message has the same key, so the receiver can detect the repeat."""
     await written(desk, 1)
     async with hook() as receiver:
         await killed(desk, receiver.url, moment)
@@ -81,7 +81,7 @@ async def test_a_message_is_doubled_only_where_its_sender_dies_between_send_and_
     assert len(await said(desk)) == 1
 
 
-async def test_a_rate_holds_over_all_instances(desk: AsyncEngine) -> None:
+async def test_a_rate_limit_applies_to_all_instances_together(desk: AsyncEngine) -> None:
     await written(desk, 12)
     async with hook() as receiver:
         instances = [dispatcher(receiver.url, per_minute=5) for _ in range(3)]
@@ -96,7 +96,7 @@ async def test_a_rate_holds_over_all_instances(desk: AsyncEngine) -> None:
     assert len(set(receiver.keys)) == 10
 
 
-async def test_tries_count_for_the_rate_too(desk: AsyncEngine) -> None:
+async def test_retries_count_towards_the_rate_limit(desk: AsyncEngine) -> None:
     await written(desk, 1)
     async with hook(*[500] * 5) as receiver:
         sender = dispatcher(receiver.url, per_minute=2)
@@ -116,7 +116,7 @@ RULES = options(
 
 
 def stories(random: Random) -> list[object]:
-    """Tell a few payments' lives, their orders, repeats, in any order."""
+    """Return events of a few payments with their orders and repeats, shuffled."""
     kinds = [kind for kind in KINDS if kind.startswith(("payment.", "subscription."))]
     events: list[object] = []
     for number in range(random.randint(1, 3)):
@@ -130,10 +130,10 @@ def stories(random: Random) -> list[object]:
 
 
 @pytest.mark.parametrize("block", range(4))
-async def test_no_interleaving_makes_two_messages_for_one_accepted_change_and_channel(
+async def test_no_interleaving_creates_two_messages_for_one_change_and_channel(
     desk: AsyncEngine, block: int
 ) -> None:
-    """Fifty interleavings each: batches, repeats, roll-backs, two handlers at once, pruning."""
+    """Runs fifty interleavings of batches, repeats, roll-backs, concurrent handlers, pruning."""
     for seed in range(block * 50, block * 50 + 50):
         await run(desk, f"TRUNCATE {SCHEMA}.message, {SCHEMA}.change, {SCHEMA}.subject")
         await run(desk, f"TRUNCATE {SCHEMA}.customer")
@@ -160,8 +160,8 @@ async def interleaved(desk: AsyncEngine, random: Random) -> set[object]:
     while events:
         batch = [events.pop() for _ in range(min(len(events), random.randint(1, 4)))]
         if random.random() < 0.2:
-            # Other payments meanwhile, in another process: never the same event at once,
-            # since the runtime claims its id before.
+            # Other payments at the same time in another process, but never the same event:
+            # the runtime claims its id first.
             known = {getattr(each, "id", None) for each in batch}
             others = [each for each in events if getattr(each, "id", None) not in known][:3]
             events = [each for each in events if each not in others]

@@ -221,5 +221,5 @@ def test_once_they_are_made_everything_becomes_ready_by_itself(started: Started)
     assert made.returncode == 0, made.stderr
     assert {each["result"] for each in json.loads(made.stdout)} == {"created"}
     until(lambda: "assigned and moving" in started.readyz("ledger"), "the ledger is ready")
-    until(lambda: "events can be kept" in started.readyz("edge"), "the edge is ready")
+    until(lambda: "events can be published" in started.readyz("edge"), "the edge is ready")
     assert started.deliver(GENUINE.body, GENUINE.headers) == 200

@@ -1,4 +1,4 @@
-"""The broker dies, freezes and comes back under load: what was answered with success is there."""
+"""The broker is killed, frozen and restarted under load: every successful answer is durable."""
 
 import asyncio
 import json
@@ -41,7 +41,7 @@ class _Outcome:
 
 
 async def _load(edge: RunningEdge, stopped: asyncio.Event) -> list[_Outcome]:
-    """Send one delivery after the other from several senders until told to stop."""
+    """Send deliveries from several senders until stopped."""
     outcomes: list[_Outcome] = []
 
     async def send(sender: int) -> None:
@@ -62,7 +62,7 @@ async def _load(edge: RunningEdge, stopped: asyncio.Event) -> list[_Outcome]:
 async def _through(
     edge: RunningEdge, gone: Callable[[], object], back: Callable[[], object]
 ) -> set[str]:
-    """Take the broker away and bring it back under load; return the orders that were kept."""
+    """Interrupt the broker under load and restore it; return the orders that are durable."""
     stopped = asyncio.Event()
     load = asyncio.create_task(_load(edge, stopped))
     await asyncio.sleep(1)
@@ -85,7 +85,7 @@ async def _through(
 
 
 @pytest.mark.parametrize("how", ["killed", "frozen", "stopped"])
-async def test_what_is_answered_with_success_can_be_read_whatever_the_broker_does(
+async def test_successful_answers_are_durable_through_broker_failures(
     own_kafka: ApacheKafka, topics_prefix: str, how: str
 ) -> None:
     gone, back = {
@@ -126,7 +126,7 @@ async def test_an_edge_that_starts_before_its_broker_waits_for_it(
         assert len(await edge.records()) == 1
 
 
-async def test_an_edge_whose_topics_are_not_all_there_is_not_ready_and_says_which(
+async def test_edge_with_missing_topics_is_not_ready_and_names_them(
     own_kafka: ApacheKafka, topics_prefix: str
 ) -> None:
     topics = Topics(topics_prefix)
@@ -143,7 +143,7 @@ async def test_an_edge_whose_topics_are_not_all_there_is_not_ready_and_says_whic
         assert topics.name("payment") not in answer.body.decode()
 
 
-async def test_a_record_the_broker_refuses_is_no_success_and_the_others_go_on(
+async def test_refused_record_is_not_a_success_and_others_continue(
     own_kafka: ApacheKafka, topics_prefix: str
 ) -> None:
     topics = Topics(topics_prefix)
@@ -176,7 +176,7 @@ async def _until_it_names(edge: RunningEdge, topic: str) -> Answer:
 
 
 async def _until_taken(edge: RunningEdge, sent: Webhook) -> None:
-    """Send until it is taken, as a gateway does: a producer may be replaced meanwhile."""
+    """Send until it is accepted, as a gateway does: a producer may be replaced in between."""
     async with asyncio.timeout(30):
         while (await edge.post(sent.headers, sent.body, _QUICK)).status != 200:  # noqa: ASYNC110
             await asyncio.sleep(0.1)

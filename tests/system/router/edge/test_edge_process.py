@@ -1,4 +1,4 @@
-"""The edge as a process of its own: it starts without its broker and ends when it is told to."""
+"""The edge as a process: it starts without its broker and stops on a signal."""
 
 import asyncio
 import contextlib
@@ -30,7 +30,7 @@ _PATIENCE_SECONDS = 40.0
 
 _TLS = Path(__file__).parents[3] / "samples" / "tls"
 
-# Nothing listens there: connections are refused at once.
+# No process listens there: connections are refused at once.
 _NOWHERE = "127.0.0.1:1"
 
 
@@ -60,7 +60,7 @@ class _EdgeProcess:
                 await asyncio.sleep(0.05)
 
     async def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
-        """Tell it to stop and return its exit code."""
+        """Send SIGTERM and return its exit code."""
         self.process.send_signal(number)
         async with asyncio.timeout(_PATIENCE_SECONDS):
             return await self.process.wait()
@@ -70,7 +70,7 @@ class _EdgeProcess:
 async def _edge(directory: Path, bootstrap: str, prefix: str = "") -> AsyncIterator[_EdgeProcess]:
     ports = _free_port(), _free_port()
     path = _written(directory, ports, bootstrap, prefix)
-    command = [sys.executable, "-m", "router", "edge", "--config", str(path)]
+    command = [sys.executable, "-m", "consumers", "edge", "--config", str(path)]
     process = await asyncio.create_subprocess_exec(*command, stderr=PIPE, cwd=directory)
     leash = Leash(process.pid)
     errors: list[str] = []
@@ -129,7 +129,7 @@ def _assert_ended_in_order(edge: _EdgeProcess) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_an_edge_that_never_met_its_broker_ends_when_told_to(
+async def test_edge_that_never_reached_its_broker_stops_on_a_signal(
     tmp_path: Path, number: signal.Signals
 ) -> None:
     async with _edge(tmp_path, _NOWHERE) as edge:
@@ -143,7 +143,7 @@ async def test_an_edge_that_never_met_its_broker_ends_when_told_to(
 
 @pytest.mark.kafka
 @pytest.mark.parametrize("how", ["killed", "frozen"])
-async def test_an_edge_whose_broker_went_away_ends_with_deliveries_unanswered_by_it(
+async def test_edge_whose_broker_is_down_stops_with_deliveries_in_flight(
     own_kafka: ApacheKafka, topics_prefix: str, tmp_path: Path, how: str
 ) -> None:
     await make_topics(own_kafka.bootstrap, topics_prefix)
@@ -162,7 +162,7 @@ async def test_an_edge_whose_broker_went_away_ends_with_deliveries_unanswered_by
     _assert_ended_in_order(edge)
 
 
-async def test_a_delivery_under_way_is_kept_and_answered_before_the_edge_ends(
+async def test_open_delivery_is_published_and_answered_before_the_edge_ends(
     broker: Broker, topics_prefix: str, tmp_path: Path
 ) -> None:
     sent = _now()
@@ -185,7 +185,7 @@ async def test_a_delivery_under_way_is_kept_and_answered_before_the_edge_ends(
     _assert_ended_in_order(edge)
 
 
-async def test_an_edge_says_how_late_its_event_loop_wakes_up(tmp_path: Path) -> None:
+async def test_edge_exports_the_delay_of_its_event_loop(tmp_path: Path) -> None:
     asked = request("/metrics", method="GET", body=None)
 
     async with _edge(tmp_path, _NOWHERE) as edge:
@@ -220,7 +220,7 @@ async def test_an_edge_with_a_certificate_speaks_tls_and_nothing_else(
 
 
 @pytest.mark.parametrize("variable", ["PORT", "MANAGEMENT_PORT"])
-async def test_an_edge_whose_port_is_taken_says_so_in_one_line(
+async def test_port_in_use_is_reported_in_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -245,7 +245,7 @@ async def test_an_edge_whose_port_is_taken_says_so_in_one_line(
         ("PAYROUTER_EDGE__BODY_LIMIT_BYTES", "8000000", "edge.body_limit_bytes"),
     ],
 )
-async def test_an_edge_with_a_wrong_configuration_says_which_key_in_one_line(
+async def test_invalid_configuration_key_is_reported_in_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str, key: str
 ) -> None:
     monkeypatch.setenv(name, value)

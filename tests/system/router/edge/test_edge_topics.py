@@ -1,4 +1,4 @@
-"""An edge before a real Kafka whose topics could lose what it acknowledges."""
+"""An edge on a real Kafka whose topics could lose acknowledged events."""
 
 import asyncio
 
@@ -38,7 +38,7 @@ async def _names(edge: RunningEdge, words: str) -> str:
 @pytest.mark.parametrize(
     ("topic", "configs", "words"),
     [
-        ("quarantine", {"retention_ms": "604800000"}, "has retention.ms 7 days, needs for ever"),
+        ("quarantine", {"retention_ms": "604800000"}, "has retention.ms 7 days, needs forever"),
         ("payment", {"cleanup_policy": "compact"}, "has cleanup.policy compact, needs delete"),
         ("payment", {"retention_ms": "3600000"}, "has retention.ms 1 hour"),
     ],
@@ -57,7 +57,7 @@ async def test_a_delivery_is_not_acknowledged_while_its_topic_could_lose_it(
         assert f"topic {name} {words}" in said
         assert (await edge.probe("/readyz")).status == 503
         assert (refused.status, refused.header("retry-after")) == (503, "5")
-        # What is bound for a sound topic is as safe as before.
+        # Deliveries to a sound topic are not affected.
         assert taken.status == 200
         assert {record.topic for record in await edge.records()}.isdisjoint({name})
         metrics = (await edge.probe("/metrics")).body.decode()
@@ -71,7 +71,7 @@ async def test_a_delivery_is_not_acknowledged_while_its_topic_could_lose_it(
 
 
 @pytest.mark.kafka
-async def test_a_topic_that_takes_too_little_keeps_what_fits(
+async def test_topic_with_a_small_size_limit_accepts_records_that_fit(
     broker: Broker, topics_prefix: str
 ) -> None:
     payment = f"{topics_prefix}payment"
@@ -100,7 +100,7 @@ async def test_with_too_few_replicas_that_must_be_in_sync_nothing_is_acknowledge
         assert answer.status == 503
 
 
-async def test_before_the_topics_were_compared_nothing_is_acknowledged(
+async def test_nothing_is_acknowledged_before_the_topics_are_compared(
     broker: Broker, topics_prefix: str
 ) -> None:
     def silent(process: EdgeProcess) -> None:
@@ -112,5 +112,5 @@ async def test_before_the_topics_were_compared_nothing_is_acknowledged(
         said = await _names(edge, "the topics were not compared yet")
         answer = await edge.post(PAYMENT.headers, PAYMENT.body)
 
-        assert "events can be kept" not in said
+        assert "events can be published" not in said
         assert answer.status == 503

@@ -1,4 +1,4 @@
-"""What follows the files of a configuration misses no change and never ends."""
+"""The watch on configuration files misses no change and never ends."""
 
 import asyncio
 import contextlib
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from router.configuration.settings import Settings, load_settings
 from router.edge.app import EdgeProcess, build_edge
-from router.edge.reload import Source
+from router.edge.reload import ConfigurationSource
 from tests.parts.edge.living_edge import Mount
 
 _PATIENCE_SECONDS = 30.0
@@ -23,7 +23,7 @@ def _configuration(path: Path, *endpoints: tuple[str, Path]) -> Path:
 
 
 @contextlib.asynccontextmanager
-async def _following(config: Path, source: Source) -> AsyncIterator[EdgeProcess]:
+async def _following(config: Path, source: ConfigurationSource) -> AsyncIterator[EdgeProcess]:
     process = build_edge(load_settings(config, {}))
     async with process.reloading.following(source):
         yield process
@@ -42,7 +42,7 @@ def _secret_of(process: EdgeProcess, name: str) -> bytes | None:
     return gate.endpoint.keys[0].secret if gate else None
 
 
-async def test_a_secret_that_is_replaced_just_after_it_was_first_read_is_taken_up(
+async def test_secret_replaced_just_after_its_first_read_is_applied(
     tmp_path: Path,
 ) -> None:
     mount = Mount(tmp_path / "secrets")
@@ -59,8 +59,8 @@ async def test_a_secret_that_is_replaced_just_after_it_was_first_read_is_taken_u
 
     replaced: list[bool] = []
     reads: list[Settings] = []
-    async with _following(config, Source(read, lambda: config)) as process:
-        # The look at the start is over, so that only the watch can see what follows.
+    async with _following(config, ConfigurationSource(read, lambda: config)) as process:
+        # The check at the start is over, so that only the watch can see later changes.
         await _until(lambda: len(reads) == 1)
         both = (("one", mount.file("one")), ("two", mount.file("two")))
         _configuration(config, *both)
@@ -68,7 +68,7 @@ async def test_a_secret_that_is_replaced_just_after_it_was_first_read_is_taken_u
         await _until(lambda: _secret_of(process, "two") == b"second-secret-of-two")
 
 
-async def test_files_that_cannot_be_looked_for_do_not_end_the_following(tmp_path: Path) -> None:
+async def test_unreadable_paths_do_not_end_the_watch(tmp_path: Path) -> None:
     file = tmp_path / "secret"
     file.write_text("first-secret")
     config = _configuration(tmp_path / "payrouter.toml", ("one", file))
@@ -80,7 +80,7 @@ async def test_files_that_cannot_be_looked_for_do_not_end_the_following(tmp_path
             raise PermissionError
         return config
 
-    source = Source(lambda: load_settings(config, {}), found)
+    source = ConfigurationSource(lambda: load_settings(config, {}), found)
     async with _following(config, source) as process:
         await _until(lambda: len(asked) > 1)
         file.write_text("second-secret")

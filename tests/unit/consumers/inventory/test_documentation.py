@@ -1,4 +1,4 @@
-"""What docs/inventory.md shows is what happens."""
+"""The examples of docs/inventory.md work as shown."""
 
 import json
 import re
@@ -7,16 +7,14 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
-import click
-
-from consumers.inventory import SERVICE
+from consumers.cli import command_line
 from consumers.inventory.measures import MEASURES
 from consumers.inventory.policy import Policy
-from router.commands.cli import cli
-from router.commands.senders import Senders
 from router.configuration.settings import settings_from
 from router.contract.order import Order, OrderLine
 from router.contract.order_fields import OtherOrderMessage, read_order
+from router.terminal.command_tree import CommandTree
+from tests.parts.runtime.own_commands import group_of
 
 TEXT = (Path(__file__).parents[4] / "docs" / "inventory.md").read_text(encoding="utf-8")
 
@@ -25,7 +23,7 @@ def shown(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", TEXT, re.DOTALL)
 
 
-def test_the_order_in_our_own_names_is_read() -> None:
+def test_an_order_with_the_built_in_names_is_read() -> None:
     order = read_order(settings_from({}).order.fields)(shown("json")[0].encode(), [])
     assert isinstance(order, Order)
     assert order.lines == (OrderLine(sku="tea", quantity=2),)
@@ -59,22 +57,24 @@ def test_the_policies_shown_are_the_defaults() -> None:
     assert set(told) | {"underpaid_tolerance"} == set(Policy.model_fields)
 
 
-def test_the_measures_are_those_there_are() -> None:
+def test_the_page_names_every_metric() -> None:
     assert "payrouter_inventory_orders_reserved`, `_short`" in TEXT
     short = "payrouter_inventory_orders_short"
     assert {m.name for m in MEASURES if m.name not in TEXT} == {short}
 
 
 def test_the_commands_shown_exist() -> None:
-    own = {command.name for command in SERVICE.commands}
-    send = cli.get_command(click.Context(cli), "send")
-    assert isinstance(send, Senders)
+    inventory, send = group_of("inventory"), command_line().entries["send"].load()
+    assert isinstance(inventory, CommandTree)
+    assert isinstance(send, CommandTree)
+    own = inventory.entries.keys()
+    assert {"order", "blockatm"} <= send.entries.keys()
     for line in shown("sh")[0].splitlines():
         _, group, command, *_ = line.split()
         assert command in (own if group == "inventory" else {"order", "blockatm"}), line
 
 
-def test_an_order_without_a_clock_of_its_own_is_read() -> None:
+def test_an_order_with_a_numeric_time_is_read() -> None:
     message = json.loads(shown("json")[0]) | {"at": 1767323045}
     order = read_order(settings_from({}).order.fields)(json.dumps(message).encode(), [])
     assert isinstance(order, Order)

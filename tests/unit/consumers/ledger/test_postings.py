@@ -1,11 +1,11 @@
-"""What is booked for which story, whatever the order it is told in."""
+"""Postings of typical histories, in either order of the events."""
 
 from decimal import Decimal
 
 import pytest
 
 from consumers.ledger.chart import LedgerAccount, Purpose
-from consumers.ledger.position import Position, opened
+from consumers.ledger.position import Position, new_position
 from consumers.ledger.postings import exact
 from tests.parts.ledger.told import LARGEST, booked, by_name, posted, told
 
@@ -174,14 +174,14 @@ STORIES = {
 
 
 @pytest.mark.parametrize("story", STORIES)
-def test_a_story_is_booked_as_the_table_says_in_either_order(story: str) -> None:
+def test_a_history_is_booked_like_its_table_in_either_order(story: str) -> None:
     events, expected = STORIES[story]
     amounts = {name: Decimal(amount) for name, amount in expected.items()}
     assert by_name(booked(events)) == amounts
     assert by_name(posted(events[::-1])) == amounts
 
 
-def test_a_second_currency_for_the_same_money_books_nothing_but_lets_the_status_count() -> None:
+def test_a_second_currency_for_the_same_money_only_changes_the_status() -> None:
     first = [told("payment.underpaid", "80")]
     assert by_name(booked([*first, told("payment.confirmed", "70", currency="EUR")])) == {
         "wallet:Ethereum USDT": Decimal(80),
@@ -189,7 +189,7 @@ def test_a_second_currency_for_the_same_money_books_nothing_but_lets_the_status_
     }
 
 
-def test_a_partial_refund_told_twice_with_a_growing_total_counts_its_highest() -> None:
+def test_of_two_partial_refunds_the_higher_total_counts() -> None:
     events = [
         told("payment.confirmed", "100"),
         told("payment.refunded", "30"),
@@ -202,7 +202,7 @@ def test_a_subscription_moves_no_money() -> None:
     assert booked([told("subscription.renewed", "9")]) == {}
 
 
-def test_account_names_are_unambiguous_whatever_the_parts_contain() -> None:
+def test_account_names_are_unambiguous_for_any_contents() -> None:
     tricky = LedgerAccount("a:b", "c", Purpose.WALLET, "100%")
     assert tricky.name == "a%3Ab:c:wallet:100%25"
     assert tricky.id != LedgerAccount("a", "b:c", Purpose.WALLET, "100%").id
@@ -213,10 +213,10 @@ def test_arithmetic_that_would_round_raises_instead() -> None:
         _ = Decimal(1) / Decimal(3)
 
 
-def test_events_without_the_gateways_number_are_told_apart_by_their_order() -> None:
+def test_events_without_the_gateways_number_are_identified_by_their_order() -> None:
     def of(reference: str) -> Position:
-        return opened(told("payment.confirmed", provider_reference=None, reference=reference))
+        return new_position(told("payment.confirmed", provider_reference=None, reference=reference))
 
     assert of("A-1").id == of("A-1").id
     assert of("A-1").id != of("A-2").id
-    assert of("A-1").id != opened(told("payment.confirmed", payment="A-1")).id
+    assert of("A-1").id != new_position(told("payment.confirmed", payment="A-1")).id

@@ -1,4 +1,4 @@
-"""Whatever a gateway tells of one payment, the books balance and the order does not matter."""
+"""For all histories of one payment, the books balance and the order does not matter."""
 
 from decimal import Decimal
 from typing import Any
@@ -19,7 +19,7 @@ AMOUNTS = st.none() | st.decimals(0, Decimal(LARGEST), places=18) | st.sampled_f
 
 @st.composite
 def histories(draw: st.DrawFn, family: str) -> list[Event]:
-    """Draw what a gateway may tell of one payment: any statuses, one currency per kind of sum."""
+    """Draw events of one payment: any statuses, one currency per kind of amount."""
     statuses = {
         "payment": [
             "pending",
@@ -49,7 +49,7 @@ def histories(draw: st.DrawFn, family: str) -> list[Event]:
 
 
 @given(st.sampled_from(["payment", "payout"]).flatmap(histories), st.data())
-def test_any_order_with_any_repeats_ends_in_the_same_books(
+def test_any_order_with_any_repeats_gives_the_same_books(
     history: list[Event], data: st.DataObject
 ) -> None:
     repeats = data.draw(st.lists(st.sampled_from(history), max_size=4))
@@ -58,7 +58,7 @@ def test_any_order_with_any_repeats_ends_in_the_same_books(
 
 
 @given(st.sampled_from(["payment", "payout"]).flatmap(histories))
-def test_every_books_balance_per_currency_after_each_event(history: list[Event]) -> None:
+def test_books_balance_per_currency_after_each_event(history: list[Event]) -> None:
     for length in range(1, len(history) + 1):
         sums: dict[str, Decimal] = {}
         for place, amount in booked(history[:length]).items():
@@ -68,7 +68,7 @@ def test_every_books_balance_per_currency_after_each_event(history: list[Event])
 
 
 @given(st.sampled_from(["payment", "payout"]).flatmap(histories))
-def test_what_is_called_off_after_paid_changes_nothing_of_the_money(history: list[Event]) -> None:
+def test_calling_off_a_paid_payment_does_not_change_amounts(history: list[Event]) -> None:
     family = history[0].type.family
     paid = [*history, told(f"{family}.confirmed", "7", currency="USDT")]
     for late in ("pending", "failed", "cancelled"):

@@ -1,4 +1,4 @@
-"""One mailbox and nothing else: what a gateway says cannot become a header, or a list."""
+"""Only a single mailbox is accepted: a gateway's text cannot become a header or a list."""
 
 import pytest
 from hypothesis import given
@@ -41,21 +41,21 @@ BAD = (
 
 
 @pytest.mark.parametrize("text", GOOD)
-def test_one_plain_mailbox_is_taken_as_it_is(text: str) -> None:
+def test_one_plain_mailbox_is_returned_unchanged(text: str) -> None:
     assert mailbox(text) == text
 
 
 @pytest.mark.parametrize("text", BAD)
-def test_anything_else_is_no_mailbox(text: str) -> None:
+def test_any_other_text_is_refused(text: str) -> None:
     assert mailbox(text) is None
 
 
-def test_nothing_is_no_mailbox() -> None:
+def test_none_is_refused() -> None:
     assert mailbox(None) is None
 
 
 @given(st.text(), st.text(alphabet='\r\n\t ,;<>:"()[]\\\x00\x0b\u2028', min_size=1), st.text())
-def test_nothing_that_could_end_or_split_an_address_is_let_through(
+def test_text_that_could_end_or_split_an_address_is_refused(
     before: str, between: str, after: str
 ) -> None:
     assert mailbox(f"{before}{between}{after}") is None

@@ -1,4 +1,4 @@
-"""What `[consumers.notifications]` may say, and how a wrong one is refused: one line, exit 2."""
+"""Options of `[consumers.notifications]`; an invalid one prints one line and exits with 2."""
 
 from pathlib import Path
 
@@ -7,9 +7,9 @@ from click.testing import CliRunner
 from pydantic import ValidationError
 
 from consumers import cli
-from consumers.notifications import SERVICE, configured
-from consumers.notifications.options import Options
+from consumers.notifications.options import NotificationOptions
 from consumers.notifications.rules import CUSTOMER, KINDS, LOG
+from consumers.notifications.service import configured
 from consumers.runtime.service import Setup
 from router.contract.topics import Topics
 from tests.parts.notifications.desk import MAIL, options, rule
@@ -18,16 +18,16 @@ SECRET = "hunter2hunter2"
 
 
 def test_without_configuration_nothing_leaves_the_machine() -> None:
-    default = Options()
+    default = NotificationOptions()
     assert {name for each in default.rules for name in each.channels} == {LOG}
     told = [kind for kind in KINDS if any(each.is_about(kind) for each in default.rules)]
     assert "payment.confirmed" in told
     assert "payout.failed" in told
 
 
-def test_each_channel_has_work_of_its_own() -> None:
-    service = configured(SERVICE, Setup(options(), Topics()))
-    assert [each.name for each in service.work] == [
+def test_each_channel_has_separate_work() -> None:
+    actions = configured(Setup(options(), Topics()))
+    assert [each.name for each in actions.work] == [
         "send log",
         "send mail",
         "send hook",
@@ -35,7 +35,7 @@ def test_each_channel_has_work_of_its_own() -> None:
     ]
 
 
-def test_a_url_may_stand_in_a_file(tmp_path: Path) -> None:
+def test_a_url_can_be_read_from_a_file(tmp_path: Path) -> None:
     path = tmp_path / "url"
     path.write_text(f"json://host/{SECRET}\n")
     read = options([], channels={"ops": {"url_file": str(path)}})
@@ -46,22 +46,22 @@ def test_a_url_may_stand_in_a_file(tmp_path: Path) -> None:
 
 
 WRONG: tuple[tuple[dict[str, object], str], ...] = (
-    ({"channels": {"ops": {"url": f"nope://{SECRET}"}}}, "channels.ops.url: no Apprise URL"),
+    ({"channels": {"ops": {"url": f"nope://{SECRET}"}}}, "channels.ops.url: not an Apprise URL"),
     ({"channels": {"ops": {}}}, "no url: set url or url_file"),
     ({"channels": {"ops": {"url": MAIL, "url_file": "x"}}}, "url_file: url is given as well"),
-    ({"channels": {"ops": {"url_file": "/nowhere/at/all"}}}, "url_file: cannot read /nowhere"),
+    ({"channels": {"ops": {"url_file": "/missing/at/all"}}}, "url_file: cannot read /missing"),
     ({"channels": {"ops": {"url_file": f"json://host/{SECRET}"}}}, "url_file: cannot read the fil"),
     ({"channels": {"log": {"url": MAIL}}}, "channels.log: the built-in channel"),
     ({"channels": {"Ops!": {"url": MAIL}}}, "Ops!: a name is a-z 0-9"),
     ({"channels": {"ops": {"url": MAIL, "per_second": 1}}}, "per_second"),
-    ({"rules": [rule("payment.*", "nobody", LOG)]}, "there is no [operators.nobody]"),
+    ({"rules": [rule("payment.*", "unknown", LOG)]}, "there is no [operators.unknown]"),
     ({"rules": [rule("payment.*", CUSTOMER, "ops")]}, "there is no [channels.ops]"),
     (
         {
             "rules": [rule("payment.*", CUSTOMER, "ops")],
             "channels": {"ops": {"url": "json://host"}},
         },
-        "ops reaches no customer",
+        "ops cannot reach customers",
     ),
     (
         {
@@ -73,23 +73,21 @@ WRONG: tuple[tuple[dict[str, object], str], ...] = (
     ),
     ({"operators": {"a": {"email": "a@example.com,b@example.com"}}}, "one plain address"),
     ({"operators": {"customer": {}}}, "customer: a name is"),
-    ({"language": "../etc"}, "language: such as en"),
-    ({"templates": "/nowhere/at/all"}, "/nowhere/at/all is no folder"),
+    ({"language": "../etc"}, "language: expected a tag such as en"),
+    ({"templates": "/missing/at/all"}, "/missing/at/all is not a folder"),
     ({"rule": []}, "rule"),
 )
 
 
 @pytest.mark.parametrize(("values", "words"), WRONG, ids=[words for _, words in WRONG])
-def test_what_is_wrong_is_named_and_no_secret_is_said(
-    values: dict[str, object], words: str
-) -> None:
+def test_an_invalid_option_is_named_without_secrets(values: dict[str, object], words: str) -> None:
     with pytest.raises(ValidationError) as refused:
-        Options.model_validate(values)
+        NotificationOptions.model_validate(values)
     assert words in str(refused.value)
     assert SECRET not in str(refused.value)
 
 
-def test_a_broken_text_ends_any_command_with_file_and_line(
+def test_an_invalid_text_fails_any_command_with_file_and_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = tmp_path / "texts" / "en" / "customer" / "payment.confirmed.txt"

@@ -1,4 +1,4 @@
-"""The way out on real sockets: mails and webhooks as they arrive, and what a failure is called."""
+"""Apprise channels on real sockets: received mails and webhooks, and the reasons of failures."""
 
 import asyncio
 import io
@@ -8,7 +8,13 @@ from socket import socket
 
 import pytest
 
-from consumers.notifications.outside import ChannelError, Outside, Sending, Told, explained
+from consumers.notifications.apprise_channel import (
+    AppriseChannel,
+    ChannelError,
+    SendResult,
+    SendStatus,
+    explain_failure,
+)
 from consumers.notifications.rendering import Rendered
 from tests.parts.notifications.receivers import HANG, hook, post_office
 
@@ -16,8 +22,8 @@ SECRET = "hunter2hunter2"
 TEXT = Rendered("Über 5 € <b>", "Guten Tag,\n\n100.50 USDT <b>& mehr\n")
 
 
-async def sent(outside: Outside, address: str | None = None, **more: object) -> Told:
-    """Send in a thread, as the dispatcher does."""
+async def sent(outside: AppriseChannel, address: str | None = None, **more: object) -> SendResult:
+    """Send in a thread, like the dispatcher."""
     seconds = float(str(more.get("seconds", 5)))
     rendered = more.get("rendered", TEXT)
     assert isinstance(rendered, Rendered)
@@ -26,23 +32,27 @@ async def sent(outside: Outside, address: str | None = None, **more: object) -> 
 
 async def test_a_webhook_gets_the_text_and_its_idempotency_key() -> None:
     async with hook() as receiver:
-        assert await sent(Outside(receiver.url)) == Told(Sending.SENT)
+        assert await sent(AppriseChannel(receiver.url)) == SendResult(SendStatus.SENT)
     (request,) = receiver.requests
     assert request.key == "key-1"
     assert request.json["title"] == TEXT.subject
     assert request.json["message"].strip() == TEXT.body.strip()
 
 
-async def test_headers_of_the_url_stay_beside_the_key() -> None:
+async def test_headers_of_the_url_are_sent_with_the_key() -> None:
     async with hook() as receiver:
-        assert await sent(Outside(f"{receiver.url}?+X-Token={SECRET}")) == Told(Sending.SENT)
+        assert await sent(AppriseChannel(f"{receiver.url}?+X-Token={SECRET}")) == SendResult(
+            SendStatus.SENT
+        )
     assert receiver.requests[0].headers["x-token"] == SECRET
     assert receiver.keys == ["key-1"]
 
 
 async def test_a_mail_goes_to_the_one_address_with_subject_text_and_key() -> None:
     async with post_office() as office:
-        assert await sent(Outside(office.url), "ann@example.com") == Told(Sending.SENT)
+        assert await sent(AppriseChannel(office.url), "ann@example.com") == SendResult(
+            SendStatus.SENT
+        )
     (mail,) = office.mails
     assert mail.recipients == ["ann@example.com"]
     assert mail.sender == "shop@example.com"
@@ -54,18 +64,18 @@ async def test_a_mail_goes_to_the_one_address_with_subject_text_and_key() -> Non
     assert len(mail.message.get_all("Message-ID", [])) == 1
 
 
-async def test_a_mail_with_html_has_both_forms() -> None:
+async def test_a_mail_with_html_also_has_plain_text() -> None:
     async with post_office() as office:
         rendered = Rendered("x", "plain", "<p>100.50 <b>USDT</b></p>")
-        assert await sent(Outside(office.url), "ann@example.com", rendered=rendered)
+        assert await sent(AppriseChannel(office.url), "ann@example.com", rendered=rendered)
     types = [part.get_content_type() for part in office.mails[0].message.walk()]
     assert types == ["multipart/alternative", "text/plain", "text/html"]
 
 
 @pytest.mark.parametrize("address", ["o'brien@example.com", "a+b%41@sub.example.co"])
-async def test_unusual_addresses_are_reached_as_they_are(address: str) -> None:
+async def test_unusual_addresses_are_used_unchanged(address: str) -> None:
     async with post_office() as office:
-        assert await sent(Outside(office.url), address) == Told(Sending.SENT)
+        assert await sent(AppriseChannel(office.url), address) == SendResult(SendStatus.SENT)
     assert [mail.recipients for mail in office.mails] == [[address]]
 
 
@@ -80,66 +90,66 @@ async def test_unusual_addresses_are_reached_as_they_are(address: str) -> None:
         None,
     ],
 )
-async def test_nobody_is_written_where_the_address_is_not_one_mailbox(address: str | None) -> None:
+async def test_no_mail_is_sent_if_the_address_is_not_one_mailbox(address: str | None) -> None:
     async with post_office() as office:
-        told = await sent(Outside(office.url), address)
-    assert told == Told(Sending.REFUSED, "the address is not one plain mailbox")
+        told = await sent(AppriseChannel(office.url), address)
+    assert told == SendResult(SendStatus.REFUSED, "the address is not a single plain mailbox")
     assert office.mails == []
 
 
 async def test_a_subject_cannot_become_a_header() -> None:
     async with post_office() as office:
         rendered = Rendered("Hello\r\nBcc: b@example.com", "x")
-        assert await sent(Outside(office.url), "ann@example.com", rendered=rendered)
+        assert await sent(AppriseChannel(office.url), "ann@example.com", rendered=rendered)
     assert "Bcc" not in office.mails[0].message
     assert office.mails[0].recipients == ["ann@example.com"]
 
 
-async def test_a_channel_with_its_own_recipients_takes_them() -> None:
+async def test_a_channel_with_recipients_uses_them() -> None:
     async with post_office() as office:
-        outside = Outside(office.url.replace("?", "/ops@example.com?"))
+        outside = AppriseChannel(office.url.replace("?", "/ops@example.com?"))
         assert not outside.addressed
-        assert await sent(outside) == Told(Sending.SENT)
+        assert await sent(outside) == SendResult(SendStatus.SENT)
     assert [mail.recipients for mail in office.mails] == [["ops@example.com"]]
 
 
 @pytest.mark.parametrize(
     ("status", "fate"),
     [
-        (500, Sending.AGAIN),
-        (503, Sending.AGAIN),
-        (429, Sending.AGAIN),
-        (401, Sending.AGAIN),
-        (404, Sending.AGAIN),
-        (302, Sending.AGAIN),
-        (400, Sending.REFUSED),
-        (410, Sending.REFUSED),
-        (413, Sending.REFUSED),
-        (422, Sending.REFUSED),
+        (500, SendStatus.RETRY),
+        (503, SendStatus.RETRY),
+        (429, SendStatus.RETRY),
+        (401, SendStatus.RETRY),
+        (404, SendStatus.RETRY),
+        (302, SendStatus.RETRY),
+        (400, SendStatus.REFUSED),
+        (410, SendStatus.REFUSED),
+        (413, SendStatus.REFUSED),
+        (422, SendStatus.REFUSED),
     ],
 )
-async def test_what_a_webhook_answers_decides_whether_it_is_asked_again(
-    status: int, fate: Sending
-) -> None:
+async def test_a_webhooks_status_decides_whether_to_retry(status: int, fate: SendStatus) -> None:
     async with hook(status) as receiver:
-        assert await sent(Outside(receiver.url)) == Told(fate, f"HTTP {status}")
+        assert await sent(AppriseChannel(receiver.url)) == SendResult(fate, f"HTTP {status}")
     assert len(receiver.requests) == 1, "and a redirect is not followed"
 
 
-async def test_a_webhook_that_hangs_is_given_up() -> None:
+async def test_a_hanging_webhook_times_out() -> None:
     async with hook(HANG) as receiver:
-        told = await sent(Outside(receiver.url), seconds=0.3)
-    assert told == Told(Sending.AGAIN, "no answer in time")
+        told = await sent(AppriseChannel(receiver.url), seconds=0.3)
+    assert told == SendResult(SendStatus.RETRY, "no answer in time")
 
 
 @pytest.mark.parametrize(
     ("answer", "fate"),
-    [("550 no such mailbox", Sending.REFUSED), ("451 later", Sending.AGAIN)],
+    [("550 no such mailbox", SendStatus.REFUSED), ("451 later", SendStatus.RETRY)],
 )
-async def test_what_a_mail_server_says_of_a_recipient_decides(answer: str, fate: Sending) -> None:
+async def test_a_mail_servers_answer_decides_whether_to_retry(
+    answer: str, fate: SendStatus
+) -> None:
     async with post_office(refuse=answer) as office:
-        told = await sent(Outside(office.url), "ann@example.com")
-    assert told == Told(fate, f"SMTP {answer[:3]}")
+        told = await sent(AppriseChannel(office.url), "ann@example.com")
+    assert told == SendResult(fate, f"SMTP {answer[:3]}")
 
 
 def closed_port() -> int:
@@ -156,18 +166,18 @@ def closed_port() -> int:
         lambda port: f"mailto://user:{SECRET}@127.0.0.1:{port}/ops@example.com?from=a@example.com",
     ],
 )
-async def test_a_receiver_that_is_not_there_is_tried_again_and_no_secret_is_said(
+async def test_an_unreachable_receiver_is_retried_and_no_secret_is_shown(
     url: Callable[[int], str], capfd: pytest.CaptureFixture[str]
 ) -> None:
     lines = io.StringIO()
     ours = logging.StreamHandler(lines)
     logging.getLogger().addHandler(ours)
     try:
-        outside = Outside(url(closed_port()))
+        outside = AppriseChannel(url(closed_port()))
         told = await sent(outside)
     finally:
         logging.getLogger().removeHandler(ours)
-    assert told == Told(Sending.AGAIN, "connection refused")
+    assert told == SendResult(SendStatus.RETRY, "connection refused")
     said = repr(told) + repr(outside) + lines.getvalue() + "".join(capfd.readouterr())
     assert SECRET not in said
     assert "ops@example.com" not in said
@@ -178,21 +188,21 @@ async def test_a_receiver_that_is_not_there_is_tried_again_and_no_secret_is_said
     [
         (["Socket Exception: (535, b'5.7.8 no')", "Connection error while submitting"], "SMTP 535"),
         (["Socket Exception: [Errno -2] Name or service not known"], "host not found"),
-        (["certificate verify failed"], "no secure connection"),
-        ([f"something about {SECRET}"], "not taken, for a reason Apprise does not say"),
-        ([], "not taken, for a reason Apprise does not say"),
+        (["certificate verify failed"], "secure connection failed"),
+        ([f"something about {SECRET}"], "not delivered; Apprise gives no known reason"),
+        ([], "not delivered; Apprise gives no known reason"),
     ],
 )
-def test_reasons_are_said_in_words_of_our_own(lines: list[str], expected: str) -> None:
-    assert explained(lines) == Told(Sending.AGAIN, expected)
+def test_reasons_are_our_own_texts(lines: list[str], expected: str) -> None:
+    assert explain_failure(lines) == SendResult(SendStatus.RETRY, expected)
 
 
 @pytest.mark.parametrize(
     "url", ["", "nonsense", f"nope://{SECRET}", "json://", "mailto://", "json://a json://b"]
 )
-def test_what_leads_nowhere_is_refused_without_repeating_it(url: str) -> None:
+def test_an_unusable_url_is_refused_without_repeating_it(url: str) -> None:
     with pytest.raises(ChannelError) as refused:
-        Outside(url)
+        AppriseChannel(url)
     assert SECRET not in str(refused.value)
     assert "Apprise URL" in str(refused.value)
 
@@ -209,5 +219,5 @@ def test_what_leads_nowhere_is_refused_without_repeating_it(url: str) -> None:
         ("tgram://123456789:AAEhBOweik6ad9r_QXMENQjcrGbqCr4K-bc/12315544", False),
     ],
 )
-def test_only_mail_that_names_nobody_has_to_be_addressed(url: str, *, addressed: bool) -> None:
-    assert Outside(url).addressed is addressed
+def test_only_a_mail_url_without_recipient_needs_an_address(url: str, *, addressed: bool) -> None:
+    assert AppriseChannel(url).addressed is addressed

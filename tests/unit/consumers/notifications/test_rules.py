@@ -1,4 +1,4 @@
-"""Which change is told to whom: rules, wildcards, at most one message per channel."""
+"""Recipients of a change: rules, wildcards, at most one message per channel."""
 
 from itertools import chain
 from uuid import UUID
@@ -26,19 +26,19 @@ def rules(*written: dict[str, object]) -> list[Rule]:
     return [Rule.model_validate(each) for each in written]
 
 
-def test_a_rule_is_about_the_kinds_it_names() -> None:
+def test_a_rule_matches_the_kinds_it_names() -> None:
     (one,) = rules(rule("payout.failed", "on-call", "hook"))
     assert intents([one], ["payout.failed"]) == [Intent("hook", "on-call", "payout.failed")]
     assert intents([one], ["payout.confirmed"]) == []
 
 
-def test_a_family_stands_for_all_of_its_kinds_and_no_other() -> None:
+def test_a_family_matches_all_of_its_kinds_and_no_other() -> None:
     (one,) = rules(rule("payment.*", "on-call", "hook"))
     about = [kind for kind in KINDS if intents([one], [kind])]
     assert about == [kind for kind in KINDS if kind.startswith("payment.")]
 
 
-def test_two_rules_about_the_same_channel_and_recipient_make_one_message() -> None:
+def test_two_rules_for_the_same_channel_and_recipient_create_one_message() -> None:
     both = rules(rule("payment.*", "a", "x", "y"), rule("payment.confirmed", "a", "y", "z"))
     found = intents(both, ["payment.confirmed"])
     assert [each.channel for each in found] == ["x", "y", "z"]
@@ -68,7 +68,7 @@ def test_every_status_change_can_be_mailed_by_one_rule() -> None:
         {**rule("payment.*", "a", "x"), "unless": "b"},
     ],
 )
-def test_a_rule_that_could_not_mean_anything_is_refused(wrong: dict[str, object]) -> None:
+def test_an_invalid_rule_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         Rule.model_validate(wrong)
 
@@ -82,7 +82,7 @@ _RULES = st.builds(
 
 
 @given(st.lists(_RULES, max_size=8), st.lists(st.sampled_from(KINDS), max_size=2))
-def test_no_rules_make_two_messages_for_one_channel_and_recipient(
+def test_no_rules_create_two_messages_for_one_channel_and_recipient(
     some: list[Rule], kinds: list[str]
 ) -> None:
     found = intents(some, kinds)
@@ -96,13 +96,13 @@ def test_no_rules_make_two_messages_for_one_channel_and_recipient(
     assert set(keys) == set(meant)
 
 
-def test_the_ids_of_messages_are_frozen() -> None:
-    """Receivers know messages by them: one that changed would be told again."""
+def test_message_ids_never_change() -> None:
+    """Receivers detect repeats by message id: a changed id would be a new message."""
     assert str(message_id(EVENT, "mail", "customer")) == "ef2f4449-31af-5474-8b2e-808f4d83f70e"
     assert message_id(EVENT, "mail", "on-call") != message_id(EVENT, "mail", "customer")
 
 
-def test_only_what_was_sent_and_is_sent_once_more_gets_another_key() -> None:
+def test_only_a_resent_message_gets_a_new_key() -> None:
     first = idempotency_key(EVENT, 0)
     assert first == str(EVENT)
     assert len({first, idempotency_key(EVENT, 1), idempotency_key(EVENT, 2)}) == 3

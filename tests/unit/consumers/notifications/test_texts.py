@@ -1,4 +1,4 @@
-"""Texts: languages, exact amounts, no markup by data, and what a broken one does."""
+"""Texts: languages, exact amounts, escaping of data, and errors of invalid texts."""
 
 from pathlib import Path
 
@@ -28,7 +28,7 @@ def override(folder: Path, place: str, text: str) -> Path:
     return path
 
 
-def test_our_own_texts_hold_for_everything_that_may_be_told() -> None:
+def test_the_built_in_texts_render_for_every_kind() -> None:
     checked_texts(BUILT_IN, "en")
 
 
@@ -47,7 +47,7 @@ def test_there_is_a_text_for_every_kind_in_both_languages(
     assert other != written
 
 
-def test_an_amount_is_written_digit_by_digit() -> None:
+def test_an_amount_is_written_exactly() -> None:
     texts = open_texts(None)
     for amount in (LARGEST, "0.000000000000000001", "100.50", "1E+3"):
         event = told("payment.confirmed", amount=amount)
@@ -55,7 +55,7 @@ def test_an_amount_is_written_digit_by_digit() -> None:
         assert f" {'1000' if amount == '1E+3' else amount} USDT " in body
 
 
-def test_what_is_missing_is_exact_and_only_said_where_it_can_be_known() -> None:
+def test_a_missing_amount_is_exact_and_only_shown_if_known() -> None:
     def missing(**facts: object) -> str | None:
         event = told("payment.underpaid", expected_currency="USDT", **facts)
         return facts_of(event)["missing_amount"]
@@ -73,7 +73,7 @@ def test_what_is_missing_is_exact_and_only_said_where_it_can_be_known() -> None:
     assert (too_much["missing_amount"], too_much["surplus_amount"]) == (None, "0.5")
 
 
-def test_facts_say_nothing_of_the_customer_and_have_every_name() -> None:
+def test_facts_have_every_name_and_no_customer_data() -> None:
     event = told("payment.confirmed", customer={"id": "C-1", "email": "ann@example.com"})
     facts = facts_of(event)
     assert tuple(facts) == NAMES
@@ -82,7 +82,7 @@ def test_facts_say_nothing_of_the_customer_and_have_every_name() -> None:
 
 
 @pytest.mark.parametrize("language", ["en", "de"])
-def test_an_operator_reads_what_is_test_money_and_what_could_not_be_read(language: str) -> None:
+def test_an_operators_text_shows_test_money_and_unread_fields(language: str) -> None:
     event = told("payment.expired", test=True, unread=["tx_hash", "occurred_at"])
     texts = open_texts(None)
 
@@ -107,17 +107,17 @@ def test_an_operator_reads_what_is_test_money_and_what_could_not_be_read(languag
         ("", "Thank you"),
     ],
 )
-def test_the_language_is_the_customers_where_we_have_it(language: str | None, begins: str) -> None:
+def test_the_customers_language_is_used_if_it_has_texts(language: str | None, begins: str) -> None:
     written = open_texts(None).render("customer", "payment.confirmed", language, facts_of(PAID))
     assert written.body.startswith(begins)
 
 
-def test_the_default_language_is_taken_before_english() -> None:
+def test_the_default_language_is_preferred_to_english() -> None:
     written = open_texts(None, "de").render("customer", "payment.confirmed", "fr", facts_of(PAID))
     assert written.body.startswith("Vielen Dank")
 
 
-def test_a_text_of_the_folder_goes_before_ours_and_the_others_stay(tmp_path: Path) -> None:
+def test_a_text_of_the_folder_overrides_only_its_kind(tmp_path: Path) -> None:
     override(tmp_path, "fr/customer/payment.confirmed.txt", "Subject: Merci\n\n{{ amount }}\n")
     texts = open_texts(tmp_path)
     french = texts.render("customer", "payment.confirmed", "fr-CA", facts_of(PAID))
@@ -150,7 +150,7 @@ def test_html_is_escaped_and_plain_text_is_not(tmp_path: Path) -> None:
         ("Subject: x{% if order %}y{% endif %}\nbody\n", 1, "empty line"),
     ],
 )
-def test_a_broken_text_is_found_at_the_start_by_file_and_line(
+def test_an_invalid_text_is_reported_at_startup_with_file_and_line(
     tmp_path: Path, text: str, line: int, words: str
 ) -> None:
     override(tmp_path, "en/customer/payment.confirmed.txt", text)
@@ -175,7 +175,7 @@ def test_a_file_that_would_never_be_used_is_refused(tmp_path: Path, place: str) 
         checked_texts(tmp_path, "en")
 
 
-def test_a_text_may_not_reach_beyond_its_folder(tmp_path: Path) -> None:
+def test_a_text_cannot_include_files_outside_its_folder(tmp_path: Path) -> None:
     (tmp_path / "secret.txt").write_text("hunter2")
     folder = tmp_path / "texts"
     override(folder, "en/customer/any.txt", "Subject: x\n\n{% include '../secret.txt' %}\n")
@@ -184,7 +184,7 @@ def test_a_text_may_not_reach_beyond_its_folder(tmp_path: Path) -> None:
     assert "hunter2" not in str(refused.value)
 
 
-def test_a_failing_text_says_where_and_not_whose(tmp_path: Path) -> None:
+def test_a_text_error_has_the_file_and_no_customer_data(tmp_path: Path) -> None:
     text = "Subject: x\n\n{{ reference }}\n{{ order[99] }}\n"
     override(tmp_path, "en/customer/any.txt", text)
     event = told("payment.pending", reference="secret-order")

@@ -1,11 +1,11 @@
-"""A record as it came: known again by its checksum, and decoded or not without an exception."""
+"""Records: recognized by checksum, and decoded or rejected without an exception."""
 
 from dataclasses import dataclass, replace
 from uuid import UUID
 
 import pytest
 
-from consumers.runtime.records import Decoded, Record, TooNew, Unreadable, decode
+from consumers.runtime.records import Decoded, Record, TooNew, Undecodable, decode
 from router.contract.wire import Headers, UndecodableRecord
 from tests.parts.runtime.counting import PAYMENT_0, numbered, record
 
@@ -18,18 +18,18 @@ def raw(value: bytes | None, headers: Headers = (), key: bytes | None = b"k") ->
 
 @dataclass(frozen=True)
 class Parcel:
-    """What a reader of others' records may find."""
+    """A message that a reader of foreign records returns."""
 
     id: UUID
     fingerprint: str = "[]"
 
 
 def parcel(value: bytes | None, _headers: Headers) -> Parcel:
-    """Read a parcel by its id alone."""
+    """Decode a parcel, which has only an id."""
     try:
         return Parcel(UUID((value or b"").decode()))
     except ValueError:
-        message = "no id of a parcel"
+        message = "no parcel id"
         raise UndecodableRecord(message) from None
 
 
@@ -45,26 +45,28 @@ def test_an_event_is_decoded() -> None:
         (raw(b'{"id": '), "the value is"),
         (raw(b"\xff\xfe"), "the value is"),
         (raw(b"{}"), "id"),
-        (replace(THERE, headers=[("ce_dataschema", b"urn:other")]), "names no schema"),
-        (replace(THERE, headers=[("ce_dataschema", b"\xff")]), "names no schema"),
+        (replace(THERE, headers=[("ce_dataschema", b"urn:other")]), "does not name a schema"),
+        (replace(THERE, headers=[("ce_dataschema", b"\xff")]), "does not name a schema"),
     ],
 )
-def test_a_record_that_is_no_event_says_why(there: Record, problem: str) -> None:
+def test_undecodable_record_has_its_problem(there: Record, problem: str) -> None:
     found = decode(there)
-    assert isinstance(found, Unreadable)
+    assert isinstance(found, Undecodable)
     assert problem in found.problem
 
 
-def test_a_record_of_a_later_major_version_is_not_unreadable() -> None:
+def test_record_of_a_later_major_version_is_not_undecodable() -> None:
     later = replace(THERE, headers=[("ce_dataschema", b"urn:payrouter:schema:event:2.0")])
-    assert decode(later) == TooNew(later, "schema version 2.0, this reader knows 1.0")
+    assert decode(later) == TooNew(later, "schema version 2.0, this reader supports 1.0")
 
 
-def test_a_record_that_breaks_its_reader_is_unreadable_too() -> None:
+def test_record_that_breaks_its_reader_is_undecodable_too() -> None:
     def broken(*_: object) -> Parcel:
         raise RecursionError
 
-    assert decode(THERE, broken) == Unreadable(THERE, "RecursionError: raised while it was read")
+    assert decode(THERE, broken) == Undecodable(
+        THERE, "RecursionError: raised while decoding the record"
+    )
 
 
 def test_neither_key_nor_value_nor_headers_are_shown() -> None:
@@ -87,30 +89,30 @@ def test_neither_key_nor_value_nor_headers_are_shown() -> None:
         raw(b"", [("h", b"1")]),
     ],
 )
-def test_the_checksum_tells_records_apart(other: Record) -> None:
+def test_checksum_distinguishes_records(other: Record) -> None:
     assert raw(b"v", [("h", b"1")]).crc != other.crc
 
 
-def test_a_null_is_not_an_empty_value() -> None:
+def test_null_is_not_an_empty_value() -> None:
     assert raw(None).crc != raw(b"").crc
 
 
-def test_the_checksum_leaves_offset_and_timestamp_out() -> None:
+def test_checksum_ignores_offset_and_timestamp() -> None:
     assert replace(THERE, offset=9, timestamp=9).crc == THERE.crc
 
 
-def test_a_reader_of_its_own_reads_what_is_no_event() -> None:
+def test_separate_reader_decodes_foreign_records() -> None:
     known = UUID(int=5)
     theirs = replace(THERE, value=str(known).encode(), headers=())
     assert decode(theirs, parcel) == Decoded(theirs, Parcel(known))
-    assert decode(THERE, parcel) == Unreadable(THERE, "UndecodableRecord: no id of a parcel")
+    assert decode(THERE, parcel) == Undecodable(THERE, "UndecodableRecord: no parcel id")
 
 
 @pytest.mark.parametrize("fingerprint", ['["\0"]', '["\ud800"]', "{}", "A-1"])
-def test_what_could_not_be_claimed_is_unreadable_and_not_a_failure_of_the_store(
+def test_unstorable_fingerprint_is_undecodable_and_not_a_store_failure(
     fingerprint: str,
 ) -> None:
     def careless(_value: bytes | None, _headers: Headers) -> Parcel:
         return Parcel(UUID(int=1), fingerprint)
 
-    assert isinstance(decode(THERE, careless), Unreadable)
+    assert isinstance(decode(THERE, careless), Undecodable)

@@ -1,4 +1,4 @@
-"""Whose address counts: the peer's, or what a trusted proxy wrote."""
+"""The address of a caller: the peer's, or the one from a trusted proxy."""
 
 from collections.abc import Iterator
 
@@ -55,7 +55,7 @@ def test_without_trusted_proxies_it_is_the_peer() -> None:
         (None, ["0.0.0.0/0", "::/0"], False),
     ],
 )
-def test_an_address_is_in_a_network_or_is_it(
+def test_address_matches_a_network_or_itself(
     address: str | None, wanted: list[str], *, is_in: bool
 ) -> None:
     found = caller(address, [], ())

@@ -1,4 +1,4 @@
-"""A provider may have settings of its own for an endpoint, read by its own model."""
+"""A provider may have settings for an endpoint, read by its own model."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,13 +18,13 @@ from router.errors import ConfigurationError
 from router.providers import (
     OPTIONS,
     Answer,
+    EndpointContext,
     Example,
     Key,
-    Place,
     Provider,
     ProviderError,
     Simulation,
-    Texts,
+    TextList,
     discover,
 )
 from router.providers.blockatm import PROVIDER
@@ -35,14 +35,14 @@ _HIDDEN = "sck_hidden-0123456789"
 class _Options(BaseModel):
     model_config = OPTIONS
 
-    places: Texts = ()
+    places: TextList = ()
     size: int = 1
     password: SecretStr | None = None
 
 
 @dataclass(frozen=True)
 class _Picky:
-    """A provider from elsewhere, with options."""
+    """A provider of another distribution, with options."""
 
     name: str = "picky"
     methods: frozenset[str] = frozenset({"POST"})
@@ -55,7 +55,7 @@ class _Picky:
     addresses: tuple[str, ...] = ("203.0.113.0/24",)
     seen: tuple[Any, ...] = ()
 
-    def configured(self, options: _Options, place: Place) -> Provider:
+    def configured(self, options: _Options, place: EndpointContext) -> Provider:
         if options.size == 13:
             message = "size: 13 brings no luck"
             raise ConfigurationError(message)
@@ -81,7 +81,7 @@ class _Picky:
 
 @pytest.fixture
 def installed(monkeypatch: pytest.MonkeyPatch) -> Callable[[object], None]:
-    """Give a way to install a provider as another distribution would."""
+    """Return a function that installs a provider as another distribution would."""
 
     def install(provider: object) -> None:
         entry = SimpleNamespace(name="picky", load=lambda: provider)
@@ -95,14 +95,14 @@ def _values(**endpoint: object) -> dict[str, Any]:
     return {"endpoints": {"shop": own}, "edge": {"public_url": "https://pay.example/"}}
 
 
-def test_a_provider_without_options_still_fits(installed: Callable[[object], None]) -> None:
+def test_provider_without_options_fits_the_protocol(installed: Callable[[object], None]) -> None:
     installed(replace(PROVIDER, name="picky"))
 
     assert discover()["picky"].name == "picky"
     assert build_endpoints(settings_from(_values()))["shop"].provider.name == "picky"
 
 
-def test_options_reach_the_provider_and_what_it_becomes_is_used(
+def test_options_reach_the_provider_and_the_configured_one_is_used(
     installed: Callable[[object], None],
 ) -> None:
     installed(_Picky())
@@ -121,7 +121,7 @@ def test_options_reach_the_provider_and_what_it_becomes_is_used(
     assert _HIDDEN not in repr(place)
 
 
-def test_an_endpoint_s_own_public_url_goes_before_the_edge_s(
+def test_public_url_of_an_endpoint_overrides_that_of_the_edge(
     installed: Callable[[object], None],
 ) -> None:
     installed(_Picky())
@@ -173,8 +173,8 @@ def test_options_are_shown_by_their_own_model(installed: Callable[[object], None
     assert _HIDDEN not in str(options["shop"].model_dump(mode="json"))
 
 
-def test_options_that_take_any_key_stop_the_start(installed: Callable[[object], None]) -> None:
+def test_options_that_accept_any_key_fail_the_start(installed: Callable[[object], None]) -> None:
     installed(_Picky(options=BaseModel))
 
-    with pytest.raises(ProviderError, match="its options take any key"):
+    with pytest.raises(ProviderError, match="its options accept any key"):
         discover()

@@ -1,4 +1,4 @@
-"""Which changes of a configuration wait for a restart, and which are in force at once."""
+"""Changes of a configuration that need a restart, and those that apply at once."""
 
 import copy
 from pathlib import Path
@@ -38,14 +38,14 @@ _CASES: list[tuple[dict[str, Any], dict[str, Any], list[str]]] = [
     ({"edge": _PAIR}, {"edge": {**_PAIR, "tls_key": "/other"}}, []),
     ({}, {"edge": _PAIR}, ["edge.tls_certificate", "edge.tls_key"]),
     ({"edge": _PAIR}, {}, ["edge.tls_certificate", "edge.tls_key"]),
-    # The edge reads none of these.
+    # The edge does not read these.
     ({}, {"consumers": {"ledger": {}}, "exporter": {"every_seconds": 1}}, []),
     ({}, {"database": {"url": "postgresql://h/d"}, "order": {"fields": {}}}, []),
 ]
 
 
 @pytest.mark.parametrize(("started", "wanted", "keys"), _CASES)
-def test_what_is_only_read_at_the_start_is_named(
+def test_keys_that_need_a_restart_are_named(
     tmp_path: Path, started: dict[str, Any], wanted: dict[str, Any], keys: list[str]
 ) -> None:
     before, after = _settings(tmp_path, **started), _settings(tmp_path, **wanted)
@@ -53,7 +53,7 @@ def test_what_is_only_read_at_the_start_is_named(
     assert awaiting_restart(before, after) == keys
 
 
-def test_another_password_in_the_same_file_needs_no_restart_and_another_file_does(
+def test_new_password_in_the_same_file_needs_no_restart_but_another_file_does(
     tmp_path: Path,
 ) -> None:
     def kafka(name: str) -> Settings:

@@ -1,4 +1,4 @@
-"""How often something may be kept, per name and minute."""
+"""The rate limit per name and minute."""
 
 from dataclasses import dataclass
 
@@ -11,12 +11,12 @@ from router.edge.bound import PerMinute
 
 @dataclass
 class _Watch:
-    """A clock that is set by hand."""
+    """A clock that the test sets."""
 
     now: float = 1000.0
 
     def __call__(self) -> float:
-        """Return the time set."""
+        """Return the time that was set."""
         return self.now
 
 
@@ -25,17 +25,17 @@ def _taken(bound: PerMinute, name: str, times: int) -> int:
 
 
 @pytest.mark.parametrize("limit", [0, 1, 2, 60])
-def test_as_many_as_the_limit_are_let_through_at_once(limit: int) -> None:
+def test_up_to_the_limit_pass_at_once(limit: int) -> None:
     assert _taken(PerMinute(limit, _Watch()), "shop", limit + 5) == limit
 
 
-def test_each_name_has_a_bound_of_its_own() -> None:
+def test_each_name_has_its_own_limit() -> None:
     bound = PerMinute(2, _Watch())
 
     assert [_taken(bound, name, 5) for name in ("shop", "other", "shop")] == [2, 2, 0]
 
 
-def test_what_was_taken_comes_back_over_a_minute() -> None:
+def test_tokens_are_refilled_over_a_minute() -> None:
     watch = _Watch()
     bound = PerMinute(6, watch)
     _taken(bound, "shop", 6)
@@ -48,7 +48,7 @@ def test_what_was_taken_comes_back_over_a_minute() -> None:
     assert counts == [0, 1, 3, 6]
 
 
-def test_asking_in_vain_does_not_keep_it_from_coming_back() -> None:
+def test_refused_requests_do_not_delay_the_refill() -> None:
     watch = _Watch()
     bound = PerMinute(1, watch)
     bound("shop")
@@ -65,9 +65,7 @@ def test_asking_in_vain_does_not_keep_it_from_coming_back() -> None:
     limit=st.integers(0, 100),
     pauses=st.lists(st.floats(0, 100, allow_nan=False), max_size=200),
 )
-def test_no_more_than_the_limit_and_what_came_back_is_ever_let_through(
-    limit: int, pauses: list[float]
-) -> None:
+def test_never_more_than_the_limit_and_the_refill_pass(limit: int, pauses: list[float]) -> None:
     watch = _Watch()
     bound = PerMinute(limit, watch)
 

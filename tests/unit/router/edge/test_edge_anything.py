@@ -1,4 +1,4 @@
-"""Whatever is sent: no event without a signature, no exception, and nothing that is called ours."""
+"""For any request: no event without a signature, no exception, no answer that blames the edge."""
 
 import asyncio
 import json
@@ -74,7 +74,7 @@ _EDGE = asgi.edge()
 
 def _asked(
     method: str, path: bytes, headers: list[Header], query: bytes, body: bytes
-) -> asgi.Asked:
+) -> asgi.RequestResult:
     structlog.reset_defaults()
     with capture_logs() as log:
         asked = asyncio.run(asgi.ask(_EDGE, method, path, headers, body, query=query))
@@ -84,7 +84,7 @@ def _asked(
 
 @_EXAMPLES
 @given(method=_METHODS, path=_PATHS, headers=_HEADERS, query=st.binary(max_size=50), body=_BODIES)
-def test_a_request_without_a_signature_is_refused_whatever_is_in_it(
+def test_request_without_a_signature_is_refused_with_any_content(
     method: str, path: bytes, headers: list[Header], query: bytes, body: bytes
 ) -> None:
     asked = _asked(method, path, headers, query, body)
@@ -108,7 +108,7 @@ def test_a_delivery_that_looks_right_is_refused_without_the_right_signature(
 
 @_EXAMPLES
 @given(event=_VALUES, name=st.sampled_from(sorted(PAYMENT)), value=_JSON, body=_BODIES)
-def test_a_genuine_delivery_of_whatever_is_an_event_or_kept(
+def test_genuine_delivery_with_any_content_is_an_event_or_quarantined(
     event: bytes, name: str, value: object, body: bytes
 ) -> None:
     for sent in (body, json.dumps({**PAYMENT, name: value}).encode()):
@@ -118,5 +118,5 @@ def test_a_genuine_delivery_of_whatever_is_an_event_or_kept(
         asked = _asked("POST", b"/webhooks/shop", headers, b"", sent)
 
         assert asked.status == 200
-        # What this edge has kept once is not written again.
+        # This edge does not write the same delivery to quarantine twice.
         assert len(asked.published) <= 1

@@ -1,4 +1,4 @@
-"""BlockATM's version 1 before the whole edge: statuses, topics, keys."""
+"""BlockATM's version 1 with the whole edge: statuses, topics, keys."""
 
 import json
 from dataclasses import replace
@@ -8,7 +8,7 @@ import pytest
 
 from router.delivery import Delivery
 from router.edge.routes import Edge
-from tests.parts.edge.asgi import Asked, ask, edge_of
+from tests.parts.edge.asgi import RequestResult, ask, edge_of
 from tests.parts.providers.blockatm_deliveries import KEY, PAYOUT, body_of, signed
 from tests.parts.providers.blockatm_v1 import (
     BATCH,
@@ -28,7 +28,7 @@ def _edge(**endpoint: object) -> Edge:
     return edge_of({"endpoints": {"shop": own}})
 
 
-async def _ask(edge: Edge, delivery: Delivery) -> Asked:
+async def _ask(edge: Edge, delivery: Delivery) -> RequestResult:
     headers = [(name.encode(), value.encode()) for name, value in delivery.headers]
     headers.append((b"content-type", b"application/json"))
     return await ask(edge, "POST", b"/webhooks/shop", headers, delivery.body)
@@ -49,14 +49,16 @@ def _sent(members: Any, *words: str) -> Delivery:  # noqa: ANN401 - members of a
     ],
     ids=["payment", "single payout", "batch", "batch in part", "unknown status"],
 )
-async def test_what_is_genuine_is_kept_and_answered(delivery: Delivery, topics: list[str]) -> None:
+async def test_genuine_delivery_is_stored_and_answered(
+    delivery: Delivery, topics: list[str]
+) -> None:
     asked = await _ask(_edge(v1_public_keys=TEST_KEY), delivery)
 
     assert (asked.status, asked.body) == (200, b"OK")
     assert [record.topic for record in asked.published] == topics
 
 
-async def test_the_rows_of_a_batch_keep_the_order_of_their_orders() -> None:
+async def test_records_of_a_batch_are_keyed_by_their_orders() -> None:
     asked = await _ask(_edge(v1_public_keys=TEST_KEY), _sent(BATCH))
 
     assert [record.key for record in asked.published] == [
@@ -73,13 +75,15 @@ async def test_the_rows_of_a_batch_keep_the_order_of_their_orders() -> None:
         (replace(_sent(PAYMENT), headers=_sent(PAYMENT).headers * 2), 401),
     ],
 )
-async def test_what_is_not_is_refused_and_leaves_nothing(delivery: Delivery, status: int) -> None:
+async def test_forged_delivery_is_refused_and_publishes_nothing(
+    delivery: Delivery, status: int
+) -> None:
     asked = await _ask(_edge(v1_public_keys=TEST_KEY, secrets=[_SECRET]), delivery)
 
     assert (asked.status, asked.published) == (status, ())
 
 
-async def test_an_endpoint_may_take_both_versions_or_either() -> None:
+async def test_endpoint_may_accept_both_versions_or_either() -> None:
     first, second = _sent(PAYMENT), signed(body_of(PAYOUT), "payout")
     both = _edge(v1_public_keys=[TEST_KEY], secrets=[_SECRET])
     only_first, only_second = _edge(v1_public_keys=[TEST_KEY]), _edge(secrets=[_SECRET])

@@ -1,4 +1,4 @@
-"""BlockBee before the whole edge: statuses, words and what is kept, in every form."""
+"""BlockBee with the whole edge: statuses, answers and stored deliveries, in every form."""
 
 import json
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ import pytest
 from router.delivery import Delivery
 from router.edge.routes import Edge
 from router.providers.blockbee import PROVIDER
-from tests.parts.edge.asgi import Asked, ask, edge_of
+from tests.parts.edge.asgi import RequestResult, ask, edge_of
 from tests.parts.providers.blockbee_deliveries import (
     CHECKOUT,
     CONFIRMED,
@@ -42,7 +42,7 @@ def _edge(**options: object) -> Edge:
 
 async def _ask(
     edge: Edge, delivery: Delivery, token: str = TOKEN, peer: str | None = None
-) -> Asked:
+) -> RequestResult:
     path, _, query = delivery.target.partition("?")
     return await ask(
         edge,
@@ -55,7 +55,7 @@ async def _ask(
     )
 
 
-def _topics(asked: Asked) -> list[str]:
+def _topics(asked: RequestResult) -> list[str]:
     return [record.topic for record in asked.published]
 
 
@@ -70,7 +70,9 @@ def _topics(asked: Asked) -> list[str]:
     ],
     ids=["get-pending", "get", "form", "json", "form-charset"],
 )
-async def test_what_is_genuine_is_kept_and_answered_in_blockbee_s_words(delivery: Delivery) -> None:
+async def test_genuine_delivery_is_stored_and_answered_as_blockbee_expects(
+    delivery: Delivery,
+) -> None:
     asked = await _ask(_edge(), delivery)
 
     assert (asked.status, asked.body) == (200, b"*ok*")
@@ -78,7 +80,7 @@ async def test_what_is_genuine_is_kept_and_answered_in_blockbee_s_words(delivery
     assert _topics(asked) == ["payment"]
 
 
-async def test_a_get_is_kept_so_that_it_can_be_verified_again() -> None:
+async def test_stored_get_can_be_verified_again() -> None:
     delivery = got(CONFIRMED, "order_id=A%201&x=%7e")
     (record,) = (await _ask(_edge(), delivery)).published
     raw = json.loads(record.value)["raw"]
@@ -99,7 +101,7 @@ async def test_a_get_is_kept_so_that_it_can_be_verified_again() -> None:
         (CHECKOUT, {"expected_payments": ["other"]}, 200, ["quarantine"]),
     ],
 )
-async def test_what_becomes_of_what_blockbee_did_sign(
+async def test_outcome_of_each_delivery_signed_by_blockbee(
     members: Mapping[str, object], options: dict[str, Any], status: int, topics: list[str]
 ) -> None:
     for delivery in (got(members), posted(members)):
@@ -107,7 +109,7 @@ async def test_what_becomes_of_what_blockbee_did_sign(
         assert (asked.status, _topics(asked)) == (status, topics)
 
 
-async def test_two_gets_on_quarantine_are_two() -> None:
+async def test_two_quarantined_gets_are_two_records() -> None:
     edge = _edge()
     first = await _ask(edge, got(changed(CONFIRMED, coin="moon_a")))
     other = await _ask(edge, got(changed(CONFIRMED, coin="moon_b")))
@@ -116,7 +118,7 @@ async def test_two_gets_on_quarantine_are_two() -> None:
     assert len(ids) == 2
 
 
-async def test_without_the_token_a_genuine_delivery_finds_nothing() -> None:
+async def test_genuine_delivery_without_the_token_is_not_found() -> None:
     for token in (TOKEN[:-1], TOKEN.swapcase(), "x"):
         assert (await _ask(_edge(), posted(CONFIRMED), token)).status == 404
     bare = await ask(_edge(), "POST", b"/webhooks/bee", [], b"")
@@ -132,7 +134,7 @@ async def test_without_the_token_a_genuine_delivery_finds_nothing() -> None:
         (posted_bytes(b"\xef\xbb\xbf{}", media="text/plain"), "not_parseable"),
     ],
 )
-async def test_what_is_no_message_is_kept_on_quarantine(delivery: Delivery, reason: str) -> None:
+async def test_malformed_message_goes_to_quarantine(delivery: Delivery, reason: str) -> None:
     (record,) = (await _ask(_edge(), delivery)).published
 
     assert (record.topic, json.loads(record.value)["reason"]) == ("quarantine", reason)

@@ -1,4 +1,4 @@
-"""The largest delivery that is taken makes a record the producer can send."""
+"""The largest accepted delivery makes a record that the producer can send."""
 
 import json
 from typing import Any
@@ -43,7 +43,7 @@ def _body(filler: bytes, **fields: object) -> bytes:
 @pytest.mark.parametrize("mark", [b'"', b"\xe9", b"a"])
 @pytest.mark.parametrize("name", _FILLERS)
 @pytest.mark.parametrize("field", ["orderNo", "status"])
-async def test_no_delivery_within_the_limits_makes_a_record_that_is_too_large(
+async def test_every_delivery_within_the_limits_fits_in_a_record(
     name: str, field: str, mark: bytes, header_limit: int
 ) -> None:
     texts = dict.fromkeys(("custNo", "txId", "network", "chainId", "fromAddress", field), _LONGEST)

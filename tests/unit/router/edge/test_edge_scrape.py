@@ -1,4 +1,4 @@
-"""A scrape of an edge with a thousand endpoints: its size, its series, and what waits for it."""
+"""A scrape of an edge with a thousand endpoints: its size, its series, and its delays."""
 
 import asyncio
 from collections import Counter
@@ -25,7 +25,7 @@ NOW = datetime(2026, 11, 28, tzinfo=UTC)
 
 
 def serving(count: int) -> AbstractAsyncContextManager[RunningEdge]:
-    """Serve so many endpoints; the broker is away, which does not matter here."""
+    """Serve `count` endpoints without a broker, which is not needed here."""
     values = kit.values(tables(count)) | {"kafka": {"bootstrap_servers": "127.0.0.1:1"}}
     return running_edge(values)
 
@@ -36,7 +36,7 @@ def _samples(text: str) -> Iterator[Sample]:
 
 
 def _found(registry: CollectorRegistry, name: str, *labels: str) -> dict[tuple[str, ...], float]:
-    """Return the values that are not 0 of a series, by some of its labels."""
+    """Return the values other than 0 of a series, by some of its labels."""
     return {
         tuple(sample.labels[label] for label in labels): sample.value
         for family in registry.collect()
@@ -58,7 +58,7 @@ async def test_scrape_of_a_thousand_endpoints_is_small_and_has_every_one_of_them
     assert counted > {(name, outcome) for name in tables(ENDPOINTS) for outcome in OUTCOMES}
 
 
-def test_endpoint_adds_few_series_and_those_with_its_name_only() -> None:
+def test_endpoint_adds_few_series_and_only_with_its_name() -> None:
     def series(count: int) -> Counter[str]:
         return Counter(
             sample.labels.get("endpoint", "")
@@ -136,7 +136,7 @@ def test_failing_and_genuine_deliveries_are_counted_for_their_endpoint_alone() -
     assert found("payrouter_deliveries_total") == {(forged,): 1, (genuine,): 1}
 
 
-def test_stranger_is_counted_with_its_reason() -> None:
+def test_delivery_to_an_unknown_endpoint_is_counted_with_its_reason() -> None:
     registry = CollectorRegistry()
 
     EdgeMetrics(registry).stranger(REFUSED, "unknown_endpoint")

@@ -1,4 +1,4 @@
-"""Verify, normalize, publish: with a publisher that only remembers."""
+"""Verify, normalize, publish: with a publisher that only records."""
 
 import contextlib
 import hashlib
@@ -46,7 +46,7 @@ _GENUINE = signed(body_of(PAYMENT), "payment")
 
 @dataclass
 class _Shelf:
-    """A publisher that puts records on a shelf, or says that it could not."""
+    """A publisher that collects records, or raises NotDurable."""
 
     records: list[OutgoingRecord] = field(default_factory=list)
     full: bool = False
@@ -79,7 +79,7 @@ def _endpoint(tolerance: timedelta | None = _WINDOW, mode: Mode = "live") -> End
     return Endpoint("blockatm-main", "shop-eu", PROVIDER, [KEY], tolerance, 2.5, mode=mode)
 
 
-async def test_a_genuine_delivery_is_published_before_it_is_called_received() -> None:
+async def test_genuine_delivery_is_published_before_it_counts_as_received() -> None:
     shelf = _Shelf()
 
     received = await _intake(shelf).receive(_GENUINE, _endpoint())
@@ -108,13 +108,13 @@ async def test_a_payout_goes_to_its_own_topic() -> None:
         replace(_GENUINE, account="shop-us"),
     ],
 )
-async def test_what_could_not_be_published_is_not_received(delivery: Delivery) -> None:
+async def test_unpublished_delivery_is_not_received(delivery: Delivery) -> None:
     with pytest.raises(NotDurable):
         await _intake(_Shelf(full=True)).receive(delivery, _endpoint())
 
 
 @pytest.mark.parametrize("tolerance", [None, _WINDOW])
-async def test_what_is_not_genuine_is_not_looked_at_further(tolerance: timedelta | None) -> None:
+async def test_forged_delivery_is_not_processed_further(tolerance: timedelta | None) -> None:
     shelf = _Shelf()
     forged = replace(_GENUINE, body=_GENUINE.body + b" ")
 
@@ -125,7 +125,7 @@ async def test_what_is_not_genuine_is_not_looked_at_further(tolerance: timedelta
     assert shelf.records == []
 
 
-async def test_any_of_the_active_keys_will_do_and_is_named() -> None:
+async def test_any_active_key_verifies_and_is_recorded() -> None:
     rotated = replace(_endpoint(), keys=[Key(b"new", "fp:new"), KEY])
 
     received = await _intake(_Shelf()).receive(_GENUINE, rotated)
@@ -134,7 +134,7 @@ async def test_any_of_the_active_keys_will_do_and_is_named() -> None:
 
 
 @pytest.mark.parametrize("body", [b"no JSON", b"[]", b'{"id": "\xff"}', b"\xef\xbb\xbf{}"])
-async def test_what_cannot_be_read_is_received_on_quarantine_whole(body: bytes) -> None:
+async def test_unreadable_delivery_goes_to_quarantine_whole(body: bytes) -> None:
     shelf = _Shelf()
 
     received = await _intake(shelf).receive(signed(body), _endpoint())
@@ -146,12 +146,12 @@ async def test_what_cannot_be_read_is_received_on_quarantine_whole(body: bytes) 
     assert kept_delivery(kept.raw, "blockatm-main", "shop-eu", RECEIVED).body == body
 
 
-async def test_what_could_not_be_kept_though_unreadable_is_not_received() -> None:
+async def test_unreadable_delivery_that_cannot_be_stored_is_not_received() -> None:
     with pytest.raises(NotDurable):
         await _intake(_Shelf(full=True)).receive(signed(b"no JSON"), _endpoint())
 
 
-async def test_what_is_not_understood_is_received_on_quarantine() -> None:
+async def test_misunderstood_delivery_goes_to_quarantine() -> None:
     shelf = _Shelf()
 
     received = await _intake(shelf).receive(
@@ -174,7 +174,7 @@ async def test_what_is_not_understood_is_received_on_quarantine() -> None:
     ],
 )
 @pytest.mark.parametrize("status", ["SUCCESS", "PAID"])
-async def test_what_was_not_signed_now_is_refused_and_kept(
+async def test_delivery_outside_the_window_is_refused_and_stored(
     now: datetime, reason: Reason, status: str
 ) -> None:
     shelf = _Shelf()
@@ -189,7 +189,7 @@ async def test_what_was_not_signed_now_is_refused_and_kept(
     assert Quarantined.model_validate_json(record.value).reason == reason
 
 
-async def test_what_was_not_signed_now_is_refused_all_the_same_where_no_more_may_be_kept() -> None:
+async def test_delivery_outside_the_window_is_refused_even_beyond_the_storage_limit() -> None:
     shelf = _Shelf()
 
     with pytest.raises(OutsideWindow):
@@ -200,7 +200,7 @@ async def test_what_was_not_signed_now_is_refused_all_the_same_where_no_more_may
     assert shelf.records == []
 
 
-async def test_what_could_not_be_kept_though_it_should_shall_come_again() -> None:
+async def test_delivery_that_cannot_be_stored_must_be_sent_again() -> None:
     late = _intake(_Shelf(full=True), RECEIVED + _WINDOW)
 
     with pytest.raises(RefusedDelivery) as refused:
@@ -210,7 +210,7 @@ async def test_what_could_not_be_kept_though_it_should_shall_come_again() -> Non
 
 
 @pytest.mark.parametrize("seconds", [-300, 0, 300])
-def test_the_window_holds_both_of_its_ends(seconds: int) -> None:
+def test_window_includes_both_ends(seconds: int) -> None:
     now = _SIGNED_AT + timedelta(seconds=seconds)
 
     assert outside_window(verified(_GENUINE), _WINDOW, now) is None
@@ -225,14 +225,14 @@ def test_without_a_window_or_a_signed_time_nothing_is_outside(days: int) -> None
     assert outside_window(timeless, _WINDOW, now) is None
 
 
-def test_being_outside_is_told_in_seconds() -> None:
+def test_distance_from_the_window_is_reported_in_seconds() -> None:
     problem = outside_window(verified(_GENUINE), _WINDOW, _SIGNED_AT - timedelta(hours=1))
 
     assert problem is not None
     assert problem.detail == "signed 3600 s ahead, window 300 s"
 
 
-async def test_what_is_understood_in_part_is_published_and_kept_whole_in_one_go() -> None:
+async def test_partly_understood_delivery_is_published_and_quarantined_at_once() -> None:
     shelf = _Shelf()
     rows = [ROW, {}, {**ROW, "orderNo": "TX3"}]
     delivery = v1_signed(json.dumps({**BATCH, "detailList": rows}).encode(), "Payout")
@@ -278,7 +278,7 @@ async def test_only_money_of_the_other_mode_goes_to_quarantine(
 
 
 @pytest.mark.parametrize("mode", ["live", "test"])
-async def test_of_what_is_understood_in_part_no_money_of_the_other_mode_goes_on(
+async def test_partly_understood_delivery_publishes_no_money_of_the_other_mode(
     mode: Mode,
 ) -> None:
     shelf = _Shelf()
@@ -292,7 +292,7 @@ async def test_of_what_is_understood_in_part_no_money_of_the_other_mode_goes_on(
     assert Quarantined.model_validate_json(record.value).reason.endswith("_money")
 
 
-async def test_the_observer_hears_which_descriptions_could_not_be_read() -> None:
+async def test_observer_receives_unreadable_descriptions() -> None:
     observer = Observed()
     intake = _intake(_Shelf(), observer=observer)
 
@@ -332,7 +332,7 @@ async def _watched(
     ],
     ids=["understood", "quarantined", "unreadable", "forged"],
 )
-async def test_the_observer_hears_of_the_phases_that_ended_well(
+async def test_observer_receives_successful_phases(
     delivery: Delivery, ended_well: list[str]
 ) -> None:
     observer = await _watched(delivery)
@@ -340,7 +340,7 @@ async def test_the_observer_hears_of_the_phases_that_ended_well(
     assert observer.phases == [("blockatm-main", phase) for phase in ended_well]
 
 
-async def test_a_publish_that_failed_is_no_phase_that_ended_well() -> None:
+async def test_failed_publish_is_not_a_successful_phase() -> None:
     observer = await _watched(_GENUINE, full=True)
 
     assert [phase for _, phase in observer.phases] == ["verify", "normalize"]
@@ -348,7 +348,7 @@ async def test_a_publish_that_failed_is_no_phase_that_ended_well() -> None:
 
 @pytest.mark.parametrize("ahead", [timedelta(), timedelta(days=3), timedelta(days=-3)])
 @pytest.mark.parametrize("keep", [True, False])
-async def test_the_observer_hears_of_every_genuine_delivery_however_old(
+async def test_observer_receives_every_genuine_delivery_of_any_age(
     ahead: timedelta, *, keep: bool
 ) -> None:
     delivery = replace(_GENUINE, received_at=RECEIVED + ahead)
@@ -358,14 +358,14 @@ async def test_the_observer_hears_of_every_genuine_delivery_however_old(
     assert observer.proved == [("blockatm-main", RECEIVED + ahead, _SIGNED_AT)]
 
 
-async def test_the_observer_never_hears_of_a_forgery_as_genuine() -> None:
+async def test_observer_never_receives_a_forgery_as_genuine() -> None:
     observer = await _watched(replace(_GENUINE, body=_GENUINE.body + b" "))
 
     assert observer.proved == []
 
 
 @pytest.mark.parametrize("detail", ["x" * 2000, "a line\nof its own \ud800", ""])
-async def test_a_detail_that_no_record_takes_does_not_stop_the_delivery_from_being_kept(
+async def test_oversized_detail_does_not_prevent_quarantine(
     detail: str,
 ) -> None:
     shelf, endpoint = _Shelf(), replace(_endpoint(), provider=_Wordy(detail=detail))
@@ -379,10 +379,10 @@ async def test_a_detail_that_no_record_takes_does_not_stop_the_delivery_from_bei
 
 @dataclass(frozen=True)
 class _Wordy(BlockATM):
-    """A provider of another distribution that writes more than a detail may hold."""
+    """A provider of another distribution that writes too long a detail."""
 
     detail: str = ""
 
     def normalize(self, _verified: VerifiedDelivery) -> Sequence[Event]:
-        """Refuse to understand it, at length."""
+        """Raise NotUnderstood with a long detail."""
         raise NotUnderstood(Reason.FIELD_MALFORMED, self.detail)

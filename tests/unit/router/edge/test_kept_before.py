@@ -1,4 +1,4 @@
-"""What is on quarantine is not written again, and what is not there never counts as kept."""
+"""Deliveries on quarantine are not written again; unwritten ones never count as stored."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -29,7 +29,7 @@ _BEE = Endpoint(
 
 @dataclass
 class _Shelf:
-    """A publisher that keeps records, or says that it could not."""
+    """A publisher that collects records, or raises NotDurable."""
 
     records: list[OutgoingRecord] = field(default_factory=list)
     full: bool = False
@@ -43,12 +43,12 @@ class _Shelf:
 
     @property
     def topics(self) -> list[str]:
-        """Where the records went."""
+        """Topics of the records."""
         return [record.topic for record in self.records]
 
 
 def _intake(shelf: _Shelf, *, now: datetime = RECEIVED, bound: int = 60, limit: int = 9) -> Intake:
-    """Make an intake whose clock stands still, that of its bounds too."""
+    """Make an intake with a fixed clock, also for its rate limits."""
     may_keep = PerMinute(bound, lambda: 0.0)
     return Intake(
         shelf, Topics(""), lambda: now, lambda: "", may_keep, Observed(), KeptBefore(limit)
@@ -59,7 +59,7 @@ def _headed(delivery: Delivery, name: str, value: str) -> Delivery:
     return replace(delivery, headers=(*delivery.headers, (name, value)))
 
 
-async def test_a_delivery_that_comes_again_is_received_and_not_written_again() -> None:
+async def test_repeated_delivery_is_received_but_not_written_again() -> None:
     shelf = _Shelf()
     intake = _intake(shelf)
 
@@ -74,7 +74,7 @@ async def test_a_delivery_that_comes_again_is_received_and_not_written_again() -
     assert again.quarantined.reason is first.quarantined.reason
 
 
-async def test_what_could_not_be_written_is_written_when_it_comes_again() -> None:
+async def test_unwritten_delivery_is_written_when_it_is_sent_again() -> None:
     shelf = _Shelf(full=True)
     intake = _intake(shelf)
 
@@ -108,7 +108,7 @@ async def test_no_more_is_remembered_than_the_limit() -> None:
     assert len(shelf.records) == 4
 
 
-async def test_the_same_body_under_other_unsigned_headers_is_written_within_the_bound() -> None:
+async def test_same_body_with_other_unsigned_headers_is_written_within_the_limit() -> None:
     shelf = _Shelf()
     intake = _intake(shelf, bound=2)
 
@@ -120,7 +120,7 @@ async def test_the_same_body_under_other_unsigned_headers_is_written_within_the_
     assert len(shelf.records) == 3
 
 
-async def test_the_understood_rows_of_a_batch_go_on_each_time_it_comes() -> None:
+async def test_understood_rows_of_a_repeated_batch_are_published_each_time() -> None:
     shelf = _Shelf()
     endpoint = replace(_SHOP, provider=v1_provider())
     body = b'{"txId":"0xa8","status":1,"detailList":[%b,{}]}' % _row()
@@ -137,7 +137,7 @@ def _row() -> bytes:
     return f"{{{members}}}".encode()
 
 
-async def test_a_stale_delivery_replayed_takes_no_room_from_others() -> None:
+async def test_repeated_stale_delivery_does_not_use_up_the_limit() -> None:
     shelf = _Shelf()
     intake = _intake(shelf, now=RECEIVED + timedelta(days=1), bound=2)
     late = [signed(body_of(PAYMENT, id=number), "payment") for number in range(2)]
@@ -149,7 +149,7 @@ async def test_a_stale_delivery_replayed_takes_no_room_from_others() -> None:
     assert len(shelf.records) == 2
 
 
-async def test_what_is_about_others_is_kept_up_to_the_bound_and_refused_beyond() -> None:
+async def test_other_merchants_deliveries_are_stored_up_to_the_limit_and_refused_beyond() -> None:
     shelf = _Shelf()
     intake = _intake(shelf, bound=2)
     strangers = [got(changed(CONFIRMED, uuid=f"u{number}")) for number in range(4)]
@@ -161,13 +161,13 @@ async def test_what_is_about_others_is_kept_up_to_the_bound_and_refused_beyond()
         with pytest.raises(Unauthentic) as refused:
             await intake.receive(delivery, _BEE)
         assert (refused.value.reason, refused.value.status) == (Reason.NOT_OURS, 401)
-    # What is kept is answered with success again, room or none.
+    # A stored delivery is answered with success again, even at the limit.
     assert (await intake.receive(strangers[0], _BEE)).quarantined is not None
 
     assert len(shelf.records) == 2
 
 
-async def test_what_is_about_others_leaves_the_room_of_stale_deliveries_alone() -> None:
+async def test_other_merchants_deliveries_do_not_use_the_limit_of_stale_ones() -> None:
     shelf = _Shelf()
     intake = _intake(shelf, now=RECEIVED + timedelta(days=1), bound=1)
 
@@ -180,14 +180,14 @@ async def test_what_is_about_others_leaves_the_room_of_stale_deliveries_alone() 
 
 @dataclass(frozen=True)
 class _Refusing(BlockATM):
-    """A provider that refuses what it has proved, as one of another distribution might."""
+    """A provider that refuses verified deliveries, as one of another distribution might."""
 
     def normalize(self, verified: VerifiedDelivery) -> Sequence[Event]:
         """Refuse."""
         raise Unauthentic(Reason.NOT_OURS, verified.verification.scheme)
 
 
-async def test_a_provider_that_refuses_after_the_proof_does_not_lose_the_delivery() -> None:
+async def test_provider_that_refuses_after_verification_does_not_lose_the_delivery() -> None:
     shelf = _Shelf()
 
     received = await _intake(shelf).receive(_UNREADABLE, replace(_SHOP, provider=_Refusing()))

@@ -1,4 +1,4 @@
-"""Places follow how late the event loop is; what cannot be answered in time is refused at once."""
+"""Places follow the event loop's delay; requests that would be late are refused at once."""
 
 import asyncio
 
@@ -21,23 +21,23 @@ def test_a_loop_on_time_keeps_every_place() -> None:
     assert _after(Places(512, _DEADLINE), *[0.02] * 100) == 512
 
 
-def test_a_late_loop_leaves_fewer_places_down_to_a_floor() -> None:
+def test_late_loop_lowers_the_limit_down_to_a_minimum() -> None:
     places = Places(512, _DEADLINE)
 
     assert _after(places, 1.0) == 128
     assert _after(places, *[1.0] * 50) == FEWEST
 
 
-async def test_a_late_turn_leaves_as_many_places_as_would_have_been_on_time() -> None:
+async def test_late_turn_leaves_as_many_places_as_fit_in_time() -> None:
     places = Places(512, _DEADLINE)
     for _ in range(400):
         places.let_in()
 
-    # 400 requests took 0.625 s where 0.3125 s is the bound.
+    # 400 requests took 0.625 s; the limit is 0.3125 s.
     assert _after(places, 0.625) == 200
 
 
-def test_places_come_back_once_the_loop_is_on_time() -> None:
+def test_limit_recovers_once_the_loop_is_on_time() -> None:
     places = Places(512, _DEADLINE)
     _after(places, *[1.0] * 50)
 
@@ -50,11 +50,11 @@ def test_a_short_deadline_is_late_sooner() -> None:
     assert _after(Places(100, 2.5), 0.1) == 100
 
 
-def test_the_floor_is_no_more_than_there_are() -> None:
+def test_minimum_does_not_exceed_the_number_of_places() -> None:
     assert _after(Places(2, _DEADLINE), *[5.0] * 10) == 2
 
 
-def test_a_place_that_is_not_there_is_refused_and_given_back_it_is() -> None:
+def test_missing_place_is_refused_until_one_is_given_back() -> None:
     places = Places(2, _DEADLINE)
     places.take()
     places.take()
@@ -83,15 +83,13 @@ def test_a_request_is_in_time_while_its_turns_fit_before_the_deadline() -> None:
         (10, Room(1, 1)),
     ],
 )
-def test_few_descriptors_are_shared_between_strangers_and_deliveries(
+def test_few_descriptors_are_shared_between_connections_and_deliveries(
     descriptors: int, room: Room
 ) -> None:
     assert fitted(1024, 512, descriptors) == room
 
 
-async def test_requests_of_one_turn_of_the_loop_are_let_in_only_as_far_as_there_are_places() -> (
-    None
-):
+async def test_requests_of_one_turn_are_admitted_only_up_to_the_limit() -> None:
     places = Places(3, _DEADLINE)
     places.take()
     for _ in range(2):

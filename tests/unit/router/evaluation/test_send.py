@@ -1,4 +1,4 @@
-"""`payrouter send` plays the gateway: genuine unless spoiled, byte for byte, over HTTP."""
+"""`payrouter send` simulates a gateway: genuine unless tampered with, byte for byte, over HTTP."""
 
 import json
 from collections.abc import Iterator
@@ -15,8 +15,8 @@ from router.errors import ConfigurationError, Reason, RefusedDelivery
 from router.evaluation.send import (
     TAMPERS,
     Answered,
-    Order,
     Sent,
+    SimulatedOrder,
     as_gateway,
     check_amount,
     orders,
@@ -28,17 +28,17 @@ from tests.parts.providers.blockatm_deliveries import KEY
 from tests.parts.providers.blockbee_deliveries import SECRETS, TOKEN, bee, private_pem
 
 SHOP = Endpoint("shop", "shop-eu", discover()["blockatm"], [KEY], timedelta(hours=27), 2.5)
-PAID = Order("payment.confirmed", "A-1", "100.50", "USDT")
+PAID = SimulatedOrder("payment.confirmed", "A-1", "100.50", "USDT")
 KINDS = [f"{kind}.{status}" for kind, known in SHOP.provider.kinds.items() for status in known]
 
 
 class Gateway(BaseHTTPRequestHandler):
-    """Writes down what it is sent."""
+    """Records the requests it receives."""
 
     seen: list[tuple[str, str, list[tuple[str, str]], bytes]]
 
     def do_POST(self) -> None:
-        """Answer 202 with two words, or with nothing that is HTTP."""
+        """Answer 202 with two words, or with bytes that are not HTTP."""
         body = self.rfile.read(int(self.headers.get("content-length", 0)))
         self.seen.append((self.command, self.path, list(self.headers.items()), body))
         if self.path.endswith("/nonsense"):
@@ -52,12 +52,12 @@ class Gateway(BaseHTTPRequestHandler):
     do_GET = do_POST  # noqa: N815 - http.server's name
 
     def log_message(self, *_: object) -> None:
-        """Keep silent."""
+        """Log nothing."""
 
 
 @pytest.fixture
 def gateway(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Give the URL of a server that writes down what it is sent."""
+    """Yield the URL of a server that records the requests it receives."""
     monkeypatch.setattr(Gateway, "seen", [], raising=False)
     with HTTPServer(("127.0.0.1", 0), Gateway) as server:
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
@@ -68,8 +68,8 @@ def gateway(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_whatever_can_be_simulated_is_genuine_and_understood(kind: str) -> None:
-    order = Order(kind, "A-1", "100.50", "USDT")
+def test_every_simulated_delivery_is_genuine_and_understood(kind: str) -> None:
+    order = SimulatedOrder(kind, "A-1", "100.50", "USDT")
     delivery = simulate(SHOP, order)
     assert (delivery.endpoint, delivery.account) == ("shop", "shop-eu")
     (event,) = SHOP.provider.normalize(SHOP.provider.verify(delivery, SHOP.keys))
@@ -84,20 +84,20 @@ def test_a_test_endpoint_is_sent_test_money() -> None:
 
 
 def test_the_same_order_is_the_same_payment_and_a_payout_is_another() -> None:
-    payout = Order("payout.confirmed", "A-1", "100.50", "USDT")
-    pending = Order("payment.pending", "A-1", "100.50", "USDT")
+    payout = SimulatedOrder("payout.confirmed", "A-1", "100.50", "USDT")
+    pending = SimulatedOrder("payment.pending", "A-1", "100.50", "USDT")
     assert PAID.number == pending.number
     assert PAID.number != payout.number
 
 
 def test_a_kind_without_a_status_is_a_confirmed_one() -> None:
-    assert Order("payout", "A-1", "1", "USDT").status == "confirmed"
+    assert SimulatedOrder("payout", "A-1", "1", "USDT").status == "confirmed"
 
 
 @pytest.mark.parametrize("kind", ["payment.refunded", "subscription.renewed", "", "payment.pend"])
-def test_what_a_gateway_never_says_is_refused_with_what_it_says(kind: str) -> None:
+def test_unsupported_type_is_refused_with_the_supported_ones(kind: str) -> None:
     with pytest.raises(ConfigurationError, match=r"^--type: blockatm sends .*payment\.confirmed"):
-        simulate(SHOP, Order(kind, "A-1", "1", "USDT"))
+        simulate(SHOP, SimulatedOrder(kind, "A-1", "1", "USDT"))
 
 
 @pytest.mark.parametrize(
@@ -108,19 +108,19 @@ def test_what_a_gateway_never_says_is_refused_with_what_it_says(kind: str) -> No
         ("headers", Reason.SIGNATURE_MISSING),
     ],
 )
-def test_what_is_spoiled_is_not_genuine(how: str, reason: Reason) -> None:
+def test_tampered_delivery_is_not_genuine(how: str, reason: Reason) -> None:
     with pytest.raises(RefusedDelivery) as refused:
         SHOP.provider.verify(TAMPERS[how](SHOP, PAID), SHOP.keys)
     assert refused.value.reason is reason
 
 
-def test_spoiled_time_is_genuine_and_outside_every_window() -> None:
+def test_tampered_time_is_genuine_but_outside_every_window() -> None:
     verified = SHOP.provider.verify(TAMPERS["time"](SHOP, PAID), SHOP.keys)
     assert verified.signed_at is not None
     assert datetime.now(UTC) - verified.signed_at > timedelta(days=29)
 
 
-def test_a_spoiled_body_differs_in_one_bit() -> None:
+def test_tampered_body_differs_in_one_bit() -> None:
     at = datetime.now(UTC)
     genuine, spoiled = simulate(SHOP, PAID, at).body, TAMPERS["body"](SHOP, PAID).body
     assert len(genuine) == len(spoiled)
@@ -145,12 +145,12 @@ def test_a_url_token_follows_the_endpoint(gateway: str) -> None:
     assert Gateway.seen[0][1] == "/webhooks/shop/aVeryLong-URL_token"
 
 
-def test_an_answer_that_is_no_http_is_as_good_as_none(gateway: str) -> None:
+def test_malformed_answer_is_an_os_error(gateway: str) -> None:
     with pytest.raises(OSError, match="BadStatusLine"):
         post(gateway, simulate(replace(SHOP, has_token=True), PAID), "nonsense")
 
 
-def test_nobody_there_is_an_os_error() -> None:
+def test_refused_connection_is_an_os_error() -> None:
     with pytest.raises(ConnectionRefusedError):
         post("http://127.0.0.1:1", simulate(SHOP, PAID))
 
@@ -158,8 +158,8 @@ def test_nobody_there_is_an_os_error() -> None:
 @pytest.mark.parametrize(
     "url", ["localhost:8080", "ftp://host", "http://", "http://host:99999", "http://host:x", ""]
 )
-def test_what_is_no_url_of_an_edge_is_refused(url: str) -> None:
-    with pytest.raises(ConfigurationError, match=r"^--url: .*is no http://host:port$"):
+def test_invalid_url_is_refused(url: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"^--url: expected http://host:port, not .*$"):
         post(url, simulate(SHOP, PAID))
 
 
@@ -182,19 +182,19 @@ def test_one_order_keeps_its_reference_and_several_are_numbered() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "tamper", "as_wanted"),
+    ("status", "tamper", "as_expected"),
     [(200, None, True), (401, None, False), (401, "body", True), (200, "body", False)],
 )
-def test_genuine_shall_be_kept_and_spoiled_refused(
-    status: int, tamper: str | None, *, as_wanted: bool
+def test_expected_answer_is_success_if_genuine_and_refusal_if_tampered(
+    status: int, tamper: str | None, *, as_expected: bool
 ) -> None:
     sent = Sent(PAID, "shop", tamper, Answered(status, b"word\n"))
-    assert sent.as_wanted is as_wanted
+    assert sent.as_expected is as_expected
     assert f"to shop, answered {status} word" in str(sent)
     assert ("NOT REFUSED" in str(sent)) is (status == 200 and tamper is not None)
 
 
-def test_as_json_it_tells_everything_and_amounts_as_text() -> None:
+def test_json_has_all_fields_and_amounts_as_text() -> None:
     sent = Sent(PAID, "shop", None, Answered(200, b"OK"))
     assert json.loads(json.dumps(sent.as_json())) == {
         "endpoint": "shop",
@@ -208,7 +208,7 @@ def test_as_json_it_tells_everything_and_amounts_as_text() -> None:
     }
 
 
-def test_every_way_of_spoiling_is_tried_here() -> None:
+def test_every_tamper_option_is_tested() -> None:
     assert set(TAMPERS) == {"body", "key", "headers", "time"}
     assert all(isinstance(make(SHOP, PAID), Delivery) for make in TAMPERS.values())
 
@@ -218,7 +218,7 @@ BEE = as_gateway(
 )
 
 
-def test_a_gateway_with_a_private_key_is_played_with_it() -> None:
+def test_gateway_is_simulated_with_its_private_key() -> None:
     delivery = simulate(BEE, PAID)
 
     assert delivery.method == "GET"
@@ -228,14 +228,14 @@ def test_a_gateway_with_a_private_key_is_played_with_it() -> None:
 
 @pytest.mark.parametrize("variant", ["custom-get", "custom-form", "checkout-json"])
 @pytest.mark.parametrize("tamper", ["body", "key", "headers"])
-def test_what_is_spoiled_of_it_is_refused_in_every_form(variant: str, tamper: str) -> None:
+def test_tampered_form_is_refused_in_every_variant(variant: str, tamper: str) -> None:
     with pytest.raises(RefusedDelivery) as refused:
         BEE.provider.verify(TAMPERS[tamper](BEE, replace(PAID, variant=variant)), [])
 
     assert refused.value.reason in {Reason.SIGNATURE_WRONG, Reason.SIGNATURE_MISSING}
 
 
-def test_a_time_that_nobody_signs_cannot_be_spoiled() -> None:
+def test_unsigned_time_cannot_be_tampered_with() -> None:
     with pytest.raises(ConfigurationError, match="blockbee signs no time"):
         TAMPERS["time"](BEE, PAID)
 
@@ -244,15 +244,15 @@ def test_a_time_that_nobody_signs_cannot_be_spoiled() -> None:
     ("endpoint", "variant", "forms"),
     [(SHOP, "json", "one form only"), (BEE, "payout-get", "custom-get, custom-form, custom-json")],
 )
-def test_a_form_that_is_none_is_refused_and_the_forms_are_named(
+def test_unknown_variant_is_refused_with_the_known_ones(
     endpoint: Endpoint, variant: str, forms: str
 ) -> None:
     with pytest.raises(ConfigurationError, match=rf"^--variant: .* as {forms}"):
         simulate(endpoint, replace(PAID, variant=variant))
 
 
-def test_without_any_key_nobody_is_played() -> None:
-    with pytest.raises(ConfigurationError, match="no key here with which blockbee"):
+def test_simulation_without_any_key_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="this endpoint has no key with which blockbee"):
         simulate(replace(BEE, keys=[]), PAID)
 
 

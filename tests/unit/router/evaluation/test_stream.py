@@ -1,4 +1,4 @@
-"""The stream `payrouter dev --rate` sends itself is one that gateways could have sent."""
+"""The stream of `payrouter dev --rate` is one that gateways could send."""
 
 import asyncio
 import contextlib
@@ -14,8 +14,8 @@ from router.contract.amounts import parse_amount
 from router.delivery import Delivery
 from router.edge.intake import Endpoint
 from router.evaluation.ordering import NotPlaced
-from router.evaluation.send import Answered, Order
-from router.evaluation.stream import ARTICLES, Planned, bought, planned_stream, play
+from router.evaluation.send import Answered, SimulatedOrder
+from router.evaluation.stream import ARTICLES, PlannedDelivery, bought, planned_stream, play
 from router.providers import discover
 from tests.parts.providers.blockatm_deliveries import KEY
 
@@ -23,11 +23,11 @@ SHOP = Endpoint("shop", "shop-eu", discover()["blockatm"], [KEY], timedelta(hour
 OTHER = Endpoint("other", "shop-us", discover()["blockatm"], [KEY], timedelta(hours=27), 2.5)
 
 
-def planned(count: int, seed: int = 7) -> list[Planned]:
+def planned(count: int, seed: int = 7) -> list[PlannedDelivery]:
     return list(itertools.islice(planned_stream([SHOP, OTHER], random.Random(seed)), count))
 
 
-def histories(stream: list[Planned]) -> dict[str, list[Order]]:
+def histories(stream: list[PlannedDelivery]) -> dict[str, list[SimulatedOrder]]:
     found = defaultdict(list)
     for item in stream:
         found[item.order.reference].append(item.order)
@@ -50,7 +50,7 @@ def test_most_payments_are_pending_first_and_confirmed_later() -> None:
     assert len(in_order) > len(finished) / 2
 
 
-def test_some_are_told_twice_some_late_some_expire_and_some_are_payouts() -> None:
+def test_stream_has_repeats_late_expired_and_payouts() -> None:
     stream = planned(500)
     told = [[order.type for order in orders] for orders in histories(stream).values()]
     assert max(max(Counter(types).values()) for types in told) > 1
@@ -71,7 +71,7 @@ def test_an_order_keeps_its_amount_its_currency_and_its_endpoint() -> None:
     assert len(endpoints) == len(histories(stream))
 
 
-def test_every_payment_has_an_order_that_is_mostly_placed_before() -> None:
+def test_every_payment_has_an_order_usually_placed_before_it() -> None:
     told = [[order.type for order in orders] for orders in histories(planned(2000)[:-100]).values()]
     paid = [types for types in told if any(kind.startswith("payment") for kind in types)]
     first = [types for types in paid if types[0] == "order.placed"]
@@ -79,7 +79,7 @@ def test_every_payment_has_an_order_that_is_mostly_placed_before() -> None:
     assert len(paid) > len(first) > len(paid) * 0.8
 
 
-def test_what_is_bought_follows_from_the_order_and_is_among_the_articles() -> None:
+def test_articles_are_derived_from_the_order() -> None:
     orders = [item.order for item in planned(500)]
     lines = [line for order in orders for line in bought(order)]
     assert {sku for sku, _ in lines} == set(ARTICLES)
@@ -87,19 +87,19 @@ def test_what_is_bought_follows_from_the_order_and_is_among_the_articles() -> No
     assert bought(orders[0]) == bought(orders[0])
 
 
-def test_every_turn_sends_one_delivery_and_little_waits() -> None:
+def test_every_turn_sends_one_delivery_and_few_wait() -> None:
     stream = planned(2000)
     late = [turn - item.turn for turn, item in enumerate(stream)]
     assert min(late) >= 0
     assert max(late) < 20
 
 
-def test_the_same_chance_makes_the_same_stream_but_for_its_prefix() -> None:
+def test_same_seed_makes_the_same_stream_except_its_prefix() -> None:
     first, second = planned(200), planned(200)
     assert [i.order.amount for i in first] == [i.order.amount for i in second]
 
 
-def test_a_gateway_is_played_as_far_as_it_goes() -> None:
+def test_gateway_sends_only_its_own_types() -> None:
     bee = Endpoint("bee", "shop-eu", discover()["blockbee"], [KEY], None, 2.5)
     stream = itertools.islice(planned_stream([bee], random.Random(7)), 500)
     told = histories([item for item in stream if item.order.kind != "order"]).values()
@@ -111,7 +111,7 @@ def test_a_gateway_is_played_as_far_as_it_goes() -> None:
     assert {"custom-get", "checkout-json", "payout-form"} <= set().union(*variants)
 
 
-def test_a_gateway_that_tells_nothing_of_a_beginning_is_played_without() -> None:
+def test_gateway_without_pending_sends_no_pending() -> None:
     brief = replace(discover()["blockatm"], kinds={"payment": ("confirmed",)})  # type: ignore[type-var]
     endpoint = Endpoint("brief", "shop-eu", brief, [KEY], None, 2.5)
     stream = itertools.islice(planned_stream([endpoint], random.Random(7)), 100)
@@ -119,7 +119,7 @@ def test_a_gateway_that_tells_nothing_of_a_beginning_is_played_without() -> None
     assert {item.order.type for item in stream} == {"order.placed", "payment.confirmed"}
 
 
-def test_who_has_no_words_is_not_played() -> None:
+def test_gateway_that_can_send_nothing_is_left_out() -> None:
     silent = replace(SHOP, name="silent", provider=discover()["standard_webhooks"])
     first = itertools.islice(planned_stream([silent, SHOP], random.Random(7)), 50)
     assert {item.endpoint.name for item in first} == {"shop"}
@@ -127,9 +127,9 @@ def test_who_has_no_words_is_not_played() -> None:
 
 
 async def played(
-    answer: Answered | OSError, count: int, placed: list[Order] | None = None
+    answer: Answered | OSError, count: int, placed: list[SimulatedOrder] | None = None
 ) -> tuple[list[Delivery], list[str]]:
-    """Play until so many deliveries were sent; return them and what was complained about."""
+    """Run until this many deliveries were sent; return them and the reported failures."""
     placed = [] if placed is None else placed
     sent: list[Delivery] = []
     complaints: list[str] = []
@@ -145,7 +145,7 @@ async def played(
             raise answer
         return answer
 
-    async def place(account: str, order: Order) -> None:
+    async def place(account: str, order: SimulatedOrder) -> None:
         assert account == "shop-eu"
         placed.append(order)
         if isinstance(answer, OSError):
@@ -155,7 +155,7 @@ async def played(
     async with asyncio.timeout(30):
         await enough.wait()
         if not isinstance(answer, Answered) or not answer.kept:
-            while len(complaints) < count:  # noqa: ASYNC110 - a plain list tells nobody
+            while len(complaints) < count:  # noqa: ASYNC110 - a plain list has no event
                 await asyncio.sleep(0.01)
     playing.cancel()
     with contextlib.suppress(asyncio.CancelledError):
@@ -163,8 +163,8 @@ async def played(
     return sent, complaints
 
 
-async def test_what_is_played_is_genuine_and_nothing_is_said_of_what_was_kept() -> None:
-    placed: list[Order] = []
+async def test_simulated_deliveries_are_genuine_and_successes_are_not_reported() -> None:
+    placed: list[SimulatedOrder] = []
     sent, complaints = await played(Answered(200, b"OK"), 5, placed)
     assert complaints == []
     assert placed
@@ -181,7 +181,7 @@ async def test_what_is_played_is_genuine_and_nothing_is_said_of_what_was_kept() 
     ],
     ids=["refused", "nobody there"],
 )
-async def test_what_was_not_kept_is_said_and_the_stream_goes_on(
+async def test_failures_are_reported_and_the_stream_continues(
     answer: Answered | OSError, complaint: str
 ) -> None:
     sent, complaints = await played(answer, 3)

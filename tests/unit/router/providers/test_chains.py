@@ -1,4 +1,4 @@
-"""Which networks are test networks."""
+"""Recognition of test networks."""
 
 import pytest
 
@@ -17,7 +17,7 @@ from router.providers._chains import is_live_name, is_test_name, on_test_chain
         ("1", "Ethereum", False),
         ("56", "BSC", False),
         ("728126428", "TRON", False),
-        # A sample of the vendor has Goerli's id beside TRON.
+        # A sample of the vendor has Goerli's id with TRON.
         ("5", "TRON", None),
         ("1", "TRON", None),
         ("728126428", "Ethereum", None),
@@ -41,7 +41,7 @@ from router.providers._chains import is_live_name, is_test_name, on_test_chain
         ("5", "Tron Network", None),
     ],
 )
-def test_chain_id_and_name_tell_test_money_or_nothing(
+def test_chain_id_and_name_decide_test_money_or_nothing(
     chain_id: str | None, network: str | None, told: object
 ) -> None:
     assert on_test_chain(chain_id, network) is told
@@ -51,11 +51,11 @@ def test_chain_id_and_name_tell_test_money_or_nothing(
     "name",
     ["Sepolia", "base-sepolia", "bscTestnet", "Polygon Amoy", "TRON (Nile)", "FUJI", "testnet4"],
 )
-def test_a_test_network_is_known_by_its_name(name: str) -> None:
+def test_test_network_is_recognized_by_its_name(name: str) -> None:
     assert is_test_name(name)
     assert not is_live_name(name)
 
 
 @pytest.mark.parametrize("name", ["Ethereum", "TRON", "bitcoin", "Juvenile", "Amoya", "Nilex"])
-def test_no_other_name_is_taken_for_a_test_network(name: str) -> None:
+def test_other_names_are_not_test_networks(name: str) -> None:
     assert not is_test_name(name)

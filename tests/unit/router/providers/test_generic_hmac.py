@@ -1,4 +1,4 @@
-"""A gateway that only the configuration knows: how it signs."""
+"""Signatures of a gateway that is defined by configuration."""
 
 import base64
 import hashlib
@@ -20,7 +20,7 @@ _SECRET = "whsec_test_pulse2pay"
 _GLOSSARY = (Path(__file__).parents[3] / "samples" / "pulse2pay" / "glossary.json").read_bytes()
 _AT = 1705320600
 
-# Both made with another program than this one; nobody publishes a vector.
+# Both made with another program; there is no published test vector.
 _RAW = "fe710656d601cb00dd23ac42148c357507d895073887334c511a78a1c5c19b8c"
 _WITH_TIME = "acb6bf6dc1c55dbf704fe1c251a8d8c8ac9f9f232b2e7ee510e8ac396103ac37"
 
@@ -69,12 +69,12 @@ def test_the_glossarys_body_is_understood() -> None:
     assert str(event.id) == "8f81985e-88a0-5195-a0d8-87a1d04a086f"
 
 
-def test_without_a_mapping_there_is_no_endpoint() -> None:
+def test_endpoint_without_a_mapping_fails_the_start() -> None:
     with pytest.raises(ConfigurationError, match=r"^endpoints\.shop\.mapping: Field required"):
         endpoint("generic_hmac", secrets=[_SECRET])
 
 
-def test_before_it_is_configured_it_takes_nothing_in() -> None:
+def test_unconfigured_provider_accepts_nothing() -> None:
     provider = discover()["generic_hmac"]
 
     assert (provider.kinds, provider.tolerance) == ({}, None)
@@ -131,7 +131,7 @@ def test_the_signed_text_is_as_configured(signed: str, message: bytes) -> None:
         (["x-signature", "x-time", "x-time"], Reason.TIME_DUPLICATED),
     ],
 )
-def test_a_header_that_is_not_there_once_is_refused(headers: list[str], reason: Reason) -> None:
+def test_missing_or_repeated_header_is_refused(headers: list[str], reason: Reason) -> None:
     own = _gateway(signed="{time}.{body}", time={"header": "x-time"})
     values = {"x-signature": _RAW, "x-time": "7"}
 
@@ -162,7 +162,7 @@ def test_the_time_in_the_body_is_read_in_its_unit(
 
 
 @pytest.mark.parametrize("time", [None, "soon", 1.5, -1, {}, True])
-def test_a_body_without_a_time_that_can_be_read_is_genuine_and_not_understood(
+def test_body_without_a_readable_time_is_genuine_but_not_understood(
     time: object,
 ) -> None:
     members = json.loads(_GLOSSARY)
@@ -177,7 +177,7 @@ def test_a_body_without_a_time_that_can_be_read_is_genuine_and_not_understood(
     assert refused.value.detail.startswith("timestamp: ")
 
 
-def test_a_body_that_is_no_json_is_genuine_and_not_readable() -> None:
+def test_body_that_is_not_json_is_genuine_but_unreadable() -> None:
     own = _gateway()
     verified = own.verified(delivery(b"%", ("x-signature", hex_hmac(_SECRET.encode(), b"%"))))
 
@@ -185,7 +185,7 @@ def test_a_body_that_is_no_json_is_genuine_and_not_readable() -> None:
         own.provider.normalize(verified)
 
 
-def test_the_window_is_a_day_where_a_time_is_signed() -> None:
+def test_window_is_a_day_if_a_time_is_signed() -> None:
     assert _gateway().provider.tolerance == timedelta(hours=24)
     assert _gateway(time=...).provider.tolerance is None
     narrow = endpoint(
@@ -205,8 +205,8 @@ def test_the_answer_is_as_configured() -> None:
         ({"signed": "{time}"}, ": signed: expected {body} once"),
         ({"signed": "{body}{body}"}, ": signed: expected {body} once"),
         ({"signed": "{body}{nonce}"}, ": signed: expected {body} once"),
-        ({"signed": "{time}.{body}"}, ": signed: holds {time} once where time.header is set"),
-        ({"time": {"header": "x-time"}}, ": signed: holds {time} once where time.header is set"),
+        ({"signed": "{time}.{body}"}, ": signed: expected {time} once if time.header is set"),
+        ({"time": {"header": "x-time"}}, ": signed: expected {time} once if time.header is set"),
         ({"time": {}}, ".time: set header or field"),
         ({"time": {"header": "x", "field": "y"}}, ".time: set header or field"),
         ({"time": {"field": "t", "unit": "minutes"}}, ".time.unit: "),
@@ -218,7 +218,7 @@ def test_the_answer_is_as_configured() -> None:
         ({"mapping__gateway": "A B"}, ".mapping.gateway: "),
     ],
 )
-def test_a_configuration_that_cannot_hold_is_one_line_that_names_the_key(
+def test_invalid_configuration_is_one_line_that_names_the_key(
     changes: dict[str, object], problem: str
 ) -> None:
     settings = example("generic_hmac", **changes)

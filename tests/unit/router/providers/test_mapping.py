@@ -1,4 +1,4 @@
-"""What a configured gateway says: paths, words, units, identity."""
+"""Mapping of a configured gateway: paths, words, units, identity."""
 
 import json
 from datetime import UTC, datetime
@@ -59,13 +59,13 @@ def _acme(**changes: object) -> Gateway:
     return gateway("generic_hmac", secrets=[_SECRET], mapping=mapping)
 
 
-def _told(own: Gateway, **changes: object) -> Event:
+def _event_of(own: Gateway, **changes: object) -> Event:
     body = body_of(_PAID, {name.replace("__", "."): value for name, value in changes.items()})
     return own.normalized(delivery(body, ("x-signature", hex_hmac(_SECRET.encode(), body))))
 
 
 def test_every_field_is_taken_from_its_path() -> None:
-    event = _told(_acme())
+    event = _event_of(_acme())
 
     left_out = {"id", "raw", "verification", "endpoint", "account", "received_at"}
     assert event.model_dump(exclude=left_out, exclude_none=True) == {
@@ -92,23 +92,25 @@ def test_every_field_is_taken_from_its_path() -> None:
 def test_a_payment_and_a_word_are_the_identity_unless_fields_are_named() -> None:
     own, named = _acme(), _acme(identity=["delivery"])
 
-    assert _told(own).id == _told(own, p__sum="13").id
-    assert len({_told(own).id, _told(own, what="open").id, _told(own, p__id=78).id}) == 3
-    first = _told(named, delivery="d1")
-    assert first.id == _told(named, delivery="d1", what="open").id
-    assert first.id != _told(named, delivery="d2").id
+    assert _event_of(own).id == _event_of(own, p__sum="13").id
+    assert (
+        len({_event_of(own).id, _event_of(own, what="open").id, _event_of(own, p__id=78).id}) == 3
+    )
+    first = _event_of(named, delivery="d1")
+    assert first.id == _event_of(named, delivery="d1", what="open").id
+    assert first.id != _event_of(named, delivery="d2").id
 
 
 def test_two_gateways_of_one_account_do_not_share_identities() -> None:
-    assert _told(_acme()).id != _told(_acme(gateway="other")).id
+    assert _event_of(_acme()).id != _event_of(_acme(gateway="other")).id
 
 
-def test_what_is_fixed_is_not_read() -> None:
+def test_fixed_value_is_not_read_from_the_body() -> None:
     own = _acme(
         fields__currency=..., fields__network=..., fixed={"currency": "EUR", "network": "ETH"}
     )
 
-    event = _told(own)
+    event = _event_of(own)
 
     assert (event.currency, event.network) == ("EUR", "Ethereum")
 
@@ -123,15 +125,15 @@ def test_what_is_fixed_is_not_read() -> None:
     ],
 )
 def test_minor_units_are_counted_exactly(digits: int, value: object, expected: str) -> None:
-    event = _told(_acme(minor_units=digits, fields__fee=...), p__sum=value)
+    event = _event_of(_acme(minor_units=digits, fields__fee=...), p__sum=value)
 
     assert event.amount == Decimal(expected)
 
 
 @pytest.mark.parametrize("value", ["10.5", 10.5, 1e30, "-1", "ten", "1_0", "1" * 61])
-def test_a_count_of_minor_units_is_whole(value: object) -> None:
+def test_minor_units_must_be_whole(value: object) -> None:
     with pytest.raises(NotUnderstood) as refused:
-        _told(_acme(minor_units=2, fields__fee=...), p__sum=value)
+        _event_of(_acme(minor_units=2, fields__fee=...), p__sum=value)
 
     assert refused.value.detail == "p.sum: expected a whole number of minor units"
 
@@ -153,11 +155,11 @@ def test_a_count_of_minor_units_is_whole(value: object) -> None:
         ({"p__order": "a\u0007"}, Reason.FIELD_MALFORMED, "p.order"),
     ],
 )
-def test_what_is_not_as_configured_is_not_understood(
+def test_delivery_that_contradicts_the_mapping_is_not_understood(
     changes: dict[str, object], reason: Reason, place: str
 ) -> None:
     with pytest.raises(NotUnderstood) as refused:
-        _told(_acme(), **changes)
+        _event_of(_acme(), **changes)
 
     assert refused.value.reason is reason
     assert refused.value.detail.startswith(f"{place}: ")
@@ -176,22 +178,24 @@ def test_what_is_not_as_configured_is_not_understood(
         ({"at": 5}, "occurred_at"),
     ],
 )
-def test_an_odd_description_stops_no_event(changes: dict[str, object], unread: str) -> None:
-    event, whole = _told(_acme(), **changes), _told(_acme())
+def test_unreadable_description_does_not_prevent_an_event(
+    changes: dict[str, object], unread: str
+) -> None:
+    event, whole = _event_of(_acme(), **changes), _event_of(_acme())
 
     assert event.unread == (unread,)
     assert (event.id, event.fingerprint) == (whole.id, whole.fingerprint)
 
 
-def test_a_description_below_what_is_no_object_stops_no_event() -> None:
+def test_description_with_a_path_through_a_non_object_does_not_prevent_an_event() -> None:
     own = _acme(fields__customer_email="who.mail")
 
-    assert _told(own, who="text").unread == ("customer.email",)
+    assert _event_of(own, who="text").unread == ("customer.email",)
 
 
 @pytest.mark.parametrize(("units", "fee"), [(0, "-0.1"), (1, -1)])
 def test_a_fee_below_zero_is_a_rebate(units: int, fee: object) -> None:
-    event = _told(_acme(minor_units=units), p__fee=fee, p__sum="5")
+    event = _event_of(_acme(minor_units=units), p__fee=fee, p__sum="5")
 
     assert event.fee == Decimal("-0.1")
 
@@ -203,35 +207,35 @@ _LIVEMODE: dict[str, object] = {"field": "live", "test": [False, "no"], "live": 
     ("value", "told"),
     [(False, True), ("false", True), ("no", True), (True, False), (1, False), (..., None)],
 )
-def test_a_field_may_say_that_the_money_is_not_real(value: object, told: object) -> None:
+def test_mapped_field_marks_test_money(value: object, told: object) -> None:
     own = _acme(test=_LIVEMODE, fields__chain_id=...)
 
-    assert _told(own, live=value).test is told
+    assert _event_of(own, live=value).test is told
 
 
-def test_money_on_a_test_chain_is_test_money_whatever_the_field_says() -> None:
-    assert _told(_acme(test=_LIVEMODE), p__chain="Nile", live=True).test is True
+def test_money_on_a_test_chain_is_test_money_regardless_of_the_field() -> None:
+    assert _event_of(_acme(test=_LIVEMODE), p__chain="Nile", live=True).test is True
 
 
 def test_a_word_that_is_neither_test_nor_live_is_not_understood() -> None:
     with pytest.raises(NotUnderstood, match="field_malformed: live: neither in test nor in live"):
-        _told(_acme(test=_LIVEMODE), live="perhaps")
+        _event_of(_acme(test=_LIVEMODE), live="perhaps")
 
 
-def test_a_status_beside_the_word_has_to_agree() -> None:
+def test_status_must_agree_with_the_event_word() -> None:
     own = _acme(
         status="p.state",
         statuses={"1": "payment.confirmed", "0": "payment.pending", "2": "payout.confirmed"},
     )
 
-    assert _told(own, p__state=1).type is EventType.PAYMENT_CONFIRMED
+    assert _event_of(own, p__state=1).type is EventType.PAYMENT_CONFIRMED
     for state, reason in (
         (0, Reason.AMBIGUOUS),
         (3, Reason.UNKNOWN_STATUS),
         (None, Reason.FIELD_MISSING),
     ):
         with pytest.raises(NotUnderstood) as refused:
-            _told(own, p__state=state)
+            _event_of(own, p__state=state)
         assert refused.value.reason is reason
 
 
@@ -264,23 +268,21 @@ def test_a_status_beside_the_word_has_to_agree() -> None:
         ({"test": {"field": "live", "test": [1]}}, "mapping.test.live: Field required"),
         (
             {"test": {"field": "live", "test": "true", "live": True}},
-            "mapping.test: true stands under test and under live",
+            "mapping.test: true is listed under both test and live",
         ),
         ({"events": {"paid": "payment.payed"}}, "mapping.events.paid: "),
         ({"minor_units": 19}, "mapping.minor_units: "),
         ({"gateway": ...}, "mapping.gateway: Field required"),
     ],
 )
-def test_a_mapping_that_cannot_hold_stops_the_start(
-    changes: dict[str, object], problem: str
-) -> None:
+def test_invalid_mapping_fails_the_start(changes: dict[str, object], problem: str) -> None:
     with pytest.raises(ConfigurationError) as refused:
         _acme(**changes)
 
     assert str(refused.value).startswith(f"endpoints.shop.{problem}")
 
 
-def test_a_gateway_that_counts_cents_cannot_be_asked_for_less() -> None:
+def test_amount_below_a_minor_unit_cannot_be_simulated() -> None:
     made = endpoint(
         "generic_hmac",
         secrets=[_SECRET],

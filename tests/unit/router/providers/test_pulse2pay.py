@@ -1,4 +1,4 @@
-"""Pulse2Pay: eight words for a payment, and what they say of the money."""
+"""Pulse2Pay: eight payment types and their amounts."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -16,7 +16,7 @@ from tests.parts.providers.deliveries import Gateway, body_of, delivery, facts, 
 PULSE = Gateway(PROVIDER, Key(b"whsec_test_pulse2pay", "fp:sample"))
 _SAMPLES = Path(__file__).parents[3] / "samples" / "pulse2pay"
 _TIME = "1736694000000"
-# Made with another program than this one; nobody publishes a vector.
+# Made with another program; there is no published test vector.
 _SIGNATURE = "87c6fcb683dc7ba76e969c41a51b3528174fa0ae3cd35f55a10533dd6d29c8e2"
 _EVENT = {
     "id": "evt_1",
@@ -43,7 +43,7 @@ def _signed(body: bytes, time: str = _TIME) -> Delivery:
     return delivery(body, ("x-pulse2pay-signature", signature), ("x-pulse2pay-timestamp", time))
 
 
-def _told(word: str = "confirmed", **changes: object) -> Event:
+def _event_of(word: str = "confirmed", **changes: object) -> Event:
     said = {"type": f"payment.{word}", "data.status": word}
     if word == "created":
         said["data.status"] = "pending"
@@ -75,7 +75,7 @@ def test_the_vector_is_understood() -> None:
     }
 
 
-def test_event_ids_are_what_they_have_always_been() -> None:
+def test_event_ids_never_change() -> None:
     assert str(PULSE.normalized(_vector()).id) == "9cbf02b2-7072-5ef8-a691-c667e77b7044"
 
 
@@ -90,7 +90,7 @@ def test_the_shape_of_the_glossary_is_not_this_gateway() -> None:
 
 
 @pytest.mark.parametrize("time", [str(int(_TIME) + 1), f"0{_TIME}"])
-def test_the_time_is_under_the_signature(time: str) -> None:
+def test_time_is_signed(time: str) -> None:
     moved = delivery(
         _vector().body, ("x-pulse2pay-signature", _SIGNATURE), ("x-pulse2pay-timestamp", time)
     )
@@ -102,7 +102,7 @@ def test_the_time_is_under_the_signature(time: str) -> None:
 
 
 @pytest.mark.parametrize("time", ["", "-1", "1736694000.5", "1e12", "now", "1" * 17])
-def test_a_time_that_is_none_is_refused_though_signed(time: str) -> None:
+def test_malformed_time_is_refused_even_if_signed(time: str) -> None:
     with pytest.raises(Unauthentic) as refused:
         PULSE.verified(_signed(b"{}", time))
 
@@ -121,7 +121,7 @@ def test_a_time_that_is_none_is_refused_though_signed(time: str) -> None:
     ],
 )
 def test_every_documented_word_has_its_meaning(word: str, expected: EventType) -> None:
-    event = _told(word)
+    event = _event_of(word)
 
     assert (event.type, event.reference, event.expected_amount) == (
         expected,
@@ -132,16 +132,16 @@ def test_every_documented_word_has_its_meaning(word: str, expected: EventType) -
 
 
 @pytest.mark.parametrize("gap", ["data__underpaidAmount", "data__differenceAmount"])
-def test_an_underpayment_is_the_price_less_what_is_missing(gap: str) -> None:
-    event = _told("underpaid", **{gap: "0.500000000000000001"})
+def test_amount_of_an_underpayment_is_the_price_minus_the_difference(gap: str) -> None:
+    event = _event_of("underpaid", **{gap: "0.500000000000000001"})
 
     assert event.type is EventType.PAYMENT_UNDERPAID
     assert (event.amount, event.currency) == (Decimal("99.999999999999999999"), "USDT")
 
 
 @pytest.mark.parametrize("gap", ["data__overpaidAmount", "data__differenceAmount"])
-def test_an_overpayment_is_the_price_and_what_is_over(gap: str) -> None:
-    event = _told("overpaid", data__amount="18446744073709551616", **{gap: "1e-18"})
+def test_amount_of_an_overpayment_is_the_price_plus_the_difference(gap: str) -> None:
+    event = _event_of("overpaid", data__amount="18446744073709551616", **{gap: "1e-18"})
 
     assert event.type is EventType.PAYMENT_OVERPAID
     assert event.amount == Decimal("18446744073709551616.000000000000000001")
@@ -159,8 +159,8 @@ def test_an_overpayment_is_the_price_and_what_is_over(gap: str) -> None:
         ("created", {"data__status": "created"}),
     ],
 )
-def test_what_is_told_twice_and_agrees_is_understood(word: str, changes: dict[str, object]) -> None:
-    assert _told(word, **changes).provider_reference == "p-1"
+def test_agreeing_duplicate_fields_are_understood(word: str, changes: dict[str, object]) -> None:
+    assert _event_of(word, **changes).provider_reference == "p-1"
 
 
 @pytest.mark.parametrize(
@@ -193,11 +193,11 @@ def test_what_is_told_twice_and_agrees_is_understood(word: str, changes: dict[st
         ("confirmed", {"type": ...}, Reason.FIELD_MISSING),
     ],
 )
-def test_what_contradicts_itself_or_is_not_as_documented_is_not_understood(
+def test_contradictory_or_undocumented_delivery_is_not_understood(
     word: str, changes: dict[str, object], reason: Reason
 ) -> None:
     with pytest.raises(NotUnderstood) as refused:
-        _told(word, **changes)
+        _event_of(word, **changes)
 
     assert refused.value.reason is reason
 
@@ -214,27 +214,29 @@ def test_what_contradicts_itself_or_is_not_as_documented_is_not_understood(
         ({"data__merchantUserId": "\ud83d"}, "customer.id"),
     ],
 )
-def test_an_odd_description_stops_no_payment(changes: dict[str, object], unread: str) -> None:
-    event = _told("confirmed", **changes)
+def test_unreadable_description_does_not_prevent_a_payment(
+    changes: dict[str, object], unread: str
+) -> None:
+    event = _event_of("confirmed", **changes)
 
     assert event.unread == (unread,)
-    assert event.fingerprint == _told().fingerprint
+    assert event.fingerprint == _event_of().fingerprint
 
 
-def test_a_body_that_is_no_json_is_not_readable() -> None:
+def test_body_that_is_not_json_is_unreadable() -> None:
     with pytest.raises(Unreadable):
         PULSE.normalized(_signed(b"type=payment.confirmed"))
 
 
-def test_an_event_told_again_is_the_same_and_another_type_under_its_id_is_not() -> None:
-    first, again = _told(), _told(data__network="TRON")
-    other = _told("expired")
+def test_repeated_event_has_same_id_and_another_type_has_another() -> None:
+    first, again = _event_of(), _event_of(data__network="TRON")
+    other = _event_of("expired")
 
     assert first.id == again.id != other.id
-    assert first.id != _told(id="evt_2").id
+    assert first.id != _event_of(id="evt_2").id
 
 
-def test_the_window_is_as_wide_as_the_retries_take() -> None:
+def test_window_covers_all_retries() -> None:
     waits = timedelta(seconds=1 + 5 + 30 + 60 + 300)
     answers = 5 * timedelta(seconds=30)
 

@@ -1,4 +1,4 @@
-"""Resmic Pro: one word, true or false, told once."""
+"""Resmic Pro: a status, true or false, delivered once."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -26,7 +26,7 @@ _SUCCESS = {
     "status": True,
 }
 
-# Nobody publishes a vector; these were made with other programs than this one.
+# There is no published test vector; these were made with other programs.
 _VECTORS = {
     "success": "321ecd9dee20725b6cee49de2783d5111a28535c192d30df32684240fe0c9399",
     "failed": "7514307a4c5c5aeee799b3a179f15e25291ffaeb7900d10837eab9824a68ac32",
@@ -43,7 +43,7 @@ def _signed(body: bytes) -> Delivery:
     return delivery(body, ("x-signature", hex_hmac(RESMIC.key.secret, body)))
 
 
-def _told(**changes: object) -> Event:
+def _event_of(**changes: object) -> Event:
     return RESMIC.normalized(_signed(body_of(_SUCCESS, changes)))
 
 
@@ -56,7 +56,7 @@ def test_a_vector_is_genuine_byte_for_byte(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", _VECTORS)
-def test_a_vector_of_another_body_is_not(name: str) -> None:
+def test_vector_of_another_body_is_refused(name: str) -> None:
     other = next(other for other in _VECTORS if other != name)
     body = _vector(other).body
 
@@ -66,7 +66,7 @@ def test_a_vector_of_another_body_is_not(name: str) -> None:
     assert refused.value.reason is Reason.SIGNATURE_WRONG
 
 
-def test_a_body_serialised_again_is_not_what_was_signed() -> None:
+def test_reserialised_body_does_not_verify() -> None:
     spaced = _vector("success").body.replace(b":", b": ")
 
     with pytest.raises(Unauthentic):
@@ -91,7 +91,7 @@ def test_the_documented_success_is_a_payment_of_the_price() -> None:
     }
 
 
-def test_the_documented_failure_says_nothing_of_money() -> None:
+def test_documented_failure_has_no_amount() -> None:
     assert facts(RESMIC.normalized(_vector("failed"))) == {
         "type": EventType.PAYMENT_FAILED,
         "provider": "resmic",
@@ -114,18 +114,18 @@ def test_an_amount_without_a_currency_is_not_guessed() -> None:
         ("failed", "cef26537-0fa2-5dcb-9f5e-eb01208d7b83"),
     ],
 )
-def test_event_ids_are_what_they_have_always_been(name: str, golden: str) -> None:
+def test_event_ids_never_change(name: str, golden: str) -> None:
     assert golden == str(RESMIC.normalized(_vector(name)).id)
 
 
-def test_a_session_told_twice_is_one_event_and_its_failure_another() -> None:
-    first, again = _told(), _told(txTime="Mar 6, 2025, 01:00", transaction_hash="0xcd")
+def test_repeated_session_is_one_event_and_its_failure_another() -> None:
+    first, again = _event_of(), _event_of(txTime="Mar 6, 2025, 01:00", transaction_hash="0xcd")
 
-    assert first.id == again.id != _told(status=False).id
+    assert first.id == again.id != _event_of(status=False).id
 
 
-def test_a_failure_never_has_an_amount_even_where_a_price_is_told() -> None:
-    event = _told(status=False)
+def test_failure_has_no_amount_even_with_a_price() -> None:
+    event = _event_of(status=False)
 
     assert (event.amount, event.currency) == (None, None)
     assert (event.expected_amount, event.expected_currency) == (Decimal(20), "USDT")
@@ -145,10 +145,10 @@ def test_a_failure_never_has_an_amount_even_where_a_price_is_told() -> None:
         ("Mar 5, 0000, 03:36", None),
     ],
 )
-def test_the_time_of_sending_is_read_where_it_is_written_as_node_writes_it(
+def test_time_of_sending_is_read_in_the_format_of_node(
     text: str, expected: datetime | None
 ) -> None:
-    event = _told(txTime=text)
+    event = _event_of(txTime=text)
 
     assert event.occurred_at == expected
     assert event.unread == (() if expected or not text else ("occurred_at",))
@@ -163,19 +163,21 @@ def test_the_time_of_sending_is_read_where_it_is_written_as_node_writes_it(
         ({"from_wallet_address": "\u0000"}, "from_address"),
     ],
 )
-def test_an_odd_description_stops_no_payment(changes: dict[str, object], unread: str) -> None:
-    event = _told(**changes)
+def test_unreadable_description_does_not_prevent_a_payment(
+    changes: dict[str, object], unread: str
+) -> None:
+    event = _event_of(**changes)
 
     assert event.unread == (unread,)
-    assert event.fingerprint == _told().fingerprint
+    assert event.fingerprint == _event_of().fingerprint
 
 
 @pytest.mark.parametrize(
     ("network", "told"),
     [("Sepolia", True), ("Polygon Amoy", True), ("Ethereum", False), ("Moonbeam", None)],
 )
-def test_the_network_says_whether_the_money_is_real(network: str, told: object) -> None:
-    assert _told(blockchain=network).test is told
+def test_network_decides_test_or_live_money(network: str, told: object) -> None:
+    assert _event_of(blockchain=network).test is told
 
 
 @pytest.mark.parametrize(
@@ -196,29 +198,29 @@ def test_the_network_says_whether_the_money_is_real(network: str, told: object) 
         ({"token": ...}, Reason.FIELD_MISSING, "token"),
     ],
 )
-def test_what_is_not_as_documented_is_not_understood(
+def test_undocumented_delivery_is_not_understood(
     changes: dict[str, object], reason: Reason, place: str
 ) -> None:
     with pytest.raises(NotUnderstood) as refused:
-        _told(**changes)
+        _event_of(**changes)
 
     assert refused.value.reason is reason
     assert refused.value.detail.startswith(f"{place}: ")
 
 
-def test_a_body_that_is_no_object_is_not_readable() -> None:
+def test_body_that_is_not_an_object_is_unreadable() -> None:
     with pytest.raises(Unreadable):
         RESMIC.normalized(_signed(b"[true]"))
 
 
-def test_the_provider_has_no_window_and_answers_in_the_words_of_the_sample() -> None:
+def test_provider_has_no_window_and_answers_like_the_sample() -> None:
     provider: Provider = PROVIDER
 
     assert provider.tolerance is None
     assert provider.answer.body == (b'{"success":true,"message":"Webhook processed successfully"}')
 
 
-def test_an_hour_after_midnight_is_simulated_as_node_writes_it() -> None:
+def test_hour_after_midnight_is_simulated_in_the_format_of_node() -> None:
     at = datetime(2026, 1, 2, 0, 5, tzinfo=UTC)
     wanted = Simulation("payment", "confirmed", "A-1", "1", "USDT", 7, at)
     made = PROVIDER.simulate(wanted, RESMIC.key, "/webhooks/shop")

@@ -1,4 +1,4 @@
-"""How a delivery is proved genuine, whatever the gateway."""
+"""Verification of deliveries, common to all gateways."""
 
 import hashlib
 from datetime import UTC, datetime, timedelta
@@ -40,7 +40,7 @@ def _scheme(name: str, message: bytes | None) -> Scheme:
     return Scheme(name, lambda: message)
 
 
-def test_a_header_that_stands_once_is_returned_as_sent() -> None:
+def test_single_header_is_returned_as_sent() -> None:
     assert signature_header(_delivery(("x-signature", " Ab ")), "x-signature") == " Ab "
 
 
@@ -51,7 +51,7 @@ def test_a_header_that_stands_once_is_returned_as_sent() -> None:
         (("a", "a"), Reason.SIGNATURE_DUPLICATED, Reason.TIME_DUPLICATED),
     ],
 )
-def test_a_header_missing_or_doubled_is_refused_by_its_own_reason(
+def test_missing_or_repeated_header_is_refused_with_its_own_reason(
     values: tuple[str, ...], signature_reason: Reason, time_reason: Reason
 ) -> None:
     delivery = _delivery(*(("x-header", value) for value in values))
@@ -64,7 +64,7 @@ def test_a_header_missing_or_doubled_is_refused_by_its_own_reason(
     assert (signature_reason, time_reason) == (signature.value.reason, time.value.reason)
 
 
-def test_another_header_may_have_reasons_of_its_own() -> None:
+def test_another_header_may_have_its_own_reasons() -> None:
     with pytest.raises(Unauthentic) as refused:
         one_header(_delivery(), "x-id", Reason.FIELD_MISSING, Reason.AMBIGUOUS)
 
@@ -89,7 +89,7 @@ def test_lower_case_hex_of_the_right_length_is_decoded() -> None:
         "\N{FULLWIDTH DIGIT ONE}" * 64,
     ],
 )
-def test_a_signature_spelled_otherwise_is_malformed(text: str) -> None:
+def test_signature_in_another_spelling_is_malformed(text: str) -> None:
     with pytest.raises(Unauthentic) as refused:
         hex_signature(text)
 
@@ -127,14 +127,14 @@ def test_milliseconds_are_read_and_written_without_loss(milliseconds: int) -> No
         "\u0661",
     ],
 )
-def test_a_signed_time_that_is_no_time_is_malformed(text: str) -> None:
+def test_malformed_signed_time_is_refused(text: str) -> None:
     with pytest.raises(Unauthentic) as refused:
         signed_unix_ms(text)
 
     assert refused.value.reason is Reason.TIME_MALFORMED
 
 
-def test_the_first_scheme_and_key_that_hold_are_named() -> None:
+def test_first_matching_scheme_and_key_are_recorded() -> None:
     signature = hmac_sha256(_NEW.secret, b"second form")
     schemes = [_scheme("first", b"first form"), _scheme("second", b"second form")]
 
@@ -146,7 +146,7 @@ def test_the_first_scheme_and_key_that_hold_are_named() -> None:
     assert verified.signed_headers == ("x-signature",)
 
 
-def test_a_later_scheme_is_not_computed_once_one_has_held() -> None:
+def test_later_schemes_are_not_computed_after_a_match() -> None:
     signature = hmac_sha256(_OLD.secret, b"form")
     asked: list[str] = []
     schemes = [_scheme("first", b"form"), Scheme("second", lambda: asked.append("second"))]
@@ -156,7 +156,7 @@ def test_a_later_scheme_is_not_computed_once_one_has_held() -> None:
     assert asked == []
 
 
-def test_a_form_the_body_does_not_have_holds_with_no_key() -> None:
+def test_missing_form_matches_no_key() -> None:
     with pytest.raises(Unauthentic) as refused:
         prove(_delivery(), [_scheme("sorted", None)], [_OLD], lambda *_: True, _SIGNED)
 
@@ -179,7 +179,7 @@ def test_an_empty_secret_proves_nothing() -> None:
     assert not check(b"", b"form")
 
 
-def test_a_fingerprint_is_short_stable_and_tells_secrets_apart() -> None:
+def test_fingerprint_is_short_stable_and_distinguishes_secrets() -> None:
     assert fingerprint(b"old secret") == "fp:ce9636"
     assert fingerprint(b"new secret") != fingerprint(b"old secret")
 

@@ -1,4 +1,4 @@
-"""Requests as people write them down."""
+"""Parsing of captured requests."""
 
 import contextlib
 
@@ -19,7 +19,7 @@ def test_a_request_is_read_byte_for_byte() -> None:
     assert (captured.method, captured.target) == ("POST", "/webhooks/shop?x=%20")
     assert captured.headers == (("host", "shop"), ("x-a", "b c"), ("x-a", "d"))
     assert captured.body == b'{"a":1}\r\n\r\n\xff'
-    assert captured.mended is None
+    assert captured.corrected is None
 
 
 @pytest.mark.parametrize(
@@ -32,11 +32,11 @@ def test_a_request_is_read_byte_for_byte() -> None:
         (b"GET /x HTTP/1.1\n", b""),
     ],
 )
-def test_lines_may_end_as_editors_end_them(text: bytes, body: bytes) -> None:
+def test_lines_may_end_in_lf_or_cr_lf(text: bytes, body: bytes) -> None:
     assert read_captured(text).body == body
 
 
-def test_a_target_with_its_origin_is_cut_to_what_the_edge_sees() -> None:
+def test_absolute_target_is_reduced_to_path_and_query() -> None:
     assert read_captured(b"GET https://shop.example/a/b?c HTTP/1.1\n\n").target == "/a/b?c"
 
 
@@ -44,21 +44,21 @@ def test_a_target_with_its_origin_is_cut_to_what_the_edge_sees() -> None:
     ("length", "body", "kept", "mended"),
     [
         (2, b"{}", b"{}", None),
-        (2, b"{}\n", b"{}", "cut 1 line ends"),
-        (2, b"{}\r\n", b"{}", "cut 2 line ends"),
+        (2, b"{}\n", b"{}", "removed 1 line ends"),
+        (2, b"{}\r\n", b"{}", "removed 2 line ends"),
         (3, b"{}\n", b"{}\n", None),
-        (2, b"{} \n", b"{} \n", "content-length says 2 bytes, the file has 4"),
-        (5, b"{}", b"{}", "content-length says 5 bytes, the file has 2"),
+        (2, b"{} \n", b"{} \n", "content-length is 2 bytes, but the file has 4"),
+        (5, b"{}", b"{}", "content-length is 5 bytes, but the file has 2"),
     ],
 )
-def test_line_ends_that_an_editor_put_behind_the_body_are_cut(
+def test_line_ends_added_after_the_body_are_removed(
     length: int, body: bytes, kept: bytes, mended: str | None
 ) -> None:
     captured = read_captured(b"POST /x HTTP/1.1\nContent-Length: %d\n\n" % length + body)
 
     assert captured.body == kept
-    assert (captured.mended or "").startswith(mended or "")
-    assert (captured.mended is None) is (mended is None)
+    assert (captured.corrected or "").startswith(mended or "")
+    assert (captured.corrected is None) is (mended is None)
 
 
 @pytest.mark.parametrize(
@@ -75,12 +75,12 @@ def test_line_ends_that_an_editor_put_behind_the_body_are_cut(
         b"P0ST /x\n\n",
     ],
 )
-def test_what_is_no_request_is_refused_in_one_line(text: bytes) -> None:
+def test_malformed_request_is_refused_in_one_line(text: bytes) -> None:
     with pytest.raises(ConfigurationError, match=r"^--file: expected"):
         read_captured(text)
 
 
 @given(st.binary(max_size=200))
-def test_anything_is_read_or_refused(text: bytes) -> None:
+def test_any_bytes_are_parsed_or_refused(text: bytes) -> None:
     with contextlib.suppress(ConfigurationError):
         assert text.endswith(read_captured(text).body)

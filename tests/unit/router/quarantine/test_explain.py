@@ -1,4 +1,4 @@
-"""What an explanation must not tell."""
+"""Secrets that an explanation must not show."""
 
 from datetime import timedelta
 
@@ -14,7 +14,7 @@ _SHOP = Endpoint("blockatm-main", "shop-eu", PROVIDER, [KEY], timedelta(hours=27
 
 
 @pytest.mark.parametrize("before", range(560, 601, 4))
-def test_a_token_where_the_shown_bytes_end_leaves_no_beginning_of_it(before: int) -> None:
+def test_token_at_the_end_of_the_shown_bytes_is_not_shown_in_part(before: int) -> None:
     body = b"x" * before + _TOKEN.encode() + b"y" * 600
 
     told = explain(signed(body, "payment"), _SHOP, RECEIVED, _TOKEN)

@@ -1,4 +1,4 @@
-"""What lies on quarantine, folded to one entry each, and what today's version makes of it."""
+"""Entries of the quarantine topic, and their replay with the current version."""
 
 import base64
 import contextlib
@@ -28,9 +28,9 @@ from router.edge.intake import Endpoint, Intake
 from router.errors import NotDurable, OutsideWindow, Reason
 from router.providers import Key
 from router.providers.blockatm import PROVIDER
-from router.quarantine.kept_topic import Wanted
-from router.quarantine.reader import Entry, gathered
-from router.quarantine.replay import Replayer, judged
+from router.quarantine.kept_topic import KeptFilter
+from router.quarantine.reader import QuarantineEntry, entries_of
+from router.quarantine.replay import Replayer, replay_verdict
 from tests.parts.edge.observed import Observed
 from tests.parts.providers.blockatm_deliveries import KEY, PAYMENT, RECEIVED, body_of, signed
 from tests.parts.providers.blockatm_v1 import BATCH, ROW, v1_provider, v1_signed
@@ -46,7 +46,7 @@ _ENDPOINTS = {"blockatm-main": _SHOP, "bee": _BEE}
 async def _kept(
     delivery: Delivery, endpoint: Endpoint = _SHOP, *, late: bool = False
 ) -> OutgoingRecord:
-    """Take a delivery in as the edge does, and return the record on quarantine."""
+    """Receive a delivery as the edge does, and return the record on quarantine."""
     published: list[OutgoingRecord] = []
 
     async def publish(records: Sequence[OutgoingRecord]) -> None:
@@ -61,8 +61,8 @@ async def _kept(
     return published[-1]
 
 
-def _entry(record: OutgoingRecord) -> Entry:
-    (entry,) = gathered([(record.value, record.headers)], Wanted()).entries
+def _entry(record: OutgoingRecord) -> QuarantineEntry:
+    (entry,) = entries_of([(record.value, record.headers)], KeptFilter()).entries
     return entry
 
 
@@ -81,18 +81,18 @@ def _replayed(kept: Quarantined) -> Replayed:
 _UNKNOWN = signed(body_of(PAYMENT, status="PAID"), "payment")
 
 
-async def test_a_delivery_that_came_often_is_one_entry() -> None:
+async def test_repeated_delivery_is_one_entry() -> None:
     record = await _kept(_UNKNOWN)
     other = await _kept(signed(body_of(PAYMENT, status="PAID", id=7), "payment"))
     values = [(each.value, each.headers) for each in (record, other, record, record)]
 
-    found = gathered(values, Wanted())
+    found = entries_of(values, KeptFilter())
 
     assert [entry.times for entry in found.entries] == [3, 1]
     assert found.unreadable == 0
 
 
-async def test_a_delivery_is_replayed_under_those_of_its_headers_that_it_is_understood_by() -> None:
+async def test_replay_uses_the_headers_that_make_a_delivery_understood() -> None:
     genuine = signed(body_of(PAYMENT), "payment")
     first, second = [
         await _kept(replace(genuine, headers=(*genuine.headers[:-1], ("blockatm-event", word))))
@@ -108,19 +108,19 @@ async def test_a_delivery_is_replayed_under_those_of_its_headers_that_it_is_unde
     )
     records = (first, second, encode_quarantined(right, "quarantine", _TRACE), second)
 
-    (entry,) = gathered([(each.value, each.headers) for each in records], Wanted()).entries
+    (entry,) = entries_of([(each.value, each.headers) for each in records], KeptFilter()).entries
 
     assert (entry.times, len(entry.others)) == (4, 2)
-    assert judged(entry, _ENDPOINTS).problem is None
-    assert judged(replace(entry, others=()), _ENDPOINTS).problem is not None
+    assert replay_verdict(entry, _ENDPOINTS).problem is None
+    assert replay_verdict(replace(entry, others=()), _ENDPOINTS).problem is not None
 
 
-async def test_what_was_replayed_is_shown_as_such() -> None:
+async def test_replayed_delivery_is_shown_as_replayed() -> None:
     record = await _kept(_UNKNOWN)
     replayed = _replayed(_entry(record).kept)
     note = encode_replayed(replayed, "quarantine", _TRACE)
 
-    (entry,) = gathered([(r.value, r.headers) for r in (record, note)], Wanted()).entries
+    (entry,) = entries_of([(r.value, r.headers) for r in (record, note)], KeptFilter()).entries
 
     assert entry.replayed == replayed
     assert entry.as_json()["replayed"] == {
@@ -141,8 +141,8 @@ async def test_the_record_of_a_replay_reads_back() -> None:
 
 
 @pytest.mark.parametrize("value", [None, b"", b"{}", b"[]", b"\xff"])
-def test_what_is_not_ours_is_counted_and_does_not_stop_the_rest(value: bytes | None) -> None:
-    assert gathered([(value, [])], Wanted()).unreadable == 1
+def test_foreign_record_is_counted_and_skipped(value: bytes | None) -> None:
+    assert entries_of([(value, [])], KeptFilter()).unreadable == 1
     with pytest.raises(UndecodableRecord):
         decode_quarantine(value, [])
 
@@ -150,7 +150,7 @@ def test_what_is_not_ours_is_counted_and_does_not_stop_the_rest(value: bytes | N
 @pytest.mark.parametrize(
     "spoilt", [{"body": "a", "body_encoding": "base64"}, {"target": "/webhooks/\u20ac"}]
 )
-async def test_a_record_whose_bytes_cannot_be_restored_does_not_stop_the_rest(
+async def test_record_with_undecodable_bytes_is_counted_and_skipped(
     spoilt: Mapping[str, str],
 ) -> None:
     record = await _kept(_UNKNOWN)
@@ -158,16 +158,16 @@ async def test_a_record_whose_bytes_cannot_be_restored_does_not_stop_the_rest(
     members["raw"] |= spoilt
     value = json.dumps(members).encode()
 
-    found = gathered([(value, record.headers), (record.value, record.headers)], Wanted())
+    found = entries_of([(value, record.headers), (record.value, record.headers)], KeptFilter())
 
     assert (len(found.entries), found.unreadable) == (1, 1)
 
 
-async def test_what_a_later_version_wrote_is_not_guessed_at() -> None:
+async def test_record_of_a_later_major_version_is_not_decoded() -> None:
     record = await _kept(_UNKNOWN)
     later = [("ce_dataschema", b"urn:payrouter:schema:quarantined:2.0")]
 
-    assert gathered([(record.value, later)], Wanted()).unreadable == 1
+    assert entries_of([(record.value, later)], KeptFilter()).unreadable == 1
     with pytest.raises(UnknownMajorVersion):
         decode_quarantine(record.value, later)
 
@@ -175,37 +175,37 @@ async def test_what_a_later_version_wrote_is_not_guessed_at() -> None:
 @pytest.mark.parametrize(
     ("wanted", "fits"),
     [
-        (Wanted(), True),
-        (Wanted(reason="unknown_status", provider="blockatm", endpoint="blockatm-main"), True),
-        (Wanted(reason="stale"), False),
-        (Wanted(provider="blockbee"), False),
-        (Wanted(endpoint="blockatm"), False),
-        (Wanted(since=RECEIVED), True),
-        (Wanted(since=RECEIVED + timedelta(microseconds=1)), False),
-        (Wanted(ids=("00000000",)), False),
+        (KeptFilter(), True),
+        (KeptFilter(reason="unknown_status", provider="blockatm", endpoint="blockatm-main"), True),
+        (KeptFilter(reason="stale"), False),
+        (KeptFilter(provider="blockbee"), False),
+        (KeptFilter(endpoint="blockatm"), False),
+        (KeptFilter(since=RECEIVED), True),
+        (KeptFilter(since=RECEIVED + timedelta(microseconds=1)), False),
+        (KeptFilter(ids=("00000000",)), False),
     ],
 )
-async def test_filters_leave_out_what_is_not_asked_for(wanted: Wanted, *, fits: bool) -> None:
+async def test_filters_exclude_other_entries(wanted: KeptFilter, *, fits: bool) -> None:
     record = await _kept(_UNKNOWN)
 
-    found = gathered([(record.value, record.headers)], wanted)
+    found = entries_of([(record.value, record.headers)], wanted)
 
     assert bool(found.entries) is fits
 
 
-async def test_an_id_may_be_given_by_its_beginning() -> None:
+async def test_id_may_be_abbreviated() -> None:
     kept = _entry(await _kept(_UNKNOWN)).kept
     text = str(kept.id)
 
-    assert Wanted(ids=("0-no", text[:8].upper())).fits(kept)
-    assert not Wanted(ids=(text[1:],)).fits(kept)
+    assert KeptFilter(ids=("0-no", text[:8].upper())).fits(kept)
+    assert not KeptFilter(ids=(text[1:],)).fits(kept)
 
 
 async def test_entries_come_in_the_order_of_their_arrival() -> None:
     late = await _kept(replace(_UNKNOWN, received_at=RECEIVED + timedelta(hours=1)))
     early = await _kept(signed(body_of(PAYMENT, status="PAID", id=7), "payment"))
 
-    found = gathered([(r.value, r.headers) for r in (late, early)], Wanted())
+    found = entries_of([(r.value, r.headers) for r in (late, early)], KeptFilter())
 
     assert [entry.kept.received_at for entry in found.entries] == [
         RECEIVED,
@@ -213,25 +213,27 @@ async def test_entries_come_in_the_order_of_their_arrival() -> None:
     ]
 
 
-async def test_what_came_too_late_is_the_event_it_would_have_been() -> None:
+async def test_stale_delivery_is_replayed_as_its_original_event() -> None:
     genuine = signed(body_of(PAYMENT), "payment")
     (at_arrival,) = PROVIDER.normalize(PROVIDER.verify(genuine, [KEY]))
 
-    verdict = judged(_entry(await _kept(genuine, late=True)), _ENDPOINTS)
+    verdict = replay_verdict(_entry(await _kept(genuine, late=True)), _ENDPOINTS)
 
     assert verdict.problem is None
     assert list(verdict.events) == [at_arrival]
     assert verdict.events[0].received_at == RECEIVED
 
 
-async def test_a_get_is_verified_again_with_the_token_of_today() -> None:
+async def test_get_is_verified_again_with_the_current_token() -> None:
     delivery = got(changed(CONFIRMED, coin="moon_usdt"), "order_id=A%201")
     entry = _entry(await _kept(delivery, _BEE))
 
-    assert (judged(entry, _ENDPOINTS).problem or "").startswith("still not understood, field_malf")
+    assert (replay_verdict(entry, _ENDPOINTS).problem or "").startswith(
+        "still not understood, field_malf"
+    )
 
 
-def test_a_body_that_is_no_text_comes_back_byte_for_byte() -> None:
+def test_binary_body_is_restored_byte_for_byte() -> None:
     body = b"\xff\x00{}"
     raw = PROVIDER.verify(signed(body), [KEY]).raw()
 
@@ -251,40 +253,40 @@ def test_a_body_that_is_no_text_comes_back_byte_for_byte() -> None:
         ),
         (
             {"blockatm-main": replace(_SHOP, keys=[Key(b"new", "fp:new")])},
-            "does not verify with the configuration of today, signature_wrong",
+            "does not verify with the current configuration, signature_wrong",
         ),
     ],
 )
-async def test_what_the_configuration_of_today_does_not_bear_is_not_replayed(
+async def test_delivery_that_contradicts_the_current_configuration_is_not_replayed(
     endpoints: dict[str, Endpoint], problem: str
 ) -> None:
-    verdict = judged(_entry(await _kept(signed(body_of(PAYMENT)), late=True)), endpoints)
+    verdict = replay_verdict(_entry(await _kept(signed(body_of(PAYMENT)), late=True)), endpoints)
 
     assert list(verdict.events) == []
     assert (verdict.problem or "").startswith(problem)
 
 
-async def test_what_was_tampered_with_on_the_topic_is_not_replayed() -> None:
+async def test_delivery_tampered_with_on_the_topic_is_not_replayed() -> None:
     entry = _entry(await _kept(signed(body_of(PAYMENT)), late=True))
     body = entry.kept.raw.body.replace("13.41", "93.41")
     raw = entry.kept.raw.model_copy(update={"body": body})
     forged = replace(entry, kept=entry.kept.model_copy(update={"raw": raw}))
 
-    assert Reason.SIGNATURE_WRONG in (judged(forged, _ENDPOINTS).problem or "")
+    assert Reason.SIGNATURE_WRONG in (replay_verdict(forged, _ENDPOINTS).problem or "")
 
 
-async def _replay(entry: Entry, endpoints: dict[str, Endpoint]) -> list[OutgoingRecord]:
+async def _replay(entry: QuarantineEntry, endpoints: dict[str, Endpoint]) -> list[OutgoingRecord]:
     published: list[OutgoingRecord] = []
 
     async def publish(records: Any) -> None:  # noqa: ANN401 - records
         published.extend(records)
 
     replayer = Replayer(publish, Topics("t."), lambda: _NOW, lambda: _TRACE, "anna@shop")
-    await replayer.replay(judged(entry, endpoints))
+    await replayer.replay(replay_verdict(entry, endpoints))
     return published
 
 
-async def test_a_replay_publishes_the_events_and_then_says_so() -> None:
+async def test_replay_publishes_the_events_and_then_its_record() -> None:
     entry = _entry(await _kept(signed(body_of(PAYMENT), "payment"), late=True))
 
     event, note = await _replay(entry, _ENDPOINTS)
@@ -297,7 +299,7 @@ async def test_a_replay_publishes_the_events_and_then_says_so() -> None:
     assert (said.at, said.by) == (_NOW, "anna@shop")
 
 
-async def test_of_a_batch_understood_in_part_the_good_rows_go_on_and_it_is_not_done() -> None:
+async def test_partly_understood_batch_publishes_its_good_rows_without_a_replay_record() -> None:
     body = {**BATCH, "detailList": [ROW, {}, {**ROW, "orderNo": "TX3"}]}
     endpoint = replace(_SHOP, provider=v1_provider())
     delivery = v1_signed(json.dumps(body).encode(), "Payout")
@@ -308,7 +310,7 @@ async def test_of_a_batch_understood_in_part_the_good_rows_go_on_and_it_is_not_d
     assert [record.topic for record in published] == ["t.payout", "t.payout"]
 
 
-async def test_a_replay_that_could_not_be_published_is_not_said_to_be_done() -> None:
+async def test_unpublished_replay_is_not_recorded() -> None:
     entry = _entry(await _kept(signed(body_of(PAYMENT)), late=True))
     seen: list[str] = []
 
@@ -317,7 +319,7 @@ async def test_a_replay_that_could_not_be_published_is_not_said_to_be_done() -> 
         raise NotDurable(Reason.NOT_DURABLE, "full")
 
     replayer = Replayer(publish, Topics(""), lambda: _NOW, lambda: _TRACE, "anna@shop")
-    verdict = await replayer.replay(judged(entry, _ENDPOINTS))
+    verdict = await replayer.replay(replay_verdict(entry, _ENDPOINTS))
 
     assert (verdict.problem, verdict.events) == ("not published: full", ())
     assert seen == ["payment"]
@@ -334,27 +336,25 @@ async def test_a_record_of_quarantine_is_whole_after_the_round_trip() -> None:
 async def test_money_on_a_test_chain_is_not_replayed_into_a_live_endpoint() -> None:
     kept = _entry(await _kept(signed(body_of(PAYMENT, chainId="11155111"), "payment")))
 
-    verdict = judged(kept, _ENDPOINTS)
+    verdict = replay_verdict(kept, _ENDPOINTS)
 
     assert (kept.kept.reason, verdict.events) == ("test_money", ())
     assert verdict.problem is not None
     assert 'give it one of mode "test"' in verdict.problem
-    moved = judged(kept, {"blockatm-main": replace(_SHOP, mode="test")})
+    moved = replay_verdict(kept, {"blockatm-main": replace(_SHOP, mode="test")})
     assert [event.test for event in moved.events] == [True]
 
 
 @pytest.mark.parametrize(
     ("before", "now"), [("test", "live"), ("live", "test")], ids=["to live", "to test"]
 )
-async def test_money_that_does_not_say_if_it_is_real_is_not_replayed_in_another_mode(
-    before: Mode, now: Mode
-) -> None:
-    # Without the id of a chain nothing says which money it is.
+async def test_unmarked_money_is_not_replayed_in_another_mode(before: Mode, now: Mode) -> None:
+    # Without a chain id, test and live money cannot be distinguished.
     silent = signed(body_of(PAYMENT, chainId=...), "payment")
     kept = _entry(await _kept(silent, replace(_SHOP, mode=before), late=True))
 
-    same = judged(kept, {"blockatm-main": replace(_SHOP, mode=before)})
-    other = judged(kept, {"blockatm-main": replace(_SHOP, mode=now)})
+    same = replay_verdict(kept, {"blockatm-main": replace(_SHOP, mode=before)})
+    other = replay_verdict(kept, {"blockatm-main": replace(_SHOP, mode=now)})
 
     assert (same.problem, len(same.events)) == (None, 1)
     assert other.events == ()
@@ -362,11 +362,11 @@ async def test_money_that_does_not_say_if_it_is_real_is_not_replayed_in_another_
     assert before in other.problem
 
 
-async def test_money_that_says_if_it_is_real_is_replayed_once_the_mode_fits() -> None:
+async def test_marked_money_is_replayed_once_the_mode_fits() -> None:
     sepolia = signed(body_of(PAYMENT, chainId="11155111", network="Ethereum"), "payment")
     kept = _entry(await _kept(sepolia))
 
-    (event,) = judged(kept, {"blockatm-main": replace(_SHOP, mode="test")}).events
+    (event,) = replay_verdict(kept, {"blockatm-main": replace(_SHOP, mode="test")}).events
 
     assert kept.kept.reason == "test_money"
     assert event.test is True
@@ -379,4 +379,4 @@ async def test_a_record_of_an_earlier_version_names_no_mode_and_is_replayed() ->
     entry = _entry(replace(record, value=json.dumps(members).encode()))
 
     assert entry.kept.mode is None
-    assert "unknown_status" in (judged(entry, _ENDPOINTS).problem or "")
+    assert "unknown_status" in (replay_verdict(entry, _ENDPOINTS).problem or "")

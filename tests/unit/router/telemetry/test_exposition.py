@@ -1,4 +1,4 @@
-"""`/metrics` is rendered in short steps, and its text is the client library's own."""
+"""`/metrics` is rendered in short steps, with the same text as the client library's."""
 
 import asyncio
 import math
@@ -40,14 +40,14 @@ _amounts = st.floats(0, 1e12)
 
 
 class _Families(Collector):
-    """A collector that builds its families when it is asked, and counts how often that is."""
+    """A collector that builds its families at each call, and counts the calls."""
 
     def __init__(self) -> None:
         self.asked = 0
         self.problem: Exception | None = None
 
     def collect(self) -> Iterator[Metric]:
-        """Return a long family, one of a kind that only OpenMetrics has, and an untyped one."""
+        """Return a long family, one of a type that only OpenMetrics has, and an untyped one."""
         self.asked += 1
         if self.problem is not None:
             raise self.problem
@@ -119,8 +119,8 @@ def test_text_of_a_thousand_endpoints_is_complete(
     assert b"".join(pieces(thousand)) == text_of_thousand
 
 
-def test_values_of_a_metric_are_read_as_its_pieces_are_made() -> None:
-    """Also shows that the client library still keeps its children where we look for them."""
+def test_values_are_read_while_the_pieces_are_made() -> None:
+    """Also shows that the client library still stores its children in the expected attribute."""
     registry, read = CollectorRegistry(), 0
 
     def value() -> float:
@@ -137,7 +137,7 @@ def test_values_of_a_metric_are_read_as_its_pieces_are_made() -> None:
     assert reads == [number * PIECE_SAMPLES for number in range(11)]
 
 
-def test_piece_has_few_samples_however_many_a_metric_has(thousand: CollectorRegistry) -> None:
+def test_piece_has_few_samples_even_of_a_large_metric(thousand: CollectorRegistry) -> None:
     families = CollectorRegistry()
     families.register(_Families())
 
@@ -182,7 +182,7 @@ async def test_other_callbacks_run_after_every_slice(
     assert turns >= len(list(pieces(thousand))) > 200
 
 
-def test_series_that_appear_and_vanish_during_a_render_do_no_harm() -> None:
+def test_series_added_and_removed_during_a_render_are_harmless() -> None:
     registry = CollectorRegistry()
     lag = Gauge("lag", "Lag", ["partition"], registry=registry)
     for number in range(4 * PIECE_SAMPLES):
@@ -201,7 +201,7 @@ def test_series_that_appear_and_vanish_during_a_render_do_no_harm() -> None:
 
 
 async def test_slice_after_a_late_wake_up_is_longer_but_bounded() -> None:
-    """A busy loop must not keep a scrape waiting beyond the time-out of Prometheus."""
+    """On a busy loop, a scrape must not exceed the time-out of Prometheus."""
     asyncio.get_running_loop().call_soon(time.sleep, 0.3)
 
     budget = await exposition._pause()  # noqa: SLF001 - the rule itself
@@ -230,7 +230,7 @@ async def test_scrape_after_a_render_gets_a_new_one() -> None:
     assert b"level 1.0" in await scrapes.latest()
 
 
-async def test_scraper_that_hangs_up_does_not_take_the_render_from_the_others() -> None:
+async def test_scraper_that_disconnects_does_not_cancel_the_render_for_others() -> None:
     registry, families = CollectorRegistry(), _Families()
     registry.register(families)
     scrapes = Exposition(registry)
@@ -271,11 +271,11 @@ async def _sent(registry: CollectorRegistry, method: str) -> list[MutableMapping
     return sent
 
 
-def _never() -> Any:  # noqa: ANN401 - not asked
+def _never() -> Any:  # noqa: ANN401 - never called
     raise AssertionError
 
 
-async def test_response_is_sent_in_chunks_that_are_bounded(
+async def test_response_is_sent_in_chunks_of_limited_size(
     thousand: CollectorRegistry, text_of_thousand: bytes
 ) -> None:
     head, *chunks = await _sent(thousand, "GET")

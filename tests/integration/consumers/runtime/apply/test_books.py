@@ -1,4 +1,4 @@
-"""The protocol is all that applying needs: a model in memory comes to what PostgreSQL does."""
+"""Applying needs nothing but the protocol: a model in memory gives the results of PostgreSQL."""
 
 import random
 from collections import Counter
@@ -11,11 +11,11 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from consumers.runtime.apply.brake import clear_brakes
-from consumers.runtime.apply.held import HeldReason, Verdict
+from consumers.runtime.apply.held import HeldReason, HoldDecision
 from consumers.runtime.apply.offsets import Counts, Fence, FenceMoved
-from consumers.runtime.apply.process import Applied, Applier
+from consumers.runtime.apply.process import Applier, BatchResult
 from consumers.runtime.fate import Fate
-from consumers.runtime.records import Arrived, Decoded, Partition, Unreadable
+from consumers.runtime.records import Arrived, Decoded, Partition, Undecodable
 from consumers.runtime.service import HandlerFailed
 from router.contract.event import Event
 from tests.parts.runtime.books_in_memory import BooksInMemory
@@ -37,13 +37,13 @@ from tests.parts.runtime.counting import (
 )
 
 ORDER_0 = Partition("order", 0)
-PARK = Verdict(Fate.PARKED, HeldReason.FAILED, "ValueError: not now")
+PARK = HoldDecision(Fate.PARKED, HeldReason.FAILED, "ValueError: not now")
 BRAKE_AFTER = 3
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What can be seen of a store from outside."""
+    """State of a store as seen from outside."""
 
     fences: Mapping[Partition, tuple[int, int, UUID | None]]
     counts: Mapping[Partition, Counts]
@@ -53,27 +53,27 @@ class Seen:
 
 
 class Memory:
-    """The model, and what can be seen of it."""
+    """The model in memory, and its visible state."""
 
     def __init__(self) -> None:
-        """Start with nothing."""
+        """Start empty."""
         self.books = BooksInMemory()
 
     def applier(self) -> Applier:
-        """Make what applies to it."""
+        """Return an applier for this store."""
 
         async def handle(connection: AsyncConnection, events: Sequence[Event]) -> Sequence[Fate]:
             cast("list[UUID]", connection).extend(each.id for each in events)
             return _answer(events)
 
-        return Applier(self.books, replace(SERVICE, handle=handle), BRAKE_AFTER)
+        return Applier(self.books, SERVICE, handle, BRAKE_AFTER)
 
     async def clear(self) -> None:
         """Release every brake."""
         self.books.state.brakes.clear()
 
     async def seen(self) -> Seen:
-        """Look at it."""
+        """Return the visible state."""
         state = self.books.state
         return Seen(
             {at: _told(fence) for at, fence in state.fences.items()},
@@ -88,21 +88,20 @@ class Memory:
 
 
 class Database:
-    """PostgreSQL, and the same things of it."""
+    """PostgreSQL, and its visible state."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         """Start with an empty database."""
         self._engine = engine
 
     def applier(self) -> Applier:
-        """Make what applies to it."""
+        """Return an applier for this store."""
 
         async def handle(connection: AsyncConnection, events: Sequence[Event]) -> Sequence[Fate]:
             await count(connection, events)
             return _answer(events)
 
-        service = replace(SERVICE, handle=handle)
-        return Applier(stored(self._engine, handle), service, BRAKE_AFTER)
+        return Applier(stored(self._engine), SERVICE, handle, BRAKE_AFTER)
 
     async def clear(self) -> None:
         """Release every brake."""
@@ -110,7 +109,7 @@ class Database:
             await clear_brakes(transaction, TABLES)
 
     async def seen(self) -> Seen:
-        """Look at it."""
+        """Return the visible state."""
         names = [each.name for each in fields(Counts)]
         counted = {
             Partition(row.topic, row.partition): Counts(*(getattr(row, n) for n in names))
@@ -129,7 +128,7 @@ class Database:
 
 
 def _answer(events: Sequence[Event]) -> Sequence[Fate]:
-    """Fail for what says so, and answer stale where no amount is told."""
+    """Fail for events marked to fail, and return STALE for events without an amount."""
     if any(each.reference == "FAIL" for each in events):
         message = "not this one"
         raise ValueError(message)
@@ -150,22 +149,22 @@ Store = Memory | Database
 
 @pytest.fixture(params=["memory", "postgresql"])
 def store(request: pytest.FixtureRequest) -> Store:
-    """Give each store, empty."""
+    """Yield each store, empty."""
     if request.param == "memory":
         return Memory()
     return Database(request.getfixturevalue("counting"))
 
 
-def spoilt(offset: int, partition: Partition = PAYMENT_0) -> Unreadable:
-    return Unreadable(record(offset, numbered(offset), partition).record, "it is none")
+def spoilt(offset: int, partition: Partition = PAYMENT_0) -> Undecodable:
+    return Undecodable(record(offset, numbered(offset), partition).record, "not an event")
 
 
-async def test_a_store_keeps_what_the_protocol_promises(store: Store) -> None:
+async def test_store_keeps_the_promises_of_the_protocol(store: Store) -> None:
     machine = store.applier()
     known = await machine.fences({PAYMENT_0: 0, ORDER_0: 0})
     done = await machine.apply(records(0, 9), known)
     assert done.outcomes == {(PAYMENT_0, Fate.APPLIED): 10}
-    # The same records again, the same events in new records, a gap, a contradiction, twins.
+    # The same records again, the same events in new records, a gap, a conflict, duplicates.
     again = await machine.apply(records(0, 9), known)
     assert again.outcomes == {(PAYMENT_0, Fate.REDELIVERED): 10}
     other = numbered(1, currency="USDC")
@@ -194,7 +193,7 @@ async def test_a_store_keeps_what_the_protocol_promises(store: Store) -> None:
     }
 
 
-async def test_what_is_parked_keeps_its_lane_waiting(store: Store) -> None:
+async def test_parked_record_keeps_its_lane_waiting(store: Store) -> None:
     machine = store.applier()
     known = await machine.fences({PAYMENT_0: 0})
     same = [record(n, numbered(n, reference="A-1")) for n in range(3)]
@@ -209,7 +208,7 @@ async def test_what_is_parked_keeps_its_lane_waiting(store: Store) -> None:
     assert seen.effects == [id_of(3)]
 
 
-async def test_the_brake_holds_the_topic_that_fails_and_what_it_leaves_is_new(store: Store) -> None:
+async def test_brake_holds_the_failing_topic_and_skipped_events_stay_new(store: Store) -> None:
     machine = store.applier()
     known = await machine.fences({PAYMENT_0: 0, ORDER_0: 0})
     twin = record(5, numbered(9), ORDER_0)
@@ -226,7 +225,7 @@ async def test_the_brake_holds_the_topic_that_fails_and_what_it_leaves_is_new(st
         PAYMENT_0: 4,
         ORDER_0: 6,
     }
-    # The twin of a record that was left is no duplicate of it: it has the effect.
+    # A second record of a skipped event is not a duplicate: it has the effect.
     effects = [id_of(0), *(id_of(50 + n) for n in range(5)), id_of(9)]
     assert (await store.seen()).effects == effects
     left = await machine.apply(batch[4:5], done.fences)
@@ -238,7 +237,7 @@ async def test_the_brake_holds_the_topic_that_fails_and_what_it_leaves_is_new(st
     assert (await store.seen()).effects == effects
 
 
-async def test_a_fence_keeps_the_first_id_of_its_topic_and_passes_gaps_at_the_end(
+async def test_fence_keeps_the_first_topic_id_and_passes_gaps_at_the_end(
     store: Store,
 ) -> None:
     machine, ids = store.applier(), {"payment": uuid4(), "order": uuid4()}
@@ -260,19 +259,19 @@ async def test_a_fence_keeps_the_first_id_of_its_topic_and_passes_gaps_at_the_en
         await machine.pass_gap(done.fences[PAYMENT_0], 10)
 
 
-async def test_records_of_a_topic_are_not_applied_to_the_one_made_anew_under_its_name(
+async def test_records_of_a_deleted_topic_do_not_move_the_fence_of_its_successor(
     store: Store,
 ) -> None:
     machine = store.applier()
     known = await machine.fences({PAYMENT_0: 0}, {"payment": uuid4()})
     done = await machine.apply(records(0, 1), known)
     before = await store.seen()
-    # A process that was frozen while the topic was made anew and its fence set there.
+    # A process that was frozen while the topic was recreated and its fence was set.
     frozen = {PAYMENT_0: replace(known[PAYMENT_0], topic_id=uuid4())}
     with pytest.raises(FenceMoved):
         await machine.apply(records(0, 3), frozen)
     assert await store.seen() == before
-    # Where an id is not known, as on an older broker, nothing speaks against it.
+    # If an id is unknown, as on an older broker, the fence is accepted.
     unknown = {PAYMENT_0: replace(done.fences[PAYMENT_0], topic_id=None)}
     assert (await machine.apply(records(2, 2), unknown)).fences[PAYMENT_0].next_offset == 3
 
@@ -298,14 +297,16 @@ def _any_record(dice: random.Random, offset: int, partition: Partition) -> Arriv
     )
 
 
-async def _step(store: Store, batch: Sequence[Arrived], verdict: Verdict | None) -> Applied:
+async def _step(
+    store: Store, batch: Sequence[Arrived], verdict: HoldDecision | None
+) -> BatchResult:
     machine = store.applier()
     known = await machine.fences({PAYMENT_0: 0, ORDER_0: 0})
     expected = {at: known[at] for at in {each.record.partition for each in batch}}
     return await machine.apply(batch, expected, verdict)
 
 
-async def test_of_any_history_the_model_and_the_database_come_to_the_same(
+async def test_model_and_database_agree_on_any_history(
     counting: AsyncEngine,
     chaos_long: bool,  # noqa: FBT001 - a fixture
 ) -> None:

@@ -1,4 +1,4 @@
-"""Many failures in a row stop the consumer, restarts included, until a person lets go."""
+"""Many failures in a row stop a topic, even across restarts, until an operator releases it."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -8,11 +8,11 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from consumers.runtime.apply.brake import Brake, clear_brakes
-from consumers.runtime.apply.held import HeldReason, Verdict
-from consumers.runtime.apply.process import Applied
+from consumers.runtime.apply.held import HeldReason, HoldDecision
+from consumers.runtime.apply.process import BatchResult
 from consumers.runtime.apply.retry import retry_due
 from consumers.runtime.fate import Fate
-from consumers.runtime.records import Arrived, Partition, Unreadable
+from consumers.runtime.records import Arrived, Partition, Undecodable
 from consumers.runtime.service import Poison
 from consumers.runtime.settings import Tuning
 from tests.parts.runtime.counting import (
@@ -34,23 +34,23 @@ from tests.parts.runtime.counting import (
 from tests.parts.runtime.members import Feed, eventually, halted, ready
 from tests.parts.runtime.told import applied_but, holds, metric, passed, refusing
 
-PARK = Verdict(Fate.PARKED, HeldReason.FAILED, "ValueError: not now")
+PARK = HoldDecision(Fate.PARKED, HeldReason.FAILED, "ValueError: not now")
 
 
-def spoilt(offset: int) -> Unreadable:
-    """Give a record that is no event."""
-    return Unreadable(record(offset, numbered(offset)).record, "it is none")
+def spoilt(offset: int) -> Undecodable:
+    """Return a record that cannot be decoded."""
+    return Undecodable(record(offset, numbered(offset)).record, "not an event")
 
 
 def mixed(pattern: str) -> list[Arrived]:
-    """Give records: x for one that is no event, o for one that is."""
+    """Return records: x for one that cannot be decoded, o for an event."""
     return [
         spoilt(n) if letter == "x" else record(n, numbered(n)) for n, letter in enumerate(pattern)
     ]
 
 
 async def clear(engine: AsyncEngine) -> Brake:
-    """Release every brake; return the one that was held."""
+    """Release every brake; return the one that was holding."""
     async with engine.begin() as transaction:
         (was,) = (await clear_brakes(transaction, TABLES)).values()
         return was
@@ -59,7 +59,7 @@ async def clear(engine: AsyncEngine) -> Brake:
 @pytest.mark.parametrize(
     ("pattern", "streak"), [("xx", 2), ("xxo", 0), ("xxoxx", 2), ("xoxoxoxo", 0), ("ooo", 0)]
 )
-async def test_what_is_good_ends_a_row_of_failures(
+async def test_good_record_ends_a_row_of_failures(
     counting: AsyncEngine, pattern: str, streak: int
 ) -> None:
     await applier(counting, brake_after=3).apply(mixed(pattern), await begun(counting))
@@ -68,7 +68,7 @@ async def test_what_is_good_ends_a_row_of_failures(
     assert (await fences_of(counting))[PAYMENT_0].next_offset == len(pattern)
 
 
-async def test_it_takes_hold_within_a_batch_and_nothing_behind_that_is_passed(
+async def test_brake_takes_hold_within_a_batch_and_nothing_after_it_is_passed(
     counting: AsyncEngine,
 ) -> None:
     known = await begun(counting)
@@ -88,13 +88,13 @@ async def test_it_takes_hold_within_a_batch_and_nothing_behind_that_is_passed(
     assert not again.outcomes
     was = await clear(counting)
     assert was.detail is not None
-    assert "payment-0 offset 3: it is none" in was.detail
-    # The ids of those behind it were not claimed: they are new.
+    assert "payment-0 offset 3: not an event" in was.detail
+    # The ids of later records were not claimed: they are new.
     await machine.apply(mixed("oxxxoxo"), known)
     assert await effects_of(counting) == [id_of(0), id_of(4), id_of(6)]
 
 
-async def test_the_row_goes_on_from_batch_to_batch_and_over_instances(
+async def test_failures_are_counted_across_batches_and_instances(
     counting: AsyncEngine,
 ) -> None:
     known = await begun(counting)
@@ -107,10 +107,10 @@ async def test_the_row_goes_on_from_batch_to_batch_and_over_instances(
     assert await effects_of(counting) == []
 
 
-async def test_two_instances_at_once_pull_it_once_after_as_many_failures(
+async def test_two_concurrent_instances_pull_the_brake_once_after_as_many_failures(
     counting: AsyncEngine,
 ) -> None:
-    async def failing(partition: Partition) -> Applied:
+    async def failing(partition: Partition) -> BatchResult:
         known, machine = await begun(counting, partition), applier(counting, brake_after=5)
         for offset in range(10):
             made = record(offset, numbered(100 * partition.number + offset), partition)
@@ -128,7 +128,7 @@ async def test_two_instances_at_once_pull_it_once_after_as_many_failures(
     assert len(await held_in(counting)) == sum(each.next_offset for each in fences.values()) == 5
 
 
-async def test_while_it_holds_nothing_parked_of_its_topic_is_tried_and_others_are(
+async def test_brake_stops_retries_of_its_topic_only(
     counting: AsyncEngine,
 ) -> None:
     machine, books, payout = (
@@ -153,7 +153,7 @@ async def _all_due(engine: AsyncEngine) -> bool:
     return all(row.due_at <= now for row in await held_in(engine, "parked"))
 
 
-async def test_fifty_poison_in_a_row_stop_it_restarts_included_and_nothing_is_lost(
+async def test_fifty_poison_records_stop_the_topic_across_restarts_and_nothing_is_lost(
     feed: Feed,
 ) -> None:
     await feed.send(map(numbered, range(10)))
@@ -161,7 +161,7 @@ async def test_fifty_poison_in_a_row_stop_it_restarts_included_and_nothing_is_lo
     await feed.send(map(numbered, range(60, 70)))
     poison = refusing(*range(10, 60), error=Poison)
     async with feed.member(poison) as process:
-        said = await halted(process, "holds since")
+        said = await halted(process, "has been on since")
         assert "20 records in a row could not be applied" in said
         assert f"`payrouter brake clear counting --topic {feed.topic}`" in said
         await feed.send(map(numbered, range(70, 80)), partition=1)
@@ -170,7 +170,7 @@ async def test_fifty_poison_in_a_row_stop_it_restarts_included_and_nothing_is_lo
         assert metric(process, "payrouter_brake_held", topic=feed.topic) == 1
     assert (await feed.fences())[0].next_offset == 30
     async with feed.member(poison) as process:
-        await halted(process, "holds since")
+        await halted(process, "has been on since")
     await applied_but(feed, *range(10, 80), of=80)
     assert len(await held_in(feed.engine, "dead")) == 20
     for dead in (40, 50):
@@ -185,14 +185,14 @@ async def test_fifty_poison_in_a_row_stop_it_restarts_included_and_nothing_is_lo
     assert [row.offset for row in await held_in(feed.engine, "dead")] == list(range(10, 60))
 
 
-async def test_a_running_consumer_goes_on_when_it_is_cleared_and_kept_its_partitions(
+async def test_running_consumer_continues_after_clear_and_keeps_its_partitions(
     feed: Feed,
 ) -> None:
     for number in range(3):
         await feed.send_raw(b"no event", key=str(number).encode())
     await feed.send([numbered(1)])
     async with feed.member(brake_after=3) as process:
-        await halted(process, "holds since")
+        await halted(process, "has been on since")
         await clear(feed.engine)
         await feed.applied(1)
         await ready(process)
@@ -201,13 +201,13 @@ async def test_a_running_consumer_goes_on_when_it_is_cleared_and_kept_its_partit
         assert metric(process, "payrouter_brake_held", topic=feed.topic) == 0
 
 
-async def test_a_handler_that_fails_for_everything_pulls_it_and_everything_is_applied_after(
+async def test_handler_that_always_fails_pulls_the_brake_and_everything_is_applied_after(
     feed: Feed,
 ) -> None:
     for partition in range(4):
         await feed.send(map(numbered, range(partition * 50, partition * 50 + 50)), partition)
     async with feed.member(refusing(*range(200), error=KeyError)) as process:
-        await halted(process, "holds since")
+        await halted(process, "has been on since")
     assert len(await held_in(feed.engine, "parked")) == 20
     assert await effects_of(feed.engine) == []
     await clear(feed.engine)

@@ -1,4 +1,4 @@
-"""A writer of one topic changes its format: the consumers of it apply their other topics on."""
+"""A writer changes the format of one topic: its consumers continue with their other topics."""
 
 import asyncio
 import contextlib
@@ -9,8 +9,8 @@ from functools import partial
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from consumers.inventory import SERVICE as INVENTORY
-from consumers.notifications import SERVICE as NOTIFICATIONS
+from consumers.inventory.service import SERVICE as INVENTORY
+from consumers.notifications.service import SERVICE as NOTIFICATIONS
 from consumers.runtime.apply.brake import clear_brakes
 from consumers.runtime.apply.offsets import read_fence_rows
 from consumers.runtime.member.app import ConsumerProcess, build_consumer, consume
@@ -32,7 +32,7 @@ FRAMES, BRAKE_AFTER, PAYMENTS = 30, 20, 40
 
 
 def registry_frame(number: int) -> bytes:
-    """Write an order as Confluent's Avro serializer does: magic byte, schema id, then binary."""
+    """Encode an order as Confluent's Avro serializer does: magic byte, schema id, then binary."""
     reference = f"A-{number}".encode()
     return b"\0" + (7).to_bytes(4, "big") + bytes([2 * len(reference)]) + reference + b"\x02\x00"
 
@@ -46,13 +46,13 @@ class Running:
     engine: AsyncEngine
 
     async def passed(self, topic: str) -> int:
-        """Count the records of a topic that it has passed."""
+        """Return the number of processed records of a topic."""
         async with self.engine.connect() as connection:
             rows = await read_fence_rows(connection, RuntimeTables.of(self.service.schema))
         return sum(row.next_offset - row.first_offset for row in rows if row.topic == topic)
 
     async def passes(self, topic: str, number: int) -> None:
-        """Wait until it has passed so many."""
+        """Wait until so many records are processed."""
 
         async def so() -> bool:
             return await self.passed(topic) == number
@@ -60,7 +60,7 @@ class Running:
         await eventually(so, f"{number} of {topic} in {self.service.name}")
 
     def brakes(self, held: str, off: str) -> bool:
-        """Tell whether the metric says that one topic is held and another is not."""
+        """Return whether the metric has the brake of one topic on and that of another off."""
         return (self.brake(held), self.brake(off)) == (1, 0)
 
     def brake(self, topic: str) -> float | None:
@@ -91,7 +91,7 @@ async def running(feed: Feed, service: Service) -> AsyncIterator[Running]:
 
 @pytest.fixture
 async def feed(broker: Broker, database_url: str, topics_prefix: str) -> AsyncIterator[Feed]:
-    """Give topics for both consumers, and a database with the tables of both."""
+    """Yield topics for both consumers, and a database with the tables of both."""
     engine = create_async_engine(database_url)
     try:
         for service in (INVENTORY, NOTIFICATIONS):
@@ -102,7 +102,7 @@ async def feed(broker: Broker, database_url: str, topics_prefix: str) -> AsyncIt
         await engine.dispose()
 
 
-async def test_thirty_orders_in_avro_hold_the_orders_and_payments_are_applied(feed: Feed) -> None:
+async def test_thirty_orders_in_avro_stop_orders_while_payments_are_applied(feed: Feed) -> None:
     orders, payments = f"{feed.prefix}order", feed.topic
     for number in range(FRAMES):
         await feed.producer.send_and_wait(
@@ -111,7 +111,7 @@ async def test_thirty_orders_in_avro_hold_the_orders_and_payments_are_applied(fe
     await feed.send(map(numbered, range(PAYMENTS // 2)))
     async with running(feed, INVENTORY) as first, running(feed, NOTIFICATIONS) as second:
         for each in (first, second):
-            said = await halted(each.process, f"the brake of {orders} holds since")
+            said = await halted(each.process, f"the brake of {orders} has been on since")
             command = f"payrouter brake clear {each.service.name} --topic {orders}"
             assert f"`{command}` releases it" in said
         await feed.send(map(numbered, range(PAYMENTS // 2, PAYMENTS)), partition=1)

@@ -1,4 +1,4 @@
-"""An event comes again with contradicting content: the original stands, the newcomer is dead."""
+"""An event is repeated with different content: the first one is applied, the second is dead."""
 
 import asyncio
 import json
@@ -38,7 +38,7 @@ def conflicts(process: ConsumerProcess) -> float:
     return metric(process, "payrouter_conflicts_total")
 
 
-async def test_a_conflict_is_dead_the_original_stands_and_the_brake_is_untouched(
+async def test_conflicting_event_is_dead_the_original_applied_and_the_brake_untouched(
     feed: Feed,
 ) -> None:
     await feed.send(map(numbered, range(5)))
@@ -60,13 +60,13 @@ async def test_a_conflict_is_dead_the_original_stands_and_the_brake_is_untouched
         *((1, offset, "conflict") for offset in range(1, 6)),
     ]
     (row,) = (row for row in await held_in(feed.engine) if row.partition == 0)
-    assert row.error == f"Conflict: event {id_of(3)} is known with another amount"
+    assert row.error == f"Conflict: event {id_of(3)} was seen before with a different amount"
     assert json.loads(row.value)["amount"] == "1.00"
     assert {origin(each)["exception-class"] for each in await letters(feed, 6)} == {"Conflict"}
     assert (await brake_of(feed.engine)).streak == 0
 
 
-async def test_where_the_original_is_parked_the_newcomer_waits_behind_it_whatever_its_key(
+async def test_conflicting_event_waits_behind_its_parked_original_under_any_key(
     feed: Feed,
 ) -> None:
     failing = [True]
@@ -84,7 +84,7 @@ async def test_where_the_original_is_parked_the_newcomer_waits_behind_it_whateve
         elsewhere = numbered(1).model_copy(update={"reference": "B"})
         neighbour = numbered(2).model_copy(update={"reference": "B"})
         await feed.send([elsewhere, neighbour], partition=1)
-        # The same once more, as it is, under a key of another make.
+        # The same event again, unchanged, under a different kind of key.
         await feed.send_raw(written(numbered(1)).value, partition=2, key=b"other")
         await holds(feed, "parked", 4)
         await feed.applied(1)
@@ -96,7 +96,7 @@ async def test_where_the_original_is_parked_the_newcomer_waits_behind_it_whateve
     assert await effects_of(feed.engine) == [id_of(2), id_of(1)]
     rows = await held_in(feed.engine)
     said = {(row.partition, row.offset): (row.state, row.outcome or row.error) for row in rows}
-    known = f"Conflict: event {id_of(1)} is known with another"
+    known = f"Conflict: event {id_of(1)} was seen before with a different"
     assert said == {
         (0, 0): ("done", "applied"),
         (0, 1): ("dead", f"{known} amount"),
@@ -111,7 +111,7 @@ async def _none_parked(feed: Feed) -> bool:
 
 
 @pytest.mark.kafka
-async def test_of_two_that_contradict_each_other_in_two_members_at_once_one_stands(
+async def test_of_two_conflicting_events_in_two_concurrent_members_one_is_applied(
     feed: Feed,
 ) -> None:
     async def slowly(transaction: AsyncConnection, events: Sequence[Event]) -> Sequence[Fate]:
@@ -133,7 +133,7 @@ async def test_of_two_that_contradict_each_other_in_two_members_at_once_one_stan
         await passed(feed, 3, 100)
         both = (conflicts(first), conflicts(second))
         assert sum(both) == 100
-        # Each stood somewhere: they did meet.
+        # Each was applied at least once: the two did compete.
         assert min(both) > 0
     await applied_but(feed, of=100)
     rows = await held_in(feed.engine, "dead")

@@ -1,8 +1,8 @@
-"""Fence and event id, each with the other switched off; and what happens without it.
+"""Fence and event id, each tested with the other switched off, and without either.
 
-The fence is for the same record again, the id for the same event in a new
-record. Each has one test that passes with this guard alone, and one that shows
-that it was this guard: with it switched off too, the effect is there twice.
+The fence stops the same record, the id the same event in a new record. Each
+guard has one test that passes with this guard alone, and one that shows that it
+was this guard: with it switched off as well, there are two effects.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -31,7 +31,7 @@ Switch = Callable[[], None]
 
 @pytest.fixture
 def without_ids(monkeypatch: pytest.MonkeyPatch) -> Switch:
-    """Give what takes the event-id check away: every event passes for new."""
+    """Return a function that disables the event-id check: every event counts as new."""
 
     async def claim_all(_: object, __: object, arrived: Sequence[Decoded]) -> Claims:
         return Claims(frozenset(range(len(arrived))), {})
@@ -41,7 +41,7 @@ def without_ids(monkeypatch: pytest.MonkeyPatch) -> Switch:
 
 @pytest.fixture
 def without_fence(monkeypatch: pytest.MonkeyPatch) -> Switch:
-    """Give what takes the fence away: it stands before every record and moves for nobody."""
+    """Return a function that disables the fence: it stays below every record and never moves."""
 
     async def lock(
         *given: object,
@@ -83,14 +83,14 @@ async def times_applied(engine: AsyncEngine) -> list[int]:
     return [effects.count(id_of(number)) for number in range(3)]
 
 
-async def test_the_fence_alone_stops_the_redelivered_record(
+async def test_fence_alone_stops_a_redelivered_record(
     counting: AsyncEngine, without_ids: Switch
 ) -> None:
     without_ids()
     assert await redeliver(counting) == [1, 1, 1]
 
 
-async def test_without_the_fence_nothing_else_stops_the_redelivered_record(
+async def test_nothing_but_the_fence_stops_a_redelivered_record_without_ids(
     counting: AsyncEngine, without_ids: Switch, without_fence: Switch
 ) -> None:
     without_ids()
@@ -98,21 +98,21 @@ async def test_without_the_fence_nothing_else_stops_the_redelivered_record(
     assert await redeliver(counting) == [2, 2, 2]
 
 
-async def test_the_event_id_alone_stops_the_resent_event(
+async def test_event_id_alone_stops_a_resent_event(
     counting: AsyncEngine, without_fence: Switch
 ) -> None:
     without_fence()
     assert await resend(counting) == [1, 1, 1]
 
 
-async def test_without_the_event_id_the_fence_does_not_stop_the_resent_event(
+async def test_fence_alone_does_not_stop_a_resent_event(
     counting: AsyncEngine, without_ids: Switch
 ) -> None:
     without_ids()
     assert await resend(counting) == [2, 2, 2]
 
 
-async def test_the_event_id_alone_stops_the_redelivered_record_too(
+async def test_event_id_alone_also_stops_a_redelivered_record(
     counting: AsyncEngine, without_fence: Switch
 ) -> None:
     without_fence()

@@ -1,4 +1,4 @@
-"""The one decision about an error, in every phase, on the real driver's exceptions."""
+"""Decision about errors in every phase, with exceptions of the real driver."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -37,7 +37,7 @@ from tests.parts.runtime.counting import PAYMENT_0
 
 @pytest.fixture
 async def connection(database_url: str) -> AsyncIterator[AsyncConnection]:
-    """Give a connection to an empty database."""
+    """Yield a connection to an empty database."""
     engine = create_async_engine(database_url)
     async with engine.connect() as connection:
         yield connection
@@ -73,13 +73,13 @@ async def failure(connection: AsyncConnection, statement: str) -> Exception:
         ("XX000", Action.WAIT),
     ],
 )
-async def test_what_the_database_says_is_passing_or_not(
+async def test_each_sqlstate_is_transient_or_not(
     connection: AsyncConnection, state: str, action: Action
 ) -> None:
     raised = f"DO $$ BEGIN RAISE EXCEPTION 'hunter2' USING ERRCODE = '{state}'; END $$"
     error = await failure(connection, raised)
     assert decide(error, Phase.APPLY) is action
-    # Even holding impossible, the store is at fault; that costs no parked record a try.
+    # If even holding fails, the store is at fault; no parked record loses an attempt.
     assert decide(error, Phase.HOLD) is (Action.RETRY if action is Action.RETRY else Action.WAIT)
     parked = Action.PARK if action is Action.PARK or state == "57014" else Action.RETRY
     assert decide(error, Phase.PARKED) is parked
@@ -89,13 +89,13 @@ async def test_what_the_database_says_is_passing_or_not(
     assert "hunter2" not in describe(error)
 
 
-async def test_a_lost_connection_passes(connection: AsyncConnection) -> None:
+async def test_lost_connection_is_transient(connection: AsyncConnection) -> None:
     error = await failure(connection, "SELECT pg_terminate_backend(pg_backend_pid())")
     assert decide(error, Phase.APPLY) is Action.RETRY
     assert describe(error) == "ConnectionDoesNotExistError: SQLSTATE 08003"
 
 
-async def test_a_lost_connection_passes_for_a_handler_on_the_driver_itself(
+async def test_lost_connection_is_transient_for_a_handler_on_the_driver_itself(
     database_url: str,
 ) -> None:
     url = database_url.replace("+asyncpg", "")
@@ -108,7 +108,7 @@ async def test_a_lost_connection_passes_for_a_handler_on_the_driver_itself(
 
 
 @pytest.mark.parametrize(("value", "type_"), [(2**70, BigInteger()), ("x", Numeric())])
-async def test_a_value_that_cannot_be_sent_does_not_pass(
+async def test_value_that_cannot_be_sent_is_not_transient(
     connection: AsyncConnection, value: object, type_: BigInteger
 ) -> None:
     with pytest.raises(Exception) as raised:  # noqa: PT011 - which one is the question
@@ -117,7 +117,7 @@ async def test_a_value_that_cannot_be_sent_does_not_pass(
 
 
 @pytest.mark.parametrize("refusal", ["ALLOW_CONNECTIONS false", "RENAME TO {0}_gone"])
-async def test_a_database_that_takes_no_connection_passes(
+async def test_database_that_refuses_connections_is_transient(
     counting: AsyncEngine, refusal: str
 ) -> None:
     await counting.dispose()
@@ -189,15 +189,15 @@ def test_each_error_has_its_action_in_each_phase(
 def test_each_error_of_the_broker_has_its_action(
     error: Exception, fetching: Action, looking: Action
 ) -> None:
-    assert (decide(error, Phase.FETCH), decide(error, Phase.LOOK)) == (fetching, looking)
+    assert (decide(error, Phase.FETCH), decide(error, Phase.REREAD)) == (fetching, looking)
 
 
 @pytest.mark.parametrize("error", [Poison(), HandlerFailed(), ZeroDivisionError()])
-def test_a_batch_is_halved_before_a_record_is_to_blame(error: Exception) -> None:
+def test_batch_is_split_before_a_record_is_blamed(error: Exception) -> None:
     assert decide(error, Phase.APPLY, records=2) is Action.SPLIT
 
 
-def test_a_batch_that_is_too_slow_is_tried_again_then_halved_then_its_record_is_parked() -> None:
+def test_too_slow_batch_is_retried_then_split_then_its_record_is_parked() -> None:
     def of(phase: Phase, attempt: int, records: int) -> Action:
         return decide(HandlerSlow(), phase, attempt, records)
 
@@ -207,7 +207,7 @@ def test_a_batch_that_is_too_slow_is_tried_again_then_halved_then_its_record_is_
     assert of(Phase.HOLD, SLOW_TRIES, 1) is Action.WAIT
 
 
-async def test_a_right_or_a_table_that_is_missing_is_named(counting: AsyncEngine) -> None:
+async def test_missing_privilege_or_table_is_named(counting: AsyncEngine) -> None:
     async with counting.connect() as connection:
         role = f"fewer_{counting.url.database}"
         grant = f"GRANT USAGE ON SCHEMA counting TO {role}"
@@ -215,7 +215,7 @@ async def test_a_right_or_a_table_that_is_missing_is_named(counting: AsyncEngine
             await connection.execute(text(statement))
         denied = await failure(connection, "INSERT INTO counting.outbox DEFAULT VALUES")
     async with counting.connect() as connection:
-        gone = await failure(connection, "SELECT 1 FROM counting.nowhere")
+        gone = await failure(connection, "SELECT 1 FROM counting.missing_table")
         await connection.rollback()
         await connection.execute(text("SET TRANSACTION READ ONLY"))
         read_only = await failure(connection, "DELETE FROM counting.outbox")
@@ -224,7 +224,7 @@ async def test_a_right_or_a_table_that_is_missing_is_named(counting: AsyncEngine
         " needs: GRANT it (SQLSTATE 42501)"
     )
     assert describe(gone) == (
-        'UndefinedTableError: relation "counting.nowhere" does not exist:'
+        'UndefinedTableError: relation "counting.missing_table" does not exist:'
         " run `payrouter db upgrade` (SQLSTATE 42P01)"
     )
     assert describe(read_only) == (
@@ -236,31 +236,31 @@ def test_an_error_without_a_message_is_described_too() -> None:
     assert describe(SerializationError()) == "SerializationError: SQLSTATE 40001"
 
 
-def test_the_cause_of_a_handlers_own_exception_counts() -> None:
+def test_cause_of_a_handlers_exception_decides() -> None:
     with pytest.raises(RuntimeError) as wrapped:
         raise RuntimeError from ConnectionResetError()
     assert decide(wrapped.value, Phase.APPLY) is Action.RETRY
 
 
-def test_exceptions_that_cause_each_other_are_looked_at_once() -> None:
+def test_cycle_of_causes_is_visited_once() -> None:
     first, second = KeyError("1"), KeyError("2")
     first.__cause__, second.__cause__ = second, first
     assert decide(first, Phase.APPLY) is Action.PARK
 
 
 @pytest.mark.parametrize(("attempt", "longest"), [(1, 0.2), (4, 1.6), (40, 15.0), (10**6, 15.0)])
-def test_a_wait_grows_up_to_its_longest(attempt: int, longest: float) -> None:
+def test_back_off_grows_up_to_its_limit(attempt: int, longest: float) -> None:
     waits = [back_off(attempt, 15) for _ in range(200)]
     assert longest / 2 <= min(waits) <= max(waits) <= longest
 
 
-def test_a_parked_record_rests_four_times_as_long_after_each_try() -> None:
+def test_parked_record_waits_four_times_as_long_after_each_attempt() -> None:
     for attempts, longest in [(1, 1.0), (2, 4.0), (3, 16.0), (7, 3600.0), (10**6, 3600.0)]:
         waits = [park_pause(attempts, 1, 3600) for _ in range(200)]
         assert longest / 2 <= min(waits) <= max(waits) <= longest
 
 
-async def test_a_deadlock_passes(counting: AsyncEngine) -> None:
+async def test_deadlock_is_transient(counting: AsyncEngine) -> None:
     async def lock(first: int, second: int, met: asyncio.Barrier) -> None:
         async with counting.begin() as transaction:
             await transaction.execute(text(f"SELECT pg_advisory_xact_lock({first})"))

@@ -1,4 +1,4 @@
-"""A large memory is pruned by age beside the batches, which hardly wait for it."""
+"""Many expired event ids are deleted while batches run, which hardly slows the batches."""
 
 import itertools
 from datetime import UTC, datetime, timedelta
@@ -24,7 +24,7 @@ FILL = text(
 
 
 async def old_and_young(feed: Feed) -> tuple[int, int]:
-    """Count the rows before and after the limit."""
+    """Return the number of rows before and after the limit."""
     seen = TABLES.seen_event
     old = seen.c.seen_at < func.now() - timedelta(days=DAYS)
     async with feed.engine.connect() as connection:
@@ -36,7 +36,7 @@ async def old_and_young(feed: Feed) -> tuple[int, int]:
 
 
 async def send_batch(feed: Feed, numbers: "itertools.count[int]") -> int:
-    """Send a batch, wait until it is applied, and return how many were sent by now."""
+    """Send a batch, wait until it is applied, and return the total number of events sent."""
     batch = [next(numbers) for _ in range(BATCH)]
     await feed.send(map(numbered, batch), batch[0] // BATCH % 4)
     await feed.applied(batch[-1] + 1)
@@ -47,7 +47,7 @@ def longest(feed: Feed, first: int = 0) -> float:
     return max(float(str(line["milliseconds"])) for line in feed.logged("batch")[first:])
 
 
-async def test_a_large_memory_is_pruned_beside_the_batches(
+async def test_many_expired_ids_are_deleted_while_batches_run(
     feed: Feed,
     payrouter: Payrouter,
     monkeypatch: pytest.MonkeyPatch,
@@ -71,7 +71,7 @@ async def test_a_large_memory_is_pruned_beside_the_batches(
         seconds = (datetime.now(UTC) - began).total_seconds()
         assert during
         beside = longest(feed, before)
-        # Young ones stay, one more of which comes now.
+        # Recent ids stay; one more is added here.
         sent = await send_batch(feed, numbers)
     assert await old_and_young(feed) == (0, sent)
     await applied_but(feed, of=sent)
@@ -79,8 +79,8 @@ async def test_a_large_memory_is_pruned_beside_the_batches(
     assert "forget" not in {line["work"] for line in feed.logged("upkeep_failed")}
     with capsys.disabled():
         print(  # noqa: T201 - what was measured
-            f"\n{OLD_ROWS} events forgotten in chunks of {CHUNK} in {seconds:.1f} s beside {during}"
-            f" batches; the longest batch took {alone} ms before, {beside} ms meanwhile,"
+            f"\n{OLD_ROWS} event ids deleted in chunks of {CHUNK} in {seconds:.1f} s, with {during}"
+            f" batches; the longest batch took {alone} ms before, {beside} ms during it,"
             f" {beside / alone:.1f} times as long"
         )
 

@@ -1,4 +1,4 @@
-"""The fence and the seen-event check, each alone and both in the caller's transaction."""
+"""The fence and the event-id check, separately, in the caller's transaction."""
 
 import asyncio
 import random
@@ -46,7 +46,7 @@ async def claimed(engine: AsyncEngine, arrived: list[Decoded]) -> frozenset[int]
     return claims.new
 
 
-async def test_a_fence_begins_once_and_stays_where_it_is(counting: AsyncEngine) -> None:
+async def test_begin_does_not_change_an_existing_fence(counting: AsyncEngine) -> None:
     first = await begun(counting, first=7)
     again = await begun(counting, first=9)
     assert first == again == {PAYMENT_0: Fence(PAYMENT_0, 7, 7)}
@@ -57,7 +57,7 @@ async def test_fences_of_another_cluster_are_not_seen(counting: AsyncEngine) -> 
     assert await fences_of(counting, "another") == {}
 
 
-async def test_a_moved_fence_knows_its_last_record_and_what_it_passed(
+async def test_moved_fence_stores_its_last_record_and_counts(
     counting: AsyncEngine,
 ) -> None:
     fences = await begun(counting)
@@ -71,7 +71,7 @@ async def test_a_moved_fence_knows_its_last_record_and_what_it_passed(
     assert (row.applied, row.duplicate, row.stale, row.gaps, row.next_offset) == (2, 1, 1, 1, 5)
 
 
-async def test_a_fence_behind_a_record_nobody_can_read_compares_nothing(
+async def test_fence_after_an_unfetchable_record_has_nothing_to_compare(
     counting: AsyncEngine,
 ) -> None:
     known = (await begun(counting))[PAYMENT_0]
@@ -83,7 +83,7 @@ async def test_a_fence_behind_a_record_nobody_can_read_compares_nothing(
     assert await fences_of(counting) == {PAYMENT_0: moved}
 
 
-async def test_a_fence_that_another_has_moved_is_not_moved(counting: AsyncEngine) -> None:
+async def test_fence_moved_by_another_process_is_not_moved(counting: AsyncEngine) -> None:
     known = (await begun(counting))[PAYMENT_0]
     await set_fence(counting, PAYMENT_0, next_offset=3, gaps=3)
     async with counting.begin() as transaction:
@@ -94,7 +94,7 @@ async def test_a_fence_that_another_has_moved_is_not_moved(counting: AsyncEngine
     assert moved.value.partition == PAYMENT_0
 
 
-async def test_a_fence_that_went_back_or_away_is_not_locked(counting: AsyncEngine) -> None:
+async def test_lowered_or_deleted_fence_is_not_locked(counting: AsyncEngine) -> None:
     known = {PAYMENT_0: Fence(PAYMENT_0, 0, 5)}
     await begun(counting)
     async with counting.begin() as transaction:
@@ -106,7 +106,7 @@ async def test_a_fence_that_went_back_or_away_is_not_locked(counting: AsyncEngin
             await lock_fences(transaction, TABLES, CLUSTER, known)
 
 
-async def test_a_fence_ahead_of_what_is_known_is_locked_as_it_stands(
+async def test_fence_above_the_expected_offset_is_locked_unchanged(
     counting: AsyncEngine,
 ) -> None:
     known = await begun(counting)
@@ -146,30 +146,30 @@ async def test_an_event_is_new_once(counting: AsyncEngine) -> None:
     assert await claimed(counting, resent) == {3}
 
 
-async def test_nothing_arrived_claims_nothing(counting: AsyncEngine) -> None:
+async def test_empty_batch_claims_nothing(counting: AsyncEngine) -> None:
     assert await claimed(counting, []) == set()
 
 
-async def test_of_twins_in_a_batch_the_first_counts(counting: AsyncEngine) -> None:
+async def test_first_of_two_duplicates_in_a_batch_is_new(counting: AsyncEngine) -> None:
     twins = [record(0, numbered(2)), record(1, numbered(1)), record(2, numbered(2))]
     assert await claimed(counting, twins) == {0, 1}
 
 
-async def test_a_claim_rolled_back_leaves_the_event_new(counting: AsyncEngine) -> None:
+async def test_rolled_back_claim_leaves_the_event_new(counting: AsyncEngine) -> None:
     async with counting.connect() as connection, connection.begin() as transaction:
         await claim_events(connection, TABLES, records(0, 2))
         await transaction.rollback()
     assert await claimed(counting, records(0, 2)) == {0, 1, 2}
 
 
-async def test_a_contradiction_within_a_batch_is_a_conflict(counting: AsyncEngine) -> None:
+async def test_contradiction_within_a_batch_is_a_conflict(counting: AsyncEngine) -> None:
     original = numbered(1)
     twins = [record(0, original), record(1, numbered(1, amount="2000.01")), record(2, original)]
     claims = await claiming(counting, twins)
     assert claims == Claims(frozenset({0}), {1: fingerprint(original)})
 
 
-async def test_a_contradiction_to_what_is_stored_is_a_conflict(counting: AsyncEngine) -> None:
+async def test_contradiction_to_a_stored_event_is_a_conflict(counting: AsyncEngine) -> None:
     await claimed(counting, [record(0, numbered(1))])
     newcomers = [
         record(5, numbered(0)),
@@ -182,14 +182,14 @@ async def test_a_contradiction_to_what_is_stored_is_a_conflict(counting: AsyncEn
     assert claims.conflicts == dict.fromkeys((1, 3), fingerprint(numbered(1)))
 
 
-async def test_a_claim_taken_back_leaves_the_event_new(counting: AsyncEngine) -> None:
+async def test_undone_claim_leaves_the_event_new(counting: AsyncEngine) -> None:
     async with counting.begin() as transaction:
         await claim_events(transaction, TABLES, records(0, 2))
         await unclaim_events(transaction, TABLES, records(1, 2))
     assert await claimed(counting, records(0, 2)) == {1, 2}
 
 
-async def test_a_fact_left_out_and_an_amount_written_otherwise_are_no_conflict(
+async def test_missing_fact_or_reformatted_amount_is_not_a_conflict(
     counting: AsyncEngine,
 ) -> None:
     await claimed(counting, [record(0, numbered(1))])
@@ -200,7 +200,7 @@ async def test_a_fact_left_out_and_an_amount_written_otherwise_are_no_conflict(
     assert await claimed(counting, again) == set()
 
 
-async def test_concurrent_claims_of_the_same_ids_in_other_orders_take_each_once(
+async def test_concurrent_claims_in_different_orders_claim_each_id_once(
     counting: AsyncEngine,
 ) -> None:
     for round_ in range(5):

@@ -1,4 +1,4 @@
-"""What is parked is tried again in the order of its key, once, while its neighbours go on."""
+"""Parked records are retried once, in the order of their key, while other keys continue."""
 
 import asyncio
 from collections.abc import Sequence
@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from consumers.runtime.apply.held import HeldReason, Verdict, lane
-from consumers.runtime.apply.retry import Retry, Round, retry_due
+from consumers.runtime.apply.held import HeldReason, HoldDecision, lane
+from consumers.runtime.apply.retry import RetryResult, RetryRound, retry_due
 from consumers.runtime.fate import Fate
 from consumers.runtime.records import Decoded
 from consumers.runtime.service import Handler, Poison
@@ -31,36 +31,36 @@ from tests.parts.runtime.counting import (
 from tests.parts.runtime.told import refusing
 
 TUNING = Tuning(park_seconds=0.01, park_longest_seconds=0.01, attempts=4)
-PARK = Verdict(Fate.PARKED, HeldReason.FAILED, "ValueError: not now")
+PARK = HoldDecision(Fate.PARKED, HeldReason.FAILED, "ValueError: not now")
 
 
 def same_key(first: int, last: int) -> list[Decoded]:
-    """Give the records of events of one order."""
+    """Return records of events of one order."""
     return [
         record(n, numbered(n).model_copy(update={"reference": "A"})) for n in range(first, last)
     ]
 
 
 def event_of(arrived: Decoded) -> Event:
-    """Give the event of a record that holds one."""
+    """Return the event of a decoded record."""
     assert isinstance(arrived.event, Event)
     return arrived.event
 
 
 async def park(engine: AsyncEngine, batch: Sequence[Decoded]) -> None:
-    """Park the first of a batch; the rest comes behind it."""
+    """Park the first record of a batch; the others park behind it."""
     applied = await applier(engine).apply(batch[:1], await begun(engine), PARK)
     await applier(engine).apply(batch[1:], applied.fences)
 
 
-async def due(engine: AsyncEngine, handle: Handler = count) -> Round:
-    """Retry once what is due."""
-    return await retry_due(applier(engine, handle), stored(engine, handle), TUNING)
+async def due(engine: AsyncEngine, handle: Handler = count) -> RetryRound:
+    """Run one round of retries."""
+    return await retry_due(applier(engine, handle), stored(engine), TUNING)
 
 
-async def tried(engine: AsyncEngine, handle: Handler = count) -> list[Retry]:
+async def tried(engine: AsyncEngine, handle: Handler = count) -> list[RetryResult]:
     """Retry until nothing is due for a while."""
-    found: list[Retry] = []
+    found: list[RetryResult] = []
     for _ in range(4):
         while now := (await due(engine, handle)).tries:
             found += now
@@ -68,7 +68,7 @@ async def tried(engine: AsyncEngine, handle: Handler = count) -> list[Retry]:
     return found
 
 
-async def test_what_comes_behind_a_parked_record_parks_behind_it(counting: AsyncEngine) -> None:
+async def test_record_behind_a_parked_one_parks_behind_it(counting: AsyncEngine) -> None:
     await park(counting, [*same_key(0, 3), record(3, numbered(3))])
     assert await effects_of(counting) == [id_of(3)]
     rows = await held_in(counting, "parked")
@@ -82,7 +82,7 @@ async def test_what_comes_behind_a_parked_record_parks_behind_it(counting: Async
     assert (row.applied, row.parked) == (1, 3)
 
 
-async def test_an_event_waits_behind_itself_under_another_key_in_one_batch_too(
+async def test_duplicate_waits_behind_its_parked_event_under_another_key(
     counting: AsyncEngine,
 ) -> None:
     first, second = same_key(0, 2)
@@ -105,7 +105,7 @@ async def test_records_without_a_key_park_alone() -> None:
     assert len({lane(each) for each in nobodys}) == 2
 
 
-async def test_they_are_applied_in_order_and_their_repeats_are_known(
+async def test_parked_records_are_applied_in_order_and_repeats_are_duplicates(
     counting: AsyncEngine,
 ) -> None:
     batch = same_key(0, 3)
@@ -124,7 +124,9 @@ async def test_they_are_applied_in_order_and_their_repeats_are_known(
     assert await effects_of(counting) == [id_of(n) for n in range(3)]
 
 
-async def test_it_dies_after_so_many_tries_and_releases_its_key(counting: AsyncEngine) -> None:
+async def test_parked_record_dies_after_its_attempts_and_releases_its_key(
+    counting: AsyncEngine,
+) -> None:
     await park(counting, same_key(0, 3))
     tries = await tried(counting, refusing(0))
     words = [(each.offset, each.fate) for each in tries]
@@ -133,19 +135,19 @@ async def test_it_dies_after_so_many_tries_and_releases_its_key(counting: AsyncE
     assert (row.reason, row.attempts) == ("exhausted", 4)
     (letter,) = await outbox_of(counting)
     assert letter.topic == "payment.counting.dlq"
-    # Its id is not claimed: the gateway's resending may still work.
+    # Its id is not claimed: a copy resent by the gateway can still be applied.
     fences = await begun(counting)
     await applier(counting).apply([record(3, numbered(0))], fences)
     assert await effects_of(counting) == [id_of(1), id_of(2), id_of(0)]
 
 
-async def test_a_handler_may_learn_that_it_never_will_work(counting: AsyncEngine) -> None:
+async def test_handler_can_raise_poison_on_a_retry(counting: AsyncEngine) -> None:
     await park(counting, same_key(0, 1))
     (only,) = await tried(counting, refusing(0, error=Poison))
     assert (only.fate, only.reason) == ("dead", HeldReason.POISON)
 
 
-async def test_a_parked_contradiction_dies_and_the_original_stands(
+async def test_parked_conflict_dies_and_the_original_is_applied(
     counting: AsyncEngine,
 ) -> None:
     batch = same_key(0, 1)
@@ -157,7 +159,7 @@ async def test_a_parked_contradiction_dies_and_the_original_stands(
     assert await effects_of(counting) == [id_of(0)]
 
 
-async def test_two_instances_that_retry_do_not_double_and_keep_the_order(
+async def test_two_retrying_instances_double_nothing_and_keep_the_order(
     counting: AsyncEngine,
 ) -> None:
     await park(counting, [*same_key(0, 10), *(record(n, numbered(n)) for n in range(10, 12))])
@@ -173,7 +175,7 @@ async def test_two_instances_that_retry_do_not_double_and_keep_the_order(
 
 
 @pytest.mark.parametrize("statement", ["SELECT 1", "SELECT pg_terminate_backend(pg_backend_pid())"])
-async def test_a_try_cut_off_in_the_middle_leaves_the_record_as_it_was(
+async def test_interrupted_retry_leaves_the_record_unchanged(
     counting: AsyncEngine, statement: str
 ) -> None:
     await park(counting, same_key(0, 2))
@@ -200,16 +202,16 @@ async def test_a_try_cut_off_in_the_middle_leaves_the_record_as_it_was(
     assert await effects_of(counting) == [id_of(0), id_of(1)]
 
 
-async def test_a_record_not_due_yet_is_left_alone(counting: AsyncEngine) -> None:
-    late = Verdict(Fate.PARKED, HeldReason.FAILED, "not now", pause=3600)
+async def test_record_that_is_not_due_is_left_alone(counting: AsyncEngine) -> None:
+    late = HoldDecision(Fate.PARKED, HeldReason.FAILED, "not now", pause=3600)
     await applier(counting).apply(same_key(0, 1), await begun(counting), late)
     assert (await due(counting)).tries == []
 
 
-async def test_what_only_a_later_version_can_read_waits_for_it_with_its_attempts(
+async def test_record_of_a_later_version_waits_without_counting_attempts(
     counting: AsyncEngine,
 ) -> None:
-    # A later version parked it and was rolled back; this one cannot read it any more.
+    # A later version parked it and was rolled back; this one cannot read it.
     (arrived,) = same_key(0, 1)
     later = [
         (name, b"urn:payrouter:schema:event:2.0" if name == "ce_dataschema" else value)
@@ -217,7 +219,7 @@ async def test_what_only_a_later_version_can_read_waits_for_it_with_its_attempts
     ]
     await park(counting, [Decoded(replace(arrived.record, headers=later), arrived.event)])
     (before,) = await held_in(counting)
-    tries: list[Retry] = []
+    tries: list[RetryResult] = []
     async with asyncio.timeout(10):
         while len(tries) <= TUNING.attempts:
             tries += (await due(counting)).tries

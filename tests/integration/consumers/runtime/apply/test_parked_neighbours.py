@@ -1,4 +1,4 @@
-"""A key that fails for a while delays nobody else, and catches up in its order."""
+"""A key that fails for a while delays no other key, and catches up in order."""
 
 import asyncio
 import contextlib
@@ -24,7 +24,7 @@ PARKED = {"state": "parked"}
 
 
 def refusing_order(reference: str, failing: list[bool]) -> Handler:
-    """Give a handler that cannot take the events of one order for a while."""
+    """Return a handler that fails on the events of one order for a while."""
 
     async def handle(transaction: AsyncConnection, events: Sequence[Event]) -> Sequence[Fate]:
         if failing and any(each.reference == reference for each in events):
@@ -37,7 +37,7 @@ def refusing_order(reference: str, failing: list[bool]) -> Handler:
 
 @contextlib.asynccontextmanager
 async def watching(feed: Feed) -> AsyncIterator[dict[UUID, float]]:
-    """Note when each effect is first seen, from outside."""
+    """Record when each effect first becomes visible."""
     seen: dict[UUID, float] = {}
 
     async def watch() -> None:
@@ -55,7 +55,7 @@ async def watching(feed: Feed) -> AsyncIterator[dict[UUID, float]]:
 
 
 async def send_all(feed: Feed) -> dict[UUID, float]:
-    """Send the neighbours over all partitions, those of the key among them; return when."""
+    """Send events of all keys, the failing one included, over all partitions; return the times."""
     sent: dict[UUID, float] = {}
     for number in range(NEIGHBOURS):
         if number % 20 == 0:
@@ -74,7 +74,7 @@ def oldest(process: ConsumerProcess) -> float:
     return metric(process, "payrouter_held_oldest_seconds", **PARKED)
 
 
-async def test_a_key_that_fails_for_a_while_delays_no_neighbour_and_catches_up_in_order(
+async def test_failing_key_delays_no_other_key_and_catches_up_in_order(
     feed: Feed, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(app, "MEASURE_SECONDS", 0.1)
@@ -83,17 +83,17 @@ async def test_a_key_that_fails_for_a_while_delays_no_neighbour_and_catches_up_i
         await ready(process)
         async with watching(feed) as seen:
             sent = await send_all(feed)
-            # The event that fails comes once more: it is no duplicate yet, and waits.
+            # The failing event is sent again: it is not yet a duplicate, and waits.
             await feed.send([OWN[0]])
             await feed.applied(NEIGHBOURS)
             await eventually(lambda: len(seen) == NEIGHBOURS, "all neighbours")
         delays = [seen[each] - sent[each] for each in sent]
         with capsys.disabled():
-            print(  # noqa: T201 - what the run came to
+            print(  # noqa: T201 - result of the run
                 f"\n{NEIGHBOURS} neighbours of a failing key: {max(delays):.3f} s at most"
                 f" from produced to applied, {sum(delays) / len(delays):.3f} s on average"
             )
-        # How long is printed, and not asserted; but none of them waited for the key, which fails.
+        # The time is printed, not asserted; but no other event waited for the failing key.
         await holds(feed, "parked", 11)
         await eventually(lambda: parked(process) == 11, "the depth as a metric")
         assert 0 < oldest(process) < 60
@@ -101,7 +101,7 @@ async def test_a_key_that_fails_for_a_while_delays_no_neighbour_and_catches_up_i
         await eventually(lambda: metric(process, tries[0], outcome=tries[1]) > 0, "a try")
         failing.clear()
         await eventually(lambda: (parked(process), oldest(process)) == (0, 0), "nothing parked")
-        await feed.send([OWN[3]])  # known by now
+        await feed.send([OWN[3]])  # claimed by now
         await eventually(lambda: _duplicates(feed), "a duplicate")
     await assert_in_order_and_counted(feed)
 
@@ -111,7 +111,7 @@ async def _duplicates(feed: Feed) -> int:
 
 
 async def assert_in_order_and_counted(feed: Feed) -> None:
-    """Assert the order of the key, no second effect, and that every offset is accounted for."""
+    """Assert the order of the key, no second effect, and that every offset is counted."""
     effects = await effects_of(feed.engine)
     assert effects[NEIGHBOURS:] == [each.id for each in OWN]
     assert len(set(effects)) == len(effects) == NEIGHBOURS + 10

@@ -1,4 +1,4 @@
-"""A batch is applied whole or not at all, and every record of it once."""
+"""A batch is applied completely or not at all, and each of its records once."""
 
 import asyncio
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from consumers.runtime.apply.offsets import FenceMoved
-from consumers.runtime.apply.process import Applied
+from consumers.runtime.apply.process import BatchResult
 from consumers.runtime.fate import Fate
 from consumers.runtime.records import Decoded, Partition
 from consumers.runtime.service import HandlerFailed
@@ -38,14 +38,14 @@ async def seen(engine: AsyncEngine) -> int:
         return await connection.scalar(statement) or 0
 
 
-def words(applied: Applied) -> dict[str, int]:
+def words(applied: BatchResult) -> dict[str, int]:
     summed: dict[str, int] = {}
     for (_, word), number in applied.outcomes.items():
         summed[word] = summed.get(word, 0) + number
     return summed
 
 
-async def test_a_batch_leaves_one_effect_per_event_and_the_fence_behind_it(
+async def test_batch_leaves_one_effect_per_event_and_moves_the_fence_past_it(
     counting: AsyncEngine,
 ) -> None:
     batch = [*records(0, 2), *(record(n, numbered(100 + n), PAYOUT_1) for n in range(2))]
@@ -66,7 +66,7 @@ async def test_the_same_records_again_change_nothing(counting: AsyncEngine) -> N
     assert await counts_of(counting) == before
 
 
-async def test_what_was_applied_of_a_batch_is_dropped_and_the_rest_applied(
+async def test_already_applied_part_of_a_batch_is_dropped_and_the_rest_applied(
     counting: AsyncEngine,
 ) -> None:
     known = await begun(counting)
@@ -76,7 +76,7 @@ async def test_what_was_applied_of_a_batch_is_dropped_and_the_rest_applied(
     assert await effects_of(counting) == [id_of(n) for n in range(5)]
 
 
-async def test_every_offset_passed_is_counted(counting: AsyncEngine) -> None:
+async def test_every_passed_offset_is_counted(counting: AsyncEngine) -> None:
     async def handle(transaction: AsyncConnection, events: Sequence[Event]) -> Sequence[Fate]:
         await count(transaction, events)
         return [Fate.STALE if each.amount is None else Fate.APPLIED for each in events]
@@ -90,14 +90,14 @@ async def test_every_offset_passed_is_counted(counting: AsyncEngine) -> None:
     assert (row.applied, row.duplicate, row.stale, row.gaps) == (3, 1, 1, 3)
 
 
-async def test_twins_in_a_batch_have_one_effect(counting: AsyncEngine) -> None:
+async def test_duplicates_in_a_batch_have_one_effect(counting: AsyncEngine) -> None:
     batch = [record(0, numbered(1)), record(1, numbered(1)), record(2, numbered(2))]
     applied = await applier(counting).apply(batch, await begun(counting))
     assert words(applied) == {"applied": 2, "duplicate": 1}
     assert await effects_of(counting) == [id_of(1), id_of(2)]
 
 
-async def test_a_handler_that_fails_leaves_nothing(counting: AsyncEngine) -> None:
+async def test_failing_handler_leaves_no_effect(counting: AsyncEngine) -> None:
     async def handle(transaction: AsyncConnection, events: Sequence[Event]) -> Sequence[Fate]:
         await count(transaction, events)
         raise ZeroDivisionError
@@ -114,7 +114,7 @@ async def test_a_handler_that_fails_leaves_nothing(counting: AsyncEngine) -> Non
 
 
 @pytest.mark.parametrize("answer", [[Fate.APPLIED], [Fate.APPLIED, Fate.PARKED], [None, None]])
-async def test_a_handler_that_answers_wrongly_leaves_nothing(
+async def test_handler_with_invalid_answer_leaves_no_effect(
     counting: AsyncEngine, answer: list[Fate]
 ) -> None:
     async def handle(transaction: AsyncConnection, events: Sequence[Event]) -> Sequence[Fate]:
@@ -127,13 +127,13 @@ async def test_a_handler_that_answers_wrongly_leaves_nothing(
     assert await effects_of(counting) == []
 
 
-async def test_a_fence_moved_while_the_batch_was_handled_takes_the_effect_back(
+async def test_fence_moved_during_the_batch_rolls_the_effect_back(
     counting: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     known = await begun(counting)
 
     async def unlocked(*_: object) -> object:
-        # As if the lock on the fence were not there: only compare-and-set is left.
+        # As if the fence were not locked: only compare-and-set protects it.
         await set_fence(counting, PAYMENT_0, next_offset=2, gaps=2)
         return known
 
@@ -145,7 +145,7 @@ async def test_a_fence_moved_while_the_batch_was_handled_takes_the_effect_back(
 
 
 @pytest.mark.parametrize("zombies", [2, 5])
-async def test_of_zombies_with_the_same_batch_one_has_the_effect(
+async def test_one_of_several_zombies_with_the_same_batch_has_the_effect(
     counting: AsyncEngine, zombies: int
 ) -> None:
     for round_ in range(5):
@@ -167,7 +167,7 @@ async def test_zombies_that_share_some_records_apply_each_once(counting: AsyncEn
     assert await effects_of(counting) == [id_of(n) for n in range(100)]
 
 
-async def test_a_row_of_the_fence_that_vanished_stops_the_batch(counting: AsyncEngine) -> None:
+async def test_deleted_fence_stops_the_batch(counting: AsyncEngine) -> None:
     known = await begun(counting)
     async with counting.begin() as connection:
         await connection.execute(delete(TABLES.fence))

@@ -1,4 +1,4 @@
-"""The commands over what is held: list, show, retry, replay, and the brake."""
+"""Commands on held records (list, show, retry, replay), and on the brake."""
 
 import base64
 import getpass
@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from consumers.runtime.apply.brake import lock_brakes, pull_brake, release_command
-from consumers.runtime.commands.held_admin import Operation, list_operations, spans
+from consumers.runtime.commands.actions.held_admin import Operation, list_operations, spans
 from tests.parts.runtime.commands import Payrouter
 from tests.parts.runtime.counting import (
     SERVICE,
@@ -32,12 +32,12 @@ async def operations(feed: Feed) -> Sequence[Operation]:
     ("numbers", "text"),
     [([], ""), ([3], "3"), ([5, 3, 4], "3-5"), ([1, 2, 4, 9, 10], "1-2, 4, 9-10")],
 )
-def test_numbers_are_written_in_short(numbers: list[int], text: str) -> None:
+def test_numbers_are_abbreviated(numbers: list[int], text: str) -> None:
     assert spans(numbers) == text
 
 
 async def with_dead(feed: Feed, *numbers: int, of: int) -> None:
-    """Have a consumer for which some of the events are dead."""
+    """Run a consumer for which some of the events are dead."""
     await feed.send(map(numbered, range(of)))
     async with feed.member(refusing(*numbers), attempts=1):
         await holds(feed, "dead", len(numbers))
@@ -45,7 +45,9 @@ async def with_dead(feed: Feed, *numbers: int, of: int) -> None:
         await published(feed)
 
 
-async def test_dead_records_are_listed_and_shown_whole(feed: Feed, payrouter: Payrouter) -> None:
+async def test_dead_records_are_listed_and_shown_completely(
+    feed: Feed, payrouter: Payrouter
+) -> None:
     await with_dead(feed, 2, 4, of=6)
     listed = (await payrouter("dlq", "list", "counting", "--json")).json
     assert [(row["offset"], row["event_id"]) for row in listed] == [
@@ -58,12 +60,16 @@ async def test_dead_records_are_listed_and_shown_whole(feed: Feed, payrouter: Pa
     number = str(listed[0]["id"])
     shown = (await payrouter("dlq", "show", "counting", number, "--json")).json
     assert base64.b64decode(shown["value"]) == written(numbered(2)).value
-    assert number in (await payrouter("dlq", "show", "counting", number)).out
+    assert shown["value_text"] == base64.b64decode(shown["value"]).decode()
+    people = (await payrouter("dlq", "show", "counting", number)).out
+    assert number in people
+    assert "value (text)" in people
+    assert shown["value_text"] in people
     missing = await payrouter("dlq", "show", "counting", "99999")
     assert (missing.status, missing.err) == (1, "payrouter: counting holds no record 99999\n")
 
 
-async def test_filters_choose(feed: Feed, payrouter: Payrouter) -> None:
+async def test_filters_select_records(feed: Feed, payrouter: Payrouter) -> None:
     await with_dead(feed, 1, 2, 3, of=5)
 
     async def offsets(*filters: str) -> list[int]:
@@ -82,7 +88,7 @@ async def test_filters_choose(feed: Feed, payrouter: Payrouter) -> None:
     assert await offsets("--limit", "2") == [1, 2]
 
 
-async def test_a_replay_shows_first_and_does_when_told_and_twice_applies_once(
+async def test_replay_is_a_dry_run_first_and_two_replays_apply_once(
     feed: Feed, payrouter: Payrouter
 ) -> None:
     await with_dead(feed, 2, 4, of=6)
@@ -95,7 +101,7 @@ async def test_a_replay_shows_first_and_does_when_told_and_twice_applies_once(
     async with feed.member():
         done = await payrouter("dlq", "replay", "counting", "--yes", "--json")
         assert (done.status, done.json) == (0, {"replayed": 2, "outcomes": {"applied": 2}})
-        # Once more, by an operator who sets the rows back by hand.
+        # Again, by an operator who resets the rows manually.
         async with feed.engine.begin() as connection:
             await connection.execute(TABLES.held.update().values(state="dead"))
         again = await payrouter("dlq", "replay", "counting", "--yes", "--rate", "5")
@@ -117,7 +123,7 @@ async def test_a_replay_shows_first_and_does_when_told_and_twice_applies_once(
     assert f"2 records: {spans(numbers)};" in shown
 
 
-async def test_a_replay_of_what_still_cannot_be_applied_fails(
+async def test_replay_of_a_record_that_still_fails_exits_with_an_error(
     feed: Feed, payrouter: Payrouter
 ) -> None:
     await with_dead(feed, 2, 4, of=6)
@@ -127,7 +133,9 @@ async def test_a_replay_of_what_still_cannot_be_applied_fails(
     await applied_but(feed, 2, of=6)
 
 
-async def test_a_replay_that_nobody_carries_out_says_so(feed: Feed, payrouter: Payrouter) -> None:
+async def test_replay_without_a_running_consumer_reports_it(
+    feed: Feed, payrouter: Payrouter
+) -> None:
     await with_dead(feed, 2, of=3)
     said = await payrouter("dlq", "replay", "counting", "--yes", "--wait", "0.5")
     assert (said.status, said.out) == (1, "1 records replayed: 1 replayed\n")
@@ -135,7 +143,7 @@ async def test_a_replay_that_nobody_carries_out_says_so(feed: Feed, payrouter: P
         await feed.applied(3)
 
 
-async def test_parked_records_are_listed_and_tried_at_once(
+async def test_parked_records_are_listed_and_retried_at_once(
     feed: Feed, payrouter: Payrouter
 ) -> None:
     await feed.send(map(numbered, range(3)))
@@ -161,14 +169,14 @@ async def test_the_brake_is_shown_and_cleared_by_commands(feed: Feed, payrouter:
     for number in range(4):
         await feed.send_raw(b"no event", key=str(number).encode())
     async with feed.member(brake_after=3) as process:
-        await halted(process, "holds since")
+        await halted(process, "has been on since")
         shown = await payrouter("brake", "show", "counting", "--json")
         (row,) = shown.json
         assert (shown.status, row["held"], row["streak"]) == (1, True, 3)
         assert row["topic"] == feed.topic
         other = await payrouter("brake", "clear", "counting", "--topic", "no-such")
         assert (other.status, "reads" in other.err) == (2, True)
-        assert "holds since" in (await payrouter("brake", "show", "counting")).out
+        assert "has been on since" in (await payrouter("brake", "show", "counting")).out
         cleared = await payrouter("brake", "clear", "counting", "--topic", feed.topic)
         assert (cleared.status, cleared.out[:8]) == (0, "cleared;")
         await holds(feed, "dead", 4)
@@ -178,7 +186,7 @@ async def test_the_brake_is_shown_and_cleared_by_commands(feed: Feed, payrouter:
     assert (row["held"], row["streak"]) == (False, 0)
 
 
-async def test_a_brake_of_a_topic_that_was_renamed_is_cleared_by_the_command_it_names(
+async def test_brake_of_a_renamed_topic_is_cleared_by_the_named_command(
     feed: Feed, payrouter: Payrouter
 ) -> None:
     async with feed.engine.begin() as transaction:
@@ -193,7 +201,7 @@ async def test_a_brake_of_a_topic_that_was_renamed_is_cleared_by_the_command_it_
 
 
 @pytest.mark.parametrize("command", [("dlq", "list"), ("parked", "list"), ("brake", "show")])
-async def test_a_consumer_that_is_not_there_is_wrong_usage(
+async def test_unknown_consumer_is_a_usage_error(
     payrouter: Payrouter, command: tuple[str, str]
 ) -> None:
     said = await payrouter(*command, "countin")
@@ -202,7 +210,7 @@ async def test_a_consumer_that_is_not_there_is_wrong_usage(
 
 
 @pytest.mark.kafka
-async def test_the_topics_of_dead_letters_are_made_with_the_others(
+async def test_dead_letter_topics_are_created_with_the_others(
     feed: Feed, payrouter: Payrouter
 ) -> None:
     made = (await payrouter("topics", "apply", "--json")).json

@@ -1,4 +1,4 @@
-"""What halts a partition names the command that mends it; given, the consumer goes on by itself."""
+"""A halt names the command that resolves it; after it the consumer continues by itself."""
 
 import re
 import shlex
@@ -26,14 +26,14 @@ Happening = Callable[[Feed], Awaitable[None]]
 
 
 def resets(said: str) -> list[list[str]]:
-    """Take the commands that set a fence out of what /readyz says."""
+    """Return the commands that set a fence, from the text of /readyz."""
     found = re.findall(r"`payrouter (offsets reset [^`]+)`", said)
     assert found, said
     return [shlex.split(each) for each in found]
 
 
 async def mend(payrouter: Payrouter, process: ConsumerProcess, said: str) -> None:
-    """Give the commands as they were named: once to look, once to do it; the consumer goes on."""
+    """Run the named commands, first as a dry run, then for real; the consumer continues."""
     for command in resets(said):
         dry = await payrouter(*command)
         assert (dry.status, "nothing was changed" in dry.out) == (0, True), dry.err
@@ -44,13 +44,13 @@ async def mend(payrouter: Payrouter, process: ConsumerProcess, said: str) -> Non
 
 
 async def made_anew(feed: Feed, number: int) -> None:
-    """Make the topic anew with so many records that are not the old ones."""
+    """Recreate the topic with so many new records."""
     await recreate(feed)
     await feed.send(map(numbered, range(10, 10 + number)))
 
 
 async def forget_ids(feed: Feed) -> None:
-    """Leave fences as a version before topic ids stored them; offsets and records tell alone."""
+    """Make fences as stored before topic ids existed; only offsets and records can differ."""
     for number in range(4):
         await set_fence(feed.engine, feed.partition(number), topic_id=None)
 
@@ -62,7 +62,7 @@ async def past_retention(feed: Feed) -> None:
 
 @pytest.mark.kafka
 @pytest.mark.parametrize("number", [10, 200])
-async def test_a_topic_made_anew_and_filled_under_a_running_consumer_halts(
+async def test_topic_recreated_and_filled_under_a_running_consumer_halts(
     feed: Feed, payrouter: Payrouter, number: int
 ) -> None:
     await feed.send(map(numbered, range(10)))
@@ -82,13 +82,13 @@ async def test_a_topic_made_anew_and_filled_under_a_running_consumer_halts(
     [
         (lambda feed: made_anew(feed, 0), "beyond_end", "the log ends at 0", 10),
         (lambda feed: made_anew(feed, 5), "beyond_end", "the log ends at 5", 15),
-        (lambda feed: made_anew(feed, 10), "other_record", "offset 9 holds another record", 20),
-        (lambda feed: made_anew(feed, 15), "other_record", "offset 9 holds another record", 25),
+        (lambda feed: made_anew(feed, 10), "other_record", "offset 9 has a different record", 20),
+        (lambda feed: made_anew(feed, 15), "other_record", "offset 9 has a different record", 25),
         (past_retention, "before_start", "4 offsets were deleted", 16),
     ],
     ids=["empty", "shorter", "as long", "longer", "past retention"],
 )
-async def test_a_log_that_is_not_the_one_known_is_mended_by_the_command_that_is_named(
+async def test_halt_of_a_replaced_log_is_resolved_by_the_named_command(
     feed: Feed, payrouter: Payrouter, happening: Happening, reason: str, said: str, effects: int
 ) -> None:
     await apply_ten(feed)
@@ -106,7 +106,7 @@ async def test_a_log_that_is_not_the_one_known_is_mended_by_the_command_that_is_
     await applied_but(feed, *lost, of=31)
 
 
-async def test_a_version_too_new_is_mended_by_the_upgrade_that_is_named(
+async def test_halt_of_a_too_new_version_is_resolved_by_the_named_upgrade(
     feed: Feed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await feed.send(map(numbered, range(5)))
@@ -124,7 +124,7 @@ async def test_a_version_too_new_is_mended_by_the_upgrade_that_is_named(
 
 
 @pytest.mark.parametrize("running", [True, False])
-async def test_an_emptied_database_is_set_up_by_the_command_named_and_filled_from_the_beginning(
+async def test_emptied_database_is_set_up_by_the_named_command_and_refilled(
     feed: Feed, payrouter: Payrouter, *, running: bool
 ) -> None:
     await feed.send(map(numbered, range(10)))
@@ -151,7 +151,7 @@ async def test_an_emptied_database_is_set_up_by_the_command_named_and_filled_fro
 
 
 @pytest.mark.parametrize("running", [True, False])
-async def test_fences_that_were_emptied_begin_anew_and_nothing_has_a_second_effect(
+async def test_deleted_fences_start_again_without_a_second_effect(
     feed: Feed, *, running: bool
 ) -> None:
     await feed.send(map(numbered, range(10)))

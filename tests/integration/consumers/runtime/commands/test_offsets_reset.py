@@ -1,4 +1,4 @@
-"""`payrouter offsets reset`: what is next is set by hand, and what is known stays known."""
+"""`payrouter offsets reset` sets the next offset; claimed event ids stay claimed."""
 
 import asyncio
 import hashlib
@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text, update
 
 from consumers.runtime.apply.offsets import begin_fences
-from consumers.runtime.commands.held_admin import list_operations
+from consumers.runtime.commands.actions.held_admin import list_operations
 from tests.parts.runtime.commands import Payrouter
 from tests.parts.runtime.counting import TABLES, counts_of, numbered, set_fence
 from tests.parts.runtime.members import Feed, eventually, halted, ready
@@ -29,7 +29,7 @@ async def duplicates(feed: Feed) -> int:
 
 
 @pytest.mark.parametrize("running", [True, False])
-async def test_a_whole_topic_read_again_twice_changes_no_effect(
+async def test_topic_read_again_twice_changes_no_effect(
     feed: Feed, payrouter: Payrouter, *, running: bool
 ) -> None:
     for partition in range(4):
@@ -62,7 +62,7 @@ async def _all(feed: Feed, number: int) -> bool:
     return await duplicates(feed) == number
 
 
-async def test_it_only_shows_until_told_to_do_it(feed: Feed, payrouter: Payrouter) -> None:
+async def test_reset_is_a_dry_run_by_default(feed: Feed, payrouter: Payrouter) -> None:
     await feed.send(map(numbered, range(10)))
     async with feed.member():
         await feed.applied(10)
@@ -81,7 +81,7 @@ async def test_it_only_shows_until_told_to_do_it(feed: Feed, payrouter: Payroute
 
 
 @pytest.mark.parametrize("pruned", [True, False])
-async def test_further_back_than_events_are_known_is_refused_unless_forced(
+async def test_reset_to_before_stored_event_ids_is_refused_unless_forced(
     feed: Feed, payrouter: Payrouter, *, pruned: bool
 ) -> None:
     await feed.send(map(numbered, range(10)))
@@ -97,13 +97,13 @@ async def test_further_back_than_events_are_known_is_refused_unless_forced(
     given = ("offsets", "reset", "counting", "--topic", "payment", *EARLIEST)
     refused = await payrouter(*given)
     assert refused.status == 1
-    assert "might have their effect a second time" in refused.err
+    assert "could be applied a second time" in refused.err
     assert (await feed.fences())[0].next_offset == 10
     assert (await payrouter(*given, "--force")).status == 0
     assert (await feed.fences())[0].next_offset == 0
 
 
-async def test_a_halted_partition_goes_on_by_the_command_its_error_names(
+async def test_halted_partition_resumes_after_the_command_in_its_error(
     feed: Feed, payrouter: Payrouter
 ) -> None:
     await feed.send(map(numbered, range(5)))
@@ -124,7 +124,7 @@ async def test_a_halted_partition_goes_on_by_the_command_its_error_names(
     await applied_but(feed, of=5)
 
 
-async def test_forward_passes_over_what_lies_between(feed: Feed, payrouter: Payrouter) -> None:
+async def test_forward_reset_skips_the_records_in_between(feed: Feed, payrouter: Payrouter) -> None:
     await feed.send(map(numbered, range(10)))
     latest = ("offsets", "reset", "counting", "--topic", "payment", "--to", "latest", "--yes")
     assert (await payrouter(*latest)).status == 0
@@ -142,7 +142,7 @@ async def test_forward_passes_over_what_lies_between(feed: Feed, payrouter: Payr
         (("payment", "--partition", "9", "--to", "latest"), 1, "the broker has no"),
     ],
 )
-async def test_what_cannot_be_is_refused_in_one_line(
+async def test_impossible_reset_is_refused_in_one_line(
     payrouter: Payrouter, given: tuple[str, ...], status: int, problem: str
 ) -> None:
     said = await payrouter("offsets", "reset", "counting", "--topic", *given)
@@ -151,6 +151,6 @@ async def test_what_cannot_be_is_refused_in_one_line(
 
 
 @pytest.mark.kafka
-async def test_a_topic_that_is_not_there_is_refused(payrouter: Payrouter) -> None:
+async def test_missing_topic_is_refused(payrouter: Payrouter) -> None:
     said = await payrouter("offsets", "reset", "counting", "--topic", "nope", "--to", "latest")
     assert (said.status, said.err) == (1, "payrouter: the broker has no topic nope\n")

@@ -1,4 +1,4 @@
-"""Dead records are replayed by two operators at once while their events come again: once each."""
+"""Two operators replay dead records while their events are resent: each has one effect."""
 
 import asyncio
 from collections import Counter
@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consumers.runtime.commands.held_admin import Filter, about, list_operations
-from consumers.runtime.commands.replay import Pace, replay_paced
+from consumers.runtime.commands.actions.held_admin import Filter, about, list_operations
+from consumers.runtime.commands.actions.replay import Pace, replay_paced
 from consumers.runtime.configured import Consumer
 from consumers.runtime.fate import Fate
 from router.contract.event import Event
@@ -29,7 +29,7 @@ DEAD = 40
 
 
 async def replayed(feed: Feed, numbers: Sequence[int]) -> None:
-    """Replay as an operator does, as fast as it goes."""
+    """Replay as an operator does, as fast as possible."""
     said = about(numbers, Filter(numbers=numbers))
     pace = Pace(rate=10_000, patience=30, visible=False)
     words = await replay_paced(Consumer(SERVICE, feed.settings()), numbers, said, pace)
@@ -38,14 +38,14 @@ async def replayed(feed: Feed, numbers: Sequence[int]) -> None:
 
 
 async def come_again(feed: Feed) -> None:
-    """Send each event in new records: as it was, and under another key in another partition."""
+    """Send each event in new records: unchanged, and under another key in another partition."""
     for number in range(DEAD):
         event = numbered(number)
         await feed.send([event])
         await feed.send_raw(written(event).value, partition=1, key=b"other %d" % number)
 
 
-async def test_nothing_is_applied_twice_and_it_is_known_who_replayed_what(feed: Feed) -> None:
+async def test_nothing_is_applied_twice_and_each_replay_is_attributed(feed: Feed) -> None:
     await feed.send(map(numbered, range(DEAD)))
     async with feed.member(refusing(*range(DEAD)), attempts=1, brake_after=1000):
         rows = await holds(feed, "dead", DEAD)
@@ -66,7 +66,7 @@ async def test_nothing_is_applied_twice_and_it_is_known_who_replayed_what(feed: 
     held = await held_in(feed.engine)
     assert {row.state for row in held} == {"done"}
     fences = await counts_of(feed.engine)
-    # Three records of each event: one had the effect, wherever it stood.
+    # Three records of each event: one of them had the effect.
     assert sum(row.applied for row in fences) + _count(held, "applied") == DEAD
     assert sum(row.duplicate for row in fences) + _count(held, "duplicate") == 2 * DEAD
     async with feed.engine.connect() as connection:

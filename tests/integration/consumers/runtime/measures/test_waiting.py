@@ -1,4 +1,4 @@
-"""What waits is counted for the metrics, and is unknown while the store is."""
+"""Waiting records are counted for the metrics, and unknown if the store cannot be read."""
 
 import math
 from datetime import UTC, datetime
@@ -17,7 +17,7 @@ from tests.parts.runtime.members import Feed, eventually
 from tests.parts.runtime.told import holds, metric, refusing
 
 
-def test_before_the_store_was_asked_everything_is_unknown() -> None:
+def test_everything_is_unknown_before_the_first_read() -> None:
     registry = CollectorRegistry()
     ConsumerMetrics(registry, "counting").waiting.begin("counting", ["payment"])
     for name, labels in [
@@ -40,7 +40,7 @@ def test_before_the_store_was_asked_everything_is_unknown() -> None:
         assert registry.get_sample_value(name, {"consumer": "counting", **labels}) == 0
 
 
-async def test_what_waits_is_counted_by_state(counting: AsyncEngine) -> None:
+async def test_waiting_records_are_counted_by_state(counting: AsyncEngine) -> None:
     async with counting.connect() as connection:
         nothing = await read_waiting(connection, TABLES)
     assert (nothing.held, nothing.oldest, nothing.brakes, nothing.outbox) == ({}, {}, {}, 0)
@@ -52,7 +52,7 @@ async def test_what_waits_is_counted_by_state(counting: AsyncEngine) -> None:
     assert list(waiting.oldest) == ["dead"]
 
 
-async def test_a_process_says_how_much_is_parked_and_for_how_long(
+async def test_process_exports_how_much_is_parked_and_for_how_long(
     feed: Feed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(app, "MEASURE_SECONDS", 0.1)
@@ -70,7 +70,7 @@ async def test_a_process_says_how_much_is_parked_and_for_how_long(
         assert metric(process, "payrouter_records_total", **words) == 1
 
 
-async def test_whatever_goes_wrong_with_counting_it_is_counted_again_afterwards(
+async def test_counting_recovers_from_any_error(
     feed: Feed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def broken(*_: object) -> None:

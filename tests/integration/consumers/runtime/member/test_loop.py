@@ -1,4 +1,4 @@
-"""A consumer on a real log: every event once, from where it was, in spite of restarts."""
+"""A consumer on a real log applies every event once, across restarts."""
 
 from consumers.runtime.apply.offsets import LastApplied
 from consumers.runtime.apply.process import Applier
@@ -7,6 +7,7 @@ from tests.parts.runtime.counting import (
     CLUSTER,
     SERVICE,
     TABLES,
+    count,
     counts_of,
     effects_of,
     fences_of,
@@ -30,14 +31,14 @@ async def test_every_event_of_every_partition_is_applied_once_and_in_order(feed:
     assert len(effects) == 120
 
 
-async def test_what_lay_there_before_the_first_start_is_applied_too(feed: Feed) -> None:
+async def test_records_from_before_the_first_start_are_applied_too(feed: Feed) -> None:
     await feed.send(map(numbered, range(20)))
     async with feed.member():
         await feed.applied(20)
     assert await effects_of(feed.engine) == [id_of(number) for number in range(20)]
 
 
-async def test_a_restart_goes_on_where_it_was(feed: Feed) -> None:
+async def test_restart_continues_at_the_fence(feed: Feed) -> None:
     for begin in (0, 10):
         await feed.send(map(numbered, range(begin, begin + 10)))
         async with feed.member():
@@ -47,7 +48,7 @@ async def test_a_restart_goes_on_where_it_was(feed: Feed) -> None:
     assert sum(row.duplicate for row in await counts_of(feed.engine)) == 0
 
 
-async def test_a_resent_event_is_counted_and_has_no_second_effect(feed: Feed) -> None:
+async def test_resent_event_is_counted_and_has_no_second_effect(feed: Feed) -> None:
     await feed.send(map(numbered, [1, 2, 1, 3]))
     await feed.send(map(numbered, [2, 4, 4]), partition=1)
     async with feed.member():
@@ -62,7 +63,7 @@ async def _passed(feed: Feed, number: int) -> bool:
     return sum(fence.next_offset for fence in (await feed.fences()).values()) >= number
 
 
-async def test_kafka_is_told_what_each_fence_says_and_no_more(feed: Feed) -> None:
+async def test_committed_offsets_equal_the_fences(feed: Feed) -> None:
     await feed.send(map(numbered, range(25)))
     await feed.send(map(numbered, range(25, 35)), partition=2)
     async with feed.member(batch_records=10):
@@ -77,7 +78,7 @@ async def test_kafka_is_told_what_each_fence_says_and_no_more(feed: Feed) -> Non
     }
 
 
-async def test_what_kafka_was_told_does_not_matter(feed: Feed) -> None:
+async def test_committed_offsets_have_no_influence(feed: Feed) -> None:
     await feed.send(map(numbered, range(10)))
     async with feed.member():
         await feed.applied(10)
@@ -89,7 +90,7 @@ async def test_what_kafka_was_told_does_not_matter(feed: Feed) -> None:
     assert await effects_of(feed.engine) == [id_of(number) for number in range(10)] * 2
 
 
-async def test_an_emptied_database_is_noticed_while_running(feed: Feed) -> None:
+async def test_emptied_database_is_noticed_while_running(feed: Feed) -> None:
     await feed.send(map(numbered, range(10)))
     async with feed.member():
         await feed.applied(10)
@@ -101,7 +102,7 @@ async def test_an_emptied_database_is_noticed_while_running(feed: Feed) -> None:
     assert sum(row.duplicate for row in await counts_of(feed.engine)) == 10
 
 
-async def test_a_partition_that_never_had_a_record_has_its_fence(feed: Feed) -> None:
+async def test_partition_without_records_has_a_fence(feed: Feed) -> None:
     async with feed.member() as process:
         await ready(process)
     fences = await feed.fences()
@@ -110,7 +111,7 @@ async def test_a_partition_that_never_had_a_record_has_its_fence(feed: Feed) -> 
     )
 
 
-async def test_the_fences_of_another_cluster_do_not_count(feed: Feed) -> None:
+async def test_fences_of_another_cluster_are_ignored(feed: Feed) -> None:
     stale = {
         "cluster_id": CLUSTER,
         "topic": feed.topic,
@@ -128,12 +129,12 @@ async def test_the_fences_of_another_cluster_do_not_count(feed: Feed) -> None:
     assert (await feed.fences())[0].next_offset == 5
 
 
-async def test_what_a_zombie_applied_is_dropped_by_the_owner(feed: Feed) -> None:
+async def test_owner_drops_records_that_a_zombie_applied(feed: Feed) -> None:
     await feed.send(map(numbered, range(5)))
     async with feed.member():
         await feed.applied(5)
         fences = await feed.fences()
-        zombie = Applier(StoredBooks(feed.engine, SERVICE, await feed.cluster_id()), SERVICE)
+        zombie = Applier(StoredBooks(feed.engine, SERVICE, await feed.cluster_id()), SERVICE, count)
         stolen = [record(offset, numbered(offset), feed.partition(0)) for offset in (5, 6)]
         await zombie.apply(stolen, {feed.partition(0): fences[0]})
         await feed.send(map(numbered, range(5, 9)))

@@ -1,4 +1,4 @@
-"""A version too new halts its partition, and nothing else."""
+"""A record of a too new version halts its partition, and nothing else."""
 
 from consumers.runtime.member.app import ConsumerProcess
 from tests.parts.runtime.counting import held_in, numbered, written
@@ -8,7 +8,7 @@ from tests.parts.runtime.told import applied_but, metric
 MAJOR_2 = [("ce_dataschema", b"urn:payrouter:schema:event:2.0")]
 
 
-async def test_a_later_major_version_halts_its_partition_alone(feed: Feed) -> None:
+async def test_later_major_version_halts_only_its_partition(feed: Feed) -> None:
     later = written(numbered(99)).value
     await feed.send(map(numbered, range(5)))
     await feed.send_raw(later, headers=MAJOR_2)
@@ -27,7 +27,7 @@ async def test_a_later_major_version_halts_its_partition_alone(feed: Feed) -> No
     assert await held_in(feed.engine) == []
 
 
-async def test_a_later_major_version_that_comes_first_halts_at_once(feed: Feed) -> None:
+async def test_later_major_version_at_the_start_halts_at_once(feed: Feed) -> None:
     await feed.send_raw(written(numbered(99)).value, headers=MAJOR_2)
     async with feed.member() as process:
         await halted(process, "offset 0: schema version 2.0")

@@ -1,4 +1,4 @@
-"""A record that cannot be applied is held with its whole origin; all around it is applied."""
+"""A record that cannot be applied is held with its origin; all others are applied."""
 
 from datetime import UTC, datetime
 
@@ -19,7 +19,7 @@ from tests.parts.runtime.told import (
 )
 
 
-async def test_a_key_of_a_megabyte_is_no_trouble(feed: Feed) -> None:
+async def test_key_of_a_megabyte_works(feed: Feed) -> None:
     key = b"k" * 1024 * 1024
     out = written(numbered(1))
     for number in (1, 2):
@@ -32,7 +32,7 @@ async def test_a_key_of_a_megabyte_is_no_trouble(feed: Feed) -> None:
     assert await held(feed, "dead") == [(0, 0, "exhausted"), (0, 2, "unreadable")]
 
 
-async def test_one_poison_among_ten_thousand_is_dead_with_its_whole_origin(feed: Feed) -> None:
+async def test_one_poison_record_among_ten_thousand_is_dead_with_its_origin(feed: Feed) -> None:
     poison, began = numbered(6789), datetime.now(UTC)
     out = written(poison, feed.topic)
     headers = [*out.headers, ("twice", b"\xff"), ("twice", None), ("twice", b"")]
@@ -74,7 +74,7 @@ async def test_one_poison_among_ten_thousand_is_dead_with_its_whole_origin(feed:
 
 
 @pytest.mark.parametrize("batch_records", [500, 3])
-async def test_a_record_the_handler_cannot_take_is_parked_and_applied_when_it_can(
+async def test_record_the_handler_fails_on_is_parked_and_applied_later(
     feed: Feed, batch_records: int
 ) -> None:
     await feed.send(map(numbered, range(10)))

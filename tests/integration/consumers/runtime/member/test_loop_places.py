@@ -1,4 +1,4 @@
-"""What the client takes and loses is read again: the loop on a stand-in that loses on purpose."""
+"""Records lost by the client are read again: the loop on a stand-in that loses on purpose."""
 
 import asyncio
 import time
@@ -29,17 +29,17 @@ PARTITIONS = [Partition("payment", number) for number in (0, 1)]
 
 
 class Careless:
-    """A consumer of ten events per partition that loses what it took whenever it is told to."""
+    """A consumer of ten events per partition that loses fetched records on demand."""
 
     def __init__(self, mishaps: Iterable[Exception | None]) -> None:
-        """Begin before the first record of each."""
+        """Start before the first record of each partition."""
         self.mishaps = list(mishaps)
         self.offsets = {TopicPartition(*each): 0 for each in PARTITIONS}
         self.committed: dict[TopicPartition, int] = {}
         self.during: Callable[[], object] = lambda: None
 
     async def getmany(self, *asked: TopicPartition, **_: object) -> object:
-        """Take up to four records of each partition, and then perhaps fail."""
+        """Fetch up to four records of each partition, and then perhaps fail."""
         await asyncio.sleep(0.001)
         taken = {}
         for tp in asked:
@@ -54,38 +54,38 @@ class Careless:
         return {tp: messages for tp, messages in taken.items() if messages}
 
     def seek(self, tp: TopicPartition, offset: int) -> None:
-        """Go where the loop says."""
+        """Set the position."""
         self.offsets[tp] = offset
 
     async def position(self, tp: TopicPartition) -> int:
-        """Say what comes next."""
+        """Return the next offset."""
         return self.offsets[tp]
 
     def assignment(self) -> set[TopicPartition]:
-        """Say what is assigned."""
+        """Return the assignment."""
         return set(self.offsets)
 
     async def commit(self, offsets: dict[TopicPartition, int]) -> None:
-        """Note how far it is."""
+        """Record committed offsets."""
         self.committed |= offsets
 
     def pause(self, *_: TopicPartition) -> None:
-        """Fetch on, as a fetch under way does."""
+        """Do nothing, since a fetch under way is not paused either."""
 
     resume = pause
 
     def highwater(self, _: TopicPartition) -> int:
-        """Say where a log ends."""
+        """Return where a log ends."""
         return 10
 
     def last_poll_timestamp(self, _: TopicPartition) -> int:
-        """Say when the broker answered."""
+        """Return when the broker last answered."""
         return 1
 
 
 @pytest.fixture(autouse=True)
 def _answering(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have the stand-in's logs and topics answered for."""
+    """Answer requests about the stand-in's logs and topics."""
 
     async def bounds(
         _: object, tps: list[TopicPartition], __: float
@@ -114,7 +114,7 @@ def loop_of(engine: AsyncEngine) -> Loop:
 
 
 async def consumed(engine: AsyncEngine, loop: Loop, consumer: Careless) -> None:
-    """Run the loop until everything is applied; assert that it is so once."""
+    """Run the loop until everything is applied; assert that each event was applied once."""
     loop.on_assigned(set(PARTITIONS))
     running = asyncio.create_task(loop.run(consumer))
 
@@ -136,13 +136,13 @@ async def consumed(engine: AsyncEngine, loop: Loop, consumer: Careless) -> None:
         IllegalStateError(),
     ],
 )
-async def test_what_a_failed_fetch_had_taken_is_fetched_again(
+async def test_records_of_a_failed_fetch_are_fetched_again(
     counting: AsyncEngine, mishap: Exception
 ) -> None:
     await consumed(counting, loop_of(counting), Careless([mishap, None, None, mishap]))
 
 
-async def test_what_was_fetched_while_the_partitions_went_is_fetched_again(
+async def test_records_fetched_during_a_revocation_are_fetched_again(
     counting: AsyncEngine,
 ) -> None:
     loop = loop_of(counting)
@@ -159,7 +159,7 @@ async def test_what_was_fetched_while_the_partitions_went_is_fetched_again(
     await consumed(counting, loop, consumer)
 
 
-async def test_what_is_fetched_while_a_rebalance_goes_on_is_fetched_again(
+async def test_records_fetched_during_a_rebalance_are_fetched_again(
     counting: AsyncEngine,
 ) -> None:
     loop = loop_of(counting)
@@ -176,15 +176,15 @@ async def test_what_is_fetched_while_a_rebalance_goes_on_is_fetched_again(
     await consumed(counting, loop, consumer)
 
 
-async def test_a_fetch_that_is_always_slow_is_believed_in_the_end(
+async def test_fetch_that_is_always_slow_makes_progress(
     counting: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Each turn of the stand-in is a pause until the limit has doubled a few times.
+    # Each turn of the stand-in counts as a pause until the limit has doubled a few times.
     monkeypatch.setattr(membership, "PAUSE_SECONDS", 0.0005)
     await consumed(counting, loop_of(counting), Careless([]))
 
 
-async def test_a_pause_is_noticed_though_another_partition_is_placed_first(
+async def test_pause_is_noticed_although_another_partition_is_placed_first(
     counting: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     paused: list[int] = []
@@ -194,9 +194,9 @@ async def test_a_pause_is_noticed_though_another_partition_is_placed_first(
 
     async def frozen_behind_a_batch(offsets: dict[TopicPartition, int]) -> None:
         if not consumer.committed:
-            # Nothing else notices it: when the loop goes on, one partition is due to be placed.
+            # Nothing else notices it: when the loop continues, one partition is due to be placed.
             loop.positions.delay(PARTITIONS[1], time.monotonic())
-            loop.member = replace(loop.member, looked=time.monotonic() - 60)
+            loop.member = replace(loop.member, answered_at=time.monotonic() - 60)
         consumer.committed |= offsets
 
     monkeypatch.setattr(consumer, "commit", frozen_behind_a_batch)
@@ -204,7 +204,7 @@ async def test_a_pause_is_noticed_though_another_partition_is_placed_first(
     assert len(paused) == 1
 
 
-async def test_a_client_that_can_place_nothing_for_long_is_made_anew(
+async def test_client_that_cannot_place_anything_is_replaced(
     counting: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def away(*_: object) -> dict[str, TopicSeen]:
@@ -215,28 +215,28 @@ async def test_a_client_that_can_place_nothing_for_long_is_made_anew(
     loop = loop_of(counting)
     loop.on_assigned(set(PARTITIONS))
     async with asyncio.timeout(30):
-        with pytest.raises(KafkaTimeoutError, match="no question was answered"):
+        with pytest.raises(KafkaTimeoutError, match="no broker has answered"):
             await loop.run(Careless([]))
 
 
-def test_a_pause_is_noticed_and_each_further_one_has_to_be_longer() -> None:
+def test_each_further_pause_must_be_longer_to_count() -> None:
     def seen(seconds: float, pauses: int) -> bool:
         looked = time.monotonic() - seconds
-        return Membership(looked=looked, pauses=pauses).was_paused()
+        return Membership(answered_at=looked, pauses=pauses).was_paused()
 
     assert (seen(2, 0), seen(4, 0), seen(4, 1), seen(7, 1)) == (False, True, False, True)
     assert Membership().paused().paused().pauses == 2
-    assert Membership().paused().looking().pauses == 1
+    assert Membership().paused().answered().pauses == 1
     assert Membership().paused().fetched().pauses == 0
 
 
-async def test_an_assignment_counts_even_where_it_cannot_be_reported(
+async def test_assignment_counts_even_if_reporting_it_fails(
     counting: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: object) -> None:
         raise KeyError
 
-    # aiokafka logs what a callback raises, and goes on as if nothing had been.
+    # aiokafka logs the exception of a callback, and continues.
     monkeypatch.setattr(Report, "assigned", broken)
     monkeypatch.setattr(Report, "revoked", broken)
     loop = loop_of(counting)

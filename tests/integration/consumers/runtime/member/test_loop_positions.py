@@ -1,4 +1,4 @@
-"""A log that is not the one the fence knows halts its partition; nothing is skipped silently."""
+"""A log that does not match its fence halts the partition; nothing is skipped silently."""
 
 import pytest
 from aiokafka import TopicPartition
@@ -10,7 +10,7 @@ from tests.parts.runtime.members import Feed, eventually, halted, ready
 
 
 async def recreate(feed: Feed) -> None:
-    """Delete the topic and make it anew, empty."""
+    """Delete the topic and create it again, empty."""
     admin = AIOKafkaAdminClient(bootstrap_servers=feed.broker.bootstrap)
     await admin.start()
     try:
@@ -43,7 +43,7 @@ async def apply_ten(feed: Feed) -> None:
         await feed.applied(10)
 
 
-async def test_a_fence_behind_the_end_of_the_log_halts_and_the_neighbours_go_on(
+async def test_fence_beyond_the_end_of_the_log_halts_while_other_partitions_continue(
     feed: Feed,
 ) -> None:
     await apply_ten(feed)
@@ -51,15 +51,17 @@ async def test_a_fence_behind_the_end_of_the_log_halts_and_the_neighbours_go_on(
     async with feed.member() as process:
         await feed.send(map(numbered, range(20, 25)), partition=1)
         await feed.applied(15)
-        await halted(process, "15 is to be applied next, but the log ends at 10")
+        await halted(process, "the next offset to apply is 15, but the log ends at 10")
     assert (await feed.fences())[0].next_offset == 15
 
 
-async def test_a_log_that_catches_up_in_time_is_read_on(feed: Feed) -> None:
+async def test_log_that_catches_up_in_time_is_read(feed: Feed) -> None:
     await apply_ten(feed)
     await set_fence(feed.engine, feed.partition(0), next_offset=12, last_offset=None, gaps=2)
     async with feed.member(beyond_end_seconds=3600) as process:
-        late = f"positioning 1: {feed.topic}-0: asked again, as the broker may be late (beyond_end"
+        late = (
+            f"positioning 1: {feed.topic}-0: checking again, as the broker may be late (beyond_end"
+        )
         await eventually(lambda: process.ready().detail.startswith(late), "one not positioned")
         await feed.send(map(numbered, range(10, 15)))
         await feed.applied(13)
@@ -67,19 +69,19 @@ async def test_a_log_that_catches_up_in_time_is_read_on(feed: Feed) -> None:
     assert await effects_of(feed.engine) == [id_of(n) for n in (*range(10), 12, 13, 14)]
 
 
-async def test_another_record_in_the_place_of_the_last_applied_one_halts(feed: Feed) -> None:
+async def test_different_record_at_the_last_applied_offset_halts(feed: Feed) -> None:
     await apply_ten(feed)
     await set_fence(feed.engine, feed.partition(0), last_crc=1)
     async with feed.member() as process:
         await feed.send([numbered(10)])
-        said = await halted(process, "offset 9 holds another record than the one applied")
+        said = await halted(process, "offset 9 has a different record than the one applied")
         assert "was the topic recreated?" in said
     assert len(await effects_of(feed.engine)) == 10
 
 
 @pytest.mark.kafka
 @pytest.mark.parametrize("number", [5, 10, 20])
-async def test_a_topic_made_anew_while_away_halts_whatever_is_in_it(
+async def test_topic_recreated_during_downtime_halts_with_any_content(
     feed: Feed, number: int
 ) -> None:
     await apply_ten(feed)
@@ -91,7 +93,7 @@ async def test_a_topic_made_anew_while_away_halts_whatever_is_in_it(
 
 
 @pytest.mark.kafka
-async def test_a_topic_made_anew_while_running_halts_too(feed: Feed) -> None:
+async def test_topic_recreated_while_running_halts_too(feed: Feed) -> None:
     await feed.send(map(numbered, range(10)))
     async with feed.member() as process:
         await feed.applied(10)
@@ -103,7 +105,7 @@ async def test_a_topic_made_anew_while_running_halts_too(feed: Feed) -> None:
 
 
 @pytest.mark.kafka
-async def test_a_log_that_lost_what_was_not_applied_halts_and_says_how_much(feed: Feed) -> None:
+async def test_loss_of_unapplied_records_halts_with_their_number(feed: Feed) -> None:
     await apply_ten(feed)
     await feed.send(map(numbered, range(10, 20)))
     await delete_before(feed, 14)
@@ -113,7 +115,7 @@ async def test_a_log_that_lost_what_was_not_applied_halts_and_says_how_much(feed
 
 
 @pytest.mark.kafka
-async def test_a_log_that_lost_only_what_was_applied_is_read_on(feed: Feed) -> None:
+async def test_loss_of_applied_records_is_ignored(feed: Feed) -> None:
     await apply_ten(feed)
     await feed.send(map(numbered, range(10, 20)))
     await delete_before(feed, 10)
@@ -123,7 +125,7 @@ async def test_a_log_that_lost_only_what_was_applied_is_read_on(feed: Feed) -> N
 
 
 @pytest.mark.kafka
-async def test_what_a_new_consumer_never_saw_of_an_empty_log_does_not_vanish_silently(
+async def test_records_lost_before_the_first_read_halt_a_new_consumer(
     feed: Feed,
 ) -> None:
     async with feed.member() as process:
@@ -135,7 +137,7 @@ async def test_what_a_new_consumer_never_saw_of_an_empty_log_does_not_vanish_sil
 
 
 @pytest.mark.kafka
-async def test_a_first_start_on_a_log_that_no_longer_begins_at_zero_begins_where_it_begins(
+async def test_first_start_begins_at_the_start_of_a_truncated_log(
     feed: Feed,
 ) -> None:
     await feed.send(map(numbered, range(10)))

@@ -1,4 +1,4 @@
-"""A handler's own time-outs are its own, and a batch that takes the server too long is split."""
+"""A handler's own time-out is its fault; a batch that is too slow for the server is split."""
 
 import asyncio
 import contextlib
@@ -29,7 +29,7 @@ from tests.parts.runtime.told import applied_but, holds, refusing
 
 
 @pytest.mark.parametrize("error", [TimeoutError, ConnectionResetError])
-async def test_a_time_out_of_a_handlers_own_parks_its_record_and_delays_nobody(
+async def test_handlers_own_time_out_parks_its_record_and_delays_no_other(
     feed: Feed, error: type[Exception]
 ) -> None:
     await feed.send(map(numbered, range(10)))
@@ -43,7 +43,7 @@ async def test_a_time_out_of_a_handlers_own_parks_its_record_and_delays_nobody(
     assert not feed.logged("retrying")
 
 
-async def test_whose_time_out_it_was_shows_on_the_connection(counting: AsyncEngine) -> None:
+async def test_fault_of_a_time_out_is_decided_by_the_connection(counting: AsyncEngine) -> None:
     known = await begun(counting)
 
     def failing(*statements: str, error: Exception) -> Handler:
@@ -71,7 +71,7 @@ async def test_whose_time_out_it_was_shows_on_the_connection(counting: AsyncEngi
     assert await effects_of(counting) == []
 
 
-async def test_a_batch_too_slow_for_the_server_is_split_until_it_is_not(feed: Feed) -> None:
+async def test_batch_too_slow_for_the_server_is_split_until_it_is_fast_enough(feed: Feed) -> None:
     sizes: list[int] = []
 
     async def slow(transaction: AsyncConnection, events: Sequence[Event]) -> Sequence[Fate]:
@@ -88,7 +88,7 @@ async def test_a_batch_too_slow_for_the_server_is_split_until_it_is_not(feed: Fe
     assert await held_in(feed.engine) == []
 
 
-async def test_a_record_too_slow_for_the_server_is_parked_and_dies_of_its_attempts(
+async def test_record_too_slow_for_the_server_is_parked_and_dies_after_its_attempts(
     feed: Feed,
 ) -> None:
     async def slow(transaction: AsyncConnection, events: Sequence[Event]) -> Sequence[Fate]:
@@ -107,7 +107,7 @@ async def test_a_record_too_slow_for_the_server_is_parked_and_dies_of_its_attemp
     assert (await brake_of(feed.engine)).held_since is None
 
 
-async def test_a_handler_that_keeps_the_server_waiting_is_split_and_parked_too(
+async def test_batch_of_a_handler_that_idles_is_split_and_parked_too(
     feed: Feed,
 ) -> None:
     sizes: list[int] = []

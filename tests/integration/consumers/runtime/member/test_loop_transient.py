@@ -1,4 +1,4 @@
-"""What passes by itself is waited out: the same batch again, and the partitions kept."""
+"""Transient failures: the same batch is retried, and the member keeps its partitions."""
 
 import asyncio
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from tests.parts.runtime.members import Feed, eventually, halted, ready
 
 
 async def administer(engine: AsyncEngine, *statements: str) -> None:
-    """Run statements in another database of the same server."""
+    """Run statements in a different database of the same server."""
     server = create_async_engine(engine.url.set(database="postgres"))
     async with server.connect() as connection:
         await connection.execution_options(isolation_level="AUTOCOMMIT")
@@ -23,7 +23,7 @@ async def administer(engine: AsyncEngine, *statements: str) -> None:
 
 
 async def take_away(engine: AsyncEngine) -> None:
-    """Let nobody into the database, and send away who is there."""
+    """Refuse new connections to the database, and terminate existing ones."""
     name = engine.url.database
     terminate = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{}'"
     await engine.dispose()
@@ -40,7 +40,7 @@ def joined(feed: Feed) -> int:
     return len(feed.logged("partitions_assigned"))
 
 
-async def test_a_database_that_goes_and_comes_back_costs_neither_records_nor_partitions(
+async def test_database_outage_loses_neither_records_nor_partitions(
     feed: Feed,
 ) -> None:
     await feed.send(map(numbered, range(20)))
@@ -51,7 +51,7 @@ async def test_a_database_that_goes_and_comes_back_costs_neither_records_nor_par
         await feed.send(map(numbered, range(40, 60)), partition=1)
         await halted(process, "retrying: cannot reach the database")
         assert process.alive().good
-        # Longer than the session: a member that did not poll would be gone.
+        # Longer than the session: a member that does not poll would be evicted.
         await asyncio.sleep(8)
         await feed.send(map(numbered, range(60, 80)), partition=2)
         await give_back(feed.engine)
@@ -62,7 +62,7 @@ async def test_a_database_that_goes_and_comes_back_costs_neither_records_nor_par
     assert feed.logged("retrying")
 
 
-async def test_a_connection_cut_in_the_middle_of_a_batch_leaves_one_effect(feed: Feed) -> None:
+async def test_connection_lost_in_the_middle_of_a_batch_leaves_one_effect(feed: Feed) -> None:
     cut: list[int] = []
 
     async def cutting(transaction: AsyncConnection, events: Sequence[Event]) -> Sequence[Fate]:
@@ -80,7 +80,7 @@ async def test_a_connection_cut_in_the_middle_of_a_batch_leaves_one_effect(feed:
     assert not feed.logged("partition_halted")
 
 
-async def test_a_lock_held_by_another_is_waited_for(feed: Feed) -> None:
+async def test_consumer_waits_for_a_lock_of_another_session(feed: Feed) -> None:
     await feed.send(map(numbered, range(5)))
     async with feed.member(transaction_timeout_seconds=2):
         await feed.applied(5)
@@ -92,7 +92,7 @@ async def test_a_lock_held_by_another_is_waited_for(feed: Feed) -> None:
     assert await effects_of(feed.engine) == [id_of(number) for number in range(10)]
 
 
-async def test_a_stop_does_not_wait_for_the_database(feed: Feed) -> None:
+async def test_stop_does_not_wait_for_the_database(feed: Feed) -> None:
     await feed.send(map(numbered, range(5)))
     async with feed.member(retry_longest_seconds=3600) as process:
         await feed.applied(5)
@@ -106,13 +106,13 @@ async def test_a_stop_does_not_wait_for_the_database(feed: Feed) -> None:
     assert await effects_of(feed.engine) == [id_of(number) for number in range(10)]
 
 
-async def test_a_database_away_while_positioning_is_waited_out(feed: Feed) -> None:
+async def test_database_outage_during_positioning_is_waited_out(feed: Feed) -> None:
     async with feed.member() as process:
         await ready(process)
         await take_away(feed.engine)
         loop = process.loop
         assert loop is not None
-        # As after a rebalance: everything has to be positioned anew.
+        # As after a rebalance: all partitions have to be positioned again.
         loop.on_assigned(set(loop.positions.assigned))
         said = await halted(process, "positioning 4: cannot reach the database")
         assert "halted" not in said
@@ -122,7 +122,7 @@ async def test_a_database_away_while_positioning_is_waited_out(feed: Feed) -> No
         await ready(process)
 
 
-async def test_a_passing_failure_of_a_handler_holds_nothing_back_for_good(feed: Feed) -> None:
+async def test_transient_failure_of_a_handler_holds_no_record_permanently(feed: Feed) -> None:
     states = ["40001", "55P03", "53100"]
 
     async def failing(transaction: AsyncConnection, events: Sequence[Event]) -> Sequence[Fate]:

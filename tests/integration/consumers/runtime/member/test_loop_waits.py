@@ -1,4 +1,4 @@
-"""A store at fault is waited for: nothing halts, nothing is given up, and neighbours go on."""
+"""Store failures: partitions wait, none halts, no record is lost, and others continue."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -13,7 +13,7 @@ from tests.parts.runtime.members import Feed, eventually, ready
 from tests.parts.runtime.told import applied_but, refusing
 
 READ_ONLY_SECONDS = 2.0
-"""15 s are the time that a failover took; nothing here depends on how long it is."""
+"""Duration of a real failover, 15 s; the tests do not depend on it."""
 
 
 async def execute(engine: AsyncEngine, *statements: str) -> None:
@@ -25,13 +25,15 @@ async def execute(engine: AsyncEngine, *statements: str) -> None:
 
 @pytest.fixture
 async def admin(counting: AsyncEngine) -> AsyncIterator[AsyncEngine]:
-    """Give the engine of an administrator, on another database of the same server."""
+    """Yield an administrator's engine, on a different database of the same server."""
     engine = create_async_engine(counting.url.set(database="postgres"))
     yield engine
     await engine.dispose()
 
 
-async def test_what_can_be_neither_applied_nor_held_waits_and_is_never_skipped(feed: Feed) -> None:
+async def test_record_that_can_be_neither_applied_nor_held_waits_and_is_never_skipped(
+    feed: Feed,
+) -> None:
     broken = "ALTER TABLE counting.held ADD CONSTRAINT broken CHECK (state <> 'parked')"
     await execute(feed.engine, broken)
     await feed.send(map(numbered, range(10)))
@@ -40,7 +42,7 @@ async def test_what_can_be_neither_applied_nor_held_waits_and_is_never_skipped(f
         await feed.applied(17)
         await eventually(lambda: "positioning 1" in process.ready().detail, "a wait")
         assert not process.ready().good
-        # Its neighbours go on meanwhile.
+        # The other partitions continue.
         await feed.send(map(numbered, range(20, 25)), partition=1)
         await feed.applied(22)
         assert (await feed.fences())[0].next_offset == 7
@@ -53,7 +55,7 @@ async def test_what_can_be_neither_applied_nor_held_waits_and_is_never_skipped(f
     assert not feed.logged("partition_halted")
 
 
-async def test_a_read_only_database_is_waited_for_under_load(
+async def test_read_only_database_is_waited_for_under_load(
     feed: Feed, admin: AsyncEngine, *, chaos_long: bool
 ) -> None:
     name = feed.engine.url.database
@@ -69,7 +71,7 @@ async def test_a_read_only_database_is_waited_for_under_load(
         await asyncio.sleep(15 if chaos_long else READ_ONLY_SECONDS)
         assert process.loop is not None
         assert process.loop.positions.halts == []
-        # Whoever connected meanwhile keeps a read-only session, as after a failover.
+        # Sessions opened in the meantime stay read-only, as after a failover.
         await execute(admin, f"{setting} = off")
         await feed.engine.dispose()
         await feed.applied(40)
@@ -81,7 +83,7 @@ async def test_a_read_only_database_is_waited_for_under_load(
 
 @pytest.fixture
 async def limited(counting: AsyncEngine, feed: Feed) -> AsyncIterator[Feed]:
-    """Give the feed to a role of its own that has every right there is on the tables."""
+    """Yield the feed with a separate role that has all privileges on the tables."""
     role = f"{counting.url.database}_role"
     await execute(
         counting,
@@ -98,7 +100,7 @@ async def limited(counting: AsyncEngine, feed: Feed) -> AsyncIterator[Feed]:
 @pytest.mark.parametrize(
     ("right", "table"), [("INSERT", "held"), ("UPDATE", "fence"), ("INSERT", "effect")]
 )
-async def test_a_right_that_is_missing_is_named_and_waited_for(
+async def test_missing_privilege_is_named_and_waited_for(
     feed: Feed, limited: Feed, right: str, table: str
 ) -> None:
     role = limited.engine.url.username

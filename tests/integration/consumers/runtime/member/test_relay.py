@@ -1,4 +1,4 @@
-"""The outbox leaves in order, at least once, by one sender; nothing in it is lost."""
+"""The outbox is sent in order, at least once, by one sender; nothing in it is lost."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -9,6 +9,7 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
 from consumers.runtime.apply.outbox import Outgoing, put
 from consumers.runtime.member.relay import BATCH, Relay, relay_producer
+from tests.parts.connections import connection_to
 from tests.parts.runtime.counting import TABLES, outbox_of
 from tests.parts.runtime.members import Feed
 from tests.parts.runtime.told import letters
@@ -21,14 +22,14 @@ def outgoing(feed: Feed, number: int, value: bytes | None = b"v") -> Outgoing:
 
 @pytest.fixture
 async def relay(feed: Feed) -> AsyncIterator[Relay]:
-    """Give a relay to the feed's broker."""
+    """Yield a relay to the feed's broker."""
     relay = made(feed)
     yield relay
     await relay.stop()
 
 
 def made(feed: Feed) -> Relay:
-    kafka = {"bootstrap_servers": feed.broker.bootstrap}
+    kafka = connection_to(feed.broker.bootstrap)
     return Relay(feed.engine, TABLES, lambda: relay_producer(kafka), 10)
 
 
@@ -37,14 +38,14 @@ async def fill(feed: Feed, *waiting: Outgoing) -> None:
         await put(transaction, TABLES, waiting)
 
 
-async def test_an_empty_outbox_makes_no_producer(feed: Feed) -> None:
+async def test_empty_outbox_makes_no_producer(feed: Feed) -> None:
     def make() -> AIOKafkaProducer:
         raise AssertionError
 
     assert await Relay(feed.engine, TABLES, make, 1).send_waiting() == 0
 
 
-async def test_what_waits_leaves_in_order_and_byte_for_byte(feed: Feed, relay: Relay) -> None:
+async def test_records_are_sent_in_order_and_byte_for_byte(feed: Feed, relay: Relay) -> None:
     await fill(feed, *(outgoing(feed, number) for number in range(BATCH + 20)))
     assert [await relay.send_waiting() for _ in range(3)] == [BATCH, 20, 0]
     assert await outbox_of(feed.engine) == []
@@ -56,7 +57,7 @@ async def test_what_waits_leaves_in_order_and_byte_for_byte(feed: Feed, relay: R
     assert [each.offset for each in found] == sorted(each.offset for each in found)
 
 
-async def test_of_two_relays_one_sends(feed: Feed) -> None:
+async def test_one_of_two_relays_sends(feed: Feed) -> None:
     await fill(feed, *(outgoing(feed, number) for number in range(BATCH)))
     both = [made(feed), made(feed)]
     try:
@@ -68,7 +69,7 @@ async def test_of_two_relays_one_sends(feed: Feed) -> None:
 
 
 @pytest.mark.kafka
-async def test_what_the_broker_refuses_for_good_is_set_aside_and_stops_nothing(
+async def test_permanently_refused_record_is_set_aside_and_blocks_no_other(
     feed: Feed, relay: Relay
 ) -> None:
     large = outgoing(feed, 1, b"x" * 5 * 1024 * 1024)
@@ -82,12 +83,12 @@ async def test_what_the_broker_refuses_for_good_is_set_aside_and_stops_nothing(
 
 
 @pytest.mark.kafka
-async def test_a_topic_that_is_not_there_keeps_everything_until_it_is(feed: Feed) -> None:
+async def test_records_of_a_missing_topic_stay_until_it_exists(feed: Feed) -> None:
     await fill(feed, Outgoing(f"{feed.prefix}nowhere", b"k", b"v", []))
     relay = Relay(
         feed.engine,
         TABLES,
-        lambda: relay_producer({"bootstrap_servers": feed.broker.bootstrap}),
+        lambda: relay_producer(connection_to(feed.broker.bootstrap)),
         2,
     )
     with pytest.raises((KafkaError, TimeoutError)):
@@ -97,14 +98,12 @@ async def test_a_topic_that_is_not_there_keeps_everything_until_it_is(feed: Feed
 
 
 @pytest.mark.kafka
-async def test_a_topic_that_takes_nothing_holds_up_no_other_and_repeats_nothing(
-    feed: Feed, relay: Relay
-) -> None:
+async def test_failing_topic_delays_no_other_and_repeats_nothing(feed: Feed, relay: Relay) -> None:
     nowhere = Outgoing(f"{feed.prefix}nowhere", b"k", b"v", [])
     await fill(feed, outgoing(feed, 0), *[nowhere] * BATCH, outgoing(feed, 1))
     with pytest.raises((KafkaError, TimeoutError)):
         await relay.send_waiting()
-    # What waits for that topic alone would fill every batch from now on.
+    # Records of that topic alone would fill every batch from now on.
     assert await relay.send_waiting() == 1
     assert await relay.send_waiting() == 0
 
@@ -112,12 +111,11 @@ async def test_a_topic_that_takes_nothing_holds_up_no_other_and_repeats_nothing(
     assert len(await letters(feed, 2)) == 2
 
 
-async def test_a_broker_that_is_away_keeps_everything_and_is_given_up_in_time(
+async def test_unreachable_broker_loses_nothing_and_times_out(
     feed: Feed,
 ) -> None:
     await fill(feed, outgoing(feed, 0))
-    nowhere = {"bootstrap_servers": "127.0.0.1:1"}
-    relay = Relay(feed.engine, TABLES, lambda: relay_producer(nowhere), 2)
+    relay = Relay(feed.engine, TABLES, lambda: relay_producer(connection_to()), 2)
     async with asyncio.timeout(10):
         with pytest.raises((KafkaError, TimeoutError)):
             await relay.send_waiting()
@@ -125,7 +123,7 @@ async def test_a_broker_that_is_away_keeps_everything_and_is_given_up_in_time(
     assert len(await outbox_of(feed.engine)) == 1
 
 
-async def test_a_sender_cut_off_after_sending_sends_again_and_loses_nothing(
+async def test_sender_interrupted_after_sending_sends_again_and_loses_nothing(
     feed: Feed, relay: Relay, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await fill(feed, *(outgoing(feed, number) for number in range(3)))
@@ -134,7 +132,7 @@ async def test_a_sender_cut_off_after_sending_sends_again_and_loses_nothing(
         raise asyncio.CancelledError
 
     with monkeypatch.context() as patched:
-        patched.setattr("consumers.runtime.apply.outbox.sent", cut)
+        patched.setattr("consumers.runtime.apply.outbox.delete_sent", cut)
         with pytest.raises(asyncio.CancelledError):
             await relay.send_waiting()
     assert len(await outbox_of(feed.engine)) == 3

@@ -1,4 +1,4 @@
-"""Whatever stands in a log is applied or dead, whole, and what stands around it is applied."""
+"""Any record in a log is either applied or dead, unchanged, and all others are applied."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -8,7 +8,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from consumers.runtime.member import client as runtime_client
-from router.broker.log.reread import Seen, second_look
+from router.broker.log.reread import RereadRecords, reread_records
 from router.contract.event import Event
 from router.contract.wire import Headers
 from tests.parts.runtime.commands import Payrouter
@@ -34,7 +34,7 @@ SCHEMA = "ce_dataschema"
 
 @dataclass(frozen=True)
 class Odd:
-    """A record as no edge writes it; without a problem, it is an event all the same."""
+    """A record that no edge writes; without a `problem` it is still an event."""
 
     value: bytes | None
     headers: Headers = ()
@@ -43,7 +43,7 @@ class Odd:
 
 
 def changed(number: int, **fields: object) -> bytes:
-    """Write an event with some fields as they are given, as JSON has them."""
+    """Encode an event with some fields replaced by the given JSON values."""
     return json.dumps({**json.loads(written(numbered(number)).value), **fields}).encode()
 
 
@@ -87,12 +87,12 @@ BAD = [
     Odd(changed(1000, amount="NaN"), problem="amount: "),
     Odd(changed(1000, amount=True), problem="amount: "),
     Odd(changed(1000, reference="nul\0"), problem="reference: "),
-    Odd(written(SOME).value, [(SCHEMA, b"\xff")], problem="names no schema"),
+    Odd(written(SOME).value, [(SCHEMA, b"\xff")], problem="does not name a schema"),
 ]
 
 
 def layout() -> Iterator[tuple[int, Odd | Event]]:
-    """Give every odd record, over four partitions, an event of its own before and behind each."""
+    """Spread the odd records over four partitions, with an event before and after each."""
     number = len(GOOD)
     for place, odd in enumerate([*GOOD, *BAD]):
         for record in (numbered(number), odd, numbered(number + 1)):
@@ -104,7 +104,7 @@ ALL = len(GOOD) + 2 * len([*GOOD, *BAD])
 
 
 async def send(feed: Feed) -> dict[tuple[int, int], Odd]:
-    """Put them on the topic; return where those stand that are no events."""
+    """Send them to the topic; return the positions of those that are not events."""
     ends, bad = dict.fromkeys(range(4), 0), {}
     for partition, record in layout():
         if isinstance(record, Event):
@@ -117,7 +117,7 @@ async def send(feed: Feed) -> dict[tuple[int, int], Odd]:
     return bad
 
 
-async def test_every_odd_record_is_applied_or_dead_byte_for_byte_and_costs_nothing_around_it(
+async def test_every_odd_record_is_applied_or_dead_byte_for_byte_and_harms_no_other(
     feed: Feed,
 ) -> None:
     bad = await send(feed)
@@ -148,7 +148,7 @@ async def test_every_odd_record_is_applied_or_dead_byte_for_byte_and_costs_nothi
 
 
 @pytest.mark.parametrize("batch_records", [500, 2])
-async def test_a_header_name_that_is_no_text_costs_no_event_of_its_batch(
+async def test_invalid_header_name_loses_no_event_of_its_batch(
     feed: Feed, batch_records: int
 ) -> None:
     await feed.send(map(numbered, range(10)))
@@ -158,7 +158,7 @@ async def test_a_header_name_that_is_no_text_costs_no_event_of_its_batch(
     await send_misnamed(feed.producer, feed.topic, 1, [written(numbered(20)).value])
     await feed.send(map(numbered, range(16, 20)))
     await feed.send(map(numbered, range(21, 30)), partition=2)
-    for _ in range(2):  # what was applied last is known again where its name is broken
+    for _ in range(2):  # the last applied record is recognized although its header name is broken
         async with feed.member(batch_records=batch_records) as process:
             await feed.applied(29)
             await passed(feed, 0, 20)
@@ -169,13 +169,13 @@ async def test_a_header_name_that_is_no_text_costs_no_event_of_its_batch(
     assert (row.reason, row.offset, row.value) == ("unreadable", 13, b"no event")
     ((name, value),) = MISNAMED
     assert headers_of(row) == [(name, value)]
-    # On the topic of dead letters it is text, so that this can be read by everyone.
+    # On the dead-letter topic the name is text, so that every client can read it.
     (letter,) = await letters(feed, 1)
     assert letter.headers[0] == (r"\xff\xfe\xfd\xfc-no-utf"[: len(letter.headers[0][0])], b"1")
     assert not feed.logged("record_unfetchable")
 
 
-async def test_a_record_with_such_a_name_is_shown_and_replayed(
+async def test_record_with_an_invalid_header_name_is_shown_and_replayed(
     feed: Feed, payrouter: Payrouter
 ) -> None:
     await send_misnamed(feed.producer, feed.topic, 0, [b"no event"])
@@ -189,7 +189,7 @@ async def test_a_record_with_such_a_name_is_shown_and_replayed(
 
 
 @pytest.mark.kafka
-async def test_a_damaged_record_is_dead_by_its_place_and_costs_no_neighbour(
+async def test_damaged_record_is_dead_by_its_offset_and_harms_no_other(
     feed: Feed, payrouter: Payrouter
 ) -> None:
     await feed.send(map(numbered, range(10)), partition=1)
@@ -216,7 +216,7 @@ async def test_a_damaged_record_is_dead_by_its_place_and_costs_no_neighbour(
 
 
 @pytest.mark.kafka
-async def test_a_log_that_ends_in_a_damaged_record_is_no_loop(feed: Feed) -> None:
+async def test_log_that_ends_in_a_damaged_record_causes_no_loop(feed: Feed) -> None:
     async with feed.member(batch_records=5) as process:
         await ready(process)
         for number in range(0, 40, 4):
@@ -225,7 +225,7 @@ async def test_a_log_that_ends_in_a_damaged_record_is_no_loop(feed: Feed) -> Non
         await feed.applied(30)
     await feed.send_raw(b"to be damaged")
     spoil(feed.broker, feed.partition(0), b"to be damaged")
-    for _ in range(2):  # nothing is compared with what nobody can read
+    for _ in range(2):  # an unreadable record is not compared
         async with feed.member() as process:
             await passed(feed, 0, 1)
             await ready(process)
@@ -235,7 +235,7 @@ async def test_a_log_that_ends_in_a_damaged_record_is_no_loop(feed: Feed) -> Non
 
 
 @pytest.mark.kafka
-async def test_what_was_applied_and_is_damaged_since_halts_its_partition_alone(feed: Feed) -> None:
+async def test_applied_record_that_is_damaged_later_halts_only_its_partition(feed: Feed) -> None:
     await feed.send([numbered(0)], partition=1)
     await feed.send([numbered(1)])
     async with feed.member():
@@ -245,12 +245,12 @@ async def test_what_was_applied_and_is_damaged_since_halts_its_partition_alone(f
     await feed.send([numbered(3)], partition=1)
     async with feed.member() as process:
         await feed.applied(3)
-        await halted(process, "offset 0 was applied, and cannot be read any more")
+        await halted(process, "offset 0 was applied and can no longer be read")
     assert await held_in(feed.engine) == []
     await applied_but(feed, 2, of=4)
 
 
-async def test_what_cannot_be_decompressed_here_halts_its_partition_and_nothing_is_passed(
+async def test_missing_codec_halts_the_partition_and_passes_nothing(
     feed: Feed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await compressed(feed, [numbered(0), numbered(1)])
@@ -280,21 +280,19 @@ async def compressed(feed: Feed, events: Sequence[Event]) -> None:
             await producer.send(feed.topic, out.value, out.key, partition=0)
 
 
-async def test_a_broker_that_does_not_give_the_bytes_is_asked_again(
-    feed: Feed, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_failed_reread_is_repeated(feed: Feed, monkeypatch: pytest.MonkeyPatch) -> None:
     refused: list[object] = []
 
-    async def late(*given: object) -> Seen:
+    async def late(*given: object) -> RereadRecords:
         refused.append(given)
         if len(refused) < 3:
             raise TimeoutError
-        return await second_look(*given)  # type: ignore[arg-type] # as they came
+        return await reread_records(*given)  # type: ignore[arg-type] # passed on unchanged
 
-    monkeypatch.setattr(runtime_client, "second_look", late)
+    monkeypatch.setattr(runtime_client, "reread_records", late)
     await send_misnamed(feed.producer, feed.topic, 0, [written(numbered(0)).value])
     async with feed.member():
         await feed.applied(1)
     assert await held_in(feed.engine) == []
-    # By the same client, which is not made anew for it.
+    # By the same client, which is not replaced for it.
     assert not feed.logged("broker_failed")

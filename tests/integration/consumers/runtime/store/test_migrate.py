@@ -1,4 +1,4 @@
-"""A schema is brought up to the code once, whole, by whoever comes first."""
+"""A schema is upgraded to the code's version once, completely, by the first process."""
 
 import asyncio
 import logging
@@ -16,7 +16,7 @@ from sqlalchemy import Connection, MetaData, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from consumers.ledger import SERVICE as LEDGER
+from consumers.ledger.service import SERVICE as LEDGER
 from consumers.runtime.apply.brake import holding, read_brakes
 from consumers.runtime.migrations.environment import ATTRIBUTE, Target
 from consumers.runtime.service import Service
@@ -37,7 +37,7 @@ FENCE = (
 
 @pytest.fixture
 async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
-    """Give the engine of an empty database."""
+    """Yield the engine of an empty database."""
     engine = create_async_engine(database_url)
     try:
         yield engine
@@ -55,14 +55,14 @@ async def run(engine: AsyncEngine, statement: str) -> None:
         await connection.execute(text(statement))
 
 
-async def test_an_upgrade_applies_the_runtimes_scripts_then_the_services(
+async def test_upgrade_applies_the_scripts_of_the_runtime_then_of_the_service(
     engine: AsyncEngine,
 ) -> None:
     assert await upgrade(engine, LEDGER) == EVERYTHING
     assert await upgrade(engine, LEDGER) == []
 
 
-async def test_a_brake_that_held_the_consumer_goes_on_holding_each_of_its_topics(
+async def test_brake_of_the_consumer_becomes_a_brake_of_each_of_its_topics(
     engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held = "INSERT INTO ledger.brake (id, streak) VALUES (1, 0) ON CONFLICT DO NOTHING"
@@ -91,7 +91,7 @@ async def test_a_brake_that_held_the_consumer_goes_on_holding_each_of_its_topics
 
 
 def _apply_up_to(revision: str, connection: Connection, history: Any) -> None:  # noqa: ANN401
-    """Apply the runtime's scripts up to one, and none of the service's."""
+    """Apply the runtime's scripts up to a revision, and none of the service."""
     if history.name != "runtime":
         return
     config = migrate.config_of(history)
@@ -99,7 +99,7 @@ def _apply_up_to(revision: str, connection: Connection, history: Any) -> None:  
     command.upgrade(config, revision)
 
 
-async def test_two_upgrades_at_once_apply_everything_once(
+async def test_two_concurrent_upgrades_apply_everything_once(
     engine: AsyncEngine, database_url: str
 ) -> None:
     other = create_async_engine(database_url)
@@ -108,19 +108,19 @@ async def test_two_upgrades_at_once_apply_everything_once(
     assert sorted(map(len, both)) == [0, len(EVERYTHING)]
 
 
-async def test_a_schema_is_pending_until_it_is_upgraded(engine: AsyncEngine) -> None:
+async def test_schema_is_pending_until_it_is_upgraded(engine: AsyncEngine) -> None:
     assert await is_pending(engine, LEDGER)
     await upgrade(engine, LEDGER)
     assert not await is_pending(engine, LEDGER)
 
 
-async def test_a_schema_with_the_runtimes_part_alone_is_pending(engine: AsyncEngine) -> None:
+async def test_schema_with_only_the_runtime_part_is_pending(engine: AsyncEngine) -> None:
     await upgrade(engine, LEDGER)
     await run(engine, "DELETE FROM ledger.ledger_version")
     assert await is_pending(engine, LEDGER)
 
 
-async def test_an_old_schema_is_refused_with_the_command_that_mends_it(
+async def test_old_schema_is_refused_with_the_command_that_upgrades_it(
     engine: AsyncEngine,
 ) -> None:
     async with engine.connect() as connection:
@@ -131,14 +131,14 @@ async def test_an_old_schema_is_refused_with_the_command_that_mends_it(
         await require_upgraded(connection, LEDGER)
 
 
-async def test_a_schema_newer_than_the_code_is_left_alone(engine: AsyncEngine) -> None:
+async def test_schema_newer_than_the_code_is_left_alone(engine: AsyncEngine) -> None:
     await upgrade(engine, LEDGER)
     await run(engine, "UPDATE ledger.ledger_version SET version_num = '9999'")
     assert not await is_pending(engine, LEDGER)
     assert await upgrade(engine, LEDGER) == []
 
 
-async def test_a_script_that_fails_leaves_nothing_behind(engine: AsyncEngine) -> None:
+async def test_failing_script_leaves_nothing_behind(engine: AsyncEngine) -> None:
     await run(engine, "CREATE SCHEMA ledger")
     await run(engine, "CREATE TABLE ledger.posting (in_the_way int)")
     with pytest.raises(DBAPIError):
@@ -149,7 +149,7 @@ async def test_a_script_that_fails_leaves_nothing_behind(engine: AsyncEngine) ->
 
 @pytest.fixture
 async def clerk(engine: AsyncEngine, database_url: str) -> AsyncIterator[AsyncEngine]:
-    """Give the engine of a role that owns the schema `ledger` and may not make another."""
+    """Yield the engine of a role that owns the schema `ledger` and cannot create others."""
     role = f"payrouter_test_{uuid4().hex[:12]}"
     await run(engine, f"CREATE ROLE {role}")
     await run(engine, f"CREATE SCHEMA ledger AUTHORIZATION {role}")
@@ -161,7 +161,7 @@ async def clerk(engine: AsyncEngine, database_url: str) -> AsyncIterator[AsyncEn
     await run(engine, f"DROP ROLE {role}")
 
 
-async def test_a_role_that_may_not_create_schemas_upgrades_one_made_for_it(
+async def test_role_without_create_privilege_upgrades_an_existing_schema(
     clerk: AsyncEngine,
 ) -> None:
     with pytest.raises(DBAPIError, match="permission denied"):
@@ -178,7 +178,7 @@ async def test_two_consumers_share_a_database_each_with_its_own_schema(
     assert not await is_pending(engine, other)
 
 
-async def test_an_upgrade_leaves_the_logging_as_it_is(engine: AsyncEngine) -> None:
+async def test_upgrade_does_not_change_the_logging(engine: AsyncEngine) -> None:
     root = logging.getLogger()
     before = (root.level, list(root.handlers), logging.getLogger("sqlalchemy").level)
     await upgrade(engine, LEDGER)
@@ -187,7 +187,7 @@ async def test_an_upgrade_leaves_the_logging_as_it_is(engine: AsyncEngine) -> No
     assert not logging.getLogger("consumers").disabled
 
 
-async def test_the_scripts_make_the_tables_the_code_describes(engine: AsyncEngine) -> None:
+async def test_scripts_create_the_tables_that_the_code_describes(engine: AsyncEngine) -> None:
     await upgrade(engine, LEDGER)
     async with engine.connect() as connection:
         assert await connection.run_sync(_differences) == []
@@ -214,13 +214,13 @@ def _is_version_table(difference: tuple[object, ...]) -> bool:
     return difference[0] == "remove_table" and str(difference[1]).endswith("_version")
 
 
-async def test_a_fence_may_not_move_behind_where_it_began(engine: AsyncEngine) -> None:
+async def test_fence_cannot_move_below_its_first_offset(engine: AsyncEngine) -> None:
     await upgrade(engine, LEDGER)
     with pytest.raises(DBAPIError, match="fence_moves_forward"):
         await run(engine, FENCE.format(first=5, next=4, applied=-1, gaps=0))
 
 
-async def test_a_fence_has_to_count_every_offset_it_passed(engine: AsyncEngine) -> None:
+async def test_fence_must_count_every_passed_offset(engine: AsyncEngine) -> None:
     await upgrade(engine, LEDGER)
     await run(engine, FENCE.format(first=5, next=9, applied=3, gaps=1))
     with pytest.raises(DBAPIError, match="fence_counts_every_offset"):

@@ -1,4 +1,4 @@
-"""How the one database of a consumer is opened, and what is said when it is not there."""
+"""How a consumer's database is opened, and the error if it is unreachable."""
 
 from collections.abc import Callable
 
@@ -17,10 +17,11 @@ from consumers.runtime.store.database import (
     unavailability_explained,
 )
 from router.contract.topics import Topics
+from tests.parts.connections import connection_to
 
 
 def settings(url: str) -> ConsumerSettings:
-    return ConsumerSettings("ledger", {}, SecretStr(url), Topics(), Tuning())
+    return ConsumerSettings("ledger", connection_to(), SecretStr(url), Topics(), Tuning())
 
 
 async def show(connection: AsyncConnection, setting: str) -> str:
@@ -29,7 +30,7 @@ async def show(connection: AsyncConnection, setting: str) -> str:
 
 @pytest.fixture
 async def counted(database_url: str) -> ConsumerSettings:
-    """Give the settings of a database with a table `public.counted` of one row."""
+    """Yield the settings of a database with a table `public.counted` of one row."""
     engine = create_async_engine(database_url)
     async with engine.begin() as connection:
         await connection.execute(text("CREATE TABLE counted AS SELECT 1 AS n"))
@@ -43,7 +44,7 @@ async def test_a_command_cannot_write(counted: ConsumerSettings) -> None:
             await connection.execute(text("INSERT INTO counted VALUES (2)"))
 
 
-async def test_a_command_sees_one_moment_of_the_database(counted: ConsumerSettings) -> None:
+async def test_command_reads_one_snapshot_of_the_database(counted: ConsumerSettings) -> None:
     engine = open_engine(counted)
     async with reading(counted) as connection:
         before = await connection.scalar(text("SELECT count(*) FROM counted"))
@@ -72,13 +73,13 @@ def test_a_refused_connection_is_explained_without_the_password() -> None:
     assert str(said.value) == expected
 
 
-def test_what_is_no_fault_of_the_database_is_not_explained_away() -> None:
+def test_error_that_is_not_the_databases_fault_is_not_replaced() -> None:
     here = settings("postgresql+asyncpg:///books")
     with pytest.raises(ZeroDivisionError), unavailability_explained(here):
         _ = 1 / 0
 
 
-async def test_a_missing_table_names_the_command_that_makes_it(database_url: str) -> None:
+async def test_missing_table_names_the_command_that_creates_it(database_url: str) -> None:
     with pytest.raises(StoreUnavailable, match="payrouter db upgrade") as said:
         async with reading(settings(database_url)) as connection:
             await connection.execute(text("SELECT * FROM ledger.posting"))
@@ -86,7 +87,7 @@ async def test_a_missing_table_names_the_command_that_makes_it(database_url: str
 
 
 @pytest.mark.parametrize("opened", [open_engine, open_upgrade_engine])
-async def test_an_error_that_nobody_handles_does_not_show_the_values_of_its_statement(
+async def test_unhandled_error_does_not_show_the_values_of_its_statement(
     database_url: str, opened: Callable[[ConsumerSettings], AsyncEngine]
 ) -> None:
     engine = opened(settings(database_url))

@@ -1,4 +1,4 @@
-"""A failure of the store is never the record's fault, nor the handler's own the store's."""
+"""A failure of the store is not the record's fault, and a handler's is not the store's."""
 
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -12,8 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from consumers.runtime.apply.failures import Action, Phase, decide, describe
 from consumers.runtime.apply.fault import Fault, blame
-from consumers.runtime.apply.held import HeldReason, Verdict
-from consumers.runtime.apply.retry import Round, retry_due
+from consumers.runtime.apply.held import HeldReason, HoldDecision
+from consumers.runtime.apply.retry import RetryRound, retry_due
 from consumers.runtime.fate import Fate
 from consumers.runtime.service import Handler, HandlerFailed, HandlerSlow, Poison
 from consumers.runtime.settings import Tuning
@@ -32,7 +32,7 @@ from tests.parts.runtime.counting import (
     stored,
 )
 
-PARK = Verdict(Fate.PARKED, HeldReason.FAILED, "ValueError: not now")
+PARK = HoldDecision(Fate.PARKED, HeldReason.FAILED, "ValueError: not now")
 TUNING = Tuning(attempts=2, park_seconds=0.001, park_longest_seconds=0.001)
 RAISE = "DO $$ BEGIN RAISE EXCEPTION 'hunter2' USING ERRCODE = '{0}'; END $$"
 
@@ -53,7 +53,7 @@ async def failure(connection: AsyncConnection, state: str) -> DBAPIError:
         (Fault.SLOW, ("57014", "25P03")),
     ],
 )
-async def test_a_refusal_for_the_data_is_the_handlers_and_any_other_is_the_stores(
+async def test_refused_data_is_the_handlers_fault_and_any_other_refusal_the_stores(
     counting: AsyncEngine, fault: Fault, states: Sequence[str]
 ) -> None:
     async with counting.connect() as connection:
@@ -68,13 +68,15 @@ async def test_a_refusal_for_the_data_is_the_handlers_and_any_other_is_the_store
             assert blame(wrapped).fault is Fault.HANDLER
 
 
-async def test_an_aborted_transaction_is_the_fault_of_what_spoilt_it(counting: AsyncEngine) -> None:
+async def test_aborted_transaction_is_the_fault_of_the_statement_that_aborted_it(
+    counting: AsyncEngine,
+) -> None:
     async with counting.connect() as connection:
         aborted = await failure(connection, "25P02")
         for state, fault in [("23505", Fault.HANDLER), ("25006", Fault.STORE)]:
             first = await failure(connection, state)
             assert blame(aborted, first).fault is fault
-            # What it raised of its own after that came of it, too.
+            # An exception that the handler raises afterwards is a consequence of it, too.
             assert blame(KeyError("x"), first).fault is fault
         with pytest.raises(DBAPIError) as unsent:
             await connection.execute(
@@ -89,13 +91,13 @@ async def test_an_aborted_transaction_is_the_fault_of_what_spoilt_it(counting: A
 
 
 async def cut_off(transaction: AsyncConnection) -> None:
-    """Have the server end the session, and swallow what comes of it."""
+    """Make the server end the session, and swallow the error."""
     with contextlib.suppress(DBAPIError):
         await transaction.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
 
 
 @pytest.mark.parametrize("then", [None, KeyError("x"), Poison("never")])
-async def test_a_connection_that_was_lost_is_the_stores_whatever_the_handler_makes_of_it(
+async def test_lost_connection_is_the_stores_fault_whatever_the_handler_raises(
     counting: AsyncEngine, then: Exception | None
 ) -> None:
     async def handle(transaction: AsyncConnection, events: Sequence[Event]) -> Sequence[Fate]:
@@ -110,7 +112,7 @@ async def test_a_connection_that_was_lost_is_the_stores_whatever_the_handler_mak
 
 
 def saying(*statements: str, swallow: bool = False, then: Exception | None = None) -> Handler:
-    """Give a handler that executes statements, and raises of its own."""
+    """Return a handler that executes statements and may then raise."""
 
     async def handle(transaction: AsyncConnection, events: Sequence[Event]) -> Sequence[Fate]:
         for statement in statements:
@@ -141,7 +143,7 @@ TOO_LARGE = (
 )
 
 
-async def test_what_would_fail_at_the_commit_or_was_swallowed_fails_in_the_handler(
+async def test_deferred_or_swallowed_failure_fails_in_the_handler(
     counting: AsyncEngine,
 ) -> None:
     async with counting.begin() as connection:
@@ -169,20 +171,20 @@ async def test_what_would_fail_at_the_commit_or_was_swallowed_fails_in_the_handl
     slow = await raised_by(counting, saying(RAISE.format("57014")))
     assert (type(slow), describe(slow)) == (HandlerSlow, "QueryCanceledError: SQLSTATE 57014")
     assert isinstance(await raised_by(counting, saying(then=Poison("never"))), Poison)
-    # What cannot be stored for its size is the event's, be the store as well as it may.
+    # Data that is too large to store is the event's fault, even if the store is healthy.
     for statement in TOO_LARGE:
         error = await raised_by(counting, saying(statement))
         assert isinstance(error, HandlerFailed), describe(error)
     own = await raised_by(counting, saying(then=asyncpg.InterfaceError("too many values")))
     assert isinstance(own, HandlerFailed)
-    # A savepoint that was rolled back leaves nothing of its failure.
+    # A savepoint that was rolled back leaves no trace of its failure.
     tried = ("SAVEPOINT s", read_only, "ROLLBACK TO s")
     own = await raised_by(counting, saying(*tried, swallow=True, then=KeyError("x")))
     assert isinstance(own, HandlerFailed)
     assert await effects_of(counting) == []
 
 
-async def test_what_a_savepoint_took_back_does_not_decide_about_what_comes_later(
+async def test_failure_rolled_back_by_a_savepoint_does_not_decide_later_errors(
     counting: AsyncEngine,
 ) -> None:
     async def handle(transaction: AsyncConnection, events: Sequence[Event]) -> Sequence[Fate]:
@@ -206,18 +208,18 @@ async def parked_two(counting: AsyncEngine) -> None:
         fences = (await applier(counting).apply(batch, fences, PARK)).fences
 
 
-async def tries(engine: AsyncEngine, handle: Handler = count) -> Round:
-    return await retry_due(applier(engine, handle), stored(engine, handle), TUNING)
+async def tries(engine: AsyncEngine, handle: Handler = count) -> RetryRound:
+    return await retry_due(applier(engine, handle), stored(engine), TUNING)
 
 
-async def again_and_again(ask: Callable[[], Awaitable[Round]]) -> Round:
-    """Try more often than a record has attempts; return the last round."""
+async def again_and_again(ask: Callable[[], Awaitable[RetryRound]]) -> RetryRound:
+    """Retry more often than a record has attempts; return the last round."""
     for _ in range(2 * TUNING.attempts):
         await ask()
     return await ask()
 
 
-async def test_a_database_that_is_read_only_costs_a_parked_record_no_attempt(
+async def test_read_only_database_costs_a_parked_record_no_attempt(
     counting: AsyncEngine,
 ) -> None:
     await parked_two(counting)
@@ -243,7 +245,7 @@ async def test_a_database_that_is_read_only_costs_a_parked_record_no_attempt(
 
 @pytest.fixture
 async def clerk(counting: AsyncEngine) -> AsyncIterator[AsyncEngine]:
-    """Give an engine whose role has every right on the consumer's schema, until it is revoked."""
+    """Yield an engine whose role has all privileges on the consumer's schema, until revoked."""
     role = f"clerk_{uuid4().hex[:12]}"
     async with counting.begin() as admin:
         await admin.execute(text(f"CREATE ROLE {role}"))
@@ -261,7 +263,7 @@ async def clerk(counting: AsyncEngine) -> AsyncIterator[AsyncEngine]:
             await admin.execute(text(f"DROP ROLE {role}"))
 
 
-async def test_a_right_that_is_missing_costs_no_attempt_and_others_are_tried_on(
+async def test_missing_privilege_costs_no_attempt_and_others_are_retried(
     counting: AsyncEngine, clerk: AsyncEngine
 ) -> None:
     await parked_two(counting)
@@ -291,13 +293,13 @@ async def test_a_right_that_is_missing_costs_no_attempt_and_others_are_tried_on(
     assert done.failure is None
 
 
-async def again_until_applied(engine: AsyncEngine, handle: Handler) -> Round:
+async def again_until_applied(engine: AsyncEngine, handle: Handler) -> RetryRound:
     while not (done := await tries(engine, handle)).tries:
         assert done.failure is None
     return done
 
 
-async def test_a_right_on_a_table_of_the_runtimes_own_is_nobodys_fault_but_the_stores(
+async def test_missing_privilege_on_a_runtime_table_is_the_stores_fault(
     counting: AsyncEngine, clerk: AsyncEngine
 ) -> None:
     await parked_two(counting)

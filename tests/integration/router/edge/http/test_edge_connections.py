@@ -1,4 +1,4 @@
-"""Several requests on one connection, and what goes wrong inside the edge itself."""
+"""Several requests on one connection, and errors inside the edge itself."""
 
 import asyncio
 import json
@@ -22,7 +22,7 @@ from tests.parts.edge.raw_http import connected, exchange, head, request
 _WHOLE = request("/webhooks/shop", GENUINE.headers, GENUINE.body)
 
 
-async def test_a_connection_serves_one_delivery_after_another_whatever_came_before(
+async def test_connection_serves_deliveries_after_any_earlier_outcome(
     broker: Broker, topics_prefix: str
 ) -> None:
     requests = [
@@ -49,9 +49,7 @@ async def test_deliveries_sent_without_waiting_are_answered_in_order(
         assert [(await line.answer()).status for _ in range(3)] == [200, 401, 200]
 
 
-async def test_a_sender_that_asks_first_is_told_to_go_on(
-    broker: Broker, topics_prefix: str
-) -> None:
+async def test_sender_that_expects_continue_gets_it(broker: Broker, topics_prefix: str) -> None:
     expecting = ("Expect", "100-continue")
     length = ("Content-Length", str(len(GENUINE.body)))
 
@@ -63,7 +61,7 @@ async def test_a_sender_that_asks_first_is_told_to_go_on(
         assert (await line.answer()).status == 200
 
 
-async def test_a_sender_that_asks_first_is_told_when_its_body_is_not_wanted(
+async def test_sender_that_expects_continue_gets_an_early_refusal(
     broker: Broker, topics_prefix: str
 ) -> None:
     expecting = ("Expect", "100-continue")
@@ -75,7 +73,7 @@ async def test_a_sender_that_asks_first_is_told_when_its_body_is_not_wanted(
 
 
 @pytest.mark.parametrize("wanted", ["websocket", "h2c"])
-async def test_a_delivery_that_offers_another_protocol_is_taken_as_it_is(
+async def test_delivery_that_offers_another_protocol_is_accepted_unchanged(
     broker: Broker, topics_prefix: str, wanted: str
 ) -> None:
     upgrade = [("Connection", "Upgrade"), ("Upgrade", wanted)]
@@ -88,17 +86,17 @@ async def test_a_delivery_that_offers_another_protocol_is_taken_as_it_is(
 
 @dataclass(frozen=True)
 class _Broken(BlockATM):
-    """A provider with a mistake in it."""
+    """A provider with a bug."""
 
     broken: str = ""
 
     def verify(self, delivery: Delivery, keys: Sequence[Key]) -> VerifiedDelivery:
-        """Verify, or make the mistake."""
+        """Verify, or raise the error."""
         self._mistake("verify")
         return super().verify(delivery, keys)
 
     def normalize(self, verified: VerifiedDelivery) -> Sequence[Event]:
-        """Normalize, or make the mistake."""
+        """Normalize, or raise the error."""
         self._mistake("normalize")
         return super().normalize(verified)
 
@@ -117,7 +115,7 @@ def _broken(where: str) -> Callable[[EdgeProcess], None]:
     return break_it
 
 
-async def test_a_mistake_in_reading_a_genuine_delivery_keeps_it_on_quarantine(
+async def test_provider_bug_while_reading_sends_a_genuine_delivery_to_quarantine(
     broker: Broker, topics_prefix: str
 ) -> None:
     change = _broken("normalize")
@@ -135,7 +133,7 @@ async def test_a_mistake_in_reading_a_genuine_delivery_keeps_it_on_quarantine(
         ]
 
 
-async def test_a_mistake_in_verifying_is_ours_and_never_a_success(
+async def test_provider_bug_while_verifying_is_answered_as_our_error(
     broker: Broker, topics_prefix: str
 ) -> None:
     async with ready_edge(broker.bootstrap, topics_prefix, change=_broken("verify")) as edge:
@@ -184,7 +182,7 @@ async def test_a_delivery_in_flight_is_answered_when_the_edge_stops(
         async with ready_edge(broker.bootstrap, topics_prefix) as edge:
             reader, writer = await asyncio.open_connection("127.0.0.1", edge.port)
             writer.write(head("/webhooks/shop", [*GENUINE.headers, length]))
-            while edge.process.app.in_flight < 1:  # noqa: ASYNC110 - no event tells it
+            while edge.process.app.in_flight < 1:  # noqa: ASYNC110 - there is no event
                 await asyncio.sleep(0.01)
 
             async def the_rest() -> bytes:

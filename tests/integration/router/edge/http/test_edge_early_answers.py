@@ -1,4 +1,4 @@
-"""An answer that did not wait for the whole request ends the connection, after a bounded linger."""
+"""An answer before the end of the request closes the connection after a bounded linger."""
 
 import asyncio
 from dataclasses import replace
@@ -45,12 +45,12 @@ async def test_a_sender_that_drips_after_an_early_answer_is_closed(
         assert (answer.status, answer.header("connection")) == (status, "close")
         assert sent < 1000
         async with asyncio.timeout(20):
-            while edge.process.app.admission.count:  # noqa: ASYNC110 - no event tells it
+            while edge.process.app.admission.count:  # noqa: ASYNC110 - there is no event
                 await asyncio.sleep(0.01)
 
 
 @pytest.mark.parametrize("status", _EARLY)
-async def test_a_body_after_an_early_answer_is_read_to_a_bound(
+async def test_body_after_an_early_answer_is_read_up_to_a_limit(
     broker: Broker, topics_prefix: str, status: int
 ) -> None:
     def patient(process: EdgeProcess) -> None:
@@ -67,7 +67,7 @@ async def test_a_body_after_an_early_answer_is_read_to_a_bound(
         assert sent < 200
 
 
-async def test_a_small_body_behind_an_early_answer_does_not_reset_the_answer(
+async def test_small_body_after_an_early_answer_does_not_reset_the_answer(
     broker: Broker, topics_prefix: str
 ) -> None:
     sent = request("/webhooks/nobody", GENUINE.headers, b"x" * 50_000)

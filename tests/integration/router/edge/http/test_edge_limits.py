@@ -1,4 +1,4 @@
-"""What one request may cost: bytes, time, and a place among those in flight."""
+"""Limits of one request: bytes, time, and a place among those in flight."""
 
 import asyncio
 import contextlib
@@ -32,7 +32,7 @@ async def _until_counted(edge: RunningEdge, outcome: str, reason: str) -> None:
             await asyncio.sleep(0.05)
 
 
-async def test_a_body_of_the_limit_is_taken_and_one_byte_more_is_not(
+async def test_body_at_the_size_limit_is_accepted_and_one_byte_more_is_not(
     broker: Broker, topics_prefix: str
 ) -> None:
     fits, too_large = _of_size(_LIMIT), _of_size(_LIMIT + 1)
@@ -56,7 +56,7 @@ async def test_a_length_over_the_limit_is_refused_before_any_body_is_sent(
 
 
 @pytest.mark.parametrize(("size", "status"), [(_LIMIT, 200), (_LIMIT + 1, 413)])
-async def test_a_body_that_does_not_say_its_length_has_the_same_limit(
+async def test_body_without_content_length_has_the_same_limit(
     broker: Broker, topics_prefix: str, size: int, status: int
 ) -> None:
     sent = _of_size(size)
@@ -71,9 +71,7 @@ async def test_a_body_that_does_not_say_its_length_has_the_same_limit(
         assert len(await edge.records()) == (status == 200)
 
 
-async def test_a_body_without_an_end_is_refused_at_the_limit(
-    broker: Broker, topics_prefix: str
-) -> None:
+async def test_endless_body_is_refused_at_the_limit(broker: Broker, topics_prefix: str) -> None:
     async with ready_edge(broker.bootstrap, topics_prefix) as edge, connected(edge.port) as line:
         await line.send(head("/webhooks/shop", [*GENUINE.headers, _CHUNKED]))
         await line.send_until_closed(chunk(b" " * 4096), _LIMIT // 4096 + 1)
@@ -95,12 +93,12 @@ async def test_headers_over_the_limit_are_refused(
         assert (await _with_filler(edge, _HEADER_LIMIT, lines)).status == 431
         assert (await _with_filler(edge, _HEADER_LIMIT * 4, lines)).status == 431
 
-        # Far beyond the limit a head is no longer parsed, so that its endpoint is not known.
+        # Far beyond the limit a head is no longer parsed, so that its endpoint is unknown.
         assert (await edge.reasons())["blockatm", "refused", "headers_too_large"] == 1
         assert await malformed(edge) == {"head_too_large": 1}
 
 
-async def test_the_request_line_counts_among_the_headers(
+async def test_request_line_counts_towards_the_header_limit(
     broker: Broker, topics_prefix: str
 ) -> None:
     async with ready_edge(broker.bootstrap, topics_prefix) as edge:
@@ -111,7 +109,7 @@ async def test_the_request_line_counts_among_the_headers(
 
 
 @pytest.mark.parametrize("drip", [False, True])
-async def test_a_body_that_does_not_come_is_given_up_at_the_deadline(
+async def test_missing_body_is_given_up_at_the_deadline(
     broker: Broker, topics_prefix: str, *, drip: bool
 ) -> None:
     length = ("Content-Length", str(len(GENUINE.body)))
@@ -134,7 +132,7 @@ async def test_a_body_that_does_not_come_is_given_up_at_the_deadline(
         assert await edge.records() == []
 
 
-async def test_a_sender_that_hangs_up_is_counted_and_leaves_nothing(
+async def test_sender_that_disconnects_is_counted_and_publishes_nothing(
     broker: Broker, topics_prefix: str
 ) -> None:
     length = ("Content-Length", str(len(GENUINE.body)))
@@ -149,7 +147,7 @@ async def test_a_sender_that_hangs_up_is_counted_and_leaves_nothing(
         assert {line["log_level"] for line in edge.log} == {"info"}
 
 
-async def test_a_sender_that_does_not_wait_for_its_answer_disturbs_nobody(
+async def test_sender_that_does_not_wait_for_its_answer_affects_no_other(
     broker: Broker, topics_prefix: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with ready_edge(broker.bootstrap, topics_prefix) as edge:
@@ -198,7 +196,7 @@ async def test_more_deliveries_than_there_are_places_are_answered_503(
         assert edge.process.app.places.taken == 0
 
 
-async def test_unproved_requests_take_no_place_of_proved_ones(
+async def test_unverified_requests_take_no_place_of_verified_ones(
     broker: Broker, topics_prefix: str
 ) -> None:
     length = ("Content-Length", str(len(GENUINE.body)))
@@ -211,13 +209,13 @@ async def test_unproved_requests_take_no_place_of_proved_ones(
         for _ in range(20):
             line = await lines.enter_async_context(connected(edge.port))
             await line.send(waiting)
-        while edge.process.app.in_flight < 20:  # noqa: ASYNC110 - no event tells it
+        while edge.process.app.in_flight < 20:  # noqa: ASYNC110 - there is no event
             await asyncio.sleep(0.01)
 
         assert (await edge.post(GENUINE.headers, GENUINE.body)).status == 200
 
 
-async def test_two_hundred_deliveries_at_once_are_all_taken(
+async def test_two_hundred_concurrent_deliveries_are_all_accepted(
     broker: Broker, topics_prefix: str
 ) -> None:
     sent = [payment_webhook(id=number) for number in range(200)]

@@ -39,7 +39,7 @@ async def test_a_request_that_cannot_be_answered_in_time_is_refused_before_its_b
         assert edge.delivery_lines() == []
 
 
-async def test_a_refusal_under_overload_counts_in_what_the_availability_alerts_ask(
+async def test_refusal_under_overload_counts_in_the_availability_alerts(
     broker: Broker, topics_prefix: str
 ) -> None:
     counted = b'delivery_duration_seconds_count{outcome="failed",provider="blockatm"} %d.0'

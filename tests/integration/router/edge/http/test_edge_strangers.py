@@ -1,4 +1,4 @@
-"""Connections whose request is not proved have a budget of their own on a real edge."""
+"""The budget of connections with unverified requests, on a real edge."""
 
 import asyncio
 import contextlib
@@ -44,12 +44,12 @@ async def _opened(
 
 async def _until_admitted(edge: RunningEdge, number: int) -> None:
     async with asyncio.timeout(20):
-        while edge.process.app.admission.count < number:  # noqa: ASYNC110 - no event tells it
+        while edge.process.app.admission.count < number:  # noqa: ASYNC110 - there is no event
             await asyncio.sleep(0.01)
 
 
 @pytest.mark.parametrize("sent", [b"", _WAITING], ids=["silent", "slow"])
-async def test_a_full_budget_ends_the_slowest_and_takes_the_genuine_delivery(
+async def test_full_budget_closes_the_slowest_and_accepts_a_genuine_delivery(
     broker: Broker, topics_prefix: str, sent: bytes
 ) -> None:
     async with (
@@ -89,7 +89,7 @@ async def test_idle_connections_give_way_before_slow_requests(
             assert (await line.answer()).status == 200
 
 
-async def test_a_request_that_gave_way_is_counted_as_ours_to_take_again(
+async def test_request_that_gave_way_is_counted_as_failed(
     broker: Broker, topics_prefix: str
 ) -> None:
     async with (
@@ -141,7 +141,7 @@ async def test_deliveries_being_published_leave_the_budget_to_others(
         contextlib.AsyncExitStack() as stack,
     ):
         lines = await _opened(edge, stack, 20, _WHOLE)
-        while edge.process.app.places.taken < 20:  # noqa: ASYNC110 - no event tells it
+        while edge.process.app.places.taken < 20:  # noqa: ASYNC110 - there is no event
             await asyncio.sleep(0.01)
         assert edge.process.app.admission.count == 0
         let_go.set()
@@ -162,7 +162,7 @@ async def test_bytes_of_an_answered_request_no_longer_count(
             assert edge.process.app.admission.bytes == 0
 
 
-async def test_the_budget_is_empty_once_every_connection_is_gone(
+async def test_budget_is_empty_once_every_connection_is_closed(
     broker: Broker, topics_prefix: str
 ) -> None:
     async with ready_edge(broker.bootstrap, topics_prefix) as edge:
@@ -173,7 +173,7 @@ async def test_the_budget_is_empty_once_every_connection_is_gone(
                     await line.answer()
         async with asyncio.timeout(20):
             admission = edge.process.app.admission
-            while admission.count or admission.bytes:  # noqa: ASYNC110 - no event tells it
+            while admission.count or admission.bytes:  # noqa: ASYNC110 - there is no event
                 await asyncio.sleep(0.01)
 
         assert admission.held() == {}
@@ -222,7 +222,7 @@ async def test_handshakes_count_and_give_way_to_genuine_deliveries(
         assert edge.process.app.admission.count <= 8
 
 
-async def test_a_connection_that_is_reset_before_it_is_accepted_stops_nobody(
+async def test_connection_reset_before_accept_affects_no_other(
     broker: Broker, topics_prefix: str
 ) -> None:
     trusted = ssl.create_default_context(cafile=_TLS / "certificate.pem")
@@ -249,7 +249,7 @@ async def test_a_request_counts_for_the_address_that_a_trusted_proxy_wrote(
     ):
         admission = edge.process.app.admission
         await line.send(waiting)
-        while admission.held() != {"198.51.100.7": 1}:  # noqa: ASYNC110 - no event tells it
+        while admission.held() != {"198.51.100.7": 1}:  # noqa: ASYNC110 - there is no event
             await asyncio.sleep(0.01)
         await line.send(GENUINE.body)
         assert (await line.answer()).status == 200

@@ -1,4 +1,4 @@
-"""Everything HTTP carries has a bound, and what is doubtful HTTP is refused."""
+"""All parts of an HTTP request have limits, and ambiguous HTTP is refused."""
 
 import asyncio
 import contextlib
@@ -33,7 +33,7 @@ async def _refused(edge: RunningEdge, line: Connection, endless: bytes) -> None:
     [b"X-Trailer: " + b"a" * 4000 + b"\r\n", b"a" * 4096],
     ids=["many trailers", "one trailer without an end"],
 )
-async def test_trailers_without_an_end_are_refused(
+async def test_endless_trailers_are_refused(
     broker: Broker, topics_prefix: str, endless: bytes
 ) -> None:
     async with ready_edge(broker.bootstrap, topics_prefix) as edge, connected(edge.port) as line:
@@ -42,9 +42,7 @@ async def test_trailers_without_an_end_are_refused(
         await _refused(edge, line, endless)
 
 
-async def test_chunk_extensions_without_an_end_are_refused(
-    broker: Broker, topics_prefix: str
-) -> None:
+async def test_endless_chunk_extensions_are_refused(broker: Broker, topics_prefix: str) -> None:
     async with ready_edge(broker.bootstrap, topics_prefix) as edge, connected(edge.port) as line:
         await line.send(_HEAD + b"5;x=")
 
@@ -127,7 +125,7 @@ _DOUBTFUL = {
 
 
 @pytest.mark.parametrize("name", _DOUBTFUL)
-async def test_a_doubtful_head_is_refused_and_the_connection_closed(
+async def test_ambiguous_head_is_refused_and_the_connection_closed(
     broker: Broker, topics_prefix: str, name: str
 ) -> None:
     sent, reason = _DOUBTFUL[name]
@@ -150,7 +148,7 @@ async def test_a_request_under_http_1_0_needs_no_host(broker: Broker, topics_pre
         assert answer.status == 200
 
 
-async def test_garbage_behind_a_genuine_delivery_does_not_replace_its_answer(
+async def test_garbage_after_a_genuine_delivery_does_not_replace_its_answer(
     broker: Broker, topics_prefix: str
 ) -> None:
     async with ready_edge(broker.bootstrap, topics_prefix) as edge, connected(edge.port) as line:
@@ -164,7 +162,7 @@ async def test_garbage_behind_a_genuine_delivery_does_not_replace_its_answer(
         assert await malformed(edge) == {"not_http": 1}
 
 
-async def test_pipelined_requests_have_a_bound(broker: Broker, topics_prefix: str) -> None:
+async def test_pipelined_requests_are_limited(broker: Broker, topics_prefix: str) -> None:
     bounds = HttpBounds(pipelined=4)
     whole = request("/webhooks/shop", GENUINE.headers, GENUINE.body)
 

@@ -1,4 +1,4 @@
-"""Offers of another protocol are declined by silence; heads end, in size and in time."""
+"""Offers of another protocol are ignored; heads are limited in size and time."""
 
 import asyncio
 
@@ -50,9 +50,7 @@ async def test_an_offer_with_a_body_in_chunks_is_declined(
         assert [(await line.answer()).status for _ in range(2)] == [200, 200]
 
 
-async def test_an_offer_leaves_every_other_rule_in_force(
-    broker: Broker, topics_prefix: str
-) -> None:
+async def test_offer_does_not_disable_other_checks(broker: Broker, topics_prefix: str) -> None:
     doubled = request("/webhooks/shop", [*_OFFER, *GENUINE.headers, GENUINE.headers[1]], b"")
     asked = request("/webhooks/shop", _OFFER, None, "GET")
 
@@ -63,9 +61,7 @@ async def test_an_offer_leaves_every_other_rule_in_force(
 
 
 @pytest.mark.parametrize("name", ["X", "Upgrade"])
-async def test_a_head_without_an_end_is_refused(
-    broker: Broker, topics_prefix: str, name: str
-) -> None:
+async def test_endless_head_is_refused(broker: Broker, topics_prefix: str, name: str) -> None:
     async with ready_edge(broker.bootstrap, topics_prefix) as edge, connected(edge.port) as line:
         await line.send(f"POST /webhooks/shop HTTP/1.1\r\nConnection: Upgrade\r\n{name}: ".encode())
         _, answer = await line.flood(b"a" * 4096, _ENOUGH // 4096)
@@ -78,7 +74,7 @@ async def test_a_head_without_an_end_is_refused(
 
 
 @pytest.mark.parametrize("sent", [b"", b"POST /webhooks/shop HTTP/1.1\r\nX: a", _PLAIN + b"POST"])
-async def test_a_head_that_does_not_come_ends_the_connection(
+async def test_missing_head_closes_the_connection(
     broker: Broker, topics_prefix: str, sent: bytes
 ) -> None:
     quick = HttpBounds(head_seconds=0.2)

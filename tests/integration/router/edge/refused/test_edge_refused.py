@@ -1,4 +1,4 @@
-"""What the edge keeps of deliveries that it refuses, on real sockets and a real broker."""
+"""Samples of refused deliveries, on real sockets and a real broker."""
 
 import asyncio
 import contextlib
@@ -10,8 +10,6 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from prometheus_client.parser import text_string_to_metric_families
 
-from router.broker.client import client_options
-from router.configuration.settings import settings_from
 from router.contract.refused import Refused
 from router.contract.wire import decode_refused
 from router.edge.app import EdgeProcess
@@ -19,6 +17,7 @@ from router.edge.refused import keeper as refused_keeper
 from router.edge.refused.keeper import QUEUED, sample_producer_factory
 from router.edge.refused.sample import sampled_delivery
 from tests.parts.brokers import Broker, create_topics
+from tests.parts.connections import connection_to
 from tests.parts.edge.blockatm_requests import SIGNATURE
 from tests.parts.edge.edge_server import (
     FOR_EVER,
@@ -78,7 +77,7 @@ def _retrying(process: EdgeProcess) -> None:
     process.app.refused.retry_seconds = 0.1
 
 
-async def test_a_refused_delivery_is_kept_as_evidence_and_never_as_an_event(
+async def test_refused_delivery_is_stored_as_a_sample_and_never_as_an_event(
     broker: Broker, topics_prefix: str
 ) -> None:
     async with ready_edge(broker.bootstrap, topics_prefix) as edge:
@@ -124,7 +123,7 @@ async def test_neither_secret_nor_token_is_in_the_bytes_of_a_record(
         assert sample.masked
 
 
-async def test_a_wrong_token_and_an_unknown_endpoint_are_not_kept(
+async def test_wrong_token_and_unknown_endpoint_are_not_sampled(
     broker: Broker, topics_prefix: str
 ) -> None:
     async with ready_edge(broker.bootstrap, topics_prefix) as edge:
@@ -136,7 +135,7 @@ async def test_a_wrong_token_and_an_unknown_endpoint_are_not_kept(
         assert sample.endpoint == "shop"
 
 
-async def test_a_forbidden_address_is_kept_without_its_body_being_read(
+async def test_forbidden_address_is_sampled_without_reading_its_body(
     broker: Broker, topics_prefix: str
 ) -> None:
     values = configuration(broker.bootstrap, topics_prefix, trusted_proxies=["127.0.0.1"])
@@ -158,7 +157,7 @@ async def test_a_forbidden_address_is_kept_without_its_body_being_read(
         assert edge.delivery_lines()[-1]["source"] == "203.0.113.7"
 
 
-async def test_samples_are_bounded_per_endpoint_and_minute_and_in_size(
+async def test_samples_are_limited_per_endpoint_and_minute_and_in_size(
     broker: Broker, topics_prefix: str
 ) -> None:
     bounds: dict[str, Any] = {"refused_per_minute": 2, "refused_body_bytes": 100}
@@ -174,7 +173,7 @@ async def test_samples_are_bounded_per_endpoint_and_minute_and_in_size(
         assert {(each.truncated, each.body_bytes) for each in samples} == {(True, 5000)}
 
 
-async def test_without_room_for_samples_none_is_kept(broker: Broker, topics_prefix: str) -> None:
+async def test_limit_of_zero_stores_no_samples(broker: Broker, topics_prefix: str) -> None:
     async with ready_edge(broker.bootstrap, topics_prefix, refused_per_minute=0) as edge:
         assert (await edge.post(_FORGED.headers, _FORGED.body)).status == 401
         assert await _counted(edge, "limited") == 1
@@ -182,9 +181,7 @@ async def test_without_room_for_samples_none_is_kept(broker: Broker, topics_pref
 
 
 @pytest.mark.kafka
-async def test_a_missing_topic_changes_nothing_and_gets_the_samples_once_it_is_there(
-    broker: Broker, topics_prefix: str
-) -> None:
+async def test_missing_topic_delays_only_the_samples(broker: Broker, topics_prefix: str) -> None:
     values = configuration(broker.bootstrap, topics_prefix)
     async with running_edge(values, change=_retrying) as edge:
         await create_topics(
@@ -208,7 +205,7 @@ async def test_a_missing_topic_changes_nothing_and_gets_the_samples_once_it_is_t
 
 
 @pytest.mark.kafka
-async def test_a_broker_that_makes_topics_by_itself_is_not_made_to(topics_prefix: str) -> None:
+async def test_edge_never_triggers_automatic_topic_creation(topics_prefix: str) -> None:
     kafka = ApacheKafka({"auto.create.topics.enable": "true"})
     looks = asyncio.Semaphore(0)
 
@@ -231,7 +228,7 @@ async def test_a_broker_that_makes_topics_by_itself_is_not_made_to(topics_prefix
             )
             await edge.until_ready()
             await edge.post(_FORGED.headers, _FORGED.body)
-            # A topic made by one look is there for a later one, which then makes no other.
+            # A topic created by one request is there for a later one, which then creates no other.
             async with asyncio.timeout(_PATIENCE_SECONDS):
                 for _ in range(_LOOKS):
                     await looks.acquire()
@@ -270,17 +267,17 @@ async def _silent_port() -> AsyncIterator[tuple[int, asyncio.Event]]:
 
 
 def _samples_to(port: int, topic: str) -> Callable[[EdgeProcess], None]:
-    """Return what points the samples' producer to another broker than the events'."""
-    kafka = settings_from({"kafka": {"bootstrap_servers": f"127.0.0.1:{port}"}}).kafka
+    """Return a change that points the samples' producer to another broker than the events'."""
+    kafka = connection_to(f"127.0.0.1:{port}")
 
     def change(process: EdgeProcess) -> None:
-        make = sample_producer_factory(client_options(kafka), topic, 1024 * 1024)
+        make = sample_producer_factory(kafka, topic, 1024 * 1024)
         process.app.refused.make = make
 
     return change
 
 
-async def test_a_broker_that_is_silent_to_samples_holds_up_no_answer(
+async def test_broker_that_does_not_answer_samples_delays_no_answer(
     broker: Broker, topics_prefix: str
 ) -> None:
     async with (
@@ -306,7 +303,7 @@ async def test_a_broker_that_is_silent_to_samples_holds_up_no_answer(
         assert await _counted(edge, "kept") == 0
 
 
-async def test_without_any_broker_a_forgery_is_refused_all_the_same(topics_prefix: str) -> None:
+async def test_forgery_is_refused_without_any_broker(topics_prefix: str) -> None:
     async with running_edge(configuration("127.0.0.1:1", topics_prefix)) as edge:
         answer = await exchange(edge.port, request("/webhooks/shop", _FORGED.headers, _FORGED.body))
         line = await _logged(edge, "refused_topic_unavailable")
@@ -315,7 +312,7 @@ async def test_without_any_broker_a_forgery_is_refused_all_the_same(topics_prefi
         assert "KafkaConnectionError" in line["detail"]
 
 
-async def test_a_sample_that_cannot_be_built_is_logged_and_the_delivery_refused_all_the_same(
+async def test_failed_sample_is_logged_and_the_delivery_is_still_refused(
     broker: Broker, topics_prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_arguments: object) -> Refused:

@@ -1,4 +1,4 @@
-"""Dead letters survive whatever happens on their way, and what cannot leave is shown."""
+"""Dead letters survive crashes and refusals, and refused ones are shown."""
 
 import asyncio
 import signal
@@ -11,7 +11,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from consumers.runtime.apply.outbox import Outgoing, put
-from consumers.runtime.commands.held_admin import list_operations
+from consumers.runtime.commands.actions.held_admin import list_operations
 from consumers.runtime.member import app
 from tests.parts.runtime.child import child
 from tests.parts.runtime.commands import Payrouter
@@ -38,7 +38,7 @@ KEYS = 5
 
 
 async def send(feed: Feed, numbers: Iterable[int]) -> None:
-    """Send what is no event, each record to the partition of its key."""
+    """Send undecodable records, each to the partition of its key."""
     for number in numbers:
         key = number % KEYS
         await feed.producer.send(feed.topic, b"no event %d" % number, b"key %d" % key, key % 4)
@@ -49,7 +49,7 @@ def facts(letter: Any) -> tuple[object, ...]:  # noqa: ANN401 - aiokafka's recor
     return (letter.key, letter.value, tuple(letter.headers))
 
 
-async def test_a_process_killed_between_publishing_and_deleting_publishes_the_same_again(
+async def test_process_killed_between_publishing_and_deleting_publishes_again(
     feed: Feed,
 ) -> None:
     await send(feed, range(10))
@@ -67,7 +67,7 @@ async def test_a_process_killed_between_publishing_and_deleting_publishes_the_sa
     assert len({facts(each) for each in both}) == 10
 
 
-async def test_of_two_processes_one_publishes_at_a_time_and_each_key_stays_in_order(
+async def test_two_processes_publish_in_turn_and_keep_the_order_of_each_key(
     feed: Feed,
 ) -> None:
     number = 200
@@ -82,14 +82,14 @@ async def test_of_two_processes_one_publishes_at_a_time_and_each_key_stays_in_or
         await published(feed)
         found = await letters(feed, number)
         assert [await each.stop() for each in both] == [0, 0]
-    # None twice: two at once would have sent some of them both.
+    # No duplicates: two concurrent senders would have sent some records twice.
     assert len({facts(each) for each in found}) == len(found) == number
     for partition in {each.partition for each in found}:
         assert_in_order([each for each in found if each.partition == partition])
 
 
 def assert_in_order(found: list[Any]) -> None:
-    """Assert that the letters of each key lie in the log as their records did."""
+    """Assert that the dead letters of each key are in the order of their records."""
     keys: dict[bytes, list[tuple[int, int]]] = {}
     for each in found:
         place = (each.offset, int(origin(each)["origin-offset"]))
@@ -98,7 +98,7 @@ def assert_in_order(found: list[Any]) -> None:
         assert [place for _, place in sorted(places)] == sorted(place for _, place in places)
 
 
-async def test_what_the_broker_refused_is_shown_and_leaves_once_its_topic_has_room(
+async def test_refused_record_is_shown_and_sent_once_its_topic_allows_it(
     feed: Feed, payrouter: Payrouter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(app, "MEASURE_SECONDS", 0.1)
@@ -130,7 +130,7 @@ async def test_what_the_broker_refused_is_shown_and_leaves_once_its_topic_has_ro
 
 
 async def make_room(feed: Feed) -> None:
-    """Let the topic of dead letters take larger records."""
+    """Allow larger records in the dead-letter topic."""
     admin = AIOKafkaAdminClient(bootstrap_servers=feed.broker.bootstrap)
     await admin.start()
     room = {"max.message.bytes": str(8 * 1024 * 1024)}

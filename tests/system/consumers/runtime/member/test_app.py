@@ -1,4 +1,4 @@
-"""A consumer as a process of its own: it waits for what is away and ends when it is told to."""
+"""A consumer process waits for unreachable services and ends when it is stopped."""
 
 import asyncio
 import contextlib
@@ -15,7 +15,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from consumers.discovery import topics_of
-from consumers.ledger import SERVICE
+from consumers.ledger.service import SERVICE
 from consumers.ledger.statement import read_books
 from consumers.runtime.store.migrate import upgrade
 from router.contract.topics import Topics
@@ -31,7 +31,7 @@ NOWHERE = "127.0.0.1:1"
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What a consumer is started in."""
+    """Environment in which a consumer is started."""
 
     directory: Path
     url: str
@@ -40,7 +40,7 @@ class Surroundings:
 
     @contextlib.asynccontextmanager
     async def consumer(self) -> AsyncIterator[Running]:
-        """Start `payrouter consume ledger`; it does not outlive the block."""
+        """Start `payrouter consume ledger`, and end it with the block."""
         with listen("127.0.0.1", 0) as free:
             port = free.getsockname()[1]
         environment = {
@@ -67,13 +67,13 @@ class Surroundings:
 
 @pytest.fixture
 def nowhere(tmp_path: Path, database_url: str) -> Surroundings:
-    """Give surroundings without a broker, on an empty database."""
+    """Return an environment without a broker, on an empty database."""
     return Surroundings(tmp_path, database_url, NOWHERE, "")
 
 
 @pytest.fixture
 async def ledger(database_url: str) -> AsyncIterator[AsyncEngine]:
-    """Give the engine of an empty ledger."""
+    """Yield the engine of an empty ledger."""
     engine = create_async_engine(database_url)
     try:
         await upgrade(engine, SERVICE)
@@ -86,7 +86,7 @@ async def ledger(database_url: str) -> AsyncIterator[AsyncEngine]:
 async def here(
     broker: Broker, tmp_path: Path, ledger: AsyncEngine, topics_prefix: str
 ) -> Surroundings:
-    """Give surroundings where all is there: topics, tables, broker."""
+    """Yield a complete environment: topics, tables, broker."""
     topics = topics_of(SERVICE, Topics(topics_prefix))
     await create_topics(broker.bootstrap, [*topics], configs=ROOM | FOR_EVER)
     url = ledger.url.render_as_string(hide_password=False)
@@ -113,7 +113,7 @@ async def booked(ledger: AsyncEngine, number: int) -> None:
     await eventually(there, f"{number} transactions")
 
 
-async def test_a_consumer_answers_its_probes_books_what_comes_and_ends_in_order(
+async def test_consumer_answers_probes_books_events_and_ends_cleanly(
     here: Surroundings, ledger: AsyncEngine
 ) -> None:
     await publish(here, range(10))
@@ -130,7 +130,7 @@ async def test_a_consumer_answers_its_probes_books_what_comes_and_ends_in_order(
     assert {"partitions_assigned", "consumer_started", "batch"} <= set(consumer.logged())
 
 
-async def test_a_consumer_stopped_under_load_goes_on_at_its_next_start(
+async def test_consumer_stopped_under_load_continues_at_its_next_start(
     here: Surroundings, ledger: AsyncEngine
 ) -> None:
     async with here.consumer() as consumer:
@@ -140,7 +140,7 @@ async def test_a_consumer_stopped_under_load_goes_on_at_its_next_start(
         assert await consumer.stop() == 0
     await publishing
     async with here.consumer() as consumer:
-        # The first may have booked everything: told to stop before it has begun, it just ends.
+        # The first may have booked everything; if stopped before it has begun, it just ends.
         await consumer.says(200, "assigned and moving")
         await booked(ledger, 300)
         assert await consumer.stop() == 0
@@ -148,7 +148,7 @@ async def test_a_consumer_stopped_under_load_goes_on_at_its_next_start(
         assert (await read_books(connection)).transactions == 300
 
 
-async def test_an_old_schema_ends_it_at_once_with_one_line(nowhere: Surroundings) -> None:
+async def test_old_schema_ends_the_process_at_once_with_one_line(nowhere: Surroundings) -> None:
     async with nowhere.consumer() as consumer:
         assert await consumer.ended() == 1
     assert len(consumer.lines) == 1
@@ -156,7 +156,7 @@ async def test_an_old_schema_ends_it_at_once_with_one_line(nowhere: Surroundings
     assert "run `payrouter db upgrade`" in consumer.lines[0]
 
 
-async def test_a_database_away_at_the_start_is_waited_for(
+async def test_consumer_waits_for_an_unreachable_database_at_the_start(
     here: Surroundings, ledger: AsyncEngine
 ) -> None:
     name = ledger.url.database
@@ -175,7 +175,7 @@ async def test_a_database_away_at_the_start_is_waited_for(
     assert "database_unreachable" in consumer.logged()
 
 
-async def test_a_broker_away_is_waited_for_and_does_not_hold_up_the_end(
+async def test_consumer_waits_for_an_unreachable_broker_and_can_be_stopped(
     nowhere: Surroundings, ledger: AsyncEngine
 ) -> None:
     assert str(ledger.url.database) in nowhere.url
@@ -185,7 +185,7 @@ async def test_a_broker_away_is_waited_for_and_does_not_hold_up_the_end(
         assert await consumer.stop() == 0
 
 
-async def test_a_stop_while_it_waits_for_the_database_ends_it(
+async def test_stop_while_waiting_for_the_database_ends_the_process(
     nowhere: Surroundings,
 ) -> None:
     away = Surroundings(nowhere.directory, "postgresql://x@127.0.0.1:1/x", NOWHERE, "")

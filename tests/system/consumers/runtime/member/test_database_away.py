@@ -1,4 +1,4 @@
-"""The database away for long: the membership is kept, the metrics stay true, all is caught up."""
+"""Long database outage: the member stays in the group, metrics stay true, and it catches up."""
 
 import asyncio
 import math
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.kafka
 
 TRANSACTION_SECONDS = 1.0
 AWAY_SECONDS = 8.0
-"""Ten minutes are 20 sessions, 30 transactions and twice what may pass between two polls."""
+"""Ten minutes are 20 sessions, 30 transactions and twice the longest time between two polls."""
 
 BRIEF: dict[str, float] = {
     "session_timeout_seconds": 2,
@@ -31,24 +31,24 @@ BRIEF: dict[str, float] = {
 PATCHES = {
     "consumers.runtime.member.app.MEASURE_SECONDS": 0.2,
     "consumers.runtime.member.upkeep.LAG_SECONDS": 1,
-    # What is left of both is what the transaction's time-out makes of them.
+    # Both are set by the transaction's time-out.
     "consumers.runtime.member.app.STUCK_SECONDS": 0,
     "consumers.runtime.member.subscription.POLL_SECONDS": 0,
 }
 STORED = ("payrouter_held_records", "payrouter_outbox_waiting", "payrouter_brake_held")
-"""What is read from the store."""
+"""Metrics that are read from the store."""
 
 
 @pytest.fixture
 def postgres() -> Iterator[OwnPostgres]:
-    """Give a PostgreSQL of the test's own."""
+    """Yield a PostgreSQL for this test alone."""
     with own_postgres() as server:
         yield server
 
 
 @pytest.fixture
 async def counting(postgres: OwnPostgres) -> AsyncIterator[AsyncEngine]:
-    """Give the engine of a database on it."""
+    """Yield the engine of a database on it."""
     engine = create_async_engine(postgres.start())
     await upgrade(engine, SERVICE)
     await engine.dispose()
@@ -58,7 +58,7 @@ async def counting(postgres: OwnPostgres) -> AsyncIterator[AsyncEngine]:
 
 @dataclass
 class Watch:
-    """What a consumer and the group's coordinator say, noted again and again."""
+    """Repeated observations of a consumer and of the group's coordinator."""
 
     feed: Feed
     consumer: Running
@@ -71,7 +71,7 @@ class Watch:
     lag: list[float] = field(default_factory=list)
 
     async def look(self) -> None:
-        """Note everything once."""
+        """Record one observation."""
         alive, detail = await self.consumer.asked("/healthz")
         self.alive.add(alive)
         self.turns += map(int, re.findall(r"last turn (\d+) s ago", detail))
@@ -82,7 +82,7 @@ class Watch:
         self.members.add(await members(self.feed))
 
     async def look_for(self, seconds: float) -> None:
-        """Note everything for so long."""
+        """Record observations for so many seconds."""
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             await self.look()
@@ -90,7 +90,7 @@ class Watch:
 
 
 async def members(feed: Feed) -> tuple[str, ...]:
-    """Ask the coordinator for the ids of the group's members, and the group's state."""
+    """Return the ids of the group's members and the group's state, from the coordinator."""
     admin = AIOKafkaAdminClient(bootstrap_servers=feed.broker.bootstrap)
     await admin.start()
     try:
@@ -122,7 +122,7 @@ async def send(feed: Feed, first: int, number: int, partition: int) -> None:
 
 
 @pytest.mark.parametrize("how", ["killed", "frozen"])
-async def test_a_database_long_away_costs_no_membership_and_everything_is_caught_up(
+async def test_long_database_outage_keeps_the_membership_and_everything_is_caught_up(
     feed: Feed, postgres: OwnPostgres, how: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     moment = "in the transaction"
@@ -134,13 +134,13 @@ async def test_a_database_long_away_costs_no_membership_and_everything_is_caught
         before = watch.members, watch.rebalances
         await feed.engine.dispose()
         await send(feed, 0, 40, 0)
-        # Nothing in between: the batch has to be in its transaction still.
+        # No pause here: the batch must still be in its transaction.
         await consumer.reaches(moment)
         (postgres.kill if how == "killed" else postgres.pause)()
         await send(feed, 40, 20, 0)
         await send(feed, 60, 20, 1)
         await consumer.says(503, "retrying: ")
-        await eventually(lambda: unknown(consumer), "measures that say unknown")
+        await eventually(lambda: unknown(consumer), "unknown measures")
         await lags(consumer, 80)
         away = Watch(feed, consumer)
         await away.look_for(AWAY_SECONDS / 2)

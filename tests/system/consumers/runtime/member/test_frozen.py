@@ -1,4 +1,4 @@
-"""A process that freezes keeps nobody waiting for longer than configured, and does no harm after.
+"""A frozen process delays the others only as long as configured, and does no harm afterwards.
 
 The evaluation broker does not serve two members at once, so these need a real Kafka.
 """
@@ -26,25 +26,25 @@ BRIEF: dict[str, Any] = {
 }
 CONFIGURED_SECONDS = sum(BRIEF.values())
 ROOM_SECONDS = 30.0
-"""What a busy machine may add; a new owner that is never let in would take for ever."""
+"""Allowance for a busy machine; a new owner that is never let in would take forever."""
 
 
 async def require_transaction_timeout(engine: AsyncEngine) -> None:
-    """Leave the test out where PostgreSQL has no such limit."""
+    """Skip the test if this PostgreSQL has no transaction time-out."""
     async with engine.connect() as connection:
         number = await connection.scalar(text("SHOW server_version_num"))
     if int(number or 0) < KNOWS_TRANSACTION_TIMEOUT * 10_000:
-        pytest.skip(f"PostgreSQL {number} does not bound a transaction as a whole")
+        pytest.skip(f"PostgreSQL {number} has no limit on the duration of a transaction")
 
 
 async def send(feed: Feed, first: int) -> None:
-    """Put one event on each partition."""
+    """Send one event to each partition."""
     for partition in range(4):
         await feed.send([numbered(first + partition)], partition)
 
 
 async def take_over(feed: Feed, started: float, owner: Running) -> float:
-    """Have the new owner go on with everything, within the configured time; return its seconds."""
+    """Wait until the new owner has everything, within the configured time; return the seconds."""
     await feed.applied(4)
     await send(feed, 4)
     await feed.applied(8)
@@ -62,7 +62,7 @@ async def each_once(feed: Feed, number: int) -> None:
 
 
 @pytest.mark.parametrize("moment", ["in the transaction", "in a statement", "after the commit"])
-async def test_a_frozen_process_is_replaced_in_time_and_comes_back_by_itself(
+async def test_frozen_process_is_replaced_in_time_and_recovers_by_itself(
     feed: Feed, moment: Moment, capsys: pytest.CaptureFixture[str]
 ) -> None:
     if moment == "in a statement":
@@ -78,7 +78,7 @@ async def test_a_frozen_process_is_replaced_in_time_and_comes_back_by_itself(
         seconds = await take_over(feed, started, owner)
         with capsys.disabled():
             said = f"{seconds:.1f} s, configured are {CONFIGURED_SECONDS}"
-            print(f"\nfrozen {moment}: the next owner went on after {said}")  # noqa: T201
+            print(f"\nfrozen {moment}: the next owner continued after {said}")  # noqa: T201
         zombie.thaw()
         failed = "offset_commit_failed" if moment == "after the commit" else "retrying"
         await eventually(lambda: zombie.log(failed), f"{failed} in {zombie.lines}")

@@ -1,4 +1,4 @@
-"""A log proves its identity while it is read, and explains every offset without a record.
+"""The identity of a log, and every offset without a record, are checked while reading.
 
 These need a real Kafka: the evaluation broker deletes no topics and compacts nothing.
 """
@@ -12,7 +12,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
-from router.broker.log.reread import second_look
+from router.broker.log.reread import reread_records
 from tests.parts.brokers import create_topics
 from tests.parts.runtime.child import child
 from tests.parts.runtime.commands import Payrouter
@@ -41,7 +41,7 @@ COMPACTED = {
 
 
 async def recreate(feed: Feed, configs: dict[str, str] | None = None) -> None:
-    """Delete the topic and make it anew, empty."""
+    """Delete the topic and create it again, empty."""
     admin = AIOKafkaAdminClient(bootstrap_servers=feed.broker.bootstrap)
     await admin.start()
     try:
@@ -57,7 +57,7 @@ async def recreate(feed: Feed, configs: dict[str, str] | None = None) -> None:
 
 
 def named(said: str) -> list[str]:
-    """Take the last command that sets a fence out of what /readyz says."""
+    """Return the last command that sets a fence, from the text of /readyz."""
     return shlex.split(re.findall(r"`payrouter (offsets reset [^`]+)`", said)[-1])
 
 
@@ -70,13 +70,13 @@ async def halted_of(consumer: Running, reason: str) -> float:
     return sum(await consumer.measures("payrouter_partition_halted", reason=reason))
 
 
-async def test_a_topic_made_anew_while_the_consumer_is_frozen_loses_nothing(
+async def test_topic_recreated_while_the_consumer_is_frozen_loses_nothing(
     feed: Feed, payrouter: Payrouter
 ) -> None:
     before, anew = range(60), range(60, 355)
     for number in before:
         await feed.send([numbered(number)], number % 4)
-    # The session outlives the freeze: for the group nothing happens.
+    # The session outlasts the freeze, so the group does not rebalance.
     async with child(feed, session_timeout_seconds=60, transaction_timeout_seconds=5) as consumer:
         await feed.applied(len(before))
         await consumer.says(200, "4 partitions assigned and moving")
@@ -101,7 +101,7 @@ async def test_a_topic_made_anew_while_the_consumer_is_frozen_loses_nothing(
     assert sorted(await effects_of(feed.engine)) == sorted(map(id_of, range(355)))
 
 
-async def test_a_topic_made_anew_under_a_running_consumer_halts_before_it_misses_anything(
+async def test_topic_recreated_under_a_running_consumer_halts_before_anything_is_missed(
     feed: Feed, payrouter: Payrouter
 ) -> None:
     await feed.send(map(numbered, range(10)))
@@ -122,12 +122,12 @@ async def test_a_topic_made_anew_under_a_running_consumer_halts_before_it_misses
 
 
 async def keyed(feed: Feed, numbers: range, key: bytes) -> None:
-    """Send events under one key, as no edge does: compaction keeps the last one."""
+    """Send events under a single key (unlike the edge), so that compaction keeps only the last."""
     for number in numbers:
         await feed.send_raw(written(numbered(number)).value, key=key)
 
 
-async def test_what_compaction_took_halts_and_is_accepted_by_the_command_that_is_named(
+async def test_compacted_records_halt_until_the_named_command_accepts_the_loss(
     feed: Feed, payrouter: Payrouter
 ) -> None:
     await recreate(feed, COMPACTED)
@@ -152,13 +152,13 @@ async def test_what_compaction_took_halts_and_is_accepted_by_the_command_that_is
 
 
 async def compacted(feed: Feed) -> None:
-    """Wait until the broker has taken records of partition 0."""
+    """Wait until compaction has removed records of partition 0."""
     client = AIOKafkaConsumer(feed.topic, bootstrap_servers=feed.broker.bootstrap)
     await client.start()
     try:
 
         async def taken() -> bool:
-            seen = await second_look(client, TopicPartition(feed.topic, 0), 0, 1)
+            seen = await reread_records(client, TopicPartition(feed.topic, 0), 0, 1)
             return bool(seen.records) and seen.records[0].offset > 0
 
         await eventually(taken, "compaction")
@@ -168,7 +168,7 @@ async def compacted(feed: Feed) -> None:
 
 @pytest.fixture
 async def transactional(feed: Feed) -> AsyncIterator[AIOKafkaProducer]:
-    """Give a producer of transactions, as another application might be one."""
+    """Yield a transactional producer, like that of a foreign application."""
     producer = AIOKafkaProducer(
         bootstrap_servers=feed.broker.bootstrap, transactional_id=f"{feed.prefix}transactions"
     )
@@ -187,7 +187,7 @@ async def in_a_transaction(
     await (producer.abort_transaction() if abort else producer.commit_transaction())
 
 
-async def test_transactions_and_aborted_ones_are_passed_up_to_the_end_of_the_log(
+async def test_committed_and_aborted_transactions_are_passed_up_to_the_end_of_the_log(
     feed: Feed, transactional: AIOKafkaProducer
 ) -> None:
     async with feed.member() as process:

@@ -1,4 +1,4 @@
-"""A broker that goes away: the consumer says so, comes back by itself, and can be stopped."""
+"""Unreachable broker: the consumer reports it, recovers by itself, and can be stopped."""
 
 import asyncio
 import gc
@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from consumers.runtime.commands.held_admin import Filter, retry_now
+from consumers.runtime.commands.actions.held_admin import Filter, retry_now
 from consumers.runtime.member import app, client, subscription
 from tests.parts.brokers import Broker
 from tests.parts.kafka.apache_kafka import ApacheKafka
@@ -29,20 +29,20 @@ from tests.parts.runtime.told import (
     refusing,
 )
 
-# A client closed while it connects to a frozen broker leaves that connection to the garbage.
+# A client closed while connecting to a frozen broker leaves an unclosed connection.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 
 @pytest.fixture(autouse=True)
 def _collected() -> Iterator[None]:
-    """Collect the garbage before another test has to answer for it."""
+    """Run the garbage collector now, so that its warnings do not appear in the next test."""
     yield
     gc.collect()
 
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give everything that has a deadline a short one."""
+    """Shorten all time-outs."""
     monkeypatch.setattr(client, "SILENT_SECONDS", 1.0)
     monkeypatch.setattr(subscription, "STOP_SECONDS", 1.0)
 
@@ -51,15 +51,15 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 async def feed(
     own_kafka: ApacheKafka, counting: AsyncEngine, topics_prefix: str
 ) -> AsyncIterator[Feed]:
-    """Give a topic on a broker of the test's own."""
+    """Yield a topic on a broker for this test alone."""
     broker = Broker(own_kafka.bootstrap, "the test's own", real=True)
     async with feeding(broker, counting, topics_prefix) as feed:
-        # A request to a frozen broker is given up before the test ends.
+        # A request to a frozen broker must time out before the test ends.
         feed.options["request_timeout_ms"] = 2000
         yield feed
 
 
-async def test_a_consumer_outlives_its_broker(own_kafka: ApacheKafka, feed: Feed) -> None:
+async def test_consumer_survives_a_broker_outage(own_kafka: ApacheKafka, feed: Feed) -> None:
     await feed.send(map(numbered, range(10)))
     async with feed.member() as process:
         await feed.applied(10)
@@ -78,10 +78,10 @@ async def test_a_consumer_outlives_its_broker(own_kafka: ApacheKafka, feed: Feed
     assert sorted(await effects_of(feed.engine)) == sorted(map(id_of, range(30)))
 
 
-async def test_a_consumer_whose_broker_is_back_reads_on_as_the_same_member(
+async def test_consumer_continues_as_the_same_member_after_a_broker_outage(
     own_kafka: ApacheKafka, feed: Feed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # A new member would wait until the session of the old one, which could not leave, expires.
+    # A new member would wait until the session of the old one expires, which could not leave.
     monkeypatch.setattr(client, "SILENT_SECONDS", 4.0)
     await feed.send(map(numbered, range(10)))
     async with feed.member() as process:
@@ -98,7 +98,7 @@ async def test_a_consumer_whose_broker_is_back_reads_on_as_the_same_member(
     assert not feed.logged("broker_failed")
 
 
-async def test_a_stop_does_not_wait_for_the_broker(own_kafka: ApacheKafka, feed: Feed) -> None:
+async def test_stop_does_not_wait_for_the_broker(own_kafka: ApacheKafka, feed: Feed) -> None:
     async with feed.member() as process:
         await ready(process)
         own_kafka.pause()
@@ -106,7 +106,7 @@ async def test_a_stop_does_not_wait_for_the_broker(own_kafka: ApacheKafka, feed:
     await eventually(lambda: not subscription._STOPPING, "the client's end")  # noqa: SLF001
 
 
-async def test_what_dies_while_the_broker_is_away_is_published_when_it_is_back(
+async def test_dead_letters_from_an_outage_are_published_when_the_broker_is_back(
     own_kafka: ApacheKafka, feed: Feed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(client, "SILENT_SECONDS", 30.0)
@@ -127,6 +127,6 @@ async def test_what_dies_while_the_broker_is_away_is_published_when_it_is_back(
         await published(feed)
         await eventually(lambda: metric(process, waits) == 0, "none that waits")
     found = await letters(feed, 1)
-    # At least once: what the broker had taken without a word may be there twice.
+    # At least once: records that the broker stored without acknowledging may appear twice.
     assert {(each.key, each.value) for each in found} == {(row.key, row.value)}
     await applied_but(feed, 1, of=3)

@@ -1,4 +1,4 @@
-"""Several members of one group: they share the partitions, and no change of hands costs a record.
+"""Several members of one group share the partitions, and no rebalance loses a record.
 
 The evaluation broker does not serve two members at once, so these need a real Kafka.
 """
@@ -23,12 +23,12 @@ def assigned(process: ConsumerProcess) -> int:
 
 
 async def placed(process: ConsumerProcess, number: int) -> None:
-    """Wait until a member has so many partitions, or more, to read from."""
+    """Wait until a member has placed at least so many partitions."""
     await eventually(lambda: assigned(process) >= number, f"{number} partitions")
 
 
 async def fed(feed: Feed, pause: float) -> None:
-    """Send events to all partitions, every tenth of them twice, at a measured pace."""
+    """Send events to all partitions at a steady rate, every tenth twice."""
     for number in range(EVENTS):
         await feed.send([numbered(number)] * (2 if number % 10 == 0 else 1), number % 4)
         await asyncio.sleep(pause)
@@ -59,7 +59,7 @@ async def test_two_members_share_the_partitions(feed: Feed) -> None:
     await assert_each_once(feed)
 
 
-async def test_a_rolling_restart_under_load_loses_and_doubles_nothing(feed: Feed) -> None:
+async def test_rolling_restart_under_load_loses_and_doubles_nothing(feed: Feed) -> None:
     feeding = asyncio.create_task(fed(feed, 0.005))
     async with contextlib.AsyncExitStack() as last:
         for _ in range(3):
@@ -72,7 +72,7 @@ async def test_a_rolling_restart_under_load_loses_and_doubles_nothing(feed: Feed
     await assert_each_once(feed)
 
 
-async def test_a_member_that_goes_leaves_its_partitions_to_the_other(feed: Feed) -> None:
+async def test_leaving_member_hands_its_partitions_to_the_other(feed: Feed) -> None:
     async with feed.member() as stays:
         async with feed.member() as goes:
             await eventually(lambda: (assigned(stays), assigned(goes)) == (2, 2), "two each")
@@ -85,7 +85,7 @@ async def test_a_member_that_goes_leaves_its_partitions_to_the_other(feed: Feed)
 async def test_two_processes_under_one_instance_id_still_apply_everything_once(
     feed: Feed,
 ) -> None:
-    # A mistake of whoever deploys it: they take the partitions from each other for ever.
+    # A deployment error: the two take the partitions from each other forever.
     async with feed.member(instance_id="the-only-one") as first:
         await eventually(lambda: assigned(first) == 4, "all four")
         async with feed.member(instance_id="the-only-one", batch_records=5):

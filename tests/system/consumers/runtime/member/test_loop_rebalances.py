@@ -1,4 +1,4 @@
-"""Partitions change hands while a batch waits, runs, or runs for too long: nothing twice or lost.
+"""A rebalance while a batch waits, runs, or runs too long loses and doubles nothing.
 
 The evaluation broker does not serve two members at once, so these need a real Kafka.
 """
@@ -23,13 +23,13 @@ pytestmark = pytest.mark.kafka
 
 @dataclass
 class Held:
-    """A handler that stands still behind its effect until the test lets it go."""
+    """A handler that pauses after its effect until the test releases it."""
 
     free: asyncio.Event = field(default_factory=asyncio.Event)
     entered: int = 0
 
     async def handle(self, transaction: AsyncConnection, events: Sequence[Event]) -> Sequence[Fate]:
-        """Count, then stand still."""
+        """Count, then pause."""
         outcomes = await count(transaction, events)
         self.entered += 1
         await self.free.wait()
@@ -51,7 +51,7 @@ async def assert_each_once(feed: Feed, number: int) -> None:
     assert sum(fence.next_offset for fence in fences.values()) == number
 
 
-async def test_a_batch_that_waits_for_its_next_try_is_left_to_the_next_owner(feed: Feed) -> None:
+async def test_batch_waiting_for_a_retry_is_left_to_the_next_owner(feed: Feed) -> None:
     away = True
 
     async def failing(transaction: AsyncConnection, events: Sequence[Event]) -> Sequence[Fate]:
@@ -61,18 +61,18 @@ async def test_a_batch_that_waits_for_its_next_try_is_left_to_the_next_owner(fee
 
     for partition in range(4):
         await feed.send([numbered(partition)], partition)
-    # Were the waiting batch waited for, the second would wait for nearly an hour.
+    # The second member would wait for nearly an hour if revocation waited for this batch.
     patient: dict[str, Any] = {"rebalance_timeout_seconds": 3600, "retry_longest_seconds": 3600}
     async with feed.member(failing, **patient) as first:
         await halted(first, "retrying: SerializationError: SQLSTATE 40001")
         async with feed.member(failing, **patient) as second:
-            await eventually(lambda: feed.logged("batch_given_up"), "the batch given up")
+            await eventually(lambda: feed.logged("batch_given_up"), "the batch to be abandoned")
             away = False
             await shared(first, second)
             await assert_each_once(feed, 4)
 
 
-async def test_a_running_batch_is_finished_before_the_partitions_go(feed: Feed) -> None:
+async def test_running_batch_is_finished_before_the_partitions_are_revoked(feed: Feed) -> None:
     held = Held()
     for partition in range(4):
         await feed.send([numbered(partition)], partition)
@@ -87,14 +87,14 @@ async def test_a_running_batch_is_finished_before_the_partitions_go(feed: Feed) 
             await assert_each_once(feed, 4)
 
 
-async def test_a_batch_that_outlives_its_partitions_is_applied_once(feed: Feed) -> None:
+async def test_batch_that_outlasts_its_assignment_is_applied_once(feed: Feed) -> None:
     held = Held()
     for partition in range(4):
         await feed.send([numbered(partition)], partition)
     async with feed.member(held.handle, rebalance_timeout_seconds=1) as zombie:
         await eventually(lambda: held.entered, "a running batch")
         async with feed.member(rebalance_timeout_seconds=1) as owner:
-            # The next owner waits at the fence for the transaction that holds it.
+            # The next owner waits for the transaction that has locked the fence.
             await eventually(lambda: assigned(owner) == 2, "the next owner's partitions")
             await asyncio.sleep(1)
             held.free.set()
@@ -105,7 +105,7 @@ async def test_a_batch_that_outlives_its_partitions_is_applied_once(feed: Feed) 
             await assert_each_once(feed, 8)
 
 
-async def test_a_frozen_transaction_is_ended_and_the_next_owner_goes_on(feed: Feed) -> None:
+async def test_frozen_transaction_is_ended_and_the_next_owner_continues(feed: Feed) -> None:
     held = Held()
     for partition in range(4):
         await feed.send([numbered(partition)], partition)
@@ -114,7 +114,7 @@ async def test_a_frozen_transaction_is_ended_and_the_next_owner_goes_on(feed: Fe
         await eventually(lambda: held.entered, "a running batch")
         async with feed.member(**brief) as owner:
             await eventually(lambda: assigned(owner) == 2, "the next owner's partitions")
-            # The zombie stands still for good, as far as the database can tell.
+            # To the database, the zombie looks frozen forever.
             await eventually(lambda: _moved(feed, 2), "the next owner's two batches")
             held.free.set()
             await shared(zombie, owner)

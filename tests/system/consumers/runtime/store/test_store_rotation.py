@@ -20,6 +20,7 @@ from consumers.runtime.store.database import (
 from router.configuration.database_url import database_url_now
 from router.configuration.settings import read_database
 from router.contract.topics import Topics
+from tests.parts.connections import connection_to
 from tests.parts.databases import own_postgres
 
 _OLD, _NEW = "old-hidden-0123456789", "new-hidden-0123456789"
@@ -28,7 +29,7 @@ _ROLE = "rotating"
 
 @pytest.fixture
 def server() -> Iterator[str]:
-    """Run a PostgreSQL of the test's own, and give the URL of its superuser."""
+    """Run a PostgreSQL for this test alone; yield the URL of its superuser."""
     with own_postgres() as postgres:
         yield postgres.start()
 
@@ -42,7 +43,7 @@ async def _executed(url: str, *statements: str) -> None:
 
 
 async def _with_a_role(url: str) -> None:
-    """Make a role that has to give its password, whatever the others may."""
+    """Create a role that must give its password, even if other roles need none."""
     engine = create_async_engine(url)
     async with engine.connect() as connection:
         path = str(await connection.scalar(text("SHOW hba_file")))
@@ -67,7 +68,7 @@ async def _name(engine: AsyncEngine) -> str:
 
 
 @pytest.mark.parametrize("opened", [open_engine, open_patient_engine])
-async def test_an_engine_signs_in_with_the_password_of_now(
+async def test_engine_connects_with_the_current_password(
     server: str, tmp_path: Path, opened: Callable[[ConsumerSettings], AsyncEngine]
 ) -> None:
     await _with_a_role(server)
@@ -76,12 +77,17 @@ async def test_an_engine_signs_in_with_the_password_of_now(
     database = read_database({"url_file": str(file)}, "database")
     url_now = database_url_now(database, "database")
     settings = ConsumerSettings(
-        "ledger", {}, SecretStr(url_now()), Topics(), Tuning(), database_url_now=url_now
+        "ledger",
+        connection_to(),
+        SecretStr(url_now()),
+        Topics(),
+        Tuning(),
+        database_url_now=url_now,
     )
     engine = opened(settings)
 
     before = await _name(engine)
-    # Rotated at the server first, and everybody is thrown out.
+    # Rotated at the server first, and all sessions are terminated.
     await _executed(
         server,
         f"ALTER ROLE {_ROLE} PASSWORD '{_NEW}'",
@@ -97,6 +103,6 @@ async def test_an_engine_signs_in_with_the_password_of_now(
     await engine.dispose()
 
     assert (before, after) == (_ROLE, _ROLE)
-    # The consumer waits for the new password, and gives up nothing.
+    # The consumer waits for the new password, and loses nothing.
     assert decide(away.value, Phase.START) is Action.RETRY
     assert _NEW not in repr(settings)

@@ -1,4 +1,4 @@
-"""On a real Kafka, what the broker refuses costs no other delivery, and readiness is true."""
+"""On a real Kafka, a refused record affects no other delivery, and readiness is correct."""
 
 import asyncio
 import contextlib
@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from prometheus_client import CollectorRegistry
 
 from router.broker import producers
-from router.broker.client import client_options
+from router.broker.connection import KafkaConnection
 from router.broker.topics.record_size import batch_bytes
 from router.configuration.settings import settings_from
 from router.contract.topics import Topics
@@ -24,6 +24,7 @@ from router.edge.refused.keeper import RefusedKeeper, sample_producer_factory
 from router.errors import NotDurable
 from router.telemetry.logs import get_log
 from tests.parts.brokers import EVALUATION_PARTITIONS, create_topics
+from tests.parts.connections import connection_to
 from tests.parts.kafka.guarded import AUTHORIZED, Guarded
 
 pytestmark = pytest.mark.kafka
@@ -36,7 +37,7 @@ PATIENCE_SECONDS = 60.0
 
 @pytest.fixture(scope="module")
 def guarded() -> Iterator[Guarded]:
-    """Run a broker that obeys access control lists."""
+    """Run a broker with access control lists."""
     broker = Guarded("PLAIN", AUTHORIZED)
     try:
         broker.start(PASSWORD)
@@ -46,10 +47,10 @@ def guarded() -> Iterator[Guarded]:
 
 
 class Edge:
-    """A publisher of two topics, and what is on them."""
+    """A publisher of two topics, and their records."""
 
     def __init__(self, guarded: Guarded, prefix: str, password: Path) -> None:
-        """Name the topics; `running` makes them."""
+        """Name the topics; `running` creates them."""
         self.guarded = guarded
         self.payment, self.payout = f"{prefix}payment", f"{prefix}payout"
         self._prefix, self._password = prefix, password
@@ -57,7 +58,7 @@ class Edge:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[KafkaPublisher]:
-        """Run the publisher, signed in as a user whose rights can be taken."""
+        """Run the publisher, signed in as a user whose rights can be revoked."""
         topics = [self.payment, self.payout]
         await create_topics(
             self.guarded.node.bootstrap, topics, configs={"max.message.bytes": str(LIMIT)}
@@ -69,9 +70,9 @@ class Edge:
             "sasl_username": "edge",
             "sasl_password_file": str(self._password),
         }
-        options = client_options(settings_from({"kafka": values}).kafka)
+        kafka = KafkaConnection.of(settings_from({"kafka": values}).kafka)
         publisher = KafkaPublisher(
-            producer_factory(options, 1024 * 1024),
+            producer_factory(kafka, 1024 * 1024),
             probe_of(topics, lambda _topic: None),
             RecordRoom(1024 * 1024),
             EdgeMetrics(self.registry, topics=Topics(self._prefix)),
@@ -82,7 +83,7 @@ class Edge:
             yield publisher
 
     async def on(self, topic: str) -> Counter[bytes]:
-        """Read how often each value is on a topic."""
+        """Count each value on a topic."""
         partitions = [TopicPartition(topic, n) for n in range(EVALUATION_PARTITIONS)]
         consumer = AIOKafkaConsumer(bootstrap_servers=self.guarded.node.bootstrap)
         await consumer.start()
@@ -98,7 +99,7 @@ class Edge:
         return found
 
     def rebuilds(self) -> float | None:
-        """Return how many producers were replaced."""
+        """Return the number of replaced producers."""
         return self.registry.get_sample_value("payrouter_producer_rebuilds_total")
 
 
@@ -110,9 +111,9 @@ def edge(guarded: Guarded, topics_prefix: str, tmp_path: Path) -> Edge:
 
 
 async def until(true: Callable[[], bool]) -> None:
-    """Wait until something is so."""
+    """Wait until a condition holds."""
     async with asyncio.timeout(PATIENCE_SECONDS):
-        while not true():  # noqa: ASYNC110 - no event tells it
+        while not true():  # noqa: ASYNC110 - there is no event
             await asyncio.sleep(0.02)
 
 
@@ -121,7 +122,7 @@ def record(topic: str, value: bytes, key: int = 0) -> OutgoingRecord:
 
 
 async def published(publish: KafkaPublisher, each: OutgoingRecord) -> str:
-    """Publish within the deadline of a gateway; return what came of it."""
+    """Publish within the deadline of a gateway; return the result."""
     try:
         async with asyncio.timeout(20):
             await publish([each])
@@ -136,18 +137,18 @@ async def all_published(
     tasks = []
     for each in records:
         tasks.append(asyncio.create_task(published(publish, each)))
-        # So that there are many batches, some behind the one that is refused.
+        # Small batches: some of them follow the one that is refused.
         await asyncio.sleep(0.001)
     return await asyncio.gather(*tasks)
 
 
 def among_neighbours(edge: Edge) -> list[OutgoingRecord]:
-    """Return many small records of the same partitions, and one too large in their midst."""
+    """Return many small records of the same partitions, and a too large one among them."""
     small = [record(edge.payment, b"%d" % n, n % 40) for n in range(NEIGHBOURS)]
     return [*small[:60], record(edge.payment, b"x" * LIMIT), *small[60:]]
 
 
-async def test_a_record_too_large_for_its_topic_costs_no_neighbour(edge: Edge) -> None:
+async def test_oversized_record_affects_no_other_record(edge: Edge) -> None:
     async with edge.running() as publish:
         results = Counter(await all_published(publish, among_neighbours(edge)))
         health = publish.health()
@@ -156,11 +157,11 @@ async def test_a_record_too_large_for_its_topic_costs_no_neighbour(edge: Edge) -
     assert results == {"kept": NEIGHBOURS, refused: 1}
     assert await edge.on(edge.payment) == Counter(b"%d" % n for n in range(NEIGHBOURS))
     assert health.good
-    # The sequence has no gap: the same producer goes on.
+    # The sequence has no gap: the same producer continues.
     assert edge.rebuilds() == 0
 
 
-async def test_records_behind_a_gap_in_the_sequence_are_sent_by_the_next_producer(
+async def test_records_after_a_sequence_gap_are_sent_by_the_next_producer(
     edge: Edge, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(producers, "is_refusal", lambda _error: False)
@@ -173,7 +174,7 @@ async def test_records_behind_a_gap_in_the_sequence_are_sent_by_the_next_produce
     assert edge.rebuilds() != 0
 
 
-async def test_a_record_of_exactly_the_topics_size_is_kept_and_one_byte_more_is_not(
+async def test_record_at_the_topics_size_limit_is_accepted_and_one_byte_more_is_not(
     edge: Edge,
 ) -> None:
     fitting = record(edge.payment, b"")
@@ -186,11 +187,11 @@ async def test_a_record_of_exactly_the_topics_size_is_kept_and_one_byte_more_is_
     assert "MessageSizeTooLargeError" in larger
 
 
-async def test_a_sample_too_large_for_its_topic_costs_no_other_sample(edge: Edge) -> None:
+async def test_oversized_sample_affects_no_other_sample(edge: Edge) -> None:
     counted: list[str] = []
     async with edge.running():
         make = sample_producer_factory(
-            {"bootstrap_servers": edge.guarded.node.bootstrap}, edge.payment, 1024 * 1024
+            connection_to(edge.guarded.node.bootstrap), edge.payment, 1024 * 1024
         )
         keeper = RefusedKeeper(
             make, edge.payment, lambda _: True, 1024, counted.append, get_log("refused"), 600
@@ -203,11 +204,11 @@ async def test_a_sample_too_large_for_its_topic_costs_no_other_sample(edge: Edge
     assert counted == ["failed", "kept"]
 
 
-async def test_a_delivery_given_up_at_its_deadline_is_kept_and_the_edge_recovers_by_itself(
+async def test_edge_recovers_without_traffic_after_a_deadline(
     edge: Edge,
 ) -> None:
     async with edge.running() as publish:
-        # What the producer has, it tries by itself; what it has not taken yet, nobody does.
+        # The producer retries the records that it holds, but not those it has not accepted.
         assert await published(publish, record(edge.payment, b"first")) == "kept"
         edge.guarded.node.pause()
         with pytest.raises(TimeoutError):
@@ -221,12 +222,12 @@ async def test_a_delivery_given_up_at_its_deadline_is_kept_and_the_edge_recovers
 
 
 def senders() -> int:
-    """Return how many producers of this process send."""
+    """Return the number of producers of this process that are sending."""
     tasks = (str(task.get_coro()) for task in asyncio.all_tasks())
     return sum("Sender._sender_routine" in each for each in tasks)
 
 
-async def test_a_replaced_producer_ends_though_the_broker_never_answered_it(
+async def test_replaced_producer_stops_even_if_the_broker_never_answers(
     edge: Edge, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(publish, "SILENCE_SECONDS", 0.5)
@@ -247,12 +248,12 @@ async def test_a_replaced_producer_ends_though_the_broker_never_answered_it(
     assert senders() == 0
 
 
-async def test_no_right_to_write_to_one_topic_fails_no_other_and_is_not_ready_until_given(
+async def test_missing_write_right_affects_only_its_topic_and_readiness(
     edge: Edge,
 ) -> None:
     async with edge.running() as publish:
         await asyncio.to_thread(edge.guarded.deny_write, edge.payout)
-        # Nobody has sent anything: the probe finds it.
+        # Without traffic: the probe finds it.
         await until(lambda: not publish.health().good)
         unprompted = publish.health().detail
         mixed = [
@@ -267,7 +268,7 @@ async def test_no_right_to_write_to_one_topic_fails_no_other_and_is_not_ready_un
         rest = Counter(await all_published(publish, mixed[:20]))
 
     denied = f"NotDurable: not_durable: topic {edge.payout}: TopicAuthorizationFailedError"
-    assert f"no right to write to topic {edge.payout}" in unprompted
+    assert f"not allowed to write to topic {edge.payout}" in unprompted
     assert results == {"kept": NEIGHBOURS // 2, denied: NEIGHBOURS // 2}
     assert not refused.good
     assert rest == {"kept": 20}

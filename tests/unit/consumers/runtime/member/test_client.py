@@ -1,4 +1,4 @@
-"""What aiokafka's consumer may answer, said by a stand-in: each of its habits at will."""
+"""The client handles each habit of aiokafka's consumer, reproduced by a stand-in."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -20,10 +20,15 @@ from aiokafka.errors import (
 )
 
 from consumers.runtime.member import client as runtime_client
-from consumers.runtime.member.client import Client, PlaceLost, RecordUnfetchable, RecordUnreadable
+from consumers.runtime.member.client import (
+    Client,
+    PositionsLost,
+    RecordUnfetchable,
+    RecordUnreadable,
+)
 from consumers.runtime.records import Partition
 from consumers.runtime.settings import Tuning
-from router.broker.log.reread import Seen
+from router.broker.log.reread import RereadRecords
 from tests.parts.runtime.counting import PAYMENT_0
 
 PAYMENT_1 = Partition("payment", 1)
@@ -33,10 +38,10 @@ Answer = Mapping[TopicPartition, list[object]] | Exception | Callable[[], Any]
 
 
 class StandIn:
-    """Answers each fetch with what the test has put in; with nothing, when that is used up."""
+    """Returns the test's answers to fetches one by one; empty once they are used up."""
 
     def __init__(self, *answers: Answer) -> None:
-        """Remember the answers."""
+        """Store the answers."""
         self.answers = list(answers)
         self.asked: list[set[TopicPartition]] = []
         self.paused: set[TopicPartition] = set()
@@ -44,7 +49,7 @@ class StandIn:
         self.polled = 0
 
     async def getmany(self, *asked: TopicPartition, **_: object) -> object:
-        """Give the next answer."""
+        """Return the next answer."""
         self.asked.append(set(asked))
         answer = self.answers.pop(0) if self.answers else {}
         if isinstance(answer, Exception):
@@ -52,29 +57,29 @@ class StandIn:
         return await answer() if callable(answer) else answer
 
     async def position(self, _: TopicPartition) -> int:
-        """Say what would be read next; of a partition that was not sought, wait for ever."""
+        """Return the next offset; without a seek, wait forever."""
         if self.offset < 0:
             await asyncio.Event().wait()
         return self.offset
 
     def assignment(self) -> set[TopicPartition]:
-        """Say what is assigned."""
+        """Return the assignment."""
         return {TP_0, TP_1}
 
     def pause(self, *partitions: TopicPartition) -> None:
-        """Note what is paused."""
+        """Record paused partitions."""
         self.paused |= set(partitions)
 
     def resume(self, *partitions: TopicPartition) -> None:
-        """Note what is not paused any more."""
+        """Record resumed partitions."""
         self.paused -= set(partitions)
 
     def seek(self, _: TopicPartition, offset: int) -> None:
-        """Note the place."""
+        """Record the offset."""
         self.offset = offset
 
     def last_poll_timestamp(self, _: TopicPartition) -> int:
-        """Say when the broker answered last."""
+        """Return when the broker last answered."""
         return self.polled
 
 
@@ -82,7 +87,7 @@ def client(consumer: StandIn) -> Client:
     return Client(consumer, Tuning(batch_wait_seconds=0.01, batch_records=3))
 
 
-async def test_records_are_given_by_partition() -> None:
+async def test_fetch_returns_records_by_partition() -> None:
     consumer = StandIn({TP_0: ["a", "b"], TP_1: ["c"]})
     fetched = await client(consumer).fetch([PAYMENT_0, PAYMENT_1])
     assert fetched == {PAYMENT_0: ["a", "b"], PAYMENT_1: ["c"]}
@@ -91,8 +96,8 @@ async def test_records_are_given_by_partition() -> None:
 @pytest.mark.parametrize(
     "error", [OffsetOutOfRangeError({TP_0: 5}), NoOffsetForPartitionError(TP_0)]
 )
-async def test_a_place_that_is_not_there_is_to_be_found_anew(error: KafkaError) -> None:
-    with pytest.raises(PlaceLost) as lost:
+async def test_invalid_position_raises_positions_lost(error: KafkaError) -> None:
+    with pytest.raises(PositionsLost) as lost:
         await client(StandIn(error)).fetch([PAYMENT_0])
     assert not isinstance(lost.value, RecordUnreadable)
 
@@ -107,13 +112,13 @@ async def test_a_place_that_is_not_there_is_to_be_found_anew(error: KafkaError) 
         ValueError("whatever"),
     ],
 )
-async def test_a_record_that_cannot_be_read_is_narrowed_to_its_offset(
+async def test_unreadable_record_is_narrowed_down_to_its_offset(
     error: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def blind(_: object, __: TopicPartition, offset: int, ___: int) -> Seen:
-        return Seen([], offset, error)
+    async def blind(_: object, __: TopicPartition, offset: int, ___: int) -> RereadRecords:
+        return RereadRecords([], offset, error)
 
-    monkeypatch.setattr(runtime_client, "second_look", blind)
+    monkeypatch.setattr(runtime_client, "reread_records", blind)
     consumer = StandIn(error, {TP_0: ["a"]}, {TP_0: ["b"]}, error, error)
     reading = client(consumer)
     with pytest.raises(RecordUnreadable):
@@ -124,25 +129,25 @@ async def test_a_record_that_cannot_be_read_is_narrowed_to_its_offset(
     with pytest.raises(RecordUnfetchable, match="payment-0 offset 7 cannot be read") as found:
         await reading.fetch([PAYMENT_0, PAYMENT_1])
     assert (found.value.partition, found.value.offset) == (PAYMENT_0, 7)
-    assert found.value.ours == isinstance(error, UnsupportedCodecError)
+    assert found.value.installation_fault == isinstance(error, UnsupportedCodecError)
     assert consumer.asked[1:] == [{TP_0}] * 4
-    # The one behind it is looked at alone too.
+    # The record after it is fetched singly too.
     reading.seek(PAYMENT_0, 8, 20)
     await reading.fetch([PAYMENT_0, PAYMENT_1])
     assert consumer.asked[5:] == [{TP_0}]
 
 
 @pytest.mark.parametrize("records", [["a", "b"], []])
-async def test_what_another_reader_can_read_is_given_and_reading_goes_on_behind_it(
+async def test_record_readable_in_another_way_is_returned_and_reading_continues_after_it(
     monkeypatch: pytest.MonkeyPatch, records: list[str]
 ) -> None:
     error = UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte")
 
-    async def clear(_: object, __: TopicPartition, offset: int, most: int) -> Seen:
+    async def clear(_: object, __: TopicPartition, offset: int, most: int) -> RereadRecords:
         assert (offset, most) == (7, 3)
-        return Seen(records, 9, error if records else None)
+        return RereadRecords(records, 9, error if records else None)
 
-    monkeypatch.setattr(runtime_client, "second_look", clear)
+    monkeypatch.setattr(runtime_client, "reread_records", clear)
     consumer = StandIn(error, error)
     reading = client(consumer)
     with pytest.raises(RecordUnreadable):
@@ -153,22 +158,22 @@ async def test_what_another_reader_can_read_is_given_and_reading_goes_on_behind_
     assert consumer.offset == 9
 
 
-async def test_a_broker_that_does_not_give_the_bytes_says_nothing_about_the_record(
+async def test_failed_reread_does_not_condemn_the_record(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    async def away(*_: object) -> Seen:
+    async def away(*_: object) -> RereadRecords:
         raise LeaderNotAvailableError
 
-    monkeypatch.setattr(runtime_client, "second_look", away)
+    monkeypatch.setattr(runtime_client, "reread_records", away)
     reading = client(StandIn(ValueError(), ValueError()))
     with pytest.raises(RecordUnreadable):
         await reading.fetch([PAYMENT_0])
-    with pytest.raises(PlaceLost) as lost:
+    with pytest.raises(PositionsLost) as lost:
         await reading.fetch([PAYMENT_0])
     assert not isinstance(lost.value, RecordUnreadable)
 
 
-async def test_a_partition_read_to_its_end_is_no_suspect_any_more() -> None:
+async def test_partition_read_to_its_end_is_no_longer_a_suspect() -> None:
     consumer = StandIn(ValueError(), {TP_0: ["a"]}, {}, {TP_0: ["b"], TP_1: ["c"]})
     reading = client(consumer)
     with pytest.raises(RecordUnreadable):
@@ -180,7 +185,7 @@ async def test_a_partition_read_to_its_end_is_no_suspect_any_more() -> None:
     assert both == {PAYMENT_0: ["b"], PAYMENT_1: ["c"]}
 
 
-async def test_a_position_that_a_rebalance_took_is_not_waited_for(
+async def test_position_lost_in_a_rebalance_raises_instead_of_waiting(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(runtime_client, "POSITION_SECONDS", 0.01)
@@ -200,19 +205,19 @@ async def test_a_position_that_a_rebalance_took_is_not_waited_for(
             await reading.fetch([PAYMENT_0])
 
 
-async def test_what_is_wrong_with_the_group_needs_a_new_client() -> None:
+async def test_group_error_requires_a_new_client() -> None:
     with pytest.raises(GroupAuthorizationFailedError):
         await client(StandIn(GroupAuthorizationFailedError("g"))).fetch([PAYMENT_0])
     with pytest.raises(GroupAuthorizationFailedError):
         await client(StandIn(GroupAuthorizationFailedError("g"))).hold()
 
 
-async def test_a_fetch_that_waits_for_a_rebalance_comes_back_without_records() -> None:
+async def test_fetch_during_a_rebalance_returns_without_records() -> None:
     async with asyncio.timeout(30):
         assert await client(StandIn(asyncio.Event().wait)).fetch([PAYMENT_0]) == {}
 
 
-async def test_holding_pauses_everything_and_minds_no_place() -> None:
+async def test_hold_pauses_all_partitions_and_ignores_invalid_positions() -> None:
     consumer = StandIn(NoOffsetForPartitionError(TP_1))
     holding = client(consumer)
     await holding.hold()
@@ -221,7 +226,7 @@ async def test_holding_pauses_everything_and_minds_no_place() -> None:
     assert consumer.paused == {TP_1}
 
 
-async def test_a_broker_that_answers_no_fetch_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_unanswered_fetches_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runtime_client, "SILENT_SECONDS", 0.0)
     consumer = StandIn()
     listening = client(consumer)
@@ -229,33 +234,33 @@ async def test_a_broker_that_answers_no_fetch_is_noticed(monkeypatch: pytest.Mon
     await listening.fetch([PAYMENT_0])  # the broker was there
     consumer.polled = 2
     await listening.fetch([PAYMENT_0])  # and again
-    with pytest.raises(PlaceLost, match="no fetch was answered"):
+    with pytest.raises(PositionsLost, match="no fetch was answered"):
         await listening.fetch([PAYMENT_0])
     consumer.polled = 3
-    await listening.fetch([PAYMENT_0])  # it is back, and the client is as good as before
-    with pytest.raises(PlaceLost, match="no fetch was answered"):
+    await listening.fetch([PAYMENT_0])  # it is back, and the client works as before
+    with pytest.raises(PositionsLost, match="no fetch was answered"):
         await listening.fetch([PAYMENT_0])
 
 
-async def test_a_client_that_fetches_nothing_although_it_was_placed_anew_is_given_up(
+async def test_client_without_answers_after_new_placement_is_replaced(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(runtime_client, "SILENT_SECONDS", 0.0)
     listening = client(StandIn())
-    with pytest.raises(PlaceLost, match="no fetch was answered"):
+    with pytest.raises(PositionsLost, match="no fetch was answered"):
         await listening.fetch([PAYMENT_0])
     with pytest.raises(KafkaTimeoutError, match="no fetch was answered"):
         await listening.fetch([PAYMENT_0])
 
 
-async def test_records_are_an_answer_too(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_records_count_as_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runtime_client, "SILENT_SECONDS", 0.0)
     listening = client(StandIn({TP_0: ["a"]}, {TP_0: ["b"]}))
     await listening.fetch([PAYMENT_0])
     assert await listening.fetch([PAYMENT_0]) == {PAYMENT_0: ["b"]}
 
 
-async def test_a_broker_that_answers_no_fetch_is_noticed_while_one_partition_is_read_singly(
+async def test_unanswered_fetches_are_noticed_while_one_partition_is_read_singly(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(runtime_client, "SILENT_SECONDS", 0.0)
@@ -263,7 +268,7 @@ async def test_a_broker_that_answers_no_fetch_is_noticed_while_one_partition_is_
     with pytest.raises(RecordUnreadable):
         await reading.fetch([PAYMENT_0])
     reading.seek(PAYMENT_0, 7, 20)
-    with pytest.raises(PlaceLost, match="no fetch was answered"):
+    with pytest.raises(PositionsLost, match="no fetch was answered"):
         await reading.fetch([PAYMENT_0])
     with pytest.raises(KafkaTimeoutError, match="no fetch was answered"):
         await reading.fetch([PAYMENT_0])

@@ -1,4 +1,4 @@
-"""The life of a partition: its table of transitions, and what holds over every sequence of them."""
+"""The partition's transition table, and invariants over every sequence of events."""
 
 import ast
 import inspect
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from consumers.runtime.apply.failures import HaltReason
 from consumers.runtime.apply.offsets import Fence
 from consumers.runtime.member import partition as life
-from consumers.runtime.member.halts import Halt, what_to_do
+from consumers.runtime.member.halts import Halt, remedy
 from consumers.runtime.member.loop import Loop
 from consumers.runtime.member.partition import (
     Assigned,
@@ -22,16 +22,16 @@ from consumers.runtime.member.partition import (
     Delayed,
     Dropped,
     Due,
-    Event,
+    FenceAdvanced,
+    FenceSeen,
     FenceSet,
     Found,
     Halted,
-    Moved,
+    PartitionEvent,
+    PartitionState,
     Placed,
     Read,
     Revoked,
-    Seen,
-    State,
     Stopped,
     Unplaced,
     Waiting,
@@ -50,35 +50,35 @@ def fence(next_offset: int) -> Fence:
 
 
 HALT = Halt(PAYMENT_0, HaltReason.OTHER_LOG, "the topic was deleted and recreated")
-STATES: dict[str, State] = {
+STATES: dict[str, PartitionState] = {
     NOTHING: None,
     "Unplaced": Unplaced(fence(3), tries=2),
     "Waiting": Waiting(fence(3), 2, 7.0, "the database is read-only"),
     "Placed": Placed(fence(3), None, 3, UUID(int=1), 4, 2),
     "Halted": Halted(HALT, fence(3)),
 }
-EVENTS: dict[str, Event] = {
+EVENTS: dict[str, PartitionEvent] = {
     "Assigned": Assigned(),
     "Revoked": Revoked(),
     "Found": Found(fence(3), 3),
     "Read": Read(9),
-    "Moved": Moved(fence(9)),
+    "FenceAdvanced": FenceAdvanced(fence(9)),
     "CaughtUp": CaughtUp(),
     "Dropped": Dropped(),
     "Delayed": Delayed(9.0, "the log has not caught up"),
     "Due": Due(),
     "Stopped": Stopped(HALT),
-    "Seen": Seen(fence(3)),
+    "FenceSeen": FenceSeen(fence(3)),
     "FenceSet": FenceSet(),
 }
 
 
-def name(state: State) -> str:
+def name(state: PartitionState) -> str:
     return NOTHING if state is None else type(state).__name__
 
 
 def documented() -> dict[tuple[str, str], str]:
-    """Read the table of the architecture page: (value, event) to the next value."""
+    """Read the table of the architecture page: (state, event) to the next state."""
     text = ARCHITECTURE.read_text()
     (table,) = re.findall(r"^\| what happens .*?(?=\n\n)", text, re.MULTILINE | re.DOTALL)
     head, _, *rows = [
@@ -91,8 +91,8 @@ def documented() -> dict[tuple[str, str], str]:
     }
 
 
-def test_the_documented_table_is_the_code() -> None:
-    assert {type(each) for each in EVENTS.values()} == set(get_args(Event))
+def test_documented_table_equals_the_code() -> None:
+    assert {type(each) for each in EVENTS.values()} == set(get_args(PartitionEvent))
     coded = {
         (value, event): name(transition(STATES[value], EVENTS[event]))
         for value in STATES
@@ -101,33 +101,33 @@ def test_the_documented_table_is_the_code() -> None:
     assert documented() == coded
 
 
-def test_every_row_of_the_table_in_code_is_reached_by_a_documented_event() -> None:
+def test_every_transition_in_code_has_a_documented_event() -> None:
     values = {type(each) for each in STATES.values() if each is not None}
-    assert {value for value, _ in life.TABLE} <= values
-    assert {event for _, event in life.TABLE} <= set(get_args(Event))
+    assert {value for value, _ in life.TRANSITIONS} <= values
+    assert {event for _, event in life.TRANSITIONS} <= set(get_args(PartitionEvent))
 
 
 def test_tries_are_counted_until_something_is_applied() -> None:
-    state: State = Placed(fence(3), None, 3)
+    state: PartitionState = Placed(fence(3), None, 3)
     for tries in (1, 2, 3):
         state = transition(state, Delayed(1.0, "x"))
         assert isinstance(state, Waiting)
         assert state.tries == tries
         state = transition(transition(state, Due()), Found(fence(3), 3))
-    state = transition(state, Moved(fence(4)))
+    state = transition(state, FenceAdvanced(fence(4)))
     assert isinstance(state, Placed)
     assert (state.tries, state.fence) == (0, fence(4))
 
 
-def test_where_it_was_is_remembered_until_it_is_placed_again() -> None:
-    leaving: list[Event] = [Dropped(), Delayed(1.0), Stopped(HALT), FenceSet()]
+def test_fence_is_remembered_until_the_partition_is_placed_again() -> None:
+    leaving: list[PartitionEvent] = [Dropped(), Delayed(1.0), Stopped(HALT), FenceSet()]
     for event in leaving:
         state = transition(Placed(fence(3), None, 3), event)
         assert state is not None
         assert state.fence == fence(3)
 
 
-def test_the_first_reason_of_a_halt_stands() -> None:
+def test_first_reason_of_a_halt_is_kept() -> None:
     other = Halt(PAYMENT_0, HaltReason.TOO_NEW, "offset 3")
     assert transition(Halted(HALT, None), Stopped(other)) == Halted(HALT, None)
 
@@ -135,21 +135,21 @@ def test_the_first_reason_of_a_halt_stands() -> None:
 offsets = st.integers(min_value=0, max_value=50)
 fences = offsets.map(fence)
 reasons = st.sampled_from(HaltReason)
-events: st.SearchStrategy[Event] = st.one_of(
+events: st.SearchStrategy[PartitionEvent] = st.one_of(
     st.builds(Assigned),
     st.builds(Revoked),
     st.builds(Found, fences, offsets),
     st.builds(Read, offsets),
-    st.builds(Moved, fences),
+    st.builds(FenceAdvanced, fences),
     st.builds(CaughtUp),
     st.builds(Dropped),
     st.builds(Delayed, st.floats(0, 100), st.none() | st.just("a problem")),
     st.builds(Due),
     reasons.map(lambda reason: Stopped(Halt(PAYMENT_0, reason, "", 1))),
-    st.builds(Seen, fences),
+    st.builds(FenceSeen, fences),
     st.builds(FenceSet),
 )
-POSSIBLE: dict[str, Event] = {
+POSSIBLE: dict[str, PartitionEvent] = {
     "place": Found(fence(1), 1),
     "wait": Due(),
     "read": Read(2),
@@ -160,8 +160,8 @@ LEADS_TO = {"place": Placed, "wait": Unplaced, "read": Placed, "command": Unplac
 
 @examples(120)
 @given(st.lists(events, max_size=40))
-def test_no_partition_is_ever_without_a_next_step(sequence: list[Event]) -> None:
-    state: State = None
+def test_every_partition_has_a_next_step(sequence: list[PartitionEvent]) -> None:
+    state: PartitionState = None
     assigned = False
     for event in sequence:
         state = transition(state, event)
@@ -170,31 +170,31 @@ def test_no_partition_is_ever_without_a_next_step(sequence: list[Event]) -> None
         assert (step is not None) == assigned
         if step is None:
             continue
-        # Its next step can be made, and leads on; a halted one names a command.
+        # The next step is possible and leads on; a halted partition names a command.
         assert isinstance(transition(state, POSSIBLE[step]), LEADS_TO[step])
         if isinstance(state, Halted):
-            assert "`payrouter " in what_to_do(state.halt, "ledger")
+            assert "`payrouter " in remedy(state.halt, "ledger")
 
 
 @examples(120)
 @given(st.lists(events, max_size=40))
-def test_none_is_read_before_it_is_placed_and_nothing_fetched_before_is_applied(
-    sequence: list[Event],
+def test_no_partition_is_read_unplaced_and_no_earlier_fetch_is_applied(
+    sequence: list[PartitionEvent],
 ) -> None:
-    state: State = None
+    state: PartitionState = None
     placed_since_assigned = False
     for event in sequence:
         before, state = state, transition(state, event)
         if isinstance(event, Found) and isinstance(before, Unplaced):
             placed_since_assigned = True
-        elif not isinstance(event, Read | Moved | CaughtUp) and state != before:
-            # Whatever else changed it: nothing fetched until now is used.
+        elif not isinstance(event, Read | FenceAdvanced | CaughtUp) and state != before:
+            # After any other change, records fetched so far are not used.
             placed_since_assigned = False
             assert next_step(state) != "read"
         assert (next_step(state) == "read") <= placed_since_assigned
 
 
-def test_the_loop_keeps_five_fields_and_no_state_of_a_partition() -> None:
+def test_loop_has_five_fields_and_no_state_of_a_partition() -> None:
     tree = ast.parse(inspect.getsource(Loop))
     assigned = {
         node.attr

@@ -1,4 +1,4 @@
-"""What a broker does not answer in time is asked for with more patience, and named."""
+"""Requests to a slow broker get longer time-outs, and the problem is named."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -30,7 +30,7 @@ THERE = PartitionSeen(1, 0, frozenset({1}), frozenset({1}))
 
 @dataclass
 class Slow:
-    """A broker that needs its time for an answer, and a store that has one fence."""
+    """A broker that answers slowly, and a store with one fence."""
 
     needs: float
     error: str | None = None
@@ -44,15 +44,15 @@ class Slow:
         return {"payment": TopicSeen("payment", None, self.error, {1: THERE}, None)}
 
     async def bounds(self, _: object, __: float) -> Mapping[Partition, LogBounds]:
-        """Say where the log ends."""
+        """Return the bounds of the log."""
         return {} if self.error else {PAYMENT_1: LogBounds(0, 9, 9)}
 
     async def fences(self, begin: Mapping[Partition, int], _: object) -> Mapping[Partition, Fence]:
-        """Give the fences, as the store does."""
+        """Return the fences, as the store does."""
         return {partition: Fence(partition, 0, offset) for partition, offset in begin.items()}
 
     def seek(self, *_: object) -> None:
-        """Go there."""
+        """Seek."""
 
 
 def placing(broker: Slow) -> tuple[Placing, Any]:
@@ -72,14 +72,14 @@ async def turns(broker: Slow, number: int) -> Positions:
     return places.positions
 
 
-async def test_a_broker_that_is_always_slow_is_heard_though_others_wait_to_be_read_on() -> None:
+async def test_always_slow_broker_gets_to_answer_while_placed_partitions_wait() -> None:
     broker = Slow(needs=3 * NEIGHBOURLY_SECONDS)
     positions = await turns(broker, 3)
     assert positions.placed.keys() == {PAYMENT_0, PAYMENT_1}
     assert broker.asked == [NEIGHBOURLY_SECONDS * factor for factor in (1, 2, 4)]
 
 
-async def test_a_broker_that_never_answers_holds_up_the_others_no_longer_each_time() -> None:
+async def test_silent_broker_delays_placed_partitions_only_up_to_a_limit() -> None:
     broker = Slow(needs=float("inf"))
     positions = await turns(broker, 20)
     assert positions.waiting.keys() == {PAYMENT_1}
@@ -87,7 +87,7 @@ async def test_a_broker_that_never_answers_holds_up_the_others_no_longer_each_ti
 
 
 @pytest.mark.parametrize("error", [MISSING, "TOPIC_AUTHORIZATION_FAILED"])
-async def test_a_topic_that_is_away_is_waited_for_and_named(error: str) -> None:
+async def test_missing_topic_is_waited_for_and_named(error: str) -> None:
     positions = await turns(Slow(needs=0, error=error), 1)
     (problem,) = positions.problems
     assert problem.startswith("payment-1: LogUnknown: the broker ")

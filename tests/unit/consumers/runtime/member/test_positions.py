@@ -1,4 +1,4 @@
-"""Where to read on, from the fence and the bounds of the log; and what halts instead."""
+"""Start offset from the fence and the bounds of the log, or a halt instead."""
 
 from dataclasses import replace
 from uuid import UUID
@@ -7,11 +7,11 @@ import pytest
 
 from consumers.runtime.apply.failures import HaltReason, describe
 from consumers.runtime.apply.offsets import Fence, LastApplied
-from consumers.runtime.member.halts import Halt, records_missing, what_to_do
+from consumers.runtime.member.halts import Halt, records_missing, remedy
 from consumers.runtime.member.partition import FenceSet, Found, Placed, Read, Stopped
-from consumers.runtime.member.placing import LogUnknown, same_log, start_at
+from consumers.runtime.member.placing import LogUnknown, halt_if_other_topic, start_at
 from consumers.runtime.member.positions import Positions
-from consumers.runtime.member.reading import gaps_before, readable, same_as_applied
+from consumers.runtime.member.reading import decode_until_halt, gaps_before, halt_if_replaced
 from consumers.runtime.records import Partition
 from router.broker.log.bounds import LogBounds
 from router.broker.topics.ids import MISSING, PartitionSeen, TopicSeen
@@ -37,15 +37,15 @@ def bounds(begin: int, end: int) -> LogBounds:
     [
         (None, 0, 20, 10, None),
         (LAST, 0, 20, 9, LAST),
-        (LAST, 0, 10, 9, LAST),  # nothing new yet: the last one is read again all the same
+        (LAST, 0, 10, 9, LAST),  # nothing new yet: the last one is still read again
         (LAST, 9, 20, 9, LAST),
         (LAST, 10, 20, 10, None),  # the log no longer has it
         (LAST, 10, 10, 10, None),
-        (LastApplied(7, 1007, 7), 0, 20, 7, LastApplied(7, 1007, 7)),  # gaps were passed behind it
+        (LastApplied(7, 1007, 7), 0, 20, 7, LastApplied(7, 1007, 7)),  # gaps were passed after it
         (LastApplied(7, 1007, 7), 8, 20, 10, None),
     ],
 )
-def test_reading_goes_on_at_the_last_applied_record_where_the_log_has_it(
+def test_reading_starts_at_the_last_applied_record_if_the_log_has_it(
     last: LastApplied | None, begin: int, end: int, offset: int, compare: LastApplied | None
 ) -> None:
     found = start_at(fence(10, last), bounds(begin, end))
@@ -53,40 +53,40 @@ def test_reading_goes_on_at_the_last_applied_record_where_the_log_has_it(
     assert found.fence == fence(10, last)
 
 
-def test_a_log_that_ends_before_the_fence_halts() -> None:
+def test_log_that_ends_below_the_fence_halts() -> None:
     with pytest.raises(Halt) as halt:
         start_at(fence(10, LAST), bounds(0, 9))
     assert halt.value.reason is HaltReason.BEYOND_END
-    assert "10 is to be applied next, but the log ends at 9" in halt.value.detail
+    assert "the next offset to apply is 10, but the log ends at 9" in halt.value.detail
 
 
-def test_a_log_that_begins_behind_the_fence_halts_and_says_how_much_is_gone() -> None:
+def test_log_that_begins_above_the_fence_halts_with_the_number_of_lost_offsets() -> None:
     with pytest.raises(Halt) as halt:
         start_at(fence(10, LAST), bounds(14, 20))
     assert halt.value.reason is HaltReason.BEFORE_START
     assert "4 offsets were deleted before they were applied" in halt.value.detail
 
 
-def test_a_halt_names_the_partition_and_the_command_that_mends_it() -> None:
+def test_halt_names_the_partition_and_the_command_that_resolves_it() -> None:
     with pytest.raises(Halt, match=r"^payment-0 halted: ") as halt:
         start_at(fence(10), bounds(0, 9))
-    said = what_to_do(halt.value, "ledger")
+    said = remedy(halt.value, "ledger")
     assert "`payrouter offsets show ledger`" in said
     assert "`payrouter offsets reset ledger --topic payment --partition 0 --to earliest`" in said
 
 
-def test_a_halt_for_what_is_no_matter_of_offsets_names_what_is() -> None:
+def test_halt_that_no_offset_resolves_names_the_remedy() -> None:
     too_new = Halt(PAYMENT_0, HaltReason.TOO_NEW, "offset 3")
-    assert "Upgrade payrouter" in what_to_do(too_new, "ledger")
+    assert "Upgrade payrouter" in remedy(too_new, "ledger")
     missing = records_missing(PAYMENT_0, range(3, 9), 12)
     assert "no records at the offsets 3 to 8 (6 of them)" in missing.detail
     reset = "`payrouter offsets reset ledger --topic payment --partition 0 --to 12`"
-    assert f"{reset} accepts that they are missing" in what_to_do(missing, "ledger")
+    assert f"{reset} accepts that they are missing" in remedy(missing, "ledger")
 
 
 @pytest.mark.parametrize("reason", HaltReason)
-def test_no_advice_gives_up_what_could_still_be_applied(reason: HaltReason) -> None:
-    said = what_to_do(Halt(PAYMENT_0, reason, "", 12), "ledger")
+def test_no_remedy_gives_up_records_that_could_still_be_applied(reason: HaltReason) -> None:
+    said = remedy(Halt(PAYMENT_0, reason, "", 12), "ledger")
     assert "`payrouter " in said
     assert "latest" not in said
 
@@ -95,15 +95,13 @@ OLD, NEW = UUID(int=1), UUID(int=2)
 
 
 @pytest.mark.parametrize(("known", "now"), [(None, NEW), (OLD, None), (OLD, OLD), (None, None)])
-def test_a_topic_counts_as_the_same_where_nothing_else_is_known(
-    known: UUID | None, now: UUID | None
-) -> None:
-    same_log(replace(fence(10), topic_id=known), now)
+def test_topic_counts_as_the_same_if_an_id_is_unknown(known: UUID | None, now: UUID | None) -> None:
+    halt_if_other_topic(replace(fence(10), topic_id=known), now)
 
 
-def test_a_topic_with_another_id_halts() -> None:
+def test_topic_with_a_different_id_halts() -> None:
     with pytest.raises(Halt, match="deleted and recreated") as halt:
-        same_log(replace(fence(10), topic_id=OLD), NEW)
+        halt_if_other_topic(replace(fence(10), topic_id=OLD), NEW)
     assert halt.value.reason is HaltReason.OTHER_LOG
 
 
@@ -116,7 +114,7 @@ def seen(topic_id: UUID | None, epoch: int | None, error: str | None = None) -> 
     ("topic", "same"),
     [
         (seen(OLD, 4), True),
-        (seen(OLD, 5), False),  # another leader may have cut off what was applied
+        (seen(OLD, 5), False),  # a new leader may have truncated applied records
         (seen(OLD, None), True),
         (seen(None, None), True),
         (seen(OLD, 3), False),
@@ -124,7 +122,9 @@ def seen(topic_id: UUID | None, epoch: int | None, error: str | None = None) -> 
         (seen(None, None, "UNKNOWN_TOPIC_OR_PARTITION"), False),
     ],
 )
-def test_a_place_is_doubted_once_id_or_epoch_contradict_it(topic: TopicSeen, *, same: bool) -> None:
+def test_placement_is_invalid_once_topic_id_or_epoch_has_changed(
+    topic: TopicSeen, *, same: bool
+) -> None:
     assert Placed(fence(3), None, 3, OLD, 4).is_of(topic) is same
 
 
@@ -135,22 +135,22 @@ def test_a_place_is_doubted_once_id_or_epoch_contradict_it(topic: TopicSeen, *, 
         (3, 3, [5, 6], [range(3, 5)]),
         (3, 3, [3, 7, 9], [range(4, 7), range(8, 9)]),
         (3, 2, [2, 3], []),  # the last applied record again
-        (9, 2, [5, 6, 9], []),  # what is missing there was applied
+        (9, 2, [5, 6, 9], []),  # the missing offsets were already applied
         (9, 2, [5, 12], [range(9, 12)]),
     ],
 )
-def test_a_gap_is_what_has_no_record_at_or_above_the_fence(
+def test_gap_is_a_range_without_records_at_or_above_the_fence(
     next_offset: int, reads: int, offsets: list[int], gaps: list[range]
 ) -> None:
     messages = [record(offset, numbered(offset)).record for offset in offsets]
     assert gaps_before(Placed(fence(next_offset), None, reads), messages) == gaps
 
 
-def test_what_comes_before_an_unexplained_gap_is_applied_and_nothing_behind_it() -> None:
+def test_records_before_an_unexplained_gap_are_applied_and_none_after_it() -> None:
     given = [record(offset, numbered(offset)) for offset in (3, 4, 9)]
     by_offset = {each.record.offset: each for each in given}
     records = [each.record for each in given]
-    arrived, halt = readable(
+    arrived, halt = decode_until_halt(
         Placed(fence(3), None, 3), records, lambda r: by_offset[r.offset], [range(5, 8)]
     )
     assert [each.record.offset for each in arrived] == [3, 4]
@@ -158,26 +158,26 @@ def test_what_comes_before_an_unexplained_gap_is_applied_and_nothing_behind_it()
     assert (halt.reason, halt.resume_at) == (HaltReason.RECORDS_MISSING, 9)
 
 
-def test_the_last_applied_record_is_known_again() -> None:
+def test_last_applied_record_is_recognized() -> None:
     there = record(9, numbered(1)).record
-    same_as_applied(there, LastApplied(9, there.timestamp, there.crc))
+    halt_if_replaced(there, LastApplied(9, there.timestamp, there.crc))
 
 
 @pytest.mark.parametrize("field", ["timestamp", "crc"])
-def test_another_record_in_the_place_of_the_last_applied_one_halts(field: str) -> None:
+def test_different_record_at_the_last_applied_offset_halts(field: str) -> None:
     there = record(9, numbered(1)).record
     facts = {"timestamp": there.timestamp, "crc": there.crc}
     facts[field] += 1
     with pytest.raises(Halt) as halt:
-        same_as_applied(there, LastApplied(9, **facts))
+        halt_if_replaced(there, LastApplied(9, **facts))
     assert halt.value.reason is HaltReason.OTHER_RECORD
 
 
-def test_a_record_behind_the_last_applied_one_proves_nothing() -> None:
-    same_as_applied(record(10, numbered(1)).record, LAST)
+def test_record_after_the_last_applied_one_is_not_compared() -> None:
+    halt_if_replaced(record(10, numbered(1)).record, LAST)
 
 
-def test_an_assignment_leaves_nothing_placed() -> None:
+def test_assignment_leaves_nothing_placed() -> None:
     positions = Positions()
     positions.assign({PAYMENT_0, PAYMENT_1})
     positions.send(PAYMENT_0, FOUND)
@@ -186,7 +186,7 @@ def test_an_assignment_leaves_nothing_placed() -> None:
     assert positions.placed == {}
 
 
-def test_a_dropped_partition_is_to_be_placed_anew_and_where_it_was_is_remembered() -> None:
+def test_dropped_partition_is_unplaced_and_keeps_its_fence() -> None:
     positions = Positions()
     positions.assign({PAYMENT_0})
     positions.send(PAYMENT_0, FOUND)
@@ -196,7 +196,7 @@ def test_a_dropped_partition_is_to_be_placed_anew_and_where_it_was_is_remembered
     assert positions.fences == {PAYMENT_0: fence(3)}
 
 
-def test_a_partition_waits_for_its_time_and_says_why() -> None:
+def test_partition_waits_until_due_and_reports_the_problem() -> None:
     positions = Positions()
     positions.assign({PAYMENT_0, PAYMENT_1})
     positions.send(PAYMENT_0, FOUND)
@@ -212,7 +212,7 @@ def test_a_partition_waits_for_its_time_and_says_why() -> None:
     assert positions.tries(PAYMENT_0) == 1
 
 
-def test_a_halted_partition_stays_assigned_and_is_not_placed_anew() -> None:
+def test_halted_partition_stays_assigned_and_is_not_placed_again() -> None:
     positions = Positions()
     positions.assign({PAYMENT_0, PAYMENT_1})
     positions.send(PAYMENT_0, FOUND)
@@ -226,7 +226,7 @@ def test_a_halted_partition_stays_assigned_and_is_not_placed_anew() -> None:
     assert positions.unpositioned == {PAYMENT_0, PAYMENT_1}
 
 
-def test_a_partition_that_went_cannot_halt_or_come_back() -> None:
+def test_revoked_partition_cannot_halt_or_come_back() -> None:
     positions = Positions()
     positions.assign({PAYMENT_0})
     positions.revoke()
@@ -236,7 +236,7 @@ def test_a_partition_that_went_cannot_halt_or_come_back() -> None:
     assert positions.assigned == set()
 
 
-def test_what_an_idle_partition_waited_for_long_ago_does_not_count_for_ever() -> None:
+def test_old_waits_of_an_idle_partition_are_reset() -> None:
     positions = Positions()
     positions.assign([PAYMENT_0])
     for _ in range(5):
@@ -244,7 +244,7 @@ def test_what_an_idle_partition_waited_for_long_ago_does_not_count_for_ever() ->
         positions.delay(PAYMENT_0, 0, "the broker is away")
         positions.wake(1)
     positions.send(PAYMENT_0, Found(fence(10, LAST), 9, LAST))
-    # The last applied record was not seen again yet, or something is behind it.
+    # The last applied record has not been read again yet, or there are records after it.
     positions.catch_up({PAYMENT_0: 10})
     positions.send(PAYMENT_0, Read(10))
     positions.catch_up({PAYMENT_0: 11})
@@ -270,8 +270,8 @@ def led_by(leader: int | None) -> TopicSeen:
         ),
         (TopicSeen("payment", OLD, None, {}, None), "the broker has no payment-0"),
         (led_by(None), "payment-0 has no leader"),
-        (led_by(3), "the leader of payment-0, broker 3, does not say where it ends"),
+        (led_by(3), "the leader of payment-0, broker 3, does not return its end offset"),
     ],
 )
-def test_what_cannot_be_placed_says_what_the_broker_says_of_it(topic: TopicSeen, said: str) -> None:
+def test_unplaceable_partition_reports_the_brokers_answer(topic: TopicSeen, said: str) -> None:
     assert describe(LogUnknown(PAYMENT_0, topic)) == f"LogUnknown: {said}"

@@ -1,4 +1,4 @@
-"""A turn of the loop is held up once by what does not answer, however many partitions ask."""
+"""An unresponsive broker or store delays a turn of the loop once, not once per partition."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 PARTITIONS = [Partition("payment", number) for number in range(3)]
 NEXT, UPTO = 5, 8
 SECONDS = 5.0
-"""Long enough for anything that does not wait for ever."""
+"""Long enough for anything that does not wait forever."""
 
 
 @dataclass
 class Frozen:
-    """A broker that answers nobody before everybody has asked, and a store that is away."""
+    """A broker that answers only after all requests have arrived, and an unreachable store."""
 
     explains: bool
     asked: asyncio.Barrier = field(default_factory=lambda: asyncio.Barrier(len(PARTITIONS)))
@@ -38,11 +38,11 @@ class Frozen:
     passed: list[Partition] = field(default_factory=list)
 
     async def position(self, _: Partition) -> int:
-        """Be behind a gap."""
+        """Return an offset after a gap."""
         return UPTO
 
     async def explain(self, _: Partition, __: object) -> list[range]:
-        """Wait for the others, and then for longer than anybody does."""
+        """Wait for the other requests, and then longer than any time-out."""
         async with asyncio.timeout(SECONDS):
             await self.asked.wait()
         self.together += 1
@@ -72,11 +72,11 @@ def message(offset: int) -> Any:  # noqa: ANN401 - as aiokafka's
 
 
 @pytest.mark.parametrize("at_the_end", [False, True])
-async def test_a_broker_that_does_not_answer_holds_up_a_turn_once(at_the_end: bool) -> None:  # noqa: FBT001 - a parameter of the test
+async def test_unresponsive_broker_delays_a_turn_once(at_the_end: bool) -> None:  # noqa: FBT001 - a parameter of the test
     frozen = Frozen(explains=False)
     reads, client = reading(frozen)
     if at_the_end:
-        await reads.pass_tails(client, PARTITIONS)
+        await reads.pass_trailing_gaps(client, PARTITIONS)
     else:
         batch = await reads.read(client, {each: [message(UPTO)] for each in PARTITIONS})
         assert batch.arrived == []
@@ -85,10 +85,10 @@ async def test_a_broker_that_does_not_answer_holds_up_a_turn_once(at_the_end: bo
     assert [each.tries for each in reads.positions.waiting.values()] == [1, 1, 1]
 
 
-async def test_a_store_that_does_not_answer_holds_up_a_turn_once() -> None:
+async def test_unresponsive_store_delays_a_turn_once() -> None:
     frozen = Frozen(explains=True)
     reads, client = reading(frozen)
-    await reads.pass_tails(client, PARTITIONS)
+    await reads.pass_trailing_gaps(client, PARTITIONS)
     assert len(frozen.passed) == len(reads.positions.waiting) == 1
-    # The others are read on, and met again in the next turn.
+    # The other partitions are read on, and retried in the next turn.
     assert len(reads.positions.placed) == 2

@@ -1,4 +1,4 @@
-"""The budget of unproved requests: a fair share, not a cap, and its counts are always right."""
+"""The budget of unverified requests: a fair share, not a cap, with exact counts."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,12 +14,12 @@ from tests.parts.examples import examples
 
 @dataclass
 class Ended:
-    """Connections that had to give way, by name, in order."""
+    """Names of the connections that gave way, in order."""
 
     names: list[str] = field(default_factory=list)
 
     def way(self, name: str) -> Callable[[], None]:
-        """Return what ends a connection of this name."""
+        """Return a function that ends a connection of this name."""
         return lambda: self.names.append(name)
 
 
@@ -69,7 +69,7 @@ def test_a_request_that_has_arrived_or_is_proved_never_gives_way() -> None:
     assert not newcomer.admitted
 
 
-def test_a_proved_request_frees_its_place_for_strangers() -> None:
+def test_verified_request_frees_its_place_in_the_budget() -> None:
     ended, admission = Ended(), Admission(1, 1000)
     proved = _visit(ended, "proved", "192.0.2.1", Stage.WHOLE)
     admission.enter(proved)
@@ -81,7 +81,7 @@ def test_a_proved_request_frees_its_place_for_strangers() -> None:
     assert ended.names == []
 
 
-def test_bytes_have_a_budget_and_the_source_with_most_gives_way() -> None:
+def test_source_with_most_bytes_gives_way() -> None:
     ended, admission = Ended(), Admission(10, 1000)
     small = _visit(ended, "small", "198.51.100.1", Stage.ARRIVING)
     large = _visit(ended, "large", "192.0.2.1", Stage.ARRIVING)
@@ -98,7 +98,7 @@ def test_bytes_have_a_budget_and_the_source_with_most_gives_way() -> None:
     assert admission.bytes == 401
 
 
-def test_a_connection_counts_for_the_source_its_proxy_named() -> None:
+def test_connection_counts_for_the_source_named_by_its_proxy() -> None:
     ended, admission = Ended(), Admission(3, 1000)
     first = _visit(ended, "first", "10.0.0.1", Stage.ARRIVING)
     admission.enter(first)
@@ -140,7 +140,7 @@ _STEPS = st.lists(
 
 @examples(300)
 @given(steps=_STEPS)
-def test_counts_are_those_of_the_connections_whatever_happens(
+def test_counts_match_the_connections_after_any_steps(
     steps: list[tuple[str, int, Stage, int]],
 ) -> None:
     gone: list[Visit] = []
@@ -154,7 +154,7 @@ def test_counts_are_those_of_the_connections_whatever_happens(
         assert admission.count == len(counted) == sum(admission.held().values())
         assert admission.bytes == sum(visit.bytes for visit in inside)
         assert all(visit.bytes == 0 for visit in visits if not visit.admitted)
-        # Over the budget only by what may not give way.
+        # Over the budget only by connections that may not give way.
         assert admission.count <= 5 or not _may_give_way(counted)
         assert admission.bytes <= 1000 or not [v for v in _may_give_way(counted) if v.bytes]
     assert not any(visit.admitted for visit in gone)

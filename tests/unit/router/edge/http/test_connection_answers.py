@@ -50,7 +50,7 @@ def test_a_sender_that_closes_its_half_early_is_closed(loop: Loop) -> None:
 
 
 @on_each_loop
-def test_a_slow_answer_is_not_cut_by_any_bound_of_reading(loop: Loop) -> None:
+def test_slow_answer_is_not_cut_off_by_read_timeouts(loop: Loop) -> None:
     quick = HttpBounds(head_seconds=0.2, idle_seconds=0.2, write_seconds=0.2, linger_seconds=0.2)
 
     async def test() -> None:
@@ -65,7 +65,7 @@ def test_a_slow_answer_is_not_cut_by_any_bound_of_reading(loop: Loop) -> None:
 
 
 @on_each_loop
-def test_a_slow_body_is_not_cut_by_any_bound_of_the_head(loop: Loop) -> None:
+def test_slow_body_is_not_cut_off_by_head_timeouts(loop: Loop) -> None:
     quick = HttpBounds(head_seconds=0.2, idle_seconds=0.2)
 
     async def test() -> None:
@@ -81,7 +81,7 @@ def test_a_slow_body_is_not_cut_by_any_bound_of_the_head(loop: Loop) -> None:
 
 
 @on_each_loop
-def test_a_mistake_of_ours_is_reported_and_never_blamed_on_the_sender(loop: Loop) -> None:
+def test_edge_bug_is_reported_and_not_blamed_on_the_sender(loop: Loop) -> None:
     async def test() -> None:
         async with open_door() as door, connected(door.port) as line:
             door.shed_error = ZeroDivisionError("a mistake")

@@ -1,4 +1,4 @@
-"""Every connection ends and frees its descriptor, whatever its sender does, on both loops."""
+"""Every connection ends and frees its descriptor, on both loops, with any sender."""
 
 import asyncio
 import contextlib
@@ -29,7 +29,7 @@ def _descriptors() -> int:
 
 async def _until_descriptors(most: int) -> None:
     async with asyncio.timeout(20):
-        while _descriptors() > most:  # noqa: ASYNC110 - no event tells it
+        while _descriptors() > most:  # noqa: ASYNC110 - there is no event
             await asyncio.sleep(0.02)
 
 
@@ -67,7 +67,7 @@ def test_a_sender_that_reads_no_answers_frees_its_descriptor(loop: Loop, number:
             _reading_nothing(door.port) as quiet,
         ):
             with contextlib.suppress(ConnectionError, TimeoutError):
-                # One at a time, so that the edge goes on reading while its answers wait.
+                # One at a time, so that the edge continues to read while its answers wait.
                 await _send_often(quiet, _WHOLE, number, 0.003)
 
             await _until_no_connection(door)
@@ -94,7 +94,7 @@ def test_a_shed_sender_that_reads_no_answers_is_cut_off(loop: Loop) -> None:
     async def test() -> None:
         async with open_door() as door, _reading_nothing(door.port) as quiet:
             door.shedding = True
-            # What the kernel holds; an edge that buffers more answers takes far more requests.
+            # The limit of the kernel; an edge that buffers more answers accepts far more requests.
             with pytest.raises(ConnectionError):
                 await _send_often(quiet, _WHOLE * 1000, 100, 0)
 
@@ -138,7 +138,7 @@ def test_a_burst_of_handshakes_frees_its_descriptors(loop: Loop) -> None:
                 await _until_descriptors(before + 200 + 4 + 8)
             await door.until_gone()
             await _until_descriptors(before + 2)
-            # The handshakes of connections that gave way are not failures of their own.
+            # Handshakes of connections that gave way do not count as failures.
             assert len(door.seen.handshakes) <= 4
             assert door.seen.errors == []
 
@@ -160,7 +160,7 @@ def test_accepting_handshakes_lets_other_work_run(loop: Loop) -> None:
 
                 assert len(accepted) < 10
                 async with asyncio.timeout(20):
-                    while len(accepted) < 100:  # noqa: ASYNC110 - no event tells it
+                    while len(accepted) < 100:  # noqa: ASYNC110 - there is no event
                         await asyncio.sleep(0.01)
 
     run(loop, test())
@@ -168,7 +168,7 @@ def test_accepting_handshakes_lets_other_work_run(loop: Loop) -> None:
 
 @on_each_loop
 @pytest.mark.parametrize("encrypted", [False, True], ids=["plain", "tls"])
-def test_a_stopping_edge_answers_what_is_under_way_and_accepts_nothing_new(
+def test_stopping_edge_answers_open_requests_and_accepts_no_new_ones(
     loop: Loop, *, encrypted: bool
 ) -> None:
     let_go = asyncio.Event()
@@ -190,7 +190,7 @@ def test_a_stopping_edge_answers_what_is_under_way_and_accepts_nothing_new(
             for sent in (b"", b"\x16\x03\x01\x02\x00" if encrypted else b"POST"):
                 waiting = await lines.enter_async_context(connected(door.port))
                 await waiting.send(sent)
-            while not door.bodies:  # noqa: ASYNC110 - no event tells it
+            while not door.bodies:  # noqa: ASYNC110 - there is no event
                 await asyncio.sleep(0.01)
 
             stopping = asyncio.create_task(stack.aclose())

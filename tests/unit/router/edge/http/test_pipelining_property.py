@@ -1,4 +1,4 @@
-"""However a sequence of requests is cut into pieces, it gets the same answers in order."""
+"""A sequence of requests gets the same answers in order, with any split into pieces."""
 
 import asyncio
 
@@ -15,7 +15,7 @@ _OFFER = [("Connection", "Upgrade"), ("Upgrade", "h2c")]
 
 @st.composite
 def _requests(draw: st.DrawFn) -> tuple[bytes, bytes]:
-    """Return a request as bytes, and the body it carries."""
+    """Return a request as bytes, and its body."""
     body = draw(st.binary(max_size=60))
     offer = draw(st.sampled_from([[], _OFFER]))
     if draw(st.booleans()):

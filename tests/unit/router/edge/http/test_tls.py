@@ -48,7 +48,7 @@ async def _open(
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     async with asyncio.timeout(_PATIENCE_SECONDS):
-        # An empty name: a client that names no server.
+        # An empty name: a client that sends no server name.
         return await asyncio.open_connection(
             "127.0.0.1", port, ssl=context, server_hostname=server_name or ""
         )
@@ -65,7 +65,7 @@ async def _asked(port: int, server_name: str | None = "localhost") -> str:
     return shown
 
 
-async def test_new_handshakes_get_the_new_certificate_and_open_connections_go_on(
+async def test_new_handshakes_get_the_new_certificate_and_open_connections_continue(
     tmp_path: Path,
 ) -> None:
     certificate = ServerCertificate(*_pair(tmp_path, "old"))
@@ -107,7 +107,7 @@ async def test_a_pair_that_cannot_be_used_leaves_the_one_in_use(tmp_path: Path, 
     assert certificate.expires == expires
 
 
-def test_when_it_expires_is_known(tmp_path: Path) -> None:
+def test_expiry_is_known(tmp_path: Path) -> None:
     certificate = ServerCertificate(*_pair(tmp_path, "old", timedelta(days=3)))
     before = certificate.expires
     certificate.reload(*_pair(tmp_path, "new", timedelta(days=9)))

@@ -1,4 +1,4 @@
-"""What the publisher does with a producer that behaves as aiokafka's can."""
+"""The publisher with producers that fail in the ways of aiokafka's."""
 
 import asyncio
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ from router.contract.wire import OutgoingRecord
 from router.edge.publishing import producer_line, publish
 from router.edge.publishing.record_room import RecordRoom
 from router.errors import NotDurable
-from tests.parts.edge.producers import ToldProducer, running_publisher
+from tests.parts.edge.producers import ScriptedProducer, running_publisher
 
 
 @pytest.fixture(autouse=True)
@@ -38,7 +38,7 @@ def _records(*values: bytes) -> list[OutgoingRecord]:
 
 
 async def test_nothing_is_durable_before_there_is_a_producer() -> None:
-    async with running_publisher(ToldProducer(hangs="start")) as running:
+    async with running_publisher(ScriptedProducer(hangs="start")) as running:
         with pytest.raises(NotDurable, match="no connection"):
             await running.publisher(_records(b"1"))
 
@@ -46,7 +46,7 @@ async def test_nothing_is_durable_before_there_is_a_producer() -> None:
         assert running.failures("unavailable") == 1
 
 
-async def test_records_are_sent_in_order_and_waited_for_to_the_last() -> None:
+async def test_records_are_sent_in_order_and_all_awaited() -> None:
     async with running_publisher() as running:
         await running.until_well()
         (producer,) = running.made
@@ -63,7 +63,7 @@ async def test_records_are_sent_in_order_and_waited_for_to_the_last() -> None:
 
 
 @pytest.mark.parametrize("error", [OutOfOrderSequenceNumber(), ProducerFenced()])
-async def test_a_record_of_a_producer_that_cannot_go_on_is_sent_by_the_next(
+async def test_record_of_a_failed_producer_is_sent_by_the_next_one(
     error: KafkaError,
 ) -> None:
     async with running_publisher() as running:
@@ -81,8 +81,8 @@ async def test_a_record_of_a_producer_that_cannot_go_on_is_sent_by_the_next(
         assert running.failures("rejected") == 0
 
 
-async def test_a_delivery_is_refused_when_no_producer_takes_it() -> None:
-    failing = [ToldProducer(send_raises=ProducerFenced()) for _ in range(publish.TRIES)]
+async def test_delivery_is_refused_if_no_producer_accepts_it() -> None:
+    failing = [ScriptedProducer(send_raises=ProducerFenced()) for _ in range(publish.TRIES)]
     async with running_publisher(*failing) as running:
         await running.until_well()
         with pytest.raises(NotDurable, match="producers in a row failed"):
@@ -91,9 +91,9 @@ async def test_a_delivery_is_refused_when_no_producer_takes_it() -> None:
         assert running.failures("rejected") == 1
 
 
-async def test_a_record_too_large_leaves_the_producer_and_the_edge_as_they_are() -> None:
+async def test_oversized_record_does_not_affect_the_producer_or_readiness() -> None:
     error = MessageSizeTooLargeError()
-    async with running_publisher(ToldProducer(send_raises=error)) as running:
+    async with running_publisher(ScriptedProducer(send_raises=error)) as running:
         await running.until_well()
         with pytest.raises(NotDurable, match=type(error).__name__):
             await running.publisher(_records(b"1"))
@@ -101,7 +101,7 @@ async def test_a_record_too_large_leaves_the_producer_and_the_edge_as_they_are()
         assert running.publisher.health().good
         assert running.made[0].alone == [b"1"]
         assert len(running.made) == 1
-        with pytest.raises(NotDurable, match="topic payment has refused"):
+        with pytest.raises(NotDurable, match="topic payment has already refused"):
             await running.publisher(_records(b"1"))
 
 
@@ -118,7 +118,7 @@ async def test_a_record_refused_with_its_batch_is_sent_again_alone() -> None:
         assert running.failures("rejected") == 0
 
 
-async def test_an_error_of_the_broker_that_nobody_knows_is_tried_once_more_elsewhere() -> None:
+async def test_unknown_broker_error_is_retried_with_another_producer() -> None:
     async with running_publisher() as running:
         await running.until_well()
         publishing = asyncio.create_task(running.publisher(_records(b"1")))
@@ -131,7 +131,7 @@ async def test_an_error_of_the_broker_that_nobody_knows_is_tried_once_more_elsew
         assert running.made[1].alone == [b"1"]
 
 
-async def test_a_topic_that_refuses_makes_the_edge_not_ready_until_it_keeps_that_record() -> None:
+async def test_refusing_topic_makes_the_edge_unready_until_it_accepts_the_record() -> None:
     async with running_publisher() as running:
         await running.until_well()
         (producer,) = running.made
@@ -140,7 +140,7 @@ async def test_a_topic_that_refuses_makes_the_edge_not_ready_until_it_keeps_that
         with pytest.raises(NotDurable, match="TopicAuthorizationFailedError"):
             await publishing
         refused = running.publisher.health()
-        # Nobody sends anything: the publisher tries by itself, again and again.
+        # Without traffic: the publisher retries by itself.
         await producer.acknowledge(TopicAuthorizationFailedError())
         still = running.publisher.health()
         await producer.acknowledge()
@@ -153,7 +153,7 @@ async def test_a_topic_that_refuses_makes_the_edge_not_ready_until_it_keeps_that
         assert len(running.made) == 1
 
 
-async def test_a_record_without_room_in_its_topic_is_not_sent() -> None:
+async def test_record_too_large_for_its_topic_is_not_sent() -> None:
     async with running_publisher(room=RecordRoom(1024, lambda _topic: 80)) as running:
         await running.until_well()
         with pytest.raises(NotDurable, match="too large"):
@@ -164,7 +164,7 @@ async def test_a_record_without_room_in_its_topic_is_not_sent() -> None:
         assert running.made[0].sent == []
 
 
-async def test_a_record_that_was_given_up_is_still_written_and_its_late_word_is_heard() -> None:
+async def test_late_acknowledgement_of_an_abandoned_record_is_processed() -> None:
     async with running_publisher() as running:
         await running.until_well()
         (producer,) = running.made
@@ -183,7 +183,7 @@ async def test_a_record_that_was_given_up_is_still_written_and_its_late_word_is_
         assert running.failures("deadline") == 1
 
 
-async def test_a_late_error_of_a_record_that_was_given_up_disturbs_nobody() -> None:
+async def test_late_error_of_an_abandoned_record_affects_no_other() -> None:
     async with running_publisher() as running:
         await running.until_well()
         with pytest.raises(TimeoutError):
@@ -215,19 +215,19 @@ async def test_a_producer_that_stays_silent_is_replaced(monkeypatch: pytest.Monk
 @pytest.mark.parametrize(
     "broken",
     [
-        ToldProducer(start_raises=KafkaConnectionError()),
-        ToldProducer(start_raises=OSError()),
-        ToldProducer(
-            start_raises=UnicodeDecodeError("utf-8", b"\xff", 0, 1, "a token that is none")
+        ScriptedProducer(start_raises=KafkaConnectionError()),
+        ScriptedProducer(start_raises=OSError()),
+        ScriptedProducer(
+            start_raises=UnicodeDecodeError("utf-8", b"\xff", 0, 1, "malformed token")
         ),
-        ToldProducer(start_raises=RuntimeError()),
-        ToldProducer(hangs="start"),
-        ToldProducer(probe_raises=RuntimeError()),
-        ToldProducer(start_raises=OSError(), stop_raises=RuntimeError()),
+        ScriptedProducer(start_raises=RuntimeError()),
+        ScriptedProducer(hangs="start"),
+        ScriptedProducer(probe_raises=RuntimeError()),
+        ScriptedProducer(start_raises=OSError(), stop_raises=RuntimeError()),
     ],
 )
-async def test_another_producer_is_tried_whatever_the_first_one_died_of(
-    broken: ToldProducer,
+async def test_another_producer_is_tried_after_any_error(
+    broken: ScriptedProducer,
 ) -> None:
     async with running_publisher(broken) as running:
         await running.until(lambda: len(running.made) == 2)
@@ -239,21 +239,21 @@ async def test_another_producer_is_tried_whatever_the_first_one_died_of(
 @pytest.mark.parametrize(
     ("silent", "detail"),
     [
-        (ToldProducer(hangs="probe"), "the broker does not answer: TimeoutError"),
-        (ToldProducer(probe_raises=KafkaConnectionError()), "the broker does not answer"),
-        (ToldProducer(topics=("payment",)), "no such topic: quarantine"),
+        (ScriptedProducer(hangs="probe"), "the broker does not answer: TimeoutError"),
+        (ScriptedProducer(probe_raises=KafkaConnectionError()), "the broker does not answer"),
+        (ScriptedProducer(topics=("payment",)), "no such topic: quarantine"),
     ],
 )
-async def test_the_health_says_what_is_missing(silent: ToldProducer, detail: str) -> None:
+async def test_health_names_the_problem(silent: ScriptedProducer, detail: str) -> None:
     async with running_publisher(silent) as running:
         await running.until(lambda: running.publisher.health().detail.startswith(detail))
 
         assert not running.publisher.health().good
 
 
-async def test_a_producer_that_never_stops_is_left_behind() -> None:
+async def test_producer_that_never_stops_is_abandoned() -> None:
     stack = AsyncExitStack()
-    running = await stack.enter_async_context(running_publisher(ToldProducer(hangs="stop")))
+    running = await stack.enter_async_context(running_publisher(ScriptedProducer(hangs="stop")))
     await running.until_well()
 
     ending = asyncio.create_task(stack.aclose())

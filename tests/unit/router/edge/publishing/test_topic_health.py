@@ -1,4 +1,4 @@
-"""What attempts say of a topic: the table, and that no sequence leaves it without a way out."""
+"""Health of a topic after attempts: the table, and that every state has a way out."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.contract.wire import OutgoingRecord
-from router.edge.publishing.topic_health import READY, State, TopicHealth
+from router.edge.publishing.topic_health import READY, TopicHealth, TopicHealthState
 
 RECORD = OutgoingRecord("payment", b"k", b"v", [])
 
@@ -29,21 +29,21 @@ def after(health: TopicHealth, step: str, attempt: int, now: float = 0.0) -> Top
 
 
 @given(st.lists(st.tuples(STEPS, st.integers(1, 20))))
-def test_no_sequence_leaves_a_topic_without_a_next_step(steps: Sequence[tuple[str, int]]) -> None:
+def test_every_sequence_leaves_a_next_step(steps: Sequence[tuple[str, int]]) -> None:
     health = TopicHealth()
     for step, attempt in steps:
         health = after(health, step, attempt)
 
-    # Not ready: the producer tries it, or there is a record to try; and a reason for people.
+    # Not ready: the producer retries it, or there is a record to try; and there is a reason.
     assert health.ready or health.trial == RECORD
     assert health.ready == (health.problem("payment", 0.0) is None)
     assert health.ready == (health.state in READY)
-    assert health.state is not State.UNANSWERED or health.since is not None
-    assert after(health, "acknowledged", health.attempt).state is State.KEPT
+    assert health.state is not TopicHealthState.UNANSWERED or health.since is not None
+    assert after(health, "acknowledged", health.attempt).state is TopicHealthState.KEPT
 
 
 @given(st.lists(st.tuples(STEPS, st.integers(1, 20))), STEPS)
-def test_only_an_attempt_as_late_changes_what_is_known(
+def test_older_attempt_does_not_change_the_state(
     steps: Sequence[tuple[str, int]], last: str
 ) -> None:
     health = TopicHealth()
@@ -55,7 +55,7 @@ def test_only_an_attempt_as_late_changes_what_is_known(
 
 
 @given(st.lists(st.sampled_from(["given_up", "not_sent", "producer_replaced"]), min_size=1))
-def test_only_an_acknowledgement_ends_a_doubt(steps: Sequence[str]) -> None:
+def test_only_an_acknowledgement_restores_readiness(steps: Sequence[str]) -> None:
     health = after(TopicHealth(), "given_up", 1)
     for number, step in enumerate(steps, start=2):
         health = after(health, step, number)
@@ -63,7 +63,7 @@ def test_only_an_acknowledgement_ends_a_doubt(steps: Sequence[str]) -> None:
     assert not health.ready
 
 
-def test_silence_counts_from_the_first_record_given_up() -> None:
+def test_silence_is_measured_from_the_first_abandoned_record() -> None:
     health = after(TopicHealth(), "given_up", 1, now=5.0)
     health = after(health, "given_up", 2, now=9.0)
 

@@ -1,4 +1,4 @@
-"""What is read from a broker's description of a topic."""
+"""Problems found in a broker's description of a topic."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from router.edge.publishing.topic_probe import problem_of
 
 
 def seen(*in_sync: int, may_write: bool | None = None, error: str | None = None) -> TopicSeen:
-    """Describe a topic of three replicas, with so many in sync in each partition."""
+    """Describe a topic of three replicas, with this many in sync in each partition."""
     partitions = {
         number: PartitionSeen(1, 0, frozenset({1, 2, 3}), frozenset(range(1, 1 + count)))
         for number, count in enumerate(in_sync)
@@ -20,21 +20,21 @@ def seen(*in_sync: int, may_write: bool | None = None, error: str | None = None)
     [
         (seen(3, 3), None),
         (seen(2, 2), None),
-        # Attempts tell of the one partition; the others keep what comes.
+        # Attempts show a failure of one partition; the other partitions accept records.
         (seen(1, 3), None),
         (seen(1, 1), "topic payment has at most 1 replicas in sync, min.insync.replicas is 2"),
         (seen(3, may_write=True), None),
-        (seen(3, may_write=False), "no right to write to topic payment: allow WRITE on it"),
+        (seen(3, may_write=False), "not allowed to write to topic payment: allow WRITE on it"),
         (seen(error="TOPIC_AUTHORIZATION_FAILED"), "allow DESCRIBE and WRITE on it"),
     ],
 )
-def test_what_prevents_writing_is_named(topic: TopicSeen, problem: str | None) -> None:
+def test_problem_that_prevents_writing_is_named(topic: TopicSeen, problem: str | None) -> None:
     found = problem_of(topic, 2)
 
     assert found is None if problem is None else found is not None and problem in found
 
 
-def test_no_more_replicas_are_demanded_than_there_are() -> None:
+def test_no_more_replicas_are_required_than_exist() -> None:
     alone = PartitionSeen(1, 0, frozenset({1}), frozenset({1}))
 
     assert problem_of(TopicSeen("payment", None, None, {0: alone}, None), 2) is None

@@ -1,4 +1,4 @@
-"""Which refusals get a sample, and that no sample carries a secret or exceeds its size."""
+"""Refusals that get a sample; no sample contains a secret or exceeds its size."""
 
 import base64
 import hashlib
@@ -63,7 +63,7 @@ def _attempt(delivery: Delivery, *, body_read: bool = True) -> Attempt:
         (NotDurable(Reason.NOT_DURABLE), False),
     ],
 )
-def test_unproven_and_unwanted_deliveries_are_sampled(
+def test_unverified_and_excluded_deliveries_are_sampled(
     problem: RefusedDelivery, *, sampled: bool
 ) -> None:
     assert is_sampled(problem) is sampled
@@ -143,7 +143,7 @@ def test_a_secret_within_base64_is_masked_at_every_offset(
 
     left = sample.raw.body.strip('"').replace(MASK, "").rstrip("=")
     assert sample.masked
-    # At either end a character may hold bits of the secret and of its neighbour, or of nothing.
+    # A character at either end may hold bits of the secret and of a neighbour or padding.
     assert 6 * len(left) < 8 * len(before + after) + 4 * 6
 
 
@@ -165,11 +165,11 @@ def test_the_value_of_a_header_with_credentials_is_masked(name: str) -> None:
     sample = sample_of(_WRONG, _attempt(_delivery(headers=headers)), 1024)
 
     assert sample.raw.headers == ((name, MASK), headers[1])
-    # A signature needs no cookie.
+    # Cookies are not needed to verify a signature.
     assert missing_of(sample) is None
 
 
-def test_a_secret_across_the_cut_leaves_no_beginning_of_it() -> None:
+def test_secret_at_the_cut_is_not_stored_in_part() -> None:
     body = b"x" * 10 + _TOKEN
     for limit in range(10, len(body)):
         kept = sampled_delivery(sample_of(_WRONG, _attempt(_delivery(body)), limit)).body
@@ -183,7 +183,7 @@ def test_a_long_body_is_cut_and_its_length_and_digest_are_those_of_the_whole() -
     assert sample.raw.body == "a" * 1024
     assert (sample.truncated, sample.body_bytes) == (True, 5000)
     assert sample.body_sha256 == hashlib.sha256(body).hexdigest()
-    assert missing_of(sample) == "only the first 1024 of 5000 bytes of its body were kept"
+    assert missing_of(sample) == "only the first 1024 of 5000 bytes of its body were stored"
 
 
 @pytest.mark.parametrize("limit", range(12))
@@ -196,7 +196,7 @@ def test_a_body_is_cut_between_two_characters(limit: int) -> None:
     assert limit - len(sample.raw.body.encode()) < 4
 
 
-def test_bytes_that_are_no_text_are_kept_as_they_are() -> None:
+def test_binary_bytes_are_stored_unchanged() -> None:
     body = b"\xff\xfe\x00garbage\x1b[2J"
     sample = sample_of(_WRONG, _attempt(_delivery(body)), 1024)
 
@@ -226,7 +226,7 @@ def test_a_record_reads_back_and_fits_the_published_schema() -> None:
     jsonschema.validate(json.loads(record.value), json.loads(schemas()["refused.v1.json"]))
 
 
-def test_what_is_no_sample_is_not_read_as_one() -> None:
+def test_other_record_is_not_read_as_a_sample() -> None:
     later = [("ce_dataschema", b"urn:payrouter:schema:refused:2.0")]
 
     with pytest.raises(UndecodableRecord):

@@ -1,4 +1,4 @@
-"""What a delivery of BlockATM says has happened."""
+"""Events of BlockATM deliveries."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -29,7 +29,7 @@ def test_the_provider_is_found_by_its_name() -> None:
     assert discover()["blockatm"] is PROVIDER
 
 
-def test_the_provider_waits_as_long_as_the_gateway_retries() -> None:
+def test_tolerance_covers_all_retries() -> None:
     retries = timedelta(minutes=1 + 5 + 30) + timedelta(hours=2 + 24)
 
     assert retries < PROVIDER.tolerance == timedelta(hours=27)
@@ -105,33 +105,33 @@ def test_the_published_body_with_numbers_is_understood() -> None:
         ("published-numbers-compact", "payment", "12e5003a-65e2-5293-af2a-912bff7ab57e"),
     ],
 )
-def test_event_ids_are_what_they_have_always_been(name: str, event: str, golden: str) -> None:
+def test_event_ids_never_change(name: str, event: str, golden: str) -> None:
     assert golden == str(normalized(signed(sample(name), event)).id)
 
 
-def test_a_delivery_signed_anew_has_the_same_id_and_another_status_has_not() -> None:
+def test_retry_with_new_signature_has_same_id_and_another_status_has_another() -> None:
     first, again, later = payment(), payment(network="ETH"), payment(status="CANCELLED")
 
     assert first.id == again.id != later.id
 
 
 @pytest.mark.parametrize("event", ["payment", "Payment", "payment.success", "QR-Payment"])
-def test_every_known_spelling_of_a_payment_is_one(event: str) -> None:
+def test_every_known_event_word_of_a_payment_is_accepted(event: str) -> None:
     assert normalized(signed(body_of(PAYMENT), event)).type is EventType.PAYMENT_CONFIRMED
 
 
 @pytest.mark.parametrize("event", ["payout", "PAYOUT", "payout.success", "QR-Payout"])
-def test_every_known_spelling_of_a_payout_is_one(event: str) -> None:
+def test_every_known_event_word_of_a_payout_is_accepted(event: str) -> None:
     assert normalized(signed(body_of(PAYOUT), event)).type is EventType.PAYOUT_CONFIRMED
 
 
-def test_an_event_header_doubled_with_one_value_is_one_header() -> None:
+def test_repeated_event_header_with_equal_values_is_accepted() -> None:
     event = normalized(signed(body_of(PAYMENT), "payment", "Payment"))
 
     assert event.type is EventType.PAYMENT_CONFIRMED
 
 
-def test_without_an_event_header_the_body_says_what_it_is() -> None:
+def test_without_an_event_header_the_body_decides_the_kind() -> None:
     assert normalized(signed(body_of(PAYMENT))).type is EventType.PAYMENT_CONFIRMED
     assert normalized(signed(body_of(PAYOUT))).type is EventType.PAYOUT_CONFIRMED
 
@@ -163,7 +163,7 @@ def test_every_documented_status_has_its_meaning(
     assert make(status=status).type is expected
 
 
-def test_status_nine_is_success_whatever_the_version() -> None:
+def test_status_nine_is_success_in_every_version() -> None:
     event = normalized(signed(body_of(PAYMENT, status=9), "QR-Payment"))
 
     assert event.type is EventType.PAYMENT_CONFIRMED
@@ -178,7 +178,7 @@ def test_snake_case_is_read_like_camel_case() -> None:
     )
 
 
-def test_two_spellings_with_one_value_are_one_field() -> None:
+def test_two_spellings_with_equal_values_are_one_field() -> None:
     assert payment(order_no="A-1").reference == "A-1"
 
 
@@ -211,7 +211,7 @@ def test_a_payment_without_money_may_lack_amount_and_symbol(status: object) -> N
         ("Arbitrum", "Arbitrum"),
     ],
 )
-def test_networks_have_one_name_each_and_unknown_ones_keep_theirs(
+def test_networks_have_one_name_each_and_unknown_names_are_unchanged(
     network: str, expected: str
 ) -> None:
     assert payment(network=network).network == expected
@@ -224,7 +224,7 @@ def test_currencies_are_upper_case_and_fees_in_usdt() -> None:
     assert (event.fee, event.gas) == (Decimal(2), Decimal("1.5"))
 
 
-def test_a_chain_may_be_numbered_as_text_or_as_number() -> None:
+def test_chain_id_may_be_text_or_number() -> None:
     assert payment(chainId=56).chain_id == payment(chainId="56").chain_id == "56"
 
 

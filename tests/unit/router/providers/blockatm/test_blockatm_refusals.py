@@ -1,4 +1,4 @@
-"""What of BlockATM is not understood, and how that is said."""
+"""BlockATM deliveries that are not understood, and the reasons given."""
 
 import json
 from decimal import Decimal
@@ -125,7 +125,7 @@ def test_a_payout_with_a_wrong_field_names_it(
         ({"block_time": "1693212861016"}, "occurred_at"),
     ],
 )
-def test_a_payment_whose_description_is_odd_is_still_a_payment(
+def test_unreadable_description_does_not_prevent_a_payment(
     changes: dict[str, object], unread: str
 ) -> None:
     event, whole = payment(**changes), payment()
@@ -134,7 +134,7 @@ def test_a_payment_whose_description_is_odd_is_still_a_payment(
     assert (event.id, event.fingerprint) == (whole.id, whole.fingerprint)
 
 
-def test_a_payout_whose_description_is_odd_is_still_a_payout() -> None:
+def test_unreadable_description_does_not_prevent_a_payout() -> None:
     event = payout(toAddress=1)
 
     assert (event.to_address, event.unread) == (None, ("to_address",))
@@ -145,7 +145,7 @@ def test_a_payout_whose_description_is_odd_is_still_a_payout() -> None:
     "changes",
     [{"cashierId": "x"}, {"orderType": 1.5}, {"cashierId": 1, "cashier_id": True}],
 )
-def test_a_field_of_a_payment_that_nobody_reads_stops_nothing(changes: dict[str, object]) -> None:
+def test_malformed_unused_field_of_a_payment_is_ignored(changes: dict[str, object]) -> None:
     assert payment(**changes).unread == ()
 
 
@@ -153,7 +153,7 @@ def test_a_field_of_a_payment_that_nobody_reads_stops_nothing(changes: dict[str,
     "changes",
     [{"id": "x"}, {"contractId": "x"}, {"type": {}}, {"createTime": "now"}],
 )
-def test_a_field_of_a_payout_that_nobody_reads_stops_nothing(changes: dict[str, object]) -> None:
+def test_malformed_unused_field_of_a_payout_is_ignored(changes: dict[str, object]) -> None:
     assert payout(**changes).unread == ()
 
 
@@ -180,7 +180,7 @@ def test_a_fee_below_zero_is_a_rebate() -> None:
         (body_of(PAYOUT, status=1), ["QR-Payout"], NotUnderstood, Reason.AMBIGUOUS),
     ],
 )
-def test_a_body_that_is_not_what_it_seems_is_refused_by_its_own_reason(
+def test_contradictory_body_is_refused_with_its_own_reason(
     body: bytes, events: list[str], kind: type[NotUnderstood | Unreadable], reason: Reason
 ) -> None:
     outcome = _outcome(signed(body, *events))
@@ -203,7 +203,7 @@ def test_a_body_that_is_not_what_it_seems_is_refused_by_its_own_reason(
         ({"id": 1, "status": {"x": "y"}}, "id=1&x=y", Reason.FIELD_MALFORMED),
     ],
 )
-def test_under_the_sorted_signature_no_other_body_may_hide(
+def test_ambiguous_sorted_form_is_refused(
     body: dict[str, object], form: str, reason: Reason
 ) -> None:
     received = signed(json.dumps(body).encode(), "payment", message=form.encode())
@@ -215,7 +215,7 @@ def test_under_the_sorted_signature_no_other_body_may_hide(
     assert refused.value.reason is reason
 
 
-def test_under_the_sorted_signature_unknown_nesting_is_ignored() -> None:
+def test_unknown_nested_fields_are_accepted_in_the_sorted_form() -> None:
     body = {"id": 1, "status": "PENDING", "orderNo": "A-1", "extra": {"k": [1]}}
     form = b"1&id=1&orderNo=A-1&status=PENDING"
 
@@ -224,7 +224,7 @@ def test_under_the_sorted_signature_unknown_nesting_is_ignored() -> None:
     assert normalized(received).reference == "A-1"
 
 
-def test_under_the_raw_signature_text_may_hold_anything() -> None:
+def test_text_may_contain_separators_under_the_raw_signature() -> None:
     assert payment(orderNo="A&b=c").reference == "A&b=c"
 
 
@@ -265,7 +265,7 @@ def test_any_object_is_understood_or_refused(
 
 
 @given(st.binary(), _EVENTS)
-def test_any_bytes_are_refused_and_nothing_else(body: bytes, events: tuple[str, ...]) -> None:
+def test_any_bytes_raise_only_refusals(body: bytes, events: tuple[str, ...]) -> None:
     assert isinstance(_outcome(signed(body, *events)), NotUnderstood | Unreadable)
 
 

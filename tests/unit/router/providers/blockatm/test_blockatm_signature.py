@@ -1,4 +1,4 @@
-"""Whether a delivery of BlockATM is genuine."""
+"""Verification of BlockATM deliveries."""
 
 import json
 from datetime import UTC, datetime
@@ -26,8 +26,8 @@ from tests.parts.providers.blockatm_deliveries import (
 _RAW = "blockatm-v2-raw"
 _SORTED = "blockatm-v2-sorted"
 
-# No page of the vendor's has a vector. Bodies called published are the pages' own; the
-# signatures over them were made with other programs than this one.
+# The vendor's pages have no test vector. Published bodies are from these pages; the
+# signatures over them were made with other programs.
 _VECTORS = [
     (
         "published-numbers-compact",
@@ -72,9 +72,7 @@ def _headers(signature: str, time: str = TIME) -> tuple[tuple[str, str], ...]:
 
 
 @pytest.mark.parametrize(("name", "scheme", "signature"), _VECTORS)
-def test_a_known_signature_holds_by_the_scheme_it_was_made_with(
-    name: str, scheme: str, signature: str
-) -> None:
+def test_known_signature_verifies_with_its_scheme(name: str, scheme: str, signature: str) -> None:
     proved = verified(delivery(sample(name), *_headers(signature)))
 
     assert proved.verification.scheme == scheme
@@ -83,7 +81,7 @@ def test_a_known_signature_holds_by_the_scheme_it_was_made_with(
 
 
 @pytest.mark.parametrize(("name", "scheme", "signature"), _VECTORS)
-def test_a_known_signature_fails_when_the_body_or_the_time_has_changed(
+def test_known_signature_fails_for_a_changed_body_or_time(
     name: str, scheme: str, signature: str
 ) -> None:
     changed_body = delivery(sample(name).replace(b"1", b"2", 1), *_headers(signature))
@@ -95,7 +93,7 @@ def test_a_known_signature_fails_when_the_body_or_the_time_has_changed(
     assert scheme in {_RAW, _SORTED}
 
 
-def test_a_known_signature_holds_over_a_small_body_with_another_key() -> None:
+def test_known_signature_of_another_key_verifies_over_a_small_body() -> None:
     headers = _headers(
         "ddf299c3542d9cc3a85837c7c1a8b7a6d3f4443bd5f4a09d268e137bd6510635", "1693212861000"
     )
@@ -147,12 +145,12 @@ def _filled(size: int) -> bytes:
 
 
 @pytest.mark.parametrize("largest", [V1_LARGEST, V2_LARGEST])
-def test_a_body_has_a_sorted_form_up_to_the_size_that_no_genuine_one_reaches(largest: int) -> None:
+def test_body_up_to_the_size_limit_has_a_sorted_form(largest: int) -> None:
     assert sorted_form(_filled(largest), largest) is not None
     assert sorted_form(_filled(largest + 1), largest) is None
 
 
-def test_a_body_above_that_size_is_proved_by_its_raw_form_alone() -> None:
+def test_body_above_the_size_limit_verifies_only_in_its_raw_form() -> None:
     body = _filled(V2_LARGEST + 1)
     raw = signature(body + b"&time=" + TIME.encode())
     in_order = signature(f"custNo={'x' * (len(body) - 20)}&id=1&time={TIME}".encode())
@@ -172,7 +170,7 @@ def test_a_body_above_that_size_is_proved_by_its_raw_form_alone() -> None:
         (sample("published-v1-batch"), True),
     ],
 )
-def test_a_body_denser_than_a_genuine_one_has_no_sorted_form(body: bytes, *, has_one: bool) -> None:
+def test_body_with_too_many_marks_has_no_sorted_form(body: bytes, *, has_one: bool) -> None:
     assert (sorted_form(body, V2_LARGEST) is not None) is has_one
 
 
@@ -183,7 +181,7 @@ def test_a_body_denser_than_a_genuine_one_has_no_sorted_form(body: bytes, *, has
         min_size=1,
     )
 )
-def test_the_sorted_form_of_a_flat_body_is_the_obvious_one(members: dict[str, object]) -> None:
+def test_sorted_form_of_a_flat_body_is_its_sorted_members(members: dict[str, object]) -> None:
     def units(name: str) -> list[int]:
         coded = name.encode("utf-16-le")
         return [coded[i] + 256 * coded[i + 1] for i in range(0, len(coded), 2)]
@@ -210,7 +208,7 @@ def test_the_sorted_form_of_a_flat_body_is_the_obvious_one(members: dict[str, ob
         ([("blockatm-signature-v1", "MEYC"), _headers("")[1]], Reason.SIGNATURE_MISSING),
     ],
 )
-def test_a_delivery_that_proves_nothing_is_refused_by_its_own_reason(
+def test_unverifiable_delivery_is_refused_with_its_own_reason(
     headers: list[tuple[str, str]], reason: Reason
 ) -> None:
     with pytest.raises(Unauthentic) as refused:
@@ -226,7 +224,7 @@ def test_a_signature_over_the_body_without_the_time_is_wrong() -> None:
         verified(delivery(body, *_headers(signature(body))))
 
 
-def test_what_an_auditor_needs_is_kept() -> None:
+def test_everything_needed_to_verify_again_is_stored() -> None:
     raw = verified(signed(body_of(PAYMENT), "payment")).raw()
 
     assert set(raw.headers) == {"blockatm-signature-v2", "blockatm-request-time", "blockatm-event"}

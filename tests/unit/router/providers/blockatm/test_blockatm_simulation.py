@@ -1,4 +1,4 @@
-"""Deliveries made in the manner of BlockATM."""
+"""Simulated BlockATM deliveries."""
 
 from dataclasses import replace
 from decimal import Decimal
@@ -17,7 +17,7 @@ _WANTED = Simulation("payment", "confirmed", "A-1", "13.410037", "USDT", 7, RECE
     ("kind", "status"),
     [(kind, status) for kind, statuses in PROVIDER.kinds.items() for status in statuses],
 )
-def test_every_simulation_is_genuine_and_says_what_was_wanted(kind: str, status: str) -> None:
+def test_every_simulation_is_genuine_and_has_the_requested_content(kind: str, status: str) -> None:
     wanted = replace(_WANTED, kind=kind, status=status)
 
     proved = PROVIDER.verify(PROVIDER.simulate(wanted, _KEY, "/webhooks/shop"), [_KEY])
@@ -30,7 +30,7 @@ def test_every_simulation_is_genuine_and_says_what_was_wanted(kind: str, status:
 
 
 @pytest.mark.parametrize("kind", ["payment", "payout"])
-def test_a_confirmed_simulation_has_the_wanted_money(kind: str) -> None:
+def test_confirmed_simulation_has_the_requested_amount(kind: str) -> None:
     delivery = PROVIDER.simulate(replace(_WANTED, kind=kind), _KEY, "/webhooks/shop")
     (event,) = PROVIDER.normalize(PROVIDER.verify(delivery, [_KEY]))
 

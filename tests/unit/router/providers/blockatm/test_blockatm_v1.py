@@ -1,4 +1,4 @@
-"""BlockATM's version 1: ECDSA by the platform's key, and payloads of its own."""
+"""BlockATM's version 1: ECDSA with the platform's key, and other payloads."""
 
 import json
 from collections.abc import Mapping
@@ -41,7 +41,7 @@ _PUBLISHED_SIGNATURE = (
     "MEYCIQDHxQ0IhgUNbRqTKbU71fBkp+lAJlMXEQYt6mDQfWRY7gIhAMWIpVoG6qBhgIPi30x30wLlAaxyhptZfm6n"
     "MRz75VxA"
 )
-# Published is the body; the signature over it was made with another program than this one.
+# The body is published; the signature over it was made with another program.
 _BATCH_SIGNATURE = (
     "MEQCIGwLCuoFYTDUnm2FaFIGnKa0SuMOZi3bQmbMd5CfTs+gAiA1NFyv+pEj"
     "D/LYVWIvlaKVshj3h5HtQOPwhliJ754N5Q=="
@@ -90,7 +90,7 @@ def test_the_published_batch_has_one_signed_form_in_both_versions() -> None:
         PROVIDER.normalize(proved)
 
 
-def test_the_published_widget_signature_takes_the_key_as_text() -> None:
+def test_published_widget_signature_uses_the_key_as_text() -> None:
     message = (
         b"apiKey=pk_payment_my3T68cbuIXf1x3QOEbWtFEfcJPxeBr8wTewDVM&custNo=C86002201"
         b"&orderNo=C202503225"
@@ -101,7 +101,7 @@ def test_the_published_widget_signature_takes_the_key_as_text() -> None:
     )
 
 
-def test_any_of_several_keys_will_do_and_is_named() -> None:
+def test_any_of_several_keys_verifies_and_is_recorded() -> None:
     provider = v1_provider(PUBLISHED_KEY, TEST_KEY)
 
     proved = provider.verify(v1_signed(b'{"a":1}'), [])
@@ -144,7 +144,7 @@ def _with_header(name: str, *values: str) -> Delivery:
         (_with_header("blockatm-signature-v1"), Reason.SIGNATURE_MISSING),
     ],
 )
-def test_what_version_1_does_not_prove_is_refused_by_its_own_reason(
+def test_unverifiable_version_1_delivery_is_refused_with_its_own_reason(
     spoilt: Delivery, reason: Reason
 ) -> None:
     with pytest.raises(Unauthentic) as refused:
@@ -158,12 +158,12 @@ def test_another_key_of_version_1_is_wrong() -> None:
         v1_provider(PUBLISHED_KEY).verify(_GENUINE, [KEY])
 
 
-def test_without_a_key_of_version_1_its_signature_does_not_count() -> None:
+def test_version_1_signature_is_ignored_without_a_version_1_key() -> None:
     with pytest.raises(Unauthentic, match=Reason.SIGNATURE_MISSING):
         PROVIDER.verify(_GENUINE, [KEY])
 
 
-def test_beside_a_signature_of_version_2_that_of_version_1_does_not_count() -> None:
+def test_version_1_signature_is_ignored_if_there_is_one_of_version_2() -> None:
     forged = _with_header("blockatm-signature-v2", "a" * 64)
     both = signed(v2_body(V2_PAYMENT), "payment")
     both = replace(both, headers=(*both.headers, ("blockatm-signature-v1", "nonsense")))
@@ -174,7 +174,7 @@ def test_beside_a_signature_of_version_2_that_of_version_1_does_not_count() -> N
 
 
 @pytest.mark.parametrize("text", ["", "nonsense", "MFkw", KEY.secret.decode()])
-def test_what_is_no_public_key_stops_the_start_and_is_not_repeated(text: str) -> None:
+def test_malformed_public_key_fails_the_start_and_is_not_printed(text: str) -> None:
     with pytest.raises(ConfigurationError) as refused:
         v1_provider(text)
 
@@ -191,7 +191,9 @@ def test_what_is_no_public_key_stops_the_start_and_is_not_repeated(text: str) ->
     ],
 )
 @pytest.mark.parametrize("word", [None, "Payment", "QR-Payment", "payment.success"])
-def test_a_payment_has_numbers_of_its_own(status: object, happened: str, word: str | None) -> None:
+def test_payment_has_its_own_status_numbers(
+    status: object, happened: str, word: str | None
+) -> None:
     (event,) = v1_events(changed(PAYMENT, status=status), *([word] if word else []))
 
     assert event.type == happened
@@ -243,7 +245,7 @@ def test_a_batch_becomes_an_event_of_every_row(status: int, happened: str) -> No
     }
 
 
-def test_the_first_event_of_a_batch_carries_raw_and_the_others_name_it() -> None:
+def test_first_event_of_a_batch_has_raw_and_the_others_refer_to_it() -> None:
     first, second = v1_events(BATCH, "Payout")
 
     assert first.raw is not None
@@ -251,7 +253,7 @@ def test_the_first_event_of_a_batch_carries_raw_and_the_others_name_it() -> None
     assert (first.raw_event, second.raw, second.raw_event) == (None, None, first.id)
 
 
-def test_ids_of_version_1_are_frozen() -> None:
+def test_ids_of_version_1_never_change() -> None:
     events = [*v1_events(BATCH, "Payout"), *v1_events(PAYMENT), *v1_events(QR_PAYOUT)]
 
     assert [str(event.id) for event in events] == [
@@ -289,7 +291,7 @@ def _good_rows(problem: NotUnderstood) -> list[str | None]:
         ("row", Reason.FIELD_MALFORMED, "detailList.1.row: expected an object"),
     ],
 )
-def test_a_row_that_is_not_understood_does_not_stop_the_good_ones(
+def test_misunderstood_row_does_not_prevent_the_other_events(
     row: object, reason: Reason, detail: str
 ) -> None:
     problem = _problem(changed(BATCH, detailList=[ROW, row, changed(ROW, orderNo="TX3")]))
@@ -298,21 +300,19 @@ def test_a_row_that_is_not_understood_does_not_stop_the_good_ones(
     assert problem.reason is reason
     assert problem.detail.startswith(detail)
     assert _good_rows(problem) == ["TX1", "TX3"]
-    # When the row is understood one day, the good ones are the same events.
+    # If the row is understood one day, the good rows are still the same events.
     assert [event.id for event in problem.events] == [whole[0].id, whole[2].id]
 
 
 @pytest.mark.parametrize(("address", "unread"), [(5, ("to_address",)), (..., ())])
-def test_a_row_that_does_not_say_to_whom_is_paid_out_all_the_same(
-    address: object, unread: tuple[str, ...]
-) -> None:
+def test_row_without_a_receiver_is_still_a_payout(address: object, unread: tuple[str, ...]) -> None:
     events = v1_events(changed(BATCH, detailList=[changed(ROW, toAddress=address), ROW]))
 
     assert [event.to_address for event in events] == [None, "0xef"]
     assert [event.unread for event in events] == [unread, ()]
 
 
-def test_where_the_first_row_is_not_understood_the_next_good_one_carries_raw() -> None:
+def test_first_understood_row_has_raw() -> None:
     problem = _problem(changed(BATCH, detailList=[{}, ROW, changed(ROW, orderNo="TX2")]))
     first, second = problem.events
 
@@ -348,7 +348,7 @@ def test_where_the_first_row_is_not_understood_the_next_good_one_carries_raw() -
         (changed(BATCH, detailList=...), ["Payout"], Reason.FIELD_MISSING),
     ],
 )
-def test_what_is_not_understood_as_a_whole_has_no_event(
+def test_misunderstood_delivery_has_no_event(
     members: Mapping[str, object], words: list[str], reason: Reason
 ) -> None:
     problem = _problem(members, *words)
@@ -368,7 +368,7 @@ def test_an_event_header_that_contradicts_the_body_is_unreadable(
         v1_events(members, word)
 
 
-def test_what_an_auditor_needs_is_kept() -> None:
+def test_everything_needed_to_verify_again_is_stored() -> None:
     raw = v1_verified(_GENUINE).raw()
 
     assert set(raw.headers) == {"blockatm-signature-v1", "blockatm-request-time", "blockatm-event"}

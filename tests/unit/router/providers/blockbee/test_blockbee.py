@@ -1,4 +1,4 @@
-"""What BlockBee's messages mean."""
+"""Events of BlockBee messages."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -44,7 +44,7 @@ def _sent(form: str, members: _Members, query: str = "") -> Delivery:
     return posted(members, query, FORM if form == "form" else JSON)
 
 
-def test_only_the_exact_words_stop_the_retries() -> None:
+def test_answer_is_exactly_the_one_that_stops_the_retries() -> None:
     assert (PROVIDER.answer.status, PROVIDER.answer.body) == (200, b"*ok*")
     assert PROVIDER.answer.content_type == "text/plain"
 
@@ -88,7 +88,7 @@ def test_a_checkout_is_paid_in_part_or_whole(
     assert (event.expected_amount, event.fee) == (None, None)
 
 
-def test_every_further_part_of_a_checkout_is_an_event_of_its_own() -> None:
+def test_every_further_part_of_a_checkout_is_a_separate_event() -> None:
     def part(amount: str) -> Event:
         return event_of(posted(changed(CHECKOUT, is_paid=0, paid_amount=amount)))
 
@@ -133,7 +133,7 @@ def test_a_payout_has_no_amount(form: str, status: str, happened: str) -> None:
     assert (event.type, event.provider_reference, event.amount) == (happened, "OUT-1", None)
 
 
-def test_ids_are_frozen() -> None:
+def test_ids_never_change() -> None:
     members = [PENDING, CONFIRMED, CHECKOUT, DEPOSIT, SUBSCRIPTION, PAYOUT]
 
     assert [str(event_of(posted(each)).id) for each in members] == [
@@ -212,7 +212,7 @@ def test_several_transactions_name_no_single_one(txid: object) -> None:
         ({**CONFIRMED, **CHECKOUT}, Reason.AMBIGUOUS, "fields of two kinds"),
     ],
 )
-def test_what_is_genuine_and_not_understood_says_why(
+def test_misunderstood_delivery_reports_its_reason(
     members: _Members, reason: Reason, field: str
 ) -> None:
     with pytest.raises(NotUnderstood) as refused:
@@ -232,23 +232,23 @@ def test_what_is_genuine_and_not_understood_says_why(
         (b"a=1&" * 1001, FORM),
     ],
 )
-def test_what_is_not_what_it_claims_to_be_is_unreadable(body: bytes, media: str) -> None:
+def test_body_that_contradicts_its_content_type_is_unreadable(body: bytes, media: str) -> None:
     with pytest.raises(Unreadable, match=Reason.NOT_PARSEABLE):
         event_of(posted_bytes(body, media=media))
 
 
-def test_the_merchant_s_own_parameters_stand_among_the_fields_of_a_get() -> None:
+def test_merchant_parameters_are_among_the_fields_of_a_get() -> None:
     event = event_of(got(CONFIRMED, "payment_id=12345&type=shop&a=1&a=2&id=7&status=new"))
 
     assert (event.type, event.provider_reference) == ("payment.confirmed", CONFIRMED["uuid"])
 
 
-def test_the_order_s_number_in_a_signed_url_counts() -> None:
+def test_order_number_in_a_signed_url_is_used() -> None:
     assert event_of(got(CONFIRMED, "order_id=A%201")).reference == "A 1"
     assert event_of(got(CONFIRMED)).reference is None
 
 
-def test_on_post_it_counts_only_with_our_own_code() -> None:
+def test_order_number_under_post_needs_a_valid_hmac() -> None:
     endpoint = bee().endpoint
     good = order_query(endpoint, "A-1")
 
@@ -259,7 +259,7 @@ def test_on_post_it_counts_only_with_our_own_code() -> None:
     assert event_of(posted(CONFIRMED, "order_id=A-1&order_id_mac=%C3%A9")).reference is None
 
 
-def test_the_code_holds_while_its_secret_is_active_and_for_one_endpoint() -> None:
+def test_hmac_is_valid_for_one_endpoint_while_its_secret_is_active() -> None:
     before = bee(replace(PLACE, keys=SECRETS[1:]))
     elsewhere = bee(replace(PLACE, name="other"))
     gone = bee(replace(PLACE, keys=SECRETS[:1]))
@@ -278,7 +278,7 @@ def test_the_parameter_may_have_another_name() -> None:
 
 
 @pytest.mark.parametrize("name", ["uuid", "pending", "order id", "", "a&b", "a\n", "x" * 65])
-def test_a_parameter_that_could_be_taken_for_another_stops_the_start(name: str) -> None:
+def test_reserved_parameter_name_fails_the_start(name: str) -> None:
     with pytest.raises(ValidationError, match="reference_parameter"):
         bee(reference_parameter=name)
 
@@ -295,7 +295,7 @@ def test_a_parameter_that_could_be_taken_for_another_stops_the_start(name: str) 
     ],
 )
 @pytest.mark.parametrize("form", _FORMS)
-def test_what_blockbee_signed_about_somebody_else_s_payment_is_not_ours(
+def test_delivery_about_another_merchants_payment_is_not_ours(
     form: str, members: _Members, options: dict[str, Any]
 ) -> None:
     with pytest.raises(NotOurs) as refused:
@@ -316,13 +316,13 @@ def test_what_blockbee_signed_about_somebody_else_s_payment_is_not_ours(
         (PAYOUT, {"expected_payments": ["PAY-2"], "expected_addresses": ["other"]}),
     ],
 )
-def test_what_is_expected_or_names_nothing_is_taken(
+def test_delivery_with_expected_or_no_addresses_is_accepted(
     members: _Members, options: dict[str, Any]
 ) -> None:
     assert event_of(posted(members, media=JSON), bee(**options)).account == "shop-eu"
 
 
-def test_a_url_for_an_order_needs_no_more_than_quoting() -> None:
+def test_order_url_needs_only_url_encoding() -> None:
     query = bee().order_query("Größe 1&2")
 
     assert query.startswith(urlencode({"order_id": "Größe 1&2"}) + "&order_id_mac=")

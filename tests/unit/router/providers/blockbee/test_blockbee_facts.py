@@ -1,4 +1,4 @@
-"""What of BlockBee's messages decides nothing, and which money is not real."""
+"""Descriptive fields and test money of BlockBee messages."""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -49,7 +49,7 @@ def _sent(form: str, members: _Members) -> Delivery:
 )
 @pytest.mark.parametrize("options", [{}, {"expected_addresses": ["other"]}])
 @pytest.mark.parametrize("form", ["get", "form"])
-def test_a_delivery_of_the_test_button_says_so_whatever_is_expected(
+def test_test_button_delivery_is_test_money_with_any_expected_addresses(
     form: str, options: dict[str, Any], members: _Members
 ) -> None:
     assert event_of(_sent(form, members), bee(**options)).test is True
@@ -66,11 +66,11 @@ def test_a_delivery_of_the_test_button_says_so_whatever_is_expected(
         (SUBSCRIPTION, None),
     ],
 )
-def test_what_names_a_real_coin_is_live_money(members: _Members, told: object) -> None:
+def test_delivery_that_names_a_real_coin_is_live_money(members: _Members, told: object) -> None:
     assert event_of(posted(members)).test is told
 
 
-def test_the_merchant_s_own_parameters_make_no_test_of_a_message() -> None:
+def test_merchant_parameters_cannot_mark_test_money() -> None:
     assert event_of(got(SUBSCRIPTION, "uuid=TEST_1")).test is None
 
 
@@ -84,7 +84,7 @@ def test_the_merchant_s_own_parameters_make_no_test_of_a_message() -> None:
     ],
 )
 @pytest.mark.parametrize("form", _FORMS)
-def test_an_odd_description_stops_no_payment(
+def test_unreadable_description_does_not_prevent_a_payment(
     form: str, members: _Members, unread: tuple[str, ...]
 ) -> None:
     event = event_of(_sent(form, members))
@@ -92,7 +92,7 @@ def test_an_odd_description_stops_no_payment(
     assert event.unread == unread
 
 
-def test_an_address_that_cannot_be_read_decides_only_where_some_are_expected() -> None:
+def test_unreadable_address_matters_only_if_addresses_are_expected() -> None:
     odd = posted(changed(CONFIRMED, address_in=5), media=JSON)
 
     assert event_of(odd).unread == ("to_address",)

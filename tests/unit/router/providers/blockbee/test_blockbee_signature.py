@@ -1,4 +1,4 @@
-"""Whether a delivery is BlockBee's, byte for byte."""
+"""Verification of BlockBee deliveries."""
 
 import hashlib
 from dataclasses import replace
@@ -7,7 +7,7 @@ import pytest
 
 from router.delivery import Delivery
 from router.errors import ConfigurationError, NotUnderstood, Reason, Unauthentic
-from router.providers import Place
+from router.providers import EndpointContext
 from router.providers._signing import public_key
 from router.providers.blockbee import PROVIDER, BlockBee
 from router.providers.blockbee._options import PUBLISHED_KEY, BlockBeeOptions
@@ -28,7 +28,7 @@ from tests.parts.providers.blockbee_deliveries import (
     verified,
 )
 
-# BlockBee publishes no vector: made with another program than this one.
+# BlockBee publishes no test vector: made with another program.
 _MEMBERS = (
     "uuid=dbfcb40e-5a6b-4305-9fa2-b0fbda6e3ff2&address_in=3PFoGK63cVVUWnd2vu7W1kM83NXUfvzMqM"
     "&txid_in=a2174ffd39289100709f2a07b129cdbba69df2e22e5be1830221dab1fd4e332c"
@@ -65,7 +65,9 @@ def _vector_bee() -> BlockBee:
     ("received", "scheme"),
     [(_POST_FORM, "blockbee-post"), (_POST_JSON, "blockbee-post"), (_GET, "blockbee-get")],
 )
-def test_a_known_signature_holds_and_names_scheme_and_key(received: Delivery, scheme: str) -> None:
+def test_known_signature_verifies_and_records_scheme_and_key(
+    received: Delivery, scheme: str
+) -> None:
     proved = verified(received, _vector_bee())
 
     assert proved.verification.scheme == scheme
@@ -74,7 +76,7 @@ def test_a_known_signature_holds_and_names_scheme_and_key(received: Delivery, sc
 
 
 @pytest.mark.parametrize("received", [_POST_FORM, _GET])
-def test_the_known_messages_name_no_coin_and_are_kept_for_a_person(received: Delivery) -> None:
+def test_known_messages_without_a_coin_go_to_quarantine(received: Delivery) -> None:
     provider = _vector_bee()
 
     with pytest.raises(NotUnderstood, match="field_missing: coin"):
@@ -108,7 +110,7 @@ def test_the_published_key_is_the_default_and_has_the_published_digest() -> None
     )
 
 
-def test_with_its_default_key_an_endpoint_takes_nothing_signed_here() -> None:
+def test_endpoint_with_the_default_key_refuses_signatures_of_the_tests() -> None:
     with pytest.raises(Unauthentic, match=Reason.SIGNATURE_WRONG):
         verified(posted(CONFIRMED), PROVIDER.configured(BlockBeeOptions(), PLACE))
 
@@ -121,22 +123,22 @@ def test_with_its_default_key_an_endpoint_takes_nothing_signed_here() -> None:
         replace(PLACE, token="anotherLong-URL_token-012345"),
     ],
 )
-def test_a_get_is_signed_for_one_url_alone(place: Place) -> None:
+def test_signature_of_a_get_is_valid_for_one_url_only(place: EndpointContext) -> None:
     with pytest.raises(Unauthentic, match=Reason.SIGNATURE_WRONG):
         verified(got(CONFIRMED), bee(place))
 
 
-def test_the_url_is_taken_as_it_was_sent() -> None:
+def test_url_is_verified_exactly_as_sent() -> None:
     received = got(CONFIRMED, "order_id=A%201&x=a+b&y=%7e&y=~&=&z")
 
     assert verified(received).verification.scheme == "blockbee-get"
 
 
-def test_a_braced_word_in_the_query_is_no_token() -> None:
+def test_braced_word_in_the_query_is_not_replaced_by_the_token() -> None:
     assert verified(got(CONFIRMED, "x={token}")).verification.scheme == "blockbee-get"
 
 
-def test_a_url_that_was_signed_for_another_is_no_body() -> None:
+def test_signed_url_is_not_accepted_as_a_body() -> None:
     url = "https://stranger.example/?a=1&payment_id=1&is_paid=1&status=done&paid_amount=9&x=btc"
 
     for media in (FORM, JSON):
@@ -169,14 +171,16 @@ def _with(*signatures: str) -> Delivery:
         (replace(_GENUINE, body=_GENUINE.body + b"\n"), Reason.SIGNATURE_WRONG),
     ],
 )
-def test_what_proves_nothing_is_refused_by_its_own_reason(spoilt: Delivery, reason: Reason) -> None:
+def test_unverifiable_delivery_is_refused_with_its_own_reason(
+    spoilt: Delivery, reason: Reason
+) -> None:
     with pytest.raises(Unauthentic) as refused:
         verified(spoilt)
 
     assert refused.value.reason is reason
 
 
-def test_what_an_auditor_needs_is_kept_and_the_token_is_not() -> None:
+def test_everything_but_the_token_is_stored_to_verify_again() -> None:
     raw = verified(got(CONFIRMED, "order_id=A-1")).raw()
 
     assert raw.target.startswith("/webhooks/bee/{token}?order_id=A-1&uuid=")
@@ -199,8 +203,8 @@ def test_what_an_auditor_needs_is_kept_and_the_token_is_not() -> None:
         ),
     ],
 )
-def test_an_endpoint_that_could_not_be_trusted_stops_the_start(
-    place: Place, options: dict[str, object], line: str
+def test_endpoint_without_token_url_or_valid_key_fails_the_start(
+    place: EndpointContext, options: dict[str, object], line: str
 ) -> None:
     with pytest.raises(ConfigurationError) as refused:
         bee(place, **options)

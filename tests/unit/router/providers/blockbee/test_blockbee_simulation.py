@@ -1,4 +1,4 @@
-"""Deliveries made in the manner of BlockBee."""
+"""Simulated BlockBee deliveries."""
 
 from dataclasses import replace
 from decimal import Decimal
@@ -34,7 +34,7 @@ def test_every_kind_and_status_has_a_form() -> None:
 
 
 @pytest.mark.parametrize(("event_type", "variant"), _EVERY)
-def test_every_simulation_is_genuine_and_says_what_was_wanted(
+def test_every_simulation_is_genuine_and_has_the_requested_content(
     event_type: str, variant: str
 ) -> None:
     kind, _, status = event_type.partition(".")
@@ -72,7 +72,7 @@ def test_without_a_secret_the_order_is_not_in_the_url() -> None:
 
 
 @pytest.mark.parametrize("secret", [b"an endpoint's secret", b"", b"-----BEGIN PRIVATE KEY-----"])
-def test_without_the_private_key_nothing_can_be_played(secret: bytes) -> None:
+def test_simulation_needs_the_private_key(secret: bytes) -> None:
     with pytest.raises(ConfigurationError, match="only BlockBee has the private key"):
         bee().simulate(_WANTED, Key(secret, "fp:x"), TARGET)
 
@@ -91,7 +91,7 @@ def test_what_cannot_be_simulated_is_a_key_error(wanted: Simulation) -> None:
         bee().simulate(wanted, key(), TARGET)
 
 
-def test_an_example_is_an_endpoint_that_its_private_key_can_play() -> None:
+def test_example_endpoint_accepts_deliveries_signed_with_its_private_key() -> None:
     example = PROVIDER.example()
     settings = dict(example.settings)
     token = settings.pop("token")

@@ -1,0 +1,42 @@
+"""Outcome events of the ledger: `ledger.posted`, once per transaction."""
+
+from consumers.ledger.journal import PostedEntry
+from router.contract.amounts import amount_text
+from router.contract.outcome import Fact, OutcomeEvent, outcome_id
+
+OUTCOME_TOPIC = "ledger.outcome"
+"""Topic of the outcomes, unless the configuration renames it."""
+
+_POSTED = "ledger.posted"
+
+
+def posted_outcome(posted: PostedEntry) -> OutcomeEvent:
+    """Return the outcome of a transaction. It carries amounts, never customer data."""
+    event = posted.entry.event
+    # Skips validation: the values are from a validated event, or our own.
+    return OutcomeEvent.model_construct(
+        id=outcome_id(_POSTED, str(event.id)),
+        type=_POSTED,
+        account=event.account,
+        reference=event.reference,
+        provider=event.provider,
+        provider_reference=event.provider_reference,
+        event_id=event.id,
+        at=posted.at,
+        data={
+            "transaction": posted.transaction,
+            "event_type": event.type.value,
+            "lines": len(posted.entry.lines),
+            **_lines(posted),
+        },
+    )
+
+
+def _lines(posted: PostedEntry) -> dict[str, Fact]:
+    facts: dict[str, Fact] = {}
+    for number, (place, amount) in enumerate(posted.entry.lines.items(), start=1):
+        facts[f"line_{number}_account"] = place.account.name
+        facts[f"line_{number}_network"] = place.account.network
+        facts[f"line_{number}_currency"] = place.currency
+        facts[f"line_{number}_amount"] = amount_text(amount)
+    return facts
