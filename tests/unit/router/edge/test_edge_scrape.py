@@ -20,7 +20,7 @@ from tests.parts.edge.many_endpoints import edge_registry, endpoints, tables
 from tests.parts.edge.raw_http import connected, request
 
 ENDPOINTS = 1000
-FEWER = 200
+FEWER = 500
 NOW = datetime(2026, 11, 28, tzinfo=UTC)
 
 
