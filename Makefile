@@ -6,6 +6,13 @@ READY := .venv/.ready
 UV_VERSION := 0.13.9
 LOCK := pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \
 	--python-version 3.11
+INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --no-deps
+# Runs a command behind its title: a dot every two seconds, then the seconds it took.
+STEP := step() { \
+	printf '  %s ' "$$1"; shift; began=$$(date +%s); \
+	(while sleep 2; do printf .; done) & dots=$$!; trap 'kill $$dots' EXIT; \
+	"$$@" || exit; printf ' %s s\n' $$(($$(date +%s) - began)); \
+	}; step
 
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
@@ -61,8 +68,9 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 $(READY): requirements-dev.lock pyproject.toml
-	@echo "setting up .venv with $$($(PYTHON) --version)"
-	@$(PYTHON) -m venv .venv
-	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-dev.lock
-	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@echo "setting up .venv with $$($(PYTHON) --version); this takes about a minute"
+	@$(STEP) "1/3 making the environment" $(PYTHON) -m venv .venv
+	@$(STEP) "2/3 installing $$(grep -c '==' requirements-dev.lock) packages from PyPI" \
+		$(INSTALL) --require-hashes -r requirements-dev.lock
+	@$(STEP) "3/3 installing payrouter" $(INSTALL) --editable .
 	@touch $@

@@ -45,15 +45,21 @@ def exporter(invocation: Invocation, *, supervised: bool) -> None:
     help="Simulate traffic: deliveries per second.",
 )
 @click.option("--public-url", help="URL by which the internet reaches this edge, to be shown.")
+@click.option("-v", "--verbose", is_flag=True, help="Print the whole log of every process.")
 @invoked
 def dev(
-    invocation: Invocation, port: int | None, rate: float | None, public_url: str | None
+    invocation: Invocation,
+    port: int | None,
+    rate: float | None,
+    public_url: str | None,
+    *,
+    verbose: bool,
 ) -> None:
     """Run the whole system here: broker, database, edge and consumers, until Ctrl-C."""
     from consumers.development import develop
     from router.commands.actions.dev import DevOptions
 
-    develop(invocation, DevOptions(port, rate, public_url))
+    develop(invocation, DevOptions(port, rate, public_url, verbose=verbose))
 
 
 @click.command("upgrade", epilog=example("db upgrade"))

@@ -7,7 +7,7 @@ import click
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from consumers import discovery
-from consumers.connections import database_url
+from consumers.database_url import database_url
 from consumers.installed import installed, names
 from consumers.runtime.configured import Consumer
 from consumers.runtime.service import Service
@@ -26,7 +26,7 @@ _Model = TypeVar("_Model", bound=BaseModel)
 
 
 def one_consumer(invocation: Invocation, name: str) -> Consumer:
-    """Return a consumer as declared, with its settings. Raises UsageError if there is none."""
+    """Return a consumer with its settings. Raises UsageError if there is none."""
     service = service_named(name)
     return Consumer(service, consumer_settings(invocation, service))
 
@@ -41,12 +41,10 @@ def service_named(name: str) -> Service:
 
 
 def every_consumer(invocation: Invocation) -> list[Consumer]:
-    """Return every consumer, configured, with its settings."""
+    """Return every consumer with its settings."""
     services = discovery.discover()
     settings = load_settings(invocation)
-    return [
-        Consumer(service, _settings(settings, service, services)) for service in services.values()
-    ]
+    return [Consumer(each, _settings(settings, each, services)) for each in services.values()]
 
 
 def consumer_settings(invocation: Invocation, service: Service) -> ConsumerSettings:

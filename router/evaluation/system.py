@@ -6,8 +6,8 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -57,6 +57,10 @@ class DevPlan:
     topics: Callable[[Topics], TopicsBeside]
     prepare: Callable[[], Awaitable[None]]
     say: Callable[[str], None]
+    log: Callable[[str], None] | None = None
+    """Receives each line of the processes' logs; without it, they write to standard error."""
+    log_environ: Mapping[str, str] = field(default_factory=dict)
+    """Added to the environment of the processes if `log` receives their lines."""
 
     @property
     def edge_management(self) -> str:
@@ -142,7 +146,7 @@ async def _broker(
     broker = EvaluationBroker()
     stack.push_async_callback(asyncio.to_thread, broker.stop)
     address = await _to_the_end(broker.start)
-    plan.say(f"broker     {address}  (for evaluation: in memory, lost when this stops)")
+    plan.say(f"broker        {address}  (for evaluation: in memory, lost when this stops)")
     return address
 
 
@@ -157,7 +161,7 @@ async def _database(
     stack.push_async_callback(asyncio.to_thread, database.stop)
     with plan.data_dir.kept_private():
         url = await _to_the_end(database.start)
-    plan.say(f"database   {plan.data_dir.path / 'postgres'}  (PostgreSQL, persistent)")
+    plan.say(f"database      {plan.data_dir.path / 'postgres'}  (PostgreSQL, persistent)")
     return url
 
 
@@ -218,10 +222,10 @@ async def _children(plan: DevPlan, stack: contextlib.AsyncExitStack) -> Sequence
     await exporter.start()
     for child in (*consumers, edge):
         await _ready(child)
-        plan.say(f"{child.name:<10} ready")
+        plan.say(f"{child.name:<13} ready")
     # An exporter without rights on the user's own broker must not stop the whole system.
     problem = await _unready(exporter, EXPORTER_SECONDS)
-    plan.say(f"{exporter.name:<10} {'ready' if problem is None else problem}")
+    plan.say(f"{exporter.name:<13} {'ready' if problem is None else problem}")
     return [edge, *consumers, exporter]
 
 
@@ -231,7 +235,8 @@ def _child(plan: DevPlan, name: str, command: list[str], management: str) -> Chi
     argv += ["--data-dir", str(plan.data_dir.path)]
     if plan.given and plan.config is not None:
         argv += ["--config", str(plan.config)]
-    return Child(name, argv, management, plan.say)
+    environ = None if plan.log is None else {**plan.environ, **plan.log_environ}
+    return Child(name, argv, management, plan.say, plan.log, environ)
 
 
 async def _ready(child: Child) -> None:

@@ -25,15 +25,17 @@ _SECTIONS = (
 )
 _BLOCK = re.compile(r"^```toml\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _PLACEHOLDER = re.compile(r"REPLACE-[A-Za-z0-9-]+")
+_TABLE = ROOT / "docs" / "gateways" / "README.md"
 _EXAMPLE = ROOT / "deploy" / "examples" / "payrouter.toml"
 
 OURS = [name for name in kit.providers() if type(discover()[name]).__module__.startswith("router.")]
 
 
-def _rows() -> dict[str, dict[str, str]]:
-    """Read the README's table of gateways."""
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    lines = text.partition("## Gateways")[2].partition("\n## ")[0].splitlines()
+def _rows(page: Path = _TABLE) -> dict[str, dict[str, str]]:
+    """Read the table of gateways of a page."""
+    text = page.read_text(encoding="utf-8")
+    section = re.split(r"^## (?:All g|G)ateways$", text, flags=re.MULTILINE)[1]
+    lines = section.partition("\n## ")[0].splitlines()
     table = [
         [cell.strip() for cell in line.strip("|").split("|")]
         for line in lines
@@ -63,6 +65,17 @@ def _long(window: timedelta) -> str:
 
 def test_the_table_has_a_row_for_each_gateway_and_no_other() -> None:
     assert sorted(_rows()) == OURS
+
+
+def test_readme_has_a_shorter_table_of_the_same_rows() -> None:
+    whole, short = _rows(), _rows(ROOT / "README.md")
+
+    assert sorted(short) == OURS
+    for name, row in short.items():
+        (link,) = re.findall(r"\((docs/gateways/\w+\.md)\)", row.pop("gateway"))
+        assert (ROOT / link).is_file()
+        assert row
+        assert row.items() <= whole[name].items()
 
 
 @pytest.mark.parametrize("name", OURS)

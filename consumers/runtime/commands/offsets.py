@@ -94,6 +94,8 @@ def reset(  # noqa: PLR0913 - one argument per option
     is refused. After a reset forward, the records in between are never applied. The
     operation and its author are recorded.
     """
-    from consumers.runtime.commands.actions.reset import Target, reset_offsets
+    from consumers.runtime.commands.actions.reset import ResetTarget, reset_offsets
 
-    reset_offsets(consumer, Target(topic, partition, to), yes=yes, force=force, as_json=as_json)
+    reset_offsets(
+        consumer, ResetTarget(topic, partition, to), yes=yes, force=force, as_json=as_json
+    )

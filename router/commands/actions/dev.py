@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Seque
 from dataclasses import dataclass
 from typing import Any
 
-import click
 from rich.console import Console
 
 from router.broker.connection import KafkaConnection
@@ -22,6 +21,7 @@ from router.delivery import Delivery
 from router.edge.app import checked_gates
 from router.edge.endpoints import build_endpoints
 from router.errors import ConfigurationError
+from router.evaluation.activity import LOG_AS_LINES, Activity
 from router.evaluation.data_dir import DataDir, config_path, resolve_sources
 from router.evaluation.ordering import order_message, ordering
 from router.evaluation.send import Answered, SimulatedOrder, as_gateway, post
@@ -41,6 +41,8 @@ class DevOptions:
     port: int | None
     rate: float | None
     public_url: str | None
+    verbose: bool
+    """Whether the processes write their logs to standard error, instead of the activity lines."""
 
 
 def developing(
@@ -54,9 +56,10 @@ def developing(
     `prepare` runs once broker and database are there, before the consumers start.
     Raises ConfigurationError.
     """
-    plan = _planned(invocation, options, consumers, prepare)
+    activity = Activity(Console(stderr=True, highlight=False))
+    plan = _planned(invocation, options, consumers, prepare, activity)
     quiet_aiokafka()
-    return develop(plan, options.rate, console())
+    return develop(plan, options.rate, console(), activity)
 
 
 def _planned(
@@ -64,6 +67,7 @@ def _planned(
     options: DevOptions,
     consumers: Sequence[str],
     prepare: Callable[[], Awaitable[None]],
+    activity: Activity,
 ) -> DevPlan:
     data_dir = DataDir(invocation.place.data_dir)
     given = config_path(invocation.place.config, data_dir, os.environ)
@@ -85,7 +89,9 @@ def _planned(
         environ=dict(os.environ),
         topics=invocation.consumers.topics,
         prepare=prepare,
-        say=lambda line: click.echo(line, err=True),
+        say=activity.say,
+        log=None if options.verbose else activity.read,
+        log_environ=LOG_AS_LINES,
     )
 
 
@@ -105,10 +111,10 @@ def _public_url(given: str | None, settings: Settings, port: int) -> str:
         raise ConfigurationError(message) from None
 
 
-async def develop(plan: DevPlan, rate: float | None, console: Console) -> None:
+async def develop(plan: DevPlan, rate: float | None, console: Console, activity: Activity) -> None:
     """Run everything until SIGTERM or SIGINT; prints `ready URL` when all is up."""
     stopped, ready = stop_signal(), asyncio.Event()
-    whole = asyncio.create_task(_whole(plan, console, rate, stopped, ready))
+    whole = asyncio.create_task(_whole(plan, console, activity, rate, stopped, ready))
     stop = asyncio.create_task(stopped.wait())
     try:
         await asyncio.wait({whole, stop}, return_when=asyncio.FIRST_COMPLETED)
@@ -131,6 +137,7 @@ async def _taken_back(whole: asyncio.Task[None]) -> None:
 async def _whole(
     plan: DevPlan,
     console: Console,
+    activity: Activity,
     rate: float | None,
     stopped: asyncio.Event,
     ready: asyncio.Event,
@@ -140,7 +147,8 @@ async def _whole(
         show(console, now)
         ready.set()
         console.print(f"ready {base}")
-        await stopped.wait()
+        with activity.counted() if plan.log is not None else contextlib.nullcontext():
+            await stopped.wait()
 
 
 @contextlib.asynccontextmanager

@@ -17,7 +17,7 @@ from router.terminal.processes import run_async
 
 
 @dataclass(frozen=True)
-class Target:
+class ResetTarget:
     """What to reset: a topic, one partition or all, and the next offset to apply."""
 
     topic: str
@@ -26,7 +26,7 @@ class Target:
 
 
 def reset_offsets(
-    consumer: Consumer, target: Target, *, yes: bool, force: bool, as_json: bool
+    consumer: Consumer, target: ResetTarget, *, yes: bool, force: bool, as_json: bool
 ) -> None:
     """Apply a reset, or only print its plan; refuses one that could apply effects twice."""
     topic = target.topic

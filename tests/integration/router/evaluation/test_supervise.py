@@ -198,3 +198,71 @@ async def test_stopping_twice_or_without_a_start_does_no_harm(
     await other.stop()
     await other.stop()
     assert said == []
+
+
+@pytest.fixture
+async def logged() -> AsyncIterator[tuple[Starting, list[str], list[str]]]:
+    """Give what makes a child whose log is read, what is reported of it, and its lines of log."""
+    said: list[str] = []
+    lines: list[str] = []
+    made: list[Child] = []
+
+    def make(program: str, environ: dict[str, str] | None = None) -> Child:
+        argv = [sys.executable, "-c", program]
+        made.append(Child("worker", argv, "", said.append, lines.append, environ))
+        return made[-1]
+
+    yield make, said, lines
+    for one in made:
+        await one.stop()
+
+
+async def test_lines_of_a_childs_log_are_passed_on_before_its_end_is_reported(
+    logged: tuple[Starting, list[str], list[str]],
+) -> None:
+    make, _, lines = logged
+    worker = make("import sys; sys.stderr.write('one\\ntwo \\xff\\nthree'); sys.exit(3)")
+    await worker.start()
+
+    def ended() -> bool:
+        with contextlib.suppress(ConfigurationError):
+            worker.check_started()
+            return False
+        return True
+
+    await until(ended)
+    assert lines == ["one", "two \xff", "three"]
+
+
+async def test_line_of_log_over_the_limit_does_not_stop_the_reading(
+    logged: tuple[Starting, list[str], list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervise, "LONGEST_LINE_BYTES", 100)
+    make, _, lines = logged
+    await make("import sys; sys.stderr.write('x' * 5000 + '\\nlast\\n'); sys.stdin.read()").start()
+    await until(lambda: lines[-1:] == ["last"])
+
+
+async def test_failure_to_print_does_not_stop_the_reading(tmp_path: Path) -> None:
+    def closed(_line: str) -> None:
+        raise BrokenPipeError
+
+    argv = [sys.executable, "-c", f"{FLOODING}; open(sys.argv[1], 'w')", str(tmp_path / "end")]
+    worker = Child("worker", argv, "", print, closed)
+    await worker.start()
+    await until((tmp_path / "end").exists)
+    await worker.stop()
+
+
+FLOODING = "import sys; sys.stderr.write('line\\n' * 100_000)"
+"""Writes more than a pipe holds."""
+
+
+async def test_a_child_whose_log_is_read_has_the_environment_it_is_given(
+    logged: tuple[Starting, list[str], list[str]],
+) -> None:
+    make, _, lines = logged
+    await make(
+        "import os, sys; sys.stderr.write(os.environ['WORD'] + '\\n')", os.environ | {"WORD": "x"}
+    ).start()
+    await until(lambda: lines == ["x"])

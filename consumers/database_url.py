@@ -1,4 +1,4 @@
-"""The database of a consumer, as the configuration names it."""
+"""Database of a consumer, as the configuration names it."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
