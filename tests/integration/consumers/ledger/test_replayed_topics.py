@@ -23,7 +23,8 @@ from tests.parts.brokers import Broker
 from tests.parts.chaos.stream import Stream
 from tests.parts.runtime.commands import Payrouter
 from tests.parts.runtime.counting import TRACE
-from tests.parts.runtime.members import Feed, eventually, feeding
+from tests.parts.runtime.members import Feed, feeding
+from tests.parts.waiting import eventually
 
 TUNING = {"park_longest_seconds": 0.2, "attempts": 10_000, "brake_after": 10_000}
 

@@ -19,6 +19,7 @@ from tests.parts.edge.open_door import (
     trusting,
 )
 from tests.parts.edge.raw_http import connected, head, request
+from tests.parts.waiting import eventually
 
 Loop = Callable[[], asyncio.AbstractEventLoop]
 _WHOLE = request("/", (), b"paid")
@@ -29,9 +30,7 @@ def _descriptors() -> int:
 
 
 async def _until_descriptors(most: int) -> None:
-    async with asyncio.timeout(20):
-        while _descriptors() > most:  # noqa: ASYNC110 - there is no event
-            await asyncio.sleep(0.02)
+    await eventually(lambda: _descriptors() <= most, f"{most} descriptors", seconds=20, pause=0.02)
 
 
 def _counting_accepted(door: OpenDoor) -> list[Visit]:
@@ -48,9 +47,7 @@ def _counting_accepted(door: OpenDoor) -> list[Visit]:
 
 
 async def _until_accepted(accepted: list[Visit], number: int) -> None:
-    async with asyncio.timeout(20):
-        while len(accepted) < number:  # noqa: ASYNC110 - there is no event
-            await asyncio.sleep(0.01)
+    await eventually(lambda: len(accepted) >= number, f"{number} connections", pause=0.01)
 
 
 @contextlib.asynccontextmanager
