@@ -5,7 +5,9 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Callable
 
-from prometheus_client import CollectorRegistry, Histogram
+from prometheus_client import CollectorRegistry
+
+from router.telemetry.declaring import MetricDeclarations
 
 INTERVAL_SECONDS = 0.1
 """Interval between measurements."""
@@ -28,12 +30,11 @@ class LoopDelay:
         self._on_measured = on_measured
         self._due: float | None = None
         self._just_measured = 0.0
-        self._delay = Histogram(
+        self._delay = MetricDeclarations(registry).histogram(
             "payrouter_event_loop_delay_seconds",
             "How much later than requested the event loop woke up, measured ten times a second:"
             " work that blocks the loop, or a machine that is too busy",
             buckets=_SECONDS,
-            registry=registry,
         )
 
     def now(self) -> float:

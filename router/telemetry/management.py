@@ -16,7 +16,6 @@ import uvicorn
 from faststream.asgi import AsgiFastStream, AsgiResponse, get
 from prometheus_client import (
     CollectorRegistry,
-    Gauge,
     GCCollector,
     PlatformCollector,
     ProcessCollector,
@@ -24,6 +23,7 @@ from prometheus_client import (
 )
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
+from router.telemetry.declaring import MetricDeclarations
 from router.telemetry.exposition import Exposition
 
 _Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -92,7 +92,9 @@ def process_registry() -> CollectorRegistry:
     ProcessCollector(registry=registry)
     GCCollector(registry=registry)
     PlatformCollector(registry=registry)
-    build = Gauge("payrouter_build_info", "1, with the version", ["version"], registry=registry)
+    build = MetricDeclarations(registry).gauge(
+        "payrouter_build_info", "1, with the version", "version"
+    )
     build.labels(version("payrouter")).set(1)
     return registry
 

@@ -4,13 +4,14 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from consumers.runtime.measures.metrics import transaction_limit
 from consumers.runtime.measures.stored import WaitingMetrics
 from consumers.runtime.progress.picture import Picture, in_flight, outcomes
+from router.telemetry.declaring import MetricDeclarations
 
 Family = GaugeMetricFamily | CounterMetricFamily
 
@@ -24,18 +25,17 @@ class ExporterMetrics:
     def __init__(self, registry: CollectorRegistry, sources: Sequence[str]) -> None:
         """Declare all metrics; a source is `broker` or the name of a consumer."""
         self.waiting = WaitingMetrics(registry)
-        self.failures = Counter(
+        declare = MetricDeclarations(registry)
+        self.failures = declare.counter(
             "payrouter_exporter_failures",
             "Rounds in which a source could not be read completely; the source is broker, or a"
             " consumer's name for its store",
-            ["source"],
-            registry=registry,
+            "source",
         )
-        self.success = Gauge(
+        self.success = declare.gauge(
             "payrouter_exporter_last_success_timestamp_seconds",
             "When a source was last read completely. Unix time; 0 before the first time",
-            ["source"],
-            registry=registry,
+            "source",
         )
         self.transaction_limit = transaction_limit(registry)
         for source in sources:

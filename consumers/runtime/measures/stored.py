@@ -15,6 +15,7 @@ from consumers.runtime.apply.brake import Brake
 from consumers.runtime.fate import Fate
 from consumers.runtime.measures.waiting import StoreBacklog
 from consumers.runtime.service import Measure, MeasureReading, Service
+from router.telemetry.declaring import MetricDeclarations
 
 
 class WaitingMetrics:
@@ -22,31 +23,31 @@ class WaitingMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         """Declare the gauges."""
-        self._registry = registry
-        self.held = self._gauge(
+        declare = MetricDeclarations(registry, ["consumer"])
+        self.held = declare.gauge(
             "payrouter_held_records",
             "Records held back. parked: retried automatically; dead: held until an operator acts",
-            ["state"],
+            "state",
         )
-        self.held_oldest = self._gauge(
+        self.held_oldest = declare.gauge(
             "payrouter_held_oldest_seconds",
             "Age of the oldest held record; 0 if there is none",
-            ["state"],
+            "state",
         )
-        self.held_conflicts = self._gauge(
+        self.held_conflicts = declare.gauge(
             "payrouter_held_conflicts",
             "Dead records that contradict a known event: see `payrouter dlq list`",
         )
-        self.brake_held = self._gauge(
+        self.brake_held = declare.gauge(
             "payrouter_brake_held",
             "1 if no record of the topic is applied until `payrouter brake clear`",
-            ["topic"],
+            "topic",
         )
         self._topics: dict[str, frozenset[str]] = {}
-        self.outbox_waiting = self._gauge(
+        self.outbox_waiting = declare.gauge(
             "payrouter_outbox_waiting", "Records in the outbox that are not published yet"
         )
-        self.outbox_refused = self._gauge(
+        self.outbox_refused = declare.gauge(
             "payrouter_outbox_refused",
             "Records that the broker refused permanently: see `payrouter outbox show`",
         )
@@ -77,9 +78,6 @@ class WaitingMetrics:
         for topic, brake in brakes.items():
             self.brake_held.labels(consumer, topic).set(brake.held_since is not None)
 
-    def _gauge(self, name: str, meaning: str, labels: Sequence[str] = ()) -> Gauge:
-        return Gauge(name, meaning, ["consumer", *labels], registry=self._registry)
-
 
 @dataclass(frozen=True)
 class MeasureGauges:
@@ -97,10 +95,9 @@ class MeasureGauges:
 
 def measure_gauges(registry: CollectorRegistry, service: Service) -> MeasureGauges:
     """Declare the gauges of a service; all values are NaN."""
+    declare = MetricDeclarations(registry)
     declared = {
-        each.name: Gauge(
-            each.name, each.meaning, [each.label] if each.label else [], registry=registry
-        )
+        each.name: declare.gauge(each.name, each.meaning, *([each.label] if each.label else []))
         for each in service.measures
     }
     gauges = MeasureGauges(service.measures, declared)

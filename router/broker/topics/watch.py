@@ -13,10 +13,11 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from aiokafka.errors import KafkaError
-from prometheus_client import CollectorRegistry, Gauge
+from prometheus_client import CollectorRegistry
 
 from router.broker.topics.contract import Difference, TopicFound, TopicNeed, compare
 from router.broker.topics.listing import NOT_SUPPORTED, MakeAdmin, describe_topics
+from router.telemetry.declaring import MetricDeclarations
 from router.telemetry.logs import Log
 from router.telemetry.management import Health
 
@@ -46,17 +47,16 @@ class TopicMetrics:
 
     def __init__(self, registry: CollectorRegistry, topics: Sequence[str]) -> None:
         """Declare the metrics, with a series for each topic."""
-        self._endangered = Gauge(
+        declare = MetricDeclarations(registry)
+        self._endangered = declare.gauge(
             "payrouter_topic_endangered",
             "1 while the topic differs from its needs so that a genuine event could be lost;"
             " `payrouter topics apply --check` names the difference",
-            ["topic"],
-            registry=registry,
+            "topic",
         )
-        self._unchecked = Gauge(
+        self._unchecked = declare.gauge(
             "payrouter_topics_unchecked",
             "Topics whose configuration the broker does not show, so that it cannot be compared",
-            registry=registry,
         )
         self._topics = topics
         for topic in topics:

@@ -125,7 +125,7 @@ EXPECTED = [
     _expected(
         "ledger balance",
         {
-            *("aiokafka", "asyncio", "asyncpg", "importlib.metadata", "pydantic", "rich"),
+            *("asyncio", "asyncpg", "importlib.metadata", "pydantic", "rich"),
             *("consumers.ledger.handler", "sqlalchemy", "structlog"),
         },
         950,

@@ -92,7 +92,7 @@ MAY_IMPORT: Final[Mapping[str, tuple[str, ...]]] = {
     "consumers.runtime.configured": (*_PUBLIC, "consumers.runtime.store"),
     "consumers.runtime.apply": (*_PUBLIC, *_FLOOR[:2], "consumers.runtime.store"),
     "consumers.runtime.measures": (
-        *(*_PUBLIC, *_BROKER, "router.broker"),
+        *(*_PUBLIC, *_BROKER, "router.broker", "router.telemetry"),
         *("consumers.runtime.store", "consumers.runtime.apply"),
     ),
     "consumers.runtime.member": (
