@@ -19,9 +19,10 @@ from router.broker.log.bounds import LogBounds
 from tests.parts.runtime.child import child
 from tests.parts.runtime.commands import Payrouter, Said
 from tests.parts.runtime.counting import SERVICE, numbered
-from tests.parts.runtime.members import Feed, eventually, ready
+from tests.parts.runtime.members import Feed, ready
 from tests.parts.runtime.told import refusing
 from tests.parts.runtime.transactions import put, transacting
+from tests.parts.waiting import eventually
 
 TABLES = RuntimeTables.of(SERVICE.schema)
 

@@ -15,9 +15,9 @@ from tests.parts.deploy.system import (
     SERVICES,
     bind_mounts,
     environment,
-    make_secrets,
     secrets_of,
     settings_of,
+    write_secrets,
 )
 
 RUNBOOKS: Final = ROOT / "docs" / "runbooks"
@@ -133,7 +133,7 @@ def test_a_command_gets_as_far_as_the_broker_or_the_database_and_may_reach_it(
 
 def _enter(service: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Take on what a service has: its variables, its file, and of the secrets its own alone."""
-    made, own = make_secrets(folder / "all"), folder / "own"
+    made, own = write_secrets(folder / "all"), folder / "own"
     own.mkdir()
     for name in secrets_of(service):
         (own / name).write_bytes((made / name).read_bytes())
