@@ -119,16 +119,16 @@ EXPECTED = [
             *(*_STORE, *_METADATA, "apprise", "jinja2", "consumers.runtime.exporter.app"),
             *(name for name in OURS if name.endswith(".handler")),
         },
-        1220,
+        1140,
         serving=True,
     ),
     _expected(
         "ledger balance",
         {
-            *("aiokafka", "asyncio", "asyncpg", "importlib.metadata", "pydantic", "rich"),
+            *("asyncio", "asyncpg", "importlib.metadata", "pydantic", "rich"),
             *("consumers.ledger.handler", "sqlalchemy", "structlog"),
         },
-        950,
+        740,
         status=1,
     ),
 ]
