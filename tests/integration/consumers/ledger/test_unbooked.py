@@ -74,4 +74,4 @@ def test_unbooked_payments_are_listed_with_the_reason(database_url: str) -> None
 def test_the_unbooked_list_refuses_other_filters(database_url: str) -> None:
     said = ask(database_url, "statement", "--unbooked", "--order", "A-1")
     assert said.exit_code == 2
-    assert "--unbooked goes with --limit and --json alone" in said.stderr
+    assert "--unbooked can be combined with --limit and --json only" in said.stderr
