@@ -127,11 +127,7 @@ EXPECTED = [
             *(*_STORE, *_METADATA, "apprise", "jinja2", "consumers.runtime.exporter.app"),
             *(name for name in OURS if name.endswith(".handler")),
         },
-<<<<<<< HEAD
-        1115,
-=======
         1140,
->>>>>>> refs/heads/cli
         serving=True,
     ),
     _expected(
@@ -140,11 +136,7 @@ EXPECTED = [
             *("asyncio", "asyncpg", "importlib.metadata", "pydantic", "rich"),
             *("consumers.ledger.handler", "sqlalchemy", "structlog"),
         },
-<<<<<<< HEAD
-        720,
-=======
         740,
->>>>>>> refs/heads/cli
         status=1,
     ),
 ]
