@@ -6,6 +6,13 @@ READY := .venv/.ready
 UV_VERSION := 0.13.9
 LOCK := pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \
 	--python-version 3.11
+INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --no-deps
+# Runs a command behind its title: a dot every two seconds, then the seconds it took.
+STEP := step() { \
+	printf '  %s ' "$$1"; shift; began=$$(date +%s); \
+	(while sleep 2; do printf .; done) & dots=$$!; trap 'kill $$dots' EXIT; \
+	"$$@" || exit; printf ' %s s\n' $$(($$(date +%s) - began)); \
+	}; step
 
 # Tests that run at the same time. System tests wait much: more of them than cores keep those busy.
 WORKERS = 2
@@ -31,12 +38,14 @@ test-system: $(READY) ## tests of running processes, on Apache Kafka and Postgre
 test-all: $(READY) ## all tests
 	@$(PYTEST) $(ARGS)
 
-check: $(READY) ## format, lint, types; schemas and docs/metrics.md up to date
+check: $(READY) ## format, lint, types; schemas, docs/metrics.md, docs/cli.md, man page up to date
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/python -m router.schemas --check
 	@$(BIN)/payrouter metrics --markdown | diff -u docs/metrics.md -
+	@$(BIN)/payrouter man --markdown | diff -u docs/cli.md -
+	@$(BIN)/payrouter man | diff -u deploy/man/payrouter.1 -
 
 bench: $(READY) ## benchmarks, as a table and as JSON
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
@@ -62,8 +71,9 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 $(READY): requirements-dev.lock pyproject.toml
-	@echo "setting up .venv with $$($(PYTHON) --version)"
-	@$(PYTHON) -m venv .venv
-	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-dev.lock
-	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@echo "setting up .venv with $$($(PYTHON) --version); this takes about a minute"
+	@$(STEP) "1/3 making the environment" $(PYTHON) -m venv .venv
+	@$(STEP) "2/3 installing $$(grep -c '==' requirements-dev.lock) packages from PyPI" \
+		$(INSTALL) --require-hashes -r requirements-dev.lock
+	@$(STEP) "3/3 installing payrouter" $(INSTALL) --editable .
 	@touch $@

@@ -1,4 +1,4 @@
-"""What the processes of the consumers measure, declared without running one."""
+"""Declares the metrics of the consumers' processes without running one."""
 
 from collections.abc import Mapping, Sequence
 
@@ -18,11 +18,11 @@ from router.telemetry.loop_delay import LoopDelay
 from router.telemetry.management import process_registry
 
 _CONSUMER, _TOPIC, _CLUSTER = "consumer", "topic", "cluster"
-"""Stand for those of an installation."""
+"""Placeholders for the names of an installation."""
 
 
 def declared() -> Mapping[str, CollectorRegistry]:
-    """Return the registry of each kind of process, with the measures of every consumer there is."""
+    """Return the registry of each kind of process, with the measures of every consumer."""
     services = list(discover().values())
     return {"consumer": _consumer(services), "exporter": _exporter(services)}
 
@@ -42,7 +42,7 @@ def _exporter(services: Sequence[Service]) -> CollectorRegistry:
     metrics.waiting.set(_CONSUMER, None)
     metrics.transaction_limit.labels(_CONSUMER)
     picture = Picture({_CONSUMER: [_TOPIC]})
-    picture.log_is(LogView(_CLUSTER, {Partition(_TOPIC, 0): LogBounds(0, 0, 0)}, {}, {}))
+    picture.set_log(LogView(_CLUSTER, {Partition(_TOPIC, 0): LogBounds(0, 0, 0)}, {}, {}))
     registry.register(PictureCollector(picture))
     return registry
 

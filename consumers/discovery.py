@@ -1,28 +1,24 @@
-"""Find the consumers: the packages beside the runtime, and entry points of other distributions."""
+"""Finds the consumers: packages of this distribution, and entry points of others."""
 
 import importlib
-import pkgutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import EntryPoint
 
-import consumers
-from consumers.installed import installed
+from consumers.installed import installed, own_names
 from consumers.runtime.service import Service
 from consumers.runtime.settings import Tuning
 from router.contract.topics import FAMILIES, QUARANTINE, REFUSED, Topics, TopicsBeside
 
 
 class ServiceError(Exception):
-    """A consumer does not fit; the start stops."""
+    """A consumer does not fit the protocol; the process does not start."""
+
+    exit_code = 2
 
 
 def discover() -> Mapping[str, Service]:
-    """Return every consumer by name."""
-    found: dict[str, Service] = {}
-    for module in pkgutil.iter_modules(consumers.__path__):
-        if module.ispkg and module.name != "runtime":
-            package = importlib.import_module(f"consumers.{module.name}")
-            found[module.name] = _checked(getattr(package, "SERVICE", None), module.name)
+    """Import every consumer and return them by name."""
+    found = {name: _own(name) for name in own_names()}
     for entry in installed():
         if entry.name in found:
             message = f"consumer {entry.name} is there twice"
@@ -32,8 +28,23 @@ def discover() -> Mapping[str, Service]:
     return found
 
 
+def needed(names: Iterable[str]) -> Mapping[str, Service]:
+    """Import the consumers of these names, as far as there are any, and return them by name.
+
+    Imports every consumer if another distribution offers one: it must fit with all others.
+    """
+    if installed():
+        return discover()
+    return {name: _own(name) for name in own_names() if name in names}
+
+
+def _own(name: str) -> Service:
+    module = importlib.import_module(f"consumers.{name}.service")
+    return _checked(getattr(module, "SERVICE", None), name)
+
+
 def _check_measures(found: Mapping[str, Service]) -> None:
-    """Refuse a name that measures two things: the exporter says those of all consumers."""
+    """Refuse a metric of two consumers: the exporter exports those of all."""
     owners: dict[str, str] = {}
     for name, service in found.items():
         for measure in service.measures:
@@ -71,9 +82,8 @@ def _checked(candidate: object, name: str) -> Service:
     return candidate
 
 
-def topics_beside(names: Topics) -> TopicsBeside:
-    """Return the topics that the consumers need beside those of the edge."""
-    services = discover()
+def topics_beside(names: Topics, services: Mapping[str, Service]) -> TopicsBeside:
+    """Return the topics that these consumers need in addition to those of the edge."""
     read = {topic for service in services.values() for topic in service.topics}
     return TopicsBeside(
         kept=[
@@ -89,7 +99,7 @@ def topics_beside(names: Topics) -> TopicsBeside:
 
 
 def topics_of(service: Service, names: Topics) -> Sequence[str]:
-    """Return the topics on the broker that a consumer reads from and writes to."""
+    """Return the topics on the broker that a consumer reads and writes."""
     read = [names.name(topic) for topic in service.topics]
     dead = [names.dead_letter(topic, service.name) for topic in read]
     return [*read, *dead, *([names.outcome(service.name)] if service.says_outcomes else [])]

@@ -45,7 +45,7 @@ def kept_delivery(raw: Raw, endpoint: str, account: str, received_at: datetime) 
 
 @dataclass(frozen=True)
 class VerifiedDelivery:
-    """A delivery whose signature was verified. Only `router.providers._signing` creates one.
+    """A delivery whose signature was verified. Only `router.providers._signing.proof` creates one.
 
     `signed_at` is the time that the gateway signed, None if it signs none;
     `signed_headers` are the headers needed to verify it again.

@@ -63,7 +63,7 @@ class Reason(StrEnum):
 class RefusedDelivery(Exception):  # noqa: N818 - named after the event
     """Base of all errors that the edge answers with a status other than success."""
 
-    status: ClassVar[int] = 500
+    status: int = 500
     resend: ClassVar[bool] = True
 
     def __init__(self, reason: Reason, detail: str = "") -> None:
@@ -88,7 +88,7 @@ class Unwelcome(RefusedDelivery):
     def __init__(self, reason: Reason, status: int, detail: str = "") -> None:
         """Store the HTTP status for this problem."""
         super().__init__(reason, detail)
-        self.status = status  # type: ignore[misc] # the one class whose status varies
+        self.status = status
 
 
 class NotDurable(RefusedDelivery):
@@ -148,6 +148,8 @@ class OutsideWindow(RefusedDelivery):
 
 class ConfigurationError(Exception):
     """Invalid configuration: a line for each problem with its key, no secret; exit status 2."""
+
+    exit_code = 2
 
     def __init__(self, *problems: str) -> None:
         """Store the problems, a line each."""

@@ -40,7 +40,7 @@ def schemas() -> Mapping[str, str]:
 
 
 def drifted(folder: Path) -> list[str]:
-    """Name the files of a folder that are not what the code says."""
+    """Return the files of a folder that differ from the code."""
     return [
         name
         for name, text in schemas().items()
@@ -49,11 +49,11 @@ def drifted(folder: Path) -> list[str]:
 
 
 def main(arguments: list[str]) -> int:
-    """Write the schemas, or with `--check` say which differ."""
+    """Write the schemas, or with `--check` print those that differ."""
     if arguments == ["--check"]:
         wrong = drifted(FOLDER)
         for name in wrong:
-            print(f"deploy/schemas/{name} is not what the code says", file=sys.stderr)  # noqa: T201
+            print(f"deploy/schemas/{name} differs from the code", file=sys.stderr)  # noqa: T201
         return 1 if wrong else 0
     FOLDER.mkdir(parents=True, exist_ok=True)
     for name, text in schemas().items():

@@ -1,5 +1,6 @@
 """The fixtures every test may ask for, and what is said at the end about what they were."""
 
+import gc
 import os
 import uuid
 from collections.abc import Generator, Iterator
@@ -8,7 +9,7 @@ from typing import Any, Final
 
 import pytest
 
-from tests.parts import brokers, databases
+from tests.parts import brokers, databases, examples
 from tests.parts.brokers import Broker, Choice
 from tests.parts.databases import DatabaseServer
 from tests.parts.environment import Wishes
@@ -29,9 +30,11 @@ _TRACED: Final = "COVERAGE_PROCESS_CONFIG"
 _BROKER_FIXTURES: Final = {"broker", "own_kafka"}
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Take the wishes out of the environment before any test module is imported."""
     config.stash[_WISHES] = Wishes.take()
+    examples.load(ci=config.stash[_WISHES].ci)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -42,6 +45,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Leave out the folders and files of tiers that are not wanted."""
     return True if is_left_out(collection_path, config.getoption("tiers")) else None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Collect the tests without garbage collection, which would search thousands of them often."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.collect()
+        # The tests live until the end of the run: later collections skip them.
+        gc.freeze()
 
 
 @pytest.hookimpl(tryfirst=True, specname="pytest_collection_modifyitems")

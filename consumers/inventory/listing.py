@@ -11,20 +11,18 @@ from sqlalchemy import (
     ColumnElement,
     Null,
     Text,
-    Uuid,
     and_,
-    func,
     literal,
     null,
     select,
     true,
     union_all,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.inventory.shelf import Stock
 from consumers.inventory.tables import LINE, ORDERS, PAYMENT, STOCK
+from consumers.runtime.store.arrays import any_of
 
 STATUSES = (
     "waiting",
@@ -122,7 +120,7 @@ async def _lines(
     rows = await connection.execute(
         select(LINE.c.order_id, STOCK.c.sku, LINE.c.quantity)
         .join(STOCK, STOCK.c.id == LINE.c.stock_id)
-        .where(LINE.c.order_id == func.any(literal(list(orders), ARRAY(Uuid()))))
+        .where(any_of(LINE.c.order_id, orders))
         .order_by(LINE.c.order_id, STOCK.c.sku)
     )
     lines: dict[UUID, dict[str, int]] = {}

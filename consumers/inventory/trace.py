@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import Uuid, func, literal, or_, select, union
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import func, or_, select, union
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.inventory.identity import order_id
 from consumers.inventory.tables import HISTORY, ORDERS, PAYMENT
+from consumers.runtime.store.arrays import any_of
 from consumers.runtime.trail import TrailQuery, TrailStep
 
 MAX_STEPS = 1000
@@ -17,14 +17,13 @@ MAX_STEPS = 1000
 async def steps_of(connection: AsyncConnection, sought: TrailQuery) -> Sequence[TrailStep]:
     """Return the history of the orders and payments that match the search."""
     history = HISTORY.alias("seen")
-    text, events = sought.text, literal(list(sought.event_ids), ARRAY(Uuid()))
-    known = literal([order_id(*order) for order in sought.orders], ARRAY(Uuid()))
-    of_event = history.c.event_id == func.any(events)
+    text, known = sought.text, [order_id(*order) for order in sought.orders]
+    of_event = any_of(history.c.event_id, sought.event_ids)
     of_events = select(history.c.payment_id).where(of_event, history.c.payment_id.is_not(None))
     by_payment = or_(PAYMENT.c.provider_reference == text, PAYMENT.c.id.in_(of_events))
     orders = union(
         select(ORDERS.c.id).where(ORDERS.c.reference == text),
-        select(ORDERS.c.id).where(ORDERS.c.id == func.any(known)),
+        select(ORDERS.c.id).where(any_of(ORDERS.c.id, known)),
         select(PAYMENT.c.order_id).where(by_payment, PAYMENT.c.order_id.is_not(None)),
         select(history.c.order_id).where(of_event, history.c.order_id.is_not(None)),
     )

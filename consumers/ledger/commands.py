@@ -1,69 +1,52 @@
-"""`payrouter ledger balance` and `payrouter ledger statement`."""
+"""`payrouter ledger balance`, `statement`, `verify` and `export`."""
 
-import sys
-from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
-from functools import partial
-from typing import TypeVar
+from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.ledger.moments import at_option, from_option, to_option
-from consumers.ledger.statement import (
-    Period,
-    Selection,
-    Transaction,
-    TrialBalance,
-    read_books,
-    read_statement,
-)
-from consumers.ledger.unbooked import Unbooked, read_unbooked
-from consumers.runtime.commands.one_consumer import (
-    EXIT_PROBLEM,
-    answered,
-    json_option,
-    show_json,
-    show_table,
-)
-from consumers.runtime.settings import ConsumerSettings
-from consumers.runtime.store.database import reading
-from router.contract.amounts import amount_text
+from consumers.runtime.commands.one_consumer import settings_of
+from router.terminal.command_tree import example
+from router.terminal.options import json_option, limit_option
 
-Answer = TypeVar("Answer")
+if TYPE_CHECKING:
+    from consumers.runtime.settings import ConsumerSettings
 
 
-@click.command
+@click.command("balance", epilog=example("ledger balance", "ledger balance --at 2026-11-22"))
+@settings_of("ledger")
 @at_option
 @json_option
-@click.pass_obj
-def balance(settings: ConsumerSettings, at: datetime | None, *, as_json: bool) -> None:
-    """Show what every account holds, per currency. Fails if the books do not balance."""
-    books = answered(_asked(settings, partial(read_books, at=at)))
-    if as_json:
-        show_json(_books_json(books, at))
-    else:
-        _show(_books_table(books, at))
-    sys.exit(0 if books.balanced else EXIT_PROBLEM)
+def balance(settings: "ConsumerSettings", at: datetime | None, *, as_json: bool) -> None:
+    """Show the balance of every account, per currency.
+
+    Exits with status 1 if the books do not balance.
+    """
+    from consumers.ledger.commands_books import show_balance
+
+    show_balance(settings, at, as_json=as_json)
 
 
-@click.command
-@click.option("--account", help="A ledger account, or how its name begins: shop-eu:blockatm")
-@click.option("--order", help="The order's reference, or the gateway's number of the payment.")
+@click.command(
+    "statement",
+    epilog=example("ledger statement --order A-1", "ledger statement --account shop-eu:blockatm"),
+)
+@settings_of("ledger")
+@click.option("--account", help="Ledger account, or the beginning of its name: shop-eu:blockatm")
+@click.option("--order", help="Reference of the order, or the gateway's number of the payment.")
 @at_option
 @from_option
 @to_option
 @click.option(
-    "--unbooked", is_flag=True, help="Instead: money that moved, of which no amount is known."
+    "--unbooked",
+    is_flag=True,
+    help="Show money that moved but has no known amount instead.",
 )
-@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 100_000))
+@limit_option(50)
 @json_option
-@click.pass_obj
 def statement(  # noqa: PLR0913 - one argument per option
-    settings: ConsumerSettings,
+    settings: "ConsumerSettings",
     *,
     account: str | None,
     order: str | None,
@@ -74,134 +57,57 @@ def statement(  # noqa: PLR0913 - one argument per option
     limit: int,
     as_json: bool,
 ) -> None:
-    """Show the newest transactions and their postings, oldest first."""
+    """Show the newest transactions with their postings, oldest first."""
+    if unbooked and any(option is not None for option in (account, order, at, since, before)):
+        message = "--unbooked can be combined with --limit and --json only"
+        raise click.UsageError(message)
+    from consumers.ledger.commands_books import show_statement, show_unbooked
+    from consumers.ledger.statement import Period, Selection
+
     if unbooked:
-        if any(option is not None for option in (account, order, at, since, before)):
-            message = "--unbooked goes with --limit and --json alone"
-            raise click.UsageError(message)
-        _show_unbooked(settings, limit, as_json=as_json)
-        return
-    wanted = Selection(account, order, Period(since, before, at), limit)
-    transactions = answered(_asked(settings, partial(read_statement, wanted=wanted)))
-    if as_json:
-        show_json({"transactions": [_transaction_json(each) for each in transactions]})
+        show_unbooked(settings, limit, as_json=as_json)
     else:
-        _show(_statement_table(transactions))
+        wanted = Selection(account, order, Period(since, before, at), limit)
+        show_statement(settings, wanted, as_json=as_json)
 
 
-async def _asked(
-    settings: ConsumerSettings, question: Callable[[AsyncConnection], Awaitable[Answer]]
-) -> Answer:
-    async with reading(settings, patient=True) as connection:
-        return await question(connection)
+@click.command("verify", epilog=example("ledger verify"))
+@settings_of("ledger")
+@json_option
+def verify(settings: "ConsumerSettings", *, as_json: bool) -> None:
+    """Recompute the books from the journal.
+
+    Checks that every transaction has all its lines and sums to zero per currency,
+    that running balances are the sums of their postings, and that the state of each
+    payment is what its events have posted. Exits with status 1 and a list if
+    anything is wrong.
+    """
+    from consumers.ledger.commands_audit import verify_books
+
+    verify_books(settings, as_json=as_json)
 
 
-def _books_json(books: TrialBalance, at: datetime | None) -> dict[str, object]:
-    accounts = [
-        {
-            "account": named.account,
-            "currency": named.currency,
-            "balance": amount_text(named.amount),
-            "networks": [
-                {"network": part.network, "balance": amount_text(part.amount)}
-                for part in named.parts
-            ],
-        }
-        for named in books.named
-    ]
-    moment = {} if at is None else {"at": at.isoformat()}
-    counted = {"balanced": books.balanced, "transactions": books.transactions}
-    return {**moment, **counted, "accounts": accounts}
+@click.command("export", epilog=example("ledger export --from 2026-11-01 > journal.csv"))
+@settings_of("ledger")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["csv"]),
+    default="csv",
+    show_default=True,
+    help="Format of the output.",
+)
+@from_option
+@to_option
+def export(
+    settings: "ConsumerSettings", form: str, since: datetime | None, before: datetime | None
+) -> None:
+    """Write the journal to standard output, one posting per line, in order.
 
+    Amounts are text, exact to the last digit. Progress goes to standard error.
+    """
+    del form  # there is one
+    from consumers.ledger.commands_audit import export_journal
+    from consumers.ledger.statement import Period
 
-def _books_table(books: TrialBalance, at: datetime | None) -> Table:
-    verdict = "balanced" if books.balanced else "NOT BALANCED"
-    plural = "" if books.transactions == 1 else "s"
-    moment = "" if at is None else f" up to {at.isoformat()}"
-    title = f"{books.transactions} transaction{plural}{moment}, {verdict}"
-    table = _table("account", "network", "currency", amount="balance", title=title)
-    for balance in books.balances:
-        amount = amount_text(balance.amount)
-        _add(table, balance.account, balance.network or "", balance.currency, amount)
-    return table
-
-
-def _transaction_json(transaction: Transaction) -> dict[str, object]:
-    postings = [
-        {
-            "account": line.account,
-            "network": line.network,
-            "currency": line.currency,
-            "amount": amount_text(line.amount),
-        }
-        for line in transaction.lines
-    ]
-    return {
-        "transaction": transaction.id,
-        "posted_at": transaction.posted_at.isoformat(),
-        "event_id": str(transaction.event_id),
-        "type": transaction.type,
-        "reference": transaction.reference,
-        "provider_reference": transaction.provider_reference,
-        "test": transaction.test,
-        "unread": list(transaction.unread),
-        "postings": postings,
-    }
-
-
-def _statement_table(transactions: Sequence[Transaction]) -> Table:
-    table = _table("transaction and postings", amount="amount")
-    for transaction in transactions:
-        order = transaction.reference or transaction.provider_reference or ""
-        posted = f"{transaction.posted_at:%Y-%m-%d %H:%M:%S}"
-        test = "  test money" if transaction.test else ""
-        _add(table, f"{transaction.id}  {posted}  {transaction.type}  {order}{test}", "")
-        for line in transaction.lines:
-            _add(table, f"   {line.account}", f"{amount_text(line.amount)} {line.currency}")
-        table.add_section()
-    return table
-
-
-def _show_unbooked(settings: ConsumerSettings, limit: int, *, as_json: bool) -> None:
-    found = answered(_asked(settings, partial(read_unbooked, limit=limit)))
-    if as_json:
-        show_json({"unbooked": [_unbooked_json(each) for each in found]})
-        return
-    show_table(
-        f"{len(found)} not booked: the amount is not known",
-        ("what", "order", "payment", "status", "changed", "why"),
-        [
-            (
-                f"{each.family} of {each.account} at {each.provider}",
-                each.reference or "",
-                each.provider_reference or "",
-                each.status or "",
-                f"{each.changed_at:%Y-%m-%d %H:%M}",
-                each.why,
-            )
-            for each in found
-        ],
-    )
-
-
-def _unbooked_json(found: Unbooked) -> dict[str, object]:
-    return {**vars(found), "changed_at": found.changed_at.isoformat()}
-
-
-def _table(*columns: str, amount: str, title: str | None = None) -> Table:
-    """Begin a table whose last column is an amount; what is too long goes on in the next line."""
-    table = Table(title=title)
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    table.add_column(amount, justify="right", no_wrap=True)
-    return table
-
-
-def _show(table: Table) -> None:
-    # A pipe has no width of its own: leave the lines whole.
-    Console(width=None if sys.stdout.isatty() else 200).print(table)
-
-
-def _add(table: Table, *cells: str) -> None:
-    # As text: a payer's reference may look like rich's markup.
-    table.add_row(*(Text(cell) for cell in cells))
+    export_journal(settings, Period(since, before))

@@ -1,52 +1,38 @@
-"""`payrouter ledger verify` and `payrouter ledger export`."""
+"""Verifies and exports the journal."""
 
 import csv
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from datetime import datetime
 
 import click
 
 from consumers.ledger.export import COLUMNS, read_journal
-from consumers.ledger.moments import from_option, to_option
 from consumers.ledger.statement import Period
 from consumers.ledger.verify import LISTED, VerificationResult
 from consumers.ledger.verify import verify as recompute
-from consumers.runtime.commands.one_consumer import (
-    EXIT_PROBLEM,
-    answered,
-    json_option,
-    show_json,
-    show_table,
-)
 from consumers.runtime.settings import ConsumerSettings
 from consumers.runtime.store.database import reading
+from router.terminal.exits import EXIT_PROBLEM
+from router.terminal.output import show_json, show_table
+from router.terminal.processes import run_async
 
 PROGRESS_LINES = 50_000
-"""After so many lines an export says how far it is."""
+"""Number of postings after which an export reports its progress, again and again."""
 
 
 class _ReaderGone(Exception):  # noqa: N818 - named for what happened
-    """Whoever read what is exported has seen enough; not to be taken for a lost database."""
+    """The reader closed the pipe; must not be mistaken for a lost database."""
 
 
-@click.command
-@json_option
-@click.pass_obj
-def verify(settings: ConsumerSettings, *, as_json: bool) -> None:
-    """Recompute the books from the journal. Fails, with a list, where anything is wrong.
-
-    Every transaction sums to zero per currency and has all its lines; the
-    running balances are the sums of the postings; what each payment means is
-    what its events have posted.
-    """
+def verify_books(settings: ConsumerSettings, *, as_json: bool) -> None:
+    """Print what is wrong with the books; exits with status 1 if anything is."""
 
     async def recomputed() -> VerificationResult:
         async with reading(settings, patient=True) as connection:
             return await recompute(connection)
 
-    verdict = answered(recomputed())
+    verdict = run_async(recomputed())
     if as_json:
         show_json({"good": not verdict.faults, **asdict(verdict)})
     else:
@@ -54,22 +40,10 @@ def verify(settings: ConsumerSettings, *, as_json: bool) -> None:
     sys.exit(EXIT_PROBLEM if verdict.faults else 0)
 
 
-@click.command
-@click.option("--format", "form", type=click.Choice(["csv"]), default="csv", show_default=True)
-@from_option
-@to_option
-@click.pass_obj
-def export(
-    settings: ConsumerSettings, form: str, since: datetime | None, before: datetime | None
-) -> None:
-    """Write the journal to standard output, a posting per line, in its order.
-
-    Amounts are text, exact to the last digit. How far it is stands on standard
-    error.
-    """
-    del form  # there is one
+def export_journal(settings: ConsumerSettings, period: Period) -> None:
+    """Write the postings of a period as CSV."""
     try:
-        answered(_exported(settings, Period(since, before)))
+        run_async(_exported(settings, period))
     except _ReaderGone:
         raise BrokenPipeError from None
 
@@ -112,6 +86,6 @@ def _show_verdict(verdict: VerificationResult) -> None:
     )
     if verdict.unbooked:
         click.echo(
-            f"{verdict.unbooked:,} not booked, since no amount is known:"
+            f"{verdict.unbooked:,} not booked because no amount is known:"
             " payrouter ledger statement --unbooked"
         )

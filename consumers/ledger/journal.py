@@ -3,15 +3,12 @@
 Rows are passed as one array per column (see `consumers.runtime.store.arrays`).
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
-from operator import attrgetter
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ColumnClause, Integer, column, func, literal, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import func
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.ledger.book import ACCOUNT, EVENT, POSITION, POSTING, TRANSACTION
@@ -19,7 +16,7 @@ from consumers.ledger.chart import LedgerAccount
 from consumers.ledger.position import Position
 from consumers.ledger.postings import AmountsByPlace
 from consumers.runtime.fate import Fate
-from consumers.runtime.store.arrays import as_table
+from consumers.runtime.store.arrays import add_missing, inserting, lock_rows, update_rows
 from router.contract.event import Event
 
 _FACTS = [POSITION.c[field.name] for field in fields(Position)]
@@ -59,46 +56,23 @@ async def lock_positions(
     Locks in the order of the ids, so that two processes that need the same rows
     cannot deadlock.
     """
-    by_id = {position.id: position for position in positions}
-    wanted = sorted(by_id.values(), key=attrgetter("id"))
-    missing = as_table(_IDENTITY, map(_values(_IDENTITY), wanted))
-    await transaction.execute(
-        insert(POSITION)
-        .from_select([each.name for each in _IDENTITY], select(missing))
-        .on_conflict_do_nothing()
-    )
-    ids = literal([position.id for position in wanted], ARRAY(POSITION.c.id.type))
-    rows = await transaction.execute(
-        select(*_FACTS)
-        .where(POSITION.c.id == func.any(ids))
-        .order_by(POSITION.c.id)
-        .with_for_update()
-    )
+    wanted = {position.id: position for position in positions}
+    await add_missing(transaction, POSITION, _IDENTITY, wanted.values())
+    rows = await lock_rows(transaction, POSITION, _FACTS, wanted)
     return {row.id: Position(*row) for row in rows}
 
 
 async def record_events(transaction: AsyncConnection, entries: Iterable[Entry]) -> set[UUID]:
     """Insert the events; return the ids of those that were not in the journal yet."""
     ordered = sorted(entries, key=lambda entry: entry.event.id)
-    source = as_table(_RECORDED, map(_recorded, ordered))
-    added = await transaction.execute(
-        insert(EVENT)
-        .from_select([each.name for each in _RECORDED], select(source))
-        .on_conflict_do_nothing()
-        .returning(EVENT.c.event_id)
-    )
+    adding = inserting(EVENT, _RECORDED, map(_recorded, ordered))
+    added = await transaction.execute(adding.on_conflict_do_nothing().returning(EVENT.c.event_id))
     return set(added.scalars())
 
 
 async def write_positions(transaction: AsyncConnection, positions: Sequence[Position]) -> None:
     """Store changed positions. The caller holds the locks of their rows."""
-    if not positions:
-        return
-    source = as_table(_FACTS, map(_values(_FACTS), positions))
-    facts = {each.name: source.c[each.name] for each in _FACTS[1:]}
-    await transaction.execute(
-        update(POSITION).where(POSITION.c.id == source.c.id).values(**facts, updated_at=func.now())
-    )
+    await update_rows(transaction, POSITION, _FACTS, positions, updated_at=func.now())
 
 
 async def open_transactions(
@@ -112,16 +86,12 @@ async def open_transactions(
     posting = {entry.event.id: entry for entry in entries if entry.lines}
     if not posting:
         return []
-    columns = [column("ordinal", Integer), TRANSACTION.c.event_id, TRANSACTION.c.description]
-    numbered = enumerate(posting.items())
-    source = as_table(columns, [(n, key, _description(entry)) for n, (key, entry) in numbered])
+    columns = [TRANSACTION.c.event_id, TRANSACTION.c.description]
+    described = [(key, _description(entry)) for key, entry in posting.items()]
     rows = await transaction.execute(
-        insert(TRANSACTION)
-        .from_select(
-            ["event_id", "description"],
-            select(source.c.event_id, source.c.description).order_by(source.c.ordinal),
+        inserting(TRANSACTION, columns, described).returning(
+            TRANSACTION.c.id, TRANSACTION.c.posted_at, TRANSACTION.c.event_id
         )
-        .returning(TRANSACTION.c.id, TRANSACTION.c.posted_at, TRANSACTION.c.event_id)
     )
     return [PostedEntry(row.id, row.posted_at, posting[row.event_id]) for row in rows]
 
@@ -131,18 +101,12 @@ async def add_postings(transaction: AsyncConnection, posted: Sequence[PostedEntr
     if not posted:
         return
     accounts = await _add_accounts(transaction, [each.entry for each in posted])
-    columns = list(POSTING.c)
-    source = as_table(
-        columns,
-        [
-            (each.transaction, number, accounts[place.account], place.currency, amount)
-            for each in posted
-            for number, (place, amount) in enumerate(each.entry.lines.items(), start=1)
-        ],
-    )
-    await transaction.execute(
-        insert(POSTING).from_select([each.name for each in columns], select(source))
-    )
+    rows = [
+        (each.transaction, number, accounts[place.account], place.currency, amount)
+        for each in posted
+        for number, (place, amount) in enumerate(each.entry.lines.items(), start=1)
+    ]
+    await transaction.execute(inserting(POSTING, list(POSTING.c), rows))
 
 
 async def _add_accounts(
@@ -161,12 +125,8 @@ async def _add_accounts(
         )
         for account in accounts
     )
-    source = as_table(list(ACCOUNT.c), rows)
-    await transaction.execute(
-        insert(ACCOUNT)
-        .from_select([each.name for each in ACCOUNT.c], select(source))
-        .on_conflict_do_nothing()
-    )
+    adding = inserting(ACCOUNT, list(ACCOUNT.c), rows)
+    await transaction.execute(adding.on_conflict_do_nothing())
     return ids
 
 
@@ -193,7 +153,3 @@ def _recorded(entry: Entry) -> tuple[object, ...]:
         event.tx_hash,
         entry.concern,
     )
-
-
-def _values(columns: Sequence[ColumnClause[Any]]) -> Callable[[object], tuple[object, ...]]:
-    return attrgetter(*(each.name for each in columns))

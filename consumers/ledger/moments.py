@@ -1,4 +1,4 @@
-"""Times on the command line: `2026-11-22`, `2026-11-22T10:00:00Z`; UTC if no zone is given."""
+"""Options with a time: `2026-11-22` or `2026-11-22T10:00:00Z`; without a zone it is UTC."""
 
 from datetime import UTC, datetime
 
@@ -8,7 +8,7 @@ import click
 def moment(
     _context: click.Context, _parameter: click.Parameter, value: str | None
 ) -> datetime | None:
-    """Parse a time; a click option callback."""
+    """Parse a time, as the callback of an option."""
     if value is None:
         return None
     try:
@@ -23,7 +23,7 @@ at_option = click.option(
     "--at",
     callback=moment,
     metavar="TIME",
-    help="As of this time, inclusive: 2026-11-22 or 2026-11-22T10:00:00Z.",
+    help="State at this time, inclusive: 2026-11-22 or 2026-11-22T10:00:00Z.",
 )
 from_option = click.option(
     "--from", "since", callback=moment, metavar="TIME", help="Posted at this time or later."

@@ -6,14 +6,11 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import (
-    ARRAY,
     ColumnElement,
     ScalarSelect,
-    Uuid,
     and_,
     case,
     func,
-    literal,
     or_,
     select,
     true,
@@ -24,6 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from consumers.notifications.rules import CUSTOMER, LOG
 from consumers.notifications.tables import CHANGE, FAILED, MESSAGE, PENDING, SENT, SKIPPED
 from consumers.notifications.tables import CUSTOMER as CUSTOMER_OF_ORDER
+from consumers.runtime.store.arrays import any_of
 
 RESENDABLE = (SENT, FAILED, SKIPPED)
 
@@ -101,7 +99,7 @@ async def resend(connection: AsyncConnection, ids: Sequence[UUID]) -> Sequence[U
     changed = await connection.execute(
         update(MESSAGE)
         .where(
-            MESSAGE.c.id == func.any(literal(list(ids), ARRAY(Uuid))),
+            any_of(MESSAGE.c.id, ids),
             MESSAGE.c.state.in_(RESENDABLE),
             reached,
         )
@@ -148,7 +146,7 @@ def uuid_of(text: str) -> UUID | None:
 def _matches(wanted: MessageFilter) -> ColumnElement[bool]:
     condition: ColumnElement[bool] = true()
     if wanted.ids:
-        condition &= MESSAGE.c.id == func.any(literal(list(wanted.ids), ARRAY(Uuid)))
+        condition &= any_of(MESSAGE.c.id, wanted.ids)
     if wanted.state is not None:
         condition &= MESSAGE.c.state == wanted.state
     if wanted.event_id is not None:

@@ -3,11 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ARRAY, ColumnElement, Row, Uuid, func, literal, or_, select, tuple_
+from sqlalchemy import ColumnElement, Row, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.notifications.reading import uuid_of
 from consumers.notifications.tables import CHANGE, FAILED, LEASED, MESSAGE, PENDING, SENT, SKIPPED
+from consumers.runtime.store.arrays import any_of
 from consumers.runtime.trail import TrailQuery, TrailStep
 
 MAX_MESSAGES = 1000
@@ -39,7 +40,7 @@ def _matches(sought: TrailQuery) -> ColumnElement[bool]:
     ids = [*sought.event_ids, *([typed] if typed else [])]
     names = (CHANGE.c.reference, CHANGE.c.provider_reference, CHANGE.c.tx_hash)
     conditions = [name == sought.text for name in names]
-    conditions.append(CHANGE.c.event_id == func.any(literal(ids, ARRAY(Uuid))))
+    conditions.append(any_of(CHANGE.c.event_id, ids))
     if sought.orders:
         wanted = [(reference, account) for account, reference in sorted(sought.orders)]
         conditions.append(tuple_(CHANGE.c.reference, CHANGE.c.account).in_(wanted))

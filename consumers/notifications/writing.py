@@ -5,22 +5,29 @@ same prepared statement and never reaches the limit on parameters.
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
-from operator import attrgetter, itemgetter
+from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ColumnClause, func, literal, select, tuple_, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import func, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.notifications.facts import facts_of
 from consumers.notifications.subjects import Subject, SubjectChange
 from consumers.notifications.tables import CHANGE, CUSTOMER, MESSAGE, SUBJECT
 from consumers.runtime.fate import Fate
-from consumers.runtime.store.arrays import as_table
+from consumers.runtime.store.arrays import (
+    add_missing,
+    any_of,
+    as_table,
+    inserting,
+    lock_rows,
+    rows_of,
+    update_rows,
+)
 from router.contract.order import Order
 
 OrderKey = tuple[str, str]
@@ -74,12 +81,7 @@ async def lock_customers(
     wanted = sorted(keys)
     if not wanted:
         return {}
-    missing = as_table(_KEY, wanted)
-    await transaction.execute(
-        insert(CUSTOMER)
-        .from_select([each.name for each in _KEY], select(missing))
-        .on_conflict_do_nothing()
-    )
+    await transaction.execute(inserting(CUSTOMER, _KEY, wanted).on_conflict_do_nothing())
     rows = await transaction.execute(
         select(*_CUSTOMER)
         .where(tuple_(*_KEY).in_(select(as_table(_KEY, wanted))))
@@ -127,20 +129,9 @@ async def lock_subjects(
     transaction: AsyncConnection, subjects: Iterable[Subject]
 ) -> Mapping[UUID, Subject]:
     """Lock the rows of these subjects and return their contents; insert missing rows."""
-    wanted = sorted({subject.id: subject for subject in subjects}.values(), key=attrgetter("id"))
-    missing = as_table(_IDENTITY, map(_values(_IDENTITY), wanted))
-    await transaction.execute(
-        insert(SUBJECT)
-        .from_select([each.name for each in _IDENTITY], select(missing))
-        .on_conflict_do_nothing()
-    )
-    ids = literal([subject.id for subject in wanted], ARRAY(SUBJECT.c.id.type))
-    rows = await transaction.execute(
-        select(*_SUBJECT)
-        .where(SUBJECT.c.id == func.any(ids))
-        .order_by(SUBJECT.c.id)
-        .with_for_update()
-    )
+    wanted = {subject.id: subject for subject in subjects}
+    await add_missing(transaction, SUBJECT, _IDENTITY, wanted.values())
+    rows = await lock_rows(transaction, SUBJECT, _SUBJECT, wanted)
     return {row.id: Subject(*row) for row in rows}
 
 
@@ -148,11 +139,8 @@ async def known_events(transaction: AsyncConnection, ids: Sequence[UUID]) -> set
     """Return the ids that were handled before; the locks on their subjects keep this stable."""
     if not ids:
         return set()
-    wanted = literal(list(ids), ARRAY(CHANGE.c.event_id.type))
-    rows = await transaction.scalars(
-        select(CHANGE.c.event_id).where(CHANGE.c.event_id == func.any(wanted))
-    )
-    return set(rows)
+    query = select(CHANGE.c.event_id).where(any_of(CHANGE.c.event_id, ids))
+    return set(await transaction.scalars(query))
 
 
 async def record_changes(transaction: AsyncConnection, changes: Sequence[SubjectChange]) -> None:
@@ -169,35 +157,20 @@ async def _record(transaction: AsyncConnection, rows: Iterable[tuple[Any, ...]])
     ordered = sorted(rows, key=itemgetter(0))
     if not ordered:
         return
-    source = as_table(_CHANGE, ordered)
-    await transaction.execute(
-        insert(CHANGE)
-        .from_select([each.name for each in _CHANGE], select(source))
-        .on_conflict_do_nothing()
-    )
+    await transaction.execute(inserting(CHANGE, _CHANGE, ordered).on_conflict_do_nothing())
 
 
 async def write_subjects(transaction: AsyncConnection, subjects: Sequence[Subject]) -> None:
     """Store changed subjects. The caller holds the locks of their rows."""
-    if not subjects:
-        return
-    source = as_table(_SUBJECT, map(_values(_SUBJECT), subjects))
-    facts = {each.name: source.c[each.name] for each in _SUBJECT[1:]}
-    await transaction.execute(
-        update(SUBJECT).where(SUBJECT.c.id == source.c.id).values(**facts, updated_at=func.now())
-    )
+    await update_rows(transaction, SUBJECT, _SUBJECT, subjects, updated_at=func.now())
 
 
 async def add_messages(transaction: AsyncConnection, messages: Sequence[NewMessage]) -> None:
     """Insert messages; existing ones are left unchanged."""
     if not messages:
         return
-    source = as_table(_MESSAGE, map(_values(_MESSAGE), messages))
-    await transaction.execute(
-        insert(MESSAGE)
-        .from_select([each.name for each in _MESSAGE], select(source))
-        .on_conflict_do_nothing()
-    )
+    adding = inserting(MESSAGE, _MESSAGE, rows_of(_MESSAGE, messages))
+    await transaction.execute(adding.on_conflict_do_nothing())
 
 
 def _recorded(change: SubjectChange) -> tuple[object, ...]:
@@ -219,7 +192,3 @@ def _read(order: Order) -> tuple[object, ...]:
     # The same provider name as in the ids derived for the platform's messages.
     whose = (order.account, "order", order.reference)
     return (order.id, order.type.value, *whose, None, None, Fate.APPLIED.value, "{}")
-
-
-def _values(columns: Sequence[ColumnClause[Any]]) -> Callable[[object], tuple[object, ...]]:
-    return attrgetter(*(each.name for each in columns))

@@ -1,19 +1,20 @@
-"""What one consumer process has to know, given to it as plain data by the command line."""
+"""Settings of one consumer process, which the command line passes as plain data."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
-from consumers.runtime.service import NoOptions, Setup
+from consumers.runtime.service import NoConsumerOptions, Setup
 from consumers.runtime.topic_check import TopicCheck
+from router.broker.connection import KafkaConnection
 from router.contract.order_fields import OrderFields
 from router.contract.topics import Topics
 
 
 class Tuning(BaseModel):
-    """The `[consumers.NAME]` table of the configuration, but for its database."""
+    """The `[consumers.NAME]` table of the configuration, without its database."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
@@ -57,10 +58,10 @@ class Tuning(BaseModel):
 
     @property
     def turn_seconds(self) -> float:
-        """How long a turn of the loop may take: what it runs into when the database freezes.
+        """Longest duration of a turn of the loop, which is reached when the database freezes.
 
-        A connection that is probed, or a statement, its cancellation and the
-        way back, each up to the transaction's time-out.
+        A connection probe, or a statement, its cancellation and the rollback take up to
+        the transaction's time-out each.
         """
         return 4 * self.transaction_timeout_seconds
 
@@ -77,40 +78,36 @@ class Tuning(BaseModel):
 
 @dataclass(frozen=True)
 class ConsumerSettings:
-    """Everything one consumer process needs.
+    """Settings of one consumer process.
 
-    `kafka` are the client settings as aiokafka takes them; `cluster_id`
-    overrides the broker's own in the fence, after a migration.
+    `cluster_id` overrides the broker's own in the fence, after a migration.
     """
 
     name: str
-    kafka: Mapping[str, Any] = field(repr=False)
+    kafka: KafkaConnection = field(repr=False)
     database_url: SecretStr
     topics: Topics
     tuning: Tuning
     cluster_id: str | None = None
-    options: BaseModel = field(default_factory=NoOptions, repr=False)
-    """What the service's own `options` model read; its secrets are SecretStr all the same."""
+    options: BaseModel = field(default_factory=NoConsumerOptions, repr=False)
+    """The service's own `options`; their secrets are SecretStr too."""
     orders: OrderFields = field(default_factory=OrderFields)
-    renewed: Callable[[Any], None] = field(default=lambda _client: None, repr=False)
-    """Has an aiokafka client sign in with what is valid at each new connection."""
     database_url_now: Callable[[], str] | None = field(default=None, repr=False)
-    """Tells the database's URL as it is now, where it may change; asked at each new connection."""
+    """Returns the current URL of the database, if it can change; called for each new connection."""
     accounts: tuple[str, ...] = ()
-    """Whose money the endpoints take, where this process is told of them; for commands."""
+    """Accounts of the endpoints, for commands; empty if this process has no endpoints."""
     topic_check: TopicCheck = field(default_factory=TopicCheck)
-    """What its topics are compared with."""
+    """Needs that its topics are compared with."""
 
     @property
     def setup(self) -> Setup:
-        """What a service is told of the configuration."""
+        """The part of the configuration that the service receives."""
         return Setup(self.options, self.topics, self.orders)
 
     @property
     def bootstrap(self) -> str:
         """The brokers, as Kafka's own tools take them."""
-        servers = self.kafka["bootstrap_servers"]
-        return servers if isinstance(servers, str) else ",".join(servers)
+        return self.kafka.bootstrap
 
     @property
     def group_id(self) -> str:

@@ -1,4 +1,4 @@
-"""What a consumer compares its topics with; imports no Kafka client, since settings hold it."""
+"""Needs of a consumer's topics. Imports no Kafka client, because the settings contain it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from router.broker.topics.contract import TopicNeed
 
 @dataclass(frozen=True)
 class TopicCheck:
-    """What topics are compared with, how often, and whether they must be comparable."""
+    """Needs that topics are compared with, how often, and whether the comparison is required."""
 
     needs: Sequence[TopicNeed] = ()
     every_seconds: float = 60.0

@@ -1,9 +1,9 @@
 #!/bin/sh
 # Makes the secrets of docker-compose.yml that do not exist yet; never touches one that does.
 #
-# Compose mounts the files with their owner and mode as they are here, while each container has
-# a user of its own. So the files are readable and the folder is not: from this machine nobody
-# but its owner (and root) gets to them, and in a container only those mounted into it are there.
+# Compose mounts the files with their owner and mode on this machine, while each container has
+# another user. So the files are readable and the folder is not: on this machine only its owner
+# and root can reach them, and a container has only those that are mounted into it.
 set -eu
 cd "${1:-$(dirname "$0")}"
 chmod 700 .

@@ -1,1 +1,1 @@
-"""Talk to Kafka: the adapter to aiokafka, the contract of topics, the admin client."""
+"""Talks to Kafka: clients, the adapter to aiokafka, the topic contract, partition logs."""

@@ -1,103 +1,99 @@
-"""The Kafka client settings, as FastStream and as aiokafka take them."""
+"""Makes the Kafka clients: producers, consumers and admin clients.
+
+Each client signs in with the credentials in force at each new connection, and none creates
+a topic by asking for it.
+"""
 
 import asyncio
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.abc import AbstractTokenProvider
 from aiokafka.admin import AIOKafkaAdminClient
-from faststream.kafka.security import parse_security
-from faststream.security import (
-    BaseSecurity,
-    SASLOAuthBearer,
-    SASLPlaintext,
-    SASLScram256,
-    SASLScram512,
-)
 
 from router.broker.adapter.bootstrap import close_cancelled_starts
-from router.broker.adapter.private import connections_of
-from router.broker.credentials import KafkaCredentials
+from router.broker.adapter.private import KafkaClient, before_each_request
+from router.broker.connection import KafkaConnection
 from router.broker.topics.creation import forbid_topic_creation
-from router.configuration.settings import KafkaSettings
 from router.contract.secret_text import trimmed
-
-_SASL = {
-    "PLAIN": SASLPlaintext,
-    "SCRAM-SHA-256": SASLScram256,
-    "SCRAM-SHA-512": SASLScram512,
-}
 
 
 class TokenFile(AbstractTokenProvider):  # type: ignore[misc] # aiokafka publishes no types
-    """OAUTHBEARER: the token is read from its file for every connection, so it may be renewed."""
+    """OAUTHBEARER token in a file, read for every connection because it may be renewed."""
 
     def __init__(self, path: Path) -> None:
-        """Remember where the token lies."""
+        """Keep the path."""
         self._path = path
 
     async def token(self) -> str:
-        """Return the token of now."""
+        """Return the current token."""
         text = await asyncio.to_thread(self._path.read_text, encoding="utf-8")
         return trimmed(text)
 
 
-def broker_options(
-    kafka: KafkaSettings, credentials: KafkaCredentials | None = None
-) -> dict[str, Any]:
-    """Return what `faststream.kafka.KafkaBroker` takes, with the password of now."""
-    options = _common(kafka)
-    options["security"] = _security(kafka, credentials or KafkaCredentials(kafka))
-    return options
+def make_producer(kafka: KafkaConnection, **options: Any) -> AIOKafkaProducer:  # noqa: ANN401 - aiokafka's
+    """Make a producer; it connects when it is started."""
+    producer = AIOKafkaProducer(**{**options, **client_options(kafka)})
+    keep_signed_in(producer, kafka)
+    return producer
 
 
-def client_options(
-    kafka: KafkaSettings, credentials: KafkaCredentials | None = None
-) -> dict[str, Any]:
-    """Return what the clients of aiokafka take, with the password of now."""
-    own = credentials or KafkaCredentials(kafka)
-    return _common(kafka) | parse_security(_security(kafka, own))
+def make_consumer(kafka: KafkaConnection, *topics: str, **options: Any) -> AIOKafkaConsumer:  # noqa: ANN401 - aiokafka's
+    """Make a consumer that commits nothing by itself; it connects when it is started."""
+    consumer = AIOKafkaConsumer(
+        *topics, **{**options, **client_options(kafka), "enable_auto_commit": False}
+    )
+    keep_signed_in(consumer, kafka)
+    return consumer
 
 
-def admin_factory(
-    options: Mapping[str, Any],
-    renewed: Callable[[Any], None] = lambda _client: None,
-    request_milliseconds: int = 40_000,
-) -> Callable[[], AIOKafkaAdminClient]:
-    """Return a factory of admin clients; `options` and `renewed` as a publisher takes them."""
-
-    def make() -> AIOKafkaAdminClient:
-        admin = AIOKafkaAdminClient(**options, request_timeout_ms=request_milliseconds)
-        renewed(connections_of(admin))
-        return admin
-
-    return make
+def make_admin(kafka: KafkaConnection, **options: Any) -> AIOKafkaAdminClient:  # noqa: ANN401 - aiokafka's
+    """Make an admin client; it connects when it is started."""
+    admin = AIOKafkaAdminClient(**{**options, **client_options(kafka)})
+    keep_signed_in(admin, kafka)
+    return admin
 
 
-def _common(kafka: KafkaSettings) -> dict[str, Any]:
-    # Here, since every client of a process is made with these options.
+def keep_signed_in(client: KafkaClient, kafka: KafkaConnection) -> None:
+    """Make a client use the credentials in force at each new connection."""
+    before_each_request(client, kafka.credentials.refreshed)
+
+
+def client_options(kafka: KafkaConnection) -> dict[str, Any]:
+    """Return the options that all clients have in common, with the current password."""
+    return {**_address(kafka), **_security(kafka), **_token(kafka), **kafka.overrides}
+
+
+def broker_options(kafka: KafkaConnection) -> dict[str, Any]:
+    """Return the options of `faststream.kafka.KafkaBroker`, except its `security`."""
+    return {**_address(kafka), **_token(kafka), **kafka.overrides}
+
+
+def _address(kafka: KafkaConnection) -> dict[str, Any]:
+    # Here, because every client of a process is made with these options.
     forbid_topic_creation()
     close_cancelled_starts()
+    servers = [part.strip() for part in kafka.bootstrap.split(",")]
+    return {"bootstrap_servers": servers, "client_id": kafka.settings.client_id}
+
+
+def _security(kafka: KafkaConnection) -> dict[str, Any]:
+    settings = kafka.settings
+    if settings.security_protocol == "PLAINTEXT":
+        return {}
     options: dict[str, Any] = {
-        "bootstrap_servers": [part.strip() for part in kafka.bootstrap_servers.split(",")],
-        "client_id": kafka.client_id,
+        "security_protocol": settings.security_protocol,
+        "ssl_context": kafka.credentials.context,
     }
-    if kafka.sasl_token_file is not None:
-        options["sasl_oauth_token_provider"] = TokenFile(kafka.sasl_token_file)
+    if settings.security_protocol.startswith("SASL"):
+        options["sasl_mechanism"] = settings.sasl_mechanism
+        if settings.sasl_mechanism != "OAUTHBEARER":
+            options["sasl_plain_username"] = settings.sasl_username
+            options["sasl_plain_password"] = kafka.credentials.password
     return options
 
 
-def _security(kafka: KafkaSettings, credentials: KafkaCredentials) -> BaseSecurity | None:
-    protocol = kafka.security_protocol
-    if protocol == "PLAINTEXT":
-        return None
-    context = credentials.context
-    use_ssl = context is not None
-    if protocol == "SSL":
-        return BaseSecurity(ssl_context=context, use_ssl=True)
-    if kafka.sasl_mechanism == "OAUTHBEARER":
-        return SASLOAuthBearer(ssl_context=context, use_ssl=use_ssl)
-    mechanism = _SASL[kafka.sasl_mechanism or "PLAIN"]
-    name = kafka.sasl_username or ""
-    return mechanism(name, credentials.password, ssl_context=context, use_ssl=use_ssl)
+def _token(kafka: KafkaConnection) -> dict[str, Any]:
+    path = kafka.settings.sasl_token_file
+    return {} if path is None else {"sasl_oauth_token_provider": TokenFile(path)}

@@ -1,24 +1,21 @@
-"""What a Kafka client signs in with, as it stands at each new connection.
+"""Credentials of the Kafka clients, read again before each new connection.
 
-aiokafka takes password and SSL context when a client is made and uses them for
-every connection of its life. A password that is rotated meanwhile would be
-wrong at the first reconnect, so it is read again before each.
+aiokafka takes the password and the SSL context when a client is made and uses them for
+every connection of that client. Without a new look at the files, a client would fail to
+reconnect after a rotation.
 """
 
 import ssl
-from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
-from router.broker.adapter.private import before_each_request
-from router.configuration.secret_files import secret_in
-from router.configuration.settings import KafkaSettings
+from router.broker.settings import KafkaSettings
 from router.errors import ConfigurationError
 from router.secrets.renewed import Renewed
+from router.secrets.secret_file import secret_in
 
 
 class KafkaCredentials:
-    """The password and the SSL context of `[kafka]`."""
+    """Password and SSL context of `[kafka]`."""
 
     def __init__(self, kafka: KafkaSettings) -> None:
         """Read them. Raises ConfigurationError."""
@@ -27,40 +24,13 @@ class KafkaCredentials:
 
     @property
     def password(self) -> str:
-        """The password of now; empty where there is none."""
+        """The current password; empty if there is none."""
         return str(self._password.now())
 
-    def renewed(self, client: Any) -> None:  # noqa: ANN401 - aiokafka's AIOKafkaClient
-        """Have a client sign in with what is valid at each new connection."""
-        before_each_request(client, self._now)
-
-    def _now(self) -> str:
+    def refreshed(self) -> str:
+        """Load certificates that were replaced, and return the current password."""
         self._pair.now()
         return self.password
-
-
-class ClientOptions(Mapping[str, Any]):
-    """Client options that are made anew whenever one is asked for, with the password of now."""
-
-    def __init__(self, make: Callable[[], Mapping[str, Any]]) -> None:
-        """Remember how they are made."""
-        self._make = make
-
-    def __getitem__(self, key: str) -> Any:  # noqa: ANN401 - whatever the client takes
-        """Return an option as it is now."""
-        return self._make()[key]
-
-    def __iter__(self) -> Iterator[str]:
-        """Iterate over the names."""
-        return iter(self._make())
-
-    def __len__(self) -> int:
-        """Count them."""
-        return len(self._make())
-
-    def __repr__(self) -> str:
-        """Name the options, and no value."""
-        return f"ClientOptions({', '.join(self)})"
 
 
 def _password(kafka: KafkaSettings) -> Renewed:
@@ -71,9 +41,9 @@ def _password(kafka: KafkaSettings) -> Renewed:
 
 
 def _context(kafka: KafkaSettings) -> tuple[ssl.SSLContext | None, Renewed]:
-    """Return the context, and what loads certificates that were replaced into the same one.
+    """Return the context, and what loads replaced certificates into it.
 
-    A certificate authority that is no longer in the file stays trusted until the process ends.
+    A certificate authority that was removed from its file stays trusted until the process ends.
     """
     what = "kafka.ssl_cafile, ssl_certfile, ssl_keyfile"
     if not kafka.security_protocol.endswith("SSL"):
@@ -90,11 +60,11 @@ def _context(kafka: KafkaSettings) -> tuple[ssl.SSLContext | None, Renewed]:
 
 
 def _checked(kafka: KafkaSettings) -> Path | None:
-    """Load the files into a context of no use first: a pair that does not fit spoils a context."""
+    """Load the files into a throwaway context first: a pair that does not fit spoils a context."""
     try:
         _load(kafka, ssl.create_default_context(cafile=kafka.ssl_cafile))
     except (OSError, ValueError) as error:
-        # A ValueError is about a password that is too long, and does not repeat it.
+        # A ValueError reports a password that is too long, without repeating it.
         message = f"kafka.ssl_cafile, ssl_certfile, ssl_keyfile: {type(error).__name__}: {error}"
         raise ConfigurationError(message) from None
     return kafka.ssl_cafile
@@ -105,6 +75,6 @@ def _load(kafka: KafkaSettings, context: ssl.SSLContext) -> None:
         context.load_verify_locations(cafile=kafka.ssl_cafile)
     if kafka.ssl_certfile is not None:
         password = kafka.ssl_key_password
-        # Not None: OpenSSL would ask at the terminal for the password of a locked key.
+        # Not None: OpenSSL would prompt for the password of a locked key.
         unlock = password.get_secret_value() if password else ""
         context.load_cert_chain(kafka.ssl_certfile, kafka.ssl_keyfile, unlock)

@@ -1,4 +1,4 @@
-"""Who is in a consumer group, and which partitions each member has."""
+"""Describes consumer groups: the number of members, and the member of each partition."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,20 +13,20 @@ _SHORT = 4
 
 
 @dataclass(frozen=True)
-class GroupSeen:
-    """A group: how many members it has, and the name of the one that has each partition."""
+class GroupDescription:
+    """Number of members of a group, and the name of the member that owns each partition."""
 
     members: int
     owners: Mapping[TopicPartition, str] = field(default_factory=dict)
 
 
-async def describe_group(admin: AIOKafkaAdminClient, group_id: str) -> GroupSeen:
+async def describe_group(admin: AIOKafkaAdminClient, group_id: str) -> GroupDescription:
     """Ask the group's coordinator.
 
-    Raises KafkaError; IncompatibleBrokerVersion or NotImplementedError where the
-    broker cannot describe groups, as the one for evaluation cannot.
+    Raises KafkaError; IncompatibleBrokerVersion or NotImplementedError if the broker
+    cannot describe groups, such as the evaluation broker.
     """
-    # One group a request: aiokafka cannot read an answer about several.
+    # One group per request: aiokafka cannot decode an answer about several.
     (answer,) = await admin.describe_consumer_groups([group_id])
     ((code, _, _, _, _, members, *_),) = answer.groups
     if code:
@@ -36,15 +36,15 @@ async def describe_group(admin: AIOKafkaAdminClient, group_id: str) -> GroupSeen
         for member_id, client_id, host, _, assignment, *_ in members
         for partition in _assigned(assignment)
     }
-    return GroupSeen(len(members), owners)
+    return GroupDescription(len(members), owners)
 
 
 def name_of(member_id: str, client_id: str, host: str) -> str:
-    """Return what a person knows a member by.
+    """Return a member's name for people.
 
-    The broker makes a member id of a name and a UUID: the name is the instance
-    id of a static member; of any other it is the client id, which all of them
-    share, so that host and the beginning of the UUID tell more.
+    The broker builds a member id from a name and a UUID. For a static member the name
+    is its instance id. For any other member it is the client id, which all of them
+    share, so the result is the host and the beginning of the UUID instead.
     """
     named, unique = member_id[: -_UUID_CHARACTERS - 1], member_id[-_UUID_CHARACTERS:]
     if named and named != client_id:

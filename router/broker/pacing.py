@@ -1,9 +1,9 @@
-"""Keeps aiokafka's producer from asking the broker for its metadata without a pause.
+"""Pauses between the metadata requests of aiokafka's producer.
 
-While a partition it has records for has no leader, its sender asks again as soon as it has an
-answer, even if that is that no broker could be reached: thousands of rounds a second, until the
-leader is back. A broker that shuts down in order says last that there is none. Each round is two
-lines of log.
+While a partition with pending records has no leader, the producer's sender requests metadata again
+as soon as it has an answer, even if no broker could be reached: thousands of requests a second,
+until there is a leader. A broker that shuts down in order reports at the end that there is none.
+Each request writes two log lines.
 """
 
 from asyncio import sleep
@@ -14,20 +14,20 @@ from aiokafka import AIOKafkaProducer
 from router.broker.adapter.private import MetadataUpdate, wrap_metadata_update
 
 PAUSE_SECONDS = 0.1
-"""What aiokafka waits between two tries of everything else, and Kafka's own client here too."""
+"""Back-off of aiokafka for all other requests, and of Kafka's own client for this one too."""
 
 
 def paced(producer: AIOKafkaProducer, pause_seconds: float = PAUSE_SECONDS) -> AIOKafkaProducer:
-    """Make a round that did not find every leader take a while longer. Returns the producer."""
+    """Pause after each metadata update that did not find every leader. Returns the producer."""
 
-    def wrap(_client: Any, ask: MetadataUpdate) -> MetadataUpdate:  # noqa: ANN401 - aiokafka is untyped
-        async def asked(cluster: Any, topics: Any) -> bool:  # noqa: ANN401 - aiokafka is untyped
-            updated = await ask(cluster, topics)
+    def wrap(_client: Any, inner: MetadataUpdate) -> MetadataUpdate:  # noqa: ANN401 - aiokafka is untyped
+        async def update(cluster: Any, topics: Any) -> bool:  # noqa: ANN401 - aiokafka is untyped
+            updated = await inner(cluster, topics)
             if not updated or _leaderless(cluster):
                 await sleep(pause_seconds)
             return updated
 
-        return asked
+        return update
 
     wrap_metadata_update(producer, wrap)
     return producer

@@ -1,4 +1,4 @@
-"""What every idempotent producer of ours needs beyond aiokafka's own behaviour."""
+"""Makes, stops and uses idempotent producers in ways that aiokafka alone does not support."""
 
 import asyncio
 from collections.abc import Sequence
@@ -8,23 +8,38 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.partitioner import DefaultPartitioner
 
 from router.broker.adapter.private import cut_off, give_back_sequences
+from router.broker.client import make_producer
+from router.broker.connection import KafkaConnection
 from router.broker.pacing import paced
 from router.broker.refusals import is_refusal
 
+REQUEST_MILLISECONDS = 10_000
+"""How long the broker may take to answer one request."""
+
 _END_SECONDS = 1.0
-"""How long `stop` may take when nothing is left that it waits for."""
+"""How long `stop` may take once no record is left to wait for."""
 
 
-def sound(producer: AIOKafkaProducer) -> AIOKafkaProducer:
-    """Make a producer survive refusals and absent leaders; returns it."""
+def make_durable_producer(kafka: KafkaConnection, **options: Any) -> AIOKafkaProducer:  # noqa: ANN401 - aiokafka's
+    """Make a producer that loses no record, keeps their order and survives refusals.
+
+    It waits for all in-sync replicas, and pauses while a topic has no leader.
+    """
+    producer = make_producer(
+        kafka,
+        acks="all",
+        enable_idempotence=True,
+        request_timeout_ms=REQUEST_MILLISECONDS,
+        **options,
+    )
     give_back_sequences(producer, is_refusal)
     return paced(producer)
 
 
 async def stop_within(producer: AIOKafkaProducer, seconds: float) -> None:
-    """Stop a producer when all its records are acknowledged, or when the time is over.
+    """Stop a producer once all its records are acknowledged, or after `seconds`.
 
-    Leaves no task and no connection behind, whatever the broker does.
+    Leaves no task and no connection open, even if the broker does not answer.
     """
     stopping = asyncio.create_task(producer.stop())
     try:
@@ -42,10 +57,10 @@ async def send_alone(
     value: bytes | None,
     headers: Sequence[tuple[str, bytes | None]],
 ) -> Any:  # noqa: ANN401 - a future of aiokafka
-    """Send a record in a batch of its own; return the future of its acknowledgement.
+    """Send a record in a separate batch; return the future of its acknowledgement.
 
-    What the broker then refuses is this record. The partition is the one that
-    `send` chooses for the key; the first one for a record without a key.
+    If the broker refuses the batch, it refuses this record. The partition is the
+    one that `send` chooses for the key; a record without a key goes to the first one.
     """
     batch = producer.create_batch()
     batch.append(key=key, value=value, timestamp=None, headers=list(headers))

@@ -1,6 +1,7 @@
-"""What an error of publishing is about: the record, its topic, or the producer.
+"""Classifies errors of publishing: about the record, its topic, or the producer.
 
-The first two are refusals: the leader has appended nothing, and the producer is sound.
+Errors about a record or a topic are refusals: the leader has appended nothing, and the producer can
+go on publishing.
 """
 
 from enum import StrEnum
@@ -22,15 +23,14 @@ from aiokafka.errors import (
 
 
 class About(StrEnum):
-    """What an error is about, and so what helps.
+    """Cause of an error, which decides how to handle it.
 
-    `RECORD`: another record of the same batch may be the cause, so the record is
-    sent once more, alone; refused again, it will be refused for ever. `TOPIC`:
-    every record of the topic is refused until somebody changes the topic or the
-    rights. `PRODUCER`: whether the record was written is unknown or the sequence
-    is broken; it is sent again by another producer. `UNCLEAR`: the broker's error
-    is one that aiokafka does not know, such as INVALID_RECORD; the record is sent
-    once more, alone and by another producer.
+    `RECORD`: another record of the same batch may be the cause, so the record is sent
+    again, alone; if it is refused again, retries cannot help. `TOPIC`: every record of
+    the topic is refused until an operator changes the topic or the rights. `PRODUCER`:
+    it is unknown whether the record was written, or the sequence is broken; another
+    producer sends it again. `UNCLEAR`: aiokafka has no type for the broker's error,
+    such as INVALID_RECORD; another producer sends the record again, alone.
     """
 
     RECORD = "record"
@@ -53,14 +53,14 @@ _ABOUT: dict[type[BaseException], About] = {
     UnknownTopicOrPartitionError: About.TOPIC,
     UnknownError: About.UNCLEAR,
 }
-"""Everything else is about the producer: nothing is assumed of an error that is not listed."""
+"""Any other error is about the producer: the safe assumption for an error that is not listed."""
 
 
 def about(error: BaseException) -> About:
-    """Return what an error of publishing is about."""
+    """Classify an error of publishing."""
     return _ABOUT.get(type(error), About.PRODUCER)
 
 
 def is_refusal(error: BaseException) -> bool:
-    """Whether the broker has certainly appended nothing, and will take other records."""
+    """Return whether the broker certainly appended nothing and accepts other records."""
     return about(error) in {About.RECORD, About.TOPIC}

@@ -1,1 +1,5 @@
-"""Commands of the edge, its topics and its quarantine."""
+"""Declarations of the edge's commands: options and help, no work.
+
+A declaration imports the command-line kit alone, so that help and completion are quick; the work
+is in `actions`, imported when the command runs.
+"""

@@ -1,4 +1,4 @@
-"""Which address a request comes from, and whether it is among those wanted."""
+"""Source address of a request, and whether an allowlist contains it."""
 
 from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
@@ -19,11 +19,11 @@ def networks(texts: Iterable[str]) -> tuple[Network, ...]:
 def caller(
     peer: str | None, forwarded: Sequence[str], trusted: Sequence[Network]
 ) -> Address | None:
-    """Return the address of who called, None where it cannot be known.
+    """Return the address of the caller, None if it cannot be determined.
 
-    `forwarded` are the values of X-Forwarded-For. A proxy writes the address
-    it was called from at the end, and what stands before is its caller's
-    word: it counts only as long as the one who wrote it is trusted.
+    `forwarded` are the values of X-Forwarded-For. A proxy appends the address
+    of its caller; the entries before it come from that caller and count only
+    while that caller is a trusted proxy.
     """
     address = _address(peer or "")
     named = [part for value in forwarded for part in value.split(",")]
@@ -35,7 +35,8 @@ def caller(
 def budget_source(peer: str) -> str:
     """Return the source that a peer counts for: its IPv4 address, or its IPv6 network of 64 bits.
 
-    Whoever has one IPv6 address has all of its network. What is no address counts as it is.
+    A host with one IPv6 address can use its whole network. Text that is not an address
+    counts as it is.
     """
     address = _address(peer)
     if isinstance(address, IPv6Address):
@@ -49,7 +50,7 @@ def source_of(
     """Name the source of a request: its address, `unknown` if it has none.
 
     `headers` are those of an ASGI scope, read only if there are trusted
-    proxies. If a trusted proxy wrote something that is no address, the
+    proxies. If a trusted proxy wrote something that is not an address, the
     proxy's own address counts: it is the last one known.
     """
     forwarded = forwarded_for(headers) if trusted else ()
@@ -63,7 +64,7 @@ def forwarded_for(headers: Iterable[tuple[bytes, bytes]]) -> Sequence[str]:
 
 
 def is_among(address: Address | None, wanted: Sequence[Network]) -> bool:
-    """Tell whether an address is in one of the networks."""
+    """Return whether an address is in one of the networks."""
     return address is not None and any(address in network for network in wanted)
 
 
@@ -72,7 +73,7 @@ def _address(text: str) -> Address | None:
         found = ip_address(_without_port(text.strip()))
     except ValueError:
         return None
-    # A socket for both protocols shows IPv4 in IPv6's clothes.
+    # A socket for both protocols reports an IPv4 address mapped into IPv6.
     return getattr(found, "ipv4_mapped", None) or found
 
 

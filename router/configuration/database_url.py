@@ -1,4 +1,4 @@
-"""The URL of a database, as it stands at each new connection."""
+"""The URL of a database, read again for each new connection."""
 
 from collections.abc import Callable
 
@@ -7,7 +7,7 @@ from router.secrets.renewed import Renewed
 
 
 def database_url_now(database: DatabaseSettings, under: str) -> Callable[[], str]:
-    """Return what tells the URL of a database that has one; read again once its file is another.
+    """Return a function that returns the URL of a database and reads its file again if it changed.
 
     `under` is the key of its table, for the log.
     """

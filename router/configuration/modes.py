@@ -1,7 +1,7 @@
-"""Sandbox and live: money that is not real never stands beside money that is.
+"""Sandbox and live: test money is never mixed with real money.
 
-A provider says of each event whether its money is real, is not, or that it
-cannot tell. Only a contradiction of the endpoint's mode stops the event.
+A provider reports for each event that its money is real, is not, or that this is
+unknown. Only a contradiction of the endpoint's mode stops the event.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,11 +19,11 @@ _REFUSED: Final[Mapping[Mode, tuple[bool, Reason, str]]] = {
 
 
 class Moded(Protocol):
-    """What of an endpoint's settings its mode is about."""
+    """The settings of an endpoint that its mode concerns."""
 
     @property
     def account(self) -> str:
-        """Whose money it is."""
+        """Account that the money belongs to."""
 
     @property
     def mode(self) -> Mode:
@@ -33,15 +33,15 @@ class Moded(Protocol):
 def of_mode(events: Sequence[Event], mode: Mode, came_under: Mode | None = None) -> Sequence[Event]:
     """Return the events as those of an endpoint of this mode; at a test endpoint all are test.
 
-    `came_under` is the mode at arrival, where the endpoint's may be another by now; the money
-    then has to say itself which it is. Raises NotUnderstood where one of the events is of the
-    other mode: then none goes on, since they are of one delivery.
+    `came_under` is the mode at arrival. If the endpoint's mode is different now, the events
+    themselves must contain it. Raises NotUnderstood if one of the events is of the other mode:
+    then none continues, since they belong to one delivery.
     """
     wrong, reason, detail = _REFUSED[mode]
     if any(event.test is wrong for event in events):
         raise NotUnderstood(reason, detail)
     if came_under not in {None, mode} and any(event.test is None for event in events):
-        detail = f"it came while the endpoint's mode was {came_under}, and does not say which it is"
+        detail = f"the endpoint's mode was {came_under} when it arrived, and it contains no mode"
         raise NotUnderstood(reason, detail)
     if mode == "live":
         return events
@@ -58,6 +58,6 @@ def shared_accounts(endpoints: Mapping[str, Moded]) -> list[str]:
             problems.append(
                 f"endpoints.{name}.mode: {endpoint.mode}, and endpoints.{other} is"
                 f" {endpoints[other].mode} under the same account, {endpoint.account}:"
-                " test money needs an account of its own"
+                " test money needs a separate account"
             )
     return problems

@@ -1,4 +1,4 @@
-"""What is wrong with a configuration: each problem a line that names the key and no value."""
+"""Problems of a configuration: each is a line that names the key and no value."""
 
 import contextlib
 import difflib
@@ -20,14 +20,14 @@ class Problems:
 
     @contextlib.contextmanager
     def gathered(self) -> Iterator[None]:
-        """Go on behind the block where it finds the configuration wrong."""
+        """Collect the problems of the block instead of raising ConfigurationError."""
         try:
             yield
         except ConfigurationError as error:
             self.lines += error.problems
 
     def refuse(self) -> None:
-        """Raise ConfigurationError where there are any."""
+        """Raise ConfigurationError if there are any."""
         if self.lines:
             raise ConfigurationError(*dict.fromkeys(self.lines))
 
@@ -36,7 +36,7 @@ _QUOTED = re.compile(r"'([^']*)'")
 
 
 def nearest(word: object, known: Iterable[str]) -> str:
-    """Return `; did you mean X?` for the known word that is most like this one, else nothing."""
+    """Return `; did you mean X?` for the most similar known word, or an empty text."""
     found = difflib.get_close_matches(str(word), list(known), n=1)
     return f"; did you mean {found[0]}?" if found else ""
 
@@ -54,7 +54,7 @@ def problem_lines(
     """
     known = (model, tuple(beside))
     problems = error.errors(include_url=False)
-    # A key may hold a line feed, a message may not.
+    # A key may contain a line feed, a message must not.
     return [
         " ".join(text.splitlines())
         for problem in problems
@@ -87,14 +87,14 @@ def _messages(
 
 
 def known_keys(model: type[BaseModel] | None, location: Sequence[int | str]) -> list[str]:
-    """Return the keys of the table at this place below a model; none where it has no model."""
+    """Return the keys of the table at this place below a model; none if it has no model."""
     for part in location:
         if model is None:
             break
         field = model.model_fields.get(str(part))
         if field is not None:
             model = _model_in(field.annotation)
-        # Otherwise the name of an entry or its number, in a field that holds several.
+        # Otherwise the part is the name or number of an entry in a field with several.
     return [] if model is None else [name for name in model.model_fields if name != "options"]
 
 

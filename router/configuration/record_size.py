@@ -1,4 +1,4 @@
-"""How large a record of the edge may become, and whether that fits what the producer may send."""
+"""Largest record of the edge, and whether the producer may send it."""
 
 from router.configuration.settings import Settings
 from router.errors import ConfigurationError
@@ -8,14 +8,14 @@ RECORD_OVERHEAD_BYTES = 32 * 1024
 
 
 def largest_record(settings: Settings) -> int:
-    """Return how many bytes a record may have: the body as base64, and what goes with it."""
+    """Return how many bytes a record may have: the body as base64, its headers and overhead."""
     # A quotation mark in a header or the target takes two bytes in JSON.
     kept = settings.edge.body_limit_bytes * 4 // 3 + settings.edge.header_limit_bytes * 2
     return kept + RECORD_OVERHEAD_BYTES
 
 
 def check_room(settings: Settings) -> None:
-    """Refuse a body limit whose records the producer could not send."""
+    """Raise ConfigurationError for a body limit whose records the producer could not send."""
     needed = largest_record(settings)
     if needed > settings.kafka.max_request_bytes:
         message = (

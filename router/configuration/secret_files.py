@@ -1,37 +1,22 @@
-"""Secrets that lie in files of their own: read into the tables that name them."""
+"""Secrets in separate files: read into the tables that name them."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Final
 
 from router.configuration.values import as_tuple
-from router.contract.secret_text import checked_secret
+from router.secrets.secret_file import secret_in
 
 _STAND_IN: Final = {
     "sasl_password": "unread",
     "url": "postgresql://localhost/unread",
 }
-"""Taken for a file that cannot be read, so that everything else can still be checked."""
-
-
-def secret_in(file: object) -> str:
-    """Return the secret in a file; ValueError, which does not repeat it, says why there is none."""
-    try:
-        text = Path(str(file)).read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:
-        message = f"cannot read {_shown(file)}: {type(error).__name__}"
-        raise ValueError(message) from None
-    try:
-        return checked_secret(text)
-    except ValueError as error:
-        message = f"the secret in {_shown(file)} {error}"
-        raise ValueError(message) from None
+"""Substitutes for a file that cannot be read, so that everything else can still be checked."""
 
 
 def with_secrets_read(values: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """Return a configuration with the secrets of its files in place, and what could not be read.
+    """Return a configuration with the secrets of its files, and the problems of unreadable files.
 
-    An endpoint without an account gets one of its own name.
+    The default account of an endpoint is its name.
     """
     read = dict(values)
     problems: list[str] = []
@@ -52,7 +37,7 @@ _FILES: Final = (("database", "url_file", "url"), ("kafka", "sasl_password_file"
 def read_secret_file(
     table: object, file_key: str, key: str, under: str
 ) -> tuple[object, list[str]]:
-    """Return a table with the secret of its file under `key`, and what is wrong with it."""
+    """Return a table with the secret of its file under `key`, and its problems."""
     if not isinstance(table, Mapping) or file_key not in table:
         return table, []
     if key in table:
@@ -78,11 +63,5 @@ def _secret(name: str, file: object, problems: list[str]) -> str:
         return secret_in(file)
     except ValueError as error:
         problems.append(f"endpoints.{name}.secret_files: {error}")
-        # Each another, or two of them would look like one secret of two accounts.
+        # Each is different, or two of them would look like one secret of two accounts.
         return f"unread-{len(problems)}"
-
-
-def _shown(file: object) -> str:
-    """Name a file that cannot be read, unless it may be a secret that stands in the wrong key."""
-    text = str(file)
-    return text if text.startswith(("/", "./", "../")) else "the file that is named there"

@@ -1,4 +1,4 @@
-"""The whole configuration as one frozen model. It fails at the start, never later."""
+"""The whole configuration as one frozen model. Problems appear at the start, never later."""
 
 import contextlib
 import re
@@ -16,6 +16,7 @@ from pydantic import (
     model_validator,
 )
 
+from router.broker.settings import KafkaSettings
 from router.configuration.modes import Mode, shared_accounts
 from router.configuration.problems import nearest, problem_lines
 from router.configuration.secret_files import read_secret_file, with_secrets_read
@@ -31,7 +32,7 @@ from router.configuration.values import (
 )
 from router.contract.event import Text
 from router.contract.order_fields import OrderFields
-from router.contract.secret_text import Passphrase, Secret
+from router.contract.secret_text import Secret
 from router.contract.topics import FAMILIES, ORDER, QUARANTINE, REFUSED, Topics
 from router.errors import ConfigurationError
 
@@ -39,24 +40,20 @@ _STRICT = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 _ENDPOINT_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _TEN_YEARS_SECONDS = 10 * 366 * 24 * 3600
-_SERVER = re.compile(r"(?:[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:]+\]):(\d{1,5})")
 _DATABASE = re.compile(
     r"(?:[^:@/]*(?::[^@]*)?@)?(?:\[[0-9A-Fa-f:.]+\]|[^\[\]:@/?]*)(?::(\d{1,5}))?(?:/[^?]*)?(?:\?(.*))?"
 )
 _TOPIC = re.compile(r"[A-Za-z0-9._-]{1,200}")
 
-SECURITY_PROTOCOLS = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
-SASL_MECHANISMS = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"]
-
 
 class EndpointSettings(BaseModel):
     """One `[endpoints.NAME]`: a URL that a gateway is given.
 
-    `account` says whose money it is; two endpoints of one merchant share it,
-    where they have the same `mode`.
-    `tolerance_seconds` None takes the gateway's own default; `public_url` None
+    `account` is the merchant that the money belongs to; two endpoints of one merchant
+    share it if they have the same `mode`.
+    `tolerance_seconds` None means the gateway's own default; `public_url` None
     that of `[edge]`. `options` are the keys that belong to the provider, which
-    are checked against its own model when the edge is put together.
+    are checked against its own model when the edge is built.
     """
 
     model_config = _STRICT
@@ -85,7 +82,7 @@ class EndpointSettings(BaseModel):
     @model_validator(mode="after")
     def _fits(self) -> Self:
         if self.allow_from == ():
-            message = "allow_from: nobody could deliver"
+            message = "allow_from: empty, so no address could deliver"
             raise ValueError(message)
         if self.allow_from and PUBLISHED in self.allow_from and len(self.allow_from) > 1:
             message = "allow_from: networks, or the word published alone"
@@ -103,13 +100,13 @@ class EndpointSettings(BaseModel):
         return token
 
     def guards(self) -> list[tuple[str, str]]:
-        """Return what nobody else may know, each with its key: secrets and URL token."""
+        """Return the secrets and the URL token, each with its key."""
         secrets = [("secrets", secret.get_secret_value()) for secret in self.secrets]
         return secrets + ([("token", self.token.get_secret_value())] if self.token else [])
 
 
 class EdgeSettings(BaseModel):
-    """`[edge]`: where it listens and what it bears."""
+    """`[edge]`: addresses and limits of the edge."""
 
     model_config = _STRICT
 
@@ -128,10 +125,10 @@ class EdgeSettings(BaseModel):
         description="bound per endpoint on stale deliveries kept, and on those about others' money",
     )
     refused_per_minute: int = Field(
-        10, ge=0, le=1000, description="bound on refused deliveries kept, per endpoint"
+        10, ge=0, le=1000, description="bound on samples of refused deliveries, per endpoint"
     )
     refused_body_bytes: int = Field(
-        16 * 1024, ge=0, le=256 * 1024, description="how much of each body is kept"
+        16 * 1024, ge=0, le=256 * 1024, description="how much of each body a sample contains"
     )
     drain_seconds: float = Field(10, gt=0, le=3600)
     tls_certificate: Path | None = None
@@ -144,52 +141,6 @@ class EdgeSettings(BaseModel):
         for given, missing in (("tls_key", "tls_certificate"), ("tls_certificate", "tls_key")):
             if getattr(self, given) is not None and getattr(self, missing) is None:
                 message = f"{given} needs {missing}"
-                raise ValueError(message)
-        return self
-
-
-class KafkaSettings(BaseModel):
-    """`[kafka]`: the client settings, for producer and consumers alike."""
-
-    model_config = _STRICT
-
-    bootstrap_servers: str = "localhost:9092"
-    security_protocol: SECURITY_PROTOCOLS = "PLAINTEXT"
-    sasl_mechanism: SASL_MECHANISMS | None = None
-    sasl_username: str | None = None
-    sasl_password: Secret | None = None
-    sasl_password_file: Path | None = None
-    sasl_token_file: Path | None = Field(None, description="OAUTHBEARER: read for every token")
-    ssl_cafile: Path | None = None
-    ssl_certfile: Path | None = None
-    ssl_keyfile: Path | None = None
-    ssl_key_password: Passphrase | None = None
-    client_id: str = "payrouter"
-    cluster_id: str | None = None
-    max_request_bytes: int = Field(1024 * 1024, ge=16 * 1024)
-
-    @field_validator("bootstrap_servers")
-    @classmethod
-    def _servers(cls, servers: str) -> str:
-        matches = [_SERVER.fullmatch(server.strip()) for server in servers.split(",")]
-        if not all(match and is_port(match[1]) for match in matches):
-            message = "expected host:port, several with a comma between"
-            raise ValueError(message)
-        return servers
-
-    @model_validator(mode="after")
-    def _complete(self) -> Self:
-        if not self.security_protocol.startswith("SASL"):
-            return self
-        if self.sasl_mechanism is None:
-            message = f"{self.security_protocol} needs sasl_mechanism"
-            raise ValueError(message)
-        needed = ["sasl_username", "sasl_password"]
-        if self.sasl_mechanism == "OAUTHBEARER":
-            needed = ["sasl_token_file"]
-        for name in needed:
-            if getattr(self, name) is None:
-                message = f"{self.sasl_mechanism} needs {name}"
                 raise ValueError(message)
         return self
 
@@ -221,7 +172,7 @@ _NAMED = (*FAMILIES, QUARANTINE, REFUSED, ORDER)
 
 
 class TopicsSettings(BaseModel):
-    """`[topics]`: their names, and what each must be like; the same for every process."""
+    """`[topics]`: names and required properties of the topics; the same for every process."""
 
     model_config = _STRICT
 
@@ -236,7 +187,7 @@ class TopicsSettings(BaseModel):
     check_seconds: float = Field(60, ge=1, le=3600, description="how often topics are compared")
     require_check: bool = Field(
         default=False,
-        description="not ready where the broker does not show a topic's configuration",
+        description="not ready if the broker does not show a topic's configuration",
     )
 
     @model_validator(mode="after")
@@ -267,7 +218,7 @@ class TopicsSettings(BaseModel):
 
 
 class OrderSettings(BaseModel):
-    """`[order]`: how the platform's own orders are read."""
+    """`[order]`: fields of the platform's own orders."""
 
     model_config = _STRICT
 
@@ -284,14 +235,14 @@ class LogSettings(BaseModel):
 
 
 class ExporterSettings(BaseModel):
-    """`[exporter]`: where `payrouter exporter` tells of itself, and how often it looks."""
+    """`[exporter]`: management address and interval of `payrouter exporter`."""
 
     model_config = _STRICT
 
     management_host: str = "127.0.0.1"
     management_port: int = Field(9082, ge=0, le=65535)
     every_seconds: float = Field(5, ge=0.1, le=60)
-    consumers: tuple[str, ...] = Field((), description="those that are meant to run; default: all")
+    consumers: tuple[str, ...] = Field((), description="consumers that should run; default: all")
 
 
 class Settings(BaseModel):
@@ -311,7 +262,7 @@ class Settings(BaseModel):
 
     @property
     def accounts(self) -> tuple[str, ...]:
-        """The merchants of the endpoints, each once, in their order."""
+        """The accounts of the endpoints, each once, in their order."""
         return tuple(dict.fromkeys(each.account for each in self.endpoints.values()))
 
     @model_validator(mode="after")
@@ -323,7 +274,7 @@ class Settings(BaseModel):
 
 
 def contradictions(endpoints: Mapping[str, EndpointSettings]) -> list[str]:
-    """Return what is wrong with the names of endpoints, or between two of them."""
+    """Return the problems with the names of endpoints, and between two of them."""
     owners: dict[tuple[str, str], str] = {}
     problems = []
     for name, endpoint in endpoints.items():
@@ -335,8 +286,8 @@ def contradictions(endpoints: Mapping[str, EndpointSettings]) -> list[str]:
             other = owners.setdefault((key, word), name)
             if endpoints[other].account != endpoint.account:
                 problems.append(
-                    f"endpoints.{name}.{key}: the same {key.removesuffix('s')} stands under"
-                    f" endpoints.{other}, whose account is another"
+                    f"endpoints.{name}.{key}: the same {key.removesuffix('s')} is set for"
+                    f" endpoints.{other}, which has another account"
                 )
     return problems + shared_accounts(endpoints)
 
@@ -362,7 +313,7 @@ def settings_from(values: Mapping[str, Any]) -> Settings:
         settings = Settings.model_validate(read)
     except ValidationError as error:
         problems += problem_lines(error, model=Settings)
-        # The model compares endpoints only where all else is right.
+        # The model compares endpoints only if everything else is valid.
         problems += contradictions(valid_endpoints(read))
     else:
         if not problems:
@@ -371,7 +322,7 @@ def settings_from(values: Mapping[str, Any]) -> Settings:
 
 
 def valid_endpoints(read: Mapping[str, Any]) -> dict[str, EndpointSettings]:
-    """Return those endpoints of a configuration whose own tables are right."""
+    """Return the endpoints of a configuration whose own tables are valid."""
     tables = read.get("endpoints")
     found = {}
     for name, table in tables.items() if isinstance(tables, dict) else ():
@@ -381,7 +332,7 @@ def valid_endpoints(read: Mapping[str, Any]) -> dict[str, EndpointSettings]:
 
 
 def read_database(values: object, under: str) -> DatabaseSettings:
-    """Check a database table that stands elsewhere than under `[database]`."""
+    """Check a database table that is not `[database]`."""
     read, problems = read_secret_file(values, "url_file", "url", under)
     try:
         database = DatabaseSettings.model_validate(read)

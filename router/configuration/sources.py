@@ -1,4 +1,4 @@
-"""Where configuration comes from: a TOML file, with PAYROUTER_ variables laid over it."""
+"""Sources of the configuration: a TOML file, overridden by PAYROUTER_ variables."""
 
 import json
 import tomllib
@@ -13,12 +13,12 @@ from router.errors import ConfigurationError
 PREFIX = "PAYROUTER_"
 
 NOT_KEYS = frozenset({"PAYROUTER_CONFIG", "PAYROUTER_DATA_DIR"})
-"""Variables that say where to look, not what is configured."""
+"""Variables that name files, not configuration keys."""
 
 
 @dataclass
 class Sources:
-    """The nested tables of all sources, and what is wrong with a source, a line each."""
+    """The nested tables of all sources, and the problems of the sources, a line each."""
 
     values: dict[str, Any] = field(default_factory=dict, repr=False)
     problems: list[str] = field(default_factory=list)
@@ -27,7 +27,7 @@ class Sources:
 def read_sources(path: Path | None, environ: Mapping[str, str]) -> dict[str, Any]:
     """Return the nested tables of the file, overridden by the environment.
 
-    Raises ConfigurationError with a line for each variable that cannot be laid over them.
+    Raises ConfigurationError with a line for each variable that cannot override a key.
     """
     sources = gather_sources(path, environ)
     if sources.problems:
@@ -36,9 +36,9 @@ def read_sources(path: Path | None, environ: Mapping[str, str]) -> dict[str, Any
 
 
 def gather_sources(path: Path | None, environ: Mapping[str, str]) -> Sources:
-    """Return what `read_sources` does, with the problems of variables beside it.
+    """Return what `read_sources` returns, and the problems of variables.
 
-    Raises ConfigurationError where the file cannot be read: nothing is known then.
+    Raises ConfigurationError if the file cannot be read.
     """
     sources = Sources(_read_toml(path) if path is not None else {})
     for name, text in sorted(environ.items()):
@@ -52,7 +52,7 @@ def gather_sources(path: Path | None, environ: Mapping[str, str]) -> Sources:
 
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        # With or without a byte order mark, which TOML does not know.
+        # With or without a byte order mark, which TOML does not allow.
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         message = f"cannot read the configuration {path}: {error.strerror}"
@@ -63,7 +63,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
 
 
 def _without_content(error: ValueError) -> str:
-    # The parser's message can hold a piece of the line, and so of a secret.
+    # The parser's message can contain part of the line, and so of a secret.
     text = str(error)
     place = text[text.rfind("(") :] if "(" in text else ""
     return f"syntax error {place}".strip()
@@ -75,13 +75,13 @@ def _override(values: dict[str, Any], name: str, text: str) -> None:
     for part in tables:
         table = table.setdefault(_existing(table, part), {})
         if not isinstance(table, dict):
-            message = f"{name}: {part} is no table"
+            message = f"{name}: {part} is not a table"
             raise ConfigurationError(message)
     table[_existing(table, key)] = _value(name, text)
 
 
 def _existing(table: dict[str, Any], part: str) -> str:
-    # A variable's name cannot hold the dash that an endpoint's may.
+    # A variable's name cannot contain the dash that an endpoint's may.
     for key in table:
         if key.lower().replace("-", "_") == part:
             return key

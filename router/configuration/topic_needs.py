@@ -1,4 +1,4 @@
-"""What every topic of this configuration needs: the one place that says so."""
+"""Needs of every topic of this configuration."""
 
 from collections.abc import Collection, Sequence
 
@@ -8,13 +8,13 @@ from router.configuration.settings import Settings
 from router.contract.topics import TopicsBeside
 
 ROOM_FOR_WRAPPED = 2
-"""Quarantine and dead letters take records that hold another whole one."""
+"""Quarantine and dead letters contain records with another whole record inside."""
 
 SAFE_RETENTION_HOURS = 24
 """Below this, a consumer that is down for a night or a day loses events.
 
-Between this and `[topics] retention_hours` is a difference, and no reason to
-refuse deliveries: to refuse them loses more.
+A retention between this and `[topics] retention_hours` is reported as a difference,
+but deliveries are still accepted: to refuse them would lose more.
 """
 
 SAFE_PARTITION_BYTES = 1024**3
@@ -34,7 +34,7 @@ NOTHING = TopicsBeside()
 
 
 def topic_needs(settings: Settings, beside: TopicsBeside = NOTHING) -> Sequence[TopicNeed]:
-    """Return the needs of every topic, those beside the edge's own included."""
+    """Return the needs of every topic, including the topics that the edge does not write to."""
     names = settings.topics.topics()
     passing = [_passing(settings, name) for name in beside.passing]
     foreign = [_foreign(settings, name) for name in beside.foreign]
@@ -58,20 +58,20 @@ def needs_of(needs: Collection[TopicNeed], names: Collection[str]) -> Sequence[T
 
 
 def _passing(settings: Settings, name: str, room: int | None = None) -> TopicNeed:
-    """Say what a topic of events needs, with room for records of so many bytes."""
+    """Return the needs of a topic of events, with room for records of so many bytes."""
     size = AtLeast("max.message.bytes", settings.kafka.max_request_bytes, room, explicit=True)
     return _need(settings, name, (*_lasting(settings), *_ours(settings), size))
 
 
 def _foreign(settings: Settings, name: str) -> TopicNeed:
-    """Say what a topic that others write needs, so that nothing on it is lost to a reader."""
+    """Return the needs of a topic that others write, so that a reader loses no record."""
     wanted = settings.topics
     in_sync = AtLeast("min.insync.replicas", wanted.min_insync_replicas, explicit=True)
     return _need(settings, name, (*_lasting(settings), in_sync), ours=False)
 
 
 def _kept(settings: Settings, name: str, room: int | None) -> TopicNeed:
-    """Say what a topic needs that keeps for ever and takes records that hold a whole other one."""
+    """Return the needs of a topic with unlimited retention and records that contain another one."""
     size = settings.kafka.max_request_bytes * ROOM_FOR_WRAPPED
     own = (
         AtLeast("retention.ms", UNLIMITED, UNLIMITED, explicit=True),
@@ -82,7 +82,7 @@ def _kept(settings: Settings, name: str, room: int | None) -> TopicNeed:
 
 
 def _refused(settings: Settings, name: str) -> TopicNeed:
-    """Say what the samples of refused deliveries need: little room, and few days."""
+    """Return the needs of the samples of refused deliveries: little space, and few days."""
     own = (
         Exactly("cleanup.policy", "delete", explicit=True),
         Exactly("retention.ms", str(REFUSED_DAYS * _DAY), explicit=True),
@@ -112,7 +112,7 @@ def _never_rewritten() -> tuple[ConfigNeed, ...]:
 
 
 def _ours(settings: Settings) -> tuple[ConfigNeed, ...]:
-    """Say what every topic needs that we write to."""
+    """Return the needs of every topic that we write to."""
     wanted = settings.topics.min_insync_replicas
     return (
         AtLeast("min.insync.replicas", wanted, wanted, explicit=True),

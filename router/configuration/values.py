@@ -1,4 +1,4 @@
-"""Values that stand in more than one table of the configuration, and how they are checked."""
+"""Types of values that several tables of the configuration contain, with their checks."""
 
 import re
 from pathlib import Path
@@ -12,7 +12,7 @@ from router.contract.secret_text import Secret
 
 
 def as_tuple(value: object) -> object:
-    """Take one text for a list of one: a variable of the environment gives no other."""
+    """Return a list of one for a text, because an environment variable can only be a text."""
     return (value,) if isinstance(value, str) else value
 
 
@@ -20,9 +20,9 @@ Several = Annotated[tuple[Secret, ...], BeforeValidator(as_tuple)]
 Files = Annotated[tuple[Path, ...], BeforeValidator(as_tuple)]
 
 PUBLISHED = "published"
-"""The word under `allow_from` for the list that the provider knows."""
+"""The word under `allow_from` for the list that the provider has."""
 
-# Its path in visible ASCII: a URL that a gateway signs has nothing else.
+# The path is visible ASCII, because a URL that a gateway signs contains nothing else.
 _PUBLIC_URL = re.compile(
     r"https?://(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(:[0-9]{1,5})?(?:/[!\"$->@-~]*)?"
 )
@@ -53,7 +53,7 @@ PublicUrl = Annotated[str, AfterValidator(checked_public_url)]
 
 
 def is_port(digits: str | None) -> bool:
-    """Tell whether digits are a port; so is none given."""
+    """Return whether digits are a port; None, for no port, is valid too."""
     return digits is None or 0 < int(digits) <= 65535  # noqa: PLR2004 - what TCP has
 
 
@@ -70,16 +70,16 @@ QUERY: Final = {
     "gsslib",
     "prepared_statement_cache_size",
 }
-"""What the driver understands of an URL's query."""
+"""Parameters of a URL's query that the driver supports."""
 
 _NUMBERS: Final = {"port", "prepared_statement_cache_size"}
 
 
 def check_database_query(query: str) -> None:
-    """Raise ValueError where the driver would not understand a query, or repeat it in its error."""
+    """Raise ValueError if the driver would not support a query, or would repeat it in its error."""
     for name, value in parse_qsl(query, keep_blank_values=True):
         if name not in QUERY:
-            message = f"its query may say {', '.join(sorted(QUERY))}, and nothing else"
+            message = f"its query may contain only {', '.join(sorted(QUERY))}"
             raise ValueError(message)
         if name in _NUMBERS and not (value.isascii() and value.isdigit()):
             message = f"{name}: a number is expected"

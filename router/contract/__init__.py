@@ -1,1 +1,1 @@
-"""The published language: all of `router`, with `router.telemetry`, that a consumer may import."""
+"""The published language: events, orders and outcomes as both halves and other systems use them."""

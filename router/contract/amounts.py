@@ -6,33 +6,33 @@ from typing import Annotated
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
 MAX_DECIMALS = 18
-"""Digits behind the point: what the finest assets (wei) have."""
+"""Digits after the decimal point, as in the smallest unit of any asset (wei)."""
 
 MAX_INTEGER_DIGITS = 20
-"""Digits before the point."""
+"""Digits before the decimal point."""
 
 
 class AmountError(ValueError):
-    """The value is no amount this contract can represent; the message says why."""
+    """The value cannot be represented as an amount; the message has the reason."""
 
 
 def parse_amount(value: object) -> Decimal:
-    """Read an amount from its text (or from a Decimal), or raise AmountError.
+    """Parse an amount from text or a Decimal, or raise AmountError.
 
-    Accepted: finite, not negative, at most 20 integer digits and 18 decimals
-    by value; trailing zeros are kept as far as they fit.
+    Accepts finite, non-negative values with at most 20 integer digits and 18 decimals;
+    drops trailing zeros beyond those, and no others.
     """
     amount = _finite(value)
     if amount.is_signed():
-        message = "an amount is not negative"
+        message = "an amount must not be negative"
         raise AmountError(message)
     return _fitted(amount)
 
 
 def parse_signed_amount(value: object) -> Decimal:
-    """Read an amount that may be below zero, or raise AmountError.
+    """Parse an amount that may be negative, or raise AmountError.
 
-    Otherwise as `parse_amount`; minus zero is zero.
+    Otherwise like `parse_amount`; minus zero becomes zero.
     """
     amount = _finite(value)
     size = _fitted(amount.copy_abs())
@@ -40,40 +40,40 @@ def parse_signed_amount(value: object) -> Decimal:
 
 
 def amount_text(amount: Decimal) -> str:
-    """Write an amount in plain digits, as it stands in JSON: `1E+3` becomes `1000`."""
+    """Format an amount in plain digits, as in JSON: `1E+3` becomes `1000`."""
     return format(amount, "f")
 
 
 def value_text(amount: Decimal) -> str:
-    """Write an amount by value, so that equal amounts have equal text: `100.50` becomes `100.5`."""
+    """Format an amount so that equal amounts have equal text: `100.50` becomes `100.5`."""
     text = amount_text(amount)
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _finite(value: object) -> Decimal:
     if not isinstance(value, str | Decimal):
-        message = f"an amount is text or Decimal, got {type(value).__name__}"
+        message = f"an amount must be text or a Decimal, not {type(value).__name__}"
         raise AmountError(message)
     amount = _decimal(value)
     if not amount.is_finite():
-        message = "an amount is finite"
+        message = "an amount must be finite"
         raise AmountError(message)
     return amount
 
 
 def _decimal(value: str | Decimal) -> Decimal:
     if isinstance(value, str) and not _plain(value):
-        message = "an amount is decimal digits"
+        message = "an amount must consist of decimal digits"
         raise AmountError(message)
     try:
         return Decimal(value)
     except InvalidOperation:
-        message = "an amount is decimal digits"
+        message = "an amount must consist of decimal digits"
         raise AmountError(message) from None
 
 
 def _plain(text: str) -> bool:
-    # Decimal would also take blanks, underscores and the digits of other scripts.
+    # Decimal would also accept white space, underscores and the digits of other scripts.
     return text.isascii() and "_" not in text and text == text.strip()
 
 
@@ -99,7 +99,7 @@ Amount = Annotated[
     PlainSerializer(amount_text, return_type=str, when_used="always"),
     WithJsonSchema({"type": "string", "pattern": r"^[0-9]{1,20}(\.[0-9]{1,18})?$"}),
 ]
-"""A pydantic field of money: Decimal in Python, a string in JSON."""
+"""A pydantic field for money: Decimal in Python, a string in JSON."""
 
 SignedAmount = Annotated[
     Decimal,
@@ -107,4 +107,4 @@ SignedAmount = Annotated[
     PlainSerializer(amount_text, return_type=str, when_used="always"),
     WithJsonSchema({"type": "string", "pattern": r"^-?[0-9]{1,20}(\.[0-9]{1,18})?$"}),
 ]
-"""An `Amount` that may be below zero: a fee that is a rebate."""
+"""An `Amount` that may be negative, such as a fee that is a rebate."""

@@ -1,4 +1,4 @@
-"""The event: what happened to whose money, in one vocabulary for every gateway."""
+"""The event: one state change of a payment, in one vocabulary for all gateways."""
 
 import json
 import re
@@ -16,7 +16,7 @@ EVENT_NAMESPACE = UUID("6f6b0f4e-3d0e-5c1b-9a57-7f5a2f0c9d11")
 """Namespace of event ids. Never change it: every id ever published depends on it."""
 
 MAX_TEXT = 512
-"""Characters in any one text field but `raw`."""
+"""Maximum number of characters of each text field except in `raw`."""
 
 FINGERPRINT_VERSION = "1"
 
@@ -29,8 +29,7 @@ FINGERPRINT = (
     "amount",
     "currency",
 )
-"""What the places of a fingerprint say."""
-
+"""Names of the items of a fingerprint, in order."""
 
 DESCRIPTIVE = (
     "network",
@@ -42,11 +41,11 @@ DESCRIPTIVE = (
     "customer.email",
     "occurred_at",
 )
-"""Fields that describe a payment and decide nothing about its sum, state or order."""
+"""Fields that describe a payment and do not affect its amount, state or order."""
 
 
 class EventType(StrEnum):
-    """What happened; the part before the dot is the topic."""
+    """Kinds of state changes; the part before the dot names the topic."""
 
     PAYMENT_PENDING = "payment.pending"
     PAYMENT_CONFIRMED = "payment.confirmed"
@@ -76,12 +75,13 @@ class EventType(StrEnum):
         return self.value.partition(".")[2]
 
 
-# Control characters (PostgreSQL has no NUL, a log no other) and lone surrogates (no UTF-8 form).
+# Control characters (PostgreSQL cannot store NUL, logs must not contain others) and lone surrogates
+# (which UTF-8 cannot encode).
 _UNSTORABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 def storable(text: str) -> str:
-    """Return the text, or raise ValueError where a store or a log could not hold it."""
+    """Return the text, or raise ValueError if a store or a log could not hold it."""
     if _UNSTORABLE.search(text) is not None:
         message = "text without control characters or lone surrogates"
         raise ValueError(message)
@@ -89,7 +89,7 @@ def storable(text: str) -> str:
 
 
 def text_of(detail: str) -> str:
-    """Return any text as a field of the contract takes it: escaped in ASCII, cut, never empty."""
+    """Make any text valid for a field of the contract: escaped to ASCII, truncated, never empty."""
     if detail and len(detail) <= MAX_TEXT and _UNSTORABLE.search(detail) is None:
         return detail
     return ascii(detail)[1:-1][:MAX_TEXT] or "-"
@@ -99,7 +99,7 @@ Text = Annotated[str, Field(min_length=1, max_length=MAX_TEXT), AfterValidator(s
 
 
 class Customer(BaseModel):
-    """Who paid, as far as the gateway says."""
+    """The payer, as far as the gateway reports it."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
@@ -108,7 +108,7 @@ class Customer(BaseModel):
 
 
 class Verification(BaseModel):
-    """How the delivery was proved genuine."""
+    """How the delivery was verified."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
@@ -117,11 +117,11 @@ class Verification(BaseModel):
 
 
 class Raw(BaseModel):
-    """What an auditor needs to verify the signature again years later.
+    """Everything an auditor needs to verify the signature again years later.
 
-    `target` has `{token}` in the place of a URL token; `headers` are only
-    those the scheme needs; `body` is the bytes as received, as text where
-    that is the shorter writing and as base64 otherwise.
+    `target` has `{token}` in place of a URL token; `headers` has only the headers that
+    the scheme needs; `body` is the bytes as received, as text if that is shorter and as
+    base64 otherwise.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
@@ -136,11 +136,10 @@ class Raw(BaseModel):
 class Event(BaseModel):
     """One state change of one payment, payout or subscription.
 
-    Absent facts are None, never invented. `amount` is the total received (or
-    paid out) so far for `provider_reference`, not an increment. A gateway
-    that tells a price and not what arrived sets `amount_claimed`. Id and
-    fingerprint depend on neither `amount_claimed`, `test` nor `unread`.
-    Readers ignore unknown fields.
+    Unknown facts are None, never invented. `amount` is the total received (or paid out)
+    so far for `provider_reference`, not an increment. `amount_claimed` is set if the
+    gateway reports a price instead of the received amount. `amount_claimed`, `test` and
+    `unread` do not affect the id and the fingerprint. Readers ignore unknown fields.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
@@ -155,11 +154,12 @@ class Event(BaseModel):
     amount: Amount | None = None
     currency: Text | None = None
     amount_claimed: bool | None = Field(
-        None, description="True where `amount` is what the gateway says was due, not seen on chain"
+        None,
+        description="True if `amount` is what the gateway reports as due, not seen on chain",
     )
     expected_amount: Amount | None = None
     expected_currency: Text | None = None
-    fee: SignedAmount | None = Field(None, description="What the gateway keeps; negative: a rebate")
+    fee: SignedAmount | None = Field(None, description="The gateway's fee; negative: a rebate")
     fee_currency: Text | None = None
     gas: Amount | None = None
     gas_currency: Text | None = None
@@ -173,24 +173,25 @@ class Event(BaseModel):
     received_at: AwareDatetime
     test: bool | None = Field(
         None,
-        description="True: the money is not real. False: the gateway says that it is. Null: it does"
-        " not say",
+        description="True: the money is not real. False: the gateway reports real money. Null:"
+        " unknown",
     )
     unread: tuple[Text, ...] = Field(
         (),
-        description="Descriptive fields that the delivery carries in a form that could not be read;"
-        " they are null here",
+        description="Descriptive fields that could not be parsed from the delivery; they are null"
+        " in the event",
     )
     verification: Verification
     raw: Raw | None = None
     raw_event: UUID | None = Field(
-        None, description="Where one delivery is several events: the one of them that carries raw"
+        None,
+        description="Id of the event that has `raw`, if the delivery became several events",
     )
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
         if self.reference is None and self.provider_reference is None:
-            message = "an event names its payment: reference or provider_reference"
+            message = "an event needs reference or provider_reference"
             raise ValueError(message)
         for amount, currency in _MONEY:
             if getattr(self, amount) is not None and getattr(self, currency) is None:
@@ -200,17 +201,17 @@ class Event(BaseModel):
 
     @property
     def key(self) -> bytes:
-        """The Kafka key: events of one order stay in order within a topic, as published."""
+        """The Kafka key: within a topic, events of one order keep the order of publication."""
         return payment_key(self.account, self.reference, self.provider, self.provider_reference)
 
     @property
     def fingerprint(self) -> str:
-        """What a redelivery must repeat."""
+        """The facts that a redelivery must repeat."""
         return fingerprint(self)
 
     @property
     def moment(self) -> datetime:
-        """When it happened by the gateway's clock, else when it arrived."""
+        """Time of the state change by the gateway's clock, or else the time of arrival."""
         return self.occurred_at or self.received_at
 
 
@@ -225,7 +226,7 @@ _MONEY = (
 def payment_key(
     account: str, reference: str | None, provider: str, provider_reference: str | None
 ) -> bytes:
-    """Write the Kafka key of an order, or of a payment that names none."""
+    """Build the Kafka key of an order, or of a payment without an order."""
     if reference is not None:
         return _canonical([account, reference])
     return _canonical([account, provider, provider_reference])
@@ -234,16 +235,16 @@ def payment_key(
 def event_id(provider: str, account: str, *identity: str) -> UUID:
     """Derive an event's id from the gateway's own identity of this state change.
 
-    The same at every endpoint and edge, so that a redelivery is recognised.
+    The id is the same at every endpoint and edge, so that redeliveries are recognized.
     """
     return uuid5(EVENT_NAMESPACE, _canonical([provider, account, *identity]).decode())
 
 
 def fingerprint(event: Event) -> str:
-    """Write down what a redelivery must repeat: a short canonical JSON array.
+    """Build the fingerprint: the facts that a redelivery must repeat, as a canonical JSON array.
 
-    Order: version, type, account, reference, provider_reference, amount by
-    value, currency.
+    The items are version, type, account, reference, provider_reference, amount (by
+    value) and currency.
     """
     amount = None if event.amount is None else value_text(event.amount)
     facts = [event.type.value, event.account, event.reference, event.provider_reference]
@@ -251,12 +252,12 @@ def fingerprint(event: Event) -> str:
 
 
 def contradicts(first: str, second: str) -> bool:
-    """Tell whether two fingerprints of one event id disagree."""
+    """Return whether two fingerprints of one event id contradict each other."""
     return bool(contradictions(first, second))
 
 
 def contradictions(first: str, second: str) -> Sequence[int]:
-    """Return the places in which two fingerprints disagree; null against a value does not."""
+    """Return the indexes at which two fingerprints differ; null does not contradict a value."""
     pairs = enumerate(zip(json.loads(first), json.loads(second), strict=True))
     return [place for place, (a, b) in pairs if a is not None and b is not None and a != b]
 

@@ -1,9 +1,8 @@
-"""How the status of one payment or payout may move: a table, and nothing else.
+"""Table of the allowed status changes of a payment or payout.
 
-Deliveries come late, twice and out of order. `advance` says whether a status
-changes what is known or comes too late to matter. Paid is final but for what
-takes money back; failed, expired and cancelled may still become paid, since
-gateways complete such orders by hand and some report failure first.
+Deliveries arrive late, twice and out of order. `advance` decides whether a status is news or comes
+too late. Only a refund, dispute or return changes a paid status. Failed, expired and cancelled may
+still become paid, since gateways complete such orders manually and some report a failure first.
 """
 
 _OPEN = frozenset({"pending"})
@@ -13,7 +12,7 @@ _PAID = frozenset({"confirmed", "overpaid"})
 _TAKEN_BACK = frozenset({"refunded", "disputed", "returned"})
 
 STATUSES = _OPEN | _UNPAID | _PARTIAL | _PAID | _TAKEN_BACK | {"renewed"}
-"""Every status, of whatever family."""
+"""Every status of all families."""
 
 _MOVES: dict[str, frozenset[str]] = {
     "pending": STATUSES,
@@ -31,9 +30,9 @@ _MOVES: dict[str, frozenset[str]] = {
 
 
 def advance(current: str | None, incoming: str) -> str | None:
-    """Return the status after `incoming`, or None where it comes too late to change `current`.
+    """Return the status after `incoming`, or None if it comes too late to change `current`.
 
-    A repeated status changes nothing and is None too. An unknown word is a KeyError.
+    A repeated status also returns None. Raises KeyError for an unknown status.
     """
     if incoming not in STATUSES or not (current is None or current in STATUSES):
         raise KeyError(incoming if incoming not in STATUSES else current)
@@ -44,15 +43,15 @@ def advance(current: str | None, incoming: str) -> str | None:
 
 
 def is_paid(status: str) -> bool:
-    """Tell whether the money is in (or, for a payout, out) and stays so unless taken back."""
+    """Return whether the money has arrived (or left, for a payout), unless it is taken back."""
     return status in _PAID
 
 
 def is_given_up(status: str) -> bool:
-    """Tell whether the gateway expects no money any more; it may still turn out to be paid."""
+    """Return whether the gateway no longer expects money; it may still be paid later."""
     return status in _UNPAID
 
 
 def contradicts_paid(current: str | None, incoming: str) -> bool:
-    """Tell whether a gateway calls off what it had called paid: no effect, but a person looks."""
+    """Return whether a gateway revokes a payment: changes nothing, but an operator has to check."""
     return current is not None and is_paid(current) and incoming in _UNPAID | _PARTIAL

@@ -1,7 +1,6 @@
-"""The order: what was bought, by the word of the merchant's platform.
+"""The order: the purchase, as published by the merchant's platform.
 
-It is written by others and only read here, so `order_fields` says where in
-their JSON each of these facts stands.
+payrouter only reads orders. `order_fields` defines where each fact is in the platform's JSON.
 """
 
 import json
@@ -26,10 +25,10 @@ from router.contract.event import Text, event_id, payment_key
 MAX_QUANTITY = 10**9
 MAX_LINES = 1000
 MAX_SECONDS = 10 * 366 * 24 * 3600
-"""Ten years: no reservation is meant to hold for longer."""
+"""Ten years: no reservation needs to last longer."""
 
 _BEYOND = 10**18
-"""Above any whole number here: `1e1000000` is not written out to find that it is too large."""
+"""Above all integers used here: `1e1000000` is never expanded just to find it too large."""
 
 FINGERPRINT_VERSION = "1"
 
@@ -37,14 +36,14 @@ _FROZEN = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
 
 class OrderType(StrEnum):
-    """What happened to the order."""
+    """Kinds of order messages."""
 
     PLACED = "order.placed"
     CANCELLED = "order.cancelled"
 
 
 def _whole(value: object) -> object:
-    """Take a Decimal that is a whole number for that number; never a float."""
+    """Convert a Decimal with an integer value to int; refuse floats."""
     if isinstance(value, bool | float):
         message = "a whole number, such as 2"
         raise ValueError(message)  # noqa: TRY004 - pydantic takes ValueError
@@ -57,7 +56,7 @@ Whole = Annotated[int, BeforeValidator(_whole)]
 
 
 class OrderLine(BaseModel):
-    """So many of one article."""
+    """An article and its quantity."""
 
     model_config = _FROZEN
 
@@ -66,7 +65,7 @@ class OrderLine(BaseModel):
 
 
 class OrderCustomer(BaseModel):
-    """Who ordered; `language` as in `de` or `pt-BR`."""
+    """The customer; `language` is a tag such as `de` or `pt-BR`."""
 
     model_config = _FROZEN
 
@@ -76,11 +75,11 @@ class OrderCustomer(BaseModel):
 
 
 class ExpectedPayment(BaseModel):
-    """One way in which a payment of this order is recognized, within its account.
+    """One way to recognize a payment of this order, within its account.
 
-    By the order number the gateway tells (`reference`), by the gateway's own
-    id (`provider` and `provider_reference`), or by the address paid to. More
-    than one in the same entry: any of them.
+    By the order number that the gateway reports (`reference`), by the gateway's own id
+    (`provider` and `provider_reference`), or by the receiving address. If an entry has
+    several of these, any of them is enough.
     """
 
     model_config = _FROZEN
@@ -93,10 +92,10 @@ class ExpectedPayment(BaseModel):
     @model_validator(mode="after")
     def _recognizes(self) -> Self:
         if (self.provider is None) != (self.provider_reference is None):
-            message = "provider and provider_reference come together"
+            message = "provider and provider_reference must be given together"
             raise ValueError(message)
         if self.reference is None and self.provider is None and self.address is None:
-            message = "say reference, provider with provider_reference, or address"
+            message = "needs reference, provider with provider_reference, or address"
             raise ValueError(message)
         return self
 
@@ -104,10 +103,10 @@ class ExpectedPayment(BaseModel):
 class Order(BaseModel):
     """One message of the platform about one order.
 
-    `id` is the message's, not the order's: `account` and `reference` name the
-    order. `lines` may be empty, but a placed order says them; `total` needs
-    `currency`. `time_to_live_seconds` is how long its reservation holds.
-    Without `payments`, its payments are recognized by `reference`.
+    `id` is the id of the message; `account` and `reference` identify the order. A placed
+    order needs `lines`, which may be empty; `total` needs `currency`.
+    `time_to_live_seconds` is how long its reservation lasts. Without `payments`, its
+    payments are recognized by `reference`.
     """
 
     model_config = _FROZEN
@@ -137,7 +136,7 @@ class Order(BaseModel):
     @model_validator(mode="after")
     def _complete(self) -> Self:
         if self.type is OrderType.PLACED and self.lines is None:
-            message = "lines: missing; an order.placed says what was ordered, [] for nothing"
+            message = "lines: missing; an order.placed needs them, [] if nothing was ordered"
             raise ValueError(message)
         if self.total is not None and self.currency is None:
             message = "total needs currency"
@@ -146,12 +145,12 @@ class Order(BaseModel):
 
     @property
     def key(self) -> bytes:
-        """The Kafka key: that of the order's payments."""
+        """The Kafka key, the same as of the order's payments."""
         return payment_key(self.account, self.reference, "", None)
 
     @property
     def fingerprint(self) -> str:
-        """What the same message must repeat: version, type, account, reference, lines, total."""
+        """Facts that a redelivery must repeat: version, type, account, reference, lines, total."""
         lines = None
         if self.lines is not None:
             lines = [[line.sku, line.quantity] for line in self.lines]
@@ -163,10 +162,10 @@ class Order(BaseModel):
 
     @property
     def recognized_by(self) -> tuple[ExpectedPayment, ...]:
-        """How its payments are recognized: as it says, or by its reference."""
+        """Ways to recognize its payments: `payments`, or else its reference."""
         return self.payments or (ExpectedPayment(reference=self.reference),)
 
 
 def order_message_id(kind: OrderType, account: str, *identity: str) -> UUID:
-    """Derive the id of a message from what tells it apart from others of its type."""
+    """Derive a message's id from the facts that distinguish it from others of its type."""
     return event_id("order", account, kind.value, *identity)

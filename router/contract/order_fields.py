@@ -1,8 +1,7 @@
-"""Where a platform's own JSON says what an order is, and how it is read.
+"""Reads orders from a platform's own JSON.
 
-With the defaults the fields are those of `Order`. A platform that publishes
-its orders in another shape is read by saying where each fact stands, as a JSON
-Pointer (RFC 6901).
+By default the fields are those of `Order`. For a platform that publishes orders in another shape,
+the configuration defines the place of each fact as a JSON Pointer (RFC 6901).
 """
 
 import hashlib
@@ -30,7 +29,7 @@ from router.contract.wire import (
 
 def _pointer(text: str) -> str:
     if not _POINTER.fullmatch(text):
-        message = 'a JSON Pointer such as /order/id, where ~1 stands for / and ~0 for ~; "": none'
+        message = 'must be a JSON Pointer such as /order/id (~1 means /, ~0 means ~) or "" for none'
         raise ValueError(message)
     return text
 
@@ -38,16 +37,16 @@ def _pointer(text: str) -> str:
 _POINTER = re.compile(r"(?:/(?:[^~/]|~[01])*)*")
 
 Pointer = Annotated[str, Field(max_length=512), AfterValidator(_pointer)]
-"""A JSON Pointer; the empty one means that the platform does not say it."""
+"""A JSON Pointer; empty if the platform does not publish the fact."""
 
 
 class OrderFields(BaseModel):
-    """`[order.fields]`: where each fact of an order stands; defaults are our own names.
+    """`[order.fields]`: the place of each fact of an order; the defaults are our own names.
 
-    `sku` and `quantity` are looked up within each of the `lines`, the
-    `payment_…` ones within each of the `payments`. `types` translates the
-    platform's words; a word that is neither there nor one of ours is refused,
-    or passed over with `unknown_types = "ignore"`.
+    `sku` and `quantity` are looked up within each of the `lines`, the `payment_…` fields
+    within each of the `payments`. `types` translates the platform's types. A record whose
+    type is neither in `types` nor our own is refused, or skipped with
+    `unknown_types = "ignore"`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
@@ -83,8 +82,8 @@ class OrderFields(BaseModel):
     def _names_the_message(self) -> Self:
         if self.id and self.id == self.reference:
             message = (
-                "id: it names the message, reference the order; where the platform"
-                ' numbers orders only, set id = ""'
+                "id identifies the message, reference the order: if the platform has ids for"
+                ' orders only, set id = ""'
             )
             raise ValueError(message)
         return self
@@ -92,7 +91,7 @@ class OrderFields(BaseModel):
 
 @dataclass(frozen=True)
 class OtherOrderMessage:
-    """What the platform says of an order that is of no matter here."""
+    """A message of the platform that is ignored here."""
 
     id: UUID
     fingerprint: str
@@ -101,12 +100,12 @@ class OtherOrderMessage:
 def read_order(
     fields: OrderFields,
 ) -> Callable[[bytes | None, Headers], Order | OtherOrderMessage]:
-    """Return what reads a record of the order topic.
+    """Return a function that reads a record of the order topic.
 
-    It raises UnknownMajorVersion where the schema header names a later major
-    version of ours, UndecodableRecord for everything else that is no order.
-    The messages say what is wrong and never repeat the record. The headers
-    `ce_type` and `ce_id`, where there are any, stand for the fields.
+    The function raises UnknownMajorVersion if the schema header names a later major
+    version of our schema, and UndecodableRecord for any other record that is not an
+    order. The error messages never contain the record. The headers `ce_type` and `ce_id`
+    take precedence over the fields.
     """
 
     def read(value: bytes | None, headers: Headers) -> Order | OtherOrderMessage:
@@ -115,8 +114,8 @@ def read_order(
         document = read_object(payload)
         kind = _kind(fields, document, headers)
         if kind is None:
-            number = event_id("order", "", "other", hashlib.sha256(payload).hexdigest())
-            return OtherOrderMessage(number, '["1","other"]')
+            message_id = event_id("order", "", "other", hashlib.sha256(payload).hexdigest())
+            return OtherOrderMessage(message_id, '["1","other"]')
         return _order(fields, document, kind, _header(headers, "ce_id"))
 
     return read
@@ -125,18 +124,18 @@ def read_order(
 def _kind(
     fields: OrderFields, document: Mapping[str, JsonValue], headers: Headers
 ) -> OrderType | None:
-    """Return what happened, None where it is to be passed over."""
-    told = _header(headers, "ce_type")
-    word = _plain(_at(document, fields.type)) if told is None else told
+    """Return the type of the message, None if it must be ignored."""
+    header = _header(headers, "ce_type")
+    word = _plain(_at(document, fields.type)) if header is None else header
     if not isinstance(word, str):
-        message = "type: missing or no text; such as order.placed"
+        message = "type: missing or not text; needs a type such as order.placed"
         raise UndecodableRecord(message)
     ours = fields.types.get(word, word)
     if ours in set(OrderType):
         return OrderType(ours)
     if ours == "ignore" or fields.unknown_types == "ignore":
         return None
-    message = "type: not one of order.placed, order.cancelled or the words of order.fields.types"
+    message = "type: not one of order.placed, order.cancelled or the keys of order.fields.types"
     raise UndecodableRecord(message)
 
 
@@ -163,14 +162,14 @@ def _order(
         },
         "time_to_live_seconds": _at(document, fields.time_to_live_seconds),
         "payments": _payments(fields, _at(document, fields.payments)),
-        # As text: seconds since 1970 are read from their digits, never by way of a float.
+        # As text, so that seconds since 1970 are parsed from digits and never become a float.
         "at": _plain(at),
     }
-    told = found(fields.id) if header_id is None else header_id
+    given_id = found(fields.id) if header_id is None else header_id
     try:
         order = Order.model_validate(values)
-        number = _number(order, told, found(fields.version))
-        return order.model_copy(update={"id": number})
+        message_id = _message_id(order, given_id, found(fields.version))
+        return order.model_copy(update={"id": message_id})
     except ValidationError as error:
         raise UndecodableRecord(first_problem(error)) from None
 
@@ -178,22 +177,22 @@ def _order(
 _NO_ID = UUID(int=0)
 
 
-def _number(order: Order, told: object, version: object) -> UUID:
-    """Return the id of a message: as it is told, or made of what tells it apart."""
-    if told is not None and not isinstance(told, str):
-        message = "id: text or a number"
+def _message_id(order: Order, given: object, version: object) -> UUID:
+    """Return the id of a message: the given one, or one derived from its distinguishing facts."""
+    if given is not None and not isinstance(given, str):
+        message = "id: must be text or a number"
         raise UndecodableRecord(message)
-    if told:
+    if given:
         try:
-            return UUID(told)
+            return UUID(given)
         except ValueError:
-            return order_message_id(order.type, order.account, told)
+            return order_message_id(order.type, order.account, given)
     if version is not None and not isinstance(version, str):
-        message = "version: text or a number"
+        message = "version: must be text or a number"
         raise UndecodableRecord(message)
-    # Without a version the time tells two apart; without either there is one of each type.
-    apart = version or (order.at.isoformat() if order.at else "")
-    return order_message_id(order.type, order.account, order.reference, apart)
+    # Without a version the time distinguishes two messages; without both, one per type counts.
+    distinguishing = version or (order.at.isoformat() if order.at else "")
+    return order_message_id(order.type, order.account, order.reference, distinguishing)
 
 
 def _lines(fields: OrderFields, found: JsonValue) -> object:
@@ -219,14 +218,14 @@ def _payments(fields: OrderFields, found: JsonValue) -> object:
 
 
 def _each(found: JsonValue, read: Callable[[JsonValue], object]) -> object:
-    # Anything but an array is left as it is: the model refuses it and names the field.
+    # Anything but an array is returned unchanged: the model refuses it and names the field.
     if isinstance(found, Sequence) and not isinstance(found, str):
         return [read(item) for item in found]
     return found
 
 
 def _at(document: JsonValue, pointer: str) -> JsonValue:
-    """Return what a pointer leads to, None where that is nothing."""
+    """Return the value at a pointer, None if there is none."""
     if not pointer:
         return None
     value = document
@@ -246,9 +245,9 @@ _INDEX = re.compile(r"0|[1-9][0-9]{0,8}")
 
 
 def _plain(value: JsonValue) -> object:
-    """Write a number as text: an order 1001 of a platform is `1001` everywhere else."""
+    """Convert a number to text: a platform's order 1001 is `1001` everywhere else."""
     if isinstance(value, Decimal):
-        # The contract's texts are shorter than this; 1e999999 is not written out to learn that.
+        # Longer than any text of the contract: 1e999999 is never expanded.
         return format(value, "f") if abs(value.adjusted()) <= _DIGITS else None
     return value
 

@@ -1,4 +1,4 @@
-"""What a consumer says back to the platform: on `NAME.outcome`, once per effect."""
+"""Outcomes that a consumer publishes for the platform: on `NAME.outcome`, once per effect."""
 
 from typing import Annotated, Self
 from uuid import UUID
@@ -17,7 +17,7 @@ from pydantic import (
 from router.contract.event import Text, event_id, payment_key
 
 Fact = StrictStr | StrictInt | StrictBool | None
-"""A fact of an outcome. Amounts are strings, as everywhere: no float."""
+"""A fact of an outcome. Amounts are strings, never floats."""
 
 Word = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*\.[a-z][a-z0-9_]*$", max_length=100)]
 
@@ -25,8 +25,8 @@ Word = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*\.[a-z][a-z0-9_]*$", max_
 class OutcomeEvent(BaseModel):
     """One effect: `ledger.posted`, `inventory.committed`, `notification.sent`.
 
-    `event_id` names the event it came of, None where it came of time alone.
-    `id` is the same however often the record is published.
+    `event_id` is the event that caused it, None if only the passing of time did. `id`
+    stays the same if the record is published again.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
@@ -44,18 +44,18 @@ class OutcomeEvent(BaseModel):
     @model_validator(mode="after")
     def _complete(self) -> Self:
         if self.reference is None and self.provider_reference is None:
-            message = "an outcome names its order or its payment: reference or provider_reference"
+            message = "an outcome needs reference or provider_reference"
             raise ValueError(message)
         return self
 
     @property
     def key(self) -> bytes:
-        """The Kafka key, that of the order's or payment's events."""
+        """The Kafka key, the same as of the order's or payment's events."""
         return payment_key(
             self.account, self.reference, self.provider or "", self.provider_reference
         )
 
 
 def outcome_id(word: str, *identity: str) -> UUID:
-    """Derive an outcome's id from what it is about: the event's id, the order, the message."""
+    """Derive an outcome's id from its subject: the event's id, the order, the message."""
     return event_id("outcome", word, *identity)

@@ -1,4 +1,4 @@
-"""What lies on the quarantine topic: a genuine delivery, whole, and what became of it."""
+"""Records of the quarantine topic: genuine deliveries, and their later replays."""
 
 from typing import Literal
 from uuid import UUID
@@ -9,13 +9,13 @@ from router.contract.event import Raw, Text, Verification, event_id
 
 
 class Quarantined(BaseModel):
-    """A delivery whose signature held and that had no effect.
+    """A delivery with a valid signature that had no effect.
 
-    It could not be read, was not understood, was about somebody else's money,
-    or came too late.
+    It could not be parsed, was not understood, was about another merchant's money, or
+    came too late.
 
-    `reason` is from a closed list (`router.errors`), `detail` says which field
-    and what would have been right.
+    `reason` is from a closed list (`router.errors`); `detail` names the field and the
+    values that it may have.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
@@ -27,7 +27,7 @@ class Quarantined(BaseModel):
     endpoint: Text
     account: Text
     mode: Literal["live", "test"] | None = Field(
-        None, description="Mode of the endpoint when it came; null in records of earlier versions"
+        None, description="Mode of the endpoint on arrival; null in records of earlier versions"
     )
     signed_at: AwareDatetime | None
     received_at: AwareDatetime
@@ -36,15 +36,15 @@ class Quarantined(BaseModel):
 
     @property
     def key(self) -> bytes:
-        """The Kafka key: those of one endpoint stay together."""
+        """The Kafka key: all deliveries of an endpoint share a partition."""
         return self.endpoint.encode()
 
 
 class Replayed(BaseModel):
-    """An operator had a delivery on quarantine taken in after all.
+    """Note that an operator replayed a quarantined delivery.
 
-    Lies on the same topic under the same key, so that whoever reads of the
-    delivery reads of this too. `events` are the ids that were published.
+    It is on the same topic under the same key, so that readers of the delivery find it
+    too. `events` are the ids of the published events.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
@@ -59,10 +59,10 @@ class Replayed(BaseModel):
 
     @property
     def key(self) -> bytes:
-        """The Kafka key of the delivery it is about."""
+        """The Kafka key of the replayed delivery."""
         return self.endpoint.encode()
 
 
 def quarantine_id(provider: str, account: str, reason: str, body_digest: str) -> UUID:
-    """Derive the id: the same body refused for the same reason has the same one."""
+    """Derive the id, which is the same for the same body and reason."""
     return event_id(provider, account, "quarantine", reason, body_digest)

@@ -1,4 +1,4 @@
-"""What the topic `refused` carries: a sample of a delivery that was refused, for an operator."""
+"""Records of the topic `refused`: samples of refused deliveries, for operators."""
 
 from typing import Literal
 from uuid import UUID
@@ -9,10 +9,10 @@ from router.contract.event import Text
 
 
 class Request(BaseModel):
-    """An HTTP request that proved nothing.
+    """An HTTP request that was not verified.
 
     `target` is path and query as sent, with `{token}` in place of a URL token;
-    `headers` are all of them as name and value, in order, names in lower case;
+    `headers` has all headers as name and value, in order, names in lower case;
     `body` is the bytes as received, as text if that is the shorter form and as
     base64 otherwise.
     """
@@ -27,11 +27,11 @@ class Request(BaseModel):
 
 
 class Refused(BaseModel):
-    """A delivery to a known endpoint that was refused. Evidence, never an event.
+    """A refused delivery to a known endpoint. Evidence, never an event.
 
-    Nobody proved who sent it: nothing in `raw` may be trusted or applied. Each
-    refused delivery has a random `id` of its own. Samples are bounded per
-    endpoint and minute, so a missing one proves nothing either.
+    Its sender was not verified: nothing in `raw` may be trusted or applied. `id` is
+    random. The number of samples per endpoint and minute is limited, so a missing sample
+    does not prove that there was no delivery.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
@@ -50,7 +50,7 @@ class Refused(BaseModel):
     masked: bool = Field(
         description="True if a secret or token in `raw` was replaced, other than in the path"
     )
-    truncated: bool = Field(description="True if `raw.body` is only the beginning of the body")
+    truncated: bool = Field(description="True if `raw.body` has only the beginning of the body")
     body_bytes: int | None = Field(
         description="Length of the whole body; null if it was refused before its body was read"
     )
@@ -58,5 +58,5 @@ class Refused(BaseModel):
 
     @property
     def key(self) -> bytes:
-        """The Kafka key: the samples of one endpoint share a partition."""
+        """The Kafka key: all samples of an endpoint share a partition."""
         return self.endpoint.encode()

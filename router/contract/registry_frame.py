@@ -1,7 +1,8 @@
-"""The frame in which schema registries wrap a record's value: a few bytes, then the payload.
+"""Removes the frame that schema registries put before a record's payload.
 
-Confluent's and its relatives': a zero byte, the schema id as four bytes, the payload. JSON behind
-it is read as if there were no frame. Avro and Protobuf need their schema and are refused by name.
+Confluent's frame, which others use too, is a zero byte, then the schema id as four bytes. If JSON
+follows, it is read as if there were no frame. Avro and Protobuf need their schema, so they are
+refused with an error that names the format.
 """
 
 from collections.abc import Sequence
@@ -18,45 +19,45 @@ _GLUE_HEAD = 18
 
 _JSON_SPACE = b" \t\r\n"
 _JSON_STARTS = (b"{", b"[")
-"""Neither can start Avro's length of a text: both would be a negative number."""
+"""Avro cannot start with these: as the length of a text, both would be a negative number."""
 
 _MOST_INDEXES = 16
-"""Deepest nesting of a Protobuf message type that is considered."""
+"""Maximum nesting of a Protobuf message type that is considered."""
 
 _MOST_FIELDS = 100
-"""So many fields are walked: a record may hold millions, and everything else waits meanwhile."""
+"""Maximum number of fields to check: a record may have millions, and checking blocks the loop."""
 
 _VARINT_BYTES = 10
 _VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
 _FIXED_BYTES = {_FIXED64: 8, _FIXED32: 4}
 
 
-class UnreadableFrame(ValueError):  # noqa: N818 - reads as what happened
-    """The payload behind a registry's frame is not JSON; the message says what it looks like."""
+class UnreadableFrame(ValueError):  # noqa: N818 - names what happened
+    """The payload after a registry's frame is not JSON; the message names the likely format."""
 
 
 def unframed(value: bytes) -> bytes:
-    """Return the JSON behind a registry's frame, or `value` itself where it has no frame.
+    """Return the JSON after a registry's frame, or `value` itself if it has no frame.
 
-    Raises UnreadableFrame where there is a frame and something else than JSON behind it.
+    Raises UnreadableFrame if there is a frame and anything but JSON follows.
     """
     if value[:1] == bytes([_MAGIC]):
-        return _behind_magic_byte(value)
+        return _after_magic_byte(value)
     if _is_glue(value):
         schema = UUID(bytes=value[2:_GLUE_HEAD])
         message = (
-            f"behind AWS Glue's schema registry header (schema version {schema}):"
-            " publish JSON without it"
+            f"after an AWS Glue schema registry header (schema version {schema}):"
+            " publish JSON without the header"
         )
         raise UnreadableFrame(message)
     return value
 
 
-def _behind_magic_byte(value: bytes) -> bytes:
+def _after_magic_byte(value: bytes) -> bytes:
     if len(value) < _HEAD:
         message = (
-            f"{len(value)} bytes that start with a zero byte, as a schema registry's frame does,"
-            f" which has {_HEAD}: publish JSON"
+            f"{len(value)} bytes that start with a zero byte, like a schema registry's frame of"
+            f" {_HEAD} bytes, but too short: publish JSON"
         )
         raise UnreadableFrame(message)
     number, payload = int.from_bytes(value[1:_HEAD]), value[_HEAD:]
@@ -64,14 +65,14 @@ def _behind_magic_byte(value: bytes) -> bytes:
         return payload
     what = _looks_like(payload)
     message = (
-        f"{what} behind a schema registry's frame (schema id {number}): publish JSON, with or"
+        f"{what} after a schema registry's frame (schema id {number}): publish JSON, with or"
         " without the frame"
     )
     raise UnreadableFrame(message)
 
 
 def _looks_like(payload: bytes) -> str:
-    """Guess the format. Neither marks itself: only Protobuf can be walked without its schema."""
+    """Guess the format: without a schema, only Protobuf can be parsed. No format has a marker."""
     if not payload:
         return "nothing"
     message = _after_indexes(payload)
@@ -88,9 +89,9 @@ def _is_glue(value: bytes) -> bool:
 
 
 def _after_indexes(payload: bytes) -> bytes | None:
-    """Return what follows Protobuf's list of message indexes, or None where there is no list.
+    """Return the bytes after Protobuf's list of message indexes, or None if there is no list.
 
-    The list is its length and its numbers as zigzag varints; `[0]` is written as one zero byte.
+    The list is encoded as its length and its numbers, all zigzag varints; `[0]` is one zero byte.
     """
     read = _varint(payload, 0)
     if read is None:
@@ -107,7 +108,7 @@ def _after_indexes(payload: bytes) -> bytes | None:
 
 
 def _is_protobuf(message: bytes) -> bool:
-    """Whether the bytes can be walked as fields of Protobuf, to their end or the first many."""
+    """Return whether the bytes parse as Protobuf fields, up to the end or to _MOST_FIELDS."""
     at: int | None = 0
     for _ in range(_MOST_FIELDS):
         if at is None or at >= len(message):
@@ -120,19 +121,19 @@ def _after_field(message: bytes, at: int) -> int | None:
     tag = _varint(message, at)
     if tag is None or tag[0] >> 3 == 0:
         return None
-    kind, behind = tag[0] & 7, tag[1]
+    kind, after = tag[0] & 7, tag[1]
     if kind in _FIXED_BYTES:
-        return behind + _FIXED_BYTES[kind]
+        return after + _FIXED_BYTES[kind]
     if kind not in {_VARINT, _LENGTH}:
         return None
-    number = _varint(message, behind)
+    number = _varint(message, after)
     if number is None:
         return None
     return number[1] + (number[0] if kind == _LENGTH else 0)
 
 
 def _varint(data: Sequence[int], at: int) -> tuple[int, int] | None:
-    """Return the number at this place and the place behind it."""
+    """Return the number at a position, and the position after it."""
     number = 0
     for place, byte in enumerate(data[at : at + _VARINT_BYTES]):
         number |= (byte & 0x7F) << (7 * place)

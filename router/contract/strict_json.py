@@ -1,4 +1,4 @@
-"""JSON read without loss: exact numbers, no duplicate keys, bounded depth."""
+"""Reads JSON without loss: exact numbers, no duplicate keys, limited depth."""
 
 import json
 import re
@@ -11,23 +11,23 @@ JsonValue = Mapping[str, "JsonValue"] | Sequence["JsonValue"] | str | Decimal | 
 """A parsed JSON value; every number is a Decimal that keeps the digits as written."""
 
 MAX_DEPTH = 32
-"""Deepest nesting accepted. No gateway sends more than four levels."""
+"""Maximum nesting. No gateway sends more than four levels."""
 
-# The closing quote is optional so that an unterminated string is one token, not a rescan.
+# The closing quote is optional, so that an unterminated string is matched once and not rescanned.
 _STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
 _NO_BRACKET = re.compile(r"[^\[\]{}]+")
 _STEP = {"{": 1, "[": 1, "}": -1, "]": -1}
 
 
 class StrictJsonError(ValueError):
-    """The text is not JSON as this contract reads it; the message says why, without the text."""
+    """The text is not JSON as defined here; the message has the reason and not the text."""
 
 
 def parse(data: bytes) -> JsonValue:
     """Read UTF-8 JSON, or raise StrictJsonError.
 
-    Refused: anything but UTF-8, a duplicate key at any level, NaN and the
-    infinities, numbers Decimal cannot hold, nesting deeper than MAX_DEPTH.
+    It refuses anything but UTF-8, a duplicate key at any level, NaN and the infinities,
+    numbers that Decimal cannot represent, and nesting deeper than MAX_DEPTH.
     """
     value: JsonValue = parse_as(data, _number, unique_keys)
     return value
@@ -37,8 +37,8 @@ def parse_as(
     data: bytes,
     number: Callable[[str], Any],
     members: Callable[[list[tuple[str, Any]]], Any],
-) -> Any:  # noqa: ANN401 - what the two make of it
-    """Read UTF-8 JSON as strictly, with these makers of numbers and objects."""
+) -> Any:  # noqa: ANN401 - depends on the two functions
+    """Read UTF-8 JSON as strictly as `parse`, with these functions for numbers and objects."""
     text = _decode(data)
     _check_depth(text)
     try:
@@ -64,7 +64,7 @@ def parse_object(data: bytes) -> Mapping[str, JsonValue]:
 
 
 def type_name(value: JsonValue) -> str:
-    """Name a parsed value's JSON type, for error messages."""
+    """Return the name of a parsed value's JSON type, for error messages."""
     return _TYPE_NAMES.get(type(value), "number")
 
 
@@ -90,7 +90,7 @@ def _refuse_constant(name: str) -> JsonValue:
 
 
 def unique_keys(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
-    """Make an object of its members, or raise StrictJsonError where a key stands twice."""
+    """Make an object from its members, or raise StrictJsonError if a key occurs twice."""
     members = dict(pairs)
     if len(members) != len(pairs):
         message = "duplicate key in an object"
@@ -99,7 +99,7 @@ def unique_keys(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
 
 
 def _check_depth(text: str) -> None:
-    # Before the parser, whose recursion would otherwise be the sender's to spend.
+    # Before parsing: otherwise a sender could exhaust the parser's recursion limit.
     if text.count("{") + text.count("[") <= MAX_DEPTH:
         return
     depth = 0

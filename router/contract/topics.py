@@ -1,27 +1,27 @@
-"""Topic names: one topic per family of events, and those that grow beside them."""
+"""Topic names: one topic per family of events, and the other topics around them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 FAMILIES = ("payment", "payout", "subscription")
-"""The topics that carry events, before the prefix."""
+"""Names of the event topics, without the prefix."""
 
 QUARANTINE = "quarantine"
-"""Genuine deliveries that were not understood, and stale ones."""
+"""Genuine deliveries that were not understood or came too late."""
 
 REFUSED = "refused"
-"""Samples of refused deliveries: unproven, kept for days, never read by a consumer."""
+"""Samples of refused deliveries: unverified, retained for days, never read by a consumer."""
 
 ORDER = "order"
-"""What was ordered, by the merchant's platform: read here, written by others."""
+"""Orders of the merchant's platform: only read by payrouter."""
 
 
 @dataclass(frozen=True)
 class TopicsBeside:
-    """Topics on the broker beside those of the edge.
+    """Topics on the broker other than those of the edge.
 
-    `kept` are kept for ever, `passing` for days like events; `foreign` are
-    written by others and read here, and their owner decides about them.
+    `kept` topics retain records forever, `passing` topics for days like event topics.
+    `foreign` topics are written by others, who decide about their configuration.
     """
 
     kept: Sequence[str] = ()
@@ -31,18 +31,18 @@ class TopicsBeside:
 
 @dataclass(frozen=True)
 class Topics:
-    """The names in force: the defaults, renamed where configuration says so, all prefixed."""
+    """The topic names in use: defaults or configured names, all with the prefix."""
 
     prefix: str = ""
     renamed: tuple[tuple[str, str], ...] = ()
 
     def name(self, topic: str) -> str:
-        """Return the name on the broker of a topic of this contract, `payment` or `quarantine`."""
+        """Return the name on the broker of a topic such as `payment` or `quarantine`."""
         return self.prefix + dict(self.renamed).get(topic, topic)
 
     @property
     def events(self) -> tuple[str, ...]:
-        """Names of the topics that carry events."""
+        """Names of the event topics."""
         return tuple(self.name(family) for family in FAMILIES)
 
     @property
@@ -61,14 +61,14 @@ class Topics:
         return self.name(REFUSED)
 
     def dead_letter(self, topic: str, consumer: str) -> str:
-        """Name of the topic for what `consumer` could not apply from the broker's `topic`."""
+        """Return the topic for records of the broker's `topic` that `consumer` could not apply."""
         return dead_letter_topic(topic, consumer)
 
     def outcome(self, consumer: str) -> str:
-        """Name of the topic on which `consumer` says what came of the events."""
+        """Return the topic on which `consumer` publishes the outcomes of events."""
         return self.prefix + f"{consumer}.outcome"
 
 
 def dead_letter_topic(topic: str, consumer: str) -> str:
-    """Name the topic for what `consumer` could not apply from the broker's `topic`."""
+    """Return the topic for records of the broker's `topic` that `consumer` could not apply."""
     return f"{topic}.{consumer}.dlq"

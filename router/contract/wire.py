@@ -1,4 +1,4 @@
-"""Events as Kafka records and back: CloudEvents 1.0, Kafka binding, binary mode."""
+"""Encodes and decodes Kafka records: CloudEvents 1.0, Kafka binding, binary mode."""
 
 import base64
 import json
@@ -18,7 +18,7 @@ from router.contract.registry_frame import UnreadableFrame, unframed
 from router.contract.strict_json import JsonValue, StrictJsonError, parse_object
 
 SCHEMA_VERSION = "1.0"
-"""Version of the event schema. Additions raise the minor, anything else the major."""
+"""Version of the event schema. Additions raise the minor version, other changes the major."""
 
 _SCHEMA = re.compile(r"urn:payrouter:schema:[a-z]+:(\d{1,9})\.(\d{1,9})")
 _MAJOR = int(SCHEMA_VERSION.partition(".")[0])
@@ -26,20 +26,20 @@ _MAJOR = int(SCHEMA_VERSION.partition(".")[0])
 _REPLAYED = "quarantine.replayed"
 
 Headers = Sequence[tuple[str, bytes | None]]
-"""Kafka record headers, in order; Kafka takes null for a value."""
+"""Kafka record headers, in order; a value may be null."""
 
 
-class UndecodableRecord(Exception):  # noqa: N818 - named for what it is
-    """The record is no event and will not become one by waiting."""
+class UndecodableRecord(Exception):  # noqa: N818 - names the state
+    """The record is not an event; retrying cannot help."""
 
 
-class UnknownMajorVersion(Exception):  # noqa: N818 - named for what it is
-    """The record is of a later major version: the reader has to be upgraded first."""
+class UnknownMajorVersion(Exception):  # noqa: N818 - names the state
+    """The record has a later major version: the reader has to be upgraded first."""
 
 
 @dataclass(frozen=True)
 class OutgoingRecord:
-    """What is to be written to a topic; `topic` is the full name on the broker."""
+    """A record to write; `topic` is the full name on the broker."""
 
     topic: str
     key: bytes
@@ -48,7 +48,7 @@ class OutgoingRecord:
 
 
 def encode_event(event: Event, topic: str, traceparent: str) -> OutgoingRecord:
-    """Write an event as a record for `topic`."""
+    """Encode an event as a record for `topic`."""
     attributes = {
         "ce_id": str(event.id),
         "ce_type": event.type.value,
@@ -60,7 +60,7 @@ def encode_event(event: Event, topic: str, traceparent: str) -> OutgoingRecord:
 
 
 def encode_quarantined(kept: Quarantined, topic: str, traceparent: str) -> OutgoingRecord:
-    """Write a quarantined delivery as a record for `topic`."""
+    """Encode a quarantined delivery as a record for `topic`."""
     attributes = {
         "ce_id": str(kept.id),
         "ce_type": f"quarantine.{kept.reason}",
@@ -72,7 +72,7 @@ def encode_quarantined(kept: Quarantined, topic: str, traceparent: str) -> Outgo
 
 
 def encode_replayed(replayed: Replayed, topic: str, traceparent: str) -> OutgoingRecord:
-    """Write what became of a quarantined delivery as a record for `topic`."""
+    """Encode the replay of a quarantined delivery as a record for `topic`."""
     attributes = {
         "ce_id": str(event_id(_REPLAYED, str(replayed.quarantined), replayed.at.isoformat())),
         "ce_type": _REPLAYED,
@@ -84,7 +84,7 @@ def encode_replayed(replayed: Replayed, topic: str, traceparent: str) -> Outgoin
 
 
 def encode_refused(refused: Refused, topic: str, traceparent: str) -> OutgoingRecord:
-    """Write a sample of a refused delivery as a record for `topic`."""
+    """Encode a sample of a refused delivery as a record for `topic`."""
     attributes = {
         "ce_id": str(refused.id),
         "ce_type": f"refused.{refused.reason}",
@@ -96,7 +96,7 @@ def encode_refused(refused: Refused, topic: str, traceparent: str) -> OutgoingRe
 
 
 def encode_outcome(outcome: OutcomeEvent, topic: str) -> OutgoingRecord:
-    """Write an outcome as a record for `topic`."""
+    """Encode an outcome as a record for `topic`."""
     headers = {
         "ce_specversion": "1.0",
         "ce_id": str(outcome.id),
@@ -112,7 +112,7 @@ def encode_outcome(outcome: OutcomeEvent, topic: str) -> OutgoingRecord:
 
 
 def encode_order(order: Order, topic: str) -> OutgoingRecord:
-    """Write an order as a platform would that has no shape of its own."""
+    """Encode an order in our own schema, as a record for `topic`."""
     headers = {
         "ce_specversion": "1.0",
         "ce_id": str(order.id),
@@ -128,11 +128,11 @@ def encode_order(order: Order, topic: str) -> OutgoingRecord:
 
 
 def decode_event(value: bytes | None, headers: Headers) -> Event:
-    """Read an event from a record's value and headers.
+    """Decode an event from a record's value and headers.
 
-    Raises UnknownMajorVersion where the schema header names a later major
-    version, UndecodableRecord for everything else that is not an event. The
-    messages say what is wrong and never repeat the record.
+    Raises UnknownMajorVersion if the schema header names a later major version, and
+    UndecodableRecord for any other record that is not an event. The error messages never
+    contain the record.
     """
     _check_version(headers)
     try:
@@ -142,7 +142,7 @@ def decode_event(value: bytes | None, headers: Headers) -> Event:
 
 
 def read_object(value: bytes | None) -> Mapping[str, JsonValue]:
-    """Read the JSON object of a record's value, also behind a schema registry's frame.
+    """Parse the JSON object in a record's value, without a schema registry's frame if it has one.
 
     Raises UndecodableRecord.
     """
@@ -166,7 +166,7 @@ def read_payload(value: bytes | None) -> bytes:
 
 
 def decode_quarantine(value: bytes | None, headers: Headers) -> Quarantined | Replayed:
-    """Read a record of the quarantine topic; raises as `decode_event` does."""
+    """Decode a record of the quarantine topic; raises like `decode_event`."""
     _check_version(headers)
     replayed = dict(headers).get("ce_type") == _REPLAYED.encode()
     model: type[Quarantined | Replayed] = Replayed if replayed else Quarantined
@@ -180,7 +180,7 @@ def decode_quarantine(value: bytes | None, headers: Headers) -> Quarantined | Re
 
 
 def decode_refused(value: bytes | None, headers: Headers) -> Refused:
-    """Read a record of the topic `refused`; raises as `decode_event` does."""
+    """Decode a record of the topic `refused`; raises like `decode_event`."""
     _check_version(headers)
     try:
         refused = Refused.model_validate_json(read_payload(value))
@@ -191,7 +191,7 @@ def decode_refused(value: bytes | None, headers: Headers) -> Refused:
 
 
 def first_problem(error: ValidationError) -> str:
-    """Say which field is wrong and what would be right, without the input."""
+    """Return the first invalid field and its rule, without the input."""
     problem = error.errors(include_url=False, include_input=False, include_context=False)[0]
     place = ".".join(str(part) for part in problem["loc"])
     return f"{place}: {problem['msg']}" if place else problem["msg"]
@@ -220,32 +220,32 @@ def _json(content: BaseModel) -> bytes:
 
 
 def _check_bytes(raw: Raw | Request) -> None:
-    """Raise UndecodableRecord if target or body cannot be made the bytes that they were."""
+    """Raise UndecodableRecord if target or body cannot be converted back to bytes."""
     try:
         raw.target.encode("latin-1")
         if raw.body_encoding == "base64":
             base64.b64decode(raw.body)
     except ValueError as error:
-        message = f"raw: target or body is not as it was written: {type(error).__name__}"
+        message = f"raw: target or body cannot be decoded: {type(error).__name__}"
         raise UndecodableRecord(message) from None
 
 
 def _check_version(headers: Headers) -> None:
     text = dict(headers).get("ce_dataschema")
     if text is None:
-        # Producers outside payrouter may omit it; the value then has to prove itself.
+        # Other producers may omit it; then only the value is validated.
         return
     match = _SCHEMA.fullmatch(text.decode("utf-8", "replace"))
     if match is None:
-        message = "ce_dataschema names no schema of payrouter"
+        message = "ce_dataschema does not name a schema of payrouter"
         raise UndecodableRecord(message)
     _check_major(match)
 
 
 def check_schema_version(headers: Headers, name: str) -> None:
-    """Raise UnknownMajorVersion where the record is of a later version of our schema `name`.
+    """Raise UnknownMajorVersion if the record has a later major version of our schema `name`.
 
-    Another schema is its writer's own business.
+    Other schemas are not checked.
     """
     text = dict(headers).get("ce_dataschema") or b""
     match = _SCHEMA.fullmatch(text.decode("utf-8", "replace"))
@@ -255,5 +255,5 @@ def check_schema_version(headers: Headers, name: str) -> None:
 
 def _check_major(match: re.Match[str]) -> None:
     if int(match[1]) > _MAJOR:
-        message = f"schema version {match[1]}.{match[2]}, this reader knows {SCHEMA_VERSION}"
+        message = f"schema version {match[1]}.{match[2]}, this reader supports {SCHEMA_VERSION}"
         raise UnknownMajorVersion(message)

@@ -4,14 +4,15 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from faststream.asgi import AsgiFastStream
 from faststream.kafka import KafkaBroker
 from prometheus_client import CollectorRegistry
 
-from router.broker.client import admin_factory, client_options
-from router.broker.credentials import ClientOptions, KafkaCredentials
+from router.broker.client import make_admin
+from router.broker.connection import KafkaConnection
 from router.broker.topics.creation import forbid_topic_creation
 from router.broker.topics.watch import REQUEST_MILLISECONDS, TopicMetrics, TopicWatch
 from router.configuration.addresses import networks
@@ -84,18 +85,15 @@ def build_edge(settings: Settings, clock: Clock = utc_now) -> EdgeProcess:
     registry = process_registry()
     topics = settings.topics.topics()
     metrics = EdgeMetrics(registry, [gate.endpoint for gate in gates.values()], topics)
-    credentials = KafkaCredentials(settings.kafka)
-    options = ClientOptions(lambda: client_options(settings.kafka, credentials))
-    make = producer_factory(options, settings.kafka.max_request_bytes, credentials.renewed)
-    topic_watch = _topic_watch(settings, options, credentials, registry)
+    kafka, largest = KafkaConnection.of(settings.kafka), settings.kafka.max_request_bytes
+    make = producer_factory(kafka, largest)
+    topic_watch = _topic_watch(settings, kafka, registry)
     publisher = _publisher(settings, make, topic_watch, metrics)
     intake = _intake(settings, publisher, topic_watch, clock, metrics)
     watch = ConnectionWatch(registry, get_log("connection"))
     admission, places = _budgets(settings.edge, watch, gates)
     loop_delay = LoopDelay(registry, places.adapt)
-    sampled = sample_producer_factory(
-        options, topics.refused, settings.kafka.max_request_bytes, credentials.renewed
-    )
+    sampled = sample_producer_factory(kafka, topics.refused, largest)
     refused = _refused_keeper(settings, sampled, metrics)
     edge = Edge(
         gates=gates,
@@ -285,14 +283,11 @@ def _publisher(
 
 
 def _topic_watch(
-    settings: Settings,
-    options: Mapping[str, Any],
-    credentials: KafkaCredentials,
-    registry: CollectorRegistry,
+    settings: Settings, kafka: KafkaConnection, registry: CollectorRegistry
 ) -> TopicWatch:
     needs = edge_needs(settings)
     return TopicWatch(
-        make=admin_factory(options, credentials.renewed, REQUEST_MILLISECONDS),
+        make=partial(make_admin, kafka, request_timeout_ms=REQUEST_MILLISECONDS),
         needs=needs,
         metrics=TopicMetrics(registry, [need.name for need in needs]),
         log=get_log("topics"),

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import get_args
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter
 
 from router.contract.event import DESCRIPTIVE, EventType
 from router.contract.topics import Topics
@@ -32,6 +32,7 @@ from router.edge.outcomes import (
 from router.edge.refused.sample import SampleResult
 from router.errors import Reason
 from router.providers import Asymmetric
+from router.telemetry.declaring import MetricDeclarations
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _PHASE_SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, *_SECONDS)
@@ -47,10 +48,11 @@ class EdgeMetrics:
         topics: Topics | None = None,
     ) -> None:
         """Declare every metric and create its series at zero."""
-        self._declare_deliveries(registry)
-        self._declare_verification(registry)
-        self._declare_publishing(registry)
-        self._declare_refused(registry)
+        declare = MetricDeclarations(registry)
+        self._declare_deliveries(declare)
+        self._declare_verification(declare)
+        self._declare_publishing(declare)
+        self._declare_refused(declare)
         self._of_endpoints = [
             metric
             for metric in vars(self).values()
@@ -121,135 +123,125 @@ class EdgeMetrics:
             # A provider of another distribution may name a field that the event does not have.
             series.get(name, series[UNKNOWN]).inc()
 
-    def _declare_deliveries(self, registry: CollectorRegistry) -> None:
-        self.deliveries = Counter(
+    def _declare_deliveries(self, declare: MetricDeclarations) -> None:
+        self.deliveries = declare.counter(
             "payrouter_deliveries",
             "Deliveries answered. accepted: durable as events; quarantined: genuine and stored, but"
             " without effect; refused: the sender is at fault; failed: the edge is at fault, so the"
             " gateway must send it again",
-            ["endpoint", "provider", "outcome"],
-            registry=registry,
+            "endpoint",
+            "provider",
+            "outcome",
         )
-        self.delivery_reasons = Counter(
+        self.delivery_reasons = declare.counter(
             "payrouter_delivery_reasons",
             "Deliveries not accepted, by the reason that is also in the delivery's log line",
-            ["provider", "outcome", "reason"],
-            registry=registry,
+            "provider",
+            "outcome",
+            "reason",
         )
-        self.delivery_duration = Histogram(
+        self.delivery_duration = declare.histogram(
             "payrouter_delivery_duration_seconds",
             "From the head of a delivery to its answer. Good: accepted or quarantined within 1 s",
-            ["provider", "outcome"],
+            "provider",
+            "outcome",
             buckets=_SECONDS,
-            registry=registry,
         )
-        self.phase_duration = Histogram(
+        self.phase_duration = declare.histogram(
             "payrouter_delivery_phase_duration_seconds",
             "Duration of one phase of a delivery, if it succeeded. read: its body; verify: its"
             " signature; normalize: to events; publish: until all its records are acknowledged",
-            ["provider", "phase"],
+            "provider",
+            "phase",
             buckets=_PHASE_SECONDS,
-            registry=registry,
         )
-        self.unread_fields = Counter(
+        self.unread_fields = declare.counter(
             "payrouter_unread_fields",
             "Descriptive fields of events that could not be read and are null: the event names them"
             " in unread and holds the whole delivery in raw",
-            ["provider", "field"],
-            registry=registry,
+            "provider",
+            "field",
         )
-        self.in_flight = Gauge(
-            "payrouter_deliveries_in_flight", "Deliveries being answered now", registry=registry
+        self.in_flight = declare.gauge(
+            "payrouter_deliveries_in_flight", "Deliveries being answered now"
         )
-        self.in_flight_limit = Gauge(
+        self.in_flight_limit = declare.gauge(
             "payrouter_deliveries_in_flight_limit",
             "Most deliveries handled at the same time; those beyond are answered 503",
-            registry=registry,
         )
 
-    def _declare_verification(self, registry: CollectorRegistry) -> None:
-        self.verification_failures = Counter(
+    def _declare_verification(self, declare: MetricDeclarations) -> None:
+        self.verification_failures = declare.counter(
             "payrouter_verification_failures",
             "Deliveries that failed verification: signature, signed time or id is missing or wrong;"
             " payrouter_delivery_reasons_total has the reasons",
-            ["endpoint", "provider"],
-            registry=registry,
+            "endpoint",
+            "provider",
         )
-        self.genuine_deliveries = Counter(
+        self.genuine_deliveries = declare.counter(
             "payrouter_deliveries_genuine",
             "Deliveries proved genuine, with any outcome",
-            ["endpoint"],
-            registry=registry,
+            "endpoint",
         )
-        self.key_used = Counter(
+        self.key_used = declare.counter(
             "payrouter_key_used",
             "Genuine deliveries by the fingerprint of the key that matched: shows when a rotation"
             " is complete",
-            ["endpoint", "key"],
-            registry=registry,
+            "endpoint",
+            "key",
         )
-        self.last_genuine = Gauge(
+        self.last_genuine = declare.gauge(
             "payrouter_last_genuine_delivery_timestamp_seconds",
             "When the last genuine delivery arrived, unix time; 0 before the first since the start",
-            ["endpoint"],
-            registry=registry,
+            "endpoint",
         )
-        self.clock_skew = Gauge(
+        self.clock_skew = declare.gauge(
             "payrouter_gateway_clock_skew_seconds",
             "Time received minus time signed of the last genuine delivery with a signed time, even"
             " if outside the window. Positive: the gateway's clock is behind, or the delivery took"
             " long to arrive; NaN before the first",
-            ["endpoint"],
-            registry=registry,
+            "endpoint",
         )
 
-    def _declare_publishing(self, registry: CollectorRegistry) -> None:
-        self.publish_duration = Histogram(
+    def _declare_publishing(self, declare: MetricDeclarations) -> None:
+        self.publish_duration = declare.histogram(
             "payrouter_publish_duration_seconds",
             "From handing a record to the producer to the acknowledgement of all in-sync replicas",
-            ["topic"],
+            "topic",
             buckets=_SECONDS,
-            registry=registry,
         )
-        self.publish_failures = Counter(
+        self.publish_failures = declare.counter(
             "payrouter_publish_failures",
             "Records without acknowledgement. deadline: none in time; rejected: the broker refused"
             " it; unavailable: there was no producer; endangered: its topic could lose it, so it"
             " was not sent; too_large: larger than its topic accepts, so it was not sent",
-            ["reason"],
-            registry=registry,
+            "reason",
         )
-        self.events_published = Counter(
+        self.events_published = declare.counter(
             "payrouter_events_published",
             "Records acknowledged by the broker, redeliveries included; the type is the event's, or"
             " quarantine.REASON",
-            ["topic", "type"],
-            registry=registry,
+            "topic",
+            "type",
         )
-        self.ready = Gauge(
-            "payrouter_edge_ready", "1 if the edge can publish events now", registry=registry
-        )
-        self.last_publish = Gauge(
+        self.ready = declare.gauge("payrouter_edge_ready", "1 if the edge can publish events now")
+        self.last_publish = declare.gauge(
             "payrouter_last_publish_timestamp_seconds",
             "When the broker last acknowledged a record, unix time; 0 before the first",
-            registry=registry,
         )
         self._last_published = 0.0
         self.last_publish.set_function(lambda: self._last_published)
-        self.producer_rebuilds = Counter(
-            "payrouter_producer_rebuilds",
-            "Producers replaced after a failure",
-            registry=registry,
+        self.producer_rebuilds = declare.counter(
+            "payrouter_producer_rebuilds", "Producers replaced after a failure"
         )
 
-    def _declare_refused(self, registry: CollectorRegistry) -> None:
-        samples = Counter(
+    def _declare_refused(self, declare: MetricDeclarations) -> None:
+        samples = declare.counter(
             "payrouter_refused_samples",
             "Refused deliveries of a known endpoint that qualify for a sample. kept: written to the"
             " topic refused; limited: beyond edge.refused_per_minute of their endpoint; dropped:"
             " the queue to the broker was full; failed: not acknowledged",
-            ["result"],
-            registry=registry,
+            "result",
         )
         self._refused = {result: samples.labels(result) for result in get_args(SampleResult)}
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client import CollectorRegistry
 from pydantic import BaseModel
 
 from router.configuration.addresses import networks
@@ -20,6 +20,7 @@ from router.edge.metrics import EdgeMetrics
 from router.edge.routes import Edge
 from router.errors import ConfigurationError
 from router.secrets.file_watch import FileWatch
+from router.telemetry.declaring import MetricDeclarations
 from router.telemetry.logs import Log, set_level
 
 LOOK_SECONDS = 1.0
@@ -50,37 +51,33 @@ class ReloadMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         """Declare the metrics, with the start as the last successful reload."""
-        self.reloads = Counter(
+        declare = MetricDeclarations(registry)
+        self.reloads = declare.counter(
             "payrouter_configuration_reloads",
             "Times the configuration was read again. applied: it is now in force; refused: it is"
             " invalid, and the previous one stays in force",
-            ["result"],
-            registry=registry,
+            "result",
         )
         for result in ("applied", "refused"):
             self.reloads.labels(result)
-        self.succeeded = Gauge(
+        self.succeeded = declare.gauge(
             "payrouter_configuration_last_reload_successful",
             "1 if the configuration that was read last is in force, 0 if it was refused",
-            registry=registry,
         )
         self.succeeded.set(1)
-        self.applied_at = Gauge(
+        self.applied_at = declare.gauge(
             "payrouter_configuration_last_reload_success_timestamp_seconds",
             "When the configuration in force was read, unix time",
-            registry=registry,
         )
         self.applied_at.set_to_current_time()
-        self.needs_restart = Gauge(
+        self.needs_restart = declare.gauge(
             "payrouter_configuration_keys_awaiting_restart",
             "Changed keys of the configuration that need a restart to take effect; the log line"
             " configuration_applied names them",
-            registry=registry,
         )
-        self.expires = Gauge(
+        self.expires = declare.gauge(
             "payrouter_tls_certificate_expiry_timestamp_seconds",
             "When the TLS certificate in use expires, unix time; 0 if the edge has none",
-            registry=registry,
         )
 
     def applied(self, awaiting: int) -> None:

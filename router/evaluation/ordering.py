@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from router.broker.client import client_options
+from router.broker.client import make_producer
+from router.broker.connection import KafkaConnection
 from router.broker.producers import stop_within
 from router.configuration.settings import Settings
 from router.contract.amounts import amount_text
@@ -112,8 +112,8 @@ async def ordering(settings: Settings) -> AsyncIterator[PlaceOrder]:
     """Yield a function that places orders. It raises NotPlaced, and so does entering the block."""
     topic = settings.topics.topics().order
     where = settings.kafka.bootstrap_servers
-    options = client_options(settings.kafka)
-    producer = AIOKafkaProducer(**options, acks="all", request_timeout_ms=10_000)
+    kafka = KafkaConnection.of(settings.kafka)
+    producer = make_producer(kafka, acks="all", request_timeout_ms=10_000)
 
     async def place(order: Order) -> PlacedOrder:
         record = encode_order(order, topic)

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from router.errors import ConfigurationError
 
@@ -15,6 +15,12 @@ FIRST_PAUSE_SECONDS = 1.0
 
 LONGEST_PAUSE_SECONDS = 15.0
 
+LONGEST_LINE_BYTES = 1 << 20
+"""A longer line of a child's log is cut."""
+
+READ_OUT_SECONDS = 2.0
+"""How long the rest of the log of a child that has ended is read."""
+
 
 class Child:
     """A child process; once it has settled, it is restarted whenever it ends by itself.
@@ -25,13 +31,26 @@ class Child:
     """
 
     def __init__(
-        self, name: str, argv: Sequence[str], management: str, say: Callable[[str], None]
+        self,
+        name: str,
+        argv: Sequence[str],
+        management: str,
+        say: Callable[[str], None],
+        log: Callable[[str], None] | None = None,
+        environ: Mapping[str, str] | None = None,
     ) -> None:
-        """Store the command; `start` runs it."""
+        """Store the command; `start` runs it.
+
+        `log` receives each line that the child writes to standard error; without it, the child
+        shares our standard error. `environ` is the child's environment, by default our own.
+        """
         self.name = name
         self.management = management
         self._argv = argv
         self._say = say
+        self._log = log
+        self._environ = environ
+        self._log_reader: asyncio.Task[None] | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._stopping = False
@@ -78,14 +97,22 @@ class Child:
 
     async def _spawn(self) -> None:
         self._process = await asyncio.create_subprocess_exec(
-            *self._argv, stdin=asyncio.subprocess.PIPE, start_new_session=True
+            *self._argv,
+            stdin=asyncio.subprocess.PIPE,
+            stderr=None if self._log is None else asyncio.subprocess.PIPE,
+            env=self._environ,
+            limit=LONGEST_LINE_BYTES,
+            start_new_session=True,
         )
+        if self._log is not None and self._process.stderr is not None:
+            self._log_reader = asyncio.create_task(_read_lines(self._process.stderr, self._log))
 
     async def _keep(self) -> None:
         pause = FIRST_PAUSE_SECONDS / 2
         while self._process is not None:
             born = time.monotonic()
             status = await self._process.wait()
+            await self._read_out()
             if self._stopping:
                 return
             if not self._settled:
@@ -96,3 +123,22 @@ class Child:
             self._say(f"{self.name} ended with status {status}; restarting in {pause:.0f} s")
             await asyncio.sleep(pause)
             await self._spawn()
+
+    async def _read_out(self) -> None:
+        if self._log_reader is not None:
+            await asyncio.wait({self._log_reader}, timeout=READ_OUT_SECONDS)
+            self._log_reader.cancel()
+
+
+async def _read_lines(stream: asyncio.StreamReader, log: Callable[[str], None]) -> None:
+    while True:
+        try:
+            line = await stream.readline()
+        except ValueError:
+            # Over the limit: the reader has dropped it, and continues behind it.
+            continue
+        if not line:
+            return
+        # A terminal that has gone away must not stop the reading: the child would wait for it.
+        with contextlib.suppress(OSError):
+            log(line.decode("utf-8", "replace").rstrip("\r\n"))

@@ -6,16 +6,23 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import make_url
 
-from router.broker.client import admin_factory, client_options
-from router.broker.topics.listing import TopicsUnavailable, administering, look, touch
+from router.broker.client import make_admin
+from router.broker.connection import KafkaConnection
+from router.broker.topics.listing import (
+    TopicsUnavailable,
+    administering,
+    describe_topics,
+    touch,
+)
 from router.configuration.settings import Settings
 from router.configuration.sources import read_sources
 from router.configuration.topic_needs import topic_needs
@@ -50,6 +57,10 @@ class DevPlan:
     topics: Callable[[Topics], TopicsBeside]
     prepare: Callable[[], Awaitable[None]]
     say: Callable[[str], None]
+    log: Callable[[str], None] | None = None
+    """Receives each line of the processes' logs; without it, they write to standard error."""
+    log_environ: Mapping[str, str] = field(default_factory=dict)
+    """Added to the environment of the processes if `log` receives their lines."""
 
     @property
     def edge_management(self) -> str:
@@ -111,12 +122,12 @@ async def running(plan: DevPlan) -> AsyncIterator[Running]:
 async def _topics(plan: DevPlan, settings: Settings, *, own_broker: bool) -> None:
     """Create the topics on the evaluation broker; raise TopicsUnavailable if another lacks one."""
     needs = topic_needs(settings, plan.topics(settings.topics.topics()))
-    make = admin_factory(client_options(settings.kafka))
+    make = partial(make_admin, KafkaConnection.of(settings.kafka))
     async with administering(make, settings.kafka.bootstrap_servers) as admin:
         if own_broker:
             await touch(admin, [need.name for need in needs])
             return
-        found = await look(admin, needs)
+        found = await describe_topics(admin, needs)
     missing = [need.name for need in needs if need.matters and found[need.name].partitions == {}]
     if missing:
         message = (
@@ -135,7 +146,7 @@ async def _broker(
     broker = EvaluationBroker()
     stack.push_async_callback(asyncio.to_thread, broker.stop)
     address = await _to_the_end(broker.start)
-    plan.say(f"broker     {address}  (for evaluation: in memory, lost when this stops)")
+    plan.say(f"broker        {address}  (for evaluation: in memory, lost when this stops)")
     return address
 
 
@@ -150,7 +161,7 @@ async def _database(
     stack.push_async_callback(asyncio.to_thread, database.stop)
     with plan.data_dir.kept_private():
         url = await _to_the_end(database.start)
-    plan.say(f"database   {plan.data_dir.path / 'postgres'}  (PostgreSQL, persistent)")
+    plan.say(f"database      {plan.data_dir.path / 'postgres'}  (PostgreSQL, persistent)")
     return url
 
 
@@ -211,10 +222,10 @@ async def _children(plan: DevPlan, stack: contextlib.AsyncExitStack) -> Sequence
     await exporter.start()
     for child in (*consumers, edge):
         await _ready(child)
-        plan.say(f"{child.name:<10} ready")
+        plan.say(f"{child.name:<13} ready")
     # An exporter without rights on the user's own broker must not stop the whole system.
     problem = await _unready(exporter, EXPORTER_SECONDS)
-    plan.say(f"{exporter.name:<10} {'ready' if problem is None else problem}")
+    plan.say(f"{exporter.name:<13} {'ready' if problem is None else problem}")
     return [edge, *consumers, exporter]
 
 
@@ -224,7 +235,8 @@ def _child(plan: DevPlan, name: str, command: list[str], management: str) -> Chi
     argv += ["--data-dir", str(plan.data_dir.path)]
     if plan.given and plan.config is not None:
         argv += ["--config", str(plan.config)]
-    return Child(name, argv, management, plan.say)
+    environ = None if plan.log is None else {**plan.environ, **plan.log_environ}
+    return Child(name, argv, management, plan.say, plan.log, environ)
 
 
 async def _ready(child: Child) -> None:

@@ -243,6 +243,8 @@ class Referencing(Protocol):
 class ProviderError(Exception):
     """A provider module does not fit the protocol; the start fails."""
 
+    exit_code = 2
+
 
 def discover() -> Mapping[str, Provider]:
     """Find the providers of this folder and those of other distributions, by name."""

@@ -1,6 +1,6 @@
-"""A gateway whose words stand in the configuration: which field is what, which word means what.
+"""Mapping of a gateway's fields and words to those of the contract, from the configuration.
 
-For the providers that know how a delivery is signed and not what it says.
+For the providers that know only how a delivery is signed.
 Paths lead through objects: `payment.id` is `id` of the object `payment`.
 """
 
@@ -17,7 +17,7 @@ from router.delivery import VerifiedDelivery
 from router.errors import ConfigurationError, NotUnderstood, Reason
 from router.providers import OPTIONS, Simulation, TextList
 from router.providers._reading import (
-    Described,
+    Descriptions,
     Fields,
     Path,
     currency_name,
@@ -34,7 +34,7 @@ Gateway = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$"
 _MONEY = ("amount", "expected_amount", "fee", "gas")
 _T = TypeVar("_T")
 
-# Nothing has been moved by these, or nobody says how much; anything else is about a sum.
+# These move no money, or an unknown amount; every other status needs an amount.
 _WITHOUT_MONEY = frozenset({"pending", "failed", "expired", "cancelled"})
 
 _EXACT = Context(prec=64, traps=[Inexact])
@@ -42,7 +42,7 @@ _WHOLE = Context(prec=64)
 
 
 class FieldPaths(BaseModel):
-    """`[….mapping.fields]`: where in the body an event's facts stand."""
+    """`[….mapping.fields]`: paths of an event's facts in the body."""
 
     model_config = OPTIONS
 
@@ -67,7 +67,7 @@ class FieldPaths(BaseModel):
 
 
 class Fixed(BaseModel):
-    """`[….mapping.fixed]`: what the body does not say, since it is always the same."""
+    """`[….mapping.fixed]`: constant facts that the body does not contain."""
 
     model_config = OPTIONS
 
@@ -79,10 +79,10 @@ class Fixed(BaseModel):
 
 
 class BodyMapping(BaseModel):
-    """`[….mapping]`: what the words and fields of one gateway mean.
+    """`[….mapping]`: meaning of the words and fields of one gateway.
 
-    `gateway` is the name under which events and books know it: two gateways
-    of one account have two, or their payments would be taken for each other's.
+    `gateway` is the name of the gateway in events and books. Two gateways of one
+    account need two names, or their payments would be confused.
     """
 
     model_config = OPTIONS
@@ -137,12 +137,12 @@ class BodyMapping(BaseModel):
                 raise ValueError(message)
 
     def paths(self) -> dict[str, str]:
-        """Return every path by what stands there."""
+        """Return every path by the name of its fact."""
         named = {"event": self.event, "status": self.status, **self.fields.model_dump()}
         return {name: path for name, path in named.items() if path is not None}
 
     def kinds(self) -> Mapping[str, Sequence[str]]:
-        """Return what `simulate` can make."""
+        """Return the kinds and statuses that `simulate` can make."""
         kinds: dict[str, list[str]] = {}
         for happened in dict.fromkeys(self.events.values()):
             kinds.setdefault(happened.family, []).append(happened.status)
@@ -158,7 +158,7 @@ def _currency_of(money: str) -> str:
 def normalize(
     mapping: BodyMapping, verified: VerifiedDelivery, identity: Sequence[str] | None = None
 ) -> Event:
-    """Say what happened; without `identity` the mapping's own fields make it."""
+    """Return the event; without `identity`, the mapping's own fields make it."""
     fields = Fields.of(verified)
     word, happened = _happened(mapping, fields)
     facts = _facts(mapping, fields)
@@ -203,7 +203,7 @@ def _facts(mapping: BodyMapping, fields: Fields) -> dict[str, object]:
     return facts
 
 
-def _described(mapping: BodyMapping, fields: Fields) -> Described:
+def _described(mapping: BodyMapping, fields: Fields) -> Descriptions:
     paths, fixed = mapping.fields, mapping.fixed
     moment = moment_reader(mapping.occurred_at_unit)
     return {
@@ -234,7 +234,7 @@ def _money(mapping: BodyMapping, fields: Fields, name: str) -> dict[str, object]
 
 
 def simulated(mapping: BodyMapping, wanted: Simulation) -> dict[str, object]:
-    """Make the members of a body that says what is wanted; KeyError where no word means it."""
+    """Make the members of a simulated body. Raises KeyError if no word has this meaning."""
     happened = _wanted(mapping, wanted)
     digest = hashlib.sha256(f"{mapping.gateway} {wanted.kind} {wanted.number}".encode()).hexdigest()
     told: dict[str, object] = {
@@ -262,7 +262,7 @@ def simulated(mapping: BodyMapping, wanted: Simulation) -> dict[str, object]:
 
 
 def told_moment(moment: datetime, unit: TimeUnit) -> str | int:
-    """Write a time as a body has it: a number where it is one."""
+    """Write a time as the body contains it: a number for Unix time."""
     text = moment_text(moment, unit)
     return text if unit == "iso" else int(text)
 

@@ -1,7 +1,7 @@
-"""What a verified body says: each field read as what it has to be, and one event made of them.
+"""Reads the fields of a verified body, and makes one event from them.
 
 Nothing is guessed and nothing dropped silently. A field that decides (money,
-currency, identity, type, status, order) and is not what its gateway documents
+currency, identity, type, status, order) and differs from its gateway's documentation
 leads to quarantine, with a detail that names it. A field that only describes
 becomes null instead, and the event names it in `unread`.
 """
@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from typing import Annotated, TypeVar
 
 from pydantic import StringConstraints, ValidationError
@@ -37,12 +38,12 @@ _COUNT = re.compile(r"[0-9]{1,60}")
 _SIGNED_COUNT = re.compile(r"-?[0-9]{1,60}")
 
 Path = Annotated[str, StringConstraints(pattern=r"^[^.\s]+(\.[^.\s]+)*$", max_length=200)]
-"""Where a member stands: `payment.id` is `id` of the object `payment`."""
+"""Path of a member: `payment.id` is `id` of the object `payment`."""
 
-Described = Mapping[str, Callable[[], object]]
-"""How each descriptive field of an event is read; the names are those of `DESCRIPTIVE`."""
+Descriptions = Mapping[str, Callable[[], object]]
+"""Readers of the descriptive fields of an event, by their names in `DESCRIPTIVE`."""
 
-# Chains that go by several names; one that is not here keeps the gateway's.
+# Chains with several names; a chain that is not here keeps the gateway's name.
 _NETWORKS = {
     "ethereum": "Ethereum",
     "eth": "Ethereum",
@@ -56,34 +57,34 @@ _NETWORKS = {
 
 
 def refused(reason: Reason, name: str, wanted: str) -> NotUnderstood:
-    """Say which field is wrong and what would have been right."""
+    """Return an error that names the field and the expected value."""
     return NotUnderstood(reason, f"{name}: {wanted}")
 
 
 def malformed(name: str, wanted: str) -> NotUnderstood:
-    """Say which field is not what it has to be."""
+    """Return an error for a field with the wrong form."""
     return refused(Reason.FIELD_MALFORMED, name, wanted)
 
 
 def required(name: str, value: _T | None) -> _T:
-    """Return what has to be there."""
+    """Return the value of a required field. Raises NotUnderstood if it is missing."""
     if value is None:
         raise refused(Reason.FIELD_MISSING, name, "required")
     return value
 
 
 def network_name(text: str | None) -> str | None:
-    """Return the one name of a network."""
+    """Return the canonical name of a network."""
     return text and _NETWORKS.get(text.lower(), text)
 
 
 def currency_name(text: str | None) -> str | None:
-    """Return the one spelling of a currency."""
+    """Return the canonical spelling of a currency."""
     return text and text.upper()
 
 
 def as_text(name: str, value: JsonValue) -> str | None:
-    """Read a value as text that a store takes, None where it is absent."""
+    """Read a value as text that a database accepts, None if it is absent."""
     if value is None:
         return None
     if not isinstance(value, str):
@@ -98,7 +99,7 @@ def as_text(name: str, value: JsonValue) -> str | None:
 
 
 def as_identifier(name: str, value: JsonValue) -> str | None:
-    """Read text that is digits for some, and so may come as a whole number."""
+    """Read text that may be a whole number in JSON, because some gateways use only digits."""
     if not isinstance(value, Decimal):
         return as_text(name, value)
     text = str(value)
@@ -108,13 +109,13 @@ def as_identifier(name: str, value: JsonValue) -> str | None:
 
 
 def as_amount(name: str, value: JsonValue, minor_units: int = 0) -> Decimal | None:
-    """Read an amount, written as text or as a number, or counted in minor units."""
+    """Read an amount: text, a number, or a count of minor units."""
     counted = _counted(name, value, minor_units, _COUNT)
     return None if counted is None else representable(name, counted)
 
 
 def as_fee(name: str, value: JsonValue, minor_units: int = 0) -> Decimal | None:
-    """Read a fee as an amount is read; one below zero is a rebate."""
+    """Read a fee like an amount; a negative fee is a rebate."""
     counted = _counted(name, value, minor_units, _SIGNED_COUNT)
     return None if counted is None else representable(name, counted, parse_signed_amount)
 
@@ -135,71 +136,92 @@ def _counted(
 
 @dataclass(frozen=True)
 class Fields:
-    """The members of a body by their path: `data.amount` is `amount` of the object `data`.
+    """Fields of a verified body, read with their required types.
 
-    Null and the empty text mean absent.
+    `look` returns a field by its name as parsed, None if it is absent. The empty text counts as
+    absent.
     """
 
-    members: Mapping[str, JsonValue]
+    look: Callable[[str], JsonValue]
 
     @classmethod
     def of(cls, verified: VerifiedDelivery) -> "Fields":
-        """Parse the body of a delivery, or raise Unreadable."""
-        try:
-            return cls(verified.json_object())
-        except StrictJsonError as error:
-            raise Unreadable(Reason.NOT_PARSEABLE, str(error)) from None
+        """Parse a JSON body. Raises Unreadable.
 
-    def value(self, path: str) -> JsonValue:
-        """Return a member as parsed, None where it is absent."""
-        value: JsonValue = self.members
-        *outer, last = path.split(".")
-        for depth, name in enumerate(outer, start=1):
-            value = value.get(name) if isinstance(value, Mapping) else None
-            if value is None:
-                return None
-            if not isinstance(value, Mapping):
-                place = ".".join(outer[:depth])
-                raise malformed(place, f"expected an object, got {type_name(value)}")
-        value = value.get(last) if isinstance(value, Mapping) else None
+        The name of a field is its path: `data.amount` is `amount` of the object `data`.
+        """
+        return cls(partial(_at_path, members_of(verified)))
+
+    def value(self, name: str) -> JsonValue:
+        """Return a field as parsed, None if it is absent."""
+        value = self.look(name)
         return None if value == "" else value
 
-    def text(self, path: str) -> str | None:
+    def has(self, name: str) -> bool:
+        """Return whether a field is present."""
+        return self.value(name) is not None
+
+    def needed(self, name: str) -> str:
+        """Read a text that must be present."""
+        return required(name, self.text(name))
+
+    def text(self, name: str) -> str | None:
         """Read a text."""
-        return as_text(path, self.value(path))
+        return as_text(name, self.value(name))
 
-    def identifier(self, path: str) -> str | None:
-        """Read a text that is digits for some, and so may come as a whole number."""
-        return as_identifier(path, self.value(path))
+    def identifier(self, name: str) -> str | None:
+        """Read a text that may be a whole number in JSON, because some gateways use only digits."""
+        return as_identifier(name, self.value(name))
 
-    def amount(self, path: str, minor_units: int = 0) -> Decimal | None:
-        """Read an amount, written as text or as a number, or counted in minor units."""
-        return as_amount(path, self.value(path), minor_units)
+    def amount(self, name: str, minor_units: int = 0) -> Decimal | None:
+        """Read an amount: text, a number, or a count of minor units."""
+        return as_amount(name, self.value(name), minor_units)
 
-    def fee(self, path: str, minor_units: int = 0) -> Decimal | None:
-        """Read a fee as an amount is read; one below zero is a rebate."""
-        return as_fee(path, self.value(path), minor_units)
+    def fee(self, name: str, minor_units: int = 0) -> Decimal | None:
+        """Read a fee like an amount; a negative fee is a rebate."""
+        return as_fee(name, self.value(name), minor_units)
 
-    def flag(self, path: str) -> bool | None:
-        """Read true or false. What some languages take for true is not."""
-        value = self.value(path)
+    def flag(self, name: str) -> bool | None:
+        """Read true or false; no other value counts as either."""
+        value = self.value(name)
         if value is None or isinstance(value, bool):
             return value
-        raise malformed(path, f"expected true or false, got {type_name(value)}")
+        raise malformed(name, f"expected true or false, got {type_name(value)}")
 
-    def moment(self, path: str, read: Callable[[str], datetime]) -> datetime | None:
+    def moment(self, name: str, read: Callable[[str], datetime]) -> datetime | None:
         """Read a time with one of the readers of `router.providers._signing`."""
-        text = self.identifier(path)
+        text = self.identifier(name)
         try:
             return None if text is None else read(text)
         except ValueError as error:
-            raise malformed(path, f"expected {error}") from None
+            raise malformed(name, f"expected {error}") from None
+
+
+def members_of(verified: VerifiedDelivery) -> Mapping[str, JsonValue]:
+    """Parse a JSON body. Raises Unreadable."""
+    try:
+        return verified.json_object()
+    except StrictJsonError as error:
+        raise Unreadable(Reason.NOT_PARSEABLE, str(error)) from None
+
+
+def _at_path(members: Mapping[str, JsonValue], path: str) -> JsonValue:
+    value: JsonValue = members
+    *outer, last = path.split(".")
+    for depth, name in enumerate(outer, start=1):
+        value = value.get(name) if isinstance(value, Mapping) else None
+        if value is None:
+            return None
+        if not isinstance(value, Mapping):
+            place = ".".join(outer[:depth])
+            raise malformed(place, f"expected an object, got {type_name(value)}")
+    return value.get(last) if isinstance(value, Mapping) else None
 
 
 def representable(
     name: str, value: str | Decimal, parse: Callable[[object], Decimal] = parse_amount
 ) -> Decimal:
-    """Read an amount, or say why the contract cannot hold it."""
+    """Read an amount. Raises NotUnderstood if the contract cannot represent it."""
     try:
         return parse(value)
     except AmountError as error:
@@ -212,14 +234,14 @@ def happening(
     happened: EventType,
     identity: Sequence[str],
     facts: Mapping[str, object],
-    described: Described | None = None,
+    described: Descriptions | None = None,
 ) -> Event:
     """Make the one event of a delivery.
 
     `identity` is the gateway's own of this state change. `facts` decide and
-    have been read. `described` are read here: what cannot be is named in
-    `unread` and stops nothing. `facts["test"]` is the gateway's own word on
-    whether the money is real, where it has one; a test chain counts anyway.
+    have been read. `described` are read here: a field that cannot be read is named in
+    `unread` and stops nothing. `facts["test"]` is what the gateway reports about the
+    money, if anything; a test chain counts in any case.
     """
     delivery = verified.delivery
     told, unread = _read(described or {})
@@ -244,8 +266,8 @@ def happening(
         raise NotUnderstood(Reason.FIELD_MALFORMED, first_problem(error)) from None
 
 
-def _read(described: Described) -> tuple[dict[str, object], Sequence[str]]:
-    """Read each field by itself; return those that can be read, and the names of the others."""
+def _read(described: Descriptions) -> tuple[dict[str, object], Sequence[str]]:
+    """Read each field separately; return the readable ones, and the names of the others."""
     told: dict[str, object] = {}
     unread = []
     for name in DESCRIPTIVE:
@@ -262,7 +284,7 @@ def _read(described: Described) -> tuple[dict[str, object], Sequence[str]]:
 
 
 def _is_test(known: Mapping[str, object]) -> bool | None:
-    """Join the gateway's word with what its chain says: test money by either is test money."""
+    """Combine the gateway's report with its chain: test money by either is test money."""
     chain_id, network = (
         value if isinstance(value := known.get(name), str) else None
         for name in ("chain_id", "network")

@@ -21,7 +21,7 @@ from router.delivery import Delivery, VerifiedDelivery
 from router.errors import NotUnderstood, Reason
 from router.providers import Answer, Key, Simulation
 from router.providers._reading import (
-    Described,
+    Descriptions,
     Fields,
     currency_name,
     happening,
@@ -183,7 +183,7 @@ def _gap(fields: Fields, name: str) -> Decimal | None:
     return either if named is None else named
 
 
-def _transfer(fields: Fields) -> Described:
+def _transfer(fields: Fields) -> Descriptions:
     return {
         "network": lambda: network_name(fields.text("data.network")),
         "tx_hash": lambda: fields.text("data.txHash"),

@@ -20,7 +20,7 @@ from router.delivery import Delivery, VerifiedDelivery
 from router.providers import Answer, Key, Simulation
 from router.providers._chains import is_live_name
 from router.providers._reading import (
-    Described,
+    Descriptions,
     Fields,
     currency_name,
     happening,
@@ -120,7 +120,7 @@ def _test(fields: Fields) -> dict[str, object]:
     return {"test": False if isinstance(network, str) and is_live_name(network) else None}
 
 
-def _transfer(fields: Fields) -> Described:
+def _transfer(fields: Fields) -> Descriptions:
     return {
         "network": lambda: network_name(fields.text("blockchain")),
         "tx_hash": lambda: fields.text("transaction_hash"),

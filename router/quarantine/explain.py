@@ -11,7 +11,7 @@ from router.delivery import Delivery, VerifiedDelivery
 from router.edge.intake import Endpoint, events_of, outside_window
 from router.errors import NotUnderstood, RefusedDelivery
 from router.providers import Asymmetric
-from router.providers._signing import FormMade, HeaderRead, KeyTried, Seen, watched
+from router.providers._signing import FormMade, HeaderRead, KeyTried, VerificationNote, watched
 
 _SHOWN = 600
 _VALUE_SHOWN = 8
@@ -96,7 +96,7 @@ def _request(delivery: Delivery, endpoint: Endpoint) -> Iterator[Step]:
 
 def _verified(
     endpoint: Endpoint, delivery: Delivery
-) -> tuple[VerifiedDelivery | None, Sequence[Seen], str]:
+) -> tuple[VerifiedDelivery | None, Sequence[VerificationNote], str]:
     with watched() as seen:
         try:
             return endpoint.provider.verify(delivery, endpoint.keys), seen, ""
@@ -104,7 +104,7 @@ def _verified(
             return None, seen, str(problem)
 
 
-def _steps(one: Seen, token: str | None) -> Iterator[Step]:
+def _steps(one: VerificationNote, token: str | None) -> Iterator[Step]:
     if isinstance(one, HeaderRead):
         values = ", ".join(_shortened(value) for value in one.values)
         count = len(one.values)

@@ -1,34 +1,25 @@
-"""Reads a topic of kept deliveries, quarantine or refused, without a group and changing nothing."""
+"""Reads quarantine or refused, without a group and without changing anything."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
-
-from router.broker.adapter.private import await_partitions
+from router.broker.connection import KafkaConnection
+from router.broker.topic_reader import opened_topic
 from router.contract.quarantine import Quarantined
 from router.contract.refused import Refused
 
-_FETCH_MILLISECONDS = 500
-_QUIET_FETCHES = 60
-"""Fetches without a record, though the end is not reached, after which the broker is given up."""
+ReadProgress = Callable[[int, int], None]
+"""Receives how many records were read, and of how many."""
 
-Progress = Callable[[int, int], None]
-"""Told how many records of how many were read."""
-
-Record = tuple[bytes | None, Any]
+KeptRecord = tuple[bytes | None, Any]
 """Value and headers of a record."""
 
 
-class TopicMissing(Exception):  # noqa: N818 - reads as what happened
-    """The broker has no such topic; the message names it and the command that makes it."""
-
-
 @dataclass(frozen=True)
-class Wanted:
-    """Which deliveries are asked for; None and nothing ask for all."""
+class KeptFilter:
+    """Filter of deliveries; None and empty match all."""
 
     ids: Sequence[str] = ()
     reason: str | None = None
@@ -37,12 +28,12 @@ class Wanted:
     since: datetime | None = None
     source: str | None = None
 
-    def of_source(self, source: str | None) -> "Wanted":
-        """Return the same, sent from this address."""
+    def of_source(self, source: str | None) -> "KeptFilter":
+        """Return the same filter for deliveries from this address."""
         return replace(self, source=source)
 
     def fits(self, kept: Quarantined | Refused) -> bool:
-        """Tell whether it is one of them; an id may be given by its beginning."""
+        """Return whether a delivery matches; an id may be abbreviated to its beginning."""
         pairs = (
             (self.reason, kept.reason),
             (self.provider, kept.provider),
@@ -55,61 +46,17 @@ class Wanted:
 
 
 async def read_topic(
-    options: dict[str, Any], topic: str, since: datetime | None, progress: Progress
-) -> Sequence[Record]:
+    kafka: KafkaConnection, topic: str, since: datetime | None, progress: ReadProgress
+) -> Sequence[KeptRecord]:
     """Read a topic from its beginning, or from `since`, to its end at the time of the call.
 
     Raises TopicMissing; the read never makes the broker create the topic.
     """
-    consumer = AIOKafkaConsumer(**options, enable_auto_commit=False)
-    try:
-        await consumer.start()
-        if topic not in await consumer.topics():
-            message = f"the broker has no topic {topic}: run `payrouter topics apply`"
-            raise TopicMissing(message)
-        parts = await _positioned(consumer, topic, since)
-        ends = await consumer.end_offsets(parts)
-        return await _values(consumer, ends, progress)
-    finally:
-        await consumer.stop()
-
-
-async def _positioned(
-    consumer: AIOKafkaConsumer, topic: str, since: datetime | None
-) -> Sequence[TopicPartition]:
-    await await_partitions(consumer, topic)
-    numbers = consumer.partitions_for_topic(topic) or set()
-    parts = [TopicPartition(topic, number) for number in sorted(numbers)]
-    consumer.assign(parts)
-    if since is None:
-        await consumer.seek_to_beginning(*parts)
-        return parts
-    moment = int(since.timestamp() * 1000)
-    found = await consumer.offsets_for_times(dict.fromkeys(parts, moment))
-    begin = await consumer.beginning_offsets(parts)
-    for part in parts:
-        # No place: nothing is younger, or the broker (that of `dev`) does not look by time.
-        place = found.get(part)
-        consumer.seek(part, begin[part] if place is None else place.offset)
-    return parts
-
-
-async def _values(
-    consumer: AIOKafkaConsumer, ends: Mapping[TopicPartition, int], progress: Progress
-) -> Sequence[Record]:
-    places = {part: await consumer.position(part) for part in ends}
-    total = sum(max(ends[part] - places[part], 0) for part in ends)
-    records: list[Record] = []
-    done, quiet = 0, 0
-    while any(places[part] < ends[part] for part in ends):
-        batches = await consumer.getmany(timeout_ms=_FETCH_MILLISECONDS)
-        for part, batch in batches.items():
-            kept = [record for record in batch if record.offset < ends[part]]
-            records += [(record.value, record.headers) for record in kept]
-            done += len(kept)
-        quiet = 0 if batches else quiet + 1
-        if quiet > _QUIET_FETCHES:
-            raise TimeoutError
-        places = {part: await consumer.position(part) for part in ends}
-        progress(done, total)
+    records: list[KeptRecord] = []
+    async with opened_topic(kafka, topic) as reader:
+        first = await reader.since(since)
+        total = sum(max(end - first[part], 0) for part, end in reader.end.items())
+        async for fetched in reader.fetched(first):
+            records += [(record.value, record.headers) for record in fetched]
+            progress(len(records), total)
     return records

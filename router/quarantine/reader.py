@@ -4,9 +4,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from router.broker.connection import KafkaConnection
 from router.contract.quarantine import Quarantined, Replayed
 from router.contract.wire import UndecodableRecord, UnknownMajorVersion, decode_quarantine
-from router.quarantine.kept_topic import Progress, Record, Wanted, read_topic
+from router.quarantine.kept_topic import KeptFilter, KeptRecord, ReadProgress, read_topic
 
 _OTHERS = 64
 """Most forms of one delivery that are stored besides the first; the newest are used."""
@@ -42,13 +43,13 @@ class QuarantineEntries:
 
 
 async def read_quarantine(
-    options: dict[str, Any], topic: str, wanted: Wanted, progress: Progress
+    kafka: KafkaConnection, topic: str, wanted: KeptFilter, progress: ReadProgress
 ) -> QuarantineEntries:
     """Read the topic from the beginning (or from `since`) to its end at the time of the call."""
-    return entries_of(await read_topic(options, topic, wanted.since, progress), wanted)
+    return entries_of(await read_topic(kafka, topic, wanted.since, progress), wanted)
 
 
-def entries_of(records: Iterable[Record], wanted: Wanted) -> QuarantineEntries:
+def entries_of(records: Iterable[KeptRecord], wanted: KeptFilter) -> QuarantineEntries:
     """Merge records, in their order, into one entry for each delivery."""
     entries: dict[object, QuarantineEntry] = {}
     replays: dict[object, Replayed] = {}

@@ -3,11 +3,11 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from router.broker.connection import KafkaConnection
 from router.contract.refused import Refused
 from router.contract.wire import UndecodableRecord, UnknownMajorVersion, decode_refused
-from router.quarantine.kept_topic import Progress, Record, Wanted, read_topic
+from router.quarantine.kept_topic import KeptFilter, KeptRecord, ReadProgress, read_topic
 
 
 @dataclass(frozen=True)
@@ -24,13 +24,13 @@ class Samples:
 
 
 async def read_refused(
-    options: dict[str, Any], topic: str, wanted: Wanted, progress: Progress
+    kafka: KafkaConnection, topic: str, wanted: KeptFilter, progress: ReadProgress
 ) -> Samples:
     """Read the topic from its beginning (or from `since`) to its end at the time of the call."""
-    return samples_of(await read_topic(options, topic, wanted.since, progress), wanted)
+    return samples_of(await read_topic(kafka, topic, wanted.since, progress), wanted)
 
 
-def samples_of(records: Iterable[Record], wanted: Wanted) -> Samples:
+def samples_of(records: Iterable[KeptRecord], wanted: KeptFilter) -> Samples:
     """Return the matching samples, each once: a producer's retry may write one twice."""
     entries: dict[object, Refused] = {}
     unreadable = 0

@@ -1,7 +1,7 @@
-"""Have files changed? Told by polling, which sees every way in which they are replaced.
+"""Detects changed files by polling, which works for every way of replacing a file.
 
 Kubernetes replaces a mounted secret by renaming a symlink two levels above it, an editor by
-renaming a file, a script by writing into it. What all of them change is what the path leads to.
+renaming a file, a script by writing into it. All of them change the target of the path.
 """
 
 import hashlib
@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 Stamp = tuple[int, int, int, int] | None
-"""Device, inode, time of change and size of what a path leads to; None where nothing is there."""
+"""Device, inode, time of change and size of the target of a path; None if there is no target."""
 
 
 def stamp(path: Path) -> Stamp:
-    """Return the identity of what a path leads to, through symlinks."""
+    """Return the identity of the target of a path, through symlinks."""
     try:
         found = path.stat()
     except (OSError, ValueError):
@@ -24,10 +24,10 @@ def stamp(path: Path) -> Stamp:
 
 @dataclass
 class FileWatch:
-    """Looks at some files from time to time; `changed` tells when they have changed and settled.
+    """Polls files; `changed` returns whether they have changed and settled.
 
-    A change counts once two looks in a row found the same: what is still being
-    written is left alone. The same content in another file is no change.
+    A change counts when two polls in a row find the same stamp, so a file that is
+    still being written is not read. The same content in another file is not a change.
     """
 
     _seen: dict[Path, Stamp] = field(default_factory=dict)
@@ -35,9 +35,9 @@ class FileWatch:
     _digests: dict[Path, bytes] = field(default_factory=dict, repr=False)
 
     def follow(self, paths: Iterable[Path]) -> bool:
-        """Look at these files from now on; tell whether there is a new one among them.
+        """Poll these files from now on; return whether one of them is new.
 
-        A new one is known as it is now: who read it before has to read it again.
+        The current content of a new file counts as known: read the file again after this call.
         """
         known = self._settled
         paths = list(paths)
@@ -49,7 +49,7 @@ class FileWatch:
         return not known.keys() >= self._settled.keys()
 
     def changed(self) -> bool:
-        """Look again; tell whether the content of a file has changed, and has settled."""
+        """Poll once; return whether the content of a file has changed and settled."""
         before, self._seen = self._seen, {path: stamp(path) for path in self._settled}
         if self._seen == self._settled or self._seen != before:
             return False
@@ -62,5 +62,5 @@ def _digest(path: Path) -> bytes:
     try:
         return hashlib.sha256(path.read_bytes()).digest()
     except (OSError, ValueError):
-        # Nothing is there, or it may not be read: the reload that follows says so.
+        # Missing or unreadable: the reload that follows reports it.
         return b""

@@ -1,4 +1,4 @@
-"""A credential in a file, read again once the file is another."""
+"""A credential in a file, read again when the file changes."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,10 +12,10 @@ from router.telemetry.logs import get_log
 
 @dataclass
 class Renewed:
-    """Something made of files, made again once one of them is another; the last one that was good.
+    """Value made from files, made again when one of them changes.
 
-    `make` raises ValueError or OSError, or ConfigurationError, where it cannot
-    be made: then the log says so once, and the last one stays.
+    If `make` raises ValueError, OSError or ConfigurationError, this is logged once,
+    and the last value stays in force.
     """
 
     files: tuple[Path, ...]
@@ -25,11 +25,11 @@ class Renewed:
     _stamps: tuple[Stamp, ...] = ()
 
     def __post_init__(self) -> None:
-        """Take the files as they are for those it was made of."""
+        """Store the stamps of the files."""
         self._stamps = tuple(map(stamp, self.files))
 
-    def now(self) -> Any:  # noqa: ANN401 - whatever is made
-        """Return what the files make now."""
+    def now(self) -> Any:  # noqa: ANN401 - the type of `make`
+        """Return the current value."""
         stamps = tuple(map(stamp, self.files))
         if stamps != self._stamps:
             self._stamps = stamps

@@ -1,1 +1,1 @@
-"""How every process is seen: its log and its management port. Nothing registers at import."""
+"""The log and the management port of every process. Registers nothing at import."""

@@ -1,4 +1,4 @@
-"""Renders `/metrics` in short steps, so that a scrape delays nothing else on the event loop.
+"""Renders `/metrics` in short steps, so that a scrape does not block the event loop.
 
 Rendering in a thread would not help, since the thread holds the GIL while it renders.
 """
@@ -16,29 +16,29 @@ from prometheus_client.metrics import MetricWrapperBase
 from prometheus_client.samples import Sample
 
 PIECE_SAMPLES = 32
-"""Most samples in a piece: about half a millisecond of CPU."""
+"""Maximum number of samples in a piece: about half a millisecond of CPU."""
 
 SLICE_SECONDS = 0.001
-"""Thread CPU after which rendering pauses; a slice ends with a whole piece, a little later."""
+"""Thread CPU time after which rendering pauses, once the current piece is complete."""
 
 PAUSE_SECONDS = 0.009
 """Nine times a slice: rendering takes about a tenth of the loop's time."""
 
 LONGEST_SLICE_SECONDS = 0.002
-"""Bound of the slices after a pause that took longer than asked for."""
+"""Maximum slice after a pause that took longer than intended."""
 
 _OPENMETRICS_ONLY = ("_created", "_gsum", "_gcount")
 
 
 class Exposition:
-    """The text that `/metrics` answers for one registry.
+    """The response text of `/metrics` for one registry.
 
     At most one render runs at a time, and every scrape that arrives during a render gets its
     result: the number of scrapers does not change what rendering costs.
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        """Render nothing yet."""
+        """Render nothing until the first scrape."""
         self._registry = registry
         self._running: asyncio.Task[bytes] | None = None
 
@@ -50,7 +50,7 @@ class Exposition:
         """
         if self._running is None:
             self._running = asyncio.create_task(self._render())
-        # A scraper that hangs up must not take the result from the others.
+        # A scraper that disconnects must not cancel the render for the others.
         return await asyncio.shield(self._running)
 
     async def _render(self) -> bytes:
@@ -68,10 +68,10 @@ class Exposition:
 
 
 async def _pause() -> float:
-    """Let others run and return how much CPU the next slice may take.
+    """Let other tasks run; return the CPU time, in seconds, of the next slice.
 
-    A busy loop wakes us late. The next slice is then longer, so that the render is still done
-    before the scraper's time-out.
+    On a busy loop the pause takes longer. The next slice is then longer too, so that the render
+    still finishes before the scraper's time-out.
     """
     paused = time.perf_counter()
     await asyncio.sleep(PAUSE_SECONDS)
@@ -82,7 +82,7 @@ async def _pause() -> float:
 def pieces(registry: CollectorRegistry) -> Iterator[bytes]:
     """Yield the text of a registry in pieces of at most `PIECE_SAMPLES` samples.
 
-    A collector that is no metric object of the client builds whole families, each in one step.
+    A collector that is not a metric object of prometheus_client builds each family in one step.
     """
     for collector in list(registry._collector_to_names):  # noqa: SLF001 - not listed publicly
         if isinstance(collector, MetricWrapperBase) and collector._labelnames:  # noqa: SLF001
@@ -94,7 +94,7 @@ def pieces(registry: CollectorRegistry) -> Iterator[bytes]:
 
 
 def _labelled(metric: MetricWrapperBase) -> Iterator[Sample]:
-    """Read one labelled child after another; `collect` of the metric reads all at once."""
+    """Read the labelled children one by one; the metric's own `collect` reads all at once."""
     part: Any = copy.copy(metric)
     for labels, child in list(metric._metrics.items()):  # noqa: SLF001 - no public way
         part._metrics = {labels: child}  # noqa: SLF001 - as above
@@ -112,17 +112,17 @@ def _family(family: Metric, samples: Iterator[Sample]) -> Iterator[bytes]:
         plain = [sample for sample in chunk if sample.name not in special]
         yield _encoded(family, plain).removeprefix(heading)
     if last:
-        # They follow at the end under headings of their own. None of our metrics has them.
+        # They follow at the end, under separate headings. None of our metrics has them.
         yield _encoded(family, last).removeprefix(heading)
 
 
 def _encoded(family: Metric, samples: list[Sample]) -> bytes:
     part = Metric(family.name, family.documentation, family.type)
     part.samples = samples
-    return generate_latest(_Only(part))
+    return generate_latest(_OneFamily(part))
 
 
-class _Only:
+class _OneFamily:
     """A registry of one family."""
 
     def __init__(self, family: Metric) -> None:

@@ -1,4 +1,4 @@
-"""Logging: JSON for machines, colour on a terminal, one summary line per delivery and batch."""
+"""Sets up logging: JSON for machines, colours on a terminal."""
 
 import json
 import logging
@@ -17,16 +17,16 @@ from structlog.typing import EventDict, FilteringBoundLogger, Processor
 from router.telemetry.repeats import Repeats
 
 Log = FilteringBoundLogger
-"""The logger every part is given; none is made at import."""
+"""Type of the loggers that are passed to every part; none is made at import."""
 
 _QUIET = ("aiokafka", "uvicorn", "faststream", "sqlalchemy", "alembic", "asyncio")
 
 
-class BearingStream:
-    """Writes to a stream and bears what happens to it.
+class UnfailingStream:
+    """Writes to a stream and ignores its errors.
 
-    A full disk or a closed pipe behind the log must not turn a delivery that
-    was kept into an error, or a stop into a hang. There is nowhere left to say so.
+    A full disk or a closed pipe must not fail a delivery that was stored, or hang a
+    shutdown. The errors cannot be reported anywhere else.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -34,65 +34,65 @@ class BearingStream:
         self._stream = stream
 
     def write(self, text: str) -> None:
-        """Write, or lose the text."""
+        """Write the text, or drop it if the stream fails."""
         try:
             self._stream.write(text)
         except (OSError, ValueError):
             return
 
     def flush(self) -> None:
-        """Flush, or do not."""
+        """Flush, unless the stream fails."""
         try:
             self._stream.flush()
         except (OSError, ValueError):
             return
 
 
-class Lines:
+class LineLogger:
     """A structlog logger that writes each line with one call.
 
-    Nothing is flushed: standard error passes a line on at its end, whatever it is connected to.
+    It never flushes: standard error is always line-buffered.
     """
 
-    def __init__(self, stream: BearingStream) -> None:
+    def __init__(self, stream: UnfailingStream) -> None:
         """Write to this stream."""
         self._write = stream.write
 
     def info(self, line: str) -> None:
-        """Write a line, of whatever level."""
+        """Write a line; the level makes no difference."""
         self._write(line + "\n")
 
     debug = warning = error = critical = info
 
 
 def configure_logging(level: str, form: Literal["auto", "json", "console"]) -> None:
-    """Send our lines and the libraries' warnings to stderr, in one form.
+    """Write our log lines and the libraries' warnings to stderr, in one format.
 
-    `auto` is console on a terminal and JSON elsewhere.
+    `auto` means console on a terminal and JSON otherwise.
     """
     console = form == "console" or (form == "auto" and sys.stderr.isatty())
-    stream = BearingStream(sys.stderr)
-    processors = _for_people() if console else [as_json()]
+    stream = UnfailingStream(sys.stderr)
+    processors = _console_processors() if console else [as_json()]
     structlog.configure(
         processors=[Threshold(level), *processors],
         wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG),
-        logger_factory=lambda *_: Lines(stream),
-        # Put together once for each of our loggers, not for each line.
+        logger_factory=lambda *_: LineLogger(stream),
+        # Assembled once per logger instead of once per line.
         cache_logger_on_first_use=True,
     )
     _adopt_libraries(processors, stream=cast("TextIO", stream))
-    _adopt_accidents(get_log("process"))
+    _log_unhandled_exceptions(get_log("process"))
 
 
 class Threshold:
-    """Drops what is below a level, which may change while loggers are in use."""
+    """Drops lines below a level, which may change while loggers are in use."""
 
     def __init__(self, level: str) -> None:
-        """Begin with this level."""
+        """Start with this level."""
         self.level = level
 
     def __call__(self, _logger: object, method: str, line: EventDict) -> EventDict:
-        """Hand a line on, or drop it."""
+        """Return the line, or drop it if its level is too low."""
         if _SEVERITIES.get(method, logging.CRITICAL) < _SEVERITIES[self.level]:
             raise structlog.DropEvent
         return line
@@ -109,27 +109,27 @@ _SEVERITIES: Final = {
 
 
 def set_level(level: str) -> None:
-    """Change the level of all our loggers, those in use too."""
+    """Change the level of all our loggers, including those in use."""
     for processor in structlog.get_config()["processors"]:
         if isinstance(processor, Threshold):
             processor.level = level
 
 
 def get_log(component: str) -> Log:
-    """Return a logger whose lines name the component they come from."""
+    """Return a logger whose lines contain the component's name."""
     log: Log = structlog.get_logger(component=component)
     return log
 
 
 def new_traceparent() -> str:
-    """Make a W3C trace context for a delivery, which brings none."""
+    """Make a new W3C trace context; deliveries arrive without one."""
     return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
 
 
 def as_json() -> Processor:
-    """Return what makes a line for a machine of what was said, all in one step: it is asked often.
+    """Return a processor that renders JSON lines. It does everything in one step, for speed.
 
-    A value that JSON has no word for is written as Python writes it.
+    A value without a JSON form is written as its `repr`.
     """
     encode = json.JSONEncoder(default=repr).encode
 
@@ -143,22 +143,22 @@ def as_json() -> Processor:
     return render
 
 
-def _for_people() -> list[Processor]:
+def _console_processors() -> list[Processor]:
     return [
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False),
         structlog.processors.format_exc_info,
-        for_people(colours=sys.stderr.isatty() and "NO_COLOR" not in os.environ),
+        as_console(colours=sys.stderr.isatty() and "NO_COLOR" not in os.environ),
     ]
 
 
 _DIM, _BOLD, _CYAN, _YELLOW, _RED, _PLAIN = (f"\x1b[{n}m" for n in (2, 1, 36, 33, 31, 0))
-_NOTHING = {"", "none"}
+_EMPTY = {"", "none"}
 _LEVELS = {"warning": _YELLOW, "error": _RED, "critical": _RED}
 
 
-def for_people(*, colours: bool) -> Processor:
-    """Return what writes a line for a person: time, component, event, and the facts it has."""
+def as_console(*, colours: bool) -> Processor:
+    """Return a processor that renders readable lines: time, component, event, non-empty fields."""
 
     def coloured(text: str, colour: str) -> str:
         return f"{colour}{text}{_PLAIN}" if colours else text
@@ -171,9 +171,9 @@ def for_people(*, colours: bool) -> Processor:
         if level in _LEVELS:
             words.append(coloured(level, _LEVELS[level]))
         words.append(coloured(event, _BOLD))
-        facts = ((key, plain(value)) for key, value in line.items())
+        fields = ((key, plain(value)) for key, value in line.items())
         words += [
-            f"{coloured(key + '=', _DIM)}{text}" for key, text in facts if text not in _NOTHING
+            f"{coloured(key + '=', _DIM)}{text}" for key, text in fields if text not in _EMPTY
         ]
         return " ".join(words) + (f"\n{exception}" if exception else "")
 
@@ -181,7 +181,7 @@ def for_people(*, colours: bool) -> Processor:
 
 
 def plain(value: object) -> str:
-    """Write a fact as a person reads it; nothing where there is none."""
+    """Format a field's value for people; empty if it is None."""
     if value is None:
         return ""
     if isinstance(value, Mapping):
@@ -213,10 +213,10 @@ def _adopt_libraries(processors: Sequence[Processor], *, stream: TextIO) -> None
         logger.setLevel(logging.WARNING)
 
 
-def _adopt_accidents(log: Log) -> None:
-    """Have what nobody caught said in a line of ours as well: Python would print it as it is.
+def _log_unhandled_exceptions(log: Log) -> None:
+    """Log unhandled exceptions in our format too, which Python would print in its own.
 
-    What becomes of a task that nobody waits for, asyncio tells its own logger.
+    Exceptions of tasks that are not awaited need nothing here: asyncio's logger reports them.
     """
 
     def uncaught(
@@ -233,7 +233,7 @@ def _adopt_accidents(log: Log) -> None:
             log.critical("uncaught_exception", thread=thread, exc_info=arguments.exc_value)
 
     def unraisable(found: Any) -> None:  # noqa: ANN401 - a class that cannot be imported
-        # The object itself may hold a secret: its name says enough.
+        # Only the name: the object itself may contain a secret.
         where = getattr(found.object, "__qualname__", type(found.object).__qualname__)
         log.error("exception_ignored", where=where, exc_info=found.exc_value)
 

@@ -1,14 +1,16 @@
-"""How late the event loop wakes up: everything that runs in it waits as long."""
+"""Measures how late the event loop wakes up: every task in it has to wait that long."""
 
 import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Callable
 
-from prometheus_client import CollectorRegistry, Histogram
+from prometheus_client import CollectorRegistry
+
+from router.telemetry.declaring import MetricDeclarations
 
 INTERVAL_SECONDS = 0.1
-"""How often the loop is asked to wake up."""
+"""Interval between measurements."""
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
@@ -24,20 +26,19 @@ class LoopDelay:
         registry: CollectorRegistry,
         on_measured: Callable[[float], None] = lambda _delay: None,
     ) -> None:
-        """Declare the metric; `measured` fills it."""
+        """Declare the metric, which `measured` updates."""
         self._on_measured = on_measured
         self._due: float | None = None
         self._just_measured = 0.0
-        self._delay = Histogram(
+        self._delay = MetricDeclarations(registry).histogram(
             "payrouter_event_loop_delay_seconds",
-            "How much later than asked for the event loop woke up, ten times a second: work that"
-            " does not let go of it, or a machine that is too busy",
+            "How much later than requested the event loop woke up, measured ten times a second:"
+            " work that blocks the loop, or a machine that is too busy",
             buckets=_SECONDS,
-            registry=registry,
         )
 
     def now(self) -> float:
-        """Return how long, in seconds, what is read now may have waited for the loop."""
+        """Return the maximum time, in seconds, that data read now may have waited for the loop."""
         overdue = 0.0 if self._due is None else time.monotonic() - self._due
         return max(overdue, self._just_measured, 0.0)
 
@@ -57,19 +58,19 @@ class LoopDelay:
         while True:
             self._due = time.monotonic() + INTERVAL_SECONDS
             await asyncio.sleep(INTERVAL_SECONDS)
-            # The loop's own clock may be of whole milliseconds, so it can be a little early.
+            # The loop's clock may count whole milliseconds, so it can wake up slightly early.
             delay = max(time.monotonic() - self._due, 0)
             self._delay.observe(delay)
             self._on_measured(delay)
             self._keep_for_this_turn(delay)
 
     def _keep_for_this_turn(self, delay: float) -> None:
-        """Keep a delay for what is read in the same turn of the loop, which may come after it."""
+        """Keep a delay for data that is read later in the same iteration of the loop."""
         loop = asyncio.get_running_loop()
         self._just_measured = delay
 
         def forget() -> None:
             self._just_measured = 0.0
 
-        # uvloop runs timers, then what is due soon, then reads: the second call is after that.
+        # uvloop runs timers, then scheduled callbacks, then reads: the second call is after those.
         loop.call_soon(loop.call_soon, forget)

@@ -1,4 +1,4 @@
-"""The management port: is it alive, is it ready, what does it measure."""
+"""The management port: liveness, readiness and metrics of a process."""
 
 import asyncio
 import contextlib
@@ -16,7 +16,6 @@ import uvicorn
 from faststream.asgi import AsgiFastStream, AsgiResponse, get
 from prometheus_client import (
     CollectorRegistry,
-    Gauge,
     GCCollector,
     PlatformCollector,
     ProcessCollector,
@@ -24,6 +23,7 @@ from prometheus_client import (
 )
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
+from router.telemetry.declaring import MetricDeclarations
 from router.telemetry.exposition import Exposition
 
 _Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -31,12 +31,12 @@ _Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 _CHUNK_BYTES = 65536
 
 STOP_SECONDS = 2
-"""How long a stopping server waits for its answers to be read; uvicorn takes whole seconds."""
+"""How long a stopping server waits for its responses to be read; uvicorn needs whole seconds."""
 
 
 @dataclass(frozen=True)
 class Health:
-    """One answer of a probe: good or not, and the sentence an operator reads."""
+    """Result of a probe: good or not, and a sentence for operators."""
 
     good: bool
     detail: str
@@ -44,7 +44,7 @@ class Health:
 
 @dataclass(frozen=True)
 class _Chunked:
-    """Response whose body is sent in chunks, so that a slow reader holds little in our buffers."""
+    """Response sent in chunks, so that a slow reader does not fill our buffers."""
 
     body: bytes
     content_type: str
@@ -85,14 +85,16 @@ def management_app(alive: Probe, ready: Probe, registry: CollectorRegistry) -> A
 
 
 def process_registry() -> CollectorRegistry:
-    """Make a registry that knows the process, its memory and garbage, and the build."""
-    # A series more beside every counter, and Prometheus finds restarts without them.
-    disable_created_metrics()  # type: ignore[no-untyped-call] # the client types it not
+    """Make a registry with metrics of the process, the garbage collector, Python and the build."""
+    # They would add a series to every counter, and Prometheus detects restarts without them.
+    disable_created_metrics()  # type: ignore[no-untyped-call] # prometheus_client has no types
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     GCCollector(registry=registry)
     PlatformCollector(registry=registry)
-    build = Gauge("payrouter_build_info", "1, with the version", ["version"], registry=registry)
+    build = MetricDeclarations(registry).gauge(
+        "payrouter_build_info", "1, with the version", "version"
+    )
     build.labels(version("payrouter")).set(1)
     return registry
 
@@ -114,7 +116,7 @@ async def serving(
 
 
 def server_config(app: Any, **options: Any) -> uvicorn.Config:  # noqa: ANN401 - as above
-    """Configure a server that writes no log and no headers of its own."""
+    """Configure a server that writes no log and adds no headers."""
     return uvicorn.Config(
         app,
         access_log=False,
@@ -129,10 +131,10 @@ def server_config(app: Any, **options: Any) -> uvicorn.Config:  # noqa: ANN401 -
 async def started(
     config: uvicorn.Config, sockets: list[socket.socket]
 ) -> AsyncIterator[uvicorn.Server]:
-    """Run a server while the block does; raises OSError if it does not start.
+    """Run a server while the block runs; raises OSError if it does not start.
 
-    Signals stay ours: uvicorn would catch them and end the process in the
-    middle of our own order of stopping.
+    uvicorn's signal handlers are disabled: they would end the process in the middle of
+    our shutdown.
     """
     server = uvicorn.Server(config)
     server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
@@ -146,7 +148,7 @@ async def started(
 
 
 def stop_signal() -> asyncio.Event:
-    """Return an event that SIGTERM and SIGINT set."""
+    """Return an event that is set on SIGTERM and SIGINT."""
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -155,11 +157,11 @@ def stop_signal() -> asyncio.Event:
 
 
 def stop_with_parent(stopped: asyncio.Event) -> None:
-    """Set the event also when standard input ends: a supervisor that is killed closes it."""
+    """Set the event also when standard input ends, which happens when the supervisor is killed."""
     loop = asyncio.get_running_loop()
 
     def wait() -> None:
-        # The descriptor itself: a thread inside Python's buffer would spoil the interpreter's end.
+        # Reads the descriptor: a thread inside `sys.stdin` would abort the interpreter's shutdown.
         while os.read(sys.stdin.fileno(), 1024):
             pass
         loop.call_soon_threadsafe(stopped.set)
@@ -168,7 +170,7 @@ def stop_with_parent(stopped: asyncio.Event) -> None:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Bind a TCP address (port 0: any free one) or raise OSError, which names it."""
+    """Bind a TCP address (port 0: any free port), or raise OSError with the address."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=2048)

@@ -1,49 +1,49 @@
-"""What a library says again and again is said once, and how often afterwards.
+"""Suppresses repeated log messages of libraries, and counts them.
 
-While a broker is away aiokafka says so twenty times a second, in some states thousands of times:
-it would fill a disk, and hide what else is said.
+While a broker is away, aiokafka logs the same messages twenty times a second, in some states
+thousands of times. They would fill the disk and hide other messages.
 """
 
 import logging
 from dataclasses import dataclass, field
 
 QUIET_SECONDS = 10.0
-"""For so long the same sentence is counted and not written."""
+"""For this long, repetitions of a message are counted instead of written."""
 
-MOST_SENTENCES = 1000
-"""So many are remembered; those said longest ago are forgotten first."""
+MAX_MESSAGES = 1000
+"""Maximum number of messages to remember; the least recently written are dropped first."""
 
 
 @dataclass
-class _Said:
+class _Written:
     at: float
-    again: int = 0
+    suppressed: int = 0
 
 
 @dataclass
 class Repeats:
-    """A filter for a handler of `logging`. What carries a traceback always passes."""
+    """A filter for a handler of `logging`. Records with a traceback always pass."""
 
     quiet_seconds: float = QUIET_SECONDS
-    _said: dict[tuple[str, int, str], _Said] = field(default_factory=dict)
+    _written: dict[tuple[str, int, str], _Written] = field(default_factory=dict)
 
     def __call__(self, record: logging.LogRecord) -> bool:
-        """Tell whether to write it; one that is written again tells how often it was not."""
+        """Return whether to write the record; add the number of suppressed repetitions to it."""
         if record.exc_info:
             return True
-        sentence = record.getMessage()
-        key = (record.name, record.levelno, sentence)
-        said = self._said.get(key)
-        if said is not None and record.created - said.at < self.quiet_seconds:
-            said.again += 1
+        message = record.getMessage()
+        key = (record.name, record.levelno, message)
+        last = self._written.get(key)
+        if last is not None and record.created - last.at < self.quiet_seconds:
+            last.suppressed += 1
             return False
-        if said is not None and said.again:
-            record.msg, record.args = f"{sentence} ({said.again} times more before)", ()
+        if last is not None and last.suppressed:
+            record.msg, record.args = f"{message} (repeated {last.suppressed} times before)", ()
         self._remember(key, record.created)
         return True
 
     def _remember(self, key: tuple[str, int, str], now: float) -> None:
-        self._said.pop(key, None)
-        self._said[key] = _Said(now)
-        if len(self._said) > MOST_SENTENCES:
-            del self._said[next(iter(self._said))]
+        self._written.pop(key, None)
+        self._written[key] = _Written(now)
+        if len(self._written) > MAX_MESSAGES:
+            del self._written[next(iter(self._written))]

@@ -1,1 +1,1 @@
-"""Command-line kit shared by all commands."""
+"""Command-line kit shared by all commands: options, output, exit codes, lazy command trees."""

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from rich.console import Console
 from rich.table import Table
 
-from router.commands.cli import loop_factory
+from router.terminal.processes import loop_factory
 from tests.benchmarks import edge, ledger, scraped, watched
 from tests.parts import brokers, databases
 from tests.parts.environment import Wishes

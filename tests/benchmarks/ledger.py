@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 from pydantic import SecretStr
 
-from consumers.ledger import SERVICE
+from consumers.ledger.handler import handle
+from consumers.ledger.service import SERVICE
 from consumers.runtime.apply.process import Applier
 from consumers.runtime.apply.stored_books import StoredBooks
 from consumers.runtime.records import Decoded, Partition, Record
@@ -14,6 +15,7 @@ from consumers.runtime.store.database import open_engine, open_upgrade_engine
 from consumers.runtime.store.migrate import upgrade
 from router.contract.event import event_id
 from router.contract.topics import Topics
+from tests.parts.connections import connection_to
 from tests.parts.contract.events import event
 
 EVENTS = 6000
@@ -25,13 +27,13 @@ _PARTITION = Partition("payment", 0)
 async def measure(database_url: str) -> dict[str, float]:
     """Return events a second through the whole transaction: in batches, and one by one."""
     settings = ConsumerSettings(
-        "ledger", {}, SecretStr(database_url), Topics(), Tuning.model_validate({})
+        "ledger", connection_to(), SecretStr(database_url), Topics(), Tuning.model_validate({})
     )
     upgrading = open_upgrade_engine(settings)
     await upgrade(upgrading, SERVICE)
     await upgrading.dispose()
     engine = open_engine(settings)
-    applier = Applier(StoredBooks(engine, SERVICE, "benchmark"), SERVICE)
+    applier = Applier(StoredBooks(engine, SERVICE, "benchmark"), SERVICE, handle)
     try:
         arrived = [_arrived(n) for n in range(EVENTS + ALONE + BATCH)]
         await _rate(applier, arrived[:BATCH], BATCH)

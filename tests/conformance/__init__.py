@@ -1,1 +1,1 @@
-"""What every consumer and every provider has to bear, whoever wrote it."""
+"""Tests that every consumer and every provider must pass, including those of other authors."""

@@ -1,4 +1,4 @@
-"""One consumer on a test's bench: its database, its records, and what it has done so far."""
+"""A consumer under test: its database, its records, and its effects so far."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from consumers.runtime.apply.offsets import Fence
 from consumers.runtime.apply.process import Applier, BatchResult
 from consumers.runtime.apply.stored_books import StoredBooks
 from consumers.runtime.records import Arrived, Partition, Record, TooNew
-from consumers.runtime.service import Service, Setup
+from consumers.runtime.service import ConsumerActions, Service, Setup
 from consumers.runtime.store.tables import RuntimeTables
 from router.contract.topics import FAMILIES, ORDER, Topics
 from router.contract.wire import OutgoingRecord
@@ -24,10 +24,11 @@ Log = list[Record]
 
 @dataclass
 class Bench:
-    """A consumer, set up as configured by nobody, without its work beside the events."""
+    """A consumer with default configuration, without its background work."""
 
     engine: AsyncEngine
     service: Service
+    actions: ConsumerActions
     logs: dict[Partition, Log] = field(default_factory=dict)
 
     @property
@@ -37,17 +38,18 @@ class Bench:
 
     @property
     def topics(self) -> Sequence[str]:
-        """The consumer's topics whose records the contract tells."""
+        """The consumer's topics that the contract defines."""
         return [topic for topic in self.service.topics if topic in TOLD]
 
     @property
     def applier(self) -> Applier:
-        """What applies batches; a new one knows nothing, as after a start."""
+        """A new applier of batches, with empty caches, as after a start."""
         return Applier(
             StoredBooks(self.engine, self.service, CLUSTER),
             self.service,
+            self.actions.handle,
             1000,
-            dict(self.service.readers),
+            dict(self.actions.readers),
         )
 
     def append(self, out: OutgoingRecord, topic: str) -> Record:
@@ -59,20 +61,20 @@ class Bench:
         return record
 
     def tell(self) -> Sequence[Record]:
-        """Append every story of every topic, and return the records."""
+        """Append all histories of all topics, and return the records."""
         return [self.append(out, topic) for topic in self.topics for out in TOLD[topic]]
 
     def arrived(self, records: Sequence[Record]) -> Sequence[Arrived]:
-        """Read records as the loop does."""
+        """Decode records like the loop."""
         found = [self.applier.decode(record) for record in records]
         return [each for each in found if not isinstance(each, TooNew)]
 
     async def fences(self) -> Mapping[Partition, Fence]:
-        """Read the fences, begun where they are not."""
+        """Read the fences, and create missing ones."""
         return await self.applier.fences(dict.fromkeys(self.logs, 0))
 
     async def apply(self, records: Sequence[Record], size: int = 7) -> Counter[str]:
-        """Apply records in batches, as they come; return how often each word was said."""
+        """Apply records in batches, in order; return the count of each outcome."""
         words: Counter[str] = Counter()
         for begin in range(0, len(records), size):
             applied = await self.once(records[begin : begin + size])
@@ -87,14 +89,14 @@ class Bench:
         return await self.applier.apply(self.arrived(records), expected)
 
     async def rewind(self, *, forget: bool = False) -> None:
-        """Set the fences back to the beginning of the log, as `offsets reset` does."""
+        """Set the fences back to the start of the log, like `offsets reset`."""
         async with self.engine.begin() as connection:
             await connection.execute(self.tables.fence.delete())
             if forget:
                 await connection.execute(self.tables.seen_event.delete())
 
     async def content(self) -> Mapping[str, str]:
-        """Hash every table of the consumer's own: what must not change by what had its effect."""
+        """Hash the consumer's own tables, which must not change when an event is applied again."""
         schema = self.service.schema
         runtime = {table.name for table in self.tables.metadata.tables.values()}
         async with self.engine.connect() as connection:
@@ -124,6 +126,6 @@ TOLD: Mapping[str, Sequence[OutgoingRecord]] = {
 
 
 def bench(engine: AsyncEngine, service: Service, prefix: str = "") -> Bench:
-    """Set a consumer up with its options' defaults and without its work beside the events."""
+    """Set up a consumer with default options and without its background work."""
     setup = Setup(service.options(), Topics(prefix))
-    return Bench(engine, replace(service.configured(service, setup), work=()))
+    return Bench(engine, service, replace(service.actions(setup), work=()))

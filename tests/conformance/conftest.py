@@ -1,4 +1,4 @@
-"""A consumer that was written elsewhere, installed beside payrouter."""
+"""A third-party consumer, installed next to payrouter."""
 
 import shutil
 from pathlib import Path
@@ -12,8 +12,8 @@ SAMPLES = Path(__file__).resolve().parents[1] / "samples"
 
 @pytest.fixture(scope="session")
 def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a folder into which the sample packages are installed."""
-    # A copy: building must not leave anything beside the source.
+    """Yield a folder with the installed sample packages."""
+    # A copy, so that building leaves no files in the source folder.
     source = shutil.copytree(SAMPLES / "tally", tmp_path_factory.mktemp("source") / "tally")
     target = tmp_path_factory.mktemp("packages")
     install(source, target)
@@ -22,5 +22,5 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def programs(packages: Path, tmp_path: Path) -> Programs:
-    """Give what runs `payrouter` with the sample packages installed."""
+    """Return a runner of `payrouter` with the sample packages installed."""
     return Programs(tmp_path, packages)

@@ -1,4 +1,4 @@
-"""What may be done to a genuine delivery, and the reasons for which it then has to be refused."""
+"""Ways to forge a genuine delivery, and the expected reasons of refusal."""
 
 import hashlib
 import hmac
@@ -30,7 +30,7 @@ Forge = Callable[[Case], Iterator[Delivery]]
 
 @dataclass(frozen=True)
 class Forgery:
-    """A way to forge; it yields nothing where a gateway has not what it spoils."""
+    """A way to forge; it yields nothing if a gateway lacks the part that it changes."""
 
     forge: Forge
     reasons: frozenset[Reason]
@@ -159,7 +159,7 @@ def _of_role(missing: Reason, *changes: Callable[[str], list[str]]) -> Forge:
 
 
 def _others_moved(case: Case) -> Iterator[Delivery]:
-    """Change every other header that a delivery cannot do without."""
+    """Change every other required header of a delivery."""
     known = {Reason.SIGNATURE_MISSING, Reason.TIME_MISSING}
     for name, reason in roles(case).items():
         if reason not in known:

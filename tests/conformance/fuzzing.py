@@ -1,4 +1,4 @@
-"""Inputs for the whole edge: genuine deliveries, taken apart and put together wrongly."""
+"""Inputs for the whole edge: genuine deliveries, taken apart and recombined."""
 
 import random
 from collections.abc import Callable, Iterator, Sequence
@@ -32,7 +32,7 @@ _PIECES = (b'"', b"{", b"}", b"[", b",", b":", b"&", b"=", b"%00", b"\\u0000", b
 
 @dataclass(frozen=True)
 class Input:
-    """A delivery, and whether it is genuine to the last byte."""
+    """A delivery, and whether it is genuine in every byte."""
 
     delivery: Delivery
     genuine: bool = False
@@ -46,7 +46,7 @@ class Fuzzer:
     chance: random.Random
 
     def __post_init__(self) -> None:
-        """Make the genuine deliveries to begin with, and a stranger's."""
+        """Make the initial genuine deliveries, and one of a stranger."""
         cases = kit.cases(self.name)
         mine, theirs = kit.side(self.name), kit.side(self.name, 2)
         self.genuine = [
@@ -66,7 +66,7 @@ class Fuzzer:
         self.needed = _needed(cases)
 
     def inputs(self, count: int) -> Iterator[Input]:
-        """Yield so many."""
+        """Yield this many inputs."""
         ways: Sequence[Callable[[], Delivery]] = (
             self._edited,
             self._edited,
@@ -84,7 +84,7 @@ class Fuzzer:
                 yield Input(self.chance.choice(ways)())
 
     def is_genuine(self, delivery: Delivery) -> bool:
-        """Tell whether everything a signature covers is that of one genuine delivery."""
+        """Return whether all signed parts are those of one genuine delivery."""
         return any(
             kit.said(delivery) == kit.said(real)
             and delivery.method == real.method
@@ -116,7 +116,7 @@ class Fuzzer:
                 words[place:place] = bytes(chance.randrange(48, 58) for _ in range(3))
 
     def _mixed(self) -> Delivery:
-        """Say what one delivery says under the headers of another, or under some of them."""
+        """Combine the body of one delivery with some or all headers of another."""
         first, second = self.chance.sample(self.genuine, 2)
         headers = tuple(
             self.chance.choice((one, other))

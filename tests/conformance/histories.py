@@ -1,4 +1,4 @@
-"""Records of every topic of the contract: histories that gateways and platforms do tell."""
+"""Records of every topic of the contract: realistic histories of gateways and platforms."""
 
 from collections.abc import Mapping, Sequence
 
@@ -38,19 +38,19 @@ _ORDERS: Sequence[Sequence[tuple[OrderType, str]]] = (
     ((OrderType.PLACED, "20"),),
     ((OrderType.CANCELLED, "3"),),
     ((OrderType.PLACED, "0"),),
-    # Placed anew, otherwise, and called off in between.
+    # Placed again with other content, and cancelled in between.
     ((OrderType.PLACED, "99"), (OrderType.CANCELLED, "99"), (OrderType.PLACED, "98")),
     (),
     ((OrderType.PLACED, "8.1"), (OrderType.PLACED, "8.2")),
 )
-"""Of each payment of `_PAYMENTS`, what the platform says of its order."""
+"""For each payment of `_PAYMENTS`, the messages of the platform about its order."""
 
 ROUNDS = 3
-"""So often each story is told, of other orders."""
+"""Number of copies of each history, each with other orders."""
 
 
 def events_of(topic: str) -> Sequence[Event]:
-    """Tell the stories of a topic, one order after the other."""
+    """Return the events of a topic, order by order."""
     told = []
     for turn in range(ROUNDS):
         for number, story in enumerate(_STORIES[topic]):
@@ -59,7 +59,7 @@ def events_of(topic: str) -> Sequence[Event]:
 
 
 def orders() -> Sequence[Order]:
-    """Tell what the platform says, one order after the other: of the payments' orders."""
+    """Return the platform's messages about the payments' orders, order by order."""
     return [
         _order(f"payment-{turn}-{number}", *step)
         for turn in range(ROUNDS)
@@ -69,14 +69,14 @@ def orders() -> Sequence[Order]:
 
 
 def records_of(topic: str, name: str) -> Sequence[OutgoingRecord]:
-    """Write what a topic of the contract may hold, for the topic of this name on the broker."""
+    """Encode possible records of a topic of the contract, for the topic of this name."""
     if topic == ORDER:
         return [encode_order(each, name) for each in orders()]
     return [encode_event(each, name, TRACE) for each in events_of(topic)]
 
 
 def contradicting(topic: str, name: str) -> OutgoingRecord:
-    """Write a record with the id of the first of `records_of`, and another account."""
+    """Encode a record with the id of the first of `records_of`, but another account."""
     other = {"account": "somebody-else"}
     if topic == ORDER:
         return encode_order(orders()[0].model_copy(update=other), name)

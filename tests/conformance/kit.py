@@ -1,7 +1,7 @@
-"""A provider's example as an endpoint of an edge, and the gateway that plays to it.
+"""A provider's example as an endpoint of an edge, and its simulated gateway.
 
-Nothing here knows a gateway: settings come from `examples()`, deliveries from
-`simulate`, and which header does what is found by leaving it out.
+Nothing here is specific to a gateway: settings come from `examples()`, deliveries from `simulate`,
+and the role of each header is found by leaving it out.
 """
 
 import secrets
@@ -28,26 +28,26 @@ from tests.parts.edge import asgi
 from tests.parts.edge.edge_server import ONE_BROKER, HeldClock
 
 AT = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
-"""When what is simulated here is signed."""
+"""Time of the simulated signatures."""
 
 PUBLIC_URL = "https://pay.example.com"
 
 PAID = frozenset({"confirmed", "underpaid", "overpaid"})
-"""Statuses that are about a sum which has arrived or gone."""
+"""Statuses about an amount that was received or paid out."""
 
 
 SUMLESS = frozenset({("blockbee", "payout")})
-"""Gateways, and what they tell of without a sum: nothing is booked of it."""
+"""By gateway, the event types that it sends without an amount: they are not booked."""
 
 
 def has_sum(provider: str, kind: str, status: str) -> bool:
-    """Tell whether an event of this type has to have an amount."""
+    """Return whether an event of this type must have an amount."""
     return status in PAID and kind in {"payment", "payout"} and (provider, kind) not in SUMLESS
 
 
 @dataclass(frozen=True)
 class Case:
-    """One thing a gateway can say."""
+    """One kind of message that a gateway can send."""
 
     provider: str
     kind: str
@@ -62,7 +62,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Side:
-    """An endpoint, and the same one with the key its gateway signs with."""
+    """An endpoint, and the same one with its gateway's signing key."""
 
     table: Mapping[str, Any]
     endpoint: Endpoint
@@ -70,7 +70,7 @@ class Side:
 
     @property
     def provider(self) -> Provider:
-        """The provider as this endpoint has configured it."""
+        """The provider as configured by this endpoint."""
         return self.endpoint.provider
 
     def in_mode(self, mode: Mode) -> "Side":
@@ -79,7 +79,7 @@ class Side:
         return replace(self, table={**self.table, "mode": mode}, endpoint=endpoint)
 
     def made(self, case: Case, *, number: int = 7, at: datetime = AT, **said: str) -> Delivery:
-        """Make the genuine delivery of a case, of money of the endpoint's mode."""
+        """Make the genuine delivery of a case, with money of the endpoint's mode."""
         wanted = {"order": "A-1", "amount": "100.50", "currency": "USDT", **said}
         simulation = Simulation(
             kind=case.kind,
@@ -107,12 +107,12 @@ class Side:
 
 
 def providers() -> list[str]:
-    """Return the names of all there are."""
+    """Return the names of all providers."""
     return sorted(discover())
 
 
 def cases(*names: str) -> list[Case]:
-    """Return everything these providers can say, or all where none is named."""
+    """Return all cases of these providers, or of all providers if none is named."""
     return [case for name in names or providers() for case in _cases(name)]
 
 
@@ -145,7 +145,7 @@ def side(name: str, number: int = 1) -> Side:
 
 
 def values(endpoints: Mapping[str, Mapping[str, Any]], prefix: str = "t.") -> dict[str, Any]:
-    """Write a configuration of these endpoints."""
+    """Return a configuration of these endpoints."""
     return {
         "endpoints": {name: {**table} for name, table in endpoints.items()},
         "edge": {"public_url": PUBLIC_URL, "port": 0, "management_port": 0},
@@ -161,7 +161,7 @@ def edge(*sides: Side, clock: HeldClock | None = None) -> Edge:
 
 @dataclass(frozen=True)
 class Told:
-    """What the edge answered, and the word it logged."""
+    """Answer of the edge, and the logged outcome."""
 
     asked: asgi.RequestResult
     reason: str
@@ -169,7 +169,7 @@ class Told:
 
 
 async def told(app: Edge, delivery: Delivery) -> Told:
-    """Bring a delivery to the edge, header for header."""
+    """Send a delivery to the edge, header by header."""
     structlog.reset_defaults()
     with capture_logs() as log:
         asked = await asked_for(app, delivery)
@@ -180,7 +180,7 @@ async def told(app: Edge, delivery: Delivery) -> Told:
 
 
 async def asked_for(app: Edge, delivery: Delivery) -> asgi.RequestResult:
-    """Bring a delivery to the edge and take its answer."""
+    """Send a delivery to the edge and return its answer."""
     target, _, query = delivery.target.partition("?")
     gate = app.gates.get(delivery.endpoint)
     token = gate.token if gate is not None else None
@@ -199,14 +199,14 @@ async def asked_for(app: Edge, delivery: Delivery) -> asgi.RequestResult:
 
 
 def said(delivery: Delivery) -> bytes:
-    """Return what the gateway says in a delivery: the body, under GET the query."""
+    """Return the content of a delivery: the body, or the query under GET."""
     if delivery.method == "GET":
         return delivery.target.partition("?")[2].encode("latin-1")
     return delivery.body
 
 
 def saying(delivery: Delivery, words: bytes) -> Delivery:
-    """Change what is said, behind the signature's back."""
+    """Change the content without a new signature."""
     if delivery.method == "GET":
         path = delivery.target.partition("?")[0]
         return replace(delivery, target=f"{path}?{words.decode('latin-1')}")
@@ -214,18 +214,18 @@ def saying(delivery: Delivery, words: bytes) -> Delivery:
 
 
 def resigned(own: Side, delivery: Delivery, words: bytes) -> Delivery:
-    """Have the gateway say something else in a delivery, and sign that."""
+    """Change the content, and sign it again."""
     changed = saying(replace(delivery, received_at=AT), words)
     return own.gateway.provider.sign(changed, own.gateway.keys[0])
 
 
 def without(delivery: Delivery, name: str) -> Delivery:
-    """Leave a header out."""
+    """Remove a header."""
     return replace(delivery, headers=tuple(pair for pair in delivery.headers if pair[0] != name))
 
 
 def with_header(delivery: Delivery, name: str, *given: str) -> Delivery:
-    """Give a header these values, one line each."""
+    """Set a header to these values, one line each."""
     rest = without(delivery, name).headers
     return replace(delivery, headers=(*rest, *((name, value) for value in given)))
 
@@ -239,13 +239,13 @@ def genuine(case: Case) -> VerifiedDelivery:
 
 @cache
 def events(case: Case) -> tuple[Event, ...]:
-    """Return what it means."""
+    """Return the events of a delivery."""
     return tuple(side(case.provider).provider.normalize(genuine(case)))
 
 
 @cache
 def roles(case: Case) -> Mapping[str, Reason]:
-    """Return the headers a delivery cannot do without, by the reason it is refused for."""
+    """Return the required headers of a delivery, by the reason of refusal if they are missing."""
     own = side(case.provider)
     delivery = genuine(case).delivery
     found = {}
@@ -263,6 +263,6 @@ def header_of(case: Case, reason: Reason) -> str | None:
 
 
 def window(case: Case) -> timedelta | None:
-    """Return the window of a case's endpoint, None where no time is signed."""
+    """Return the time window of a case's endpoint, None if no time is signed."""
     signed = genuine(case).signed_at is not None
     return side(case.provider).endpoint.tolerance if signed else None

@@ -1,4 +1,4 @@
-"""The members of what a gateway says, JSON or a form, and how one of them is changed."""
+"""The members of a gateway's message, JSON or a form, and changes of single members."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -12,7 +12,7 @@ ODD_JSON: Sequence[object] = (*ODD_TEXTS, "half an emoji \ud83d", {"odd": {}}, T
 
 @dataclass(frozen=True)
 class Member:
-    """One member: its place in the words, and its value as written."""
+    """One member: its position in the message, and its value as written."""
 
     path: tuple[str, ...]
     value: Any
@@ -23,7 +23,7 @@ class Member:
 
 
 def members(words: bytes) -> Sequence[Member]:
-    """Return every member that holds no other."""
+    """Return all members without nested members."""
     parsed = _parsed(words)
     if parsed is not None:
         return list(_leaves(parsed, ()))
@@ -32,7 +32,7 @@ def members(words: bytes) -> Sequence[Member]:
 
 
 def changed(words: bytes, member: Member, value: object) -> bytes:
-    """Write the words with another value of this member."""
+    """Return the message with another value of this member."""
     parsed = _parsed(words)
     if parsed is None:
         pairs = [pair.partition("=") for pair in words.decode("latin-1").split("&")]
@@ -59,7 +59,7 @@ def another(member: Member) -> object:
 
 
 def odd_values(words: bytes) -> Sequence[object]:
-    """Return what no descriptive fact can be, as far as these words can write it."""
+    """Return values that are invalid for every descriptive fact, if the format allows them."""
     return ODD_TEXTS if _parsed(words) is None else ODD_JSON
 
 

@@ -1,4 +1,4 @@
-"""Bodies that a gateway may sign and that are not what they should be."""
+"""Malformed bodies that a gateway may sign."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -7,7 +7,7 @@ _DEEP = 100
 
 
 def _first_member(body: bytes) -> tuple[bytes, bytes]:
-    """Split JSON into its first name and everything behind the opening brace."""
+    """Split JSON into its first name and the text after the opening brace."""
     name = next(iter(json.loads(body)))
     return json.dumps(name).encode(), body[1:]
 
@@ -31,7 +31,7 @@ JSON_SHAPES: Mapping[str, Callable[[bytes], bytes]] = {
     "text": lambda _: b"paid",
     "nothing": lambda _: b"",
 }
-"""Ways to spoil a JSON object, none of which leaves JSON as the contract reads it."""
+"""Ways to break a JSON object; none leaves valid JSON in the sense of the contract."""
 
 PAIR_SHAPES: Mapping[str, Callable[[bytes], bytes]] = {
     "Latin-1 in a text": lambda pairs: pairs + b"&name=caf\xe9",
@@ -44,10 +44,10 @@ PAIR_SHAPES: Mapping[str, Callable[[bytes], bytes]] = {
     "a thousand pairs": lambda pairs: pairs + b"&x=1" * 1001,
     "text": lambda _: b"paid",
 }
-"""Ways to spoil a form or a query, which may leave the fields of the gateway readable."""
+"""Ways to break a form or a query, which may leave the gateway's fields readable."""
 
 
 def shapes(words: bytes) -> Mapping[str, bytes]:
-    """Return what a gateway says in every misshapen form, by the name of the form."""
+    """Return the content in every malformed shape, by the name of the shape."""
     made = JSON_SHAPES if words.startswith(b"{") else PAIR_SHAPES
     return {name: spoil(words) for name, spoil in made.items()}

@@ -1,4 +1,4 @@
-"""The real `payrouter` command in processes of its own, configured for one test."""
+"""The real `payrouter` command in separate processes, configured for one test."""
 
 import asyncio
 import contextlib
@@ -14,7 +14,7 @@ PATIENCE_SECONDS = 120.0
 
 @dataclass(frozen=True)
 class Programs:
-    """Runs `payrouter` in a folder with a configuration, beside packages installed elsewhere."""
+    """Runs `payrouter` in a folder with a configuration, along with other installed packages."""
 
     folder: Path
     packages: Path
@@ -24,7 +24,7 @@ class Programs:
         (self.folder / "payrouter.toml").write_text(text, encoding="utf-8")
 
     def run(self, *arguments: str) -> str:
-        """Run a command to its end, and return what it printed."""
+        """Run a command to its end, and return its output."""
         ended = subprocess.run(
             [*_PAYROUTER, *arguments],
             cwd=self.folder,
@@ -39,7 +39,7 @@ class Programs:
 
     @contextlib.asynccontextmanager
     async def consumer(self, name: str) -> AsyncIterator[asyncio.subprocess.Process]:
-        """Run a consumer; it does not outlive the block."""
+        """Run a consumer until the block ends."""
         with (self.folder / f"{name}.log").open("ab") as log:
             process = await asyncio.create_subprocess_exec(
                 *_PAYROUTER, "consume", name, cwd=self.folder, env=self.environment(), stderr=log

@@ -1,4 +1,4 @@
-"""What a gateway says, JSON or a form, with one word after the other replaced or left out."""
+"""A gateway's message, JSON or a form, with one word at a time replaced or removed."""
 
 import copy
 import json
@@ -8,12 +8,12 @@ from urllib.parse import parse_qsl, urlencode
 
 from router.contract.strict_json import StrictJsonError, parse_object
 
-# What no gateway has for a word; numbers and truth values that some have are not among it.
+# Not a word of any gateway; excludes numbers and truth values, which some gateways use.
 UNKNOWN: tuple[object, ...] = ("no-such-word", "CONFIRMED?", "", None, 77, 1.5, [], {})
 
 
 def reworded(said: bytes) -> Iterator[bytes]:
-    """Yield it with each member in turn unknown, and with each left out."""
+    """Yield the message with each member in turn replaced by an unknown word, and removed."""
     try:
         parse_object(said)
     except StrictJsonError:

@@ -1,6 +1,6 @@
-"""Every consumer found, and one that was written elsewhere, has every effect once.
+"""Every installed consumer and a third-party sample have every effect exactly once.
 
-Whoever adds a consumer adds nothing here: it is found, and held to this.
+New consumers are found and tested automatically.
 """
 
 import asyncio
@@ -27,18 +27,18 @@ from tests.conformance.histories import contradicting
 SERVICES = {**discover(), "tally": payrouter_tally.SERVICE}
 
 EFFECTIVE = ("applied", "stale")
-"""Words of events the handler was given: everything else never reached it."""
+"""Outcomes of events that reached the handler."""
 
 GARBAGE = (b"", b"{", b'{"id": 1}', b"[1e999]")
 
 
 class CutOffError(Exception):
-    """What ends a transaction before its commit."""
+    """Ends a transaction before its commit."""
 
 
 @pytest.fixture(params=sorted(SERVICES))
 async def consumer(request: pytest.FixtureRequest, database_url: str) -> AsyncIterator[Bench]:
-    """Give one consumer with an empty database."""
+    """Yield a consumer with an empty database."""
     service = SERVICES[request.param]
     engine = create_async_engine(database_url, pool_size=8)
     try:
@@ -57,7 +57,7 @@ async def test_a_redelivered_record_has_no_second_effect(consumer: Bench) -> Non
     words = await consumer.apply(told)
     assert effective(words) == len(told)
     before = await consumer.content()
-    # As after a crash between the commit here and the commit to Kafka.
+    # As after a crash between the commit of the database and the commit to Kafka.
     assert await consumer.apply(told) == Counter(redelivered=len(told))
     assert await consumer.content() == before
 
@@ -83,7 +83,7 @@ async def test_a_topic_read_again_from_its_beginning_changes_nothing(consumer: B
         assert await consumer.content() == before
 
 
-async def test_what_the_runtime_has_forgotten_the_consumer_knows(consumer: Bench) -> None:
+async def test_consumer_recognizes_events_that_the_runtime_has_deleted(consumer: Bench) -> None:
     told = consumer.tell()
     await consumer.apply(told)
     before = await consumer.content()
@@ -110,22 +110,22 @@ async def test_any_order_can_be_applied(consumer: Bench, seed: int) -> None:
 async def test_a_crash_before_the_commit_leaves_nothing(consumer: Bench) -> None:
     told = consumer.tell()
     before = await consumer.content()
-    sound = consumer.service
+    sound = consumer.actions
 
     async def crashing(transaction: AsyncConnection, events: Sequence[object]) -> Sequence[Fate]:
         await sound.handle(transaction, events)
         raise CutOffError
 
-    consumer.service = replace(sound, handle=crashing)
+    consumer.actions = replace(sound, handle=crashing)
     with pytest.raises(HandlerFailed) as failed:
         await consumer.apply(told)
     assert isinstance(failed.value.__cause__, CutOffError)
     assert await consumer.content() == before
-    consumer.service = sound
+    consumer.actions = sound
     assert effective(await consumer.apply(told)) == len(told)
 
 
-async def test_a_zombie_applies_nothing_a_second_time(consumer: Bench) -> None:
+async def test_zombie_process_applies_nothing_again(consumer: Bench) -> None:
     told = consumer.tell()
     before = await consumer.fences()
     arrived = consumer.arrived(told)
@@ -145,7 +145,7 @@ async def test_a_zombie_applies_nothing_a_second_time(consumer: Bench) -> None:
     assert await consumer.content() == after
 
 
-async def test_an_id_with_another_content_is_dead_and_the_original_stands(consumer: Bench) -> None:
+async def test_contradicting_event_is_dead_and_the_original_remains(consumer: Bench) -> None:
     await consumer.apply(consumer.tell())
     before = await consumer.content()
     newcomers = [consumer.append(contradicting(topic, topic), topic) for topic in consumer.topics]
@@ -154,7 +154,7 @@ async def test_an_id_with_another_content_is_dead_and_the_original_stands(consum
     assert await consumer.content() == before
 
 
-async def test_poison_is_dead_and_its_neighbours_are_applied(consumer: Bench) -> None:
+async def test_undecodable_record_is_dead_and_its_neighbours_are_applied(consumer: Bench) -> None:
     records: list[Record] = []
     outs = [(out, topic) for topic in consumer.topics for out in TOLD[topic]]
     for out, topic in outs:

@@ -1,4 +1,4 @@
-"""Every consumer's own process, killed at its work and read again from the beginning."""
+"""Every consumer's process is killed during work, and its topics are read again from the start."""
 
 import asyncio
 import json
@@ -52,7 +52,7 @@ class Stage:
     prefix: str
 
     async def fill(self, random: Random) -> int:
-        """Publish every story, some of it again, garbage between; return how many records."""
+        """Publish all histories with duplicates and garbage; return the number of records."""
         outs = [
             (f"{self.prefix}{topic}", out.key, out.value, list(out.headers))
             for topic in self.bench.topics
@@ -73,7 +73,7 @@ class Stage:
         return len(mixed)
 
     async def passed(self, records: int) -> None:
-        """Wait until so many records are passed."""
+        """Wait until this many records are passed."""
         async with asyncio.timeout(PATIENCE_SECONDS):
             while await self._passed() < records:  # noqa: ASYNC110 - of another process
                 await asyncio.sleep(0.05)
@@ -84,7 +84,7 @@ class Stage:
             return int(await connection.scalar(select(func.sum(fence.c.next_offset))) or 0)
 
     async def at_rest(self) -> None:
-        """Wait until nothing is pending, by its own measures, of what it does beside its events."""
+        """Wait until its own measures show no pending background work."""
         pending = [m for m in self.bench.service.measures if m.name.endswith("_pending")]
         async with asyncio.timeout(PATIENCE_SECONDS), self.bench.engine.connect() as connection:
             while any([await each.read(connection) for each in pending]):
@@ -92,7 +92,7 @@ class Stage:
                 await asyncio.sleep(0.1)
 
     async def dead(self) -> int:
-        """Count what is dead."""
+        """Count the dead records."""
         held = self.bench.tables.held
         query = select(func.count()).where(held.c.state == "dead")
         async with self.bench.engine.connect() as connection:
@@ -107,7 +107,7 @@ async def stage(
     topics_prefix: str,
     programs: Programs,
 ) -> AsyncIterator[Stage]:
-    """Give a consumer with its topics and an empty database, configured but not running."""
+    """Yield a consumer with its topics and an empty database, configured but not running."""
     name = request.param
     programs.configure(
         CONFIG.format(
@@ -125,7 +125,7 @@ async def stage(
         await engine.dispose()
 
 
-async def test_killed_and_read_again_it_has_every_effect_once(stage: Stage) -> None:
+async def test_every_effect_happens_once_despite_kills_and_rereading(stage: Stage) -> None:
     records = await stage.fill(Random(3))
     async with stage.programs.consumer(stage.name) as first:
         await stage.passed(records // 4)

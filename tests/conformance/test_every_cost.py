@@ -1,4 +1,4 @@
-"""A proof costs a few passes over the body: what is forged is not parsed, sorted or rewritten."""
+"""Verification takes a few passes over the body; a forged body is not parsed or sorted."""
 
 import pytest
 
@@ -17,7 +17,7 @@ def _forms(name: str) -> list[Case]:
 
 
 @pytest.mark.parametrize("name", kit.providers())
-def test_refusing_a_forged_body_costs_no_more_than_a_few_hashes_of_the_largest(name: str) -> None:
+def test_refusing_a_forged_body_costs_at_most_a_few_hashes(name: str) -> None:
     own = kit.side(name)
     costs = {
         what: ratio(refusing(own, delivery))

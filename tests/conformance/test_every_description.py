@@ -1,4 +1,4 @@
-"""A fact that decides nothing stops nothing: it is null, and named where it could not be read."""
+"""An unreadable descriptive fact becomes null and is named, and stops nothing."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -35,10 +35,10 @@ def _normalized(case: Case, words: bytes) -> Sequence[Event]:
 
 
 def _undecided(case: Case, member: Member) -> bool:
-    """Tell whether nothing that counts depends on this member.
+    """Return whether this member is only descriptive.
 
-    Then another value leaves all of it as it is, or its absence does and takes a description
-    away. (A word that only repeats another decides, and may be absent without a trace.)
+    Then another value changes nothing else, or its absence changes nothing but a description.
+    (A member that only repeats a deciding one also decides, and may be absent without effect.)
     """
     if _is_signed_time(case, member):
         return False
@@ -49,7 +49,7 @@ def _undecided(case: Case, member: Member) -> bool:
 
 
 def _with(case: Case, member: Member, value: object) -> Sequence[Event] | None:
-    """Return the events with another value, None where they decide otherwise."""
+    """Return the events with another value, None if a deciding fact changed."""
     words = kit.said(kit.genuine(case).delivery)
     try:
         events = _normalized(case, changed(words, member, value))
@@ -60,7 +60,7 @@ def _with(case: Case, member: Member, value: object) -> Sequence[Event] | None:
 
 
 def _is_signed_time(case: Case, member: Member) -> bool:
-    """Tell whether this is the time that the window is measured by, where no header has it."""
+    """Return whether this is the signed time, if no header has it."""
     at = kit.genuine(case).signed_at
     if at is None or kit.header_of(case, Reason.TIME_MISSING) is not None:
         return False
@@ -73,7 +73,7 @@ def _written(at: datetime) -> set[str]:
 
 
 @pytest.mark.parametrize("case", kit.cases(), ids=str)
-def test_an_odd_description_is_null_and_named_and_changes_nothing_else(case: Case) -> None:
+def test_invalid_description_is_null_and_named_and_changes_nothing_else(case: Case) -> None:
     words = kit.said(kit.genuine(case).delivery)
 
     for member in members(words):
@@ -87,7 +87,7 @@ def test_an_odd_description_is_null_and_named_and_changes_nothing_else(case: Cas
                 assert event.test in {whole.test, None}
                 lost = _lost(whole, event)
                 if member.value == "":
-                    # It was absent, and is there now.
+                    # It was missing, and is present now.
                     lost |= set(event.unread)
                 assert lost == set(event.unread), (str(member), odd)
                 assert not any(_described(event)[name] for name in event.unread)
@@ -99,7 +99,7 @@ def _lost(whole: Event, event: Event) -> set[str]:
 
 
 @pytest.mark.parametrize("name", kit.providers())
-def test_some_description_of_every_gateway_can_be_odd(name: str) -> None:
+def test_every_gateway_has_a_description_that_can_be_invalid(name: str) -> None:
     unread = set()
     for case in kit.cases(name):
         words = kit.said(kit.genuine(case).delivery)
@@ -122,7 +122,9 @@ def _given(event: Event) -> Sequence[str]:
 
 
 @pytest.mark.parametrize("case", kit.cases(), ids=str)
-async def test_an_event_that_names_what_could_not_be_read_survives_the_wire(case: Case) -> None:
+async def test_event_with_unread_fields_can_be_decoded_again(
+    case: Case,
+) -> None:
     words = kit.said(kit.genuine(case).delivery)
 
     for member in members(words):

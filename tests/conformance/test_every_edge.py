@@ -1,4 +1,4 @@
-"""Everything every gateway can say, over HTTP to a real edge and onto Kafka."""
+"""All messages of all gateways, over HTTP to a real edge and to Kafka."""
 
 import json
 from decimal import Decimal
@@ -48,7 +48,7 @@ def _family(record: Record, prefix: str) -> str:
 
 
 @pytest.mark.parametrize("name", kit.providers())
-async def test_each_kind_of_each_provider_arrives_where_it_belongs(
+async def test_each_kind_of_each_provider_arrives_on_its_topic(
     broker: Broker, topics_prefix: str, name: str
 ) -> None:
     sent = [(case, _asked(case, number)) for number, case in enumerate(kit.cases(name), 100)]
@@ -82,7 +82,7 @@ async def test_each_kind_of_each_provider_arrives_where_it_belongs(
 
 
 def _misshapen(name: str) -> list[Delivery]:
-    """Have a gateway sign what it should not say, once in each method and content type."""
+    """Let a gateway sign malformed content, once in each method and content type."""
     own = kit.side(name)
     forms: dict[tuple[str, ...], Delivery] = {}
     for case in kit.cases(name):
@@ -98,7 +98,7 @@ def _misshapen(name: str) -> list[Delivery]:
 
 
 @pytest.mark.parametrize("name", kit.providers())
-async def test_each_misshapen_delivery_of_each_provider_is_kept_whole(
+async def test_each_malformed_delivery_of_each_provider_is_stored_completely(
     broker: Broker, topics_prefix: str, name: str
 ) -> None:
     sent = _misshapen(name)

@@ -1,4 +1,4 @@
-"""Nothing forged gets in, whatever the gateway."""
+"""No forged delivery of any gateway is accepted."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -15,7 +15,7 @@ _SECOND = timedelta(seconds=1)
 
 
 def _everyday(name: str) -> list[Case]:
-    """Return a case of each form a gateway's message can have."""
+    """Return a case of each form that a gateway's message can have."""
     found: dict[tuple[str, str | None], Case] = {}
     for case in kit.cases(name):
         found.setdefault((case.kind, case.variant), case)
@@ -24,7 +24,7 @@ def _everyday(name: str) -> list[Case]:
 
 @pytest.mark.parametrize("forgery", FORGERIES)
 @pytest.mark.parametrize("name", kit.providers())
-async def test_a_forged_delivery_is_refused_for_its_reason_and_leaves_nothing(
+async def test_forged_delivery_is_refused_with_its_reason_and_publishes_nothing(
     name: str, forgery: str
 ) -> None:
     edge = kit.edge(kit.side(name))
@@ -62,7 +62,7 @@ async def test_a_delivery_of_another_endpoint_is_refused(case: Case) -> None:
 
 
 @pytest.mark.parametrize("case", kit.cases(), ids=str)
-async def test_no_other_method_brings_it_in(case: Case) -> None:
+async def test_other_methods_are_refused(case: Case) -> None:
     own = kit.side(case.provider)
     edge, genuine = kit.edge(own), own.made(case)
 
@@ -75,7 +75,7 @@ async def test_no_other_method_brings_it_in(case: Case) -> None:
 
 
 @pytest.mark.parametrize("case", kit.cases(), ids=str)
-async def test_signed_time_counts_within_the_window_and_no_further(case: Case) -> None:
+async def test_signed_time_is_accepted_only_within_the_window(case: Case) -> None:
     own, clock = kit.side(case.provider), HeldClock(AT)
     edge, genuine = kit.edge(own, clock=clock), own.made(case)
     window = kit.window(case)
@@ -99,11 +99,11 @@ async def test_signed_time_counts_within_the_window_and_no_further(case: Case) -
 
 
 @pytest.mark.parametrize("case", kit.cases(), ids=str)
-async def test_while_two_keys_are_active_either_counts_and_then_only_the_new_one(
+async def test_both_keys_are_accepted_during_rotation_and_then_only_the_new_one(
     case: Case,
 ) -> None:
     old, new = kit.side(case.provider), kit.side(case.provider, 2)
-    # The same endpoint with the keys of both; what is not a list of keys stays as it was.
+    # The same endpoint with the keys of both; settings that are not lists of keys are unchanged.
     both = {
         name: [*value, *new.table[name]]
         if isinstance(value, list | tuple) and value != new.table[name]

@@ -1,4 +1,4 @@
-"""The whole edge under thousands of inputs: nothing forged taken, nothing broken, nothing grown."""
+"""The whole edge under thousands of inputs: no forgery accepted, no error, no leak."""
 
 import asyncio
 import gc
@@ -14,24 +14,24 @@ from router.edge.routes import Edge
 from tests.conformance import kit
 from tests.conformance.fuzzing import Fuzzer, Input
 
-LONG, SHORT = 200_000, 10_000
+LONG, SHORT, QUICK = 200_000, 10_000, 4_000
 _SEED = 20260304
 _WARM = 2_000
 _GROWN_BLOCKS = 5_000
-"""Objects that may be left over: far less than one for each input."""
+"""Maximum number of remaining objects: far less than one per input."""
 
 
 class _Quiet:
-    """Takes the log's lines and keeps the one thing a fuzzer wants to know."""
+    """A log that only counts unexpected exceptions."""
 
     def __init__(self) -> None:
         self.exceptions = 0
 
     def info(self, *_: object, **__: object) -> None:
-        """Forget it."""
+        """Ignore the line."""
 
     def exception(self, *_: object, **__: object) -> None:
-        """Count what nobody foresaw."""
+        """Count an unexpected exception."""
         self.exceptions += 1
 
 
@@ -70,10 +70,10 @@ async def _run(name: str, count: int) -> tuple[Counter[tuple[int, bool]], int]:
 
 @pytest.mark.chaos
 @pytest.mark.parametrize("name", kit.providers())
-def test_no_input_is_taken_that_is_not_genuine_and_none_breaks_the_edge(
-    name: str, *, chaos_long: bool
+def test_no_forged_input_is_accepted_and_none_breaks_the_edge(
+    name: str, *, chaos_long: bool, wishes_ci: bool
 ) -> None:
-    count = LONG if chaos_long else SHORT
+    count = LONG if chaos_long else SHORT if wishes_ci else QUICK
 
     seen, grown = asyncio.run(_run(name, count))
 

@@ -1,4 +1,4 @@
-"""Sandbox and live: every gateway's money goes only where an endpoint of its mode is."""
+"""Sandbox and live: an endpoint only accepts money of its own mode."""
 
 import json
 
@@ -14,9 +14,7 @@ _OTHER_MONEY = {"live": "test_money", "test": "live_money"}
 
 @pytest.mark.parametrize("mode", _MODES)
 @pytest.mark.parametrize("case", kit.cases(), ids=str)
-async def test_an_endpoint_takes_the_money_that_its_gateway_makes_for_its_mode(
-    case: Case, mode: Mode
-) -> None:
+async def test_endpoint_accepts_money_of_its_mode(case: Case, mode: Mode) -> None:
     own = kit.side(case.provider).in_mode(mode)
 
     told = await kit.told(kit.edge(own), own.made(case))
@@ -28,9 +26,7 @@ async def test_an_endpoint_takes_the_money_that_its_gateway_makes_for_its_mode(
 
 @pytest.mark.parametrize("mode", _MODES)
 @pytest.mark.parametrize("case", kit.cases(), ids=str)
-async def test_only_what_says_that_it_is_of_the_other_mode_goes_to_quarantine(
-    case: Case, mode: Mode
-) -> None:
+async def test_only_deliveries_of_the_other_mode_are_quarantined(case: Case, mode: Mode) -> None:
     here, there = (kit.side(case.provider).in_mode(each) for each in (mode, _MODES[mode]))
     delivery = there.made(case)
     said = {event.test for event in there.normalized(delivery)}

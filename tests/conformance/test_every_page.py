@@ -1,4 +1,4 @@
-"""What is written about each gateway of ours is so: the README's row, its page, the example."""
+"""The documentation of each gateway matches the code: README row, page, and example."""
 
 import re
 import tomllib
@@ -25,15 +25,17 @@ _SECTIONS = (
 )
 _BLOCK = re.compile(r"^```toml\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _PLACEHOLDER = re.compile(r"REPLACE-[A-Za-z0-9-]+")
+_TABLE = ROOT / "docs" / "gateways" / "README.md"
 _EXAMPLE = ROOT / "deploy" / "examples" / "payrouter.toml"
 
 OURS = [name for name in kit.providers() if type(discover()[name]).__module__.startswith("router.")]
 
 
-def _rows() -> dict[str, dict[str, str]]:
-    """Read the README's table of gateways."""
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    lines = text.partition("## Gateways")[2].partition("\n## ")[0].splitlines()
+def _rows(page: Path = _TABLE) -> dict[str, dict[str, str]]:
+    """Read the table of gateways of a page."""
+    text = page.read_text(encoding="utf-8")
+    section = re.split(r"^## (?:All g|G)ateways$", text, flags=re.MULTILINE)[1]
+    lines = section.partition("\n## ")[0].splitlines()
     table = [
         [cell.strip() for cell in line.strip("|").split("|")]
         for line in lines
@@ -65,8 +67,19 @@ def test_the_table_has_a_row_for_each_gateway_and_no_other() -> None:
     assert sorted(_rows()) == OURS
 
 
+def test_readme_has_a_shorter_table_of_the_same_rows() -> None:
+    whole, short = _rows(), _rows(ROOT / "README.md")
+
+    assert sorted(short) == OURS
+    for name, row in short.items():
+        (link,) = re.findall(r"\((docs/gateways/\w+\.md)\)", row.pop("gateway"))
+        assert (ROOT / link).is_file()
+        assert row
+        assert row.items() <= whole[name].items()
+
+
 @pytest.mark.parametrize("name", OURS)
-def test_the_row_says_what_the_code_does(name: str) -> None:
+def test_row_matches_the_code(name: str) -> None:
     row, provider = _rows()[name], kit.side(name).provider
     families = ", ".join(f for f in ("payment", "payout", "subscription") if f in provider.kinds)
     events = "as mapped" if "mapping" in _options(name) else families
@@ -82,7 +95,7 @@ def test_the_row_says_what_the_code_does(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", OURS)
-def test_each_gateway_has_a_page_with_what_one_has_to_know(name: str) -> None:
+def test_each_gateway_has_a_page_with_all_sections(name: str) -> None:
     page = _page(name)
     places = [page.find(f"\n## {section}\n") for section in _SECTIONS]
 
@@ -92,7 +105,7 @@ def test_each_gateway_has_a_page_with_what_one_has_to_know(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", OURS)
-def test_the_list_of_troubles_has_words_that_the_log_has(name: str) -> None:
+def test_troubleshooting_list_uses_reasons_from_the_log(name: str) -> None:
     troubles = _page(name).partition("\n## Troubleshooting\n")[2]
     cells = [line.strip("|").split("|")[0] for line in troubles.splitlines() if "|" in line][2:]
     words = {word for cell in cells for word in re.findall(r"`([a-z]+_[a-z_]+)`", cell)}
@@ -103,7 +116,7 @@ def test_the_list_of_troubles_has_words_that_the_log_has(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", OURS)
-def test_every_configuration_on_a_page_is_one(name: str, tmp_path: Path) -> None:
+def test_every_configuration_on_a_page_is_valid(name: str, tmp_path: Path) -> None:
     blocks = _BLOCK.findall(_page(name))
 
     assert blocks
@@ -127,7 +140,7 @@ def test_the_example_has_no_secret_in_it() -> None:
 def _built(text: str, folder: Path) -> dict[str, Any]:
     """Put the endpoints of a configuration together, with secrets in the files it names."""
     tables = tomllib.loads(text)["endpoints"]
-    # Two accounts have no secret in common.
+    # Two accounts must not share a secret.
     accounts = list(dict.fromkeys(table["account"] for table in tables.values()))
     for table in tables.values():
         number = 3 + accounts.index(table["account"])

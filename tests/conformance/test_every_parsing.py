@@ -1,4 +1,4 @@
-"""Whatever is signed is an event, or kept, or not readable; and amounts survive."""
+"""Every signed body becomes an event, a quarantined delivery, or unreadable; amounts are exact."""
 
 import dataclasses
 import json
@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from router.contract.amounts import parse_amount, value_text
@@ -15,8 +15,9 @@ from router.delivery import VerifiedDelivery
 from router.errors import NotUnderstood, RefusedDelivery
 from tests.conformance import kit
 from tests.conformance.kit import PAID, Case
+from tests.parts.examples import examples
 
-_EXAMPLES = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+_EXAMPLES = examples(60)
 
 _TEXTS = st.one_of(
     st.text(max_size=30),
@@ -61,7 +62,7 @@ def _as_if_signed(case: Case, words: bytes) -> VerifiedDelivery:
 
 
 def _outcome(case: Case, words: bytes) -> None:
-    """Normalize, and hold what an event promises; anything else that is raised is a fault."""
+    """Normalize, and check the guarantees of an event; any other exception is a bug."""
     own = kit.side(case.provider)
     try:
         events = own.provider.normalize(_as_if_signed(case, words))
@@ -77,7 +78,7 @@ def _outcome(case: Case, words: bytes) -> None:
 @pytest.mark.parametrize("case", _everyday(), ids=str)
 @_EXAMPLES
 @given(words=st.binary(max_size=400))
-def test_any_bytes_under_a_valid_signature_are_borne(case: Case, words: bytes) -> None:
+def test_any_signed_bytes_are_handled(case: Case, words: bytes) -> None:
     _outcome(case, words)
 
 
@@ -109,7 +110,7 @@ def test_any_member_of_a_genuine_body_may_be_anything(case: Case, data: st.DataO
 @pytest.mark.parametrize("case", _confirmed(), ids=str)
 @_EXAMPLES
 @given(amount=_AMOUNTS)
-def test_an_amount_survives_to_its_last_digit(case: Case, amount: str) -> None:
+def test_amount_keeps_all_its_digits(case: Case, amount: str) -> None:
     own = kit.side(case.provider)
 
     for event in own.normalized(own.made(case, amount=amount)):

@@ -1,4 +1,4 @@
-"""What is genuine is taken in, means what was said, and is one event however often it comes."""
+"""Genuine deliveries are accepted and understood; redeliveries are the same event."""
 
 import copy
 import dataclasses
@@ -37,7 +37,7 @@ def _own(case: Case) -> kit.Side:
 
 
 @pytest.mark.parametrize("name", kit.providers())
-def test_a_provider_has_what_the_protocol_asks_for(name: str) -> None:
+def test_provider_implements_the_protocol(name: str) -> None:
     provider = discover()[name]
 
     assert isinstance(provider, Provider)
@@ -47,7 +47,7 @@ def test_a_provider_has_what_the_protocol_asks_for(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", kit.providers())
-def test_a_provider_can_play_its_gateway(name: str) -> None:
+def test_provider_can_simulate_its_gateway(name: str) -> None:
     families = {"payment", "payout", "subscription"}
 
     assert {case.kind for case in kit.cases(name)} <= families
@@ -55,7 +55,7 @@ def test_a_provider_can_play_its_gateway(name: str) -> None:
 
 
 @pytest.mark.parametrize("case", kit.cases(), ids=str)
-async def test_a_genuine_delivery_is_answered_in_the_gateways_words_and_published(
+async def test_genuine_delivery_is_published_and_answered_as_the_gateway_expects(
     case: Case,
 ) -> None:
     own, edge = _own(case), kit.edge(_own(case))
@@ -77,7 +77,7 @@ async def test_a_genuine_delivery_is_answered_in_the_gateways_words_and_publishe
 
 
 @pytest.mark.parametrize("case", kit.cases(), ids=str)
-def test_an_event_says_what_was_said(case: Case) -> None:
+def test_event_has_the_facts_of_the_delivery(case: Case) -> None:
     delivery = _own(case).made(case)
 
     for event in _own(case).normalized(delivery):
@@ -93,7 +93,7 @@ def test_an_event_says_what_was_said(case: Case) -> None:
 
 
 @pytest.mark.parametrize("case", kit.cases(), ids=str)
-def test_what_is_kept_of_a_delivery_verifies_again(case: Case) -> None:
+def test_stored_delivery_can_be_verified_again(case: Case) -> None:
     delivery = _own(case).made(case)
     first, *others = _own(case).normalized(delivery)
 
@@ -109,7 +109,7 @@ def test_what_is_kept_of_a_delivery_verifies_again(case: Case) -> None:
 
 
 @pytest.mark.parametrize("case", kit.cases(), ids=str)
-def test_normalize_says_the_same_twice_and_changes_nothing(case: Case) -> None:
+def test_normalize_is_repeatable_and_changes_nothing(case: Case) -> None:
     own = _own(case)
     verified = own.verified(own.made(case))
     before = copy.deepcopy(verified)
@@ -121,7 +121,7 @@ def test_normalize_says_the_same_twice_and_changes_nothing(case: Case) -> None:
 
 
 @pytest.mark.parametrize("case", kit.cases(), ids=str)
-def test_no_float_is_anywhere_near_an_event(case: Case) -> None:
+def test_no_float_is_used_for_an_event(case: Case) -> None:
     for event in _own(case).normalized(_own(case).made(case)):
         held = {name: getattr(event, name) for name in Event.model_fields}
         assert not list(_floats(held))
@@ -130,8 +130,8 @@ def test_no_float_is_anywhere_near_an_event(case: Case) -> None:
 
 
 @pytest.mark.parametrize("case", kit.cases(), ids=str)
-def test_a_redelivery_is_the_same_event_though_signed_at_another_time(case: Case) -> None:
-    # Where no time is signed, a redelivery is the same delivery, byte for byte.
+def test_redelivery_signed_later_is_the_same_event(case: Case) -> None:
+    # If no time is signed, a redelivery has identical bytes.
     later_at = AT if kit.window(case) is None else _LATER
     first, again, later = (
         _own(case).normalized(_own(case).made(case, at=at)) for at in (AT, AT, later_at)
@@ -145,7 +145,7 @@ def test_a_redelivery_is_the_same_event_though_signed_at_another_time(case: Case
 
 
 @pytest.mark.parametrize("name", kit.providers())
-def test_every_change_of_state_and_every_payment_is_another_event(name: str) -> None:
+def test_every_status_and_every_payment_is_a_separate_event(name: str) -> None:
     own = kit.side(name)
     told: dict[Any, tuple[str, str, int]] = {}
 
@@ -154,13 +154,13 @@ def test_every_change_of_state_and_every_payment_is_another_event(name: str) -> 
             made = own.made(case, number=number, order=f"A-{number}")
             for event in own.normalized(made):
                 said = (case.kind, case.status, number)
-                # Another form of a message may tell the same change again.
+                # Another form of a message may report the same change again.
                 assert told.setdefault(event.id, said) == said
     assert len(told) >= len({(c.kind, c.status) for c in kit.cases(name)}) * 2
 
 
 @pytest.mark.parametrize("name", kit.providers())
-def test_the_states_of_one_payment_are_about_one_payment(name: str) -> None:
+def test_all_statuses_of_a_payment_name_the_same_payment(name: str) -> None:
     own = kit.side(name)
     for kind in own.provider.kinds:
         named = {
@@ -173,7 +173,7 @@ def test_the_states_of_one_payment_are_about_one_payment(name: str) -> None:
 
 
 @pytest.mark.parametrize("case", kit.cases(), ids=str)
-def test_another_account_has_other_events(case: Case) -> None:
+def test_events_of_another_account_have_other_ids(case: Case) -> None:
     mine, theirs = kit.side(case.provider), kit.side(case.provider, 2)
 
     first, second = mine.normalized(mine.made(case)), theirs.normalized(theirs.made(case))
@@ -182,12 +182,12 @@ def test_another_account_has_other_events(case: Case) -> None:
 
 
 def _both_open(event: Event, expected: Event) -> bool:
-    """Tell whether both are about a payment that is not yet what was asked for."""
+    """Return whether both are about a payment that is not complete yet."""
     return {event.type.status, expected.type.status} <= {"pending", "underpaid"}
 
 
 @pytest.mark.parametrize("case", kit.cases(), ids=str)
-def test_a_word_nobody_knows_never_makes_another_event_of_it(case: Case) -> None:
+def test_unknown_word_never_results_in_another_event(case: Case) -> None:
     own, verified = _own(case), kit.genuine(case)
     expected, *_ = kit.events(case)
     not_understood = 0
@@ -210,7 +210,9 @@ def test_a_word_nobody_knows_never_makes_another_event_of_it(case: Case) -> None
 
 
 @pytest.mark.parametrize("name", kit.providers())
-async def test_what_is_not_understood_is_answered_with_success_and_kept_whole(name: str) -> None:
+async def test_delivery_that_is_not_understood_is_acknowledged_and_stored(
+    name: str,
+) -> None:
     own = kit.side(name)
     edge = kit.edge(own)
     case = next(case for case in kit.cases(name) if case.status == "confirmed")
@@ -225,6 +227,6 @@ async def test_what_is_not_understood_is_answered_with_success_and_kept_whole(na
 
 
 def _not_understood(own: kit.Side, case: Case) -> Iterator[Any]:
-    # An amount with a digit too many, and one that is none: genuine, and not representable.
+    # An amount with one digit too many, and a text: genuine, but not representable.
     for amount in ("1" * 21, "0." + "1" * 19):
         yield own.made(case, amount=amount)

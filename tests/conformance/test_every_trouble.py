@@ -1,9 +1,8 @@
-"""Every consumer in every trouble that a log or a store can make: nothing is lost, or it is said.
+"""Every consumer under every fault of a log or a store: no event is lost without a report.
 
-All consumers found, and the sample, run side by side as their users run them, and what happens to
-a topic happens to all that read it. In each trouble each of them applies everything once, or is
-not ready, halts with a reason, and goes on by the command it names. None says that it is well
-while something is missing.
+All installed consumers and the sample run together as in production; a fault of a topic affects all
+its readers. Under each fault, each consumer applies every event once, or is not ready, halts with a
+reason, and continues after the command that it names. None is ready while an event is missing.
 """
 
 import asyncio
@@ -21,31 +20,31 @@ from tests.conformance.test_every_consumer import SERVICES
 from tests.parts import databases
 from tests.parts.databases import DatabaseServer
 from tests.parts.kafka.apache_kafka import ApacheKafka
-from tests.parts.runtime.members import eventually
 from tests.parts.troubles import topics
 from tests.parts.troubles.postgres import read_only
 from tests.parts.troubles.site import PARTITIONS, Member, Site, site
 from tests.parts.troubles.story import WHOLE, Story
 from tests.parts.troubles.tales import TOPICS
 from tests.parts.troubles.writing import CODECS, open_transaction
+from tests.parts.waiting import eventually
 
 pytestmark = [pytest.mark.kafka, pytest.mark.asyncio(loop_scope="module")]
 
 TROUBLED: Final = ("payment", "order")
-"""Topics of which each consumer reads one, and some both."""
+"""Topics of which each consumer reads at least one."""
 
 UNREADABLE: Final = 25
-"""Enough of them in a row for the brake."""
+"""Enough consecutive failures to trigger the brake."""
 
 READ_ONLY_SECONDS: Final = 2.0
 
 ANOTHER_LOG: Final = ("other_log", "other_record", "beyond_end")
-"""Reasons to halt that say it: the first one where it is asked, the others where it is seen."""
+"""Reasons to halt on another log: by the topic's id, by its records, by its end."""
 
 
 @pytest.fixture(scope="module")
 def quick_kafka() -> Iterator[ApacheKafka]:
-    """Give a Kafka of this file's own, which compacts at once."""
+    """Run a separate Kafka for this file, which compacts at once."""
     kafka = ApacheKafka(topics.QUICK_CLEANER)
     try:
         kafka.start()
@@ -56,7 +55,7 @@ def quick_kafka() -> Iterator[ApacheKafka]:
 
 @pytest.fixture(scope="module")
 def own_database(database_server: DatabaseServer) -> Iterator[str]:
-    """Give the URL of a database of this file's own."""
+    """Yield the URL of a separate database for this file."""
     with databases.fresh_database(database_server) as url:
         yield url
 
@@ -77,18 +76,18 @@ async def running_site(
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def story(running_site: Site) -> Story:
-    """Give a story nothing of which is told yet, on a site where all is well."""
+    """Yield a story without events yet, on a site without problems."""
     await _mended(running_site)
     return Story(running_site)
 
 
 async def _mended(here: Site) -> None:
-    """Mend what an earlier test has left, as an operator would."""
+    """Fix the remains of an earlier test, like an operator."""
 
     async def well() -> bool:
         for each in here.members.values():
             if not (await each.ready())[0]:
-                await here.mend(each)
+                await here.run_fixes(each)
                 return False
         return True
 
@@ -99,17 +98,17 @@ def everywhere(here: Site, said: str) -> Mapping[str, str]:
     return dict.fromkeys(here.members, said)
 
 
-async def mended_by_what_it_names(story: Story) -> None:
-    """Run the commands that every member names, and see that all is applied then."""
+async def recovers_by_its_commands(story: Story) -> None:
+    """Run the commands that every member names; assert that all events are applied afterwards."""
     for each in story.site.members.values():
-        commands = await story.site.mend(each)
+        commands = await story.site.run_fixes(each)
         assert commands, f"{each.name} names no command: {await each.ready()}"
     await story.site.all_ready()
     assert await story.seen() == everywhere(story.site, WHOLE)
 
 
 def halted(seen: Mapping[str, str], *reasons: str) -> bool:
-    """Tell whether every member is halted, for nothing but these reasons."""
+    """Return whether every member is halted, for these reasons only."""
     given = {each for said in seen.values() for each in said.removeprefix("halted: ").split(", ")}
     return all(said.startswith("halted: ") for said in seen.values()) and given <= set(reasons)
 
@@ -125,13 +124,13 @@ async def test_every_codec_is_read(story: Story) -> None:
     assert await story.seen() == everywhere(story.site, WHOLE)
 
 
-async def test_what_a_registry_has_framed_is_read(story: Story) -> None:
+async def test_framed_records_are_read(story: Story) -> None:
     for topic in TOPICS:
         await story.tell_framed(topic, 3)
     assert await story.seen() == everywhere(story.site, WHOLE)
 
 
-async def test_a_store_that_is_read_only_for_a_while_costs_nothing(story: Story) -> None:
+async def test_temporarily_read_only_store_loses_nothing(story: Story) -> None:
     members = story.site.members.values()
     async with read_only(story.site.database_url):
         for topic in TOPICS:
@@ -144,7 +143,7 @@ async def test_a_store_that_is_read_only_for_a_while_costs_nothing(story: Story)
 
 
 async def says(member: Member, text: str) -> None:
-    """Wait until a member is not ready and says so with a certain text."""
+    """Wait until a member is not ready and reports a certain text."""
 
     async def said() -> bool:
         good, found = await member.ready()
@@ -153,7 +152,7 @@ async def says(member: Member, text: str) -> None:
     await eventually(said, f"{text} from {member.name}")
 
 
-async def test_an_open_transaction_of_somebody_else_is_said_and_passed(story: Story) -> None:
+async def test_open_transaction_of_another_producer_is_reported_and_passed(story: Story) -> None:
     here = story.site
     foreign = {topic: story.made(topic, 2) for topic in TROUBLED}
     async with open_transaction(here.bootstrap, "foreign", [*chain(*foreign.values())], 1):
@@ -169,7 +168,7 @@ async def test_an_open_transaction_of_somebody_else_is_said_and_passed(story: St
         assert await each.halts() == []
 
 
-async def test_records_deleted_before_they_were_read_are_said(story: Story) -> None:
+async def test_records_deleted_before_they_were_read_are_reported(story: Story) -> None:
     here = story.site
     async with here.frozen():
         for topic in TROUBLED:
@@ -179,10 +178,10 @@ async def test_records_deleted_before_they_were_read_are_said(story: Story) -> N
             story.gone(topic, told[:6])
     assert halted(await story.seen(), "before_start", "records_missing")
     story.accept()
-    await mended_by_what_it_names(story)
+    await recovers_by_its_commands(story)
 
 
-async def test_records_that_compaction_has_taken_are_said(story: Story) -> None:
+async def test_compacted_records_are_reported(story: Story) -> None:
     here = story.site
     async with here.frozen():
         for topic in TROUBLED:
@@ -194,39 +193,39 @@ async def test_records_that_compaction_has_taken_are_said(story: Story) -> None:
             story.gone(topic, [each for at, each in enumerate(told, first) if at not in left])
     assert halted(await story.seen(), "records_missing")
     story.accept()
-    await mended_by_what_it_names(story)
+    await recovers_by_its_commands(story)
 
 
-async def test_a_topic_made_anew_while_the_consumer_was_frozen_is_said(story: Story) -> None:
+async def test_topic_recreated_while_the_consumer_was_frozen_is_reported(story: Story) -> None:
     here = story.site
     async with here.frozen():
-        await remade_and_told(story)
+        await recreated_and_refilled(story)
     assert halted(await story.seen(), *ANOTHER_LOG)
-    await mended_by_what_it_names(story)
+    await recovers_by_its_commands(story)
 
 
-async def test_a_topic_made_anew_while_the_consumer_was_stopped_is_said(story: Story) -> None:
+async def test_topic_recreated_while_the_consumer_was_stopped_is_reported(story: Story) -> None:
     here = story.site
     await asyncio.gather(*(each.end() for each in here.members.values()))
-    await remade_and_told(story)
+    await recreated_and_refilled(story)
     for each in here.members.values():
         await each.start()
     assert halted(await story.seen(), *ANOTHER_LOG)
-    await mended_by_what_it_names(story)
+    await recovers_by_its_commands(story)
 
 
-async def remade_and_told(story: Story) -> None:
-    """Make topics anew, and tell more in each partition than had been in any."""
+async def recreated_and_refilled(story: Story) -> None:
+    """Recreate topics, and write more records to each partition than any had before."""
     here = story.site
     for topic in TROUBLED:
         ends = await topics.ends(here.bootstrap, topic, range(PARTITIONS))
-        await topics.remake(here.bootstrap, [topic], PARTITIONS)
+        await topics.recreate(here.bootstrap, [topic], PARTITIONS)
         for number in range(PARTITIONS):
             await story.tell(topic, max(ends.values()) + 10, partition=number)
 
 
 @pytest.mark.parametrize("topic", TROUBLED)
-async def test_a_brake_holds_its_topic_and_no_other(story: Story, topic: str) -> None:
+async def test_brake_stops_only_its_topic(story: Story, topic: str) -> None:
     readers = story.site.readers(topic)
     dead = {each.name: await each.dead() for each in readers}
     await story.tell_avro(topic, UNREADABLE)
@@ -239,14 +238,16 @@ async def test_a_brake_holds_its_topic_and_no_other(story: Story, topic: str) ->
         await story.applied(each)
     await story.tell(topic, PARTITIONS)
     for each in readers:
-        assert await story.site.mend(each), f"{each.name} names no command: {await each.ready()}"
+        assert await story.site.run_fixes(each), (
+            f"{each.name} names no command: {await each.ready()}"
+        )
     assert await story.seen() == everywhere(story.site, WHOLE)
     assert {each.name: await each.dead() for each in readers} == {
         name: count + UNREADABLE for name, count in dead.items()
     }
 
 
-async def test_what_is_read_again_has_no_second_effect(story: Story) -> None:
+async def test_records_read_again_have_no_second_effect(story: Story) -> None:
     here = story.site
     for topic in TOPICS:
         await story.tell(topic, 5)

@@ -1,4 +1,4 @@
-"""A consumer of another distribution is one like ours; one that does not fit stops the start."""
+"""A third-party consumer works like a built-in one; an invalid one prevents the start."""
 
 import json
 import re
@@ -14,7 +14,7 @@ GUIDE = Path(__file__).resolve().parents[2] / "docs" / "adding-a-consumer.md"
 BLOCK = re.compile(r"^`([\w./-]+)`:\n\n```\w+\n(.*?)```$", re.MULTILINE | re.DOTALL)
 
 
-def test_its_tables_and_commands_are_there_as_soon_as_it_is_installed(
+def test_installed_consumer_has_its_tables_and_commands(
     programs: Programs, database_url: str
 ) -> None:
     programs.configure(f'[database]\nurl = "{database_url}"\n')
@@ -42,7 +42,7 @@ def _install(folder: Path, name: str, value: str) -> None:
         ("payrouter_tally:SERVICE", "calls itself tally"),
     ],
 )
-def test_one_that_does_not_fit_stops_the_start(
+def test_invalid_consumer_prevents_the_start(
     value: str, problem: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _install(tmp_path, "wrong", value)
@@ -52,12 +52,12 @@ def test_one_that_does_not_fit_stops_the_start(
     assert "consumer wrong" in str(found.value)
 
 
-def test_one_that_measures_under_the_name_of_another_stops_the_start(
+def test_consumer_with_a_duplicate_metric_name_prevents_the_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     measure = "replace(SERVICE.measures[0])"
     (tmp_path / "twice.py").write_text(
-        "from dataclasses import replace\nfrom consumers.ledger import SERVICE\n"
+        "from dataclasses import replace\nfrom consumers.ledger.service import SERVICE\n"
         f"SERVICE = replace(SERVICE, name='twice', measures=[{measure}])\n"
     )
     _install(tmp_path, "twice", "twice:SERVICE")
@@ -66,11 +66,11 @@ def test_one_that_measures_under_the_name_of_another_stops_the_start(
         discover()
 
 
-def test_one_that_would_read_refused_deliveries_stops_the_start(
+def test_consumer_of_refused_deliveries_prevents_the_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "curious.py").write_text(
-        "from dataclasses import replace\nfrom consumers.ledger import SERVICE\n"
+        "from dataclasses import replace\nfrom consumers.ledger.service import SERVICE\n"
         "SERVICE = replace(SERVICE, name='curious', topics=(*SERVICE.topics, 'refused'))\n"
     )
     _install(tmp_path, "curious", "curious:SERVICE")
@@ -79,17 +79,17 @@ def test_one_that_would_read_refused_deliveries_stops_the_start(
         discover()
 
 
-def test_none_of_ours_reads_refused_deliveries() -> None:
+def test_no_built_in_consumer_reads_refused_deliveries() -> None:
     assert all("refused" not in service.topics for service in discover().values())
 
 
-def test_without_it_there_is_no_such_consumer(programs: Programs, tmp_path: Path) -> None:
+def test_uninstalled_consumer_does_not_exist(programs: Programs, tmp_path: Path) -> None:
     bare = Programs(programs.folder, tmp_path)
     with pytest.raises(AssertionError, match="No such command 'tally'"):
         bare.run("tally", "show")
 
 
-def test_the_guide_is_the_sample_file_by_file() -> None:
+def test_guide_matches_the_sample_file_by_file() -> None:
     told = dict(BLOCK.findall(GUIDE.read_text(encoding="utf-8")))
     files = [path for path in (SAMPLES / "tally").rglob("*") if path.suffix in {".py", ".toml"}]
     there = {str(path.relative_to(SAMPLES / "tally")): path.read_text("utf-8") for path in files}

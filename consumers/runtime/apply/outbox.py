@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from sqlalchemy import ARRAY, column, delete, func, literal, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.runtime.apply.held import headers_from, headers_text
+from consumers.runtime.store.arrays import inserting
 from consumers.runtime.store.tables import RuntimeTables
 from router.contract.wire import Headers
 
@@ -63,14 +64,7 @@ async def put(
     box = tables.outbox
     columns = [box.c.topic, box.c.key, box.c.value, box.c.headers]
     rows = [(each.topic, each.key, each.value, headers_text(each.headers)) for each in outgoing]
-    arrays = [
-        literal(list(values), ARRAY(of.type))
-        for of, values in zip(columns, zip(*rows, strict=True), strict=True)
-    ]
-    named = [column(each.name, each.type) for each in columns]
-    source = func.unnest(*arrays).table_valued(*named, with_ordinality="place").render_derived()
-    ordered = select(*(source.c[each.name] for each in columns)).order_by(source.c.place)
-    await connection.execute(box.insert().from_select([each.name for each in columns], ordered))
+    await connection.execute(inserting(box, columns, rows))
 
 
 async def read_unsent(

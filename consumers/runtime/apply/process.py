@@ -39,7 +39,7 @@ from consumers.runtime.records import (
     Undecodable,
     decode,
 )
-from consumers.runtime.service import HandlerFailed, HandlerSlow, Poison, Service
+from consumers.runtime.service import Handler, HandlerFailed, HandlerSlow, Poison, Service
 from router.contract.event import Event
 from router.contract.wire import decode_event
 
@@ -67,6 +67,7 @@ class Applier:
 
     books: Bookkeeping
     service: Service
+    handler: Handler
     brake_after: int = 20
     readers: Mapping[str, Reader] = field(default_factory=dict)
     """Readers by topic name on the broker; all other topics contain events of the contract."""
@@ -238,7 +239,7 @@ class Applier:
         books.begin_handler()
         began = time.monotonic()
         try:
-            answers = checked_fates(await self.service.handle(books.effects, events), len(events))
+            answers = checked_fates(await self.handler(books.effects, events), len(events))
             # A deferred constraint would fail only at the commit, outside the handler.
             await books.check()
         except Exception as error:

@@ -1,115 +1,101 @@
-"""`payrouter offsets show`: how far consumers are, and whether they move."""
+"""`payrouter offsets show [NAME]` and `payrouter offsets reset NAME`."""
 
-import logging
-import sys
-from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import click
 
-from consumers.runtime.apply.offsets import FenceRow
-from consumers.runtime.commands.one_consumer import EXIT_PROBLEM, answered, json_option, show_json
-from consumers.runtime.configured import Consumer
-from consumers.runtime.progress.picture import Behind
-from consumers.runtime.progress.reading import Standings, Store, read_standings, read_stores
-from consumers.runtime.progress.screen import screen, show_counts, show_standings
-from consumers.runtime.progress.standing import Standing, State
-from consumers.runtime.records import Partition
+from consumers.runtime.commands.one_consumer import one_consumer, one_or_all_consumers
+from router.terminal.command_tree import example
+from router.terminal.completion import complete_topic
+from router.terminal.options import json_option
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from consumers.runtime.configured import Consumer
 
 
-@click.command("show")
-@click.option("--all", "every", is_flag=True, help="Also idle partitions and earlier clusters.")
-@click.option("--counts", is_flag=True, help="Show how many records were applied, stale, parked …")
+@click.command("show", epilog=example("offsets show", "offsets show ledger --counts"))
+@one_or_all_consumers
+@click.option(
+    "--all", "every", is_flag=True, help="Include idle partitions and earlier Kafka clusters."
+)
+@click.option("--counts", is_flag=True, help="Show how many records had each outcome instead.")
 @click.option(
     "--stuck-after",
     type=click.FloatRange(min=0),
     default=30.0,
     show_default=True,
     metavar="SECONDS",
-    help="How long a record may wait while nothing is applied.",
+    help="Seconds a record may wait while nothing is applied.",
 )
 @json_option
-@click.pass_obj
 def show(
-    consumers: Sequence[Consumer],
+    consumers: "Sequence[Consumer]",
     *,
     every: bool,
     counts: bool,
     stuck_after: float,
     as_json: bool,
 ) -> None:
-    """Show how far NAME, or every consumer, is on each partition, and whether it moves.
+    """Show the offset and lag of each partition, of NAME or of every consumer.
 
-    Exits with 1 if a partition needs attention, or the broker does not answer.
+    Exits with status 1 if a partition needs attention, or the broker does not
+    answer.
     """
-    # What goes wrong with the broker is said in our own line alone.
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
-    stores, found = answered(_read(consumers, stuck_after))
-    earlier = {store.consumer.service.name: _earlier(store, found) for store in stores}
-    if as_json:
-        show_json({name: _as_json(each, earlier[name]) for name, each in found.of.items()})
-    else:
-        for name, standings in found.of.items():
-            _show(name, standings, earlier[name], every=every, counts=counts)
-    _say_what_is_unknown(found)
-    trouble = any(each.trouble for standings in found.of.values() for each in standings)
-    sys.exit(EXIT_PROBLEM if trouble or found.away or found.problems else 0)
+    from consumers.runtime.commands.actions.offsets import OffsetsView, show_offsets
+
+    show_offsets(consumers, OffsetsView(every, counts, stuck_after), as_json=as_json)
 
 
-async def _read(
-    consumers: Sequence[Consumer], stuck_after: float
-) -> tuple[Sequence[Store], Standings]:
-    stores = await read_stores(consumers)
-    return stores, await read_standings(stores, stuck_after)
+def _target(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
+    """Refuse what is neither `earliest`, `latest`, nor an offset."""
+    if value not in {"earliest", "latest"} and not (value.isascii() and value.isdigit()):
+        message = f"{value!r} is neither earliest, latest nor an offset"
+        raise click.BadParameter(message)
+    return value
 
 
-def _earlier(store: Store, found: Standings) -> Mapping[str, Sequence[FenceRow]]:
-    """Return the fences of clusters consumed before, the one left first at the beginning."""
-    now = {each.cluster_id for each in found.of[store.consumer.service.name]}
-    clusters: dict[str, list[FenceRow]] = {}
-    for row in sorted(store.fences, key=lambda row: row.updated_at):
-        if row.cluster_id not in now:
-            clusters[row.cluster_id] = [*clusters.pop(row.cluster_id, []), row]
-    return clusters
-
-
-def _as_json(
-    standings: Sequence[Standing], earlier: Mapping[str, Sequence[FenceRow]]
-) -> Sequence[dict[str, object]]:
-    before = [_left(row) for rows in earlier.values() for row in rows]
-    return [each.as_json() for each in (*before, *standings)]
-
-
-def _left(row: FenceRow) -> Standing:
-    """Give the row of a cluster that is not asked the shape of the others."""
-    partition = Partition(row.topic, row.partition)
-    return Standing(row.cluster_id, partition, row, None, Behind(), None, State.UNKNOWN)
-
-
-def _show(
-    name: str,
-    standings: Sequence[Standing],
-    earlier: Mapping[str, Sequence[FenceRow]],
+@click.command(
+    "reset",
+    epilog=example(
+        "offsets reset ledger --topic payment --to earliest",
+        "offsets reset ledger --topic payment --partition 3 --to 1200 --yes",
+    ),
+)
+@one_consumer
+@click.option(
+    "--topic",
+    required=True,
+    shell_complete=complete_topic,
+    help="Topic: payment, or its name on the broker.",
+)
+@click.option("--partition", type=click.IntRange(0), help="Partition; default: all.")
+@click.option(
+    "--to", required=True, callback=_target, help="earliest, latest, or the next offset to apply."
+)
+@click.option("--yes", is_flag=True, help="Do it. Without, only show what would be done.")
+@click.option("--force", is_flag=True, help="Do it even if effects could be applied twice.")
+@json_option
+def reset(  # noqa: PLR0913 - one argument per option
+    consumer: "Consumer",
     *,
-    every: bool,
-    counts: bool,
+    topic: str,
+    partition: int | None,
+    to: str,
+    yes: bool,
+    force: bool,
+    as_json: bool,
 ) -> None:
-    console = screen()
-    for rows in earlier.values() if every else ():
-        show_counts(console, name, sorted(rows, key=lambda row: (row.topic, row.partition)))
-    fences = [each.fence for each in standings if each.fence is not None]
-    if counts and fences:
-        show_counts(console, name, fences)
-    else:
-        show_standings(console, name, standings, idle_too=every)
-    if earlier and not every:
-        click.echo(f"{len(earlier)} clusters consumed before are left out; --all shows them")
+    """Set the next offset that NAME applies of a topic.
 
+    A running consumer follows within seconds. Events that are read again have no
+    second effect: their ids are known. A reset further back than ids are remembered
+    is refused. After a reset forward, the records in between are never applied. The
+    operation and its author are recorded.
+    """
+    from consumers.runtime.commands.actions.reset import ResetTarget, reset_offsets
 
-def _say_what_is_unknown(found: Standings) -> None:
-    """Say in a line why cells are unknown; a broker that cannot describe groups is no fault."""
-    if found.away is not None:
-        click.echo(f"the broker could not be asked, its part is ?: {found.away}", err=True)
-    elif found.problems:
-        click.echo(f"the broker did not answer everything: {'; '.join(found.problems)}", err=True)
-    elif any(each.member is None for standings in found.of.values() for each in standings):
-        click.echo("the broker does not describe groups, so member is ?", err=True)
+    reset_offsets(
+        consumer, ResetTarget(topic, partition, to), yes=yes, force=force, as_json=as_json
+    )

@@ -1,76 +1,87 @@
-"""What every command about one consumer shares: whose it is, who runs it, how it prints."""
+"""Gives a command the consumer it is about, with its settings of the configuration in force."""
 
-import asyncio
-import getpass
-import json
-import socket
-import sys
-from collections.abc import Coroutine, Iterable, Sequence
-from typing import Any, TypeVar
+import functools
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
 import click
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
-from consumers.runtime.store.database import StoreUnavailable
+from router.terminal.completion import complete_consumer
+from router.terminal.options import ConfigurationPlace, located
 
-Answer = TypeVar("Answer")
-
-EXIT_PROBLEM = 1
-
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+if TYPE_CHECKING:
+    from consumers.runtime.configured import Consumer
 
 
-def answered(question: Coroutine[Any, Any, Answer]) -> Answer:
-    """Run what a command does, or end it with one line where the store is not there."""
-    try:
-        return asyncio.run(question)
-    except StoreUnavailable as problem:
-        raise click.ClickException(str(problem)) from None
+class ConfiguredConsumers(Protocol):
+    """Click's object, as these commands use it: reads the configuration in force."""
+
+    def consumer(self, place: ConfigurationPlace, name: str) -> "Consumer":
+        """Return one consumer. Raises UsageError if there is none of this name."""
+
+    def consumers(self, place: ConfigurationPlace) -> "Sequence[Consumer]":
+        """Return every consumer."""
 
 
-def operator() -> str:
-    """Name who runs this command."""
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):  # no name for this user id
-        user = "unknown"
-    return f"{user}@{socket.gethostname()}"
+def one_consumer(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the argument NAME, `--config` and `--data-dir`; the first argument is a Consumer."""
+
+    @click.argument("name", shell_complete=complete_consumer)
+    @located
+    @functools.wraps(command)
+    def wrapped(place: ConfigurationPlace, *args: Any, name: str, **options: Any) -> Any:  # noqa: ANN401 - click's
+        return command(_configured().consumer(place, name), *args, **options)
+
+    return wrapped
 
 
-def show_json(value: object) -> None:
-    """Print for programs."""
-    click.echo(json.dumps(value, ensure_ascii=False))
+def one_or_all_consumers(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add an optional argument NAME; the first argument is a list with it, or with all."""
+
+    @click.argument("name", required=False, shell_complete=complete_consumer)
+    @located
+    @functools.wraps(command)
+    def wrapped(  # click's
+        place: ConfigurationPlace,
+        *args: Any,  # noqa: ANN401
+        name: str | None,
+        **options: Any,  # noqa: ANN401
+    ) -> Any:  # noqa: ANN401
+        found = _configured()
+        chosen = [found.consumer(place, name)] if name else found.consumers(place)
+        return command(chosen, *args, **options)
+
+    return wrapped
 
 
-_SHORT = 24
-"""Characters that are kept on one line, where that is asked for."""
+def all_consumers(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--config` and `--data-dir`; the first argument is a list with every consumer."""
+
+    @located
+    @functools.wraps(command)
+    def wrapped(place: ConfigurationPlace, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - click's
+        return command(_configured().consumers(place), *args, **options)
+
+    return wrapped
 
 
-def show_table(
-    title: str,
-    columns: Sequence[str],
-    rows: Iterable[Sequence[object]],
-    numbers: Iterable[str] = (),
-    whole: Iterable[str] = (),
-) -> None:
-    """Print for people; what is too long for its column goes on below, numbers never do.
+def settings_of(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Add `--config` and `--data-dir`; the first argument is the ConsumerSettings of NAME.
 
-    Nor does what is in a column of `whole`, as long as it is short enough for that.
+    For the own commands of a consumer: `payrouter NAME …`.
     """
-    right = set(numbers)
-    cells = [[str(cell) for cell in row] for row in rows]
-    untorn = set(whole)
-    # As text: what a record says may look like rich's markup.
-    table = Table(title=Text(title), title_justify="left")
-    for number, column in enumerate(columns):
-        if column in right:
-            table.add_column(column, justify="right", no_wrap=True)
-        else:
-            short = all(len(row[number]) <= _SHORT for row in cells)
-            table.add_column(column, overflow="fold", no_wrap=column in untorn and short)
-    for row in cells:
-        table.add_row(*map(Text, row))
-    # A pipe has no width of its own: leave the lines whole.
-    Console(highlight=False, width=None if sys.stdout.isatty() else 200).print(table)
+
+    def decorated(command: Callable[..., Any]) -> Callable[..., Any]:
+        @located
+        @functools.wraps(command)
+        def wrapped(place: ConfigurationPlace, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - click's
+            return command(_configured().consumer(place, name).settings, *args, **options)
+
+        return wrapped
+
+    return decorated
+
+
+def _configured() -> ConfiguredConsumers:
+    found: ConfiguredConsumers = click.get_current_context().obj
+    return found

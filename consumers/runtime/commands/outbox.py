@@ -1,69 +1,38 @@
 """`payrouter outbox show NAME` and `payrouter outbox retry NAME`."""
 
-import sys
+from typing import TYPE_CHECKING
 
 import click
 
-from consumers.runtime.apply.outbox import OutboxContents, read_outbox, retry_refused
-from consumers.runtime.commands.held_admin import record_operation
-from consumers.runtime.commands.one_consumer import (
-    EXIT_PROBLEM,
-    answered,
-    json_option,
-    operator,
-    show_json,
-    show_table,
-)
-from consumers.runtime.configured import Consumer
-from consumers.runtime.store.database import acting, reading
+from consumers.runtime.commands.one_consumer import one_consumer
+from router.terminal.command_tree import example
+from router.terminal.options import json_option
+
+if TYPE_CHECKING:
+    from consumers.runtime.configured import Consumer
 
 
-@click.command
+@click.command("show", epilog=example("outbox show ledger"))
+@one_consumer
 @json_option
-@click.pass_obj
-def show(consumer: Consumer, *, as_json: bool) -> None:
-    """Show what NAME has to publish: how much waits, and what the broker refused for good.
+def show(consumer: "Consumer", *, as_json: bool) -> None:
+    """Show how many records wait to be published, and which the broker refused for good.
 
-    Fails if anything was refused.
+    Exits with status 1 if one was refused.
     """
+    from consumers.runtime.commands.actions.outbox import show_outbox
 
-    async def read() -> OutboxContents:
-        async with reading(consumer.settings) as connection:
-            return await read_outbox(connection, consumer.tables)
-
-    found = answered(read())
-    if as_json:
-        show_json(found.as_json())
-    else:
-        since = "" if found.oldest is None else f", since {found.oldest:%Y-%m-%d %H:%M:%S}"
-        click.echo(f"{found.waiting} wait to be published{since}")
-        show_table(
-            f"{consumer.service.name}, {len(found.refused)} refused by the broker",
-            ("no.", "topic", "bytes", "refused for", "since"),
-            [
-                (each.number, each.topic, each.size, each.error, f"{each.since:%Y-%m-%d %H:%M:%S}")
-                for each in found.refused
-            ],
-            numbers=("no.", "bytes"),
-        )
-    sys.exit(EXIT_PROBLEM if found.refused else 0)
+    show_outbox(consumer, as_json=as_json)
 
 
-@click.command
+@click.command("retry", epilog=example("outbox retry ledger"))
+@one_consumer
 @json_option
-@click.pass_obj
-def retry(consumer: Consumer, *, as_json: bool) -> None:
-    """Have what the broker refused sent again, after its topic was changed. Who did so is kept."""
+def retry(consumer: "Consumer", *, as_json: bool) -> None:
+    """Publish refused records again, after their topic was changed.
 
-    async def again() -> int:
-        async with acting(consumer.settings) as engine, engine.begin() as transaction:
-            number = await retry_refused(transaction, consumer.tables)
-            detail = f"{number} records"
-            await record_operation(transaction, consumer.tables, operator(), "outbox retry", detail)
-            return number
+    The operation and its author are recorded.
+    """
+    from consumers.runtime.commands.actions.outbox import retry_outbox
 
-    number = answered(again())
-    if as_json:
-        show_json({"waiting": number})
-    else:
-        click.echo(f"{number} refused records wait to be published again")
+    retry_outbox(consumer, as_json=as_json)

@@ -1,119 +1,45 @@
-"""`payrouter trace`: where a payment is, and what to do next."""
+"""`payrouter trace`."""
 
-import logging
-import sys
-from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import click
 
-from consumers.runtime.commands.one_consumer import EXIT_PROBLEM, answered, json_option, show_json
-from consumers.runtime.configured import Consumer
-from consumers.runtime.trace.gather import Question, Trace
-from consumers.runtime.trace.gather import trace as find
-from consumers.runtime.trace.held_up import notes_of
-from consumers.runtime.trace.lines import Line, lines_of
-from consumers.runtime.trace.screen import screen, show
-from consumers.runtime.trace.verdict import Verdict, verdict_of
+from consumers.runtime.commands.one_consumer import all_consumers
+from router.terminal.command_tree import example
+from router.terminal.options import json_option
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from consumers.runtime.configured import Consumer
 
 
-@click.command("trace")
+@click.command("trace", epilog=example("trace A-1", "trace A-1 --account shop-eu --json"))
+@all_consumers
 @click.argument("sought", metavar="ORDER|EVENT_ID|TX")
-@click.option("--account", help="Whose it is, where several merchants have such an order.")
+@click.option("--account", help="Merchant, if several have an order with this reference.")
 @click.option(
     "--quarantine-limit",
     type=click.IntRange(0, 1_000_000),
     default=1000,
     show_default=True,
-    help="Newest records read of each partition of quarantine and refused.",
+    help="Newest records to read of each partition of quarantine and refused.",
 )
 @json_option
-@click.pass_obj
 def trace(
-    consumers: Sequence[Consumer],
+    consumers: "Sequence[Consumer]",
     sought: str,
     account: str | None,
     quarantine_limit: int,
     *,
     as_json: bool,
 ) -> None:
-    """Show everything that became of an order, payment, event or transaction.
+    """Show all that happened to an order, payment, event or transaction.
 
-    ORDER is the merchant's number or the gateway's, TX a transaction's hash.
-    Fails where nothing is found, or a database could not be read.
+    ORDER is the merchant's reference or the gateway's number, TX a transaction hash.
+    Exits with status 1 if nothing is found, or a database could not be read.
     """
-    # What goes wrong with the broker is said in our own line alone.
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
-    found = answered(find(consumers, Question(sought, account, quarantine_limit)))
-    lines = lines_of(found)
-    verdict = verdict_of(found, lines, datetime.now(UTC))
-    if as_json:
-        show_json(_as_json(found, lines, verdict))
-    elif found.found:
-        show(screen(), found, lines, verdict, _notes(found, lines))
-    else:
-        _say_nothing_found(found)
-    sys.exit(0 if found.found and found.whole else EXIT_PROBLEM)
+    from consumers.runtime.commands.actions.trace import show_trace
+    from consumers.runtime.trace.gather import TraceQuestion
 
-
-def _as_json(found: Trace, lines: Sequence[Line], verdict: Verdict) -> dict[str, object]:
-    orders = sorted(found.sought.orders)
-    return {
-        "sought": found.question.text,
-        "found": found.found,
-        "verdict": verdict.words if found.found else "nothing found",
-        "trouble": verdict.trouble,
-        "orders": [{"account": account, "reference": reference} for account, reference in orders],
-        "events": sorted(map(str, found.sought.event_ids)) if found.found else [],
-        "lines": [line.as_json() for line in lines],
-        "notes": list(_notes(found, lines)),
-        "searched": _searched(found),
-    }
-
-
-def _say_nothing_found(found: Trace) -> None:
-    click.echo(f"nothing found of {found.question.text}", err=True)
-    click.echo(f"searched: {_searched(found)}", err=True)
-    for note in _notes(found, ()):
-        click.echo(f"note: {note}", err=True)
-    click.echo(
-        "what no consumer has taken yet is not searched: payrouter offsets show;"
-        " of refused deliveries only samples are kept, all are in the edge's log",
-        err=True,
-    )
-
-
-def _searched(found: Trace) -> str:
-    names = ", ".join(sorted(found.answers)) or "no consumer"
-    kept, refused = found.quarantined.records, found.refused.records
-    return f"{names}, and {kept} record{_s(kept)} on quarantine, {refused} refused"
-
-
-def _s(count: int) -> str:
-    return "" if count == 1 else "s"
-
-
-def _notes(found: Trace, lines: Sequence[Line]) -> Sequence[str]:
-    notes = [f"{name} could not be asked: {why}" for name, why in sorted(found.away.items())]
-    notes += _scan_notes(found)
-    notes += notes_of(found.standings)
-    if found.standings.away and not found.quarantined.problem:
-        notes.append(f"whether a consumer is held up is not known: {found.standings.away}")
-    accounts = {line.order[0] for line in lines if line.order is not None}
-    if len(accounts) > 1:
-        named = ", ".join(sorted(accounts))
-        notes.append(f"several merchants have it: {named}; --account names one")
-    return notes
-
-
-def _scan_notes(found: Trace) -> Iterator[str]:
-    newest = found.question.quarantine_limit
-    if newest == 0:
-        yield "quarantine and refused deliveries were not read"
-        return
-    scans = (("the quarantine", found.quarantined), ("the refused deliveries", found.refused))
-    for what, scanned in scans:
-        if scanned.problem is not None:
-            yield f"{what} could not be read to the end: {scanned.problem}"
-        elif scanned.older:
-            yield f"of {what}, the newest {newest} of each partition were read"
+    show_trace(consumers, TraceQuestion(sought, account, quarantine_limit), as_json=as_json)

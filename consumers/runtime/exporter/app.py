@@ -1,8 +1,7 @@
-"""The composition root of the exporter: what must be known even when no consumer tells.
+"""The composition root of the exporter.
 
-A consumer that is frozen, halted or gone says nothing of how far behind it is.
-So a process of its own computes it from the log and from every consumer's
-store. It joins no group and writes nothing.
+A consumer that is frozen, halted or stopped does not export its own lag. So this separate process
+calculates it from the logs and from every consumer's store. It joins no group and writes nothing.
 """
 
 import asyncio
@@ -27,7 +26,7 @@ from consumers.runtime.measures.stored import (
 )
 from consumers.runtime.measures.waiting import read_waiting
 from consumers.runtime.progress.picture import Picture
-from consumers.runtime.progress.survey import Fences, Group, LogReader
+from consumers.runtime.progress.survey import ConsumerGroup, FencesByConsumer, LogReader
 from consumers.runtime.store.database import open_engine
 from router.telemetry.logs import get_log
 from router.telemetry.loop_delay import LoopDelay
@@ -42,15 +41,15 @@ from router.telemetry.management import (
 )
 
 BROKER = "broker"
-"""The source that is no consumer's store."""
+"""Name of the source that is not a consumer's store."""
 
 STUCK_SECONDS = 60.0
-"""Without a round for so long, beyond the time between two, it is not alive."""
+"""Time without a round, in addition to the interval, after which the process is not alive."""
 
 
 @dataclass(frozen=True)
 class Exporting:
-    """Where the exporter is asked, and how often it looks."""
+    """Address of the management port, and interval of the rounds."""
 
     management_host: str = "127.0.0.1"
     management_port: int = 9082
@@ -68,7 +67,7 @@ class StoreSource:
     measures: MeasureGauges
 
     async def read(self) -> str | None:
-        """Read fences and what waits, then the service's own measures, which may fail alone."""
+        """Read fences and backlog, then the service's own measures, which may fail on their own."""
         name, tables = self.consumer.service.name, self.consumer.tables
         async with self.engine.connect() as connection:
             await connection.execution_options(
@@ -76,53 +75,53 @@ class StoreSource:
             )
             fences = await read_fence_rows(connection, tables)
             waiting = await read_waiting(connection, tables)
-            self.picture.fences_are(name, fences)
+            self.picture.set_fences(name, fences)
             self.waiting.set(name, waiting)
             try:
                 readings = await read_measures(connection, self.measures.measures)
                 self.measures.set(readings)
-            except Exception as error:  # noqa: BLE001 - whatever a service's own measure raises
+            except Exception as error:  # noqa: BLE001 - a measure may raise anything
                 self.measures.set(None)
                 return f"measures: {describe(error)}"
         return None
 
     def lost(self) -> None:
-        """Have everything unknown."""
-        self.picture.fences_are(self.consumer.service.name, None)
+        """Set all values to unknown."""
+        self.picture.set_fences(self.consumer.service.name, None)
         self.waiting.set(self.consumer.service.name, None)
         self.measures.set(None)
 
 
 @dataclass(frozen=True)
 class BrokerSource:
-    """Reads logs and groups."""
+    """Reads logs and consumer groups."""
 
     reader: LogReader
     picture: Picture
     patience_seconds: float
 
-    async def turn(self) -> None:
-        """Wait for the stores, so that logs are compared with fences of now; but not for ever."""
+    async def wait_for_stores(self) -> None:
+        """Wait, for a limited time, so that the logs are compared with new fences."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self.patience_seconds):
                 await self.picture.every_store()
 
     async def read(self) -> str | None:
-        """Read everything, against the fences as they were read last."""
-        self.picture.log_is(await self.reader.read(self._fences))
+        """Read logs and groups, and compare them with the latest fences."""
+        self.picture.set_log(await self.reader.read(self._fences))
         return "; ".join(self.reader.problems) or None
 
     def lost(self) -> None:
-        """Have everything unknown."""
-        self.picture.log_is(None)
+        """Set all values to unknown."""
+        self.picture.set_log(None)
 
-    def _fences(self, cluster_id: str) -> Fences:
+    def _fences(self, cluster_id: str) -> FencesByConsumer:
         return {name: self.picture.fences_of(name, cluster_id) for name in self.picture.topics}
 
 
 @dataclass
 class ExporterProcess:
-    """The exporter, put together."""
+    """The assembled exporter."""
 
     registry: CollectorRegistry
     rounds: Sequence[Rounds]
@@ -131,13 +130,13 @@ class ExporterProcess:
     engines: Mapping[str, AsyncEngine] = field(repr=False)
 
     def alive(self) -> Health:
-        """Tell whether rounds are made, whatever they come to."""
-        silent = time.monotonic() - min(each.ticked for each in self.rounds)
+        """Return whether rounds still run, even if they fail."""
+        silent = time.monotonic() - min(each.started for each in self.rounds)
         patience = STUCK_SECONDS + self.patience_seconds
         return Health(good=silent < patience, detail=f"last round {silent:.0f} s ago")
 
     def ready(self) -> Health:
-        """Tell whether every source was read in its last round."""
+        """Return whether every source was read completely in its last round."""
         failed = [f"{each.name}: {each.problem}" for each in self.rounds if each.problem]
         if failed:
             return Health(good=False, detail="\n".join(failed))
@@ -145,7 +144,7 @@ class ExporterProcess:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Make rounds until the block ends, then let go of everything, which may hang."""
+        """Run rounds until the block ends, then close everything; closing has a time limit."""
         tasks = [asyncio.create_task(each.run()) for each in self.rounds]
         try:
             yield
@@ -175,7 +174,7 @@ async def run_exporter(
 
 
 def build_exporter(consumers: Sequence[Consumer], exporting: Exporting) -> ExporterProcess:
-    """Put the exporter together; connects to nothing. All consumers are of one broker."""
+    """Assemble the exporter without connecting. All consumers must use the same broker."""
     registry, log = process_registry(), get_log("exporter")
     names = [each.service.name for each in consumers]
     metrics = ExporterMetrics(registry, [BROKER, *names])
@@ -183,7 +182,7 @@ def build_exporter(consumers: Sequence[Consumer], exporting: Exporting) -> Expor
     picture = Picture({name: group.topics for name, group in groups.items()})
     registry.register(PictureCollector(picture))
     first = consumers[0].settings
-    reader = LogReader(first.kafka, groups, first.cluster_id, first.renewed)
+    reader = LogReader(first.kafka, groups, first.cluster_id)
     engines = {each.service.name: open_engine(each.settings, "exporter") for each in consumers}
     sources = {
         each.service.name: StoreSource(
@@ -204,11 +203,11 @@ def build_exporter(consumers: Sequence[Consumer], exporting: Exporting) -> Expor
         Rounds(name, source, metrics, log, Every(exporting.every_seconds))
         for name, source in sources.items()
     ]
-    rounds.append(Rounds(BROKER, broker, metrics, log, broker.turn))
+    rounds.append(Rounds(BROKER, broker, metrics, log, broker.wait_for_stores))
     return ExporterProcess(registry, rounds, reader, exporting.every_seconds, engines)
 
 
-def _group(consumer: Consumer) -> Group:
+def _group(consumer: Consumer) -> ConsumerGroup:
     settings = consumer.settings
     topics = [settings.topics.name(family) for family in consumer.service.topics]
-    return Group(settings.group_id, topics)
+    return ConsumerGroup(settings.group_id, topics)

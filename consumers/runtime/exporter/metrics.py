@@ -1,41 +1,41 @@
-"""Every metric that the exporter computes from log and store, with its meaning."""
+"""All metrics that the exporter calculates from logs and stores."""
 
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from consumers.runtime.measures.metrics import transaction_limit
 from consumers.runtime.measures.stored import WaitingMetrics
 from consumers.runtime.progress.picture import Picture, in_flight, outcomes
+from router.telemetry.declaring import MetricDeclarations
 
 Family = GaugeMetricFamily | CounterMetricFamily
 
-_PLACE = ("topic", "partition")
-_GROUP = ("consumer", *_PLACE)
+_PARTITION = ("topic", "partition")
+_GROUP = ("consumer", *_PARTITION)
 
 
 class ExporterMetrics:
-    """What the exporter says of itself, and of every consumer's store."""
+    """Metrics of the exporter itself and of the consumers' stores."""
 
     def __init__(self, registry: CollectorRegistry, sources: Sequence[str]) -> None:
-        """Declare everything; a source is the broker, or a consumer by its name."""
+        """Declare all metrics; a source is `broker` or the name of a consumer."""
         self.waiting = WaitingMetrics(registry)
-        self.failures = Counter(
+        declare = MetricDeclarations(registry)
+        self.failures = declare.counter(
             "payrouter_exporter_failures",
-            "Rounds in which a source could not be read, or not all of it; broker, or a consumer's"
-            " name for its store",
-            ["source"],
-            registry=registry,
+            "Rounds in which a source could not be read completely; the source is broker, or a"
+            " consumer's name for its store",
+            "source",
         )
-        self.success = Gauge(
+        self.success = declare.gauge(
             "payrouter_exporter_last_success_timestamp_seconds",
-            "When a source was last read whole. Unix time; 0 before the first",
-            ["source"],
-            registry=registry,
+            "When a source was last read completely. Unix time; 0 before the first time",
+            "source",
         )
         self.transaction_limit = transaction_limit(registry)
         for source in sources:
@@ -44,10 +44,10 @@ class ExporterMetrics:
 
 
 class PictureCollector(Collector):
-    """Tells Prometheus what the picture shows, a time of now included."""
+    """Exports the picture to Prometheus, with ages as of each scrape."""
 
     def __init__(self, picture: Picture, clock: Callable[[], float] = time.time) -> None:
-        """Remember what to look at."""
+        """Collect from this picture."""
         self._picture = picture
         self._clock = clock
 
@@ -56,7 +56,7 @@ class PictureCollector(Collector):
         return _families()
 
     def collect(self) -> Iterator[Family]:
-        """Give every metric a sample per partition, or per consumer; what is unknown is NaN."""
+        """Yield all metrics with a sample per partition or per consumer; NaN if unknown."""
         families = tuple(_families())
         log_families, families = families[:5], families[5:]
         fence, committed, passed, flight, members, *behind = families
@@ -86,7 +86,7 @@ class PictureCollector(Collector):
 
     def _add_fences(self, consumer: str, fence: Family, passed: Family) -> None:
         rows = self._picture.fences_of(consumer)
-        for partition in self._picture.places(consumer):
+        for partition in self._picture.partitions_of(consumer):
             where = [consumer, partition.topic, str(partition.number)]
             row = rows.get(partition) if rows is not None else None
             fence.add_metric(where, _known(row.next_offset if row else None))
@@ -95,10 +95,10 @@ class PictureCollector(Collector):
 
     def _add_committed(self, consumer: str, committed: Family) -> None:
         log = self._picture.log
-        said = (log and log.committed.get(consumer)) or {}
-        for partition in self._picture.places(consumer):
+        offsets = (log and log.committed.get(consumer)) or {}
+        for partition in self._picture.partitions_of(consumer):
             where = [consumer, partition.topic, str(partition.number)]
-            committed.add_metric(where, _known(said.get(partition)))
+            committed.add_metric(where, _known(offsets.get(partition)))
 
     def _add_behind(
         self,
@@ -110,7 +110,7 @@ class PictureCollector(Collector):
         readable_seconds: Family,
     ) -> None:
         now, picture = self._clock(), self._picture
-        found = {p: picture.behind(consumer, p) for p in picture.places(consumer)}
+        found = {p: picture.behind(consumer, p) for p in picture.partitions_of(consumer)}
         for partition, behind in found.items():
             where = [consumer, partition.topic, str(partition.number)]
             records.add_metric(where, _known(behind.records))
@@ -119,7 +119,7 @@ class PictureCollector(Collector):
             readable_seconds.add_metric(where, behind.readable_seconds(now))
         for topic in picture.topics[consumer]:
             own = [behind for partition, behind in found.items() if partition.topic == topic]
-            # Of a topic that is not there nothing is known, which is not nothing.
+            # A missing topic is unknown, which is not the same as zero.
             flight.add_metric([consumer, topic], in_flight(own) if own else math.nan)
 
 
@@ -128,7 +128,7 @@ def _known(value: float | None) -> float:
 
 
 def _families() -> Iterator[Family]:
-    """Declare every metric: of the logs, of each consumer, and how far it is behind."""
+    """Declare all metrics: of the logs, of each consumer, and of its lag."""
     yield from _of_logs()
     yield from _of_groups()
     yield from _of_lag()
@@ -136,55 +136,56 @@ def _families() -> Iterator[Family]:
 
 def _of_logs() -> Iterator[Family]:
     yield GaugeMetricFamily(
-        "payrouter_log_start_offset", "The first offset that the log still has", labels=_PLACE
+        "payrouter_log_start_offset", "First offset that the log still has", labels=_PARTITION
     )
     yield GaugeMetricFamily(
         "payrouter_log_stable_offset",
-        "The last stable offset: no consumer can read at or behind it",
-        labels=_PLACE,
+        "Last stable offset: consumers can only read before it",
+        labels=_PARTITION,
     )
     yield GaugeMetricFamily(
-        "payrouter_log_end_offset", "The offset that the next record will have", labels=_PLACE
+        "payrouter_log_end_offset", "Offset of the next record to be written", labels=_PARTITION
     )
     yield GaugeMetricFamily(
         "payrouter_log_withheld_records",
         "Log end minus the last stable offset: offsets that an open transaction withholds",
-        labels=_PLACE,
+        labels=_PARTITION,
     )
     yield GaugeMetricFamily(
         "payrouter_log_withheld_seconds",
-        "For how long the last stable offset was seen to stand below the log end; 0 where it does"
-        " not",
-        labels=_PLACE,
+        "How long the last stable offset has been observed before the log end; 0 if it is at the"
+        " end",
+        labels=_PARTITION,
     )
 
 
 def _of_groups() -> Iterator[Family]:
     yield GaugeMetricFamily(
         "payrouter_group_next_offset",
-        "The fence: everything before it is applied, known or held. NaN where there is none yet",
+        "The fence: all records before it are applied, known or held. NaN if there is none yet",
         labels=_GROUP,
     )
     yield GaugeMetricFamily(
         "payrouter_group_committed_offset",
-        "What the group has told Kafka, for lag tools; the fence holds the truth",
+        "Offset that the group committed to Kafka, for lag tools; the fence is authoritative",
         labels=_GROUP,
     )
     yield CounterMetricFamily(
         "payrouter_group_passed_records",
-        "Offsets that the fence has passed, ever. applied: with effect; duplicate: the event was"
-        " known; stale: too late to change anything; parked, dead: held at first; gap: no record",
+        "Total offsets that the fence has passed. applied: with effect; duplicate: the event was"
+        " applied before; stale: too late to change anything; parked, dead: held at first; gap: no"
+        " record",
         labels=(*_GROUP, "outcome"),
     )
     yield GaugeMetricFamily(
         "payrouter_group_in_flight_records",
-        "Completeness: log end minus the first offset and all that was passed since. What is left"
-        " is on its way",
+        "Completeness: log end minus the first offset and minus all offsets passed since. The rest"
+        " is in flight",
         labels=("consumer", "topic"),
     )
     yield GaugeMetricFamily(
         "payrouter_group_members",
-        "Members of the consumer group. NaN where the broker does not say",
+        "Members of the consumer group. NaN if the broker does not report them",
         labels=("consumer",),
     )
 
@@ -192,13 +193,13 @@ def _of_groups() -> Iterator[Family]:
 def _of_lag() -> Iterator[Family]:
     yield GaugeMetricFamily(
         "payrouter_group_lag_records",
-        "Log end minus the fence, whether the consumer runs or not",
+        "Log end minus the fence, even if the consumer does not run",
         labels=_GROUP,
     )
     yield GaugeMetricFamily(
         "payrouter_group_lag_seconds",
-        "Age of the next record that is not applied yet, by its own time, even if an open"
-        " transaction withholds it; 0 where there is none",
+        "Age of the next record to apply, by its own timestamp, even if an open transaction"
+        " withholds it; 0 if there is none",
         labels=_GROUP,
     )
     yield GaugeMetricFamily(
@@ -208,6 +209,6 @@ def _of_lag() -> Iterator[Family]:
     )
     yield GaugeMetricFamily(
         "payrouter_group_readable_lag_seconds",
-        "Age of the next record if it can be read now, by its own time; else 0",
+        "Age of the next record if it can be read now, by its own timestamp; otherwise 0",
         labels=_GROUP,
     )

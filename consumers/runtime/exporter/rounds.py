@@ -1,4 +1,4 @@
-"""Reads one source again and again, whatever becomes of the others."""
+"""Reads one source in rounds, independently of the others."""
 
 import asyncio
 import time
@@ -11,35 +11,35 @@ from consumers.runtime.exporter.metrics import ExporterMetrics
 from router.telemetry.logs import Log
 
 DEADLINE_SECONDS = 10.0
-"""How long a source may take; after that nothing of it is known."""
+"""Time-out for reading a source; after that, its values are unknown."""
 
 END_SECONDS = 2.0
-"""How long a round that is cut off by the end of the process may take to end."""
+"""How long a cancelled round may take to end when the process stops."""
 
 
-class Source(Protocol):
-    """What can be read."""
+class MetricSource(Protocol):
+    """A source that is read in rounds."""
 
     async def read(self) -> str | None:
-        """Read everything; return what could not be read where the rest could. Raises anything."""
+        """Read everything; return the error if only a part failed. May raise any exception."""
 
     def lost(self) -> None:
-        """Nothing is known of it now."""
+        """Set all values of the source to unknown."""
 
 
-Turn = Callable[[], Awaitable[None]]
-"""Returns when the next round is to begin."""
+RoundTimer = Callable[[], Awaitable[None]]
+"""Returns when the next round must start."""
 
 
 @dataclass
 class Every:
-    """A turn at once, and then one so many seconds after the last round."""
+    """A timer that returns at once the first time, and then after `seconds`."""
 
     seconds: float
     _first: bool = True
 
     async def __call__(self) -> None:
-        """Wait for it."""
+        """Wait until the next round must start."""
         if not self._first:
             await asyncio.sleep(self.seconds)
         self._first = False
@@ -47,42 +47,43 @@ class Every:
 
 @dataclass
 class Rounds:
-    """The rounds of one source."""
+    """Runs the rounds of one source."""
 
     name: str
-    source: Source
+    source: MetricSource
     metrics: ExporterMetrics
     log: Log
-    turn: Turn
+    timer: RoundTimer
     problem: str | None = "not read yet"
-    """What went wrong in the last round."""
-    ticked: float = field(default_factory=time.monotonic)
+    """Error of the last round."""
+    started: float = field(default_factory=time.monotonic)
+    """Monotonic time of the last round's start."""
     _running: asyncio.Task[str | None] | None = None
 
     async def run(self) -> None:
-        """Make rounds until cancelled."""
+        """Run rounds until cancelled."""
         try:
             while True:
-                await self.turn()
-                self.ticked = time.monotonic()
-                self._tell(await self._round())
+                await self.timer()
+                self.started = time.monotonic()
+                self._report(await self._round())
         finally:
             await self._end()
 
     async def _round(self) -> str | None:
-        """Read once, within the deadline; return what went wrong."""
+        """Read once, within the time-out; return the error, if any."""
         if self._running is None:
             self._running = asyncio.create_task(self.source.read())
-        # What hangs is not waited for, and nothing is begun beside it.
+        # A hanging read is not awaited further, and no second one is started.
         done, _ = await asyncio.wait({self._running}, timeout=DEADLINE_SECONDS)
         if not done:
             self._running.cancel()
             self.source.lost()
             return f"no answer in {DEADLINE_SECONDS:g} s"
         running, self._running = self._running, None
-        return self._came_to(running)
+        return self._result(running)
 
-    def _came_to(self, running: asyncio.Task[str | None]) -> str | None:
+    def _result(self, running: asyncio.Task[str | None]) -> str | None:
         if running.cancelled():
             self.source.lost()
             return f"no answer in {DEADLINE_SECONDS:g} s"
@@ -92,8 +93,8 @@ class Rounds:
             return describe(error)
         return running.result()
 
-    def _tell(self, problem: str | None) -> None:
-        """Count it, and log what is news."""
+    def _report(self, problem: str | None) -> None:
+        """Update the metrics, and log the result if it changed."""
         if problem is None:
             self.metrics.success.labels(self.name).set_to_current_time()
         else:

@@ -1,1 +1,1 @@
-"""Measures a consumer: its metrics, its lag, and what waits in its store."""
+"""Measures a consumer: its metrics, its lag, and the backlog in its store."""

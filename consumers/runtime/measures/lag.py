@@ -1,4 +1,4 @@
-"""How far behind each partition is, and when something of it was last passed."""
+"""Measures the lag of each assigned partition, and the time of its last progress."""
 
 import time
 from collections.abc import Iterable, Mapping
@@ -11,11 +11,11 @@ from consumers.runtime.records import Partition
 
 
 @dataclass(frozen=True)
-class Look:
-    """What a look into the log found behind a fence that stands at `next_offset`.
+class LagReading:
+    """State of a log relative to a fence whose next offset is `next_offset`.
 
-    `since` is the time of the first record that can be read, in Unix seconds:
-    NOTHING where there is none below `stable`, None where it is not known.
+    `since` is the time of the first readable record, in Unix seconds: NOTHING if no
+    record precedes `stable`, None if the time is unknown.
     """
 
     next_offset: int
@@ -25,28 +25,27 @@ class Look:
 
 
 class Lag:
-    """Keeps the gauges of the assigned partitions.
+    """Updates the gauges of the assigned partitions.
 
-    What is not known yet has no series: neither the broker nor the store has
-    answered.
+    A gauge has no series until the broker and the store have returned its value.
     """
 
     def __init__(self, consumer: str, metrics: ConsumerMetrics) -> None:
-        """Remember where to write."""
+        """Start with no partition; write to `metrics`."""
         self._consumer = consumer
         self._metrics = metrics
         self._level: dict[Partition, float] = {}
-        self._looks: dict[Partition, Look] = {}
+        self._readings: dict[Partition, LagReading] = {}
 
     def begin(self, partition: Partition) -> None:
-        """Count the time without progress from the assignment on."""
+        """Restart the time without progress, for example at the assignment."""
         self._metrics.progress.labels(*self._where(partition)).set_to_current_time()
 
     def end(self, partition: Partition) -> None:
-        """Forget a partition that another process has now."""
+        """Drop a partition that is assigned to another process now."""
         self._level.pop(partition, None)
-        self._looks.pop(partition, None)
-        for gauge in self._metrics.of_a_place:
+        self._readings.pop(partition, None)
+        for gauge in self._metrics.by_partition:
             gauge.remove(*self._where(partition))
 
     def progress(
@@ -55,7 +54,7 @@ class Lag:
         fences: Mapping[Partition, Fence],
         ends: Mapping[Partition, int | None],
     ) -> None:
-        """Note what was passed, and where nothing waits."""
+        """Record progress: of partitions with passed records, and of those without lag."""
         self.measure(fences, ends)
         level = {p for p, fence in fences.items() if self._is_level(fence, ends.get(p))}
         for partition in level | (fences.keys() & set(passed)):
@@ -64,19 +63,21 @@ class Lag:
     def measure(
         self, fences: Mapping[Partition, Fence], ends: Mapping[Partition, int | None]
     ) -> None:
-        """Measure how far the logs reach behind the fences; an end is the high watermark."""
+        """Measure the distance from the fences to the ends (high watermarks) of the logs."""
         for partition, fence in fences.items():
             end = ends.get(partition)
             if end is not None:
                 self._set(fence, end)
 
-    def look(self, fences: Mapping[Partition, Fence], looks: Mapping[Partition, Look]) -> None:
-        """Measure by what was found in the log, while the fences may have gone on."""
-        self._looks.update(looks)
-        self.measure(fences, {partition: seen.end for partition, seen in looks.items()})
+    def take_readings(
+        self, fences: Mapping[Partition, Fence], readings: Mapping[Partition, LagReading]
+    ) -> None:
+        """Measure with new readings of the logs; the fences may have moved since."""
+        self._readings.update(readings)
+        self.measure(fences, {partition: seen.end for partition, seen in readings.items()})
 
     def withheld(self, partition: Partition, records: int, seconds: float) -> None:
-        """Note what an open transaction withholds, and for how long by now."""
+        """Set how many records an open transaction withholds, and for how long so far."""
         where = self._where(partition)
         self._metrics.withheld_records.labels(*where).set(records)
         self._metrics.withheld_seconds.labels(*where).set(seconds)
@@ -87,43 +88,43 @@ class Lag:
         seconds = self._seconds(fence, end)
         if seconds is not None:
             self._metrics.lag_seconds.labels(*where).set(seconds)
-        look = self._looks.get(fence.partition)
-        if look is None:
+        reading = self._readings.get(fence.partition)
+        if reading is None:
             return
-        readable = max(0, look.stable - fence.next_offset)
+        readable = max(0, reading.stable - fence.next_offset)
         self._metrics.readable_records.labels(*where).set(readable)
-        if not readable or _is_void(look, fence):
+        if not readable or _has_no_record(reading, fence):
             self._metrics.readable_seconds.labels(*where).set(0)
         elif seconds is not None:
             self._metrics.readable_seconds.labels(*where).set(seconds)
 
     def _seconds(self, fence: Fence, end: int) -> float | None:
-        """Return how old the next record is at most; None where nothing of it is known."""
+        """Return the maximum age of the next record; None if nothing is known about it."""
         now = time.time()
         if self._is_level(fence, end):
             self._level[fence.partition] = now
             return 0.0
-        # The next record came after the last one applied, and after nothing was waiting.
+        # The next record is younger than the last applied one, and than the last time without lag.
         known = [self._level[fence.partition]] if fence.partition in self._level else []
         if fence.last is not None:
             known.append(fence.last.timestamp / 1000)
-        look = self._looks.get(fence.partition)
-        if look is not None and look.next_offset == fence.next_offset:
-            known += [] if look.since in {None, NOTHING} else [look.since or 0.0]
+        reading = self._readings.get(fence.partition)
+        if reading is not None and reading.next_offset == fence.next_offset:
+            known += [] if reading.since in {None, NOTHING} else [reading.since or 0.0]
         return max(0.0, now - max(known)) if known else None
 
     def _is_level(self, fence: Fence, end: int | None) -> bool:
-        """Tell whether nothing waits: the log ends here, or holds only markers from here on."""
+        """Return whether there is no lag: the log ends at the fence, or only markers follow."""
         if end is None:
             return False
-        look = self._looks.get(fence.partition)
-        markers = look is not None and look.stable >= end and _is_void(look, fence)
+        reading = self._readings.get(fence.partition)
+        markers = reading is not None and reading.stable >= end and _has_no_record(reading, fence)
         return end <= fence.next_offset or markers
 
     def _where(self, partition: Partition) -> tuple[str, str, str]:
         return (self._consumer, partition.topic, str(partition.number))
 
 
-def _is_void(look: Look, fence: Fence) -> bool:
-    """Tell whether the log has no record from a fence to where it can be read."""
-    return look.next_offset == fence.next_offset and look.since == NOTHING
+def _has_no_record(reading: LagReading, fence: Fence) -> bool:
+    """Return whether the log has no record between the fence and the last stable offset."""
+    return reading.next_offset == fence.next_offset and reading.since == NOTHING

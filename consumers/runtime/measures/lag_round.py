@@ -1,4 +1,4 @@
-"""Looks where the logs of the assigned partitions end, and how far they can be read."""
+"""Reads the ends and the last stable offsets of the assigned partitions' logs, in rounds."""
 
 import asyncio
 from collections.abc import Collection, Mapping
@@ -10,117 +10,120 @@ from aiokafka.errors import KafkaError
 
 from consumers.runtime.apply.offsets import Fence
 from consumers.runtime.measures.first_record import FirstRecords
-from consumers.runtime.measures.lag import Lag, Look
+from consumers.runtime.measures.lag import Lag, LagReading
 from consumers.runtime.measures.withheld import Withheld, Withholding
 from consumers.runtime.records import Partition
 from router.broker.log.bounds import LogBounds, log_bounds
 from router.broker.log.transactions import OpenTransaction, open_transaction
 
 ANSWER_SECONDS = 5.0
-"""How long the broker may take for one answer."""
+"""Time-out for one answer of the broker."""
 
 
-class Fences(Protocol):
-    """Knows where each assigned partition stands."""
+class FenceSource(Protocol):
+    """Has the fence of each assigned partition."""
 
     @property
     def fences(self) -> Mapping[Partition, Fence]:
-        """The fences of now, as far as they are known."""
+        """The current fences, as far as they are known."""
 
 
-class Told(Protocol):
-    """What is told of open transactions."""
+class TransactionObserver(Protocol):
+    """Is notified of long open transactions."""
 
-    def withheld(self, found: Withheld, seconds: float, mend: str) -> None:
-        """Note that one has lasted too long; `mend` is the command that ends it."""
+    def withheld(self, found: Withheld, seconds: float, command: str, /) -> None:
+        """Report that a transaction has lasted too long; `command` aborts it."""
 
     def withholding_ended(self, partition: Partition) -> None:
-        """Note that it has ended."""
+        """Report that it has ended."""
 
 
 @dataclass
 class LagRound:
-    """One look after the other.
+    """Measures the lag of the assigned partitions, one round per call.
 
-    Three requests to each leader a round, and one more for a partition whose
-    fence has not moved since the last round though something is behind it.
+    A round sends three requests to each leader, and one more for each partition that has
+    lag and whose fence has not moved since the last round.
     """
 
     consumer: AIOKafkaConsumer
-    positions: Fences
+    positions: FenceSource
     lag: Lag
     withholding: Withholding
-    told: Told
+    observer: TransactionObserver
     first: FirstRecords = field(default_factory=lambda: FirstRecords(ANSWER_SECONDS))
-    _stood: dict[Partition, int] = field(default_factory=dict)
+    _last: dict[Partition, int] = field(default_factory=dict)
+    """Next offsets of the last round."""
     _lasting: set[tuple[Partition, int]] = field(default_factory=set)
 
     async def __call__(self) -> bool:
-        """Look once. Raises KafkaError, TimeoutError or OSError where nothing is answered."""
+        """Run one round. Raises KafkaError, TimeoutError or OSError if the broker is away."""
         fences = dict(self.positions.fences)
         if fences:
             bounds = await bounds_of(self.consumer, fences)
-            looks = await self._looks(fences, bounds)
+            readings = await self._readings(fences, bounds)
             self.withholding.keep(self.positions.fences)
             self.withholding.see(bounds)
-            await self._tell()
-            # The loop may have gone on meanwhile, or lost some.
+            await self._notify()
+            # By now the loop may have moved fences or lost partitions.
             now = self.positions.fences
-            self._measure(now, {p: seen for p, seen in looks.items() if p in now})
+            self._measure(now, {p: seen for p, seen in readings.items() if p in now})
         else:
             self.withholding.keep(())
         self._lasting = {place for place in self._lasting if place[0] in fences}
         return False
 
-    async def _looks(
+    async def _readings(
         self, fences: Mapping[Partition, Fence], bounds: Mapping[Partition, LogBounds]
-    ) -> Mapping[Partition, Look]:
-        self.first.turn()
-        stood, self._stood = self._stood, {p: fence.next_offset for p, fence in fences.items()}
-        looks = {}
+    ) -> Mapping[Partition, LagReading]:
+        self.first.begin_round()
+        last, self._last = self._last, {p: fence.next_offset for p, fence in fences.items()}
+        readings = {}
         for partition, seen in bounds.items():
             at = fences[partition].next_offset
             since = None
-            if stood.get(partition) == at and at < seen.end:
+            if last.get(partition) == at and at < seen.end:
                 since = await self.first.readable(self.consumer, (partition, at), seen.stable)
-            looks[partition] = Look(at, seen.stable, seen.end, since)
-        return looks
+            readings[partition] = LagReading(at, seen.stable, seen.end, since)
+        return readings
 
-    def _measure(self, fences: Mapping[Partition, Fence], looks: Mapping[Partition, Look]) -> None:
-        self.lag.look(fences, looks)
-        for partition, seen in looks.items():
+    def _measure(
+        self, fences: Mapping[Partition, Fence], readings: Mapping[Partition, LagReading]
+    ) -> None:
+        self.lag.take_readings(fences, readings)
+        for partition, seen in readings.items():
             seconds = self.withholding.seconds(partition)
             self.lag.withheld(partition, max(0, seen.end - seen.stable), seconds)
 
-    async def _tell(self) -> None:
-        """Say once what has begun to last too long, and what has ended."""
+    async def _notify(self) -> None:
+        """Report each transaction once when it becomes too long, and once when it ends."""
         for each in self.withholding.troubles():
             if each.transaction is None:
-                self.withholding.belongs_to(each, await self._whose(each))
+                self.withholding.set_transaction(each, await self._transaction(each))
         lasting = {(each.partition, each.offset): each for each in self.withholding.troubles()}
         for partition, _ in sorted(self._lasting - lasting.keys()):
-            self.told.withholding_ended(partition)
+            self.observer.withholding_ended(partition)
         for place in sorted(lasting.keys() - self._lasting):
             found = lasting[place]
             seconds = self.withholding.seconds(found.partition)
-            self.told.withheld(found, seconds, self.withholding.command(found))
+            self.observer.withheld(found, seconds, self.withholding.command(found))
         self._lasting = set(lasting)
 
-    async def _whose(self, found: Withheld) -> OpenTransaction | None:
-        """Find out whose the transaction is, where the broker says."""
+    async def _transaction(self, found: Withheld) -> OpenTransaction | None:
+        """Find the producer of a transaction, if the broker reports it."""
         tp = TopicPartition(*found.partition)
         try:
             return await open_transaction(self.consumer, tp, found.offset, ANSWER_SECONDS)
         except (KafkaError, NotImplementedError, OSError, TimeoutError):
-            # Who it is helps; that it is there is known without.
+            # Only helpful: the transaction is reported without its producer too.
             return None
 
 
 async def bounds_of(
     consumer: AIOKafkaConsumer, partitions: Collection[Partition]
 ) -> Mapping[Partition, LogBounds]:
-    """Ask where logs begin and end; what is not answered for is left out."""
-    theirs = [TopicPartition(*partition) for partition in partitions]
+    """Read the bounds of logs; leave out partitions without an answer."""
+    topic_partitions = [TopicPartition(*partition) for partition in partitions]
     async with asyncio.timeout(2 * ANSWER_SECONDS):
-        found = await log_bounds(consumer, theirs, ANSWER_SECONDS)
+        found = await log_bounds(consumer, topic_partitions, ANSWER_SECONDS)
     return {Partition(tp.topic, tp.partition): bounds for tp, bounds in found.items()}

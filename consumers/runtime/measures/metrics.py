@@ -1,18 +1,19 @@
-"""Every metric of a consumer process, with its meaning; `stored` has those read from its store."""
+"""All metrics of a consumer process; `stored` has those that are read from its store."""
 
 from collections.abc import Iterable, Sequence
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Gauge
 
 from consumers.runtime.apply.failures import HaltReason
 from consumers.runtime.fate import RETRY_FATES, Fate
 from consumers.runtime.measures.stored import WaitingMetrics
+from router.telemetry.declaring import MetricDeclarations
 
 UPKEEP = ("watch", "identity", "lag", "parked", "outbox", "forget")
-"""The work beside the loop; the label of a metric."""
+"""Background work besides the loop; the values of a label."""
 
 RETRYING = ("position", "fetch", "apply")
-"""What the loop tries again; the label of a metric."""
+"""Steps that the loop retries; the values of a label."""
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _AGES = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900, 3600)
@@ -20,13 +21,13 @@ _RECORDS = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1000)
 
 
 def transaction_limit(registry: CollectorRegistry) -> Gauge:
-    """Declare what the alert on open transactions compares with, in whatever process knows it."""
-    return Gauge(
+    """Declare the limit that the alert on open transactions compares with."""
+    declare = MetricDeclarations(registry)
+    return declare.gauge(
         "payrouter_open_transaction_limit_seconds",
-        "How long an open transaction may withhold records before it is trouble: the"
+        "How long an open transaction may withhold records before it is a problem: the"
         " open_transaction_seconds of the consumer's configuration",
-        ["consumer"],
-        registry=registry,
+        "consumer",
     )
 
 
@@ -36,84 +37,91 @@ class ConsumerMetrics:
     def __init__(
         self, registry: CollectorRegistry, consumer: str, work: Sequence[str] = ()
     ) -> None:
-        """Declare everything; `work` is the service's own beside its events."""
-        self._registry = registry
+        """Declare all metrics; `work` names the service's own background work."""
         self._consumer = consumer
+        declare = MetricDeclarations(registry, ["consumer"])
         place = ["topic", "partition"]
-        self.records = self._counter(
+        self.records = declare.counter(
             "payrouter_records",
-            "Records passed. applied: with effect; duplicate: the event was known; stale: too late"
-            " to change anything; parked: held to be tried again; dead: held until a person acts;"
-            " redelivered: the record itself was passed before",
-            [*place, "outcome"],
+            "Records passed. applied: had an effect; duplicate: known event; stale: too late to"
+            " change anything; parked: held for a retry; dead: held until an operator acts;"
+            " redelivered: the record was passed before",
+            *place,
+            "outcome",
         )
-        self.rebalances = self._counter("payrouter_rebalances", "Assignments received")
-        self.fence_conflicts = self._counter(
-            "payrouter_fence_conflicts", "Batches given up because another process moved the fence"
+        self.rebalances = declare.counter("payrouter_rebalances", "Assignments received")
+        self.fence_conflicts = declare.counter(
+            "payrouter_fence_conflicts", "Batches abandoned because another process moved the fence"
         )
-        self.commit_failures = self._counter(
+        self.commit_failures = declare.counter(
             "payrouter_commit_failures",
-            "Offset commits to Kafka that failed; harmless, the fence holds the truth",
+            "Offset commits to Kafka that failed; harmless, since the fence is authoritative",
         )
-        self.retries = self._counter(
-            "payrouter_retries", "Batches tried again after a passing failure", ["reason"]
+        self.retries = declare.counter(
+            "payrouter_retries", "Batches retried after a transient failure", "reason"
         )
         for reason in RETRYING:
             self.retries.labels(consumer, reason)
-        self.halted = self._gauge(
+        self.halted = declare.gauge(
             "payrouter_partition_halted",
-            "1 where the partition stands still until a person acts",
-            [*place, "reason"],
+            "1 if the partition is halted until an operator acts",
+            *place,
+            "reason",
         )
-        self.assigned = self._gauge("payrouter_assigned_partitions", "Partitions assigned now")
-        self.ready = self._gauge("payrouter_consumer_ready", "1 where assigned and moving")
-        self._declare_lag(place)
-        self._declare_sizes()
-        self._declare_held([*UPKEEP, *work])
+        self.assigned = declare.gauge("payrouter_assigned_partitions", "Partitions assigned now")
+        self.ready = declare.gauge("payrouter_consumer_ready", "1 if assigned and making progress")
+        self._declare_lag(declare, place)
+        self._declare_sizes(declare)
+        self._declare_held(declare, [*UPKEEP, *work])
         self.waiting = WaitingMetrics(registry)
         self.waiting.set(consumer, None)
+        for metric in (
+            *(self.rebalances, self.fence_conflicts, self.commit_failures, self.conflicts),
+            *(self.assigned, self.ready, self.batch, self.transaction, self.event_age),
+        ):
+            metric.labels(consumer)
 
-    def _declare_lag(self, place: list[str]) -> None:
-        """Declare how far behind each assigned partition is."""
-        self.lag_records = self._gauge(
+    def _declare_lag(self, declare: MetricDeclarations, place: list[str]) -> None:
+        """Declare the lag of the assigned partitions."""
+        self.lag_records = declare.gauge(
             "payrouter_lag_records",
-            "Log end minus the next offset to apply; no series where either is not known",
-            place,
+            "Log end minus the next offset to apply; no series while either is unknown",
+            *place,
         )
-        self.lag_seconds = self._gauge(
+        self.lag_seconds = declare.gauge(
             "payrouter_lag_seconds",
-            "How old the next record to apply is at most; 0 where there is none. It grows while an"
-            " open transaction withholds that record",
-            place,
+            "Maximum age of the next record to apply; 0 if there is none. It grows while an open"
+            " transaction withholds that record",
+            *place,
         )
-        self.readable_records = self._gauge(
+        self.readable_records = declare.gauge(
             "payrouter_readable_lag_records",
             "Last stable offset minus the next offset to apply: what a consumer could read now",
-            place,
+            *place,
         )
-        self.readable_seconds = self._gauge(
+        self.readable_seconds = declare.gauge(
             "payrouter_readable_lag_seconds",
-            "How old the next record is at most, if it can be read now; else 0",
-            place,
+            "Maximum age of the next record if it can be read now; otherwise 0",
+            *place,
         )
-        self.withheld_records = self._gauge(
+        self.withheld_records = declare.gauge(
             "payrouter_withheld_records",
             "Log end minus the last stable offset: offsets that an open transaction withholds",
-            place,
+            *place,
         )
-        self.withheld_seconds = self._gauge(
+        self.withheld_seconds = declare.gauge(
             "payrouter_withheld_seconds",
-            "For how long the last stable offset was seen to stand below the log end; 0 where it"
-            " does not",
-            place,
+            "How long the last stable offset has been observed before the log end; 0 if it is at"
+            " the end",
+            *place,
         )
-        self.progress = self._gauge(
+        self.progress = declare.gauge(
             "payrouter_last_progress_timestamp_seconds",
-            "When something of the partition was last passed or nothing was left to pass; before"
-            " that, when it was assigned. Unix time",
-            place,
+            "When records of the partition were last passed, or none was left to pass; before that,"
+            " when it was assigned. Unix time",
+            *place,
         )
-        self.of_a_place = (
+        self.by_partition = (
             self.lag_records,
             self.lag_seconds,
             self.readable_records,
@@ -122,47 +130,49 @@ class ConsumerMetrics:
             self.withheld_seconds,
             self.progress,
         )
-        self.transaction_limit = transaction_limit(self._registry)
+        self.transaction_limit = transaction_limit(declare.registry)
 
-    def _declare_sizes(self) -> None:
-        """Declare how large, how long and how old."""
-        self.batch = self._histogram("payrouter_batch_records", "Records per batch", _RECORDS)
-        self.transaction = self._histogram(
+    def _declare_sizes(self, declare: MetricDeclarations) -> None:
+        """Declare the histograms: batch size, transaction time, event age."""
+        self.batch = declare.histogram(
+            "payrouter_batch_records", "Records per batch", buckets=_RECORDS
+        )
+        self.transaction = declare.histogram(
             "payrouter_transaction_duration_seconds",
-            "From begin to commit of a batch's transaction",
-            _SECONDS,
+            "Time from begin to commit of a batch's transaction",
+            buckets=_SECONDS,
         )
-        self.event_age = self._histogram(
+        self.event_age = declare.histogram(
             "payrouter_event_age_seconds",
-            "From the edge's taking an event to the commit of its effect; of applied events only,"
-            " those included that were parked meanwhile",
-            _AGES,
+            "Time from the edge's acceptance of an event to the commit of its effect; only applied"
+            " events, including those that were parked",
+            buckets=_AGES,
         )
 
-    def _declare_held(self, works: Iterable[str]) -> None:
-        """Declare what becomes of records that cannot be applied at once."""
+    def _declare_held(self, declare: MetricDeclarations, works: Iterable[str]) -> None:
+        """Declare the counters of conflicts, retries and failed upkeep."""
         consumer = self._consumer
-        self.conflicts = self._counter(
+        self.conflicts = declare.counter(
             "payrouter_conflicts",
-            "Events that came again with contradicting content; the original stands",
+            "Events redelivered with contradicting content; the original remains valid",
         )
-        self.parked_retries = self._counter(
+        self.parked_retries = declare.counter(
             "payrouter_parked_retries",
-            "Tries of parked records, by what they came to. parked: it stays so",
-            ["outcome"],
+            "Retries of parked records, by outcome. parked: parked again",
+            "outcome",
         )
         for fate in RETRY_FATES:
             self.parked_retries.labels(consumer, fate.value)
-        self.upkeep_failures = self._counter(
+        self.upkeep_failures = declare.counter(
             "payrouter_upkeep_failures",
-            "Rounds of the work beside the loop that failed and are made again",
-            ["work"],
+            "Failed rounds of background work; each is repeated",
+            "work",
         )
         for work in works:
             self.upkeep_failures.labels(consumer, work)
 
     def start_partition(self, topic: str, partition: int) -> None:
-        """Set every series of an assigned partition to its beginning."""
+        """Initialize all series of an assigned partition."""
         where = (self._consumer, topic, str(partition))
         for fate in Fate:
             self.records.labels(*where, fate.value)
@@ -170,24 +180,7 @@ class ConsumerMetrics:
             self.halted.labels(*where, reason.value).set(0)
 
     def end_partition(self, topic: str, partition: int) -> None:
-        """Forget the halts of a partition that another process has now."""
+        """Remove the halts of a partition that is assigned to another process now."""
         where = (self._consumer, topic, str(partition))
         for reason in HaltReason:
             self.halted.remove(*where, reason.value)
-
-    def _counter(self, name: str, meaning: str, labels: list[str] | None = None) -> Counter:
-        counter = Counter(name, meaning, ["consumer", *(labels or [])], registry=self._registry)
-        if not labels:
-            counter.labels(self._consumer)
-        return counter
-
-    def _gauge(self, name: str, meaning: str, labels: list[str] | None = None) -> Gauge:
-        gauge = Gauge(name, meaning, ["consumer", *(labels or [])], registry=self._registry)
-        if not labels:
-            gauge.labels(self._consumer)
-        return gauge
-
-    def _histogram(self, name: str, meaning: str, buckets: tuple[float, ...]) -> Histogram:
-        histogram = Histogram(name, meaning, ["consumer"], buckets=buckets, registry=self._registry)
-        histogram.labels(self._consumer)
-        return histogram

@@ -1,7 +1,7 @@
-"""What is read from a consumer's store for Prometheus.
+"""Metrics that are read from a consumer's store.
 
-Every process of the consumer says it, and so does the exporter, which goes on
-where none of them does. All say the same: a query takes the largest.
+Every process of the consumer exports them, and so does the exporter, which continues if no process
+of the consumer runs. All export the same values, so queries use the maximum.
 """
 
 import math
@@ -13,51 +13,52 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.runtime.apply.brake import Brake
 from consumers.runtime.fate import Fate
-from consumers.runtime.measures.waiting import Waiting
-from consumers.runtime.service import Measure, Reading, Service
+from consumers.runtime.measures.waiting import StoreBacklog
+from consumers.runtime.service import Measure, MeasureReading, Service
+from router.telemetry.declaring import MetricDeclarations
 
 
 class WaitingMetrics:
-    """The gauges of what waits in the store, of one consumer or of several."""
+    """Gauges of the backlog in the stores of one or more consumers."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        """Declare them."""
-        self._registry = registry
-        self.held = self._gauge(
+        """Declare the gauges."""
+        declare = MetricDeclarations(registry, ["consumer"])
+        self.held = declare.gauge(
             "payrouter_held_records",
-            "Records held back. parked: tried again by itself; dead: until a person acts",
-            ["state"],
+            "Records held back. parked: retried automatically; dead: held until an operator acts",
+            "state",
         )
-        self.held_oldest = self._gauge(
+        self.held_oldest = declare.gauge(
             "payrouter_held_oldest_seconds",
-            "For how long the oldest of them is held; 0 where there is none",
-            ["state"],
+            "Age of the oldest held record; 0 if there is none",
+            "state",
         )
-        self.held_conflicts = self._gauge(
+        self.held_conflicts = declare.gauge(
             "payrouter_held_conflicts",
-            "Dead records that contradict an event that is known: `payrouter dlq list`",
+            "Dead records that contradict a known event: see `payrouter dlq list`",
         )
-        self.brake_held = self._gauge(
+        self.brake_held = declare.gauge(
             "payrouter_brake_held",
-            "1 where nothing of the topic is applied until `payrouter brake clear`",
-            ["topic"],
+            "1 if no record of the topic is applied until `payrouter brake clear`",
+            "topic",
         )
         self._topics: dict[str, frozenset[str]] = {}
-        self.outbox_waiting = self._gauge(
-            "payrouter_outbox_waiting", "Records in the outbox that are not on the broker yet"
+        self.outbox_waiting = declare.gauge(
+            "payrouter_outbox_waiting", "Records in the outbox that are not published yet"
         )
-        self.outbox_refused = self._gauge(
+        self.outbox_refused = declare.gauge(
             "payrouter_outbox_refused",
-            "Records that the broker refused for good, `payrouter outbox show` names them",
+            "Records that the broker refused permanently: see `payrouter outbox show`",
         )
 
     def begin(self, consumer: str, topics: Iterable[str]) -> None:
-        """Name the topics of a consumer, as the broker does; all is unknown yet."""
+        """Register a consumer's topics, by their names on the broker; all values are NaN."""
         self._topics[consumer] = frozenset(topics)
         self.set(consumer, None)
 
-    def set(self, consumer: str, waiting: Waiting | None) -> None:
-        """Set what was read; None where it could not be: unknown is not zero."""
+    def set(self, consumer: str, waiting: StoreBacklog | None) -> None:
+        """Set the gauges; None sets NaN, since an unknown value is not zero."""
         unknown = math.nan
         for state in (Fate.PARKED, Fate.DEAD):
             held = waiting.held.get(state, 0) if waiting else unknown
@@ -66,41 +67,37 @@ class WaitingMetrics:
             self.held_oldest.labels(consumer, state).set(oldest)
         self.held_conflicts.labels(consumer).set(waiting.conflicts if waiting else unknown)
         for topic in self._topics.get(consumer, ()):
-            # A topic that never failed has no brake yet, so none that holds.
+            # A topic that never failed has no brake row yet, so it is not held.
             self.brake_held.labels(consumer, topic).set(0 if waiting else unknown)
         self.set_brakes(consumer, waiting.brakes if waiting else {})
         self.outbox_waiting.labels(consumer).set(waiting.outbox if waiting else unknown)
         self.outbox_refused.labels(consumer).set(waiting.refused if waiting else unknown)
 
     def set_brakes(self, consumer: str, brakes: Mapping[str, Brake]) -> None:
-        """Set the brakes of some topics."""
+        """Set the brake gauges of these topics."""
         for topic, brake in brakes.items():
             self.brake_held.labels(consumer, topic).set(brake.held_since is not None)
-
-    def _gauge(self, name: str, meaning: str, labels: Sequence[str] = ()) -> Gauge:
-        return Gauge(name, meaning, ["consumer", *labels], registry=self._registry)
 
 
 @dataclass(frozen=True)
 class MeasureGauges:
-    """The gauges of a service's own measures."""
+    """Gauges of a service's own measures."""
 
     measures: Sequence[Measure]
     gauges: Mapping[str, Gauge] = field(repr=False)
 
-    def set(self, readings: Mapping[str, Reading] | None) -> None:
-        """Set what was read, by the name of the measure; None where it could not be."""
+    def set(self, readings: Mapping[str, MeasureReading] | None) -> None:
+        """Set the readings, by name of the measure; None sets NaN."""
         for each in self.measures:
             reading = math.nan if readings is None else readings[each.name]
             _set(each, self.gauges[each.name], reading)
 
 
 def measure_gauges(registry: CollectorRegistry, service: Service) -> MeasureGauges:
-    """Declare the gauges of a service, all unknown."""
+    """Declare the gauges of a service; all values are NaN."""
+    declare = MetricDeclarations(registry)
     declared = {
-        each.name: Gauge(
-            each.name, each.meaning, [each.label] if each.label else [], registry=registry
-        )
+        each.name: declare.gauge(each.name, each.meaning, *([each.label] if each.label else []))
         for each in service.measures
     }
     gauges = MeasureGauges(service.measures, declared)
@@ -110,24 +107,27 @@ def measure_gauges(registry: CollectorRegistry, service: Service) -> MeasureGaug
 
 async def read_measures(
     connection: AsyncConnection, measures: Iterable[Measure]
-) -> Mapping[str, Reading]:
-    """Read measures, one after the other."""
+) -> Mapping[str, MeasureReading]:
+    """Read measures, in order."""
     return {each.name: await each.read(connection) for each in measures}
 
 
-def _set(measure: Measure, gauge: Gauge, reading: Reading | float) -> None:
+def _set(measure: Measure, gauge: Gauge, reading: MeasureReading | float) -> None:
     if measure.label is None:
         if isinstance(reading, Mapping):
-            message = f"the measure {measure.name} has no label and read several values"
+            message = f"the measure {measure.name} has no label but returned several values"
             raise TypeError(message)
         gauge.set(reading)
         return
     if isinstance(reading, Mapping):
         undeclared = reading.keys() - set(measure.values)
         if undeclared:
-            message = f"the measure {measure.name} read {measure.label}={min(undeclared)}"
+            message = (
+                f"the measure {measure.name} returned {measure.label}={min(undeclared)},"
+                " which it does not declare"
+            )
             raise ValueError(message)
     for value in measure.values:
-        # What was counted and not found is zero.
+        # A value without a reading was counted as zero.
         found = reading.get(value, 0) if isinstance(reading, Mapping) else reading
         gauge.labels(value).set(found)

@@ -1,4 +1,4 @@
-"""What waits in the store: counted for the metrics."""
+"""Counts the backlog in a consumer's store, for the metrics."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,11 +13,11 @@ from consumers.runtime.store.tables import RuntimeTables
 
 
 @dataclass(frozen=True)
-class Waiting:
-    """How many records are held by state, for how long the oldest; the brakes; the outbox.
+class StoreBacklog:
+    """Held records by state, with the age of the oldest in seconds; the brakes; the outbox.
 
-    `conflicts` of the dead contradict an event that is known. What the broker
-    refused for good is in the outbox, and does not wait.
+    `conflicts` counts the dead records that contradict a known event. `refused` counts
+    the records that the broker refused permanently; `outbox` does not include them.
     """
 
     held: Mapping[str, int]
@@ -28,8 +28,8 @@ class Waiting:
     conflicts: int = 0
 
 
-async def read_waiting(connection: AsyncConnection, tables: RuntimeTables) -> Waiting:
-    """Count what waits."""
+async def read_waiting(connection: AsyncConnection, tables: RuntimeTables) -> StoreBacklog:
+    """Count the backlog."""
     held = tables.held
     oldest = func.clock_timestamp() - func.min(held.c.first_failed_at)
     conflicts = func.count().filter(held.c.reason == HeldReason.CONFLICT.value)
@@ -42,7 +42,7 @@ async def read_waiting(connection: AsyncConnection, tables: RuntimeTables) -> Wa
     box = tables.outbox
     row = await connection.execute(select(func.count(), func.count(box.c.refused)))
     in_outbox, refused = row.one()
-    return Waiting(
+    return StoreBacklog(
         held={state: number for state, (number, _, _) in found.items()},
         oldest={state: age.total_seconds() for state, (_, age, _) in found.items()},
         brakes=await read_brakes(connection, tables),

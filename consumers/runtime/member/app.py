@@ -24,7 +24,7 @@ from consumers.runtime.member.report import Report
 from consumers.runtime.member.subscription import RebalanceListener, Subscription, broker_cluster_id
 from consumers.runtime.member.topic_watch import topic_watch
 from consumers.runtime.member.upkeep import Upkeep
-from consumers.runtime.service import Service
+from consumers.runtime.service import ConsumerActions, Service
 from consumers.runtime.settings import ConsumerSettings
 from consumers.runtime.store.database import open_engine, transaction_of
 from consumers.runtime.store.schema_version import require_upgraded
@@ -59,6 +59,7 @@ class ConsumerProcess:
     """A consumer process and its parts."""
 
     service: Service
+    actions: ConsumerActions
     settings: ConsumerSettings
     engine: AsyncEngine
     registry: CollectorRegistry
@@ -141,16 +142,17 @@ def build_consumer(
 ) -> ConsumerProcess:
     """Put a consumer process together; connects to nothing."""
     registry = process_registry()
-    service = service.configured(service, settings.setup)
+    actions = service.actions(settings.setup)
     process = ConsumerProcess(
         service=service,
+        actions=actions,
         settings=settings,
         engine=open_engine(settings),
         registry=registry,
-        metrics=ConsumerMetrics(registry, service.name, [work.name for work in service.work]),
+        metrics=ConsumerMetrics(registry, service.name, [work.name for work in actions.work]),
         log=get_log(service.name),
         stopped=stopped,
-        topics=topic_watch(settings.topic_check, settings.kafka, settings.renewed, registry),
+        topics=topic_watch(settings.topic_check, settings.kafka, registry),
         withholding=Withholding(settings.tuning.open_transaction_seconds, settings.bootstrap),
     )
     process.metrics.waiting.begin(service.name, map(settings.topics.name, service.topics))
@@ -187,7 +189,7 @@ async def _consume_until_stopped(process: ConsumerProcess) -> None:
 
 
 async def _consume_once(process: ConsumerProcess) -> None:
-    settings, service = process.settings, process.service
+    settings, service, actions = process.settings, process.service, process.actions
     cluster_id = settings.cluster_id
     if cluster_id is None:
         cluster_id = await _unless_stopped(process, broker_cluster_id(settings.kafka))
@@ -198,8 +200,9 @@ async def _consume_once(process: ConsumerProcess) -> None:
     applier = Applier(
         books=stored,
         service=service,
+        handler=actions.handle,
         brake_after=tuning.brake_after,
-        readers={settings.topics.name(topic): read for topic, read in service.readers.items()},
+        readers={settings.topics.name(topic): read for topic, read in actions.readers.items()},
         idle_seconds=tuning.transaction_timeout_seconds,
     )
     report = Report(service.name, process.metrics, process.log)
@@ -212,7 +215,9 @@ async def _consume_once(process: ConsumerProcess) -> None:
         if client is not None:
             process.loop = loop
             process.log.info("consumer_started", topics=topics, cluster_id=cluster_id)
-            upkeep = Upkeep(applier, stored, settings, loop, report, client, process.withholding)
+            upkeep = Upkeep(
+                applier, stored, settings, actions.work, loop, report, client, process.withholding
+            )
             async with upkeep.running():
                 await _until_stopped(process, loop, loop.run(client))
     finally:

@@ -21,7 +21,7 @@ from consumers.runtime.records import Partition
 from consumers.runtime.settings import Tuning
 from router.broker.log.bounds import LogBounds, log_bounds
 from router.broker.log.gaps import ExplanationUnfinished, explain
-from router.broker.log.reread import second_look
+from router.broker.log.reread import reread_records
 from router.broker.topics.ids import TopicSeen
 from router.broker.topics.ids import describe as describe_topics
 
@@ -227,7 +227,7 @@ class Client:
         """
         most = self._tuning.batch_records
         try:
-            seen = await second_look(self._consumer, _topic_partition(partition), offset, most)
+            seen = await reread_records(self._consumer, _topic_partition(partition), offset, most)
         except (KafkaError, TimeoutError) as error:
             raise PositionsLost(describe(error)) from error
         if seen.problem is not None and not seen.records:

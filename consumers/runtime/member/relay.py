@@ -9,7 +9,6 @@ from typing import Any
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import InvalidTopicError, KafkaError
-from faststream.kafka.security import parse_security
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -17,7 +16,8 @@ from consumers.runtime.apply import outbox
 from consumers.runtime.apply.outbox import Outgoing
 from consumers.runtime.store.database import transaction_of
 from consumers.runtime.store.tables import RuntimeTables
-from router.broker.producers import send_alone, sound, stop_within
+from router.broker.connection import KafkaConnection
+from router.broker.producers import make_durable_producer, send_alone, stop_within
 from router.broker.refusals import About, about
 
 BATCH = 100
@@ -31,21 +31,9 @@ ASIDE_SECONDS = 10.0
 MakeProducer = Callable[[], AIOKafkaProducer]
 
 
-def relay_producer(
-    kafka: Mapping[str, Any], renewed: Callable[[Any], None] = lambda _client: None
-) -> AIOKafkaProducer:
-    """Make a producer that loses nothing and keeps the order; `renewed` as in ConsumerSettings."""
-    options = dict(kafka)
-    security = parse_security(options.pop("security", None))
-    producer = AIOKafkaProducer(
-        **{"request_timeout_ms": 10_000, **options},
-        **security,
-        acks="all",
-        enable_idempotence=True,
-        max_request_size=LARGEST_BYTES,
-    )
-    renewed(producer.client)
-    return sound(producer)
+def relay_producer(kafka: KafkaConnection) -> AIOKafkaProducer:
+    """Make a producer that loses nothing and keeps the order."""
+    return make_durable_producer(kafka, max_request_size=LARGEST_BYTES)
 
 
 @dataclass(frozen=True)

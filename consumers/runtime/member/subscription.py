@@ -6,19 +6,18 @@ registered with it; the loop reads and commits by itself.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from faststream import AckPolicy
-from faststream.kafka import KafkaBroker
-from faststream.kafka.security import parse_security
 
 from consumers.runtime.records import Partition
 from consumers.runtime.settings import ConsumerSettings
-from router.broker.adapter.private import connections_of
+from router.broker.client import keep_signed_in, make_admin
+from router.broker.connection import KafkaConnection
+from router.broker.faststream_broker import make_broker
 from router.telemetry.logs import get_log
 
 STOP_SECONDS = 10.0
@@ -65,10 +64,13 @@ class Subscription:
     ) -> None:
         """Declare the subscription; connects to nothing."""
         tuning = settings.tuning
-        self._renewed = settings.renewed
-        options = {"metadata_max_age_ms": METADATA_MILLISECONDS, **settings.kafka}
-        self._broker = KafkaBroker(
-            **options, consumer_only=True, allow_auto_create_topics=False, logger=None
+        self._kafka = settings.kafka
+        self._broker = make_broker(
+            settings.kafka,
+            metadata_max_age_ms=METADATA_MILLISECONDS,
+            consumer_only=True,
+            allow_auto_create_topics=False,
+            logger=None,
         )
         self._subscriber = self._broker.subscriber(
             *topics,
@@ -88,7 +90,7 @@ class Subscription:
         """Join the group; return aiokafka's consumer."""
         await self._broker.start()
         consumer: AIOKafkaConsumer = self._subscriber.consumer
-        self._renewed(connections_of(consumer))
+        keep_signed_in(consumer, self._kafka)
         return consumer
 
     async def stop(self) -> None:
@@ -110,12 +112,10 @@ def _stopped(stopping: asyncio.Task[None]) -> None:
         get_log("consumer").warning("leaving_failed", error=type(error).__name__)
 
 
-async def broker_cluster_id(kafka: Mapping[str, Any]) -> str:
+async def broker_cluster_id(kafka: KafkaConnection) -> str:
     """Return the id of the broker's cluster."""
     # The client needs a time-out itself: cancelled from outside, it leaves its connection open.
-    options = {"request_timeout_ms": CLUSTER_MILLISECONDS, **kafka}
-    options.pop("security", None)
-    admin = AIOKafkaAdminClient(**options, **parse_security(kafka.get("security")))
+    admin = make_admin(kafka, request_timeout_ms=CLUSTER_MILLISECONDS)
     try:
         await admin.start()
         cluster_id = (await admin.describe_cluster())["cluster_id"]

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -19,6 +19,7 @@ from consumers.runtime.measures.withheld import Withholding
 from consumers.runtime.member.loop import Loop
 from consumers.runtime.member.relay import Relay, relay_producer
 from consumers.runtime.member.report import Report
+from consumers.runtime.service import Work
 from consumers.runtime.settings import ConsumerSettings
 from router.broker.topics.ids import describe
 
@@ -48,6 +49,7 @@ class Upkeep:
     applier: Applier
     stored: StoredBooks
     settings: ConsumerSettings
+    work: Sequence[Work]
     loop: Loop
     report: Report
     consumer: AIOKafkaConsumer
@@ -58,7 +60,7 @@ class Upkeep:
         """Run the tasks until the block ends."""
         # The relay's transaction is open while sending, and its idle time is limited.
         seconds = min(SEND_SECONDS, self.settings.tuning.transaction_timeout_seconds / 2)
-        make = partial(relay_producer, self.settings.kafka, self.settings.renewed)
+        make = partial(relay_producer, self.settings.kafka)
         relay = Relay(self.stored.engine, self.stored.tables, make, seconds)
         positions, report = self.loop.positions, self.report
         lag = LagRound(self.consumer, positions, report.lag, self.withholding, report)
@@ -70,7 +72,7 @@ class Upkeep:
             "outbox": (partial(self.publish, relay), PAUSE_SECONDS),
             "forget": (self.forget, FORGET_SECONDS),
         }
-        for work in self.applier.service.work:
+        for work in self.work:
             rounds[work.name] = (partial(work.run, self.stored.engine), work.every_seconds)
         tasks = [
             asyncio.create_task(self._repeat(what, work, pause))

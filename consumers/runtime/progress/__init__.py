@@ -1,1 +1,1 @@
-"""Reports how far consumers have come on each partition, and what holds them up."""
+"""Reports the progress of consumers on each partition, and what blocks them."""

@@ -1,4 +1,4 @@
-"""What the exporter knows: the newest answer of every source, and what follows from them."""
+"""The latest readings of broker and stores, and the lag calculated from them."""
 
 import asyncio
 import math
@@ -7,17 +7,17 @@ from dataclasses import dataclass, field
 
 from consumers.runtime.apply.offsets import FenceRow
 from consumers.runtime.records import Partition
-from router.broker.groups import GroupSeen
+from router.broker.groups import GroupDescription
 from router.broker.log.bounds import LogBounds
 
 
 @dataclass(frozen=True)
 class Behind:
-    """How far a consumer is behind in one partition: None is unknown.
+    """Lag of a consumer on one partition; None means unknown.
 
-    `since` is the time of the next record not applied yet, in Unix seconds. Of
-    `records`, `readable` are below the last stable offset, the first of them
-    written at `readable_since`; NOTHING if all are markers of transactions.
+    `since` is the time of the next record to apply, in Unix seconds. `readable` counts
+    the part of `records` before the last stable offset, and `readable_since` is the time
+    of the first of them, NOTHING if all are markers of transactions.
     """
 
     records: int | None = None
@@ -27,11 +27,11 @@ class Behind:
     readable_since: float | None = None
 
     def seconds(self, now: float) -> float:
-        """Return how old the next record is; 0 where there is none."""
+        """Return the age of the next record, in seconds; 0 if there is none."""
         return _age(self.records, self.since, now)
 
     def readable_seconds(self, now: float) -> float:
-        """Return how old the next record is if it can be read, 0 if none can."""
+        """Return the age of the next record if it can be read, in seconds; otherwise 0."""
         return _age(self.readable, self.readable_since, now)
 
 
@@ -43,78 +43,78 @@ def _age(records: int | None, since: float | None, now: float) -> float:
 
 @dataclass(frozen=True)
 class LogView:
-    """What the broker said in one round; a partition, or a consumer, it did not speak of is None.
+    """Answers of the broker in one round; None for a partition or consumer without an answer.
 
-    `behind` compares it with the fences that were known when it was asked.
+    `behind` is the lag of the fences that were read just before.
     """
 
     cluster_id: str
     bounds: Mapping[Partition, LogBounds | None]
     committed: Mapping[str, Mapping[Partition, int] | None]
-    members: Mapping[str, GroupSeen | None]
+    members: Mapping[str, GroupDescription | None]
     behind: Mapping[str, Mapping[Partition, Behind]] = field(default_factory=dict)
     withheld: Mapping[Partition, float] = field(default_factory=dict)
-    """For how many seconds the end of each log has been withheld by now; 0 where it is not."""
+    """How long the end of each log has been withheld, in seconds; 0 if it is not."""
     hidden: frozenset[str] = frozenset()
-    """Topics that the broker did not show: they may be there."""
+    """Topics that the broker did not show, although they may exist."""
 
 
 @dataclass
 class Picture:
-    """The newest of everything, by consumer; the topics of each are told at the beginning."""
+    """The latest reading of every source; `topics` has those of each consumer."""
 
     topics: Mapping[str, Sequence[str]]
     log: LogView | None = None
     fences: dict[str, Sequence[FenceRow] | None] = field(default_factory=dict)
-    _heard: set[str] = field(default_factory=set)
-    _heard_all: asyncio.Event = field(default_factory=asyncio.Event)
+    _reported: set[str] = field(default_factory=set)
+    _all_reported: asyncio.Event = field(default_factory=asyncio.Event)
     _cluster_id: str | None = None
     _partitions: frozenset[Partition] = frozenset()
     _fenced: dict[str, frozenset[Partition]] = field(default_factory=dict)
 
-    def log_is(self, view: LogView | None) -> None:
-        """Take over what the broker said; None where it said nothing."""
+    def set_log(self, view: LogView | None) -> None:
+        """Store the answers of the broker; None if it did not answer."""
         self.log = view
         if view is not None:
             self._cluster_id = view.cluster_id
             self._partitions = frozenset(view.bounds)
 
-    def fences_are(self, consumer: str, rows: Sequence[FenceRow] | None) -> None:
-        """Take over a consumer's fences, of whatever cluster; None where they could not be read."""
+    def set_fences(self, consumer: str, rows: Sequence[FenceRow] | None) -> None:
+        """Store a consumer's fences, of all clusters; None if they could not be read."""
         self.fences[consumer] = rows
         if rows is not None:
             self._fenced[consumer] = frozenset(_partition(row) for row in rows)
-        self._heard.add(consumer)
-        if self._heard >= self.topics.keys():
-            self._heard_all.set()
+        self._reported.add(consumer)
+        if self._reported >= self.topics.keys():
+            self._all_reported.set()
 
     async def every_store(self) -> None:
-        """Wait until every store was read, or could not be, since this was last waited for."""
-        await self._heard_all.wait()
-        self._heard.clear()
-        self._heard_all.clear()
+        """Wait until every store has reported, even a failure, since the last call returned."""
+        await self._all_reported.wait()
+        self._reported.clear()
+        self._all_reported.clear()
 
     @property
     def partitions(self) -> Sequence[Partition]:
-        """The partitions there are, or were when the broker last answered."""
+        """The partitions as of the last answer of the broker."""
         return sorted(self._partitions)
 
-    def places(self, consumer: str) -> Sequence[Partition]:
-        """Return what a consumer reads: known of the broker, or by its fences."""
+    def partitions_of(self, consumer: str) -> Sequence[Partition]:
+        """Return the partitions of a consumer, according to the broker or its fences."""
         known = self._partitions | self._fenced.get(consumer, frozenset())
         return sorted(p for p in known if p.topic in self.topics[consumer])
 
     def fences_of(
         self, consumer: str, cluster_id: str | None = None
     ) -> Mapping[Partition, FenceRow] | None:
-        """Return the fences of this cluster, None where they are not known; no other's count."""
+        """Return the fences of this cluster only; None if they are unknown."""
         rows, cluster_id = self.fences.get(consumer), cluster_id or self._cluster_id
         if rows is None or cluster_id is None:
             return None
         return {_partition(row): row for row in rows if row.cluster_id == cluster_id}
 
     def behind(self, consumer: str, partition: Partition) -> Behind:
-        """Return how far a consumer is behind, unknown while its store or the broker is away."""
+        """Return the lag of a consumer; unknown while its store or the broker is away."""
         if self.log is None or self.fences.get(consumer) is None:
             return Behind()
         return self.log.behind.get(consumer, {}).get(partition, Behind())
@@ -126,10 +126,10 @@ def behind(
     since: float | None,
     readable_since: float | None = None,
 ) -> Behind:
-    """Compare a fence with its log, which was looked at later.
+    """Return the lag between a fence and its log. The fence has to be read before the log.
 
-    Where there is no fence yet, the consumer will begin where the log does. A
-    log that ends before the fence is another than the one that was applied.
+    If there is no fence yet, the consumer will start where the log starts. If the log
+    ends before the fence, it was recreated or truncated, and the lag is unknown.
     """
     at = next_offset(bounds, fence)
     if at > bounds.end:
@@ -140,17 +140,17 @@ def behind(
 
 
 def next_offset(bounds: LogBounds, fence: FenceRow | None) -> int:
-    """Return which offset a consumer will apply next."""
+    """Return the offset that a consumer applies next."""
     return bounds.start if fence is None else fence.next_offset
 
 
 def passed(fence: FenceRow) -> int:
-    """Return up to where every offset is accounted for: the first, and what became of each."""
+    """Return the offset up to which all offsets have an outcome."""
     return fence.first_offset + sum(outcomes(fence).values())
 
 
 def outcomes(fence: FenceRow | None) -> Mapping[str, int]:
-    """Return what became of the offsets that a fence has passed, all 0 where there is none."""
+    """Count the outcomes of the offsets that a fence has passed; all 0 if there is no fence."""
     if fence is None:
         return dict.fromkeys(OUTCOMES, 0)
     counts = (
@@ -165,11 +165,11 @@ def outcomes(fence: FenceRow | None) -> Mapping[str, int]:
 
 
 OUTCOMES = ("applied", "duplicate", "stale", "parked", "dead", "gap")
-"""What an offset may have been; the label of a metric."""
+"""Possible outcomes of an offset; the values of a label."""
 
 
 def in_flight(found: Iterable[Behind]) -> float:
-    """Sum up what is not accounted for, unknown where one partition is."""
+    """Return the sum of offsets without an outcome; NaN if one partition is unknown."""
     counts = [each.in_flight for each in found]
     return math.nan if None in counts else float(sum(each or 0 for each in counts))
 

@@ -1,4 +1,4 @@
-"""How far consumers are, read once for a person: their stores, then log and groups."""
+"""Reads the progress of consumers once, for a command: their stores, then log and groups."""
 
 import asyncio
 import time
@@ -13,19 +13,19 @@ from consumers.runtime.apply.failures import describe
 from consumers.runtime.apply.offsets import FenceRow, read_fence_rows
 from consumers.runtime.configured import Consumer
 from consumers.runtime.progress.picture import Behind, LogView
-from consumers.runtime.progress.standing import Facts, Patience, Standing, state_of
-from consumers.runtime.progress.survey import Fences, Group, LogReader
+from consumers.runtime.progress.standing import PartitionFacts, Patience, Standing, state_of
+from consumers.runtime.progress.survey import ConsumerGroup, FencesByConsumer, LogReader
 from consumers.runtime.records import Partition
 from consumers.runtime.settings import ConsumerSettings
 from consumers.runtime.store.database import reading
 
 ASK_SECONDS = 15.0
-"""How long the broker may take for all of it."""
+"""Time-out for all answers of the broker."""
 
 
 @dataclass(frozen=True)
-class Store:
-    """What one consumer's store holds: its fences of whatever cluster, and the braked topics."""
+class StoreReading:
+    """Content of one consumer's store: its fences of all clusters, and the braked topics."""
 
     consumer: Consumer
     fences: Sequence[FenceRow]
@@ -33,17 +33,17 @@ class Store:
 
     @property
     def topics(self) -> Sequence[str]:
-        """The names on the broker of what it reads."""
+        """The topics that it reads, by their names on the broker."""
         settings = self.consumer.settings
         return [settings.topics.name(family) for family in self.consumer.service.topics]
 
 
 @dataclass(frozen=True)
 class Standings:
-    """Every partition of every consumer, and what could not be asked.
+    """All partitions of all consumers, and the errors.
 
-    `away` says why nothing is known of the logs, None where they were read;
-    `problems` what else the broker did not answer.
+    `away` is the reason why the logs are unknown, None if they were read. `problems` has
+    the other errors of the broker.
     """
 
     of: Mapping[str, Sequence[Standing]]
@@ -51,21 +51,21 @@ class Standings:
     problems: Sequence[str] = field(default_factory=list)
 
 
-async def read_stores(consumers: Sequence[Consumer]) -> Sequence[Store]:
+async def read_stores(consumers: Sequence[Consumer]) -> Sequence[StoreReading]:
     """Read the stores. Raises StoreUnavailable."""
-    return await asyncio.gather(*map(_store, consumers))
+    return await asyncio.gather(*map(_read_store, consumers))
 
 
-async def read_standings(stores: Sequence[Store], stuck_seconds: float) -> Standings:
-    """Ask the broker, and compare; what it does not answer is unknown."""
+async def read_standings(stores: Sequence[StoreReading], stuck_seconds: float) -> Standings:
+    """Query the broker and compare it with the stores; missing answers are unknown."""
     if not stores:
         return Standings({})
     settings = stores[0].consumer.settings
     groups = {
-        store.consumer.service.name: Group(store.consumer.settings.group_id, store.topics)
+        store.consumer.service.name: ConsumerGroup(store.consumer.settings.group_id, store.topics)
         for store in stores
     }
-    reader = LogReader(settings.kafka, groups, settings.cluster_id, settings.renewed)
+    reader = LogReader(settings.kafka, groups, settings.cluster_id)
     view, away = None, None
     try:
         async with asyncio.timeout(ASK_SECONDS):
@@ -89,14 +89,14 @@ def _explained(error: Exception, settings: ConsumerSettings) -> str:
     return describe(error)
 
 
-async def _store(consumer: Consumer) -> Store:
+async def _read_store(consumer: Consumer) -> StoreReading:
     async with reading(consumer.settings) as connection:
         fences = await read_fence_rows(connection, consumer.tables)
         brakes = await read_brakes(connection, consumer.tables)
-    return Store(consumer, fences, holding(brakes).keys())
+    return StoreReading(consumer, fences, holding(brakes).keys())
 
 
-def _fences(stores: Iterable[Store], cluster_id: str) -> Fences:
+def _fences(stores: Iterable[StoreReading], cluster_id: str) -> FencesByConsumer:
     return {
         store.consumer.service.name: {
             _partition(row): row for row in store.fences if row.cluster_id == cluster_id
@@ -105,15 +105,17 @@ def _fences(stores: Iterable[Store], cluster_id: str) -> Fences:
     }
 
 
-def _standings(store: Store, view: LogView | None, stuck_seconds: float) -> Iterable[Standing]:
-    """Give the partitions of the cluster that is there, then the fences of others."""
+def _standings(
+    store: StoreReading, view: LogView | None, stuck_seconds: float
+) -> Iterable[Standing]:
+    """Yield the partitions of the current cluster."""
     patience = Patience(stuck_seconds, store.consumer.settings.tuning.open_transaction_seconds)
     newest = max(store.fences, key=lambda row: row.updated_at, default=None)
     cluster_id = view.cluster_id if view is not None else newest and newest.cluster_id
     own = {_partition(row): row for row in store.fences if row.cluster_id == cluster_id}
-    there = {p for p in view.bounds if p.topic in store.topics} if view is not None else set()
+    existing = {p for p in view.bounds if p.topic in store.topics} if view is not None else set()
     now = time.time()
-    for partition in sorted(own.keys() | there):
+    for partition in sorted(own.keys() | existing):
         facts = _facts(store, view, partition, own.get(partition))
         state, trouble = state_of(facts, patience, now)
         yield Standing(
@@ -129,15 +131,15 @@ def _standings(store: Store, view: LogView | None, stuck_seconds: float) -> Iter
 
 
 def _facts(
-    store: Store, view: LogView | None, partition: Partition, fence: FenceRow | None
-) -> Facts:
+    store: StoreReading, view: LogView | None, partition: Partition, fence: FenceRow | None
+) -> PartitionFacts:
     braked = partition.topic in store.braked
     if view is None:
-        return Facts(fence, None, None, Behind(), braked, None)
+        return PartitionFacts(fence, None, None, Behind(), braked, None)
     name = store.consumer.service.name
     group = view.members.get(name)
     member = None if group is None else group.owners.get(TopicPartition(*partition), "")
-    return Facts(
+    return PartitionFacts(
         fence,
         None if partition.topic in view.hidden else partition in view.bounds,
         view.bounds.get(partition),

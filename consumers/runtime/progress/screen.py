@@ -1,6 +1,5 @@
 """The table of `payrouter offsets show`: one row per partition, 80 columns wide."""
 
-import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -9,35 +8,27 @@ from rich.table import Table
 from rich.text import Text
 
 from consumers.runtime.apply.offsets import FenceRow
-from consumers.runtime.progress.standing import MEANINGS, Standing, State
+from consumers.runtime.progress.standing import MEANINGS, ProgressState, Standing
 
 COLUMNS = ("partition", "next", "end", "lag", "member", "state", "moved")
 COUNTED = ("partition", "next", "applied", "duplicate", "stale", "parked", "dead", "gaps", "moved")
 
 _COUNT_WORDS = """\
-next: the offset to apply next. duplicate: the event was known already. stale: it came
-too late to change anything. parked, dead: held back, whatever became of it since.
-gaps: offsets that hold no record."""
-
-_WHOLE_LINES = 200
-"""A pipe has no width of its own."""
+next: the offset to apply next. duplicate: the event was applied before. stale: it came
+too late to change anything. parked, dead: held back, including records resolved since.
+gaps: offsets without a record."""
 
 _LEFT = {"partition", "member", "state"}
-
-
-def screen() -> Console:
-    """Return where it is printed: as wide as the terminal, or as its lines are without one."""
-    return Console(highlight=False, width=None if sys.stdout.isatty() else _WHOLE_LINES)
 
 
 def show_standings(
     console: Console, name: str, standings: Sequence[Standing], *, idle_too: bool
 ) -> None:
-    """Print where a consumer is; idle partitions are counted in one line without `idle_too`."""
+    """Print a consumer's partitions; without `idle_too`, only count the idle ones."""
     if not standings:
         console.print(Text(f"{name} has not consumed anything yet"))
         return
-    shown = [each for each in standings if idle_too or each.state is not State.IDLE]
+    shown = [each for each in standings if idle_too or each.state is not ProgressState.IDLE]
     title = f"{name}, Kafka cluster {standings[0].cluster_id}"
     if shown:
         _table(console, title, COLUMNS, map(_cells, shown))
@@ -53,7 +44,7 @@ def show_standings(
 
 
 def show_counts(console: Console, name: str, rows: Sequence[FenceRow]) -> None:
-    """Print what became of the records, for one cluster."""
+    """Print the outcomes of the records, for one cluster."""
     if rows:
         title = f"{name}, Kafka cluster {rows[0].cluster_id}"
         _table(console, title, COUNTED, map(_counts, rows))
@@ -77,7 +68,7 @@ def _table(
         else:
             table.add_column(column, justify="right", no_wrap=True)
     for row in rows:
-        # As text: a topic's name may look like rich's markup.
+        # As Text: a topic's name might look like rich's markup.
         table.add_row(*(Text(str(cell)) for cell in row))
     console.print(table)
 
@@ -107,7 +98,7 @@ def _known(value: object) -> object:
 
 
 def ago(age: timedelta) -> str:
-    """Write an age in its largest unit."""
+    """Format an age in its largest unit."""
     seconds = max(0, int(age.total_seconds()))
     for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
         if seconds >= length:

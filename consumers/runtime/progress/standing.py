@@ -1,4 +1,4 @@
-"""What state a consumer is in on one partition, from its fence, the log and its group."""
+"""Determines the state of a consumer on one partition from its fence, the log and its group."""
 
 import math
 from collections.abc import Sequence
@@ -13,11 +13,11 @@ from consumers.runtime.store.tables import COUNTS
 from router.broker.log.bounds import LogBounds
 
 BEHIND_SECONDS = 60.0
-"""A consumer that moves is behind where its next record is older than that."""
+"""Age of the next record above which a moving consumer is behind."""
 
 
-class State(StrEnum):
-    """Where a consumer is on a partition, the reasons to act first."""
+class ProgressState(StrEnum):
+    """States of a consumer on a partition; those that need action come first."""
 
     NO_LOG = "no log"
     BEYOND_END = "beyond end"
@@ -33,22 +33,25 @@ class State(StrEnum):
 
 
 MEANINGS = {
-    State.NO_LOG: "the broker has no such partition",
-    State.BEYOND_END: "the log ends before the next offset: it was recreated, or lost records",
-    State.BEFORE_START: "records were deleted before they were applied",
-    State.BRAKED: "many failures in a row: payrouter brake show NAME",
-    State.NO_MEMBER: "no process of the consumer has the partition",
-    State.STUCK: "a record waits, and nothing was applied for longer than --stuck-after",
-    State.WITHHELD: "somebody's open transaction withholds what is next",
+    ProgressState.NO_LOG: "the broker has no such partition",
+    ProgressState.BEYOND_END: (
+        "the log ends before the next offset: it was recreated, or lost records"
+    ),
+    ProgressState.BEFORE_START: "records were deleted before they were applied",
+    ProgressState.BRAKED: "many failures in a row: payrouter brake show NAME",
+    ProgressState.NO_MEMBER: "no process of the consumer has the partition",
+    ProgressState.STUCK: "a record waits, and nothing was applied for longer than --stuck-after",
+    ProgressState.WITHHELD: "another producer's open transaction withholds the next records",
 }
-"""What each state that calls for somebody means."""
+"""Meaning of each state that may need action."""
 
 
 @dataclass(frozen=True)
 class Standing:
-    """One row: `fence` is None where nothing was consumed yet, `bounds` where the log is unknown.
+    """Progress on one partition.
 
-    `member` is None where it is not known, and "" where nobody has the partition.
+    `fence` is None if nothing was consumed yet, `bounds` is None if the log is unknown.
+    `member` is None if it is unknown, and "" if no member has the partition.
     """
 
     cluster_id: str
@@ -57,18 +60,18 @@ class Standing:
     bounds: LogBounds | None
     behind: Behind
     member: str | None
-    state: State
+    state: ProgressState
     trouble: bool = False
 
     @property
     def next_offset(self) -> int | None:
-        """The offset to apply next, where the consumer will begin if it has not yet."""
+        """The offset to apply next; if there is no fence yet, the start of the log."""
         if self.fence is not None:
             return self.fence.next_offset
         return self.bounds.start if self.bounds is not None else None
 
     def as_json(self) -> dict[str, object]:
-        """Return it as JSON takes it."""
+        """Return the JSON form."""
         bounds, waits = self.bounds, self.behind.since
         return {
             **self._fence_as_json(),
@@ -95,64 +98,68 @@ class Standing:
 
 @dataclass(frozen=True)
 class Patience:
-    """How long what may last, in seconds."""
+    """Time limits in seconds, after which a state is a problem."""
 
     stuck: float
     open_transaction: float
 
 
 @dataclass(frozen=True)
-class Facts:
-    """What is known of one partition: `there` is whether the broker has it, None if unknown."""
+class PartitionFacts:
+    """Inputs for the state of one partition: `exists` is None if unknown."""
 
     fence: FenceRow | None
-    there: bool | None
+    exists: bool | None
     bounds: LogBounds | None
     behind: Behind
     braked: bool
     member: str | None
 
 
-def state_of(facts: Facts, patience: Patience, now: float) -> tuple[State, bool]:
-    """Decide, and tell whether somebody has to act; `now` is Unix time."""
+def state_of(facts: PartitionFacts, patience: Patience, now: float) -> tuple[ProgressState, bool]:
+    """Return the state, and whether an operator has to act; `now` is Unix time."""
     state = _halted(facts) or _waiting(facts, patience, now)
-    if state is State.WITHHELD:
+    if state is ProgressState.WITHHELD:
         since = facts.behind.since
         return state, since is None or now - since > patience.open_transaction
     return state, state in MEANINGS
 
 
-def _halted(facts: Facts) -> State | None:
-    """Return what keeps the consumer from reading at all."""
+def _halted(facts: PartitionFacts) -> ProgressState | None:
+    """Return the state if the consumer cannot read at all, otherwise None."""
     at = facts.fence.next_offset if facts.fence is not None else None
-    if facts.there is False:
-        return State.NO_LOG
+    if facts.exists is False:
+        return ProgressState.NO_LOG
     if facts.bounds is not None and at is not None and at > facts.bounds.end:
-        return State.BEYOND_END
+        return ProgressState.BEYOND_END
     if facts.bounds is not None and at is not None and at < facts.bounds.start:
-        return State.BEFORE_START
+        return ProgressState.BEFORE_START
     if facts.braked:
-        return State.BRAKED
-    if facts.there is None or facts.bounds is None:
-        return State.UNKNOWN
-    return State.NO_MEMBER if facts.member == "" else None
+        return ProgressState.BRAKED
+    if facts.exists is None or facts.bounds is None:
+        return ProgressState.UNKNOWN
+    return ProgressState.NO_MEMBER if facts.member == "" else None
 
 
-def _waiting(facts: Facts, patience: Patience, now: float) -> State:
-    """Return how it reads, where it can."""
+def _waiting(facts: PartitionFacts, patience: Patience, now: float) -> ProgressState:
+    """Return the state of a consumer that can read."""
     fence, behind = facts.fence, facts.behind
-    still = math.inf if fence is None else now - fence.updated_at.timestamp()
+    unmoved = math.inf if fence is None else now - fence.updated_at.timestamp()
     if behind.readable and behind.readable_since != NOTHING:
         waits = math.inf if behind.readable_since is None else now - behind.readable_since
-        if min(waits, still) > patience.stuck:
-            return State.STUCK
-        return State.BEHIND if waits > BEHIND_SECONDS and fence is not None else State.MOVING
+        if min(waits, unmoved) > patience.stuck:
+            return ProgressState.STUCK
+        return (
+            ProgressState.BEHIND
+            if waits > BEHIND_SECONDS and fence is not None
+            else ProgressState.MOVING
+        )
     if facts.bounds is not None and facts.bounds.stable < facts.bounds.end:
-        return State.WITHHELD
+        return ProgressState.WITHHELD
     passed = fence is not None and fence.next_offset > fence.first_offset
-    return State.MOVING if passed and still <= patience.stuck else State.IDLE
+    return ProgressState.MOVING if passed and unmoved <= patience.stuck else ProgressState.IDLE
 
 
 def in_trouble(standings: Sequence[Standing]) -> Sequence[Standing]:
-    """Return those that somebody has to look at."""
+    """Return the standings that need an operator."""
     return [each for each in standings if each.trouble]

@@ -1,6 +1,6 @@
-"""Asks the broker, in one round, for all that the exporter has to know of logs and groups.
+"""Reads all logs and consumer groups from the broker in one round.
 
-No group is joined, nothing is committed, and no topic is made.
+It joins no group, commits no offset and creates no topic.
 """
 
 import asyncio
@@ -9,12 +9,11 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import IncompatibleBrokerVersion, KafkaError
-from faststream.kafka.security import parse_security
 
 from consumers.runtime.apply.failures import describe as described
 from consumers.runtime.apply.offsets import FenceRow
@@ -22,33 +21,35 @@ from consumers.runtime.measures.first_record import FirstRecords
 from consumers.runtime.measures.withheld import Withholding
 from consumers.runtime.progress.picture import Behind, LogView, behind, next_offset
 from consumers.runtime.records import Partition
-from router.broker.adapter.private import connections_of
-from router.broker.groups import GroupSeen, describe_group
+from router.broker.client import make_admin, make_consumer
+from router.broker.connection import KafkaConnection
+from router.broker.groups import GroupDescription, describe_group
 from router.broker.log.bounds import LogBounds, log_bounds
 from router.broker.topics.ids import DENIED, MISSING, describe
 
 REQUEST_MILLISECONDS = 3000
-"""How long the broker may take for one answer: the client gives up before the round does."""
+"""Time-out for one answer of the broker, shorter than the time-out of a round."""
 
 METADATA_MILLISECONDS = 30_000
-"""How long a client may not notice that partitions have moved."""
+"""Maximum age of the clients' metadata about leaders."""
 
-TRIES = 3
-"""A broker is picked by chance, and one of several may be away."""
+ATTEMPTS = 3
+"""More than one: each attempt uses a random broker, and one of several may be away."""
 
-LOOK_SECONDS = 7.0
-"""How long a round may look at first records: of a thousand partitions, the next one has more."""
+FIRST_RECORDS_SECONDS = 7.0
+"""Time limit per round for reading first records: with a thousand partitions, later rounds do the
+rest."""
 
 CLOSE_SECONDS = 2.0
-"""How long closing the connections may take before they are left to the end of the process."""
+"""How long closing the connections may take; after that it continues in the background."""
 
-Answer = TypeVar("Answer")
-Fences = Mapping[str, Mapping[Partition, FenceRow] | None]
+_Answer = TypeVar("_Answer")
+FencesByConsumer = Mapping[str, Mapping[Partition, FenceRow] | None]
 
 
 @dataclass(frozen=True)
-class Group:
-    """A consumer as the broker knows it."""
+class ConsumerGroup:
+    """Group id and topics of a consumer, by their names on the broker."""
 
     group_id: str
     topics: Sequence[str]
@@ -62,24 +63,22 @@ class _Clients:
 
 @dataclass
 class LogReader:
-    """Reads logs and groups with clients of its own, replaced after a round that failed."""
+    """Reads logs and groups with its own clients, and replaces the clients after a failed round."""
 
-    kafka: Mapping[str, Any] = field(repr=False)
-    groups: Mapping[str, Group]
+    kafka: KafkaConnection = field(repr=False)
+    groups: Mapping[str, ConsumerGroup]
     cluster_id: str | None = None
-    renewed: Callable[[Any], None] = field(default=lambda _client: None, repr=False)
-    """As in ConsumerSettings."""
     problems: list[str] = field(default_factory=list)
-    """What the last round could not read, the rest of it being known."""
+    """Errors of a round that read everything else."""
     _clients: _Clients | None = None
     _first: FirstRecords = field(default_factory=lambda: FirstRecords(REQUEST_MILLISECONDS / 1000))
     _withholding: Withholding = field(default_factory=lambda: Withholding(math.inf, ""))
     _ends: dict[Partition, int] = field(default_factory=dict)
 
-    async def read(self, fences_of: Callable[[str], Fences]) -> LogView:
-        """Ask for everything; `fences_of` gives the fences of a cluster, as known just before.
+    async def read(self, fences_of: Callable[[str], FencesByConsumer]) -> LogView:
+        """Read everything; `fences_of` returns the latest fences of a cluster.
 
-        Raises KafkaError, OSError or TimeoutError where nothing is answered.
+        Raises KafkaError, OSError or TimeoutError if the broker does not answer.
         """
         self.problems = []
         try:
@@ -89,7 +88,7 @@ class LogReader:
             raise
 
     async def close(self) -> None:
-        """Give up the connections."""
+        """Close the clients."""
         clients, self._clients = self._clients, None
         if clients is not None:
             await _closed(clients)
@@ -99,27 +98,23 @@ class LogReader:
             options = {
                 "request_timeout_ms": REQUEST_MILLISECONDS,
                 "metadata_max_age_ms": METADATA_MILLISECONDS,
-                **self.kafka,
             }
-            options |= parse_security(options.pop("security", None))
             self._clients = _Clients(
-                AIOKafkaAdminClient(**options),
-                AIOKafkaConsumer(
-                    **options, enable_auto_commit=False, isolation_level="read_committed"
-                ),
+                make_admin(self.kafka, **options),
+                make_consumer(self.kafka, **options, isolation_level="read_committed"),
             )
-            for client in (self._clients.admin, self._clients.consumer):
-                self.renewed(connections_of(client))
             await self._clients.admin.start()
             await self._clients.consumer.start()
         return self._clients
 
-    async def _read(self, clients: _Clients, fences_of: Callable[[str], Fences]) -> LogView:
+    async def _read(
+        self, clients: _Clients, fences_of: Callable[[str], FencesByConsumer]
+    ) -> LogView:
         cluster_id = self.cluster_id
         if cluster_id is None:
             cluster_id = str((await _tried(clients.admin.describe_cluster))["cluster_id"])
         partitions, hidden = await self._partitions(clients)
-        # First the fences, then the ends: so a log that ends before its fence is another one.
+        # Fences first, then the ends: a log that ends before its fence must be a different log.
         fences = fences_of(cluster_id)
         bounds = await self._bounds(clients.consumer, partitions)
         members, committed = await asyncio.gather(
@@ -133,9 +128,9 @@ class LogReader:
         return LogView(cluster_id, bounds, committed, members, compared, withheld, hidden)
 
     async def _partitions(self, clients: _Clients) -> tuple[Sequence[Partition], frozenset[str]]:
-        """Return every partition of what is read, and the topics that the broker does not show.
+        """Return all partitions of our topics, and the topics that the broker does not show.
 
-        A list of all topics leaves out those that we may not see, as if they were not there.
+        A list of all topics omits those that we have no right to see.
         """
         wanted = {topic for group in self.groups.values() for topic in group.topics}
         listed = {
@@ -144,10 +139,10 @@ class LogReader:
             if topic["topic"] in wanted and not topic["error_code"]
         }
         seconds = REQUEST_MILLISECONDS / 1000
-        asked = await describe(clients.consumer, wanted - listed.keys(), seconds)
-        hidden = {name: seen.error for name, seen in asked.items() if seen.error != MISSING}
+        topics = await describe(clients.consumer, wanted - listed.keys(), seconds)
+        hidden = {name: seen.error for name, seen in topics.items() if seen.error != MISSING}
         for name, error in sorted(hidden.items()):
-            needs = ", give us the right DESCRIBE" if error == DENIED else ""
+            needs = ", needs the right DESCRIBE" if error == DENIED else ""
             self.problems.append(f"the topic {name}: {error or 'not listed'}{needs}")
         found = [
             Partition(name, partition["partition"])
@@ -159,14 +154,14 @@ class LogReader:
     async def _bounds(
         self, consumer: AIOKafkaConsumer, partitions: Sequence[Partition]
     ) -> Mapping[Partition, LogBounds | None]:
-        """Ask every leader; one that is away leaves the others' known."""
-        theirs = [TopicPartition(*partition) for partition in partitions]
+        """Ask all leaders; a leader without an answer does not affect the others."""
+        topic_partitions = [TopicPartition(*partition) for partition in partitions]
         seconds = REQUEST_MILLISECONDS / 1000
-        answer = await log_bounds(consumer, theirs, seconds) if theirs else {}
+        answer = await log_bounds(consumer, topic_partitions, seconds) if partitions else {}
         found = {partition: answer.get(TopicPartition(*partition)) for partition in partitions}
-        silent = [partition for partition, bounds in found.items() if bounds is None]
-        if silent:
-            self.problems.append(f"the offsets of {min(silent)}: no answer of its leader")
+        unanswered = [partition for partition, bounds in found.items() if bounds is None]
+        if unanswered:
+            self.problems.append(f"the offsets of {min(unanswered)}: no answer from its leader")
         self._forget_recreated(found)
         return found
 
@@ -180,11 +175,11 @@ class LogReader:
     async def _compare(
         self,
         consumer: AIOKafkaConsumer,
-        fences: Fences,
+        fences: FencesByConsumer,
         bounds: Mapping[Partition, LogBounds | None],
     ) -> Mapping[str, Mapping[Partition, Behind]]:
-        self._first.turn()
-        until, left = time.monotonic() + LOOK_SECONDS, 0
+        self._first.begin_round()
+        until, left = time.monotonic() + FIRST_RECORDS_SECONDS, 0
         compared: dict[str, dict[Partition, Behind]] = {}
         for name, rows in fences.items():
             compared[name] = {}
@@ -192,7 +187,7 @@ class LogReader:
                 if rows is None or own is None or partition.topic not in self.groups[name].topics:
                     continue
                 fence = rows.get(partition)
-                # What the log has lost is no record any more.
+                # Records before the start of the log no longer exist.
                 offset = max(own.start, next_offset(own, fence))
                 if offset < own.end and time.monotonic() > until:
                     left += 1
@@ -205,42 +200,42 @@ class LogReader:
         return compared
 
     async def _of_groups(
-        self, what: str, ask: Callable[[Group], Awaitable[Answer]]
-    ) -> Mapping[str, Answer | None]:
-        async def asked(name: str, group: Group) -> Answer | None:
+        self, what: str, ask: Callable[[ConsumerGroup], Awaitable[_Answer]]
+    ) -> Mapping[str, _Answer | None]:
+        async def answer_of(name: str, group: ConsumerGroup) -> _Answer | None:
             try:
                 return await _tried(partial(ask, group))
             except (IncompatibleBrokerVersion, NotImplementedError):
-                # A broker that does not know the question, as the one for evaluation does not.
+                # The broker does not support the request, such as the evaluation broker.
                 return None
             except (KafkaError, OSError, TimeoutError) as error:
                 self.problems.append(f"the group's {what} of {name}: {described(error)}")
                 return None
 
-        answers = await asyncio.gather(*(asked(*each) for each in self.groups.items()))
+        answers = await asyncio.gather(*(answer_of(*each) for each in self.groups.items()))
         return dict(zip(self.groups, answers, strict=True))
 
 
-async def _members(admin: AIOKafkaAdminClient, group: Group) -> GroupSeen:
+async def _members(admin: AIOKafkaAdminClient, group: ConsumerGroup) -> GroupDescription:
     return await describe_group(admin, group.group_id)
 
 
 async def _committed(
-    admin: AIOKafkaAdminClient, partitions: Sequence[Partition], group: Group
+    admin: AIOKafkaAdminClient, partitions: Sequence[Partition], group: ConsumerGroup
 ) -> Mapping[Partition, int]:
-    # By name: the broker for evaluation does not answer for all there are.
+    # By name: the evaluation broker does not support listing all.
     own = [TopicPartition(*each) for each in partitions if each.topic in group.topics]
     found = await admin.list_consumer_group_offsets(group.group_id, partitions=own) if own else {}
     return {
-        Partition(tp.topic, tp.partition): told.offset
-        for tp, told in found.items()
-        if told.offset >= 0
+        Partition(tp.topic, tp.partition): committed.offset
+        for tp, committed in found.items()
+        if committed.offset >= 0
     }
 
 
-async def _tried(ask: Callable[[], Awaitable[Answer]]) -> Answer:
-    """Ask, and once more where it was the wrong one to ask."""
-    for _ in range(TRIES - 1):
+async def _tried(ask: Callable[[], Awaitable[_Answer]]) -> _Answer:
+    """Send a request; retry after a retriable error, such as from the wrong broker."""
+    for _ in range(ATTEMPTS - 1):
         try:
             return await ask()
         except KafkaError as error:
@@ -251,6 +246,6 @@ async def _tried(ask: Callable[[], Awaitable[Answer]]) -> Answer:
 
 
 async def _closed(clients: _Clients) -> None:
-    """Close both; what takes longer goes on in the background, cut off it would keep its tasks."""
+    """Close both clients, in the background after CLOSE_SECONDS: cancelled, tasks would remain."""
     closing: Iterable[Awaitable[None]] = (clients.admin.close(), clients.consumer.stop())
     await asyncio.wait({asyncio.ensure_future(each) for each in closing}, timeout=CLOSE_SECONDS)

@@ -1,21 +1,106 @@
-"""Rows on their way into a statement: one array per column.
+"""Statements over a batch of rows, which travel as one array per column.
 
-So a batch of any size is the same prepared statement and never meets the
-limit on parameters.
+A batch of any size is the same prepared statement, and never exceeds the limit on parameters.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import ARRAY, ColumnClause, column, func, literal
+from sqlalchemy import (
+    ARRAY,
+    ColumnClause,
+    ColumnElement,
+    Table,
+    column,
+    func,
+    literal,
+    select,
+    update,
+)
+from sqlalchemy.dialects.postgresql import Insert, insert
+from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.selectable import TableValuedAlias
+
+Columns = Sequence[ColumnClause[Any]]
 
 
 def as_table(
-    columns: Sequence[ColumnClause[Any]], rows: Iterable[Sequence[object]]
+    columns: Columns, rows: Iterable[Sequence[object]], place: str | None = None
 ) -> TableValuedAlias:
-    """Offer rows, at least one, as a table: `unnest` of one array per column."""
+    """Return rows, at least one, as a table: `unnest` of one array per column.
+
+    `place` is the name of one more column, with the number of each row.
+    """
     values = zip(*rows, strict=True)
     arrays = [literal(list(each), ARRAY(of.type)) for of, each in zip(columns, values, strict=True)]
     named = [column(each.name, each.type) for each in columns]
-    return func.unnest(*arrays).table_valued(*named).render_derived()
+    unnested = func.unnest(*arrays).table_valued(*named, with_ordinality=place)
+    return unnested.render_derived()
+
+
+def any_of(of: ColumnClause[Any], values: Iterable[object]) -> ColumnElement[bool]:
+    """Return the condition that a column has one of these values."""
+    return of == func.any(literal(list(values), ARRAY(of.type)))
+
+
+def inserting(table: Table, columns: Columns, rows: Iterable[Sequence[object]]) -> Insert:
+    """Return a statement that inserts rows, at least one, in their order."""
+    source = as_table(columns, rows, "place")
+    names = [each.name for each in columns]
+    ordered = select(*(source.c[name] for name in names)).order_by(source.c.place)
+    return insert(table).from_select(names, ordered)
+
+
+def rows_of(columns: Columns, objects: Iterable[object]) -> Iterable[tuple[object, ...]]:
+    """Return rows with the attributes that are named as these columns, at least two."""
+    return map(attrgetter(*(each.name for each in columns)), objects)
+
+
+async def add_missing(
+    transaction: AsyncConnection, table: Table, columns: Columns, objects: Iterable[Any]
+) -> None:
+    """Insert those objects, in the order of their ids, of which the table has no row."""
+    ordered = sorted(objects, key=attrgetter("id"))
+    if ordered:
+        adding = inserting(table, columns, rows_of(columns, ordered))
+        await transaction.execute(adding.on_conflict_do_nothing())
+
+
+async def lock_rows(
+    transaction: AsyncConnection,
+    table: Table,
+    columns: Columns,
+    ids: Collection[object],
+    *,
+    shared: bool = False,
+) -> Sequence[Any]:
+    """Lock the rows with these ids and return their columns.
+
+    Locks in the order of the ids, so that two processes that need the same rows never deadlock.
+    """
+    if not ids:
+        return []
+    rows = await transaction.execute(
+        select(*columns)
+        .where(any_of(table.c.id, ids))
+        .order_by(table.c.id)
+        .with_for_update(read=shared)
+    )
+    return rows.all()
+
+
+async def update_rows(
+    transaction: AsyncConnection,
+    table: Table,
+    columns: Columns,
+    objects: Collection[object],
+    **more: Any,  # noqa: ANN401 - what SQLAlchemy takes for a value
+) -> None:
+    """Store objects in the rows with their ids; `more` are values for all of these rows."""
+    if objects:
+        source = as_table(columns, rows_of(columns, objects))
+        values = {each.name: source.c[each.name] for each in columns if each.name != "id"}
+        await transaction.execute(
+            update(table).where(table.c.id == source.c.id).values(**values, **more)
+        )

@@ -14,38 +14,40 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from consumers.runtime.settings import ConsumerSettings
 
 ALIVE_SECONDS = 5.0
-"""How long the server may take to answer on a connection that is doubted."""
+"""How long the server may take to answer a probe of a connection."""
 
 _READ_ONLY = "25006"
-"""What PostgreSQL answers to a write in a read-only transaction."""
+"""PostgreSQL's error code for a write in a read-only transaction."""
 
 _ABORTED = "25P02"
-"""What PostgreSQL answers in a transaction in which something has failed."""
+"""PostgreSQL's error code for a statement in an aborted transaction."""
 
 _MISSING = {"3F000", "42P01", "42703"}
-"""What PostgreSQL answers where a schema, a table or a column is not there."""
+"""PostgreSQL's error codes for a missing schema, table or column."""
 
 
 WHOLE_TRANSACTION = 3
-"""So many times as long as it may idle, a transaction may take as a whole."""
+"""Longest duration of a whole transaction, as a multiple of its longest idle time."""
 
 KNOWS_TRANSACTION_TIMEOUT = 17
-"""The first PostgreSQL that can end a transaction for its length."""
+"""First version of PostgreSQL with `transaction_timeout`."""
 
 
 class StoreUnavailable(Exception):  # noqa: N818 - named for what it is
     """A command cannot read the database; the message is one line and holds no password."""
 
+    exit_code = 1
+
 
 class StoreAway(Exception):  # noqa: N818 - named for what it is
-    """No connection to the database can be had, which says nothing about any record."""
+    """The database is unreachable, for which no record is to blame."""
 
 
 @asynccontextmanager
 async def transaction_of(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-    """Open a transaction that commits where the block ends well, and rolls back otherwise.
+    """Open a transaction that commits if the block succeeds, and rolls back otherwise.
 
-    Raises StoreAway where it cannot be opened.
+    Raises StoreAway if it cannot be opened.
     """
     try:
         connection = await engine.connect()
@@ -56,19 +58,19 @@ async def transaction_of(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
 
 
 async def is_alive(connection: AsyncConnection) -> bool:
-    """Tell whether the server still answers on a connection, be its transaction aborted."""
+    """Return whether the server answers on a connection, even if its transaction is aborted."""
     error = await _failing(connection)
     return error is None or _says_aborted(error)
 
 
 async def is_aborted(connection: AsyncConnection) -> bool:
-    """Tell whether a failed statement has aborted the transaction."""
+    """Return whether a failed statement has aborted the transaction."""
     error = await _failing(connection)
     return error is not None and _says_aborted(error)
 
 
 async def _failing(connection: AsyncConnection) -> Exception | None:
-    """Return what a statement that cannot be wrong fails with, None where it does not."""
+    """Return the exception of a statement that is always valid, None if it succeeds."""
     try:
         async with asyncio.timeout(ALIVE_SECONDS):
             await connection.execute(select(1))
@@ -85,9 +87,9 @@ _FIRST_FAILURE = "payrouter_first_failure"
 
 
 def note_first_failures(engine: AsyncEngine) -> None:
-    """Have each connection of an engine remember the first statement that fails on it.
+    """Record the first failed statement of each connection of an engine.
 
-    What a savepoint takes back is forgotten.
+    A rollback to a savepoint deletes the record.
     """
     if not event.contains(engine.sync_engine, "handle_error", _note_failure):
         event.listen(engine.sync_engine, "handle_error", _note_failure)
@@ -97,7 +99,7 @@ def note_first_failures(engine: AsyncEngine) -> None:
 def _note_failure(context: ExceptionContext) -> None:
     connection = context.connection
     if connection is not None and not connection.closed and not connection.invalidated:
-        # As SQLAlchemy raises it: the driver's own text may hold values.
+        # SQLAlchemy's exception, because the driver's text may contain values.
         found = context.sqlalchemy_exception or context.original_exception
         connection.info.setdefault(_FIRST_FAILURE, found)
 
@@ -108,14 +110,14 @@ def _forget_failure(connection: Connection, _name: str, _context: None) -> None:
 
 
 def forget_first_failure(connection: AsyncConnection) -> None:
-    """Start over: what failed until now does not count."""
+    """Delete the record of a failed statement."""
     _info(connection).pop(_FIRST_FAILURE, None)
 
 
 def first_failure(connection: AsyncConnection) -> BaseException | None:
-    """Return what the first statement to fail since `forget_first_failure` failed with.
+    """Return the exception of the first statement that failed since `forget_first_failure`.
 
-    Of a connection that is lost nothing is known.
+    A lost connection has no record.
     """
     found = _info(connection).get(_FIRST_FAILURE)
     return found if isinstance(found, BaseException) else None
@@ -127,18 +129,18 @@ def _info(connection: AsyncConnection) -> dict[Any, Any]:
 
 
 async def check_constraints(connection: AsyncConnection) -> None:
-    """Check now what is deferred to the commit, and raise where a failure was swallowed."""
+    """Check deferred constraints now; raises too if a failed statement was suppressed."""
     await connection.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
 
 
 def open_engine(settings: ConsumerSettings, purpose: str | None = None) -> AsyncEngine:
     """Make the engine of a consumer process; connects on first use.
 
-    A frozen process must not hold its locks for ever: the server ends a
+    A frozen process must not hold its locks forever: the server ends a
     transaction that idles longer than the configured time, or lasts longer
     than a few times that, and TCP keepalives end the connection of a machine
-    that is gone. It ends a statement before the driver gives up waiting for
-    it, so that it is known why.
+    that has disappeared. The server ends a statement before the driver's time-out,
+    so that the error names the cause.
     """
     idle = int(settings.tuning.transaction_timeout_seconds * 1000)
     engine = create_async_engine(
@@ -168,7 +170,7 @@ def open_engine(settings: ConsumerSettings, purpose: str | None = None) -> Async
 
 
 def _renewed(engine: AsyncEngine, settings: ConsumerSettings) -> AsyncEngine:
-    """Have an engine connect with the URL of now: its password may have been rotated."""
+    """Make an engine connect with the current URL, because its password may have been rotated."""
     url_now = settings.database_url_now
     if url_now is None:
         return engine
@@ -182,10 +184,10 @@ def _renewed(engine: AsyncEngine, settings: ConsumerSettings) -> AsyncEngine:
 
 
 def _end_long_transactions(engine: AsyncEngine, milliseconds: int) -> None:
-    """Have the server bound every transaction as a whole.
+    """Make the server limit the duration of every transaction.
 
-    For a process frozen in the middle of a statement that it sends in parts
-    the server waits without any of its other time limits.
+    None of its other time-outs applies while it waits for the rest of a statement
+    from a frozen process.
     """
 
     @event.listens_for(engine.sync_engine, "connect")
@@ -196,10 +198,10 @@ def _end_long_transactions(engine: AsyncEngine, milliseconds: int) -> None:
 
 
 def _end_read_only_sessions(engine: AsyncEngine) -> None:
-    """Have connections replaced once the server refuses to write on one.
+    """Replace connections as soon as the server refuses a write on one.
 
-    A session that began while the database was read-only, as a standby is,
-    may stay so after the database takes writes again.
+    A session that began while the database was read-only, like a standby,
+    may stay read-only after the database accepts writes again.
     """
 
     @event.listens_for(engine.sync_engine, "handle_error")
@@ -209,12 +211,12 @@ def _end_read_only_sessions(engine: AsyncEngine) -> None:
 
 
 def open_upgrade_engine(settings: ConsumerSettings) -> AsyncEngine:
-    """Make an engine for migrations, which may wait and run as long as they have to."""
+    """Make an engine for migrations, which may wait and run without a time-out."""
     return open_patient_engine(settings, "upgrade")
 
 
 def open_patient_engine(settings: ConsumerSettings, purpose: str = "command") -> AsyncEngine:
-    """Make an engine whose statements run as long as they have to."""
+    """Make an engine whose statements have no time-out."""
     engine = create_async_engine(
         settings.database_url.get_secret_value(),
         pool_size=1,
@@ -232,10 +234,10 @@ def open_patient_engine(settings: ConsumerSettings, purpose: str = "command") ->
 async def reading(
     settings: ConsumerSettings, *, patient: bool = False
 ) -> AsyncIterator[AsyncConnection]:
-    """Open one read-only connection, for a command: it sees one moment of the database.
+    """Open one read-only connection for a command, with one snapshot of the database.
 
-    `patient` is for what reads everything, and takes as long as it takes.
-    Raises StoreUnavailable where the database, or what is read, is not there.
+    `patient` removes the time-outs, for a command that reads everything.
+    Raises StoreUnavailable if the database, or the table that is read, is missing.
     """
     engine = open_patient_engine(settings) if patient else open_engine(settings)
     try:
@@ -251,9 +253,9 @@ async def reading(
 
 @asynccontextmanager
 async def acting(settings: ConsumerSettings) -> AsyncIterator[AsyncEngine]:
-    """Give an engine to a command that changes something.
+    """Open an engine for a command that writes.
 
-    Raises StoreUnavailable where the database, or what is to be changed, is not there.
+    Raises StoreUnavailable if the database, or the table that is written, is missing.
     """
     engine = open_engine(settings)
     try:
@@ -265,7 +267,7 @@ async def acting(settings: ConsumerSettings) -> AsyncIterator[AsyncEngine]:
 
 @contextmanager
 def unavailability_explained(settings: ConsumerSettings) -> Iterator[None]:
-    """Turn what a driver says of a database that is not there, or not ready, into one line."""
+    """Turn a driver's error about a missing or unready database into StoreUnavailable."""
     try:
         yield
     except (OSError, DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
@@ -273,7 +275,7 @@ def unavailability_explained(settings: ConsumerSettings) -> Iterator[None]:
 
 
 def is_not_set_up(error: DBAPIError) -> bool:
-    """Tell whether PostgreSQL says that a schema, a table or a column is not there."""
+    """Return whether PostgreSQL reports a missing schema, table or column."""
     return getattr(error.orig, "sqlstate", None) in _MISSING
 
 

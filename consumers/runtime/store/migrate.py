@@ -17,9 +17,9 @@ from consumers.runtime.service import Service
 from consumers.runtime.store.schema_version import History, histories
 
 _LOCK = 0x7061_7972_6F75_7465
-"""One upgrade per database at a time, of whatever consumer: "payroute" as a number."""
+"""One upgrade per database at a time, for all consumers: "payroute" as a number."""
 
-# A script may wait for its locks and run longer than anything a consumer does.
+# A script may wait for locks and run longer than any other statement.
 _PATIENCE = ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout")
 
 
@@ -34,10 +34,10 @@ def config_of(history: History) -> Config:
 async def upgrade(engine: AsyncEngine, service: Service) -> Sequence[str]:
     """Apply what is missing, all of it or nothing, and return the revisions as `ledger 0001`.
 
-    A second upgrade meanwhile, of another process or host, waits for this one
-    and then finds nothing to do. Within one process and event loop, upgrades
-    of different databases have to follow each other: Alembic's context is
-    global. A schema newer than the code is left as it is.
+    A concurrent upgrade by another process or host waits for this one and then has
+    nothing to do. Within one process and event loop, run upgrades of different
+    databases one after the other: Alembic's context is global. A schema newer than
+    the code is left unchanged.
     """
     async with engine.begin() as connection:
         for setting in _PATIENCE:
@@ -47,7 +47,7 @@ async def upgrade(engine: AsyncEngine, service: Service) -> Sequence[str]:
 
 
 def _upgrade(connection: Connection, service: Service) -> Sequence[str]:
-    # CREATE SCHEMA IF NOT EXISTS wants the right to create even where there is nothing to do.
+    # CREATE SCHEMA IF NOT EXISTS needs the right to create even if the schema exists.
     if not inspect(connection).has_schema(service.schema):
         connection.execute(CreateSchema(service.schema))
     applied: list[str] = []

@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 
 COUNTS = ("applied", "duplicate", "stale", "parked", "dead_lettered", "gaps")
-"""What an offset the fence has passed may have been: each is one of these, counted."""
+"""Outcomes of the offsets that the fence has passed; every offset is counted as one of them."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class RuntimeTables:
     @classmethod
     @cache
     def of(cls, schema: str) -> Self:
-        """Name the tables of one schema; the same ones whenever asked, so statements are reused."""
+        """Return the tables of a schema, always the same objects, so that statements are reused."""
         metadata = MetaData(schema=schema)
         return cls(
             metadata,
@@ -58,7 +58,7 @@ class RuntimeTables:
 
 
 def _fence(metadata: MetaData) -> Table:
-    """One row per partition read: what is applied below `next_offset` is applied for good."""
+    """One row per partition read: every record below `next_offset` is applied permanently."""
     return Table(
         "fence",
         metadata,
@@ -81,7 +81,7 @@ def _fence(metadata: MetaData) -> Table:
 
 
 def _seen_event(metadata: MetaData) -> Table:
-    """One row per event taken, so that the same event in a new record is a duplicate."""
+    """One row per applied event, so that the same event in a new record is a duplicate."""
     return Table(
         "seen_event",
         metadata,
@@ -96,7 +96,7 @@ def _seen_event(metadata: MetaData) -> Table:
 
 
 def _held(metadata: MetaData) -> Table:
-    """One row per record held back. The checksum tells it from another in its place."""
+    """One row per held record. The checksum distinguishes it from another record at its offset."""
     return Table(
         "held",
         metadata,
@@ -134,7 +134,7 @@ def _held(metadata: MetaData) -> Table:
 
 
 def _outbox(metadata: MetaData) -> Table:
-    """One row per record to be published, in this order; `refused` says why it never will be."""
+    """One row per record to publish, in this order; `refused` is why it never will be."""
     return Table(
         "outbox",
         metadata,
@@ -164,7 +164,7 @@ def _brake(metadata: MetaData) -> Table:
 
 
 def _memory(metadata: MetaData) -> Table:
-    """One row: events taken before this moment may have been forgotten; null where none was."""
+    """One row: events applied before this moment may be deleted; null if none was deleted yet."""
     return Table(
         "memory",
         metadata,
@@ -175,7 +175,7 @@ def _memory(metadata: MetaData) -> Table:
 
 
 def _operation(metadata: MetaData) -> Table:
-    """One row per thing an operator did, kept for ever."""
+    """One row per operation of an operator, stored permanently."""
     return Table(
         "operation",
         metadata,

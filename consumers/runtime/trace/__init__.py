@@ -1,1 +1,1 @@
-"""Finds one payment everywhere: events, postings, held records and refused deliveries."""
+"""Traces one payment: events, postings, held records and refused deliveries."""

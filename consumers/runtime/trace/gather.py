@@ -1,4 +1,4 @@
-"""Where is this payment: what every consumer, its runtime and the kept deliveries know of it."""
+"""Finds a payment in every consumer's database and in the quarantined and refused deliveries."""
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,21 +11,27 @@ from consumers.runtime.apply.brake import Brake, holding, read_brakes
 from consumers.runtime.configured import Consumer
 from consumers.runtime.progress.reading import Standings
 from consumers.runtime.store.database import StoreUnavailable, reading
-from consumers.runtime.trace.held import HeldRecord, Taken, held_records, taken, texts_of
+from consumers.runtime.trace.held import (
+    HeldRecord,
+    ReceivedEvent,
+    held_records,
+    received_events,
+    texts_of,
+)
 from consumers.runtime.trace.held_up import held_up
-from consumers.runtime.trace.kept_scan import Scan, Scanned, body_of, scan_kept
+from consumers.runtime.trace.kept_scan import KeptScan, Scanned, body_of, scan_kept
 from consumers.runtime.trace.mentions import Mentions
 from consumers.runtime.trail import TrailQuery, TrailStep
 from router.contract.quarantine import Quarantined
 from router.contract.refused import Refused
 
 ROUNDS = 5
-"""So often at most the consumers are asked again with what others found."""
+"""Maximum number of rounds: each searches all consumers for what the last round found."""
 
 
 @dataclass(frozen=True)
-class Question:
-    """What a person asked: the text, whose it is to be, how many kept deliveries to read."""
+class TraceQuestion:
+    """The search: a text, optionally an account, and how many stored deliveries to read."""
 
     text: str
     account: str | None = None
@@ -33,59 +39,59 @@ class Question:
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What one consumer's database holds."""
+class TraceAnswer:
+    """Findings in one consumer's database."""
 
     steps: Sequence[TrailStep] = ()
-    taken: Sequence[Taken] = ()
+    received: Sequence[ReceivedEvent] = ()
     held: Sequence[HeldRecord] = ()
     brakes: Mapping[str, Brake] = field(default_factory=dict)
-    """Those that hold, by topic."""
+    """Active brakes, by topic."""
 
 
 @dataclass(frozen=True)
 class Trace:
-    """Everything that was found, and what could not be asked.
+    """All findings, and the sources that could not be read.
 
-    `away` are the consumers whose database could not be read, with why.
+    `away` has the consumers whose database could not be read, with the reason.
     """
 
-    question: Question
+    question: TraceQuestion
     sought: TrailQuery
-    answers: Mapping[str, Answer]
+    answers: Mapping[str, TraceAnswer]
     topics: Mapping[str, frozenset[str]]
     quarantined: Scanned[Quarantined] = field(default_factory=Scanned)
     refused: Scanned[Refused] = field(default_factory=Scanned)
     away: Mapping[str, str] = field(default_factory=dict)
     standings: Standings = field(default_factory=lambda: Standings({}))
-    """Where each consumer is on its partitions."""
+    """Progress of each consumer on its partitions."""
 
     @property
     def found(self) -> bool:
-        """Whether there is anything."""
-        known = any(each.steps or each.held or each.taken for each in self.answers.values())
+        """Whether anything was found."""
+        known = any(each.steps or each.held or each.received for each in self.answers.values())
         return known or bool(self.quarantined.found) or bool(self.refused.found)
 
     @property
     def whole(self) -> bool:
-        """Whether every consumer could be asked."""
+        """Whether every consumer's database could be read."""
         return not self.away
 
 
-async def trace(consumers: Sequence[Consumer], question: Question) -> Trace:
-    """Ask all of them until nothing new is found, then read the kept deliveries."""
+async def trace(consumers: Sequence[Consumer], question: TraceQuestion) -> Trace:
+    """Search all consumers until nothing new is found, then read the stored deliveries."""
     sought = TrailQuery(question.text, frozenset(_as_ids(question.text)))
-    answers: dict[str, Answer] = {}
+    answers: dict[str, TraceAnswer] = {}
     away: dict[str, str] = {}
     for _ in range(ROUNDS):
         present = [each for each in consumers if each.service.name not in away]
-        told = await asyncio.gather(*(_asked(each, sought) for each in present))
-        for consumer, said in zip(present, told, strict=True):
+        results = await asyncio.gather(*(_asked(each, sought) for each in present))
+        for consumer, result in zip(present, results, strict=True):
             name = consumer.service.name
-            if isinstance(said, str):
-                away[name] = said
+            if isinstance(result, str):
+                away[name] = result
             else:
-                answers[name] = _of_account(said, question.account)
+                answers[name] = _of_account(result, question.account)
         grown = _grown(sought, answers.values())
         if grown == sought:
             break
@@ -102,32 +108,34 @@ async def _standings(consumers: Sequence[Consumer]) -> Standings:
     try:
         return await held_up(consumers)
     except StoreUnavailable as problem:
-        # It was there a moment ago.
+        # The database has become unavailable since.
         return Standings({}, away=str(problem))
 
 
-async def _asked(consumer: Consumer, sought: TrailQuery) -> Answer | str:
-    """Ask one consumer; where it cannot be, return why."""
+async def _asked(consumer: Consumer, sought: TrailQuery) -> TraceAnswer | str:
+    """Search one consumer; return the reason if that fails."""
     try:
         async with reading(consumer.settings) as connection:
             return await _answer(connection, consumer, sought)
     except StoreUnavailable as problem:
         return str(problem)
-    except Exception as error:  # noqa: BLE001 - one consumer's mistake is not to hide the others
+    except Exception as error:  # noqa: BLE001 - one consumer's bug must not hide the others
         return f"its trail fails with {type(error).__name__}"
 
 
-async def _answer(connection: AsyncConnection, consumer: Consumer, sought: TrailQuery) -> Answer:
+async def _answer(
+    connection: AsyncConnection, consumer: Consumer, sought: TrailQuery
+) -> TraceAnswer:
     own = consumer.service.trail
     steps = [] if own is None else await own(connection, sought)
     held = await held_records(connection, consumer.tables, sought)
     ids = sought.event_ids | _ids(steps, held)
     brakes = holding(await read_brakes(connection, consumer.tables))
-    return Answer(steps, await taken(connection, consumer.tables, ids), held, brakes)
+    return TraceAnswer(steps, await received_events(connection, consumer.tables, ids), held, brakes)
 
 
-def _grown(sought: TrailQuery, answers: Iterable[Answer]) -> TrailQuery:
-    """Add what was found to what is sought."""
+def _grown(sought: TrailQuery, answers: Iterable[TraceAnswer]) -> TrailQuery:
+    """Add the findings to the search."""
     event_ids, orders = set(sought.event_ids), set(sought.orders)
     for answer in answers:
         event_ids |= _ids(answer.steps, answer.held)
@@ -141,8 +149,8 @@ def _ids(steps: Iterable[TrailStep], held: Iterable[HeldRecord]) -> frozenset[UU
     return frozenset(each for each in found if each is not None)
 
 
-def _of_account(answer: Answer, account: str | None) -> Answer:
-    """Leave out what is known to be another merchant's."""
+def _of_account(answer: TraceAnswer, account: str | None) -> TraceAnswer:
+    """Remove findings that belong to another account."""
     if account is None:
         return answer
     others = {
@@ -157,7 +165,7 @@ def _of_account(answer: Answer, account: str | None) -> Answer:
             for step in answer.steps
             if step.event_id not in others and _account(step) in {None, account}
         ],
-        taken=[each for each in answer.taken if each.event_id not in others],
+        received=[each for each in answer.received if each.event_id not in others],
         held=[each for each in answer.held if each.event is None or each.event.account == account],
     )
 
@@ -167,7 +175,7 @@ def _account(step: TrailStep) -> str | None:
 
 
 async def _kept(
-    consumers: Sequence[Consumer], question: Question, sought: TrailQuery
+    consumers: Sequence[Consumer], question: TraceQuestion, sought: TrailQuery
 ) -> tuple[Scanned[Quarantined], Scanned[Refused]]:
     if not consumers or question.quarantine_limit == 0:
         return Scanned(), Scanned()
@@ -181,8 +189,8 @@ async def _kept(
 
     names, newest = settings.topics, question.quarantine_limit
     return await asyncio.gather(
-        scan_kept(settings.kafka, Scan(names.quarantine, newest, Quarantined, wanted)),
-        scan_kept(settings.kafka, Scan(names.refused, newest, Refused, wanted)),
+        scan_kept(settings.kafka, KeptScan(names.quarantine, newest, Quarantined, wanted)),
+        scan_kept(settings.kafka, KeptScan(names.refused, newest, Refused, wanted)),
     )
 
 

@@ -1,4 +1,4 @@
-"""What a consumer's runtime knows of events: where they were taken, and which are held back."""
+"""Reads a consumer's applied event ids and held records from its store."""
 
 import json
 from collections.abc import Collection, Sequence
@@ -19,15 +19,15 @@ from router.contract.event import Event
 from router.contract.wire import UndecodableRecord, UnknownMajorVersion, decode_event
 
 SCANNED = 10_000
-"""So many held records, the newest, are looked into: a text in them has no index."""
+"""Number of newest held records to search: their content has no index."""
 
 LISTED = 100
-"""So many found records are told of, the newest."""
+"""Number of newest findings to return."""
 
 
 @dataclass(frozen=True)
-class Taken:
-    """Where a consumer took an event, as far as that is known."""
+class ReceivedEvent:
+    """An event that a consumer applied or held, with the record's offset if it is known."""
 
     event_id: UUID
     at: datetime
@@ -38,7 +38,7 @@ class Taken:
 
 @dataclass(frozen=True)
 class HeldRecord:
-    """A record that is or was held back, and the event in it where one could be read."""
+    """A record that is or was held back, and its event if it could be decoded."""
 
     id: int
     state: str
@@ -57,25 +57,25 @@ class HeldRecord:
 
     @property
     def waits(self) -> bool:
-        """Whether it still is held."""
+        """Whether it is still held."""
         return self.state != DONE
 
     @property
     def order(self) -> tuple[str, str] | None:
-        """Account and reference of its event."""
+        """Account and reference of its event, if it has both."""
         if self.event is None or self.event.reference is None:
             return None
         return self.event.account, self.event.reference
 
 
 def texts_of(sought: TrailQuery) -> frozenset[str]:
-    """Return what a record would mention that belongs to it."""
+    """Return the texts that a matching record mentions."""
     references = {reference for _, reference in sought.orders}
     return frozenset({sought.text, *references, *map(str, sought.event_ids)})
 
 
 def belongs(event: Event, sought: TrailQuery) -> bool:
-    """Tell whether an event is one of those sought."""
+    """Return whether an event matches the search."""
     if event.id in sought.event_ids:
         return True
     if event.reference is not None and (event.account, event.reference) in sought.orders:
@@ -84,25 +84,25 @@ def belongs(event: Event, sought: TrailQuery) -> bool:
     return sought.text in named
 
 
-async def taken(
+async def received_events(
     connection: AsyncConnection, tables: RuntimeTables, event_ids: Collection[UUID]
-) -> Sequence[Taken]:
-    """Return where these events were taken."""
+) -> Sequence[ReceivedEvent]:
+    """Return those of these events that were received."""
     seen = tables.seen_event
     columns = (seen.c.event_id, seen.c.seen_at, seen.c.topic, seen.c.partition, seen.c.offset)
     rows = await connection.execute(
         select(*columns).where(seen.c.event_id == func.any(sorted(event_ids)))
     )
-    return [Taken(*row) for row in rows]
+    return [ReceivedEvent(*row) for row in rows]
 
 
 async def held_records(
     connection: AsyncConnection, tables: RuntimeTables, sought: TrailQuery
 ) -> Sequence[HeldRecord]:
-    """Return the held records of what is sought, the newest last.
+    """Return the held records that match the search, newest last.
 
-    By event id where that is known, and by what the newest of them say: the
-    event of a record that never was applied is known to nobody else.
+    Matches by event id if it is known, and by the content of the newest records, because
+    the event of a record that was never applied is not stored anywhere else.
     """
     held = tables.held
     texts = texts_of(sought)
@@ -112,18 +112,23 @@ async def held_records(
         .order_by(held.c.id.desc())
         .limit(SCANNED)
     )
-    spoken = [func.pg_catalog.position(held.c.value, literal(each)) > 0 for each in _bytes(texts)]
-    said = select(held.c.id).where(held.c.id.in_(newest), or_(*spoken))
-    known = held.c.event_id == func.any(sorted(sought.event_ids))
+    mentions_one = [
+        func.pg_catalog.position(held.c.value, literal(each)) > 0 for each in _bytes(texts)
+    ]
+    by_content = select(held.c.id).where(held.c.id.in_(newest), or_(*mentions_one))
+    by_id = held.c.event_id == func.any(sorted(sought.event_ids))
     rows = await connection.execute(
-        select(held).where(or_(known, held.c.id.in_(said))).order_by(held.c.id.desc()).limit(LISTED)
+        select(held)
+        .where(or_(by_id, held.c.id.in_(by_content)))
+        .order_by(held.c.id.desc())
+        .limit(LISTED)
     )
     found = [(row, _record(row)) for row in rows]
     mentions = Mentions(texts)
-    return [record for row, record in reversed(found) if _is_meant(row, record, sought, mentions)]
+    return [record for row, record in reversed(found) if _matches(row, record, sought, mentions)]
 
 
-def _is_meant(row: Row[Any], record: HeldRecord, sought: TrailQuery, mentions: Mentions) -> bool:
+def _matches(row: Row[Any], record: HeldRecord, sought: TrailQuery, mentions: Mentions) -> bool:
     if record.event is not None:
         return belongs(record.event, sought)
     return record.event_id in sought.event_ids or mentions.within(row.value or b"")
@@ -156,6 +161,6 @@ def _event(row: Row[Any]) -> Event | None:
 
 
 def _bytes(texts: Collection[str]) -> Sequence[bytes]:
-    """Write texts as JSON holds them."""
+    """Encode texts as they appear in JSON."""
     ways = {json.dumps(text, ensure_ascii=False)[1:-1] for text in texts} | set(texts)
     return [way.encode() for way in sorted(ways)]

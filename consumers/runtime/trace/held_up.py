@@ -1,28 +1,28 @@
-"""Where consumers are held up: an event that is looked for may be among what they cannot read."""
+"""Finds partitions on which consumers are blocked: the event may be in records not read yet."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from consumers.runtime.configured import Consumer
 from consumers.runtime.progress.reading import Standings, read_standings, read_stores
-from consumers.runtime.progress.standing import Standing, State
+from consumers.runtime.progress.standing import ProgressState, Standing
 
 STUCK_SECONDS = 30.0
-"""How long a record may wait while nothing is applied."""
+"""How long a record may wait while nothing is applied, before the consumer counts as stuck."""
 
 
 async def held_up(consumers: Sequence[Consumer]) -> Standings:
-    """Ask stores and broker. Raises StoreUnavailable."""
+    """Read stores and broker. Raises StoreUnavailable."""
     return await read_standings(await read_stores(consumers), STUCK_SECONDS)
 
 
 def notes_of(standings: Standings) -> Sequence[str]:
-    """Say which partitions hold records that some consumer does not get at."""
+    """List the partitions with records that a consumer cannot reach."""
     return [*_withheld(standings), *_others(standings)]
 
 
-def place_of(standings: Standings, name: str, topics: Iterable[str]) -> str | None:
-    """Name the first place where one consumer is held up on some topics, and how."""
+def blocked_partition(standings: Standings, name: str, topics: Iterable[str]) -> str | None:
+    """Return the first partition of some topics on which a consumer is blocked, with the state."""
     wanted = set(topics)
     for each in _held_up(standings.of.get(name, ())):
         if each.partition.topic in wanted:
@@ -31,12 +31,12 @@ def place_of(standings: Standings, name: str, topics: Iterable[str]) -> str | No
 
 
 def _withheld(standings: Standings) -> Iterable[str]:
-    """Say it once of each partition: it concerns every consumer."""
+    """Yield one note per partition, since it affects every consumer."""
     found: Mapping[object, Standing] = {
         each.partition: each
         for rows in standings.of.values()
         for each in rows
-        if each.state is State.WITHHELD
+        if each.state is ProgressState.WITHHELD
     }
     for partition, each in found.items():
         if each.bounds is not None:
@@ -48,23 +48,23 @@ def _withheld(standings: Standings) -> Iterable[str]:
 
 
 def _others(standings: Standings) -> Iterable[str]:
-    """Say it once of each consumer and state: a consumer that is away is held up everywhere."""
+    """Yield one note per consumer and state: a stopped consumer is blocked on all partitions."""
     for name, rows in standings.of.items():
-        by_state: dict[State, list[Standing]] = defaultdict(list)
+        by_state: dict[ProgressState, list[Standing]] = defaultdict(list)
         for each in _held_up(rows):
-            if each.state is not State.WITHHELD:
+            if each.state is not ProgressState.WITHHELD:
                 by_state[each.state].append(each)
         for state, found in by_state.items():
             more = f" and {len(found) - 1} more" if len(found) > 1 else ""
             yield (
-                f"{name} is held up on {found[0].partition}{more} ({state}), an event there has"
+                f"{name} is blocked on {found[0].partition}{more} ({state}); an event there has"
                 f" not reached it: payrouter offsets show {name}"
             )
 
 
 def _held_up(rows: Iterable[Standing]) -> Iterable[Standing]:
-    """Return where records wait that will not be read by themselves, as far as is known."""
+    """Yield the partitions with waiting records that need action or the end of a transaction."""
     for each in rows:
-        held = each.trouble or each.state is State.WITHHELD
+        held = each.trouble or each.state is ProgressState.WITHHELD
         if held and each.behind.records != 0:
             yield each

@@ -1,58 +1,57 @@
-"""Reads the newest of quarantine or refused, and changes nothing: no group, no commit."""
+"""Reads the newest deliveries on quarantine or refused: no group, no commit, no change."""
 
 import asyncio
 import base64
 import binascii
-import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from faststream.kafka.security import parse_security
 from pydantic import ValidationError
 
 from consumers.runtime.records import Partition
+from router.broker.connection import KafkaConnection
+from router.broker.topic_reader import TopicMissing, opened_topic
 from router.contract.quarantine import Quarantined
 from router.contract.refused import Refused
 
 ASK_SECONDS = 10.0
-"""How long the broker may take for the whole of it."""
+"""Time-out of the whole scan."""
 
 
-Kept = TypeVar("Kept", Quarantined, Refused)
+_Kept = TypeVar("_Kept", Quarantined, Refused)
 
 
 @dataclass(frozen=True)
-class Found(Generic[Kept]):
-    """A kept delivery, and where it is."""
+class FoundDelivery(Generic[_Kept]):
+    """A delivery on quarantine or refused, with its partition and offset."""
 
     partition: Partition
     offset: int
-    kept: Kept
+    kept: _Kept
 
 
 @dataclass
-class Scanned(Generic[Kept]):
-    """What was found so far, among how many records.
+class Scanned(Generic[_Kept]):
+    """Deliveries found so far, and the number of records read.
 
-    `older` if there are some that were not read, `problem` if it ended early.
+    `older` if some records were not read, `problem` if the scan ended early.
     """
 
-    found: list[Found[Kept]] = field(default_factory=list)
+    found: list[FoundDelivery[_Kept]] = field(default_factory=list)
     records: int = 0
     older: bool = False
     problem: str | None = None
 
 
 @dataclass(frozen=True)
-class Scan(Generic[Kept]):
-    """Which topic to look through, how many of each partition's newest records, and for what."""
+class KeptScan(Generic[_Kept]):
+    """Topic to scan, how many of each partition's newest records, and the deliveries to find."""
 
     topic: str
     newest: int
-    model: type[Kept]
-    wanted: Callable[[Kept], bool]
+    model: type[_Kept]
+    wanted: Callable[[_Kept], bool]
 
 
 def body_of(kept: Quarantined | Refused) -> bytes:
@@ -67,82 +66,38 @@ def body_of(kept: Quarantined | Refused) -> bytes:
     return raw.target.encode() + b"\n" + body
 
 
-async def scan_kept(kafka: Mapping[str, Any], scan: Scan[Kept]) -> Scanned[Kept]:
-    """Look through the newest records of each partition, as far as the broker lets us.
+async def scan_kept(kafka: KafkaConnection, scan: KeptScan[_Kept]) -> Scanned[_Kept]:
+    """KeptScan the newest records of each partition, as far as the broker allows it in time.
 
-    A topic that is not there is empty.
+    A missing topic counts as empty.
     """
-    scanned: Scanned[Kept] = Scanned()
+    scanned: Scanned[_Kept] = Scanned()
     try:
         async with asyncio.timeout(ASK_SECONDS):
-            if await _is_there(kafka, scan.topic):
-                await _scan(kafka, scan, scanned)
-    except Exception as error:  # noqa: BLE001 - also a record no client can read; the rest is told
+            await _scan(kafka, scan, scanned)
+    except TopicMissing:
+        pass
+    except Exception as error:  # noqa: BLE001 - also a record no client can read; the rest is shown
         scanned.problem = type(error).__name__
     return scanned
 
 
-async def _is_there(kafka: Mapping[str, Any], topic: str) -> bool:
-    # Asked for by name, a topic that is not there would be waited for, or made.
-    async with _started(_client(kafka)) as client:
-        return topic in await client.topics()
+async def _scan(kafka: KafkaConnection, scan: KeptScan[_Kept], scanned: Scanned[_Kept]) -> None:
+    milliseconds = int(ASK_SECONDS * 1000)
+    async with opened_topic(kafka, scan.topic, request_timeout_ms=milliseconds) as reader:
+        first = reader.newest(scan.newest)
+        scanned.older = any(offset > reader.begin[part] for part, offset in first.items())
+        async for fetched in reader.fetched(first):
+            scanned.records += len(fetched)
+            for record in fetched:
+                kept = _read(scan.model, record.value)
+                if kept is not None and scan.wanted(kept):
+                    partition = Partition(scan.topic, record.partition)
+                    scanned.found.append(FoundDelivery(partition, record.offset, kept))
 
 
-async def _scan(kafka: Mapping[str, Any], scan: Scan[Kept], scanned: Scanned[Kept]) -> None:
-    async with _started(_client(kafka, scan.topic)) as client:
-        partitions = sorted(client.assignment())
-        begin = await client.beginning_offsets(partitions)
-        end = await client.end_offsets(partitions)
-        first = {tp: max(begin[tp], end[tp] - scan.newest) for tp in partitions}
-        scanned.older = any(first[tp] > begin[tp] for tp in partitions)
-        async for message in _messages(client, first, end):
-            scanned.records += 1
-            kept = _read(scan.model, message.value)
-            if kept is not None and scan.wanted(kept):
-                partition = Partition(scan.topic, message.partition)
-                scanned.found.append(Found(partition, message.offset, kept))
-
-
-async def _messages(
-    client: AIOKafkaConsumer,
-    first: Mapping[TopicPartition, int],
-    end: Mapping[TopicPartition, int],
-) -> AsyncIterator[Any]:
-    """Yield what lies between two places of each partition."""
-    left = {tp for tp in first if first[tp] < end[tp]}
-    for tp in first:
-        client.seek(tp, first[tp]) if tp in left else client.pause(tp)
-    while left:
-        for messages in (await client.getmany(*left, timeout_ms=500)).values():
-            for message in messages:
-                yield message
-        # By position, not by record: the last offsets may hold a marker and no record.
-        left = {tp for tp in left if await client.position(tp) < end[tp]}
-
-
-def _read(model: type[Kept], value: bytes | None) -> Kept | None:
+def _read(model: type[_Kept], value: bytes | None) -> _Kept | None:
     try:
         return model.model_validate_json(value or b"")
     except ValidationError:
         return None
-
-
-def _client(kafka: Mapping[str, Any], *topics: str) -> AIOKafkaConsumer:
-    options = dict(kafka)
-    security = parse_security(options.pop("security", None))
-    return AIOKafkaConsumer(
-        *topics,
-        **{"request_timeout_ms": int(ASK_SECONDS * 1000), **options},
-        **security,
-        enable_auto_commit=False,
-        auto_offset_reset="none",
-    )
-
-
-@contextlib.asynccontextmanager
-async def _started(client: AIOKafkaConsumer) -> AsyncIterator[AIOKafkaConsumer]:
-    try:
-        await client.start()
-        yield client
-    finally:
-        await client.stop()

@@ -1,4 +1,4 @@
-"""A trace as lines, each of a group and a moment: what the screen and the JSON are made of."""
+"""Converts a trace to lines with a group and a time, for the screen and for JSON."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,8 +7,8 @@ from uuid import UUID
 
 from consumers.runtime.fate import Fate
 from consumers.runtime.trace.gather import Trace
-from consumers.runtime.trace.held import HeldRecord, Taken
-from consumers.runtime.trace.kept_scan import Found
+from consumers.runtime.trace.held import HeldRecord, ReceivedEvent
+from consumers.runtime.trace.kept_scan import FoundDelivery
 from consumers.runtime.trail import TrailStep
 from router.contract.quarantine import Quarantined
 from router.contract.refused import Refused
@@ -16,18 +16,18 @@ from router.contract.refused import Refused
 DELIVERIES, EVENTS, HELD = "deliveries", "events", "held"
 
 REFUSED = "refused"
-"""What happened to a delivery that proved nothing."""
+"""Text for a delivery that was not verified."""
 
 _TITLES = {"ledger": "books", "inventory": "stock", "notifications": "messages"}
-"""What people call the work of the consumers that come with payrouter."""
+"""Headings for the consumers that come with payrouter."""
 
 _APART = {"delivered": DELIVERIES, "recorded": EVENTS}
-"""Steps that are not about what the consumer did, but about what came to it."""
+"""Steps that describe the input of a consumer, not its work."""
 
 
 @dataclass(frozen=True)
-class Line:
-    """One thing that happened, and who knows of it."""
+class TraceLine:
+    """One thing that happened, and the part that recorded it."""
 
     at: datetime
     group: str
@@ -39,7 +39,7 @@ class Line:
     trouble: bool = False
 
     def as_json(self) -> dict[str, object]:
-        """Return it as JSON takes it."""
+        """Return the JSON form."""
         order = None if self.order is None else dict(zip(_ORDER, self.order, strict=True))
         return {
             "at": self.at.isoformat(),
@@ -56,13 +56,13 @@ class Line:
 _ORDER = ("account", "reference")
 
 
-def lines_of(trace: Trace) -> Sequence[Line]:
-    """Return all of a trace, group by group, each by time."""
+def lines_of(trace: Trace) -> Sequence[TraceLine]:
+    """Return the lines of a trace, by group, then by time."""
     lines = [_kept("quarantined", each) for each in trace.quarantined.found]
     lines += [_kept(REFUSED, each) for each in trace.refused.found]
     for name, answer in trace.answers.items():
         lines += [_step(name, step) for step in answer.steps]
-        lines += _takings(name, answer.steps, answer.taken)
+        lines += _received(name, answer.steps, answer.received)
         lines += [_held(name, record) for record in answer.held]
     titles = [_title(name) for name in sorted(trace.answers, key=_rank)]
     groups = [DELIVERIES, EVENTS, *titles, HELD]
@@ -78,23 +78,27 @@ def _rank(name: str) -> tuple[int, str]:
     return (known.index(name) if name in known else len(known), name)
 
 
-def _step(name: str, step: TrailStep) -> Line:
+def _step(name: str, step: TrailStep) -> TraceLine:
     group = _APART.get(step.what, _title(name))
-    return Line(
+    return TraceLine(
         step.at, group, name, step.what, step.event_id, step.order, step.facts, step.trouble
     )
 
 
-def _takings(name: str, steps: Iterable[TrailStep], taken: Iterable[Taken]) -> Iterable[Line]:
-    """Tell where events were taken, but for those whose place a step tells already."""
-    told = {step.event_id for step in steps if "offset" in step.facts}
-    for each in taken:
-        if each.event_id not in told:
+def _received(
+    name: str, steps: Iterable[TrailStep], received: Iterable[ReceivedEvent]
+) -> Iterable[TraceLine]:
+    """Yield the received events, except those whose offset is in a step already."""
+    in_steps = {step.event_id for step in steps if "offset" in step.facts}
+    for each in received:
+        if each.event_id not in in_steps:
             place = {} if each.offset is None else {"offset": _place(each)}
-            yield Line(each.at, EVENTS, name, f"taken by {name}", each.event_id, facts=place)
+            yield TraceLine(
+                each.at, EVENTS, name, f"received by {name}", each.event_id, facts=place
+            )
 
 
-def _held(name: str, record: HeldRecord) -> Line:
+def _held(name: str, record: HeldRecord) -> TraceLine:
     facts = {
         "number": str(record.id),
         "offset": _place(record),
@@ -110,10 +114,10 @@ def _held(name: str, record: HeldRecord) -> Line:
     words: dict[str, str] = {Fate.DEAD: f"dead in {name}", Fate.PARKED: f"parked in {name}"}
     what = words.get(record.state, f"was held in {name}")
     at, event_id = record.first_failed_at, record.event_id
-    return Line(at, HELD, name, what, event_id, record.order, known, trouble=record.waits)
+    return TraceLine(at, HELD, name, what, event_id, record.order, known, trouble=record.waits)
 
 
-def _kept(what: str, found: Found[Quarantined] | Found[Refused]) -> Line:
+def _kept(what: str, found: FoundDelivery[Quarantined] | FoundDelivery[Refused]) -> TraceLine:
     kept = found.kept
     facts = {
         "reason": kept.reason,
@@ -125,8 +129,8 @@ def _kept(what: str, found: Found[Quarantined] | Found[Refused]) -> Line:
         "offset": f"{found.partition}@{found.offset}",
         "id": str(kept.id),
     }
-    return Line(kept.received_at, DELIVERIES, "edge", what, facts=facts, trouble=True)
+    return TraceLine(kept.received_at, DELIVERIES, "edge", what, facts=facts, trouble=True)
 
 
-def _place(record: Taken | HeldRecord) -> str:
+def _place(record: ReceivedEvent | HeldRecord) -> str:
     return f"{record.topic}-{record.partition}@{record.offset}"

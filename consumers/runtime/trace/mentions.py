@@ -1,4 +1,4 @@
-"""Whether bytes of unknown make speak of an order, a payment or a transaction."""
+"""Searches bytes of any format for mentions of an order, a payment or a transaction."""
 
 import re
 from collections.abc import Iterable
@@ -6,16 +6,16 @@ from urllib.parse import quote, quote_plus
 
 
 class Mentions:
-    """Looks for texts as whole words: `A-1` is not in `A-10`, nor in `BA-1`."""
+    """Finds texts as whole words: `A-1` is found neither in `A-10` nor in `BA-1`."""
 
     def __init__(self, texts: Iterable[str]) -> None:
-        """Look for these, written as they are, in JSON or in a form."""
+        """Search for these texts: plain, as escaped in JSON, or as encoded in a form."""
         spelled = {way for text in texts for way in _spellings(text)}
         words = b"|".join(re.escape(each.encode()) for each in sorted(spelled))
         self._pattern = re.compile(rb"(?<![\w-])(?:" + words + rb")(?![\w-])") if words else None
 
     def within(self, body: bytes) -> bool:
-        """Tell whether any of them is in there."""
+        """Return whether the body has any of the texts."""
         return self._pattern is not None and self._pattern.search(body) is not None
 
 

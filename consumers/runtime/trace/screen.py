@@ -1,6 +1,5 @@
-"""A trace for a person at night: one screen, by group and time, trouble marked."""
+"""Prints a trace on one screen, by group and time, with problems marked."""
 
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC
 from itertools import groupby
@@ -10,35 +9,27 @@ from rich.console import Console
 from rich.text import Text
 
 from consumers.runtime.trace.gather import Trace
-from consumers.runtime.trace.lines import EVENTS, Line
+from consumers.runtime.trace.lines import EVENTS, TraceLine
 from consumers.runtime.trace.verdict import Verdict
 
-_WHOLE_LINES = 200
-"""A pipe has no width of its own."""
-
 _BARE = {"type", "amount"}
-"""Facts that say by themselves what they are."""
+"""Facts that need no label."""
 
 _ELSEWHERE = {"account", "tx"}
-"""Facts that stand in the heading, or on a line of their own."""
+"""Facts that are printed in the heading or on a separate line."""
 
 _INDENT = 13
-"""Two blanks, the time, and whether it is trouble."""
-
-
-def screen() -> Console:
-    """Return where it is printed: as wide as the terminal, or as its lines are without one."""
-    return Console(highlight=False, width=None if sys.stdout.isatty() else _WHOLE_LINES)
+"""Width of two blanks, the time and the problem mark."""
 
 
 def show(
     console: Console,
     trace: Trace,
-    lines: Sequence[Line],
+    lines: Sequence[TraceLine],
     verdict: Verdict,
     notes: Sequence[str],
 ) -> None:
-    """Print it."""
+    """Print heading, lines, notes and verdict."""
     console.print(_heading(trace, lines))
     several = len({line.event_id for line in lines if line.event_id is not None}) > 1
     for group, found in groupby(lines, key=attrgetter("group")):
@@ -50,7 +41,7 @@ def show(
     console.print(Text(verdict.words, style="bold red" if verdict.trouble else "bold green"))
 
 
-def _heading(trace: Trace, lines: Sequence[Line]) -> Text:
+def _heading(trace: Trace, lines: Sequence[TraceLine]) -> Text:
     heading = Text(trace.question.text, style="bold cyan")
     accounts = {order[0] for order in trace.sought.orders}
     accounts |= {line.facts["account"] for line in lines if "account" in line.facts}
@@ -62,8 +53,8 @@ def _heading(trace: Trace, lines: Sequence[Line]) -> Text:
     return heading.append("  (times are UTC)", style="not bold dim")
 
 
-def _group(name: str, lines: Iterable[Line], width: int, *, several: bool) -> Iterable[Text]:
-    """Write a group: the day where it changes, then what happened at which time."""
+def _group(name: str, lines: Iterable[TraceLine], width: int, *, several: bool) -> Iterable[Text]:
+    """Format a group: the day whenever it changes, then time and text of each line."""
     title: Text | None = Text(f"\n{name}", style="bold")
     day = ""
     for line in lines:
@@ -79,7 +70,7 @@ def _group(name: str, lines: Iterable[Line], width: int, *, several: bool) -> It
             first = Text(" " * _INDENT)
 
 
-def _line(line: Line, room: int, *, several: bool) -> Iterable[Text]:
+def _line(line: TraceLine, room: int, *, several: bool) -> Iterable[Text]:
     yield from _packed(_chunks(line, several=several), room)
     if line.group == EVENTS and line.what == "recorded" and line.event_id is not None:
         yield Text(f"event {line.event_id}", style="dim")
@@ -88,8 +79,8 @@ def _line(line: Line, room: int, *, several: bool) -> Iterable[Text]:
     yield from _amounts(line.facts, room)
 
 
-def _chunks(line: Line, *, several: bool) -> Iterable[Text]:
-    """Say what happened, and each fact: a chunk is not torn where it fits on a line."""
+def _chunks(line: TraceLine, *, several: bool) -> Iterable[Text]:
+    """Yield the text and each fact; a chunk is only split if it does not fit on a line."""
     yield Text(line.what, style="bold red" if line.trouble else "bold")
     for key, fact in line.facts.items():
         if key in _BARE:
@@ -101,12 +92,12 @@ def _chunks(line: Line, *, several: bool) -> Iterable[Text]:
 
 
 def _printable(fact: str) -> str:
-    """Keep what would move a terminal's cursor, such as an error's line breaks, off the screen."""
+    """Replace control characters, such as line breaks in an error, with blanks."""
     return "".join(letter if letter.isprintable() else " " for letter in fact)
 
 
 def _packed(chunks: Iterable[Text], room: int) -> Iterable[Text]:
-    """Put as many chunks on a line as fit; a longer one goes on below."""
+    """Put as many chunks on a line as fit; wrap a longer one."""
     written = Text()
     for chunk in chunks:
         gap = 2 if written else 0
@@ -121,9 +112,9 @@ def _packed(chunks: Iterable[Text], room: int) -> Iterable[Text]:
 
 
 def _amounts(facts: Mapping[str, str], room: int) -> Iterable[Text]:
-    """Write an account and its amount on a line, amounts under each other where there is room."""
-    posted = [fact.rsplit(" ", 2) for key, fact in facts.items() if key.startswith("line ")]
-    pairs = [(parts[0], " ".join(parts[1:])) for parts in posted]
+    """Format one account and amount per line, amounts aligned if the width allows it."""
+    postings = [fact.rsplit(" ", 2) for key, fact in facts.items() if key.startswith("line ")]
+    pairs = [(parts[0], " ".join(parts[1:])) for parts in postings]
     names = max((len(name) for name, _ in pairs), default=0)
     amounts = max((len(amount) for _, amount in pairs), default=0)
     for name, amount in pairs:

@@ -1,1 +1,1 @@
-"""What aiokafka does not offer in public: requests of our own, and its private parts."""
+"""Adapter to aiokafka: requests that it lacks, and access to its private parts."""

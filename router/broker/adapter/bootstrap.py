@@ -1,7 +1,7 @@
-"""A client that is cancelled while it starts leaves no connection open.
+"""Closes the connection of a client that is cancelled while it starts.
 
-aiokafka keeps the connection that it asks for the first metadata in a local variable, and closes
-it on errors, but not when the start is cancelled: by a deadline, or because the process stops.
+aiokafka holds the connection for its first metadata request in a local variable. It closes the
+connection on errors, but not when the start is cancelled by a time-out or a shutdown.
 """
 
 from contextvars import ContextVar
@@ -16,7 +16,7 @@ _opened: ContextVar[list[Any] | None] = ContextVar("connections of a start", def
 
 
 def close_cancelled_starts() -> None:
-    """Have every client of this process close what its start opened if that is cancelled.
+    """Make every client of this process close its connections if its start is cancelled.
 
     Call it before the first client starts; a second call changes nothing.
     """
@@ -27,7 +27,7 @@ def close_cancelled_starts() -> None:
 async def _connect(*where: Any, **options: Any) -> Any:  # noqa: ANN401 - aiokafka's
     connection = await _CONNECT(*where, **options)
     opened = _opened.get()
-    # Others, which a task of the client opens later, it keeps and closes itself.
+    # A connection with `on_close` is opened later by the client, which closes it itself.
     if opened is not None and "on_close" not in options:
         opened.append(connection)
     return connection

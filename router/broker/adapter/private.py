@@ -1,9 +1,9 @@
-"""The one adapter to the parts of aiokafka that are not public.
+"""The only access to aiokafka's clients beyond their public interface.
 
-Only `router/broker` uses them: this module reaches into clients, `reread.py`
-extends the record reader, and the requests build on the protocol types.
-`tests/system/router/broker/test_private.py` checks each part against the
-installed version, so that an upgrade fails there first.
+Only `router/broker` uses private parts of aiokafka: this module those of its clients, `reread.py`
+those of its record reader, and the request modules its protocol types.
+`tests/system/router/broker/test_private.py` checks each part against the installed version, so that
+an upgrade fails there first.
 """
 
 import asyncio
@@ -18,113 +18,112 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.conn import CloseReason
 from aiokafka.errors import NodeNotReadyError, ProducerClosed
 
-Asker: TypeAlias = AIOKafkaConsumer | AIOKafkaProducer | AIOKafkaAdminClient | AIOKafkaClient
+KafkaClient: TypeAlias = AIOKafkaConsumer | AIOKafkaProducer | AIOKafkaAdminClient | AIOKafkaClient
 """A started client of aiokafka."""
 
 _END_SECONDS = 0.5
-"""How long the sender of a producer that is cut off may take to end."""
+"""How long a producer's sender may take to end after it was cancelled."""
 
 MetadataUpdate: TypeAlias = Callable[[Any, Any], Awaitable[bool]]
-"""A client's update of its metadata: (cluster, topics) -> whether a broker answered."""
+"""A client's metadata update: (cluster, topics) -> whether a broker answered."""
 
 _CONNECTION = "questions"
-"""Our requests use a separate connection to each broker.
+"""Name of the separate connection to each broker for our requests.
 
-A broker answers the requests of one connection in order, so on the consumer's
-connection they would wait for its fetches and delay them. An answer that cannot
-be decoded closes its connection.
+A broker answers the requests of one connection in order. On the consumer's connection our requests
+would wait for its fetches, and delay them. An answer that cannot be decoded closes its connection.
 """
 
 
-async def ask(asker: Asker, request: Any, *, node: int | None = None, seconds: float) -> Any:  # noqa: ANN401 - a protocol structure of aiokafka
+async def ask(client: KafkaClient, request: Any, *, node: int | None = None, seconds: float) -> Any:  # noqa: ANN401 - a protocol structure of aiokafka
     """Send a request to a broker and return its answer.
 
-    Without `node`, brokers are tried in random order until one answers. Raises
-    KafkaError, TimeoutError, and, if the broker does not support the request in
-    a version that we do, IncompatibleBrokerVersion or NotImplementedError.
+    Without `node`, it tries the brokers in random order until one answers. Raises
+    KafkaError or TimeoutError; IncompatibleBrokerVersion or NotImplementedError if the
+    broker supports no version of the request that we have.
     """
-    client = connections_of(asker)
+    connections = connections_of(client)
     if node is not None:
-        return await _sent(client, node, request, seconds)
-    *others, last = _nodes(client)
+        return await _sent(connections, node, request, seconds)
+    *others, last = _nodes(connections)
     end = time.monotonic() + seconds
     for place, each in enumerate(others):
-        # A broker that is frozen leaves time for the next one.
+        # A broker that does not answer must leave time for the next one.
         share = (end - time.monotonic()) / (len(others) + 1 - place)
         try:
-            return await _sent(client, each, request, share)
+            return await _sent(connections, each, request, share)
         except (NodeNotReadyError, TimeoutError):
             continue
-    return await _sent(client, last, request, end - time.monotonic())
+    return await _sent(connections, last, request, end - time.monotonic())
 
 
-def connections_of(asker: Asker) -> Any:  # noqa: ANN401 - aiokafka is untyped
-    """Return the client that holds an asker's connections and its metadata."""
-    if isinstance(asker, AIOKafkaClient):
-        return asker
-    return asker.client if isinstance(asker, AIOKafkaProducer) else asker._client  # noqa: SLF001
+def connections_of(client: KafkaClient) -> Any:  # noqa: ANN401 - aiokafka is untyped
+    """Return the low-level client with the connections and the metadata."""
+    if isinstance(client, AIOKafkaClient):
+        return client
+    return client.client if isinstance(client, AIOKafkaProducer) else client._client  # noqa: SLF001
 
 
-def leader_of(asker: Asker, partition: TopicPartition) -> int | None:
-    """Return the leader from the client's last metadata; None if there is none."""
-    leader = connections_of(asker).cluster.leader_for_partition(partition)
+def leader_of(client: KafkaClient, partition: TopicPartition) -> int | None:
+    """Return the leader according to the client's last metadata; None if there is none."""
+    leader = connections_of(client).cluster.leader_for_partition(partition)
     return None if leader in {None, -1} else int(leader)
 
 
-def before_each_request(asker: Asker, password: Callable[[], str]) -> None:
-    """Call `password` before each request, and have a new connection sign in with its answer.
+def before_each_request(client: KafkaClient, password: Callable[[], str]) -> None:
+    """Call `password` before each request, and authenticate new connections with its result.
 
-    aiokafka uses the password that a client was made with for all its
-    connections. A client without a password is left without one.
+    aiokafka would use the client's first password for all its connections. A client
+    without a password stays without one.
     """
-    client = connections_of(asker)
-    connect = client._get_conn  # noqa: SLF001
+    connections = connections_of(client)
+    connect = connections._get_conn  # noqa: SLF001
 
     def refresh() -> None:
         now = password()
-        if client._sasl_plain_password is not None:  # noqa: SLF001
-            client._sasl_plain_password = now  # noqa: SLF001
+        if connections._sasl_plain_password is not None:  # noqa: SLF001
+            connections._sasl_plain_password = now  # noqa: SLF001
 
     async def refreshed(*args: Any, **options: Any) -> Any:  # noqa: ANN401 - aiokafka's
         refresh()
         return await connect(*args, **options)
 
     refresh()
-    client._get_conn = refreshed  # noqa: SLF001
+    connections._get_conn = refreshed  # noqa: SLF001
 
 
 def wrap_metadata_update(
-    asker: Asker, wrap: Callable[[Any, MetadataUpdate], MetadataUpdate]
+    client: KafkaClient, wrap: Callable[[Any, MetadataUpdate], MetadataUpdate]
 ) -> None:
-    """Replace a client's update of its metadata by `wrap(client, the current one)`."""
-    client = connections_of(asker)
-    client._metadata_update = wrap(client, client._metadata_update)  # noqa: SLF001
+    """Replace a client's metadata update with `wrap(client, the current update)`."""
+    connections = connections_of(client)
+    connections._metadata_update = wrap(connections, connections._metadata_update)  # noqa: SLF001
 
 
-async def await_partitions(asker: Asker, topic: str) -> None:
-    """Wait until the client knows a topic's partitions. Raises KafkaError if it has none."""
-    await connections_of(asker)._wait_on_metadata(topic)  # noqa: SLF001
+async def await_partitions(client: KafkaClient, topic: str) -> None:
+    """Wait until the client has a topic's partitions. Raises KafkaError if it has none."""
+    await connections_of(client)._wait_on_metadata(topic)  # noqa: SLF001
 
 
 async def cut_off(producer: AIOKafkaProducer) -> None:
-    """End a producer whose `stop` does not end: it sends nothing after this.
+    """Abort a producer whose `stop` hangs: it sends nothing after this.
 
-    `stop` waits for every acknowledgement, without an end while the broker is
-    away. Cancelled, it leaves tasks and connections behind, which send the records
-    as soon as the broker is back. What waits for an acknowledgement fails with
-    ProducerClosed, and so `stop` ends: it need not be cancelled.
+    `stop` waits for all acknowledgements, forever while the broker is away. If it were
+    cancelled, tasks and connections would remain and send the records as soon as the
+    broker is back. This function fails pending acknowledgements with ProducerClosed,
+    so that `stop` returns and need not be cancelled.
     """
     client, sender = producer.client, producer._sender.sender_task  # noqa: SLF001
     accumulator = producer._message_accumulator  # noqa: SLF001
-    # A request under way would put its records back into the queue when its connection ends.
+    # A request in flight would put its records back into the queue when its connection closes.
     accumulator.reenqueue = lambda batch: batch.failure(exception=ProducerClosed())
     _fail_all(accumulator)
     _end_metadata_updates(client)
     for connection in client._conns.values():  # noqa: SLF001
         if connection._writer is not None:  # noqa: SLF001
-            # Closed, it would first wait until the broker has taken what was written.
+            # `close` would wait until the broker has received all written bytes.
             connection._writer.transport.abort()  # noqa: SLF001
-    # The sender awaits its requests when it is cancelled; again, and it cancels one that connects.
+    # The first cancellation makes the sender wait for its requests; the second cancels them too.
     for _ in range(2):
         if sender is not None and not sender.done():
             sender.cancel()
@@ -133,17 +132,17 @@ async def cut_off(producer: AIOKafkaProducer) -> None:
 
 
 def _fail_all(accumulator: Any) -> None:  # noqa: ANN401 - aiokafka is untyped
-    """Fail every record that is not acknowledged, and empty the queue."""
+    """Fail all unacknowledged records, and empty the queue."""
     queued = [batch for queue in accumulator._batches.values() for batch in queue]  # noqa: SLF001
     accumulator.fail_all(ProducerClosed())
     for batch in queued:
-        # Also fails, though nobody waits any more for the sender to take the batch.
+        # Retrieves the exception of a future that is no longer awaited; asyncio would log it.
         batch._drain_waiter.exception()  # noqa: SLF001
     accumulator._batches.clear()  # noqa: SLF001
 
 
 def _end_metadata_updates(client: Any) -> None:  # noqa: ANN401 - aiokafka is untyped
-    """Have nobody wait for metadata any more."""
+    """End all waits for metadata, current and future."""
     client.force_metadata_update = _no_update
     if client._sync_task is not None:  # noqa: SLF001
         client._sync_task.cancel()  # noqa: SLF001
@@ -153,10 +152,10 @@ def _end_metadata_updates(client: Any) -> None:  # noqa: ANN401 - aiokafka is un
 
 
 def _no_update() -> asyncio.Future[bool]:
-    """Answer a request for metadata of a client that was cut off."""
+    """Return a failed future, for metadata requests of an aborted client."""
     closed = asyncio.get_running_loop().create_future()
     closed.set_exception(ProducerClosed())
-    # Not everybody who asks waits for the answer.
+    # Retrieved here, since not every caller awaits it and asyncio would log it.
     closed.exception()
     return closed
 
@@ -164,17 +163,17 @@ def _no_update() -> asyncio.Future[bool]:
 def give_back_sequences(
     producer: AIOKafkaProducer, refused: Callable[[BaseException], bool]
 ) -> None:
-    """Make a batch that the broker refused use up no sequence numbers.
+    """Make a producer reuse the sequence numbers of batches that the broker refused.
 
-    aiokafka numbers the records of a batch when it takes the batch out of its
-    queue, and keeps the numbers even if the broker refuses the batch. Every later
+    aiokafka numbers the records of a batch when it takes the batch out of its queue,
+    and counts the numbers as used even if the broker refuses the batch. Every later
     batch of the partition is then out of order for the broker. `refused` returns
     whether an error means that the broker has appended nothing.
 
-    A batch that was tried before keeps its numbers: an earlier try may have been
-    appended, and the broker would take another batch with the same numbers for a
-    repetition of it, and drop it. A partition has one batch under way at a time,
-    so no later batch is numbered when these numbers are given back.
+    A batch that was sent before keeps its numbers: an earlier attempt may have been
+    appended, and the broker would drop another batch with the same numbers as a
+    duplicate. A partition has one batch in flight at a time, so no later batch has
+    numbers yet when these are given back.
     """
     accumulator, numbers = producer._message_accumulator, producer._txn_manager  # noqa: SLF001
     pop = accumulator._pop_batch  # noqa: SLF001
@@ -193,7 +192,7 @@ def _giving_back(
     numbers: Any,  # noqa: ANN401 - aiokafka is untyped
     refused: Callable[[BaseException], bool],
 ) -> Callable[[BaseException], None]:
-    """Return what a batch fails with: the same as before, with its numbers given back."""
+    """Return the batch's `failure`, extended to give back its numbers first."""
     failure = batch.failure
 
     def failed(exception: BaseException) -> None:

@@ -1,7 +1,7 @@
-"""Requests of our own, in versions that aiokafka does not have.
+"""Requests in versions that aiokafka does not have.
 
-Metadata from version 10 on has topic ids and the operations we may perform;
-aiokafka stops at version 5. None of these requests creates a topic.
+From version 10 on, Metadata includes topic ids and our authorized operations; aiokafka stops at
+version 5. None of these requests creates a topic.
 """
 
 from collections.abc import Collection
@@ -29,11 +29,11 @@ EARLIEST = -2
 LATEST = -1
 
 NO_ID = UUID(int=0)
-"""Topic id of a topic that has none."""
+"""Placeholder for a topic without an id."""
 
 _METADATA = 3
-_ANYBODY = -1
-"""Replica id of a client."""
+_CLIENT = -1
+"""Replica id that clients send."""
 
 
 class Uuid(AbstractType):  # type: ignore[misc] # aiokafka is untyped
@@ -41,12 +41,12 @@ class Uuid(AbstractType):  # type: ignore[misc] # aiokafka is untyped
 
     @classmethod
     def encode(cls, value: UUID) -> bytes:
-        """Write one."""
+        """Encode a UUID."""
         return value.bytes
 
     @classmethod
     def decode(cls, data: BytesIO) -> UUID:
-        """Read one. Raises ValueError if fewer bytes are left."""
+        """Decode a UUID. Raises ValueError if fewer than 16 bytes are left."""
         return UUID(bytes=data.read(16))
 
 
@@ -104,7 +104,7 @@ class TopicsAnswer10(api.Response):  # type: ignore[misc] # aiokafka is untyped
 
 
 class TopicsAnswer12(api.Response):  # type: ignore[misc] # aiokafka is untyped
-    """The same without operations on the cluster."""
+    """Metadata of topics with their ids, without the cluster's operations."""
 
     API_KEY = _METADATA
     API_VERSION = 12
@@ -143,7 +143,7 @@ class TopicsRequest12(api.RequestStruct):  # type: ignore[misc] # aiokafka is un
 
 
 class TopicsRequest(api.Request[TopicsRequest10 | TopicsRequest12]):  # type: ignore[misc] # aiokafka is untyped
-    """Describe topics by name: ids, partitions, leaders, authorized operations."""
+    """Describes topics by name: ids, partitions, leaders, authorized operations."""
 
     API_KEY = _METADATA
 
@@ -161,7 +161,7 @@ class TopicsRequest(api.Request[TopicsRequest10 | TopicsRequest12]):  # type: ig
 
 
 class PlainTopicsRequest(api.Request[MetadataRequest_v4 | MetadataRequest_v5]):  # type: ignore[misc] # aiokafka is untyped
-    """Describe topics on a broker without topic ids.
+    """Describes topics on a broker without topic ids.
 
     aiokafka's own MetadataRequest would fall back to versions below 4, which create topics.
     """
@@ -178,8 +178,8 @@ class PlainTopicsRequest(api.Request[MetadataRequest_v4 | MetadataRequest_v5]): 
 
 
 def offsets_request(wanted: dict[str, list[int]], isolation: int, moment: int) -> Any:  # noqa: ANN401 - aiokafka is untyped
-    """Build a ListOffsets request: EARLIEST, or LATEST for an isolation level."""
+    """Build a ListOffsets request for EARLIEST or LATEST, for an isolation level."""
     topics = [
         (topic, [(number, moment) for number in numbers]) for topic, numbers in wanted.items()
     ]
-    return OffsetRequest(_ANYBODY, isolation, topics)
+    return OffsetRequest(_CLIENT, isolation, topics)

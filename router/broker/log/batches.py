@@ -1,4 +1,4 @@
-"""Heads of record batches, read from the bytes of a fetch.
+"""Reads the heads of record batches from the bytes of a fetch.
 
 A consumer does not return control records, records of aborted transactions, or
 records that compaction removed. The heads of the batches show which is which.
@@ -21,7 +21,7 @@ _CODEC = 0x07
 _TRANSACTIONAL = 0x10
 _CONTROL = 0x20
 _FORMAT = 2
-_NOT_SAID = -1
+_NO_PRODUCER = -1
 
 
 @dataclass(frozen=True)
@@ -30,24 +30,24 @@ class BatchHead:
 
     base_offset: int
     last_offset: int
-    """As written, even if compaction removed the last records."""
+    """As written, even if compaction has removed the last records."""
     producer_id: int
     """-1 if the producer was not idempotent."""
     codec: int
     """0 none, 1 gzip, 2 snappy, 3 lz4, 4 zstd."""
     control: bool
-    """Whether it ends a transaction, and has no record for a reader."""
+    """Whether it holds the marker that ends a transaction, and no record for a reader."""
     transactional: bool
     record_count: int
-    """Records still in the batch."""
+    """Records that are still in the batch."""
 
 
 def heads(data: bytes, until: int | None = None) -> Sequence[BatchHead]:
-    """Read the heads of all whole batches; the last one of an answer may be cut off.
+    """Read the heads of all complete batches; the last one of an answer may be cut off.
 
-    With `until`, the first batch that begins at or behind that offset is the
-    last one read, and its checksum does not count: a batch is damaged for its
-    own reader. Raises CorruptRecordException if another does not match its own.
+    With `until`, reading ends with the first batch that begins at or after that
+    offset. Its checksum is not verified: that is left to the reader of that batch.
+    Raises CorruptRecordException if any other batch does not match its checksum.
     """
     found: list[BatchHead] = []
     for head in _heads(data, until):
@@ -89,11 +89,11 @@ def _head(batch: memoryview, base: int, *, checked: bool) -> BatchHead:
 
 
 def _older(offset: int) -> BatchHead:
-    """Describe a message in a format older than Kafka 0.11, which has no transactions."""
+    """Return the head of a message in a format older than Kafka 0.11, without transactions."""
     return BatchHead(
         base_offset=offset,
         last_offset=offset,
-        producer_id=_NOT_SAID,
+        producer_id=_NO_PRODUCER,
         codec=0,
         control=False,
         transactional=False,

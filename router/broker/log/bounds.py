@@ -1,6 +1,6 @@
-"""Start and end of logs, and how far a committed reader can read.
+"""Reads where logs start and end, and up to which offset a read_committed reader can read.
 
-An open transaction holds committed readers at its first record (the last stable
+An open transaction stops such readers at its first record (the last stable
 offset) while the log keeps growing.
 """
 
@@ -12,7 +12,7 @@ from typing import Any
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
-from router.broker.adapter.private import Asker, ask
+from router.broker.adapter.private import KafkaClient, ask
 from router.broker.adapter.requests import (
     EARLIEST,
     LATEST,
@@ -22,8 +22,9 @@ from router.broker.adapter.requests import (
 )
 from router.broker.topics.ids import describe
 
-_QUESTIONS = ((READ_UNCOMMITTED, EARLIEST), (READ_UNCOMMITTED, LATEST), (READ_COMMITTED, LATEST))
-"""In this order, since a log only grows: what is written meanwhile is not taken for withheld."""
+_REQUESTS = ((READ_UNCOMMITTED, EARLIEST), (READ_UNCOMMITTED, LATEST), (READ_COMMITTED, LATEST))
+"""Requests in this order: a log only grows, so a record written between two of them does not count
+as withheld."""
 
 
 @dataclass(frozen=True)
@@ -32,30 +33,30 @@ class LogBounds:
 
     start: int
     stable: int
-    """The last stable offset: a committed reader gets no record at or above it."""
+    """The last stable offset: a read_committed reader gets no record at or after it."""
     end: int
     """The high watermark: the offset of the next record."""
 
 
 async def log_bounds(
-    asker: Asker, partitions: Collection[TopicPartition], seconds: float
+    client: KafkaClient, partitions: Collection[TopicPartition], seconds: float
 ) -> Mapping[TopicPartition, LogBounds]:
-    """Ask each partition's leader; partitions without an answer in time are left out.
+    """Ask each partition's leader; leave out partitions whose leader does not answer in time.
 
     Sends one request to find the leaders, then three to each leader. Raises
     KafkaError or TimeoutError if the leaders cannot be found.
     """
-    leaders = await _leaders(asker, partitions, seconds)
+    leaders = await _leaders(client, partitions, seconds)
     answers = await asyncio.gather(
-        *(_of_leader(asker, node, mine, seconds) for node, mine in leaders.items())
+        *(_of_leader(client, node, mine, seconds) for node, mine in leaders.items())
     )
     return {partition: bounds for answer in answers for partition, bounds in answer.items()}
 
 
 async def _leaders(
-    asker: Asker, partitions: Collection[TopicPartition], seconds: float
+    client: KafkaClient, partitions: Collection[TopicPartition], seconds: float
 ) -> Mapping[int, list[TopicPartition]]:
-    topics = await describe(asker, {partition.topic for partition in partitions}, seconds)
+    topics = await describe(client, {partition.topic for partition in partitions}, seconds)
     leaders: dict[int, list[TopicPartition]] = {}
     for partition in partitions:
         seen = topics[partition.topic].partitions.get(partition.partition)
@@ -65,7 +66,7 @@ async def _leaders(
 
 
 async def _of_leader(
-    asker: Asker, node: int, partitions: Collection[TopicPartition], seconds: float
+    client: KafkaClient, node: int, partitions: Collection[TopicPartition], seconds: float
 ) -> Mapping[TopicPartition, LogBounds]:
     wanted: dict[str, list[int]] = {}
     for partition in partitions:
@@ -74,9 +75,9 @@ async def _of_leader(
         async with asyncio.timeout(seconds):
             start, end, stable = [
                 _offsets(
-                    await ask(asker, offsets_request(wanted, *how), node=node, seconds=seconds)
+                    await ask(client, offsets_request(wanted, *how), node=node, seconds=seconds)
                 )
-                for how in _QUESTIONS
+                for how in _REQUESTS
             ]
     except (KafkaError, TimeoutError):
         # Left out: the caller sees which partitions are missing.
@@ -86,7 +87,7 @@ async def _of_leader(
 
 
 def _bounds(start: int, stable: int, end: int) -> LogBounds:
-    # Asked for later, the log may be readable beyond where it ended before.
+    # The stable offset is requested last, so it may already be past the requested end.
     return LogBounds(start, min(stable, end), end)
 
 

@@ -1,4 +1,4 @@
-"""Which package reads a compressed batch, for the case that it is not installed."""
+"""Names the package that decompresses a batch, for the error if it is not installed."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -10,11 +10,11 @@ BY_PACKAGE: Final[Mapping[int, str]] = {2: "snappy", 3: "lz4", 4: "zstd"}
 
 
 def codec_missing(codec: int, error: UnsupportedCodecError) -> UnsupportedCodecError:
-    """Return an error that says what to install; the one given if that would not help."""
+    """Return an error with what to install, or `error` itself if no package would help."""
     name = BY_PACKAGE.get(codec)
     if name is None:
         return error
     return UnsupportedCodecError(
-        f"compressed with {name}, and the package cramjam is not installed:"
+        f"compressed with {name}, but the package cramjam is not installed:"
         f" pip install 'aiokafka[{name}]'"
     )

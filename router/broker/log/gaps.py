@@ -1,7 +1,7 @@
-"""Finds out why offsets have no record: transactions explain some of them, nothing else does.
+"""Finds out why offsets have no record. Only transactions explain a missing record.
 
-A committed reader gets no record at the offset of a control record, nor for the
-records of an aborted transaction. Any other missing offset was removed, by
+A read_committed reader gets no record for control records and for the records of
+an aborted transaction. A record at any other missing offset was removed, by
 compaction or otherwise, and may have been a payment.
 """
 
@@ -15,7 +15,7 @@ from typing import Final
 from aiokafka import TopicPartition
 from aiokafka.errors import CorruptRecordException, OffsetOutOfRangeError
 
-from router.broker.adapter.private import Asker
+from router.broker.adapter.private import KafkaClient
 from router.broker.log.batches import BatchHead, heads
 from router.broker.log.raw_fetch import WAIT_MILLISECONDS, RawRecords, fetch_raw
 
@@ -25,39 +25,39 @@ MANY_GAPS_BYTES: Final = 1024 * 1024
 each transaction."""
 
 _LONG_GAP: Final = 1000
-"""Number of offsets above which a single gap is read in large steps too."""
+"""Length, in offsets, from which even a single gap is read in large steps."""
 
 _AGAIN_SECONDS: Final = 0.1
 _LAST_SECONDS: Final = 2 * WAIT_MILLISECONDS / 1000
-"""Time left below which another answer would come too late."""
+"""Remaining time below which another answer would come too late."""
 
 
-class ExplanationUnfinished(TimeoutError):  # noqa: N818 - states what it is
-    """Time ran out before all gaps were checked; call again with `left` to continue."""
+class ExplanationUnfinished(TimeoutError):  # noqa: N818 - names the state
+    """The time-out passed before all gaps were checked; call again with `left` to continue."""
 
     def __init__(self, missing: Sequence[range], left: Sequence[range]) -> None:
-        """Store the offsets found to be unexplained, and those not checked yet."""
+        """Store the unexplained offsets, and those not checked yet."""
         super().__init__(f"not checked: {', '.join(f'{g.start}-{g.stop - 1}' for g in left)}")
         self.missing = missing
         self.left = left
 
 
 async def explain(
-    asker: Asker, partition: TopicPartition, gaps: Sequence[range], seconds: float
+    client: KafkaClient, partition: TopicPartition, gaps: Sequence[range], seconds: float
 ) -> Sequence[range]:
     """Return the offsets within `gaps` that the log does not explain, in order.
 
-    Offsets outside the log, or above the last stable offset, are not explained.
-    At the end of the log the broker is asked again until the time is up, since
-    a new leader may learn seconds late how far the log reaches. Raises
-    KafkaError, and ExplanationUnfinished, a TimeoutError with what is left.
+    Offsets outside the log, or after the last stable offset, count as unexplained.
+    At the end of the log it repeats the request until `seconds` have passed: a new
+    leader may learn seconds late where the log ends. Raises KafkaError, and
+    ExplanationUnfinished, a TimeoutError with the gaps that are left.
     """
     missing: list[range] = []
     left = _merged(gaps)
     end = time.monotonic() + seconds
     while left:
         try:
-            raw = await _answer(asker, partition, left, end)
+            raw = await _answer(client, partition, left, end)
         except OffsetOutOfRangeError:
             missing.append(left.pop(0))
             continue
@@ -71,24 +71,24 @@ async def explain(
 def unexplained(
     batches: Sequence[BatchHead], aborted: Sequence[tuple[int, int]], gap: range
 ) -> Sequence[range]:
-    """Return the parts of a gap that neither control nor aborted batches cover.
+    """Return the parts of a gap that neither control batches nor aborted batches cover.
 
-    `batches` are all batches of the log within the gap, in order; `aborted` has
-    producer id and first offset of each aborted transaction in it. A batch of an
-    aborted transaction explains all its offsets, even those that compaction
-    removed from it: their records were aborted too.
+    `batches` are all batches of the log within the gap, in order. `aborted` has the
+    producer id and the first offset of each aborted transaction in the gap. A batch of
+    an aborted transaction explains all its offsets, even those that compaction removed:
+    their records were aborted too.
     """
     return _without(gap, list(_explaining(batches, aborted)))
 
 
 async def _answer(
-    asker: Asker, partition: TopicPartition, left: Sequence[range], end: float
+    client: KafkaClient, partition: TopicPartition, left: Sequence[range], end: float
 ) -> RawRecords:
-    """Fetch at the first offset that is left, until there is data or the time is up."""
+    """Fetch at the first remaining offset, until there is data or the time-out is near."""
     while True:
         seconds = end - time.monotonic()
         raw = await fetch_raw(
-            asker, partition, left[0].start, asked_bytes=_bytes_for(left), seconds=seconds
+            client, partition, left[0].start, asked_bytes=_bytes_for(left), seconds=seconds
         )
         if raw.data or end - time.monotonic() < _LAST_SECONDS:
             return raw
@@ -96,11 +96,11 @@ async def _answer(
 
 
 def _read(raw: RawRecords, left: Sequence[range]) -> tuple[Sequence[range], list[range]]:
-    """Return what an answer does not explain, and what it does not reach."""
+    """Return the offsets that an answer leaves unexplained, and the gaps it does not reach."""
     batches = heads(raw.data, until=left[-1].stop)
     reached = batches[-1].last_offset + 1 if batches else 0
     if reached <= left[0].start:
-        message = f"the answer to a fetch at offset {left[0].start} has no batch that reaches there"
+        message = f"the answer to a fetch at offset {left[0].start} has no batch with that offset"
         raise CorruptRecordException(message)
     missing: list[range] = []
     rest: list[range] = []
@@ -129,7 +129,7 @@ def _explaining(
 
 
 def _without(gap: range, spans: Sequence[range]) -> list[range]:
-    """Return a gap without what ascending spans cover."""
+    """Return the parts of a gap that no span covers; spans are in ascending order."""
     rest: list[range] = []
     at = gap.start
     first = bisect_right(spans, gap.start, key=lambda span: span.stop)
@@ -145,7 +145,7 @@ def _without(gap: range, spans: Sequence[range]) -> list[range]:
 
 
 def _merged(ranges: Sequence[range]) -> list[range]:
-    """Return ranges in order, those that touch or overlap as one."""
+    """Return ranges in order, joined if they touch or overlap."""
     merged: list[range] = []
     for each in sorted((each for each in ranges if each), key=lambda each: each.start):
         if merged and each.start <= merged[-1].stop:

@@ -15,7 +15,7 @@ from aiokafka.errors import (
 )
 from aiokafka.protocol.fetch import FetchRequest
 
-from router.broker.adapter.private import Asker, ask, leader_of
+from router.broker.adapter.private import KafkaClient, ask, leader_of
 from router.broker.adapter.requests import READ_COMMITTED
 from router.broker.topics.ids import describe
 
@@ -23,10 +23,10 @@ WAIT_MILLISECONDS: Final = 500
 """How long the broker waits for a record at the end of the log."""
 
 _THROTTLED_SECONDS: Final = 0.1
-"""Pause after an answer that a quota emptied. The broker delays the next answer itself."""
+"""Pause after an answer left empty by a quota. The broker delays the next answer itself."""
 
 ONE_BATCH: Final = 1
-"""Bytes to ask for if one batch is enough: the broker returns the first one whole."""
+"""Bytes to request if one batch is enough: the broker returns the first batch complete."""
 
 _MOVED: Final = (NotLeaderForPartitionError, UnknownTopicOrPartitionError, NodeNotReadyError)
 
@@ -36,15 +36,15 @@ class RawRecords:
     """Answer to a fetch at one offset."""
 
     data: bytes
-    """Batches, the first one whole; empty at the last stable offset."""
+    """Batches, of which the first is complete; empty at the last stable offset."""
     aborted: Sequence[tuple[int, int]]
     """Aborted transactions in `data`: producer id and first offset of each."""
     stable: int
-    """The last stable offset: a committed reader can read no further."""
+    """The last stable offset: a read_committed reader can read no further."""
 
 
 async def fetch_raw(
-    asker: Asker,
+    client: KafkaClient,
     partition: TopicPartition,
     offset: int,
     *,
@@ -54,27 +54,26 @@ async def fetch_raw(
 ) -> RawRecords:
     """Fetch batches up to the last stable offset, starting with the one that contains `offset`.
 
-    The answer ends at the last stable offset, or with READ_UNCOMMITTED at the
-    end of the log. An answer that a quota emptied is asked for again. Raises
-    OffsetOutOfRangeError if `offset` is outside the log, any other KafkaError,
-    or TimeoutError.
+    With READ_UNCOMMITTED, it fetches up to the end of the log. If a quota leaves the
+    answer empty, the request is repeated. Raises OffsetOutOfRangeError if `offset` is
+    outside the log, any other KafkaError, or TimeoutError.
     """
     places = [(partition.topic, [(partition.partition, offset, asked_bytes)])]
     wanted = FetchRequest(WAIT_MILLISECONDS, 1, asked_bytes, isolation, places)
     async with asyncio.timeout(seconds):
-        leader = leader_of(asker, partition)
+        leader = leader_of(client, partition)
         if leader is not None:
             try:
-                return await _fetched(asker, leader, wanted, seconds)
+                return await _fetched(client, leader, wanted, seconds)
             except _MOVED:
                 # The client's metadata is out of date: ask for the current leader.
                 pass
-        leader = await _leader(asker, partition, seconds)
-        return await _fetched(asker, leader, wanted, seconds)
+        leader = await _leader(client, partition, seconds)
+        return await _fetched(client, leader, wanted, seconds)
 
 
-async def _leader(asker: Asker, partition: TopicPartition, seconds: float) -> int:
-    topic = (await describe(asker, [partition.topic], seconds))[partition.topic]
+async def _leader(client: KafkaClient, partition: TopicPartition, seconds: float) -> int:
+    topic = (await describe(client, [partition.topic], seconds))[partition.topic]
     seen = topic.partitions.get(partition.partition)
     where = f"{partition.topic} partition {partition.partition}"
     if seen is None:
@@ -84,12 +83,14 @@ async def _leader(asker: Asker, partition: TopicPartition, seconds: float) -> in
     return seen.leader
 
 
-async def _fetched(asker: Asker, leader: int, wanted: FetchRequest, seconds: float) -> RawRecords:
+async def _fetched(
+    client: KafkaClient, leader: int, wanted: FetchRequest, seconds: float
+) -> RawRecords:
     while True:
-        answer = await ask(asker, wanted, node=leader, seconds=seconds)
+        answer = await ask(client, wanted, node=leader, seconds=seconds)
         if answer.topics or getattr(answer, "error_code", 0):
             return _raw(answer)
-        # A client over its quota gets an answer without any topic, and then has to wait.
+        # A client over its quota gets an answer without any topic, and has to wait.
         await asyncio.sleep(_THROTTLED_SECONDS)
 
 

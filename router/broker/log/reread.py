@@ -1,10 +1,10 @@
-"""Reads records that aiokafka's consumer refuses: those with a header name that is not UTF-8.
+"""Reads records that aiokafka's consumer cannot: those with a header name that is not UTF-8.
 
-One such name makes the consumer raise for its record and for the records behind
-it in the same batch, whoever sent them. This reader fetches the bytes again and
-reads them with aiokafka's own reader in Python, which differs in one point:
-invalid UTF-8 in a header name becomes lone surrogates, so that nothing is lost.
-Any other damage to a batch is an error here too.
+Because of one such name, the consumer raises for that record and for all later
+records of its batch, even from other senders. This reader fetches the bytes again
+and parses them with aiokafka's pure Python reader, with one difference: invalid
+UTF-8 in a header name becomes lone surrogates, so that nothing is lost. Any other
+damage to a batch is an error here too.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,13 +17,13 @@ from aiokafka.consumer.fetcher import READ_COMMITTED, PartitionRecords
 from aiokafka.errors import CorruptRecordException, UnsupportedCodecError
 from aiokafka.record.default_records import _DefaultRecordBatchPy
 
-from router.broker.adapter.private import Asker
+from router.broker.adapter.private import KafkaClient
 from router.broker.log.codecs import codec_missing
 from router.broker.log.raw_fetch import fetch_raw
 
 ANSWER_SECONDS = 10.0
 ASKED_BYTES = 1024 * 1024
-"""The broker returns the first batch whole, however large it is."""
+"""The broker returns the first batch complete, even if it is larger."""
 
 _LENGTH = slice(8, 12)
 _HEAD_BYTES = 12
@@ -32,11 +32,11 @@ _BEGAN = slice(27, 35)
 
 
 @dataclass(frozen=True)
-class Seen:
+class RereadRecords:
     """Records in order, the next offset to read, and the error that the record there raised.
 
-    `began` is the timestamp of the first batch's first record, in milliseconds.
-    It is known even if none of its records can be read.
+    `began` is the timestamp of the first batch's first record, in milliseconds. It is
+    set even if none of the batch's records can be read.
     """
 
     records: Sequence[Any]
@@ -45,13 +45,13 @@ class Seen:
     began: int | None = None
 
 
-async def second_look(
-    consumer: Asker,
+async def reread_records(
+    consumer: KafkaClient,
     partition: TopicPartition,
     offset: int,
     most: int,
     asked_bytes: int = ASKED_BYTES,
-) -> Seen:
+) -> RereadRecords:
     """Read up to `most` records, starting at `offset`.
 
     Raises KafkaError or TimeoutError if the broker does not return the bytes.
@@ -68,8 +68,8 @@ def read(
     aborted: Sequence[tuple[int, int]] | None,
     offset: int,
     most: int,
-) -> Seen:
-    """Read records out of a broker's answer, without those of aborted transactions."""
+) -> RereadRecords:
+    """Read records from a broker's answer, without those of aborted transactions."""
     reader = PartitionRecords(
         partition,
         _Batches(data),
@@ -84,28 +84,28 @@ def read(
     problem: Exception | None = None
     try:
         records.extend(islice(reader, most))
-    except Exception as error:  # noqa: BLE001 - whatever a record does to its reader
+    except Exception as error:  # noqa: BLE001 - a damaged record may raise anything
         problem = error
-    return Seen(records, reader.next_fetch_offset, problem, _number(data, _BEGAN))
+    return RereadRecords(records, reader.next_fetch_offset, problem, _number(data, _BEGAN))
 
 
 def _number(data: bytes, place: slice) -> int | None:
-    """Read a number out of the head of the first batch; None if the answer ends before it."""
+    """Read a number from the head of the first batch; None if the answer is too short."""
     return None if len(data) < place.stop else int.from_bytes(data[place], "big", signed=True)
 
 
 class _Batches:
-    """A broker's answer, batch by batch, as aiokafka's reader asks for them."""
+    """The batches of a broker's answer, in the interface that aiokafka's reader expects."""
 
     def __init__(self, data: bytes) -> None:
         self._rest = memoryview(data)
 
     def has_next(self) -> bool:
-        """Tell whether a whole batch is left; the last one of an answer may be cut off."""
+        """Return whether a complete batch is left; the last one of an answer may be cut off."""
         return len(self._rest) > _MAGIC and len(self._rest) >= self._size()
 
     def next_batch(self) -> "_Batch":
-        """Take the next batch."""
+        """Remove the next batch and return it."""
         size = self._size()
         batch, self._rest = self._rest[:size], self._rest[size:]
         if batch[_MAGIC] != 2:  # noqa: PLR2004 - the only format since Kafka 0.11
@@ -118,12 +118,12 @@ class _Batches:
 
 
 class _Batch(_DefaultRecordBatchPy):  # type: ignore[misc] # aiokafka is untyped
-    """A batch whose records are read from lenient bytes."""
+    """A batch whose texts are decoded leniently."""
 
     _buffer: bytearray
 
     def __iter__(self) -> Iterator[Any]:
-        """Decompress, then read on leniently. Raises UnsupportedCodecError."""
+        """Decompress, then decode leniently. Raises UnsupportedCodecError."""
         try:
             super().__iter__()
         except UnsupportedCodecError as error:
@@ -133,7 +133,7 @@ class _Batch(_DefaultRecordBatchPy):  # type: ignore[misc] # aiokafka is untyped
 
 
 class _Lenient(bytearray):
-    """Bytes of which every part that is asked for as text is some text."""
+    """Bytes that always decode: invalid UTF-8 becomes lone surrogates."""
 
     def __getitem__(self, place: Any) -> Any:  # noqa: ANN401 - an index or a slice
         found = super().__getitem__(place)

@@ -1,4 +1,7 @@
-"""Whose an open transaction is: DescribeProducers and ListTransactions, which aiokafka lacks."""
+"""Finds the producer of an open transaction: DescribeProducers and ListTransactions.
+
+aiokafka has neither of these requests.
+"""
 
 import asyncio
 from collections.abc import Iterable, Sequence
@@ -18,7 +21,7 @@ from aiokafka.protocol.types import (
     TaggedFields,
 )
 
-from router.broker.adapter.private import Asker, ask, connections_of, leader_of
+from router.broker.adapter.private import KafkaClient, ask, connections_of, leader_of
 
 _TEXT = CompactString("utf-8")
 _TAGS = ("tags", TaggedFields)
@@ -26,10 +29,10 @@ _TAGS = ("tags", TaggedFields)
 
 @dataclass(frozen=True)
 class OpenTransaction:
-    """The producer of an open transaction, as the leader of a partition knows it.
+    """Producer of an open transaction, as reported by the leader of a partition.
 
-    `transactional_id` is None where the broker does not list the transaction:
-    it has ended it elsewhere, or we lack DESCRIBE on it.
+    `transactional_id` is None if no broker lists the transaction: its coordinator has
+    already ended it, or we lack the right DESCRIBE on it.
     """
 
     producer_id: int
@@ -37,33 +40,33 @@ class OpenTransaction:
     transactional_id: str | None = None
 
     def __str__(self) -> str:
-        """Name the producer by all that is known of it."""
+        """Name the producer with everything that is known about it."""
         named = f"transactional id {self.transactional_id}, " if self.transactional_id else ""
         return f"{named}producer {self.producer_id}, epoch {self.epoch}"
 
 
 async def open_transaction(
-    asker: Asker, partition: TopicPartition, offset: int, seconds: float
+    client: KafkaClient, partition: TopicPartition, offset: int, seconds: float
 ) -> OpenTransaction | None:
-    """Return the producer whose open transaction begins at an offset, None where it is not known.
+    """Return the producer whose open transaction begins at an offset; None if it is unknown.
 
-    Raises KafkaError, NotImplementedError (a broker before 3.0, or the one for
-    evaluation), OSError or TimeoutError.
+    Raises KafkaError, NotImplementedError (a broker older than 3.0, or the evaluation
+    broker), OSError or TimeoutError.
     """
-    leader = leader_of(asker, partition)
+    leader = leader_of(client, partition)
     if leader is None:
         return None
     request = DescribeProducers(partition.topic, [partition.partition])
-    answer = await ask(asker, request, node=leader, seconds=seconds)
+    answer = await ask(client, request, node=leader, seconds=seconds)
     found = begun_at(answer.topics, offset)
     if found is None:
         return None
-    name = await _transactional_id(asker, found.producer_id, seconds)
+    name = await _transactional_id(client, found.producer_id, seconds)
     return OpenTransaction(found.producer_id, found.epoch, name)
 
 
 def begun_at(topics: Iterable[Sequence[Any]], offset: int) -> OpenTransaction | None:
-    """Find the producer whose transaction begins at an offset, in the answer about a partition."""
+    """Find the producer whose transaction begins at an offset in the answer about a partition."""
     for _, partitions, _ in topics:
         for _, _, _, producers, _ in partitions:
             for producer_id, epoch, _, _, _, begun, _ in producers:
@@ -72,12 +75,12 @@ def begun_at(topics: Iterable[Sequence[Any]], offset: int) -> OpenTransaction | 
     return None
 
 
-async def _transactional_id(asker: Asker, producer_id: int, seconds: float) -> str | None:
-    """Ask every broker: each knows the transactions that it coordinates."""
-    nodes = [node.nodeId for node in connections_of(asker).cluster.brokers()]
+async def _transactional_id(client: KafkaClient, producer_id: int, seconds: float) -> str | None:
+    """Ask every broker: each lists only the transactions that it coordinates."""
+    nodes = [node.nodeId for node in connections_of(client).cluster.brokers()]
     request = ListTransactions([producer_id])
-    asked = (ask(asker, request, node=node, seconds=seconds) for node in nodes)
-    for answer in await asyncio.gather(*asked, return_exceptions=True):
+    pending = (ask(client, request, node=node, seconds=seconds) for node in nodes)
+    for answer in await asyncio.gather(*pending, return_exceptions=True):
         if isinstance(answer, KafkaError | NotImplementedError | OSError | TimeoutError):
             continue
         if isinstance(answer, BaseException):
@@ -89,7 +92,7 @@ async def _transactional_id(asker: Asker, producer_id: int, seconds: float) -> s
 
 
 class DescribeProducersAnswer(api.Response):  # type: ignore[misc] # aiokafka is untyped
-    """Answer of version 0."""
+    """Response, version 0."""
 
     API_KEY = 61
     API_VERSION = 0
@@ -128,7 +131,7 @@ class DescribeProducersAnswer(api.Response):  # type: ignore[misc] # aiokafka is
 
 
 class DescribeProducersRequest(api.RequestStruct):  # type: ignore[misc] # aiokafka is untyped
-    """Request of version 0, since Kafka 2.8."""
+    """Request, version 0: Kafka 2.8 and later."""
 
     FLEXIBLE_VERSION = True
     API_KEY = 61
@@ -155,12 +158,12 @@ class DescribeProducers(api.Request[DescribeProducersRequest]):  # type: ignore[
     def build(
         self, request_struct_class: type[DescribeProducersRequest]
     ) -> DescribeProducersRequest:
-        """Make the request of a version."""
+        """Build the request."""
         return request_struct_class([(self._topic, self._partitions, {})], {})
 
 
 class ListTransactionsAnswer(api.Response):  # type: ignore[misc] # aiokafka is untyped
-    """Answer of version 0."""
+    """Response, version 0."""
 
     API_KEY = 66
     API_VERSION = 0
@@ -182,7 +185,7 @@ class ListTransactionsAnswer(api.Response):  # type: ignore[misc] # aiokafka is 
 
 
 class ListTransactionsRequest(api.RequestStruct):  # type: ignore[misc] # aiokafka is untyped
-    """Request of version 0, since Kafka 3.0."""
+    """Request, version 0: Kafka 3.0 and later."""
 
     FLEXIBLE_VERSION = True
     API_KEY = 66
@@ -196,14 +199,14 @@ class ListTransactionsRequest(api.RequestStruct):  # type: ignore[misc] # aiokaf
 
 
 class ListTransactions(api.Request[ListTransactionsRequest]):  # type: ignore[misc] # aiokafka is untyped
-    """Asks a coordinator for its transactions; lists those we may DESCRIBE."""
+    """Asks a coordinator for its transactions; the answer has those we may DESCRIBE."""
 
     API_KEY = 66
 
     def __init__(self, producer_ids: Sequence[int]) -> None:
-        """Ask about some producers."""
+        """Ask for the transactions of these producers."""
         self._producer_ids = producer_ids
 
     def build(self, request_struct_class: type[ListTransactionsRequest]) -> ListTransactionsRequest:
-        """Make the request of a version."""
+        """Build the request."""
         return request_struct_class([], self._producer_ids, {})

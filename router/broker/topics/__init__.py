@@ -1,1 +1,1 @@
-"""The topic contract: what each topic must be, compared, created and watched."""
+"""The topic contract: the needs of each topic; compares, creates, alters and watches topics."""

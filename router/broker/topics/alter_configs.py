@@ -1,7 +1,7 @@
-"""IncrementalAlterConfigs: sets single configurations of topics and leaves all others as they are.
+"""IncrementalAlterConfigs: sets single configurations of topics and leaves all others unchanged.
 
-aiokafka has AlterConfigs alone, which replaces every override of a topic: what
-somebody else has set there would be gone.
+aiokafka only has AlterConfigs, which replaces all overrides of a topic, and would delete those that
+another administrator has set.
 """
 
 from collections.abc import Mapping
@@ -12,13 +12,13 @@ from aiokafka.protocol.types import Array, Boolean, Int8, Int16, Int32, Schema, 
 
 _KEY = 44
 _TOPIC = 2
-"""The type of the resource, among brokers and others."""
+"""Resource type of a topic."""
 _SET = 0
-"""The operation, among deleting, appending and subtracting."""
+"""Operation that sets a value."""
 
 
 class AlterConfigsAnswer(api.Response):  # type: ignore[misc] # aiokafka is untyped
-    """For each topic an error code, 0 if it was altered, and the broker's own words."""
+    """For each topic an error code, 0 if it was altered, and the broker's message."""
 
     API_KEY = _KEY
     API_VERSION = 0
@@ -64,16 +64,16 @@ class AlterConfigsRequest0(api.RequestStruct):  # type: ignore[misc] # aiokafka 
 
 
 class AlterConfigsRequest(api.Request[AlterConfigsRequest0]):  # type: ignore[misc] # aiokafka is untyped
-    """Set configurations of topics, by topic and key; all of one topic or none."""
+    """Sets configurations, by topic and key; for each topic either all or none."""
 
     API_KEY = _KEY
 
     def __init__(self, wanted: Mapping[str, Mapping[str, str]]) -> None:
-        """Set these."""
+        """Set these configurations, by topic and key."""
         self._wanted = wanted
 
     def build(self, version: type[Any]) -> Any:  # noqa: ANN401 - aiokafka is untyped
-        """Write it."""
+        """Build the request."""
         resources = [
             (_TOPIC, topic, [(key, _SET, value) for key, value in configs.items()])
             for topic, configs in self._wanted.items()
@@ -82,5 +82,5 @@ class AlterConfigsRequest(api.Request[AlterConfigsRequest0]):  # type: ignore[mi
 
 
 def refusals(answer: Any) -> Mapping[str, tuple[int, str]]:  # noqa: ANN401 - aiokafka is untyped
-    """Return the error code and the broker's words for each topic that was not altered."""
+    """Return the error code and the broker's message for each topic that was not altered."""
     return {name: (code, message or "") for code, message, _, name in answer.resources if code != 0}

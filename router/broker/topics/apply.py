@@ -1,4 +1,4 @@
-"""Compares the topics with their needs, creates what is missing, and alters what may be altered."""
+"""Compares topics with their needs, creates missing topics, and alters those that it may alter."""
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -12,32 +12,32 @@ from router.broker.topics.contract import (
     PARTITIONS,
     Change,
     Difference,
-    Mend,
+    Fix,
     TopicFound,
     TopicNeed,
     changes,
     compare,
 )
-from router.broker.topics.listing import MakeAdmin, administering, alter, create, look
+from router.broker.topics.listing import MakeAdmin, administering, alter, create, describe_topics
 
-LOOKS = 50
-LOOK_SECONDS = 0.2
-"""A broker learns of a change a little later than the controller makes it."""
+DESCRIBE_ATTEMPTS = 50
+DESCRIBE_SECONDS = 0.2
+"""Seconds between attempts: a broker learns of a change shortly after the controller made it."""
 
-CONFIRMING_LOOKS = 3
-"""So a topic is missing only if it still is at a later look."""
+CONFIRM_ATTEMPTS = 3
+"""For the same reason, a topic is missing only if a later attempt does not find it either."""
 
 
-class Mode(StrEnum):
-    """What may be changed."""
+class ApplyMode(StrEnum):
+    """Changes that are allowed."""
 
     CHECK = "check"
     CREATE = "create"
     ALTER = "alter"
 
 
-class Result(StrEnum):
-    """What is to be said of a topic."""
+class TopicResult(StrEnum):
+    """State of a topic in the report."""
 
     THERE = "there"
     CREATED = "created"
@@ -47,16 +47,16 @@ class Result(StrEnum):
 
 @dataclass(frozen=True)
 class TopicReport:
-    """One topic: what became of it, what was altered, and which differences are left."""
+    """One topic: the result, the differences that were fixed, and those that are left."""
 
     name: str
-    result: Result
+    result: TopicResult
     altered: Sequence[Difference]
     left: Sequence[Difference]
     unchecked: str | None
 
     def as_json(self) -> dict[str, Any]:
-        """Return it for programs; wanted and found in Kafka's own units."""
+        """Return the JSON form; wanted and found are in Kafka's own units."""
         return {
             "topic": self.name,
             "result": self.result.value,
@@ -69,15 +69,15 @@ class TopicReport:
 
 
 @dataclass(frozen=True)
-class Report:
-    """Every topic in the order of the needs, and what the broker refused to do."""
+class TopicsReport:
+    """Every topic in the order of the needs, and by topic the changes that the broker refused."""
 
     topics: Sequence[TopicReport]
     refused: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def left(self) -> Sequence[Difference]:
-        """Every difference that is left."""
+        """All remaining differences."""
         return [difference for topic in self.topics for difference in topic.left]
 
     @property
@@ -87,21 +87,23 @@ class Report:
 
 
 async def apply_topics(
-    make: MakeAdmin, where: str, needs: Sequence[TopicNeed], mode: Mode
-) -> Report:
-    """Bring the topics as near to their needs as the mode allows; raises TopicsUnavailable.
+    make: MakeAdmin, where: str, needs: Sequence[TopicNeed], mode: ApplyMode
+) -> TopicsReport:
+    """Change the topics to match their needs, as far as the mode allows; raises TopicsUnavailable.
 
-    Never deletes a topic or a record, never makes a retention, a size or a number of
-    partitions smaller.
+    Never deletes a topic or a record. Never reduces a retention, a size or a number of
+    partitions.
     """
     async with administering(make, where) as admin:
         return await _Applying(admin, needs, mode).report()
 
 
 class _Applying:
-    """One run, with what was found before it and what was done."""
+    """One run, and the changes it has made so far."""
 
-    def __init__(self, admin: AIOKafkaAdminClient, needs: Sequence[TopicNeed], mode: Mode) -> None:
+    def __init__(
+        self, admin: AIOKafkaAdminClient, needs: Sequence[TopicNeed], mode: ApplyMode
+    ) -> None:
         self._admin = admin
         self._needs = needs
         self._mode = mode
@@ -109,14 +111,14 @@ class _Applying:
         self._refused: dict[str, str] = {}
         self._altered: list[Difference] = []
 
-    async def report(self) -> Report:
-        found = await self._look_until(lambda now: not self._missing(now), CONFIRMING_LOOKS)
-        if self._mode is not Mode.CHECK:
+    async def report(self) -> TopicsReport:
+        found = await self._describe_until(lambda now: not self._missing(now), CONFIRM_ATTEMPTS)
+        if self._mode is not ApplyMode.CHECK:
             found = await self._create(found)
             found = await self._alter(found)
         left = compare(self._needs, found)
         topics = [self._of_topic(need.name, found[need.name], left) for need in self._needs]
-        return Report(topics, self._refused)
+        return TopicsReport(topics, self._refused)
 
     async def _create(self, found: Mapping[str, TopicFound]) -> Mapping[str, TopicFound]:
         missing = self._missing(found)
@@ -125,7 +127,7 @@ class _Applying:
         self._created, refused = await create(self._admin, missing)
         self._refused |= refused
         wanted = {need.name for need in missing} - refused.keys()
-        return await self._look_until(lambda now: all(now[name].partitions for name in wanted))
+        return await self._describe_until(lambda now: all(now[name].partitions for name in wanted))
 
     async def _alter(self, found: Mapping[str, TopicFound]) -> Mapping[str, TopicFound]:
         before = compare(self._needs, found)
@@ -135,37 +137,37 @@ class _Applying:
         refused = await alter(self._admin, planned)
         self._refused |= refused
         done = [each for each in planned if each.topic not in refused]
-        now = await self._look_until(lambda now: not _pending(done, compare(self._needs, now)))
+        now = await self._describe_until(lambda now: not _pending(done, compare(self._needs, now)))
         pending = _pending(planned, compare(self._needs, now))
         self._altered = [d for d in before if _planned(d, planned) and d not in pending]
         return now
 
     def _may_be_altered(self) -> Sequence[TopicNeed]:
-        """Return the topics that may be altered: all, or those that nobody has used yet."""
-        if self._mode is Mode.ALTER:
+        """Return the topics that may be altered: all, or only those that this run created."""
+        if self._mode is ApplyMode.ALTER:
             return self._needs
         return [need for need in self._needs if need.name in self._created]
 
     def _missing(self, found: Mapping[str, TopicFound]) -> Sequence[TopicNeed]:
         return [need for need in self._needs if found[need.name].partitions == {}]
 
-    async def _look_until(
-        self, enough: Callable[[Mapping[str, TopicFound]], bool], looks: int = LOOKS
+    async def _describe_until(
+        self, done: Callable[[Mapping[str, TopicFound]], bool], attempts: int = DESCRIBE_ATTEMPTS
     ) -> Mapping[str, TopicFound]:
-        found = await look(self._admin, self._needs)
-        for _ in range(looks):
-            if enough(found):
+        found = await describe_topics(self._admin, self._needs)
+        for _ in range(attempts):
+            if done(found):
                 break
-            await asyncio.sleep(LOOK_SECONDS)
-            found = await look(self._admin, self._needs)
+            await asyncio.sleep(DESCRIBE_SECONDS)
+            found = await describe_topics(self._admin, self._needs)
         return found
 
     def _of_topic(
         self, name: str, found: TopicFound, differences: Collection[Difference]
     ) -> TopicReport:
-        result = Result.CREATED if name in self._created else Result.THERE
+        result = TopicResult.CREATED if name in self._created else TopicResult.THERE
         if not found.partitions:
-            result = Result.UNKNOWN if found.partitions is None else Result.MISSING
+            result = TopicResult.UNKNOWN if found.partitions is None else TopicResult.MISSING
         return TopicReport(
             name,
             result,
@@ -176,13 +178,13 @@ class _Applying:
 
 
 def moves_keys(difference: Difference) -> bool:
-    """Tell whether what mends it has later events of an order go to another partition."""
+    """Return whether the fix moves later events of an order to another partition."""
     return difference.what == PARTITIONS
 
 
 def _planned(difference: Difference, planned: Collection[Change]) -> bool:
     for each in planned:
-        if each.topic == difference.topic and difference.mend is Mend.ALTER:
+        if each.topic == difference.topic and difference.fix is Fix.ALTER:
             return difference.what in each.configs or difference.what == PARTITIONS
     return False
 
@@ -198,7 +200,7 @@ def _as_json(difference: Difference, *, altered: bool) -> dict[str, Any]:
         "at_least": difference.at_least,
         "found": difference.found,
         "endangers": difference.endangers,
-        "mend": difference.mend.value,
+        "mend": difference.fix.value,
         "action": difference.action,
         "altered": altered,
     }

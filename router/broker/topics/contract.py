@@ -1,7 +1,7 @@
-"""What each topic must be like, and how a topic on the broker differs from that. Pure.
+"""The needs of each topic, and the differences between them and a topic on the broker. No I/O.
 
-A difference *endangers* if a genuine event could be lost because of it: one that
-was acknowledged, or one that the topic refuses for good because it is too large.
+A difference *endangers* if it could lose a genuine event: one that was acknowledged, or one that
+the topic can never accept because it is too large.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -9,31 +9,31 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 UNLIMITED = -1
-"""What Kafka calls no bound, of time or of bytes."""
+"""Kafka's value for no limit, of time or of bytes."""
 
 _SIZE = "max.message.bytes"
 _NEVER_SHRUNK = frozenset({"retention.ms", "retention.bytes", _SIZE})
 _MIN_IN_SYNC = "min.insync.replicas"
 
 
-class Mend(StrEnum):
-    """What mends a difference."""
+class Fix(StrEnum):
+    """Ways to fix a difference."""
 
     CREATE = "create"
     """`payrouter topics apply`."""
     ALTER = "alter"
-    """`payrouter topics apply --alter`: nothing is lost by it."""
+    """`payrouter topics apply --alter`: loses no record."""
     BY_HAND = "by hand"
-    """A command of Kafka's own, run by a person."""
+    """One of Kafka's own commands, run by an operator."""
     WAIT = "wait"
-    """Brokers that come back."""
+    """Nothing to change: brokers have to come back."""
 
 
 @dataclass(frozen=True)
 class Exactly:
-    """A topic's configuration that must have this value; `endangers` if it has another.
+    """A configuration that must have this value; with `endangers`, any other value endangers.
 
-    `explicit`: a topic is created with it, not with the broker's own default.
+    `explicit`: set when a topic is created, instead of using the broker's default.
     """
 
     key: str
@@ -42,19 +42,19 @@ class Exactly:
     explicit: bool = False
 
     def differs(self, found: str) -> bool:
-        """Tell whether a value is another."""
+        """Return whether a value differs."""
         return found != self.value
 
     def loses(self, found: str) -> bool:
-        """Tell whether a value endangers what was acknowledged."""
+        """Return whether a value endangers acknowledged events."""
         return self.endangers and self.differs(found)
 
 
 @dataclass(frozen=True)
 class AtLeast:
-    """A topic's configuration that must be a number this large; -1 has no bound.
+    """A configuration that must be at least this number; -1 is unlimited.
 
-    Below `safe` it endangers; None: never. `explicit` as in `Exactly`.
+    A value below `safe` endangers; None: no value does. `explicit` as in `Exactly`.
     """
 
     key: str
@@ -68,11 +68,11 @@ class AtLeast:
         return str(self.least)
 
     def differs(self, found: str) -> bool:
-        """Tell whether a value is too small."""
+        """Return whether a value is too small."""
         return _size(int(found)) < _size(self.least)
 
     def loses(self, found: str) -> bool:
-        """Tell whether a value is so small that it endangers what was acknowledged."""
+        """Return whether a value is small enough to endanger acknowledged events."""
         return self.safe is not None and _size(int(found)) < _size(self.safe)
 
 
@@ -81,11 +81,11 @@ ConfigNeed = Exactly | AtLeast
 
 @dataclass(frozen=True)
 class TopicNeed:
-    """What one topic needs.
+    """Needs of one topic.
 
-    A topic that is not `ours` is created if it is missing; if it exists, its
-    owner decides about partitions and replicas. Nothing acknowledged is lost
-    with one that does not `matter`.
+    A topic that is not `ours` is created if it is missing; if it exists, its owner
+    decides about partitions and replicas. Without `matters`, losing the topic loses no
+    acknowledged event.
     """
 
     name: str
@@ -97,13 +97,13 @@ class TopicNeed:
     matters: bool = True
 
     def configs(self) -> dict[str, str]:
-        """Return the configuration to create it with."""
+        """Return the configuration for creating the topic."""
         return {need.key: need.value for need in self.compared if need.explicit}
 
 
 @dataclass(frozen=True)
 class PartitionFound:
-    """How many replicas a partition has, and how many of them are in sync."""
+    """Number of replicas of a partition, and number of them in sync."""
 
     replicas: int
     in_sync: int
@@ -111,10 +111,10 @@ class PartitionFound:
 
 @dataclass(frozen=True)
 class TopicFound:
-    """A topic as the broker describes it.
+    """A topic, as described by the broker.
 
-    No partitions: there is no such topic. None: the broker does not describe
-    it, or not its configuration; `unchecked` says why.
+    No partitions: there is no such topic. None: the broker does not describe the topic,
+    or does not show its configuration, for the reason `unchecked`.
     """
 
     partitions: Mapping[int, PartitionFound] | None
@@ -124,10 +124,10 @@ class TopicFound:
 
 @dataclass(frozen=True)
 class Difference:
-    """One thing about a topic that is not as it must be.
+    """One property of a topic that does not match its need.
 
-    `wanted` and `found` are in Kafka's own units; `at_least` tells that more
-    than wanted is as good. `action` is the command, or what to do.
+    `wanted` and `found` are in Kafka's own units. With `at_least`, more than `wanted` is
+    fine too. `action` is a command or an instruction.
     """
 
     topic: str
@@ -135,20 +135,20 @@ class Difference:
     wanted: str
     found: str
     endangers: bool
-    mend: Mend
+    fix: Fix
     action: str
     at_least: bool = False
 
     @property
     def loses(self) -> bool:
-        """Whether an acknowledged event could be lost, so that none must be acknowledged.
+        """Whether acknowledged events could be lost, so that none may be acknowledged.
 
-        A topic that takes too little refuses what is too large and keeps all else.
+        A topic with too small a record size refuses larger records and stores all others.
         """
         return self.endangers and self.what != _SIZE
 
     def __str__(self) -> str:
-        """Name the topic, what is wrong with it, and what mends it."""
+        """Name the topic, the problem and the fix."""
         if self.what == MISSING:
             return f"there is no topic {self.topic}: {self.action}"
         wanted = readable(self.what, self.wanted) + (" or more" if self.at_least else "")
@@ -158,7 +158,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Change:
-    """What is to be altered of one topic."""
+    """Changes to one topic."""
 
     topic: str
     configs: Mapping[str, str] = field(default_factory=dict)
@@ -175,7 +175,7 @@ _ALTER = "run `payrouter topics apply --alter`"
 
 
 def compare(needs: Collection[TopicNeed], found: Mapping[str, TopicFound]) -> Sequence[Difference]:
-    """Return every difference, by topic; of a topic that is not in `found` nothing is known."""
+    """Return all differences, in the order of the needs; skips topics missing in `found`."""
     differences: list[Difference] = []
     for need in needs:
         topic = found.get(need.name)
@@ -185,10 +185,10 @@ def compare(needs: Collection[TopicNeed], found: Mapping[str, TopicFound]) -> Se
 
 
 def changes(needs: Collection[TopicNeed], differences: Collection[Difference]) -> Sequence[Change]:
-    """Return what `--alter` may do about these differences, a change for each topic."""
+    """Return the changes that `--alter` may make for these differences, one per topic."""
     planned = []
     for need in needs:
-        own = [d for d in differences if d.topic == need.name and d.mend is Mend.ALTER]
+        own = [d for d in differences if d.topic == need.name and d.fix is Fix.ALTER]
         configs = {d.what: d.wanted for d in own if d.what != PARTITIONS}
         partitions = need.partitions if any(d.what == PARTITIONS for d in own) else None
         if own:
@@ -197,9 +197,9 @@ def changes(needs: Collection[TopicNeed], differences: Collection[Difference]) -
 
 
 def readable(what: str, value: str) -> str:
-    """Write a value with its unit, as large a unit as it has a whole number of."""
+    """Format a value in the largest unit that gives a whole number."""
     if what.endswith(".ms"):
-        return _scaled(value, _TIMES, "for ever")
+        return _scaled(value, _TIMES, "forever")
     return _scaled(value, _SIZES, "unlimited") if what.endswith(".bytes") else value
 
 
@@ -222,11 +222,11 @@ def _of_topic(need: TopicNeed, found: TopicFound) -> Sequence[Difference]:
     if found.partitions is None:
         return []
     if not found.partitions:
-        return [Difference(need.name, MISSING, "there", "none", need.matters, Mend.CREATE, _APPLY)]
+        return [Difference(need.name, MISSING, "there", "none", need.matters, Fix.CREATE, _APPLY)]
     differences = _of_layout(need, found.partitions)
     for config in need.compared:
         value = (found.configs or {}).get(config.key)
-        # Not every broker has every configuration, and none it lacks does anything.
+        # A broker that lacks a configuration does not show it, and it has no effect there.
         if value is not None and config.differs(value):
             differences.append(_of_config(need, config, value, found.partitions))
     return differences
@@ -235,20 +235,20 @@ def _of_topic(need: TopicNeed, found: TopicFound) -> Sequence[Difference]:
 def _of_layout(need: TopicNeed, partitions: Mapping[int, PartitionFound]) -> list[Difference]:
     differences = []
     if need.ours and len(partitions) < need.partitions:
-        differences.append(_fewer(need, PARTITIONS, need.partitions, len(partitions), Mend.ALTER))
+        differences.append(_fewer(need, PARTITIONS, need.partitions, len(partitions), Fix.ALTER))
     replicas = min(partition.replicas for partition in partitions.values())
     if replicas < need.replication_factor:
         differences.append(
-            _fewer(need, REPLICATION, need.replication_factor, replicas, Mend.BY_HAND)
+            _fewer(need, REPLICATION, need.replication_factor, replicas, Fix.BY_HAND)
         )
     in_sync = min(partition.in_sync for partition in partitions.values())
-    # Said once: where there are too few replicas, too few are in sync.
+    # Not reported twice: with too few replicas, too few are in sync anyway.
     if in_sync < min(need.min_insync_replicas, replicas):
-        differences.append(_fewer(need, IN_SYNC, need.min_insync_replicas, in_sync, Mend.WAIT))
+        differences.append(_fewer(need, IN_SYNC, need.min_insync_replicas, in_sync, Fix.WAIT))
     return differences
 
 
-def _fewer(need: TopicNeed, what: str, wanted: int, found: int, mend: Mend) -> Difference:
+def _fewer(need: TopicNeed, what: str, wanted: int, found: int, fix: Fix) -> Difference:
     safe = {PARTITIONS: 0, REPLICATION: need.min_insync_replicas, IN_SYNC: wanted}[what]
     action = {
         PARTITIONS: _ALTER,
@@ -257,14 +257,14 @@ def _fewer(need: TopicNeed, what: str, wanted: int, found: int, mend: Mend) -> D
     }[what]
     endangers = need.matters and need.ours and found < safe
     return Difference(
-        need.name, what, str(wanted), str(found), endangers, mend, action, at_least=True
+        need.name, what, str(wanted), str(found), endangers, fix, action, at_least=True
     )
 
 
 def _of_config(
     need: TopicNeed, config: ConfigNeed, found: str, partitions: Mapping[int, PartitionFound]
 ) -> Difference:
-    mend, action = _ALTER_OR_HAND[_may_alter(need, config, found, partitions)]
+    fix, action = _ALTER_OR_HAND[_may_alter(need, config, found, partitions)]
     command = (
         f"run `kafka-configs.sh --bootstrap-server HOST:PORT --alter --topic {need.name}"
         f" --add-config {config.key}={config.value}`"
@@ -275,28 +275,28 @@ def _of_config(
         config.value,
         found,
         need.matters and config.loses(found),
-        mend,
+        fix,
         action or command,
         at_least=isinstance(config, AtLeast) and config.least != UNLIMITED,
     )
 
 
-_ALTER_OR_HAND: Mapping[bool, tuple[Mend, str]] = {
-    True: (Mend.ALTER, _ALTER),
-    False: (Mend.BY_HAND, ""),
+_ALTER_OR_HAND: Mapping[bool, tuple[Fix, str]] = {
+    True: (Fix.ALTER, _ALTER),
+    False: (Fix.BY_HAND, ""),
 }
 
 
 def _may_alter(
     need: TopicNeed, config: ConfigNeed, found: str, partitions: Mapping[int, PartitionFound]
 ) -> bool:
-    """Tell whether nothing is lost by it: no record deleted, none refused that was taken."""
+    """Return whether the change is safe: deletes no record, refuses none accepted before."""
     if not need.ours:
         return False
     if config.key in _NEVER_SHRUNK:
         return _size(int(config.value)) > _size(int(found))
     if config.key == _MIN_IN_SYNC:
-        # With fewer replicas than that, nothing could be written any more.
+        # With fewer replicas than that, all writes would fail.
         return min(each.replicas for each in partitions.values()) >= int(config.value)
     return True
 

@@ -1,9 +1,8 @@
-"""Nobody but `payrouter topics apply` creates a topic.
+"""Prevents the automatic creation of topics: only `payrouter topics apply` creates them.
 
-A broker with `auto.create.topics.enable` creates a topic when a client asks for
-its metadata: with one partition and a retention of days, which no promise
-withstands. aiokafka allows that in every metadata request of its own and has no
-setting against it.
+A broker with `auto.create.topics.enable` creates a topic when a client requests its metadata: with
+one partition and a retention of days, which would break our guarantees. aiokafka allows it in all
+of its metadata requests and has no setting to forbid it.
 """
 
 from typing import Any
@@ -12,22 +11,22 @@ from aiokafka.errors import IncompatibleBrokerVersion
 from aiokafka.protocol.metadata import MetadataRequest
 
 _SINCE = 4
-"""The version of the request from which on it says whether topics may be created."""
+"""First version of the request with a field that forbids topic creation."""
 
 
 def forbid_topic_creation() -> None:
-    """Have no client of this process create topics by asking for them.
+    """Stop all clients of this process from creating topics through metadata requests.
 
-    Holds for every client of aiokafka, those that FastStream makes included; a
-    request that allows it in so many words still may. Call it before the first
-    client starts; a second call changes nothing.
+    This affects every aiokafka client, including those that FastStream makes. A request
+    that explicitly allows creation still creates topics. Call it before the first client
+    starts; a second call changes nothing.
     """
     MetadataRequest.build = _build
 
 
 def _build(request: Any, version: type[Any]) -> Any:  # noqa: ANN401 - aiokafka is untyped
     if version.API_VERSION < _SINCE:
-        message = "the broker is older than Kafka 0.11 and would create each topic it is asked for"
+        message = "the broker is older than Kafka 0.11 and would create every requested topic"
         raise IncompatibleBrokerVersion(message)
-    allowed = request._allow_auto_topic_creation is True  # noqa: SLF001 - told nowhere else
+    allowed = request._allow_auto_topic_creation is True  # noqa: SLF001 - not public
     return version(request._topics, allowed)  # noqa: SLF001 - as above

@@ -1,6 +1,6 @@
 """Describes topics: their ids, their partitions, and whether we may write to them.
 
-A topic that is deleted and created again keeps its name and gets another id.
+A topic that is deleted and recreated keeps its name and gets a new id.
 """
 
 from collections.abc import Collection, Mapping
@@ -10,14 +10,14 @@ from uuid import UUID
 
 from aiokafka.errors import IncompatibleBrokerVersion, for_code
 
-from router.broker.adapter.private import Asker, ask
+from router.broker.adapter.private import KafkaClient, ask
 from router.broker.adapter.requests import NO_ID, PlainTopicsRequest, TopicsRequest
 
 MISSING = "UNKNOWN_TOPIC_OR_PARTITION"
-"""Error of a topic that does not exist, or that the broker does not know yet."""
+"""Error for a topic that does not exist, or of which the broker has not learned yet."""
 
 DENIED = "TOPIC_AUTHORIZATION_FAILED"
-"""Error of a topic that we may not see."""
+"""Error for a topic that we have no right to see."""
 
 _NO_OPERATIONS = -(2**31)
 _WRITE = 1 << 4
@@ -30,7 +30,7 @@ class PartitionSeen:
 
     leader: int | None
     epoch: int | None
-    """Leader epoch; None if the broker does not return it."""
+    """Leader epoch; None if the broker does not report it."""
     replicas: frozenset[int]
     in_sync: frozenset[int]
 
@@ -41,18 +41,18 @@ class TopicSeen:
 
     name: str
     topic_id: UUID | None
-    """None if the broker is older than Kafka 2.8, or there is no such topic."""
+    """None if the broker is older than Kafka 2.8 or the topic does not exist."""
     error: str | None
     """Kafka's name of the error, such as `MISSING` or `DENIED`."""
     partitions: Mapping[int, PartitionSeen]
     may_write: bool | None
-    """Whether we have the right to write; None if the broker cannot tell."""
+    """Whether we have the right to write; None if the broker does not report it."""
 
 
 async def describe(
-    asker: Asker, topics: Collection[str], seconds: float, node: int | None = None
+    client: KafkaClient, topics: Collection[str], seconds: float, node: int | None = None
 ) -> Mapping[str, TopicSeen]:
-    """Describe topics by name, and create none. Raises KafkaError or TimeoutError.
+    """Describe topics by name; creates none. Raises KafkaError or TimeoutError.
 
     The answer is the view of one broker, which may learn seconds late that a
     topic was created or deleted. Ask again before acting on a change.
@@ -61,9 +61,9 @@ async def describe(
         return {}
     names = sorted(set(topics))
     try:
-        answer = await ask(asker, TopicsRequest(names), node=node, seconds=seconds)
+        answer = await ask(client, TopicsRequest(names), node=node, seconds=seconds)
     except (IncompatibleBrokerVersion, NotImplementedError):
-        answer = await ask(asker, PlainTopicsRequest(names), node=node, seconds=seconds)
+        answer = await ask(client, PlainTopicsRequest(names), node=node, seconds=seconds)
         return {topic[1]: _plain(*topic) for topic in answer.topics}
     return {topic[1]: _seen(*topic) for topic in answer.topics}
 
@@ -82,7 +82,7 @@ def _seen(
         None if topic_id == NO_ID else topic_id,
         _error(code),
         {number: _partition(*rest) for _, number, *rest in partitions},
-        # For a topic that it does not show, a broker may answer with any operations.
+        # With an error, a broker may return any operations.
         None if code or operations == _NO_OPERATIONS else bool(operations & _WRITE),
     )
 

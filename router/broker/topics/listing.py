@@ -1,4 +1,4 @@
-"""Topics on the broker: describe, create and alter them, each as their needs say."""
+"""Describes, creates and alters topics on the broker, according to their needs."""
 
 import asyncio
 import contextlib
@@ -15,14 +15,14 @@ from aiokafka.errors import (
 )
 from aiokafka.protocol.metadata import MetadataRequest
 
-from router.broker.adapter.private import Asker, ask
+from router.broker.adapter.private import KafkaClient, ask
 from router.broker.topics.alter_configs import AlterConfigsRequest, refusals
 from router.broker.topics.contract import Change, PartitionFound, TopicFound, TopicNeed
 from router.broker.topics.ids import MISSING, TopicSeen, describe
 
 REQUEST_SECONDS = 10.0
 CHANGE_SECONDS = 30.0
-"""How long the broker may take to create or alter."""
+"""Time-out for creating or altering topics."""
 
 NOT_SUPPORTED = "it does not support DescribeConfigs"
 _EXISTS = "TopicAlreadyExistsError"
@@ -31,13 +31,15 @@ Admin: TypeAlias = AIOKafkaAdminClient
 MakeAdmin = Callable[[], AIOKafkaAdminClient]
 
 
-class TopicsUnavailable(Exception):  # noqa: N818 - reads as what happened
-    """The topics could not be looked at or changed; the message says why."""
+class TopicsUnavailable(Exception):  # noqa: N818 - names what happened
+    """The topics could not be described or changed; the message has the reason."""
+
+    exit_code = 1
 
 
 @contextlib.asynccontextmanager
 async def administering(make: MakeAdmin, where: str) -> AsyncIterator[Admin]:
-    """Give a started admin client; raises TopicsUnavailable for whatever the broker does."""
+    """Yield a started admin client; turns any error of the broker into TopicsUnavailable."""
     admin = make()
     try:
         await admin.start()
@@ -49,10 +51,10 @@ async def administering(make: MakeAdmin, where: str) -> AsyncIterator[Admin]:
         await admin.close()
 
 
-async def look(
+async def describe_topics(
     admin: Admin, needs: Collection[TopicNeed], seconds: float = REQUEST_SECONDS
 ) -> Mapping[str, TopicFound]:
-    """Return every topic as one broker describes it. Raises KafkaError or TimeoutError."""
+    """Return every topic, as described by one broker. Raises KafkaError or TimeoutError."""
     seen = await describe(admin, [need.name for need in needs], seconds)
     there = [need for need in needs if need.name in seen and seen[need.name].error is None]
     configs = await _configs(admin, there, seconds) if there else {}
@@ -78,7 +80,7 @@ def _found(seen: TopicSeen, configs: Mapping[str, str] | str | None) -> TopicFou
 async def _configs(
     admin: Admin, needs: Collection[TopicNeed], seconds: float
 ) -> Mapping[str, Mapping[str, str] | str]:
-    """Return the configuration of each topic, or why the broker does not show it."""
+    """Return each topic's configuration, or the reason why the broker does not show it."""
     resources = [
         ConfigResource(
             ConfigResourceType.TOPIC, need.name, {each.key: None for each in need.compared}
@@ -99,7 +101,7 @@ async def _configs(
 
 
 async def create(admin: Admin, needs: Sequence[TopicNeed]) -> tuple[set[str], dict[str, str]]:
-    """Create topics; return those that now exist because of it, and by topic what was refused.
+    """Create topics; return the created ones, and by topic the reason of each refusal.
 
     Raises KafkaError or TimeoutError.
     """
@@ -114,19 +116,22 @@ async def create(admin: Admin, needs: Sequence[TopicNeed]) -> tuple[set[str], di
         error = for_code(code)
         if not code:
             made.add(name)
-        # Somebody else may have created it meanwhile, another `topics apply` for one.
+        # Another client may have created it in the meantime, such as a second `topics apply`.
         elif error.__name__ != _EXISTS:
-            refused[name] = _words(code, detail[0] if detail else "")
+            refused[name] = _refusal(code, detail[0] if detail else "")
     return made, refused
 
 
 async def alter(admin: Admin, planned: Sequence[Change]) -> dict[str, str]:
-    """Alter topics; return by topic what was refused. Raises KafkaError or TimeoutError."""
+    """Alter topics; return the reason of each refusal, by topic.
+
+    Raises KafkaError or TimeoutError.
+    """
     configs = {each.topic: each.configs for each in planned if each.configs}
     refused: dict[str, str] = {}
     if configs:
         answer = await ask(admin, AlterConfigsRequest(configs), seconds=CHANGE_SECONDS)
-        refused = {name: _words(*told) for name, told in refusals(answer).items()}
+        refused = {name: _refusal(*error) for name, error in refusals(answer).items()}
     for each in planned:
         if each.partitions is not None:
             refused |= await _enlarge(admin, each.topic, each.partitions)
@@ -138,19 +143,19 @@ async def _enlarge(admin: Admin, topic: str, partitions: int) -> dict[str, str]:
         async with asyncio.timeout(CHANGE_SECONDS):
             await admin.create_partitions({topic: NewPartitions(partitions)})
     except InvalidPartitionsError:
-        # It has as many already: another `topics apply` has done it meanwhile. A look tells.
+        # Another `topics apply` may have added them in the meantime. The caller checks again.
         return {}
     except KafkaError as error:
         return {topic: str(error)}
     return {}
 
 
-async def touch(asker: Asker, names: Collection[str]) -> None:
-    """Have the evaluation broker create topics, which it does when asked for their metadata."""
+async def touch(client: KafkaClient, names: Collection[str]) -> None:
+    """Make the evaluation broker create topics: it does so when their metadata is requested."""
     request = MetadataRequest(list(names), allow_auto_topic_creation=True)
-    await ask(asker, request, seconds=REQUEST_SECONDS)
+    await ask(client, request, seconds=REQUEST_SECONDS)
 
 
-def _words(code: int, message: Any) -> str:  # noqa: ANN401 - aiokafka is untyped
+def _refusal(code: int, message: Any) -> str:  # noqa: ANN401 - aiokafka is untyped
     name = for_code(code).__name__
     return f"{name}: {message}" if message else str(name)

@@ -1,8 +1,8 @@
-"""Compares the topics with what they need, at the start and then every minute.
+"""Compares the topics with their needs, at the start and then every minute.
 
-What endangers an acknowledged event makes a process not ready. A broker that
-does not show a topic's configuration is believed, unless the configuration
-says otherwise; probe, metric and log say that it was not compared.
+A difference that endangers a genuine event makes the process not ready. If a broker does not show a
+topic's configuration, the topic counts as fine unless `require_check` is set; probe, metric and log
+report that it was not compared.
 """
 
 import asyncio
@@ -13,57 +13,57 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from aiokafka.errors import KafkaError
-from prometheus_client import CollectorRegistry, Gauge
+from prometheus_client import CollectorRegistry
 
 from router.broker.topics.contract import Difference, TopicFound, TopicNeed, compare
-from router.broker.topics.listing import NOT_SUPPORTED, MakeAdmin, look
+from router.broker.topics.listing import NOT_SUPPORTED, MakeAdmin, describe_topics
+from router.telemetry.declaring import MetricDeclarations
 from router.telemetry.logs import Log
 from router.telemetry.management import Health
 
 RETRY_SECONDS = 5.0
-"""How soon to look again while something is wrong, so that what is mended is noticed."""
+"""Interval between checks while something is wrong, so that a fix is noticed soon."""
 
 CONFIRM_SECONDS = 1.0
-"""A broker may learn of a change later than others: what is new is looked at twice."""
+"""A broker may learn of a change later than others, so a new problem is checked twice."""
 
 ANSWER_SECONDS = 10.0
 
 REQUEST_MILLISECONDS = 4000
-"""How long an admin client of a watch may wait for one answer; its own bound, see `_end_look`."""
+"""Time-out of a watch's admin client for one answer; aiokafka's own, see `_end_check`."""
 
 STOP_SECONDS = 5.0
-"""How long a look may take to end when the process stops."""
+"""How long a running check may take when the process stops."""
 
-MISSED_LOOKS = 3
-"""After so many intervals without an answer, nothing counts as compared any more."""
+MISSED_CHECKS = 3
+"""After this many intervals without an answer, all topics count as not compared."""
 
 
 _SILENT = "the broker has not answered when asked for its configuration"
 
 
 class TopicMetrics:
-    """What is measured of the comparison."""
+    """Metrics of the comparison."""
 
     def __init__(self, registry: CollectorRegistry, topics: Sequence[str]) -> None:
         """Declare the metrics, with a series for each topic."""
-        self._endangered = Gauge(
+        declare = MetricDeclarations(registry)
+        self._endangered = declare.gauge(
             "payrouter_topic_endangered",
-            "1 while the topic differs from what it needs so that a genuine event could be lost;"
+            "1 while the topic differs from its needs so that a genuine event could be lost;"
             " `payrouter topics apply --check` names the difference",
-            ["topic"],
-            registry=registry,
+            "topic",
         )
-        self._unchecked = Gauge(
+        self._unchecked = declare.gauge(
             "payrouter_topics_unchecked",
             "Topics whose configuration the broker does not show, so that it cannot be compared",
-            registry=registry,
         )
         self._topics = topics
         for topic in topics:
             self._endangered.labels(topic)
 
     def show(self, endangered: Mapping[str, object], unchecked: Mapping[str, object]) -> None:
-        """Show what was found."""
+        """Set the metrics."""
         for topic in self._topics:
             self._endangered.labels(topic).set(topic in endangered)
         self._unchecked.set(len(unchecked))
@@ -71,23 +71,23 @@ class TopicMetrics:
 
 @dataclass(frozen=True)
 class Findings:
-    """Result of a comparison, by topic: what endangers first, and why one was not compared."""
+    """Result of a comparison, by topic: the first danger, and why a topic was not compared."""
 
     endangered: Mapping[str, Difference] = field(default_factory=dict)
     unchecked: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def well(self) -> bool:
-        """Whether every topic was compared and none endangers anything."""
+        """Whether every topic was compared, and no difference endangers an event."""
         return not self.endangered and not self.unchecked
 
 
 @dataclass
 class TopicWatch:
-    """Looks at the topics until it is stopped, and keeps what it found last.
+    """Checks the topics until it is stopped, and keeps the latest result.
 
-    `make` makes an admin client for each look, with REQUEST_MILLISECONDS. With
-    `require_check`, a topic that cannot be compared counts as endangered.
+    `make` makes an admin client for each check, with REQUEST_MILLISECONDS. With
+    `require_check`, no event is acknowledged on a topic that cannot be compared.
     """
 
     make: MakeAdmin = field(repr=False)
@@ -101,22 +101,22 @@ class TopicWatch:
     findings: Findings | None = None
     """None until the broker has answered once."""
     found: Mapping[str, TopicFound] = field(default_factory=dict)
-    """The topics as of the last look."""
+    """The topics as of the last check."""
     unanswered: int = 0
-    """Looks in a row that the broker has not answered."""
+    """Consecutive checks without an answer of the broker."""
     _answered_at: float = 0.0
     _silence: str = ""
-    """Why the last look that failed did, for people."""
-    _looking: asyncio.Task[Findings | None] | None = None
+    """Reason why the last failed check failed, for people."""
+    _checking: asyncio.Task[Findings | None] | None = None
 
     def number(self, topic: str, config: str) -> int | None:
-        """Return a configuration value of a topic as of the last look; None if it is not known."""
+        """Return a topic's configuration value as of the last check; None if it is unknown."""
         found = self.found.get(topic)
         text = ((found and found.configs) or {}).get(config, "")
         return int(text) if text.isdigit() else None
 
     def problem(self, topic: str) -> str | None:
-        """Return why an event must not be acknowledged on this topic, None if it may."""
+        """Return why no event may be acknowledged on this topic; None if events may be."""
         findings = self.findings
         if findings is None:
             return f"the topics were not compared yet{self._silence}"
@@ -128,7 +128,7 @@ class TopicWatch:
         return None
 
     def _problems(self) -> list[str]:
-        """Return why this process is not ready: what endangers an event that is lost or refused."""
+        """Return the reasons why this process is not ready: events could be lost or refused."""
         endangered = self.findings.endangered if self.findings else {}
         problems = []
         for need in self.needs:
@@ -138,7 +138,7 @@ class TopicWatch:
         return problems
 
     def health(self, other: Health) -> Health:
-        """Join what was found with another part's health; name the first that endangers."""
+        """Combine the result with the health of another part; the detail has the first problem."""
         problems = self._problems()
         if problems and (other.good or self.findings):
             more = len(set(problems)) - 1
@@ -155,7 +155,7 @@ class TopicWatch:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Look while the block runs."""
+        """Check the topics while the block runs."""
         if not self.needs:
             yield
             return
@@ -163,19 +163,19 @@ class TopicWatch:
         try:
             yield
         finally:
-            await self._end_look()
+            await self._end_check()
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
 
-    async def _end_look(self) -> None:
-        """Let a look end: cut off while it connects, aiokafka would leave its connection open."""
-        looking, self._looking = self._looking, None
-        if looking is not None:
-            await asyncio.wait({looking}, timeout=STOP_SECONDS)
-            looking.cancel()
-            # Its client is closed by it, before anything else ends.
-            await asyncio.wait({looking}, timeout=STOP_SECONDS)
+    async def _end_check(self) -> None:
+        """Wait for a running check: cancelled while connecting, aiokafka leaks the connection."""
+        checking, self._checking = self._checking, None
+        if checking is not None:
+            await asyncio.wait({checking}, timeout=STOP_SECONDS)
+            checking.cancel()
+            # It closes its client before anything else ends.
+            await asyncio.wait({checking}, timeout=STOP_SECONDS)
 
     async def _run(self) -> None:
         self._answered_at = self.clock()
@@ -191,29 +191,29 @@ class TopicWatch:
             await asyncio.sleep(self.interval_seconds if well else self.retry_seconds)
 
     async def _confirmed(self) -> Findings | None:
-        """Look, and once more where something endangers that did not before."""
-        found = await self._looked()
+        """Check, and check again if there is a new danger."""
+        found = await self._checked()
         before = self.findings
         if found is None or before is None or found.endangered.keys() <= before.endangered.keys():
             return found
         await asyncio.sleep(min(CONFIRM_SECONDS, self.retry_seconds))
-        return await self._looked()
+        return await self._checked()
 
-    async def _looked(self) -> Findings | None:
-        self._looking = asyncio.create_task(self._look())
-        return await asyncio.shield(self._looking)
+    async def _checked(self) -> Findings | None:
+        self._checking = asyncio.create_task(self._check())
+        return await asyncio.shield(self._checking)
 
-    async def _look(self) -> Findings | None:
-        """Compare; None if the broker does not answer."""
+    async def _check(self) -> Findings | None:
+        """Compare the topics with their needs; None if the broker does not answer."""
         admin = self.make()
         try:
             await admin.start()
-            found = await look(admin, self.needs, ANSWER_SECONDS)
+            found = await describe_topics(admin, self.needs, ANSWER_SECONDS)
         except (KafkaError, TimeoutError, OSError) as error:
             self._silence = f": the broker did not answer ({type(error).__name__})"
             return None
         except Exception:
-            # Whatever it was: what was found before is not true for ever, and the next look is due.
+            # Our own bug. Earlier findings must expire, so the next check still has to run.
             self.log.exception("topics_not_compared")
             return None
         finally:
@@ -231,14 +231,14 @@ class TopicWatch:
         return Findings(endangered, unchecked)
 
     def _no_answer(self) -> None:
-        """Count nothing as compared where the broker has not answered for long."""
+        """Count all topics as not compared if the broker has not answered for long."""
         self.unanswered += 1
         silent = self.clock() - self._answered_at
-        if silent <= self.interval_seconds * MISSED_LOOKS:
+        if silent <= self.interval_seconds * MISSED_CHECKS:
             return
         unchecked = dict.fromkeys([need.name for need in self.needs], _SILENT)
         if self.findings is None:
-            # Never compared: nothing is acknowledged, whether a check is required or not.
+            # Never compared: no event is acknowledged, even if no check is required.
             self.metrics.show({}, unchecked)
         else:
             self._judge(Findings(self.findings.endangered, unchecked))
@@ -251,7 +251,7 @@ class TopicWatch:
             self.log.error("topics_endangered", detail="; ".join(details))
         if findings.unchecked and findings.unchecked != before.unchecked:
             why = next(iter(findings.unchecked.values()))
-            # A broker that has no such request is as it is; a right can be given.
+            # An operator can grant a missing right, but cannot change what a broker supports.
             self.log.log(
                 logging.INFO if NOT_SUPPORTED in why else logging.WARNING,
                 "topics_unchecked",

@@ -1,9 +1,10 @@
 """Log lines and metrics of connections: malformed requests, failed handshakes, closed ones."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client import CollectorRegistry
 
 from router.edge.http.admission import STAGES_THAT_GIVE_WAY, Admission, Visit
 from router.edge.http.bounds import REASONS
+from router.telemetry.declaring import MetricDeclarations
 from router.telemetry.logs import Log
 
 HANDSHAKE_FAILURES = ("timed_out", "failed")
@@ -15,42 +16,40 @@ class ConnectionWatch:
     def __init__(self, registry: CollectorRegistry, log: Log) -> None:
         """Declare the metrics and create every series."""
         self._log = log
-        self._registry = registry
-        self._malformed = Counter(
+        self._declare = declare = MetricDeclarations(registry)
+        self._malformed = declare.counter(
             "payrouter_malformed_requests",
             "Requests that are not acceptable HTTP, answered 400 or 431 before the connection"
             " was closed",
-            ["reason"],
-            registry=registry,
+            "reason",
         )
-        self._handshakes = Counter(
+        self._handshakes = declare.counter(
             "payrouter_tls_handshake_failures",
             "TLS handshakes that failed or took too long",
-            ["reason"],
-            registry=registry,
+            "reason",
         )
-        self._gave_way = Counter(
+        self._gave_way = declare.counter(
             "payrouter_connections_gave_way",
             "Connections closed because the budget for unverified requests was full. spare: no"
             " request was arriving; arriving: a head, a body or a handshake was",
-            ["stage"],
-            registry=registry,
+            "stage",
         )
         self._initialize()
 
     def measure(self, admission: Admission) -> None:
         """Export the use and the limits of an admission budget."""
-        self._gauge(
-            "connections", "Connections whose request is not yet proved genuine"
+        self._declare.gauge(
+            "payrouter_unproved_connections", "Connections whose request is not yet proved genuine"
         ).set_function(lambda: admission.count)
-        self._gauge("connections_limit", "Highest number of these connections").set(admission.most)
-        self._gauge("bytes", "Bytes received of requests not yet proved genuine").set_function(
-            lambda: admission.bytes
+        self._declare.gauge(
+            "payrouter_unproved_connections_limit", "Highest number of these connections"
+        ).set(admission.most)
+        self._declare.gauge(
+            "payrouter_unproved_bytes", "Bytes received of requests not yet proved genuine"
+        ).set_function(lambda: admission.bytes)
+        self._declare.gauge("payrouter_unproved_bytes_limit", "Highest number of these bytes").set(
+            admission.most_bytes
         )
-        self._gauge("bytes_limit", "Highest number of these bytes").set(admission.most_bytes)
-
-    def _gauge(self, name: str, meaning: str) -> Gauge:
-        return Gauge(f"payrouter_unproved_{name}", meaning, registry=self._registry)
 
     def malformed(self, source: str, reason: str) -> None:
         """Log and count a request that is not acceptable HTTP."""

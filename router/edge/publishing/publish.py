@@ -16,7 +16,8 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from router.broker.producers import send_alone, sound
+from router.broker.connection import KafkaConnection
+from router.broker.producers import make_durable_producer, send_alone
 from router.broker.refusals import About, about
 from router.contract.wire import OutgoingRecord
 from router.edge.metrics import EdgeMetrics
@@ -44,31 +45,15 @@ TopicProbe = Callable[[AIOKafkaProducer], Awaitable[Sequence[str]]]
 """Returns the problems that prevent writing to the topics, a line each."""
 
 
-def producer_factory(
-    options: Mapping[str, Any],
-    max_request_bytes: int,
-    renewed: Callable[[Any], None] = lambda _client: None,
-) -> ProducerFactory:
-    """Return a factory of producers with the settings that durability needs.
-
-    `options` are read for each producer; `renewed` makes its client use the
-    current credentials at each new connection.
-    """
-
-    def make() -> AIOKafkaProducer:
-        producer = AIOKafkaProducer(
-            **options,
-            acks="all",
-            enable_idempotence=True,
-            max_request_size=max_request_bytes,
-            request_timeout_ms=10_000,
-            retry_backoff_ms=100,
-            metadata_max_age_ms=60_000,
-        )
-        renewed(producer.client)
-        return sound(producer)
-
-    return make
+def producer_factory(kafka: KafkaConnection, max_request_bytes: int) -> ProducerFactory:
+    """Return a factory of producers with the settings that durability needs."""
+    return partial(
+        make_durable_producer,
+        kafka,
+        max_request_size=max_request_bytes,
+        retry_backoff_ms=100,
+        metadata_max_age_ms=60_000,
+    )
 
 
 def probe_of(topics: Sequence[str], min_in_sync: Callable[[str], int | None]) -> TopicProbe:

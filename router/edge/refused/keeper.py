@@ -9,7 +9,7 @@ is full.
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +18,8 @@ from aiokafka.errors import KafkaError
 from aiokafka.protocol.metadata import MetadataRequest
 
 from router.broker.adapter.private import MetadataUpdate, wrap_metadata_update
+from router.broker.client import make_producer
+from router.broker.connection import KafkaConnection
 from router.broker.pacing import paced
 from router.broker.producers import stop_within
 from router.broker.refusals import About, about
@@ -175,24 +177,17 @@ class RefusedKeeper:
 
 
 def sample_producer_factory(
-    options: Mapping[str, Any],
-    topic: str,
-    max_request_bytes: int,
-    renewed: Callable[[Any], None] = lambda _client: None,
+    kafka: KafkaConnection, topic: str, max_request_bytes: int
 ) -> Callable[[], AIOKafkaProducer]:
-    """Return a factory of producers for samples, which give up soon and create no topic.
-
-    `options` and `renewed` are those of `router.edge.publishing.publish.producer_factory`.
-    """
+    """Return a factory of producers for samples, which give up soon and create no topic."""
 
     def make() -> AIOKafkaProducer:
-        producer = AIOKafkaProducer(
-            **options,
+        producer = make_producer(
+            kafka,
             acks=1,
             max_request_size=max_request_bytes,
             request_timeout_ms=int(REQUEST_SECONDS * 1000),
         )
-        renewed(producer.client)
         wrap_metadata_update(producer, lambda client, _ask: _asking_only(client, topic))
         return paced(producer)
 

@@ -1,18 +1,25 @@
 """Meaning of version 2: the tables of its words, and one event from one body."""
 
-from collections.abc import Mapping
-from typing import TypeVar
+from collections.abc import Mapping, Sequence
 
 from router.contract.event import Event, EventType
-from router.contract.strict_json import JsonValue, StrictJsonError
+from router.contract.strict_json import JsonValue
 from router.delivery import Delivery, VerifiedDelivery
 from router.errors import NotUnderstood, Reason, Unreadable
-from router.providers._reading import Described, currency_name, happening, network_name, refused
-from router.providers.blockatm._fields import Fields, snake_case
+from router.providers._reading import (
+    Descriptions,
+    Fields,
+    currency_name,
+    happening,
+    members_of,
+    network_name,
+    refused,
+    required,
+)
+from router.providers._signing import from_unix_ms
+from router.providers.blockatm._fields import has, snake_case, spelled, whole
 from router.providers.blockatm._signature import EVENT_HEADER, SORTED
 from router.providers.blockatm._sorted_form import refuse_hidden
-
-_T = TypeVar("_T")
 
 # The header table has `payment`, the sample request `Payment`, older revisions
 # `payment.success`; the QR words are those of version 1 (readme.io, callback-parameters).
@@ -87,22 +94,15 @@ def normalize(verified: VerifiedDelivery) -> Event:
     members = members_of(verified)
     if verified.verification.scheme == SORTED:
         refuse_hidden(members, _KNOWN)
-    fields = Fields(members)
+    fields = spelled(members)
     word = event_word(verified.delivery)
-    kind = _kind(word, fields)
-    happened = _happened(kind, word, fields)
+    kind = _kind(word, members)
+    status = required("status", fields.identifier("status"))
+    happened = _happened(kind, status, of_version_1=_may_be_version_1(word, members))
     facts = _payment(fields) if kind == "payment" else _payout(fields)
     facts |= _money(fields, happened)
     identity = (str(facts["provider_reference"]),)
     return event(verified, happened, identity, facts, _transfer(fields, kind))
-
-
-def members_of(verified: VerifiedDelivery) -> Mapping[str, JsonValue]:
-    """Parse the body, or raise Unreadable."""
-    try:
-        return verified.json_object()
-    except StrictJsonError as error:
-        raise Unreadable(Reason.NOT_PARSEABLE, str(error)) from None
 
 
 def event_word(delivery: Delivery) -> str | None:
@@ -114,8 +114,8 @@ def event_word(delivery: Delivery) -> str | None:
     return next(iter(words), None)
 
 
-def _kind(word: str | None, fields: Fields) -> str:
-    shown = _shown(fields)
+def _kind(word: str | None, members: Mapping[str, JsonValue]) -> str:
+    shown = _shown(members)
     kind = shown if word is None else EVENTS.get(word)
     if kind is None:
         raise refused(Reason.UNKNOWN_EVENT, EVENT_HEADER, "expected payment or payout")
@@ -125,33 +125,37 @@ def _kind(word: str | None, fields: Fields) -> str:
     return kind
 
 
-def _shown(fields: Fields) -> str | None:
-    shown = [kind for kind, names in _MARKERS.items() if any(fields.has(name) for name in names)]
+def _shown(members: Mapping[str, JsonValue]) -> str | None:
+    shown = marked(members, _MARKERS)
     if len(shown) > 1:
         raise NotUnderstood(Reason.AMBIGUOUS, "fields of a payment and of a payout in one body")
     return shown[0] if shown else None
 
 
-def _happened(kind: str, word: str | None, fields: Fields) -> EventType:
-    status = required("status", fields.identifier("status"))
+def marked(members: Mapping[str, JsonValue], markers: Mapping[str, Sequence[str]]) -> Sequence[str]:
+    """Return the kinds of which the body has a field that no other kind has."""
+    return [kind for kind, names in markers.items() if any(has(members, name) for name in names)]
+
+
+def _happened(kind: str, status: str, *, of_version_1: bool) -> EventType:
     if status in _NUMBERS[kind]:
-        _refuse_other_numbers(kind, status, word, fields)
+        # 1, 2 and -1 mean something else in version 1.
+        if of_version_1 and (kind, status) != _EVERYWHERE:
+            raise refused(Reason.AMBIGUOUS, "status", "a number that depends on the version")
         return _NUMBERS[kind][status]
     if status not in _STATUSES[kind]:
         raise refused(Reason.UNKNOWN_STATUS, "status", f"expected {', '.join(_STATUSES[kind])}")
     return _STATUSES[kind][status]
 
 
-def _refuse_other_numbers(kind: str, status: str, word: str | None, fields: Fields) -> None:
-    # 1, 2 and -1 mean something else in version 1, which alone has QR words and platOrderNo.
-    version_1 = (word or "").startswith("qr-") or fields.has("platOrderNo")
-    if version_1 and (kind, status) != _EVERYWHERE:
-        raise refused(Reason.AMBIGUOUS, "status", "a number that depends on the version")
+def _may_be_version_1(word: str | None, members: Mapping[str, JsonValue]) -> bool:
+    """Tell whether a delivery has a QR word or `platOrderNo`, which only version 1 has."""
+    return (word or "").startswith("qr-") or has(members, "platOrderNo")
 
 
 def _payment(fields: Fields) -> dict[str, object]:
     return {
-        "provider_reference": required("id", fields.whole("id")),
+        "provider_reference": required("id", whole(fields, "id")),
         "reference": fields.text("orderNo"),
     }
 
@@ -178,17 +182,17 @@ def _money(fields: Fields, happened: EventType) -> dict[str, object]:
     return {"amount": amount, "currency": currency_name(symbol)}
 
 
-def _transfer(fields: Fields, kind: str) -> Described:
+def _transfer(fields: Fields, kind: str) -> Descriptions:
     receiver = {"to_address": lambda: fields.text("toAddress")} if kind == "payout" else {}
     return {
         **shared(fields),
         **receiver,
         "from_address": lambda: fields.text("fromAddress"),
-        "occurred_at": lambda: fields.moment("blockTime"),
+        "occurred_at": lambda: fields.moment("blockTime", from_unix_ms),
     }
 
 
-def shared(fields: Fields) -> Described:
+def shared(fields: Fields) -> Descriptions:
     """Return readers of the descriptive fields that every kind of body has."""
     return {
         "network": lambda: network_name(fields.text("network")),
@@ -198,19 +202,12 @@ def shared(fields: Fields) -> Described:
     }
 
 
-def required(name: str, value: _T | None) -> _T:
-    """Return the value of a required field, or raise NotUnderstood."""
-    if value is None:
-        raise refused(Reason.FIELD_MISSING, name, "required")
-    return value
-
-
 def event(
     verified: VerifiedDelivery,
     happened: EventType,
     identity: tuple[str, ...],
     facts: Mapping[str, object],
-    described: Described,
+    described: Descriptions,
 ) -> Event:
     """Make the event; `identity` is the gateway's id of the payment or payout."""
     whole = (happened.family, *identity, happened.status)

@@ -12,9 +12,16 @@ from router.contract.event import Event, EventType
 from router.contract.strict_json import JsonValue
 from router.delivery import VerifiedDelivery
 from router.errors import NotUnderstood, Reason, Unreadable
-from router.providers._reading import Described, currency_name, refused
-from router.providers.blockatm._fields import Fields, snake_case
-from router.providers.blockatm._meaning import event, event_word, members_of, required, shared
+from router.providers._reading import (
+    Descriptions,
+    Fields,
+    currency_name,
+    members_of,
+    refused,
+    required,
+)
+from router.providers.blockatm._fields import snake_case, spelled
+from router.providers.blockatm._meaning import event, event_word, marked, shared
 from router.providers.blockatm._signature import EVENT_HEADER
 from router.providers.blockatm._sorted_form import refuse_hidden
 
@@ -69,8 +76,8 @@ def normalize(verified: VerifiedDelivery) -> Sequence[Event]:
     """Return the events of a delivery, or raise NotUnderstood."""
     members = members_of(verified)
     refuse_hidden(members, _KNOWN, rows=_ROWS)
-    fields = Fields(members)
-    kind = _kind(event_word(verified.delivery), fields)
+    fields = spelled(members)
+    kind = _kind(event_word(verified.delivery), members)
     status = required("status", fields.identifier("status"))
     happened = _STATUSES[kind].get(status)
     if happened is None:
@@ -83,8 +90,8 @@ def normalize(verified: VerifiedDelivery) -> Sequence[Event]:
     return (event(verified, happened, identity, {**facts, **_money(fields)}, described),)
 
 
-def _kind(word: str | None, fields: Fields) -> str:
-    shown = [kind for kind, names in _MARKERS.items() if any(fields.has(name) for name in names)]
+def _kind(word: str | None, members: Mapping[str, JsonValue]) -> str:
+    shown = marked(members, _MARKERS)
     if len(shown) > 1:
         raise NotUnderstood(Reason.AMBIGUOUS, "fields of a payment and of a payout in one body")
     if word is not None and word not in _WORDS:
@@ -106,7 +113,7 @@ def _payment(fields: Fields) -> dict[str, object]:
     }
 
 
-def _payer(fields: Fields) -> Described:
+def _payer(fields: Fields) -> Descriptions:
     return {"from_address": lambda: fields.text("walletAddress")}
 
 
@@ -118,7 +125,7 @@ def _qr_payout(fields: Fields) -> dict[str, object]:
 def _batch(verified: VerifiedDelivery, happened: EventType, fields: Fields) -> Sequence[Event]:
     """Make an event of every row; if a row is not understood, raise with the others' events."""
     transaction = required("txId", fields.text("txId"))
-    sender: Described = {"from_address": lambda: fields.text("fromAddress"), **shared(fields)}
+    sender: Descriptions = {"from_address": lambda: fields.text("fromAddress"), **shared(fields)}
     events: list[Event] = []
     problems: list[NotUnderstood] = []
     for index, row in enumerate(_rows(fields)):
@@ -146,14 +153,14 @@ def _rows(fields: Fields) -> Sequence[JsonValue]:
 def _row_fields(row: JsonValue) -> Fields:
     if not isinstance(row, Mapping):
         raise refused(Reason.FIELD_MALFORMED, "row", "expected an object")
-    return Fields(row)
+    return spelled(row)
 
 
 def _row(fields: Fields) -> dict[str, object]:
     return {"reference": required("orderNo", fields.text("orderNo")), **_money(fields)}
 
 
-def _receiver(fields: Fields) -> Described:
+def _receiver(fields: Fields) -> Descriptions:
     return {"to_address": lambda: fields.text("toAddress")}
 
 

@@ -4,7 +4,8 @@ import re
 
 from router.delivery import VerifiedDelivery
 from router.errors import Reason, Unreadable
-from router.providers.blockbee._fields import Fields, from_form, from_json
+from router.providers._reading import Fields
+from router.providers.blockbee._fields import from_form, from_json, single
 from router.providers.blockbee._signature import TYPE_HEADER
 
 FORM, JSON = "application/x-www-form-urlencoded", "application/json"
@@ -28,14 +29,14 @@ def posted(verified: VerifiedDelivery) -> Fields:
     looks_like = _looks_like(body)
     declared = _declared(verified)
     if declared == JSON or (declared is None and looks_like == JSON):
-        return Fields(from_json(body))
+        return single(from_json(body))
     if declared is None and looks_like is None:
         detail = f"content-type: expected {FORM} or {JSON}, and the body is clearly neither"
         raise Unreadable(Reason.CONTENT_TYPE, detail)
     if declared == FORM and looks_like == JSON:
         # Read as a form, it would have the pairs that its texts contain.
         raise Unreadable(Reason.CONTENT_TYPE, f"content-type: {FORM}, but the body is JSON")
-    return Fields(from_form(body))
+    return single(from_form(body))
 
 
 def _declared(verified: VerifiedDelivery) -> str | None:

@@ -12,10 +12,10 @@ from router.contract.amounts import value_text
 from router.contract.event import Event, EventType
 from router.delivery import VerifiedDelivery
 from router.errors import NotOurs, NotUnderstood, Reason, Unreadable
-from router.providers._reading import Described, happening, refused
+from router.providers._reading import Descriptions, Fields, happening, refused, required
 from router.providers.blockbee._body import posted
 from router.providers.blockbee._coins import currency_and_network
-from router.providers.blockbee._fields import Fields, from_form
+from router.providers.blockbee._fields import addresses, from_form, one_or_zero, single
 from router.providers.blockbee._options import BlockBeeEndpoint
 from router.providers.blockbee._reference import signed_reference
 
@@ -29,7 +29,7 @@ class _Message:
     type: EventType
     identity: Sequence[str]
     facts: Mapping[str, object]
-    described: Described = field(default_factory=dict)
+    described: Descriptions = field(default_factory=dict)
 
 
 def normalize(verified: VerifiedDelivery, endpoint: BlockBeeEndpoint) -> Event:
@@ -37,7 +37,7 @@ def normalize(verified: VerifiedDelivery, endpoint: BlockBeeEndpoint) -> Event:
     delivery = verified.delivery
     by_url = delivery.method == "GET"
     query = _query(delivery.target, signed=by_url)
-    fields = query if by_url else posted(verified)
+    fields = single(query) if by_url else posted(verified)
     kind = _kind(fields)
     test = _is_test(kind, fields)
     if test is not True:
@@ -50,14 +50,14 @@ def normalize(verified: VerifiedDelivery, endpoint: BlockBeeEndpoint) -> Event:
     return happening(verified, "blockbee", message.type, identity, facts, message.described)
 
 
-def _query(target: str, *, signed: bool) -> Fields:
+def _query(target: str, *, signed: bool) -> Mapping[str, Sequence[str]]:
     """Read the query of a URL; an unsigned query that is malformed has no fields."""
     try:
-        return Fields(from_form(target.partition("?")[2].encode("latin-1")))
+        return from_form(target.partition("?")[2].encode("latin-1"))
     except Unreadable:
         if signed:
             raise
-        return Fields({})
+        return {}
 
 
 def _is_test(kind: "_Kind", fields: Fields) -> bool | None:
@@ -91,10 +91,11 @@ def _refuse_other_merchants(kind: "_Kind", fields: Fields, endpoint: BlockBeeEnd
 
     Addresses and payments are checked only if the endpoint lists those it expects.
     """
-    addresses = set(endpoint.options.expected_addresses)
-    if addresses:
-        received, sent = set(fields.addresses(kind.received)), set(fields.addresses(kind.sent))
-        ours = received & addresses or (sent and sent <= addresses)
+    expected = set(endpoint.options.expected_addresses)
+    if expected:
+        received = set(addresses(fields, kind.received))
+        sent = set(addresses(fields, kind.sent))
+        ours = received & expected or (sent and sent <= expected)
         if (received or sent) and not ours:
             raise NotOurs(Reason.NOT_OURS, "no address of expected_addresses")
     payment, payments = fields.identifier(kind.payment), endpoint.options.expected_payments
@@ -103,7 +104,7 @@ def _refuse_other_merchants(kind: "_Kind", fields: Fields, endpoint: BlockBeeEnd
 
 
 def _custom(fields: Fields) -> _Message:
-    uuid, pending = fields.needed("uuid"), fields.flag("pending")
+    uuid, pending = fields.needed("uuid"), one_or_zero(fields, "pending")
     fee = fields.fee("fee_coin")
     facts = _coins(fields, "value_coin", "coin", needed=not pending)
     facts |= {
@@ -111,7 +112,7 @@ def _custom(fields: Fields) -> _Message:
         "fee": fee,
         "fee_currency": None if fee is None else facts["currency"],
     }
-    described: Described = {
+    described: Descriptions = {
         "tx_hash": lambda: fields.text("txid_in"),
         "to_address": lambda: fields.text("address_in"),
     }
@@ -121,7 +122,7 @@ def _custom(fields: Fields) -> _Message:
 
 
 def _checkout(fields: Fields) -> _Message:
-    payment, paid = fields.identifier("payment_id"), fields.flag("is_paid")
+    payment, paid = fields.identifier("payment_id"), one_or_zero(fields, "is_paid")
     facts = _coins(fields, "paid_amount", "paid_coin", needed=True)
     happened = _checkout_type(fields, paid=paid)
     facts |= {"provider_reference": payment}
@@ -152,10 +153,8 @@ def _subscription(fields: Fields) -> _Message:
     happened = _ACTIONS.get(action)
     if happened is None:
         raise refused(Reason.UNKNOWN_EVENT, "action", f"expected {', '.join(_ACTIONS)}")
-    end = fields.identifier("subscription_end_date_ts")
-    if end is None:
-        raise refused(Reason.FIELD_MISSING, "subscription_end_date_ts", "required")
-    described: Described = {
+    end = required("subscription_end_date_ts", fields.identifier("subscription_end_date_ts"))
+    described: Descriptions = {
         "customer.id": lambda: fields.identifier("subscription_user_id"),
         "customer.email": lambda: fields.text("subscription_user_email"),
     }
@@ -170,9 +169,7 @@ def _payout(fields: Fields) -> _Message:
     status = _status(fields, _PAYOUTS)
     # The docs do not list this field, but users report it; without it payouts could not be
     # distinguished.
-    payout = fields.identifier("id")
-    if payout is None:
-        raise refused(Reason.FIELD_MISSING, "id", "required")
+    payout = required("id", fields.identifier("id"))
     return _Message(_PAYOUTS[status], (payout, status), {"provider_reference": payout})
 
 
@@ -221,15 +218,15 @@ def _status(fields: Fields, known: Sequence[str] | Mapping[str, EventType]) -> s
 
 def _coins(fields: Fields, amount: str, coin: str, *, needed: bool) -> dict[str, Any]:
     money, ticker = fields.amount(amount), fields.text(coin)
-    if money is None and needed:
-        raise refused(Reason.FIELD_MISSING, amount, "required")
-    if ticker is None and money is not None:
-        raise refused(Reason.FIELD_MISSING, coin, "required")
+    if needed:
+        required(amount, money)
+    if money is not None:
+        required(coin, ticker)
     currency, network = (None, None) if ticker is None else currency_and_network(coin, ticker)
     return {"amount": money, "currency": currency, "network": network}
 
 
-def _transfer(fields: Fields) -> Described:
+def _transfer(fields: Fields) -> Descriptions:
     return {
         "tx_hash": lambda: _transaction(fields),
         "to_address": lambda: fields.text("address"),

@@ -6,14 +6,14 @@ endpoint url --order` writes such URLs.
 """
 
 import hmac
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from urllib.parse import urlencode
 
 from router.errors import ConfigurationError
 from router.providers import Key
 from router.providers._reading import as_text
 from router.providers._signing import hmac_sha256
-from router.providers.blockbee._fields import Fields
+from router.providers.blockbee._fields import single
 from router.providers.blockbee._options import BlockBeeEndpoint
 
 _DOMAIN = b"payrouter order reference"
@@ -33,27 +33,25 @@ def order_query(endpoint: BlockBeeEndpoint, reference: str) -> str:
 
 
 def signed_reference(
-    endpoint: BlockBeeEndpoint, fields: Fields, *, url_is_signed: bool
+    endpoint: BlockBeeEndpoint, query: Mapping[str, Sequence[str]], *, url_is_signed: bool
 ) -> str | None:
-    """Return the order's number, None if it is not signed; `fields` are those of the URL.
+    """Return the order's number, None if it is not signed; `query` is that of the URL.
 
     If the parameter has several values in the URL, the one with a valid HMAC,
     written by `payrouter endpoint url`, is used. Raises NotUnderstood if a
     signed URL has several values and none has a valid HMAC.
     """
     name = endpoint.options.reference_parameter
-    given, macs = _texts(fields, name), _texts(fields, f"{name}_mac")
+    given, macs = _texts(query, name), _texts(query, f"{name}_mac")
     proved = [text for text in given if _is_proved(endpoint, text, macs)]
     if len(proved) == 1:
         return as_text(name, proved[0])
-    return fields.text(name) if url_is_signed else None
+    return single(query).text(name) if url_is_signed else None
 
 
-def _texts(fields: Fields, name: str) -> Sequence[str]:
+def _texts(query: Mapping[str, Sequence[str]], name: str) -> Sequence[str]:
     """Return the first few different texts of a parameter."""
-    values = fields.members.get(name, ())
-    texts = dict.fromkeys(text for text in values if isinstance(text, str) and text)
-    return list(texts)[:_TRIED]
+    return list(dict.fromkeys(filter(None, query.get(name, ()))))[:_TRIED]
 
 
 def _is_proved(endpoint: BlockBeeEndpoint, reference: str, macs: Sequence[str]) -> bool:

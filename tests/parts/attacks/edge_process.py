@@ -91,7 +91,7 @@ async def edge_process(directory: Path, layout: Layout) -> AsyncIterator[EdgePro
 
 
 def _command(path: Path, layout: Layout) -> list[str]:
-    command = [sys.executable, "-m", "router", "edge", "--config", str(path)]
+    command = [sys.executable, "-m", "consumers", "edge", "--config", str(path)]
     if layout.descriptors is None:
         return command
     return ["/bin/sh", "-c", f'ulimit -n {layout.descriptors}; exec "$0" "$@"', *command]

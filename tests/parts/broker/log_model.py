@@ -1,4 +1,4 @@
-"""A partition's log as it should be: what was written, what became of it, and its bytes."""
+"""A model of a partition's log: its batches, its transactions, and its bytes."""
 
 import struct
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,7 @@ ABORT, COMMIT = 0, 1
 
 @dataclass(frozen=True)
 class Batch:
-    """One batch: the offsets it was written with, those it still holds, and who wrote it."""
+    """One batch: the offsets it was written with, those it still has, and its producer."""
 
     offsets: range
     kept: Sequence[int]
@@ -27,7 +27,7 @@ class Batch:
     aborted: bool = False
 
     def data(self) -> bytes:
-        """Write it as a broker keeps it."""
+        """Encode the batch as a broker stores it."""
         open_ = int(self.transactional)
         builder = DefaultRecordBatchBuilder(2, 0, open_, self.producer, 0, 0, 1 << 20)
         key = b"key" if self.ends is None else struct.pack(">HH", 0, self.ends)
@@ -43,7 +43,7 @@ class Batch:
 
 @dataclass
 class Log:
-    """Written by one method call per batch; open transactions keep the end from being read."""
+    """A log, written by one method call per batch; open transactions limit the readable part."""
 
     batches: list[Batch] = field(default_factory=list)
     end: int = 0
@@ -53,7 +53,7 @@ class Log:
     """Producer, first offset, and the offset of the marker."""
 
     def write(self, count: int, producer: int = -1, *, in_transaction: bool = False) -> None:
-        """Write a batch, in the producer's transaction or in none."""
+        """Write a batch, inside or outside of the producer's transaction."""
         offsets = range(self.end, self.end + count)
         if in_transaction:
             self.open.setdefault(producer, offsets.start)
@@ -81,7 +81,7 @@ class Log:
         return min(self.open.values(), default=self.end)
 
     def explained(self) -> set[int]:
-        """Return, offset by offset, what is no loss to a committed reader."""
+        """Return the offsets that transactions explain to a read_committed reader."""
         return {
             offset
             for batch in self.batches
@@ -90,7 +90,7 @@ class Log:
         }
 
     def readable(self) -> set[int]:
-        """Return the offsets of the records that a committed reader is given."""
+        """Return the offsets of the records that a read_committed reader gets."""
         return {
             offset
             for batch in self.batches
@@ -100,7 +100,7 @@ class Log:
         }
 
     def fetch(self, offset: int, most_bytes: int) -> RawRecords:
-        """Answer as a broker does: the first batch whole, the last one cut off."""
+        """Answer like a broker: the first batch is complete, the last one may be cut off."""
         found = list(self._from(offset))
         data, upper = b"", offset
         for batch in found:

@@ -1,4 +1,4 @@
-"""Topics of any kind for a test, and what the broker says of them."""
+"""Creates topics for tests, and describes them."""
 
 import asyncio
 import contextlib
@@ -15,7 +15,7 @@ _PATIENCE_SECONDS = 30
 
 @contextlib.asynccontextmanager
 async def asking(bootstrap: str) -> AsyncIterator[AIOKafkaAdminClient]:
-    """Give a started admin client."""
+    """Yield a started admin client."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     try:
         await admin.start()
@@ -25,24 +25,24 @@ async def asking(bootstrap: str) -> AsyncIterator[AIOKafkaAdminClient]:
 
 
 def maker(bootstrap: str) -> Callable[[], AIOKafkaAdminClient]:
-    """Return what makes admin clients."""
+    """Return a function that makes admin clients."""
     return lambda: AIOKafkaAdminClient(bootstrap_servers=bootstrap)
 
 
 async def make(bootstrap: str, name: str, partitions: int = 3, **configs: str) -> None:
-    """Create a topic; `cleanup_policy` stands for `cleanup.policy`."""
+    """Create a topic; `cleanup_policy` means `cleanup.policy`."""
     named = {key.replace("_", "."): value for key, value in configs.items()}
     async with asking(bootstrap) as admin:
         answer = await admin.create_topics([NewTopic(name, partitions, 1, topic_configs=named)])
         assert not [error for error in answer.topic_errors if error[1]], answer
-        # The broker learns of it a little later than the controller.
+        # The broker learns of the topic shortly after the controller.
         async with asyncio.timeout(_PATIENCE_SECONDS):
             while len((await admin.describe_topics([name]))[0]["partitions"]) < partitions:  # noqa: ASYNC110 - what a broker learns
                 await asyncio.sleep(0.02)
 
 
 async def set_configs(bootstrap: str, name: str, **configs: str) -> None:
-    """Set configurations of a topic, and leave its others."""
+    """Set configurations of a topic; leave its others unchanged."""
     named = {key.replace("_", "."): value for key, value in configs.items()}
     async with asking(bootstrap) as admin:
         answer = await ask(admin, AlterConfigsRequest({name: named}), seconds=10)
@@ -57,7 +57,7 @@ async def configs(bootstrap: str, name: str) -> Mapping[str, str]:
 
 
 async def partitions(bootstrap: str, name: str) -> int:
-    """Return how many partitions a topic has."""
+    """Return the number of partitions of a topic."""
     async with asking(bootstrap) as admin:
         (topic,) = await admin.describe_topics([name])
     return len(topic["partitions"])

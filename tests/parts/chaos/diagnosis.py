@@ -1,4 +1,4 @@
-"""Everything that is known of a scene in which something did not happen, for a test's message."""
+"""Collects the state of a scene for the message of a failed test."""
 
 import asyncio
 import contextlib
@@ -17,7 +17,7 @@ from tests.parts.chaos.faults import Scene
 from tests.parts.troubles.site import Member
 
 LINES = 60
-"""Of a consumer's log."""
+"""Number of last lines of a consumer's log to show."""
 
 LINE_CHARACTERS = 6000
 ANSWER_SECONDS = 20.0
@@ -32,9 +32,9 @@ _METRICS = (
 
 @contextlib.asynccontextmanager
 async def described(scene: Scene, commands: Mapping[str, str]) -> AsyncIterator[None]:
-    """Add a description of the scene to whatever the block fails with.
+    """Add a description of the scene to any exception of the block.
 
-    `commands` are the operator's last ones, by member, with what they answered.
+    `commands` are the operator's last commands and their output, by member.
     """
     try:
         yield
@@ -44,7 +44,7 @@ async def described(scene: Scene, commands: Mapping[str, str]) -> AsyncIterator[
 
 
 async def diagnosis(scene: Scene, commands: Mapping[str, str]) -> str:
-    """Describe all logs and members; what does not answer is named with its error."""
+    """Describe all logs and members, or the error if one does not answer."""
     found = [f"operator for {name}: {said}" for name, said in commands.items()]
     found += [await _answer(_logs(scene), "logs")]
     for each in scene.site.members.values():
@@ -60,40 +60,40 @@ async def _answer(asked: Awaitable[str], what: str) -> str:
     try:
         async with asyncio.timeout(ANSWER_SECONDS):
             return await asked
-    except Exception as error:  # noqa: BLE001 - the rest of the description is wanted all the same
+    except Exception as error:  # noqa: BLE001 - the rest of the description is still useful
         return f"{what}: no answer, {error!r}"
 
 
 async def _logs(scene: Scene) -> str:
-    """Describe every partition: its bounds, and its batches as a reader of them all sees them."""
+    """Describe every partition: its bounds and all its batches."""
     places = [
         TopicPartition(topic, number)
         for topic in scene.read
         for number in range(scene.site.partitions[topic])
     ]
-    asker = AIOKafkaConsumer(bootstrap_servers=scene.site.bootstrap)
-    await asker.start()
+    client = AIOKafkaConsumer(bootstrap_servers=scene.site.bootstrap)
+    await client.start()
     try:
-        bounds = await log_bounds(asker, places, ANSWER_SECONDS)
+        bounds = await log_bounds(client, places, ANSWER_SECONDS)
         lines = [
             f"{place.topic}-{place.partition}: {bounds[place]},"
-            f" batches {_shape(await _batches(asker, place, bounds[place]))}"
+            f" batches {_shape(await _batches(client, place, bounds[place]))}"
             for place in places
             if place in bounds
         ]
     finally:
-        await asker.stop()
+        await client.stop()
     return "\n".join(["logs, unreadable records written: " + str(scene.unreadable), *lines])
 
 
 async def _batches(
-    asker: AIOKafkaConsumer, place: TopicPartition, bounds: LogBounds
+    client: AIOKafkaConsumer, place: TopicPartition, bounds: LogBounds
 ) -> Sequence[BatchHead]:
     found: list[BatchHead] = []
     at = bounds.start
     while at < bounds.end:
         raw = await fetch_raw(
-            asker,
+            client,
             place,
             at,
             asked_bytes=STEP_BYTES,
@@ -109,9 +109,10 @@ async def _batches(
 
 
 def _shape(batches: Sequence[BatchHead]) -> str:
-    """Write batches as `FIRST-LAST`, those that are complete and follow each other as one.
+    """Format batches as `FIRST-LAST`, consecutive complete batches as one.
 
-    `(N)` are the records left of an incomplete one; `t` is transactional, `c` a control batch.
+    `(N)` is the number of records left in an incomplete batch; `t` means transactional, `c` a
+    control batch.
     """
     spans: list[tuple[int, int, str]] = []
     for each in batches:

@@ -1,8 +1,8 @@
-"""Faults of topics, transactions, processes, broker and store, made one after the other.
+"""Faults of topics, transactions, processes, broker and store, made one at a time.
 
-Each ends with everything as it was, but for what the consumers have to be told by their operator.
-What a fault takes out of the logs for good is told again: by then a consumer has said so, or has
-not read it yet. What is told twice is applied once.
+Each fault is reverted at its end, except for what the operator of a consumer has to do. Events that
+a fault removed from the logs are written again: by then, each consumer has reported the loss or has
+not read that part yet. An event written twice is applied once.
 """
 
 import asyncio
@@ -26,10 +26,10 @@ MOST_PARTITIONS: Final = 6
 UNREADABLE: Final = 25
 TRIES: Final = 10
 STILL_SECONDS: Final = 60.0
-"""So long no fence may stand still of a consumer that has something left to set aside.
+"""Maximum time without a moving fence while a consumer still has records to set aside.
 
-A log read again from its start halts at each of its holes, and each needs a command: what that
-takes in all is no measure of a consumer.
+When a log is read again from its start, each gap halts the consumer and needs a command, so the
+total time has no limit.
 """
 
 SET_ASIDE_SECONDS: Final = 600.0
@@ -39,7 +39,7 @@ PAUSE_SECONDS: Final = 0.05
 
 @dataclass
 class Scene:
-    """What there is to break, and what was told of it."""
+    """The site to break, and the events written to it."""
 
     site: Site
     story: Story
@@ -51,40 +51,40 @@ class Scene:
     never: list[Told] = field(default_factory=list)
     unreadable: dict[str, int] = field(default_factory=lambda: dict.fromkeys(TOPICS, 0))
     flowing: asyncio.Lock = field(default_factory=asyncio.Lock)
-    """Held by the flow while it writes; by a fault that nothing may be written beside."""
+    """Held by the flow while it writes, and by faults that must not run during writes."""
 
     @property
     def read(self) -> Sequence[str]:
-        """The topics that anybody here reads."""
+        """The topics that at least one member reads."""
         return [topic for topic in TOPICS if self.site.readers(topic)]
 
     async def flow(self) -> None:
-        """Tell a few events at a time, in any codec, until cancelled between two of them."""
+        """Write a few events at a time, with random codecs, until cancelled between two writes."""
         while True:
             async with self.flowing:
                 await asyncio.shield(asyncio.ensure_future(self._tell()))
             await asyncio.sleep(PAUSE_SECONDS)
 
     async def _tell(self) -> None:
-        # A sequence apart: how many turns the flow gets must not decide about the faults.
+        # A separate random sequence: the number of writes must not change the chosen faults.
         topic, codec = self.turns.choice(self.read), self.turns.choice(CODECS)
         told = self.story.made(topic, self.turns.randint(1, 15))
         await self.tell(told, codec)
 
     async def tell(self, told: Sequence[Told], codec: str = "none") -> None:
-        """Write events, to be missed from then on."""
+        """Write events, which every reader must apply from then on."""
         self.told += told
         self.story.missed(told)
         await write(self.site.bootstrap, told, codec=codec)
 
     async def tell_again(self, topic: str) -> None:
-        """Write again whatever of a topic somebody has not applied yet."""
+        """Write all events of a topic again that a member has not applied yet."""
         missing = set().union(*[await self.story.missing(m) for m in self.site.readers(topic)])
         left = [each for each in self.told if each.out.topic == topic and each.id in missing]
         await write(self.site.bootstrap, left)
 
     def unreadable_for(self, member: Member) -> int:
-        """Count what a member has to have set aside."""
+        """Count the records that a member must set aside."""
         return sum(self.unreadable[topic] for topic in member.topics)
 
     def some_topic(self) -> str:
@@ -101,11 +101,11 @@ class Scene:
 
 
 Fault = Callable[[Scene], Awaitable[str]]
-"""Makes a fault and says what it was."""
+"""Makes a fault and returns its description."""
 
 
 async def killed(scene: Scene) -> str:
-    """Kill a consumer, as a power cut would, and start it again."""
+    """Kill a consumer, like a power cut, and start it again."""
     member = scene.some_member()
     await member.end(signal.SIGKILL)
     await member.start()
@@ -138,29 +138,29 @@ async def database_restarted(scene: Scene) -> str:
 
 
 async def database_read_only(scene: Scene) -> str:
-    """Let nothing be written for a while, as at a failover."""
+    """Make the database read-only for a while, as in a failover."""
     seconds = scene.random.uniform(1, 4)
     async with read_only(scene.site.database_url):
         await asyncio.sleep(seconds)
     return f"database read-only for {seconds:.1f} s"
 
 
-async def topic_remade(scene: Scene) -> str:
-    """Delete a topic and make it anew: under running, frozen or stopped consumers."""
+async def topic_recreated(scene: Scene) -> str:
+    """Recreate a topic under running, frozen or stopped consumers."""
     topic, how = scene.some_topic(), scene.random.choice(list(_OUT_OF_THE_WAY))
     async with scene.flowing, _OUT_OF_THE_WAY[how](scene.site):
         bootstrap, partitions = scene.site.bootstrap, scene.site.partitions[topic]
         ends = await topics.ends(bootstrap, topic, range(partitions))
-        await topics.remake(bootstrap, [topic], partitions)
+        await topics.recreate(bootstrap, [topic], partitions)
         await scene.tell_again(topic)
-        # A log that ends before the fences, or one that has other records in their places.
+        # The new log ends before the fences, or has other records at their offsets.
         more = scene.random.choice([10, min(max(ends.values()) * partitions, MOST_TOLD)])
         await scene.tell(scene.story.made(topic, more))
-    return f"{topic} made anew under {how} consumers"
+    return f"{topic} recreated under {how} consumers"
 
 
 async def transaction_aborted(scene: Scene) -> str:
-    """Leave a transaction open for a while, among others' records, and abort it."""
+    """Leave a transaction open for a while, among other records, and abort it."""
     topic, seconds = scene.some_topic(), scene.random.uniform(0.5, 3)
     foreign = scene.story.made(topic, 3)
     scene.never += foreign
@@ -171,7 +171,7 @@ async def transaction_aborted(scene: Scene) -> str:
 
 
 async def topic_compacted(scene: Scene) -> str:
-    """Have compaction take records that no consumer has read."""
+    """Compact records away that no consumer has read."""
     topic = scene.some_topic()
     where = scene.some_partition(topic)
     async with scene.flowing:
@@ -198,14 +198,14 @@ async def records_deleted(scene: Scene) -> str:
 
 
 async def codec_changed(scene: Scene) -> str:
-    """Have the broker compress a topic anew, whatever its writers do."""
+    """Make the broker recompress a topic with another codec."""
     topic, codec = scene.some_topic(), scene.random.choice(["gzip", "snappy", "lz4", "zstd"])
     await topics.alter(scene.site.bootstrap, topic, {"compression.type": codec})
     return f"{topic} compressed by {codec}"
 
 
 async def partitions_raised(scene: Scene) -> str:
-    """Give a topic one more partition, while there may be more."""
+    """Add a partition to a topic, up to the maximum."""
     topic = scene.some_topic()
     count = min(scene.site.partitions[topic] + 1, MOST_PARTITIONS)
     if count > scene.site.partitions[topic]:
@@ -216,22 +216,22 @@ async def partitions_raised(scene: Scene) -> str:
 
 
 async def fence_reset(scene: Scene) -> str:
-    """Have a consumer read a topic again from its beginning."""
+    """Make a consumer read a topic again from the start."""
     member = scene.some_member()
     topic = scene.random.choice(member.topics)
     reset = f"payrouter offsets reset {member.name} --topic {topic} --to earliest --yes"
     tries = 1
-    # A batch may hold the fence for longer than a command waits for it.
+    # A running batch may lock the fence for longer than the command waits.
     while (await scene.site.shell.tried(reset)).status:
         tries += 1
         assert tries <= TRIES, f"{reset}: {await scene.site.shell.tried(reset)}"
     return f"{member.name} reads {topic} again, after {tries} tries"
 
 
-async def unreadable_told(scene: Scene) -> str:
-    """Write what no consumer can read, and wait until all of it is set aside.
+async def unreadable_written(scene: Scene) -> str:
+    """Write records that no consumer can read, and wait until all are set aside.
 
-    In a consumer that has read everything else, the brake takes hold on the way.
+    In a consumer that has read everything else, this triggers the brake.
     """
     topic = scene.some_topic()
     async with scene.flowing:
@@ -244,25 +244,25 @@ async def unreadable_told(scene: Scene) -> str:
 
 
 async def _set_aside(scene: Scene, member: Member) -> None:
-    """Wait until a member has set aside all it has to; fail where it stands still before that."""
+    """Wait until a member has set aside all it must; fail if it stops making progress."""
     loop = asyncio.get_running_loop()
     before, until = None, 0.0
     while (dead := await member.dead()) < scene.unreadable_for(member):
         where = (dead, await member.next_offsets())
         if where != before:
             before, until = where, loop.time() + STILL_SECONDS
-        assert loop.time() < until, f"{member.name} stands still at {where}"
+        assert loop.time() < until, f"{member.name} makes no progress at {where}"
         await asyncio.sleep(PAUSE_SECONDS)
 
 
 NEW: Sequence[Fault] = (
-    topic_remade,
+    topic_recreated,
     database_read_only,
     transaction_aborted,
     topic_compacted,
-    unreadable_told,
+    unreadable_written,
 )
-"""Those of logs and stores that are not what they seem: each of them in the short form too."""
+"""Faults that corrupt logs and stores without an error: each is part of the short form too."""
 
 FAULTS: Sequence[Fault] = (
     *NEW,

@@ -1,4 +1,4 @@
-"""A believable stream of a gateway's events, and the books it has to end in, worked out apart."""
+"""A realistic stream of a gateway's events, and independently calculated expected books."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -11,12 +11,12 @@ from tests.parts.contract.events import event
 NETWORKS = ("Ethereum", "TRON", "Polygon")
 
 Books = dict[tuple[str, str], Decimal]
-"""Balances other than zero by account and currency."""
+"""Non-zero balances by account and currency."""
 
 
 @dataclass
 class Stream:
-    """Payments and payouts, each told several times, some again, some late; and what they mean."""
+    """Payments and payouts with redelivered and late events, and their expected books."""
 
     random: Random
     sent: int = 0
@@ -25,7 +25,7 @@ class Stream:
     distinct: set[object] = field(default_factory=set)
 
     def batches(self) -> Iterator[list[Event]]:
-        """Tell of a few orders at a time, for ever."""
+        """Yield the events of a few orders at a time, without end."""
         number = 0
         late: list[Event] = []
         while True:
@@ -45,7 +45,7 @@ class Stream:
             yield told
 
     def end(self) -> Books:
-        """Return the books of all that was told."""
+        """Return the expected books of all events so far."""
         return {place: amount for place, amount in self.books.items() if amount}
 
     def _payment(self, number: int) -> list[Event]:

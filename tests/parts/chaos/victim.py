@@ -1,7 +1,7 @@
-"""The real ledger consumer, in a process that kills itself at a moment named beforehand.
+"""The real ledger consumer in a process that kills itself at a given moment.
 
 `python -m tests.parts.chaos.victim JSON`, where JSON is an `Order`. Nothing in the
-consumer knows of this: the moment is found by wrapping its methods here.
+consumer is changed: this module wraps its methods to find the moment.
 """
 
 import asyncio
@@ -15,19 +15,20 @@ from unittest.mock import patch
 
 from pydantic import BaseModel, SecretStr
 
-from consumers.ledger import SERVICE
+from consumers.ledger.service import SERVICE
 from consumers.runtime.apply.process import Applier
 from consumers.runtime.member.app import build_consumer, consume
 from consumers.runtime.member.loop import Loop
 from consumers.runtime.settings import ConsumerSettings, Tuning
 from router.contract.topics import Topics
 from router.telemetry.management import stop_signal
+from tests.parts.connections import connection_to
 
 Moment = Literal["before the commit", "after the commit", "somewhere", "never"]
 
 
 class Order(BaseModel):
-    """What to consume, and when to die: in the batch of this number, `seconds` into it."""
+    """What to consume, and when to die: in the batch of this number, after `seconds`."""
 
     bootstrap: str
     database_url: str
@@ -41,7 +42,7 @@ def settings(order: Order) -> ConsumerSettings:
     """Return the consumer's settings: small batches, static membership."""
     return ConsumerSettings(
         name=SERVICE.name,
-        kafka={"bootstrap_servers": order.bootstrap},
+        kafka=connection_to(order.bootstrap),
         database_url=SecretStr(order.database_url),
         topics=Topics(order.prefix),
         tuning=Tuning(
@@ -56,14 +57,14 @@ def settings(order: Order) -> ConsumerSettings:
 
 
 def die(*_: object) -> None:
-    """End as a power cut would."""
+    """Kill the process, like a power cut."""
     os.kill(os.getpid(), signal.SIGKILL)
 
 
 def arm(order: Order) -> None:
-    """Have the process die at its moment."""
+    """Make the process die at its moment."""
     if order.moment == "before the commit":
-        # Everything is written, the fence moved, the transaction still open.
+        # Everything is written and the fence moved, but the transaction is still open.
         _wrap(Applier, "_move", order.batch, before=False, act=die)
     elif order.moment == "after the commit":
         _wrap(Loop, "_commit", order.batch, before=True, act=die)
@@ -77,7 +78,7 @@ def _wrap(where: type, name: str, number: int, *, before: bool, act: Callable[[]
     original = getattr(where, name)
     calls = 0
 
-    async def wrapped(*arguments: Any) -> Any:  # noqa: ANN401 - whatever the method takes
+    async def wrapped(*arguments: Any) -> Any:  # noqa: ANN401 - the arguments of the method
         nonlocal calls
         calls += 1
         if before and calls == number:
@@ -91,7 +92,7 @@ def _wrap(where: type, name: str, number: int, *, before: bool, act: Callable[[]
 
 
 async def main(order: Order) -> None:
-    """Consume until SIGTERM, or the moment."""
+    """Consume until SIGTERM or the moment to die."""
     process = build_consumer(SERVICE, settings(order), stop_signal())
     try:
         await consume(process)

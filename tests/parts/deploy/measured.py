@@ -7,7 +7,7 @@ from typing import Any, Final
 import yaml
 
 from consumers.catalogue import declared as consumers_declared
-from router.commands.metrics import declared as edge_declared
+from router.commands.actions.metrics import declared as edge_declared
 from router.telemetry.catalogue import Described, catalogue
 from tests.parts.deploy.promql import Measured, Series, labels, names, parse
 from tests.parts.deploy.system import ROOT

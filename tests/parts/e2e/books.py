@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pydantic import SecretStr
 
-from consumers.ledger import SERVICE as LEDGER
+from consumers.ledger.service import SERVICE as LEDGER
 from consumers.ledger.statement import TrialBalance, read_books
 from consumers.runtime.member.app import ConsumerProcess, build_consumer, consume
 from consumers.runtime.service import Service
@@ -16,6 +16,7 @@ from consumers.runtime.store.database import open_upgrade_engine, reading
 from consumers.runtime.store.migrate import upgrade
 from router.contract.topics import Topics
 from tests.parts.brokers import Broker
+from tests.parts.connections import connection_to
 
 PATIENCE_SECONDS = 60.0
 
@@ -65,7 +66,7 @@ async def running(
     """Run a consumer with these options during the block."""
     settings = ConsumerSettings(
         name=service.name,
-        kafka={"bootstrap_servers": broker.bootstrap},
+        kafka=connection_to(broker.bootstrap),
         database_url=SecretStr(database_url),
         topics=Topics(prefix),
         tuning=Tuning.model_validate(

@@ -10,10 +10,10 @@ from uuid import uuid4
 
 from aiokafka import AIOKafkaProducer
 
-from consumers.inventory import SERVICE as INVENTORY
+from consumers.inventory.service import SERVICE as INVENTORY
 from consumers.inventory.setting import set_stock
-from consumers.ledger import SERVICE as LEDGER
-from consumers.notifications import SERVICE as NOTIFICATIONS
+from consumers.ledger.service import SERVICE as LEDGER
+from consumers.notifications.service import SERVICE as NOTIFICATIONS
 from router.contract.event import Event, event_id
 from router.contract.order import Order
 from router.contract.topics import Topics

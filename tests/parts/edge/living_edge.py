@@ -107,7 +107,7 @@ async def living_edge(directory: Path, text: str) -> AsyncIterator[LivingEdge]:
     config = directory / "payrouter.toml"
     ports = _free_port(), _free_port()
     config.write_text(_with_ports(text, *ports))
-    command = [sys.executable, "-m", "router", "edge", "--config", str(config)]
+    command = [sys.executable, "-m", "consumers", "edge", "--config", str(config)]
     process = await asyncio.create_subprocess_exec(*command, stderr=PIPE, cwd=directory)
     leash = Leash(process.pid)
     lines: list[str] = []

@@ -10,11 +10,11 @@ from uuid import uuid4
 from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from consumers.inventory import SERVICE
 from consumers.inventory.handler import InventoryMessage, handle
 from consumers.inventory.lapse import release_lapsed
 from consumers.inventory.listing import read_stock
 from consumers.inventory.policy import Policy
+from consumers.inventory.service import SERVICE
 from consumers.inventory.setting import set_stock
 from consumers.inventory.tables import HISTORY, LINE, MOVEMENT, ORDERS, STOCK
 from consumers.runtime.fate import Fate

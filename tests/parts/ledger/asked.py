@@ -5,19 +5,19 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-import click
-from click.testing import CliRunner, Result
+from click.testing import Result
 from pydantic import SecretStr
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from consumers.ledger import SERVICE
 from consumers.ledger.handler import handle
+from consumers.ledger.service import SERVICE
 from consumers.runtime.settings import ConsumerSettings, Tuning
-from consumers.runtime.store.migrate import upgrade
 from router.contract.event import Event
 from router.contract.topics import Topics
+from tests.parts.connections import connection_to
+from tests.parts.runtime.own_commands import run_own
 
 UNGUARDED = tuple(
     f"ALTER TABLE ledger.{table} DISABLE TRIGGER ALL"
@@ -28,13 +28,12 @@ UNGUARDED = tuple(
 
 def settings(url: str) -> ConsumerSettings:
     """Return the settings for the ledger's commands."""
-    return ConsumerSettings("ledger", {}, SecretStr(url), Topics(), Tuning())
+    return ConsumerSettings("ledger", connection_to(), SecretStr(url), Topics(), Tuning())
 
 
 def ask(url: str, *arguments: str) -> Result:
     """Run a command of the ledger."""
-    group = click.Group(commands={command.name or "": command for command in SERVICE.commands})
-    return CliRunner().invoke(group, arguments, obj=settings(url))
+    return run_own(SERVICE, settings(url), arguments)
 
 
 def asked(url: str, *arguments: str, status: int = 0) -> Any:  # noqa: ANN401 - JSON
@@ -45,7 +44,7 @@ def asked(url: str, *arguments: str, status: int = 0) -> Any:  # noqa: ANN401 - 
 
 
 def set_up(url: str, events: Sequence[Event], *statements: str) -> None:
-    """Create a ledger, apply events to it, and then run statements."""
+    """Apply events to an empty ledger, and then run statements."""
     asyncio.run(_set_up(url, events, statements))
 
 
@@ -56,7 +55,6 @@ def run(url: str, *statements: str) -> None:
 
 async def _set_up(url: str, events: Sequence[Event], statements: Sequence[str]) -> None:
     engine: AsyncEngine = create_async_engine(url, poolclass=NullPool)
-    await upgrade(engine, SERVICE)
     async with engine.begin() as transaction:
         await handle(transaction, events)
     await _run(url, statements)

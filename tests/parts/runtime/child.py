@@ -29,6 +29,7 @@ from router.contract.event import Event
 from router.contract.topics import Topics
 from router.telemetry.logs import configure_logging
 from router.telemetry.management import listen
+from tests.parts.connections import connection_to
 from tests.parts.runtime.counting import count, service
 from tests.parts.runtime.members import Feed
 from tests.parts.runtime.running import Running, running
@@ -44,7 +45,9 @@ IDLE = "INSERT INTO counting.effect (event_id) SELECT $1::uuid WHERE length($2::
 class Order(BaseModel):
     """What to consume, and the moment at which to pause, the first time it is reached."""
 
-    kafka: dict[str, Any]
+    bootstrap: str
+    overrides: dict[str, Any] = {}
+    """Options of every Kafka client."""
     database_url: str
     prefix: str
     tuning: dict[str, Any]
@@ -57,7 +60,7 @@ class Order(BaseModel):
         """Return the settings of the consumer."""
         return ConsumerSettings(
             name="counting",
-            kafka=self.kafka,
+            kafka=connection_to(self.bootstrap, **self.overrides),
             database_url=SecretStr(self.database_url),
             topics=Topics(self.prefix),
             tuning=Tuning.model_validate(self.tuning),
@@ -74,7 +77,8 @@ async def child(
     settings = feed.settings(management_port=port, **tuning)
     given = Order.model_validate(
         {
-            "kafka": dict(settings.kafka),
+            "bootstrap": settings.bootstrap,
+            "overrides": dict(settings.kafka.overrides),
             "database_url": settings.database_url.get_secret_value(),
             "prefix": feed.prefix,
             "tuning": settings.tuning.model_dump(),
@@ -126,7 +130,7 @@ def arm(order: Order) -> None:
     if order.moment == "after the commit":
         _wrap(Loop, "_commit", lambda: say("after the commit"), order.seconds)
     elif order.moment == "before the delete":
-        _wrap(outbox, "sent", _die, 0)
+        _wrap(outbox, "delete_sent", _die, 0)
     for name, value in order.patches.items():
         patch(name, value).start()
 

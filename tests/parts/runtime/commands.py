@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from consumers import cli, discovery
-from router.commands.cli import cli as payrouter
+from consumers import cli
+from consumers.runtime.service import Service
 from tests.parts.runtime.members import Feed
 
 
@@ -30,6 +30,14 @@ class Said:
         return json.loads(self.out)
 
 
+def install_only(monkeypatch: pytest.MonkeyPatch, *services: Service) -> None:
+    """Make these the only consumers that commands find."""
+    found = {each.name: each for each in services}
+    monkeypatch.setattr("consumers.discovery.discover", lambda: found)
+    monkeypatch.setattr("consumers.discovery.needed", lambda _names: found)
+    monkeypatch.setattr("consumers.configuration.names", lambda: list(found))
+
+
 class Payrouter:
     """Runs commands on the consumer of a feed."""
 
@@ -45,10 +53,7 @@ class Payrouter:
             encoding="utf-8",
         )
         monkeypatch.chdir(folder)
-        monkeypatch.setattr(cli, "discover", lambda: {feed.service.name: feed.service})
-        monkeypatch.setattr(discovery, "discover", lambda: {feed.service.name: feed.service})
-        # The command group that it adds for this consumer is removed with the test.
-        monkeypatch.setattr(payrouter, "commands", dict(payrouter.commands))
+        install_only(monkeypatch, feed.service)
         # Commands must not change the logging of the tests.
         monkeypatch.setattr("router.telemetry.logs.configure_logging", lambda _level, _form: None)
 

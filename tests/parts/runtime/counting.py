@@ -92,12 +92,12 @@ def records(first: int, last: int, partition: Partition = PAYMENT_0) -> list[Dec
 
 def applier(engine: AsyncEngine, handle: Handler = count, brake_after: int = 20) -> Applier:
     """Return an applier for the counting consumer's database."""
-    return Applier(stored(engine, handle), service(handle), brake_after)
+    return Applier(stored(engine), SERVICE, handle, brake_after)
 
 
-def stored(engine: AsyncEngine, handle: Handler = count) -> StoredBooks:
+def stored(engine: AsyncEngine) -> StoredBooks:
     """Return the stored bookkeeping of the counting consumer."""
-    return StoredBooks(engine, service(handle), CLUSTER)
+    return StoredBooks(engine, SERVICE, CLUSTER)
 
 
 async def begun(

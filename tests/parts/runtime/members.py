@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field, replace
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -20,16 +20,14 @@ from router.contract.event import Event
 from router.contract.topics import Topics
 from router.contract.wire import Headers
 from tests.parts.brokers import Broker, create_topics
+from tests.parts.connections import connection_to
 from tests.parts.runtime.counting import (
     SERVICE,
     effects_of,
     fences_of,
     written,
 )
-
-PATIENCE_SECONDS = 60.0
-"""Time-out of a wait in a test; not an expectation of speed."""
-
+from tests.parts.waiting import PATIENCE_SECONDS, eventually
 
 ROOM = {"max.message.bytes": str(4 * 1024 * 1024)}
 
@@ -106,11 +104,9 @@ class Feed:
         }
         return ConsumerSettings(
             name=self.service.name,
-            kafka={
-                "bootstrap_servers": self.broker.bootstrap,
-                "metadata_max_age_ms": 1000,
-                **self.options,
-            },
+            kafka=connection_to(
+                self.broker.bootstrap, **{"metadata_max_age_ms": 1000, **self.options}
+            ),
             database_url=SecretStr(url),
             topics=Topics(self.prefix),
             tuning=Tuning.model_validate({**usual, **tuning}),
@@ -121,7 +117,7 @@ class Feed:
         self, handle: Handler | None = None, **tuning: object
     ) -> AsyncIterator[ConsumerProcess]:
         """Run a consumer until the block ends; then let it finish its batch and leave."""
-        handled = replace(self.service, handle=handle or self.service.handle)
+        handled = replace(self.service, handle=handle, configured=None) if handle else self.service
         process = build_consumer(handled, self.settings(**tuning), asyncio.Event())
         task = asyncio.create_task(consume(process))
         try:
@@ -192,22 +188,6 @@ async def feeding(
             yield feed
         finally:
             await producer.stop()
-
-
-async def eventually(condition: Callable[[], object], what: str) -> None:
-    """Wait until a condition (a function or coroutine function) is true."""
-    try:
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while True:
-                held = condition()
-                if asyncio.iscoroutine(held):
-                    held = await held
-                if held:
-                    return
-                await asyncio.sleep(0.05)
-    except TimeoutError:
-        message = f"timed out waiting for: {what}"
-        raise AssertionError(message) from None
 
 
 async def ready(process: ConsumerProcess) -> None:

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from consumers.ledger import SERVICE as LEDGER
+from consumers.ledger.handler import handle
+from consumers.ledger.service import SERVICE as LEDGER
 from consumers.runtime.apply.process import Applier
 from consumers.runtime.apply.stored_books import StoredBooks
 from router.contract.event import Event
@@ -15,7 +16,7 @@ from tests.parts.runtime.members import Feed
 async def booked(feed: Feed, *events: Event) -> None:
     """Apply these events to the ledger, as records of the feed's first partition."""
     partition = feed.partition(0)
-    applier = Applier(StoredBooks(feed.engine, LEDGER, "cluster"), LEDGER)
+    applier = Applier(StoredBooks(feed.engine, LEDGER, "cluster"), LEDGER, handle)
     fences = await applier.fences({partition: 0})
     batch = [record(offset, each, partition) for offset, each in enumerate(events)]
     await applier.apply(batch, fences)

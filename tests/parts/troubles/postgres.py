@@ -1,4 +1,4 @@
-"""What is done to a database: made read-only as at a failover, and let be written again."""
+"""Makes a database read-only, as in a failover, and writable again."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,9 +17,9 @@ _HANG_UP = (
 
 @asynccontextmanager
 async def read_only(url: str) -> AsyncIterator[None]:
-    """Have a database refuse every write (SQLSTATE 25006) while the block runs.
+    """Make a database refuse all writes (SQLSTATE 25006) while the block runs.
 
-    All that are connected are disconnected before and after, as at a failover.
+    All clients are disconnected before and after, as in a failover.
     """
     await _executed(url, _READ_ONLY)
     try:

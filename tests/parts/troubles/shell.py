@@ -1,7 +1,7 @@
-"""Runs `payrouter` commands one after another in one process, each as it is written in a message.
+"""Runs `payrouter` commands in order in one process, each as written in a message.
 
 `python -m tests.parts.troubles.shell` reads a command per line of standard input and answers each
-with a line of JSON: an interpreter that starts anew for each of a hundred commands takes minutes.
+with a line of JSON: starting an interpreter for each of a hundred commands would take minutes.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ _LONGEST_LINE = 2**24
 
 @dataclass(frozen=True)
 class Said:
-    """What a command printed, and the status it ended with."""
+    """Output and exit status of a command."""
 
     status: int
     out: str
@@ -32,13 +32,13 @@ class Said:
 
 @dataclass
 class Shell:
-    """The process that runs them, in a folder with a configuration."""
+    """A process that runs commands in a folder with a configuration."""
 
     process: Process
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def run(self, line: str) -> Said:
-        """Run a command that has to succeed, and return what it printed."""
+        """Run a command that must succeed, and return its output."""
         said = await self.tried(line)
         assert said.status == 0, f"{line}: {said.out}{said.err}"
         return said
@@ -46,7 +46,7 @@ class Shell:
     async def tried(self, line: str) -> Said:
         """Run a command that may fail.
 
-        Who stops waiting while it runs leaves its answer to nobody: the next command gets its own.
+        If the caller is cancelled, the answer is discarded; the next command gets its own answer.
         """
         await self.lock.acquire()
         answering = asyncio.create_task(self._answered(line))

@@ -1,7 +1,7 @@
-"""A broker, a database, and consumers as processes of their own: where troubles are made.
+"""A broker, a database, and consumers as separate processes, for tests of faults.
 
-The consumers are run as their users run them, and asked as their users can: over their management
-port, and by the commands that they name.
+The consumers run as in production, and tests observe them as users can: through the management port
+and the commands that they name.
 """
 
 import asyncio
@@ -24,20 +24,20 @@ from consumers.runtime.service import Service
 from router.telemetry.management import listen
 from tests.conformance.bench import Bench, bench
 from tests.conformance.programs import Programs
-from tests.parts.runtime.members import eventually
 from tests.parts.runtime.running import Running, running
 from tests.parts.troubles import topics
 from tests.parts.troubles.shell import Shell, shell
 from tests.parts.troubles.tales import TOPICS
+from tests.parts.waiting import eventually
 
 PARTITIONS: Final = 2
 FROZEN_SECONDS: Final = 3.0
-"""Long enough to be taken for a pause, shorter than the session."""
+"""Long enough to be detected as a pause, shorter than the session."""
 START_SECONDS: Final = 120.0
-"""How long all processes may take to start, on a machine that does more than that."""
+"""How long all processes may take to start on a busy machine."""
 
 FETCH_SECONDS: Final = 0.7
-"""A little longer than the broker lets a fetch wait for records."""
+"""Slightly longer than the broker lets a fetch wait for records."""
 
 CONFIG: Final = """
 [kafka]
@@ -84,7 +84,7 @@ class Member:
 
     @property
     def topics(self) -> Sequence[str]:
-        """The topics it reads of which a tale can be told."""
+        """The topics it reads for which records can be made."""
         return self.bench.topics
 
     @property
@@ -104,7 +104,7 @@ class Member:
         self.running = await self.stack.enter_async_context(running(process, self.port))
 
     async def end(self, how: signal.Signals = signal.SIGTERM) -> None:
-        """End its process, in order, once it is so far that it can be told to, or at once."""
+        """End its process: in order, once it handles signals, or at once."""
         if how is signal.SIGTERM:
             await eventually(self._answers, f"an answer of {self.name}: {self.process.lines}")
         self.process.process.send_signal(how)
@@ -116,14 +116,14 @@ class Member:
         return status != 0
 
     async def ready(self) -> tuple[bool, str]:
-        """Ask whether it is ready, and what it says."""
+        """Return whether it is ready, and the detail of the probe."""
         if self.process.process.returncode is not None:
             return False, f"it has ended: {self.process.lines[-5:]}"
         status, said = await self.process.asked("/readyz")
         return status == 200, said
 
     async def halts(self) -> Sequence[str]:
-        """Return the reasons for which partitions of it are halted, by its metric."""
+        """Return the reasons of its halted partitions, according to its metric."""
         _, text = await self.process.asked("/metrics")
         found = re.findall(
             r'^payrouter_partition_halted\{.*reason="(\w+)".*\} 1\.0$', text, re.MULTILINE
@@ -131,20 +131,20 @@ class Member:
         return sorted(set(found))
 
     async def claimed(self) -> set[UUID]:
-        """Read the ids of the events that have had their effect."""
+        """Read the ids of the applied events."""
         seen = self.bench.tables.seen_event
         async with self.bench.engine.connect() as connection:
             return set(await connection.scalars(select(seen.c.event_id)))
 
     async def dead(self) -> int:
-        """Count what it has set aside for good."""
+        """Count its dead records."""
         held = self.bench.tables.held
         query = select(func.count()).where(held.c.state == "dead")
         async with self.bench.engine.connect() as connection:
             return int(await connection.scalar(query) or 0)
 
     async def next_offsets(self) -> Mapping[tuple[str, int], int]:
-        """Read what it will apply next, by topic and partition."""
+        """Read its next offsets, by topic and partition."""
         async with self.bench.engine.connect() as connection:
             rows = await read_fence_rows(connection, self.bench.tables)
         return {(row.topic, row.partition): row.next_offset for row in rows}
@@ -152,7 +152,7 @@ class Member:
 
 @dataclass
 class Site:
-    """All of it."""
+    """Broker, database, consumers and a shell for commands."""
 
     bootstrap: str
     database_url: str
@@ -168,9 +168,9 @@ class Site:
 
     @contextlib.asynccontextmanager
     async def frozen(self) -> AsyncIterator[None]:
-        """Freeze every member while the block runs, and for so long that it is a pause.
+        """Freeze every member while the block runs, long enough to count as a pause.
 
-        Nothing that is written in the block is the answer to a fetch of before.
+        No fetch from before the block receives records that are written in it.
         """
         loop = asyncio.get_running_loop()
         since = loop.time()
@@ -196,7 +196,7 @@ class Site:
             await asyncio.sleep(0.1)
 
     async def ends(self, member: Member) -> Mapping[tuple[str, int], int]:
-        """Ask where the logs of a member's topics end, by topic and partition."""
+        """Return the log ends of a member's topics, by topic and partition."""
         found: dict[tuple[str, int], int] = {}
         for topic in member.topics:
             ends = await topics.ends(self.bootstrap, topic, range(self.partitions[topic]))
@@ -204,24 +204,24 @@ class Site:
         return found
 
     async def at_the_end(self, member: Member, ends: Mapping[tuple[str, int], int]) -> bool:
-        """Tell whether a member has passed all that is below these ends of its logs."""
+        """Return whether a member has passed all records before these log ends."""
         done = await member.next_offsets()
         return all(done.get(place, -1) >= end for place, end in ends.items() if end)
 
-    async def mend(self, member: Member) -> Sequence[str]:
-        """Run what a member names in `/readyz`: of each line the first command that mends.
+    async def run_fixes(self, member: Member) -> Sequence[str]:
+        """Run the fixes that a member names in `/readyz`: the first fixing command of each line.
 
-        Where the command wants to be asked with `--yes`, as it says then, it is.
+        If a command requires `--yes`, it is run again with it.
         """
-        done = await self.named(member)
+        done = await self.named_fixes(member)
         for command in done:
             answer = await self.shell.run(command)
             if _NEEDS_YES in answer.out:
                 await self.shell.run(f"{command} --yes")
         return done
 
-    async def named(self, member: Member) -> Sequence[str]:
-        """Return what a member names in `/readyz`: of each line the first command that mends."""
+    async def named_fixes(self, member: Member) -> Sequence[str]:
+        """Return the commands that a member names in `/readyz`: the first fix of each line."""
         _, said = await member.ready()
         lines = (
             [c for c in _COMMAND.findall(line) if " show " not in c] for line in said.splitlines()
@@ -233,7 +233,7 @@ class Site:
 async def site(
     bootstrap: str, database_url: str, services: Sequence[Service], programs: Programs
 ) -> AsyncIterator[Site]:
-    """Run consumers, ready, on a broker and a database of their own; topics are made."""
+    """Create topics and run consumers on a separate broker and database until they are ready."""
     ports = {each.name: _free_port() for each in services}
     config = CONFIG.format(bootstrap=bootstrap, database=database_url, partitions=PARTITIONS)
     config += "".join(CONSUMER.format(name=name, port=port) for name, port in ports.items())

@@ -1,4 +1,4 @@
-"""What one test tells the consumers of a site, and what has become of it in each of them."""
+"""The events that one test writes for the consumers of a site, and their state in each consumer."""
 
 import asyncio
 from collections import defaultdict
@@ -12,12 +12,12 @@ from tests.parts.troubles.tales import Told, avro, tale
 from tests.parts.troubles.writing import write
 
 PATIENCE_SECONDS: Final = 120.0
-"""How long what has to come may take; nothing is said about how fast it comes."""
+"""Time-out for an expected state. It is not a measure of speed."""
 
 GREEN_SECONDS: Final = 6.0
-"""So long a member may say that all is well, having passed everything, while something is missing.
+"""How long a member may report that all is well while it has passed all records but misses events.
 
-It looks at the identity of a log after an error or a pause, and so a moment later than it reads.
+It checks the identity of a log after an error or a pause, and so shortly after it has read.
 """
 
 WHOLE: Final = "whole"
@@ -32,12 +32,12 @@ class Story:
     lost: dict[str, set[UUID]] = field(default_factory=lambda: defaultdict(set))
 
     def made(self, topic: str, count: int) -> list[Told]:
-        """Make so many records of events that nobody has told, not to be missed yet."""
+        """Make records of new events, which members need not apply yet."""
         numbers = [next(self.site.numbers) for _ in range(count)]
         return [tale(topic, topic, number) for number in numbers]
 
     def missed(self, told: Sequence[Told]) -> None:
-        """Have every event of these records be missed until it has had its effect."""
+        """Expect members to apply all events of these records."""
         for each in told:
             if each.id is not None:
                 self.told[each.out.topic].add(each.id)
@@ -45,57 +45,57 @@ class Story:
     async def tell(
         self, topic: str, count: int, partition: int | None = None, codec: str = "none"
     ) -> Sequence[Told]:
-        """Write so many new events to a topic."""
+        """Write a number of new events to a topic."""
         told = self.made(topic, count)
         self.missed(told)
         await write(self.site.bootstrap, told, partition, codec)
         return told
 
     async def tell_framed(self, topic: str, count: int) -> None:
-        """Write so many new events behind the frame of a schema registry."""
+        """Write a number of new events with the frame of a schema registry."""
         told = self.made(topic, count)
         self.missed(told)
         await write(self.site.bootstrap, [each.framed() for each in told])
 
     async def tell_avro(self, topic: str, count: int) -> None:
-        """Write so many records that nobody can read."""
+        """Write a number of records that no consumer can read."""
         numbers = [next(self.site.numbers) for _ in range(count)]
         await write(self.site.bootstrap, [avro(topic, topic, each) for each in numbers])
 
     def gone(self, topic: str, told: Sequence[Told]) -> None:
-        """Note that these are in no log any more; they are missed until `accept`."""
+        """Mark events as no longer in any log; they are still expected until `accept`."""
         self.lost[topic] |= {each.id for each in told if each.id is not None}
 
     def accept(self) -> None:
-        """Miss no more what is gone: it was said."""
+        """Stop expecting the lost events, since their loss was reported."""
         for topic, gone in self.lost.items():
             self.told[topic] -= gone
 
     def due(self, member: Member) -> set[UUID]:
-        """Return what a member has to have applied."""
+        """Return the ids of the events that a member must have applied."""
         return set().union(*(self.told[topic] for topic in member.topics))
 
     async def missing(self, member: Member) -> set[UUID]:
-        """Return what a member has to have applied and has not."""
+        """Return the ids of the events that a member must have applied but has not."""
         return self.due(member) - await member.claimed()
 
     async def applied(self, member: Member) -> None:
-        """Wait until a member has applied all of it, whatever it says about other things."""
+        """Wait until a member has applied all events, even if it is not ready for other reasons."""
         async with asyncio.timeout(PATIENCE_SECONDS):
             while await self.missing(member):  # noqa: ASYNC110 - of another process
                 await asyncio.sleep(0.1)
 
     async def seen(self) -> Mapping[str, str]:
-        """Tell what has become of the story in every member it is told to; see `seen_by`."""
+        """Return the state of the events in every member that reads them; see `seen_by`."""
         due = [each for each in self.site.members.values() if self.due(each)]
         found = await asyncio.gather(*map(self.seen_by, due))
         return {each.name: said for each, said in zip(due, found, strict=True)}
 
     async def seen_by(self, member: Member) -> str:
-        """Tell what has become of the story in a member, as soon as it is settled.
+        """Return the state of the events in a member, as soon as it is stable.
 
-        `whole`: all applied and ready. `halted: REASONS`: it is not ready, and says so.
-        `withheld`: it is not ready, for an open transaction. Else what is wrong, such as
+        `whole`: all applied, and ready. `halted: REASONS`: not ready, with the reasons.
+        `withheld`: not ready because of an open transaction. Otherwise the problem, such as
         `green, 11 of 12 missing`.
         """
         loop = asyncio.get_running_loop()

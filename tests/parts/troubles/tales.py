@@ -1,4 +1,4 @@
-"""Numbered records of every topic of the contract: each is an event of its own."""
+"""Makes numbered records for every topic of the contract; each is a separate event."""
 
 import json
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from tests.parts.contract.events import event
 from tests.parts.contract.orders import order
 
 TOPICS: Sequence[str] = (*FAMILIES, ORDER)
-"""The topics of which a tale can be told."""
+"""The topics for which records can be made."""
 
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 _KINDS = {"payment": "confirmed", "payout": "confirmed", "subscription": "renewed"}
@@ -21,17 +21,17 @@ _KINDS = {"payment": "confirmed", "payout": "confirmed", "subscription": "renewe
 
 @dataclass(frozen=True)
 class Told:
-    """A record and the id under which its effect is claimed; None where it can have none."""
+    """A record and the id of its event; None if the record has no effect."""
 
     id: UUID | None
     out: OutgoingRecord
 
     def keyed(self, key: bytes) -> "Told":
-        """Give it the key of another, as a log that is compacted must not be."""
+        """Return it with this key, so that compaction keeps only one of several."""
         return replace(self, out=replace(self.out, key=key))
 
     def framed(self) -> "Told":
-        """Put it behind the frame of a schema registry, as its JSON serializer does."""
+        """Add the frame of a schema registry, like its JSON serializer."""
         value = FRAME + self.out.value
         return replace(self, out=replace(self.out, value=value))
 
@@ -41,7 +41,7 @@ FRAME = b"\x00\x00\x00\x00\x2a"
 
 
 def tale(topic: str, name: str, number: int) -> Told:
-    """Tell of one more event of a topic of the contract, for the topic of this name."""
+    """Make a new event of a topic of the contract, as a record for the topic of this name."""
     if topic == ORDER:
         reference, total = f"order-{number}", "30.00"
         identity = order_message_id(OrderType.PLACED, "shop-eu", reference, total)
@@ -59,9 +59,9 @@ def tale(topic: str, name: str, number: int) -> Told:
 
 
 def avro(topic: str, name: str, number: int) -> Told:
-    """Tell of an event as no consumer can read it: Avro behind the frame of a registry."""
+    """Make a record that no consumer can read: Avro with the frame of a registry."""
     made = tale(topic, name, number)
     text = json.loads(made.out.value)["reference"].encode()
-    # A string of Avro: twice its length, as a variable number, and its bytes.
+    # A string in Avro: twice its length as a varint, then its bytes.
     body = bytes([len(text) * 2]) + text
     return Told(None, replace(made.out, value=FRAME + body))

@@ -1,4 +1,4 @@
-"""What is done to topics behind everybody's back: made anew, compacted, cut off at the start."""
+"""Changes topics under running clients: recreates, compacts, or truncates them at the start."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ QUICK_CLEANER: Final = {
     "log.initial.task.delay.ms": "100",
     "log.retention.check.interval.ms": "300",
 }
-"""Properties of a broker whose cleaner does not keep a test waiting."""
+"""Broker properties for a log cleaner without delays."""
 
 _COMPACTED: Final = {
     "cleanup.policy": "compact",
@@ -30,25 +30,25 @@ _COMPACTED: Final = {
 
 
 def admin(bootstrap: str) -> AdminClient:
-    """Return a client that changes topics; it has to outlive the answers it gives."""
+    """Return a client that changes topics; it must be referenced until its futures are done."""
     return AdminClient({**quiet(bootstrap)})
 
 
 async def make_missing(bootstrap: str, names: Sequence[str], partitions: int) -> None:
-    """Make those topics that are not there, and wait until they are."""
+    """Create missing topics, and wait until they exist."""
     found = await asyncio.to_thread(lambda: admin(bootstrap).list_topics(timeout=SECONDS).topics)
     missing = [name for name in names if name not in found]
     if missing:
         await asyncio.to_thread(_make, bootstrap, missing, partitions)
 
 
-async def remake(bootstrap: str, names: Sequence[str], partitions: int) -> None:
-    """Delete topics and make them anew under their names: other logs, from offset 0."""
-    await asyncio.to_thread(_remake, bootstrap, names, partitions)
+async def recreate(bootstrap: str, names: Sequence[str], partitions: int) -> None:
+    """Delete topics and recreate them with the same names: new logs from offset 0."""
+    await asyncio.to_thread(_recreate, bootstrap, names, partitions)
 
 
 async def grow(bootstrap: str, names: Sequence[str], partitions: int) -> None:
-    """Give topics more partitions."""
+    """Add partitions to topics."""
 
     def asked() -> None:
         wanted = [NewPartitions(name, partitions) for name in names]
@@ -60,7 +60,7 @@ async def grow(bootstrap: str, names: Sequence[str], partitions: int) -> None:
 
 
 async def cut_off(bootstrap: str, topic: str, partition: int, offset: int) -> None:
-    """Delete the records of a partition below an offset."""
+    """Delete the records of a partition before an offset."""
 
     def asked() -> None:
         where = TopicPartition(topic, partition, offset)
@@ -72,16 +72,16 @@ async def cut_off(bootstrap: str, topic: str, partition: int, offset: int) -> No
 
 
 async def compact(bootstrap: str, told: Sequence[Told], partition: int) -> None:
-    """Write records under one key with a topic's `compact` policy, until only the last are left.
+    """Write records with one key under the `compact` policy until only the last ones are left.
 
-    The last one is the active segment, which no cleaner touches; all are of one topic.
+    The last one is in the active segment, which the cleaner skips. All are on one topic.
     """
     topic = told[0].out.topic
     before = await end(bootstrap, topic, partition)
     await alter(bootstrap, topic, _COMPACTED)
     for half in (told[:-1], told[-1:]):
         await write(bootstrap, [each.keyed(b"the key of all") for each in half], partition)
-        # A record that comes later than `segment.ms` begins another segment.
+        # A record written after `segment.ms` starts a new segment.
         await asyncio.sleep(0.2)
     async with asyncio.timeout(SECONDS):
         while len(await kept(bootstrap, topic, partition, before)) > 2:  # noqa: ASYNC110 - of a broker
@@ -90,12 +90,12 @@ async def compact(bootstrap: str, told: Sequence[Told], partition: int) -> None:
 
 
 async def end(bootstrap: str, topic: str, partition: int) -> int:
-    """Ask for the end of a log, that of open transactions included."""
+    """Return the end of a log, including open transactions."""
     return (await ends(bootstrap, topic, [partition]))[partition]
 
 
 async def ends(bootstrap: str, topic: str, partitions: Sequence[int]) -> Mapping[int, int]:
-    """Ask for the ends of a topic's logs, those of open transactions included."""
+    """Return the ends of a topic's logs, including open transactions."""
     return await asyncio.to_thread(_ends, bootstrap, topic, partitions)
 
 
@@ -105,7 +105,7 @@ async def kept(bootstrap: str, topic: str, partition: int, first: int) -> Sequen
 
 
 async def alter(bootstrap: str, topic: str, values: Mapping[str, str]) -> None:
-    """Set some of a topic's configuration, and leave the rest as it is."""
+    """Set some configurations of a topic; leave the others unchanged."""
 
     def asked() -> None:
         entries = [
@@ -138,7 +138,7 @@ def _leading(own: AdminClient, names: Sequence[str], partitions: int) -> None:
                 break
 
 
-def _remake(bootstrap: str, names: Sequence[str], partitions: int) -> None:
+def _recreate(bootstrap: str, names: Sequence[str], partitions: int) -> None:
     own = admin(bootstrap)
     for each in own.delete_topics(list(names)).values():
         each.result(SECONDS)
@@ -146,7 +146,7 @@ def _remake(bootstrap: str, names: Sequence[str], partitions: int) -> None:
         try:
             return _make(bootstrap, names, partitions)
         except KafkaException as refused:
-            # It is deleted a moment after the answer.
+            # The broker deletes it shortly after the answer.
             if refused.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise
 

@@ -1,4 +1,4 @@
-"""Writes records as anybody might: in any codec, in a transaction that is left open."""
+"""Writes records like another producer: with any codec, or in a transaction that stays open."""
 
 import asyncio
 import contextlib
@@ -11,18 +11,18 @@ from tests.parts.troubles.tales import Told
 
 CODECS: Final = ("none", "gzip", "snappy", "lz4", "zstd")
 SECONDS: Final = 120.0
-"""How long a broker may take, one that is just starting again included."""
+"""Time-out for a broker, long enough for a restart."""
 
 
 def quiet(bootstrap: str) -> dict[str, str | int]:
-    """Return what connects a client that does not log the absence of a broker."""
+    """Return connection options of a client that does not log an absent broker."""
     return {"bootstrap.servers": bootstrap, "log_level": 0}
 
 
 async def write(
     bootstrap: str, told: Iterable[Told], partition: int | None = None, codec: str = "none"
 ) -> None:
-    """Put records on their topics and wait for the acknowledgement of each."""
+    """Write records to their topics and wait for all acknowledgements."""
     own = Producer({**quiet(bootstrap), "acks": "all", "compression.type": codec})
     refused = _produced(own, told, partition)
     await _flushed(own)
@@ -33,9 +33,9 @@ async def write(
 async def open_transaction(
     bootstrap: str, identity: str, told: Iterable[Told], partition: int
 ) -> AsyncIterator[Producer]:
-    """Write in a transaction that stays open while the block runs, and abort it then.
+    """Write in a transaction that stays open while the block runs; abort it afterwards.
 
-    A transaction of the same identity elsewhere, or the broker, may have ended it before.
+    Another transaction with the same id, or the broker, may end it before.
     """
     own = Producer(
         {

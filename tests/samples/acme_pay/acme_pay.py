@@ -10,7 +10,7 @@ from router.delivery import Delivery, VerifiedDelivery
 from router.errors import Reason
 from router.providers import Answer, Key, Simulation
 from router.providers._reading import (
-    Described,
+    Descriptions,
     Fields,
     currency_name,
     happening,
@@ -109,7 +109,7 @@ class AcmePay:
         return with_headers(delivery, (SIGNATURE_HEADER, signature), (TIME_HEADER, time))
 
 
-def _described(fields: Fields) -> Described:
+def _described(fields: Fields) -> Descriptions:
     return {
         "network": lambda: network_name(fields.text("network")),
         "tx_hash": lambda: fields.text("tx"),

@@ -1,7 +1,7 @@
-"""Real consumers through every fault of logs, stores and processes: all applied once at the end.
+"""Real consumers under every fault of logs, stores and processes: all events are applied once.
 
-Payments flow all the time. An operator looks at the consumers and runs what they name, and nothing
-else. The short form makes each of the new faults once, the long one any of them for minutes.
+Payments are written all the time. An operator only runs the commands that the consumers name. The
+short form makes each of the new faults once, the long form makes random faults for minutes.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ pytestmark = [pytest.mark.kafka, pytest.mark.chaos]
 
 NAMES = ("inventory", "ledger")
 LONG = 60
-"""Faults of the long form."""
+"""Number of faults in the long form."""
 
 SEED = 20261129
 SETTLE_SECONDS = 180.0
@@ -41,23 +41,23 @@ ANSWER_SECONDS = 20.0
 
 @dataclass
 class Operator:
-    """Looks at the consumers and runs the commands they name."""
+    """Checks the consumers and runs the commands they name."""
 
     site: Site
     ran: Counter[str] = field(default_factory=Counter)
     seen: Counter[str] = field(default_factory=Counter)
     last: dict[str, str] = field(default_factory=dict)
-    """The last command run for each member, and what it answered."""
+    """The last command for each member, and its output."""
 
     async def work(self) -> None:
-        """Look at each of them again and again until cancelled."""
+        """Check each of them in a loop until cancelled."""
         async with asyncio.TaskGroup() as looking:
             for member in self.site.members.values():
                 looking.create_task(self._look_after(member))
 
     async def _look_after(self, member: Member) -> None:
         while True:
-            # A frozen one does not answer, a killed one refuses; both come back.
+            # A frozen member does not answer, a killed one refuses connections; both recover.
             with contextlib.suppress(OSError, EOFError, TimeoutError):
                 if member.process.process.returncode is None:
                     await self._mend(member)
@@ -65,7 +65,7 @@ class Operator:
 
     async def _mend(self, member: Member) -> None:
         async with asyncio.timeout(ANSWER_SECONDS):
-            commands = await self.site.named(member)
+            commands = await self.site.named_fixes(member)
             halts = await member.halts()
         self.seen.update(halts if commands else [])
         for command in commands:
@@ -78,14 +78,14 @@ class Operator:
 
 @pytest.fixture
 def postgres() -> Iterator[OwnPostgres]:
-    """Give a PostgreSQL of the test's own."""
+    """Run a separate PostgreSQL."""
     with own_postgres() as server:
         yield server
 
 
 @pytest.fixture
 def kafka() -> Iterator[ApacheKafka]:
-    """Give a Kafka of the test's own, which compacts at once."""
+    """Run a separate Kafka, which compacts at once."""
     own = ApacheKafka(topics.QUICK_CLEANER)
     try:
         own.start()
@@ -96,7 +96,7 @@ def kafka() -> Iterator[ApacheKafka]:
 
 @pytest.fixture
 async def scene(kafka: ApacheKafka, postgres: OwnPostgres, tmp_path: Path) -> AsyncIterator[Scene]:
-    """Give running consumers, and what is to be broken under them."""
+    """Run consumers; yield the scene to break."""
     known = discover()
     services = [known[name] for name in NAMES]
     programs = Programs(tmp_path, tmp_path / "nothing")
@@ -105,14 +105,14 @@ async def scene(kafka: ApacheKafka, postgres: OwnPostgres, tmp_path: Path) -> As
 
 
 def sequence(random: Random, *, long: bool) -> Sequence[Fault]:
-    """Choose the faults: each of all once, and any more after that."""
+    """Choose the faults: each one once, and then random ones."""
     chosen = list(FAULTS if long else (*NEW, killed))
     random.shuffle(chosen)
     return [*chosen, *random.choices(FAULTS, k=LONG - len(chosen))] if long else chosen
 
 
 async def made(fault: Fault, scene: Scene, beside: Sequence[asyncio.Task[None]]) -> str:
-    """Make a fault while the work beside it goes on; return what it was."""
+    """Make a fault while the other tasks continue; return its description."""
     making = asyncio.ensure_future(fault(scene))
     await asyncio.wait({making, *beside}, return_when=asyncio.FIRST_COMPLETED)
     for each in beside:
@@ -123,7 +123,7 @@ async def made(fault: Fault, scene: Scene, beside: Sequence[asyncio.Task[None]])
 
 
 async def settled(scene: Scene) -> None:
-    """Wait until everything told is applied everywhere, and all are ready."""
+    """Wait until all members have applied all events and are ready."""
     loop = asyncio.get_running_loop()
     until = loop.time() + SETTLE_SECONDS
     while True:
@@ -135,7 +135,7 @@ async def settled(scene: Scene) -> None:
         await asyncio.sleep(LOOK_SECONDS)
 
 
-async def test_every_fault_of_log_and_store_ends_with_everything_applied_once(
+async def test_every_event_is_applied_once_despite_every_fault(
     scene: Scene,
     chaos_long: bool,  # noqa: FBT001 - a fixture
     capsys: pytest.CaptureFixture[str],
@@ -165,7 +165,7 @@ async def test_every_fault_of_log_and_store_ends_with_everything_applied_once(
 
 
 async def each_once(scene: Scene) -> None:
-    """See that what was told is applied, nothing else is, and nothing is held back."""
+    """Assert that exactly the written events are applied, and none is held."""
     never = {each.id for each in scene.never}
     for member in scene.site.members.values():
         claimed = await member.claimed()

@@ -1,4 +1,4 @@
-"""A ledger consumer killed again and again ends with exactly the books of what was sent."""
+"""A ledger consumer that is killed repeatedly ends with exactly the books of the sent events."""
 
 import asyncio
 import contextlib
@@ -12,7 +12,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from consumers.ledger import SERVICE
+from consumers.ledger.service import SERVICE
 from consumers.ledger.statement import TrialBalance, read_books
 from consumers.ledger.verify import verify
 from consumers.runtime.apply.offsets import FenceRow, read_fence_rows
@@ -34,7 +34,7 @@ AHEAD = 1000
 
 @pytest.fixture
 async def ledger(database_url: str) -> AsyncIterator[AsyncEngine]:
-    """Give the engine of an empty ledger."""
+    """Yield the engine of an empty ledger."""
     engine = create_async_engine(database_url)
     try:
         await upgrade(engine, SERVICE)
@@ -46,7 +46,7 @@ async def ledger(database_url: str) -> AsyncIterator[AsyncEngine]:
 async def feed(
     broker: Broker, ledger: AsyncEngine, prefix: str, stream: Stream, enough: asyncio.Event
 ) -> None:
-    """Publish the stream at a measured pace, a bounded number of records ahead of the ledger."""
+    """Publish the stream at a fixed rate until the event is set; stay close to the ledger."""
     producer = AIOKafkaProducer(
         bootstrap_servers=broker.bootstrap, acks="all", enable_idempotence=True
     )
@@ -68,7 +68,7 @@ async def feed(
 
 @contextlib.asynccontextmanager
 async def victim(order: Order) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Run a victim; none outlives the block."""
+    """Run a victim, which ends with the block."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "tests.parts.chaos.victim", order.model_dump_json()
     )
@@ -96,13 +96,13 @@ async def applied(ledger: AsyncEngine) -> int:
 
 
 async def passed(ledger: AsyncEngine, records: int) -> None:
-    """Wait until so many records are applied."""
+    """Wait until this many records are applied."""
     async with asyncio.timeout(PATIENCE_SECONDS):
         while await applied(ledger) < records:  # noqa: ASYNC110 - of another process
             await asyncio.sleep(0.1)
 
 
-async def test_a_ledger_killed_again_and_again_books_everything_once(
+async def test_repeatedly_killed_ledger_books_everything_once(
     broker: Broker,
     ledger: AsyncEngine,
     topics_prefix: str,
@@ -141,7 +141,7 @@ async def test_a_ledger_killed_again_and_again_books_everything_once(
     seen = sum(row.duplicate for row in rows)
     with capsys.disabled():
         seconds = time.monotonic() - started
-        print(  # noqa: T201 - what the run came to
+        print(  # noqa: T201 - the result
             f"\n{kills} kills, {stream.sent} records of {len(stream.distinct)} events,"
             f" {seen} duplicates stopped, {found.transactions} transactions, {seconds:.0f} s"
         )

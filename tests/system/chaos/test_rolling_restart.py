@@ -1,7 +1,7 @@
-"""Three consumers that come, go, are killed and restarted under load: all once, each key in order.
+"""Three consumers are restarted, killed and joined by others under load: all once and in order.
 
-What the run came to is printed: for each partition the longest time in which nothing of it was
-applied, although something was always waiting.
+The result is printed: for each partition the longest time without an applied record, although
+records were always waiting.
 """
 
 import asyncio
@@ -19,8 +19,9 @@ import pytest
 
 from tests.parts.runtime.child import child
 from tests.parts.runtime.counting import counts_of, effects_of, id_of, numbered, written
-from tests.parts.runtime.members import Feed, eventually
+from tests.parts.runtime.members import Feed
 from tests.parts.runtime.running import Running
+from tests.parts.waiting import eventually
 
 pytestmark = [pytest.mark.kafka, pytest.mark.chaos]
 
@@ -37,7 +38,7 @@ BRIEF: dict[str, Any] = {
 
 @dataclass
 class Load:
-    """Events on every partition without end, every tenth one twice; each key on one partition."""
+    """Endless events on all partitions, every tenth one twice; each key is on one partition."""
 
     feed: Feed
     sent: int = 0
@@ -45,7 +46,7 @@ class Load:
     enough: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self) -> None:
-        """Send at a measured pace until told that it is enough."""
+        """Send at a fixed rate until the event is set."""
         while not self.enough.is_set():
             for _ in range(KEYS):
                 await self._send(self.sent, again=self.sent % 10 == 0)
@@ -68,14 +69,14 @@ class Load:
 
 @dataclass
 class Standstill:
-    """For each partition the longest time between two moves of its fence."""
+    """Measures the longest time between two moves of the fence, by partition."""
 
     feed: Feed
     longest: Counter[int] = field(default_factory=Counter)
     _stood: dict[int, tuple[int, float]] = field(default_factory=dict)
 
     async def run(self) -> None:
-        """Look until cancelled."""
+        """Measure until cancelled."""
         while True:
             now = time.monotonic()
             for row in await counts_of(self.feed.engine):
@@ -87,7 +88,7 @@ class Standstill:
             await asyncio.sleep(0.05)
 
     def __str__(self) -> str:
-        """Write the table."""
+        """Format the table."""
         rows = [
             f"{number:>9}  {gap / 1000:>6.1f} s" for number, gap in sorted(self.longest.items())
         ]
@@ -96,7 +97,7 @@ class Standstill:
 
 @dataclass
 class Fleet:
-    """The instances: each has a place, and with static membership the place's own id."""
+    """The instances. With static membership, each place has its own instance id."""
 
     feed: Feed
     static: bool
@@ -104,18 +105,18 @@ class Fleet:
     members: list[Running] = field(default_factory=list)
 
     async def start(self, place: int) -> Running:
-        """Start the instance of a place and wait until it has its share."""
+        """Start the instance of a place and wait until it has its partitions."""
         identity = {"instance_id": f"counting-{place}"} if self.static else {}
         started = await self.stack.enter_async_context(child(self.feed, None, **BRIEF, **identity))
         await started.says(200, "assigned and moving")
         return started
 
     async def fill(self) -> None:
-        """Start them all."""
+        """Start all instances."""
         self.members = [await self.start(place) for place in range(INSTANCES)]
 
     async def restart(self, place: int, how: signal.Signals) -> None:
-        """End the instance of a place, and start another one there."""
+        """Stop the instance of a place, and start a new one there."""
         process = self.members[place].process
         process.send_signal(how)
         status = await self.members[place].ended()
@@ -123,21 +124,21 @@ class Fleet:
         self.members[place] = await self.start(place)
 
     async def visit(self, seconds: float) -> None:
-        """Have one more join, stay for a while, and leave."""
+        """Let another instance join, stay for a while, and leave."""
         async with child(self.feed, None, **BRIEF) as guest:
             await guest.says(200, "assigned and moving")
             await asyncio.sleep(seconds)
             assert await guest.stop() == 0
 
     async def stop(self) -> None:
-        """Tell all to stop."""
+        """Stop all instances."""
         for member in self.members:
             assert await member.stop() == 0, member.lines
 
 
 @contextlib.asynccontextmanager
 async def under_load(feed: Feed, standstill: Standstill, load: Load) -> AsyncIterator[None]:
-    """Send and look until the block ends; then wait until all is passed."""
+    """Send and measure until the block ends; then wait until all records are passed."""
     looking = asyncio.create_task(standstill.run())
     sending = asyncio.create_task(load.run())
     try:
@@ -156,7 +157,7 @@ async def passed(feed: Feed, number: int) -> bool:
 
 
 def in_order(effects: Sequence[UUID], sent: int) -> bool:
-    """Tell whether the events of each key were applied in the order they were sent in."""
+    """Return whether the events of each key were applied in the order of sending."""
     numbers = {id_of(number): number for number in range(sent)}
     applied = [numbers[each] for each in effects]
     keys = [[number for number in applied if number % KEYS == key] for key in range(KEYS)]
@@ -164,7 +165,7 @@ def in_order(effects: Sequence[UUID], sent: int) -> bool:
 
 
 async def upheaval(fleet: Fleet, random: Random, rounds: int) -> str:
-    """Restart one after another, kill, and have a member join and leave, again and again."""
+    """Repeatedly restart instances in turn, kill one, and let another join and leave."""
     said = Counter[str]()
     for _ in range(rounds):
         for place in range(INSTANCES):
@@ -178,7 +179,7 @@ async def upheaval(fleet: Fleet, random: Random, rounds: int) -> str:
 
 
 @pytest.mark.parametrize("static", [True, False], ids=["static", "dynamic"])
-async def test_a_fleet_restarted_killed_and_visited_under_load_applies_all_once_and_in_order(
+async def test_restarted_and_killed_fleet_under_load_applies_all_once_and_in_order(
     feed: Feed,
     chaos_long: bool,  # noqa: FBT001 - a fixture
     capsys: pytest.CaptureFixture[str],
@@ -196,7 +197,7 @@ async def test_a_fleet_restarted_killed_and_visited_under_load_applies_all_once_
     rows = await counts_of(feed.engine)
     effects = await effects_of(feed.engine)
     with capsys.disabled():
-        print(  # noqa: T201 - what the run came to
+        print(  # noqa: T201 - the result
             f"\n{'static' if static else 'dynamic'} membership: {done}, events {load.sent},"
             f" records {load.sent + load.doubled}, {time.monotonic() - started:.0f} s\n{standstill}"
         )

@@ -26,7 +26,7 @@ class LogCall:
 
 def log_calls(module: Module) -> Iterator[LogCall]:
     """Find the calls of every logger that `get_log` made, by whatever name it goes."""
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             method = node.func.attr
             if _is_log(node.func.value) and method in {*LEVELS, "log"}:

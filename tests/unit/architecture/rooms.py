@@ -26,6 +26,7 @@ _CONSUMER: Final = (
     *("router.contract", "router.telemetry", "router.terminal"),
     *_PUBLIC,
     *("consumers.runtime.store", "consumers.runtime.apply", "consumers.runtime.commands"),
+    "consumers.runtime.commands.actions",
     "consumers.runtime.migrations",
 )
 
@@ -35,7 +36,7 @@ MAY_IMPORT: Final[Mapping[str, tuple[str, ...]]] = {
     "router.delivery": _LANGUAGE,
     "router.errors": (*_LANGUAGE, "router.delivery"),
     "router.telemetry": (),
-    "router.secrets": ("router.errors", "router.telemetry"),
+    "router.secrets": ("router.contract", "router.errors", "router.telemetry"),
     "router.terminal": ("router.contract", "router.telemetry"),
     "router.broker.adapter": ("router.telemetry",),
     "router.broker.topics": ("router.broker.adapter", "router.telemetry"),
@@ -43,12 +44,12 @@ MAY_IMPORT: Final[Mapping[str, tuple[str, ...]]] = {
     "router.broker": (
         *_BROKER,
         *("router.contract", "router.telemetry", "router.secrets", "router.errors"),
-        "router.configuration",
     ),
     # the edge
     "router.providers": (*_LANGUAGE, "router.delivery", "router.errors"),
     "router.configuration": (
-        *("router.contract", "router.errors", "router.secrets", "router.broker.topics"),
+        *("router.contract", "router.errors", "router.secrets"),
+        *("router.broker", "router.broker.topics"),
     ),
     "router.edge.http": ("router.configuration", "router.errors", "router.telemetry"),
     "router.edge.refused": (
@@ -70,22 +71,28 @@ MAY_IMPORT: Final[Mapping[str, tuple[str, ...]]] = {
         *("router.providers", "router.edge.intake"),
     ),
     "router.evaluation": ("router", "!router.commands"),
-    "router.commands": ("router",),
-    "router.__main__": ("router.commands",),
+    "router.commands": (
+        *("router.terminal", "router.commands.actions"),
+        # only named: types of what is given to the work
+        "router.contract",
+    ),
+    "router.commands.actions": ("router",),
     "router.schemas": ("router.contract", "router.configuration", "router.edge"),
     # the consumers
     "consumers.runtime.fate": (),
     "consumers.runtime.trail": (),
     "consumers.runtime.records": _LANGUAGE,
     "consumers.runtime.service": (*_LANGUAGE, *_PUBLIC),
-    "consumers.runtime.settings": (*_LANGUAGE, *_PUBLIC, "consumers.runtime.topic_check"),
+    "consumers.runtime.settings": (
+        *(*_LANGUAGE, *_PUBLIC, "router.broker", "consumers.runtime.topic_check"),
+    ),
     "consumers.runtime.topic_check": ("router.broker.topics",),
     "consumers.runtime.migrations": ("consumers.runtime.store",),
     "consumers.runtime.store": (*_PUBLIC, "consumers.runtime.migrations"),
     "consumers.runtime.configured": (*_PUBLIC, "consumers.runtime.store"),
     "consumers.runtime.apply": (*_PUBLIC, *_FLOOR[:2], "consumers.runtime.store"),
     "consumers.runtime.measures": (
-        *(*_PUBLIC, *_BROKER, "router.broker"),
+        *(*_PUBLIC, *_BROKER, "router.broker", "router.telemetry"),
         *("consumers.runtime.store", "consumers.runtime.apply"),
     ),
     "consumers.runtime.member": (
@@ -106,6 +113,11 @@ MAY_IMPORT: Final[Mapping[str, tuple[str, ...]]] = {
         *("consumers.runtime.store", "consumers.runtime.apply", "consumers.runtime.progress"),
     ),
     "consumers.runtime.commands": (
+        *("router.terminal", "consumers.runtime.commands.actions"),
+        # only named, or made from options: types of what is given to the work
+        *("consumers.runtime.configured", "consumers.runtime.settings", "consumers.runtime.trace"),
+    ),
+    "consumers.runtime.commands.actions": (
         *(*_FLOOR, *_BROKER, "consumers.runtime", "!consumers.runtime.exporter"),
     ),
     "consumers.ledger": _CONSUMER,
@@ -115,7 +127,8 @@ MAY_IMPORT: Final[Mapping[str, tuple[str, ...]]] = {
     "consumers": (
         *_FLOOR,
         *_BROKER,
-        *("router.commands", "router.configuration", "router.errors"),
+        *("router.commands", "router.commands.actions", "router.configuration", "router.errors"),
+        "router.evaluation.stream",
         *("consumers.runtime",),
     ),
 }

@@ -4,11 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from consumers.cli import consumer_settings
+from consumers.configuration import consumer_settings
 from consumers.discovery import discover
 from consumers.runtime.settings import ConsumerSettings
-from router.commands.invocation import Consumers, Invocation
-from router.evaluation.data_dir import DataDir
+from router.broker.client import broker_options, client_options
+from router.commands.invocation import Invocation
+from router.terminal.options import ConfigurationPlace
+from tests.parts.edge.edge_command import NoConsumers
 
 _OLD, _NEW = "old-hidden-0123456789", "new-hidden-0123456789"
 _SASL = (
@@ -26,7 +28,9 @@ def _settings(directory: Path, own: str) -> ConsumerSettings:
         url_file = "{directory}/url"
         """
     )
-    invocation = Invocation(directory / "payrouter.toml", DataDir(directory), Consumers())
+    invocation = Invocation(
+        ConfigurationPlace(directory / "payrouter.toml", directory), NoConsumers()
+    )
     return consumer_settings(invocation, discover()["ledger"])
 
 
@@ -46,11 +50,11 @@ def test_a_consumer_signs_in_with_what_lies_in_the_files_now(tmp_path: Path, tab
         _put(tmp_path, password)
         url_now = settings.database_url_now
         assert url_now is not None
-        seen.append((settings.kafka["security"].password, url_now()))
+        seen.append((client_options(settings.kafka)["sasl_plain_password"], url_now()))
 
     assert seen == [(each, f"postgresql+asyncpg://u:{each}@host/d") for each in (_OLD, _NEW)]
     assert "hidden" not in repr(settings) + repr(settings.kafka)
-    assert dict(settings.kafka).keys() == {"bootstrap_servers", "client_id", "security"}
+    assert broker_options(settings.kafka).keys() == {"bootstrap_servers", "client_id"}
 
 
 def test_a_database_url_that_became_none_leaves_the_last_one(tmp_path: Path) -> None:

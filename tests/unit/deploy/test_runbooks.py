@@ -10,7 +10,7 @@ import click
 import promql_parser
 import pytest
 
-from consumers.cli import whole_command
+from consumers.cli import command_line
 from tests.parts.monitoring.rule_files import ALERTS, NAMES, ROOT, RUNBOOKS
 
 PAGES: Final = {path.stem: path for path in sorted(RUNBOOKS.glob("*.md")) if path.stem != "README"}
@@ -84,7 +84,7 @@ def test_command_exists_with_its_options_and_arguments(page: str, line: str) -> 
     words = shlex.split(line.partition(" > ")[0].replace("PROVIDER", "blockatm"))[1:]
     if words == ["…"]:
         return
-    command: click.Command = whole_command()
+    command: click.Command = command_line()
     while isinstance(command, click.Group) and words:
         found = command.get_command(click.Context(command), words.pop(0))
         assert found is not None, f"{page}: {line}"

@@ -6,31 +6,34 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
-import click
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-from consumers.inventory import SERVICE
 from consumers.inventory.measures import MEASURES
-from consumers.runtime.commands.held_admin import list_operations
-from consumers.runtime.service import Play, Reading
+from consumers.inventory.policy import Policy
+from consumers.inventory.service import SERVICE
+from consumers.runtime.commands.actions.held_admin import list_operations
+from consumers.runtime.service import MeasureReading, Play, Setup
 from consumers.runtime.settings import ConsumerSettings, Tuning
 from consumers.runtime.store.tables import RuntimeTables
 from router.contract.order_fields import OrderFields
 from router.contract.topics import Topics
+from tests.parts.connections import connection_to
 from tests.parts.contract.orders import order
 from tests.parts.inventory.shop import Shop, ordered, paid
+from tests.parts.runtime.own_commands import run_own
 
 ACCOUNTS = ("shop-eu", "shop-us")
 
 
 def ask(url: str, *arguments: str, **settings: Any) -> Result:  # noqa: ANN401 - any field
-    group = click.Group(commands={command.name or "": command for command in SERVICE.commands})
-    usual = ConsumerSettings("inventory", {}, SecretStr(url), Topics(), Tuning(), accounts=ACCOUNTS)
-    return CliRunner().invoke(group, arguments, obj=replace(usual, **settings))
+    usual = ConsumerSettings(
+        "inventory", connection_to(), SecretStr(url), Topics(), Tuning(), accounts=ACCOUNTS
+    )
+    return run_own(SERVICE, replace(usual, **settings), arguments)
 
 
 def told(url: str, *arguments: str) -> Any:  # noqa: ANN401 - JSON
@@ -157,7 +160,7 @@ def test_set_prefers_the_account_of_the_orders_to_that_of_the_endpoints(
         (("set", "tea", "1.5"), "QUANTITY"),
         (("set", "", "1"), "SKU"),
         (("set", "a\x01b", "1"), "SKU"),
-        (("set", "tea", "1"), "--account: say whose"),
+        (("set", "tea", "1"), "--account: missing"),
         (("orders", "--status", "gone"), "--status"),
     ],
     ids=str,
@@ -177,7 +180,7 @@ def test_a_missing_schema_is_reported_in_one_line(database_url: str) -> None:
 
 
 def test_the_metrics_count(sold: str) -> None:
-    async def read(shop: Shop) -> dict[str, Reading]:
+    async def read(shop: Shop) -> dict[str, MeasureReading]:
         await shop.apply(paid(reference="A-8"))
         await shop.expire("A-2")
         await shop.apply(ordered(3, lines=[{"sku": "mug", "quantity": 1}]))
@@ -198,8 +201,9 @@ def test_the_metrics_count(sold: str) -> None:
 
 def test_simulated_traffic_fills_only_empty_stock(sold: str) -> None:
     async def fill(shop: Shop) -> Any:  # noqa: ANN401 - stock
-        assert SERVICE.before_play is not None
-        await SERVICE.before_play(shop.engine, Play(["shop-eu"], ["mug", "tea"]))
+        before_play = SERVICE.actions(Setup(Policy(), Topics())).before_play
+        assert before_play is not None
+        await before_play(shop.engine, Play(["shop-eu"], ["mug", "tea"]))
         return await shop.stock()
 
     assert within(sold, fill) == {"mug": (10_000, 0, 0, 0), "tea": (10, 3, 2, 0)}

@@ -6,20 +6,25 @@ from dataclasses import replace
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from consumers.inventory import SERVICE
-from consumers.runtime.service import Service
+from consumers.inventory.policy import Policy
+from consumers.inventory.service import SERVICE, configured
+from consumers.runtime.service import Setup
 from consumers.runtime.store.tables import RuntimeTables
+from router.contract.topics import Topics
 from tests.parts.brokers import Broker
 from tests.parts.contract.orders import order
 from tests.parts.inventory.shop import Shop
-from tests.parts.runtime.members import eventually, feeding, ready
+from tests.parts.runtime.members import feeding, ready
+from tests.parts.waiting import eventually
 
 FRAME = b"\x00\x00\x00\x00\x2a"
 """Schema id 42."""
 
 TABLES = RuntimeTables.of(SERVICE.schema)
 
-AS_IT_IS = replace(SERVICE, configured=Service.configured)
+AS_IT_IS = replace(
+    SERVICE, configured=lambda _: replace(configured(Setup(Policy(), Topics())), work=())
+)
 """The inventory with its default options."""
 
 
@@ -43,4 +48,4 @@ async def test_an_order_in_a_registrys_frame_is_applied_and_an_avro_error_names_
             await eventually(lambda: errors(shop.engine), "the dead letter")
 
     (error,) = await errors(shop.engine)
-    assert "what looks like Avro behind a schema registry's frame (schema id 42)" in error
+    assert "what looks like Avro after a schema registry's frame (schema id 42)" in error

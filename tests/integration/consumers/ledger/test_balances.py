@@ -9,11 +9,11 @@ from alembic.config import Config
 from sqlalchemy import Connection, func, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from consumers.ledger import SERVICE
 from consumers.ledger.book import BALANCE, JOURNAL_TOTAL, POSTING
 from consumers.ledger.chart import LedgerAccount, Purpose
 from consumers.ledger.handler import handle
 from consumers.ledger.position import new_position
+from consumers.ledger.service import SERVICE
 from consumers.ledger.verify import verify
 from consumers.runtime.migrations.environment import ATTRIBUTE, Target
 from consumers.runtime.store.migrate import upgrade

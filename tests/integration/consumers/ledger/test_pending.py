@@ -8,14 +8,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from consumers.ledger.book import POSITION
 from consumers.ledger.measures import MEASURES
-from consumers.runtime.service import Reading
+from consumers.runtime.service import MeasureReading
 from tests.parts.ledger.bookkeeping import applied
 from tests.parts.ledger.told import told
 
 (PENDING,) = (each for each in MEASURES if each.name == "payrouter_ledger_pending_payments")
 
 
-async def pending(ledger: AsyncEngine) -> Reading:
+async def pending(ledger: AsyncEngine) -> MeasureReading:
     async with ledger.connect() as connection:
         return await PENDING.read(connection)
 

@@ -7,9 +7,10 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from consumers.ledger import SERVICE
 from consumers.ledger.book import TRANSACTION
-from consumers.runtime.service import NoOptions, Setup
+from consumers.ledger.handler import handle
+from consumers.ledger.service import SERVICE
+from consumers.runtime.service import NoConsumerOptions, Setup
 from consumers.runtime.store.tables import RuntimeTables
 from router.contract.event import Event
 from router.contract.outcome import OutcomeEvent
@@ -69,7 +70,7 @@ async def test_an_event_without_postings_publishes_nothing(ledger: AsyncEngine) 
 async def test_the_outcome_id_is_the_same_in_every_database(ledger: AsyncEngine) -> None:
     async def ids(event: Event) -> list[str]:
         async with ledger.connect() as connection:
-            await SERVICE.handle(connection, [event])
+            await handle(connection, [event])
             rows = await connection.execute(select(OUTBOX.c.value))
             found = [json.loads(row.value)["id"] for row in rows]
             await connection.rollback()
@@ -82,9 +83,9 @@ async def test_the_outcome_id_is_the_same_in_every_database(ledger: AsyncEngine)
 
 
 async def test_the_outcome_is_published_on_the_configured_topic(ledger: AsyncEngine) -> None:
-    service = SERVICE.configured(SERVICE, Setup(NoOptions(), Topics("shop.")))
+    actions = SERVICE.actions(Setup(NoConsumerOptions(), Topics("shop.")))
     async with ledger.begin() as transaction:
-        await service.handle(transaction, [told("payment.confirmed", "100")])
+        await actions.handle(transaction, [told("payment.confirmed", "100")])
     (row,) = await said(ledger)
     assert row.topic == "shop.ledger.outcome"
-    assert service.says_outcomes
+    assert SERVICE.says_outcomes

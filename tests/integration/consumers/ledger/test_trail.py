@@ -7,8 +7,9 @@ import pytest
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from consumers.ledger import SERVICE
 from consumers.ledger.book import EVENT
+from consumers.ledger.handler import handle
+from consumers.ledger.service import SERVICE
 from consumers.ledger.trail import matches
 from consumers.runtime.apply.process import Applier
 from consumers.runtime.apply.stored_books import StoredBooks
@@ -34,7 +35,7 @@ async def words(ledger: AsyncEngine, text: str) -> list[str]:
 
 async def consumed(ledger: AsyncEngine, *events: Event) -> None:
     """Apply events as records, so that the runtime stores their offsets."""
-    applier = Applier(StoredBooks(ledger, SERVICE, "cluster"), SERVICE)
+    applier = Applier(StoredBooks(ledger, SERVICE, "cluster"), SERVICE, handle)
     fences = await applier.fences({PAYMENT: 55})
     batch = [
         Decoded(Record(PAYMENT, 55 + number, 1, event.key, b"", []), event)

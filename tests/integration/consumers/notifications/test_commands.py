@@ -5,24 +5,24 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import click
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from consumers.notifications import SERVICE
 from consumers.notifications.options import NotificationOptions
+from consumers.notifications.service import SERVICE
 from consumers.notifications.tables import SCHEMA
-from consumers.runtime.commands.held_admin import Operation, list_operations
+from consumers.runtime.commands.actions.held_admin import Operation, list_operations
 from consumers.runtime.settings import ConsumerSettings, Tuning
-from consumers.runtime.store.migrate import upgrade
 from consumers.runtime.store.tables import RuntimeTables
 from router.contract.topics import Topics
+from tests.parts.connections import connection_to
 from tests.parts.notifications.desk import EMAIL, applied, messages, options, rule, run, told
 from tests.parts.notifications.receivers import hook, post_office
 from tests.parts.notifications.sending import dispatcher, drained
+from tests.parts.runtime.own_commands import run_own
 
 SECRET = "hunter2hunter2"
 RULES = options(
@@ -32,17 +32,15 @@ Asked = Callable[..., Result]
 
 
 def ask(url: str, *arguments: str, chosen: NotificationOptions = RULES) -> Result:
-    group = click.Group(commands={command.name or "": command for command in SERVICE.commands})
     settings = ConsumerSettings(
-        SERVICE.name, {}, SecretStr(url), Topics(), Tuning(), options=chosen
+        SERVICE.name, connection_to(), SecretStr(url), Topics(), Tuning(), options=chosen
     )
-    return CliRunner().invoke(group, arguments, obj=settings, env={"COLUMNS": "80"})
+    return run_own(SERVICE, settings, arguments, env={"COLUMNS": "80"})
 
 
 async def in_database(url: str, act: Callable[[AsyncEngine], Any]) -> Any:  # noqa: ANN401
     engine = create_async_engine(url, poolclass=NullPool)
     try:
-        await upgrade(engine, SERVICE)
         return await act(engine)
     finally:
         await engine.dispose()
@@ -57,10 +55,10 @@ async def three_messages(desk: AsyncEngine) -> None:
 
 
 @pytest.fixture
-def told_of(database_url: str) -> str:
+def told_of(desk_url: str) -> str:
     """Return the URL of a database with three messages."""
-    asyncio.run(in_database(database_url, three_messages))
-    return database_url
+    asyncio.run(in_database(desk_url, three_messages))
+    return desk_url
 
 
 def listed(url: str, *arguments: str) -> Sequence[Any]:
@@ -152,22 +150,22 @@ def test_all_messages_failed_since_a_time_are_resent(told_of: str) -> None:
 
 
 def test_a_message_without_an_address_is_not_resent_until_the_order_has_one(
-    database_url: str,
+    desk_url: str,
 ) -> None:
     async def skipped(desk: AsyncEngine) -> None:
         await applied(desk, RULES, told("payout.confirmed"))
         await run(desk, f"UPDATE {SCHEMA}.message SET state = 'skipped', wait_until = NULL")
 
-    asyncio.run(in_database(database_url, skipped))
-    message = by_state(database_url, "skipped")["id"]
-    assert resent(database_url, message) == (1, {"resent": [], "left": [message]})
+    asyncio.run(in_database(desk_url, skipped))
+    message = by_state(desk_url, "skipped")["id"]
+    assert resent(desk_url, message) == (1, {"resent": [], "left": [message]})
 
     async def known(desk: AsyncEngine) -> None:
         await run(desk, f"UPDATE {SCHEMA}.customer SET email = '{EMAIL}'")
 
-    asyncio.run(in_database(database_url, known))
-    assert resent(database_url, message)[0] == 0
-    assert by_state(database_url, "pending")["address"] == EMAIL
+    asyncio.run(in_database(desk_url, known))
+    assert resent(desk_url, message)[0] == 0
+    assert by_state(desk_url, "pending")["address"] == EMAIL
 
 
 def test_a_pending_message_is_not_resent(told_of: str) -> None:
@@ -232,7 +230,7 @@ async def test_a_failed_test_of_a_channel_shows_the_reason_without_the_url() -> 
         chosen = options([], channels={"ops": {"url": f"{receiver.url}/{SECRET}"}})
         result = await by_command(chosen, "ops")
     assert result.exit_code == 1
-    assert result.stderr == "Error: ops: HTTP 401\n"
+    assert result.stderr == "payrouter: ops: HTTP 401\n"
     assert (await by_command(chosen, "nope")).exit_code == 2
     assert (await by_command(chosen, "log")).exit_code == 0
 

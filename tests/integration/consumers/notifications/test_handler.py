@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from consumers.notifications import clean_up_addresses
 from consumers.notifications.handler import NotificationHandler
 from consumers.notifications.rules import CALLED_OFF
+from consumers.notifications.service import clean_up_addresses
 from consumers.notifications.tables import SCHEMA
 from consumers.runtime.fate import Fate
 from router.contract.order_fields import OtherOrderMessage

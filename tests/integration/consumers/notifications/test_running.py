@@ -9,8 +9,8 @@ from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncEngine
 from structlog.testing import capture_logs
 
-from consumers.notifications import SERVICE
 from consumers.notifications.options import NotificationOptions
+from consumers.notifications.service import SERVICE
 from consumers.runtime.member.app import build_consumer, consume
 from consumers.runtime.settings import ConsumerSettings, Tuning
 from router.contract.event import Event
@@ -18,6 +18,7 @@ from router.contract.order import Order
 from router.contract.topics import FAMILIES, ORDER, Topics
 from router.contract.wire import encode_event, encode_order
 from tests.parts.brokers import Broker, create_topics
+from tests.parts.connections import connection_to
 from tests.parts.contract.orders import order
 from tests.parts.notifications.desk import EMAIL, messages, options, rule, told
 from tests.parts.notifications.receivers import PostOffice, post_office
@@ -36,7 +37,7 @@ async def running(
     await create_topics(broker.bootstrap, [*made, names.outcome(SERVICE.name)])
     settings = ConsumerSettings(
         name=SERVICE.name,
-        kafka={"bootstrap_servers": broker.bootstrap},
+        kafka=connection_to(broker.bootstrap),
         database_url=SecretStr(desk.url.render_as_string(hide_password=False)),
         topics=names,
         tuning=Tuning.model_validate({"group_id": f"{prefix}{SERVICE.name}"}),

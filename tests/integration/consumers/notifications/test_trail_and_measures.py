@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from consumers.notifications.measures import MEASURES
 from consumers.notifications.tables import SCHEMA
 from consumers.notifications.trail import trail
-from consumers.runtime.service import Reading
+from consumers.runtime.service import MeasureReading
 from consumers.runtime.trail import TrailQuery, TrailStep
 from tests.parts.notifications.desk import applied, options, run, told
 from tests.parts.notifications.receivers import hook
@@ -50,7 +50,7 @@ async def test_a_step_shows_the_state_and_marks_failures_as_trouble(desk: AsyncE
     assert steps["message sent"].facts["to"] == "on-call"
 
 
-async def measured(desk: AsyncEngine) -> list[Reading]:
+async def measured(desk: AsyncEngine) -> list[MeasureReading]:
     async with desk.connect() as connection:
         return [await each.read(connection) for each in MEASURES]
 

@@ -9,6 +9,6 @@ from router.evaluation.embedded import EvaluationBroker
 
 @pytest.fixture(scope="module")
 def evaluation() -> Iterator[str]:
-    """Give the address of an evaluation broker, which has no DescribeConfigs."""
+    """Run an evaluation broker, which does not support DescribeConfigs; yield its address."""
     with EvaluationBroker() as bootstrap:
         yield bootstrap

@@ -11,17 +11,18 @@ from consumers.runtime.member.relay import relay_producer
 from router.broker.pacing import paced
 from router.edge.publishing.publish import producer_factory
 from tests.parts.brokers import Broker, create_topics
+from tests.parts.connections import connection_to
 
 ROUNDS = 5
 PAUSE = 0.2
 
 
 def of_the_edge(bootstrap: str) -> AIOKafkaProducer:
-    return producer_factory({"bootstrap_servers": bootstrap}, 1024 * 1024)()
+    return producer_factory(connection_to(bootstrap), 1024 * 1024)()
 
 
 def of_a_relay(bootstrap: str) -> AIOKafkaProducer:
-    return relay_producer({"bootstrap_servers": bootstrap})
+    return relay_producer(connection_to(bootstrap))
 
 
 MAKERS = [pytest.param(of_the_edge, id="edge"), pytest.param(of_a_relay, id="relay")]

@@ -1,17 +1,15 @@
 """`payrouter refused` and `payrouter verify --refused`, on a real broker."""
 
 import asyncio
-import io
 import tomllib
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
-from router.commands.refused import read_samples, show_list
+from router.commands.actions.refused import read_samples, show_list
 from router.configuration.settings import load_settings
-from router.quarantine.kept_topic import Wanted
+from router.quarantine.kept_topic import KeptFilter
 from tests.parts.brokers import Broker
 from tests.parts.edge.blockatm_requests import SIGNATURE, webhook
 from tests.parts.edge.edge_command import Command, Said, command, configured
@@ -136,17 +134,17 @@ def test_filters_and_limit(payrouter: Command) -> None:
 
 
 def test_the_list_fits_into_eighty_columns_with_each_sample_on_one_line(
-    payrouter: Command,
+    payrouter: Command, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     del payrouter
     settings = load_settings(Path("payrouter.toml"), {})
-    found = read_samples(settings, Wanted())
+    found = read_samples(settings, KeptFilter())
     short = [each for each in found.entries if ":" not in each.source]
-    out = io.StringIO()
+    monkeypatch.setattr("router.terminal.output._PIPE_WIDTH", 80)
 
-    show_list(Console(file=out, width=80), short, found.counts)
+    show_list(short, found.counts)
 
-    head, *lines, _counts = out.getvalue().splitlines()
+    head, *lines, _counts = capsys.readouterr().out.splitlines()
     assert head.split() == ["id", "received", "endpoint", "source", "reason"]
     assert len(lines) == len(short)
     assert max(map(len, lines)) <= 80
@@ -164,7 +162,7 @@ def test_one_is_shown_in_full_by_the_beginning_of_its_id(payrouter: Command) -> 
     assert "signature_missing" in people.out
     assert (nothing.status, nothing.out) == (1, "")
     assert nothing.err == (
-        "payrouter: no refused deliveries have an id that begins with ffffffff-0\n"
+        "payrouter: there are no refused deliveries with an id that begins with ffffffff-0\n"
     )
 
 
@@ -259,7 +257,7 @@ fields = { provider_reference = "id", amount = "amount", currency = "currency" }
     said = payrouter("verify", "generic_hmac", "--refused", id_, "--json")
 
     assert _steps(said)["signature"] == [
-        ("cannot be recomputed: the value of a header that it needs was masked", False)
+        ("cannot be recomputed: the value of a header that verification needs was masked", False)
     ]
 
 

@@ -60,7 +60,7 @@ chanels = 1
 """
 
 _LINES = [
-    "PAYROUTER_LOG__LEVEL__X: level is no table",
+    "PAYROUTER_LOG__LEVEL__X: level is not a table",
     "PAYROUTER_ORDER__FIELDS: a list is written as JSON",
     "consumers.ledger.batch_recrds: unknown key; did you mean batch_records?",
     "consumers.ledger.database.urk: unknown key; did you mean url?",
@@ -88,7 +88,7 @@ _LINES = [
     "endpoints.hmac.mapping: Field required",
     "endpoints.shop.tolerence_seconds: unknown key; did you mean tolerance_seconds?",
     "endpoints.standard.secrets: expected whsec_ and 24 to 64 bytes in base64",
-    "endpoints.two.secrets: the same secret stands under endpoints.shop, whose account is another",
+    "endpoints.two.secrets: the same secret is set for endpoints.shop, which has another account",
     "kafka.sasl_passwrd: unknown key; did you mean sasl_password?",
     (
         "kafka.security_protocol: Input should be 'PLAINTEXT', 'SSL', 'SASL_PLAINTEXT' or"

@@ -1,6 +1,6 @@
-"""Whatever a process writes to standard error is a line of its log: JSON, or coloured for a person.
+"""Everything a process writes to standard error is a log line: JSON, or coloured on a terminal.
 
-Each test is a process of its own, since it is the process's last words that count.
+Each test runs a separate process, since the output of a crashing process counts too.
 """
 
 import contextlib
@@ -30,7 +30,7 @@ def process(program: str) -> list[str]:
 
 
 def on_a_terminal(program: str, **environ: str) -> str:
-    """Run a program whose standard error is a terminal, and return what stood there."""
+    """Run a program whose standard error is a terminal, and return the output."""
     ours, theirs = pty.openpty()
     with open(ours, "rb", buffering=0) as screen:  # noqa: PTH123 - a descriptor
         kept = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
@@ -38,7 +38,7 @@ def on_a_terminal(program: str, **environ: str) -> str:
         subprocess.run(command, stderr=theirs, env={**kept, **environ}, check=False)
         os.close(theirs)
         shown = b""
-        # Linux raises at the end of a terminal that nobody writes to any more.
+        # Linux raises at the end of a terminal without writers.
         with contextlib.suppress(OSError):
             while piece := screen.read(4096):
                 shown += piece
@@ -98,7 +98,7 @@ LIBRARY = "logging.getLogger('aiokafka').error('boom')"
     ],
     ids=["exception", "in a thread", "unraisable", "task", "library", "warning", "logged"],
 )
-def test_what_nobody_caught_is_one_line_of_json_too(program: str, event: str, level: str) -> None:
+def test_unhandled_exception_is_one_line_of_json(program: str, event: str, level: str) -> None:
     (line,) = process(program)
     told: dict[str, Any] = json.loads(line)
     assert event in told["event"]
@@ -107,7 +107,7 @@ def test_what_nobody_caught_is_one_line_of_json_too(program: str, event: str, le
         assert told["exception"].endswith("ValueError: boom")
 
 
-def test_ctrl_c_is_no_accident() -> None:
+def test_ctrl_c_is_not_logged_as_an_error() -> None:
     lines = process("raise KeyboardInterrupt")
     assert lines[-1] == "KeyboardInterrupt"
     assert not any(line.startswith("{") for line in lines)

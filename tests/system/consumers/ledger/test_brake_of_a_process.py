@@ -14,14 +14,15 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from consumers.ledger import SERVICE
+from consumers.ledger.service import SERVICE
 from consumers.runtime.store.migrate import upgrade
 from tests.parts.brokers import Broker
 from tests.parts.dev_process import free_port
 from tests.parts.leash import Leash
 from tests.parts.runtime.commands import Payrouter
 from tests.parts.runtime.counting import numbered
-from tests.parts.runtime.members import PATIENCE_SECONDS, Feed, eventually, feeding
+from tests.parts.runtime.members import Feed, feeding
+from tests.parts.waiting import PATIENCE_SECONDS, eventually
 
 POISON, BRAKE_AFTER = 50, 20
 

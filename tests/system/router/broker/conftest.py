@@ -1,4 +1,4 @@
-"""The brokers for the tests of what we ask of brokers."""
+"""Brokers for the tests of our requests."""
 
 from collections.abc import AsyncIterator, Iterator
 from typing import Final
@@ -9,7 +9,7 @@ from aiokafka import AIOKafkaConsumer
 from tests.parts.kafka.apache_kafka import ApacheKafka
 
 _PROPERTIES: Final = {
-    # Each of these is what a test needs to see our requests do without it, or in spite of it.
+    # Each setting is one that a test needs to show that our requests work with it or despite it.
     "auto.create.topics.enable": "true",
     "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
     "allow.everyone.if.no.acl.found": "true",
@@ -19,7 +19,7 @@ _PROPERTIES: Final = {
 
 @pytest.fixture(scope="package")
 def kafka() -> Iterator[ApacheKafka]:
-    """Give a Kafka that creates topics when asked for them, checks rights, and compacts at once."""
+    """Run a Kafka that creates requested topics, checks rights, and compacts at once."""
     node = ApacheKafka(_PROPERTIES)
     try:
         node.start()
@@ -30,7 +30,7 @@ def kafka() -> Iterator[ApacheKafka]:
 
 @pytest.fixture
 async def consumer(kafka: ApacheKafka) -> AsyncIterator[AIOKafkaConsumer]:
-    """Give a consumer to ask with, which reads nothing of its own accord."""
+    """Yield a consumer for requests, which fetches nothing by itself."""
     client = AIOKafkaConsumer(bootstrap_servers=kafka.bootstrap, enable_auto_commit=False)
     await client.start()
     try:

@@ -16,12 +16,12 @@ pytestmark = pytest.mark.kafka
 
 @dataclass
 class Stalling:
-    """A way to a broker on which each connection gets its first answer and no other."""
+    """A proxy to a broker that passes on only the first answer of each connection."""
 
     bootstrap: str
     port: int = 0
     asked_again: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when a connection has asked for more than the first answer."""
+    """Set when a connection has sent a second request."""
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the client has closed a connection."""
 
@@ -48,7 +48,7 @@ class Stalling:
                 await each.wait_closed()
 
 
-async def test_a_start_that_is_cancelled_closes_what_it_has_opened(kafka: ApacheKafka) -> None:
+async def test_cancelled_start_closes_its_connections(kafka: ApacheKafka) -> None:
     close_cancelled_starts()
     stalling = Stalling(kafka.bootstrap)
     async with stalling.running():
@@ -60,5 +60,5 @@ async def test_a_start_that_is_cancelled_closes_what_it_has_opened(kafka: Apache
         await producer.stop()
         async with asyncio.timeout(10):
             await stalling.ended.wait()
-    # Left to the garbage collector, the connection would have warned, and failed this test.
+    # Garbage collection of an open connection would have warned, and failed this test.
     assert starting.cancelled()

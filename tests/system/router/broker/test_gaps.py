@@ -12,7 +12,7 @@ from router.broker.adapter.private import await_partitions, connections_of, lead
 from router.broker.log import gaps
 from router.broker.log.gaps import explain
 from router.broker.log.raw_fetch import RawRecords, fetch_raw
-from router.broker.log.reread import second_look
+from router.broker.log.reread import reread_records
 from tests.parts.brokers import create_topics
 from tests.parts.kafka.apache_kafka import ApacheKafka
 
@@ -28,10 +28,10 @@ COMPACTED = {
 
 
 async def passed_over(consumer: AIOKafkaConsumer, tp: TopicPartition, end: int) -> Sequence[range]:
-    """Read as a committed reader does, and return where the offset was not the next one."""
+    """Read as a read_committed reader, and return the gaps between the offsets."""
     found, at = [], 0
     while at < end:
-        seen = await second_look(consumer, tp, at, 500)
+        seen = await reread_records(consumer, tp, at, 500)
         for record in seen.records:
             found += [range(at, record.offset)] if record.offset > at else []
             at = record.offset + 1
@@ -40,7 +40,7 @@ async def passed_over(consumer: AIOKafkaConsumer, tp: TopicPartition, end: int) 
     return found
 
 
-async def test_a_producer_of_transactions_leaves_gaps_that_few_fetches_explain(
+async def test_gaps_of_a_transactional_producer_are_explained_with_few_fetches(
     kafka: ApacheKafka,
     consumer: AIOKafkaConsumer,
     topics_prefix: str,
@@ -64,18 +64,18 @@ async def test_a_producer_of_transactions_leaves_gaps_that_few_fetches_explain(
 
     async def counted(*args: object, **options: object) -> object:
         fetches.append(1)
-        return await fetch_raw(*args, **options)  # type: ignore[arg-type] # as they came
+        return await fetch_raw(*args, **options)  # type: ignore[arg-type] # passed through
 
     missing = await passed_over(consumer, here, end)
     assert len(missing) >= TRANSACTIONS * 4 / 5
     monkeypatch.setattr(gaps, "fetch_raw", counted)
     assert await explain(consumer, here, missing, SECONDS) == []
     assert len(fetches) == 1
-    # A record of a committed transaction is there, so nothing explains its absence.
+    # A record of a committed transaction exists, so nothing explains its offset.
     assert await explain(consumer, here, [range(2, 3)], SECONDS) == [range(2, 3)]
 
 
-async def test_what_compaction_ate_is_reported_missing_offset_by_offset(
+async def test_compacted_records_are_reported_as_missing_offset_by_offset(
     kafka: ApacheKafka, consumer: AIOKafkaConsumer, topics_prefix: str
 ) -> None:
     name = f"{topics_prefix}payment"
@@ -83,12 +83,12 @@ async def test_what_compaction_ate_is_reported_missing_offset_by_offset(
     await create_topics(kafka.bootstrap, [name], partitions=1, configs=COMPACTED)
     producer = AIOKafkaProducer(bootstrap_servers=kafka.bootstrap)
     await producer.start()
-    # Within one batch and in batches of their own, as both look different afterwards.
+    # Within one batch and in separate batches, since compaction changes them differently.
     await asyncio.gather(*(producer.send(name, b"1", key=b"same", partition=0) for _ in range(6)))
     await producer.flush()
     end = 0
     async with asyncio.timeout(30):
-        # The cleaner leaves the segment that is written to: a record now and then ends it.
+        # The cleaner skips the active segment, so occasional records start new segments.
         while not (missing := await passed_over(consumer, here, end)):
             sent = await producer.send_and_wait(name, b"1", key=b"same", partition=0)
             end = sent.offset
@@ -121,7 +121,7 @@ async def test_deleted_records_are_not_explained(
     await admin.close()
 
 
-async def test_a_leader_that_the_client_remembers_wrongly_is_asked_for_again(
+async def test_outdated_leader_is_looked_up_again(
     kafka: ApacheKafka, consumer: AIOKafkaConsumer, topics_prefix: str
 ) -> None:
     name = f"{topics_prefix}payment"
@@ -130,7 +130,7 @@ async def test_a_leader_that_the_client_remembers_wrongly_is_asked_for_again(
     await _send(kafka, name)
     await await_partitions(consumer, name)
     cluster = connections_of(consumer).cluster
-    cluster._partitions[name][0] = cluster._partitions[name][0]._replace(leader=99)  # noqa: SLF001 - as it was before
+    cluster._partitions[name][0] = cluster._partitions[name][0]._replace(leader=99)  # noqa: SLF001 - an outdated leader
     assert leader_of(consumer, here) == 99
     assert (await _one_batch(consumer, here, 0)).data
     with pytest.raises(UnknownTopicOrPartitionError):

@@ -12,9 +12,10 @@ from pydantic import SecretStr
 from consumers.runtime.member.subscription import RebalanceListener, Subscription
 from consumers.runtime.records import Partition
 from consumers.runtime.settings import ConsumerSettings, Tuning
-from router.broker.client import broker_options, client_options
-from router.broker.credentials import ClientOptions, KafkaCredentials
-from router.configuration.settings import KafkaSettings, settings_from
+from router.broker.client import client_options
+from router.broker.connection import KafkaConnection
+from router.broker.credentials import KafkaCredentials
+from router.configuration.settings import settings_from
 from router.contract.topics import Topics
 from router.edge.publishing.publish import producer_factory
 from tests.parts.brokers import create_topics
@@ -34,7 +35,7 @@ def guarded(mechanism: str) -> Iterator[Guarded]:
         broker.node.destroy()
 
 
-def _kafka(guarded: Guarded, file: Path) -> KafkaSettings:
+def _kafka(guarded: Guarded, file: Path) -> KafkaConnection:
     values = {
         "bootstrap_servers": guarded.bootstrap,
         "security_protocol": "SASL_PLAINTEXT",
@@ -42,7 +43,7 @@ def _kafka(guarded: Guarded, file: Path) -> KafkaSettings:
         "sasl_username": "edge",
         "sasl_password_file": str(file),
     }
-    return settings_from({"kafka": values}).kafka
+    return KafkaConnection.of(settings_from({"kafka": values}).kafka)
 
 
 async def _sent(producer: AIOKafkaProducer, topic: str) -> None:
@@ -51,13 +52,11 @@ async def _sent(producer: AIOKafkaProducer, topic: str) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _subscribed(kafka: KafkaSettings, topic: str) -> AsyncIterator[AIOKafkaConsumer]:
+async def _subscribed(kafka: KafkaConnection, topic: str) -> AsyncIterator[AIOKafkaConsumer]:
     """Give the client of a consumer that has joined its group."""
-    credentials = KafkaCredentials(kafka)
     settings = ConsumerSettings(
         name="ledger",
-        kafka=ClientOptions(lambda: broker_options(kafka, credentials)),
-        renewed=credentials.renewed,
+        kafka=kafka,
         database_url=SecretStr("postgresql+asyncpg://nowhere/x"),
         topics=Topics(),
         tuning=Tuning(session_timeout_seconds=30),
@@ -90,9 +89,7 @@ async def test_clients_that_live_on_sign_in_with_the_password_of_now(
     await asyncio.to_thread(guarded.start, _OLD)
     await create_topics(guarded.node.bootstrap, [topic])
     kafka = _kafka(guarded, file)
-    credentials = KafkaCredentials(kafka)
-    options = ClientOptions(lambda: client_options(kafka, credentials))
-    producer = producer_factory(options, 1024 * 1024, credentials.renewed)()
+    producer = producer_factory(kafka, 1024 * 1024)()
     await producer.start()
 
     async with _subscribed(kafka, topic) as consumer:
@@ -109,8 +106,8 @@ async def test_clients_that_live_on_sign_in_with_the_password_of_now(
     await producer.stop()
 
     assert [record.value for record in records] == [b"value", b"value"]
-    assert options["sasl_plain_password"] == _NEW
-    assert _NEW not in repr(options)
+    assert client_options(kafka)["sasl_plain_password"] == _NEW
+    assert _NEW not in repr(kafka)
 
 
 async def test_a_password_file_that_cannot_be_read_leaves_the_last_password(

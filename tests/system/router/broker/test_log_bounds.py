@@ -1,4 +1,4 @@
-"""Where logs begin and end, and where an open transaction ends what can be read."""
+"""Bounds of logs, and the last stable offset before an open transaction."""
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.kafka
 SECONDS = 10.0
 
 
-async def test_an_open_transaction_ends_the_readable_log_and_deleted_records_begin_it(
+async def test_open_transaction_limits_the_readable_log_and_deletion_moves_its_start(
     kafka: ApacheKafka, consumer: AIOKafkaConsumer, topics_prefix: str
 ) -> None:
     name = f"{topics_prefix}payment"
@@ -41,7 +41,7 @@ async def test_an_open_transaction_ends_the_readable_log_and_deleted_records_beg
     await admin.close()
 
 
-async def test_a_leader_that_is_away_leaves_its_partitions_out(
+async def test_partitions_of_an_absent_leader_are_left_out(
     kafka: ApacheKafka, consumer: AIOKafkaConsumer, topics_prefix: str
 ) -> None:
     name = f"{topics_prefix}payment"

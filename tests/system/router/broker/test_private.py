@@ -1,4 +1,4 @@
-"""Each part of aiokafka that is not public exists, and does what we use it for."""
+"""All private parts of aiokafka that we use exist and behave as expected."""
 
 import asyncio
 import inspect
@@ -48,21 +48,23 @@ def test_the_version_of_aiokafka_has_an_upper_bound() -> None:
     assert needed.endswith(",<0.15"), "these tests have not seen a later one"
 
 
-async def test_every_client_can_be_asked(kafka: ApacheKafka, consumer: AIOKafkaConsumer) -> None:
+async def test_every_client_can_send_our_requests(
+    kafka: ApacheKafka, consumer: AIOKafkaConsumer
+) -> None:
     producer = AIOKafkaProducer(bootstrap_servers=kafka.bootstrap)
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap)
     await producer.start()
     await admin.start()
-    for asker in (consumer, producer, admin, connections_of(consumer)):
-        assert isinstance(connections_of(asker), AIOKafkaClient)
+    for client in (consumer, producer, admin, connections_of(consumer)):
+        assert isinstance(connections_of(client), AIOKafkaClient)
         for node in (None, 1):
-            answer = await ask(asker, TopicsRequest(["none"]), node=node, seconds=SECONDS)
+            answer = await ask(client, TopicsRequest(["none"]), node=node, seconds=SECONDS)
             assert [broker[0] for broker in answer.brokers] == [1]
     await producer.stop()
     await admin.close()
 
 
-async def test_a_question_does_not_wait_for_a_fetch(kafka: ApacheKafka, topics_prefix: str) -> None:
+async def test_request_does_not_wait_for_a_fetch(kafka: ApacheKafka, topics_prefix: str) -> None:
     name = f"{topics_prefix}payment"
     await create_topics(kafka.bootstrap, [name], partitions=1)
     waiting = AIOKafkaConsumer(name, bootstrap_servers=kafka.bootstrap, fetch_max_wait_ms=60_000)
@@ -70,7 +72,7 @@ async def test_a_question_does_not_wait_for_a_fetch(kafka: ApacheKafka, topics_p
     poll = asyncio.create_task(waiting.getone())
     connections = connections_of(waiting)._conns  # noqa: SLF001 - looks on
     async with asyncio.timeout(SECONDS):
-        while not _fetching(connections.values()):  # noqa: ASYNC110 - nothing tells
+        while not _fetching(connections.values()):  # noqa: ASYNC110 - there is no event to wait for
             await asyncio.sleep(0.01)
     request = offsets_request({name: [0]}, READ_UNCOMMITTED, EARLIEST)
     answer = await ask(waiting, request, node=1, seconds=SECONDS)
@@ -87,7 +89,7 @@ def _fetching(connections: Iterable[Any]) -> bool:
 
 
 class Unexpected(api.Response):  # type: ignore[misc] # aiokafka is untyped
-    """Wants more than any answer has."""
+    """A schema that needs more bytes than any answer has."""
 
     API_KEY = 3
     API_VERSION = 5
@@ -103,7 +105,7 @@ class RequestResult(api.RequestStruct):  # type: ignore[misc] # aiokafka is unty
     SCHEMA = Schema(("topics", Int64), ("more", Int64))
 
 
-async def test_an_answer_that_cannot_be_decoded_costs_no_connection_but_its_own(
+async def test_undecodable_answer_closes_only_its_own_connection(
     consumer: AIOKafkaConsumer,
 ) -> None:
     class Question(api.Request[RequestResult]):  # type: ignore[misc] # aiokafka is untyped
@@ -120,7 +122,7 @@ async def test_an_answer_that_cannot_be_decoded_costs_no_connection_but_its_own(
     await ask(consumer, TopicsRequest(["none"]), seconds=SECONDS)
 
 
-async def test_a_broker_that_is_away_is_an_error_of_kafka(consumer: AIOKafkaConsumer) -> None:
+async def test_absent_broker_raises_a_kafka_error(consumer: AIOKafkaConsumer) -> None:
     with pytest.raises(NodeNotReadyError):
         await ask(consumer, TopicsRequest(["none"]), node=99, seconds=SECONDS)
     connections_of(consumer).cluster._brokers = {}  # noqa: SLF001 - as before the first answer
@@ -128,7 +130,7 @@ async def test_a_broker_that_is_away_is_an_error_of_kafka(consumer: AIOKafkaCons
         await ask(consumer, TopicsRequest(["none"]), seconds=SECONDS)
 
 
-async def test_a_frozen_broker_leaves_time_to_ask_another(
+async def test_frozen_broker_leaves_time_for_another(
     consumer: AIOKafkaConsumer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
@@ -140,7 +142,7 @@ async def test_a_frozen_broker_leaves_time_to_ask_another(
     assert [broker[0] for broker in answer.brokers] == [1]
 
 
-async def test_a_connection_on_which_nothing_comes_is_replaced(
+async def test_silent_connection_is_replaced(
     kafka: ApacheKafka, consumer: AIOKafkaConsumer
 ) -> None:
     await ask(consumer, TopicsRequest(["none"]), node=1, seconds=SECONDS)
@@ -156,7 +158,7 @@ async def test_a_connection_on_which_nothing_comes_is_replaced(
     await ask(consumer, TopicsRequest(["none"]), node=1, seconds=SECONDS)
 
 
-async def test_leaders_are_known_of_topics_that_are_followed(
+async def test_leaders_of_followed_topics_are_known(
     kafka: ApacheKafka, consumer: AIOKafkaConsumer, topics_prefix: str
 ) -> None:
     name = f"{topics_prefix}payment"
@@ -180,7 +182,7 @@ async def test_the_password_is_read_before_each_request(kafka: ApacheKafka) -> N
     await client.close()
 
 
-async def test_an_update_of_the_metadata_goes_through_its_replacement(
+async def test_metadata_update_goes_through_its_replacement(
     consumer: AIOKafkaConsumer,
 ) -> None:
     updated: list[bool] = []
@@ -198,7 +200,7 @@ async def test_an_update_of_the_metadata_goes_through_its_replacement(
     assert updated == [True]
 
 
-def test_what_is_replaced_or_extended_has_the_shape_it_had() -> None:
+def test_replaced_and_extended_parts_have_the_expected_shape() -> None:
     def names(function: Any) -> list[str]:  # noqa: ANN401 - anything callable
         return list(inspect.signature(function).parameters)
 

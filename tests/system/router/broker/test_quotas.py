@@ -22,7 +22,7 @@ SECONDS = 20.0
 
 @pytest.fixture
 async def here(kafka: ApacheKafka, topics_prefix: str) -> TopicPartition:
-    """Give a log of many times what a client may read in a second, in a batch each."""
+    """Write a log with many times the data of a client's quota, one record per batch."""
     name = f"{topics_prefix}payment"
     await create_topics(kafka.bootstrap, [name], partitions=1)
     producer = AIOKafkaProducer(bootstrap_servers=kafka.bootstrap)
@@ -36,7 +36,7 @@ async def here(kafka: ApacheKafka, topics_prefix: str) -> TopicPartition:
     return TopicPartition(name, 0)
 
 
-async def test_an_answer_that_a_quota_emptied_is_asked_for_again(
+async def test_fetch_emptied_by_a_quota_is_repeated(
     kafka: ApacheKafka, here: TopicPartition, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     emptied: list[int] = []

@@ -35,7 +35,7 @@ async def until(
 
 
 @pytest.mark.kafka
-async def test_a_topic_made_anew_under_its_name_has_another_id(
+async def test_recreated_topic_has_a_new_id(
     kafka: ApacheKafka, consumer: AIOKafkaConsumer, topics_prefix: str
 ) -> None:
     name = f"{topics_prefix}payment"
@@ -62,7 +62,7 @@ async def test_a_topic_made_anew_under_its_name_has_another_id(
 
 
 @pytest.mark.kafka
-async def test_asking_for_a_topic_never_creates_it(
+async def test_describing_a_topic_never_creates_it(
     kafka: ApacheKafka, consumer: AIOKafkaConsumer, topics_prefix: str
 ) -> None:
     name = f"{topics_prefix}payment"
@@ -73,7 +73,7 @@ async def test_asking_for_a_topic_never_creates_it(
 
 
 @pytest.mark.kafka
-async def test_a_denied_right_to_write_is_seen_before_a_record_is_sent(
+async def test_denied_write_is_detected_before_a_record_is_sent(
     kafka: ApacheKafka, consumer: AIOKafkaConsumer, topics_prefix: str
 ) -> None:
     name, other = f"{topics_prefix}payment", f"{topics_prefix}payout"
@@ -95,7 +95,7 @@ async def test_a_denied_right_to_write_is_seen_before_a_record_is_sent(
     await until(seen, lambda found: found.may_write is True)
 
 
-async def test_a_broker_that_knows_no_rights_says_so_and_creates_nothing() -> None:
+async def test_broker_without_authorization_reports_no_rights_and_creates_no_topic() -> None:
     with EvaluationBroker() as bootstrap:
         producer = AIOKafkaProducer(bootstrap_servers=bootstrap)
         await producer.start()
@@ -108,7 +108,7 @@ async def test_a_broker_that_knows_no_rights_says_so_and_creates_nothing() -> No
 
 
 @pytest.mark.kafka
-async def test_a_broker_older_than_topic_ids_is_asked_without_them(
+async def test_topics_of_a_broker_without_topic_ids_are_described(
     consumer: AIOKafkaConsumer, kafka: ApacheKafka, topics_prefix: str
 ) -> None:
     name = f"{topics_prefix}payment"

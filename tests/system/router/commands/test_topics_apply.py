@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from router.broker.topics.apply import Mode, Report, Result, apply_topics
+from router.broker.topics.apply import ApplyMode, TopicResult, TopicsReport, apply_topics
 from router.broker.topics.contract import AtLeast, TopicNeed
 from router.configuration.settings import Settings, settings_from
 from router.configuration.topic_needs import topic_needs
@@ -53,19 +53,19 @@ def settings(prefix: str, **topics: object) -> Settings:
 async def applied(
     broker: Broker,
     prefix: str,
-    mode: Mode = Mode.CREATE,
+    mode: ApplyMode = ApplyMode.CREATE,
     beside: TopicsBeside | None = None,
     **topics: object,
-) -> Report:
+) -> TopicsReport:
     needs = topic_needs(settings(prefix, **topics), beside or TopicsBeside())
     return await apply_topics(maker(broker.bootstrap), broker.bootstrap, needs, mode)
 
 
-def results(report: Report, prefix: str) -> Mapping[str, Result]:
+def results(report: TopicsReport, prefix: str) -> Mapping[str, TopicResult]:
     return {each.name.removeprefix(prefix): each.result for each in report.topics}
 
 
-def left(report: Report, prefix: str) -> set[tuple[str, str]]:
+def left(report: TopicsReport, prefix: str) -> set[tuple[str, str]]:
     return {(each.topic.removeprefix(prefix), each.what) for each in report.left}
 
 
@@ -75,7 +75,7 @@ async def test_missing_topics_are_created_as_they_must_be(
 ) -> None:
     report = await applied(broker, topics_prefix)
 
-    assert results(report, topics_prefix) == dict.fromkeys(EVERY, Result.CREATED)
+    assert results(report, topics_prefix) == dict.fromkeys(EVERY, TopicResult.CREATED)
     assert report.well
     payment = await configs(broker.bootstrap, f"{topics_prefix}payment")
     quarantine = await configs(broker.bootstrap, f"{topics_prefix}quarantine")
@@ -110,7 +110,7 @@ async def test_a_second_run_says_there_and_is_well(broker: Broker, topics_prefix
     await applied(broker, topics_prefix)
     again = await applied(broker, topics_prefix)
 
-    assert results(again, topics_prefix) == dict.fromkeys(EVERY, Result.THERE)
+    assert results(again, topics_prefix) == dict.fromkeys(EVERY, TopicResult.THERE)
     assert again.well
 
 
@@ -213,7 +213,7 @@ def test_alter_mends_what_loses_nothing_and_leaves_what_others_have_set(
 async def test_runs_at_the_same_time_are_all_well(broker: Broker, topics_prefix: str) -> None:
     await make(broker.bootstrap, f"{topics_prefix}payment", partitions=1)
 
-    runs = [applied(broker, topics_prefix, Mode.ALTER) for _ in range(4)]
+    runs = [applied(broker, topics_prefix, ApplyMode.ALTER) for _ in range(4)]
     reports = await asyncio.gather(*runs)
 
     assert [(each.well, each.refused) for each in reports] == [(True, {})] * 4
@@ -224,7 +224,7 @@ async def test_runs_at_the_same_time_are_all_well(broker: Broker, topics_prefix:
 def test_the_table_fits_80_columns_and_says_what_remains_to_be_done(
     payrouter: Command, broker: Broker, topics_prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("router.commands.invocation._WHOLE_LINES", 80)
+    monkeypatch.setattr("router.terminal.output._PIPE_WIDTH", 80)
     asyncio.run(spoil(broker.bootstrap, topics_prefix))
 
     said = payrouter("topics", "apply", "--check")
@@ -245,7 +245,7 @@ async def test_replicas_are_named_with_the_command_that_gives_more(
     await applied(broker, topics_prefix)
 
     report = await applied(
-        broker, topics_prefix, Mode.ALTER, replication_factor=3, min_insync_replicas=2
+        broker, topics_prefix, ApplyMode.ALTER, replication_factor=3, min_insync_replicas=2
     )
 
     assert ("payment", "replication factor") in left(report, topics_prefix)
@@ -264,7 +264,7 @@ async def test_more_of_everything_is_no_difference_and_nothing_is_made_smaller(
     payment = f"{topics_prefix}payment"
     await make(broker.bootstrap, payment, 5, retention_ms="-1", max_message_bytes="900000")
 
-    report = await applied(broker, topics_prefix, Mode.ALTER)
+    report = await applied(broker, topics_prefix, ApplyMode.ALTER)
 
     assert left(report, topics_prefix) == set()
     found = await configs(broker.bootstrap, f"{topics_prefix}payment")
@@ -279,7 +279,9 @@ async def test_a_topic_of_the_platform_is_compared_and_never_altered(
     order = f"{topics_prefix}order"
     await make(broker.bootstrap, order, 1, cleanup_policy="compact", compression_type="zstd")
 
-    report = await applied(broker, topics_prefix, Mode.ALTER, beside=TopicsBeside(foreign=[order]))
+    report = await applied(
+        broker, topics_prefix, ApplyMode.ALTER, beside=TopicsBeside(foreign=[order])
+    )
 
     assert left(report, topics_prefix) == {("order", "cleanup.policy")}
     assert (await configs(broker.bootstrap, order))["cleanup.policy"] == "compact"
@@ -294,12 +296,12 @@ async def test_what_the_broker_refuses_is_said_of_its_topic_and_the_others_are_m
         TopicNeed(f"{topics_prefix}odd", 1, 1, 1, (AtLeast("retention.ms", -2, explicit=True),)),
     ]
 
-    report = await apply_topics(maker(broker.bootstrap), broker.bootstrap, needs, Mode.CREATE)
+    report = await apply_topics(maker(broker.bootstrap), broker.bootstrap, needs, ApplyMode.CREATE)
 
     assert list(report.refused) == [f"{topics_prefix}odd"]
     assert "retention.ms" in report.refused[f"{topics_prefix}odd"]
     assert not report.well
-    assert results(report, topics_prefix)["payment"] is Result.CREATED
+    assert results(report, topics_prefix)["payment"] is TopicResult.CREATED
 
 
 def test_check_and_alter_together_are_wrong_usage(payrouter: Command) -> None:

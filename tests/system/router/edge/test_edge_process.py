@@ -71,7 +71,7 @@ class _EdgeProcess:
 async def _edge(directory: Path, bootstrap: str, prefix: str = "") -> AsyncIterator[_EdgeProcess]:
     ports = _free_port(), _free_port()
     path = _written(directory, ports, bootstrap, prefix)
-    command = [sys.executable, "-m", "router", "edge", "--config", str(path)]
+    command = [sys.executable, "-m", "consumers", "edge", "--config", str(path)]
     process = await asyncio.create_subprocess_exec(*command, stderr=PIPE, cwd=directory)
     leash = Leash(process.pid)
     errors: list[str] = []

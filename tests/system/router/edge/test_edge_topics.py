@@ -38,7 +38,7 @@ async def _names(edge: RunningEdge, words: str) -> str:
 @pytest.mark.parametrize(
     ("topic", "configs", "words"),
     [
-        ("quarantine", {"retention_ms": "604800000"}, "has retention.ms 7 days, needs for ever"),
+        ("quarantine", {"retention_ms": "604800000"}, "has retention.ms 7 days, needs forever"),
         ("payment", {"cleanup_policy": "compact"}, "has cleanup.policy compact, needs delete"),
         ("payment", {"retention_ms": "3600000"}, "has retention.ms 1 hour"),
     ],

@@ -7,16 +7,14 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
-import click
-
-from consumers.inventory import SERVICE
+from consumers.cli import command_line
 from consumers.inventory.measures import MEASURES
 from consumers.inventory.policy import Policy
-from router.commands.cli import cli
-from router.commands.senders import Senders
 from router.configuration.settings import settings_from
 from router.contract.order import Order, OrderLine
 from router.contract.order_fields import OtherOrderMessage, read_order
+from router.terminal.command_tree import CommandTree
+from tests.parts.runtime.own_commands import group_of
 
 TEXT = (Path(__file__).parents[4] / "docs" / "inventory.md").read_text(encoding="utf-8")
 
@@ -66,9 +64,11 @@ def test_the_page_names_every_metric() -> None:
 
 
 def test_the_commands_shown_exist() -> None:
-    own = {command.name for command in SERVICE.commands}
-    send = cli.get_command(click.Context(cli), "send")
-    assert isinstance(send, Senders)
+    inventory, send = group_of("inventory"), command_line().entries["send"].load()
+    assert isinstance(inventory, CommandTree)
+    assert isinstance(send, CommandTree)
+    own = inventory.entries.keys()
+    assert {"order", "blockatm"} <= send.entries.keys()
     for line in shown("sh")[0].splitlines():
         _, group, command, *_ = line.split()
         assert command in (own if group == "inventory" else {"order", "blockatm"}), line

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from consumers.inventory import SERVICE
 from consumers.inventory.policy import Policy
+from consumers.inventory.service import SERVICE
 from consumers.runtime.service import Setup
 from router.contract.order_fields import OrderFields
 from router.contract.topics import Topics
@@ -17,7 +17,10 @@ from router.contract.topics import Topics
     [
         ({"underpaid": "accept_within"}, "underpaid_tolerance"),
         ({"underpaid_tolerance": "0.01"}, "accept_within"),
-        ({"underpaid": "accept_within", "underpaid_tolerance": 0.01}, "text or Decimal, got float"),
+        (
+            {"underpaid": "accept_within", "underpaid_tolerance": 0.01},
+            "text or a Decimal, not float",
+        ),
         ({"underpaid": "accept_within", "underpaid_tolerance": "1"}, "less than Decimal"),
         ({"refunded": "maybe"}, "refunded"),
         ({"time_to_live_seconds": 0}, "time_to_live_seconds"),
@@ -32,7 +35,7 @@ def test_an_invalid_policy_is_refused(wrong: dict[str, Any], problem: str) -> No
 
 def test_the_configuration_reaches_the_service() -> None:
     setup = Setup(Policy(sweep_seconds=7), Topics("eu."), OrderFields(total="/sum"))
-    configured = SERVICE.configured(SERVICE, setup)
+    configured = SERVICE.actions(setup)
     (work,) = configured.work
     assert (work.name, work.every_seconds) == ("lapse", 7)
     keywords = getattr(configured.handle, "keywords", {})

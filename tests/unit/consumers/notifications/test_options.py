@@ -7,9 +7,9 @@ from click.testing import CliRunner
 from pydantic import ValidationError
 
 from consumers import cli
-from consumers.notifications import SERVICE, configured
 from consumers.notifications.options import NotificationOptions
 from consumers.notifications.rules import CUSTOMER, KINDS, LOG
+from consumers.notifications.service import configured
 from consumers.runtime.service import Setup
 from router.contract.topics import Topics
 from tests.parts.notifications.desk import MAIL, options, rule
@@ -26,8 +26,8 @@ def test_without_configuration_nothing_leaves_the_machine() -> None:
 
 
 def test_each_channel_has_separate_work() -> None:
-    service = configured(SERVICE, Setup(options(), Topics()))
-    assert [each.name for each in service.work] == [
+    actions = configured(Setup(options(), Topics()))
+    assert [each.name for each in actions.work] == [
         "send log",
         "send mail",
         "send hook",

@@ -45,8 +45,8 @@ def test_an_event_is_decoded() -> None:
         (raw(b'{"id": '), "the value is"),
         (raw(b"\xff\xfe"), "the value is"),
         (raw(b"{}"), "id"),
-        (replace(THERE, headers=[("ce_dataschema", b"urn:other")]), "names no schema"),
-        (replace(THERE, headers=[("ce_dataschema", b"\xff")]), "names no schema"),
+        (replace(THERE, headers=[("ce_dataschema", b"urn:other")]), "does not name a schema"),
+        (replace(THERE, headers=[("ce_dataschema", b"\xff")]), "does not name a schema"),
     ],
 )
 def test_undecodable_record_has_its_problem(there: Record, problem: str) -> None:
@@ -57,7 +57,7 @@ def test_undecodable_record_has_its_problem(there: Record, problem: str) -> None
 
 def test_record_of_a_later_major_version_is_not_undecodable() -> None:
     later = replace(THERE, headers=[("ce_dataschema", b"urn:payrouter:schema:event:2.0")])
-    assert decode(later) == TooNew(later, "schema version 2.0, this reader knows 1.0")
+    assert decode(later) == TooNew(later, "schema version 2.0, this reader supports 1.0")
 
 
 def test_record_that_breaks_its_reader_is_undecodable_too() -> None:

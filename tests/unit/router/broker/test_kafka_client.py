@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiokafka.admin import AIOKafkaAdminClient
-from faststream.kafka import KafkaBroker
 
-from router.broker.client import TokenFile, broker_options, client_options
-from router.configuration.settings import KafkaSettings, settings_from
+from router.broker.client import TokenFile, client_options, make_admin
+from router.broker.connection import KafkaConnection
+from router.broker.faststream_broker import make_broker
+from router.configuration.settings import settings_from
 from router.errors import ConfigurationError
 
 _TLS = Path(__file__).parents[3] / "samples" / "tls"
@@ -19,8 +19,8 @@ _USER = {"sasl_username": "user", "sasl_password": _PASSWORD}
 _MUTUAL = {"ssl_certfile": _CA, "ssl_keyfile": str(_TLS / "key.pem")}
 
 
-def _kafka(**values: object) -> KafkaSettings:
-    return settings_from({"kafka": values}).kafka
+def _kafka(**values: object) -> KafkaConnection:
+    return KafkaConnection.of(settings_from({"kafka": values}).kafka)
 
 
 _WAYS: list[dict[str, Any]] = [
@@ -69,8 +69,8 @@ def test_the_clients_speak_the_protocol_that_is_configured(way: dict[str, Any]) 
 async def test_the_clients_take_what_they_are_given(way: dict[str, Any]) -> None:
     kafka = _kafka(**way)
 
-    assert AIOKafkaAdminClient(**client_options(kafka)) is not None
-    assert KafkaBroker(**broker_options(kafka)) is not None
+    assert make_admin(kafka) is not None
+    assert make_broker(kafka) is not None
 
 
 def test_a_broker_is_believed_only_with_its_certificate_and_name() -> None:
@@ -134,10 +134,8 @@ def test_a_locked_key_is_opened_with_its_password() -> None:
     ids="-".join,
 )
 def test_files_that_cannot_be_used_are_refused_in_one_line(files: dict[str, str]) -> None:
-    kafka = _kafka(security_protocol="SSL", **files)
-
     with pytest.raises(ConfigurationError, match=r"^kafka\.ssl_cafile, ssl_certfile") as refused:
-        client_options(kafka)
+        _kafka(security_protocol="SSL", **files)
 
     assert len(str(refused.value).splitlines()) == 1
     assert _PASSWORD not in str(refused.value)

@@ -1,4 +1,4 @@
-"""A batch that is refused gives its sequence numbers back, as far as that is safe."""
+"""A refused batch gives back its sequence numbers if that is safe."""
 
 import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
@@ -15,7 +15,7 @@ PARTITION = TopicPartition("payment", 0)
 
 
 async def _numbered() -> AIOKafkaProducer:
-    """Make a producer that has an identity and was never started."""
+    """Make a producer that has a producer id but was never started."""
     producer = AIOKafkaProducer(enable_idempotence=True, bootstrap_servers="127.0.0.1:9")
     give_back_sequences(producer, is_refusal)
     producer._txn_manager.set_pid_and_epoch(1, 0)  # noqa: SLF001 - as a broker does
@@ -23,7 +23,7 @@ async def _numbered() -> AIOKafkaProducer:
 
 
 async def _batch(producer: AIOKafkaProducer) -> object:
-    """Take a batch of two records out of the queue, as the sender does."""
+    """Take a batch of two records from the queue, like the sender."""
     accumulator = producer._message_accumulator  # noqa: SLF001 - the part that is changed
     for _ in range(2):
         future = await accumulator.add_message(PARTITION, b"k", b"v", 1)
@@ -50,7 +50,7 @@ async def test_numbers_of_a_refused_batch_are_used_again(error: Exception) -> No
 async def test_numbers_of_a_batch_that_may_have_been_written_are_not_used_again() -> None:
     producer = await _numbered()
     (batch) = await _batch(producer)
-    # The first try had no answer. Its numbers under another batch would make the broker drop it.
+    # The first attempt had no answer. The broker would drop another batch with these numbers.
     producer._message_accumulator.reenqueue(batch)  # noqa: SLF001 - as the sender does
     again = producer._message_accumulator._pop_batch(PARTITION)  # noqa: SLF001 - as above
     again.failure(exception=MessageSizeTooLargeError())
@@ -60,7 +60,7 @@ async def test_numbers_of_a_batch_that_may_have_been_written_are_not_used_again(
     await producer.stop()
 
 
-async def test_numbers_of_a_batch_whose_fate_is_unknown_are_not_used_again() -> None:
+async def test_numbers_of_a_batch_with_unknown_result_are_not_used_again() -> None:
     producer = await _numbered()
     batch = await _batch(producer)
     batch.failure(exception=OutOfOrderSequenceNumber())  # type: ignore[attr-defined] # as above

@@ -16,7 +16,7 @@ _EDGE = '[edge]\npublic_url = "https://pay.example/"\n'
 def payrouter(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Command:
-    """Give what runs a command in a folder of its own."""
+    """Return a function that runs a command in an empty folder."""
     monkeypatch.chdir(tmp_path)
     return command(monkeypatch, capsys)
 
@@ -62,14 +62,14 @@ def test_a_parameter_named_like_one_of_the_gateway_s_is_refused(
     said = payrouter("endpoint", "url", "bee", "--order", "A", "--parameter", f"{name}=1")
 
     assert (said.status, said.out) == (2, "")
-    assert said.err.startswith(f"payrouter: --parameter: {name} is a name of the gateway's own")
+    assert said.err.startswith(f"payrouter: --parameter: the gateway uses the name {name} itself")
 
 
 @pytest.mark.parametrize(
     ("text", "arguments", "line"),
     [
         (_EDGE + _BEE, ("bee", "--parameter", "x"), "--parameter: expected NAME=VALUE, not x"),
-        (_EDGE + _SHOP, ("shop", "--parameter", "x=1"), "--parameter: blockatm names the order"),
+        (_EDGE + _SHOP, ("shop", "--parameter", "x=1"), "--parameter: blockatm sends the order"),
         (
             _EDGE + _BEE + 'public_url = "https://bee.example/in?coin=btc"\n',
             ("bee",),
@@ -82,7 +82,7 @@ def test_a_parameter_named_like_one_of_the_gateway_s_is_refused(
         ),
         (_EDGE + _SHOP, ("other",), "there is no endpoint other; there are shop"),
         (_SHOP, ("shop",), "endpoints.shop.public_url: missing, here and under edge"),
-        (_EDGE + _SHOP, ("shop", "--order", "A"), "--order: blockatm names the order itself"),
+        (_EDGE + _SHOP, ("shop", "--order", "A"), "--order: blockatm sends the order itself"),
         (
             _EDGE + _BEE.replace('secrets = ["y"]\n', ""),
             ("bee", "--order", "A"),

@@ -2,8 +2,8 @@
 
 import pytest
 
-from router.broker.topics.apply import Report, Result, TopicReport
-from router.commands.topics import show
+from router.broker.topics.apply import TopicReport, TopicResult, TopicsReport
+from router.commands.actions.topics import show
 
 WHY = "the broker does not show its configuration"
 
@@ -11,9 +11,9 @@ WHY = "the broker does not show its configuration"
 def test_a_topic_that_is_not_shown_is_one_row_and_each_reason_is_given_once(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    topics = [TopicReport(name, Result.THERE, (), (), WHY) for name in ("payment", "payout")]
+    topics = [TopicReport(name, TopicResult.THERE, (), (), WHY) for name in ("payment", "payout")]
 
-    show(Report(topics))
+    show(TopicsReport(topics))
 
     heading, payment, payout, why = capsys.readouterr().out.splitlines()
     assert heading.split() == ["topic", "what", "wanted", "found", "action"]

@@ -1,4 +1,4 @@
-"""`payrouter verify`: tells an operator why, and nobody a secret."""
+"""`payrouter verify` explains why a request does not verify, and prints no secret."""
 
 import hashlib
 import hmac
@@ -40,7 +40,7 @@ _AT = "2025-03-27T07:24:30Z"
 def payrouter(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Command:
-    """Give what runs a command beside a configuration."""
+    """Return a function that runs a command with a configuration in its folder."""
     monkeypatch.chdir(tmp_path)
     configured(_CONFIGURATION.replace("{key}", public_pem()))
     return command(monkeypatch, capsys)
@@ -85,7 +85,7 @@ def test_a_genuine_request_is_explained_from_its_bytes_to_its_event(payrouter: C
     assert steps["meaning"][0][0].startswith("payment.confirmed 13.410037 USDT of order A-1, event")
 
 
-def test_keys_are_told_by_fingerprint_and_the_old_one_does_not_hold(payrouter: Command) -> None:
+def test_keys_are_named_by_fingerprint_and_the_old_one_does_not_verify(payrouter: Command) -> None:
     steps = _steps(_verify(payrouter, _GENUINE, "--at", _AT, "--json"))
     keys = [what for what in steps if what.startswith("key ")]
 
@@ -93,7 +93,7 @@ def test_keys_are_told_by_fingerprint_and_the_old_one_does_not_hold(payrouter: C
     assert steps["keys"][0][0].count("fp:") == 2
 
 
-def test_of_an_expected_signature_only_the_beginning_is_told(payrouter: Command) -> None:
+def test_only_the_beginning_of_an_expected_signature_is_printed(payrouter: Command) -> None:
     forged = signed(body_of(PAYMENT).replace(b"13.4", b"93.4"), "payment", message=b"other")
     message = forged.body + b"&time=" + TIME.encode()
     said = _verify(payrouter, forged, "--at", _AT)
@@ -103,7 +103,7 @@ def test_of_an_expected_signature_only_the_beginning_is_told(payrouter: Command)
         expected = hmac.new(secret.encode(), message, hashlib.sha256).hexdigest()
         assert f"would begin {expected[:8]}…" in said.out
         assert expected[:9] not in said.out
-    assert "would NOT be taken in by endpoint shop" in said.out
+    assert "would NOT be accepted by endpoint shop" in said.out
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_of_an_expected_signature_only_the_beginning_is_told(payrouter: Command)
         (b"\r\n", "without the line end after the body"),
     ],
 )
-def test_a_body_with_a_line_end_too_many_is_found_out(
+def test_a_body_with_an_extra_line_end_is_detected(
     payrouter: Command, end: bytes, hint: str
 ) -> None:
     # The sorted form does not see blanks: only a raw signature is spoilt by them.
@@ -129,7 +129,7 @@ def _as_text(delivery: Delivery) -> Delivery:
     return replace(delivery, body=body, headers=headers)
 
 
-def test_a_body_that_was_written_anew_is_found_out(payrouter: Command) -> None:
+def test_a_reformatted_body_is_detected(payrouter: Command) -> None:
     delivery = posted(CONFIRMED, media="application/json")
     compact = replace(delivery, body=delivery.body.replace(b": ", b":").replace(b", ", b","))
     said = _verify(payrouter, compact, "--json")
@@ -160,7 +160,7 @@ def test_a_request_under_a_public_key_hides_the_token(
     assert "none is signed" in _steps(said)["time"][0][0]
 
 
-def test_what_is_missing_or_twice_is_said(payrouter: Command) -> None:
+def test_missing_and_repeated_headers_are_reported(payrouter: Command) -> None:
     bare = _verify(payrouter, replace(_GENUINE, headers=()), "--json")
     twice = _verify(payrouter, replace(_GENUINE, headers=_GENUINE.headers * 2), "--json")
 
@@ -168,7 +168,7 @@ def test_what_is_missing_or_twice_is_said(payrouter: Command) -> None:
     assert _steps(twice)["header blockatm-signature-v2"] == [("occurs 2 times", False)]
 
 
-def test_what_a_terminal_would_obey_is_written_otherwise(payrouter: Command) -> None:
+def test_terminal_controls_are_escaped(payrouter: Command) -> None:
     body = "{\x1b[2J\x9b".encode()
     said = _verify(payrouter, replace(_GENUINE, body=body), "--at", _AT)
 
@@ -177,20 +177,20 @@ def test_what_a_terminal_would_obey_is_written_otherwise(payrouter: Command) -> 
     assert "[2J" in said.out
 
 
-def test_what_would_lie_on_quarantine_is_said(payrouter: Command) -> None:
+def test_a_request_for_quarantine_is_reported(payrouter: Command) -> None:
     said = _verify(payrouter, signed(body_of(PAYMENT, status="PAID")), "--at", _AT, "--json")
 
     assert said.status == 0
     assert _steps(said)["meaning"][0][0].startswith("quarantine, unknown_status: status: expected")
 
 
-def test_test_money_at_a_live_endpoint_would_lie_on_quarantine(payrouter: Command) -> None:
+def test_test_money_at_a_live_endpoint_would_be_quarantined(payrouter: Command) -> None:
     said = _verify(payrouter, signed(body_of(PAYMENT, chainId="97")), "--at", _AT, "--json")
 
     assert _steps(said)["meaning"][0][0].startswith("quarantine, test_money: test money at a live")
 
 
-def test_what_could_not_be_read_is_named(payrouter: Command) -> None:
+def test_an_unreadable_field_is_named(payrouter: Command) -> None:
     said = _verify(payrouter, signed(body_of(PAYMENT, txId=5)), "--at", _AT, "--json")
 
     assert _steps(said)["meaning"][0][0].endswith(", unread: tx_hash")
@@ -210,7 +210,7 @@ def test_wrong_usage_is_one_line(payrouter: Command, arguments: tuple[str, ...],
     assert said.err.startswith(f"payrouter: {line}")
 
 
-def test_what_is_no_request_is_wrong_usage(payrouter: Command) -> None:
+def test_a_file_without_a_request_is_wrong_usage(payrouter: Command) -> None:
     Path("body.json").write_bytes(b"{}")
 
     said = payrouter("verify", "blockatm", "--file", "body.json")

@@ -93,7 +93,7 @@ def test_variables_that_say_where_to_look_are_no_configuration() -> None:
     ],
 )
 def test_a_variable_below_what_is_no_table_is_refused(tmp_path: Path, text: str, name: str) -> None:
-    with pytest.raises(ConfigurationError, match=rf"^{name}: \w+ is no table$"):
+    with pytest.raises(ConfigurationError, match=rf"^{name}: \w+ is not a table$"):
         _read(tmp_path, text, **{name: "1"})
 
 

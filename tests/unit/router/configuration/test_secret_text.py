@@ -117,16 +117,16 @@ _NONE: list[tuple[str, str]] = [
     ("", "is empty"),
     (" \r\n", "is empty"),
     (_BOM, "is empty"),
-    ("REPLACE-me-with-a-random-text", "still holds the placeholder"),
-    ("REPLACE me", "still holds the placeholder"),
-    (f"postgresql://u:REPLACE-with-{_SECRET}@h/d", "still holds the placeholder"),
+    ("REPLACE-me-with-a-random-text", "still has the placeholder"),
+    ("REPLACE me", "still has the placeholder"),
+    (f"postgresql://u:REPLACE-with-{_SECRET}@h/d", "still has the placeholder"),
     (f"{_SECRET} {_SECRET}", "has white space inside"),
     (f"{_SECRET}\n{_SECRET}", "has white space inside"),
     (f"{_SECRET}\u00a0{_SECRET}", "has white space inside"),
     (f"{_SECRET}{_BOM}{_SECRET}", "has white space inside"),
-    (f"{_SECRET}\u200b", "has a character that cannot be seen"),
-    (f"{_SECRET}\u202e{_SECRET}", "has a character that cannot be seen"),
-    (f"\x7f{_SECRET}", "has a character that cannot be seen"),
+    (f"{_SECRET}\u200b", "has an invisible character"),
+    (f"{_SECRET}\u202e{_SECRET}", "has an invisible character"),
+    (f"\x7f{_SECRET}", "has an invisible character"),
 ]
 
 

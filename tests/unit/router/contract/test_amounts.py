@@ -36,7 +36,7 @@ def test_every_amount_of_the_contract_comes_back_digit_for_digit(text: str) -> N
 
 
 @given(_TEXTS)
-def test_an_amount_survives_json_as_a_text_and_never_as_a_float(text: str) -> None:
+def test_amount_is_text_in_json_and_never_a_float(text: str) -> None:
     written = _FIELD.dump_json(parse_amount(text))
 
     assert json.loads(written) == text
@@ -85,11 +85,11 @@ def test_an_amount_is_kept_as_written_in_plain_digits(value: Decimal | str, text
 @pytest.mark.parametrize(
     ("value", "said"),
     [
-        (1.5, "text or Decimal, got float"),
-        (1, "text or Decimal, got int"),
-        (True, "text or Decimal, got bool"),
-        (None, "text or Decimal, got NoneType"),
-        (b"1", "text or Decimal, got bytes"),
+        (1.5, "text or a Decimal, not float"),
+        (1, "text or a Decimal, not int"),
+        (True, "text or a Decimal, not bool"),
+        (None, "text or a Decimal, not NoneType"),
+        (b"1", "text or a Decimal, not bytes"),
         ("", "decimal digits"),
         ("one", "decimal digits"),
         ("1,5", "decimal digits"),
@@ -103,9 +103,9 @@ def test_an_amount_is_kept_as_written_in_plain_digits(value: Decimal | str, text
         ("sNaN", "finite"),
         ("-Infinity", "finite"),
         (Decimal("NaN"), "finite"),
-        ("-1", "not negative"),
-        ("-0", "not negative"),
-        (Decimal("-0.01"), "not negative"),
+        ("-1", "must not be negative"),
+        ("-0", "must not be negative"),
+        (Decimal("-0.01"), "must not be negative"),
         ("1" + "0" * 20, "20 integer digits"),
         ("1E+20", "20 integer digits"),
         ("1E+999999999999999999", "20 integer digits"),
@@ -113,9 +113,7 @@ def test_an_amount_is_kept_as_written_in_plain_digits(value: Decimal | str, text
         ("1E-999999999999999999", "18 decimals"),
     ],
 )
-def test_what_the_contract_cannot_represent_is_refused_with_a_reason(
-    value: object, said: str
-) -> None:
+def test_unrepresentable_amount_is_refused_with_a_reason(value: object, said: str) -> None:
     with pytest.raises(AmountError, match=said):
         parse_amount(value)
 

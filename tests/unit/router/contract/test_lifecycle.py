@@ -1,4 +1,4 @@
-"""How a status may move."""
+"""Allowed status changes."""
 
 import pytest
 from hypothesis import given
@@ -19,32 +19,30 @@ def _after(words: list[str], start: str | None = None) -> str | None:
     return status
 
 
-def test_the_table_knows_every_status_of_every_type() -> None:
+def test_table_has_every_status_of_every_type() -> None:
     assert {word.status for word in EventType} == STATUSES
 
 
 @given(st.none() | _ANY, _ANY)
-def test_every_pair_has_an_answer_which_is_the_incoming_status_or_none(
-    current: str | None, incoming: str
-) -> None:
+def test_every_pair_returns_the_incoming_status_or_none(current: str | None, incoming: str) -> None:
     assert advance(current, incoming) in {incoming, None}
 
 
 @given(_ANY)
-def test_the_first_status_always_counts_and_its_repetition_never_does(status: str) -> None:
+def test_first_status_always_counts_and_its_repetition_never(status: str) -> None:
     assert advance(None, status) == status
     assert advance(status, status) is None
 
 
 @pytest.mark.parametrize("paid", _PAID)
 @pytest.mark.parametrize("late", _LATE)
-def test_what_comes_late_never_changes_what_is_paid(paid: str, late: str) -> None:
+def test_late_status_never_changes_a_paid_status(paid: str, late: str) -> None:
     assert is_paid(paid)
     assert advance(paid, late) is None
 
 
 @given(st.lists(_ANY), st.sampled_from(_PAID), st.lists(st.sampled_from(_LATE)))
-def test_paid_is_reached_and_kept_whatever_came_before_and_comes_late(
+def test_paid_is_reached_after_any_status_and_kept_despite_late_ones(
     before: list[str], paid: str, late: list[str]
 ) -> None:
     taken_back = {"refunded", "disputed", "returned"} & set(before)
@@ -56,7 +54,7 @@ def test_paid_is_reached_and_kept_whatever_came_before_and_comes_late(
 
 
 @given(st.permutations(["pending", "confirmed", "failed", "expired", "cancelled", "underpaid"]))
-def test_in_whatever_order_they_come_the_payment_ends_paid(words: list[str]) -> None:
+def test_payment_ends_paid_in_any_order_of_deliveries(words: list[str]) -> None:
     assert _after(words) == "confirmed"
 
 
@@ -69,20 +67,20 @@ def test_a_redelivery_changes_nothing_once_it_was_applied(words: list[str], word
 
 @pytest.mark.parametrize("unpaid", ["failed", "expired", "cancelled", "underpaid"])
 @pytest.mark.parametrize("paid", _PAID)
-def test_what_was_called_off_may_still_be_paid(unpaid: str, paid: str) -> None:
+def test_failed_expired_or_cancelled_payment_may_still_be_paid(unpaid: str, paid: str) -> None:
     assert advance(unpaid, paid) == paid
     assert advance(unpaid, "pending") is None
 
 
 @pytest.mark.parametrize("back", ["refunded", "disputed", "returned"])
 @pytest.mark.parametrize("paid", _PAID)
-def test_paid_money_may_be_taken_back_and_then_stays_so(paid: str, back: str) -> None:
+def test_paid_money_may_be_taken_back_permanently(paid: str, back: str) -> None:
     assert advance(paid, back) == back
     assert advance(back, paid) is None
     assert not is_paid(back)
 
 
-def test_more_money_makes_a_confirmed_payment_overpaid_and_not_back() -> None:
+def test_confirmed_payment_may_become_overpaid_and_not_the_reverse() -> None:
     assert advance("confirmed", "overpaid") == "overpaid"
     assert advance("overpaid", "confirmed") is None
 
@@ -92,13 +90,13 @@ def test_a_subscription_may_be_renewed_and_expire_in_turn() -> None:
 
 
 @pytest.mark.parametrize(("current", "incoming"), [("paid", "pending"), (None, "paid")])
-def test_a_word_outside_the_table_is_an_error(current: str | None, incoming: str) -> None:
+def test_unknown_status_is_an_error(current: str | None, incoming: str) -> None:
     with pytest.raises(KeyError, match="paid"):
         advance(current, incoming)
 
 
 @given(st.none() | _ANY, _ANY)
-def test_a_person_looks_where_paid_is_called_off_which_has_no_effect(
+def test_revoking_a_paid_status_is_reported_and_has_no_effect(
     current: str | None, incoming: str
 ) -> None:
     looked_at = contradicts_paid(current, incoming)

@@ -1,4 +1,4 @@
-"""An order's message: what it must say, what it is known by, and how it travels."""
+"""Order messages: validation, identity, and encoding."""
 
 import json
 from decimal import Decimal
@@ -18,7 +18,7 @@ from tests.parts.contract.events import event
 from tests.parts.contract.orders import order
 
 
-def test_an_order_comes_back_from_the_wire_as_it_was() -> None:
+def test_order_is_unchanged_after_encoding_and_decoding() -> None:
     made = order(
         at="2026-01-02T03:04:05Z",
         time_to_live_seconds=900,
@@ -28,7 +28,7 @@ def test_an_order_comes_back_from_the_wire_as_it_was() -> None:
     record = encode_order(made, "eu.order")
     assert record.topic == "eu.order"
     assert read_order(OrderFields())(record.value, record.headers) == made
-    # The headers repeat what stands in the value.
+    # The headers repeat parts of the value.
     assert read_order(OrderFields())(record.value, []) == made
 
 
@@ -37,7 +37,7 @@ def test_an_order_on_the_wire_fits_the_published_schema() -> None:
     jsonschema.validate(json.loads(record.value), json.loads(schemas()["order.v1.json"]))
 
 
-def test_an_order_lies_with_the_events_of_its_payments() -> None:
+def test_order_has_the_key_of_its_payments() -> None:
     assert order().key == event(account="shop-eu", reference="A-1").key
 
 
@@ -62,7 +62,7 @@ def test_an_order_lies_with_the_events_of_its_payments() -> None:
     ],
     ids=str,
 )
-def test_what_is_no_order_is_refused(wrong: dict[str, Any]) -> None:
+def test_invalid_order_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError) as refused:
         order(**wrong)
     assert next(iter(wrong)) in str(refused.value) or "total" in str(refused.value)
@@ -78,7 +78,7 @@ def test_a_cancellation_needs_no_lines() -> None:
     assert order("order.cancelled").lines is None
 
 
-def test_payments_are_recognized_by_the_reference_unless_said_otherwise() -> None:
+def test_payments_are_recognized_by_the_reference_by_default() -> None:
     assert order().recognized_by == (ExpectedPayment(reference="A-1"),)
     by_address = order(payments=[{"address": "0x1"}])
     assert by_address.recognized_by == (ExpectedPayment(address="0x1"),)
@@ -98,7 +98,7 @@ def test_a_message_repeated_with_other_lines_or_total_contradicts() -> None:
         assert contradicts(first.fingerprint, order(**changed).fingerprint)
 
 
-def test_an_order_refuses_without_repeating_what_it_refuses() -> None:
+def test_error_for_an_order_does_not_repeat_the_input() -> None:
     with pytest.raises(ValidationError) as refused:
         Order.model_validate({"customer": {"email": ["secret@example.com"]}})
     assert "secret" not in str(refused.value)

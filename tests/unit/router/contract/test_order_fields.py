@@ -1,4 +1,4 @@
-"""A platform's own order messages are read as they are."""
+"""Orders are read from a platform's own JSON."""
 
 import json
 from datetime import UTC, datetime
@@ -50,7 +50,7 @@ def read(value: bytes | None, headers: Headers = (), fields: OrderFields = THEIR
     return found
 
 
-def test_every_fact_is_found_where_the_mapping_says() -> None:
+def test_every_fact_is_read_from_its_mapped_place() -> None:
     order = read(theirs())
     assert order.type is OrderType.PLACED
     assert (order.account, order.reference) == ("shop-eu", "1001")
@@ -60,16 +60,16 @@ def test_every_fact_is_found_where_the_mapping_says() -> None:
     assert order.at == datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
-def test_a_number_of_theirs_is_exact() -> None:
+def test_numbers_of_the_platform_are_read_exactly() -> None:
     value = theirs().replace(b"0.1", b"12345678901234567890.123456789012345678")
     assert read(value).total == Decimal("12345678901234567890.123456789012345678")
 
 
-def test_what_the_platform_says_comes_before_the_default() -> None:
+def test_platforms_value_takes_precedence_over_the_default() -> None:
     assert read(theirs(currency="USDT")).currency == "USDT"
 
 
-def test_an_id_is_taken_derived_from_theirs_or_from_what_tells_messages_apart() -> None:
+def test_id_is_the_given_uuid_or_derived_from_the_message() -> None:
     fields = OrderFields(default_account="shop-eu")
     placed: dict[str, Any] = {"type": "order.placed", "reference": "A-1", "lines": []}
 
@@ -97,12 +97,12 @@ def test_an_id_is_taken_derived_from_theirs_or_from_what_tells_messages_apart() 
     assert number(at="2026-01-02T04:04:05+01:00") != number(at="2026-01-02T03:04:06Z")
 
 
-def test_the_type_may_stand_in_the_header_alone() -> None:
+def test_type_may_be_in_the_header_only() -> None:
     value = json.dumps({"account": "a", "reference": "A-1", "type": "retail"}).encode()
     assert read(value, [("ce_type", b"order.cancelled")], OrderFields()).type == "order.cancelled"
 
 
-def test_other_messages_are_passed_over_only_where_they_are_to_be() -> None:
+def test_other_messages_are_ignored_only_if_configured() -> None:
     shipped = theirs("orders/ship")
     with pytest.raises(UndecodableRecord, match=r"order\.fields\.types"):
         read_order(THEIRS)(shipped, [])
@@ -136,7 +136,7 @@ def test_other_messages_are_passed_over_only_where_they_are_to_be() -> None:
     ],
     ids=str,
 )
-def test_what_cannot_be_read_says_why_and_does_not_repeat_it(
+def test_unreadable_order_has_a_reason_that_does_not_repeat_it(
     value: bytes | None, problem: str
 ) -> None:
     with pytest.raises(UndecodableRecord) as refused:
@@ -145,7 +145,7 @@ def test_what_cannot_be_read_says_why_and_does_not_repeat_it(
     assert "a lot" not in str(refused.value)
 
 
-def test_a_later_major_version_of_ours_is_waited_for_and_their_schemas_are_theirs() -> None:
+def test_later_major_version_is_refused_for_our_schema_only() -> None:
     def schema(text: str) -> Headers:
         return [("ce_dataschema", text.encode())]
 
@@ -169,12 +169,12 @@ def test_a_later_major_version_of_ours_is_waited_for_and_their_schemas_are_their
     ],
     ids=str,
 )
-def test_a_mapping_that_cannot_be_meant_is_refused(wrong: dict[str, Any]) -> None:
+def test_contradictory_mapping_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         OrderFields.model_validate(wrong)
 
 
-def test_an_index_leads_into_an_array_and_past_its_end_to_nothing() -> None:
+def test_index_selects_an_item_and_nothing_past_the_end() -> None:
     def total(pointer: str) -> Decimal | None:
         fields = OrderFields(total=pointer, default_account="a", default_currency="EUR")
         document = {"type": "order.placed", "reference": "1", "lines": [], "t": [7, 8]}

@@ -1,4 +1,4 @@
-"""Outcomes: what consumers say back to the platform."""
+"""Outcomes that consumers publish for the platform."""
 
 import json
 from datetime import UTC, datetime
@@ -23,7 +23,7 @@ POSTED = OutcomeEvent(
 )
 
 
-def test_it_is_a_cloud_event_under_the_key_of_its_order() -> None:
+def test_outcome_is_a_cloud_event_under_the_key_of_its_order() -> None:
     record = encode_outcome(POSTED, "ledger.outcome")
     headers = dict(record.headers)
     assert headers["ce_id"] == str(POSTED.id).encode()
@@ -35,7 +35,7 @@ def test_it_is_a_cloud_event_under_the_key_of_its_order() -> None:
     assert json.loads(record.value)["data"]["amount"] == "0.000000000000000001"
 
 
-def test_its_id_is_that_of_what_it_came_of() -> None:
+def test_outcome_id_is_derived_from_its_cause() -> None:
     assert outcome_id("ledger.posted", "a") == outcome_id("ledger.posted", "a")
     assert outcome_id("ledger.posted", "a") != outcome_id("ledger.posted", "b")
     assert outcome_id("ledger.posted", "a", "b") != outcome_id("ledger.posted", "a\0b")
@@ -45,6 +45,6 @@ def test_its_id_is_that_of_what_it_came_of() -> None:
 @pytest.mark.parametrize(
     "wrong", [{"reference": None}, {"type": "posted"}, {"data": {"amount": 1.0}}]
 )
-def test_it_names_its_order_its_kind_and_no_float(wrong: dict[str, object]) -> None:
+def test_outcome_needs_order_and_kind_and_refuses_floats(wrong: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         OutcomeEvent.model_validate({**POSTED.model_dump(), **wrong})

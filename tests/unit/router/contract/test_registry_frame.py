@@ -1,4 +1,4 @@
-"""Records behind a schema registry's frame: JSON is read, anything else is named."""
+"""Records with a schema registry's frame: JSON is read, other formats are refused by name."""
 
 import contextlib
 import json
@@ -29,10 +29,10 @@ FRAME = b"\x00\x00\x00\x00\x2a"
 """Schema id 42."""
 
 AVRO = bytes([14]) + b"order-1" + bytes([0x80, 0x01, 0x0E]) + b"shop-eu"
-"""Two texts and a number, as Avro writes a record of three fields."""
+"""Two texts and a number, as a record of three fields in Avro."""
 
 PROTOBUF = b"\x0a\x07order-1\x10\x40\x1a\x07shop-eu"
-"""The same as fields 1, 2 and 3."""
+"""The same values as fields 1, 2 and 3 in Protobuf."""
 
 GLUE = b"\x03\x00" + bytes(range(16))
 
@@ -50,7 +50,7 @@ def order_of(value: bytes) -> Any:  # noqa: ANN401 - an order, or another messag
 
 
 @pytest.mark.parametrize("space", [b"", b" ", b"\n\t\r "])
-def test_json_behind_a_frame_is_read_as_without(space: bytes) -> None:
+def test_json_after_a_frame_is_read_as_without(space: bytes) -> None:
     plain = json.dumps(ORDER).encode()
 
     order = order_of(FRAME + space + plain)
@@ -59,13 +59,13 @@ def test_json_behind_a_frame_is_read_as_without(space: bytes) -> None:
     assert order == order_of(plain)
 
 
-def test_an_event_behind_a_frame_is_the_event() -> None:
+def test_event_after_a_frame_is_decoded() -> None:
     record = encode_event(event(), "payment", TRACE)
 
     assert decode_event(FRAME + record.value, record.headers) == event()
 
 
-def test_a_quarantined_delivery_behind_a_frame_is_read() -> None:
+def test_quarantined_delivery_after_a_frame_is_decoded() -> None:
     raw = Raw(method="POST", target="/", headers={}, body="", body_encoding="utf-8")
     kept = Quarantined(
         id=quarantine_id("blockatm", "shop", "stale", "0"),
@@ -87,18 +87,20 @@ def test_a_quarantined_delivery_behind_a_frame_is_read() -> None:
 @pytest.mark.parametrize(
     ("value", "problem"),
     [
-        (FRAME + AVRO, "what looks like Avro behind a schema registry's frame (schema id 42)"),
-        (FRAME + b"\x00" + PROTOBUF, "what looks like Protobuf behind a schema registry's frame"),
-        (FRAME + b"\x04\x02\x04" + PROTOBUF, "what looks like Protobuf behind"),
-        (FRAME + b"\x00" + b"\x0eorder-1", "what looks like Avro behind"),
-        (FRAME + b"\x00", "Avro or Protobuf behind"),
-        (FRAME, "nothing behind"),
+        (FRAME + AVRO, "what looks like Avro after a schema registry's frame (schema id 42)"),
+        (FRAME + b"\x00" + PROTOBUF, "what looks like Protobuf after a schema registry's frame"),
+        (FRAME + b"\x04\x02\x04" + PROTOBUF, "what looks like Protobuf after"),
+        (FRAME + b"\x00" + b"\x0eorder-1", "what looks like Avro after"),
+        (FRAME + b"\x00", "Avro or Protobuf after"),
+        (FRAME, "nothing after"),
         (FRAME[:3], "3 bytes that start with a zero byte"),
-        (GLUE + b"{}", "AWS Glue's schema registry header (schema version 00010203-0405-"),
+        (GLUE + b"{}", "AWS Glue schema registry header (schema version 00010203-0405-"),
     ],
 )
 @pytest.mark.parametrize("read", [order_of, lambda value: decode_event(value, ())])
-def test_what_is_no_json_is_named(read: Callable[[bytes], Any], value: bytes, problem: str) -> None:
+def test_error_names_the_format_that_is_not_json(
+    read: Callable[[bytes], Any], value: bytes, problem: str
+) -> None:
     with pytest.raises(UndecodableRecord) as refused:
         read(value)
 
@@ -106,7 +108,7 @@ def test_what_is_no_json_is_named(read: Callable[[bytes], Any], value: bytes, pr
     assert "publish JSON" in str(refused.value)
 
 
-def test_of_a_long_message_the_first_fields_tell_the_format(
+def test_format_is_detected_from_the_first_fields_of_a_long_message(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     walked: list[int] = []
@@ -124,12 +126,12 @@ def test_of_a_long_message_the_first_fields_tell_the_format(
     assert len(walked) < 1000
 
 
-def test_broken_json_behind_a_frame_is_called_broken_json() -> None:
+def test_broken_json_after_a_frame_is_reported_as_broken_json() -> None:
     with pytest.raises(UndecodableRecord, match="not JSON"):
         order_of(FRAME + b'{"type": ')
 
 
-def test_json_without_a_frame_is_left_as_it_is() -> None:
+def test_json_without_a_frame_is_unchanged() -> None:
     assert unframed(b' {"a": 1}') == b' {"a": 1}'
 
 

@@ -1,4 +1,4 @@
-"""The schemas in deploy/ are what the code says, and events fit them."""
+"""The schemas in deploy/ match the code, and events match the schemas."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,7 @@ from router.schemas import FOLDER, drifted, main, schemas
 from tests.parts.contract.events import event
 
 
-def test_the_committed_schemas_are_what_the_code_says() -> None:
+def test_committed_schemas_match_the_code() -> None:
     assert drifted(FOLDER) == []
 
 

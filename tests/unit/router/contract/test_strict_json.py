@@ -54,7 +54,7 @@ def _exact(value: object) -> object:
         "0.1",
     ],
 )
-def test_a_number_keeps_the_digits_it_was_written_with(text: str) -> None:
+def test_number_keeps_its_digits(text: str) -> None:
     value = parse(text.encode())
 
     assert isinstance(value, Decimal)
@@ -62,14 +62,14 @@ def test_a_number_keeps_the_digits_it_was_written_with(text: str) -> None:
 
 
 @given(st.integers(0, 10**20 - 1), st.integers(0, 10**18 - 1))
-def test_twenty_digits_and_eighteen_decimals_come_through_exactly(whole: int, part: int) -> None:
+def test_twenty_digits_and_eighteen_decimals_are_read_exactly(whole: int, part: int) -> None:
     text = f"{whole}.{part:018}"
 
     assert text == format(Decimal(str(parse_object(f'{{"a":{text}}}'.encode())["a"])), "f")
 
 
 @given(_JSON)
-def test_what_was_written_is_read_and_holds_no_float(value: object) -> None:
+def test_written_json_is_read_back_without_floats(value: object) -> None:
     parsed = parse(json.dumps(value).encode())
 
     assert {type(scalar) for scalar in _scalars(parsed)} <= {Decimal, str, bool, type(None)}
@@ -77,7 +77,7 @@ def test_what_was_written_is_read_and_holds_no_float(value: object) -> None:
 
 
 @given(st.binary())
-def test_any_bytes_are_json_or_an_error_of_ours(data: bytes) -> None:
+def test_any_bytes_are_json_or_a_strict_json_error(data: bytes) -> None:
     try:
         parse(data)
     except StrictJsonError as error:
@@ -108,7 +108,7 @@ def test_any_bytes_are_json_or_an_error_of_ours(data: bytes) -> None:
         (b'{"a":1e-99999999999999999999}', "out of range"),
     ],
 )
-def test_what_is_not_strict_json_is_refused_with_a_reason(data: bytes, said: str) -> None:
+def test_invalid_json_is_refused_with_a_reason(data: bytes, said: str) -> None:
     with pytest.raises(StrictJsonError, match=said):
         parse_object(data)
 
@@ -123,7 +123,7 @@ def test_what_is_not_strict_json_is_refused_with_a_reason(data: bytes, said: str
         (b"null", "null"),
     ],
 )
-def test_an_object_is_wanted_at_the_top(data: bytes, name: str) -> None:
+def test_top_level_must_be_an_object(data: bytes, name: str) -> None:
     with pytest.raises(StrictJsonError, match=f"got {name}"):
         parse_object(data)
 
@@ -137,7 +137,7 @@ def test_a_refusal_does_not_repeat_the_text() -> None:
 
 
 @pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a":', "}")])
-def test_nesting_is_read_to_its_limit_and_no_deeper(opening: str, closing: str) -> None:
+def test_nesting_is_accepted_up_to_the_limit(opening: str, closing: str) -> None:
     def nested(depth: int) -> bytes:
         return (opening * depth + "1" + closing * depth).encode()
 
@@ -147,18 +147,18 @@ def test_nesting_is_read_to_its_limit_and_no_deeper(opening: str, closing: str) 
 
 
 @pytest.mark.parametrize("data", [b"[" * 200_000, b'{"a":' * 50_000, b'"' * 100_001, b'["\\' * 999])
-def test_endless_nesting_costs_an_error_and_nothing_else(data: bytes) -> None:
+def test_endless_nesting_only_raises_an_error(data: bytes) -> None:
     with pytest.raises(StrictJsonError):
         parse(data)
 
 
-def test_brackets_within_text_are_no_nesting() -> None:
+def test_brackets_within_text_do_not_nest() -> None:
     text = "[{" * 100 + '"\\'
 
     assert parse(json.dumps([text]).encode()) == [text]
 
 
-def test_many_brackets_side_by_side_are_no_nesting() -> None:
+def test_many_brackets_side_by_side_do_not_nest() -> None:
     assert parse(b"[" + b"[]," * 500 + b"[]]") == [[]] * 501
 
 

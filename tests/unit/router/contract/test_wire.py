@@ -61,7 +61,7 @@ def test_the_value_has_every_field_and_money_as_text() -> None:
 
 
 @given(_AMOUNTS, _AMOUNTS, _TEXTS, _TEXTS | st.none(), st.datetimes(timezones=st.just(UTC)))
-def test_an_event_comes_back_as_it_went(
+def test_event_is_unchanged_after_encoding_and_decoding(
     amount: object, fee: object, currency: str, reference: str | None, at: datetime
 ) -> None:
     sent = event(
@@ -95,16 +95,16 @@ def test_an_unknown_field_is_ignored() -> None:
 
 
 @pytest.mark.parametrize("version", ["2.0", "10.3", "999999999.0"])
-def test_a_later_major_version_asks_for_an_upgrade_before_the_value_is_looked_at(
+def test_later_major_version_is_refused_before_the_value_is_parsed(
     version: str,
 ) -> None:
-    with pytest.raises(UnknownMajorVersion, match=r"knows 1\.0"):
+    with pytest.raises(UnknownMajorVersion, match=r"supports 1\.0"):
         decode_event(b"\xff", _schema(version))
 
 
 @pytest.mark.parametrize("text", [b"", b"urn:other", b"urn:payrouter:schema:event:1", b"\xff"])
 def test_a_foreign_schema_is_undecodable(text: bytes) -> None:
-    with pytest.raises(UndecodableRecord, match="no schema of payrouter"):
+    with pytest.raises(UndecodableRecord, match="does not name a schema of payrouter"):
         decode_event(_value(), [("ce_dataschema", text)])
 
 
@@ -117,8 +117,8 @@ def test_a_foreign_schema_is_undecodable(text: bytes) -> None:
         (b"[]", "got array"),
         (b'{"id":1,"id":2}', "duplicate key"),
         (b"{}", "id: Field required"),
-        (_value(amount="-5"), "amount: .*not negative"),
-        (_value(amount=True), "amount: .*got bool"),
+        (_value(amount="-5"), "amount: .*must not be negative"),
+        (_value(amount=True), "amount: .*not bool"),
         (_value(currency=None), "amount needs currency"),
         (_value(type="payment.lost"), "type: "),
         (_value(reference="\x00"), "reference: "),
@@ -126,12 +126,12 @@ def test_a_foreign_schema_is_undecodable(text: bytes) -> None:
         (_value(raw={"method": "POST"}), "raw.target: "),
     ],
 )
-def test_what_is_no_event_is_undecodable_and_says_why(value: bytes | None, said: str) -> None:
+def test_invalid_event_is_undecodable_with_a_reason(value: bytes | None, said: str) -> None:
     with pytest.raises(UndecodableRecord, match=said):
         decode_event(value, _schema("1.0"))
 
 
-def test_why_it_is_undecodable_does_not_repeat_the_record() -> None:
+def test_reason_does_not_repeat_the_record() -> None:
     with pytest.raises(UndecodableRecord) as refused:
         decode_event(_value(reference="hush\x00", provider="hush\x00"), [])
 
@@ -162,7 +162,7 @@ def test_any_bytes_are_undecodable_or_of_a_later_version(value: bytes, schema: b
         decode_event(value, [("ce_dataschema", schema)])
 
 
-def test_a_quarantined_delivery_is_kept_whole() -> None:
+def test_quarantined_delivery_is_stored_completely() -> None:
     kept = Quarantined(
         id=quarantine_id("blockatm", "shop-eu", "stale", "ab" * 32),
         reason="stale",

@@ -28,7 +28,7 @@ from router.edge.intake import Endpoint, Intake
 from router.errors import NotDurable, OutsideWindow, Reason
 from router.providers import Key
 from router.providers.blockatm import PROVIDER
-from router.quarantine.kept_topic import Wanted
+from router.quarantine.kept_topic import KeptFilter
 from router.quarantine.reader import QuarantineEntry, entries_of
 from router.quarantine.replay import Replayer, replay_verdict
 from tests.parts.edge.observed import Observed
@@ -62,7 +62,7 @@ async def _kept(
 
 
 def _entry(record: OutgoingRecord) -> QuarantineEntry:
-    (entry,) = entries_of([(record.value, record.headers)], Wanted()).entries
+    (entry,) = entries_of([(record.value, record.headers)], KeptFilter()).entries
     return entry
 
 
@@ -86,7 +86,7 @@ async def test_repeated_delivery_is_one_entry() -> None:
     other = await _kept(signed(body_of(PAYMENT, status="PAID", id=7), "payment"))
     values = [(each.value, each.headers) for each in (record, other, record, record)]
 
-    found = entries_of(values, Wanted())
+    found = entries_of(values, KeptFilter())
 
     assert [entry.times for entry in found.entries] == [3, 1]
     assert found.unreadable == 0
@@ -108,7 +108,7 @@ async def test_replay_uses_the_headers_that_make_a_delivery_understood() -> None
     )
     records = (first, second, encode_quarantined(right, "quarantine", _TRACE), second)
 
-    (entry,) = entries_of([(each.value, each.headers) for each in records], Wanted()).entries
+    (entry,) = entries_of([(each.value, each.headers) for each in records], KeptFilter()).entries
 
     assert (entry.times, len(entry.others)) == (4, 2)
     assert replay_verdict(entry, _ENDPOINTS).problem is None
@@ -120,7 +120,7 @@ async def test_replayed_delivery_is_shown_as_replayed() -> None:
     replayed = _replayed(_entry(record).kept)
     note = encode_replayed(replayed, "quarantine", _TRACE)
 
-    (entry,) = entries_of([(r.value, r.headers) for r in (record, note)], Wanted()).entries
+    (entry,) = entries_of([(r.value, r.headers) for r in (record, note)], KeptFilter()).entries
 
     assert entry.replayed == replayed
     assert entry.as_json()["replayed"] == {
@@ -142,7 +142,7 @@ async def test_the_record_of_a_replay_reads_back() -> None:
 
 @pytest.mark.parametrize("value", [None, b"", b"{}", b"[]", b"\xff"])
 def test_foreign_record_is_counted_and_skipped(value: bytes | None) -> None:
-    assert entries_of([(value, [])], Wanted()).unreadable == 1
+    assert entries_of([(value, [])], KeptFilter()).unreadable == 1
     with pytest.raises(UndecodableRecord):
         decode_quarantine(value, [])
 
@@ -158,7 +158,7 @@ async def test_record_with_undecodable_bytes_is_counted_and_skipped(
     members["raw"] |= spoilt
     value = json.dumps(members).encode()
 
-    found = entries_of([(value, record.headers), (record.value, record.headers)], Wanted())
+    found = entries_of([(value, record.headers), (record.value, record.headers)], KeptFilter())
 
     assert (len(found.entries), found.unreadable) == (1, 1)
 
@@ -167,7 +167,7 @@ async def test_record_of_a_later_major_version_is_not_decoded() -> None:
     record = await _kept(_UNKNOWN)
     later = [("ce_dataschema", b"urn:payrouter:schema:quarantined:2.0")]
 
-    assert entries_of([(record.value, later)], Wanted()).unreadable == 1
+    assert entries_of([(record.value, later)], KeptFilter()).unreadable == 1
     with pytest.raises(UnknownMajorVersion):
         decode_quarantine(record.value, later)
 
@@ -175,17 +175,17 @@ async def test_record_of_a_later_major_version_is_not_decoded() -> None:
 @pytest.mark.parametrize(
     ("wanted", "fits"),
     [
-        (Wanted(), True),
-        (Wanted(reason="unknown_status", provider="blockatm", endpoint="blockatm-main"), True),
-        (Wanted(reason="stale"), False),
-        (Wanted(provider="blockbee"), False),
-        (Wanted(endpoint="blockatm"), False),
-        (Wanted(since=RECEIVED), True),
-        (Wanted(since=RECEIVED + timedelta(microseconds=1)), False),
-        (Wanted(ids=("00000000",)), False),
+        (KeptFilter(), True),
+        (KeptFilter(reason="unknown_status", provider="blockatm", endpoint="blockatm-main"), True),
+        (KeptFilter(reason="stale"), False),
+        (KeptFilter(provider="blockbee"), False),
+        (KeptFilter(endpoint="blockatm"), False),
+        (KeptFilter(since=RECEIVED), True),
+        (KeptFilter(since=RECEIVED + timedelta(microseconds=1)), False),
+        (KeptFilter(ids=("00000000",)), False),
     ],
 )
-async def test_filters_exclude_other_entries(wanted: Wanted, *, fits: bool) -> None:
+async def test_filters_exclude_other_entries(wanted: KeptFilter, *, fits: bool) -> None:
     record = await _kept(_UNKNOWN)
 
     found = entries_of([(record.value, record.headers)], wanted)
@@ -197,15 +197,15 @@ async def test_id_may_be_abbreviated() -> None:
     kept = _entry(await _kept(_UNKNOWN)).kept
     text = str(kept.id)
 
-    assert Wanted(ids=("0-no", text[:8].upper())).fits(kept)
-    assert not Wanted(ids=(text[1:],)).fits(kept)
+    assert KeptFilter(ids=("0-no", text[:8].upper())).fits(kept)
+    assert not KeptFilter(ids=(text[1:],)).fits(kept)
 
 
 async def test_entries_come_in_the_order_of_their_arrival() -> None:
     late = await _kept(replace(_UNKNOWN, received_at=RECEIVED + timedelta(hours=1)))
     early = await _kept(signed(body_of(PAYMENT, status="PAID", id=7), "payment"))
 
-    found = entries_of([(r.value, r.headers) for r in (late, early)], Wanted())
+    found = entries_of([(r.value, r.headers) for r in (late, early)], KeptFilter())
 
     assert [entry.kept.received_at for entry in found.entries] == [
         RECEIVED,

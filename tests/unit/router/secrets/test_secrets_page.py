@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from router.commands.metrics import declared
+from router.commands.actions.metrics import declared
 from router.configuration.settings import Settings
 from router.telemetry.catalogue import catalogue
 from tests.parts.source import ROOT

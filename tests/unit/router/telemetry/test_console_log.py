@@ -1,38 +1,38 @@
-"""A line of log on a terminal can be read: time, component, event, then what there is to know."""
+"""Log lines on a terminal: time, component, event, then the fields."""
 
 import pytest
 
-from router.telemetry.logs import for_people, plain
+from router.telemetry.logs import as_console, plain
 
 LINE = {"timestamp": "10:00:00", "level": "info", "event": "delivery"}
 
 
 def written(*, colours: bool = False, **line: object) -> str:
-    text = for_people(colours=colours)(None, "info", {**LINE, **line})
+    text = as_console(colours=colours)(None, "info", {**LINE, **line})
     assert isinstance(text, str)
     return text
 
 
-def test_the_component_stands_before_the_event_and_the_facts_behind_in_their_order() -> None:
+def test_line_has_component_event_and_fields_in_order() -> None:
     line = written(component="edge", endpoint="shop", status=200, milliseconds=1.5)
     assert line == "10:00:00 edge     delivery endpoint=shop status=200 milliseconds=1.5"
 
 
-def test_what_there_is_not_is_left_out() -> None:
+def test_empty_fields_are_left_out() -> None:
     line = written(component="edge", detail=None, events=[], reason="none", status=0)
     assert line == "10:00:00 edge     delivery status=0"
 
 
-def test_a_level_is_named_only_where_it_matters() -> None:
+def test_only_warnings_and_above_show_their_level() -> None:
     assert "info" not in written(component="edge")
     assert written(component="edge", level="warning").startswith("10:00:00 edge     warning deliv")
 
 
-def test_a_library_is_named_where_there_is_no_component() -> None:
+def test_logger_name_replaces_a_missing_component() -> None:
     assert written(logger="aiokafka").startswith("10:00:00 aiokafka delivery")
 
 
-def test_a_traceback_follows_in_lines_of_its_own() -> None:
+def test_traceback_follows_on_separate_lines() -> None:
     assert written(exception="Traceback\n  boom").endswith("delivery\nTraceback\n  boom")
 
 
@@ -55,5 +55,5 @@ def test_colours_add_nothing_but_colours() -> None:
         ({"a": 1, "b": [2, 3]}, "1 2, 3"),
     ],
 )
-def test_facts_are_written_as_a_person_reads_them(value: object, text: str) -> None:
+def test_fields_are_formatted_for_people(value: object, text: str) -> None:
     assert plain(value) == text

@@ -1,11 +1,11 @@
-"""A line of log for a machine: one line of JSON, whatever is in it."""
+"""Log lines for machines: always one line of JSON."""
 
 import io
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from router.telemetry.logs import BearingStream, Lines, as_json
+from router.telemetry.logs import LineLogger, UnfailingStream, as_json
 
 
 def written(method: str = "info", **line: object) -> str:
@@ -18,7 +18,7 @@ def read(method: str = "info", **line: object) -> Any:  # noqa: ANN401 - JSON
     return json.loads(written(method, **line))
 
 
-def test_a_line_has_every_fact_in_its_order_and_then_what_happened_how_bad_and_when() -> None:
+def test_line_has_all_fields_in_order_then_event_level_and_time() -> None:
     events = [{"id": "5f0c", "type": "payment.confirmed", "order": "A-1"}]
 
     line = read("warning", events=events, detail=None, milliseconds=1.5)
@@ -29,7 +29,7 @@ def test_a_line_has_every_fact_in_its_order_and_then_what_happened_how_bad_and_w
     assert (line["event"], line["level"]) == ("delivery", "warning")
 
 
-def test_a_line_says_the_time_of_now_in_utc() -> None:
+def test_line_has_the_current_time_in_utc() -> None:
     said = read()["timestamp"]
 
     assert said.endswith("Z")
@@ -46,13 +46,13 @@ def test_an_exception_is_text_in_the_same_line() -> None:
     assert "exc_info" not in line
 
 
-def test_what_json_has_no_word_for_is_written_as_python_writes_it() -> None:
+def test_value_without_a_json_form_is_written_as_repr() -> None:
     at = datetime(2026, 11, 27, tzinfo=UTC)
 
     assert read(at=at)["at"] == repr(at)
 
 
-def test_a_line_stays_one_line_whatever_is_in_it() -> None:
+def test_line_is_always_a_single_line() -> None:
     text = "first\nsecond\r\u2028third\x85\x00"
 
     assert len(written(detail=text).splitlines()) == 1
@@ -67,15 +67,15 @@ def test_every_level_is_written_with_one_call() -> None:
             calls.append(text)
             return len(text)
 
-    lines = Lines(BearingStream(Told()))
+    lines = LineLogger(UnfailingStream(Told()))
     for level in ("debug", "info", "warning", "error", "critical"):
         getattr(lines, level)(level)
 
     assert calls == ["debug\n", "info\n", "warning\n", "error\n", "critical\n"]
 
 
-def test_a_stream_that_is_gone_takes_nothing_down_with_it() -> None:
+def test_error_of_the_stream_is_ignored() -> None:
     gone = io.StringIO()
     gone.close()
 
-    Lines(BearingStream(gone)).info("lost")
+    LineLogger(UnfailingStream(gone)).info("lost")

@@ -1,4 +1,4 @@
-"""The delay of the event loop is seen from inside it."""
+"""The delay of the event loop is measured."""
 
 import asyncio
 import time
@@ -8,12 +8,12 @@ from prometheus_client import CollectorRegistry
 from router.telemetry.loop_delay import INTERVAL_SECONDS, LoopDelay
 
 
-async def test_work_that_holds_the_loop_up_is_seen_by_its_length() -> None:
+async def test_delay_is_the_length_of_the_blocking_work() -> None:
     registry = CollectorRegistry()
 
     async with LoopDelay(registry).measured():
         await asyncio.sleep(0)
-        time.sleep(INTERVAL_SECONDS + 0.3)  # noqa: ASYNC251 - this is what is to be seen
+        time.sleep(INTERVAL_SECONDS + 0.3)  # noqa: ASYNC251 - blocks on purpose
         await asyncio.sleep(0.01)
 
     delay = "payrouter_event_loop_delay_seconds"
@@ -22,7 +22,7 @@ async def test_work_that_holds_the_loop_up_is_seen_by_its_length() -> None:
     assert (registry.get_sample_value(f"{delay}_sum") or 0) > 0.29
 
 
-async def test_the_measuring_ends_with_its_block() -> None:
+async def test_measuring_ends_with_its_block() -> None:
     before = asyncio.all_tasks()
 
     async with LoopDelay(CollectorRegistry()).measured():

@@ -15,7 +15,7 @@ def _healthy() -> Health:
 
 
 @on_each_loop
-def test_a_scraper_that_reads_nothing_does_not_keep_the_process(
+def test_scraper_that_reads_nothing_does_not_delay_the_stop(
     loop: Callable[[], asyncio.AbstractEventLoop],
 ) -> None:
     registry = CollectorRegistry()

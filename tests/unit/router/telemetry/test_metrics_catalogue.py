@@ -1,4 +1,4 @@
-"""The catalogue of metrics says what the metrics say, and refuses what it could not tell."""
+"""The catalogue matches the metrics, and refuses incomplete declarations."""
 
 from collections.abc import Iterator
 
@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from router.commands.metrics import declared
+from router.commands.actions.metrics import declared
 from router.configuration.settings import settings_from
 from router.edge.app import build_edge
 from router.telemetry.catalogue import CatalogueIncomplete, Described, catalogue, markdown
@@ -18,7 +18,7 @@ said = pytest.fixture(command)
 
 
 class _Shelves(Collector):
-    """A collector that computes its metric when it is asked."""
+    """A collector that calculates its metric on each call."""
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """Return one family with one sample."""
@@ -32,7 +32,7 @@ def _one(registry: CollectorRegistry) -> Described:
     return metric
 
 
-def test_a_counter_is_listed_under_the_name_it_has_in_a_query() -> None:
+def test_counter_is_listed_by_its_name_in_queries() -> None:
     registry = CollectorRegistry()
     tries = Counter("tries", "Tries made", ["endpoint", "end"], registry=registry)
     tries.labels("shop", "good")
@@ -57,7 +57,7 @@ def test_a_histogram_is_listed_with_its_unit_and_buckets() -> None:
     )
 
 
-def test_what_is_computed_when_asked_is_listed_too() -> None:
+def test_metric_of_a_collector_is_listed() -> None:
     registry = CollectorRegistry()
     registry.register(_Shelves())
 
@@ -91,11 +91,11 @@ def test_a_closed_label_without_its_values_is_refused() -> None:
     registry = CollectorRegistry()
     Gauge("shelf", "Of one side", ["side"], registry=registry)
 
-    with pytest.raises(CatalogueIncomplete, match="shelf: which values its label side"):
+    with pytest.raises(CatalogueIncomplete, match="shelf: the values of its label side"):
         catalogue({"edge": registry})
 
 
-def test_the_catalogue_has_what_an_edge_measures_and_nothing_else() -> None:
+def test_catalogue_of_an_edge_is_complete() -> None:
     built = build_edge(settings_from(configuration("127.0.0.1:1", ""))).registry
 
     listed, measured = catalogue({"edge": declared()}), catalogue({"edge": built})
@@ -104,7 +104,7 @@ def test_the_catalogue_has_what_an_edge_measures_and_nothing_else() -> None:
     assert len(listed) == len(measured)
 
 
-def test_the_edge_alone_lists_its_own_metrics(said: Command) -> None:
+def test_edge_only_lists_its_own_metrics(said: Command) -> None:
     listed = said("metrics", "--json").json
 
     (skew,) = [each for each in listed if each["name"] == "payrouter_gateway_clock_skew_seconds"]
@@ -113,7 +113,7 @@ def test_the_edge_alone_lists_its_own_metrics(said: Command) -> None:
     assert not [each for each in listed if each["processes"] != ["edge"]]
 
 
-def test_the_list_for_people_has_every_metric_in_a_line(said: Command) -> None:
+def test_printed_list_has_one_line_per_metric(said: Command) -> None:
     out = said("metrics").out
 
     for each in said("metrics", "--json").json:

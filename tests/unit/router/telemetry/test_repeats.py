@@ -1,4 +1,4 @@
-"""What a library says again and again is written once, and counted."""
+"""Repeated log messages of libraries are written once, and counted."""
 
 import logging
 import sys
@@ -17,7 +17,7 @@ def record(
     return made
 
 
-def test_the_same_sentence_is_written_once_for_a_while_and_then_with_how_often_it_was_not() -> None:
+def test_repeated_message_is_written_once_and_later_with_the_number_of_repetitions() -> None:
     passes = Repeats(quiet_seconds=10)
 
     assert passes(record("no broker at %s", "a", at=0))
@@ -25,13 +25,13 @@ def test_the_same_sentence_is_written_once_for_a_while_and_then_with_how_often_i
     assert not passes(record("no broker at %s", "a", at=9.9))
     later = record("no broker at %s", "a", at=10)
     assert passes(later)
-    assert later.getMessage() == "no broker at a (2 times more before)"
+    assert later.getMessage() == "no broker at a (repeated 2 times before)"
     last = record("no broker at %s", "a", at=30)
     assert passes(last)
     assert last.getMessage() == "no broker at a"
 
 
-def test_another_sentence_is_not_kept_quiet_by_it() -> None:
+def test_different_message_is_not_suppressed() -> None:
     passes = Repeats()
 
     assert passes(record("no broker at %s", "a"))
@@ -42,7 +42,7 @@ def test_another_sentence_is_not_kept_quiet_by_it() -> None:
     assert passes(error)
 
 
-def test_what_carries_a_traceback_is_always_written() -> None:
+def test_message_with_a_traceback_is_always_written() -> None:
     passes = Repeats()
     try:
         _ = 1 / 0
@@ -55,8 +55,8 @@ def test_what_carries_a_traceback_is_always_written() -> None:
         assert passes(failed)
 
 
-def test_not_more_is_remembered_than_so_many_sentences(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(repeats, "MOST_SENTENCES", 2)
+def test_number_of_remembered_messages_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(repeats, "MAX_MESSAGES", 2)
     passes = Repeats()
 
     assert [passes(record(sentence)) for sentence in ("a", "b", "c", "c", "a")] == [

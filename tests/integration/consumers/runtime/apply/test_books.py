@@ -66,7 +66,7 @@ class Memory:
             cast("list[UUID]", connection).extend(each.id for each in events)
             return _answer(events)
 
-        return Applier(self.books, replace(SERVICE, handle=handle), BRAKE_AFTER)
+        return Applier(self.books, SERVICE, handle, BRAKE_AFTER)
 
     async def clear(self) -> None:
         """Release every brake."""
@@ -101,8 +101,7 @@ class Database:
             await count(connection, events)
             return _answer(events)
 
-        service = replace(SERVICE, handle=handle)
-        return Applier(stored(self._engine, handle), service, BRAKE_AFTER)
+        return Applier(stored(self._engine), SERVICE, handle, BRAKE_AFTER)
 
     async def clear(self) -> None:
         """Release every brake."""

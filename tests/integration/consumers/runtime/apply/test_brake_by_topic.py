@@ -9,8 +9,8 @@ from functools import partial
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from consumers.inventory import SERVICE as INVENTORY
-from consumers.notifications import SERVICE as NOTIFICATIONS
+from consumers.inventory.service import SERVICE as INVENTORY
+from consumers.notifications.service import SERVICE as NOTIFICATIONS
 from consumers.runtime.apply.brake import clear_brakes
 from consumers.runtime.apply.offsets import read_fence_rows
 from consumers.runtime.member.app import ConsumerProcess, build_consumer, consume
@@ -19,14 +19,8 @@ from consumers.runtime.store.migrate import upgrade
 from consumers.runtime.store.tables import RuntimeTables
 from tests.parts.brokers import Broker
 from tests.parts.runtime.counting import numbered
-from tests.parts.runtime.members import (
-    PATIENCE_SECONDS,
-    Feed,
-    eventually,
-    feeding,
-    halted,
-    ready,
-)
+from tests.parts.runtime.members import Feed, feeding, halted, ready
+from tests.parts.waiting import PATIENCE_SECONDS, eventually
 
 FRAMES, BRAKE_AFTER, PAYMENTS = 30, 20, 40
 

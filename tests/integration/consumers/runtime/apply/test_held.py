@@ -5,7 +5,7 @@ from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from consumers.runtime.apply.held import HeldReason, Hold, error_text, hold
-from consumers.runtime.commands import held_admin
+from consumers.runtime.commands.actions import held_admin
 from consumers.runtime.fate import Fate
 from consumers.runtime.records import Arrived, Undecodable, unfetchable
 from tests.integration.consumers.runtime.apply.test_brake import spoilt

@@ -55,7 +55,7 @@ async def park(engine: AsyncEngine, batch: Sequence[Decoded]) -> None:
 
 async def due(engine: AsyncEngine, handle: Handler = count) -> RetryRound:
     """Run one round of retries."""
-    return await retry_due(applier(engine, handle), stored(engine, handle), TUNING)
+    return await retry_due(applier(engine, handle), stored(engine), TUNING)
 
 
 async def tried(engine: AsyncEngine, handle: Handler = count) -> list[RetryResult]:

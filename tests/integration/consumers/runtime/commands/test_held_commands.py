@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from consumers.runtime.apply.brake import lock_brakes, pull_brake, release_command
-from consumers.runtime.commands.held_admin import Operation, list_operations, spans
+from consumers.runtime.commands.actions.held_admin import Operation, list_operations, spans
 from tests.parts.runtime.commands import Payrouter
 from tests.parts.runtime.counting import (
     SERVICE,
@@ -60,7 +60,11 @@ async def test_dead_records_are_listed_and_shown_completely(
     number = str(listed[0]["id"])
     shown = (await payrouter("dlq", "show", "counting", number, "--json")).json
     assert base64.b64decode(shown["value"]) == written(numbered(2)).value
-    assert number in (await payrouter("dlq", "show", "counting", number)).out
+    assert shown["value_text"] == base64.b64decode(shown["value"]).decode()
+    people = (await payrouter("dlq", "show", "counting", number)).out
+    assert number in people
+    assert "value (text)" in people
+    assert shown["value_text"] in people
     missing = await payrouter("dlq", "show", "counting", "99999")
     assert (missing.status, missing.err) == (1, "payrouter: counting holds no record 99999\n")
 

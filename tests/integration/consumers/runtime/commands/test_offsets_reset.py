@@ -8,11 +8,12 @@ import pytest
 from sqlalchemy import text, update
 
 from consumers.runtime.apply.offsets import begin_fences
-from consumers.runtime.commands.held_admin import list_operations
+from consumers.runtime.commands.actions.held_admin import list_operations
 from tests.parts.runtime.commands import Payrouter
 from tests.parts.runtime.counting import TABLES, counts_of, numbered, set_fence
-from tests.parts.runtime.members import Feed, eventually, halted, ready
+from tests.parts.runtime.members import Feed, halted, ready
 from tests.parts.runtime.told import applied_but, refusing
+from tests.parts.waiting import eventually
 
 EARLIEST = ("--to", "earliest", "--yes")
 
@@ -97,7 +98,7 @@ async def test_reset_to_before_stored_event_ids_is_refused_unless_forced(
     given = ("offsets", "reset", "counting", "--topic", "payment", *EARLIEST)
     refused = await payrouter(*given)
     assert refused.status == 1
-    assert "might have their effect a second time" in refused.err
+    assert "could be applied a second time" in refused.err
     assert (await feed.fences())[0].next_offset == 10
     assert (await payrouter(*given, "--force")).status == 0
     assert (await feed.fences())[0].next_offset == 0

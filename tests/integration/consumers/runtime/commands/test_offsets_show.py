@@ -12,16 +12,17 @@ from consumers.runtime.apply.offsets import FenceRow, begin_fences
 from consumers.runtime.progress import survey as exporter_log
 from consumers.runtime.progress.picture import Behind
 from consumers.runtime.progress.screen import show_standings
-from consumers.runtime.progress.standing import Standing, State
+from consumers.runtime.progress.standing import ProgressState, Standing
 from consumers.runtime.records import Partition
 from consumers.runtime.store.tables import RuntimeTables
 from router.broker.log.bounds import LogBounds
 from tests.parts.runtime.child import child
 from tests.parts.runtime.commands import Payrouter, Said
 from tests.parts.runtime.counting import SERVICE, numbered
-from tests.parts.runtime.members import Feed, eventually, ready
+from tests.parts.runtime.members import Feed, ready
 from tests.parts.runtime.told import refusing
 from tests.parts.runtime.transactions import put, transacting
+from tests.parts.waiting import eventually
 
 TABLES = RuntimeTables.of(SERVICE.schema)
 
@@ -82,7 +83,7 @@ async def test_where_there_is_no_time_for_every_partition_the_rest_of_it_is_know
     feed: Feed, payrouter: Payrouter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await feed.send(map(numbered, range(2)))
-    monkeypatch.setattr(exporter_log, "LOOK_SECONDS", -1)
+    monkeypatch.setattr(exporter_log, "FIRST_RECORDS_SECONDS", -1)
     said, rows = await shown(payrouter)
     assert said.status == 1
     assert [row["lag"] for row in rows] == [2, 0, 0, 0]
@@ -126,7 +127,9 @@ async def test_an_open_transaction_is_named_and_counted(feed: Feed, payrouter: P
         assert (row["state"], row["trouble"]) == ("withheld", True)
         assert [each["state"] for each in rows[1:]] == ["idle"] * 3
         said = await payrouter("offsets", "show", "counting")
-        assert "withheld: somebody's open transaction withholds what is next\n" in said.out
+        assert (
+            "withheld: another producer's open transaction withholds the next records\n" in said.out
+        )
         await producer.commit_transaction()
         await feed.applied(5)
         # The marker behind the last record is none.
@@ -168,7 +171,7 @@ async def test_what_the_broker_does_not_say_is_unknown_and_the_store_is_shown(
     said = await payrouter("offsets", "show", "counting")
     assert said.status == 1
     assert cells(said, feed)[1:6] == ["2", "?", "?", "?", "?"]
-    assert said.err.startswith("the broker could not be asked, its part is ?: ")
+    assert said.err.startswith("the broker could not be queried, its part is ?: ")
     assert said.err.count("\n") == 1
 
 
@@ -195,7 +198,7 @@ def test_a_row_of_long_names_and_numbers_fits_80_columns() -> None:
         LogBounds(0, 12_345_678, 99_345_678),
         Behind(87_000_000, 0, 0.0, 0, 0.0),
         "payrouter-notifications-12",
-        State.BEFORE_START,
+        ProgressState.BEFORE_START,
         trouble=True,
     )
     console = Console(width=80, record=True, file=io.StringIO())

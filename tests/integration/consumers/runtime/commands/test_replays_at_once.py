@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consumers.runtime.commands.held_admin import Filter, about, list_operations
-from consumers.runtime.commands.replay import Pace, replay_paced
+from consumers.runtime.commands.actions.held_admin import Filter, about, list_operations
+from consumers.runtime.commands.actions.replay import Pace, replay_paced
 from consumers.runtime.configured import Consumer
 from consumers.runtime.fate import Fate
 from router.contract.event import Event
@@ -22,8 +22,9 @@ from tests.parts.runtime.counting import (
     numbered,
     written,
 )
-from tests.parts.runtime.members import Feed, eventually, ready
+from tests.parts.runtime.members import Feed, ready
 from tests.parts.runtime.told import holds, passed, refusing
+from tests.parts.waiting import eventually
 
 DEAD = 40
 

@@ -1,4 +1,4 @@
-"""The exporter says how far a consumer is, from log and store, whether it runs or not."""
+"""The exporter reports consumer lag from log and store, even for stopped consumers."""
 
 import asyncio
 import contextlib
@@ -21,19 +21,20 @@ from consumers.runtime.measures import first_record
 from consumers.runtime.member import app
 from consumers.runtime.member.app import ConsumerProcess
 from consumers.runtime.progress import survey as exporter_log
-from router.broker.log.reread import second_look
+from router.broker.log.reread import reread_records
 from router.contract.event import Event
 from tests.parts.brokers import create_topics
 from tests.parts.runtime.child import child
 from tests.parts.runtime.counting import count, effects_of, numbered
 from tests.parts.runtime.exporting import Exported, exporting, series
-from tests.parts.runtime.members import PATIENCE_SECONDS, Feed, eventually, ready
+from tests.parts.runtime.members import Feed, ready
 from tests.parts.runtime.told import holds, metric, refusing
 from tests.parts.runtime.unreadable import spoil
+from tests.parts.waiting import PATIENCE_SECONDS, eventually
 
 
 async def time_of(feed: Feed, partition: int, offset: int) -> float:
-    """Read the time of a record."""
+    """Return the time of a record."""
     consumer = AIOKafkaConsumer(bootstrap_servers=feed.broker.bootstrap)
     await consumer.start()
     try:
@@ -48,8 +49,8 @@ async def time_of(feed: Feed, partition: int, offset: int) -> float:
 
 @contextlib.asynccontextmanager
 async def reading_logs(feed: Feed) -> AsyncIterator[exporter_log.LogReader]:
-    """Give what reads the logs for the exporter, with no rounds of its own."""
-    groups = {"counting": exporter_log.Group(feed.group, [feed.topic])}
+    """Yield a reader of the logs, as in the exporter but without rounds."""
+    groups = {"counting": exporter_log.ConsumerGroup(feed.group, [feed.topic])}
     reader = exporter_log.LogReader(feed.settings().kafka, groups)
     try:
         yield reader
@@ -60,9 +61,9 @@ async def reading_logs(feed: Feed) -> AsyncIterator[exporter_log.LogReader]:
 async def requests_of_a_round(
     reader: exporter_log.LogReader, feed: Feed, asked: Counter[str]
 ) -> Counter[str]:
-    """Return what a round asks for, by kind, once its client knows whom to ask."""
+    """Return the requests of a round, by kind, once its client has the metadata."""
 
-    def fences(_cluster_id: str) -> exporter_log.Fences:
+    def fences(_cluster_id: str) -> exporter_log.FencesByConsumer:
         return {"counting": {}}
 
     async def known() -> bool:
@@ -76,7 +77,7 @@ async def requests_of_a_round(
 
 
 async def raise_partitions(feed: Feed, total: int) -> None:
-    """Give the topic more partitions, and wait until each has a leader."""
+    """Add partitions to the topic, and wait until each has a leader."""
     admin = AIOKafkaAdminClient(bootstrap_servers=feed.broker.bootstrap)
     await admin.start()
     try:
@@ -93,7 +94,7 @@ async def raise_partitions(feed: Feed, total: int) -> None:
 
 
 async def is_as_old_as(feed: Feed, exported: Exported, partition: int, offset: int) -> None:
-    """Wait until the lag in seconds is the age of just this record."""
+    """Wait until the lag in seconds is the age of this record."""
     moment = await time_of(feed, partition, offset)
 
     def read() -> bool:
@@ -127,17 +128,15 @@ async def test_a_frozen_consumer_is_behind_by_its_next_record(feed: Feed) -> Non
         assert await consumer.stop() == 0
 
 
-async def test_a_standing_record_is_fetched_once(
-    feed: Feed, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_waiting_record_is_fetched_once(feed: Feed, monkeypatch: pytest.MonkeyPatch) -> None:
     looked = []
-    look = second_look
+    look = reread_records
 
     async def counted(*arguments: object, **options: object) -> object:
         looked.append(arguments[1:3])
         return await look(*arguments, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(first_record, "second_look", counted)
+    monkeypatch.setattr(first_record, "reread_records", counted)
     await feed.send(map(numbered, range(2)))
     async with exporting(feed) as exported:
         await is_as_old_as(feed, exported, 0, 0)
@@ -148,7 +147,7 @@ async def test_a_standing_record_is_fetched_once(
 
 
 @pytest.mark.kafka
-async def test_a_round_asks_as_much_for_four_partitions_as_for_forty(
+async def test_round_sends_as_many_requests_for_four_partitions_as_for_forty(
     feed: Feed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: Counter[str] = Counter()
@@ -167,9 +166,9 @@ async def test_a_round_asks_as_much_for_four_partitions_as_for_forty(
         assert sum(few.values()) < 15
 
 
-async def test_completeness_is_the_lag_and_a_restart_does_not_disturb_it(feed: Feed) -> None:
+async def test_completeness_equals_the_lag_and_survives_a_restart(feed: Feed) -> None:
     async with exporting(feed) as exported:
-        # Nobody has consumed yet: it will begin where the log does.
+        # Nothing is consumed yet: the consumer will start at the start of the log.
         await feed.send(map(numbered, range(4)))
         await eventually(lambda: exported.lag == [4, 0, 0, 0], "what waits for a consumer")
         assert exported.in_flight == 4
@@ -185,7 +184,7 @@ async def test_completeness_is_the_lag_and_a_restart_does_not_disturb_it(feed: F
         assert exported.of("payrouter_group_committed_offset") == 7
 
 
-async def test_what_became_of_every_offset_is_counted(feed: Feed) -> None:
+async def test_outcome_of_every_offset_is_counted(feed: Feed) -> None:
     async def handle(transaction: AsyncConnection, events: Sequence[Event]) -> Sequence[Fate]:
         await refusing(4)(transaction, events)
         said = {"A-3": Fate.STALE}
@@ -213,7 +212,7 @@ def _agree(one: Callable[[], float], other: Callable[[], float]) -> bool:
     return one() == other()
 
 
-async def test_the_exporter_says_of_the_store_what_the_consumer_says(
+async def test_exporter_and_consumer_report_the_same_about_the_store(
     feed: Feed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(app, "MEASURE_SECONDS", 0.1)
@@ -232,7 +231,7 @@ async def test_the_exporter_says_of_the_store_what_the_consumer_says(
             await eventually(partial(_agree, consumers, exporters), name)
 
 
-async def test_a_handler_that_is_held_makes_lag_of_seconds(feed: Feed) -> None:
+async def test_blocked_handler_causes_lag_in_seconds(feed: Feed) -> None:
     held, go_on = asyncio.Event(), asyncio.Event()
 
     async def handle(transaction: AsyncConnection, events: Sequence[Event]) -> Sequence[Fate]:
@@ -266,7 +265,7 @@ async def test_the_members_of_a_group_are_counted(feed: Feed) -> None:
 
 
 @pytest.mark.kafka
-async def test_the_age_of_a_record_that_nobody_can_read_is_known_by_its_batch(feed: Feed) -> None:
+async def test_age_of_an_unreadable_record_is_that_of_its_batch(feed: Feed) -> None:
     await feed.send_raw(b"to be damaged")
     spoil(feed.broker, feed.partition(0), b"to be damaged")
     async with exporting(feed) as exported:
@@ -277,7 +276,7 @@ async def test_the_age_of_a_record_that_nobody_can_read_is_known_by_its_batch(fe
 
 
 @pytest.mark.kafka
-async def test_places_without_a_record_have_no_age_and_the_record_behind_them_has(
+async def test_age_is_that_of_the_first_record_after_a_gap(
     feed: Feed,
 ) -> None:
     producer = AIOKafkaProducer(
@@ -303,7 +302,7 @@ async def test_places_without_a_record_have_no_age_and_the_record_behind_them_ha
 
 
 @pytest.mark.kafka
-async def test_a_topic_that_is_not_there_yet_is_found_when_it_is_made(feed: Feed) -> None:
+async def test_missing_topic_is_found_once_it_is_created(feed: Feed) -> None:
     service = replace(feed.service, topics=("payment", "later"))
     feed.service = service
     later = f"{feed.prefix}later"
@@ -321,7 +320,7 @@ async def test_a_topic_that_is_not_there_yet_is_found_when_it_is_made(feed: Feed
         assert exported.topics("payrouter_log_end_offset") == {feed.topic, later}
 
 
-async def test_fences_of_another_cluster_do_not_count_and_the_override_does(feed: Feed) -> None:
+async def test_only_fences_of_the_configured_cluster_count(feed: Feed) -> None:
     await feed.send(map(numbered, range(3)))
     async with feed.member():
         await feed.applied(3)
@@ -342,7 +341,7 @@ async def test_no_traffic_adds_a_series(feed: Feed) -> None:
         await ready(process)
         await exported.ready()
         await eventually(lambda: exported.lag == [0, 0, 0, 0], "no lag")
-        # What an assignment brings comes with the first look at where the logs end.
+        # The series of an assignment appear with the first reading of the log ends.
         await eventually(lambda: _measured(process) == 4, "the lag of four partitions")
         registries = (exported.process.registry, process.registry)
         before = [series(each) for each in registries]

@@ -7,6 +7,7 @@ from tests.parts.runtime.counting import (
     CLUSTER,
     SERVICE,
     TABLES,
+    count,
     counts_of,
     effects_of,
     fences_of,
@@ -14,7 +15,8 @@ from tests.parts.runtime.counting import (
     numbered,
     record,
 )
-from tests.parts.runtime.members import Feed, eventually, ready
+from tests.parts.runtime.members import Feed, ready
+from tests.parts.waiting import eventually
 
 
 async def test_every_event_of_every_partition_is_applied_once_and_in_order(feed: Feed) -> None:
@@ -133,7 +135,7 @@ async def test_owner_drops_records_that_a_zombie_applied(feed: Feed) -> None:
     async with feed.member():
         await feed.applied(5)
         fences = await feed.fences()
-        zombie = Applier(StoredBooks(feed.engine, SERVICE, await feed.cluster_id()), SERVICE)
+        zombie = Applier(StoredBooks(feed.engine, SERVICE, await feed.cluster_id()), SERVICE, count)
         stolen = [record(offset, numbered(offset), feed.partition(0)) for offset in (5, 6)]
         await zombie.apply(stolen, {feed.partition(0): fences[0]})
         await feed.send(map(numbered, range(5, 9)))

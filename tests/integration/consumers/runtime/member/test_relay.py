@@ -9,6 +9,7 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
 from consumers.runtime.apply.outbox import Outgoing, put
 from consumers.runtime.member.relay import BATCH, Relay, relay_producer
+from tests.parts.connections import connection_to
 from tests.parts.runtime.counting import TABLES, outbox_of
 from tests.parts.runtime.members import Feed
 from tests.parts.runtime.told import letters
@@ -28,7 +29,7 @@ async def relay(feed: Feed) -> AsyncIterator[Relay]:
 
 
 def made(feed: Feed) -> Relay:
-    kafka = {"bootstrap_servers": feed.broker.bootstrap}
+    kafka = connection_to(feed.broker.bootstrap)
     return Relay(feed.engine, TABLES, lambda: relay_producer(kafka), 10)
 
 
@@ -87,7 +88,7 @@ async def test_records_of_a_missing_topic_stay_until_it_exists(feed: Feed) -> No
     relay = Relay(
         feed.engine,
         TABLES,
-        lambda: relay_producer({"bootstrap_servers": feed.broker.bootstrap}),
+        lambda: relay_producer(connection_to(feed.broker.bootstrap)),
         2,
     )
     with pytest.raises((KafkaError, TimeoutError)):
@@ -114,8 +115,7 @@ async def test_unreachable_broker_loses_nothing_and_times_out(
     feed: Feed,
 ) -> None:
     await fill(feed, outgoing(feed, 0))
-    nowhere = {"bootstrap_servers": "127.0.0.1:1"}
-    relay = Relay(feed.engine, TABLES, lambda: relay_producer(nowhere), 2)
+    relay = Relay(feed.engine, TABLES, lambda: relay_producer(connection_to()), 2)
     async with asyncio.timeout(10):
         with pytest.raises((KafkaError, TimeoutError)):
             await relay.send_waiting()

@@ -8,7 +8,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from consumers.runtime.member import client as runtime_client
-from router.broker.log.reread import Seen, second_look
+from router.broker.log.reread import RereadRecords, reread_records
 from router.contract.event import Event
 from router.contract.wire import Headers
 from tests.parts.runtime.commands import Payrouter
@@ -87,7 +87,7 @@ BAD = [
     Odd(changed(1000, amount="NaN"), problem="amount: "),
     Odd(changed(1000, amount=True), problem="amount: "),
     Odd(changed(1000, reference="nul\0"), problem="reference: "),
-    Odd(written(SOME).value, [(SCHEMA, b"\xff")], problem="names no schema"),
+    Odd(written(SOME).value, [(SCHEMA, b"\xff")], problem="does not name a schema"),
 ]
 
 
@@ -283,13 +283,13 @@ async def compressed(feed: Feed, events: Sequence[Event]) -> None:
 async def test_failed_reread_is_repeated(feed: Feed, monkeypatch: pytest.MonkeyPatch) -> None:
     refused: list[object] = []
 
-    async def late(*given: object) -> Seen:
+    async def late(*given: object) -> RereadRecords:
         refused.append(given)
         if len(refused) < 3:
             raise TimeoutError
-        return await second_look(*given)  # type: ignore[arg-type] # passed on unchanged
+        return await reread_records(*given)  # type: ignore[arg-type] # passed on unchanged
 
-    monkeypatch.setattr(runtime_client, "second_look", late)
+    monkeypatch.setattr(runtime_client, "reread_records", late)
     await send_misnamed(feed.producer, feed.topic, 0, [written(numbered(0)).value])
     async with feed.member():
         await feed.applied(1)

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, MetaData, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from consumers.ledger import SERVICE as LEDGER
+from consumers.ledger.service import SERVICE as LEDGER
 from consumers.runtime.apply.brake import holding, read_brakes
 from consumers.runtime.migrations.environment import ATTRIBUTE, Target
 from consumers.runtime.service import Service

@@ -17,10 +17,11 @@ from consumers.runtime.store.database import (
     unavailability_explained,
 )
 from router.contract.topics import Topics
+from tests.parts.connections import connection_to
 
 
 def settings(url: str) -> ConsumerSettings:
-    return ConsumerSettings("ledger", {}, SecretStr(url), Topics(), Tuning())
+    return ConsumerSettings("ledger", connection_to(), SecretStr(url), Topics(), Tuning())
 
 
 async def show(connection: AsyncConnection, setting: str) -> str:

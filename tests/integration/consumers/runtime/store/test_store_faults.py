@@ -209,7 +209,7 @@ async def parked_two(counting: AsyncEngine) -> None:
 
 
 async def tries(engine: AsyncEngine, handle: Handler = count) -> RetryRound:
-    return await retry_due(applier(engine, handle), stored(engine, handle), TUNING)
+    return await retry_due(applier(engine, handle), stored(engine), TUNING)
 
 
 async def again_and_again(ask: Callable[[], Awaitable[RetryRound]]) -> RetryRound:

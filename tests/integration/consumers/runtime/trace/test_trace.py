@@ -1,4 +1,4 @@
-"""`payrouter trace`: where a payment is, whatever became of it, on real Kafka and PostgreSQL."""
+"""`payrouter trace` finds a payment in every state, on real Kafka and PostgreSQL."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -6,8 +6,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consumers import cli
-from consumers.ledger import SERVICE as LEDGER
+from consumers.ledger.service import SERVICE as LEDGER
 from consumers.runtime.apply.brake import lock_brakes, pull_brake
 from consumers.runtime.service import Service
 from consumers.runtime.store.migrate import upgrade
@@ -17,7 +16,7 @@ from router.contract.topics import Topics
 from router.contract.wire import encode_quarantined
 from tests.parts.brokers import create_topics
 from tests.parts.contract.events import event
-from tests.parts.runtime.commands import Payrouter, Said
+from tests.parts.runtime.commands import Payrouter, Said, install_only
 from tests.parts.runtime.counting import SERVICE as COUNTING
 from tests.parts.runtime.counting import TABLES, TRACE, held_in, numbered
 from tests.parts.runtime.members import Feed, halted
@@ -29,25 +28,25 @@ TX = "0x7614a9840d9422feaef4671e0ee98dd7092ebcba6e41076285f99d0b2b0de5fe"
 
 @pytest.fixture
 async def feed(feed: Feed) -> Feed:
-    """Give the feed, with the ledger's tables beside the counting consumer's."""
+    """Yield the feed, with the tables of the ledger and of the counting consumer."""
     await upgrade(feed.engine, LEDGER)
     return feed
 
 
 @pytest.fixture
 def services(payrouter: Payrouter, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Give what says which consumers there are."""
-    del payrouter  # sets up what this changes
+    """Return a function that sets the installed consumers."""
+    del payrouter  # sets up the services that this fixture changes
 
     def there_are(*names: Service) -> None:
-        monkeypatch.setattr(cli, "discover", lambda: {each.name: each for each in names})
+        install_only(monkeypatch, *names)
 
     there_are(COUNTING, LEDGER)
     return there_are
 
 
 async def quarantined(feed: Feed, *bodies: str, account: str = "shop-eu") -> None:
-    """Put deliveries on the quarantine topic."""
+    """Publish deliveries to the quarantine topic."""
     topic = Topics(feed.prefix).quarantine
     await create_topics(feed.broker.bootstrap, [topic])
     for number, body in enumerate(bodies):
@@ -75,7 +74,7 @@ async def quarantined(feed: Feed, *bodies: str, account: str = "shop-eu") -> Non
         await feed.producer.send_and_wait(topic, out.value, out.key, partition=0)
 
 
-async def test_a_paid_order_is_told_from_its_delivery_to_the_books(
+async def test_paid_order_is_traced_from_its_delivery_to_the_books(
     feed: Feed, payrouter: Payrouter, services: Callable[..., None]
 ) -> None:
     services(LEDGER)
@@ -106,7 +105,7 @@ async def test_a_paid_order_is_told_from_its_delivery_to_the_books(
         assert (await traced(payrouter, other))["lines"] == found["lines"]
 
 
-async def test_what_is_known_by_its_transaction_leads_to_the_whole_order(
+async def test_transaction_hash_finds_the_whole_order(
     feed: Feed, payrouter: Payrouter, services: Callable[..., None]
 ) -> None:
     services(LEDGER)
@@ -117,7 +116,7 @@ async def test_what_is_known_by_its_transaction_leads_to_the_whole_order(
     assert found["events"] == sorted([str(pending.id), str(paid.id)])
 
 
-async def test_failed_after_paid_is_marked_and_a_person_is_called(
+async def test_failed_after_paid_is_marked_and_needs_an_operator(
     feed: Feed, payrouter: Payrouter, services: Callable[..., None]
 ) -> None:
     services(LEDGER)
@@ -127,7 +126,7 @@ async def test_failed_after_paid_is_marked_and_a_person_is_called(
     (marked,) = [line for line in found["lines"] if line["trouble"]]
     assert (marked["group"], marked["what"]) == ("books", "called off after paid")
     assert marked["event_id"] == str(failed.id)
-    assert "a person has to look: ledger says called off after paid" in found["verdict"]
+    assert "needs an operator: ledger reports called off after paid" in found["verdict"]
     assert found["trouble"]
 
 
@@ -147,13 +146,13 @@ async def test_an_event_that_no_consumer_could_apply_is_found_by_its_order(
     assert facts["offset"] == f"{feed.topic}-0@0"
     assert found["verdict"] == f"dead in counting: payrouter dlq show counting {dead.id}"
     assert (await traced(payrouter, str(numbered(1).id)))["verdict"] == found["verdict"]
-    # A-10 was applied, and has no part in A-1.
+    # A-10 was applied, and is unrelated to A-1.
     assert await held_in(feed.engine, "dead") != []
     other = await traced(payrouter, str(numbered(10).id))
-    assert told(other["lines"]) == [("events", "taken by counting")]
+    assert told(other["lines"]) == [("events", "received by counting")]
 
 
-async def test_a_held_event_that_names_the_order_elsewhere_has_no_part_in_it(
+async def test_held_event_with_the_text_in_another_field_is_not_found(
     feed: Feed, payrouter: Payrouter, services: Callable[..., None]
 ) -> None:
     services(COUNTING)
@@ -165,7 +164,7 @@ async def test_a_held_event_that_names_the_order_elsewhere_has_no_part_in_it(
     assert not other["found"]
 
 
-async def test_a_parked_event_says_when_it_is_tried_again(
+async def test_parked_event_has_the_time_of_its_next_retry(
     feed: Feed, payrouter: Payrouter, services: Callable[..., None]
 ) -> None:
     services(COUNTING)
@@ -176,12 +175,12 @@ async def test_a_parked_event_says_when_it_is_tried_again(
     found = await traced(payrouter, "A-1")
     assert told(found["lines"]) == [("held", "parked in counting")] * 2
     assert [line["facts"]["reason"] for line in found["lines"]] == ["failed", "behind"]
-    assert found["verdict"].startswith("parked in counting, tried again by itself at 20")
+    assert found["verdict"].startswith("parked in counting, next retry at 20")
     assert "payrouter parked list counting --id" in found["verdict"]
     assert "(and 1 more)" in found["verdict"]
 
 
-async def test_a_dead_record_without_an_event_is_found_by_what_it_says(
+async def test_dead_record_without_an_event_is_found_by_its_content(
     feed: Feed, payrouter: Payrouter, services: Callable[..., None]
 ) -> None:
     services(COUNTING)
@@ -195,7 +194,7 @@ async def test_a_dead_record_without_an_event_is_found_by_what_it_says(
     assert line["facts"]["offset"] == f"{feed.topic}-0@0"
 
 
-async def test_what_was_held_and_then_applied_is_no_trouble(
+async def test_record_held_and_then_applied_is_not_a_problem(
     feed: Feed, payrouter: Payrouter, services: Callable[..., None]
 ) -> None:
     services(COUNTING)
@@ -206,14 +205,14 @@ async def test_what_was_held_and_then_applied_is_no_trouble(
         await payrouter("dlq", "replay", "counting", "--yes")
     found = await traced(payrouter, str(numbered(1).id))
     assert told(found["lines"]) == [
-        ("events", "taken by counting"),
+        ("events", "received by counting"),
         ("held", "was held in counting"),
     ]
     assert found["lines"][1]["facts"]["outcome"] == "applied"
     assert not found["trouble"]
 
 
-async def test_a_brake_that_holds_comes_before_what_is_parked(
+async def test_brake_comes_before_parked_records(
     feed: Feed, payrouter: Payrouter, services: Callable[..., None]
 ) -> None:
     services(COUNTING)
@@ -222,11 +221,12 @@ async def test_a_brake_that_holds_comes_before_what_is_parked(
         await halted(process, "brake")
     found = await traced(payrouter, "A-1")
     assert found["verdict"] == (
-        f"counting applies nothing of {feed.topic}, its brake holds: payrouter brake show counting"
+        f"counting does not apply records of {feed.topic} because of its brake:"
+        " payrouter brake show counting"
     )
 
 
-async def test_a_brake_of_a_topic_that_it_was_never_on_is_not_the_answer(
+async def test_brake_of_an_unrelated_topic_is_ignored(
     feed: Feed, payrouter: Payrouter, services: Callable[..., None]
 ) -> None:
     services(COUNTING, LEDGER)
@@ -242,13 +242,13 @@ async def test_a_brake_of_a_topic_that_it_was_never_on_is_not_the_answer(
     assert not found["trouble"]
 
 
-async def test_a_consumer_that_has_not_taken_it_yet_is_named(
+async def test_consumer_that_has_not_received_it_is_named(
     feed: Feed, payrouter: Payrouter, services: Callable[..., None]
 ) -> None:
     del services
     await booked(feed, event())
     found = await traced(payrouter, "A-1")
-    assert found["verdict"] == "not taken by counting yet: payrouter offsets show counting"
+    assert found["verdict"] == "not received by counting yet: payrouter offsets show counting"
     assert found["trouble"]
 
 
@@ -262,15 +262,15 @@ async def test_a_quarantined_delivery_is_found_by_the_order_in_its_body(
     assert (line["group"], line["what"], line["trouble"]) == ("deliveries", "quarantined", True)
     assert line["facts"]["offset"] == f"{feed.prefix}quarantine-0@1"
     assert found["verdict"] == (
-        "a delivery of shop lies on quarantine without effect (unknown_status):"
-        " status: 'PAUSED' is none of the known ones; mend the cause, then have blockatm"
+        "a delivery of shop is quarantined without effect (unknown_status):"
+        " status: 'PAUSED' is none of the known ones; fix the cause, then have blockatm"
         " send it again"
     )
     assert (await traced(payrouter, line["facts"]["id"]))["lines"] == found["lines"]
     assert not (await traced(payrouter, "A-1", "--account", "shop-us", status=1))["found"]
 
 
-async def test_of_the_quarantine_only_the_newest_are_read(
+async def test_only_the_newest_quarantined_deliveries_are_read(
     feed: Feed, payrouter: Payrouter, services: Callable[..., None]
 ) -> None:
     del services
@@ -283,7 +283,7 @@ async def test_of_the_quarantine_only_the_newest_are_read(
     assert unread["notes"] == ["quarantine and refused deliveries were not read"]
 
 
-async def test_a_broker_that_is_away_is_a_note_and_no_failure(
+async def test_absent_broker_is_a_note_and_not_an_error(
     feed: Feed, payrouter: Payrouter, services: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     services(LEDGER)
@@ -297,7 +297,7 @@ async def test_a_broker_that_is_away_is_a_note_and_no_failure(
     assert found["verdict"].endswith("nothing to do")
 
 
-async def test_nothing_found_says_what_was_searched(
+async def test_empty_result_names_the_searched_sources(
     payrouter: Payrouter, services: Callable[..., None]
 ) -> None:
     del services
@@ -309,7 +309,7 @@ async def test_nothing_found_says_what_was_searched(
     assert not (await traced(payrouter, "A-1", status=1))["found"]
 
 
-async def test_of_a_database_that_is_away_the_rest_is_told_and_the_status_is_one(
+async def test_absent_database_leaves_the_other_findings_with_status_one(
     feed: Feed, payrouter: Payrouter, services: Callable[..., None]
 ) -> None:
     del services
@@ -320,12 +320,12 @@ async def test_of_a_database_that_is_away_the_rest_is_told_and_the_status_is_one
     found = await traced(payrouter, "A-1", status=1)
     assert ("books", "posted") in told(found["lines"])
     (note,) = found["notes"]
-    assert note.startswith("counting could not be asked: cannot read the database nowhere")
+    assert note.startswith("counting could not be queried: cannot read the database nowhere")
     assert "hunter2" not in note
     assert found["verdict"].startswith("as far as could be read: payment.confirmed")
 
 
-async def test_a_trail_that_fails_does_not_hide_the_others(
+async def test_failing_trail_does_not_hide_the_others(
     feed: Feed, payrouter: Payrouter, services: Callable[..., None]
 ) -> None:
     async def failing(_connection: AsyncConnection, _sought: TrailQuery) -> Sequence[TrailStep]:
@@ -335,11 +335,11 @@ async def test_a_trail_that_fails_does_not_hide_the_others(
     services(replace(COUNTING, trail=failing), LEDGER)
     await booked(feed, event())
     found = await traced(payrouter, "A-1", status=1)
-    assert found["notes"] == ["counting could not be asked: its trail fails with KeyError"]
+    assert found["notes"] == ["counting could not be queried: its trail fails with KeyError"]
     assert ("books", "posted") in told(found["lines"])
 
 
-async def test_what_one_consumer_found_another_is_asked_for(
+async def test_findings_of_one_consumer_are_searched_in_the_others(
     feed: Feed, payrouter: Payrouter, services: Callable[..., None]
 ) -> None:
     async def by_order(_connection: AsyncConnection, sought: TrailQuery) -> Sequence[TrailStep]:
@@ -354,7 +354,7 @@ async def test_what_one_consumer_found_another_is_asked_for(
     assert ("counting", "reserved") in told(found["lines"])
 
 
-async def test_two_merchants_with_such_an_order_are_told_apart(
+async def test_orders_of_two_merchants_are_distinguished(
     feed: Feed, payrouter: Payrouter, services: Callable[..., None]
 ) -> None:
     services(LEDGER)
@@ -366,7 +366,7 @@ async def test_two_merchants_with_such_an_order_are_told_apart(
     assert one["notes"] == []
 
 
-async def test_people_get_one_screen(
+async def test_trace_fits_one_screen(
     feed: Feed, payrouter: Payrouter, services: Callable[..., None]
 ) -> None:
     services(LEDGER)

@@ -7,15 +7,14 @@ from typing import Any
 
 import pytest
 
-from consumers import cli
-from consumers.ledger import SERVICE as LEDGER
+from consumers.ledger.service import SERVICE as LEDGER
 from consumers.runtime.store.migrate import upgrade
 from router.contract.refused import Refused
 from router.contract.topics import Topics
 from router.contract.wire import encode_refused
 from tests.parts.brokers import create_topics
 from tests.parts.contract.events import event
-from tests.parts.runtime.commands import Payrouter
+from tests.parts.runtime.commands import Payrouter, install_only
 from tests.parts.runtime.counting import SERVICE as COUNTING
 from tests.parts.runtime.counting import TRACE
 from tests.parts.runtime.members import Feed
@@ -30,20 +29,20 @@ _ADVICE = (
 
 @pytest.fixture
 async def feed(feed: Feed) -> Feed:
-    """Give the feed, with the ledger's tables beside the counting consumer's."""
+    """Yield the feed, with the tables of the ledger and of the counting consumer."""
     await upgrade(feed.engine, LEDGER)
     return feed
 
 
 @pytest.fixture
 def payrouter(payrouter: Payrouter, monkeypatch: pytest.MonkeyPatch) -> Payrouter:
-    """Give the command with the ledger as its only consumer."""
-    monkeypatch.setattr(cli, "discover", lambda: {"ledger": LEDGER})
+    """Yield the command with the ledger as its only consumer."""
+    install_only(monkeypatch, LEDGER)
     return payrouter
 
 
 async def _refused(feed: Feed, *raws: dict[str, Any], id_: uuid.UUID = _ID) -> None:
-    """Put samples of refused deliveries on their topic; all but the last get another id."""
+    """Publish samples of refused deliveries; all except the last get another id."""
     topic = Topics(feed.prefix).refused
     await create_topics(feed.broker.bootstrap, [topic])
     for number, raw in enumerate(raws):
@@ -96,7 +95,7 @@ async def test_a_refused_delivery_is_found_by_the_order_in_its_body(
         },
     ],
 )
-async def test_a_query_and_bytes_that_are_no_text_are_searched_as_well(
+async def test_query_and_binary_body_are_searched(
     feed: Feed, payrouter: Payrouter, raw: dict[str, Any]
 ) -> None:
     await _refused(feed, raw)
@@ -104,7 +103,7 @@ async def test_a_query_and_bytes_that_are_no_text_are_searched_as_well(
     assert (await traced(payrouter, "A-1"))["verdict"] == _ADVICE
 
 
-async def test_an_order_in_the_books_with_a_refused_delivery_is_not_nothing_to_do(
+async def test_booked_order_with_a_refused_delivery_needs_action(
     feed: Feed, payrouter: Payrouter
 ) -> None:
     await booked(feed, event())
@@ -120,21 +119,21 @@ async def test_an_order_in_the_books_with_a_refused_delivery_is_not_nothing_to_d
     assert found["trouble"]
 
 
-async def test_other_trouble_comes_first_and_the_refused_delivery_after_it(
+async def test_other_problems_come_before_the_refused_delivery(
     feed: Feed, payrouter: Payrouter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cli, "discover", lambda: {"ledger": LEDGER, "counting": COUNTING})
+    install_only(monkeypatch, LEDGER, COUNTING)
     await booked(feed, event())
     await _refused(feed, {"body": "A-1"})
 
     found = await traced(payrouter, "A-1")
 
     assert found["verdict"] == (
-        f"not taken by counting yet: payrouter offsets show counting; {_ADVICE}"
+        f"not received by counting yet: payrouter offsets show counting; {_ADVICE}"
     )
 
 
-async def test_people_see_who_sent_it_and_what_to_run(feed: Feed, payrouter: Payrouter) -> None:
+async def test_screen_shows_the_sender_and_the_command(feed: Feed, payrouter: Payrouter) -> None:
     await _refused(feed, {"body": "A-1"})
 
     said = await payrouter("trace", "A-1")
@@ -144,7 +143,7 @@ async def test_people_see_who_sent_it_and_what_to_run(feed: Feed, payrouter: Pay
     assert said.out.splitlines()[-1] == _ADVICE
 
 
-async def test_of_the_refused_deliveries_only_the_newest_are_read(
+async def test_only_the_newest_refused_deliveries_are_read(
     feed: Feed, payrouter: Payrouter
 ) -> None:
     await _refused(feed, {"body": "A-1"}, {"body": "A-2"}, {"body": "A-2"})

@@ -10,8 +10,6 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from prometheus_client.parser import text_string_to_metric_families
 
-from router.broker.client import client_options
-from router.configuration.settings import settings_from
 from router.contract.refused import Refused
 from router.contract.wire import decode_refused
 from router.edge.app import EdgeProcess
@@ -19,6 +17,7 @@ from router.edge.refused import keeper as refused_keeper
 from router.edge.refused.keeper import QUEUED, sample_producer_factory
 from router.edge.refused.sample import sampled_delivery
 from tests.parts.brokers import Broker, create_topics
+from tests.parts.connections import connection_to
 from tests.parts.edge.blockatm_requests import SIGNATURE
 from tests.parts.edge.edge_server import (
     FOR_EVER,
@@ -269,10 +268,10 @@ async def _silent_port() -> AsyncIterator[tuple[int, asyncio.Event]]:
 
 def _samples_to(port: int, topic: str) -> Callable[[EdgeProcess], None]:
     """Return a change that points the samples' producer to another broker than the events'."""
-    kafka = settings_from({"kafka": {"bootstrap_servers": f"127.0.0.1:{port}"}}).kafka
+    kafka = connection_to(f"127.0.0.1:{port}")
 
     def change(process: EdgeProcess) -> None:
-        make = sample_producer_factory(client_options(kafka), topic, 1024 * 1024)
+        make = sample_producer_factory(kafka, topic, 1024 * 1024)
         process.app.refused.make = make
 
     return change

@@ -11,12 +11,12 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from consumers.runtime.apply.outbox import Outgoing, put
-from consumers.runtime.commands.held_admin import list_operations
+from consumers.runtime.commands.actions.held_admin import list_operations
 from consumers.runtime.member import app
 from tests.parts.runtime.child import child
 from tests.parts.runtime.commands import Payrouter
 from tests.parts.runtime.counting import TABLES, outbox_of
-from tests.parts.runtime.members import Feed, eventually
+from tests.parts.runtime.members import Feed
 from tests.parts.runtime.told import (
     headers_of,
     holds,
@@ -25,6 +25,7 @@ from tests.parts.runtime.told import (
     origin,
     published,
 )
+from tests.parts.waiting import eventually
 
 pytestmark = pytest.mark.kafka
 

@@ -1,4 +1,4 @@
-"""A source of the exporter that is away: what is its own is unknown, everything else goes on."""
+"""If a source of the exporter is away, only its own values are unknown."""
 
 import asyncio
 import gc
@@ -25,30 +25,31 @@ from tests.parts.databases import OwnPostgres, own_postgres
 from tests.parts.kafka.apache_kafka import ApacheKafka
 from tests.parts.runtime.counting import SERVICE, numbered
 from tests.parts.runtime.exporting import OFTEN, Exported, exporting
-from tests.parts.runtime.members import Feed, eventually, feeding
+from tests.parts.runtime.members import Feed, feeding
 from tests.parts.runtime.running import running
+from tests.parts.waiting import eventually
 
-# A client closed while it connects to what is frozen leaves that connection to the garbage.
+# A client closed while connecting to a frozen broker leaves its connection to garbage collection.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 
 @pytest.fixture(autouse=True)
 def _collected() -> Iterator[None]:
-    """Collect the garbage before another test has to answer for it."""
+    """Collect garbage now, so that its warnings do not fail another test."""
     yield
     gc.collect()
 
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give everything that has a deadline a short one."""
+    """Shorten all time-outs."""
     monkeypatch.setattr(exporter_rounds, "DEADLINE_SECONDS", 2.0)
     monkeypatch.setattr(exporter_log, "REQUEST_MILLISECONDS", 1000)
 
 
 @pytest.fixture
 def postgres() -> Iterator[OwnPostgres]:
-    """Give a PostgreSQL of the test's own."""
+    """Run a separate PostgreSQL."""
     with own_postgres() as server:
         yield server
 
@@ -58,7 +59,7 @@ async def _count(_connection: AsyncConnection) -> int:
 
 
 async def other(feed: Feed, url: str) -> Consumer:
-    """Give a second consumer, whose database is another, and a measure of its own."""
+    """Return a second consumer with a separate database and its own measure."""
     measure = Measure("payrouter_other_things", "Things", _count)
     service = replace(SERVICE, name="other", measures=[measure])
     engine = create_async_engine(url)
@@ -69,7 +70,7 @@ async def other(feed: Feed, url: str) -> Consumer:
 
 
 def of_other(exported: Exported) -> list[float]:
-    """Return what is read from the other's store, or needs it."""
+    """Return the metrics that need the other consumer's store."""
     own = {"consumer": "other"}
     topic = {**own, "topic": exported.topic}
     return [
@@ -84,7 +85,7 @@ def of_other(exported: Exported) -> list[float]:
 
 
 async def _looked_at_often(exported: Exported) -> set[float]:
-    """Return what was said of the neighbour's progress over many rounds."""
+    """Return the values of the neighbour's progress over many rounds."""
     said = set()
     for _ in range(50):
         said.add(exported.passed("applied"))
@@ -93,7 +94,7 @@ async def _looked_at_often(exported: Exported) -> set[float]:
 
 
 @pytest.mark.parametrize("how", ["killed", "frozen"])
-async def test_a_database_that_is_away_takes_nothing_else_with_it(
+async def test_absent_database_affects_only_its_own_values(
     feed: Feed, postgres: OwnPostgres, how: str
 ) -> None:
     await feed.send(map(numbered, range(3)))
@@ -108,7 +109,7 @@ async def test_a_database_that_is_away_takes_nothing_else_with_it(
         await feed.send(map(numbered, range(3, 5)))
         await eventually(lambda: exported.passed("applied") == 5, "the neighbour's progress")
         await eventually(lambda: exported.in_flight == 0, "nothing in flight of it")
-        # A busy broker may fail a round by itself: in the end the other's store fails alone.
+        # A busy broker may fail a round too; finally only the other's store fails.
         await exported.fails("other")
         assert exported.failures("counting") == 0
         assert await _looked_at_often(exported) == {5}
@@ -122,7 +123,7 @@ async def test_a_database_that_is_away_takes_nothing_else_with_it(
 async def own_feed(
     own_kafka: ApacheKafka, database_url: str, topics_prefix: str
 ) -> AsyncIterator[Feed]:
-    """Give a topic on a broker of the test's own."""
+    """Yield a topic on a separate broker."""
     engine = create_async_engine(database_url)
     await upgrade(engine, SERVICE)
     broker = Broker(own_kafka.bootstrap, "the test's own", real=True)
@@ -132,7 +133,7 @@ async def own_feed(
 
 
 @pytest.mark.parametrize("how", ["killed", "frozen"])
-async def test_a_broker_that_is_away_takes_nothing_else_with_it(
+async def test_absent_broker_affects_only_its_own_values(
     own_feed: Feed, own_kafka: ApacheKafka, how: str
 ) -> None:
     await own_feed.send(map(numbered, range(3)))
@@ -168,7 +169,7 @@ async def test_a_measure_that_fails_leaves_the_rest_of_its_store_known(feed: Fee
         await eventually(lambda: exported.in_flight == 0, "the lag")
 
 
-async def test_it_watches_whom_it_is_told_and_stops_with_broker_and_database_frozen(
+async def test_exporter_watches_given_consumers_and_stops_despite_frozen_sources(
     own_kafka: ApacheKafka, postgres: OwnPostgres, tmp_path: Path
 ) -> None:
     url = postgres.start()
@@ -184,10 +185,10 @@ async def test_it_watches_whom_it_is_told_and_stops_with_broker_and_database_fro
     command = (sys.executable, "-m", "consumers", "exporter", "--data-dir", str(tmp_path))
     process = await asyncio.create_subprocess_exec(*command, cwd=tmp_path, stderr=PIPE)
     async with running(process, port) as exporter:
-        # The tables are not there, which it says; it is alive.
+        # The tables are missing, which it reports; it is alive.
         await exporter.says(503, "ledger: ")
         await exporter.says(200, "last round", "/healthz")
-        # It is told to watch one consumer: of others that are meant to be away nobody is warned.
+        # It watches one consumer only, so stopped other consumers cause no warning.
         assert await exporter.measures("payrouter_brake_held", consumer="ledger")
         assert await exporter.measures("payrouter_brake_held", consumer="inventory") == []
         own_kafka.pause()

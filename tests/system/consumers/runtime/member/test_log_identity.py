@@ -12,7 +12,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
-from router.broker.log.reread import second_look
+from router.broker.log.reread import reread_records
 from tests.parts.brokers import create_topics
 from tests.parts.runtime.child import child
 from tests.parts.runtime.commands import Payrouter
@@ -24,9 +24,10 @@ from tests.parts.runtime.counting import (
     numbered,
     written,
 )
-from tests.parts.runtime.members import Feed, eventually, halted, ready
+from tests.parts.runtime.members import Feed, halted, ready
 from tests.parts.runtime.running import Running
 from tests.parts.runtime.told import applied_but, metric
+from tests.parts.waiting import eventually
 
 pytestmark = pytest.mark.kafka
 
@@ -158,7 +159,7 @@ async def compacted(feed: Feed) -> None:
     try:
 
         async def taken() -> bool:
-            seen = await second_look(client, TopicPartition(feed.topic, 0), 0, 1)
+            seen = await reread_records(client, TopicPartition(feed.topic, 0), 0, 1)
             return bool(seen.records) and seen.records[0].offset > 0
 
         await eventually(taken, "compaction")

@@ -10,8 +10,9 @@ from consumers.runtime.member import upkeep
 from consumers.runtime.member.app import ConsumerProcess
 from tests.parts.runtime.counting import numbered
 from tests.parts.runtime.exporting import Exported, exporting
-from tests.parts.runtime.members import Feed, eventually, ready
+from tests.parts.runtime.members import Feed, ready
 from tests.parts.runtime.transactions import put, transacting
+from tests.parts.waiting import eventually
 
 pytestmark = pytest.mark.kafka
 

@@ -20,6 +20,7 @@ from consumers.runtime.store.database import (
 from router.configuration.database_url import database_url_now
 from router.configuration.settings import read_database
 from router.contract.topics import Topics
+from tests.parts.connections import connection_to
 from tests.parts.databases import own_postgres
 
 _OLD, _NEW = "old-hidden-0123456789", "new-hidden-0123456789"
@@ -76,7 +77,12 @@ async def test_engine_connects_with_the_current_password(
     database = read_database({"url_file": str(file)}, "database")
     url_now = database_url_now(database, "database")
     settings = ConsumerSettings(
-        "ledger", {}, SecretStr(url_now()), Topics(), Tuning(), database_url_now=url_now
+        "ledger",
+        connection_to(),
+        SecretStr(url_now()),
+        Topics(),
+        Tuning(),
+        database_url_now=url_now,
     )
     engine = opened(settings)
 

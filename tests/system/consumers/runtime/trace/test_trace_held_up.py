@@ -1,4 +1,4 @@
-"""`payrouter trace` says where an event may be that no consumer has got at."""
+"""`payrouter trace` names the blocked partitions that may have the event."""
 
 import pytest
 
@@ -10,7 +10,7 @@ from tests.parts.runtime.transactions import put, transacting
 pytestmark = pytest.mark.kafka
 
 
-async def test_what_is_not_found_may_be_behind_an_open_transaction(
+async def test_missing_event_may_be_behind_an_open_transaction(
     feed: Feed, payrouter: Payrouter
 ) -> None:
     payrouter.configure(f'[consumers.counting]\ngroup_id = "{feed.group}"')
@@ -31,10 +31,10 @@ async def test_what_is_not_found_may_be_behind_an_open_transaction(
         assert "open transaction" not in (await payrouter("trace", "A-9")).err
 
 
-async def test_a_consumer_that_nobody_runs_is_named(feed: Feed, payrouter: Payrouter) -> None:
+async def test_consumer_that_does_not_run_is_named(feed: Feed, payrouter: Payrouter) -> None:
     await feed.send(map(numbered, range(2)))
     said = await payrouter("trace", "A-1")
     assert (
-        f"note: counting is held up on {feed.topic}-0 (no member), an event there has not reached"
+        f"note: counting is blocked on {feed.topic}-0 (no member); an event there has not reached"
         " it: payrouter offsets show counting\n"
     ) in said.err

@@ -1,4 +1,4 @@
-"""A broker that does not let us ask how topics are configured, or alter them: real ACLs."""
+"""Topics on a broker whose ACLs deny us to describe or alter configurations."""
 
 import asyncio
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined] # exported all
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
-from router.broker.topics.apply import Mode, Result, apply_topics
+from router.broker.topics.apply import ApplyMode, TopicResult, apply_topics
 from router.broker.topics.contract import AtLeast, Exactly, TopicNeed
 from router.broker.topics.watch import TopicMetrics, TopicWatch
 from router.telemetry.logs import get_log
@@ -29,7 +29,7 @@ GOOD = Health(good=True, detail="events can be published")
 
 @pytest.fixture(scope="module")
 def guarded() -> Iterator[ApacheKafka]:
-    """Give a Kafka that asks who may do what; who is not named may do everything."""
+    """Run a Kafka with an authorizer; users without ACLs may do everything."""
     kafka = ApacheKafka(
         {"authorizer.class.name": AUTHORIZER, "allow.everyone.if.no.acl.found": "true"}
     )
@@ -41,7 +41,7 @@ def guarded() -> Iterator[ApacheKafka]:
 
 
 def deny(kafka: ApacheKafka, topic: str, *operations: AclOperation) -> None:
-    """Allow everything with a topic but these operations."""
+    """Allow all operations on a topic except these."""
     allowed = AclOperation.ALL, AclPermissionType.ALLOW
     rules = [allowed, *((each, AclPermissionType.DENY) for each in operations)]
     bindings = [
@@ -56,7 +56,7 @@ def deny(kafka: ApacheKafka, topic: str, *operations: AclOperation) -> None:
         )
         for operation, permission in rules
     ]
-    # Held until its answers are there.
+    # Referenced until its futures are done.
     client = AdminClient({"bootstrap.servers": kafka.bootstrap})
     for answer in client.create_acls(bindings).values():
         answer.result(10)
@@ -71,7 +71,7 @@ def need(topic: str) -> TopicNeed:
 
 
 async def watched(kafka: ApacheKafka, topic: str, *, require: bool) -> TopicWatch:
-    """Look once or more, until the broker denies what it is asked."""
+    """Check the topics until the broker applies the ACLs."""
     registry = CollectorRegistry()
     watch = TopicWatch(
         maker(kafka.bootstrap),
@@ -89,7 +89,7 @@ async def watched(kafka: ApacheKafka, topic: str, *, require: bool) -> TopicWatc
 
 
 @pytest.mark.kafka
-async def test_a_topic_that_may_not_be_compared_is_named_and_believed(
+async def test_topic_without_describe_rights_is_accepted_and_reported(
     guarded: ApacheKafka, topics_prefix: str
 ) -> None:
     topic = f"{topics_prefix}payment"
@@ -109,7 +109,7 @@ async def test_a_topic_that_may_not_be_compared_is_named_and_believed(
 
 
 @pytest.mark.kafka
-async def test_where_a_check_is_required_nothing_is_acknowledged_without_it(
+async def test_no_event_is_acknowledged_without_a_required_check(
     guarded: ApacheKafka, topics_prefix: str
 ) -> None:
     topic = f"{topics_prefix}payment"
@@ -123,7 +123,7 @@ async def test_where_a_check_is_required_nothing_is_acknowledged_without_it(
 
 
 @pytest.mark.kafka
-async def test_a_topic_that_is_not_shown_at_all_is_unknown_and_not_missing(
+async def test_hidden_topic_is_unknown_and_not_missing(
     guarded: ApacheKafka, topics_prefix: str
 ) -> None:
     topic = f"{topics_prefix}payment"
@@ -134,16 +134,16 @@ async def test_a_topic_that_is_not_shown_at_all_is_unknown_and_not_missing(
 
     watch = await watched(guarded, topic, require=False)
     report = await apply_topics(
-        maker(guarded.bootstrap), guarded.bootstrap, [need(topic)], Mode.CREATE
+        maker(guarded.bootstrap), guarded.bootstrap, [need(topic)], ApplyMode.CREATE
     )
 
     assert watch.health(GOOD).good
-    assert [each.result for each in report.topics] == [Result.UNKNOWN]
+    assert [each.result for each in report.topics] == [TopicResult.UNKNOWN]
     assert not report.well
 
 
 @pytest.mark.kafka
-async def test_what_may_not_be_altered_is_said_of_its_topic_and_the_others_are(
+async def test_denied_alteration_is_reported_for_its_topic_and_others_are_altered(
     guarded: ApacheKafka, topics_prefix: str
 ) -> None:
     denied, allowed = f"{topics_prefix}denied", f"{topics_prefix}allowed"
@@ -152,7 +152,7 @@ async def test_what_may_not_be_altered_is_said_of_its_topic_and_the_others_are(
     await asyncio.to_thread(deny, guarded, denied, AclOperation.ALTER_CONFIGS)
 
     report = await apply_topics(
-        maker(guarded.bootstrap), guarded.bootstrap, [need(denied), need(allowed)], Mode.ALTER
+        maker(guarded.bootstrap), guarded.bootstrap, [need(denied), need(allowed)], ApplyMode.ALTER
     )
 
     assert list(report.refused) == [denied]

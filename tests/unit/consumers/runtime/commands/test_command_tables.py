@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from consumers.runtime.commands.one_consumer import show_table
+from router.terminal.output import show_table
 
 NUMBER = "ORD-261122080642-0766"
 LONG = "x" * 100

@@ -1,4 +1,4 @@
-"""A service's own measures: every series is there before anything was read."""
+"""A service's own measures: all series exist before the first reading."""
 
 import math
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.runtime.measures.stored import MeasureGauges, measure_gauges
-from consumers.runtime.service import Measure, Reading
+from consumers.runtime.service import Measure, MeasureReading
 from tests.parts.runtime.counting import SERVICE
 
 
@@ -30,14 +30,14 @@ def values(registry: CollectorRegistry) -> list[float]:
     return [sample.value for family in registry.collect() for sample in family.samples]
 
 
-def test_before_anything_was_read_every_series_is_unknown() -> None:
+def test_all_series_are_unknown_before_the_first_reading() -> None:
     registry, _ = declared()
     sizes = {s.labels.get("size") for f in registry.collect() for s in f.samples}
     assert sizes == {None, "small", "large"}
     assert all(map(math.isnan, values(registry)))
 
 
-def test_what_was_not_found_is_zero_and_what_was_not_read_is_unknown() -> None:
+def test_missing_value_is_zero_and_unread_value_is_unknown() -> None:
     registry, gauges = declared()
     gauges.set({PLAIN.name: 3, LABELLED.name: {"large": 2}})
     assert values(registry) == [3, 0, 2]
@@ -48,11 +48,11 @@ def test_what_was_not_found_is_zero_and_what_was_not_read_is_unknown() -> None:
 @pytest.mark.parametrize(
     ("readings", "said"),
     [
-        ({PLAIN.name: 1, LABELLED.name: {"huge": 1}}, "read size=huge"),
+        ({PLAIN.name: 1, LABELLED.name: {"huge": 1}}, "returned size=huge"),
         ({PLAIN.name: {"small": 1}, LABELLED.name: {}}, "has no label"),
     ],
 )
-def test_a_value_nobody_declared_is_refused(readings: Mapping[str, Reading], said: str) -> None:
+def test_undeclared_value_is_refused(readings: Mapping[str, MeasureReading], said: str) -> None:
     _, gauges = declared()
     with pytest.raises((TypeError, ValueError), match=said):
         gauges.set(readings)

@@ -1,4 +1,4 @@
-"""Since when a log is withheld, and when that is trouble."""
+"""How long a log has been withheld, and when that is a problem."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ def _withholding(clock: _Clock) -> Withholding:
     return Withholding(90, "kafka:9092", clock)
 
 
-def test_a_transaction_is_trouble_once_it_has_stood_for_the_limit() -> None:
+def test_transaction_is_a_problem_once_it_reaches_the_limit() -> None:
     clock = _Clock()
     withholding = _withholding(clock)
     withholding.see({ONE: LogBounds(0, 5, 7), OTHER: LogBounds(0, 7, 7)})
@@ -36,7 +36,7 @@ def test_a_transaction_is_trouble_once_it_has_stood_for_the_limit() -> None:
     assert withholding.seconds(ONE) == 0
 
 
-def test_each_oldest_transaction_has_the_whole_time() -> None:
+def test_each_oldest_transaction_has_the_full_time_limit() -> None:
     clock = _Clock()
     withholding = _withholding(clock)
     for stable in range(100):
@@ -46,7 +46,7 @@ def test_each_oldest_transaction_has_the_whole_time() -> None:
         assert withholding.seconds(ONE) == 60
 
 
-def test_a_look_that_is_not_answered_changes_nothing() -> None:
+def test_missing_answer_changes_nothing() -> None:
     clock = _Clock()
     withholding = _withholding(clock)
     withholding.see({ONE: LogBounds(0, 5, 7)})
@@ -55,7 +55,7 @@ def test_a_look_that_is_not_answered_changes_nothing() -> None:
     assert len(withholding.troubles()) == 1
 
 
-def test_a_partition_that_another_process_has_now_is_forgotten() -> None:
+def test_partition_of_another_process_is_dropped() -> None:
     clock = _Clock()
     withholding = _withholding(clock)
     withholding.see({ONE: LogBounds(0, 5, 7)})
@@ -64,22 +64,22 @@ def test_a_partition_that_another_process_has_now_is_forgotten() -> None:
     assert withholding.troubles() == []
 
 
-def test_the_sentence_names_place_producer_and_command() -> None:
+def test_sentence_names_partition_producer_and_command() -> None:
     clock = _Clock()
     withholding = _withholding(clock)
     withholding.see({ONE: LogBounds(0, 5, 7)})
     clock.now += 95
-    withholding.belongs_to(withholding.troubles()[0], OpenTransaction(4000, 2, "mirror"))
+    withholding.set_transaction(withholding.troubles()[0], OpenTransaction(4000, 2, "mirror"))
     (found,) = withholding.troubles()
     assert withholding.sentence(found) == (
         "payment-0: an open transaction (transactional id mirror, producer 4000, epoch 2) withholds"
-        " 2 records from offset 5 on, for 95 s. End it where it was begun; if its producer is gone:"
-        " kafka-transactions.sh --bootstrap-server kafka:9092 abort --topic payment --partition 0"
-        " --start-offset 5"
+        " 2 records from offset 5 on, for 95 s. End it in the producer; if the producer no longer"
+        " runs: kafka-transactions.sh --bootstrap-server kafka:9092 abort --topic payment"
+        " --partition 0 --start-offset 5"
     )
 
 
-def test_of_several_producers_the_one_that_began_there_is_named() -> None:
+def test_producer_of_the_transaction_at_the_offset_is_named() -> None:
     producers: list[Any] = [(1, 0, 9, 0, 0, -1, {}), (2, 3, 9, 0, 0, 5, {}), (3, 0, 9, 0, 0, 8, {})]
     answer: list[Any] = [("payment", [(0, 0, None, producers, {})], {})]
     assert begun_at(answer, 5) == OpenTransaction(2, 3)

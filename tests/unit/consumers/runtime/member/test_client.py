@@ -28,7 +28,7 @@ from consumers.runtime.member.client import (
 )
 from consumers.runtime.records import Partition
 from consumers.runtime.settings import Tuning
-from router.broker.log.reread import Seen
+from router.broker.log.reread import RereadRecords
 from tests.parts.runtime.counting import PAYMENT_0
 
 PAYMENT_1 = Partition("payment", 1)
@@ -115,10 +115,10 @@ async def test_invalid_position_raises_positions_lost(error: KafkaError) -> None
 async def test_unreadable_record_is_narrowed_down_to_its_offset(
     error: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def blind(_: object, __: TopicPartition, offset: int, ___: int) -> Seen:
-        return Seen([], offset, error)
+    async def blind(_: object, __: TopicPartition, offset: int, ___: int) -> RereadRecords:
+        return RereadRecords([], offset, error)
 
-    monkeypatch.setattr(runtime_client, "second_look", blind)
+    monkeypatch.setattr(runtime_client, "reread_records", blind)
     consumer = StandIn(error, {TP_0: ["a"]}, {TP_0: ["b"]}, error, error)
     reading = client(consumer)
     with pytest.raises(RecordUnreadable):
@@ -143,11 +143,11 @@ async def test_record_readable_in_another_way_is_returned_and_reading_continues_
 ) -> None:
     error = UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte")
 
-    async def clear(_: object, __: TopicPartition, offset: int, most: int) -> Seen:
+    async def clear(_: object, __: TopicPartition, offset: int, most: int) -> RereadRecords:
         assert (offset, most) == (7, 3)
-        return Seen(records, 9, error if records else None)
+        return RereadRecords(records, 9, error if records else None)
 
-    monkeypatch.setattr(runtime_client, "second_look", clear)
+    monkeypatch.setattr(runtime_client, "reread_records", clear)
     consumer = StandIn(error, error)
     reading = client(consumer)
     with pytest.raises(RecordUnreadable):
@@ -161,10 +161,10 @@ async def test_record_readable_in_another_way_is_returned_and_reading_continues_
 async def test_failed_reread_does_not_condemn_the_record(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    async def away(*_: object) -> Seen:
+    async def away(*_: object) -> RereadRecords:
         raise LeaderNotAvailableError
 
-    monkeypatch.setattr(runtime_client, "second_look", away)
+    monkeypatch.setattr(runtime_client, "reread_records", away)
     reading = client(StandIn(ValueError(), ValueError()))
     with pytest.raises(RecordUnreadable):
         await reading.fetch([PAYMENT_0])

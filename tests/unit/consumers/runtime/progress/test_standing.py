@@ -1,4 +1,4 @@
-"""The state of a consumer on a partition, decided from what is known."""
+"""The state of a consumer on a partition."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -9,7 +9,7 @@ import pytest
 from consumers.runtime.apply.offsets import FenceRow
 from consumers.runtime.measures.first_record import NOTHING
 from consumers.runtime.progress.picture import Behind, behind
-from consumers.runtime.progress.standing import Facts, Patience, State, state_of
+from consumers.runtime.progress.standing import PartitionFacts, Patience, ProgressState, state_of
 from router.broker.groups import name_of
 from router.broker.log.bounds import LogBounds
 
@@ -18,7 +18,7 @@ PATIENCE: Final = Patience(stuck=30, open_transaction=90)
 
 
 def fence(at: int, moved: float) -> FenceRow:
-    """Return a fence that was moved so many seconds ago."""
+    """Return a fence that moved this many seconds ago."""
     when = datetime.fromtimestamp(NOW, UTC) - timedelta(seconds=moved)
     return FenceRow("c", "payment", 0, 0, at, at, 0, 0, 0, 0, 0, when)
 
@@ -30,48 +30,62 @@ def facts(
     moved: float = 5,
     waits: float | None = None,
     readable: float | None = None,
-) -> Facts:
-    """Return what is known: the fence, the log, and since how many seconds records wait."""
+) -> PartitionFacts:
+    """Return facts: the fence, the log, and how many seconds records have waited."""
     own, log = fence(at, moved), LogBounds(*bounds)
     since = NOTHING if waits is None else NOW - waits
     first = NOTHING if readable is None else NOW - readable
     seen = behind(log, own, min(since, first), first)
-    return Facts(own, there=True, bounds=log, behind=seen, braked=False, member="one")
+    return PartitionFacts(own, exists=True, bounds=log, behind=seen, braked=False, member="one")
 
 
 STATES: Final = [
-    (facts(9, (0, 9, 9), moved=5000), State.IDLE, False),
-    (facts(9, (0, 9, 9)), State.MOVING, False),
-    (facts(8, (0, 9, 9), moved=5000), State.IDLE, False),  # the marker of a transaction
-    (facts(5, (0, 9, 9), readable=20), State.MOVING, False),
-    (facts(5, (0, 9, 9), readable=61), State.BEHIND, False),
-    (facts(5, (0, 9, 9), moved=31, readable=31), State.STUCK, True),
-    (facts(5, (0, 9, 9), moved=5000, readable=1), State.MOVING, False),  # it has only just come
-    (facts(5, (0, 5, 9), moved=5000, waits=10), State.WITHHELD, False),
-    (facts(5, (0, 5, 9), moved=5000, waits=91), State.WITHHELD, True),
-    (facts(5, (0, 7, 9), moved=31, readable=100), State.STUCK, True),  # before the transaction
-    (facts(10, (0, 9, 9)), State.BEYOND_END, True),
-    (facts(5, (6, 9, 9)), State.BEFORE_START, True),
-    (replace(facts(9, (0, 9, 9)), member=""), State.NO_MEMBER, True),
-    (replace(facts(9, (0, 9, 9)), member=None), State.MOVING, False),  # it is not known
-    (replace(facts(9, (0, 9, 9)), braked=True), State.BRAKED, True),
-    (replace(facts(9, (0, 9, 9)), there=False, bounds=None), State.NO_LOG, True),
-    (replace(facts(9, (0, 9, 9)), bounds=None, behind=Behind()), State.UNKNOWN, False),
-    (Facts(None, None, None, Behind(), braked=True, member=None), State.BRAKED, True),
+    (facts(9, (0, 9, 9), moved=5000), ProgressState.IDLE, False),
+    (facts(9, (0, 9, 9)), ProgressState.MOVING, False),
+    (facts(8, (0, 9, 9), moved=5000), ProgressState.IDLE, False),  # the marker of a transaction
+    (facts(5, (0, 9, 9), readable=20), ProgressState.MOVING, False),
+    (facts(5, (0, 9, 9), readable=61), ProgressState.BEHIND, False),
+    (facts(5, (0, 9, 9), moved=31, readable=31), ProgressState.STUCK, True),
+    (
+        facts(5, (0, 9, 9), moved=5000, readable=1),
+        ProgressState.MOVING,
+        False,
+    ),  # the record is new
+    (facts(5, (0, 5, 9), moved=5000, waits=10), ProgressState.WITHHELD, False),
+    (facts(5, (0, 5, 9), moved=5000, waits=91), ProgressState.WITHHELD, True),
+    (
+        facts(5, (0, 7, 9), moved=31, readable=100),
+        ProgressState.STUCK,
+        True,
+    ),  # before the transaction
+    (facts(10, (0, 9, 9)), ProgressState.BEYOND_END, True),
+    (facts(5, (6, 9, 9)), ProgressState.BEFORE_START, True),
+    (replace(facts(9, (0, 9, 9)), member=""), ProgressState.NO_MEMBER, True),
+    (replace(facts(9, (0, 9, 9)), member=None), ProgressState.MOVING, False),  # it is not known
+    (replace(facts(9, (0, 9, 9)), braked=True), ProgressState.BRAKED, True),
+    (replace(facts(9, (0, 9, 9)), exists=False, bounds=None), ProgressState.NO_LOG, True),
+    (replace(facts(9, (0, 9, 9)), bounds=None, behind=Behind()), ProgressState.UNKNOWN, False),
+    (
+        PartitionFacts(None, None, None, Behind(), braked=True, member=None),
+        ProgressState.BRAKED,
+        True,
+    ),
 ]
 
 
 @pytest.mark.parametrize(("known", "state", "trouble"), STATES)
-def test_state_is_the_first_reason_to_act(known: Facts, state: State, *, trouble: bool) -> None:
+def test_state_is_the_first_reason_to_act(
+    known: PartitionFacts, state: ProgressState, *, trouble: bool
+) -> None:
     assert state_of(known, PATIENCE, NOW) == (state, trouble)
 
 
-def test_what_nobody_has_consumed_yet_is_judged_from_the_start_of_its_log() -> None:
+def test_unconsumed_partition_is_judged_from_the_start_of_its_log() -> None:
     log = LogBounds(3, 9, 9)
     waiting = behind(log, None, NOW - 31, NOW - 31)
-    new = Facts(None, there=True, bounds=log, behind=waiting, braked=False, member="one")
+    new = PartitionFacts(None, exists=True, bounds=log, behind=waiting, braked=False, member="one")
     assert waiting.records == 6
-    assert state_of(new, PATIENCE, NOW) == (State.STUCK, True)
+    assert state_of(new, PATIENCE, NOW) == (ProgressState.STUCK, True)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""A trace on a terminal of 80 columns: everything on it, nothing torn, trouble marked."""
+"""A trace on a terminal of 80 columns: complete, without torn lines, problems marked."""
 
 import io
 from datetime import UTC, datetime, timedelta
@@ -6,8 +6,8 @@ from uuid import UUID
 
 from rich.console import Console
 
-from consumers.runtime.trace.gather import Answer, Question, Trace
-from consumers.runtime.trace.held import HeldRecord, Taken
+from consumers.runtime.trace.gather import Trace, TraceAnswer, TraceQuestion
+from consumers.runtime.trace.held import HeldRecord, ReceivedEvent
 from consumers.runtime.trace.lines import lines_of
 from consumers.runtime.trace.screen import show
 from consumers.runtime.trace.verdict import verdict_of
@@ -75,17 +75,17 @@ DEAD = HeldRecord(
     event=None,
 )
 
-STOCK = Answer(
+STOCK = TraceAnswer(
     [TrailStep(MOMENT, "committed [bold]", PAID, ORDER, {"sku": "S-1"})],
-    [Taken(PAID, MOMENT, "payment", 2, 55)],
+    [ReceivedEvent(PAID, MOMENT, "payment", 2, 55)],
     [DEAD],
 )
 
 
 def shown(width: int = 80, *, colour: bool = False) -> str:
     sought = TrailQuery("A-1", frozenset({PAID, FAILED}), frozenset({ORDER}))
-    answers = {"ledger": Answer(BOOKS), "inventory": STOCK, "mine": Answer(STOCK.steps)}
-    trace = Trace(Question("A-1"), sought, answers, dict.fromkeys(answers, frozenset()))
+    answers = {"ledger": TraceAnswer(BOOKS), "inventory": STOCK, "mine": TraceAnswer(STOCK.steps)}
+    trace = Trace(TraceQuestion("A-1"), sought, answers, dict.fromkeys(answers, frozenset()))
     lines = lines_of(trace)
     out = io.StringIO()
     console = Console(file=out, width=width, highlight=False, force_terminal=colour)
@@ -98,7 +98,7 @@ def test_no_line_is_wider_than_the_terminal() -> None:
         assert max(map(len, shown(width).splitlines())) <= width
 
 
-def test_groups_come_in_the_order_of_the_way_of_a_payment_with_the_days() -> None:
+def test_groups_follow_the_path_of_a_payment_with_their_days() -> None:
     titles = [line for line in shown().splitlines() if "2026-11-" in line]
     assert titles == [
         "deliveries  2026-11-22",
@@ -111,7 +111,7 @@ def test_groups_come_in_the_order_of_the_way_of_a_payment_with_the_days() -> Non
     ]
 
 
-def test_hashes_and_ids_can_be_copied_and_amounts_stand_under_each_other() -> None:
+def test_hashes_and_ids_are_not_split_and_amounts_are_aligned() -> None:
     lines = [line.strip() for line in shown().splitlines()]
     assert TX in lines
     assert f"event {PAID}" in lines
@@ -119,18 +119,18 @@ def test_hashes_and_ids_can_be_copied_and_amounts_stand_under_each_other() -> No
     assert "shop-eu:blockatm:payments         -2000.00 USDT" in lines
 
 
-def test_trouble_is_marked_and_the_rest_is_not() -> None:
+def test_only_problems_are_marked() -> None:
     marked = [line.split("! ")[1].split("  ")[0] for line in shown().splitlines() if "! " in line]
     assert marked == ["called off after paid", "dead in inventory"]
 
 
-def test_the_last_line_says_what_to_do() -> None:
+def test_last_line_has_the_next_step() -> None:
     *_, note, last = shown().splitlines()
     assert note == "note: this is a note"
     assert last == "dead in inventory: payrouter dlq show inventory 7"
 
 
-def test_what_others_wrote_neither_moves_the_cursor_nor_is_taken_for_markup() -> None:
+def test_foreign_text_cannot_move_the_cursor_or_act_as_markup() -> None:
     said = shown()
     assert "\x1b" not in said
     assert "cannot be below" in " ".join(said.split())

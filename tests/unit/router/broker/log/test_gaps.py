@@ -1,4 +1,4 @@
-"""An offset without a record is passed only where the log shows why it has none."""
+"""An offset without a record is skipped only if the log explains it."""
 
 import asyncio
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.errors import CorruptRecordException, OffsetOutOfRangeError
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from router.broker.log import gaps
@@ -16,6 +16,7 @@ from router.broker.log.gaps import ExplanationUnfinished, explain, unexplained
 from router.broker.log.raw_fetch import RawRecords
 from router.broker.log.reread import read
 from tests.parts.broker.log_model import ABORT, COMMIT, Log
+from tests.parts.examples import examples
 
 HERE = TopicPartition("payment", 0)
 _WHOLE = 1 << 20
@@ -29,7 +30,7 @@ _STEPS = st.one_of(
 
 @st.composite
 def logs(draw: st.DrawFn) -> Log:
-    """Draw a log: transactions of several producers among each other, then compaction."""
+    """Draw a log: interleaved transactions of several producers, then compaction."""
     log = Log()
     for what, number, producer in draw(st.lists(_STEPS, max_size=20)):
         if what == "end":
@@ -42,7 +43,7 @@ def logs(draw: st.DrawFn) -> Log:
 
 
 def _compact(log: Log, draw: st.DrawFn) -> None:
-    """Remove records and batches, but never the last ones, which the broker still writes to."""
+    """Remove records and batches, but never the last ones, as in an active segment."""
     compacted = []
     for batch in log.batches[:-1]:
         keep = draw(st.lists(st.booleans(), min_size=4, max_size=4))
@@ -63,10 +64,10 @@ def as_gaps(missing: set[int]) -> list[range]:
 
 
 class Broker:
-    """Answers fetches out of a log, and counts them."""
+    """Answers fetches from a log, and counts them."""
 
     def __init__(self, log: Log, most_bytes: int = _WHOLE) -> None:
-        """Answer with that many bytes at most, but the first batch whole."""
+        """Answer with at most this many bytes, but always with the complete first batch."""
         self.log, self.most_bytes, self.fetches = log, most_bytes, 0
 
     async def fetch_raw(
@@ -85,9 +86,9 @@ class Broker:
             return await explain(object(), HERE, missing, seconds)
 
 
-@settings(deadline=None, max_examples=200)
+@examples(200)
 @given(logs(), st.data())
-def test_what_explains_an_offset_is_a_control_batch_or_an_aborted_transaction(
+def test_offset_is_explained_by_a_control_batch_or_an_aborted_transaction(
     log: Log, data: st.DataObject
 ) -> None:
     begin = data.draw(st.integers(0, log.stable))
@@ -97,7 +98,7 @@ def test_what_explains_an_offset_is_a_control_batch_or_an_aborted_transaction(
     assert offsets(found) == set(gap) - log.explained()
 
 
-@settings(deadline=None, max_examples=200)
+@examples(200)
 @given(logs(), st.integers(1, 400))
 def test_every_offset_is_a_record_or_explained_or_reported_missing(
     log: Log, most_bytes: int
@@ -120,7 +121,7 @@ def transactions(count: int) -> Log:
     return log
 
 
-async def test_gaps_that_lie_close_together_take_one_fetch() -> None:
+async def test_gaps_close_together_need_one_fetch() -> None:
     broker = Broker(transactions(150))
     passed_over = set(range(broker.log.end)) - broker.log.readable()
     assert len(passed_over) > 150
@@ -134,7 +135,7 @@ async def test_gaps_far_apart_are_not_read_through() -> None:
     assert broker.fetches == 2
 
 
-async def test_what_was_deleted_or_is_not_there_yet_is_not_explained() -> None:
+async def test_deleted_and_future_offsets_are_not_explained() -> None:
     log = transactions(3)
     log.start = 5
     assert await Broker(log).explain([range(3, 4), range(7, 8)]) == [range(3, 4)]
@@ -146,14 +147,14 @@ async def test_what_was_deleted_or_is_not_there_yet_is_not_explained() -> None:
     assert await Broker(log).explain([range(12, 13)]) == [range(12, 13)]
 
 
-async def test_time_that_runs_out_says_what_is_left_and_asking_for_it_goes_on() -> None:
+async def test_time_out_reports_the_gaps_left_and_another_call_continues() -> None:
     log = transactions(3)
 
     class Slow(Broker):
         async def fetch_raw(self, *args: object, **options: object) -> RawRecords:
             if self.fetches == 2:
                 raise TimeoutError
-            return await super().fetch_raw(*args, **options)  # type: ignore[arg-type] # as they came
+            return await super().fetch_raw(*args, **options)  # type: ignore[arg-type] # passed through
 
     log.batches = [each for each in log.batches if each.offsets.start != 7]
     slow = Slow(log, most_bytes=1)
@@ -163,23 +164,23 @@ async def test_time_that_runs_out_says_what_is_left_and_asking_for_it_goes_on() 
     assert await Broker(log).explain(caught.value.left) == []
 
 
-async def test_a_new_leader_that_is_late_is_asked_again() -> None:
+async def test_request_to_a_late_new_leader_is_repeated() -> None:
     log = transactions(3)
 
     class Late(Broker):
         async def fetch_raw(self, *args: object, **options: object) -> RawRecords:
-            found = await super().fetch_raw(*args, **options)  # type: ignore[arg-type] # as they came
+            found = await super().fetch_raw(*args, **options)  # type: ignore[arg-type] # passed through
             return replace(found, data=b"", stable=3) if self.fetches == 1 else found
 
     assert await Late(log).explain([range(3, 4)], seconds=10) == []
 
 
-async def test_an_answer_that_does_not_reach_the_gap_is_no_explanation() -> None:
+async def test_answer_that_does_not_reach_the_gap_is_an_error() -> None:
     class Behind(Broker):
         async def fetch_raw(self, *_: object, **__: object) -> RawRecords:
             return self.log.fetch(0, 1)
 
-    with pytest.raises(CorruptRecordException, match="no batch that reaches there"):
+    with pytest.raises(CorruptRecordException, match="no batch with that offset"):
         await Behind(transactions(3)).explain([range(7, 8)])
 
 
@@ -191,7 +192,7 @@ def test_a_damaged_batch_explains_nothing() -> None:
         heads(bytes(damaged))
 
 
-def test_a_damaged_batch_behind_a_gap_keeps_nobody_from_explaining_it() -> None:
+def test_damaged_batch_after_a_gap_does_not_prevent_its_explanation() -> None:
     raw = transactions(2).fetch(0, _WHOLE)
     *_, last = heads(raw.data)
     damaged = bytearray(raw.data)
@@ -203,7 +204,7 @@ def test_a_damaged_batch_behind_a_gap_keeps_nobody_from_explaining_it() -> None:
         heads(bytes(damaged), until=last.base_offset + 1)
 
 
-def test_a_message_of_before_transactions_explains_nothing() -> None:
+def test_message_in_an_old_format_explains_nothing() -> None:
     old = bytearray(transactions(1).fetch(0, _WHOLE).data)
     old[16] = 1
     (first, *_) = heads(bytes(old))

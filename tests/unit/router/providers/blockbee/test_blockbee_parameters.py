@@ -30,7 +30,7 @@ _MESSAGES = (PENDING, CONFIRMED, CHECKOUT, DEPOSIT, SUBSCRIPTION, PAYOUT)
 @pytest.mark.parametrize("name", ["coin", "uuid", "value_coin", "pending", "address_in"])
 def test_parameter_with_two_values_goes_to_quarantine_and_is_named(name: str) -> None:
     for delivery in (got(CONFIRMED, f"{name}=other"), got(CONFIRMED, f"{name}=a&{name}=b")):
-        with pytest.raises(NotUnderstood, match=f"{name}: stands") as refused:
+        with pytest.raises(NotUnderstood, match=f"{name}: occurs") as refused:
             event_of(delivery)
         assert refused.value.reason is Reason.AMBIGUOUS
 
@@ -58,7 +58,7 @@ def test_form_with_a_repeated_field_is_an_event_only_if_both_agree() -> None:
     body = posted(CONFIRMED).body
 
     assert event_of(posted_bytes(body + b"&coin=btc")).currency == "BTC"
-    with pytest.raises(NotUnderstood, match="coin: stands 2 times"):
+    with pytest.raises(NotUnderstood, match="coin: occurs 2 times"):
         event_of(posted_bytes(body + b"&coin=eth"))
 
 
@@ -73,7 +73,7 @@ def test_of_several_order_numbers_the_one_with_a_valid_hmac_is_used() -> None:
 def test_several_order_numbers_without_hmac_are_ambiguous_in_a_signed_url() -> None:
     query = "order_id=A-1&order_id=B-2"
 
-    with pytest.raises(NotUnderstood, match="order_id: stands 2 times"):
+    with pytest.raises(NotUnderstood, match="order_id: occurs 2 times"):
         event_of(got(CONFIRMED, query))
     assert event_of(posted(CONFIRMED, query)).reference is None
     assert event_of(got(CONFIRMED, "order_id=A-1&order_id=A-1")).reference == "A-1"

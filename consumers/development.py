@@ -1,0 +1,59 @@
+"""Sets up the consumers' tables, alone or as a part of `payrouter dev`."""
+
+from consumers import discovery
+from consumers.configuration import consumer_settings
+from consumers.runtime.service import Play, Service
+from consumers.runtime.settings import ConsumerSettings
+from consumers.runtime.store.database import acting, open_upgrade_engine, unavailability_explained
+from consumers.runtime.store.migrate import upgrade
+from router.commands.actions.dev import DevOptions, developing
+from router.commands.invocation import Invocation
+from router.evaluation.stream import ARTICLES
+from router.terminal.output import show_json, show_table
+from router.terminal.processes import run_async, serve
+
+
+def develop(invocation: Invocation, options: DevOptions) -> None:
+    """Run the whole system until Ctrl-C."""
+    services = discovery.discover()
+
+    async def prepare() -> None:
+        for service in services.values():
+            settings = consumer_settings(invocation, service)
+            await _upgraded(settings, service)
+            if options.rate:
+                await _make_ready(settings, service)
+
+    serve(developing(invocation, options, sorted(services), prepare))
+
+
+def upgrade_and_show(invocation: Invocation, *, as_json: bool) -> None:
+    """Upgrade the tables of every consumer and print the revisions that were applied."""
+    applied = {
+        name: run_async(_upgraded(consumer_settings(invocation, service), service))
+        for name, service in discovery.discover().items()
+    }
+    if as_json:
+        show_json(applied)
+        return
+    rows = [
+        (name, ", ".join(revisions) or "nothing, it is up to date")
+        for name, revisions in applied.items()
+    ]
+    show_table("", ("consumer", "applied"), rows)
+
+
+async def _upgraded(settings: ConsumerSettings, service: Service) -> list[str]:
+    engine = open_upgrade_engine(settings)
+    try:
+        with unavailability_explained(settings):
+            return list(await upgrade(engine, service))
+    finally:
+        await engine.dispose()
+
+
+async def _make_ready(settings: ConsumerSettings, service: Service) -> None:
+    before_play = service.actions(settings.setup).before_play
+    if before_play is not None:
+        async with acting(settings) as engine:
+            await before_play(engine, Play(settings.accounts, ARTICLES))

@@ -1,0 +1,38 @@
+"""Declares the inventory to the consumer runtime."""
+
+from functools import partial
+
+from consumers.inventory.handler import handler
+from consumers.inventory.lapse import lapse_work
+from consumers.inventory.measures import MEASURES
+from consumers.inventory.policy import Policy
+from consumers.inventory.setting import stock_up
+from consumers.inventory.tables import METADATA
+from consumers.inventory.trace import steps_of
+from consumers.runtime.service import ConsumerActions, Service, Setup
+from router.contract.order_fields import read_order
+from router.contract.topics import ORDER
+
+
+def configured(setup: Setup) -> ConsumerActions:
+    """Return what the inventory does, with its options, topic names and order fields."""
+    policy, topic = setup.options, setup.topics.outcome("inventory")
+    return ConsumerActions(
+        handle=handler(policy, topic),
+        readers={ORDER: read_order(setup.orders)},
+        work=[lapse_work(policy.sweep_seconds, topic)],
+        before_play=partial(stock_up, topic=topic),
+    )
+
+
+SERVICE = Service(
+    name="inventory",
+    topics=(ORDER, "payment"),
+    tables=METADATA,
+    migrations="consumers.inventory.migrations",
+    measures=MEASURES,
+    options=Policy,
+    configured=configured,
+    says_outcomes=True,
+    trail=steps_of,
+)

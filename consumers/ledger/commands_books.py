@@ -1,0 +1,144 @@
+"""Shows balances and statements."""
+
+import sys
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from datetime import datetime
+from functools import partial
+from typing import TypeVar
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from consumers.ledger.statement import (
+    Selection,
+    Transaction,
+    TrialBalance,
+    read_books,
+    read_statement,
+)
+from consumers.ledger.unbooked import Unbooked, read_unbooked
+from consumers.runtime.settings import ConsumerSettings
+from consumers.runtime.store.database import reading
+from router.contract.amounts import amount_text
+from router.terminal.exits import EXIT_PROBLEM
+from router.terminal.output import show_json, show_table
+from router.terminal.processes import run_async
+
+_Answer = TypeVar("_Answer")
+
+
+def show_balance(settings: ConsumerSettings, at: datetime | None, *, as_json: bool) -> None:
+    """Print the balances; exits with status 1 if the books do not balance."""
+    books = run_async(_asked(settings, partial(read_books, at=at)))
+    if as_json:
+        show_json(_books_json(books, at))
+    else:
+        _show_books(books, at)
+    sys.exit(0 if books.balanced else EXIT_PROBLEM)
+
+
+def show_statement(settings: ConsumerSettings, wanted: Selection, *, as_json: bool) -> None:
+    """Print transactions with their postings."""
+    transactions = run_async(_asked(settings, partial(read_statement, wanted=wanted)))
+    if as_json:
+        show_json({"transactions": [_transaction_json(each) for each in transactions]})
+    else:
+        columns = ("transaction and postings", "amount")
+        show_table("", columns, _statement_rows(transactions), numbers=columns[1:])
+
+
+def show_unbooked(settings: ConsumerSettings, limit: int, *, as_json: bool) -> None:
+    """Print payments and payouts that are not booked because no amount is known."""
+    found = run_async(_asked(settings, partial(read_unbooked, limit=limit)))
+    if as_json:
+        show_json({"unbooked": [_unbooked_json(each) for each in found]})
+        return
+    title = f"{len(found)} not booked: the amount is not known"
+    columns = ("what", "order", "payment", "status", "changed", "why")
+    show_table(title, columns, [_unbooked_row(each) for each in found])
+
+
+async def _asked(
+    settings: ConsumerSettings, question: Callable[[AsyncConnection], Awaitable[_Answer]]
+) -> _Answer:
+    async with reading(settings, patient=True) as connection:
+        return await question(connection)
+
+
+def _books_json(books: TrialBalance, at: datetime | None) -> dict[str, object]:
+    accounts = [
+        {
+            "account": named.account,
+            "currency": named.currency,
+            "balance": amount_text(named.amount),
+            "networks": [
+                {"network": part.network, "balance": amount_text(part.amount)}
+                for part in named.parts
+            ],
+        }
+        for named in books.named
+    ]
+    moment = {} if at is None else {"at": at.isoformat()}
+    counted = {"balanced": books.balanced, "transactions": books.transactions}
+    return {**moment, **counted, "accounts": accounts}
+
+
+def _show_books(books: TrialBalance, at: datetime | None) -> None:
+    verdict = "balanced" if books.balanced else "NOT BALANCED"
+    plural = "" if books.transactions == 1 else "s"
+    moment = "" if at is None else f" up to {at.isoformat()}"
+    title = f"{books.transactions} transaction{plural}{moment}, {verdict}"
+    columns = ("account", "network", "currency", "balance")
+    rows = [
+        (each.account, each.network or "", each.currency, amount_text(each.amount))
+        for each in books.balances
+    ]
+    show_table(title, columns, rows, numbers=columns[3:])
+
+
+def _transaction_json(transaction: Transaction) -> dict[str, object]:
+    postings = [
+        {
+            "account": line.account,
+            "network": line.network,
+            "currency": line.currency,
+            "amount": amount_text(line.amount),
+        }
+        for line in transaction.lines
+    ]
+    return {
+        "transaction": transaction.id,
+        "posted_at": transaction.posted_at.isoformat(),
+        "event_id": str(transaction.event_id),
+        "type": transaction.type,
+        "reference": transaction.reference,
+        "provider_reference": transaction.provider_reference,
+        "test": transaction.test,
+        "unread": list(transaction.unread),
+        "postings": postings,
+    }
+
+
+def _statement_rows(transactions: Sequence[Transaction]) -> Iterable[Sequence[str]]:
+    for transaction in transactions:
+        order = transaction.reference or transaction.provider_reference or ""
+        posted = f"{transaction.posted_at:%Y-%m-%d %H:%M:%S}"
+        test = "  test money" if transaction.test else ""
+        yield f"{transaction.id}  {posted}  {transaction.type}  {order}{test}", ""
+        for line in transaction.lines:
+            yield f"   {line.account}", f"{amount_text(line.amount)} {line.currency}"
+        yield ()
+
+
+def _unbooked_row(found: Unbooked) -> Sequence[str]:
+    return (
+        f"{found.family} of {found.account} at {found.provider}",
+        found.reference or "",
+        found.provider_reference or "",
+        found.status or "",
+        f"{found.changed_at:%Y-%m-%d %H:%M}",
+        found.why,
+    )
+
+
+def _unbooked_json(found: Unbooked) -> dict[str, object]:
+    return {**vars(found), "changed_at": found.changed_at.isoformat()}

@@ -1,0 +1,151 @@
+"""Shows and resends messages, and tests channels."""
+
+import json
+import sys
+import time
+from collections.abc import Sequence
+from datetime import datetime
+from typing import cast
+from uuid import UUID
+
+import click
+
+from consumers.notifications.addresses import mailbox
+from consumers.notifications.apprise_channel import AppriseChannel, SendResult, SendStatus
+from consumers.notifications.options import NotificationOptions
+from consumers.notifications.reading import MessageFilter, MessageRow, list_messages, resend
+from consumers.notifications.rendering import Rendered, TextsError, open_texts
+from consumers.notifications.rules import CUSTOMER, LOG
+from consumers.notifications.tables import SCHEMA
+from consumers.runtime.commands.actions.held_admin import record_operation
+from consumers.runtime.settings import ConsumerSettings
+from consumers.runtime.store.database import acting, reading
+from consumers.runtime.store.tables import RuntimeTables
+from router.terminal.exits import EXIT_PROBLEM, CommandError
+from router.terminal.operator_name import operator_name
+from router.terminal.output import show_json, show_table
+from router.terminal.processes import run_async
+
+_MOST = 100_000
+"""Failed messages that one command resends at most."""
+
+
+def list_and_show(settings: ConsumerSettings, wanted: MessageFilter, *, as_json: bool) -> None:
+    """Print the messages that match."""
+    rows = _found(settings, wanted)
+    if as_json:
+        show_json([row.as_json() for row in rows])
+        return
+    show_table(
+        f"{len(rows)} message{'' if len(rows) == 1 else 's'}",
+        ("message", "what"),
+        # Two lines each: so neither an id nor an order's number breaks in 80 columns.
+        [(f"{row.id}\n{_state(row)}", _what(row)) for row in rows],
+    )
+
+
+def show_message(settings: ConsumerSettings, message: UUID, *, as_json: bool) -> None:
+    """Print one message with its text."""
+    rows = _found(settings, MessageFilter(ids=[message]))
+    if not rows:
+        text = f"there is no message {message}"
+        raise CommandError(text)
+    whole = {**rows[0].as_json(), **_text(settings, rows[0])}
+    if as_json:
+        show_json(whole)
+    else:
+        known = [(name, value) for name, value in whole.items() if value is not None]
+        show_table(f"message {message}", ("field", "value"), known)
+
+
+def resend_messages(
+    settings: ConsumerSettings, messages: Sequence[UUID], since: datetime | None, *, as_json: bool
+) -> None:
+    """Make messages due again: those given, or those that failed since a time."""
+
+    async def act() -> tuple[Sequence[UUID], Sequence[UUID]]:
+        async with acting(settings) as engine, engine.begin() as transaction:
+            asked = messages
+            if since is not None:
+                wanted = MessageFilter(failed_since=since, limit=_MOST)
+                asked = [row.id for row in await list_messages(transaction, wanted)]
+            done = await resend(transaction, asked)
+            given = None if since is None else since.replace(tzinfo=None)
+            detail = json.dumps({"failed since": str(given), "messages": [str(i) for i in done]})
+            tables = RuntimeTables.of(SCHEMA)
+            await record_operation(
+                transaction, tables, operator_name(), "notifications resend", detail
+            )
+            return asked, done
+
+    asked, done = run_async(act())
+    left = sorted(set(asked) - set(done))
+    if as_json:
+        show_json({"resent": [str(each) for each in done], "left": [str(each) for each in left]})
+    else:
+        click.echo(f"{len(done)} messages are due now")
+        for each in left:
+            click.echo(f"{each}: not there, still to be sent, or without an address", err=True)
+    sys.exit(EXIT_PROBLEM if left else 0)
+
+
+def send_test(settings: ConsumerSettings, channel: str, address: str | None) -> None:
+    """Send a test message and print how long it took, or end with the reason of the failure."""
+    started = time.monotonic()
+    result = _tested(cast("NotificationOptions", settings.options), channel, address)
+    if result.status is not SendStatus.SENT:
+        text = f"{channel}: {result.why}"
+        raise CommandError(text)
+    click.echo(f"{channel}: sent in {time.monotonic() - started:.1f} s")
+
+
+def _tested(options: NotificationOptions, channel: str, address: str | None) -> SendResult:
+    if channel == LOG:
+        return SendResult(SendStatus.SENT)
+    if channel not in options.channels:
+        known = ", ".join([LOG, *options.channels])
+        text = f"there is no channel {channel}; there are {known}"
+        raise click.UsageError(text)
+    limits = options.channels[channel]
+    outside = AppriseChannel(limits.url.get_secret_value() if limits.url else "")
+    if outside.addressed != (address is not None):
+        text = f"--to: {channel} {'needs' if outside.addressed else 'takes no'} address"
+        raise click.UsageError(text)
+    if address is not None and mailbox(address) is None:
+        text = "--to: one plain address, such as me@example.com"
+        raise click.UsageError(text)
+    text = "This is a test of a channel of payrouter. Nothing happened to anybody's money.\n"
+    rendered = Rendered(f"Test of the channel {channel}", text)
+    return outside.send(rendered, f"test-{time.time_ns()}", address, limits.timeout_seconds)
+
+
+def _found(settings: ConsumerSettings, wanted: MessageFilter) -> Sequence[MessageRow]:
+    async def read() -> Sequence[MessageRow]:
+        async with reading(settings) as connection:
+            return await list_messages(connection, wanted)
+
+    return run_async(read())
+
+
+def _what(row: MessageRow) -> str:
+    return f"{row.kind} → {row.recipient} by {row.channel}\n{row.order or ''}"
+
+
+def _state(row: MessageRow) -> str:
+    moment = row.sent_at or row.failed_at
+    when = "" if moment is None else f" {moment:%Y-%m-%d %H:%M:%S}"
+    if row.wait_until is not None:
+        return "pending, waits for an address"
+    tries = f", {row.attempts} tries" if row.attempts > 1 else ""
+    return f"{row.state}{when}{tries}" + (f": {row.last_error}" if row.last_error else "")
+
+
+def _text(settings: ConsumerSettings, row: MessageRow) -> dict[str, str | None]:
+    options = cast("NotificationOptions", settings.options)
+    texts = open_texts(options.templates, options.language)
+    audience = CUSTOMER if row.recipient == CUSTOMER else "operator"
+    try:
+        rendered = texts.render(audience, row.kind, row.language, json.loads(row.facts))
+    except TextsError as problem:
+        return {"text": f"cannot be written: {problem}"}
+    return {"subject": rendered.subject, "body": rendered.body, "html": rendered.html}

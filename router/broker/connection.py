@@ -1,0 +1,31 @@
+"""Settings and credentials of the Kafka clients; imports no Kafka client, so it costs nothing."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from router.broker.credentials import KafkaCredentials
+from router.broker.settings import KafkaSettings
+
+
+@dataclass(frozen=True)
+class KafkaConnection:
+    """How to connect to the broker: `[kafka]`, with the credentials in force.
+
+    `router.broker.client` makes clients from it. `overrides` are options of aiokafka that
+    replace those of every client.
+    """
+
+    settings: KafkaSettings
+    credentials: KafkaCredentials = field(repr=False)
+    overrides: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def of(cls, settings: KafkaSettings) -> Self:
+        """Read the credentials. Raises ConfigurationError."""
+        return cls(settings, KafkaCredentials(settings))
+
+    @property
+    def bootstrap(self) -> str:
+        """The brokers, separated by commas, as Kafka's own tools take them."""
+        return self.settings.bootstrap_servers

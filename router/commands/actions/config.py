@@ -1,0 +1,44 @@
+"""Shows the configuration in force."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel
+
+from router.commands.actions.configured import load_settings
+from router.commands.invocation import Invocation
+from router.configuration.settings import Settings
+from router.edge.endpoints import checked_options
+from router.terminal.output import show_json, show_table
+
+
+def show_configuration(invocation: Invocation, *, as_json: bool) -> None:
+    """Print every key with its value, secrets masked."""
+    settings = load_settings(invocation)
+    options = checked_options(settings) if settings.endpoints else {}
+    values = _masked(settings, options)
+    # Only a consumer's own model defines which of its values are secret.
+    values["consumers"] = invocation.consumers.shown(settings.consumers)
+    if as_json:
+        show_json(values, indent=2)
+    else:
+        show_table("", ("key", "value"), _flat(values))
+
+
+def _masked(settings: Settings, options: Mapping[str, BaseModel]) -> dict[str, Any]:
+    values = settings.model_dump(mode="json", exclude_none=True)
+    for name, own in options.items():
+        endpoint = values["endpoints"][name]
+        del endpoint["options"]
+        endpoint.update(own.model_dump(mode="json", exclude_none=True))
+    return values
+
+
+def _flat(values: Any, under: str = "") -> list[tuple[str, str]]:  # noqa: ANN401 - nested JSON
+    if not isinstance(values, dict) or not values:
+        return [(under, json.dumps(values, ensure_ascii=False))]
+    lines = []
+    for key, value in values.items():
+        lines += _flat(value, f"{under}.{key}" if under else key)
+    return lines

@@ -1,0 +1,96 @@
+"""How a delivery is proved genuine.
+
+A provider reads its headers with `signature_header` and `time_header`, describes
+which bytes the gateway may have signed (`Scheme`) and how a signature is
+checked against a key (`Check`), and calls `prove`. Everything else is refused.
+"""
+
+from router.providers._signing.keys import (
+    SHA256_BYTES,
+    Check,
+    base64_bytes,
+    base64_signature,
+    fingerprint,
+    hex_signature,
+    hmac_of,
+    hmac_sha256,
+    is_ecdsa_sha256,
+    is_hmac,
+    is_hmac_sha256,
+    is_rsa_sha256,
+    new_rsa_key,
+    public_key,
+    rsa_sha256,
+)
+from router.providers._signing.notes import (
+    FormMade,
+    HeaderRead,
+    KeyTried,
+    VerificationNote,
+    watched,
+)
+from router.providers._signing.proof import (
+    Scheme,
+    Signed,
+    dated,
+    one_header,
+    prove,
+    signature_header,
+    time_header,
+    with_headers,
+)
+from router.providers._signing.windows import (
+    TimeUnit,
+    from_iso,
+    from_unix_ms,
+    from_unix_s,
+    iso_text,
+    moment_reader,
+    moment_text,
+    signed_time,
+    signed_unix_ms,
+    unix_ms_text,
+    unix_s_text,
+)
+
+__all__ = [
+    "SHA256_BYTES",
+    "Check",
+    "FormMade",
+    "HeaderRead",
+    "KeyTried",
+    "Scheme",
+    "Signed",
+    "TimeUnit",
+    "VerificationNote",
+    "base64_bytes",
+    "base64_signature",
+    "dated",
+    "fingerprint",
+    "from_iso",
+    "from_unix_ms",
+    "from_unix_s",
+    "hex_signature",
+    "hmac_of",
+    "hmac_sha256",
+    "is_ecdsa_sha256",
+    "is_hmac",
+    "is_hmac_sha256",
+    "is_rsa_sha256",
+    "iso_text",
+    "moment_reader",
+    "moment_text",
+    "new_rsa_key",
+    "one_header",
+    "prove",
+    "public_key",
+    "rsa_sha256",
+    "signature_header",
+    "signed_time",
+    "signed_unix_ms",
+    "time_header",
+    "unix_ms_text",
+    "unix_s_text",
+    "watched",
+    "with_headers",
+]

@@ -1,0 +1,39 @@
+"""Runs coroutines for commands: those that answer a question and those that serve."""
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from router.terminal.exits import StartError
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable, Coroutine
+
+_Result = TypeVar("_Result")
+
+
+def run_async(coroutine: "Coroutine[Any, Any, _Result]") -> _Result:
+    """Run a coroutine to its end and return its result."""
+    import asyncio
+
+    return asyncio.run(coroutine)
+
+
+def serve(process: "Coroutine[Any, Any, None]") -> None:
+    """Run a serving process; exits with status 2 if its port is in use."""
+    import asyncio
+
+    try:
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
+            runner.run(process)
+    except OSError as error:
+        message = str(error.args[-1]) if error.args else type(error).__name__
+        raise StartError(message) from None
+
+
+def loop_factory() -> "Callable[[], asyncio.AbstractEventLoop] | None":
+    """Return uvloop's loop factory, or None if uvloop is not installed."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop

@@ -1,0 +1,117 @@
+"""Tables and fields: nothing is cut, numbers never break, controls never reach a terminal."""
+
+import io
+import json
+import re
+import sys
+from collections.abc import Callable
+
+import pytest
+
+from router.terminal.output import printable, show_fields, show_json, show_table, text_of
+
+LONG = "x" * 300
+NUMBER = "12345678901234567890"
+
+
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def at_terminal(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], _Terminal]:
+    """Make standard output a terminal of a given width."""
+
+    def of_width(width: int) -> _Terminal:
+        terminal = _Terminal()
+        monkeypatch.setenv("COLUMNS", str(width))
+        monkeypatch.setenv("TERM", "xterm")
+        monkeypatch.setattr(sys, "stdout", terminal)
+        return terminal
+
+    return of_width
+
+
+def _plain(terminal: _Terminal) -> str:
+    return re.sub("\x1b\\[[0-9;]*m", "", terminal.getvalue())
+
+
+@pytest.mark.parametrize("lined", [True, False])
+@pytest.mark.parametrize("width", [10, 40, 80, 200])
+def test_nothing_is_cut_at_any_width_and_numbers_never_break(
+    at_terminal: Callable[[int], _Terminal], width: int, *, lined: bool
+) -> None:
+    terminal = at_terminal(width)
+
+    rows = [(NUMBER, LONG, NUMBER)]
+    show_table("title", ("no.", "text", "size"), rows, numbers=("no.", "size"), lined=lined)
+
+    out = _plain(terminal)
+    assert out.count("x") == len(LONG) + 1  # one is the heading's
+    assert out.count(NUMBER) == 2
+    assert "…" not in out
+
+
+def test_a_table_at_a_terminal_is_as_wide_as_the_terminal(
+    at_terminal: Callable[[int], _Terminal],
+) -> None:
+    terminal = at_terminal(80)
+
+    show_table("title", ("no.", "text"), [(1, LONG)], numbers=("no.",))
+
+    assert max(map(len, _plain(terminal).splitlines())) == 80
+
+
+def test_no_cell_is_folded_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    show_table("title", ("no.", "text"), [(1, LONG * 100)], numbers=("no.",))
+
+    assert LONG * 100 in capsys.readouterr().out
+
+
+def test_an_empty_row_draws_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    show_table("", ("a", "b"), [(1, 2), (), (3, 4)])
+
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 7
+
+
+def test_fields_are_named_by_their_path_and_safe_for_a_terminal(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    show_fields("one", {"raw": {"target": "/a", "headers": {}}, "detail": "\x1b[2J", "n": None})
+
+    out = capsys.readouterr().out
+    assert "raw.target" in out
+    assert "\x1b" not in out
+    assert '"\\u001b[2J"' in out
+
+
+def test_json_is_ascii(capsys: pytest.CaptureFixture[str]) -> None:
+    show_json({"name": "ü\x9b"})
+
+    out = capsys.readouterr().out
+    assert out.isascii()
+    assert json.loads(out) == {"name": "ü\x9b"}
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        (b'{"a": "\xc3\xbc"}', '{"a": "ü"}'),
+        (b"a\n\tb", "a\n\tb"),
+        (b"", ""),
+        (b"\xff\xfe", None),
+        (b"\x00\x01{}", None),
+        (b"\x1b[2J", None),
+        ("\u202e".encode(), None),
+    ],
+)
+def test_text_is_what_a_terminal_can_print(data: bytes, text: str | None) -> None:
+    assert text_of(data) == text
+
+
+def test_what_cannot_be_printed_is_json() -> None:
+    assert printable("a b") == "a b"
+    assert printable("\x07") == '"\\u0007"'
+    assert printable(None) == "null"
