@@ -44,9 +44,18 @@ class Activity:
         entry = _entry(line)
         if entry is None:
             self.say(line)
-        elif entry.get("event") == "delivery":
+            return
+        try:
+            self._show(entry)
+        except (AttributeError, TypeError, ValueError):
+            # A consumer of another distribution may use these events with other fields.
+            self.say(line)
+
+    def _show(self, entry: Mapping[str, Any]) -> None:
+        if entry.get("event") == "delivery":
+            shown = _delivery(entry)
             self._deliveries[str(entry.get("outcome"))] += 1
-            self._console.print(_delivery(entry), soft_wrap=True)
+            self._console.print(shown, soft_wrap=True)
         elif entry.get("event") == "batch":
             self._applied[str(entry.get("component"))] += int(entry.get(_APPLIED, 0))
         elif entry.get("level") not in _QUIET:

@@ -238,15 +238,37 @@ async def test_line_of_log_over_the_limit_does_not_stop_the_reading(
     await eventually(lambda: lines[-1:] == ["last"])
 
 
-async def test_failure_to_print_does_not_stop_the_reading(tmp_path: Path) -> None:
+@pytest.mark.parametrize("failure", [BrokenPipeError(), TypeError("not a log line of ours")])
+async def test_failure_to_print_does_not_stop_the_reading(
+    failure: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervise, "LONGEST_LINE_BYTES", 1000)
+
     def closed(_line: str) -> None:
-        raise BrokenPipeError
+        raise failure
 
     argv = [sys.executable, "-c", f"{FLOODING}; open(sys.argv[1], 'w')", str(tmp_path / "end")]
     worker = Child("worker", argv, "", print, closed)
     await worker.start()
     await eventually((tmp_path / "end").exists)
     await worker.stop()
+
+
+async def test_last_lines_of_a_stopped_childs_log_are_passed_on(
+    logged: tuple[Starting, list[str], list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervise, "LONGEST_LINE_BYTES", 1000)
+    make, _, lines = logged
+    worker = make(
+        "import signal, sys; signal.signal(signal.SIGTERM, lambda *_: sys.exit(3));"
+        "sys.stderr.write('ready\\n'); sys.stderr.flush()\n"
+        "try: signal.pause()\n"
+        "finally: sys.stderr.write('line\\n' * 100_000 + 'last\\n')"
+    )
+    await worker.start()
+    await eventually(lambda: lines == ["ready"])
+    await worker.stop()
+    assert lines[-1] == "last"
 
 
 FLOODING = "import sys; sys.stderr.write('line\\n' * 100_000)"

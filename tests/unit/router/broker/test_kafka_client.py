@@ -51,6 +51,10 @@ def test_without_security_the_clients_are_told_where_and_who() -> None:
     assert options == {"bootstrap_servers": ["a:1", "b:2"], "client_id": "edge"}
 
 
+def test_addresses_have_no_spaces_for_the_options_of_kafkas_tools() -> None:
+    assert _kafka(bootstrap_servers="a:1, b:2").bootstrap == "a:1,b:2"
+
+
 @pytest.mark.parametrize("way", _WAYS, ids=_name)
 def test_the_clients_speak_the_protocol_that_is_configured(way: dict[str, Any]) -> None:
     options = client_options(_kafka(**way))

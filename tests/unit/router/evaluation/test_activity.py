@@ -99,6 +99,20 @@ def test_text_that_is_no_line_of_log_is_printed_as_it_is(text: str) -> None:
     assert printed(text) == text + "\n"
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        ACCEPTED | {"events": 5},
+        ACCEPTED | {"events": ["payment.confirmed"]},
+        ACCEPTED | {"milliseconds": "soon"},
+        BATCH | {"applied": "all"},
+        BATCH | {"applied": None},
+    ],
+)
+def test_entry_with_unexpected_values_is_printed_as_it_is(line: object) -> None:
+    assert printed(line) == json.dumps(line) + "\n"
+
+
 def test_totals_count_deliveries_by_outcome_and_applied_records_by_consumer() -> None:
     inventory = BATCH | {"component": "inventory", "applied": 1}
     duplicates = {key: value for key, value in BATCH.items() if key != "applied"}
