@@ -27,12 +27,12 @@ def long_first(items: Sequence[pytest.Item]) -> list[pytest.Item]:
 
 
 def is_long(path: Path) -> bool:
-    """Tell whether a file starts whole systems or fleets of processes."""
+    """Return whether a file starts whole systems or fleets of processes."""
     return _folder(path) in _LONG or path.name.startswith(_LONG_PREFIXES)
 
 
 def is_traced(path: Path) -> bool:
-    """Tell whether coverage traces the processes of a file, which doubles their CPU.
+    """Return whether coverage traces the processes of a file, which doubles their CPU.
 
     Other tests cover the code that the tests of faults, attacks and dashboards run.
     """

@@ -19,7 +19,7 @@ from tests.parts.deploy.system import (
 )
 
 PUBLIC = {"PAYROUTER_EDGE__PUBLIC_URL"}
-"""Variables that are no secret though their names look like one: what gateways see."""
+"""Variables that are not secret although their names look like it: gateways see them."""
 
 
 def test_every_secret_is_a_file_that_create_makes_and_an_example_shows(tmp_path: Path) -> None:

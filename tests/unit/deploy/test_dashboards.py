@@ -83,8 +83,8 @@ def test_query_needs_no_name_of_a_job(query: Query) -> None:
     assert "job" not in asked
 
 
-def test_what_several_processes_say_of_one_store_is_not_added_up() -> None:
-    """Each process of a consumer says it, and the exporter: a sum would count it again."""
+def test_values_of_one_store_from_several_processes_are_not_summed() -> None:
+    """Every process of a consumer, and the exporter, exports them: a sum would count them again."""
     shared = re.compile(r"payrouter_(held|brake|outbox|ledger|inventory|notifications|group|log)_")
 
     for query in queries():
@@ -99,7 +99,7 @@ def test_what_several_processes_say_of_one_store_is_not_added_up() -> None:
 
 
 @pytest.mark.parametrize("panel", PANELS)
-def test_panel_says_what_to_conclude_in_which_unit_and_when_to_worry(panel: Panel) -> None:
+def test_panel_has_description_unit_thresholds_and_legends(panel: Panel) -> None:
     defaults = panel["fieldConfig"]["defaults"]
 
     assert len(panel["description"].split()) >= 15
@@ -110,7 +110,7 @@ def test_panel_says_what_to_conclude_in_which_unit_and_when_to_worry(panel: Pane
 
 
 @pytest.mark.parametrize("panel", PANELS)
-def test_panel_that_is_empty_while_all_is_well_says_so(panel: Panel) -> None:
+def test_panel_that_is_empty_while_all_is_well_has_a_text_for_that(panel: Panel) -> None:
     expressions = [parse(as_asked(target["expr"])) for target in panel["targets"]]
     filtering = [e for e in expressions if isinstance(e, BinaryExpr) and str(e.op) in COMPARISONS]
 
