@@ -1,4 +1,4 @@
-"""Another producer's open transaction blocks a consumer before the end of the log, with a report."""
+"""An open transaction of another producer blocks a consumer before the end of the log; reported."""
 
 import math
 from collections.abc import Callable
