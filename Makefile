@@ -38,10 +38,11 @@ test-system: $(READY) ## tests of running processes, on Apache Kafka and Postgre
 test-all: $(READY) ## all tests
 	@$(PYTEST) $(ARGS)
 
-check: $(READY) ## format, lint, types; schemas, docs/metrics.md, docs/cli.md, man page up to date
+check: $(READY) ## format, lint, types, prose; schemas, docs/metrics.md, docs/cli.md, man page up to date
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
+	@$(BIN)/python -m tests.prose
 	@$(BIN)/python -m router.schemas --check
 	@$(BIN)/payrouter metrics --markdown | diff -u docs/metrics.md -
 	@$(BIN)/payrouter man --markdown | diff -u docs/cli.md -
@@ -56,7 +57,7 @@ attacks: $(READY) ## attack a running edge; table and JSON; ARGS="--seconds 5 --
 chaos: $(READY) ## the fault runs in their long form
 	@PAYROUTER_CHAOS_LONG=1 $(BIN)/python -m pytest -m chaos $(ARGS)
 
-lock: ## write both lock files anew from pyproject.toml
+lock: ## write both lock files again from pyproject.toml
 	@$(PYTHON) -m venv build/uv
 	@build/uv/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 	@build/uv/bin/uv $(LOCK) --upgrade pyproject.toml --output-file requirements.lock

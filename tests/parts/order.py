@@ -46,7 +46,7 @@ def _rank(path: Path, own_broker: Collection[Path]) -> int:
 
 
 def is_traced(path: Path) -> bool:
-    """Tell whether coverage traces the processes of a file, which doubles their CPU.
+    """Return whether coverage traces the processes of a file, which doubles their CPU.
 
     Other tests cover the code that the tests of faults, attacks and dashboards run.
     """

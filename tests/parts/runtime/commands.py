@@ -25,7 +25,7 @@ class Said:
     err: str
 
     @property
-    def json(self) -> Any:  # noqa: ANN401 - whatever was printed
+    def json(self) -> Any:  # noqa: ANN401 - JSON of any shape
         """Return the output, parsed as JSON."""
         return json.loads(self.out)
 

@@ -1,4 +1,4 @@
-"""Who may import whom, how long things are, and what nothing is called."""
+"""Permitted imports, lengths of functions and files, and names that are not allowed."""
 
 import ast
 import builtins
@@ -44,7 +44,7 @@ def test_a_module_imports_only_rooms_open_to_its_own() -> None:
     assert {name: imports for name, imports in found.items() if imports} == {}
 
 
-def test_every_room_exists_and_says_its_purpose_in_one_sentence() -> None:
+def test_every_room_exists_and_states_its_purpose_in_one_sentence() -> None:
     folders = [path.parent for path in (ROOT / "router").rglob("__init__.py")]
     folders += [path.parent for path in (ROOT / "consumers").rglob("__init__.py")]
     purposes = {
@@ -124,7 +124,7 @@ def test_no_module_is_a_grab_bag() -> None:
     assert wrong == []
 
 
-def test_no_other_code_folder_stands_at_the_top() -> None:
+def test_no_other_code_folder_is_at_the_top() -> None:
     ours = {"router", "consumers", "tests"}
     hidden = [path for path in ROOT.iterdir() if path.name.startswith((".", "build", "dist"))]
     folders = {path for path in ROOT.iterdir() if path.is_dir()} - set(hidden)
@@ -145,7 +145,7 @@ def test_no_function_is_over_60_lines_and_the_median_is_under_10() -> None:
     assert statistics.median(lengths.values()) < 10
 
 
-def test_no_class_of_ours_inherits_from_another_but_exceptions() -> None:
+def test_no_class_inherits_from_another_of_the_project_but_exceptions() -> None:
     bases = {
         node.name: [ast.unparse(base) for base in node.bases]
         for module in SOURCE

@@ -24,7 +24,7 @@ CHOSEN_LATER = {"overpaid", "paid_too_little", "oversold"}
 
 @dataclass(frozen=True)
 class Row:
-    """A line of one of the page's tables: what stands in each cell as code, and the words."""
+    """A row of one of the page's tables: the code in each cell, and the words."""
 
     codes: tuple[tuple[str, ...], ...]
     words: tuple[str, ...]
@@ -52,7 +52,7 @@ def called(event: str) -> list[LogCall]:
 
 
 def troubles() -> set[str]:
-    """Find the inventory's words for what a person should look at."""
+    """Return the inventory's words for problems that an operator should check."""
     notes = (
         node
         for module in SOURCE
@@ -84,10 +84,10 @@ def test_every_event_is_on_the_page_and_the_page_has_no_other() -> None:
 
 
 @pytest.mark.parametrize("event", sorted(EVENTS))
-def test_an_event_has_the_levels_and_the_fields_that_the_page_says(event: str) -> None:
-    found = called(event)
-    assert frozenset[str]().union(*(call.fields for call in found)) == set(EVENTS[event].codes[2])
-    levels = frozenset[str]().union(*(call.levels for call in found))
+def test_an_event_has_the_levels_and_the_fields_of_the_page(event: str) -> None:
+    calls = called(event)
+    assert frozenset[str]().union(*(call.fields for call in calls)) == set(EVENTS[event].codes[2])
+    levels = frozenset[str]().union(*(call.levels for call in calls))
     assert levels == set(EVENTS[event].words[1].split())
 
 

@@ -10,7 +10,7 @@ PUBLIC = ("aiokafka.errors", "aiokafka.abc", "aiokafka.admin", "aiokafka.structs
 """Modules of aiokafka that are documented; from the package itself, everything is."""
 
 ADAPTER = "router.broker"
-"""Its requests and record readers stand on aiokafka's protocol types."""
+"""Its requests and record readers use aiokafka's protocol types."""
 
 REACHES_IN = {
     "router.broker.adapter.private",
@@ -29,7 +29,7 @@ NOT_YET = {
 """What is still to move; nothing may be added."""
 
 OTHERS = {"_collector_to_names", "_labelnames", "_metrics", "_mapping", "_instances", "_write"}
-"""Attributes that other libraries do not list either: prometheus_client, SQLAlchemy, ours."""
+"""Undocumented attributes of prometheus_client, SQLAlchemy and our own code."""
 
 
 def reached(module: Module) -> set[str]:

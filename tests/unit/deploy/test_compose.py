@@ -81,7 +81,7 @@ def test_what_is_mounted_from_the_project_exists_and_is_read_only(service: str) 
 
 
 @pytest.mark.parametrize("service", sorted(SERVICES))
-def test_who_is_waited_for_can_be_waited_for(service: str) -> None:
+def test_a_service_that_others_wait_for_has_a_health_check_or_ends(service: str) -> None:
     for other, how in SERVICES[service].get("depends_on", {}).items():
         if how["condition"] == "service_healthy":
             assert "healthcheck" in SERVICES[other], f"{service} waits for {other}"
@@ -293,7 +293,7 @@ def test_proxy_never_answers_success_by_itself() -> None:
 
 def test_prometheus_reads_rules_from_where_they_are_mounted() -> None:
     (pattern,) = PROMETHEUS["rule_files"]
-    # Relative to its configuration, which is mounted beside them.
+    # Relative to its configuration, which is mounted next to them.
     folder = f"/etc/prometheus/{pattern.removesuffix('/*.yml')}"
 
     assert bind_mounts("prometheus")[folder] == "./deploy/prometheus/rules"

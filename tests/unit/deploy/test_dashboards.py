@@ -90,8 +90,8 @@ def test_queries_need_no_name_of_a_job(name: str) -> None:
         assert "job" not in asked, query
 
 
-def test_what_several_processes_say_of_one_store_is_not_added_up() -> None:
-    """Each process of a consumer says it, and the exporter: a sum would count it again."""
+def test_values_of_one_store_from_several_processes_are_not_summed() -> None:
+    """Every process of a consumer, and the exporter, exports them: a sum would count them again."""
     shared = re.compile(r"payrouter_(held|brake|outbox|ledger|inventory|notifications|group|log)_")
 
     for query in queries():
@@ -106,7 +106,7 @@ def test_what_several_processes_say_of_one_store_is_not_added_up() -> None:
 
 
 @pytest.mark.parametrize("dashboard", BOARDS)
-def test_panels_say_what_to_conclude_in_which_unit_and_when_to_worry(dashboard: Panel) -> None:
+def test_panels_have_description_unit_thresholds_and_legends(dashboard: Panel) -> None:
     for panel in panels(dashboard):
         defaults, title = panel["fieldConfig"]["defaults"], panel["title"]
         assert len(panel["description"].split()) >= 15, title
@@ -117,7 +117,7 @@ def test_panels_say_what_to_conclude_in_which_unit_and_when_to_worry(dashboard: 
 
 
 @pytest.mark.parametrize("dashboard", BOARDS)
-def test_panels_that_are_empty_while_all_is_well_say_so(dashboard: Panel) -> None:
+def test_panels_that_are_empty_while_all_is_well_have_a_text_for_that(dashboard: Panel) -> None:
     for panel in panels(dashboard):
         asked = [parse(as_asked(target["expr"])) for target in panel["targets"]]
         filtering = [e for e in asked if isinstance(e, BinaryExpr) and str(e.op) in COMPARISONS]

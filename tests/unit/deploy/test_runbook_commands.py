@@ -52,7 +52,7 @@ PLACEHOLDERS: Final = {
 
 
 def _services() -> dict[str, str]:
-    """Return the service for each command, as the table says."""
+    """Return the service for each command, from the table."""
     rows = re.findall(
         r"^\| (.+) \| `docker compose exec (\w+) payrouter …` \|$", INDEX, re.MULTILINE
     )
@@ -97,7 +97,9 @@ def test_every_service_of_the_table_is_one_and_every_command_is_named_once() -> 
 
 
 @pytest.mark.parametrize("line", COMMANDS)
-def test_a_command_that_needs_endpoints_runs_where_they_are(line: str, tmp_path: Path) -> None:
+def test_a_command_that_needs_endpoints_runs_in_a_service_with_endpoints(
+    line: str, tmp_path: Path
+) -> None:
     needs = any(line.startswith(command) for command in WITH_ENDPOINTS)
     settings = settings_of(service_of(line), tmp_path)
 

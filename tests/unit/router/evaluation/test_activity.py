@@ -95,7 +95,7 @@ def test_warnings_and_errors_are_printed_for_people(level: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["payrouter: edge.port: unknown key", "Traceback", "[1]", "{}"])
-def test_text_that_is_no_line_of_log_is_printed_as_it_is(text: str) -> None:
+def test_text_that_is_not_a_log_line_is_printed_unchanged(text: str) -> None:
     assert printed(text) == text + "\n"
 
 

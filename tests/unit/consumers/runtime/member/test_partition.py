@@ -127,7 +127,7 @@ def test_fence_is_remembered_until_the_partition_is_placed_again() -> None:
         assert state.fence == fence(3)
 
 
-def test_first_reason_of_a_halt_is_kept() -> None:
+def test_a_halt_keeps_its_first_reason() -> None:
     other = Halt(PAYMENT_0, HaltReason.TOO_NEW, "offset 3")
     assert transition(Halted(HALT, None), Stopped(other)) == Halted(HALT, None)
 

@@ -299,7 +299,7 @@ def test_reserved_parameter_name_fails_the_start(name: str) -> None:
     ],
 )
 @pytest.mark.parametrize("form", _FORMS)
-def test_delivery_about_another_merchants_payment_is_not_ours(
+def test_delivery_about_another_merchants_payment_is_refused_as_foreign(
     form: str, members: _Members, options: dict[str, Any]
 ) -> None:
     with pytest.raises(NotOurs) as refused:
