@@ -1,8 +1,9 @@
 """Output of commands: tables for people, JSON for programs, progress on standard error.
 
-At a terminal, a table is as wide as the terminal and long cells continue on the next line.
-Anywhere else, no cell is folded, so that `grep` finds a row as one line. Nothing is ever cut off,
-and numbers never break.
+At a terminal, a table is at most as wide as the terminal: long cells continue on the next line,
+and if there is no room for whole words, each row is printed as a block of lines. Anywhere else, no
+cell is folded, so that `grep` finds a row as one line. Nothing is ever cut off, and numbers never
+break.
 """
 
 import contextlib
@@ -10,6 +11,7 @@ import json
 import logging
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -23,12 +25,11 @@ _PIPE_WIDTH = 1_000_000
 _SHORT: Final = 24
 """Longest cell of a `whole` column that does not break."""
 
-_NARROW: Final = 6
-"""Width that a column of text keeps at least: a narrow terminal would leave it none."""
+_WORD: Final = 40
+"""Longest word that is not broken while there is room for it; an id has 36 characters."""
 
 _GAP: Final = 2
-_BORDER: Final = 3
-"""Columns between two cells: without and with a frame."""
+"""Columns between two cells without a frame."""
 
 
 def console() -> "Console":
@@ -55,49 +56,127 @@ def show_table(
     """Print a table. An empty row draws a line between the rows before and after it.
 
     Columns in `numbers` are aligned right and never break; those in `whole` do not
-    break either, unless one of their cells is longer than 24 characters.
+    break either, unless one of their cells is longer than 24 characters. In other
+    columns lines break between words. If the terminal is too narrow for that, the
+    table has no frame; if it still is, each row is a block of lines, one per cell.
     `lined` frames the table.
     """
+    cells = [[str(cell) for cell in row] for row in rows]
+    shape = [
+        _column(name, [row[number] for row in cells if row], numbers, whole)
+        for number, name in enumerate(columns)
+    ]
+    out = console()
+    for framed in (True, False) if lined else (False,):
+        room = out.width - _decoration(len(shape), framed=framed)
+        if sum(column.least for column in shape) <= room or not cells:
+            _print_table(out, title, shape, _widths(shape, room), cells, framed=framed)
+            return
+    _print_blocks(out, title, shape, cells)
+
+
+@dataclass(frozen=True)
+class _Column:
+    name: str
+    is_number: bool
+    unbroken: bool
+    least: int
+    """Width at which its cells break between words only."""
+    full: int
+    """Width at which its cells do not break."""
+
+
+def _column(
+    name: str, cells: Sequence[str], numbers: Collection[str], whole: Collection[str]
+) -> _Column:
+    from rich.cells import cell_len
+
+    longest = max((cell_len(line) for cell in cells for line in cell.splitlines()), default=0)
+    full = max(longest, cell_len(name))
+    if name in numbers or (name in whole and longest <= _SHORT):
+        return _Column(name, name in numbers, unbroken=True, least=full, full=full)
+    words = [min(cell_len(word), _WORD) for text in (name, *cells) for word in text.split()]
+    least = max(words, default=1)
+    return _Column(name, is_number=False, unbroken=False, least=least, full=max(full, 1))
+
+
+def _decoration(columns: int, *, framed: bool) -> int:
+    """Return how many columns of the screen a table needs for frame and gaps."""
+    return columns * 3 + 1 if framed else (columns - 1) * _GAP
+
+
+def _widths(shape: Sequence[_Column], room: int) -> Sequence[int]:
+    """Return the width of each column: what is left beyond the least is shared out."""
+    widths = [column.least for column in shape]
+    left = max(room - sum(widths), 0)
+    growing = sorted(range(len(shape)), key=lambda number: shape[number].full - widths[number])
+    for done, number in enumerate(growing):
+        more = min(shape[number].full - widths[number], left // (len(growing) - done))
+        widths[number] += more
+        left -= more
+    return widths
+
+
+def _print_table(
+    out: "Console",
+    title: str,
+    shape: Sequence[_Column],
+    widths: Sequence[int],
+    cells: Sequence[Sequence[str]],
+    *,
+    framed: bool,
+) -> None:
     from rich.box import HEAVY_HEAD
     from rich.table import Table
     from rich.text import Text
 
-    cells = [[str(cell) for cell in row] for row in rows]
     table = Table(
         # As text everywhere: what a record contains may look like rich's markup.
         title=Text(title) if title else None,
         title_justify="left",
-        box=HEAVY_HEAD if lined else None,
-        pad_edge=lined,
-        padding=(0, 1) if lined else (0, _GAP, 0, 0),
+        box=HEAVY_HEAD if framed else None,
+        pad_edge=framed,
+        padding=(0, 1) if framed else (0, _GAP, 0, 0),
     )
-    least = 0
-    for number, column in enumerate(columns):
-        longest = max((len(line) for row in cells for line in _lines(row, number)), default=0)
-        right = column in numbers
-        unbroken = right or (column in whole and longest <= _SHORT)
-        width = max(longest, len(column)) if unbroken else min(max(longest, 1), _NARROW)
+    for column, width in zip(shape, widths, strict=True):
         table.add_column(
-            column,
-            justify="right" if right else "left",
+            column.name,
+            justify="right" if column.is_number else "left",
             overflow="fold",
-            no_wrap=unbroken,
-            min_width=width,
+            no_wrap=column.unbroken,
+            width=width,
         )
-        least += width + _BORDER
     for row in cells:
         if row:
             table.add_row(*map(Text, row))
         else:
             table.add_section()
-    out = console()
-    # A terminal that is narrower than that wraps lines by itself; rich would drop columns.
-    out.width = max(out.width, least + 1)
+    # Headings alone may be wider than the terminal, which then wraps lines by itself.
+    out.width = max(out.width, sum(widths) + _decoration(len(shape), framed=framed))
     out.print(table)
 
 
-def _lines(row: Sequence[str], number: int) -> Sequence[str]:
-    return row[number].splitlines() if row else ()
+def _print_blocks(
+    out: "Console", title: str, shape: Sequence[_Column], cells: Sequence[Sequence[str]]
+) -> None:
+    """Print each row as lines of a column's name and its cell, without empty cells."""
+    from rich.table import Table
+    from rich.text import Text
+
+    names = max(len(column.name) for column in shape)
+    unbroken = max(column.least if column.is_number else 1 for column in shape)
+    out.width = max(out.width, names + _GAP + unbroken)
+    if title:
+        out.print(Text(title, style="table.title"))
+    for row in filter(None, cells):
+        block = Table.grid(padding=(0, _GAP, 0, 0))
+        block.add_column(style="table.header", no_wrap=True, width=names)
+        block.add_column(overflow="fold")
+        for column, cell in zip(shape, row, strict=True):
+            if cell:
+                block.add_row(column.name, Text(cell))
+        out.print(block)
+        out.print()
 
 
 def show_fields(title: str, fields: Mapping[str, object]) -> None:

@@ -115,3 +115,49 @@ def test_what_cannot_be_printed_is_json() -> None:
     assert printable("a b") == "a b"
     assert printable("\x07") == '"\\u0007"'
     assert printable(None) == "null"
+
+
+_HELD = ("no.", "from", "offset", "event", "reason", "held since", "error")
+_RECORD = (
+    *(1, "payment-2", 17, "8f7af8a8-479e-5a3e-9cd0-bd4446be7375", "unreadable"),
+    *("2026-11-22 10:00:00", "UndecodableRecord: the value is 3 bytes that start with a zero byte"),
+)
+
+
+@pytest.mark.parametrize("width", [80, 100, 120, 160])
+@pytest.mark.parametrize("event", ["", _RECORD[3]])
+def test_no_word_breaks_at_a_terminal_of_usual_width(
+    at_terminal: Callable[[int], _Terminal], width: int, event: str
+) -> None:
+    terminal = at_terminal(width)
+
+    show_table("held", _HELD, [(*_RECORD[:3], event, *_RECORD[4:])], numbers=("no.", "offset"))
+
+    out = _plain(terminal)
+    assert max(map(len, out.splitlines())) <= width
+    for word in " ".join(map(str, (event, *_RECORD[:3], *_RECORD[4:]))).split():
+        assert word in out
+
+
+def test_row_without_room_for_its_words_is_a_block_of_lines(
+    at_terminal: Callable[[int], _Terminal],
+) -> None:
+    terminal = at_terminal(60)
+
+    show_table("held", _HELD, [_RECORD, (), (2, *_RECORD[1:3], "", *_RECORD[4:])])
+
+    first, second = _plain(terminal).removeprefix("held").strip().split("\n\n")
+    assert first.splitlines()[3].split() == ["event", _RECORD[3]]
+    assert second.splitlines()[0].split() == ["no.", "2"]
+    assert "event" not in second
+
+
+def test_frame_is_dropped_before_words_break(at_terminal: Callable[[int], _Terminal]) -> None:
+    terminal = at_terminal(14)
+
+    show_table("", ("a", "b"), [("x" * 6, "y" * 6)])
+
+    assert [line.split() for line in _plain(terminal).splitlines()] == [
+        ["a", "b"],
+        ["x" * 6, "y" * 6],
+    ]
