@@ -11,7 +11,7 @@ SMALL: Final = 25
 def load(*, ci: bool) -> None:
     """Register the profiles `small` and `large`, and load `large` in CI, else `small`.
 
-    `--hypothesis-profile` chooses another one. Neither has a limit of time: how long an example
+    `--hypothesis-profile` chooses another one. Both have no time limit, since how long an example
     takes depends on what else the machine does.
     """
     for name, examples in (("small", SMALL), ("large", LARGE)):

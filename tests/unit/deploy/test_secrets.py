@@ -14,7 +14,7 @@ from tests.parts.deploy.system import (
 )
 
 PUBLIC = {"PAYROUTER_EDGE__PUBLIC_URL"}
-"""Variables that are no secret though their names look like one: what gateways see."""
+"""Variables that are not secret although their names look like it: gateways see them."""
 
 
 @pytest.mark.parametrize("service", sorted(SERVICES))
