@@ -17,9 +17,9 @@ _ESCAPED = "surrogateescape"
 def from_form(text: bytes) -> Mapping[str, Sequence[str]]:
     """Read a query or a form: every value of a name, or raise Unreadable.
 
-    A byte that is not UTF-8 becomes a lone surrogate. Every field that is read
-    refuses one, so only a parameter of the merchant's own may have another
-    encoding without stopping the money.
+    A byte that is not UTF-8 becomes a lone surrogate, which makes a field
+    unreadable when it is read. So parameters that are never read, such as the
+    merchant's own, may have any encoding.
     """
     try:
         pairs = parse_qsl(
