@@ -5,7 +5,7 @@ import click
 from router.commands.invocation import Invocation, invoked
 from router.terminal.command_tree import example
 from router.terminal.completion import complete_consumer
-from router.terminal.options import json_option, supervised_option
+from router.terminal.options import decimal_number, json_option, supervised_option, whole_number
 
 
 @click.command("consume", epilog=example("consume ledger --config payrouter.toml"))
@@ -35,13 +35,13 @@ def exporter(invocation: Invocation, *, supervised: bool) -> None:
 @click.command("dev", epilog=example("dev", "dev --port 9000 --rate 2"))
 @click.option(
     "--port",
-    type=click.IntRange(1, 64000),
+    type=whole_number(1, 64000),
     help="Port of the edge; its metrics are 1000 above, those of the others follow."
     "  [default: the configuration's, or 8080]",
 )
 @click.option(
     "--rate",
-    type=click.FloatRange(0.01, 1000),
+    type=decimal_number(0.01, 1000),
     help="Simulate traffic: deliveries per second.",
 )
 @click.option("--public-url", help="URL by which the internet reaches this edge, to be shown.")

@@ -6,7 +6,7 @@ import click
 
 from consumers.runtime.commands.one_consumer import settings_of
 from router.terminal.command_tree import example
-from router.terminal.options import json_option, limit_option
+from router.terminal.options import json_option, limit_option, whole_number
 
 if TYPE_CHECKING:
     from consumers.runtime.settings import ConsumerSettings
@@ -36,7 +36,7 @@ def stock(settings: "ConsumerSettings", account: str | None, *, as_json: bool) -
 @click.command("set", epilog=example("inventory set tea 10"))
 @settings_of("inventory")
 @click.argument("sku")
-@click.argument("quantity", type=click.IntRange(0, MAX_ON_HAND))
+@click.argument("quantity", type=whole_number(0, MAX_ON_HAND))
 @click.option("--account", help="Merchant; default: the only one, or the first.")
 @json_option
 def set_(

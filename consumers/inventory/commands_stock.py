@@ -163,8 +163,6 @@ def _order_row(order: ListedOrder) -> tuple[str, ...]:
     total = "" if order.total is None else f"{amount_text(order.total)} {order.currency}"
     lines = ", ".join(f"{sku}={number}" for sku, number in order.lines.items())
     if order.provider is not None:
-        lines = (
-            f"{order.provider} {order.provider_reference or ''} is {order.payment or 'unheard of'}"
-        )
+        lines = f"{order.provider} {order.provider_reference or ''} is {order.payment or 'unknown'}"
     changed = f"{order.updated_at:%m-%d %H:%M:%S}"
     return (order.account, order.reference or "", order.status, lines, total, changed)

@@ -1,23 +1,8 @@
 """Options with a time: `2026-11-22` or `2026-11-22T10:00:00Z`; without a zone it is UTC."""
 
-from datetime import UTC, datetime
-
 import click
 
-
-def moment(
-    _context: click.Context, _parameter: click.Parameter, value: str | None
-) -> datetime | None:
-    """Parse a time, as the callback of an option."""
-    if value is None:
-        return None
-    try:
-        read = datetime.fromisoformat(value)
-    except ValueError:
-        message = f"{value!r} is not a time; use 2026-11-22 or 2026-11-22T10:00:00Z"
-        raise click.BadParameter(message) from None
-    return read if read.tzinfo is not None else read.replace(tzinfo=UTC)
-
+from router.terminal.options import moment
 
 at_option = click.option(
     "--at",

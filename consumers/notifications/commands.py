@@ -1,6 +1,6 @@
 """`payrouter notifications list|show|resend|test`."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -83,8 +83,7 @@ def resend(
         raise click.UsageError(text)
     from consumers.notifications.commands_messages import resend_messages
 
-    moment = None if since is None else since.replace(tzinfo=UTC)
-    resend_messages(settings, messages, moment, as_json=as_json)
+    resend_messages(settings, messages, since, as_json=as_json)
 
 
 @click.command(

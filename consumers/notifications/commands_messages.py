@@ -4,7 +4,7 @@ import json
 import sys
 import time
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import cast
 from uuid import UUID
 
@@ -70,7 +70,7 @@ def resend_messages(
                 wanted = MessageFilter(failed_since=since, limit=_MOST)
                 asked = [row.id for row in await list_messages(transaction, wanted)]
             done = await resend(transaction, asked)
-            given = None if since is None else since.replace(tzinfo=None)
+            given = None if since is None else since.astimezone(UTC).replace(tzinfo=None)
             detail = json.dumps({"failed since": str(given), "messages": [str(i) for i in done]})
             tables = RuntimeTables.of(SCHEMA)
             await record_operation(

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import click
@@ -12,7 +12,7 @@ from router.terminal.options import since_option
 
 _FILTERS = (
     click.option("--id", "ids", multiple=True, help="Id or its beginning; may be repeated."),
-    click.option("--reason", help="Reason, such as stale or signature_wrong."),
+    click.option("--reason", help="Reason, such as stale or not_parseable."),
     click.option("--provider", shell_complete=complete_provider, help="Gateway."),
     click.option("--endpoint", shell_complete=complete_endpoint, help="Endpoint."),
     since_option("Received at this time or later"),
@@ -37,7 +37,7 @@ def filtered(command: Callable[..., Any]) -> Callable[..., Any]:
             "reason": reason,
             "provider": provider,
             "endpoint": endpoint,
-            "since": None if since is None else since.replace(tzinfo=UTC),
+            "since": since,
         }
         return command(*args, filters=filters, **options)
 

@@ -14,10 +14,13 @@ from router.terminal.command_tree import CommandTree, example
         "completion fish > ~/.config/fish/completions/payrouter.fish",
     ),
 )
-@click.argument("shell", type=click.Choice(shells.SHELLS))
+@click.argument("shell", type=click.Choice(shells.SHELLS), metavar="SHELL")
 @click.pass_context
 def completion(ctx: click.Context, shell: str) -> None:
-    """Print the script that completes commands and names in a shell."""
+    """Print the script that completes commands and names in a shell.
+
+    SHELL is bash, zsh or fish.
+    """
     click.echo(shells.script(ctx.find_root().command, shell))
 
 

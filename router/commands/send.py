@@ -9,7 +9,7 @@ import click
 from router.commands.invocation import Invocation, invoked
 from router.terminal.command_tree import CommandEntry, CommandTree, command, example
 from router.terminal.completion import complete_endpoint, provider_names
-from router.terminal.options import json_option
+from router.terminal.options import json_option, whole_number
 
 TAMPERS = ("body", "headers", "key", "time")
 """Names of the ways to forge a delivery; listed here so that --help need not import them."""
@@ -19,7 +19,7 @@ _DOCUMENTED = "blockatm"
 
 _count = click.option(
     "--count",
-    type=click.IntRange(1, 100_000),
+    type=whole_number(1, 100_000),
     default=1,
     show_default=True,
     help="Number of orders; more than one get -1, -2 and so on after the reference.",

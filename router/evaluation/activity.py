@@ -19,13 +19,20 @@ LOG_AS_LINES: Final = {"PAYROUTER_LOG__FORMAT": "json", "PAYROUTER_LOG__LEVEL": 
 _STYLES: Final = {"accepted": "green", "quarantined": "yellow", "refused": "red", "failed": "red"}
 _QUIET: Final = {"debug", "info"}
 _APPLIED: Final = "applied"
+_HELD: Final = {"parked": ("yellow", "parked"), "dead": ("red", "dlq")}
+"""Outcomes that an operator looks at: the style, and the group of commands that lists them."""
+
+_LENGTHY: Final = {"event_id", "account"}
+"""Fields of a warning about one event that would wrap its line; `-v` prints them."""
+
+_BETWEEN: Final = "  |  "
 
 
 class Activity:
     """Prints one line per delivery and counts deliveries and applied records.
 
-    Warnings, errors, and text that is not a line of log (a traceback, a wrong configuration) are
-    printed too. Everything else is dropped.
+    Records that cannot be applied, warnings, errors, and text that is not a line of log (a
+    traceback, a wrong configuration) are printed too. Everything else is dropped.
     """
 
     def __init__(self, console: Console) -> None:
@@ -58,8 +65,23 @@ class Activity:
             self._console.print(shown, soft_wrap=True)
         elif entry.get("event") == "batch":
             self._applied[str(entry.get("component"))] += int(entry.get(_APPLIED, 0))
+            for outcome in _HELD:
+                self._say_held(entry, outcome, int(entry.get(outcome, 0)))
+        elif entry.get("event") == "parked_record_tried":
+            self._say_held(entry, "dead", int(entry.get("outcome") == "dead"))
         elif entry.get("level") not in _QUIET:
-            self.say(str(self._render(None, "", {**entry, "timestamp": _clock(entry)})))
+            dropped = _LENGTHY if "event_id" in entry else ()
+            fields = {name: value for name, value in entry.items() if name not in dropped}
+            self.say(str(self._render(None, "", {**fields, "timestamp": _clock(entry)})))
+
+    def _say_held(self, entry: Mapping[str, Any], outcome: str, count: int) -> None:
+        if count:
+            style, group = _HELD[outcome]
+            name = str(entry.get("component"))
+            text = Text(f"{_clock(entry)}  {name:<17}  ")
+            text.append(f"{count} {outcome}", style=style)
+            text.append(f"  payrouter {group} list {name}")
+            self._console.print(text, soft_wrap=True)
 
     def totals(self) -> Text:
         """Return the totals as one line: deliveries by outcome, applied records by consumer."""
@@ -70,8 +92,12 @@ class Activity:
         if outcomes:
             text.append(": " + ", ".join(outcomes))
         if applied:
-            text.append("  |  records applied: " + ", ".join(applied))
+            text.append(f"{_BETWEEN}records applied: {', '.join(applied)}")
         return text
+
+    def _rows(self) -> Text:
+        """Return the totals as two lines, each short enough for most terminals."""
+        return Text("\n").join(self.totals().split(_BETWEEN))
 
     @contextlib.contextmanager
     def counted(self) -> Iterator[None]:
@@ -80,7 +106,7 @@ class Activity:
             yield
             self._console.print(self.totals(), soft_wrap=True)
             return
-        with Live(get_renderable=self.totals, console=self._console, refresh_per_second=4):
+        with Live(get_renderable=self._rows, console=self._console, refresh_per_second=4):
             yield
 
 

@@ -65,6 +65,16 @@ class CommandTree(click.Group):
         entry = self._entries.get(cmd_name) or self.entries.get(cmd_name)
         return None if entry is None else entry.load()
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; an error for an unknown name suggests similar ones."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.NoSuchCommand as error:
+            # Click's own suggestions come from commands that are already made.
+            raise click.NoSuchCommand(args[0], possibilities=self.entries, ctx=ctx) from error
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands with their whole one-line help, below their section's heading."""
         del ctx

@@ -3,6 +3,7 @@
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -52,11 +53,39 @@ def located(command: Callable[..., Any]) -> Callable[..., Any]:
     return wrapped
 
 
+def whole_number(least: int, most: int | None = None) -> click.IntRange:
+    """Return the type of an option or argument that is a whole number within bounds."""
+    kind = click.IntRange(least, most)
+    kind.name = "integer"  # click's "integer range" is in every help and error
+    return kind
+
+
+def decimal_number(least: float, most: float | None = None) -> click.FloatRange:
+    """Return the type of an option that is a number within bounds."""
+    kind = click.FloatRange(least, most)
+    kind.name = "number"
+    return kind
+
+
+def moment(
+    _context: click.Context, _parameter: click.Parameter, value: str | None
+) -> datetime | None:
+    """Parse a time, as the callback of an option; without a zone it is UTC."""
+    if value is None:
+        return None
+    try:
+        read = datetime.fromisoformat(value)
+    except ValueError:
+        message = f"{value!r} is not a time; use 2026-11-22 or 2026-11-22T10:00:00Z"
+        raise click.BadParameter(message) from None
+    return read if read.tzinfo is not None else read.replace(tzinfo=UTC)
+
+
 def limit_option(default: int, most: int | None = 100_000) -> Callable[[Any], Any]:
     """Return the option `--limit`: how many entries a listing shows at most."""
     return click.option(
         "--limit",
-        type=click.IntRange(1, most),
+        type=whole_number(1, most),
         default=default,
         show_default=True,
         help="Number of entries at most.",
@@ -64,10 +93,10 @@ def limit_option(default: int, most: int | None = 100_000) -> Callable[[Any], An
 
 
 def since_option(meaning: str) -> Callable[[Any], Any]:
-    """Return the option `--since`: a time in UTC, without a zone."""
+    """Return the option `--since`: a time."""
     return click.option(
         "--since",
-        type=click.DateTime(),
+        callback=moment,
         metavar="TIME",
-        help=f"{meaning}, in UTC: 2026-11-22 or 2026-11-22T10:00:00.",
+        help=f"{meaning}: 2026-11-22 or 2026-11-22T10:00:00Z.",
     )

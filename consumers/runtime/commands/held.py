@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -11,7 +11,7 @@ import click
 from consumers.runtime.commands.one_consumer import one_consumer
 from router.terminal.command_tree import example
 from router.terminal.completion import complete_topic
-from router.terminal.options import json_option, limit_option, since_option
+from router.terminal.options import decimal_number, json_option, limit_option, since_option
 
 if TYPE_CHECKING:
     from consumers.runtime.configured import Consumer
@@ -60,7 +60,7 @@ def filtered(command: Callable[..., Any]) -> Callable[..., Any]:
             "topic": topic,
             "reason": reason,
             "event_id": event_id,
-            "since": None if since is None else since.replace(tzinfo=UTC),
+            "since": since,
             "limit": limit,
         }
         return command(*args, filters=filters, **options)
@@ -126,14 +126,14 @@ def dlq_show(consumer: "Consumer", number: int, *, as_json: bool) -> None:
 @click.option("--yes", is_flag=True, help="Do it. Without, only list what would be replayed.")
 @click.option(
     "--rate",
-    type=click.FloatRange(0.01, 10_000),
+    type=decimal_number(0.01, 10_000),
     default=50,
     show_default=True,
     help="Records per second.",
 )
 @click.option(
     "--wait",
-    type=click.FloatRange(0),
+    type=decimal_number(0),
     default=30,
     show_default=True,
     help="Seconds without progress after which the command stops waiting for results.",

@@ -7,7 +7,7 @@ import click
 from consumers.runtime.commands.one_consumer import one_consumer, one_or_all_consumers
 from router.terminal.command_tree import example
 from router.terminal.completion import complete_topic
-from router.terminal.options import json_option
+from router.terminal.options import decimal_number, json_option, whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @click.option("--counts", is_flag=True, help="Show how many records had each outcome instead.")
 @click.option(
     "--stuck-after",
-    type=click.FloatRange(min=0),
+    type=decimal_number(0),
     default=30.0,
     show_default=True,
     metavar="SECONDS",
@@ -70,7 +70,7 @@ def _target(_context: click.Context, _parameter: click.Parameter, value: str) ->
     shell_complete=complete_topic,
     help="Topic: payment, or its name on the broker.",
 )
-@click.option("--partition", type=click.IntRange(0), help="Partition; default: all.")
+@click.option("--partition", type=whole_number(0), help="Partition; default: all.")
 @click.option(
     "--to", required=True, callback=_target, help="earliest, latest, or the next offset to apply."
 )

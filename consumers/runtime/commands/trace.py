@@ -6,7 +6,7 @@ import click
 
 from consumers.runtime.commands.one_consumer import all_consumers
 from router.terminal.command_tree import example
-from router.terminal.options import json_option
+from router.terminal.options import json_option, whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.option("--account", help="Merchant, if several have an order with this reference.")
 @click.option(
     "--quarantine-limit",
-    type=click.IntRange(0, 1_000_000),
+    type=whole_number(0, 1_000_000),
     default=1000,
     show_default=True,
     help="Newest records to read of each partition of quarantine and refused.",

@@ -9,6 +9,7 @@ from router.configuration.settings import Settings
 from router.errors import ConfigurationError
 from router.evaluation.data_dir import DataDir, resolve_sources
 from router.telemetry import logs
+from router.terminal.completion import provider_names
 
 
 def load_settings(invocation: Invocation, consumers: Collection[str] | None = None) -> Settings:
@@ -30,6 +31,9 @@ def read_settings(invocation: Invocation, consumers: Collection[str] | None = No
 
 def endpoint_name(settings: Settings, provider: str, endpoint: str | None) -> str:
     """Return the endpoint given, or the first one of the provider."""
+    if provider not in provider_names():
+        message = f"there is no provider {provider}; there are {', '.join(provider_names())}"
+        raise ConfigurationError(message)
     named = settings.endpoints
     if endpoint is not None:
         if endpoint not in named or named[endpoint].provider != provider:

@@ -58,6 +58,7 @@ def _suggestions(running: Running) -> Sequence[str]:
         f"ledger balance{where}",
         f"ledger statement --order A-1{where}",
         f"notifications list --order A-1{where}",
+        f"trace A-1{where}",
         f"send {provider} --order A-1 --tamper body{where}     # forged: answered 401",
         f"offsets show{where}",
     )

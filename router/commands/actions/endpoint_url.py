@@ -18,7 +18,9 @@ def endpoint_url(
     """Return the whole URL of an endpoint, token included."""
     settings = load_settings(invocation)
     if name not in settings.endpoints:
-        message = f"there is no endpoint {name}; there are {', '.join(settings.endpoints)}"
+        known = f"there are {', '.join(settings.endpoints)}"
+        hint = known if settings.endpoints else "is `payrouter dev` running here?"
+        message = f"there is no endpoint {name}; {hint}"
         raise ConfigurationError(message)
     own = settings.endpoints[name]
     found = build_endpoints(settings)[name]

@@ -31,27 +31,29 @@ def read_kept(
     """Read a topic with a progress bar, or end the command with one line."""
     quiet_aiokafka()
     with progress_bar("reading the topic") as progress:
-        return ask_broker(read(KafkaConnection.of(settings.kafka), progress))
+        return ask_broker(settings, read(KafkaConnection.of(settings.kafka), progress))
 
 
-def ask_broker(question: Coroutine[Any, Any, _Answer]) -> _Answer:
+def ask_broker(settings: Settings, question: Coroutine[Any, Any, _Answer]) -> _Answer:
     """Run what needs the broker, or end the command with one line."""
     try:
         return run_async(question)
     except TopicMissing as problem:
         raise CommandError(str(problem)) from None
     except (KafkaError, TimeoutError, OSError) as error:
-        message = f"the broker does not answer: {type(error).__name__}"
+        where = settings.kafka.bootstrap_servers
+        message = f"cannot reach the broker at {where}: {type(error).__name__}; check [kafka]"
         raise CommandError(message) from None
 
 
 def report_omitted(older: int, unreadable: int) -> None:
     """Report what a list leaves out: older entries, and records that cannot be decoded."""
     if older > 0:
-        click.echo(f"{older} older ones are there; --limit shows more", err=True)
+        click.echo(f"older ones not shown: {older}; --limit shows more", err=True)
     if unreadable:
         click.echo(
-            f"{unreadable} records of the topic cannot be read: of others, or of a later version",
+            f"{unreadable} records of the topic cannot be read: they come from another program or"
+            " a later version",
             err=True,
         )
 
@@ -81,5 +83,12 @@ def _body(raw: Mapping[str, str]) -> Mapping[str, str]:
         return {"body (text)": text}
     return {
         "body (base64)": base64.b64encode(body).decode(),
-        "body (text, other bytes escaped)": body.decode("utf-8", "backslashreplace"),
+        "body (text, other bytes escaped)": _escaped(body),
     }
+
+
+def _escaped(body: bytes) -> str:
+    text = body.decode("utf-8", "backslashreplace")
+    return "".join(
+        each if each.isprintable() or each in "\n\t" else ascii(each)[1:-1] for each in text
+    )

@@ -83,7 +83,7 @@ def replay_quarantined(
     chosen = [entry for entry in found if entry.replayed is None or again][:limit]
     verdicts = [replay_verdict(entry, endpoints) for entry in chosen]
     if yes:
-        verdicts = ask_broker(_replayed(settings, verdicts, utc_now))
+        verdicts = ask_broker(settings, _replayed(settings, verdicts, utc_now))
     _report(before, verdicts, done=yes, as_json=as_json)
     if any(verdict.problem is not None for verdict in verdicts):
         raise SystemExit(EXIT_PROBLEM)

@@ -43,7 +43,7 @@ _BOX: Final = re.compile(r"^\S*payrouter dev .*?^Ctrl-C stops.*?\n", re.MULTILIN
 
 _BLOCK: Final = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _REDRAW: Final = re.compile(r"\r|\x1b\[\?25[lh]|\x1b\[\d*[AK]")
-_TOTALS: Final = re.compile(r"(?:\x1b\[\d+m)*\d+ deliver")
+_TOTALS: Final = re.compile(r"(?:\x1b\[\d+m)*(?:\d+ deliver|records applied)")
 _FONTS: Final = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
 """Fonts from elsewhere, which a browser does not load for a picture."""
 
@@ -149,7 +149,7 @@ def _as_seen(text: str) -> str:
     totals = [piece for piece in pieces if _TOTALS.match(piece)]
     others = [piece for piece in pieces if not _TOTALS.match(piece)]
     end = next(number for number, piece in enumerate(others) if piece.startswith("stopping"))
-    return "\n".join([*others[:end], totals[-1]])
+    return "\n".join([*others[:end], *totals[-2:]])
 
 
 def _print(console: Console, title: str, session: Sequence[tuple[str, str]]) -> None:

@@ -97,4 +97,4 @@ def _report_unknown(found: Standings) -> None:
     elif found.problems:
         click.echo(f"the broker did not answer everything: {'; '.join(found.problems)}", err=True)
     elif any(each.member is None for standings in found.of.values() for each in standings):
-        click.echo("the broker does not describe groups, so member is ?", err=True)
+        click.echo("the broker does not describe groups, so each member is shown as ?", err=True)

@@ -26,7 +26,7 @@ def show_outbox(consumer: Consumer, *, as_json: bool) -> None:
         show_json(found.as_json())
     else:
         since = "" if found.oldest is None else f", since {found.oldest:%Y-%m-%d %H:%M:%S}"
-        click.echo(f"{found.waiting} wait to be published{since}")
+        click.echo(f"{found.waiting} records wait to be published{since}")
         show_table(
             f"{consumer.service.name}, {len(found.refused)} refused by the broker",
             ("no.", "topic", "bytes", "refused for", "since"),

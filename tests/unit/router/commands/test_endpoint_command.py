@@ -81,6 +81,7 @@ def test_a_parameter_named_like_one_of_the_gateway_s_is_refused(
             "endpoints.bee.reference_parameter: this name is one of BlockBee's own fields",
         ),
         (_EDGE + _SHOP, ("other",), "there is no endpoint other; there are shop"),
+        (_EDGE, ("other",), "there is no endpoint other; is `payrouter dev` running here?"),
         (_SHOP, ("shop",), "endpoints.shop.public_url: missing, here and under edge"),
         (_EDGE + _SHOP, ("shop", "--order", "A"), "--order: blockatm sends the order itself"),
         (

@@ -35,6 +35,15 @@ def test_other_bytes_are_printed_as_base64_and_escaped(
     assert r"\xff\xfea" in out
 
 
+def test_control_characters_next_to_other_bytes_are_escaped_once(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out = _shown(b"\x00\xff\x1b[2Jbinary", "base64", capsys)
+
+    assert r"\x00\xff\x1b[2Jbinary" in out
+    assert "\x1b" not in out
+
+
 def test_controls_of_a_terminal_do_not_reach_it(capsys: pytest.CaptureFixture[str]) -> None:
     out = _shown(b"\x1b[2J", "utf-8", capsys)
 

@@ -210,6 +210,15 @@ def test_wrong_usage_is_one_line(payrouter: Command, arguments: tuple[str, ...],
     assert said.err.startswith(f"payrouter: {line}")
 
 
+def test_unknown_provider_is_wrong_usage_and_the_known_ones_are_named(payrouter: Command) -> None:
+    Path("request.txt").write_bytes(b"")
+
+    said = payrouter("verify", "blokatm", "--file", "request.txt")
+
+    assert (said.status, said.out) == (2, "")
+    assert said.err.startswith("payrouter: there is no provider blokatm; there are blockatm, ")
+
+
 def test_a_file_without_a_request_is_wrong_usage(payrouter: Command) -> None:
     Path("body.json").write_bytes(b"{}")
 

@@ -94,6 +94,35 @@ def test_warnings_and_errors_are_printed_for_people(level: str) -> None:
     assert {"ledger", level, "store_unavailable", "detail=away"} <= set(shown.split())
 
 
+def test_records_that_cannot_be_applied_are_printed_with_the_command_that_lists_them() -> None:
+    at = {"timestamp": "2026-11-29T10:42:26.298678Z"}
+    tried = {"component": "inventory", "event": "parked_record_tried", "level": "info"}
+    assert printed(
+        BATCH | at | {"dead": 2, "parked": 1},
+        tried | at | {"outcome": "dead"},
+        tried | at | {"outcome": "applied"},
+    ).splitlines() == [
+        "10:42:26  ledger             1 parked  payrouter parked list ledger",
+        "10:42:26  ledger             2 dead  payrouter dlq list ledger",
+        "10:42:26  inventory          1 dead  payrouter dlq list inventory",
+    ]
+
+
+def test_warning_about_an_event_fits_a_terminal() -> None:
+    line = {
+        "component": "inventory",
+        "event": "oversold",
+        "level": "warning",
+        "timestamp": "2026-11-29T10:42:26.298678Z",
+        "event_id": "2fe7eb6a-eae3-5e9a-94e1-52d1de44ec6d",
+        "account": "demo-shop",
+        "reference": "ORD-261129121807-0157",
+        "oversold": "tea=3",
+    }
+    shown = "10:42:26 inventory warning oversold reference=ORD-261129121807-0157 oversold=tea=3\n"
+    assert printed(line) == shown
+
+
 @pytest.mark.parametrize("text", ["payrouter: edge.port: unknown key", "Traceback", "[1]", "{}"])
 def test_text_that_is_not_a_log_line_is_printed_unchanged(text: str) -> None:
     assert printed(text) == text + "\n"
@@ -144,3 +173,14 @@ def test_totals_are_redrawn_below_the_lines_on_a_terminal() -> None:
     shown = out.getvalue()
     assert shown.index("accepted 200") < shown.index("refused 401")
     assert shown.index("refused 401") < shown.rindex("2 deliveries: 1 accepted, 1 refused")
+
+
+def test_totals_on_a_terminal_are_a_line_for_deliveries_and_one_for_records() -> None:
+    out = io.StringIO()
+    activity = Activity(Console(file=out, force_terminal=True, width=80, color_system=None))
+    with activity.counted():
+        activity.read(json.dumps(ACCEPTED))
+        for name in ("inventory", "ledger", "notifications"):
+            activity.read(json.dumps(BATCH | {"component": name}))
+    drawn = out.getvalue().replace("\r", "").splitlines()
+    assert "records applied: inventory 2, ledger 2, notifications 2" in drawn
