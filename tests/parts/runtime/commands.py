@@ -36,6 +36,7 @@ def install_only(monkeypatch: pytest.MonkeyPatch, *services: Service) -> None:
     monkeypatch.setattr("consumers.discovery.discover", lambda: found)
     monkeypatch.setattr("consumers.discovery.needed", lambda _names: found)
     monkeypatch.setattr("consumers.configuration.names", lambda: list(found))
+    monkeypatch.setattr("consumers.tables.names", lambda: list(found))
 
 
 class Payrouter:
