@@ -53,7 +53,7 @@ attacks: $(READY) ## attack a running edge; table and JSON; ARGS="--seconds 5 --
 chaos: $(READY) ## the fault runs in their long form
 	@PAYROUTER_CHAOS_LONG=1 $(BIN)/python -m pytest -m chaos $(ARGS)
 
-lock: ## write both lock files anew from pyproject.toml
+lock: ## write both lock files again from pyproject.toml
 	@$(PYTHON) -m venv build/uv
 	@build/uv/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 	@build/uv/bin/uv $(LOCK) --upgrade pyproject.toml --output-file requirements.lock
