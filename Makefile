@@ -14,7 +14,9 @@ STEP := step() { \
 	"$$@" || exit; printf ' %s s\n' $$(($$(date +%s) - began)); \
 	}; step
 
-PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+# Tests that run at the same time. System tests wait much: more of them than cores keep those busy.
+WORKERS = 2
+PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
@@ -29,16 +31,18 @@ test: $(READY) ## unit and integration tests; ARGS="-k ledger" for a part
 test-fast: $(READY) ## unit tests alone: no broker, no database, no process
 	@$(PYTEST) --tiers unit $(ARGS)
 
+test-system: WORKERS = 4
 test-system: $(READY) ## tests of running processes, on Apache Kafka and PostgreSQL
 	@$(PYTEST) --tiers system $(ARGS)
 
 test-all: $(READY) ## all tests
 	@$(PYTEST) $(ARGS)
 
-check: $(READY) ## format, lint, types; schemas, docs/metrics.md, docs/cli.md, man page up to date
+check: $(READY) ## format, lint, types, prose; schemas, docs/metrics.md, docs/cli.md, man page up to date
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
+	@$(BIN)/python -m tests.prose
 	@$(BIN)/python -m router.schemas --check
 	@$(BIN)/payrouter metrics --markdown | diff -u docs/metrics.md -
 	@$(BIN)/payrouter man --markdown | diff -u docs/cli.md -

@@ -8,7 +8,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 
 from consumers import discovery
 from consumers.database_url import database_url
-from consumers.installed import installed, names
+from consumers.installed import names
 from consumers.runtime.configured import Consumer
 from consumers.runtime.service import Service
 from consumers.runtime.settings import ConsumerSettings, Tuning
@@ -17,8 +17,8 @@ from router.broker.connection import KafkaConnection
 from router.broker.topics.contract import TopicNeed
 from router.commands.actions.configured import load_settings
 from router.commands.invocation import Invocation
-from router.configuration.problems import Problems, nearest, problem_lines
-from router.configuration.settings import Settings, read_database
+from router.configuration.problems import Problems, problem_lines
+from router.configuration.settings import Settings
 from router.configuration.topic_needs import needs_of, topic_needs
 from router.errors import ConfigurationError
 
@@ -50,7 +50,7 @@ def every_consumer(invocation: Invocation) -> list[Consumer]:
 def consumer_settings(invocation: Invocation, service: Service) -> ConsumerSettings:
     """Return what one consumer needs of the configuration in force."""
     services = discovery.needed([service.name])
-    return _settings(load_settings(invocation), service, services)
+    return _settings(load_settings(invocation, services), service, services)
 
 
 def _settings(
@@ -86,38 +86,15 @@ def _needs(
     return list(needs_of(every, discovery.topics_of(service, topics)))
 
 
-def check_consumers(consumers: Mapping[str, dict[str, Any]]) -> None:
-    """Raise ConfigurationError for each problem in the tables `[consumers.NAME]`."""
-    if not consumers and not installed():
-        return
-    known, problems = discovery.needed(consumers), Problems()
-    for name, table in consumers.items():
-        with problems.gathered():
-            require_known(name)
-        if name not in known:
-            continue
-        with problems.gathered():
-            _check_database(table.get("database") or {}, f"consumers.{name}.database")
+def check_options(tables: Mapping[str, dict[str, Any]]) -> None:
+    """Raise ConfigurationError for each problem in the options of these consumers."""
+    known, problems = discovery.needed(tables), Problems()
+    for name, table in tables.items():
         own = {key: value for key, value in table.items() if key != "database"}
         for read in (_tuning, _options):
             with problems.gathered():
                 read(known[name], own)
     problems.refuse()
-
-
-def require_known(name: str, under: str = "consumers") -> None:
-    """Raise ConfigurationError if no consumer has this name; `under` is the table it is in."""
-    known = names()
-    if name not in known:
-        message = (
-            f"{under}.{name}: there is no such consumer;"
-            f" there are {', '.join(sorted(known))}{nearest(name, known)}"
-        )
-        raise ConfigurationError(message)
-
-
-def _check_database(own: object, under: str) -> None:
-    read_database(dict(own) if isinstance(own, Mapping) else own, under)
 
 
 def shown_consumers(consumers: Mapping[str, dict[str, Any]]) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Runs the exporter of the consumers' progress."""
 
-from consumers.configuration import every_consumer, require_known
+from consumers.configuration import every_consumer
 from consumers.runtime.exporter.app import Exporting, run_exporter
+from consumers.tables import require_known
 from router.commands.actions.configured import load_settings
 from router.commands.invocation import Invocation
 from router.configuration.problems import Problems

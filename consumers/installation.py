@@ -1,6 +1,6 @@
 """Click's object: gives the commands the installed consumers, imported when they are needed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from consumers.installed import names
@@ -21,14 +21,16 @@ class Installation:
         """Return the names of the consumers, without importing them."""
         return names()
 
-    def check(self, tables: Mapping[str, dict[str, Any]]) -> None:
-        """Raise ConfigurationError for each problem in the tables `[consumers.NAME]`."""
-        from consumers.installed import installed
+    def check(
+        self, tables: Mapping[str, dict[str, Any]], used: Collection[str] | None = None
+    ) -> None:
+        """Raise ConfigurationError for each problem in the tables `[consumers.NAME]`.
 
-        if tables or installed():
-            from consumers.configuration import check_consumers
+        Only the consumers in `used` are imported to check their options, None for all of them.
+        """
+        from consumers.tables import check_tables
 
-            check_consumers(tables)
+        check_tables(tables, used)
 
     def shown(self, tables: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
         """Return the same tables with every secret masked."""

@@ -1,1 +1,1 @@
-"""The tests, and the broker and database they stand on."""
+"""The tests, and the broker and database they run on."""

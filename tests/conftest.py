@@ -1,5 +1,6 @@
-"""The fixtures every test may ask for, and what is said at the end about what they were."""
+"""Fixtures of all tests, and a summary at the end of what the tests ran on."""
 
+import gc
 import os
 import uuid
 from collections.abc import Generator, Iterator
@@ -8,7 +9,7 @@ from typing import Any, Final
 
 import pytest
 
-from tests.parts import brokers, databases
+from tests.parts import brokers, databases, examples
 from tests.parts.brokers import Broker, Choice
 from tests.parts.databases import DatabaseServer
 from tests.parts.environment import Wishes
@@ -29,9 +30,11 @@ _TRACED: Final = "COVERAGE_PROCESS_CONFIG"
 _BROKER_FIXTURES: Final = {"broker", "own_kafka"}
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Take the wishes out of the environment before any test module is imported."""
     config.stash[_WISHES] = Wishes.take()
+    examples.load(ci=config.stash[_WISHES].ci)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -42,6 +45,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Leave out the folders and files of tiers that are not wanted."""
     return True if is_left_out(collection_path, config.getoption("tiers")) else None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Collect the tests without garbage collection, which would search thousands of them often."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.collect()
+        # The tests live until the end of the run: later collections skip them.
+        gc.freeze()
 
 
 @pytest.hookimpl(tryfirst=True, specname="pytest_collection_modifyitems")
@@ -106,15 +122,15 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, exitstatus: int, config: pytest.Config
 ) -> Generator[None]:
-    """Say in the last lines what the tests ran on and what was left out."""
+    """Print in the last lines what the tests ran on and which tests were skipped."""
     yield
     if exitstatus == pytest.ExitCode.USAGE_ERROR or config.option.collectonly:
         return
-    heard: dict[str, str] = config.stash.get(_WORKERS, {})
-    stood_on = {**_stood_on(config), **heard}
-    terminalreporter.section("what this run stood on")
+    reported: dict[str, str] = config.stash.get(_WORKERS, {})
+    used = {**_servers_used(config), **reported}
+    terminalreporter.section("servers of this run")
     for part in ("broker", "database"):
-        terminalreporter.line(f"{part}: {stood_on.get(part, 'none was needed')}")
+        terminalreporter.line(f"{part}: {used.get(part, 'none was needed')}")
     skipped = sorted({report.nodeid for report in terminalreporter.stats.get("skipped", [])})
     terminalreporter.line(f"left out: {len(skipped)}")
     for name in skipped:
@@ -123,23 +139,23 @@ def pytest_terminal_summary(
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Tell the process that prints the summary, where it is another one, what was stood on."""
+    """Send the names of the servers used to the process that prints the summary."""
     output = getattr(session.config, "workeroutput", None)
     if output is not None:
-        output["stood_on"] = _stood_on(session.config)
+        output["servers"] = _servers_used(session.config)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:  # noqa: ANN401 - xdist's
-    """Hear what a worker has stood on."""
-    heard = node.config.stash.setdefault(_WORKERS, {})
-    heard.update(getattr(node, "workeroutput", {}).get("stood_on", {}))
+    """Collect the names of the servers that a worker used."""
+    reported = node.config.stash.setdefault(_WORKERS, {})
+    reported.update(getattr(node, "workeroutput", {}).get("servers", {}))
 
 
-def _stood_on(config: pytest.Config) -> dict[str, str]:
+def _servers_used(config: pytest.Config) -> dict[str, str]:
     choice = config.stash.get(_CHOICE, None)
     known = {"broker": choice and choice.description, "database": config.stash.get(_DATABASE, None)}
-    return {part: said for part, said in known.items() if said}
+    return {part: name for part, name in known.items() if name}
 
 
 def _needs_broker(item: pytest.Item) -> bool:
@@ -148,13 +164,13 @@ def _needs_broker(item: pytest.Item) -> bool:
 
 @pytest.fixture(scope="session")
 def chaos_long(pytestconfig: pytest.Config) -> bool:
-    """Whether the fault runs are to be long ones."""
+    """Whether the fault tests run in their long form."""
     return pytestconfig.stash[_WISHES].chaos_long
 
 
 @pytest.fixture(scope="session")
 def wishes_ci(pytestconfig: pytest.Config) -> bool:
-    """Whether nothing may be left out."""
+    """Whether no test may be skipped."""
     return pytestconfig.stash[_WISHES].ci
 
 

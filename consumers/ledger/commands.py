@@ -41,7 +41,7 @@ def balance(settings: "ConsumerSettings", at: datetime | None, *, as_json: bool)
 @click.option(
     "--unbooked",
     is_flag=True,
-    help="Show money that moved but has no known amount instead.",
+    help="Show payments and payouts whose amount is unknown instead.",
 )
 @limit_option(50)
 @json_option

@@ -18,11 +18,11 @@ from router.terminal.output import show_json, show_table
 from router.terminal.processes import run_async
 
 PROGRESS_LINES = 50_000
-"""Number of postings after which an export reports its progress, again and again."""
+"""Number of postings between two progress reports of an export."""
 
 
 class _ReaderGone(Exception):  # noqa: N818 - named for what happened
-    """The reader closed the pipe; must not be mistaken for a lost database."""
+    """The reader closed the pipe. A separate type, since an OSError would mean a lost database."""
 
 
 def verify_books(settings: ConsumerSettings, *, as_json: bool) -> None:

@@ -44,7 +44,7 @@ class Position:
     from zero counts: a rebate (a fee below zero) replaces a fee of zero.
     `claimed` is the highest total that a gateway reported without having seen
     it on chain; an amount seen on chain replaces it. `refunded_amount`,
-    `disputed_amount` and `returned_amount` are None if everything was taken back.
+    `disputed_amount` and `returned_amount` are None for the full amount.
     """
 
     id: UUID

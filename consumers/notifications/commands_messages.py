@@ -39,7 +39,7 @@ def list_and_show(settings: ConsumerSettings, wanted: MessageFilter, *, as_json:
     show_table(
         f"{len(rows)} message{'' if len(rows) == 1 else 's'}",
         ("message", "what"),
-        # Two lines each: so neither an id nor an order's number breaks in 80 columns.
+        # Two lines per message, so that no id or order number breaks in 80 columns.
         [(f"{row.id}\n{_state(row)}", _what(row)) for row in rows],
     )
 

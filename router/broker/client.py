@@ -74,8 +74,7 @@ def _address(kafka: KafkaConnection) -> dict[str, Any]:
     # Here, because every client of a process is made with these options.
     forbid_topic_creation()
     close_cancelled_starts()
-    servers = [part.strip() for part in kafka.bootstrap.split(",")]
-    return {"bootstrap_servers": servers, "client_id": kafka.settings.client_id}
+    return {"bootstrap_servers": kafka.servers, "client_id": kafka.settings.client_id}
 
 
 def _security(kafka: KafkaConnection) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Settings and credentials of the Kafka clients; imports no Kafka client, so it costs nothing."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -28,4 +28,9 @@ class KafkaConnection:
     @property
     def bootstrap(self) -> str:
         """The brokers, separated by commas, as Kafka's own tools take them."""
-        return self.settings.bootstrap_servers
+        return ",".join(self.servers)
+
+    @property
+    def servers(self) -> Sequence[str]:
+        """The brokers, each as host:port."""
+        return [server.strip() for server in self.settings.bootstrap_servers.split(",")]

@@ -60,7 +60,7 @@ def _context(kafka: KafkaSettings) -> tuple[ssl.SSLContext | None, Renewed]:
 
 
 def _checked(kafka: KafkaSettings) -> Path | None:
-    """Load the files into a throwaway context first: a pair that does not fit spoils a context."""
+    """Load the files into a throwaway context first: a mismatched pair spoils a context."""
     try:
         _load(kafka, ssl.create_default_context(cafile=kafka.ssl_cafile))
     except (OSError, ValueError) as error:

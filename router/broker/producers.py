@@ -17,7 +17,7 @@ REQUEST_MILLISECONDS = 10_000
 """How long the broker may take to answer one request."""
 
 _END_SECONDS = 1.0
-"""How long `stop` may take once no record is left to wait for."""
+"""How long `stop` may take after the last record was acknowledged or dropped."""
 
 
 def make_durable_producer(kafka: KafkaConnection, **options: Any) -> AIOKafkaProducer:  # noqa: ANN401 - aiokafka's

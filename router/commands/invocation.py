@@ -1,7 +1,7 @@
 """First argument of the edge's commands: options for the configuration, and the consumers."""
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -18,8 +18,13 @@ if TYPE_CHECKING:
 class InstalledConsumers(Protocol):
     """The consumers, as the edge's commands need them: they may not import them."""
 
-    def check(self, tables: Mapping[str, dict[str, Any]]) -> None:
-        """Raise ConfigurationError for each problem in the tables `[consumers.NAME]`."""
+    def check(
+        self, tables: Mapping[str, dict[str, Any]], used: Collection[str] | None = None
+    ) -> None:
+        """Raise ConfigurationError for each problem in the tables `[consumers.NAME]`.
+
+        Only the consumers in `used` are imported to check their options, None for all of them.
+        """
 
     def shown(self, tables: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
         """Return the same tables with every secret masked."""

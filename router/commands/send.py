@@ -12,7 +12,7 @@ from router.terminal.completion import complete_endpoint, provider_names
 from router.terminal.options import json_option, whole_number
 
 TAMPERS = ("body", "headers", "key", "time")
-"""Names of the ways to spoil a delivery, without importing them."""
+"""Names of the ways to forge a delivery; listed here so that --help need not import them."""
 
 _DOCUMENTED = "blockatm"
 """Gateway that the reference documents as an example: they differ only in the name."""

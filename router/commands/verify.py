@@ -43,8 +43,8 @@ def verify(  # noqa: PLR0913 - one argument per option
     """Explain step by step why a request verifies or not.
 
     Prints no secret. The request comes from a file, or is one that the edge
-    refused: that one is checked as of its arrival, unless --at is given. Exits with
-    status 1 if the request does not verify.
+    refused. A refused request is checked as of its arrival, unless --at is given.
+    Exits with status 1 if the request does not verify.
     """
     if (path is None) == (sample is None):
         message = "expected either --file or --refused"

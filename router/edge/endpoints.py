@@ -1,4 +1,4 @@
-"""Configured endpoints, each joined with its provider after every check that a start makes."""
+"""Makes the configured endpoints: joins each with its provider, after all checks of a start."""
 
 from collections.abc import Iterable, Mapping
 from datetime import timedelta

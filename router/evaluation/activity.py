@@ -51,9 +51,18 @@ class Activity:
         entry = _entry(line)
         if entry is None:
             self.say(line)
-        elif entry.get("event") == "delivery":
+            return
+        try:
+            self._show(entry)
+        except (AttributeError, TypeError, ValueError):
+            # A consumer of another distribution may use these events with other fields.
+            self.say(line)
+
+    def _show(self, entry: Mapping[str, Any]) -> None:
+        if entry.get("event") == "delivery":
+            shown = _delivery(entry)
             self._deliveries[str(entry.get("outcome"))] += 1
-            self._console.print(_delivery(entry), soft_wrap=True)
+            self._console.print(shown, soft_wrap=True)
         elif entry.get("event") == "batch":
             self._applied[str(entry.get("component"))] += int(entry.get(_APPLIED, 0))
             for outcome in _HELD:
@@ -62,8 +71,8 @@ class Activity:
             self._say_held(entry, "dead", int(entry.get("outcome") == "dead"))
         elif entry.get("level") not in _QUIET:
             dropped = _LENGTHY if "event_id" in entry else ()
-            shown = {name: value for name, value in entry.items() if name not in dropped}
-            self.say(str(self._render(None, "", {**shown, "timestamp": _clock(entry)})))
+            fields = {name: value for name, value in entry.items() if name not in dropped}
+            self.say(str(self._render(None, "", {**fields, "timestamp": _clock(entry)})))
 
     def _say_held(self, entry: Mapping[str, Any], outcome: str, count: int) -> None:
         if count:

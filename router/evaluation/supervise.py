@@ -94,6 +94,7 @@ class Child:
             self._keeper.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._keeper
+        await self._read_out()
 
     async def _spawn(self) -> None:
         self._process = await asyncio.create_subprocess_exec(
@@ -139,6 +140,6 @@ async def _read_lines(stream: asyncio.StreamReader, log: Callable[[str], None]) 
             continue
         if not line:
             return
-        # A terminal that has gone away must not stop the reading: the child would wait for it.
-        with contextlib.suppress(OSError):
+        # No failure to print may stop the reading: the child would wait for it, and `stop` too.
+        with contextlib.suppress(Exception):
             log(line.decode("utf-8", "replace").rstrip("\r\n"))

@@ -47,8 +47,8 @@ HeaderName = Annotated[
     str, StringConstraints(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$", max_length=100)
 ]
 
-# The sender's retries are unknown: a genuine one must not be refused for its age, and the
-# event's id makes a replay harmless.
+# How long the sender retries is unknown. A genuine retry must not be refused for its age, and
+# the event's id makes a replay harmless.
 _TOLERANCE = timedelta(hours=24)
 
 

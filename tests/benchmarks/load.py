@@ -17,8 +17,8 @@ CONNECTIONS = 32
 async def requests_per_second(port: int, requests: Sequence[bytes], wanted: bytes) -> float:
     """Send every request once, over 32 connections, and return how many were answered a second.
 
-    Raises AssertionError where an answer does not begin with `wanted`: what is
-    counted has to be right.
+    Raises AssertionError if an answer does not begin with `wanted`: only correct
+    answers are counted.
     """
     waiting = iter(requests)
     started = time.perf_counter()
@@ -29,7 +29,7 @@ async def requests_per_second(port: int, requests: Sequence[bytes], wanted: byte
 
 
 async def seconds_to_answer(port: int, request: bytes, wanted: bytes) -> float:
-    """Send one request on a connection of its own and return how long its answer took."""
+    """Send one request on a new connection and return how long its answer took."""
     started = time.perf_counter()
     await _connection(port, iter([request]), wanted)
     return time.perf_counter() - started

@@ -57,7 +57,7 @@ async def _by_turns(edge: RunningEdge) -> dict[str, float]:
 
 
 async def _round(edge: RunningEdge, requests: Path) -> list[float]:
-    """Return the seconds to each answer, measured by a process of its own."""
+    """Return the seconds to each answer, measured by a separate process."""
     load = await _started("deliver", str(edge.port), str(requests))
     said, _ = await load.communicate()
     if load.returncode:
@@ -69,7 +69,7 @@ async def _round(edge: RunningEdge, requests: Path) -> list[float]:
 
 @contextlib.asynccontextmanager
 async def _scraping(port: int) -> AsyncIterator[None]:
-    """Scrape without a pause, in a process of its own."""
+    """Scrape without a pause, in a separate process."""
     scraper = await _started("scrape", str(port))
     try:
         yield

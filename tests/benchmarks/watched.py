@@ -45,10 +45,10 @@ class Cost:
 
 
 class Nothing:
-    """Stands for all metrics, and does nothing whatever it is asked."""
+    """Replacement for all metrics: every attribute and call returns it and does nothing."""
 
     def __getattr__(self, _name: str) -> "Nothing":
-        """Stand for a metric, or for what can be done with one."""
+        """Return itself as any metric or method of one."""
         return self
 
     def __call__(self, *_said: object) -> "Nothing":
@@ -57,7 +57,7 @@ class Nothing:
 
 
 async def measure(broker: Broker, prefix: str) -> Cost:
-    """Send the same load to both by turns, from a process of its own."""
+    """Send the same load to both by turns, from a separate process."""
     await make_topics(broker.bootstrap, prefix)
     settings = settings_from(configuration(broker.bootstrap, prefix))
     with tempfile.TemporaryDirectory() as folder:
@@ -105,7 +105,7 @@ async def _edge(settings: Settings, name: str) -> AsyncIterator[int]:
     port = public.getsockname()[1]
     async with serving_deliveries(process.app, public, process.door):
         async with asyncio.timeout(60):
-            while not process.topics.health(process.publisher.health()).good:  # noqa: ASYNC110 - no event tells it
+            while not process.topics.health(process.publisher.health()).good:  # noqa: ASYNC110 - no event signals it
                 await asyncio.sleep(0.05)
         yield port
 
@@ -114,7 +114,7 @@ def _unmeasured(process: EdgeProcess) -> None:
     nothing: Any = Nothing()
     process.app.metrics = nothing
     process.app.intake = replace(process.app.intake, observer=nothing)
-    process.publisher._metrics = nothing  # noqa: SLF001 - nobody else wants it out
+    process.publisher._metrics = nothing  # noqa: SLF001 - only this test replaces it
 
 
 def _log_as(name: str) -> None:
@@ -123,8 +123,8 @@ def _log_as(name: str) -> None:
 
 @contextlib.contextmanager
 def _log_in(path: Path) -> Iterator[Path]:
-    """Have the log written as a service manager has it: JSON, standard error, a file."""
-    # Standard error is written line by line whatever it is.
+    """Write the log as under a service manager: JSON, standard error, a file."""
+    # Standard error is line-buffered even if it is a file.
     with path.open("w", encoding="utf-8", buffering=1) as file, contextlib.redirect_stderr(file):
         try:
             yield path

@@ -63,6 +63,10 @@ _PAYROUTER = (sys.executable, "-m", "consumers")
 
 
 def install(package: Path, target: Path) -> None:
-    """Install a package into a folder, as pip does into an environment."""
+    """Install a package into a folder, as pip does into an environment.
+
+    It is built with the hatchling of this environment: another one would be downloaded for it.
+    """
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-input"]
-    subprocess.run([*command, "--target", str(target), str(package)], check=True, timeout=300)
+    options = ["--no-build-isolation", "--target", str(target)]
+    subprocess.run([*command, *options, str(package)], check=True, timeout=300)

@@ -16,6 +16,7 @@ from tests.conformance.bench import TOLD, Bench, bench
 from tests.conformance.programs import PATIENCE_SECONDS, Programs
 from tests.conformance.test_every_consumer import GARBAGE, SERVICES
 from tests.parts.brokers import Broker
+from tests.parts.troubles.shell import Shell, shell
 
 pytestmark = pytest.mark.kafka
 
@@ -45,6 +46,7 @@ class Stage:
 
     name: str
     programs: Programs
+    shell: Shell
     bench: Bench
     broker: Broker
     prefix: str
@@ -112,12 +114,13 @@ async def stage(
             bootstrap=broker.bootstrap, prefix=topics_prefix, database=database_url, name=name
         )
     )
-    programs.run("topics", "apply")
-    programs.run("db", "upgrade")
     engine: AsyncEngine = create_async_engine(database_url)
     try:
-        own = bench(engine, SERVICES[name], topics_prefix)
-        yield Stage(name, programs, own, broker, topics_prefix)
+        async with shell(programs.folder, programs.environment()) as commands:
+            await commands.run("payrouter topics apply")
+            await commands.run("payrouter db upgrade")
+            own = bench(engine, SERVICES[name], topics_prefix)
+            yield Stage(name, programs, commands, own, broker, topics_prefix)
     finally:
         await engine.dispose()
 
@@ -134,11 +137,12 @@ async def test_every_effect_happens_once_despite_kills_and_rereading(stage: Stag
     before = await stage.bench.content()
     for topic in stage.bench.topics:
         name = f"{stage.prefix}{topic}"
-        reset = ("offsets", "reset", stage.name, "--topic", name, "--to", "earliest", "--yes")
-        stage.programs.run(*reset)
+        reset = f"payrouter offsets reset {stage.name} --topic {name} --to earliest --yes"
+        await stage.shell.run(reset)
     async with stage.programs.consumer(stage.name):
         await stage.passed(records)
-        shown = json.loads(stage.programs.run("offsets", "show", stage.name, "--json"))
+        said = await stage.shell.run(f"payrouter offsets show {stage.name} --json")
+        shown = json.loads(said.out)
     assert await stage.bench.content() == before
     assert await stage.dead() == 10
     again = _sum(shown[stage.name], "duplicate") + _sum(shown[stage.name], "dead_lettered")

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from router.contract.amounts import parse_amount, value_text
@@ -15,8 +15,9 @@ from router.delivery import VerifiedDelivery
 from router.errors import NotUnderstood, RefusedDelivery
 from tests.conformance import kit
 from tests.conformance.kit import PAID, Case
+from tests.parts.examples import examples
 
-_EXAMPLES = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+_EXAMPLES = examples(60)
 
 _TEXTS = st.one_of(
     st.text(max_size=30),

@@ -20,13 +20,13 @@ from tests.conformance.test_every_consumer import SERVICES
 from tests.parts import databases
 from tests.parts.databases import DatabaseServer
 from tests.parts.kafka.apache_kafka import ApacheKafka
-from tests.parts.runtime.members import eventually
 from tests.parts.troubles import topics
 from tests.parts.troubles.postgres import read_only
 from tests.parts.troubles.site import PARTITIONS, Member, Site, site
 from tests.parts.troubles.story import WHOLE, Story
 from tests.parts.troubles.tales import TOPICS
 from tests.parts.troubles.writing import CODECS, open_transaction
+from tests.parts.waiting import eventually
 
 pytestmark = [pytest.mark.kafka, pytest.mark.asyncio(loop_scope="module")]
 

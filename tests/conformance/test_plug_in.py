@@ -36,7 +36,7 @@ def _install(folder: Path, name: str, value: str) -> None:
 @pytest.mark.parametrize(
     ("value", "problem"),
     [
-        ("nowhere:SERVICE", "No module named 'nowhere'"),
+        ("not_installed:SERVICE", "No module named 'not_installed'"),
         ("payrouter_tally:NOTHING", "NOTHING"),
         ("payrouter_tally:show", "has no SERVICE"),
         ("payrouter_tally:SERVICE", "calls itself tally"),

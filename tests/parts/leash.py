@@ -7,10 +7,10 @@ _WATCH: Final = 'read -r _; kill -s "$1" "$0" 2>/dev/null'
 
 
 class Leash:
-    """A watcher that signals a process once the tests are gone.
+    """A watcher that signals a process after the tests have ended.
 
     The watcher waits for the end of its standard input, which comes when this process closes it
-    or ends in whatever way.
+    or ends, even if it is killed.
     """
 
     def __init__(self, pid: int, signal_name: str = "KILL") -> None:

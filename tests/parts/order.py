@@ -4,7 +4,7 @@ A file runs on one worker. If the long ones come last, one worker runs them whil
 idle; xdist's own order, by the number of tests, puts them last.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -12,27 +12,41 @@ import pytest
 
 from tests.parts.tiers import TESTS
 
-_LONG: Final = ("attacks", "chaos", "e2e", "monitoring", "samples", "secrecy")
-"""Folders whose tests start whole systems."""
+_LONGEST_FIRST: Final = (
+    "/monitoring/test_live",
+    "/e2e/test_dev",
+    "/conformance/test_every_trouble",
+    "/conformance/test_every_consumer",
+    "/chaos/",
+    "/e2e/",
+    "/samples/",
+    "/secrecy/",
+    "/attacks/",
+    "/monitoring/",
+    "/conformance/test_every_edge",
+    "/conformance/test_together",
+)
+"""Parts of the paths of files whose tests start whole systems or fleets of processes."""
 
 _UNTRACED: Final = ("attacks", "chaos", "conformance", "monitoring")
-
-_LONG_PREFIXES: Final = ("test_every_consumer", "test_every_edge", "test_together", "test_process")
 
 
 def long_first(items: Sequence[pytest.Item]) -> list[pytest.Item]:
     """Return the tests, the files of long ones first; the order within a file stays."""
     own_broker = {item.path for item in items if "own_kafka" in getattr(item, "fixturenames", ())}
-    return sorted(items, key=lambda item: not (item.path in own_broker or is_long(item.path)))
+    return sorted(items, key=lambda item: _rank(item.path, own_broker))
 
 
-def is_long(path: Path) -> bool:
-    """Tell whether a file starts whole systems or fleets of processes."""
-    return _folder(path) in _LONG or path.name.startswith(_LONG_PREFIXES)
+def _rank(path: Path, own_broker: Collection[Path]) -> int:
+    """Return a number that is lower for a file with longer tests."""
+    for rank, part in enumerate(_LONGEST_FIRST):
+        if part in path.as_posix():
+            return rank
+    return len(_LONGEST_FIRST) + (path not in own_broker)
 
 
 def is_traced(path: Path) -> bool:
-    """Tell whether coverage traces the processes of a file, which doubles their CPU.
+    """Return whether coverage traces the processes of a file, which doubles their CPU.
 
     Other tests cover the code that the tests of faults, attacks and dashboards run.
     """

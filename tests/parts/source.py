@@ -1,9 +1,9 @@
-"""The project's own code as syntax trees."""
+"""Source files of the project, read and parsed when a test first asks for them."""
 
 import ast
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -15,8 +15,21 @@ class Module:
 
     path: Path
     name: str
-    text: str
-    tree: ast.Module
+
+    @cached_property
+    def text(self) -> str:
+        """Text of the file."""
+        return self.path.read_text(encoding="utf-8")
+
+    @cached_property
+    def tree(self) -> ast.Module:
+        """Syntax tree of the file."""
+        return ast.parse(self.text)
+
+    @cached_property
+    def nodes(self) -> tuple[ast.AST, ...]:
+        """Nodes of the syntax tree, in the order of `ast.walk`."""
+        return tuple(ast.walk(self.tree))
 
     @property
     def lines(self) -> int:
@@ -26,7 +39,7 @@ class Module:
     def imports(self) -> frozenset[str]:
         """Every module it imports, wherever in the file, as full names."""
         found: set[str] = set()
-        for node in ast.walk(self.tree):
+        for node in self.nodes:
             if isinstance(node, ast.Import):
                 found.update(alias.name for alias in node.names)
             elif isinstance(node, ast.ImportFrom) and node.module:
@@ -47,15 +60,15 @@ class Module:
 
 @cache
 def modules(*folders: str) -> tuple[Module, ...]:
-    """Read every module of the given top-level folders."""
+    """Return every module of the given top-level folders; none is read yet."""
     return tuple(
-        _read(path) for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))
+        _module(path) for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))
     )
 
 
 def functions(module: Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
     """Every function and method of a module, nested ones included."""
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             yield node
 
@@ -69,7 +82,7 @@ def body_length(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
     return length
 
 
-def _read(path: Path) -> Module:
-    text = path.read_text(encoding="utf-8")
+@cache
+def _module(path: Path) -> Module:
     name = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
-    return Module(path, name, text, ast.parse(text))
+    return Module(path, name)

@@ -1,13 +1,14 @@
 """Tiers of the tests: which one a test belongs to, and what a unit test may not do.
 
 The first folder below `tests` is the tier. The tests of `tests/conformance`, which other
-distributions run as a whole, have theirs in a table. Integration tests that need Apache Kafka are
-system tests.
+distributions run as a whole, are assigned to tiers in a table. Integration tests that need Apache
+Kafka are system tests.
 """
 
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Final, Literal, get_args
 
@@ -41,6 +42,7 @@ def tier_of(item: pytest.Item) -> Tier:
     return "system" if tier == "integration" and needs_real_kafka(item) else tier
 
 
+@cache
 def _tier_of_file(path: Path) -> Tier:
     folder = path.relative_to(TESTS).parts[0] if path.is_relative_to(TESTS) else ""
     by_folder: dict[str, Tier] = {tier: tier for tier in TIERS}
@@ -48,7 +50,7 @@ def _tier_of_file(path: Path) -> Tier:
 
 
 def is_left_out(path: Path, tiers: str) -> bool:
-    """Tell whether a folder or file has no test of the given tiers, from its name alone."""
+    """Return whether a folder or file has no test of the given tiers, from its name alone."""
     if not tiers or not path.is_relative_to(TESTS) or path == TESTS:
         return False
     if path.relative_to(TESTS).parts[0] not in TIERS and not path.name.startswith("test_"):
@@ -70,7 +72,7 @@ def chosen(items: Sequence[pytest.Item], tiers: str) -> tuple[list[pytest.Item],
 
 
 def needs_real_kafka(item: pytest.Item) -> bool:
-    """Tell whether a test needs Apache Kafka."""
+    """Return whether a test needs Apache Kafka."""
     return item.get_closest_marker("kafka") is not None or "own_kafka" in fixtures(item)
 
 

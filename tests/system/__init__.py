@@ -1,1 +1,1 @@
-"""Tests of running processes, on an Apache Kafka and a PostgreSQL of their own."""
+"""Tests of running processes, on their own Apache Kafka and PostgreSQL."""

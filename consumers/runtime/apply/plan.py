@@ -101,6 +101,6 @@ def counts_of(fates: Sequence[Fate], passed: int) -> Counts:
         stale=counted[Fate.STALE],
         parked=counted[Fate.PARKED],
         dead_lettered=counted[Fate.DEAD],
-        # Offsets without a record: the caller has checked that there never was one.
+        # Offsets that never had a record, which the caller has checked.
         gaps=passed - len(fates),
     )

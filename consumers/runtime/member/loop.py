@@ -299,7 +299,7 @@ class Loop:
         error: Exception,
         decision: HoldDecision | None,
     ) -> None:
-        """Delay the partition; of a batch of several, only those that also fail alone."""
+        """Delay a partition that failed alone; apply those of a mixed batch one at a time."""
         partitions = sorted({arrived.record.partition for arrived in batch})
         if len(partitions) == 1:
             self.report.retrying(Phase.APPLY, error, self.positions.tries(partitions[0]) + 1)

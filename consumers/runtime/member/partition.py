@@ -18,7 +18,7 @@ from router.broker.topics.ids import MISSING, TopicSeen
 
 @dataclass(frozen=True)
 class Unplaced:
-    """Has to be placed; records fetched before are not used.
+    """Waiting to be placed at its fence; records fetched before are not applied.
 
     `tries` counts the waits since the last progress, or since there was nothing
     left to apply; `short_since` is when (monotonic) the log first contradicted the

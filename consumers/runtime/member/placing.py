@@ -37,7 +37,7 @@ CONFIRM_SECONDS = 2.0
 """How long a broker may return the id of a topic that is already deleted, or not yet created."""
 
 
-class LogUnknown(Exception):  # noqa: N818 - reads as what it is
+class LogUnknown(Exception):  # noqa: N818 - a state of the log, not an error
     """The broker does not return the bounds of a log, so its partition cannot be placed."""
 
     def __init__(self, partition: Partition, topic: TopicSeen) -> None:

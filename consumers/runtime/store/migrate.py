@@ -73,7 +73,8 @@ def _missing(connection: Connection, history: History) -> Sequence[str]:
     if any(not _knows(scripts, revision) for revision in current):
         # Applied by a later version of the code, which was rolled back since.
         return []
-    missing = scripts.iterate_revisions("heads", current or "base")
+    # `implicit_base`, as in Alembic's own upgrade: a branch of which nothing is applied is missing.
+    missing = scripts.iterate_revisions("heads", current or "base", implicit_base=True)
     return [script.revision for script in missing][::-1]
 
 

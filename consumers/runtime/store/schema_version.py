@@ -64,14 +64,18 @@ def parents_of(package: str) -> Mapping[str, Sequence[str]]:
     scripts = [each for each in files(f"{package}.versions").iterdir() if each.name.endswith(".py")]
     found = (dict(_constants(script.read_text(encoding="utf-8"))) for script in scripts)
     return {
-        str(script["revision"]): _names(script.get("down_revision"))
+        str(script["revision"]): (
+            *_names(script.get("down_revision")),
+            # Alembic stores no revision on which an applied one depends.
+            *_names(script.get("depends_on")),
+        )
         for script in found
         if "revision" in script
     }
 
 
 def _constants(text: str) -> Iterator[tuple[str, object]]:
-    """Return the `revision` and `down_revision` of a script, which are literals."""
+    """Return the revision of a script and those it builds on, which are literals."""
     for statement in ast.parse(text).body:
         match statement:
             case ast.Assign(targets=[ast.Name(id=name)], value=value):
@@ -80,7 +84,7 @@ def _constants(text: str) -> Iterator[tuple[str, object]]:
                 pass
             case _:
                 continue
-        if name in {"revision", "down_revision"}:
+        if name in {"revision", "down_revision", "depends_on"}:
             yield name, ast.literal_eval(value)
 
 
@@ -109,5 +113,6 @@ def is_older(parents: Mapping[str, Sequence[str]], applied: Sequence[str]) -> bo
         revision = waiting.pop()
         if revision not in reached:
             reached.add(revision)
-            waiting += parents[revision]
+            # A dependency may be the label of a branch instead of a revision.
+            waiting += parents.get(revision, ())
     return not reached.issuperset(parents)

@@ -29,7 +29,7 @@ CONFIRM_ATTEMPTS = 3
 
 
 class ApplyMode(StrEnum):
-    """Changes that are allowed."""
+    """Which changes `topics apply` may make."""
 
     CHECK = "check"
     CREATE = "create"

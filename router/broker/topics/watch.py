@@ -30,7 +30,7 @@ CONFIRM_SECONDS = 1.0
 ANSWER_SECONDS = 10.0
 
 REQUEST_MILLISECONDS = 4000
-"""Time-out of a watch's admin client for one answer; aiokafka's own, see `_end_check`."""
+"""Request time-out of a watch's admin client, enforced by aiokafka: see `_end_check`."""
 
 STOP_SECONDS = 5.0
 """How long a running check may take when the process stops."""

@@ -1,7 +1,7 @@
 """Checks the whole configuration and reports every problem on every level at once."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Collection, Mapping
+from typing import Any, Protocol
 
 from router.configuration.problems import Problems
 from router.configuration.secret_files import with_secrets_read
@@ -9,26 +9,39 @@ from router.configuration.settings import Settings, settings_from, valid_endpoin
 from router.configuration.sources import Sources
 from router.errors import ConfigurationError
 
-CheckConsumers = Callable[[Mapping[str, dict[str, Any]]], None]
-"""Raises ConfigurationError for the problems of the consumers' tables."""
+
+class CheckConsumers(Protocol):
+    """Raises ConfigurationError for the problems of the consumers' tables."""
+
+    def __call__(
+        self, tables: Mapping[str, dict[str, Any]], used: Collection[str] | None = None
+    ) -> None:
+        """Check the options of the consumers in `used`, None for all."""
 
 
 def checked_settings(
-    sources: Sources, check_consumers: CheckConsumers, public_url: str | None = None
+    sources: Sources,
+    check_consumers: CheckConsumers,
+    public_url: str | None = None,
+    consumers: Collection[str] | None = None,
 ) -> Settings:
     """Return the settings; raises ConfigurationError with every problem there is.
 
-    The endpoints' providers are checked only if something else is wrong as well:
-    a consumer runs even if the edge would refuse an endpoint. `public_url` is
-    the one in use if `[edge]` has none.
+    The endpoints' providers, and the options of consumers that are not in `consumers`, are
+    checked only if something else is wrong as well: a consumer runs even if the edge would refuse
+    an endpoint. `public_url` is the one in use if `[edge]` has none.
     """
+    tables = _tables(sources.values.get("consumers"))
     problems = Problems(list(sources.problems))
     with problems.gathered():
         settings = settings_from(sources.values)
-    with problems.gathered():
-        check_consumers(_tables(sources.values.get("consumers")))
-    if not problems.lines:
+    ours = Problems()
+    with ours.gathered():
+        check_consumers(tables, consumers)
+    if not problems.lines and not ours.lines:
         return settings
+    with problems.gathered():
+        check_consumers(tables)
     problems.lines += _of_providers(sources.values, problems.lines, public_url)
     raise ConfigurationError(*dict.fromkeys(problems.lines))
 

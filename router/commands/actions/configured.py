@@ -1,6 +1,7 @@
 """The configuration of an invocation: read, and checked with the consumers' part."""
 
 import os
+from collections.abc import Collection
 
 from router.commands.actions.checked import checked_settings
 from router.commands.invocation import Invocation
@@ -11,18 +12,21 @@ from router.telemetry import logs
 from router.terminal.completion import provider_names
 
 
-def load_settings(invocation: Invocation) -> Settings:
-    """Return the checked configuration, and configure the log by it."""
-    settings = read_settings(invocation)
+def load_settings(invocation: Invocation, consumers: Collection[str] | None = None) -> Settings:
+    """Return the checked configuration, and configure the log by it.
+
+    `consumers` are those whose options are checked, None for all.
+    """
+    settings = read_settings(invocation, consumers)
     logs.configure_logging(settings.log.level, settings.log.format)
     return settings
 
 
-def read_settings(invocation: Invocation) -> Settings:
-    """Return the configuration in force, checked with the consumers' part."""
+def read_settings(invocation: Invocation, consumers: Collection[str] | None = None) -> Settings:
+    """Return the configuration in force, checked with the part of these consumers, None for all."""
     place = invocation.place
     sources = resolve_sources(place.config, DataDir(place.data_dir), os.environ)
-    return checked_settings(sources, invocation.consumers.check)
+    return checked_settings(sources, invocation.consumers.check, consumers=consumers)
 
 
 def endpoint_name(settings: Settings, provider: str, endpoint: str | None) -> str:

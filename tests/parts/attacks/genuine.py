@@ -1,7 +1,7 @@
-"""Genuine deliveries, open loop: each is sent at its time, whatever became of those before.
+"""Genuine deliveries, open loop: each is sent at its time, even if earlier ones are unanswered.
 
-`python -m tests.parts.attacks.genuine ORDER`. Half of the deliveries have a
-connection of their own; the others share kept-alive connections.
+`python -m tests.parts.attacks.genuine ORDER`. Half of the deliveries each
+open a connection; the others share kept-alive connections.
 """
 
 import asyncio

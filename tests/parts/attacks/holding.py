@@ -66,7 +66,7 @@ async def _pipeline(target: Target, request: bytes, *, reading: bool) -> None:
     async def one(number: int) -> None:
         async with target.stream(number) as (reader, writer), asyncio.TaskGroup() as group:
             if not reading:
-                # The answers then have nowhere to go; there is no public way to say so.
+                # The edge cannot send its answers then; asyncio has no public way to do this.
                 reader._transport.pause_reading()  # type: ignore[attr-defined] # noqa: SLF001
             group.create_task(_discard(reader))
             while not writer.is_closing():
@@ -90,7 +90,7 @@ async def _hold(target: Target, count: int, openings: list[bytes], drip: bytes, 
             stream[1].write(openings[number % len(openings)])
             await _until_closed(target, stream, drip, every)
 
-    # Hundreds that reopen at once would be a flood of connections: an attack of its own.
+    # Hundreds that reopen at once would be a flood of connections, which is another attack.
     await each(count, lambda number: again(target, lambda: one(number), pause_seconds=1))
 
 

@@ -1,7 +1,7 @@
 """Genuine deliveries in quantity: `python -m tests.parts.attacks.load ORDER`.
 
 Closed loop (`rate` 0): every connection sends as soon as it is answered. Open
-loop: at a rate, on whichever connection is free; if none is, a new one is
+loop: at a rate, on any free connection; if none is free, a new one is
 opened up to `connections`, and beyond that the delivery counts as `busy`.
 """
 
@@ -112,7 +112,7 @@ class _Load:
 
 
 def prepare(order: Order) -> Work:
-    """Sign as many deliveries as there are to be payments."""
+    """Sign one delivery for each payment of the order."""
     requests = genuine(order["payments"], order["first"])
     load = _Load(order["port"], requests, order["patience_seconds"], order["seconds"])
     if order["rate"]:

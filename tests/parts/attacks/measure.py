@@ -1,4 +1,4 @@
-"""One attack beside genuine deliveries: quiet first, then attacked, on the same edge."""
+"""One attack during genuine deliveries: first without, then with the attack, on the same edge."""
 
 import asyncio
 import contextlib
@@ -60,7 +60,7 @@ class Footprint:
 
 @dataclass(frozen=True)
 class Result:
-    """What one attack came to."""
+    """Result of one attack."""
 
     name: str
     quiet: Traffic
@@ -78,7 +78,7 @@ class Result:
 
 
 async def measure(name: str, broker: Broker, prefix: str, plan: Plan) -> Result:
-    """Measure one attack on an edge of its own."""
+    """Measure one attack on a new edge."""
     attack = catalogue()[name]
     layout = Layout(
         broker.bootstrap,

@@ -37,7 +37,7 @@ class Load:
     name: str
     """What it does, and on how many connections."""
     capacity: float | None
-    """Deliveries answered 200 a second in a closed loop beside this run."""
+    """Deliveries per second that are answered 200 in a closed loop, measured next to this run."""
     counts: Mapping[str, float]
 
     @property
@@ -52,7 +52,7 @@ class Load:
 
 
 async def measure(name: str, broker: Broker, prefix: str, plan: Plan) -> list[Load]:
-    """Measure `overload` or `starved` on an edge of its own."""
+    """Measure `overload` or `starved` on a new edge."""
     layout = Layout(
         broker.bootstrap, prefix, deadline_seconds=plan.deadline_seconds, core=plan.cores[0]
     )

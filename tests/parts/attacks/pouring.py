@@ -1,4 +1,4 @@
-"""Attacks that send as many bytes as the edge takes, where no body is."""
+"""Attacks that send as many bytes as the edge accepts, outside the body of a request."""
 
 import asyncio
 import contextlib

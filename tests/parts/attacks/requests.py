@@ -26,7 +26,7 @@ def forged(body: bytes | None = None) -> bytes:
 
 
 def forged_head(*headers: HeaderLine, target: str = TARGET, method: str = "POST") -> bytes:
-    """Write the head of a forged delivery; the headers say how its body comes."""
+    """Write the head of a forged delivery; the headers state how its body is sent."""
     return head(target, [*_forged(b"{}").headers, *headers], method)
 
 

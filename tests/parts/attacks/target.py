@@ -1,4 +1,4 @@
-"""The edge as an attacker sees it, and what the attack came to."""
+"""The edge as an attacker sees it, and the result of the attack."""
 
 import asyncio
 import contextlib
@@ -11,7 +11,7 @@ from tests.parts.attacks.connection import Connection, connected
 from tests.parts.attacks.genuine import SOURCE
 
 Sources = Literal["other", "same", "many"]
-"""One address beside the genuine one, the genuine one itself, or one for each connection."""
+"""Another address than the genuine one, the genuine one itself, or one for each connection."""
 
 Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -55,7 +55,7 @@ class Target:
 async def again(
     target: Target, attempt: Callable[[], Awaitable[None]], pause_seconds: float = 0.1
 ) -> None:
-    """Attempt for ever; what the edge closes is opened again after a pause."""
+    """Attempt forever; reopen a connection that the edge closed after a pause."""
     while True:
         try:
             await attempt()

@@ -29,7 +29,7 @@ class Query:
     legend: str
 
     def asked(self, interval: str = "1m") -> str:
-        """Return what Prometheus is asked where every variable is at All."""
+        """Return the query that Grafana sends if every variable is set to All."""
         return as_asked(self.expression, interval)
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""Every series that Prometheus can be asked for, out of the processes' own metrics and rules."""
+"""Every series that Prometheus stores, derived from the processes' own metrics and the rules."""
 
 from collections.abc import Mapping, Sequence
 from functools import cache

@@ -26,9 +26,9 @@ NOTHING = frozenset[str]()
 
 @dataclass(frozen=True)
 class Series:
-    """What can be asked for under one name; `kind` is counter, bucket or gauge.
+    """Series of one name; `kind` is counter, bucket or gauge.
 
-    A label of which no values are told can have any.
+    A label without a list of values can have any.
     """
 
     kind: str
@@ -51,7 +51,7 @@ def parts(expression: Expr) -> list[Expr]:
 
 
 def selectors(expression: Expr) -> list[VectorSelector]:
-    """Return everything that is asked for by name."""
+    """Return all selectors of an expression."""
     inside = parts(expression)
     ranges = [part.vector_selector for part in inside if isinstance(part, MatrixSelector)]
     return [*ranges, *(part for part in inside if isinstance(part, VectorSelector))]
@@ -74,7 +74,7 @@ def _fits(matcher: Matcher, values: Sequence[str]) -> bool:
 
 
 def names(expression: Expr) -> set[str]:
-    """Return the names that are asked for."""
+    """Return the names of the series that an expression reads."""
     return {str(selector.name) for selector in selectors(expression)}
 
 

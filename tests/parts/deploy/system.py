@@ -4,7 +4,9 @@ import re
 import shutil
 import subprocess
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
+from secrets import token_hex
 from typing import Any, Final
 
 import yaml
@@ -52,9 +54,22 @@ def make_secrets(folder: Path) -> Path:
     return folder
 
 
-def settings_of(service: str, folder: Path) -> Settings:
+def write_secrets(folder: Path) -> Path:
+    """Write secrets like those of `make_secrets` to a folder, without starting a shell."""
+    folder.mkdir(exist_ok=True)
+    made = {name: token_hex(32) for name in SYSTEM["secrets"]}
+    password = made["postgres_password"]
+    made["database_url"] = f"postgresql+asyncpg://payrouter:{password}@postgres:5432/payrouter"
+    for name, text in made.items():
+        (folder / name).write_text(text + "\n")
+    return folder
+
+
+def settings_of(
+    service: str, folder: Path, secrets: Callable[[Path], Path] = write_secrets
+) -> Settings:
     """Load what a service would: its variables, its file, and of the secrets its own alone."""
-    made = make_secrets(folder / "all")
+    made = secrets(folder / "all")
     own = folder / "own"
     own.mkdir()
     for name in secrets_of(service):

@@ -50,7 +50,7 @@ _FONTS: Final = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
 
 @dataclass
 class Terminal:
-    """A program in a terminal of its own, and everything that it has printed there."""
+    """A program in a new terminal, and all its output there."""
 
     process: subprocess.Popen[bytes]
     printed: bytearray = field(default_factory=bytearray)

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,9 @@ class NoConsumers:
         """Return no name."""
         return []
 
-    def check(self, tables: Mapping[str, dict[str, Any]]) -> None:
+    def check(
+        self, tables: Mapping[str, dict[str, Any]], used: Collection[str] | None = None
+    ) -> None:
         """Accept every table."""
 
     def shown(self, tables: Mapping[str, dict[str, Any]]) -> dict[str, Any]:

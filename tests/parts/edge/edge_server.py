@@ -1,6 +1,5 @@
 """A real edge on real sockets in the test's own loop, before the test's broker."""
 
-import asyncio
 import contextlib
 import socket
 import ssl
@@ -24,6 +23,7 @@ from router.telemetry.management import listen, serving
 from tests.parts.brokers import create_topics
 from tests.parts.edge.raw_http import Answer, exchange, request
 from tests.parts.providers.blockatm_deliveries import KEY, RECEIVED
+from tests.parts.waiting import eventually
 
 SECRET = KEY.secret.decode()
 TOKEN = "aVeryLong-URL_token-0123456789"
@@ -33,8 +33,6 @@ ONE_BROKER = {"replication_factor": 1, "min_insync_replicas": 1}
 
 FOR_EVER = {"retention.ms": "-1"}
 """What the edge needs of quarantine, and other topics may have."""
-
-_READY_SECONDS = 60.0
 
 
 @dataclass
@@ -88,9 +86,11 @@ class RunningEdge:
     async def until_ready(self, *, ready: bool = True) -> None:
         """Wait until `/readyz` reports ready."""
         wanted = 200 if ready else 503
-        async with asyncio.timeout(_READY_SECONDS):
-            while (await self.probe("/readyz")).status != wanted:  # noqa: ASYNC110 - over HTTP
-                await asyncio.sleep(0.05)
+
+        async def answered() -> bool:
+            return (await self.probe("/readyz")).status == wanted
+
+        await eventually(answered, f"status {wanted} of /readyz")
 
     async def records(self) -> list[Record]:
         """Read all events and all records on quarantine."""

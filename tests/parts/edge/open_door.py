@@ -16,6 +16,7 @@ from router.edge.http.admission import Admission, Stage, Visit
 from router.edge.http.bounds import HttpBounds
 from router.edge.http.protocol import VISIT, Door
 from router.edge.http.server import serving_deliveries
+from tests.parts.waiting import eventually
 
 _TLS = Path(__file__).parents[2] / "samples" / "tls"
 
@@ -70,9 +71,7 @@ class OpenDoor:
 
     async def until_gone(self) -> None:
         """Wait until no connection counts."""
-        async with asyncio.timeout(20):
-            while self.admission.count:  # noqa: ASYNC110 - there is no event
-                await asyncio.sleep(0.01)
+        await eventually(lambda: not self.admission.count, "no connection", pause=0.01)
 
 
 async def at_once(_body: bytes) -> int:

@@ -13,6 +13,7 @@ from router.edge.metrics import EdgeMetrics
 from router.edge.publishing.publish import KafkaPublisher
 from router.edge.publishing.record_room import RecordRoom
 from router.telemetry.logs import get_log
+from tests.parts.waiting import eventually
 
 TOPICS = ("payment", "quarantine")
 
@@ -117,9 +118,7 @@ class RunningPublisher:
 
     async def until(self, true: Callable[[], bool]) -> None:
         """Wait until a condition holds."""
-        async with asyncio.timeout(20):
-            while not true():  # noqa: ASYNC110 - there is no event
-                await asyncio.sleep(0.005)
+        await eventually(true, pause=0.005)
 
     async def until_well(self, *, well: bool = True) -> None:
         """Wait until the publisher is healthy."""

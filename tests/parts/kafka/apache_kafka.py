@@ -178,7 +178,7 @@ class ApacheKafka:
         self._formatted = True
 
     def archive_classes(self, archive: Path) -> None:
-        """Have the next process of this node write the classes it has loaded, when it stops."""
+        """Make the next process of this node write its classes to `archive` when it stops."""
         self._options = [f"-XX:ArchiveClassesAtExit={archive}"]
 
     def _java(self, program: str, *arguments: str) -> list[str]:

@@ -33,7 +33,7 @@ class Prepared:
         meta.write_text("".join(f"{name}={value}\n" for name, value in values.items()))
 
     def options(self) -> list[str]:
-        """Return the options by which a JVM uses the archive, or goes on without it."""
+        """Return the options by which a JVM uses the archive; none if it does not exist."""
         return [f"-XX:SharedArchiveFile={self.classes}"] if self.classes.is_file() else []
 
 

@@ -14,7 +14,6 @@ from sqlalchemy.pool import NullPool
 from consumers.ledger.handler import handle
 from consumers.ledger.service import SERVICE
 from consumers.runtime.settings import ConsumerSettings, Tuning
-from consumers.runtime.store.migrate import upgrade
 from router.contract.event import Event
 from router.contract.topics import Topics
 from tests.parts.connections import connection_to
@@ -45,7 +44,7 @@ def asked(url: str, *arguments: str, status: int = 0) -> Any:  # noqa: ANN401 - 
 
 
 def set_up(url: str, events: Sequence[Event], *statements: str) -> None:
-    """Create a ledger, apply events to it, and then run statements."""
+    """Apply events to an empty ledger, and then run statements."""
     asyncio.run(_set_up(url, events, statements))
 
 
@@ -56,7 +55,6 @@ def run(url: str, *statements: str) -> None:
 
 async def _set_up(url: str, events: Sequence[Event], statements: Sequence[str]) -> None:
     engine: AsyncEngine = create_async_engine(url, poolclass=NullPool)
-    await upgrade(engine, SERVICE)
     async with engine.begin() as transaction:
         await handle(transaction, events)
     await _run(url, statements)

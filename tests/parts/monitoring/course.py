@@ -1,4 +1,4 @@
-"""What is told of a run: when each fault began, and what Prometheus said of it afterwards."""
+"""Record of a run: when each fault began, and what Prometheus reported afterwards."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -14,27 +14,27 @@ PATIENCE_SECONDS = 60.0
 
 @dataclass
 class Course:
-    """A run, noted down while it is made. Nothing is judged here: the tests do that."""
+    """Record of a run, written while it runs. It asserts nothing: the tests do."""
 
     prometheus: Prometheus
     step: float
     rules: Sequence[AlertRule]
     started: float = field(default_factory=time.time)
     settled: float = 0.0
-    """When everything ran and Prometheus knew it."""
+    """Time at which Prometheus saw every process up and no alert fired."""
     ended: float = 0.0
     healthy: set[str] = field(default_factory=set)
-    """What fired before there was any fault."""
+    """Alerts that fired before the first fault."""
     began: dict[str, float] = field(default_factory=dict)
-    """When the fault began that a rule is about."""
+    """Start of the fault of each rule."""
     fired: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """What `/api/v1/alerts` said of it when it was first seen firing after its fault."""
+    """Answer of `/api/v1/alerts` when a rule was first seen firing after its fault."""
     missed: set[str] = field(default_factory=set)
-    """What was waited for in vain, and is not waited for again."""
+    """Alerts that did not fire in time; they are not waited for again."""
     up: dict[str, str] = field(default_factory=dict)
-    """How the targets were before there was any fault."""
+    """Health of the targets before the first fault."""
     troubles: set[str] = field(default_factory=set)
-    """Rules that could not be evaluated at some time, and why."""
+    """Rules that failed to evaluate at least once, each with its error."""
     readings: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -43,12 +43,12 @@ class Course:
         return Span(self.started, self.ended or time.time(), self.step)
 
     def fault(self, *alerts: str) -> None:
-        """Note that the fault begins now that these are to tell of: alerts, or one rule of them."""
+        """Record that the fault of these alerts, or of one rule of an alert, begins now."""
         for rule in self._rules(alerts):
             self.began[str(rule)] = time.time()
 
     def look(self) -> None:
-        """Note what is firing now, and what Prometheus cannot work out."""
+        """Record the firing alerts and the rules that fail to evaluate."""
         self.troubles.update(self.prometheus.troubles())
         for alert in self.prometheus.firing():
             name = str(self._rule_of(alert["labels"]))
@@ -56,14 +56,14 @@ class Course:
                 self.fired.setdefault(name, alert)
 
     def await_alerts(self, *alerts: str, but: Sequence[str] = ()) -> None:
-        """Wait until these fire, or all whose faults have begun; what does not is noted down."""
+        """Wait until these fire, or all whose faults have begun; record those that do not."""
         wanted = set(map(str, self._rules(alerts))) if alerts else set(self.began)
         wanted -= {*self.missed, *but}
         self.await_until(lambda: wanted <= set(self.fired))
         self.missed |= wanted - set(self.fired)
 
     def await_until(self, look: Callable[[], bool], seconds: float = PATIENCE_SECONDS) -> None:
-        """Look again and again, noting what fires meanwhile, for so long at most."""
+        """Call `look` until it returns true or the time expires; record what fires until then."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             self.look()
@@ -72,7 +72,7 @@ class Course:
             time.sleep(0.5)
 
     def is_silent_before(self, rule: AlertRule) -> bool:
-        """Tell whether a rule was not firing while all was well, nor then before its fault."""
+        """Return whether a rule did not fire between the healthy start and its fault."""
         labels = {"alertname": rule.alert, "alertstate": "firing", **rule.labels}
         query = ", ".join(f'{name}="{value}"' for name, value in labels.items())
         began = self.began[str(rule)]
@@ -84,6 +84,6 @@ class Course:
         return found
 
     def _rule_of(self, labels: Mapping[str, str]) -> AlertRule | None:
-        """Return the rule that an alert is of: the one that says most of its labels."""
+        """Return the rule of an alert: of those that match, the one with the most labels."""
         found = [rule for rule in self.rules if rule.is_of(labels)]
         return max(found, key=lambda rule: len(rule.labels), default=None)

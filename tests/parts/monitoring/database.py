@@ -17,7 +17,7 @@ def execute(database_url: str, *statements: str) -> None:
     asyncio.run(_execute(database_url, statements))
 
 
-def value(database_url: str, query: str) -> Any:  # noqa: ANN401 - whatever is asked for
+def value(database_url: str, query: str) -> Any:  # noqa: ANN401 - type of the column
     """Return the one value of a query."""
     return asyncio.run(_value(database_url, query))
 

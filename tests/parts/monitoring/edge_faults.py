@@ -19,7 +19,7 @@ from tests.parts.monitoring.system import MOST_UNPROVED, System
 from tests.parts.providers.blockatm_deliveries import PAYMENT, body_of
 
 STRANGER: Final = "127.0.0.2"
-"""A source of its own: the gateways of the run are 127.0.0.1."""
+"""Another source than the gateways of the run, which are 127.0.0.1."""
 
 _AT_ONCE: Final = 8
 _EVERY_SECONDS: Final = 0.1
@@ -28,7 +28,7 @@ _CONNECT_SECONDS: Final = 5.0
 
 @contextlib.contextmanager
 def crowd(system: System) -> Iterator[None]:
-    """Have one source open more connections than strangers may, each with half a head."""
+    """Open more connections from one source than strangers may, each with half a head."""
     held: deque[socket.socket] = deque()
 
     def open_more() -> None:
@@ -54,7 +54,7 @@ def _half_a_request(port: int) -> socket.socket:
 
 
 def unreadable_fact(gateways: Gateways) -> None:
-    """Have a gateway send a genuine payment of a time that nobody can read."""
+    """Send a genuine payment whose time cannot be parsed."""
     endpoint = gateways.endpoints[SHOP]
     body = body_of(PAYMENT, orderNo="UNREAD-1", id=2, blockTime="soon")
     made = webhook(body, time=str(int(time.time() * 1000)), secret=endpoint.keys[0].secret)

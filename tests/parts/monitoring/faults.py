@@ -40,11 +40,11 @@ secrets = ["the-secret-of-the-gateway-that-goes-quiet"]
 [endpoints.{SILENT}]
 provider = "blockatm"
 account = "demo-shop"
-secrets = ["the-secret-of-the-gateway-that-says-nothing"]
+secrets = ["the-secret-of-the-gateway-that-sends-nothing"]
 [endpoints.{ATTACKED}]
 provider = "blockatm"
 account = "demo-shop"
-secrets = ["the-secret-that-somebody-else-does-not-know"]
+secrets = ["the-secret-that-an-attacker-does-not-know"]
 [exporter]
 every_seconds = 0.5
 [consumers.inventory]
@@ -104,14 +104,14 @@ def again_and_again(act: Callable[[], object], every: float) -> Iterator[None]:
 
 @contextlib.contextmanager
 def wrong_key(gateways: Gateways) -> Iterator[None]:
-    """Have somebody deliver who does not know the secret."""
+    """Send forged deliveries, signed with a wrong secret."""
     with again_and_again(lambda: gateways.forge(ATTACKED, paid("FORGED-1")), 0.2):
         yield
 
 
 @contextlib.contextmanager
 def wrong_clock(gateways: Gateways) -> Iterator[None]:
-    """Have a gateway sign genuine deliveries with a clock that is ten minutes slow."""
+    """Send genuine deliveries, signed with a clock that is ten minutes slow."""
 
     def deliver() -> None:
         behind = datetime.now(UTC) - timedelta(minutes=10)
@@ -123,7 +123,7 @@ def wrong_clock(gateways: Gateways) -> Iterator[None]:
 
 @contextlib.contextmanager
 def configuration_refused(system: System) -> Iterator[None]:
-    """Have somebody write a configuration that is wrong, and put the former one back."""
+    """Write an invalid configuration; restore the former one afterwards."""
     path = system.place.folder / "payrouter.toml"
     before = path.read_text()
     _replace(path, before + "\n[endpoints.misspelt]\nprovidr = 1\n")
@@ -140,7 +140,7 @@ def _replace(path: Path, text: str) -> None:
 
 
 def unknown_event(gateways: Gateways) -> None:
-    """Have a gateway say genuinely what nobody knows here."""
+    """Send a genuine event of a type that the edge does not support."""
     endpoint = gateways.endpoints[SHOP]
     body = body_of(PAYMENT, status="MYSTERY", orderNo="UNKNOWN-1", id=1)
     now = str(int(time.time() * 1000))
@@ -153,33 +153,33 @@ def unknown_event(gateways: Gateways) -> None:
 
 
 def poison(gateways: Gateways, topic: str = "payment", count: int = 1) -> None:
-    """Put records on a topic that are no events at all."""
+    """Put records on a topic that are not events."""
     for _ in range(count):
         gateways.publish(topic, b"no event at all", partition=0)
     gateways.producer.flush(10)
 
 
 def contradiction(gateways: Gateways) -> None:
-    """Have a gateway tell a payment again, with another amount."""
+    """Send a payment again, with another amount."""
     said = paid("CONTRADICTED-1")
     assert gateways.send(SHOP, said) == 200
     assert gateways.send(SHOP, replace(said, amount="99.99")) == 200
 
 
 def called_off(gateways: Gateways) -> None:
-    """Have a gateway call off what it had called paid."""
+    """Report a payment as confirmed, then as failed."""
     said = paid("CALLED-OFF-1")
     assert gateways.send(SHOP, said) == 200
     assert gateways.send(SHOP, replace(said, type="payment.failed")) == 200
 
 
 def unmatched(gateways: Gateways) -> None:
-    """Have an order paid that nobody has placed."""
+    """Pay an order that was never placed."""
     assert gateways.send(SHOP, paid("NEVER-PLACED-1")) == 200
 
 
 def oversold(gateways: Gateways) -> None:
-    """Have an order paid for what is not on the shelf."""
+    """Place and pay an order for more than is in stock."""
     order = paid("OVERSOLD-1")
     gateways.place(order, [("unicorn", 1)])
     gateways.producer.flush(10)
@@ -187,14 +187,14 @@ def oversold(gateways: Gateways) -> None:
 
 
 def messages_that_cannot_be_sent(gateways: Gateways) -> None:
-    """Have something happen that operators are told of by a pager that is not there."""
+    """Cause notifications to operators through a pager that cannot be reached."""
     for number in range(4):
         failed = replace(paid(f"PAYOUT-{number}"), type="payout.failed")
         assert gateways.send(SHOP, failed) == 200
 
 
 def message_waiting_for_long(system: System, gateways: Gateways) -> None:
-    """Have a message tried again and again; it is made older in the store."""
+    """Cause a message that is retried repeatedly; make it older in the store."""
     assert gateways.send(SHOP, replace(paid("SLOW-1"), type="payment.cancelled")) == 200
     which = f"channel = '{SLOW}' AND state IN ('pending', 'leased')"
     _once_there(system, f"SELECT count(*) > 0 FROM notifications.message WHERE {which}")
@@ -203,7 +203,7 @@ def message_waiting_for_long(system: System, gateways: Gateways) -> None:
 
 
 def too_new(gateways: Gateways) -> None:
-    """Put an event of a later major version on a topic: an upgrade of ours is late."""
+    """Put an event of a later major version on a topic, as if our upgrade is late."""
     gateways.publish("payout", b"{}", headers=_LATER, partition=0)
     gateways.producer.flush(10)
 
@@ -212,7 +212,7 @@ def too_new(gateways: Gateways) -> None:
 
 
 def waiting_for_long(system: System, gateways: Gateways) -> None:
-    """Have payments pending for hours: they are told now, and made older in the store."""
+    """Send pending payments; make them hours older in the store."""
     for number in range(8):
         assert gateways.send(SHOP, pending(f"PENDING-{number}")) == 200
     older = (
@@ -224,7 +224,7 @@ def waiting_for_long(system: System, gateways: Gateways) -> None:
 
 
 def parked_for_long(system: System, gateways: Gateways) -> None:
-    """Have a record fail for a reason nobody knows, and be parked; it is made older there."""
+    """Make a record fail for an unknown reason, so that it is parked; make it older there."""
     execute(system.database_url, _REFUSING, _REFUSE_ONE)
     assert gateways.send(SHOP, paid("PARKED-1")) == 200
     _once_there(system, "SELECT count(*) > 0 FROM inventory.held WHERE state = 'parked'")
@@ -237,7 +237,7 @@ def parked_for_long(system: System, gateways: Gateways) -> None:
 
 @contextlib.contextmanager
 def unbalanced(system: System) -> Iterator[None]:
-    """Have the books not sum to zero, by changing a balance behind the journal's back."""
+    """Change a balance without a journal entry, so that the books do not sum to zero."""
     query = "SELECT account_id FROM ledger.balance WHERE currency = 'USDT' LIMIT 1"
     where = f"account_id = '{value(system.database_url, query)}' AND currency = 'USDT'"
     change = "UPDATE ledger.balance SET amount = amount {} 1 WHERE {}"
@@ -250,7 +250,7 @@ def unbalanced(system: System) -> Iterator[None]:
 
 @contextlib.contextmanager
 def handler_held(system: System) -> Iterator[None]:
-    """Hold the handler of the only instance of a consumer: somebody has locked its tables."""
+    """Block the handler of the only instance of a consumer by a lock on its tables."""
     lock = "LOCK TABLE notifications.change, notifications.message IN SHARE MODE"
     with held(system.database_url, lock):
         yield
@@ -258,7 +258,7 @@ def handler_held(system: System) -> Iterator[None]:
 
 @contextlib.contextmanager
 def outbox_stuck(system: System) -> Iterator[None]:
-    """Have nothing leave a consumer's outbox: a process that hangs has the relay's lock."""
+    """Block a consumer's outbox, as if a process that hangs holds the relay's lock."""
     lock = "SELECT pg_advisory_xact_lock(hashtextextended('payrouter relay notifications', 0))"
     with held(system.database_url, lock):
         _once_there(system, "SELECT count(*) > 0 FROM notifications.outbox")
@@ -270,9 +270,9 @@ def outbox_stuck(system: System) -> Iterator[None]:
 
 @contextlib.contextmanager
 def transaction_left_open(system: System) -> Iterator[None]:
-    """Have a program that writes with transactions leave one open on a topic."""
+    """Leave the transaction of another producer open on a topic."""
     producer = Producer(
-        {"bootstrap.servers": system.kafka.bootstrap, "transactional.id": "somebody's mirror"}
+        {"bootstrap.servers": system.kafka.bootstrap, "transactional.id": "another mirror"}
     )
     producer.init_transactions(30)
     producer.begin_transaction()
@@ -285,13 +285,13 @@ def transaction_left_open(system: System) -> Iterator[None]:
 
 
 def dead_letter_refused(system: System, gateways: Gateways) -> None:
-    """Have the broker refuse a dead letter for good: its topic has no room for it."""
+    """Make the broker refuse a dead letter permanently: it is too large for its topic."""
     _make_room(system, _TOPICS.dead_letter("payout", "ledger"), 10)
     poison(gateways, "payout")
 
 
 def event_refused(system: System, gateways: Gateways) -> None:
-    """Have the broker refuse an event for good: somebody has made its topic too narrow."""
+    """Make the broker refuse an event permanently: it is too large for its topic."""
     _make_room(system, "subscription", 10)
     renewed = SimulatedOrder("subscription.renewed", "REFUSED-1", "100.50", "USDT")
     assert gateways.send("blockbee", renewed) == 503
@@ -300,7 +300,7 @@ def event_refused(system: System, gateways: Gateways) -> None:
 
 @contextlib.contextmanager
 def rebalances(system: System) -> Iterator[None]:
-    """Have a member join a group and leave it again, over and over."""
+    """Make a member join and leave a group repeatedly."""
     over = threading.Event()
     thread = threading.Thread(target=_visit, args=(system, over), daemon=True)
     thread.start()
@@ -313,7 +313,7 @@ def rebalances(system: System) -> Iterator[None]:
 
 @contextlib.contextmanager
 def broker_stopped(system: System) -> Iterator[None]:
-    """Have no broker while the block runs."""
+    """Stop the broker while the block runs."""
     system.kafka.stop()
     try:
         yield
@@ -323,7 +323,7 @@ def broker_stopped(system: System) -> Iterator[None]:
 
 @contextlib.contextmanager
 def topic_endangered(system: System) -> Iterator[None]:
-    """Have somebody compact a topic of events while the block runs."""
+    """Set a topic of events to be compacted while the block runs."""
     _set(system, "subscription", "cleanup.policy", "compact")
     try:
         yield
@@ -368,12 +368,12 @@ def _visit(system: System, over: threading.Event) -> None:
 
 
 def paid(reference: str) -> SimulatedOrder:
-    """Say that an order is paid."""
+    """Return the confirmed payment of an order."""
     return SimulatedOrder("payment.confirmed", reference, "100.50", "USDT")
 
 
 def pending(reference: str) -> SimulatedOrder:
-    """Say that a payment is under way."""
+    """Return the pending payment of an order."""
     return replace(paid(reference), type="payment.pending")
 
 
@@ -384,7 +384,7 @@ def _once_there(system: System, query: str) -> None:
 _REFUSING: Final = """
 CREATE FUNCTION inventory.refuse_one() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-  IF NEW.reference = 'PARKED-1' THEN RAISE EXCEPTION 'nobody has thought of this'; END IF;
+  IF NEW.reference = 'PARKED-1' THEN RAISE EXCEPTION 'an unforeseen error'; END IF;
   RETURN NEW;
 END $$
 """

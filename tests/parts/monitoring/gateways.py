@@ -46,18 +46,18 @@ class Gateways:
     tokens: Mapping[str, str]
     producer: Producer
     refused: list[int] = field(default_factory=list)
-    """What was answered to the deliveries of the stream that were not kept; 0: nobody answered."""
+    """Statuses of the deliveries of the stream that were not accepted; 0: no answer."""
 
     def send(self, endpoint: str, order: SimulatedOrder, at: datetime | None = None) -> int:
-        """Deliver what a gateway would send, and return what is answered."""
+        """Deliver an order as its gateway would; return the status of the answer."""
         return self.post(simulate(self.endpoints[endpoint], order, at))
 
     def forge(self, endpoint: str, order: SimulatedOrder, how: str = "key") -> int:
-        """Deliver what somebody else would send."""
+        """Deliver a forgery; return the status of the answer."""
         return self.post(TAMPERS[how](self.endpoints[endpoint], order))
 
     def post(self, delivery: Delivery) -> int:
-        """Post a delivery and return what is answered; 0 where nobody answers."""
+        """Post a delivery; return the status of the answer, 0 if there is none."""
         with contextlib.suppress(OSError):
             return post(self.url, delivery, self.tokens.get(delivery.endpoint)).status
         return 0
@@ -84,13 +84,13 @@ class Gateways:
         headers: Sequence[tuple[str, bytes]] = (),
         **where: Any,  # noqa: ANN401 - the producer's
     ) -> None:
-        """Put a record on a topic; nobody waits for it."""
+        """Put a record on a topic without waiting for the acknowledgement."""
         self.producer.produce(topic, value, key, headers=list(headers), **where)
         self.producer.poll(0)
 
     @contextlib.contextmanager
     def streaming(self, names: Sequence[str], rate: float) -> Iterator[None]:
-        """Send a believable stream while the block runs, whatever is answered."""
+        """Send a realistic stream while the block runs, even if deliveries are refused."""
         over = threading.Event()
         thread = threading.Thread(target=self._stream, args=(names, rate, over), daemon=True)
         thread.start()

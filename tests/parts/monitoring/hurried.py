@@ -35,7 +35,7 @@ _TOKEN: Final = re.compile(
 def hurried_duration(text: str, factor: float) -> str:
     """Divide a duration as Prometheus writes it; what is not nothing does not become nothing."""
     if not _WHOLE.fullmatch(text):
-        message = f"{text} is no duration"
+        message = f"{text} is not a duration"
         raise ValueError(message)
     whole = sum(int(number) * _MILLISECONDS[unit] for number, unit in _PART.findall(text))
     if not whole:

@@ -50,7 +50,7 @@ _BROWSER: Final = (
 
 
 def draw(course: Course, folder: Path) -> Iterator[Path]:
-    """Draw a picture for each dashboard and say where it is."""
+    """Draw a picture of each dashboard and yield its path."""
     asked = {each.asked_by: each.query for each in asked_by_dashboards(FACTOR, _drawn(course.span))}
     folder.mkdir(parents=True, exist_ok=True)
     for dashboard, panels in PANELS.items():
@@ -82,7 +82,7 @@ def _address(course: Course, queries: Sequence[str]) -> str:
 
 
 def _shorter(query: str) -> str:
-    """Write whole seconds as a person would."""
+    """Write whole seconds without milliseconds."""
     return re.sub(r"\b(\d+)000ms\b", r"\1s", query)
 
 

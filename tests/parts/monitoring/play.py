@@ -1,4 +1,4 @@
-"""What happens in the live run: it is well for a while, then there is one fault after another."""
+"""Script of the live run: a healthy start, then one fault after another."""
 
 import time
 from datetime import timedelta
@@ -12,7 +12,7 @@ from tests.parts.monitoring.system import JOBS, SECOND_EDGE
 from tests.parts.monitoring.yesterday import GENUINE
 
 DAILY: Final = 150
-"""So much a gateway has to deliver within what is a day to be missed within two hours."""
+"""Deliveries per (sped-up) day above which a silent gateway raises an alert within two hours."""
 
 WELL_SECONDS: Final = 5.0
 HELD_SECONDS: Final = 90.0
@@ -23,7 +23,7 @@ LAG: Final = "lag of the held consumer"
 
 
 def play(live: Live) -> Course:
-    """Have it all happen, and note it down."""
+    """Run the script and return the record of the run."""
     course = Course(live.prometheus, STEP_SECONDS, alert_rules())
     quiet = _be_well(live, course)
     course.fault("PayrouterOpenTransaction")
@@ -52,7 +52,7 @@ _MISSED: Final = "PayrouterGatewaySilent page"
 
 
 def _be_well(live: Live, course: Course) -> float:
-    """Let it run well for a while; a gateway delivers that goes quiet: return since when."""
+    """Run without faults; one gateway delivers, then stops: return when it stopped."""
 
     def deliver() -> None:
         live.gateways.send(faults.QUIET, faults.pending("QUIET-1"))
@@ -79,7 +79,7 @@ def _fail_to_tell(live: Live, course: Course) -> None:
 
 
 def _hold(live: Live, course: Course) -> None:
-    """Hold the handler of the only instance of a consumer, and do the rest meanwhile."""
+    """Block the handler of the only instance of a consumer while other faults happen."""
     started = time.monotonic()
     with faults.handler_held(live.system):
         _at_the_edge(live, course)
@@ -131,7 +131,7 @@ def _in_the_store(live: Live, course: Course) -> None:
 
 
 def _brake(live: Live, course: Course) -> None:
-    """Have one consumer stand still until a command, and let go of it with that command."""
+    """Stop one consumer by its brake, and clear the brake by the command."""
     course.fault("PayrouterBrakeHeld")
     faults.poison(live.gateways, "order", 25)
     course.await_alerts("PayrouterBrakeHeld")

@@ -24,9 +24,9 @@ _ANSWER_SECONDS: Final = 30.0
 
 
 def missing() -> str | None:
-    """Say why there can be no Prometheus here; None where there can be."""
-    gone = [name for name in (PROGRAM, TOOL) if shutil.which(name) is None]
-    return f"no {' and no '.join(gone)} (Debian: apt install prometheus)" if gone else None
+    """Return why Prometheus cannot run here, or None if it can."""
+    absent = [name for name in (PROGRAM, TOOL) if shutil.which(name) is None]
+    return f"no {' and no '.join(absent)} (Debian: apt install prometheus)" if absent else None
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Prometheus:
     process: subprocess.Popen[bytes]
 
     def reload(self) -> None:
-        """Have it read its configuration again."""
+        """Reload the configuration."""
         self.process.send_signal(signal.SIGHUP)
 
     def series(self, query: str, start: float, end: float, step: float) -> list[list[float]]:
@@ -73,7 +73,7 @@ class Prometheus:
         body = urllib.parse.urlencode(parameters).encode()
         url = f"{self.url}/api/v1/{what}"
         posted = what.startswith("query")
-        request = url if not posted else urllib.request.Request(url, body)  # noqa: S310 - ours
+        request = url if not posted else urllib.request.Request(url, body)  # noqa: S310 - our own server
         try:
             with urllib.request.urlopen(request, timeout=_ANSWER_SECONDS) as response:  # noqa: S310
                 return json.load(response)["data"]

@@ -69,11 +69,11 @@ class AlertRule:
     labels: Mapping[str, str]
 
     def __str__(self) -> str:
-        """Name it by the alert and what the rule says of it: `PayrouterDeadLetters ticket`."""
+        """Name of the alert and the labels of the rule: `PayrouterDeadLetters ticket`."""
         return " ".join([self.alert, *(self.labels[key] for key in sorted(self.labels))])
 
     def is_of(self, labels: Mapping[str, str]) -> bool:
-        """Tell whether an alert with these labels may be this rule's."""
+        """Return whether an alert with these labels may be this rule's."""
         return labels["alertname"] == self.alert and self.labels.items() <= labels.items()
 
 

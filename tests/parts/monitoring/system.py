@@ -75,11 +75,11 @@ class System:
         return f"http://127.0.0.1:{self.ports['webhooks']}"
 
     def target(self, name: str) -> str:
-        """Return the address at which a process tells its metrics."""
+        """Return the address at which a process serves its metrics."""
         return f"127.0.0.1:{self.ports[name]}"
 
     def start(self, *names: str) -> None:
-        """Start some of the processes and wait until each says that it is ready."""
+        """Start some of the processes and wait until each reports that it is ready."""
         for name in names:
             self.running[name] = _started(self.place, name, PROGRAMS[name])
         for name in names:
@@ -94,7 +94,7 @@ class System:
         self.running[SECOND_EDGE] = _started(self.place, SECOND_EDGE, ["edge"], **own, **variables)
 
     def stop(self, name: str) -> None:
-        """Have a process end as an operator would."""
+        """Stop a process as an operator would."""
         self.running.pop(name).end()
 
     def ready(self, name: str) -> bool:

@@ -1,4 +1,4 @@
-"""What Prometheus remembers from before the run: days, sped up like everything else."""
+"""Samples that Prometheus stores from before the run: days, sped up like all times."""
 
 import math
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from tests.parts.monitoring.prometheus import checked
 
 DAY_SECONDS = 24 * 60 * 60.0
 STEP_SECONDS = 4.0
-"""Between two samples: below the time for which Prometheus takes the last one for the present."""
+"""Between two samples: shorter than the time after which Prometheus calls a series stale."""
 
 GENUINE = "endpoint:payrouter_deliveries_genuine"
 HUNDREDS = 600.0
@@ -18,8 +18,8 @@ HUNDREDS = 600.0
 def remember(folder: Path, now: float, factor: float) -> None:
     """Fill the storage of a Prometheus that is not started yet with the gateways' last week.
 
-    Two gateways delivered every day. The first still did when the run began; the second has said
-    nothing for a day, and begins to be missed a little after it: a week after its first delivery.
+    Two gateways delivered every day. The first still did when the run began; the second stopped
+    a day before. Its alert fires a little after the start: a week after its first delivery.
     """
     day = DAY_SECONDS / factor
     told = folder / "yesterday.om"

@@ -1,20 +1,26 @@
 """A separate notifications database for every test that uses one."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from consumers.notifications.service import SERVICE
-from consumers.runtime.store.migrate import upgrade
+from tests.parts.templates import Templates
 
 
 @pytest.fixture
-async def desk(database_url: str) -> AsyncIterator[AsyncEngine]:
+def desk_url(templates: Templates) -> Iterator[str]:
+    """Yield the URL of a database without messages."""
+    with templates.copied(SERVICE) as url:
+        yield url
+
+
+@pytest.fixture
+async def desk(desk_url: str) -> AsyncIterator[AsyncEngine]:
     """Yield the engine of a database without messages."""
-    engine = create_async_engine(database_url, pool_size=10)
+    engine = create_async_engine(desk_url, pool_size=10)
     try:
-        await upgrade(engine, SERVICE)
         yield engine
     finally:
         await engine.dispose()

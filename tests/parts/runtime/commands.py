@@ -25,7 +25,7 @@ class Said:
     err: str
 
     @property
-    def json(self) -> Any:  # noqa: ANN401 - whatever was printed
+    def json(self) -> Any:  # noqa: ANN401 - JSON of any shape
         """Return the output, parsed as JSON."""
         return json.loads(self.out)
 
@@ -36,6 +36,7 @@ def install_only(monkeypatch: pytest.MonkeyPatch, *services: Service) -> None:
     monkeypatch.setattr("consumers.discovery.discover", lambda: found)
     monkeypatch.setattr("consumers.discovery.needed", lambda _names: found)
     monkeypatch.setattr("consumers.configuration.names", lambda: list(found))
+    monkeypatch.setattr("consumers.tables.names", lambda: list(found))
 
 
 class Payrouter:

@@ -9,7 +9,8 @@ from prometheus_client import CollectorRegistry
 
 from consumers.runtime.configured import Consumer
 from consumers.runtime.exporter.app import ExporterProcess, Exporting, build_exporter
-from tests.parts.runtime.members import Feed, eventually
+from tests.parts.runtime.members import Feed
+from tests.parts.waiting import eventually
 
 OFTEN = Exporting(every_seconds=0.1)
 

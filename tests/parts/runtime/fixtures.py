@@ -1,24 +1,30 @@
 """Fixtures: a database and topics of the counting consumer."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from consumers.runtime.store.migrate import upgrade
 from tests.parts.brokers import Broker
 from tests.parts.runtime.commands import Payrouter
 from tests.parts.runtime.counting import SERVICE
 from tests.parts.runtime.members import Feed, feeding
+from tests.parts.templates import Templates
 
 
 @pytest.fixture
-async def counting(database_url: str) -> AsyncIterator[AsyncEngine]:
+def counting_url(templates: Templates) -> Iterator[str]:
+    """Yield the URL of a database with the counting consumer's tables, all empty."""
+    with templates.copied(SERVICE) as url:
+        yield url
+
+
+@pytest.fixture
+async def counting(counting_url: str) -> AsyncIterator[AsyncEngine]:
     """Yield the engine of a database with the counting consumer's tables, all empty."""
-    engine = create_async_engine(database_url, pool_size=10)
+    engine = create_async_engine(counting_url, pool_size=10)
     try:
-        await upgrade(engine, SERVICE)
         yield engine
     finally:
         await engine.dispose()

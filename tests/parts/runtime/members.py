@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field, replace
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -27,10 +27,7 @@ from tests.parts.runtime.counting import (
     fences_of,
     written,
 )
-
-PATIENCE_SECONDS = 60.0
-"""Time-out of a wait in a test; not an expectation of speed."""
-
+from tests.parts.waiting import PATIENCE_SECONDS, eventually
 
 ROOM = {"max.message.bytes": str(4 * 1024 * 1024)}
 
@@ -191,22 +188,6 @@ async def feeding(
             yield feed
         finally:
             await producer.stop()
-
-
-async def eventually(condition: Callable[[], object], what: str) -> None:
-    """Wait until a condition (a function or coroutine function) is true."""
-    try:
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while True:
-                held = condition()
-                if asyncio.iscoroutine(held):
-                    held = await held
-                if held:
-                    return
-                await asyncio.sleep(0.05)
-    except TimeoutError:
-        message = f"timed out waiting for: {what}"
-        raise AssertionError(message) from None
 
 
 async def ready(process: ConsumerProcess) -> None:

@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.parts.edge.raw_http import exchange, request
 from tests.parts.leash import Leash
-from tests.parts.runtime.members import PATIENCE_SECONDS, eventually
+from tests.parts.waiting import PATIENCE_SECONDS, eventually
 
 
 @dataclass

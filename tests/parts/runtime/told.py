@@ -13,7 +13,8 @@ from consumers.runtime.member.app import ConsumerProcess
 from consumers.runtime.service import Handler
 from router.contract.event import Event
 from tests.parts.runtime.counting import count, effects_of, held_in, id_of, outbox_of
-from tests.parts.runtime.members import PATIENCE_SECONDS, Feed, eventually
+from tests.parts.runtime.members import Feed
+from tests.parts.waiting import PATIENCE_SECONDS, eventually
 
 Place = tuple[int, int, str]
 """Partition, offset, reason."""

@@ -1,8 +1,8 @@
-"""Have the run fail where anything printed holds a secret that was used, and say which and where.
+"""Fails the run if any output contains a secret that was used, and reports which and where.
 
-What pytest captured of the tests is heard in every report. What tests take out of its hands
-(`capsys`, click's runner, structlog's `capture_logs`) is noted where they take it. What Python
-processes below print, they copy themselves: see `child/sitecustomize.py`.
+Output that pytest captured is read from every report. Output that tests take before pytest sees it
+(`capsys`, click's runner, structlog's `capture_logs`) is recorded when they take it. Python child
+processes copy their own output: see `child/sitecustomize.py`.
 """
 
 import functools
@@ -33,7 +33,7 @@ _SHOWN: Final = 40
 
 @dataclass
 class Run:
-    """Where everything of this run is written down, and what was found there in the end."""
+    """Folder with the secrets and the output of this run, and the outcome of the search."""
 
     folder: Path
     recorder: Recorder
@@ -43,7 +43,7 @@ class Run:
 
 @dataclass
 class Outcome:
-    """What the search came to."""
+    """Result of the search."""
 
     findings: list[Finding] = field(default_factory=list)
     secrets: int = 0
@@ -52,7 +52,7 @@ class Outcome:
     size: int = 0
 
     def __str__(self) -> str:
-        """Say how much was searched for in how much."""
+        """Numbers of secrets, of bytes and of processes searched."""
         return (
             f"{self.secrets} secrets looked for in {self.size / 1e6:.1f} MB printed by the tests"
             f" and {self.processes} processes; {self.left_out} are too short or too plain to be"
@@ -64,7 +64,7 @@ _RUN: Final = pytest.StashKey[Run]()
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the folder of the run, or take that of the run this is a worker of."""
+    """Create the folder of the run; a worker uses the folder of its run."""
     given = getattr(config, "workerinput", {}).get(FOLDER)
     folder = Path(given or tempfile.mkdtemp(prefix="payrouter-said-"))
     run = config.stash[_RUN] = Run(folder, Recorder(folder))
@@ -75,9 +75,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Hear of the loggers what a process would print.
+    """Limit the captured log to the loggers that a process would print.
 
-    pytest listens to those, too, that hand nothing on: Apprise's, which tells URLs.
+    pytest also captures loggers that do not propagate, such as Apprise's, which logs URLs.
     """
     logging_plugin = session.config.pluginmanager.get_plugin("logging-plugin")
     if logging_plugin is not None:
@@ -86,12 +86,12 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:  # noqa: ANN401 - xdist's
-    """Tell a worker which run it belongs to."""
+    """Send a worker the folder of its run."""
     node.workerinput[FOLDER] = str(node.config.stash[_RUN].folder)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Leave the environment as it was, and nothing on the disk."""
+    """Restore the environment and remove the folder."""
     run = config.stash.get(_RUN, None)
     if run is None:
         return
@@ -106,7 +106,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def pytest_runtest_makereport(
     item: pytest.Item,
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Write down what a test has printed, once all of it is known."""
+    """Record the output of a test after its teardown, when it is complete."""
     report = yield
     if report.when == "teardown":
         for name, text in report.sections:
@@ -116,7 +116,7 @@ def pytest_runtest_makereport(
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Search, where all of the run comes together, and fail where anything is found."""
+    """Search the output in the main process, and fail the run if a secret is found."""
     if hasattr(session.config, "workerinput") or session.config.option.collectonly:
         return
     run = session.config.stash[_RUN]
@@ -128,7 +128,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    """Say what was found, or how much was searched in vain."""
+    """Print the secrets found, or how much was searched without a finding."""
     run = config.stash.get(_RUN, None)
     if run is None or run.outcome is None:
         return

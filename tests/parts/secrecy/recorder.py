@@ -1,7 +1,7 @@
-"""What is secret in this process, and what it prints, written into the folder of the run.
+"""Records the secrets and the output of this process in the folder of the run.
 
-It is loaded at the start of every Python process the tests start, before anything of ours: it
-needs only the standard library, imports nothing that coverage has to see first, and looks at a
+It is loaded at the start of every Python process the tests start, before our own code: it
+needs only the standard library, imports nothing that coverage has to see first, and inspects a
 module when that is imported.
 """
 
@@ -22,16 +22,16 @@ PRIVATE_KEY: Final = "private key"
 
 
 class Recorder:
-    """Appends to files of this process's own; nothing is lost when it is killed."""
+    """Appends to files that only this process writes; loses nothing if the process is killed."""
 
     def __init__(self, folder: Path) -> None:
-        """Write into a folder that is there."""
+        """Write into an existing folder."""
         self._start = folder / f"{os.getpid()}-{time.monotonic_ns()}"
         self._known: set[tuple[str, str]] = set()
         self._open: dict[str, int] = {}
 
     def secret(self, kind: str, value: str | bytes) -> None:
-        """Note a secret, once."""
+        """Record a secret, once."""
         text = value.decode("latin-1") if isinstance(value, bytes) else value
         if (kind, text) not in self._known:
             self._known.add((kind, text))
@@ -39,7 +39,7 @@ class Recorder:
             self._append("secrets", {"kind": kind, "value": raw.hex()})
 
     def said(self, stream: str, text: str, command: Sequence[str] = (), test: str = "") -> None:
-        """Note what was printed within this process, and by whom."""
+        """Record output within this process, and who printed it."""
         if text:
             who = {"test": test or current_test(), "command": list(command), "stream": stream}
             self._append("said", {**who, "text": text})
@@ -261,11 +261,11 @@ def _watch_tls(recorder: Recorder, ssl: ModuleType) -> None:
 
 
 def before(owner: type, name: str, note: Callable[..., None]) -> None:
-    """Have `note` called with the arguments of a method, before every call of it."""
+    """Call `note` with the arguments of a method before every call of that method."""
     original = getattr(owner, name)
 
     @functools.wraps(original)
-    def wrapped(*args: Any, **options: Any) -> Any:  # noqa: ANN401 - whatever it takes
+    def wrapped(*args: Any, **options: Any) -> Any:  # noqa: ANN401 - any arguments
         note(*args, **options)
         return original(*args, **options)
 

@@ -1,4 +1,4 @@
-"""Look for many secrets, in every form in which they would leak just as well, in much text."""
+"""Search for many secrets in much text, in every form in which they would leak."""
 
 import base64
 import json
@@ -11,10 +11,10 @@ from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
 from tests.parts.secrecy.recorder import PRIVATE_KEY, URL_TOKEN
 
 LEAST_BYTES: Final = 8
-"""What is shorter stands in a log by chance."""
+"""Shorter values occur in a log by chance."""
 
 LEAST_DIFFERENT: Final = 5
-"""So many different characters a secret has, or it is what hypothesis shrinks to: 00000000."""
+"""Fewer different characters mean a value that hypothesis shrinks to, such as 00000000."""
 
 _GRAM: Final = 6
 _STRIDE: Final = LEAST_BYTES - _GRAM + 1
@@ -33,7 +33,7 @@ class Source:
 
     @property
     def tells_url(self) -> bool:
-        """Whether it is the standard output of `payrouter endpoint url`, whose work is to tell."""
+        """Whether it is the standard output of `payrouter endpoint url`, which prints URLs."""
         words = list(self.command)
         told = any(words[i : i + 2] == ["endpoint", "url"] for i in range(len(words)))
         return told and self.stream == "stdout"
@@ -41,7 +41,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Finding:
-    """A secret that was printed; the words of this hold none."""
+    """A secret that was printed. Its text does not contain the secret."""
 
     who: str
     stream: str
@@ -51,7 +51,7 @@ class Finding:
     before: str
 
     def __str__(self) -> str:
-        """Say in one line who printed what, and where."""
+        """One line: who printed what, and where."""
         where = f"{self.stream}, line {self.line}, behind {self.before!r}"
         return f"{self.who}: {self.kind} {self.form}: {where}"
 
@@ -67,7 +67,7 @@ class Search:
     _seen: set[bytes] = field(default_factory=set)
 
     def add(self, kind: str, secret: bytes) -> None:
-        """Look for this too, and for what is secret within it."""
+        """Add a secret, and the secrets within it, to the search."""
         for part, value in parts(kind, secret):
             named = f"{kind} ({part})" if part else kind
             new = value not in self._seen
@@ -87,7 +87,7 @@ class Search:
         self._forms.setdefault(written, {}).setdefault(kind, form)
 
     def within(self, source: Source, text: bytes) -> Iterator[Finding]:
-        """Say where in the text a secret stands that must not be there."""
+        """Yield each place of the text that contains a secret that must not be there."""
         hits = [hit for hit in self._hits(text) if not self._is_allowed(source, hit[1])]
         if not hits:
             return
@@ -97,7 +97,7 @@ class Search:
         for start, written in hits:
             begin = text.rfind(b"\n", 0, start) + 1
             line = text[begin:start].decode(errors="replace")
-            # The name of the setting says more than that some setting held it.
+            # The name of the setting is more useful than the fact that some setting contained it.
             kinds = self._forms[written].items()
             kind, form = min(kinds, key=lambda each: each[0].startswith("SecretStr"))
             number = text.count(b"\n", 0, start) + 1
@@ -114,7 +114,7 @@ class Search:
         return source.tells_url and URL_TOKEN in self._forms[written]
 
     def _hits(self, text: bytes) -> list[tuple[int, bytes]]:
-        # Whatever stands in the text covers a place that is looked at, since all forms are as
+        # Every form in the text covers a sampled position, since all forms are at least as
         # long as a stride and a gram together.
         grams, found = self._grams, set()
         for at in range(0, len(text) - _GRAM + 1, _STRIDE):
@@ -126,7 +126,7 @@ class Search:
 
 
 def is_telling(value: bytes) -> bool:
-    """Whether finding a value in a text says that it was put there."""
+    """Whether finding a value in a text proves that it was written there."""
     return (
         len(value) >= LEAST_BYTES
         and len(set(value)) >= LEAST_DIFFERENT

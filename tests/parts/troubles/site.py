@@ -24,11 +24,11 @@ from consumers.runtime.service import Service
 from router.telemetry.management import listen
 from tests.conformance.bench import Bench, bench
 from tests.conformance.programs import Programs
-from tests.parts.runtime.members import eventually
 from tests.parts.runtime.running import Running, running
 from tests.parts.troubles import topics
 from tests.parts.troubles.shell import Shell, shell
 from tests.parts.troubles.tales import TOPICS
+from tests.parts.waiting import eventually
 
 PARTITIONS: Final = 2
 FROZEN_SECONDS: Final = 3.0

@@ -1,1 +1,1 @@
-"""Bodies of BlockATM: those of its pages say so in their name."""
+"""Request bodies of BlockATM; those named `published-…` are from its documentation."""

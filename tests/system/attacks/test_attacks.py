@@ -44,7 +44,7 @@ _SHORT = (
 
 
 @pytest.mark.parametrize("name", _SHORT)
-async def test_genuine_deliveries_get_in_beside_an_attack(
+async def test_genuine_deliveries_are_accepted_during_an_attack(
     name: str, broker: Broker, topics_prefix: str
 ) -> None:
     await make_topics(broker.bootstrap, topics_prefix)

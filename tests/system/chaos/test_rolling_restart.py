@@ -19,8 +19,9 @@ import pytest
 
 from tests.parts.runtime.child import child
 from tests.parts.runtime.counting import counts_of, effects_of, id_of, numbered, written
-from tests.parts.runtime.members import Feed, eventually
+from tests.parts.runtime.members import Feed
 from tests.parts.runtime.running import Running
+from tests.parts.waiting import eventually
 
 pytestmark = [pytest.mark.kafka, pytest.mark.chaos]
 

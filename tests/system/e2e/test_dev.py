@@ -98,15 +98,16 @@ def _first(place: Place) -> FirstRun:
     with started(place) as dev:
         dev.until_ready()
         refused = {
-            how: place.run("send", "blockatm", "--order", "T-1", "--tamper", how) for how in SPOILED
+            how: place.quick("send", "blockatm", "--order", "T-1", "--tamper", how)
+            for how in SPOILED
         }
         sent = place.run(*_sending("A-1"))
         balance = place.books(transactions=1)
         statement = place.json("ledger", "statement", "--order", "A-1")
         trace = place.json("trace", "A-1")
         offsets = place.json("offsets", "show")
-        shown = place.run("offsets", "show")
-        place.run("config", "show")
+        shown = place.quick("offsets", "show")
+        place.quick("config", "show")
         second = place.run("dev", "--port", str(free_port()))
         message = until(lambda: _sent(place), "a message sent")
         exported = until(lambda: _exported(place), "nothing in flight")
@@ -132,9 +133,9 @@ def _second(place: Place) -> SecondRun:
     with started(place) as dev:
         dev.until_ready()
         before = place.json("ledger", "balance")
-        place.run(*_sending("A-2"))
+        place.quick(*_sending("A-2"))
         balance = place.books(transactions=2)
-        fences, shown = place.json("offsets", "show"), place.run("offsets", "show")
+        fences, shown = place.json("offsets", "show"), place.quick("offsets", "show")
         assert dev.stop() == 0
         return SecondRun(before, balance, fences, shown)
 

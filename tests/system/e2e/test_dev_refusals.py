@@ -1,12 +1,14 @@
 """`payrouter dev` reports invalid settings in one line before it starts anything."""
 
 import socket
+import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
+from consumers.cli import main
 from tests.parts.dev_process import Place, Said, free_port, place_in
 
 SECRET = "never-to-be-printed-0123456789"
@@ -83,6 +85,28 @@ def place(tmp_path: Path) -> Iterator[Place]:
         yield place
 
 
+@pytest.fixture
+def dev_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., Said]:
+    """Return a function that runs `dev` in this process, which takes a tenth of the time."""
+    monkeypatch.chdir(tmp_path)
+    # The command must not change the logging of the tests.
+    monkeypatch.setattr("router.telemetry.logs.configure_logging", lambda _level, _form: None)
+
+    def run(*arguments: str) -> Said:
+        options = ("--port", str(free_port()), "--data-dir", str(tmp_path / "data"))
+        monkeypatch.setattr(sys, "argv", ["payrouter", "dev", *arguments, *options])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        printed = capsys.readouterr()
+        return subprocess.CompletedProcess(
+            sys.argv, int(ended.value.code or 0), printed.out, printed.err
+        )
+
+    return run
+
+
 def refused(said: Said) -> str:
     """Check that this is a correct refusal, and return its line."""
     assert said.returncode == 2
@@ -95,19 +119,22 @@ def refused(said: Said) -> str:
 
 @pytest.mark.parametrize(("text", "line"), WRONG_FILES.values(), ids=WRONG_FILES)
 def test_a_wrong_file_is_refused_in_one_line_that_names_the_key(
-    place: Place, text: str, line: str
+    dev_here: Callable[..., Said], text: str, line: str
 ) -> None:
-    (place.folder / "wrong.toml").write_text(text)
-    said = place.run("dev", "--config", "wrong.toml", "--port", str(free_port()))
-    assert line in refused(said)
+    Path("wrong.toml").write_text(text)
+    assert line in refused(dev_here("--config", "wrong.toml"))
 
 
 @pytest.mark.parametrize(("environ", "line"), WRONG_VARIABLES.values(), ids=WRONG_VARIABLES)
 def test_a_wrong_variable_is_refused_in_one_line_that_names_the_key(
-    tmp_path: Path, environ: Mapping[str, str], line: str
+    dev_here: Callable[..., Said],
+    monkeypatch: pytest.MonkeyPatch,
+    environ: Mapping[str, str],
+    line: str,
 ) -> None:
-    with place_in(tmp_path, environ) as place:
-        assert line in refused(place.run("dev", "--port", str(free_port())))
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    assert line in refused(dev_here())
 
 
 @pytest.mark.parametrize("further", [0, 1000, 1001], ids=["edge", "edge's", "consumer's"])
@@ -119,8 +146,10 @@ def test_a_taken_port_is_refused_in_one_line_that_names_it(place: Place, further
 
 
 @pytest.mark.parametrize("url", ["pay.example.com", "https://u:p@pay.example.com", "https://h/?a"])
-def test_an_invalid_public_url_is_refused_in_one_line(place: Place, url: str) -> None:
-    line = refused(place.run("dev", "--port", str(free_port()), "--public-url", url))
+def test_an_invalid_public_url_is_refused_in_one_line(
+    dev_here: Callable[..., Said], url: str
+) -> None:
+    line = refused(dev_here("--public-url", url))
     assert line.startswith("--public-url: expected https://host")
 
 

@@ -20,16 +20,16 @@ def stock(place: Place) -> Any:  # noqa: ANN401 - JSON
 def test_an_order_is_reserved_paid_cancelled_or_lapses(tmp_path: Path) -> None:
     with place_in(tmp_path) as place, started(place) as dev:
         dev.until_ready()
-        assert place.run("inventory", "set", "tea", "10").returncode == 0
-        paid_first = place.run("send", "blockatm", "--order", "A-0", "--amount", "30")
+        assert place.quick("inventory", "set", "tea", "10").returncode == 0
+        paid_first = place.quick("send", "blockatm", "--order", "A-0", "--amount", "30")
         assert paid_first.returncode == 0
         tea = ("--line", "tea=2", "--total", "30")
         for order, more in (("A-0", ()), ("A-1", ()), ("A-2", ()), ("A-3", ("--ttl", "1"))):
-            sent = place.run("send", "order", "--order", order, *tea, *more)
+            sent = place.quick("send", "order", "--order", order, *tea, *more)
             assert sent.returncode == 0, sent.stderr
-        place.run("send", "order", "--order", "A-2", "--cancel")
+        place.quick("send", "order", "--order", "A-2", "--cancel")
         until(lambda: "reserved" in statuses(place).values(), "orders")
-        place.run("send", "blockatm", "--order", "A-1", "--amount", "30")
+        place.quick("send", "blockatm", "--order", "A-1", "--amount", "30")
         wanted = {"A-0": "committed", "A-1": "committed", "A-2": "cancelled", "A-3": "lapsed"}
         until(lambda: statuses(place) == wanted, "every order where it belongs")
         assert stock(place) == (10, 0, 4, 0)

@@ -7,7 +7,7 @@ from tests.parts.monitoring.prometheus import missing
 
 @pytest.fixture(scope="session")
 def real_prometheus(wishes_ci: bool) -> None:  # noqa: FBT001 - a fixture
-    """Have a Prometheus, or leave the test out; in CI nothing is left out."""
+    """Require Prometheus, or skip the test; in CI no test is skipped."""
     reason = missing()
     if reason is not None and wishes_ci:
         pytest.fail(f"CI demands a real Prometheus: {reason}")

@@ -1,7 +1,7 @@
-"""A live run, seen through a real Prometheus: what is asked is answered, what is wrong is told.
+"""A live run on a real Prometheus: every query has an answer, every fault fires its alert.
 
-One run serves all tests: `play.py` says what happens in it. Its rules are those that are shipped,
-with time sped up. Each alert is told of by the fault it is about, brought about for real.
+One run serves all tests: `play.py` is its script. Its rules are those that are shipped,
+with time sped up. Each alert fires because of its real fault.
 """
 
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ OF_SPEED = {
     "PayrouterFreshnessBudgetBurn",
     "PayrouterFreshnessBudgetSlowBurn",
 }
-"""Silent only where this machine answers quickly, of which no test says anything."""
+"""Alerts on latency, which may fire on a slow machine; no test asserts its speed."""
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def course(
     database_server: DatabaseServer,
     real_prometheus: None,  # noqa: ARG001 - before anything is started
 ) -> Iterator[Course]:
-    """Give the run, which has been when the first test looks at it; Prometheus still answers."""
+    """Give the run, which is over before the first test; Prometheus still answers."""
     folder = tmp_path_factory.mktemp("live")
     with fresh_database(database_server) as url, live(folder, url) as running:
         yield play(running)
@@ -50,7 +50,7 @@ def test_everything_is_scraped_and_no_alert_fires_while_all_is_well(course: Cour
     assert course.healthy <= OF_SPEED
 
 
-def test_every_rule_can_be_evaluated_whatever_happens(course: Course) -> None:
+def test_every_rule_can_be_evaluated_during_every_fault(course: Course) -> None:
     assert course.troubles == set()
 
 

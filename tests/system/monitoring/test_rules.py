@@ -1,4 +1,4 @@
-"""The rules: valid, tested alert by alert, and each with what a person needs at night."""
+"""The rules are valid and tested alert by alert, and each has what an operator needs at night."""
 
 import json
 import re
@@ -85,7 +85,7 @@ def test_every_alert_is_seen_not_to_fire(alert: str) -> None:
 
 
 @pytest.mark.parametrize("rule", ALERTS, ids=lambda rule: rule["alert"])
-def test_alert_says_how_urgent_it_is_how_much_and_where_to_look(rule: dict[str, Any]) -> None:
+def test_alert_has_severity_value_description_and_runbook(rule: dict[str, Any]) -> None:
     notes = rule["annotations"]
 
     assert rule["labels"]["severity"] in {"page", "ticket"}
@@ -105,8 +105,8 @@ def test_alert_leads_to_a_panel_that_exists(rule: dict[str, Any]) -> None:
     assert panels.get(int(match[2]), "row") != "row"
 
 
-def test_no_time_hides_in_a_number_where_a_duration_can_stand() -> None:
-    # `time() - x > 300` would be five minutes whatever the durations of the rule are divided by.
+def test_no_rule_has_a_plain_number_of_seconds_instead_of_a_duration() -> None:
+    # The live run divides durations by a factor; `time() - x > 300` would still be five minutes.
     for rule in RULES:
         if rule.get("alert") not in OF_THE_CALENDAR:
             assert not re.search(r"time\(\)[^<>=]*(?<!=)[<>]", rule["expr"]), rule["expr"]
@@ -131,7 +131,7 @@ def test_inhibitions_name_alerts_that_exist() -> None:
 
 
 def _mutes(source: dict[str, str], target: dict[str, str]) -> bool:
-    """Tell whether one alert that fires mutes another, by the example."""
+    """Return whether one firing alert mutes another, by the inhibitions of the example."""
     return any(
         all(_matches(matcher, source) for matcher in rule["source_matchers"])
         and all(_matches(matcher, target) for matcher in rule["target_matchers"])
@@ -158,7 +158,7 @@ def _matches(matcher: str, labels: dict[str, str]) -> bool:
         ("GroupAbsent", "PartitionStuck payment 1", "PartitionHalted payment 1"),
     ],
 )
-def test_what_stands_still_mutes_its_own_consequences_alone(
+def test_alert_of_a_halt_mutes_only_the_alerts_that_follow_from_it(
     source: str, muted: str, heard: str
 ) -> None:
     def labelled(alert: str, consumer: str) -> dict[str, str]:

@@ -20,7 +20,7 @@ _SAMPLE = Path(__file__).parents[2] / "samples" / "acme_pay"
 
 @dataclass
 class Followed:
-    """What came of each command, and where."""
+    """Results of the commands, and the folder of the run."""
 
     folder: Path
     said: dict[str, subprocess.CompletedProcess[str]] = field(default_factory=dict)
@@ -31,7 +31,7 @@ def _files() -> dict[str, str]:
 
 
 def _environment(folder: Path) -> Mapping[str, str]:
-    """Have what is installed go into a folder of the test's own, and be found there."""
+    """Return an environment that installs into, and imports from, a folder of the test."""
     kept = {name: text for name, text in os.environ.items() if not name.startswith("PAYROUTER_")}
     tools = Path(sys.executable).parent
     paths = (str(folder / "installed"), *os.environ.get("PYTHONPATH", "").split(os.pathsep))
@@ -48,7 +48,7 @@ def _environment(folder: Path) -> Mapping[str, str]:
 
 @pytest.fixture(scope="module")
 def followed(tmp_path_factory: pytest.TempPathFactory) -> Followed:
-    """Give what came of doing as the guide says."""
+    """Give the results of following the guide."""
     folder = tmp_path_factory.mktemp("guide")
     (folder / "payrouter").symlink_to(ROOT)
     for path, text in _files().items():
@@ -86,7 +86,7 @@ def test_every_command_of_the_guide_succeeds(followed: Followed) -> None:
     assert len(followed.said) == 3
 
 
-def test_what_was_installed_is_in_the_folder_and_nowhere_else(followed: Followed) -> None:
+def test_the_package_is_installed_in_the_folder_only(followed: Followed) -> None:
     assert (followed.folder / "installed" / "acme_pay.py").exists()
     with pytest.raises(ModuleNotFoundError):
         __import__("acme_pay")

@@ -53,7 +53,7 @@ SILENT = {
 
 
 def run(folder: Path, bodies: Mapping[str, str], *options: str) -> subprocess.CompletedProcess[str]:
-    """Run tests with these bodies, as a run of its own: nothing of ours reaches it."""
+    """Run tests with these bodies in a separate pytest, isolated from this one."""
     (folder / "pytest.ini").write_text("[pytest]\n")
     tests = (f"def test_{name}(capsys):\n    {body}\n" for name, body in bodies.items())
     (folder / "test_it.py").write_text("\n".join((COMMON, *tests)))
@@ -91,7 +91,9 @@ def test_a_printed_secret_fails_the_run_by_the_name_of_its_test_and_is_not_shown
     assert SECRET not in said.stdout + said.stderr
 
 
-def test_a_run_that_prints_no_secret_passes_and_says_how_much_was_searched(tmp_path: Path) -> None:
+def test_a_run_that_prints_no_secret_passes_and_reports_how_much_was_searched(
+    tmp_path: Path,
+) -> None:
     said = run(tmp_path, SILENT)
     assert said.returncode == pytest.ExitCode.OK, said.stdout
     assert "1 secrets looked for in" in said.stdout

@@ -15,18 +15,18 @@ class LogCall:
 
     where: str
     event: str | None
-    """None where the event is not written there, but comes from elsewhere."""
+    """None if the event is not a literal in the call."""
     said: str
-    """The event as it stands in the source."""
+    """Source text of the event."""
     levels: frozenset[str]
     fields: frozenset[str]
     more: bool
-    """Whether there are fields beside those written there."""
+    """Whether the call passes further fields by `**`."""
 
 
 def log_calls(module: Module) -> Iterator[LogCall]:
-    """Find the calls of every logger that `get_log` made, by whatever name it goes."""
-    for node in ast.walk(module.tree):
+    """Yield the calls of every logger that `get_log` made."""
+    for node in module.nodes:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             method = node.func.attr
             if _is_log(node.func.value) and method in {*LEVELS, "log"}:
@@ -34,7 +34,7 @@ def log_calls(module: Module) -> Iterator[LogCall]:
 
 
 def _is_log(node: ast.expr) -> bool:
-    """Tell a logger of ours: `log`, `self._log`, `process.log`, `get_log(...)`."""
+    """Return whether it is a logger: `log`, `self._log`, `process.log`, `get_log(...)`."""
     if isinstance(node, ast.Call):
         return isinstance(node.func, ast.Name) and node.func.id == "get_log"
     name = node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")

@@ -18,7 +18,7 @@ _PUBLIC: Final = (
     "consumers.runtime.settings",
     "consumers.runtime.trail",
 )
-"""What a consumer is made of; the store and `apply` add the transaction and the outcomes."""
+"""Imports of every consumer; the store and `apply` add the transaction and the outcomes."""
 
 _BROKER: Final = ("router.broker.adapter", "router.broker.log", "router.broker.topics")
 

@@ -4,6 +4,7 @@ import ast
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 
 import pytest
 
@@ -13,7 +14,6 @@ from tests.parts.source import ROOT, modules
 from tests.unit.architecture.log_calls import LogCall, log_calls
 
 SOURCE = modules("router", "consumers")
-CALLS = [call for module in SOURCE for call in log_calls(module)]
 PAGE = (ROOT / "docs" / "logs.md").read_text(encoding="utf-8")
 
 OF_THE_LEDGER = "entry.concern"
@@ -24,7 +24,7 @@ CHOSEN_LATER = {"overpaid", "paid_too_little", "oversold"}
 
 @dataclass(frozen=True)
 class Row:
-    """A line of one of the page's tables: what stands in each cell as code, and the words."""
+    """A row of one of the page's tables: the code in each cell, and the words."""
 
     codes: tuple[tuple[str, ...], ...]
     words: tuple[str, ...]
@@ -42,17 +42,22 @@ def table(heading: str) -> Iterator[Row]:
         )
 
 
+@cache
+def calls() -> list[LogCall]:
+    return [call for module in SOURCE for call in log_calls(module)]
+
+
 def called(event: str) -> list[LogCall]:
-    return [call for call in CALLS if call.event == event]
+    return [call for call in calls() if call.event == event]
 
 
 def troubles() -> set[str]:
-    """Find the inventory's words for what a person should look at."""
+    """Return the inventory's words for problems that an operator should check."""
     notes = (
         node
         for module in SOURCE
         if module.name.startswith("consumers.inventory")
-        for node in ast.walk(module.tree)
+        for node in module.nodes
         if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Note"
     )
     return {
@@ -70,16 +75,16 @@ FIELDS = {name for row in table("field") for name in row.codes[0]}
 
 
 def test_there_are_lines_of_log_to_look_at() -> None:
-    assert len(CALLS) > 30
+    assert len(calls()) > 30
     assert {"delivery", "batch"} <= EVENTS.keys()
 
 
 def test_every_event_is_on_the_page_and_the_page_has_no_other() -> None:
-    assert {call.event for call in CALLS if call.event is not None} == EVENTS.keys()
+    assert {call.event for call in calls() if call.event is not None} == EVENTS.keys()
 
 
 @pytest.mark.parametrize("event", sorted(EVENTS))
-def test_an_event_has_the_levels_and_the_fields_that_the_page_says(event: str) -> None:
+def test_an_event_has_the_levels_and_the_fields_of_the_page(event: str) -> None:
     calls = called(event)
     assert frozenset[str]().union(*(call.fields for call in calls)) == set(EVENTS[event].codes[2])
     levels = frozenset[str]().union(*(call.levels for call in calls))
@@ -87,17 +92,17 @@ def test_an_event_has_the_levels_and_the_fields_that_the_page_says(event: str) -
 
 
 def test_every_field_is_explained_and_none_else() -> None:
-    written = frozenset[str]().union(*(call.fields for call in CALLS))
+    written = frozenset[str]().union(*(call.fields for call in calls()))
     assert written == FIELDS
 
 
 def test_one_event_alone_has_fields_that_are_not_written_there_and_the_page_names_them() -> None:
-    assert [call.event for call in CALLS if call.more] == ["batch"]
+    assert [call.event for call in calls() if call.more] == ["batch"]
     assert set(EVENTS["batch"].codes[3]) == set(Fate)
 
 
 def test_what_the_services_want_looked_at_is_on_the_page() -> None:
-    written_later = {call.said for call in CALLS if call.event is None}
+    written_later = {call.said for call in calls() if call.event is None}
     assert written_later == {OF_THE_LEDGER, OF_THE_INVENTORY}
     of: dict[str, set[str]] = {"ledger": set(), "inventory": set()}
     for row in table("event | of"):

@@ -18,7 +18,7 @@ PAGES: Final = [
     *(ROOT / "deploy").rglob("*.md"),
 ]
 HISTORY: Final = {"CHANGELOG.md"}
-"""Names code as it was."""
+"""Pages that may name code that no longer exists."""
 
 _FENCED: Final = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 _SPAN: Final = re.compile(r"`([^`\n]+)`")

@@ -1,4 +1,4 @@
-"""What every process of a consumer, and the exporter, signs in with: what lies in the files now."""
+"""Every process of a consumer, and the exporter, signs in with the current content of the files."""
 
 from pathlib import Path
 
@@ -42,7 +42,9 @@ def _put(directory: Path, password: str) -> None:
 
 
 @pytest.mark.parametrize("table", ["[database]", "[consumers.ledger.database]"])
-def test_a_consumer_signs_in_with_what_lies_in_the_files_now(tmp_path: Path, table: str) -> None:
+def test_a_consumer_signs_in_with_the_current_content_of_the_files(
+    tmp_path: Path, table: str
+) -> None:
     _put(tmp_path, _OLD)
     settings = _settings(tmp_path, table)
     seen = []

@@ -2,12 +2,13 @@
 
 import json
 import re
+from functools import cache
 from itertools import combinations
 from typing import Any, Final
 
 import pytest
 import yaml
-from promql_parser import AggregateExpr, BinaryExpr, Call
+from promql_parser import AggregateExpr, BinaryExpr, Call, Expr
 
 from tests.parts.deploy.dashboards import (
     DASHBOARDS,
@@ -22,12 +23,6 @@ from tests.parts.deploy.measured import measured, rules
 from tests.parts.deploy.promql import impossible, labels, names, parse, parts, selectors
 from tests.parts.deploy.system import PROMETHEUS, SERVICES
 
-QUERIES: Final = [pytest.param(query, id=str(query)) for query in queries()]
-PANELS: Final = [
-    pytest.param(panel, id=f"{name} {panel['id']} {panel['title']}")
-    for name, dashboard in DASHBOARDS.items()
-    for panel in panels(dashboard)
-]
 BOARDS: Final = [pytest.param(dashboard, id=name) for name, dashboard in DASHBOARDS.items()]
 
 RATES: Final = {"rate", "increase", "irate"}
@@ -37,36 +32,48 @@ COMPARISONS: Final = {"==", "!=", ">", "<", ">=", "<="}
 # --- the questions ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("query", QUERIES)
-def test_query_asks_for_series_that_are_measured_by_labels_and_values_they_have(
-    query: Query,
-) -> None:
-    expression = parse(query.asked())
-
-    assert selectors(expression)
-    for selector in selectors(expression):
-        assert selector.name in measured(), query.legend
-        assert impossible(selector, measured()) == []
+@cache
+def _parsed(query: Query) -> Expr:
+    return parse(query.asked())
 
 
-@pytest.mark.parametrize("query", QUERIES)
-def test_query_groups_and_legend_names_by_labels_that_are_there(query: Query) -> None:
-    expression = parse(query.asked())
-
-    for part in parts(expression):
-        if isinstance(part, AggregateExpr) and part.modifier is not None:
-            assert set(part.modifier.labels) <= labels(part.expr, measured()), part.prettify()
-        if isinstance(part, BinaryExpr) and part.modifier and part.modifier.matching:
-            for side in (part.lhs, part.rhs):
-                assert set(part.modifier.matching.labels) <= labels(side, measured()), query
-    assert set(re.findall(r"\{\{(\w+)\}\}", query.legend)) <= labels(expression, measured())
+def _queries(name: str) -> list[Query]:
+    found = [query for query in queries() if query.dashboard == name]
+    assert found
+    return found
 
 
-@pytest.mark.parametrize("query", QUERIES)
-def test_query_treats_counters_as_counters_and_gauges_as_gauges(query: Query) -> None:
-    for part in parts(parse(query.asked())):
-        if not isinstance(part, Call):
-            continue
+@pytest.mark.parametrize("name", DASHBOARDS)
+def test_queries_ask_for_series_that_are_measured_by_labels_and_values_they_have(name: str) -> None:
+    for query in _queries(name):
+        assert selectors(_parsed(query)), query
+        for selector in selectors(_parsed(query)):
+            assert selector.name in measured(), query
+            assert impossible(selector, measured()) == [], query
+
+
+@pytest.mark.parametrize("name", DASHBOARDS)
+def test_queries_group_and_legends_name_by_labels_that_are_there(name: str) -> None:
+    for query in _queries(name):
+        for part in parts(_parsed(query)):
+            if isinstance(part, AggregateExpr) and part.modifier is not None:
+                assert set(part.modifier.labels) <= labels(part.expr, measured()), query
+            if isinstance(part, BinaryExpr) and part.modifier and part.modifier.matching:
+                for side in (part.lhs, part.rhs):
+                    assert set(part.modifier.matching.labels) <= labels(side, measured()), query
+        named = set(re.findall(r"\{\{(\w+)\}\}", query.legend))
+        assert named <= labels(_parsed(query), measured()), query
+
+
+@pytest.mark.parametrize("name", DASHBOARDS)
+def test_queries_treat_counters_as_counters_and_gauges_as_gauges(name: str) -> None:
+    calls = [
+        (query, part)
+        for query in _queries(name)
+        for part in parts(_parsed(query))
+        if isinstance(part, Call)
+    ]
+    for query, part in calls:
         kinds = {measured()[name].kind for name in names(part)}
         if part.func.name in RATES:
             assert kinds <= {"counter", "bucket"}, query
@@ -76,15 +83,15 @@ def test_query_treats_counters_as_counters_and_gauges_as_gauges(query: Query) ->
             assert kinds == {"bucket"}, query
 
 
-@pytest.mark.parametrize("query", QUERIES)
-def test_query_needs_no_name_of_a_job(query: Query) -> None:
-    asked = {m.name for s in selectors(parse(query.asked())) for m in s.matchers.matchers}
+@pytest.mark.parametrize("name", DASHBOARDS)
+def test_queries_need_no_name_of_a_job(name: str) -> None:
+    for query in _queries(name):
+        asked = {m.name for s in selectors(_parsed(query)) for m in s.matchers.matchers}
+        assert "job" not in asked, query
 
-    assert "job" not in asked
 
-
-def test_what_several_processes_say_of_one_store_is_not_added_up() -> None:
-    """Each process of a consumer says it, and the exporter: a sum would count it again."""
+def test_values_of_one_store_from_several_processes_are_not_summed() -> None:
+    """Every process of a consumer, and the exporter, exports them: a sum would count them again."""
     shared = re.compile(r"payrouter_(held|brake|outbox|ledger|inventory|notifications|group|log)_")
 
     for query in queries():
@@ -98,33 +105,33 @@ def test_what_several_processes_say_of_one_store_is_not_added_up() -> None:
 # --- the panels ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("panel", PANELS)
-def test_panel_says_what_to_conclude_in_which_unit_and_when_to_worry(panel: Panel) -> None:
-    defaults = panel["fieldConfig"]["defaults"]
-
-    assert len(panel["description"].split()) >= 15
-    assert defaults["unit"]
-    assert defaults["thresholds"]["steps"]
-    assert panel["type"] != "stat" or defaults["noValue"]
-    assert all(target["legendFormat"] for target in panel["targets"])
-
-
-@pytest.mark.parametrize("panel", PANELS)
-def test_panel_that_is_empty_while_all_is_well_says_so(panel: Panel) -> None:
-    expressions = [parse(as_asked(target["expr"])) for target in panel["targets"]]
-    filtering = [e for e in expressions if isinstance(e, BinaryExpr) and str(e.op) in COMPARISONS]
-
-    assert not filtering or panel["fieldConfig"]["defaults"]["noValue"]
+@pytest.mark.parametrize("dashboard", BOARDS)
+def test_panels_have_description_unit_thresholds_and_legends(dashboard: Panel) -> None:
+    for panel in panels(dashboard):
+        defaults, title = panel["fieldConfig"]["defaults"], panel["title"]
+        assert len(panel["description"].split()) >= 15, title
+        assert defaults["unit"], title
+        assert defaults["thresholds"]["steps"], title
+        assert panel["type"] != "stat" or defaults["noValue"], title
+        assert all(target["legendFormat"] for target in panel["targets"]), title
 
 
-@pytest.mark.parametrize("panel", PANELS)
-def test_single_value_that_is_unknown_does_not_look_like_zero(panel: Panel) -> None:
-    if panel["type"] != "stat":
-        return
-    (special,) = [m for m in panel["fieldConfig"]["defaults"]["mappings"] if m["type"] == "special"]
+@pytest.mark.parametrize("dashboard", BOARDS)
+def test_panels_that_are_empty_while_all_is_well_have_a_text_for_that(dashboard: Panel) -> None:
+    for panel in panels(dashboard):
+        asked = [parse(as_asked(target["expr"])) for target in panel["targets"]]
+        filtering = [e for e in asked if isinstance(e, BinaryExpr) and str(e.op) in COMPARISONS]
+        assert not filtering or panel["fieldConfig"]["defaults"]["noValue"], panel["title"]
 
-    assert special["options"]["match"] == "null+nan"
-    assert special["options"]["result"]["text"] == panel["fieldConfig"]["defaults"]["noValue"]
+
+@pytest.mark.parametrize("dashboard", BOARDS)
+def test_single_values_that_are_unknown_do_not_look_like_zero(dashboard: Panel) -> None:
+    for panel in panels(dashboard):
+        if panel["type"] == "stat":
+            defaults, title = panel["fieldConfig"]["defaults"], panel["title"]
+            special = [m["options"] for m in defaults["mappings"] if m["type"] == "special"]
+            assert [options["match"] for options in special] == ["null+nan"], title
+            assert special[0]["result"]["text"] == defaults["noValue"], title
 
 
 @pytest.mark.parametrize("dashboard", BOARDS)
@@ -202,13 +209,13 @@ def test_every_dashboard_leads_to_the_others_at_the_same_time(dashboard: Panel) 
     assert link["includeVars"]
 
 
-@pytest.mark.parametrize("panel", PANELS)
-def test_links_of_a_panel_land_on_the_panel_they_name(panel: Panel) -> None:
-    for link in panel.get("links", []):
+@pytest.mark.parametrize("dashboard", BOARDS)
+def test_links_of_panels_land_on_the_panel_they_name(dashboard: Panel) -> None:
+    for link in (link for panel in panels(dashboard) for link in panel.get("links", [])):
         match = re.match(r"/d/([a-z-]+)\?viewPanel=(\d+)&\$\{datasource:queryparam\}&", link["url"])
         assert match is not None, link
         titles = {p["id"]: p["title"] for p in panels(DASHBOARDS[match[1]])}
-        assert titles[int(match[2])] == link["title"]
+        assert titles[int(match[2])] == link["title"], link
 
 
 def test_links_of_alerts_land_on_panels() -> None:

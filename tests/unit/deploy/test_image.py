@@ -42,7 +42,7 @@ def test_base_images_are_pinned_and_the_same() -> None:
     assert re.fullmatch(r"python:3\.\d+\.\d+-slim-\w+", image)
 
 
-def test_image_runs_payrouter_as_nobody_in_particular() -> None:
+def test_image_runs_payrouter_as_an_unprivileged_user() -> None:
     (entrypoint,) = dockerfile("ENTRYPOINT")
     (user,) = dockerfile("USER")
 

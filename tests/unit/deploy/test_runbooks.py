@@ -24,7 +24,7 @@ PARTS: Final = [
 
 
 def _quoted(path: Path) -> list[str]:
-    """Return what stands between backticks, line ends as blanks."""
+    """Return the texts between backticks, line ends as blanks."""
     return [re.sub(r"\s+", " ", each) for each in re.findall(r"`([^`]+)`", path.read_text())]
 
 
@@ -60,7 +60,7 @@ def _index() -> str:
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_page_says_what_it_means_where_to_look_what_to_do_and_when_it_is_over(name: str) -> None:
+def test_page_has_meaning_checks_remedy_and_end(name: str) -> None:
     text = PAGES[name].read_text()
 
     assert text.startswith(f"# {name}\n")
@@ -92,7 +92,7 @@ def test_command_exists_with_its_options_and_arguments(page: str, line: str) -> 
     options = {name: each for each in _options(command) for name in each.opts}
     for word in [word for word in words if word.startswith("--")]:
         assert word in options, f"{page}: {word} of {line}"
-    # The value behind each option that takes one is no argument.
+    # The value of an option is not an argument.
     pairs = zip(words, ["", *words], strict=False)
     given = [word for word, before in pairs if _is_given(word, before, options)]
     wanted = [each for each in command.params if isinstance(each, click.Argument)]
@@ -109,7 +109,7 @@ def _is_given(word: str, before: str, options: dict[str, click.Option]) -> bool:
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_queries_of_a_page_can_be_asked(name: str) -> None:
+def test_queries_of_a_page_are_valid(name: str) -> None:
     for quoted in _quoted(PAGES[name]):
         if re.search(r"\b(sum|rate|increase|count|topk)\b.*\(", quoted) and "payrouter_" in quoted:
             promql_parser.parse(quoted)

@@ -27,8 +27,8 @@ def test_a_duration_is_divided(written: str, hurried: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "5", "m", "5 m", "5m,", "1.5h"])
-def test_what_is_no_duration_is_not_taken_for_one(text: str) -> None:
-    with pytest.raises(ValueError, match="no duration"):
+def test_invalid_duration_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="not a duration"):
         hurried_duration(text, 60)
 
 
@@ -78,7 +78,7 @@ def test_a_rule_keeps_its_name_its_threshold_and_its_words() -> None:
     ]
 
 
-def test_nothing_is_asked_more_often_than_it_can_answer() -> None:
+def test_intervals_never_fall_below_what_a_target_can_answer() -> None:
     configuration = {
         "global": {"scrape_interval": "10s", "scrape_timeout": "5s", "evaluation_interval": "1m"},
         "rule_files": ["/etc/prometheus/rules/*.yml"],

@@ -16,7 +16,7 @@ from tests.parts.monitoring.questions import (
 SPAN = Span(start=1000.0, end=1200.0, step=1.0)
 
 
-def test_every_target_of_every_panel_is_asked_and_every_annotation_and_variable() -> None:
+def test_every_target_annotation_and_variable_of_every_dashboard_is_queried() -> None:
     texts = [path.read_text() for path in DASHBOARDS.glob("*.json")]
     queries = sum(text.count('"expr": ') for text in texts)
     variables = sum(
@@ -29,7 +29,7 @@ def test_every_target_of_every_panel_is_asked_and_every_annotation_and_variable(
     assert len(list(asked_by_dashboards(60, SPAN))) == queries + variables
 
 
-def test_every_rule_is_asked() -> None:
+def test_every_rule_is_queried() -> None:
     rules = [
         rule for path in rule_files() for g in read_rules(path)["groups"] for rule in g["rules"]
     ]

@@ -1,4 +1,4 @@
-"""A secret is found in whatever form it was printed, and what is no secret is not."""
+"""A secret is found in every form in which it was printed; other text is not reported."""
 
 import base64
 import json
@@ -41,7 +41,7 @@ def test_a_secret_is_found_in_every_form_and_at_every_place(text: str, before: s
     assert found(f"{before} {text} and more")
 
 
-def test_what_is_found_is_told_by_kind_place_and_who_and_not_repeated() -> None:
+def test_finding_names_kind_place_and_test_and_does_not_repeat_the_secret() -> None:
     (finding,) = found(f"fine\nwrong key {SECRET}!")
     assert str(finding) == (
         "tests/a.py::test_a: HMAC secret as it is: stderr, line 2, behind 'wrong key '"
@@ -93,7 +93,7 @@ def test_a_line_of_a_private_key_is_found() -> None:
     assert not found("-----BEGIN PRIVATE KEY-----", PRIVATE_KEY, key)
 
 
-def test_only_the_command_that_tells_an_url_may_tell_its_token_and_nothing_else() -> None:
+def test_the_command_that_prints_an_url_may_print_its_token_but_no_other_secret() -> None:
     search = Search()
     search.add(URL_TOKEN, b"token-7Hd92kq1")
     search.add("HMAC secret", b"secret-7Hd92kq1")
@@ -110,7 +110,7 @@ def test_only_the_command_that_tells_an_url_may_tell_its_token_and_nothing_else(
     assert kinds("payrouter", "verify", "shop") == [URL_TOKEN, "HMAC secret"]
 
 
-def test_a_secret_is_called_by_its_setting_where_that_is_known() -> None:
+def test_a_secret_is_named_by_its_setting_if_that_is_known() -> None:
     search = Search()
     for kind in ("SecretStr", "Settings.kafka.sasl_password"):
         search.add(kind, SECRET.encode())

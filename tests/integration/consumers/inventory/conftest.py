@@ -1,5 +1,6 @@
 """An inventory for every test of this folder."""
 
-from tests.parts.inventory.fixtures import empty_inventory, inventory_url, shop
+from tests.parts.inventory.fixtures import inventory_url, shop
+from tests.parts.templates import templates
 
-__all__ = ["empty_inventory", "inventory_url", "shop"]
+__all__ = ["inventory_url", "shop", "templates"]

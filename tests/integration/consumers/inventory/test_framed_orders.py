@@ -14,7 +14,8 @@ from router.contract.topics import Topics
 from tests.parts.brokers import Broker
 from tests.parts.contract.orders import order
 from tests.parts.inventory.shop import Shop
-from tests.parts.runtime.members import eventually, feeding, ready
+from tests.parts.runtime.members import feeding, ready
+from tests.parts.waiting import eventually
 
 FRAME = b"\x00\x00\x00\x00\x2a"
 """Schema id 42."""

@@ -15,10 +15,10 @@ EVENTS = (
 
 
 @pytest.fixture
-def booked(database_url: str) -> str:
+def booked(ledger_url: str) -> str:
     """Return the URL of a ledger with three transactions."""
-    set_up(database_url, EVENTS)
-    return database_url
+    set_up(ledger_url, EVENTS)
+    return ledger_url
 
 
 def test_balance_as_json_lists_every_account_with_exact_text_amounts(booked: str) -> None:
@@ -44,16 +44,16 @@ def test_balance_as_json_lists_every_account_with_exact_text_amounts(booked: str
     }
 
 
-def test_accounts_of_two_networks_share_a_name_unless_they_are_wallets(database_url: str) -> None:
+def test_accounts_of_two_networks_share_a_name_unless_they_are_wallets(ledger_url: str) -> None:
     other = told("payment.confirmed", "5", payment="P-2", network="TRON")
     unnamed = told("payment.confirmed", "3", payment="P-3", network=None)
-    set_up(database_url, [told("payment.confirmed", "100"), other, unnamed])
+    set_up(ledger_url, [told("payment.confirmed", "100"), other, unnamed])
     found = {
         each["account"].split(":", 2)[2]: (
             each["balance"],
             {part["network"]: part["balance"] for part in each["networks"]},
         )
-        for each in asked(database_url, "balance")["accounts"]
+        for each in asked(ledger_url, "balance")["accounts"]
     }
     assert found == {
         "payments": ("-108", {"Ethereum": "-100", "TRON": "-5", None: "-3"}),
@@ -63,10 +63,10 @@ def test_accounts_of_two_networks_share_a_name_unless_they_are_wallets(database_
     }
 
 
-def test_balance_of_empty_books_is_balanced(database_url: str) -> None:
-    set_up(database_url, [])
+def test_balance_of_empty_books_is_balanced(ledger_url: str) -> None:
+    set_up(ledger_url, [])
     empty = {"balanced": True, "transactions": 0, "accounts": []}
-    assert asked(database_url, "balance") == empty
+    assert asked(ledger_url, "balance") == empty
 
 
 def test_balance_without_json_is_a_table_with_unmodified_names(booked: str) -> None:
@@ -76,17 +76,17 @@ def test_balance_without_json_is_a_table_with_unmodified_names(booked: str) -> N
     assert "[red]Bitcoin" in result.stdout
 
 
-def test_unbalanced_books_exit_with_status_1(database_url: str) -> None:
+def test_unbalanced_books_exit_with_status_1(ledger_url: str) -> None:
     tampering = "UPDATE ledger.balance SET amount = amount * 2 WHERE amount > 100"
-    set_up(database_url, EVENTS, tampering)
-    assert asked(database_url, "balance", status=1)["balanced"] is False
-    assert "NOT BALANCED" in ask(database_url, "balance").stdout
+    set_up(ledger_url, EVENTS, tampering)
+    assert asked(ledger_url, "balance", status=1)["balanced"] is False
+    assert "NOT BALANCED" in ask(ledger_url, "balance").stdout
 
 
-def test_books_unbalanced_at_a_time_exit_with_status_1(database_url: str) -> None:
+def test_books_unbalanced_at_a_time_exit_with_status_1(ledger_url: str) -> None:
     tampering = "UPDATE ledger.posting SET amount = amount * 2 WHERE line = 1"
-    set_up(database_url, EVENTS, *UNGUARDED, tampering)
-    assert asked(database_url, "balance", "--at", "2999-01-01", status=1)["balanced"] is False
+    set_up(ledger_url, EVENTS, *UNGUARDED, tampering)
+    assert asked(ledger_url, "balance", "--at", "2999-01-01", status=1)["balanced"] is False
 
 
 def statement(url: str, *arguments: str) -> list[dict[str, object]]:
@@ -181,7 +181,7 @@ def test_a_missing_schema_error_names_the_command_that_creates_it(
     assert "payrouter db upgrade" in result.stderr
 
 
-def test_a_statement_shows_test_money_and_unread_fields(database_url: str) -> None:
+def test_a_statement_shows_test_money_and_unread_fields(ledger_url: str) -> None:
     raw = Raw(
         method="POST",
         target="/",
@@ -191,13 +191,13 @@ def test_a_statement_shows_test_money_and_unread_fields(database_url: str) -> No
     )
     odd = told("payment.confirmed", "1", unread=["network", "occurred_at"], raw=raw)
     tried = told("payment.confirmed", "1", payment="P-2", test=True, account="shop-test", raw=raw)
-    set_up(database_url, [odd, tried, told("payment.confirmed", "1", payment="P-3", raw=raw)])
+    set_up(ledger_url, [odd, tried, told("payment.confirmed", "1", payment="P-3", raw=raw)])
 
-    found = statement(database_url)
+    found = statement(ledger_url)
 
     assert [(each["test"], each["unread"]) for each in found] == [
         (False, ["network", "occurred_at"]),
         (True, []),
         (False, []),
     ]
-    assert ask(database_url, "statement").stdout.count("test money") == 1
+    assert ask(ledger_url, "statement").stdout.count("test money") == 1

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from consumers.ledger.export import COLUMNS
-from tests.parts.databases import DatabaseServer, fresh_database
+from consumers.ledger.service import SERVICE
 from tests.parts.ledger.asked import UNGUARDED, ask, run, set_up
 from tests.parts.ledger.told import LARGEST, told
+from tests.parts.templates import Templates
 
 EVENTS = (
     told("payment.confirmed", LARGEST),
@@ -50,9 +51,9 @@ def exported(url: str, *arguments: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(result.stdout)))
 
 
-def test_a_posting_is_a_line_with_the_exact_amount_as_text(database_url: str) -> None:
-    set_up(database_url, EVENTS)
-    lines = exported(database_url, "--format", "csv")
+def test_a_posting_is_a_line_with_the_exact_amount_as_text(ledger_url: str) -> None:
+    set_up(ledger_url, EVENTS)
+    lines = exported(ledger_url, "--format", "csv")
     assert [(line["transaction"], line["line"], line["amount"]) for line in lines] == [
         ("1", "1", LARGEST),
         ("1", "2", f"-{LARGEST}"),
@@ -80,23 +81,21 @@ def test_a_posting_is_a_line_with_the_exact_amount_as_text(database_url: str) ->
     assert lines[4]["network"] == ""
 
 
-def test_a_period_is_exported(database_url: str) -> None:
+def test_a_period_is_exported(ledger_url: str) -> None:
     dated = (
         "UPDATE ledger.transaction SET posted_at = '2026-01-01Z'::timestamptz"
         " + id * interval '1 day'"
     )
-    set_up(database_url, EVENTS, *UNGUARDED, dated)
-    found = exported(database_url, "--from", "2026-01-03", "--to", "2026-01-04")
+    set_up(ledger_url, EVENTS, *UNGUARDED, dated)
+    found = exported(ledger_url, "--from", "2026-01-03", "--to", "2026-01-04")
     assert {line["transaction"] for line in found} == {"2"}
 
 
 @pytest.fixture(scope="module")
-def long_journal(
-    database_server: DatabaseServer, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Path]:
+def long_journal(templates: Templates, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Return a folder with the configuration of a ledger of 100,000 postings."""
     folder = tmp_path_factory.mktemp("long")
-    with fresh_database(database_server) as url:
+    with templates.copied(SERVICE) as url:
         set_up(url, [told("payment.confirmed", "1")])
         run(url, *LONG)
         (folder / "payrouter.toml").write_text(f'[database]\nurl = "{url}"\n', encoding="utf-8")

@@ -15,10 +15,10 @@ DATED = (
 
 
 @pytest.fixture
-def dated(database_url: str) -> str:
+def dated(ledger_url: str) -> str:
     """Return the URL of a ledger with a transaction on each of three days."""
-    set_up(database_url, EVENTS, *UNGUARDED, DATED)
-    return database_url
+    set_up(ledger_url, EVENTS, *UNGUARDED, DATED)
+    return ledger_url
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,6 @@ from consumers.ledger.service import SERVICE
 from consumers.ledger.statement import read_books
 from consumers.runtime.fate import Fate
 from consumers.runtime.service import Poison
-from consumers.runtime.store.migrate import upgrade
 from consumers.runtime.store.tables import RuntimeTables
 from router.contract.event import Event
 from router.contract.wire import encode_event
@@ -24,7 +23,8 @@ from tests.parts.brokers import Broker
 from tests.parts.chaos.stream import Stream
 from tests.parts.runtime.commands import Payrouter
 from tests.parts.runtime.counting import TRACE
-from tests.parts.runtime.members import Feed, eventually, feeding
+from tests.parts.runtime.members import Feed, feeding
+from tests.parts.waiting import eventually
 
 TUNING = {"park_longest_seconds": 0.2, "attempts": 10_000, "brake_after": 10_000}
 
@@ -34,12 +34,11 @@ QUIET = replace(SERVICE, handle=handle, configured=None)
 
 @pytest.fixture
 async def ledger(
-    broker: Broker, database_url: str, topics_prefix: str
+    broker: Broker, ledger_url: str, topics_prefix: str
 ) -> AsyncIterator[tuple[Feed, AsyncEngine]]:
     """Yield the topics of a ledger and the engine of its books, all empty."""
-    engine = create_async_engine(database_url)
+    engine = create_async_engine(ledger_url)
     try:
-        await upgrade(engine, SERVICE)
         async with feeding(broker, engine, topics_prefix, QUIET) as feed:
             yield feed, engine
     finally:

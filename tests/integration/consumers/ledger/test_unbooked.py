@@ -50,28 +50,28 @@ async def test_concerns_are_counted_by_kind(ledger: AsyncEngine) -> None:
     assert (counted["transactions"], counted["imbalance"]) == (1, 0)
 
 
-def test_unbooked_payments_are_listed_with_the_reason(database_url: str) -> None:
+def test_unbooked_payments_are_listed_with_the_reason(ledger_url: str) -> None:
     set_up(
-        database_url,
+        ledger_url,
         [
             told("payment.confirmed"),
             told("payment.refunded", "30", payment="P-2"),
             told("payment.confirmed", "1", payment="P-3"),
         ],
     )
-    found = asked(database_url, "statement", "--unbooked")["unbooked"]
+    found = asked(ledger_url, "statement", "--unbooked")["unbooked"]
     assert {each["provider_reference"]: each["why"] for each in found} == {
         "P-1": "no amount was reported",
         "P-2": "taken back, but never paid",
     }
     assert {each["account"] for each in found} == {"shop-eu"}
-    shown = ask(database_url, "statement", "--unbooked").stdout
+    shown = ask(ledger_url, "statement", "--unbooked").stdout
     assert "2 not booked: the amount is not known" in shown
     assert "order of P-2" in shown
-    assert "2 not booked" in ask(database_url, "verify").stdout
+    assert "2 not booked" in ask(ledger_url, "verify").stdout
 
 
-def test_the_unbooked_list_refuses_other_filters(database_url: str) -> None:
-    said = ask(database_url, "statement", "--unbooked", "--order", "A-1")
+def test_the_unbooked_list_refuses_other_filters(ledger_url: str) -> None:
+    said = ask(ledger_url, "statement", "--unbooked", "--order", "A-1")
     assert said.exit_code == 2
-    assert "--unbooked goes with --limit and --json alone" in said.stderr
+    assert "--unbooked can be combined with --limit and --json only" in said.stderr

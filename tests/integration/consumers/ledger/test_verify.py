@@ -22,7 +22,7 @@ def faults(url: str) -> set[tuple[str, str, str]]:
     return {(each["kind"], each["where"], each["what"]) for each in verdict["faults"]}
 
 
-def test_correct_books_pass_after_every_kind_of_event(database_url: str) -> None:
+def test_correct_books_pass_after_every_kind_of_event(ledger_url: str) -> None:
     stories = [
         of_account(event, f"example-{number}", event.id)
         for number, example in enumerate(examples().values())
@@ -30,22 +30,22 @@ def test_correct_books_pass_after_every_kind_of_event(database_url: str) -> None
     ]
     charges = {"fee": LARGEST, "fee_currency": "USDT"}
     largest = told("payment.confirmed", LARGEST, payment="P-3", **charges)
-    set_up(database_url, [*stories, *EVENTS, largest])
-    verdict = asked(database_url, "verify")
+    set_up(ledger_url, [*stories, *EVENTS, largest])
+    verdict = asked(ledger_url, "verify")
     assert (verdict["good"], verdict["faults"]) == (True, [])
     assert verdict["positions"] > verdict["unbooked"] > 0
-    assert "the books are right" in ask(database_url, "verify").stdout
+    assert "the books are right" in ask(ledger_url, "verify").stdout
 
 
-def test_empty_books_pass(database_url: str) -> None:
-    set_up(database_url, [])
-    assert asked(database_url, "verify")["postings"] == 0
+def test_empty_books_pass(ledger_url: str) -> None:
+    set_up(ledger_url, [])
+    assert asked(ledger_url, "verify")["postings"] == 0
 
 
-def test_a_changed_amount_is_found_in_every_check(database_url: str) -> None:
+def test_a_changed_amount_is_found_in_every_check(ledger_url: str) -> None:
     changed = "UPDATE ledger.posting SET amount = 107 WHERE transaction_id = 1 AND line = 1"
-    set_up(database_url, EVENTS, *UNGUARDED, changed)
-    assert faults(database_url) == {
+    set_up(ledger_url, EVENTS, *UNGUARDED, changed)
+    assert faults(ledger_url) == {
         ("unbalanced", "transaction 1", "sums to 7 USDT instead of 0"),
         ("balance", WALLET, "is stored as 77, the journal sums to 84"),
         (
@@ -56,28 +56,28 @@ def test_a_changed_amount_is_found_in_every_check(database_url: str) -> None:
     }
 
 
-def test_a_lost_line_is_found(database_url: str) -> None:
+def test_a_lost_line_is_found(ledger_url: str) -> None:
     lost = "DELETE FROM ledger.posting WHERE transaction_id = 2 AND line = 1"
-    set_up(database_url, EVENTS, *UNGUARDED, lost)
-    kinds = {(kind, where) for kind, where, _ in faults(database_url)}
+    set_up(ledger_url, EVENTS, *UNGUARDED, lost)
+    kinds = {(kind, where) for kind, where, _ in faults(ledger_url)}
     assert ("broken", "transaction 2") in kinds
     assert ("count", "postings") in kinds
 
 
-def test_a_lost_transaction_is_found_even_if_the_rest_balances(database_url: str) -> None:
+def test_a_lost_transaction_is_found_even_if_the_rest_balances(ledger_url: str) -> None:
     lost = ("posting WHERE transaction_id = 2", "transaction WHERE id = 2")
-    set_up(database_url, EVENTS, *UNGUARDED, *(f"DELETE FROM ledger.{each}" for each in lost))
-    found = faults(database_url)
+    set_up(ledger_url, EVENTS, *UNGUARDED, *(f"DELETE FROM ledger.{each}" for each in lost))
+    found = faults(ledger_url)
     assert ("count", "transactions", "3 were posted, the journal has 2") in found
     assert ("count", "postings", "6 were posted, the journal has 4") in found
     assert ("balance", PAYMENTS, "is stored as -107, the journal sums to -100") in found
     assert any(kind == "position" and "P-2" in where for kind, where, _ in found)
 
 
-def test_a_transaction_whose_lines_are_all_lost_is_found(database_url: str) -> None:
+def test_a_transaction_whose_lines_are_all_lost_is_found(ledger_url: str) -> None:
     lost = "DELETE FROM ledger.posting WHERE transaction_id = 3"
-    set_up(database_url, EVENTS, *UNGUARDED, lost)
-    assert ("broken", "transaction 3", "has 0 lines, the last is None") in faults(database_url)
+    set_up(ledger_url, EVENTS, *UNGUARDED, lost)
+    assert ("broken", "transaction 3", "has 0 lines, the last is None") in faults(ledger_url)
 
 
 @pytest.mark.parametrize(
@@ -89,16 +89,16 @@ def test_a_transaction_whose_lines_are_all_lost_is_found(database_url: str) -> N
     ],
 )
 def test_a_running_balance_that_differs_from_the_journal_is_found(
-    database_url: str, change: str, what: str
+    ledger_url: str, change: str, what: str
 ) -> None:
-    set_up(database_url, EVENTS, change)
-    assert faults(database_url) == {("balance", WALLET, f"{what}, the journal sums to 77")}
+    set_up(ledger_url, EVENTS, change)
+    assert faults(ledger_url) == {("balance", WALLET, f"{what}, the journal sums to 77")}
 
 
-def test_a_position_that_differs_from_its_postings_is_found(database_url: str) -> None:
+def test_a_position_that_differs_from_its_postings_is_found(ledger_url: str) -> None:
     changed = "UPDATE ledger.position SET total = 9 WHERE provider_reference = 'P-2'"
-    set_up(database_url, EVENTS, changed)
-    assert faults(database_url) == {
+    set_up(ledger_url, EVENTS, changed)
+    assert faults(ledger_url) == {
         (
             "position",
             "payment P-2 of shop-eu at blockatm",
@@ -108,20 +108,20 @@ def test_a_position_that_differs_from_its_postings_is_found(database_url: str) -
 
 
 def test_money_moved_between_accounts_with_everything_in_balance_is_found(
-    database_url: str,
+    ledger_url: str,
 ) -> None:
     moved = (
         "UPDATE ledger.posting SET account_id ="
         " (SELECT id FROM ledger.account WHERE name LIKE '%payouts')"
         " WHERE transaction_id = 1 AND line = 2"
     )
-    set_up(database_url, EVENTS, *UNGUARDED, moved)
-    assert {kind for kind, _, _ in faults(database_url)} == {"balance", "position"}
+    set_up(ledger_url, EVENTS, *UNGUARDED, moved)
+    assert {kind for kind, _, _ in faults(ledger_url)} == {"balance", "position"}
 
 
-def test_the_list_is_readable_and_the_status_is_one(database_url: str) -> None:
-    set_up(database_url, EVENTS, "UPDATE ledger.balance SET amount = 1 WHERE amount = 77")
-    result = ask(database_url, "verify")
+def test_the_list_is_readable_and_the_status_is_one(ledger_url: str) -> None:
+    set_up(ledger_url, EVENTS, "UPDATE ledger.balance SET amount = 1 WHERE amount = 77")
+    result = ask(ledger_url, "verify")
     assert result.exit_code == 1
     assert "the books are wrong: 1 found" in result.stdout
     assert WALLET in result.stdout

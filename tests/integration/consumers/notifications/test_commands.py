@@ -16,7 +16,6 @@ from consumers.notifications.service import SERVICE
 from consumers.notifications.tables import SCHEMA
 from consumers.runtime.commands.actions.held_admin import Operation, list_operations
 from consumers.runtime.settings import ConsumerSettings, Tuning
-from consumers.runtime.store.migrate import upgrade
 from consumers.runtime.store.tables import RuntimeTables
 from router.contract.topics import Topics
 from tests.parts.connections import connection_to
@@ -42,7 +41,6 @@ def ask(url: str, *arguments: str, chosen: NotificationOptions = RULES) -> Resul
 async def in_database(url: str, act: Callable[[AsyncEngine], Any]) -> Any:  # noqa: ANN401
     engine = create_async_engine(url, poolclass=NullPool)
     try:
-        await upgrade(engine, SERVICE)
         return await act(engine)
     finally:
         await engine.dispose()
@@ -57,10 +55,10 @@ async def three_messages(desk: AsyncEngine) -> None:
 
 
 @pytest.fixture
-def told_of(database_url: str) -> str:
+def told_of(desk_url: str) -> str:
     """Return the URL of a database with three messages."""
-    asyncio.run(in_database(database_url, three_messages))
-    return database_url
+    asyncio.run(in_database(desk_url, three_messages))
+    return desk_url
 
 
 def listed(url: str, *arguments: str) -> Sequence[Any]:
@@ -152,22 +150,22 @@ def test_all_messages_failed_since_a_time_are_resent(told_of: str) -> None:
 
 
 def test_a_message_without_an_address_is_not_resent_until_the_order_has_one(
-    database_url: str,
+    desk_url: str,
 ) -> None:
     async def skipped(desk: AsyncEngine) -> None:
         await applied(desk, RULES, told("payout.confirmed"))
         await run(desk, f"UPDATE {SCHEMA}.message SET state = 'skipped', wait_until = NULL")
 
-    asyncio.run(in_database(database_url, skipped))
-    message = by_state(database_url, "skipped")["id"]
-    assert resent(database_url, message) == (1, {"resent": [], "left": [message]})
+    asyncio.run(in_database(desk_url, skipped))
+    message = by_state(desk_url, "skipped")["id"]
+    assert resent(desk_url, message) == (1, {"resent": [], "left": [message]})
 
     async def known(desk: AsyncEngine) -> None:
         await run(desk, f"UPDATE {SCHEMA}.customer SET email = '{EMAIL}'")
 
-    asyncio.run(in_database(database_url, known))
-    assert resent(database_url, message)[0] == 0
-    assert by_state(database_url, "pending")["address"] == EMAIL
+    asyncio.run(in_database(desk_url, known))
+    assert resent(desk_url, message)[0] == 0
+    assert by_state(desk_url, "pending")["address"] == EMAIL
 
 
 def test_a_pending_message_is_not_resent(told_of: str) -> None:

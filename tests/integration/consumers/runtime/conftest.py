@@ -1,5 +1,6 @@
 """The counting consumer for every test of this folder."""
 
-from tests.parts.runtime.fixtures import counting, feed, payrouter
+from tests.parts.runtime.fixtures import counting, counting_url, feed, payrouter
+from tests.parts.templates import templates
 
-__all__ = ["counting", "feed", "payrouter"]
+__all__ = ["counting", "counting_url", "feed", "payrouter", "templates"]

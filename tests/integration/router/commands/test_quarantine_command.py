@@ -67,7 +67,7 @@ def _on(broker: Broker, topic: str) -> list[Record]:
     return asyncio.run(read_records(broker.bootstrap, [topic]))
 
 
-def test_the_list_tells_what_lies_there_and_why(payrouter: Command) -> None:
+def test_the_list_shows_each_delivery_and_why_it_is_quarantined(payrouter: Command) -> None:
     unknown, stale = payrouter("quarantine", "list", "--json").json
     people = payrouter("quarantine", "list").out
 
@@ -103,7 +103,7 @@ def test_one_is_shown_whole_by_the_beginning_of_its_id(payrouter: Command) -> No
     assert (nothing.status, nothing.out) == (1, "")
 
 
-def test_a_replay_shows_first_then_does_it_once_and_says_so(
+def test_a_replay_is_previewed_then_runs_once_and_reports_it(
     payrouter: Command, broker: Broker, topics_prefix: str
 ) -> None:
     stale = ("quarantine", "replay", "--reason", "stale")
@@ -173,7 +173,7 @@ def test_what_a_topic_refuses_is_named_and_holds_up_no_other(
     assert [each["replayed"] is None for each in listed] == [True, False]
 
 
-def test_where_no_broker_answers_it_says_so(
+def test_without_a_broker_the_command_ends_with_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)

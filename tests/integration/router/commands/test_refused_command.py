@@ -56,7 +56,7 @@ def payrouter(
     broker: Broker,
     topics_prefix: str,
 ) -> Command:
-    """Have an edge refuse six deliveries, and give what runs a command."""
+    """Make an edge refuse six deliveries; give a function that runs a command."""
 
     async def fill() -> None:
         await make_topics(broker.bootstrap, topics_prefix)
@@ -181,7 +181,7 @@ def test_verify_explains_a_sample_as_of_its_arrival(payrouter: Command) -> None:
     assert SECRET not in said.out
 
 
-def test_a_sample_under_a_key_that_was_added_since_would_be_taken_in(
+def test_a_sample_under_a_key_that_was_added_since_would_be_accepted(
     payrouter: Command, broker: Broker, topics_prefix: str
 ) -> None:
     rotated = ("verify", "blockatm", "--refused", _id(payrouter, "--endpoint", "shop-two"))
@@ -209,7 +209,7 @@ def test_a_sample_under_a_key_that_was_added_since_would_be_taken_in(
         ),
     ],
 )
-def test_verify_says_why_a_signature_cannot_be_recomputed_and_shows_the_rest(
+def test_verify_explains_why_a_signature_cannot_be_recomputed_and_shows_the_rest(
     payrouter: Command, filters: tuple[str, ...], why: str
 ) -> None:
     said = payrouter("verify", "blockatm", "--refused", _id(payrouter, *filters), "--json")

@@ -1,4 +1,4 @@
-"""A wrong configuration is told as a whole, a line for each problem, with the nearest name."""
+"""All problems of a configuration are reported at once, one per line, with the nearest name."""
 
 import os
 import subprocess
@@ -20,7 +20,7 @@ secrets = ["{_SECRET}"]
 account = "shop"
 [endpoints.files]
 provider = "resmic"
-secret_files = ["/nowhere/1", "/nowhere/2"]
+secret_files = ["/missing/1", "/missing/2"]
 [endpoints.hmac]
 provider = "generic_hmac"
 secrets = ["another-{_SECRET}"]
@@ -34,7 +34,7 @@ secrets = ["a third-{_SECRET}"]
 [endpoints.two]
 provider = "resmic"
 secrets = ["{_SECRET}"]
-account = "somebody-else"
+account = "another-shop"
 [edge]
 prot = 1
 body_limit_bytes = 5
@@ -79,8 +79,8 @@ _LINES = [
         "endpoints.bee.provider: unknown provider blockbe; expected one of blockatm, blockbee,"
         " generic_hmac, pulse2pay, resmic, standard_webhooks; did you mean blockbee?"
     ),
-    "endpoints.files.secret_files: cannot read /nowhere/1: FileNotFoundError",
-    "endpoints.files.secret_files: cannot read /nowhere/2: FileNotFoundError",
+    "endpoints.files.secret_files: cannot read /missing/1: FileNotFoundError",
+    "endpoints.files.secret_files: cannot read /missing/2: FileNotFoundError",
     (
         "endpoints.hmac.algorithm: Input should be 'sha256', 'sha384' or 'sha512';"
         " did you mean sha256?"
@@ -115,7 +115,7 @@ def _ran(directory: Path, command: str, **environ: str) -> subprocess.CompletedP
 
 
 @pytest.mark.parametrize("command", ["edge", "config show", "consume ledger"])
-def test_every_problem_is_told_at_once_by_every_command(tmp_path: Path, command: str) -> None:
+def test_every_command_reports_all_problems_at_once(tmp_path: Path, command: str) -> None:
     (tmp_path / "payrouter.toml").write_text(_EVERYTHING_WRONG)
 
     ended = _ran(
@@ -133,7 +133,7 @@ def test_every_problem_is_told_at_once_by_every_command(tmp_path: Path, command:
     assert _SECRET not in ended.stderr
 
 
-def test_what_only_the_edge_checks_is_told_at_once_too(tmp_path: Path) -> None:
+def test_problems_that_only_the_edge_checks_are_reported_at_once_too(tmp_path: Path) -> None:
     (tmp_path / "payrouter.toml").write_text(
         """
         [endpoints.one]
@@ -147,8 +147,8 @@ def test_what_only_the_edge_checks_is_told_at_once_too(tmp_path: Path) -> None:
         provider = "resmic"
         [edge]
         body_limit_bytes = 8000000
-        tls_certificate = "/nowhere/certificate.pem"
-        tls_key = "/nowhere/key.pem"
+        tls_certificate = "/missing/certificate.pem"
+        tls_key = "/missing/key.pem"
         """
     )
 

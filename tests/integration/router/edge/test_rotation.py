@@ -139,7 +139,7 @@ async def test_invalid_configuration_is_refused_as_a_whole_and_the_old_one_stays
         "configuration": whole.replace("deadline_seconds = 20", "deadline_secnds = 20\n" + other),
         "syntax": whole + f'x = "{_secret(7)}',
         "certificate": whole.replace(
-            "[edge]\n", f'{other}\n[edge]\ntls_certificate = "/nowhere"\ntls_key = "/nowhere"\n'
+            "[edge]\n", f'{other}\n[edge]\ntls_certificate = "/missing"\ntls_key = "/missing"\n'
         ),
     }
 

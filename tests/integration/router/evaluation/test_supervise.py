@@ -13,6 +13,7 @@ import pytest
 from router.errors import ConfigurationError
 from router.evaluation import supervise
 from router.evaluation.supervise import Child
+from tests.parts.waiting import eventually
 
 PATIENCE_SECONDS = 30.0
 
@@ -43,12 +44,6 @@ async def child() -> AsyncIterator[tuple[Starting, list[str]]]:
         await one.stop()
 
 
-async def until(look: Callable[[], object]) -> None:
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while not look():  # noqa: ASYNC110 - files and processes have no event
-            await asyncio.sleep(0.01)
-
-
 def gone(pid: int) -> bool:
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, 0)
@@ -77,7 +72,7 @@ async def test_child_that_ignores_sigterm_is_killed(
     make, said = child
     worker = make(DEAF, str(tmp_path / "deaf"))
     await worker.start()
-    await until((tmp_path / "deaf").exists)
+    await eventually((tmp_path / "deaf").exists)
     pid = worker.pid
     assert pid is not None
     await worker.stop()
@@ -99,7 +94,7 @@ async def test_child_that_ends_before_it_settles_is_not_restarted(
             return False
         return True
 
-    await until(failed)
+    await eventually(failed)
     with pytest.raises(ConfigurationError, match="worker ended with status 7"):
         worker.check_started()
     assert count.read_text() == "x"
@@ -117,7 +112,7 @@ async def test_settled_child_that_is_killed_is_restarted(
     first = worker.pid
     assert first is not None
     os.kill(first, signal.SIGKILL)
-    await until(lambda: worker.pid != first)
+    await eventually(lambda: worker.pid != first)
     assert said == ["worker ended with status -9; restarting in 0 s"]
     worker.check_started()
 
@@ -153,7 +148,7 @@ async def test_stop_while_waiting_to_restart_starts_nothing(
     worker = make(COUNTING, str(count))
     worker.settled()
     await worker.start()
-    await until(lambda: said)
+    await eventually(lambda: said)
     await worker.stop()
     assert count.read_text() == "x"
 
@@ -179,11 +174,11 @@ async def test_child_notices_the_end_of_its_supervisor(tmp_path: Path) -> None:
     )
     told = tmp_path / "pid"
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", supervisor, str(told))
-    await until(lambda: told.exists() and told.read_text())
+    await eventually(lambda: told.exists() and told.read_text())
     process.kill()
     await process.wait()
     pid = int(told.read_text())
-    await until(lambda: gone(pid))
+    await eventually(lambda: gone(pid))
 
 
 async def test_stopping_twice_or_without_a_start_does_no_harm(
@@ -230,7 +225,7 @@ async def test_lines_of_a_childs_log_are_passed_on_before_its_end_is_reported(
             return False
         return True
 
-    await until(ended)
+    await eventually(ended)
     assert lines == ["one", "two \xff", "three"]
 
 
@@ -240,18 +235,40 @@ async def test_line_of_log_over_the_limit_does_not_stop_the_reading(
     monkeypatch.setattr(supervise, "LONGEST_LINE_BYTES", 100)
     make, _, lines = logged
     await make("import sys; sys.stderr.write('x' * 5000 + '\\nlast\\n'); sys.stdin.read()").start()
-    await until(lambda: lines[-1:] == ["last"])
+    await eventually(lambda: lines[-1:] == ["last"])
 
 
-async def test_failure_to_print_does_not_stop_the_reading(tmp_path: Path) -> None:
+@pytest.mark.parametrize("failure", [BrokenPipeError(), TypeError("not a log line")])
+async def test_failure_to_print_does_not_stop_the_reading(
+    failure: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervise, "LONGEST_LINE_BYTES", 1000)
+
     def closed(_line: str) -> None:
-        raise BrokenPipeError
+        raise failure
 
     argv = [sys.executable, "-c", f"{FLOODING}; open(sys.argv[1], 'w')", str(tmp_path / "end")]
     worker = Child("worker", argv, "", print, closed)
     await worker.start()
-    await until((tmp_path / "end").exists)
+    await eventually((tmp_path / "end").exists)
     await worker.stop()
+
+
+async def test_last_lines_of_a_stopped_childs_log_are_passed_on(
+    logged: tuple[Starting, list[str], list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervise, "LONGEST_LINE_BYTES", 1000)
+    make, _, lines = logged
+    worker = make(
+        "import signal, sys; signal.signal(signal.SIGTERM, lambda *_: sys.exit(3));"
+        "sys.stderr.write('ready\\n'); sys.stderr.flush()\n"
+        "try: signal.pause()\n"
+        "finally: sys.stderr.write('line\\n' * 100_000 + 'last\\n')"
+    )
+    await worker.start()
+    await eventually(lambda: lines == ["ready"])
+    await worker.stop()
+    assert lines[-1] == "last"
 
 
 FLOODING = "import sys; sys.stderr.write('line\\n' * 100_000)"
@@ -265,4 +282,4 @@ async def test_a_child_whose_log_is_read_has_the_environment_it_is_given(
     await make(
         "import os, sys; sys.stderr.write(os.environ['WORD'] + '\\n')", os.environ | {"WORD": "x"}
     ).start()
-    await until(lambda: lines == ["x"])
+    await eventually(lambda: lines == ["x"])

@@ -1,1 +1,1 @@
-"""The folder that stands first in PYTHONPATH while tests run."""
+"""The folder that is first in PYTHONPATH while tests run."""

@@ -24,7 +24,7 @@ async def handle(transaction: AsyncConnection, events: Sequence[Event]) -> Seque
     ]
     if not rows:
         return [Fate.STALE] * len(events)
-    # The row is kept for ever, so its key knows an event the runtime has forgotten.
+    # The row is never deleted, so its key detects an event whose id the runtime has deleted.
     statement = insert(COUNTED).on_conflict_do_nothing().returning(COUNTED.c.event_id)
     counted = set(await transaction.scalars(statement, rows))
     return [Fate.APPLIED if event.id in counted else Fate.STALE for event in events]

@@ -21,7 +21,8 @@ from tests.parts.dev_process import free_port
 from tests.parts.leash import Leash
 from tests.parts.runtime.commands import Payrouter
 from tests.parts.runtime.counting import numbered
-from tests.parts.runtime.members import PATIENCE_SECONDS, Feed, eventually, feeding
+from tests.parts.runtime.members import Feed, feeding
+from tests.parts.waiting import PATIENCE_SECONDS, eventually
 
 POISON, BRAKE_AFTER = 50, 20
 

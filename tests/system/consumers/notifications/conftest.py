@@ -1,5 +1,6 @@
 """A database of the notifications for every test of this folder."""
 
-from tests.parts.notifications.fixtures import desk
+from tests.parts.notifications.fixtures import desk, desk_url
+from tests.parts.templates import templates
 
-__all__ = ["desk"]
+__all__ = ["desk", "desk_url", "templates"]

@@ -91,9 +91,7 @@ async def test_missing_topics_are_created_as_they_must_be(
 
 
 @pytest.mark.kafka
-async def test_the_topics_of_consumers_are_created_beside(
-    broker: Broker, topics_prefix: str
-) -> None:
+async def test_the_topics_of_consumers_are_created_too(broker: Broker, topics_prefix: str) -> None:
     dead = Topics(topics_prefix).dead_letter(f"{topics_prefix}payment", "ledger")
     outcome, order = f"{topics_prefix}ledger.outcome", f"{topics_prefix}order"
     beside = TopicsBeside(kept=[dead], passing=[outcome], foreign=[order])
@@ -106,7 +104,7 @@ async def test_the_topics_of_consumers_are_created_beside(
 
 
 @pytest.mark.kafka
-async def test_a_second_run_says_there_and_is_well(broker: Broker, topics_prefix: str) -> None:
+async def test_a_second_run_finds_every_topic_there(broker: Broker, topics_prefix: str) -> None:
     await applied(broker, topics_prefix)
     again = await applied(broker, topics_prefix)
 
@@ -184,7 +182,7 @@ def test_without_alter_only_what_is_missing_is_created_and_the_rest_said(
 
 
 @pytest.mark.kafka
-def test_alter_mends_what_loses_nothing_and_leaves_what_others_have_set(
+def test_alter_changes_what_loses_no_records_and_leaves_other_settings(
     payrouter: Command, broker: Broker, topics_prefix: str
 ) -> None:
     payment = f"{topics_prefix}payment"
@@ -202,7 +200,7 @@ def test_alter_mends_what_loses_nothing_and_leaves_what_others_have_set(
     assert (said.status, still, said.err) == (1, BY_HAND, "")
     found = asyncio.run(configs(broker.bootstrap, payment))
     assert (found["cleanup.policy"], found["retention.ms"]) == ("delete", str(7 * DAY))
-    # AlterConfigs, which aiokafka has, would have replaced what somebody else has set.
+    # AlterConfigs, which aiokafka has, would have replaced the settings of others.
     assert found["index.interval.bytes"] == "8192"
     assert asyncio.run(partitions(broker.bootstrap, payment)) == 3
     refused = asyncio.run(configs(broker.bootstrap, f"{topics_prefix}refused"))
@@ -221,7 +219,7 @@ async def test_runs_at_the_same_time_are_all_well(broker: Broker, topics_prefix:
 
 
 @pytest.mark.kafka
-def test_the_table_fits_80_columns_and_says_what_remains_to_be_done(
+def test_the_table_fits_80_columns_and_names_what_remains_to_be_done(
     payrouter: Command, broker: Broker, topics_prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("router.terminal.output._PIPE_WIDTH", 80)
@@ -258,7 +256,7 @@ async def test_replicas_are_named_with_the_command_that_gives_more(
 
 
 @pytest.mark.kafka
-async def test_more_of_everything_is_no_difference_and_nothing_is_made_smaller(
+async def test_topics_with_more_of_everything_are_accepted_and_not_reduced(
     broker: Broker, topics_prefix: str
 ) -> None:
     payment = f"{topics_prefix}payment"
@@ -288,7 +286,7 @@ async def test_a_topic_of_the_platform_is_compared_and_never_altered(
 
 
 @pytest.mark.kafka
-async def test_what_the_broker_refuses_is_said_of_its_topic_and_the_others_are_made(
+async def test_refusal_of_the_broker_is_reported_for_its_topic_and_the_others_are_created(
     broker: Broker, topics_prefix: str
 ) -> None:
     needs = [

@@ -1,4 +1,4 @@
-"""Nobody but `topics apply` creates a topic, on a Kafka that creates what it is asked for."""
+"""Only `topics apply` creates a topic, even on a Kafka that creates topics on request."""
 
 import asyncio
 import contextlib
@@ -47,7 +47,7 @@ def creating() -> Iterator[ApacheKafka]:
 
 
 async def ask_for(bootstrap: str, topic: str) -> None:
-    """Have every kind of client ask for a topic, a consumer from its first request on."""
+    """Request a topic by every kind of client, by a consumer from its first request on."""
     options = {"bootstrap_servers": bootstrap, "request_timeout_ms": 300}
     producer = AIOKafkaProducer(**options)
     reader = AIOKafkaConsumer(topic, **options)
@@ -75,7 +75,7 @@ async def test_no_client_of_aiokafka_creates_a_topic(
 
 
 @pytest.mark.kafka
-async def test_a_request_that_allows_it_in_so_many_words_still_creates(
+async def test_a_request_that_explicitly_allows_it_still_creates_a_topic(
     creating: ApacheKafka, topics_prefix: str
 ) -> None:
     forbid_topic_creation()
@@ -104,7 +104,7 @@ class Started:
     ports: dict[str, int]
 
     def readyz(self, name: str) -> str:
-        """Return what a process says of its readiness, nothing while it does not answer."""
+        """Return the answer of a process at /readyz, empty while it does not answer."""
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self.ports[name]}/readyz") as answer:
                 return str(answer.read().decode())
@@ -130,7 +130,7 @@ class Started:
 def started(
     creating: ApacheKafka, database_server: DatabaseServer, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Started]:
-    """Start edge, ledger and exporter before the broker; nobody has run `topics apply`."""
+    """Start edge, ledger and exporter before the broker, without `topics apply`."""
     place = Place(tmp_path_factory.mktemp("uncreated"))
     ports = free_ports(["webhooks", *PROGRAMS])
     with fresh_database(database_server) as url, contextlib.ExitStack() as stack:

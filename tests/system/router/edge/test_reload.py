@@ -1,16 +1,14 @@
 """The watch on configuration files misses no change and never ends."""
 
-import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 from router.configuration.settings import Settings, load_settings
 from router.edge.app import EdgeProcess, build_edge
 from router.edge.reload import ConfigurationSource
 from tests.parts.edge.living_edge import Mount
-
-_PATIENCE_SECONDS = 30.0
+from tests.parts.waiting import eventually
 
 
 def _configuration(path: Path, *endpoints: tuple[str, Path]) -> Path:
@@ -27,14 +25,6 @@ async def _following(config: Path, source: ConfigurationSource) -> AsyncIterator
     process = build_edge(load_settings(config, {}))
     async with process.reloading.following(source):
         yield process
-
-
-async def _until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(_PATIENCE_SECONDS):
-        while True:
-            if condition():
-                return
-            await asyncio.sleep(0.05)
 
 
 def _secret_of(process: EdgeProcess, name: str) -> bytes | None:
@@ -61,11 +51,11 @@ async def test_secret_replaced_just_after_its_first_read_is_applied(
     reads: list[Settings] = []
     async with _following(config, ConfigurationSource(read, lambda: config)) as process:
         # The check at the start is over, so that only the watch can see later changes.
-        await _until(lambda: len(reads) == 1)
+        await eventually(lambda: len(reads) == 1)
         both = (("one", mount.file("one")), ("two", mount.file("two")))
         _configuration(config, *both)
 
-        await _until(lambda: _secret_of(process, "two") == b"second-secret-of-two")
+        await eventually(lambda: _secret_of(process, "two") == b"second-secret-of-two")
 
 
 async def test_unreadable_paths_do_not_end_the_watch(tmp_path: Path) -> None:
@@ -82,7 +72,7 @@ async def test_unreadable_paths_do_not_end_the_watch(tmp_path: Path) -> None:
 
     source = ConfigurationSource(lambda: load_settings(config, {}), found)
     async with _following(config, source) as process:
-        await _until(lambda: len(asked) > 1)
+        await eventually(lambda: len(asked) > 1)
         file.write_text("second-secret")
 
-        await _until(lambda: _secret_of(process, "one") == b"second-secret")
+        await eventually(lambda: _secret_of(process, "one") == b"second-secret")

@@ -1,4 +1,4 @@
-"""Wrong usage is explained in words of this program, with what to type instead."""
+"""Wrong usage is explained as text of this program, with what to type instead."""
 
 import click
 import pytest

@@ -45,10 +45,14 @@ def _name(way: dict[str, Any]) -> str:
     return "-".join(Path(word).name for word in words if word) or "nothing said"
 
 
-def test_without_security_the_clients_are_told_where_and_who() -> None:
+def test_without_security_the_clients_get_servers_and_client_id() -> None:
     options = client_options(_kafka(bootstrap_servers="a:1, b:2", client_id="edge"))
 
     assert options == {"bootstrap_servers": ["a:1", "b:2"], "client_id": "edge"}
+
+
+def test_addresses_have_no_spaces_for_the_options_of_kafkas_tools() -> None:
+    assert _kafka(bootstrap_servers="a:1, b:2").bootstrap == "a:1,b:2"
 
 
 @pytest.mark.parametrize("way", _WAYS, ids=_name)
@@ -81,7 +85,7 @@ def test_a_broker_is_believed_only_with_its_certificate_and_name() -> None:
     assert [dict(ca["subject"][0])["commonName"] for ca in context.get_ca_certs()] == ["localhost"]
 
 
-async def test_a_token_is_read_anew_for_every_connection(tmp_path: Path) -> None:
+async def test_a_token_is_read_for_every_connection(tmp_path: Path) -> None:
     path = tmp_path / "token"
     kafka = _kafka(
         security_protocol="SASL_SSL", sasl_mechanism="OAUTHBEARER", sasl_token_file=str(path)

@@ -1,4 +1,4 @@
-"""A kept delivery on the screen: its body as text if it is text, else as base64."""
+"""Display of a stored delivery: its body as text if it is text, otherwise as base64."""
 
 import base64
 

@@ -1,4 +1,4 @@
-"""Where configuration comes from: the file, and the variables laid over it."""
+"""Sources of the configuration: the file, and the variables that override it."""
 
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ def _read(directory: Path, text: str, **environ: str) -> dict[str, Any]:
     return read_sources(path, environ)
 
 
-def test_the_file_is_read_as_it_stands(tmp_path: Path) -> None:
+def test_the_file_is_read_unchanged(tmp_path: Path) -> None:
     assert _read(tmp_path, '[kafka]\nclient_id = "a"\n[edge]\nport = 1') == {
         "kafka": {"client_id": "a"},
         "edge": {"port": 1},
@@ -71,14 +71,14 @@ def test_only_a_json_list_of_texts_is_read_as_a_list(text: str, value: object) -
     assert read_sources(None, {"PAYROUTER_A__B": text}) == {"a": {"b": value}}
 
 
-def test_a_list_that_is_no_json_is_refused_without_its_content() -> None:
+def test_a_list_of_invalid_json_is_refused_without_its_content() -> None:
     with pytest.raises(ConfigurationError) as refused:
         read_sources(None, {"PAYROUTER_ENDPOINTS__SHOP__SECRETS": f'["{_SECRET}"'})
 
     assert str(refused.value) == "PAYROUTER_ENDPOINTS__SHOP__SECRETS: a list is written as JSON"
 
 
-def test_variables_that_say_where_to_look_are_no_configuration() -> None:
+def test_variables_that_locate_the_configuration_are_not_part_of_it() -> None:
     environ = {"PAYROUTER_CONFIG": "a", "PAYROUTER_DATA_DIR": "b", "XPAYROUTER_EDGE__PORT": "1"}
 
     assert read_sources(None, environ) == {}
@@ -92,7 +92,9 @@ def test_variables_that_say_where_to_look_are_no_configuration() -> None:
         ("[endpoints.shop]\nsecrets = []", "PAYROUTER_ENDPOINTS__SHOP__SECRETS__0"),
     ],
 )
-def test_a_variable_below_what_is_no_table_is_refused(tmp_path: Path, text: str, name: str) -> None:
+def test_a_variable_below_a_key_that_is_not_a_table_is_refused(
+    tmp_path: Path, text: str, name: str
+) -> None:
     with pytest.raises(ConfigurationError, match=rf"^{name}: \w+ is not a table$"):
         _read(tmp_path, text, **{name: "1"})
 
@@ -110,7 +112,7 @@ def test_a_variable_below_what_is_no_table_is_refused(tmp_path: Path, text: str,
         f'x = """{_SECRET}',
     ],
 )
-def test_a_syntax_error_is_named_by_its_place_and_not_by_what_stands_there(
+def test_a_syntax_error_is_reported_by_its_place_without_the_text(
     tmp_path: Path, text: str
 ) -> None:
     with pytest.raises(ConfigurationError) as refused:
@@ -123,7 +125,7 @@ def test_a_syntax_error_is_named_by_its_place_and_not_by_what_stands_there(
     assert refused.value.__cause__ is None
 
 
-def test_a_file_that_is_no_text_is_no_toml(tmp_path: Path) -> None:
+def test_a_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "payrouter.toml"
     path.write_bytes(b"\xff\xfe\x00")
 

@@ -1,4 +1,4 @@
-"""A secret is the same whichever way it comes, and what cannot be one is refused at the start."""
+"""A secret has the same value from every source; an impossible one is refused at the start."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -52,7 +52,7 @@ _KAFKA = '[kafka]\nsecurity_protocol = "SASL_SSL"\nsasl_mechanism = "PLAIN"\nsas
 
 @pytest.mark.parametrize("written", _AROUND, ids=ascii)
 @pytest.mark.parametrize("way", ["file", "TOML", "variable", "list in a variable"])
-def test_what_stands_around_a_secret_of_an_endpoint_is_no_part_of_it(
+def test_white_space_around_a_secret_of_an_endpoint_is_removed(
     tmp_path: Path, way: str, written: str
 ) -> None:
     if way == "file":
@@ -70,7 +70,9 @@ def test_what_stands_around_a_secret_of_an_endpoint_is_no_part_of_it(
 
 @pytest.mark.parametrize("written", _AROUND, ids=ascii)
 @pytest.mark.parametrize("way", ["file", "TOML", "variable"])
-def test_nor_of_the_other_secrets(tmp_path: Path, way: str, written: str) -> None:
+def test_white_space_around_the_other_secrets_is_removed(
+    tmp_path: Path, way: str, written: str
+) -> None:
     url = written.replace(_SECRET, _URL)
     values = {"PAYROUTER_KAFKA__SASL_PASSWORD": written, "PAYROUTER_DATABASE__URL": url}
     if way == "file":

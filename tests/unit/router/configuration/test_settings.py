@@ -61,7 +61,7 @@ _WRONG: list[tuple[_Changes, str]] = [
     ({"database.uri": _SECRET}, "database.uri: unknown key"),
     ({"topics.partition": 1}, "topics.partition: unknown key"),
     ({"log.colour": True}, "log.colour: unknown key"),
-    # tables that are none
+    # values that are not tables
     ({"edge": _SECRET}, "edge: "),
     ({"endpoints": [_SECRET]}, "endpoints: "),
     ({"endpoints.shop": _SECRET}, "endpoints.shop: "),
@@ -202,14 +202,14 @@ def test_a_wrong_configuration_is_refused_in_one_line_that_names_the_key(
         ("OAUTHBEARER", "sasl_token_file"),
     ],
 )
-def test_a_way_to_sign_in_says_what_it_needs(mechanism: str, needed: str) -> None:
+def test_a_sasl_mechanism_without_its_settings_is_refused(mechanism: str, needed: str) -> None:
     kafka = {"security_protocol": "SASL_SSL", "sasl_mechanism": mechanism}
 
     with pytest.raises(ConfigurationError, match=f"^kafka: {mechanism} needs {needed}$"):
         settings_from(_values({"kafka": kafka}))
 
 
-def test_a_password_is_needed_beside_a_name() -> None:
+def test_a_name_without_a_password_is_refused() -> None:
     kafka = {"security_protocol": "SASL_SSL", "sasl_mechanism": "PLAIN", "sasl_username": "u"}
 
     with pytest.raises(ConfigurationError, match=r"^kafka: PLAIN needs sasl_password$"):
@@ -272,7 +272,7 @@ def test_a_live_and_a_test_endpoint_cannot_share_an_account() -> None:
     )
 
 
-def test_a_test_endpoint_has_an_account_of_its_own() -> None:
+def test_a_test_endpoint_needs_a_separate_account() -> None:
     settings = settings_from(_values({"endpoints.other.mode": "test"}))
 
     assert {name: each.mode for name, each in settings.endpoints.items()} == {
@@ -282,7 +282,7 @@ def test_a_test_endpoint_has_an_account_of_its_own() -> None:
     assert build_endpoints(settings)["other"].mode == "test"
 
 
-def test_an_account_is_the_endpoint_where_none_is_said() -> None:
+def test_the_account_defaults_to_the_name_of_the_endpoint() -> None:
     accounts = {name: e.account for name, e in settings_from(_values({})).endpoints.items()}
 
     assert accounts == {"shop": "shop", "other": "other"}

@@ -1,4 +1,4 @@
-"""Secrets come from the file, from files of their own and from variables, and are shown nowhere."""
+"""Secrets come from the file, from separate files and from variables, and are never shown."""
 
 import copy
 import pickle
@@ -74,7 +74,7 @@ def test_a_wrong_variable_is_named_by_its_key_and_not_by_its_value(tmp_path: Pat
     assert _SECRET not in str(refused.value)
 
 
-def test_files_of_secrets_stand_beside_secrets_and_lose_the_space_around_them(
+def test_files_of_secrets_add_to_secrets_and_are_stripped(
     tmp_path: Path,
 ) -> None:
     (tmp_path / "old").write_text(" old \n")
@@ -116,7 +116,7 @@ def test_a_file_of_a_password_or_of_an_address_is_read_and_excludes_the_other(
         settings_from({"kafka": {"sasl_password": "x", "sasl_password_file": str(path)}})
 
 
-def test_another_tables_problem_is_named_where_it_stands() -> None:
+def test_a_problem_of_another_table_is_reported_with_its_path() -> None:
     with pytest.raises(ConfigurationError, match=r"^consumers\.ledger\.database\.urls: unknown"):
         read_database({"urls": "x"}, "consumers.ledger.database")
 

@@ -4,7 +4,7 @@ import asyncio
 import json
 
 import structlog
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
@@ -12,9 +12,10 @@ from tests.parts.edge import asgi
 from tests.parts.edge.asgi import Header
 from tests.parts.edge.edge_server import TOKEN
 from tests.parts.edge.mutations import GENUINE
+from tests.parts.examples import examples
 from tests.parts.providers.blockatm_deliveries import PAYMENT, TIME, signature
 
-_EXAMPLES = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+_EXAMPLES = examples(300)
 
 _METHODS = st.sampled_from(["POST", "GET", "HEAD", "PUT", "PURGE", "post", ""])
 _PATHS = st.one_of(

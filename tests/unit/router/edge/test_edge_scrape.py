@@ -2,7 +2,8 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 
 import pytest
@@ -19,15 +20,14 @@ from tests.parts.edge.many_endpoints import edge_registry, endpoints, tables
 from tests.parts.edge.raw_http import connected, request
 
 ENDPOINTS = 1000
+FEWER = 500
 NOW = datetime(2026, 11, 28, tzinfo=UTC)
 
 
-@pytest.fixture
-async def edge() -> AsyncIterator[RunningEdge]:
-    """Serve a thousand endpoints without a broker, which is not needed here."""
-    values = kit.values(tables(ENDPOINTS)) | {"kafka": {"bootstrap_servers": "127.0.0.1:1"}}
-    async with running_edge(values) as running:
-        yield running
+def serving(count: int) -> AbstractAsyncContextManager[RunningEdge]:
+    """Serve `count` endpoints without a broker, which is not needed here."""
+    values = kit.values(tables(count)) | {"kafka": {"bootstrap_servers": "127.0.0.1:1"}}
+    return running_edge(values)
 
 
 def _samples(text: str) -> Iterator[Sample]:
@@ -45,10 +45,9 @@ def _found(registry: CollectorRegistry, name: str, *labels: str) -> dict[tuple[s
     }
 
 
-async def test_scrape_of_a_thousand_endpoints_is_small_and_has_every_one_of_them(
-    edge: RunningEdge,
-) -> None:
-    body = (await edge.probe("/metrics")).body
+async def test_scrape_of_a_thousand_endpoints_is_small_and_has_every_one_of_them() -> None:
+    async with serving(ENDPOINTS) as edge:
+        body = (await edge.probe("/metrics")).body
 
     assert len(body) <= 3_000_000
     counted = {
@@ -75,13 +74,13 @@ def test_endpoint_adds_few_series_and_only_with_its_name() -> None:
 
 
 async def test_requests_are_answered_while_a_scrape_is_rendered(
-    edge: RunningEdge, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(exposition, "SLICE_SECONDS", 0.0)
     monkeypatch.setattr(exposition, "PAUSE_SECONDS", 0.001)
     answered = 0
 
-    async with connected(edge.port) as line:
+    async with serving(FEWER) as edge, connected(edge.port) as line:
         scrape = asyncio.create_task(edge.probe("/metrics"))
         while not scrape.done():
             await line.send(request("/webhooks/merchant-0000"))

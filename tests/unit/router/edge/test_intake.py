@@ -364,7 +364,7 @@ async def test_observer_never_receives_a_forgery_as_genuine() -> None:
     assert observer.proved == []
 
 
-@pytest.mark.parametrize("detail", ["x" * 2000, "a line\nof its own \ud800", ""])
+@pytest.mark.parametrize("detail", ["x" * 2000, "a second\nline \ud800", ""])
 async def test_oversized_detail_does_not_prevent_quarantine(
     detail: str,
 ) -> None:

@@ -124,8 +124,22 @@ def test_warning_about_an_event_fits_a_terminal() -> None:
 
 
 @pytest.mark.parametrize("text", ["payrouter: edge.port: unknown key", "Traceback", "[1]", "{}"])
-def test_text_that_is_no_line_of_log_is_printed_as_it_is(text: str) -> None:
+def test_text_that_is_not_a_log_line_is_printed_unchanged(text: str) -> None:
     assert printed(text) == text + "\n"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        ACCEPTED | {"events": 5},
+        ACCEPTED | {"events": ["payment.confirmed"]},
+        ACCEPTED | {"milliseconds": "soon"},
+        BATCH | {"applied": "all"},
+        BATCH | {"applied": None},
+    ],
+)
+def test_entry_with_unexpected_values_is_printed_as_it_is(line: object) -> None:
+    assert printed(line) == json.dumps(line) + "\n"
 
 
 def test_totals_count_deliveries_by_outcome_and_applied_records_by_consumer() -> None:

@@ -1,4 +1,4 @@
-"""A change of a file is seen in whatever way it is made, once it is complete."""
+"""A change of a file, made in any way, is reported once it is complete."""
 
 import os
 from collections.abc import Callable
@@ -56,7 +56,7 @@ def _looks(watch: FileWatch, count: int = 4) -> list[bool]:
 @pytest.mark.parametrize(
     "change", [_rewritten, _renamed, _renamed_with_the_times_of_the_old, _removed]
 )
-def test_a_change_is_told_once_when_it_has_settled(
+def test_a_change_is_reported_once_when_it_has_settled(
     tmp_path: Path, change: Callable[[Path], None]
 ) -> None:
     path = tmp_path / "key"
@@ -91,7 +91,7 @@ def test_what_is_still_being_written_is_left_alone(tmp_path: Path) -> None:
     assert _looks(watch) == [True, False, False, False]
 
 
-def test_the_same_content_again_is_no_change(tmp_path: Path) -> None:
+def test_writing_the_same_content_is_not_a_change(tmp_path: Path) -> None:
     path = tmp_path / "key"
     path.write_text("new")
     watch = _watching(path)
@@ -123,7 +123,7 @@ def test_to_follow_the_same_files_again_between_two_looks_loses_nothing(tmp_path
     assert seen == [False, True, False]
 
 
-def test_a_file_followed_anew_is_known_as_it_is_and_a_change_meanwhile_is_not_lost(
+def test_a_file_watched_again_is_known_and_no_change_in_between_is_lost(
     tmp_path: Path,
 ) -> None:
     one, two = tmp_path / "one", tmp_path / "two"

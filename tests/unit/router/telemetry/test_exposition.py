@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import (
     CollectorRegistry,
@@ -75,7 +75,6 @@ def _created(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("_created")
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(meaning=_texts, values=st.lists(st.tuples(_texts, _numbers, _amounts), max_size=5))
 def test_text_of_every_metric_type_is_that_of_the_client_library(
     meaning: str, values: list[tuple[str, float, float]]
@@ -102,10 +101,22 @@ def test_text_of_every_metric_type_is_that_of_the_client_library(
     assert b"".join(pieces(registry)) == generate_latest(registry)
 
 
-def test_text_of_a_thousand_endpoints_is_complete() -> None:
-    registry = edge_registry(1000)
+@pytest.fixture(scope="module")
+def thousand() -> CollectorRegistry:
+    """Return the metrics of an edge with 1,000 endpoints, which the tests only read."""
+    return edge_registry(1000)
 
-    assert b"".join(pieces(registry)) == generate_latest(registry)
+
+@pytest.fixture(scope="module")
+def text_of_thousand(thousand: CollectorRegistry) -> bytes:
+    """Return their text as the client library writes it."""
+    return generate_latest(thousand)
+
+
+def test_text_of_a_thousand_endpoints_is_complete(
+    thousand: CollectorRegistry, text_of_thousand: bytes
+) -> None:
+    assert b"".join(pieces(thousand)) == text_of_thousand
 
 
 def test_values_are_read_while_the_pieces_are_made() -> None:
@@ -126,19 +137,20 @@ def test_values_are_read_while_the_pieces_are_made() -> None:
     assert reads == [number * PIECE_SAMPLES for number in range(11)]
 
 
-def test_piece_has_few_samples_even_of_a_large_metric() -> None:
-    registry = edge_registry(1000)
-    registry.register(_Families())
+def test_piece_has_few_samples_even_of_a_large_metric(thousand: CollectorRegistry) -> None:
+    families = CollectorRegistry()
+    families.register(_Families())
 
-    samples = [
-        sum(not line.startswith(b"#") for line in piece.splitlines()) for piece in pieces(registry)
-    ]
+    for registry in (thousand, families):
+        samples = [
+            sum(not line.startswith(b"#") for line in piece.splitlines())
+            for piece in pieces(registry)
+        ]
+        assert max(samples) == PIECE_SAMPLES
 
-    assert max(samples) == PIECE_SAMPLES
 
-
-async def test_slices_of_a_render_take_little_processor_time() -> None:
-    scrapes = Exposition(edge_registry(1000))
+async def test_slices_of_a_render_take_little_processor_time(thousand: CollectorRegistry) -> None:
+    scrapes = Exposition(thousand)
     turns: list[float] = []
 
     def turn() -> None:
@@ -152,10 +164,11 @@ async def test_slices_of_a_render_take_little_processor_time() -> None:
     assert statistics.quantiles(taken, n=100)[98] < LIMIT_SECONDS
 
 
-async def test_other_callbacks_run_after_every_slice(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_other_callbacks_run_after_every_slice(
+    thousand: CollectorRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(exposition, "SLICE_SECONDS", 0.0)
     monkeypatch.setattr(exposition, "PAUSE_SECONDS", 1e-6)
-    registry = edge_registry(1000)
     turns = 0
 
     def turn() -> None:
@@ -164,9 +177,9 @@ async def test_other_callbacks_run_after_every_slice(monkeypatch: pytest.MonkeyP
         asyncio.get_running_loop().call_soon(turn)
 
     turn()
-    await Exposition(registry).latest()
+    await Exposition(thousand).latest()
 
-    assert turns >= len(list(pieces(registry))) > 200
+    assert turns >= len(list(pieces(thousand))) > 200
 
 
 def test_series_added_and_removed_during_a_render_are_harmless() -> None:
@@ -262,13 +275,13 @@ def _never() -> Any:  # noqa: ANN401 - never called
     raise AssertionError
 
 
-async def test_response_is_sent_in_chunks_of_limited_size() -> None:
-    registry = edge_registry(1000)
-
-    head, *chunks = await _sent(registry, "GET")
+async def test_response_is_sent_in_chunks_of_limited_size(
+    thousand: CollectorRegistry, text_of_thousand: bytes
+) -> None:
+    head, *chunks = await _sent(thousand, "GET")
 
     body = b"".join(chunk["body"] for chunk in chunks)
-    assert body == generate_latest(registry)
+    assert body == text_of_thousand
     assert (b"content-length", str(len(body)).encode()) in head["headers"]
     assert max(len(chunk["body"]) for chunk in chunks) <= 65536
     assert [chunk.get("more_body", False) for chunk in chunks] == [True] * (len(chunks) - 1) + [

@@ -31,8 +31,9 @@ from tests.parts.runtime.counting import (
     record,
     stored,
 )
-from tests.parts.runtime.members import Feed, eventually, halted, ready
+from tests.parts.runtime.members import Feed, halted, ready
 from tests.parts.runtime.told import applied_but, holds, metric, passed, refusing
+from tests.parts.waiting import eventually
 
 PARK = HoldDecision(Fate.PARKED, HeldReason.FAILED, "ValueError: not now")
 

@@ -19,14 +19,8 @@ from consumers.runtime.store.migrate import upgrade
 from consumers.runtime.store.tables import RuntimeTables
 from tests.parts.brokers import Broker
 from tests.parts.runtime.counting import numbered
-from tests.parts.runtime.members import (
-    PATIENCE_SECONDS,
-    Feed,
-    eventually,
-    feeding,
-    halted,
-    ready,
-)
+from tests.parts.runtime.members import Feed, feeding, halted, ready
+from tests.parts.waiting import PATIENCE_SECONDS, eventually
 
 FRAMES, BRAKE_AFTER, PAYMENTS = 30, 20, 40
 

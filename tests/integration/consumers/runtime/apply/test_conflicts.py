@@ -21,7 +21,7 @@ from tests.parts.runtime.counting import (
     numbered,
     written,
 )
-from tests.parts.runtime.members import Feed, eventually, ready
+from tests.parts.runtime.members import Feed, ready
 from tests.parts.runtime.told import (
     applied_but,
     held,
@@ -32,6 +32,7 @@ from tests.parts.runtime.told import (
     passed,
     published,
 )
+from tests.parts.waiting import eventually
 
 
 def conflicts(process: ConsumerProcess) -> float:

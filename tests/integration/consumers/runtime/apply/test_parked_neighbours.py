@@ -15,8 +15,9 @@ from consumers.runtime.member.app import ConsumerProcess
 from consumers.runtime.service import Handler
 from router.contract.event import Event
 from tests.parts.runtime.counting import count, counts_of, effects_of, held_in, id_of, numbered
-from tests.parts.runtime.members import Feed, eventually, ready
+from tests.parts.runtime.members import Feed, ready
 from tests.parts.runtime.told import held, holds, metric
+from tests.parts.waiting import eventually
 
 NEIGHBOURS = 200
 OWN = [numbered(n).model_copy(update={"reference": "A"}) for n in range(1000, 1010)]

@@ -19,8 +19,9 @@ from tests.integration.consumers.runtime.member.test_loop_positions import (
 )
 from tests.parts.runtime.commands import Payrouter
 from tests.parts.runtime.counting import counts_of, numbered, set_fence, written
-from tests.parts.runtime.members import Feed, eventually, halted, ready
+from tests.parts.runtime.members import Feed, halted, ready
 from tests.parts.runtime.told import applied_but
+from tests.parts.waiting import eventually
 
 Happening = Callable[[Feed], Awaitable[None]]
 

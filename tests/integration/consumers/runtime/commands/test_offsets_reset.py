@@ -11,8 +11,9 @@ from consumers.runtime.apply.offsets import begin_fences
 from consumers.runtime.commands.actions.held_admin import list_operations
 from tests.parts.runtime.commands import Payrouter
 from tests.parts.runtime.counting import TABLES, counts_of, numbered, set_fence
-from tests.parts.runtime.members import Feed, eventually, halted, ready
+from tests.parts.runtime.members import Feed, halted, ready
 from tests.parts.runtime.told import applied_but, refusing
+from tests.parts.waiting import eventually
 
 EARLIEST = ("--to", "earliest", "--yes")
 

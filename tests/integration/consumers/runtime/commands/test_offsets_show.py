@@ -1,4 +1,4 @@
-"""`payrouter offsets show` says whether a consumer moves, and what keeps it from that."""
+"""`payrouter offsets show` reports whether a consumer makes progress, and what blocks it."""
 
 import io
 from contextlib import AsyncExitStack
@@ -19,15 +19,16 @@ from router.broker.log.bounds import LogBounds
 from tests.parts.runtime.child import child
 from tests.parts.runtime.commands import Payrouter, Said
 from tests.parts.runtime.counting import SERVICE, numbered
-from tests.parts.runtime.members import Feed, eventually, ready
+from tests.parts.runtime.members import Feed, ready
 from tests.parts.runtime.told import refusing
 from tests.parts.runtime.transactions import put, transacting
+from tests.parts.waiting import eventually
 
 TABLES = RuntimeTables.of(SERVICE.schema)
 
 
 async def shown(payrouter: Payrouter, *more: str) -> tuple[Said, list[dict[str, Any]]]:
-    """Return what the command says as JSON."""
+    """Run the command; return its result and its JSON output."""
     said = await payrouter("offsets", "show", "counting", "--json", *more)
     return said, said.json["counting"]
 
@@ -45,7 +46,7 @@ def cells(said: Said, feed: Feed, partition: int = 0) -> list[str]:
 
 
 @pytest.mark.kafka
-async def test_a_frozen_consumer_is_stuck_until_it_goes_on(
+async def test_a_frozen_consumer_is_stuck_until_it_resumes(
     feed: Feed, payrouter: Payrouter
 ) -> None:
     payrouter.configure(f'[consumers.counting]\ngroup_id = "{feed.group}"')
@@ -78,7 +79,7 @@ async def test_a_frozen_consumer_is_stuck_until_it_goes_on(
 
 
 @pytest.mark.kafka
-async def test_where_there_is_no_time_for_every_partition_the_rest_of_it_is_known(
+async def test_without_time_for_the_first_records_only_their_times_are_unknown(
     feed: Feed, payrouter: Payrouter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await feed.send(map(numbered, range(2)))
@@ -131,7 +132,7 @@ async def test_an_open_transaction_is_named_and_counted(feed: Feed, payrouter: P
         )
         await producer.commit_transaction()
         await feed.applied(5)
-        # The marker behind the last record is none.
+        # The marker after the last record is in the lag, but no record is left to apply.
         said, rows = await shown(payrouter, "--stuck-after", "0")
         assert (said.status, rows[0]["state"], rows[0]["lag"]) == (0, "idle", 1)
 
@@ -160,7 +161,7 @@ async def test_a_log_that_does_not_fit_its_fence_and_a_brake_are_states(
     assert [row["state"] for row in rows] == ["beyond end", *["no member"] * 3]
 
 
-async def test_what_the_broker_does_not_say_is_unknown_and_the_store_is_shown(
+async def test_without_an_answer_of_the_broker_its_values_are_unknown_and_the_store_is_shown(
     feed: Feed, payrouter: Payrouter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await feed.send(map(numbered, range(2)))
@@ -174,7 +175,7 @@ async def test_what_the_broker_does_not_say_is_unknown_and_the_store_is_shown(
     assert said.err.count("\n") == 1
 
 
-async def test_counts_of_what_became_of_the_records(feed: Feed, payrouter: Payrouter) -> None:
+async def test_counts_of_the_outcomes_of_the_records(feed: Feed, payrouter: Payrouter) -> None:
     await feed.send(map(numbered, [0, 1, 1]))
     async with feed.member():
         await feed.applied(2)

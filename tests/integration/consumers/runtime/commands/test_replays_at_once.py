@@ -22,8 +22,9 @@ from tests.parts.runtime.counting import (
     numbered,
     written,
 )
-from tests.parts.runtime.members import Feed, eventually, ready
+from tests.parts.runtime.members import Feed, ready
 from tests.parts.runtime.told import holds, passed, refusing
+from tests.parts.waiting import eventually
 
 DEAD = 40
 

@@ -27,9 +27,10 @@ from tests.parts.brokers import create_topics
 from tests.parts.runtime.child import child
 from tests.parts.runtime.counting import count, effects_of, numbered
 from tests.parts.runtime.exporting import Exported, exporting, series
-from tests.parts.runtime.members import PATIENCE_SECONDS, Feed, eventually, ready
+from tests.parts.runtime.members import Feed, ready
 from tests.parts.runtime.told import holds, metric, refusing
 from tests.parts.runtime.unreadable import spoil
+from tests.parts.waiting import PATIENCE_SECONDS, eventually
 
 
 async def time_of(feed: Feed, partition: int, offset: int) -> float:

@@ -13,8 +13,9 @@ from consumers.runtime.measures.waiting import read_waiting
 from consumers.runtime.member import app
 from tests.integration.consumers.runtime.apply.test_brake import mixed
 from tests.parts.runtime.counting import TABLES, applier, begun, numbered
-from tests.parts.runtime.members import Feed, eventually
+from tests.parts.runtime.members import Feed
 from tests.parts.runtime.told import holds, metric, refusing
+from tests.parts.waiting import eventually
 
 
 def test_everything_is_unknown_before_the_first_read() -> None:

@@ -15,7 +15,8 @@ from tests.parts.runtime.counting import (
     numbered,
     record,
 )
-from tests.parts.runtime.members import Feed, eventually, ready
+from tests.parts.runtime.members import Feed, ready
+from tests.parts.waiting import eventually
 
 
 async def test_every_event_of_every_partition_is_applied_once_and_in_order(feed: Feed) -> None:

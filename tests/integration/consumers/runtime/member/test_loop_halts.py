@@ -2,8 +2,9 @@
 
 from consumers.runtime.member.app import ConsumerProcess
 from tests.parts.runtime.counting import held_in, numbered, written
-from tests.parts.runtime.members import Feed, eventually, halted
+from tests.parts.runtime.members import Feed, halted
 from tests.parts.runtime.told import applied_but, metric
+from tests.parts.waiting import eventually
 
 MAJOR_2 = [("ce_dataschema", b"urn:payrouter:schema:event:2.0")]
 

@@ -23,7 +23,7 @@ from router.broker.log.bounds import LogBounds
 from router.broker.topics.ids import TopicSeen
 from router.telemetry.logs import get_log
 from tests.parts.runtime.counting import applier, effects_of, id_of, numbered, record
-from tests.parts.runtime.members import eventually
+from tests.parts.waiting import eventually
 
 PARTITIONS = [Partition("payment", number) for number in (0, 1)]
 

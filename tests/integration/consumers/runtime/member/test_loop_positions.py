@@ -6,7 +6,8 @@ from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from tests.parts.brokers import create_topics
 from tests.parts.runtime.counting import effects_of, id_of, numbered, set_fence
-from tests.parts.runtime.members import Feed, eventually, halted, ready
+from tests.parts.runtime.members import Feed, halted, ready
+from tests.parts.waiting import eventually
 
 
 async def recreate(feed: Feed) -> None:

@@ -9,7 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from consumers.runtime.fate import Fate
 from router.contract.event import Event
 from tests.parts.runtime.counting import TABLES, count, effects_of, id_of, numbered
-from tests.parts.runtime.members import Feed, eventually, halted, ready
+from tests.parts.runtime.members import Feed, halted, ready
+from tests.parts.waiting import eventually
 
 
 async def administer(engine: AsyncEngine, *statements: str) -> None:

@@ -9,8 +9,9 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from tests.parts.runtime.counting import effects_of, held_in, id_of, numbered
-from tests.parts.runtime.members import Feed, eventually, ready
+from tests.parts.runtime.members import Feed, ready
 from tests.parts.runtime.told import applied_but, refusing
+from tests.parts.waiting import eventually
 
 READ_ONLY_SECONDS = 2.0
 """Duration of a real failover, 15 s; the tests do not depend on it."""

@@ -5,6 +5,7 @@ import logging
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -97,6 +98,51 @@ def _apply_up_to(revision: str, connection: Connection, history: Any) -> None:  
     config = migrate.config_of(history)
     config.attributes[ATTRIBUTE] = Target(connection, history.schema, history.version_table)
     command.upgrade(config, revision)
+
+
+@pytest.fixture
+def versions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the folder of the scripts of a new package, whose name is the one of its folder."""
+    versions = tmp_path / f"branched_{uuid4().hex}" / "migrations" / "versions"
+    versions.mkdir(parents=True)
+    for folder in (versions.parent.parent, versions.parent, versions):
+        (folder / "__init__.py").touch()
+    environment = "from consumers.runtime.migrations.environment import run\n\nrun()\n"
+    (versions.parent / "env.py").write_text(environment)
+    monkeypatch.syspath_prepend(tmp_path)
+    return versions
+
+
+def with_scripts(versions: Path) -> Service:
+    return replace(LEDGER, migrations=f"{versions.parts[-3]}.migrations")
+
+
+def write_script(versions: Path, revision: str, depends_on: str | None = None) -> None:
+    constants = f"revision = {revision!r}\ndown_revision = None\ndepends_on = {depends_on!r}\n"
+    (versions / f"{revision}.py").write_text(f"{constants}def upgrade(): pass\n")
+
+
+async def test_branch_added_to_an_applied_one_is_pending_until_it_is_applied(
+    engine: AsyncEngine, versions: Path
+) -> None:
+    service = with_scripts(versions)
+    write_script(versions, "one")
+    assert await upgrade(engine, service) == [*RUNTIME, "ledger one"]
+    write_script(versions, "two")
+    assert await is_pending(engine, service)
+    assert await upgrade(engine, service) == ["ledger two"]
+    assert not await is_pending(engine, service)
+
+
+async def test_schema_whose_scripts_depend_on_each_other_is_complete_after_its_upgrade(
+    engine: AsyncEngine, versions: Path
+) -> None:
+    service = with_scripts(versions)
+    write_script(versions, "one")
+    write_script(versions, "two", depends_on="one")
+    await upgrade(engine, service)
+    assert not await is_pending(engine, service)
+    assert await upgrade(engine, service) == []
 
 
 async def test_two_concurrent_upgrades_apply_everything_once(

@@ -97,7 +97,7 @@ async def cut_off(transaction: AsyncConnection) -> None:
 
 
 @pytest.mark.parametrize("then", [None, KeyError("x"), Poison("never")])
-async def test_lost_connection_is_the_stores_fault_whatever_the_handler_raises(
+async def test_lost_connection_is_the_stores_fault_for_any_exception_of_the_handler(
     counting: AsyncEngine, then: Exception | None
 ) -> None:
     async def handle(transaction: AsyncConnection, events: Sequence[Event]) -> Sequence[Fate]:

@@ -314,13 +314,13 @@ async def test_absent_database_leaves_the_other_findings_with_status_one(
 ) -> None:
     del services
     payrouter.configure(
-        '[consumers.counting.database]\nurl = "postgresql://user:hunter2@127.0.0.1:1/nowhere"'
+        '[consumers.counting.database]\nurl = "postgresql://user:hunter2@127.0.0.1:1/missing"'
     )
     await booked(feed, event())
     found = await traced(payrouter, "A-1", status=1)
     assert ("books", "posted") in told(found["lines"])
     (note,) = found["notes"]
-    assert note.startswith("counting could not be queried: cannot read the database nowhere")
+    assert note.startswith("counting could not be queried: cannot read the database missing")
     assert "hunter2" not in note
     assert found["verdict"].startswith("as far as could be read: payment.confirmed")
 

@@ -1,8 +1,7 @@
 """A running process reports topic differences that endanger events, and their end."""
 
-import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,10 +16,10 @@ from router.telemetry.logs import get_log
 from router.telemetry.management import Health
 from tests.parts.broker.topic_admin import make, maker, set_configs
 from tests.parts.brokers import Broker, create_topics
+from tests.parts.waiting import eventually
 
 GOOD = Health(good=True, detail="events can be published")
 AWAY = Health(good=False, detail="no broker")
-PATIENCE_SECONDS = 30
 
 
 @dataclass
@@ -30,12 +29,6 @@ class Watched:
     watch: TopicWatch
     registry: CollectorRegistry
     log: list[Any] = field(default_factory=list)
-
-    async def until(self, condition: Callable[[], object]) -> None:
-        """Wait until a condition holds."""
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while not condition():  # noqa: ASYNC110 - what another task finds out
-                await asyncio.sleep(0.01)
 
     def measured(self, name: str, **labels: str) -> float | None:
         """Return the value of a series."""
@@ -80,7 +73,7 @@ async def test_no_event_is_acknowledged_before_the_first_answer() -> None:
 
         assert (health.good, health.detail) == (False, "the topics were not compared yet")
         assert watched.watch.problem("payment") is not None
-        await watched.until(lambda: watched.measured("payrouter_topics_unchecked") == 1)
+        await eventually(lambda: watched.measured("payrouter_topics_unchecked") == 1)
         said = watched.watch.health(GOOD).detail
         assert said.endswith("not compared yet: the broker did not answer (KafkaConnectionError)")
 
@@ -94,11 +87,11 @@ async def test_danger_and_its_end_are_reported_while_the_process_runs(
         await make(broker.bootstrap, name, 1, retention_ms="-1")
     async with watching(broker.bootstrap, needs(sound, spoiled)) as watched:
         watch = watched.watch
-        await watched.until(lambda: watch.health(GOOD).good)
+        await eventually(lambda: watch.health(GOOD).good)
         assert watch.health(AWAY) == AWAY
 
         await set_configs(broker.bootstrap, spoiled, retention_ms="3600000")
-        await watched.until(lambda: not watch.health(GOOD).good)
+        await eventually(lambda: not watch.health(GOOD).good)
         detail = watch.health(GOOD).detail
         assert f"topic {spoiled} has retention.ms 1 hour, needs forever" in detail
         assert "payrouter topics apply --alter" in detail
@@ -108,7 +101,7 @@ async def test_danger_and_its_end_are_reported_while_the_process_runs(
         assert watched.measured("payrouter_topic_endangered", topic=sound) == 0
 
         await set_configs(broker.bootstrap, spoiled, retention_ms="-1")
-        await watched.until(lambda: watch.health(GOOD).good)
+        await eventually(lambda: watch.health(GOOD).good)
         assert watched.measured("payrouter_topic_endangered", topic=spoiled) == 0
         assert len(watched.logged("topics_endangered")) == 1
         assert len(watched.logged("topics_sound")) == 1
@@ -120,12 +113,12 @@ async def test_missing_topic_is_a_danger_and_is_not_created(
 ) -> None:
     name = f"{topics_prefix}payment"
     async with watching(broker.bootstrap, needs(name)) as watched:
-        await watched.until(lambda: watched.watch.findings)
+        await eventually(lambda: watched.watch.findings)
         health = watched.watch.health(GOOD)
         assert health.detail == f"there is no topic {name}: run `payrouter topics apply`"
 
         await make(broker.bootstrap, name, 1, retention_ms="-1")
-        await watched.until(lambda: watched.watch.health(GOOD).good)
+        await eventually(lambda: watched.watch.health(GOOD).good)
 
 
 async def on_the_evaluation_broker(prefix: str, bootstrap: str) -> str:
@@ -139,7 +132,7 @@ async def test_topic_without_a_shown_configuration_is_accepted_and_reported(
 ) -> None:
     name = await on_the_evaluation_broker(topics_prefix, evaluation)
     async with watching(evaluation, needs(name)) as watched:
-        await watched.until(lambda: watched.watch.findings)
+        await eventually(lambda: watched.watch.findings)
         health = watched.watch.health(GOOD)
 
         assert health.good
@@ -156,7 +149,7 @@ async def test_topic_without_a_shown_configuration_is_refused_if_a_check_is_requ
 ) -> None:
     name = await on_the_evaluation_broker(topics_prefix, evaluation)
     async with watching(evaluation, needs(name), require_check=True) as watched:
-        await watched.until(lambda: watched.watch.findings)
+        await eventually(lambda: watched.watch.findings)
 
         assert not watched.watch.health(GOOD).good
         assert "topics.require_check is set" in str(watched.watch.problem(name))
@@ -167,15 +160,15 @@ async def test_findings_expire_after_missed_checks(evaluation: str, topics_prefi
     moment = 0.0
     only_layout = [TopicNeed(name, 1, 1, 1)]
     async with watching(evaluation, only_layout, clock=lambda: moment) as watched:
-        await watched.until(lambda: watched.watch.findings)
+        await eventually(lambda: watched.watch.findings)
         watched.watch.make = maker("127.0.0.1:1")
         moment = topic_watch.MISSED_CHECKS * watched.watch.interval_seconds
         before = watched.watch.findings
         looks = watched.watch.unanswered
-        await watched.until(lambda: watched.watch.unanswered > looks + 1)
+        await eventually(lambda: watched.watch.unanswered > looks + 1)
         assert watched.watch.findings == before
         moment += 1
-        await watched.until(lambda: watched.watch.findings != before)
+        await eventually(lambda: watched.watch.findings != before)
 
         assert "the broker has not answered" in watched.watch.health(GOOD).detail
         assert watched.measured("payrouter_topics_unchecked") == 1

@@ -15,6 +15,7 @@ from tests.parts.edge.edge_server import RunningEdge, malformed, ready_edge
 from tests.parts.edge.mutations import GENUINE
 from tests.parts.edge.raw_http import Answer, chunk, connected, exchange, head, request
 from tests.parts.providers.blockatm_deliveries import PAYMENT, body_of
+from tests.parts.waiting import eventually
 
 _LIMIT = 256 * 1024
 _HEADER_LIMIT = 16 * 1024
@@ -27,9 +28,10 @@ def _of_size(size: int) -> Webhook:
 
 
 async def _until_counted(edge: RunningEdge, outcome: str, reason: str) -> None:
-    async with asyncio.timeout(30):
-        while ("blockatm", outcome, reason) not in await edge.reasons():  # noqa: ASYNC110 - HTTP
-            await asyncio.sleep(0.05)
+    async def counted() -> bool:
+        return ("blockatm", outcome, reason) in await edge.reasons()
+
+    await eventually(counted, f"{outcome} for {reason}")
 
 
 async def test_body_at_the_size_limit_is_accepted_and_one_byte_more_is_not(

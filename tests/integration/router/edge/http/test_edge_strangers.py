@@ -24,6 +24,7 @@ from tests.parts.edge.edge_server import (
 )
 from tests.parts.edge.mutations import GENUINE
 from tests.parts.edge.raw_http import Connection, connected, head, request
+from tests.parts.waiting import eventually
 
 _TLS = Path(__file__).parents[4] / "samples" / "tls"
 _LENGTH = ("Content-Length", str(len(GENUINE.body)))
@@ -43,9 +44,7 @@ async def _opened(
 
 
 async def _until_admitted(edge: RunningEdge, number: int) -> None:
-    async with asyncio.timeout(20):
-        while edge.process.app.admission.count < number:  # noqa: ASYNC110 - there is no event
-            await asyncio.sleep(0.01)
+    await eventually(lambda: edge.process.app.admission.count >= number, pause=0.01)
 
 
 @pytest.mark.parametrize("sent", [b"", _WAITING], ids=["silent", "slow"])

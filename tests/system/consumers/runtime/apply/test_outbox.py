@@ -16,7 +16,7 @@ from consumers.runtime.member import app
 from tests.parts.runtime.child import child
 from tests.parts.runtime.commands import Payrouter
 from tests.parts.runtime.counting import TABLES, outbox_of
-from tests.parts.runtime.members import Feed, eventually
+from tests.parts.runtime.members import Feed
 from tests.parts.runtime.told import (
     headers_of,
     holds,
@@ -25,6 +25,7 @@ from tests.parts.runtime.told import (
     origin,
     published,
 )
+from tests.parts.waiting import eventually
 
 pytestmark = pytest.mark.kafka
 

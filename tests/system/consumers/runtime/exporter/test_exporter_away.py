@@ -25,8 +25,9 @@ from tests.parts.databases import OwnPostgres, own_postgres
 from tests.parts.kafka.apache_kafka import ApacheKafka
 from tests.parts.runtime.counting import SERVICE, numbered
 from tests.parts.runtime.exporting import OFTEN, Exported, exporting
-from tests.parts.runtime.members import Feed, eventually, feeding
+from tests.parts.runtime.members import Feed, feeding
 from tests.parts.runtime.running import running
+from tests.parts.waiting import eventually
 
 # A client closed while connecting to a frozen broker leaves its connection to garbage collection.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")

@@ -23,8 +23,9 @@ from router.telemetry.management import listen
 from tests.parts.brokers import Broker, create_topics
 from tests.parts.edge.edge_server import FOR_EVER
 from tests.parts.runtime.counting import numbered, written
-from tests.parts.runtime.members import ROOM, eventually
+from tests.parts.runtime.members import ROOM
 from tests.parts.runtime.running import Running, running
+from tests.parts.waiting import eventually
 
 NOWHERE = "127.0.0.1:1"
 

@@ -15,8 +15,9 @@ from consumers.runtime.store.migrate import upgrade
 from tests.parts.databases import OwnPostgres, own_postgres
 from tests.parts.runtime.child import child
 from tests.parts.runtime.counting import SERVICE, effects_of, id_of, numbered
-from tests.parts.runtime.members import Feed, eventually
+from tests.parts.runtime.members import Feed
 from tests.parts.runtime.running import Running
+from tests.parts.waiting import eventually
 
 pytestmark = pytest.mark.kafka
 

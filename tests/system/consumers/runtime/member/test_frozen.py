@@ -14,8 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from consumers.runtime.store.database import KNOWS_TRANSACTION_TIMEOUT
 from tests.parts.runtime.child import Moment, child
 from tests.parts.runtime.counting import effects_of, id_of, numbered
-from tests.parts.runtime.members import Feed, eventually
+from tests.parts.runtime.members import Feed
 from tests.parts.runtime.running import Running
+from tests.parts.waiting import eventually
 
 pytestmark = pytest.mark.kafka
 

@@ -24,9 +24,10 @@ from tests.parts.runtime.counting import (
     numbered,
     written,
 )
-from tests.parts.runtime.members import Feed, eventually, halted, ready
+from tests.parts.runtime.members import Feed, halted, ready
 from tests.parts.runtime.running import Running
 from tests.parts.runtime.told import applied_but, metric
+from tests.parts.waiting import eventually
 
 pytestmark = pytest.mark.kafka
 

@@ -19,7 +19,7 @@ from tests.parts.runtime.counting import (
     numbered,
     outbox_of,
 )
-from tests.parts.runtime.members import Feed, eventually, feeding, halted, ready
+from tests.parts.runtime.members import Feed, feeding, halted, ready
 from tests.parts.runtime.told import (
     applied_but,
     holds,
@@ -28,6 +28,7 @@ from tests.parts.runtime.told import (
     published,
     refusing,
 )
+from tests.parts.waiting import eventually
 
 # A client closed while connecting to a frozen broker leaves an unclosed connection.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")

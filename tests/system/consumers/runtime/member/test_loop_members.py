@@ -11,7 +11,8 @@ import pytest
 
 from consumers.runtime.member.app import ConsumerProcess
 from tests.parts.runtime.counting import counts_of, effects_of, id_of, numbered
-from tests.parts.runtime.members import Feed, eventually
+from tests.parts.runtime.members import Feed
+from tests.parts.waiting import eventually
 
 pytestmark = pytest.mark.kafka
 

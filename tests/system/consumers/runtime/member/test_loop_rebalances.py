@@ -16,7 +16,8 @@ from consumers.runtime.fate import Fate
 from consumers.runtime.member.app import ConsumerProcess
 from router.contract.event import Event
 from tests.parts.runtime.counting import count, effects_of, id_of, numbered
-from tests.parts.runtime.members import Feed, eventually, halted
+from tests.parts.runtime.members import Feed, halted
+from tests.parts.waiting import eventually
 
 pytestmark = pytest.mark.kafka
 

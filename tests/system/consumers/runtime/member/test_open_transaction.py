@@ -1,4 +1,4 @@
-"""Somebody's open transaction keeps a consumer below the end of the log: that is seen and said."""
+"""An open transaction of another producer blocks a consumer before the end of the log; reported."""
 
 import math
 from collections.abc import Callable
@@ -10,8 +10,9 @@ from consumers.runtime.member import upkeep
 from consumers.runtime.member.app import ConsumerProcess
 from tests.parts.runtime.counting import numbered
 from tests.parts.runtime.exporting import Exported, exporting
-from tests.parts.runtime.members import Feed, eventually, ready
+from tests.parts.runtime.members import Feed, ready
 from tests.parts.runtime.transactions import put, transacting
+from tests.parts.waiting import eventually
 
 pytestmark = pytest.mark.kafka
 
@@ -23,14 +24,14 @@ def _often(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def own(process: ConsumerProcess, feed: Feed, name: str) -> float:
-    """Return what the consumer says of partition 0, NaN where that is not known yet."""
+    """Return the consumer's metric of partition 0, NaN if it is not exported yet."""
     where = {"consumer": "counting", "topic": feed.topic, "partition": "0"}
     value = process.registry.get_sample_value(name, where)
     return math.nan if value is None else value
 
 
 def of_log(exported: Exported, name: str) -> float:
-    """Return what the exporter says of partition 0, whoever reads it."""
+    """Return the exporter's metric of partition 0, for any consumer."""
     return exported.value(name, topic=exported.topic, partition="0")
 
 
@@ -96,7 +97,7 @@ async def test_lag_counts_to_the_end_of_the_log_and_to_where_it_can_be_read(feed
         assert process.ready().good
 
 
-async def test_short_transactions_one_after_the_other_are_no_trouble(feed: Feed) -> None:
+async def test_consecutive_short_transactions_are_harmless(feed: Feed) -> None:
     async with feed.member(open_transaction_seconds=2) as process, transacting(feed) as producer:
         await ready(process)
         unready = []
@@ -115,7 +116,7 @@ async def test_short_transactions_one_after_the_other_are_no_trouble(feed: Feed)
         assert feed.logged("open_transaction") == []
 
 
-async def test_the_marker_behind_the_last_record_is_no_lag(feed: Feed) -> None:
+async def test_the_marker_after_the_last_record_does_not_count_as_lag(feed: Feed) -> None:
     async with feed.member() as process, exporting(feed) as exported, transacting(feed) as producer:
         await ready(process)
         await put(feed, producer, numbered(0))

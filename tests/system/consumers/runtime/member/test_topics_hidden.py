@@ -1,4 +1,4 @@
-"""A topic that we may not see is unknown, and not taken for one that is not there."""
+"""A topic without permission to describe it is unknown, not missing."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -19,8 +19,8 @@ ANOTHERS = ("User:another", "*", "ALL", "ALLOW")
 
 @pytest.fixture(scope="module")
 def guarded() -> Iterator[ApacheKafka]:
-    """Give a Kafka that asks who may do what; who is not named may do everything."""
-    # Nobody is a super user.
+    """Give a Kafka with authorization; topics without access rules are open to all."""
+    # No client is a super user.
     kafka = ApacheKafka({**AUTHORIZED, "super.users": "User:nobody"})
     try:
         kafka.start()
@@ -41,7 +41,7 @@ async def feed(
 
 
 def taken_from_us(kafka: ApacheKafka, topic: str) -> None:
-    """Give all rights to a topic to somebody else: who is not named has none any more."""
+    """Grant all rights to a topic to another user, which leaves our user without any."""
     principal, host, operation, permission = ANOTHERS
     binding = admin.AclBinding(  # type: ignore[attr-defined] # exported all the same
         admin.ResourceType.TOPIC,  # type: ignore[attr-defined]

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -26,13 +26,13 @@ from router.telemetry.logs import get_log
 from tests.parts.brokers import EVALUATION_PARTITIONS, create_topics
 from tests.parts.connections import connection_to
 from tests.parts.kafka.guarded import AUTHORIZED, Guarded
+from tests.parts.waiting import eventually
 
 pytestmark = pytest.mark.kafka
 
 PASSWORD = "publish-hidden-0123456789"
 LIMIT = 20_000
 NEIGHBOURS = 210
-PATIENCE_SECONDS = 60.0
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +79,7 @@ class Edge:
             get_log("publish"),
         )
         async with publisher.running():
-            await until(lambda: publisher.health().good)
+            await eventually(lambda: publisher.health().good)
             yield publisher
 
     async def on(self, topic: str) -> Counter[bytes]:
@@ -108,13 +108,6 @@ def edge(guarded: Guarded, topics_prefix: str, tmp_path: Path) -> Edge:
     file = tmp_path / "password"
     file.write_text(PASSWORD)
     return Edge(guarded, topics_prefix, file)
-
-
-async def until(true: Callable[[], bool]) -> None:
-    """Wait until a condition holds."""
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while not true():  # noqa: ASYNC110 - there is no event
-            await asyncio.sleep(0.02)
 
 
 def record(topic: str, value: bytes, key: int = 0) -> OutgoingRecord:
@@ -167,7 +160,7 @@ async def test_records_after_a_sequence_gap_are_sent_by_the_next_producer(
     monkeypatch.setattr(producers, "is_refusal", lambda _error: False)
     async with edge.running() as publish:
         results = Counter(await all_published(publish, among_neighbours(edge)))
-        await until(lambda: publish.health().good)
+        await eventually(lambda: publish.health().good)
 
     assert results["kept"] == NEIGHBOURS
     assert (await edge.on(edge.payment)).keys() == {b"%d" % n for n in range(NEIGHBOURS)}
@@ -199,7 +192,7 @@ async def test_oversized_sample_affects_no_other_sample(edge: Edge) -> None:
         keeper.queue.extend([record(edge.payment, b"x" * LIMIT), record(edge.payment, b"next")])
         keeper._filled.set()  # noqa: SLF001 - as `keep` does, whose samples are never so large
         async with keeper.running():
-            await until(lambda: len(counted) == 2)
+            await eventually(lambda: len(counted) == 2)
 
     assert counted == ["failed", "kept"]
 
@@ -214,9 +207,9 @@ async def test_edge_recovers_without_traffic_after_a_deadline(
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.2):
                 await publish([record(edge.payment, b"late")])
-        await until(lambda: not publish.health().good)
+        await eventually(lambda: not publish.health().good)
         edge.guarded.node.resume()
-        await until(lambda: publish.health().good)
+        await eventually(lambda: publish.health().good)
 
     assert (await edge.on(edge.payment)).keys() == {b"first", b"late"}
 
@@ -238,10 +231,10 @@ async def test_replaced_producer_stops_even_if_the_broker_never_answers(
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.2):
                 await kept([record(edge.payment, b"late")])
-        await until(lambda: edge.rebuilds() != 0)
-        await until(lambda: senders() == 0)
+        await eventually(lambda: edge.rebuilds() != 0)
+        await eventually(lambda: senders() == 0)
         edge.guarded.node.resume()
-        await until(lambda: kept.health().good)
+        await eventually(lambda: kept.health().good)
 
         assert senders() == 1
         assert await published(kept, record(edge.payment, b"after")) == "kept"
@@ -254,7 +247,7 @@ async def test_missing_write_right_affects_only_its_topic_and_readiness(
     async with edge.running() as publish:
         await asyncio.to_thread(edge.guarded.deny_write, edge.payout)
         # Without traffic: the probe finds it.
-        await until(lambda: not publish.health().good)
+        await eventually(lambda: not publish.health().good)
         unprompted = publish.health().detail
         mixed = [
             record(topic, b"%d" % n, n % 40)
@@ -264,7 +257,7 @@ async def test_missing_write_right_affects_only_its_topic_and_readiness(
         results = Counter(await all_published(publish, mixed))
         refused = publish.health()
         await asyncio.to_thread(edge.guarded.allow_write, edge.payout)
-        await until(lambda: publish.health().good)
+        await eventually(lambda: publish.health().good)
         rest = Counter(await all_published(publish, mixed[:20]))
 
     denied = f"NotDurable: not_durable: topic {edge.payout}: TopicAuthorizationFailedError"

@@ -1,4 +1,4 @@
-"""Tables for people on a terminal of 80 columns: what is to be copied is not torn."""
+"""Tables for a terminal of 80 columns: text that one copies is not broken."""
 
 import io
 import re
@@ -17,7 +17,7 @@ class Terminal(io.StringIO):
     """Standard output that is a terminal."""
 
     def isatty(self) -> bool:
-        """Say that it is one."""
+        """Claim to be a terminal."""
         return True
 
 
@@ -38,7 +38,7 @@ def test_an_order_number_is_not_torn(monkeypatch: pytest.MonkeyPatch) -> None:
     assert NUMBER in shown(monkeypatch, [row])
 
 
-def test_a_long_one_goes_on_below_and_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_row_continues_below_and_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     out = shown(monkeypatch, [(LONG, "committed", "tea=1", "1 USDT", "11-22 08:08:30")])
     assert out.count("x") == len(LONG)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import get_args
 from uuid import UUID
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from consumers.runtime.apply.failures import HaltReason
@@ -38,6 +38,7 @@ from consumers.runtime.member.partition import (
     next_step,
     transition,
 )
+from tests.parts.examples import examples
 from tests.parts.runtime.counting import PAYMENT_0
 
 ARCHITECTURE = Path(__file__).parents[5] / "docs" / "architecture.md"
@@ -126,7 +127,7 @@ def test_fence_is_remembered_until_the_partition_is_placed_again() -> None:
         assert state.fence == fence(3)
 
 
-def test_first_reason_of_a_halt_is_kept() -> None:
+def test_a_halt_keeps_its_first_reason() -> None:
     other = Halt(PAYMENT_0, HaltReason.TOO_NEW, "offset 3")
     assert transition(Halted(HALT, None), Stopped(other)) == Halted(HALT, None)
 
@@ -157,7 +158,7 @@ POSSIBLE: dict[str, PartitionEvent] = {
 LEADS_TO = {"place": Placed, "wait": Unplaced, "read": Placed, "command": Unplaced}
 
 
-@settings(max_examples=120, deadline=None)
+@examples(120)
 @given(st.lists(events, max_size=40))
 def test_every_partition_has_a_next_step(sequence: list[PartitionEvent]) -> None:
     state: PartitionState = None
@@ -175,7 +176,7 @@ def test_every_partition_has_a_next_step(sequence: list[PartitionEvent]) -> None
             assert "`payrouter " in remedy(state.halt, "ledger")
 
 
-@settings(max_examples=120, deadline=None)
+@examples(120)
 @given(st.lists(events, max_size=40))
 def test_no_partition_is_read_unplaced_and_no_earlier_fetch_is_applied(
     sequence: list[PartitionEvent],

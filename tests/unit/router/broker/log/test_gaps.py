@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.errors import CorruptRecordException, OffsetOutOfRangeError
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from router.broker.log import gaps
@@ -16,6 +16,7 @@ from router.broker.log.gaps import ExplanationUnfinished, explain, unexplained
 from router.broker.log.raw_fetch import RawRecords
 from router.broker.log.reread import read
 from tests.parts.broker.log_model import ABORT, COMMIT, Log
+from tests.parts.examples import examples
 
 HERE = TopicPartition("payment", 0)
 _WHOLE = 1 << 20
@@ -85,7 +86,7 @@ class Broker:
             return await explain(object(), HERE, missing, seconds)
 
 
-@settings(deadline=None, max_examples=200)
+@examples(200)
 @given(logs(), st.data())
 def test_offset_is_explained_by_a_control_batch_or_an_aborted_transaction(
     log: Log, data: st.DataObject
@@ -97,7 +98,7 @@ def test_offset_is_explained_by_a_control_batch_or_an_aborted_transaction(
     assert offsets(found) == set(gap) - log.explained()
 
 
-@settings(deadline=None, max_examples=200)
+@examples(200)
 @given(logs(), st.integers(1, 400))
 def test_every_offset_is_a_record_or_explained_or_reported_missing(
     log: Log, most_bytes: int

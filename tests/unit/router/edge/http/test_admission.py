@@ -4,11 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from router.configuration.addresses import budget_source
 from router.edge.http.admission import STAGES_THAT_GIVE_WAY, Admission, Stage, Visit
+from tests.parts.examples import examples
 
 
 @dataclass
@@ -137,7 +138,7 @@ _STEPS = st.lists(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(steps=_STEPS)
 def test_counts_match_the_connections_after_any_steps(
     steps: list[tuple[str, int, Stage, int]],

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from router.edge.http.admission import Visit
 from router.edge.http.bounds import HttpBounds
 from tests.parts.edge.open_door import (
     OpenDoor,
@@ -18,6 +19,7 @@ from tests.parts.edge.open_door import (
     trusting,
 )
 from tests.parts.edge.raw_http import connected, head, request
+from tests.parts.waiting import eventually
 
 Loop = Callable[[], asyncio.AbstractEventLoop]
 _WHOLE = request("/", (), b"paid")
@@ -28,9 +30,24 @@ def _descriptors() -> int:
 
 
 async def _until_descriptors(most: int) -> None:
-    async with asyncio.timeout(20):
-        while _descriptors() > most:  # noqa: ASYNC110 - there is no event
-            await asyncio.sleep(0.02)
+    await eventually(lambda: _descriptors() <= most, f"{most} descriptors", seconds=20, pause=0.02)
+
+
+def _counting_accepted(door: OpenDoor) -> list[Visit]:
+    """Return a list that gets every visit from now on."""
+    accepted: list[Visit] = []
+    enter = door.admission.enter
+
+    def counted(visit: Visit) -> bool:
+        accepted.append(visit)
+        return enter(visit)
+
+    door.admission.enter = counted  # type: ignore[method-assign]
+    return accepted
+
+
+async def _until_accepted(accepted: list[Visit], number: int) -> None:
+    await eventually(lambda: len(accepted) >= number, f"{number} connections", pause=0.01)
 
 
 @contextlib.asynccontextmanager
@@ -130,10 +147,11 @@ def test_a_burst_of_handshakes_frees_its_descriptors(loop: Loop) -> None:
     async def test() -> None:
         async with open_door(tls=certificate(), most=4) as door:
             before = _descriptors()
+            accepted = _counting_accepted(door)
             with contextlib.ExitStack() as lines:
                 for _ in range(200):
                     lines.enter_context(socket.create_connection(("127.0.0.1", door.port)))
-                await asyncio.sleep(0.1)
+                await _until_accepted(accepted, 200)
 
                 await _until_descriptors(before + 200 + 4 + 8)
             await door.until_gone()
@@ -152,16 +170,12 @@ def test_accepting_handshakes_lets_other_work_run(loop: Loop) -> None:
             with contextlib.ExitStack() as lines:
                 for _ in range(100):
                     lines.enter_context(socket.create_connection(("127.0.0.1", door.port)))
-                accepted = []
-                enter = door.admission.enter
-                door.admission.enter = lambda visit: accepted.append(1) or enter(visit)  # type: ignore[method-assign,func-returns-value]
+                accepted = _counting_accepted(door)
                 await asyncio.sleep(0)
                 await asyncio.sleep(0)
 
                 assert len(accepted) < 10
-                async with asyncio.timeout(20):
-                    while len(accepted) < 100:  # noqa: ASYNC110 - there is no event
-                        await asyncio.sleep(0.01)
+                await _until_accepted(accepted, 100)
 
     run(loop, test())
 

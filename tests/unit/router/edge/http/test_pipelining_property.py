@@ -2,12 +2,13 @@
 
 import asyncio
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from router.edge.http.bounds import HttpBounds
 from tests.parts.edge.open_door import open_door
 from tests.parts.edge.raw_http import chunk, connected, head, request
+from tests.parts.examples import examples
 
 _OFFER = [("Connection", "Upgrade"), ("Upgrade", "h2c")]
 
@@ -26,7 +27,7 @@ def _requests(draw: st.DrawFn) -> tuple[bytes, bytes]:
     return head("/", [*offer, ("Transfer-Encoding", "chunked")]) + wrapped, body
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(
     st.lists(_requests(), min_size=1, max_size=6),
     st.lists(st.floats(0, 1, exclude_max=True), max_size=12),

@@ -206,6 +206,10 @@ def test_several_transactions_name_no_single_one(txid: object) -> None:
         (changed(SUBSCRIPTION, subscription_end_date_ts=...), Reason.FIELD_MISSING, "subscr"),
         (changed(PAYOUT, id=...), Reason.FIELD_MISSING, "id"),
         (changed(PAYOUT, id=1.5), Reason.FIELD_MALFORMED, "id"),
+        (changed(PAYOUT, id=-5), Reason.FIELD_MALFORMED, "id"),
+        (changed(CHECKOUT, payment_id=-5), Reason.FIELD_MALFORMED, "payment_id"),
+        (changed(SUBSCRIPTION, subscription_id=-5), Reason.FIELD_MALFORMED, "subscription_id"),
+        (changed(SUBSCRIPTION, subscription_end_date_ts=-5), Reason.FIELD_MALFORMED, "subscr"),
         (changed(PAYOUT, status="expired"), Reason.UNKNOWN_STATUS, "status"),
         ({"a": 1}, Reason.UNKNOWN_EVENT, "fields"),
         ({}, Reason.UNKNOWN_EVENT, "fields"),
@@ -295,7 +299,7 @@ def test_reserved_parameter_name_fails_the_start(name: str) -> None:
     ],
 )
 @pytest.mark.parametrize("form", _FORMS)
-def test_delivery_about_another_merchants_payment_is_not_ours(
+def test_delivery_about_another_merchants_payment_is_refused_as_foreign(
     form: str, members: _Members, options: dict[str, Any]
 ) -> None:
     with pytest.raises(NotOurs) as refused:

@@ -15,9 +15,9 @@ from tests.parts.deploy.system import (
     SERVICES,
     bind_mounts,
     environment,
-    make_secrets,
     secrets_of,
     settings_of,
+    write_secrets,
 )
 
 RUNBOOKS: Final = ROOT / "docs" / "runbooks"
@@ -52,7 +52,7 @@ PLACEHOLDERS: Final = {
 
 
 def _services() -> dict[str, str]:
-    """Return the service for each command, as the table says."""
+    """Return the service for each command, from the table."""
     rows = re.findall(
         r"^\| (.+) \| `docker compose exec (\w+) payrouter …` \|$", INDEX, re.MULTILINE
     )
@@ -97,7 +97,9 @@ def test_every_service_of_the_table_is_one_and_every_command_is_named_once() -> 
 
 
 @pytest.mark.parametrize("line", COMMANDS)
-def test_a_command_that_needs_endpoints_runs_where_they_are(line: str, tmp_path: Path) -> None:
+def test_a_command_that_needs_endpoints_runs_in_a_service_with_endpoints(
+    line: str, tmp_path: Path
+) -> None:
     needs = any(line.startswith(command) for command in WITH_ENDPOINTS)
     settings = settings_of(service_of(line), tmp_path)
 
@@ -133,7 +135,7 @@ def test_a_command_gets_as_far_as_the_broker_or_the_database_and_may_reach_it(
 
 def _enter(service: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Take on what a service has: its variables, its file, and of the secrets its own alone."""
-    made, own = make_secrets(folder / "all"), folder / "own"
+    made, own = write_secrets(folder / "all"), folder / "own"
     own.mkdir()
     for name in secrets_of(service):
         (own / name).write_bytes((made / name).read_bytes())

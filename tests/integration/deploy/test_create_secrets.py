@@ -1,25 +1,19 @@
-"""The secrets of the compose file: made by one command, each for the processes that need it."""
+"""deploy/secrets/create.sh makes every secret of the compose file, and no process needs more."""
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from tests.parts.deploy.system import (
-    ROOT,
+    OURS,
     SECRETS,
-    SERVICES,
     SYSTEM,
-    bind_mounts,
     environment,
     make_secrets,
-    named_secrets,
     secrets_of,
+    settings_of,
 )
-
-PUBLIC = {"PAYROUTER_EDGE__PUBLIC_URL"}
-"""Variables that are no secret though their names look like one: what gateways see."""
 
 
 def test_every_secret_is_a_file_that_create_makes_and_an_example_shows(tmp_path: Path) -> None:
@@ -57,30 +51,12 @@ def test_database_url_names_the_database_that_compose_makes(tmp_path: Path) -> N
     )
 
 
-@pytest.mark.parametrize("service", sorted(SERVICES))
-def test_processes_get_the_secrets_they_name_and_no_others(service: str) -> None:
-    texts = [*environment(service).values(), *_mounted_texts(service)]
+@pytest.mark.parametrize("service", OURS)
+def test_configuration_is_accepted_with_the_secrets_of_that_process_alone(
+    service: str, tmp_path: Path
+) -> None:
+    settings = settings_of(service, tmp_path, make_secrets)
 
-    assert named_secrets(" ".join(texts)) == secrets_of(service)
-
-
-def _mounted_texts(service: str) -> list[str]:
-    paths = [ROOT / source for source in bind_mounts(service).values()]
-    return [path.read_text() for path in paths if path.is_file()]
-
-
-@pytest.mark.parametrize("service", sorted(SERVICES))
-def test_no_variable_holds_a_secret(service: str) -> None:
-    for name, value in environment(service).items():
-        if name in PUBLIC:
-            continue
-        if re.search(r"PASSWORD|SECRET|_URL|KEY|TOKEN", name):
-            assert value.startswith("/run/secrets/"), name
-
-
-def test_secrets_stay_out_of_history_and_image() -> None:
-    assert "deploy/secrets/*" in (ROOT / ".gitignore").read_text().splitlines()
-    ignored = (ROOT / ".dockerignore").read_text()
-
-    assert "\n*\n" in ignored
-    assert "secrets" not in ignored
+    assert settings.kafka.bootstrap_servers == "kafka:9092"
+    assert bool(settings.endpoints) == (service == "edge")
+    assert (settings.database.url is not None) == ("database_url" in secrets_of(service))
