@@ -310,7 +310,8 @@ def _refuse_taken_ports(plan: DevPlan) -> None:
         try:
             listen("127.0.0.1", port).close()
         except (OSError, OverflowError) as error:
-            message = f"--port: {error} (edge {plan.port}, management {ports[0]} and following)"
+            needed = f"needed are {plan.port} for the edge, {ports[0]} to {ports[-1]} for metrics"
+            message = f"--port: {error.args[-1]}; {needed}"
             raise ConfigurationError(message) from None
 
 

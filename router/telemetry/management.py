@@ -175,7 +175,10 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:
-        message = f"cannot listen on {host}:{port}: {error.strerror}"
+        # create_server repeats the address in its own words; a resolver's number is negative.
+        number = error.errno or 0
+        why = os.strerror(number) if number > 0 else error.strerror
+        message = f"cannot listen on {host}:{port}: {why}"
         raise OSError(error.errno, message) from None
 
 
