@@ -3,33 +3,12 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from consumers import cli
 from consumers.discovery import discover
-
-
-@dataclass(frozen=True)
-class Said:
-    """What a command printed, and the status it ended with."""
-
-    status: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:  # noqa: ANN401 - any JSON
-        """What it printed, as JSON."""
-        assert self.status == 0, self.err
-        return json.loads(self.out)
-
-
-Command = Callable[..., Said]
+from tests.parts.cli_in_process import Command, commands_in
 
 
 @pytest.fixture
@@ -37,18 +16,7 @@ def payrouter(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Command:
     """Return a function that runs a command in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-    # Commands must not change the logging of the tests.
-    monkeypatch.setattr("router.telemetry.logs.configure_logging", lambda _level, _form: None)
-
-    def run(*arguments: str) -> Said:
-        monkeypatch.setattr(sys, "argv", ["payrouter", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        printed = capsys.readouterr()
-        return Said(int(ended.value.code or 0), printed.out, printed.err)
-
-    return run
+    return commands_in(tmp_path, monkeypatch, capsys)
 
 
 def write(text: str) -> None:

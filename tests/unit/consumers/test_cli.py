@@ -1,18 +1,15 @@
 """The `payrouter` command: what it offers, what it prints, and the status it ends with."""
 
-import json
-import sys
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import pytest
 from pydantic import BaseModel, ConfigDict, SecretStr
 
-from consumers import cli
 from consumers.discovery import discover
+from tests.parts.cli_in_process import Command, Said, commands_in
 
 SECRET = "never-to-be-printed-0123456789"
 CONFIG = f"""
@@ -61,41 +58,12 @@ COMMANDS = {
 }
 
 
-@dataclass(frozen=True)
-class Said:
-    """What a command printed, and the status it ended with."""
-
-    status: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:  # noqa: ANN401 - any JSON
-        """What it printed, as JSON."""
-        assert self.status == 0, self.err
-        return json.loads(self.out)
-
-
-Command = Callable[..., Said]
-
-
 @pytest.fixture
 def payrouter(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Command:
     """Return a function that runs a command in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-    # Commands must not change the logging of the tests.
-    monkeypatch.setattr("router.telemetry.logs.configure_logging", lambda _level, _form: None)
-
-    def run(*arguments: str) -> Said:
-        monkeypatch.setattr(sys, "argv", ["payrouter", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        printed = capsys.readouterr()
-        return Said(int(ended.value.code or 0), printed.out, printed.err)
-
-    return run
+    return commands_in(tmp_path, monkeypatch, capsys)
 
 
 def _in_order(names: Iterable[str]) -> str:
