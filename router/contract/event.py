@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Sequence
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 from uuid import UUID, uuid5
@@ -28,6 +29,8 @@ FINGERPRINT = (
     "provider_reference",
     "amount",
     "currency",
+    "movement",
+    "movement_amount",
 )
 """Names of the items of a fingerprint, in order."""
 
@@ -54,8 +57,11 @@ class EventType(StrEnum):
     PAYMENT_FAILED = "payment.failed"
     PAYMENT_EXPIRED = "payment.expired"
     PAYMENT_CANCELLED = "payment.cancelled"
+    PAYMENT_REVERSED = "payment.reversed"
     PAYMENT_REFUNDED = "payment.refunded"
+    PAYMENT_REFUND_FAILED = "payment.refund_failed"
     PAYMENT_DISPUTED = "payment.disputed"
+    PAYMENT_DISPUTE_RETURNED = "payment.dispute_returned"
     PAYOUT_PENDING = "payout.pending"
     PAYOUT_CONFIRMED = "payout.confirmed"
     PAYOUT_FAILED = "payout.failed"
@@ -136,10 +142,11 @@ class Raw(BaseModel):
 class Event(BaseModel):
     """One state change of one payment, payout or subscription.
 
-    Unknown facts are None, never invented. `amount` is the total received (or paid out)
-    so far for `provider_reference`, not an increment. `amount_claimed` is set if the
-    gateway reports a price instead of the received amount. `amount_claimed`, `test` and
-    `unread` do not affect the id and the fingerprint. Readers ignore unknown fields.
+    Unknown facts are None, never invented. `amount` is the total so far for
+    `provider_reference`, not an increment: received, paid out, refunded or disputed, by
+    the event's type. `movement_amount` is the amount of one transfer, which `movement`
+    names; both amounts are in `currency`. Only type, account, references, amounts,
+    currency and movement are part of the fingerprint. Readers ignore unknown fields.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
@@ -153,14 +160,33 @@ class Event(BaseModel):
     provider_reference: Text | None = None
     amount: Amount | None = None
     currency: Text | None = None
+    movement: Text | None = Field(
+        None,
+        description="The gateway's id of one transfer: this refund, dispute, return or partial"
+        " payment",
+    )
+    movement_amount: Amount | None = Field(
+        None, description="Amount of the transfer that `movement` names, in `currency`"
+    )
     amount_claimed: bool | None = Field(
         None,
         description="True if `amount` is what the gateway reports as due, not seen on chain",
     )
     expected_amount: Amount | None = None
     expected_currency: Text | None = None
+    converted: Amount | None = Field(
+        None, description="`amount` in another currency, as the gateway converted it"
+    )
+    converted_currency: Text | None = None
+    price_met: bool | None = Field(
+        None,
+        description="True if the gateway reports that its invoice is paid in full. Null: unknown",
+    )
     fee: SignedAmount | None = Field(None, description="The gateway's fee; negative: a rebate")
     fee_currency: Text | None = None
+    fee_returned: Amount | None = Field(
+        None, description="Total of the fee that the gateway gave back, in `fee_currency`"
+    )
     gas: Amount | None = None
     gas_currency: Text | None = None
     network: Text | None = None
@@ -193,6 +219,9 @@ class Event(BaseModel):
         if self.reference is None and self.provider_reference is None:
             message = "an event needs reference or provider_reference"
             raise ValueError(message)
+        if self.movement_amount is not None and self.movement is None:
+            message = "movement_amount needs movement"
+            raise ValueError(message)
         for amount, currency in _MONEY:
             if getattr(self, amount) is not None and getattr(self, currency) is None:
                 message = f"{amount} needs {currency}"
@@ -217,8 +246,11 @@ class Event(BaseModel):
 
 _MONEY = (
     ("amount", "currency"),
+    ("movement_amount", "currency"),
     ("expected_amount", "expected_currency"),
+    ("converted", "converted_currency"),
     ("fee", "fee_currency"),
+    ("fee_returned", "fee_currency"),
     ("gas", "gas_currency"),
 )
 
@@ -244,11 +276,15 @@ def fingerprint(event: Event) -> str:
     """Build the fingerprint: the facts that a redelivery must repeat, as a canonical JSON array.
 
     The items are version, type, account, reference, provider_reference, amount (by
-    value) and currency.
+    value), currency, movement and movement_amount (by value).
     """
-    amount = None if event.amount is None else value_text(event.amount)
     facts = [event.type.value, event.account, event.reference, event.provider_reference]
-    return _canonical([FINGERPRINT_VERSION, *facts, amount, event.currency]).decode()
+    money = [_value(event.amount), event.currency, event.movement, _value(event.movement_amount)]
+    return _canonical([FINGERPRINT_VERSION, *facts, *money]).decode()
+
+
+def _value(amount: Decimal | None) -> str | None:
+    return None if amount is None else value_text(amount)
 
 
 def contradicts(first: str, second: str) -> bool:

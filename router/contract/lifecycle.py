@@ -1,17 +1,21 @@
 """Table of the allowed status changes of a payment or payout.
 
 Deliveries arrive late, twice and out of order. `advance` decides whether a status is news or comes
-too late. Only a refund, dispute or return changes a paid status. Failed, expired and cancelled may
-still become paid, since gateways complete such orders manually and some report a failure first.
+too late. After a paid status only money that goes back changes it: a refund, dispute, return or
+reversal, or the end of one of these. Failed, expired and cancelled may still become paid, since
+gateways complete such orders manually and some report a failure first. Amounts do not depend on
+the status.
 """
 
 _OPEN = frozenset({"pending"})
 _UNPAID = frozenset({"failed", "expired", "cancelled"})
 _PARTIAL = frozenset({"underpaid"})
 _PAID = frozenset({"confirmed", "overpaid"})
-_TAKEN_BACK = frozenset({"refunded", "disputed", "returned"})
+_TAKEN_BACK = frozenset({"refunded", "disputed", "returned", "reversed"})
+_GIVEN_BACK = frozenset({"refund_failed", "dispute_returned"})
+_AFTER_PAID = _TAKEN_BACK | _GIVEN_BACK
 
-STATUSES = _OPEN | _UNPAID | _PARTIAL | _PAID | _TAKEN_BACK | {"renewed"}
+STATUSES = _OPEN | _UNPAID | _PARTIAL | _PAID | _AFTER_PAID | {"renewed"}
 """Every status of all families."""
 
 _MOVES: dict[str, frozenset[str]] = {
@@ -20,11 +24,9 @@ _MOVES: dict[str, frozenset[str]] = {
     "expired": STATUSES - _OPEN,
     "cancelled": STATUSES - _OPEN,
     "underpaid": STATUSES - _OPEN,
-    "confirmed": frozenset({"overpaid"}) | _TAKEN_BACK,
-    "overpaid": _TAKEN_BACK,
-    "refunded": frozenset({"disputed"}),
-    "disputed": frozenset({"refunded"}),
-    "returned": frozenset(),
+    "confirmed": frozenset({"overpaid"}) | _AFTER_PAID,
+    "overpaid": _AFTER_PAID,
+    **dict.fromkeys(_AFTER_PAID, _AFTER_PAID),
     "renewed": STATUSES,
 }
 

@@ -61,6 +61,13 @@ def test_every_type_has_a_topic_and_a_status(word: EventType) -> None:
         ({"expected_amount": "1"}, "expected_amount needs expected_currency"),
         ({"fee": "1"}, "fee needs fee_currency"),
         ({"gas": "1"}, "gas needs gas_currency"),
+        ({"fee_returned": "1"}, "fee_returned needs fee_currency"),
+        ({"converted": "1"}, "converted needs converted_currency"),
+        ({"movement_amount": "1"}, "movement_amount needs movement"),
+        (
+            {"movement": "re_1", "movement_amount": "1", "amount": None, "currency": None},
+            "movement_amount needs currency",
+        ),
         ({"amount": 2000.5}, "not float"),
         ({"type": "payment.confirmd"}, "type"),
         ({"received_at": datetime(2026, 11, 22)}, "received_at"),  # noqa: DTZ001 - the naive one
@@ -121,7 +128,9 @@ def test_moment_is_the_gateways_time_if_there_is_one() -> None:
 
 
 def test_fingerprint_has_the_facts_that_a_redelivery_must_repeat() -> None:
-    assert json.loads(fingerprint(event())) == [
+    moved = event(movement="re_1", movement_amount="12.50")
+
+    assert json.loads(fingerprint(moved)) == [
         "1",
         "payment.confirmed",
         "shop-eu",
@@ -129,6 +138,8 @@ def test_fingerprint_has_the_facts_that_a_redelivery_must_repeat() -> None:
         "8210003616",
         "2000",
         "USDT",
+        "re_1",
+        "12.5",
     ]
 
 
@@ -156,6 +167,13 @@ def test_a_redelivery_has_the_same_fingerprint() -> None:
 )
 def test_different_value_contradicts(changes: dict[str, object]) -> None:
     assert contradicts(fingerprint(event()), fingerprint(event(**changes)))
+
+
+@pytest.mark.parametrize("changes", [{"movement": "re_2"}, {"movement_amount": "12.51"}])
+def test_another_movement_contradicts(changes: dict[str, object]) -> None:
+    moved = {"movement": "re_1", "movement_amount": "12.5"}
+
+    assert contradicts(fingerprint(event(**moved)), fingerprint(event(**{**moved, **changes})))
 
 
 @pytest.mark.parametrize("absent", ["reference", "provider_reference", "amount"])

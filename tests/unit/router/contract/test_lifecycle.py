@@ -9,6 +9,14 @@ from router.contract.lifecycle import STATUSES, advance, contradicts_paid, is_pa
 
 _ANY = st.sampled_from(sorted(STATUSES))
 _PAID = ["confirmed", "overpaid"]
+_AFTER_PAID = [
+    "refunded",
+    "refund_failed",
+    "disputed",
+    "dispute_returned",
+    "returned",
+    "reversed",
+]
 _LATE = ["pending", "underpaid", "failed", "expired", "cancelled"]
 
 
@@ -45,7 +53,7 @@ def test_late_status_never_changes_a_paid_status(paid: str, late: str) -> None:
 def test_paid_is_reached_after_any_status_and_kept_despite_late_ones(
     before: list[str], paid: str, late: list[str]
 ) -> None:
-    taken_back = {"refunded", "disputed", "returned"} & set(before)
+    taken_back = set(_AFTER_PAID) & set(before)
 
     status = _after([*before, paid, *late])
 
@@ -72,12 +80,25 @@ def test_failed_expired_or_cancelled_payment_may_still_be_paid(unpaid: str, paid
     assert advance(unpaid, "pending") is None
 
 
-@pytest.mark.parametrize("back", ["refunded", "disputed", "returned"])
+@pytest.mark.parametrize("back", _AFTER_PAID)
 @pytest.mark.parametrize("paid", _PAID)
 def test_paid_money_may_be_taken_back_permanently(paid: str, back: str) -> None:
     assert advance(paid, back) == back
     assert advance(back, paid) is None
     assert not is_paid(back)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("refunded", "refund_failed"),
+        ("disputed", "dispute_returned"),
+        ("refund_failed", "refunded"),
+        ("disputed", "refunded"),
+    ],
+)
+def test_money_that_went_back_may_return_and_go_back_again(first: str, second: str) -> None:
+    assert advance(first, second) == second
 
 
 def test_confirmed_payment_may_become_overpaid_and_not_the_reverse() -> None:
