@@ -25,6 +25,7 @@ _BROKER: Final = ("router.broker.adapter", "router.broker.log", "router.broker.t
 _CONSUMER: Final = (
     *("router.contract", "router.telemetry", "router.terminal"),
     *_PUBLIC,
+    "consumers.runtime.cases",
     *("consumers.runtime.store", "consumers.runtime.apply", "consumers.runtime.commands"),
     "consumers.runtime.commands.actions",
     "consumers.runtime.migrations",
@@ -82,7 +83,8 @@ MAY_IMPORT: Final[Mapping[str, tuple[str, ...]]] = {
     "consumers.runtime.fate": (),
     "consumers.runtime.trail": (),
     "consumers.runtime.records": _LANGUAGE,
-    "consumers.runtime.service": (*_LANGUAGE, *_PUBLIC),
+    "consumers.runtime.cases": (),
+    "consumers.runtime.service": (*_LANGUAGE, *_PUBLIC, "consumers.runtime.cases"),
     "consumers.runtime.settings": (
         *(*_LANGUAGE, *_PUBLIC, "router.broker", "consumers.runtime.topic_check"),
     ),

@@ -1,0 +1,23 @@
+"""Kinds of cases, as a consumer declares them."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Severity(StrEnum):
+    """How soon a person has to look: at once, or in working hours."""
+
+    PAGE = "page"
+    TICKET = "ticket"
+
+
+@dataclass(frozen=True)
+class CaseKind:
+    """One way in which a fact does not fit; `docs/cases/<name>.md` explains what to do.
+
+    `name` is unique among all consumers and in kebab case; `meaning` is one sentence for listings.
+    """
+
+    name: str
+    severity: Severity
+    meaning: str
