@@ -17,7 +17,7 @@ from tests.parts.kafka.apache_kafka import ApacheKafka
 from tests.parts.order import is_traced, long_first
 from tests.parts.tiers import chosen, fixtures, is_left_out, needs_real_kafka, tier_of, unit_rules
 
-pytest_plugins = ["tests.parts.secrecy.plugin"]
+pytest_plugins = ["tests.parts.secrecy.plugin", "tests.parts.left_open"]
 
 _WISHES: Final = pytest.StashKey[Wishes]()
 _CHOICE: Final = pytest.StashKey[Choice]()
