@@ -10,10 +10,18 @@ from aiokafka.errors import KafkaError
 from prometheus_client import CollectorRegistry
 
 from router.edge.metrics import EdgeMetrics
-from router.edge.publishing.publish import KafkaPublisher
+from router.edge.publishing.producer_line import ProducerTiming
+from router.edge.publishing.publish import KafkaPublisher, PublishTiming
 from router.edge.publishing.record_room import RecordRoom
 from router.telemetry.logs import get_log
 from tests.parts.waiting import eventually
+
+QUICK = PublishTiming(
+    probe_seconds=0.02,
+    trial_seconds=0.02,
+    producer=ProducerTiming(stop_seconds=0.02, connect_seconds=0.02, watch_seconds=0.02),
+)
+"""For producers that answer, or fail, at once."""
 
 TOPICS = ("payment", "quarantine")
 
@@ -133,7 +141,7 @@ class RunningPublisher:
 
 @asynccontextmanager
 async def running_publisher(
-    *producers: ScriptedProducer, room: RecordRoom | None = None
+    *producers: ScriptedProducer, room: RecordRoom | None = None, timing: PublishTiming = QUICK
 ) -> AsyncIterator[RunningPublisher]:
     """Run a publisher on these producers, then on working ones."""
     made: list[ScriptedProducer] = []
@@ -146,6 +154,8 @@ async def running_publisher(
     registry = CollectorRegistry()
     room = room or RecordRoom(1024 * 1024)
     metrics = EdgeMetrics(registry)
-    publisher = KafkaPublisher(make, ScriptedProducer.look, room, metrics, get_log("publish"))
+    publisher = KafkaPublisher(
+        make, ScriptedProducer.look, room, metrics, get_log("publish"), timing
+    )
     async with publisher.running():
         yield RunningPublisher(publisher, made, registry)

@@ -15,6 +15,7 @@ from tests.parts.edge.blockatm_requests import SIGNATURE, webhook
 from tests.parts.edge.edge_command import Command, Said, command, configured
 from tests.parts.edge.edge_server import SECRET, TOKEN, configuration, make_topics, running_edge
 from tests.parts.edge.mutations import GENUINE
+from tests.parts.terminal import terminal_of
 
 _FORGED = GENUINE.with_body(GENUINE.body + b"\n")
 _NEW_SECRET = "another-secret-0123456789"
@@ -134,17 +135,17 @@ def test_filters_and_limit(payrouter: Command) -> None:
 
 
 def test_the_list_fits_into_eighty_columns_with_each_sample_on_one_line(
-    payrouter: Command, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    payrouter: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     del payrouter
     settings = load_settings(Path("payrouter.toml"), {})
     found = read_samples(settings, KeptFilter())
     short = [each for each in found.entries if ":" not in each.source]
-    monkeypatch.setattr("router.terminal.output._PIPE_WIDTH", 80)
+    terminal = terminal_of(monkeypatch)
 
     show_list(short, found.counts)
 
-    head, *lines, _counts = capsys.readouterr().out.splitlines()
+    head, *lines, _counts = terminal.plain.splitlines()
     assert head.split() == ["id", "received", "endpoint", "source", "reason"]
     assert len(lines) == len(short)
     assert max(map(len, lines)) <= 80
