@@ -16,6 +16,7 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
+from router.broker.adapter.topic_metadata import add_topics
 from router.broker.connection import KafkaConnection
 from router.broker.producers import make_durable_producer, send_alone
 from router.broker.refusals import About, about
@@ -74,9 +75,8 @@ def probe_of(topics: Sequence[str], min_in_sync: Callable[[str], int | None]) ->
     """
 
     async def probe(producer: AIOKafkaProducer) -> Sequence[str]:
-        for topic in topics:
-            # The first record of a topic then need not wait for its metadata.
-            producer.client.add_topic(topic)
+        # The first record of a topic then need not wait for its metadata.
+        add_topics(producer, topics)
         return await problems_of(producer, topics, min_in_sync, PROBE_SECONDS)
 
     return probe

@@ -100,13 +100,12 @@ class ScriptedProducer:
 
     async def acknowledge(self, error: KafkaError | None = None) -> None:
         """Answer the oldest unanswered record, once there is one."""
-        async with asyncio.timeout(20):
-            while not (waiting := self._unanswered()):  # noqa: ASYNC110 - there is no event
-                await asyncio.sleep(0)
+        await eventually(self._unanswered, "an unanswered record", seconds=20, pause=0)
+        oldest = self._unanswered()[0]
         if error is None:
-            waiting[0].set_result(object())
+            oldest.set_result(object())
         else:
-            waiting[0].set_exception(error)
+            oldest.set_exception(error)
 
     def _unanswered(self) -> list[asyncio.Future[object]]:
         return [future for _, future in self.sent if not future.done()]

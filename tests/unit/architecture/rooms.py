@@ -57,8 +57,8 @@ MAY_IMPORT: Final[Mapping[str, tuple[str, ...]]] = {
         *("router.errors", "router.telemetry"),
     ),
     "router.edge.publishing": (
-        *("router.broker", "router.broker.topics", "router.contract", "router.errors"),
-        *("router.telemetry", "router.edge.intake", "router.edge.metrics"),
+        *("router.broker", "router.broker.adapter", "router.broker.topics", "router.contract"),
+        *("router.errors", "router.telemetry", "router.edge.intake", "router.edge.metrics"),
     ),
     "router.edge": (
         *("router.edge.http", "router.edge.publishing", "router.edge.refused"),
