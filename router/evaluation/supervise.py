@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from router.background import end
 from router.errors import ConfigurationError
 
 READ_OUT_SECONDS = 2.0
@@ -85,9 +86,7 @@ class Child:
                 process.kill()
                 await process.wait()
         if self._keeper is not None:
-            self._keeper.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._keeper
+            await end(self._keeper)
         await self._read_out()
 
     async def _spawn(self) -> None:

@@ -29,6 +29,7 @@ from consumers.runtime.settings import ConsumerSettings
 from consumers.runtime.store.database import open_engine, transaction_of
 from consumers.runtime.store.schema_version import require_upgraded
 from consumers.runtime.store.tables import RuntimeTables
+from router.background import end, in_background
 from router.broker.topics.watch import TopicWatch
 from router.telemetry.logs import Log, get_log
 from router.telemetry.loop_delay import LoopDelay
@@ -235,9 +236,7 @@ async def _unless_stopped(process: ConsumerProcess, waiting: Coroutine[Any, Any,
     await _wait_for_either(process, task)
     if task.done():
         return task.result()
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
+    await end(task)
     return None
 
 
@@ -278,13 +277,8 @@ async def _pause(process: ConsumerProcess, attempt: int) -> None:
 @contextlib.asynccontextmanager
 async def _measuring(process: ConsumerProcess) -> AsyncIterator[None]:
     """Read the service's own measures from the store at intervals, during the block."""
-    task = asyncio.create_task(_measure(process))
-    try:
+    async with in_background(_measure(process)):
         yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
 
 
 async def _measure(process: ConsumerProcess) -> None:

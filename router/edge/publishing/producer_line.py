@@ -14,6 +14,7 @@ from enum import StrEnum
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
+from router.background import in_background
 from router.broker.producers import stop_within
 from router.telemetry.logs import Log
 
@@ -94,13 +95,10 @@ class ProducerLine:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Maintain a producer while the block runs; then stop it within a time limit."""
-        task = asyncio.create_task(self._keep())
         try:
-            yield
+            async with in_background(self._keep()):
+                yield
         finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
             await asyncio.gather(*self._stopping)
 
     async def _keep(self) -> None:

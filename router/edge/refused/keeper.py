@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
+from router.background import in_background
 from router.broker.adapter.topic_metadata import knows_topic, request_only, update_metadata
 from router.broker.client import make_producer
 from router.broker.connection import KafkaConnection
@@ -90,13 +91,8 @@ class RefusedKeeper:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Send samples while the block runs; those still queued at its end are lost."""
-        task = asyncio.create_task(self._run())
-        try:
+        async with in_background(self._run()):
             yield
-        finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
 
     async def _run(self) -> None:
         while True:
