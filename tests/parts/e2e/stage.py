@@ -1,6 +1,5 @@
 """Runs the scenarios of docs/scenarios.md on one edge and three consumers, all real."""
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,12 +19,13 @@ from router.contract.topics import Topics
 from router.contract.wire import OutgoingRecord, encode_event, encode_order
 from tests.parts.brokers import Broker, create_topics
 from tests.parts.contract.events import event
-from tests.parts.e2e.books import PATIENCE_SECONDS, Running, running
+from tests.parts.e2e.books import Running, running
 from tests.parts.e2e.scenarios import Line, Scenario
 from tests.parts.edge.blockatm_requests import Webhook, webhook
 from tests.parts.edge.edge_server import RunningEdge, configuration, make_topics, running_edge
 from tests.parts.edge.raw_http import Answer
 from tests.parts.providers.blockatm_deliveries import PAYMENT, PAYOUT, body_of
+from tests.parts.waiting import eventually
 
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
@@ -99,10 +99,11 @@ class Stage:
                 await set_stock(transaction, account, sku, int(number), topic)
 
     async def _passed(self) -> None:
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            for name, number in self.expected.items():
-                while self.consumers[name].passed() < number:  # noqa: ASYNC110 - as in `drained`
-                    await asyncio.sleep(0.01)
+        def passed() -> bool:
+            expected = self.expected.items()
+            return all(self.consumers[name].passed() >= number for name, number in expected)
+
+        await eventually(passed, "all records passed", pause=0.01)
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from tests.parts.connections import connection_to
 from tests.parts.contract.orders import order
 from tests.parts.notifications.desk import EMAIL, messages, options, rule, told
 from tests.parts.notifications.receivers import PostOffice, post_office
+from tests.parts.waiting import eventually
 
 PATIENCE_SECONDS = 60.0
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
@@ -66,9 +67,7 @@ async def publish(producer: AIOKafkaProducer, prefix: str, *said: Event | Order)
 
 
 async def arrived(office: PostOffice, number: int) -> None:
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while len(office.mails) < number:  # noqa: ASYNC110 - no event to wait for
-            await asyncio.sleep(0.05)
+    await eventually(lambda: len(office.mails) >= number, f"{number} mails")
 
 
 async def outcomes(broker: Broker, topic: str, number: int) -> list[bytes | None]:

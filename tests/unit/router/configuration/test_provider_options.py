@@ -1,6 +1,6 @@
 """A provider may have settings for an endpoint, read by its own model."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from types import SimpleNamespace
@@ -80,14 +80,16 @@ class _Picky:
 
 
 @pytest.fixture
-def installed(monkeypatch: pytest.MonkeyPatch) -> Callable[[object], None]:
+def installed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[object], None]]:
     """Return a function that installs a provider as another distribution would."""
 
     def install(provider: object) -> None:
         entry = SimpleNamespace(name="picky", load=lambda: provider)
         monkeypatch.setattr(providers, "entry_points", lambda **_: [entry])
+        discover.cache_clear()
 
-    return install
+    yield install
+    discover.cache_clear()
 
 
 def _values(**endpoint: object) -> dict[str, Any]:
