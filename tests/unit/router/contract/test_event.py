@@ -13,11 +13,11 @@ from router.contract.event import (
     MAX_TEXT,
     Event,
     EventType,
-    contradicts,
     event_id,
     fingerprint,
     storable,
 )
+from router.contract.fingerprint import contradicts
 from router.contract.topics import FAMILIES
 from tests.parts.contract.events import event
 
