@@ -1,6 +1,5 @@
 """The event: one state change of a payment, in one vocabulary for all gateways."""
 
-import json
 import re
 from datetime import datetime
 from decimal import Decimal
@@ -12,7 +11,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from router.contract.amounts import Amount, SignedAmount, value_text
 from router.contract.described import described
-from router.contract.fingerprint import FINGERPRINT_VERSION
+from router.contract.identity import FINGERPRINT_VERSION, canonical, payment_key
 
 EVENT_NAMESPACE = UUID("6f6b0f4e-3d0e-5c1b-9a57-7f5a2f0c9d11")
 """Namespace of event ids. Never change it: every id ever published depends on it."""
@@ -332,10 +331,18 @@ class Event(BaseModel):
         return fingerprint(self)
 
     @property
+    def about_money(self) -> bool:
+        """Whether a payment or payout, or any amount, is part of the event."""
+        amounts = (getattr(self, amount) for amount, _ in _MONEY)
+        return self.type.family in _MONEYED or any(amount is not None for amount in amounts)
+
+    @property
     def moment(self) -> datetime:
         """Time of the state change by the gateway's clock, or else the time of arrival."""
         return self.occurred_at or self.received_at
 
+
+_MONEYED = frozenset({"payment", "payout"})
 
 _MONEY = (
     ("amount", "currency"),
@@ -348,36 +355,23 @@ _MONEY = (
 )
 
 
-def payment_key(
-    account: str, reference: str | None, provider: str, provider_reference: str | None
-) -> bytes:
-    """Build the Kafka key of an order, or of a payment without an order."""
-    if reference is not None:
-        return _canonical([account, reference])
-    return _canonical([account, provider, provider_reference])
-
-
 def event_id(provider: str, account: str, *identity: str) -> UUID:
     """Derive an event's id from the gateway's own identity of this state change.
 
     The id is the same at every endpoint and edge, so that redeliveries are recognized.
     """
-    return uuid5(EVENT_NAMESPACE, _canonical([provider, account, *identity]).decode())
+    return uuid5(EVENT_NAMESPACE, canonical([provider, account, *identity]).decode())
 
 
 def fingerprint(event: Event) -> str:
     """Build the fingerprint: the facts that a redelivery must repeat, as a canonical JSON array.
 
-    Its items are those that `router.contract.fingerprint` names; amounts are compared by value.
+    Its items are those that `router.contract.identity` names; amounts are compared by value.
     """
     facts = [event.type.value, event.account, event.reference, event.provider_reference]
     money = [_value(event.amount), event.currency, event.movement, _value(event.movement_amount)]
-    return _canonical([FINGERPRINT_VERSION, *facts, *money]).decode()
+    return canonical([FINGERPRINT_VERSION, *facts, *money]).decode()
 
 
 def _value(amount: Decimal | None) -> str | None:
     return None if amount is None else value_text(amount)
-
-
-def _canonical(values: list[str | None]) -> bytes:
-    return json.dumps(values, ensure_ascii=False, separators=(",", ":")).encode()

@@ -21,7 +21,8 @@ from pydantic import (
 
 from router.contract.amounts import Amount, value_text
 from router.contract.described import described
-from router.contract.event import Text, event_id, payment_key
+from router.contract.event import Text, event_id
+from router.contract.identity import payment_key
 
 MAX_QUANTITY = 10**9
 MAX_LINES = 1000

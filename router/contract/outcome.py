@@ -15,7 +15,8 @@ from pydantic import (
 )
 
 from router.contract.described import described
-from router.contract.event import Text, event_id, payment_key
+from router.contract.event import Text, event_id
+from router.contract.identity import payment_key
 
 Fact = StrictStr | StrictInt | StrictBool | None
 """A fact of an outcome. Amounts are strings, never floats."""

@@ -9,7 +9,7 @@ from consumers.runtime.apply.offsets import Counts
 from consumers.runtime.fate import Fate
 from consumers.runtime.records import Arrived, Decoded, Undecodable, Unfetchable
 from router.contract.event import Event
-from router.contract.fingerprint import FINGERPRINT, contradictions
+from router.contract.identity import FINGERPRINT, contradictions
 
 _BEHIND = "Behind: an earlier record with the same key or event is parked"
 _NEUTRAL = {HeldReason.BEHIND, HeldReason.CONFLICT}
