@@ -57,7 +57,7 @@ def _good(events: Sequence[Event]) -> Sequence[Event]:
 
 
 def _problem_of(event: Event) -> tuple[Reason, str] | None:
-    """Return why an event cannot be published, whichever provider made it.
+    """Return why an event of any provider cannot be published.
 
     With an order's reference alone, an event about money could be about either of two payments
     of the order, and no later event could tell.

@@ -1,4 +1,4 @@
-"""An event about money names its payment, whichever provider makes it."""
+"""An event about money names its payment, for every provider."""
 
 import dataclasses
 from collections.abc import Sequence
