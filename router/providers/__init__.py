@@ -23,6 +23,7 @@ from typing import Annotated, Any, Protocol, runtime_checkable
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from router.contract.event import Event
+from router.contract.identity import gateway_name
 from router.delivery import Delivery, VerifiedDelivery
 
 
@@ -281,6 +282,11 @@ def _load(module: str, name: str) -> Provider:
 
 
 def _checked(candidate: object, name: str) -> Provider:
+    try:
+        gateway_name(name)
+    except ValueError as error:
+        message = f"provider {name}: choose another name, {error}"
+        raise ProviderError(message) from None
     if not isinstance(candidate, Provider):
         message = f"provider {name} has no PROVIDER that fits router.providers.Provider"
         raise ProviderError(message)
