@@ -8,12 +8,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from consumers.inventory.service import SERVICE as INVENTORY
 from consumers.inventory.setting import set_stock
 from consumers.ledger.service import SERVICE as LEDGER
 from consumers.notifications.service import SERVICE as NOTIFICATIONS
+from consumers.runtime.apply.outbox import read_unsent
+from consumers.runtime.store.tables import RuntimeTables
 from router.contract.event import Event, event_id
 from router.contract.order import Order
 from router.contract.topics import Topics
@@ -46,6 +48,7 @@ class Stage:
 
     edge: RunningEdge
     producer: AIOKafkaProducer
+    reader: AIOKafkaConsumer
     consumers: Mapping[str, Running]
     topics: Topics
     expected: dict[str, int] = field(default_factory=dict)
@@ -100,9 +103,31 @@ class Stage:
 
     async def _passed(self) -> None:
         async with asyncio.timeout(PATIENCE_SECONDS):
-            for name, number in self.expected.items():
+            outcomes = 0
+            for name in ("ledger", "inventory", "notifications"):
+                if name == "notifications":
+                    outcomes = await self._outcomes()
+                number = self.expected.get(name, 0) + outcomes
                 while self.consumers[name].passed() < number:  # noqa: ASYNC110 - as in `drained`
                     await asyncio.sleep(0.01)
+
+    async def _outcomes(self) -> int:
+        """Wait until the inventory's outcomes are published; return how many there are.
+
+        The notifications read them.
+        """
+        engine = self.consumers["inventory"].process.engine
+        tables = RuntimeTables.of(INVENTORY.schema)
+        while True:
+            async with engine.connect() as connection:
+                if not await read_unsent(connection, tables, 1):
+                    break
+            await asyncio.sleep(0.01)
+        topic = self.topics.outcome("inventory")
+        partitions = [
+            TopicPartition(topic, n) for n in self.reader.partitions_for_topic(topic) or ()
+        ]
+        return sum((await self.reader.end_offsets(partitions)).values())
 
 
 @dataclass(frozen=True)
@@ -226,5 +251,8 @@ async def staged(
         producer = AIOKafkaProducer(bootstrap_servers=broker.bootstrap, acks="all")
         await producer.start()
         stack.push_async_callback(producer.stop)
+        reader = AIOKafkaConsumer(topics.outcome("inventory"), bootstrap_servers=broker.bootstrap)
+        await reader.start()
+        stack.push_async_callback(reader.stop)
         await edge.until_ready()
-        yield Stage(edge, producer, consumers, topics)
+        yield Stage(edge, producer, reader, consumers, topics)
