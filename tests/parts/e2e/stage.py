@@ -4,15 +4,18 @@ import contextlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from consumers.inventory.service import SERVICE as INVENTORY
 from consumers.inventory.setting import set_stock
 from consumers.ledger.service import SERVICE as LEDGER
 from consumers.notifications.service import SERVICE as NOTIFICATIONS
+from consumers.runtime.apply.outbox import read_unsent
+from consumers.runtime.store.tables import RuntimeTables
 from router.contract.event import Event, event_id
 from router.contract.order import Order
 from router.contract.topics import Topics
@@ -46,6 +49,7 @@ class Stage:
 
     edge: RunningEdge
     producer: AIOKafkaProducer
+    reader: AIOKafkaConsumer
     consumers: Mapping[str, Running]
     topics: Topics
     expected: dict[str, int] = field(default_factory=dict)
@@ -99,11 +103,36 @@ class Stage:
                 await set_stock(transaction, account, sku, int(number), topic)
 
     async def _passed(self) -> None:
-        def passed() -> bool:
-            expected = self.expected.items()
-            return all(self.consumers[name].passed() >= number for name, number in expected)
+        outcomes = 0
+        for name in ("ledger", "inventory", "notifications"):
+            if name == "notifications":
+                outcomes = await self._outcomes()
+            number = self.expected.get(name, 0) + outcomes
+            await eventually(
+                partial(self._has_passed, name, number), f"{name} passed its records", pause=0.01
+            )
 
-        await eventually(passed, "all records passed", pause=0.01)
+    def _has_passed(self, name: str, number: int) -> bool:
+        return self.consumers[name].passed() >= number
+
+    async def _outcomes(self) -> int:
+        """Wait until the inventory's outcomes are published; return how many there are.
+
+        The notifications read them.
+        """
+        engine = self.consumers["inventory"].process.engine
+        tables = RuntimeTables.of(INVENTORY.schema)
+
+        async def published() -> bool:
+            async with engine.connect() as connection:
+                return not await read_unsent(connection, tables, 1)
+
+        await eventually(published, "the inventory's outcomes are published", pause=0.01)
+        topic = self.topics.outcome("inventory")
+        partitions = [
+            TopicPartition(topic, n) for n in self.reader.partitions_for_topic(topic) or ()
+        ]
+        return sum((await self.reader.end_offsets(partitions)).values())
 
 
 @dataclass(frozen=True)
@@ -227,5 +256,8 @@ async def staged(
         producer = AIOKafkaProducer(bootstrap_servers=broker.bootstrap, acks="all")
         await producer.start()
         stack.push_async_callback(producer.stop)
+        reader = AIOKafkaConsumer(topics.outcome("inventory"), bootstrap_servers=broker.bootstrap)
+        await reader.start()
+        stack.push_async_callback(reader.stop)
         await edge.until_ready()
-        yield Stage(edge, producer, consumers, topics)
+        yield Stage(edge, producer, reader, consumers, topics)
