@@ -4,39 +4,31 @@ Rows are passed as one array per column (see `consumers.runtime.store.arrays`).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import func
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consumers.ledger.book import ACCOUNT, EVENT, POSITION, POSTING, TRANSACTION
+from consumers.ledger.book import ACCOUNT, EVENT, POSTING, TRANSACTION
 from consumers.ledger.chart import LedgerAccount
-from consumers.ledger.position import Position
 from consumers.ledger.postings import AmountsByPlace
 from consumers.runtime.fate import Fate
-from consumers.runtime.store.arrays import add_missing, inserting, lock_rows, update_rows
+from consumers.runtime.store.arrays import inserting
 from router.contract.event import Event
 
-_FACTS = [POSITION.c[field.name] for field in fields(Position)]
-_IDENTITY = _FACTS[:6]
 _RECORDED = [each for each in EVENT.c if each.name != "applied_at"]
 
 
 @dataclass(frozen=True)
 class Entry:
-    """An event as stored in the journal, with its outcome and the lines it posts.
-
-    `concern` names why an operator should look at it, or is None. It is also
-    the name of the log event.
-    """
+    """An event as stored in the journal, with its outcome, its lines and the cases it opens."""
 
     event: Event
     outcome: Fate
     lines: AmountsByPlace
     position_id: UUID
-    concern: str | None = None
+    opened: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -48,31 +40,12 @@ class PostedEntry:
     entry: Entry
 
 
-async def lock_positions(
-    transaction: AsyncConnection, positions: Iterable[Position]
-) -> Mapping[UUID, Position]:
-    """Lock the rows of these positions and return their contents; insert missing rows.
-
-    Locks in the order of the ids, so that two processes that need the same rows
-    cannot deadlock.
-    """
-    wanted = {position.id: position for position in positions}
-    await add_missing(transaction, POSITION, _IDENTITY, wanted.values())
-    rows = await lock_rows(transaction, POSITION, _FACTS, wanted)
-    return {row.id: Position(*row) for row in rows}
-
-
 async def record_events(transaction: AsyncConnection, entries: Iterable[Entry]) -> set[UUID]:
     """Insert the events; return the ids of those that were not in the journal yet."""
     ordered = sorted(entries, key=lambda entry: entry.event.id)
     adding = inserting(EVENT, _RECORDED, map(_recorded, ordered))
     added = await transaction.execute(adding.on_conflict_do_nothing().returning(EVENT.c.event_id))
     return set(added.scalars())
-
-
-async def write_positions(transaction: AsyncConnection, positions: Sequence[Position]) -> None:
-    """Store changed positions. The caller holds the locks of their rows."""
-    await update_rows(transaction, POSITION, _FACTS, positions, updated_at=func.now())
 
 
 async def open_transactions(
@@ -151,5 +124,5 @@ def _recorded(entry: Entry) -> tuple[object, ...]:
         event.model_dump_json(),
         entry.position_id,
         event.tx_hash,
-        entry.concern,
+        " ".join(entry.opened) or None,
     )

@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, FromClause, Row, Select, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.ledger.book import ACCOUNT, BALANCE, EVENT, JOURNAL_TOTAL, POSTING, TRANSACTION
-from consumers.ledger.postings import exact
+from consumers.ledger.facts.exact import exact
 
 # Stored events are JSON without blanks, and quotation marks within a string (such as `raw`) are
 # escaped with a backslash. So these patterns match only real members.

@@ -10,7 +10,6 @@ from sqlalchemy import ColumnElement, Row, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.ledger.book import ACCOUNT, EVENT, POSTING, SCHEMA, TRANSACTION
-from consumers.ledger.concerns import CALLED_OFF_AFTER_PAID, OTHER_CURRENCY
 from consumers.runtime.fate import Fate
 from consumers.runtime.store.tables import RuntimeTables
 from consumers.runtime.trail import TrailQuery, TrailStep
@@ -20,14 +19,9 @@ from router.contract.event import Event
 LISTED = 200
 """Maximum number of events per search; the newest are returned."""
 
-_CONCERNS = {
-    CALLED_OFF_AFTER_PAID: "called off after paid",
-    OTHER_CURRENCY: "in another currency than before",
-}
-
 
 async def trail(connection: AsyncConnection, sought: TrailQuery) -> Sequence[TrailStep]:
-    """Return the steps of every event found: delivered, recorded, posted or stale, any concern."""
+    """Return the steps of every event found: delivered, recorded, posted or stale, cases opened."""
     events = await _events(connection, sought)
     transactions = await _transactions(connection, [row.event_id for row in events])
     return [step for row in events for step in _steps(row, transactions.get(row.event_id, []))]
@@ -90,10 +84,11 @@ def _steps(row: Row[Any], lines: Sequence[Row[Any]]) -> Iterable[TrailStep]:
     elif row.outcome == Fate.STALE.value:
         facts = {"type": event.type.value, "why": "it adds nothing to the known facts"}
         yield TrailStep(row.applied_at, "stale", event.id, order, facts)
-    if row.concern is not None:
-        what = _CONCERNS.get(row.concern, row.concern)
-        facts = {"type": event.type.value, "books": "unchanged; an operator should look"}
-        yield TrailStep(row.applied_at, what, event.id, order, facts, trouble=True)
+    for kind in (row.opened or "").split():
+        facts = {"type": event.type.value, "case": f"{kind}; an operator should look"}
+        yield TrailStep(
+            row.applied_at, kind.replace("-", " "), event.id, order, facts, trouble=True
+        )
 
 
 def _delivered(event: Event) -> Mapping[str, str]:

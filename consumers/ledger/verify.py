@@ -5,7 +5,7 @@ balances, nor the positions.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -21,8 +21,10 @@ from consumers.ledger.book import (
     POSTING,
     TRANSACTION,
 )
-from consumers.ledger.position import Position
-from consumers.ledger.postings import exact, implied
+from consumers.ledger.facts.exact import exact
+from consumers.ledger.facts.position import Position
+from consumers.ledger.positions import DESCRIBED, described
+from consumers.ledger.postings import implied
 from consumers.ledger.unbooked import count_unbooked
 from router.contract.amounts import value_text
 
@@ -30,8 +32,6 @@ LISTED = 100
 """Maximum number of faults listed per kind."""
 
 _STREAMED = 1000
-
-_FACTS = [POSITION.c[field.name] for field in fields(Position)]
 
 Sums = Mapping[tuple[str, str], Decimal]
 """Posted sums by account name and currency, without zeros.
@@ -218,7 +218,8 @@ def _per_position() -> Select[Any]:
     )
     return (
         select(
-            *_FACTS,
+            *DESCRIBED,
+            POSITION.c.facts,
             sums.c.name.label("posted_account"),
             sums.c.currency.label("posted_currency"),
             sums.c.amount.label("posted_amount"),
@@ -229,13 +230,12 @@ def _per_position() -> Select[Any]:
 
 
 def _summed(rows: Sequence[Row[Any]]) -> tuple[Position, Sums]:
-    facts = len(_FACTS)
     sums = {
         (row.posted_account, row.posted_currency): row.posted_amount
         for row in rows
         if row.posted_account is not None
     }
-    return Position(*rows[0][:facts]), sums
+    return described(rows[0]), sums
 
 
 def _by_name(position: Position) -> Sums:

@@ -1,7 +1,8 @@
-"""The journal, with triggers that refuse unbalanced, changed or deleted rows."""
+"""Journal, positions and balances, with triggers that keep them and refuse changes."""
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects.postgresql import JSONB
 
 from consumers.runtime.migrations.environment import schema
 
@@ -23,10 +24,13 @@ END
 $$
 """
 
+# ALWAYS: a session in replica mode skips ordinary triggers.
 _APPEND_ONLY = """
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {schema}.{table}
 FOR EACH STATEMENT EXECUTE FUNCTION {schema}.refuse_change()
 """
+
+_ALWAYS = "ALTER TABLE {schema}.{table} ENABLE ALWAYS TRIGGER append_only"
 
 _REFUSE_UNBALANCED = """
 CREATE FUNCTION {schema}.refuse_unbalanced() RETURNS trigger LANGUAGE plpgsql
@@ -53,20 +57,52 @@ REFERENCING NEW TABLE AS inserted
 FOR EACH STATEMENT EXECUTE FUNCTION {schema}.refuse_unbalanced()
 """
 
+# Every process takes these locks in key order. The single row of the total comes last.
+_KEEP_BALANCES = """
+CREATE FUNCTION {schema}.keep_balances() RETURNS trigger LANGUAGE plpgsql
+SET search_path = pg_catalog AS $$
+BEGIN
+    INSERT INTO {schema}.balance AS known (account_id, currency, amount, postings)
+    SELECT account_id, currency, sum(amount), count(*) FROM inserted
+    GROUP BY account_id, currency ORDER BY account_id, currency
+    ON CONFLICT (account_id, currency) DO UPDATE SET
+        amount = known.amount + excluded.amount,
+        postings = known.postings + excluded.postings;
+    UPDATE {schema}.journal_total SET
+        transactions = transactions + (SELECT count(DISTINCT transaction_id) FROM inserted),
+        postings = postings + (SELECT count(*) FROM inserted);
+    RETURN NULL;
+END
+$$
+"""
+
+_KEPT = """
+CREATE TRIGGER kept AFTER INSERT ON {schema}.posting
+REFERENCING NEW TABLE AS inserted
+FOR EACH STATEMENT EXECUTE FUNCTION {schema}.keep_balances()
+"""
+
+_FIRST_TOTAL = "INSERT INTO {schema}.journal_total (id, transactions, postings) VALUES (1, 0, 0)"
+
 
 def upgrade() -> None:
     """Create the tables, then their triggers."""
     _account()
     _event()
     _position()
+    _movement()
     _transaction()
     _posting()
+    _balances()
     quoted = op.get_bind().dialect.identifier_preparer.quote_schema(schema())
-    op.execute(_REFUSE_CHANGE.format(schema=quoted))
-    op.execute(_REFUSE_UNBALANCED.format(schema=quoted))
-    op.execute(_BALANCED.format(schema=quoted))
+    for statement in (
+        *(_REFUSE_CHANGE, _REFUSE_UNBALANCED, _BALANCED),
+        *(_FIRST_TOTAL, _KEEP_BALANCES, _KEPT),
+    ):
+        op.execute(statement.format(schema=quoted))
     for table in _JOURNAL:
         op.execute(_APPEND_ONLY.format(schema=quoted, table=table))
+        op.execute(_ALWAYS.format(schema=quoted, table=table))
 
 
 def _now(name: str) -> sa.Column[object]:
@@ -101,10 +137,13 @@ def _event() -> None:
         _now("applied_at"),
         sa.Column("outcome", sa.Text, nullable=False),
         sa.Column("body", sa.Text, nullable=False),
+        sa.Column("position_id", sa.Uuid, nullable=False),
+        sa.Column("tx_hash", sa.Text),
+        sa.Column("opened", sa.Text),
         schema=schema(),
     )
-    op.create_index("event_reference", "event", ["reference"], schema=schema())
-    op.create_index("event_provider_reference", "event", ["provider_reference"], schema=schema())
+    for column in ("reference", "provider_reference", "tx_hash"):
+        op.create_index(f"event_{column}", "event", [column], schema=schema())
 
 
 def _position() -> None:
@@ -118,32 +157,33 @@ def _position() -> None:
         sa.Column("reference", sa.Text),
         sa.Column("status", sa.Text),
         sa.Column("rank", sa.SmallInteger, nullable=False, server_default="0"),
-        sa.Column("network", sa.Text),
-        sa.Column("currency", sa.Text),
-        sa.Column("partial", sa.Numeric),
-        sa.Column("total", sa.Numeric),
-        *_amount("expected"),
-        *_amount("fee"),
-        *_amount("gas"),
-        *_taken_back("refunded"),
-        *_taken_back("disputed"),
-        *_taken_back("returned"),
+        sa.Column("claimed", sa.Boolean, nullable=False, server_default="false"),
+        sa.Column("facts", JSONB, nullable=False, server_default="{}"),
+        sa.Column("cases", JSONB),
         _now("updated_at"),
         schema=schema(),
         # Leaves room on the page for updates by the payment's later events.
         postgresql_with={"fillfactor": 70},
     )
+    for name, column, where in (
+        ("position_cases", "id", "cases IS NOT NULL"),
+        ("position_unreconciled", "id", "claimed"),
+        ("position_pending", "updated_at", "family = 'payment' AND status = 'pending'"),
+    ):
+        op.create_index(
+            name, "position", [column], schema=schema(), postgresql_where=sa.text(where)
+        )
 
 
-def _amount(name: str) -> tuple[sa.Column[object], ...]:
-    return (sa.Column(name, sa.Numeric), sa.Column(f"{name}_currency", sa.Text))
-
-
-def _taken_back(name: str) -> tuple[sa.Column[object], ...]:
-    return (
-        sa.Column(name, sa.Boolean, nullable=False, server_default="false"),
-        sa.Column(f"{name}_amount", sa.Numeric),
-        sa.Column(f"{name}_currency", sa.Text),
+def _movement() -> None:
+    op.create_table(
+        "movement",
+        sa.Column("position_id", sa.Uuid, primary_key=True),
+        sa.Column("kind", sa.Text, primary_key=True),
+        sa.Column("movement", sa.Text, primary_key=True),
+        sa.Column("facts", JSONB, nullable=False),
+        sa.ForeignKeyConstraint(["position_id"], [f"{schema()}.position.id"]),
+        schema=schema(),
     )
 
 
@@ -157,6 +197,13 @@ def _transaction() -> None:
         sa.UniqueConstraint("event_id", name="transaction_event_id_key"),
         sa.ForeignKeyConstraint(["event_id"], [f"{schema()}.event.event_id"]),
         schema=schema(),
+    )
+    op.create_index(
+        "transaction_posted_at",
+        "transaction",
+        ["posted_at"],
+        schema=schema(),
+        postgresql_using="brin",
     )
 
 
@@ -174,3 +221,26 @@ def _posting() -> None:
         schema=schema(),
     )
     op.create_index("posting_account", "posting", ["account_id", "transaction_id"], schema=schema())
+
+
+def _balances() -> None:
+    op.create_table(
+        "balance",
+        sa.Column("account_id", sa.Uuid, primary_key=True),
+        sa.Column("currency", sa.Text, primary_key=True),
+        sa.Column("amount", sa.Numeric, nullable=False),
+        sa.Column("postings", sa.BigInteger, nullable=False),
+        sa.ForeignKeyConstraint(["account_id"], [f"{schema()}.account.id"]),
+        schema=schema(),
+        # Few rows that change with every batch: leaves room on the page for new versions.
+        postgresql_with={"fillfactor": 50},
+    )
+    op.create_table(
+        "journal_total",
+        sa.Column("id", sa.SmallInteger, primary_key=True, autoincrement=False),
+        sa.Column("transactions", sa.BigInteger, nullable=False),
+        sa.Column("postings", sa.BigInteger, nullable=False),
+        sa.CheckConstraint("id = 1", name="journal_total_is_one_row"),
+        schema=schema(),
+        postgresql_with={"fillfactor": 10},
+    )

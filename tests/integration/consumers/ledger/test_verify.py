@@ -96,7 +96,11 @@ def test_a_running_balance_that_differs_from_the_journal_is_found(
 
 
 def test_a_position_that_differs_from_its_postings_is_found(ledger_url: str) -> None:
-    changed = "UPDATE ledger.position SET total = 9 WHERE provider_reference = 'P-2'"
+    changed = (
+        "UPDATE ledger.position SET facts = jsonb_set(facts,"
+        " '{totals,main,sides,seen,amounts,USDT,highest}', '\"9\"')"
+        " WHERE provider_reference = 'P-2'"
+    )
     set_up(ledger_url, EVENTS, changed)
     assert faults(ledger_url) == {
         (

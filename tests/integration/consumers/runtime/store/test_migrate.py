@@ -27,7 +27,7 @@ from consumers.runtime.store.schema_version import SchemaOutdated, pending, requ
 from consumers.runtime.store.tables import RuntimeTables
 
 RUNTIME = ["runtime 0001", "runtime 0002", "runtime 0003", "runtime 0004"]
-EVERYTHING = [*RUNTIME, "ledger 0001", "ledger 0002", "ledger 0003"]
+EVERYTHING = [*RUNTIME, "ledger 0001"]
 
 FENCE = (
     "INSERT INTO ledger.fence "
