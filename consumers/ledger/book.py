@@ -64,10 +64,17 @@ EVENT = Table(
     Column("provider_reference", Text),
     Column("amount", Numeric),
     Column("currency", Text),
+    Column("movement", Text),
+    Column("movement_amount", Numeric),
+    Column("endpoint", Text, nullable=False),
+    Column("scheme", Text, nullable=False),
+    Column("network", Text),
+    Column("test", Boolean, nullable=False),
+    Column("unread", Text),
     Column("received_at", DateTime(timezone=True), nullable=False),
     Column("applied_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("outcome", Text, nullable=False),
-    Column("body", Text, nullable=False),
+    Column("digest", Text, nullable=False),
     Column("position_id", Uuid, nullable=False),
     Column("tx_hash", Text),
     Column("opened", Text),
@@ -75,10 +82,22 @@ EVENT = Table(
     Index("event_provider_reference", "provider_reference"),
     Index("event_tx_hash", "tx_hash"),
 )
-"""Every handled event in full; its id is the permanent key of its effect.
+"""Every handled event; its id is the permanent key of its effect.
 
+`scheme` is how its signature was verified, `unread` a JSON array or null. `digest` is that of its
+evidence.
 `opened` has the kinds of the cases that the event opened, with blanks between; it is mostly null.
 """
+
+EVIDENCE = Table(
+    "evidence",
+    METADATA,
+    Column("event_id", Uuid, primary_key=True),
+    Column("body", Text, nullable=False),
+    Column("customer", Text, nullable=False),
+    Column("raw", Text),
+)
+"""The events in full, apart from the journal (see `evidence`)."""
 
 UNBOOKED = f"cases ? '{AMOUNT_UNKNOWN.name}'"
 """Selects positions whose money moved by an unknown amount."""

@@ -3,6 +3,7 @@
 Rows are passed as one array per column (see `consumers.runtime.store.arrays`).
 """
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,8 +11,9 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consumers.ledger.book import ACCOUNT, EVENT, POSTING, TRANSACTION
+from consumers.ledger.book import ACCOUNT, EVENT, EVIDENCE, POSTING, TRANSACTION
 from consumers.ledger.chart import LedgerAccount
+from consumers.ledger.evidence import Evidence, evidence_of
 from consumers.ledger.postings import AmountsByPlace
 from consumers.runtime.fate import Fate
 from consumers.runtime.store.arrays import inserting
@@ -41,11 +43,17 @@ class PostedEntry:
 
 
 async def record_events(transaction: AsyncConnection, entries: Iterable[Entry]) -> set[UUID]:
-    """Insert the events; return the ids of those that were not in the journal yet."""
+    """Insert the events and their evidence; return the ids of those that were not known yet."""
     ordered = sorted(entries, key=lambda entry: entry.event.id)
-    adding = inserting(EVENT, _RECORDED, map(_recorded, ordered))
-    added = await transaction.execute(adding.on_conflict_do_nothing().returning(EVENT.c.event_id))
-    return set(added.scalars())
+    evidence = {entry.event.id: evidence_of(entry.event) for entry in ordered}
+    rows = [_recorded(entry, evidence[entry.event.id]) for entry in ordered]
+    adding = inserting(EVENT, _RECORDED, rows)
+    found = await transaction.execute(adding.on_conflict_do_nothing().returning(EVENT.c.event_id))
+    added = set(found.scalars())
+    kept = [(key, *each) for key, each in evidence.items() if key in added]
+    if kept:
+        await transaction.execute(inserting(EVIDENCE, list(EVIDENCE.c), kept))
+    return added
 
 
 async def open_transactions(
@@ -108,7 +116,7 @@ def _description(entry: Entry) -> str:
     return f"{event.type} {event.reference or event.provider_reference}"
 
 
-def _recorded(entry: Entry) -> tuple[object, ...]:
+def _recorded(entry: Entry, evidence: Evidence) -> tuple[object, ...]:
     event = entry.event
     return (
         event.id,
@@ -119,9 +127,16 @@ def _recorded(entry: Entry) -> tuple[object, ...]:
         event.provider_reference,
         event.amount,
         event.currency,
+        event.movement,
+        event.movement_amount,
+        event.endpoint,
+        event.verification.scheme,
+        event.network,
+        event.test is True,
+        json.dumps(event.unread) if event.unread else None,
         event.received_at,
         entry.outcome.value,
-        event.model_dump_json(),
+        evidence.digest,
         entry.position_id,
         event.tx_hash,
         " ".join(entry.opened) or None,

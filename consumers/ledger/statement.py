@@ -16,11 +16,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from consumers.ledger.book import ACCOUNT, BALANCE, EVENT, JOURNAL_TOTAL, POSTING, TRANSACTION
 from consumers.ledger.facts.exact import exact
 
-# Stored events are JSON without blanks, and quotation marks within a string (such as `raw`) are
-# escaped with a backslash. So these patterns match only real members.
-_UNREAD = r'"unread":(\[(?:,?"(?:[^"\\]|\\.)*")*\])'
-_TEST = r'"test":(true)'
-
 
 @dataclass(frozen=True)
 class Balance:
@@ -189,8 +184,8 @@ def _lines(chosen: Select[int], account: str | None) -> Select[Any]:
             EVENT.c.type,
             EVENT.c.reference,
             EVENT.c.provider_reference,
-            func.substring(EVENT.c.body, _UNREAD).label("unread"),
-            func.substring(EVENT.c.body, _TEST).label("test"),
+            EVENT.c.unread,
+            EVENT.c.test,
             ACCOUNT.c.name,
             ACCOUNT.c.network,
             POSTING.c.currency,
@@ -240,6 +235,6 @@ def _transactions(rows: Iterable[Row[Any]]) -> Iterable[Transaction]:
             lines=[
                 Line(row.name, row.network, row.currency, row.amount) for row in (first, *others)
             ],
-            test=first.test is not None,
+            test=first.test,
             unread=json.loads(first.unread or "[]"),
         )

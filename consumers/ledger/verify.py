@@ -16,11 +16,13 @@ from consumers.ledger.book import (
     ACCOUNT,
     BALANCE,
     EVENT,
+    EVIDENCE,
     JOURNAL_TOTAL,
     POSITION,
     POSTING,
     TRANSACTION,
 )
+from consumers.ledger.evidence import stored_digest
 from consumers.ledger.facts.exact import exact
 from consumers.ledger.facts.position import Position
 from consumers.ledger.positions import DESCRIBED, described
@@ -69,6 +71,7 @@ async def verify(connection: AsyncConnection) -> VerificationResult:
         *await _incomplete(connection),
         *await _balances(connection),
         *await _totals(connection, transactions, postings),
+        *await _evidence(connection),
     ]
     positions, wrong = await _positions(connection)
     unbooked = await count_unbooked(connection)
@@ -172,6 +175,26 @@ async def _totals(
         LedgerFault("count", name, f"{recorded or 0} were posted, the journal has {found}")
         for name, found, recorded in counts
         if found != recorded
+    ]
+
+
+async def _evidence(connection: AsyncConnection) -> Sequence[LedgerFault]:
+    """Find events whose evidence is missing or differs from the digest in the journal."""
+    changed = stored_digest() != EVENT.c.digest
+    rows = await connection.execute(
+        select(EVENT.c.event_id, EVIDENCE.c.event_id.is_(None).label("missing"))
+        .outerjoin_from(EVENT, EVIDENCE, EVIDENCE.c.event_id == EVENT.c.event_id)
+        .where(EVIDENCE.c.event_id.is_(None) | changed)
+        .order_by(EVENT.c.event_id)
+        .limit(LISTED)
+    )
+    return [
+        LedgerFault(
+            "evidence",
+            f"event {row.event_id}",
+            "is missing" if row.missing else "differs from its digest in the journal",
+        )
+        for row in rows
     ]
 
 

@@ -89,6 +89,7 @@ def upgrade() -> None:
     """Create the tables, then their triggers."""
     _account()
     _event()
+    _evidence()
     _position()
     _movement()
     _transaction()
@@ -133,10 +134,17 @@ def _event() -> None:
         sa.Column("provider_reference", sa.Text),
         sa.Column("amount", sa.Numeric),
         sa.Column("currency", sa.Text),
+        sa.Column("movement", sa.Text),
+        sa.Column("movement_amount", sa.Numeric),
+        sa.Column("endpoint", sa.Text, nullable=False),
+        sa.Column("scheme", sa.Text, nullable=False),
+        sa.Column("network", sa.Text),
+        sa.Column("test", sa.Boolean, nullable=False),
+        sa.Column("unread", sa.Text),
         sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
         _now("applied_at"),
         sa.Column("outcome", sa.Text, nullable=False),
-        sa.Column("body", sa.Text, nullable=False),
+        sa.Column("digest", sa.Text, nullable=False),
         sa.Column("position_id", sa.Uuid, nullable=False),
         sa.Column("tx_hash", sa.Text),
         sa.Column("opened", sa.Text),
@@ -144,6 +152,17 @@ def _event() -> None:
     )
     for column in ("reference", "provider_reference", "tx_hash"):
         op.create_index(f"event_{column}", "event", [column], schema=schema())
+
+
+def _evidence() -> None:
+    op.create_table(
+        "evidence",
+        sa.Column("event_id", sa.Uuid, primary_key=True),
+        sa.Column("body", sa.Text, nullable=False),
+        sa.Column("customer", sa.Text, nullable=False),
+        sa.Column("raw", sa.Text),
+        schema=schema(),
+    )
 
 
 def _position() -> None:

@@ -27,14 +27,14 @@ TRANSACTIONS = 50_000
 LONG = (
     f"""
     INSERT INTO ledger.event (event_id, type, account, provider, reference, received_at,
-        outcome, body, position_id)
+        outcome, digest, position_id, endpoint, scheme, test)
     SELECT gen_random_uuid(), 'payment.confirmed', 'shop-eu', 'blockatm', n::text, now(),
-        'applied', '', gen_random_uuid()
+        'applied', '', gen_random_uuid(), '', '', false
     FROM generate_series(1, {TRANSACTIONS}) n
     """,
     """
     INSERT INTO ledger.transaction (event_id, description)
-    SELECT event_id, '' FROM ledger.event WHERE body = ''
+    SELECT event_id, '' FROM ledger.event WHERE digest = ''
     """,
     """
     INSERT INTO ledger.posting SELECT transaction.id, line, account.id, 'USDT', amount

@@ -6,11 +6,12 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 from structlog.testing import capture_logs
 
-from consumers.ledger.book import EVENT
+from consumers.ledger.book import EVENT, EVIDENCE
+from consumers.ledger.evidence import Evidence, event_of, stored_digest
 from consumers.ledger.handler import handle
 from consumers.ledger.statement import read_statement
 from consumers.runtime.fate import Fate
-from router.contract.event import Event
+from router.contract.event import Customer, Raw
 from tests.parts.ledger.bookkeeping import applied, balances, books, count
 from tests.parts.ledger.told import LARGEST, told
 
@@ -190,9 +191,18 @@ async def test_a_rollback_leaves_no_rows(ledger: AsyncEngine) -> None:
     assert (await books(ledger)).transactions == 0
 
 
-async def test_the_whole_event_is_stored(ledger: AsyncEngine) -> None:
-    event = told("payment.confirmed", "100.50")
+async def test_the_whole_event_is_stored_apart_from_the_journal_with_its_digest(
+    ledger: AsyncEngine,
+) -> None:
+    raw = Raw(method="POST", target="/", headers={}, body="€", body_encoding="utf-8")
+    customer = Customer(id="C-1", email="payer@example.com")
+    event = told("payment.confirmed", "100.50", raw=raw, customer=customer)
     await applied(ledger, event)
     async with ledger.connect() as connection:
-        body = await connection.scalar(select(EVENT.c.body))
-    assert Event.model_validate_json(body or "") == event
+        row = (await connection.execute(select(EVIDENCE))).one()
+        digest = await connection.scalar(select(EVENT.c.digest))
+        computed = await connection.scalar(select(stored_digest()))
+    evidence = Evidence(row.body, row.customer, row.raw)
+    assert event_of(evidence) == event
+    assert evidence.digest == digest == computed
+    assert "payer" not in row.body

@@ -130,3 +130,18 @@ def test_the_list_is_readable_and_the_status_is_one(ledger_url: str) -> None:
     assert "the books are wrong: 1 found" in result.stdout
     assert WALLET in result.stdout
     assert "recomputed: 3 transactions, 6 postings, 3 payments and payouts" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        ("UPDATE ledger.evidence SET body = '{}'", "differs from its digest in the journal"),
+        ("UPDATE ledger.evidence SET raw = '{}'", "differs from its digest in the journal"),
+        ("DELETE FROM ledger.evidence", "is missing"),
+    ],
+)
+def test_evidence_that_was_changed_or_lost_is_found(
+    ledger_url: str, change: str, what: str
+) -> None:
+    set_up(ledger_url, EVENTS[:1], change)
+    assert faults(ledger_url) == {("evidence", f"event {EVENTS[0].id}", what)}
