@@ -13,6 +13,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Date,
     DateTime,
     ForeignKey,
     Identity,
@@ -155,12 +156,17 @@ TRANSACTION = Table(
     Column("id", BigInteger, Identity(always=True), primary_key=True),
     Column("event_id", Uuid, ForeignKey(EVENT.c.event_id), nullable=False),
     Column("posted_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("moment", DateTime(timezone=True), nullable=False),
+    Column("day", Date, nullable=False),
     Column("description", Text, nullable=False),
     UniqueConstraint("event_id", name="transaction_event_id_key"),
     # Rows arrive nearly in this order, so a BRIN index of a few bytes per thousand rows is enough.
     Index("transaction_posted_at", "posted_at", postgresql_using="brin"),
 )
-"""The change one event made to the books; an event without effect has no row."""
+"""The change one event made to the books; an event without effect has no row.
+
+`moment` is when the money moved (see `dates`), `day` its date in UTC.
+"""
 
 POSTING = Table(
     "posting",
@@ -180,17 +186,23 @@ BALANCE = Table(
     METADATA,
     Column("account_id", Uuid, ForeignKey(ACCOUNT.c.id), primary_key=True),
     Column("currency", Text, primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("shard", SmallInteger, primary_key=True, autoincrement=False),
     Column("amount", Numeric, nullable=False),
     Column("postings", BigInteger, nullable=False),
 )
-"""The sum and the number of each account's postings, per currency."""
+"""Sum and number of each account's postings of a day, per currency.
+
+They are split into 16 shards. Each transaction has one of them alone, so that none waits for
+another; only sums over all shards have a meaning.
+"""
 
 JOURNAL_TOTAL = Table(
     "journal_total",
     METADATA,
-    Column("id", SmallInteger, primary_key=True, autoincrement=False),
+    Column("day", Date, primary_key=True),
+    Column("shard", SmallInteger, primary_key=True, autoincrement=False),
     Column("transactions", BigInteger, nullable=False),
     Column("postings", BigInteger, nullable=False),
-    CheckConstraint("id = 1", name="journal_total_is_one_row"),
 )
-"""One row: the number of transactions and postings."""
+"""Number of transactions and postings of a day, in shards like `balance`."""

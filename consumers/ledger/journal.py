@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.ledger.book import ACCOUNT, EVENT, EVIDENCE, POSTING, TRANSACTION
 from consumers.ledger.chart import LedgerAccount
+from consumers.ledger.dates import day_of, moment_of
 from consumers.ledger.evidence import Evidence, evidence_of
 from consumers.ledger.postings import AmountsByPlace
 from consumers.runtime.fate import Fate
@@ -67,8 +68,8 @@ async def open_transactions(
     posting = {entry.event.id: entry for entry in entries if entry.lines}
     if not posting:
         return []
-    columns = [TRANSACTION.c.event_id, TRANSACTION.c.description]
-    described = [(key, _description(entry)) for key, entry in posting.items()]
+    columns = [TRANSACTION.c[name] for name in ("event_id", "description", "moment", "day")]
+    described = [(key, *_dated(entry)) for key, entry in posting.items()]
     rows = await transaction.execute(
         inserting(TRANSACTION, columns, described).returning(
             TRANSACTION.c.id, TRANSACTION.c.posted_at, TRANSACTION.c.event_id
@@ -111,9 +112,11 @@ async def _add_accounts(
     return ids
 
 
-def _description(entry: Entry) -> str:
+def _dated(entry: Entry) -> tuple[object, ...]:
     event = entry.event
-    return f"{event.type} {event.reference or event.provider_reference}"
+    description = f"{event.type} {event.reference or event.provider_reference}"
+    moment = moment_of(event)
+    return description, moment, day_of(moment)
 
 
 def _recorded(entry: Entry, evidence: Evidence) -> tuple[object, ...]:

@@ -34,7 +34,7 @@ async def _unbalanced(connection: AsyncConnection) -> int:
 
 
 async def _transactions(connection: AsyncConnection) -> int:
-    return await connection.scalar(select(JOURNAL_TOTAL.c.transactions)) or 0
+    return int(await connection.scalar(select(func.sum(JOURNAL_TOTAL.c.transactions))) or 0)
 
 
 def _positions(condition: str) -> Callable[[AsyncConnection], Awaitable[int]]:

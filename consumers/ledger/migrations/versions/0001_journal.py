@@ -57,20 +57,45 @@ REFERENCING NEW TABLE AS inserted
 FOR EACH STATEMENT EXECUTE FUNCTION {schema}.refuse_unbalanced()
 """
 
-# Every process takes these locks in key order. The single row of the total comes last.
+# A shard belongs to one transaction until it ends, so that no transaction waits for another's
+# balances. It starts at the backend's own shard; if all 16 are taken, it waits there.
+_OWN_SHARD = """
+CREATE FUNCTION {schema}.own_shard() RETURNS smallint LANGUAGE plpgsql
+SET search_path = pg_catalog AS $$
+DECLARE
+    preferred integer := pg_backend_pid() % 16;
+BEGIN
+    FOR step IN 0..15 LOOP
+        IF pg_try_advisory_xact_lock(1818584929, (preferred + step) % 16) THEN
+            RETURN (preferred + step) % 16;
+        END IF;
+    END LOOP;
+    RETURN preferred;
+END
+$$
+"""
+
+# Every process takes these locks in key order, the counters last.
 _KEEP_BALANCES = """
 CREATE FUNCTION {schema}.keep_balances() RETURNS trigger LANGUAGE plpgsql
 SET search_path = pg_catalog AS $$
+DECLARE
+    own smallint := {schema}.own_shard();
 BEGIN
-    INSERT INTO {schema}.balance AS known (account_id, currency, amount, postings)
-    SELECT account_id, currency, sum(amount), count(*) FROM inserted
-    GROUP BY account_id, currency ORDER BY account_id, currency
-    ON CONFLICT (account_id, currency) DO UPDATE SET
+    INSERT INTO {schema}.balance AS known (account_id, currency, day, shard, amount, postings)
+    SELECT account_id, currency, day, own, sum(amount), count(*)
+    FROM inserted JOIN {schema}.transaction ON transaction.id = inserted.transaction_id
+    GROUP BY account_id, currency, day ORDER BY account_id, currency, day
+    ON CONFLICT (account_id, currency, day, shard) DO UPDATE SET
         amount = known.amount + excluded.amount,
         postings = known.postings + excluded.postings;
-    UPDATE {schema}.journal_total SET
-        transactions = transactions + (SELECT count(DISTINCT transaction_id) FROM inserted),
-        postings = postings + (SELECT count(*) FROM inserted);
+    INSERT INTO {schema}.journal_total AS known (day, shard, transactions, postings)
+    SELECT day, own, count(DISTINCT transaction_id), count(*)
+    FROM inserted JOIN {schema}.transaction ON transaction.id = inserted.transaction_id
+    GROUP BY day ORDER BY day
+    ON CONFLICT (day, shard) DO UPDATE SET
+        transactions = known.transactions + excluded.transactions,
+        postings = known.postings + excluded.postings;
     RETURN NULL;
 END
 $$
@@ -81,8 +106,6 @@ CREATE TRIGGER kept AFTER INSERT ON {schema}.posting
 REFERENCING NEW TABLE AS inserted
 FOR EACH STATEMENT EXECUTE FUNCTION {schema}.keep_balances()
 """
-
-_FIRST_TOTAL = "INSERT INTO {schema}.journal_total (id, transactions, postings) VALUES (1, 0, 0)"
 
 
 def upgrade() -> None:
@@ -98,7 +121,7 @@ def upgrade() -> None:
     quoted = op.get_bind().dialect.identifier_preparer.quote_schema(schema())
     for statement in (
         *(_REFUSE_CHANGE, _REFUSE_UNBALANCED, _BALANCED),
-        *(_FIRST_TOTAL, _KEEP_BALANCES, _KEPT),
+        *(_OWN_SHARD, _KEEP_BALANCES, _KEPT),
     ):
         op.execute(statement.format(schema=quoted))
     for table in _JOURNAL:
@@ -212,6 +235,8 @@ def _transaction() -> None:
         sa.Column("id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
         sa.Column("event_id", sa.Uuid, nullable=False),
         _now("posted_at"),
+        sa.Column("moment", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("day", sa.Date, nullable=False),
         sa.Column("description", sa.Text, nullable=False),
         sa.UniqueConstraint("event_id", name="transaction_event_id_key"),
         sa.ForeignKeyConstraint(["event_id"], [f"{schema()}.event.event_id"]),
@@ -247,19 +272,21 @@ def _balances() -> None:
         "balance",
         sa.Column("account_id", sa.Uuid, primary_key=True),
         sa.Column("currency", sa.Text, primary_key=True),
+        sa.Column("day", sa.Date, primary_key=True),
+        sa.Column("shard", sa.SmallInteger, primary_key=True, autoincrement=False),
         sa.Column("amount", sa.Numeric, nullable=False),
         sa.Column("postings", sa.BigInteger, nullable=False),
         sa.ForeignKeyConstraint(["account_id"], [f"{schema()}.account.id"]),
         schema=schema(),
-        # Few rows that change with every batch: leaves room on the page for new versions.
+        # The rows of a day change with every batch: leaves room on the page for new versions.
         postgresql_with={"fillfactor": 50},
     )
     op.create_table(
         "journal_total",
-        sa.Column("id", sa.SmallInteger, primary_key=True, autoincrement=False),
+        sa.Column("day", sa.Date, primary_key=True),
+        sa.Column("shard", sa.SmallInteger, primary_key=True, autoincrement=False),
         sa.Column("transactions", sa.BigInteger, nullable=False),
         sa.Column("postings", sa.BigInteger, nullable=False),
-        sa.CheckConstraint("id = 1", name="journal_total_is_one_row"),
         schema=schema(),
-        postgresql_with={"fillfactor": 10},
+        postgresql_with={"fillfactor": 50},
     )
