@@ -8,6 +8,7 @@ from functools import cache
 
 import pytest
 
+from consumers.inventory.cases import KINDS
 from consumers.ledger.concerns import CALLED_OFF_AFTER_PAID, OTHER_CURRENCY
 from consumers.runtime.fate import Fate
 from tests.parts.source import ROOT, modules
@@ -18,8 +19,8 @@ PAGE = (ROOT / "docs" / "logs.md").read_text(encoding="utf-8")
 
 OF_THE_LEDGER = "entry.concern"
 OF_THE_INVENTORY = "each.note.what.replace(' ', '_')"
-CHOSEN_LATER = {"overpaid", "paid_too_little", "oversold"}
-"""Of the inventory's troubles those whose word is put into a variable first."""
+OF_CASES = {kind.name.replace("-", "_") for kind in KINDS} - {"payment_without_order"}
+"""The inventory's words for cases of orders, which are logged when they open."""
 
 
 @dataclass(frozen=True)
@@ -109,4 +110,4 @@ def test_what_the_services_want_looked_at_is_on_the_page() -> None:
         for service in row.words[1].split():
             of[service].add(row.codes[0][0])
     assert of["ledger"] == {CALLED_OFF_AFTER_PAID, OTHER_CURRENCY}
-    assert of["inventory"] == troubles() | CHOSEN_LATER
+    assert of["inventory"] == troubles() | OF_CASES
