@@ -22,8 +22,8 @@ from consumers.runtime.apply.outcomes import publish_outcomes
 from consumers.runtime.service import Play
 from consumers.runtime.store.database import transaction_of
 
-PLAYED = 10_000
-"""Quantity of each article when `dev --rate` simulates traffic."""
+PLAYED = 1_000_000_000
+"""Quantity to add of an article when `dev --rate` simulates traffic: more than it ever sells."""
 
 
 class TooFew(Exception):  # noqa: N818 - reads as the reason
@@ -64,12 +64,14 @@ async def set_stock(
 
 
 async def stock_up(engine: AsyncEngine, play: Play, *, topic: str) -> None:
-    """Stock the articles of simulated traffic that have no stock yet."""
+    """Stock the articles of simulated traffic of which nothing is available."""
     async with transaction_of(engine) as transaction:
         for account in play.accounts:
-            known = {each.sku for each in await read_stock(transaction, account) if each.on_hand}
-            for sku in sorted(set(play.articles) - known):
-                await set_stock(transaction, account, sku, PLAYED, topic)
+            known = {each.sku: each for each in await read_stock(transaction, account)}
+            for sku in sorted(play.articles):
+                stock = known.get(sku, Stock(stock_id(account, sku), account, sku))
+                if not stock.available:
+                    await set_stock(transaction, account, sku, stock.on_hand + PLAYED, topic)
 
 
 def _age(order: OrderState) -> tuple[bool, datetime | None, UUID]:

@@ -77,7 +77,8 @@ class EdgeMetrics:
             if known is not None and known.live and known.provider is provider:
                 known.add_keys(_fingerprints(each))
             else:
-                self._remove(name)
+                if known is not None:
+                    self._remove(name)
                 self._endpoints[name] = EndpointMetrics(self, name, provider, _fingerprints(each))
 
     def _provider(self, name: str) -> "ProviderMetrics":
@@ -86,8 +87,7 @@ class EdgeMetrics:
         return self._providers[name]
 
     def _remove(self, name: str) -> None:
-        if name in self._endpoints:
-            self._endpoints[name].live = False
+        self._endpoints[name].live = False
         for metric in self._of_endpoints:
             metric.remove_by_labels({"endpoint": name})
 

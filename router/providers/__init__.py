@@ -15,12 +15,15 @@ import pkgutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
 from importlib.metadata import entry_points
+from types import MappingProxyType
 from typing import Annotated, Any, Protocol, runtime_checkable
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from router.contract.event import Event
+from router.contract.identity import gateway_name
 from router.delivery import Delivery, VerifiedDelivery
 
 
@@ -246,15 +249,19 @@ class ProviderError(Exception):
     exit_code = 2
 
 
+@cache
 def discover() -> Mapping[str, Provider]:
-    """Find the providers of this folder and those of other distributions, by name."""
+    """Find the providers of this folder and those of other distributions, by name.
+
+    Searches once in a process, because it reads the metadata of every installed distribution.
+    """
     found = {name: _load(__name__ + "." + name, name) for name in _builtin_names()}
     for entry in entry_points(group="payrouter.providers"):
         if entry.name in found:
             message = f"provider {entry.name} is defined twice"
             raise ProviderError(message)
         found[entry.name] = _checked(entry.load(), entry.name)
-    return found
+    return MappingProxyType(found)
 
 
 def examples() -> Mapping[str, Example]:
@@ -275,6 +282,11 @@ def _load(module: str, name: str) -> Provider:
 
 
 def _checked(candidate: object, name: str) -> Provider:
+    try:
+        gateway_name(name)
+    except ValueError as error:
+        message = f"provider {name}: choose another name, {error}"
+        raise ProviderError(message) from None
     if not isinstance(candidate, Provider):
         message = f"provider {name} has no PROVIDER that fits router.providers.Provider"
         raise ProviderError(message)

@@ -13,12 +13,12 @@ from confluent_kafka import Consumer, Producer, admin
 
 from router.contract.topics import Topics
 from router.evaluation.send import SimulatedOrder, simulate
-from tests.parts.dev_process import until
 from tests.parts.edge.blockatm_requests import webhook
 from tests.parts.monitoring.database import execute, held, value
 from tests.parts.monitoring.gateways import Gateways
 from tests.parts.monitoring.system import System
 from tests.parts.providers.blockatm_deliveries import PAYMENT, body_of
+from tests.parts.waiting import until
 
 SHOP: Final = "blockatm"
 SKEWED: Final = "clock-wrong"
