@@ -9,11 +9,13 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from consumers.inventory import rows
-from consumers.inventory.batch_state import RecordedNote, StockMovement
 from consumers.inventory.identity import stock_id
 from consumers.inventory.listing import read_stock
-from consumers.inventory.orders import OrderState, cover
+from consumers.inventory.order_state import OrderState
+from consumers.inventory.orders import cover
+from consumers.inventory.recorded import Cause, RecordedNote, StockMovement
 from consumers.inventory.report import history, movement, outcome
+from consumers.inventory.review import case_notes, with_stock_reviewed
 from consumers.inventory.shelf import Stock, apply_move, moves
 from consumers.inventory.tables import HISTORY, LINE, MOVEMENT, SCHEMA
 from consumers.runtime.apply.outcomes import publish_outcomes
@@ -84,28 +86,30 @@ async def _set(
     now: datetime,
     topic: str,
 ) -> SetResult:
-    cause = uuid4()
+    cause = Cause(uuid4(), "set", is_message=False)
     stock = replace(before, on_hand=quantity)
     setting: dict[str, object] = {
-        "event_id": cause,
+        "event_id": cause.id,
         "stock_id": stock.id,
         "order_id": None,
         "on_hand": quantity - before.on_hand,
         "reserved": 0,
         "committed": 0,
         "oversold": 0,
-        "cause": "set",
+        "cause": cause.word,
     }
     made: list[Mapping[str, object]] = [setting]
     noted, covered, outcomes = [], [], []
     for order in orders:
-        after, notes = cover(order, stock)
-        for move in moves(order.lines, after.lines):
+        sold, notes = cover(order, stock)
+        for move in moves(order.lines, sold.lines):
             stock = apply_move(stock, move)
-            made.append(movement(StockMovement(cause, order.id, "set", move)))
+            made.append(movement(StockMovement(cause, order.id, move)))
+            after = with_stock_reviewed(sold, now)
             covered.append(after)
+            notes = [*notes, *case_notes(order.cases, after.cases)]
         noted += [RecordedNote(cause, order, None, note) for note in notes]
-        outcomes += [outcome(order, n, cause, now, without_event=True) for n in notes if n.outcome]
+        outcomes += [outcome(order, note, cause, now) for note in notes if note.outcome]
     await rows.write_stock(transaction, [stock])
     await rows.write_orders(transaction, covered)
     await rows.append(transaction, MOVEMENT, made)
