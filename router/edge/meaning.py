@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from router.contract.event import Event
 from router.delivery import VerifiedDelivery
 from router.errors import (
+    IgnoredEvent,
     NotOurs,
     NotUnderstood,
     ProviderFailed,
@@ -16,7 +17,7 @@ from router.providers import Provider
 
 
 def meaning(provider: Provider, verified: VerifiedDelivery) -> Sequence[Event]:
-    """Return the events, or raise NotUnderstood: no verified delivery is refused.
+    """Return the events, or raise NotUnderstood or IgnoredEvent: none verified is refused.
 
     A body with a content encoding is not decoded, since no gateway documents
     one: the signed bytes are stored unchanged.
@@ -31,7 +32,7 @@ def meaning(provider: Provider, verified: VerifiedDelivery) -> Sequence[Event]:
             raise
         # Refusing after verification would lose what the gateway sent.
         raise NotOurs(problem.reason, problem.detail) from problem
-    except NotUnderstood:
+    except (NotUnderstood, IgnoredEvent):
         raise
     except Exception as error:
         raise ProviderFailed(Reason.INTERNAL, type(error).__name__) from error
