@@ -93,9 +93,14 @@ MAY_IMPORT: Final[Mapping[str, tuple[str, ...]]] = {
     "consumers.runtime.store": (*_PUBLIC, "consumers.runtime.migrations"),
     "consumers.runtime.configured": (*_PUBLIC, "consumers.runtime.store"),
     "consumers.runtime.apply": (*_PUBLIC, *_FLOOR[:2], "consumers.runtime.store"),
+    "consumers.runtime.casebook": (
+        *(*_PUBLIC, *_LANGUAGE, "router.broker", "consumers.runtime.cases"),
+        *("consumers.runtime.configured", "consumers.runtime.store", "consumers.runtime.apply"),
+    ),
     "consumers.runtime.measures": (
         *(*_PUBLIC, *_BROKER, "router.broker", "router.telemetry"),
-        *("consumers.runtime.store", "consumers.runtime.apply"),
+        *("consumers.runtime.store", "consumers.runtime.apply", "consumers.runtime.cases"),
+        "consumers.runtime.casebook",
     ),
     "consumers.runtime.member": (
         *(*_PUBLIC, *_FLOOR, *_BROKER, "consumers.runtime.topic_check"),
