@@ -49,6 +49,11 @@ class CaseEntry:
         """Whether an operator closed it in every consumer that has it."""
         return all(each.closed for each in self.members)
 
+    def only(self, *, closed: bool) -> "CaseEntry | None":
+        """Return the part that is closed, or that is not; None if there is none."""
+        members = [each for each in self.members if each.closed is closed]
+        return CaseEntry(members) if members else None
+
     def as_json(self, now: datetime) -> dict[str, object]:
         """Return the entry as a JSON object."""
         first = self.first
@@ -80,10 +85,14 @@ def entries_of(cases: Iterable[StoredCase]) -> Sequence[CaseEntry]:
 def entries_named(cases: Sequence[StoredCase], prefix: str) -> Sequence[CaseEntry]:
     """Return the entries whose id begins so.
 
-    A record held by several consumers is found under its common id and, for one consumer
-    alone, under that one's id.
+    A record held by several consumers has one id for all of them, one for those in which it is
+    open, or closed, and one for each consumer: a listing may have shown any of these.
     """
-    together = entries_of(cases)
-    alone = [CaseEntry([each]) for entry in together for each in entry.members]
-    found = {each.id: each for each in (*together, *alone) if each.id.startswith(prefix)}
-    return list(found.values())
+    parts = (
+        cases,
+        [each for each in cases if not each.closed],
+        [each for each in cases if each.closed],
+        *([each] for each in cases),
+    )
+    every = [entry for part in parts for entry in entries_of(part)]
+    return list({each.id: each for each in every if each.id.startswith(prefix)}.values())

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from consumers.runtime.casebook.entry import CaseEntry, entries_of
 from consumers.runtime.casebook.reading import CaseFilter, FoundCases, read_cases
 from consumers.runtime.casebook.stored_case import StoredCase
+from consumers.runtime.casebook.word import CaseWord, read_words
 from consumers.runtime.configured import Consumer
 from consumers.runtime.store.database import StoreUnavailable, reading
 
@@ -22,7 +23,7 @@ class GatheredCases:
     def cases(self) -> Sequence[StoredCase]:
         """All cases that were read, the oldest first."""
         every = [each for found in self.found.values() for each in found.cases]
-        return sorted(every, key=lambda each: (each.since, each.id))
+        return sorted(every, key=lambda each: each.order_of_listing)
 
     @property
     def entries(self) -> Sequence[CaseEntry]:
@@ -43,6 +44,20 @@ async def gather_cases(consumers: Sequence[Consumer], wanted: CaseFilter) -> Gat
         {name: answer for name, answer in named if not isinstance(answer, str)},
         {name: answer for name, answer in named if isinstance(answer, str)},
     )
+
+
+async def gather_words(
+    consumers: Sequence[Consumer], entry: CaseEntry
+) -> Sequence[tuple[str, CaseWord]]:
+    """Return every word about an entry with its consumer, the oldest first."""
+    found: list[tuple[str, CaseWord]] = []
+    subjects = {each.subject for each in entry.members}
+    for consumer in consumers:
+        if consumer.service.name in entry.consumers:
+            async with reading(consumer.settings) as connection:
+                words = await read_words(connection, consumer.tables, entry.kind.name, subjects)
+                found += [(consumer.service.name, each) for each in words]
+    return sorted(found, key=lambda pair: pair[1].at)
 
 
 async def _asked(consumer: Consumer, wanted: CaseFilter) -> FoundCases | str:

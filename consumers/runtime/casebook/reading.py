@@ -60,7 +60,7 @@ async def read_cases(
     found = case_statement(consumer.service, consumer.tables)
     own = await _of_subjects(connection, consumer.service, found, wanted)
     held = await _of_records(connection, consumer, found, wanted)
-    cases = sorted((*own.cases, *held), key=lambda each: (each.since, each.id))
+    cases = sorted((*own.cases, *held), key=lambda each: each.order_of_listing)
     return FoundCases(cases[: wanted.limit], own.total + len(held))
 
 
@@ -72,7 +72,9 @@ async def _of_subjects(
     query = select(found, func.count().over().label("total")).where(
         found.c.held.is_(None), *_general(found, wanted), *_particular(found, wanted)
     )
-    rows = await connection.execute(query.order_by(found.c.since, found.c.id).limit(wanted.limit))
+    rows = await connection.execute(
+        query.order_by(found.c.since, found.c.kind, found.c.id).limit(wanted.limit)
+    )
     read = rows.all()
     cases = [_case(service, row) for row in read]
     return FoundCases(cases, read[0].total if read else 0)
@@ -116,7 +118,7 @@ async def _of_records(
         select(found, held.c.value, held.c.headers)
         .join(held, held.c.id == found.c.held)
         .where(*conditions)
-        .order_by(found.c.since, found.c.id)
+        .order_by(found.c.since, found.c.kind, found.c.id)
         .limit(HELD_READ)
     )
     cases = (_with_event(_case(consumer.service, row), row) for row in rows)

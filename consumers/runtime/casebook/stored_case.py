@@ -34,6 +34,11 @@ class StoredCase:
             return None
         return self.account, self.reference
 
+    @property
+    def order_of_listing(self) -> tuple[datetime, str, str]:
+        """Sort key of listings: the oldest first."""
+        return self.since, self.kind.name, self.id
+
 
 def kinds_of(service: Service) -> Mapping[str, CaseKind]:
     """Return every kind of a consumer by name, the runtime's own included."""

@@ -94,7 +94,7 @@ MAY_IMPORT: Final[Mapping[str, tuple[str, ...]]] = {
     "consumers.runtime.configured": (*_PUBLIC, "consumers.runtime.store"),
     "consumers.runtime.apply": (*_PUBLIC, *_FLOOR[:2], "consumers.runtime.store"),
     "consumers.runtime.casebook": (
-        *(*_PUBLIC, *_LANGUAGE, "router.broker", "consumers.runtime.cases"),
+        *(*_PUBLIC, *_LANGUAGE, "consumers.runtime.cases"),
         *("consumers.runtime.configured", "consumers.runtime.store", "consumers.runtime.apply"),
     ),
     "consumers.runtime.measures": (
