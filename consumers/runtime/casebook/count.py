@@ -15,9 +15,9 @@ from consumers.runtime.store.tables import RuntimeTables
 
 @dataclass(frozen=True)
 class CaseCount:
-    """Number of open cases of a kind, and the age of the oldest in seconds."""
+    """Number of open cases of a kind, and the age of the oldest in seconds; NaN if unknown."""
 
-    open: int
+    open: float
     oldest_seconds: float
 
 

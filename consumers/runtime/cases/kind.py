@@ -1,6 +1,5 @@
 """Kinds of cases, as a consumer declares them."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -25,4 +24,4 @@ class CaseKind:
     name: str
     severity: Severity
     meaning: str
-    commands: Sequence[str] = ()
+    commands: tuple[str, ...] = ()

@@ -105,6 +105,7 @@ MAY_IMPORT: Final[Mapping[str, tuple[str, ...]]] = {
     "consumers.runtime.member": (
         *(*_PUBLIC, *_FLOOR, *_BROKER, "consumers.runtime.topic_check"),
         *("consumers.runtime.store", "consumers.runtime.apply", "consumers.runtime.measures"),
+        *("consumers.runtime.cases", "consumers.runtime.casebook"),
     ),
     "consumers.runtime.progress": (
         *(*_PUBLIC, *_FLOOR, *_BROKER, "consumers.runtime.configured"),
@@ -114,6 +115,7 @@ MAY_IMPORT: Final[Mapping[str, tuple[str, ...]]] = {
         *(*_PUBLIC, *_FLOOR, *_BROKER, "consumers.runtime.configured"),
         *("consumers.runtime.store", "consumers.runtime.apply", "consumers.runtime.measures"),
         "consumers.runtime.progress",
+        *("consumers.runtime.cases", "consumers.runtime.casebook"),
     ),
     "consumers.runtime.trace": (
         *(*_PUBLIC, *_FLOOR, *_BROKER, "consumers.runtime.configured"),
