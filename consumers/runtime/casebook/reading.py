@@ -24,8 +24,9 @@ HELD_READ = 10_000
 class CaseFilter:
     """Which cases to read; None and empty match all.
 
-    `orders` (account, reference), `provider_references` and `held` (numbers of held records) are
-    alternatives: a case matches if one of them does. `closed` is whether an operator closed it.
+    `orders` (account, reference), `names` (references of orders or of payments) and `held` (numbers
+    of held records) are alternatives: a case matches if one of them does. `closed` is whether an
+    operator closed it.
     """
 
     kinds: Collection[str] = ()
@@ -34,7 +35,7 @@ class CaseFilter:
     id_prefix: str | None = None
     older_than: timedelta = timedelta()
     orders: Collection[tuple[str, str]] = ()
-    provider_references: Collection[str] = ()
+    names: Collection[str] = ()
     held: Collection[int] = ()
     closed: bool | None = False
     limit: int | None = None
@@ -42,7 +43,7 @@ class CaseFilter:
     @property
     def by_findings(self) -> bool:
         """Whether only the cases of what a trace found match."""
-        return bool(self.orders or self.provider_references or self.held)
+        return bool(self.orders or self.names or self.held)
 
 
 @dataclass(frozen=True)
@@ -98,11 +99,11 @@ def _particular(found: Subquery, wanted: CaseFilter) -> Iterable[ColumnElement[b
     if wanted.id_prefix is not None:
         yield found.c.id.startswith(wanted.id_prefix, autoescape=True)
     if wanted.by_findings:
-        orders = sorted(wanted.orders)
-        references = sorted(wanted.provider_references)
+        names = sorted(wanted.names)
         yield or_(
-            tuple_(found.c.account, found.c.reference).in_(orders),
-            found.c.provider_reference == func.any(references),
+            tuple_(found.c.account, found.c.reference).in_(sorted(wanted.orders)),
+            found.c.reference == func.any(names),
+            found.c.provider_reference == func.any(names),
         )
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import binascii
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 from uuid import UUID
@@ -36,12 +36,12 @@ class FoundDelivery(Generic[_Kept]):
 class Scanned(Generic[_Kept]):
     """Deliveries found so far, and the number of records read.
 
-    `replayed` are the ids of deliveries that an operator has replayed. `older` if some records
-    were not read, `problem` if the scan ended early.
+    `replayed` has the notes of replays, by the id of the delivery. `older` if some records were
+    not read, `problem` if the scan ended early.
     """
 
     found: list[FoundDelivery[_Kept]] = field(default_factory=list)
-    replayed: set[UUID] = field(default_factory=set)
+    replayed: dict[UUID, Replayed] = field(default_factory=dict)
     records: int = 0
     older: bool = False
     problem: str | None = None
@@ -112,9 +112,10 @@ def _read(model: type[_Kept], value: bytes | None) -> _Kept | None:
         return None
 
 
-def _replayed(value: bytes | None) -> set[UUID]:
-    """Return the id of the delivery that a record notes as replayed."""
+def _replayed(value: bytes | None) -> Mapping[UUID, Replayed]:
+    """Return the delivery that a record notes as replayed."""
     try:
-        return {Replayed.model_validate_json(value or b"").quarantined}
+        note = Replayed.model_validate_json(value or b"")
     except ValidationError:
-        return set()
+        return {}
+    return {note.quarantined: note}

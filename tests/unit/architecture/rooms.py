@@ -120,6 +120,7 @@ MAY_IMPORT: Final[Mapping[str, tuple[str, ...]]] = {
     "consumers.runtime.trace": (
         *(*_PUBLIC, *_FLOOR, *_BROKER, "consumers.runtime.configured"),
         *("consumers.runtime.store", "consumers.runtime.apply", "consumers.runtime.progress"),
+        "consumers.runtime.casebook",
     ),
     "consumers.runtime.commands": (
         *("router.terminal", "consumers.runtime.commands.actions"),

@@ -161,7 +161,7 @@ async def test_cases_are_filtered_and_limited_oldest_first(parcels: AsyncEngine)
     assert await subjects(order="A-1", kinds=[HEAVY.name]) == ["A-1"]
     assert await subjects(order="pay-A-3") == ["A-3"]
     assert await subjects(orders=[("shop-us", "A-2"), ("shop-eu", "A-2")]) == ["A-2"]
-    assert await subjects(provider_references=["pay-A-3"]) == ["A-3"]
+    assert await subjects(names=["pay-A-3", "A-2"]) == ["A-3", "A-2"]
     first = (await read(parcels)).cases[0]
     assert await subjects(id_prefix=first.id[:6]) == [first.subject]
     limited = await read(parcels, limit=1)

@@ -4,7 +4,7 @@ import math
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Select, column, select
+from sqlalchemy import ColumnElement, column, select
 
 from consumers.runtime.cases.finding import Finding
 from consumers.runtime.cases.source import QUERY_COLUMNS, CaseQuery
@@ -14,16 +14,14 @@ from consumers.runtime.store.migrate import upgrade
 from tests.parts.runtime.counting import TABLES, count, numbered, record
 from tests.parts.runtime.exporting import exporting
 from tests.parts.runtime.members import Feed
-from tests.parts.runtime.parcels import HEAVY, SERVICE, held_record, parcel
+from tests.parts.runtime.parcels import HEAVY, PARCEL, SERVICE, held_record, parcel
 from tests.parts.runtime.told import metric
 from tests.parts.waiting import eventually
 
 OPEN, OLDEST = "payrouter_cases_open", "payrouter_case_oldest_age_seconds"
 
-_ABSENT: Select[Any] = select(*(column(name) for name in QUERY_COLUMNS)).select_from(
-    SERVICE.tables.tables["parcels.parcel"]
-)
-BROKEN = replace(SERVICE, cases=[CaseQuery(HEAVY, _ABSENT)])
+_ABSENT: list[ColumnElement[Any]] = [column(name) for name in QUERY_COLUMNS]
+BROKEN = replace(SERVICE, cases=[CaseQuery(HEAVY, select(*_ABSENT).select_from(PARCEL))])
 """The consumer with a query that the database refuses: no such column."""
 
 

@@ -231,8 +231,8 @@ async def test_a_quarantined_delivery_is_found_by_the_order_in_its_body(
     assert line["facts"]["offset"] == f"{feed.prefix}quarantine-0@1"
     assert found["verdict"] == (
         "a delivery of shop is quarantined without effect (unknown_status):"
-        " status: 'PAUSED' is none of the known ones; fix the cause, then have blockatm"
-        " send it again"
+        " status: 'PAUSED' is none of the known ones; fix the cause, then replay it:"
+        f" payrouter quarantine replay --id {line['facts']['id']} --yes"
     )
     assert (await traced(payrouter, line["facts"]["id"]))["lines"] == found["lines"]
     assert not (await traced(payrouter, "A-1", "--account", "shop-us", status=1))["found"]
