@@ -26,7 +26,7 @@ from consumers.runtime.store.migrate import upgrade
 from consumers.runtime.store.schema_version import SchemaOutdated, pending, require_upgraded
 from consumers.runtime.store.tables import RuntimeTables
 
-RUNTIME = ["runtime 0001", "runtime 0002", "runtime 0003", "runtime 0004"]
+RUNTIME = [f"runtime 000{number}" for number in range(1, 6)]
 EVERYTHING = [*RUNTIME, "ledger 0001"]
 
 FENCE = (
