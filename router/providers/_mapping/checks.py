@@ -8,6 +8,7 @@ from pydantic import AfterValidator
 
 from router.contract.event import EventType
 from router.providers._mapping.conditions import exclude_each_other
+from router.providers._mapping.minor_units import iso_decimals
 from router.providers._mapping.model import BY_CURRENCY, BodyMapping
 from router.providers._mapping.rows import CURRENCIES, FieldPaths, MappedEvent
 
@@ -123,6 +124,9 @@ def _checked(mapping: BodyMapping) -> BodyMapping:
     if problems:
         # All in one error: the start reports each as a line.
         raise ValueError(*problems)
+    if mapping.minor_units == BY_CURRENCY:
+        # Read at the start: the first delivery must not wait for it.
+        iso_decimals()
     return mapping
 
 

@@ -320,3 +320,29 @@ def test_private_key_signs_as_an_ed25519_sender() -> None:
 
 def test_the_window_is_that_of_the_reference_libraries() -> None:
     assert PROVIDER.tolerance == timedelta(minutes=5)
+
+
+def test_header_that_names_the_event_is_stored_and_must_be_confirmed_by_the_body() -> None:
+    mapping = {
+        "gateway": "sender",
+        "event_header": "X-Event",
+        "events": {
+            "paid": {"type": "payment.confirmed", "only_if": {"state": "paid"}},
+            "refunded": {"type": "payment.refunded", "only_if": {"state": "refunded"}},
+        },
+        "fields": {"provider_reference": "id", "amount": "sum", "currency": "coin"},
+    }
+    own = gateway("standard_webhooks", secrets=[_SECRET], mapping=mapping)
+    sent = _signed(_SECRET, b'{"id":"p1","sum":"5","coin":"EUR","state":"paid"}')
+
+    event = own.normalized(delivery(sent.body, *sent.headers, ("x-event", "paid")))
+
+    assert event.type is EventType.PAYMENT_CONFIRMED
+    assert event.raw is not None
+    assert event.raw.headers["x-event"] == "paid"
+    with pytest.raises(NotUnderstood, match="unknown_status"):
+        own.normalized(delivery(sent.body, *sent.headers, ("x-event", "refunded")))
+    events = {"paid": "payment.confirmed", "refunded": "payment.refunded"}
+    with pytest.raises(ConfigurationError) as refused:
+        endpoint("standard_webhooks", secrets=[_SECRET], mapping={**mapping, "events": events})
+    assert str(refused.value).startswith("endpoints.shop.mapping.event_header: no signature covers")
