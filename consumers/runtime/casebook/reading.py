@@ -14,7 +14,7 @@ from consumers.runtime.casebook.stored_case import StoredCase, kind_named
 from consumers.runtime.configured import Consumer
 from consumers.runtime.service import Service
 from router.contract.event import Event
-from router.contract.wire import UndecodableRecord, UnknownMajorVersion, decode_event
+from router.contract.wire import ReaderOutdated, UndecodableRecord, decode_event
 
 HELD_READ = 10_000
 """Number of held records to read: those held for longest."""
@@ -167,5 +167,5 @@ def _with_event(found: StoredCase, row: Row[Any]) -> StoredCase:
 def _event(row: Row[Any]) -> Event | None:
     try:
         return decode_event(row.value, headers_from(row.headers))
-    except (UndecodableRecord, UnknownMajorVersion):
+    except (UndecodableRecord, ReaderOutdated):
         return None

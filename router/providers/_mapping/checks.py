@@ -7,6 +7,7 @@ from typing import Annotated, Final
 from pydantic import AfterValidator
 
 from router.contract.event import EventType
+from router.contract.identity import OPERATOR
 from router.providers._mapping.conditions import exclude_each_other
 from router.providers._mapping.minor_units import iso_decimals
 from router.providers._mapping.model import BY_CURRENCY, BodyMapping
@@ -15,12 +16,10 @@ from router.providers._mapping.rows import CURRENCIES, FieldPaths, MappedEvent
 WITHOUT_MONEY: Final = frozenset({"pending", "failed", "expired", "cancelled"})
 """These move no money, or an unknown amount; an event of every other status needs an amount."""
 
-_RESERVED: Final = "operator"
-
 
 def _names(mapping: BodyMapping) -> Iterator[str]:
-    if mapping.gateway == _RESERVED:
-        yield f"gateway: {_RESERVED} is reserved for facts that an operator records"
+    if mapping.gateway == OPERATOR:
+        yield f"gateway: {OPERATOR} is reserved for facts that an operator records"
     if (mapping.event is None) is (mapping.event_header is None):
         yield "event: set event, a path in the body, or event_header"
     if (mapping.status is None) is not (not mapping.statuses):
