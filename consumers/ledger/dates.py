@@ -8,7 +8,7 @@ OLDEST = timedelta(days=400)
 """A fact may be at most this much older than its receipt."""
 
 AHEAD = timedelta(minutes=5)
-"""A gateway's clock may be this much ahead of ours."""
+"""A fact may be at most this much newer than its receipt."""
 
 
 def moment_of(event: Event) -> datetime:

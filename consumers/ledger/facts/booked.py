@@ -61,7 +61,7 @@ def booked_of(position: Position) -> Booked:
     booked = Booked()
     reported = Reports(position)
     booked.is_claim = _set_main(booked, reported)
-    if position.family == "payment":
+    if position.family == "payment" and reported.is_given_back():
         for kind in (Kind.REFUND, Kind.DISPUTE):
             _set_directions(booked, reported, kind, reported.spread(kind, Side.SEEN))
         _take_what_is_left(booked, reported)
@@ -74,10 +74,15 @@ class Reports:
     """Looks up the reported amounts of a position."""
 
     def __init__(self, position: Position) -> None:
-        """Group the sums of transfers by kind and side."""
+        """Group totals and the sums of transfers by kind and side."""
         self.position = position
         self._default = earliest(position.networks) or ""
+        self._totals: dict[tuple[Kind, Side], tuple[Spot, Decimal]] = {}
         self._sums: dict[tuple[Kind, Side], Spread] = {}
+        for kind, fold in position.totals.items():
+            network = self._network(kind)
+            for side, currency, amount in fold.counted:
+                self._totals[kind, side] = Spot(currency, network), amount
         for key, amount in position.tally.items():
             if key.part is Part.AMOUNT:
                 spot = Spot(key.currency, key.network or self._default)
@@ -86,22 +91,25 @@ class Reports:
 
     def spread(self, kind: Kind, side: Side) -> Spread:
         """Return the larger of total and sum per currency; the total's surplus on its network."""
-        sums = dict(self._sums.get((kind, side), {}))
-        total = self.total(kind, side)
-        if total is not None:
-            spot, amount = total
-            summed = sum_of(sums, spot.currency)
-            if size(amount) > size(summed):
-                sums[spot] = sums.get(spot, _ZERO) + amount - summed
-        return sums
+        place = (kind, side)
+        total = self._totals.get(place)
+        sums = self._sums.get(place)
+        if total is None:
+            return dict(sums or {})
+        spot, amount = total
+        if sums is None:
+            return {spot: amount}
+        summed = sum_of(sums, spot.currency)
+        if size(amount) <= size(summed):
+            return dict(sums)
+        return {**sums, spot: sums.get(spot, _ZERO) + amount - summed}
 
-    def total(self, kind: Kind, side: Side) -> tuple[Spot, Decimal] | None:
-        """Return the total that counts, reported without the id of a transfer."""
-        fold = self.position.totals.get(kind)
-        for each, currency, amount in fold.counted if fold else ():
-            if each is side:
-                return Spot(currency, self._network(kind)), amount
-        return None
+    def is_given_back(self) -> bool:
+        """Whether any refund or dispute was reported."""
+        given = (Kind.REFUND, Kind.DISPUTE)
+        return any(each in self.position.totals for each in given) or any(
+            key.kind in given for key in self.position.tally
+        )
 
     def takes_what_is_left(self, kind: Kind) -> bool:
         """Whether a transfer of a kind has no amount."""

@@ -106,7 +106,7 @@ class Fold(NamedTuple):
     @property
     def takes_what_is_left(self) -> bool:
         """Whether the transfer has no amount, and nothing came back of it."""
-        return self.slot(Side.SEEN).is_open and Side.BACK not in self.slots
+        return Side.BACK not in self.slots and self.slot(Side.SEEN).is_open
 
 
 _OPPOSITE = {Side.SEEN: Side.BACK, Side.BACK: Side.SEEN}
