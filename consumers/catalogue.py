@@ -1,10 +1,12 @@
 """Declares the metrics of the consumers' processes without running one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from prometheus_client import CollectorRegistry
 
 from consumers.discovery import discover
+from consumers.runtime.casebook.stored_case import kinds_of
+from consumers.runtime.cases.kind import CaseKind
 from consumers.runtime.exporter.app import BROKER
 from consumers.runtime.exporter.metrics import ExporterMetrics, PictureCollector
 from consumers.runtime.measures.metrics import ConsumerMetrics
@@ -30,6 +32,7 @@ def declared() -> Mapping[str, CollectorRegistry]:
 def _consumer(services: Sequence[Service]) -> CollectorRegistry:
     registry = _process(services)
     metrics = ConsumerMetrics(registry, _CONSUMER)
+    metrics.cases.begin(_CONSUMER, _kinds(services))
     metrics.start_partition(_TOPIC, 0)
     metrics.transaction_limit.labels(_CONSUMER)
     TopicMetrics(registry, [_TOPIC])
@@ -40,6 +43,7 @@ def _exporter(services: Sequence[Service]) -> CollectorRegistry:
     registry = _process(services)
     metrics = ExporterMetrics(registry, [BROKER])
     metrics.waiting.set(_CONSUMER, None)
+    metrics.cases.begin(_CONSUMER, _kinds(services))
     metrics.transaction_limit.labels(_CONSUMER)
     picture = Picture({_CONSUMER: [_TOPIC]})
     picture.set_log(LogView(_CLUSTER, {Partition(_TOPIC, 0): LogBounds(0, 0, 0)}, {}, {}))
@@ -53,3 +57,7 @@ def _process(services: Sequence[Service]) -> CollectorRegistry:
     for service in services:
         measure_gauges(registry, service)
     return registry
+
+
+def _kinds(services: Sequence[Service]) -> Iterable[CaseKind]:
+    return {kind.name: kind for each in services for kind in kinds_of(each).values()}.values()

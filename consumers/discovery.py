@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import EntryPoint
 
 from consumers.installed import installed, own_names
+from consumers.runtime.cases.held_kinds import HELD_KINDS
 from consumers.runtime.service import Service
 from consumers.runtime.settings import Tuning
 from router.contract.topics import FAMILIES, QUARANTINE, REFUSED, Topics, TopicsBeside
@@ -28,6 +29,7 @@ def discover() -> Mapping[str, Service]:
             raise ServiceError(message)
         found[entry.name] = _checked(_loaded(entry), entry.name)
     _check_measures(found)
+    _check_cases(found)
     return found
 
 
@@ -54,6 +56,17 @@ def _check_measures(found: Mapping[str, Service]) -> None:
             other = owners.setdefault(measure.name, name)
             if other != name:
                 message = f"consumer {name}: its measure {measure.name} is the one of {other} too"
+                raise ServiceError(message)
+
+
+def _check_cases(found: Mapping[str, Service]) -> None:
+    """Refuse a kind of case of two consumers: pages, metrics and ids are by the kind alone."""
+    owners = dict.fromkeys((kind.name for kind in HELD_KINDS), "the runtime")
+    for name, service in found.items():
+        for kind in (kind for source in service.cases for kind in source.kinds):
+            other = owners.setdefault(kind.name, name)
+            if other != name:
+                message = f"consumer {name}: its case {kind.name} is the one of {other} too"
                 raise ServiceError(message)
 
 

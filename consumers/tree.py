@@ -111,6 +111,34 @@ NOTIFICATIONS: Final = group(
     ],
     LOOK,
 )
+CASES: Final = group(
+    "cases",
+    "List what needs an operator, and close what is decided.",
+    [
+        command(
+            "list",
+            "List open cases by order, the oldest first: what needs an operator.",
+            f"{_RUNTIME}.cases:list_",
+        ),
+        command(
+            "show",
+            "Show CASE with its facts, the commands about it, and what operators decided.",
+            f"{_RUNTIME}.cases:show",
+        ),
+        command(
+            "close",
+            "Close CASES: they stay closed until their facts change.",
+            f"{_RUNTIME}.cases:close",
+        ),
+        command("note", "Add a note to CASES, which stay as they are.", f"{_RUNTIME}.cases:note"),
+        command(
+            "reopen",
+            "Open CASES again that were closed by mistake.",
+            f"{_RUNTIME}.cases:reopen",
+        ),
+    ],
+    FIX,
+)
 PARKED: Final = group(
     "parked",
     "List records waiting for their next retry, and retry them now.",

@@ -5,6 +5,7 @@ from functools import partial
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from consumers.notifications.apprise_channel import AppriseChannel, SendResult, SendStatus
+from consumers.notifications.cases import CASES
 from consumers.notifications.dispatcher import Dispatcher, MessageSender
 from consumers.notifications.handler import NotificationHandler
 from consumers.notifications.leases import delete_old_addresses, skip_overdue
@@ -84,4 +85,5 @@ SERVICE = Service(
     configured=configured,
     says_outcomes=True,
     trail=trail,
+    cases=CASES,
 )

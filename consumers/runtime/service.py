@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy import MetaData
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from consumers.runtime.cases.source import CaseSource
 from consumers.runtime.fate import Fate
 from consumers.runtime.records import Reader
 from consumers.runtime.trail import Trail
@@ -126,7 +127,8 @@ class Service:
     to the runtime's own settings. `configured` returns what the consumer does with
     them; a consumer that needs no configuration has a `handle` instead.
     `says_outcomes` if it publishes on `NAME.outcome`; `trail` is its part of
-    `payrouter trace`.
+    `payrouter trace`. `cases` are the places of its cases; every consumer also has the
+    runtime's own kinds.
     """
 
     name: str
@@ -140,6 +142,7 @@ class Service:
     options: type[BaseModel] = NoConsumerOptions
     says_outcomes: bool = False
     trail: Trail | None = None
+    cases: Sequence[CaseSource] = ()
 
     def __post_init__(self) -> None:
         """Refuse a consumer that has both a handler and a configuration, or neither."""

@@ -121,8 +121,8 @@ def _configured(provider: Provider, options: BaseModel, context: EndpointContext
     try:
         return provider.configured(options, context)
     except ConfigurationError as error:
-        message = f"endpoints.{context.name}.{error}"
-        raise ConfigurationError(message) from None
+        lines = [f"endpoints.{context.name}.{problem}" for problem in error.problems]
+        raise ConfigurationError(*lines) from None
 
 
 def _keys(settings: EndpointSettings) -> list[Key]:

@@ -6,6 +6,7 @@ from router.contract.event import Event
 from router.contract.identity import gateway_name
 from router.delivery import VerifiedDelivery
 from router.errors import (
+    IgnoredEvent,
     NotOurs,
     NotUnderstood,
     ProviderFailed,
@@ -17,7 +18,7 @@ from router.providers import Provider
 
 
 def meaning(provider: Provider, verified: VerifiedDelivery) -> Sequence[Event]:
-    """Return the events, or raise NotUnderstood: no verified delivery is refused.
+    """Return the events, or raise NotUnderstood or IgnoredEvent: none verified is refused.
 
     Events that cannot be published are left out, of those that the error has as well.
 
@@ -36,6 +37,8 @@ def meaning(provider: Provider, verified: VerifiedDelivery) -> Sequence[Event]:
         raise NotOurs(problem.reason, problem.detail) from problem
     except NotUnderstood as problem:
         problem.events = _good(problem.events)
+        raise
+    except IgnoredEvent:
         raise
     except Exception as error:
         raise ProviderFailed(Reason.INTERNAL, type(error).__name__) from error

@@ -7,7 +7,8 @@ fit the protocol, or if its name differs from its module's.
 Every gateway implements `Provider`. Further protocols are for some gateways
 only: settings for each endpoint (`Configurable`), public keys to verify with
 (`Asymmetric`), a published list of addresses (`Published`), several forms of
-one message (`Varied`), a URL for every order (`Referencing`).
+one message (`Varied`), a URL for every order (`Referencing`), events to ignore
+(`Ignoring`).
 """
 
 import importlib
@@ -165,7 +166,8 @@ class Provider(Protocol):
 
         Raises NotUnderstood, which sends the delivery to quarantine; its
         subclasses are Unreadable, for malformed bytes, and NotOurs, for another
-        merchant's money. A verified delivery is never refused.
+        merchant's money. Raises IgnoredEvent for an event that the endpoint's
+        configuration ignores by name. A verified delivery is never refused.
         """
 
     def simulate(self, wanted: Simulation, key: Key, target: str) -> Delivery:
@@ -226,6 +228,15 @@ class Varied(Protocol):
     @property
     def variants(self) -> Mapping[str, Sequence[str]]:
         """The forms of each `kind.status` that `simulate` can make, the usual one first."""
+
+
+@runtime_checkable
+class Ignoring(Protocol):
+    """A provider whose endpoints may be configured to ignore some events."""
+
+    @property
+    def ignored(self) -> Sequence[str]:
+        """The gateway's words for events to ignore."""
 
 
 @runtime_checkable

@@ -66,6 +66,22 @@ def test_consumer_with_a_duplicate_metric_name_prevents_the_start(
         discover()
 
 
+def test_consumer_with_a_case_of_the_runtime_prevents_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "doubtful.py").write_text(
+        "from dataclasses import replace\n"
+        "from consumers.runtime.cases.held_kinds import DEAD_RECORD\n"
+        "from tests.parts.runtime.parcels import SERVICE\n"
+        "query = replace(SERVICE.cases[1], kind=DEAD_RECORD)\n"
+        "SERVICE = replace(SERVICE, name='doubtful', cases=[query])\n"
+    )
+    _install(tmp_path, "doubtful", "doubtful:SERVICE")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(ServiceError, match="its case dead-record is the one of the runtime too"):
+        discover()
+
+
 def test_consumer_of_refused_deliveries_prevents_the_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

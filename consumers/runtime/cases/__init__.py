@@ -1,1 +1,1 @@
-"""Cases: facts about money that do not fit, open until a person or a later fact settles them."""
+"""Cases: facts about money that do not fit, open until an operator or a later fact settles them."""

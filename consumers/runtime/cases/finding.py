@@ -19,7 +19,7 @@ CasesColumn = Mapping[str, Mapping[str, object]]
 class Finding:
     """A kind of case that holds, with the decisive facts as text: amounts, currencies, statuses.
 
-    A case that a person closed opens again if its facts change.
+    A case that an operator closed opens again if its facts change.
     """
 
     kind: str

@@ -11,16 +11,17 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from prometheus_client import CollectorRegistry
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from consumers.runtime.apply.failures import describe
 from consumers.runtime.apply.offsets import read_fence_rows
+from consumers.runtime.casebook.count import count_cases
+from consumers.runtime.casebook.stored_case import kinds_of
 from consumers.runtime.configured import Consumer
 from consumers.runtime.exporter.metrics import ExporterMetrics, PictureCollector
 from consumers.runtime.exporter.rounds import END_SECONDS, Every, Rounds
 from consumers.runtime.measures.stored import (
     MeasureGauges,
-    WaitingMetrics,
     measure_gauges,
     read_measures,
 )
@@ -71,11 +72,11 @@ class StoreSource:
     consumer: Consumer
     engine: AsyncEngine
     picture: Picture
-    waiting: WaitingMetrics
+    metrics: ExporterMetrics
     measures: MeasureGauges
 
     async def read(self) -> str | None:
-        """Read fences and backlog, then the service's own measures, which may fail on their own."""
+        """Read fences and backlog, then the service's measures and cases, which may fail alone."""
         name, tables = self.consumer.service.name, self.consumer.tables
         async with self.engine.connect() as connection:
             await connection.execution_options(
@@ -84,19 +85,37 @@ class StoreSource:
             fences = await read_fence_rows(connection, tables)
             waiting = await read_waiting(connection, tables)
             self.picture.set_fences(name, fences)
-            self.waiting.set(name, waiting)
-            try:
-                readings = await read_measures(connection, self.measures.measures)
-                self.measures.set(readings)
-            except Exception as error:  # noqa: BLE001 - a measure may raise anything
-                self.measures.set(None)
-                return f"measures: {describe(error)}"
+            self.metrics.waiting.set(name, waiting)
+            problems = [await self._read_measures(connection), await self._read_cases(connection)]
+        return "; ".join(filter(None, problems)) or None
+
+    async def _read_measures(self, connection: AsyncConnection) -> str | None:
+        try:
+            # A failed query aborts its savepoint alone.
+            async with connection.begin_nested():
+                self.measures.set(await read_measures(connection, self.measures.measures))
+        except Exception as error:  # noqa: BLE001 - a measure may raise anything
+            self.measures.set(None)
+            return f"measures: {describe(error)}"
+        return None
+
+    async def _read_cases(self, connection: AsyncConnection) -> str | None:
+        service, cases = self.consumer.service, self.metrics.cases
+        try:
+            async with connection.begin_nested():
+                counted = await count_cases(connection, service, self.consumer.tables)
+                cases.set(service.name, counted)
+        except Exception as error:  # noqa: BLE001 - a query of the service may raise anything
+            cases.set(service.name, None)
+            return f"cases: {describe(error)}"
         return None
 
     def lost(self) -> None:
         """Set all values to unknown."""
-        self.picture.set_fences(self.consumer.service.name, None)
-        self.waiting.set(self.consumer.service.name, None)
+        name = self.consumer.service.name
+        self.picture.set_fences(name, None)
+        self.metrics.waiting.set(name, None)
+        self.metrics.cases.set(name, None)
         self.measures.set(None)
 
 
@@ -197,7 +216,7 @@ def build_exporter(consumers: Sequence[Consumer], exporting: Exporting) -> Expor
             each,
             engines[each.service.name],
             picture,
-            metrics.waiting,
+            metrics,
             measure_gauges(registry, each.service),
         )
         for each in consumers
@@ -205,6 +224,7 @@ def build_exporter(consumers: Sequence[Consumer], exporting: Exporting) -> Expor
     for each in consumers:
         name, tuning = each.service.name, each.settings.tuning
         metrics.waiting.begin(name, each.topics)
+        metrics.cases.begin(name, kinds_of(each.service).values())
         metrics.transaction_limit.labels(name).set(tuning.open_transaction_seconds)
     broker = BrokerSource(reader, picture, exporting.every_seconds)
     deadline = exporting.deadline_seconds

@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from consumers.runtime.measures.cases import CaseMetrics
 from consumers.runtime.measures.metrics import transaction_limit
 from consumers.runtime.measures.stored import WaitingMetrics
 from consumers.runtime.progress.picture import Picture, in_flight, outcomes
@@ -25,6 +26,7 @@ class ExporterMetrics:
     def __init__(self, registry: CollectorRegistry, sources: Sequence[str]) -> None:
         """Declare all metrics; a source is `broker` or the name of a consumer."""
         self.waiting = WaitingMetrics(registry)
+        self.cases = CaseMetrics(registry)
         declare = MetricDeclarations(registry)
         self.failures = declare.counter(
             "payrouter_exporter_failures",

@@ -6,6 +6,7 @@ from prometheus_client import CollectorRegistry, Gauge
 
 from consumers.runtime.apply.failures import HaltReason
 from consumers.runtime.fate import RETRY_FATES, Fate
+from consumers.runtime.measures.cases import CaseMetrics
 from consumers.runtime.measures.stored import WaitingMetrics
 from router.telemetry.declaring import MetricDeclarations
 
@@ -75,6 +76,7 @@ class ConsumerMetrics:
         self._declare_held(declare, [*UPKEEP, *work])
         self.waiting = WaitingMetrics(registry)
         self.waiting.set(consumer, None)
+        self.cases = CaseMetrics(registry)
         for metric in (
             *(self.rebalances, self.fence_conflicts, self.commit_failures, self.conflicts),
             *(self.assigned, self.ready, self.batch, self.transaction, self.event_age),

@@ -3,19 +3,22 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 from prometheus_client import CollectorRegistry
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from consumers.runtime.apply.brake import release_command
 from consumers.runtime.apply.failures import Action, Phase, back_off, decide, describe
 from consumers.runtime.apply.process import Applier
 from consumers.runtime.apply.stored_books import StoredBooks
+from consumers.runtime.casebook.count import count_cases
+from consumers.runtime.casebook.stored_case import kinds_of
 from consumers.runtime.measures.metrics import ConsumerMetrics
-from consumers.runtime.measures.stored import measure_gauges, read_measures
+from consumers.runtime.measures.stored import MeasureGauges, measure_gauges, read_measures
 from consumers.runtime.measures.waiting import read_waiting
 from consumers.runtime.measures.withheld import Withholding
 from consumers.runtime.member.halts import remedy
@@ -151,6 +154,7 @@ def build_consumer(
         withholding=Withholding(settings.tuning.open_transaction_seconds, settings.bootstrap),
     )
     process.metrics.waiting.begin(service.name, map(settings.topics.name, service.topics))
+    process.metrics.cases.begin(service.name, kinds_of(service).values())
     limit = settings.tuning.open_transaction_seconds
     process.metrics.transaction_limit.labels(service.name).set(limit)
     # Computed at every scrape, since the probes may not be in use.
@@ -282,16 +286,41 @@ async def _measuring(process: ConsumerProcess) -> AsyncIterator[None]:
 
 
 async def _measure(process: ConsumerProcess) -> None:
-    name, tables = process.service.name, RuntimeTables.of(process.service.schema)
     gauges = measure_gauges(process.registry, process.service)
     while True:
-        try:
-            async with process.engine.connect() as connection:
-                gauges.set(await read_measures(connection, process.service.measures))
-                process.metrics.waiting.set(name, await read_waiting(connection, tables))
-        except Exception as error:  # noqa: BLE001 - after any error the last values are out of date
-            # An unknown value must not show as zero.
-            gauges.set(None)
-            process.metrics.waiting.set(name, None)
-            process.log.warning("measuring_failed", error=describe(error))
+        # Cases apart: a failing query of the one must not hide the other.
+        await _measured(process, partial(_measure_store, process, gauges))
+        await _measured(process, partial(_measure_cases, process))
         await asyncio.sleep(process.settings.timing.measure_seconds)
+
+
+async def _measured(
+    process: ConsumerProcess, measure: Callable[[AsyncConnection | None], Awaitable[None]]
+) -> None:
+    """Call a function that reads and sets gauges; after an error, with None instead of a store."""
+    try:
+        async with process.engine.connect() as connection:
+            await measure(connection)
+    except Exception as error:  # noqa: BLE001 - after any error the last values are out of date
+        # An unknown value must not show as zero.
+        await measure(None)
+        process.log.warning("measuring_failed", error=describe(error))
+
+
+async def _measure_store(
+    process: ConsumerProcess, gauges: MeasureGauges, connection: AsyncConnection | None
+) -> None:
+    service, waiting = process.service, process.metrics.waiting
+    if connection is None:
+        gauges.set(None)
+        waiting.set(service.name, None)
+        return
+    gauges.set(await read_measures(connection, service.measures))
+    tables = RuntimeTables.of(service.schema)
+    waiting.set(service.name, await read_waiting(connection, tables))
+
+
+async def _measure_cases(process: ConsumerProcess, connection: AsyncConnection | None) -> None:
+    service, tables = process.service, RuntimeTables.of(process.service.schema)
+    counted = None if connection is None else await count_cases(connection, service, tables)
+    process.metrics.cases.set(service.name, counted)

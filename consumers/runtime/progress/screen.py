@@ -9,6 +9,7 @@ from rich.text import Text
 
 from consumers.runtime.apply.offsets import FenceRow
 from consumers.runtime.progress.standing import MEANINGS, ProgressState, Standing
+from router.terminal.ages import age_text
 
 COLUMNS = ("partition", "next", "end", "lag", "member", "state", "moved")
 COUNTED = ("partition", "next", "applied", "duplicate", "stale", "parked", "dead", "gaps", "moved")
@@ -99,8 +100,4 @@ def _known(value: object) -> object:
 
 def ago(age: timedelta) -> str:
     """Format an age in its largest unit."""
-    seconds = max(0, int(age.total_seconds()))
-    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
-        if seconds >= length:
-            return f"{seconds // length} {unit} ago"
-    return f"{seconds} s ago"
+    return f"{age_text(age)} ago"

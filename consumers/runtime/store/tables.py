@@ -22,6 +22,7 @@ from sqlalchemy import (
     func,
     text,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 
 COUNTS = ("applied", "duplicate", "stale", "parked", "dead_lettered", "gaps")
 """Outcomes of the offsets that the fence has passed; every offset is counted as one of them."""
@@ -39,6 +40,7 @@ class RuntimeTables:
     brake: Table
     memory: Table
     operation: Table
+    case_word: Table
 
     @classmethod
     @cache
@@ -54,6 +56,7 @@ class RuntimeTables:
             _brake(metadata),
             _memory(metadata),
             _operation(metadata),
+            _case_word(metadata),
         )
 
 
@@ -184,6 +187,30 @@ def _operation(metadata: MetaData) -> Table:
         Column("who", Text, nullable=False),
         Column("what", Text, nullable=False),
         Column("detail", Text, nullable=False),
+    )
+
+
+def _case_word(metadata: MetaData) -> Table:
+    """One row per word of an operator about a case, stored permanently.
+
+    A closing word holds while the case has this digest. `facts` are those that the operator saw.
+    """
+    return Table(
+        "case_word",
+        metadata,
+        Column("id", BigInteger, Identity(always=True), primary_key=True),
+        _time("at", nullable=False, server_default=func.now()),
+        Column("kind", Text, nullable=False),
+        Column("subject", Text, nullable=False),
+        Column("digest", Text, nullable=False),
+        Column("case_id", Text, nullable=False),
+        Column("word", Text, nullable=False),
+        Column("reason", Text, nullable=False),
+        Column("who", Text, nullable=False),
+        Column("facts", JSONB, nullable=False),
+        CheckConstraint("word IN ('closed', 'note', 'reopened')", name="case_word_is_known"),
+        CheckConstraint("reason <> ''", name="case_word_has_reason"),
+        Index("case_word_subject", "subject", "kind", "digest", "id"),
     )
 
 

@@ -1,13 +1,18 @@
 """Finds a payment in every consumer's database and in the quarantined and refused deliveries."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TypeVar
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.runtime.apply.brake import Brake, holding, read_brakes
+from consumers.runtime.casebook.entry import CaseEntry, entries_of
+from consumers.runtime.casebook.reading import CaseFilter, read_cases
+from consumers.runtime.casebook.stored_case import StoredCase
 from consumers.runtime.configured import Consumer
 from consumers.runtime.progress.reading import Standings
 from consumers.runtime.store.database import StoreUnavailable, reading
@@ -24,6 +29,8 @@ from consumers.runtime.trace.mentions import Mentions
 from consumers.runtime.trail import TrailQuery, TrailStep
 from router.contract.quarantine import Quarantined
 from router.contract.refused import Refused
+
+_Found = TypeVar("_Found")
 
 ROUNDS = 5
 """Maximum number of rounds: each searches all consumers for what the last round found."""
@@ -47,6 +54,13 @@ class TraceAnswer:
     held: Sequence[HeldRecord] = ()
     brakes: Mapping[str, Brake] = field(default_factory=dict)
     """Active brakes, by topic."""
+    cases: Sequence[StoredCase] = ()
+    """Cases of what was found, the closed ones included."""
+
+    @property
+    def decided(self) -> frozenset[int]:
+        """Numbers of the held records whose case an operator has closed."""
+        return frozenset(each.held for each in self.cases if each.closed and each.held is not None)
 
 
 @dataclass(frozen=True)
@@ -69,8 +83,20 @@ class Trace:
     @property
     def found(self) -> bool:
         """Whether anything was found."""
-        known = any(each.steps or each.held or each.received for each in self.answers.values())
+        known = any(
+            each.steps or each.held or each.received or each.cases for each in self.answers.values()
+        )
         return known or bool(self.quarantined.found) or bool(self.refused.found)
+
+    @property
+    def open_cases(self) -> Sequence[CaseEntry]:
+        """The open cases of what was found, the oldest first."""
+        every = [each for answer in self.answers.values() for each in answer.cases]
+        return entries_of(
+            sorted(
+                (each for each in every if not each.closed), key=lambda each: each.order_of_listing
+            )
+        )
 
     @property
     def whole(self) -> bool:
@@ -85,9 +111,7 @@ async def trace(consumers: Sequence[Consumer], question: TraceQuestion) -> Trace
     away: dict[str, str] = {}
     for _ in range(ROUNDS):
         present = [each for each in consumers if each.service.name not in away]
-        results = await asyncio.gather(*(_asked(each, sought) for each in present))
-        for consumer, result in zip(present, results, strict=True):
-            name = consumer.service.name
+        for name, result in await _of_each(present, partial(_answer, sought=sought)):
             if isinstance(result, str):
                 away[name] = result
             else:
@@ -98,6 +122,13 @@ async def trace(consumers: Sequence[Consumer], question: TraceQuestion) -> Trace
         sought = grown
     topics = {each.service.name: each.topics for each in consumers}
     present = [each for each in consumers if each.service.name not in away]
+    wanted = partial(_cases, answers=answers, sought=sought, account=question.account)
+    for name, cases in await _of_each(present, wanted):
+        if isinstance(cases, str):
+            away[name] = cases
+        else:
+            answers[name] = replace(answers[name], cases=cases)
+    present = [each for each in present if each.service.name not in away]
     (quarantined, refused), standings = await asyncio.gather(
         _kept(consumers, question, sought), _standings(present)
     )
@@ -112,15 +143,45 @@ async def _standings(consumers: Sequence[Consumer]) -> Standings:
         return Standings({}, away=str(problem))
 
 
-async def _asked(consumer: Consumer, sought: TrailQuery) -> TraceAnswer | str:
-    """Search one consumer; return the reason if that fails."""
+async def _of_each(
+    consumers: Sequence[Consumer],
+    read: Callable[[AsyncConnection, Consumer], Awaitable[_Found]],
+) -> Sequence[tuple[str, _Found | str]]:
+    """Read from every consumer's database; the reason in place of what could not be read."""
+    results = await asyncio.gather(*(_asked(each, read) for each in consumers))
+    return list(zip((each.service.name for each in consumers), results, strict=True))
+
+
+async def _asked(
+    consumer: Consumer, read: Callable[[AsyncConnection, Consumer], Awaitable[_Found]]
+) -> _Found | str:
     try:
         async with reading(consumer.settings) as connection:
-            return await _answer(connection, consumer, sought)
+            return await read(connection, consumer)
     except StoreUnavailable as problem:
         return str(problem)
     except Exception as error:  # noqa: BLE001 - one consumer's bug must not hide the others
         return f"its trail fails with {type(error).__name__}"
+
+
+async def _cases(
+    connection: AsyncConnection,
+    consumer: Consumer,
+    *,
+    answers: Mapping[str, TraceAnswer],
+    sought: TrailQuery,
+    account: str | None,
+) -> Sequence[StoredCase]:
+    """Read the cases of the orders, payments and held records that were found."""
+    payments = {step.facts.get("payment") for each in answers.values() for step in each.steps}
+    wanted = CaseFilter(
+        account=account,
+        orders=sought.orders,
+        names={sought.text, *(each for each in payments if each)},
+        held={each.id for each in answers[consumer.service.name].held},
+        closed=None,
+    )
+    return (await read_cases(connection, consumer, wanted)).cases
 
 
 async def _answer(

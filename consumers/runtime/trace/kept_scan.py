@@ -3,16 +3,17 @@
 import asyncio
 import base64
 import binascii
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
+from uuid import UUID
 
 from pydantic import ValidationError
 
 from consumers.runtime.records import Partition
 from router.broker.connection import KafkaConnection
 from router.broker.topic_reader import TopicMissing, opened_topic
-from router.contract.quarantine import Quarantined
+from router.contract.quarantine import Quarantined, Replayed
 from router.contract.refused import Refused
 
 ASK_SECONDS = 10.0
@@ -35,13 +36,20 @@ class FoundDelivery(Generic[_Kept]):
 class Scanned(Generic[_Kept]):
     """Deliveries found so far, and the number of records read.
 
-    `older` if some records were not read, `problem` if the scan ended early.
+    `replayed` has the notes of replays, by the id of the delivery. `older` if some records were
+    not read, `problem` if the scan ended early.
     """
 
     found: list[FoundDelivery[_Kept]] = field(default_factory=list)
+    replayed: dict[UUID, Replayed] = field(default_factory=dict)
     records: int = 0
     older: bool = False
     problem: str | None = None
+
+    @property
+    def without_effect(self) -> Sequence[FoundDelivery[_Kept]]:
+        """The deliveries found that were not replayed."""
+        return [each for each in self.found if each.kept.id not in self.replayed]
 
 
 @dataclass(frozen=True)
@@ -90,6 +98,7 @@ async def _scan(kafka: KafkaConnection, scan: KeptScan[_Kept], scanned: Scanned[
         async for fetched in reader.fetched(first):
             scanned.records += len(fetched)
             for record in fetched:
+                scanned.replayed |= _replayed(record.value)
                 kept = _read(scan.model, record.value)
                 if kept is not None and scan.wanted(kept):
                     partition = Partition(scan.topic, record.partition)
@@ -101,3 +110,12 @@ def _read(model: type[_Kept], value: bytes | None) -> _Kept | None:
         return model.model_validate_json(value or b"")
     except ValidationError:
         return None
+
+
+def _replayed(value: bytes | None) -> Mapping[UUID, Replayed]:
+    """Return the delivery that a record notes as replayed."""
+    try:
+        note = Replayed.model_validate_json(value or b"")
+    except ValidationError:
+        return {}
+    return {note.quarantined: note}

@@ -1,8 +1,8 @@
 """Converts a trace to lines with a group and a time, for the screen and for JSON."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from uuid import UUID
 
 from consumers.runtime.fate import Fate
@@ -10,7 +10,7 @@ from consumers.runtime.trace.gather import Trace
 from consumers.runtime.trace.held import HeldRecord, ReceivedEvent
 from consumers.runtime.trace.kept_scan import FoundDelivery
 from consumers.runtime.trail import TrailStep
-from router.contract.quarantine import Quarantined
+from router.contract.quarantine import Quarantined, Replayed
 from router.contract.refused import Refused
 
 DELIVERIES, EVENTS, HELD = "deliveries", "events", "held"
@@ -58,12 +58,13 @@ _ORDER = ("account", "reference")
 
 def lines_of(trace: Trace) -> Sequence[TraceLine]:
     """Return the lines of a trace, by group, then by time."""
-    lines = [_kept("quarantined", each) for each in trace.quarantined.found]
+    replayed = trace.quarantined.replayed
+    lines = [_quarantined(each, replayed.get(each.kept.id)) for each in trace.quarantined.found]
     lines += [_kept(REFUSED, each) for each in trace.refused.found]
     for name, answer in trace.answers.items():
         lines += [_step(name, step) for step in answer.steps]
         lines += _received(name, answer.steps, answer.received)
-        lines += [_held(name, record) for record in answer.held]
+        lines += [_held(name, record, answer.decided) for record in answer.held]
     titles = [_title(name) for name in sorted(trace.answers, key=_rank)]
     groups = [DELIVERIES, EVENTS, *titles, HELD]
     return sorted(lines, key=lambda line: (groups.index(line.group), line.at))
@@ -98,7 +99,7 @@ def _received(
             )
 
 
-def _held(name: str, record: HeldRecord) -> TraceLine:
+def _held(name: str, record: HeldRecord, decided: Collection[int]) -> TraceLine:
     facts = {
         "number": str(record.id),
         "offset": _place(record),
@@ -114,7 +115,16 @@ def _held(name: str, record: HeldRecord) -> TraceLine:
     words: dict[str, str] = {Fate.DEAD: f"dead in {name}", Fate.PARKED: f"parked in {name}"}
     what = words.get(record.state, f"was held in {name}")
     at, event_id = record.first_failed_at, record.event_id
-    return TraceLine(at, HELD, name, what, event_id, record.order, known, trouble=record.waits)
+    trouble = record.waits and record.id not in decided
+    return TraceLine(at, HELD, name, what, event_id, record.order, known, trouble)
+
+
+def _quarantined(found: FoundDelivery[Quarantined], replayed: Replayed | None) -> TraceLine:
+    line = _kept("quarantined", found)
+    if replayed is None:
+        return line
+    when = f"{replayed.at.astimezone(UTC):%Y-%m-%d %H:%M:%S} by {replayed.by}"
+    return replace(line, facts={**line.facts, "replayed": when}, trouble=False)
 
 
 def _kept(what: str, found: FoundDelivery[Quarantined] | FoundDelivery[Refused]) -> TraceLine:

@@ -1,13 +1,14 @@
 """Prints a trace on one screen, by group and time, with problems marked."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC
+from datetime import UTC, datetime
 from itertools import groupby
 from operator import attrgetter
 
 from rich.console import Console
 from rich.text import Text
 
+from consumers.runtime.trace.case_lines import case_lines
 from consumers.runtime.trace.gather import Trace
 from consumers.runtime.trace.lines import EVENTS, TraceLine
 from consumers.runtime.trace.verdict import Verdict
@@ -29,12 +30,14 @@ def show(
     verdict: Verdict,
     notes: Sequence[str],
 ) -> None:
-    """Print heading, lines, notes and verdict."""
+    """Print heading, lines, open cases, notes and verdict."""
     console.print(_heading(trace, lines))
     several = len({line.event_id for line in lines if line.event_id is not None}) > 1
     for group, found in groupby(lines, key=attrgetter("group")):
         for written in _group(group, found, console.width, several=several):
             console.print(written, soft_wrap=True)
+    for written in case_lines(trace.open_cases, datetime.now(UTC), console.width):
+        console.print(written, soft_wrap=True)
     console.print()
     for note in notes:
         console.print(Text(f"note: {note}", style="yellow"))

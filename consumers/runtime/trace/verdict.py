@@ -83,14 +83,28 @@ def _parked(trace: Trace, _lines: Sequence[TraceLine], _now: datetime) -> str | 
 
 
 def _quarantined(trace: Trace, lines: Sequence[TraceLine], _now: datetime) -> str | None:
-    if not trace.quarantined.found:
+    found = trace.quarantined.without_effect
+    if not found:
         return None
-    kept = max((each.kept for each in trace.quarantined.found), key=lambda kept: kept.received_at)
+    kept = max((each.kept for each in found), key=lambda kept: kept.received_at)
     events = [line for line in lines if line.group == EVENTS]
     so_far = f"{_state(lines, advice=False)}, but " if events else ""
     return (
         f"{so_far}a delivery of {kept.endpoint} is quarantined without effect"
-        f" ({kept.reason}): {kept.detail}; fix the cause, then have {kept.provider} send it again"
+        f" ({kept.reason}): {kept.detail}; fix the cause, then replay it:"
+        f" payrouter quarantine replay --id {kept.id} --yes"
+    )
+
+
+def _undecided(trace: Trace, lines: Sequence[TraceLine], _now: datetime) -> str | None:
+    """Describe the oldest open case; a held record's own line has come before."""
+    found = trace.open_cases
+    if not found:
+        return None
+    oldest = found[0]
+    return (
+        f"{_state(lines, advice=False)}, but needs an operator: {oldest.kind.name}:"
+        f" payrouter cases show {oldest.id}{_more(found)}"
     )
 
 
@@ -125,6 +139,7 @@ _LOOKS: Sequence[Callable[[Trace, Sequence[TraceLine], datetime], str | None]] =
     _braked,
     _parked,
     _quarantined,
+    _undecided,
     _wrong,
     _missing,
 )
@@ -136,7 +151,7 @@ def _held(trace: Trace, state: str) -> Sequence[tuple[str, HeldRecord]]:
         (name, record)
         for name, answer in trace.answers.items()
         for record in answer.held
-        if record.state == state
+        if record.state == state and record.id not in answer.decided
     ]
     return sorted(found, key=lambda pair: pair[1].first_failed_at)
 

@@ -238,8 +238,11 @@ def parked_for_long(system: System, gateways: Gateways) -> None:
 @contextlib.contextmanager
 def unbalanced(system: System) -> Iterator[None]:
     """Change a balance without a journal entry, so that the books do not sum to zero."""
-    query = "SELECT account_id FROM ledger.balance WHERE currency = 'USDT' LIMIT 1"
-    where = f"account_id = '{value(system.database_url, query)}' AND currency = 'USDT'"
+    query = (
+        "SELECT format('account_id = %L AND currency = %L AND day = %L AND shard = %s',"
+        " account_id, currency, day, shard) FROM ledger.balance WHERE currency = 'USDT' LIMIT 1"
+    )
+    where = value(system.database_url, query)
     change = "UPDATE ledger.balance SET amount = amount {} 1 WHERE {}"
     execute(system.database_url, change.format("+", where))
     try:

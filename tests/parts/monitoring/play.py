@@ -109,7 +109,7 @@ def _at_the_edge(live: Live, course: Course) -> None:
 
 
 def _in_records(live: Live, course: Course) -> None:
-    course.fault("PayrouterDeadLetters", "PayrouterConflict")
+    course.fault("PayrouterCasesUrgent")
     faults.poison(live.gateways)
     faults.contradiction(live.gateways)
     course.fault("PayrouterCalledOffAfterPaid", "PayrouterPaymentsUnmatched", "PayrouterOversold")
@@ -119,7 +119,7 @@ def _in_records(live: Live, course: Course) -> None:
 
 
 def _in_the_store(live: Live, course: Course) -> None:
-    course.fault("PayrouterPaymentsPending", "PayrouterParkedOld")
+    course.fault("PayrouterPaymentsPending", "PayrouterParkedOld", "PayrouterCasesOld")
     faults.waiting_for_long(live.system, live.gateways)
     faults.parked_for_long(live.system, live.gateways)
     faults.dead_letter_refused(live.system, live.gateways)

@@ -69,7 +69,7 @@ class AlertRule:
     labels: Mapping[str, str]
 
     def __str__(self) -> str:
-        """Name of the alert and the labels of the rule: `PayrouterDeadLetters ticket`."""
+        """Name of the alert and the labels of the rule: `PayrouterParkedOld ticket`."""
         return " ".join([self.alert, *(self.labels[key] for key in sorted(self.labels))])
 
     def is_of(self, labels: Mapping[str, str]) -> bool:

@@ -15,6 +15,11 @@ TEST_FILES: Final = sorted((Path(__file__).parent / "rules").glob("*.yml"))
 RUNBOOKS: Final = ROOT / "docs" / "runbooks"
 
 
+GRAFANA_BASE: Final = "{{ $externalLabels.grafana_url }}"
+DOCS_BASE: Final = "{{ $externalLabels.docs_url }}"
+"""What alerts begin their links with; Prometheus puts in its external labels."""
+
+
 def _read(path: Path) -> dict[str, Any]:
     # the parser in C: most of these are read whenever the tests are collected
     read: dict[str, Any] = yaml.load(path.read_text(), Loader=yaml.CSafeLoader)

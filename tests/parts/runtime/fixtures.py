@@ -10,6 +10,7 @@ from tests.parts.brokers import Broker
 from tests.parts.runtime.commands import Payrouter
 from tests.parts.runtime.counting import SERVICE
 from tests.parts.runtime.members import Feed, feeding
+from tests.parts.runtime.parcels import SERVICE as PARCELS
 from tests.parts.templates import Templates
 
 
@@ -24,6 +25,23 @@ def counting_url(templates: Templates) -> Iterator[str]:
 async def counting(counting_url: str) -> AsyncIterator[AsyncEngine]:
     """Yield the engine of a database with the counting consumer's tables, all empty."""
     engine = create_async_engine(counting_url, pool_size=10)
+    try:
+        yield engine
+    finally:
+        await engine.dispose()
+
+
+@pytest.fixture
+def parcels_url(templates: Templates) -> Iterator[str]:
+    """Yield the URL of a database with the parcels' tables, all empty."""
+    with templates.copied(PARCELS) as url:
+        yield url
+
+
+@pytest.fixture
+async def parcels(parcels_url: str) -> AsyncIterator[AsyncEngine]:
+    """Yield the engine of a database with the parcels' tables, all empty."""
+    engine = create_async_engine(parcels_url, pool_size=10)
     try:
         yield engine
     finally:

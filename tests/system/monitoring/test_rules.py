@@ -11,6 +11,8 @@ import yaml
 
 from tests.parts.monitoring.rule_files import (
     ALERTS,
+    DOCS_BASE,
+    GRAFANA_BASE,
     GROUPS,
     NAMES,
     PROMETHEUS,
@@ -91,18 +93,30 @@ def test_alert_has_severity_value_description_and_runbook(rule: dict[str, Any]) 
     assert rule["labels"]["severity"] in {"page", "ticket"}
     assert re.search(r"\$value", notes["summary"])
     assert len(notes["description"].split()) >= 8
-    assert notes["runbook_url"] == f"docs/runbooks/{rule['alert']}.md"
-    assert (ROOT / notes["runbook_url"]).is_file()
+    page = f"docs/runbooks/{rule['alert']}.md"
+    assert notes["runbook_url"] == f"{DOCS_BASE}{page}"
+    assert (ROOT / page).is_file()
 
 
 @pytest.mark.parametrize("rule", ALERTS, ids=lambda rule: rule["alert"])
 def test_alert_leads_to_a_panel_that_exists(rule: dict[str, Any]) -> None:
-    match = re.fullmatch(r"/d/([\w-]+)\?viewPanel=(\d+)", rule["annotations"]["dashboard_url"])
+    link = rule["annotations"]["dashboard_url"].removeprefix(GRAFANA_BASE)
+    match = re.fullmatch(r"/d/([\w-]+)\?viewPanel=(\d+)", link)
     assert match is not None
     path = ROOT / "deploy" / "grafana" / "dashboards" / f"{match[1]}.json"
     panels = {each["id"]: each["type"] for each in json.loads(path.read_text())["panels"]}
 
     assert panels.get(int(match[2]), "row") != "row"
+
+
+def test_bases_of_links_are_external_labels_that_no_alert_carries() -> None:
+    configuration = yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text())
+    dropped = configuration["alerting"]["alert_relabel_configs"]
+
+    assert [(each["action"], each["regex"]) for each in dropped] == [
+        ("labeldrop", "grafana_url|docs_url")
+    ]
+    assert set(configuration["global"]["external_labels"]) <= {"grafana_url", "docs_url"}
 
 
 def test_no_rule_has_a_plain_number_of_seconds_instead_of_a_duration() -> None:

@@ -42,6 +42,7 @@ FLOORS: Final[Mapping[str, Boxes]] = {
         "runtime.progress": ["consumers.runtime.progress"],
         "runtime.member": ["consumers.runtime.member"],
         "runtime.measures": ["consumers.runtime.measures"],
+        "runtime.casebook": ["consumers.runtime.casebook"],
         "runtime.apply": ["consumers.runtime.apply"],
         "runtime.store": [
             *("consumers.runtime.store", "consumers.runtime.migrations"),
@@ -50,7 +51,7 @@ FLOORS: Final[Mapping[str, Boxes]] = {
         "runtime.service, settings, records": [
             *("consumers.runtime.service", "consumers.runtime.settings"),
             *("consumers.runtime.records", "consumers.runtime.fate", "consumers.runtime.trail"),
-            "consumers.runtime.topic_check",
+            *("consumers.runtime.topic_check", "consumers.runtime.cases"),
         ],
     },
     "the floor": {

@@ -97,14 +97,20 @@ MAY_IMPORT: Final[Mapping[str, tuple[str, ...]]] = {
     "consumers.runtime.store": (*_PUBLIC, "consumers.runtime.migrations"),
     "consumers.runtime.configured": (*_PUBLIC, "consumers.runtime.store"),
     "consumers.runtime.apply": (*_PUBLIC, *_FLOOR[:2], "consumers.runtime.store"),
+    "consumers.runtime.casebook": (
+        *(*_PUBLIC, *_LANGUAGE, "consumers.runtime.cases"),
+        *("consumers.runtime.configured", "consumers.runtime.store", "consumers.runtime.apply"),
+    ),
     "consumers.runtime.measures": (
         *(*_PUBLIC, *_BROKER, "router.broker", "router.telemetry"),
-        *("consumers.runtime.store", "consumers.runtime.apply"),
+        *("consumers.runtime.store", "consumers.runtime.apply", "consumers.runtime.cases"),
+        "consumers.runtime.casebook",
     ),
     "consumers.runtime.member": (
         "router.background",
         *(*_PUBLIC, *_FLOOR, *_BROKER, "consumers.runtime.topic_check"),
         *("consumers.runtime.store", "consumers.runtime.apply", "consumers.runtime.measures"),
+        *("consumers.runtime.cases", "consumers.runtime.casebook"),
     ),
     "consumers.runtime.progress": (
         *(*_PUBLIC, *_FLOOR, *_BROKER, "consumers.runtime.configured"),
@@ -114,10 +120,12 @@ MAY_IMPORT: Final[Mapping[str, tuple[str, ...]]] = {
         *(*_PUBLIC, *_FLOOR, *_BROKER, "consumers.runtime.configured"),
         *("consumers.runtime.store", "consumers.runtime.apply", "consumers.runtime.measures"),
         "consumers.runtime.progress",
+        *("consumers.runtime.cases", "consumers.runtime.casebook"),
     ),
     "consumers.runtime.trace": (
         *(*_PUBLIC, *_FLOOR, *_BROKER, "consumers.runtime.configured"),
         *("consumers.runtime.store", "consumers.runtime.apply", "consumers.runtime.progress"),
+        "consumers.runtime.casebook",
     ),
     "consumers.runtime.commands": (
         *("router.terminal", "consumers.runtime.commands.actions"),

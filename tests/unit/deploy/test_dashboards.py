@@ -22,6 +22,7 @@ from tests.parts.deploy.dashboards import (
 from tests.parts.deploy.measured import measured, rules
 from tests.parts.deploy.promql import impossible, labels, names, parse, parts, selectors
 from tests.parts.deploy.system import PROMETHEUS, SERVICES
+from tests.parts.monitoring.rule_files import GRAFANA_BASE
 
 BOARDS: Final = [pytest.param(dashboard, id=name) for name, dashboard in DASHBOARDS.items()]
 
@@ -92,7 +93,9 @@ def test_queries_need_no_name_of_a_job(name: str) -> None:
 
 def test_values_of_one_store_from_several_processes_are_not_summed() -> None:
     """Every process of a consumer, and the exporter, exports them: a sum would count them again."""
-    shared = re.compile(r"payrouter_(held|brake|outbox|ledger|inventory|notifications|group|log)_")
+    shared = re.compile(
+        r"payrouter_(held|cases?|brake|outbox|ledger|inventory|notifications|group|log)_"
+    )
 
     for query in queries():
         for part in parts(parse(query.asked())):
@@ -220,7 +223,7 @@ def test_links_of_panels_land_on_the_panel_they_name(dashboard: Panel) -> None:
 
 def test_links_of_alerts_land_on_panels() -> None:
     for rule in rules("alert"):
-        link = rule["annotations"]["dashboard_url"]
+        link = rule["annotations"]["dashboard_url"].removeprefix(GRAFANA_BASE)
         match = re.fullmatch(r"/d/([a-z-]+)\?viewPanel=(\d+)", link)
         assert match is not None, rule["alert"]
         numbers = {panel["id"] for panel in panels(DASHBOARDS[match[1]])}

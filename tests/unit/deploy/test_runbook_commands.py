@@ -46,6 +46,8 @@ PLACEHOLDERS: Final = {
     "N": "0",
     "OFFSET": "1",
     "SKU": "tea",
+    "KIND": "dead-record",
+    "CASE": "3f9a1c02e4b7",
     "ACCOUNT": "main",
     "PROVIDER": "blockatm",
 }

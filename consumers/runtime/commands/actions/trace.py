@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import click
 
+from consumers.runtime.casebook.advice import commands_of
 from consumers.runtime.configured import Consumer
 from consumers.runtime.trace.gather import Trace, TraceQuestion
 from consumers.runtime.trace.gather import trace as find
@@ -34,7 +35,7 @@ def show_trace(consumers: Sequence[Consumer], question: TraceQuestion, *, as_jso
 
 
 def _as_json(found: Trace, lines: Sequence[TraceLine], verdict: Verdict) -> dict[str, object]:
-    orders = sorted(found.sought.orders)
+    orders, now = sorted(found.sought.orders), datetime.now(UTC)
     return {
         "sought": found.question.text,
         "found": found.found,
@@ -43,6 +44,9 @@ def _as_json(found: Trace, lines: Sequence[TraceLine], verdict: Verdict) -> dict
         "orders": [{"account": account, "reference": reference} for account, reference in orders],
         "events": sorted(map(str, found.sought.event_ids)) if found.found else [],
         "lines": [line.as_json() for line in lines],
+        "cases": [
+            {**each.as_json(now), "commands": commands_of(each)} for each in found.open_cases
+        ],
         "notes": list(_notes(found, lines)),
         "searched": _searched(found),
     }

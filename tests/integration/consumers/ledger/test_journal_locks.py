@@ -8,8 +8,8 @@ from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from consumers.ledger.book import POSITION
-from consumers.ledger.journal import lock_positions
-from consumers.ledger.position import Position, new_position
+from consumers.ledger.facts.position import Position, new_position
+from consumers.ledger.positions import lock_positions
 from tests.parts.ledger.told import told
 from tests.parts.waiting import eventually
 

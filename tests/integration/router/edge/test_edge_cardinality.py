@@ -25,7 +25,7 @@ ORDERS = 10_000
 GARBAGE = 400
 CONNECTIONS = 32
 
-_NUMBERS = {name: number for number, name in enumerate(kit.providers(), 1)}
+_NUMBERS = {name: number for number, name in enumerate(kit.sides(), 1)}
 _SIDES = {name: kit.side(name, number) for name, number in _NUMBERS.items()}
 _METHODS = ("GET", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH", "PURGE", "GARBAGE")
 _RANDOM = random.Random(6)

@@ -11,15 +11,12 @@ from consumers.runtime.apply.brake import lock_brakes, pull_brake
 from consumers.runtime.service import Service
 from consumers.runtime.store.migrate import upgrade
 from consumers.runtime.trail import TrailQuery, TrailStep
-from router.contract.quarantine import Quarantined, quarantine_id
-from router.contract.topics import Topics
-from router.contract.wire import encode_quarantined
-from tests.parts.brokers import create_topics
 from tests.parts.contract.events import event
 from tests.parts.runtime.commands import Payrouter, Said, install_only
 from tests.parts.runtime.counting import SERVICE as COUNTING
-from tests.parts.runtime.counting import TABLES, TRACE, held_in, numbered
+from tests.parts.runtime.counting import TABLES, held_in, numbered
 from tests.parts.runtime.members import Feed, halted
+from tests.parts.runtime.quarantining import quarantined
 from tests.parts.runtime.told import holds, refusing
 from tests.parts.runtime.tracing import booked, told, traced
 
@@ -43,35 +40,6 @@ def services(payrouter: Payrouter, monkeypatch: pytest.MonkeyPatch) -> Callable[
 
     there_are(COUNTING, LEDGER)
     return there_are
-
-
-async def quarantined(feed: Feed, *bodies: str, account: str = "shop-eu") -> None:
-    """Publish deliveries to the quarantine topic."""
-    topic = Topics(feed.prefix).quarantine
-    await create_topics(feed.broker.bootstrap, [topic])
-    for number, body in enumerate(bodies):
-        kept = Quarantined.model_validate(
-            {
-                "id": quarantine_id("blockatm", account, "unknown_status", str(number)),
-                "reason": "unknown_status",
-                "detail": "status: 'PAUSED' is none of the known ones",
-                "provider": "blockatm",
-                "endpoint": "shop",
-                "account": account,
-                "signed_at": None,
-                "received_at": event().received_at,
-                "verification": {"scheme": "blockatm-v2-raw", "key": "fp:3c1a9d"},
-                "raw": {
-                    "method": "POST",
-                    "target": "/webhooks/shop",
-                    "headers": {},
-                    "body": body,
-                    "body_encoding": "utf-8",
-                },
-            }
-        )
-        out = encode_quarantined(kept, topic, TRACE)
-        await feed.producer.send_and_wait(topic, out.value, out.key, partition=0)
 
 
 async def test_paid_order_is_traced_from_its_delivery_to_the_books(
@@ -263,8 +231,8 @@ async def test_a_quarantined_delivery_is_found_by_the_order_in_its_body(
     assert line["facts"]["offset"] == f"{feed.prefix}quarantine-0@1"
     assert found["verdict"] == (
         "a delivery of shop is quarantined without effect (unknown_status):"
-        " status: 'PAUSED' is none of the known ones; fix the cause, then have blockatm"
-        " send it again"
+        " status: 'PAUSED' is none of the known ones; fix the cause, then replay it:"
+        f" payrouter quarantine replay --id {line['facts']['id']} --yes"
     )
     assert (await traced(payrouter, line["facts"]["id"]))["lines"] == found["lines"]
     assert not (await traced(payrouter, "A-1", "--account", "shop-us", status=1))["found"]

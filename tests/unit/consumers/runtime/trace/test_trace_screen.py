@@ -6,6 +6,8 @@ from uuid import UUID
 
 from rich.console import Console
 
+from consumers.runtime.casebook.stored_case import StoredCase
+from consumers.runtime.cases.kind import CaseKind, Severity
 from consumers.runtime.trace.gather import Trace, TraceAnswer, TraceQuestion
 from consumers.runtime.trace.held import HeldRecord, ReceivedEvent
 from consumers.runtime.trace.lines import lines_of
@@ -82,9 +84,27 @@ STOCK = TraceAnswer(
 )
 
 
+HEAVY_CASE = StoredCase(
+    consumer="mine",
+    id="3f9a1c02e4b7",
+    kind=CaseKind("parcel-heavy", Severity.PAGE, "Too heavy.", ("payrouter trace {reference}",)),
+    subject="A-1",
+    account="shop-eu",
+    reference="A-1",
+    provider="blockatm",
+    provider_reference="7",
+    digest="d",
+    since=MOMENT,
+    facts={"weight": "40 kg\x1b[2J", "sender": "y " * 60},
+    closed=False,
+    held=None,
+)
+
+
 def shown(width: int = 80, *, colour: bool = False) -> str:
     sought = TrailQuery("A-1", frozenset({PAID, FAILED}), frozenset({ORDER}))
-    answers = {"ledger": TraceAnswer(BOOKS), "inventory": STOCK, "mine": TraceAnswer(STOCK.steps)}
+    own = TraceAnswer(STOCK.steps, cases=[HEAVY_CASE])
+    answers = {"ledger": TraceAnswer(BOOKS), "inventory": STOCK, "mine": own}
     trace = Trace(TraceQuestion("A-1"), sought, answers, dict.fromkeys(answers, frozenset()))
     lines = lines_of(trace)
     out = io.StringIO()
@@ -128,6 +148,16 @@ def test_last_line_has_the_next_step() -> None:
     *_, note, last = shown().splitlines()
     assert note == "note: this is a note"
     assert last == "dead in inventory: payrouter dlq show inventory 7"
+
+
+def test_open_cases_come_last_with_their_commands() -> None:
+    lines = shown().splitlines()
+    case = lines.index("open cases")
+    assert lines[case + 1].startswith("  3f9a1c02e4b7  parcel-heavy (page), ")
+    assert "weight 40 kg" in lines[case + 2]
+    commands = [line.strip() for line in lines[case:] if line.startswith("    payrouter")]
+    assert commands == ["payrouter trace A-1", "payrouter cases show 3f9a1c02e4b7"]
+    assert case > lines.index("held  2026-11-22")
 
 
 def test_foreign_text_cannot_move_the_cursor_or_act_as_markup() -> None:

@@ -1,0 +1,1 @@
+"""Reads the open cases of consumers, and keeps what operators decide about them."""

@@ -1,0 +1,171 @@
+"""Reads the cases of one consumer from its store."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, Subquery, func, or_, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from consumers.runtime.apply.held import headers_from
+from consumers.runtime.casebook.statement import case_statement
+from consumers.runtime.casebook.stored_case import StoredCase, kind_named
+from consumers.runtime.configured import Consumer
+from consumers.runtime.service import Service
+from router.contract.event import Event
+from router.contract.wire import ReaderOutdated, UndecodableRecord, decode_event
+
+HELD_READ = 10_000
+"""Number of held records to read: those held for longest."""
+
+
+@dataclass(frozen=True)
+class CaseFilter:
+    """Which cases to read; None and empty match all.
+
+    `orders` (account, reference), `names` (references of orders or of payments) and `held` (numbers
+    of held records) are alternatives: a case matches if one of them does. `closed` is whether an
+    operator closed it.
+    """
+
+    kinds: Collection[str] = ()
+    account: str | None = None
+    order: str | None = None
+    id_prefix: str | None = None
+    older_than: timedelta = timedelta()
+    orders: Collection[tuple[str, str]] = ()
+    names: Collection[str] = ()
+    held: Collection[int] = ()
+    closed: bool | None = False
+    limit: int | None = None
+
+    @property
+    def by_findings(self) -> bool:
+        """Whether only the cases of what a trace found match."""
+        return bool(self.orders or self.names or self.held)
+
+
+@dataclass(frozen=True)
+class FoundCases:
+    """Cases of one consumer, the oldest first, and how many match in all."""
+
+    cases: Sequence[StoredCase]
+    total: int
+
+
+async def read_cases(
+    connection: AsyncConnection, consumer: Consumer, wanted: CaseFilter
+) -> FoundCases:
+    """Return the cases that match."""
+    found = case_statement(consumer.service, consumer.tables)
+    own = await _of_subjects(connection, consumer.service, found, wanted)
+    held = await _of_records(connection, consumer, found, wanted)
+    cases = sorted((*own.cases, *held), key=lambda each: each.order_of_listing)
+    return FoundCases(cases[: wanted.limit], own.total + len(held))
+
+
+async def _of_subjects(
+    connection: AsyncConnection, service: Service, found: Subquery, wanted: CaseFilter
+) -> FoundCases:
+    if not service.cases:
+        return FoundCases((), 0)
+    query = select(found, func.count().over().label("total")).where(
+        found.c.held.is_(None), *_general(found, wanted), *_particular(found, wanted)
+    )
+    rows = await connection.execute(
+        query.order_by(found.c.since, found.c.kind, found.c.id).limit(wanted.limit)
+    )
+    read = rows.all()
+    cases = [_case(service, row) for row in read]
+    return FoundCases(cases, read[0].total if read else 0)
+
+
+def _general(found: Subquery, wanted: CaseFilter) -> Iterable[ColumnElement[bool]]:
+    """Yield the conditions that a held record can be compared with too."""
+    if wanted.closed is not None:
+        yield found.c.closed.is_(wanted.closed)
+    if wanted.kinds:
+        yield found.c.kind == func.any(sorted(wanted.kinds))
+    if wanted.older_than:
+        yield found.c.since <= func.now() - wanted.older_than
+
+
+def _particular(found: Subquery, wanted: CaseFilter) -> Iterable[ColumnElement[bool]]:
+    if wanted.account is not None:
+        yield found.c.account == wanted.account
+    if wanted.order is not None:
+        yield or_(found.c.reference == wanted.order, found.c.provider_reference == wanted.order)
+    if wanted.id_prefix is not None:
+        yield found.c.id.startswith(wanted.id_prefix, autoescape=True)
+    if wanted.by_findings:
+        names = sorted(wanted.names)
+        yield or_(
+            tuple_(found.c.account, found.c.reference).in_(sorted(wanted.orders)),
+            found.c.reference == func.any(names),
+            found.c.provider_reference == func.any(names),
+        )
+
+
+async def _of_records(
+    connection: AsyncConnection, consumer: Consumer, found: Subquery, wanted: CaseFilter
+) -> Sequence[StoredCase]:
+    """Return the cases that are held records; their order is known only from their content."""
+    conditions = [found.c.held.is_not(None), *_general(found, wanted)]
+    if wanted.by_findings:
+        conditions.append(found.c.held == func.any(sorted(wanted.held)))
+    held = consumer.tables.held
+    rows = await connection.execute(
+        select(found, held.c.value, held.c.headers)
+        .join(held, held.c.id == found.c.held)
+        .where(*conditions)
+        .order_by(found.c.since, found.c.kind, found.c.id)
+        .limit(HELD_READ)
+    )
+    cases = (_with_event(_case(consumer.service, row), row) for row in rows)
+    return [each for each in cases if _is_wanted(each, wanted)]
+
+
+def _is_wanted(found: StoredCase, wanted: CaseFilter) -> bool:
+    named = {found.reference, found.provider_reference}
+    return wanted.account in {None, found.account} and (
+        wanted.order is None or wanted.order in named
+    )
+
+
+def _case(service: Service, row: Row[Any]) -> StoredCase:
+    return StoredCase(
+        consumer=service.name,
+        id=row.id,
+        kind=kind_named(service, row.kind),
+        subject=row.subject,
+        account=row.account,
+        reference=row.reference,
+        provider=row.provider,
+        provider_reference=row.provider_reference,
+        digest=row.digest,
+        since=row.since,
+        facts={str(name): str(fact) for name, fact in (row.facts or {}).items()},
+        closed=row.closed,
+        held=row.held,
+    )
+
+
+def _with_event(found: StoredCase, row: Row[Any]) -> StoredCase:
+    event = _event(row)
+    if event is None:
+        return found
+    return replace(
+        found,
+        account=event.account,
+        reference=event.reference,
+        provider=event.provider,
+        provider_reference=event.provider_reference,
+    )
+
+
+def _event(row: Row[Any]) -> Event | None:
+    try:
+        return decode_event(row.value, headers_from(row.headers))
+    except (UndecodableRecord, ReaderOutdated):
+        return None

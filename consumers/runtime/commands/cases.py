@@ -1,0 +1,151 @@
+"""`payrouter cases list|show|close|note|reopen`."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from consumers.runtime.commands.one_consumer import all_consumers
+from router.terminal.command_tree import example
+from router.terminal.completion import complete_consumer
+from router.terminal.options import decimal_number, json_option, limit_option, whole_number
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from consumers.runtime.configured import Consumer
+
+
+@click.command(
+    "list",
+    epilog=example("cases list", "cases list --order A-1", "cases list --older-than 24 --json"),
+)
+@all_consumers
+@click.option(
+    "--consumer",
+    "names",
+    multiple=True,
+    metavar="NAME",
+    shell_complete=complete_consumer,
+    help="Only cases of this consumer; may be repeated.",
+)
+@click.option("--kind", "kinds", multiple=True, help="Only cases of this kind; may be repeated.")
+@click.option("--account", help="Only cases of this merchant.")
+@click.option("--order", help="Only cases of this order, or of this payment of the gateway.")
+@click.option(
+    "--older-than",
+    "hours",
+    type=decimal_number(0),
+    default=0,
+    metavar="HOURS",
+    help="Only cases that arose so many hours ago or earlier.",
+)
+@click.option("--closed", is_flag=True, help="Cases that are closed, instead of the open ones.")
+@limit_option(100)
+@click.option(
+    "--quarantine-limit",
+    type=whole_number(0, 1_000_000),
+    default=1000,
+    show_default=True,
+    help="Newest records to read of each partition of quarantine and refused.",
+)
+@json_option
+def list_(
+    consumers: "Sequence[Consumer]",
+    *,
+    quarantine_limit: int,
+    as_json: bool,
+    **filters: Any,  # noqa: ANN401 - click's
+) -> None:
+    """List open cases by order, the oldest first: what needs an operator.
+
+    Adds how many deliveries are on quarantine and refused. Exits with status 1 if a database could
+    not be read.
+    """
+    from consumers.runtime.commands.actions.cases import CaseQuestion, list_cases
+
+    list_cases(consumers, CaseQuestion(**filters), quarantine_limit, as_json=as_json)
+
+
+@click.command("show", epilog=example("cases show 3f9a1c02e4b7"))
+@all_consumers
+@click.argument("case")
+@json_option
+def show(consumers: "Sequence[Consumer]", case: str, *, as_json: bool) -> None:
+    """Show CASE with its facts, the commands about it, and what operators decided.
+
+    CASE is its id or the beginning of its id. An id names the facts too: once they change, the case
+    has another id.
+    """
+    from consumers.runtime.commands.actions.cases import show_case
+
+    show_case(consumers, case, as_json=as_json)
+
+
+def _deciding(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the argument CASES and the options of a command that records a decision."""
+    for decorator in (
+        json_option,
+        click.option("--yes", is_flag=True, help="Do it. Without, only list the cases."),
+        click.option("--reason", required=True, help="Why; stored permanently, with your name."),
+        click.argument("cases", metavar="CASES", nargs=-1, required=True),
+        all_consumers,
+    ):
+        command = decorator(command)
+    return command
+
+
+@click.command(
+    "close",
+    epilog=example('cases close 3f9a1c02e4b7 --reason "refunded, ticket 17" --yes'),
+)
+@_deciding
+def close(
+    consumers: "Sequence[Consumer]",
+    cases: tuple[str, ...],
+    *,
+    reason: str,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """Close CASES: they stay closed until their facts change.
+
+    Nothing else changes, neither books nor stock.
+    """
+    from consumers.runtime.commands.actions.case_words import Decision, decide
+
+    decide(consumers, Decision("closed", cases, reason, yes), as_json=as_json)
+
+
+@click.command("note", epilog=example('cases note 3f9a1c02e4b7 --reason "asked the gateway" --yes'))
+@_deciding
+def note(
+    consumers: "Sequence[Consumer]",
+    cases: tuple[str, ...],
+    *,
+    reason: str,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """Add a note to CASES, which stay as they are."""
+    from consumers.runtime.commands.actions.case_words import Decision, decide
+
+    decide(consumers, Decision("note", cases, reason, yes), as_json=as_json)
+
+
+@click.command(
+    "reopen", epilog=example('cases reopen 3f9a1c02e4b7 --reason "closed the wrong one" --yes')
+)
+@_deciding
+def reopen(
+    consumers: "Sequence[Consumer]",
+    cases: tuple[str, ...],
+    *,
+    reason: str,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """Open CASES again that were closed by mistake."""
+    from consumers.runtime.commands.actions.case_words import Decision, decide
+
+    decide(consumers, Decision("reopened", cases, reason, yes), as_json=as_json)
