@@ -16,9 +16,9 @@ from consumers.inventory.orders import Note, OrderChange, follow
 from consumers.inventory.payments import Payment, absorb, clues_of, new_payment
 from consumers.inventory.placed import content_text, lines_of, repeats, with_conflict
 from consumers.inventory.policy import Policy
-from consumers.inventory.recorded import Cause, RecordedNote, StockMovement
+from consumers.inventory.recorded import ChangeCause, RecordedNote, StockMovement
 from consumers.inventory.review import case_notes, payment_facts, payment_notes, reviewed
-from consumers.inventory.rules.decision import Decision, later
+from consumers.inventory.rules.decision import OrderDecision, later
 from consumers.inventory.rules.judgement import Judgement, judge
 from consumers.inventory.rules.wants import Want, Wish, wanted
 from consumers.inventory.shelf import Stock, apply_move, moves
@@ -56,7 +56,7 @@ class BatchState:
     def apply(self, message: Event | Order) -> bool:
         """Apply a message; return whether it changed anything or left a note."""
         before = len(self.notes)
-        cause = Cause(message.id, message.type.value)
+        cause = ChangeCause(message.id, message.type.value)
         if isinstance(message, Event):
             return self._pay(cause, message) or len(self.notes) > before
         order = self.orders[order_id(message.account, message.reference)]
@@ -67,7 +67,7 @@ class BatchState:
         self._record_moves(cause, order)
         return len(self.notes) > before
 
-    def decide(self, cause: Cause, number: UUID, decision: Decision) -> None:
+    def decide(self, cause: ChangeCause, number: UUID, decision: OrderDecision) -> None:
         """Add an operator's decision to the facts of an order."""
         order = self.orders[number]
         decided = replace(order, decision=later(order.decision, decision))
@@ -79,11 +79,11 @@ class BatchState:
     def pass_time(self, number: UUID) -> None:
         """Apply what the passing of time changes about an order."""
         order = self.orders[number]
-        cause = Cause(lapse_id(number, self.now), "lapse", is_message=False)
+        cause = ChangeCause(lapse_id(number, self.now), "lapse", is_message=False)
         self._settle(cause, number)
         self._record_moves(cause, order)
 
-    def _place(self, cause: Cause, order: OrderState, message: Order) -> None:
+    def _place(self, cause: ChangeCause, order: OrderState, message: Order) -> None:
         lines = lines_of(order, message)
         if order.placed_at is not None:
             if not repeats(order, lines, message):
@@ -106,7 +106,7 @@ class BatchState:
             self._recognize(cause, order.id, expected)
         self._settle(cause, order.id)
 
-    def _cancel(self, cause: Cause, order: OrderState, message: Order) -> None:
+    def _cancel(self, cause: ChangeCause, order: OrderState, message: Order) -> None:
         if order.cancelled_at is not None:
             return
         status = "cancelled" if order.placed_at is None else order.status
@@ -114,7 +114,7 @@ class BatchState:
         self._change_order(cause, (known, [Note("cancelled")]))
         self._settle(cause, order.id)
 
-    def _recognize(self, cause: Cause, number: UUID, expected: ExpectedPayment) -> None:
+    def _recognize(self, cause: ChangeCause, number: UUID, expected: ExpectedPayment) -> None:
         """Attach expected payments to this order: waiting ones now, others when they arrive."""
         for kind, text in ((REFERENCE, expected.reference), (ADDRESS, expected.address)):
             if text is not None:
@@ -124,7 +124,7 @@ class BatchState:
             named = payment_id(account, expected.provider, reference, None)
             self._attach(cause, number, self.payments[named])
 
-    def _claim(self, cause: Cause, number: UUID, kind: str, text: str) -> None:
+    def _claim(self, cause: ChangeCause, number: UUID, kind: str, text: str) -> None:
         clue = clue_id(self.orders[number].account, kind, text)
         holder = self.clues[clue]
         if holder is not None and not self._can_pass(kind, holder, number):
@@ -142,7 +142,7 @@ class BatchState:
             return True
         return kind == ADDRESS and self.orders[holder].status != "reserved"
 
-    def _attach(self, cause: Cause, number: UUID, payment: Payment) -> None:
+    def _attach(self, cause: ChangeCause, number: UUID, payment: Payment) -> None:
         if payment.order_id not in {None, number}:
             what = f"payment {payment.provider} {payment.provider_reference}"
             self._add_conflict(number, RECOGNIZED_ELSEWHERE.name, what)
@@ -153,7 +153,7 @@ class BatchState:
             found = Note("payment found", facts=payment_facts(attached))
             self._note(cause, self.orders[number], attached, found)
 
-    def _pay(self, cause: Cause, event: Event) -> bool:
+    def _pay(self, cause: ChangeCause, event: Event) -> bool:
         known = self.payments[new_payment(event).id]
         now = absorb(known, event)
         number = known.order_id or self._order_for(event)
@@ -169,7 +169,7 @@ class BatchState:
             self._record_moves(cause, order)
         return True
 
-    def _settle(self, cause: Cause, number: UUID) -> None:
+    def _settle(self, cause: ChangeCause, number: UUID) -> None:
         """Give a placed order what it wants now, and review its cases."""
         order = self.orders[number]
         if order.placed_at is None:
@@ -179,12 +179,12 @@ class BatchState:
         self._change_order(cause, follow(order, wish, self.stock))
         self._review(cause, number, judgement)
 
-    def _review(self, cause: Cause, number: UUID, judgement: Judgement) -> None:
+    def _review(self, cause: ChangeCause, number: UUID, judgement: Judgement) -> None:
         order = self.orders[number]
         now = reviewed(order, judgement, self.policy, self.now)
         self._change_order(cause, (now, case_notes(order.cases, now.cases)))
 
-    def _change_order(self, cause: Cause, change: OrderChange) -> None:
+    def _change_order(self, cause: ChangeCause, change: OrderChange) -> None:
         """Store an order's next state and apply its changes to the stock."""
         order, notes = change
         for move in moves(self.orders[order.id].lines, order.lines):
@@ -193,7 +193,7 @@ class BatchState:
         for note in notes:
             self._note(cause, order, None, note)
 
-    def _record_moves(self, cause: Cause, before: OrderState) -> None:
+    def _record_moves(self, cause: ChangeCause, before: OrderState) -> None:
         after = self.orders[before.id]
         for move in moves(before.lines, after.lines):
             self.movements.append(StockMovement(cause, after.id, move))
@@ -202,7 +202,7 @@ class BatchState:
         self.orders[number] = with_conflict(self.orders[number], kind, text)
 
     def _note(
-        self, cause: Cause, order: OrderState | None, payment: Payment | None, note: Note
+        self, cause: ChangeCause, order: OrderState | None, payment: Payment | None, note: Note
     ) -> None:
         self.notes.append(RecordedNote(cause, order, payment, note))
 

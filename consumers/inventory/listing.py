@@ -13,6 +13,7 @@ from sqlalchemy import (
     Select,
     Text,
     and_,
+    cast,
     func,
     literal,
     null,
@@ -20,6 +21,7 @@ from sqlalchemy import (
     true,
     union_all,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.inventory.shelf import Stock
@@ -119,16 +121,23 @@ async def read_orders(
     return [replace(ListedOrder(*row), lines=lines.get(row.id, {})) for row in reversed(found)]
 
 
-def payments_without_order(grace: timedelta = GRACE) -> Select[Any]:
-    """Return the query of payments with money that have had no order for longer than `grace`."""
-    columns = ("account", "reference", "provider", "provider_reference", "amount", "currency")
-    return select(
-        *(PAYMENT.c[name] for name in columns), PAYMENT.c.created_at.label("since")
-    ).where(
-        PAYMENT.c.order_id.is_(None),
-        PAYMENT.c.has_money,
-        PAYMENT.c.created_at <= func.now() - grace,
+def payments_without_order() -> Select[Any]:
+    """Return the query of payments with money that have no order, as cases of their kind.
+
+    They are cases once they are older than `GRACE`.
+    """
+    facts = func.jsonb_build_object(
+        *("status", func.coalesce(PAYMENT.c.status, "")),
+        *("amount", func.coalesce(cast(PAYMENT.c.amount, Text), "")),
+        *("currency", func.coalesce(PAYMENT.c.currency, "")),
+        type_=JSONB,
     )
+    return select(
+        cast(PAYMENT.c.id, Text).label("subject"),
+        *(PAYMENT.c[name] for name in ("account", "reference", "provider", "provider_reference")),
+        PAYMENT.c.created_at.label("since"),
+        facts.label("facts"),
+    ).where(PAYMENT.c.order_id.is_(None), PAYMENT.c.has_money)
 
 
 async def _lines(

@@ -10,7 +10,7 @@ from consumers.inventory.shelf import Move
 
 
 @dataclass(frozen=True)
-class Cause:
+class ChangeCause:
     """What changes an order: the id and type of a message, or an id in its place."""
 
     id: UUID
@@ -22,7 +22,7 @@ class Cause:
 class RecordedNote:
     """A note with the cause, order and payment it is about."""
 
-    cause: Cause
+    cause: ChangeCause
     order: OrderState | None
     payment: Payment | None
     note: Note
@@ -32,6 +32,6 @@ class RecordedNote:
 class StockMovement:
     """A change of stock with its cause and order."""
 
-    cause: Cause
+    cause: ChangeCause
     order_id: UUID
     move: Move

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from consumers.inventory.batch_state import BatchState
 from consumers.inventory.order_state import OrderState
 from consumers.inventory.orders import Note
-from consumers.inventory.recorded import Cause, RecordedNote, StockMovement
+from consumers.inventory.recorded import ChangeCause, RecordedNote, StockMovement
 from consumers.inventory.rows import append
 from consumers.inventory.tables import HISTORY, MOVEMENT, SCHEMA
 from consumers.runtime.apply.outcomes import publish_outcomes
@@ -51,7 +51,7 @@ def history(notes: Iterable[RecordedNote]) -> Sequence[Mapping[str, object]]:
     return rows
 
 
-def outcome(order: OrderState, note: Note, cause: Cause, at: datetime) -> OutcomeEvent:
+def outcome(order: OrderState, note: Note, cause: ChangeCause, at: datetime) -> OutcomeEvent:
     """Return the outcome event of a note."""
     kind = f"inventory.{note.outcome}"
     return OutcomeEvent(

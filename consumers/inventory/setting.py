@@ -13,7 +13,7 @@ from consumers.inventory.identity import stock_id
 from consumers.inventory.listing import read_stock
 from consumers.inventory.order_state import OrderState
 from consumers.inventory.orders import cover
-from consumers.inventory.recorded import Cause, RecordedNote, StockMovement
+from consumers.inventory.recorded import ChangeCause, RecordedNote, StockMovement
 from consumers.inventory.report import history, movement, outcome
 from consumers.inventory.review import case_notes, with_stock_reviewed
 from consumers.inventory.shelf import Stock, apply_move, moves
@@ -86,7 +86,7 @@ async def _set(
     now: datetime,
     topic: str,
 ) -> SetResult:
-    cause = Cause(uuid4(), "set", is_message=False)
+    cause = ChangeCause(uuid4(), "set", is_message=False)
     stock = replace(before, on_hand=quantity)
     setting: dict[str, object] = {
         "event_id": cause.id,

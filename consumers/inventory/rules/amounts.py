@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from consumers.inventory.rules.exact import EXACT
-from consumers.inventory.rules.facts import MoneyKey, MoneyKind, PaymentFacts, ReportedAmount
+from consumers.inventory.rules.facts import MoneyKey, PaymentFacts, ReportedAmount, TransferKind
 from router.contract.amounts import value_text
 
 SEEN = frozenset({""})
@@ -44,7 +44,7 @@ def received(facts: PaymentFacts, sources: Collection[str]) -> ReceivedMoney:
 
     Of totals in several currencies only the one reported first counts: they are the same money.
     """
-    entries = _entries(facts, MoneyKind.RECEIVED, sources)
+    entries = _entries(facts, TransferKind.RECEIVED, sources)
     totals = sorted((each.first, key.currency) for key, each in entries if _is_total(key))
     first = totals[0][1] if totals else ""
     aside = [(key, each) for key, each in entries if _is_total(key) and key.currency != first]
@@ -56,11 +56,11 @@ def received(facts: PaymentFacts, sources: Collection[str]) -> ReceivedMoney:
 
 def reversed_back(facts: PaymentFacts) -> GivenBack:
     """Sum what was reversed."""
-    entries = _entries(facts, MoneyKind.REVERSED, None)
+    entries = _entries(facts, TransferKind.REVERSED, None)
     return GivenBack(_sums(entries), bool(_unknown(entries)))
 
 
-def given_back(facts: PaymentFacts, out: MoneyKind, back: MoneyKind) -> GivenBack:
+def given_back(facts: PaymentFacts, out: TransferKind, back: TransferKind) -> GivenBack:
     """Sum what went `out`, less what came `back` of it.
 
     An unknown amount that came back is that of its movement, or else everything.
@@ -83,7 +83,9 @@ def less(amounts: ByCurrency, back: GivenBack) -> ByCurrency:
     return {currency: amount for currency, amount in left.items() if amount}
 
 
-def _entries(facts: PaymentFacts, kind: MoneyKind, sources: Collection[str] | None) -> list[_Entry]:
+def _entries(
+    facts: PaymentFacts, kind: TransferKind, sources: Collection[str] | None
+) -> list[_Entry]:
     return [
         (key, each)
         for key, each in facts.money.items()

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 from router.contract.event import Event
 
 
-class MoneyKind(StrEnum):
+class TransferKind(StrEnum):
     """Transfers of money, each with its opposite."""
 
     RECEIVED = "received"
@@ -32,7 +32,7 @@ class MoneyKey(NamedTuple):
     only claimed, empty for an amount that was seen. `currency` is empty for an unknown amount.
     """
 
-    kind: MoneyKind
+    kind: TransferKind
     currency: str
     movement: str
     claimed_by: str
@@ -85,15 +85,15 @@ class PaymentFacts:
     conversions: Mapping[ConversionKey, Conversion] = field(default_factory=dict)
 
 
-_KINDS: Final[Mapping[str, MoneyKind]] = {
-    "underpaid": MoneyKind.RECEIVED,
-    "confirmed": MoneyKind.RECEIVED,
-    "overpaid": MoneyKind.RECEIVED,
-    "reversed": MoneyKind.REVERSED,
-    "refunded": MoneyKind.REFUNDED,
-    "refund_failed": MoneyKind.REFUND_FAILED,
-    "disputed": MoneyKind.DISPUTED,
-    "dispute_returned": MoneyKind.DISPUTE_RETURNED,
+_KINDS: Final[Mapping[str, TransferKind]] = {
+    "underpaid": TransferKind.RECEIVED,
+    "confirmed": TransferKind.RECEIVED,
+    "overpaid": TransferKind.RECEIVED,
+    "reversed": TransferKind.REVERSED,
+    "refunded": TransferKind.REFUNDED,
+    "refund_failed": TransferKind.REFUND_FAILED,
+    "disputed": TransferKind.DISPUTED,
+    "dispute_returned": TransferKind.DISPUTE_RETURNED,
 }
 """Kinds of money by status; an amount with another status was not transferred."""
 
@@ -109,7 +109,7 @@ def add_event(facts: PaymentFacts, event: Event) -> PaymentFacts:
     for key, reported in _money(kind, event):
         money[key] = _joined(money.get(key), reported)
     known = replace(known, money=money)
-    return _valued(known, event) if kind is MoneyKind.RECEIVED else known
+    return _valued(known, event) if kind is TransferKind.RECEIVED else known
 
 
 def _prices(facts: PaymentFacts, event: Event) -> frozenset[Price]:
@@ -118,7 +118,7 @@ def _prices(facts: PaymentFacts, event: Event) -> frozenset[Price]:
     return facts.prices | {Price(event.expected_currency, event.expected_amount)}
 
 
-def _money(kind: MoneyKind, event: Event) -> list[tuple[MoneyKey, ReportedAmount]]:
+def _money(kind: TransferKind, event: Event) -> list[tuple[MoneyKey, ReportedAmount]]:
     """Return an event's amounts: of its movement, of the total, or one that is unknown."""
     currency, claimed_by, moment = event.currency or "", _claimed_by(event), event.moment
     amounts = (("", event.amount), (event.movement or "", event.movement_amount))

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from consumers.inventory.order_state import OrderState
 from consumers.inventory.policy import Policy
-from consumers.inventory.rules.facts import MoneyKind, PaymentFacts
+from consumers.inventory.rules.facts import PaymentFacts, TransferKind
 from consumers.inventory.rules.paid import Bill, PaidAnswer, is_paid
 from consumers.inventory.rules.standing import PaymentStanding, standing
 from consumers.inventory.rules.stored_facts import facts_column
@@ -91,7 +91,7 @@ def _digest(order: OrderState, payments: Mapping[UUID, PaymentFacts]) -> str:
         str(number): [
             row[:-1]
             for row in facts_column(facts).get("money", ())
-            if row[0] in {MoneyKind.RECEIVED, MoneyKind.REVERSED}
+            if row[0] in {TransferKind.RECEIVED, TransferKind.REVERSED}
         ]
         for number, facts in payments.items()
     }

@@ -16,7 +16,7 @@ from consumers.inventory.rules.amounts import (
     reversed_back,
 )
 from consumers.inventory.rules.exact import EXACT
-from consumers.inventory.rules.facts import Conversion, MoneyKind, PaymentFacts, Price
+from consumers.inventory.rules.facts import Conversion, PaymentFacts, Price, TransferKind
 
 _PAID = frozenset({"confirmed", "overpaid"})
 _OVER = ("failed", "expired", "cancelled")
@@ -90,7 +90,7 @@ def standing(facts: PaymentFacts, policy: Policy, *, reversals: bool = True) -> 
         if currency not in came.amounts
     }
     amounts = less(came.amounts, back)
-    refunds = given_back(facts, MoneyKind.REFUNDED, MoneyKind.REFUND_FAILED)
+    refunds = given_back(facts, TransferKind.REFUNDED, TransferKind.REFUND_FAILED)
     return PaymentStanding(
         statuses=facts.statuses,
         gross=came.amounts,
@@ -99,7 +99,7 @@ def standing(facts: PaymentFacts, policy: Policy, *, reversals: bool = True) -> 
         unclear=frozenset() if back.everything else came.unclear,
         reversed=back,
         refunded=refunds,
-        disputed=given_back(facts, MoneyKind.DISPUTED, MoneyKind.DISPUTE_RETURNED),
+        disputed=given_back(facts, TransferKind.DISPUTED, TransferKind.DISPUTE_RETURNED),
         prices=facts.prices,
         met=not facts.met.isdisjoint(sources),
         conversions=_conversions(facts, sources),

@@ -9,10 +9,10 @@ from consumers.inventory.rules.facts import (
     Conversion,
     ConversionKey,
     MoneyKey,
-    MoneyKind,
     PaymentFacts,
     Price,
     ReportedAmount,
+    TransferKind,
 )
 from router.contract.amounts import value_text
 
@@ -43,7 +43,7 @@ def facts_of(column: FactsColumn) -> PaymentFacts:
     return PaymentFacts(
         statuses=frozenset(column.get("statuses", ())),
         money={
-            MoneyKey(MoneyKind(kind), currency, movement, claimed_by): ReportedAmount(
+            MoneyKey(TransferKind(kind), currency, movement, claimed_by): ReportedAmount(
                 None if amount is None else Decimal(amount), datetime.fromisoformat(first)
             )
             for kind, currency, movement, claimed_by, amount, first in column.get("money", ())

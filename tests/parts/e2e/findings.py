@@ -66,6 +66,16 @@ async def trouble(connection: AsyncConnection, account: str) -> Sequence[str]:
     return [f"{row.reference or row.paid} {row.what}" for row in rows]
 
 
+async def cases(connection: AsyncConnection, account: str) -> Sequence[str]:
+    """Return `A-1 oversold` for every case that holds for an order."""
+    rows = await connection.execute(
+        select(ORDERS.c.reference, ORDERS.c.cases).where(
+            ORDERS.c.account == account, ORDERS.c.cases.is_not(None)
+        )
+    )
+    return [f"{row.reference} {kind}" for row in rows for kind in row.cases]
+
+
 async def messages(connection: AsyncConnection, account: str) -> Sequence[str]:
     """Return `payment.confirmed A-1 to customer` for every message, in any state."""
     rows = await connection.execute(
@@ -81,6 +91,7 @@ FOUND: Mapping[str, Finding] = {
     "stock": stock,
     "orders": orders,
     "trouble": trouble,
+    "cases": cases,
     "messages": messages,
 }
 """The functions that read results, by their keyword on the page."""

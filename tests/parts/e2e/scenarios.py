@@ -9,7 +9,7 @@ from tests.parts.source import ROOT
 PAGE = ROOT / "docs" / "scenarios.md"
 
 STEPS = ("shelf", "order", "cancel", "send", "again", "event")
-FINDINGS = ("answer", "books", "stock", "orders", "trouble", "messages")
+FINDINGS = ("answer", "books", "stock", "orders", "trouble", "cases", "messages")
 SHOWN = ("books", "stock", "orders", "messages")
 """The results that every scenario shows at its end."""
 

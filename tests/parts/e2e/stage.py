@@ -40,6 +40,13 @@ READS: Mapping[str, Sequence[str]] = {
 }
 """The consumers of each topic."""
 
+_CURRENCY_OF = {
+    "amount": "currency",
+    "expected_amount": "expected_currency",
+    "fee": "fee_currency",
+    "gas": "gas_currency",
+}
+
 _SPELLED = {"fee": "fee", "gas": "gasAmount", "currency": "symbol", "amount": "amount"}
 
 
@@ -185,11 +192,12 @@ def _event(account: str, line: Line) -> Event:
     family, _, status = kind.partition(".")
     provider = options.get("provider", "blockatm")
     number = order if family == "payout" else options.get("id", "1")
-    names = ("amount", "expected_amount", "fee", "gas")
+    names = ("amount", "expected_amount", "fee", "gas", "price_met")
     money = {name: options[name] for name in names if name in options}
-    money |= {name.replace("amount", "") + "currency": "USDT" for name in money if "amount" in name}
-    money |= {f"{name}_currency": "USDT" for name in money if name in {"fee", "gas"}}
-    identity = (family, number, status, *([options["period"]] if "period" in options else []))
+    money |= {_CURRENCY_OF[name]: "USDT" for name in money if name in _CURRENCY_OF}
+    money |= {name: options[name] for name in _CURRENCY_OF.values() if name in options}
+    distinct = [options[name] for name in ("period", "amount") if name in options]
+    identity = (family, number, status, *distinct)
     absent: dict[str, object] = {"amount": None, "currency": None}
     return event(
         **absent
@@ -214,11 +222,12 @@ def _order(account: str, line: Line) -> Order:
     if line.word == "cancel":
         return Order(type="order.cancelled", **facts)
     total, seconds = options.pop("total", None), options.pop("seconds", None)
+    currency = options.pop("currency", "USDT")
     return Order(
         type="order.placed",
         lines=[{"sku": sku, "quantity": int(number)} for sku, number in options.items()],
         total=total,
-        currency=total and "USDT",
+        currency=total and currency,
         time_to_live_seconds=seconds and int(seconds),
         **facts,
     )
