@@ -14,13 +14,16 @@ STEP := step() { \
 	"$$@" || exit; printf ' %s s\n' $$(($$(date +%s) - began)); \
 	}; step
 
-# Tests that run at the same time. System tests wait much: more of them than cores keep those busy.
-WORKERS = 2
+# Workers that run tests. Tests wait much: more workers than cores keep those busy.
+WORKERS = 3
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+
+# Types take as long as the others together: they come first, and the others run beside them.
+CHECKS := check-types check-prose check-format check-lint check-schemas check-metrics check-cli check-man
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: dev test test-fast test-system test-all check bench attacks chaos lock help clean
+.PHONY: dev test test-fast test-system test-all check bench attacks chaos lock help clean $(CHECKS)
 
 dev: $(READY) ## the whole system on this machine until Ctrl-C; ARGS="--port 9000" for options
 	@exec $(BIN)/payrouter dev $(ARGS)
@@ -39,13 +42,30 @@ test-all: $(READY) ## all tests
 	@$(PYTEST) $(ARGS)
 
 check: $(READY) ## format, lint, types, prose; schemas, docs/metrics.md, docs/cli.md, man page up to date
-	@$(BIN)/ruff format --check .
-	@$(BIN)/ruff check .
+	@$(MAKE) -j2 $(CHECKS)
+
+check-types:
 	@$(BIN)/mypy
+
+check-prose:
 	@$(BIN)/python -m tests.prose
+
+check-format:
+	@$(BIN)/ruff format --check .
+
+check-lint:
+	@$(BIN)/ruff check .
+
+check-schemas:
 	@$(BIN)/python -m router.schemas --check
+
+check-metrics:
 	@$(BIN)/payrouter metrics --markdown | diff -u docs/metrics.md -
+
+check-cli:
 	@$(BIN)/payrouter man --markdown | diff -u docs/cli.md -
+
+check-man:
 	@$(BIN)/payrouter man | diff -u deploy/man/payrouter.1 -
 
 bench: $(READY) ## benchmarks, as a table and as JSON

@@ -10,6 +10,9 @@ from consumers.runtime.service import Service
 from consumers.runtime.settings import Tuning
 from router.contract.topics import FAMILIES, QUARANTINE, REFUSED, Topics, TopicsBeside
 
+OUTCOME_SUFFIX = ".outcome"
+"""Ends the name of a topic with a consumer's outcomes, as in `Topics.outcome`."""
+
 
 class ServiceError(Exception):
     """A consumer does not fit the protocol; the process does not start."""
@@ -98,16 +101,16 @@ def _checked(candidate: object, name: str) -> Service:
 def topics_beside(names: Topics, services: Mapping[str, Service]) -> TopicsBeside:
     """Return the topics that these consumers need in addition to those of the edge."""
     read = {topic for service in services.values() for topic in service.topics}
+    said = {topic for topic in read if topic.endswith(OUTCOME_SUFFIX)}
+    said |= {f"{name}{OUTCOME_SUFFIX}" for name, each in services.items() if each.says_outcomes}
     return TopicsBeside(
         kept=[
             names.dead_letter(names.name(topic), name)
             for name, service in services.items()
             for topic in service.topics
         ],
-        passing=[
-            names.outcome(name) for name, service in services.items() if service.says_outcomes
-        ],
-        foreign=[names.name(topic) for topic in sorted(read - {*FAMILIES, QUARANTINE})],
+        passing=[names.outcome(topic.removesuffix(OUTCOME_SUFFIX)) for topic in sorted(said)],
+        foreign=[names.name(topic) for topic in sorted(read - {*FAMILIES, QUARANTINE} - said)],
     )
 
 

@@ -146,6 +146,18 @@ class OutsideWindow(RefusedDelivery):
         self.verified = verified
 
 
+class IgnoredEvent(Exception):  # noqa: N818 - named after the event
+    """Raised by a provider's normalize: genuine, and listed in the configuration to be ignored.
+
+    It is answered with success, logged and counted by its word, and not stored.
+    """
+
+    def __init__(self, word: str) -> None:
+        """Store the gateway's word for the event, which is one of the configuration."""
+        super().__init__(f"the configuration ignores {word}")
+        self.word = word
+
+
 class ConfigurationError(Exception):
     """Invalid configuration: a line for each problem with its key, no secret; exit status 2."""
 

@@ -1,7 +1,6 @@
 """Fixtures of all tests, and a summary at the end of what the tests ran on."""
 
 import gc
-import os
 import uuid
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -14,18 +13,15 @@ from tests.parts.brokers import Broker, Choice
 from tests.parts.databases import DatabaseServer
 from tests.parts.environment import Wishes
 from tests.parts.kafka.apache_kafka import ApacheKafka
-from tests.parts.order import is_traced, long_first
+from tests.parts.order import long_first
 from tests.parts.tiers import chosen, fixtures, is_left_out, needs_real_kafka, tier_of, unit_rules
 
-pytest_plugins = ["tests.parts.secrecy.plugin"]
+pytest_plugins = ["tests.parts.secrecy.plugin", "tests.parts.left_open"]
 
 _WISHES: Final = pytest.StashKey[Wishes]()
 _CHOICE: Final = pytest.StashKey[Choice]()
 _DATABASE: Final = pytest.StashKey[str]()
 _WORKERS: Final = pytest.StashKey[dict[str, str]]()
-
-_TRACED: Final = "COVERAGE_PROCESS_CONFIG"
-"""With this, coverage traces a child process from its start."""
 
 _BROKER_FIXTURES: Final = {"broker", "own_kafka"}
 
@@ -91,17 +87,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for item in items:
             if needs_real_kafka(item):
                 item.add_marker(left_out)
-
-
-@pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Start the processes of some tests without coverage."""
-    traced = None if is_traced(item.path) else os.environ.pop(_TRACED, None)
-    try:
-        return (yield)
-    finally:
-        if traced is not None:
-            os.environ[_TRACED] = traced
 
 
 @pytest.hookimpl(wrapper=True, trylast=True)

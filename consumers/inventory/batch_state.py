@@ -4,56 +4,27 @@ The caller reads the rows before and writes the changed ones after.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from consumers.inventory.identity import (
-    ADDRESS,
-    REFERENCE,
-    clue_id,
-    order_id,
-    payment_id,
-    stock_id,
-)
-from consumers.inventory.orders import (
-    Note,
-    OrderChange,
-    OrderState,
-    cancel,
-    give_up,
-    pay,
-    place,
-    refund,
-)
-from consumers.inventory.payments import Payment, absorb, settled
+from consumers.inventory.cases import PLACED_OTHERWISE, RECOGNIZED_ELSEWHERE
+from consumers.inventory.identity import ADDRESS, REFERENCE, clue_id, lapse_id, order_id, payment_id
+from consumers.inventory.order_state import OrderState
+from consumers.inventory.orders import Note, OrderChange, follow
+from consumers.inventory.payments import Payment, absorb, clues_of, new_payment
+from consumers.inventory.placed import content_text, lines_of, repeats, with_conflict
 from consumers.inventory.policy import Policy
-from consumers.inventory.shelf import Move, OrderLineState, Stock, apply_move, moves
+from consumers.inventory.recorded import Cause, RecordedNote, StockMovement
+from consumers.inventory.review import case_notes, payment_facts, payment_notes, reviewed
+from consumers.inventory.rules.decision import Decision, later
+from consumers.inventory.rules.judgement import Judgement, judge
+from consumers.inventory.rules.wants import Want, Wish, wanted
+from consumers.inventory.shelf import Stock, apply_move, moves
 from router.contract.amounts import amount_text
 from router.contract.event import Event
-from router.contract.lifecycle import contradicts_paid
 from router.contract.order import ExpectedPayment, Order, OrderType
-
-
-@dataclass(frozen=True)
-class RecordedNote:
-    """A note with the event, order and payment it is about."""
-
-    event_id: UUID
-    order: OrderState | None
-    payment: Payment | None
-    note: Note
-
-
-@dataclass(frozen=True)
-class StockMovement:
-    """A change of stock with the event and order that caused it."""
-
-    event_id: UUID
-    order_id: UUID
-    cause: str
-    move: Move
 
 
 class BatchState:
@@ -85,24 +56,39 @@ class BatchState:
     def apply(self, message: Event | Order) -> bool:
         """Apply a message; return whether it changed anything or left a note."""
         before = len(self.notes)
+        cause = Cause(message.id, message.type.value)
         if isinstance(message, Event):
-            return self._pay(message) or len(self.notes) > before
+            return self._pay(cause, message) or len(self.notes) > before
         order = self.orders[order_id(message.account, message.reference)]
         if message.type is OrderType.PLACED:
-            self._place(order, message)
+            self._place(cause, order, message)
         else:
-            self._cancel(order, message)
-        self._record_moves(message, order)
+            self._cancel(cause, order, message)
+        self._record_moves(cause, order)
         return len(self.notes) > before
 
-    def _cancel(self, order: OrderState, message: Order) -> None:
-        self._change_order(message, cancel(order, self.policy))
+    def decide(self, cause: Cause, number: UUID, decision: Decision) -> None:
+        """Add an operator's decision to the facts of an order."""
+        order = self.orders[number]
+        decided = replace(order, decision=later(order.decision, decision))
+        facts = {"decision": decision.verb.value}
+        self._change_order(cause, (decided, [Note("decided", facts=facts)]))
+        self._settle(cause, number)
+        self._record_moves(cause, order)
 
-    def _place(self, order: OrderState, message: Order) -> None:
-        lines = _lines(order, message)
+    def pass_time(self, number: UUID) -> None:
+        """Apply what the passing of time changes about an order."""
+        order = self.orders[number]
+        cause = Cause(lapse_id(number, self.now), "lapse", is_message=False)
+        self._settle(cause, number)
+        self._record_moves(cause, order)
+
+    def _place(self, cause: Cause, order: OrderState, message: Order) -> None:
+        lines = lines_of(order, message)
         if order.placed_at is not None:
-            if not _repeats(order, lines, message):
-                self._note(message, order, None, Note("placed otherwise", trouble=True))
+            if not repeats(order, lines, message):
+                self._add_conflict(order.id, PLACED_OTHERWISE.name, content_text(message))
+                self._review(cause, order.id, self._judgement(order))
             return
         seconds = message.time_to_live_seconds or self.policy.time_to_live_seconds
         known = replace(
@@ -113,143 +99,123 @@ class BatchState:
             expires_at=self.now + timedelta(seconds=seconds),
             lines=lines,
         )
-        self._change_order(message, place(known, self.stock))
+        self._change_order(cause, (known, [_placed(known)]))
+        if known.cancelled_at is None:
+            self._change_order(cause, follow(known, Wish(Want.RESERVATION), self.stock))
         for expected in message.recognized_by:
-            self._recognize(message, self.orders[order.id], expected)
-        self._follow_payments(message, order.id, was_settled=False)
+            self._recognize(cause, order.id, expected)
+        self._settle(cause, order.id)
 
-    def _recognize(self, message: Order, order: OrderState, expected: ExpectedPayment) -> None:
+    def _cancel(self, cause: Cause, order: OrderState, message: Order) -> None:
+        if order.cancelled_at is not None:
+            return
+        status = "cancelled" if order.placed_at is None else order.status
+        known = replace(order, status=status, cancelled_at=message.at or self.now)
+        self._change_order(cause, (known, [Note("cancelled")]))
+        self._settle(cause, order.id)
+
+    def _recognize(self, cause: Cause, number: UUID, expected: ExpectedPayment) -> None:
         """Attach expected payments to this order: waiting ones now, others when they arrive."""
         for kind, text in ((REFERENCE, expected.reference), (ADDRESS, expected.address)):
             if text is not None:
-                self._claim(message, order, kind, text)
+                self._claim(cause, number, kind, text)
         if expected.provider is not None:
-            number = payment_id(order.account, expected.provider, expected.provider_reference, None)
-            self._attach(message, order, self.payments[number])
+            account, reference = self.orders[number].account, expected.provider_reference
+            named = payment_id(account, expected.provider, reference, None)
+            self._attach(cause, number, self.payments[named])
 
-    def _claim(self, message: Order, order: OrderState, kind: str, text: str) -> None:
-        clue = clue_id(order.account, kind, text)
+    def _claim(self, cause: Cause, number: UUID, kind: str, text: str) -> None:
+        clue = clue_id(self.orders[number].account, kind, text)
         holder = self.clues[clue]
-        if holder is not None and not self._can_pass(kind, holder, order):
-            facts = {kind: text, "order": self.orders[holder].reference}
-            self._note(
-                message, order, None, Note("recognized elsewhere", trouble=True, facts=facts)
-            )
+        if holder is not None and not self._can_pass(kind, holder, number):
+            what = f"{kind} {text} of order {self.orders[holder].reference}"
+            self._add_conflict(number, RECOGNIZED_ELSEWHERE.name, what)
             return
-        self.clues[clue] = order.id
-        for number in sorted(self._waiting.pop(clue, ())):
-            if self.payments[number].order_id is None:
-                self._attach(message, order, self.payments[number])
+        self.clues[clue] = number
+        for waiting in sorted(self._waiting.pop(clue, ())):
+            if self.payments[waiting].order_id is None:
+                self._attach(cause, number, self.payments[waiting])
 
-    def _can_pass(self, kind: str, holder: UUID, order: OrderState) -> bool:
-        """Return whether a clue may pass to `order`: an address may, once its order is done."""
-        if holder == order.id:
+    def _can_pass(self, kind: str, holder: UUID, number: UUID) -> bool:
+        """Return whether a clue may pass to an order: an address may, once its order is done."""
+        if holder == number:
             return True
         return kind == ADDRESS and self.orders[holder].status != "reserved"
 
-    def _attach(self, message: Order, order: OrderState, payment: Payment) -> None:
-        if payment.order_id not in {None, order.id}:
-            elsewhere = Note("recognized elsewhere", trouble=True, facts=_payment_facts(payment))
-            self._note(message, order, payment, elsewhere)
+    def _attach(self, cause: Cause, number: UUID, payment: Payment) -> None:
+        if payment.order_id not in {None, number}:
+            what = f"payment {payment.provider} {payment.provider_reference}"
+            self._add_conflict(number, RECOGNIZED_ELSEWHERE.name, what)
             return
-        attached = replace(payment, order_id=order.id)
+        attached = replace(payment, order_id=number)
         self._store(attached)
-        if payment.status is not None:
-            self._note(
-                message, order, attached, Note("payment found", facts=_payment_facts(attached))
-            )
+        if payment.facts.statuses:
+            found = Note("payment found", facts=payment_facts(attached))
+            self._note(cause, self.orders[number], attached, found)
 
-    def _pay(self, event: Event) -> bool:
-        known = self._payment_of(event)
+    def _pay(self, cause: Cause, event: Event) -> bool:
+        known = self.payments[new_payment(event).id]
         now = absorb(known, event)
-        leads_to = known.order_id or self._order_for(event)
-        if leads_to is None:
-            self._store(now)
-            if now.status != known.status:
-                self._note(event, None, now, Note("payment waiting", facts=_payment_facts(now)))
-            return now != known
-        order = self.orders[leads_to]
-        was_settled = self._settled(order)
-        now = replace(now, order_id=leads_to)
+        number = known.order_id or self._order_for(event)
+        now = replace(now, order_id=number)
+        if now == known:
+            return False
         self._store(now)
-        if now.status != known.status or now.amount != known.amount:
-            self._note_payment(event, order, known, now, was_settled=was_settled)
-        if contradicts_paid(known.status, event.type.status):
-            note = Note("called off after paid", trouble=True, facts={"reported": event.type.value})
-            self._note(event, order, now, note)
-        self._follow_payments(
-            event, order.id, was_settled=was_settled, taken_back=now.status == "refunded"
-        )
-        self._record_moves(event, order)
-        return now != known
+        order = None if number is None else self.orders[number]
+        for note in payment_notes(known, now, event):
+            self._note(cause, order, now, note)
+        if order is not None:
+            self._settle(cause, order.id)
+            self._record_moves(cause, order)
+        return True
 
-    def _note_payment(
-        self, event: Event, order: OrderState, before: Payment, after: Payment, *, was_settled: bool
-    ) -> None:
-        """Note changes of a payment that the order's own notes do not show."""
-        facts = _payment_facts(after)
-        if after.paid and not before.paid and was_settled:
-            self._note(event, order, after, Note("paid twice", trouble=True, facts=facts))
-        elif after.paid and not self._settled(order):
-            what = "overpaid" if after.status == "overpaid" else "paid too little"
-            self._note(event, order, after, Note(what, trouble=True, facts=facts))
-        elif after.status in {"underpaid", "refunded"}:
-            self._note(event, order, after, Note(after.status, facts=facts))
-        elif after.status == "disputed":
-            self._note(event, order, after, Note("disputed", trouble=True, facts=facts))
-
-    def _follow_payments(
-        self, message: Event | Order, number: UUID, *, was_settled: bool, taken_back: bool = False
-    ) -> None:
-        """Commit, return or release an order if its payments now require it."""
+    def _settle(self, cause: Cause, number: UUID) -> None:
+        """Give a placed order what it wants now, and review its cases."""
         order = self.orders[number]
-        payments = self._payments(order)
-        if self._settled(order):
-            if not was_settled:
-                self._change_order(message, pay(order, self.stock, self.policy))
-        elif was_settled and taken_back:
-            self._change_order(message, refund(order, self.policy))
-        elif payments and all(payment.ended for payment in payments):
-            reasons = sorted({f"payment {payment.status}" for payment in payments})
-            self._change_order(message, give_up(order, ", ".join(reasons)))
+        if order.placed_at is None:
+            return
+        judgement = self._judgement(order)
+        wish = wanted(order, judgement, self.policy, self.now)
+        self._change_order(cause, follow(order, wish, self.stock))
+        self._review(cause, number, judgement)
 
-    def _change_order(self, message: Event | Order, change: OrderChange) -> None:
+    def _review(self, cause: Cause, number: UUID, judgement: Judgement) -> None:
+        order = self.orders[number]
+        now = reviewed(order, judgement, self.policy, self.now)
+        self._change_order(cause, (now, case_notes(order.cases, now.cases)))
+
+    def _change_order(self, cause: Cause, change: OrderChange) -> None:
         """Store an order's next state and apply its changes to the stock."""
         order, notes = change
         for move in moves(self.orders[order.id].lines, order.lines):
             self.stock[move.stock_id] = apply_move(self.stock[move.stock_id], move)
         self.orders[order.id] = order
         for note in notes:
-            self._note(message, order, None, note)
+            self._note(cause, order, None, note)
 
-    def _record_moves(self, message: Event | Order, before: OrderState) -> None:
+    def _record_moves(self, cause: Cause, before: OrderState) -> None:
         after = self.orders[before.id]
         for move in moves(before.lines, after.lines):
-            self.movements.append(StockMovement(message.id, after.id, message.type.value, move))
+            self.movements.append(StockMovement(cause, after.id, move))
+
+    def _add_conflict(self, number: UUID, kind: str, text: str) -> None:
+        self.orders[number] = with_conflict(self.orders[number], kind, text)
 
     def _note(
-        self, message: Event | Order, order: OrderState | None, payment: Payment | None, note: Note
+        self, cause: Cause, order: OrderState | None, payment: Payment | None, note: Note
     ) -> None:
-        self.notes.append(RecordedNote(message.id, order, payment, note))
-
-    def _payment_of(self, event: Event) -> Payment:
-        number = payment_id(
-            event.account, event.provider, event.provider_reference, event.reference
-        )
-        return self.payments[number]
+        self.notes.append(RecordedNote(cause, order, payment, note))
 
     def _order_for(self, event: Event) -> UUID | None:
         """Return the id of the order recognized by the payment's reference or address."""
-        for clue in clues_of(event):
+        for clue in clues_of(event.account, event.reference, event.to_address):
             if self.clues[clue] is not None:
                 return self.clues[clue]
         return None
 
-    def _settled(self, order: OrderState) -> bool:
-        return settled(order.total, order.currency, self._payments(order), self.policy)
-
-    def _payments(self, order: OrderState) -> Sequence[Payment]:
-        return [self.payments[number] for number in sorted(self._of_order[order.id])]
+    def _judgement(self, order: OrderState) -> Judgement:
+        facts = {number: self.payments[number].facts for number in self._of_order[order.id]}
+        return judge(order, facts, self.policy)
 
     def _store(self, payment: Payment) -> None:
         self.payments[payment.id] = payment
@@ -263,34 +229,10 @@ class BatchState:
                 self._waiting[clue].add(payment.id)
 
 
-def clues_of(event: Event) -> Sequence[UUID]:
-    """Return the clues by which an event's payment may be recognized, besides its own id."""
-    texts = ((REFERENCE, event.reference), (ADDRESS, event.to_address))
-    return [clue_id(event.account, kind, text) for kind, text in texts if text is not None]
-
-
-def _lines(order: OrderState, message: Order) -> tuple[OrderLineState, ...]:
-    """Return an order's lines, one per article, none reserved."""
-    quantities: defaultdict[UUID, int] = defaultdict(int)
-    for line in message.lines or ():
-        quantities[stock_id(order.account, line.sku)] += line.quantity
-    return tuple(
-        OrderLineState(order.id, article, quantities[article]) for article in sorted(quantities)
-    )
-
-
-def _repeats(order: OrderState, lines: Sequence[OrderLineState], message: Order) -> bool:
-    known = {line.stock_id: line.quantity for line in order.lines}
-    repeated = {line.stock_id: line.quantity for line in lines}
-    return known == repeated and (order.total, order.currency) == (message.total, message.currency)
-
-
-def _payment_facts(payment: Payment) -> dict[str, str]:
-    facts = {
-        "provider": payment.provider,
-        "payment": payment.provider_reference,
-        "status": payment.status,
-        "amount": None if payment.amount is None else amount_text(payment.amount),
-        "currency": payment.currency,
-    }
-    return {name: text for name, text in facts.items() if text is not None}
+def _placed(order: OrderState) -> Note:
+    facts = {}
+    if order.total is not None:
+        facts = {"total": amount_text(order.total), "currency": order.currency or ""}
+    if order.cancelled_at is not None:
+        facts["was"] = "cancelled before"
+    return Note("placed", facts=facts)

@@ -1,9 +1,9 @@
 """Applies a batch of orders and payments to the stock, each exactly once."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeGuard, TypeVar
+from typing import TypeGuard
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -11,19 +11,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from consumers.inventory import rows
 from consumers.inventory.batch_state import BatchState
 from consumers.inventory.identity import ADDRESS, REFERENCE, clue_id, order_id, payment_id, stock_id
-from consumers.inventory.orders import OrderState
+from consumers.inventory.order_state import OrderState
 from consumers.inventory.payments import Payment, new_payment
 from consumers.inventory.policy import Policy
 from consumers.inventory.report import report
 from consumers.inventory.rows import Clue
 from consumers.inventory.shelf import Stock
+from consumers.inventory.storing import ReadRows, store
 from consumers.runtime.fate import Fate
 from consumers.runtime.service import Handler
 from router.contract.event import Event
 from router.contract.order import ExpectedPayment, Order, OrderType
 from router.contract.order_fields import OtherOrderMessage
-
-_Row = TypeVar("_Row")
 
 InventoryMessage = Event | Order | OtherOrderMessage
 
@@ -84,30 +83,10 @@ async def _applied(
     stock = await rows.lock_stock(transaction, scope.stock, held)
     state = BatchState(policy, max(added.values()), clues, payments, orders, stock)
     changed = {message.id for message in batch if state.apply(message)}
-    await _write(transaction, state, clues, payments, orders, stock)
+    read = ReadRows(clues, payments, orders, stock)
+    await store(transaction, state, read)
     await report(transaction, state, topic)
     return changed
-
-
-async def _write(
-    transaction: AsyncConnection,
-    state: BatchState,
-    clues: Mapping[UUID, UUID | None],
-    payments: Iterable[Payment],
-    orders: Iterable[OrderState],
-    stock: Iterable[Stock],
-) -> None:
-    """Store the changed rows; orders come before the rows that refer to them."""
-    await rows.write_stock(transaction, _changed(state.stock, stock))
-    await rows.write_orders(transaction, _changed(state.orders, orders))
-    await rows.write_payments(transaction, _changed(state.payments, payments))
-    leading = {number: leads for number, leads in state.clues.items() if leads != clues[number]}
-    await rows.write_clues(transaction, leading)
-
-
-def _changed(now: Mapping[UUID, _Row], read: Iterable[_Row]) -> list[_Row]:
-    known = set(read)
-    return [each for each in now.values() if each not in known]
 
 
 @dataclass(frozen=True)

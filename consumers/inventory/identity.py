@@ -1,6 +1,7 @@
 """Ids of the inventory's rows, derived from their natural keys."""
 
 import json
+from datetime import datetime
 from uuid import UUID, uuid5
 
 NAMESPACE = UUID("9a3f2b10-7c55-5d6e-8f41-2b6f0c1d7e58")
@@ -34,9 +35,9 @@ def payment_id(
     return _id("payment of", account, provider, reference)
 
 
-def lapse_id(order: UUID) -> UUID:
-    """Return the event id to record when a reservation lapses; an order lapses only once."""
-    return _id("lapse", str(order))
+def lapse_id(order: UUID, at: datetime) -> UUID:
+    """Return the event id to record when time changes an order: an order may lapse repeatedly."""
+    return _id("lapse", str(order), at.isoformat())
 
 
 def _id(*identity: str | None) -> UUID:

@@ -2,16 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import (
     ColumnElement,
     Null,
+    Select,
     Text,
     and_,
+    func,
     literal,
     null,
     select,
@@ -38,6 +40,9 @@ STATUSES = (
 """Statuses of listed orders; `waiting` is a payment without a known order."""
 
 WAITING = STATUSES[0]
+
+GRACE: Final = timedelta(minutes=30)
+"""How long a payment may have no order before it is a case."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +117,18 @@ async def read_orders(
     found = rows.all()
     lines = await _lines(connection, [row.id for row in found])
     return [replace(ListedOrder(*row), lines=lines.get(row.id, {})) for row in reversed(found)]
+
+
+def payments_without_order(grace: timedelta = GRACE) -> Select[Any]:
+    """Return the query of payments with money that have had no order for longer than `grace`."""
+    columns = ("account", "reference", "provider", "provider_reference", "amount", "currency")
+    return select(
+        *(PAYMENT.c[name] for name in columns), PAYMENT.c.created_at.label("since")
+    ).where(
+        PAYMENT.c.order_id.is_(None),
+        PAYMENT.c.has_money,
+        PAYMENT.c.created_at <= func.now() - grace,
+    )
 
 
 async def _lines(

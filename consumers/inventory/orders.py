@@ -9,42 +9,26 @@
 | `oversold` | sold, but some of the stock is missing |
 | `released`, `lapsed`, `cancelled` | none: payment given up, order expired, order called off |
 | `returned` | none: paid, and refunded since |
+
+A sold order keeps its stock if it wants nothing more, unless a policy or an operator returns it.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
-from decimal import Decimal
 from uuid import UUID
 
-from consumers.inventory.policy import Policy
+from consumers.inventory.order_state import SOLD, OrderState
+from consumers.inventory.rules.wants import Want, Wish
 from consumers.inventory.shelf import (
-    OrderLineState,
     Stock,
     commit,
     cover_line,
+    drop_oversold,
+    is_sold_whole,
     release,
     reservable,
     reserve,
 )
-from router.contract.amounts import amount_text
-
-SOLD = frozenset({"committed", "oversold"})
-
-
-@dataclass(frozen=True)
-class OrderState:
-    """An order and its lines; the other fields are the columns of its row."""
-
-    id: UUID
-    account: str
-    reference: str
-    status: str = "new"
-    total: Decimal | None = None
-    currency: str | None = None
-    placed_at: datetime | None = None
-    expires_at: datetime | None = None
-    lines: tuple[OrderLineState, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -62,73 +46,73 @@ OrderChange = tuple[OrderState, Sequence[Note]]
 
 StockOf = Mapping[UUID, Stock]
 
+_CAN_RESERVE = frozenset({"new", "released", "lapsed", "returned"})
 
-def place(order: OrderState, stock: StockOf) -> OrderChange:
-    """Reserve all lines of a placed order, or mark it short if there is too little stock."""
-    placed = Note("placed", facts=_total(order))
-    if order.status == "cancelled":
-        return order, [replace(placed, facts={**placed.facts, "was": "cancelled before"})]
+
+def follow(order: OrderState, wish: Wish, stock: StockOf) -> OrderChange:
+    """Give a placed order what it wants, as far as there is stock."""
+    if wish.want is Want.GOODS:
+        return _sell(order, stock)
+    if wish.want is Want.RESERVATION:
+        return _reserve(order, stock)
+    return _give_up(order, wish)
+
+
+def _reserve(order: OrderState, stock: StockOf) -> OrderChange:
+    """Reserve all lines, or mark the order short if there is too little stock."""
+    if order.status not in _CAN_RESERVE:
+        return order, []
     if not reservable(stock, order.lines):
         short = Note("short", facts={"missing": _missing(order, stock)}, outcome="short")
-        return replace(order, status="short"), [placed, short]
+        return replace(order, status="short"), [short]
     until = {"until": order.expires_at.isoformat()} if order.expires_at else {}
     reserved = replace(order, status="reserved", lines=reserve(order.lines))
-    return reserved, [placed, Note("reserved", facts=until, outcome="reserved")]
+    return reserved, [Note("reserved", facts=until, outcome="reserved")]
 
 
-def pay(order: OrderState, stock: StockOf, policy: Policy) -> OrderChange:
-    """Commit an order that is now paid in full, from any status."""
-    if order.status in SOLD or order.placed_at is None:
+def _sell(order: OrderState, stock: StockOf) -> OrderChange:
+    """Commit all lines, from any status."""
+    if order.status in SOLD and is_sold_whole(order.lines):
         return order, []
-    late = order.status == "cancelled"
-    concern = [Note("paid after cancelled", trouble=True)] if late else []
-    if late and policy.paid_after_cancelled == "leave":
-        return order, concern
     lines = commit(stock, order.lines)
     oversold = any(line.oversold for line in lines)
     facts = {} if order.status == "reserved" else {"was": order.status}
     if oversold:
-        facts["oversold"] = _amounts(
+        facts["oversold"] = _quantities(
             {stock[line.stock_id].sku: line.oversold for line in lines if line.oversold}
         )
     status = "oversold" if oversold else "committed"
     note = Note(status, trouble=oversold, facts=facts, outcome=status)
-    return replace(order, status=status, lines=lines), [note, *concern]
+    return replace(order, status=status, lines=lines), [note]
 
 
-def give_up(order: OrderState, reason: str) -> OrderChange:
-    """Release a reserved order whose payments have all ended without money."""
-    if order.status != "reserved":
-        return order, []
-    return _released(order, "released", reason)
-
-
-def lapse(order: OrderState) -> OrderChange:
-    """Release an expired order."""
-    return _released(order, "lapsed", "time over")
-
-
-def cancel(order: OrderState, policy: Policy) -> OrderChange:
-    """Cancel an order at the platform's request."""
-    cancelled = Note("cancelled")
-    if order.status == "cancelled":
-        return order, []
+def _give_up(order: OrderState, wish: Wish) -> OrderChange:
+    """Release what an order has reserved; of a sold order drop what it still waits for."""
+    if order.status in SOLD:
+        return _returned(order, wish) if wish.returns else _wants_no_more(order, wish)
     if order.status == "reserved":
-        released, notes = _released(order, "cancelled", "order cancelled")
-        return released, [cancelled, *notes]
-    if order.status not in SOLD:
-        return replace(order, status="cancelled"), [cancelled]
-    if policy.cancelled_after_paid == "return":
-        returned, notes = _returned(order, "cancelled", "order cancelled")
-        return returned, [cancelled, *notes]
-    return order, [Note("cancelled after paid", trouble=True)]
+        note = Note("released", facts={"reason": wish.reason}, outcome="released")
+        return replace(order, status=wish.status, lines=release(order.lines)), [note]
+    if wish.status == "cancelled":
+        return replace(order, status="cancelled"), []
+    return order, []
 
 
-def refund(order: OrderState, policy: Policy) -> OrderChange:
-    """Return the stock of a refunded order, if the policy is to return it."""
-    if order.status not in SOLD or policy.refunded == "keep":
+def _returned(order: OrderState, wish: Wish) -> OrderChange:
+    status = "cancelled" if wish.status == "cancelled" else "returned"
+    note = Note("returned", facts={"reason": wish.reason}, outcome="returned")
+    return replace(order, status=status, lines=release(order.lines)), [note]
+
+
+def _wants_no_more(order: OrderState, wish: Wish) -> OrderChange:
+    """Keep what was sold, so that the next stock goes to other orders."""
+    lines = drop_oversold(order.lines)
+    if lines == order.lines:
         return order, []
-    return _returned(order, "returned", "payment refunded")
+    if not any(line.committed for line in lines):
+        return _returned(order, wish)
+    note = Note("wants no more", facts={"reason": wish.reason})
+    return replace(order, status="committed", lines=lines), [note]
 
 
 def cover(order: OrderState, article: Stock) -> OrderChange:
@@ -144,19 +128,9 @@ def cover(order: OrderState, article: Stock) -> OrderChange:
     return replace(order, status="committed", lines=lines), [note]
 
 
-def _released(order: OrderState, status: str, reason: str) -> OrderChange:
-    note = Note("released", facts={"reason": reason}, outcome="released")
-    return replace(order, status=status, lines=release(order.lines)), [note]
-
-
-def _returned(order: OrderState, status: str, reason: str) -> OrderChange:
-    note = Note("returned", facts={"reason": reason}, outcome="returned")
-    return replace(order, status=status, lines=release(order.lines)), [note]
-
-
 def _missing(order: OrderState, stock: StockOf) -> str:
     articles = {line: stock[line.stock_id] for line in order.lines}
-    return _amounts(
+    return _quantities(
         {
             article.sku: line.quantity - article.available
             for line, article in articles.items()
@@ -165,11 +139,5 @@ def _missing(order: OrderState, stock: StockOf) -> str:
     )
 
 
-def _amounts(by_sku: Mapping[str, int]) -> str:
+def _quantities(by_sku: Mapping[str, int]) -> str:
     return ", ".join(f"{sku}={quantity}" for sku, quantity in sorted(by_sku.items()))
-
-
-def _total(order: OrderState) -> dict[str, str]:
-    if order.total is None:
-        return {}
-    return {"total": amount_text(order.total), "currency": order.currency or ""}

@@ -7,8 +7,10 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consumers.inventory.batch_state import BatchState, RecordedNote, StockMovement
-from consumers.inventory.orders import Note, OrderState
+from consumers.inventory.batch_state import BatchState
+from consumers.inventory.order_state import OrderState
+from consumers.inventory.orders import Note
+from consumers.inventory.recorded import Cause, RecordedNote, StockMovement
 from consumers.inventory.rows import append
 from consumers.inventory.tables import HISTORY, MOVEMENT, SCHEMA
 from consumers.runtime.apply.outcomes import publish_outcomes
@@ -21,7 +23,7 @@ async def report(transaction: AsyncConnection, state: BatchState, topic: str) ->
     await append(transaction, MOVEMENT, [movement(each) for each in state.movements])
     await append(transaction, HISTORY, history(state.notes))
     outcomes = [
-        outcome(each.order, each.note, each.event_id, state.now)
+        outcome(each.order, each.note, each.cause, state.now)
         for each in state.notes
         if each.order is not None and each.note.outcome is not None
     ]
@@ -31,14 +33,14 @@ async def report(transaction: AsyncConnection, state: BatchState, topic: str) ->
 
 def history(notes: Iterable[RecordedNote]) -> Sequence[Mapping[str, object]]:
     """Return notes as rows of `history`, numbered within their event."""
-    counts: Counter[UUID] = Counter()
+    counts = Counter[UUID]()
     rows = []
     for each in notes:
-        counts[each.event_id] += 1
+        counts[each.cause.id] += 1
         rows.append(
             {
-                "event_id": each.event_id,
-                "ordinal": counts[each.event_id],
+                "event_id": each.cause.id,
+                "ordinal": counts[each.cause.id],
                 "order_id": each.order.id if each.order else None,
                 "payment_id": each.payment.id if each.payment else None,
                 "what": each.note.what,
@@ -49,17 +51,15 @@ def history(notes: Iterable[RecordedNote]) -> Sequence[Mapping[str, object]]:
     return rows
 
 
-def outcome(
-    order: OrderState, note: Note, cause: UUID, at: datetime, *, without_event: bool = False
-) -> OutcomeEvent:
-    """Return the outcome event of a note; `cause` is an event's id, or an id in its place."""
+def outcome(order: OrderState, note: Note, cause: Cause, at: datetime) -> OutcomeEvent:
+    """Return the outcome event of a note."""
     kind = f"inventory.{note.outcome}"
     return OutcomeEvent(
-        id=outcome_id(kind, str(cause), str(order.id)),
+        id=outcome_id(kind, str(cause.id), str(order.id)),
         type=kind,
         account=order.account,
         reference=order.reference,
-        event_id=None if without_event else cause,
+        event_id=cause.id if cause.is_message else None,
         at=at,
         data=dict(note.facts),
     )
@@ -73,7 +73,7 @@ def warn(notes: Iterable[RecordedNote]) -> None:
             about = each.order or each.payment
             log.warning(
                 each.note.what.replace(" ", "_"),
-                event_id=str(each.event_id),
+                event_id=str(each.cause.id),
                 account=about.account if about else None,
                 reference=about.reference if about else None,
                 provider=each.payment.provider if each.payment else None,
@@ -85,12 +85,12 @@ def warn(notes: Iterable[RecordedNote]) -> None:
 def movement(each: StockMovement) -> Mapping[str, object]:
     """Return a movement as a row of `movement`."""
     return {
-        "event_id": each.event_id,
+        "event_id": each.cause.id,
         "stock_id": each.move.stock_id,
         "order_id": each.order_id,
         "on_hand": 0,
         "reserved": each.move.reserved,
         "committed": each.move.committed,
         "oversold": each.move.oversold,
-        "cause": each.cause,
+        "cause": each.cause.word,
     }

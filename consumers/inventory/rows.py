@@ -8,6 +8,7 @@ it before. A transaction locks the payments and orders it changes.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -15,8 +16,10 @@ from sqlalchemy import ARRAY, ColumnClause, Table, Uuid, func, literal, select, 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.inventory.identity import ADDRESS, REFERENCE
-from consumers.inventory.orders import OrderState
-from consumers.inventory.payments import Payment
+from consumers.inventory.order_state import OrderState
+from consumers.inventory.payments import Payment, ShownPayment
+from consumers.inventory.rules.decision import decision_column, decision_of
+from consumers.inventory.rules.stored_facts import facts_column, facts_of
 from consumers.inventory.shelf import OrderLineState, Stock
 from consumers.inventory.tables import CLUE, EVENT, LINE, ORDERS, PAYMENT, STOCK
 from consumers.runtime.store.arrays import (
@@ -95,8 +98,8 @@ async def lock_payments(
     made = {payment.id: payment for payment in named}
     columns = [PAYMENT.c[name] for name in _OPENED]
     await add_missing(transaction, PAYMENT, columns, made.values())
-    rows = await lock_rows(transaction, PAYMENT, _columns(PAYMENT, Payment), {*made, *ids})
-    return [Payment(*row) for row in rows]
+    rows = await lock_rows(transaction, PAYMENT, _PAYMENT, {*made, *ids})
+    return [_payment(row) for row in rows]
 
 
 async def payments_of(
@@ -105,8 +108,8 @@ async def payments_of(
     """Return the payments of locked orders, except `excluded`; the locks keep them unchanged."""
     of_orders = any_of(PAYMENT.c.order_id, orders)
     others = PAYMENT.c.id != func.all(literal(list(excluded), ARRAY(Uuid())))
-    rows = await transaction.execute(select(*_columns(PAYMENT, Payment)).where(of_orders, others))
-    return [Payment(*row) for row in rows]
+    rows = await transaction.execute(select(*_PAYMENT).where(of_orders, others))
+    return [_payment(row) for row in rows]
 
 
 async def lock_orders(
@@ -120,13 +123,13 @@ async def lock_orders(
     wanted = {*made, *ids}
     if not wanted:
         return []
-    rows = await lock_rows(transaction, ORDERS, [ORDERS.c[name] for name in _ORDER], wanted)
+    rows = await lock_rows(transaction, ORDERS, _ORDER, wanted)
     of_order = any_of(LINE.c.order_id, wanted)
     found = await transaction.execute(select(*_columns(LINE, OrderLineState)).where(of_order))
     lines: dict[UUID, list[OrderLineState]] = {}
     for row in found:
         lines.setdefault(row.order_id, []).append(OrderLineState(*row))
-    return [replace(OrderState(*row), lines=tuple(lines.get(row.id, ()))) for row in rows]
+    return [_order(row, lines.get(row.id, ())) for row in rows]
 
 
 async def lock_stock(
@@ -146,8 +149,8 @@ async def write_stock(transaction: AsyncConnection, stock: Sequence[Stock]) -> N
 
 async def write_orders(transaction: AsyncConnection, orders: Sequence[OrderState]) -> None:
     """Store orders and their lines. The caller holds the locks of the orders."""
-    columns = [ORDERS.c[name] for name in _ORDER]
-    await update_rows(transaction, ORDERS, columns, orders, updated_at=func.now())
+    stored = [_stored(each, decision=decision_column(each.decision)) for each in orders]
+    await update_rows(transaction, ORDERS, _ORDER, stored, updated_at=func.now())
     lines = [line for order in orders for line in order.lines]
     if lines:
         of_lines = _columns(LINE, OrderLineState)
@@ -160,8 +163,11 @@ async def write_orders(transaction: AsyncConnection, orders: Sequence[OrderState
 
 async def write_payments(transaction: AsyncConnection, payments: Sequence[Payment]) -> None:
     """Store payments. The caller holds the locks of their rows."""
-    columns = _columns(PAYMENT, Payment)
-    await update_rows(transaction, PAYMENT, columns, payments, updated_at=func.now())
+    stored = [
+        _stored(each, facts=facts_column(each.facts), **vars(each.shown)) for each in payments
+    ]
+    columns = [*_PAYMENT, *(PAYMENT.c[field.name] for field in fields(ShownPayment))]
+    await update_rows(transaction, PAYMENT, columns, stored, updated_at=func.now())
 
 
 async def write_clues(transaction: AsyncConnection, clues: Mapping[UUID, UUID | None]) -> None:
@@ -183,8 +189,23 @@ async def append(
         await transaction.execute(inserting(table, columns, values))
 
 
-_ORDER = [field.name for field in fields(OrderState) if field.name != "lines"]
+_ORDER = [ORDERS.c[field.name] for field in fields(OrderState) if field.name != "lines"]
+_PAYMENT = [PAYMENT.c[field.name] for field in fields(Payment)]
 _OPENED = ("id", "account", "provider", "provider_reference")
+
+
+def _stored(row: Payment | OrderState, **columns: object) -> SimpleNamespace:
+    """Return a row's columns; `columns` are those that the row has in another form."""
+    return SimpleNamespace(**{**vars(row), **columns})
+
+
+def _payment(row: Any) -> Payment:  # noqa: ANN401 - a row
+    payment = Payment(*row)
+    return replace(payment, facts=facts_of(row.facts))
+
+
+def _order(row: Any, lines: Iterable[OrderLineState]) -> OrderState:  # noqa: ANN401 - a row
+    return replace(OrderState(*row), decision=decision_of(row.decision), lines=tuple(lines))
 
 
 def _columns(table: Table, model: type[Any]) -> Sequence[ColumnClause[Any]]:

@@ -20,7 +20,7 @@ def configured(setup: Setup) -> ConsumerActions:
     return ConsumerActions(
         handle=handler(policy, topic),
         readers={ORDER: read_order(setup.orders)},
-        work=[lapse_work(policy.sweep_seconds, topic)],
+        work=[lapse_work(policy, topic)],
         before_play=partial(stock_up, topic=topic),
     )
 

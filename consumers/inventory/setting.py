@@ -9,19 +9,21 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from consumers.inventory import rows
-from consumers.inventory.batch_state import RecordedNote, StockMovement
 from consumers.inventory.identity import stock_id
 from consumers.inventory.listing import read_stock
-from consumers.inventory.orders import OrderState, cover
+from consumers.inventory.order_state import OrderState
+from consumers.inventory.orders import cover
+from consumers.inventory.recorded import Cause, RecordedNote, StockMovement
 from consumers.inventory.report import history, movement, outcome
+from consumers.inventory.review import case_notes, with_stock_reviewed
 from consumers.inventory.shelf import Stock, apply_move, moves
 from consumers.inventory.tables import HISTORY, LINE, MOVEMENT, SCHEMA
 from consumers.runtime.apply.outcomes import publish_outcomes
 from consumers.runtime.service import Play
 from consumers.runtime.store.database import transaction_of
 
-PLAYED = 10_000
-"""Quantity of each article when `dev --rate` simulates traffic."""
+PLAYED = 1_000_000_000
+"""Quantity to add of an article when `dev --rate` simulates traffic: more than it ever sells."""
 
 
 class TooFew(Exception):  # noqa: N818 - reads as the reason
@@ -62,12 +64,14 @@ async def set_stock(
 
 
 async def stock_up(engine: AsyncEngine, play: Play, *, topic: str) -> None:
-    """Stock the articles of simulated traffic that have no stock yet."""
+    """Stock the articles of simulated traffic of which nothing is available."""
     async with transaction_of(engine) as transaction:
         for account in play.accounts:
-            known = {each.sku for each in await read_stock(transaction, account) if each.on_hand}
-            for sku in sorted(set(play.articles) - known):
-                await set_stock(transaction, account, sku, PLAYED, topic)
+            known = {each.sku: each for each in await read_stock(transaction, account)}
+            for sku in sorted(play.articles):
+                stock = known.get(sku, Stock(stock_id(account, sku), account, sku))
+                if not stock.available:
+                    await set_stock(transaction, account, sku, stock.on_hand + PLAYED, topic)
 
 
 def _age(order: OrderState) -> tuple[bool, datetime | None, UUID]:
@@ -82,28 +86,30 @@ async def _set(
     now: datetime,
     topic: str,
 ) -> SetResult:
-    cause = uuid4()
+    cause = Cause(uuid4(), "set", is_message=False)
     stock = replace(before, on_hand=quantity)
     setting: dict[str, object] = {
-        "event_id": cause,
+        "event_id": cause.id,
         "stock_id": stock.id,
         "order_id": None,
         "on_hand": quantity - before.on_hand,
         "reserved": 0,
         "committed": 0,
         "oversold": 0,
-        "cause": "set",
+        "cause": cause.word,
     }
     made: list[Mapping[str, object]] = [setting]
     noted, covered, outcomes = [], [], []
     for order in orders:
-        after, notes = cover(order, stock)
-        for move in moves(order.lines, after.lines):
+        sold, notes = cover(order, stock)
+        for move in moves(order.lines, sold.lines):
             stock = apply_move(stock, move)
-            made.append(movement(StockMovement(cause, order.id, "set", move)))
+            made.append(movement(StockMovement(cause, order.id, move)))
+            after = with_stock_reviewed(sold, now)
             covered.append(after)
+            notes = [*notes, *case_notes(order.cases, after.cases)]
         noted += [RecordedNote(cause, order, None, note) for note in notes]
-        outcomes += [outcome(order, n, cause, now, without_event=True) for n in notes if n.outcome]
+        outcomes += [outcome(order, note, cause, now) for note in notes if note.outcome]
     await rows.write_stock(transaction, [stock])
     await rows.write_orders(transaction, covered)
     await rows.append(transaction, MOVEMENT, made)

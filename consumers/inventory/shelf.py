@@ -67,10 +67,10 @@ def reserve(lines: Iterable[OrderLineState]) -> tuple[OrderLineState, ...]:
 def commit(
     stock: Mapping[UUID, Stock], lines: Iterable[OrderLineState]
 ) -> tuple[OrderLineState, ...]:
-    """Return the lines sold: from the reserved and available stock, with the rest oversold."""
+    """Return the lines sold: from their own and the available stock, with the rest oversold."""
     sold = []
     for line in lines:
-        usable = line.reserved + stock[line.stock_id].available
+        usable = line.reserved + line.committed + stock[line.stock_id].available
         committed = min(line.quantity, usable)
         oversold = line.quantity - committed
         sold.append(replace(line, reserved=0, committed=committed, oversold=oversold))
@@ -86,6 +86,16 @@ def cover_line(line: OrderLineState, stock: Stock) -> OrderLineState:
 def release(lines: Iterable[OrderLineState]) -> tuple[OrderLineState, ...]:
     """Return the lines without anything reserved, sold or oversold."""
     return tuple(replace(line, reserved=0, committed=0, oversold=0) for line in lines)
+
+
+def drop_oversold(lines: Iterable[OrderLineState]) -> tuple[OrderLineState, ...]:
+    """Return the lines without what is sold and missing."""
+    return tuple(replace(line, oversold=0) for line in lines)
+
+
+def is_sold_whole(lines: Iterable[OrderLineState]) -> bool:
+    """Return whether every line's whole quantity is sold, missing stock included."""
+    return all(line.committed + line.oversold == line.quantity for line in lines)
 
 
 def moves(before: Iterable[OrderLineState], after: Iterable[OrderLineState]) -> Sequence[Move]:

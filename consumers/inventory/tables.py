@@ -69,13 +69,23 @@ ORDERS = Table(
     Column("currency", Text),
     Column("placed_at", DateTime(timezone=True)),
     Column("expires_at", DateTime(timezone=True)),
+    Column("cancelled_at", DateTime(timezone=True)),
+    Column("due_at", DateTime(timezone=True)),
+    Column("decision", JSONB(none_as_null=True)),
+    Column("conflicts", JSONB, nullable=False, server_default="{}"),
+    Column("cases", JSONB(none_as_null=True)),
     Column("updated_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     UniqueConstraint("account", "reference", name="orders_account_reference_key"),
     Index("orders_reference", "reference"),
-    Index("orders_reserved", "expires_at", postgresql_where=text("status = 'reserved'")),
+    Index("orders_due", "due_at", postgresql_where=text("due_at IS NOT NULL")),
+    Index("orders_cases", "account", "reference", postgresql_where=text("cases IS NOT NULL")),
     Index("orders_status", "status", "updated_at"),
 )
-"""One row per order; `expires_at` is when its reservation lapses."""
+"""One row per order.
+
+`expires_at` is the end of its time to live, `due_at` when the passing of time changes it next.
+`cases` has the cases that hold for it, see `consumers.runtime.cases.finding`.
+"""
 
 LINE = Table(
     "line",
@@ -103,8 +113,10 @@ PAYMENT = Table(
     Column("status", Text),
     Column("amount", Numeric),
     Column("currency", Text),
-    Column("refunded", Numeric),
+    Column("has_money", Boolean, nullable=False, server_default="false"),
+    Column("facts", JSONB, nullable=False, server_default="{}"),
     Column("order_id", Uuid, ForeignKey(ORDERS.c.id)),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("updated_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Index("payment_order", "order_id"),
     Index("payment_provider_reference", "provider_reference"),
@@ -118,7 +130,11 @@ PAYMENT = Table(
         "payment_waiting_address", "account", "address", postgresql_where=text("order_id IS NULL")
     ),
 )
-"""One row per payment; a payment without an order waits for one."""
+"""One row per payment; a payment without an order waits for one.
+
+`facts` has everything reported about it; `status`, `amount`, `currency` and `has_money` are derived
+from that for queries.
+"""
 
 CLUE = Table(
     "clue",

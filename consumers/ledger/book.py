@@ -2,8 +2,8 @@
 
 `event`, `transaction` and `posting` are the journal: rows are added and never
 changed. Database triggers enforce this, and that every transaction sums to zero
-per currency (see the migrations). `position` holds the current facts of each
-payment or payout; the next event is compared with it. `balance` and
+per currency (see the migrations). `position` and `movement` hold the current
+facts of each payment or payout; the next event is compared with them. `balance` and
 `journal_total` sum up the journal: a trigger updates them with every posting,
 and `payrouter ledger verify` checks them.
 """
@@ -13,6 +13,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Date,
     DateTime,
     ForeignKey,
     Identity,
@@ -27,6 +28,9 @@ from sqlalchemy import (
     func,
     text,
 )
+from sqlalchemy.dialects.postgresql import JSONB
+
+from consumers.ledger.cases import AMOUNT_UNKNOWN
 
 SCHEMA = "ledger"
 """The ledger's own schema."""
@@ -61,34 +65,52 @@ EVENT = Table(
     Column("provider_reference", Text),
     Column("amount", Numeric),
     Column("currency", Text),
+    Column("movement", Text),
+    Column("movement_amount", Numeric),
+    Column("endpoint", Text, nullable=False),
+    Column("scheme", Text, nullable=False),
+    Column("network", Text),
+    Column("test", Boolean, nullable=False),
+    Column("unread", Text),
     Column("received_at", DateTime(timezone=True), nullable=False),
     Column("applied_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("outcome", Text, nullable=False),
-    Column("body", Text, nullable=False),
+    Column("digest", Text, nullable=False),
     Column("position_id", Uuid, nullable=False),
     Column("tx_hash", Text),
-    Column("concern", Text),
+    Column("opened", Text),
     Index("event_reference", "reference"),
     Index("event_provider_reference", "provider_reference"),
     Index("event_tx_hash", "tx_hash"),
-    Index("event_concern", "concern", postgresql_where=text("concern IS NOT NULL")),
 )
-"""Every handled event in full; its id is the permanent key of its effect.
+"""Every handled event; its id is the permanent key of its effect.
 
-`concern` names why an operator should look at the event; it is mostly null.
+`scheme` is how its signature was verified, `unread` a JSON array or null. `digest` is that of its
+evidence.
+`opened` has the kinds of the cases that the event opened, with blanks between; it is mostly null.
 """
 
-UNBOOKED = (
-    "(rank > 0 OR refunded OR disputed OR returned)"
-    " AND total IS NULL AND partial IS NULL AND claimed IS NULL"
+EVIDENCE = Table(
+    "evidence",
+    METADATA,
+    Column("event_id", Uuid, primary_key=True),
+    Column("body", Text, nullable=False),
+    Column("customer", Text, nullable=False),
+    Column("raw", Text),
 )
-"""Selects positions whose money moved but whose amount is unknown: nothing is booked for them."""
+"""The events in full, apart from the journal (see `evidence`)."""
 
-UNRECONCILED = "claimed IS NOT NULL AND total IS NULL AND partial IS NULL"
+UNBOOKED = f"cases ? '{AMOUNT_UNKNOWN.name}'"
+"""Selects positions whose money moved by an unknown amount."""
+
+UNRECONCILED = "claimed"
 """Selects positions booked only from an amount the gateway claims, not seen on chain."""
 
 PENDING = "family = 'payment' AND status = 'pending'"
 """Selects payments whose status is still pending."""
+
+HAS_CASES = "cases IS NOT NULL"
+"""Selects positions with a case; a condition on `cases` needs it too, to use the index."""
 
 POSITION = Table(
     "position",
@@ -101,33 +123,32 @@ POSITION = Table(
     Column("reference", Text),
     Column("status", Text),
     Column("rank", SmallInteger, nullable=False, server_default="0"),
-    Column("network", Text),
-    Column("currency", Text),
-    Column("partial", Numeric),
-    Column("total", Numeric),
-    Column("claimed", Numeric),
-    Column("claimed_currency", Text),
-    Column("expected", Numeric),
-    Column("expected_currency", Text),
-    Column("fee", Numeric),
-    Column("fee_currency", Text),
-    Column("gas", Numeric),
-    Column("gas_currency", Text),
-    Column("refunded", Boolean, nullable=False, server_default="false"),
-    Column("refunded_amount", Numeric),
-    Column("refunded_currency", Text),
-    Column("disputed", Boolean, nullable=False, server_default="false"),
-    Column("disputed_amount", Numeric),
-    Column("disputed_currency", Text),
-    Column("returned", Boolean, nullable=False, server_default="false"),
-    Column("returned_amount", Numeric),
-    Column("returned_currency", Text),
+    Column("claimed", Boolean, nullable=False, server_default="false"),
+    Column("facts", JSONB, nullable=False, server_default="{}"),
+    Column("cases", JSONB(none_as_null=True)),
     Column("updated_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
-    Index("position_unbooked", "id", postgresql_where=text(UNBOOKED)),
+    Index("position_cases", "id", postgresql_where=text(HAS_CASES)),
     Index("position_unreconciled", "id", postgresql_where=text(UNRECONCILED)),
     Index("position_pending", "updated_at", postgresql_where=text(PENDING)),
 )
-"""One row per payment or payout: the facts from its events so far (see `position`)."""
+"""One row per payment or payout: the facts from its events so far (see `facts.position`).
+
+`claimed` is whether its booked amount is only claimed. `cases` has what does not fit, by kind (see
+`cases`); both are functions of the facts.
+"""
+
+MOVEMENT = Table(
+    "movement",
+    METADATA,
+    Column("position_id", Uuid, ForeignKey(POSITION.c.id), primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("movement", Text, primary_key=True),
+    Column("facts", JSONB, nullable=False),
+)
+"""One row per transfer with an id: a refund, dispute, return or partial payment.
+
+A position has only the sums of its transfers, so that an event costs the same however many it has.
+"""
 
 TRANSACTION = Table(
     "transaction",
@@ -135,12 +156,17 @@ TRANSACTION = Table(
     Column("id", BigInteger, Identity(always=True), primary_key=True),
     Column("event_id", Uuid, ForeignKey(EVENT.c.event_id), nullable=False),
     Column("posted_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("moment", DateTime(timezone=True), nullable=False),
+    Column("day", Date, nullable=False),
     Column("description", Text, nullable=False),
     UniqueConstraint("event_id", name="transaction_event_id_key"),
     # Rows arrive nearly in this order, so a BRIN index of a few bytes per thousand rows is enough.
     Index("transaction_posted_at", "posted_at", postgresql_using="brin"),
 )
-"""The change one event made to the books; an event without effect has no row."""
+"""The change one event made to the books; an event without effect has no row.
+
+`moment` is when the money moved (see `dates`), `day` its date in UTC.
+"""
 
 POSTING = Table(
     "posting",
@@ -160,17 +186,23 @@ BALANCE = Table(
     METADATA,
     Column("account_id", Uuid, ForeignKey(ACCOUNT.c.id), primary_key=True),
     Column("currency", Text, primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("shard", SmallInteger, primary_key=True, autoincrement=False),
     Column("amount", Numeric, nullable=False),
     Column("postings", BigInteger, nullable=False),
 )
-"""The sum and the number of each account's postings, per currency."""
+"""Sum and number of each account's postings of a day, per currency.
+
+They are split into 16 shards. Each transaction has one of them alone, so that none waits for
+another; only sums over all shards have a meaning.
+"""
 
 JOURNAL_TOTAL = Table(
     "journal_total",
     METADATA,
-    Column("id", SmallInteger, primary_key=True, autoincrement=False),
+    Column("day", Date, primary_key=True),
+    Column("shard", SmallInteger, primary_key=True, autoincrement=False),
     Column("transactions", BigInteger, nullable=False),
     Column("postings", BigInteger, nullable=False),
-    CheckConstraint("id = 1", name="journal_total_is_one_row"),
 )
-"""One row: the number of transactions and postings."""
+"""Number of transactions and postings of a day, in shards like `balance`."""

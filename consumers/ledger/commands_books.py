@@ -108,6 +108,7 @@ def _transaction_json(transaction: Transaction) -> dict[str, object]:
     return {
         "transaction": transaction.id,
         "posted_at": transaction.posted_at.isoformat(),
+        "day": transaction.day.isoformat(),
         "event_id": str(transaction.event_id),
         "type": transaction.type,
         "reference": transaction.reference,

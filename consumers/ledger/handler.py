@@ -1,33 +1,50 @@
 """Applies a batch of events to the books, each exactly once."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consumers.ledger import journal
+from consumers.ledger import journal, positions
 from consumers.ledger.book import SCHEMA
-from consumers.ledger.concerns import CALLED_OFF_AFTER_PAID, OTHER_CURRENCY
+from consumers.ledger.cases import log_event
+from consumers.ledger.facts.fold import Fold
+from consumers.ledger.facts.position import (
+    MovementKey,
+    Position,
+    absorb,
+    movements_of,
+    new_position,
+)
 from consumers.ledger.journal import Entry
 from consumers.ledger.outcomes import OUTCOME_TOPIC, posted_outcome
-from consumers.ledger.position import Position, absorb, has_other_currency, new_position
-from consumers.ledger.postings import difference, implied
+from consumers.ledger.positions import KeptPosition
+from consumers.ledger.postings import NOTHING, Assessment, assess, difference
 from consumers.runtime.apply.outcomes import publish_outcomes
+from consumers.runtime.cases.finding import cases_column
 from consumers.runtime.fate import Fate
 from consumers.runtime.service import Handler
 from router.contract.event import Event
-from router.contract.lifecycle import advance, contradicts_paid
 from router.telemetry.logs import get_log
 
 
 @dataclass(frozen=True)
 class BatchPlan:
-    """The effects of a batch: one entry per event, in order, and the changed positions."""
+    """The effects of a batch: one entry per event, in order, and what changed."""
 
     entries: Sequence[Entry]
-    positions: Sequence[Position]
+    positions: Sequence[KeptPosition]
+    movements: Mapping[tuple[UUID, MovementKey], Fold] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Progress:
+    """A position within a batch, with what its facts mean."""
+
+    kept: KeptPosition
+    assessed: Assessment
 
 
 def handler_for(topic: str) -> Handler:
@@ -48,14 +65,15 @@ async def handle(
     fresh: dict[UUID, Event] = {}
     for event in events:
         fresh.setdefault(event.id, event)
-    positions = {event.id: new_position(event) for event in fresh.values()}
-    before = await journal.lock_positions(transaction, positions.values())
-    located = [(positions[event.id].id, event) for event in fresh.values()]
-    plan = plan_batch(before, located)
+    located = [(new_position(event), event) for event in fresh.values()]
+    before = await _load(transaction, located)
+    keyed = [(position.id, event) for position, event in located]
+    plan = plan_batch(before, keyed)
     added = await journal.record_events(transaction, plan.entries)
-    if len(added) < len(located):
-        plan = plan_batch(before, ((key, event) for key, event in located if event.id in added))
-    await journal.write_positions(transaction, plan.positions)
+    if len(added) < len(keyed):
+        plan = plan_batch(before, ((key, event) for key, event in keyed if event.id in added))
+    await positions.write_positions(transaction, plan.positions)
+    await positions.write_movements(transaction, plan.movements)
     posted = await journal.open_transactions(transaction, plan.entries)
     await publish_outcomes(
         transaction, SCHEMA, outcome_topic, [posted_outcome(each) for each in posted]
@@ -67,39 +85,65 @@ async def handle(
     return [outcomes.pop(event.id, Fate.STALE) for event in events]
 
 
-def plan_batch(before: Mapping[UUID, Position], located: Iterable[tuple[UUID, Event]]) -> BatchPlan:
+async def _load(
+    transaction: AsyncConnection, located: Sequence[tuple[Position, Event]]
+) -> Mapping[UUID, KeptPosition]:
+    kept = await positions.lock_positions(transaction, (position for position, _ in located))
+    keys = {(position.id, key) for position, event in located for key in movements_of(event)}
+    return positions.with_movements(kept, await positions.load_movements(transaction, keys))
+
+
+def plan_batch(
+    before: Mapping[UUID, KeptPosition], located: Iterable[tuple[UUID, Event]]
+) -> BatchPlan:
     """Apply events in order, each to the position whose id comes with it. Pure."""
-    now = dict(before)
+    now: dict[UUID, _Progress] = {}
     entries = []
     for key, event in located:
-        entry, now[key] = _applied(now[key], event)
+        progress = now.get(key) or _started(before[key])
+        entry, now[key] = _applied(progress, event)
         entries.append(entry)
-    return BatchPlan(entries, [now[key] for key in now if now[key] != before[key]])
+    changed = [each.kept for key, each in now.items() if each.kept != before[key]]
+    movements = {
+        (each.position.id, key): fold
+        for each in changed
+        for key, fold in each.position.movements.items()
+        if fold != before[each.position.id].position.movements.get(key)
+    }
+    return BatchPlan(entries, changed, movements)
 
 
-def _applied(position: Position, event: Event) -> tuple[Entry, Position]:
+def _started(kept: KeptPosition) -> _Progress:
+    is_new = kept.position.status is None
+    return _Progress(kept, NOTHING if is_new else assess(kept.position))
+
+
+def _applied(progress: _Progress, event: Event) -> tuple[Entry, _Progress]:
+    position = progress.kept.position
     after = absorb(position, event)
-    lines = difference(implied(position), implied(after))
-    advanced = advance(position.status, event.type.status) is not None
-    outcome = Fate.APPLIED if advanced or lines else Fate.STALE
-    return Entry(event, outcome, lines, position.id, _concern(position, event)), after
+    assessed = assess(after)
+    lines = difference(progress.assessed.amounts, assessed.amounts)
+    digests = {each.digest for each in progress.assessed.findings}
+    opened = [each.kind for each in assessed.findings if each.digest not in digests]
+    news = (after.status != position.status, lines, assessed.findings != progress.assessed.findings)
+    outcome = Fate.APPLIED if any(news) or _has_new_money(position, after) else Fate.STALE
+    cases = cases_column(progress.kept.cases, assessed.findings, event.received_at)
+    kept = KeptPosition(after, assessed.is_claim, cases)
+    return Entry(event, outcome, lines, position.id, opened), _Progress(kept, assessed)
 
 
-def _concern(position: Position, event: Event) -> str | None:
-    if contradicts_paid(position.status, event.type.status):
-        return CALLED_OFF_AFTER_PAID
-    if has_other_currency(position, event):
-        return OTHER_CURRENCY
-    return None
+def _has_new_money(before: Position, after: Position) -> bool:
+    """Return whether an event reports a transfer that posts nothing yet."""
+    return before.movements.keys() != after.movements.keys() or before.tally != after.tally
 
 
 def _warn(entries: Iterable[Entry]) -> None:
     log = get_log("ledger")
     for entry in entries:
-        if entry.concern is not None:
+        for kind in entry.opened:
             event = entry.event
             log.warning(
-                entry.concern,
+                log_event(kind),
                 event_id=str(event.id),
                 type=event.type.value,
                 account=event.account,

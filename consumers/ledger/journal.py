@@ -3,40 +3,35 @@
 Rows are passed as one array per column (see `consumers.runtime.store.arrays`).
 """
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import func
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consumers.ledger.book import ACCOUNT, EVENT, POSITION, POSTING, TRANSACTION
+from consumers.ledger.book import ACCOUNT, EVENT, EVIDENCE, POSTING, TRANSACTION
 from consumers.ledger.chart import LedgerAccount
-from consumers.ledger.position import Position
+from consumers.ledger.dates import day_of, moment_of
+from consumers.ledger.evidence import Evidence, evidence_of
 from consumers.ledger.postings import AmountsByPlace
 from consumers.runtime.fate import Fate
-from consumers.runtime.store.arrays import add_missing, inserting, lock_rows, update_rows
+from consumers.runtime.store.arrays import inserting
 from router.contract.event import Event
 
-_FACTS = [POSITION.c[field.name] for field in fields(Position)]
-_IDENTITY = _FACTS[:6]
 _RECORDED = [each for each in EVENT.c if each.name != "applied_at"]
 
 
 @dataclass(frozen=True)
 class Entry:
-    """An event as stored in the journal, with its outcome and the lines it posts.
-
-    `concern` names why an operator should look at it, or is None. It is also
-    the name of the log event.
-    """
+    """An event as stored in the journal, with its outcome, its lines and the cases it opens."""
 
     event: Event
     outcome: Fate
     lines: AmountsByPlace
     position_id: UUID
-    concern: str | None = None
+    opened: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -48,31 +43,18 @@ class PostedEntry:
     entry: Entry
 
 
-async def lock_positions(
-    transaction: AsyncConnection, positions: Iterable[Position]
-) -> Mapping[UUID, Position]:
-    """Lock the rows of these positions and return their contents; insert missing rows.
-
-    Locks in the order of the ids, so that two processes that need the same rows
-    cannot deadlock.
-    """
-    wanted = {position.id: position for position in positions}
-    await add_missing(transaction, POSITION, _IDENTITY, wanted.values())
-    rows = await lock_rows(transaction, POSITION, _FACTS, wanted)
-    return {row.id: Position(*row) for row in rows}
-
-
 async def record_events(transaction: AsyncConnection, entries: Iterable[Entry]) -> set[UUID]:
-    """Insert the events; return the ids of those that were not in the journal yet."""
+    """Insert the events and their evidence; return the ids of those that were not known yet."""
     ordered = sorted(entries, key=lambda entry: entry.event.id)
-    adding = inserting(EVENT, _RECORDED, map(_recorded, ordered))
-    added = await transaction.execute(adding.on_conflict_do_nothing().returning(EVENT.c.event_id))
-    return set(added.scalars())
-
-
-async def write_positions(transaction: AsyncConnection, positions: Sequence[Position]) -> None:
-    """Store changed positions. The caller holds the locks of their rows."""
-    await update_rows(transaction, POSITION, _FACTS, positions, updated_at=func.now())
+    evidence = {entry.event.id: evidence_of(entry.event) for entry in ordered}
+    rows = [_recorded(entry, evidence[entry.event.id]) for entry in ordered]
+    adding = inserting(EVENT, _RECORDED, rows)
+    found = await transaction.execute(adding.on_conflict_do_nothing().returning(EVENT.c.event_id))
+    added = set(found.scalars())
+    kept = [(key, *each) for key, each in evidence.items() if key in added]
+    if kept:
+        await transaction.execute(inserting(EVIDENCE, list(EVIDENCE.c), kept))
+    return added
 
 
 async def open_transactions(
@@ -86,8 +68,8 @@ async def open_transactions(
     posting = {entry.event.id: entry for entry in entries if entry.lines}
     if not posting:
         return []
-    columns = [TRANSACTION.c.event_id, TRANSACTION.c.description]
-    described = [(key, _description(entry)) for key, entry in posting.items()]
+    columns = [TRANSACTION.c[name] for name in ("event_id", "description", "moment", "day")]
+    described = [(key, *_dated(entry)) for key, entry in posting.items()]
     rows = await transaction.execute(
         inserting(TRANSACTION, columns, described).returning(
             TRANSACTION.c.id, TRANSACTION.c.posted_at, TRANSACTION.c.event_id
@@ -130,12 +112,14 @@ async def _add_accounts(
     return ids
 
 
-def _description(entry: Entry) -> str:
+def _dated(entry: Entry) -> tuple[object, ...]:
     event = entry.event
-    return f"{event.type} {event.reference or event.provider_reference}"
+    description = f"{event.type} {event.reference or event.provider_reference}"
+    moment = moment_of(event)
+    return description, moment, day_of(moment)
 
 
-def _recorded(entry: Entry) -> tuple[object, ...]:
+def _recorded(entry: Entry, evidence: Evidence) -> tuple[object, ...]:
     event = entry.event
     return (
         event.id,
@@ -146,10 +130,17 @@ def _recorded(entry: Entry) -> tuple[object, ...]:
         event.provider_reference,
         event.amount,
         event.currency,
+        event.movement,
+        event.movement_amount,
+        event.endpoint,
+        event.verification.scheme,
+        event.network,
+        event.test is True,
+        json.dumps(event.unread) if event.unread else None,
         event.received_at,
         entry.outcome.value,
-        event.model_dump_json(),
+        evidence.digest,
         entry.position_id,
         event.tx_hash,
-        entry.concern,
+        " ".join(entry.opened) or None,
     )

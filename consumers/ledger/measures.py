@@ -6,19 +6,20 @@ Each query reads a table or an index that stays small as the journal grows.
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 
-from sqlalchemy import case, func, literal_column, select, text
+from sqlalchemy import case, func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.ledger.book import (
     BALANCE,
-    EVENT,
+    HAS_CASES,
     JOURNAL_TOTAL,
     PENDING,
     POSITION,
     UNBOOKED,
     UNRECONCILED,
 )
-from consumers.ledger.concerns import CALLED_OFF_AFTER_PAID, OTHER_CURRENCY
+from consumers.ledger.cases import CALLED_OFF_AFTER_PAID, OTHER_CURRENCY
+from consumers.runtime.cases.kind import CaseKind
 from consumers.runtime.service import Measure
 
 
@@ -33,7 +34,7 @@ async def _unbalanced(connection: AsyncConnection) -> int:
 
 
 async def _transactions(connection: AsyncConnection) -> int:
-    return await connection.scalar(select(JOURNAL_TOTAL.c.transactions)) or 0
+    return int(await connection.scalar(select(func.sum(JOURNAL_TOTAL.c.transactions))) or 0)
 
 
 def _positions(condition: str) -> Callable[[AsyncConnection], Awaitable[int]]:
@@ -44,15 +45,8 @@ def _positions(condition: str) -> Callable[[AsyncConnection], Awaitable[int]]:
     return read
 
 
-def _concerns(concern: str) -> Callable[[AsyncConnection], Awaitable[int]]:
-    # A literal, so that the planner can prove that the partial index covers the condition.
-    condition = EVENT.c.concern == literal_column(f"'{concern}'")
-
-    async def read(connection: AsyncConnection) -> int:
-        query = select(func.count()).select_from(EVENT).where(condition)
-        return await connection.scalar(query) or 0
-
-    return read
+def _with_case(kind: CaseKind) -> Callable[[AsyncConnection], Awaitable[int]]:
+    return _positions(f"{HAS_CASES} AND cases ? '{kind.name}'")
 
 
 _AGES = {
@@ -86,9 +80,9 @@ MEASURES = (
     ),
     Measure(
         "payrouter_ledger_unbooked",
-        "Payments and payouts that are not booked because their amount is unknown; list them with"
+        "Payments and payouts with a transfer whose amount is unknown; list them with"
         " `payrouter ledger statement --unbooked`",
-        _positions(UNBOOKED),
+        _positions(f"{HAS_CASES} AND {UNBOOKED}"),
     ),
     Measure(
         "payrouter_ledger_unreconciled",
@@ -104,15 +98,15 @@ MEASURES = (
     ),
     Measure(
         "payrouter_ledger_called_off_after_paid",
-        "Events that called off a paid payment. Nothing is posted and an operator should look;"
-        " it only rises",
-        _concerns(CALLED_OFF_AFTER_PAID),
+        "Paid payments and payouts that were later reported as not paid. Nothing is posted and an"
+        " operator should look",
+        _with_case(CALLED_OFF_AFTER_PAID),
     ),
     Measure(
         "payrouter_ledger_other_currency",
-        "Events that repeated known money in another currency. They are not booked and an"
-        " operator should look; it only rises",
-        _concerns(OTHER_CURRENCY),
+        "Payments and payouts whose money was reported again in another currency. It is not booked"
+        " and an operator should look",
+        _with_case(OTHER_CURRENCY),
     ),
 )
 """Read from the database at intervals by the runtime."""

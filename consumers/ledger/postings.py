@@ -1,36 +1,42 @@
 """The amounts a position implies in the books, and the postings of an event. Pure.
 
-The amounts of a position are a function of the position alone (`implied`). An
-event posts the difference it makes to them. So money that is reported twice, by
-different events or in another order, is booked once.
+The amounts of a position are a function of its facts alone (`assess`). An event posts the
+difference it makes to them. So money that is reported twice, by different events or in another
+order, is booked once.
 
-| fact | posting, in the currency of each amount |
+| fact | posting, in currency and network of each amount |
 |---|---|
-| payment confirmed or overpaid | wallet +amount, payments -amount |
+| payment confirmed or overpaid, less what was reversed | wallet +amount, payments -amount |
 | … above the expected amount, in the same currency | the surplus: suspense instead of payments |
 | payment underpaid | wallet +amount, suspense -amount until it is confirmed |
 | … claimed by the gateway, not seen on chain | claimed instead of wallet until it is seen |
 | payout confirmed | payouts +amount, wallet -amount |
-| fee or gas of a paid payment or payout | fees or gas +amount, wallet -amount |
-| refunded, disputed | refunds or disputes +amount, wallet -amount |
-| returned | wallet +amount, returns -amount |
-
-Nothing is booked before an amount is known, and only booked money is taken back:
-a refund that arrives before its confirmation takes effect with the confirmation.
-The amount taken back is the highest one reported, or the whole amount if none
-was reported.
+| payout returned | wallet +amount, returns -amount |
+| fee, less what was returned, or gas | fees or gas +amount, wallet -amount |
+| refunded, disputed, less what came back | refunds or disputes +amount, wallet -amount |
 """
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from decimal import Context, Decimal, FloatOperation, Inexact, InvalidOperation, localcontext
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
 from typing import NamedTuple
 
 from consumers.ledger.chart import LedgerAccount, Purpose
-from consumers.ledger.position import Money, Position, Rank
-
-_DIGITS = 200
-"""More digits than any sum of amounts has; a larger result raises instead of being rounded."""
+from consumers.ledger.facts.booked import (
+    Booked,
+    Spot,
+    Spread,
+    booked_of,
+    currencies,
+    minus,
+    portion,
+    sum_of,
+)
+from consumers.ledger.facts.exact import exact
+from consumers.ledger.facts.fact import Kind, Rank
+from consumers.ledger.facts.findings import findings_of
+from consumers.ledger.facts.position import Position
+from consumers.runtime.cases.finding import Finding
 
 
 class PostingPlace(NamedTuple):
@@ -44,35 +50,38 @@ AmountsByPlace = Mapping[PostingPlace, Decimal]
 """Nonzero amounts by account and currency; they sum to zero per currency."""
 
 
+@dataclass(frozen=True)
+class Assessment:
+    """What a position's facts mean: its amounts in the books, and its cases."""
+
+    amounts: AmountsByPlace
+    findings: Sequence[Finding] = ()
+    is_claim: bool = False
+
+
+NOTHING = Assessment({})
+"""What a position without events means."""
+
+
 class _Move(NamedTuple):
     """A transfer of money from one purpose to another."""
 
-    amount: Decimal
-    currency: str
+    amounts: Spread
     source: Purpose
     target: Purpose
 
 
-@contextmanager
-def exact() -> Iterator[None]:
-    """Compute with Decimal without rounding; Python's default context keeps only 28 digits."""
-    traps = [FloatOperation, Inexact, InvalidOperation]
-    with localcontext(Context(prec=_DIGITS, traps=traps)):
-        yield
+def assess(position: Position) -> Assessment:
+    """Return the total amounts in the books that a position's facts imply, and its cases."""
+    with exact():
+        booked = booked_of(position)
+        amounts = _placed(position, booked)
+        return Assessment(amounts, findings_of(position, booked), booked.is_claim)
 
 
 def implied(position: Position) -> AmountsByPlace:
-    """Return the total amounts in the books that a position's events imply."""
-    if position.amount_to_book[0] is None:
-        return {}
-    sums: dict[PostingPlace, Decimal] = {}
-    with exact():
-        for move in _moves(position):
-            source = _place(position, move.source, move.currency)
-            target = _place(position, move.target, move.currency)
-            sums[target] = sums.get(target, Decimal(0)) + move.amount
-            sums[source] = sums.get(source, Decimal(0)) - move.amount
-    return {place: amount for place, amount in sums.items() if amount}
+    """Return the total amounts in the books that a position's facts imply."""
+    return assess(position).amounts
 
 
 def difference(before: AmountsByPlace, after: AmountsByPlace) -> AmountsByPlace:
@@ -89,68 +98,46 @@ def difference(before: AmountsByPlace, after: AmountsByPlace) -> AmountsByPlace:
     return {place: amount for place, amount in changes.items() if amount}
 
 
-def _place(position: Position, purpose: Purpose, currency: str) -> PostingPlace:
-    if purpose is Purpose.WALLET and position.is_claim:
-        purpose = Purpose.CLAIMED
-    account = LedgerAccount(position.account, position.provider, purpose, position.network)
-    return PostingPlace(account, currency)
+def _placed(position: Position, booked: Booked) -> AmountsByPlace:
+    sums: dict[PostingPlace, Decimal] = {}
+    wallet = Purpose.CLAIMED if booked.is_claim else Purpose.WALLET
+    for amounts, source, target in _moves(position, booked):
+        for spot, amount in amounts.items():
+            for purpose, change in ((target, amount), (source, -amount)):
+                place = _place(position, wallet if purpose is Purpose.WALLET else purpose, spot)
+                sums[place] = sums.get(place, Decimal(0)) + change
+    return {place: amount for place, amount in sums.items() if amount}
 
 
-def _moves(position: Position) -> Iterator[_Move]:
-    held, currency = position.amount_to_book
-    if held is None or currency is None:
-        return
+def _place(position: Position, purpose: Purpose, spot: Spot) -> PostingPlace:
+    account = LedgerAccount(position.account, position.provider, purpose, spot.network or None)
+    return PostingPlace(account, spot.currency)
+
+
+def _moves(position: Position, booked: Booked) -> Iterator[_Move]:
     if position.family == "payment":
-        yield from _payment(position, held, currency)
+        held = booked.net(Kind.MAIN)
+        unassigned = _unassigned(position, held)
+        yield _Move(minus(held, unassigned), Purpose.PAYMENTS, Purpose.WALLET)
+        yield _Move(unassigned, Purpose.SUSPENSE, Purpose.WALLET)
     if position.family == "payout":
-        yield from _payout(position, held, currency)
+        yield _Move(booked.out[Kind.MAIN], Purpose.WALLET, Purpose.PAYOUTS)
+    yield _Move(booked.fees, Purpose.WALLET, Purpose.FEES)
+    yield _Move(booked.gas, Purpose.WALLET, Purpose.GAS)
+    if position.family == "payment":
+        yield _Move(booked.net(Kind.REFUND), Purpose.WALLET, Purpose.REFUNDS)
+        yield _Move(booked.net(Kind.DISPUTE), Purpose.WALLET, Purpose.DISPUTES)
+    if position.family == "payout":
+        yield _Move(booked.back[Kind.MAIN], Purpose.RETURNS, Purpose.WALLET)
 
 
-def _payment(position: Position, held: Decimal, currency: str) -> Iterator[_Move]:
-    surplus = _surplus(position, held, currency)
-    yield _Move(held - surplus, currency, Purpose.PAYMENTS, Purpose.WALLET)
-    yield _Move(surplus, currency, Purpose.SUSPENSE, Purpose.WALLET)
-    yield from _costs(position)
-    if position.refunded:
-        refund = (position.refunded_amount, position.refunded_currency)
-        amount = _taken_back(refund, (held, currency))
-        yield _Move(amount, currency, Purpose.WALLET, Purpose.REFUNDS)
-    if position.disputed:
-        dispute = (position.disputed_amount, position.disputed_currency)
-        amount = _taken_back(dispute, (held, currency))
-        yield _Move(amount, currency, Purpose.WALLET, Purpose.DISPUTES)
-
-
-def _payout(position: Position, held: Decimal, currency: str) -> Iterator[_Move]:
-    yield _Move(held, currency, Purpose.WALLET, Purpose.PAYOUTS)
-    yield from _costs(position)
-    if position.returned:
-        returned = (position.returned_amount, position.returned_currency)
-        amount = _taken_back(returned, (held, currency))
-        yield _Move(amount, currency, Purpose.RETURNS, Purpose.WALLET)
-
-
-def _costs(position: Position) -> Iterator[_Move]:
-    if position.rank < Rank.PAID:
-        return
-    if position.fee is not None and position.fee_currency is not None:
-        yield _Move(position.fee, position.fee_currency, Purpose.WALLET, Purpose.FEES)
-    if position.gas is not None and position.gas_currency is not None:
-        yield _Move(position.gas, position.gas_currency, Purpose.WALLET, Purpose.GAS)
-
-
-def _surplus(position: Position, held: Decimal, currency: str) -> Decimal:
-    """Return the amount that is not for the order: all of a partial payment, else the surplus."""
+def _unassigned(position: Position, held: Spread) -> Spread:
+    """Return the amounts that are not for the order: all of a partial payment, else the surplus."""
     if position.rank < Rank.PAID:
         return held
-    if position.expected is None or position.expected_currency != currency:
-        return Decimal(0)
-    return max(held - position.expected, Decimal(0))
-
-
-def _taken_back(reported: Money, whole: tuple[Decimal, str]) -> Decimal:
-    """Return the reported amount, the whole if none was reported, 0 for another currency."""
-    amount, currency = reported
-    if amount is None:
-        return whole[0]
-    return amount if currency == whole[1] else Decimal(0)
+    surplus: Spread = {}
+    for currency in currencies(held):
+        if currency in position.expected:
+            most = sum_of(held, currency) - position.expected[currency]
+            surplus |= portion(held, currency, most)
+    return surplus

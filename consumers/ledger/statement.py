@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from itertools import groupby
 from operator import attrgetter
@@ -14,12 +14,7 @@ from sqlalchemy import ColumnElement, FromClause, Row, Select, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.ledger.book import ACCOUNT, BALANCE, EVENT, JOURNAL_TOTAL, POSTING, TRANSACTION
-from consumers.ledger.postings import exact
-
-# Stored events are JSON without blanks, and quotation marks within a string (such as `raw`) are
-# escaped with a backslash. So these patterns match only real members.
-_UNREAD = r'"unread":(\[(?:,?"(?:[^"\\]|\\.)*")*\])'
-_TEST = r'"test":(true)'
+from consumers.ledger.facts.exact import exact
 
 
 @dataclass(frozen=True)
@@ -88,6 +83,7 @@ class Transaction:
 
     id: int
     posted_at: datetime
+    day: date
     event_id: UUID
     type: str
     reference: str | None
@@ -134,14 +130,18 @@ class Selection:
     limit: int = 50
 
 
-async def read_books(connection: AsyncConnection, at: datetime | None = None) -> TrialBalance:
-    """Return the running balances, or the sums of all postings up to and including `at`.
+async def read_books(
+    connection: AsyncConnection, at: datetime | None = None, through: date | None = None
+) -> TrialBalance:
+    """Return the running balances, or those of all days through `through`, which is included.
 
+    With `at`, return the sums of all postings up to and including that time of posting.
     `connection` must read from one snapshot.
     """
     if at is None:
-        count = select(JOURNAL_TOTAL.c.transactions)
-        sums: FromClause = BALANCE
+        days = true() if through is None else JOURNAL_TOTAL.c.day <= through
+        count = select(func.sum(JOURNAL_TOTAL.c.transactions)).where(days)
+        sums = _summed_days(through)
     else:
         until = Period(at=at).condition
         count = select(func.count()).select_from(TRANSACTION).where(until)
@@ -156,12 +156,27 @@ async def read_books(connection: AsyncConnection, at: datetime | None = None) ->
             .group_by(POSTING.c.account_id, POSTING.c.currency)
             .subquery()
         )
+    transactions = int(await connection.scalar(count) or 0)
     rows = await connection.execute(
         select(ACCOUNT.c.name, ACCOUNT.c.network, sums.c.currency, sums.c.amount)
         .join_from(sums, ACCOUNT, ACCOUNT.c.id == sums.c.account_id)
         .order_by(ACCOUNT.c.name, sums.c.currency, ACCOUNT.c.network)
     )
-    return TrialBalance(await connection.scalar(count) or 0, [Balance(*row) for row in rows])
+    return TrialBalance(transactions, [Balance(*row) for row in rows])
+
+
+def _summed_days(through: date | None) -> FromClause:
+    days = true() if through is None else BALANCE.c.day <= through
+    return (
+        select(
+            BALANCE.c.account_id,
+            BALANCE.c.currency,
+            func.sum(BALANCE.c.amount).label("amount"),
+        )
+        .where(days)
+        .group_by(BALANCE.c.account_id, BALANCE.c.currency)
+        .subquery()
+    )
 
 
 async def read_statement(
@@ -185,12 +200,13 @@ def _lines(chosen: Select[int], account: str | None) -> Select[Any]:
         select(
             TRANSACTION.c.id,
             TRANSACTION.c.posted_at,
+            TRANSACTION.c.day,
             TRANSACTION.c.event_id,
             EVENT.c.type,
             EVENT.c.reference,
             EVENT.c.provider_reference,
-            func.substring(EVENT.c.body, _UNREAD).label("unread"),
-            func.substring(EVENT.c.body, _TEST).label("test"),
+            EVENT.c.unread,
+            EVENT.c.test,
             ACCOUNT.c.name,
             ACCOUNT.c.network,
             POSTING.c.currency,
@@ -233,6 +249,7 @@ def _transactions(rows: Iterable[Row[Any]]) -> Iterable[Transaction]:
         yield Transaction(
             id=first.id,
             posted_at=first.posted_at,
+            day=first.day,
             event_id=first.event_id,
             type=first.type,
             reference=first.reference,
@@ -240,6 +257,6 @@ def _transactions(rows: Iterable[Row[Any]]) -> Iterable[Transaction]:
             lines=[
                 Line(row.name, row.network, row.currency, row.amount) for row in (first, *others)
             ],
-            test=first.test is not None,
+            test=first.test,
             unread=json.loads(first.unread or "[]"),
         )

@@ -1,6 +1,8 @@
 """The ledger's part of `payrouter trace`: the history of an order, event or transaction."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 from itertools import groupby
 from operator import attrgetter
 from typing import Any
@@ -10,24 +12,17 @@ from sqlalchemy import ColumnElement, Row, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.ledger.book import ACCOUNT, EVENT, POSTING, SCHEMA, TRANSACTION
-from consumers.ledger.concerns import CALLED_OFF_AFTER_PAID, OTHER_CURRENCY
 from consumers.runtime.fate import Fate
 from consumers.runtime.store.tables import RuntimeTables
 from consumers.runtime.trail import TrailQuery, TrailStep
 from router.contract.amounts import amount_text
-from router.contract.event import Event
 
 LISTED = 200
 """Maximum number of events per search; the newest are returned."""
 
-_CONCERNS = {
-    CALLED_OFF_AFTER_PAID: "called off after paid",
-    OTHER_CURRENCY: "in another currency than before",
-}
-
 
 async def trail(connection: AsyncConnection, sought: TrailQuery) -> Sequence[TrailStep]:
-    """Return the steps of every event found: delivered, recorded, posted or stale, any concern."""
+    """Return the steps of every event found: delivered, recorded, posted or stale, cases opened."""
     events = await _events(connection, sought)
     transactions = await _transactions(connection, [row.event_id for row in events])
     return [step for row in events for step in _steps(row, transactions.get(row.event_id, []))]
@@ -77,45 +72,44 @@ async def _transactions(
 
 
 def _steps(row: Row[Any], lines: Sequence[Row[Any]]) -> Iterable[TrailStep]:
-    event = Event.model_validate_json(row.body)
-    order = None if event.reference is None else (event.account, event.reference)
-    yield TrailStep(event.received_at, "delivered", event.id, order, _delivered(event))
-    yield TrailStep(row.applied_at, "recorded", event.id, order, _recorded(event, row))
+    key, order = row.event_id, None if row.reference is None else (row.account, row.reference)
+    yield TrailStep(row.received_at, "delivered", key, order, _delivered(row))
+    yield TrailStep(row.applied_at, "recorded", key, order, _recorded(row))
     if lines:
         facts = {"transaction": str(lines[0].id)}
         for number, line in enumerate(lines, start=1):
             amount = f"{amount_text(line.amount)} {line.currency}"
             facts[f"line {number}"] = f"{line.name} {amount}"
-        yield TrailStep(lines[0].posted_at, "posted", event.id, order, facts)
+        yield TrailStep(lines[0].posted_at, "posted", key, order, facts)
     elif row.outcome == Fate.STALE.value:
-        facts = {"type": event.type.value, "why": "it adds nothing to the known facts"}
-        yield TrailStep(row.applied_at, "stale", event.id, order, facts)
-    if row.concern is not None:
-        what = _CONCERNS.get(row.concern, row.concern)
-        facts = {"type": event.type.value, "books": "unchanged; an operator should look"}
-        yield TrailStep(row.applied_at, what, event.id, order, facts, trouble=True)
+        facts = {"type": row.type, "why": "it adds nothing to the known facts"}
+        yield TrailStep(row.applied_at, "stale", key, order, facts)
+    for kind in (row.opened or "").split():
+        facts = {"type": row.type, "case": f"{kind}; an operator should look"}
+        yield TrailStep(row.applied_at, kind.replace("-", " "), key, order, facts, trouble=True)
 
 
-def _delivered(event: Event) -> Mapping[str, str]:
-    return {
-        "endpoint": event.endpoint,
-        "gateway": event.provider,
-        "signature": event.verification.scheme,
-    }
+def _delivered(row: Row[Any]) -> Mapping[str, str]:
+    return {"endpoint": row.endpoint, "gateway": row.provider, "signature": row.scheme}
 
 
-def _recorded(event: Event, row: Row[Any]) -> Mapping[str, str]:
-    amount = None if event.amount is None else f"{amount_text(event.amount)} {event.currency}"
+def _recorded(row: Row[Any]) -> Mapping[str, str]:
     place = None if row.offset is None else f"{row.topic}-{row.partition}@{row.offset}"
     facts = {
-        "type": event.type.value,
-        "amount": amount,
-        "network": event.network,
-        "account": event.account,
-        "payment": event.provider_reference,
-        "tx": event.tx_hash,
-        "money": "test, not real" if event.test else None,
-        "unread": ", ".join(event.unread) or None,
+        "type": row.type,
+        "amount": _money(row.amount, row.currency),
+        "movement": row.movement,
+        "movement amount": _money(row.movement_amount, row.currency),
+        "network": row.network,
+        "account": row.account,
+        "payment": row.provider_reference,
+        "tx": row.tx_hash,
+        "money": "test, not real" if row.test else None,
+        "unread": ", ".join(json.loads(row.unread or "[]")) or None,
         "offset": place,
     }
     return {name: fact for name, fact in facts.items() if fact is not None}
+
+
+def _money(amount: Decimal | None, currency: str | None) -> str | None:
+    return None if amount is None else f"{amount_text(amount)} {currency}"

@@ -1,19 +1,24 @@
-"""Payments and payouts that are not booked because no event reported an amount."""
+"""Payments and payouts with a transfer whose amount no event reported."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consumers.ledger.book import POSITION, UNBOOKED
-from consumers.ledger.position import Rank
+from consumers.ledger.book import HAS_CASES, POSITION, UNBOOKED
+from consumers.ledger.cases import AMOUNT_UNKNOWN
+
+_CONDITION = f"{HAS_CASES} AND {UNBOOKED}"
 
 
 @dataclass(frozen=True)
 class Unbooked:
-    """A payment or payout that is not booked although its gateway reports that money moved."""
+    """A payment or payout that is not booked in full although its gateway reports that money moved.
+
+    `why` names the transfers without an amount.
+    """
 
     account: str
     provider: str
@@ -37,19 +42,20 @@ async def read_unbooked(connection: AsyncConnection, limit: int) -> Sequence[Unb
         POSITION.c.updated_at,
     )
     rows = await connection.execute(
-        select(*columns, POSITION.c.rank)
-        .where(text(UNBOOKED))
+        select(*columns, POSITION.c.cases)
+        .where(text(_CONDITION))
         .order_by(POSITION.c.updated_at.desc(), POSITION.c.id)
         .limit(limit)
     )
-    return [Unbooked(*row[:-1], why=_why(row.rank)) for row in rows]
+    return [Unbooked(*row[:-1], why=_why(row.cases)) for row in rows]
 
 
 async def count_unbooked(connection: AsyncConnection) -> int:
     """Return the number of unbooked payments and payouts."""
-    query = select(func.count()).select_from(POSITION).where(text(UNBOOKED))
+    query = select(func.count()).select_from(POSITION).where(text(_CONDITION))
     return await connection.scalar(query) or 0
 
 
-def _why(rank: int) -> str:
-    return "no amount was reported" if rank > Rank.NOTHING else "taken back, but never paid"
+def _why(cases: Mapping[str, Mapping[str, Mapping[str, str]]]) -> str:
+    facts = cases[AMOUNT_UNKNOWN.name]["facts"]
+    return ", ".join(f"{name}: {text}" for name, text in sorted(facts.items()))

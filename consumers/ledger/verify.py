@@ -5,24 +5,28 @@ balances, nor the positions.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Row, Select, func, select
+from sqlalchemy import Row, Select, Subquery, and_, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.ledger.book import (
     ACCOUNT,
     BALANCE,
     EVENT,
+    EVIDENCE,
     JOURNAL_TOTAL,
     POSITION,
     POSTING,
     TRANSACTION,
 )
-from consumers.ledger.position import Position
-from consumers.ledger.postings import exact, implied
+from consumers.ledger.evidence import stored_digest
+from consumers.ledger.facts.exact import exact
+from consumers.ledger.facts.position import Position
+from consumers.ledger.positions import DESCRIBED, described
+from consumers.ledger.postings import implied
 from consumers.ledger.unbooked import count_unbooked
 from router.contract.amounts import value_text
 
@@ -30,8 +34,6 @@ LISTED = 100
 """Maximum number of faults listed per kind."""
 
 _STREAMED = 1000
-
-_FACTS = [POSITION.c[field.name] for field in fields(Position)]
 
 Sums = Mapping[tuple[str, str], Decimal]
 """Posted sums by account name and currency, without zeros.
@@ -69,6 +71,7 @@ async def verify(connection: AsyncConnection) -> VerificationResult:
         *await _incomplete(connection),
         *await _balances(connection),
         *await _totals(connection, transactions, postings),
+        *await _evidence(connection),
     ]
     positions, wrong = await _positions(connection)
     unbooked = await count_unbooked(connection)
@@ -123,55 +126,87 @@ async def _incomplete(connection: AsyncConnection) -> Sequence[LedgerFault]:
 
 
 async def _balances(connection: AsyncConnection) -> Sequence[LedgerFault]:
-    summed = (
-        select(
-            POSTING.c.account_id,
-            POSTING.c.currency,
-            func.sum(POSTING.c.amount).label("amount"),
-            func.count().label("postings"),
-        )
-        .group_by(POSTING.c.account_id, POSTING.c.currency)
-        .subquery()
+    summed, stored = _posted_sums(), _stored_sums()
+    same = and_(*(summed.c[name] == stored.c[name] for name in ("account_id", "currency", "day")))
+    differs = summed.c.amount.is_distinct_from(stored.c.amount) | (
+        summed.c.postings.is_distinct_from(stored.c.postings)
     )
-    same = (summed.c.account_id == BALANCE.c.account_id) & (summed.c.currency == BALANCE.c.currency)
-    differs = summed.c.amount.is_distinct_from(BALANCE.c.amount) | (
-        summed.c.postings.is_distinct_from(BALANCE.c.postings)
-    )
-    account = func.coalesce(summed.c.account_id, BALANCE.c.account_id)
+    account = func.coalesce(summed.c.account_id, stored.c.account_id)
     rows = await connection.execute(
         select(
             ACCOUNT.c.name,
-            func.coalesce(summed.c.currency, BALANCE.c.currency).label("currency"),
+            func.coalesce(summed.c.currency, stored.c.currency).label("currency"),
+            func.coalesce(summed.c.day, stored.c.day).label("day"),
             func.coalesce(summed.c.amount, 0).label("summed"),
-            func.coalesce(BALANCE.c.amount, 0).label("stored"),
+            func.coalesce(stored.c.amount, 0).label("stored"),
         )
-        .select_from(summed.join(BALANCE, same, full=True).join(ACCOUNT, ACCOUNT.c.id == account))
+        .select_from(summed.join(stored, same, full=True).join(ACCOUNT, ACCOUNT.c.id == account))
         .where(differs)
-        .order_by(ACCOUNT.c.name, "currency")
+        .order_by(ACCOUNT.c.name, "currency", "day")
         .limit(LISTED)
     )
     return [
         LedgerFault(
             "balance",
-            f"{row.name} {row.currency}",
+            f"{row.name} {row.currency} on {row.day}",
             f"is stored as {value_text(row.stored)}, the journal sums to {value_text(row.summed)}",
         )
         for row in rows
     ]
 
 
+def _posted_sums() -> Subquery:
+    keys = (POSTING.c.account_id, POSTING.c.currency, TRANSACTION.c.day)
+    amount, postings = func.sum(POSTING.c.amount), func.count()
+    return (
+        select(*keys, amount.label("amount"), postings.label("postings"))
+        .join_from(POSTING, TRANSACTION)
+        .group_by(*keys)
+        .subquery()
+    )
+
+
+def _stored_sums() -> Subquery:
+    keys = (BALANCE.c.account_id, BALANCE.c.currency, BALANCE.c.day)
+    amount, postings = func.sum(BALANCE.c.amount), func.sum(BALANCE.c.postings)
+    return (
+        select(*keys, amount.label("amount"), postings.label("postings")).group_by(*keys).subquery()
+    )
+
+
 async def _totals(
     connection: AsyncConnection, transactions: int, postings: int
 ) -> Sequence[LedgerFault]:
-    total = (await connection.execute(select(JOURNAL_TOTAL))).one_or_none()
+    counted = (func.sum(JOURNAL_TOTAL.c.transactions), func.sum(JOURNAL_TOTAL.c.postings))
+    recorded_transactions, recorded_postings = (await connection.execute(select(*counted))).one()
     counts = (
-        ("transactions", transactions, total and total.transactions),
-        ("postings", postings, total and total.postings),
+        ("transactions", transactions, recorded_transactions or 0),
+        ("postings", postings, recorded_postings or 0),
     )
     return [
-        LedgerFault("count", name, f"{recorded or 0} were posted, the journal has {found}")
+        LedgerFault("count", name, f"{recorded} were posted, the journal has {found}")
         for name, found, recorded in counts
         if found != recorded
+    ]
+
+
+async def _evidence(connection: AsyncConnection) -> Sequence[LedgerFault]:
+    """Find events whose evidence is missing or differs from the digest in the journal."""
+    changed = stored_digest() != EVENT.c.digest
+    rows = await connection.execute(
+        select(EVENT.c.event_id, EVIDENCE.c.event_id.is_(None).label("missing"))
+        .outerjoin_from(EVENT, EVIDENCE, EVIDENCE.c.event_id == EVENT.c.event_id)
+        .where(EVIDENCE.c.event_id.is_(None) | changed)
+        .order_by(EVENT.c.event_id)
+        .limit(LISTED)
+    )
+    return [
+        LedgerFault(
+            "evidence",
+            f"event {row.event_id}",
+            "is missing" if row.missing else "differs from its digest in the journal",
+        )
+        for row in rows
     ]
 
 
@@ -218,7 +253,8 @@ def _per_position() -> Select[Any]:
     )
     return (
         select(
-            *_FACTS,
+            *DESCRIBED,
+            POSITION.c.facts,
             sums.c.name.label("posted_account"),
             sums.c.currency.label("posted_currency"),
             sums.c.amount.label("posted_amount"),
@@ -229,13 +265,12 @@ def _per_position() -> Select[Any]:
 
 
 def _summed(rows: Sequence[Row[Any]]) -> tuple[Position, Sums]:
-    facts = len(_FACTS)
     sums = {
         (row.posted_account, row.posted_currency): row.posted_amount
         for row in rows
         if row.posted_account is not None
     }
-    return Position(*rows[0][:facts]), sums
+    return described(rows[0]), sums
 
 
 def _by_name(position: Position) -> Sums:

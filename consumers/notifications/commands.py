@@ -42,12 +42,15 @@ def list_(
     list_and_show(settings, wanted, as_json=as_json)
 
 
-@click.command("show", epilog=example("notifications show 8f7af8a8-479e-5a3e-9cd0-bd4446be7375"))
+@click.command("show", epilog=example("notifications show 8f7af8a8"))
 @settings_of("notifications")
-@click.argument("message", type=click.UUID)
+@click.argument("message")
 @json_option
-def show(settings: "ConsumerSettings", message: UUID, *, as_json: bool) -> None:
-    """Show MESSAGE in full, with its text as it would be sent now."""
+def show(settings: "ConsumerSettings", message: str, *, as_json: bool) -> None:
+    """Show MESSAGE in full, with its text as it would be sent now.
+
+    MESSAGE is the id of the message, or its beginning.
+    """
     from consumers.notifications.commands_messages import show_message
 
     show_message(settings, message, as_json=as_json)

@@ -44,18 +44,28 @@ def list_and_show(settings: ConsumerSettings, wanted: MessageFilter, *, as_json:
     )
 
 
-def show_message(settings: ConsumerSettings, message: UUID, *, as_json: bool) -> None:
-    """Print one message with its text."""
-    rows = _found(settings, MessageFilter(ids=[message]))
-    if not rows:
-        text = f"there is no message {message}"
-        raise CommandError(text)
+def show_message(settings: ConsumerSettings, message: str, *, as_json: bool) -> None:
+    """Print one message, given by its id or the beginning of it, with its text."""
+    rows = _found(settings, MessageFilter(between=_ids_from(message)))
+    if len(rows) != 1:
+        many = f"there are {len(rows)} messages with an id that begins with {message}"
+        raise CommandError(many if rows else f"there is no message {message}")
     whole = {**rows[0].as_json(), **_text(settings, rows[0])}
     if as_json:
         show_json(whole)
     else:
         known = [(name, value) for name, value in whole.items() if value is not None]
-        show_table(f"message {message}", ("field", "value"), known)
+        show_table(f"message {rows[0].id}", ("field", "value"), known)
+
+
+def _ids_from(beginning: str) -> tuple[UUID, UUID]:
+    """Return the lowest and the highest id that begins so. Raises UsageError."""
+    digits = beginning.replace("-", "")
+    try:
+        return UUID(f"{digits:0<32}"), UUID(f"{digits:f<32}")
+    except ValueError:
+        text = f"{beginning} is not the beginning of an id"
+        raise click.UsageError(text) from None
 
 
 def resend_messages(

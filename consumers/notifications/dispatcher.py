@@ -60,6 +60,7 @@ class Dispatcher:
     texts: Texts
     outcome_topic: str
     owner: str = field(default_factory=lambda: f"{socket.gethostname()}:{os.getpid()}:{uuid4()}")
+    margin_seconds: float = MARGIN_SECONDS
     busy: set[object] = field(default_factory=set)
     """One entry per sending thread, including threads whose send has timed out."""
 
@@ -78,7 +79,7 @@ class Dispatcher:
     async def _turn(self, engine: AsyncEngine) -> bool:
         room = self.limits.at_once - len(self.busy)
         started = time.monotonic()
-        seconds = self.limits.timeout_seconds + MARGIN_SECONDS
+        seconds = self.limits.timeout_seconds + self.margin_seconds
         request = LeaseRequest(self.channel, self.owner, room, seconds, self.limits.per_minute)
         async with transaction_of(engine) as transaction:
             taken = await lease(transaction, request)

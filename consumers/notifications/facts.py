@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from decimal import Context, Decimal, localcontext
 
-from router.contract.amounts import amount_text
+from consumers.notifications.outcomes import OrderOutcome
+from consumers.notifications.rules import ORDER_PAID
+from router.contract.amounts import amount_text, value_text
 from router.contract.event import Event
 
 Facts = Mapping[str, str | None]
@@ -14,6 +16,7 @@ _PLAIN = (
     "reference",
     "provider_reference",
     "currency",
+    "movement",
     "expected_currency",
     "fee_currency",
     "gas_currency",
@@ -23,14 +26,17 @@ _PLAIN = (
     "from_address",
     "to_address",
 )
-_AMOUNTS = ("amount", "expected_amount", "fee", "gas")
+_AMOUNTS = ("amount", "movement_amount", "expected_amount", "fee", "gas")
 
 _EXACT = Context(prec=60)
 """More digits than the difference of two amounts of the contract can have."""
 
 
-def facts_of(event: Event) -> dict[str, str | None]:
-    """Return the facts of an event: amounts as exact decimal text, no customer data."""
+def facts_of(event: Event, total: Decimal | None = None) -> dict[str, str | None]:
+    """Return the facts of an event: amounts as exact decimal text, no customer data.
+
+    `total` is the total known of what the event reports, in its currency.
+    """
     missing, surplus = _difference(event)
     return {
         "event_id": str(event.id),
@@ -42,8 +48,10 @@ def facts_of(event: Event) -> dict[str, str | None]:
         "received_at": event.received_at.isoformat(),
         **{name: getattr(event, name) for name in _PLAIN},
         **{name: _text(getattr(event, name)) for name in _AMOUNTS},
+        "total_amount": None if total is None else value_text(total),
         "missing_amount": missing,
         "surplus_amount": surplus,
+        "claimed": "true" if event.amount_claimed else None,
         "test": "true" if event.test else None,
         "unread": ", ".join(event.unread) or None,
     }
@@ -53,8 +61,25 @@ NAMES = (
     *("event_id", "type", "family", "status", "order", "occurred_at", "received_at"),
     *_PLAIN,
     *_AMOUNTS,
-    *("missing_amount", "surplus_amount", "test", "unread"),
+    *("total_amount", "missing_amount", "surplus_amount", "claimed", "test", "unread"),
 )
+
+
+def order_facts(outcome: OrderOutcome) -> dict[str, str | None]:
+    """Return the facts of an inventory's outcome: the order and the moment."""
+    moment = outcome.at.isoformat()
+    return {
+        **dict.fromkeys(NAMES),
+        "event_id": str(outcome.id),
+        "type": ORDER_PAID,
+        "family": "order",
+        "status": "paid",
+        "account": outcome.account,
+        "reference": outcome.reference,
+        "order": outcome.reference,
+        "occurred_at": moment,
+        "received_at": moment,
+    }
 
 
 def _text(amount: Decimal | None) -> str | None:

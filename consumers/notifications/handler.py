@@ -1,28 +1,56 @@
-"""Stores the messages to send, in the transaction of the events."""
+"""Applies a batch of events, orders and outcomes: stores the messages that their changes cause."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.notifications import writing
 from consumers.notifications.addresses import mailbox
+from consumers.notifications.contacts import (
+    Contact,
+    OrderKey,
+    contacts_in,
+    lock_customers,
+    wake,
+    write_customers,
+)
 from consumers.notifications.options import NotificationOptions
-from consumers.notifications.rules import CUSTOMER, LOG, Intent, intents, message_id
-from consumers.notifications.subjects import SubjectChange, new_subject, plan_changes
+from consumers.notifications.outcomes import COMMITTED, RETURNED, OrderOutcome
+from consumers.notifications.rules import (
+    CUSTOMER,
+    LOG,
+    ORDER_PAID,
+    Intent,
+    intents,
+    message_id,
+)
+from consumers.notifications.subjects import (
+    Subject,
+    SubjectBatch,
+    SubjectChange,
+    new_movement,
+    new_subject,
+    plan_changes,
+)
 from consumers.notifications.tables import PENDING, SKIPPED
-from consumers.notifications.writing import Contact, NewMessage, OrderKey
+from consumers.notifications.writing import NewMessage
 from consumers.runtime.fate import Fate
 from router.contract.event import Event
 from router.contract.order import Order
 
+Cause = Event | OrderOutcome
+"""What causes messages."""
+
+Customers = Mapping[OrderKey, Contact]
+
 
 @dataclass(frozen=True)
 class NotificationHandler:
-    """Applies batches of events and orders, by the rules of the configuration."""
+    """Applies batches of events, orders and outcomes, by the rules of the configuration."""
 
     options: NotificationOptions
 
@@ -34,86 +62,108 @@ class NotificationHandler:
         """
         fresh = {event.id: event for event in reversed(events)}
         ordered = [fresh[each] for each in dict.fromkeys(event.id for event in events)]
-        payments = [each for each in ordered if isinstance(each, Event)]
+        causes = [each for each in ordered if self._is_cause(each)]
         orders = [each for each in ordered if isinstance(each, Order)]
-        keys = {(p.account, p.reference) for p in payments if p.reference is not None}
-        known = await writing.lock_customers(transaction, keys | contacts_in(orders).keys())
-        learnt, learnt_from = await self._learn(transaction, orders, known)
-        outcomes = await self._changes(transaction, payments, {**known, **learnt})
+        keys = {(each.account, each.reference) for each in [*causes, *orders] if each.reference}
+        known = await lock_customers(transaction, keys)
+        known, learnt_from = await self._learn(transaction, orders, causes, known)
+        outcomes = await self._changes(transaction, causes, known)
         outcomes |= dict.fromkeys(learnt_from, Fate.APPLIED)
         # The second pop of a repeated id finds nothing, as for an event handled earlier.
         return [outcomes.pop(event.id, Fate.STALE) for event in events]
+
+    def _is_cause(self, message: object) -> bool:
+        """Return whether it may cause messages: an event, or an outcome that decides about paid."""
+        if isinstance(message, OrderOutcome):
+            relevant = message.status in {COMMITTED, RETURNED} and message.reference is not None
+            return relevant and self.options.paid == "inventory"
+        return isinstance(message, Event)
 
     async def _learn(
         self,
         transaction: AsyncConnection,
         orders: Sequence[Order],
-        known: Mapping[OrderKey, Contact],
-    ) -> tuple[Mapping[OrderKey, Contact], Sequence[UUID]]:
-        """Store contacts from new orders and release messages that wait for an address.
+        causes: Sequence[Cause],
+        known: Customers,
+    ) -> tuple[Customers, Sequence[UUID]]:
+        """Store contacts from new orders and payments; release messages that wait for an address.
 
-        Returns the contacts, and the ids of the new orders. Ignores an order that
-        was read before: it could restore an address that was corrected or removed
+        Returns the contacts, and the ids of the new orders. Ignores an order or payment
+        that was read before: it could restore an address that was corrected or removed
         since. The caller holds the locks of the customers' rows.
         """
-        old = await writing.known_events(transaction, [order.id for order in orders])
+        payers = [each for each in causes if isinstance(each, Event) and each.customer.email]
+        ids = [*(order.id for order in orders), *(payer.id for payer in payers)]
+        old = await writing.known_events(transaction, ids)
         new = [order for order in orders if order.id not in old]
         await writing.record_orders(transaction, new)
-        learnt = {key: known[key].updated_with(whom) for key, whom in contacts_in(new).items()}
-        await writing.write_customers(
-            transaction, {key: whom for key, whom in learnt.items() if whom != known[key]}
+        found = contacts_in(new, [each for each in payers if each.id not in old])
+        learnt = {key: known[key].updated_with(contact) for key, contact in found.items()}
+        await write_customers(
+            transaction, {key: each for key, each in learnt.items() if each != known[key]}
         )
-        await writing.wake(transaction, {key: whom for key, whom in learnt.items() if whom.email})
-        return learnt, [order.id for order in new]
+        await wake(transaction, learnt)
+        return {**known, **learnt}, [order.id for order in new]
 
     async def _changes(
-        self,
-        transaction: AsyncConnection,
-        payments: Sequence[Event],
-        customers: Mapping[OrderKey, Contact],
+        self, transaction: AsyncConnection, causes: Sequence[Cause], customers: Customers
     ) -> dict[UUID, Fate]:
-        if not payments:
+        if not causes:
             return {}
-        subjects = {event.id: new_subject(event) for event in payments}
+        subjects = {each.id: each for each in map(new_subject, causes)}
         before = await writing.lock_subjects(transaction, subjects.values())
-        known = await writing.known_events(transaction, [event.id for event in payments])
-        new = [(subjects[e.id].id, e) for e in payments if e.id not in known]
-        changes, after = plan_changes(before, new)
+        old = await writing.known_events(transaction, [each.id for each in causes])
+        new = [each for each in causes if each.id not in old]
+        batch = await self._batch(transaction, before, new, customers)
+        changes, after = plan_changes(batch, new)
         await writing.record_changes(transaction, changes)
-        moved = [subject for key, subject in after.items() if subject != before[key]]
-        await writing.write_subjects(transaction, moved)
+        await writing.write_subjects(transaction, _changed(batch.subjects, after.subjects))
+        await writing.write_movements(transaction, _changed(batch.movements, after.movements))
         now = datetime.now(UTC)
         messages = [each for change in changes for each in self._messages(change, customers, now)]
         await writing.add_messages(transaction, messages)
-        return {change.event.id: change.outcome for change in changes}
+        return {change.cause.id: change.outcome for change in changes}
+
+    async def _batch(
+        self,
+        transaction: AsyncConnection,
+        subjects: Mapping[UUID, Subject],
+        causes: Sequence[Cause],
+        customers: Customers,
+    ) -> SubjectBatch:
+        events = [each for each in causes if isinstance(each, Event)]
+        named = [each for each in map(new_movement, events) if each is not None]
+        movements = await writing.read_movements(transaction, named)
+        prices = None
+        if self.options.paid == "gateway":
+            prices = {key: contact.price for key, contact in customers.items()}
+        return SubjectBatch(subjects, movements, prices)
 
     def _messages(
-        self, change: SubjectChange, customers: Mapping[OrderKey, Contact], now: datetime
+        self, change: SubjectChange, customers: Customers, now: datetime
     ) -> Sequence[NewMessage]:
         """Return the messages for a change, each with its recipient or waiting for an address."""
-        event = change.event
-        order = customers.get((event.account, event.reference or ""), Contact())
-        own = mailbox(event.customer.email)
-        customer = Contact(own or order.email, order.language)
+        cause = change.cause
+        order = customers.get((cause.account, cause.reference or ""), Contact())
         return [
-            self._message(event, intent, customer, now)
+            self._message(cause, intent, _customer(cause, order, intent), now)
             for intent in intents(self.options.rules, change.kinds)
         ]
 
     def _message(
-        self, event: Event, intent: Intent, customer: Contact, now: datetime
+        self, cause: Cause, intent: Intent, customer: Contact, now: datetime
     ) -> NewMessage:
         contact = customer if intent.recipient == CUSTOMER else self._operator(intent.recipient)
         waits = intent.recipient == CUSTOMER and intent.channel != LOG and contact.email is None
         state, why = PENDING, None
-        if now - event.received_at > timedelta(hours=self.options.skip_older_than_hours):
+        if now - _arrived(cause) > timedelta(hours=self.options.skip_older_than_hours):
             state, why = SKIPPED, "the event was too old when it was applied"
-        elif waits and event.reference is None:
+        elif waits and cause.reference is None:
             state, why = SKIPPED, "no address, and no order to get one from"
         until = now + timedelta(seconds=self.options.wait_for_order_seconds)
         return NewMessage(
-            id=message_id(event.id, intent.channel, intent.recipient),
-            event_id=event.id,
+            id=message_id(cause.id, intent.channel, intent.recipient),
+            event_id=cause.id,
             channel=intent.channel,
             recipient=intent.recipient,
             kind=intent.kind,
@@ -129,11 +179,19 @@ class NotificationHandler:
         return Contact(operator.email, operator.language)
 
 
-def contacts_in(orders: Sequence[Order]) -> dict[OrderKey, Contact]:
-    """Return the customers' contacts from orders; later values replace earlier ones."""
-    contacts: dict[OrderKey, Contact] = {}
-    for order in orders:
-        key = (order.account, order.reference)
-        contact = Contact(mailbox(order.customer.email), order.customer.language)
-        contacts[key] = contacts.get(key, Contact()).updated_with(contact)
-    return contacts
+def _arrived(cause: Cause) -> datetime:
+    return cause.received_at if isinstance(cause, Event) else cause.at
+
+
+def _customer(cause: Cause, order: Contact, intent: Intent) -> Contact:
+    """Return the customer's contact: of the event, else of the order, else of its payer."""
+    own = mailbox(cause.customer.email) if isinstance(cause, Event) else None
+    payer = order.payer_email if intent.kind == ORDER_PAID else None
+    return Contact(own or order.email or payer, order.language)
+
+
+_Row = TypeVar("_Row")
+
+
+def _changed(before: Mapping[UUID, _Row], after: Mapping[UUID, _Row]) -> list[_Row]:
+    return [each for key, each in after.items() if each != before.get(key)]

@@ -59,7 +59,7 @@ class Leased:
     edition: int
     account: str
     reference: str | None
-    provider: str
+    provider: str | None
     provider_reference: str | None
     facts: Facts
 

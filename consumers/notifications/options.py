@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -83,6 +83,11 @@ class NotificationOptions(BaseModel):
     rules: tuple[Rule, ...] = tuple(Rule.model_validate(each) for each in DEFAULT_RULES)
     channels: dict[str, ChannelOptions] = Field(default_factory=dict)
     operators: dict[str, OperatorOptions] = {OPERATORS: OperatorOptions()}
+    paid: Literal["inventory", "gateway"] = Field(
+        "inventory",
+        description="who decides that an order is paid: the inventory, or one event of a gateway"
+        " that reports the expected amount",
+    )
     language: str = Field("en", description="if an order names none, or one without texts")
     templates: Path | None = Field(
         None, description="a folder of texts that override the built-in ones"

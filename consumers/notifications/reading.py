@@ -59,7 +59,8 @@ class MessageRow:
 class MessageFilter:
     """Criteria for messages; None matches all."""
 
-    ids: Sequence[UUID] = ()
+    between: tuple[UUID, UUID] | None = None
+    """The lowest and the highest id."""
     state: str | None = None
     event_id: UUID | None = None
     order: str | None = None
@@ -145,8 +146,8 @@ def uuid_of(text: str) -> UUID | None:
 
 def _matches(wanted: MessageFilter) -> ColumnElement[bool]:
     condition: ColumnElement[bool] = true()
-    if wanted.ids:
-        condition &= any_of(MESSAGE.c.id, wanted.ids)
+    if wanted.between is not None:
+        condition &= MESSAGE.c.id.between(*wanted.between)
     if wanted.state is not None:
         condition &= MESSAGE.c.state == wanted.state
     if wanted.event_id is not None:

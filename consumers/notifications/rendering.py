@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -27,8 +28,9 @@ from jinja2 import (
 )
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from consumers.notifications.facts import NAMES, Facts, facts_of
-from consumers.notifications.rules import CUSTOMER, KINDS
+from consumers.notifications.facts import NAMES, Facts, facts_of, order_facts
+from consumers.notifications.outcomes import COMMITTED, OrderOutcome
+from consumers.notifications.rules import CUSTOMER, KINDS, ORDER_PAID
 from router.contract.event import Event, EventType, Verification
 
 BUILT_IN = Path(__file__).parent / "texts"
@@ -38,6 +40,7 @@ ANY = "any"
 
 _LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[a-z0-9]{1,8}){0,3}")
 _SUBJECT = "Subject: "
+_MOMENT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 _INEXACT = ("float", "int", "round", "sum", "filesizeformat")
 """Filters that would convert an amount to a float, or truncate it."""
 
@@ -157,7 +160,7 @@ def _try(texts: Texts, folder: Path, path: Path) -> None:
         raise TextsError(message)
     for kind in kinds:
         for sample in _samples(kind):
-            known = {**facts_of(sample), "kind": kind}
+            known = {**sample, "kind": kind}
             try:
                 written = texts._write(place.as_posix(), known)  # noqa: SLF001 - its own module
                 if path.suffix == ".txt":
@@ -180,8 +183,10 @@ def _kinds(place: Path) -> Sequence[str]:
     return [place.stem] if place.stem in KINDS else []
 
 
-def _samples(kind: str) -> Iterator[Event]:
-    """Yield sample events: all facts with an underpaid and an overpaid amount, then few facts."""
+def _samples(kind: str) -> Iterator[Facts]:
+    """Yield sample facts: all of them with an underpaid and an overpaid amount, then few."""
+    if kind == ORDER_PAID:
+        yield order_facts(OrderOutcome(UUID(int=0), "shop", "x", COMMITTED, _MOMENT))
     known = {each.value for each in EventType}
     must = {
         "id": UUID(int=0),
@@ -190,16 +195,19 @@ def _samples(kind: str) -> Iterator[Event]:
         "endpoint": "blockatm",
         "account": "shop",
         "provider_reference": "8210003616",
-        "received_at": datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
+        "received_at": _MOMENT,
         "verification": Verification(scheme="none", key="none"),
     }
-    money = dict.fromkeys(("currency", "expected_currency", "fee_currency", "gas_currency"), "USDT")
+    currencies = ("currency", "expected_currency", "fee_currency", "gas_currency")
+    money = dict.fromkeys(currencies, "USDT")
     money |= {"amount": "80", "expected_amount": "100", "fee": "1", "gas": "1"}
+    money |= {"movement": "1", "movement_amount": "30"}
     rest = ("reference", "network", "chain_id", "tx_hash", "from_address", "to_address")
-    full = {**must, **money, **dict.fromkeys(rest, "x"), "test": True, "unread": ["occurred_at"]}
-    yield Event.model_validate(full)
-    yield Event.model_validate({**full, "amount": "120"})
-    yield Event.model_validate(must)
+    flags = {"test": True, "amount_claimed": True, "unread": ["occurred_at"]}
+    full = {**must, **money, **dict.fromkeys(rest, "x"), **flags}
+    yield facts_of(Event.model_validate(full), Decimal(80))
+    yield facts_of(Event.model_validate({**full, "amount": "120"}), Decimal(120))
+    yield facts_of(Event.model_validate(must))
 
 
 def _known(value: Any) -> Any:  # noqa: ANN401 - any value of a template

@@ -21,7 +21,10 @@ LOG = "log"
 CALLED_OFF = "alert.called_off_after_paid"
 """A gateway called off a paid payment: nothing changes, but an operator should look."""
 
-KINDS = (*(each.value for each in EventType), CALLED_OFF)
+ORDER_PAID = "order.paid"
+"""An order is paid: the inventory sold its stock, or an event of the gateway proves it."""
+
+KINDS = (*(each.value for each in EventType), ORDER_PAID, CALLED_OFF)
 """All kinds of messages a rule can name."""
 
 FAMILIES = tuple(dict.fromkeys(kind.partition(".")[0] for kind in KINDS))
@@ -74,7 +77,7 @@ def intents(rules: Iterable[Rule], kinds: Iterable[str]) -> Sequence[Intent]:
     """Return the messages for an event's kinds: at most one per channel and recipient.
 
     If two rules or two kinds match the same channel and recipient, the first
-    one wins.
+    one wins, so the most important kind comes first.
     """
     found: dict[tuple[str, str], Intent] = {}
     rules = tuple(rules)
@@ -100,17 +103,28 @@ OPERATORS = "operators"
 DEFAULT_RULES: Sequence[Mapping[str, object]] = (
     {
         "on": [
+            ORDER_PAID,
             "payment.confirmed",
             "payment.overpaid",
             "payment.underpaid",
+            "payment.reversed",
             "payment.refunded",
+            "payment.refund_failed",
             "subscription.*",
         ],
         "to": CUSTOMER,
         "channels": [LOG],
     },
     {
-        "on": ["payment.disputed", "payout.failed", "payout.returned", CALLED_OFF],
+        "on": [
+            "payment.reversed",
+            "payment.refund_failed",
+            "payment.disputed",
+            "payment.dispute_returned",
+            "payout.failed",
+            "payout.returned",
+            CALLED_OFF,
+        ],
         "to": OPERATORS,
         "channels": [LOG],
     },

@@ -11,6 +11,7 @@ from consumers.notifications.handler import NotificationHandler
 from consumers.notifications.leases import delete_old_addresses, skip_overdue
 from consumers.notifications.measures import MEASURES
 from consumers.notifications.options import ChannelOptions, NotificationOptions
+from consumers.notifications.outcomes import OUTCOMES, read_outcome
 from consumers.notifications.rendering import open_texts
 from consumers.notifications.rules import LOG
 from consumers.notifications.tables import METADATA
@@ -40,7 +41,7 @@ def configured(setup: Setup) -> ConsumerActions:
     days = options.keep_addresses_days
     return ConsumerActions(
         handle=NotificationHandler(options),
-        readers={ORDER: read_order(setup.orders)},
+        readers={ORDER: read_order(setup.orders), OUTCOMES: read_outcome},
         work=[
             *sending,
             Work("addresses", ADDRESSES_SECONDS, partial(clean_up_addresses, days=days)),
@@ -76,7 +77,7 @@ def _to_log(*_: object) -> SendResult:
 
 SERVICE = Service(
     name="notifications",
-    topics=("payment", "payout", "subscription", ORDER),
+    topics=("payment", "payout", "subscription", ORDER, OUTCOMES),
     tables=METADATA,
     migrations="consumers.notifications.migrations",
     measures=MEASURES,

@@ -1,82 +1,185 @@
-"""The status of each payment, payout or subscription, and how events change it. Pure."""
+"""Subjects of messages: payments, payouts, subscriptions and orders, and what changes them. Pure.
+
+A subject keeps folded facts, not a latest status. So a report that adds nothing causes no message,
+and the facts are the same in every order of arrival.
+"""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from uuid import UUID, uuid5
 
-from consumers.notifications.rules import CALLED_OFF
+from consumers.notifications.known import (
+    KnownFacts,
+    known_of,
+    known_text,
+    movement_of,
+    movement_text,
+    with_status,
+)
+from consumers.notifications.money import ReportedMovement
+from consumers.notifications.news import begins, news
+from consumers.notifications.outcomes import COMMITTED, RETURNED, OrderOutcome
+from consumers.notifications.paid import OrderPrice, proves_paid
+from consumers.notifications.reports import TAKEN_BACK, after_event, money_kind, total_of
+from consumers.notifications.rules import CALLED_OFF, ORDER_PAID
 from consumers.runtime.fate import Fate
-from router.contract.event import Event, EventType
-from router.contract.lifecycle import advance, contradicts_paid
+from router.contract.event import Event
 
 SUBJECT_NAMESPACE = UUID("b6b2b5c4-9f7e-5c7c-8d5d-6f1d2f4d3a11")
 """Namespace of subject ids. Never change it: stored subjects have ids derived from it."""
 
+ORDER_FAMILY = "order"
+
+NO_FACTS = "{}"
+
 
 @dataclass(frozen=True)
 class Subject:
-    """A payment, payout or subscription; the fields are the columns of its row.
+    """A payment, payout, subscription or order; the fields are the columns of its row.
 
-    `called_off` is true if its gateway called it off after it was paid.
+    `facts` are its folded facts, as in `consumers.notifications.known`. An order has no provider.
     """
 
     id: UUID
     account: str
-    provider: str
+    provider: str | None
     family: str
     provider_reference: str | None = None
     reference: str | None = None
-    status: str | None = None
-    called_off: bool = False
+    facts: str = NO_FACTS
+
+
+@dataclass(frozen=True)
+class SubjectMovement:
+    """One transfer of a subject's money, by the gateway's id; the fields are columns of its row."""
+
+    id: UUID
+    subject_id: UUID
+    kind: str
+    movement: str
+    facts: str = NO_FACTS
 
 
 @dataclass(frozen=True)
 class SubjectChange:
-    """An event, its outcome, and the kinds of messages it causes."""
+    """An event or outcome, and the kinds of messages it causes, the most important first.
 
-    event: Event
-    outcome: Fate
+    `total` is the total known of what an event reports, in its currency.
+    """
+
+    cause: Event | OrderOutcome
     kinds: Sequence[str] = ()
+    total: Decimal | None = None
+
+    @property
+    def outcome(self) -> Fate:
+        """APPLIED if it changes a fact. An event that contradicts a paid payment is STALE."""
+        changed = any(kind != CALLED_OFF for kind in self.kinds)
+        return Fate.APPLIED if changed else Fate.STALE
 
 
-def new_subject(event: Event) -> Subject:
-    """Return the subject of an event, before any event is applied."""
-    named = event.provider_reference or event.reference
-    kind = "reference" if event.provider_reference is None else "provider_reference"
-    identity = [event.account, event.provider, event.type.family, kind, named]
+def new_subject(cause: Event | OrderOutcome) -> Subject:
+    """Return the subject of an event or outcome, before anything is applied."""
+    if isinstance(cause, OrderOutcome):
+        identity = [cause.account, ORDER_FAMILY, cause.reference]
+        return Subject(_id(identity), cause.account, None, ORDER_FAMILY, reference=cause.reference)
+    named = cause.provider_reference or cause.reference
+    kind = "reference" if cause.provider_reference is None else "provider_reference"
     return Subject(
-        id=uuid5(SUBJECT_NAMESPACE, json.dumps(identity)),
-        account=event.account,
-        provider=event.provider,
-        family=event.type.family,
-        provider_reference=event.provider_reference,
-        reference=event.reference,
+        id=_id([cause.account, cause.provider, cause.type.family, kind, named]),
+        account=cause.account,
+        provider=cause.provider,
+        family=cause.type.family,
+        provider_reference=cause.provider_reference,
+        reference=cause.reference,
     )
 
 
-def apply_event(subject: Subject, event: Event) -> tuple[SubjectChange, Subject]:
-    """Return the change an event makes, and its subject afterwards."""
-    status = event.type.status
-    known = replace(subject, reference=subject.reference or event.reference)
-    after = advance(subject.status, status)
-    # Every renewal is a separate period with a separate event id.
-    if after is not None or event.type is EventType.SUBSCRIPTION_RENEWED:
-        return SubjectChange(event, Fate.APPLIED, (event.type.value,)), replace(
-            known, status=status
-        )
-    if contradicts_paid(subject.status, status) and not subject.called_off:
-        return SubjectChange(event, Fate.STALE, (CALLED_OFF,)), replace(known, called_off=True)
-    return SubjectChange(event, Fate.STALE), known
+def new_movement(event: Event) -> SubjectMovement | None:
+    """Return the movement that an event names, before anything is applied."""
+    kind = money_kind(event)
+    if kind is None or event.movement is None:
+        return None
+    subject = new_subject(event).id
+    number = _id([str(subject), kind.name, event.movement])
+    return SubjectMovement(number, subject, kind.name, event.movement)
+
+
+@dataclass(frozen=True)
+class SubjectBatch:
+    """The subjects and movements of a batch by their ids, and the prices of orders.
+
+    `prices`, by account and reference, are None if events prove nothing about orders.
+    """
+
+    subjects: Mapping[UUID, Subject]
+    movements: Mapping[UUID, SubjectMovement]
+    prices: Mapping[tuple[str, str], OrderPrice] | None = None
 
 
 def plan_changes(
-    before: Mapping[UUID, Subject], located: Iterable[tuple[UUID, Event]]
-) -> tuple[Sequence[SubjectChange], Mapping[UUID, Subject]]:
-    """Apply events in their order; return the change of each, and the subjects afterwards."""
-    now = dict(before)
+    batch: SubjectBatch, causes: Iterable[Event | OrderOutcome]
+) -> tuple[Sequence[SubjectChange], SubjectBatch]:
+    """Apply events and outcomes in their order; return the change of each, and the batch after."""
+    subjects, movements = dict(batch.subjects), dict(batch.movements)
     changes = []
-    for key, event in located:
-        change, now[key] = apply_event(now[key], event)
+    for cause in causes:
+        subject = subjects[new_subject(cause).id]
+        if isinstance(cause, OrderOutcome):
+            change, subjects[subject.id] = apply_outcome(subject, cause)
+        else:
+            blank = new_movement(cause)
+            movement = None if blank is None else movements.get(blank.id, blank)
+            price = _price(batch, cause)
+            change, subjects[subject.id], movement = apply_event(subject, movement, cause, price)
+            if movement is not None:
+                movements[movement.id] = movement
         changes.append(change)
-    return changes, now
+    return changes, replace(batch, subjects=subjects, movements=movements)
+
+
+def apply_event(
+    subject: Subject,
+    movement: SubjectMovement | None,
+    event: Event,
+    price: OrderPrice | None = None,
+) -> tuple[SubjectChange, Subject, SubjectMovement | None]:
+    """Return the change an event makes, and its subject and movement afterwards.
+
+    `price` is the order's; None if events prove nothing about orders.
+    """
+    before = known_of(subject.facts)
+    part = ReportedMovement() if movement is None else movement_of(movement.facts)
+    after, part = after_event(before, part, event)
+    after = replace(after, proven=before.proven or _proven(after, event, price))
+    change = SubjectChange(event, news(before, after, event), total_of(after, event))
+    reference = subject.reference or event.reference
+    moved = None if movement is None else replace(movement, facts=movement_text(part))
+    return change, replace(subject, reference=reference, facts=known_text(after)), moved
+
+
+def apply_outcome(subject: Subject, outcome: OrderOutcome) -> tuple[SubjectChange, Subject]:
+    """Return the change an outcome makes, and its order afterwards."""
+    before = known_of(subject.facts)
+    paid = outcome.status == COMMITTED and begins(before.latest, COMMITTED, RETURNED, outcome.at)
+    after = with_status(before, outcome.status, outcome.at)
+    change = SubjectChange(outcome, (ORDER_PAID,) if paid else ())
+    return change, replace(subject, facts=known_text(after))
+
+
+def _id(identity: Sequence[str | None]) -> UUID:
+    return uuid5(SUBJECT_NAMESPACE, json.dumps(identity))
+
+
+def _price(batch: SubjectBatch, event: Event) -> OrderPrice | None:
+    if batch.prices is None:
+        return None
+    return batch.prices.get((event.account, event.reference or ""), OrderPrice())
+
+
+def _proven(known: KnownFacts, event: Event, price: OrderPrice | None) -> bool:
+    if price is None or known.latest.keys() & TAKEN_BACK:
+        return False
+    return proves_paid(event, price)

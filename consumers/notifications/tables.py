@@ -2,14 +2,13 @@
 
 `change` stores every event and `message` every message, permanently: their keys
 prevent a second message, even if topics are replayed. The next event is compared
-with `subject` and `customer`. `channel` and `departure` enforce the rate limit.
+with `subject`, `movement` and `customer`. `channel` and `departure` enforce the rate limit.
 """
 
 from typing import Any
 
 from sqlalchemy import (
     BigInteger,
-    Boolean,
     CheckConstraint,
     Column,
     DateTime,
@@ -18,6 +17,7 @@ from sqlalchemy import (
     Index,
     Integer,
     MetaData,
+    Numeric,
     Table,
     Text,
     UniqueConstraint,
@@ -50,15 +50,32 @@ SUBJECT = Table(
     METADATA,
     Column("id", Uuid, primary_key=True),
     Column("account", Text, nullable=False),
-    Column("provider", Text, nullable=False),
+    Column("provider", Text),
     Column("family", Text, nullable=False),
     Column("provider_reference", Text),
     Column("reference", Text),
-    Column("status", Text),
-    Column("called_off", Boolean, nullable=False, server_default="false"),
+    Column("facts", Text, nullable=False, server_default="{}"),
     _time("updated_at", nullable=False, server_default=func.now()),
 )
-"""One payment, payout or subscription; `id` is derived from its identity (see `subjects`)."""
+"""One payment, payout, subscription or order; `id` is derived from its identity.
+
+`facts` are the folded facts of its events, as JSON (see `known`).
+"""
+
+MOVEMENT = Table(
+    "movement",
+    METADATA,
+    Column("id", Uuid, primary_key=True),
+    Column("subject_id", Uuid, ForeignKey(SUBJECT.c.id), nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("movement", Text, nullable=False),
+    Column("facts", Text, nullable=False, server_default="{}"),
+    _time("updated_at", nullable=False, server_default=func.now()),
+)
+"""One transfer of a subject's money, by the gateway's id: a refund, a partial payment.
+
+The subject's row is locked before. `facts` has the highest amounts reported, as JSON.
+"""
 
 CUSTOMER = Table(
     "customer",
@@ -67,11 +84,17 @@ CUSTOMER = Table(
     Column("reference", Text, primary_key=True),
     Column("email", Text),
     Column("language", Text),
+    Column("payer_email", Text),
+    Column("total", Numeric),
+    Column("currency", Text),
     _time("updated_at", nullable=False, server_default=func.now()),
     Index("customer_updated_at", "updated_at"),
 )
-"""The customer's contact of an order. Payments and orders both lock its row, so neither misses
-the other."""
+"""The customer's contact of an order, and the order's total. Payments and orders both lock its row,
+so neither misses the other.
+
+`payer_email` is the address that a gateway reported with a payment of the order.
+"""
 
 CHANGE = Table(
     "change",
@@ -79,7 +102,7 @@ CHANGE = Table(
     Column("event_id", Uuid, primary_key=True),
     Column("type", Text, nullable=False),
     Column("account", Text, nullable=False),
-    Column("provider", Text, nullable=False),
+    Column("provider", Text),
     Column("reference", Text),
     Column("provider_reference", Text),
     Column("tx_hash", Text),
@@ -90,7 +113,7 @@ CHANGE = Table(
     Index("change_provider_reference", "provider_reference"),
     Index("change_tx_hash", "tx_hash"),
 )
-"""Every handled event and order message, permanently.
+"""Every handled event, order message and outcome of the inventory, permanently.
 
 `facts` holds the values for templates, without customer data.
 """

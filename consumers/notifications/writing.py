@@ -12,38 +12,23 @@ from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select, tuple_, update
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consumers.notifications.facts import facts_of
-from consumers.notifications.subjects import Subject, SubjectChange
-from consumers.notifications.tables import CHANGE, CUSTOMER, MESSAGE, SUBJECT
+from consumers.notifications.facts import Facts, facts_of, order_facts
+from consumers.notifications.outcomes import OrderOutcome
+from consumers.notifications.subjects import Subject, SubjectChange, SubjectMovement
+from consumers.notifications.tables import CHANGE, MESSAGE, MOVEMENT, SUBJECT
 from consumers.runtime.fate import Fate
 from consumers.runtime.store.arrays import (
     add_missing,
     any_of,
-    as_table,
     inserting,
     lock_rows,
     rows_of,
     update_rows,
 )
 from router.contract.order import Order
-
-OrderKey = tuple[str, str]
-"""Account and reference."""
-
-
-@dataclass(frozen=True)
-class Contact:
-    """An e-mail address and a language; both are optional."""
-
-    email: str | None = None
-    language: str | None = None
-
-    def updated_with(self, newer: "Contact") -> "Contact":
-        """Return this contact with the values that `newer` has."""
-        return Contact(newer.email or self.email, newer.language or self.language)
 
 
 @dataclass(frozen=True)
@@ -64,65 +49,9 @@ class NewMessage:
 
 _SUBJECT = [SUBJECT.c[field.name] for field in fields(Subject)]
 _IDENTITY = _SUBJECT[:6]
+_MOVEMENT = [MOVEMENT.c[field.name] for field in fields(SubjectMovement)]
 _MESSAGE = [MESSAGE.c[field.name] for field in fields(NewMessage)]
 _CHANGE = [each for each in CHANGE.c if each.name != "applied_at"]
-_KEY = [CUSTOMER.c.account, CUSTOMER.c.reference]
-_CUSTOMER = [*_KEY, CUSTOMER.c.email, CUSTOMER.c.language]
-
-
-async def lock_customers(
-    transaction: AsyncConnection, keys: Iterable[OrderKey]
-) -> Mapping[OrderKey, Contact]:
-    """Lock the customers of these orders and return their contacts; insert missing rows.
-
-    A payment and its order come from different topics: the second to arrive
-    finds the row of the first.
-    """
-    wanted = sorted(keys)
-    if not wanted:
-        return {}
-    await transaction.execute(inserting(CUSTOMER, _KEY, wanted).on_conflict_do_nothing())
-    rows = await transaction.execute(
-        select(*_CUSTOMER)
-        .where(tuple_(*_KEY).in_(select(as_table(_KEY, wanted))))
-        .order_by(*_KEY)
-        .with_for_update()
-    )
-    return {(row.account, row.reference): Contact(row.email, row.language) for row in rows}
-
-
-async def write_customers(transaction: AsyncConnection, learnt: Mapping[OrderKey, Contact]) -> None:
-    """Store changed contacts. The caller holds the locks of their rows."""
-    if not learnt:
-        return
-    source = as_table(_CUSTOMER, [(*key, w.email, w.language) for key, w in learnt.items()])
-    await transaction.execute(
-        update(CUSTOMER)
-        .where(CUSTOMER.c.account == source.c.account, CUSTOMER.c.reference == source.c.reference)
-        .values(email=source.c.email, language=source.c.language, updated_at=func.now())
-    )
-
-
-async def wake(transaction: AsyncConnection, learnt: Mapping[OrderKey, Contact]) -> None:
-    """Give waiting messages the address of their order, and make them due."""
-    if not learnt:
-        return
-    source = as_table(_CUSTOMER, [(*key, w.email, w.language) for key, w in learnt.items()])
-    await transaction.execute(
-        update(MESSAGE)
-        .where(
-            MESSAGE.c.wait_until.is_not(None),
-            MESSAGE.c.event_id == CHANGE.c.event_id,
-            CHANGE.c.account == source.c.account,
-            CHANGE.c.reference == source.c.reference,
-        )
-        .values(
-            address=source.c.email,
-            language=source.c.language,
-            wait_until=None,
-            due_at=func.now(),
-        )
-    )
 
 
 async def lock_subjects(
@@ -135,6 +64,17 @@ async def lock_subjects(
     return {row.id: Subject(*row) for row in rows}
 
 
+async def read_movements(
+    transaction: AsyncConnection, movements: Iterable[SubjectMovement]
+) -> Mapping[UUID, SubjectMovement]:
+    """Return the stored ones of these movements. The caller holds the locks of their subjects."""
+    wanted = [each.id for each in movements]
+    if not wanted:
+        return {}
+    rows = await transaction.execute(select(*_MOVEMENT).where(any_of(MOVEMENT.c.id, wanted)))
+    return {row.id: SubjectMovement(*row) for row in rows}
+
+
 async def known_events(transaction: AsyncConnection, ids: Sequence[UUID]) -> set[UUID]:
     """Return the ids that were handled before; the locks on their subjects keep this stable."""
     if not ids:
@@ -144,7 +84,7 @@ async def known_events(transaction: AsyncConnection, ids: Sequence[UUID]) -> set
 
 
 async def record_changes(transaction: AsyncConnection, changes: Sequence[SubjectChange]) -> None:
-    """Store events permanently, in the order of their ids."""
+    """Store events and outcomes permanently, in the order of their ids."""
     await _record(transaction, map(_recorded, changes))
 
 
@@ -165,6 +105,14 @@ async def write_subjects(transaction: AsyncConnection, subjects: Sequence[Subjec
     await update_rows(transaction, SUBJECT, _SUBJECT, subjects, updated_at=func.now())
 
 
+async def write_movements(
+    transaction: AsyncConnection, movements: Sequence[SubjectMovement]
+) -> None:
+    """Store new and changed movements. The caller holds the locks of their subjects."""
+    await add_missing(transaction, MOVEMENT, _MOVEMENT, movements)
+    await update_rows(transaction, MOVEMENT, _MOVEMENT, movements, updated_at=func.now())
+
+
 async def add_messages(transaction: AsyncConnection, messages: Sequence[NewMessage]) -> None:
     """Insert messages; existing ones are left unchanged."""
     if not messages:
@@ -174,21 +122,28 @@ async def add_messages(transaction: AsyncConnection, messages: Sequence[NewMessa
 
 
 def _recorded(change: SubjectChange) -> tuple[object, ...]:
-    event = change.event
+    cause, outcome = change.cause, change.outcome.value
+    if isinstance(cause, OrderOutcome):
+        facts = _json(order_facts(cause))
+        kind = f"inventory.{cause.status}"
+        return (cause.id, kind, cause.account, None, cause.reference, None, None, outcome, facts)
     return (
-        event.id,
-        event.type.value,
-        event.account,
-        event.provider,
-        event.reference,
-        event.provider_reference,
-        event.tx_hash,
-        change.outcome.value,
-        json.dumps(facts_of(event), ensure_ascii=False),
+        cause.id,
+        cause.type.value,
+        cause.account,
+        cause.provider,
+        cause.reference,
+        cause.provider_reference,
+        cause.tx_hash,
+        outcome,
+        _json(facts_of(cause, change.total)),
     )
 
 
+def _json(facts: Facts) -> str:
+    return json.dumps(facts, ensure_ascii=False)
+
+
 def _read(order: Order) -> tuple[object, ...]:
-    # The same provider name as in the ids derived for the platform's messages.
-    whose = (order.account, "order", order.reference)
+    whose = (order.account, None, order.reference)
     return (order.id, order.type.value, *whose, None, None, Fate.APPLIED.value, "{}")

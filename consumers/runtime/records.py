@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
-from router.contract.wire import Headers, UndecodableRecord, UnknownMajorVersion, decode_event
+from router.contract.wire import Headers, ReaderOutdated, UndecodableRecord, decode_event
 
 
 class Partition(NamedTuple):
@@ -63,7 +63,7 @@ Reader = Callable[[bytes | None, Headers], Message]
 """Decodes a record's value and headers.
 
 Raises UndecodableRecord if the record can never be decoded, and
-UnknownMajorVersion if the reader has to be upgraded first. The messages state
+ReaderOutdated if the reader has to be upgraded first. The messages state
 the problem and never contain data of the record.
 """
 
@@ -98,7 +98,7 @@ Arrived = Decoded | Undecodable | Unfetchable
 
 @dataclass(frozen=True)
 class TooNew:
-    """A record of a later major version: this consumer has to be upgraded first."""
+    """A record of a later version: this consumer has to be upgraded first."""
 
     record: Record
     problem: str
@@ -130,7 +130,7 @@ def decode(record: Record, read: Reader = decode_event) -> Decoded | Undecodable
         if read is not decode_event:
             _require_storable(found)
         return Decoded(record, found)
-    except UnknownMajorVersion as problem:
+    except ReaderOutdated as problem:
         return TooNew(record, str(problem))
     except UndecodableRecord as problem:
         return Undecodable(record, f"{type(problem).__name__}: {problem}")

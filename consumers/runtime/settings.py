@@ -77,6 +77,52 @@ class Tuning(BaseModel):
 
 
 @dataclass(frozen=True)
+class ConsumerTiming:
+    """Intervals and time-outs of a consumer process that no operator sets."""
+
+    measure_seconds: float = 15.0
+    """Interval for reading a service's own measures; a scrape in between gets the last values."""
+
+    stuck_seconds: float = 60.0
+    """A loop without a turn for so long is not alive, unless the database time-outs are longer."""
+
+    poll_seconds: float = 300.0
+    """Longest time between polls before the group evicts the member; longer for slow databases."""
+
+    silent_seconds: float = 15.0
+    """If no fetch is answered for so long, the broker is unreachable or the client is dead.
+
+    First the partitions are placed again, which needs an answer from a broker. The client is
+    replaced only if fetches still get none: the group then waits until the old client's session
+    expires.
+    """
+
+    unanswered_seconds: float = 120.0
+    """If no request is answered for so long, the brokers in the metadata may no longer exist.
+
+    Longer than a broker restart, which the client survives as the same member.
+    """
+
+    position_seconds: float = 1.0
+    """Time-out for reading a position; it is known at once after a seek."""
+
+    paused_seconds: float = 3.0
+    """After so long without an answer from the broker, a log may have been replaced."""
+
+    leave_seconds: float = 10.0
+    """How long to wait for leaving the group."""
+
+    lag_seconds: float = 5.0
+    """Pause between two reads of where the logs end; fetches also return it, earlier."""
+
+    forget_seconds: float = 600.0
+    """Pause between two rounds of deleting expired rows."""
+
+    forget_pause_seconds: float = 0.1
+    """Pause between two chunks of a round, to let other transactions through."""
+
+
+@dataclass(frozen=True)
 class ConsumerSettings:
     """Settings of one consumer process.
 
@@ -98,6 +144,7 @@ class ConsumerSettings:
     """Accounts of the endpoints, for commands; empty if this process has no endpoints."""
     topic_check: TopicCheck = field(default_factory=TopicCheck)
     """Needs that its topics are compared with."""
+    timing: ConsumerTiming = field(default_factory=ConsumerTiming)
 
     @property
     def setup(self) -> Setup:

@@ -1,6 +1,6 @@
 """Money: exact decimals from text, never a float, never rounded."""
 
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, Inexact, InvalidOperation
 from typing import Annotated
 
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
@@ -10,6 +10,9 @@ MAX_DECIMALS = 18
 
 MAX_INTEGER_DIGITS = 20
 """Digits before the decimal point."""
+
+EXACT = Context(prec=64, traps=[Inexact, InvalidOperation])
+"""Arithmetic on a few amounts: a result that does not fit raises, never rounds."""
 
 
 class AmountError(ValueError):

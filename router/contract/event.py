@@ -1,8 +1,6 @@
 """The event: one state change of a payment, in one vocabulary for all gateways."""
 
-import json
 import re
-from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -12,27 +10,14 @@ from uuid import UUID, uuid5
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from router.contract.amounts import Amount, SignedAmount, value_text
+from router.contract.described import described
+from router.contract.identity import FINGERPRINT_VERSION, canonical, payment_key
 
 EVENT_NAMESPACE = UUID("6f6b0f4e-3d0e-5c1b-9a57-7f5a2f0c9d11")
 """Namespace of event ids. Never change it: every id ever published depends on it."""
 
 MAX_TEXT = 512
 """Maximum number of characters of each text field except in `raw`."""
-
-FINGERPRINT_VERSION = "1"
-
-FINGERPRINT = (
-    "version",
-    "type",
-    "account",
-    "reference",
-    "provider_reference",
-    "amount",
-    "currency",
-    "movement",
-    "movement_amount",
-)
-"""Names of the items of a fingerprint, in order."""
 
 DESCRIPTIVE = (
     "network",
@@ -48,7 +33,13 @@ DESCRIPTIVE = (
 
 
 class EventType(StrEnum):
-    """Kinds of state changes; the part before the dot names the topic."""
+    """Kinds of state changes; the part before the dot names the topic.
+
+    Three kinds take money from a payment: the merchant refunds it, the payer disputes it,
+    or the gateway reverses it. `refund_failed` and `dispute_returned` report money that
+    came back; `payout.returned` a payout that did. Opening or deciding a dispute moves no
+    money, and neither does the release of an authorization.
+    """
 
     PAYMENT_PENDING = "payment.pending"
     PAYMENT_CONFIRMED = "payment.confirmed"
@@ -109,8 +100,10 @@ class Customer(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
-    id: Text | None = None
-    email: Text | None = None
+    id: Annotated[
+        Text | None, described("The merchant's id of the customer", "CustNo_00240101")
+    ] = None
+    email: Annotated[Text | None, described("E-mail address", "payer@shop.example")] = None
 
 
 class Verification(BaseModel):
@@ -118,101 +111,200 @@ class Verification(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
-    scheme: Text
-    key: Text = Field(description="Fingerprint of the key that matched, never the key")
+    scheme: Annotated[Text, described("Name of the signature scheme", "blockatm-v2-raw")]
+    key: Annotated[
+        Text, described("Fingerprint of the key that matched, never the key", "fp:3c1a9d")
+    ]
 
 
 class Raw(BaseModel):
-    """Everything an auditor needs to verify the signature again years later.
-
-    `target` has `{token}` in place of a URL token; `headers` has only the headers that
-    the scheme needs; `body` is the bytes as received, as text if that is shorter and as
-    base64 otherwise.
-    """
+    """Everything an auditor needs to verify the signature again years later."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
-    method: str
-    target: str
-    headers: dict[str, str]
-    body: str
-    body_encoding: Literal["utf-8", "base64"]
+    method: Annotated[str, described("HTTP method", "POST")]
+    target: Annotated[
+        str,
+        described(
+            "Path and query as received, with `{token}` in place of a URL token",
+            "/webhooks/blockatm-main",
+        ),
+    ]
+    headers: Annotated[
+        dict[str, str],
+        described(
+            "Only the headers that the scheme needs, names in lower case",
+            {"blockatm-request-time": "1743060268000", "blockatm-signature-v2": "26a0431d…"},
+        ),
+    ]
+    body: Annotated[
+        str,
+        described(
+            "The bytes as received: as text if that is shorter, otherwise as base64",
+            '{"id":8210003616,"status":"SUCCESS","symbol":"USDT","amount":"2000.00"}',
+        ),
+    ]
+    body_encoding: Annotated[
+        Literal["utf-8", "base64"], described("Encoding of `body`", "utf-8", "base64")
+    ]
 
 
 class Event(BaseModel):
     """One state change of one payment, payout or subscription.
 
-    Unknown facts are None, never invented. `amount` is the total so far for
-    `provider_reference`, not an increment: received, paid out, refunded or disputed, by
-    the event's type. `movement_amount` is the amount of one transfer, which `movement`
-    names; both amounts are in `currency`. Only type, account, references, amounts,
-    currency and movement are part of the fingerprint. Readers ignore unknown fields.
+    Unknown facts are null, never invented. `amount` is a total, `movement_amount` one
+    transfer. Only type, account, references, amounts, currency and movement are part of
+    the fingerprint. Readers ignore unknown fields.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
-    id: UUID
-    type: EventType
-    provider: Text
-    endpoint: Text
-    account: Text
-    reference: Text | None = None
-    provider_reference: Text | None = None
-    amount: Amount | None = None
-    currency: Text | None = None
-    movement: Text | None = Field(
-        None,
-        description="The gateway's id of one transfer: this refund, dispute, return or partial"
-        " payment",
+    id: Annotated[
+        UUID,
+        described(
+            "The same for every delivery of this state change",
+            "5cb2d56f-233b-5534-95af-5f0a6c5c475f",
+        ),
+    ]
+    type: Annotated[
+        EventType,
+        described("What happened; the part before the dot names the topic", "payment.confirmed"),
+    ]
+    provider: Annotated[
+        Text, described("The gateway; `operator` for a fact that an operator recorded", "blockatm")
+    ]
+    endpoint: Annotated[Text, described("The endpoint that received it", "blockatm-main")]
+    account: Annotated[Text, described("The merchant account: whose money it is", "shop-eu")]
+    reference: Annotated[Text | None, described("The merchant's order", "OrderNo_202504010023")] = (
+        None
     )
-    movement_amount: Amount | None = Field(
-        None, description="Amount of the transfer that `movement` names, in `currency`"
-    )
-    amount_claimed: bool | None = Field(
-        None,
-        description="True if `amount` is what the gateway reports as due, not seen on chain",
-    )
-    expected_amount: Amount | None = None
-    expected_currency: Text | None = None
-    converted: Amount | None = Field(
-        None, description="`amount` in another currency, as the gateway converted it"
-    )
-    converted_currency: Text | None = None
-    price_met: bool | None = Field(
-        None,
-        description="True if the gateway reports that its invoice is paid in full. Null: unknown",
-    )
-    fee: SignedAmount | None = Field(None, description="The gateway's fee; negative: a rebate")
-    fee_currency: Text | None = None
-    fee_returned: Amount | None = Field(
-        None, description="Total of the fee that the gateway gave back, in `fee_currency`"
-    )
-    gas: Amount | None = None
-    gas_currency: Text | None = None
-    network: Text | None = None
-    chain_id: Text | None = None
-    tx_hash: Text | None = None
-    from_address: Text | None = None
-    to_address: Text | None = None
-    customer: Customer = Customer()
-    occurred_at: AwareDatetime | None = None
-    received_at: AwareDatetime
-    test: bool | None = Field(
-        None,
-        description="True: the money is not real. False: the gateway reports real money. Null:"
-        " unknown",
-    )
-    unread: tuple[Text, ...] = Field(
-        (),
-        description="Descriptive fields that could not be parsed from the delivery; they are null"
-        " in the event",
-    )
-    verification: Verification
-    raw: Raw | None = None
-    raw_event: UUID | None = Field(
-        None,
-        description="Id of the event that has `raw`, if the delivery became several events",
-    )
+    provider_reference: Annotated[
+        Text | None,
+        described(
+            "The gateway's id of the payment or payout; a gateway with one payment per order uses"
+            " the order's reference. Events about money always have it",
+            "8210003616",
+        ),
+    ] = None
+    amount: Annotated[
+        Amount | None,
+        described(
+            "The total so far for `provider_reference`, not an increment: received, paid out,"
+            " refunded or disputed, by the event's type",
+            "2000.00",
+        ),
+    ] = None
+    currency: Annotated[
+        Text | None, described("Currency of `amount` and `movement_amount`", "USDT", "EUR")
+    ] = None
+    movement: Annotated[
+        Text | None,
+        described(
+            "The gateway's id of one transfer: this refund, dispute, return or partial payment",
+            "re_3Nq1Kd",
+        ),
+    ] = None
+    movement_amount: Annotated[
+        Amount | None,
+        described("Amount of the transfer that `movement` names, in `currency`", "30.00"),
+    ] = None
+    amount_claimed: Annotated[
+        bool | None,
+        described("True if `amount` is what the gateway reports as due, not seen on chain", True),
+    ] = None
+    expected_amount: Annotated[
+        Amount | None, described("The price that the gateway was given", "2000.00")
+    ] = None
+    expected_currency: Annotated[
+        Text | None, described("Currency of `expected_amount`", "USDT")
+    ] = None
+    converted: Annotated[
+        Amount | None,
+        described("`amount` in another currency, as the gateway converted it", "1851.85"),
+    ] = None
+    converted_currency: Annotated[Text | None, described("Currency of `converted`", "EUR")] = None
+    price_met: Annotated[
+        bool | None,
+        described(
+            "True if the gateway reports that its price is paid in full, false if it reports that"
+            " it is not. Null: unknown",
+            True,
+        ),
+    ] = None
+    fee: Annotated[
+        SignedAmount | None, described("The gateway's fee; negative: a rebate", "2", "-0.10")
+    ] = None
+    fee_currency: Annotated[
+        Text | None, described("Currency of `fee` and `fee_returned`", "USDT")
+    ] = None
+    fee_returned: Annotated[
+        Amount | None, described("Total of the fee that the gateway gave back", "0.50")
+    ] = None
+    gas: Annotated[Amount | None, described("Cost of the transaction on chain", "1")] = None
+    gas_currency: Annotated[Text | None, described("Currency of `gas`", "USDT")] = None
+    network: Annotated[Text | None, described("Name of the chain", "Ethereum", "TRON")] = None
+    chain_id: Annotated[Text | None, described("Id of the chain", "1")] = None
+    tx_hash: Annotated[
+        Text | None, described("Transaction on chain", "0x7614a9840d9422feaef4671e0ee98dd7")
+    ] = None
+    from_address: Annotated[
+        Text | None, described("The payer's address", "0xa9e358e33a57e67c9b84618a52f0194c345c8e35")
+    ] = None
+    to_address: Annotated[
+        Text | None,
+        described("The receiving address", "0x2d7ff2dc166ae09542c749be052028e43825cde7"),
+    ] = None
+    customer: Annotated[
+        Customer, described("The payer, as far as known", {"id": "CustNo_00240101", "email": None})
+    ] = Customer()
+    occurred_at: Annotated[
+        AwareDatetime | None,
+        described("Time of the state change by the gateway's clock", "2026-11-22T09:59:58Z"),
+    ] = None
+    received_at: Annotated[
+        AwareDatetime, described("Time of arrival at the edge", "2026-11-22T10:00:00.123456Z")
+    ]
+    test: Annotated[
+        bool | None,
+        described(
+            "True: the money is not real. False: the gateway reports real money. Null: unknown",
+            False,
+        ),
+    ] = None
+    unread: Annotated[
+        tuple[Text, ...],
+        described(
+            "Descriptive fields that could not be parsed from the delivery; they are null in the"
+            " event",
+            ["occurred_at", "customer.email"],
+        ),
+    ] = ()
+    verification: Annotated[
+        Verification,
+        described(
+            "How the delivery was verified", {"scheme": "blockatm-v2-raw", "key": "fp:3c1a9d"}
+        ),
+    ]
+    raw: Annotated[
+        Raw | None,
+        described(
+            "The delivery as received; null if `raw_event` has it",
+            {
+                "method": "POST",
+                "target": "/webhooks/blockatm-main",
+                "headers": {"blockatm-request-time": "1743060268000"},
+                "body": '{"id":8210003616,"status":"SUCCESS"}',
+                "body_encoding": "utf-8",
+            },
+        ),
+    ] = None
+    raw_event: Annotated[
+        UUID | None,
+        described(
+            "Id of the event that has `raw`, if the delivery became several events",
+            "f3a110f4-b1ff-523f-b9dc-0daafc035651",
+        ),
+    ] = None
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -239,10 +331,18 @@ class Event(BaseModel):
         return fingerprint(self)
 
     @property
+    def about_money(self) -> bool:
+        """Whether a payment or payout, or any amount, is part of the event."""
+        amounts = (getattr(self, amount) for amount, _ in _MONEY)
+        return self.type.family in _MONEYED or any(amount is not None for amount in amounts)
+
+    @property
     def moment(self) -> datetime:
         """Time of the state change by the gateway's clock, or else the time of arrival."""
         return self.occurred_at or self.received_at
 
+
+_MONEYED = frozenset({"payment", "payout"})
 
 _MONEY = (
     ("amount", "currency"),
@@ -255,48 +355,23 @@ _MONEY = (
 )
 
 
-def payment_key(
-    account: str, reference: str | None, provider: str, provider_reference: str | None
-) -> bytes:
-    """Build the Kafka key of an order, or of a payment without an order."""
-    if reference is not None:
-        return _canonical([account, reference])
-    return _canonical([account, provider, provider_reference])
-
-
 def event_id(provider: str, account: str, *identity: str) -> UUID:
     """Derive an event's id from the gateway's own identity of this state change.
 
     The id is the same at every endpoint and edge, so that redeliveries are recognized.
     """
-    return uuid5(EVENT_NAMESPACE, _canonical([provider, account, *identity]).decode())
+    return uuid5(EVENT_NAMESPACE, canonical([provider, account, *identity]).decode())
 
 
 def fingerprint(event: Event) -> str:
     """Build the fingerprint: the facts that a redelivery must repeat, as a canonical JSON array.
 
-    The items are version, type, account, reference, provider_reference, amount (by
-    value), currency, movement and movement_amount (by value).
+    Its items are those that `router.contract.identity` names; amounts are compared by value.
     """
     facts = [event.type.value, event.account, event.reference, event.provider_reference]
     money = [_value(event.amount), event.currency, event.movement, _value(event.movement_amount)]
-    return _canonical([FINGERPRINT_VERSION, *facts, *money]).decode()
+    return canonical([FINGERPRINT_VERSION, *facts, *money]).decode()
 
 
 def _value(amount: Decimal | None) -> str | None:
     return None if amount is None else value_text(amount)
-
-
-def contradicts(first: str, second: str) -> bool:
-    """Return whether two fingerprints of one event id contradict each other."""
-    return bool(contradictions(first, second))
-
-
-def contradictions(first: str, second: str) -> Sequence[int]:
-    """Return the indexes at which two fingerprints differ; null does not contradict a value."""
-    pairs = enumerate(zip(json.loads(first), json.loads(second), strict=True))
-    return [place for place, (a, b) in pairs if a is not None and b is not None and a != b]
-
-
-def _canonical(values: list[str | None]) -> bytes:
-    return json.dumps(values, ensure_ascii=False, separators=(",", ":")).encode()

@@ -20,7 +20,9 @@ from pydantic import (
 )
 
 from router.contract.amounts import Amount, value_text
-from router.contract.event import Text, event_id, payment_key
+from router.contract.described import described
+from router.contract.event import Text, event_id
+from router.contract.identity import payment_key
 
 MAX_QUANTITY = 10**9
 MAX_LINES = 1000
@@ -60,18 +62,20 @@ class OrderLine(BaseModel):
 
     model_config = _FROZEN
 
-    sku: Text
-    quantity: Annotated[Whole, Field(ge=1, le=MAX_QUANTITY)]
+    sku: Annotated[Text, described("The article", "mug-blue")]
+    quantity: Annotated[Whole, Field(ge=1, le=MAX_QUANTITY), described("Number of pieces", 2)]
 
 
 class OrderCustomer(BaseModel):
-    """The customer; `language` is a tag such as `de` or `pt-BR`."""
+    """The customer, as far as the platform reports it."""
 
     model_config = _FROZEN
 
-    id: Text | None = None
-    email: Text | None = None
-    language: Text | None = None
+    id: Annotated[Text | None, described("The platform's id of the customer", "C-1007")] = None
+    email: Annotated[
+        Text | None, described("Address for messages about the order", "payer@shop.example")
+    ] = None
+    language: Annotated[Text | None, described("Language tag", "de", "pt-BR")] = None
 
 
 class ExpectedPayment(BaseModel):
@@ -84,10 +88,23 @@ class ExpectedPayment(BaseModel):
 
     model_config = _FROZEN
 
-    reference: Text | None = None
-    provider: Text | None = None
-    provider_reference: Text | None = None
-    address: Text | None = None
+    reference: Annotated[
+        Text | None, described("The order number that the gateway reports", "A-1")
+    ] = None
+    provider: Annotated[
+        Text | None, described("The gateway; needs `provider_reference`", "resmic")
+    ] = None
+    provider_reference: Annotated[
+        Text | None,
+        described(
+            "The gateway's id of the payment; needs `provider`",
+            "591abe63-aa61-411d-a419-0b546729bbd0",
+        ),
+    ] = None
+    address: Annotated[
+        Text | None,
+        described("The address that receives the payment", "3PFoGK63cVVUWnd2vu7W1kM83NXUfvzMqM"),
+    ] = None
 
     @model_validator(mode="after")
     def _recognizes(self) -> Self:
@@ -103,25 +120,50 @@ class ExpectedPayment(BaseModel):
 class Order(BaseModel):
     """One message of the platform about one order.
 
-    `id` is the id of the message; `account` and `reference` identify the order. A placed
-    order needs `lines`, which may be empty; `total` needs `currency`.
-    `time_to_live_seconds` is how long its reservation lasts. Without `payments`, its
-    payments are recognized by `reference`.
+    `account` and `reference` identify the order. A placed order needs `lines`, which may
+    be empty; `total` needs `currency`.
     """
 
     model_config = _FROZEN
 
-    id: UUID
-    type: OrderType
-    account: Text
-    reference: Text
-    lines: Annotated[tuple[OrderLine, ...] | None, Field(max_length=MAX_LINES)] = None
-    total: Amount | None = None
-    currency: Text | None = None
-    customer: OrderCustomer = OrderCustomer()
-    time_to_live_seconds: Annotated[Whole, Field(ge=1, le=MAX_SECONDS)] | None = None
-    payments: Annotated[tuple[ExpectedPayment, ...], Field(max_length=MAX_LINES)] = ()
-    at: AwareDatetime | None = None
+    id: Annotated[UUID, described("Id of the message", "0c3b7c0e-8f0a-5d2f-9a51-7f3d6f0e2b11")]
+    type: Annotated[OrderType, described("What happened to the order", "order.placed")]
+    account: Annotated[Text, described("The merchant account", "shop-eu")]
+    reference: Annotated[Text, described("The order number", "A-1")]
+    lines: Annotated[
+        tuple[OrderLine, ...] | None,
+        Field(max_length=MAX_LINES),
+        described("Articles to reserve", [{"sku": "mug-blue", "quantity": 2}]),
+    ] = None
+    total: Annotated[Amount | None, described("Amount that the customer has to pay", "3000.00")] = (
+        None
+    )
+    currency: Annotated[Text | None, described("Currency of `total`", "EUR")] = None
+    customer: Annotated[
+        OrderCustomer, described("The customer", {"id": "C-1007", "email": None, "language": "de"})
+    ] = OrderCustomer()
+    time_to_live_seconds: Annotated[
+        Annotated[Whole, Field(ge=1, le=MAX_SECONDS)] | None,
+        described("Duration of its reservation; null: as configured", 1800),
+    ] = None
+    payments: Annotated[
+        tuple[ExpectedPayment, ...],
+        Field(max_length=MAX_LINES),
+        described(
+            "Ways to recognize its payments; without any, by `reference`",
+            [
+                {
+                    "reference": None,
+                    "provider": "resmic",
+                    "provider_reference": "591abe63-aa61-411d-a419-0b546729bbd0",
+                    "address": None,
+                }
+            ],
+        ),
+    ] = ()
+    at: Annotated[
+        AwareDatetime | None, described("Time of the message", "2026-11-22T09:58:00Z")
+    ] = None
 
     @field_validator("customer", mode="before")
     @classmethod

@@ -14,7 +14,9 @@ from pydantic import (
     model_validator,
 )
 
-from router.contract.event import Text, event_id, payment_key
+from router.contract.described import described
+from router.contract.event import Text, event_id
+from router.contract.identity import payment_key
 
 Fact = StrictStr | StrictInt | StrictBool | None
 """A fact of an outcome. Amounts are strings, never floats."""
@@ -23,23 +25,39 @@ Word = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*\.[a-z][a-z0-9_]*$", max_
 
 
 class OutcomeEvent(BaseModel):
-    """One effect: `ledger.posted`, `inventory.committed`, `notification.sent`.
-
-    `event_id` is the event that caused it, None if only the passing of time did. `id`
-    stays the same if the record is published again.
-    """
+    """One effect: `ledger.posted`, `inventory.committed`, `notification.sent`."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
-    id: UUID
-    type: Word
-    account: Text
-    reference: Text | None = None
-    provider: Text | None = None
-    provider_reference: Text | None = None
-    event_id: UUID | None = None
-    at: AwareDatetime
-    data: dict[str, Fact] = Field(default_factory=dict)
+    id: Annotated[
+        UUID,
+        described(
+            "The same if the record is published again", "2f8c6a55-6f0c-5b7e-8d0a-0d8f2f6a9c01"
+        ),
+    ]
+    type: Annotated[
+        Word, described("The consumer and what it did", "ledger.posted", "inventory.committed")
+    ]
+    account: Annotated[Text, described("The merchant account", "shop-eu")]
+    reference: Annotated[Text | None, described("The merchant's order", "A-1")] = None
+    provider: Annotated[Text | None, described("The gateway", "blockatm")] = None
+    provider_reference: Annotated[
+        Text | None, described("The gateway's id of the payment or payout", "8210003616")
+    ] = None
+    event_id: Annotated[
+        UUID | None,
+        described(
+            "The event that caused it; null if only the passing of time did",
+            "5cb2d56f-233b-5534-95af-5f0a6c5c475f",
+        ),
+    ] = None
+    at: Annotated[AwareDatetime, described("Time of the effect", "2026-11-22T10:00:01Z")]
+    data: Annotated[
+        dict[str, Fact],
+        described(
+            "Facts of the effect; amounts are text", {"amount": "2000.00", "currency": "USDT"}
+        ),
+    ] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _complete(self) -> Self:

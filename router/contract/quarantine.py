@@ -1,10 +1,11 @@
 """Records of the quarantine topic: genuine deliveries, and their later replays."""
 
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict
 
+from router.contract.described import described
 from router.contract.event import Raw, Text, Verification, event_id
 
 
@@ -13,26 +14,56 @@ class Quarantined(BaseModel):
 
     It could not be parsed, was not understood, was about another merchant's money, or
     came too late.
-
-    `reason` is from a closed list (`router.errors`); `detail` names the field and the
-    values that it may have.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
-    id: UUID
-    reason: Text
-    detail: Text
-    provider: Text
-    endpoint: Text
-    account: Text
-    mode: Literal["live", "test"] | None = Field(
-        None, description="Mode of the endpoint on arrival; null in records of earlier versions"
-    )
-    signed_at: AwareDatetime | None
-    received_at: AwareDatetime
-    verification: Verification
-    raw: Raw
+    id: Annotated[
+        UUID,
+        described("The same for the same body and reason", "f3a110f4-b1ff-523f-b9dc-0daafc035651"),
+    ]
+    reason: Annotated[
+        Text, described("Why it had no effect; a word of a closed list", "unknown_status")
+    ]
+    detail: Annotated[
+        Text,
+        described(
+            "The field, and the values that it may have", "status: expected PENDING, SUCCESS"
+        ),
+    ]
+    provider: Annotated[Text, described("The gateway", "blockatm")]
+    endpoint: Annotated[Text, described("The endpoint that received it", "blockatm-main")]
+    account: Annotated[Text, described("The merchant account of the endpoint", "shop-eu")]
+    mode: Annotated[
+        Literal["live", "test"] | None,
+        described("Mode of the endpoint on arrival; null: unknown", "live"),
+    ] = None
+    signed_at: Annotated[
+        AwareDatetime | None,
+        described("The signed time; null if the gateway signs none", "2026-11-22T09:59:58Z"),
+    ]
+    received_at: Annotated[
+        AwareDatetime, described("Time of arrival at the edge", "2026-11-22T10:00:00.123456Z")
+    ]
+    verification: Annotated[
+        Verification,
+        described(
+            "How the delivery was verified", {"scheme": "blockatm-v2-raw", "key": "fp:3c1a9d"}
+        ),
+    ]
+    raw: Annotated[
+        Raw,
+        described(
+            "The delivery as received",
+            {
+                "method": "POST",
+                "target": "/webhooks/blockatm-main",
+                "headers": {"blockatm-request-time": "1743060268000"},
+                "body": '{"id":8210003616,"status":"LOCKED"}',
+                "body_encoding": "utf-8",
+            },
+        ),
+    ]
 
     @property
     def key(self) -> bytes:
@@ -44,18 +75,23 @@ class Replayed(BaseModel):
     """Note that an operator replayed a quarantined delivery.
 
     It is on the same topic under the same key, so that readers of the delivery find it
-    too. `events` are the ids of the published events.
+    too.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
-    quarantined: UUID
-    provider: Text
-    endpoint: Text
-    account: Text
-    events: tuple[UUID, ...]
-    at: AwareDatetime
-    by: Text
+    quarantined: Annotated[
+        UUID, described("Id of the delivery", "f3a110f4-b1ff-523f-b9dc-0daafc035651")
+    ]
+    provider: Annotated[Text, described("The gateway", "blockatm")]
+    endpoint: Annotated[Text, described("The endpoint that received it", "blockatm-main")]
+    account: Annotated[Text, described("The merchant account of the endpoint", "shop-eu")]
+    events: Annotated[
+        tuple[UUID, ...],
+        described("Ids of the published events", ["5cb2d56f-233b-5534-95af-5f0a6c5c475f"]),
+    ]
+    at: Annotated[AwareDatetime, described("Time of the replay", "2026-11-22T11:30:00Z")]
+    by: Annotated[Text, described("The operator", "ana")]
 
     @property
     def key(self) -> bytes:

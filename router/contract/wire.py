@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from pydantic import BaseModel, ValidationError
 
-from router.contract.event import Event, Raw, event_id
+from router.contract.event import Event, EventType, Raw, event_id
 from router.contract.order import Order
 from router.contract.outcome import OutcomeEvent
 from router.contract.quarantine import Quarantined, Replayed
@@ -20,7 +20,9 @@ from router.contract.strict_json import JsonValue, StrictJsonError, parse_object
 SCHEMA_VERSION = "1.0"
 """Version of the event schema. Additions raise the minor version, other changes the major."""
 
-_SCHEMA = re.compile(r"urn:payrouter:schema:[a-z]+:(\d{1,9})\.(\d{1,9})")
+_SCHEMA = re.compile(r"urn:payrouter:schema:([a-z]+):(\d{1,9})\.(\d{1,9})")
+_TYPES = frozenset(EventType)
+_TYPE = re.compile(r"[a-z]{1,40}\.[a-z_]{1,40}")
 _MAJOR = int(SCHEMA_VERSION.partition(".")[0])
 
 _REPLAYED = "quarantine.replayed"
@@ -33,8 +35,16 @@ class UndecodableRecord(Exception):  # noqa: N818 - names the state
     """The record is not an event; retrying cannot help."""
 
 
-class UnknownMajorVersion(Exception):  # noqa: N818 - names the state
-    """The record has a later major version: the reader has to be upgraded first."""
+class ReaderOutdated(Exception):  # noqa: N818 - names the state
+    """The record is of a later version of payrouter: the reader has to be upgraded first."""
+
+
+class UnknownMajorVersion(ReaderOutdated):
+    """The record has a later major version of its schema."""
+
+
+class UnknownEventType(ReaderOutdated):
+    """The record is an event of our schema, of a type that a later version added."""
 
 
 @dataclass(frozen=True)
@@ -130,13 +140,16 @@ def encode_order(order: Order, topic: str) -> OutgoingRecord:
 def decode_event(value: bytes | None, headers: Headers) -> Event:
     """Decode an event from a record's value and headers.
 
-    Raises UnknownMajorVersion if the schema header names a later major version, and
-    UndecodableRecord for any other record that is not an event. The error messages never
-    contain the record.
+    Raises ReaderOutdated if the schema header names a later major version, or our event
+    schema while the type is unknown. Raises UndecodableRecord for any other record that is
+    not an event. The error messages never contain the record.
     """
-    _check_version(headers)
+    schema = _check_version(headers)
+    document = read_object(value)
+    if schema == "event":
+        _check_type(document.get("type"))
     try:
-        return Event.model_validate(read_object(value))
+        return Event.model_validate(document)
     except ValidationError as error:
         raise UndecodableRecord(first_problem(error)) from None
 
@@ -230,16 +243,25 @@ def _check_bytes(raw: Raw | Request) -> None:
         raise UndecodableRecord(message) from None
 
 
-def _check_version(headers: Headers) -> None:
+def _check_version(headers: Headers) -> str | None:
+    """Return the name of the schema, None without a schema header."""
     text = dict(headers).get("ce_dataschema")
     if text is None:
         # Other producers may omit it; then only the value is validated.
-        return
+        return None
     match = _SCHEMA.fullmatch(text.decode("utf-8", "replace"))
     if match is None:
         message = "ce_dataschema does not name a schema of payrouter"
         raise UndecodableRecord(message)
     _check_major(match)
+    return match[1]
+
+
+def _check_type(word: JsonValue) -> None:
+    """Raise UnknownEventType for a type that only a later version can have written."""
+    if isinstance(word, str) and word not in _TYPES and _TYPE.fullmatch(word) is not None:
+        message = f"event type {word}, unknown to this reader of schema {SCHEMA_VERSION}"
+        raise UnknownEventType(message)
 
 
 def check_schema_version(headers: Headers, name: str) -> None:
@@ -254,6 +276,6 @@ def check_schema_version(headers: Headers, name: str) -> None:
 
 
 def _check_major(match: re.Match[str]) -> None:
-    if int(match[1]) > _MAJOR:
-        message = f"schema version {match[1]}.{match[2]}, this reader supports {SCHEMA_VERSION}"
+    if int(match[2]) > _MAJOR:
+        message = f"schema version {match[2]}.{match[3]}, this reader supports {SCHEMA_VERSION}"
         raise UnknownMajorVersion(message)

@@ -10,6 +10,7 @@ from router.configuration.addresses import Network, networks
 from router.configuration.problems import Problems, nearest, problem_lines
 from router.configuration.settings import EndpointSettings, Settings
 from router.configuration.values import PUBLISHED
+from router.contract.identity import gateway_name
 from router.edge.gate import Gate
 from router.edge.intake import Endpoint
 from router.errors import ConfigurationError
@@ -61,6 +62,7 @@ def checked_options(settings: Settings) -> dict[str, BaseModel]:
 def _endpoint(
     name: str, settings: EndpointSettings, public_url: str | None, providers: Mapping[str, Provider]
 ) -> Endpoint:
+    _check_names(name, settings)
     provider = providers.get(settings.provider)
     if provider is None:
         message = (
@@ -91,6 +93,18 @@ def _endpoint(
     )
 
 
+def _check_names(name: str, settings: EndpointSettings) -> None:
+    for place, given in (
+        (f"endpoints.{name}", name),
+        (f"endpoints.{name}.provider", settings.provider),
+    ):
+        try:
+            gateway_name(given)
+        except ValueError as error:
+            message = f"{place}: choose another name, {error}"
+            raise ConfigurationError(message) from None
+
+
 def _options(name: str, provider: Provider, options: dict[str, Any]) -> BaseModel:
     model = provider.options if isinstance(provider, Configurable) else NoOptions
     try:
@@ -107,8 +121,8 @@ def _configured(provider: Provider, options: BaseModel, context: EndpointContext
     try:
         return provider.configured(options, context)
     except ConfigurationError as error:
-        message = f"endpoints.{context.name}.{error}"
-        raise ConfigurationError(message) from None
+        lines = [f"endpoints.{context.name}.{problem}" for problem in error.problems]
+        raise ConfigurationError(*lines) from None
 
 
 def _keys(settings: EndpointSettings) -> list[Key]:

@@ -14,7 +14,7 @@ from router.contract.wire import OutgoingRecord, encode_event, encode_quarantine
 from router.delivery import Delivery, VerifiedDelivery
 from router.edge.kept_before import KeptBefore
 from router.edge.meaning import meaning
-from router.errors import NotOurs, NotUnderstood, OutsideWindow, Reason, Unauthentic
+from router.errors import IgnoredEvent, NotOurs, NotUnderstood, OutsideWindow, Reason, Unauthentic
 from router.providers import Key, Provider, endpoint_target
 
 Clock = Callable[[], datetime]
@@ -47,11 +47,15 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class Received:
-    """A durable delivery: its events, the reason for its quarantine, or both."""
+    """A durable delivery: its events, the reason for its quarantine, or both.
+
+    One that the configuration ignores has neither; `ignored` is the gateway's word for it.
+    """
 
     key: str
     events: Sequence[Event] = ()
     quarantined: NotUnderstood | None = None
+    ignored: str | None = None
 
 
 class Publish(Protocol):
@@ -101,6 +105,8 @@ class Intake:
         except NotUnderstood as problem:
             await self._keep(verified, endpoint, problem)
             return Received(verified.verification.key, problem.events, quarantined=problem)
+        except IgnoredEvent as event:
+            return Received(verified.verification.key, ignored=event.word)
         await self._publish(self._records(events), endpoint)
         return Received(verified.verification.key, events)
 
@@ -191,7 +197,8 @@ def events_of(
     """Return the events of a delivery: the only way from a delivery to events.
 
     `mode_at_arrival` is the endpoint's mode when the delivery arrived, None if it is
-    unknown or cannot have changed. Raises NotUnderstood, also for money of the other mode.
+    unknown or cannot have changed. Raises NotUnderstood, also for money of the other mode,
+    and IgnoredEvent.
     """
     try:
         events = meaning(endpoint.provider, verified)

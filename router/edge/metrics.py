@@ -10,7 +10,7 @@ series for each endpoint. Histograms and reasons are per provider.
 
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import get_args
 
@@ -22,6 +22,7 @@ from router.edge.intake import PHASES, DeliveryPhase, Endpoint
 from router.edge.outcomes import (
     ACCEPTED,
     FAILED,
+    IGNORED,
     KEPT_FOR,
     OUTCOMES,
     REASONS,
@@ -31,7 +32,7 @@ from router.edge.outcomes import (
 )
 from router.edge.refused.sample import SampleResult
 from router.errors import Reason
-from router.providers import Asymmetric
+from router.providers import Asymmetric, Ignoring
 from router.telemetry.declaring import MetricDeclarations
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
@@ -72,13 +73,20 @@ class EdgeMetrics:
         for name in self._endpoints.keys() - current.keys():
             self._remove(name)
         for name, each in current.items():
-            known = self._endpoints.get(name)
-            provider = self._provider(each.provider.name)
-            if known is not None and known.live and known.provider is provider:
-                known.add_keys(_fingerprints(each))
-            else:
+            self._follow(name, each)
+
+    def _follow(self, name: str, endpoint: Endpoint) -> None:
+        known = self._endpoints.get(name)
+        provider = self._provider(endpoint.provider.name)
+        if known is not None and known.live and known.provider is provider:
+            known.add_keys(_fingerprints(endpoint))
+        else:
+            if known is not None:
                 self._remove(name)
-                self._endpoints[name] = EndpointMetrics(self, name, provider, _fingerprints(each))
+            known = EndpointMetrics(self, name, provider, _fingerprints(endpoint))
+            self._endpoints[name] = known
+        if isinstance(endpoint.provider, Ignoring):
+            known.add_ignored(endpoint.provider.ignored)
 
     def _provider(self, name: str) -> "ProviderMetrics":
         if name not in self._providers:
@@ -86,8 +94,7 @@ class EdgeMetrics:
         return self._providers[name]
 
     def _remove(self, name: str) -> None:
-        if name in self._endpoints:
-            self._endpoints[name].live = False
+        self._endpoints[name].live = False
         for metric in self._of_endpoints:
             metric.remove_by_labels({"endpoint": name})
 
@@ -127,8 +134,9 @@ class EdgeMetrics:
         self.deliveries = declare.counter(
             "payrouter_deliveries",
             "Deliveries answered. accepted: durable as events; quarantined: genuine and stored, but"
-            " without effect; refused: the sender is at fault; failed: the edge is at fault, so the"
-            " gateway must send it again",
+            " without effect; ignored: genuine, and listed in mapping.events to be ignored;"
+            " refused: the sender is at fault; failed: the edge is at fault, so the gateway must"
+            " send it again",
             "endpoint",
             "provider",
             "outcome",
@@ -140,9 +148,16 @@ class EdgeMetrics:
             "outcome",
             "reason",
         )
+        self.ignored_events = declare.counter(
+            "payrouter_ignored_events",
+            "Genuine deliveries without effect: mapping.events lists their event to be ignored",
+            "endpoint",
+            "event",
+        )
         self.delivery_duration = declare.histogram(
             "payrouter_delivery_duration_seconds",
-            "From the head of a delivery to its answer. Good: accepted or quarantined within 1 s",
+            "From the head of a delivery to its answer. Good: accepted, quarantined or ignored"
+            " within 1 s",
             "provider",
             "outcome",
             buckets=_SECONDS,
@@ -293,7 +308,7 @@ class ProviderMetrics:
     def answered(self, outcome: str, reason: str, seconds: float) -> None:
         """Count the reason and the duration of an answer."""
         self._durations[outcome].observe(seconds)
-        if outcome == ACCEPTED:
+        if outcome in {ACCEPTED, IGNORED}:
             return
         counter = self._reasons.get((outcome, reason))
         # A provider of another distribution may pair this outcome with another known reason.
@@ -309,11 +324,17 @@ class EndpointMetrics:
         """Create every series that a delivery to this endpoint can change."""
         self.provider, self.live = provider, True
         self._used = metrics.key_used, name
+        self._all_ignored = metrics.ignored_events
+        self._all_answers = metrics.deliveries
+        # Few endpoints ignore events: `add_ignored` creates the series of those.
         self._answers = {
-            outcome: metrics.deliveries.labels(name, provider.name, outcome) for outcome in OUTCOMES
+            outcome: metrics.deliveries.labels(name, provider.name, outcome)
+            for outcome in OUTCOMES
+            if outcome != IGNORED
         }
         self._unproved = metrics.verification_failures.labels(name, provider.name)
         self._genuine = metrics.genuine_deliveries.labels(name)
+        self._ignored: dict[str, Counter] = {}
         self._keys: dict[str, Counter] = {}
         self.add_keys((*keys, UNKNOWN))
         self._last_genuine: datetime | None = None
@@ -327,9 +348,25 @@ class EndpointMetrics:
         used, name = self._used
         self._keys |= {key: used.labels(name, key) for key in keys}
 
+    def add_ignored(self, words: Sequence[str]) -> None:
+        """Add a series for each of these events, and one for the outcome."""
+        _, name = self._used
+        if words:
+            self._answers[IGNORED] = self._all_answers.labels(name, self.provider.name, IGNORED)
+        self._ignored |= {word: self._all_ignored.labels(name, word) for word in words}
+
+    def ignored(self, word: str) -> None:
+        """Count a delivery whose event the configuration ignores."""
+        counter = self._ignored.get(word)
+        if counter is not None:
+            counter.inc()
+
     def answered(self, outcome: str, reason: str, key: str | None, seconds: float) -> None:
         """Count an answered delivery; `key` is the one that verified it, None if none did."""
-        self._answers[outcome].inc()
+        # Missing only for a provider of another distribution that lists no events to ignore.
+        name = self._used[1]
+        answers = self._answers.get(outcome)
+        (answers or self._all_answers.labels(name, self.provider.name, outcome)).inc()
         self.provider.answered(outcome, reason, seconds)
         if reason in UNPROVED:
             self._unproved.inc()

@@ -6,6 +6,7 @@ from router.errors import Reason
 
 ACCEPTED = "accepted"
 QUARANTINED = "quarantined"
+IGNORED = "ignored"
 REFUSED = "refused"
 FAILED = "failed"
 
@@ -13,9 +14,9 @@ UNKNOWN = "unknown"
 """The endpoint label of requests to an unknown endpoint."""
 
 NO_REASON = "none"
-"""The reason that the log gives for accepted deliveries."""
+"""The reason that the log gives for deliveries that are accepted or ignored."""
 
-OUTCOMES = (ACCEPTED, QUARANTINED, REFUSED, FAILED)
+OUTCOMES = (ACCEPTED, QUARANTINED, IGNORED, REFUSED, FAILED)
 """Possible outcomes of a delivery."""
 
 UNPROVED = (

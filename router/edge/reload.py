@@ -12,6 +12,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 from pydantic import BaseModel
 
+from router.background import in_background
 from router.configuration.addresses import networks
 from router.configuration.settings import Settings
 from router.edge.gate import Gate, shortest_deadline
@@ -130,13 +131,8 @@ class Reloading:
     async def following(self, source: ConfigurationSource) -> AsyncIterator[None]:
         """Reload from a source, on each change or SIGHUP, while the block runs."""
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._requested.set)
-        task = asyncio.create_task(self._follow(source))
-        try:
+        async with in_background(self._follow(source)):
             yield
-        finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
 
     async def reload(self, source: ConfigurationSource) -> None:
         """Read the source again; apply it, or log why it is refused."""

@@ -269,6 +269,8 @@ class Edge:
             self.metrics.stranger(s.outcome, s.reason)
         else:
             self.metrics.of(s.endpoint).answered(s.outcome, s.reason, s.key, seconds)
+            if s.ignored is not None:
+                self.metrics.of(s.endpoint).ignored(s.ignored)
         self.log.info(
             "delivery",
             endpoint=s.endpoint,

@@ -51,6 +51,7 @@ class Summary:
         self.outcome, self.reason = labels.ACCEPTED, labels.NO_REASON
         self.detail: str | None = None
         self.key: str | None = None
+        self.ignored: str | None = None
         self.events: list[dict[str, str]] = []
         self.whole = False
 
@@ -61,6 +62,9 @@ class Summary:
             self.outcome = labels.QUARANTINED
             self.reason = received.quarantined.reason.value
             self.detail = received.quarantined.detail
+        if received.ignored is not None:
+            self.outcome, self.detail = labels.IGNORED, received.ignored
+            self.ignored = received.ignored
         self.events = [
             {"id": str(event.id), "type": event.type.value, "reference": event.reference or ""}
             for event in received.events

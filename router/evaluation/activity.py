@@ -125,6 +125,8 @@ def _delivery(entry: Mapping[str, Any]) -> Text:
     reason = entry.get("reason")
     if reason not in {None, "none"}:
         text.append(f"  {reason}")
+    if outcome == "ignored":
+        text.append(f"  {entry.get('detail')}")
     for event in entry.get("events") or ():
         text.append(f"  {event.get('type')} {event.get('reference')}".rstrip())
     text.append(f"  {entry.get('milliseconds', 0):.0f} ms", style="dim")

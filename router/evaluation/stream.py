@@ -28,8 +28,8 @@ _EXPIRED = 0.1
 _PAYOUT = 0.15
 _PLACED_LATE = 0.05
 
-ARTICLES = ("coffee", "mug", "tea", "teapot")
-"""Articles of the simulated orders."""
+ARTICLES = ("coffee", "mug", "saucer", "teapot")
+"""Articles of the simulated orders; not `tea`, whose stock is set by those who try the commands."""
 
 
 @dataclass(order=True)

@@ -4,24 +4,29 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
+from router.background import end
 from router.errors import ConfigurationError
-
-STOP_SECONDS = 30.0
-SHORT_LIFE_SECONDS = 5.0
-"""A process that ends sooner has failed; it is restarted after a longer and longer pause."""
-
-FIRST_PAUSE_SECONDS = 1.0
-
-LONGEST_PAUSE_SECONDS = 15.0
-
-LONGEST_LINE_BYTES = 1 << 20
-"""A longer line of a child's log is cut."""
 
 READ_OUT_SECONDS = 2.0
 """How long the rest of the log of a child that has ended is read."""
 
 
+@dataclass(frozen=True)
+class ChildLimits:
+    """Time-outs and pauses of a child, and the longest line of its log."""
+
+    stop_seconds: float = 30.0
+    short_life_seconds: float = 5.0
+    """A process that ends sooner has failed; it is restarted after a longer and longer pause."""
+    first_pause_seconds: float = 1.0
+    longest_pause_seconds: float = 15.0
+    longest_line_bytes: int = 1 << 20
+    """A longer line of the log is cut."""
+
+
+@dataclass
 class Child:
     """A child process; once it has settled, it is restarted whenever it ends by itself.
 
@@ -30,32 +35,21 @@ class Child:
     that no child outlives it.
     """
 
-    def __init__(
-        self,
-        name: str,
-        argv: Sequence[str],
-        management: str,
-        say: Callable[[str], None],
-        log: Callable[[str], None] | None = None,
-        environ: Mapping[str, str] | None = None,
-    ) -> None:
-        """Store the command; `start` runs it.
-
-        `log` receives each line that the child writes to standard error; without it, the child
-        shares our standard error. `environ` is the child's environment, by default our own.
-        """
-        self.name = name
-        self.management = management
-        self._argv = argv
-        self._say = say
-        self._log = log
-        self._environ = environ
-        self._log_reader: asyncio.Task[None] | None = None
-        self._process: asyncio.subprocess.Process | None = None
-        self._keeper: asyncio.Task[None] | None = None
-        self._stopping = False
-        self._settled = False
-        self._failed_start: int | None = None
+    name: str
+    argv: Sequence[str]
+    management: str
+    say: Callable[[str], None]
+    log: Callable[[str], None] | None = None
+    """Receives each line that the child writes to standard error; without it, they share it."""
+    environ: Mapping[str, str] | None = field(default=None, repr=False)
+    """The child's environment, by default our own."""
+    limits: ChildLimits = field(default_factory=ChildLimits)
+    _log_reader: asyncio.Task[None] | None = field(default=None, init=False)
+    _process: asyncio.subprocess.Process | None = field(default=None, init=False)
+    _keeper: asyncio.Task[None] | None = field(default=None, init=False)
+    _stopping: bool = field(default=False, init=False)
+    _settled: bool = field(default=False, init=False)
+    _failed_start: int | None = field(default=None, init=False)
 
     @property
     def pid(self) -> int | None:
@@ -85,31 +79,31 @@ class Child:
             with contextlib.suppress(ProcessLookupError):
                 process.terminate()
             try:
-                await asyncio.wait_for(process.wait(), STOP_SECONDS)
+                await asyncio.wait_for(process.wait(), self.limits.stop_seconds)
             except TimeoutError:
-                self._say(f"{self.name} did not end within {STOP_SECONDS:.0f} s, killed")
+                seconds = self.limits.stop_seconds
+                self.say(f"{self.name} did not end within {seconds:.0f} s, killed")
                 process.kill()
                 await process.wait()
         if self._keeper is not None:
-            self._keeper.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._keeper
+            await end(self._keeper)
         await self._read_out()
 
     async def _spawn(self) -> None:
         self._process = await asyncio.create_subprocess_exec(
-            *self._argv,
+            *self.argv,
             stdin=asyncio.subprocess.PIPE,
-            stderr=None if self._log is None else asyncio.subprocess.PIPE,
-            env=self._environ,
-            limit=LONGEST_LINE_BYTES,
+            stderr=None if self.log is None else asyncio.subprocess.PIPE,
+            env=self.environ,
+            limit=self.limits.longest_line_bytes,
             start_new_session=True,
         )
-        if self._log is not None and self._process.stderr is not None:
-            self._log_reader = asyncio.create_task(_read_lines(self._process.stderr, self._log))
+        if self.log is not None and self._process.stderr is not None:
+            self._log_reader = asyncio.create_task(_read_lines(self._process.stderr, self.log))
 
     async def _keep(self) -> None:
-        pause = FIRST_PAUSE_SECONDS / 2
+        limits = self.limits
+        pause = limits.first_pause_seconds / 2
         while self._process is not None:
             born = time.monotonic()
             status = await self._process.wait()
@@ -119,9 +113,10 @@ class Child:
             if not self._settled:
                 self._failed_start = status
                 return
-            short = time.monotonic() - born < SHORT_LIFE_SECONDS
-            pause = min(pause * 2, LONGEST_PAUSE_SECONDS) if short else FIRST_PAUSE_SECONDS
-            self._say(f"{self.name} ended with status {status}; restarting in {pause:.0f} s")
+            short = time.monotonic() - born < limits.short_life_seconds
+            longer = min(pause * 2, limits.longest_pause_seconds)
+            pause = longer if short else limits.first_pause_seconds
+            self.say(f"{self.name} ended with status {status}; restarting in {pause:.0f} s")
             await asyncio.sleep(pause)
             await self._spawn()
 

@@ -7,7 +7,8 @@ fit the protocol, or if its name differs from its module's.
 Every gateway implements `Provider`. Further protocols are for some gateways
 only: settings for each endpoint (`Configurable`), public keys to verify with
 (`Asymmetric`), a published list of addresses (`Published`), several forms of
-one message (`Varied`), a URL for every order (`Referencing`).
+one message (`Varied`), a URL for every order (`Referencing`), events to ignore
+(`Ignoring`).
 """
 
 import importlib
@@ -15,12 +16,15 @@ import pkgutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
 from importlib.metadata import entry_points
+from types import MappingProxyType
 from typing import Annotated, Any, Protocol, runtime_checkable
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from router.contract.event import Event
+from router.contract.identity import gateway_name
 from router.delivery import Delivery, VerifiedDelivery
 
 
@@ -162,7 +166,8 @@ class Provider(Protocol):
 
         Raises NotUnderstood, which sends the delivery to quarantine; its
         subclasses are Unreadable, for malformed bytes, and NotOurs, for another
-        merchant's money. A verified delivery is never refused.
+        merchant's money. Raises IgnoredEvent for an event that the endpoint's
+        configuration ignores by name. A verified delivery is never refused.
         """
 
     def simulate(self, wanted: Simulation, key: Key, target: str) -> Delivery:
@@ -226,6 +231,15 @@ class Varied(Protocol):
 
 
 @runtime_checkable
+class Ignoring(Protocol):
+    """A provider whose endpoints may be configured to ignore some events."""
+
+    @property
+    def ignored(self) -> Sequence[str]:
+        """The gateway's words for events to ignore."""
+
+
+@runtime_checkable
 class Referencing(Protocol):
     """A provider whose gateway calls a separate URL for each order."""
 
@@ -246,15 +260,19 @@ class ProviderError(Exception):
     exit_code = 2
 
 
+@cache
 def discover() -> Mapping[str, Provider]:
-    """Find the providers of this folder and those of other distributions, by name."""
+    """Find the providers of this folder and those of other distributions, by name.
+
+    Searches once in a process, because it reads the metadata of every installed distribution.
+    """
     found = {name: _load(__name__ + "." + name, name) for name in _builtin_names()}
     for entry in entry_points(group="payrouter.providers"):
         if entry.name in found:
             message = f"provider {entry.name} is defined twice"
             raise ProviderError(message)
         found[entry.name] = _checked(entry.load(), entry.name)
-    return found
+    return MappingProxyType(found)
 
 
 def examples() -> Mapping[str, Example]:
@@ -275,6 +293,11 @@ def _load(module: str, name: str) -> Provider:
 
 
 def _checked(candidate: object, name: str) -> Provider:
+    try:
+        gateway_name(name)
+    except ValueError as error:
+        message = f"provider {name}: choose another name, {error}"
+        raise ProviderError(message) from None
     if not isinstance(candidate, Provider):
         message = f"provider {name} has no PROVIDER that fits router.providers.Provider"
         raise ProviderError(message)

@@ -13,9 +13,9 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, timedelta
-from decimal import Context, Decimal, Inexact, InvalidOperation
+from decimal import Decimal
 
-from router.contract.amounts import amount_text
+from router.contract.amounts import EXACT, amount_text
 from router.contract.event import Event, EventType
 from router.delivery import Delivery, VerifiedDelivery
 from router.errors import NotUnderstood, Reason
@@ -75,8 +75,13 @@ _GAPS = {
 }
 _EITHER_GAP = "data.differenceAmount"
 
-# Enough digits for the sum of two amounts: a result that does not fit raises, never rounds.
-_EXACT = Context(prec=64, traps=[Inexact, InvalidOperation])
+# Which events report that the price is paid in full, or is not: a payment is confirmed unless it
+# is under- or overpaid (developer docs; the changelog of 2026-01-27 added the two).
+_PRICE_MET = {
+    EventType.PAYMENT_CONFIRMED: True,
+    EventType.PAYMENT_OVERPAID: True,
+    EventType.PAYMENT_UNDERPAID: False,
+}
 
 
 @dataclass(frozen=True)
@@ -162,6 +167,7 @@ def _money(fields: Fields, happened: EventType) -> dict[str, object]:
         "currency": currency,
         "expected_amount": price,
         "expected_currency": currency,
+        "price_met": _PRICE_MET.get(happened),
     }
 
 
@@ -172,7 +178,7 @@ def _paid(fields: Fields, happened: EventType, price: Decimal | None) -> Decimal
         return None
     name, sign = _GAPS[happened]
     gap = required(name, _gap(fields, name))
-    paid = _EXACT.add(required("data.amount", price), gap * sign)
+    paid = EXACT.add(required("data.amount", price), gap * sign)
     return representable(name, paid)
 
 
@@ -214,11 +220,11 @@ def _priced(wanted: Simulation) -> dict[str, str]:
     """Return a price for which the amount paid is the simulated amount."""
     paid = Decimal(wanted.amount)
     if wanted.status == "underpaid":
-        price = amount_text(_EXACT.add(paid, Decimal(1)))
+        price = amount_text(EXACT.add(paid, Decimal(1)))
         return {"amount": price, "underpaidAmount": "1", "differenceAmount": "1"}
     if wanted.status == "overpaid":
         gap = min(paid, Decimal(1))
-        price, surplus = amount_text(_EXACT.subtract(paid, gap)), amount_text(gap)
+        price, surplus = amount_text(EXACT.subtract(paid, gap)), amount_text(gap)
         return {"amount": price, "overpaidAmount": surplus, "differenceAmount": surplus}
     return {"amount": wanted.amount}
 

@@ -25,8 +25,14 @@ from router.contract.event import Event, EventType
 from router.delivery import Delivery, VerifiedDelivery
 from router.errors import ConfigurationError, NotUnderstood, Reason, Unauthentic
 from router.providers import OPTIONS, Answer, EndpointContext, Example, Key, Simulation
-from router.providers._mapping import BodyMapping, normalize, simulated
-from router.providers._reading import Fields
+from router.providers._mapping import (
+    BodyMapping,
+    CheckedMapping,
+    event_of,
+    fields_of,
+    simulated,
+    unconfirmed,
+)
 from router.providers._signing import (
     SHA256_BYTES,
     Check,
@@ -40,6 +46,7 @@ from router.providers._signing import (
     signature_header,
     signed_time,
     time_header,
+    undoubled,
     unix_s_text,
     with_headers,
 )
@@ -65,6 +72,9 @@ _SIGNATURES = 16
 _V1A_SIGNATURES = 4
 """More than any rotation needs: each costs a pass over the body for every public key."""
 
+_STANDARD = ("webhook-id", "webhook-timestamp", "webhook-signature")
+_SVIX = ("svix-id", "svix-timestamp", "svix-signature")
+
 _ANSWER = Answer(200, "text/plain", b"OK")
 
 
@@ -73,7 +83,7 @@ class StandardWebhooksOptions(BaseModel):
 
     model_config = OPTIONS
 
-    mapping: BodyMapping | None = None
+    mapping: CheckedMapping | None = None
 
 
 @dataclass(frozen=True)
@@ -94,15 +104,22 @@ class StandardWebhooks:
         """Kinds of delivery in the mapping, and the statuses of each."""
         return {} if self.mapping is None else self.mapping.kinds()
 
+    @property
+    def ignored(self) -> Sequence[str]:
+        """Words that the mapping ignores."""
+        return () if self.mapping is None else self.mapping.ignored
+
     def configured(
         self, options: StandardWebhooksOptions, context: EndpointContext
     ) -> "StandardWebhooks":
         """Return the provider configured for one endpoint; refuse malformed secrets."""
         for key in context.keys:
             _keyed(key)
+        problems = [] if options.mapping is None else unconfirmed(options.mapping)
         if options.mapping is not None and options.mapping.identity:
-            message = "mapping.identity: the header webhook-id is the identity"
-            raise ConfigurationError(message)
+            problems.append("mapping.identity: the header webhook-id is the identity")
+        if problems:
+            raise ConfigurationError(*problems)
         return replace(self, mapping=options.mapping)
 
     def example(self) -> Example:
@@ -111,13 +128,29 @@ class StandardWebhooks:
         return Example(settings={"secrets": [secret], "mapping": _EXAMPLE})
 
     def verify(self, delivery: Delivery, keys: Sequence[Key]) -> VerifiedDelivery:
-        """Return the delivery as verified, or raise Unauthentic."""
-        names = _names(delivery)
+        """Return the delivery as verified, or raise Unauthentic.
+
+        A relay may add a signed set of headers to that of the sender. Then each is tried, and
+        the one that a key proves counts.
+        """
+        single = undoubled(delivery, (*_STANDARD, *_SVIX))
+        first, *others = _sets(single)
+        try:
+            return self._verify(single, first, keys)
+        except Unauthentic:
+            for names in others:
+                with suppress(Unauthentic):
+                    return self._verify(single, names, keys)
+            raise
+
+    def _verify(
+        self, delivery: Delivery, names: tuple[str, str, str], keys: Sequence[Key]
+    ) -> VerifiedDelivery:
         identity = one_header(delivery, names[0], Reason.ID_MISSING, Reason.ID_DUPLICATED)
         if _ID.fullmatch(identity) is None:
             raise Unauthentic(Reason.ID_MALFORMED, "expected visible ASCII without a full stop")
         time = time_header(delivery, names[1])
-        signed = Signed(signed_time(time, from_unix_s), names)
+        signed = Signed(signed_time(time, from_unix_s), (*names, *self._unsigned))
         given = _signatures(signature_header(delivery, names[2]))
         message = _message(identity, time, delivery.body)
         known = [_keyed(key) for key in keys]
@@ -130,10 +163,10 @@ class StandardWebhooks:
     def normalize(self, verified: VerifiedDelivery) -> Sequence[Event]:
         """Return the one event of the delivery, or raise NotUnderstood."""
         if self.mapping is None:
-            Fields.of(verified)
+            fields_of(verified)
             raise NotUnderstood(Reason.UNKNOWN_EVENT, "mapping: none is configured")
-        (identity,) = verified.delivery.header(_names(verified.delivery)[0])
-        return (normalize(self.mapping, verified, (identity,)),)
+        (identity,) = verified.delivery.header(verified.signed_headers[0])
+        return (event_of(self.mapping, verified, (identity,)),)
 
     def simulate(self, wanted: Simulation, key: Key, target: str) -> Delivery:
         """Make a genuine delivery; a kind or status that is not in `kinds` is a KeyError.
@@ -142,29 +175,35 @@ class StandardWebhooks:
         """
         if self.mapping is None:
             raise KeyError(wanted.kind)
-        members = simulated(self.mapping, wanted)
-        body = json.dumps(members, ensure_ascii=False, separators=(",", ":")).encode()
+        told = simulated(self.mapping, wanted)
+        body = json.dumps(told.members, ensure_ascii=False, separators=(",", ":")).encode()
         identity = f"msg_{wanted.kind}-{wanted.status}-{wanted.number}"
-        headers = (("content-type", "application/json"), ("webhook-id", identity))
+        events = ((name, told.word) for name in self._unsigned)
+        headers = (("content-type", "application/json"), ("webhook-id", identity), *events)
         made = Delivery("simulated", "simulated", "POST", target, headers, body, wanted.at)
         return self.sign(made, key)
 
     def sign(self, delivery: Delivery, key: Key) -> Delivery:
         """Sign the id from its header, the time and the body."""
-        names = _names(delivery)
+        names = _sets(delivery)[0]
         (identity,) = delivery.header(names[0])
         time = unix_s_text(delivery.received_at)
         signature = _signature(key, _message(identity, time, delivery.body))
         return with_headers(delivery, (names[1], time), (names[2], signature))
 
+    @property
+    def _unsigned(self) -> tuple[str, ...]:
+        """Headers that no signature covers, and that the mapping reads."""
+        header = None if self.mapping is None else self.mapping.header
+        return () if header is None else (header,)
 
-def _names(delivery: Delivery) -> tuple[str, str, str]:
-    """Return the header names of id, time and signature: the standard's, otherwise Svix'."""
-    standard = ("webhook-id", "webhook-timestamp", "webhook-signature")
-    if any(delivery.header(name) for name in standard):
-        return standard
-    svix = ("svix-id", "svix-timestamp", "svix-signature")
-    return svix if any(delivery.header(name) for name in svix) else standard
+
+def _sets(delivery: Delivery) -> Sequence[tuple[str, str, str]]:
+    """Return the sets of header names of id, time and signature to try, the likeliest first."""
+    found = [names for names in (_STANDARD, _SVIX) if all(map(delivery.header, names))]
+    partial = [names for names in (_STANDARD, _SVIX) if any(map(delivery.header, names))]
+    # Without a complete set, the error names what is missing of the first.
+    return found or partial[:1] or [_STANDARD]
 
 
 def _message(identity: str, time: str, body: bytes) -> bytes:

@@ -9,7 +9,7 @@ from datetime import datetime
 from router.contract.event import Event
 from router.delivery import Delivery, VerifiedDelivery
 from router.edge.intake import Endpoint, events_of, outside_window
-from router.errors import NotUnderstood, RefusedDelivery
+from router.errors import IgnoredEvent, NotUnderstood, RefusedDelivery
 from router.providers import Asymmetric
 from router.providers._signing import FormMade, HeaderRead, KeyTried, VerificationNote, watched
 
@@ -181,6 +181,8 @@ def _meaning(verified: VerifiedDelivery, endpoint: Endpoint) -> Step:
     except NotUnderstood as problem:
         more = f"; {len(problem.events)} events are published" if problem.events else ""
         return Step("meaning", f"quarantine, {problem}{more}", good=True)
+    except IgnoredEvent as event:
+        return Step("meaning", f"none, {event}", good=True)
     return Step("meaning", "; ".join(_event_text(event) for event in events), good=True)
 
 

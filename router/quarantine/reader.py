@@ -6,7 +6,7 @@ from typing import Any
 
 from router.broker.connection import KafkaConnection
 from router.contract.quarantine import Quarantined, Replayed
-from router.contract.wire import UndecodableRecord, UnknownMajorVersion, decode_quarantine
+from router.contract.wire import ReaderOutdated, UndecodableRecord, decode_quarantine
 from router.quarantine.kept_topic import KeptFilter, KeptRecord, ReadProgress, read_topic
 
 _OTHERS = 64
@@ -57,7 +57,7 @@ def entries_of(records: Iterable[KeptRecord], wanted: KeptFilter) -> QuarantineE
     for value, headers in records:
         try:
             record = decode_quarantine(value, headers)
-        except (UndecodableRecord, UnknownMajorVersion):
+        except (UndecodableRecord, ReaderOutdated):
             unreadable += 1
             continue
         if isinstance(record, Replayed):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from router.broker.connection import KafkaConnection
 from router.contract.refused import Refused
-from router.contract.wire import UndecodableRecord, UnknownMajorVersion, decode_refused
+from router.contract.wire import ReaderOutdated, UndecodableRecord, decode_refused
 from router.quarantine.kept_topic import KeptFilter, KeptRecord, ReadProgress, read_topic
 
 
@@ -37,7 +37,7 @@ def samples_of(records: Iterable[KeptRecord], wanted: KeptFilter) -> Samples:
     for value, headers in records:
         try:
             sample = decode_refused(value, headers)
-        except (UndecodableRecord, UnknownMajorVersion):
+        except (UndecodableRecord, ReaderOutdated):
             unreadable += 1
             continue
         if wanted.fits(sample):

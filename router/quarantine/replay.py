@@ -10,7 +10,7 @@ from router.contract.topics import Topics
 from router.contract.wire import OutgoingRecord, encode_event, encode_replayed
 from router.delivery import kept_delivery
 from router.edge.intake import Clock, Endpoint, events_of
-from router.errors import NotDurable, NotUnderstood, RefusedDelivery, Unreadable
+from router.errors import IgnoredEvent, NotDurable, NotUnderstood, RefusedDelivery, Unreadable
 from router.quarantine.reader import QuarantineEntry
 
 _ADVICE = (
@@ -61,6 +61,10 @@ def _verdict_on(
     if endpoint.account != kept.account:
         detail = f"the account of {kept.endpoint} is {endpoint.account} now, it was {kept.account}"
         return ReplayVerdict(entry, problem=detail)
+    return _verified_again(entry, kept, endpoint)
+
+
+def _verified_again(entry: QuarantineEntry, kept: Quarantined, endpoint: Endpoint) -> ReplayVerdict:
     delivery = kept_delivery(kept.raw, kept.endpoint, kept.account, kept.received_at)
     try:
         verified = endpoint.provider.verify(delivery, endpoint.keys)
@@ -69,6 +73,9 @@ def _verdict_on(
         return ReplayVerdict(entry, problem.events, f"still cannot be read, {problem}; {_ADVICE}")
     except NotUnderstood as problem:
         return ReplayVerdict(entry, problem.events, f"still not understood, {problem}")
+    except IgnoredEvent:
+        # The configuration lists it since: there is nothing to publish, and it is done.
+        return ReplayVerdict(entry)
     except RefusedDelivery as problem:
         detail = f"does not verify with the current configuration, {problem}"
         return ReplayVerdict(entry, problem=detail)

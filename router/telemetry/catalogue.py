@@ -12,6 +12,7 @@ OPEN: Mapping[str, str] = {
     "endpoint": "as configured, or `unknown`",
     "provider": "of the endpoint, or `unknown`",
     "key": "fingerprint of a key of the endpoint, or `unknown`",
+    "event": "a word of the endpoint's `mapping.events`",
     "topic": "as configured",
     "partition": "its number",
     "consumer": "its name",

@@ -7,6 +7,7 @@ import asyncio
 import copy
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
@@ -18,16 +19,19 @@ from prometheus_client.samples import Sample
 PIECE_SAMPLES = 32
 """Maximum number of samples in a piece: about half a millisecond of CPU."""
 
-SLICE_SECONDS = 0.001
-"""Thread CPU time after which rendering pauses, once the current piece is complete."""
-
-PAUSE_SECONDS = 0.009
-"""Nine times a slice: rendering takes about a tenth of the loop's time."""
-
-LONGEST_SLICE_SECONDS = 0.002
-"""Maximum slice after a pause that took longer than intended."""
-
 _OPENMETRICS_ONLY = ("_created", "_gsum", "_gcount")
+
+
+@dataclass(frozen=True)
+class RenderPace:
+    """Durations of the slices of a render and of the pauses between them."""
+
+    slice_seconds: float = 0.001
+    """Thread CPU time after which rendering pauses, once the current piece is complete."""
+    pause_seconds: float = 0.009
+    """Nine times a slice: rendering takes about a tenth of the loop's time."""
+    longest_slice_seconds: float = 0.002
+    """Maximum slice after a pause that took longer than intended."""
 
 
 class Exposition:
@@ -37,9 +41,10 @@ class Exposition:
     result: the number of scrapers does not change what rendering costs.
     """
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self, registry: CollectorRegistry, pace: RenderPace | None = None) -> None:
         """Render nothing until the first scrape."""
         self._registry = registry
+        self._pace = pace or RenderPace()
         self._running: asyncio.Task[bytes] | None = None
 
     async def latest(self) -> bytes:
@@ -56,27 +61,27 @@ class Exposition:
     async def _render(self) -> bytes:
         done: list[bytes] = []
         try:
-            started, budget = time.thread_time(), SLICE_SECONDS
+            started, budget = time.thread_time(), self._pace.slice_seconds
             for piece in pieces(self._registry):
                 done.append(piece)
                 if time.thread_time() - started >= budget:
-                    budget = await _pause()
+                    budget = await _pause(self._pace)
                     started = time.thread_time()
         finally:
             self._running = None
         return b"".join(done)
 
 
-async def _pause() -> float:
+async def _pause(pace: RenderPace) -> float:
     """Let other tasks run; return the CPU time, in seconds, of the next slice.
 
     On a busy loop the pause takes longer. The next slice is then longer too, so that the render
     still finishes before the scraper's time-out.
     """
     paused = time.perf_counter()
-    await asyncio.sleep(PAUSE_SECONDS)
-    late = (time.perf_counter() - paused) / PAUSE_SECONDS
-    return min(SLICE_SECONDS * late, LONGEST_SLICE_SECONDS)
+    await asyncio.sleep(pace.pause_seconds)
+    late = (time.perf_counter() - paused) / pace.pause_seconds
+    return min(pace.slice_seconds * late, pace.longest_slice_seconds)
 
 
 def pieces(registry: CollectorRegistry) -> Iterator[bytes]:

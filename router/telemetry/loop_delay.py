@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 
 from prometheus_client import CollectorRegistry
 
+from router.background import in_background
 from router.telemetry.declaring import MetricDeclarations
 
 INTERVAL_SECONDS = 0.1
@@ -45,13 +46,10 @@ class LoopDelay:
     @contextlib.asynccontextmanager
     async def measured(self) -> AsyncIterator[None]:
         """Measure while the block runs."""
-        task = asyncio.create_task(self._measure())
         try:
-            yield
+            async with in_background(self._measure()):
+                yield
         finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
             self._due = None
 
     async def _measure(self) -> None:

@@ -7,12 +7,6 @@ thousands of times. They would fill the disk and hide other messages.
 import logging
 from dataclasses import dataclass, field
 
-QUIET_SECONDS = 10.0
-"""For this long, repetitions of a message are counted instead of written."""
-
-MAX_MESSAGES = 1000
-"""Maximum number of messages to remember; the least recently written are dropped first."""
-
 
 @dataclass
 class _Written:
@@ -24,7 +18,10 @@ class _Written:
 class Repeats:
     """A filter for a handler of `logging`. Records with a traceback always pass."""
 
-    quiet_seconds: float = QUIET_SECONDS
+    quiet_seconds: float = 10.0
+    """For this long, repetitions of a message are counted instead of written."""
+    max_messages: int = 1000
+    """Maximum number of messages to remember; the least recently written are dropped first."""
     _written: dict[tuple[str, int, str], _Written] = field(default_factory=dict)
 
     def __call__(self, record: logging.LogRecord) -> bool:
@@ -45,5 +42,5 @@ class Repeats:
     def _remember(self, key: tuple[str, int, str], now: float) -> None:
         self._written.pop(key, None)
         self._written[key] = _Written(now)
-        if len(self._written) > MAX_MESSAGES:
+        if len(self._written) > self.max_messages:
             del self._written[next(iter(self._written))]

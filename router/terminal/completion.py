@@ -38,6 +38,11 @@ def script(command: click.Command, shell: str) -> str:
     return ShellComplete.source(kind(command, {}, "payrouter", "_PAYROUTER_COMPLETE"))
 
 
+def complete_from(names: Callable[[], Iterable[str]]) -> Completer:
+    """Return a completer of known values; `names` is called only to complete."""
+    return _completer(lambda _ctx: names())
+
+
 def _completer(names: Callable[[click.Context], Iterable[str]]) -> Completer:
     def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
         del param
@@ -93,7 +98,7 @@ def _channels(ctx: click.Context) -> Iterable[str]:
 
 
 complete_endpoint = _completer(_endpoints)
-complete_provider = _completer(lambda _ctx: provider_names())
+complete_provider = complete_from(provider_names)
 complete_consumer = _completer(_consumers)
 complete_topic = _completer(_topics)
 complete_channel = _completer(_channels)

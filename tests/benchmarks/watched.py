@@ -23,6 +23,7 @@ from router.telemetry.management import listen
 from tests.benchmarks.edge import requests_of
 from tests.parts.brokers import Broker
 from tests.parts.edge.edge_server import configuration, make_topics
+from tests.parts.waiting import eventually
 
 DELIVERIES = 1500
 ROUNDS = 9
@@ -104,9 +105,8 @@ async def _edge(settings: Settings, name: str) -> AsyncIterator[int]:
     public = listen("127.0.0.1", 0)
     port = public.getsockname()[1]
     async with serving_deliveries(process.app, public, process.door):
-        async with asyncio.timeout(60):
-            while not process.topics.health(process.publisher.health()).good:  # noqa: ASYNC110 - no event signals it
-                await asyncio.sleep(0.05)
+        healthy = process.publisher.health
+        await eventually(lambda: process.topics.health(healthy()).good, "a healthy edge")
         yield port
 
 

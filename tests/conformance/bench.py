@@ -15,7 +15,7 @@ from consumers.runtime.service import ConsumerActions, Service, Setup
 from consumers.runtime.store.tables import RuntimeTables
 from router.contract.topics import FAMILIES, ORDER, Topics
 from router.contract.wire import OutgoingRecord
-from tests.conformance.histories import records_of
+from tests.conformance.histories import OUTCOMES, records_of
 
 CLUSTER = "cluster-of-the-tests"
 
@@ -38,7 +38,7 @@ class Bench:
 
     @property
     def topics(self) -> Sequence[str]:
-        """The consumer's topics that the contract defines."""
+        """The consumer's topics of which there are histories."""
         return [topic for topic in self.service.topics if topic in TOLD]
 
     @property
@@ -121,7 +121,7 @@ def _words(applied: BatchResult) -> Counter[str]:
 
 
 TOLD: Mapping[str, Sequence[OutgoingRecord]] = {
-    topic: records_of(topic, topic) for topic in (*FAMILIES, ORDER)
+    topic: records_of(topic, topic) for topic in (*FAMILIES, ORDER, OUTCOMES)
 }
 
 

@@ -1,11 +1,13 @@
 """Records of every topic of the contract: realistic histories of gateways and platforms."""
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 
 from router.contract.event import Event, event_id
 from router.contract.order import Order, OrderType, order_message_id
+from router.contract.outcome import OutcomeEvent, outcome_id
 from router.contract.topics import ORDER
-from router.contract.wire import OutgoingRecord, encode_event, encode_order
+from router.contract.wire import OutgoingRecord, encode_event, encode_order, encode_outcome
 from tests.parts.contract.events import event
 from tests.parts.contract.orders import order
 
@@ -45,6 +47,17 @@ _ORDERS: Sequence[Sequence[tuple[OrderType, str]]] = (
 )
 """For each payment of `_PAYMENTS`, the messages of the platform about its order."""
 
+OUTCOMES = "inventory.outcome"
+"""The topic of the inventory's outcomes."""
+
+_OUTCOMES: Sequence[Sequence[str]] = (
+    ("reserved", "committed"),
+    ("reserved", "released"),
+    ("reserved", "committed", "returned", "committed"),
+    ("short", "oversold", "committed"),
+)
+"""For the first payments of `_PAYMENTS`, the outcomes of their orders."""
+
 ROUNDS = 3
 """Number of copies of each history, each with other orders."""
 
@@ -68,10 +81,28 @@ def orders() -> Sequence[Order]:
     ]
 
 
+def outcomes() -> Sequence[OutcomeEvent]:
+    """Return the inventory's outcomes of the payments' orders, order by order."""
+    return [
+        OutcomeEvent(
+            id=outcome_id(f"inventory.{word}", f"{turn}-{number}-{step}"),
+            type=f"inventory.{word}",
+            account="shop-eu",
+            reference=f"order-payment-{turn}-{number}",
+            at=datetime(2026, 11, 22, 10, step, tzinfo=UTC),
+        )
+        for turn in range(ROUNDS)
+        for number, story in enumerate(_OUTCOMES)
+        for step, word in enumerate(story)
+    ]
+
+
 def records_of(topic: str, name: str) -> Sequence[OutgoingRecord]:
     """Encode possible records of a topic of the contract, for the topic of this name."""
     if topic == ORDER:
         return [encode_order(each, name) for each in orders()]
+    if topic == OUTCOMES:
+        return [encode_outcome(each, name) for each in outcomes()]
     return [encode_event(each, name, TRACE) for each in events_of(topic)]
 
 
@@ -80,6 +111,8 @@ def contradicting(topic: str, name: str) -> OutgoingRecord:
     other = {"account": "somebody-else"}
     if topic == ORDER:
         return encode_order(orders()[0].model_copy(update=other), name)
+    if topic == OUTCOMES:
+        return encode_outcome(outcomes()[0].model_copy(update=other), name)
     return encode_event(events_of(topic)[0].model_copy(update=other), name, TRACE)
 
 

@@ -24,6 +24,7 @@ from router.edge.routes import Edge
 from router.errors import Reason, RefusedDelivery
 from router.evaluation.send import as_gateway
 from router.providers import Configurable, Provider, Simulation, Varied, discover
+from tests.conformance.variants import RELAYED, VARIANTS
 from tests.parts.edge import asgi
 from tests.parts.edge.edge_server import ONE_BROKER, HeldClock
 
@@ -111,9 +112,24 @@ def providers() -> list[str]:
     return sorted(discover())
 
 
+def sides() -> list[str]:
+    """Return the names of all providers, and of their variants as `provider/variant`."""
+    return sorted([*discover(), *VARIANTS])
+
+
+def provider_of(name: str) -> Provider:
+    """Return the provider, not configured, of a name from `sides`."""
+    return discover()[name.partition("/")[0]]
+
+
+def counts_repeated_headers_once(name: str) -> bool:
+    """Return whether a header that is repeated unchanged is accepted."""
+    return name.partition("/")[0] in RELAYED
+
+
 def cases(*names: str) -> list[Case]:
     """Return all cases of these providers, or of all providers if none is named."""
-    return [case for name in names or providers() for case in _cases(name)]
+    return [case for name in names or sides() for case in _cases(name)]
 
 
 def _cases(name: str) -> Iterator[Case]:
@@ -129,16 +145,17 @@ def _cases(name: str) -> Iterator[Case]:
 @cache
 def side(name: str, number: int = 1) -> Side:
     """Return the first or another endpoint of a provider's example, each with its own keys."""
-    provider = discover()[name]
+    provider = provider_of(name)
     table: dict[str, Any] = {
-        "provider": name,
+        "provider": provider.name,
         "account": f"shop-{number}",
         "secrets": [secrets.token_urlsafe(32)],
     }
     signing_key = None
     if isinstance(provider, Configurable):
         example = provider.example()
-        table |= example.settings
+        table |= VARIANTS.get(name, example.settings)
+        table |= {"secrets": example.settings.get("secrets", table["secrets"])}
         signing_key = example.signing_key
     endpoint = build_endpoints(settings_from(values({f"shop-{number}": table})))[f"shop-{number}"]
     return Side(table, endpoint, as_gateway(endpoint, signing_key))
@@ -228,6 +245,11 @@ def with_header(delivery: Delivery, name: str, *given: str) -> Delivery:
     """Set a header to these values, one line each."""
     rest = without(delivery, name).headers
     return replace(delivery, headers=(*rest, *((name, value) for value in given)))
+
+
+def with_headers_added(delivery: Delivery, *pairs: tuple[str, str]) -> Delivery:
+    """Add headers before those of the delivery."""
+    return replace(delivery, headers=(*pairs, *delivery.headers))
 
 
 @cache

@@ -17,6 +17,7 @@ from tests.conformance.programs import PATIENCE_SECONDS, Programs
 from tests.conformance.test_every_consumer import GARBAGE, SERVICES
 from tests.parts.brokers import Broker
 from tests.parts.troubles.shell import Shell, shell
+from tests.parts.waiting import eventually
 
 pytestmark = pytest.mark.kafka
 
@@ -74,9 +75,11 @@ class Stage:
 
     async def passed(self, records: int) -> None:
         """Wait until this many records are passed."""
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while await self._passed() < records:  # noqa: ASYNC110 - of another process
-                await asyncio.sleep(0.05)
+
+        async def passed() -> bool:
+            return await self._passed() >= records
+
+        await eventually(passed, f"{records} records", seconds=PATIENCE_SECONDS)
 
     async def _passed(self) -> int:
         fence = self.bench.tables.fence

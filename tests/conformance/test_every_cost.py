@@ -16,7 +16,7 @@ def _forms(name: str) -> list[Case]:
     return list(found.values())
 
 
-@pytest.mark.parametrize("name", kit.providers())
+@pytest.mark.parametrize("name", kit.sides())
 def test_refusing_a_forged_body_costs_at_most_a_few_hashes(name: str) -> None:
     own = kit.side(name)
     costs = {

@@ -23,7 +23,7 @@ def _everyday(name: str) -> list[Case]:
 
 
 @pytest.mark.parametrize("forgery", FORGERIES)
-@pytest.mark.parametrize("name", kit.providers())
+@pytest.mark.parametrize("name", kit.sides())
 async def test_forged_delivery_is_refused_with_its_reason_and_publishes_nothing(
     name: str, forgery: str
 ) -> None:
@@ -39,7 +39,7 @@ async def test_forged_delivery_is_refused_with_its_reason_and_publishes_nothing(
             assert Reason(told.reason) in wanted.reasons, forged
 
 
-@pytest.mark.parametrize("name", kit.providers())
+@pytest.mark.parametrize("name", kit.sides())
 def test_at_least_twelve_ways_to_forge_were_tried(name: str) -> None:
     for case in _everyday(name):
         tried = [name for name, forgery in FORGERIES.items() if next(forgery.forge(case), None)]

@@ -69,7 +69,7 @@ async def _run(name: str, count: int) -> tuple[Counter[tuple[int, bool]], int]:
 
 
 @pytest.mark.chaos
-@pytest.mark.parametrize("name", kit.providers())
+@pytest.mark.parametrize("name", kit.sides())
 def test_no_forged_input_is_accepted_and_none_breaks_the_edge(
     name: str, *, chaos_long: bool, wishes_ci: bool
 ) -> None:

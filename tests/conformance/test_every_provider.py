@@ -1,5 +1,6 @@
 """Genuine deliveries are accepted and understood; redeliveries are the same event."""
 
+import contextlib
 import copy
 import dataclasses
 from collections.abc import Iterator, Mapping
@@ -12,8 +13,8 @@ import pytest
 from router.contract.event import Event
 from router.contract.strict_json import parse_object
 from router.contract.wire import decode_event
-from router.errors import NotUnderstood, RefusedDelivery
-from router.providers import Provider, discover
+from router.errors import ConfigurationError, NotUnderstood, RefusedDelivery
+from router.providers import Provider
 from tests.conformance import kit
 from tests.conformance.kit import AT, Case
 from tests.conformance.rewording import reworded
@@ -36,9 +37,9 @@ def _own(case: Case) -> kit.Side:
     return kit.side(case.provider)
 
 
-@pytest.mark.parametrize("name", kit.providers())
+@pytest.mark.parametrize("name", kit.sides())
 def test_provider_implements_the_protocol(name: str) -> None:
-    provider = discover()[name]
+    provider = kit.provider_of(name)
 
     assert isinstance(provider, Provider)
     assert provider.methods <= {"GET", "POST"}
@@ -46,7 +47,7 @@ def test_provider_implements_the_protocol(name: str) -> None:
     assert provider.tolerance is None or provider.tolerance >= timedelta(minutes=1)
 
 
-@pytest.mark.parametrize("name", kit.providers())
+@pytest.mark.parametrize("name", kit.sides())
 def test_provider_can_simulate_its_gateway(name: str) -> None:
     families = {"payment", "payout", "subscription"}
 
@@ -144,7 +145,7 @@ def test_redelivery_signed_later_is_the_same_event(case: Case) -> None:
     assert len({event.id for event in first}) == len(first)
 
 
-@pytest.mark.parametrize("name", kit.providers())
+@pytest.mark.parametrize("name", kit.sides())
 def test_every_status_and_every_payment_is_a_separate_event(name: str) -> None:
     own = kit.side(name)
     told: dict[Any, tuple[str, str, int]] = {}
@@ -159,7 +160,7 @@ def test_every_status_and_every_payment_is_a_separate_event(name: str) -> None:
     assert len(told) >= len({(c.kind, c.status) for c in kit.cases(name)}) * 2
 
 
-@pytest.mark.parametrize("name", kit.providers())
+@pytest.mark.parametrize("name", kit.sides())
 def test_all_statuses_of_a_payment_name_the_same_payment(name: str) -> None:
     own = kit.side(name)
     for kind in own.provider.kinds:
@@ -209,7 +210,7 @@ def test_unknown_word_never_results_in_another_event(case: Case) -> None:
     assert not_understood > 0
 
 
-@pytest.mark.parametrize("name", kit.providers())
+@pytest.mark.parametrize("name", kit.sides())
 async def test_delivery_that_is_not_understood_is_acknowledged_and_stored(
     name: str,
 ) -> None:
@@ -223,10 +224,12 @@ async def test_delivery_that_is_not_understood_is_acknowledged_and_stored(
         assert (one.asked.status, one.asked.body) == (200, own.provider.answer.body)
         assert one.outcome == "quarantined"
         (record,) = [r for r in one.asked.published if r.topic == "t.quarantine"]
-        assert parse_object(record.value)["provider"] == name
+        assert parse_object(record.value)["provider"] == own.provider.name
 
 
 def _not_understood(own: kit.Side, case: Case) -> Iterator[Any]:
     # An amount with one digit too many, and a text: genuine, but not representable.
     for amount in ("1" * 21, "0." + "1" * 19):
-        yield own.made(case, amount=amount)
+        # A gateway that counts minor units cannot write a fraction of one.
+        with contextlib.suppress(ConfigurationError):
+            yield own.made(case, amount=amount)

@@ -101,7 +101,7 @@ def test_no_built_in_consumer_reads_refused_deliveries() -> None:
 
 def test_uninstalled_consumer_does_not_exist(programs: Programs, tmp_path: Path) -> None:
     bare = Programs(programs.folder, tmp_path)
-    with pytest.raises(AssertionError, match="No such command 'tally'"):
+    with pytest.raises(AssertionError, match="no such command 'tally'"):
         bare.run("tally", "show")
 
 

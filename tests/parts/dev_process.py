@@ -12,35 +12,21 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from tests.parts.leash import Leash
 from tests.parts.source import ROOT
+from tests.parts.waiting import SYSTEM_PATIENCE_SECONDS, until
 
 # It has no types; it is installed with the evaluation database.
 psutil: Final[Any] = importlib.import_module("psutil")
 
-PATIENCE_SECONDS: Final = 120.0
 _PORTS: Final = range(10_000, 18_000)
 
-Found = TypeVar("Found")
 Said = subprocess.CompletedProcess[str]
-
-
-def until(look: Callable[[], Found | None], what: str) -> Found:
-    """Poll `look` until it returns something; fail with `what` after the time-out."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while time.monotonic() < deadline:
-        found = look()
-        if found:
-            return found
-        time.sleep(0.1)
-    message = f"waited without success: {what}"
-    raise AssertionError(message)
 
 
 def free_port() -> int:
@@ -86,7 +72,7 @@ class Place:
             env={**self.variables, **variables},
             capture_output=True,
             text=True,
-            timeout=PATIENCE_SECONDS,
+            timeout=SYSTEM_PATIENCE_SECONDS,
             check=False,
         )
         self.printed += [said.stdout, said.stderr]
@@ -144,9 +130,9 @@ class _Shell:
         assert self._process.stdout is not None
         self._process.stdin.write(f"{shlex.join(['payrouter', *arguments])}\n")
         self._process.stdin.flush()
-        ready, _, _ = select.select([self._process.stdout], [], [], PATIENCE_SECONDS)
+        ready, _, _ = select.select([self._process.stdout], [], [], SYSTEM_PATIENCE_SECONDS)
         if not ready:
-            raise subprocess.TimeoutExpired(arguments, PATIENCE_SECONDS)
+            raise subprocess.TimeoutExpired(arguments, SYSTEM_PATIENCE_SECONDS)
         said = json.loads(self._process.stdout.readline())
         return subprocess.CompletedProcess(arguments, said["status"], said["out"], said["err"])
 
@@ -217,7 +203,7 @@ class Dev:
     def stop(self, number: signal.Signals = signal.SIGINT) -> int:
         """Send it a signal and return its exit status."""
         self.process.send_signal(number)
-        return self.process.wait(PATIENCE_SECONDS)
+        return self.process.wait(SYSTEM_PATIENCE_SECONDS)
 
 
 def alive(processes: Sequence[Any]) -> list[str]:
@@ -284,7 +270,7 @@ def _end(dev: Dev) -> None:
     if dev.process.poll() is None:
         processes += dev.tree()
         dev.process.kill()
-        dev.process.wait(PATIENCE_SECONDS)
+        dev.process.wait(SYSTEM_PATIENCE_SECONDS)
     for process in processes:
         with contextlib.suppress(psutil.Error):
             process.kill()

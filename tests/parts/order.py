@@ -10,8 +10,6 @@ from typing import Final
 
 import pytest
 
-from tests.parts.tiers import TESTS
-
 _LONGEST_FIRST: Final = (
     "/monitoring/test_live",
     "/e2e/test_dev",
@@ -25,10 +23,22 @@ _LONGEST_FIRST: Final = (
     "/monitoring/",
     "/conformance/test_every_edge",
     "/conformance/test_together",
+    "/edge/test_edge_cardinality",
+    "/edge/test_rotation",
+    "/exporter/test_exporter",
+    "/trace/test_trace",
+    "/ledger/test_replayed_topics",
+    "/commands/test_mended",
+    "/apply/test_brake",
+    "/apply/test_forgetting",
+    "/inventory/test_rules",
+    "/http/test_connection_answers",
+    "/http/test_connection_ends",
+    "/conformance/test_every_forgery",
+    "/conformance/test_every_unreadable",
+    "/conformance/test_every_fuzz",
 )
-"""Parts of the paths of files whose tests start whole systems or fleets of processes."""
-
-_UNTRACED: Final = ("attacks", "chaos", "conformance", "monitoring")
+"""Parts of the paths of files whose tests compute or wait for long."""
 
 
 def long_first(items: Sequence[pytest.Item]) -> list[pytest.Item]:
@@ -43,19 +53,3 @@ def _rank(path: Path, own_broker: Collection[Path]) -> int:
         if part in path.as_posix():
             return rank
     return len(_LONGEST_FIRST) + (path not in own_broker)
-
-
-def is_traced(path: Path) -> bool:
-    """Return whether coverage traces the processes of a file, which doubles their CPU.
-
-    Other tests cover the code that the tests of faults, attacks and dashboards run.
-    """
-    return _folder(path) not in _UNTRACED
-
-
-def _folder(path: Path) -> str:
-    """Return the folder below `tests/system`, or that below `tests` for any other file."""
-    if not path.is_relative_to(TESTS):
-        return ""
-    parts = path.relative_to(TESTS).parts
-    return parts[1] if parts[0] == "system" else parts[0]

@@ -2,10 +2,16 @@
 
 import asyncio
 import inspect
+import time
 from collections.abc import Callable
-from typing import Final
+from typing import Final, TypeVar
 
 PATIENCE_SECONDS: Final = 60.0
+
+SYSTEM_PATIENCE_SECONDS: Final = 120.0
+"""For a whole system, whose processes all start."""
+
+Found = TypeVar("Found")
 
 
 async def eventually(
@@ -28,3 +34,20 @@ async def eventually(
     except TimeoutError:
         message = f"timed out waiting for: {what}"
         raise AssertionError(message) from None
+
+
+def until(
+    look: Callable[[], Found | None], what: str, *, seconds: float = SYSTEM_PATIENCE_SECONDS
+) -> Found:
+    """Wait without an event loop until `look` returns something true, and return it.
+
+    Fails with `what`.
+    """
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        found = look()
+        if found:
+            return found
+        time.sleep(0.1)
+    message = f"timed out waiting for: {what}"
+    raise AssertionError(message)

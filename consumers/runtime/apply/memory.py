@@ -18,7 +18,9 @@ CHUNK = 1000
 """Rows per transaction, so that few are locked, and only briefly."""
 
 
-async def delete_expired(engine: AsyncEngine, tables: RuntimeTables, days: float) -> int:
+async def delete_expired(
+    engine: AsyncEngine, tables: RuntimeTables, days: float, chunk: int = CHUNK
+) -> int:
     """Delete one chunk of rows older than `days`; return the number of rows."""
     seen, held = tables.seen_event, tables.held
     async with transaction_of(engine) as transaction:
@@ -27,7 +29,7 @@ async def delete_expired(engine: AsyncEngine, tables: RuntimeTables, days: float
             select(seen.c.event_id)
             .where(seen.c.seen_at < before)
             .order_by(seen.c.seen_at)
-            .limit(CHUNK)
+            .limit(chunk)
             .with_for_update(skip_locked=True)
         )
         events = await transaction.execute(delete(seen).where(seen.c.event_id.in_(oldest)))
@@ -38,7 +40,7 @@ async def delete_expired(engine: AsyncEngine, tables: RuntimeTables, days: float
         done = (
             select(held.c.id)
             .where(held.c.state == DONE, held.c.ended_at < before)
-            .limit(CHUNK)
+            .limit(chunk)
             .with_for_update(skip_locked=True)
         )
         records = await transaction.execute(delete(held).where(held.c.id.in_(done)))

@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.runtime.records import NO_TIMESTAMP, Decoded, Partition, Record
 from consumers.runtime.store.tables import RuntimeTables
-from router.contract.event import contradicts
+from router.contract.identity import contradicts
 
 NO_IDS: Mapping[str, UUID] = MappingProxyType({})
 

@@ -8,7 +8,8 @@ from consumers.runtime.apply.held import HeldReason, Hold, HoldDecision, ParkedL
 from consumers.runtime.apply.offsets import Counts
 from consumers.runtime.fate import Fate
 from consumers.runtime.records import Arrived, Decoded, Undecodable, Unfetchable
-from router.contract.event import FINGERPRINT, Event, contradictions
+from router.contract.event import Event
+from router.contract.identity import FINGERPRINT, contradictions
 
 _BEHIND = "Behind: an earlier record with the same key or event is parked"
 _NEUTRAL = {HeldReason.BEHIND, HeldReason.CONFLICT}

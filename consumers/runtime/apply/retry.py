@@ -67,7 +67,7 @@ async def retry_due(applier: Applier, stored: StoredBooks, tuning: Tuning) -> Re
     """Retry the first record of each lane that is due, each in its own transaction.
 
     Records of a topic whose brake holds are skipped. Neither a failure of the
-    store nor a record of a later major version counts as an attempt: the record
+    store nor a record of a later version counts as an attempt: the record
     is retried after a pause, so that the others get their turn. A handler that
     takes too long counts as an attempt. Raises StoreAway if the database is
     unreachable.

@@ -6,7 +6,7 @@ import click
 
 from consumers.runtime.commands.one_consumer import one_consumer, one_or_all_consumers
 from router.terminal.command_tree import example
-from router.terminal.completion import complete_topic
+from router.terminal.completion import complete_from, complete_topic
 from router.terminal.options import decimal_number, json_option, whole_number
 
 if TYPE_CHECKING:
@@ -48,9 +48,13 @@ def show(
     show_offsets(consumers, OffsetsView(every, counts, stuck_after), as_json=as_json)
 
 
+ENDS = ("earliest", "latest")
+"""Offsets with a name."""
+
+
 def _target(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
     """Refuse what is neither `earliest`, `latest`, nor an offset."""
-    if value not in {"earliest", "latest"} and not (value.isascii() and value.isdigit()):
+    if value not in ENDS and not (value.isascii() and value.isdigit()):
         message = f"{value!r} is neither earliest, latest nor an offset"
         raise click.BadParameter(message)
     return value
@@ -72,7 +76,11 @@ def _target(_context: click.Context, _parameter: click.Parameter, value: str) ->
 )
 @click.option("--partition", type=whole_number(0), help="Partition; default: all.")
 @click.option(
-    "--to", required=True, callback=_target, help="earliest, latest, or the next offset to apply."
+    "--to",
+    required=True,
+    callback=_target,
+    shell_complete=complete_from(lambda: ENDS),
+    help="earliest, latest, or the next offset to apply.",
 )
 @click.option("--yes", is_flag=True, help="Do it. Without, only show what would be done.")
 @click.option("--force", is_flag=True, help="Do it even if effects could be applied twice.")

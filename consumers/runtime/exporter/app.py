@@ -27,7 +27,12 @@ from consumers.runtime.measures.stored import (
 )
 from consumers.runtime.measures.waiting import read_waiting
 from consumers.runtime.progress.picture import Picture
-from consumers.runtime.progress.survey import ConsumerGroup, FencesByConsumer, LogReader
+from consumers.runtime.progress.survey import (
+    ConsumerGroup,
+    FencesByConsumer,
+    LogReader,
+    SurveyLimits,
+)
 from consumers.runtime.store.database import open_engine
 from router.telemetry.logs import get_log
 from router.telemetry.loop_delay import LoopDelay
@@ -50,11 +55,14 @@ STUCK_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Exporting:
-    """Address of the management port, and interval of the rounds."""
+    """Address of the management port; interval and time-outs of the rounds."""
 
     management_host: str = "127.0.0.1"
     management_port: int = 9082
     every_seconds: float = 5.0
+    deadline_seconds: float = 10.0
+    """Time-out for reading a source; after that, its values are unknown."""
+    survey: SurveyLimits = field(default_factory=SurveyLimits)
 
 
 @dataclass(frozen=True)
@@ -201,7 +209,7 @@ def build_exporter(consumers: Sequence[Consumer], exporting: Exporting) -> Expor
     picture = Picture({name: group.topics for name, group in groups.items()})
     registry.register(PictureCollector(picture))
     first = consumers[0].settings
-    reader = LogReader(first.kafka, groups, first.cluster_id)
+    reader = LogReader(first.kafka, groups, first.cluster_id, exporting.survey)
     engines = {each.service.name: open_engine(each.settings, "exporter") for each in consumers}
     sources = {
         each.service.name: StoreSource(
@@ -219,11 +227,12 @@ def build_exporter(consumers: Sequence[Consumer], exporting: Exporting) -> Expor
         metrics.cases.begin(name, kinds_of(each.service).values())
         metrics.transaction_limit.labels(name).set(tuning.open_transaction_seconds)
     broker = BrokerSource(reader, picture, exporting.every_seconds)
+    deadline = exporting.deadline_seconds
     rounds = [
-        Rounds(name, source, metrics, log, Every(exporting.every_seconds))
+        Rounds(name, source, metrics, log, Every(exporting.every_seconds), deadline)
         for name, source in sources.items()
     ]
-    rounds.append(Rounds(BROKER, broker, metrics, log, broker.wait_for_stores))
+    rounds.append(Rounds(BROKER, broker, metrics, log, broker.wait_for_stores, deadline))
     return ExporterProcess(registry, rounds, reader, exporting.every_seconds, engines)
 
 

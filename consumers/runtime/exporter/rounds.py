@@ -10,9 +10,6 @@ from consumers.runtime.apply.failures import describe
 from consumers.runtime.exporter.metrics import ExporterMetrics
 from router.telemetry.logs import Log
 
-DEADLINE_SECONDS = 10.0
-"""Time-out for reading a source; after that, its values are unknown."""
-
 END_SECONDS = 2.0
 """How long a cancelled round may take to end when the process stops."""
 
@@ -54,6 +51,8 @@ class Rounds:
     metrics: ExporterMetrics
     log: Log
     timer: RoundTimer
+    deadline_seconds: float
+    """Time-out for reading the source; after that, its values are unknown."""
     problem: str | None = "not read yet"
     """Error of the last round."""
     started: float = field(default_factory=time.monotonic)
@@ -75,18 +74,18 @@ class Rounds:
         if self._running is None:
             self._running = asyncio.create_task(self.source.read())
         # A hanging read is not awaited further, and no second one is started.
-        done, _ = await asyncio.wait({self._running}, timeout=DEADLINE_SECONDS)
+        done, _ = await asyncio.wait({self._running}, timeout=self.deadline_seconds)
         if not done:
             self._running.cancel()
             self.source.lost()
-            return f"no answer in {DEADLINE_SECONDS:g} s"
+            return f"no answer in {self.deadline_seconds:g} s"
         running, self._running = self._running, None
         return self._result(running)
 
     def _result(self, running: asyncio.Task[str | None]) -> str | None:
         if running.cancelled():
             self.source.lost()
-            return f"no answer in {DEADLINE_SECONDS:g} s"
+            return f"no answer in {self.deadline_seconds:g} s"
         error = running.exception()
         if error is not None:
             self.source.lost()

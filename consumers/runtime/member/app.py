@@ -32,6 +32,7 @@ from consumers.runtime.settings import ConsumerSettings
 from consumers.runtime.store.database import open_engine, transaction_of
 from consumers.runtime.store.schema_version import require_upgraded
 from consumers.runtime.store.tables import RuntimeTables
+from router.background import end, in_background
 from router.broker.topics.watch import TopicWatch
 from router.telemetry.logs import Log, get_log
 from router.telemetry.loop_delay import LoopDelay
@@ -45,14 +46,8 @@ from router.telemetry.management import (
     stop_with_parent,
 )
 
-STUCK_SECONDS = 60.0
-"""A loop without a turn for so long is not alive, unless the database time-outs are longer."""
-
 LASTING_SECONDS = 60.0
 """A client that worked for so long starts a new count of failures."""
-
-MEASURE_SECONDS = 15.0
-"""Interval for reading a service's own measures; a scrape in between gets the last values."""
 
 _T = TypeVar("_T")
 
@@ -79,7 +74,7 @@ class ConsumerProcess:
         if self.loop is None:
             return Health(good=True, detail=self.waiting_for)
         silent = time.monotonic() - self.loop.member.ticked
-        patience = max(STUCK_SECONDS, self.settings.tuning.turn_seconds)
+        patience = max(self.settings.timing.stuck_seconds, self.settings.tuning.turn_seconds)
         return Health(good=silent < patience, detail=f"last turn {silent:.0f} s ago")
 
     def ready(self) -> Health:
@@ -210,7 +205,7 @@ async def _consume_once(process: ConsumerProcess) -> None:
         idle_seconds=tuning.transaction_timeout_seconds,
     )
     report = Report(service.name, process.metrics, process.log)
-    loop = Loop(applier, settings.tuning, report)
+    loop = Loop(applier, settings.tuning, report, settings.timing)
     topics = [settings.topics.name(family) for family in service.topics]
     listener = RebalanceListener(loop.on_assigned, loop.on_revoked)
     subscription = Subscription(settings, topics, listener)
@@ -245,9 +240,7 @@ async def _unless_stopped(process: ConsumerProcess, waiting: Coroutine[Any, Any,
     await _wait_for_either(process, task)
     if task.done():
         return task.result()
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
+    await end(task)
     return None
 
 
@@ -288,13 +281,8 @@ async def _pause(process: ConsumerProcess, attempt: int) -> None:
 @contextlib.asynccontextmanager
 async def _measuring(process: ConsumerProcess) -> AsyncIterator[None]:
     """Read the service's own measures from the store at intervals, during the block."""
-    task = asyncio.create_task(_measure(process))
-    try:
+    async with in_background(_measure(process)):
         yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
 
 
 async def _measure(process: ConsumerProcess) -> None:
@@ -303,7 +291,7 @@ async def _measure(process: ConsumerProcess) -> None:
         # Cases apart: a failing query of the one must not hide the other.
         await _measured(process, partial(_measure_store, process, gauges))
         await _measured(process, partial(_measure_cases, process))
-        await asyncio.sleep(MEASURE_SECONDS)
+        await asyncio.sleep(process.settings.timing.measure_seconds)
 
 
 async def _measured(

@@ -18,31 +18,15 @@ from aiokafka.errors import IllegalStateError, KafkaError, KafkaTimeoutError
 
 from consumers.runtime.apply.failures import Action, Phase, decide, describe
 from consumers.runtime.records import Partition
-from consumers.runtime.settings import Tuning
+from consumers.runtime.settings import ConsumerTiming, Tuning
 from router.broker.log.bounds import LogBounds, log_bounds
 from router.broker.log.gaps import ExplanationUnfinished, explain
 from router.broker.log.reread import reread_records
 from router.broker.topics.ids import TopicSeen
 from router.broker.topics.ids import describe as describe_topics
 
-SILENT_SECONDS = 15.0
-"""If no fetch is answered for so long, the broker is unreachable or the client is dead.
-
-First the partitions are placed again, which needs an answer from a broker. The client is replaced
-only if fetches still get none: the group then waits until the old client's session expires.
-"""
-
-UNANSWERED_SECONDS = 120.0
-"""If no request is answered for so long, the brokers in the client's metadata may no longer exist.
-
-Longer than a broker restart, which the client survives as the same member.
-"""
-
 _REBALANCE_SECONDS = 0.5
 """How long a fetch may wait for a rebalance, beyond its own time, before the loop continues."""
-
-POSITION_SECONDS = 1.0
-"""Time-out for reading a position; it is known at once after a seek."""
 
 EXPLAIN_SECONDS = 10.0
 """How long the broker may take for one part of the explanation of a gap."""
@@ -69,10 +53,11 @@ class RecordUnfetchable(Exception):  # noqa: N818 - reads as what it is
 class Client:
     """Drives aiokafka's consumer; tracks partitions that may have a record it cannot read."""
 
-    def __init__(self, consumer: AIOKafkaConsumer, tuning: Tuning) -> None:
+    def __init__(self, consumer: AIOKafkaConsumer, tuning: Tuning, timing: ConsumerTiming) -> None:
         """Wrap a consumer that has joined its group."""
         self._consumer = consumer
         self._tuning = tuning
+        self._timing = timing
         self._suspects: dict[Partition, int] = {}
         self._silent = 0.0
         self._doubted = False
@@ -137,7 +122,7 @@ class Client:
         would wait forever.
         """
         try:
-            async with asyncio.timeout(POSITION_SECONDS):
+            async with asyncio.timeout(self._timing.position_seconds):
                 return int(await self._consumer.position(_topic_partition(partition)))
         except TimeoutError:
             message = f"{partition} has no position: it was assigned again since the last seek"
@@ -155,14 +140,14 @@ class Client:
         return topics
 
     def require_answers(self) -> None:
-        """Raise KafkaTimeoutError if no metadata request was answered for UNANSWERED_SECONDS.
+        """Raise KafkaTimeoutError if no metadata request was answered for too long.
 
         The client only asks the brokers in its metadata, which may no longer exist;
         a new client starts from the configured addresses.
         """
-        since = self._unanswered
-        if since is not None and time.monotonic() - since > UNANSWERED_SECONDS:
-            message = f"no broker has answered for {UNANSWERED_SECONDS:.0f} s"
+        since, longest = self._unanswered, self._timing.unanswered_seconds
+        if since is not None and time.monotonic() - since > longest:
+            message = f"no broker has answered for {longest:.0f} s"
             raise KafkaTimeoutError(message)
 
     async def bounds(
@@ -265,9 +250,9 @@ class Client:
             self._last_answer, self._silent, self._doubted = last_answer, 0.0, False
             return
         self._silent += seconds
-        if self._silent <= SILENT_SECONDS:
+        if self._silent <= self._timing.silent_seconds:
             return
-        message = f"no fetch was answered for {SILENT_SECONDS:.0f} s"
+        message = f"no fetch was answered for {self._timing.silent_seconds:.0f} s"
         if self._doubted:
             raise KafkaTimeoutError(message)
         self._silent, self._doubted = 0.0, True

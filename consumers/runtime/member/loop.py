@@ -24,7 +24,7 @@ from consumers.runtime.member.positions import Positions
 from consumers.runtime.member.reading import Batch, Reading
 from consumers.runtime.member.report import Report
 from consumers.runtime.records import Arrived, Partition
-from consumers.runtime.settings import Tuning
+from consumers.runtime.settings import ConsumerTiming, Tuning
 from router.broker.topics.ids import TopicSeen
 
 IDLE_SECONDS = 0.1
@@ -45,6 +45,7 @@ class Loop:
     applier: Applier
     tuning: Tuning
     report: Report
+    timing: ConsumerTiming = field(default_factory=ConsumerTiming)
     positions: Positions = field(default_factory=Positions)
     member: Membership = field(default_factory=Membership)
 
@@ -126,7 +127,7 @@ class Loop:
 
     async def run(self, consumer: AIOKafkaConsumer) -> None:
         """Consume until `stop`. Raises KafkaError if a new client is needed."""
-        client = Client(consumer, self.tuning)
+        client = Client(consumer, self.tuning, self.timing)
         placing = Placing(self.applier, self.tuning, self.report, self.positions)
         reading = Reading(self.applier, self.tuning, self.report, self.positions)
         while not self.member.stopping:
@@ -155,7 +156,7 @@ class Loop:
 
     def _unplace_after_pause(self) -> bool:
         """Unplace all partitions if the loop paused for long; return whether it did."""
-        if not (self.positions.placed and self.member.was_paused()):
+        if not (self.positions.placed and self.member.was_paused(self.timing.paused_seconds)):
             return False
         # Frozen or busy for long: the logs may have been replaced.
         self.report.paused()

@@ -8,9 +8,6 @@ from typing import Self
 
 from consumers.runtime.apply.brake import Brake
 
-PAUSE_SECONDS = 3.0
-"""After so long without an answer from the broker, a log may have been replaced."""
-
 
 @dataclass(frozen=True)
 class Membership:
@@ -61,9 +58,10 @@ class Membership:
         """Return the state after a pause; the next fetch may take twice as long."""
         return replace(self, pauses=self.pauses + 1)
 
-    def was_paused(self) -> bool:
+    def was_paused(self, limit: float) -> bool:
         """Return whether the loop paused for so long that a log may have been replaced.
 
-        The limit doubles with each pause, so that even a broker that is always slow makes progress.
+        `limit` is in seconds. It doubles with each pause, so that even a broker that is
+        always slow makes progress.
         """
-        return time.monotonic() - self.answered_at > PAUSE_SECONDS * 2.0**self.pauses
+        return time.monotonic() - self.answered_at > limit * 2.0**self.pauses

@@ -20,17 +20,11 @@ from router.broker.connection import KafkaConnection
 from router.broker.faststream_broker import make_broker
 from router.telemetry.logs import get_log
 
-STOP_SECONDS = 10.0
-"""How long to wait for leaving the group."""
-
 CLUSTER_MILLISECONDS = 15_000
 """How long the broker may take to return its cluster id."""
 
 METADATA_MILLISECONDS = 30_000
 """How long a recreated topic or new partitions may go unnoticed; aiokafka's default is 5 min."""
-
-POLL_SECONDS = 300.0
-"""Longest time between polls before the group evicts the member; longer for slow databases."""
 
 _STOPPING: set[asyncio.Task[None]] = set()
 """Clients being stopped; a task without a reference may be garbage-collected."""
@@ -63,8 +57,9 @@ class Subscription:
         self, settings: ConsumerSettings, topics: list[str], listener: RebalanceListener
     ) -> None:
         """Declare the subscription; connects to nothing."""
-        tuning = settings.tuning
+        tuning, timing = settings.tuning, settings.timing
         self._kafka = settings.kafka
+        self._leave_seconds = timing.leave_seconds
         self._broker = make_broker(
             settings.kafka,
             metadata_max_age_ms=METADATA_MILLISECONDS,
@@ -82,7 +77,7 @@ class Subscription:
             session_timeout_ms=int(tuning.session_timeout_seconds * 1000),
             heartbeat_interval_ms=int(tuning.session_timeout_seconds * 1000 / 10),
             rebalance_timeout_ms=int(tuning.rebalance_timeout_seconds * 1000),
-            max_poll_interval_ms=int(max(POLL_SECONDS, tuning.turn_seconds) * 1000),
+            max_poll_interval_ms=int(max(timing.poll_seconds, tuning.turn_seconds) * 1000),
             listener=listener,
         )
 
@@ -94,7 +89,7 @@ class Subscription:
         return consumer
 
     async def stop(self) -> None:
-        """Leave the group (a static member only disconnects), waiting up to STOP_SECONDS.
+        """Leave the group (a static member only disconnects), for a limited time.
 
         A slower stop continues in the background: if cancelled, the client would keep
         its connections, and its tasks would go on fetching.
@@ -102,7 +97,7 @@ class Subscription:
         stopping = asyncio.create_task(self._broker.stop())
         _STOPPING.add(stopping)
         stopping.add_done_callback(_stopped)
-        await asyncio.wait({stopping}, timeout=STOP_SECONDS)
+        await asyncio.wait({stopping}, timeout=self._leave_seconds)
 
 
 def _stopped(stopping: asyncio.Task[None]) -> None:

@@ -29,15 +29,6 @@ PAUSE_SECONDS = 1.0
 IDENTITY_SECONDS = 10.0
 """Pause between two checks that topics were not recreated."""
 
-LAG_SECONDS = 5.0
-"""Pause between two reads of where the logs end; fetches also return it, earlier."""
-
-FORGET_SECONDS = 600.0
-"""Pause between two rounds of deleting expired rows."""
-
-FORGET_PAUSE_SECONDS = 0.1
-"""Pause between two chunks of a round, to let other transactions through."""
-
 SEND_SECONDS = 10.0
 """Upper limit on how long the broker may take for a batch of the outbox."""
 
@@ -62,15 +53,15 @@ class Upkeep:
         seconds = min(SEND_SECONDS, self.settings.tuning.transaction_timeout_seconds / 2)
         make = partial(relay_producer, self.settings.kafka)
         relay = Relay(self.stored.engine, self.stored.tables, make, seconds)
-        positions, report = self.loop.positions, self.report
+        positions, report, timing = self.loop.positions, self.report, self.settings.timing
         lag = LagRound(self.consumer, positions, report.lag, self.withholding, report)
         rounds: dict[str, tuple[Callable[[], Awaitable[bool]], float]] = {
             "watch": (self.watch, PAUSE_SECONDS),
             "identity": (self.identity, IDENTITY_SECONDS),
-            "lag": (lag, LAG_SECONDS),
+            "lag": (lag, timing.lag_seconds),
             "parked": (self.retry, PAUSE_SECONDS),
             "outbox": (partial(self.publish, relay), PAUSE_SECONDS),
-            "forget": (self.forget, FORGET_SECONDS),
+            "forget": (self.forget, timing.forget_seconds),
         }
         for work in self.work:
             rounds[work.name] = (partial(work.run, self.stored.engine), work.every_seconds)
@@ -121,7 +112,7 @@ class Upkeep:
         """Delete a chunk of expired rows; return whether there may be more."""
         tuning, stored = self.settings.tuning, self.stored
         deleted = await delete_expired(stored.engine, stored.tables, tuning.remember_days)
-        await asyncio.sleep(FORGET_PAUSE_SECONDS)
+        await asyncio.sleep(self.settings.timing.forget_pause_seconds)
         return bool(deleted)
 
     async def _repeat(self, what: str, work: Callable[[], Awaitable[bool]], pause: float) -> None:

@@ -14,7 +14,12 @@ from consumers.runtime.apply.offsets import FenceRow, read_fence_rows
 from consumers.runtime.configured import Consumer
 from consumers.runtime.progress.picture import Behind, LogView
 from consumers.runtime.progress.standing import PartitionFacts, Patience, Standing, state_of
-from consumers.runtime.progress.survey import ConsumerGroup, FencesByConsumer, LogReader
+from consumers.runtime.progress.survey import (
+    ConsumerGroup,
+    FencesByConsumer,
+    LogReader,
+    SurveyLimits,
+)
 from consumers.runtime.records import Partition
 from consumers.runtime.settings import ConsumerSettings
 from consumers.runtime.store.database import reading
@@ -56,7 +61,9 @@ async def read_stores(consumers: Sequence[Consumer]) -> Sequence[StoreReading]:
     return await asyncio.gather(*map(_read_store, consumers))
 
 
-async def read_standings(stores: Sequence[StoreReading], stuck_seconds: float) -> Standings:
+async def read_standings(
+    stores: Sequence[StoreReading], stuck_seconds: float, limits: SurveyLimits
+) -> Standings:
     """Query the broker and compare it with the stores; missing answers are unknown."""
     if not stores:
         return Standings({})
@@ -65,7 +72,7 @@ async def read_standings(stores: Sequence[StoreReading], stuck_seconds: float) -
         store.consumer.service.name: ConsumerGroup(store.consumer.settings.group_id, store.topics)
         for store in stores
     }
-    reader = LogReader(settings.kafka, groups, settings.cluster_id)
+    reader = LogReader(settings.kafka, groups, settings.cluster_id, limits)
     view, away = None, None
     try:
         async with asyncio.timeout(ASK_SECONDS):

@@ -27,24 +27,27 @@ from router.broker.groups import GroupDescription, describe_group
 from router.broker.log.bounds import LogBounds, log_bounds
 from router.broker.topics.ids import DENIED, MISSING, describe
 
-REQUEST_MILLISECONDS = 3000
-"""Time-out for one answer of the broker, shorter than the time-out of a round."""
-
 METADATA_MILLISECONDS = 30_000
 """Maximum age of the clients' metadata about leaders."""
 
 ATTEMPTS = 3
 """More than one: each attempt uses a random broker, and one of several may be away."""
 
-FIRST_RECORDS_SECONDS = 7.0
-"""Time limit per round for reading first records: with a thousand partitions, later rounds do the
-rest."""
-
 CLOSE_SECONDS = 2.0
 """How long closing the connections may take; after that it continues in the background."""
 
 _Answer = TypeVar("_Answer")
 FencesByConsumer = Mapping[str, Mapping[Partition, FenceRow] | None]
+
+
+@dataclass(frozen=True)
+class SurveyLimits:
+    """Time-outs within a round."""
+
+    answer_seconds: float = 3.0
+    """For one answer of the broker; shorter than the time-out of a round."""
+    first_records_seconds: float = 7.0
+    """For reading first records: with a thousand partitions, later rounds do the rest."""
 
 
 @dataclass(frozen=True)
@@ -68,12 +71,17 @@ class LogReader:
     kafka: KafkaConnection = field(repr=False)
     groups: Mapping[str, ConsumerGroup]
     cluster_id: str | None = None
+    limits: SurveyLimits = field(default_factory=SurveyLimits)
     problems: list[str] = field(default_factory=list)
     """Errors of a round that read everything else."""
     _clients: _Clients | None = None
-    _first: FirstRecords = field(default_factory=lambda: FirstRecords(REQUEST_MILLISECONDS / 1000))
+    _first: FirstRecords = field(init=False)
     _withholding: Withholding = field(default_factory=lambda: Withholding(math.inf, ""))
     _ends: dict[Partition, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Start without any first record."""
+        self._first = FirstRecords(self.limits.answer_seconds)
 
     async def read(self, fences_of: Callable[[str], FencesByConsumer]) -> LogView:
         """Read everything; `fences_of` returns the latest fences of a cluster.
@@ -96,7 +104,7 @@ class LogReader:
     async def _connected(self) -> _Clients:
         if self._clients is None:
             options = {
-                "request_timeout_ms": REQUEST_MILLISECONDS,
+                "request_timeout_ms": int(self.limits.answer_seconds * 1000),
                 "metadata_max_age_ms": METADATA_MILLISECONDS,
             }
             self._clients = _Clients(
@@ -138,8 +146,8 @@ class LogReader:
             for topic in await _tried(clients.admin.describe_topics)
             if topic["topic"] in wanted and not topic["error_code"]
         }
-        seconds = REQUEST_MILLISECONDS / 1000
-        topics = await describe(clients.consumer, wanted - listed.keys(), seconds)
+        missing = wanted - listed.keys()
+        topics = await describe(clients.consumer, missing, self.limits.answer_seconds)
         hidden = {name: seen.error for name, seen in topics.items() if seen.error != MISSING}
         for name, error in sorted(hidden.items()):
             needs = ", needs the right DESCRIBE" if error == DENIED else ""
@@ -156,7 +164,7 @@ class LogReader:
     ) -> Mapping[Partition, LogBounds | None]:
         """Ask all leaders; a leader without an answer does not affect the others."""
         topic_partitions = [TopicPartition(*partition) for partition in partitions]
-        seconds = REQUEST_MILLISECONDS / 1000
+        seconds = self.limits.answer_seconds
         answer = await log_bounds(consumer, topic_partitions, seconds) if partitions else {}
         found = {partition: answer.get(TopicPartition(*partition)) for partition in partitions}
         unanswered = [partition for partition, bounds in found.items() if bounds is None]
@@ -179,7 +187,7 @@ class LogReader:
         bounds: Mapping[Partition, LogBounds | None],
     ) -> Mapping[str, Mapping[Partition, Behind]]:
         self._first.begin_round()
-        until, left = time.monotonic() + FIRST_RECORDS_SECONDS, 0
+        until, left = time.monotonic() + self.limits.first_records_seconds, 0
         compared: dict[str, dict[Partition, Behind]] = {}
         for name, rows in fences.items():
             compared[name] = {}

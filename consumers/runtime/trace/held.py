@@ -16,7 +16,7 @@ from consumers.runtime.store.tables import RuntimeTables
 from consumers.runtime.trace.mentions import Mentions
 from consumers.runtime.trail import TrailQuery
 from router.contract.event import Event
-from router.contract.wire import UndecodableRecord, UnknownMajorVersion, decode_event
+from router.contract.wire import ReaderOutdated, UndecodableRecord, decode_event
 
 SCANNED = 10_000
 """Number of newest held records to search: their content has no index."""
@@ -156,7 +156,7 @@ def _record(row: Row[Any]) -> HeldRecord:
 def _event(row: Row[Any]) -> Event | None:
     try:
         return decode_event(row.value, headers_from(row.headers))
-    except (UndecodableRecord, UnknownMajorVersion):
+    except (UndecodableRecord, ReaderOutdated):
         return None
 
 

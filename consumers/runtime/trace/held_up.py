@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from consumers.runtime.configured import Consumer
 from consumers.runtime.progress.reading import Standings, read_standings, read_stores
 from consumers.runtime.progress.standing import ProgressState, Standing
+from consumers.runtime.progress.survey import SurveyLimits
 
 STUCK_SECONDS = 30.0
 """How long a record may wait while nothing is applied, before the consumer counts as stuck."""
@@ -13,7 +14,7 @@ STUCK_SECONDS = 30.0
 
 async def held_up(consumers: Sequence[Consumer]) -> Standings:
     """Read stores and broker. Raises StoreUnavailable."""
-    return await read_standings(await read_stores(consumers), STUCK_SECONDS)
+    return await read_standings(await read_stores(consumers), STUCK_SECONDS, SurveyLimits())
 
 
 def notes_of(standings: Standings) -> Sequence[str]:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from aiokafka.errors import KafkaError
 from prometheus_client import CollectorRegistry
 
+from router.background import in_background
 from router.broker.topics.contract import Difference, TopicFound, TopicNeed, compare
 from router.broker.topics.listing import NOT_SUPPORTED, MakeAdmin, describe_topics
 from router.telemetry.declaring import MetricDeclarations
@@ -159,14 +160,11 @@ class TopicWatch:
         if not self.needs:
             yield
             return
-        task = asyncio.create_task(self._run())
-        try:
-            yield
-        finally:
-            await self._end_check()
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        async with in_background(self._run()):
+            try:
+                yield
+            finally:
+                await self._end_check()
 
     async def _end_check(self) -> None:
         """Wait for a running check: cancelled while connecting, aiokafka leaks the connection."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
+from router.background import in_background
 from router.broker.connection import KafkaConnection
 from router.commands.actions.checked import checked_settings
 from router.commands.actions.dev_screen import show
@@ -173,13 +174,8 @@ async def _streaming(
         async def place(account: str, order: SimulatedOrder) -> None:
             await to_broker(_message(account, order))
 
-        task = asyncio.create_task(play(endpoints, rate, send, place, plan.say))
-        try:
+        async with in_background(play(endpoints, rate, send, place, plan.say)):
             yield
-        finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
 
 
 def _message(account: str, order: SimulatedOrder) -> OrderMessage:

@@ -39,7 +39,8 @@ def declared() -> CollectorRegistry:
     provider = next(iter(discover().values()))
     ReloadMetrics(registry)
     TopicMetrics(registry, ["payment"])
-    EdgeMetrics(registry, [Endpoint("shop", "shop", provider, [Key(b"", "fp:0")], None, 1)])
+    shop = Endpoint("shop", "shop", provider, [Key(b"", "fp:0")], None, 1)
+    EdgeMetrics(registry, [shop]).of("shop").add_ignored(["customer.created"])
     return registry
 
 

@@ -26,7 +26,7 @@ from router.contract.wire import OutgoingRecord
 from router.edge.app import utc_now
 from router.edge.endpoints import build_endpoints
 from router.edge.intake import Clock
-from router.edge.publishing.producer_line import CONNECT_SECONDS, STOP_SECONDS
+from router.edge.publishing.producer_line import ProducerTiming
 from router.edge.publishing.publish import producer_factory
 from router.errors import NotDurable, Reason
 from router.quarantine.kept_topic import KeptFilter
@@ -153,12 +153,13 @@ async def _publisher(settings: Settings) -> AsyncIterator[PublishReplay]:
             for record in records:
                 await _sent(producer, record)
 
+    timing = ProducerTiming()
     try:
-        async with asyncio.timeout(CONNECT_SECONDS):
+        async with asyncio.timeout(timing.connect_seconds):
             await producer.start()
         yield publish
     finally:
-        await stop_within(producer, STOP_SECONDS)
+        await stop_within(producer, timing.stop_seconds)
 
 
 async def _sent(producer: AIOKafkaProducer, record: OutgoingRecord) -> None:

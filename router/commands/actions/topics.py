@@ -1,5 +1,6 @@
 """Compares the topics on the broker with what they need, and creates missing ones."""
 
+import textwrap
 from functools import partial
 
 import click
@@ -28,6 +29,8 @@ _ACTIONS = {
     Fix.BY_HAND: "by hand",
     Fix.WAIT: "wait",
 }
+
+_WIDTH = 80
 
 _COLUMNS = ("topic", "what", "wanted", "found", "action")
 
@@ -85,12 +88,19 @@ def _row(difference: Difference, action: str) -> tuple[str, ...]:
 
 
 def _not_shown(report: TopicsReport) -> list[str]:
-    """Return each reason once, with the topics it applies to."""
+    """Return each reason once, with the topics it applies to, in lines that fit a screen."""
     topics: dict[str, list[str]] = {}
     for each in report.topics:
         if each.unchecked:
             topics.setdefault(each.unchecked, []).append(each.name)
-    return [f"{why} ({', '.join(names)})" for why, names in topics.items()]
+    return [_folded(f"{why} ({', '.join(names)})") for why, names in topics.items()]
+
+
+def _folded(note: str) -> str:
+    """Fold between words: a broker that shows no configuration leaves out every topic."""
+    return textwrap.fill(
+        note, _WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+    )
 
 
 def _notes(report: TopicsReport) -> list[str]:

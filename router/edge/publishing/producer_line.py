@@ -14,19 +14,23 @@ from enum import StrEnum
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
+from router.background import in_background
 from router.broker.producers import stop_within
 from router.telemetry.logs import Log
 
-STOP_SECONDS = 3.0
-"""How long a producer may take to stop before it is cut off."""
-
-CONNECT_SECONDS = 10.0
-"""How long a producer may take to start before the next one is tried."""
-
-WATCH_SECONDS = 1.0
-"""Interval between checks of the serving producer."""
-
 ProducerFactory = Callable[[], AIOKafkaProducer]
+
+
+@dataclass(frozen=True)
+class ProducerTiming:
+    """Time-outs of a producer, and the interval between its checks."""
+
+    stop_seconds: float = 3.0
+    """How long it may take to stop before it is cut off."""
+    connect_seconds: float = 10.0
+    """How long it may take to start before the next one is tried."""
+    watch_seconds: float = 1.0
+    """Interval between checks while it serves."""
 
 
 class ProducerState(StrEnum):
@@ -68,6 +72,7 @@ class ProducerLine:
     watch: Callable[[AIOKafkaProducer], Awaitable[None]]
     replaced: Callable[[], None]
     log: Log
+    timing: ProducerTiming = field(default_factory=ProducerTiming)
     state: ProducerState = ProducerState.CONNECTING
     detail: str = "not connected yet"
     """Reason why no producer is serving, as text."""
@@ -90,13 +95,10 @@ class ProducerLine:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Maintain a producer while the block runs; then stop it within a time limit."""
-        task = asyncio.create_task(self._keep())
         try:
-            yield
+            async with in_background(self._keep()):
+                yield
         finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
             await asyncio.gather(*self._stopping)
 
     async def _keep(self) -> None:
@@ -104,7 +106,7 @@ class ProducerLine:
         while True:
             producer = self._starting = self.make()
             try:
-                async with asyncio.timeout(CONNECT_SECONDS):
+                async with asyncio.timeout(self.timing.connect_seconds):
                     await producer.start()
                 self._change(ProducerChange.STARTED, producer, "")
                 pause = 0.1
@@ -128,7 +130,7 @@ class ProducerLine:
             await self.watch(producer)
             # Not `wait_for`, which in Python 3.11 can swallow the cancellation of this task.
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(WATCH_SECONDS):
+                async with asyncio.timeout(self.timing.watch_seconds):
                     await changed.wait()
 
     def _failed(self, producer: AIOKafkaProducer, why: str) -> None:
@@ -148,12 +150,12 @@ class ProducerLine:
         """Stop a producer in the background: records in flight may still be acknowledged."""
         if producer is self._producer:
             self._producer = None
-        task = asyncio.create_task(_stop(producer))
+        task = asyncio.create_task(_stop(producer, self.timing.stop_seconds))
         self._stopping.add(task)
         task.add_done_callback(self._stopping.discard)
 
 
-async def _stop(producer: AIOKafkaProducer) -> None:
+async def _stop(producer: AIOKafkaProducer, seconds: float) -> None:
     # Errors do not matter: this producer is not used again.
     with contextlib.suppress(Exception):
-        await stop_within(producer, STOP_SECONDS)
+        await stop_within(producer, seconds)

@@ -16,12 +16,18 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
+from router.broker.adapter.topic_metadata import add_topics
 from router.broker.connection import KafkaConnection
 from router.broker.producers import make_durable_producer, send_alone
 from router.broker.refusals import About, about
 from router.contract.wire import OutgoingRecord
 from router.edge.metrics import EdgeMetrics
-from router.edge.publishing.producer_line import ProducerFactory, ProducerLine, ProducerState
+from router.edge.publishing.producer_line import (
+    ProducerFactory,
+    ProducerLine,
+    ProducerState,
+    ProducerTiming,
+)
 from router.edge.publishing.record_room import RecordRoom, size_of
 from router.edge.publishing.topic_health import TopicHealth, TopicHealthState
 from router.edge.publishing.topic_probe import problems_of
@@ -32,17 +38,23 @@ from router.telemetry.management import Health
 PROBE_SECONDS = 2.0
 """How long the broker may take to answer a probe."""
 
-TRIAL_SECONDS = 2.0
-"""Interval between attempts to send the last record again to a topic that did not accept it."""
-
-SILENCE_SECONDS = 30.0
-"""How long a producer may be without an acknowledgement before it is replaced."""
-
 TRIES = 8
 """Most attempts to send a record, within its deadline."""
 
 TopicProbe = Callable[[AIOKafkaProducer], Awaitable[Sequence[str]]]
 """Returns the problems that prevent writing to the topics, a line each."""
+
+
+@dataclass(frozen=True)
+class PublishTiming:
+    """Time-outs and intervals of a publisher and of its producers."""
+
+    probe_seconds: float = PROBE_SECONDS
+    trial_seconds: float = 2.0
+    """Interval between attempts to send the last record again to a topic that refused it."""
+    silence_seconds: float = 30.0
+    """How long a producer may be without an acknowledgement before it is replaced."""
+    producer: ProducerTiming = field(default_factory=ProducerTiming)
 
 
 def producer_factory(kafka: KafkaConnection, max_request_bytes: int) -> ProducerFactory:
@@ -63,9 +75,8 @@ def probe_of(topics: Sequence[str], min_in_sync: Callable[[str], int | None]) ->
     """
 
     async def probe(producer: AIOKafkaProducer) -> Sequence[str]:
-        for topic in topics:
-            # The first record of a topic then need not wait for its metadata.
-            producer.client.add_topic(topic)
+        # The first record of a topic then need not wait for its metadata.
+        add_topics(producer, topics)
         return await problems_of(producer, topics, min_in_sync, PROBE_SECONDS)
 
     return probe
@@ -100,13 +111,17 @@ class KafkaPublisher:
         room: RecordRoom,
         metrics: EdgeMetrics,
         log: Log,
+        timing: PublishTiming | None = None,
     ) -> None:
         """Store the parts; `running` connects."""
+        self._timing = timing or PublishTiming()
         self._probe = probe
         self._room = room
         self._metrics = metrics
         self._log = log
-        self._line = ProducerLine(make, self._new_producer, self._watch, self._replaced, log)
+        self._line = ProducerLine(
+            make, self._new_producer, self._watch, self._replaced, log, self._timing.producer
+        )
         self._attempts = itertools.count(1)
         self._topics: dict[str, TopicHealth] = {}
         self._trials: dict[str, _Trial] = {}
@@ -289,7 +304,7 @@ class KafkaPublisher:
     async def _watch(self, producer: AIOKafkaProducer) -> None:
         """Probe the broker and its topics, and test the topics that are in doubt."""
         try:
-            async with asyncio.timeout(PROBE_SECONDS):
+            async with asyncio.timeout(self._timing.probe_seconds):
                 self._problems = await self._probe(producer)
         except (KafkaError, TimeoutError) as error:
             self._problems = [f"the broker does not answer: {type(error).__name__}"]
@@ -297,7 +312,7 @@ class KafkaPublisher:
             await self._test_topics(producer)
         now = time.monotonic()
         silent = max((health.silent_for(now) for health in self._topics.values()), default=0)
-        if silent > SILENCE_SECONDS:
+        if silent > self._timing.silence_seconds:
             self._line.replace(producer, f"no acknowledgement for {silent:.0f} s")
         self._log_health()
 
@@ -306,7 +321,7 @@ class KafkaPublisher:
         now = time.monotonic()
         for topic, health in list(self._topics.items()):
             under_way = self._trials.get(topic)
-            if under_way is not None and now - under_way.began < TRIAL_SECONDS:
+            if under_way is not None and now - under_way.began < self._timing.trial_seconds:
                 continue
             unanswered = health.state is TopicHealthState.UNANSWERED
             if health.ready or unanswered or health.trial is None:
@@ -323,7 +338,7 @@ class KafkaPublisher:
     ) -> None:
         attempt = next(self._attempts)
         with contextlib.suppress(KafkaError, TimeoutError):
-            async with asyncio.timeout(PROBE_SECONDS):
+            async with asyncio.timeout(self._timing.probe_seconds):
                 sent = await self._send(producer, attempt, record, alone=True)
             self._trials[topic] = _Trial(attempt, record, now, sent)
 

@@ -11,13 +11,12 @@ import contextlib
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
-from aiokafka.protocol.metadata import MetadataRequest
 
-from router.broker.adapter.private import MetadataUpdate, wrap_metadata_update
+from router.background import in_background
+from router.broker.adapter.topic_metadata import knows_topic, request_only, update_metadata
 from router.broker.client import make_producer
 from router.broker.connection import KafkaConnection
 from router.broker.pacing import paced
@@ -92,13 +91,8 @@ class RefusedKeeper:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Send samples while the block runs; those still queued at its end are lost."""
-        task = asyncio.create_task(self._run())
-        try:
+        async with in_background(self._run()):
             yield
-        finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
 
     async def _run(self) -> None:
         while True:
@@ -140,12 +134,11 @@ class RefusedKeeper:
         return True
 
     async def _require_topic(self, producer: AIOKafkaProducer) -> None:
-        client = producer.client
-        if client.cluster.partitions_for_topic(self.topic):
+        if knows_topic(producer, self.topic):
             return
         async with asyncio.timeout(REQUEST_SECONDS):
-            answered = await client.force_metadata_update()
-        if not client.cluster.partitions_for_topic(self.topic):
+            answered = await update_metadata(producer)
+        if not knows_topic(producer, self.topic):
             why = "run `payrouter topics apply`" if answered else "the broker does not answer"
             message = f"the broker shows no topic {self.topic}: {why}"
             raise TopicUnavailable(message)
@@ -188,31 +181,7 @@ def sample_producer_factory(
             max_request_size=max_request_bytes,
             request_timeout_ms=int(REQUEST_SECONDS * 1000),
         )
-        wrap_metadata_update(producer, lambda client, _ask: _asking_only(client, topic))
+        request_only(producer, topic)
         return paced(producer)
 
     return make
-
-
-def _asking_only(client: Any, topic: str) -> MetadataUpdate:  # noqa: ANN401 - aiokafka is untyped
-    """Return a metadata update for one topic, which logs no error if the topic is missing.
-
-    aiokafka's own update requests every topic of the broker until one is named,
-    and logs an error at each request for a topic that does not exist.
-    """
-
-    async def update(cluster: Any, _topics: Any) -> bool:  # noqa: ANN401 - aiokafka is untyped
-        request = MetadataRequest([topic], allow_auto_topic_creation=False)
-        for broker in cluster.brokers():
-            try:
-                answer = await client.send(broker.nodeId, request)
-            except (KafkaError, TimeoutError):
-                continue
-            found = any(each[0] == 0 for each in answer.topics)
-            # Not stored if missing: the client would log an error at every request.
-            if found:
-                cluster.update_metadata(answer)
-            return True
-        return False
-
-    return update

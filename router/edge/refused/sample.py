@@ -21,7 +21,7 @@ SampleResult = Literal["kept", "limited", "dropped", "failed"]
 """Result of storing a sample, as a label of its metric."""
 
 _CREDENTIALS = re.compile(r"authorization|cookie|token|session|api-?key|passw|secret|credential")
-_STATUSES = {400, 401, 403, 415}
+_STATUSES = {400, 401, 403}
 _KEPT_ELSEWHERE_OR_WORTHLESS = {Reason.STALE, Reason.FUTURE, Reason.BODY_INCOMPLETE}
 _UTF8_LONGEST = 4
 

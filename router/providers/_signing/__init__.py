@@ -17,6 +17,7 @@ from router.providers._signing.keys import (
     is_ecdsa_sha256,
     is_hmac,
     is_hmac_sha256,
+    is_one_of_hmacs,
     is_rsa_sha256,
     new_rsa_key,
     public_key,
@@ -37,6 +38,7 @@ from router.providers._signing.proof import (
     prove,
     signature_header,
     time_header,
+    undoubled,
     with_headers,
 )
 from router.providers._signing.windows import (
@@ -76,6 +78,7 @@ __all__ = [
     "is_ecdsa_sha256",
     "is_hmac",
     "is_hmac_sha256",
+    "is_one_of_hmacs",
     "is_rsa_sha256",
     "iso_text",
     "moment_reader",
@@ -89,6 +92,7 @@ __all__ = [
     "signed_time",
     "signed_unix_ms",
     "time_header",
+    "undoubled",
     "unix_ms_text",
     "unix_s_text",
     "watched",

@@ -68,6 +68,27 @@ def with_headers(delivery: Delivery, *pairs: tuple[str, str]) -> Delivery:
     return replace(delivery, headers=(*others, *pairs))
 
 
+def undoubled(delivery: Delivery, names: Iterable[str]) -> Delivery:
+    """Return the delivery with each of these headers once, where a relay repeated it unchanged.
+
+    A relay may send a header twice, or join both values with a comma. Values that differ are
+    left as they are: they contradict each other.
+    """
+    found = {name: {_halved(value) for value in delivery.header(name)} for name in names}
+    pairs = [
+        (name, value) for name, values in found.items() if len(values) == 1 for value in values
+    ]
+    return with_headers(delivery, *pairs)
+
+
+def _halved(value: str) -> str:
+    half = value[: (len(value) - len(_JOINT)) // 2]
+    return half if half and value == half + _JOINT + half else value
+
+
+_JOINT = ", "
+
+
 def prove(
     delivery: Delivery, schemes: Iterable[Scheme], keys: Sequence[Key], check: Check, signed: Signed
 ) -> VerifiedDelivery:

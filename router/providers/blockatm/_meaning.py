@@ -1,7 +1,9 @@
 """Meaning of version 2: the tables of its words, and one event from one body."""
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 
+from router.contract.amounts import value_text
 from router.contract.event import Event, EventType
 from router.contract.strict_json import JsonValue
 from router.delivery import Delivery, VerifiedDelivery
@@ -85,8 +87,9 @@ _EVERYWHERE = ("payment", "9")
 
 _NEEDS_MONEY = frozenset({EventType.PAYMENT_CONFIRMED, EventType.PAYOUT_CONFIRMED})
 
-# A payout's fee and gas are in USDT for every payout currency (webhooks/payout-webhook.md).
-_FEE_CURRENCY = "USDT"
+# Fees and gas are in USDT for every currency (webhooks/payout-webhook.md; for a payment of
+# version 1 readme.io, callback-parameters).
+FEE_CURRENCY = "USDT"
 
 
 def normalize(verified: VerifiedDelivery) -> Event:
@@ -167,9 +170,9 @@ def _payout(fields: Fields) -> dict[str, object]:
         "provider_reference": order,
         "reference": order,
         "fee": fee,
-        "fee_currency": None if fee is None else _FEE_CURRENCY,
+        "fee_currency": None if fee is None else FEE_CURRENCY,
         "gas": gas,
-        "gas_currency": None if gas is None else _FEE_CURRENCY,
+        "gas_currency": None if gas is None else FEE_CURRENCY,
     }
 
 
@@ -209,6 +212,12 @@ def event(
     facts: Mapping[str, object],
     described: Descriptions,
 ) -> Event:
-    """Make the event; `identity` is the gateway's id of the payment or payout."""
-    whole = (happened.family, *identity, happened.status)
+    """Make the event; `identity` is the gateway's id of the payment or payout.
+
+    The amount is part of the event's id: no page rules out that a status repeats with another
+    amount, and two words mean pending, one of them before any money arrived.
+    """
+    amount = facts["amount"]
+    paid = (value_text(amount),) if isinstance(amount, Decimal) else ()
+    whole = (happened.family, *identity, happened.status, *paid)
     return happening(verified, "blockatm", happened, whole, facts, described)

@@ -2,8 +2,8 @@
 
 Fields and numbers are those of readme.io (callback-parameters,
 payout-parameter and its copy) and of the sign-demo. The same numbers mean
-other things in version 2, so the signature header decides. Fees are left out,
-since their currency is not documented.
+other things in version 2, so the signature header decides. The fee of a payout is
+left out, since its currency is not documented.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ from router.providers._reading import (
     required,
 )
 from router.providers.blockatm._fields import snake_case, spelled
-from router.providers.blockatm._meaning import event, event_word, marked, shared
+from router.providers.blockatm._meaning import FEE_CURRENCY, event, event_word, marked, shared
 from router.providers.blockatm._signature import EVENT_HEADER
 from router.providers.blockatm._sorted_form import refuse_hidden
 
@@ -84,7 +84,7 @@ def normalize(verified: VerifiedDelivery) -> Sequence[Event]:
         raise refused(Reason.UNKNOWN_STATUS, "status", f"expected {', '.join(_STATUSES[kind])}")
     if kind == _BATCH:
         return _batch(verified, happened, fields)
-    facts = _payment(fields) if kind == _PAYMENT else _qr_payout(fields)
+    facts = _payment(fields, happened) if kind == _PAYMENT else _qr_payout(fields)
     described = {**shared(fields), **(_payer(fields) if kind == _PAYMENT else {})}
     identity = (str(facts["provider_reference"]),)
     return (event(verified, happened, identity, {**facts, **_money(fields)}, described),)
@@ -106,10 +106,14 @@ def _kind(word: str | None, members: Mapping[str, JsonValue]) -> str:
     return kind
 
 
-def _payment(fields: Fields) -> dict[str, object]:
+def _payment(fields: Fields, happened: EventType) -> dict[str, object]:
+    """Read a payment; its fee is in USDT (readme.io, callback-parameters), once it is paid."""
+    fee = fields.fee("fee") if happened is EventType.PAYMENT_CONFIRMED else None
     return {
         "provider_reference": required("platOrderNo", fields.identifier("platOrderNo")),
         "reference": fields.text("orderNo"),
+        "fee": fee,
+        "fee_currency": None if fee is None else FEE_CURRENCY,
     }
 
 

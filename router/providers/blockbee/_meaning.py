@@ -6,7 +6,6 @@ message and event have no amount, a subscription's no currency.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from router.contract.amounts import value_text
 from router.contract.event import Event, EventType
@@ -14,8 +13,13 @@ from router.delivery import VerifiedDelivery
 from router.errors import NotOurs, NotUnderstood, Reason, Unreadable
 from router.providers._reading import Descriptions, Fields, happening, refused, required
 from router.providers.blockbee._body import posted
-from router.providers.blockbee._coins import currency_and_network
 from router.providers.blockbee._fields import addresses, from_form, identifier, one_or_zero, single
+from router.providers.blockbee._money import (
+    coins,
+    converted_by_checkout,
+    converted_by_map,
+    fee_of_checkout,
+)
 from router.providers.blockbee._options import BlockBeeEndpoint
 from router.providers.blockbee._reference import signed_reference
 
@@ -43,7 +47,7 @@ def normalize(verified: VerifiedDelivery, endpoint: BlockBeeEndpoint) -> Event:
     if test is not True:
         # A test names made-up addresses, and is not about any merchant's money.
         _refuse_other_merchants(kind, fields, endpoint)
-    message = kind.read(fields)
+    message = kind.read(fields, endpoint)
     reference = signed_reference(endpoint, query, url_is_signed=by_url)
     facts = {**message.facts, "reference": reference, "test": test}
     identity = (message.type.family, *message.identity)
@@ -103,15 +107,17 @@ def _refuse_other_merchants(kind: "_Kind", fields: Fields, endpoint: BlockBeeEnd
         raise NotOurs(Reason.NOT_OURS, f"{kind.payment}: not in expected_payments")
 
 
-def _custom(fields: Fields) -> _Message:
+def _custom(fields: Fields, endpoint: BlockBeeEndpoint) -> _Message:
     uuid, pending = fields.needed("uuid"), one_or_zero(fields, "pending")
     fee = fields.fee("fee_coin")
-    facts = _coins(fields, "value_coin", "coin", needed=not pending)
+    facts = coins(fields, "value_coin", "coin", needed=not pending)
     facts |= {
         "provider_reference": uuid,
         "fee": fee,
         "fee_currency": None if fee is None else facts["currency"],
     }
+    if facts["amount"] is not None:
+        facts |= converted_by_map(fields, endpoint.options.converted_currency)
     described: Descriptions = {
         "tx_hash": lambda: fields.text("txid_in"),
         "to_address": lambda: fields.text("address_in"),
@@ -121,11 +127,14 @@ def _custom(fields: Fields) -> _Message:
     return _Message(happened, ("custom", uuid, "1" if pending else "0"), facts, described)
 
 
-def _checkout(fields: Fields) -> _Message:
+def _checkout(fields: Fields, _: BlockBeeEndpoint) -> _Message:
     payment, paid = identifier(fields, "payment_id"), one_or_zero(fields, "is_paid")
-    facts = _coins(fields, "paid_amount", "paid_coin", needed=True)
+    facts = coins(fields, "paid_amount", "paid_coin", needed=True)
     happened = _checkout_type(fields, paid=paid)
-    facts |= {"provider_reference": payment}
+    facts |= {"provider_reference": payment, **converted_by_checkout(fields)}
+    if paid:
+        # Such a message reports that the customer has paid (checkout-payments-webhook).
+        facts |= {"price_met": True, **fee_of_checkout(fields, facts["amount"], facts["currency"])}
     identity = ("checkout", str(payment), happened.status, value_text(facts["amount"]))
     return _Message(happened, identity, facts, _transfer(fields))
 
@@ -140,15 +149,16 @@ def _checkout_type(fields: Fields, *, paid: bool) -> EventType:
     return EventType.PAYMENT_UNDERPAID if some else EventType.PAYMENT_PENDING
 
 
-def _deposit(fields: Fields) -> _Message:
+def _deposit(fields: Fields, _: BlockBeeEndpoint) -> _Message:
     uuid = fields.needed("uuid")
     _status(fields, ("done",))
-    facts = _coins(fields, "paid_amount", "paid_coin", needed=True)
-    facts |= {"provider_reference": uuid}
+    facts = coins(fields, "paid_amount", "paid_coin", needed=True)
+    facts |= {"provider_reference": uuid, **converted_by_checkout(fields)}
+    facts |= fee_of_checkout(fields, facts["amount"], facts["currency"])
     return _Message(EventType.PAYMENT_CONFIRMED, ("deposit", uuid), facts, _transfer(fields))
 
 
-def _subscription(fields: Fields) -> _Message:
+def _subscription(fields: Fields, _: BlockBeeEndpoint) -> _Message:
     subscription, action = str(identifier(fields, "subscription_id")), fields.needed("action")
     happened = _ACTIONS.get(action)
     if happened is None:
@@ -165,7 +175,7 @@ def _subscription(fields: Fields) -> _Message:
 _ACTIONS = {"renew": EventType.SUBSCRIPTION_RENEWED, "expired": EventType.SUBSCRIPTION_EXPIRED}
 
 
-def _payout(fields: Fields) -> _Message:
+def _payout(fields: Fields, _: BlockBeeEndpoint) -> _Message:
     status = _status(fields, _PAYOUTS)
     # The docs do not list this field, but users report it; without it payouts could not be
     # distinguished.
@@ -186,7 +196,7 @@ class _Kind:
     """
 
     marks: Sequence[str]
-    read: Callable[[Fields], _Message]
+    read: Callable[[Fields, BlockBeeEndpoint], _Message]
     received: str = ""
     sent: str = ""
     payment: str = ""
@@ -214,16 +224,6 @@ def _status(fields: Fields, known: Sequence[str] | Mapping[str, EventType]) -> s
     if status not in known:
         raise refused(Reason.UNKNOWN_STATUS, "status", f"expected {', '.join(known)}")
     return status
-
-
-def _coins(fields: Fields, amount: str, coin: str, *, needed: bool) -> dict[str, Any]:
-    money, ticker = fields.amount(amount), fields.text(coin)
-    if needed:
-        required(amount, money)
-    if money is not None:
-        required(coin, ticker)
-    currency, network = (None, None) if ticker is None else currency_and_network(coin, ticker)
-    return {"amount": money, "currency": currency, "network": network}
 
 
 def _transfer(fields: Fields) -> Descriptions:

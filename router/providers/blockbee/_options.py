@@ -43,6 +43,8 @@ class BlockBeeOptions(BaseModel):
     reference_parameter: str = Field("order_id", pattern=r"^[A-Za-z0-9_]{1,64}$")
     expected_addresses: TextList = ()
     expected_payments: TextList = ()
+    # Currency of the orders; BlockBee's own `price` is in USD.
+    converted_currency: str = Field("USD", pattern=r"^[A-Z]{3,10}$")
 
     @field_validator("reference_parameter")
     @classmethod

@@ -94,6 +94,9 @@ def _custom(wanted: Simulation, endpoint: BlockBeeEndpoint) -> dict[str, object]
     confirmed = {
         "confirmations": 3,
         "value_coin": wanted.amount,
+        "value_coin_convert": json.dumps(
+            dict.fromkeys(("USD", endpoint.options.converted_currency), wanted.amount)
+        ),
         "fee_coin": "0",
         "txid_out": _digest("forwarded", wanted),
     }
@@ -116,14 +119,19 @@ def _checkout(wanted: Simulation, endpoint: BlockBeeEndpoint) -> dict[str, objec
         "payment_id": _marked(_payment(wanted, endpoint), wanted),
         "is_paid": 1 if paid else 0,
         "status": "done" if paid else "pending",
-        "paid_amount": "0" if wanted.status == "pending" else wanted.amount,
+        **_sums("0" if wanted.status == "pending" else wanted.amount),
         "type": "payment",
     }
 
 
 def _deposit(wanted: Simulation, endpoint: BlockBeeEndpoint) -> dict[str, object]:
     named = {"uuid": _marked(_uuid("deposit", wanted), wanted), "status": "done", "type": "deposit"}
-    return {**_paid(wanted, endpoint), **named, "paid_amount": wanted.amount}
+    return {**_paid(wanted, endpoint), **named, **_sums(wanted.amount)}
+
+
+def _sums(paid: str) -> dict[str, object]:
+    # At the simulated rate of 1, and without fees.
+    return dict.fromkeys(("paid_amount", "paid_amount_fiat", "received_amount"), paid)
 
 
 def _paid(wanted: Simulation, endpoint: BlockBeeEndpoint) -> dict[str, object]:

@@ -1,6 +1,5 @@
 """Creates topics for tests, and describes them."""
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping
 
@@ -9,8 +8,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from router.broker.adapter.private import ask
 from router.broker.topics.alter_configs import AlterConfigsRequest, refusals
-
-_PATIENCE_SECONDS = 30
+from tests.parts.waiting import eventually
 
 
 @contextlib.asynccontextmanager
@@ -35,10 +33,12 @@ async def make(bootstrap: str, name: str, partitions: int = 3, **configs: str) -
     async with asking(bootstrap) as admin:
         answer = await admin.create_topics([NewTopic(name, partitions, 1, topic_configs=named)])
         assert not [error for error in answer.topic_errors if error[1]], answer
+
         # The broker learns of the topic shortly after the controller.
-        async with asyncio.timeout(_PATIENCE_SECONDS):
-            while len((await admin.describe_topics([name]))[0]["partitions"]) < partitions:  # noqa: ASYNC110 - what a broker learns
-                await asyncio.sleep(0.02)
+        async def learned() -> bool:
+            return len((await admin.describe_topics([name]))[0]["partitions"]) >= partitions
+
+        await eventually(learned, f"the topic {name}", seconds=30, pause=0.02)
 
 
 async def set_configs(bootstrap: str, name: str, **configs: str) -> None:

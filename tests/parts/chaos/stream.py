@@ -63,9 +63,17 @@ class Stream:
             story.append(self._event("payment.confirmed", **facts))
             self._book(f"wallet:{network}", "payments", currency, amount)
             self.transactions += 1
+            if self.random.random() < 0.2:
+                story.append(self._refund(network, amount, facts))
         elif self.random.random() < 0.5:
             story.append(self._event("payment.expired", **facts))
         return story
+
+    def _refund(self, network: str, amount: Decimal, payment: dict[str, str]) -> Event:
+        part = {"movement": "refund-1", "movement_amount": str(amount / 2)}
+        self._book("refunds", f"wallet:{network}", payment["currency"], amount / 2)
+        self.transactions += 1
+        return self._event("payment.refunded", **{**payment, "amount": None}, **part)
 
     def _payout(self, number: int) -> list[Event]:
         network = self.random.choice(NETWORKS)
@@ -94,6 +102,6 @@ class Stream:
             place = (f"shop-eu:blockatm:{purpose}", currency)
             self.books[place] = self.books.get(place, Decimal(0)) + change
 
-    def _event(self, kind: str, **facts: str) -> Event:
-        identity = event_id("blockatm", "shop-eu", facts["provider_reference"], kind)
+    def _event(self, kind: str, **facts: str | None) -> Event:
+        identity = event_id("blockatm", "shop-eu", str(facts["provider_reference"]), kind)
         return event(id=identity, type=kind, **facts)

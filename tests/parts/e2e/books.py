@@ -17,6 +17,7 @@ from consumers.runtime.store.migrate import upgrade
 from router.contract.topics import Topics
 from tests.parts.brokers import Broker
 from tests.parts.connections import connection_to
+from tests.parts.waiting import eventually
 
 PATIENCE_SECONDS = 60.0
 
@@ -35,9 +36,7 @@ class Running:
 
     async def drained(self, records: int) -> None:
         """Wait until `records` records are passed, with any outcome."""
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while self.passed() < records:  # noqa: ASYNC110 - no event to wait for
-                await asyncio.sleep(0.1)
+        await eventually(lambda: self.passed() >= records, f"{records} records", pause=0.1)
 
     def passed(self) -> int:
         """Return the number of records passed, with any outcome."""

@@ -26,8 +26,8 @@ from typing import Final
 from rich.console import Console
 from rich.text import Text
 
-from tests.parts.dev_process import PATIENCE_SECONDS
 from tests.parts.source import ROOT
+from tests.parts.waiting import SYSTEM_PATIENCE_SECONDS, until
 
 PICTURE: Final = ROOT / "docs" / "images" / "session.svg"
 README: Final = ROOT / "README.md"
@@ -78,8 +78,8 @@ def terminal(command: Sequence[str], environ: dict[str, str]) -> Iterator[Termin
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGINT)
-        process.wait(PATIENCE_SECONDS)
-        reader.join(PATIENCE_SECONDS)
+        process.wait(SYSTEM_PATIENCE_SECONDS)
+        reader.join(SYSTEM_PATIENCE_SECONDS)
         os.close(ours)
 
 
@@ -126,16 +126,17 @@ def _data_dir() -> Iterator[str]:
 
 
 def _until(dev: Terminal, pattern: re.Pattern[str]) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not pattern.search(dev.text):
-        if dev.process.poll() is not None or time.monotonic() > deadline:
+    def seen() -> bool:
+        if dev.process.poll() is not None:
             sys.exit(dev.text)
-        time.sleep(0.1)
+        return pattern.search(dev.text) is not None
+
+    until(seen, pattern.pattern)
 
 
 def _run(command: str, environ: dict[str, str]) -> tuple[str, str]:
     with terminal(command.split(), environ) as running:
-        running.process.wait(PATIENCE_SECONDS)
+        running.process.wait(SYSTEM_PATIENCE_SECONDS)
     if running.process.returncode != 0:
         sys.exit(f"{command}: {running.text}")
     time.sleep(_SETTLING_SECONDS)

@@ -1,31 +1,34 @@
 """Runs the scenarios of docs/scenarios.md on one edge and three consumers, all real."""
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from consumers.inventory.service import SERVICE as INVENTORY
 from consumers.inventory.setting import set_stock
 from consumers.ledger.service import SERVICE as LEDGER
 from consumers.notifications.service import SERVICE as NOTIFICATIONS
+from consumers.runtime.apply.outbox import read_unsent
+from consumers.runtime.store.tables import RuntimeTables
 from router.contract.event import Event, event_id
 from router.contract.order import Order
 from router.contract.topics import Topics
 from router.contract.wire import OutgoingRecord, encode_event, encode_order
 from tests.parts.brokers import Broker, create_topics
 from tests.parts.contract.events import event
-from tests.parts.e2e.books import PATIENCE_SECONDS, Running, running
+from tests.parts.e2e.books import Running, running
 from tests.parts.e2e.scenarios import Line, Scenario
 from tests.parts.edge.blockatm_requests import Webhook, webhook
 from tests.parts.edge.edge_server import RunningEdge, configuration, make_topics, running_edge
 from tests.parts.edge.raw_http import Answer
 from tests.parts.providers.blockatm_deliveries import PAYMENT, PAYOUT, body_of
+from tests.parts.waiting import eventually
 
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
@@ -46,6 +49,7 @@ class Stage:
 
     edge: RunningEdge
     producer: AIOKafkaProducer
+    reader: AIOKafkaConsumer
     consumers: Mapping[str, Running]
     topics: Topics
     expected: dict[str, int] = field(default_factory=dict)
@@ -99,10 +103,36 @@ class Stage:
                 await set_stock(transaction, account, sku, int(number), topic)
 
     async def _passed(self) -> None:
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            for name, number in self.expected.items():
-                while self.consumers[name].passed() < number:  # noqa: ASYNC110 - as in `drained`
-                    await asyncio.sleep(0.01)
+        outcomes = 0
+        for name in ("ledger", "inventory", "notifications"):
+            if name == "notifications":
+                outcomes = await self._outcomes()
+            number = self.expected.get(name, 0) + outcomes
+            await eventually(
+                partial(self._has_passed, name, number), f"{name} passed its records", pause=0.01
+            )
+
+    def _has_passed(self, name: str, number: int) -> bool:
+        return self.consumers[name].passed() >= number
+
+    async def _outcomes(self) -> int:
+        """Wait until the inventory's outcomes are published; return how many there are.
+
+        The notifications read them.
+        """
+        engine = self.consumers["inventory"].process.engine
+        tables = RuntimeTables.of(INVENTORY.schema)
+
+        async def published() -> bool:
+            async with engine.connect() as connection:
+                return not await read_unsent(connection, tables, 1)
+
+        await eventually(published, "the inventory's outcomes are published", pause=0.01)
+        topic = self.topics.outcome("inventory")
+        partitions = [
+            TopicPartition(topic, n) for n in self.reader.partitions_for_topic(topic) or ()
+        ]
+        return sum((await self.reader.end_offsets(partitions)).values())
 
 
 @dataclass(frozen=True)
@@ -226,5 +256,8 @@ async def staged(
         producer = AIOKafkaProducer(bootstrap_servers=broker.bootstrap, acks="all")
         await producer.start()
         stack.push_async_callback(producer.stop)
+        reader = AIOKafkaConsumer(topics.outcome("inventory"), bootstrap_servers=broker.bootstrap)
+        await reader.start()
+        stack.push_async_callback(reader.stop)
         await edge.until_ready()
-        yield Stage(edge, producer, consumers, topics)
+        yield Stage(edge, producer, reader, consumers, topics)

@@ -16,6 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.parts.edge.raw_http import exchange, request
 from tests.parts.leash import Leash
+from tests.parts.waiting import eventually
 
 _PATIENCE_SECONDS = 40.0
 
@@ -83,22 +84,25 @@ class LivingEdge:
 
     async def until_reloads(self, result: str, count: int) -> None:
         """Wait until this many reloads have had this result."""
-        async with asyncio.timeout(_PATIENCE_SECONDS):
-            name = "payrouter_configuration_reloads_total"
-            while (await self.metric(name, result=result) or 0) < count:
-                assert self.process.returncode is None, self.lines
-                await asyncio.sleep(0.05)
+        name = "payrouter_configuration_reloads_total"
+
+        async def reloaded() -> bool:
+            assert self.process.returncode is None, self.lines
+            return (await self.metric(name, result=result) or 0) >= count
+
+        await eventually(reloaded, f"{count} reloads: {result}", seconds=_PATIENCE_SECONDS)
 
     async def until_answered(self, status: int, path: str) -> None:
         """Wait until the management port answers a path with this status."""
-        async with asyncio.timeout(_PATIENCE_SECONDS):
-            while True:
-                with contextlib.suppress(ConnectionError):
-                    asked = request(path, method="GET", body=None)
-                    if (await exchange(self.management_port, asked)).status == status:
-                        return
-                assert self.process.returncode is None, self.lines
-                await asyncio.sleep(0.05)
+        asked = request(path, method="GET", body=None)
+
+        async def answered() -> bool:
+            assert self.process.returncode is None, self.lines
+            with contextlib.suppress(ConnectionError):
+                return (await exchange(self.management_port, asked)).status == status
+            return False
+
+        await eventually(answered, f"status {status} of {path}", seconds=_PATIENCE_SECONDS)
 
 
 @contextlib.asynccontextmanager

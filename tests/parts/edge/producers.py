@@ -10,10 +10,18 @@ from aiokafka.errors import KafkaError
 from prometheus_client import CollectorRegistry
 
 from router.edge.metrics import EdgeMetrics
-from router.edge.publishing.publish import KafkaPublisher
+from router.edge.publishing.producer_line import ProducerTiming
+from router.edge.publishing.publish import KafkaPublisher, PublishTiming
 from router.edge.publishing.record_room import RecordRoom
 from router.telemetry.logs import get_log
 from tests.parts.waiting import eventually
+
+QUICK = PublishTiming(
+    probe_seconds=0.02,
+    trial_seconds=0.02,
+    producer=ProducerTiming(stop_seconds=0.02, connect_seconds=0.02, watch_seconds=0.02),
+)
+"""For producers that answer, or fail, at once."""
 
 TOPICS = ("payment", "quarantine")
 
@@ -92,13 +100,12 @@ class ScriptedProducer:
 
     async def acknowledge(self, error: KafkaError | None = None) -> None:
         """Answer the oldest unanswered record, once there is one."""
-        async with asyncio.timeout(20):
-            while not (waiting := self._unanswered()):  # noqa: ASYNC110 - there is no event
-                await asyncio.sleep(0)
+        await eventually(self._unanswered, "an unanswered record", seconds=20, pause=0)
+        oldest = self._unanswered()[0]
         if error is None:
-            waiting[0].set_result(object())
+            oldest.set_result(object())
         else:
-            waiting[0].set_exception(error)
+            oldest.set_exception(error)
 
     def _unanswered(self) -> list[asyncio.Future[object]]:
         return [future for _, future in self.sent if not future.done()]
@@ -133,7 +140,7 @@ class RunningPublisher:
 
 @asynccontextmanager
 async def running_publisher(
-    *producers: ScriptedProducer, room: RecordRoom | None = None
+    *producers: ScriptedProducer, room: RecordRoom | None = None, timing: PublishTiming = QUICK
 ) -> AsyncIterator[RunningPublisher]:
     """Run a publisher on these producers, then on working ones."""
     made: list[ScriptedProducer] = []
@@ -146,6 +153,8 @@ async def running_publisher(
     registry = CollectorRegistry()
     room = room or RecordRoom(1024 * 1024)
     metrics = EdgeMetrics(registry)
-    publisher = KafkaPublisher(make, ScriptedProducer.look, room, metrics, get_log("publish"))
+    publisher = KafkaPublisher(
+        make, ScriptedProducer.look, room, metrics, get_log("publish"), timing
+    )
     async with publisher.running():
         yield RunningPublisher(publisher, made, registry)

@@ -78,11 +78,11 @@ class Shop:
 
     async def lapse(self, at_once: int = 100) -> bool:
         """Release expired orders."""
-        return await release_lapsed(self.engine, topic=TOPIC, at_once=at_once)
+        return await release_lapsed(self.engine, policy=self.policy, topic=TOPIC, at_once=at_once)
 
     async def expire(self, *references: str) -> None:
         """Expire the reservations of these orders, or of all."""
-        late = ORDERS.update().values(expires_at=func.now())
+        late = ORDERS.update().values(expires_at=func.now(), due_at=func.now())
         if references:
             late = late.where(ORDERS.c.reference.in_(references))
         async with self.engine.begin() as transaction:
@@ -106,6 +106,16 @@ class Shop:
             rows = await connection.execute(select(ORDERS.c.reference, ORDERS.c.status))
             return {row.reference: row.status for row in rows}
 
+    async def sold(self) -> dict[str, dict[str, int]]:
+        """Read what was sold to each order, including missing stock, by article."""
+        quantity = (LINE.c.committed + LINE.c.oversold).label("sold")
+        query = select(ORDERS.c.reference, STOCK.c.sku, quantity).join_from(LINE, ORDERS)
+        found: dict[str, dict[str, int]] = {}
+        async with self.engine.connect() as connection:
+            for row in await connection.execute(query.join(STOCK)):
+                found.setdefault(row.reference, {})[row.sku] = row.sold
+        return found
+
     async def history(self, *, trouble: bool | None = None) -> list[str]:
         """Read the steps of the history, oldest first."""
         query = select(HISTORY.c.what).order_by(HISTORY.c.id)
@@ -117,6 +127,12 @@ class Shop:
     async def troubles(self) -> list[str]:
         """Read the problems that an operator should look at."""
         return await self.history(trouble=True)
+
+    async def cases(self, reference: str = "A-1") -> list[str]:
+        """Read the kinds of the cases that hold for an order."""
+        query = select(ORDERS.c.cases).where(ORDERS.c.reference == reference)
+        async with self.engine.connect() as connection:
+            return sorted(await connection.scalar(query) or {})
 
     async def outcomes(self) -> list[tuple[str, dict[str, object]]]:
         """Read the outcomes in the outbox: their types and data."""

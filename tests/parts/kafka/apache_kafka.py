@@ -11,7 +11,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 import time
 import uuid
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import Final
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
+from tests.parts.folders import server_folder
 from tests.parts.kafka.libraries import libraries
 from tests.parts.kafka.prepared import Prepared, prepared
 from tests.parts.leash import Leash
@@ -64,7 +64,7 @@ class ApacheKafka:
 
         They may be changed while it does not run; `{port}` and `{controller}` in them are ports.
         """
-        self._directory = Path(tempfile.mkdtemp(prefix="payrouter-kafka-"))
+        self._directory = server_folder("kafka")
         self._port, self._controller = _free_ports()
         self.properties = properties or {}
         self._process: subprocess.Popen[bytes] | None = None

@@ -1,14 +1,21 @@
 """Sample events for the ledger's tests: a payment by default."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import reduce
 from typing import Any
 from uuid import NAMESPACE_OID, UUID, uuid4, uuid5
 
-from consumers.ledger.position import absorb, new_position
-from consumers.ledger.postings import AmountsByPlace, PostingPlace, difference, exact, implied
+from consumers.ledger.facts.exact import exact
+from consumers.ledger.facts.position import absorb, new_position
+from consumers.ledger.postings import (
+    AmountsByPlace,
+    PostingPlace,
+    assess,
+    difference,
+    implied,
+)
 from router.contract.event import Event, EventType, Verification
 
 LARGEST = "99999999999999999999.999999999999999999"
@@ -18,8 +25,11 @@ MOMENT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
 def told(kind: str, amount: str | None = None, **facts: Any) -> Event:  # noqa: ANN401 - any field
-    """Make an event with a new id; the currency is USDT if there is an amount."""
-    payment = facts.pop("payment", "P-1")
+    """Make an event with a new id; the currency is USDT if there is an amount.
+
+    `at` is the number of minutes after `MOMENT` at which it is received.
+    """
+    payment, at = facts.pop("payment", "P-1"), facts.pop("at", 0)
     defaults: dict[str, Any] = {
         "id": uuid4(),
         "provider": "blockatm",
@@ -28,9 +38,9 @@ def told(kind: str, amount: str | None = None, **facts: Any) -> Event:  # noqa: 
         "reference": f"order of {payment}",
         "provider_reference": payment,
         "amount": amount,
-        "currency": None if amount is None else "USDT",
+        "currency": "USDT" if amount is not None or "movement_amount" in facts else None,
         "network": "Ethereum",
-        "received_at": MOMENT,
+        "received_at": MOMENT + timedelta(minutes=at),
         "verification": Verification(scheme="none", key="fp:none"),
     }
     return Event.model_validate({**defaults, "type": EventType(kind), **facts})
@@ -52,6 +62,12 @@ def by_name(books: AmountsByPlace) -> dict[str, Decimal]:
 def booked(events: Sequence[Event]) -> AmountsByPlace:
     """Return the books of one payment after its events."""
     return implied(reduce(absorb, events, new_position(events[0])))
+
+
+def found(events: Sequence[Event]) -> dict[str, dict[str, str]]:
+    """Return the facts of the cases of one payment after its events, by kind."""
+    position = reduce(absorb, events, new_position(events[0]))
+    return {each.kind: dict(each.facts) for each in assess(position).findings}
 
 
 def posted(events: Sequence[Event]) -> AmountsByPlace:

@@ -7,14 +7,16 @@ the words "Nothing is posted."
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from consumers.ledger.facts.position import new_position
 from consumers.ledger.handler import plan_batch
-from consumers.ledger.position import new_position
+from consumers.ledger.positions import KeptPosition
 from router.contract.amounts import amount_text
 from router.contract.event import Event
-from tests.parts.ledger.told import told
+from tests.parts.ledger.told import MOMENT, told
 from tests.parts.source import ROOT
 
 PAGE = ROOT / "docs" / "ledger.md"
@@ -46,13 +48,16 @@ def examples() -> dict[str, Example]:
 
 
 def parse_events(lines: Iterable[str]) -> Sequence[Event]:
-    """Read `payment.confirmed amount=100 currency=USDT`, an event per line."""
-    return [_event(line) for line in lines]
+    """Read `payment.confirmed amount=100 currency=USDT`, an event per line, a minute apart."""
+    return [
+        _event(line, MOMENT + number * timedelta(minutes=1)) for number, line in enumerate(lines)
+    ]
 
 
 def posted_rows(events: Sequence[Event]) -> list[Row]:
     """Return the postings of events, without a database."""
-    before = {new_position(event).id: new_position(event) for event in reversed(events)}
+    new = {new_position(event).id: new_position(event) for event in reversed(events)}
+    before = {key: KeptPosition(each, claimed=False, cases=None) for key, each in new.items()}
     plan = plan_batch(before, [(new_position(event).id, event) for event in events])
     return [
         (
@@ -72,12 +77,13 @@ def of_account(event: Event, account: str, event_id: UUID) -> Event:
     return event.model_copy(update={"account": account, "id": event_id})
 
 
-def _event(line: str) -> Event:
+def _event(line: str, moment: datetime) -> Event:
     kind, *words = line.split()
     facts: dict[str, Any] = dict(word.split("=", 1) for word in words)
     if "amount_claimed" in facts:
         facts["amount_claimed"] = facts["amount_claimed"] == "true"
-    known: dict[str, Any] = {"network": None, "reference": "A-1", "currency": None}
+    known: dict[str, Any] = {"network": None, "reference": "A-1", "received_at": moment}
+    known["currency"] = None
     return told(kind, facts.pop("amount", None), **{**known, **facts})
 
 

@@ -13,12 +13,12 @@ from confluent_kafka import Consumer, Producer, admin
 
 from router.contract.topics import Topics
 from router.evaluation.send import SimulatedOrder, simulate
-from tests.parts.dev_process import until
 from tests.parts.edge.blockatm_requests import webhook
 from tests.parts.monitoring.database import execute, held, value
 from tests.parts.monitoring.gateways import Gateways
 from tests.parts.monitoring.system import System
 from tests.parts.providers.blockatm_deliveries import PAYMENT, body_of
+from tests.parts.waiting import until
 
 SHOP: Final = "blockatm"
 SKEWED: Final = "clock-wrong"
@@ -238,8 +238,11 @@ def parked_for_long(system: System, gateways: Gateways) -> None:
 @contextlib.contextmanager
 def unbalanced(system: System) -> Iterator[None]:
     """Change a balance without a journal entry, so that the books do not sum to zero."""
-    query = "SELECT account_id FROM ledger.balance WHERE currency = 'USDT' LIMIT 1"
-    where = f"account_id = '{value(system.database_url, query)}' AND currency = 'USDT'"
+    query = (
+        "SELECT format('account_id = %L AND currency = %L AND day = %L AND shard = %s',"
+        " account_id, currency, day, shard) FROM ledger.balance WHERE currency = 'USDT' LIMIT 1"
+    )
+    where = value(system.database_url, query)
     change = "UPDATE ledger.balance SET amount = amount {} 1 WHERE {}"
     execute(system.database_url, change.format("+", where))
     try:

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from tests.parts.dev_process import until
 from tests.parts.leash import Leash
+from tests.parts.waiting import until
 
 PROGRAM: Final = "prometheus"
 TOOL: Final = "promtool"

@@ -15,9 +15,10 @@ from typing import Final
 
 from router.evaluation.data_dir import DataDir
 from router.providers import examples
-from tests.parts.dev_process import Place, until
+from tests.parts.dev_process import Place
 from tests.parts.kafka.apache_kafka import ApacheKafka
 from tests.parts.leash import Leash
+from tests.parts.waiting import until
 
 CONSUMERS: Final = ("ledger", "inventory", "notifications")
 PROGRAMS: Final[Mapping[str, Sequence[str]]] = {

@@ -24,7 +24,7 @@ from consumers.runtime.apply.offsets import (
 from consumers.runtime.apply.outbox import Outgoing
 from consumers.runtime.fate import Fate
 from consumers.runtime.records import NO_TIMESTAMP, Arrived, Decoded, Partition, Record
-from router.contract.event import contradicts
+from router.contract.identity import contradicts
 
 
 @dataclass

@@ -24,7 +24,7 @@ from consumers.runtime.fate import Fate
 from consumers.runtime.member.app import run_consumer
 from consumers.runtime.member.loop import Loop
 from consumers.runtime.service import Handler
-from consumers.runtime.settings import ConsumerSettings, Tuning
+from consumers.runtime.settings import ConsumerSettings, ConsumerTiming, Tuning
 from router.contract.event import Event
 from router.contract.topics import Topics
 from router.telemetry.logs import configure_logging
@@ -53,8 +53,8 @@ class Order(BaseModel):
     tuning: dict[str, Any]
     moment: Moment = "never"
     seconds: float = 0
-    patches: dict[str, float] = {}
-    """Constants to set, by full name."""
+    timing: dict[str, float] = {}
+    """What differs from the usual intervals and time-outs."""
 
     def settings(self) -> ConsumerSettings:
         """Return the settings of the consumer."""
@@ -64,6 +64,7 @@ class Order(BaseModel):
             database_url=SecretStr(self.database_url),
             topics=Topics(self.prefix),
             tuning=Tuning.model_validate(self.tuning),
+            timing=ConsumerTiming(**self.timing),
         )
 
 
@@ -131,8 +132,6 @@ def arm(order: Order) -> None:
         _wrap(Loop, "_commit", lambda: say("after the commit"), order.seconds)
     elif order.moment == "before the delete":
         _wrap(outbox, "delete_sent", _die, 0)
-    for name, value in order.patches.items():
-        patch(name, value).start()
 
 
 def _wrap(where: object, name: str, act: Callable[[], None], seconds: float) -> None:

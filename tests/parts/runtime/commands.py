@@ -4,6 +4,7 @@ import asyncio
 import io
 import json
 import sys
+from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,11 +66,17 @@ class Payrouter:
 
     async def __call__(self, *arguments: str) -> Said:
         """Run a command in a separate thread, since it runs its own event loop."""
-        return await asyncio.to_thread(self._run, arguments)
-
-    def _run(self, arguments: tuple[str, ...]) -> Said:
         self._monkeypatch.setattr(sys, "argv", ["payrouter", *arguments])
-        out, err = io.StringIO(), io.StringIO()
-        with redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit) as ended:
-            cli.main()
-        return Said(int(ended.value.code or 0), out.getvalue(), err.getvalue())
+        return await called(cli.main)
+
+
+async def called(command: Callable[[], None]) -> Said:
+    """Call what ends as a command does, in a separate thread: it runs its own event loop."""
+    return await asyncio.to_thread(_call, command)
+
+
+def _call(command: Callable[[], None]) -> Said:
+    out, err = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit) as ended:
+        command()
+    return Said(int(ended.value.code or 0), out.getvalue(), err.getvalue())

@@ -90,10 +90,10 @@ def series(registry: CollectorRegistry) -> Series:
 
 @contextlib.asynccontextmanager
 async def exporting(
-    feed: Feed, *others: Consumer, cluster_id: str | None = None
+    feed: Feed, *others: Consumer, cluster_id: str | None = None, how: Exporting = OFTEN
 ) -> AsyncIterator[Exported]:
     """Export the counting consumer, and others, while the block runs."""
     own = Consumer(feed.service, replace(feed.settings(), cluster_id=cluster_id))
-    process = build_exporter([own, *others], OFTEN)
+    process = build_exporter([own, *others], how)
     async with process.running():
         yield Exported(process, feed.topic)

@@ -15,7 +15,7 @@ from consumers.runtime.apply.offsets import Fence
 from consumers.runtime.member.app import ConsumerProcess, build_consumer, consume
 from consumers.runtime.records import Partition
 from consumers.runtime.service import Handler, Service
-from consumers.runtime.settings import ConsumerSettings, Tuning
+from consumers.runtime.settings import ConsumerSettings, ConsumerTiming, Tuning
 from router.contract.event import Event
 from router.contract.topics import Topics
 from router.contract.wire import Headers
@@ -46,6 +46,11 @@ class Feed:
     service: Service = SERVICE
     log: list[dict[str, object]] = field(default_factory=list)
     options: dict[str, object] = field(default_factory=dict)
+    timing: ConsumerTiming = field(default_factory=ConsumerTiming)
+
+    def hurry(self, **timing: float) -> None:
+        """Change intervals and time-outs of the members that start from now on."""
+        self.timing = replace(self.timing, **timing)
 
     @property
     def topic(self) -> str:
@@ -110,6 +115,7 @@ class Feed:
             database_url=SecretStr(url),
             topics=Topics(self.prefix),
             tuning=Tuning.model_validate({**usual, **tuning}),
+            timing=self.timing,
         )
 
     @contextlib.asynccontextmanager

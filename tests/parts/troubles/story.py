@@ -10,6 +10,7 @@ from uuid import UUID
 from tests.parts.troubles.site import Member, Site
 from tests.parts.troubles.tales import Told, avro, tale
 from tests.parts.troubles.writing import write
+from tests.parts.waiting import eventually
 
 PATIENCE_SECONDS: Final = 120.0
 """Time-out for an expected state. It is not a measure of speed."""
@@ -81,9 +82,11 @@ class Story:
 
     async def applied(self, member: Member) -> None:
         """Wait until a member has applied all events, even if it is not ready for other reasons."""
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while await self.missing(member):  # noqa: ASYNC110 - of another process
-                await asyncio.sleep(0.1)
+
+        async def applied() -> bool:
+            return not await self.missing(member)
+
+        await eventually(applied, f"{member.name} to apply all", seconds=PATIENCE_SECONDS)
 
     async def seen(self) -> Mapping[str, str]:
         """Return the state of the events in every member that reads them; see `seen_by`."""

@@ -12,6 +12,7 @@ from confluent_kafka.cimpl import NewPartitions, NewTopic
 
 from tests.parts.troubles.tales import Told
 from tests.parts.troubles.writing import quiet, write
+from tests.parts.waiting import eventually
 
 SECONDS: Final = 30.0
 
@@ -83,9 +84,11 @@ async def compact(bootstrap: str, told: Sequence[Told], partition: int) -> None:
         await write(bootstrap, [each.keyed(b"the key of all") for each in half], partition)
         # A record written after `segment.ms` starts a new segment.
         await asyncio.sleep(0.2)
-    async with asyncio.timeout(SECONDS):
-        while len(await kept(bootstrap, topic, partition, before)) > 2:  # noqa: ASYNC110 - of a broker
-            await asyncio.sleep(0.1)
+
+    async def compacted() -> bool:
+        return len(await kept(bootstrap, topic, partition, before)) <= 2
+
+    await eventually(compacted, "a compacted log", seconds=SECONDS, pause=0.1)
     await alter(bootstrap, topic, {**_COMPACTED, "cleanup.policy": "delete"})
 
 

@@ -22,6 +22,7 @@ from router.contract.wire import encode_event
 from tests.parts.brokers import Broker, create_topics
 from tests.parts.chaos.stream import Stream
 from tests.parts.chaos.victim import Moment, Order
+from tests.parts.waiting import eventually
 
 pytestmark = [pytest.mark.kafka, pytest.mark.chaos]
 
@@ -58,8 +59,11 @@ async def feed(
                 await producer.send(out.topic, out.value, out.key, headers=list(out.headers))
             await producer.flush()
             await asyncio.sleep(0.05)
-            while not enough.is_set() and stream.sent - await applied(ledger) > AHEAD:  # noqa: ASYNC110 - of another process
-                await asyncio.sleep(0.05)
+
+            async def near() -> bool:
+                return enough.is_set() or stream.sent - await applied(ledger) <= AHEAD
+
+            await eventually(near, "the ledger", seconds=PATIENCE_SECONDS)
             if enough.is_set():
                 return
     finally:
@@ -97,9 +101,11 @@ async def applied(ledger: AsyncEngine) -> int:
 
 async def passed(ledger: AsyncEngine, records: int) -> None:
     """Wait until this many records are applied."""
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while await applied(ledger) < records:  # noqa: ASYNC110 - of another process
-            await asyncio.sleep(0.1)
+
+    async def all_applied() -> bool:
+        return await applied(ledger) >= records
+
+    await eventually(all_applied, f"{records} records", seconds=PATIENCE_SECONDS, pause=0.1)
 
 
 async def test_repeatedly_killed_ledger_books_everything_once(

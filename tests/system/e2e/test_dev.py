@@ -14,7 +14,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from router.evaluation.system import probe
-from tests.parts.dev_process import Place, Said, alive, free_port, place_in, started, until
+from tests.parts.dev_process import Place, Said, alive, free_port, place_in, started
+from tests.parts.waiting import until
 
 SPOILED = ("body", "key", "headers", "time")
 WITHOUT_DEV: tuple[tuple[str, ...], ...] = (

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.parts.dev_process import Dev, Place, alive, place_in, postgres, started, until
+from tests.parts.dev_process import Dev, Place, alive, place_in, postgres, started
+from tests.parts.waiting import until
 
 # The broker waits this long for a killed group member.
 QUICK_EVICTION = {

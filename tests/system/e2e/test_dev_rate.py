@@ -3,7 +3,8 @@
 import re
 from pathlib import Path
 
-from tests.parts.dev_process import place_in, started, until
+from tests.parts.dev_process import place_in, started
+from tests.parts.waiting import until
 
 DELIVERY = re.compile(r"^\d\d:\d\d:\d\d  (\w+) +accepted 200  .*\d+ ms$", re.MULTILINE)
 

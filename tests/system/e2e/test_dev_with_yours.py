@@ -11,7 +11,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.parts.brokers import Broker
-from tests.parts.dev_process import Dev, Place, alive, place_in, started, until
+from tests.parts.dev_process import Dev, Place, alive, place_in, started
+from tests.parts.waiting import until
 
 ENOUGH = 120
 PASSWORD = "kept-2-itself-in-the-query"

@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from tests.parts.dev_process import Place, place_in, started, until
+from tests.parts.dev_process import Place, place_in, started
+from tests.parts.waiting import until
 
 
 def statuses(place: Place) -> dict[str, str]:

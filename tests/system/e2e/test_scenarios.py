@@ -1,6 +1,5 @@
 """Every scenario of docs/scenarios.md has the results written there, on real servers."""
 
-import asyncio
 import uuid
 from collections.abc import AsyncIterator, Sequence
 
@@ -11,10 +10,10 @@ from sqlalchemy import select
 from consumers.notifications.tables import MESSAGE
 from tests.parts.brokers import Broker
 from tests.parts.databases import DatabaseServer, fresh_database
-from tests.parts.e2e.books import PATIENCE_SECONDS
 from tests.parts.e2e.findings import FOUND
 from tests.parts.e2e.scenarios import SHOWN, Line, Scenario, scenarios
 from tests.parts.e2e.stage import Sent, Stage, merchant, staged
+from tests.parts.waiting import eventually
 
 SCENARIOS = scenarios()
 
@@ -50,9 +49,10 @@ async def test_a_scenario_has_the_results_of_the_page(stage: Stage, title: str) 
 
 
 async def test_every_message_of_all_scenarios_was_sent(stage: Stage) -> None:
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while set(await states(stage)) - {"sent"}:  # noqa: ASYNC110 - of the senders
-            await asyncio.sleep(0.1)
+    async def all_sent() -> bool:
+        return not set(await states(stage)) - {"sent"}
+
+    await eventually(all_sent, "every message sent", pause=0.1)
     healthy = [each.process.ready().good for each in stage.consumers.values()]
     assert healthy == [True] * len(stage.consumers)
 
@@ -91,11 +91,11 @@ async def look(stage: Stage, scenario: Scenario, word: str, *, other: bool) -> S
 async def found(stage: Stage, scenario: Scenario, line: Line) -> None:
     """Check a line's expected result; poll only if something lapses automatically."""
     if "lapsed" in line.rest:
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while line.listed != await look(  # noqa: ASYNC110 - no event to wait for
-                stage, scenario, line.word, other=line.other
-            ):
-                await asyncio.sleep(0.1)
+
+        async def lapsed() -> bool:
+            return line.listed == await look(stage, scenario, line.word, other=line.other)
+
+        await eventually(lapsed, line.written, pause=0.1)
     assert await look(stage, scenario, line.word, other=line.other) == line.listed, line.written
 
 

@@ -61,7 +61,7 @@ FLOORS: Final[Mapping[str, Boxes]] = {
         "router.broker.topics": ["router.broker.topics", "router.broker.adapter"],
         "router.secrets": ["router.secrets"],
         "router.terminal": ["router.terminal"],
-        "router.telemetry": ["router.telemetry"],
+        "router.telemetry": ["router.telemetry", "router.background"],
         "router.errors, delivery": ["router.errors", "router.delivery"],
         "router.contract": ["router.contract"],
     },

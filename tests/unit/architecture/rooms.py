@@ -33,14 +33,15 @@ _CONSUMER: Final = (
 
 MAY_IMPORT: Final[Mapping[str, tuple[str, ...]]] = {
     # the floor, from the bottom up
+    "router.background": (),
     "router.contract": (),
     "router.delivery": _LANGUAGE,
     "router.errors": (*_LANGUAGE, "router.delivery"),
-    "router.telemetry": (),
+    "router.telemetry": ("router.background",),
     "router.secrets": ("router.contract", "router.errors", "router.telemetry"),
     "router.terminal": ("router.contract", "router.telemetry"),
     "router.broker.adapter": ("router.telemetry",),
-    "router.broker.topics": ("router.broker.adapter", "router.telemetry"),
+    "router.broker.topics": ("router.background", "router.broker.adapter", "router.telemetry"),
     "router.broker.log": ("router.broker.adapter", "router.broker.topics"),
     "router.broker": (
         *_BROKER,
@@ -54,14 +55,17 @@ MAY_IMPORT: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "router.edge.http": ("router.configuration", "router.errors", "router.telemetry"),
     "router.edge.refused": (
+        "router.background",
         *("router.broker", "router.broker.adapter", "router.contract", "router.delivery"),
         *("router.errors", "router.telemetry"),
     ),
     "router.edge.publishing": (
-        *("router.broker", "router.broker.topics", "router.contract", "router.errors"),
-        *("router.telemetry", "router.edge.intake", "router.edge.metrics"),
+        "router.background",
+        *("router.broker", "router.broker.adapter", "router.broker.topics", "router.contract"),
+        *("router.errors", "router.telemetry", "router.edge.intake", "router.edge.metrics"),
     ),
     "router.edge": (
+        "router.background",
         *("router.edge.http", "router.edge.publishing", "router.edge.refused"),
         *("router.broker", *_BROKER, "router.configuration", "router.contract"),
         *("router.delivery", "router.errors", "router.providers", "router.secrets"),
@@ -103,6 +107,7 @@ MAY_IMPORT: Final[Mapping[str, tuple[str, ...]]] = {
         "consumers.runtime.casebook",
     ),
     "consumers.runtime.member": (
+        "router.background",
         *(*_PUBLIC, *_FLOOR, *_BROKER, "consumers.runtime.topic_check"),
         *("consumers.runtime.store", "consumers.runtime.apply", "consumers.runtime.measures"),
         *("consumers.runtime.cases", "consumers.runtime.casebook"),

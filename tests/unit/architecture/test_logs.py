@@ -8,7 +8,9 @@ from functools import cache
 
 import pytest
 
-from consumers.ledger.concerns import CALLED_OFF_AFTER_PAID, OTHER_CURRENCY
+from consumers.inventory.cases import KINDS as OF_ORDERS
+from consumers.ledger.cases import KINDS as OF_POSITIONS
+from consumers.ledger.cases import log_event
 from consumers.runtime.fate import Fate
 from tests.parts.source import ROOT, modules
 from tests.unit.architecture.log_calls import LogCall, log_calls
@@ -16,10 +18,10 @@ from tests.unit.architecture.log_calls import LogCall, log_calls
 SOURCE = modules("router", "consumers")
 PAGE = (ROOT / "docs" / "logs.md").read_text(encoding="utf-8")
 
-OF_THE_LEDGER = "entry.concern"
+OF_THE_LEDGER = "log_event(kind)"
 OF_THE_INVENTORY = "each.note.what.replace(' ', '_')"
-CHOSEN_LATER = {"overpaid", "paid_too_little", "oversold"}
-"""Of the inventory's troubles those whose word is put into a variable first."""
+OF_CASES = {kind.name.replace("-", "_") for kind in OF_ORDERS} - {"payment_without_order"}
+"""The inventory's words for cases of orders, which are logged when they open."""
 
 
 @dataclass(frozen=True)
@@ -108,5 +110,5 @@ def test_what_the_services_want_looked_at_is_on_the_page() -> None:
     for row in table("event | of"):
         for service in row.words[1].split():
             of[service].add(row.codes[0][0])
-    assert of["ledger"] == {CALLED_OFF_AFTER_PAID, OTHER_CURRENCY}
-    assert of["inventory"] == troubles() | CHOSEN_LATER
+    assert of["ledger"] == {log_event(each.name) for each in OF_POSITIONS}
+    assert of["inventory"] == troubles() | OF_CASES

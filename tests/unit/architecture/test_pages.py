@@ -24,6 +24,7 @@ _FENCED: Final = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 _SPAN: Final = re.compile(r"`([^`\n]+)`")
 _NAME: Final = re.compile(r"(?:router|consumers)(?:\.\w+)+")
 _FILE: Final = re.compile(r"(?:router|consumers|tests|deploy|docs)/[\w./-]+")
+_MODULE_FILE: Final = re.compile(r"\w+\.py")
 _PLACEHOLDER: Final = re.compile(r"/[A-Z]+\.py")
 _LINK: Final = re.compile(r"\]\(([^)\s]+)\)")
 _HEADING: Final = re.compile(r"^#+ (.+)$", re.MULTILINE)
@@ -40,6 +41,14 @@ def _text(page: Path) -> str:
 
 def _spans(text: str) -> list[str]:
     return _SPAN.findall(_FENCED.sub("", text))
+
+
+@cache
+def _files_of_modules() -> set[str]:
+    """Return the names of the files of the product, of tests and of the architecture's own code."""
+    code = [path for folder in ("router", "consumers") for path in (ROOT / folder).rglob("*.py")]
+    tests = [*(ROOT / "tests").rglob("test_*.py"), *Path(__file__).parent.glob("*.py")]
+    return {path.name for path in [*code, *tests]}
 
 
 def _pages() -> list[Path]:
@@ -61,6 +70,12 @@ def test_every_file_a_page_names_exists(page: Path) -> None:
     spans = [span for span in _spans(_text(page)) if _FILE.fullmatch(span)]
     files = [span for span in spans if not _PLACEHOLDER.search(span)]
     assert [file for file in files if not (ROOT / file).exists()] == []
+
+
+@pytest.mark.parametrize("page", _pages(), ids=_name)
+def test_every_file_a_page_names_without_its_folder_is_a_module_or_a_test(page: Path) -> None:
+    named = {span for span in _spans(_text(page)) if _MODULE_FILE.fullmatch(span)}
+    assert named - _files_of_modules() == set()
 
 
 @pytest.mark.parametrize("page", _pages(), ids=_name)

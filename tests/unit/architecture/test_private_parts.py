@@ -19,15 +19,6 @@ REACHES_IN = {
 }
 """Those of the adapter that use attributes of aiokafka's objects which begin with an underscore."""
 
-NOT_YET = {
-    "router.edge.refused.keeper": {
-        ".client",
-        "aiokafka.protocol.metadata",
-    },
-    "router.edge.publishing.publish": {".client"},
-}
-"""What is still to move; nothing may be added."""
-
 OTHERS = {"_collector_to_names", "_labelnames", "_metrics", "_mapping", "_instances", "_write"}
 """Undocumented attributes of prometheus_client, SQLAlchemy and our own code."""
 
@@ -68,7 +59,7 @@ def test_only_the_adapter_touches_what_is_not_public_in_aiokafka() -> None:
 def _reached_without_leave(module: Module) -> set[str]:
     found = reached(module)
     if not module.name.startswith(ADAPTER + "."):
-        return found - NOT_YET.get(module.name, set())
+        return found
     if module.name in REACHES_IN:
         return set()
     return {part for part in found if part.startswith(".")}

@@ -145,7 +145,8 @@ def test_an_unknown_consumer_is_wrong_usage(payrouter: Command, command: tuple[s
 def test_an_unknown_command_is_wrong_usage(payrouter: Command) -> None:
     said = payrouter("leger")
     assert said.status == 2
-    assert "No such command 'leger'" in said.err
+    assert said.err.startswith("payrouter: no such command 'leger'. (Did you mean one of: ")
+    assert said.err.endswith("'ledger'?); see `payrouter --help`\n")
 
 
 @pytest.mark.parametrize(

@@ -96,6 +96,11 @@ def _orders() -> None:
         sa.Column("currency", sa.Text),
         sa.Column("placed_at", sa.DateTime(timezone=True)),
         sa.Column("expires_at", sa.DateTime(timezone=True)),
+        sa.Column("cancelled_at", sa.DateTime(timezone=True)),
+        sa.Column("due_at", sa.DateTime(timezone=True)),
+        sa.Column("decision", JSONB),
+        sa.Column("conflicts", JSONB, nullable=False, server_default="{}"),
+        sa.Column("cases", JSONB),
         _now("updated_at"),
         sa.UniqueConstraint("account", "reference", name="orders_account_reference_key"),
         schema=schema(),
@@ -103,11 +108,18 @@ def _orders() -> None:
     op.create_index("orders_reference", "orders", ["reference"], schema=schema())
     op.create_index("orders_status", "orders", ["status", "updated_at"], schema=schema())
     op.create_index(
-        "orders_reserved",
+        "orders_due",
         "orders",
-        ["expires_at"],
+        ["due_at"],
         schema=schema(),
-        postgresql_where=sa.text("status = 'reserved'"),
+        postgresql_where=sa.text("due_at IS NOT NULL"),
+    )
+    op.create_index(
+        "orders_cases",
+        "orders",
+        ["account", "reference"],
+        schema=schema(),
+        postgresql_where=sa.text("cases IS NOT NULL"),
     )
 
 
@@ -143,8 +155,10 @@ def _payment() -> None:
         sa.Column("status", sa.Text),
         sa.Column("amount", sa.Numeric),
         sa.Column("currency", sa.Text),
-        sa.Column("refunded", sa.Numeric),
+        sa.Column("has_money", sa.Boolean, nullable=False, server_default="false"),
+        sa.Column("facts", JSONB, nullable=False, server_default="{}"),
         sa.Column("order_id", sa.Uuid),
+        _now("created_at"),
         _now("updated_at"),
         _of("order_id", "orders"),
         schema=schema(),

@@ -1,7 +1,8 @@
-"""The journal, with triggers that refuse unbalanced, changed or deleted rows."""
+"""Journal, positions and balances, with triggers that keep them and refuse changes."""
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects.postgresql import JSONB
 
 from consumers.runtime.migrations.environment import schema
 
@@ -23,10 +24,13 @@ END
 $$
 """
 
+# ALWAYS: a session in replica mode skips ordinary triggers.
 _APPEND_ONLY = """
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {schema}.{table}
 FOR EACH STATEMENT EXECUTE FUNCTION {schema}.refuse_change()
 """
+
+_ALWAYS = "ALTER TABLE {schema}.{table} ENABLE ALWAYS TRIGGER append_only"
 
 _REFUSE_UNBALANCED = """
 CREATE FUNCTION {schema}.refuse_unbalanced() RETURNS trigger LANGUAGE plpgsql
@@ -53,20 +57,76 @@ REFERENCING NEW TABLE AS inserted
 FOR EACH STATEMENT EXECUTE FUNCTION {schema}.refuse_unbalanced()
 """
 
+# A shard belongs to one transaction until it ends, so that no transaction waits for another's
+# balances. It starts at the backend's own shard; if all 16 are taken, it waits there.
+_OWN_SHARD = """
+CREATE FUNCTION {schema}.own_shard() RETURNS smallint LANGUAGE plpgsql
+SET search_path = pg_catalog AS $$
+DECLARE
+    preferred integer := pg_backend_pid() % 16;
+BEGIN
+    FOR step IN 0..15 LOOP
+        IF pg_try_advisory_xact_lock(1818584929, (preferred + step) % 16) THEN
+            RETURN (preferred + step) % 16;
+        END IF;
+    END LOOP;
+    RETURN preferred;
+END
+$$
+"""
+
+# Every process takes these locks in key order, the counters last.
+_KEEP_BALANCES = """
+CREATE FUNCTION {schema}.keep_balances() RETURNS trigger LANGUAGE plpgsql
+SET search_path = pg_catalog AS $$
+DECLARE
+    own smallint := {schema}.own_shard();
+BEGIN
+    INSERT INTO {schema}.balance AS known (account_id, currency, day, shard, amount, postings)
+    SELECT account_id, currency, day, own, sum(amount), count(*)
+    FROM inserted JOIN {schema}.transaction ON transaction.id = inserted.transaction_id
+    GROUP BY account_id, currency, day ORDER BY account_id, currency, day
+    ON CONFLICT (account_id, currency, day, shard) DO UPDATE SET
+        amount = known.amount + excluded.amount,
+        postings = known.postings + excluded.postings;
+    INSERT INTO {schema}.journal_total AS known (day, shard, transactions, postings)
+    SELECT day, own, count(DISTINCT transaction_id), count(*)
+    FROM inserted JOIN {schema}.transaction ON transaction.id = inserted.transaction_id
+    GROUP BY day ORDER BY day
+    ON CONFLICT (day, shard) DO UPDATE SET
+        transactions = known.transactions + excluded.transactions,
+        postings = known.postings + excluded.postings;
+    RETURN NULL;
+END
+$$
+"""
+
+_KEPT = """
+CREATE TRIGGER kept AFTER INSERT ON {schema}.posting
+REFERENCING NEW TABLE AS inserted
+FOR EACH STATEMENT EXECUTE FUNCTION {schema}.keep_balances()
+"""
+
 
 def upgrade() -> None:
     """Create the tables, then their triggers."""
     _account()
     _event()
+    _evidence()
     _position()
+    _movement()
     _transaction()
     _posting()
+    _balances()
     quoted = op.get_bind().dialect.identifier_preparer.quote_schema(schema())
-    op.execute(_REFUSE_CHANGE.format(schema=quoted))
-    op.execute(_REFUSE_UNBALANCED.format(schema=quoted))
-    op.execute(_BALANCED.format(schema=quoted))
+    for statement in (
+        *(_REFUSE_CHANGE, _REFUSE_UNBALANCED, _BALANCED),
+        *(_OWN_SHARD, _KEEP_BALANCES, _KEPT),
+    ):
+        op.execute(statement.format(schema=quoted))
     for table in _JOURNAL:
         op.execute(_APPEND_ONLY.format(schema=quoted, table=table))
+        op.execute(_ALWAYS.format(schema=quoted, table=table))
 
 
 def _now(name: str) -> sa.Column[object]:
@@ -97,14 +157,35 @@ def _event() -> None:
         sa.Column("provider_reference", sa.Text),
         sa.Column("amount", sa.Numeric),
         sa.Column("currency", sa.Text),
+        sa.Column("movement", sa.Text),
+        sa.Column("movement_amount", sa.Numeric),
+        sa.Column("endpoint", sa.Text, nullable=False),
+        sa.Column("scheme", sa.Text, nullable=False),
+        sa.Column("network", sa.Text),
+        sa.Column("test", sa.Boolean, nullable=False),
+        sa.Column("unread", sa.Text),
         sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
         _now("applied_at"),
         sa.Column("outcome", sa.Text, nullable=False),
-        sa.Column("body", sa.Text, nullable=False),
+        sa.Column("digest", sa.Text, nullable=False),
+        sa.Column("position_id", sa.Uuid, nullable=False),
+        sa.Column("tx_hash", sa.Text),
+        sa.Column("opened", sa.Text),
         schema=schema(),
     )
-    op.create_index("event_reference", "event", ["reference"], schema=schema())
-    op.create_index("event_provider_reference", "event", ["provider_reference"], schema=schema())
+    for column in ("reference", "provider_reference", "tx_hash"):
+        op.create_index(f"event_{column}", "event", [column], schema=schema())
+
+
+def _evidence() -> None:
+    op.create_table(
+        "evidence",
+        sa.Column("event_id", sa.Uuid, primary_key=True),
+        sa.Column("body", sa.Text, nullable=False),
+        sa.Column("customer", sa.Text, nullable=False),
+        sa.Column("raw", sa.Text),
+        schema=schema(),
+    )
 
 
 def _position() -> None:
@@ -118,32 +199,33 @@ def _position() -> None:
         sa.Column("reference", sa.Text),
         sa.Column("status", sa.Text),
         sa.Column("rank", sa.SmallInteger, nullable=False, server_default="0"),
-        sa.Column("network", sa.Text),
-        sa.Column("currency", sa.Text),
-        sa.Column("partial", sa.Numeric),
-        sa.Column("total", sa.Numeric),
-        *_amount("expected"),
-        *_amount("fee"),
-        *_amount("gas"),
-        *_taken_back("refunded"),
-        *_taken_back("disputed"),
-        *_taken_back("returned"),
+        sa.Column("claimed", sa.Boolean, nullable=False, server_default="false"),
+        sa.Column("facts", JSONB, nullable=False, server_default="{}"),
+        sa.Column("cases", JSONB),
         _now("updated_at"),
         schema=schema(),
         # Leaves room on the page for updates by the payment's later events.
         postgresql_with={"fillfactor": 70},
     )
+    for name, column, where in (
+        ("position_cases", "id", "cases IS NOT NULL"),
+        ("position_unreconciled", "id", "claimed"),
+        ("position_pending", "updated_at", "family = 'payment' AND status = 'pending'"),
+    ):
+        op.create_index(
+            name, "position", [column], schema=schema(), postgresql_where=sa.text(where)
+        )
 
 
-def _amount(name: str) -> tuple[sa.Column[object], ...]:
-    return (sa.Column(name, sa.Numeric), sa.Column(f"{name}_currency", sa.Text))
-
-
-def _taken_back(name: str) -> tuple[sa.Column[object], ...]:
-    return (
-        sa.Column(name, sa.Boolean, nullable=False, server_default="false"),
-        sa.Column(f"{name}_amount", sa.Numeric),
-        sa.Column(f"{name}_currency", sa.Text),
+def _movement() -> None:
+    op.create_table(
+        "movement",
+        sa.Column("position_id", sa.Uuid, primary_key=True),
+        sa.Column("kind", sa.Text, primary_key=True),
+        sa.Column("movement", sa.Text, primary_key=True),
+        sa.Column("facts", JSONB, nullable=False),
+        sa.ForeignKeyConstraint(["position_id"], [f"{schema()}.position.id"]),
+        schema=schema(),
     )
 
 
@@ -153,10 +235,19 @@ def _transaction() -> None:
         sa.Column("id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
         sa.Column("event_id", sa.Uuid, nullable=False),
         _now("posted_at"),
+        sa.Column("moment", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("day", sa.Date, nullable=False),
         sa.Column("description", sa.Text, nullable=False),
         sa.UniqueConstraint("event_id", name="transaction_event_id_key"),
         sa.ForeignKeyConstraint(["event_id"], [f"{schema()}.event.event_id"]),
         schema=schema(),
+    )
+    op.create_index(
+        "transaction_posted_at",
+        "transaction",
+        ["posted_at"],
+        schema=schema(),
+        postgresql_using="brin",
     )
 
 
@@ -174,3 +265,28 @@ def _posting() -> None:
         schema=schema(),
     )
     op.create_index("posting_account", "posting", ["account_id", "transaction_id"], schema=schema())
+
+
+def _balances() -> None:
+    op.create_table(
+        "balance",
+        sa.Column("account_id", sa.Uuid, primary_key=True),
+        sa.Column("currency", sa.Text, primary_key=True),
+        sa.Column("day", sa.Date, primary_key=True),
+        sa.Column("shard", sa.SmallInteger, primary_key=True, autoincrement=False),
+        sa.Column("amount", sa.Numeric, nullable=False),
+        sa.Column("postings", sa.BigInteger, nullable=False),
+        sa.ForeignKeyConstraint(["account_id"], [f"{schema()}.account.id"]),
+        schema=schema(),
+        # The rows of a day change with every batch: leaves room on the page for new versions.
+        postgresql_with={"fillfactor": 50},
+    )
+    op.create_table(
+        "journal_total",
+        sa.Column("day", sa.Date, primary_key=True),
+        sa.Column("shard", sa.SmallInteger, primary_key=True, autoincrement=False),
+        sa.Column("transactions", sa.BigInteger, nullable=False),
+        sa.Column("postings", sa.BigInteger, nullable=False),
+        schema=schema(),
+        postgresql_with={"fillfactor": 50},
+    )

@@ -14,6 +14,7 @@ down_revision = None
 def upgrade() -> None:
     """Create the tables."""
     _subject()
+    _movement()
     _customer()
     _change()
     _message()
@@ -33,6 +34,10 @@ def _now(name: str) -> sa.Column[Any]:
     return sa.Column(name, sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now())
 
 
+def _facts() -> sa.Column[Any]:
+    return sa.Column("facts", sa.Text, nullable=False, server_default="{}")
+
+
 def _number(name: str) -> sa.Column[Any]:
     return sa.Column(name, sa.Integer, nullable=False, server_default="0")
 
@@ -42,15 +47,29 @@ def _subject() -> None:
         "subject",
         sa.Column("id", sa.Uuid, primary_key=True),
         _text("account", nullable=False),
-        _text("provider", nullable=False),
+        _text("provider"),
         _text("family", nullable=False),
         _text("provider_reference"),
         _text("reference"),
-        _text("status"),
-        sa.Column("called_off", sa.Boolean, nullable=False, server_default="false"),
+        _facts(),
         _now("updated_at"),
         schema=schema(),
         # Leaves room on the page for updates by the payment's later events.
+        postgresql_with={"fillfactor": 70},
+    )
+
+
+def _movement() -> None:
+    op.create_table(
+        "movement",
+        sa.Column("id", sa.Uuid, primary_key=True),
+        sa.Column("subject_id", sa.Uuid, nullable=False),
+        _text("kind", nullable=False),
+        _text("movement", nullable=False),
+        _facts(),
+        _now("updated_at"),
+        sa.ForeignKeyConstraint(["subject_id"], [f"{schema()}.subject.id"]),
+        schema=schema(),
         postgresql_with={"fillfactor": 70},
     )
 
@@ -62,6 +81,9 @@ def _customer() -> None:
         sa.Column("reference", sa.Text, primary_key=True),
         _text("email"),
         _text("language"),
+        _text("payer_email"),
+        sa.Column("total", sa.Numeric),
+        _text("currency"),
         _now("updated_at"),
         schema=schema(),
     )
@@ -74,7 +96,7 @@ def _change() -> None:
         sa.Column("event_id", sa.Uuid, primary_key=True),
         _text("type", nullable=False),
         _text("account", nullable=False),
-        _text("provider", nullable=False),
+        _text("provider"),
         _text("reference"),
         _text("provider_reference"),
         _text("tx_hash"),

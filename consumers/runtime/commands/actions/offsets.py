@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import click
 
@@ -12,6 +12,7 @@ from consumers.runtime.progress.picture import Behind
 from consumers.runtime.progress.reading import Standings, StoreReading, read_standings, read_stores
 from consumers.runtime.progress.screen import show_counts, show_standings
 from consumers.runtime.progress.standing import ProgressState, Standing
+from consumers.runtime.progress.survey import SurveyLimits
 from consumers.runtime.records import Partition
 from router.terminal.exits import EXIT_PROBLEM
 from router.terminal.output import console, quiet_aiokafka, show_json
@@ -20,17 +21,21 @@ from router.terminal.processes import run_async
 
 @dataclass(frozen=True)
 class OffsetsView:
-    """What to show: all partitions, counts instead of offsets, and when one is stuck."""
+    """What to show: all partitions, counts instead of offsets, and when one is stuck.
+
+    `limits` are the time-outs for reading it.
+    """
 
     every: bool
     counts: bool
     stuck_after: float
+    limits: SurveyLimits = field(default_factory=SurveyLimits)
 
 
 def show_offsets(consumers: Sequence[Consumer], view: OffsetsView, *, as_json: bool) -> None:
     """Print a table per consumer; exits with status 1 if a partition needs attention."""
     quiet_aiokafka()
-    stores, found = run_async(_read(consumers, view.stuck_after))
+    stores, found = run_async(_read(consumers, view))
     earlier = {store.consumer.service.name: _earlier(store, found) for store in stores}
     if as_json:
         show_json({name: _as_json(each, earlier[name]) for name, each in found.of.items()})
@@ -43,10 +48,10 @@ def show_offsets(consumers: Sequence[Consumer], view: OffsetsView, *, as_json: b
 
 
 async def _read(
-    consumers: Sequence[Consumer], stuck_after: float
+    consumers: Sequence[Consumer], view: OffsetsView
 ) -> tuple[Sequence[StoreReading], Standings]:
     stores = await read_stores(consumers)
-    return stores, await read_standings(stores, stuck_after)
+    return stores, await read_standings(stores, view.stuck_after, view.limits)
 
 
 def _earlier(store: StoreReading, found: Standings) -> Mapping[str, Sequence[FenceRow]]:

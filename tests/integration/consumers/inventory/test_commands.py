@@ -15,6 +15,7 @@ from sqlalchemy.pool import NullPool
 from consumers.inventory.measures import MEASURES
 from consumers.inventory.policy import Policy
 from consumers.inventory.service import SERVICE
+from consumers.inventory.setting import PLAYED
 from consumers.runtime.commands.actions.held_admin import list_operations
 from consumers.runtime.service import MeasureReading, Play, Setup
 from consumers.runtime.settings import ConsumerSettings, Tuning
@@ -199,11 +200,21 @@ def test_the_metrics_count(sold: str) -> None:
     }
 
 
-def test_simulated_traffic_fills_only_empty_stock(sold: str) -> None:
-    async def fill(shop: Shop) -> Any:  # noqa: ANN401 - stock
-        before_play = SERVICE.actions(Setup(Policy(), Topics())).before_play
-        assert before_play is not None
-        await before_play(shop.engine, Play(["shop-eu"], ["mug", "tea"]))
-        return await shop.stock()
+async def _stocked_for_play(shop: Shop) -> Any:  # noqa: ANN401 - stock
+    before_play = SERVICE.actions(Setup(Policy(), Topics())).before_play
+    assert before_play is not None
+    await before_play(shop.engine, Play(["shop-eu"], ["mug", "tea"]))
+    return await shop.stock()
 
-    assert within(sold, fill) == {"mug": (10_000, 0, 0, 0), "tea": (10, 3, 2, 0)}
+
+def test_simulated_traffic_fills_only_empty_stock(sold: str) -> None:
+    stock = within(sold, _stocked_for_play)
+    assert stock == {"mug": (PLAYED, 0, 0, 0), "tea": (10, 3, 2, 0)}
+
+
+def test_simulated_traffic_fills_the_stock_that_an_earlier_run_has_sold(sold: str) -> None:
+    async def sell_out(shop: Shop) -> Any:  # noqa: ANN401 - stock
+        await shop.set("tea", 5)
+        return await _stocked_for_play(shop)
+
+    assert within(sold, sell_out)["tea"] == (5 + PLAYED, 3, 2, 0)

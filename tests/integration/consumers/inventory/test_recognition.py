@@ -3,7 +3,9 @@
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
+from consumers.inventory.tables import ORDERS
 from tests.parts.contract.orders import order
 from tests.parts.inventory.shop import Shop, ordered, paid
 
@@ -98,4 +100,11 @@ async def test_an_address_passes_to_the_next_order_when_the_earlier_one_is_done(
 async def test_two_clues_held_by_other_orders_are_both_noted(tea: Shop) -> None:
     both: Facts = {"payments": [{"reference": "invoice 7"}, {"reference": "invoice 8"}]}
     await tea.each(order(**both), ordered(2, **both))
-    assert await tea.troubles() == ["recognized elsewhere"] * 2
+    assert await tea.cases("A-2") == ["recognized-elsewhere"]
+    async with tea.engine.connect() as connection:
+        (facts,) = await connection.scalars(
+            select(ORDERS.c.cases["recognized-elsewhere"]["facts"]["what"].astext).where(
+                ORDERS.c.cases.is_not(None)
+            )
+        )
+    assert facts == "reference invoice 7 of order A-1; reference invoice 8 of order A-1"

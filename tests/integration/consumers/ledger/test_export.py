@@ -27,14 +27,14 @@ TRANSACTIONS = 50_000
 LONG = (
     f"""
     INSERT INTO ledger.event (event_id, type, account, provider, reference, received_at,
-        outcome, body, position_id)
+        outcome, digest, position_id, endpoint, scheme, test)
     SELECT gen_random_uuid(), 'payment.confirmed', 'shop-eu', 'blockatm', n::text, now(),
-        'applied', '', gen_random_uuid()
+        'applied', '', gen_random_uuid(), '', '', false
     FROM generate_series(1, {TRANSACTIONS}) n
     """,
     """
-    INSERT INTO ledger.transaction (event_id, description)
-    SELECT event_id, '' FROM ledger.event WHERE body = ''
+    INSERT INTO ledger.transaction (event_id, description, moment, day)
+    SELECT event_id, '', now(), current_date FROM ledger.event WHERE digest = ''
     """,
     """
     INSERT INTO ledger.posting SELECT transaction.id, line, account.id, 'USDT', amount
@@ -66,7 +66,8 @@ def test_a_posting_is_a_line_with_the_exact_amount_as_text(ledger_url: str) -> N
     assert tuple(first) == COLUMNS
     assert first["event_id"] == str(EVENTS[0].id)
     assert first["posted_at"].endswith("+00:00")
-    assert {name: first[name] for name in COLUMNS[4:13]} == {
+    assert first["day"] == "2026-01-02"
+    assert {name: first[name] for name in COLUMNS[5:14]} == {
         "type": "payment.confirmed",
         "reference": "order of P-1",
         "provider_reference": "P-1",

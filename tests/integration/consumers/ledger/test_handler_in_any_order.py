@@ -8,7 +8,7 @@ from random import Random
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from consumers.ledger.postings import exact
+from consumers.ledger.facts.exact import exact
 from consumers.runtime.fate import Fate
 from router.contract.event import Event
 from tests.parts.ledger.bookkeeping import applied, balances, books, count

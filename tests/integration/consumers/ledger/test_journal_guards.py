@@ -113,7 +113,7 @@ async def test_an_invalid_amount_is_refused(ledger: AsyncEngine, amount: str) ->
 
 async def test_a_second_transaction_for_one_event_is_refused(ledger: AsyncEngine) -> None:
     again = (
-        "INSERT INTO ledger.transaction (event_id, description) "
-        "SELECT event_id, 'again' FROM ledger.event"
+        "INSERT INTO ledger.transaction (event_id, description, moment, day) "
+        "SELECT event_id, 'again', now(), current_date FROM ledger.event"
     )
     assert "transaction_event_id_key" in await refusal(ledger, again)

@@ -8,9 +8,10 @@ from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from consumers.ledger.book import POSITION
-from consumers.ledger.journal import lock_positions
-from consumers.ledger.position import Position, new_position
+from consumers.ledger.facts.position import Position, new_position
+from consumers.ledger.positions import lock_positions
 from tests.parts.ledger.told import told
+from tests.parts.waiting import eventually
 
 
 def three_descending() -> Sequence[Position]:
@@ -44,12 +45,12 @@ async def somebody_waits(ledger: AsyncEngine) -> None:
         "SELECT EXISTS (SELECT FROM pg_locks JOIN pg_stat_activity USING (pid) "
         "WHERE NOT granted AND datname = current_database())"
     )
-    async with asyncio.timeout(10):
-        while True:
-            async with ledger.connect() as connection:
-                if await connection.scalar(blocked):
-                    return
-            await asyncio.sleep(0.01)
+
+    async def waits() -> bool:
+        async with ledger.connect() as connection:
+            return bool(await connection.scalar(blocked))
+
+    await eventually(waits, "a blocked transaction", seconds=10, pause=0.01)
 
 
 async def test_known_positions_are_locked_from_the_lowest_id(ledger: AsyncEngine) -> None:

@@ -41,12 +41,12 @@ async def test_a_claim_is_booked_and_counted_until_it_is_reconciled(ledger: Asyn
     assert await balances(ledger) == {"wallet:Ethereum USDT": 19, "payments USDT": -19}
 
 
-async def test_concerns_are_counted_by_kind(ledger: AsyncEngine) -> None:
+async def test_positions_with_a_case_are_counted_by_kind(ledger: AsyncEngine) -> None:
     await applied(ledger, told("payment.confirmed", "100"))
-    await applied(ledger, told("payment.failed"), told("payment.cancelled"))
-    await applied(ledger, told("payment.confirmed", "90", currency="EUR"))
+    await applied(ledger, told("payment.failed", at=1), told("payment.cancelled", at=2))
+    await applied(ledger, told("payment.confirmed", "90", currency="EUR", at=1))
     counted = await measured(ledger)
-    assert (counted["called_off_after_paid"], counted["other_currency"]) == (2, 1)
+    assert (counted["called_off_after_paid"], counted["other_currency"]) == (1, 1)
     assert (counted["transactions"], counted["imbalance"]) == (1, 0)
 
 
@@ -55,14 +55,15 @@ def test_unbooked_payments_are_listed_with_the_reason(ledger_url: str) -> None:
         ledger_url,
         [
             told("payment.confirmed"),
-            told("payment.refunded", "30", payment="P-2"),
+            told("payment.refunded", payment="P-2"),
+            told("payment.refunded", movement="r1", payment="P-2"),
             told("payment.confirmed", "1", payment="P-3"),
         ],
     )
     found = asked(ledger_url, "statement", "--unbooked")["unbooked"]
     assert {each["provider_reference"]: each["why"] for each in found} == {
-        "P-1": "no amount was reported",
-        "P-2": "taken back, but never paid",
+        "P-1": "payment: no amount",
+        "P-2": "refund: no amount, refund movements: no amount: 1",
     }
     assert {each["account"] for each in found} == {"shop-eu"}
     shown = ask(ledger_url, "statement", "--unbooked").stdout

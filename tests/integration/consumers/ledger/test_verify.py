@@ -3,7 +3,7 @@
 import pytest
 
 from tests.parts.ledger.asked import UNGUARDED, ask, asked, set_up
-from tests.parts.ledger.told import LARGEST, told
+from tests.parts.ledger.told import LARGEST, MOMENT, told
 from tests.parts.ledger.worked_examples import examples, of_account
 
 EVENTS = (
@@ -14,6 +14,7 @@ EVENTS = (
 
 WALLET = "shop-eu:blockatm:wallet:Ethereum USDT"
 PAYMENTS = "shop-eu:blockatm:payments USDT"
+DAY = f"on {MOMENT.date()}"
 
 
 def faults(url: str) -> set[tuple[str, str, str]]:
@@ -47,7 +48,7 @@ def test_a_changed_amount_is_found_in_every_check(ledger_url: str) -> None:
     set_up(ledger_url, EVENTS, *UNGUARDED, changed)
     assert faults(ledger_url) == {
         ("unbalanced", "transaction 1", "sums to 7 USDT instead of 0"),
-        ("balance", WALLET, "is stored as 77, the journal sums to 84"),
+        ("balance", f"{WALLET} {DAY}", "is stored as 77, the journal sums to 84"),
         (
             "position",
             "payment P-1 of shop-eu at blockatm",
@@ -70,7 +71,7 @@ def test_a_lost_transaction_is_found_even_if_the_rest_balances(ledger_url: str) 
     found = faults(ledger_url)
     assert ("count", "transactions", "3 were posted, the journal has 2") in found
     assert ("count", "postings", "6 were posted, the journal has 4") in found
-    assert ("balance", PAYMENTS, "is stored as -107, the journal sums to -100") in found
+    assert ("balance", f"{PAYMENTS} {DAY}", "is stored as -107, the journal sums to -100") in found
     assert any(kind == "position" and "P-2" in where for kind, where, _ in found)
 
 
@@ -92,11 +93,15 @@ def test_a_running_balance_that_differs_from_the_journal_is_found(
     ledger_url: str, change: str, what: str
 ) -> None:
     set_up(ledger_url, EVENTS, change)
-    assert faults(ledger_url) == {("balance", WALLET, f"{what}, the journal sums to 77")}
+    assert faults(ledger_url) == {("balance", f"{WALLET} {DAY}", f"{what}, the journal sums to 77")}
 
 
 def test_a_position_that_differs_from_its_postings_is_found(ledger_url: str) -> None:
-    changed = "UPDATE ledger.position SET total = 9 WHERE provider_reference = 'P-2'"
+    changed = (
+        "UPDATE ledger.position SET facts = jsonb_set(facts,"
+        " '{totals,main,sides,seen,amounts,USDT,highest}', '\"9\"')"
+        " WHERE provider_reference = 'P-2'"
+    )
     set_up(ledger_url, EVENTS, changed)
     assert faults(ledger_url) == {
         (
@@ -126,3 +131,18 @@ def test_the_list_is_readable_and_the_status_is_one(ledger_url: str) -> None:
     assert "the books are wrong: 1 found" in result.stdout
     assert WALLET in result.stdout
     assert "recomputed: 3 transactions, 6 postings, 3 payments and payouts" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        ("UPDATE ledger.evidence SET body = '{}'", "differs from its digest in the journal"),
+        ("UPDATE ledger.evidence SET raw = '{}'", "differs from its digest in the journal"),
+        ("DELETE FROM ledger.evidence", "is missing"),
+    ],
+)
+def test_evidence_that_was_changed_or_lost_is_found(
+    ledger_url: str, change: str, what: str
+) -> None:
+    set_up(ledger_url, EVENTS[:1], change)
+    assert faults(ledger_url) == {("evidence", f"event {EVENTS[0].id}", what)}

@@ -106,6 +106,25 @@ def test_show_has_the_text_as_it_would_be_sent(told_of: str) -> None:
     assert sent["id"] in ask(told_of, "show", sent["id"]).stdout
 
 
+def test_a_message_is_found_by_the_beginning_of_its_id(told_of: str) -> None:
+    sent = by_state(told_of, "sent")
+    shown = json.loads(ask(told_of, "show", sent["id"][:11].upper(), "--json").stdout)
+    assert shown["id"] == sent["id"]
+
+
+def test_a_beginning_that_several_ids_have_is_refused_with_their_number(told_of: str) -> None:
+    result = ask(told_of, "show", "")
+    assert result.exit_code == 1
+    assert "there are 3 messages with an id that begins with" in result.stderr
+
+
+@pytest.mark.parametrize("text", ["8f7g", "8f7af8a8-479e-5a3e-9cd0-bd4446be73750"])
+def test_text_that_begins_no_id_is_wrong_usage(told_of: str, text: str) -> None:
+    result = ask(told_of, "show", text)
+    assert result.exit_code == 2
+    assert f"{text} is not the beginning of an id" in result.stderr
+
+
 def test_show_of_an_unknown_message_exits_with_status_1(told_of: str) -> None:
     result = ask(told_of, "show", "00000000-0000-0000-0000-000000000000")
     assert result.exit_code == 1

@@ -1,6 +1,7 @@
 """Sending to real receivers: back-off, maximum attempts, time-outs, outcomes, failing texts."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
@@ -266,12 +267,11 @@ async def test_a_message_whose_senders_die_each_time_fails_after_its_last_attemp
 
 
 async def test_a_suspended_process_does_not_send_a_message_that_others_may_have_leased(
-    desk: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+    desk: AsyncEngine,
 ) -> None:
     await written(desk, 1)
     async with hook() as receiver:
-        sender = dispatcher(receiver.url)
-        monkeypatch.setattr("consumers.notifications.dispatcher.MARGIN_SECONDS", -1.0)
+        sender = replace(dispatcher(receiver.url), margin_seconds=-1.0)
         await sender.run(desk)
     assert receiver.requests == []
     (row,) = await messages(desk)

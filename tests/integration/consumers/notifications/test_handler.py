@@ -1,15 +1,20 @@
 """Batches on a real database: one message per accepted change and channel, and its recipient."""
 
+import json
 from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import pytest
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from consumers.notifications.handler import NotificationHandler
+from consumers.notifications.outcomes import OrderOutcome
 from consumers.notifications.rules import CALLED_OFF
 from consumers.notifications.service import clean_up_addresses
-from consumers.notifications.tables import SCHEMA
+from consumers.notifications.tables import CHANGE, SCHEMA
 from consumers.runtime.fate import Fate
+from router.contract.event import Event
 from router.contract.order_fields import OtherOrderMessage
 from tests.parts.contract.orders import order
 from tests.parts.notifications.desk import (
@@ -25,6 +30,13 @@ from tests.parts.notifications.desk import (
 
 APPLIED, STALE = Fate.APPLIED, Fate.STALE
 OPS = options([rule(["payment.*", "alert.*"], "on-call", "hook", "mail")])
+
+
+MET = {"amount": "1000", "expected_amount": "1000", "expected_currency": "USDT"}
+
+
+def outcome(status: str, reference: str = "A-1") -> OrderOutcome:
+    return OrderOutcome(uuid4(), "shop-eu", reference, status, datetime.now(UTC))
 
 
 def placed(**customer: str) -> object:
@@ -85,6 +97,94 @@ async def test_failed_after_paid_alerts_operators_once(desk: AsyncEngine) -> Non
     assert await applied(desk, OPS, *late) == [STALE, STALE]
     alerts = [row for row in await messages(desk) if row.kind == CALLED_OFF]
     assert [row.event_id for row in alerts] == [late[0].id] * 2
+
+
+async def test_every_refund_is_a_message_and_a_repeat_of_its_money_is_not(
+    desk: AsyncEngine,
+) -> None:
+    def refund(number: int, **facts: object) -> Event:
+        named = {"movement": f"re_{number}", "movement_amount": "30", "amount": None}
+        return told("payment.refunded", **{**named, **facts})
+
+    rules = options([rule("payment.*", "on-call", "hook")])
+    total = told("payment.refunded", amount="60")
+    assert await applied(desk, rules, refund(1)) == [APPLIED]
+    assert await applied(desk, rules, refund(1), refund(2)) == [STALE, APPLIED]
+    assert await applied(desk, rules, total, refund(2, movement_amount="30.00")) == [STALE, STALE]
+    failed = refund(1, type="payment.refund_failed")
+    assert await applied(desk, rules, failed) == [APPLIED]
+    assert [row.kind for row in await messages(desk)] == [
+        "payment.refunded",
+        "payment.refunded",
+        "payment.refund_failed",
+    ]
+    async with desk.connect() as connection:
+        known = await connection.scalars(select(CHANGE.c.facts))
+    totals = sorted(json.loads(each)["total_amount"] for each in known)
+    assert totals == ["30", "30", "30", "60", "60", "60"]
+
+
+async def test_a_paid_order_is_a_message_of_the_inventorys_outcome(desk: AsyncEngine) -> None:
+    rules = options([rule(["order.paid", "payment.confirmed"], "customer", "mail")])
+    await applied(desk, rules, placed(), told("payment.confirmed", **MET))
+    committed = outcome("committed")
+    assert await applied(desk, rules, outcome("reserved"), committed) == [STALE, APPLIED]
+    assert await applied(desk, rules, committed, outcome("committed")) == [STALE, STALE]
+    rows = await messages(desk)
+    assert [row.kind for row in rows] == ["payment.confirmed", "order.paid"]
+    assert (rows[1].event_id, rows[1].address, rows[1].language) == (committed.id, EMAIL, "de")
+
+
+async def test_without_an_inventory_an_event_that_proves_it_sends_paid(desk: AsyncEngine) -> None:
+    rules = options([rule(["order.paid", "payment.confirmed"], "customer", "mail")], paid="gateway")
+    dear = order(total="3000", currency="USDT", customer={"email": EMAIL})
+    await applied(desk, rules, told("payment.confirmed", **MET), outcome("committed"))
+    await applied(desk, rules, told("payment.confirmed", provider_reference="2"))
+    await applied(desk, rules, dear, told("payment.confirmed", provider_reference="3", **MET))
+    found = [(row.kind, row.state) for row in await messages(desk)]
+    assert found == [
+        ("order.paid", "pending"),
+        ("payment.confirmed", "pending"),
+        ("payment.confirmed", "pending"),
+    ]
+
+
+@pytest.mark.parametrize("first", ["payment", "outcome"])
+async def test_the_payers_address_serves_the_message_about_the_order(
+    desk: AsyncEngine, first: str
+) -> None:
+    rules = options([rule("order.paid", "customer", "mail")])
+    both = [told("payment.confirmed", customer={"email": EMAIL}), outcome("committed")]
+    for each in both if first == "payment" else both[::-1]:
+        await applied(desk, rules, each)
+    (row,) = await messages(desk)
+    assert (row.address, row.wait_until) == (EMAIL, None)
+
+
+async def test_the_payers_address_does_not_serve_another_payment(desk: AsyncEngine) -> None:
+    await applied(desk, options(), told("payment.confirmed", provider_reference="2"))
+    await applied(desk, options(), told("payment.confirmed", customer={"email": EMAIL}))
+    assert sorted(str(row.address) for row in await messages(desk)) == ["None", EMAIL]
+
+
+async def test_an_orders_address_is_preferred_to_the_payers(desk: AsyncEngine) -> None:
+    rules = options([rule("order.paid", "customer", "mail")])
+    paid = told("payment.confirmed", customer={"email": "payer@example.com"})
+    await applied(desk, rules, paid, placed(), outcome("committed"))
+    (row,) = await messages(desk)
+    assert row.address == EMAIL
+
+
+async def test_a_replayed_payment_does_not_restore_a_removed_address(desk: AsyncEngine) -> None:
+    rules = options([rule("order.paid", "customer", "mail")])
+    paid = told("payment.confirmed", customer={"email": EMAIL})
+    await applied(desk, rules, paid)
+    await run(desk, f"UPDATE {SCHEMA}.customer SET updated_at = now() - interval '91 days'")
+    assert await clean_up_addresses(desk, days=90)
+    await applied(desk, rules, paid)
+    await applied(desk, rules, outcome("committed"))
+    (row,) = await messages(desk)
+    assert row.address is None
 
 
 async def test_a_rollback_creates_no_message(desk: AsyncEngine) -> None:

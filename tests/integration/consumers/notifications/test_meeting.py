@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from consumers.notifications.handler import NotificationHandler
 from tests.parts.contract.orders import order
 from tests.parts.notifications.desk import EMAIL, applied, messages, options, told
+from tests.parts.waiting import eventually
 
 BLOCKED = text(
     "SELECT EXISTS (SELECT FROM pg_locks JOIN pg_stat_activity USING (pid) "
@@ -18,12 +19,12 @@ BLOCKED = text(
 
 async def somebody_waits(desk: AsyncEngine) -> None:
     """Wait until a transaction is blocked by another."""
-    async with asyncio.timeout(20):
-        while True:
-            async with desk.connect() as connection:
-                if await connection.scalar(BLOCKED):
-                    return
-            await asyncio.sleep(0.01)
+
+    async def blocked() -> bool:
+        async with desk.connect() as connection:
+            return bool(await connection.scalar(BLOCKED))
+
+    await eventually(blocked, "a blocked transaction", seconds=20, pause=0.01)
 
 
 @pytest.mark.parametrize("first", ["payment", "order"])

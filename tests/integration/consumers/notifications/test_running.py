@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from uuid import uuid4
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from pydantic import SecretStr
@@ -15,13 +17,15 @@ from consumers.runtime.member.app import build_consumer, consume
 from consumers.runtime.settings import ConsumerSettings, Tuning
 from router.contract.event import Event
 from router.contract.order import Order
+from router.contract.outcome import OutcomeEvent
 from router.contract.topics import FAMILIES, ORDER, Topics
-from router.contract.wire import encode_event, encode_order
+from router.contract.wire import encode_event, encode_order, encode_outcome
 from tests.parts.brokers import Broker, create_topics
 from tests.parts.connections import connection_to
 from tests.parts.contract.orders import order
 from tests.parts.notifications.desk import EMAIL, messages, options, rule, told
 from tests.parts.notifications.receivers import PostOffice, post_office
+from tests.parts.waiting import eventually
 
 PATIENCE_SECONDS = 60.0
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
@@ -34,7 +38,8 @@ async def running(
     """Run the consumer during the block; yield the producer that feeds it."""
     names = Topics(prefix)
     made = [names.name(topic) for topic in (*FAMILIES, ORDER)]
-    await create_topics(broker.bootstrap, [*made, names.outcome(SERVICE.name)])
+    made += [names.outcome("inventory"), names.outcome(SERVICE.name)]
+    await create_topics(broker.bootstrap, made)
     settings = ConsumerSettings(
         name=SERVICE.name,
         kafka=connection_to(broker.bootstrap),
@@ -56,9 +61,13 @@ async def running(
         await process.engine.dispose()
 
 
-async def publish(producer: AIOKafkaProducer, prefix: str, *said: Event | Order) -> None:
+async def publish(
+    producer: AIOKafkaProducer, prefix: str, *said: Event | Order | OutcomeEvent
+) -> None:
     for each in said:
-        if isinstance(each, Order):
+        if isinstance(each, OutcomeEvent):
+            out = encode_outcome(each, Topics(prefix).outcome("inventory"))
+        elif isinstance(each, Order):
             out = encode_order(each, f"{prefix}{ORDER}")
         else:
             out = encode_event(each, f"{prefix}{each.type.family}", TRACE)
@@ -66,9 +75,7 @@ async def publish(producer: AIOKafkaProducer, prefix: str, *said: Event | Order)
 
 
 async def arrived(office: PostOffice, number: int) -> None:
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while len(office.mails) < number:  # noqa: ASYNC110 - no event to wait for
-            await asyncio.sleep(0.05)
+    await eventually(lambda: len(office.mails) >= number, f"{number} mails")
 
 
 async def outcomes(broker: Broker, topic: str, number: int) -> list[bytes | None]:
@@ -118,3 +125,29 @@ async def test_payments_orders_and_repeats_cause_one_mail_and_one_outcome_each(
         assert len(about) == 1
         assert b'"type":"notification.sent"' in about[0]
     assert EMAIL not in str(log)
+
+
+async def test_a_committed_order_is_reported_as_paid_once(
+    broker: Broker, desk: AsyncEngine, topics_prefix: str
+) -> None:
+    placed = order(reference="A-1", customer={"email": EMAIL, "language": "de"})
+    committed = OutcomeEvent(
+        id=uuid4(),
+        type="inventory.committed",
+        account="shop-eu",
+        reference="A-1",
+        at=datetime.now(UTC),
+    )
+    last = told("payment.refunded", customer={"email": EMAIL}, amount="1")
+    async with post_office() as office:
+        on = ["order.paid", "payment.refunded"]
+        chosen = options([rule(on, "customer", "mail")], channels={"mail": {"url": office.url}})
+        async with running(broker, desk, topics_prefix, chosen) as producer:
+            await publish(producer, topics_prefix, placed, committed, committed, committed)
+            await arrived(office, 1)
+            await publish(producer, topics_prefix, last)
+            await arrived(office, 2)
+    assert [mail.message["Subject"] for mail in office.mails] == [
+        "Ihre Bestellung A-1 ist bezahlt",
+        "Eine Erstattung für A-1",
+    ]

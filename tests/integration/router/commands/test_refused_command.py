@@ -13,8 +13,17 @@ from router.quarantine.kept_topic import KeptFilter
 from tests.parts.brokers import Broker
 from tests.parts.edge.blockatm_requests import SIGNATURE, webhook
 from tests.parts.edge.edge_command import Command, Said, command, configured
-from tests.parts.edge.edge_server import SECRET, TOKEN, configuration, make_topics, running_edge
+from tests.parts.edge.edge_server import (
+    SECRET,
+    TOKEN,
+    RunningEdge,
+    configuration,
+    make_topics,
+    running_edge,
+)
 from tests.parts.edge.mutations import GENUINE
+from tests.parts.terminal import terminal_of
+from tests.parts.waiting import eventually
 
 _FORGED = GENUINE.with_body(GENUINE.body + b"\n")
 _NEW_SECRET = "another-secret-0123456789"
@@ -48,6 +57,16 @@ token = "{TOKEN}"
 """
 
 
+async def _kept(edge: RunningEdge, count: int) -> None:
+    """Wait until this many samples were stored."""
+    counted = f'result="kept"}} {count}.0'.encode()
+
+    async def kept() -> bool:
+        return counted in (await edge.probe("/metrics")).body
+
+    await eventually(kept, f"{count} samples kept", seconds=30)
+
+
 @pytest.fixture
 def payrouter(
     tmp_path: Path,
@@ -78,9 +97,7 @@ def payrouter(
             for headers, body, path in posts:
                 await edge.post(headers, body, f"/webhooks/{path}")
                 edge.clock.now += timedelta(seconds=1)
-            async with asyncio.timeout(30):
-                while b'result="kept"} 6.0' not in (await edge.probe("/metrics")).body:  # noqa: ASYNC110
-                    await asyncio.sleep(0.05)
+            await _kept(edge, 6)
 
     asyncio.run(fill())
     monkeypatch.chdir(tmp_path)
@@ -134,17 +151,17 @@ def test_filters_and_limit(payrouter: Command) -> None:
 
 
 def test_the_list_fits_into_eighty_columns_with_each_sample_on_one_line(
-    payrouter: Command, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    payrouter: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     del payrouter
     settings = load_settings(Path("payrouter.toml"), {})
     found = read_samples(settings, KeptFilter())
     short = [each for each in found.entries if ":" not in each.source]
-    monkeypatch.setattr("router.terminal.output._PIPE_WIDTH", 80)
+    terminal = terminal_of(monkeypatch)
 
     show_list(short, found.counts)
 
-    head, *lines, _counts = capsys.readouterr().out.splitlines()
+    head, *lines, _counts = terminal.plain.splitlines()
     assert head.split() == ["id", "received", "endpoint", "source", "reason"]
     assert len(lines) == len(short)
     assert max(map(len, lines)) <= 80
@@ -248,9 +265,7 @@ fields = { provider_reference = "id", amount = "amount", currency = "currency" }
             await edge.until_ready()
             headers = [("Content-Type", "application/json"), ("Authorization", "ab" * 32)]
             await edge.post(headers, b"{}", "/webhooks/hmac")
-            async with asyncio.timeout(30):
-                while b'result="kept"} 1.0' not in (await edge.probe("/metrics")).body:  # noqa: ASYNC110
-                    await asyncio.sleep(0.05)
+            await _kept(edge, 1)
 
     asyncio.run(refuse())
     id_ = _id(payrouter, "--endpoint", "hmac")

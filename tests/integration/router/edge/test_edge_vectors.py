@@ -21,7 +21,7 @@ _RAW = "blockatm-v2-raw"
 _SORTED = "blockatm-v2-sorted"
 
 _PAYMENT: dict[str, Any] = {
-    "id": "5cb2d56f-233b-5534-95af-5f0a6c5c475f",
+    "id": "08c8712c-1a2a-5b46-9de6-660bb8d92826",
     "type": "payment.confirmed",
     "provider": "blockatm",
     "endpoint": "shop",
@@ -30,11 +30,17 @@ _PAYMENT: dict[str, Any] = {
     "provider_reference": "8210003616",
     "amount": "2000.00",
     "currency": "USDT",
+    "movement": None,
+    "movement_amount": None,
     "amount_claimed": None,
     "expected_amount": None,
     "expected_currency": None,
+    "converted": None,
+    "converted_currency": None,
+    "price_met": None,
     "fee": None,
     "fee_currency": None,
+    "fee_returned": None,
     "gas": None,
     "gas_currency": None,
     "network": "Ethereum",
@@ -51,7 +57,7 @@ _PAYMENT: dict[str, Any] = {
 }
 _PAYOUT = {
     **_PAYMENT,
-    "id": "63a1390e-408d-53da-bcc5-833ed8616b1a",
+    "id": "ab23b628-2e9e-55e4-82ba-b737bfbba549",
     "type": "payout.confirmed",
     "reference": "B202505220012",
     "provider_reference": "B202505220012",

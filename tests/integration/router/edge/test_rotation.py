@@ -19,6 +19,7 @@ from tests.parts.edge.edge_server import make_topics
 from tests.parts.edge.living_edge import Mount, living_edge
 from tests.parts.edge.raw_http import connected, exchange, request
 from tests.parts.providers.blockatm_deliveries import PAYMENT, body_of
+from tests.parts.waiting import eventually
 
 _NOWHERE = "127.0.0.1:1"
 
@@ -81,9 +82,7 @@ class _Load:
     async def more(self, count: int = 20) -> None:
         """Wait for this many answers to deliveries signed with the current secret."""
         wanted = self._answered() + count
-        async with asyncio.timeout(60):
-            while self._answered() < wanted:  # noqa: ASYNC110 - counted by several tasks
-                await asyncio.sleep(0.02)
+        await eventually(lambda: self._answered() >= wanted, f"{count} answers", pause=0.02)
 
     def _answered(self) -> int:
         return sum(n for (secret, _), n in self.answers.items() if secret == self.secret)

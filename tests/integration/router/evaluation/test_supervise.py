@@ -6,13 +6,13 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from router.errors import ConfigurationError
-from router.evaluation import supervise
-from router.evaluation.supervise import Child
+from router.evaluation.supervise import Child, ChildLimits
 from tests.parts.waiting import eventually
 
 PATIENCE_SECONDS = 30.0
@@ -34,14 +34,20 @@ async def child() -> AsyncIterator[tuple[Starting, list[str]]]:
     said: list[str] = []
     made: list[Child] = []
 
-    def make(program: str, *arguments: str) -> Child:
+    def make(program: str, *arguments: str, **limits: float) -> Child:
         argv = [sys.executable, "-c", program, *arguments]
-        made.append(Child("worker", argv, "http://127.0.0.1:1", said.append))
+        made.append(
+            Child("worker", argv, "http://127.0.0.1:1", said.append, limits=limited(**limits))
+        )
         return made[-1]
 
     yield make, said
     for one in made:
         await one.stop()
+
+
+def limited(**limits: float) -> ChildLimits:
+    return replace(ChildLimits(), **limits)  # type: ignore[arg-type] # by name
 
 
 def gone(pid: int) -> bool:
@@ -66,11 +72,10 @@ async def test_a_child_that_lasts_is_stopped_by_a_termination_signal(
 
 
 async def test_child_that_ignores_sigterm_is_killed(
-    child: tuple[Starting, list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    child: tuple[Starting, list[str]], tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(supervise, "STOP_SECONDS", 0.3)
     make, said = child
-    worker = make(DEAF, str(tmp_path / "deaf"))
+    worker = make(DEAF, str(tmp_path / "deaf"), stop_seconds=0.3)
     await worker.start()
     await eventually((tmp_path / "deaf").exists)
     pid = worker.pid
@@ -102,11 +107,10 @@ async def test_child_that_ends_before_it_settles_is_not_restarted(
 
 
 async def test_settled_child_that_is_killed_is_restarted(
-    child: tuple[Starting, list[str]], monkeypatch: pytest.MonkeyPatch
+    child: tuple[Starting, list[str]],
 ) -> None:
-    monkeypatch.setattr(supervise, "FIRST_PAUSE_SECONDS", 0.02)
     make, said = child
-    worker = make(LASTING)
+    worker = make(LASTING, first_pause_seconds=0.02)
     await worker.start()
     worker.settled()
     first = worker.pid
@@ -202,9 +206,11 @@ async def logged() -> AsyncIterator[tuple[Starting, list[str], list[str]]]:
     lines: list[str] = []
     made: list[Child] = []
 
-    def make(program: str, environ: dict[str, str] | None = None) -> Child:
+    def make(program: str, environ: dict[str, str] | None = None, **limits: float) -> Child:
         argv = [sys.executable, "-c", program]
-        made.append(Child("worker", argv, "", said.append, lines.append, environ))
+        made.append(
+            Child("worker", argv, "", said.append, lines.append, environ, limited(**limits))
+        )
         return made[-1]
 
     yield make, said, lines
@@ -230,40 +236,38 @@ async def test_lines_of_a_childs_log_are_passed_on_before_its_end_is_reported(
 
 
 async def test_line_of_log_over_the_limit_does_not_stop_the_reading(
-    logged: tuple[Starting, list[str], list[str]], monkeypatch: pytest.MonkeyPatch
+    logged: tuple[Starting, list[str], list[str]],
 ) -> None:
-    monkeypatch.setattr(supervise, "LONGEST_LINE_BYTES", 100)
     make, _, lines = logged
-    await make("import sys; sys.stderr.write('x' * 5000 + '\\nlast\\n'); sys.stdin.read()").start()
+    program = "import sys; sys.stderr.write('x' * 5000 + '\\nlast\\n'); sys.stdin.read()"
+    await make(program, longest_line_bytes=100).start()
     await eventually(lambda: lines[-1:] == ["last"])
 
 
 @pytest.mark.parametrize("failure", [BrokenPipeError(), TypeError("not a log line")])
 async def test_failure_to_print_does_not_stop_the_reading(
-    failure: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    failure: Exception, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(supervise, "LONGEST_LINE_BYTES", 1000)
-
     def closed(_line: str) -> None:
         raise failure
 
     argv = [sys.executable, "-c", f"{FLOODING}; open(sys.argv[1], 'w')", str(tmp_path / "end")]
-    worker = Child("worker", argv, "", print, closed)
+    worker = Child("worker", argv, "", print, closed, limits=limited(longest_line_bytes=1000))
     await worker.start()
     await eventually((tmp_path / "end").exists)
     await worker.stop()
 
 
 async def test_last_lines_of_a_stopped_childs_log_are_passed_on(
-    logged: tuple[Starting, list[str], list[str]], monkeypatch: pytest.MonkeyPatch
+    logged: tuple[Starting, list[str], list[str]],
 ) -> None:
-    monkeypatch.setattr(supervise, "LONGEST_LINE_BYTES", 1000)
     make, _, lines = logged
     worker = make(
         "import signal, sys; signal.signal(signal.SIGTERM, lambda *_: sys.exit(3));"
         "sys.stderr.write('ready\\n'); sys.stderr.flush()\n"
         "try: signal.pause()\n"
-        "finally: sys.stderr.write('line\\n' * 100_000 + 'last\\n')"
+        "finally: sys.stderr.write('line\\n' * 100_000 + 'last\\n')",
+        longest_line_bytes=1000,
     )
     await worker.start()
     await eventually(lambda: lines == ["ready"])

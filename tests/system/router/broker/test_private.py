@@ -36,6 +36,7 @@ from router.broker.adapter.requests import (
 from tests.parts.brokers import create_topics
 from tests.parts.kafka.apache_kafka import ApacheKafka
 from tests.parts.source import ROOT
+from tests.parts.waiting import eventually
 
 pytestmark = pytest.mark.kafka
 SECONDS = 10.0
@@ -71,9 +72,9 @@ async def test_request_does_not_wait_for_a_fetch(kafka: ApacheKafka, topics_pref
     await waiting.start()
     poll = asyncio.create_task(waiting.getone())
     connections = connections_of(waiting)._conns  # noqa: SLF001 - looks on
-    async with asyncio.timeout(SECONDS):
-        while not _fetching(connections.values()):  # noqa: ASYNC110 - there is no event to wait for
-            await asyncio.sleep(0.01)
+    await eventually(
+        lambda: _fetching(connections.values()), "a fetch", seconds=SECONDS, pause=0.01
+    )
     request = offsets_request({name: [0]}, READ_UNCOMMITTED, EARLIEST)
     answer = await ask(waiting, request, node=1, seconds=SECONDS)
     assert answer.topics == [(name, [(0, 0, -1, 0)])]

@@ -21,6 +21,7 @@ from router.broker.topics.ids import MISSING, PartitionSeen, TopicSeen, describe
 from router.evaluation.embedded import EvaluationBroker
 from tests.parts.brokers import create_topics
 from tests.parts.kafka.apache_kafka import ApacheKafka
+from tests.parts.waiting import eventually
 
 SECONDS = 10.0
 
@@ -28,10 +29,14 @@ SECONDS = 10.0
 async def until(
     seen: Callable[[], Awaitable[TopicSeen]], wanted: Callable[[TopicSeen], bool]
 ) -> TopicSeen:
-    async with asyncio.timeout(SECONDS):
-        while not wanted(found := await seen()):  # noqa: ASYNC110 - a broker sends no event
-            await asyncio.sleep(0.05)
-    return found
+    found: list[TopicSeen] = []
+
+    async def looks() -> bool:
+        found.append(await seen())
+        return wanted(found[-1])
+
+    await eventually(looks, "the topic as wanted", seconds=SECONDS)
+    return found[-1]
 
 
 @pytest.mark.kafka

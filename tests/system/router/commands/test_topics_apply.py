@@ -21,6 +21,7 @@ from tests.parts.broker.topic_admin import (
 )
 from tests.parts.brokers import Broker
 from tests.parts.edge.edge_command import Command, command, configured
+from tests.parts.terminal import terminal_of
 
 DAY = 24 * 3600 * 1000
 EVERY = ("payment", "payout", "subscription", "quarantine", "refused")
@@ -222,15 +223,15 @@ async def test_runs_at_the_same_time_are_all_well(broker: Broker, topics_prefix:
 def test_the_table_fits_80_columns_and_names_what_remains_to_be_done(
     payrouter: Command, broker: Broker, topics_prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("router.terminal.output._PIPE_WIDTH", 80)
     asyncio.run(spoil(broker.bootstrap, topics_prefix))
+    terminal = terminal_of(monkeypatch)
 
-    said = payrouter("topics", "apply", "--check")
+    payrouter("topics", "apply", "--check")
 
-    table, _, notes = said.out.partition("\ntopic " + topics_prefix)
+    table, _, notes = terminal.plain.partition("\ntopic " + topics_prefix)
     assert max(map(len, table.splitlines())) <= 80
-    assert "7 days or more" in said.out
-    assert "1 hour" in said.out
+    assert "7 days or more" in terminal.plain
+    assert "1 hour" in terminal.plain
     assert f"--topic {topics_prefix}refused --add-config retention.ms={3 * DAY}" in notes
     assert "More partitions move keys" in notes
     assert "an event could be lost" in notes

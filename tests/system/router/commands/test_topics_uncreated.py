@@ -19,12 +19,13 @@ from router.broker.topics import creation as topic_creation
 from router.broker.topics.creation import forbid_topic_creation
 from tests.parts.broker.topic_admin import asking, names
 from tests.parts.databases import DatabaseServer, fresh_database
-from tests.parts.dev_process import Place, until
+from tests.parts.dev_process import Place
 from tests.parts.edge.blockatm_requests import payment_webhook
 from tests.parts.edge.edge_server import SECRET
 from tests.parts.kafka.apache_kafka import ApacheKafka
 from tests.parts.leash import Leash
 from tests.parts.monitoring.system import free_ports
+from tests.parts.waiting import eventually, until
 
 GENUINE = payment_webhook()
 PROGRAMS = {"edge": ["edge"], "ledger": ["consume", "ledger"], "exporter": ["exporter"]}
@@ -80,11 +81,14 @@ async def test_a_request_that_explicitly_allows_it_still_creates_a_topic(
 ) -> None:
     forbid_topic_creation()
     topic = f"{topics_prefix}meant"
-    async with asking(creating.bootstrap) as admin, asyncio.timeout(30):
+    async with asking(creating.bootstrap) as admin:
         request = MetadataRequest([topic], allow_auto_topic_creation=True)
         await admin._send_request(request)  # noqa: SLF001 - as aiokafka itself does
-        while topic not in await admin.list_topics():  # noqa: ASYNC110 - what a broker learns
-            await asyncio.sleep(0.05)
+
+        async def listed() -> bool:
+            return topic in await admin.list_topics()
+
+        await eventually(listed, topic, seconds=30)
 
 
 def test_a_version_that_cannot_forbid_it_is_not_spoken() -> None:

@@ -21,6 +21,7 @@ from tests.parts.edge.edge_server import (
 from tests.parts.edge.mutations import GENUINE
 from tests.parts.edge.raw_http import Answer
 from tests.parts.kafka.apache_kafka import ApacheKafka
+from tests.parts.waiting import eventually
 
 pytestmark = pytest.mark.kafka
 
@@ -177,9 +178,11 @@ async def _until_it_names(edge: RunningEdge, topic: str) -> Answer:
 
 async def _until_taken(edge: RunningEdge, sent: Webhook) -> None:
     """Send until it is accepted, as a gateway does: a producer may be replaced in between."""
-    async with asyncio.timeout(30):
-        while (await edge.post(sent.headers, sent.body, _QUICK)).status != 200:  # noqa: ASYNC110
-            await asyncio.sleep(0.1)
+
+    async def taken() -> bool:
+        return (await edge.post(sent.headers, sent.body, _QUICK)).status == 200
+
+    await eventually(taken, "an accepted delivery", seconds=30, pause=0.1)
 
 
 def _sound(name: str) -> NewTopic:

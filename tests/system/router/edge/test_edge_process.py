@@ -26,6 +26,7 @@ from tests.parts.edge.raw_http import Answer, connected, exchange, head, request
 from tests.parts.kafka.apache_kafka import ApacheKafka
 from tests.parts.leash import Leash
 from tests.parts.providers.blockatm_deliveries import PAYMENT, body_of
+from tests.parts.waiting import eventually
 
 _PATIENCE_SECONDS = 40.0
 
@@ -51,14 +52,15 @@ class _EdgeProcess:
 
     async def until(self, status: int, path: str) -> None:
         """Wait until the management port answers a path with this status."""
-        async with asyncio.timeout(_PATIENCE_SECONDS):
-            while True:
-                with contextlib.suppress(ConnectionError):
-                    asked = request(path, method="GET", body=None)
-                    if (await exchange(self.management_port, asked)).status == status:
-                        return
-                assert self.process.returncode is None
-                await asyncio.sleep(0.05)
+        asked = request(path, method="GET", body=None)
+
+        async def answered() -> bool:
+            assert self.process.returncode is None
+            with contextlib.suppress(ConnectionError):
+                return (await exchange(self.management_port, asked)).status == status
+            return False
+
+        await eventually(answered, f"status {status} of {path}", seconds=_PATIENCE_SECONDS)
 
     async def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Send SIGTERM and return its exit code."""

@@ -54,7 +54,7 @@ def test_every_key_of_the_mapping_is_named() -> None:
 def test_the_policies_shown_are_the_defaults() -> None:
     told = tomllib.loads(shown("toml")[1])["consumers"]["inventory"]
     assert Policy.model_validate(told) == Policy()
-    assert set(told) | {"underpaid_tolerance"} == set(Policy.model_fields)
+    assert set(told) | {"underpaid_tolerance", "underpaid_cap"} == set(Policy.model_fields)
 
 
 def test_the_page_names_every_metric() -> None:

@@ -1,5 +1,6 @@
 """Options of `[consumers.inventory]`."""
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -22,6 +23,13 @@ from router.contract.topics import Topics
             "text or a Decimal, not float",
         ),
         ({"underpaid": "accept_within", "underpaid_tolerance": "1"}, "less than Decimal"),
+        ({"underpaid_cap": "5"}, "underpaid_cap needs underpaid_tolerance"),
+        ({"parity": [["USD"]]}, "at least 2"),
+        ({"parity": [["USD", "USDT"], ["EUR", "USD"]]}, "USD more than once"),
+        (
+            {"paid_after_cancelled": "take", "cancelled_after_paid": "return"},
+            "contradict each other",
+        ),
         ({"refunded": "maybe"}, "refunded"),
         ({"time_to_live_seconds": 0}, "time_to_live_seconds"),
         ({"short": "backorder"}, "short"),
@@ -43,3 +51,16 @@ def test_the_configuration_reaches_the_service() -> None:
     value = b'{"type": "order.placed", "account": "a", "reference": "1", "lines": [],'
     order = configured.readers["order"](value + b' "sum": 3, "currency": "EUR"}', [])
     assert getattr(order, "total", None) == 3
+
+
+def test_currencies_at_parity_have_one_name() -> None:
+    policy = Policy.model_validate({"parity": [["USD", "USDT"], ["EUR", "EURC"]]})
+    assert [policy.unit(each) for each in ("USD", "USDT", "EURC", "BTC")] == [
+        *("USD", "USD", "EUR", "BTC")
+    ]
+
+
+def test_the_tolerance_is_a_share_up_to_a_cap() -> None:
+    options = {"underpaid": "accept_within", "underpaid_tolerance": "0.01", "underpaid_cap": "5"}
+    policy = Policy.model_validate(options)
+    assert [policy.may_be_missing(Decimal(total)) for total in (100, 1000)] == [1, 5]

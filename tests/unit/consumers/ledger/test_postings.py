@@ -5,8 +5,8 @@ from decimal import Decimal
 import pytest
 
 from consumers.ledger.chart import LedgerAccount, Purpose
-from consumers.ledger.position import Position, new_position
-from consumers.ledger.postings import exact
+from consumers.ledger.facts.exact import exact
+from consumers.ledger.facts.position import Position, new_position
 from tests.parts.ledger.told import LARGEST, booked, by_name, posted, told
 
 STORIES = {
@@ -19,7 +19,10 @@ STORIES = {
         {"wallet:Ethereum USDT": "100", "payments USDT": "-100"},
     ),
     "pending alone": ([told("payment.pending", "100")], {}),
-    "confirmed without an amount": ([told("payment.confirmed", fee="1", fee_currency="X")], {}),
+    "confirmed without an amount, with a fee": (
+        [told("payment.confirmed", fee="1", fee_currency="X")],
+        {"fees X": "1", "wallet:Ethereum X": "-1"},
+    ),
     "underpaid": (
         [told("payment.underpaid", "80")],
         {"wallet:Ethereum USDT": "80", "suspense USDT": "-80"},
@@ -111,9 +114,17 @@ STORIES = {
     ),
     "refunded in another currency": (
         [told("payment.confirmed", "100"), told("payment.refunded", "30", currency="USD")],
-        {"wallet:Ethereum USDT": "100", "payments USDT": "-100"},
+        {
+            "wallet:Ethereum USDT": "100",
+            "payments USDT": "-100",
+            "wallet:Ethereum USD": "-30",
+            "refunds USD": "30",
+        },
     ),
-    "refunded and never booked": ([told("payment.expired"), told("payment.refunded", "30")], {}),
+    "refunded and never paid": (
+        [told("payment.expired"), told("payment.refunded", "30")],
+        {"wallet:Ethereum USDT": "-30", "refunds USDT": "30"},
+    ),
     "disputed": (
         [told("payment.confirmed", "100"), told("payment.disputed", "100")],
         {"payments USDT": "-100", "disputes USDT": "100"},
@@ -138,7 +149,7 @@ STORIES = {
     ),
     "payout failed, gas and all": (
         [told("payout.failed", "100", gas="2", gas_currency="USDT")],
-        {},
+        {"gas USDT": "2", "wallet:Ethereum USDT": "-2"},
     ),
     "claimed in part": (
         [told("payment.underpaid", "80", amount_claimed=True)],
@@ -166,6 +177,87 @@ STORIES = {
         [told("payout.confirmed", "100"), told("payout.returned")],
         {"payouts USDT": "100", "returns USDT": "-100"},
     ),
+    "two refunds with ids": (
+        [
+            told("payment.confirmed", "100"),
+            told("payment.refunded", movement="r1", movement_amount="30"),
+            told("payment.refunded", movement="r2", movement_amount="30"),
+        ],
+        {"wallet:Ethereum USDT": "40", "payments USDT": "-100", "refunds USDT": "60"},
+    ),
+    "a refund reported as a total and with an id": (
+        [
+            told("payment.confirmed", "100"),
+            told("payment.refunded", "30", movement="r1", movement_amount="30"),
+            told("payment.refunded", "30"),
+        ],
+        {"wallet:Ethereum USDT": "70", "payments USDT": "-100", "refunds USDT": "30"},
+    ),
+    "a refund that failed": (
+        [
+            told("payment.confirmed", "100"),
+            told("payment.refunded", movement="r1", movement_amount="30"),
+            told("payment.refund_failed", movement="r1"),
+        ],
+        {"wallet:Ethereum USDT": "100", "payments USDT": "-100"},
+    ),
+    "disputed with a fee, and won": (
+        [
+            told("payment.confirmed", "100", fee="1", fee_currency="USDT"),
+            told("payment.disputed", "100", fee="15", fee_currency="USDT"),
+            told("payment.dispute_returned", "100", fee_returned="15", fee_currency="USDT"),
+        ],
+        {"wallet:Ethereum USDT": "99", "payments USDT": "-100", "fees USDT": "1"},
+    ),
+    "reversed": ([told("payment.confirmed", "100"), told("payment.reversed")], {}),
+    "reversed in part": (
+        [told("payment.confirmed", "100"), told("payment.reversed", "40")],
+        {"wallet:Ethereum USDT": "60", "payments USDT": "-60"},
+    ),
+    "a refund and a dispute without amounts": (
+        [
+            told("payment.confirmed", "100"),
+            told("payment.refunded", "30", movement="r1", movement_amount="30"),
+            told("payment.disputed"),
+            told("payment.refunded", movement="r2"),
+        ],
+        {"payments USDT": "-100", "refunds USDT": "100"},
+    ),
+    "partial payments on two networks in two currencies": (
+        [
+            told("payment.underpaid", movement="p1", movement_amount="30"),
+            told(
+                "payment.confirmed",
+                movement="p2",
+                movement_amount="70",
+                currency="USDC",
+                network="TRON",
+            ),
+        ],
+        {
+            "wallet:Ethereum USDT": "30",
+            "payments USDT": "-30",
+            "wallet:TRON USDC": "70",
+            "payments USDC": "-70",
+        },
+    ),
+    "a refund that failed on the network it was sent on": (
+        [
+            told("payment.confirmed", "100"),
+            told("payment.refunded", movement="r1", movement_amount="30", network="TRON"),
+            told("payment.refund_failed", movement="r1", movement_amount="20", network=None),
+        ],
+        {
+            "wallet:Ethereum USDT": "100",
+            "wallet:TRON USDT": "-10",
+            "payments USDT": "-100",
+            "refunds USDT": "10",
+        },
+    ),
+    "a payout that came back twice as much": (
+        [told("payout.confirmed", "50"), told("payout.returned", "100")],
+        {"payouts USDT": "50", "returns USDT": "-50"},
+    ),
     "the largest amounts there are": (
         [told("payment.confirmed", LARGEST, fee=LARGEST, fee_currency="USDT")],
         {"payments USDT": f"-{LARGEST}", "fees USDT": LARGEST},
@@ -181,12 +273,12 @@ def test_a_history_is_booked_like_its_table_in_either_order(story: str) -> None:
     assert by_name(posted(events[::-1])) == amounts
 
 
-def test_a_second_currency_for_the_same_money_only_changes_the_status() -> None:
-    first = [told("payment.underpaid", "80")]
-    assert by_name(booked([*first, told("payment.confirmed", "70", currency="EUR")])) == {
-        "wallet:Ethereum USDT": Decimal(80),
-        "payments USDT": Decimal(-80),
-    }
+def test_the_currency_reported_first_counts_in_any_order_of_arrival() -> None:
+    first = told("payment.underpaid", "80")
+    later = told("payment.confirmed", "70", currency="EUR", at=1)
+    expected = {"wallet:Ethereum USDT": Decimal(80), "payments USDT": Decimal(-80)}
+    assert by_name(booked([first, later])) == expected
+    assert by_name(posted([later, first])) == expected
 
 
 def test_of_two_partial_refunds_the_higher_total_counts() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.ledger.postings import exact
+from consumers.ledger.facts.exact import exact
 from router.contract.event import Event
 from tests.parts.ledger.told import LARGEST, booked, posted, told
 

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from consumers.notifications.rules import (
     CALLED_OFF,
     KINDS,
+    ORDER_PAID,
     Intent,
     Rule,
     idempotency_key,
@@ -52,7 +53,17 @@ def test_two_recipients_of_one_channel_get_a_message_each() -> None:
 def test_every_status_change_can_be_mailed_by_one_rule() -> None:
     (one,) = rules(rule(["payment.*", "payout.*", "subscription.*"], "a", "x"))
     told = [kind for kind in KINDS if intents([one], [kind])]
-    assert told == [kind for kind in KINDS if kind != CALLED_OFF]
+    assert told == [kind for kind in KINDS if kind not in {ORDER_PAID, CALLED_OFF}]
+
+
+def test_the_most_important_kind_of_an_event_wins() -> None:
+    (both,) = rules(rule([ORDER_PAID, "payment.confirmed"], "customer", "x"))
+    (one,) = rules(rule("payment.*", "on-call", "x"))
+    found = intents([both, one], [ORDER_PAID, "payment.confirmed"])
+    assert found == [
+        Intent("x", "customer", ORDER_PAID),
+        Intent("x", "on-call", "payment.confirmed"),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,14 @@
 """Texts: languages, exact amounts, escaping of data, and errors of invalid texts."""
 
+from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
-from consumers.notifications.facts import NAMES, facts_of
+from consumers.notifications.facts import NAMES, facts_of, order_facts
+from consumers.notifications.outcomes import OrderOutcome
 from consumers.notifications.rendering import (
     AUDIENCES,
     BUILT_IN,
@@ -12,12 +16,23 @@ from consumers.notifications.rendering import (
     checked_texts,
     open_texts,
 )
-from consumers.notifications.rules import CALLED_OFF, KINDS
+from consumers.notifications.rules import CALLED_OFF, KINDS, ORDER_PAID
 from tests.parts.notifications.desk import told
 
 LARGEST = "99999999999999999999.999999999999999999"
 PAID = told(
     "payment.confirmed", amount="100.50", expected_amount="100.50", expected_currency="USDT"
+)
+
+
+EVENT_OF = {CALLED_OFF: "payment.failed"}
+PAID_ORDER = OrderOutcome(uuid4(), "shop-eu", "A-1", "committed", datetime(2026, 1, 2, tzinfo=UTC))
+SPECIFIC = (
+    "order.paid",
+    "payment.refunded",
+    "payment.refund_failed",
+    "payment.reversed",
+    "payment.dispute_returned",
 )
 
 
@@ -38,13 +53,45 @@ def test_the_built_in_texts_render_for_every_kind() -> None:
 def test_there_is_a_text_for_every_kind_in_both_languages(
     kind: str, audience: str, language: str
 ) -> None:
-    type_ = "payment.failed" if kind == CALLED_OFF else kind
+    facts = (
+        facts_of(told(EVENT_OF.get(kind, kind))) if kind != ORDER_PAID else order_facts(PAID_ORDER)
+    )
     texts = open_texts(None)
-    written = texts.render(audience, kind, language, facts_of(told(type_)))
+    written = texts.render(audience, kind, language, facts)
     assert written.subject
     assert written.body.strip()
-    other = texts.render(audience, kind, "de" if language == "en" else "en", facts_of(told(type_)))
-    assert other != written
+    assert texts.render(audience, kind, "de" if language == "en" else "en", facts) != written
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+@pytest.mark.parametrize("kind", SPECIFIC)
+def test_money_that_goes_back_or_comes_back_has_a_separate_text(kind: str, language: str) -> None:
+    assert (BUILT_IN / language / "customer" / f"{kind}.txt").exists()
+
+
+@pytest.mark.parametrize("kind", [each for each in KINDS if each.startswith("payment.")])
+def test_texts_about_payments_do_not_call_the_order_paid(kind: str) -> None:
+    event = told(kind, expected_amount="1000", expected_currency="USDT")
+    english = open_texts(None).render("customer", kind, "en", facts_of(event))
+    german = open_texts(None).render("customer", kind, "de", facts_of(event))
+    assert " paid" not in f"{english.subject} {english.body}"
+    assert "bezahlt" not in f"{german.subject} {german.body}"
+
+
+def test_a_claimed_payment_is_not_called_received() -> None:
+    claimed = facts_of(told("payment.confirmed", amount_claimed=True))
+    body = open_texts(None).render("customer", "payment.confirmed", "en", claimed).body
+    assert "reported" in body
+    assert "received" not in body
+
+
+def test_a_refund_has_its_amount_and_the_total() -> None:
+    refund = told("payment.refunded", amount=None, movement="re_2", movement_amount="20.00")
+    body = open_texts(None).render(
+        "customer", "payment.refunded", "en", facts_of(refund, Decimal("50.00"))
+    )
+    assert "refunded 20.00 USDT" in body.body
+    assert "in total: 50 USDT" in body.body
 
 
 def test_an_amount_is_written_exactly() -> None:
@@ -79,6 +126,7 @@ def test_facts_have_every_name_and_no_customer_data() -> None:
     assert tuple(facts) == NAMES
     assert "ann@example.com" not in str(facts)
     assert "C-1" not in str(facts)
+    assert set(order_facts(PAID_ORDER)) == set(NAMES)
 
 
 @pytest.mark.parametrize("language", ["en", "de"])

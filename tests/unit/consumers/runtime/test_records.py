@@ -60,6 +60,18 @@ def test_record_of_a_later_major_version_is_not_undecodable() -> None:
     assert decode(later) == TooNew(later, "schema version 2.0, this reader supports 1.0")
 
 
+def test_event_of_a_later_type_is_not_undecodable() -> None:
+    assert THERE.value is not None
+    value = THERE.value.replace(b'"payment.confirmed"', b'"payment.written_off"')
+    later = replace(
+        THERE, value=value, headers=[("ce_dataschema", b"urn:payrouter:schema:event:1.0")]
+    )
+    found = decode(later)
+    assert found == TooNew(
+        later, "event type payment.written_off, unknown to this reader of schema 1.0"
+    )
+
+
 def test_record_that_breaks_its_reader_is_undecodable_too() -> None:
     def broken(*_: object) -> Parcel:
         raise RecursionError

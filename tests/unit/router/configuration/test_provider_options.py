@@ -1,6 +1,6 @@
 """A provider may have settings for an endpoint, read by its own model."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from types import SimpleNamespace
@@ -80,14 +80,16 @@ class _Picky:
 
 
 @pytest.fixture
-def installed(monkeypatch: pytest.MonkeyPatch) -> Callable[[object], None]:
+def installed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
     """Return a function that installs a provider as another distribution would."""
 
-    def install(provider: object) -> None:
-        entry = SimpleNamespace(name="picky", load=lambda: provider)
+    def install(provider: object, name: str = "picky") -> None:
+        entry = SimpleNamespace(name=name, load=lambda: provider)
         monkeypatch.setattr(providers, "entry_points", lambda **_: [entry])
+        discover.cache_clear()
 
-    return install
+    yield install
+    discover.cache_clear()
 
 
 def _values(**endpoint: object) -> dict[str, Any]:
@@ -178,3 +180,27 @@ def test_options_that_accept_any_key_fail_the_start(installed: Callable[[object]
 
     with pytest.raises(ProviderError, match="its options accept any key"):
         discover()
+
+
+def test_provider_cannot_be_named_operator(installed: Callable[..., None]) -> None:
+    installed(_Picky(name="operator"), "operator")
+
+    with pytest.raises(ProviderError, match="provider operator: choose another name, operator is"):
+        discover()
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "provider", "place"),
+    [
+        ("operator", "blockatm", "endpoints.operator:"),
+        ("shop", "operator", "endpoints.shop.provider:"),
+    ],
+)
+def test_endpoint_cannot_take_the_name_operator(endpoint: str, provider: str, place: str) -> None:
+    table = {"provider": provider, "account": "shop", "secrets": [_HIDDEN]}
+
+    with pytest.raises(ConfigurationError) as refused:
+        build_endpoints(settings_from({"endpoints": {endpoint: table}}))
+
+    reason = "choose another name, operator is reserved for facts that an operator recorded"
+    assert str(refused.value) == f"{place} {reason}"

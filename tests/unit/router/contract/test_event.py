@@ -13,11 +13,11 @@ from router.contract.event import (
     MAX_TEXT,
     Event,
     EventType,
-    contradicts,
     event_id,
     fingerprint,
     storable,
 )
+from router.contract.identity import contradicts, gateway_name
 from router.contract.topics import FAMILIES
 from tests.parts.contract.events import event
 
@@ -206,3 +206,28 @@ def test_event_id_must_be_a_uuid() -> None:
     assert isinstance(event().id, UUID)
     with pytest.raises(ValidationError, match="id"):
         Event.model_validate({**event().model_dump(), "id": "A-1"})
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"type": "payment.pending"}, True),
+        ({"type": "payout.failed"}, True),
+        ({"type": "subscription.expired"}, False),
+        ({"type": "subscription.renewed", "amount": "5", "currency": "EUR"}, True),
+        ({"type": "subscription.renewed", "gas": "0", "gas_currency": "ETH"}, True),
+    ],
+)
+def test_payments_payouts_and_amounts_are_about_money(
+    changes: dict[str, object],
+    expected: bool,  # noqa: FBT001
+) -> None:
+    bare = {"amount": None, "currency": None}
+
+    assert event(**{**bare, **changes}).about_money is expected
+
+
+def test_no_gateway_is_named_operator() -> None:
+    assert gateway_name("operators") == "operators"
+    with pytest.raises(ValueError, match="operator is reserved"):
+        gateway_name("operator")

@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 from pydantic import ValidationError
 
-from router.contract.event import contradicts
+from router.contract.identity import contradicts
 from router.contract.order import ExpectedPayment, Order, OrderType, order_message_id
 from router.contract.order_fields import OrderFields, read_order
 from router.contract.wire import encode_order

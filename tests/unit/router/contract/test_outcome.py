@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 from pydantic import ValidationError
 
-from router.contract.event import payment_key
+from router.contract.identity import payment_key
 from router.contract.outcome import OutcomeEvent, outcome_id
 from router.contract.wire import encode_outcome
 

@@ -1,11 +1,14 @@
 """The schemas in deploy/ match the code, and events match the schemas."""
 
 import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
 
+from router.contract.event import EventType
 from router.contract.wire import encode_event
 from router.schemas import FOLDER, drifted, main, schemas
 from tests.parts.contract.events import event
@@ -42,3 +45,36 @@ def test_the_asyncapi_document_names_every_topic_of_the_edge() -> None:
     document = json.loads(schemas()["asyncapi.json"])
     addresses = {channel["address"] for channel in document["channels"].values()}
     assert addresses == {"payment", "payout", "subscription", "quarantine", "refused"}
+
+
+Field = tuple[str, Mapping[str, Any], Mapping[str, Any]]
+
+
+def _fields(name: str) -> Iterator[Field]:
+    """Yield the path, the definition and the definitions of its file of every field."""
+    document = json.loads(schemas()[name])
+    shared = document.get("$defs") or document.get("components", {}).get("schemas", {})
+    for model, definition in {**shared, "": document}.items():
+        for field, schema in definition.get("properties", {}).items():
+            yield f"{model}.{field}".lstrip("."), schema, document
+
+
+def _definitions(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {key: document[key] for key in ("$defs", "components") if key in document}
+
+
+@pytest.mark.parametrize("name", schemas())
+def test_every_field_has_a_description_and_a_valid_example(name: str) -> None:
+    fields = list(_fields(name))
+    assert fields
+
+    for path, schema, document in fields:
+        assert schema.get("description"), f"{path}: no description"
+        assert schema.get("examples"), f"{path}: no example"
+        for example in schema["examples"]:
+            jsonschema.validate(example, {**schema, **_definitions(document)})
+
+
+def test_every_event_type_is_in_the_published_schema() -> None:
+    document = json.loads(schemas()["event.v1.json"])
+    assert document["$defs"]["EventType"]["enum"] == [word.value for word in EventType]

@@ -11,7 +11,9 @@ from router.contract.event import Event, Raw
 from router.contract.quarantine import Quarantined, quarantine_id
 from router.contract.wire import (
     Headers,
+    ReaderOutdated,
     UndecodableRecord,
+    UnknownEventType,
     UnknownMajorVersion,
     decode_event,
     encode_event,
@@ -102,6 +104,22 @@ def test_later_major_version_is_refused_before_the_value_is_parsed(
         decode_event(b"\xff", _schema(version))
 
 
+@pytest.mark.parametrize("version", ["1.0", "1.7"])
+def test_type_of_a_later_version_is_refused_before_the_other_fields_are_read(
+    version: str,
+) -> None:
+    value = _value(type="payment.written_off", amount={"later": "form"})
+
+    with pytest.raises(UnknownEventType, match=r"payment\.written_off, .* schema 1\.0"):
+        decode_event(value, _schema(version))
+
+
+@pytest.mark.parametrize("headers", [[], [("ce_dataschema", b"urn:payrouter:schema:order:1.0")]])
+def test_unknown_type_without_our_event_schema_is_undecodable(headers: Headers) -> None:
+    with pytest.raises(UndecodableRecord, match="type: "):
+        decode_event(_value(type="payment.written_off"), headers)
+
+
 @pytest.mark.parametrize("text", [b"", b"urn:other", b"urn:payrouter:schema:event:1", b"\xff"])
 def test_a_foreign_schema_is_undecodable(text: bytes) -> None:
     with pytest.raises(UndecodableRecord, match="does not name a schema of payrouter"):
@@ -120,7 +138,9 @@ def test_a_foreign_schema_is_undecodable(text: bytes) -> None:
         (_value(amount="-5"), "amount: .*must not be negative"),
         (_value(amount=True), "amount: .*not bool"),
         (_value(currency=None), "amount needs currency"),
-        (_value(type="payment.lost"), "type: "),
+        (_value(type="Payment lost"), "type: "),
+        (_value(type=7), "type: "),
+        (_value(type="payment.pending", amount="-5"), "amount: "),
         (_value(reference="\x00"), "reference: "),
         (_value(received_at="2026-11-22T10:00:00"), "received_at: "),
         (_value(raw={"method": "POST"}), "raw.target: "),
@@ -150,7 +170,7 @@ _JSON = st.recursive(
 def test_any_value_is_an_event_or_undecodable(changes: dict[str, object]) -> None:
     try:
         received = decode_event(_value(**changes), _schema("1.0"))
-    except UndecodableRecord:
+    except (UndecodableRecord, UnknownEventType):
         return
     record = encode_event(received, "payment", _TRACE)
     assert decode_event(record.value, record.headers) == received
@@ -158,7 +178,7 @@ def test_any_value_is_an_event_or_undecodable(changes: dict[str, object]) -> Non
 
 @given(st.binary(), st.binary())
 def test_any_bytes_are_undecodable_or_of_a_later_version(value: bytes, schema: bytes) -> None:
-    with pytest.raises((UndecodableRecord, UnknownMajorVersion)):
+    with pytest.raises((UndecodableRecord, ReaderOutdated)):
         decode_event(value, [("ce_dataschema", schema)])
 
 

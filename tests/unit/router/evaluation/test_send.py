@@ -9,6 +9,7 @@ from threading import Thread
 
 import pytest
 
+from router.contract.event import EventType
 from router.delivery import Delivery
 from router.edge.intake import Endpoint
 from router.errors import ConfigurationError, Reason, RefusedDelivery
@@ -24,6 +25,7 @@ from router.evaluation.send import (
     simulate,
 )
 from router.providers import discover
+from tests.conformance.kit import side as kit_side
 from tests.parts.providers.blockatm_deliveries import KEY
 from tests.parts.providers.blockbee_deliveries import SECRETS, TOKEN, bee, private_pem
 
@@ -65,6 +67,15 @@ def gateway(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
         thread.join()
+
+
+@pytest.mark.parametrize("kind", [word.value for word in EventType])
+def test_a_mapped_gateway_can_simulate_every_type_of_the_contract(kind: str) -> None:
+    endpoint = kit_side("standard_webhooks").endpoint
+    delivery = simulate(endpoint, SimulatedOrder(kind, "A-1", "100.50", "USDT"))
+
+    (event,) = endpoint.provider.normalize(endpoint.provider.verify(delivery, endpoint.keys))
+    assert (event.type, event.reference) == (kind, "A-1")
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -18,6 +18,7 @@ from router.evaluation.send import Answered, SimulatedOrder
 from router.evaluation.stream import ARTICLES, PlannedDelivery, bought, planned_stream, play
 from router.providers import discover
 from tests.parts.providers.blockatm_deliveries import KEY
+from tests.parts.waiting import eventually
 
 SHOP = Endpoint("shop", "shop-eu", discover()["blockatm"], [KEY], timedelta(hours=27), 2.5)
 OTHER = Endpoint("other", "shop-us", discover()["blockatm"], [KEY], timedelta(hours=27), 2.5)
@@ -155,8 +156,7 @@ async def played(
     async with asyncio.timeout(30):
         await enough.wait()
         if not isinstance(answer, Answered) or not answer.kept:
-            while len(complaints) < count:  # noqa: ASYNC110 - a plain list has no event
-                await asyncio.sleep(0.01)
+            await eventually(lambda: len(complaints) >= count, "complaints", pause=0.01)
     playing.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await playing

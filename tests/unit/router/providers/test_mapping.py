@@ -89,13 +89,21 @@ def test_every_field_is_taken_from_its_path() -> None:
     }
 
 
-def test_a_payment_and_a_word_are_the_identity_unless_fields_are_named() -> None:
+def test_payment_word_and_amount_are_the_identity_unless_fields_are_named() -> None:
     own, named = _acme(), _acme(identity=["delivery"])
+    others = [
+        _event_of(own, **change)
+        for change in (
+            {"what": "open"},
+            {"p__id": 78},
+            {"p__sum": "13"},
+            {"p__id": "7", "what": "paid"},
+        )
+    ]
 
-    assert _event_of(own).id == _event_of(own, p__sum="13").id
-    assert (
-        len({_event_of(own).id, _event_of(own, what="open").id, _event_of(own, p__id=78).id}) == 3
-    )
+    # The same amount in another spelling is no other amount.
+    assert _event_of(own).id == _event_of(own, p__sum="12.5").id
+    assert len({_event_of(own).id, *(event.id for event in others)}) == 5
     first = _event_of(named, delivery="d1")
     assert first.id == _event_of(named, delivery="d1", what="open").id
     assert first.id != _event_of(named, delivery="d2").id
@@ -200,7 +208,10 @@ def test_a_fee_below_zero_is_a_rebate(units: int, fee: object) -> None:
     assert event.fee == Decimal("-0.1")
 
 
-_LIVEMODE: dict[str, object] = {"field": "live", "test": [False, "no"], "live": [True, 1]}
+_LIVEMODE: dict[str, object] = {
+    "test_if": {"live": [False, "no"]},
+    "live_if": {"live": [True, 1]},
+}
 
 
 @pytest.mark.parametrize(
@@ -208,18 +219,18 @@ _LIVEMODE: dict[str, object] = {"field": "live", "test": [False, "no"], "live": 
     [(False, True), ("false", True), ("no", True), (True, False), (1, False), (..., None)],
 )
 def test_mapped_field_marks_test_money(value: object, told: object) -> None:
-    own = _acme(test=_LIVEMODE, fields__chain_id=...)
+    own = _acme(**_LIVEMODE, fields__chain_id=...)
 
     assert _event_of(own, live=value).test is told
 
 
 def test_money_on_a_test_chain_is_test_money_regardless_of_the_field() -> None:
-    assert _event_of(_acme(test=_LIVEMODE), p__chain="Nile", live=True).test is True
+    assert _event_of(_acme(**_LIVEMODE), p__chain="Nile", live=True).test is True
 
 
 def test_a_word_that_is_neither_test_nor_live_is_not_understood() -> None:
-    with pytest.raises(NotUnderstood, match="field_malformed: live: neither in test nor in live"):
-        _event_of(_acme(test=_LIVEMODE), live="perhaps")
+    with pytest.raises(NotUnderstood, match="field_malformed: live: neither test_if nor live_if"):
+        _event_of(_acme(**_LIVEMODE), live="perhaps")
 
 
 def test_status_must_agree_with_the_event_word() -> None:
@@ -260,15 +271,24 @@ def test_status_must_agree_with_the_event_word() -> None:
         ({"fields__tx_hash": "p"}, "mapping: p cannot be a field and hold p."),
         ({"fields__tx_hash": "p..x"}, "mapping.fields.tx_hash: "),
         ({"fields__tx_hash": ""}, "mapping.fields.tx_hash: "),
-        ({"fields__provider_reference": ...}, "mapping.fields.provider_reference: Field required"),
+        (
+            {"fields__provider_reference": ...},
+            "mapping: events.paid: needs fields.provider_reference",
+        ),
         ({"fields__colour": "x"}, "mapping.fields.colour: unknown key"),
         ({"events": {}}, "mapping.events: "),
-        ({"test": {"field": "p", "test": 1, "live": 0}}, "mapping: p cannot be a field and hold"),
-        ({"test": {"field": "live", "test": [], "live": [1]}}, "mapping.test.test: "),
-        ({"test": {"field": "live", "test": [1]}}, "mapping.test.live: Field required"),
         (
-            {"test": {"field": "live", "test": "true", "live": True}},
-            "mapping.test: true is listed under both test and live",
+            {"test_if": {"p": 1}, "live_if": {"p": 0}},
+            "mapping: p cannot be a field and hold",
+        ),
+        (
+            {"test_if": {"live": []}, "live_if": {"live": 1}},
+            "mapping.test_if.live: expected a word",
+        ),
+        ({"test_if": {"live": 1}}, "mapping: test_if and live_if belong together"),
+        (
+            {"test_if": {"live": "true"}, "live_if": {"live": True}},
+            "mapping: test_if and live_if can both hold",
         ),
         ({"events": {"paid": "payment.payed"}}, "mapping.events.paid: "),
         ({"minor_units": 19}, "mapping.minor_units: "),

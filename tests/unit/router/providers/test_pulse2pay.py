@@ -70,6 +70,7 @@ def test_the_vector_is_understood() -> None:
         "currency": "USDT",
         "expected_amount": "100.50",
         "expected_currency": "USDT",
+        "price_met": True,
         "network": "TRON",
         "occurred_at": datetime(2025, 1, 12, 15, 0, tzinfo=UTC),
     }
@@ -129,6 +130,25 @@ def test_every_documented_word_has_its_meaning(word: str, expected: EventType) -
         Decimal("100.5"),
     )
     assert event.amount == (Decimal("100.5") if word == "confirmed" else None)
+
+
+@pytest.mark.parametrize(
+    ("word", "changes", "met"),
+    [
+        ("confirmed", {}, True),
+        ("overpaid", {"data__overpaidAmount": "1"}, True),
+        ("underpaid", {"data__underpaidAmount": "1"}, False),
+        ("pending", {}, None),
+        ("expired", {}, None),
+        ("failed", {}, None),
+    ],
+)
+def test_word_reports_if_the_price_is_met(
+    word: str,
+    changes: dict[str, object],
+    met: bool | None,  # noqa: FBT001
+) -> None:
+    assert _event_of(word, **changes).price_met is met
 
 
 @pytest.mark.parametrize("gap", ["data__underpaidAmount", "data__differenceAmount"])

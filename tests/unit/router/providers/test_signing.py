@@ -18,11 +18,13 @@ from router.providers._signing import (
     hex_signature,
     hmac_sha256,
     is_hmac_sha256,
+    is_one_of_hmacs,
     one_header,
     prove,
     signature_header,
     signed_unix_ms,
     time_header,
+    undoubled,
     unix_ms_text,
 )
 
@@ -62,6 +64,44 @@ def test_missing_or_repeated_header_is_refused_with_its_own_reason(
         time_header(delivery, "x-header")
 
     assert (signature_reason, time_reason) == (signature.value.reason, time.value.reason)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (("a",), ("a",)),
+        (("a", "a"), ("a",)),
+        (("a", "a, a"), ("a",)),
+        (("a, a",), ("a",)),
+        (("t=1,v1=a, t=1,v1=a",), ("t=1,v1=a",)),
+        (("a", "b"), ("a", "b")),
+        (("a, b",), ("a, b",)),
+        (("a,a",), ("a,a",)),
+        ((", ",), (", ",)),
+        ((), ()),
+    ],
+)
+def test_header_repeated_unchanged_counts_once(
+    values: tuple[str, ...], expected: tuple[str, ...]
+) -> None:
+    other = ("x-other", "1"), ("x-other", "1")
+    delivery = _delivery(*other, *(("x-header", value) for value in values))
+
+    single = undoubled(delivery, ("x-header", "x-missing"))
+
+    assert single.header("x-header") == expected
+    assert single.header("x-other") == ("1", "1")
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_one_of_several_signatures_is_enough(place: int) -> None:
+    others = [b"\0" * 32, b"\1" * 32]
+    given = [*others[:place], hmac_sha256(b"secret", b"form"), *others[place:]]
+
+    assert is_one_of_hmacs(given, "sha256")(b"secret", b"form")
+    assert not is_one_of_hmacs(others, "sha256")(b"secret", b"form")
+    assert not is_one_of_hmacs((), "sha256")(b"secret", b"form")
+    assert not is_one_of_hmacs([hmac_sha256(b"", b"form")], "sha256")(b"", b"form")
 
 
 def test_another_header_may_have_its_own_reasons() -> None:

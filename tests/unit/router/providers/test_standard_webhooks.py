@@ -158,18 +158,50 @@ def test_missing_repeated_or_mixed_header_is_refused(
     other = {"webhook": "svix", "svix": "webhook"}[prefix]
 
     assert _refused(_sender(), delivery(_BODY, *rest)) is missing
-    assert _refused(_sender(), delivery(_BODY, *sent.headers, (header, value))) is doubled
+    assert _refused(_sender(), delivery(_BODY, *sent.headers, (header, value + "0"))) is doubled
     assert _refused(_sender(), delivery(_BODY, *rest, (f"{other}-{name}", value)))
 
 
-def test_a_delivery_has_one_set_of_names_and_the_standards_comes_first() -> None:
-    svix, standard = _sent(_V1, prefix="svix"), _sent(_V1)
-    wrong = _sent(_OTHER_V1, prefix="svix")
-    stray = delivery(_BODY, *svix.headers, ("webhook-id", _ID))
+@pytest.mark.parametrize(("own", "relayed"), [("svix", "webhook"), ("webhook", "svix")])
+def test_headers_that_a_relay_adds_to_those_of_the_sender_do_not_matter(
+    own: str, relayed: str
+) -> None:
+    sent = _sent(_V1, prefix=own)
+    wrong = _sent(_OTHER_V1, prefix=relayed, id="msg_relay")
+    stray = (f"{relayed}-id", "msg_relay")
 
-    assert _refused(_sender(), stray) is Reason.TIME_MISSING
-    assert _sender().verified(delivery(_BODY, *standard.headers, *wrong.headers))
+    for extra in ([], [stray], list(wrong.headers)):
+        verified = _sender().verified(delivery(_BODY, *extra, *sent.headers))
+        assert verified.raw().headers == dict(sent.headers)
     assert _refused(_sender(), delivery(_BODY, *wrong.headers)) is Reason.SIGNATURE_WRONG
+    assert _refused(_sender(), delivery(_BODY, *sent.headers[:2], stray)) is not None
+
+
+def test_identity_is_that_of_the_proved_set_of_headers() -> None:
+    body = b'{"type":"payment.confirmed","data":{"id":1,"amount":"1.5","currency":"usd"}}'
+    own = gateway("standard_webhooks", **{**example("standard_webhooks"), "secrets": [_SECRET]})
+    standard = _signed(_SECRET, body)
+    (signature,) = standard.header("webhook-signature")
+    relayed = _sent(signature, body, "svix")
+    wrong = _sent(_OTHER_V1, body, id="msg_relay")
+
+    event = own.normalized(delivery(body, *wrong.headers, *relayed.headers))
+
+    assert event.id == own.normalized(standard).id
+
+
+@pytest.mark.parametrize("name", ["webhook-id", "webhook-timestamp", "webhook-signature"])
+def test_header_that_a_relay_repeated_unchanged_counts_once(name: str) -> None:
+    sent = _sent(_V1)
+    (value,) = sent.header(name)
+
+    for repeated in ([(name, value)], [(name, value)] * 2):
+        assert _sender().verified(delivery(_BODY, *sent.headers, *repeated)).raw().headers == dict(
+            sent.headers
+        )
+    joined = (name, f"{value}, {value}")
+    rest = without(sent.headers, name)
+    assert _sender().verified(delivery(_BODY, *rest, joined)).raw().headers == dict(sent.headers)
 
 
 def test_another_spelling_of_the_same_signature_is_refused() -> None:

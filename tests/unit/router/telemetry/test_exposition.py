@@ -28,7 +28,7 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 
 from router.telemetry import exposition
-from router.telemetry.exposition import PIECE_SAMPLES, Exposition, pieces
+from router.telemetry.exposition import PIECE_SAMPLES, Exposition, RenderPace, pieces
 from router.telemetry.management import management_app, process_registry
 from tests.parts.edge.many_endpoints import edge_registry
 
@@ -164,11 +164,8 @@ async def test_slices_of_a_render_take_little_processor_time(thousand: Collector
     assert statistics.quantiles(taken, n=100)[98] < LIMIT_SECONDS
 
 
-async def test_other_callbacks_run_after_every_slice(
-    thousand: CollectorRegistry, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(exposition, "SLICE_SECONDS", 0.0)
-    monkeypatch.setattr(exposition, "PAUSE_SECONDS", 1e-6)
+async def test_other_callbacks_run_after_every_slice(thousand: CollectorRegistry) -> None:
+    pace = RenderPace(slice_seconds=0.0, pause_seconds=1e-6)
     turns = 0
 
     def turn() -> None:
@@ -177,7 +174,7 @@ async def test_other_callbacks_run_after_every_slice(
         asyncio.get_running_loop().call_soon(turn)
 
     turn()
-    await Exposition(thousand).latest()
+    await Exposition(thousand, pace).latest()
 
     assert turns >= len(list(pieces(thousand))) > 200
 
@@ -202,11 +199,12 @@ def test_series_added_and_removed_during_a_render_are_harmless() -> None:
 
 async def test_slice_after_a_late_wake_up_is_longer_but_bounded() -> None:
     """On a busy loop, a scrape must not exceed the time-out of Prometheus."""
+    pace = RenderPace()
     asyncio.get_running_loop().call_soon(time.sleep, 0.3)
 
-    budget = await exposition._pause()  # noqa: SLF001 - the rule itself
+    budget = await exposition._pause(pace)  # noqa: SLF001 - the rule itself
 
-    assert exposition.SLICE_SECONDS < budget == exposition.LONGEST_SLICE_SECONDS
+    assert pace.slice_seconds < budget == pace.longest_slice_seconds
 
 
 async def test_concurrent_scrapes_share_one_render() -> None:

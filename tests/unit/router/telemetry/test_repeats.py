@@ -3,9 +3,6 @@
 import logging
 import sys
 
-import pytest
-
-from router.telemetry import repeats
 from router.telemetry.repeats import Repeats
 
 
@@ -55,9 +52,8 @@ def test_message_with_a_traceback_is_always_written() -> None:
         assert passes(failed)
 
 
-def test_number_of_remembered_messages_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(repeats, "MAX_MESSAGES", 2)
-    passes = Repeats()
+def test_number_of_remembered_messages_is_limited() -> None:
+    passes = Repeats(max_messages=2)
 
     assert [passes(record(sentence)) for sentence in ("a", "b", "c", "c", "a")] == [
         True,

@@ -9,6 +9,8 @@ from click.shell_completion import BashComplete
 
 from consumers.cli import command_line
 from consumers.installation import Installation
+from router.commands.kept_filters import REASONS
+from router.edge import outcomes
 from router.terminal.completion import SHELLS, script
 
 SECRET = "never-to-be-printed-0123456789"
@@ -66,6 +68,9 @@ def completed(*words: str) -> list[str]:
             ["eu.money", "eu.order", "eu.payout", "eu.subscription"],
         ),
         (("dlq", "list", "ledger", "--reason", "un"), ["unreadable", "unfetchable"]),
+        (("refused", "list", "--reason", "time_m"), ["time_malformed", "time_missing"]),
+        (("quarantine", "list", "--reason", "unknown_"), ["unknown_event", "unknown_status"]),
+        (("offsets", "reset", "ledger", "--to", ""), ["earliest", "latest"]),
         (("notifications", "test", ""), ["log", "ops"]),
         (("completion", ""), ["bash", "zsh", "fish"]),
         (("dlq", "replay", "--ye"), ["--yes"]),
@@ -107,3 +112,10 @@ def test_the_script_of_a_shell_asks_this_command(shell: str) -> None:
 def test_another_shell_is_wrong_usage() -> None:
     with pytest.raises(click.UsageError, match="no completion for tcsh"):
         script(command_line(), "tcsh")
+
+
+def test_every_reason_for_which_a_delivery_is_stored_is_completed() -> None:
+    stored = [
+        reasons for outcome, reasons in outcomes.REASONS.items() if outcome != outcomes.FAILED
+    ]
+    assert sorted({reason for reasons in stored for reason in reasons}) == list(REASONS)

@@ -53,10 +53,55 @@ def test_a_bug_keeps_its_traceback(
         _ended(ZeroDivisionError(), capsys, monkeypatch)
 
 
-def test_wrong_usage_shows_the_usage(
+def test_wrong_usage_is_one_line(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     status, err = _ended(click.UsageError("give a name"), capsys, monkeypatch)
 
-    assert status == 2
-    assert "give a name" in err
+    assert (status, err) == (2, "payrouter: give a name; see `payrouter --help`\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["mug", "--all"], "no such option '--all'; see `payrouter sell --help`"),
+        ([], "missing argument 'SKU'; see `payrouter sell --help`"),
+        (
+            ["mug", "--in", "x"],
+            "invalid value for '--in': 'x' is not one of 'bag', 'box'; see `payrouter sell --help`",
+        ),
+        (
+            ["mug"],
+            "missing option '--in'. Choose from: bag, box; see `payrouter sell --help`",
+        ),
+        (
+            ["mug", "--inn", "bag"],
+            "no such option '--inn'. Did you mean '--in'? See `payrouter sell --help`.",
+        ),
+    ],
+)
+def test_mistake_that_click_finds_is_one_line_with_the_remedy(
+    arguments: list[str], line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    @click.group()
+    def shop() -> None:
+        pass
+
+    @shop.command()
+    @click.argument("sku")
+    @click.option("--in", "kind", type=click.Choice(["bag", "box"]), required=True)
+    def sell(sku: str, kind: str) -> None:
+        del sku, kind
+
+    with pytest.raises(SystemExit) as ended:
+        run(shop, arguments=["sell", *arguments])
+
+    assert (ended.value.code, capsys.readouterr().err) == (2, f"payrouter: {line}\n")
+
+
+def test_group_without_a_command_shows_its_help(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        run(click.Group("shop", help="Sell."), arguments=[])
+
+    assert ended.value.code == 2
+    assert "Sell." in capsys.readouterr().err

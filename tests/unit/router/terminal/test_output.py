@@ -1,66 +1,48 @@
 """Tables and fields: nothing is cut, numbers never break, controls never reach a terminal."""
 
-import io
 import json
-import re
-import sys
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
 from router.terminal.output import printable, show_fields, show_json, show_table, text_of
+from tests.parts.terminal import Terminal, terminal_of
 
 LONG = "x" * 300
 NUMBER = "12345678901234567890"
 
 
-class _Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
-
-
 @pytest.fixture
-def at_terminal(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], _Terminal]:
+def at_terminal(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], Terminal]:
     """Make standard output a terminal of a given width."""
-
-    def of_width(width: int) -> _Terminal:
-        terminal = _Terminal()
-        monkeypatch.setenv("COLUMNS", str(width))
-        monkeypatch.setenv("TERM", "xterm")
-        monkeypatch.setattr(sys, "stdout", terminal)
-        return terminal
-
-    return of_width
-
-
-def _plain(terminal: _Terminal) -> str:
-    return re.sub("\x1b\\[[0-9;]*m", "", terminal.getvalue())
+    return partial(terminal_of, monkeypatch)
 
 
 @pytest.mark.parametrize("lined", [True, False])
 @pytest.mark.parametrize("width", [10, 40, 80, 200])
 def test_nothing_is_cut_at_any_width_and_numbers_never_break(
-    at_terminal: Callable[[int], _Terminal], width: int, *, lined: bool
+    at_terminal: Callable[[int], Terminal], width: int, *, lined: bool
 ) -> None:
     terminal = at_terminal(width)
 
     rows = [(NUMBER, LONG, NUMBER)]
     show_table("title", ("no.", "text", "size"), rows, numbers=("no.", "size"), lined=lined)
 
-    out = _plain(terminal)
+    out = terminal.plain
     assert out.count("x") == len(LONG) + 1  # one is the heading's
     assert out.count(NUMBER) == 2
     assert "…" not in out
 
 
 def test_a_table_at_a_terminal_is_as_wide_as_the_terminal(
-    at_terminal: Callable[[int], _Terminal],
+    at_terminal: Callable[[int], Terminal],
 ) -> None:
     terminal = at_terminal(80)
 
     show_table("title", ("no.", "text"), [(1, LONG)], numbers=("no.",))
 
-    assert max(map(len, _plain(terminal).splitlines())) == 80
+    assert max(map(len, terminal.plain.splitlines())) == 80
 
 
 def test_no_cell_is_folded_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
@@ -127,37 +109,37 @@ _RECORD = (
 @pytest.mark.parametrize("width", [80, 100, 120, 160])
 @pytest.mark.parametrize("event", ["", _RECORD[3]])
 def test_no_word_breaks_at_a_terminal_of_usual_width(
-    at_terminal: Callable[[int], _Terminal], width: int, event: str
+    at_terminal: Callable[[int], Terminal], width: int, event: str
 ) -> None:
     terminal = at_terminal(width)
 
     show_table("held", _HELD, [(*_RECORD[:3], event, *_RECORD[4:])], numbers=("no.", "offset"))
 
-    out = _plain(terminal)
+    out = terminal.plain
     assert max(map(len, out.splitlines())) <= width
     for word in " ".join(map(str, (event, *_RECORD[:3], *_RECORD[4:]))).split():
         assert word in out
 
 
 def test_row_without_room_for_its_words_is_a_block_of_lines(
-    at_terminal: Callable[[int], _Terminal],
+    at_terminal: Callable[[int], Terminal],
 ) -> None:
     terminal = at_terminal(60)
 
     show_table("held", _HELD, [_RECORD, (), (2, *_RECORD[1:3], "", *_RECORD[4:])])
 
-    first, second = _plain(terminal).removeprefix("held").strip().split("\n\n")
+    first, second = terminal.plain.removeprefix("held").strip().split("\n\n")
     assert first.splitlines()[3].split() == ["event", _RECORD[3]]
     assert second.splitlines()[0].split() == ["no.", "2"]
     assert "event" not in second
 
 
-def test_frame_is_dropped_before_words_break(at_terminal: Callable[[int], _Terminal]) -> None:
+def test_frame_is_dropped_before_words_break(at_terminal: Callable[[int], Terminal]) -> None:
     terminal = at_terminal(14)
 
     show_table("", ("a", "b"), [("x" * 6, "y" * 6)])
 
-    assert [line.split() for line in _plain(terminal).splitlines()] == [
+    assert [line.split() for line in terminal.plain.splitlines()] == [
         ["a", "b"],
         ["x" * 6, "y" * 6],
     ]

@@ -7,7 +7,6 @@ import pytest
 from sqlalchemy import func, select, text
 
 from consumers.runtime.apply.memory import CHUNK
-from consumers.runtime.member import upkeep
 from tests.parts.broker.topic_admin import set_configs
 from tests.parts.runtime.commands import Payrouter
 from tests.parts.runtime.counting import TABLES, numbered, written
@@ -51,11 +50,9 @@ def longest(feed: Feed, first: int = 0) -> float:
 async def test_many_expired_ids_are_deleted_while_batches_run(
     feed: Feed,
     payrouter: Payrouter,
-    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(upkeep, "FORGET_SECONDS", 0.05)
-    monkeypatch.setattr(upkeep, "FORGET_PAUSE_SECONDS", 0.01)
+    feed.hurry(forget_seconds=0.05, forget_pause_seconds=0.01)
     numbers = itertools.count(1)
     # Kafka looks for records past their retention 30 s after its start: this one would be.
     await set_configs(feed.broker.bootstrap, feed.topic, retention_ms="-1")

@@ -2,11 +2,9 @@
 
 from datetime import UTC, datetime, timedelta
 
-import pytest
 from sqlalchemy import func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from consumers.runtime.apply import memory
 from consumers.runtime.apply.memory import delete_expired, remembered_since
 from tests.integration.consumers.runtime.apply.test_brake import spoilt
 from tests.parts.runtime.counting import TABLES, applier, begun, held_in, records
@@ -33,11 +31,10 @@ async def remember(engine: AsyncEngine, old: int, new: int) -> None:
 
 
 async def test_only_older_ids_are_deleted_in_chunks(
-    counting: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+    counting: AsyncEngine,
 ) -> None:
-    monkeypatch.setattr(memory, "CHUNK", 4)
     await remember(counting, old=10, new=5)
-    forgotten = [await delete_expired(counting, TABLES, 30) for _ in range(4)]
+    forgotten = [await delete_expired(counting, TABLES, 30, chunk=4) for _ in range(4)]
     assert forgotten == [4, 4, 2, 0]
     assert await seen(counting) == 5
 

@@ -10,7 +10,6 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.runtime.fate import Fate
-from consumers.runtime.member import app
 from consumers.runtime.member.app import ConsumerProcess
 from consumers.runtime.service import Handler
 from router.contract.event import Event
@@ -76,9 +75,9 @@ def oldest(process: ConsumerProcess) -> float:
 
 
 async def test_failing_key_delays_no_other_key_and_catches_up_in_order(
-    feed: Feed, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    feed: Feed, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(app, "MEASURE_SECONDS", 0.1)
+    feed.hurry(measure_seconds=0.1)
     failing, patient = [True], {"park_longest_seconds": 0.1, "attempts": 10_000}
     async with feed.member(refusing_order("A", failing), **patient) as process:
         await ready(process)

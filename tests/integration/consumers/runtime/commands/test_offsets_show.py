@@ -3,21 +3,24 @@
 import io
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import pytest
 from rich.console import Console
 
 from consumers.runtime.apply.offsets import FenceRow, begin_fences
-from consumers.runtime.progress import survey as exporter_log
+from consumers.runtime.commands.actions.offsets import OffsetsView, show_offsets
+from consumers.runtime.configured import Consumer
 from consumers.runtime.progress.picture import Behind
 from consumers.runtime.progress.screen import show_standings
 from consumers.runtime.progress.standing import ProgressState, Standing
+from consumers.runtime.progress.survey import SurveyLimits
 from consumers.runtime.records import Partition
 from consumers.runtime.store.tables import RuntimeTables
 from router.broker.log.bounds import LogBounds
 from tests.parts.runtime.child import child
-from tests.parts.runtime.commands import Payrouter, Said
+from tests.parts.runtime.commands import Payrouter, Said, called
 from tests.parts.runtime.counting import SERVICE, numbered
 from tests.parts.runtime.members import Feed, ready
 from tests.parts.runtime.told import refusing
@@ -80,11 +83,14 @@ async def test_a_frozen_consumer_is_stuck_until_it_resumes(
 
 @pytest.mark.kafka
 async def test_without_time_for_the_first_records_only_their_times_are_unknown(
-    feed: Feed, payrouter: Payrouter, monkeypatch: pytest.MonkeyPatch
+    feed: Feed,
 ) -> None:
     await feed.send(map(numbered, range(2)))
-    monkeypatch.setattr(exporter_log, "FIRST_RECORDS_SECONDS", -1)
-    said, rows = await shown(payrouter)
+    at_once = SurveyLimits(first_records_seconds=-1)
+    view = OffsetsView(every=False, counts=False, stuck_after=30.0, limits=at_once)
+    consumers = [Consumer(feed.service, feed.settings())]
+    said = await called(partial(show_offsets, consumers, view, as_json=True))
+    rows = said.json["counting"]
     assert said.status == 1
     assert [row["lag"] for row in rows] == [2, 0, 0, 0]
     assert rows[0]["next_record_at"] is None

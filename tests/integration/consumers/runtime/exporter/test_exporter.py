@@ -18,7 +18,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.runtime.fate import Fate
 from consumers.runtime.measures import first_record
-from consumers.runtime.member import app
 from consumers.runtime.member.app import ConsumerProcess
 from consumers.runtime.progress import survey as exporter_log
 from router.broker.log.reread import reread_records
@@ -212,10 +211,8 @@ def _agree(one: Callable[[], float], other: Callable[[], float]) -> bool:
     return one() == other()
 
 
-async def test_exporter_and_consumer_report_the_same_about_the_store(
-    feed: Feed, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(app, "MEASURE_SECONDS", 0.1)
+async def test_exporter_and_consumer_report_the_same_about_the_store(feed: Feed) -> None:
+    feed.hurry(measure_seconds=0.1)
     await feed.send(map(numbered, range(2)))
     async with exporting(feed) as exported, feed.member(refusing(1), park_seconds=600) as process:
         await holds(feed, "parked", 1)

@@ -53,10 +53,8 @@ async def test_waiting_records_are_counted_by_state(counting: AsyncEngine) -> No
     assert list(waiting.oldest) == ["dead"]
 
 
-async def test_process_exports_how_much_is_parked_and_for_how_long(
-    feed: Feed, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(app, "MEASURE_SECONDS", 0.1)
+async def test_process_exports_how_much_is_parked_and_for_how_long(feed: Feed) -> None:
+    feed.hurry(measure_seconds=0.1)
     await feed.send(map(numbered, range(3)))
     async with feed.member(refusing(1), park_seconds=60) as process:
         (row,) = await holds(feed, "parked", 1)
@@ -77,7 +75,7 @@ async def test_counting_recovers_from_any_error(
     async def broken(*_: object) -> None:
         raise ValueError
 
-    monkeypatch.setattr(app, "MEASURE_SECONDS", 0.1)
+    feed.hurry(measure_seconds=0.1)
     async with feed.member() as process:
 
         def waiting() -> float | None:

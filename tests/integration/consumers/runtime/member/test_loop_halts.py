@@ -28,6 +28,20 @@ async def test_later_major_version_halts_only_its_partition(feed: Feed) -> None:
     assert await held_in(feed.engine) == []
 
 
+async def test_later_event_type_halts_its_partition_instead_of_dying(feed: Feed) -> None:
+    event = written(numbered(99))
+    assert event.value is not None
+    later = event.value.replace(b'"payment.confirmed"', b'"payment.written_off"')
+    await feed.send([numbered(0)])
+    await feed.send_raw(later, headers=[("ce_dataschema", b"urn:payrouter:schema:event:1.0")])
+    await feed.send([numbered(1)])
+    async with feed.member() as process:
+        said = await halted(process, "payment-0 halted: offset 1: event type payment.written_off")
+        assert "Upgrade payrouter" in said
+    assert (await feed.fences())[0].next_offset == 1
+    assert await held_in(feed.engine) == []
+
+
 async def test_later_major_version_at_the_start_halts_at_once(feed: Feed) -> None:
     await feed.send_raw(written(numbered(99)).value, headers=MAJOR_2)
     async with feed.member() as process:

@@ -13,12 +13,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from consumers.runtime.measures.metrics import ConsumerMetrics
 from consumers.runtime.member import client as runtime_client
-from consumers.runtime.member import membership
 from consumers.runtime.member.loop import Loop
 from consumers.runtime.member.membership import Membership
 from consumers.runtime.member.report import Report
 from consumers.runtime.records import Partition
-from consumers.runtime.settings import Tuning
+from consumers.runtime.settings import ConsumerTiming, Tuning
 from router.broker.log.bounds import LogBounds
 from router.broker.topics.ids import TopicSeen
 from router.telemetry.logs import get_log
@@ -107,10 +106,11 @@ def _message(tp: TopicPartition, offset: int) -> object:
     return ConsumerRecord(**{**facts, **known, **content, "timestamp": made.timestamp})
 
 
-def loop_of(engine: AsyncEngine) -> Loop:
+def loop_of(engine: AsyncEngine, **timing: float) -> Loop:
     metrics = ConsumerMetrics(CollectorRegistry(), "counting")
     tuning = Tuning(retry_longest_seconds=0.1, batch_wait_seconds=0.01)
-    return Loop(applier(engine), tuning, Report("counting", metrics, get_log("counting")))
+    report = Report("counting", metrics, get_log("counting"))
+    return Loop(applier(engine), tuning, report, ConsumerTiming(**timing))
 
 
 async def consumed(engine: AsyncEngine, loop: Loop, consumer: Careless) -> None:
@@ -177,11 +177,10 @@ async def test_records_fetched_during_a_rebalance_are_fetched_again(
 
 
 async def test_fetch_that_is_always_slow_makes_progress(
-    counting: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+    counting: AsyncEngine,
 ) -> None:
     # Each turn of the stand-in counts as a pause until the limit has doubled a few times.
-    monkeypatch.setattr(membership, "PAUSE_SECONDS", 0.0005)
-    await consumed(counting, loop_of(counting), Careless([]))
+    await consumed(counting, loop_of(counting, paused_seconds=0.0005), Careless([]))
 
 
 async def test_pause_is_noticed_although_another_partition_is_placed_first(
@@ -211,8 +210,7 @@ async def test_client_that_cannot_place_anything_is_replaced(
         raise NodeNotReadyError
 
     monkeypatch.setattr(runtime_client, "describe_topics", away)
-    monkeypatch.setattr(runtime_client, "UNANSWERED_SECONDS", 0.3)
-    loop = loop_of(counting)
+    loop = loop_of(counting, unanswered_seconds=0.3)
     loop.on_assigned(set(PARTITIONS))
     async with asyncio.timeout(30):
         with pytest.raises(KafkaTimeoutError, match="no broker has answered"):
@@ -222,7 +220,7 @@ async def test_client_that_cannot_place_anything_is_replaced(
 def test_each_further_pause_must_be_longer_to_count() -> None:
     def seen(seconds: float, pauses: int) -> bool:
         looked = time.monotonic() - seconds
-        return Membership(answered_at=looked, pauses=pauses).was_paused()
+        return Membership(answered_at=looked, pauses=pauses).was_paused(3.0)
 
     assert (seen(2, 0), seen(4, 0), seen(4, 1), seen(7, 1)) == (False, True, False, True)
     assert Membership().paused().paused().pauses == 2

@@ -18,6 +18,7 @@ from tests.parts.edge.blockatm_requests import SIGNATURE
 from tests.parts.edge.edge_server import SECRET, TOKEN, ready_edge
 from tests.parts.edge.mutations import FORGED, GENUINE, NOT_UNDERSTOOD, OUTSIDE_WINDOW, UNREADABLE
 from tests.parts.edge.raw_http import connected, exchange, head, request
+from tests.parts.waiting import eventually
 
 _WHOLE = request("/webhooks/shop", GENUINE.headers, GENUINE.body)
 
@@ -182,8 +183,7 @@ async def test_a_delivery_in_flight_is_answered_when_the_edge_stops(
         async with ready_edge(broker.bootstrap, topics_prefix) as edge:
             reader, writer = await asyncio.open_connection("127.0.0.1", edge.port)
             writer.write(head("/webhooks/shop", [*GENUINE.headers, length]))
-            while edge.process.app.in_flight < 1:  # noqa: ASYNC110 - there is no event
-                await asyncio.sleep(0.01)
+            await eventually(lambda: edge.process.app.in_flight, "one in flight")
 
             async def the_rest() -> bytes:
                 await asyncio.sleep(0.5)

@@ -11,6 +11,7 @@ from tests.parts.brokers import Broker
 from tests.parts.edge.edge_server import ready_edge
 from tests.parts.edge.mutations import GENUINE
 from tests.parts.edge.raw_http import connected, head, request
+from tests.parts.waiting import eventually
 
 _LARGE = ("Content-Length", str(200_000_000))
 _EARLY = {
@@ -44,9 +45,8 @@ async def test_a_sender_that_drips_after_an_early_answer_is_closed(
 
         assert (answer.status, answer.header("connection")) == (status, "close")
         assert sent < 1000
-        async with asyncio.timeout(20):
-            while edge.process.app.admission.count:  # noqa: ASYNC110 - there is no event
-                await asyncio.sleep(0.01)
+        admission = edge.process.app.admission
+        await eventually(lambda: not admission.count, "an empty admission", seconds=20)
 
 
 @pytest.mark.parametrize("status", _EARLY)

@@ -211,8 +211,7 @@ async def test_unverified_requests_take_no_place_of_verified_ones(
         for _ in range(20):
             line = await lines.enter_async_context(connected(edge.port))
             await line.send(waiting)
-        while edge.process.app.in_flight < 20:  # noqa: ASYNC110 - there is no event
-            await asyncio.sleep(0.01)
+        await eventually(lambda: edge.process.app.in_flight >= 20, "20 in flight")
 
         assert (await edge.post(GENUINE.headers, GENUINE.body)).status == 200
 

@@ -140,8 +140,7 @@ async def test_deliveries_being_published_leave_the_budget_to_others(
         contextlib.AsyncExitStack() as stack,
     ):
         lines = await _opened(edge, stack, 20, _WHOLE)
-        while edge.process.app.places.taken < 20:  # noqa: ASYNC110 - there is no event
-            await asyncio.sleep(0.01)
+        await eventually(lambda: edge.process.app.places.taken >= 20, "20 places taken")
         assert edge.process.app.admission.count == 0
         let_go.set()
 
@@ -170,10 +169,10 @@ async def test_budget_is_empty_once_every_connection_is_closed(
                 await line.send(sent)
                 if sent.startswith(_WHOLE):
                     await line.answer()
-        async with asyncio.timeout(20):
-            admission = edge.process.app.admission
-            while admission.count or admission.bytes:  # noqa: ASYNC110 - there is no event
-                await asyncio.sleep(0.01)
+        admission = edge.process.app.admission
+        await eventually(
+            lambda: not (admission.count or admission.bytes), "an empty admission", seconds=20
+        )
 
         assert admission.held() == {}
         assert edge.process.app.places.taken == 0
@@ -248,8 +247,7 @@ async def test_a_request_counts_for_the_address_that_a_trusted_proxy_wrote(
     ):
         admission = edge.process.app.admission
         await line.send(waiting)
-        while admission.held() != {"198.51.100.7": 1}:  # noqa: ASYNC110 - there is no event
-            await asyncio.sleep(0.01)
+        await eventually(lambda: admission.held() == {"198.51.100.7": 1}, "an admission")
         await line.send(GENUINE.body)
         assert (await line.answer()).status == 200
 

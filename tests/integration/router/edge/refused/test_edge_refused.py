@@ -34,6 +34,7 @@ from tests.parts.edge.edge_server import (
 from tests.parts.edge.mutations import GENUINE
 from tests.parts.edge.raw_http import exchange, head, request
 from tests.parts.kafka.apache_kafka import ApacheKafka
+from tests.parts.waiting import eventually
 
 _PATIENCE_SECONDS = 60.0
 _LOOKS = 10
@@ -43,9 +44,11 @@ _GARBAGE = b"\xff\xfe{\x00'\x1b[2J"
 
 async def _kept(edge: RunningEdge, count: int) -> list[Record]:
     """Wait until this many samples are on the topic and return them."""
-    async with asyncio.timeout(_PATIENCE_SECONDS):
-        while await _counted(edge, "kept") < count:  # noqa: ASYNC110 - over HTTP
-            await asyncio.sleep(0.05)
+
+    async def kept() -> bool:
+        return await _counted(edge, "kept") >= count
+
+    await eventually(kept, f"{count} samples kept")
     return await read_records(edge.settings.kafka.bootstrap_servers, [edge.topics.refused])
 
 
@@ -65,12 +68,11 @@ async def _counted(edge: RunningEdge, result: str) -> float:
 
 
 async def _logged(edge: RunningEdge, event: str) -> Any:  # noqa: ANN401 - a line of log
-    async with asyncio.timeout(_PATIENCE_SECONDS):
-        while True:
-            for line in edge.log:
-                if line["event"] == event:
-                    return line
-            await asyncio.sleep(0.05)
+    def lines() -> list[Any]:
+        return [line for line in edge.log if line["event"] == event]
+
+    await eventually(lines, f"a line of log: {event}")
+    return lines()[0]
 
 
 def _retrying(process: EdgeProcess) -> None:

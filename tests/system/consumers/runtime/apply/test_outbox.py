@@ -12,7 +12,6 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from consumers.runtime.apply.outbox import Outgoing, put
 from consumers.runtime.commands.actions.held_admin import list_operations
-from consumers.runtime.member import app
 from tests.parts.runtime.child import child
 from tests.parts.runtime.commands import Payrouter
 from tests.parts.runtime.counting import TABLES, outbox_of
@@ -100,9 +99,9 @@ def assert_in_order(found: list[Any]) -> None:
 
 
 async def test_refused_record_is_shown_and_sent_once_its_topic_allows_it(
-    feed: Feed, payrouter: Payrouter, monkeypatch: pytest.MonkeyPatch
+    feed: Feed, payrouter: Payrouter
 ) -> None:
-    monkeypatch.setattr(app, "MEASURE_SECONDS", 0.1)
+    feed.hurry(measure_seconds=0.1)
     large = Outgoing(feed.dead_letters, b"key", b"x" * 5 * 1024 * 1024, [])
     async with feed.engine.begin() as transaction:
         await put(transaction, TABLES, [large])

@@ -15,8 +15,8 @@ from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from consumers.runtime.configured import Consumer
-from consumers.runtime.exporter import rounds as exporter_rounds
-from consumers.runtime.progress import survey as exporter_log
+from consumers.runtime.exporter.rounds import END_SECONDS
+from consumers.runtime.progress.survey import SurveyLimits
 from consumers.runtime.service import Measure
 from consumers.runtime.store.migrate import upgrade
 from router.telemetry.management import listen
@@ -40,11 +40,7 @@ def _collected() -> Iterator[None]:
     gc.collect()
 
 
-@pytest.fixture(autouse=True)
-def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Shorten all time-outs."""
-    monkeypatch.setattr(exporter_rounds, "DEADLINE_SECONDS", 2.0)
-    monkeypatch.setattr(exporter_log, "REQUEST_MILLISECONDS", 1000)
+IMPATIENT = replace(OFTEN, deadline_seconds=2.0, survey=SurveyLimits(answer_seconds=1.0))
 
 
 @pytest.fixture
@@ -99,7 +95,7 @@ async def test_absent_database_affects_only_its_own_values(
 ) -> None:
     await feed.send(map(numbered, range(3)))
     consumer = await other(feed, postgres.start())
-    async with exporting(feed, consumer) as exported, feed.member():
+    async with exporting(feed, consumer, how=IMPATIENT) as exported, feed.member():
         await eventually(lambda: exported.in_flight == 0, "nothing in flight")
         await exported.ready()
         assert of_other(exported)[:3] == [7, 0, 3]
@@ -137,7 +133,7 @@ async def test_absent_broker_affects_only_its_own_values(
     own_feed: Feed, own_kafka: ApacheKafka, how: str
 ) -> None:
     await own_feed.send(map(numbered, range(3)))
-    async with exporting(own_feed) as exported:
+    async with exporting(own_feed, how=IMPATIENT) as exported:
         await eventually(lambda: exported.lag == [3, 0, 0, 0], "what waits")
         own_kafka.kill() if how == "killed" else own_kafka.pause()
         await exported.fails("broker")
@@ -160,7 +156,7 @@ async def test_a_measure_that_fails_leaves_the_rest_of_its_store_known(feed: Fee
         raise ValueError
 
     feed.service = replace(SERVICE, measures=[Measure("payrouter_broken", "Broken", broken)])
-    async with exporting(feed) as exported:
+    async with exporting(feed, how=IMPATIENT) as exported:
         await exported.fails("counting")
         assert math.isnan(exported.value("payrouter_broken"))
         assert (
@@ -195,7 +191,7 @@ async def test_exporter_watches_given_consumers_and_stops_despite_frozen_sources
         postgres.pause()
         await asyncio.sleep(1)
         process.send_signal(signal.SIGTERM)
-        async with asyncio.timeout(exporter_rounds.END_SECONDS * 10):
+        async with asyncio.timeout(END_SECONDS * 10):
             assert await process.wait() == 0
         postgres.resume()
         own_kafka.resume()

@@ -29,12 +29,12 @@ BRIEF: dict[str, float] = {
     "session_timeout_seconds": 2,
     "transaction_timeout_seconds": TRANSACTION_SECONDS,
 }
-PATCHES = {
-    "consumers.runtime.member.app.MEASURE_SECONDS": 0.2,
-    "consumers.runtime.member.upkeep.LAG_SECONDS": 1,
+TIMING = {
+    "measure_seconds": 0.2,
+    "lag_seconds": 1,
     # Both are set by the transaction's time-out.
-    "consumers.runtime.member.app.STUCK_SECONDS": 0,
-    "consumers.runtime.member.subscription.POLL_SECONDS": 0,
+    "stuck_seconds": 0,
+    "poll_seconds": 0,
 }
 STORED = ("payrouter_held_records", "payrouter_outbox_waiting", "payrouter_brake_held")
 """Metrics that are read from the store."""
@@ -127,7 +127,7 @@ async def test_long_database_outage_keeps_the_membership_and_everything_is_caugh
     feed: Feed, postgres: OwnPostgres, how: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     moment = "in the transaction"
-    order = {"patches": PATCHES, "moment": moment, "seconds": 0.5}
+    order = {"timing": TIMING, "moment": moment, "seconds": 0.5}
     async with child(feed, order, **BRIEF) as consumer:
         await consumer.says(200, "4 partitions assigned and moving")
         watch = Watch(feed, consumer)

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from consumers.runtime.commands.actions.held_admin import Filter, retry_now
-from consumers.runtime.member import app, client, subscription
+from consumers.runtime.member import subscription
 from tests.parts.brokers import Broker
 from tests.parts.kafka.apache_kafka import ApacheKafka
 from tests.parts.runtime.counting import (
@@ -41,13 +41,6 @@ def _collected() -> Iterator[None]:
     gc.collect()
 
 
-@pytest.fixture(autouse=True)
-def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Shorten all time-outs."""
-    monkeypatch.setattr(client, "SILENT_SECONDS", 1.0)
-    monkeypatch.setattr(subscription, "STOP_SECONDS", 1.0)
-
-
 @pytest.fixture
 async def feed(
     own_kafka: ApacheKafka, counting: AsyncEngine, topics_prefix: str
@@ -57,6 +50,7 @@ async def feed(
     async with feeding(broker, counting, topics_prefix) as feed:
         # A request to a frozen broker must time out before the test ends.
         feed.options["request_timeout_ms"] = 2000
+        feed.hurry(silent_seconds=1.0, leave_seconds=1.0)
         yield feed
 
 
@@ -80,10 +74,10 @@ async def test_consumer_survives_a_broker_outage(own_kafka: ApacheKafka, feed: F
 
 
 async def test_consumer_continues_as_the_same_member_after_a_broker_outage(
-    own_kafka: ApacheKafka, feed: Feed, monkeypatch: pytest.MonkeyPatch
+    own_kafka: ApacheKafka, feed: Feed
 ) -> None:
     # A new member would wait until the session of the old one expires, which could not leave.
-    monkeypatch.setattr(client, "SILENT_SECONDS", 4.0)
+    feed.hurry(silent_seconds=4.0)
     await feed.send(map(numbered, range(10)))
     async with feed.member() as process:
         await feed.applied(10)
@@ -108,10 +102,9 @@ async def test_stop_does_not_wait_for_the_broker(own_kafka: ApacheKafka, feed: F
 
 
 async def test_dead_letters_from_an_outage_are_published_when_the_broker_is_back(
-    own_kafka: ApacheKafka, feed: Feed, monkeypatch: pytest.MonkeyPatch
+    own_kafka: ApacheKafka, feed: Feed
 ) -> None:
-    monkeypatch.setattr(client, "SILENT_SECONDS", 30.0)
-    monkeypatch.setattr(app, "MEASURE_SECONDS", 0.1)
+    feed.hurry(silent_seconds=30.0, measure_seconds=0.1)
     await feed.send(map(numbered, range(3)))
     async with feed.member(refusing(1), attempts=2, park_seconds=60) as process:
         await holds(feed, "parked", 1)

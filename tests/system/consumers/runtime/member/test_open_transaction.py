@@ -6,7 +6,6 @@ from functools import partial
 
 import pytest
 
-from consumers.runtime.member import upkeep
 from consumers.runtime.member.app import ConsumerProcess
 from tests.parts.runtime.counting import numbered
 from tests.parts.runtime.exporting import Exported, exporting
@@ -18,9 +17,9 @@ pytestmark = pytest.mark.kafka
 
 
 @pytest.fixture(autouse=True)
-def _often(monkeypatch: pytest.MonkeyPatch) -> None:
+def _often(feed: Feed) -> None:
     """Look at the ends of the logs without a pause."""
-    monkeypatch.setattr(upkeep, "LAG_SECONDS", 0.1)
+    feed.hurry(lag_seconds=0.1)
 
 
 def own(process: ConsumerProcess, feed: Feed, name: str) -> float:

@@ -22,6 +22,7 @@ from router.telemetry.logs import get_log
 from router.telemetry.management import Health
 from tests.parts.broker.topic_admin import make, maker
 from tests.parts.kafka.apache_kafka import ApacheKafka
+from tests.parts.waiting import eventually
 
 AUTHORIZER = "org.apache.kafka.metadata.authorizer.StandardAuthorizer"
 GOOD = Health(good=True, detail="events can be published")
@@ -81,9 +82,13 @@ async def watched(kafka: ApacheKafka, topic: str, *, require: bool) -> TopicWatc
         interval_seconds=0.05,
         require_check=require,
     )
-    async with watch.running(), asyncio.timeout(30):
-        while not watch.findings or not watch.findings.unchecked:  # noqa: ASYNC110 - its own task
-            await asyncio.sleep(0.02)
+    async with watch.running():
+        await eventually(
+            lambda: watch.findings and watch.findings.unchecked,
+            "an unchecked topic",
+            seconds=30,
+            pause=0.02,
+        )
     assert registry.get_sample_value("payrouter_topics_unchecked") == 1
     return watch
 

@@ -17,8 +17,13 @@ from router.configuration.settings import settings_from
 from router.contract.topics import Topics
 from router.contract.wire import OutgoingRecord
 from router.edge.metrics import EdgeMetrics
-from router.edge.publishing import producer_line, publish
-from router.edge.publishing.publish import KafkaPublisher, probe_of, producer_factory
+from router.edge.publishing.producer_line import ProducerTiming
+from router.edge.publishing.publish import (
+    KafkaPublisher,
+    PublishTiming,
+    probe_of,
+    producer_factory,
+)
 from router.edge.publishing.record_room import RecordRoom
 from router.edge.refused.keeper import RefusedKeeper, sample_producer_factory
 from router.errors import NotDurable
@@ -57,7 +62,7 @@ class Edge:
         self.registry = CollectorRegistry()
 
     @contextlib.asynccontextmanager
-    async def running(self) -> AsyncIterator[KafkaPublisher]:
+    async def running(self, timing: PublishTiming | None = None) -> AsyncIterator[KafkaPublisher]:
         """Run the publisher, signed in as a user whose rights can be revoked."""
         topics = [self.payment, self.payout]
         await create_topics(
@@ -77,6 +82,7 @@ class Edge:
             RecordRoom(1024 * 1024),
             EdgeMetrics(self.registry, topics=Topics(self._prefix)),
             get_log("publish"),
+            timing,
         )
         async with publisher.running():
             await eventually(lambda: publisher.health().good)
@@ -221,11 +227,10 @@ def senders() -> int:
 
 
 async def test_replaced_producer_stops_even_if_the_broker_never_answers(
-    edge: Edge, monkeypatch: pytest.MonkeyPatch
+    edge: Edge,
 ) -> None:
-    monkeypatch.setattr(publish, "SILENCE_SECONDS", 0.5)
-    monkeypatch.setattr(producer_line, "STOP_SECONDS", 0.5)
-    async with edge.running() as kept:
+    quick = PublishTiming(silence_seconds=0.5, producer=ProducerTiming(stop_seconds=0.5))
+    async with edge.running(quick) as kept:
         assert await published(kept, record(edge.payment, b"first")) == "kept"
         edge.guarded.node.pause()
         with pytest.raises(TimeoutError):

@@ -1,34 +1,21 @@
 """Tables for a terminal of 80 columns: text that one copies is not broken."""
 
-import io
-import re
-import sys
 from collections.abc import Sequence
 
 import pytest
 
 from router.terminal.output import show_table
+from tests.parts.terminal import terminal_of
 
 NUMBER = "ORD-261122080642-0766"
 LONG = "x" * 100
 
 
-class Terminal(io.StringIO):
-    """Standard output that is a terminal."""
-
-    def isatty(self) -> bool:
-        """Claim to be a terminal."""
-        return True
-
-
 def shown(monkeypatch: pytest.MonkeyPatch, rows: Sequence[Sequence[str]]) -> str:
-    terminal = Terminal()
-    monkeypatch.setenv("COLUMNS", "80")
-    monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.setattr(sys, "stdout", terminal)
+    terminal = terminal_of(monkeypatch)
     columns = ("order", "status", "lines", "total", "changed")
     show_table("orders of [bold]", columns, rows, ("total",), whole=("order",))
-    out = re.sub("\x1b\\[[0-9;]*m", "", terminal.getvalue())
+    out = terminal.plain
     assert max(map(len, out.splitlines())) <= 80
     return out
 

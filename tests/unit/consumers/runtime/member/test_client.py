@@ -27,7 +27,7 @@ from consumers.runtime.member.client import (
     RecordUnreadable,
 )
 from consumers.runtime.records import Partition
-from consumers.runtime.settings import Tuning
+from consumers.runtime.settings import ConsumerTiming, Tuning
 from router.broker.log.reread import RereadRecords
 from tests.parts.runtime.counting import PAYMENT_0
 
@@ -83,8 +83,9 @@ class StandIn:
         return self.polled
 
 
-def client(consumer: StandIn) -> Client:
-    return Client(consumer, Tuning(batch_wait_seconds=0.01, batch_records=3))
+def client(consumer: StandIn, **timing: float) -> Client:
+    tuning = Tuning(batch_wait_seconds=0.01, batch_records=3)
+    return Client(consumer, tuning, ConsumerTiming(**timing))
 
 
 async def test_fetch_returns_records_by_partition() -> None:
@@ -185,17 +186,13 @@ async def test_partition_read_to_its_end_is_no_longer_a_suspect() -> None:
     assert both == {PAYMENT_0: ["b"], PAYMENT_1: ["c"]}
 
 
-async def test_position_lost_in_a_rebalance_raises_instead_of_waiting(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(runtime_client, "POSITION_SECONDS", 0.01)
-
+async def test_position_lost_in_a_rebalance_raises_instead_of_waiting() -> None:
     async def rebalance() -> object:
         consumer.offset = -1
         return {}
 
     consumer = StandIn(ValueError(), rebalance)
-    reading = client(consumer)
+    reading = client(consumer, position_seconds=0.01)
     with pytest.raises(RecordUnreadable):
         await reading.fetch([PAYMENT_0])
     reading.seek(PAYMENT_0, 7, 20)
@@ -226,10 +223,9 @@ async def test_hold_pauses_all_partitions_and_ignores_invalid_positions() -> Non
     assert consumer.paused == {TP_1}
 
 
-async def test_unanswered_fetches_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runtime_client, "SILENT_SECONDS", 0.0)
+async def test_unanswered_fetches_are_noticed() -> None:
     consumer = StandIn()
-    listening = client(consumer)
+    listening = client(consumer, silent_seconds=0.0)
     consumer.polled = 1
     await listening.fetch([PAYMENT_0])  # the broker was there
     consumer.polled = 2
@@ -242,29 +238,22 @@ async def test_unanswered_fetches_are_noticed(monkeypatch: pytest.MonkeyPatch) -
         await listening.fetch([PAYMENT_0])
 
 
-async def test_client_without_answers_after_new_placement_is_replaced(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(runtime_client, "SILENT_SECONDS", 0.0)
-    listening = client(StandIn())
+async def test_client_without_answers_after_new_placement_is_replaced() -> None:
+    listening = client(StandIn(), silent_seconds=0.0)
     with pytest.raises(PositionsLost, match="no fetch was answered"):
         await listening.fetch([PAYMENT_0])
     with pytest.raises(KafkaTimeoutError, match="no fetch was answered"):
         await listening.fetch([PAYMENT_0])
 
 
-async def test_records_count_as_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runtime_client, "SILENT_SECONDS", 0.0)
-    listening = client(StandIn({TP_0: ["a"]}, {TP_0: ["b"]}))
+async def test_records_count_as_an_answer() -> None:
+    listening = client(StandIn({TP_0: ["a"]}, {TP_0: ["b"]}), silent_seconds=0.0)
     await listening.fetch([PAYMENT_0])
     assert await listening.fetch([PAYMENT_0]) == {PAYMENT_0: ["b"]}
 
 
-async def test_unanswered_fetches_are_noticed_while_one_partition_is_read_singly(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(runtime_client, "SILENT_SECONDS", 0.0)
-    reading = client(StandIn(ValueError()))
+async def test_unanswered_fetches_are_noticed_while_one_partition_is_read_singly() -> None:
+    reading = client(StandIn(ValueError()), silent_seconds=0.0)
     with pytest.raises(RecordUnreadable):
         await reading.fetch([PAYMENT_0])
     reading.seek(PAYMENT_0, 7, 20)

@@ -194,7 +194,7 @@ def test_no_partition_is_read_unplaced_and_no_earlier_fetch_is_applied(
         assert (next_step(state) == "read") <= placed_since_assigned
 
 
-def test_loop_has_five_fields_and_no_state_of_a_partition() -> None:
+def test_loop_has_six_fields_and_no_state_of_a_partition() -> None:
     tree = ast.parse(inspect.getsource(Loop))
     assigned = {
         node.attr
@@ -205,5 +205,5 @@ def test_loop_has_five_fields_and_no_state_of_a_partition() -> None:
         and node.value.id == "self"
     }
     declared = {each.name for each in fields(Loop)}
-    assert declared == {"applier", "tuning", "report", "positions", "member"}
+    assert declared == {"applier", "tuning", "report", "timing", "positions", "member"}
     assert assigned <= declared

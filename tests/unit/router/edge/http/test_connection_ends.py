@@ -101,9 +101,8 @@ async def _send_often(quiet: socket.socket, data: bytes, times: int, pause: floa
 
 
 async def _until_no_connection(door: OpenDoor) -> None:
-    async with asyncio.timeout(20):
-        while door.admission._shares:  # noqa: ASYNC110, SLF001 - proved ones are not counted
-            await asyncio.sleep(0.01)
+    shares = door.admission._shares  # noqa: SLF001 - proved ones are not counted
+    await eventually(lambda: not shares, "no connection", seconds=20, pause=0.01)
 
 
 @on_each_loop
@@ -204,8 +203,7 @@ def test_stopping_edge_answers_open_requests_and_accepts_no_new_ones(
             for sent in (b"", b"\x16\x03\x01\x02\x00" if encrypted else b"POST"):
                 waiting = await lines.enter_async_context(connected(door.port))
                 await waiting.send(sent)
-            while not door.bodies:  # noqa: ASYNC110 - there is no event
-                await asyncio.sleep(0.01)
+            await eventually(lambda: door.bodies, "a body", pause=0.01)
 
             stopping = asyncio.create_task(stack.aclose())
             await asyncio.sleep(0.5)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
+from dataclasses import replace
 
 import pytest
 from aiokafka.errors import (
@@ -17,18 +18,14 @@ from aiokafka.errors import (
 from structlog.testing import capture_logs
 
 from router.contract.wire import OutgoingRecord
-from router.edge.publishing import producer_line, publish
+from router.edge.publishing import publish
 from router.edge.publishing.record_room import RecordRoom
 from router.errors import NotDurable
-from tests.parts.edge.producers import ScriptedProducer, running_publisher
+from tests.parts.edge.producers import QUICK, ScriptedProducer, running_publisher
 
 
 @pytest.fixture(autouse=True)
-def _quickly(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    for name in ("WATCH_SECONDS", "STOP_SECONDS", "CONNECT_SECONDS"):
-        monkeypatch.setattr(producer_line, name, 0.02)
-    for name in ("PROBE_SECONDS", "TRIAL_SECONDS"):
-        monkeypatch.setattr(publish, name, 0.02)
+def _unlogged() -> Iterator[None]:
     with capture_logs():
         yield
 
@@ -195,9 +192,8 @@ async def test_late_error_of_an_abandoned_record_affects_no_other() -> None:
         assert not running.publisher.health().good
 
 
-async def test_a_producer_that_stays_silent_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(publish, "SILENCE_SECONDS", 0.1)
-    async with running_publisher() as running:
+async def test_a_producer_that_stays_silent_is_replaced() -> None:
+    async with running_publisher(timing=replace(QUICK, silence_seconds=0.1)) as running:
         await running.until_well()
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.05):

@@ -54,7 +54,6 @@ def _attempt(delivery: Delivery, *, body_read: bool = True) -> Attempt:
         (Unauthentic(Reason.SIGNATURE_MISSING), True),
         (Unauthentic(Reason.NOT_OURS), True),
         (Unwelcome(Reason.ADDRESS, 403), True),
-        (Unwelcome(Reason.CONTENT_TYPE, 415), True),
         (Unwelcome(Reason.BODY_TOO_LARGE, 413), False),
         (Unwelcome(Reason.BODY_TOO_SLOW, 408), False),
         (Unwelcome(Reason.BODY_INCOMPLETE, 400), False),

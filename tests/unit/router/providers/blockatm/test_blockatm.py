@@ -100,9 +100,9 @@ def test_the_published_body_with_numbers_is_understood() -> None:
 @pytest.mark.parametrize(
     ("name", "event", "golden"),
     [
-        ("published-payment", "payment", "5cb2d56f-233b-5534-95af-5f0a6c5c475f"),
-        ("published-payout", "payout", "63a1390e-408d-53da-bcc5-833ed8616b1a"),
-        ("published-numbers-compact", "payment", "12e5003a-65e2-5293-af2a-912bff7ab57e"),
+        ("published-payment", "payment", "08c8712c-1a2a-5b46-9de6-660bb8d92826"),
+        ("published-payout", "payout", "ab23b628-2e9e-55e4-82ba-b737bfbba549"),
+        ("published-numbers-compact", "payment", "93bf827f-05f1-51b2-8cba-1d5742a645c6"),
     ],
 )
 def test_event_ids_never_change(name: str, event: str, golden: str) -> None:
@@ -113,6 +113,16 @@ def test_retry_with_new_signature_has_same_id_and_another_status_has_another() -
     first, again, later = payment(), payment(network="ETH"), payment(status="CANCELLED")
 
     assert first.id == again.id != later.id
+
+
+def test_status_with_another_amount_is_another_event() -> None:
+    assert payment(amount="100").id != payment(amount="80").id
+    assert payout(amount="100").id != payout(amount="80").id
+    # Both words mean pending: the order is open, then the transaction is seen.
+    opened, seen = payment(status="WAITING_PAYMENT", amount="0"), payment(status="PENDING")
+    assert opened.type is seen.type is EventType.PAYMENT_PENDING
+    assert opened.id != seen.id
+    assert payment(amount=2000).id == payment(amount="2000.00").id
 
 
 @pytest.mark.parametrize("event", ["payment", "Payment", "payment.success", "QR-Payment"])

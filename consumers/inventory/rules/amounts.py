@@ -1,0 +1,130 @@
+"""Sums of a payment's amounts. Pure, exact."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from consumers.inventory.rules.exact import EXACT
+from consumers.inventory.rules.facts import MoneyKey, MoneyKind, PaymentFacts, ReportedAmount
+from router.contract.amounts import value_text
+
+SEEN = frozenset({""})
+"""Amounts that a gateway has seen, not merely claimed."""
+
+ByCurrency = Mapping[str, Decimal]
+_Entry = tuple[MoneyKey, ReportedAmount]
+
+
+@dataclass(frozen=True)
+class ReceivedMoney:
+    """Amounts received, by currency.
+
+    `unclear` has the amounts that do not count: unknown ones, and totals in a second currency.
+    """
+
+    amounts: ByCurrency
+    unclear: frozenset[str]
+
+
+@dataclass(frozen=True)
+class GivenBack:
+    """Amounts given back, by currency; `everything` if one of them is unknown."""
+
+    amounts: ByCurrency
+    everything: bool
+
+    def __bool__(self) -> bool:
+        """Return whether any money was given back."""
+        return self.everything or any(self.amounts.values())
+
+
+def received(facts: PaymentFacts, sources: Collection[str]) -> ReceivedMoney:
+    """Sum what was received, as reported by these sources, before reversals.
+
+    Of totals in several currencies only the one reported first counts: they are the same money.
+    """
+    entries = _entries(facts, MoneyKind.RECEIVED, sources)
+    totals = sorted((each.first, key.currency) for key, each in entries if _is_total(key))
+    first = totals[0][1] if totals else ""
+    aside = [(key, each) for key, each in entries if _is_total(key) and key.currency != first]
+    unclear = {_words(key, each) for key, each in aside}
+    if _unknown(entries):
+        unclear.add("an unknown amount")
+    return ReceivedMoney(_sums(each for each in entries if each not in aside), frozenset(unclear))
+
+
+def reversed_back(facts: PaymentFacts) -> GivenBack:
+    """Sum what was reversed."""
+    entries = _entries(facts, MoneyKind.REVERSED, None)
+    return GivenBack(_sums(entries), bool(_unknown(entries)))
+
+
+def given_back(facts: PaymentFacts, out: MoneyKind, back: MoneyKind) -> GivenBack:
+    """Sum what went `out`, less what came `back` of it.
+
+    An unknown amount that came back is that of its movement, or else everything.
+    """
+    gone, returned = _entries(facts, out, None), _entries(facts, back, None)
+    unknown = _unknown(returned)
+    if unknown - {key.movement for key, _ in gone if key.movement}:
+        return GivenBack({}, everything=False)
+    came_back = _sums(returned)
+    went = _sums((key, each) for key, each in gone if key.movement not in unknown)
+    amounts = {each: _less(amount, came_back.get(each)) for each, amount in went.items()}
+    return GivenBack(amounts, bool(_unknown(gone) - {key.movement for key, _ in returned}))
+
+
+def less(amounts: ByCurrency, back: GivenBack) -> ByCurrency:
+    """Subtract what was given back, by currency, down to zero."""
+    if back.everything:
+        return {}
+    left = {currency: _less(each, back.amounts.get(currency)) for currency, each in amounts.items()}
+    return {currency: amount for currency, amount in left.items() if amount}
+
+
+def _entries(facts: PaymentFacts, kind: MoneyKind, sources: Collection[str] | None) -> list[_Entry]:
+    return [
+        (key, each)
+        for key, each in facts.money.items()
+        if key.kind is kind and (sources is None or key.claimed_by in sources)
+    ]
+
+
+def _is_total(key: MoneyKey) -> bool:
+    return bool(key.currency) and not key.movement
+
+
+def _unknown(entries: Sequence[_Entry]) -> set[str]:
+    """Return the movements whose amount is unknown; the empty text is the total."""
+    known = {key.movement for key, each in entries if each.amount is not None}
+    return {key.movement for key, _ in entries} - known
+
+
+def _sums(entries: Iterable[_Entry]) -> dict[str, Decimal]:
+    """Return by currency the larger of the total and the sum over all movements."""
+    highest: dict[tuple[str, str], Decimal] = {}
+    for key, each in entries:
+        if each.amount is not None:
+            place = (key.currency, key.movement)
+            highest[place] = max(highest.get(place, each.amount), each.amount)
+    of_movements: defaultdict[str, Decimal] = defaultdict(Decimal)
+    for (currency, movement), amount in highest.items():
+        if movement:
+            of_movements[currency] = EXACT.add(of_movements[currency], amount)
+    currencies = sorted({currency for currency, _ in highest})
+    zero = Decimal(0)
+    return {c: max(highest.get((c, ""), zero), of_movements.get(c, zero)) for c in currencies}
+
+
+def _less(amount: Decimal, back: Decimal | None) -> Decimal:
+    return max(EXACT.subtract(amount, back or Decimal(0)), Decimal(0))
+
+
+def _words(key: MoneyKey, each: ReportedAmount) -> str:
+    return money_text(each.amount or Decimal(0), key.currency)
+
+
+def money_text(amount: Decimal, currency: str) -> str:
+    """Format an amount so that equal amounts have equal text: `30 USDT`."""
+    return f"{value_text(amount)} {currency}"

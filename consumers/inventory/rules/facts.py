@@ -1,0 +1,154 @@
+"""Facts of a payment, folded so that neither their order nor their repetition matters. Pure.
+
+A fact is never replaced by a later one. Of each amount the highest counts; only a reversal lowers
+what was received.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+from router.contract.event import Event
+
+
+class MoneyKind(StrEnum):
+    """Transfers of money, each with its opposite."""
+
+    RECEIVED = "received"
+    REVERSED = "reversed"
+    REFUNDED = "refunded"
+    REFUND_FAILED = "refund_failed"
+    DISPUTED = "disputed"
+    DISPUTE_RETURNED = "dispute_returned"
+
+
+class MoneyKey(NamedTuple):
+    """Identity of an amount within its payment.
+
+    `movement` is empty for a total. `claimed_by` is the endpoint that reported an amount that was
+    only claimed, empty for an amount that was seen. `currency` is empty for an unknown amount.
+    """
+
+    kind: MoneyKind
+    currency: str
+    movement: str
+    claimed_by: str
+
+
+@dataclass(frozen=True)
+class ReportedAmount:
+    """The highest amount reported, None if it is unknown, and the moment of the first report."""
+
+    amount: Decimal | None
+    first: datetime
+
+
+class Price(NamedTuple):
+    """A price that the gateway was given."""
+
+    currency: str
+    amount: Decimal
+
+
+class ConversionKey(NamedTuple):
+    """Currencies of a conversion, and the endpoint if the amount was only claimed."""
+
+    currency: str
+    into: str
+    claimed_by: str
+
+
+@dataclass(frozen=True, order=True)
+class Conversion:
+    """A total and its value in another currency, as the gateway converted it at a moment."""
+
+    amount: Decimal
+    moment: datetime
+    value: Decimal
+
+
+@dataclass(frozen=True)
+class PaymentFacts:
+    """Everything that was reported about one payment.
+
+    `met` names where the gateway reported that its price is paid in full: an endpoint if the
+    amount was only claimed, else the empty text.
+    """
+
+    statuses: frozenset[str] = frozenset()
+    money: Mapping[MoneyKey, ReportedAmount] = field(default_factory=dict)
+    prices: frozenset[Price] = frozenset()
+    met: frozenset[str] = frozenset()
+    conversions: Mapping[ConversionKey, Conversion] = field(default_factory=dict)
+
+
+_KINDS: Final[Mapping[str, MoneyKind]] = {
+    "underpaid": MoneyKind.RECEIVED,
+    "confirmed": MoneyKind.RECEIVED,
+    "overpaid": MoneyKind.RECEIVED,
+    "reversed": MoneyKind.REVERSED,
+    "refunded": MoneyKind.REFUNDED,
+    "refund_failed": MoneyKind.REFUND_FAILED,
+    "disputed": MoneyKind.DISPUTED,
+    "dispute_returned": MoneyKind.DISPUTE_RETURNED,
+}
+"""Kinds of money by status; an amount with another status was not transferred."""
+
+
+def add_event(facts: PaymentFacts, event: Event) -> PaymentFacts:
+    """Return the facts with those of an event; equal to `facts` if it adds none."""
+    status = event.type.status
+    known = replace(facts, statuses=facts.statuses | {status}, prices=_prices(facts, event))
+    kind = _KINDS.get(status)
+    if kind is None:
+        return known
+    money = dict(facts.money)
+    for key, reported in _money(kind, event):
+        money[key] = _joined(money.get(key), reported)
+    known = replace(known, money=money)
+    return _valued(known, event) if kind is MoneyKind.RECEIVED else known
+
+
+def _prices(facts: PaymentFacts, event: Event) -> frozenset[Price]:
+    if event.expected_amount is None or event.expected_currency is None:
+        return facts.prices
+    return facts.prices | {Price(event.expected_currency, event.expected_amount)}
+
+
+def _money(kind: MoneyKind, event: Event) -> list[tuple[MoneyKey, ReportedAmount]]:
+    """Return an event's amounts: of its movement, of the total, or one that is unknown."""
+    currency, claimed_by, moment = event.currency or "", _claimed_by(event), event.moment
+    amounts = (("", event.amount), (event.movement or "", event.movement_amount))
+    known = [
+        (MoneyKey(kind, currency, movement, claimed_by), ReportedAmount(amount, moment))
+        for movement, amount in amounts
+        if amount is not None
+    ]
+    unknown = MoneyKey(kind, "", event.movement or "", claimed_by)
+    return known or [(unknown, ReportedAmount(None, moment))]
+
+
+def _valued(facts: PaymentFacts, event: Event) -> PaymentFacts:
+    """Add what the gateway reports about the value of the money received."""
+    claimed_by = _claimed_by(event)
+    met = facts.met | {claimed_by} if event.price_met else facts.met
+    conversions = dict(facts.conversions)
+    if event.amount is not None and event.converted is not None:
+        key = ConversionKey(event.currency or "", event.converted_currency or "", claimed_by)
+        new = Conversion(event.amount, event.moment, event.converted)
+        conversions[key] = max(conversions.get(key, new), new)
+    return replace(facts, met=met, conversions=conversions)
+
+
+def _joined(known: ReportedAmount | None, new: ReportedAmount) -> ReportedAmount:
+    if known is None:
+        return new
+    amounts = [each for each in (known.amount, new.amount) if each is not None]
+    return ReportedAmount(max(amounts, default=None), min(known.first, new.first))
+
+
+def _claimed_by(event: Event) -> str:
+    return event.endpoint if event.amount_claimed else ""

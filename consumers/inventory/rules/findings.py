@@ -1,0 +1,90 @@
+"""The cases that hold for an order, from its facts and its stock. Pure."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+
+from consumers.inventory import cases
+from consumers.inventory.order_state import OrderState
+from consumers.inventory.policy import Policy
+from consumers.inventory.rules.amounts import GivenBack, money_text
+from consumers.inventory.rules.judgement import Judgement
+from consumers.inventory.rules.paid import PaidAnswer
+from consumers.inventory.rules.standing import PaymentStanding, amounts_text
+from consumers.inventory.rules.wants import is_over
+from consumers.runtime.cases.finding import Finding
+from consumers.runtime.cases.kind import CaseKind
+
+
+def findings(
+    order: OrderState, judgement: Judgement, policy: Policy, now: datetime
+) -> Sequence[Finding]:
+    """Return the cases that hold for a placed order, except those of its stock."""
+    kind = _of_payment(order, judgement, policy, now)
+    facts = {"total": _total(order), "received": _came(judgement.with_money)}
+    found = [] if kind is None else [_finding(kind, facts)]
+    return [*found, *_given_back(order, judgement), *_conflicts(order)]
+
+
+def _of_payment(
+    order: OrderState, judgement: Judgement, policy: Policy, now: datetime
+) -> CaseKind | None:
+    """Return the kind for an order that is not simply paid or unpaid.
+
+    A decision settles it, until more money comes.
+    """
+    if order.decision is not None:
+        changed = order.decision.shown != judgement.shown
+        return cases.CHANGED_SINCE_DECISION if changed else None
+    if order.cancelled_at is not None:
+        return cases.CANCELLED_WITH_MONEY if judgement.with_money else None
+    return _of_answer(judgement, waits=not is_over(order, judgement, policy, now))
+
+
+def _of_answer(judgement: Judgement, *, waits: bool) -> CaseKind | None:
+    """Return the kind for an order without decision; `waits` until it expires."""
+    if judgement.answer is PaidAnswer.YES:
+        return cases.PAID_TWICE if judgement.twice else None
+    if judgement.before_reversals is PaidAnswer.YES:
+        return cases.NO_LONGER_PAID
+    if any(each.waits for each in judgement.with_money):
+        return cases.OVERPAID
+    if judgement.answer is PaidAnswer.CANNOT_COMPARE:
+        return cases.CANNOT_COMPARE
+    settled = judgement.given_back or (judgement.open and waits)
+    return cases.PAID_TOO_LITTLE if judgement.with_money and not settled else None
+
+
+def _given_back(order: OrderState, judgement: Judgement) -> Iterator[Finding]:
+    facts = {"total": _total(order), "received": _came(judgement.payments)}
+    if judgement.given_back and judgement.with_money:
+        refunded = _back([each.refunded for each in judgement.payments])
+        yield _finding(cases.PARTIAL_REFUND, {**facts, "refunded": refunded})
+    if any(each.disputed for each in judgement.payments):
+        disputed = _back([each.disputed for each in judgement.payments])
+        yield _finding(cases.DISPUTED, {**facts, "disputed": disputed})
+
+
+def _conflicts(order: OrderState) -> Iterator[Finding]:
+    for name, texts in sorted(order.conflicts.items()):
+        yield Finding(name, {"what": "; ".join(sorted(texts))})
+
+
+def _finding(kind: CaseKind, facts: Mapping[str, str]) -> Finding:
+    return Finding(kind.name, {name: text for name, text in facts.items() if text})
+
+
+def _total(order: OrderState) -> str:
+    return "" if order.total is None else money_text(order.total, order.currency or "")
+
+
+def _came(payments: Sequence[PaymentStanding]) -> str:
+    seen = amounts_text(each.amounts for each in payments)
+    claimed = amounts_text(each.claimed for each in payments)
+    unclear = sorted(text for each in payments for text in each.unclear)
+    return ", ".join(each for each in (seen, claimed and f"{claimed} claimed", *unclear) if each)
+
+
+def _back(amounts: Sequence[GivenBack]) -> str:
+    known = amounts_text(each.amounts for each in amounts)
+    unknown = "an unknown amount" if any(each.everything for each in amounts) else ""
+    return ", ".join(each for each in (known, unknown) if each)

@@ -1,0 +1,100 @@
+"""Everything that the facts of an order and of its payments say about it. Pure."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from consumers.inventory.order_state import OrderState
+from consumers.inventory.policy import Policy
+from consumers.inventory.rules.facts import MoneyKind, PaymentFacts
+from consumers.inventory.rules.paid import Bill, PaidAnswer, is_paid
+from consumers.inventory.rules.standing import PaymentStanding, standing
+from consumers.inventory.rules.stored_facts import facts_column
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """Whether an order is paid, and by which payments.
+
+    `before_reversals` is the answer as if nothing had been reversed. `twice` is whether it would
+    be paid without one of its payments. `shown` is the digest of what came and of whether the
+    order was cancelled: an operator's decision names the one that it is about.
+    """
+
+    answer: PaidAnswer
+    before_reversals: PaidAnswer
+    twice: bool
+    payments: Sequence[PaymentStanding]
+    shown: str
+
+    @property
+    def with_money(self) -> Sequence[PaymentStanding]:
+        """Payments whose money came and was not given back in full."""
+        return [each for each in self.payments if each.has_money]
+
+    @property
+    def given_back(self) -> bool:
+        """Whether any money was refunded."""
+        return any(each.refunded for each in self.payments)
+
+    @property
+    def open(self) -> bool:
+        """Whether the gateway of some payment still expects money."""
+        return any(each.open for each in self.payments)
+
+    @property
+    def ended(self) -> bool:
+        """Whether there are payments, and all of them have ended."""
+        return bool(self.payments) and all(each.ended for each in self.payments)
+
+    @property
+    def refunded(self) -> bool:
+        """Whether all money that came was given back."""
+        return self.ended and any(each.returned for each in self.payments) and not self.with_money
+
+
+def judge(order: OrderState, payments: Mapping[UUID, PaymentFacts], policy: Policy) -> Judgement:
+    """Judge an order by its payments, by their ids."""
+    bill = Bill(order.total, order.currency)
+    facts = [payments[number] for number in sorted(payments)]
+    standings = [standing(each, policy) for each in facts]
+    answer = is_paid(bill, standings, policy)
+    return Judgement(
+        answer=answer,
+        before_reversals=_before_reversals(answer, bill, facts, policy),
+        twice=answer is PaidAnswer.YES and _twice(bill, standings, policy),
+        payments=standings,
+        shown=_digest(order, payments),
+    )
+
+
+def _before_reversals(
+    answer: PaidAnswer, bill: Bill, facts: Sequence[PaymentFacts], policy: Policy
+) -> PaidAnswer:
+    if not any("reversed" in each.statuses for each in facts):
+        return answer
+    return is_paid(bill, [standing(each, policy, reversals=False) for each in facts], policy)
+
+
+def _twice(bill: Bill, payments: Sequence[PaymentStanding], policy: Policy) -> bool:
+    there = [each for each in payments if each.has_money]
+    if bill.total == 0:
+        return bool(there)
+    without = ([each for each in there if each is not left_out] for left_out in there)
+    return any(is_paid(bill, rest, policy) is PaidAnswer.YES for rest in without)
+
+
+def _digest(order: OrderState, payments: Mapping[UUID, PaymentFacts]) -> str:
+    came = {
+        str(number): [
+            row[:-1]
+            for row in facts_column(facts).get("money", ())
+            if row[0] in {MoneyKind.RECEIVED, MoneyKind.REVERSED}
+        ]
+        for number, facts in payments.items()
+    }
+    cancelled = order.cancelled_at is not None
+    facts = [cancelled, sorted((number, rows) for number, rows in came.items() if rows)]
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]

@@ -1,0 +1,64 @@
+"""The kinds of cases of a payment or payout; they are found with its facts (see `facts.findings`).
+
+Their names are keys of the column `cases` of `position`.
+"""
+
+from consumers.runtime.cases.kind import CaseKind, Severity
+
+AMOUNT_UNKNOWN = CaseKind(
+    "amount-unknown",
+    Severity.TICKET,
+    "The gateway reports that money moved, but not how much.",
+)
+
+AMOUNT_LOWERED = CaseKind(
+    "amount-lowered",
+    Severity.TICKET,
+    "The gateway's last report is lower than an earlier one; the highest amount is booked.",
+)
+
+OTHER_CURRENCY = CaseKind(
+    "other-currency",
+    Severity.TICKET,
+    "Known money was reported again in another currency; the first currency is booked.",
+)
+
+OTHER_NETWORK = CaseKind(
+    "other-network",
+    Severity.TICKET,
+    "Known money was reported again on another network; the first network is booked.",
+)
+
+BACK_EXCEEDS_OUT = CaseKind(
+    "back-exceeds-out",
+    Severity.TICKET,
+    "More came back than went out before; only what went out is booked as returned.",
+)
+
+OUT_EXCEEDS_IN = CaseKind(
+    "out-exceeds-in",
+    Severity.TICKET,
+    "More was refunded or disputed than was received; it is booked as reported.",
+)
+
+CALLED_OFF_AFTER_PAID = CaseKind(
+    "called-off-after-paid",
+    Severity.TICKET,
+    "A paid payment or payout was later reported as not paid; the books do not change.",
+)
+
+KINDS: tuple[CaseKind, ...] = (
+    AMOUNT_UNKNOWN,
+    AMOUNT_LOWERED,
+    OTHER_CURRENCY,
+    OTHER_NETWORK,
+    BACK_EXCEEDS_OUT,
+    OUT_EXCEEDS_IN,
+    CALLED_OFF_AFTER_PAID,
+)
+"""Every kind of the ledger."""
+
+
+def log_event(kind: str) -> str:
+    """Return the name of the log event for a case that opens."""
+    return kind.replace("-", "_")

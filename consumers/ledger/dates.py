@@ -1,0 +1,24 @@
+"""The date of a transaction: the moment of its fact, if it is plausible."""
+
+from datetime import UTC, date, datetime, timedelta
+
+from router.contract.event import Event
+
+OLDEST = timedelta(days=400)
+"""A fact may be at most this much older than its receipt."""
+
+AHEAD = timedelta(minutes=5)
+"""A gateway's clock may be this much ahead of ours."""
+
+
+def moment_of(event: Event) -> datetime:
+    """Return the moment of an event's fact; that of its receipt if the gateway's is implausible."""
+    received, occurred = event.received_at, event.occurred_at
+    if occurred is None or not received - OLDEST <= occurred <= received + AHEAD:
+        return received
+    return occurred
+
+
+def day_of(moment: datetime) -> date:
+    """Return the day of a moment, in UTC."""
+    return moment.astimezone(UTC).date()

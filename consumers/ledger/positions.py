@@ -1,0 +1,145 @@
+"""Reads and writes positions and their transfers: a few statements per batch."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import Row, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from consumers.ledger.book import MOVEMENT, POSITION
+from consumers.ledger.facts.fact import Kind
+from consumers.ledger.facts.fold import Fold
+from consumers.ledger.facts.position import MovementKey, Position
+from consumers.ledger.facts.stored import Json, facts_json, fold_json, fold_of_json, position_of
+from consumers.runtime.cases.finding import CasesColumn
+from consumers.runtime.store.arrays import (
+    add_missing,
+    as_table,
+    inserting,
+    lock_rows,
+    update_rows,
+)
+
+DESCRIBED = [
+    POSITION.c[name]
+    for name in (
+        *("id", "account", "provider", "family", "provider_reference", "reference"),
+        *("status", "rank"),
+    )
+]
+"""Columns of a position, without its facts."""
+
+_IDENTITY = DESCRIBED[:6]
+_CHANGING = [POSITION.c[n] for n in ("id", "reference", "status", "rank", "claimed")]
+_JSON = [POSITION.c.facts, POSITION.c.cases]
+
+
+class KeptPosition(NamedTuple):
+    """A position with the columns that are derived from its facts."""
+
+    position: Position
+    claimed: bool
+    cases: CasesColumn | None
+
+
+class _PositionRow(NamedTuple):
+    id: UUID
+    reference: str | None
+    status: str | None
+    rank: int
+    claimed: bool
+    facts: Json
+    cases: CasesColumn | None
+
+
+async def lock_positions(
+    transaction: AsyncConnection, positions: Iterable[Position]
+) -> Mapping[UUID, KeptPosition]:
+    """Lock the rows of these positions and return their contents; insert missing rows.
+
+    Locks in the order of the ids, so that two processes that need the same rows
+    cannot deadlock.
+    """
+    wanted = {position.id: position for position in positions}
+    await add_missing(transaction, POSITION, _IDENTITY, wanted.values())
+    columns = [*DESCRIBED, POSITION.c.claimed, *_JSON]
+    rows = await lock_rows(transaction, POSITION, columns, wanted)
+    return {row.id: KeptPosition(described(row), row.claimed, row.cases) for row in rows}
+
+
+def described(row: Row[Any]) -> Position:
+    """Return the position of a row with the columns `DESCRIBED` and `facts`."""
+    return position_of({each.name: getattr(row, each.name) for each in DESCRIBED}, row.facts)
+
+
+async def load_movements(
+    transaction: AsyncConnection, keys: Collection[tuple[UUID, MovementKey]]
+) -> Mapping[UUID, Mapping[MovementKey, Fold]]:
+    """Return the folds of these transfers, by position. The caller holds the positions' locks."""
+    if not keys:
+        return {}
+    columns = [MOVEMENT.c.position_id, MOVEMENT.c.kind, MOVEMENT.c.movement]
+    wanted = as_table(columns, ((each, kind.value, name) for each, (kind, name) in keys))
+    same = [MOVEMENT.c[each.name] == wanted.c[each.name] for each in columns]
+    rows = await transaction.execute(
+        select(MOVEMENT).join_from(MOVEMENT, wanted, *same[:1]).where(*same)
+    )
+    found: dict[UUID, dict[MovementKey, Fold]] = {}
+    for row in rows:
+        key = (Kind(row.kind), row.movement)
+        found.setdefault(row.position_id, {})[key] = fold_of_json(row.facts)
+    return found
+
+
+def with_movements(
+    kept: Mapping[UUID, KeptPosition], movements: Mapping[UUID, Mapping[MovementKey, Fold]]
+) -> Mapping[UUID, KeptPosition]:
+    """Return the positions with the folds of their transfers."""
+    return {
+        key: each
+        if key not in movements
+        else each._replace(position=replace(each.position, movements=movements[key]))
+        for key, each in kept.items()
+    }
+
+
+async def write_positions(transaction: AsyncConnection, changed: Sequence[KeptPosition]) -> None:
+    """Store changed positions. The caller holds the locks of their rows."""
+    rows = [_row_of(each) for each in changed]
+    await update_rows(transaction, POSITION, [*_CHANGING, *_JSON], rows, updated_at=func.now())
+
+
+def _row_of(kept: KeptPosition) -> _PositionRow:
+    position = kept.position
+    return _PositionRow(
+        id=position.id,
+        reference=position.reference,
+        status=position.status,
+        rank=int(position.rank),
+        claimed=kept.claimed,
+        facts=facts_json(position),
+        cases=kept.cases,
+    )
+
+
+async def write_movements(
+    transaction: AsyncConnection, folds: Mapping[tuple[UUID, MovementKey], Fold]
+) -> None:
+    """Insert or update the rows of these transfers. The caller holds the positions' locks."""
+    if not folds:
+        return
+    rows = sorted(
+        (
+            (key, kind.value, movement, fold_json(fold))
+            for (key, (kind, movement)), fold in folds.items()
+        ),
+        key=lambda row: row[:3],
+    )
+    adding = inserting(MOVEMENT, list(MOVEMENT.c), rows)
+    await transaction.execute(
+        adding.on_conflict_do_update(
+            constraint=MOVEMENT.primary_key, set_={"facts": adding.excluded.facts}
+        )
+    )

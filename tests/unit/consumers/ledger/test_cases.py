@@ -1,0 +1,154 @@
+"""Cases of typical histories, in either order of the events."""
+
+import pytest
+
+from consumers.ledger.cases import KINDS, log_event
+from tests.parts.ledger.told import found, told
+
+CONFIRMED = told("payment.confirmed", "100")
+
+STORIES = {
+    "paid": ([CONFIRMED], {}),
+    "paid twice in a row": ([CONFIRMED, told("payment.confirmed", "100", at=1)], {}),
+    "underpaid then paid": (
+        [told("payment.underpaid", "80"), told("payment.confirmed", "100")],
+        {},
+    ),
+    "expired then paid": ([told("payment.expired"), told("payment.confirmed", "100", at=1)], {}),
+    "refunded in part": ([CONFIRMED, told("payment.refunded", "30")], {}),
+    "confirmed without an amount": (
+        [told("payment.confirmed")],
+        {"amount-unknown": {"payment": "no amount"}},
+    ),
+    "underpaid, then confirmed without an amount": (
+        [told("payment.underpaid", "80"), told("payment.confirmed")],
+        {"amount-unknown": {"payment": "no amount"}},
+    ),
+    "underpaid without an amount, then confirmed": ([told("payment.underpaid"), CONFIRMED], {}),
+    "two refunds without amounts": (
+        [
+            CONFIRMED,
+            told("payment.refunded", movement="r1"),
+            told("payment.refunded", movement="r2"),
+        ],
+        {"amount-unknown": {"refund movements": "no amount: 2"}},
+    ),
+    "a dispute returned without an amount": (
+        [CONFIRMED, told("payment.disputed", "100"), told("payment.dispute_returned")],
+        {"amount-unknown": {"dispute returned": "no amount"}},
+    ),
+    "lowered": (
+        [CONFIRMED, told("payment.confirmed", "80", at=1)],
+        {"amount-lowered": {"payment": "100 USDT, later 80 USDT"}},
+    ),
+    "lowered, and the highest again": (
+        [
+            CONFIRMED,
+            told("payment.confirmed", "80", at=1),
+            told("payment.confirmed", "100.0", at=2),
+        ],
+        {},
+    ),
+    "a refund lowered": (
+        [
+            CONFIRMED,
+            told("payment.refunded", movement="r1", movement_amount="30"),
+            told("payment.refunded", movement="r1", movement_amount="20", at=1),
+        ],
+        {"amount-lowered": {"refund movements USDT": "lowered by 10"}},
+    ),
+    "a fee lowered": (
+        [
+            told("payment.confirmed", "100", fee="2", fee_currency="USDT"),
+            told("payment.confirmed", "100", fee="1", fee_currency="USDT", at=1),
+        ],
+        {"amount-lowered": {"fee of payment": "2 USDT, later 1 USDT"}},
+    ),
+    "in two currencies": (
+        [CONFIRMED, told("payment.confirmed", "90", currency="EUR", at=1)],
+        {"other-currency": {"payment": "USDT counts, not 90 EUR"}},
+    ),
+    "a refund in two currencies": (
+        [
+            CONFIRMED,
+            told("payment.refunded", movement="r1", movement_amount="30"),
+            told("payment.refunded", movement="r1", movement_amount="28", currency="EUR", at=1),
+        ],
+        {"other-currency": {"refund movements EUR": "not counted: 28"}},
+    ),
+    "a total in another currency than a part of it": (
+        [CONFIRMED, told("payment.confirmed", movement="p1", movement_amount="1", currency="BTC")],
+        {"other-currency": {"payment in BTC": "total in USDT"}},
+    ),
+    "on two networks": (
+        [CONFIRMED, told("payment.confirmed", "100", network="TRON", at=1)],
+        {"other-network": {"payment": "Ethereum, TRON"}},
+    ),
+    "a refund on two networks": (
+        [
+            CONFIRMED,
+            told("payment.refunded", movement="r1", movement_amount="30"),
+            told("payment.refunded", movement="r1", movement_amount="30", network="TRON"),
+        ],
+        {"other-network": {"refund movements": "on several: 1"}},
+    ),
+    "more returned than paid out": (
+        [told("payout.confirmed", "50"), told("payout.returned", "100")],
+        {"back-exceeds-out": {"payout USDT": "50 out, 100 back"}},
+    ),
+    "more fees returned than charged": (
+        [
+            told("payment.confirmed", "100", fee="2", fee_currency="USDT"),
+            told("payment.refunded", "100", fee_returned="3", fee_currency="USDT"),
+        ],
+        {"back-exceeds-out": {"fee USDT": "2 out, 3 back"}},
+    ),
+    "refunded before it was paid": (
+        [told("payment.refunded", "30")],
+        {"out-exceeds-in": {"USDT": "0 in, 30 out"}},
+    ),
+    "refunded from a claim alone": (
+        [told("payment.confirmed", "20", amount_claimed=True), told("payment.refunded", "5")],
+        {"out-exceeds-in": {"USDT": "0 in, 5 out"}},
+    ),
+    "refunded and disputed": (
+        [CONFIRMED, told("payment.refunded", "100"), told("payment.disputed", "100")],
+        {"out-exceeds-in": {"USDT": "100 in, 200 out"}},
+    ),
+    "failed after paid": (
+        [CONFIRMED, told("payment.failed", "100", at=1)],
+        {"called-off-after-paid": {"status": "failed"}},
+    ),
+    "failed and paid at the same moment": (
+        [CONFIRMED, told("payment.failed")],
+        {"called-off-after-paid": {"status": "failed"}},
+    ),
+    "underpaid, paid and failed at the same moment": (
+        [told("payment.underpaid", "80"), CONFIRMED, told("payment.failed")],
+        {"called-off-after-paid": {"status": "failed"}},
+    ),
+    "underpaid after paid": (
+        [CONFIRMED, told("payment.underpaid", "100", at=1)],
+        {"called-off-after-paid": {"status": "underpaid"}},
+    ),
+    "failed after paid, and paid again": (
+        [CONFIRMED, told("payment.failed", at=1), told("payment.confirmed", "100", at=2)],
+        {},
+    ),
+}
+
+
+@pytest.mark.parametrize("story", STORIES)
+def test_a_history_has_the_cases_of_its_table_in_either_order(story: str) -> None:
+    events, expected = STORIES[story]
+    assert found(events) == expected
+    assert found(events[::-1]) == expected
+
+
+def test_every_kind_is_found_in_a_history() -> None:
+    shown = {kind for _, cases in STORIES.values() for kind in cases}
+    assert shown == {each.name for each in KINDS}
+
+
+def test_the_log_names_a_kind_with_underscores() -> None:
+    assert log_event("called-off-after-paid") == "called_off_after_paid"

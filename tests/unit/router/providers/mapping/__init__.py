@@ -1,0 +1,1 @@
+"""The mapping language: conditions, minor units, paths, movements."""
