@@ -18,7 +18,7 @@ from consumers.inventory.placed import content_text, lines_of, repeats, with_con
 from consumers.inventory.policy import Policy
 from consumers.inventory.recorded import ChangeCause, RecordedNote, StockMovement
 from consumers.inventory.review import case_notes, payment_facts, payment_notes, reviewed
-from consumers.inventory.rules.decision import Decision, later
+from consumers.inventory.rules.decision import OrderDecision, later
 from consumers.inventory.rules.judgement import Judgement, judge
 from consumers.inventory.rules.wants import Want, Wish, wanted
 from consumers.inventory.shelf import Stock, apply_move, moves
@@ -67,7 +67,7 @@ class BatchState:
         self._record_moves(cause, order)
         return len(self.notes) > before
 
-    def decide(self, cause: ChangeCause, number: UUID, decision: Decision) -> None:
+    def decide(self, cause: ChangeCause, number: UUID, decision: OrderDecision) -> None:
         """Add an operator's decision to the facts of an order."""
         order = self.orders[number]
         decided = replace(order, decision=later(order.decision, decision))

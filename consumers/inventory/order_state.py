@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
-from consumers.inventory.rules.decision import Decision
+from consumers.inventory.rules.decision import OrderDecision
 from consumers.inventory.shelf import OrderLineState
 from consumers.runtime.cases.finding import CasesColumn
 
@@ -31,7 +31,7 @@ class OrderState:
     expires_at: datetime | None = None
     cancelled_at: datetime | None = None
     due_at: datetime | None = None
-    decision: Decision | None = None
+    decision: OrderDecision | None = None
     conflicts: Mapping[str, Sequence[str]] = field(default_factory=dict)
     cases: CasesColumn | None = None
     lines: tuple[OrderLineState, ...] = ()

@@ -2,13 +2,16 @@
 
 from functools import partial
 
+from consumers.inventory.cases import ORDER_KINDS, PAYMENT_WITHOUT_ORDER
 from consumers.inventory.handler import handler
 from consumers.inventory.lapse import lapse_work
+from consumers.inventory.listing import GRACE, payments_without_order
 from consumers.inventory.measures import MEASURES
 from consumers.inventory.policy import Policy
 from consumers.inventory.setting import stock_up
-from consumers.inventory.tables import METADATA
+from consumers.inventory.tables import METADATA, ORDERS
 from consumers.inventory.trace import steps_of
+from consumers.runtime.cases.source import CaseQuery, CaseRows
 from consumers.runtime.service import ConsumerActions, Service, Setup
 from router.contract.order_fields import read_order
 from router.contract.topics import ORDER
@@ -35,4 +38,8 @@ SERVICE = Service(
     configured=configured,
     says_outcomes=True,
     trail=steps_of,
+    cases=(
+        CaseRows(ORDERS, ORDER_KINDS, provider=None, provider_reference=None),
+        CaseQuery(PAYMENT_WITHOUT_ORDER, payments_without_order(), GRACE),
+    ),
 )

@@ -17,7 +17,7 @@ class Verb(StrEnum):
 
 
 @dataclass(frozen=True)
-class Decision:
+class OrderDecision:
     """A decision, a fact of the order that wins over the comparison of amounts.
 
     `shown` is the digest of the facts that the operator saw; `saw_cancelled` is whether the order
@@ -31,14 +31,14 @@ class Decision:
     saw_cancelled: bool
 
 
-def later(known: Decision | None, new: Decision) -> Decision:
+def later(known: OrderDecision | None, new: OrderDecision) -> OrderDecision:
     """Return the decision that holds: the later one, in any order of arrival."""
     if known is None:
         return new
     return max(known, new, key=lambda each: (each.at, each.event_id))
 
 
-def decision_column(decision: Decision | None) -> Mapping[str, Any] | None:
+def decision_column(decision: OrderDecision | None) -> Mapping[str, Any] | None:
     """Return a decision as JSON, the column `decision` of the order's row."""
     if decision is None:
         return None
@@ -51,11 +51,11 @@ def decision_column(decision: Decision | None) -> Mapping[str, Any] | None:
     }
 
 
-def decision_of(column: Mapping[str, Any] | None) -> Decision | None:
+def decision_of(column: Mapping[str, Any] | None) -> OrderDecision | None:
     """Return the decision that a column has."""
     if column is None:
         return None
-    return Decision(
+    return OrderDecision(
         Verb(column["verb"]),
         datetime.fromisoformat(column["at"]),
         UUID(column["event_id"]),

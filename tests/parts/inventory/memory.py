@@ -11,7 +11,7 @@ from consumers.inventory.order_state import OrderState
 from consumers.inventory.payments import Payment, clues_of, new_payment
 from consumers.inventory.policy import Policy
 from consumers.inventory.recorded import ChangeCause, StockMovement
-from consumers.inventory.rules.decision import Decision, Verb, decision_column, decision_of
+from consumers.inventory.rules.decision import OrderDecision, Verb, decision_column, decision_of
 from consumers.inventory.rules.judgement import Judgement, judge
 from consumers.inventory.rules.stored_facts import facts_column, facts_of
 from consumers.inventory.rules.wants import Want, wanted
@@ -78,9 +78,9 @@ class MemoryShop:
         order = self.order(reference)
         at, shown = self.now + timedelta(seconds=seconds), self.judgement(reference).shown
         cancelled = order.cancelled_at is not None
-        self.apply_decision(Decision(verb, at, uuid4(), shown, cancelled), reference)
+        self.apply_decision(OrderDecision(verb, at, uuid4(), shown, cancelled), reference)
 
-    def apply_decision(self, decision: Decision, reference: str = "A-1") -> None:
+    def apply_decision(self, decision: OrderDecision, reference: str = "A-1") -> None:
         """Apply a decision about an order."""
         state = self.state()
         cause = ChangeCause(decision.event_id, "order.decided")

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from consumers.inventory.policy import Policy
-from consumers.inventory.rules.decision import Decision, Verb, later
+from consumers.inventory.rules.decision import OrderDecision, Verb, later
 from tests.parts.contract.orders import order
 from tests.parts.inventory.memory import MemoryShop
 from tests.parts.inventory.shop import MOMENT, paid
@@ -43,7 +43,9 @@ def test_the_stock_of_a_sold_order_comes_back_only_by_return(verb: Verb, status:
 
 def test_the_later_decision_holds_in_any_order_of_arrival() -> None:
     made = [
-        Decision(verb, MOMENT + timedelta(seconds=at), UUID(int=number), "", saw_cancelled=False)
+        OrderDecision(
+            verb, MOMENT + timedelta(seconds=at), UUID(int=number), "", saw_cancelled=False
+        )
         for number, (verb, at) in enumerate([(Verb.ACCEPT, 2), (Verb.REFUSE, 1), (Verb.RETURN, 2)])
     ]
     for first, second, third in permutations(made):
