@@ -123,8 +123,8 @@ def _applied(progress: _Progress, event: Event) -> tuple[Entry, _Progress]:
     after = absorb(position, event)
     assessed = assess(after)
     lines = difference(progress.assessed.amounts, assessed.amounts)
-    digests = {each.digest for each in progress.assessed.findings}
-    opened = [each.kind for each in assessed.findings if each.digest not in digests]
+    known = {each.kind for each in progress.assessed.findings}
+    opened = [each.kind for each in assessed.findings if each.kind not in known]
     news = (after.status != position.status, lines, assessed.findings != progress.assessed.findings)
     outcome = Fate.APPLIED if any(news) or _has_new_money(position, after) else Fate.STALE
     cases = cases_column(progress.kept.cases, assessed.findings, event.received_at)

@@ -1,9 +1,11 @@
 """Declares the ledger to the consumer runtime."""
 
-from consumers.ledger.book import METADATA
+from consumers.ledger.book import METADATA, POSITION
+from consumers.ledger.cases import KINDS
 from consumers.ledger.handler import handler_for
 from consumers.ledger.measures import MEASURES
 from consumers.ledger.trail import trail
+from consumers.runtime.cases.source import CaseRows
 from consumers.runtime.service import ConsumerActions, Service, Setup
 
 
@@ -20,4 +22,5 @@ SERVICE = Service(
     configured=_configured,
     says_outcomes=True,
     trail=trail,
+    cases=(CaseRows(POSITION, KINDS),),
 )

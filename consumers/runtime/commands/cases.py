@@ -112,9 +112,9 @@ def close(
 
     Nothing else changes, neither books nor stock.
     """
-    from consumers.runtime.commands.actions.case_words import Decision, decide
+    from consumers.runtime.commands.actions.case_words import CaseDecision, decide
 
-    decide(consumers, Decision("closed", cases, reason, yes), as_json=as_json)
+    decide(consumers, CaseDecision("closed", cases, reason, yes), as_json=as_json)
 
 
 @click.command("note", epilog=example('cases note 3f9a1c02e4b7 --reason "asked the gateway" --yes'))
@@ -128,9 +128,9 @@ def note(
     as_json: bool,
 ) -> None:
     """Add a note to CASES, which stay as they are."""
-    from consumers.runtime.commands.actions.case_words import Decision, decide
+    from consumers.runtime.commands.actions.case_words import CaseDecision, decide
 
-    decide(consumers, Decision("note", cases, reason, yes), as_json=as_json)
+    decide(consumers, CaseDecision("note", cases, reason, yes), as_json=as_json)
 
 
 @click.command(
@@ -146,6 +146,6 @@ def reopen(
     as_json: bool,
 ) -> None:
     """Open CASES again that were closed by mistake."""
-    from consumers.runtime.commands.actions.case_words import Decision, decide
+    from consumers.runtime.commands.actions.case_words import CaseDecision, decide
 
-    decide(consumers, Decision("reopened", cases, reason, yes), as_json=as_json)
+    decide(consumers, CaseDecision("reopened", cases, reason, yes), as_json=as_json)

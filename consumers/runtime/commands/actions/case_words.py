@@ -29,7 +29,7 @@ _COMMANDS = {
 
 
 @dataclass(frozen=True)
-class Decision:
+class CaseDecision:
     """A word about cases, named by the beginnings of their ids; `yes` writes it."""
 
     word: str
@@ -38,7 +38,7 @@ class Decision:
     yes: bool
 
 
-def decide(consumers: Sequence[Consumer], decision: Decision, *, as_json: bool) -> None:
+def decide(consumers: Sequence[Consumer], decision: CaseDecision, *, as_json: bool) -> None:
     """Print the cases, and write the word about each if the decision is confirmed."""
     word, reason = SaidWord(decision.word), decision.reason.strip()
     if not reason:

@@ -105,6 +105,14 @@ async def test_failed_after_paid_posts_nothing_and_is_logged_once_for_an_operato
     assert await count(ledger, "transactions") == 1
 
 
+async def test_a_case_whose_facts_change_is_logged_once(ledger: AsyncEngine) -> None:
+    with capture_logs() as lines:
+        for number in range(3):
+            refund = {"movement": f"r{number}", "movement_amount": "1"}
+            await applied(ledger, told("payment.refunded", **refund))
+    assert [line["event"] for line in lines] == ["out_exceeds_in"]
+
+
 async def test_another_currency_for_the_same_money_is_logged_and_not_booked(
     ledger: AsyncEngine,
 ) -> None:
