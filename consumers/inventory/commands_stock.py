@@ -49,9 +49,9 @@ def show_stock(settings: ConsumerSettings, account: str | None, *, as_json: bool
 
 def set_and_show(settings: ConsumerSettings, counted: Counted, *, as_json: bool) -> None:
     """Set the stock of an article and print it; records the operation."""
-    whose = counted.account or _usual_account(settings)
     sku = counted.sku
     _check_text("SKU", sku)
+    whose = counted.account or _usual_account(settings)
     _check_text("--account", whose)
 
     async def write() -> SetResult:

@@ -75,7 +75,9 @@ def _end(error: Exception) -> None:
 def _usage(error: click.UsageError) -> str:
     """Return click's message in the style of all others: one line, with the remedy."""
     text = " ".join(error.format_message().split())
-    text = text[:1].lower() + text[1:]
+    if not text[1:2].isupper():
+        # An abbreviation, such as SKU, stays as it is spelled.
+        text = text[:1].lower() + text[1:]
     if error.ctx is None:
         return text
     remedy = f"`{error.ctx.command_path} --help`"

@@ -21,7 +21,7 @@ async def tea(shop: Shop) -> Shop:
 
 
 @pytest.mark.parametrize(
-    "end", [paid("refunded"), order("order.cancelled")], ids=["refunded", "cancelled"]
+    "end", [paid("refunded"), order("order.cancelled")], ids=lambda end: end.type.value
 )
 async def test_an_oversold_order_that_wants_nothing_takes_no_new_stock(
     shop: Shop, end: InventoryMessage

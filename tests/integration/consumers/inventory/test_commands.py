@@ -157,7 +157,7 @@ def test_set_prefers_the_account_of_the_orders_to_that_of_the_endpoints(
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        (("set", "tea", "-1"), "QUANTITY"),
+        (("set", "tea", "-1"), "'-1'"),
         (("set", "tea", "1.5"), "QUANTITY"),
         (("set", "", "1"), "SKU"),
         (("set", "a\x01b", "1"), "SKU"),

@@ -99,6 +99,20 @@ def test_mistake_that_click_finds_is_one_line_with_the_remedy(
     assert (ended.value.code, capsys.readouterr().err) == (2, f"payrouter: {line}\n")
 
 
+def test_abbreviation_at_the_start_of_a_message_keeps_its_spelling(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    @click.command()
+    def sell() -> None:
+        message = "SKU: missing"
+        raise click.UsageError(message)
+
+    with pytest.raises(SystemExit):
+        run(sell, arguments=[])
+
+    assert capsys.readouterr().err.startswith("payrouter: SKU: missing")
+
+
 def test_group_without_a_command_shows_its_help(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         run(click.Group("shop", help="Sell."), arguments=[])
