@@ -3,48 +3,59 @@
 Their names are keys of the column `cases` of `position`.
 """
 
+from typing import Final
+
 from consumers.runtime.cases.kind import CaseKind, Severity
+
+_TRACE: Final = ("payrouter trace {reference}",)
 
 AMOUNT_UNKNOWN = CaseKind(
     "amount-unknown",
     Severity.TICKET,
     "The gateway reports that money moved, but not how much.",
+    _TRACE,
 )
 
 AMOUNT_LOWERED = CaseKind(
     "amount-lowered",
     Severity.TICKET,
     "The gateway's last report is lower than an earlier one; the highest amount is booked.",
+    _TRACE,
 )
 
 OTHER_CURRENCY = CaseKind(
     "other-currency",
     Severity.TICKET,
     "Known money was reported again in another currency; the first currency is booked.",
+    _TRACE,
 )
 
 OTHER_NETWORK = CaseKind(
     "other-network",
     Severity.TICKET,
     "Known money was reported again on another network; the first network is booked.",
+    _TRACE,
 )
 
 BACK_EXCEEDS_OUT = CaseKind(
     "back-exceeds-out",
     Severity.TICKET,
     "More came back than went out before; only what went out is booked as returned.",
+    _TRACE,
 )
 
 OUT_EXCEEDS_IN = CaseKind(
     "out-exceeds-in",
     Severity.TICKET,
     "More was refunded or disputed than was received; it is booked as reported.",
+    _TRACE,
 )
 
 CALLED_OFF_AFTER_PAID = CaseKind(
     "called-off-after-paid",
     Severity.TICKET,
     "A paid payment or payout was later reported as not paid; the books do not change.",
+    _TRACE,
 )
 
 KINDS: tuple[CaseKind, ...] = (

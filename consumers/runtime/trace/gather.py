@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from consumers.runtime.apply.brake import Brake, holding, read_brakes
 from consumers.runtime.casebook.entry import CaseEntry, entries_of
 from consumers.runtime.casebook.reading import CaseFilter, read_cases
-from consumers.runtime.casebook.stored_case import StoredCase
+from consumers.runtime.casebook.stored_case import StoredCase, kinds_of
 from consumers.runtime.configured import Consumer
 from consumers.runtime.progress.reading import Standings
 from consumers.runtime.store.database import StoreUnavailable, reading
@@ -79,6 +79,8 @@ class Trace:
     away: Mapping[str, str] = field(default_factory=dict)
     standings: Standings = field(default_factory=lambda: Standings({}))
     """Progress of each consumer on its partitions."""
+    kinds: frozenset[str] = frozenset()
+    """Kinds of the cases that were read, open or not."""
 
     @property
     def found(self) -> bool:
@@ -132,7 +134,8 @@ async def trace(consumers: Sequence[Consumer], question: TraceQuestion) -> Trace
     (quarantined, refused), standings = await asyncio.gather(
         _kept(consumers, question, sought), _standings(present)
     )
-    return Trace(question, sought, answers, topics, quarantined, refused, away, standings)
+    kinds = frozenset(kind for each in present for kind in kinds_of(each.service))
+    return Trace(question, sought, answers, topics, quarantined, refused, away, standings, kinds)
 
 
 async def _standings(consumers: Sequence[Consumer]) -> Standings:

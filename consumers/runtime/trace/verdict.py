@@ -108,8 +108,13 @@ def _undecided(trace: Trace, lines: Sequence[TraceLine], _now: datetime) -> str 
     )
 
 
-def _wrong(_trace: Trace, lines: Sequence[TraceLine], _now: datetime) -> str | None:
-    wrong = [line for line in lines if line.trouble and line.what != REFUSED]
+def _wrong(trace: Trace, lines: Sequence[TraceLine], _now: datetime) -> str | None:
+    """Describe a step that is trouble; a case's opening is not, since the case may be settled."""
+    wrong = [
+        line
+        for line in lines
+        if line.trouble and line.what != REFUSED and line.what.replace(" ", "-") not in trace.kinds
+    ]
     if not wrong:
         return None
     last = max(wrong, key=lambda line: line.at)

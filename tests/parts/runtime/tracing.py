@@ -7,6 +7,7 @@ from consumers.ledger.handler import handle
 from consumers.ledger.service import SERVICE as LEDGER
 from consumers.runtime.apply.process import Applier
 from consumers.runtime.apply.stored_books import StoredBooks
+from consumers.runtime.service import Handler, Service
 from router.contract.event import Event
 from tests.parts.runtime.commands import Payrouter
 from tests.parts.runtime.counting import record
@@ -15,8 +16,13 @@ from tests.parts.runtime.members import Feed
 
 async def booked(feed: Feed, *events: Event) -> None:
     """Apply these events to the ledger, as records of the feed's first partition."""
+    await applied_by(LEDGER, handle, feed, *events)
+
+
+async def applied_by(service: Service, handle: Handler, feed: Feed, *events: Event) -> None:
+    """Apply these events to a consumer, as records of the feed's first partition."""
     partition = feed.partition(0)
-    applier = Applier(StoredBooks(feed.engine, LEDGER, "cluster"), LEDGER, handle)
+    applier = Applier(StoredBooks(feed.engine, service, "cluster"), service, handle)
     fences = await applier.fences({partition: 0})
     batch = [record(offset, each, partition) for offset, each in enumerate(events)]
     await applier.apply(batch, fences)
