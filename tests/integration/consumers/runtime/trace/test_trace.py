@@ -94,7 +94,7 @@ async def test_failed_after_paid_is_marked_and_needs_an_operator(
     (marked,) = [line for line in found["lines"] if line["trouble"]]
     assert (marked["group"], marked["what"]) == ("books", "called off after paid")
     assert marked["event_id"] == str(failed.id)
-    assert "needs an operator: ledger reports called off after paid" in found["verdict"]
+    assert "needs an operator: called-off-after-paid: payrouter cases show" in found["verdict"]
     assert found["trouble"]
 
 
