@@ -112,7 +112,6 @@ def _in_records(live: Live, course: Course) -> None:
     course.fault("PayrouterCasesUrgent")
     faults.poison(live.gateways)
     faults.contradiction(live.gateways)
-    course.fault("PayrouterCalledOffAfterPaid", "PayrouterPaymentsUnmatched", "PayrouterOversold")
     faults.called_off(live.gateways)
     faults.unmatched(live.gateways)
     faults.oversold(live.gateways)
