@@ -109,7 +109,7 @@ def test_catalogue_of_an_edge_is_complete() -> None:
 def _is_listed(measured: Described, listed: Described) -> bool:
     """Return whether a metric is listed as measured; an edge may lack values of a label.
 
-    The outcome `ignored` has a series only where an endpoint ignores events.
+    The outcome `ignored` has a series only if an endpoint ignores events.
     """
     values = {
         name: set(values) <= set(listed.labels[name]) for name, values in measured.labels.items()
