@@ -6,7 +6,7 @@ fails in its place.
 
 import gc
 import sys
-from asyncio import BaseTransport
+from asyncio import AbstractEventLoop, BaseTransport
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
@@ -25,35 +25,44 @@ class OpenSockets:
 
     def __init__(self) -> None:
         """Know none yet."""
-        self._sockets: list[TransportSocket] = []
+        self._sockets: list[tuple[AbstractEventLoop, TransportSocket]] = []
 
-    def note(self, transport: BaseTransport) -> None:
-        """Add the socket of a connection."""
-        self._sockets.append(transport.get_extra_info("socket"))
+    def note(self, loop: AbstractEventLoop, transport: BaseTransport) -> None:
+        """Add the socket of a connection, and the loop that the connection belongs to."""
+        self._sockets.append((loop, transport.get_extra_info("socket")))
 
     def take(self) -> list[str]:
-        """Describe the sockets that are still open, and forget all."""
-        left = [repr(each) for each in self._sockets if each.fileno() >= 0]
-        self._sockets.clear()
-        return left
+        """Describe the open sockets of closed loops, and forget them.
+
+        Fixtures of a module keep connections, and their loop, beyond a test.
+        """
+        held = [each for each in self._sockets if each[1].fileno() >= 0]
+        self._sockets = [each for each in held if not each[0].is_closed()]
+        return [repr(socket) for loop, socket in held if loop.is_closed()]
 
 
 SOCKETS: Final = OpenSockets()
-"""Sockets that the current test has opened."""
+"""Sockets that are open, or were when a test ended."""
 
 
 def pytest_configure() -> None:
     """Note every connection that asyncpg opens from now on."""
 
-    def note(_self: object, _protocol: object, transport: BaseTransport, *_: object) -> None:
-        SOCKETS.note(transport)
+    def note(
+        _self: object,
+        _protocol: object,
+        transport: BaseTransport,
+        loop: AbstractEventLoop,
+        *_: object,
+    ) -> None:
+        SOCKETS.note(loop, transport)
 
     before(asyncpg.Connection, "__init__", note)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_teardown() -> Generator[None]:
-    """Fail a test after whose teardown a connection is open."""
+    """Fail a test after whose teardown a connection is open and its loop closed."""
     yield
     if left := SOCKETS.take():
         with _unheard():
