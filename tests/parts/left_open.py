@@ -52,13 +52,26 @@ def pytest_configure() -> None:
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_teardown() -> Generator[None]:
-    """Fail a test after whose teardown a connection is open."""
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None]:
+    """Fail a test after whose teardown a connection is open.
+
+    If the tests of a module share an event loop, and so the pools of a system that runs in it, only
+    the last of them has to leave none.
+    """
     yield
+    if nextitem is not None and _module_of_loop(item) == _module_of_loop(nextitem) is not None:
+        return
     if left := SOCKETS.take():
         with _unheard():
             gc.collect()
         pytest.fail(f"connections left open: {', '.join(left)}", pytrace=False)
+
+
+def _module_of_loop(item: pytest.Item) -> pytest.Module | None:
+    """Return the module whose event loop a test shares, None if it has a loop of its own."""
+    marker = item.get_closest_marker("asyncio")
+    shares = marker is not None and marker.kwargs.get("loop_scope") == "module"
+    return item.getparent(pytest.Module) if shares else None
 
 
 @contextmanager
