@@ -27,6 +27,7 @@ _LATE = 0.1
 _EXPIRED = 0.1
 _PAYOUT = 0.15
 _PLACED_LATE = 0.05
+_PAID_OUT = "payout.confirmed"
 
 ARTICLES = ("coffee", "mug", "saucer", "teapot")
 """Articles of the simulated orders; not `tea`, whose stock is set by those who try the commands."""
@@ -49,6 +50,7 @@ def planned_stream(
     endpoints = [one for one in endpoints if _can_send(one, "payment.confirmed")]
     if not endpoints:
         return
+    payers = [one for one in endpoints if _sends_payouts(one)]
     waiting: list[PlannedDelivery] = []
     numbers = itertools.count()
     prefix = f"{datetime.now(UTC):%y%m%d%H%M%S}"
@@ -56,18 +58,20 @@ def planned_stream(
         while not waiting or waiting[0].turn > turn:
             number = next(numbers)
             endpoint = chance.choice(endpoints)
-            for delay, order in _history(f"{prefix}-{number:04}", endpoint, chance):
+            for delay, order in _history(
+                f"{prefix}-{number:04}", endpoint, chance, pays=endpoint in payers
+            ):
                 planned = PlannedDelivery(turn + delay, next(numbers), endpoint, order)
                 heapq.heappush(waiting, planned)
         yield heapq.heappop(waiting)
 
 
 def _history(
-    reference: str, endpoint: Endpoint, chance: random.Random
+    reference: str, endpoint: Endpoint, chance: random.Random, *, pays: bool
 ) -> list[tuple[int, SimulatedOrder]]:
-    """Make the deliveries of one order, each with its delay in turns."""
-    if _can_send(endpoint, "payout.confirmed") and chance.random() < _PAYOUT:
-        steps = _orders(endpoint, f"PO-{reference}", [(0, "payout.confirmed")], chance)
+    """Make the deliveries of one order, or of a payout, each with its delay in turns."""
+    if pays and chance.random() < _PAYOUT:
+        steps = _orders(endpoint, f"PO-{reference}", [(0, _PAID_OUT)], chance)
         return _with_repeats(steps, chance)
     name = f"ORD-{reference}"
     steps = _orders(endpoint, name, _payment(endpoint, chance), chance)
@@ -114,6 +118,22 @@ def _can_send(endpoint: Endpoint, kind: str) -> bool:
     """Return whether this gateway sends deliveries of this type."""
     family, _, status = kind.partition(".")
     return status in endpoint.provider.kinds.get(family, ())
+
+
+def _sends_payouts(endpoint: Endpoint) -> bool:
+    """Return whether this gateway sends payouts with their amount.
+
+    A payout without one is a case for an operator, and not everyday traffic.
+    """
+    return _can_send(endpoint, _PAID_OUT) and _content(endpoint, "1.25") != _content(
+        endpoint, "7.5"
+    )
+
+
+def _content(endpoint: Endpoint, amount: str) -> tuple[str, bytes]:
+    order = SimulatedOrder(_PAID_OUT, "PO-1", amount, _CURRENCIES[0])
+    made = simulate(endpoint, order, datetime.fromtimestamp(0, UTC))
+    return made.target, made.body
 
 
 def _with_repeats(

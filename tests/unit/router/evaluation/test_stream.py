@@ -14,14 +14,16 @@ from router.contract.amounts import parse_amount
 from router.delivery import Delivery
 from router.edge.intake import Endpoint
 from router.evaluation.ordering import NotPlaced
-from router.evaluation.send import Answered, SimulatedOrder
+from router.evaluation.send import Answered, SimulatedOrder, as_gateway
 from router.evaluation.stream import ARTICLES, PlannedDelivery, bought, planned_stream, play
 from router.providers import discover
 from tests.parts.providers.blockatm_deliveries import KEY
+from tests.parts.providers.blockbee_deliveries import SECRETS, bee, private_pem
 from tests.parts.waiting import eventually
 
 SHOP = Endpoint("shop", "shop-eu", discover()["blockatm"], [KEY], timedelta(hours=27), 2.5)
 OTHER = Endpoint("other", "shop-us", discover()["blockatm"], [KEY], timedelta(hours=27), 2.5)
+BEE = as_gateway(Endpoint("bee", "shop-eu", bee(), SECRETS, None, 2.5), private_pem())
 
 
 def planned(count: int, seed: int = 7) -> list[PlannedDelivery]:
@@ -101,15 +103,21 @@ def test_same_seed_makes_the_same_stream_except_its_prefix() -> None:
 
 
 def test_gateway_sends_only_its_own_types() -> None:
-    bee = Endpoint("bee", "shop-eu", discover()["blockbee"], [KEY], None, 2.5)
-    stream = itertools.islice(planned_stream([bee], random.Random(7)), 500)
+    stream = itertools.islice(planned_stream([BEE], random.Random(7)), 500)
     told = histories([item for item in stream if item.order.kind != "order"]).values()
     variants = [{order.variant for order in orders} for orders in told]
 
     types = {order.type for orders in told for order in orders}
-    assert types == {"payment.pending", "payment.confirmed", "payout.confirmed"}
+    assert types == {"payment.pending", "payment.confirmed"}
     assert {len(forms) for forms in variants} == {1}
-    assert {"custom-get", "checkout-json", "payout-form"} <= set().union(*variants)
+    assert {"custom-get", "checkout-json"} <= set().union(*variants)
+
+
+def test_payouts_are_sent_only_by_gateways_that_report_their_amount() -> None:
+    stream = list(itertools.islice(planned_stream([BEE, SHOP], random.Random(7)), 500))
+
+    assert "payout.confirmed" in BEE.provider.variants  # type: ignore[attr-defined]
+    assert {item.endpoint.name for item in stream if item.order.kind == "payout"} == {"shop"}
 
 
 def test_gateway_without_pending_sends_no_pending() -> None:
