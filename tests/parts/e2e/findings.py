@@ -3,14 +3,28 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from decimal import Decimal
 
+from pydantic import SecretStr
 from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.inventory.listing import read_orders, read_stock
+from consumers.inventory.service import SERVICE as INVENTORY
 from consumers.inventory.tables import HISTORY, ORDERS, PAYMENT
+from consumers.ledger.service import SERVICE as LEDGER
 from consumers.ledger.statement import read_books
+from consumers.notifications.service import SERVICE as NOTIFICATIONS
 from consumers.notifications.tables import CHANGE, MESSAGE
+from consumers.runtime.casebook.reading import CaseFilter, read_cases
+from consumers.runtime.configured import Consumer
+from consumers.runtime.settings import ConsumerSettings, Tuning
 from router.contract.amounts import amount_text
+from router.contract.topics import Topics
+from tests.parts.connections import connection_to
+
+_CONSUMERS = [
+    Consumer(each, ConsumerSettings(each.name, connection_to(), SecretStr(""), Topics(), Tuning()))
+    for each in (LEDGER, INVENTORY, NOTIFICATIONS)
+]
 
 Finding = Callable[[AsyncConnection, str], Awaitable[Sequence[str]]]
 
@@ -67,13 +81,9 @@ async def trouble(connection: AsyncConnection, account: str) -> Sequence[str]:
 
 
 async def cases(connection: AsyncConnection, account: str) -> Sequence[str]:
-    """Return `A-1 oversold` for every case that holds for an order."""
-    rows = await connection.execute(
-        select(ORDERS.c.reference, ORDERS.c.cases).where(
-            ORDERS.c.account == account, ORDERS.c.cases.is_not(None)
-        )
-    )
-    return [f"{row.reference} {kind}" for row in rows for kind in row.cases]
+    """Return `A-1 oversold` for every open case of all consumers, as `payrouter cases list`."""
+    found = [await read_cases(connection, each, CaseFilter(account=account)) for each in _CONSUMERS]
+    return [f"{each.reference} {each.kind.name}" for cases in found for each in cases.cases]
 
 
 async def messages(connection: AsyncConnection, account: str) -> Sequence[str]:

@@ -8,7 +8,10 @@ from tests.parts.source import ROOT
 
 PAGE = ROOT / "docs" / "scenarios.md"
 
-STEPS = ("shelf", "order", "cancel", "send", "again", "event")
+POLICY = "policy"
+"""First word of the line with options of the inventory that differ from the default."""
+
+STEPS = ("shelf", "order", "cancel", "send", "again", "event", "wait", "close")
 FINDINGS = ("answer", "books", "stock", "orders", "trouble", "cases", "messages")
 SHOWN = ("books", "stock", "orders", "messages")
 """The results that every scenario shows at its end."""
@@ -55,6 +58,16 @@ class Scenario:
     lines: Sequence[Line]
 
     @property
+    def policy(self) -> Mapping[str, str]:
+        """The options of the inventory that differ from the default."""
+        return {
+            name: value
+            for line in self.lines
+            if line.word == POLICY
+            for name, value in line.options.items()
+        }
+
+    @property
     def account(self) -> str:
         """The scenario's merchant; every scenario has another one, so that they are independent."""
         return re.sub(r"[^a-z0-9]+", "-", self.title.lower()).strip("-")
@@ -72,7 +85,8 @@ def scenarios() -> Mapping[str, Scenario]:
 def _line(written: str) -> Line:
     whose, _, told = written.rpartition(": ") if written.startswith(OTHER) else ("", "", written)
     word, _, rest = told.strip().partition(" ")
-    if word not in (*STEPS, *FINDINGS):
-        message = f"{written!r}: expected one of {', '.join((*STEPS, *FINDINGS))}"
+    known = (POLICY, *STEPS, *FINDINGS)
+    if word not in known:
+        message = f"{written!r}: expected one of {', '.join(known)}"
         raise ValueError(message)
     return Line(written, word, rest.strip(), other=bool(whose))

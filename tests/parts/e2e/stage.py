@@ -1,5 +1,6 @@
 """Runs the scenarios of docs/scenarios.md on one edge and three consumers, all real."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,9 +13,14 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from consumers.inventory.service import SERVICE as INVENTORY
 from consumers.inventory.setting import set_stock
+from consumers.inventory.tables import PAYMENT as PAYMENT_TABLE
 from consumers.ledger.service import SERVICE as LEDGER
 from consumers.notifications.service import SERVICE as NOTIFICATIONS
 from consumers.runtime.apply.outbox import read_unsent
+from consumers.runtime.casebook.gather import gather_cases
+from consumers.runtime.casebook.reading import CaseFilter
+from consumers.runtime.commands.actions.case_words import CaseDecision, decide
+from consumers.runtime.configured import Consumer
 from consumers.runtime.store.tables import RuntimeTables
 from router.contract.event import Event, event_id
 from router.contract.order import Order
@@ -42,10 +48,14 @@ READS: Mapping[str, Sequence[str]] = {
 
 _CURRENCY_OF = {
     "amount": "currency",
+    "movement_amount": "currency",
     "expected_amount": "expected_currency",
     "fee": "fee_currency",
     "gas": "gas_currency",
 }
+
+_DISTINCT = ("period", "amount", "currency", "network", "movement", "movement_amount")
+"""Options that distinguish two events of the same payment and status."""
 
 _SPELLED = {"fee": "fee", "gas": "gasAmount", "currency": "symbol", "amount": "amount"}
 
@@ -69,6 +79,10 @@ class Stage:
             sent = await self._deliver(account, line, before)
         elif line.word == "shelf":
             await self._fill(account, line)
+        elif line.word == "wait":
+            await self._wait(account, int(line.words[0]))
+        elif line.word == "close":
+            await self._close(account, *line.words[:2])
         elif line.word == "event":
             told = _event(account, line)
             family = told.type.family
@@ -108,6 +122,25 @@ class Stage:
             for sku, number in line.options.items():
                 topic = self.topics.outcome("inventory")
                 await set_stock(transaction, account, sku, int(number), topic)
+
+    async def _wait(self, account: str, minutes: int) -> None:
+        """Move the arrival of the merchant's payments to the past."""
+        earlier = PAYMENT_TABLE.c.created_at - timedelta(minutes=minutes)
+        late = PAYMENT_TABLE.update().values(created_at=earlier)
+        async with self.consumers["inventory"].process.engine.begin() as transaction:
+            await transaction.execute(late.where(PAYMENT_TABLE.c.account == account))
+
+    async def _close(self, account: str, kind: str, order: str) -> None:
+        """Close an order's case of a kind, as `payrouter cases close` does."""
+        consumers = [
+            Consumer(each, self.consumers[each.name].settings)
+            for each in (LEDGER, INVENTORY, NOTIFICATIONS)
+        ]
+        wanted = CaseFilter(kinds={kind}, account=account, order=order)
+        (entry,) = (await gather_cases(consumers, wanted)).entries
+        decision = CaseDecision("closed", [entry.id], "settled with the gateway", yes=True)
+        # In a separate thread, since a command runs its own event loop.
+        await asyncio.to_thread(decide, consumers, decision, as_json=True)
 
     async def _passed(self) -> None:
         outcomes = 0
@@ -176,6 +209,8 @@ def _delivery(account: str, line: Line, now: datetime) -> Sent:
     facts: dict[str, object] = {"symbol": "USDT", "status": word, "amount": ...}
     facts |= {_SPELLED[name]: options[name] for name in _SPELLED if name in options}
     if family == "payment":
+        # A payment that failed has no block.
+        facts["blockTime"] = int(now.timestamp() * 1000) if status == "SUCCESS" else ...
         body = body_of(PAYMENT, orderNo=order, id=int(options.get("id", "1")), **facts)
     else:
         none = {"fee": ..., "gasAmount": ..., "network": "Ethereum"}
@@ -192,11 +227,11 @@ def _event(account: str, line: Line) -> Event:
     family, _, status = kind.partition(".")
     provider = options.get("provider", "blockatm")
     number = order if family == "payout" else options.get("id", "1")
-    names = ("amount", "expected_amount", "fee", "gas", "price_met")
+    names = (*_CURRENCY_OF, "movement", "price_met")
     money = {name: options[name] for name in names if name in options}
     money |= {_CURRENCY_OF[name]: "USDT" for name in money if name in _CURRENCY_OF}
     money |= {name: options[name] for name in _CURRENCY_OF.values() if name in options}
-    distinct = [options[name] for name in ("period", "amount") if name in options]
+    distinct = [options[name] for name in _DISTINCT if name in options]
     identity = (family, number, status, *distinct)
     absent: dict[str, object] = {"amount": None, "currency": None}
     return event(
@@ -208,7 +243,7 @@ def _event(account: str, line: Line) -> Event:
             "account": account,
             "reference": order,
             "provider_reference": number,
-            "network": "Ethereum",
+            "network": options.get("network", "Ethereum"),
             "received_at": datetime.now(UTC),
         }
         | money
@@ -222,13 +257,14 @@ def _order(account: str, line: Line) -> Order:
     if line.word == "cancel":
         return Order(type="order.cancelled", **facts)
     total, seconds = options.pop("total", None), options.pop("seconds", None)
-    currency = options.pop("currency", "USDT")
+    currency, paid_as = options.pop("currency", "USDT"), options.pop("payment", None)
     return Order(
         type="order.placed",
         lines=[{"sku": sku, "quantity": int(number)} for sku, number in options.items()],
         total=total,
         currency=total and currency,
         time_to_live_seconds=seconds and int(seconds),
+        payments=paid_as and [{"reference": paid_as}],
         **facts,
     )
 
@@ -237,7 +273,10 @@ def _order(account: str, line: Line) -> Order:
 async def staged(
     broker: Broker, database_url: str, prefix: str, cast: Sequence[Scenario]
 ) -> AsyncIterator[Stage]:
-    """Run the system during the block, with the endpoints of every scenario."""
+    """Run the system during the block, with the endpoints of every scenario.
+
+    All of them have the policy of the first.
+    """
     await make_topics(broker.bootstrap, prefix)
     topics = Topics(prefix)
     outcomes = [topics.outcome(service.name) for service in (LEDGER, INVENTORY, NOTIFICATIONS)]
@@ -258,7 +297,9 @@ async def staged(
         consumers = {
             "ledger": await enter(running(LEDGER, broker, database_url, prefix)),
             "inventory": await enter(
-                running(INVENTORY, broker, database_url, prefix, sweep_seconds=0.2)
+                running(
+                    INVENTORY, broker, database_url, prefix, sweep_seconds=0.2, **cast[0].policy
+                )
             ),
             "notifications": await enter(running(NOTIFICATIONS, broker, database_url, prefix)),
         }
