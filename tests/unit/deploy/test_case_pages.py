@@ -1,7 +1,6 @@
 """The pages of the cases: one for each kind, with its severity and its commands."""
 
 import re
-from collections import Counter
 from typing import Final
 
 import click
@@ -10,7 +9,6 @@ import pytest
 from consumers.cli import command_line
 from consumers.discovery import discover
 from consumers.runtime.casebook.stored_case import kinds_of
-from consumers.runtime.cases.held_kinds import HELD_KINDS
 from consumers.runtime.cases.kind import CaseKind
 from tests.parts.source import ROOT
 
@@ -21,18 +19,6 @@ KINDS: Final = {
     name: kind for service in discover().values() for name, kind in kinds_of(service).items()
 }
 PARTS: Final = ["## What it means", "## What to do", "## When it is over"]
-
-
-def test_name_of_a_kind_belongs_to_one_consumer() -> None:
-    runtime = [kind.name for kind in HELD_KINDS]
-    declared = [
-        kind.name
-        for service in discover().values()
-        for source in service.cases
-        for kind in source.kinds
-    ]
-
-    assert [name for name, times in Counter([*runtime, *declared]).items() if times > 1] == []
 
 
 def test_every_kind_has_its_page_and_every_page_its_kind() -> None:
