@@ -107,7 +107,7 @@ EXPECTED = [
             *("jinja2", "pydantic", "rich", "router.providers", "sqlalchemy", "structlog"),
             *(name for name in OURS if name.endswith(".handler")),
         },
-        960,
+        1000,
     ),
     _expected(
         "edge",
