@@ -26,8 +26,13 @@ def serve(process: "Coroutine[Any, Any, None]") -> None:
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
             runner.run(process)
     except OSError as error:
-        message = str(error.args[-1]) if error.args else type(error).__name__
-        raise StartError(message) from None
+        raise StartError(_reason(error)) from None
+
+
+def _reason(error: OSError) -> str:
+    """Return why a process cannot start, with the file that the error is about, if any."""
+    reason = str(error.args[-1]) if error.args else type(error).__name__
+    return reason if error.filename is None else f"{error.filename}: {reason}"
 
 
 def loop_factory() -> "Callable[[], asyncio.AbstractEventLoop] | None":
