@@ -8,7 +8,7 @@ from consumers.runtime.store.database import acting, open_upgrade_engine, unavai
 from consumers.runtime.store.migrate import upgrade
 from router.commands.actions.dev import DevOptions, developing
 from router.commands.invocation import Invocation
-from router.evaluation.stream import ARTICLES
+from router.evaluation.placed import ARTICLES
 from router.terminal.output import show_json, show_table
 from router.terminal.processes import run_async, serve
 

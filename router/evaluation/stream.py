@@ -10,7 +10,6 @@ import asyncio
 import heapq
 import itertools
 import random
-import zlib
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -28,9 +27,6 @@ _EXPIRED = 0.1
 _PAYOUT = 0.15
 _PLACED_LATE = 0.05
 _PAID_OUT = "payout.confirmed"
-
-ARTICLES = ("coffee", "mug", "saucer", "teapot")
-"""Articles of the simulated orders; not `tea`, whose stock is set by those who try the commands."""
 
 
 @dataclass(order=True)
@@ -143,30 +139,23 @@ def _with_repeats(
     return [*steps, *again]
 
 
-def bought(order: SimulatedOrder) -> Sequence[tuple[str, int]]:
-    """Return the articles of a simulated order and the quantity of each."""
-    number = zlib.crc32(order.reference.encode())
-    articles = {ARTICLES[number % 4], ARTICLES[number // 4 % 4]}
-    return [(sku, 1 + number // 16 % 3) for sku in sorted(articles)]
-
-
 async def play(
     endpoints: Sequence[Endpoint],
     rate: float,
     send: Callable[[Delivery, str], Answered],
-    place: Callable[[str, SimulatedOrder], Awaitable[None]],
+    place: Callable[[Endpoint, SimulatedOrder], Awaitable[None]],
     failed: Callable[[str], None],
 ) -> None:
     """Send the stream, `rate` messages a second, until cancelled.
 
-    `send` posts a delivery to an endpoint; `place` places an order of an
-    account. Failures are passed to `failed` and not retried.
+    `send` posts a delivery to an endpoint; `place` places an order that is paid
+    through one. Failures are passed to `failed` and not retried.
     """
     chance = random.Random()  # noqa: S311 - simulation, not cryptography
     for planned in planned_stream(endpoints, chance):
         try:
             if planned.order.kind == "order":
-                await place(planned.endpoint.account, planned.order)
+                await place(planned.endpoint, planned.order)
             else:
                 await _deliver(planned, send, failed)
         except (NotPlaced, OSError) as error:

@@ -16,17 +16,17 @@ from router.commands.actions.dev_screen import show
 from router.commands.invocation import Invocation
 from router.configuration.settings import Settings, with_public_url
 from router.configuration.values import checked_public_url
-from router.contract.order import Order as OrderMessage
-from router.contract.order import OrderType
 from router.delivery import Delivery
 from router.edge.app import checked_gates
 from router.edge.endpoints import build_endpoints
+from router.edge.intake import Endpoint
 from router.errors import ConfigurationError
 from router.evaluation.activity import LOG_AS_LINES, Activity
 from router.evaluation.data_dir import DataDir, config_path, resolve_sources
-from router.evaluation.ordering import order_message, ordering
+from router.evaluation.ordering import ordering
+from router.evaluation.placed import placed_order
 from router.evaluation.send import Answered, SimulatedOrder, as_gateway, post
-from router.evaluation.stream import bought, play
+from router.evaluation.stream import play
 from router.evaluation.system import DevPlan, running
 from router.providers import examples
 from router.telemetry.management import stop_signal
@@ -160,9 +160,9 @@ async def _streaming(
     if not rate:
         yield
         return
-    endpoints = [
-        as_gateway(endpoint, plan.data_dir.signing_key(name))
-        for name, endpoint in build_endpoints(settings).items()
+    endpoints = build_endpoints(settings)
+    gateways = [
+        as_gateway(each, plan.data_dir.signing_key(name)) for name, each in endpoints.items()
     ]
 
     def send(delivery: Delivery, name: str) -> Answered:
@@ -171,14 +171,8 @@ async def _streaming(
 
     async with ordering(settings) as to_broker:
 
-        async def place(account: str, order: SimulatedOrder) -> None:
-            await to_broker(_message(account, order))
+        async def place(gateway: Endpoint, order: SimulatedOrder) -> None:
+            await to_broker(placed_order(endpoints[gateway.name], gateway, order))
 
-        async with in_background(play(endpoints, rate, send, place, plan.say)):
+        async with in_background(play(gateways, rate, send, place, plan.say)):
             yield
-
-
-def _message(account: str, order: SimulatedOrder) -> OrderMessage:
-    lines = [{"sku": sku, "quantity": quantity} for sku, quantity in bought(order)]
-    facts = {"lines": lines, "total": order.amount, "currency": order.currency}
-    return order_message(OrderType.PLACED, account, order.reference, **facts)

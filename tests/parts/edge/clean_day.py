@@ -13,10 +13,10 @@ from router.contract.order import Order
 from router.edge.endpoints import build_endpoints
 from router.edge.intake import Endpoint, events_of
 from router.evaluation.data_dir import DataDir
+from router.evaluation.placed import placed_order
 from router.evaluation.send import as_gateway, simulate
-from router.evaluation.stream import PlannedDelivery, bought, planned_stream
+from router.evaluation.stream import PlannedDelivery, planned_stream
 from router.providers import examples
-from tests.parts.contract.orders import order
 
 DELIVERIES = 1500
 
@@ -42,11 +42,9 @@ def clean_day(folder: Path) -> CleanDay:
 
 
 def _records(planned: PlannedDelivery, endpoint: Endpoint) -> Sequence[Event | Order]:
-    account, simulated = planned.endpoint.account, planned.order
+    simulated = planned.order
     if simulated.kind == "order":
-        lines = [{"sku": sku, "quantity": quantity} for sku, quantity in bought(simulated)]
-        facts = {"reference": simulated.reference, "total": simulated.amount}
-        return [order(account=account, lines=lines, currency=simulated.currency, **facts)]
+        return [placed_order(endpoint, planned.endpoint, simulated)]
     delivery = simulate(planned.endpoint, simulated, datetime.now(UTC))
     verified = endpoint.provider.verify(delivery, endpoint.keys)
     return events_of(verified, endpoint)

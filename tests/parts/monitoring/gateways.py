@@ -27,8 +27,9 @@ from router.edge.endpoints import build_endpoints
 from router.edge.intake import Endpoint
 from router.evaluation.data_dir import DataDir
 from router.evaluation.ordering import order_message
+from router.evaluation.placed import ARTICLES, bought
 from router.evaluation.send import TAMPERS, SimulatedOrder, as_gateway, post, simulate
-from router.evaluation.stream import ARTICLES, bought, planned_stream
+from router.evaluation.stream import planned_stream
 from tests.parts.monitoring.system import System
 
 ACCOUNT: Final = "demo-shop"

@@ -143,7 +143,7 @@ MAY_IMPORT: Final[Mapping[str, tuple[str, ...]]] = {
         *_FLOOR,
         *_BROKER,
         *("router.commands", "router.commands.actions", "router.configuration", "router.errors"),
-        "router.evaluation.stream",
+        "router.evaluation.placed",
         *("consumers.runtime",),
     ),
 }

@@ -15,7 +15,7 @@ from router.delivery import Delivery
 from router.edge.intake import Endpoint
 from router.evaluation.ordering import NotPlaced
 from router.evaluation.send import Answered, SimulatedOrder, as_gateway
-from router.evaluation.stream import ARTICLES, PlannedDelivery, bought, planned_stream, play
+from router.evaluation.stream import PlannedDelivery, planned_stream, play
 from router.providers import discover
 from tests.parts.providers.blockatm_deliveries import KEY
 from tests.parts.providers.blockbee_deliveries import SECRETS, bee, private_pem
@@ -82,14 +82,6 @@ def test_every_payment_has_an_order_usually_placed_before_it() -> None:
     assert len(paid) > len(first) > len(paid) * 0.8
 
 
-def test_articles_are_derived_from_the_order() -> None:
-    orders = [item.order for item in planned(500)]
-    lines = [line for order in orders for line in bought(order)]
-    assert {sku for sku, _ in lines} == set(ARTICLES)
-    assert {quantity for _, quantity in lines} == {1, 2, 3}
-    assert bought(orders[0]) == bought(orders[0])
-
-
 def test_every_turn_sends_one_delivery_and_few_wait() -> None:
     stream = planned(2000)
     late = [turn - item.turn for turn, item in enumerate(stream)]
@@ -154,8 +146,8 @@ async def played(
             raise answer
         return answer
 
-    async def place(account: str, order: SimulatedOrder) -> None:
-        assert account == "shop-eu"
+    async def place(endpoint: Endpoint, order: SimulatedOrder) -> None:
+        assert endpoint is SHOP
         placed.append(order)
         if isinstance(answer, OSError):
             raise NotPlaced(str(answer))
