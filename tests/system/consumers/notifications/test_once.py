@@ -135,8 +135,8 @@ async def test_no_interleaving_creates_two_messages_for_one_change_and_channel(
 ) -> None:
     """Runs fifty interleavings of batches, repeats, roll-backs, concurrent handlers, pruning."""
     for seed in range(block * 50, block * 50 + 50):
-        await run(desk, f"TRUNCATE {SCHEMA}.message, {SCHEMA}.change, {SCHEMA}.subject")
-        await run(desk, f"TRUNCATE {SCHEMA}.customer")
+        tables = ("message", "change", "movement", "subject", "customer")
+        await run(desk, "TRUNCATE " + ", ".join(f"{SCHEMA}.{table}" for table in tables))
         accepted = await interleaved(desk, Random(seed))
         rows = await messages(desk)
         keys = [(row.event_id, row.channel, row.recipient) for row in rows]
