@@ -48,6 +48,7 @@ secrets = ["the-secret-that-an-attacker-does-not-know"]
 [exporter]
 every_seconds = 0.5
 [consumers.inventory]
+count_claimed = ["resmic"]
 open_transaction_seconds = 3
 session_timeout_seconds = 10
 transaction_timeout_seconds = 8

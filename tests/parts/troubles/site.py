@@ -199,7 +199,9 @@ class Site:
         """Return the log ends of a member's topics, by topic and partition."""
         found: dict[tuple[str, int], int] = {}
         for topic in member.topics:
-            ends = await topics.ends(self.bootstrap, topic, range(self.partitions.get(topic, PARTITIONS)))
+            ends = await topics.ends(
+                self.bootstrap, topic, range(self.partitions.get(topic, PARTITIONS))
+            )
             found |= {(topic, number): end for number, end in ends.items()}
         return found
 
