@@ -17,7 +17,7 @@ STATUSES = (
     *("waiting", "reserved", "short", "committed", "oversold", "released"),
     *("lapsed", "cancelled", "returned"),
 )
-"""The statuses of `consumers.inventory.listing`, without importing it."""
+"""The statuses of `consumers.inventory.store.listing`, without importing it."""
 
 _account = click.option("--account", help="Merchant; default: all.")
 

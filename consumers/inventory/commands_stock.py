@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import click
 from pydantic import TypeAdapter, ValidationError
 
-from consumers.inventory.listing import ListedOrder, read_orders, read_stock
 from consumers.inventory.setting import SetResult, TooFew, set_stock
-from consumers.inventory.shelf import Stock
+from consumers.inventory.state.shelf import Stock
+from consumers.inventory.store.listing import ListedOrder, read_orders, read_stock
 from consumers.inventory.tables import SCHEMA
 from consumers.runtime.commands.actions.held_admin import record_operation
 from consumers.runtime.settings import ConsumerSettings

@@ -8,16 +8,16 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consumers.inventory import rows
-from consumers.inventory.batch_state import BatchState
 from consumers.inventory.identity import ADDRESS, REFERENCE, clue_id, order_id, payment_id, stock_id
-from consumers.inventory.order_state import OrderState
-from consumers.inventory.payments import Payment, new_payment
 from consumers.inventory.policy import Policy
 from consumers.inventory.report import report
-from consumers.inventory.rows import Clue
-from consumers.inventory.shelf import Stock
-from consumers.inventory.storing import ReadRows, store
+from consumers.inventory.state.batch_state import BatchState
+from consumers.inventory.state.order_state import OrderState
+from consumers.inventory.state.payments import Payment, new_payment
+from consumers.inventory.state.shelf import Stock
+from consumers.inventory.store import rows
+from consumers.inventory.store.rows import Clue
+from consumers.inventory.store.storing import ReadRows, store
 from consumers.runtime.fate import Fate
 from consumers.runtime.service import Handler
 from router.contract.event import Event

@@ -7,11 +7,11 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from consumers.inventory import rows
-from consumers.inventory.batch_state import BatchState
 from consumers.inventory.policy import Policy
 from consumers.inventory.report import report
-from consumers.inventory.storing import ReadRows, store
+from consumers.inventory.state.batch_state import BatchState
+from consumers.inventory.store import rows
+from consumers.inventory.store.storing import ReadRows, store
 from consumers.inventory.tables import ORDERS
 from consumers.runtime.service import Work
 from consumers.runtime.store.database import transaction_of

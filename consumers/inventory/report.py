@@ -7,11 +7,11 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consumers.inventory.batch_state import BatchState
-from consumers.inventory.order_state import OrderState
-from consumers.inventory.orders import Note
-from consumers.inventory.recorded import ChangeCause, RecordedNote, StockMovement
-from consumers.inventory.rows import append
+from consumers.inventory.state.batch_state import BatchState
+from consumers.inventory.state.order_state import OrderState
+from consumers.inventory.state.orders import Note
+from consumers.inventory.state.recorded import ChangeCause, RecordedNote, StockMovement
+from consumers.inventory.store.rows import append
 from consumers.inventory.tables import HISTORY, MOVEMENT, SCHEMA
 from consumers.runtime.apply.outcomes import publish_outcomes
 from router.contract.outcome import OutcomeEvent, outcome_id

@@ -5,10 +5,10 @@ from functools import partial
 from consumers.inventory.cases import ORDER_KINDS, PAYMENT_WITHOUT_ORDER
 from consumers.inventory.handler import handler
 from consumers.inventory.lapse import lapse_work
-from consumers.inventory.listing import GRACE, payments_without_order
 from consumers.inventory.measures import MEASURES
 from consumers.inventory.policy import Policy
 from consumers.inventory.setting import stock_up
+from consumers.inventory.store.listing import GRACE, payments_without_order
 from consumers.inventory.tables import METADATA, ORDERS
 from consumers.inventory.trace import steps_of
 from consumers.runtime.cases.source import CaseQuery, CaseRows

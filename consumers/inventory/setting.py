@@ -8,15 +8,15 @@ from uuid import UUID, uuid4
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from consumers.inventory import rows
 from consumers.inventory.identity import stock_id
-from consumers.inventory.listing import read_stock
-from consumers.inventory.order_state import OrderState
-from consumers.inventory.orders import cover
-from consumers.inventory.recorded import ChangeCause, RecordedNote, StockMovement
 from consumers.inventory.report import history, movement, outcome
-from consumers.inventory.review import case_notes, with_stock_reviewed
-from consumers.inventory.shelf import Stock, apply_move, moves
+from consumers.inventory.state.order_state import OrderState
+from consumers.inventory.state.orders import cover
+from consumers.inventory.state.recorded import ChangeCause, RecordedNote, StockMovement
+from consumers.inventory.state.review import case_notes, with_stock_reviewed
+from consumers.inventory.state.shelf import Stock, apply_move, moves
+from consumers.inventory.store import rows
+from consumers.inventory.store.listing import read_stock
 from consumers.inventory.tables import HISTORY, LINE, MOVEMENT, SCHEMA
 from consumers.runtime.apply.outcomes import publish_outcomes
 from consumers.runtime.service import Play

@@ -62,7 +62,7 @@ def statement(  # noqa: PLR0913 - one argument per option
         message = "--unbooked can be combined with --limit and --json only"
         raise click.UsageError(message)
     from consumers.ledger.commands_books import show_statement, show_unbooked
-    from consumers.ledger.statement import Period, Selection
+    from consumers.ledger.reading.statement import Period, Selection
 
     if unbooked:
         show_unbooked(settings, limit, as_json=as_json)
@@ -108,6 +108,6 @@ def export(
     """
     del form  # there is one
     from consumers.ledger.commands_audit import export_journal
-    from consumers.ledger.statement import Period
+    from consumers.ledger.reading.statement import Period
 
     export_journal(settings, Period(since, before))

@@ -7,10 +7,10 @@ from dataclasses import asdict
 
 import click
 
-from consumers.ledger.export import COLUMNS, read_journal
-from consumers.ledger.statement import Period
-from consumers.ledger.verify import LISTED, VerificationResult
-from consumers.ledger.verify import verify as recompute
+from consumers.ledger.reading.export import COLUMNS, read_journal
+from consumers.ledger.reading.statement import Period
+from consumers.ledger.reading.verify import LISTED, VerificationResult
+from consumers.ledger.reading.verify import verify as recompute
 from consumers.runtime.settings import ConsumerSettings
 from consumers.runtime.store.database import reading
 from router.terminal.exits import EXIT_PROBLEM

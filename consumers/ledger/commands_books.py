@@ -8,14 +8,14 @@ from typing import TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consumers.ledger.statement import (
+from consumers.ledger.reading.statement import (
     Selection,
     Transaction,
     TrialBalance,
     read_books,
     read_statement,
 )
-from consumers.ledger.unbooked import Unbooked, read_unbooked
+from consumers.ledger.reading.unbooked import Unbooked, read_unbooked
 from consumers.runtime.settings import ConsumerSettings
 from consumers.runtime.store.database import reading
 from router.contract.amounts import amount_text

@@ -7,7 +7,6 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consumers.ledger import journal, positions
 from consumers.ledger.book import SCHEMA
 from consumers.ledger.cases import log_event
 from consumers.ledger.facts.fold import Fold
@@ -18,10 +17,11 @@ from consumers.ledger.facts.position import (
     movements_of,
     new_position,
 )
-from consumers.ledger.journal import Entry
 from consumers.ledger.outcomes import OUTCOME_TOPIC, posted_outcome
-from consumers.ledger.positions import KeptPosition
 from consumers.ledger.postings import NOTHING, Assessment, assess, difference
+from consumers.ledger.writing import journal, positions
+from consumers.ledger.writing.journal import Entry
+from consumers.ledger.writing.positions import KeptPosition
 from consumers.runtime.apply.outcomes import publish_outcomes
 from consumers.runtime.cases.finding import cases_column
 from consumers.runtime.fate import Fate

@@ -1,6 +1,6 @@
 """Outcome events of the ledger: `ledger.posted`, once per transaction."""
 
-from consumers.ledger.journal import PostedEntry
+from consumers.ledger.writing.journal import PostedEntry
 from router.contract.amounts import amount_text
 from router.contract.outcome import Fact, OutcomeEvent, outcome_id
 

@@ -10,12 +10,12 @@ from uuid import UUID
 
 import click
 
-from consumers.notifications.addresses import mailbox
-from consumers.notifications.apprise_channel import AppriseChannel, SendResult, SendStatus
 from consumers.notifications.options import NotificationOptions
 from consumers.notifications.reading import MessageFilter, MessageRow, list_messages, resend
-from consumers.notifications.rendering import Rendered, TextsError, open_texts
 from consumers.notifications.rules import CUSTOMER, LOG
+from consumers.notifications.sending.addresses import mailbox
+from consumers.notifications.sending.apprise_channel import AppriseChannel, SendResult, SendStatus
+from consumers.notifications.sending.rendering import Rendered, TextsError, open_texts
 from consumers.notifications.tables import SCHEMA
 from consumers.runtime.commands.actions.held_admin import record_operation
 from consumers.runtime.settings import ConsumerSettings

@@ -7,9 +7,9 @@ from decimal import Decimal
 from sqlalchemy import ColumnElement, func, select, true, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consumers.notifications.addresses import mailbox
-from consumers.notifications.paid import OrderPrice
+from consumers.notifications.changes.paid import OrderPrice
 from consumers.notifications.rules import ORDER_PAID
+from consumers.notifications.sending.addresses import mailbox
 from consumers.notifications.tables import CHANGE, CUSTOMER, MESSAGE
 from consumers.runtime.store.arrays import as_table, inserting
 from router.contract.event import Event

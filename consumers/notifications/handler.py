@@ -9,7 +9,14 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.notifications import writing
-from consumers.notifications.addresses import mailbox
+from consumers.notifications.changes.subjects import (
+    Subject,
+    SubjectBatch,
+    SubjectChange,
+    new_movement,
+    new_subject,
+    plan_changes,
+)
 from consumers.notifications.contacts import (
     Contact,
     OrderKey,
@@ -28,14 +35,7 @@ from consumers.notifications.rules import (
     intents,
     message_id,
 )
-from consumers.notifications.subjects import (
-    Subject,
-    SubjectBatch,
-    SubjectChange,
-    new_movement,
-    new_subject,
-    plan_changes,
-)
+from consumers.notifications.sending.addresses import mailbox
 from consumers.notifications.tables import PENDING, SKIPPED
 from consumers.notifications.writing import NewMessage
 from consumers.runtime.fate import Fate

@@ -6,10 +6,10 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from consumers.notifications.addresses import mailbox
-from consumers.notifications.apprise_channel import AppriseChannel, ChannelError
-from consumers.notifications.rendering import TextsError, checked_texts
 from consumers.notifications.rules import CUSTOMER, DEFAULT_RULES, LOG, OPERATORS, Rule
+from consumers.notifications.sending.addresses import mailbox
+from consumers.notifications.sending.apprise_channel import AppriseChannel, ChannelError
+from consumers.notifications.sending.rendering import TextsError, checked_texts
 from router.contract.secret_text import Secret
 
 _STRICT = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)

@@ -4,16 +4,16 @@ from functools import partial
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from consumers.notifications.apprise_channel import AppriseChannel, SendResult, SendStatus
 from consumers.notifications.cases import CASES
-from consumers.notifications.dispatcher import Dispatcher, MessageSender
 from consumers.notifications.handler import NotificationHandler
-from consumers.notifications.leases import delete_old_addresses, skip_overdue
 from consumers.notifications.measures import MEASURES
 from consumers.notifications.options import ChannelOptions, NotificationOptions
 from consumers.notifications.outcomes import OUTCOMES, read_outcome
-from consumers.notifications.rendering import open_texts
 from consumers.notifications.rules import LOG
+from consumers.notifications.sending.apprise_channel import AppriseChannel, SendResult, SendStatus
+from consumers.notifications.sending.dispatcher import Dispatcher, MessageSender
+from consumers.notifications.sending.leases import delete_old_addresses, skip_overdue
+from consumers.notifications.sending.rendering import open_texts
 from consumers.notifications.tables import METADATA
 from consumers.notifications.trail import trail
 from consumers.runtime.service import ConsumerActions, Service, Setup, Work

@@ -15,9 +15,9 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from consumers.notifications.changes.subjects import Subject, SubjectChange, SubjectMovement
 from consumers.notifications.facts import Facts, facts_of, order_facts
 from consumers.notifications.outcomes import OrderOutcome
-from consumers.notifications.subjects import Subject, SubjectChange, SubjectMovement
 from consumers.notifications.tables import CHANGE, MESSAGE, MOVEMENT, SUBJECT
 from consumers.runtime.fate import Fate
 from consumers.runtime.store.arrays import (

@@ -18,8 +18,8 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from consumers.inventory.service import SERVICE as INVENTORY
+from consumers.ledger.reading.statement import read_books
 from consumers.ledger.service import SERVICE as LEDGER
-from consumers.ledger.statement import read_books
 from consumers.notifications.rules import CALLED_OFF
 from consumers.notifications.service import SERVICE as NOTIFICATIONS
 from consumers.notifications.tables import CHANGE, MESSAGE

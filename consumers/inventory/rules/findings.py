@@ -4,13 +4,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from consumers.inventory import cases
-from consumers.inventory.order_state import OrderState
 from consumers.inventory.policy import Policy
 from consumers.inventory.rules.amounts import GivenBack, money_text
 from consumers.inventory.rules.judgement import Judgement
 from consumers.inventory.rules.paid import PaidAnswer
 from consumers.inventory.rules.standing import PaymentStanding, amounts_text
 from consumers.inventory.rules.wants import is_over
+from consumers.inventory.state.order_state import OrderState
 from consumers.runtime.cases.finding import Finding
 from consumers.runtime.cases.kind import CaseKind
 

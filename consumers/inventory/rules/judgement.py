@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from consumers.inventory.order_state import OrderState
 from consumers.inventory.policy import Policy
 from consumers.inventory.rules.facts import PaymentFacts, TransferKind
 from consumers.inventory.rules.paid import Bill, PaidAnswer, is_paid
 from consumers.inventory.rules.standing import PaymentStanding, standing
 from consumers.inventory.rules.stored_facts import facts_column
+from consumers.inventory.state.order_state import OrderState
 
 
 @dataclass(frozen=True)

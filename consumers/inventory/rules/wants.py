@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from consumers.inventory.order_state import OrderState
 from consumers.inventory.policy import Policy
 from consumers.inventory.rules.decision import Verb
 from consumers.inventory.rules.judgement import Judgement
 from consumers.inventory.rules.paid import PaidAnswer
+from consumers.inventory.state.order_state import OrderState
 
 
 class Want(StrEnum):

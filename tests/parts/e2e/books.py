@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from pydantic import SecretStr
 
+from consumers.ledger.reading.statement import TrialBalance, read_books
 from consumers.ledger.service import SERVICE as LEDGER
-from consumers.ledger.statement import TrialBalance, read_books
 from consumers.runtime.member.app import ConsumerProcess, build_consumer, consume
 from consumers.runtime.service import Service
 from consumers.runtime.settings import ConsumerSettings, Tuning

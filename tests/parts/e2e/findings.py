@@ -7,11 +7,11 @@ from pydantic import SecretStr
 from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consumers.inventory.listing import read_orders, read_stock
 from consumers.inventory.service import SERVICE as INVENTORY
+from consumers.inventory.store.listing import read_orders, read_stock
 from consumers.inventory.tables import HISTORY, ORDERS, PAYMENT
+from consumers.ledger.reading.statement import read_books
 from consumers.ledger.service import SERVICE as LEDGER
-from consumers.ledger.statement import read_books
 from consumers.notifications.service import SERVICE as NOTIFICATIONS
 from consumers.notifications.tables import CHANGE, MESSAGE
 from consumers.runtime.casebook.reading import CaseFilter, read_cases

@@ -5,17 +5,17 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
-from consumers.inventory.batch_state import BatchState
 from consumers.inventory.identity import order_id, payment_id, stock_id
-from consumers.inventory.order_state import OrderState
-from consumers.inventory.payments import Payment, clues_of, new_payment
 from consumers.inventory.policy import Policy
-from consumers.inventory.recorded import ChangeCause, StockMovement
 from consumers.inventory.rules.decision import OrderDecision, Verb, decision_column, decision_of
 from consumers.inventory.rules.judgement import Judgement, judge
 from consumers.inventory.rules.stored_facts import facts_column, facts_of
 from consumers.inventory.rules.wants import Want, wanted
-from consumers.inventory.shelf import Stock
+from consumers.inventory.state.batch_state import BatchState
+from consumers.inventory.state.order_state import OrderState
+from consumers.inventory.state.payments import Payment, clues_of, new_payment
+from consumers.inventory.state.recorded import ChangeCause, StockMovement
+from consumers.inventory.state.shelf import Stock
 from router.contract.event import Event
 from router.contract.order import Order
 from tests.parts.inventory.shop import MOMENT

@@ -12,10 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from consumers.inventory.handler import InventoryMessage, handle
 from consumers.inventory.lapse import release_lapsed
-from consumers.inventory.listing import read_stock
 from consumers.inventory.policy import Policy
 from consumers.inventory.service import SERVICE
 from consumers.inventory.setting import set_stock
+from consumers.inventory.store.listing import read_stock
 from consumers.inventory.tables import HISTORY, LINE, MOVEMENT, ORDERS, STOCK
 from consumers.runtime.fate import Fate
 from consumers.runtime.store.tables import RuntimeTables

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from consumers.ledger.book import EVENT, POSITION, TRANSACTION
 from consumers.ledger.handler import handle
-from consumers.ledger.statement import TrialBalance, read_books
+from consumers.ledger.reading.statement import TrialBalance, read_books
 from consumers.runtime.fate import Fate
 from router.contract.event import Event
 

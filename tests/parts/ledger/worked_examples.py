@@ -13,7 +13,7 @@ from uuid import UUID
 
 from consumers.ledger.facts.position import new_position
 from consumers.ledger.handler import plan_batch
-from consumers.ledger.positions import KeptPosition
+from consumers.ledger.writing.positions import KeptPosition
 from router.contract.amounts import amount_text
 from router.contract.event import Event
 from tests.parts.ledger.told import MOMENT, told

@@ -2,11 +2,11 @@
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from consumers.notifications.apprise_channel import AppriseChannel, SendResult
-from consumers.notifications.dispatcher import Dispatcher, MessageSender
-from consumers.notifications.leases import Leased
 from consumers.notifications.options import ChannelOptions
-from consumers.notifications.rendering import Rendered, Texts, open_texts
+from consumers.notifications.sending.apprise_channel import AppriseChannel, SendResult
+from consumers.notifications.sending.dispatcher import Dispatcher, MessageSender
+from consumers.notifications.sending.leases import Leased
+from consumers.notifications.sending.rendering import Rendered, Texts, open_texts
 from consumers.notifications.tables import SCHEMA
 from tests.parts.notifications.desk import applied, limits, options, rule, run, told
 

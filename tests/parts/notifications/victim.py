@@ -12,10 +12,10 @@ from typing import Literal
 from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from consumers.notifications.apprise_channel import SendResult
-from consumers.notifications.dispatcher import Dispatcher
-from consumers.notifications.leases import Leased
-from consumers.notifications.rendering import Rendered, open_texts
+from consumers.notifications.sending.apprise_channel import SendResult
+from consumers.notifications.sending.dispatcher import Dispatcher
+from consumers.notifications.sending.leases import Leased
+from consumers.notifications.sending.rendering import Rendered, open_texts
 from tests.parts.notifications.desk import limits
 from tests.parts.notifications.sending import TOPIC, by
 

@@ -115,7 +115,9 @@ def watch_secrets(recorder: Recorder) -> None:
         "router.providers": functools.partial(_watch_providers, recorder),
         "router.evaluation.data_dir": functools.partial(_watch_data_dir, recorder),
         "router.broker.client": functools.partial(_watch_kafka, recorder),
-        "consumers.notifications.apprise_channel": functools.partial(_watch_channels, recorder),
+        "consumers.notifications.sending.apprise_channel": functools.partial(
+            _watch_channels, recorder
+        ),
         "ssl": functools.partial(_watch_tls, recorder),
     }
     for name in watchers.keys() & sys.modules.keys():

@@ -16,8 +16,8 @@ from random import Random
 import pytest
 
 from consumers.discovery import discover
-from consumers.ledger.statement import read_books
-from consumers.ledger.verify import verify
+from consumers.ledger.reading.statement import read_books
+from consumers.ledger.reading.verify import verify
 from tests.conformance.programs import Programs
 from tests.parts.chaos.diagnosis import described
 from tests.parts.chaos.faults import FAULTS, NEW, Fault, Scene, killed

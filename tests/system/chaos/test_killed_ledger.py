@@ -12,9 +12,9 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from consumers.ledger.reading.statement import TrialBalance, read_books
+from consumers.ledger.reading.verify import verify
 from consumers.ledger.service import SERVICE
-from consumers.ledger.statement import TrialBalance, read_books
-from consumers.ledger.verify import verify
 from consumers.runtime.apply.offsets import FenceRow, read_fence_rows
 from consumers.runtime.store.migrate import upgrade
 from consumers.runtime.store.tables import RuntimeTables

@@ -15,7 +15,7 @@ CERTIFICATE = ROOT / "tests" / "samples" / "tls" / "certificate.pem"
 PROGRAM = f"""
 import asyncio, pathlib, ssl, sys
 from consumers.notifications.options import NotificationOptions
-from consumers.notifications.apprise_channel import AppriseChannel
+from consumers.notifications.sending.apprise_channel import AppriseChannel
 from router.evaluation.data_dir import DataDir
 from router.broker.client import TokenFile
 from router.providers import EndpointContext, Example, Key

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from consumers.inventory.handler import InventoryMessage
-from consumers.inventory.listing import payments_without_order
+from consumers.inventory.store.listing import payments_without_order
 from consumers.inventory.tables import ORDERS
 from tests.parts.contract.orders import order
 from tests.parts.inventory.shop import Shop, ordered, paid

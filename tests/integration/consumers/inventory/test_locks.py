@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 from sqlalchemy import select, text
 
 from consumers.inventory.identity import stock_id
-from consumers.inventory.rows import lock_stock
-from consumers.inventory.shelf import Stock
+from consumers.inventory.state.shelf import Stock
+from consumers.inventory.store.rows import lock_stock
 from consumers.inventory.tables import STOCK
 from tests.parts.inventory.shop import Shop
 from tests.parts.inventory.waits import somebody_waits

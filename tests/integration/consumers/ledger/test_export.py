@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from consumers.ledger.export import COLUMNS
+from consumers.ledger.reading.export import COLUMNS
 from consumers.ledger.service import SERVICE
 from tests.parts.ledger.asked import UNGUARDED, ask, run, set_up
 from tests.parts.ledger.told import LARGEST, told

@@ -7,9 +7,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from structlog.testing import capture_logs
 
 from consumers.ledger.book import EVENT, EVIDENCE
-from consumers.ledger.evidence import Evidence, event_of, stored_digest
 from consumers.ledger.handler import handle
-from consumers.ledger.statement import read_statement
+from consumers.ledger.reading.statement import read_statement
+from consumers.ledger.writing.evidence import Evidence, event_of, stored_digest
 from consumers.runtime.fate import Fate
 from router.contract.event import Customer, Raw
 from tests.parts.ledger.bookkeeping import applied, balances, books, count

@@ -6,7 +6,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from consumers.ledger.handler import handle
-from consumers.ledger.statement import read_books
+from consumers.ledger.reading.statement import read_books
 from tests.parts.ledger.told import told
 
 

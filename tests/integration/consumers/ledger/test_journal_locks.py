@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from consumers.ledger.book import POSITION
 from consumers.ledger.facts.position import Position, new_position
-from consumers.ledger.positions import lock_positions
+from consumers.ledger.writing.positions import lock_positions
 from tests.parts.ledger.told import told
 from tests.parts.waiting import eventually
 

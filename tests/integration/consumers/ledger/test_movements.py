@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from consumers.ledger.book import MOVEMENT, POSITION
 from consumers.ledger.facts.position import new_position
-from consumers.ledger.verify import verify
+from consumers.ledger.reading.verify import verify
 from consumers.runtime.fate import Fate
 from router.contract.event import Event
 from tests.parts.ledger.bookkeeping import applied, balances

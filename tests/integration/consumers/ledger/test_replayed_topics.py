@@ -12,8 +12,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from consumers.ledger.handler import handle
+from consumers.ledger.reading.statement import read_books
 from consumers.ledger.service import SERVICE
-from consumers.ledger.statement import read_books
 from consumers.runtime.fate import Fate
 from consumers.runtime.service import Poison
 from consumers.runtime.store.tables import RuntimeTables

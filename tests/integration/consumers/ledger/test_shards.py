@@ -12,8 +12,8 @@ from sqlalchemy.pool import NullPool
 from consumers.ledger.book import BALANCE, TRANSACTION
 from consumers.ledger.dates import day_of, moment_of
 from consumers.ledger.handler import handle
-from consumers.ledger.statement import read_books
-from consumers.ledger.verify import verify
+from consumers.ledger.reading.statement import read_books
+from consumers.ledger.reading.verify import verify
 from router.contract.event import Event
 from tests.parts.ledger.bookkeeping import applied, balances
 from tests.parts.ledger.told import MOMENT, told

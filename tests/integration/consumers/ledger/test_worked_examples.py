@@ -6,7 +6,7 @@ from uuid import uuid4
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from consumers.ledger.statement import Selection, read_statement
+from consumers.ledger.reading.statement import Selection, read_statement
 from tests.parts.ledger.bookkeeping import applied
 from tests.parts.ledger.worked_examples import Row, examples
 from tests.parts.ledger.worked_examples import of_account as given_to

@@ -11,10 +11,10 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from structlog.testing import capture_logs
 
-from consumers.notifications.apprise_channel import SendResult, SendStatus
-from consumers.notifications.dispatcher import Dispatcher
-from consumers.notifications.leases import Leased
-from consumers.notifications.rendering import Rendered, open_texts
+from consumers.notifications.sending.apprise_channel import SendResult, SendStatus
+from consumers.notifications.sending.dispatcher import Dispatcher
+from consumers.notifications.sending.leases import Leased
+from consumers.notifications.sending.rendering import Rendered, open_texts
 from consumers.notifications.tables import SCHEMA
 from tests.parts.contract.orders import order
 from tests.parts.notifications.desk import (

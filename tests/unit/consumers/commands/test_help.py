@@ -11,7 +11,7 @@ import pytest
 from consumers.cli import command_line
 from consumers.installation import Installation
 from consumers.inventory.commands import STATUSES as DECLARED_STATUSES
-from consumers.inventory.listing import STATUSES
+from consumers.inventory.store.listing import STATUSES
 from consumers.notifications.commands import STATES as DECLARED_STATES
 from consumers.notifications.tables import STATES
 from consumers.runtime.apply.held import HeldReason

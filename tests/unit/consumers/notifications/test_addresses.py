@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.notifications.addresses import mailbox
+from consumers.notifications.sending.addresses import mailbox
 
 GOOD = (
     "a@example.com",

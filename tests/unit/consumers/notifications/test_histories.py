@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumers.notifications.rules import Rule, intents, message_id
-from consumers.notifications.subjects import (
+from consumers.notifications.changes.subjects import (
     SubjectBatch,
     SubjectChange,
     new_movement,
     new_subject,
     plan_changes,
 )
+from consumers.notifications.rules import Rule, intents, message_id
 from router.contract.event import Event, EventType
 from tests.parts.notifications.desk import rule, told
 from tests.parts.notifications.oracle import news_of

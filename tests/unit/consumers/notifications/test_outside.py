@@ -8,14 +8,14 @@ from socket import socket
 
 import pytest
 
-from consumers.notifications.apprise_channel import (
+from consumers.notifications.sending.apprise_channel import (
     AppriseChannel,
     ChannelError,
     SendResult,
     SendStatus,
     explain_failure,
 )
-from consumers.notifications.rendering import Rendered
+from consumers.notifications.sending.rendering import Rendered
 from tests.parts.notifications.receivers import HANG, hook, post_office
 
 SECRET = "hunter2hunter2"

@@ -4,9 +4,9 @@ from decimal import Decimal
 
 import pytest
 
-from consumers.notifications.paid import OrderPrice, proves_paid
+from consumers.notifications.changes.paid import OrderPrice, proves_paid
+from consumers.notifications.changes.subjects import apply_event, new_subject
 from consumers.notifications.rules import ORDER_PAID
-from consumers.notifications.subjects import apply_event, new_subject
 from router.contract.event import Event
 from tests.parts.notifications.desk import told
 

@@ -6,15 +6,15 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from consumers.notifications.outcomes import OrderOutcome
-from consumers.notifications.rules import CALLED_OFF, ORDER_PAID
-from consumers.notifications.subjects import (
+from consumers.notifications.changes.subjects import (
     SubjectMovement,
     apply_event,
     apply_outcome,
     new_movement,
     new_subject,
 )
+from consumers.notifications.outcomes import OrderOutcome
+from consumers.notifications.rules import CALLED_OFF, ORDER_PAID
 from router.contract.event import Event
 from tests.parts.notifications.desk import told
 

@@ -9,14 +9,14 @@ import pytest
 
 from consumers.notifications.facts import NAMES, facts_of, order_facts
 from consumers.notifications.outcomes import OrderOutcome
-from consumers.notifications.rendering import (
+from consumers.notifications.rules import CALLED_OFF, KINDS, ORDER_PAID
+from consumers.notifications.sending.rendering import (
     AUDIENCES,
     BUILT_IN,
     TextsError,
     checked_texts,
     open_texts,
 )
-from consumers.notifications.rules import CALLED_OFF, KINDS, ORDER_PAID
 from tests.parts.notifications.desk import told
 
 LARGEST = "99999999999999999999.999999999999999999"

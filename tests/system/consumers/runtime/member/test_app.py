@@ -15,8 +15,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from consumers.discovery import topics_of
+from consumers.ledger.reading.statement import read_books
 from consumers.ledger.service import SERVICE
-from consumers.ledger.statement import read_books
 from consumers.runtime.store.migrate import upgrade
 from router.contract.topics import Topics
 from router.telemetry.management import listen

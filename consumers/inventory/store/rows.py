@@ -16,11 +16,11 @@ from sqlalchemy import ARRAY, ColumnClause, Table, Uuid, func, literal, select, 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.inventory.identity import ADDRESS, REFERENCE
-from consumers.inventory.order_state import OrderState
-from consumers.inventory.payments import Payment, ShownPayment
 from consumers.inventory.rules.decision import decision_column, decision_of
 from consumers.inventory.rules.stored_facts import facts_column, facts_of
-from consumers.inventory.shelf import OrderLineState, Stock
+from consumers.inventory.state.order_state import OrderState
+from consumers.inventory.state.payments import Payment, ShownPayment
+from consumers.inventory.state.shelf import OrderLineState, Stock
 from consumers.inventory.tables import CLUE, EVENT, LINE, ORDERS, PAYMENT, STOCK
 from consumers.runtime.store.arrays import (
     add_missing,

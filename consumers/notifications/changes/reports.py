@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from consumers.notifications.known import KnownFacts, with_status
-from consumers.notifications.money import (
+from consumers.notifications.changes.known import KnownFacts, with_status
+from consumers.notifications.changes.money import (
     NOTHING,
     MoneyReport,
     ReportedMovement,

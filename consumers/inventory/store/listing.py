@@ -24,7 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consumers.inventory.shelf import Stock
+from consumers.inventory.state.shelf import Stock
 from consumers.inventory.tables import LINE, ORDERS, PAYMENT, STOCK
 from consumers.runtime.store.arrays import any_of
 

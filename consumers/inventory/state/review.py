@@ -5,13 +5,13 @@ from dataclasses import replace
 from datetime import datetime
 
 from consumers.inventory.cases import OVERSOLD
-from consumers.inventory.order_state import OrderState
-from consumers.inventory.orders import Note
-from consumers.inventory.payments import Payment
 from consumers.inventory.policy import Policy
 from consumers.inventory.rules.findings import findings
 from consumers.inventory.rules.judgement import Judgement
 from consumers.inventory.rules.wants import due_at
+from consumers.inventory.state.order_state import OrderState
+from consumers.inventory.state.orders import Note
+from consumers.inventory.state.payments import Payment
 from consumers.runtime.cases.finding import CasesColumn, Finding, cases_column
 from router.contract.amounts import amount_text
 from router.contract.event import Event

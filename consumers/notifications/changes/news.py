@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 
-from consumers.notifications.known import PARTLY_PAID, KnownFacts
-from consumers.notifications.money import ReportedMoney, ReportedSums
-from consumers.notifications.reports import CLAIMED, MAIN, MoneyKind, money_kind, standing
+from consumers.notifications.changes.known import PARTLY_PAID, KnownFacts
+from consumers.notifications.changes.money import ReportedMoney, ReportedSums
+from consumers.notifications.changes.reports import CLAIMED, MAIN, MoneyKind, money_kind, standing
 from consumers.notifications.rules import CALLED_OFF, ORDER_PAID
 from router.contract.event import Event, EventType
 from router.contract.lifecycle import STATUSES, advance, is_given_up

@@ -11,17 +11,17 @@ from uuid import UUID
 
 from consumers.inventory.cases import PLACED_OTHERWISE, RECOGNIZED_ELSEWHERE
 from consumers.inventory.identity import ADDRESS, REFERENCE, clue_id, lapse_id, order_id, payment_id
-from consumers.inventory.order_state import OrderState
-from consumers.inventory.orders import Note, OrderChange, follow
-from consumers.inventory.payments import Payment, absorb, clues_of, new_payment
-from consumers.inventory.placed import content_text, lines_of, repeats, with_conflict
 from consumers.inventory.policy import Policy
-from consumers.inventory.recorded import ChangeCause, RecordedNote, StockMovement
-from consumers.inventory.review import case_notes, payment_facts, payment_notes, reviewed
 from consumers.inventory.rules.decision import OrderDecision, later
 from consumers.inventory.rules.judgement import Judgement, judge
 from consumers.inventory.rules.wants import Want, Wish, wanted
-from consumers.inventory.shelf import Stock, apply_move, moves
+from consumers.inventory.state.order_state import OrderState
+from consumers.inventory.state.orders import Note, OrderChange, follow
+from consumers.inventory.state.payments import Payment, absorb, clues_of, new_payment
+from consumers.inventory.state.placed import content_text, lines_of, repeats, with_conflict
+from consumers.inventory.state.recorded import ChangeCause, RecordedNote, StockMovement
+from consumers.inventory.state.review import case_notes, payment_facts, payment_notes, reviewed
+from consumers.inventory.state.shelf import Stock, apply_move, moves
 from router.contract.amounts import amount_text
 from router.contract.event import Event
 from router.contract.order import ExpectedPayment, Order, OrderType

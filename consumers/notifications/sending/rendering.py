@@ -33,7 +33,7 @@ from consumers.notifications.outcomes import COMMITTED, OrderOutcome
 from consumers.notifications.rules import CUSTOMER, KINDS, ORDER_PAID
 from router.contract.event import Event, EventType, Verification
 
-BUILT_IN = Path(__file__).parent / "texts"
+BUILT_IN = Path(__file__).parent.parent / "texts"
 LAST_LANGUAGE = "en"
 AUDIENCES = (CUSTOMER, "operator")
 ANY = "any"

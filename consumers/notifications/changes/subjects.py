@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from uuid import UUID, uuid5
 
-from consumers.notifications.known import (
+from consumers.notifications.changes.known import (
     KnownFacts,
     known_of,
     known_text,
@@ -18,11 +18,11 @@ from consumers.notifications.known import (
     movement_text,
     with_status,
 )
-from consumers.notifications.money import ReportedMovement
-from consumers.notifications.news import begins, news
+from consumers.notifications.changes.money import ReportedMovement
+from consumers.notifications.changes.news import begins, news
+from consumers.notifications.changes.paid import OrderPrice, proves_paid
+from consumers.notifications.changes.reports import TAKEN_BACK, after_event, money_kind, total_of
 from consumers.notifications.outcomes import COMMITTED, RETURNED, OrderOutcome
-from consumers.notifications.paid import OrderPrice, proves_paid
-from consumers.notifications.reports import TAKEN_BACK, after_event, money_kind, total_of
 from consumers.notifications.rules import CALLED_OFF, ORDER_PAID
 from consumers.runtime.fate import Fate
 from router.contract.event import Event
@@ -39,7 +39,8 @@ NO_FACTS = "{}"
 class Subject:
     """A payment, payout, subscription or order; the fields are the columns of its row.
 
-    `facts` are its folded facts, as in `consumers.notifications.known`. An order has no provider.
+    `facts` are its folded facts, as in `consumers.notifications.changes.known`. An order has no
+    provider.
     """
 
     id: UUID

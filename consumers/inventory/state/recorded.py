@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from consumers.inventory.order_state import OrderState
-from consumers.inventory.orders import Note
-from consumers.inventory.payments import Payment
-from consumers.inventory.shelf import Move
+from consumers.inventory.state.order_state import OrderState
+from consumers.inventory.state.orders import Note
+from consumers.inventory.state.payments import Payment
+from consumers.inventory.state.shelf import Move
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from sqlalchemy import Row, Select, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.ledger.book import ACCOUNT, EVENT, POSTING, TRANSACTION
-from consumers.ledger.statement import Period
+from consumers.ledger.reading.statement import Period
 from router.contract.amounts import amount_text
 
 COLUMNS = (

@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from consumers.notifications.money import (
+from consumers.notifications.changes.money import (
     ReportedMoney,
     ReportedMovement,
     ReportedPart,

@@ -21,8 +21,10 @@ from uuid import uuid4
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from consumers.notifications.apprise_channel import SendResult, SendStatus
-from consumers.notifications.leases import (
+from consumers.notifications.options import ChannelOptions
+from consumers.notifications.rules import CUSTOMER, idempotency_key
+from consumers.notifications.sending.apprise_channel import SendResult, SendStatus
+from consumers.notifications.sending.leases import (
     Leased,
     LeaseRequest,
     as_due_in,
@@ -31,9 +33,7 @@ from consumers.notifications.leases import (
     lease,
     mark,
 )
-from consumers.notifications.options import ChannelOptions
-from consumers.notifications.rendering import Rendered, Texts, TextsError
-from consumers.notifications.rules import CUSTOMER, idempotency_key
+from consumers.notifications.sending.rendering import Rendered, Texts, TextsError
 from consumers.notifications.tables import FAILED, SCHEMA
 from consumers.runtime.apply.failures import Action, Phase, decide
 from consumers.runtime.apply.outcomes import publish_outcomes

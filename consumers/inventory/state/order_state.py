@@ -7,7 +7,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from consumers.inventory.rules.decision import OrderDecision
-from consumers.inventory.shelf import OrderLineState
+from consumers.inventory.state.shelf import OrderLineState
 from consumers.runtime.cases.finding import CasesColumn
 
 SOLD = frozenset({"committed", "oversold"})

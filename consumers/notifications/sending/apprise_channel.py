@@ -15,8 +15,8 @@ from urllib.parse import quote
 from apprise import Apprise, AppriseAsset, NotifyFormat
 from apprise.plugins import NotifyBase
 
-from consumers.notifications.addresses import mailbox
-from consumers.notifications.rendering import Rendered
+from consumers.notifications.sending.addresses import mailbox
+from consumers.notifications.sending.rendering import Rendered
 
 KEY_HEADER = "Idempotency-Key"
 MAIL_KEY_HEADER = "X-Idempotency-Key"

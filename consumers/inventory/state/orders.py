@@ -17,9 +17,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from uuid import UUID
 
-from consumers.inventory.order_state import SOLD, OrderState
 from consumers.inventory.rules.wants import Want, Wish
-from consumers.inventory.shelf import (
+from consumers.inventory.state.order_state import SOLD, OrderState
+from consumers.inventory.state.shelf import (
     Stock,
     commit,
     cover_line,

@@ -7,11 +7,11 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consumers.inventory import rows
-from consumers.inventory.batch_state import BatchState
-from consumers.inventory.order_state import OrderState
-from consumers.inventory.payments import Payment
-from consumers.inventory.shelf import Stock
+from consumers.inventory.state.batch_state import BatchState
+from consumers.inventory.state.order_state import OrderState
+from consumers.inventory.state.payments import Payment
+from consumers.inventory.state.shelf import Stock
+from consumers.inventory.store import rows
 
 
 class _Identified(Protocol):

@@ -22,12 +22,12 @@ from consumers.ledger.book import (
     POSTING,
     TRANSACTION,
 )
-from consumers.ledger.evidence import stored_digest
 from consumers.ledger.facts.exact import exact
 from consumers.ledger.facts.position import Position
-from consumers.ledger.positions import DESCRIBED, described
 from consumers.ledger.postings import implied
-from consumers.ledger.unbooked import count_unbooked
+from consumers.ledger.reading.unbooked import count_unbooked
+from consumers.ledger.writing.evidence import stored_digest
+from consumers.ledger.writing.positions import DESCRIBED, described
 from router.contract.amounts import value_text
 
 LISTED = 100

@@ -6,9 +6,9 @@ from dataclasses import replace
 from uuid import UUID
 
 from consumers.inventory.identity import stock_id
-from consumers.inventory.order_state import OrderState
 from consumers.inventory.rules.amounts import money_text
-from consumers.inventory.shelf import OrderLineState
+from consumers.inventory.state.order_state import OrderState
+from consumers.inventory.state.shelf import OrderLineState
 from router.contract.order import Order
 
 

@@ -14,8 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from consumers.ledger.book import ACCOUNT, EVENT, EVIDENCE, POSTING, TRANSACTION
 from consumers.ledger.chart import LedgerAccount
 from consumers.ledger.dates import day_of, moment_of
-from consumers.ledger.evidence import Evidence, evidence_of
 from consumers.ledger.postings import AmountsByPlace
+from consumers.ledger.writing.evidence import Evidence, evidence_of
 from consumers.runtime.fate import Fate
 from consumers.runtime.store.arrays import inserting
 from router.contract.event import Event

@@ -1,0 +1,1 @@
+"""Orders, payments and stock in memory, and how messages change them. Pure."""

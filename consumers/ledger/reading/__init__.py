@@ -1,0 +1,1 @@
+"""Reads the books: balances, statements, verification and export."""

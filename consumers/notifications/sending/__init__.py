@@ -1,0 +1,1 @@
+"""Sends messages: leases, texts and channels."""
