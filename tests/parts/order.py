@@ -24,6 +24,7 @@ _LONGEST_FIRST: Final = (
     "/conformance/test_every_edge",
     "/conformance/test_together",
     "/edge/test_edge_cardinality",
+    "/edge/test_edge_garbage",
     "/edge/test_rotation",
     "/exporter/test_exporter",
     "/trace/test_trace",
