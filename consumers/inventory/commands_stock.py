@@ -15,7 +15,7 @@ from consumers.runtime.settings import ConsumerSettings
 from consumers.runtime.store.database import acting, reading
 from consumers.runtime.store.tables import RuntimeTables
 from router.contract.amounts import amount_text
-from router.contract.event import MAX_TEXT, Text
+from router.contract.fields import MAX_TEXT, Text
 from router.terminal.exits import CommandError
 from router.terminal.operator_name import operator_name
 from router.terminal.output import show_json, show_table

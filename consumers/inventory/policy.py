@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from consumers.inventory.rules.exact import EXACT
 from router.contract.amounts import Amount
-from router.contract.event import Text
+from router.contract.fields import Text
 from router.contract.order import MAX_SECONDS
 
 

@@ -19,7 +19,7 @@ def posted_outcome(posted: PostedEntry) -> OutcomeEvent:
         type=_POSTED,
         account=event.account,
         reference=event.reference,
-        provider=event.provider,
+        provider=event.gateway,
         provider_reference=event.provider_reference,
         event_id=event.id,
         at=posted.at,

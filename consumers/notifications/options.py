@@ -10,7 +10,7 @@ from consumers.notifications.rules import CUSTOMER, DEFAULT_RULES, LOG, OPERATOR
 from consumers.notifications.sending.addresses import mailbox
 from consumers.notifications.sending.apprise_channel import AppriseChannel, ChannelError
 from consumers.notifications.sending.rendering import TextsError, checked_texts
-from router.contract.secret_text import Secret
+from router.secrets.secret_text import Secret
 
 _STRICT = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 

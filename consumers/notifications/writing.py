@@ -131,7 +131,7 @@ def _recorded(change: SubjectChange) -> tuple[object, ...]:
         cause.id,
         cause.type.value,
         cause.account,
-        cause.provider,
+        cause.gateway,
         cause.reference,
         cause.provider_reference,
         cause.tx_hash,

@@ -16,7 +16,7 @@ from router.broker.adapter.bootstrap import close_cancelled_starts
 from router.broker.adapter.private import KafkaClient, before_each_request
 from router.broker.connection import KafkaConnection
 from router.broker.topics.creation import forbid_topic_creation
-from router.contract.secret_text import trimmed
+from router.secrets.secret_text import trimmed
 
 
 class TokenFile(AbstractTokenProvider):  # type: ignore[misc] # aiokafka publishes no types

@@ -30,11 +30,11 @@ from router.configuration.values import (
     check_database_query,
     is_port,
 )
-from router.contract.event import Text
+from router.contract.fields import Text
 from router.contract.order_fields import OrderFields
-from router.contract.secret_text import Secret
 from router.contract.topics import FAMILIES, ORDER, QUARANTINE, REFUSED, Topics
 from router.errors import ConfigurationError
+from router.secrets.secret_text import Secret
 
 _STRICT = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 

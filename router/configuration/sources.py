@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from router.contract.secret_text import trimmed
 from router.errors import ConfigurationError
+from router.secrets.secret_text import trimmed
 
 PREFIX = "PAYROUTER_"
 

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 from pydantic import AfterValidator, BeforeValidator
 
 from router.configuration.addresses import networks
-from router.contract.secret_text import Secret
+from router.secrets.secret_text import Secret
 
 
 def as_tuple(value: object) -> object:

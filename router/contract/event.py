@@ -1,23 +1,20 @@
 """The event: one state change of a payment, in one vocabulary for all gateways."""
 
-import re
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 from uuid import UUID, uuid5
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, model_validator
 
 from router.contract.amounts import Amount, SignedAmount, value_text
-from router.contract.described import described
-from router.contract.identity import FINGERPRINT_VERSION, canonical, payment_key
+from router.contract.fields import Text, described
+from router.contract.identity import FINGERPRINT_VERSION, OPERATOR, canonical, payment_key
+from router.contract.operator import Recorded
 
 EVENT_NAMESPACE = UUID("6f6b0f4e-3d0e-5c1b-9a57-7f5a2f0c9d11")
 """Namespace of event ids. Never change it: every id ever published depends on it."""
-
-MAX_TEXT = 512
-"""Maximum number of characters of each text field except in `raw`."""
 
 DESCRIPTIVE = (
     "network",
@@ -70,29 +67,6 @@ class EventType(StrEnum):
     def status(self) -> str:
         """The part after the dot."""
         return self.value.partition(".")[2]
-
-
-# Control characters (PostgreSQL cannot store NUL, logs must not contain others) and lone surrogates
-# (which UTF-8 cannot encode).
-_UNSTORABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-
-
-def storable(text: str) -> str:
-    """Return the text, or raise ValueError if a store or a log could not hold it."""
-    if _UNSTORABLE.search(text) is not None:
-        message = "text without control characters or lone surrogates"
-        raise ValueError(message)
-    return text
-
-
-def text_of(detail: str) -> str:
-    """Make any text valid for a field of the contract: escaped to ASCII, truncated, never empty."""
-    if detail and len(detail) <= MAX_TEXT and _UNSTORABLE.search(detail) is None:
-        return detail
-    return ascii(detail)[1:-1][:MAX_TEXT] or "-"
-
-
-Text = Annotated[str, Field(min_length=1, max_length=MAX_TEXT), AfterValidator(storable)]
 
 
 class Customer(BaseModel):
@@ -305,9 +279,25 @@ class Event(BaseModel):
             "f3a110f4-b1ff-523f-b9dc-0daafc035651",
         ),
     ] = None
+    recorded: Annotated[
+        Recorded | None,
+        described(
+            "Who recorded this fact, and why; only if `provider` is `operator`",
+            {
+                "by": "anna",
+                "reason": "seen on chain, block 19000000",
+                "provider": "resmic",
+                "version": "3f2a9c01d4e8",
+                "replaces": None,
+            },
+        ),
+    ] = None
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
+        if (self.provider == OPERATOR) != (self.recorded is not None):
+            message = f"recorded belongs to the events of provider {OPERATOR}, and to no others"
+            raise ValueError(message)
         if self.reference is None and self.provider_reference is None:
             message = "an event needs reference or provider_reference"
             raise ValueError(message)
@@ -323,7 +313,12 @@ class Event(BaseModel):
     @property
     def key(self) -> bytes:
         """The Kafka key: within a topic, events of one order keep the order of publication."""
-        return payment_key(self.account, self.reference, self.provider, self.provider_reference)
+        return payment_key(self.account, self.reference, self.gateway, self.provider_reference)
+
+    @property
+    def gateway(self) -> str:
+        """The gateway of the payment or payout: the provider, or the one an operator named."""
+        return self.provider if self.recorded is None else self.recorded.provider
 
     @property
     def fingerprint(self) -> str:

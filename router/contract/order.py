@@ -20,9 +20,10 @@ from pydantic import (
 )
 
 from router.contract.amounts import Amount, value_text
-from router.contract.described import described
-from router.contract.event import Text, event_id
+from router.contract.event import event_id
+from router.contract.fields import Text, described
 from router.contract.identity import payment_key
+from router.contract.operator import Decided
 
 MAX_QUANTITY = 10**9
 MAX_LINES = 1000
@@ -38,10 +39,11 @@ _FROZEN = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
 
 class OrderType(StrEnum):
-    """Kinds of order messages."""
+    """Kinds of order messages; operators of payrouter decide, the platform does the rest."""
 
     PLACED = "order.placed"
     CANCELLED = "order.cancelled"
+    DECIDED = "order.decided"
 
 
 def _whole(value: object) -> object:
@@ -164,6 +166,19 @@ class Order(BaseModel):
     at: Annotated[
         AwareDatetime | None, described("Time of the message", "2026-11-22T09:58:00Z")
     ] = None
+    decided: Annotated[
+        Decided | None,
+        described(
+            "What an operator decided; only in `order.decided`",
+            {
+                "decision": "accept",
+                "by": "anna",
+                "reason": "paid in cash at the counter",
+                "shown": "3f2a9c01d4e8",
+                "saw_cancelled": False,
+            },
+        ),
+    ] = None
 
     @field_validator("customer", mode="before")
     @classmethod
@@ -182,6 +197,12 @@ class Order(BaseModel):
             raise ValueError(message)
         if self.total is not None and self.currency is None:
             message = "total needs currency"
+            raise ValueError(message)
+        if (self.type is OrderType.DECIDED) != (self.decided is not None):
+            message = "decided belongs to order.decided, and to no other message"
+            raise ValueError(message)
+        if self.decided is not None and self.at is None:
+            message = "at: missing; an order.decided needs the time of the decision"
             raise ValueError(message)
         return self
 

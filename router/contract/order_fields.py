@@ -14,7 +14,8 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from router.contract.event import Text, event_id
+from router.contract.event import event_id
+from router.contract.fields import Text
 from router.contract.order import Order, OrderType, order_message_id
 from router.contract.strict_json import JsonValue
 from router.contract.wire import (
@@ -111,6 +112,8 @@ def read_order(
     def read(value: bytes | None, headers: Headers) -> Order | OtherOrderMessage:
         check_schema_version(headers, "order")
         payload = read_payload(value)
+        if _header(headers, "ce_type") == OrderType.DECIDED:
+            return _decision(payload)
         document = read_object(payload)
         kind = _kind(fields, document, headers)
         if kind is None:
@@ -131,12 +134,27 @@ def _kind(
         message = "type: missing or not text; needs a type such as order.placed"
         raise UndecodableRecord(message)
     ours = fields.types.get(word, word)
-    if ours in set(OrderType):
+    if ours in _OF_PLATFORM:
         return OrderType(ours)
     if ours == "ignore" or fields.unknown_types == "ignore":
         return None
     message = "type: not one of order.placed, order.cancelled or the keys of order.fields.types"
     raise UndecodableRecord(message)
+
+
+_OF_PLATFORM = frozenset({OrderType.PLACED, OrderType.CANCELLED})
+
+
+def _decision(payload: bytes) -> Order:
+    """Read an operator's decision, which has our own fields whatever the platform's are."""
+    try:
+        order = Order.model_validate(read_object(payload))
+    except ValidationError as error:
+        raise UndecodableRecord(first_problem(error)) from None
+    if order.decided is None:
+        message = f"type: must be {OrderType.DECIDED}, as in the header ce_type"
+        raise UndecodableRecord(message)
+    return order
 
 
 def _order(

@@ -14,8 +14,8 @@ from pydantic import (
     model_validator,
 )
 
-from router.contract.described import described
-from router.contract.event import Text, event_id
+from router.contract.event import event_id
+from router.contract.fields import Text, described
 from router.contract.identity import payment_key
 
 Fact = StrictStr | StrictInt | StrictBool | None

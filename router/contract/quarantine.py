@@ -5,8 +5,8 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
-from router.contract.described import described
-from router.contract.event import Raw, Text, Verification, event_id
+from router.contract.event import Raw, Verification, event_id
+from router.contract.fields import Text, described
 
 
 class Quarantined(BaseModel):

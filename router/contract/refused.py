@@ -5,8 +5,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
-from router.contract.described import described
-from router.contract.event import Text
+from router.contract.fields import Text, described
 
 
 class Request(BaseModel):

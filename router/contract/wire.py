@@ -10,6 +10,7 @@ from urllib.parse import quote
 from pydantic import BaseModel, ValidationError
 
 from router.contract.event import Event, EventType, Raw, event_id
+from router.contract.identity import OPERATOR
 from router.contract.order import Order
 from router.contract.outcome import OutcomeEvent
 from router.contract.quarantine import Quarantined, Replayed
@@ -126,7 +127,7 @@ def encode_order(order: Order, topic: str) -> OutgoingRecord:
     headers = {
         "ce_specversion": "1.0",
         "ce_id": str(order.id),
-        "ce_source": f"/payrouter/platform/{quote(order.account)}",
+        "ce_source": f"/payrouter/{_author(order)}/{quote(order.account)}",
         "ce_type": order.type.value,
         "ce_subject": order.reference,
         **({"ce_time": order.at.isoformat()} if order.at else {}),
@@ -135,6 +136,10 @@ def encode_order(order: Order, topic: str) -> OutgoingRecord:
     }
     pairs = [(name, text.encode()) for name, text in headers.items()]
     return OutgoingRecord(topic, order.key, _json(order), pairs)
+
+
+def _author(order: Order) -> str:
+    return "platform" if order.decided is None else OPERATOR
 
 
 def decode_event(value: bytes | None, headers: Headers) -> Event:

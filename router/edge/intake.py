@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from typing import Literal, Protocol, get_args
 
 from router.configuration.modes import Mode, of_mode
-from router.contract.event import Event, text_of
+from router.contract.event import Event
+from router.contract.fields import text_of
 from router.contract.quarantine import Quarantined, quarantine_id
 from router.contract.topics import Topics
 from router.contract.wire import OutgoingRecord, encode_event, encode_quarantined

@@ -17,15 +17,8 @@ from typing import Annotated, TypeVar
 from pydantic import StringConstraints, ValidationError
 
 from router.contract.amounts import AmountError, parse_amount, parse_signed_amount
-from router.contract.event import (
-    DESCRIPTIVE,
-    MAX_TEXT,
-    Customer,
-    Event,
-    EventType,
-    event_id,
-    storable,
-)
+from router.contract.event import DESCRIPTIVE, Customer, Event, EventType, event_id
+from router.contract.fields import MAX_TEXT, storable
 from router.contract.strict_json import JsonValue, StrictJsonError, type_name
 from router.contract.wire import first_problem
 from router.delivery import VerifiedDelivery

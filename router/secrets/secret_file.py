@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from router.contract.secret_text import checked_secret
+from router.secrets.secret_text import checked_secret
 
 
 def secret_in(file: object) -> str:

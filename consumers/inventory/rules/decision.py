@@ -7,6 +7,8 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+from router.contract.order import Order
+
 
 class Verb(StrEnum):
     """Decisions: it counts as paid; it does not; it does not, and its stock comes back."""
@@ -36,6 +38,16 @@ def later(known: OrderDecision | None, new: OrderDecision) -> OrderDecision:
     if known is None:
         return new
     return max(known, new, key=lambda each: (each.at, each.event_id))
+
+
+def decision_in(order: Order) -> OrderDecision:
+    """Return the decision of an `order.decided`; raises ValueError for another message."""
+    decided, at = order.decided, order.at
+    if decided is None or at is None:
+        message = f"{order.type} carries no decision"
+        raise ValueError(message)
+    verb = Verb(decided.decision.value)
+    return OrderDecision(verb, at, order.id, decided.shown, decided.saw_cancelled)
 
 
 def decision_column(decision: OrderDecision | None) -> Mapping[str, Any] | None:

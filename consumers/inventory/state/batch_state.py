@@ -12,7 +12,7 @@ from uuid import UUID
 from consumers.inventory.cases import PLACED_OTHERWISE, RECOGNIZED_ELSEWHERE
 from consumers.inventory.identity import ADDRESS, REFERENCE, clue_id, lapse_id, order_id, payment_id
 from consumers.inventory.policy import Policy
-from consumers.inventory.rules.decision import OrderDecision, later
+from consumers.inventory.rules.decision import OrderDecision, decision_in, later
 from consumers.inventory.rules.judgement import Judgement, judge
 from consumers.inventory.rules.wants import Want, Wish, wanted
 from consumers.inventory.state.order_state import OrderState
@@ -62,8 +62,11 @@ class BatchState:
         order = self.orders[order_id(message.account, message.reference)]
         if message.type is OrderType.PLACED:
             self._place(cause, order, message)
-        else:
+        elif message.type is OrderType.CANCELLED:
             self._cancel(cause, order, message)
+        else:
+            self.decide(cause, order.id, decision_in(message))
+            return True
         self._record_moves(cause, order)
         return len(self.notes) > before
 

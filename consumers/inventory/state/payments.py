@@ -73,9 +73,9 @@ def clues_of(account: str, reference: str | None, address: str | None) -> tuple[
 def new_payment(event: Event) -> Payment:
     """Return the payment an event is about, before any event is applied, without clues."""
     return Payment(
-        id=payment_id(event.account, event.provider, event.provider_reference, event.reference),
+        id=payment_id(event.account, event.gateway, event.provider_reference, event.reference),
         account=event.account,
-        provider=event.provider,
+        provider=event.gateway,
         provider_reference=event.provider_reference,
     )
 

@@ -65,11 +65,11 @@ def new_position(event: Event) -> Position:
     """Return the position an event belongs to, before any event is applied."""
     named = event.provider_reference or event.reference
     kind = "reference" if event.provider_reference is None else "provider_reference"
-    identity = [event.account, event.provider, event.type.family, kind, named]
+    identity = [event.account, event.gateway, event.type.family, kind, named]
     return Position(
         id=uuid5(POSITION_NAMESPACE, json.dumps(identity)),
         account=event.account,
-        provider=event.provider,
+        provider=event.gateway,
         family=event.type.family,
         provider_reference=event.provider_reference,
         reference=event.reference,

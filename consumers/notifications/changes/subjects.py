@@ -89,9 +89,9 @@ def new_subject(cause: Event | OrderOutcome) -> Subject:
     named = cause.provider_reference or cause.reference
     kind = "reference" if cause.provider_reference is None else "provider_reference"
     return Subject(
-        id=_id([cause.account, cause.provider, cause.type.family, kind, named]),
+        id=_id([cause.account, cause.gateway, cause.type.family, kind, named]),
         account=cause.account,
-        provider=cause.provider,
+        provider=cause.gateway,
         family=cause.type.family,
         provider_reference=cause.provider_reference,
         reference=cause.reference,

@@ -6,7 +6,8 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, Field, StringConstraints
 
-from router.contract.event import EventType, Text
+from router.contract.event import EventType
+from router.contract.fields import Text
 from router.providers import OPTIONS, TextList
 from router.providers._mapping.conditions import Conditions
 from router.providers._mapping.minor_units import DecimalsTable

@@ -7,7 +7,8 @@ from typing import Annotated, Final, Literal
 from pydantic import BaseModel, BeforeValidator, Field
 from pydantic_core import PydanticKnownError
 
-from router.contract.event import EventType, Text
+from router.contract.event import EventType
+from router.contract.fields import Text
 from router.providers import OPTIONS, TextList
 from router.providers._mapping.conditions import Condition, Conditions
 from router.providers._reading import Path

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from functools import cache, partial
 
-from router.contract.event import MAX_TEXT
+from router.contract.fields import MAX_TEXT
 from router.contract.strict_json import JsonValue, type_name
 from router.errors import Reason
 from router.providers._reading import Fields, malformed, refused

@@ -137,7 +137,7 @@ MAY_IMPORT: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "consumers.ledger": _CONSUMER,
     "consumers.inventory": _CONSUMER,
-    "consumers.notifications": _CONSUMER,
+    "consumers.notifications": (*_CONSUMER, "router.secrets"),
     # the whole command
     "consumers": (
         *_FLOOR,

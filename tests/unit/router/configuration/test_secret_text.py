@@ -9,8 +9,8 @@ import pytest
 from consumers.notifications.options import ChannelOptions
 from router.broker.client import TokenFile
 from router.configuration.settings import Settings, load_settings
-from router.contract.secret_text import checked_secret, trimmed
 from router.errors import ConfigurationError
+from router.secrets.secret_text import checked_secret, trimmed
 
 _SECRET = "sck_hidden-0123456789"
 _BOM = "\ufeff"

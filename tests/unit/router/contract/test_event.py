@@ -9,14 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from router.contract.event import (
-    MAX_TEXT,
-    Event,
-    EventType,
-    event_id,
-    fingerprint,
-    storable,
-)
+from router.contract.event import Event, EventType, event_id, fingerprint
+from router.contract.fields import MAX_TEXT, storable
 from router.contract.identity import contradicts, gateway_name
 from router.contract.topics import FAMILIES
 from tests.parts.contract.events import event

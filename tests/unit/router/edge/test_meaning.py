@@ -15,6 +15,9 @@ from tests.parts.providers.blockatm_deliveries import PAYMENT, body_of, signed, 
 
 _GENUINE = verified(signed(body_of(PAYMENT), "payment"))
 _UNNAMED = event(provider_reference=None)
+_RECORDED = event(
+    provider=OPERATOR, recorded={"by": "anna", "reason": "seen on chain", "provider": "blockatm"}
+)
 
 
 def _provider(events: Sequence[Event], problem: NotUnderstood | None = None) -> Any:  # noqa: ANN401 - a stand-in
@@ -30,7 +33,7 @@ def _provider(events: Sequence[Event], problem: NotUnderstood | None = None) -> 
     ("bad", "reason", "detail"),
     [
         (_UNNAMED, Reason.FIELD_MISSING, "provider_reference: required in an event about money"),
-        (event(provider=OPERATOR), Reason.FIELD_MALFORMED, "provider: operator is reserved"),
+        (_RECORDED, Reason.FIELD_MALFORMED, "provider: operator is reserved"),
     ],
 )
 def test_event_that_cannot_be_published_quarantines_its_delivery_and_no_other_event(

@@ -1,0 +1,36 @@
+"""What the fields of the contract share: text that every store can hold, and descriptions."""
+
+import re
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field
+
+MAX_TEXT = 512
+"""Maximum number of characters of each text field except in `raw`."""
+
+# Control characters (PostgreSQL cannot store NUL, logs must not contain others) and lone surrogates
+# (which UTF-8 cannot encode).
+_UNSTORABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+def storable(text: str) -> str:
+    """Return the text, or raise ValueError if a store or a log could not hold it."""
+    if _UNSTORABLE.search(text) is not None:
+        message = "text without control characters or lone surrogates"
+        raise ValueError(message)
+    return text
+
+
+def text_of(detail: str) -> str:
+    """Make any text valid for a field of the contract: escaped to ASCII, truncated, never empty."""
+    if detail and len(detail) <= MAX_TEXT and _UNSTORABLE.search(detail) is None:
+        return detail
+    return ascii(detail)[1:-1][:MAX_TEXT] or "-"
+
+
+Text = Annotated[str, Field(min_length=1, max_length=MAX_TEXT), AfterValidator(storable)]
+
+
+def described(text: str, *examples: object) -> Any:  # noqa: ANN401 - metadata of `Annotated`
+    """Return the metadata of a field; every example has the field's form in JSON."""
+    return Field(description=text, examples=list(examples))

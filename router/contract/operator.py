@@ -1,0 +1,60 @@
+"""What an operator adds to an event or an order: who decided it, and why."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict
+
+from router.contract.amounts import Amount
+from router.contract.fields import Text, described
+from router.contract.identity import gateway_name
+
+_FROZEN = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+
+class Recorded(BaseModel):
+    """Why an operator recorded a fact that the gateway never reported.
+
+    The operator's amount stands. A gateway's amount that is neither this amount nor the one that
+    it replaces opens a case, in any order of arrival.
+    """
+
+    model_config = _FROZEN
+
+    by: Annotated[Text, described("Who recorded it", "anna")]
+    reason: Annotated[Text, described("Why", "seen on chain, block 19000000")]
+    provider: Annotated[
+        Text,
+        AfterValidator(gateway_name),
+        described("The gateway of the payment or payout", "resmic"),
+    ]
+    version: Annotated[
+        Text | None,
+        described("Version of the payment or payout that the operator was shown", "3f2a9c01d4e8"),
+    ] = None
+    replaces: Annotated[
+        Amount | None,
+        described("Amount that counted before, in `currency`; null if none was known", "100.00"),
+    ] = None
+
+
+class Decision(StrEnum):
+    """Decisions about an order: it counts as paid; it does not; nor does it keep its stock."""
+
+    ACCEPT = "accept"
+    REFUSE = "refuse"
+    RETURN = "return"
+
+
+class Decided(BaseModel):
+    """An operator's decision about an order, and the facts it was based on."""
+
+    model_config = _FROZEN
+
+    decision: Annotated[Decision, described("What was decided", "accept")]
+    by: Annotated[Text, described("Who decided it", "anna")]
+    reason: Annotated[Text, described("Why", "paid in cash at the counter")]
+    shown: Annotated[
+        Text, described("Digest of the facts that the operator was shown", "3f2a9c01d4e8")
+    ]
+    saw_cancelled: Annotated[bool, described("Whether the order was cancelled then", False)] = False
