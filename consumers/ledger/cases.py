@@ -58,7 +58,21 @@ CALLED_OFF_AFTER_PAID = CaseKind(
     _TRACE,
 )
 
-KINDS: tuple[CaseKind, ...] = (
+CLAIM_ABOVE_SEEN = CaseKind(
+    "claim-above-seen",
+    Severity.TICKET,
+    "Less was seen on chain than the gateway claimed; what was seen is booked.",
+    _TRACE,
+)
+
+CLAIM_NOT_SEEN = CaseKind(
+    "claim-not-seen",
+    Severity.TICKET,
+    "The gateway claimed an amount that has not been seen on chain for three days.",
+    ("payrouter trace {provider_reference}",),
+)
+
+POSITION_KINDS: tuple[CaseKind, ...] = (
     AMOUNT_UNKNOWN,
     AMOUNT_LOWERED,
     OTHER_CURRENCY,
@@ -66,7 +80,11 @@ KINDS: tuple[CaseKind, ...] = (
     BACK_EXCEEDS_OUT,
     OUT_EXCEEDS_IN,
     CALLED_OFF_AFTER_PAID,
+    CLAIM_ABOVE_SEEN,
 )
+"""Kinds that hold by a position's facts; they are in the column `cases` of its row."""
+
+KINDS: tuple[CaseKind, ...] = (*POSITION_KINDS, CLAIM_NOT_SEEN)
 """Every kind of the ledger."""
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -17,6 +18,7 @@ from consumers.ledger.facts.position import (
     movements_of,
     new_position,
 )
+from consumers.ledger.options import LedgerOptions
 from consumers.ledger.outcomes import OUTCOME_TOPIC, posted_outcome
 from consumers.ledger.postings import NOTHING, Assessment, assess, difference
 from consumers.ledger.writing import journal, positions
@@ -28,6 +30,8 @@ from consumers.runtime.fate import Fate
 from consumers.runtime.service import Handler
 from router.contract.event import Event
 from router.telemetry.logs import get_log
+
+_USUAL: Final = LedgerOptions()
 
 
 @dataclass(frozen=True)
@@ -47,15 +51,20 @@ class _Progress:
     assessed: Assessment
 
 
-def handler_for(topic: str) -> Handler:
+def handler_for(topic: str, options: LedgerOptions = _USUAL) -> Handler:
     """Return the ledger's handler, which publishes its outcomes on `topic`."""
-    return partial(handle, outcome_topic=topic)
+    return partial(handle, outcome_topic=topic, counted=frozenset(options.count_claimed))
 
 
 async def handle(
-    transaction: AsyncConnection, events: Sequence[Event], outcome_topic: str = OUTCOME_TOPIC
+    transaction: AsyncConnection,
+    events: Sequence[Event],
+    outcome_topic: str = OUTCOME_TOPIC,
+    counted: frozenset[str] = frozenset(),
 ) -> Sequence[Fate]:
     """Book the change each event makes; return the result of each event, in their order.
+
+    The amounts that the endpoints in `counted` claim need not be seen on chain.
 
     An event that is already in the journal, or a repeat within the batch,
     changes nothing and is stale.
@@ -68,10 +77,11 @@ async def handle(
     located = [(new_position(event), event) for event in fresh.values()]
     before = await _load(transaction, located)
     keyed = [(position.id, event) for position, event in located]
-    plan = plan_batch(before, keyed)
+    plan = plan_batch(before, keyed, counted)
     added = await journal.record_events(transaction, plan.entries)
     if len(added) < len(keyed):
-        plan = plan_batch(before, ((key, event) for key, event in keyed if event.id in added))
+        new = [(key, event) for key, event in keyed if event.id in added]
+        plan = plan_batch(before, new, counted)
     await positions.write_positions(transaction, plan.positions)
     await positions.write_movements(transaction, plan.movements)
     posted = await journal.open_transactions(transaction, plan.entries)
@@ -94,14 +104,16 @@ async def _load(
 
 
 def plan_batch(
-    before: Mapping[UUID, KeptPosition], located: Iterable[tuple[UUID, Event]]
+    before: Mapping[UUID, KeptPosition],
+    located: Iterable[tuple[UUID, Event]],
+    counted: frozenset[str] = frozenset(),
 ) -> BatchPlan:
     """Apply events in order, each to the position whose id comes with it. Pure."""
     now: dict[UUID, _Progress] = {}
     entries = []
     for key, event in located:
         progress = now.get(key) or _started(before[key])
-        entry, now[key] = _applied(progress, event)
+        entry, now[key] = _applied(progress, event, counted)
         entries.append(entry)
     changed = [each.kept for key, each in now.items() if each.kept != before[key]]
     movements = {
@@ -118,7 +130,7 @@ def _started(kept: KeptPosition) -> _Progress:
     return _Progress(kept, NOTHING if is_new else assess(kept.position))
 
 
-def _applied(progress: _Progress, event: Event) -> tuple[Entry, _Progress]:
+def _applied(progress: _Progress, event: Event, counted: frozenset[str]) -> tuple[Entry, _Progress]:
     position = progress.kept.position
     after = absorb(position, event)
     assessed = assess(after)
@@ -128,8 +140,19 @@ def _applied(progress: _Progress, event: Event) -> tuple[Entry, _Progress]:
     news = (after.status != position.status, lines, assessed.findings != progress.assessed.findings)
     outcome = Fate.APPLIED if any(news) or _has_new_money(position, after) else Fate.STALE
     cases = cases_column(progress.kept.cases, assessed.findings, event.received_at)
-    kept = KeptPosition(after, assessed.is_claim, cases)
+    kept = KeptPosition(after, _unseen(progress, assessed, event, counted), cases)
     return Entry(event, outcome, lines, position.id, opened), _Progress(kept, assessed)
+
+
+def _unseen(
+    progress: _Progress, assessed: Assessment, event: Event, counted: frozenset[str]
+) -> bool:
+    """Return whether what is booked is only claimed, and has to be seen on chain."""
+    if not assessed.is_claim:
+        return False
+    if not event.amount_claimed and progress.assessed.is_claim:
+        return progress.kept.claimed
+    return event.endpoint not in counted
 
 
 def _has_new_money(before: Position, after: Position) -> bool:

@@ -1,16 +1,18 @@
 """Declares the ledger to the consumer runtime."""
 
 from consumers.ledger.book import METADATA, POSITION
-from consumers.ledger.cases import KINDS
+from consumers.ledger.cases import CLAIM_NOT_SEEN, POSITION_KINDS
 from consumers.ledger.handler import handler_for
 from consumers.ledger.measures import MEASURES
+from consumers.ledger.options import LedgerOptions
+from consumers.ledger.reading.claims import CLAIM_GRACE, claims_not_seen
 from consumers.ledger.trail import trail
-from consumers.runtime.cases.source import CaseRows
+from consumers.runtime.cases.source import CaseQuery, CaseRows
 from consumers.runtime.service import ConsumerActions, Service, Setup
 
 
 def _configured(setup: Setup) -> ConsumerActions:
-    return ConsumerActions(handler_for(setup.topics.outcome("ledger")))
+    return ConsumerActions(handler_for(setup.topics.outcome("ledger"), setup.options))
 
 
 SERVICE = Service(
@@ -19,8 +21,12 @@ SERVICE = Service(
     tables=METADATA,
     migrations="consumers.ledger.migrations",
     measures=MEASURES,
+    options=LedgerOptions,
     configured=_configured,
     says_outcomes=True,
     trail=trail,
-    cases=(CaseRows(POSITION, KINDS),),
+    cases=(
+        CaseRows(POSITION, POSITION_KINDS),
+        CaseQuery(CLAIM_NOT_SEEN, claims_not_seen(), CLAIM_GRACE),
+    ),
 )

@@ -187,7 +187,8 @@ def _generated_text(examples: "Mapping[str, Example]") -> str:
             "",
             "# Their amounts are prices, not what arrived on chain; they count as paid here.",
         ]
-        lines += _table_lines("consumers.inventory", {"count_claimed": claiming})[1:]
+        for consumer in ("ledger", "inventory"):
+            lines += _table_lines(f"consumers.{consumer}", {"count_claimed": claiming})[1:]
     return "\n".join(lines) + "\n"
 
 

@@ -40,7 +40,8 @@ class Booked:
     """What is booked of a position.
 
     `out` and `back` are the two directions of each kind, `back` at most `out`. `back_exceeds` has
-    the reported amounts by name of kind and currency, `out_exceeds` by currency.
+    the reported amounts by name of kind and currency, `out_exceeds` and `claim_exceeds`
+    those by currency.
     """
 
     out: dict[Kind, Spread] = field(default_factory=dict)
@@ -50,6 +51,7 @@ class Booked:
     is_claim: bool = False
     back_exceeds: dict[tuple[str, str], Excess] = field(default_factory=dict)
     out_exceeds: dict[str, Excess] = field(default_factory=dict)
+    claim_exceeds: dict[str, Excess] = field(default_factory=dict)
 
     def net(self, kind: Kind) -> Spread:
         """Return out minus back, without zeros."""
@@ -130,9 +132,20 @@ class Reports:
 def _set_main(booked: Booked, reported: Reports) -> bool:
     """Set both directions of the payment or payout; return whether it is only claimed."""
     seen = reported.spread(Kind.MAIN, Side.SEEN)
-    out = seen or reported.spread(Kind.MAIN, Side.CLAIMED)
+    claimed = reported.spread(Kind.MAIN, Side.CLAIMED)
+    out = seen or claimed
     _set_directions(booked, reported, Kind.MAIN, out)
+    if seen:
+        _compare_with_claimed(booked, seen, claimed)
     return bool(out) and not seen
+
+
+def _compare_with_claimed(booked: Booked, seen: Spread, claimed: Spread) -> None:
+    """Keep where the gateway claimed more than was seen, by currency."""
+    for currency in currencies(claimed):
+        less, more = sum_of(seen, currency), sum_of(claimed, currency)
+        if more > less:
+            booked.claim_exceeds[currency] = Excess(less, more)
 
 
 def _set_directions(booked: Booked, reported: Reports, kind: Kind, out: Spread) -> None:

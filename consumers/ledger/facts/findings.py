@@ -13,6 +13,7 @@ from consumers.ledger.cases import (
     AMOUNT_UNKNOWN,
     BACK_EXCEEDS_OUT,
     CALLED_OFF_AFTER_PAID,
+    CLAIM_ABOVE_SEEN,
     OTHER_CURRENCY,
     OTHER_NETWORK,
     OUT_EXCEEDS_IN,
@@ -47,6 +48,7 @@ def findings_of(position: Position, booked: Booked) -> list[Finding]:
         _add_movements(found, position.family, key, value)
     _add_mixed_currencies(found, position)
     _add_excesses(found, position.family, booked)
+    _add_unseen(found, booked)
     if _is_called_off(position) and position.called_off is not None:
         found[CALLED_OFF_AFTER_PAID.name]["status"] = position.called_off.text
     return [Finding(kind, dict(sorted(facts.items()))) for kind, facts in sorted(found.items())]
@@ -126,6 +128,12 @@ def _add_excesses(found: Mapping[str, _Facts], family: str, booked: Booked) -> N
     for currency, excess in booked.out_exceeds.items():
         less, more = value_text(excess.less), value_text(excess.more)
         found[OUT_EXCEEDS_IN.name][currency] = f"{less} in, {more} out"
+
+
+def _add_unseen(found: Mapping[str, _Facts], booked: Booked) -> None:
+    for currency, excess in booked.claim_exceeds.items():
+        less, more = value_text(excess.less), value_text(excess.more)
+        found[CLAIM_ABOVE_SEEN.name][currency] = f"{more} claimed, {less} seen"
 
 
 def _money(amount: Decimal, currency: str) -> str:

@@ -14,6 +14,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from consumers.inventory.service import SERVICE as INVENTORY
 from consumers.inventory.setting import set_stock
 from consumers.inventory.tables import PAYMENT as PAYMENT_TABLE
+from consumers.ledger.book import POSITION
 from consumers.ledger.service import SERVICE as LEDGER
 from consumers.notifications.service import SERVICE as NOTIFICATIONS
 from consumers.runtime.apply.outbox import read_unsent
@@ -54,7 +55,10 @@ _CURRENCY_OF = {
     "gas": "gas_currency",
 }
 
-_DISTINCT = ("period", "amount", "currency", "network", "movement", "movement_amount")
+_DISTINCT = (
+    *("period", "amount", "currency", "network", "movement", "movement_amount"),
+    "amount_claimed",
+)
 """Options that distinguish two events of the same payment and status."""
 
 _SPELLED = {"fee": "fee", "gas": "gasAmount", "currency": "symbol", "amount": "amount"}
@@ -125,10 +129,12 @@ class Stage:
 
     async def _wait(self, account: str, minutes: int) -> None:
         """Move the arrival of the merchant's payments to the past."""
-        earlier = PAYMENT_TABLE.c.created_at - timedelta(minutes=minutes)
-        late = PAYMENT_TABLE.update().values(created_at=earlier)
-        async with self.consumers["inventory"].process.engine.begin() as transaction:
-            await transaction.execute(late.where(PAYMENT_TABLE.c.account == account))
+        aged = {"inventory": PAYMENT_TABLE.c.created_at, "ledger": POSITION.c.updated_at}
+        for name, since in aged.items():
+            earlier = {since: since - timedelta(minutes=minutes)}
+            late = since.table.update().values(earlier).where(since.table.c.account == account)
+            async with self.consumers[name].process.engine.begin() as transaction:
+                await transaction.execute(late)
 
     async def _close(self, account: str, kind: str, order: str) -> None:
         """Close an order's case of a kind, as `payrouter cases close` does."""
@@ -227,7 +233,7 @@ def _event(account: str, line: Line) -> Event:
     family, _, status = kind.partition(".")
     provider = options.get("provider", "blockatm")
     number = order if family == "payout" else options.get("id", "1")
-    names = (*_CURRENCY_OF, "movement", "price_met")
+    names = (*_CURRENCY_OF, "movement", "price_met", "amount_claimed")
     money = {name: options[name] for name in names if name in options}
     money |= {_CURRENCY_OF[name]: "USDT" for name in money if name in _CURRENCY_OF}
     money |= {name: options[name] for name in _CURRENCY_OF.values() if name in options}

@@ -63,6 +63,7 @@ def expected(events: Sequence[Event]) -> Expected:
     answer = Expected()
     teller = Teller(events)
     teller.tell_oddities(answer)
+    teller.tell_contradictions(answer)
     is_payment = events[0].type.family == "payment"
     claimed = teller.only_claimed()
     cash = "claimed" if claimed else "wallet"
@@ -180,8 +181,17 @@ class Teller:
             part = None if movement is None else self._own(*what, movement)
             if total is not None and part is not None and total[0] != part[0]:
                 answer.cases.add("other-currency")
+
+    def tell_contradictions(self, answer: Expected) -> None:
+        """Add the cases that concern the whole payment or payout."""
         if self._is_called_off():
             answer.cases.add("called-off-after-paid")
+        if self._is_claimed_above_seen():
+            answer.cases.add("claim-above-seen")
+
+    def _is_claimed_above_seen(self) -> bool:
+        claimed, seen = self.of("payment", "claimed"), self.of("payment", "out")
+        return bool(seen) and any(_sum(claimed, row[0]) > _sum(seen, row[0]) for row in claimed)
 
     def _is_called_off(self) -> bool:
         paid = [each.moment for each in self.events if each.type.status in PAID]

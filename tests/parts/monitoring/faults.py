@@ -47,6 +47,8 @@ account = "demo-shop"
 secrets = ["the-secret-that-an-attacker-does-not-know"]
 [exporter]
 every_seconds = 0.5
+[consumers.ledger]
+count_claimed = ["resmic"]
 [consumers.inventory]
 count_claimed = ["resmic"]
 open_transaction_seconds = 3

@@ -143,15 +143,16 @@ def system(folder: Path, kafka: ApacheKafka, database_url: str, more: str) -> It
         shutil.rmtree(place.data_dir, ignore_errors=True)
 
 
-_INVENTORY = "[consumers.inventory]"
+_CONSUMERS = "[consumers."
 
 
 def _configure(
     place: Place, bootstrap: str, database_url: str, ports: Mapping[str, int], more: str
 ) -> None:
     generated = DataDir(place.data_dir).generate(examples()).read_text()
-    if _INVENTORY in more:
-        generated = generated.partition(_INVENTORY)[0]
+    if _CONSUMERS in more:
+        # TOML allows each table only once.
+        generated = generated.partition(_CONSUMERS)[0]
     own = f"""
 [edge]
 port = {ports["webhooks"]}

@@ -9,7 +9,7 @@ from functools import cache
 import pytest
 
 from consumers.inventory.cases import KINDS as OF_ORDERS
-from consumers.ledger.cases import KINDS as OF_POSITIONS
+from consumers.ledger.cases import POSITION_KINDS as OF_POSITIONS
 from consumers.ledger.cases import log_event
 from consumers.runtime.fate import Fate
 from tests.parts.source import ROOT, modules

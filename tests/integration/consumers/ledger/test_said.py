@@ -9,8 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from consumers.ledger.book import TRANSACTION
 from consumers.ledger.handler import handle
+from consumers.ledger.options import LedgerOptions
 from consumers.ledger.service import SERVICE
-from consumers.runtime.service import NoConsumerOptions, Setup
+from consumers.runtime.service import Setup
 from consumers.runtime.store.tables import RuntimeTables
 from router.contract.event import Event
 from router.contract.outcome import OutcomeEvent
@@ -83,7 +84,7 @@ async def test_the_outcome_id_is_the_same_in_every_database(ledger: AsyncEngine)
 
 
 async def test_the_outcome_is_published_on_the_configured_topic(ledger: AsyncEngine) -> None:
-    actions = SERVICE.actions(Setup(NoConsumerOptions(), Topics("shop.")))
+    actions = SERVICE.actions(Setup(LedgerOptions(), Topics("shop.")))
     async with ledger.begin() as transaction:
         await actions.handle(transaction, [told("payment.confirmed", "100")])
     (row,) = await said(ledger)

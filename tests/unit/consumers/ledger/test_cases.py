@@ -2,7 +2,7 @@
 
 import pytest
 
-from consumers.ledger.cases import KINDS, log_event
+from consumers.ledger.cases import POSITION_KINDS, log_event
 from tests.parts.ledger.told import found, told
 
 CONFIRMED = told("payment.confirmed", "100")
@@ -63,6 +63,25 @@ STORIES = {
             told("payment.confirmed", "100", fee="1", fee_currency="USDT", at=1),
         ],
         {"amount-lowered": {"fee of payment": "2 USDT, later 1 USDT"}},
+    ),
+    "less seen than claimed": (
+        [told("payment.confirmed", "100", amount_claimed=True), told("payment.confirmed", "80")],
+        {"claim-above-seen": {"USDT": "100 claimed, 80 seen"}},
+    ),
+    "seen before a claim of more": (
+        [told("payment.confirmed", "80"), told("payment.confirmed", "100", amount_claimed=True)],
+        {"claim-above-seen": {"USDT": "100 claimed, 80 seen"}},
+    ),
+    "claimed in a currency that was not seen": (
+        [
+            told("payment.confirmed", "100", currency="EUR", amount_claimed=True),
+            told("payment.confirmed", "110"),
+        ],
+        {"claim-above-seen": {"EUR": "100 claimed, 0 seen"}},
+    ),
+    "more seen than claimed": (
+        [told("payment.confirmed", "80", amount_claimed=True), CONFIRMED],
+        {},
     ),
     "in two currencies": (
         [CONFIRMED, told("payment.confirmed", "90", currency="EUR", at=1)],
@@ -147,7 +166,7 @@ def test_a_history_has_the_cases_of_its_table_in_either_order(story: str) -> Non
 
 def test_every_kind_is_found_in_a_history() -> None:
     shown = {kind for _, cases in STORIES.values() for kind in cases}
-    assert shown == {each.name for each in KINDS}
+    assert shown == {each.name for each in POSITION_KINDS}
 
 
 def test_the_log_names_a_kind_with_underscores() -> None:
