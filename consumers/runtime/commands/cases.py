@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from consumers.runtime.commands.one_consumer import all_consumers
+from consumers.runtime.commands.quarantine_limit import quarantine_limit_option
 from router.terminal.command_tree import example
 from router.terminal.completion import complete_consumer
-from router.terminal.options import decimal_number, json_option, limit_option, whole_number
+from router.terminal.options import decimal_number, json_option, limit_option
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,13 +43,7 @@ if TYPE_CHECKING:
 )
 @click.option("--closed", is_flag=True, help="Cases that are closed, instead of the open ones.")
 @limit_option(100)
-@click.option(
-    "--quarantine-limit",
-    type=whole_number(0, 1_000_000),
-    default=1000,
-    show_default=True,
-    help="Newest records to read of each partition of quarantine and refused.",
-)
+@quarantine_limit_option
 @json_option
 def list_(
     consumers: "Sequence[Consumer]",

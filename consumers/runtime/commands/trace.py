@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 import click
 
 from consumers.runtime.commands.one_consumer import all_consumers
+from consumers.runtime.commands.quarantine_limit import quarantine_limit_option
 from router.terminal.command_tree import example
-from router.terminal.options import json_option, whole_number
+from router.terminal.options import json_option
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,13 +19,7 @@ if TYPE_CHECKING:
 @all_consumers
 @click.argument("sought", metavar="ORDER|EVENT_ID|TX")
 @click.option("--account", help="Merchant, if several have an order with this reference.")
-@click.option(
-    "--quarantine-limit",
-    type=whole_number(0, 1_000_000),
-    default=1000,
-    show_default=True,
-    help="Newest records to read of each partition of quarantine and refused.",
-)
+@quarantine_limit_option
 @json_option
 def trace(
     consumers: "Sequence[Consumer]",
