@@ -58,3 +58,6 @@ class Decided(BaseModel):
         Text, described("Digest of the facts that the operator was shown", "3f2a9c01d4e8")
     ]
     saw_cancelled: Annotated[bool, described("Whether the order was cancelled then", False)] = False
+    saw_refunded: Annotated[
+        bool, described("Whether all money of the order was given back then", False)
+    ] = False

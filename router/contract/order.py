@@ -176,6 +176,7 @@ class Order(BaseModel):
                 "reason": "paid in cash at the counter",
                 "shown": "3f2a9c01d4e8",
                 "saw_cancelled": False,
+                "saw_refunded": False,
             },
         ),
     ] = None
