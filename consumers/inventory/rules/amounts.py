@@ -106,7 +106,7 @@ def _entries(
 ) -> list[_Entry]:
     """Return the amounts that count of a kind, as reported by these sources, or by all.
 
-    An operator's amount replaces what was reported of its movement, and an operator's total everything.
+    An operator's amount replaces those of its movement, and an operator's total all of the kind.
     """
     total = facts.stated.get(StatedKey(kind, ""))
     if total is not None:

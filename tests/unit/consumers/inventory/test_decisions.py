@@ -47,7 +47,9 @@ def test_the_later_decision_holds_in_any_order_of_arrival() -> None:
         OrderDecision(
             verb, MOMENT + timedelta(seconds=at), UUID(int=number), "", saw_cancelled=False
         )
-        for number, (verb, at) in enumerate([(Decision.ACCEPT, 2), (Decision.REFUSE, 1), (Decision.RETURN, 2)])
+        for number, (verb, at) in enumerate(
+            [(Decision.ACCEPT, 2), (Decision.REFUSE, 1), (Decision.RETURN, 2)]
+        )
     ]
     for first, second, third in permutations(made):
         assert later(later(later(None, first), second), third) == made[2]
