@@ -1,6 +1,7 @@
 """The order: the purchase, as published by the merchant's platform.
 
-payrouter only reads orders. `order_fields` defines where each fact is in the platform's JSON.
+payrouter reads orders, and publishes only what an operator decides about one. `order_fields`
+defines where each fact is in the platform's JSON.
 """
 
 import json
