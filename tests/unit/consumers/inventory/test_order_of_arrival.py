@@ -48,14 +48,14 @@ STATUSES = st.sampled_from(
 @st.composite
 def plain_facts(draw: st.DrawFn) -> dict[str, Any]:
     """Draw a status with an amount: a total, one of a movement, or unknown."""
-    form = draw(st.sampled_from(["total", "total", "total", "movement", "unknown"]))
+    form = draw(st.sampled_from(["total", "total", "movement", "movement", "unknown"]))
     facts: dict[str, Any] = {"status": draw(STATUSES), "amount": None, "currency": None}
     if form == "total":
         return facts | {"amount": draw(AMOUNTS), "currency": draw(CURRENCIES)}
-    if draw(st.booleans()):
+    if form == "movement":
+        facts |= {"movement_amount": draw(AMOUNTS), "currency": draw(CURRENCIES)}
+    if form == "movement" or draw(st.booleans()):
         facts["movement"] = draw(st.sampled_from(["m1", "m2"]))
-        if form == "movement":
-            facts |= {"movement_amount": draw(AMOUNTS), "currency": draw(CURRENCIES)}
     return facts
 
 
