@@ -87,7 +87,7 @@ INVENTORY: Final = group(
         ),
         command(
             "decide",
-            "Decide whether ORDER counts as paid, whatever its amounts are.",
+            "Decide whether ORDER counts as paid, even if its amounts differ.",
             f"{_INVENTORY}:decide",
         ),
     ],

@@ -127,11 +127,12 @@ def decide(  # noqa: PLR0913 - one argument per option
     wait: int,
     as_json: bool,
 ) -> None:
-    """Decide whether ORDER counts as paid, whatever its amounts are.
+    """Decide whether ORDER counts as paid, even if its amounts differ.
 
-    accept sells it, refuse does not and keeps what was sold before with the customer, return
-    also gives its stock back. Without --yes it shows the order, what the decision would change,
-    and the version to decide about; it is refused if the order has changed since.
+    accept sells it. refuse does not; stock that was sold before stays with the customer. return
+    does not sell it either, and gives its stock back. Without --yes the command only shows the
+    order, the effect of the decision, and the version to decide about. With --yes it fails if
+    the order has changed since that version.
     """
     if yes != (version is not None):
         message = "--yes and --version need each other; without both, the version is shown"

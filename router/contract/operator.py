@@ -39,7 +39,7 @@ class Recorded(BaseModel):
 
 
 class Decision(StrEnum):
-    """Decisions about an order: it counts as paid; it does not; nor does it keep its stock."""
+    """Decisions about an order: it is paid; it is not; it is not, and gives its stock back."""
 
     ACCEPT = "accept"
     REFUSE = "refuse"

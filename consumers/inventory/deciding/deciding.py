@@ -144,7 +144,7 @@ async def _recorded(
 def _changed(name: OrderName, facts: OrderFacts) -> str:
     waiting = "".join(f"; {each.by} decided {each.text}" for each in facts.waiting)
     return (
-        f"order {name} is not as it was shown{waiting};"
+        f"order {name} has changed since that version{waiting};"
         " run the command without --yes and --version to see it, and decide again"
     )
 

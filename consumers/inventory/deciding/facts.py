@@ -1,4 +1,4 @@
-"""What an operator is shown of an order, and what a decision would change. Pure."""
+"""Facts of an order that an operator decides about, and the effect of a decision. Pure."""
 
 import hashlib
 import json

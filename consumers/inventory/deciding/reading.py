@@ -24,7 +24,7 @@ OPERATION = "inventory decide"
 
 
 class NotDecidable(Exception):  # noqa: N818 - names the state
-    """The operator does not name one placed order; the message says what to do."""
+    """No decision is possible; the message contains the reason and what to do."""
 
 
 @dataclass(frozen=True)
@@ -70,8 +70,8 @@ async def _missing(connection: AsyncConnection, name: OrderName, *, known: bool)
     )
     money = "; a payment waits for it (`payrouter inventory orders --status waiting`)"
     return (
-        f"{problem}{money if waits else ''}: have the platform publish its order.placed, and decide"
-        " once the inventory has applied it"
+        f"{problem}{money if waits else ''}; it can be decided about once the platform has"
+        " published its order.placed"
     )
 
 

@@ -79,7 +79,7 @@ def total_text(order: OrderState) -> str:
 
 
 def came_text(payments: Sequence[PaymentStanding]) -> str:
-    """Return what came, seen or claimed, less what was reversed: `30 USDT, 1 BTC claimed`."""
+    """Return the money of payments, less what was reversed: `30 USDT, 1 BTC claimed`."""
     seen = amounts_text(each.amounts for each in payments)
     claimed = amounts_text(each.claimed for each in payments)
     unclear = sorted(text for each in payments for text in each.unclear)

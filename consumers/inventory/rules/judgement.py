@@ -94,7 +94,7 @@ def _digest(order: OrderState, payments: Mapping[UUID, PaymentFacts]) -> str:
 
 
 def _came(facts: PaymentFacts) -> list[list[object]]:
-    """Return what came and what was reversed, without moments; operators' amounts last."""
+    """Return the money received and reversed, without moments; operators' amounts last."""
     column, kinds = facts_column(facts), {TransferKind.RECEIVED, TransferKind.REVERSED}
     rows = [row[:-1] for row in column.get("money", ()) if row[0] in kinds]
     stated = [row[:-1] for row in column.get("stated", ()) if row[0] in kinds]

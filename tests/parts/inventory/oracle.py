@@ -75,7 +75,7 @@ class OrderModel:
 
     @property
     def came(self) -> tuple[object, ...]:
-        """What a decision is about: what came and was reversed, and if it was cancelled."""
+        """Facts that a decision is about: money received and reversed, and if it was cancelled."""
         of = defaultdict(list)
         for each in self.events:
             of[each.gateway, each.provider_reference].append(each)

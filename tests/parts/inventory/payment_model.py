@@ -79,7 +79,7 @@ class PaymentModel:
         return max(total, sum(by_movement.values(), ZERO))
 
     def counted(self, *statuses: str) -> list[Event]:
-        """Return the amounts of a kind that count, each as an event of its own.
+        """Return the amounts of a kind that count, each as a separate event.
 
         The latest amount that an operator recorded replaces those of its movement; a total
         replaces all.

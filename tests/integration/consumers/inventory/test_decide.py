@@ -5,6 +5,7 @@ import json
 import shlex
 from collections.abc import Awaitable, Callable
 from functools import partial
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -26,6 +27,7 @@ from tests.parts.connections import connection_to
 from tests.parts.contract.orders import order
 from tests.parts.inventory.shop import TOPIC, Shop, paid
 from tests.parts.runtime.own_commands import run_own
+from tests.parts.templates import Templates
 from tests.parts.waiting import eventually
 
 TABLES = RuntimeTables.of("inventory")
@@ -187,7 +189,7 @@ def test_an_order_that_changed_since_it_was_shown_is_refused(undecided: str, cha
     before = within(undecided, outgoing)
     result = ask(undecided, "A-1", "accept", REASON, "--version", version, "--yes")
     assert result.exit_code == 1
-    assert "is not as it was shown" in result.stderr
+    assert "has changed since that version" in result.stderr
     assert within(undecided, outgoing) == before
 
 
@@ -234,7 +236,7 @@ def test_the_facts_are_checked_under_the_lock_of_the_order(undecided: str) -> No
 
     result = within(undecided, race)
     assert result.exit_code == 1
-    assert "is not as it was shown" in result.stderr
+    assert "has changed since that version" in result.stderr
 
 
 def test_a_decision_that_the_broker_refuses_is_reported(undecided: str) -> None:
@@ -275,7 +277,7 @@ def test_an_applied_decision_is_reported(undecided: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        (("A-2", "accept"), "there is no order A-2: have the platform publish"),
+        (("A-2", "accept"), "there is no order A-2; it can be decided about once"),
         (("A-9", "accept"), "order A-9 was never placed; a payment waits"),
         (("A-8", "accept"), "there is no order A-8; a payment waits for it"),
         (("A-3", "accept"), "several merchants have an order A-3: shop-eu, shop-us"),
@@ -358,3 +360,23 @@ def test_a_decision_is_recorded_in_full_or_not_at_all(
     monkeypatch.setattr(name, killed)
     assert ask(undecided, *command).exit_code == 130
     assert within(undecided, outgoing) == []
+
+
+@pytest.mark.parametrize("places", list(permutations(range(3))))
+def test_a_replay_into_an_emptied_database_restores_the_decision(
+    undecided: str, templates: Templates, places: tuple[int, ...]
+) -> None:
+    assert confirmed(undecided).exit_code == 0
+    (decision,) = within(undecided, outgoing)
+    told = [order(), paid(currency="BTC", amount="0.1"), decision]
+
+    async def replay(shop: Shop) -> tuple[str | None, list[str], Any]:
+        await shop.set("tea", 10)
+        await shop.each(*(told[each] for each in places))
+        return await shop.status(), await shop.cases(), await shop.stock()
+
+    with templates.copied(SERVICE) as url:
+        assert within(url, replay) == ("committed", [], {"tea": (10, 0, 2, 0)})
+        known = shown(url)["order"]["decision"]
+    assert (known["decision"], known["reason"]) == ("accept", "paid in cash")
+    assert known["changed_since"] is False

@@ -34,6 +34,7 @@ def answers(*told: Event) -> tuple[str, list[str]]:
     return shop.judgement().answer.value, shop.cases()
 
 
+CONVERTED = {"converted": "30", "converted_currency": "USDT"}
 HISTORIES: Mapping[str, tuple[Sequence[Event], str, list[str]]] = {
     "less": ([paid(amount="40"), recorded(amount="20")], "no", ["paid-too-little"]),
     "more": ([paid(amount="20"), recorded(amount="30")], "yes", []),
@@ -45,10 +46,14 @@ HISTORIES: Mapping[str, tuple[Sequence[Event], str, list[str]]] = {
     "never a claim": (*([paid(amount_claimed=True), recorded(amount_claimed=True)], "yes", []),),
     "an unknown amount": ([paid(amount=None), recorded()], "yes", []),
     "nothing": ([recorded(amount="0"), paid()], "no", []),
-    "a refund by hand": ([paid(), recorded("refunded", "30")], "no", []),
+    "a refund": ([paid(), recorded("refunded", "30")], "no", []),
     "a smaller refund": (
         [paid(), paid("refunded", "30"), recorded("refunded", "10")],
         *("yes", ["partial-refund"]),
+    ),
+    "a conversion": (
+        [recorded(amount="1", currency="BTC", **CONVERTED, amount_claimed=True)],
+        *("yes", []),
     ),
     "no reversal": ([paid(), paid("reversed", "30"), recorded("reversed", "0")], "yes", []),
     "a reversal": ([paid(), recorded("reversed", "1")], "no", ["no-longer-paid"]),

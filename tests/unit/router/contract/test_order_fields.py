@@ -192,7 +192,7 @@ def test_index_selects_an_item_and_nothing_past_the_end() -> None:
     )
 
 
-def test_a_decision_is_read_by_its_header_whatever_the_platforms_fields_are() -> None:
+def test_a_decision_is_read_by_its_header_with_our_fields() -> None:
     made = decided("refuse")
     record = encode_order(made, "order")
     assert read(record.value, record.headers) == made
