@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, or_, select, true
+from sqlalchemy import ColumnElement, func, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.inventory.deciding.facts import OrderFacts, WaitingDecision
+from consumers.inventory.identity import order_id
 from consumers.inventory.policy import Policy
 from consumers.inventory.store import rows
 from consumers.inventory.tables import EVENT, ORDERS, PAYMENT, SCHEMA
@@ -95,7 +97,7 @@ async def read_facts(
         order=order,
         payments=await rows.payments_of(connection, [number], []),
         stock=await rows.stock_by_id(connection, [line.stock_id for line in order.lines]),
-        waiting=await _waiting(connection, order.account, order.reference),
+        waiting=await _waiting(connection, number),
         policy=policy,
         now=now,
     )
@@ -110,43 +112,34 @@ async def record_decision(
     outgoing = Outgoing(record.topic, record.key, record.value, record.headers)
     await put(transaction, tables, [outgoing])
     assert message.decided is not None  # noqa: S101 - it is a decision
-    begin = _beginning(decision, message.account, message.reference)
-    detail = f"{begin}{message.id}: {message.decided.reason}"
+    about = f"{decision} {message.reference} of {message.account}: {message.decided.reason}"
+    detail = (
+        f"{_beginning(order_id(message.account, message.reference))}event {message.id}: {about}"
+    )
     await record_operation(transaction, tables, message.decided.by, OPERATION, detail)
 
 
-def _beginning(decision: Decision, account: str, reference: str) -> str:
-    """Return how the detail of an operation begins, before the decision's event id."""
-    return f"{decision} {reference} of {account}, event "
+def _beginning(number: UUID) -> str:
+    """Return how the detail of an operation about an order begins."""
+    return f"order {number}, "
 
 
-async def _waiting(
-    connection: AsyncConnection, account: str, reference: str
-) -> Sequence[WaitingDecision]:
+async def _waiting(connection: AsyncConnection, number: UUID) -> Sequence[WaitingDecision]:
     """Return the recorded decisions about an order that were not applied yet, oldest first."""
-    done = RuntimeTables.of(SCHEMA).operation
-    begins = [_beginning(each, account, reference) for each in Decision]
+    done, begins = RuntimeTables.of(SCHEMA).operation, _beginning(number)
     found = await connection.execute(
         select(done.c.at, done.c.who, done.c.detail)
-        .where(done.c.what == OPERATION)
-        .where(or_(*(func.starts_with(done.c.detail, each) for each in begins)))
+        .where(done.c.what == OPERATION, done.c.detail.startswith(begins))
         .order_by(done.c.id)
     )
-    recorded = [
-        WaitingDecision(number, row.at, row.who, row.detail)
-        for row in found
-        if (number := _event_in(row.detail, begins)) is not None
-    ]
+    recorded = [_recorded(row.at, row.who, row.detail.removeprefix(begins)) for row in found]
     applied = await _applied(connection, [each.event_id for each in recorded])
     return [each for each in recorded if each.event_id not in applied]
 
 
-def _event_in(detail: str, begins: Sequence[str]) -> UUID | None:
-    begin = next(each for each in begins if detail.startswith(each))
-    try:
-        return UUID(detail.removeprefix(begin).partition(":")[0])
-    except ValueError:  # another order, whose reference begins like this one
-        return None
+def _recorded(at: datetime, who: str, said: str) -> WaitingDecision:
+    event_id, _, text = said.removeprefix("event ").partition(": ")
+    return WaitingDecision(UUID(event_id), at, who, text)
 
 
 async def _applied(connection: AsyncConnection, ids: Sequence[UUID]) -> set[UUID]:

@@ -55,7 +55,10 @@ class StatedKey(NamedTuple):
 
 @dataclass(frozen=True, order=True)
 class StatedAmount:
-    """An amount that an operator recorded; the latest counts, of two at one moment the highest."""
+    """An amount that an operator recorded; the latest counts, of two at one moment the highest.
+
+    `moment` is when it was recorded, not when the money moved: a later record corrects an earlier.
+    """
 
     moment: datetime
     amount: Decimal
@@ -129,7 +132,7 @@ def add_event(facts: PaymentFacts, event: Event) -> PaymentFacts:
             money[key] = _joined(money.get(key), reported)
         else:
             place = StatedKey(kind, key.movement)
-            new = StatedAmount(reported.first, reported.amount, key.currency)
+            new = StatedAmount(event.received_at, reported.amount, key.currency)
             stated[place] = max(stated.get(place, new), new)
     known = replace(known, money=money, stated=stated)
     return _valued(known, event) if kind is TransferKind.RECEIVED else known

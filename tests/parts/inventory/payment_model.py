@@ -34,7 +34,7 @@ def _amount(piece: Event) -> Decimal:
 
 
 def _age(piece: Event) -> tuple[object, Decimal, str]:
-    return (piece.moment, _amount(piece), str(piece.currency))
+    return (piece.received_at, _amount(piece), str(piece.currency))
 
 
 @dataclass(frozen=True)

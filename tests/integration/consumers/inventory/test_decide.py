@@ -15,6 +15,7 @@ from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
+from consumers.inventory.identity import order_id
 from consumers.inventory.service import SERVICE
 from consumers.runtime.apply.outbox import read_unsent, set_aside
 from consumers.runtime.commands.actions.held_admin import Operation, list_operations
@@ -162,7 +163,8 @@ def test_a_confirmed_decision_is_published_with_its_author_and_recorded(undecide
     (done,) = within(undecided, operations)
     assert done.who == message.decided.by
     assert done.what == "inventory decide"
-    assert done.detail == f"accept A-1 of shop-eu, event {message.id}: paid in cash"
+    said = f"event {message.id}: accept A-1 of shop-eu: paid in cash"
+    assert done.detail == f"order {order_id('shop-eu', 'A-1')}, {said}"
     assert within(undecided, lambda shop: shop.status()) == "reserved"
     within(undecided, apply_decisions)
     assert within(undecided, lambda shop: shop.status()) == "committed"
@@ -200,6 +202,20 @@ def test_of_two_operators_who_saw_the_same_order_one_is_refused(undecided: str) 
     assert second.exit_code == 1
     assert "decided accept A-1 of shop-eu" in second.stderr
     assert len(within(undecided, outgoing)) == 1
+
+
+def test_of_two_operators_at_the_same_moment_one_is_refused(undecided: str) -> None:
+    accept = shlex.split(shown(undecided)["command"])[3:]
+    refuse = ["refuse" if each == "accept" else each for each in accept]
+
+    async def both(_: Shop) -> list[Result]:
+        asked = [asyncio.to_thread(ask, undecided, *each, "--wait=0") for each in (accept, refuse)]
+        return await asyncio.gather(*asked)
+
+    found = within(undecided, both)
+    assert sorted(each.exit_code for each in found) == [0, 1], [each.stderr for each in found]
+    assert len(within(undecided, outgoing)) == 1
+    assert len(within(undecided, operations)) == 1
 
 
 def test_a_waiting_decision_is_shown_and_a_later_one_wins(undecided: str) -> None:

@@ -106,6 +106,15 @@ def test_the_latest_record_counts_and_of_two_at_one_moment_the_highest(
     assert facts_of(facts_column(facts)) == facts
 
 
+def test_a_record_of_earlier_money_corrects_a_record_made_before() -> None:
+    made = [
+        recorded(amount="30", received_at=at(1), occurred_at=at(1)),
+        recorded(amount="20", received_at=at(2), occurred_at=at(0)),
+    ]
+    for each in permutations(made):
+        assert answers(*each) == ("no", ["paid-too-little"])
+
+
 def test_facts_without_records_have_no_column_for_them() -> None:
     assert "stated" not in facts_column(add_event(PaymentFacts(), paid()))
 
