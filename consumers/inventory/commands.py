@@ -95,10 +95,7 @@ def orders(
 
 @click.command(
     "decide",
-    epilog=example(
-        'inventory decide A-1 accept --reason "paid in cash"',
-        'inventory decide A-1 accept --reason "paid in cash" --version 3f2a9c01d4e8 --yes',
-    ),
+    epilog=example('inventory decide A-1 accept --reason "paid in cash"'),
 )
 @settings_of("inventory")
 @click.argument("order")

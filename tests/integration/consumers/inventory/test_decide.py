@@ -372,8 +372,7 @@ def test_a_decision_is_recorded_in_full_or_not_at_all(
     async def killed(*_: object) -> None:
         raise KeyboardInterrupt
 
-    name = "consumers.inventory.deciding.reading.record_operation"
-    monkeypatch.setattr(name, killed)
+    monkeypatch.setattr("consumers.inventory.deciding.reading.record_operation", killed)
     assert ask(undecided, *command).exit_code == 130
     assert within(undecided, outgoing) == []
 
