@@ -72,7 +72,7 @@ LEDGER: Final = group(
 )
 INVENTORY: Final = group(
     "inventory",
-    "Show stock and orders, and set the stock of an article.",
+    "Show stock and orders, set the stock of an article, decide about orders.",
     [
         command(
             "stock",
@@ -84,6 +84,11 @@ INVENTORY: Final = group(
             "orders",
             "Show the orders that changed last, and payments that wait for an order.",
             f"{_INVENTORY}:orders",
+        ),
+        command(
+            "decide",
+            "Decide whether ORDER counts as paid, even if its amounts differ.",
+            f"{_INVENTORY}:decide",
         ),
     ],
     LOOK,

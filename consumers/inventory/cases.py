@@ -6,17 +6,24 @@ from consumers.runtime.cases.kind import CaseKind, Severity
 
 _TRACE: Final = ("payrouter trace {reference}",)
 
+
+def _deciding(*decisions: str) -> tuple[str, ...]:
+    """Return the commands of a kind that these decisions settle; they only show what they do."""
+    decide = "payrouter inventory decide {{reference}} {} --account={{account}} --reason=REASON"
+    return (*_TRACE, *(decide.format(each) for each in decisions))
+
+
 CANNOT_COMPARE: Final = CaseKind(
     "cannot-compare",
     Severity.TICKET,
     "Money came for an order, and cannot be compared with its total.",
-    _TRACE,
+    _deciding("accept", "refuse"),
 )
 PAID_TOO_LITTLE: Final = CaseKind(
     "paid-too-little",
     Severity.TICKET,
     "Less than an order's total came, and no more is expected.",
-    _TRACE,
+    _deciding("accept", "refuse"),
 )
 PAID_TWICE: Final = CaseKind(
     "paid-twice",
@@ -28,25 +35,25 @@ OVERPAID: Final = CaseKind(
     "overpaid",
     Severity.TICKET,
     "A payment was overpaid, and by policy does not count.",
-    _TRACE,
+    _deciding("accept", "refuse"),
 )
 NO_LONGER_PAID: Final = CaseKind(
     "no-longer-paid",
     Severity.PAGE,
     "An order's money was reversed: without it the order is not paid.",
-    _TRACE,
+    _deciding("accept", "return"),
 )
 CANCELLED_WITH_MONEY: Final = CaseKind(
     "cancelled-with-money",
     Severity.TICKET,
     "An order is cancelled, and money for it was not given back in full.",
-    _TRACE,
+    _deciding("accept"),
 )
 CHANGED_SINCE_DECISION: Final = CaseKind(
     "changed-since-decision",
     Severity.TICKET,
     "Money came, was reversed, or the order was cancelled, after an operator decided.",
-    _TRACE,
+    _deciding("accept", "refuse", "return"),
 )
 PARTIAL_REFUND: Final = CaseKind(
     "partial-refund",
@@ -64,7 +71,7 @@ OVERSOLD: Final = CaseKind(
     "oversold",
     Severity.TICKET,
     "An order is paid, and its stock is missing.",
-    _TRACE,
+    _deciding("refuse", "return"),
 )
 PLACED_OTHERWISE: Final = CaseKind(
     "placed-otherwise",

@@ -1,14 +1,24 @@
-"""`payrouter inventory stock`, `set` and `orders`."""
+"""`payrouter inventory stock`, `set`, `orders` and `decide`."""
 
+import itertools
+import shlex
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
 
 from consumers.runtime.commands.one_consumer import settings_of
 from router.terminal.command_tree import example
-from router.terminal.options import json_option, limit_option, whole_number
+from router.terminal.options import (
+    DATA_DIR,
+    json_option,
+    limit_option,
+    whole_number,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from consumers.runtime.settings import ConsumerSettings
 
 MAX_ON_HAND = 10**15
@@ -18,6 +28,12 @@ STATUSES = (
     *("lapsed", "cancelled", "returned"),
 )
 """The statuses of `consumers.inventory.store.listing`, without importing it."""
+
+DECISIONS = ("accept", "refuse", "return")
+"""The values of `router.contract.operator.Decision`, without importing it."""
+
+WAIT_SECONDS = 5
+"""How long `decide` waits by default until the consumer has applied the decision."""
 
 _account = click.option("--account", help="Merchant; default: all.")
 
@@ -75,3 +91,75 @@ def orders(
     from consumers.inventory.commands_stock import show_orders
 
     show_orders(settings, status, account, limit, as_json=as_json)
+
+
+@click.command(
+    "decide",
+    epilog=example('inventory decide A-1 accept --reason "paid in cash"'),
+)
+@settings_of("inventory")
+@click.argument("order")
+@click.argument("decision", type=click.Choice(DECISIONS), metavar="accept|refuse|return")
+@click.option("--account", help="Merchant; needed if several have an order of this number.")
+@click.option("--reason", required=True, help="Why; stored permanently, with your name.")
+@click.option("--version", metavar="VERSION", help="Version of the order that was shown.")
+@click.option("--yes", is_flag=True, help="Do it. Without, only show the order and the effect.")
+@click.option(
+    "--wait",
+    type=whole_number(0, 3600),
+    default=WAIT_SECONDS,
+    show_default=True,
+    help="Seconds to wait until the consumer has applied it.",
+)
+@json_option
+def decide(  # noqa: PLR0913 - one argument per option
+    settings: "ConsumerSettings",
+    order: str,
+    decision: str,
+    account: str | None,
+    *,
+    reason: str,
+    version: str | None,
+    yes: bool,
+    wait: int,
+    as_json: bool,
+) -> None:
+    """Decide whether ORDER counts as paid, even if its amounts differ.
+
+    accept sells it. refuse does not; stock that was sold before stays with the customer. return
+    does not sell it either, and gives its stock back. Without --yes the command only shows the
+    order, the effect of the decision, and the version to decide about. With --yes it fails if
+    the order has changed since that version.
+    """
+    if yes != (version is not None):
+        message = "--yes and --version need each other; without both, the version is shown"
+        raise click.UsageError(message)
+    from consumers.inventory.deciding.deciding import DecisionRequest, decide_and_show
+    from consumers.inventory.deciding.reading import OrderName
+    from router.contract.operator import Decision
+
+    why = reason.strip()
+    place = click.get_current_context().params
+    named = {"account": account, "reason": why, "config": place["config"]}
+    repeat = partial(_repeated, [order, decision], {**named, "data-dir": place["data_dir"]})
+    request = DecisionRequest(
+        OrderName(order, account), Decision(decision), why, version, repeat, patience=wait
+    )
+    decide_and_show(settings, request, as_json=as_json)
+
+
+def _repeated(arguments: "Sequence[str]", options: "Mapping[str, object]", version: str) -> str:
+    """Return the command that decides about a version, as it is typed."""
+    given = {**options, "version": version}
+    known = [
+        [f"--{name}", str(each)] for name, each in given.items() if each not in {None, DATA_DIR}
+    ]
+    # A value that begins with a hyphen would be an option.
+    words = [["=".join(each)] if each[1].startswith("-") else each for each in known]
+    typed = [*itertools.chain(*words), "--yes"]
+    if any(each.startswith("-") for each in arguments):
+        return shlex.join([*_COMMAND, *typed, "--", *arguments])
+    return shlex.join([*_COMMAND, *arguments, *typed])
+
+
+_COMMAND = ("payrouter", "inventory", "decide")

@@ -50,9 +50,9 @@ def show_stock(settings: ConsumerSettings, account: str | None, *, as_json: bool
 def set_and_show(settings: ConsumerSettings, counted: Counted, *, as_json: bool) -> None:
     """Set the stock of an article and print it; records the operation."""
     sku = counted.sku
-    _check_text("SKU", sku)
+    check_text("SKU", sku)
     whose = counted.account or _usual_account(settings)
-    _check_text("--account", whose)
+    check_text("--account", whose)
 
     async def write() -> SetResult:
         async with acting(settings) as engine, engine.begin() as transaction:
@@ -124,7 +124,8 @@ def _usual_account(settings: ConsumerSettings) -> str:
     return usual
 
 
-def _check_text(what: str, text: str) -> None:
+def check_text(what: str, text: str) -> None:
+    """Raise UsageError for text that no order or record can contain."""
     try:
         # An order could not contain any other text, so it would never be sold.
         TypeAdapter(Text).validate_python(text)

@@ -63,7 +63,8 @@ class NotificationHandler:
         fresh = {event.id: event for event in reversed(events)}
         ordered = [fresh[each] for each in dict.fromkeys(event.id for event in events)]
         causes = [each for each in ordered if self._is_cause(each)]
-        orders = [each for each in ordered if isinstance(each, Order)]
+        # A decision of an operator has no customer.
+        orders = [each for each in ordered if isinstance(each, Order) and each.decided is None]
         keys = {(each.account, each.reference) for each in [*causes, *orders] if each.reference}
         known = await lock_customers(transaction, keys)
         known, learnt_from = await self._learn(transaction, orders, causes, known)

@@ -39,7 +39,7 @@ class Recorded(BaseModel):
 
 
 class Decision(StrEnum):
-    """Decisions about an order: it counts as paid; it does not; nor does it keep its stock."""
+    """Decisions about an order: it is paid; it is not; it is not, and gives its stock back."""
 
     ACCEPT = "accept"
     REFUSE = "refuse"
@@ -58,3 +58,6 @@ class Decided(BaseModel):
         Text, described("Digest of the facts that the operator was shown", "3f2a9c01d4e8")
     ]
     saw_cancelled: Annotated[bool, described("Whether the order was cancelled then", False)] = False
+    saw_refunded: Annotated[
+        bool, described("Whether all money of the order was given back then", False)
+    ] = False

@@ -1,6 +1,7 @@
 """The order: the purchase, as published by the merchant's platform.
 
-payrouter only reads orders. `order_fields` defines where each fact is in the platform's JSON.
+payrouter reads orders, and publishes only what an operator decides about one. `order_fields`
+defines where each fact is in the platform's JSON.
 """
 
 import json
@@ -176,6 +177,7 @@ class Order(BaseModel):
                 "reason": "paid in cash at the counter",
                 "shown": "3f2a9c01d4e8",
                 "saw_cancelled": False,
+                "saw_refunded": False,
             },
         ),
     ] = None

@@ -146,7 +146,7 @@ _OF_PLATFORM = frozenset({OrderType.PLACED, OrderType.CANCELLED})
 
 
 def _decision(payload: bytes) -> Order:
-    """Read an operator's decision, which has our own fields whatever the platform's are."""
+    """Read an operator's decision, which has our own fields even if the platform's differ."""
     try:
         order = Order.model_validate(read_object(payload))
     except ValidationError as error:

@@ -13,7 +13,7 @@ REFUSED = "refused"
 """Samples of refused deliveries: unverified, retained for days, never read by a consumer."""
 
 ORDER = "order"
-"""Orders of the merchant's platform: only read by payrouter."""
+"""Orders of the merchant's platform, and what operators of payrouter decide about them."""
 
 
 @dataclass(frozen=True)

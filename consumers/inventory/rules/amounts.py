@@ -6,7 +6,14 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from consumers.inventory.rules.exact import EXACT
-from consumers.inventory.rules.facts import MoneyKey, PaymentFacts, ReportedAmount, TransferKind
+from consumers.inventory.rules.facts import (
+    MoneyKey,
+    PaymentFacts,
+    ReportedAmount,
+    StatedAmount,
+    StatedKey,
+    TransferKind,
+)
 from router.contract.amounts import value_text
 
 SEEN = frozenset({""})
@@ -54,6 +61,17 @@ def received(facts: PaymentFacts, sources: Collection[str]) -> ReceivedMoney:
     return ReceivedMoney(_sums(each for each in entries if each not in aside), frozenset(unclear))
 
 
+def is_lowered(facts: PaymentFacts) -> bool:
+    """Return whether an operator states a total that is not all that the gateway reported."""
+    kind = TransferKind.RECEIVED
+    total = facts.stated.get(StatedKey(kind, ""))
+    if total is None:
+        return False
+    reported = [(key, each) for key, each in facts.money.items() if key.kind is kind]
+    sums = _sums(reported)
+    return total.amount < sums.pop(total.currency, total.amount) or bool(sums)
+
+
 def reversed_back(facts: PaymentFacts) -> GivenBack:
     """Sum what was reversed."""
     entries = _entries(facts, TransferKind.REVERSED, None)
@@ -86,11 +104,28 @@ def less(amounts: ByCurrency, back: GivenBack) -> ByCurrency:
 def _entries(
     facts: PaymentFacts, kind: TransferKind, sources: Collection[str] | None
 ) -> list[_Entry]:
-    return [
+    """Return the amounts that count of a kind, as reported by these sources, or by all.
+
+    An operator's amount replaces those of its movement, and an operator's total all of the kind.
+    """
+    total = facts.stated.get(StatedKey(kind, ""))
+    if total is not None:
+        return [_stated(StatedKey(kind, ""), total)]
+    stated = {key: each for key, each in facts.stated.items() if key.kind is kind}
+    reported = [
         (key, each)
         for key, each in facts.money.items()
-        if key.kind is kind and (sources is None or key.claimed_by in sources)
+        if key.kind is kind
+        and (sources is None or key.claimed_by in sources)
+        and StatedKey(kind, key.movement) not in stated
     ]
+    return [*reported, *(_stated(key, each) for key, each in stated.items())]
+
+
+def _stated(key: StatedKey, each: StatedAmount) -> _Entry:
+    """Return an operator's amount as one that was seen."""
+    money = MoneyKey(key.kind, each.currency, key.movement, "")
+    return money, ReportedAmount(each.amount, each.moment)
 
 
 def _is_total(key: MoneyKey) -> bool:

@@ -3,19 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+from router.contract.operator import Decision
 from router.contract.order import Order
-
-
-class Verb(StrEnum):
-    """Decisions: it counts as paid; it does not; it does not, and its stock comes back."""
-
-    ACCEPT = "accept"
-    REFUSE = "refuse"
-    RETURN = "return"
 
 
 @dataclass(frozen=True)
@@ -23,14 +15,18 @@ class OrderDecision:
     """A decision, a fact of the order that wins over the comparison of amounts.
 
     `shown` is the digest of the facts that the operator saw; `saw_cancelled` is whether the order
-    was cancelled then. `event_id` is the decision's own id.
+    was cancelled then, and `saw_refunded` whether all its money was given back. `event_id` is the
+    decision's own id.
     """
 
-    verb: Verb
+    verb: Decision
     at: datetime
     event_id: UUID
     shown: str
     saw_cancelled: bool
+    saw_refunded: bool = False
+    by: str = ""
+    reason: str = ""
 
 
 def later(known: OrderDecision | None, new: OrderDecision) -> OrderDecision:
@@ -46,8 +42,16 @@ def decision_in(order: Order) -> OrderDecision:
     if decided is None or at is None:
         message = f"{order.type} carries no decision"
         raise ValueError(message)
-    verb = Verb(decided.decision.value)
-    return OrderDecision(verb, at, order.id, decided.shown, decided.saw_cancelled)
+    return OrderDecision(
+        verb=decided.decision,
+        at=at,
+        event_id=order.id,
+        shown=decided.shown,
+        saw_cancelled=decided.saw_cancelled,
+        saw_refunded=decided.saw_refunded,
+        by=decided.by,
+        reason=decided.reason,
+    )
 
 
 def decision_column(decision: OrderDecision | None) -> Mapping[str, Any] | None:
@@ -60,6 +64,9 @@ def decision_column(decision: OrderDecision | None) -> Mapping[str, Any] | None:
         "event_id": str(decision.event_id),
         "shown": decision.shown,
         "saw_cancelled": decision.saw_cancelled,
+        "saw_refunded": decision.saw_refunded,
+        "by": decision.by,
+        "reason": decision.reason,
     }
 
 
@@ -68,9 +75,12 @@ def decision_of(column: Mapping[str, Any] | None) -> OrderDecision | None:
     if column is None:
         return None
     return OrderDecision(
-        Verb(column["verb"]),
-        datetime.fromisoformat(column["at"]),
-        UUID(column["event_id"]),
-        column["shown"],
-        column["saw_cancelled"],
+        verb=Decision(column["verb"]),
+        at=datetime.fromisoformat(column["at"]),
+        event_id=UUID(column["event_id"]),
+        shown=column["shown"],
+        saw_cancelled=column["saw_cancelled"],
+        saw_refunded=column.get("saw_refunded", False),
+        by=column.get("by", ""),
+        reason=column.get("reason", ""),
     )

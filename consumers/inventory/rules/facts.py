@@ -1,7 +1,7 @@
 """Facts of a payment, folded so that neither their order nor their repetition matters. Pure.
 
-A fact is never replaced by a later one. Of each amount the highest counts; only a reversal lowers
-what was received.
+A fact is never replaced by a later one. Of each amount the highest counts; only a reversal or an
+operator lowers what was received. Of an operator's amounts the latest counts.
 """
 
 from collections.abc import Mapping
@@ -46,6 +46,25 @@ class ReportedAmount:
     first: datetime
 
 
+class StatedKey(NamedTuple):
+    """Identity of an operator's amount within its payment; `movement` is empty for a total."""
+
+    kind: TransferKind
+    movement: str
+
+
+@dataclass(frozen=True, order=True)
+class StatedAmount:
+    """An amount that an operator recorded; the latest counts, of two at one moment the highest.
+
+    `moment` is when it was recorded, not when the money moved: a later record corrects an earlier.
+    """
+
+    moment: datetime
+    amount: Decimal
+    currency: str
+
+
 class Price(NamedTuple):
     """A price that the gateway was given."""
 
@@ -75,7 +94,8 @@ class PaymentFacts:
     """Everything that was reported about one payment.
 
     `met` names where the gateway reported that its price is paid in full: an endpoint if the
-    amount was only claimed, else the empty text.
+    amount was only claimed, else the empty text. `stated` has the amounts that operators recorded;
+    they count instead of those reported for the same key.
     """
 
     statuses: frozenset[str] = frozenset()
@@ -83,6 +103,7 @@ class PaymentFacts:
     prices: frozenset[Price] = frozenset()
     met: frozenset[str] = frozenset()
     conversions: Mapping[ConversionKey, Conversion] = field(default_factory=dict)
+    stated: Mapping[StatedKey, StatedAmount] = field(default_factory=dict)
 
 
 _KINDS: Final[Mapping[str, TransferKind]] = {
@@ -105,10 +126,15 @@ def add_event(facts: PaymentFacts, event: Event) -> PaymentFacts:
     kind = _KINDS.get(status)
     if kind is None:
         return known
-    money = dict(facts.money)
+    money, stated = dict(facts.money), dict(facts.stated)
     for key, reported in _money(kind, event):
-        money[key] = _joined(money.get(key), reported)
-    known = replace(known, money=money)
+        if event.recorded is None or reported.amount is None:
+            money[key] = _joined(money.get(key), reported)
+        else:
+            place = StatedKey(kind, key.movement)
+            new = StatedAmount(event.received_at, reported.amount, key.currency)
+            stated[place] = max(stated.get(place, new), new)
+    known = replace(known, money=money, stated=stated)
     return _valued(known, event) if kind is TransferKind.RECEIVED else known
 
 
@@ -151,4 +177,5 @@ def _joined(known: ReportedAmount | None, new: ReportedAmount) -> ReportedAmount
 
 
 def _claimed_by(event: Event) -> str:
-    return event.endpoint if event.amount_claimed else ""
+    # An operator records what was seen.
+    return event.endpoint if event.amount_claimed and event.recorded is None else ""

@@ -20,7 +20,7 @@ def findings(
 ) -> Sequence[Finding]:
     """Return the cases that hold for a placed order, except those of its stock."""
     kind = _of_payment(order, judgement, policy, now)
-    facts = {"total": _total(order), "received": _came(judgement.with_money)}
+    facts = {"total": total_text(order), "received": came_text(judgement.with_money)}
     found = [] if kind is None else [_finding(kind, facts)]
     return [*found, *_given_back(order, judgement), *_conflicts(order)]
 
@@ -55,12 +55,12 @@ def _of_answer(judgement: Judgement, *, waits: bool) -> CaseKind | None:
 
 
 def _given_back(order: OrderState, judgement: Judgement) -> Iterator[Finding]:
-    facts = {"total": _total(order), "received": _came(judgement.payments)}
+    facts = {"total": total_text(order), "received": came_text(judgement.payments)}
     if judgement.given_back and judgement.with_money:
-        refunded = _back([each.refunded for each in judgement.payments])
+        refunded = back_text([each.refunded for each in judgement.payments])
         yield _finding(cases.PARTIAL_REFUND, {**facts, "refunded": refunded})
     if any(each.disputed for each in judgement.payments):
-        disputed = _back([each.disputed for each in judgement.payments])
+        disputed = back_text([each.disputed for each in judgement.payments])
         yield _finding(cases.DISPUTED, {**facts, "disputed": disputed})
 
 
@@ -73,18 +73,21 @@ def _finding(kind: CaseKind, facts: Mapping[str, str]) -> Finding:
     return Finding(kind.name, {name: text for name, text in facts.items() if text})
 
 
-def _total(order: OrderState) -> str:
+def total_text(order: OrderState) -> str:
+    """Return an order's total, empty if its message has none."""
     return "" if order.total is None else money_text(order.total, order.currency or "")
 
 
-def _came(payments: Sequence[PaymentStanding]) -> str:
+def came_text(payments: Sequence[PaymentStanding]) -> str:
+    """Return the money of payments, less what was reversed: `30 USDT, 1 BTC claimed`."""
     seen = amounts_text(each.amounts for each in payments)
     claimed = amounts_text(each.claimed for each in payments)
     unclear = sorted(text for each in payments for text in each.unclear)
     return ", ".join(each for each in (seen, claimed and f"{claimed} claimed", *unclear) if each)
 
 
-def _back(amounts: Sequence[GivenBack]) -> str:
+def back_text(amounts: Sequence[GivenBack]) -> str:
+    """Return what was given back: `10 USDT, an unknown amount`."""
     known = amounts_text(each.amounts for each in amounts)
     unknown = "an unknown amount" if any(each.everything for each in amounts) else ""
     return ", ".join(each for each in (known, unknown) if each)

@@ -87,14 +87,15 @@ def _twice(bill: Bill, payments: Sequence[PaymentStanding], policy: Policy) -> b
 
 
 def _digest(order: OrderState, payments: Mapping[UUID, PaymentFacts]) -> str:
-    came = {
-        str(number): [
-            row[:-1]
-            for row in facts_column(facts).get("money", ())
-            if row[0] in {TransferKind.RECEIVED, TransferKind.REVERSED}
-        ]
-        for number, facts in payments.items()
-    }
+    came = {str(number): _came(facts) for number, facts in payments.items()}
     cancelled = order.cancelled_at is not None
     facts = [cancelled, sorted((number, rows) for number, rows in came.items() if rows)]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
+
+
+def _came(facts: PaymentFacts) -> list[list[object]]:
+    """Return the money received and reversed, without moments; operators' amounts last."""
+    column, kinds = facts_column(facts), {TransferKind.RECEIVED, TransferKind.REVERSED}
+    rows = [row[:-1] for row in column.get("money", ()) if row[0] in kinds]
+    stated = [row[:-1] for row in column.get("stated", ()) if row[0] in kinds]
+    return [*rows, *(["stated", *row] for row in stated)]

@@ -12,6 +12,8 @@ from consumers.inventory.rules.facts import (
     PaymentFacts,
     Price,
     ReportedAmount,
+    StatedAmount,
+    StatedKey,
     TransferKind,
 )
 from router.contract.amounts import value_text
@@ -33,6 +35,10 @@ def facts_column(facts: PaymentFacts) -> FactsColumn:
         "conversions": [
             [*key, value_text(each.amount), _moment(each.moment), value_text(each.value)]
             for key, each in sorted(facts.conversions.items(), key=lambda item: item[0])
+        ],
+        "stated": [
+            [*key, each.currency, value_text(each.amount), _moment(each.moment)]
+            for key, each in sorted(facts.stated.items(), key=lambda item: item[0])
         ],
     }
     return {name: values for name, values in column.items() if values}
@@ -57,6 +63,12 @@ def facts_of(column: FactsColumn) -> PaymentFacts:
                 Decimal(amount), datetime.fromisoformat(moment), Decimal(value)
             )
             for currency, into, claimed_by, amount, moment, value in column.get("conversions", ())
+        },
+        stated={
+            StatedKey(TransferKind(kind), movement): StatedAmount(
+                datetime.fromisoformat(moment), Decimal(amount), currency
+            )
+            for kind, movement, currency, amount, moment in column.get("stated", ())
         },
     )
 

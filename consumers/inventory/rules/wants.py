@@ -5,10 +5,11 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from consumers.inventory.policy import Policy
-from consumers.inventory.rules.decision import Verb
+from consumers.inventory.rules.decision import OrderDecision
 from consumers.inventory.rules.judgement import Judgement
 from consumers.inventory.rules.paid import PaidAnswer
 from consumers.inventory.state.order_state import OrderState
+from router.contract.operator import Decision
 
 
 class Want(StrEnum):
@@ -42,7 +43,7 @@ def wanted(order: OrderState, judgement: Judgement, policy: Policy, now: datetim
     if _is_called_off(order):
         return _cancelled(judgement, policy)
     if order.decision is not None:
-        return _decided(order.decision.verb, judgement, policy)
+        return _decided(order.decision, judgement, policy)
     if judgement.answer is PaidAnswer.YES:
         return _GOODS
     return _unpaid(judgement, policy, over=is_over(order, judgement, policy, now))
@@ -101,10 +102,13 @@ def _cancelled(judgement: Judgement, policy: Policy) -> Wish:
     return Wish(Want.NOTHING, "order cancelled", "cancelled", returns)
 
 
-def _decided(verb: Verb, judgement: Judgement, policy: Policy) -> Wish:
-    if verb is Verb.ACCEPT:
-        return _refunded(policy) if judgement.refunded else _GOODS
-    return Wish(Want.NOTHING, f"operator: {verb}", returns=verb is Verb.RETURN)
+def _decided(decision: OrderDecision, judgement: Judgement, policy: Policy) -> Wish:
+    """Return what a decision makes of an order; a full refund after it ends an acceptance."""
+    verb = decision.verb
+    if verb is Decision.ACCEPT:
+        ended = judgement.refunded and not decision.saw_refunded
+        return _refunded(policy) if ended else _GOODS
+    return Wish(Want.NOTHING, f"operator: {verb}", returns=verb is Decision.RETURN)
 
 
 def _refunded(policy: Policy) -> Wish:

@@ -6,7 +6,7 @@ The caller reads the rows before and writes the changed ones after.
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from consumers.inventory.cases import PLACED_OTHERWISE, RECOGNIZED_ELSEWHERE
@@ -74,8 +74,7 @@ class BatchState:
         """Add an operator's decision to the facts of an order."""
         order = self.orders[number]
         decided = replace(order, decision=later(order.decision, decision))
-        facts = {"decision": decision.verb.value}
-        self._change_order(cause, (decided, [Note("decided", facts=facts)]))
+        self._change_order(cause, (decided, [_decided(decision, decided.decision)]))
         self._settle(cause, number)
         self._record_moves(cause, order)
 
@@ -230,6 +229,18 @@ class BatchState:
         else:
             for clue in payment.clues:
                 self._waiting[clue].add(payment.id)
+
+
+def _decided(decision: OrderDecision, holds: OrderDecision | None) -> Note:
+    """Return the note of a decision: who decided what, when and why, and if a later one holds."""
+    facts = {
+        "decision": decision.verb.value,
+        "by": decision.by,
+        "reason": decision.reason,
+        "decided": decision.at.astimezone(UTC).isoformat(),
+        "replaced by": "" if holds is None or holds == decision else str(holds.event_id),
+    }
+    return Note("decided", facts={name: text for name, text in facts.items() if text})
 
 
 def _placed(order: OrderState) -> Note:

@@ -51,10 +51,11 @@ def case_notes(before: CasesColumn | None, after: CasesColumn | None) -> Sequenc
 
 def payment_notes(before: Payment, after: Payment, event: Event) -> Sequence[Note]:
     """Return notes of an event that changes a payment."""
+    notes = _recorded(before, after, event)
     if after.order_id is None:
-        changed = before.shown.status != after.shown.status
-        return [Note("payment waiting", facts=payment_facts(after))] if changed else []
-    notes = []
+        if before.shown.status != after.shown.status:
+            notes.append(Note("payment waiting", facts=payment_facts(after)))
+        return notes
     status = event.type.status
     if status in _TOLD and after.facts != before.facts:
         notes.append(Note(status.replace("_", " "), facts=payment_facts(after)))
@@ -62,6 +63,14 @@ def payment_notes(before: Payment, after: Payment, event: Event) -> Sequence[Not
         facts = {"reported": event.type.value}
         notes.append(Note("called off after paid", trouble=True, facts=facts))
     return notes
+
+
+def _recorded(before: Payment, after: Payment, event: Event) -> list[Note]:
+    """Return the note of an operator's record: who recorded it, and why."""
+    if event.recorded is None or after.facts == before.facts:
+        return []
+    said = {"by": event.recorded.by, "reason": event.recorded.reason}
+    return [Note("recorded by operator", facts={**payment_facts(after), **said})]
 
 
 def payment_facts(payment: Payment) -> dict[str, str]:

@@ -5,7 +5,7 @@ id. A transaction that holds a clue sees every payment and order recognized by
 it before. A transaction locks the payments and orders it changes.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from types import SimpleNamespace
@@ -124,8 +124,24 @@ async def lock_orders(
     if not wanted:
         return []
     rows = await lock_rows(transaction, ORDERS, _ORDER, wanted)
-    of_order = any_of(LINE.c.order_id, wanted)
-    found = await transaction.execute(select(*_columns(LINE, OrderLineState)).where(of_order))
+    return await _with_lines(transaction, rows)
+
+
+async def orders_by_id(connection: AsyncConnection, ids: Collection[UUID]) -> Sequence[OrderState]:
+    """Return orders with their lines, without locking them."""
+    rows = await connection.execute(select(*_ORDER).where(any_of(ORDERS.c.id, ids)))
+    return await _with_lines(connection, rows.all())
+
+
+async def stock_by_id(connection: AsyncConnection, ids: Collection[UUID]) -> Sequence[Stock]:
+    """Return articles, without locking them."""
+    rows = await connection.execute(select(*_columns(STOCK, Stock)).where(any_of(STOCK.c.id, ids)))
+    return [Stock(*row) for row in rows]
+
+
+async def _with_lines(connection: AsyncConnection, rows: Sequence[Any]) -> Sequence[OrderState]:
+    of_order = any_of(LINE.c.order_id, [row.id for row in rows])
+    found = await connection.execute(select(*_columns(LINE, OrderLineState)).where(of_order))
     lines: dict[UUID, list[OrderLineState]] = {}
     for row in found:
         lines.setdefault(row.order_id, []).append(OrderLineState(*row))

@@ -11,6 +11,9 @@ from uuid import uuid4
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
+from consumers.inventory.deciding.deciding import DecisionRequest, decide_and_show
+from consumers.inventory.deciding.reading import OrderName, find_order, read_facts
+from consumers.inventory.policy import Policy
 from consumers.inventory.service import SERVICE as INVENTORY
 from consumers.inventory.setting import set_stock
 from consumers.inventory.tables import PAYMENT as PAYMENT_TABLE
@@ -22,8 +25,10 @@ from consumers.runtime.casebook.gather import gather_cases
 from consumers.runtime.casebook.reading import CaseFilter
 from consumers.runtime.commands.actions.case_words import CaseDecision, decide
 from consumers.runtime.configured import Consumer
+from consumers.runtime.store.database import reading
 from consumers.runtime.store.tables import RuntimeTables
 from router.contract.event import Event, event_id
+from router.contract.operator import Decision
 from router.contract.order import Order
 from router.contract.topics import Topics
 from router.contract.wire import OutgoingRecord, encode_event, encode_order
@@ -87,6 +92,8 @@ class Stage:
             await self._wait(account, int(line.words[0]))
         elif line.word == "close":
             await self._close(account, *line.words[:2])
+        elif line.word == "decide":
+            await self._decide(OrderName(line.words[0], account), Decision(line.words[1]))
         elif line.word == "event":
             told = _event(account, line)
             family = told.type.family
@@ -147,6 +154,20 @@ class Stage:
         decision = CaseDecision("closed", [entry.id], "settled with the gateway", yes=True)
         # In a separate thread, since a command runs its own event loop.
         await asyncio.to_thread(decide, consumers, decision, as_json=True)
+
+    async def _decide(self, name: OrderName, decision: Decision) -> None:
+        """Decide about an order as it is now, as `payrouter inventory decide` does."""
+        settings = self.consumers["inventory"].settings
+        assert isinstance(settings.options, Policy)
+        async with reading(settings) as connection:
+            number = await find_order(connection, name)
+            facts = await read_facts(connection, number, settings.options)
+        reason = "agreed with the customer"
+        request = DecisionRequest(name, decision, reason, facts.version, str, patience=60)
+        # In a separate thread, since a command runs its own event loop.
+        await asyncio.to_thread(decide_and_show, settings, request, as_json=True)
+        for consumer in READS["order"]:
+            self.expected[consumer] = self.expected.get(consumer, 0) + 1
 
     async def _passed(self) -> None:
         outcomes = 0

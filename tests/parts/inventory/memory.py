@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 from consumers.inventory.identity import order_id, payment_id, stock_id
 from consumers.inventory.policy import Policy
-from consumers.inventory.rules.decision import OrderDecision, Verb, decision_column, decision_of
+from consumers.inventory.rules.decision import OrderDecision, decision_column, decision_of
 from consumers.inventory.rules.judgement import Judgement, judge
 from consumers.inventory.rules.stored_facts import facts_column, facts_of
 from consumers.inventory.rules.wants import Want, wanted
@@ -17,6 +17,7 @@ from consumers.inventory.state.payments import Payment, clues_of, new_payment
 from consumers.inventory.state.recorded import ChangeCause, StockMovement
 from consumers.inventory.state.shelf import Stock
 from router.contract.event import Event
+from router.contract.operator import Decision
 from router.contract.order import Order
 from tests.parts.inventory.shop import MOMENT
 
@@ -73,12 +74,18 @@ class MemoryShop:
                 state.pass_time(order.id)
         self.keep(state)
 
-    def decide(self, verb: Verb, seconds: float = 0, reference: str = "A-1") -> None:
+    def decide(self, verb: Decision, seconds: float = 0, reference: str = "A-1") -> None:
         """Decide about an order as it is now, `seconds` later."""
-        order = self.order(reference)
-        at, shown = self.now + timedelta(seconds=seconds), self.judgement(reference).shown
-        cancelled = order.cancelled_at is not None
-        self.apply_decision(OrderDecision(verb, at, uuid4(), shown, cancelled), reference)
+        now = self.judgement(reference)
+        made = OrderDecision(
+            verb,
+            self.now + timedelta(seconds=seconds),
+            uuid4(),
+            now.shown,
+            saw_cancelled=self.order(reference).cancelled_at is not None,
+            saw_refunded=now.refunded,
+        )
+        self.apply_decision(made, reference)
 
     def apply_decision(self, decision: OrderDecision, reference: str = "A-1") -> None:
         """Apply a decision about an order."""

@@ -11,9 +11,17 @@ from decimal import Decimal
 
 from router.contract.event import Event
 from router.contract.order import Order, OrderType
-from tests.parts.inventory.payment_model import PaymentModel, Rules
+from tests.parts.inventory.payment_model import RECEIVED, PaymentModel, Rules
 
 ZERO = Decimal(0)
+
+
+@dataclass(frozen=True)
+class DecisionModel:
+    """A decision, and what the order was like when it was made."""
+
+    verb: str
+    saw: "OrderModel"
 
 
 @dataclass(frozen=True)
@@ -24,12 +32,13 @@ class OrderModel:
     events: Sequence[Event]
     rules: Rules = Rules()  # noqa: RUF009 - frozen
     cancelled: bool = False
+    decision: DecisionModel | None = None
 
     def payments(self, *, reversals: bool = True) -> list[PaymentModel]:
         """Return the payments."""
         by_payment: defaultdict[tuple[str, str | None], list[Event]] = defaultdict(list)
         for each in self.events:
-            by_payment[each.provider, each.provider_reference].append(each)
+            by_payment[each.gateway, each.provider_reference].append(each)
         return [PaymentModel(each, self.rules, reversals) for each in by_payment.values()]
 
     def answer(self, payments: Sequence[PaymentModel]) -> str:
@@ -47,12 +56,36 @@ class OrderModel:
     @property
     def want(self) -> str:
         """Return what the order wants, while its time is not over."""
-        payments = self.payments()
-        if self.cancelled:
+        payments, decision = self.payments(), self.decision
+        if self.cancelled and not (decision and decision.saw.cancelled):
             return "nothing"
+        if decision is not None:
+            ended = self.refunded and not decision.saw.refunded
+            return "goods" if decision.verb == "accept" and not ended else "nothing"
         if self.answer(payments) == "yes":
             return "goods"
         return "nothing" if payments and all(each.ended for each in payments) else "reservation"
+
+    @property
+    def refunded(self) -> bool:
+        """Whether all money that came was given back."""
+        payments = self.payments()
+        back = any(each.returned for each in payments) and not any(e.money for e in payments)
+        return back and all(each.ended for each in payments)
+
+    @property
+    def came(self) -> tuple[object, ...]:
+        """Facts that a decision is about: money received and reversed, and if it was cancelled."""
+        of = defaultdict(list)
+        for each in self.events:
+            of[each.gateway, each.provider_reference].append(each)
+        told = {
+            number: [
+                PaymentModel(each, self.rules).came(*kind) for kind in (RECEIVED, ("reversed",))
+            ]
+            for number, each in of.items()
+        }
+        return self.cancelled, {number: sets for number, sets in told.items() if any(sets)}
 
     @property
     def kinds(self) -> set[str]:
@@ -66,6 +99,8 @@ class OrderModel:
 
     def _of_money(self, payments: list[PaymentModel], there: list[PaymentModel]) -> str | None:
         answer = self.answer(payments)
+        if self.decision is not None:
+            return "changed-since-decision" if self.decision.saw.came != self.came else None
         if self.cancelled:
             return "cancelled-with-money" if there else None
         if answer == "yes":

@@ -12,6 +12,31 @@ RECEIVED = {"underpaid", "confirmed", "overpaid"}
 ENDS = {"failed", "expired", "cancelled"}
 
 
+def split(event: Event) -> list[Event]:
+    """Return one event for each amount of an event: of its movement, of the total, or unknown."""
+    seen = {"amount_claimed": event.amount_claimed and event.recorded is None}
+    pieces = []
+    if event.amount is not None:
+        pieces.append(event.model_copy(update={**seen, "movement": None, "movement_amount": None}))
+    if event.movement_amount is not None:
+        pieces.append(event.model_copy(update={**seen, "amount": None}))
+    return pieces or [event.model_copy(update={**seen, "currency": None})]
+
+
+def is_stated(piece: Event) -> bool:
+    """Return whether an operator recorded an amount."""
+    known = piece.amount is not None or piece.movement_amount is not None
+    return piece.recorded is not None and known
+
+
+def _amount(piece: Event) -> Decimal:
+    return piece.amount or piece.movement_amount or ZERO
+
+
+def _age(piece: Event) -> tuple[object, Decimal, str]:
+    return (piece.received_at, _amount(piece), str(piece.currency))
+
+
 @dataclass(frozen=True)
 class Rules:
     """The options that the model knows."""
@@ -53,10 +78,45 @@ class PaymentModel:
                 by_movement[each.movement] = highest
         return max(total, sum(by_movement.values(), ZERO))
 
+    def counted(self, *statuses: str) -> list[Event]:
+        """Return the amounts of a kind that count, each as a separate event.
+
+        The latest amount that an operator recorded replaces those of its movement; a total
+        replaces all.
+        """
+        pieces = [piece for each in self.told(*statuses) for piece in split(each)]
+        latest: dict[str, Event] = {}
+        for each in sorted(filter(is_stated, pieces), key=_age):
+            latest[each.movement or ""] = each
+        if "" in latest:
+            return [latest[""]]
+        rest = [each for each in pieces if not is_stated(each)]
+        return [*(each for each in rest if (each.movement or "") not in latest), *latest.values()]
+
+    def came(self, *statuses: str) -> frozenset[object]:
+        """Return what was reported and what operators recorded of a kind, without moments."""
+        pieces = [piece for each in self.told(*statuses) for piece in split(each)]
+        highest: dict[tuple[str, str, str], Decimal | None] = {}
+        for each in pieces:
+            if not is_stated(each):
+                amount = each.amount if each.movement_amount is None else each.movement_amount
+                claimed_by = each.endpoint if each.amount_claimed else ""
+                place = (each.currency or "", each.movement or "", claimed_by)
+                known = highest.get(place)
+                highest[place] = amount if known is None else max(known, amount or ZERO)
+        stated = [each for each in self.counted(*statuses) if is_stated(each)]
+        words = {(each.movement, _amount(each), each.currency) for each in stated}
+        if any(each.movement is None for each in stated):
+            # An operator's amounts of movements are facts even if the total replaces them.
+            others = [e for e in self.told(*statuses) if e.movement is not None or not is_stated(e)]
+            rest = PaymentModel(others, self.rules).counted(*statuses)
+            words |= {(e.movement, _amount(e), e.currency) for e in rest if is_stated(e)}
+        return frozenset([*highest.items(), *words])
+
     @property
     def received(self) -> list[Event]:
         """Events about money received, without totals in a currency other than the first."""
-        there = self.told(*RECEIVED)
+        there = self.counted(*RECEIVED)
         totals = [each for each in there if each.amount is not None]
         if not totals:
             return there
@@ -66,11 +126,11 @@ class PaymentModel:
     @property
     def aside(self) -> bool:
         """Whether a total was reported in a second currency."""
-        return len(self.received) < len(self.told(*RECEIVED))
+        return len(self.received) < len(self.counted(*RECEIVED))
 
     def _left(self, events: Sequence[Event]) -> dict[str, Decimal]:
         """Return what these events received and was not reversed, by currency."""
-        back = self.told("reversed") if self.reversals else []
+        back = self.counted("reversed") if self.reversals else []
         if self.unknown(back):
             return {}
         there = PaymentModel(events, self.rules).received
@@ -80,7 +140,25 @@ class PaymentModel:
 
     @property
     def _seen_events(self) -> list[Event]:
-        return [each for each in self.told(*RECEIVED) if not each.amount_claimed]
+        return [each for each in self.counted(*RECEIVED) if not each.amount_claimed]
+
+    @property
+    def _seen_reports(self) -> list[Event]:
+        """Return what was reported as seen, and all that operators recorded."""
+        there = self.told(*RECEIVED)
+        return [each for each in there if each.recorded is not None or not each.amount_claimed]
+
+    @property
+    def _lowered(self) -> bool:
+        """Return whether an operator's total is not all that was reported."""
+        totals = [each for each in self.counted(*RECEIVED) if is_stated(each) and not each.movement]
+        pieces = [piece for each in self.told(*RECEIVED) for piece in split(each)]
+        reported = [each for each in pieces if not is_stated(each) and each.currency is not None]
+        return any(
+            _amount(total) < self.highest(reported, str(total.currency))
+            or any(each.currency != total.currency for each in reported)
+            for total in totals
+        )
 
     @property
     def seen(self) -> dict[str, Decimal]:
@@ -92,7 +170,7 @@ class PaymentModel:
         """Return what was claimed in currencies in which nothing was seen."""
         there = PaymentModel(self._seen_events, self.rules).received
         known = {each.currency for each in there if self.highest([each], str(each.currency))}
-        return {c: n for c, n in self._left(self.told(*RECEIVED)).items() if c not in known}
+        return {c: n for c, n in self._left(self.counted(*RECEIVED)).items() if c not in known}
 
     def unknown(self, events: Sequence[Event]) -> set[str]:
         """Return the movements without a known amount; the empty text is the total."""
@@ -103,7 +181,7 @@ class PaymentModel:
 
     def back(self, out: str, returned: str) -> tuple[dict[str, Decimal], bool]:
         """Return what went out and did not come back, by currency, and if it is everything."""
-        gone, came = self.told(out), self.told(returned)
+        gone, came = self.counted(out), self.counted(returned)
         movements = {each.movement for each in gone if each.movement}
         vague = self.unknown(came)
         if vague - movements:
@@ -146,7 +224,7 @@ class PaymentModel:
     @property
     def vague(self) -> bool:
         """Whether money came that has no amount, or is in a second currency."""
-        if self.reversals and self.unknown(self.told("reversed")):
+        if self.reversals and self.unknown(self.counted("reversed")):
             return False
         seen = self._seen_events
         return bool(self.unknown(seen)) or PaymentModel(seen, self.rules).aside
@@ -173,7 +251,7 @@ class PaymentModel:
     @property
     def reversed_(self) -> bool:
         """Whether anything was reversed."""
-        events = self.told("reversed") if self.reversals else []
+        events = self.counted("reversed") if self.reversals else []
         return any(e.amount or e.movement_amount for e in events) or bool(self.unknown(events))
 
     @property
@@ -199,7 +277,7 @@ class PaymentModel:
             return number
         fitting = [
             each
-            for each in self._seen_events
+            for each in self._seen_reports
             if each.currency == code
             and each.converted is not None
             and each.converted_currency is not None
@@ -214,7 +292,7 @@ class PaymentModel:
 
     def _met(self, total: Decimal, currency: str) -> bool:
         unit = self.rules.unit(currency)
-        met = [each for each in self._seen_events if each.price_met]
+        met = [each for each in self._seen_reports if each.price_met]
         prices = [
             each.expected_amount
             for each in self.events
@@ -222,4 +300,4 @@ class PaymentModel:
             and self.rules.unit(str(each.expected_currency)) == unit
         ]
         enough = bool(prices) and min(prices) >= total
-        return bool(met) and enough and not self.reversed_
+        return bool(met) and enough and not self.reversed_ and not self._lowered

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from consumers.inventory.cases import CHANGED_SINCE_DECISION
 from consumers.inventory.cases import KINDS as INVENTORY_KINDS
 from consumers.ledger.cases import KINDS as LEDGER_KINDS
 from tests.parts.brokers import Broker
@@ -20,9 +19,6 @@ SCENARIOS = scenarios()
 USUAL = {title: each for title, each in SCENARIOS.items() if not each.policy}
 
 LEAST = 60
-
-WITHOUT_SCENARIO = {CHANGED_SINCE_DECISION}
-"""No event is an operator's decision yet."""
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -58,7 +54,7 @@ async def test_every_kind_of_case_opens_and_closes_in_a_scenario() -> None:
         found = [kinds(line) for line in scenario.lines if line.word == "cases"]
         opened = opened.union(*found)
         closed = closed.union(*(before - after for before, after in itertools.pairwise(found)))
-    declared = {*LEDGER_KINDS, *INVENTORY_KINDS} - WITHOUT_SCENARIO
+    declared = {*LEDGER_KINDS, *INVENTORY_KINDS}
     assert sorted(opened) == sorted(each.name for each in declared)
     assert closed == opened
 

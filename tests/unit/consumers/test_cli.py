@@ -42,7 +42,7 @@ COMMANDS = {
         *("completion", "man", "cases"),
     },
     ("ledger",): {"balance", "statement", "verify", "export"},
-    ("inventory",): {"stock", "set", "orders"},
+    ("inventory",): {"stock", "set", "orders", "decide"},
     ("notifications",): {"list", "show", "resend", "test"},
     ("topics",): {"apply"},
     ("db",): {"upgrade"},

@@ -4,8 +4,9 @@ import pytest
 from sqlalchemy.exc import DBAPIError
 
 from consumers.inventory.trace import steps_of
+from consumers.runtime.fate import Fate
 from consumers.runtime.trail import TrailQuery, TrailStep
-from tests.parts.contract.orders import order
+from tests.parts.contract.orders import decided, order
 from tests.parts.inventory.shop import Shop, ordered, paid
 
 
@@ -91,3 +92,27 @@ async def test_a_trace_finds_a_waiting_payment(shop: Shop) -> None:
     (step,) = await found(shop, TrailQuery("P-1"))
     assert (step.what, step.order) == ("payment waiting", None)
     assert step.facts["status"] == "confirmed"
+
+
+async def test_a_trace_shows_who_decided_when_and_why(shop: Shop) -> None:
+    await shop.set("tea", 5)
+    made = decided("accept", at="2026-01-02T03:04:05Z")
+    assert await shop.each(order(), made, made) == [Fate.APPLIED, Fate.APPLIED, Fate.STALE]
+    (step,) = [each for each in await found(shop, TrailQuery("A-1")) if each.what == "decided"]
+    assert step.event_id == made.id
+    assert step.order == ("shop-eu", "A-1")
+    assert step.facts == {
+        "decision": "accept",
+        "by": "anna@desk",
+        "reason": "paid in cash",
+        "decided": "2026-01-02T03:04:05+00:00",
+    }
+
+
+async def test_a_trace_shows_who_recorded_an_amount_and_why(shop: Shop) -> None:
+    said = {"by": "anna@desk", "reason": "seen on chain", "provider": "blockatm"}
+    record = paid(provider="operator", recorded=said)
+    await shop.each(order(), paid(amount_claimed=True), record)
+    steps = await found(shop, TrailQuery("A-1"))
+    (step,) = [each for each in steps if each.what == "recorded by operator"]
+    assert (step.facts["by"], step.facts["reason"]) == ("anna@desk", "seen on chain")

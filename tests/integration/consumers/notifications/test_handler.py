@@ -2,10 +2,11 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from consumers.notifications.handler import NotificationHandler
@@ -16,7 +17,7 @@ from consumers.notifications.tables import CHANGE, SCHEMA
 from consumers.runtime.fate import Fate
 from router.contract.event import Event
 from router.contract.order_fields import OtherOrderMessage
-from tests.parts.contract.orders import order
+from tests.parts.contract.orders import decided, order
 from tests.parts.notifications.desk import (
     EMAIL,
     applied,
@@ -257,6 +258,18 @@ async def test_a_later_order_without_an_address_keeps_the_address(desk: AsyncEng
     await applied(desk, options(), told("payment.confirmed"))
     (row,) = await messages(desk)
     assert (row.address, row.language) == (EMAIL, "de")
+
+
+async def test_a_decision_of_an_operator_changes_no_contact_and_sends_nothing(
+    desk: AsyncEngine,
+) -> None:
+    await applied(desk, options(), placed())
+    assert await applied(desk, options(), decided(), decided(reference="A-2")) == [STALE, STALE]
+    assert await messages(desk) == []
+    kept = f"SELECT account, reference, email, language, total FROM {SCHEMA}.customer"
+    async with desk.connect() as connection:
+        (row,) = await connection.execute(text(kept))
+    assert tuple(row) == ("shop-eu", "A-1", EMAIL, "de", Decimal(30))
 
 
 async def test_a_replayed_order_does_not_restore_a_corrected_address(desk: AsyncEngine) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from consumers.cli import command_line
 from consumers.installation import Installation
+from consumers.inventory.commands import DECISIONS
 from consumers.inventory.commands import STATUSES as DECLARED_STATUSES
 from consumers.inventory.store.listing import STATUSES
 from consumers.notifications.commands import STATES as DECLARED_STATES
@@ -17,6 +18,7 @@ from consumers.notifications.tables import STATES
 from consumers.runtime.apply.held import HeldReason
 from consumers.runtime.commands.held import REASONS
 from router.commands.send import TAMPERS as DECLARED_TAMPERS
+from router.contract.operator import Decision
 from router.evaluation.send import TAMPERS
 from router.providers import discover
 from router.terminal.command_tree import CommandEntry, CommandTree
@@ -109,6 +111,7 @@ def test_the_sections_are_what_one_wants_to_do() -> None:
 def test_choices_declared_without_imports_are_those_of_the_code() -> None:
     assert set(REASONS) == {reason.value for reason in HeldReason}
     assert DECLARED_STATUSES == STATUSES
+    assert set(DECISIONS) == set(Decision)
     assert DECLARED_STATES == STATES
     assert set(DECLARED_TAMPERS) == set(TAMPERS)
     assert provider_names() == sorted(discover())

@@ -11,7 +11,13 @@ from pydantic import ValidationError
 
 from router.contract.order import Order, OrderLine, OrderType
 from router.contract.order_fields import OrderFields, OtherOrderMessage, read_order
-from router.contract.wire import Headers, UndecodableRecord, UnknownMajorVersion
+from router.contract.wire import (
+    Headers,
+    UndecodableRecord,
+    UnknownMajorVersion,
+    encode_order,
+)
+from tests.parts.contract.orders import decided, order
 
 THEIRS = OrderFields(
     id="",
@@ -184,3 +190,58 @@ def test_index_selects_an_item_and_nothing_past_the_end() -> None:
     assert [total(wrong) for wrong in ("/t/2", "/t/01", "/t/-", "/t/x/y", "/type/0", "")] == (
         [None] * 6
     )
+
+
+def test_a_decision_is_read_by_its_header_with_our_fields() -> None:
+    made = decided("refuse")
+    record = encode_order(made, "order")
+    assert read(record.value, record.headers) == made
+
+
+@pytest.mark.parametrize("fields", [OrderFields(), THEIRS.model_copy(update={"type": "/type"})])
+def test_a_platform_cannot_decide_in_the_body_of_a_message(fields: OrderFields) -> None:
+    value = encode_order(decided(), "order").value
+    with pytest.raises(UndecodableRecord, match=r"type: not one of order\.placed"):
+        read_order(fields)(value, [])
+    ignoring = fields.model_copy(update={"unknown_types": "ignore"})
+    assert isinstance(read_order(ignoring)(value, []), OtherOrderMessage)
+
+
+def test_a_platform_cannot_map_a_type_to_a_decision() -> None:
+    with pytest.raises(ValidationError, match="types"):
+        OrderFields.model_validate({"types": {"orders/decide": "order.decided"}})
+
+
+def test_a_decision_in_an_order_of_the_platform_is_ignored() -> None:
+    placed = json.loads(encode_order(order(), "order").value)
+    placed["decided"] = json.loads(encode_order(decided(), "order").value)["decided"]
+    assert read(json.dumps(placed).encode(), [], OrderFields()).decided is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"type": "order.placed", "lines": []}, "decided belongs to order.decided"),
+        ({"decided": None}, "decided belongs to order.decided"),
+        ({"decided": {}}, "decided.decision"),
+        ({"decided": "accept"}, "decided"),
+        ({"at": None}, "at: missing"),
+        ({"at": "2026-01-02T03:04:05"}, "at"),
+        ({"id": "A-1"}, "id"),
+        ({"account": 7}, "account"),
+        ({"reference": None}, "reference"),
+    ],
+    ids=str,
+)
+def test_an_unreadable_decision_is_refused(changes: dict[str, object], problem: str) -> None:
+    record = encode_order(decided(), "order")
+    value = json.dumps({**json.loads(record.value), **changes}).encode()
+    with pytest.raises(UndecodableRecord, match=problem):
+        read_order(THEIRS)(value, record.headers)
+
+
+@pytest.mark.parametrize("type_", ["order.placed", "order.cancelled"])
+def test_a_message_without_a_decision_is_refused_under_its_header(type_: str) -> None:
+    value = encode_order(order(type_), "order").value
+    with pytest.raises(UndecodableRecord, match=r"type: must be order\.decided"):
+        read_order(THEIRS)(value, [("ce_type", b"order.decided")])
