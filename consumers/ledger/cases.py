@@ -51,6 +51,13 @@ OUT_EXCEEDS_IN = CaseKind(
     _TRACE,
 )
 
+DIFFERS_FROM_OPERATOR = CaseKind(
+    "differs-from-operator",
+    Severity.TICKET,
+    "The gateway's amount is not the one that an operator recorded; the operator's is booked.",
+    _TRACE,
+)
+
 CALLED_OFF_AFTER_PAID = CaseKind(
     "called-off-after-paid",
     Severity.TICKET,
@@ -65,6 +72,7 @@ KINDS: tuple[CaseKind, ...] = (
     OTHER_NETWORK,
     BACK_EXCEEDS_OUT,
     OUT_EXCEEDS_IN,
+    DIFFERS_FROM_OPERATOR,
     CALLED_OFF_AFTER_PAID,
 )
 """Every kind of the ledger."""

@@ -16,7 +16,8 @@ class Recorded(BaseModel):
     """Why an operator recorded a fact that the gateway never reported.
 
     The operator's amount stands. A gateway's amount that is neither this amount nor the one that
-    it replaces opens a case, in any order of arrival.
+    it replaces opens a case, in any order of arrival; so does one in another currency that is not
+    in `other_currencies`.
     """
 
     model_config = _FROZEN
@@ -34,8 +35,18 @@ class Recorded(BaseModel):
     ] = None
     replaces: Annotated[
         Amount | None,
-        described("Amount that counted before, in `currency`; null if none was known", "100.00"),
+        described(
+            "The gateway's amount that it replaces, in `currency`; null if none was known", "100.00"
+        ),
     ] = None
+    other_currencies: Annotated[
+        dict[Text, Amount],
+        described(
+            "The gateway's amounts in other currencies that the operator was shown and that do not"
+            " count",
+            {"EUR": "92.10"},
+        ),
+    ] = {}
 
 
 class Decision(StrEnum):

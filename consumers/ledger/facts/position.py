@@ -21,7 +21,8 @@ from consumers.ledger.facts.fact import (
     facts_of,
     network_of_money,
 )
-from consumers.ledger.facts.fold import NO_FOLD, Fold, fold_of, join, join_networks, size
+from consumers.ledger.facts.fold import NO_FOLD, Fold, fold_of, join, join_networks
+from consumers.ledger.facts.stated import size
 from consumers.ledger.facts.tally import Tally, retally
 from router.contract.event import Event
 from router.contract.lifecycle import advance
@@ -115,7 +116,7 @@ def absorb(position: Position, event: Event) -> Position:
 
 
 def _with(before: Fold | None, fact: MoneyFact, event: Event) -> Fold:
-    return join(before or NO_FOLD, fold_of(fact, event.network, event.moment))
+    return join(before or NO_FOLD, fold_of(fact, event))
 
 
 def _networks(event: Event) -> Mapping[str, datetime]:

@@ -1,11 +1,12 @@
 """Random histories of one payment or payout, for property tests."""
 
+from datetime import timedelta
 from typing import Any
 
 from hypothesis import strategies as st
 
 from router.contract.event import Event
-from tests.parts.ledger.told import told
+from tests.parts.ledger.told import MOMENT, recorded, told
 
 STATUSES = {
     "payment": (
@@ -14,6 +15,15 @@ STATUSES = {
     ),
     "payout": ("pending", "confirmed", "failed", "cancelled", "returned"),
 }
+
+STATED = {
+    "payment": (
+        *("underpaid", "confirmed", "confirmed", "reversed", "refunded", "refund_failed"),
+        *("disputed", "dispute_returned"),
+    ),
+    "payout": ("confirmed", "returned"),
+}
+"""Statuses that an operator states, with an amount."""
 
 _AMOUNTS = st.sampled_from(["0", "10", "20", "30", "30.0", "70", "100"])
 _CURRENCIES = st.sampled_from(["USDT", "USDT", "EUR"])
@@ -70,7 +80,31 @@ def happenings(draw: st.DrawFn, family: str) -> Event:
 
 
 @st.composite
+def statements(draw: st.DrawFn, family: str) -> Event:
+    """Draw what an operator states; what is replaced may be anything, also what nobody reported."""
+    facts: dict[str, Any] = {
+        "currency": draw(_CURRENCIES),
+        "replaces": draw(st.none() | _AMOUNTS),
+        "other_currencies": draw(st.sampled_from([{}, {"EUR": "30"}, {"USDT": "100", "EUR": "0"}])),
+        "network": draw(st.sampled_from([None, None, "Ethereum"])),
+        "at": draw(st.integers(0, 3)),
+    }
+    if draw(_MAYBE):
+        facts["occurred_at"] = MOMENT + timedelta(minutes=draw(st.integers(-2, 4)))
+    amount, total = draw(_AMOUNTS), True
+    if draw(_MAYBE):
+        facts |= {"movement": draw(st.sampled_from(["m1", "m2"])), "movement_amount": amount}
+        total = draw(_MAYBE)
+    if draw(st.sampled_from([False, False, False, True])):
+        facts |= {"fee": draw(st.sampled_from(["0", "1", "-1"])), "fee_currency": "USDT"}
+    return recorded(
+        f"{family}.{draw(st.sampled_from(STATED[family]))}", amount if total else None, **facts
+    )
+
+
+@st.composite
 def histories(draw: st.DrawFn, longest: int = 8) -> list[Event]:
-    """Draw the events of one payment or payout, each once."""
+    """Draw the events of one payment or payout, each once; an operator states some of them."""
     family = draw(st.sampled_from(["payment", "payment", "payout"]))
-    return draw(st.lists(happenings(family), min_size=1, max_size=longest))
+    either = st.one_of(happenings(family), happenings(family), statements(family))
+    return draw(st.lists(either, min_size=1, max_size=longest))

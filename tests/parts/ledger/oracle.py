@@ -5,7 +5,7 @@ arrival: every answer looks through all events again.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -41,6 +41,16 @@ class Report:
     network: str | None
     at: datetime
     paid: bool
+    stated: "Statement | None" = None
+
+
+@dataclass(frozen=True)
+class Statement:
+    """What an operator knew when stating an amount, and when that was."""
+
+    at: datetime
+    replaces: Decimal | None
+    others: Mapping[str, Decimal]
 
 
 @dataclass
@@ -126,6 +136,8 @@ class Teller:
             if own is not None:
                 parts.append((own[0], self._network(kind, movement), own[1]))
         total = self._own(kind, way, None)
+        if total is not None and self.stated(kind, way, None) is not None:
+            return [(total[0], self._network(kind, None), total[1])]
         if total is not None:
             summed = _sum(parts, total[0])
             if _is_more(total[1], summed):
@@ -148,7 +160,7 @@ class Teller:
     def has_unknown_that_takes(self, kind: str) -> bool:
         """Whether a transfer of a kind has no amount and nothing came back of it."""
         movements = {each.movement for each in self._about(kind, "out")}
-        return any(
+        return self.stated(kind, "out", None) is None and any(
             self._is_unknown(kind, "out", movement)
             and not any(each.movement == movement for each in self._about(kind, "back"))
             for movement in movements
@@ -166,9 +178,13 @@ class Teller:
     def tell_oddities(self, answer: Expected) -> None:
         """Add the cases that concern single transfers."""
         for what, movement in {(each.what, each.movement) for each in self.reports}:
-            rows = [r for r in self._about(*what) if r.movement == movement]
+            rows = self.told(*what, movement)
             if self._is_unknown(*what, movement):
                 answer.cases.add("amount-unknown")
+            if self.stated(*what, movement) is not None:
+                rows = []
+                if self._differs(*what, movement):
+                    answer.cases.add("differs-from-operator")
             currencies = {each.currency for each in rows if each.amount}
             if len(currencies) > 1:
                 answer.cases.add("other-currency")
@@ -178,6 +194,8 @@ class Teller:
                 answer.cases.add("other-network")
             total = self._own(*what, None)
             part = None if movement is None else self._own(*what, movement)
+            if self.stated(*what, None) is not None:
+                total = None
             if total is not None and part is not None and total[0] != part[0]:
                 answer.cases.add("other-currency")
         if self._is_called_off():
@@ -191,6 +209,57 @@ class Teller:
             any(each >= max(paid) for each in off) or any(each > max(paid) for each in partial)
         )
 
+    def told(self, kind: str, way: str, movement: str | None) -> list[Report]:
+        """Return what the gateway reported about one transfer or total."""
+        return [
+            each
+            for each in self._about(kind, way)
+            if each.movement == movement and each.stated is None
+        ]
+
+    def stated(self, kind: str, way: str, movement: str | None) -> Report | None:
+        """Return what an operator stated last about one transfer or total."""
+        rows = [r for r in self._about(kind, way) if r.movement == movement and r.stated]
+        return max(rows, key=_statement_order, default=None)
+
+    def _differs(self, kind: str, way: str, movement: str | None) -> bool:
+        """Whether the gateway reports what the operator neither stated nor was shown."""
+        report = self.stated(kind, way, movement)
+        assert report is not None
+        assert report.stated is not None
+        told = way
+        claims: dict[str, Decimal] = {}
+        if (kind, way) == ("payment", "out"):
+            claims = self._highest(kind, "claimed", movement)
+            if not any(self._highest(kind, way, movement).values()):
+                told, claims = "claimed", {}
+        return any(
+            _is_news(
+                report,
+                currency,
+                highest,
+                [r for r in self.told(kind, told, movement) if r.currency == currency],
+                claims.get(currency),
+            )
+            for currency, highest in self._highest(kind, told, movement).items()
+        )
+
+    def _highest(self, kind: str, way: str, movement: str | None) -> dict[str, Decimal]:
+        """Return the gateway's highest amounts by currency; of a total the sum, if that is more."""
+        highest: dict[str, Decimal] = {}
+        for row in self.told(kind, way, movement):
+            if row.amount is not None and row.currency is not None:
+                before = highest.get(row.currency, Decimal(0))
+                highest[row.currency] = row.amount if _is_more(row.amount, before) else before
+        if movement is None:
+            ids = {each.movement for each in self._about(kind, way) if each.movement is not None}
+            parts = [own for each in ids if (own := self._own(kind, way, each)) is not None]
+            for currency in {part[0] for part in parts}:
+                summed = sum((each[1] for each in parts if each[0] == currency), Decimal(0))
+                if _is_more(summed, highest.get(currency, Decimal(0))):
+                    highest[currency] = summed
+        return highest
+
     def _about(self, kind: str, way: str) -> list[Report]:
         return [each for each in self.reports if each.what == (kind, way)]
 
@@ -203,7 +272,10 @@ class Teller:
         return known
 
     def _known(self, kind: str, way: str, movement: str | None) -> tuple[str, Decimal] | None:
-        rows = [r for r in self._about(kind, way) if r.movement == movement and r.amount]
+        stated = self.stated(kind, way, movement)
+        if stated is not None and stated.currency is not None and stated.amount is not None:
+            return stated.currency, stated.amount
+        rows = [r for r in self.told(kind, way, movement) if r.amount]
         if not rows:
             return None
         currency = min((each.at, each.currency or "") for each in rows)[1]
@@ -253,7 +325,9 @@ def _reports(event: Event) -> Iterable[Report]:
     def report(
         what: tuple[str, str], movement: str | None, amount: Decimal | None, currency: str | None
     ) -> Report:
-        return Report(what, movement, amount, currency, event.network, event.moment, paid)
+        is_cost = what[1] not in {"out", "back", "claimed"}
+        stated = None if amount is None else _statement(event, is_cost=is_cost)
+        return Report(what, movement, amount, currency, event.network, event.moment, paid, stated)
 
     if way:
         yield from _amounts(event, kind, way, report)
@@ -273,6 +347,61 @@ def _amounts(event: Event, kind: str, way: str, report: Callable[..., Report]) -
         way = "claimed"
     for movement, amount in known or [(event.movement, None)]:
         yield report((kind, way), movement, amount, event.currency if known else None)
+
+
+def _statement(event: Event, *, is_cost: bool) -> Statement | None:
+    recorded = event.recorded
+    if recorded is None:
+        return None
+    if is_cost:
+        return Statement(event.received_at, None, {})
+    return Statement(event.received_at, recorded.replaces, recorded.other_currencies)
+
+
+def _statement_order(report: Report) -> tuple[object, ...]:
+    """Order by the moment of the statement, then by its values, so that the order is total."""
+    stated, amount = report.stated, report.amount
+    assert stated is not None
+    assert amount is not None
+    replaces = (stated.replaces is not None, stated.replaces or 0)
+    return (
+        *(stated.at, abs(amount), amount, report.currency, replaces),
+        sorted(stated.others.items()),
+    )
+
+
+def _is_news(
+    report: Report, currency: str, highest: Decimal, rows: list[Report], claim: Decimal | None
+) -> bool:
+    """Whether the operator has not dealt with the gateway's amounts of one currency."""
+    stated = report.stated
+    assert stated is not None
+    is_own = currency == report.currency
+    shown = stated.replaces if is_own else stated.others.get(currency)
+    agreed = report.amount if is_own else shown
+    if highest != agreed:
+        if not highest:
+            return is_own and any(each.at > stated.at for each in rows)
+        if highest != shown:
+            return True
+        if (
+            highest == claim
+            and rows
+            and min(r.at for r in rows if r.amount or not any(each.amount for each in rows))
+            > stated.at
+        ):
+            return True
+    lower = _last_lower(rows)
+    return lower is not None and lower.at > stated.at and lower.amount != agreed
+
+
+def _last_lower(rows: list[Report]) -> Report | None:
+    """Return the last report of less than the highest, if it is later than all of the highest."""
+    if not rows or not _is_lowered(rows):
+        return None
+    most = max(abs(each.amount or 0) for each in rows)
+    lower = [each for each in rows if abs(each.amount or 0) != most]
+    return max(lower, key=lambda each: (each.at, abs(each.amount or 0), each.amount), default=None)
 
 
 def _is_lowered(rows: list[Report]) -> bool:

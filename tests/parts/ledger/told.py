@@ -46,6 +46,17 @@ def told(kind: str, amount: str | None = None, **facts: Any) -> Event:  # noqa: 
     return Event.model_validate({**defaults, "type": EventType(kind), **facts})
 
 
+def recorded(kind: str, amount: str | None, **facts: Any) -> Event:  # noqa: ANN401 - any field
+    """Make the event of an operator's statement, like `told`.
+
+    `replaces` and `other_currencies` are the gateway's amounts that the operator was shown.
+    """
+    shown = {name: facts.pop(name) for name in ("replaces", "other_currencies") if name in facts}
+    statement = {"by": "anna", "reason": "seen on chain", "provider": "blockatm", **shown}
+    absent = {"network": None, "endpoint": "operator"}
+    return told(kind, amount, **{**absent, **facts}, provider="operator", recorded=statement)
+
+
 def numbered(number: int) -> UUID:
     """Return the same id for the same number."""
     return uuid5(NAMESPACE_OID, str(number))
