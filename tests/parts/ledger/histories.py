@@ -102,8 +102,39 @@ def statements(draw: st.DrawFn, family: str) -> Event:
     )
 
 
+_FEW = st.sampled_from(["0", "80", "100", "100.0"])
+
+
 @st.composite
-def histories(draw: st.DrawFn, longest: int = 8) -> list[Event]:
+def _contested(draw: st.DrawFn, kind: str) -> Event:
+    """Draw what a gateway or an operator reports about one of two transfers, with few amounts."""
+    movement = draw(st.sampled_from([None, None, None, "m1"]))
+    amount = draw(_FEW) if draw(st.sampled_from([True, True, True, False])) else None
+    facts: dict[str, Any] = {"at": draw(st.integers(0, 4)), "movement": movement}
+    if amount is not None:
+        facts["currency"] = draw(st.sampled_from(["USDT", "USDT", "USDT", "EUR"]))
+        facts["movement_amount"] = None if movement is None else amount
+    total = amount if movement is None else None
+    if amount is None or draw(_MAYBE):
+        facts["amount_claimed"] = draw(_MAYBE)
+        return told(kind, total, **facts)
+    shown = {"replaces": draw(st.none() | _FEW)}
+    return recorded(kind, total, **facts, **shown, other_currencies={"EUR": draw(_FEW)})
+
+
+def contested() -> st.SearchStrategy[list[Event]]:
+    """Draw histories in which gateway and operator disagree about few amounts."""
+    kinds = st.sampled_from(["payment.confirmed", "payment.confirmed", "payment.refunded"])
+    return kinds.flatmap(lambda kind: st.lists(_contested(kind), min_size=2, max_size=6))
+
+
+def histories() -> st.SearchStrategy[list[Event]]:
+    """Draw histories of any events, and of few amounts that gateway and operator disagree about."""
+    return st.one_of(mixed(), contested())
+
+
+@st.composite
+def mixed(draw: st.DrawFn, longest: int = 8) -> list[Event]:
     """Draw the events of one payment or payout, each once; an operator states some of them."""
     family = draw(st.sampled_from(["payment", "payment", "payout"]))
     either = st.one_of(happenings(family), happenings(family), statements(family))

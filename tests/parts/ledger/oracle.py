@@ -5,52 +5,26 @@ arrival: every answer looks through all events again.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
 from router.contract.event import Event
-
-PAID = {"confirmed", "overpaid"}
-OUT = {
-    "payment": {"underpaid", "confirmed", "overpaid"},
-    "refund": {"refunded"},
-    "dispute": {"disputed"},
-}
-BACK = {
-    "payment": {"reversed", "returned"},
-    "refund": {"refund_failed"},
-    "dispute": {"dispute_returned"},
-}
-KINDS = ("payment", "refund", "dispute")
-CALLED_OFF = {"failed", "expired", "cancelled"}
+from tests.parts.ledger.reports import (
+    CALLED_OFF,
+    KINDS,
+    OUT,
+    PAID,
+    Report,
+    is_lowered,
+    is_news,
+    reports_of,
+    statement_order,
+)
 
 Amount = tuple[str, str, Decimal]
 """Currency, network, amount."""
-
-
-@dataclass(frozen=True)
-class Report:
-    """One thing an event reports about money."""
-
-    what: tuple[str, str]
-    movement: str | None
-    amount: Decimal | None
-    currency: str | None
-    network: str | None
-    at: datetime
-    paid: bool
-    stated: "Statement | None" = None
-
-
-@dataclass(frozen=True)
-class Statement:
-    """What an operator knew when stating an amount, and when that was."""
-
-    at: datetime
-    replaces: Decimal | None
-    others: Mapping[str, Decimal]
 
 
 @dataclass
@@ -125,7 +99,7 @@ class Teller:
     def __init__(self, events: Sequence[Event]) -> None:
         """Keep the events, each once, and what they report."""
         self.events = list({each.id: each for each in events}.values())
-        self.reports = [report for event in self.events for report in _reports(event)]
+        self.reports = [report for event in self.events for report in reports_of(event)]
 
     def of(self, kind: str, way: str) -> list[Amount]:
         """Return the larger of the total and the sum over all ids, per currency."""
@@ -178,28 +152,29 @@ class Teller:
     def tell_oddities(self, answer: Expected) -> None:
         """Add the cases that concern single transfers."""
         for what, movement in {(each.what, each.movement) for each in self.reports}:
-            rows = self.told(*what, movement)
             if self._is_unknown(*what, movement):
                 answer.cases.add("amount-unknown")
-            if self.stated(*what, movement) is not None:
-                rows = []
-                if self._differs(*what, movement):
-                    answer.cases.add("differs-from-operator")
-            currencies = {each.currency for each in rows if each.amount}
-            if len(currencies) > 1:
-                answer.cases.add("other-currency")
-            if any(_is_lowered([r for r in rows if r.currency == c]) for c in currencies):
-                answer.cases.add("amount-lowered")
             if len(self._networks(what[0], movement)) > 1:
                 answer.cases.add("other-network")
-            total = self._own(*what, None)
-            part = None if movement is None else self._own(*what, movement)
-            if self.stated(*what, None) is not None:
-                total = None
-            if total is not None and part is not None and total[0] != part[0]:
-                answer.cases.add("other-currency")
+            self._tell_amounts(answer, what, movement)
         if self._is_called_off():
             answer.cases.add("called-off-after-paid")
+
+    def _tell_amounts(self, answer: Expected, what: tuple[str, str], movement: str | None) -> None:
+        """Add the cases about the amounts of one transfer; an operator's amount settles them."""
+        rows = self.told(*what, movement)
+        if self.stated(*what, movement) is not None:
+            rows = []
+            if self._differs(*what, movement):
+                answer.cases.add("differs-from-operator")
+        currencies = {each.currency for each in rows if each.amount}
+        total = None if self.stated(*what, None) is not None else self._own(*what, None)
+        part = None if movement is None else self._own(*what, movement)
+        is_mixed = total is not None and part is not None and part[1] and total[0] != part[0]
+        if len(currencies) > 1 or is_mixed:
+            answer.cases.add("other-currency")
+        if any(is_lowered([r for r in rows if r.currency == c]) for c in currencies):
+            answer.cases.add("amount-lowered")
 
     def _is_called_off(self) -> bool:
         paid = [each.moment for each in self.events if each.type.status in PAID]
@@ -220,7 +195,7 @@ class Teller:
     def stated(self, kind: str, way: str, movement: str | None) -> Report | None:
         """Return what an operator stated last about one transfer or total."""
         rows = [r for r in self._about(kind, way) if r.movement == movement and r.stated]
-        return max(rows, key=_statement_order, default=None)
+        return max(rows, key=statement_order, default=None)
 
     def _differs(self, kind: str, way: str, movement: str | None) -> bool:
         """Whether the gateway reports what the operator neither stated nor was shown."""
@@ -234,7 +209,7 @@ class Teller:
             if not any(self._highest(kind, way, movement).values()):
                 told, claims = "claimed", {}
         return any(
-            _is_news(
+            is_news(
                 report,
                 currency,
                 highest,
@@ -305,111 +280,6 @@ class Teller:
             if each.what[0] == kind and each.movement == movement and each.network is not None:
                 first[each.network] = min(each.at, first.get(each.network, each.at))
         return [(at, network) for network, at in first.items()]
-
-
-def _reports(event: Event) -> Iterable[Report]:
-    status = event.type.status
-    kind, way = next(
-        (
-            (kind, way)
-            for way, statuses in (("out", OUT), ("back", BACK))
-            for kind in KINDS
-            if status in statuses[kind]
-        ),
-        ("payment", ""),
-    )
-    if not way and status not in CALLED_OFF:
-        return
-    paid = status != "underpaid"
-
-    def report(
-        what: tuple[str, str], movement: str | None, amount: Decimal | None, currency: str | None
-    ) -> Report:
-        is_cost = what[1] not in {"out", "back", "claimed"}
-        stated = None if amount is None else _statement(event, is_cost=is_cost)
-        return Report(what, movement, amount, currency, event.network, event.moment, paid, stated)
-
-    if way:
-        yield from _amounts(event, kind, way, report)
-    for each, name, amount, currency in (
-        (kind, "fee", event.fee, event.fee_currency),
-        (kind, "gas", event.gas, event.gas_currency),
-        ("payment", "fee back", event.fee_returned, event.fee_currency),
-    ):
-        if amount is not None:
-            yield report((each, name), event.movement, amount, currency)
-
-
-def _amounts(event: Event, kind: str, way: str, report: Callable[..., Report]) -> Iterable[Report]:
-    both = ((None, event.amount), (event.movement, event.movement_amount))
-    known = [each for each in both if each[1] is not None]
-    if known and event.amount_claimed and (kind, way) == ("payment", "out"):
-        way = "claimed"
-    for movement, amount in known or [(event.movement, None)]:
-        yield report((kind, way), movement, amount, event.currency if known else None)
-
-
-def _statement(event: Event, *, is_cost: bool) -> Statement | None:
-    recorded = event.recorded
-    if recorded is None:
-        return None
-    if is_cost:
-        return Statement(event.received_at, None, {})
-    return Statement(event.received_at, recorded.replaces, recorded.other_currencies)
-
-
-def _statement_order(report: Report) -> tuple[object, ...]:
-    """Order by the moment of the statement, then by its values, so that the order is total."""
-    stated, amount = report.stated, report.amount
-    assert stated is not None
-    assert amount is not None
-    replaces = (stated.replaces is not None, stated.replaces or 0)
-    return (
-        *(stated.at, abs(amount), amount, report.currency, replaces),
-        sorted(stated.others.items()),
-    )
-
-
-def _is_news(
-    report: Report, currency: str, highest: Decimal, rows: list[Report], claim: Decimal | None
-) -> bool:
-    """Whether the operator has not dealt with the gateway's amounts of one currency."""
-    stated = report.stated
-    assert stated is not None
-    is_own = currency == report.currency
-    shown = stated.replaces if is_own else stated.others.get(currency)
-    agreed = report.amount if is_own else shown
-    if highest != agreed:
-        if not highest:
-            return is_own and any(each.at > stated.at for each in rows)
-        if highest != shown:
-            return True
-        if (
-            highest == claim
-            and rows
-            and min(r.at for r in rows if r.amount or not any(each.amount for each in rows))
-            > stated.at
-        ):
-            return True
-    lower = _last_lower(rows)
-    return lower is not None and lower.at > stated.at and lower.amount != agreed
-
-
-def _last_lower(rows: list[Report]) -> Report | None:
-    """Return the last report of less than the highest, if it is later than all of the highest."""
-    if not rows or not _is_lowered(rows):
-        return None
-    most = max(abs(each.amount or 0) for each in rows)
-    lower = [each for each in rows if abs(each.amount or 0) != most]
-    return max(lower, key=lambda each: (each.at, abs(each.amount or 0), each.amount), default=None)
-
-
-def _is_lowered(rows: list[Report]) -> bool:
-    """Whether the last report of less than the highest is later than all of the highest."""
-    amounts = [each.amount for each in rows if each.amount is not None]
-    highest = max(amounts, key=lambda each: (abs(each), each))
-    last = max(each.at for each in rows if each.amount == highest)
-    return any(each.at > last and each.amount != highest for each in rows)
 
 
 def _is_more(a: Decimal, b: Decimal) -> bool:

@@ -53,8 +53,8 @@ def recorded(kind: str, amount: str | None, **facts: Any) -> Event:  # noqa: ANN
     """
     shown = {name: facts.pop(name) for name in ("replaces", "other_currencies") if name in facts}
     statement = {"by": "anna", "reason": "seen on chain", "provider": "blockatm", **shown}
-    absent = {"network": None, "endpoint": "operator"}
-    return told(kind, amount, **{**absent, **facts}, provider="operator", recorded=statement)
+    own: dict[str, Any] = {"network": None, "endpoint": "operator", "provider": "operator"}
+    return told(kind, amount, **{**own, **facts}, recorded=statement)
 
 
 def numbered(number: int) -> UUID:
