@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
+from typing import Literal
 from uuid import UUID, uuid5
 
 from consumers.ledger.facts.fact import (
@@ -64,17 +65,31 @@ class Position:
 
 def new_position(event: Event) -> Position:
     """Return the position an event belongs to, before any event is applied."""
-    named = event.provider_reference or event.reference
-    kind = "reference" if event.provider_reference is None else "provider_reference"
-    identity = [event.account, event.gateway, event.type.family, kind, named]
     return Position(
-        id=uuid5(POSITION_NAMESPACE, json.dumps(identity)),
+        id=position_id(
+            event.account,
+            event.gateway,
+            event.type.family,
+            event.provider_reference or event.reference,
+            kind="reference" if event.provider_reference is None else "provider_reference",
+        ),
         account=event.account,
         provider=event.gateway,
         family=event.type.family,
         provider_reference=event.provider_reference,
         reference=event.reference,
     )
+
+
+def position_id(
+    account: str,
+    provider: str,
+    family: str,
+    named: str | None,
+    kind: Literal["provider_reference", "reference"] = "provider_reference",
+) -> UUID:
+    """Return the id of the payment or payout with this reference, of the kind given."""
+    return uuid5(POSITION_NAMESPACE, json.dumps([account, provider, family, kind, named]))
 
 
 def movements_of(event: Event) -> set[MovementKey]:

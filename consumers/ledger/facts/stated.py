@@ -38,11 +38,16 @@ def stated_of(side: Side, amount: Decimal, currency: str, event: Event) -> State
     recorded = event.recorded
     if recorded is None:
         return None
-    if side in _COSTS:
+    if is_cost(side):
         # What it replaces is about `amount` or `movement_amount` alone.
         return Stated(event.received_at, currency, amount)
     others = tuple(sorted(recorded.other_currencies.items()))
     return Stated(event.received_at, currency, amount, recorded.replaces, others)
+
+
+def is_cost(side: Side) -> bool:
+    """Whether a side is what a transfer cost, not the transfer."""
+    return side in _COSTS
 
 
 def latest_stated(a: Stated | None, b: Stated | None) -> Stated | None:

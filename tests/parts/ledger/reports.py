@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from router.contract.event import Event
 
@@ -96,7 +97,7 @@ def _statement(event: Event, *, is_cost: bool) -> Statement | None:
     return Statement(event.received_at, recorded.replaces, recorded.other_currencies)
 
 
-def statement_order(report: Report) -> tuple[object, ...]:
+def statement_order(report: Report) -> tuple[Any, ...]:
     """Order by the moment of the statement, then by its values, so that the order is total."""
     stated, amount = report.stated, report.amount
     assert stated is not None
@@ -138,7 +139,12 @@ def _last_lower(rows: list[Report]) -> Report | None:
         return None
     most = max(abs(each.amount or 0) for each in rows)
     lower = [each for each in rows if abs(each.amount or 0) != most]
-    return max(lower, key=lambda r: (r.at, abs(r.amount or 0), r.amount or 0), default=None)
+
+    def latest(report: Report) -> tuple[datetime, Decimal, Decimal]:
+        amount = report.amount or Decimal(0)
+        return report.at, abs(amount), amount
+
+    return max(lower, key=latest, default=None)
 
 
 def is_lowered(rows: list[Report]) -> bool:

@@ -51,8 +51,9 @@ def recorded(kind: str, amount: str | None, **facts: Any) -> Event:  # noqa: ANN
 
     `replaces` and `other_currencies` are the gateway's amounts that the operator was shown.
     """
-    shown = {name: facts.pop(name) for name in ("replaces", "other_currencies") if name in facts}
-    statement = {"by": "anna", "reason": "seen on chain", "provider": "blockatm", **shown}
+    statement: dict[str, Any] = {"by": "anna", "reason": "seen on chain", "provider": "blockatm"}
+    names = {"replaces", "other_currencies"} & facts.keys()
+    statement |= {name: facts.pop(name) for name in names}
     own: dict[str, Any] = {"network": None, "endpoint": "operator", "provider": "operator"}
     return told(kind, amount, **{**own, **facts}, recorded=statement)
 
