@@ -137,8 +137,8 @@ def _last_lower(rows: list[Report]) -> Report | None:
     """Return the last report of less than the highest, if it is later than all of the highest."""
     if not rows or not is_lowered(rows):
         return None
-    most = max(abs(each.amount or 0) for each in rows)
-    lower = [each for each in rows if abs(each.amount or 0) != most]
+    most = max(abs(each.amount or Decimal(0)) for each in rows)
+    lower = [each for each in rows if abs(each.amount or Decimal(0)) != most]
 
     def latest(report: Report) -> tuple[datetime, Decimal, Decimal]:
         amount = report.amount or Decimal(0)
