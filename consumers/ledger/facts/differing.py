@@ -60,7 +60,9 @@ def of_transfer(kind: Kind, fold: Fold, side: Side, sums: SumsBySide = _NO_SUMS)
     if kind is not Kind.MAIN or side is not Side.SEEN:
         return seen
     claimed = _of_side(fold, Side.CLAIMED, sums)
-    return seen._replace(claims=claimed.by_currency) if any(seen.by_currency.values()) else claimed
+    if any(claimed.by_currency.values()) and not any(seen.by_currency.values()):
+        return claimed
+    return seen._replace(claims=claimed.by_currency)
 
 
 def _of_side(fold: Fold, side: Side, sums: SumsBySide) -> GatewayAmounts:

@@ -206,7 +206,8 @@ class Teller:
         claims: dict[str, Decimal] = {}
         if (kind, way) == ("payment", "out"):
             claims = self._highest(kind, "claimed", movement)
-            if not any(self._highest(kind, way, movement).values()):
+            seen = self._highest(kind, way, movement).values()
+            if any(claims.values()) and not any(seen):
                 told, claims = "claimed", {}
         return any(
             is_news(

@@ -57,6 +57,55 @@ STORIES = {
         ],
         {},
     ),
+    "lowered, after an operator recorded it": (
+        [
+            CONFIRMED,
+            recorded("payment.confirmed", "80", replaces="100", at=1),
+            told("payment.confirmed", "80", at=2),
+        ],
+        {},
+    ),
+    "lowered again to less than an operator recorded": (
+        [
+            CONFIRMED,
+            told("payment.confirmed", "80", at=1),
+            recorded("payment.confirmed", "95", replaces="100", at=2),
+        ],
+        {},
+    ),
+    "seen before an operator recorded less, and reported again": (
+        [
+            told("payment.confirmed", "100", amount_claimed=True),
+            told("payment.confirmed", "100", at=1),
+            recorded("payment.confirmed", "95", replaces="100", at=2),
+            told("payment.confirmed", "100", at=3),
+        ],
+        {},
+    ),
+    "a claim after an operator saw another": (
+        [
+            told("payment.confirmed", "100", amount_claimed=True),
+            recorded("payment.confirmed", "95", replaces="100", at=1),
+            told("payment.confirmed", "120", amount_claimed=True, at=2),
+        ],
+        {"differs-from-operator": {"payment": "operator 95 USDT, gateway 120 USDT"}},
+    ),
+    "a zero after an operator's amount": (
+        [recorded("payment.confirmed", "95"), told("payment.confirmed", "0", at=1)],
+        {"differs-from-operator": {"payment": "operator 95 USDT, gateway 0 USDT"}},
+    ),
+    "a zero before an operator's amount": (
+        [told("payment.confirmed", "0"), recorded("payment.confirmed", "95", at=1)],
+        {},
+    ),
+    "two statements, of which the later counts": (
+        [
+            CONFIRMED,
+            recorded("payment.confirmed", "100", replaces="100", at=2),
+            recorded("payment.confirmed", "90", at=1),
+        ],
+        {},
+    ),
     "a claim that an operator saw": (
         [
             told("payment.confirmed", "100", amount_claimed=True),
