@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from functools import partial
 from typing import Any
 from uuid import uuid4
@@ -14,6 +15,9 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from consumers.inventory.service import SERVICE as INVENTORY
 from consumers.inventory.setting import set_stock
 from consumers.inventory.tables import PAYMENT as PAYMENT_TABLE
+from consumers.ledger.recording.finding import Sought
+from consumers.ledger.recording.recording import propose, record
+from consumers.ledger.recording.statement import Statement
 from consumers.ledger.service import SERVICE as LEDGER
 from consumers.notifications.service import SERVICE as NOTIFICATIONS
 from consumers.runtime.apply.outbox import read_unsent
@@ -22,7 +26,7 @@ from consumers.runtime.casebook.reading import CaseFilter
 from consumers.runtime.commands.actions.case_words import CaseDecision, decide
 from consumers.runtime.configured import Consumer
 from consumers.runtime.store.tables import RuntimeTables
-from router.contract.event import Event, event_id
+from router.contract.event import Event, EventType, event_id
 from router.contract.order import Order
 from router.contract.topics import Topics
 from router.contract.wire import OutgoingRecord, encode_event, encode_order
@@ -83,6 +87,8 @@ class Stage:
             await self._wait(account, int(line.words[0]))
         elif line.word == "close":
             await self._close(account, *line.words[:2])
+        elif line.word == "record":
+            await self._record(account, line)
         elif line.word == "event":
             told = _event(account, line)
             family = told.type.family
@@ -141,6 +147,25 @@ class Stage:
         decision = CaseDecision("closed", [entry.id], "settled with the gateway", yes=True)
         # In a separate thread, since a command runs its own event loop.
         await asyncio.to_thread(decide, consumers, decision, as_json=True)
+
+    async def _record(self, account: str, line: Line) -> None:
+        """Record an operator's amount, as the two commands `payrouter ledger record` do."""
+        kind, payment = EventType(line.words[0]), line.words[1]
+        options = line.options
+        sought = Sought(kind.family, payment, account, options.get("provider", "blockatm"))
+        statement = Statement(
+            type=kind,
+            amount=Decimal(options["amount"]),
+            currency=options.get("currency", "USDT"),
+            movement=options.get("movement"),
+            reason="seen on chain",
+            by="anna",
+        )
+        settings = self.consumers["ledger"].settings
+        proposal = await propose(settings, sought, statement)
+        await record(settings, sought, statement, proposal.version)
+        for name in READS[kind.family]:
+            self.expected[name] = self.expected.get(name, 0) + 1
 
     async def _passed(self) -> None:
         outcomes = 0
