@@ -15,9 +15,9 @@ _FROZEN = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 class Recorded(BaseModel):
     """Why an operator recorded a fact that the gateway never reported.
 
-    The operator's amount stands. A gateway's amount that is neither this amount nor the one that
-    it replaces opens a case, in any order of arrival; so does one in another currency that is not
-    in `other_currencies`.
+    The operator's amount counts. A gateway's amount opens a case, in any order of arrival, if it
+    is neither this amount nor the one that it replaces, or if it is in another currency and not in
+    `other_currencies`.
     """
 
     model_config = _FROZEN

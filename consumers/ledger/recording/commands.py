@@ -108,8 +108,8 @@ def record(  # noqa: PLR0913 - one argument per option
     """Record an amount of PAYMENT that no gateway reported, or not the right one.
 
     PAYMENT is the gateway's reference of the payment or payout. The amount that an
-    operator records counts, whatever the gateway reports before or after it. A case
-    opens if the gateway later reports another one.
+    operator records counts, even if the gateway reports more. A case opens if the
+    gateway reports one that was not shown here.
 
     Without --yes, shows what is known, and what would be posted, opened and closed.
     With --yes and the version that was shown, the statement becomes an event of

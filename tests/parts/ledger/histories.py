@@ -81,7 +81,7 @@ def happenings(draw: st.DrawFn, family: str) -> Event:
 
 @st.composite
 def statements(draw: st.DrawFn, family: str) -> Event:
-    """Draw what an operator states; what is replaced may be anything, also what nobody reported."""
+    """Draw what an operator states; what is replaced may be anything, also unreported amounts."""
     facts: dict[str, Any] = {
         "currency": draw(_CURRENCIES),
         "replaces": draw(st.none() | _AMOUNTS),
