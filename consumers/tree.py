@@ -49,7 +49,7 @@ OFFSETS: Final = group(
 )
 LEDGER: Final = group(
     "ledger",
-    "Show and check the books: balances, statements, export.",
+    "Show and check the books: balances, statements, export; record an amount.",
     [
         command(
             "balance",
@@ -66,6 +66,11 @@ LEDGER: Final = group(
             "export",
             "Write the journal to standard output, one posting per line, in order.",
             f"{_LEDGER}:export",
+        ),
+        command(
+            "record",
+            "Record an amount of PAYMENT that no gateway reported, or not the right one.",
+            "consumers.ledger.recording.commands:record",
         ),
     ],
     LOOK,

@@ -9,25 +9,30 @@ from consumers.runtime.cases.kind import CaseKind, Severity
 
 _TRACE: Final = ("payrouter trace {reference}",)
 
+_RECORD: Final = (
+    *_TRACE,
+    "payrouter ledger record {provider_reference} --account {account} --provider {provider}",
+)
+
 AMOUNT_UNKNOWN = CaseKind(
     "amount-unknown",
     Severity.TICKET,
     "The gateway reports that money moved, but not how much.",
-    _TRACE,
+    _RECORD,
 )
 
 AMOUNT_LOWERED = CaseKind(
     "amount-lowered",
     Severity.TICKET,
     "The gateway's last report is lower than an earlier one; the highest amount is booked.",
-    _TRACE,
+    _RECORD,
 )
 
 OTHER_CURRENCY = CaseKind(
     "other-currency",
     Severity.TICKET,
     "Known money was reported again in another currency; the first currency is booked.",
-    _TRACE,
+    _RECORD,
 )
 
 OTHER_NETWORK = CaseKind(
@@ -49,6 +54,13 @@ OUT_EXCEEDS_IN = CaseKind(
     Severity.TICKET,
     "More was refunded or disputed than was received; it is booked as reported.",
     _TRACE,
+)
+
+DIFFERS_FROM_OPERATOR = CaseKind(
+    "differs-from-operator",
+    Severity.TICKET,
+    "The gateway's amount is not the one that an operator recorded; the operator's is booked.",
+    _RECORD,
 )
 
 CALLED_OFF_AFTER_PAID = CaseKind(
@@ -79,6 +91,7 @@ POSITION_KINDS: tuple[CaseKind, ...] = (
     OTHER_NETWORK,
     BACK_EXCEEDS_OUT,
     OUT_EXCEEDS_IN,
+    DIFFERS_FROM_OPERATOR,
     CALLED_OFF_AFTER_PAID,
     CLAIM_ABOVE_SEEN,
 )

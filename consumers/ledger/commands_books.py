@@ -115,6 +115,7 @@ def _transaction_json(transaction: Transaction) -> dict[str, object]:
         "provider_reference": transaction.provider_reference,
         "test": transaction.test,
         "unread": list(transaction.unread),
+        "recorded": transaction.recorded and transaction.recorded._asdict(),
         "postings": postings,
     }
 
@@ -125,6 +126,9 @@ def _statement_rows(transactions: Sequence[Transaction]) -> Iterable[Sequence[st
         posted = f"{transaction.posted_at:%Y-%m-%d %H:%M:%S}"
         test = "  test money" if transaction.test else ""
         yield f"{transaction.id}  {posted}  {transaction.type}  {order}{test}", ""
+        if transaction.recorded is not None:
+            author = transaction.recorded
+            yield f"   recorded by {author.by}: {author.reason}", ""
         for line in transaction.lines:
             yield f"   {line.account}", f"{amount_text(line.amount)} {line.currency}"
         yield ()

@@ -137,7 +137,12 @@ def _applied(progress: _Progress, event: Event, counted: frozenset[str]) -> tupl
     lines = difference(progress.assessed.amounts, assessed.amounts)
     known = {each.kind for each in progress.assessed.findings}
     opened = [each.kind for each in assessed.findings if each.kind not in known]
-    news = (after.status != position.status, lines, assessed.findings != progress.assessed.findings)
+    news = (
+        after.status != position.status,
+        lines,
+        assessed.findings != progress.assessed.findings,
+        event.recorded is not None and after.totals != position.totals,
+    )
     outcome = Fate.APPLIED if any(news) or _has_new_money(position, after) else Fate.STALE
     cases = cases_column(progress.kept.cases, assessed.findings, event.received_at)
     kept = KeptPosition(after, _unseen(progress, assessed, event, counted), cases)

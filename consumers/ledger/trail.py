@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Row, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.ledger.book import ACCOUNT, EVENT, POSTING, SCHEMA, TRANSACTION
+from consumers.ledger.reading.recorded import Authorship, authorship_of, recorded_body
 from consumers.runtime.fate import Fate
 from consumers.runtime.store.tables import RuntimeTables
 from consumers.runtime.trail import TrailQuery, TrailStep
@@ -31,7 +32,7 @@ async def trail(connection: AsyncConnection, sought: TrailQuery) -> Sequence[Tra
 async def _events(connection: AsyncConnection, sought: TrailQuery) -> Sequence[Row[Any]]:
     seen = RuntimeTables.of(SCHEMA).seen_event
     rows = await connection.execute(
-        select(EVENT, seen.c.topic, seen.c.partition, seen.c.offset)
+        select(EVENT, seen.c.topic, seen.c.partition, seen.c.offset, recorded_body())
         .outerjoin_from(EVENT, seen, seen.c.event_id == EVENT.c.event_id)
         .where(matches(sought))
         .order_by(EVENT.c.applied_at.desc(), EVENT.c.event_id)
@@ -90,6 +91,9 @@ def _steps(row: Row[Any], lines: Sequence[Row[Any]]) -> Iterable[TrailStep]:
 
 
 def _delivered(row: Row[Any]) -> Mapping[str, str]:
+    author: Authorship | None = authorship_of(row.recorded_body)
+    if author is not None:
+        return {"gateway": row.provider, "recorded by": author.by, "reason": author.reason}
     return {"endpoint": row.endpoint, "gateway": row.provider, "signature": row.scheme}
 
 

@@ -15,8 +15,9 @@ _FROZEN = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 class Recorded(BaseModel):
     """Why an operator recorded a fact that the gateway never reported.
 
-    The operator's amount stands. A gateway's amount that is neither this amount nor the one that
-    it replaces opens a case, in any order of arrival.
+    The operator's amount counts. A gateway's amount opens a case, in any order of arrival, if it
+    is neither this amount nor the one that it replaces, or if it is in another currency and not in
+    `other_currencies`.
     """
 
     model_config = _FROZEN
@@ -34,8 +35,18 @@ class Recorded(BaseModel):
     ] = None
     replaces: Annotated[
         Amount | None,
-        described("Amount that counted before, in `currency`; null if none was known", "100.00"),
+        described(
+            "The gateway's amount that it replaces, in `currency`; null if none was known", "100.00"
+        ),
     ] = None
+    other_currencies: Annotated[
+        dict[Text, Amount],
+        described(
+            "The gateway's amounts in other currencies that the operator was shown and that do not"
+            " count",
+            {"EUR": "92.10"},
+        ),
+    ] = {}
 
 
 class Decision(StrEnum):

@@ -1,7 +1,8 @@
 """What a position's facts book: amounts by kind, currency and network.
 
 Per kind, side and currency the amount is the larger of the total and the sum over all transfers
-with an id. What is booked is out minus back, never below zero.
+with an id. A total that an operator stated counts instead of both. What is booked is out minus
+back, never below zero.
 """
 
 from collections.abc import Iterator, Mapping
@@ -10,9 +11,10 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from consumers.ledger.facts.fact import Kind, Side
-from consumers.ledger.facts.fold import NO_FOLD, earliest, size
+from consumers.ledger.facts.fold import NO_FOLD, earliest
 from consumers.ledger.facts.position import Position
-from consumers.ledger.facts.tally import Part
+from consumers.ledger.facts.stated import size
+from consumers.ledger.facts.tally import Part, TallyKey
 
 _ZERO = Decimal(0)
 
@@ -92,10 +94,13 @@ class Reports:
                 sums[spot] = sums.get(spot, _ZERO) + amount
 
     def spread(self, kind: Kind, side: Side) -> Spread:
-        """Return the larger of total and sum per currency; the total's surplus on its network."""
+        """Return the larger of total and sum per currency; the total's surplus on its network.
+
+        A total that an operator stated is returned instead, even if it is zero.
+        """
         place = (kind, side)
         total = self._totals.get(place)
-        sums = self._sums.get(place)
+        sums = None if self.is_stated(kind, side) else self._sums.get(place)
         if total is None:
             return dict(sums or {})
         spot, amount = total
@@ -106,6 +111,15 @@ class Reports:
             return dict(sums)
         return {**sums, spot: sums.get(spot, _ZERO) + amount - summed}
 
+    def is_stated(self, kind: Kind, side: Side) -> bool:
+        """Whether an operator stated the total."""
+        return self.position.totals.get(kind, NO_FOLD).slot(side).stated is not None
+
+    def is_seen(self, kind: Kind) -> bool:
+        """Whether an operator stated what was seen, so that no claim counts."""
+        stated = TallyKey(Part.STATED, kind, Side.SEEN)
+        return self.is_stated(kind, Side.SEEN) or stated in self.position.tally
+
     def is_given_back(self) -> bool:
         """Whether any refund or dispute was reported."""
         given = (Kind.REFUND, Kind.DISPUTE)
@@ -114,7 +128,9 @@ class Reports:
         )
 
     def takes_what_is_left(self, kind: Kind) -> bool:
-        """Whether a transfer of a kind has no amount."""
+        """Whether a transfer of a kind has no amount, and no operator stated the total."""
+        if self.is_stated(kind, Side.SEEN):
+            return False
         total = self.position.totals.get(kind, NO_FOLD).takes_what_is_left
         return total or any(
             key.part is Part.TAKING and key.kind is kind for key in self.position.tally
@@ -132,12 +148,13 @@ class Reports:
 def _set_main(booked: Booked, reported: Reports) -> bool:
     """Set both directions of the payment or payout; return whether it is only claimed."""
     seen = reported.spread(Kind.MAIN, Side.SEEN)
+    is_seen = bool(seen) or reported.is_seen(Kind.MAIN)
     claimed = reported.spread(Kind.MAIN, Side.CLAIMED)
-    out = seen or claimed
+    out = seen if is_seen else claimed
     _set_directions(booked, reported, Kind.MAIN, out)
-    if seen:
+    if seen and not reported.is_seen(Kind.MAIN):
         _compare_with_claimed(booked, seen, claimed)
-    return bool(out) and not seen
+    return bool(out) and not is_seen
 
 
 def _compare_with_claimed(booked: Booked, seen: Spread, claimed: Spread) -> None:

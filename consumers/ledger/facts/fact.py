@@ -82,13 +82,18 @@ _SIDES: Final = {
 """The side of each status that reports a transfer."""
 
 
+def side_of(status: str) -> tuple[Kind, Side] | None:
+    """Return the kind and side of the transfer that a status reports, None if it reports none."""
+    return _SIDES.get(status)
+
+
 def facts_of(event: Event) -> list[MoneyFact]:
     """Return the facts of an event; a pending one only announces money and has none.
 
     A payment or payout that was called off has costs, but no amount.
     """
     status = event.type.status
-    side = _SIDES.get(status)
+    side = side_of(status)
     if side is not None:
         return [*_amounts(event, *side), *_costs(event, side[0])]
     return list(_costs(event, Kind.MAIN)) if status in CALLING_OFF else []

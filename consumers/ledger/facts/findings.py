@@ -14,15 +14,17 @@ from consumers.ledger.cases import (
     BACK_EXCEEDS_OUT,
     CALLED_OFF_AFTER_PAID,
     CLAIM_ABOVE_SEEN,
+    DIFFERS_FROM_OPERATOR,
     OTHER_CURRENCY,
     OTHER_NETWORK,
     OUT_EXCEEDS_IN,
 )
 from consumers.ledger.facts.booked import Booked
+from consumers.ledger.facts.differing import differences, of_transfer
 from consumers.ledger.facts.fact import CALLING_OFF, Kind, Side
 from consumers.ledger.facts.fold import Fold, Slot
 from consumers.ledger.facts.position import Position
-from consumers.ledger.facts.tally import Part, TallyKey
+from consumers.ledger.facts.tally import Part, TallyKey, sums_by_side
 from consumers.runtime.cases.finding import Finding
 from router.contract.amounts import value_text
 
@@ -47,6 +49,7 @@ def findings_of(position: Position, booked: Booked) -> list[Finding]:
     for key, value in position.tally.items():
         _add_movements(found, position.family, key, value)
     _add_mixed_currencies(found, position)
+    _add_differences(found, position)
     _add_excesses(found, position.family, booked)
     _add_unseen(found, booked)
     if _is_called_off(position) and position.called_off is not None:
@@ -80,8 +83,8 @@ def _oddities(slot: Slot) -> Iterator[tuple[str, str]]:
         yield AMOUNT_UNKNOWN.name, "no amount"
     lowered = [
         f"{_money(each.highest, currency)}, later {_money(each.lower.amount, currency)}"
-        for currency, each in sorted(slot.amounts.items())
-        if each.lower is not None and each.lowered_by
+        for currency, each in sorted(slot.lowered)
+        if each.lower is not None
     ]
     if lowered:
         yield AMOUNT_LOWERED.name, "; ".join(lowered)
@@ -93,6 +96,7 @@ def _oddities(slot: Slot) -> Iterator[tuple[str, str]]:
 _SUMMED = {
     Part.LOWERED: (AMOUNT_LOWERED.name, "lowered by {}"),
     Part.OTHER: (OTHER_CURRENCY.name, "not counted: {}"),
+    Part.DIFFERING: (DIFFERS_FROM_OPERATOR.name, "differs by {}"),
     Part.UNKNOWN: (AMOUNT_UNKNOWN.name, "no amount: {}"),
     Part.NETWORKS: (OTHER_NETWORK.name, "on several: {}"),
 }
@@ -112,12 +116,29 @@ def _add_mixed_currencies(found: Mapping[str, _Facts], position: Position) -> No
         (kind, side): currency
         for kind, fold in position.totals.items()
         for side, currency, _ in fold.counted
+        if fold.slot(side).stated is None
     }
     for key in position.tally:
         total = totals.get((key.kind, key.side), key.currency)
         if key.part is Part.AMOUNT and total != key.currency:
             name = f"{_name(position.family, key.kind, key.side)} in {key.currency}"
             found[OTHER_CURRENCY.name][name] = f"total in {total}"
+
+
+def _add_differences(found: Mapping[str, _Facts], position: Position) -> None:
+    """Find totals of the gateway that differ from those an operator stated."""
+    for kind, fold in position.totals.items():
+        for side, slot in fold.slots.items():
+            if slot.stated is None:
+                continue
+            gateway = of_transfer(kind, fold, side, sums_by_side(position.tally, kind))
+            differing = [
+                _money(each.amount, each.currency) for each in differences(slot.stated, gateway)
+            ]
+            if differing:
+                own = _money(slot.stated.amount, slot.stated.currency)
+                text = f"operator {own}, gateway {' and '.join(differing)}"
+                found[DIFFERS_FROM_OPERATOR.name][_name(position.family, kind, side)] = text
 
 
 def _add_excesses(found: Mapping[str, _Facts], family: str, booked: Booked) -> None:

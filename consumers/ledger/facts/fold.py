@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 from consumers.ledger.facts.exact import exact
 from consumers.ledger.facts.fact import MoneyFact, Side
+from consumers.ledger.facts.stated import Stated, latest_stated, size, stated_of
+from router.contract.event import Event
 
 
 class Lower(NamedTuple):
@@ -42,11 +44,15 @@ class Amounts(NamedTuple):
 
 
 class Slot(NamedTuple):
-    """One side of a transfer, by currency, and the highest ranks with and without an amount."""
+    """One side of a transfer: the gateway's amounts by currency, and the one an operator stated.
+
+    `known` and `unknown` are the highest ranks with and without an amount.
+    """
 
     amounts: Mapping[str, Amounts]
     known: int = 0
     unknown: int = 0
+    stated: Stated | None = None
 
     @property
     def is_open(self) -> bool:
@@ -54,24 +60,36 @@ class Slot(NamedTuple):
         return self.unknown > self.known
 
     @property
-    def counted(self) -> tuple[str, Amounts] | None:
-        """The currency that counts, with its amounts: the one reported first, ties by code.
+    def counted(self) -> tuple[str, Decimal] | None:
+        """The currency and amount that count: the operator's, else the gateway's highest.
 
-        A transfer has one currency. One with an amount of zero does not count.
+        A transfer has one currency: the gateway's is the one reported first, ties by code. One with
+        an amount of zero does not count, unless the operator stated it.
         """
+        if self.stated is not None:
+            return self.stated.currency, self.stated.amount
         if len(self.amounts) == 1:
             ((currency, amounts),) = self.amounts.items()
-            return (currency, amounts) if amounts.highest else None
+            return (currency, amounts.highest) if amounts.highest else None
         counting = [each for each in self.amounts.items() if each[1].highest]
-        return min(counting, key=lambda each: (each[1].first, each[0]), default=None)
+        first = min(counting, key=lambda each: (each[1].first, each[0]), default=None)
+        return first and (first[0], first[1].highest)
 
     @property
     def others(self) -> Iterator[tuple[str, Decimal]]:
-        """The amounts in other currencies than the one that counts."""
-        counted = self.counted
+        """The amounts in other currencies than the one that counts; none if an operator did."""
+        counted = None if self.stated is not None else self.counted
         for currency, amounts in self.amounts.items():
             if amounts.highest and counted is not None and currency != counted[0]:
                 yield currency, amounts.highest
+
+    @property
+    def lowered(self) -> Iterator[tuple[str, Amounts]]:
+        """The amounts whose last report is lower; none if the operator stated the amount."""
+        if self.stated is None:
+            for currency, amounts in self.amounts.items():
+                if amounts.lowered_by:
+                    yield currency, amounts
 
 
 class Fold(NamedTuple):
@@ -96,12 +114,13 @@ class Fold(NamedTuple):
     def counted(self) -> Iterator[tuple[Side, str, Decimal]]:
         """The amounts that count; a way there or back without one has that of the other way."""
         for side, slot in self.slots.items():
-            if slot.counted is not None:
-                yield side, slot.counted[0], slot.counted[1].highest
+            counted = slot.counted
+            if counted is not None:
+                yield side, *counted
             elif slot.is_open and side in _OPPOSITE:
                 other = self.slot(_OPPOSITE[side]).counted
                 if other is not None:
-                    yield side, other[0], other[1].highest
+                    yield side, *other
 
     @property
     def takes_what_is_left(self) -> bool:
@@ -121,16 +140,15 @@ def earliest(networks: Mapping[str, datetime]) -> str | None:
     return min(networks, key=lambda name: (networks[name], name), default=None)
 
 
-def size(amount: Decimal) -> tuple[Decimal, Decimal]:
-    """Return a sort key by distance from zero."""
-    return amount.copy_abs(), amount
-
-
-def fold_of(fact: MoneyFact, network: str | None, moment: datetime) -> Fold:
-    """Return the fold of one fact."""
-    networks = {} if network is None else {network: moment}
+def fold_of(fact: MoneyFact, event: Event) -> Fold:
+    """Return the fold of one fact of an event."""
+    moment = event.moment
+    networks = {} if event.network is None else {event.network: moment}
     if fact.amount is None or fact.currency is None:
         return Fold(networks, {fact.side: Slot({}, unknown=fact.rank)})
+    stated = stated_of(fact.side, fact.amount, fact.currency, event)
+    if stated is not None:
+        return Fold(networks, {fact.side: Slot({}, known=fact.rank, stated=stated)})
     amounts = {fact.currency: Amounts(fact.amount, moment, moment)}
     return Fold(networks, {fact.side: Slot(amounts, known=fact.rank)})
 
@@ -154,7 +172,8 @@ def _join_slots(a: Slot, b: Slot) -> Slot:
     amounts = {**a.amounts, **b.amounts}
     for currency in a.amounts.keys() & b.amounts.keys():
         amounts[currency] = _join_amounts(a.amounts[currency], b.amounts[currency])
-    return Slot(amounts, max(a.known, b.known), max(a.unknown, b.unknown))
+    stated = latest_stated(a.stated, b.stated)
+    return Slot(amounts, max(a.known, b.known), max(a.unknown, b.unknown), stated)
 
 
 def _join_amounts(a: Amounts, b: Amounts) -> Amounts:

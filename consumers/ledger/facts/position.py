@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
+from typing import Literal
 from uuid import UUID, uuid5
 
 from consumers.ledger.facts.fact import (
@@ -21,7 +22,8 @@ from consumers.ledger.facts.fact import (
     facts_of,
     network_of_money,
 )
-from consumers.ledger.facts.fold import NO_FOLD, Fold, fold_of, join, join_networks, size
+from consumers.ledger.facts.fold import NO_FOLD, Fold, fold_of, join, join_networks
+from consumers.ledger.facts.stated import size
 from consumers.ledger.facts.tally import Tally, retally
 from router.contract.event import Event
 from router.contract.lifecycle import advance
@@ -63,17 +65,31 @@ class Position:
 
 def new_position(event: Event) -> Position:
     """Return the position an event belongs to, before any event is applied."""
-    named = event.provider_reference or event.reference
-    kind = "reference" if event.provider_reference is None else "provider_reference"
-    identity = [event.account, event.gateway, event.type.family, kind, named]
     return Position(
-        id=uuid5(POSITION_NAMESPACE, json.dumps(identity)),
+        id=position_id(
+            event.account,
+            event.gateway,
+            event.type.family,
+            event.provider_reference or event.reference,
+            kind="reference" if event.provider_reference is None else "provider_reference",
+        ),
         account=event.account,
         provider=event.gateway,
         family=event.type.family,
         provider_reference=event.provider_reference,
         reference=event.reference,
     )
+
+
+def position_id(
+    account: str,
+    provider: str,
+    family: str,
+    named: str | None,
+    kind: Literal["provider_reference", "reference"] = "provider_reference",
+) -> UUID:
+    """Return the id of the payment or payout with this reference, of the kind given."""
+    return uuid5(POSITION_NAMESPACE, json.dumps([account, provider, family, kind, named]))
 
 
 def movements_of(event: Event) -> set[MovementKey]:
@@ -115,7 +131,7 @@ def absorb(position: Position, event: Event) -> Position:
 
 
 def _with(before: Fold | None, fact: MoneyFact, event: Event) -> Fold:
-    return join(before or NO_FOLD, fold_of(fact, event.network, event.moment))
+    return join(before or NO_FOLD, fold_of(fact, event))
 
 
 def _networks(event: Event) -> Mapping[str, datetime]:

@@ -8,6 +8,7 @@ from typing import Any
 from consumers.ledger.facts.fact import Kind, Rank, Reported, Side
 from consumers.ledger.facts.fold import Amounts, Fold, Lower, Slot
 from consumers.ledger.facts.position import Position
+from consumers.ledger.facts.stated import Stated
 from consumers.ledger.facts.tally import Part, Tally, TallyKey
 from router.contract.amounts import amount_text
 
@@ -58,12 +59,37 @@ def fold_of_json(stored: Json) -> Fold:
 
 def _slot_json(slot: Slot) -> Json:
     amounts = {currency: _amounts_json(each) for currency, each in slot.amounts.items()}
-    return {"known": int(slot.known), "unknown": int(slot.unknown), "amounts": amounts}
+    members = {"known": int(slot.known), "unknown": int(slot.unknown), "amounts": amounts}
+    return members if slot.stated is None else {**members, "stated": _stated_json(slot.stated)}
 
 
 def _slot(stored: Json) -> Slot:
     amounts = {currency: _amounts(each) for currency, each in stored["amounts"].items()}
-    return Slot(amounts, stored["known"], stored["unknown"])
+    stated = stored.get("stated")
+    return Slot(amounts, stored["known"], stored["unknown"], stated and _stated(stated))
+
+
+def _stated_json(stated: Stated) -> Json:
+    replaces = stated.replaces
+    members = {
+        "at": stated.at.isoformat(),
+        "currency": stated.currency,
+        "amount": amount_text(stated.amount),
+        "replaces": None if replaces is None else amount_text(replaces),
+        "others": [[currency, amount_text(amount)] for currency, amount in stated.others],
+    }
+    return {name: member for name, member in members.items() if member}
+
+
+def _stated(stored: Json) -> Stated:
+    replaces = stored.get("replaces")
+    return Stated(
+        datetime.fromisoformat(stored["at"]),
+        stored["currency"],
+        Decimal(stored["amount"]),
+        None if replaces is None else Decimal(replaces),
+        tuple((currency, Decimal(amount)) for currency, amount in stored.get("others", [])),
+    )
 
 
 def _amounts_json(amounts: Amounts) -> Json:

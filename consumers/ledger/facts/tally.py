@@ -9,6 +9,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import NamedTuple
 
+from consumers.ledger.facts.differing import differences, of_transfer
 from consumers.ledger.facts.exact import exact
 from consumers.ledger.facts.fact import Kind, Side
 from consumers.ledger.facts.fold import Fold, Slot
@@ -27,6 +28,10 @@ class Part(StrEnum):
     """Number of transfers without an amount."""
     TAKING = "taking"
     """Number of transfers without an amount that take what is left."""
+    STATED = "stated"
+    """Number of transfers whose amount an operator stated."""
+    DIFFERING = "differing"
+    """How much the gateway's amounts differ from those that an operator stated."""
     NETWORKS = "networks"
     """Number of transfers that were reported on more than one network."""
 
@@ -58,6 +63,16 @@ def retally(tally: Tally, kind: Kind, before: Fold | None, after: Fold) -> Tally
     return {key: value for key, value in sums.items() if value}
 
 
+def sums_by_side(tally: Tally, kind: Kind) -> Mapping[Side, Mapping[str, Decimal]]:
+    """Return the sums of the amounts of a kind that count, over all networks, by currency."""
+    sums: dict[Side, dict[str, Decimal]] = {}
+    for key, value in tally.items():
+        if key.part is Part.AMOUNT and key.kind is kind:
+            own = sums.setdefault(key.side, {})
+            own[key.currency] = own.get(key.currency, Decimal(0)) + value
+    return sums
+
+
 def _contributions(kind: Kind, fold: Fold) -> Iterator[tuple[TallyKey, Decimal]]:
     network = fold.network or ""
     if len(fold.networks) > 1:
@@ -66,6 +81,11 @@ def _contributions(kind: Kind, fold: Fold) -> Iterator[tuple[TallyKey, Decimal]]
         yield TallyKey(Part.AMOUNT, kind, side, currency, network), amount
     for side, slot in fold.slots.items():
         yield from _oddities(kind, side, slot)
+        if slot.stated is not None:
+            yield TallyKey(Part.STATED, kind, side), _ONE
+            for each in differences(slot.stated, of_transfer(kind, fold, side)):
+                key = TallyKey(Part.DIFFERING, kind, side, each.currency)
+                yield key, abs(each.amount - each.accepted)
     if fold.takes_what_is_left:
         yield TallyKey(Part.TAKING, kind, Side.SEEN), _ONE
 
@@ -73,8 +93,7 @@ def _contributions(kind: Kind, fold: Fold) -> Iterator[tuple[TallyKey, Decimal]]
 def _oddities(kind: Kind, side: Side, slot: Slot) -> Iterator[tuple[TallyKey, Decimal]]:
     if slot.is_open:
         yield TallyKey(Part.UNKNOWN, kind, side), _ONE
-    for currency, amounts in slot.amounts.items():
-        if amounts.lowered_by:
-            yield TallyKey(Part.LOWERED, kind, side, currency), amounts.lowered_by
+    for currency, amounts in slot.lowered:
+        yield TallyKey(Part.LOWERED, kind, side, currency), amounts.lowered_by
     for currency, amount in slot.others:
         yield TallyKey(Part.OTHER, kind, side, currency), amount

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.ledger.book import ACCOUNT, BALANCE, EVENT, JOURNAL_TOTAL, POSTING, TRANSACTION
 from consumers.ledger.facts.exact import exact
+from consumers.ledger.reading.recorded import Authorship, authorship_of, recorded_body
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,10 @@ class Line:
 
 @dataclass(frozen=True)
 class Transaction:
-    """The change one event made to the books, reduced to the selected lines."""
+    """The change one event made to the books, reduced to the selected lines.
+
+    `recorded` is who recorded the event and why, if no gateway reported it.
+    """
 
     id: int
     posted_at: datetime
@@ -91,6 +95,7 @@ class Transaction:
     lines: Sequence[Line]
     test: bool = False
     unread: Sequence[str] = ()
+    recorded: Authorship | None = None
 
 
 @dataclass(frozen=True)
@@ -207,6 +212,7 @@ def _lines(chosen: Select[int], account: str | None) -> Select[Any]:
             EVENT.c.provider_reference,
             EVENT.c.unread,
             EVENT.c.test,
+            recorded_body(),
             ACCOUNT.c.name,
             ACCOUNT.c.network,
             POSTING.c.currency,
@@ -259,4 +265,5 @@ def _transactions(rows: Iterable[Row[Any]]) -> Iterable[Transaction]:
             ],
             test=first.test,
             unread=json.loads(first.unread or "[]"),
+            recorded=authorship_of(first.recorded_body),
         )

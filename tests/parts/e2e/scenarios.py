@@ -11,7 +11,10 @@ PAGE = ROOT / "docs" / "scenarios.md"
 POLICY = "policy"
 """First word of the line with options of the inventory that differ from the default."""
 
-STEPS = ("shelf", "order", "cancel", "send", "again", "event", "wait", "close", "decide")
+STEPS = (
+    *("shelf", "order", "cancel", "send", "again", "event"),
+    *("wait", "close", "decide", "record"),
+)
 FINDINGS = ("answer", "books", "stock", "orders", "trouble", "cases", "messages")
 SHOWN = ("books", "stock", "orders", "messages")
 """The results that every scenario shows at its end."""

@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from functools import partial
 from typing import Any
 from uuid import uuid4
@@ -18,6 +19,9 @@ from consumers.inventory.service import SERVICE as INVENTORY
 from consumers.inventory.setting import set_stock
 from consumers.inventory.tables import PAYMENT as PAYMENT_TABLE
 from consumers.ledger.book import POSITION
+from consumers.ledger.recording.finding import Sought
+from consumers.ledger.recording.recording import propose, record
+from consumers.ledger.recording.statement import Statement
 from consumers.ledger.service import SERVICE as LEDGER
 from consumers.notifications.service import SERVICE as NOTIFICATIONS
 from consumers.runtime.apply.outbox import read_unsent
@@ -27,7 +31,7 @@ from consumers.runtime.commands.actions.case_words import CaseDecision, decide
 from consumers.runtime.configured import Consumer
 from consumers.runtime.store.database import reading
 from consumers.runtime.store.tables import RuntimeTables
-from router.contract.event import Event, event_id
+from router.contract.event import Event, EventType, event_id
 from router.contract.operator import Decision
 from router.contract.order import Order
 from router.contract.topics import Topics
@@ -94,6 +98,8 @@ class Stage:
             await self._close(account, *line.words[:2])
         elif line.word == "decide":
             await self._decide(OrderName(line.words[0], account), Decision(line.words[1]))
+        elif line.word == "record":
+            await self._record(account, line)
         elif line.word == "event":
             told = _event(account, line)
             family = told.type.family
@@ -168,6 +174,25 @@ class Stage:
         await asyncio.to_thread(decide_and_show, settings, request, as_json=True)
         for consumer in READS["order"]:
             self.expected[consumer] = self.expected.get(consumer, 0) + 1
+
+    async def _record(self, account: str, line: Line) -> None:
+        """Record an operator's amount, as the two commands `payrouter ledger record` do."""
+        kind, payment = EventType(line.words[0]), line.words[1]
+        options = line.options
+        sought = Sought(kind.family, payment, account, options.get("provider", "blockatm"))
+        statement = Statement(
+            type=kind,
+            amount=Decimal(options["amount"]),
+            currency=options.get("currency", "USDT"),
+            movement=options.get("movement"),
+            reason="seen on chain",
+            by="anna",
+        )
+        settings = self.consumers["ledger"].settings
+        proposal = await propose(settings, sought, statement)
+        await record(settings, sought, statement, proposal.version)
+        for name in READS[kind.family]:
+            self.expected[name] = self.expected.get(name, 0) + 1
 
     async def _passed(self) -> None:
         outcomes = 0

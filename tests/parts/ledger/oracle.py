@@ -5,42 +5,26 @@ arrival: every answer looks through all events again.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
 from router.contract.event import Event
-
-PAID = {"confirmed", "overpaid"}
-OUT = {
-    "payment": {"underpaid", "confirmed", "overpaid"},
-    "refund": {"refunded"},
-    "dispute": {"disputed"},
-}
-BACK = {
-    "payment": {"reversed", "returned"},
-    "refund": {"refund_failed"},
-    "dispute": {"dispute_returned"},
-}
-KINDS = ("payment", "refund", "dispute")
-CALLED_OFF = {"failed", "expired", "cancelled"}
+from tests.parts.ledger.reports import (
+    CALLED_OFF,
+    KINDS,
+    OUT,
+    PAID,
+    Report,
+    is_lowered,
+    is_news,
+    reports_of,
+    statement_order,
+)
 
 Amount = tuple[str, str, Decimal]
 """Currency, network, amount."""
-
-
-@dataclass(frozen=True)
-class Report:
-    """One thing an event reports about money."""
-
-    what: tuple[str, str]
-    movement: str | None
-    amount: Decimal | None
-    currency: str | None
-    network: str | None
-    at: datetime
-    paid: bool
 
 
 @dataclass
@@ -116,7 +100,7 @@ class Teller:
     def __init__(self, events: Sequence[Event]) -> None:
         """Keep the events, each once, and what they report."""
         self.events = list({each.id: each for each in events}.values())
-        self.reports = [report for event in self.events for report in _reports(event)]
+        self.reports = [report for event in self.events for report in reports_of(event)]
 
     def of(self, kind: str, way: str) -> list[Amount]:
         """Return the larger of the total and the sum over all ids, per currency."""
@@ -127,6 +111,8 @@ class Teller:
             if own is not None:
                 parts.append((own[0], self._network(kind, movement), own[1]))
         total = self._own(kind, way, None)
+        if total is not None and self.stated(kind, way, None) is not None:
+            return [(total[0], self._network(kind, None), total[1])]
         if total is not None:
             summed = _sum(parts, total[0])
             if _is_more(total[1], summed):
@@ -149,7 +135,7 @@ class Teller:
     def has_unknown_that_takes(self, kind: str) -> bool:
         """Whether a transfer of a kind has no amount and nothing came back of it."""
         movements = {each.movement for each in self._about(kind, "out")}
-        return any(
+        return self.stated(kind, "out", None) is None and any(
             self._is_unknown(kind, "out", movement)
             and not any(each.movement == movement for each in self._about(kind, "back"))
             for movement in movements
@@ -167,20 +153,11 @@ class Teller:
     def tell_oddities(self, answer: Expected) -> None:
         """Add the cases that concern single transfers."""
         for what, movement in {(each.what, each.movement) for each in self.reports}:
-            rows = [r for r in self._about(*what) if r.movement == movement]
             if self._is_unknown(*what, movement):
                 answer.cases.add("amount-unknown")
-            currencies = {each.currency for each in rows if each.amount}
-            if len(currencies) > 1:
-                answer.cases.add("other-currency")
-            if any(_is_lowered([r for r in rows if r.currency == c]) for c in currencies):
-                answer.cases.add("amount-lowered")
             if len(self._networks(what[0], movement)) > 1:
                 answer.cases.add("other-network")
-            total = self._own(*what, None)
-            part = None if movement is None else self._own(*what, movement)
-            if total is not None and part is not None and total[0] != part[0]:
-                answer.cases.add("other-currency")
+            self._tell_amounts(answer, what, movement)
 
     def tell_contradictions(self, answer: Expected) -> None:
         """Add the cases that concern the whole payment or payout."""
@@ -190,8 +167,27 @@ class Teller:
             answer.cases.add("claim-above-seen")
 
     def _is_claimed_above_seen(self) -> bool:
+        movements = {None, *(each.movement for each in self._about("payment", "out"))}
+        if any(self.stated("payment", "out", each) is not None for each in movements):
+            return False
         claimed, seen = self.of("payment", "claimed"), self.of("payment", "out")
         return bool(seen) and any(_sum(claimed, row[0]) > _sum(seen, row[0]) for row in claimed)
+
+    def _tell_amounts(self, answer: Expected, what: tuple[str, str], movement: str | None) -> None:
+        """Add the cases about the amounts of one transfer; an operator's amount settles them."""
+        rows = self.told(*what, movement)
+        if self.stated(*what, movement) is not None:
+            rows = []
+            if self._differs(*what, movement):
+                answer.cases.add("differs-from-operator")
+        currencies = {each.currency for each in rows if each.amount}
+        total = None if self.stated(*what, None) is not None else self._own(*what, None)
+        part = None if movement is None else self._own(*what, movement)
+        is_mixed = total is not None and part is not None and part[1] and total[0] != part[0]
+        if len(currencies) > 1 or is_mixed:
+            answer.cases.add("other-currency")
+        if any(is_lowered([r for r in rows if r.currency == c]) for c in currencies):
+            answer.cases.add("amount-lowered")
 
     def _is_called_off(self) -> bool:
         paid = [each.moment for each in self.events if each.type.status in PAID]
@@ -200,6 +196,58 @@ class Teller:
         return bool(paid) and (
             any(each >= max(paid) for each in off) or any(each > max(paid) for each in partial)
         )
+
+    def told(self, kind: str, way: str, movement: str | None) -> list[Report]:
+        """Return what the gateway reported about one transfer or total."""
+        return [
+            each
+            for each in self._about(kind, way)
+            if each.movement == movement and each.stated is None
+        ]
+
+    def stated(self, kind: str, way: str, movement: str | None) -> Report | None:
+        """Return what an operator stated last about one transfer or total."""
+        rows = [r for r in self._about(kind, way) if r.movement == movement and r.stated]
+        return max(rows, key=statement_order, default=None)
+
+    def _differs(self, kind: str, way: str, movement: str | None) -> bool:
+        """Whether the gateway reports what the operator neither stated nor was shown."""
+        report = self.stated(kind, way, movement)
+        assert report is not None
+        assert report.stated is not None
+        told = way
+        claims: dict[str, Decimal] = {}
+        if (kind, way) == ("payment", "out"):
+            claims = self._highest(kind, "claimed", movement)
+            seen = self._highest(kind, way, movement).values()
+            if any(claims.values()) and not any(seen):
+                told, claims = "claimed", {}
+        return any(
+            is_news(
+                report,
+                currency,
+                highest,
+                [r for r in self.told(kind, told, movement) if r.currency == currency],
+                claims.get(currency),
+            )
+            for currency, highest in self._highest(kind, told, movement).items()
+        )
+
+    def _highest(self, kind: str, way: str, movement: str | None) -> dict[str, Decimal]:
+        """Return the gateway's highest amounts by currency; of a total the sum, if that is more."""
+        highest: dict[str, Decimal] = {}
+        for row in self.told(kind, way, movement):
+            if row.amount is not None and row.currency is not None:
+                before = highest.get(row.currency, Decimal(0))
+                highest[row.currency] = row.amount if _is_more(row.amount, before) else before
+        if movement is None:
+            ids = {each.movement for each in self._about(kind, way) if each.movement is not None}
+            parts = [own for each in ids if (own := self._own(kind, way, each)) is not None]
+            for currency in {part[0] for part in parts}:
+                summed = sum((each[1] for each in parts if each[0] == currency), Decimal(0))
+                if _is_more(summed, highest.get(currency, Decimal(0))):
+                    highest[currency] = summed
+        return highest
 
     def _about(self, kind: str, way: str) -> list[Report]:
         return [each for each in self.reports if each.what == (kind, way)]
@@ -213,7 +261,10 @@ class Teller:
         return known
 
     def _known(self, kind: str, way: str, movement: str | None) -> tuple[str, Decimal] | None:
-        rows = [r for r in self._about(kind, way) if r.movement == movement and r.amount]
+        stated = self.stated(kind, way, movement)
+        if stated is not None and stated.currency is not None and stated.amount is not None:
+            return stated.currency, stated.amount
+        rows = [r for r in self.told(kind, way, movement) if r.amount]
         if not rows:
             return None
         currency = min((each.at, each.currency or "") for each in rows)[1]
@@ -243,54 +294,6 @@ class Teller:
             if each.what[0] == kind and each.movement == movement and each.network is not None:
                 first[each.network] = min(each.at, first.get(each.network, each.at))
         return [(at, network) for network, at in first.items()]
-
-
-def _reports(event: Event) -> Iterable[Report]:
-    status = event.type.status
-    kind, way = next(
-        (
-            (kind, way)
-            for way, statuses in (("out", OUT), ("back", BACK))
-            for kind in KINDS
-            if status in statuses[kind]
-        ),
-        ("payment", ""),
-    )
-    if not way and status not in CALLED_OFF:
-        return
-    paid = status != "underpaid"
-
-    def report(
-        what: tuple[str, str], movement: str | None, amount: Decimal | None, currency: str | None
-    ) -> Report:
-        return Report(what, movement, amount, currency, event.network, event.moment, paid)
-
-    if way:
-        yield from _amounts(event, kind, way, report)
-    for each, name, amount, currency in (
-        (kind, "fee", event.fee, event.fee_currency),
-        (kind, "gas", event.gas, event.gas_currency),
-        ("payment", "fee back", event.fee_returned, event.fee_currency),
-    ):
-        if amount is not None:
-            yield report((each, name), event.movement, amount, currency)
-
-
-def _amounts(event: Event, kind: str, way: str, report: Callable[..., Report]) -> Iterable[Report]:
-    both = ((None, event.amount), (event.movement, event.movement_amount))
-    known = [each for each in both if each[1] is not None]
-    if known and event.amount_claimed and (kind, way) == ("payment", "out"):
-        way = "claimed"
-    for movement, amount in known or [(event.movement, None)]:
-        yield report((kind, way), movement, amount, event.currency if known else None)
-
-
-def _is_lowered(rows: list[Report]) -> bool:
-    """Whether the last report of less than the highest is later than all of the highest."""
-    amounts = [each.amount for each in rows if each.amount is not None]
-    highest = max(amounts, key=lambda each: (abs(each), each))
-    last = max(each.at for each in rows if each.amount == highest)
-    return any(each.at > last and each.amount != highest for each in rows)
 
 
 def _is_more(a: Decimal, b: Decimal) -> bool:

@@ -46,6 +46,18 @@ def told(kind: str, amount: str | None = None, **facts: Any) -> Event:  # noqa: 
     return Event.model_validate({**defaults, "type": EventType(kind), **facts})
 
 
+def recorded(kind: str, amount: str | None, **facts: Any) -> Event:  # noqa: ANN401 - any field
+    """Make the event of an operator's statement, like `told`.
+
+    `replaces` and `other_currencies` are the gateway's amounts that the operator was shown.
+    """
+    statement: dict[str, Any] = {"by": "anna", "reason": "seen on chain", "provider": "blockatm"}
+    names = {"replaces", "other_currencies"} & facts.keys()
+    statement |= {name: facts.pop(name) for name in names}
+    own: dict[str, Any] = {"network": None, "endpoint": "operator", "provider": "operator"}
+    return told(kind, amount, **{**own, **facts}, recorded=statement)
+
+
 def numbered(number: int) -> UUID:
     """Return the same id for the same number."""
     return uuid5(NAMESPACE_OID, str(number))

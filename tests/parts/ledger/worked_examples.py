@@ -16,7 +16,7 @@ from consumers.ledger.handler import plan_batch
 from consumers.ledger.writing.positions import KeptPosition
 from router.contract.amounts import amount_text
 from router.contract.event import Event
-from tests.parts.ledger.told import MOMENT, told
+from tests.parts.ledger.told import MOMENT, recorded, told
 from tests.parts.source import ROOT
 
 PAGE = ROOT / "docs" / "ledger.md"
@@ -78,13 +78,15 @@ def of_account(event: Event, account: str, event_id: UUID) -> Event:
 
 
 def _event(line: str, moment: datetime) -> Event:
-    kind, *words = line.split()
+    is_recorded = line.startswith("operator ")
+    kind, *words = line.removeprefix("operator ").split()
     facts: dict[str, Any] = dict(word.split("=", 1) for word in words)
     if "amount_claimed" in facts:
         facts["amount_claimed"] = facts["amount_claimed"] == "true"
     known: dict[str, Any] = {"network": None, "reference": "A-1", "received_at": moment}
     known["currency"] = None
-    return told(kind, facts.pop("amount", None), **{**known, **facts})
+    make = recorded if is_recorded else told
+    return make(kind, facts.pop("amount", None), **{**known, **facts})
 
 
 def _rows(text: str) -> Sequence[Row]:

@@ -6,17 +6,19 @@ from decimal import Decimal
 from random import Random
 
 import pytest
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from consumers.ledger.book import POSITION
 from consumers.ledger.facts.exact import exact
 from consumers.runtime.fate import Fate
 from router.contract.event import Event
 from tests.parts.ledger.bookkeeping import applied, balances, books, count
-from tests.parts.ledger.told import booked, by_name, numbered, told
+from tests.parts.ledger.told import booked, by_name, found, numbered, recorded, told
 
 
 def story(payment: str, random: Random) -> list[Event]:
-    """Return the events of one payment, with a random amount."""
+    """Return the events of one payment, with a random amount, and what an operator states."""
     total = random.randint(10, 10**6)
     facts = {"payment": payment, "fee": "0.25", "fee_currency": "USDT"}
     lives = [
@@ -26,7 +28,12 @@ def story(payment: str, random: Random) -> list[Event]:
         ["failed", "overpaid", "disputed"],
         ["pending", "expired"],
     ]
-    return [told(f"payment.{status}", str(total), **facts) for status in random.choice(lives)]
+    events = [told(f"payment.{status}", str(total), **facts) for status in random.choice(lives)]
+    for at in range(1, random.randint(1, 3)):
+        stated, replaces = (str(total - random.randint(0, 2)) for _ in range(2))
+        kind = random.choice(["payment.confirmed", "payment.refunded"])
+        events.append(recorded(kind, stated, payment=payment, at=at, replaces=replaces))
+    return events
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -44,6 +51,19 @@ async def test_shuffled_and_repeated_histories_give_the_books_of_the_oracle(
         del told_[:size]
     assert await balances(ledger) == oracle(stories)
     assert (await books(ledger)).balanced
+    expected = {events[0].provider_reference: found(events) for events in stories}
+    assert await stored_cases(ledger) == {name: each for name, each in expected.items() if each}
+
+
+async def stored_cases(ledger: AsyncEngine) -> dict[str, dict[str, dict[str, str]]]:
+    """Return the facts of the cases of every payment that has some, by kind."""
+    query = select(POSITION.c.provider_reference, POSITION.c.cases)
+    async with ledger.connect() as connection:
+        rows = await connection.execute(query.where(POSITION.c.cases.is_not(None)))
+        return {
+            row.provider_reference: {kind: each["facts"] for kind, each in row.cases.items()}
+            for row in rows
+        }
 
 
 def oracle(stories: Sequence[Sequence[Event]]) -> dict[str, Decimal]:

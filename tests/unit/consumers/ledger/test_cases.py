@@ -3,7 +3,7 @@
 import pytest
 
 from consumers.ledger.cases import POSITION_KINDS, log_event
-from tests.parts.ledger.told import found, told
+from tests.parts.ledger.told import found, recorded, told
 
 CONFIRMED = told("payment.confirmed", "100")
 
@@ -48,6 +48,136 @@ STORIES = {
             told("payment.confirmed", "100.0", at=2),
         ],
         {},
+    ),
+    "lowered to what an operator recorded": (
+        [
+            CONFIRMED,
+            told("payment.confirmed", "80", at=1),
+            recorded("payment.confirmed", "80", replaces="100", at=2),
+        ],
+        {},
+    ),
+    "lowered, after an operator recorded it": (
+        [
+            CONFIRMED,
+            recorded("payment.confirmed", "80", replaces="100", at=1),
+            told("payment.confirmed", "80", at=2),
+        ],
+        {},
+    ),
+    "lowered again to less than an operator recorded": (
+        [
+            CONFIRMED,
+            told("payment.confirmed", "80", at=1),
+            recorded("payment.confirmed", "95", replaces="100", at=2),
+        ],
+        {},
+    ),
+    "seen before an operator recorded less, and reported again": (
+        [
+            told("payment.confirmed", "100", amount_claimed=True),
+            told("payment.confirmed", "100", at=1),
+            recorded("payment.confirmed", "95", replaces="100", at=2),
+            told("payment.confirmed", "100", at=3),
+        ],
+        {},
+    ),
+    "a claim after an operator saw another": (
+        [
+            told("payment.confirmed", "100", amount_claimed=True),
+            recorded("payment.confirmed", "95", replaces="100", at=1),
+            told("payment.confirmed", "120", amount_claimed=True, at=2),
+        ],
+        {"differs-from-operator": {"payment": "operator 95 USDT, gateway 120 USDT"}},
+    ),
+    "a zero after an operator's amount": (
+        [recorded("payment.confirmed", "95"), told("payment.confirmed", "0", at=1)],
+        {"differs-from-operator": {"payment": "operator 95 USDT, gateway 0 USDT"}},
+    ),
+    "a zero before an operator's amount": (
+        [told("payment.confirmed", "0"), recorded("payment.confirmed", "95", at=1)],
+        {},
+    ),
+    "two statements, of which the later counts": (
+        [
+            CONFIRMED,
+            recorded("payment.confirmed", "100", replaces="100", at=2),
+            recorded("payment.confirmed", "90", at=1),
+        ],
+        {},
+    ),
+    "a claim that an operator saw": (
+        [
+            told("payment.confirmed", "100", amount_claimed=True),
+            recorded("payment.confirmed", "95", replaces="100", at=1),
+        ],
+        {},
+    ),
+    "a claim that an operator saw, and the gateway saw otherwise": (
+        [
+            told("payment.confirmed", "100", amount_claimed=True),
+            recorded("payment.confirmed", "95", replaces="100", at=1),
+            told("payment.confirmed", "100", at=2),
+        ],
+        {"differs-from-operator": {"payment": "operator 95 USDT, gateway 100 USDT"}},
+    ),
+    "an unknown amount that an operator recorded": (
+        [told("payment.confirmed"), recorded("payment.confirmed", "95", at=1)],
+        {},
+    ),
+    "underpaid by an operator, then confirmed without an amount": (
+        [recorded("payment.underpaid", "95"), told("payment.confirmed")],
+        {"amount-unknown": {"payment": "no amount"}},
+    ),
+    "two currencies that an operator saw": (
+        [
+            CONFIRMED,
+            told("payment.confirmed", "90", currency="EUR"),
+            recorded(
+                "payment.confirmed", "100", replaces="100", other_currencies={"EUR": "90"}, at=1
+            ),
+        ],
+        {},
+    ),
+    "two currencies of which an operator saw one": (
+        [
+            CONFIRMED,
+            told("payment.confirmed", "90", currency="EUR"),
+            recorded("payment.confirmed", "100", replaces="100", at=1),
+        ],
+        {"differs-from-operator": {"payment": "operator 100 USDT, gateway 90 EUR"}},
+    ),
+    "another amount after an operator's": (
+        [
+            recorded("payment.confirmed", "95", at=1),
+            told("payment.confirmed", "100", at=2),
+        ],
+        {"differs-from-operator": {"payment": "operator 95 USDT, gateway 100 USDT"}},
+    ),
+    "a lower amount after an operator's": (
+        [
+            CONFIRMED,
+            recorded("payment.confirmed", "95", replaces="100", at=1),
+            told("payment.confirmed", "80", at=2),
+        ],
+        {"differs-from-operator": {"payment": "operator 95 USDT, gateway 80 USDT"}},
+    ),
+    "one more refund than the total that an operator recorded": (
+        [
+            CONFIRMED,
+            told("payment.refunded", movement="r1", movement_amount="30"),
+            recorded("payment.refunded", "25", replaces="30", at=1),
+            told("payment.refunded", movement="r2", movement_amount="10", at=2),
+        ],
+        {"differs-from-operator": {"refund": "operator 25 USDT, gateway 40 USDT"}},
+    ),
+    "a refund that differs from an operator's": (
+        [
+            CONFIRMED,
+            told("payment.refunded", movement="r1", movement_amount="30"),
+            recorded("payment.refunded", None, movement="r1", movement_amount="25", at=1),
+        ],
+        {"differs-from-operator": {"refund movements USDT": "differs by 5"}},
     ),
     "a refund lowered": (
         [

@@ -7,7 +7,7 @@ import pytest
 from consumers.ledger.chart import LedgerAccount, Purpose
 from consumers.ledger.facts.exact import exact
 from consumers.ledger.facts.position import Position, new_position
-from tests.parts.ledger.told import LARGEST, booked, by_name, posted, told
+from tests.parts.ledger.told import LARGEST, booked, by_name, posted, recorded, told
 
 STORIES = {
     "confirmed": (
@@ -17,6 +17,57 @@ STORIES = {
     "pending then confirmed": (
         [told("payment.pending", "100"), told("payment.confirmed", "100")],
         {"wallet:Ethereum USDT": "100", "payments USDT": "-100"},
+    ),
+    "lowered by an operator": (
+        [told("payment.confirmed", "100"), recorded("payment.confirmed", "90")],
+        {"wallet:Ethereum USDT": "90", "payments USDT": "-90"},
+    ),
+    "in another currency by an operator": (
+        [told("payment.confirmed", "100"), recorded("payment.confirmed", "90", currency="EUR")],
+        {"wallet:Ethereum EUR": "90", "payments EUR": "-90"},
+    ),
+    "a claim of which an operator saw nothing": (
+        [
+            told("payment.confirmed", "100", amount_claimed=True),
+            recorded("payment.confirmed", "0"),
+        ],
+        {},
+    ),
+    "a claimed part of which an operator saw nothing": (
+        [
+            told("payment.confirmed", movement="m", movement_amount="9", amount_claimed=True),
+            recorded("payment.confirmed", None, movement="m", movement_amount="0"),
+        ],
+        {},
+    ),
+    "a refund without an amount, whose total an operator recorded": (
+        [
+            told("payment.confirmed", "100"),
+            told("payment.refunded", movement="m"),
+            recorded("payment.refunded", "30"),
+        ],
+        {"wallet:Ethereum USDT": "70", "payments USDT": "-100", "refunds USDT": "30"},
+    ),
+    "parts whose total an operator recorded, and one more": (
+        [
+            told("payment.confirmed", "100"),
+            told("payment.refunded", movement="m", movement_amount="30"),
+            recorded("payment.refunded", "25"),
+            told("payment.refunded", movement="n", movement_amount="10"),
+        ],
+        {"wallet:Ethereum USDT": "75", "payments USDT": "-100", "refunds USDT": "25"},
+    ),
+    "a part that an operator recorded": (
+        [
+            told("payment.confirmed", "100"),
+            told("payment.refunded", movement="m", movement_amount="30"),
+            recorded("payment.refunded", None, movement="m", movement_amount="20"),
+        ],
+        {"wallet:Ethereum USDT": "80", "payments USDT": "-100", "refunds USDT": "20"},
+    ),
+    "a payout that never left, by an operator": (
+        [told("payout.confirmed", "100"), recorded("payout.confirmed", "0")],
+        {},
     ),
     "pending alone": ([told("payment.pending", "100")], {}),
     "confirmed without an amount, with a fee": (

@@ -1,0 +1,1 @@
+"""Records what an operator knows about a payment or payout and no gateway reported."""
