@@ -8,6 +8,7 @@ from router.terminal.command_tree import command, group
 _PROCESSES = "consumers.commands"
 _RUNTIME = "consumers.runtime.commands"
 _LEDGER = "consumers.ledger.commands"
+_TRANSFERS = "consumers.ledger.transfers.commands"
 _INVENTORY = "consumers.inventory.commands"
 _NOTIFICATIONS = "consumers.notifications.commands"
 
@@ -49,7 +50,7 @@ OFFSETS: Final = group(
 )
 LEDGER: Final = group(
     "ledger",
-    "Show and check the books: balances, statements, export.",
+    "Show and check the books: balances, statements, export. Move money between accounts.",
     [
         command(
             "balance",
@@ -66,6 +67,16 @@ LEDGER: Final = group(
             "export",
             "Write the journal to standard output, one posting per line, in order.",
             f"{_LEDGER}:export",
+        ),
+        command(
+            "transfer",
+            "Move AMOUNT from one account to another of the same merchant.",
+            f"{_TRANSFERS}:transfer",
+        ),
+        command(
+            "import",
+            "Add the transfers and decisions of FILE, from `payrouter ledger export --operations`.",
+            f"{_TRANSFERS}:import_",
         ),
     ],
     LOOK,

@@ -1,0 +1,1 @@
+"""`payrouter ledger transfer` moves money between two accounts of a merchant, with a reason."""
