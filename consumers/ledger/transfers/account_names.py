@@ -5,6 +5,7 @@ one without a network.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from urllib.parse import unquote
 
@@ -73,8 +74,8 @@ def _parsed(name: str) -> LedgerAccount | None:
 
 def _similar(known: Iterable[LedgerAccount], name: str) -> str:
     names = {each.name for each in known}
-    pairs = {each.name.rpartition(":")[0] for each in known if ":" in each.name}
-    possible = names | {f"{pair}:{each.value}" for pair in pairs for each in OPENED_BY_TRANSFERS}
+    new = {replace(each, purpose=opened) for each in known for opened in OPENED_BY_TRANSFERS}
+    possible = names | {each.name for each in new}
     near = get_close_matches(name, sorted(possible), _SUGGESTED) or sorted(names)[:_SUGGESTED]
     if not near:
         return "; the books have no accounts yet"
