@@ -24,7 +24,7 @@ def transfer_money(
     """Print balances before and after a transfer, and post it if that is confirmed."""
     number = None
     if yes:
-        plan, number = run_async(_posted(settings, request))
+        plan, number = run_async(post_requested(settings, request))
     else:
         plan = run_async(_planned(settings, request))
     if as_json:
@@ -38,7 +38,13 @@ async def _planned(settings: ConsumerSettings, request: TransferRequest) -> Tran
         return await plan_transfer(connection, request, operator_name())
 
 
-async def _posted(settings: ConsumerSettings, request: TransferRequest) -> tuple[TransferPlan, int]:
+async def post_requested(
+    settings: ConsumerSettings, request: TransferRequest
+) -> tuple[TransferPlan, int]:
+    """Post a transfer and return it with the number of its transaction.
+
+    Raises CommandError if it cannot be posted, or if it is unknown whether it was.
+    """
     plan = None
     try:
         async with acting(settings) as engine, engine.begin() as transaction:
@@ -57,10 +63,6 @@ async def _posted(settings: ConsumerSettings, request: TransferRequest) -> tuple
 
 
 async def _post(transaction: AsyncConnection, transfer: Transfer) -> int:
-    numbers = await post_transfers(transaction, [transfer])
-    if transfer.id not in numbers:
-        message = f"{transfer.undoes} was undone by someone else just now"
-        raise CommandError(message)
     await record_operation(
         transaction,
         RuntimeTables.of(SCHEMA),
@@ -68,6 +70,10 @@ async def _post(transaction: AsyncConnection, transfer: Transfer) -> int:
         "ledger transfer",
         f"{transfer.id}: {_summary(transfer)}: {transfer.reason}",
     )
+    numbers = await post_transfers(transaction, [transfer])
+    if transfer.id not in numbers:
+        message = f"{transfer.undoes} was undone by someone else just now"
+        raise CommandError(message)
     return numbers[transfer.id]
 
 

@@ -75,8 +75,8 @@ async def _imported(
         await transaction.execute(select(func.pg_advisory_xact_lock(_LOCK)))
         plan = await _plan(transaction, entries)
         if plan.missing:
-            await _write(transaction, plan.missing)
             await _record(transaction, file, plan)
+            await _write(transaction, plan.missing)
     return plan
 
 

@@ -1,6 +1,5 @@
 """A transfer that cannot be right is refused with its reason, and changes nothing."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -261,27 +260,27 @@ async def test_a_transfer_has_one_transaction(moved: AsyncEngine) -> None:
             await transaction.execute(text(query))
 
 
+@pytest.mark.parametrize("role", ["origin", "replica"])
 @pytest.mark.parametrize(
     ("change", "operation"),
     [
         ("UPDATE ledger.transfer SET reason = 'other'", "UPDATE"),
         ("DELETE FROM ledger.transfer", "DELETE"),
         ("TRUNCATE ledger.transfer CASCADE", "TRUNCATE"),
-        ("SET session_replication_role = replica; DELETE FROM ledger.transfer", "DELETE"),
     ],
 )
 async def test_a_transfer_cannot_be_changed(
-    moved: AsyncEngine, change: str, operation: str
+    moved: AsyncEngine, change: str, operation: str, role: str
 ) -> None:
-    with pytest.raises(DBAPIError, match=f"transfer is append-only: {operation} refused"):
-        async with moved.begin() as transaction:
-            for statement in change.split("; "):
-                await transaction.execute(text(statement))
+    async with moved.connect() as connection:
+        await connection.execute(text(f"SET session_replication_role = {role}"))
+        with pytest.raises(DBAPIError, match=f"is append-only: {operation} refused"):
+            await connection.execute(text(change))
 
 
 @pytest.fixture
-async def moved(ledger: AsyncEngine) -> AsyncIterator[AsyncEngine]:
-    """Yield the engine of a ledger with one event and one transfer."""
+async def moved(ledger: AsyncEngine) -> AsyncEngine:
+    """Return the engine of a ledger with one event and one transfer."""
     await applied(ledger, OVERPAID)
     columns = "id, who, reason, at, from_account, to_account, amount, currency"
     async with ledger.begin() as transaction:
@@ -297,4 +296,4 @@ async def moved(ledger: AsyncEngine) -> AsyncIterator[AsyncEngine]:
                 " SELECT id, '', at, current_date FROM ledger.transfer"
             )
         )
-    yield ledger
+    return ledger
