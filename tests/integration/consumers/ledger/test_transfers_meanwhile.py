@@ -101,7 +101,7 @@ async def test_two_equal_transfers_at_once_are_two(ledger: AsyncEngine, ledger_u
 
 async def blocked(connection: AsyncConnection, number: int) -> None:
     async def waits() -> bool:
-        return await connection.scalar(WAITING) == number
+        return bool(await connection.scalar(WAITING) == number)
 
     await eventually(waits, f"{number} blocked transactions", seconds=20, pause=0.01)
 
@@ -150,7 +150,7 @@ async def test_a_process_killed_before_its_commit_posts_nothing(
     async def ended() -> bool:
         query = text("SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE :name")
         async with ledger.connect() as connection:
-            return await connection.scalar(query, {"name": "payrouter.%"}) == 0
+            return bool(await connection.scalar(query, {"name": "payrouter.%"}) == 0)
 
     await eventually(ended, "the killed process's session", seconds=20, pause=0.05)
     assert (await balances(ledger))["suspense USDT"] == -20
