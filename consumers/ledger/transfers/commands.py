@@ -17,18 +17,16 @@ if TYPE_CHECKING:
 @click.command(
     "transfer",
     epilog=example(
-        "ledger transfer shop-eu:blockatm:wallet:Ethereum shop-eu:blockatm:bank 900 USDT"
-        ' --reason "settled on 30 November" --at 2026-11-30 --yes',
-        "ledger transfer shop-eu:blockatm:payments shop-eu:blockatm:suspense 20 USDT"
-        ' --reason "kept as a tip" --reference A-1',
+        "ledger transfer eu:pay:payments eu:pay:suspense 20 USDT --reason tip",
+        "ledger transfer eu:pay:wallet eu:pay:bank 90 EUR --reason paid --yes",
         'ledger transfer --undo 3f9a1c02 --reason "wrong account" --yes',
     ),
 )
 @settings_of("ledger")
 @click.argument("source", metavar="FROM", required=False)
 @click.argument("target", metavar="TO", required=False)
-@click.argument("amount", required=False)
-@click.argument("currency", required=False)
+@click.argument("amount", metavar="AMOUNT", required=False)
+@click.argument("currency", metavar="CURRENCY", required=False)
 @click.option("--reason", required=True, help="Why; stored permanently, with your name.")
 @click.option(
     "--at",
@@ -57,8 +55,8 @@ def transfer(  # noqa: PLR0913 - one argument per option
     """Move AMOUNT from one account to another of the same merchant.
 
     AMOUNT is subtracted from the balance of FROM and added to that of TO, which are names as
-    `payrouter ledger balance` prints them. Where an account has more than one network, NAME@NETWORK
-    names one. Suspense and payments are below zero: money is assigned FROM payments TO suspense.
+    `payrouter ledger balance` prints them. If a name is on several networks, NAME@NETWORK is one
+    of them. Suspense and payments are below zero: money is assigned FROM payments TO suspense.
 
     Accounts with the purposes bank, exchange and write_off are opened by their first transfer.
     """

@@ -13,10 +13,10 @@ from consumers.ledger.book import SCHEMA
 from consumers.ledger.transfers.operations_file import (
     VERSION,
     CaseWordLine,
-    End,
-    Entry,
-    Header,
     OperationLine,
+    OperationsEnd,
+    OperationsEntry,
+    OperationsHeader,
     TransferLine,
 )
 from consumers.ledger.transfers.transfer import read_transfers
@@ -29,7 +29,11 @@ from router.terminal.processes import run_async
 def export_operations(settings: ConsumerSettings) -> None:
     """Print every transfer, decision about a case and record of an operation as JSON lines."""
     now, entries = run_async(_read(settings))
-    for line in (Header(version=VERSION, exported_at=now), *entries, End(lines=len(entries))):
+    for line in (
+        OperationsHeader(version=VERSION, exported_at=now),
+        *entries,
+        OperationsEnd(lines=len(entries)),
+    ):
         click.echo(line_text(line))
 
 
@@ -38,13 +42,13 @@ def line_text(line: BaseModel) -> str:
     return line.model_dump_json(by_alias=True)
 
 
-async def _read(settings: ConsumerSettings) -> tuple[datetime, Sequence[Entry]]:
+async def _read(settings: ConsumerSettings) -> tuple[datetime, Sequence[OperationsEntry]]:
     async with reading(settings, patient=True) as connection:
         now = (await connection.execute(select(func.now()))).scalar_one()
         return now, await stored_entries(connection)
 
 
-async def stored_entries(connection: AsyncConnection) -> Sequence[Entry]:
+async def stored_entries(connection: AsyncConnection) -> Sequence[OperationsEntry]:
     """Return all operations of the ledger, each kind oldest first."""
     tables = RuntimeTables.of(SCHEMA)
     transfers = await read_transfers(connection, true())

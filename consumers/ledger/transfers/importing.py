@@ -14,8 +14,8 @@ from consumers.ledger.book import SCHEMA
 from consumers.ledger.transfers.exporting import stored_entries
 from consumers.ledger.transfers.operations_file import (
     CaseWordLine,
-    Entry,
     OperationLine,
+    OperationsEntry,
     TransferLine,
 )
 from consumers.ledger.transfers.reading_file import LineProblem, NumberedEntry, read_entries
@@ -93,12 +93,14 @@ async def _plan(connection: AsyncConnection, entries: Sequence[NumberedEntry]) -
     return ImportPlan(missing, Counter(each.entry.type for each in known))
 
 
-def _is_same(entry: Entry, stored: Entry) -> bool:
+def _is_same(entry: OperationsEntry, stored: OperationsEntry) -> bool:
     # The id of other entries is that of their content.
     return not isinstance(entry, TransferLine) or entry == stored
 
 
-def _check_undoings(missing: Iterable[NumberedEntry], every: Mapping[UUID, Entry]) -> None:
+def _check_undoings(
+    missing: Iterable[NumberedEntry], every: Mapping[UUID, OperationsEntry]
+) -> None:
     undone: dict[UUID, UUID] = {}
     for each in every.values():
         if isinstance(each, TransferLine) and each.undoes is not None:
@@ -129,7 +131,7 @@ async def _write(transaction: AsyncConnection, missing: Sequence[NumberedEntry])
     # Last, since it locks the running balances.
     posted = await post_transfers(transaction, transfers)
     if len(posted) < len(transfers):
-        message = "a transfer was posted meanwhile; nothing was imported: try again"
+        message = "a transfer was posted at the same time; nothing was imported: try again"
         raise CommandError(message)
 
 

@@ -59,7 +59,7 @@ def _content_id(kind: str, row: Mapping[str, Any]) -> UUID:
     return uuid5(_NAMESPACE, json.dumps([kind, content], sort_keys=True))
 
 
-class Header(BaseModel):
+class OperationsHeader(BaseModel):
     """The first line."""
 
     model_config = _LINE
@@ -190,7 +190,7 @@ class OperationLine(BaseModel):
         return self.model_dump(exclude={"id", "type"})
 
 
-class End(BaseModel):
+class OperationsEnd(BaseModel):
     """The last line; `lines` is the number of those between it and the header."""
 
     model_config = _LINE
@@ -199,10 +199,11 @@ class End(BaseModel):
     lines: int
 
 
-Entry = TransferLine | CaseWordLine | OperationLine
+OperationsEntry = TransferLine | CaseWordLine | OperationLine
 """A line between the header and the end."""
 
-Line = Annotated[
-    Header | TransferLine | CaseWordLine | OperationLine | End, Field(discriminator="type")
+OperationsLine = Annotated[
+    OperationsHeader | TransferLine | CaseWordLine | OperationLine | OperationsEnd,
+    Field(discriminator="type"),
 ]
 """Any line."""

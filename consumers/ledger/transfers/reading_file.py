@@ -1,4 +1,4 @@
-"""Reads a file of operations; a line that is not ours is an error with its number and field."""
+"""Reads a file of operations; an error names the line and the field."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -9,10 +9,10 @@ from pydantic import TypeAdapter, ValidationError
 from consumers.ledger.dates import AHEAD, OLDEST
 from consumers.ledger.transfers.operations_file import (
     VERSION,
-    End,
-    Entry,
-    Header,
-    Line,
+    OperationsEnd,
+    OperationsEntry,
+    OperationsHeader,
+    OperationsLine,
     TransferLine,
 )
 from router.terminal.exits import CommandError
@@ -22,7 +22,7 @@ class NumberedEntry(NamedTuple):
     """An entry with the number of its line, from 1."""
 
     line: int
-    entry: Entry
+    entry: OperationsEntry
 
 
 class LineProblem(Exception):  # noqa: N818 - named for what it is
@@ -34,7 +34,7 @@ class LineProblem(Exception):  # noqa: N818 - named for what it is
 
 
 def read_entries(file: Path) -> Sequence[NumberedEntry]:
-    """Return the entries of a complete file. Raises CommandError if it is not one of ours."""
+    """Return the entries of a complete file. Raises CommandError otherwise."""
     try:
         return _entries(file.read_bytes().splitlines())
     except LineProblem as problem:
@@ -43,11 +43,13 @@ def read_entries(file: Path) -> Sequence[NumberedEntry]:
 
 
 def _entries(lines: Sequence[bytes]) -> Sequence[NumberedEntry]:
-    adapter: TypeAdapter[Header | Entry | End] = TypeAdapter(Line)
+    adapter: TypeAdapter[OperationsHeader | OperationsEntry | OperationsEnd] = TypeAdapter(
+        OperationsLine
+    )
     _check_header(_parsed(adapter, 1, lines[0]) if lines else None)
     parsed = [_parsed(adapter, number, line) for number, line in enumerate(lines, start=1)]
     last = parsed[-1]
-    if not isinstance(last, End):
+    if not isinstance(last, OperationsEnd):
         raise LineProblem(len(lines) + 1, "the end is missing: the file is incomplete")
     found = [_checked(number, each) for number, each in enumerate(parsed[1:-1], start=2)]
     if last.lines != len(found):
@@ -59,8 +61,10 @@ def _entries(lines: Sequence[bytes]) -> Sequence[NumberedEntry]:
 
 
 def _parsed(
-    adapter: TypeAdapter[Header | Entry | End], number: int, line: bytes
-) -> Header | Entry | End:
+    adapter: TypeAdapter[OperationsHeader | OperationsEntry | OperationsEnd],
+    number: int,
+    line: bytes,
+) -> OperationsHeader | OperationsEntry | OperationsEnd:
     try:
         return adapter.validate_json(line)
     except ValidationError as error:
@@ -70,8 +74,8 @@ def _parsed(
         raise LineProblem(number, message) from None
 
 
-def _check_header(first: Header | Entry | End | None) -> None:
-    if not isinstance(first, Header):
+def _check_header(first: OperationsHeader | OperationsEntry | OperationsEnd | None) -> None:
+    if not isinstance(first, OperationsHeader):
         message = "is not the header that `payrouter ledger export --operations` writes"
         raise LineProblem(1, message)
     if first.version != VERSION:
@@ -79,9 +83,11 @@ def _check_header(first: Header | Entry | End | None) -> None:
         raise LineProblem(1, message)
 
 
-def _checked(number: int, entry: Header | Entry | End) -> NumberedEntry:
+def _checked(
+    number: int, entry: OperationsHeader | OperationsEntry | OperationsEnd
+) -> NumberedEntry:
     """Check what no field shows by itself."""
-    if isinstance(entry, Header | End):
+    if isinstance(entry, OperationsHeader | OperationsEnd):
         raise LineProblem(number, f"{entry.type}: is not allowed here")
     if isinstance(entry, TransferLine):
         _check_transfer(number, entry)

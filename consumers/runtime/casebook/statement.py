@@ -69,7 +69,7 @@ def _last_word(tables: RuntimeTables, found: Subquery) -> ColumnElement[str]:
             words.c.digest == found.c.digest,
             words.c.word != SaidWord.NOTE.value,
         )
-        # By time first: an imported word is older than those that were said here before it.
+        # By time first: an imported word is older than those that were written here before it.
         .order_by(words.c.at.desc(), words.c.id.desc())
         .limit(1)
         .scalar_subquery()

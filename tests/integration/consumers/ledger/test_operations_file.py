@@ -283,7 +283,7 @@ WRONG: dict[str, tuple[Callable[[list[str]], list[str]], str]] = {
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_a_file_that_is_not_ours_is_refused_with_line_and_field(
+def test_a_file_of_another_kind_is_refused_with_line_and_field(
     elsewhere: str, operations: Path, case: str
 ) -> None:
     change, why = WRONG[case]

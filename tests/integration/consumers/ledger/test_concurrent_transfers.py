@@ -1,4 +1,4 @@
-"""Transfers beside running instances, beside each other, and of a process that is killed."""
+"""Transfers while instances run, two at once, and of a process that is killed."""
 
 import asyncio
 import sys
@@ -52,7 +52,7 @@ def moved(url: str) -> int:
     return sum(ask(url, "transfer", *words).exit_code == 0 for _ in range(TRANSFERS))
 
 
-async def test_transfers_beside_three_instances_change_nothing_but_their_accounts(
+async def test_transfers_while_three_instances_run_change_nothing_but_their_accounts(
     ledger: AsyncEngine, ledger_url: str
 ) -> None:
     await applied(ledger, told("payment.confirmed", "100"))
@@ -112,7 +112,7 @@ async def test_of_two_undoings_at_once_one_is_refused(ledger: AsyncEngine, ledge
     first = (await asyncio.to_thread(transfer, ledger_url, *words))["transfer"]
     request = TransferRequest(first, "a mistake")
     async with ledger.begin() as holder, ledger.connect() as watching:
-        # Both have seen that nobody undid it before either can write.
+        # Both have seen that it is not undone yet, before either can write.
         await holder.execute(text("LOCK TABLE ledger.transfer IN SHARE MODE"))
         tasks = [
             asyncio.create_task(post_requested(settings(ledger_url), request)) for _ in range(2)
