@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 @click.command(
     "transfer",
     epilog=example(
-        "ledger transfer eu:pay:payments eu:pay:suspense 20 USDT --reason tip",
-        "ledger transfer eu:pay:wallet eu:pay:bank 90 EUR --reason paid --yes",
+        "ledger transfer a:pay:payments a:pay:suspense 20 USDT --reason tip",
+        "ledger transfer a:pay:wallet a:pay:bank 90 EUR --reason paid --yes",
         'ledger transfer --undo 3f9a1c02 --reason "wrong account" --yes',
     ),
 )

@@ -48,7 +48,7 @@ async def consumed(feed: Feed) -> None:
 
     async def everything() -> bool:
         async with feed.engine.connect() as connection:
-            return await connection.scalar(query) == len(EVENTS)
+            return bool(await connection.scalar(query) == len(EVENTS))
 
     async with feed.member():
         await eventually(everything, "every event is applied")
