@@ -300,7 +300,10 @@ def test_a_file_of_another_kind_is_refused_with_line_and_field(
 
 def test_every_truncation_is_refused(elsewhere: str, operations: Path) -> None:
     whole = operations.read_bytes()
-    for end in range(0, len(whole) - 1, 97):
+    line_ends = [end for end, byte in enumerate(whole) if byte == ord("\n")][:-1]
+    for end in sorted(
+        {*range(0, len(whole) - 1, 397), *line_ends, *(each + 1 for each in line_ends)}
+    ):
         operations.write_bytes(whole[:end])
         result = ask(elsewhere, "import", str(operations), "--yes")
         assert result.exit_code == 1, end

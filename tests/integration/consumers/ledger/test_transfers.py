@@ -7,7 +7,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import select, text
+from sqlalchemy.ext.asyncio import AsyncEngine
 
+from consumers.ledger.book import TRANSACTION
+from consumers.ledger.reading.statement import of_order
 from router.terminal.operator_name import operator_name
 from tests.parts.ledger.asked import ask, asked, set_up
 from tests.parts.ledger.told import LARGEST, told
@@ -168,15 +172,15 @@ def test_a_transfer_is_on_the_record_of_operations(overpaid: str) -> None:
 
 def test_an_export_has_the_transfer_in_columns_at_its_end(overpaid: str) -> None:
     found = transfer(overpaid, PAYMENTS, SUSPENSE, "20", "USDT", "--reference", "A-1")
-    text = ask(overpaid, "export").stdout
-    *_, gained, lost = csv.DictReader(io.StringIO(text))
+    written = ask(overpaid, "export").stdout
+    *_, gained, lost = csv.DictReader(io.StringIO(written))
     assert list(gained)[-5:] == ["amount", "transfer_id", "who", "reason", "undoes"]
     assert (gained["amount"], lost["amount"]) == ("20", "-20")
     for line in (gained, lost):
         assert (line["event_id"], line["type"], line["reference"]) == ("", "transfer", "A-1")
         assert (line["transfer_id"], line["reason"]) == (found["transfer"], "kept as a tip")
         assert (line["who"], line["undoes"]) == (operator_name(), "")
-    assert text.splitlines()[1].endswith(",,,,")
+    assert written.splitlines()[1].endswith(",,,,")
 
 
 def test_a_transfer_is_undone_once_by_another_one(overpaid: str) -> None:
@@ -237,3 +241,18 @@ def test_events_after_a_transfer_post_what_they_would_have_posted_without_it(
         "suspense USDT": "80",
     }
     assert asked(ledger_url, "verify")["good"]
+
+
+async def test_a_statement_of_an_order_is_found_by_indexes_of_both_causes(
+    ledger: AsyncEngine,
+) -> None:
+    query = select(TRANSACTION.c.id).where(of_order("A-1")).compile(ledger.sync_engine)
+    values = tuple(query.params[name] for name in query.positiontup or ())
+    async with ledger.connect() as connection:
+        await connection.execute(text("SET enable_seqscan = off"))
+        rows = await connection.exec_driver_sql(f"EXPLAIN {query}", values)
+        plan = "\n".join(rows.scalars())
+    assert "Seq Scan" not in plan
+    indexes = ("event_reference", "event_provider_reference", "transfer_reference")
+    for index in (*indexes, "transaction_event_id_key", "transaction_transfer"):
+        assert index in plan

@@ -47,6 +47,8 @@ CHANGES = {
     "account of a line": f"UPDATE ledger.posting SET account_id = {account(WALLET)}"
     " WHERE transaction_id = 3 AND line = 1",
     "a line lost": "DELETE FROM ledger.posting WHERE transaction_id = 3 AND line = 2",
+    "other lines added": "INSERT INTO ledger.posting SELECT transaction_id, line + 2, account_id,"
+    " currency, amount * 3 FROM ledger.posting WHERE transaction_id = 3",
     "lines added": "INSERT INTO ledger.posting SELECT transaction_id, line + 2, account_id,"
     " currency, amount FROM ledger.posting WHERE transaction_id = 3",
 }
