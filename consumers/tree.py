@@ -8,6 +8,7 @@ from router.terminal.command_tree import command, group
 _PROCESSES = "consumers.commands"
 _RUNTIME = "consumers.runtime.commands"
 _LEDGER = "consumers.ledger.commands"
+_TRANSFERS = "consumers.ledger.transfers.commands"
 _INVENTORY = "consumers.inventory.commands"
 _NOTIFICATIONS = "consumers.notifications.commands"
 
@@ -49,7 +50,7 @@ OFFSETS: Final = group(
 )
 LEDGER: Final = group(
     "ledger",
-    "Show and check the books: balances, statements, export; record an amount.",
+    "Show and check the books: balances, statements, export. Record amounts, move money.",
     [
         command(
             "balance",
@@ -71,6 +72,16 @@ LEDGER: Final = group(
             "record",
             "Record an amount of PAYMENT that no gateway reported, or not the right one.",
             "consumers.ledger.recording.commands:record",
+        ),
+        command(
+            "transfer",
+            "Move AMOUNT from one account to another of the same merchant.",
+            f"{_TRANSFERS}:transfer",
+        ),
+        command(
+            "import",
+            "Add the transfers and decisions of FILE, from `payrouter ledger export --operations`.",
+            f"{_TRANSFERS}:import_",
         ),
     ],
     LOOK,

@@ -1,6 +1,6 @@
 """The ledger's tables.
 
-`event`, `transaction` and `posting` are the journal: rows are added and never
+`event`, `transfer`, `transaction` and `posting` are the journal: rows are added and never
 changed. Database triggers enforce this, and that every transaction sums to zero
 per currency (see the migrations). `position` and `movement` hold the current
 facts of each payment or payout; the next event is compared with them. `balance` and
@@ -150,20 +150,57 @@ MOVEMENT = Table(
 A position has only the sums of its transfers, so that an event costs the same however many it has.
 """
 
+TRANSFER = Table(
+    "transfer",
+    METADATA,
+    Column("id", Uuid, primary_key=True),
+    Column("recorded_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("who", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("at", DateTime(timezone=True), nullable=False),
+    Column("from_account", Uuid, ForeignKey(ACCOUNT.c.id), nullable=False),
+    Column("to_account", Uuid, ForeignKey(ACCOUNT.c.id), nullable=False),
+    Column("amount", Numeric, nullable=False),
+    Column("currency", Text, nullable=False),
+    Column("reference", Text),
+    Column("undoes", Uuid, ForeignKey("ledger.transfer.id")),
+    CheckConstraint(
+        "amount > 0 AND amount <> 'NaN'::numeric AND amount < 1e20 AND scale(amount) <= 18",
+        name="transfer_amount",
+    ),
+    CheckConstraint("from_account <> to_account", name="transfer_between_two"),
+    CheckConstraint("reason <> ''", name="transfer_has_reason"),
+    Index("transfer_reference", "reference", postgresql_where=text("reference IS NOT NULL")),
+    Index("transfer_undoes", "undoes", unique=True, postgresql_where=text("undoes IS NOT NULL")),
+)
+"""What an operator posted between two accounts of a merchant: who, why, and when it happened.
+
+`amount` is subtracted from `from_account` and added to `to_account`. `undoes` is the transfer that
+this one takes back; each is undone once at most.
+"""
+
 TRANSACTION = Table(
     "transaction",
     METADATA,
     Column("id", BigInteger, Identity(always=True), primary_key=True),
-    Column("event_id", Uuid, ForeignKey(EVENT.c.event_id), nullable=False),
+    Column("event_id", Uuid, ForeignKey(EVENT.c.event_id)),
     Column("posted_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("moment", DateTime(timezone=True), nullable=False),
     Column("day", Date, nullable=False),
     Column("description", Text, nullable=False),
+    Column("transfer_id", Uuid, ForeignKey(TRANSFER.c.id)),
     UniqueConstraint("event_id", name="transaction_event_id_key"),
+    CheckConstraint("num_nonnulls(event_id, transfer_id) = 1", name="transaction_has_one_cause"),
+    Index(
+        "transaction_transfer",
+        "transfer_id",
+        unique=True,
+        postgresql_where=text("transfer_id IS NOT NULL"),
+    ),
     # Rows arrive nearly in this order, so a BRIN index of a few bytes per thousand rows is enough.
     Index("transaction_posted_at", "posted_at", postgresql_using="brin"),
 )
-"""The change one event made to the books; an event without effect has no row.
+"""The change one event or one transfer made to the books; an event without effect has no row.
 
 `moment` is when the money moved (see `dates`), `day` its date in UTC.
 """

@@ -15,6 +15,7 @@ sums to zero per currency.
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 from uuid import UUID, uuid5
 
 ACCOUNT_NAMESPACE = UUID("b4f0c1d2-7a52-5c0e-8f0d-2f6a0c9be7a1")
@@ -44,6 +45,30 @@ class Purpose(StrEnum):
     """Taken back by payers."""
     RETURNS = "returns"
     """Payouts that came back (negative: a source)."""
+    BANK = "bank"
+    """Settled to the merchant's bank account, by a transfer."""
+    EXCHANGE = "exchange"
+    """Between two currencies: given in one, received in the other, by two transfers."""
+    WRITE_OFF = "write_off"
+    """Lost for good (negative: a gain), by a transfer."""
+
+
+OPENED_BY_TRANSFERS: Final = frozenset({Purpose.BANK, Purpose.EXCHANGE, Purpose.WRITE_OFF})
+"""Purposes that no event posts to: a transfer may open such an account."""
+
+HOLDINGS: Final = frozenset(
+    {
+        *(Purpose.WALLET, Purpose.CLAIMED, Purpose.PAYOUTS, Purpose.REFUNDS),
+        *(Purpose.DISPUTES, Purpose.BANK),
+    }
+)
+"""Purposes whose balance is not below zero, unless something is missing."""
+
+SOURCES: Final = frozenset({Purpose.PAYMENTS, Purpose.SUSPENSE, Purpose.RETURNS})
+"""Purposes whose balance is not above zero, unless something is missing."""
+
+UNASSIGNED: Final = frozenset({Purpose.CLAIMED, Purpose.SUSPENSE})
+"""Purposes that money leaves again: their balance tends to zero."""
 
 
 @dataclass(frozen=True)

@@ -87,7 +87,13 @@ def verify(settings: "ConsumerSettings", *, as_json: bool) -> None:
     verify_books(settings, as_json=as_json)
 
 
-@click.command("export", epilog=example("ledger export --from 2026-11-01 > journal.csv"))
+@click.command(
+    "export",
+    epilog=example(
+        "ledger export --from 2026-11-01 > journal.csv",
+        "ledger export --operations > operations.jsonl",
+    ),
+)
 @settings_of("ledger")
 @click.option(
     "--format",
@@ -97,16 +103,35 @@ def verify(settings: "ConsumerSettings", *, as_json: bool) -> None:
     show_default=True,
     help="Format of the output.",
 )
+@click.option(
+    "--operations",
+    is_flag=True,
+    help="Write transfers, decisions about cases and the record of operations instead, as JSON"
+    " lines for `payrouter ledger import`.",
+)
 @from_option
 @to_option
 def export(
-    settings: "ConsumerSettings", form: str, since: datetime | None, before: datetime | None
+    settings: "ConsumerSettings",
+    *,
+    form: str,
+    operations: bool,
+    since: datetime | None,
+    before: datetime | None,
 ) -> None:
     """Write the journal to standard output, one posting per line, in order.
 
     Amounts are text, exact to the last digit. Progress goes to standard error.
     """
     del form  # there is one
+    if operations:
+        if since is not None or before is not None:
+            message = "--operations writes all of them: leave out --from and --to"
+            raise click.UsageError(message)
+        from consumers.ledger.transfers.exporting import export_operations
+
+        export_operations(settings)
+        return
     from consumers.ledger.commands_audit import export_journal
     from consumers.ledger.reading.statement import Period
 

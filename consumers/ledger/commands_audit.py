@@ -83,6 +83,7 @@ def _show_verdict(verdict: VerificationResult) -> None:
     click.echo(
         f"recomputed: {verdict.transactions:,} transactions, {verdict.postings:,} postings,"
         f" {verdict.positions:,} payments and payouts"
+        + (f", {verdict.transfers:,} transfers" if verdict.transfers else "")
     )
     if verdict.unbooked:
         click.echo(

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from consumers.ledger.reading.statement import (
     Selection,
     Transaction,
+    TransferCause,
     TrialBalance,
     read_books,
     read_statement,
@@ -109,7 +110,7 @@ def _transaction_json(transaction: Transaction) -> dict[str, object]:
         "transaction": transaction.id,
         "posted_at": transaction.posted_at.isoformat(),
         "day": transaction.day.isoformat(),
-        "event_id": str(transaction.event_id),
+        "event_id": None if transaction.event_id is None else str(transaction.event_id),
         "type": transaction.type,
         "reference": transaction.reference,
         "provider_reference": transaction.provider_reference,
@@ -117,7 +118,13 @@ def _transaction_json(transaction: Transaction) -> dict[str, object]:
         "unread": list(transaction.unread),
         "recorded": transaction.recorded and transaction.recorded._asdict(),
         "postings": postings,
+        "transfer": None if transaction.transfer is None else _cause_json(transaction.transfer),
     }
+
+
+def _cause_json(cause: TransferCause) -> dict[str, object]:
+    undoes = None if cause.undoes is None else str(cause.undoes)
+    return {"id": str(cause.id), "who": cause.who, "reason": cause.reason, "undoes": undoes}
 
 
 def _statement_rows(transactions: Sequence[Transaction]) -> Iterable[Sequence[str]]:
@@ -129,9 +136,17 @@ def _statement_rows(transactions: Sequence[Transaction]) -> Iterable[Sequence[st
         if transaction.recorded is not None:
             author = transaction.recorded
             yield f"   recorded by {author.by}: {author.reason}", ""
+        if transaction.transfer is not None:
+            yield from _cause_rows(transaction.transfer)
         for line in transaction.lines:
             yield f"   {line.account}", f"{amount_text(line.amount)} {line.currency}"
         yield ()
+
+
+def _cause_rows(cause: TransferCause) -> Iterable[Sequence[str]]:
+    undoes = "" if cause.undoes is None else f", undoes {cause.undoes}"
+    yield f"   {cause.id}{undoes}", ""
+    yield f"   by {cause.who}: {cause.reason}", ""
 
 
 def _unbooked_row(found: Unbooked) -> Sequence[str]:

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.ledger.book import ACCOUNT, EVENT, POSTING, SCHEMA, TRANSACTION
 from consumers.ledger.reading.recorded import Authorship, authorship_of, recorded_body
+from consumers.ledger.transfers.trail import transfer_steps
 from consumers.runtime.fate import Fate
 from consumers.runtime.store.tables import RuntimeTables
 from consumers.runtime.trail import TrailQuery, TrailStep
@@ -23,10 +24,14 @@ LISTED = 200
 
 
 async def trail(connection: AsyncConnection, sought: TrailQuery) -> Sequence[TrailStep]:
-    """Return the steps of every event found: delivered, recorded, posted or stale, cases opened."""
+    """Return the steps of every event found: delivered, recorded, posted or stale, cases opened.
+
+    Transfers that name the order follow, one step each.
+    """
     events = await _events(connection, sought)
     transactions = await _transactions(connection, [row.event_id for row in events])
-    return [step for row in events for step in _steps(row, transactions.get(row.event_id, []))]
+    steps = [step for row in events for step in _steps(row, transactions.get(row.event_id, []))]
+    return [*steps, *await transfer_steps(connection, sought)]
 
 
 async def _events(connection: AsyncConnection, sought: TrailQuery) -> Sequence[Row[Any]]:

@@ -3,11 +3,11 @@
 from collections.abc import AsyncIterator
 from typing import Any
 
-from sqlalchemy import Row, Select, select
+from sqlalchemy import Row, Select, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consumers.ledger.book import ACCOUNT, EVENT, POSTING, TRANSACTION
-from consumers.ledger.reading.statement import Period
+from consumers.ledger.book import ACCOUNT, EVENT, POSTING, TRANSACTION, TRANSFER
+from consumers.ledger.reading.statement import TRANSFERRED, Period, with_causes
 from router.contract.amounts import amount_text
 
 COLUMNS = (
@@ -26,8 +26,15 @@ COLUMNS = (
     "network",
     "currency",
     "amount",
+    "transfer_id",
+    "who",
+    "reason",
+    "undoes",
 )
-"""The columns of a row. `amount` is decimal text without an exponent; unknown values are empty."""
+"""The columns of a row. `amount` is decimal text without an exponent; unknown values are empty.
+
+The last four are those of a transfer, which has no event.
+"""
 
 _CHUNK = 1000
 """Rows fetched from the database at a time."""
@@ -48,8 +55,8 @@ def _query(period: Period) -> Select[Any]:
             TRANSACTION.c.posted_at,
             TRANSACTION.c.day,
             TRANSACTION.c.event_id,
-            EVENT.c.type,
-            EVENT.c.reference,
+            func.coalesce(EVENT.c.type, TRANSFERRED).label("type"),
+            func.coalesce(EVENT.c.reference, TRANSFER.c.reference).label("reference"),
             EVENT.c.provider_reference,
             ACCOUNT.c.name,
             ACCOUNT.c.account,
@@ -58,10 +65,14 @@ def _query(period: Period) -> Select[Any]:
             ACCOUNT.c.network,
             POSTING.c.currency,
             POSTING.c.amount,
+            TRANSACTION.c.transfer_id,
+            TRANSFER.c.who,
+            TRANSFER.c.reason,
+            TRANSFER.c.undoes,
         )
-        .join_from(TRANSACTION, EVENT)
+        .select_from(with_causes())
         .join(POSTING, POSTING.c.transaction_id == TRANSACTION.c.id)
-        .join(ACCOUNT)
+        .join(ACCOUNT, ACCOUNT.c.id == POSTING.c.account_id)
         .where(period.condition)
         .order_by(TRANSACTION.c.id, POSTING.c.line)
     )

@@ -10,10 +10,18 @@ from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, FromClause, Row, Select, func, or_, select, true
+from sqlalchemy import ColumnElement, FromClause, Row, Select, and_, func, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consumers.ledger.book import ACCOUNT, BALANCE, EVENT, JOURNAL_TOTAL, POSTING, TRANSACTION
+from consumers.ledger.book import (
+    ACCOUNT,
+    BALANCE,
+    EVENT,
+    JOURNAL_TOTAL,
+    POSTING,
+    TRANSACTION,
+    TRANSFER,
+)
 from consumers.ledger.facts.exact import exact
 from consumers.ledger.reading.recorded import Authorship, authorship_of, recorded_body
 
@@ -78,24 +86,41 @@ class Line:
     amount: Decimal
 
 
+TRANSFERRED = "transfer"
+"""Type of a transaction that no event caused."""
+
+
+@dataclass(frozen=True)
+class TransferCause:
+    """The transfer that caused a transaction: who posted it, and why."""
+
+    id: UUID
+    who: str
+    reason: str
+    undoes: UUID | None
+
+
 @dataclass(frozen=True)
 class Transaction:
-    """The change one event made to the books, reduced to the selected lines.
+    """The change one event or transfer made to the books, reduced to the selected lines.
 
-    `recorded` is who recorded the event and why, if no gateway reported it.
+    Either `event_id` or `transfer` is None; of a transfer, `type` is `TRANSFERRED`. `recorded` is
+    who recorded the event and why, if no gateway reported it.
     """
 
     id: int
     posted_at: datetime
     day: date
-    event_id: UUID
+    event_id: UUID | None
     type: str
     reference: str | None
     provider_reference: str | None
     lines: Sequence[Line]
-    test: bool = False
+    test: bool | None = False
+    """Whether the money is not real; None if unknown, as of a transfer."""
     unread: Sequence[str] = ()
     recorded: Authorship | None = None
+    transfer: TransferCause | None = None
 
 
 @dataclass(frozen=True)
@@ -126,7 +151,7 @@ class Selection:
 
     `account` is the name of a ledger account or its first parts (`shop-eu`,
     `shop-eu:blockatm`): only lines of matching accounts are returned. `order`
-    is the merchant's reference or the gateway's.
+    is the merchant's reference or the gateway's, or the reference of a transfer.
     """
 
     account: str | None = None
@@ -191,8 +216,7 @@ async def read_statement(
     wanted = wanted or Selection()
     chosen = (
         select(TRANSACTION.c.id)
-        .join(EVENT)
-        .where(_of_order(wanted.order), _touches(wanted.account), wanted.period.condition)
+        .where(of_order(wanted.order), _touches(wanted.account), wanted.period.condition)
         .order_by(TRANSACTION.c.id.desc())
         .limit(wanted.limit)
     )
@@ -207,29 +231,52 @@ def _lines(chosen: Select[int], account: str | None) -> Select[Any]:
             TRANSACTION.c.posted_at,
             TRANSACTION.c.day,
             TRANSACTION.c.event_id,
-            EVENT.c.type,
-            EVENT.c.reference,
+            func.coalesce(EVENT.c.type, TRANSFERRED).label("type"),
+            func.coalesce(EVENT.c.reference, TRANSFER.c.reference).label("reference"),
             EVENT.c.provider_reference,
             EVENT.c.unread,
             EVENT.c.test,
             recorded_body(),
+            TRANSACTION.c.transfer_id,
+            TRANSFER.c.who,
+            TRANSFER.c.reason,
+            TRANSFER.c.undoes,
             ACCOUNT.c.name,
             ACCOUNT.c.network,
             POSTING.c.currency,
             POSTING.c.amount,
         )
-        .join_from(TRANSACTION, EVENT)
+        .select_from(with_causes())
         .join(POSTING, POSTING.c.transaction_id == TRANSACTION.c.id)
-        .join(ACCOUNT)
+        .join(ACCOUNT, ACCOUNT.c.id == POSTING.c.account_id)
         .where(TRANSACTION.c.id.in_(chosen), _of_account(account))
         .order_by(TRANSACTION.c.id, POSTING.c.line)
     )
 
 
-def _of_order(order: str | None) -> ColumnElement[bool]:
+def with_causes() -> FromClause:
+    """Return transactions joined with their event or their transfer; the other one is null."""
+    return TRANSACTION.outerjoin(EVENT, EVENT.c.event_id == TRANSACTION.c.event_id).outerjoin(
+        TRANSFER, TRANSFER.c.id == TRANSACTION.c.transfer_id
+    )
+
+
+def of_order(order: str | None) -> ColumnElement[bool]:
+    """Select the transactions of an order, or of a gateway's payment, by indexed columns only."""
     if order is None:
         return true()
-    return or_(EVENT.c.reference == order, EVENT.c.provider_reference == order)
+    named = or_(EVENT.c.reference == order, EVENT.c.provider_reference == order)
+    events = func.array(select(EVENT.c.event_id).where(named).scalar_subquery())
+    transfers = func.array(
+        select(TRANSFER.c.id).where(TRANSFER.c.reference == order).scalar_subquery()
+    )
+    # As arrays, so that both are searched by their index; a join would read the whole journal.
+    return or_(
+        TRANSACTION.c.event_id == func.any(events),
+        and_(
+            TRANSACTION.c.transfer_id.is_not(None), TRANSACTION.c.transfer_id == func.any(transfers)
+        ),
+    )
 
 
 def _of_account(account: str | None) -> ColumnElement[bool]:
@@ -266,4 +313,7 @@ def _transactions(rows: Iterable[Row[Any]]) -> Iterable[Transaction]:
             test=first.test,
             unread=json.loads(first.unread or "[]"),
             recorded=authorship_of(first.recorded_body),
+            transfer=None
+            if first.transfer_id is None
+            else TransferCause(first.transfer_id, first.who, first.reason, first.undoes),
         )

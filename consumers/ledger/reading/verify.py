@@ -21,11 +21,18 @@ from consumers.ledger.book import (
     POSITION,
     POSTING,
     TRANSACTION,
+    TRANSFER,
 )
 from consumers.ledger.facts.exact import exact
 from consumers.ledger.facts.position import Position
 from consumers.ledger.postings import implied
 from consumers.ledger.reading.unbooked import count_unbooked
+from consumers.ledger.reading.verify_causes import (
+    transactions_without_cause,
+    two_merchants,
+    wrong_transfers,
+    wrong_undoings,
+)
 from consumers.ledger.writing.evidence import stored_digest
 from consumers.ledger.writing.positions import DESCRIBED, described
 from router.contract.amounts import value_text
@@ -60,6 +67,7 @@ class VerificationResult:
     positions: int
     unbooked: int
     faults: Sequence[LedgerFault]
+    transfers: int = 0
 
 
 async def verify(connection: AsyncConnection) -> VerificationResult:
@@ -72,10 +80,14 @@ async def verify(connection: AsyncConnection) -> VerificationResult:
         *await _balances(connection),
         *await _totals(connection, transactions, postings),
         *await _evidence(connection),
+        *await _causes(connection),
     ]
     positions, wrong = await _positions(connection)
     unbooked = await count_unbooked(connection)
-    return VerificationResult(transactions, postings, positions, unbooked, [*faults, *wrong])
+    transfers = await connection.scalar(select(func.count()).select_from(TRANSFER)) or 0
+    return VerificationResult(
+        transactions, postings, positions, unbooked, [*faults, *wrong], transfers
+    )
 
 
 async def _unbalanced(connection: AsyncConnection) -> Sequence[LedgerFault]:
@@ -207,6 +219,20 @@ async def _evidence(connection: AsyncConnection) -> Sequence[LedgerFault]:
             "is missing" if row.missing else "differs from its digest in the journal",
         )
         for row in rows
+    ]
+
+
+async def _causes(connection: AsyncConnection) -> Sequence[LedgerFault]:
+    checks = (
+        ("cause", transactions_without_cause),
+        ("transfer", wrong_transfers),
+        ("transfer", wrong_undoings),
+        ("transfer", two_merchants),
+    )
+    return [
+        LedgerFault(kind, *fault)
+        for kind, check in checks
+        for fault in await check(connection, LISTED)
     ]
 
 

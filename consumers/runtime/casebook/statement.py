@@ -69,7 +69,8 @@ def _last_word(tables: RuntimeTables, found: Subquery) -> ColumnElement[str]:
             words.c.digest == found.c.digest,
             words.c.word != SaidWord.NOTE.value,
         )
-        .order_by(words.c.id.desc())
+        # By time first: an imported word is older than those that were written here before it.
+        .order_by(words.c.at.desc(), words.c.id.desc())
         .limit(1)
         .scalar_subquery()
     )

@@ -66,6 +66,6 @@ async def read_words(
     rows = await connection.execute(
         select(*columns)
         .where(said.c.kind == kind, said.c.subject == func.any(sorted(subjects)))
-        .order_by(said.c.id)
+        .order_by(said.c.at, said.c.id)
     )
     return [CaseWord(*row) for row in rows]

@@ -169,7 +169,12 @@ def _state(lines: Sequence[TraceLine], *, advice: bool = True) -> str:
     recorded = _last(line for line in lines if line.what == "recorded")
     posted = _last(line for line in lines if line.what == "posted")
     if recorded is None:
-        return "known, but nothing is recorded" + ("; nothing to do" if advice else "")
+        moved = _last(line for line in lines if line.what == "transferred")
+        known = "known, but nothing is recorded"
+        if moved is not None:
+            number = moved.facts.get("transaction", "?")
+            known = f"moved by an operator, in the books as transaction {number}"
+        return known + ("; nothing to do" if advice else "")
     amount = recorded.facts.get("amount")
     words = recorded.facts.get("type", "known") + (f" of {amount}" if amount else "")
     booked = "nothing booked"

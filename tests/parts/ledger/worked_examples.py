@@ -5,6 +5,7 @@ the words "Nothing is posted."
 """
 
 import re
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -23,6 +24,11 @@ PAGE = ROOT / "docs" / "ledger.md"
 
 _EXAMPLE = re.compile(
     r"^### ([^\n]+)\n(.*?)```events\n(.*?)```\n\n(.*?)(?=^#|\Z)", re.MULTILINE | re.DOTALL
+)
+
+_TRANSFERS = re.compile(
+    r"^## Transfers\n.*?```events\n(.*?)```\n.*?```transfers\n(.*?)```\n\n(.*?)\n\n",
+    re.MULTILINE | re.DOTALL,
 )
 
 Row = tuple[str, str, str, str, str]
@@ -45,6 +51,27 @@ def examples() -> dict[str, Example]:
         name: Example(name, parse_events(events.splitlines()), _rows(rows))
         for name, _, events, rows in found
     }
+
+
+@dataclass(frozen=True)
+class TransferExample:
+    """The example of transfers: the events before it, the arguments of each, and the rows.
+
+    A row has the number of the transfer, account, network, currency, amount, and balance after it.
+    """
+
+    events: Sequence[Event]
+    transfers: Sequence[Sequence[str]]
+    rows: Sequence[Sequence[str]]
+
+
+def transfer_example() -> TransferExample:
+    """Read the example of transfers of the page."""
+    found = _TRANSFERS.search(PAGE.read_text(encoding="utf-8"))
+    assert found is not None
+    events, transfers, table = found.groups()
+    arguments = [shlex.split(line) for line in transfers.splitlines()]
+    return TransferExample(parse_events(events.splitlines()), arguments, _cells(table))
 
 
 def parse_events(lines: Iterable[str]) -> Sequence[Event]:
@@ -92,7 +119,10 @@ def _event(line: str, moment: datetime) -> Event:
 def _rows(text: str) -> Sequence[Row]:
     if text.startswith("Nothing is posted."):
         return []
-    lines = [line for line in text.splitlines() if line.startswith("| ")]
-    _, *rows = lines
-    cells = [tuple(cell.strip() for cell in row.strip("|").split("|")) for row in rows]
-    return [(a, b, c, d, e) for a, b, c, d, e in cells]
+    return [(a, b, c, d, e) for a, b, c, d, e in _cells(text)]
+
+
+def _cells(text: str) -> Sequence[Sequence[str]]:
+    """Return the cells of a table, without its head."""
+    _, *rows = [line for line in text.splitlines() if line.startswith("| ")]
+    return [tuple(cell.strip() for cell in row.strip("|").split("|")) for row in rows]

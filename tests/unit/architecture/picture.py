@@ -33,6 +33,7 @@ FLOORS: Final[Mapping[str, Boxes]] = {
     "the consumers": {
         "ledger, inventory, notifications": [
             *("consumers.ledger", "consumers.inventory", "consumers.notifications"),
+            "consumers.ledger.transfers",
         ],
         "runtime.commands": [
             *("consumers.runtime.commands", "consumers.runtime.commands.actions"),

@@ -135,7 +135,8 @@ MAY_IMPORT: Final[Mapping[str, tuple[str, ...]]] = {
     "consumers.runtime.commands.actions": (
         *(*_FLOOR, *_BROKER, "consumers.runtime", "!consumers.runtime.exporter"),
     ),
-    "consumers.ledger": _CONSUMER,
+    "consumers.ledger": (*_CONSUMER, "consumers.ledger.transfers"),
+    "consumers.ledger.transfers": (*_CONSUMER, "consumers.ledger"),
     "consumers.inventory": _CONSUMER,
     "consumers.notifications": (*_CONSUMER, "router.secrets"),
     # the whole command

@@ -1,23 +1,30 @@
 """The ledger's part of a trace: the steps of an event, and the searches that find it."""
 
 from collections.abc import Sequence
+from decimal import Decimal
 from uuid import UUID
 
 import pytest
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from consumers.ledger.book import EVENT
+from consumers.ledger.book import EVENT, TRANSFER
 from consumers.ledger.handler import handle
 from consumers.ledger.service import SERVICE
 from consumers.ledger.trail import matches
+from consumers.ledger.transfers.acting import post_requested
+from consumers.ledger.transfers.request import Movement, TransferRequest
+from consumers.ledger.transfers.trail import named
 from consumers.runtime.apply.process import Applier
 from consumers.runtime.apply.stored_books import StoredBooks
 from consumers.runtime.records import Decoded, Partition, Record
 from consumers.runtime.trail import TrailQuery, TrailStep
 from router.contract.event import Event
+from router.terminal.operator_name import operator_name
+from tests.parts.ledger.asked import settings as settings_of
 from tests.parts.ledger.bookkeeping import applied
 from tests.parts.ledger.told import MOMENT, told
+from tests.parts.ledger.transferring import OVERPAID, PAYMENTS, SUSPENSE
 
 PAYMENT = Partition("payment", 2)
 TX = "0x7614a984"
@@ -134,4 +141,44 @@ async def test_the_search_uses_only_indexes(ledger: AsyncEngine) -> None:
         plan = "\n".join(rows.scalars())
     assert "Seq Scan" not in plan
     for index in ("event_reference", "event_provider_reference", "event_tx_hash", "event_pkey"):
+        assert index in plan
+
+
+async def test_a_transfer_is_a_step_of_the_order_it_names(ledger: AsyncEngine) -> None:
+    await applied(ledger, OVERPAID)
+    what = Movement(PAYMENTS, SUSPENSE, Decimal(20), "USDT")
+    settings = settings_of(ledger.url.render_as_string(hide_password=False))
+    plan, number = await post_requested(settings, TransferRequest(what, "a tip", reference="A-1"))
+    undoing = TransferRequest(str(plan.transfer.id), "not a tip")
+    undone, _ = await post_requested(settings, undoing)
+    steps = await found(ledger, TrailQuery("A-1"))
+    assert [step.what for step in steps if step.event_id is None] == ["transferred"] * 2
+    by_order = await found(ledger, TrailQuery("?", orders=frozenset({("shop-eu", "A-1")})))
+    assert by_order == steps
+    assert await found(ledger, TrailQuery("?", orders=frozenset({("shop-us", "A-1")}))) == []
+    (step,) = await found(ledger, TrailQuery("?", frozenset({plan.transfer.id})))
+    assert step.order == ("shop-eu", "A-1")
+    assert step.facts == {
+        "transaction": str(number),
+        "line 1": f"{SUSPENSE} 20 USDT",
+        "line 2": f"{PAYMENTS} -20 USDT",
+        "by": operator_name(),
+        "reason": "a tip",
+        "transfer": str(plan.transfer.id),
+        "account": "shop-eu",
+    }
+    (step,) = await found(ledger, TrailQuery("?", frozenset({undone.transfer.id})))
+    assert step.facts["undoes"] == str(plan.transfer.id)
+
+
+async def test_the_search_for_transfers_uses_only_indexes(ledger: AsyncEngine) -> None:
+    sought = TrailQuery("A-1", frozenset({UUID(int=1)}))
+    query = select(TRANSFER.c.id).where(named(sought)).compile(ledger.sync_engine)
+    values = tuple(query.params[name] for name in query.positiontup or ())
+    async with ledger.connect() as connection:
+        await connection.execute(text("SET enable_seqscan = off"))
+        rows = await connection.exec_driver_sql(f"EXPLAIN {query}", values)
+        plan = "\n".join(rows.scalars())
+    assert "Seq Scan" not in plan
+    for index in ("transfer_reference", "transfer_pkey"):
         assert index in plan

@@ -90,6 +90,7 @@ def test_every_command_has_an_example_that_can_be_typed(
     found: Found, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "request.txt").write_text("POST / HTTP/1.1\n\n")
+    (tmp_path / "operations.jsonl").touch()
     monkeypatch.chdir(tmp_path)
     lines = examples_of(found.command)
 

@@ -4,7 +4,13 @@ import pytest
 
 from consumers.ledger.service import SERVICE
 from router.contract.event import EventType
-from tests.parts.ledger.worked_examples import PAGE, Example, examples, posted_rows
+from tests.parts.ledger.worked_examples import (
+    PAGE,
+    Example,
+    examples,
+    posted_rows,
+    transfer_example,
+)
 
 EXAMPLES = examples()
 
@@ -36,6 +42,7 @@ def test_every_purpose_of_the_chart_is_explained_and_posted_to_in_an_example() -
     text = PAGE.read_text(encoding="utf-8").partition("## What is booked")[0]
     assert [each for each in Purpose if f"`{each.value}`" not in text] == []
     posted = {row[1].split(":")[2] for example in EXAMPLES.values() for row in example.rows}
+    posted |= {row[1].split(":")[2] for row in transfer_example().rows}
     assert posted == {each.value for each in Purpose}
 
 

@@ -27,7 +27,7 @@ from consumers.runtime.store.schema_version import SchemaOutdated, pending, requ
 from consumers.runtime.store.tables import RuntimeTables
 
 RUNTIME = [f"runtime 000{number}" for number in range(1, 6)]
-EVERYTHING = [*RUNTIME, "ledger 0001"]
+EVERYTHING = [*RUNTIME, "ledger 0001", "ledger 0002"]
 
 FENCE = (
     "INSERT INTO ledger.fence "

@@ -169,3 +169,12 @@ def test_foreign_text_cannot_move_the_cursor_or_act_as_markup() -> None:
 
 def test_colours_are_for_terminals() -> None:
     assert "\x1b[1;31m" in shown(colour=True)
+
+
+def test_a_transfer_without_an_event_is_in_the_books() -> None:
+    moved = TrailStep(MOMENT, "transferred", order=ORDER, facts={"transaction": "18"})
+    answers = {"ledger": TraceAnswer([moved])}
+    trace = Trace(TraceQuestion("A-1"), TrailQuery("A-1"), answers, {"ledger": frozenset()})
+    verdict = verdict_of(trace, lines_of(trace), MOMENT)
+    assert not verdict.trouble
+    assert verdict.words == ("moved by an operator, in the books as transaction 18; nothing to do")

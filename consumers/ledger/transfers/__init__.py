@@ -1,0 +1,1 @@
+"""Transfers that an operator posts between accounts, and the file that carries them on."""
