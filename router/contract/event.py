@@ -314,7 +314,7 @@ class Event(BaseModel):
         if self.movement_amount is not None and self.movement is None:
             message = "movement_amount needs movement"
             raise ValueError(message)
-        for amount, currency in _MONEY:
+        for amount, currency in MONEY:
             if getattr(self, amount) is not None and getattr(self, currency) is None:
                 message = f"{amount} needs {currency}"
                 raise ValueError(message)
@@ -333,7 +333,7 @@ class Event(BaseModel):
     @property
     def about_money(self) -> bool:
         """Whether a payment or payout, or any amount, is part of the event."""
-        amounts = (getattr(self, amount) for amount, _ in _MONEY)
+        amounts = (getattr(self, amount) for amount, _ in MONEY)
         return self.type.family in _MONEYED or any(amount is not None for amount in amounts)
 
     @property
@@ -344,7 +344,7 @@ class Event(BaseModel):
 
 _MONEYED = frozenset({"payment", "payout"})
 
-_MONEY = (
+MONEY = (
     ("amount", "currency"),
     ("movement_amount", "currency"),
     ("expected_amount", "expected_currency"),

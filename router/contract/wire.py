@@ -10,6 +10,7 @@ from urllib.parse import quote
 from pydantic import BaseModel, ValidationError
 
 from router.contract.event import Event, EventType, Raw, event_id
+from router.contract.fast.decoding import read_event
 from router.contract.order import Order
 from router.contract.outcome import OutcomeEvent
 from router.contract.quarantine import Quarantined, Replayed
@@ -145,7 +146,11 @@ def decode_event(value: bytes | None, headers: Headers) -> Event:
     not an event. The error messages never contain the record.
     """
     schema = _check_version(headers)
-    document = read_object(value)
+    payload = read_payload(value)
+    plain = read_event(payload)
+    if plain is not None:
+        return plain
+    document = _object(payload)
     if schema == "event":
         _check_type(document.get("type"))
     try:
@@ -159,8 +164,12 @@ def read_object(value: bytes | None) -> Mapping[str, JsonValue]:
 
     Raises UndecodableRecord.
     """
+    return _object(read_payload(value))
+
+
+def _object(payload: bytes) -> Mapping[str, JsonValue]:
     try:
-        return parse_object(read_payload(value))
+        return parse_object(payload)
     except StrictJsonError as error:
         message = f"the value is {error}"
         raise UndecodableRecord(message) from None
