@@ -15,6 +15,7 @@ sums to zero per currency.
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from uuid import UUID, uuid5
 
 ACCOUNT_NAMESPACE = UUID("b4f0c1d2-7a52-5c0e-8f0d-2f6a0c9be7a1")
@@ -58,10 +59,7 @@ class LedgerAccount:
     @property
     def name(self) -> str:
         """The account as text: `shop-eu:blockatm:wallet:Ethereum`."""
-        parts = [self.account, self.provider, self.purpose.value]
-        if self.purpose is Purpose.WALLET and self.network is not None:
-            parts.append(self.network)
-        return ":".join(map(_encoded, parts))
+        return _name(self)
 
     @property
     def id(self) -> UUID:
@@ -69,6 +67,14 @@ class LedgerAccount:
         if self.purpose is Purpose.WALLET or self.network is None:
             return uuid5(ACCOUNT_NAMESPACE, self.name)
         return uuid5(ACCOUNT_NAMESPACE, f"{self.name}@{_encoded(self.network)}")
+
+
+@lru_cache(maxsize=4096)
+def _name(of: LedgerAccount) -> str:
+    parts = [of.account, of.provider, of.purpose.value]
+    if of.purpose is Purpose.WALLET and of.network is not None:
+        parts.append(of.network)
+    return ":".join(map(_encoded, parts))
 
 
 def _encoded(part: str) -> str:

@@ -5,8 +5,10 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import quote
 
+import msgspec
 from pydantic import BaseModel, ValidationError
 
 from router.contract.event import Event, EventType, Raw, event_id
@@ -111,7 +113,7 @@ def encode_outcome(outcome: OutcomeEvent, topic: str) -> OutgoingRecord:
     headers = {
         "ce_specversion": "1.0",
         "ce_id": str(outcome.id),
-        "ce_source": f"/payrouter/{quote(outcome.type.partition('.')[0])}/{quote(outcome.account)}",
+        "ce_source": _outcome_source(outcome.type, outcome.account),
         "ce_type": outcome.type,
         "ce_subject": outcome.reference or outcome.provider_reference or "",
         "ce_time": outcome.at.isoformat(),
@@ -119,7 +121,21 @@ def encode_outcome(outcome: OutcomeEvent, topic: str) -> OutgoingRecord:
         "content-type": "application/json",
     }
     pairs = [(name, text.encode()) for name, text in headers.items()]
-    return OutgoingRecord(topic, outcome.key, _json(outcome), pairs)
+    return OutgoingRecord(topic, outcome.key, _outcome_json(outcome), pairs)
+
+
+@lru_cache(maxsize=1024)
+def _outcome_source(word: str, account: str) -> str:
+    return f"/payrouter/{quote(word.partition('.')[0])}/{quote(account)}"
+
+
+def _outcome_json(outcome: OutcomeEvent) -> bytes:
+    """Encode an outcome like `_json`, in less time."""
+    try:
+        return msgspec.json.encode(vars(outcome))
+    except (TypeError, ValueError, OverflowError):
+        # A whole number of more than 64 bits, for example.
+        return _json(outcome)
 
 
 def encode_order(order: Order, topic: str) -> OutgoingRecord:

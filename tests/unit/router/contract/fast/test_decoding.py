@@ -4,7 +4,6 @@ import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
-from typing import get_args
 
 import msgspec
 import pytest
@@ -82,7 +81,7 @@ def test_every_amount_of_an_event_is_read_as_money() -> None:
     amounts = {
         name
         for name, field in Event.model_fields.items()
-        if Decimal in (field.annotation, *get_args(field.annotation))
+        if "Decimal" in repr(field.annotation)
     }
     assert amounts == {name for name, _ in MONEY}
 
