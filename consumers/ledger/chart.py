@@ -70,6 +70,14 @@ class LedgerAccount:
 
 
 @lru_cache(maxsize=4096)
+def ledger_account(
+    account: str, provider: str, purpose: Purpose, network: str | None
+) -> LedgerAccount:
+    """Return a ledger account; most events post to a few of them, each made once."""
+    return LedgerAccount(account, provider, purpose, network)
+
+
+@lru_cache(maxsize=4096)
 def _name(of: LedgerAccount) -> str:
     parts = [of.account, of.provider, of.purpose.value]
     if of.purpose is Purpose.WALLET and of.network is not None:

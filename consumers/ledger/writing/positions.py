@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 from uuid import UUID
 
+import msgspec
 from sqlalchemy import Row, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -15,8 +16,9 @@ from consumers.ledger.facts.position import MovementKey, Position
 from consumers.ledger.facts.stored import Json, facts_json, fold_json, fold_of_json, position_of
 from consumers.runtime.cases.finding import CasesColumn
 from consumers.runtime.store.arrays import (
-    add_missing,
+    add_and_name,
     as_table,
+    as_text,
     inserting,
     lock_rows,
     update_rows,
@@ -34,6 +36,7 @@ DESCRIBED = [
 _IDENTITY = DESCRIBED[:6]
 _CHANGING = [POSITION.c[n] for n in ("id", "reference", "status", "rank", "claimed")]
 _JSON = [POSITION.c.facts, POSITION.c.cases]
+_MOVEMENT = [MOVEMENT.c[n] for n in ("position_id", "kind", "movement")]
 
 
 class KeptPosition(NamedTuple):
@@ -50,7 +53,7 @@ class _PositionRow(NamedTuple):
     status: str | None
     rank: int
     claimed: bool
-    facts: Json
+    facts: str
     cases: CasesColumn | None
 
 
@@ -63,10 +66,12 @@ async def lock_positions(
     cannot deadlock.
     """
     wanted = {position.id: position for position in positions}
-    await add_missing(transaction, POSITION, _IDENTITY, wanted.values())
+    added = await add_and_name(transaction, POSITION, _IDENTITY, wanted.values())
+    kept = {key: KeptPosition(wanted[key], claimed=False, cases=None) for key in added}
     columns = [*DESCRIBED, POSITION.c.claimed, *_JSON]
-    rows = await lock_rows(transaction, POSITION, columns, wanted)
-    return {row.id: KeptPosition(described(row), row.claimed, row.cases) for row in rows}
+    for row in await lock_rows(transaction, POSITION, columns, wanted.keys() - added):
+        kept[row.id] = KeptPosition(described(row), row.claimed, row.cases)
+    return kept
 
 
 def described(row: Row[Any]) -> Position:
@@ -80,9 +85,8 @@ async def load_movements(
     """Return the folds of these transfers, by position. The caller holds the positions' locks."""
     if not keys:
         return {}
-    columns = [MOVEMENT.c.position_id, MOVEMENT.c.kind, MOVEMENT.c.movement]
-    wanted = as_table(columns, ((each, kind.value, name) for each, (kind, name) in keys))
-    same = [MOVEMENT.c[each.name] == wanted.c[each.name] for each in columns]
+    wanted = as_table(_MOVEMENT, ((each, kind.value, name) for each, (kind, name) in keys))
+    same = [MOVEMENT.c[each.name] == wanted.c[each.name] for each in _MOVEMENT]
     rows = await transaction.execute(
         select(MOVEMENT).join_from(MOVEMENT, wanted, *same[:1]).where(*same)
     )
@@ -108,7 +112,8 @@ def with_movements(
 async def write_positions(transaction: AsyncConnection, changed: Sequence[KeptPosition]) -> None:
     """Store changed positions. The caller holds the locks of their rows."""
     rows = [_row_of(each) for each in changed]
-    await update_rows(transaction, POSITION, [*_CHANGING, *_JSON], rows, updated_at=func.now())
+    columns = [*_CHANGING, as_text(POSITION.c.facts), POSITION.c.cases]
+    await update_rows(transaction, POSITION, columns, rows, updated_at=func.now())
 
 
 def _row_of(kept: KeptPosition) -> _PositionRow:
@@ -119,9 +124,14 @@ def _row_of(kept: KeptPosition) -> _PositionRow:
         status=position.status,
         rank=int(position.rank),
         claimed=kept.claimed,
-        facts=facts_json(position),
+        facts=_text(facts_json(position)),
         cases=kept.cases,
     )
+
+
+def _text(facts: Json) -> str:
+    # Facts have no floats, of which it would write some as null.
+    return msgspec.json.encode(facts).decode()
 
 
 async def write_movements(
@@ -132,12 +142,13 @@ async def write_movements(
         return
     rows = sorted(
         (
-            (key, kind.value, movement, fold_json(fold))
+            (key, kind.value, movement, _text(fold_json(fold)))
             for (key, (kind, movement)), fold in folds.items()
         ),
         key=lambda row: row[:3],
     )
-    adding = inserting(MOVEMENT, list(MOVEMENT.c), rows)
+    columns = [*_MOVEMENT, as_text(MOVEMENT.c.facts)]
+    adding = inserting(MOVEMENT, columns, rows)
     await transaction.execute(
         adding.on_conflict_do_update(
             constraint=MOVEMENT.primary_key, set_={"facts": adding.excluded.facts}
