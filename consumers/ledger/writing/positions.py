@@ -34,21 +34,30 @@ DESCRIBED = [
 """Columns of a position, without its facts."""
 
 _IDENTITY = DESCRIBED[:6]
-_CHANGING = [POSITION.c[n] for n in ("id", "reference", "status", "rank", "claimed")]
+_DERIVED = [POSITION.c[n] for n in ("status", "rank", "claimed")]
+_CHANGING = [POSITION.c.id, POSITION.c.reference, *_DERIVED]
 _JSON = [POSITION.c.facts, POSITION.c.cases]
 _MOVEMENT = [MOVEMENT.c[n] for n in ("position_id", "kind", "movement")]
 
 
 class KeptPosition(NamedTuple):
-    """A position with the columns that are derived from its facts."""
+    """A position with the columns that are derived from its facts.
+
+    One that is not stored yet has no row, and so no lock.
+    """
 
     position: Position
     claimed: bool
     cases: CasesColumn | None
+    is_stored: bool = True
 
 
 class _PositionRow(NamedTuple):
     id: UUID
+    account: str
+    provider: str
+    family: str
+    provider_reference: str | None
     reference: str | None
     status: str | None
     rank: int
@@ -68,10 +77,30 @@ async def lock_positions(
     wanted = {position.id: position for position in positions}
     added = await add_and_name(transaction, POSITION, _IDENTITY, wanted.values())
     kept = {key: KeptPosition(wanted[key], claimed=False, cases=None) for key in added}
+    return {**kept, **await _lock(transaction, wanted.keys() - added)}
+
+
+async def lock_stored_positions(
+    transaction: AsyncConnection, positions: Iterable[Position]
+) -> Mapping[UUID, KeptPosition]:
+    """Lock the rows of these positions as far as they exist, in the order of the ids.
+
+    `write_positions` inserts the others. Another process may do so first.
+    """
+    wanted = {position.id: position for position in positions}
+    locked = await _lock(transaction, wanted)
+    missing = {
+        key: KeptPosition(each, claimed=False, cases=None, is_stored=False)
+        for key, each in wanted.items()
+        if key not in locked
+    }
+    return {**missing, **locked}
+
+
+async def _lock(transaction: AsyncConnection, ids: Collection[UUID]) -> Mapping[UUID, KeptPosition]:
     columns = [*DESCRIBED, POSITION.c.claimed, *_JSON]
-    for row in await lock_rows(transaction, POSITION, columns, wanted.keys() - added):
-        kept[row.id] = KeptPosition(described(row), row.claimed, row.cases)
-    return kept
+    rows = await lock_rows(transaction, POSITION, columns, ids)
+    return {row.id: KeptPosition(described(row), row.claimed, row.cases) for row in rows}
 
 
 def described(row: Row[Any]) -> Position:
@@ -109,17 +138,29 @@ def with_movements(
     }
 
 
-async def write_positions(transaction: AsyncConnection, changed: Sequence[KeptPosition]) -> None:
-    """Store changed positions. The caller holds the locks of their rows."""
-    rows = [_row_of(each) for each in changed]
+async def write_positions(transaction: AsyncConnection, changed: Sequence[KeptPosition]) -> bool:
+    """Store changed positions. The caller holds the locks of those that have a row.
+
+    Returns False, and has stored only a part, if another process has inserted one of the others.
+    """
+    new = [_row_of(each) for each in changed if not each.is_stored]
+    columns = [*_IDENTITY, *_DERIVED, as_text(POSITION.c.facts), POSITION.c.cases]
+    if len(await add_and_name(transaction, POSITION, columns, new)) < len(new):
+        return False
+    known = [_row_of(each) for each in changed if each.is_stored]
     columns = [*_CHANGING, as_text(POSITION.c.facts), POSITION.c.cases]
-    await update_rows(transaction, POSITION, columns, rows, updated_at=func.now())
+    await update_rows(transaction, POSITION, columns, known, updated_at=func.now())
+    return True
 
 
 def _row_of(kept: KeptPosition) -> _PositionRow:
     position = kept.position
     return _PositionRow(
         id=position.id,
+        account=position.account,
+        provider=position.provider,
+        family=position.family,
+        provider_reference=position.provider_reference,
         reference=position.reference,
         status=position.status,
         rank=int(position.rank),

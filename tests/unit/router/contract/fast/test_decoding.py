@@ -79,9 +79,7 @@ def test_record_has_the_fields_of_the_model(
 
 def test_every_amount_of_an_event_is_read_as_money() -> None:
     amounts = {
-        name
-        for name, field in Event.model_fields.items()
-        if "Decimal" in repr(field.annotation)
+        name for name, field in Event.model_fields.items() if "Decimal" in repr(field.annotation)
     }
     assert amounts == {name for name, _ in MONEY}
 
