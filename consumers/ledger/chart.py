@@ -15,6 +15,7 @@ sums to zero per currency.
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 from uuid import UUID, uuid5
 
@@ -83,10 +84,7 @@ class LedgerAccount:
     @property
     def name(self) -> str:
         """The account as text: `shop-eu:blockatm:wallet:Ethereum`."""
-        parts = [self.account, self.provider, self.purpose.value]
-        if self.purpose is Purpose.WALLET and self.network is not None:
-            parts.append(self.network)
-        return ":".join(map(_encoded, parts))
+        return _name(self)
 
     @property
     def id(self) -> UUID:
@@ -94,6 +92,22 @@ class LedgerAccount:
         if self.purpose is Purpose.WALLET or self.network is None:
             return uuid5(ACCOUNT_NAMESPACE, self.name)
         return uuid5(ACCOUNT_NAMESPACE, f"{self.name}@{_encoded(self.network)}")
+
+
+@lru_cache(maxsize=4096)
+def ledger_account(
+    account: str, provider: str, purpose: Purpose, network: str | None
+) -> LedgerAccount:
+    """Return a ledger account; most events post to a few of them, each made once."""
+    return LedgerAccount(account, provider, purpose, network)
+
+
+@lru_cache(maxsize=4096)
+def _name(of: LedgerAccount) -> str:
+    parts = [of.account, of.provider, of.purpose.value]
+    if of.purpose is Purpose.WALLET and of.network is not None:
+        parts.append(of.network)
+    return ":".join(map(_encoded, parts))
 
 
 def _encoded(part: str) -> str:

@@ -1,6 +1,6 @@
 """Applies a batch of events to the books, each exactly once."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
@@ -51,6 +51,12 @@ class _Progress:
     assessed: Assessment
 
 
+_Located = Sequence[tuple[Position, Event]]
+_LockPositions = Callable[
+    [AsyncConnection, Iterable[Position]], Awaitable[Mapping[UUID, KeptPosition]]
+]
+
+
 def handler_for(topic: str, options: LedgerOptions = _USUAL) -> Handler:
     """Return the ledger's handler, which publishes its outcomes on `topic`."""
     return partial(handle, outcome_topic=topic, counted=frozenset(options.count_claimed))
@@ -75,14 +81,7 @@ async def handle(
     for event in events:
         fresh.setdefault(event.id, event)
     located = [(new_position(event), event) for event in fresh.values()]
-    before = await _load(transaction, located)
-    keyed = [(position.id, event) for position, event in located]
-    plan = plan_batch(before, keyed, counted)
-    added = await journal.record_events(transaction, plan.entries)
-    if len(added) < len(keyed):
-        new = [(key, event) for key, event in keyed if event.id in added]
-        plan = plan_batch(before, new, counted)
-    await positions.write_positions(transaction, plan.positions)
+    plan = await _plan(transaction, located, counted)
     await positions.write_movements(transaction, plan.movements)
     posted = await journal.open_transactions(transaction, plan.entries)
     await publish_outcomes(
@@ -95,10 +94,47 @@ async def handle(
     return [outcomes.pop(event.id, Fate.STALE) for event in events]
 
 
+async def _plan(
+    transaction: AsyncConnection, located: _Located, counted: frozenset[str]
+) -> BatchPlan:
+    """Return the effects of a batch; its events and positions are stored."""
+    # Closed only if no statement fails: the runtime has to find a failed one's transaction aborted.
+    attempt = await transaction.begin_nested()
+    plan = await _stored(transaction, located, counted, positions.lock_stored_positions)
+    if plan is not None:
+        await attempt.commit()
+        return plan
+    # Another process has inserted a position since. This releases all locks, so that those of
+    # the second attempt are taken in the order of the ids again.
+    await attempt.rollback()
+    plan = await _stored(transaction, located, counted, positions.lock_positions)
+    if plan is None:
+        message = "a position has no row although it was inserted"
+        raise RuntimeError(message)
+    return plan
+
+
+async def _stored(
+    transaction: AsyncConnection,
+    located: _Located,
+    counted: frozenset[str],
+    lock: _LockPositions,
+) -> BatchPlan | None:
+    """Store the events and positions of a batch; None if a position was inserted meanwhile."""
+    before = await _load(transaction, located, lock)
+    keyed = [(position.id, event) for position, event in located]
+    plan = plan_batch(before, keyed, counted)
+    added = await journal.record_events(transaction, plan.entries)
+    if len(added) < len(keyed):
+        new = [(key, event) for key, event in keyed if event.id in added]
+        plan = plan_batch(before, new, counted)
+    return plan if await positions.write_positions(transaction, plan.positions) else None
+
+
 async def _load(
-    transaction: AsyncConnection, located: Sequence[tuple[Position, Event]]
+    transaction: AsyncConnection, located: _Located, lock: _LockPositions
 ) -> Mapping[UUID, KeptPosition]:
-    kept = await positions.lock_positions(transaction, (position for position, _ in located))
+    kept = await lock(transaction, (position for position, _ in located))
     keys = {(position.id, key) for position, event in located for key in movements_of(event)}
     return positions.with_movements(kept, await positions.load_movements(transaction, keys))
 
@@ -145,7 +181,8 @@ def _applied(progress: _Progress, event: Event, counted: frozenset[str]) -> tupl
     )
     outcome = Fate.APPLIED if any(news) or _has_new_money(position, after) else Fate.STALE
     cases = cases_column(progress.kept.cases, assessed.findings, event.received_at)
-    kept = KeptPosition(after, _unseen(progress, assessed, event, counted), cases)
+    unseen = _unseen(progress, assessed, event, counted)
+    kept = KeptPosition(after, unseen, cases, progress.kept.is_stored)
     return Entry(event, outcome, lines, position.id, opened), _Progress(kept, assessed)
 
 

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import NamedTuple
 
-from consumers.ledger.chart import LedgerAccount, Purpose
+from consumers.ledger.chart import LedgerAccount, Purpose, ledger_account
 from consumers.ledger.facts.booked import (
     Booked,
     Spot,
@@ -110,7 +110,7 @@ def _placed(position: Position, booked: Booked) -> AmountsByPlace:
 
 
 def _place(position: Position, purpose: Purpose, spot: Spot) -> PostingPlace:
-    account = LedgerAccount(position.account, position.provider, purpose, spot.network or None)
+    account = ledger_account(position.account, position.provider, purpose, spot.network or None)
     return PostingPlace(account, spot.currency)
 
 

@@ -3,6 +3,8 @@
 import json
 from collections.abc import Sequence
 
+import msgspec
+
 OPERATOR = "operator"
 """Provider of the facts that an operator recorded. No gateway may have this name."""
 
@@ -33,7 +35,7 @@ def payment_key(
 
 def canonical(values: list[str | None]) -> bytes:
     """Return the one JSON text of these values."""
-    return json.dumps(values, ensure_ascii=False, separators=(",", ":")).encode()
+    return msgspec.json.encode(values)
 
 
 def contradicts(first: str, second: str) -> bool:

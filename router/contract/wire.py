@@ -5,11 +5,14 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import quote
 
+import msgspec
 from pydantic import BaseModel, ValidationError
 
 from router.contract.event import Event, EventType, Raw, event_id
+from router.contract.fast.decoding import read_event
 from router.contract.identity import OPERATOR
 from router.contract.order import Order
 from router.contract.outcome import OutcomeEvent
@@ -111,7 +114,7 @@ def encode_outcome(outcome: OutcomeEvent, topic: str) -> OutgoingRecord:
     headers = {
         "ce_specversion": "1.0",
         "ce_id": str(outcome.id),
-        "ce_source": f"/payrouter/{quote(outcome.type.partition('.')[0])}/{quote(outcome.account)}",
+        "ce_source": _outcome_source(outcome.type, outcome.account),
         "ce_type": outcome.type,
         "ce_subject": outcome.reference or outcome.provider_reference or "",
         "ce_time": outcome.at.isoformat(),
@@ -119,7 +122,21 @@ def encode_outcome(outcome: OutcomeEvent, topic: str) -> OutgoingRecord:
         "content-type": "application/json",
     }
     pairs = [(name, text.encode()) for name, text in headers.items()]
-    return OutgoingRecord(topic, outcome.key, _json(outcome), pairs)
+    return OutgoingRecord(topic, outcome.key, _outcome_json(outcome), pairs)
+
+
+@lru_cache(maxsize=1024)
+def _outcome_source(word: str, account: str) -> str:
+    return f"/payrouter/{quote(word.partition('.')[0])}/{quote(account)}"
+
+
+def _outcome_json(outcome: OutcomeEvent) -> bytes:
+    """Encode an outcome like `_json`, in less time."""
+    try:
+        return msgspec.json.encode(vars(outcome))
+    except (TypeError, ValueError, OverflowError):
+        # A whole number of more than 64 bits, for example.
+        return _json(outcome)
 
 
 def encode_order(order: Order, topic: str) -> OutgoingRecord:
@@ -150,7 +167,11 @@ def decode_event(value: bytes | None, headers: Headers) -> Event:
     not an event. The error messages never contain the record.
     """
     schema = _check_version(headers)
-    document = read_object(value)
+    payload = read_payload(value)
+    plain = read_event(payload)
+    if plain is not None:
+        return plain
+    document = _object(payload)
     if schema == "event":
         _check_type(document.get("type"))
     try:
@@ -164,8 +185,12 @@ def read_object(value: bytes | None) -> Mapping[str, JsonValue]:
 
     Raises UndecodableRecord.
     """
+    return _object(read_payload(value))
+
+
+def _object(payload: bytes) -> Mapping[str, JsonValue]:
     try:
-        return parse_object(read_payload(value))
+        return parse_object(payload)
     except StrictJsonError as error:
         message = f"the value is {error}"
         raise UndecodableRecord(message) from None

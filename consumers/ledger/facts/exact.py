@@ -1,16 +1,19 @@
 """Exact arithmetic with amounts."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from decimal import Context, FloatOperation, Inexact, InvalidOperation, localcontext
+from functools import cache
 
 _DIGITS = 200
 """More digits than any sum of amounts has; a larger result raises instead of being rounded."""
 
 
-@contextmanager
-def exact() -> Iterator[None]:
+def exact() -> AbstractContextManager[Context]:
     """Compute with Decimal without rounding; Python's default context keeps only 28 digits."""
-    traps = [FloatOperation, Inexact, InvalidOperation]
-    with localcontext(Context(prec=_DIGITS, traps=traps)):
-        yield
+    # It enters a copy, so that no flag of the shared one is ever set.
+    return localcontext(_exact())
+
+
+@cache
+def _exact() -> Context:
+    return Context(prec=_DIGITS, traps=[FloatOperation, Inexact, InvalidOperation])

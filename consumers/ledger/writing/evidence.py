@@ -5,11 +5,15 @@ The journal keeps a digest, so that evidence can be erased, but not changed with
 
 import hashlib
 import json
+from collections.abc import Mapping
+from decimal import Decimal
 from typing import NamedTuple
 
+import msgspec
 from sqlalchemy import ColumnElement, func
 
 from consumers.ledger.book import EVIDENCE
+from router.contract.amounts import amount_text
 from router.contract.event import Event
 
 _APART = {"customer", "raw"}
@@ -31,11 +35,19 @@ class Evidence(NamedTuple):
 
 def evidence_of(event: Event) -> Evidence:
     """Return the evidence of an event."""
-    return Evidence(
-        event.model_dump_json(exclude=_APART),
-        event.customer.model_dump_json(),
-        None if event.raw is None else event.raw.model_dump_json(),
-    )
+    # The same text as pydantic's, in a third of its time.
+    body = {
+        name: amount_text(value) if type(value) is Decimal else value
+        for name, value in vars(event).items()
+        if name not in _APART
+    }
+    body["verification"] = vars(event.verification)
+    raw = None if event.raw is None else _json(vars(event.raw))
+    return Evidence(_json(body), _json(vars(event.customer)), raw)
+
+
+def _json(members: Mapping[str, object]) -> str:
+    return msgspec.json.encode(members).decode()
 
 
 def event_of(evidence: Evidence) -> Event:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 from uuid import UUID
 
+import msgspec
 from sqlalchemy import Row, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -15,8 +16,9 @@ from consumers.ledger.facts.position import MovementKey, Position
 from consumers.ledger.facts.stored import Json, facts_json, fold_json, fold_of_json, position_of
 from consumers.runtime.cases.finding import CasesColumn
 from consumers.runtime.store.arrays import (
-    add_missing,
+    add_and_name,
     as_table,
+    as_text,
     inserting,
     lock_rows,
     update_rows,
@@ -32,25 +34,35 @@ DESCRIBED = [
 """Columns of a position, without its facts."""
 
 _IDENTITY = DESCRIBED[:6]
-_CHANGING = [POSITION.c[n] for n in ("id", "reference", "status", "rank", "claimed")]
+_DERIVED = [POSITION.c[n] for n in ("status", "rank", "claimed")]
+_CHANGING = [POSITION.c.id, POSITION.c.reference, *_DERIVED]
 _JSON = [POSITION.c.facts, POSITION.c.cases]
+_MOVEMENT = [MOVEMENT.c[n] for n in ("position_id", "kind", "movement")]
 
 
 class KeptPosition(NamedTuple):
-    """A position with the columns that are derived from its facts."""
+    """A position with the columns that are derived from its facts.
+
+    One that is not stored yet has no row, and so no lock.
+    """
 
     position: Position
     claimed: bool
     cases: CasesColumn | None
+    is_stored: bool = True
 
 
 class _PositionRow(NamedTuple):
     id: UUID
+    account: str
+    provider: str
+    family: str
+    provider_reference: str | None
     reference: str | None
     status: str | None
     rank: int
     claimed: bool
-    facts: Json
+    facts: str
     cases: CasesColumn | None
 
 
@@ -63,9 +75,31 @@ async def lock_positions(
     cannot deadlock.
     """
     wanted = {position.id: position for position in positions}
-    await add_missing(transaction, POSITION, _IDENTITY, wanted.values())
+    added = await add_and_name(transaction, POSITION, _IDENTITY, wanted.values())
+    kept = {key: KeptPosition(wanted[key], claimed=False, cases=None) for key in added}
+    return {**kept, **await _lock(transaction, wanted.keys() - added)}
+
+
+async def lock_stored_positions(
+    transaction: AsyncConnection, positions: Iterable[Position]
+) -> Mapping[UUID, KeptPosition]:
+    """Lock the rows of these positions as far as they exist, in the order of the ids.
+
+    `write_positions` inserts the others. Another process may do so first.
+    """
+    wanted = {position.id: position for position in positions}
+    locked = await _lock(transaction, wanted)
+    missing = {
+        key: KeptPosition(each, claimed=False, cases=None, is_stored=False)
+        for key, each in wanted.items()
+        if key not in locked
+    }
+    return {**missing, **locked}
+
+
+async def _lock(transaction: AsyncConnection, ids: Collection[UUID]) -> Mapping[UUID, KeptPosition]:
     columns = [*DESCRIBED, POSITION.c.claimed, *_JSON]
-    rows = await lock_rows(transaction, POSITION, columns, wanted)
+    rows = await lock_rows(transaction, POSITION, columns, ids)
     return {row.id: KeptPosition(described(row), row.claimed, row.cases) for row in rows}
 
 
@@ -80,9 +114,8 @@ async def load_movements(
     """Return the folds of these transfers, by position. The caller holds the positions' locks."""
     if not keys:
         return {}
-    columns = [MOVEMENT.c.position_id, MOVEMENT.c.kind, MOVEMENT.c.movement]
-    wanted = as_table(columns, ((each, kind.value, name) for each, (kind, name) in keys))
-    same = [MOVEMENT.c[each.name] == wanted.c[each.name] for each in columns]
+    wanted = as_table(_MOVEMENT, ((each, kind.value, name) for each, (kind, name) in keys))
+    same = [MOVEMENT.c[each.name] == wanted.c[each.name] for each in _MOVEMENT]
     rows = await transaction.execute(
         select(MOVEMENT).join_from(MOVEMENT, wanted, *same[:1]).where(*same)
     )
@@ -105,23 +138,41 @@ def with_movements(
     }
 
 
-async def write_positions(transaction: AsyncConnection, changed: Sequence[KeptPosition]) -> None:
-    """Store changed positions. The caller holds the locks of their rows."""
-    rows = [_row_of(each) for each in changed]
-    await update_rows(transaction, POSITION, [*_CHANGING, *_JSON], rows, updated_at=func.now())
+async def write_positions(transaction: AsyncConnection, changed: Sequence[KeptPosition]) -> bool:
+    """Store changed positions. The caller holds the locks of those that have a row.
+
+    Returns False, and has stored only a part, if another process has inserted one of the others.
+    """
+    new = [_row_of(each) for each in changed if not each.is_stored]
+    columns = [*_IDENTITY, *_DERIVED, as_text(POSITION.c.facts), POSITION.c.cases]
+    if len(await add_and_name(transaction, POSITION, columns, new)) < len(new):
+        return False
+    known = [_row_of(each) for each in changed if each.is_stored]
+    columns = [*_CHANGING, as_text(POSITION.c.facts), POSITION.c.cases]
+    await update_rows(transaction, POSITION, columns, known, updated_at=func.now())
+    return True
 
 
 def _row_of(kept: KeptPosition) -> _PositionRow:
     position = kept.position
     return _PositionRow(
         id=position.id,
+        account=position.account,
+        provider=position.provider,
+        family=position.family,
+        provider_reference=position.provider_reference,
         reference=position.reference,
         status=position.status,
         rank=int(position.rank),
         claimed=kept.claimed,
-        facts=facts_json(position),
+        facts=_text(facts_json(position)),
         cases=kept.cases,
     )
+
+
+def _text(facts: Json) -> str:
+    # Facts have no floats, of which it would write some as null.
+    return msgspec.json.encode(facts).decode()
 
 
 async def write_movements(
@@ -132,12 +183,13 @@ async def write_movements(
         return
     rows = sorted(
         (
-            (key, kind.value, movement, fold_json(fold))
+            (key, kind.value, movement, _text(fold_json(fold)))
             for (key, (kind, movement)), fold in folds.items()
         ),
         key=lambda row: row[:3],
     )
-    adding = inserting(MOVEMENT, list(MOVEMENT.c), rows)
+    columns = [*_MOVEMENT, as_text(MOVEMENT.c.facts)]
+    adding = inserting(MOVEMENT, columns, rows)
     await transaction.execute(
         adding.on_conflict_do_update(
             constraint=MOVEMENT.primary_key, set_={"facts": adding.excluded.facts}

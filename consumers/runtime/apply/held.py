@@ -16,6 +16,7 @@ from datetime import timedelta
 from enum import StrEnum
 from uuid import UUID
 
+import msgspec
 from sqlalchemy import func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -176,6 +177,16 @@ async def _write(
 
 def headers_text(headers: Iterable[tuple[str, bytes | None]]) -> str:
     """Encode headers as text, without loss: every byte, the order, and repeated names."""
+    pairs = list(headers)
+    try:
+        # It writes bytes as base64.
+        return msgspec.json.encode(pairs).decode()
+    except UnicodeEncodeError:
+        return _escaped(pairs)
+
+
+def _escaped(headers: Iterable[tuple[str, bytes | None]]) -> str:
+    """Encode headers with a name that is not valid UTF-8."""
     return json.dumps(
         [
             [name, None if value is None else base64.b64encode(value).decode()]

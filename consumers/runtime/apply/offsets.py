@@ -18,6 +18,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.runtime.records import NO_TIMESTAMP, Decoded, Partition, Record
+from consumers.runtime.store.arrays import inserting
 from consumers.runtime.store.tables import RuntimeTables
 from router.contract.identity import contradicts
 
@@ -278,15 +279,24 @@ async def claim_events(
         first.setdefault(decoded.event.id, index)
     if not first:
         return Claims(frozenset(), {})
-    rows = [_seen_row(arrived[index]) for _, index in sorted(first.items())]
+    ordered = sorted(first.items())
+    prints = [arrived[index].event.fingerprint for _, index in ordered]
+    rows = [
+        _seen_row(arrived[index], text) for (_, index), text in zip(ordered, prints, strict=True)
+    ]
     seen = tables.seen_event
+    adding = inserting(seen, [seen.c[name] for name in _SEEN], rows)
     claimed = set(
-        await connection.scalars(
-            insert(seen).on_conflict_do_nothing().returning(seen.c.event_id), rows
-        )
+        await connection.scalars(adding.on_conflict_do_nothing().returning(seen.c.event_id))
     )
     new = frozenset(index for event_id, index in first.items() if event_id in claimed)
-    known = {event_id: arrived[first[event_id]].event.fingerprint for event_id in claimed}
+    if len(new) == len(arrived):
+        return Claims(new, {})
+    known = {
+        event_id: text
+        for (event_id, _), text in zip(ordered, prints, strict=True)
+        if event_id in claimed
+    }
     known |= await _known(connection, tables, first.keys() - claimed)
     return Claims(new, _contradictions(arrived, new, known))
 
@@ -327,14 +337,12 @@ def _contradictions(
     return found
 
 
-def _seen_row(decoded: Decoded) -> dict[str, object]:
-    return {
-        "event_id": decoded.event.id,
-        "fingerprint": decoded.event.fingerprint,
-        "topic": decoded.record.partition.topic,
-        "partition": decoded.record.partition.number,
-        "offset": decoded.record.offset,
-    }
+_SEEN = ("event_id", "fingerprint", "topic", "partition", "offset")
+
+
+def _seen_row(decoded: Decoded, fingerprint: str) -> tuple[object, ...]:
+    record = decoded.record
+    return decoded.event.id, fingerprint, *record.partition, record.offset
 
 
 def _is_one_of(tables: RuntimeTables, partitions: Iterable[Partition]) -> ColumnElement[bool]:

@@ -9,9 +9,12 @@ from typing import Any
 
 from sqlalchemy import (
     ARRAY,
+    JSON,
     ColumnClause,
     ColumnElement,
     Table,
+    Text,
+    cast,
     column,
     func,
     literal,
@@ -48,8 +51,22 @@ def inserting(table: Table, columns: Columns, rows: Iterable[Sequence[object]]) 
     """Return a statement that inserts rows, at least one, in their order."""
     source = as_table(columns, rows, "place")
     names = [each.name for each in columns]
-    ordered = select(*(source.c[name] for name in names)).order_by(source.c.place)
-    return insert(table).from_select(names, ordered)
+    values = (_stored(table, source, name) for name in names)
+    return insert(table).from_select(names, select(*values).order_by(source.c.place))
+
+
+def as_text(of: ColumnClause[Any]) -> ColumnClause[str]:
+    """Return a column for values of `of` that are already text, such as encoded JSON."""
+    return column(of.name, Text)
+
+
+def _stored(table: Table, source: TableValuedAlias, name: str) -> ColumnElement[Any]:
+    given, wanted = source.c[name], table.c[name].type
+    return cast(given, wanted) if isinstance(wanted, JSON) and _is_text(given) else given
+
+
+def _is_text(given: ColumnElement[Any]) -> bool:
+    return isinstance(given.type, Text)
 
 
 def rows_of(columns: Columns, objects: Iterable[object]) -> Iterable[tuple[object, ...]]:
@@ -65,6 +82,17 @@ async def add_missing(
     if ordered:
         adding = inserting(table, columns, rows_of(columns, ordered))
         await transaction.execute(adding.on_conflict_do_nothing())
+
+
+async def add_and_name(
+    transaction: AsyncConnection, table: Table, columns: Columns, objects: Iterable[Any]
+) -> set[Any]:
+    """Insert like `add_missing`; return the ids of the new rows, which are locked by that."""
+    ordered = sorted(objects, key=attrgetter("id"))
+    if not ordered:
+        return set()
+    adding = inserting(table, columns, rows_of(columns, ordered)).on_conflict_do_nothing()
+    return set(await transaction.scalars(adding.returning(table.c.id)))
 
 
 async def lock_rows(
@@ -100,7 +128,8 @@ async def update_rows(
     """Store objects in the rows with their ids; `more` are values for all of these rows."""
     if objects:
         source = as_table(columns, rows_of(columns, objects))
-        values = {each.name: source.c[each.name] for each in columns if each.name != "id"}
+        names = [each.name for each in columns if each.name != "id"]
+        values = {name: _stored(table, source, name) for name in names}
         await transaction.execute(
             update(table).where(table.c.id == source.c.id).values(**values, **more)
         )

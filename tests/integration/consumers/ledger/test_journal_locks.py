@@ -3,13 +3,17 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from decimal import Decimal
 
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from consumers.ledger.book import POSITION
 from consumers.ledger.facts.position import Position, new_position
+from consumers.ledger.handler import handle
 from consumers.ledger.writing.positions import lock_positions
+from consumers.runtime.fate import Fate
+from tests.parts.ledger.bookkeeping import applied, balances
 from tests.parts.ledger.told import told
 from tests.parts.waiting import eventually
 
@@ -71,3 +75,24 @@ async def test_new_positions_are_inserted_from_the_lowest_id(ledger: AsyncEngine
         await transaction.execute(text("SET LOCAL lock_timeout = '1s'"))
         made = await lock_positions(transaction, positions[:2])
         assert made.keys() == {position.id for position in positions[:2]}
+
+
+async def test_position_that_another_process_inserts_meanwhile_keeps_the_facts_of_both(
+    ledger: AsyncEngine,
+) -> None:
+    paid = told("payment.confirmed", "100")
+    fee = told("payment.confirmed", "100", fee="2", fee_currency="USDT")
+    known = told("payment.pending", payment="P-2")
+    await applied(ledger, known)
+    async with ledger.begin() as holder:
+        await handle(holder, [paid])
+        confirmed = told("payment.confirmed", "7", payment="P-2")
+        waiter = asyncio.create_task(applied(ledger, fee, confirmed))
+        await somebody_waits(ledger)
+    assert await waiter == [Fate.APPLIED, Fate.APPLIED]
+    assert await balances(ledger) == {
+        "wallet:Ethereum USDT": Decimal(105),
+        "payments USDT": Decimal(-107),
+        "fees USDT": Decimal(2),
+    }
+    assert await applied(ledger, paid, fee, confirmed) == [Fate.STALE] * 3

@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from router.contract.identity import payment_key
@@ -48,3 +50,20 @@ def test_outcome_id_is_derived_from_its_cause() -> None:
 def test_outcome_needs_order_and_kind_and_refuses_floats(wrong: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         OutcomeEvent.model_validate({**POSTED.model_dump(), **wrong})
+
+
+_FACTS = st.none() | st.booleans() | st.integers(-(2**80), 2**80) | st.text()
+
+
+@given(
+    st.dictionaries(st.text(), _FACTS),
+    st.datetimes(min_value=datetime(1000, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001
+    st.none() | st.text(min_size=1).filter(str.isprintable),
+)
+def test_value_of_an_outcome_is_that_of_pydantic(
+    data: dict[str, str | int | bool | None], at: datetime, provider: str | None
+) -> None:
+    made = POSTED.model_copy(update={"data": data, "at": at, "provider": provider})
+    document = made.model_dump(mode="json")
+    by_pydantic = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+    assert encode_outcome(made, "ledger.outcome").value == by_pydantic

@@ -1,0 +1,192 @@
+"""Reads an event from a record that has exactly the form in which `router.contract.wire` writes it.
+
+The record is read into a structure and written again. Only if that gives the same bytes, and each
+fact is plainly valid, is it the event that `Event.model_validate` returns: then the record has no
+member twice, none that is unknown, and no other spelling of a value. pydantic decides the rest.
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import cache, lru_cache
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+import msgspec
+from msgspec import Meta, Struct
+
+from router.contract.event import (
+    MONEY,
+    Customer,
+    Event,
+    EventType,
+    Raw,
+    Verification,
+)
+from router.contract.fields import MAX_TEXT
+
+_Text = Annotated[str, Meta(min_length=1, max_length=MAX_TEXT)]
+
+
+class CustomerRecord(Struct):
+    """The fields of `Customer`."""
+
+    id: _Text | None
+    email: _Text | None
+
+
+class VerificationRecord(Struct):
+    """The fields of `Verification`."""
+
+    scheme: _Text
+    key: _Text
+
+
+class RawRecord(Struct):
+    """The fields of `Raw`."""
+
+    method: str
+    target: str
+    headers: dict[str, str]
+    body: str
+    body_encoding: Literal["utf-8", "base64"]
+
+
+class EventRecord(Struct):
+    """The fields of `Event` in their order; amounts are text.
+
+    A field that is added to `Event` is added here at the same place.
+    """
+
+    id: UUID
+    type: EventType
+    provider: _Text
+    endpoint: _Text
+    account: _Text
+    reference: _Text | None
+    provider_reference: _Text | None
+    amount: str | None
+    currency: _Text | None
+    movement: _Text | None
+    movement_amount: str | None
+    amount_claimed: bool | None
+    expected_amount: str | None
+    expected_currency: _Text | None
+    converted: str | None
+    converted_currency: _Text | None
+    price_met: bool | None
+    fee: str | None
+    fee_currency: _Text | None
+    fee_returned: str | None
+    gas: str | None
+    gas_currency: _Text | None
+    network: _Text | None
+    chain_id: _Text | None
+    tx_hash: _Text | None
+    from_address: _Text | None
+    to_address: _Text | None
+    customer: CustomerRecord
+    occurred_at: datetime | None
+    received_at: datetime
+    test: bool | None
+    unread: tuple[_Text, ...]
+    verification: VerificationRecord
+    raw: RawRecord | None
+    raw_event: UUID | None
+    recorded: None
+    """An event that an operator recorded is rare: pydantic reads it."""
+
+
+# Without a sign: minus zero is zero in an event.
+_AMOUNT = re.compile(r"[0-9]{1,20}(?:\.[0-9]{1,18})?")
+
+
+def read_event(payload: bytes) -> Event | None:
+    """Return the event of a record's value; None if only pydantic can decide."""
+    try:
+        found = _decoder().decode(payload)
+    except (msgspec.MsgspecError, ValueError):
+        return None
+    if _encoder().encode(found) != payload or not _is_in_utc(found) or not _is_complete(found):
+        return None
+    facts = msgspec.structs.asdict(found)
+    if not _are_storable(facts, found) or not _make_amounts(facts):
+        return None
+    facts["customer"] = Customer.model_validate(msgspec.structs.asdict(found.customer))
+    facts["verification"] = _verification(found.verification.scheme, found.verification.key)
+    if found.raw is not None:
+        facts["raw"] = Raw.model_validate(msgspec.structs.asdict(found.raw))
+    return _blank().model_copy(update=facts)
+
+
+def _is_in_utc(found: EventRecord) -> bool:
+    return found.received_at.tzinfo is UTC and (
+        found.occurred_at is None or found.occurred_at.tzinfo is UTC
+    )
+
+
+def _is_complete(found: EventRecord) -> bool:
+    """Return whether the event is one that `Event` accepts as complete."""
+    if found.reference is None and found.provider_reference is None:
+        return False
+    if found.movement_amount is not None and found.movement is None:
+        return False
+    return all(
+        getattr(found, amount) is None or getattr(found, currency) is not None
+        for amount, currency in MONEY
+    )
+
+
+def _are_storable(facts: Mapping[str, Any], found: EventRecord) -> bool:
+    """Return whether all texts outside `raw` are printable, so that every store can hold them."""
+    customer, verification = found.customer, found.verification
+    texts = [each for each in facts.values() if type(each) is str]
+    texts += (verification.scheme, verification.key, *found.unread)
+    texts += filter(None, (customer.id, customer.email))
+    return "".join(texts).isprintable()
+
+
+def _make_amounts(facts: dict[str, Any]) -> bool:
+    """Replace the text of each amount by its Decimal; return False if it is not plainly valid."""
+    for name, _ in MONEY:
+        text = facts[name]
+        if text is None:
+            continue
+        if _AMOUNT.fullmatch(text) is None:
+            return False
+        facts[name] = Decimal(text)
+    return True
+
+
+@lru_cache(maxsize=256)
+def _verification(scheme: str, key: str) -> Verification:
+    return Verification(scheme=scheme, key=key)
+
+
+@cache
+def _decoder() -> "msgspec.json.Decoder[EventRecord]":
+    return msgspec.json.Decoder(EventRecord)
+
+
+@cache
+def _encoder() -> msgspec.json.Encoder:
+    return msgspec.json.Encoder()
+
+
+@cache
+def _blank() -> Event:
+    """Return an event with every field set; a copy of it gets the facts of a record."""
+    required = {
+        "id": UUID(int=0),
+        "type": EventType.PAYMENT_PENDING,
+        "provider": "-",
+        "endpoint": "-",
+        "account": "-",
+        "reference": "-",
+        "customer": Customer(),
+        "received_at": datetime.min.replace(tzinfo=UTC),
+        "unread": (),
+        "verification": Verification(scheme="-", key="-"),
+    }
+    return Event.model_validate({**dict.fromkeys(Event.model_fields), **required})

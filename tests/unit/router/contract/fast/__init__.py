@@ -1,0 +1,1 @@
+"""Tests of the shorter ways to read and make events."""
