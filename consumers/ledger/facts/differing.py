@@ -1,7 +1,8 @@
 """Where a gateway's amounts differ from the amount that an operator stated.
 
 A gateway's amount agrees with the operator's if it is the same, or the one that the operator was
-shown and replaced. So the result is a function of the facts, whatever their order of arrival.
+shown and replaced. So the result is a function of the facts and does not depend on their order
+of arrival.
 """
 
 from collections.abc import Iterator, Mapping
