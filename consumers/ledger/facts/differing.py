@@ -21,7 +21,7 @@ SumsBySide = Mapping[Side, Mapping[str, Decimal]]
 _NO_SUMS: SumsBySide = {}
 
 
-class Difference(NamedTuple):
+class AmountDifference(NamedTuple):
     """An amount of the gateway, and the one in that currency that the operator accepts, or 0."""
 
     currency: str
@@ -70,12 +70,12 @@ def _of_side(fold: Fold, side: Side, sums: SumsBySide) -> GatewayAmounts:
     return GatewayAmounts(fold.slot(side).amounts, sums.get(side, {}), {})
 
 
-def differences(stated: Stated, gateway: GatewayAmounts) -> Iterator[Difference]:
+def differences(stated: Stated, gateway: GatewayAmounts) -> Iterator[AmountDifference]:
     """Yield the gateway's amounts that the operator neither stated nor was shown."""
     for currency in gateway.by_currency:
         amount = _difference(stated, gateway, currency)
         if amount is not None:
-            yield Difference(currency, amount, stated.accepted(currency) or _ZERO)
+            yield AmountDifference(currency, amount, stated.accepted(currency) or _ZERO)
 
 
 def _difference(stated: Stated, gateway: GatewayAmounts, currency: str) -> Decimal | None:

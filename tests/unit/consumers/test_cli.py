@@ -41,7 +41,7 @@ COMMANDS = {
         *("endpoint", "verify", "quarantine", "refused", "exporter", "metrics"),
         *("completion", "man", "cases"),
     },
-    ("ledger",): {"balance", "statement", "verify", "export"},
+    ("ledger",): {"balance", "statement", "verify", "export", "record"},
     ("inventory",): {"stock", "set", "orders"},
     ("notifications",): {"list", "show", "resend", "test"},
     ("topics",): {"apply"},
