@@ -1,7 +1,8 @@
 """Where a gateway's amounts differ from the amount that an operator stated.
 
 A gateway's amount agrees with the operator's if it is the same, or the one that the operator was
-shown and replaced. So the result is a function of the facts, whatever their order of arrival.
+shown and replaced. So the result is a function of the facts and does not depend on their order
+of arrival.
 """
 
 from collections.abc import Iterator, Mapping
@@ -20,7 +21,7 @@ SumsBySide = Mapping[Side, Mapping[str, Decimal]]
 _NO_SUMS: SumsBySide = {}
 
 
-class Difference(NamedTuple):
+class AmountDifference(NamedTuple):
     """An amount of the gateway, and the one in that currency that the operator accepts, or 0."""
 
     currency: str
@@ -69,12 +70,12 @@ def _of_side(fold: Fold, side: Side, sums: SumsBySide) -> GatewayAmounts:
     return GatewayAmounts(fold.slot(side).amounts, sums.get(side, {}), {})
 
 
-def differences(stated: Stated, gateway: GatewayAmounts) -> Iterator[Difference]:
+def differences(stated: Stated, gateway: GatewayAmounts) -> Iterator[AmountDifference]:
     """Yield the gateway's amounts that the operator neither stated nor was shown."""
     for currency in gateway.by_currency:
         amount = _difference(stated, gateway, currency)
         if amount is not None:
-            yield Difference(currency, amount, stated.accepted(currency) or _ZERO)
+            yield AmountDifference(currency, amount, stated.accepted(currency) or _ZERO)
 
 
 def _difference(stated: Stated, gateway: GatewayAmounts, currency: str) -> Decimal | None:

@@ -43,10 +43,7 @@ def _filled(_context: click.Context, _parameter: click.Parameter, value: str | N
 @click.command(
     "record",
     epilog=example(
-        "ledger record 8210003616 --type payment.confirmed --amount 99.50 --currency USDT"
-        ' --reason "seen on chain"',
-        "ledger record W-17 --type payout.confirmed --amount 250 --currency EUR --account shop-eu"
-        ' --provider resmic --reason "bank statement of 2026-11-22"',
+        "ledger record 17 --type payout.confirmed --amount 9 --currency EUR",
     ),
 )
 @settings_of("ledger")
@@ -83,7 +80,7 @@ def _filled(_context: click.Context, _parameter: click.Parameter, value: str | N
     metavar="TIME",
     help="When the money moved: 2026-11-22T10:00:00Z; default: now.",
 )
-@click.option("--reason", required=True, callback=_filled, help="Why; everyone can read it.")
+@click.option("--reason", callback=_filled, help="Why; everyone can read it. Needed with --yes.")
 @click.option("--yes", is_flag=True, help="Do it. Without, only show what would change.")
 @click.option("--version", callback=_filled, help="Version that was shown; needed with --yes.")
 @json_option
@@ -100,7 +97,7 @@ def record(  # noqa: PLR0913 - one argument per option
     provider: str | None,
     order: str | None,
     at: datetime | None,
-    reason: str,
+    reason: str | None,
     yes: bool,
     version: str | None,
     as_json: bool,
@@ -119,6 +116,9 @@ def record(  # noqa: PLR0913 - one argument per option
     """
     if yes and version is None:
         message = "--yes needs --version: run the command without --yes first, which prints it"
+        raise click.UsageError(message)
+    if yes and reason is None:
+        message = "--yes needs --reason"
         raise click.UsageError(message)
     from consumers.ledger.recording.finding import Sought
     from consumers.ledger.recording.screen import run_record

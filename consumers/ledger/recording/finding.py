@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.ledger.book import EVENT, POSITION
 from consumers.ledger.facts.position import Position, position_id
-from consumers.ledger.recording.statement import Subject
+from consumers.ledger.recording.statement import StatementSubject
 from consumers.ledger.writing.positions import DESCRIBED, described
 from router.terminal.exits import CommandError
 
@@ -31,7 +31,7 @@ class Sought:
     order: str | None = None
 
 
-async def find_subject(connection: AsyncConnection, sought: Sought) -> Subject:
+async def find_subject(connection: AsyncConnection, sought: Sought) -> StatementSubject:
     """Return the one payment or payout that is meant, without its transfers.
 
     Raises CommandError with the candidates if it is unknown or ambiguous.
@@ -40,13 +40,13 @@ async def find_subject(connection: AsyncConnection, sought: Sought) -> Subject:
     return subject or await _new(connection, sought)
 
 
-def _chosen(found: Sequence[Row[Any]], sought: Sought) -> Subject | None:
+def _chosen(found: Sequence[Row[Any]], sought: Sought) -> StatementSubject | None:
     if len(found) > 1:
         message = f"{_what(sought)} is ambiguous; name one of:"
         raise CommandError("\n".join([message, *map(_candidate, found)]))
     if not found:
         return None
-    return Subject(_completed(described(found[0]), sought), found[0].test)
+    return StatementSubject(_completed(described(found[0]), sought), found[0].test)
 
 
 def _completed(position: Position, sought: Sought) -> Position:
@@ -58,7 +58,7 @@ def _completed(position: Position, sought: Sought) -> Position:
     return replace(position, reference=known or sought.order)
 
 
-async def _new(connection: AsyncConnection, sought: Sought) -> Subject:
+async def _new(connection: AsyncConnection, sought: Sought) -> StatementSubject:
     """Return a payment or payout that no event was about, if it is named in full."""
     if sought.account is None or sought.provider is None:
         others = await _named(
@@ -82,7 +82,7 @@ async def _new(connection: AsyncConnection, sought: Sought) -> Subject:
     columns: list[ColumnElement[Any]] = [*DESCRIBED, POSITION.c.facts]
     query = select(*columns).where(POSITION.c.id == position.id)
     row = (await connection.execute(query)).one_or_none()
-    return Subject(_completed(described(row), sought) if row else position, is_new=True)
+    return StatementSubject(_completed(described(row), sought) if row else position, is_new=True)
 
 
 async def _named(

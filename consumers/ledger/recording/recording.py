@@ -19,7 +19,7 @@ from consumers.ledger.recording.pending import (
 from consumers.ledger.recording.preview import Preview, preview_of, version_of
 from consumers.ledger.recording.statement import (
     Statement,
-    Subject,
+    StatementSubject,
     event_about,
     known_currencies,
 )
@@ -39,7 +39,7 @@ from router.terminal.exits import CommandError
 class Proposal:
     """A statement about a known version of a payment or payout, and what it would change."""
 
-    subject: Subject
+    subject: StatementSubject
     event: Event
     version: str
     preview: Preview
@@ -82,7 +82,7 @@ async def record(
 
 async def _found(
     connection: AsyncConnection, settings: ConsumerSettings, sought: Sought, statement: Statement
-) -> Subject:
+) -> StatementSubject:
     subject = await find_subject(connection, sought)
     known = settings.accounts
     if subject.is_new and known and subject.position.account not in known:
@@ -93,7 +93,9 @@ async def _found(
     return await _with_transfer(connection, subject, statement)
 
 
-async def _locked(transaction: AsyncConnection, subject: Subject, statement: Statement) -> Subject:
+async def _locked(
+    transaction: AsyncConnection, subject: StatementSubject, statement: Statement
+) -> StatementSubject:
     """Lock the row of the position, inserting it if it is new; return its contents."""
     own = subject.position
     kept = (await lock_positions(transaction, [own]))[own.id].position
@@ -102,8 +104,8 @@ async def _locked(transaction: AsyncConnection, subject: Subject, statement: Sta
 
 
 async def _with_transfer(
-    connection: AsyncConnection, subject: Subject, statement: Statement
-) -> Subject:
+    connection: AsyncConnection, subject: StatementSubject, statement: Statement
+) -> StatementSubject:
     """Return the subject with the fold of the transfer that the statement is about."""
     own, transfer = subject.position, statement.transfer
     keys = set() if transfer.movement is None else {(transfer.kind, transfer.movement)}
@@ -112,7 +114,7 @@ async def _with_transfer(
 
 
 async def _proposal(
-    connection: AsyncConnection, subject: Subject, statement: Statement
+    connection: AsyncConnection, subject: StatementSubject, statement: Statement
 ) -> Proposal:
     _check_currency(subject.position, statement.currency)
     pending = await pending_statements(connection, subject.position.id)
@@ -124,7 +126,7 @@ async def _proposal(
     return Proposal(subject, event, version, preview, tuple(pending))
 
 
-def _event(subject: Subject, statement: Statement, now: datetime, version: str) -> Event:
+def _event(subject: StatementSubject, statement: Statement, now: datetime, version: str) -> Event:
     if statement.at is not None and statement.at > now:
         message = f"--at: {statement.at.isoformat()} is in the future"
         raise CommandError(message)

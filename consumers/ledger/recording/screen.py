@@ -86,7 +86,8 @@ def _show(proposal: Proposal, statement: Statement, command: str, *, done: bool)
     if done:
         click.echo(f"recorded as event {proposal.event.id}; the running ledger publishes it")
         return
-    click.echo("nothing was recorded; to record it, run:")
+    reason = " with --reason TEXT" if statement.reason is None else ""
+    click.echo(f"nothing was recorded; to record it, run{reason}:")
     click.echo(command)
 
 

@@ -15,19 +15,22 @@ from router.contract.event import Event, EventType, Verification, event_id
 from router.contract.identity import OPERATOR
 from router.contract.operator import Recorded
 
+_NO_REASON = "none yet"
+"""Reason in the event of a statement that is only shown."""
+
 
 @dataclass(frozen=True)
 class Statement:
     """An amount that an operator records, and why.
 
     Without `movement` it is the total of the payment or payout, of its refunds and so on. `at` is
-    when the money moved; None: now.
+    when the money moved; None: now. `reason` is None only as long as nothing is recorded.
     """
 
     type: EventType
     amount: Decimal
     currency: str
-    reason: str
+    reason: str | None
     by: str
     movement: str | None = None
     network: str | None = None
@@ -63,7 +66,7 @@ class Transfer(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Subject:
+class StatementSubject:
     """The payment or payout that a statement is about; `test` is true for money that is not real.
 
     `is_new` is true if no event was about it yet. `position.movements` has the transfer that the
@@ -75,7 +78,9 @@ class Subject:
     is_new: bool = False
 
 
-def event_about(subject: Subject, statement: Statement, now: datetime, version: str) -> Event:
+def event_about(
+    subject: StatementSubject, statement: Statement, now: datetime, version: str
+) -> Event:
     """Return the event of a statement; raises pydantic's ValidationError for unsuitable text.
 
     It carries the gateway's amounts that the operator was shown, which it replaces.
@@ -102,7 +107,7 @@ def event_about(subject: Subject, statement: Statement, now: datetime, version: 
         verification=Verification(scheme=OPERATOR, key=statement.by),
         recorded=Recorded(
             by=statement.by,
-            reason=statement.reason,
+            reason=statement.reason or _NO_REASON,
             provider=position.provider,
             version=version,
             replaces=replaces,

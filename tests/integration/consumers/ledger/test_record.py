@@ -282,6 +282,18 @@ def test_yes_without_the_version_that_was_shown_is_wrong_usage(ledger_url: str) 
     assert "--yes needs --version" in result.stderr
 
 
+def test_a_reason_is_needed_to_record_but_not_to_look(ledger_url: str) -> None:
+    set_up(ledger_url, [PAID])
+    amount = ("--type", "payment.confirmed", "--amount", "90", "--currency", "USDT")
+    looked = ask(ledger_url, "record", "P-1", *amount)
+    assert looked.exit_code == 0
+    assert "to record it, run with --reason TEXT:" in looked.stdout
+    result = ask(ledger_url, "record", "P-1", *amount, "--yes", "--version", "3f2a9c01d4e8")
+    assert result.exit_code == 2
+    assert "--yes needs --reason" in result.stderr
+    assert outgoing(ledger_url) == []
+
+
 def test_a_read_only_database_shows_but_does_not_record(ledger_url: str) -> None:
     set_up(ledger_url, [PAID])
     version = shown(ledger_url)["version"]

@@ -23,7 +23,7 @@ from router.contract.event import Event
 from router.terminal.operator_name import operator_name
 from tests.parts.ledger.asked import settings as settings_of
 from tests.parts.ledger.bookkeeping import applied
-from tests.parts.ledger.told import MOMENT, told
+from tests.parts.ledger.told import MOMENT, recorded, told
 from tests.parts.ledger.transferring import OVERPAID, PAYMENTS, SUSPENSE
 
 PAYMENT = Partition("payment", 2)
@@ -49,6 +49,16 @@ async def consumed(ledger: AsyncEngine, *events: Event) -> None:
         for number, event in enumerate(events)
     ]
     await applier.apply(batch, fences)
+
+
+async def test_an_operators_amount_has_its_author_and_reason(ledger: AsyncEngine) -> None:
+    await applied(ledger, told("payment.confirmed", "100"), recorded("payment.confirmed", "90"))
+    authors = [
+        step.facts
+        for step in await found(ledger, TrailQuery("P-1"))
+        if step.what == "delivered" and step.facts["gateway"] == "operator"
+    ]
+    assert authors == [{"gateway": "operator", "recorded by": "anna", "reason": "seen on chain"}]
 
 
 async def test_a_posted_event_has_steps_with_its_offset_and_lines(ledger: AsyncEngine) -> None:
