@@ -106,7 +106,7 @@ async def _plan(transaction: AsyncConnection, located: _Located) -> BatchPlan:
 async def _stored(
     transaction: AsyncConnection, located: _Located, lock: _LockPositions
 ) -> BatchPlan | None:
-    """Store the events and positions of a batch; None if a position was inserted meanwhile."""
+    """Store the events and positions of a batch; None if another process was first."""
     before = await _load(transaction, located, lock)
     keyed = [(position.id, event) for position, event in located]
     plan = plan_batch(before, keyed)
