@@ -120,7 +120,7 @@ async def _stored(
     counted: frozenset[str],
     lock: _LockPositions,
 ) -> BatchPlan | None:
-    """Store the events and positions of a batch; None if a position was inserted meanwhile."""
+    """Store the events and positions of a batch; None if another process was first."""
     before = await _load(transaction, located, lock)
     keyed = [(position.id, event) for position, event in located]
     plan = plan_batch(before, keyed, counted)

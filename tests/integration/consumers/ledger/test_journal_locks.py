@@ -77,7 +77,7 @@ async def test_new_positions_are_inserted_from_the_lowest_id(ledger: AsyncEngine
         assert made.keys() == {position.id for position in positions[:2]}
 
 
-async def test_position_that_another_process_inserts_meanwhile_keeps_the_facts_of_both(
+async def test_position_that_another_process_inserts_first_has_the_facts_of_both(
     ledger: AsyncEngine,
 ) -> None:
     paid = told("payment.confirmed", "100")

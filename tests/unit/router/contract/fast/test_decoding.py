@@ -180,7 +180,7 @@ def test_any_other_form_is_left_to_pydantic(name: str) -> None:
     assert read_event(_OTHER_FORMS[name]) is None
 
 
-def test_exponent_of_an_amount_is_kept() -> None:
+def test_amount_has_the_digits_of_its_text() -> None:
     found = read_event(_changed(amount="007.50"))
     assert found is not None
     assert str(found.amount) == "7.50" == str(Decimal("7.50"))
