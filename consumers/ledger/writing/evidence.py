@@ -42,6 +42,8 @@ def evidence_of(event: Event) -> Evidence:
         if name not in _APART
     }
     body["verification"] = vars(event.verification)
+    if event.recorded is not None:
+        body["recorded"] = event.recorded.model_dump(mode="json")
     raw = None if event.raw is None else _json(vars(event.raw))
     return Evidence(_json(body), _json(vars(event.customer)), raw)
 

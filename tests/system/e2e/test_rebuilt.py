@@ -7,7 +7,6 @@ is set again first, and scenarios that close a case or let time pass are left ou
 import uuid
 from collections.abc import Mapping, Sequence
 
-import pytest
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from consumers.inventory.service import SERVICE as INVENTORY
@@ -19,13 +18,10 @@ from tests.parts.e2e.findings import FOUND
 from tests.parts.e2e.playing import play
 from tests.parts.e2e.scenarios import Scenario, scenarios
 from tests.parts.e2e.stage import Stage, merchant, staged
-from tests.parts.waiting import eventually
 
 REBUILT = ("books", "stock", "orders", "cases")
 OPERATORS = {"record", "decide"}
 NOT_ON_TOPICS = {"close", "wait", "policy"}
-
-pytestmark = pytest.mark.asyncio
 
 
 def is_on_topics(scenario: Scenario) -> bool:
@@ -77,8 +73,7 @@ async def test_an_emptied_database_is_rebuilt_from_the_topics(
         await set_first_stock(url)
         async with staged(broker, url, prefix, CAST) as rebuilt:
             for name, number in passed.items():
-                consumer = rebuilt.consumers[name]
-                await eventually(lambda c=consumer, n=number: c.passed() >= n, f"{name} passed all")
+                await rebuilt.consumers[name].drained(number)
             assert await state(rebuilt) == before
 
 
