@@ -13,7 +13,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.ledger.book import ACCOUNT, EVENT, POSTING, SCHEMA, TRANSACTION
 from consumers.ledger.reading.recorded import Authorship, authorship_of, recorded_body
-from consumers.ledger.transfers.trail import transfer_steps
 from consumers.runtime.fate import Fate
 from consumers.runtime.store.tables import RuntimeTables
 from consumers.runtime.trail import TrailQuery, TrailStep
@@ -28,6 +27,9 @@ async def trail(connection: AsyncConnection, sought: TrailQuery) -> Sequence[Tra
 
     Transfers that name the order follow, one step each.
     """
+    # Here, because every process of the consumer imports its trail and only a trace runs it.
+    from consumers.ledger.transfers.trail import transfer_steps  # noqa: PLC0415
+
     events = await _events(connection, sought)
     transactions = await _transactions(connection, [row.event_id for row in events])
     steps = [step for row in events for step in _steps(row, transactions.get(row.event_id, []))]

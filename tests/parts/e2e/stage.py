@@ -323,16 +323,22 @@ def _order(account: str, line: Line) -> Order:
 
 @contextlib.asynccontextmanager
 async def staged(
-    broker: Broker, database_url: str, prefix: str, cast: Sequence[Scenario]
+    broker: Broker,
+    database_url: str,
+    prefix: str,
+    cast: Sequence[Scenario],
+    *,
+    has_topics: bool = False,
 ) -> AsyncIterator[Stage]:
     """Run the system during the block, with the endpoints of every scenario.
 
     All of them have the policy of the first.
     """
-    await make_topics(broker.bootstrap, prefix)
     topics = Topics(prefix)
-    outcomes = [topics.outcome(service.name) for service in (LEDGER, INVENTORY, NOTIFICATIONS)]
-    await create_topics(broker.bootstrap, [topics.order, *outcomes])
+    if not has_topics:
+        await make_topics(broker.bootstrap, prefix)
+        outcomes = [topics.outcome(service.name) for service in (LEDGER, INVENTORY, NOTIFICATIONS)]
+        await create_topics(broker.bootstrap, [topics.order, *outcomes])
     values = configuration(broker.bootstrap, prefix)
     own = values["endpoints"]["shop"]
     for scenario in cast:

@@ -71,7 +71,7 @@ async def test_an_emptied_database_is_rebuilt_from_the_topics(
             passed = {name: each.passed() for name, each in stage.consumers.items()}
     with fresh_database(database_server) as url:
         await set_first_stock(url)
-        async with staged(broker, url, prefix, CAST) as rebuilt:
+        async with staged(broker, url, prefix, CAST, has_topics=True) as rebuilt:
             for name, number in passed.items():
                 await rebuilt.consumers[name].drained(number)
             assert await state(rebuilt) == before

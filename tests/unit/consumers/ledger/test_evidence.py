@@ -30,6 +30,15 @@ _EVENTS = {
         raw=_RAW,
         raw_event="f3a110f4-b1ff-523f-b9dc-0daafc035651",
     ),
+    "recorded by an operator": event(
+        provider="operator",
+        recorded={
+            "by": "anna",
+            "reason": "seen on chain",
+            "provider": "blockatm",
+            "replaces": "1E+3",
+        },
+    ),
     "another zone": event(
         received_at=datetime(2026, 11, 22, 10, tzinfo=timezone(timedelta(hours=5, minutes=30)))
     ),
