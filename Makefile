@@ -82,7 +82,7 @@ lock: ## write both lock files again from pyproject.toml
 	@build/uv/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 	@build/uv/bin/uv $(LOCK) --upgrade pyproject.toml --output-file requirements.lock
 	@build/uv/bin/uv $(LOCK) --upgrade pyproject.toml --extra evaluation --group dev \
-		--constraints requirements.lock --output-file requirements-dev.lock
+		--group bench --constraints requirements.lock --output-file requirements-dev.lock
 
 clean: ## remove the environment, the caches and what was built; data directories stay
 	@rm -rf .venv .kafka build dist htmlcov .coverage .coverage.* bench.json attacks.json

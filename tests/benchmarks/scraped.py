@@ -13,7 +13,7 @@ from statistics import quantiles
 
 import structlog
 
-from tests.benchmarks.edge import requests_of
+from tests.benchmarks.deliveries import requests_of
 from tests.benchmarks.load import seconds_to_answer
 from tests.parts.brokers import Broker
 from tests.parts.edge.edge_server import RunningEdge, configuration, make_topics, running_edge

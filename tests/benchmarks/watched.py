@@ -20,7 +20,7 @@ from router.edge.app import EdgeProcess, build_edge
 from router.edge.http.server import serving_deliveries
 from router.telemetry.logs import configure_logging
 from router.telemetry.management import listen
-from tests.benchmarks.edge import requests_of
+from tests.benchmarks.deliveries import requests_of
 from tests.parts.brokers import Broker
 from tests.parts.edge.edge_server import configuration, make_topics
 from tests.parts.waiting import eventually

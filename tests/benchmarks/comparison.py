@@ -1,0 +1,111 @@
+"""The edge beside a no-op of its server and beside other edges, each on the same core."""
+
+import asyncio
+import contextlib
+import tempfile
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from router.contract.topics import Topics
+from tests.benchmarks.deliveries import plain_requests, store
+from tests.benchmarks.rounds import Lane, Result, measure
+from tests.benchmarks.servers import (
+    Contender,
+    Place,
+    Server,
+    contenders,
+    free_port,
+    payrouter,
+    started,
+)
+from tests.parts.brokers import create_topics
+from tests.parts.edge.edge_server import FOR_EVER
+
+Say = Callable[[str], None]
+
+REQUESTS = 2000
+PARTITIONS = 4
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much is measured."""
+
+    connections: Sequence[int] = (1, 32, 128)
+    rounds: int = 5
+    seconds: float = 2.0
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Figures of all servers."""
+
+    results: Sequence[Result]
+    memory: Sequence[dict[str, object]]
+    """MiB of each server before its first load (`rest`) and after its last (`loaded`)."""
+    left_out: dict[str, str]
+    """Reasons by name."""
+
+    def json(self) -> dict[str, object]:
+        """Return everything as JSON."""
+        return {
+            "results": [asdict(each) for each in self.results],
+            "memory": list(self.memory),
+            "left_out": self.left_out,
+        }
+
+
+def compare(bootstrap: str, plan: Plan, say: Say) -> Comparison:
+    """Compare payrouter's edge with all contenders that can be started here."""
+    chosen, left_out = _available([payrouter(), *contenders()], say)
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
+        made = plain_requests(REQUESTS)
+        requests = store(Path(folder) / "requests.json", made)
+        prefix = make_topics(bootstrap, PARTITIONS)
+        servers = []
+        for contender in chosen:
+            say(f"starting {contender.name}")
+            place = Place(free_port(), bootstrap, prefix, Path(folder))
+            servers.append(stack.enter_context(started(contender, place, made[0])))
+        lanes = [Lane(server.name, server, requests) for server in servers]
+        return _measured(lanes, plan, left_out, say)
+
+
+def make_topics(bootstrap: str, partitions: int) -> str:
+    """Make the edge's topics and return their prefix."""
+    topics = Topics(f"b{uuid.uuid4().hex[:6]}.")
+    names = [*topics.events, topics.quarantine, topics.refused]
+    asyncio.run(create_topics(bootstrap, names, partitions, FOR_EVER))
+    return topics.prefix
+
+
+def _available(wanted: Sequence[Contender], say: Say) -> tuple[list[Contender], dict[str, str]]:
+    reasons = {each.name: each.missing() for each in wanted}
+    left_out = {name: reason for name, reason in reasons.items() if reason}
+    for name, reason in left_out.items():
+        say(f"left out: {name}: {reason}")
+    return [each for each in wanted if each.name not in left_out], left_out
+
+
+def _measured(
+    lanes: Sequence[Lane], plan: Plan, left_out: dict[str, str], say: Say
+) -> Comparison:
+    rest = {lane.name: lane.server.memory_mib() for lane in lanes}
+    results = [
+        result
+        for connections in plan.connections
+        for result in measure(lanes, connections, plan.rounds, plan.seconds, say)
+    ]
+    memory = [_memory(lane.server, rest[lane.name]) for lane in lanes]
+    return Comparison(results, memory, left_out)
+
+
+def _memory(server: Server, rest: float) -> dict[str, object]:
+    return {
+        "name": server.name,
+        "rest": rest,
+        "loaded": server.memory_mib(),
+        "start_cpu_seconds": server.start_cpu_seconds,
+    }
