@@ -18,10 +18,14 @@ from tests.parts.providers.blockatm_deliveries import KEY
 SECRET = KEY.secret.decode()
 
 
-def requests_of(settings: Settings, count: int) -> list[bytes]:
-    """Make deliveries of as many orders for the endpoint `shop`, signed now."""
+def requests_of(settings: Settings, count: int, first: int = 0) -> list[bytes]:
+    """Make deliveries of the orders `B-<first>` and following for the endpoint `shop`, signed now.
+
+    Each order is paid by a payment of its own.
+    """
     endpoint = build_endpoints(settings)["shop"]
-    orders = (SimulatedOrder("payment.confirmed", f"B-{n}", "100.50", "USDT") for n in range(count))
+    numbers = range(first, first + count)
+    orders = (SimulatedOrder("payment.confirmed", f"B-{n}", "100.50", "USDT") for n in numbers)
     return [request_of(simulate(endpoint, order)) for order in orders]
 
 

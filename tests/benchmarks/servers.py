@@ -7,7 +7,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +17,7 @@ from tests.benchmarks.contenders.options import SECRET_VARIABLE
 from tests.benchmarks.deliveries import SECRET
 from tests.parts.leash import Leash
 from tests.parts.source import ROOT
+from tests.parts.waiting import until
 
 _START_SECONDS: Final = 90.0
 _GO_SOURCE: Final = ROOT / "tests" / "benchmarks" / "go_edge"
@@ -84,14 +84,20 @@ def payrouter(name: str = "payrouter edge", endpoints: int = 1) -> Contender:
     return Contender(name, command)
 
 
-def edge_configuration(place: Place, endpoints: int = 1, provider: str = "resmic") -> str:
-    """Return the configuration of an edge whose endpoint `shop` has the benchmark's secret."""
+def edge_configuration(
+    place: Place, endpoints: int = 1, provider: str = "resmic", partitions: int = 1
+) -> str:
+    """Return the configuration of an edge whose endpoint `shop` has the benchmark's secret.
+
+    `partitions` is the least number of each topic.
+    """
     others = [f"other-{number:04}" for number in range(1, endpoints)]
     lines = [
         *("[edge]", f"port = {place.port}", f"management_port = {free_port()}"),
         *("[kafka]", f'bootstrap_servers = "{place.bootstrap}"'),
         *("[topics]", f'prefix = "{place.topics}"'),
-        *("replication_factor = 1", "min_insync_replicas = 1", "partitions = 1"),
+        *("replication_factor = 1", "min_insync_replicas = 1"),
+        f"partitions = {partitions}",
         *("[log]", 'format = "json"'),
         *_endpoint("shop", provider, SECRET),
         *(line for name in others for line in _endpoint(name, provider, f"sck_of_{name}_only")),
@@ -116,7 +122,12 @@ def started(contender: Contender, place: Place, request: bytes) -> Iterator[Serv
     log = place.folder / f"{place.port}.log"
     command = on_server_core(contender.command(place))
     with log.open("wb") as out, running(command, out.fileno()) as process:
-        _until_answered(process, place.port, request, log)
+        try:
+            until_answered(place.port, request)
+        except AssertionError as reason:
+            end = log.read_text(encoding="utf-8", errors="replace")[-2000:]
+            message = f"{contender.name} did not start; its log ends with:\n{end}"
+            raise RuntimeError(message) from reason
         yield Server(contender.name, process.pid, place.port, cpu_seconds(process.pid))
 
 
@@ -152,19 +163,17 @@ def build_go_edge() -> str:
     return f"go build failed: {built.stderr.strip()}" if built.returncode else ""
 
 
-def _until_answered(
-    process: subprocess.Popen[bytes], port: int, request: bytes, log: Path
-) -> None:
-    deadline = time.monotonic() + _START_SECONDS
-    while time.monotonic() < deadline and process.poll() is None:
+def until_answered(port: int, request: bytes, seconds: float = _START_SECONDS) -> None:
+    """Wait until a server answers a request with 200; fail after so many seconds."""
+
+    def answered() -> bool:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)) as asking:
             asking.settimeout(5)
             asking.sendall(request)
-            if asking.recv(1024).startswith(b"HTTP/1.1 200"):
-                return
-        time.sleep(0.05)
-    message = f"the server did not start; its log ends with:\n{log.read_text()[-2000:]}"
-    raise RuntimeError(message)
+            return asking.recv(1024).startswith(b"HTTP/1.1 200")
+        return False
+
+    until(answered, f"an answer of 200 on port {port}", seconds=seconds)
 
 
 def _module(name: str) -> Callable[[Place], list[str]]:
