@@ -33,10 +33,11 @@ class Figure:
 
 
 def rounded(value: float) -> str:
-    """Write a number with three significant digits, and thousands with commas."""
+    """Write a number with three significant digits, and from 10,000 on in thousands, as `12.3k`."""
+    if value >= 10_000:
+        return f"{rounded(value / 1000)}k"
     if value >= 1000:
-        digits = len(str(int(value))) - 3
-        return f"{round(value, -digits):,.0f}"
+        return f"{round(value, -1):,.0f}"
     if value >= 100:
         return f"{value:.0f}"
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}"

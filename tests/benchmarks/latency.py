@@ -20,7 +20,7 @@ from tests.benchmarks.comparison import PARTITIONS
 from tests.benchmarks.database import Database, connected
 from tests.benchmarks.deliveries import requests_of, store
 from tests.benchmarks.generator import Order, percentile
-from tests.benchmarks.rounds import send
+from tests.benchmarks.rounds import CONNECTIONS, once, send
 from tests.benchmarks.servers import (
     Place,
     edge_configuration,
@@ -34,7 +34,6 @@ from tests.parts.waiting import until
 
 Say = Callable[[str], None]
 
-CONNECTIONS = 32
 _PATIENCE_SECONDS = 180.0
 
 
@@ -95,27 +94,27 @@ class _Site:
 
     def capacity(self, deliveries: int) -> float:
         """Return deliveries a second from the first one sent to the last row."""
-        # A rate that no edge reaches: each delivery is sent once, when a connection is free.
-        order, first = self._order(deliveries, 1e6)
-        load = send(order)
+        path, first = self._requests(deliveries)
+        load = send(once(self.port, path))
         rows = self._rows(first, deliveries)
         return len(rows) / (max(rows.values()) - load.began)
 
     def level(self, name: str, rate: float, seconds: float) -> Level:
         """Send at a rate, wait for all rows, and return the latencies."""
         count = max(1, round(rate * seconds))
-        order, first = self._order(count, rate)
-        load = send(order)
+        path, first = self._requests(count)
+        load = send(Order(self.port, str(path), CONNECTIONS, 0.0, rate))
         rows = self._rows(first, count)
         taken = sorted(at - load.began - number / rate for number, at in rows.items())
         answer_p50, answer_p99 = load.p50 / 1000, load.p99 / 1000
         row_p50, row_p99 = (percentile(taken, share) * 1000 for share in (0.5, 0.99))
         return Level(name, rate, count, answer_p50, answer_p99, row_p50, row_p99)
 
-    def _order(self, count: int, rate: float) -> tuple[Order, int]:
+    def _requests(self, count: int) -> tuple[Path, int]:
+        """Return a file of new deliveries, and the number of the first."""
         first, self.sent = self.sent, self.sent + count
-        path = store(self.folder / "requests.json", requests_of(self.settings, count, first))
-        return Order(self.port, str(path), CONNECTIONS, 0.0, rate), first
+        path = self.folder / "requests.json"
+        return store(path, requests_of(self.settings, count, first)), first
 
     def _rows(self, first: int, count: int) -> Mapping[int, float]:
         """Wait until all rows are there, and return the time of each commit by number."""

@@ -1,5 +1,6 @@
 """Rounds of load by turns: every server in each round, so that a disturbance meets all of them."""
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -11,6 +12,8 @@ from tests.benchmarks.figures import Figure
 from tests.benchmarks.generator import Load, Order
 from tests.benchmarks.servers import Server
 from tests.parts.source import ROOT
+
+CONNECTIONS = 32
 
 
 @dataclass(frozen=True)
@@ -73,21 +76,31 @@ def one_round(lane: Lane, connections: int, seconds: float) -> Round:
 
 def send(order: Order) -> Load:
     """Run the generator. Raises CalledProcessError if an answer was not 200."""
-    return read_load(started_load(order))
+    command = generator_command(order)
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, cwd=ROOT)
+    return Load(**json.loads(done.stdout))
 
 
-def started_load(order: Order) -> "subprocess.Popen[bytes]":
-    """Start the generator."""
-    command = [sys.executable, "-m", "tests.benchmarks.generator", json.dumps(asdict(order))]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT)
+async def send_beside(order: Order) -> Load:
+    """Run the generator while this process serves. Raises RuntimeError if an answer was not 200."""
+    command = generator_command(order)
+    load = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    said, _ = await load.communicate()
+    if load.returncode:
+        message = "the load ended with a problem"
+        raise RuntimeError(message)
+    return Load(**json.loads(said))
 
 
-def read_load(generator: "subprocess.Popen[bytes]") -> Load:
-    """Wait for the generator and return its result."""
-    written, _ = generator.communicate()
-    if generator.returncode:
-        raise subprocess.CalledProcessError(generator.returncode, generator.args)
-    return Load(**json.loads(written))
+def generator_command(order: Order) -> list[str]:
+    """Return the command line of the generator."""
+    return [sys.executable, "-m", "tests.benchmarks.generator", json.dumps(asdict(order))]
+
+
+def once(port: int, requests: Path) -> Order:
+    """Send each request once, as soon as one of 32 connections is free."""
+    # A rate that no edge reaches.
+    return Order(port, str(requests), CONNECTIONS, 0.0, 1e6)
 
 
 def _turned(lanes: Sequence[Lane], number: int) -> list[Lane]:

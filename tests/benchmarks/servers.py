@@ -19,6 +19,8 @@ from tests.parts.leash import Leash
 from tests.parts.source import ROOT
 from tests.parts.waiting import until
 
+EDGE: Final = "payrouter edge"
+
 _START_SECONDS: Final = 90.0
 _GO_SOURCE: Final = ROOT / "tests" / "benchmarks" / "go_edge"
 
@@ -73,7 +75,7 @@ def contenders() -> list[Contender]:
     ]
 
 
-def payrouter(name: str = "payrouter edge", endpoints: int = 1) -> Contender:
+def payrouter(name: str = EDGE, endpoints: int = 1) -> Contender:
     """Return the product's edge, as its service would run it, with this many endpoints."""
 
     def command(place: Place) -> list[str]:
