@@ -4,18 +4,15 @@ import argparse
 import json
 import logging
 import sys
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
 from tests.benchmarks.clocks import machine
 from tests.benchmarks.parts import PARTS, SHORT, Plans
 from tests.benchmarks.progress import Progress
-from tests.benchmarks.sheets import Sheet, sheets
+from tests.benchmarks.sheets import sheets
+from tests.benchmarks.terminal import print_sheets
 from tests.parts import brokers
 from tests.parts.environment import Wishes
 from tests.parts.source import ROOT
@@ -47,7 +44,7 @@ def main() -> None:
     if options.json:
         sys.stdout.write(json.dumps(stored, indent=2) + "\n")
     else:
-        _print(list(sheets(stored["parts"]).values()))
+        print_sheets(sheets(stored["parts"]).values())
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -70,17 +67,6 @@ def _stored(path: Path) -> dict[str, Any]:
 def _store(path: Path, figures: dict[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
-
-
-def _print(found: Sequence[Sheet]) -> None:
-    console = Console(width=80)
-    for sheet in found:
-        table = Table(title=sheet.title, title_justify="left", box=None, padding=(0, 1, 0, 0))
-        for number, column in enumerate(sheet.columns):
-            table.add_column(column, justify="right" if number else "left")
-        for row in sheet.rows:
-            table.add_row(*row)
-        console.print(table, "")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import tempfile
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -57,9 +57,15 @@ class Comparison:
         }
 
 
-def compare(bootstrap: str, plan: Plan, say: Say) -> Comparison:
-    """Compare payrouter's edge with all contenders that can be started here."""
-    chosen, left_out = _available([payrouter(), *contenders()], say)
+def compare(
+    bootstrap: str, plan: Plan, say: Say, names: Collection[str] | None = None
+) -> Comparison:
+    """Compare payrouter's edge with the contenders of these names that can be started here.
+
+    None stands for all of them.
+    """
+    wanted = [each for each in contenders() if names is None or each.name in names]
+    chosen, left_out = _available([payrouter(), *wanted], say)
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         made = plain_requests(REQUESTS)
         requests = store(Path(folder) / "requests.json", made)
@@ -89,9 +95,7 @@ def _available(wanted: Sequence[Contender], say: Say) -> tuple[list[Contender], 
     return [each for each in wanted if each.name not in left_out], left_out
 
 
-def _measured(
-    lanes: Sequence[Lane], plan: Plan, left_out: dict[str, str], say: Say
-) -> Comparison:
+def _measured(lanes: Sequence[Lane], plan: Plan, left_out: dict[str, str], say: Say) -> Comparison:
     rest = {lane.name: lane.server.memory_mib() for lane in lanes}
     results = [
         result

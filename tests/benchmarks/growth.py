@@ -56,9 +56,7 @@ class _Bench:
             lanes = [Lane(_size(bodies[size][0]), server, sent[size]) for size in bodies]
             return self._measured("size", lanes)
 
-    def _edges(
-        self, what: str, edges: Sequence[tuple[Contender, str]]
-    ) -> list[dict[str, object]]:
+    def _edges(self, what: str, edges: Sequence[tuple[Contender, str]]) -> list[dict[str, object]]:
         made = plain_requests(REQUESTS)
         requests = self._stored("requests.json", made)
         with self._started(edges, made[0]) as servers:

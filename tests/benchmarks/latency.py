@@ -65,7 +65,10 @@ class Level:
 
 def measure(bootstrap: str, database: Database, plan: Plan, say: Say) -> dict[str, object]:
     """Return the capacity in deliveries a second and the figures of each level."""
-    with tempfile.TemporaryDirectory() as folder, _system(bootstrap, database, Path(folder)) as site:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        _system(bootstrap, database, Path(folder)) as site,
+    ):
         say("end to end: warming up")
         site.level("warm", plan.slow_rate, plan.seconds / 2)
         say("end to end: capacity")

@@ -32,7 +32,7 @@ from tests.parts.runtime.counting import written
 BATCH = 500
 _PARTITION = Partition("payment", 0)
 
-BATCHES, ALONE, COPIED = "batches of 500", "one by one", "COPY of the same rows"
+BATCHES, ALONE, COPIED = "batches of 500", "one by one", "COPY of the rows"
 
 
 @dataclass(frozen=True)

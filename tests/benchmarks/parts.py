@@ -31,6 +31,8 @@ class Plans:
     growth: GrowthPlan = field(default_factory=GrowthPlan)
     ledger: LedgerPlan = field(default_factory=LedgerPlan)
     latency: LatencyPlan = field(default_factory=LatencyPlan)
+    observed_rounds: int = watched.ROUNDS
+    scraped_rounds: int = scraped.ROUNDS
 
 
 SHORT: Final = Plans(
@@ -38,6 +40,8 @@ SHORT: Final = Plans(
     GrowthPlan((1, 100), (0, 16384), (1, 16), rounds=1, seconds=1.0),
     LedgerPlan(rounds=2, batches=2, alone=50),
     LatencyPlan(seconds=3.0, capacity_deliveries=1000, shares=(0.5,)),
+    observed_rounds=1,
+    scraped_rounds=1,
 )
 """All parts in about two minutes, with figures that tell little."""
 
@@ -54,16 +58,16 @@ def _growth(choice: Choice, plans: Plans, say: Say) -> dict[str, object]:
         return grow(broker.bootstrap, plans.growth, say)
 
 
-def _observed(choice: Choice, _plans: Plans, say: Say) -> dict[str, object]:
+def _observed(choice: Choice, plans: Plans, say: Say) -> dict[str, object]:
     with brokers.started(choice) as broker:
         say("metrics and log")
-        return asdict(_run(watched.measure(broker, _prefix())))
+        return asdict(_run(watched.measure(broker, _prefix(), plans.observed_rounds)))
 
 
-def _scraped(choice: Choice, _plans: Plans, say: Say) -> dict[str, object]:
+def _scraped(choice: Choice, plans: Plans, say: Say) -> dict[str, object]:
     with brokers.started(choice) as broker:
         say("scrapes")
-        p99 = _run(scraped.measure(broker, _prefix()))
+        p99 = _run(scraped.measure(broker, _prefix(), plans.scraped_rounds))
         return {"p99": {name: asdict(each) for name, each in p99.items()}}
 
 

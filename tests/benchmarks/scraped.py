@@ -29,7 +29,7 @@ _SCRAPE = b"GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n"
 _LONG_SECONDS = 600.0
 
 
-async def measure(broker: Broker, prefix: str) -> dict[str, Figure]:
+async def measure(broker: Broker, prefix: str, rounds: int = ROUNDS) -> dict[str, Figure]:
     """Return the 99th percentile of the time to answer in microseconds, for both."""
     values = configuration(broker.bootstrap, prefix)
     values["endpoints"] |= tables(ENDPOINTS)
@@ -40,17 +40,17 @@ async def measure(broker: Broker, prefix: str) -> dict[str, Figure]:
         structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
         edge.clock.now = datetime.now(UTC)
         await edge.until_ready()
-        return await _by_turns(edge)
+        return await _by_turns(edge, rounds)
 
 
-async def _by_turns(edge: RunningEdge) -> dict[str, Figure]:
+async def _by_turns(edge: RunningEdge, rounds: int) -> dict[str, Figure]:
     p99: dict[str, list[float]] = {UNSCRAPED: [], SCRAPED: []}
     with tempfile.TemporaryDirectory() as folder:
         requests = store(Path(folder) / "requests.json", requests_of(edge.settings, DELIVERIES))
         scrape = store(Path(folder) / "scrape.json", [_SCRAPE])
         order = Order(edge.port, str(requests), CONNECTIONS, 0.0, A_SECOND)
         await send_beside(order)
-        for _ in range(ROUNDS):
+        for _ in range(rounds):
             p99[UNSCRAPED].append((await send_beside(order)).p99)
             async with _scraping(edge.management_port, scrape):
                 p99[SCRAPED].append((await send_beside(order)).p99)

@@ -20,6 +20,8 @@ from tests.parts.source import ROOT
 from tests.parts.waiting import until
 
 EDGE: Final = "payrouter edge"
+NO_OP: Final = "no-op"
+FASTAPI: Final = "FastAPI + aiokafka"
 
 _START_SECONDS: Final = 90.0
 _GO_SOURCE: Final = ROOT / "tests" / "benchmarks" / "go_edge"
@@ -68,8 +70,8 @@ class Server:
 def contenders() -> list[Contender]:
     """Return the servers that payrouter's edge is compared with."""
     return [
-        Contender("no-op", _module("noop")),
-        Contender("FastAPI + aiokafka", _module("fastapi_aiokafka"), _no_fastapi),
+        Contender(NO_OP, _module("noop")),
+        Contender(FASTAPI, _module("fastapi_aiokafka"), _no_fastapi),
         Contender("FastStream @post", _module("faststream_post")),
         Contender("Go + franz-go", _go_command, build_go_edge),
     ]

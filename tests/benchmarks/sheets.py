@@ -79,8 +79,8 @@ def _growth(part: Part) -> dict[str, Sheet]:
         "growth.endpoints": _edges("endpoints", part["endpoints"]),
         "growth.partitions": _edges("partitions", part["partitions"]),
         "growth.sizes": Sheet(
-            "cost by size of the body",
-            ["bytes", "CPU per delivery, µs", "deliveries a second"],
+            "edge by size of the body: CPU per delivery, deliveries a second",
+            ["bytes", "CPU µs", "a second"],
             [[f"{int(each['name']):,}", *_cost(each)] for each in part["sizes"]],
         ),
     }
@@ -96,8 +96,8 @@ def _edges(what: str, points: Sequence[Part]) -> Sheet:
         ]
         for each in points
     ]
-    columns = [what, "CPU per delivery, µs", "deliveries a second", "MiB at rest", "CPU s to start"]
-    return Sheet(f"cost by number of {what}", columns, rows)
+    columns = [what, "CPU µs", "a second", "MiB at rest", "CPU s to start"]
+    return Sheet(f"edge by number of {what}: CPU per delivery, deliveries a second", columns, rows)
 
 
 def _cost(each: Part) -> list[str]:
@@ -105,12 +105,16 @@ def _cost(each: Part) -> list[str]:
 
 
 def _observed(part: Part) -> dict[str, Sheet]:
-    columns = ["edge", "CPU per delivery, µs", "deliveries a second"]
+    columns = ["edge", "CPU µs", "a second"]
     rows = [
         [name, *(Figure.read(part[key][name]).text() for key in ("cpu_microseconds", "per_second"))]
         for name in part["per_second"]
     ]
-    return {"observed": Sheet("what metrics and log cost", columns, rows)}
+    return {
+        "observed": Sheet(
+            "cost of metrics and log: CPU per delivery, deliveries a second", columns, rows
+        )
+    }
 
 
 def _scraped(part: Part) -> dict[str, Sheet]:
@@ -124,8 +128,8 @@ def _ledger(part: Part) -> dict[str, Sheet]:
     rows = [
         [each["name"], *(Figure.read(each[key]).text() for key in keys)] for each in part["ways"]
     ]
-    columns = ["ledger", "events a second", "Python, µs/event", "PostgreSQL, µs/event"]
-    return {"ledger": Sheet("CPU per event of the ledger", columns, rows)}
+    columns = ["way", "events a second", "Python", "PostgreSQL"]
+    return {"ledger": Sheet("ledger: events a second, and CPU per event in µs", columns, rows)}
 
 
 def _latency(part: Part) -> dict[str, Sheet]:

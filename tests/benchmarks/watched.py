@@ -56,7 +56,7 @@ class Nothing:
         return self
 
 
-async def measure(broker: Broker, prefix: str) -> Cost:
+async def measure(broker: Broker, prefix: str, rounds: int = ROUNDS) -> Cost:
     """Send the same load to both by turns, from a separate process."""
     await make_topics(broker.bootstrap, prefix)
     settings = settings_from(configuration(broker.bootstrap, prefix))
@@ -64,14 +64,16 @@ async def measure(broker: Broker, prefix: str) -> Cost:
         requests = store(Path(folder) / "requests.json", requests_of(settings, DELIVERIES))
         with _log_in(Path(folder) / "log") as log:
             async with _edge(settings, SEEN) as seen, _edge(settings, UNSEEN) as unseen:
-                rounds = await _rounds({SEEN: seen, UNSEEN: unseen}, requests)
-            _check(log, rounds)
-    return Cost(*({name: Figure.of(r[i] for r in of) for name, of in rounds.items()} for i in (0, 1)))
+                found = await _rounds({SEEN: seen, UNSEEN: unseen}, requests, rounds)
+            _check(log, found)
+    return Cost(
+        *({name: Figure.of(r[i] for r in of) for name, of in found.items()} for i in (0, 1))
+    )
 
 
-async def _rounds(ports: dict[str, int], requests: Path) -> Rounds:
+async def _rounds(ports: dict[str, int], requests: Path, rounds: int) -> Rounds:
     found: dict[str, list[tuple[float, float]]] = {name: [] for name in ports}
-    for number in range(ROUNDS + 1):
+    for number in range(rounds + 1):
         # The first round warms up; the order turns, so that neither is always the second.
         for name in sorted(ports, reverse=bool(number % 2)):
             _log_as(name)
