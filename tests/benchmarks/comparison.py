@@ -1,4 +1,4 @@
-"""The edge beside a no-op of its server and beside other edges, each on the same core."""
+"""Compares the edge with a no-op of its server and with other edges, all on one core."""
 
 import asyncio
 import contextlib
@@ -62,7 +62,7 @@ def compare(
 ) -> Comparison:
     """Compare payrouter's edge with the contenders of these names that can be started here.
 
-    None stands for all of them.
+    None means all of them.
     """
     wanted = [each for each in contenders() if names is None or each.name in names]
     chosen, left_out = _available([payrouter(), *wanted], say)

@@ -21,7 +21,7 @@ SECRET = KEY.secret.decode()
 def requests_of(settings: Settings, count: int, first: int = 0) -> list[bytes]:
     """Make deliveries of the orders `B-<first>` and following for the endpoint `shop`, signed now.
 
-    Each order is paid by a payment of its own.
+    Each order has a separate payment.
     """
     endpoint = build_endpoints(settings)["shop"]
     numbers = range(first, first + count)

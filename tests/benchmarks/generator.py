@@ -5,6 +5,7 @@ per request, mostly in the kernel. ORDER is a JSON object with the fields of `Or
 result, the fields of `Load`, is printed as JSON.
 """
 
+import contextlib
 import json
 import math
 import re
@@ -27,7 +28,7 @@ class Order:
     """What to send.
 
     `requests` is a JSON file of the requests as strings of latin-1. With a rate, each is sent
-    once at its time, on whichever connection is free; without, each connection sends its next
+    once at its time, on any free connection; without, each connection sends its next
     request after the answer, for `seconds`, over and over through the file.
     """
 
@@ -127,19 +128,15 @@ def is_whole(answer: bytes) -> bool:
 
 def run(order: Order, requests: Sequence[bytes]) -> Load:
     """Send the requests and wait for every answer. Raises WrongAnswerError."""
-    selector = selectors.DefaultSelector()
-    idle = deque(_connect(order.port, selector) for _ in range(order.connections))
-    spent, wall, began = time.process_time(), time.time(), time.perf_counter()
-    work = _Run(requests, order.rate, began + order.seconds, idle, selector, began)
-    while work.due() is not None or len(idle) < order.connections:
-        work.send_due()
-        work.wait()
-    seconds = time.perf_counter() - began
-    spent = time.process_time() - spent
-    for connection in idle:
-        connection.socket.close()
-    selector.close()
-    return _load(work.taken, seconds, spent, wall)
+    with selectors.DefaultSelector() as selector, contextlib.ExitStack() as stack:
+        idle = deque(_connect(order.port, selector, stack) for _ in range(order.connections))
+        spent, wall, began = time.process_time(), time.time(), time.perf_counter()
+        work = _Run(requests, order.rate, began + order.seconds, idle, selector, began)
+        while work.due() is not None or len(idle) < order.connections:
+            work.send_due()
+            work.wait()
+        seconds = time.perf_counter() - began
+        return _load(work.taken, seconds, time.process_time() - spent, wall)
 
 
 def percentile(ordered: Sequence[float], share: float) -> float:
@@ -153,8 +150,10 @@ def _load(taken: list[float], seconds: float, spent: float, began: float) -> Loa
     return Load(len(taken), seconds, p50, p99, spent / len(taken) * 1e6, began)
 
 
-def _connect(port: int, selector: selectors.BaseSelector) -> _Connection:
-    connected = socket.create_connection(("127.0.0.1", port))
+def _connect(
+    port: int, selector: selectors.BaseSelector, stack: contextlib.ExitStack
+) -> _Connection:
+    connected = stack.enter_context(socket.create_connection(("127.0.0.1", port)))
     connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     connection = _Connection(connected)
     selector.register(connected, selectors.EVENT_READ, connection)

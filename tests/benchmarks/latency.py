@@ -91,7 +91,7 @@ class _Site:
     sent: int = 0
 
     def first_request(self) -> bytes:
-        """Return a delivery that only tells whether the edge is ready."""
+        """Return a delivery for the test whether the edge is ready."""
         self.sent += 1
         return requests_of(self.settings, 1)[0]
 

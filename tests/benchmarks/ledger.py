@@ -1,4 +1,4 @@
-"""The ledger in batches, beside one event at a time and COPY of the same rows.
+"""Compares the ledger in batches with one event at a time and with COPY of the same rows.
 
 All three do the same work on one database in turn. The CPU time is that of Python, from the
 record as read from Kafka on, and that of all processes of PostgreSQL.
@@ -46,7 +46,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Cost:
-    """What one way of writing events took in one round."""
+    """Cost of one way of writing events, in one round."""
 
     events: int
     seconds: float

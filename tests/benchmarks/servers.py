@@ -29,7 +29,7 @@ _GO_SOURCE: Final = ROOT / "tests" / "benchmarks" / "go_edge"
 
 @dataclass(frozen=True)
 class Place:
-    """Where a server listens, publishes and writes."""
+    """Port, topics and folder of a server."""
 
     port: int
     bootstrap: str
@@ -121,7 +121,7 @@ def _endpoint(name: str, provider: str, secret: str) -> list[str]:
 def started(contender: Contender, place: Place, request: bytes) -> Iterator[Server]:
     """Run a server on the core of the measured process, from its first answer of 200 on.
 
-    `request` is what it has to answer.
+    `request` is a genuine delivery.
     """
     log = place.folder / f"{place.port}.log"
     command = on_server_core(contender.command(place))
