@@ -5,7 +5,8 @@ import importlib
 import os
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,6 +33,13 @@ def family_seconds(pid: int) -> float:
     ended = server.cpu_times()
     living = [server, *server.children(recursive=True)]
     return float(ended.children_user + ended.children_system) + _seconds_of(living)
+
+
+def kafka_clocks() -> dict[str, Callable[[], float]]:
+    """Return the clock of the Apache Kafka that this process has started, if there is one."""
+    children = psutil.Process().children()
+    brokers = [each.pid for each in children if each.name() == "java"]
+    return {"Apache Kafka": partial(cpu_seconds, brokers[0])} if brokers else {}
 
 
 def memory_mib(pid: int) -> float:

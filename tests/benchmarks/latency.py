@@ -13,9 +13,11 @@ import tempfile
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 from router.configuration.settings import Settings, settings_from
+from tests.benchmarks.clocks import cpu_seconds, kafka_clocks
 from tests.benchmarks.comparison import PARTITIONS
 from tests.benchmarks.database import Database, connected
 from tests.benchmarks.deliveries import requests_of, store
@@ -72,14 +74,14 @@ def measure(bootstrap: str, database: Database, plan: Plan, say: Say) -> dict[st
         say("end to end: warming up")
         site.level("warm", plan.slow_rate, plan.seconds / 2)
         say("end to end: capacity")
-        capacity = site.capacity(plan.capacity_deliveries)
+        capacity, cpu = site.capacity(plan.capacity_deliveries)
         levels = [("20/s", plan.slow_rate)]
         levels += [(f"{share:.0%} of capacity", share * capacity) for share in plan.shares]
         found = []
         for name, rate in levels:
             say(f"end to end: {name}, {rate:.0f} deliveries a second")
             found.append(asdict(site.level(name, rate, plan.seconds)))
-        return {"capacity": capacity, "levels": found}
+        return {"capacity": capacity, "cpu_microseconds": cpu, "levels": found}
 
 
 @dataclass
@@ -88,6 +90,8 @@ class _Site:
     folder: Path
     settings: Settings
     database_url: str
+    clocks: Mapping[str, Callable[[], float]]
+    """CPU seconds by process."""
     sent: int = 0
 
     def first_request(self) -> bytes:
@@ -95,12 +99,20 @@ class _Site:
         self.sent += 1
         return requests_of(self.settings, 1)[0]
 
-    def capacity(self, deliveries: int) -> float:
-        """Return deliveries a second from the first one sent to the last row."""
+    def capacity(self, deliveries: int) -> tuple[float, Mapping[str, float]]:
+        """Return deliveries a second from the first one sent to the last row.
+
+        Also returns the CPU of each process in microseconds per delivery.
+        """
         path, first = self._requests(deliveries)
+        before = {name: clock() for name, clock in self.clocks.items()}
         load = send(once(self.port, path))
         rows = self._rows(first, deliveries)
-        return len(rows) / (max(rows.values()) - load.began)
+        cpu = {
+            name: (clock() - before[name]) / deliveries * 1e6 for name, clock in self.clocks.items()
+        }
+        cpu["load generator"] = load.cpu_microseconds
+        return len(rows) / (max(rows.values()) - load.began), cpu
 
     def level(self, name: str, rate: float, seconds: float) -> Level:
         """Send at a rate, wait for all rows, and return the latencies."""
@@ -149,10 +161,12 @@ def _system(bootstrap: str, database: Database, folder: Path) -> Iterator[_Site]
     _payrouter("db", "upgrade", path=path)
     settings = settings_from(configuration(bootstrap, place.topics))
     with (folder / "log").open("wb") as log, contextlib.ExitStack() as stack:
+        clocks = {"PostgreSQL": database.cpu_seconds, **kafka_clocks()}
         for words in (("edge",), ("consume", "ledger")):
             command = [sys.executable, "-m", "consumers", *words, "--config", str(path)]
-            stack.enter_context(running(command, log.fileno()))
-        site = _Site(place.port, folder, settings, database.url)
+            process = stack.enter_context(running(command, log.fileno()))
+            clocks[f"payrouter {' '.join(words)}"] = partial(cpu_seconds, process.pid)
+        site = _Site(place.port, folder, settings, database.url, clocks)
         until_answered(place.port, site.first_request(), seconds=_PATIENCE_SECONDS)
         yield site
 

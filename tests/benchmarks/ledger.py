@@ -1,6 +1,6 @@
 """Compares the ledger in batches with one event at a time and with COPY of the same rows.
 
-All three do the same work on one database in turn. The CPU time is that of Python, from the
+All do the same work on one database in turn. The CPU time is that of Python, from the
 record as read from Kafka on, and that of all processes of PostgreSQL.
 """
 
@@ -30,9 +30,13 @@ from tests.parts.contract.events import event
 from tests.parts.runtime.counting import written
 
 BATCH = 500
+SMALL_BATCH = 50
 _PARTITION = Partition("payment", 0)
 
-BATCHES, ALONE, COPIED = "batches of 500", "one by one", "COPY of the rows"
+BATCHES = "batches of 500"
+SMALL = "batches of 50"
+ALONE = "one by one"
+COPIED = "COPY of the rows"
 
 
 @dataclass(frozen=True)
@@ -73,11 +77,12 @@ class _Bench:
     found: dict[str, list[Cost]] = field(default_factory=dict)
 
     async def round(self, plan: Plan, *, warm: bool) -> None:
-        """Measure all three ways once."""
+        """Measure every way once."""
         first = await transaction_number(self.connection)
         together = self._records(plan.batches * BATCH)
         costs = {BATCHES: await self._applied(together, BATCH)}
         rows = await rows_since(self.connection, first)
+        costs[SMALL] = await self._applied(self._records(BATCH), SMALL_BATCH)
         costs[ALONE] = await self._applied(self._records(plan.alone), 1)
         costs[COPIED] = await self._copied(rows, len(together))
         if warm:

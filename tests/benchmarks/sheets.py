@@ -137,7 +137,12 @@ def _latency(part: Part) -> dict[str, Sheet]:
     rows = [[each["name"], *(rounded(each[key]) for key in keys)] for each in part["levels"]]
     columns = ["load", "a second", "answer p50", "answer p99", "row p50", "row p99"]
     title = f"from a webhook on, ms; the capacity is {rounded(part['capacity'])} a second"
-    return {"latency": Sheet(title, columns, rows)}
+    costs = part["cpu_microseconds"].items()
+    cpu = [[name, rounded(value)] for name, value in sorted(costs, key=lambda each: -each[1])]
+    return {
+        "latency": Sheet(title, columns, rows),
+        "latency.cpu": Sheet("CPU per delivery at capacity, µs", ["process", "CPU µs"], cpu),
+    }
 
 
 _MAKERS: Final[Mapping[str, Callable[[Part], dict[str, Sheet]]]] = {

@@ -55,6 +55,7 @@ def _parts() -> dict[str, Any]:
         },
         "latency": {
             "capacity": 100.0,
+            "cpu_microseconds": {"payrouter edge": 900.0, "PostgreSQL": 100.0},
             "levels": [
                 level | dict.fromkeys(("answer_p50", "answer_p99", "row_p50", "row_p99"), 12.0)
             ],
