@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import tempfile
+import time
 import uuid
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass
@@ -27,6 +28,7 @@ Say = Callable[[str], None]
 
 REQUESTS = 2000
 PARTITIONS = 4
+_REST_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
@@ -43,8 +45,9 @@ class Comparison:
     """Figures of all servers."""
 
     results: Sequence[Result]
-    memory: Sequence[dict[str, object]]
-    """MiB of each server before its first load (`rest`) and after its last (`loaded`)."""
+    footprints: Sequence[dict[str, object]]
+    """Memory of each server before its first load and after its last, its CPU until its first
+    answer, and in milliseconds per second at rest."""
     left_out: dict[str, str]
     """Reasons by name."""
 
@@ -52,7 +55,7 @@ class Comparison:
         """Return everything as JSON."""
         return {
             "results": [asdict(each) for each in self.results],
-            "memory": list(self.memory),
+            "footprints": list(self.footprints),
             "left_out": self.left_out,
         }
 
@@ -96,20 +99,29 @@ def _available(wanted: Sequence[Contender], say: Say) -> tuple[list[Contender], 
 
 
 def _measured(lanes: Sequence[Lane], plan: Plan, left_out: dict[str, str], say: Say) -> Comparison:
-    rest = {lane.name: lane.server.memory_mib() for lane in lanes}
+    say("at rest")
+    rest = _at_rest([lane.server for lane in lanes])
     results = [
         result
         for connections in plan.connections
         for result in measure(lanes, connections, plan.rounds, plan.seconds, say)
     ]
-    memory = [_memory(lane.server, rest[lane.name]) for lane in lanes]
-    return Comparison(results, memory, left_out)
+    footprints = [
+        {"name": lane.name, "loaded_mib": lane.server.memory_mib(), **before}
+        for lane, before in zip(lanes, rest, strict=True)
+    ]
+    return Comparison(results, footprints, left_out)
 
 
-def _memory(server: Server, rest: float) -> dict[str, object]:
-    return {
-        "name": server.name,
-        "rest": rest,
-        "loaded": server.memory_mib(),
-        "start_cpu_seconds": server.start_cpu_seconds,
-    }
+def _at_rest(servers: Sequence[Server]) -> list[dict[str, float]]:
+    """Return memory, CPU so far and CPU while nothing is sent, of each server."""
+    before = [server.cpu_seconds() for server in servers]
+    time.sleep(_REST_SECONDS)
+    return [
+        {
+            "rest_mib": server.memory_mib(),
+            "start_cpu_seconds": server.start_cpu_seconds,
+            "idle_milliseconds": (server.cpu_seconds() - spent) / _REST_SECONDS * 1000,
+        }
+        for server, spent in zip(servers, before, strict=True)
+    ]

@@ -41,7 +41,7 @@ def _edge(part: Part) -> dict[str, Sheet]:
         "edge.load": _by_connections(
             "CPU of the load generator per delivery, µs", results, "load_cpu_microseconds"
         ),
-        "edge.memory": _memory(part["memory"]),
+        "edge.memory": _footprints(part["footprints"]),
     }
 
 
@@ -62,16 +62,17 @@ def _ratios(results: Sequence[Part]) -> Sheet:
     return Sheet(title, ["connections", *(str(count) for count in counts)], rows)
 
 
-def _memory(memory: Sequence[Part]) -> Sheet:
+def _footprints(footprints: Sequence[Part]) -> Sheet:
+    keys = ("rest_mib", "loaded_mib", "start_cpu_seconds", "idle_milliseconds")
     rows = [
         [
             each["name"],
-            *(rounded(each[key]) for key in ("rest", "loaded", "start_cpu_seconds")),
+            *(rounded(each[key]) for key in keys),
         ]
-        for each in memory
+        for each in footprints
     ]
-    columns = ["server", "MiB at rest", "MiB after load", "CPU s until the first answer"]
-    return Sheet("memory and start", columns, rows)
+    columns = ["server", "MiB at rest", "MiB after load", "CPU s to start", "idle ms/s"]
+    return Sheet("memory, and CPU until the first answer and at rest", columns, rows)
 
 
 def _growth(part: Part) -> dict[str, Sheet]:

@@ -35,7 +35,7 @@ def _parts() -> dict[str, Any]:
     both = {name: _figure(1, 2, 3) for name in ("with metrics and log", "without")}
     way = {"name": "batches of 500", "per_second": _figure(1000)}
     level = {"name": "90% of capacity", "rate": 90.0}
-    rest = {"rest": 73.0, "loaded": 75.0, "start_cpu_seconds": 0.8}
+    keys = ("rest_mib", "loaded_mib", "start_cpu_seconds", "idle_milliseconds")
     return {
         "edge": {
             "results": [
@@ -43,7 +43,7 @@ def _parts() -> dict[str, Any]:
                 for count in (1, 32, 128)
                 for name, cpu in ((EDGE, 900), (NO_OP, 30), (FASTAPI, 450))
             ],
-            "memory": [{"name": EDGE, **rest}],
+            "footprints": [{"name": EDGE} | dict.fromkeys(keys, 73.0)],
         },
         "growth": {"endpoints": points, "partitions": points, "sizes": points},
         "observed": {"per_second": both, "cpu_microseconds": both},
