@@ -2,7 +2,8 @@
 
 Compares the CPU time per delivery of payrouter's edge with those of the no-op and of FastAPI in
 the same run, where the speed of the machine and its other work cancel out. The bounds are far
-above what was measured: they find a change of the order of half the cost, not one of a tenth.
+above what was measured, since a busy machine's caches cost a large program more than a small one:
+they find a change that doubles the cost, not one of a tenth.
 """
 
 import json
@@ -21,7 +22,7 @@ from tests.benchmarks.terminal import print_sheets
 from tests.parts import brokers
 from tests.parts.environment import Wishes
 
-BOUNDS: Final[Mapping[str, float]] = {NO_OP: 40.0, FASTAPI: 3.5}
+BOUNDS: Final[Mapping[str, float]] = {NO_OP: 50.0, FASTAPI: 3.5}
 """How many times the CPU of these a delivery may cost at most; see docs/performance.md."""
 
 PLAN: Final = Plan((32,), rounds=5, seconds=1.0)

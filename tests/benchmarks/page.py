@@ -2,7 +2,7 @@
 
 A table of the page is between `<!-- bench: NAME -->` and `<!-- end -->`; its name is
 that of a sheet, or `machine` for where and when it was measured. A table whose part was not
-measured stays.
+measured, or only in the short form, stays.
 """
 
 import json
@@ -23,7 +23,7 @@ _MARKED: Final = re.compile(r"(<!-- bench: ([\w.]+) -->\n).*?(<!-- end -->)", re
 
 def written(page: str, stored: Mapping[str, Any]) -> str:
     """Return the page with the stored figures."""
-    parts = stored["parts"]
+    parts = {name: part for name, part in stored["parts"].items() if not part["short"]}
     tables = {name: _table(sheet) for name, sheet in sheets(parts).items()}
     tables["machine"] = _machine(parts)
 

@@ -69,6 +69,7 @@ def _stored() -> dict[str, Any]:
         "broker": "Apache Kafka",
         "measured_at": "2026-11-29T22:00:00+00:00",
         "seconds": 60,
+        "short": False,
     }
     return {"parts": {name: part | about for name, part in _parts().items()}}
 
@@ -130,6 +131,13 @@ def test_page_gets_the_tables_of_the_parts_that_were_measured() -> None:
     assert f"| {NO_OP} | 30.00 |" in new
     assert new.startswith("before\n")
     assert new.endswith("after\n" + kept)
+
+
+def test_page_gets_no_figures_of_the_short_form() -> None:
+    page = "<!-- bench: edge.ratios -->\nold\n<!-- end -->\n"
+    stored = _stored()
+    stored["parts"]["edge"]["short"] = True
+    assert written(page, stored) == page
 
 
 def test_page_that_was_written_does_not_change_again() -> None:
