@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks.clocks import machine
+from tests.benchmarks.clocks import machine, require_linux
 from tests.benchmarks.parts import PARTS, SHORT, Plans
 from tests.benchmarks.progress import Progress
 from tests.benchmarks.sheets import sheets
@@ -23,10 +23,12 @@ STORED = ROOT / "build" / "bench.json"
 def main() -> None:
     """Measure, store and print."""
     options = _parser().parse_args()
+    require_linux()
     choice = brokers.choose(Wishes.take())
     # A topic that has just been made is not known to every client at once.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     progress, plans = Progress(), SHORT if options.short else Plans()
+    progress(f"broker: {choice.description}")
     path = Path(options.out)
     stored = _stored(path)
     for name in options.only or PARTS:

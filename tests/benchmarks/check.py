@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from tests.benchmarks.clocks import beside_server_core
+from tests.benchmarks.clocks import beside_server_core, require_linux
 from tests.benchmarks.comparison import Plan, compare
 from tests.benchmarks.figures import Figure, rounded
 from tests.benchmarks.progress import Progress
@@ -53,6 +53,7 @@ def ratios(cpu: Mapping[str, float], bounds: Mapping[str, float] = BOUNDS) -> li
 
 def main() -> int:
     """Measure, print, and return 1 if a bound is exceeded."""
+    require_linux()
     choice = brokers.choose(Wishes.take())
     with beside_server_core(), brokers.started(choice) as broker:
         found = compare(broker.bootstrap, PLAN, Progress(), list(BOUNDS))

@@ -4,6 +4,7 @@ import contextlib
 import importlib
 import os
 import shutil
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
@@ -15,6 +16,12 @@ psutil: Final[Any] = importlib.import_module("psutil")
 
 SERVER_CORE: Final = 0
 """Core of the process that is measured."""
+
+
+def require_linux() -> None:
+    """End the program with a message on other systems."""
+    if not hasattr(os, "sched_setaffinity"):
+        sys.exit("the benchmarks need Linux, whose clocks and cores of processes they use")
 
 
 def cpu_seconds(pid: int) -> float:
