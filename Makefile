@@ -75,7 +75,7 @@ bench-check: $(READY) ## compare the CPU of a delivery with others in one run, 3
 	@$(BIN)/python -m tests.benchmarks.check $(ARGS)
 
 bench-page: $(READY) ## write the figures of build/bench.json into docs/performance.md
-	@$(BIN)/python -m tests.benchmarks.page
+	@$(BIN)/python -m tests.benchmarks.report.page
 
 attacks: $(READY) ## attack a running edge; table and JSON; ARGS="--seconds 5 --only scrapes"
 	@$(BIN)/python -m tests.parts.attacks $(ARGS)

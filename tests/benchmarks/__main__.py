@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks.clocks import machine, require_linux
 from tests.benchmarks.parts import PARTS, SHORT, Plans
-from tests.benchmarks.progress import Progress
-from tests.benchmarks.sheets import sheets
-from tests.benchmarks.terminal import print_sheets
+from tests.benchmarks.report.progress import Progress
+from tests.benchmarks.report.sheets import sheets
+from tests.benchmarks.report.terminal import print_sheets
+from tests.benchmarks.running.clocks import machine, require_linux
 from tests.parts import brokers
 from tests.parts.environment import Wishes
 from tests.parts.source import ROOT

@@ -12,13 +12,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from tests.benchmarks.clocks import beside_server_core, require_linux
 from tests.benchmarks.comparison import Plan, compare
-from tests.benchmarks.figures import Figure, rounded
-from tests.benchmarks.progress import Progress
-from tests.benchmarks.servers import EDGE, FASTAPI, NO_OP
-from tests.benchmarks.sheets import Sheet
-from tests.benchmarks.terminal import print_sheets
+from tests.benchmarks.report.figures import Figure, rounded
+from tests.benchmarks.report.progress import Progress
+from tests.benchmarks.report.sheets import Sheet
+from tests.benchmarks.report.terminal import print_sheets
+from tests.benchmarks.running.clocks import beside_server_core, require_linux
+from tests.benchmarks.running.servers import EDGE, FASTAPI, NO_OP
 from tests.parts import brokers
 from tests.parts.environment import Wishes
 

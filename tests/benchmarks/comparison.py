@@ -10,9 +10,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from router.contract.topics import Topics
-from tests.benchmarks.deliveries import plain_requests, store
-from tests.benchmarks.rounds import Lane, Result, measure
-from tests.benchmarks.servers import (
+from tests.benchmarks.running.deliveries import plain_requests, store
+from tests.benchmarks.running.rounds import Lane, Result, measure
+from tests.benchmarks.running.servers import (
     Contender,
     Place,
     Server,

@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tests.benchmarks.comparison import PARTITIONS, make_topics
-from tests.benchmarks.deliveries import plain_requests, store
-from tests.benchmarks.rounds import Lane, measure
-from tests.benchmarks.servers import Contender, Place, Server, free_port, payrouter, started
+from tests.benchmarks.running.deliveries import plain_requests, store
+from tests.benchmarks.running.rounds import Lane, measure
+from tests.benchmarks.running.servers import Contender, Place, Server, free_port, payrouter, started
 
 Say = Callable[[str], None]
 

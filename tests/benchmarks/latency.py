@@ -17,13 +17,13 @@ from functools import partial
 from pathlib import Path
 
 from router.configuration.settings import Settings, settings_from
-from tests.benchmarks.clocks import cpu_seconds, kafka_clocks
 from tests.benchmarks.comparison import PARTITIONS
-from tests.benchmarks.database import Database, connected
-from tests.benchmarks.deliveries import requests_of, store
-from tests.benchmarks.generator import Order, percentile
-from tests.benchmarks.rounds import CONNECTIONS, once, send
-from tests.benchmarks.servers import (
+from tests.benchmarks.running.clocks import cpu_seconds, kafka_clocks
+from tests.benchmarks.running.database import Database, connected
+from tests.benchmarks.running.deliveries import requests_of, store
+from tests.benchmarks.running.generator import Order, percentile
+from tests.benchmarks.running.rounds import CONNECTIONS, once, send
+from tests.benchmarks.running.servers import (
     Place,
     edge_configuration,
     free_port,

@@ -23,8 +23,8 @@ from consumers.runtime.store.migrate import upgrade
 from router.contract.event import event_id
 from router.contract.topics import Topics
 from tests.benchmarks.copied import copy, empty, make_tables, rows_since, transaction_number
-from tests.benchmarks.database import Database, connected
-from tests.benchmarks.figures import Figure
+from tests.benchmarks.report.figures import Figure
+from tests.benchmarks.running.database import Database, connected
 from tests.parts.connections import connection_to
 from tests.parts.contract.events import event
 from tests.parts.runtime.counting import written

@@ -8,14 +8,14 @@ from typing import Any, Final, TypeVar
 
 from router.terminal.processes import loop_factory
 from tests.benchmarks import latency, ledger, scraped, watched
-from tests.benchmarks.clocks import beside_server_core
 from tests.benchmarks.comparison import Plan as EdgePlan
 from tests.benchmarks.comparison import compare
-from tests.benchmarks.database import started_database
 from tests.benchmarks.growth import Plan as GrowthPlan
 from tests.benchmarks.growth import grow
 from tests.benchmarks.latency import Plan as LatencyPlan
 from tests.benchmarks.ledger import Plan as LedgerPlan
+from tests.benchmarks.running.clocks import beside_server_core
+from tests.benchmarks.running.database import started_database
 from tests.parts import brokers
 from tests.parts.brokers import Choice
 

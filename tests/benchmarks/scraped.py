@@ -9,10 +9,10 @@ from pathlib import Path
 
 import structlog
 
-from tests.benchmarks.deliveries import requests_of, store
-from tests.benchmarks.figures import Figure
-from tests.benchmarks.generator import Order
-from tests.benchmarks.rounds import CONNECTIONS, generator_command, send_beside
+from tests.benchmarks.report.figures import Figure
+from tests.benchmarks.running.deliveries import requests_of, store
+from tests.benchmarks.running.generator import Order
+from tests.benchmarks.running.rounds import CONNECTIONS, generator_command, send_beside
 from tests.parts.brokers import Broker
 from tests.parts.edge.edge_server import RunningEdge, configuration, make_topics, running_edge
 from tests.parts.edge.many_endpoints import tables

@@ -17,9 +17,9 @@ from router.edge.app import EdgeProcess, build_edge
 from router.edge.http.server import serving_deliveries
 from router.telemetry.logs import configure_logging
 from router.telemetry.management import listen
-from tests.benchmarks.deliveries import requests_of, store
-from tests.benchmarks.figures import Figure
-from tests.benchmarks.rounds import once, send_beside
+from tests.benchmarks.report.figures import Figure
+from tests.benchmarks.running.deliveries import requests_of, store
+from tests.benchmarks.running.rounds import once, send_beside
 from tests.parts.brokers import Broker
 from tests.parts.edge.edge_server import configuration, make_topics
 from tests.parts.waiting import eventually

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.benchmarks.comparison import PARTITIONS, make_topics
-from tests.benchmarks.deliveries import plain_requests
-from tests.benchmarks.servers import (
+from tests.benchmarks.running.deliveries import plain_requests
+from tests.benchmarks.running.servers import (
     NO_OP,
     Contender,
     Place,

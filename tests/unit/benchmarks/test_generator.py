@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from tests.benchmarks.generator import Order, WrongAnswerError, is_whole, percentile, run
+from tests.benchmarks.running.generator import Order, WrongAnswerError, is_whole, percentile, run
 
 _OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nOK"
 _REFUSED = b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n"

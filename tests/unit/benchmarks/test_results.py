@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from tests.benchmarks.check import ratios
-from tests.benchmarks.figures import Figure, rounded
-from tests.benchmarks.page import PAGE, names, written
-from tests.benchmarks.servers import EDGE, FASTAPI, NO_OP
-from tests.benchmarks.sheets import sheets
-from tests.benchmarks.terminal import COLUMNS, print_sheets
+from tests.benchmarks.report.figures import Figure, rounded
+from tests.benchmarks.report.page import PAGE, names, written
+from tests.benchmarks.report.sheets import sheets
+from tests.benchmarks.report.terminal import COLUMNS, print_sheets
+from tests.benchmarks.running.servers import EDGE, FASTAPI, NO_OP
 
 
 def _figure(*values: float) -> dict[str, float]:

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from tests.benchmarks.figures import Figure
-from tests.benchmarks.generator import Load, Order
-from tests.benchmarks.servers import Server
+from tests.benchmarks.report.figures import Figure
+from tests.benchmarks.running.generator import Load, Order
+from tests.benchmarks.running.servers import Server
 from tests.parts.source import ROOT
 
 CONNECTIONS = 32
@@ -94,7 +94,7 @@ async def send_beside(order: Order) -> Load:
 
 def generator_command(order: Order) -> list[str]:
     """Return the command line of the generator."""
-    return [sys.executable, "-m", "tests.benchmarks.generator", json.dumps(asdict(order))]
+    return [sys.executable, "-m", "tests.benchmarks.running.generator", json.dumps(asdict(order))]
 
 
 def once(port: int, requests: Path) -> Order:

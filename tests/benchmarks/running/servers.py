@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from tests.benchmarks.clocks import cpu_seconds, memory_mib, on_server_core
 from tests.benchmarks.contenders.options import SECRET_VARIABLE
-from tests.benchmarks.deliveries import SECRET
+from tests.benchmarks.running.clocks import cpu_seconds, memory_mib, on_server_core
+from tests.benchmarks.running.deliveries import SECRET
 from tests.parts.leash import Leash
 from tests.parts.source import ROOT
 from tests.parts.waiting import until

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks.sheets import Sheet
+from tests.benchmarks.report.sheets import Sheet
 
 COLUMNS = 80
 

@@ -1,4 +1,4 @@
-"""Writes the figures into docs/performance.md: `python -m tests.benchmarks.page [--check]`.
+"""Writes the figures into docs/performance.md: `python -m tests.benchmarks.report.page [--check]`.
 
 A table of the page is between `<!-- bench: NAME -->` and `<!-- end -->`; its name is
 that of a sheet, or `machine` for where and when it was measured. A table whose part was not
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.benchmarks.__main__ import STORED
-from tests.benchmarks.sheets import Sheet, sheets
+from tests.benchmarks.report.sheets import Sheet, sheets
 from tests.parts.source import ROOT
 
 PAGE: Final = ROOT / "docs" / "performance.md"

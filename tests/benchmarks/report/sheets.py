@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from tests.benchmarks.figures import Figure, rounded
-from tests.benchmarks.servers import EDGE
+from tests.benchmarks.report.figures import Figure, rounded
+from tests.benchmarks.running.servers import EDGE
 
 Part = Mapping[str, Any]
 

@@ -1,4 +1,4 @@
-"""Load over kept-alive connections: `python -m tests.benchmarks.generator ORDER`.
+"""Load over kept-alive connections: `python -m tests.benchmarks.running.generator ORDER`.
 
 A program of the standard library that works on bare sockets, so that it costs a few microseconds
 per request, mostly in the kernel. ORDER is a JSON object with the fields of `Order`; the

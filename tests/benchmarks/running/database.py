@@ -11,7 +11,7 @@ import asyncpg
 from sqlalchemy import make_url
 
 from router.evaluation.embedded import EvaluationDatabase
-from tests.benchmarks.clocks import family_seconds
+from tests.benchmarks.running.clocks import family_seconds
 from tests.parts.databases import DatabaseServer, fresh_database
 from tests.parts.folders import server_folder
 from tests.parts.leash import Leash
