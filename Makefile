@@ -23,7 +23,7 @@ CHECKS := check-types check-prose check-format check-lint check-schemas check-me
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: dev test test-fast test-system test-all check bench attacks chaos lock help clean $(CHECKS)
+.PHONY: dev test test-fast test-system test-all check bench bench-check bench-page attacks chaos lock help clean $(CHECKS)
 
 dev: $(READY) ## the whole system on this machine until Ctrl-C; ARGS="--port 9000" for options
 	@exec $(BIN)/payrouter dev $(ARGS)
@@ -68,8 +68,14 @@ check-cli:
 check-man:
 	@$(BIN)/payrouter man | diff -u deploy/man/payrouter.1 -
 
-bench: $(READY) ## benchmarks, as a table and as JSON
+bench: $(READY) ## benchmarks, 10 to 15 min: tables, build/bench.json; ARGS="--only edge", "--short"
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
+
+bench-check: $(READY) ## compare the CPU of a delivery with others in one run, 30 s
+	@$(BIN)/python -m tests.benchmarks.check $(ARGS)
+
+bench-page: $(READY) ## write the figures of build/bench.json into docs/performance.md
+	@$(BIN)/python -m tests.benchmarks.report.page
 
 attacks: $(READY) ## attack a running edge; table and JSON; ARGS="--seconds 5 --only scrapes"
 	@$(BIN)/python -m tests.parts.attacks $(ARGS)
@@ -82,10 +88,10 @@ lock: ## write both lock files again from pyproject.toml
 	@build/uv/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 	@build/uv/bin/uv $(LOCK) --upgrade pyproject.toml --output-file requirements.lock
 	@build/uv/bin/uv $(LOCK) --upgrade pyproject.toml --extra evaluation --group dev \
-		--constraints requirements.lock --output-file requirements-dev.lock
+		--group bench --constraints requirements.lock --output-file requirements-dev.lock
 
 clean: ## remove the environment, the caches and what was built; data directories stay
-	@rm -rf .venv .kafka build dist htmlcov .coverage .coverage.* bench.json attacks.json
+	@rm -rf .venv .kafka build dist htmlcov .coverage .coverage.* attacks.json
 	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 help: ## this list

@@ -1,62 +1,75 @@
-"""`make bench`: run the benchmarks; a table for people, bench.json for programs."""
+"""`make bench`: run the benchmarks; tables for people, JSON for programs."""
 
-import asyncio
+import argparse
 import json
-import uuid
-from collections.abc import Coroutine
+import logging
+import sys
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
-from router.terminal.processes import loop_factory
-from tests.benchmarks import edge, ledger, scraped, watched
-from tests.parts import brokers, databases
+from tests.benchmarks.parts import PARTS, SHORT, Plans
+from tests.benchmarks.report.progress import Progress
+from tests.benchmarks.report.sheets import sheets
+from tests.benchmarks.report.terminal import print_sheets
+from tests.benchmarks.running.clocks import machine, require_linux
+from tests.parts import brokers
 from tests.parts.environment import Wishes
+from tests.parts.source import ROOT
 
-Measured = TypeVar("Measured")
+STORED = ROOT / "build" / "bench.json"
 
 
 def main() -> None:
-    """Measure, print and store."""
-    wishes = Wishes.take()
-    choice = brokers.choose(wishes)
-    with brokers.started(choice) as broker:
-        at_edge = _run(edge.measure(broker, f"b{uuid.uuid4().hex[:6]}."))
-        seen = _run(watched.measure(broker, f"w{uuid.uuid4().hex[:6]}."))
-        p99 = _run(scraped.measure(broker, f"s{uuid.uuid4().hex[:6]}."))
-    with (
-        databases.server_of(wishes.database_url) as server,
-        databases.fresh_database(server) as url,
-    ):
-        at_ledger = _run(ledger.measure(url))
-    table = Table("what", "measured", "a second", "ratio")
-    results = [
-        _row(table, "edge, deliveries", at_edge, "edge", "bare"),
-        _row(table, "edge, deliveries", seen.per_second, watched.SEEN, watched.UNSEEN),
-        _row(table, "edge, µs of CPU", seen.cpu_microseconds, watched.SEEN, watched.UNSEEN),
-        _row(table, "edge, µs at p99", p99, scraped.SCRAPED, scraped.UNSCRAPED),
-        _row(table, "ledger, events", at_ledger, "batches", "one by one"),
-    ]
-    Console().print(table)
-    Console().print(f"broker: {choice.description}")
-    Path("bench.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    """Measure, store and print."""
+    options = _parser().parse_args()
+    require_linux()
+    choice = brokers.choose(Wishes.take())
+    # A topic that has just been made is not known to every client at once.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    progress, plans = Progress(), SHORT if options.short else Plans()
+    progress(f"broker: {choice.description}")
+    path = Path(options.out)
+    stored = _stored(path)
+    for name in options.only or PARTS:
+        began = progress.seconds
+        measured = PARTS[name](choice, plans, progress)
+        stored["parts"][name] = {
+            **measured,
+            "machine": machine(),
+            "broker": choice.description,
+            "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "seconds": round(progress.seconds - began),
+            "short": options.short,
+        }
+        _store(path, stored)
+    if options.json:
+        sys.stdout.write(json.dumps(stored, indent=2) + "\n")
+    else:
+        print_sheets(sheets(stored["parts"]).values())
 
 
-def _run(measuring: Coroutine[Any, Any, Measured]) -> Measured:
-    # On the loop that `payrouter edge` and `payrouter consume` run on.
-    with asyncio.Runner(loop_factory=loop_factory()) as runner:
-        return runner.run(measuring)
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser.add_argument("--only", nargs="+", choices=PARTS, metavar="PART", help=", ".join(PARTS))
+    parser.add_argument("--short", action="store_true", help="all parts in about two minutes")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    parser.add_argument("--out", default=str(STORED), help="file of the figures, by part")
+    return parser
 
 
-def _row(
-    table: Table, what: str, measured: dict[str, float], ours: str, other: str
-) -> dict[str, object]:
-    ratio = measured[ours] / measured[other]
-    for name, value in measured.items():
-        table.add_row(what, name, f"{value:,.0f}", f"{ratio:.2f}" if name == ours else "1.00")
-    return {"what": what, **measured, f"{ours} / {other}": ratio}
+def _stored(path: Path) -> dict[str, Any]:
+    """Return the figures of earlier runs, which stay for the parts that are not measured now."""
+    if not path.exists():
+        return {"parts": {}}
+    stored: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return stored
 
 
-main()
+def _store(path: Path, figures: dict[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -2,19 +2,17 @@
 
 import asyncio
 import contextlib
-import json
-import sys
 import tempfile
-import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
-from statistics import quantiles
 
 import structlog
 
-from tests.benchmarks.edge import requests_of
-from tests.benchmarks.load import seconds_to_answer
+from tests.benchmarks.report.figures import Figure
+from tests.benchmarks.running.deliveries import requests_of, store
+from tests.benchmarks.running.generator import Order
+from tests.benchmarks.running.rounds import CONNECTIONS, generator_command, send_beside
 from tests.parts.brokers import Broker
 from tests.parts.edge.edge_server import RunningEdge, configuration, make_topics, running_edge
 from tests.parts.edge.many_endpoints import tables
@@ -27,8 +25,11 @@ ROUNDS = 3
 SCRAPED = "with continuous scrapes"
 UNSCRAPED = "without"
 
+_SCRAPE = b"GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n"
+_LONG_SECONDS = 600.0
 
-async def measure(broker: Broker, prefix: str) -> dict[str, float]:
+
+async def measure(broker: Broker, prefix: str, rounds: int = ROUNDS) -> dict[str, Figure]:
     """Return the 99th percentile of the time to answer in microseconds, for both."""
     values = configuration(broker.bootstrap, prefix)
     values["endpoints"] |= tables(ENDPOINTS)
@@ -39,38 +40,28 @@ async def measure(broker: Broker, prefix: str) -> dict[str, float]:
         structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
         edge.clock.now = datetime.now(UTC)
         await edge.until_ready()
-        return await _by_turns(edge)
+        return await _by_turns(edge, rounds)
 
 
-async def _by_turns(edge: RunningEdge) -> dict[str, float]:
-    taken: dict[str, list[float]] = {UNSCRAPED: [], SCRAPED: []}
-    written = [one.decode("latin-1") for one in requests_of(edge.settings, DELIVERIES)]
+async def _by_turns(edge: RunningEdge, rounds: int) -> dict[str, Figure]:
+    p99: dict[str, list[float]] = {UNSCRAPED: [], SCRAPED: []}
     with tempfile.TemporaryDirectory() as folder:
-        requests = Path(folder) / "requests.json"
-        requests.write_text(json.dumps(written))
-        await _round(edge, requests)
-        for _ in range(ROUNDS):
-            taken[UNSCRAPED] += await _round(edge, requests)
-            async with _scraping(edge.management_port):
-                taken[SCRAPED] += await _round(edge, requests)
-    return {name: quantiles(seconds, n=100)[98] * 1e6 for name, seconds in taken.items()}
-
-
-async def _round(edge: RunningEdge, requests: Path) -> list[float]:
-    """Return the seconds to each answer, measured by a separate process."""
-    load = await _started("deliver", str(edge.port), str(requests))
-    said, _ = await load.communicate()
-    if load.returncode:
-        message = "the load ended with a problem"
-        raise RuntimeError(message)
-    seconds: list[float] = json.loads(said)
-    return seconds
+        requests = store(Path(folder) / "requests.json", requests_of(edge.settings, DELIVERIES))
+        scrape = store(Path(folder) / "scrape.json", [_SCRAPE])
+        order = Order(edge.port, str(requests), CONNECTIONS, 0.0, A_SECOND)
+        await send_beside(order)
+        for _ in range(rounds):
+            p99[UNSCRAPED].append((await send_beside(order)).p99)
+            async with _scraping(edge.management_port, scrape):
+                p99[SCRAPED].append((await send_beside(order)).p99)
+    return {name: Figure.of(each) for name, each in p99.items()}
 
 
 @contextlib.asynccontextmanager
-async def _scraping(port: int) -> AsyncIterator[None]:
+async def _scraping(port: int, request: Path) -> AsyncIterator[None]:
     """Scrape without a pause, in a separate process."""
-    scraper = await _started("scrape", str(port))
+    command = generator_command(Order(port, str(request), 1, _LONG_SECONDS))
+    scraper = await asyncio.create_subprocess_exec(*command)
     try:
         yield
         if scraper.returncode is not None:
@@ -80,32 +71,3 @@ async def _scraping(port: int) -> AsyncIterator[None]:
         with contextlib.suppress(ProcessLookupError):
             scraper.terminate()
         await scraper.wait()
-
-
-async def _started(*arguments: str) -> asyncio.subprocess.Process:
-    command = [sys.executable, "-m", "tests.benchmarks.scraped", *arguments]
-    return await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
-
-
-async def _deliver(port: int, texts: list[str]) -> list[float]:
-    """Send the requests, so many a second however long the answers take."""
-    started = time.perf_counter()
-    waiting: list[asyncio.Task[float]] = []
-    for number, text in enumerate(texts):
-        await asyncio.sleep(started + number / A_SECOND - time.perf_counter())
-        sent = text.encode("latin-1")
-        waiting.append(asyncio.create_task(seconds_to_answer(port, sent, b"HTTP/1.1 200")))
-    return await asyncio.gather(*waiting)
-
-
-async def _scrape(port: int) -> None:
-    request = b"GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n"
-    while True:
-        await seconds_to_answer(port, request, b"HTTP/1.1 200")
-
-
-if __name__ == "__main__":
-    if sys.argv[1] == "scrape":
-        asyncio.run(_scrape(int(sys.argv[2])))
-    lines: list[str] = json.loads(Path(sys.argv[3]).read_text(encoding="utf-8"))
-    print(json.dumps(asyncio.run(_deliver(int(sys.argv[2]), lines))))  # noqa: T201 - the result

@@ -1,16 +1,13 @@
 """The same edge with and without metrics and log: what it costs to be seen."""
 
-import asyncio
 import contextlib
 import json
-import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import structlog
@@ -20,7 +17,9 @@ from router.edge.app import EdgeProcess, build_edge
 from router.edge.http.server import serving_deliveries
 from router.telemetry.logs import configure_logging
 from router.telemetry.management import listen
-from tests.benchmarks.edge import requests_of
+from tests.benchmarks.report.figures import Figure
+from tests.benchmarks.running.deliveries import requests_of, store
+from tests.benchmarks.running.rounds import once, send_beside
 from tests.parts.brokers import Broker
 from tests.parts.edge.edge_server import configuration, make_topics
 from tests.parts.waiting import eventually
@@ -38,10 +37,10 @@ Rounds = Mapping[str, Sequence[tuple[float, float]]]
 
 @dataclass(frozen=True)
 class Cost:
-    """What was measured: medians over the rounds."""
+    """What was measured, over the rounds."""
 
-    per_second: dict[str, float]
-    cpu_microseconds: dict[str, float]
+    per_second: dict[str, Figure]
+    cpu_microseconds: dict[str, Figure]
     """Of the edge's process, per delivery: what other processes do does not disturb it."""
 
 
@@ -57,24 +56,24 @@ class Nothing:
         return self
 
 
-async def measure(broker: Broker, prefix: str) -> Cost:
+async def measure(broker: Broker, prefix: str, rounds: int = ROUNDS) -> Cost:
     """Send the same load to both by turns, from a separate process."""
     await make_topics(broker.bootstrap, prefix)
     settings = settings_from(configuration(broker.bootstrap, prefix))
     with tempfile.TemporaryDirectory() as folder:
-        requests = Path(folder) / "requests.json"
-        written = requests_of(settings, DELIVERIES)
-        requests.write_text(json.dumps([one.decode("latin-1") for one in written]))
+        requests = store(Path(folder) / "requests.json", requests_of(settings, DELIVERIES))
         with _log_in(Path(folder) / "log") as log:
             async with _edge(settings, SEEN) as seen, _edge(settings, UNSEEN) as unseen:
-                rounds = await _rounds({SEEN: seen, UNSEEN: unseen}, requests)
-            _check(log, rounds)
-    return Cost(*({name: median(r[i] for r in of) for name, of in rounds.items()} for i in (0, 1)))
+                found = await _rounds({SEEN: seen, UNSEEN: unseen}, requests, rounds)
+            _check(log, found)
+    return Cost(
+        *({name: Figure.of(r[i] for r in of) for name, of in found.items()} for i in (0, 1))
+    )
 
 
-async def _rounds(ports: dict[str, int], requests: Path) -> Rounds:
+async def _rounds(ports: dict[str, int], requests: Path, rounds: int) -> Rounds:
     found: dict[str, list[tuple[float, float]]] = {name: [] for name in ports}
-    for number in range(ROUNDS + 1):
+    for number in range(rounds + 1):
         # The first round warms up; the order turns, so that neither is always the second.
         for name in sorted(ports, reverse=bool(number % 2)):
             _log_as(name)
@@ -87,13 +86,8 @@ async def _rounds(ports: dict[str, int], requests: Path) -> Rounds:
 async def _round(port: int, requests: Path) -> tuple[float, float]:
     """Return deliveries a second, and microseconds of this process for each."""
     before = time.process_time()
-    command = [sys.executable, "-m", "tests.benchmarks.load", str(port), str(requests)]
-    load = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
-    said, _ = await load.communicate()
-    if load.returncode:
-        message = "the load ended with a problem"
-        raise RuntimeError(message)
-    return float(said), (time.process_time() - before) / DELIVERIES * 1e6
+    seconds = (await send_beside(once(port, requests))).seconds
+    return DELIVERIES / seconds, (time.process_time() - before) / DELIVERIES * 1e6
 
 
 @contextlib.asynccontextmanager

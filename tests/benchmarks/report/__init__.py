@@ -1,0 +1,1 @@
+"""Figures of the benchmarks as text: tables in a terminal and on a page."""

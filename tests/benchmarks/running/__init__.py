@@ -1,0 +1,1 @@
+"""Servers under load: starts them, sends deliveries, reads clocks and memory."""
