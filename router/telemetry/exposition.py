@@ -89,7 +89,7 @@ async def _pause(pace: RenderPace) -> float:
 def pieces(registry: CollectorRegistry) -> Iterator[bytes]:
     """Yield the text of a registry in pieces of at most `PIECE_SAMPLES` samples.
 
-    A collector that is neither a metric object of prometheus_client nor one of ours builds each
+    A collector that is neither a metric object of prometheus_client nor a `PlainMetric` builds each
     family in one step.
     """
     for collector in list(registry._collector_to_names):  # noqa: SLF001 - not listed publicly

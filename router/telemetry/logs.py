@@ -17,7 +17,7 @@ from typing import Any, Final, Literal, TextIO, cast
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, Processor
 
-from router.telemetry.output import FAILED, FULL, LogOutput
+from router.telemetry.output import FAILED, FULL, MOST_BYTES, LogOutput
 from router.telemetry.repeats import Repeats
 from router.telemetry.sinks import sink_of
 
@@ -44,15 +44,20 @@ class LineLogger:
     debug = warning = error = critical = info
 
 
-def configure_logging(level: str, form: Literal["auto", "json", "console"]) -> None:
+def configure_logging(
+    level: str, form: Literal["auto", "json", "console"], *, most_bytes: int = MOST_BYTES
+) -> None:
     """Write our log lines and the libraries' warnings to stderr, in one format.
 
-    `auto` means console on a terminal and JSON otherwise.
+    `auto` means console on a terminal and JSON otherwise. Lines of at most `most_bytes` wait if
+    nothing reads stderr; further lines are dropped.
     """
     console = form == "console" or (form == "auto" and sys.stderr.isatty())
     log = get_log("process")
     output = LogOutput(
-        sink_of(sys.stderr), lambda count: log.warning("log_lines_dropped", count=count)
+        sink_of(sys.stderr),
+        lambda count: log.warning("log_lines_dropped", count=count),
+        most_bytes,
     )
     processors = _console_processors() if console else [as_json()]
     structlog.configure(

@@ -24,6 +24,9 @@ FAILED: Final = "failed"
 _PIECE_BYTES = select.PIPE_BUF
 """Bytes of one write, if no line is longer: processes that share a pipe do not mix their lines."""
 
+_Piece = tuple[bytes, int]
+"""Bytes of whole lines that are written with one call, and how many lines they are."""
+
 _RETRY_SECONDS = 0.1
 _PAUSE_SECONDS = 0.01
 
@@ -40,7 +43,9 @@ class LogOutput:
         """Write to this sink; `report` gets the number of dropped lines, and may log it."""
         self.dropped = {FULL: 0, FAILED: 0}
         self._sink, self._report, self._most = sink, report, most_bytes
-        self._lines: deque[bytes] = deque()
+        self._turn: list[str] = []
+        self._turn_size = 0
+        self._pieces: deque[_Piece] = deque()
         self._waiting_bytes = 0
         self._unreported = 0
         self._lock = threading.RLock()
@@ -52,7 +57,8 @@ class LogOutput:
     def write(self, text: str) -> None:
         """Write one or more whole lines now, or once the reader has read."""
         with self._lock:
-            self._add(text)
+            self._end_turn()
+            self._add(text, 1)
             self._send()
 
     def later(self, text: str) -> None:
@@ -61,15 +67,13 @@ class LogOutput:
         They are written earlier if they would exceed one write, or if a line follows by `write`.
         """
         with self._lock:
-            if self._waiting_bytes + len(text) > _PIECE_BYTES:
+            self._turn_size += len(text)
+            if self._turn_size > _PIECE_BYTES:
+                self._end_turn()
+                self._turn_size = len(text)
                 self._send()
-            self._add(text)
-            loop = _running_loop()
-            if loop is None:
-                self._send()
-            elif self._scheduled_on is not loop:
-                self._scheduled_on = loop
-                loop.call_soon(self._turn_ended)
+            self._turn.append(text)
+            self._send_after_this_turn()
 
     def flush(self) -> None:
         """Do nothing, since `write` leaves nothing that could be written."""
@@ -80,41 +84,59 @@ class LogOutput:
         while True:
             with self._lock:
                 self._retry_at = 0.0
+                self._end_turn()
                 self._send()
-                if not self._lines:
+                if not self._pieces:
                     return True
             left = deadline - time.monotonic()
             if left <= 0:
                 return False
             self._sink.wait(min(left, _RETRY_SECONDS))
 
+    def _send_after_this_turn(self) -> None:
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            self._turn_ended()
+            return
+        if self._scheduled_on is not loop:
+            self._scheduled_on = loop
+            loop.call_soon(self._turn_ended)
+
     def _turn_ended(self) -> None:
         with self._lock:
             self._scheduled_on = None
+            self._end_turn()
             self._send()
 
-    def _add(self, text: str) -> None:
-        line = text.encode(self._sink.encoding, "backslashreplace")
-        if self._lines and self._waiting_bytes + len(line) > self._most:
-            self._lose(FULL, 1)
-        else:
-            self._lines.append(line)
-            self._waiting_bytes += len(line)
+    def _end_turn(self) -> None:
+        """Make one piece of the lines of this turn."""
+        if self._turn:
+            lines, self._turn, self._turn_size = self._turn, [], 0
+            self._add("".join(lines), len(lines))
 
-    def _lose(self, reason: str, count: int) -> None:
-        self.dropped[reason] += count
-        self._unreported += count
+    def _add(self, text: str, lines: int) -> None:
+        data = text.encode(self._sink.encoding, "backslashreplace")
+        if self._pieces and self._waiting_bytes + len(data) > self._most:
+            self._lose(FULL, lines)
+        else:
+            self._pieces.append((data, lines))
+            self._waiting_bytes += len(data)
+
+    def _lose(self, reason: str, lines: int) -> None:
+        self.dropped[reason] += lines
+        self._unreported += lines
 
     def _send(self) -> None:
-        """Write lines until none is left or the reader has to read first."""
+        """Write pieces until none is left or the reader has to read first."""
         if self._sending or (self._reader_awaited and time.monotonic() < self._retry_at):
-            # A destructor that runs while this thread sends may log: the loop below goes on.
+            # If a destructor logs while this thread sends, the loop below writes its line.
             return
         self._sending = True
         try:
-            while self._lines:
+            while self._pieces:
                 written = self._send_piece()
-                if written and not self._lines and self._unreported:
+                if written and not self._pieces and self._unreported:
                     count, self._unreported = self._unreported, 0
                     self._report(count)
         except BlockingIOError:
@@ -123,32 +145,24 @@ class LogOutput:
             self._sending = False
 
     def _send_piece(self) -> bool:
-        """Write the next lines with one call; return whether they were not lost."""
-        # By index, since a destructor may add a line at any time.
-        count, size = 1, len(self._lines[0])
-        while count < len(self._lines) and size + len(self._lines[count]) <= _PIECE_BYTES:
-            size += len(self._lines[count])
-            count += 1
+        """Write the first piece, or what fits of it; return whether it was not lost."""
+        data, lines = self._pieces[0]
         try:
-            sent = self._sink.send(b"".join(self._lines[index] for index in range(count)))
+            sent = self._sink.send(data)
         except BlockingIOError:
             raise
         except (OSError, ValueError):
             # A full disk or a closed pipe; it cannot be reported anywhere else.
-            self._lose(FAILED, count)
-            self._forget(size)
-            return False
-        self._forget(sent)
-        return True
-
-    def _forget(self, size: int) -> None:
-        """Remove so many bytes from the front."""
-        self._waiting_bytes -= size
-        while size:
-            line = self._lines.popleft()
-            if len(line) > size:
-                self._lines.appendleft(line[size:])
-            size = max(0, size - len(line))
+            self._lose(FAILED, lines)
+            sent, written = len(data), False
+        else:
+            written = True
+        self._waiting_bytes -= sent
+        if sent == len(data):
+            self._pieces.popleft()
+        else:
+            self._pieces[0] = data[sent:], lines
+        return written
 
     def _await_reader(self) -> None:
         self._retry_at = time.monotonic() + _RETRY_SECONDS
@@ -166,15 +180,8 @@ class LogOutput:
             with self._lock:
                 self._retry_at = 0.0
                 self._send()
-                if not self._lines:
+                if not self._pieces:
                     self._reader_awaited = False
                     return
             # A slow reader does not make this a busy loop.
             time.sleep(_PAUSE_SECONDS)
-
-
-def _running_loop() -> asyncio.AbstractEventLoop | None:
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None

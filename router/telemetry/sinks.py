@@ -1,4 +1,4 @@
-"""Where log lines go: standard error, written to without waiting for its reader.
+"""Writes log lines to standard error without waiting for its reader.
 
 Standard error is often shared with other processes, and so are the flags of its descriptor. So it
 is not set to non-blocking; it is opened a second time, which gives this process flags of its own.
@@ -61,7 +61,7 @@ class _File:
 
 
 class _Polled:
-    """A socket, pipe or terminal that blocks, and so is asked first whether it would.
+    """A socket, pipe or terminal that blocks, and so is polled before each write.
 
     A socket that can be written to has half of its buffer free. In a pipe it may be a single page,
     which another process could fill in between: then `send` waits.

@@ -76,7 +76,7 @@ async def test_lines_of_a_turn_are_written_with_one_call(reader: Reader) -> None
     assert reader.calls == [b"line 0\nline 1\nline 2\n"]
 
 
-async def test_next_turn_has_a_write_of_its_own(reader: Reader) -> None:
+async def test_next_turn_has_a_separate_write(reader: Reader) -> None:
     output = LogOutput(reader)
     for number in range(2):
         output.later(f"line {number}\n")
@@ -142,16 +142,25 @@ def test_reader_that_takes_little_at_once_gets_everything(lines: list[str], take
     assert output.dropped == {FULL: 0, FAILED: 0}
 
 
-def test_writes_end_at_the_end_of_a_line_and_are_short(reader: Reader) -> None:
+async def test_writes_end_at_the_end_of_a_line_and_are_short(reader: Reader) -> None:
     output = LogOutput(reader)
-    reader.awake = False
     for number in range(300):
-        output.write(f"line {number} {'x' * 50}\n")
-    reader.wake()
+        output.later(f"line {number} {'x' * 50}\n")
     assert output.drain(PATIENCE_SECONDS)
 
-    assert all(call.endswith(b"\n") and len(call) <= 4096 for call in reader.calls)
+    assert all(call.endswith(b"\n") and 3900 < len(call) <= 4096 for call in reader.calls[:-1])
     assert reader.text.count("\n") == 300
+
+
+async def test_lines_of_a_turn_beyond_the_bound_are_all_counted(reader: Reader) -> None:
+    output = LogOutput(reader, most_bytes=10)
+    reader.awake = False
+    for _ in range(2):
+        for number in range(3):
+            output.later(f"line {number}\n")
+        await asyncio.sleep(0)
+
+    assert output.dropped[FULL] == 3
 
 
 def test_lines_for_a_reader_that_stopped_wait_and_those_beyond_the_bound_are_dropped(
@@ -199,7 +208,7 @@ def test_failing_reader_does_not_raise_and_its_lines_are_counted(reader: Reader)
     assert told == [2]
 
 
-def test_number_of_dropped_lines_that_cannot_be_written_is_not_repeated_for_ever(
+def test_number_of_dropped_lines_that_cannot_be_written_is_not_repeated_forever(
     reader: Reader,
 ) -> None:
     output = LogOutput(reader, lambda count: output.write(f"{count} dropped\n"))

@@ -57,7 +57,7 @@ def _sink(descriptor: int) -> Sink:
 
 
 def _fill(sink: Sink) -> None:
-    """Write until nothing more fits: ends only with the error that says so."""
+    """Write until nothing more fits: ends only with that error."""
     with contextlib.suppress(BlockingIOError):
         while True:
             sink.send(b"x" * 1000 + b"\n")
@@ -69,7 +69,7 @@ def test_data_arrives(ends: Ends) -> None:
     assert ends.read() == b"a line"
 
 
-def test_full_descriptor_does_not_block_and_goes_on_once_it_is_read(ends: Ends) -> None:
+def test_full_descriptor_does_not_block_and_continues_once_it_is_read(ends: Ends) -> None:
     sink = _sink(ends.descriptor)
     _fill(sink)
 
@@ -85,7 +85,7 @@ def test_shared_descriptor_stays_blocking_for_others(ends: Ends) -> None:
     assert os.get_blocking(ends.descriptor)
 
 
-def test_pipe_that_cannot_be_opened_again_is_asked_before_each_write(
+def test_pipe_that_cannot_be_opened_again_is_polled_before_each_write(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def refused(_descriptor: int) -> int:
