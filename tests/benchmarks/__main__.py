@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from router.terminal.processes import loop_factory
-from tests.benchmarks import edge, ledger, scraped, watched
+from tests.benchmarks import edge, ledger, scraped, telemetry, watched
 from tests.parts import brokers, databases
 from tests.parts.environment import Wishes
 
@@ -36,6 +36,10 @@ def main() -> None:
         _row(table, "edge, deliveries", at_edge, "edge", "bare"),
         _row(table, "edge, deliveries", seen.per_second, watched.SEEN, watched.UNSEEN),
         _row(table, "edge, µs of CPU", seen.cpu_microseconds, watched.SEEN, watched.UNSEEN),
+        *(
+            _row(table, f"telemetry, µs of CPU, {turn}", ways, telemetry.OURS, telemetry.LIBRARIES)
+            for turn, ways in telemetry.measure().items()
+        ),
         _row(table, "edge, µs at p99", p99, scraped.SCRAPED, scraped.UNSCRAPED),
         _row(table, "ledger, events", at_ledger, "batches", "one by one"),
     ]
