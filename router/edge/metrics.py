@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import get_args
 
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry
 
 from router.contract.event import DESCRIPTIVE, EventType
 from router.contract.topics import Topics
@@ -34,9 +34,11 @@ from router.edge.refused.sample import SampleResult
 from router.errors import Reason
 from router.providers import Asymmetric, Ignoring
 from router.telemetry.declaring import MetricDeclarations
+from router.telemetry.plain_metrics import PlainCount, PlainMetric
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _PHASE_SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, *_SECONDS)
+_WITHOUT_REASON = frozenset({ACCEPTED, IGNORED})
 
 
 class EdgeMetrics:
@@ -57,7 +59,7 @@ class EdgeMetrics:
         self._of_endpoints = [
             metric
             for metric in vars(self).values()
-            if "endpoint" in getattr(metric, "_labelnames", ())
+            if isinstance(metric, PlainMetric) and "endpoint" in metric.labelnames
         ]
         self._initialize(topics or Topics())
         self._providers: dict[str, ProviderMetrics] = {}
@@ -96,7 +98,9 @@ class EdgeMetrics:
     def _remove(self, name: str) -> None:
         self._endpoints[name].live = False
         for metric in self._of_endpoints:
-            metric.remove_by_labels({"endpoint": name})
+            metric.remove("endpoint", name)
+        for gauge in (self.last_genuine, self.clock_skew):
+            gauge.remove(name)
 
     def of(self, endpoint: str) -> "EndpointMetrics":
         """Return the series of one endpoint."""
@@ -131,7 +135,7 @@ class EdgeMetrics:
             series.get(name, series[UNKNOWN]).inc()
 
     def _declare_deliveries(self, declare: MetricDeclarations) -> None:
-        self.deliveries = declare.counter(
+        self.deliveries = declare.plain_counter(
             "payrouter_deliveries",
             "Deliveries answered. accepted: durable as events; quarantined: genuine and stored, but"
             " without effect; ignored: genuine, and listed in mapping.events to be ignored;"
@@ -141,20 +145,20 @@ class EdgeMetrics:
             "provider",
             "outcome",
         )
-        self.delivery_reasons = declare.counter(
+        self.delivery_reasons = declare.plain_counter(
             "payrouter_delivery_reasons",
             "Deliveries not accepted, by the reason that is also in the delivery's log line",
             "provider",
             "outcome",
             "reason",
         )
-        self.ignored_events = declare.counter(
+        self.ignored_events = declare.plain_counter(
             "payrouter_ignored_events",
             "Genuine deliveries without effect: mapping.events lists their event to be ignored",
             "endpoint",
             "event",
         )
-        self.delivery_duration = declare.histogram(
+        self.delivery_duration = declare.plain_histogram(
             "payrouter_delivery_duration_seconds",
             "From the head of a delivery to its answer. Good: accepted, quarantined or ignored"
             " within 1 s",
@@ -162,7 +166,7 @@ class EdgeMetrics:
             "outcome",
             buckets=_SECONDS,
         )
-        self.phase_duration = declare.histogram(
+        self.phase_duration = declare.plain_histogram(
             "payrouter_delivery_phase_duration_seconds",
             "Duration of one phase of a delivery, if it succeeded. read: its body; verify: its"
             " signature; normalize: to events; publish: until all its records are acknowledged",
@@ -170,7 +174,7 @@ class EdgeMetrics:
             "phase",
             buckets=_PHASE_SECONDS,
         )
-        self.unread_fields = declare.counter(
+        self.unread_fields = declare.plain_counter(
             "payrouter_unread_fields",
             "Descriptive fields of events that could not be read and are null: the event names them"
             " in unread and holds the whole delivery in raw",
@@ -186,19 +190,19 @@ class EdgeMetrics:
         )
 
     def _declare_verification(self, declare: MetricDeclarations) -> None:
-        self.verification_failures = declare.counter(
+        self.verification_failures = declare.plain_counter(
             "payrouter_verification_failures",
             "Deliveries that failed verification: signature, signed time or id is missing or wrong;"
             " payrouter_delivery_reasons_total has the reasons",
             "endpoint",
             "provider",
         )
-        self.genuine_deliveries = declare.counter(
+        self.genuine_deliveries = declare.plain_counter(
             "payrouter_deliveries_genuine",
             "Deliveries proved genuine, with any outcome",
             "endpoint",
         )
-        self.key_used = declare.counter(
+        self.key_used = declare.plain_counter(
             "payrouter_key_used",
             "Genuine deliveries by the fingerprint of the key that matched: shows when a rotation"
             " is complete",
@@ -219,7 +223,7 @@ class EdgeMetrics:
         )
 
     def _declare_publishing(self, declare: MetricDeclarations) -> None:
-        self.publish_duration = declare.histogram(
+        self.publish_duration = declare.plain_histogram(
             "payrouter_publish_duration_seconds",
             "From handing a record to the producer to the acknowledgement of all in-sync replicas",
             "topic",
@@ -232,7 +236,7 @@ class EdgeMetrics:
             " was not sent; too_large: larger than its topic accepts, so it was not sent",
             "reason",
         )
-        self.events_published = declare.counter(
+        self.events_published = declare.plain_counter(
             "payrouter_events_published",
             "Records acknowledged by the broker, redeliveries included; the type is the event's, or"
             " quarantine.REASON",
@@ -308,7 +312,7 @@ class ProviderMetrics:
     def answered(self, outcome: str, reason: str, seconds: float) -> None:
         """Count the reason and the duration of an answer."""
         self._durations[outcome].observe(seconds)
-        if outcome in {ACCEPTED, IGNORED}:
+        if outcome in _WITHOUT_REASON:
             return
         counter = self._reasons.get((outcome, reason))
         # A provider of another distribution may pair this outcome with another known reason.
@@ -334,8 +338,8 @@ class EndpointMetrics:
         }
         self._unproved = metrics.verification_failures.labels(name, provider.name)
         self._genuine = metrics.genuine_deliveries.labels(name)
-        self._ignored: dict[str, Counter] = {}
-        self._keys: dict[str, Counter] = {}
+        self._ignored: dict[str, PlainCount] = {}
+        self._keys: dict[str, PlainCount] = {}
         self.add_keys((*keys, UNKNOWN))
         self._last_genuine: datetime | None = None
         self._skewed: tuple[datetime, datetime] | None = None

@@ -19,18 +19,22 @@ NO_REASON = "none"
 OUTCOMES = (ACCEPTED, QUARANTINED, IGNORED, REFUSED, FAILED)
 """Possible outcomes of a delivery."""
 
-UNPROVED = (
-    Reason.SIGNATURE_MISSING,
-    Reason.SIGNATURE_DUPLICATED,
-    Reason.SIGNATURE_MALFORMED,
-    Reason.SIGNATURE_WRONG,
-    Reason.TIME_MISSING,
-    Reason.TIME_DUPLICATED,
-    Reason.TIME_MALFORMED,
-    Reason.ID_MISSING,
-    Reason.ID_DUPLICATED,
-    Reason.ID_MALFORMED,
+UNPROVED = frozenset(
+    reason.value
+    for reason in (
+        Reason.SIGNATURE_MISSING,
+        Reason.SIGNATURE_DUPLICATED,
+        Reason.SIGNATURE_MALFORMED,
+        Reason.SIGNATURE_WRONG,
+        Reason.TIME_MISSING,
+        Reason.TIME_DUPLICATED,
+        Reason.TIME_MALFORMED,
+        Reason.ID_MISSING,
+        Reason.ID_DUPLICATED,
+        Reason.ID_MALFORMED,
+    )
 )
+"""Reasons of deliveries that failed verification."""
 _QUARANTINES = (
     Reason.UNKNOWN_EVENT,
     Reason.UNKNOWN_STATUS,

@@ -19,6 +19,7 @@ from router.configuration.addresses import (
 )
 from router.delivery import Delivery
 from router.edge import outcomes as labels
+from router.edge.delivery_log import DeliveryLog
 from router.edge.gate import Gate
 from router.edge.http.admission import Admission, Stage, Visit
 from router.edge.http.protocol import FIRST_BYTE, VISIT
@@ -76,6 +77,7 @@ class Edge:
     admission: Admission
     places: Places
     delay: Callable[[], float] = lambda: 0.0
+    deliveries: DeliveryLog = field(default_factory=DeliveryLog)
     in_flight: int = 0
     _shed: ShedCount = field(default_factory=ShedCount)
 
@@ -271,18 +273,7 @@ class Edge:
             self.metrics.of(s.endpoint).answered(s.outcome, s.reason, s.key, seconds)
             if s.ignored is not None:
                 self.metrics.of(s.endpoint).ignored(s.ignored)
-        self.log.info(
-            "delivery",
-            endpoint=s.endpoint,
-            provider=s.provider,
-            source=s.source,
-            outcome=s.outcome,
-            reason=s.reason,
-            detail=s.detail,
-            status=response.status,
-            events=s.events,
-            milliseconds=round(seconds * 1000, 1),
-        )
+        self.deliveries.answered(s, response.status, seconds)
 
 
 def _head_bytes(scope: Scope) -> int:

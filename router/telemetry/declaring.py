@@ -5,6 +5,14 @@ from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from router.telemetry.plain_metrics import (
+    PlainCount,
+    PlainDistribution,
+    PlainMetric,
+    plain_counter,
+    plain_histogram,
+)
+
 
 @dataclass(frozen=True)
 class MetricDeclarations:
@@ -27,3 +35,13 @@ class MetricDeclarations:
         """Declare a histogram; `buckets` are the upper bounds, without infinity."""
         names = [*self.common, *labels]
         return Histogram(name, meaning, names, buckets=buckets, registry=self.registry)
+
+    def plain_counter(self, name: str, meaning: str, *labels: str) -> PlainMetric[PlainCount]:
+        """Declare a counter that only the event loop updates, for every delivery."""
+        return plain_counter(self.registry, name, meaning, [*self.common, *labels])
+
+    def plain_histogram(
+        self, name: str, meaning: str, *labels: str, buckets: Sequence[float]
+    ) -> PlainMetric[PlainDistribution]:
+        """Declare a histogram that only the event loop updates, for every delivery."""
+        return plain_histogram(self.registry, name, meaning, [*self.common, *labels], buckets)

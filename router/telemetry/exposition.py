@@ -16,6 +16,8 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.metrics import MetricWrapperBase
 from prometheus_client.samples import Sample
 
+from router.telemetry.plain_metrics import PlainMetric
+
 PIECE_SAMPLES = 32
 """Maximum number of samples in a piece: about half a millisecond of CPU."""
 
@@ -87,12 +89,16 @@ async def _pause(pace: RenderPace) -> float:
 def pieces(registry: CollectorRegistry) -> Iterator[bytes]:
     """Yield the text of a registry in pieces of at most `PIECE_SAMPLES` samples.
 
-    A collector that is not a metric object of prometheus_client builds each family in one step.
+    A collector that is neither a metric object of prometheus_client nor a `PlainMetric` builds each
+    family in one step.
     """
     for collector in list(registry._collector_to_names):  # noqa: SLF001 - not listed publicly
         if isinstance(collector, MetricWrapperBase) and collector._labelnames:  # noqa: SLF001
             (family,) = collector.describe()
             yield from _family(family, _labelled(collector))
+        elif isinstance(collector, PlainMetric):
+            (family,) = collector.describe()
+            yield from _family(family, collector.samples())
         else:
             for family in collector.collect():
                 yield from _family(family, iter(family.samples))

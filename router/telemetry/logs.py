@@ -1,12 +1,15 @@
 """Sets up logging: JSON for machines, colours on a terminal."""
 
+import atexit
 import json
 import logging
 import os
 import secrets
 import sys
 import threading
+import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Final, Literal, TextIO, cast
@@ -14,49 +17,25 @@ from typing import Any, Final, Literal, TextIO, cast
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, Processor
 
+from router.telemetry.output import FAILED, FULL, MOST_BYTES, LogOutput
 from router.telemetry.repeats import Repeats
+from router.telemetry.sinks import sink_of
 
 Log = FilteringBoundLogger
 """Type of the loggers that are passed to every part; none is made at import."""
 
+EXIT_SECONDS = 2.0
+"""How long a process that ends waits for the reader of its log."""
+
 _QUIET = ("aiokafka", "uvicorn", "faststream", "sqlalchemy", "alembic", "asyncio")
 
 
-class UnfailingStream:
-    """Writes to a stream and ignores its errors.
-
-    A full disk or a closed pipe must not fail a delivery that was stored, or hang a
-    shutdown. The errors cannot be reported anywhere else.
-    """
-
-    def __init__(self, stream: TextIO) -> None:
-        """Wrap a stream."""
-        self._stream = stream
-
-    def write(self, text: str) -> None:
-        """Write the text, or drop it if the stream fails."""
-        try:
-            self._stream.write(text)
-        except (OSError, ValueError):
-            return
-
-    def flush(self) -> None:
-        """Flush, unless the stream fails."""
-        try:
-            self._stream.flush()
-        except (OSError, ValueError):
-            return
-
-
 class LineLogger:
-    """A structlog logger that writes each line with one call.
+    """A structlog logger that writes each line with one call."""
 
-    It never flushes: standard error is always line-buffered.
-    """
-
-    def __init__(self, stream: UnfailingStream) -> None:
-        """Write to this stream."""
-        self._write = stream.write
+    def __init__(self, output: LogOutput) -> None:
+        """Write to this output."""
+        self._write = output.write
 
     def info(self, line: str) -> None:
         """Write a line; the level makes no difference."""
@@ -65,23 +44,91 @@ class LineLogger:
     debug = warning = error = critical = info
 
 
-def configure_logging(level: str, form: Literal["auto", "json", "console"]) -> None:
+def configure_logging(
+    level: str, form: Literal["auto", "json", "console"], *, most_bytes: int = MOST_BYTES
+) -> None:
     """Write our log lines and the libraries' warnings to stderr, in one format.
 
-    `auto` means console on a terminal and JSON otherwise.
+    `auto` means console on a terminal and JSON otherwise. Lines of at most `most_bytes` wait if
+    nothing reads stderr; further lines are dropped.
     """
     console = form == "console" or (form == "auto" and sys.stderr.isatty())
-    stream = UnfailingStream(sys.stderr)
+    log = get_log("process")
+    output = LogOutput(
+        sink_of(sys.stderr),
+        lambda count: log.warning("log_lines_dropped", count=count),
+        most_bytes,
+    )
     processors = _console_processors() if console else [as_json()]
     structlog.configure(
         processors=[Threshold(level), *processors],
         wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG),
-        logger_factory=lambda *_: LineLogger(stream),
+        logger_factory=LineLoggers(output, as_json=not console),
         # Assembled once per logger instead of once per line.
         cache_logger_on_first_use=True,
     )
-    _adopt_libraries(processors, stream=cast("TextIO", stream))
-    _log_unhandled_exceptions(get_log("process"))
+    _adopt_libraries(processors, stream=cast("TextIO", output))
+    _log_unhandled_exceptions(log, output)
+    atexit.register(output.drain, EXIT_SECONDS)
+
+
+@dataclass(frozen=True)
+class LineLoggers:
+    """Makes the loggers that structlog calls at the end of its processors."""
+
+    output: LogOutput
+    as_json: bool
+
+    def __call__(self, *_arguments: object) -> LineLogger:
+        """Return a logger that writes to the output."""
+        return LineLogger(self.output)
+
+
+@dataclass(frozen=True)
+class DirectJson:
+    """Writes JSON lines that the caller has formatted: the line of every delivery.
+
+    structlog needs several times as long for a line. It keeps its place among the lines written
+    through structlog, but waits for the end of the turn of the event loop.
+    """
+
+    _output: LogOutput
+    _threshold: "Threshold"
+    _processors: Sequence[Processor]
+
+    @property
+    def in_force(self) -> bool:
+        """Whether structlog still has the processors that `configure_logging` gave it.
+
+        Tests replace them in place to capture lines.
+        """
+        return bool(self._processors) and self._processors[0] is self._threshold
+
+    def wants(self, level: str) -> bool:
+        """Return whether lines of this level are written at the moment."""
+        return _SEVERITIES[level] >= _SEVERITIES[self._threshold.level]
+
+    def write(self, line: str) -> None:
+        """Write a line, given without its end."""
+        self._output.later(line + "\n")
+
+
+def direct_json() -> DirectJson | None:
+    """Return the direct way to the log; None if it is not JSON, or not configured."""
+    configured = structlog.get_config()
+    loggers, processors = configured["logger_factory"], configured["processors"]
+    if not isinstance(loggers, LineLoggers) or not loggers.as_json:
+        return None
+    threshold = processors[0] if processors else None
+    if not isinstance(threshold, Threshold):
+        return None
+    return DirectJson(loggers.output, threshold, processors)
+
+
+def dropped_lines() -> Mapping[str, int]:
+    """Return how many lines of this process's log were dropped, by reason."""
+    loggers = structlog.get_config()["logger_factory"]
+    return loggers.output.dropped if isinstance(loggers, LineLoggers) else {FULL: 0, FAILED: 0}
 
 
 class Threshold:
@@ -126,16 +173,33 @@ def new_traceparent() -> str:
     return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
 
 
+class Timestamp:
+    """Formats the current time in UTC; the text of a second is made once."""
+
+    def __init__(self) -> None:
+        """Start without a text."""
+        self._last = 0, ""
+
+    def __call__(self) -> str:
+        """Return the text, with microseconds unless there are none."""
+        second, micro = divmod(time.time_ns() // 1000, 1_000_000)
+        last, text = self._last
+        if second != last:
+            text = datetime.fromtimestamp(second, UTC).isoformat().removesuffix("+00:00")
+            self._last = second, text
+        return f"{text}.{micro:06}Z" if micro else f"{text}Z"
+
+
 def as_json() -> Processor:
     """Return a processor that renders JSON lines. It does everything in one step, for speed.
 
     A value without a JSON form is written as its `repr`.
     """
-    encode = json.JSONEncoder(default=repr).encode
+    encode, timestamp = json.JSONEncoder(default=repr).encode, Timestamp()
 
     def render(logger: object, method: str, line: EventDict) -> str:
         line["level"] = method
-        line["timestamp"] = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+        line["timestamp"] = timestamp()
         if "exc_info" in line:
             line = structlog.processors.format_exc_info(logger, method, line)
         return encode(line)
@@ -203,6 +267,9 @@ def _adopt_libraries(processors: Sequence[Processor], *, stream: TextIO) -> None
         )
     )
     handler.addFilter(Repeats())
+    # The output has its own lock. A destructor that warns while it is held would wait for the
+    # handler's, which a thread that waits for the output may hold.
+    handler.lock = None
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.WARNING)
@@ -213,7 +280,7 @@ def _adopt_libraries(processors: Sequence[Processor], *, stream: TextIO) -> None
         logger.setLevel(logging.WARNING)
 
 
-def _log_unhandled_exceptions(log: Log) -> None:
+def _log_unhandled_exceptions(log: Log, output: LogOutput) -> None:
     """Log unhandled exceptions in our format too, which Python would print in its own.
 
     Exceptions of tasks that are not awaited need nothing here: asyncio's logger reports them.
@@ -223,6 +290,8 @@ def _log_unhandled_exceptions(log: Log) -> None:
         kind: type[BaseException], error: BaseException, trace: TracebackType | None
     ) -> None:
         if issubclass(kind, KeyboardInterrupt):
+            # Python prints it past the output.
+            output.drain(EXIT_SECONDS)
             sys.__excepthook__(kind, error, trace)
         else:
             log.critical("uncaught_exception", exc_info=(kind, error, trace))

@@ -24,7 +24,9 @@ from prometheus_client import (
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from router.telemetry.declaring import MetricDeclarations
+from router.telemetry.dropped_lines import DroppedLines
 from router.telemetry.exposition import Exposition
+from router.telemetry.logs import dropped_lines
 
 _Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
@@ -96,6 +98,7 @@ def process_registry() -> CollectorRegistry:
         "payrouter_build_info", "1, with the version", "version"
     )
     build.labels(version("payrouter")).set(1)
+    registry.register(DroppedLines(dropped_lines))
     return registry
 
 

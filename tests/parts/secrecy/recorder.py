@@ -63,9 +63,25 @@ def record_process(folder: Path) -> None:
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if isinstance(stream, io.TextIOWrapper):
-            copying = _copying(stream, recorder.stream(name))
+            copy = recorder.stream(name)
+            copying = _copying(stream, copy)
             setattr(sys, name, copying)
             setattr(sys, f"__{name}__", copying)
+            if name == "stderr":
+                _copy_log(copy)
+
+
+def _copy_log(copy: int) -> None:
+    """Copy the log too, which goes past Python's streams."""
+
+    def note(_self: object, text: str) -> None:
+        os.write(copy, text.encode("utf-8", "surrogatepass"))
+
+    def watch(output: ModuleType) -> None:
+        for name in ("write", "later"):
+            before(output.LogOutput, name, note)
+
+    sys.meta_path.insert(0, _AfterImport({"router.telemetry.output": watch}))
 
 
 def current_test() -> str:

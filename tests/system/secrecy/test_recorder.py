@@ -20,6 +20,7 @@ from router.evaluation.data_dir import DataDir
 from router.broker.client import TokenFile
 from router.providers import EndpointContext, Example, Key
 from router.configuration.settings import load_settings
+from router.telemetry.logs import configure_logging, get_log
 
 def secret(name):
     return "-".join(("of", name, "Jw81x"))
@@ -41,6 +42,8 @@ load_settings(None, {{
     "PAYROUTER_ENDPOINTS__SHOP__SECRETS": secret("hmac"),
 }})
 ssl.create_default_context().load_cert_chain({str(CERTIFICATE)!r}, keyfile={str(KEY)!r})
+configure_logging("info", "json")
+get_log("test").info("in the log")
 print("on standard output", flush=True)
 sys.stderr.write("on standard error")
 """
@@ -55,11 +58,9 @@ def test_every_way_by_which_a_secret_enters_is_watched(tmp_path: Path) -> None:
     ran = subprocess.run(
         command, cwd=tmp_path, env=environ, capture_output=True, text=True, check=False
     )
-    assert (ran.returncode, ran.stdout, ran.stderr) == (
-        0,
-        "on standard output\n",
-        "on standard error",
-    )
+    assert (ran.returncode, ran.stdout) == (0, "on standard output\n")
+    assert '"in the log"' in ran.stderr
+    assert ran.stderr.endswith("\non standard error")
     (file,) = folder.glob("*.secrets")
     entries = [json.loads(line) for line in file.read_text().splitlines()]
     noted = {(entry["kind"], bytes.fromhex(entry["value"]).decode()) for entry in entries}

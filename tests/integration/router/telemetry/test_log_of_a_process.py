@@ -111,3 +111,52 @@ def test_ctrl_c_is_not_logged_as_an_error() -> None:
     lines = process("raise KeyboardInterrupt")
     assert lines[-1] == "KeyboardInterrupt"
     assert not any(line.startswith("{") for line in lines)
+
+
+def test_process_ends_even_if_its_log_is_never_read() -> None:
+    program = "for n in range(3000): get_log('edge').info('x' * 500)\nprint('done', flush=True)"
+    ours, theirs = os.pipe()
+    with os.fdopen(ours, "rb") as unread:
+        ran = subprocess.run(
+            [sys.executable, "-c", BEGIN + program],
+            stdout=subprocess.PIPE,
+            stderr=theirs,
+            check=False,
+        )
+        os.close(theirs)
+        lines = unread.read().splitlines()
+
+    assert (ran.returncode, ran.stdout) == (0, b"done\n")
+    assert 10 < len(lines) < 3000
+
+
+BATCHED = """
+from router.edge.delivery_log import DeliveryLog
+from router.edge.summary import Summary
+async def main():
+    DeliveryLog().answered(Summary(None, 'first'), 404, 0.001)
+    {ending}
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize(
+    ("ending", "last"),
+    [
+        ("raise ValueError('boom')", "uncaught_exception"),
+        ("raise SystemExit(3)", "delivery"),
+        ("get_log('edge').warning('second')", "second"),
+    ],
+    ids=["exception", "exit", "line"],
+)
+def test_waiting_line_of_a_delivery_is_written_before_what_follows(ending: str, last: str) -> None:
+    lines = [json.loads(line) for line in process(BATCHED.format(ending=ending))]
+
+    assert [lines[0]["event"], lines[-1]["event"]] == ["delivery", last]
+
+
+def test_waiting_line_of_a_delivery_is_written_before_the_traceback_of_ctrl_c() -> None:
+    lines = process(BATCHED.format(ending="raise KeyboardInterrupt"))
+
+    assert json.loads(lines[0])["event"] == "delivery"
+    assert lines[-1] == "KeyboardInterrupt"

@@ -68,10 +68,7 @@ async def test_listed_event_is_answered_named_and_counted_but_not_stored() -> No
         assert (line["outcome"], line["reason"]) == ("ignored", "none")
         assert (line["detail"], line["events"]) == (members["what"], [])
     assert _counts(app) == {"created": 2, "updated": 1}
-    ignored = app.metrics.deliveries.labels("acme", "generic_hmac", "ignored")
-    assert [s.value for m in ignored.collect() for s in m.samples if s.name.endswith("_total")] == [
-        3
-    ]
+    assert app.metrics.deliveries.labels("acme", "generic_hmac", "ignored").value == 3
 
 
 @pytest.mark.parametrize("members", [{"what": "deleted"}, {"what": "updated", "draft": False}])
@@ -114,10 +111,4 @@ def test_new_list_of_a_reloaded_configuration_is_counted_too() -> None:
     app.metrics.follow([gate.endpoint for gate in _edge(deleted="ignore").gates.values()])
     app.metrics.of("acme").ignored("deleted")
 
-    (value,) = [
-        s.value
-        for m in app.metrics.ignored_events.labels("acme", "deleted").collect()
-        for s in m.samples
-        if s.name.endswith("_total")
-    ]
-    assert value == 1
+    assert app.metrics.ignored_events.labels("acme", "deleted").value == 1

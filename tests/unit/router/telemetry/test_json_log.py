@@ -5,7 +5,9 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from router.telemetry.logs import LineLogger, UnfailingStream, as_json
+from router.telemetry.logs import LineLogger, as_json
+from router.telemetry.output import FAILED, LogOutput
+from router.telemetry.sinks import sink_of
 
 
 def written(method: str = "info", **line: object) -> str:
@@ -67,15 +69,18 @@ def test_every_level_is_written_with_one_call() -> None:
             calls.append(text)
             return len(text)
 
-    lines = LineLogger(UnfailingStream(Told()))
+    lines = LineLogger(LogOutput(sink_of(Told())))
     for level in ("debug", "info", "warning", "error", "critical"):
         getattr(lines, level)(level)
 
     assert calls == ["debug\n", "info\n", "warning\n", "error\n", "critical\n"]
 
 
-def test_error_of_the_stream_is_ignored() -> None:
+def test_error_of_the_stream_is_counted_and_not_raised() -> None:
     gone = io.StringIO()
     gone.close()
 
-    LineLogger(UnfailingStream(gone)).info("lost")
+    output = LogOutput(sink_of(gone))
+    LineLogger(output).info("lost")
+
+    assert output.dropped[FAILED] == 1
