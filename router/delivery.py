@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from router.contract.event import Raw, Verification
-from router.contract.strict_json import JsonValue, parse_object
+from router.contract.fast.bodies import parse_object
+from router.contract.strict_json import JsonValue
 
 CODING_HEADER = "content-encoding"
 

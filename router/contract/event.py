@@ -77,9 +77,14 @@ class EventType(StrEnum):
 _UNSTORABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
+def is_storable(text: str) -> bool:
+    """Return whether a store and a log can hold the text."""
+    return _UNSTORABLE.search(text) is None
+
+
 def storable(text: str) -> str:
     """Return the text, or raise ValueError if a store or a log could not hold it."""
-    if _UNSTORABLE.search(text) is not None:
+    if not is_storable(text):
         message = "text without control characters or lone surrogates"
         raise ValueError(message)
     return text
@@ -87,7 +92,7 @@ def storable(text: str) -> str:
 
 def text_of(detail: str) -> str:
     """Make any text valid for a field of the contract: escaped to ASCII, truncated, never empty."""
-    if detail and len(detail) <= MAX_TEXT and _UNSTORABLE.search(detail) is None:
+    if detail and len(detail) <= MAX_TEXT and is_storable(detail):
         return detail
     return ascii(detail)[1:-1][:MAX_TEXT] or "-"
 
@@ -308,16 +313,9 @@ class Event(BaseModel):
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
-        if self.reference is None and self.provider_reference is None:
-            message = "an event needs reference or provider_reference"
-            raise ValueError(message)
-        if self.movement_amount is not None and self.movement is None:
-            message = "movement_amount needs movement"
-            raise ValueError(message)
-        for amount, currency in _MONEY:
-            if getattr(self, amount) is not None and getattr(self, currency) is None:
-                message = f"{amount} needs {currency}"
-                raise ValueError(message)
+        problem = incompleteness(self)
+        if problem is not None:
+            raise ValueError(problem)
         return self
 
     @property
@@ -333,7 +331,7 @@ class Event(BaseModel):
     @property
     def about_money(self) -> bool:
         """Whether a payment or payout, or any amount, is part of the event."""
-        amounts = (getattr(self, amount) for amount, _ in _MONEY)
+        amounts = (getattr(self, amount) for amount, _ in MONEY)
         return self.type.family in _MONEYED or any(amount is not None for amount in amounts)
 
     @property
@@ -344,7 +342,7 @@ class Event(BaseModel):
 
 _MONEYED = frozenset({"payment", "payout"})
 
-_MONEY = (
+MONEY = (
     ("amount", "currency"),
     ("movement_amount", "currency"),
     ("expected_amount", "expected_currency"),
@@ -353,6 +351,19 @@ _MONEY = (
     ("fee_returned", "fee_currency"),
     ("gas", "gas_currency"),
 )
+"""The fields with an amount, each with the field that has its currency."""
+
+
+def incompleteness(event: Event) -> str | None:
+    """Return what an event lacks besides its required fields, None if it is complete."""
+    if event.reference is None and event.provider_reference is None:
+        return "an event needs reference or provider_reference"
+    if event.movement_amount is not None and event.movement is None:
+        return "movement_amount needs movement"
+    for amount, currency in MONEY:
+        if getattr(event, amount) is not None and getattr(event, currency) is None:
+            return f"{amount} needs {currency}"
+    return None
 
 
 def event_id(provider: str, account: str, *identity: str) -> UUID:

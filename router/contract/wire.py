@@ -59,6 +59,11 @@ class OutgoingRecord:
 
 def encode_event(event: Event, topic: str, traceparent: str) -> OutgoingRecord:
     """Encode an event as a record for `topic`."""
+    return OutgoingRecord(topic, event.key, _json(event), event_headers(event, traceparent))
+
+
+def event_headers(event: Event, traceparent: str) -> Sequence[tuple[str, bytes]]:
+    """Return the headers of an event's record."""
     attributes = {
         "ce_id": str(event.id),
         "ce_type": event.type.value,
@@ -66,7 +71,7 @@ def encode_event(event: Event, topic: str, traceparent: str) -> OutgoingRecord:
         "ce_time": event.moment.isoformat(),
         "ce_dataschema": f"urn:payrouter:schema:event:{SCHEMA_VERSION}",
     }
-    return _record(event, topic, attributes, traceparent)
+    return _headers(event, attributes, traceparent)
 
 
 def encode_quarantined(kept: Quarantined, topic: str, traceparent: str) -> OutgoingRecord:
@@ -211,11 +216,20 @@ def first_problem(error: ValidationError) -> str:
 
 
 def _record(
-    content: Event | Quarantined | Replayed | Refused,
+    content: Quarantined | Replayed | Refused,
     topic: str,
     attributes: dict[str, str],
     traceparent: str,
 ) -> OutgoingRecord:
+    headers = _headers(content, attributes, traceparent)
+    return OutgoingRecord(topic, content.key, _json(content), headers)
+
+
+def _headers(
+    content: Event | Quarantined | Replayed | Refused,
+    attributes: dict[str, str],
+    traceparent: str,
+) -> Sequence[tuple[str, bytes]]:
     headers = {
         "ce_specversion": "1.0",
         "ce_source": f"/payrouter/{quote(content.provider)}/{quote(content.account)}",
@@ -223,8 +237,7 @@ def _record(
         "content-type": "application/json",
         "traceparent": traceparent,
     }
-    pairs = [(name, text.encode()) for name, text in headers.items()]
-    return OutgoingRecord(topic, content.key, _json(content), pairs)
+    return [(name, text.encode()) for name, text in headers.items()]
 
 
 def _json(content: BaseModel) -> bytes:

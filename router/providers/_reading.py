@@ -26,6 +26,7 @@ from router.contract.event import (
     event_id,
     storable,
 )
+from router.contract.fast.events import plain_event
 from router.contract.strict_json import JsonValue, StrictJsonError, type_name
 from router.contract.wire import first_problem
 from router.delivery import VerifiedDelivery
@@ -246,27 +247,26 @@ def happening(
     delivery = verified.delivery
     told, unread = _read(described or {})
     known = {**facts, **told}
+    given = {
+        "id": event_id(provider, delivery.account, *identity),
+        "type": happened,
+        "provider": provider,
+        "endpoint": delivery.endpoint,
+        "account": delivery.account,
+        "received_at": delivery.received_at,
+        "verification": verified.verification,
+        "raw": verified.raw(),
+        **known,
+        "test": _is_test(known),
+        "unread": unread,
+    }
     try:
-        return Event.model_validate(
-            {
-                "id": event_id(provider, delivery.account, *identity),
-                "type": happened,
-                "provider": provider,
-                "endpoint": delivery.endpoint,
-                "account": delivery.account,
-                "received_at": delivery.received_at,
-                "verification": verified.verification,
-                "raw": verified.raw(),
-                **known,
-                "test": _is_test(known),
-                "unread": unread,
-            }
-        )
+        return plain_event(given) or Event.model_validate(given)
     except ValidationError as error:
         raise NotUnderstood(Reason.FIELD_MALFORMED, first_problem(error)) from None
 
 
-def _read(described: Descriptions) -> tuple[dict[str, object], Sequence[str]]:
+def _read(described: Descriptions) -> tuple[dict[str, object], tuple[str, ...]]:
     """Read each field separately; return the readable ones, and the names of the others."""
     told: dict[str, object] = {}
     unread = []
@@ -280,7 +280,7 @@ def _read(described: Descriptions) -> tuple[dict[str, object], Sequence[str]]:
     customer = Customer.model_validate(
         {name: told.pop(f"customer.{name}", None) for name in Customer.model_fields}
     )
-    return {**told, "customer": customer}, unread
+    return {**told, "customer": customer}, tuple(unread)
 
 
 def _is_test(known: Mapping[str, object]) -> bool | None:
