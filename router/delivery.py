@@ -33,7 +33,7 @@ class Delivery:
 
     def header(self, name: str) -> tuple[str, ...]:
         """Return all values of a header, given its lower-case name."""
-        return tuple(value for key, value in self.headers if key == name)
+        return tuple([value for key, value in self.headers if key == name])
 
 
 def kept_delivery(raw: Raw, endpoint: str, account: str, received_at: datetime) -> Delivery:
@@ -98,6 +98,8 @@ def as_text(body: bytes) -> tuple[str, str]:
         text = body.decode("utf-8")
     except UnicodeDecodeError:
         return base64.b64encode(body).decode(), "base64"
+    if len(text) * _GROWTH_OF_ANY + _QUOTATION_MARKS <= _READABLE_GROWTH:
+        return text, "utf-8"
     # A control character takes six bytes in JSON; base64 bounds the growth to a third.
     growth = len(json.dumps(text, ensure_ascii=False)) - len(text)
     if growth > max(len(text) // 3, _READABLE_GROWTH):
@@ -107,3 +109,5 @@ def as_text(body: bytes) -> tuple[str, str]:
 
 # Small bodies stay readable, with any content.
 _READABLE_GROWTH = 4096
+_GROWTH_OF_ANY = 5
+_QUOTATION_MARKS = 2

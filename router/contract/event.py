@@ -1,11 +1,12 @@
 """The event: one state change of a payment, in one vocabulary for all gateways."""
 
+import hashlib
 import re
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Literal, Self
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
@@ -77,6 +78,10 @@ class EventType(StrEnum):
 _UNSTORABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
+STORABLE = "text without control characters or lone surrogates"
+"""What `storable` accepts, for error messages."""
+
+
 def is_storable(text: str) -> bool:
     """Return whether a store and a log can hold the text."""
     return _UNSTORABLE.search(text) is None
@@ -85,8 +90,7 @@ def is_storable(text: str) -> bool:
 def storable(text: str) -> str:
     """Return the text, or raise ValueError if a store or a log could not hold it."""
     if not is_storable(text):
-        message = "text without control characters or lone surrogates"
-        raise ValueError(message)
+        raise ValueError(STORABLE)
     return text
 
 
@@ -371,7 +375,10 @@ def event_id(provider: str, account: str, *identity: str) -> UUID:
 
     The id is the same at every endpoint and edge, so that redeliveries are recognized.
     """
-    return uuid5(EVENT_NAMESPACE, canonical([provider, account, *identity]).decode())
+    name = canonical([provider, account, *identity])
+    # As `uuid.uuid5` does, which takes the name as text.
+    digest = hashlib.sha1(EVENT_NAMESPACE.bytes + name, usedforsecurity=False).digest()
+    return UUID(bytes=digest[:16], version=5)
 
 
 def fingerprint(event: Event) -> str:

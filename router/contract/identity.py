@@ -2,6 +2,9 @@
 
 import json
 from collections.abc import Sequence
+from functools import cache
+
+import msgspec
 
 OPERATOR = "operator"
 """Provider of the facts that an operator recorded. No gateway may have this name."""
@@ -33,7 +36,12 @@ def payment_key(
 
 def canonical(values: list[str | None]) -> bytes:
     """Return the one JSON text of these values."""
-    return json.dumps(values, ensure_ascii=False, separators=(",", ":")).encode()
+    return _encoder().encode(values)
+
+
+@cache
+def _encoder() -> msgspec.json.Encoder:
+    return msgspec.json.Encoder()
 
 
 def contradicts(first: str, second: str) -> bool:

@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import quote
 
 from pydantic import BaseModel, ValidationError
@@ -26,6 +27,9 @@ _TYPE = re.compile(r"[a-z]{1,40}\.[a-z_]{1,40}")
 _MAJOR = int(SCHEMA_VERSION.partition(".")[0])
 
 _REPLAYED = "quarantine.replayed"
+_EVENT_SCHEMA = f"urn:payrouter:schema:event:{SCHEMA_VERSION}".encode()
+_ACCOUNTS = 1024
+"""Accounts whose `ce_source` is remembered."""
 
 Headers = Sequence[tuple[str, bytes | None]]
 """Kafka record headers, in order; a value may be null."""
@@ -64,14 +68,22 @@ def encode_event(event: Event, topic: str, traceparent: str) -> OutgoingRecord:
 
 def event_headers(event: Event, traceparent: str) -> Sequence[tuple[str, bytes]]:
     """Return the headers of an event's record."""
-    attributes = {
-        "ce_id": str(event.id),
-        "ce_type": event.type.value,
-        "ce_subject": event.reference or event.provider_reference or "",
-        "ce_time": event.moment.isoformat(),
-        "ce_dataschema": f"urn:payrouter:schema:event:{SCHEMA_VERSION}",
-    }
-    return _headers(event, attributes, traceparent)
+    return [
+        ("ce_specversion", b"1.0"),
+        ("ce_source", _source(event.provider, event.account)),
+        ("ce_id", str(event.id).encode()),
+        ("ce_type", event.type.value.encode()),
+        ("ce_subject", (event.reference or event.provider_reference or "").encode()),
+        ("ce_time", event.moment.isoformat().encode()),
+        ("ce_dataschema", _EVENT_SCHEMA),
+        ("content-type", b"application/json"),
+        ("traceparent", traceparent.encode()),
+    ]
+
+
+@lru_cache(maxsize=_ACCOUNTS)
+def _source(provider: str, account: str) -> bytes:
+    return f"/payrouter/{quote(provider)}/{quote(account)}".encode()
 
 
 def encode_quarantined(kept: Quarantined, topic: str, traceparent: str) -> OutgoingRecord:
@@ -221,15 +233,6 @@ def _record(
     attributes: dict[str, str],
     traceparent: str,
 ) -> OutgoingRecord:
-    headers = _headers(content, attributes, traceparent)
-    return OutgoingRecord(topic, content.key, _json(content), headers)
-
-
-def _headers(
-    content: Event | Quarantined | Replayed | Refused,
-    attributes: dict[str, str],
-    traceparent: str,
-) -> Sequence[tuple[str, bytes]]:
     headers = {
         "ce_specversion": "1.0",
         "ce_source": f"/payrouter/{quote(content.provider)}/{quote(content.account)}",
@@ -237,7 +240,8 @@ def _headers(
         "content-type": "application/json",
         "traceparent": traceparent,
     }
-    return [(name, text.encode()) for name, text in headers.items()]
+    pairs = [(name, text.encode()) for name, text in headers.items()]
+    return OutgoingRecord(topic, content.key, _json(content), pairs)
 
 
 def _json(content: BaseModel) -> bytes:

@@ -20,11 +20,12 @@ from router.contract.amounts import AmountError, parse_amount, parse_signed_amou
 from router.contract.event import (
     DESCRIPTIVE,
     MAX_TEXT,
+    STORABLE,
     Customer,
     Event,
     EventType,
     event_id,
-    storable,
+    is_storable,
 )
 from router.contract.fast.events import plain_event
 from router.contract.strict_json import JsonValue, StrictJsonError, type_name
@@ -90,10 +91,8 @@ def as_text(name: str, value: JsonValue) -> str | None:
         return None
     if not isinstance(value, str):
         raise malformed(name, f"expected text, got {type_name(value)}")
-    try:
-        storable(value)
-    except ValueError as error:
-        raise malformed(name, f"expected {error}") from None
+    if not is_storable(value):
+        raise malformed(name, f"expected {STORABLE}")
     if len(value) > MAX_TEXT:
         raise malformed(name, f"expected at most {MAX_TEXT} characters")
     return value
