@@ -1,0 +1,115 @@
+"""The two ways from a verified delivery to its records: with the shortcuts, and without any.
+
+Whatever a shortcut answers is compared at once with the answer of the general way.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import pytest
+
+from router.contract import strict_json, wire
+from router.contract.event import Event
+from router.contract.fast import bodies, events, records
+from router.contract.strict_json import JsonValue
+from router.contract.wire import OutgoingRecord
+from router.delivery import VerifiedDelivery
+from router.edge.intake import Endpoint, events_of
+from router.errors import IgnoredEvent, NotUnderstood
+from router.providers import _reading
+
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+_READ, _MAKE = bodies.read_object, events.plain_event
+_Answer = TypeVar("_Answer")
+Encode = Callable[[Event, str, str], OutgoingRecord]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a delivery becomes: its records, and why it is not or not wholly understood."""
+
+    problem: tuple[str, ...]
+    events: Sequence[Event]
+    records: Sequence[OutgoingRecord]
+
+
+@dataclass
+class Shortcuts:
+    """Counts how often each shortcut was asked and how often it answered."""
+
+    asked: Counter[str] = field(default_factory=Counter)
+    taken: Counter[str] = field(default_factory=Counter)
+
+    def outcome(self, verified: VerifiedDelivery, endpoint: Endpoint) -> Outcome:
+        """Return the outcome with the shortcuts."""
+        with _replaced(self._body, self._event):
+            return _outcome(verified, endpoint, self._record)
+
+    def _body(self, data: bytes) -> dict[str, JsonValue] | None:
+        members = self._noted("body", _READ(data))
+        if members is not None:
+            # The text of a Decimal has all its digits.
+            assert repr(members) == repr(strict_json.parse_object(data))
+        return members
+
+    def _event(self, facts: Mapping[str, object]) -> Event | None:
+        event = self._noted("event", _MAKE(facts))
+        if event is not None:
+            judged = Event.model_validate(facts)
+            assert repr(event) == repr(judged)
+            assert event == judged
+            assert event.model_fields_set == judged.model_fields_set
+        return event
+
+    def _record(self, event: Event, topic: str, trace: str) -> OutgoingRecord:
+        self._noted("record", records.encoded(event))
+        return records.encode_event(event, topic, trace)
+
+    def _noted(self, name: str, answer: _Answer) -> _Answer:
+        self.asked[name] += 1
+        self.taken[name] += answer is not None
+        return answer
+
+    def without_answer(self, name: str) -> int:
+        """Return how often a shortcut left the answer to the general way."""
+        return self.asked[name] - self.taken[name]
+
+
+def general_outcome(verified: VerifiedDelivery, endpoint: Endpoint) -> Outcome:
+    """Return the outcome without any shortcut."""
+    with general_way():
+        return _outcome(verified, endpoint, wire.encode_event)
+
+
+@contextmanager
+def general_way() -> Iterator[None]:
+    """Leave all bodies and events to the strict parser and to pydantic."""
+    with _replaced(lambda _: None, lambda _: None):
+        yield
+
+
+@contextmanager
+def _replaced(
+    read: Callable[[bytes], dict[str, JsonValue] | None],
+    make: Callable[[Mapping[str, object]], Event | None],
+) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bodies, "read_object", read)
+        patch.setattr(_reading, "plain_event", make)
+        yield
+
+
+def _outcome(verified: VerifiedDelivery, endpoint: Endpoint, encode: Encode) -> Outcome:
+    problem: tuple[str, ...] = ()
+    try:
+        found = events_of(verified, endpoint)
+    except NotUnderstood as error:
+        problem, found = (type(error).__name__, error.reason, error.detail), error.events
+    except IgnoredEvent as error:
+        problem, found = (type(error).__name__, error.word), ()
+    made = [encode(event, f"t.{event.type.family}", TRACE) for event in found]
+    return Outcome(problem, tuple(found), tuple(made))
