@@ -157,4 +157,5 @@ class Mutations:
         return words[:start] + value + words[end:]
 
     def _found(self, pattern: re.Pattern[bytes], words: bytes) -> bytes:
-        return self.chance.choice(pattern.findall(words) or [b"0"])
+        found: list[bytes] = pattern.findall(words)
+        return self.chance.choice(found or [b"0"])

@@ -1,6 +1,6 @@
 """The two ways from a verified delivery to its records: with the shortcuts, and without any.
 
-Whatever a shortcut answers is compared at once with the answer of the general way.
+Each answer of a shortcut is compared at once with that of the general way.
 """
 
 from collections import Counter
@@ -39,7 +39,7 @@ class Outcome:
 
 @dataclass
 class Shortcuts:
-    """Counts how often each shortcut was asked and how often it answered."""
+    """Counts the calls of each shortcut, and those that it answered."""
 
     asked: Counter[str] = field(default_factory=Counter)
     taken: Counter[str] = field(default_factory=Counter)
@@ -75,7 +75,7 @@ class Shortcuts:
         return answer
 
     def without_answer(self, name: str) -> int:
-        """Return how often a shortcut left the answer to the general way."""
+        """Return the number of calls that a shortcut left to the general way."""
         return self.asked[name] - self.taken[name]
 
 

@@ -32,8 +32,9 @@ def _simulated(name: str) -> Iterator[VerifiedDelivery]:
     own = kit.side(name)
     for case in kit.cases(name):
         for number in range(_SIMULATED):
-            facts = {"order": f"A-{number}", "amount": f"{number}.{number:02}"}
-            yield own.verified(own.made(case, number=number + 1, **facts))
+            amount = f"{number}.{number:02}"
+            made = own.made(case, number=number + 1, order=f"A-{number}", amount=amount)
+            yield own.verified(made)
 
 
 def _changed(name: str, count: int) -> Iterator[VerifiedDelivery]:

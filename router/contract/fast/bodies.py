@@ -1,8 +1,8 @@
-"""Reads JSON with msgspec where that is certain to give what `router.contract.strict_json` gives.
+"""Reads JSON with msgspec if the result is certain to be that of `router.contract.strict_json`.
 
 msgspec accepts what the strict parser accepts, with three exceptions: it keeps the last of several
 members with one name, it loses the sign of `-0`, and it nests deeper. A body that may have one of
-them is left to the strict parser. So is every body that msgspec refuses: the strict parser
+them is left to the strict parser, and so is every body that msgspec refuses: the strict parser
 decides, and its error has the reason.
 """
 

@@ -1,1 +1,1 @@
-"""Unit tests of `router.contract`."""
+"""Unit tests of `router.contract.fast`."""
