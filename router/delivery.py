@@ -81,7 +81,7 @@ class VerifiedDelivery:
     def codings(self) -> tuple[str, ...]:
         """The values of the content-encoding headers, except `identity`."""
         given = self.delivery.header(CODING_HEADER)
-        return tuple(value for value in given if value.strip().lower() not in {"", "identity"})
+        return tuple([value for value in given if value.strip().lower() not in {"", "identity"}])
 
     @property
     def digest(self) -> str:

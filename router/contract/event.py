@@ -17,6 +17,8 @@ from router.contract.identity import FINGERPRINT_VERSION, canonical, payment_key
 EVENT_NAMESPACE = UUID("6f6b0f4e-3d0e-5c1b-9a57-7f5a2f0c9d11")
 """Namespace of event ids. Never change it: every id ever published depends on it."""
 
+_NAMESPACE = EVENT_NAMESPACE.bytes
+
 MAX_TEXT = 512
 """Maximum number of characters of each text field except in `raw`."""
 
@@ -377,7 +379,7 @@ def event_id(provider: str, account: str, *identity: str) -> UUID:
     """
     name = canonical([provider, account, *identity])
     # As `uuid.uuid5` does, which takes the name as text.
-    digest = hashlib.sha1(EVENT_NAMESPACE.bytes + name, usedforsecurity=False).digest()
+    digest = hashlib.sha1(_NAMESPACE + name, usedforsecurity=False).digest()
     return UUID(bytes=digest[:16], version=5)
 
 
