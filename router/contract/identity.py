@@ -2,9 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from functools import cache
-
-import msgspec
 
 OPERATOR = "operator"
 """Provider of the facts that an operator recorded. No gateway may have this name."""
@@ -36,12 +33,11 @@ def payment_key(
 
 def canonical(values: list[str | None]) -> bytes:
     """Return the one JSON text of these values."""
-    return _encoder().encode(values)
+    return _ENCODER.encode(values).encode()
 
 
-@cache
-def _encoder() -> msgspec.json.Encoder:
-    return msgspec.json.Encoder()
+# `json.dumps` makes one for each call.
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 def contradicts(first: str, second: str) -> bool:

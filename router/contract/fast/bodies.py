@@ -7,12 +7,10 @@ decides, and its error has the reason.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from functools import cache
 from typing import Any
-
-import msgspec
 
 from router.contract import strict_json
 from router.contract.strict_json import MAX_DEPTH, JsonValue
@@ -38,20 +36,25 @@ def read_object(data: bytes) -> dict[str, JsonValue] | None:
     """Return the members of a JSON object; None if only the strict parser can decide."""
     if b"\\" in data or (b"-0" in data and _MINUS_ZERO.search(data) is not None):
         return None
+    decode, refusal = _msgspec()
     try:
         # Another decoder of UTF-8 might accept more.
         data.decode("utf-8")
-        members = _decoder().decode(data)
+        members = decode(data)
         if type(members) is not dict or _make_exact(members, 1) * 2 != data.count(b'"'):
             return None
-    except (msgspec.MsgspecError, ValueError, ArithmeticError, RecursionError, _TooDeep):
+    except (refusal, ValueError, ArithmeticError, RecursionError, _TooDeep):
         return None
     return members
 
 
 @cache
-def _decoder() -> "msgspec.json.Decoder[Any]":
-    return msgspec.json.Decoder(float_hook=Decimal)
+def _msgspec() -> tuple[Callable[[bytes], Any], type[Exception]]:
+    """Return the reader of msgspec, and the base of its errors."""
+    # Of the processes that import this module, only those that read bodies need it.
+    import msgspec  # noqa: PLC0415
+
+    return msgspec.json.Decoder(float_hook=Decimal).decode, msgspec.MsgspecError
 
 
 def _make_exact(members: dict[str, Any], depth: int) -> int:

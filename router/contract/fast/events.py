@@ -1,15 +1,16 @@
 """Makes an event without pydantic's validation if each of its facts is plainly valid."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
-from typing import Any, Final
+from typing import Annotated, Any, Final, get_args, get_origin
+
+from pydantic import AwareDatetime
 
 from router.contract.amounts import MAX_DECIMALS, MAX_INTEGER_DIGITS, amount_text
 from router.contract.event import MAX_TEXT, Event, incompleteness, is_storable
-from router.contract.fast.records import AMOUNTS, types_of_fields
 
 _REQUIRED: Final = frozenset(name for name, one in Event.model_fields.items() if one.is_required())
 _SIGNED: Final = frozenset({"fee"})
@@ -41,12 +42,27 @@ def _blank() -> Event:
 
 
 @cache
-def _types() -> Mapping[str, frozenset[type]]:
-    return types_of_fields() | dict.fromkeys(AMOUNTS, frozenset[type]({Decimal, type(None)}))
+def types_of_fields() -> Mapping[str, frozenset[type]]:
+    """Return the types that the fields of a valid event may have."""
+    return {name: frozenset(_types(one.annotation)) for name, one in Event.model_fields.items()}
+
+
+def _types(hint: Any) -> Iterator[type]:  # noqa: ANN401 - a type, or several
+    if hint is AwareDatetime:
+        yield datetime
+    elif get_origin(hint) is Annotated:
+        yield from _types(get_args(hint)[0])
+    elif isinstance(hint, type) and get_origin(hint) is None:
+        yield hint
+    elif get_origin(hint) is tuple:
+        yield tuple
+    else:
+        for each in get_args(hint):
+            yield from _types(each)
 
 
 def _are_plain(facts: Mapping[str, object]) -> bool:
-    types = _types()
+    types = types_of_fields()
     texts: list[str] = []
     for name, fact in facts.items():
         if type(fact) not in types.get(name, _UNKNOWN):

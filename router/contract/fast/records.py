@@ -1,8 +1,9 @@
 """Encodes events without pydantic: the same records as `router.contract.wire.encode_event`."""
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache, lru_cache
-from typing import Final, get_args, get_origin, get_type_hints
+from typing import Final
 from uuid import UUID
 
 import msgspec
@@ -10,12 +11,15 @@ import msgspec
 from router.contract import wire
 from router.contract.amounts import amount_text
 from router.contract.event import MONEY, Customer, Event, EventType, Raw, Verification
+from router.contract.fast.events import types_of_fields
 from router.contract.wire import OutgoingRecord, event_headers
 
 AMOUNTS: Final = frozenset(amount for amount, _ in MONEY)
 """Fields with an amount: text in a record, a Decimal in an event."""
 
-_MODELS: Final = frozenset({Customer, Verification, Raw})
+_IN_MODELS: Final = frozenset({str, bool, dict, type(None)})
+"""Types of the members of `Customer`, `Verification` and `Raw`, and alike in JSON."""
+
 _SHAPES: Final = 1024
 """Shapes of events that are remembered. One gateway's events have a few dozen."""
 
@@ -100,19 +104,15 @@ def _is_plain(facts: EventFacts) -> bool:
 
 @lru_cache(maxsize=_SHAPES)
 def _have_types_of_fields(types: tuple[type, ...]) -> bool:
-    return all(one in known for one, known in zip(types, types_of_fields().values(), strict=True))
+    return all(one in known for one, known in zip(types, _types(), strict=True))
 
 
 @cache
-def types_of_fields() -> dict[str, frozenset[type]]:
-    """Return the possible types of each field of `EventFacts`."""
-    return {name: _types(hint) for name, hint in get_type_hints(EventFacts).items()}
-
-
-def _types(hint: type) -> frozenset[type]:
-    if get_origin(hint) is tuple:
-        return frozenset({tuple})
-    return frozenset(get_args(hint) or {hint})
+def _types() -> Sequence[frozenset[type]]:
+    """Return the possible types of each field of `EventFacts`, in order."""
+    amount = frozenset[type]({str, type(None)})
+    known = types_of_fields()
+    return [amount if name in AMOUNTS else known[name] for name in EventFacts.__struct_fields__]
 
 
 @cache
@@ -120,7 +120,9 @@ def _encoder() -> msgspec.json.Encoder:
     return msgspec.json.Encoder(enc_hook=_members)
 
 
-def _members(model: object) -> dict[str, object]:
-    if type(model) not in _MODELS:
+def _members(model: object) -> Mapping[str, object]:
+    """Return the members of a model within an event; TypeError if msgspec may write others."""
+    values = vars(model)
+    if not _IN_MODELS.issuperset(map(type, values.values())):
         raise TypeError(type(model).__name__)
-    return vars(model)
+    return values
