@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from router.contract.event import Raw, Verification
-from router.contract.fast.bodies import parse_object
-from router.contract.strict_json import JsonValue
+from router.contract.strict_json import JsonValue, parse_object
 
 CODING_HEADER = "content-encoding"
 

@@ -27,6 +27,7 @@ from router.contract.event import (
     event_id,
     is_storable,
 )
+from router.contract.fast.bodies import parse_object
 from router.contract.fast.events import plain_event
 from router.contract.strict_json import JsonValue, StrictJsonError, type_name
 from router.contract.wire import first_problem
@@ -200,7 +201,7 @@ class Fields:
 def members_of(verified: VerifiedDelivery) -> Mapping[str, JsonValue]:
     """Parse a JSON body. Raises Unreadable."""
     try:
-        return verified.json_object()
+        return parse_object(verified.delivery.body)
     except StrictJsonError as error:
         raise Unreadable(Reason.NOT_PARSEABLE, str(error)) from None
 

@@ -36,7 +36,7 @@ MAY_IMPORT: Final[Mapping[str, tuple[str, ...]]] = {
     "router.background": (),
     "router.contract": (),
     "router.contract.fast": _LANGUAGE,
-    "router.delivery": (*_LANGUAGE, "router.contract.fast"),
+    "router.delivery": _LANGUAGE,
     "router.errors": (*_LANGUAGE, "router.delivery"),
     "router.telemetry": ("router.background",),
     "router.secrets": ("router.contract", "router.errors", "router.telemetry"),
