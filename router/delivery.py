@@ -32,7 +32,7 @@ class Delivery:
 
     def header(self, name: str) -> tuple[str, ...]:
         """Return all values of a header, given its lower-case name."""
-        return tuple(value for key, value in self.headers if key == name)
+        return tuple([value for key, value in self.headers if key == name])
 
 
 def kept_delivery(raw: Raw, endpoint: str, account: str, received_at: datetime) -> Delivery:
@@ -80,7 +80,7 @@ class VerifiedDelivery:
     def codings(self) -> tuple[str, ...]:
         """The values of the content-encoding headers, except `identity`."""
         given = self.delivery.header(CODING_HEADER)
-        return tuple(value for value in given if value.strip().lower() not in {"", "identity"})
+        return tuple([value for value in given if value.strip().lower() not in {"", "identity"}])
 
     @property
     def digest(self) -> str:
@@ -97,6 +97,8 @@ def as_text(body: bytes) -> tuple[str, str]:
         text = body.decode("utf-8")
     except UnicodeDecodeError:
         return base64.b64encode(body).decode(), "base64"
+    if len(text) * _GROWTH_OF_ANY + _QUOTATION_MARKS <= _READABLE_GROWTH:
+        return text, "utf-8"
     # A control character takes six bytes in JSON; base64 bounds the growth to a third.
     growth = len(json.dumps(text, ensure_ascii=False)) - len(text)
     if growth > max(len(text) // 3, _READABLE_GROWTH):
@@ -106,3 +108,5 @@ def as_text(body: bytes) -> tuple[str, str]:
 
 # Small bodies stay readable, with any content.
 _READABLE_GROWTH = 4096
+_GROWTH_OF_ANY = 5
+_QUOTATION_MARKS = 2

@@ -1,5 +1,6 @@
 """Money: exact decimals from text, never a float, never rounded."""
 
+import re
 from decimal import Context, Decimal, Inexact, InvalidOperation
 from typing import Annotated
 
@@ -15,6 +16,10 @@ EXACT = Context(prec=64, traps=[Inexact, InvalidOperation])
 """Arithmetic on a few amounts: a result that does not fit raises, never rounds."""
 
 
+# An amount in plain digits that the contract represents as it is.
+_REPRESENTABLE = re.compile(r"[0-9]{1,20}(?:\.[0-9]{1,18})?")
+
+
 class AmountError(ValueError):
     """The value cannot be represented as an amount; the message has the reason."""
 
@@ -25,6 +30,8 @@ def parse_amount(value: object) -> Decimal:
     Accepts finite, non-negative values with at most 20 integer digits and 18 decimals;
     drops trailing zeros beyond those, and no others.
     """
+    if isinstance(value, str | Decimal) and _REPRESENTABLE.fullmatch(str(value)) is not None:
+        return Decimal(value)
     amount = _finite(value)
     if amount.is_signed():
         message = "an amount must not be negative"
@@ -37,6 +44,8 @@ def parse_signed_amount(value: object) -> Decimal:
 
     Otherwise like `parse_amount`; minus zero becomes zero.
     """
+    if isinstance(value, str | Decimal) and _REPRESENTABLE.fullmatch(str(value)) is not None:
+        return Decimal(value)
     amount = _finite(value)
     size = _fitted(amount.copy_abs())
     return size.copy_negate() if amount.is_signed() and size else size

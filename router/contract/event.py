@@ -1,10 +1,11 @@
 """The event: one state change of a payment, in one vocabulary for all gateways."""
 
+import hashlib
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Literal, Self
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, model_validator
 
@@ -15,6 +16,8 @@ from router.contract.operator import Recorded
 
 EVENT_NAMESPACE = UUID("6f6b0f4e-3d0e-5c1b-9a57-7f5a2f0c9d11")
 """Namespace of event ids. Never change it: every id ever published depends on it."""
+
+_NAMESPACE = EVENT_NAMESPACE.bytes
 
 DESCRIPTIVE = (
     "network",
@@ -62,10 +65,6 @@ class EventType(StrEnum):
     """`payment`, `payout` or `subscription`: also the name of the topic."""
     status: str
     """The part after the dot."""
-
-    def __init__(self, word: str) -> None:
-        """Split the word once: both parts are read several times for each event."""
-        self.family, _, self.status = word.partition(".")
 
 
 class Customer(BaseModel):
@@ -294,19 +293,9 @@ class Event(BaseModel):
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
-        if (self.provider == OPERATOR) != (self.recorded is not None):
-            message = f"recorded belongs to the events of provider {OPERATOR}, and to no others"
-            raise ValueError(message)
-        if self.reference is None and self.provider_reference is None:
-            message = "an event needs reference or provider_reference"
-            raise ValueError(message)
-        if self.movement_amount is not None and self.movement is None:
-            message = "movement_amount needs movement"
-            raise ValueError(message)
-        for amount, currency in MONEY:
-            if getattr(self, amount) is not None and getattr(self, currency) is None:
-                message = f"{amount} needs {currency}"
-                raise ValueError(message)
+        problem = incompleteness(self)
+        if problem is not None:
+            raise ValueError(problem)
         return self
 
     @property
@@ -347,6 +336,21 @@ MONEY = (
     ("fee_returned", "fee_currency"),
     ("gas", "gas_currency"),
 )
+"""The fields with an amount, each with the field that has its currency."""
+
+
+def incompleteness(event: Event) -> str | None:
+    """Return what an event lacks besides its required fields, None if it is complete."""
+    if (event.provider == OPERATOR) != (event.recorded is not None):
+        return f"recorded belongs to the events of provider {OPERATOR}, and to no others"
+    if event.reference is None and event.provider_reference is None:
+        return "an event needs reference or provider_reference"
+    if event.movement_amount is not None and event.movement is None:
+        return "movement_amount needs movement"
+    for amount, currency in MONEY:
+        if getattr(event, amount) is not None and getattr(event, currency) is None:
+            return f"{amount} needs {currency}"
+    return None
 
 
 def event_id(provider: str, account: str, *identity: str) -> UUID:
@@ -354,7 +358,10 @@ def event_id(provider: str, account: str, *identity: str) -> UUID:
 
     The id is the same at every endpoint and edge, so that redeliveries are recognized.
     """
-    return uuid5(EVENT_NAMESPACE, canonical([provider, account, *identity]).decode())
+    name = canonical([provider, account, *identity])
+    # As `uuid.uuid5` does, which takes the name as text.
+    digest = hashlib.sha1(_NAMESPACE + name, usedforsecurity=False).digest()
+    return UUID(bytes=digest[:16], version=5)
 
 
 def fingerprint(event: Event) -> str:

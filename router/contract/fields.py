@@ -13,17 +13,25 @@ MAX_TEXT = 512
 _UNSTORABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
+STORABLE = "text without control characters or lone surrogates"
+"""What `storable` accepts, for error messages."""
+
+
+def is_storable(text: str) -> bool:
+    """Return whether a store and a log can hold the text."""
+    return _UNSTORABLE.search(text) is None
+
+
 def storable(text: str) -> str:
     """Return the text, or raise ValueError if a store or a log could not hold it."""
-    if _UNSTORABLE.search(text) is not None:
-        message = "text without control characters or lone surrogates"
-        raise ValueError(message)
+    if not is_storable(text):
+        raise ValueError(STORABLE)
     return text
 
 
 def text_of(detail: str) -> str:
     """Make any text valid for a field of the contract: escaped to ASCII, truncated, never empty."""
-    if detail and len(detail) <= MAX_TEXT and _UNSTORABLE.search(detail) is None:
+    if detail and len(detail) <= MAX_TEXT and is_storable(detail):
         return detail
     return ascii(detail)[1:-1][:MAX_TEXT] or "-"
 

@@ -3,8 +3,6 @@
 import json
 from collections.abc import Sequence
 
-import msgspec
-
 OPERATOR = "operator"
 """Provider of the facts that an operator recorded. No gateway may have this name."""
 
@@ -35,7 +33,11 @@ def payment_key(
 
 def canonical(values: list[str | None]) -> bytes:
     """Return the one JSON text of these values."""
-    return msgspec.json.encode(values)
+    return _ENCODER.encode(values).encode()
+
+
+# `json.dumps` makes one for each call.
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 def contradicts(first: str, second: str) -> bool:

@@ -30,6 +30,9 @@ _TYPE = re.compile(r"[a-z]{1,40}\.[a-z_]{1,40}")
 _MAJOR = int(SCHEMA_VERSION.partition(".")[0])
 
 _REPLAYED = "quarantine.replayed"
+_EVENT_SCHEMA = f"urn:payrouter:schema:event:{SCHEMA_VERSION}".encode()
+_ACCOUNTS = 1024
+"""Accounts whose `ce_source` is remembered."""
 
 Headers = Sequence[tuple[str, bytes | None]]
 """Kafka record headers, in order; a value may be null."""
@@ -63,14 +66,27 @@ class OutgoingRecord:
 
 def encode_event(event: Event, topic: str, traceparent: str) -> OutgoingRecord:
     """Encode an event as a record for `topic`."""
-    attributes = {
-        "ce_id": str(event.id),
-        "ce_type": event.type.value,
-        "ce_subject": event.reference or event.provider_reference or "",
-        "ce_time": event.moment.isoformat(),
-        "ce_dataschema": f"urn:payrouter:schema:event:{SCHEMA_VERSION}",
-    }
-    return _record(event, topic, attributes, traceparent)
+    return OutgoingRecord(topic, event.key, _json(event), event_headers(event, traceparent))
+
+
+def event_headers(event: Event, traceparent: str) -> Sequence[tuple[str, bytes]]:
+    """Return the headers of an event's record."""
+    return [
+        ("ce_specversion", b"1.0"),
+        ("ce_source", _source(event.provider, event.account)),
+        ("ce_id", str(event.id).encode()),
+        ("ce_type", event.type.value.encode()),
+        ("ce_subject", (event.reference or event.provider_reference or "").encode()),
+        ("ce_time", event.moment.isoformat().encode()),
+        ("ce_dataschema", _EVENT_SCHEMA),
+        ("content-type", b"application/json"),
+        ("traceparent", traceparent.encode()),
+    ]
+
+
+@lru_cache(maxsize=_ACCOUNTS)
+def _source(provider: str, account: str) -> bytes:
+    return f"/payrouter/{quote(provider)}/{quote(account)}".encode()
 
 
 def encode_quarantined(kept: Quarantined, topic: str, traceparent: str) -> OutgoingRecord:
@@ -241,7 +257,7 @@ def first_problem(error: ValidationError) -> str:
 
 
 def _record(
-    content: Event | Quarantined | Replayed | Refused,
+    content: Quarantined | Replayed | Refused,
     topic: str,
     attributes: dict[str, str],
     traceparent: str,

@@ -8,10 +8,11 @@ from typing import Literal, Protocol, get_args
 
 from router.configuration.modes import Mode, of_mode
 from router.contract.event import Event
+from router.contract.fast.records import encode_event
 from router.contract.fields import text_of
 from router.contract.quarantine import Quarantined, quarantine_id
 from router.contract.topics import Topics
-from router.contract.wire import OutgoingRecord, encode_event, encode_quarantined
+from router.contract.wire import OutgoingRecord, encode_quarantined
 from router.delivery import Delivery, VerifiedDelivery
 from router.edge.kept_before import KeptBefore
 from router.edge.meaning import meaning

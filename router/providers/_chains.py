@@ -6,6 +6,10 @@ nothing. Kovan's 42 is left out, since a live network has it now.
 """
 
 import re
+from functools import lru_cache
+
+_REMEMBERED = 1024
+"""Networks whose result is remembered. A gateway has a few dozen."""
 
 _TRON_LIVE = frozenset({"728126428"})
 _TRON_TEST = frozenset({"2494104990", "3448148188"})  # Shasta, Nile
@@ -45,6 +49,7 @@ _LIVE_NAMES = frozenset(
 )
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def on_test_chain(chain_id: str | None, network: str | None) -> bool | None:
     """Return whether chain id or name are those of a test network; None if neither decides.
 

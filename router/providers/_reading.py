@@ -18,7 +18,9 @@ from pydantic import StringConstraints, ValidationError
 
 from router.contract.amounts import AmountError, parse_amount, parse_signed_amount
 from router.contract.event import DESCRIPTIVE, Customer, Event, EventType, event_id
-from router.contract.fields import MAX_TEXT, storable
+from router.contract.fast.bodies import parse_object
+from router.contract.fast.events import plain_event
+from router.contract.fields import MAX_TEXT, STORABLE, is_storable
 from router.contract.strict_json import JsonValue, StrictJsonError, type_name
 from router.contract.wire import first_problem
 from router.delivery import VerifiedDelivery
@@ -82,10 +84,8 @@ def as_text(name: str, value: JsonValue) -> str | None:
         return None
     if not isinstance(value, str):
         raise malformed(name, f"expected text, got {type_name(value)}")
-    try:
-        storable(value)
-    except ValueError as error:
-        raise malformed(name, f"expected {error}") from None
+    if not is_storable(value):
+        raise malformed(name, f"expected {STORABLE}")
     if len(value) > MAX_TEXT:
         raise malformed(name, f"expected at most {MAX_TEXT} characters")
     return value
@@ -193,7 +193,7 @@ class Fields:
 def members_of(verified: VerifiedDelivery) -> Mapping[str, JsonValue]:
     """Parse a JSON body. Raises Unreadable."""
     try:
-        return verified.json_object()
+        return parse_object(verified.delivery.body)
     except StrictJsonError as error:
         raise Unreadable(Reason.NOT_PARSEABLE, str(error)) from None
 
@@ -239,27 +239,26 @@ def happening(
     delivery = verified.delivery
     told, unread = _read(described or {})
     known = {**facts, **told}
+    given = {
+        "id": event_id(provider, delivery.account, *identity),
+        "type": happened,
+        "provider": provider,
+        "endpoint": delivery.endpoint,
+        "account": delivery.account,
+        "received_at": delivery.received_at,
+        "verification": verified.verification,
+        "raw": verified.raw(),
+        **known,
+        "test": _is_test(known),
+        "unread": unread,
+    }
     try:
-        return Event.model_validate(
-            {
-                "id": event_id(provider, delivery.account, *identity),
-                "type": happened,
-                "provider": provider,
-                "endpoint": delivery.endpoint,
-                "account": delivery.account,
-                "received_at": delivery.received_at,
-                "verification": verified.verification,
-                "raw": verified.raw(),
-                **known,
-                "test": _is_test(known),
-                "unread": unread,
-            }
-        )
+        return plain_event(given) or Event.model_validate(given)
     except ValidationError as error:
         raise NotUnderstood(Reason.FIELD_MALFORMED, first_problem(error)) from None
 
 
-def _read(described: Descriptions) -> tuple[dict[str, object], Sequence[str]]:
+def _read(described: Descriptions) -> tuple[dict[str, object], tuple[str, ...]]:
     """Read each field separately; return the readable ones, and the names of the others."""
     told: dict[str, object] = {}
     unread = []
@@ -273,7 +272,7 @@ def _read(described: Descriptions) -> tuple[dict[str, object], Sequence[str]]:
     customer = Customer.model_validate(
         {name: told.pop(f"customer.{name}", None) for name in Customer.model_fields}
     )
-    return {**told, "customer": customer}, unread
+    return {**told, "customer": customer}, tuple(unread)
 
 
 def _is_test(known: Mapping[str, object]) -> bool | None:

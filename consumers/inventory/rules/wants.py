@@ -108,7 +108,9 @@ def _decided(decision: OrderDecision, judgement: Judgement, policy: Policy) -> W
     if verb is Decision.ACCEPT:
         ended = judgement.refunded and not decision.saw_refunded
         return _refunded(policy) if ended else _GOODS
-    return Wish(Want.NOTHING, f"operator: {verb}", returns=verb is Decision.RETURN)
+    if verb is Decision.RETURN:
+        return Wish(Want.NOTHING, f"operator: {verb}", status="returned", returns=True)
+    return Wish(Want.NOTHING, f"operator: {verb}")
 
 
 def _refunded(policy: Policy) -> Wish:

@@ -53,7 +53,8 @@ def time_header(delivery: Delivery, name: str) -> str:
 def one_header(delivery: Delivery, name: str, missing: Reason, duplicated: Reason) -> str:
     """Return the value of a header that occurs exactly once, or raise Unauthentic."""
     values = delivery.header(name)
-    note(HeaderRead(name, values))
+    if is_watched():
+        note(HeaderRead(name, values))
     if not values:
         raise Unauthentic(missing, f"no header {name}")
     if len(values) > 1:
@@ -95,7 +96,8 @@ def prove(
     """Return the delivery, verified by the first matching scheme and key, or raise Unauthentic."""
     for scheme in schemes:
         message = scheme.message()
-        note(FormMade(scheme.name, message))
+        if is_watched():
+            note(FormMade(scheme.name, message))
         key = None if message is None else _holding(keys, message, check)
         if key is not None:
             verification = Verification(scheme=scheme.name, key=key.fingerprint)

@@ -32,7 +32,7 @@ def spelled(members: Mapping[str, JsonValue]) -> Fields:
 
 def has(members: Mapping[str, JsonValue], name: str) -> bool:
     """Return whether a field is present in a spelling, even if the spellings contradict."""
-    return any(_present(members, each) is not None for each in (name, snake_case(name)))
+    return _present(members, name) is not None or _present(members, snake_case(name)) is not None
 
 
 def whole(fields: Fields, name: str) -> str | None:
@@ -47,7 +47,10 @@ def whole(fields: Fields, name: str) -> str | None:
 
 
 def _in_either_spelling(members: Mapping[str, JsonValue], name: str) -> JsonValue:
-    first, second = _present(members, name), _present(members, snake_case(name))
+    first, other = _present(members, name), snake_case(name)
+    if other == name:
+        return first
+    second = _present(members, other)
     if first is None or second is None:
         return second if first is None else first
     if type_name(first) != type_name(second) or first != second:

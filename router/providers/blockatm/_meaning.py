@@ -137,7 +137,12 @@ def _shown(members: Mapping[str, JsonValue]) -> str | None:
 
 def marked(members: Mapping[str, JsonValue], markers: Mapping[str, Sequence[str]]) -> Sequence[str]:
     """Return the kinds of which the body has a field that no other kind has."""
-    return [kind for kind, names in markers.items() if any(has(members, name) for name in names)]
+    present = {name for name, value in members.items() if value is not None and value != ""}
+    return [
+        kind
+        for kind, names in markers.items()
+        if any(name in present or snake_case(name) in present for name in names)
+    ]
 
 
 def _happened(kind: str, status: str, *, of_version_1: bool) -> EventType:

@@ -6,7 +6,8 @@ from decimal import Decimal
 from functools import partial
 from urllib.parse import parse_qsl
 
-from router.contract.strict_json import JsonValue, StrictJsonError, parse_object
+from router.contract.fast.bodies import parse_object
+from router.contract.strict_json import JsonValue, StrictJsonError
 from router.errors import Reason, Unreadable
 from router.providers._reading import Fields, malformed, refused, required
 

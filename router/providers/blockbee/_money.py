@@ -5,7 +5,8 @@ from decimal import Decimal
 from typing import Any
 
 from router.contract.amounts import EXACT
-from router.contract.strict_json import JsonValue, StrictJsonError, parse_object
+from router.contract.fast.bodies import parse_object
+from router.contract.strict_json import JsonValue, StrictJsonError
 from router.errors import NotUnderstood, Reason
 from router.providers._reading import Fields, as_amount, currency_name, malformed, required
 from router.providers.blockbee._coins import currency_and_network

@@ -74,7 +74,9 @@ async def test_an_emptied_database_is_rebuilt_from_the_topics(
         async with staged(broker, url, prefix, CAST, has_topics=True) as rebuilt:
             for name, number in passed.items():
                 await rebuilt.consumers[name].drained(number)
-            assert await state(rebuilt) == before
+            after = await state(rebuilt)
+    changed = {each: (before[each], after[each]) for each in before if before[each] != after[each]}
+    assert changed == {}
 
 
 def test_operators_and_usual_histories_are_rebuilt() -> None:

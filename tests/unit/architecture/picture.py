@@ -64,7 +64,7 @@ FLOORS: Final[Mapping[str, Boxes]] = {
         "router.terminal": ["router.terminal"],
         "router.telemetry": ["router.telemetry", "router.background"],
         "router.errors, delivery": ["router.errors", "router.delivery"],
-        "router.contract": ["router.contract"],
+        "router.contract": ["router.contract", "router.contract.fast"],
     },
 }
 """The boxes of the picture, by floor: each with its rooms. Every room is in exactly one."""

@@ -35,6 +35,7 @@ MAY_IMPORT: Final[Mapping[str, tuple[str, ...]]] = {
     # the floor, from the bottom up
     "router.background": (),
     "router.contract": (),
+    "router.contract.fast": _LANGUAGE,
     "router.delivery": _LANGUAGE,
     "router.errors": (*_LANGUAGE, "router.delivery"),
     "router.telemetry": ("router.background",),
@@ -48,7 +49,9 @@ MAY_IMPORT: Final[Mapping[str, tuple[str, ...]]] = {
         *("router.contract", "router.telemetry", "router.secrets", "router.errors"),
     ),
     # the edge
-    "router.providers": (*_LANGUAGE, "router.delivery", "router.errors"),
+    "router.providers": (
+        *(*_LANGUAGE, "router.contract.fast", "router.delivery", "router.errors"),
+    ),
     "router.configuration": (
         *("router.contract", "router.errors", "router.secrets"),
         *("router.broker", "router.broker.topics"),
@@ -68,6 +71,7 @@ MAY_IMPORT: Final[Mapping[str, tuple[str, ...]]] = {
         "router.background",
         *("router.edge.http", "router.edge.publishing", "router.edge.refused"),
         *("router.broker", *_BROKER, "router.configuration", "router.contract"),
+        "router.contract.fast",
         *("router.delivery", "router.errors", "router.providers", "router.secrets"),
         "router.telemetry",
     ),

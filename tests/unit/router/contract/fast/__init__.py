@@ -1,1 +1,1 @@
-"""Tests of the shorter ways to read and make events."""
+"""Unit tests of `router.contract.fast`."""
