@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from functools import partial
+from typing import Protocol
 
 from aiokafka import AIOKafkaProducer
 
@@ -11,7 +12,6 @@ from router.broker.refusals import About, about
 from router.contract.wire import OutgoingRecord
 from router.edge.metrics import EdgeMetrics
 from router.edge.publishing.deadlines import DeadlineQueue
-from router.edge.publishing.producer_line import ProducerLine
 from router.edge.publishing.record_room import RecordRoom, size_of
 from router.edge.publishing.record_state import WITH_PRODUCER, RecordChange
 from router.edge.publishing.submission import Done, Entry, Submission, call
@@ -23,12 +23,27 @@ from router.telemetry.logs import Log
 UNAVAILABLE = "no connection to the broker"
 
 
+class Producers(Protocol):
+    """The producers, at most one of which serves: see `ProducerLine`."""
+
+    @property
+    def producer(self) -> AIOKafkaProducer | None:
+        """The serving producer, None if none serves."""
+
+    @property
+    def unavailable(self) -> bool:
+        """Whether nothing serves, and nothing is about to."""
+
+    def replace(self, producer: AIOKafkaProducer, why: str) -> None:
+        """Replace a failed producer, unless it has already been replaced."""
+
+
 class Dispatch:
     """All submissions that have no result yet. Implements `Sending` for its queues."""
 
     def __init__(
         self,
-        line: ProducerLine,
+        line: Producers,
         trials: TopicTrials,
         room: RecordRoom,
         metrics: EdgeMetrics,
