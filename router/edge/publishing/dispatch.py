@@ -200,12 +200,13 @@ class Dispatch:
             call(done, NotDurable(Reason.NOT_DURABLE, "no acknowledgement in time"))
 
     def _refuse_waiting(self) -> None:
-        for queue in list(self._queues.values()):
-            for entry in queue.take_waiting():
-                entry.change(RecordChange.REFUSED)
-                if not entry.submission.ended:
-                    self._metrics.publish_failures.labels("unavailable").inc()
-                    entry.submission.refuse(NotDurable(Reason.NOT_DURABLE, UNAVAILABLE))
+        waiting = [entry for queue in self._queues.values() for entry in queue.take_waiting()]
+        for entry in waiting:
+            entry.change(RecordChange.REFUSED)
+        for entry in waiting:
+            if not entry.submission.ended:
+                self._metrics.publish_failures.labels("unavailable").inc()
+                entry.submission.refuse(NotDurable(Reason.NOT_DURABLE, UNAVAILABLE))
 
 
 def _attempt(entry: Entry) -> int:

@@ -31,7 +31,7 @@ class TopicQueue:
 
     def add(self, entry: Entry) -> None:
         """Queue a record behind the earlier ones of its partition."""
-        if self._partitions and not self._unplaced:
+        if self._partitions:
             self._place(entry)
         else:
             self._unplaced[entry] = None

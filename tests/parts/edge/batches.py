@@ -23,6 +23,9 @@ CAPACITY = 4
 BAD = b"bad"
 """Values that begin like this are refused, with all records of their batch."""
 
+LARGE = b"large"
+"""Values that begin like this find room only in an empty batch."""
+
 TRIES = 8
 
 BrokerLog = dict[tuple[str, int], list[bytes]]
@@ -38,7 +41,8 @@ class Batch:
 
     def append(self, *, value: bytes, **_options: object) -> object | None:
         """Accept a record, unless there is no room."""
-        if self.closed or len(self.values) == CAPACITY:
+        no_room = self.values and value.startswith(LARGE)
+        if self.closed or no_room or len(self.values) == CAPACITY:
             return None
         self.values.append(value)
         return object()
@@ -137,7 +141,7 @@ class Producers:
             self.serving, self.replacing = None, True
 
 
-@dataclass
+@dataclass(eq=False)
 class Result:
     """What a submission came to, and how often it was told."""
 

@@ -12,7 +12,7 @@ from aiokafka.errors import (
 )
 from structlog.testing import capture_logs
 
-from tests.parts.edge.batches import BAD, CAPACITY, TRIES, Bench, turns
+from tests.parts.edge.batches import BAD, CAPACITY, LARGE, TRIES, Bench, turns
 from tests.parts.waiting import eventually
 
 OTHER = b"a"
@@ -307,6 +307,17 @@ async def test_everything_has_a_result_after_the_end() -> None:
     assert bench.failures("unavailable") == 3
 
 
+async def test_submission_of_several_records_is_refused_once_if_no_producer_is_left() -> None:
+    bench = Bench()
+    bench.producers.serving, bench.producers.replacing = None, True
+    result = bench.submit(b"1", b"2")
+    bench.producers.replacing = False
+    bench.dispatch.refuse_unavailable()
+
+    assert len(result.told) == 1
+    assert bench.failures("unavailable") == 1
+
+
 async def test_submission_from_a_callback_queues_behind_what_is_sent_again() -> None:
     bench = Bench()
     bench.submit(BAD, then=lambda: bench.submit(b"3"))
@@ -315,6 +326,29 @@ async def test_submission_from_a_callback_queues_behind_what_is_sent_again() -> 
     await bench.settle()
 
     assert list(bench.log.values()) == [[b"1", b"2", b"3"]]
+
+
+async def test_submission_from_a_callback_does_not_join_a_batch_that_has_failed() -> None:
+    bench = Bench()
+    bench.producer.send_raises = TopicAuthorizationFailedError()
+
+    def submit() -> None:
+        bench.producer.send_raises = None
+        bench.submit(b"2")
+
+    bench.submit(b"1", then=submit)
+    await bench.settle()
+
+    assert [result.kept for result in bench.results] == [False, True]
+
+
+async def test_small_record_does_not_overtake_a_large_one_that_found_no_room() -> None:
+    bench = Bench()
+    for value in (b"1", LARGE, b"2"):
+        bench.submit(value)
+    await bench.settle()
+
+    assert list(bench.log.values()) == [[b"1", LARGE, b"2"]]
 
 
 async def test_callback_that_raises_affects_no_other_submission() -> None:
