@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from functools import partial
@@ -138,6 +139,37 @@ async def test_records_around_a_refused_one_are_written_once_and_in_order(
         submissions.kept
     )
     assert submissions.in_order(found)
+
+
+async def test_every_record_accepted_by_a_batch_on_its_way_is_written(
+    broker: Broker, topics_prefix: str
+) -> None:
+    topic = f"{topics_prefix}payment"
+    await create_topics(broker.bootstrap, [topic])
+    producer = producer_factory(connection_to(broker.bootstrap), 1024 * 1024)()
+    await producer.start()
+    accepted = []
+    try:
+        for number in range(100):
+            batch = producer.create_batch()
+            answer: asyncio.Future[object] | None = None
+            for turn in itertools.count():
+                value = b"%d-%d" % (number, turn)
+                if batch.append(timestamp=None, key=b"k", value=value) is None:
+                    break
+                accepted.append(value)
+                answer = answer or await producer.send_batch(batch, topic, partition=0)
+                if turn % 2:
+                    # The producer takes the batch out of its queue in one of these turns.
+                    await asyncio.sleep(0)
+            assert answer is not None
+            await answer
+    finally:
+        await producer.stop()
+    found = await written(broker.bootstrap, topic)
+
+    assert len(accepted) >= 200
+    assert found[0] == accepted
 
 
 async def test_record_that_the_broker_calls_invalid_fails_alone(
