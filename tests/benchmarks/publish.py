@@ -1,7 +1,7 @@
 """CPU time of the edge for each published record: this checkout and another one by turns.
 
 `python -m tests.benchmarks.publish --other PATH` compares with the checkout at PATH, on the same
-Kafka. Each measurement is a process of its own, which imports `router` from its checkout.
+Kafka. Each measurement is a separate process, which imports `router` from its checkout.
 """
 
 import argparse

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Callable
 
 _FEW = 64
-"""So few cancelled deadlines may remain in the queue, whatever their share."""
+"""Number of cancelled deadlines that may always remain in the queue."""
 
 
 class Deadline:

@@ -14,7 +14,7 @@ from router.edge.metrics import EdgeMetrics
 from router.edge.publishing.deadlines import DeadlineQueue
 from router.edge.publishing.record_room import RecordRoom, size_of
 from router.edge.publishing.record_state import WITH_PRODUCER, RecordChange
-from router.edge.publishing.submission import Done, Entry, Submission, call
+from router.edge.publishing.submission import Done, QueuedRecord, Submission, call
 from router.edge.publishing.topic_queue import TopicQueue
 from router.edge.publishing.topic_trials import TopicTrials
 from router.errors import NotDurable, Reason
@@ -63,7 +63,7 @@ class Dispatch:
     def submit(
         self, records: Sequence[OutgoingRecord], done: Done, attempt: int, deadline: float | None
     ) -> Submission:
-        """Queue records; call `done` later, as `KafkaPublisher.submit` says."""
+        """Queue records; call `done` later: see `KafkaPublisher.submit`."""
         submission = Submission(records, done, attempt, time.perf_counter())
         problem = self._problem_of(records)
         if problem is not None:
@@ -118,21 +118,22 @@ class Dispatch:
         """Return the producer that serves now, None if none does."""
         return self._line.producer
 
-    def acknowledged(self, topic: str, entries: Sequence[Entry]) -> None:
+    def acknowledged(self, topic: str, entries: Sequence[QueuedRecord]) -> None:
         """Record the health of the topic."""
         self._trials.acknowledged(topic, max(entry.submission.attempt for entry in entries))
 
     def failed(
         self,
         producer: AIOKafkaProducer,
-        entries: Sequence[Entry],
+        entries: Sequence[QueuedRecord],
         error: BaseException,
         *,
         alone: bool,
     ) -> None:
         """Record the health of the topic, and replace the producer if the error requires it."""
         last = max(entries, key=_attempt)
-        self.report(producer, last.record, last.submission.attempt, error, alone=alone)
+        attempt, records = last.submission.attempt, len(entries)
+        self.report(producer, last.record, attempt, error, alone=alone, records=records)
         if self._line.unavailable:
             asyncio.get_running_loop().call_soon(self.refuse_unavailable)
 
@@ -144,23 +145,30 @@ class Dispatch:
         error: BaseException,
         *,
         alone: bool,
+        records: int = 1,
     ) -> None:
-        """Record a failed attempt whose last record this was."""
+        """Record a failed attempt to send `records` records, of which this is the last one."""
         kind, name = about(error), type(error).__name__
-        self._log.info("record_not_acknowledged", topic=record.topic, error=name, about=kind.value)
+        self._log.info(
+            "record_not_acknowledged",
+            topic=record.topic,
+            error=name,
+            about=kind.value,
+            records=records,
+        )
         if kind in {About.PRODUCER, About.UNCLEAR}:
             self._line.replace(producer, f"the producer failed: {name}")
         self._trials.refused(record, attempt, error, alone=alone)
         if alone and kind is About.RECORD:
             self._room.was_refused(record)
 
-    def kept(self, entry: Entry) -> None:
+    def kept(self, entry: QueuedRecord) -> None:
         """Count an acknowledged record; end its submission if it was the last one."""
         seconds = time.perf_counter() - entry.submission.started
         self._metrics.published(entry.record.topic, _type(entry.record), seconds)
         entry.submission.kept()
 
-    def refused(self, entry: Entry, error: BaseException) -> None:
+    def refused(self, entry: QueuedRecord, error: BaseException) -> None:
         """End the submission of a record that will not be sent again."""
         if entry.submission.ended:
             return
@@ -209,7 +217,7 @@ class Dispatch:
                 entry.submission.refuse(NotDurable(Reason.NOT_DURABLE, UNAVAILABLE))
 
 
-def _attempt(entry: Entry) -> int:
+def _attempt(entry: QueuedRecord) -> int:
     return entry.submission.attempt
 
 

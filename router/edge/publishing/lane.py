@@ -17,9 +17,9 @@ from aiokafka.errors import ProducerClosed, UnknownTopicOrPartitionError
 from router.broker.refusals import About, about
 from router.edge.publishing.at_once import at_once
 from router.edge.publishing.record_state import TO_SEND, RecordChange, RecordState
-from router.edge.publishing.submission import Entry
+from router.edge.publishing.submission import QueuedRecord
 
-Answered = Callable[["Batch", BaseException | None], None]
+BatchAnswered = Callable[["SharedBatch", BaseException | None], None]
 
 _CHANGES: Mapping[About, RecordChange] = {
     About.PRODUCER: RecordChange.PRODUCER_FAILED,
@@ -38,27 +38,27 @@ class Sending(Protocol):
     def producer(self) -> AIOKafkaProducer | None:
         """Return the producer that serves now, None if none does."""
 
-    def acknowledged(self, topic: str, entries: Sequence[Entry]) -> None:
+    def acknowledged(self, topic: str, entries: Sequence[QueuedRecord]) -> None:
         """Process the acknowledgement of a batch, before its entries change."""
 
     def failed(
         self,
         producer: AIOKafkaProducer,
-        entries: Sequence[Entry],
+        entries: Sequence[QueuedRecord],
         error: BaseException,
         *,
         alone: bool,
     ) -> None:
         """Process the failure of a batch, before its entries change."""
 
-    def refused(self, entry: Entry, error: BaseException) -> None:
+    def refused(self, entry: QueuedRecord, error: BaseException) -> None:
         """End the submission of an entry that will not be sent again."""
 
-    def kept(self, entry: Entry) -> None:
+    def kept(self, entry: QueuedRecord) -> None:
         """Count an acknowledged entry whose caller still waits."""
 
 
-class Batch:
+class SharedBatch:
     """Records that a producer holds together, in order."""
 
     __slots__ = ("_builder", "_hand_over", "alone", "entries", "producer")
@@ -67,11 +67,11 @@ class Batch:
         """Start empty; one that is `alone` takes a single record."""
         self.producer = producer
         self.alone = alone
-        self.entries: list[Entry] = []
+        self.entries: list[QueuedRecord] = []
         self._builder = producer.create_batch()
         self._hand_over: asyncio.Task[asyncio.Future[Any]] | None = None
 
-    def take(self, entry: Entry) -> bool:
+    def take(self, entry: QueuedRecord) -> bool:
         """Append a record, unless the batch is full or the producer has taken it to be sent."""
         record = entry.record
         appended = self._builder.append(
@@ -90,12 +90,12 @@ class Batch:
         """Accept no further record."""
         self._builder.close()
 
-    def send(self, topic: str, partition: int, answered: Answered) -> None:
+    def send(self, topic: str, partition: int, answered: BatchAnswered) -> None:
         """Pass it to the producer; call `answered` later, with the error if it failed."""
         send = partial(self.producer.send_batch, self._builder, topic, partition=partition)
         try:
             sent, waiting = at_once(send)
-        except Exception as error:  # noqa: BLE001 - the batch has a result whatever it raises
+        except Exception as error:  # noqa: BLE001 - the batch has a result even then
             asyncio.get_running_loop().call_soon(answered, self, _meaning(error))
             return
         if waiting is not None:
@@ -109,14 +109,16 @@ class Batch:
         if self._hand_over is not None:
             self._hand_over.cancel()
 
-    def _handed_over(self, answered: Answered, task: asyncio.Task[asyncio.Future[Any]]) -> None:
+    def _handed_over(
+        self, answered: BatchAnswered, task: asyncio.Task[asyncio.Future[Any]]
+    ) -> None:
         error = _error_of(task)
         if error is not None:
             answered(self, _meaning(error))
         else:
             task.result().add_done_callback(partial(self._resolved, answered))
 
-    def _resolved(self, answered: Answered, acknowledged: asyncio.Future[Any]) -> None:
+    def _resolved(self, answered: BatchAnswered, acknowledged: asyncio.Future[Any]) -> None:
         answered(self, _error_of(acknowledged))
 
 
@@ -139,11 +141,11 @@ class Lane:
         self._topic = topic
         self._partition = partition
         self._sending = sending
-        self._held: Batch | None = None
-        self.waiting: dict[Entry, None] = {}
+        self._held: SharedBatch | None = None
+        self.waiting: dict[QueuedRecord, None] = {}
         """What waits, in order."""
 
-    def add(self, entry: Entry) -> None:
+    def add(self, entry: QueuedRecord) -> None:
         """Queue a record behind all others of the partition, and send it as soon as possible."""
         if self._held is not None and not self.waiting and self._held.take(entry):
             return
@@ -157,7 +159,7 @@ class Lane:
         if producer is None:
             return
         alone = next(iter(self.waiting)).state is RecordState.SUSPECT
-        self._held = batch = Batch(producer, alone=alone)
+        self._held = batch = SharedBatch(producer, alone=alone)
         for entry in self.waiting:
             suspect = entry.state is RecordState.SUSPECT
             if suspect is not alone or not batch.take(entry):
@@ -166,7 +168,7 @@ class Lane:
             del self.waiting[entry]
         batch.send(self._topic, self._partition, self._answered)
 
-    def take_waiting(self) -> list[Entry]:
+    def take_waiting(self) -> list[QueuedRecord]:
         """Empty the queue; return what waited."""
         return take_all(self.waiting)
 
@@ -176,7 +178,7 @@ class Lane:
             self._held.give_up()
             self._answered(self._held, ProducerClosed())
 
-    def _answered(self, batch: Batch, error: BaseException | None) -> None:
+    def _answered(self, batch: SharedBatch, error: BaseException | None) -> None:
         if batch is not self._held:
             # Its producer had ended before.
             return
@@ -189,13 +191,13 @@ class Lane:
         self._held = None
         self.pump()
 
-    def _acknowledged(self, batch: Batch) -> None:
+    def _acknowledged(self, batch: SharedBatch) -> None:
         self._sending.acknowledged(self._topic, batch.entries)
         for entry in batch.entries:
             if entry.change(RecordChange.ACKNOWLEDGED) is RecordState.KEPT:
                 self._sending.kept(entry)
 
-    def _failed(self, batch: Batch, error: BaseException) -> None:
+    def _failed(self, batch: SharedBatch, error: BaseException) -> None:
         self._sending.failed(batch.producer, batch.entries, error, alone=batch.alone)
         again, refused = sort_failed(batch.entries, error, self._sending.tries)
         put_first(self.waiting, again)
@@ -203,7 +205,7 @@ class Lane:
             self._sending.refused(entry, error)
 
 
-def take_all(waiting: dict[Entry, None]) -> list[Entry]:
+def take_all(waiting: dict[QueuedRecord, None]) -> list[QueuedRecord]:
     """Empty a queue; return its entries in order."""
     entries = list(waiting)
     waiting.clear()
@@ -212,7 +214,7 @@ def take_all(waiting: dict[Entry, None]) -> list[Entry]:
     return entries
 
 
-def put_first(waiting: dict[Entry, None], first: Sequence[Entry]) -> None:
+def put_first(waiting: dict[QueuedRecord, None], first: Sequence[QueuedRecord]) -> None:
     """Put entries at the front of a queue."""
     # In the same dictionary: entries remove themselves from it.
     behind = list(waiting)
@@ -223,8 +225,8 @@ def put_first(waiting: dict[Entry, None], first: Sequence[Entry]) -> None:
 
 
 def sort_failed(
-    entries: Sequence[Entry], error: BaseException, tries: int
-) -> tuple[list[Entry], list[Entry]]:
+    entries: Sequence[QueuedRecord], error: BaseException, tries: int
+) -> tuple[list[QueuedRecord], list[QueuedRecord]]:
     """Change entries after a failed attempt; return those to send again, and those refused."""
     again, refused = [], []
     change = _CHANGES[about(error)]

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 
 class RecordState(StrEnum):
-    """Where a record is, from its submission to its result."""
+    """State of a record, from its submission to its result."""
 
     WAITING = "waiting"
     """No producer holds it."""
@@ -14,7 +14,7 @@ class RecordState(StrEnum):
     SUSPECT = "suspect"
     """Its batch was refused; no producer holds it, and it will be sent alone."""
     ALONE = "alone"
-    """A producer holds it, in a batch of its own."""
+    """A producer holds it, in a batch without others."""
     ABANDONED = "abandoned"
     """Its caller gave up, but a producer holds it: it may still be written."""
     KEPT = "kept"
@@ -35,7 +35,7 @@ class RecordChange(StrEnum):
     BATCH_REFUSED = "batch_refused"
     """The broker wrote no record of its batch; any of them may be the cause."""
     REFUSED = "refused"
-    """Sending it again would not help, or nobody can send it."""
+    """Sending it again would not help, or no producer can send it."""
     GIVEN_UP = "given_up"
     """Its caller no longer waits."""
 

@@ -11,7 +11,7 @@ Done = Callable[[NotDurable | None], None]
 """Receives the result: None once every record is acknowledged, otherwise why one is not."""
 
 
-class Entry:
+class QueuedRecord:
     """A record of a submission, its state, and how many producers failed to send it.
 
     `drop` removes it from the queue that it waits in, if it waits in one.
@@ -25,7 +25,7 @@ class Entry:
         self.submission = submission
         self.state = RecordState.WAITING
         self.tries = 0
-        self.drop: Callable[[Entry], object] | None = None
+        self.drop: Callable[[QueuedRecord], object] | None = None
 
     def change(self, change: RecordChange) -> RecordState:
         """Take the next state and return it. Raises KeyError for an impossible change."""
@@ -46,7 +46,7 @@ class Submission:
         self, records: Sequence[OutgoingRecord], done: Done, attempt: int, started: float
     ) -> None:
         """Start with every record unanswered."""
-        self.entries = [Entry(record, self) for record in records]
+        self.entries = [QueuedRecord(record, self) for record in records]
         self._unanswered = len(self.entries)
         self.done: Done | None = done
         """What still has to be called; None once there is a result."""
@@ -67,7 +67,7 @@ class Submission:
             if done is not None:
                 call(done, None)
 
-    def give_up(self) -> list[tuple[Entry, RecordState]]:
+    def give_up(self) -> list[tuple[QueuedRecord, RecordState]]:
         """Send no further record, call nothing; return unanswered entries with their states."""
         left = [(entry, entry.state) for entry in self.entries if entry.state not in FINAL]
         for entry, _ in left:

@@ -10,7 +10,7 @@ from aiokafka.errors import ProducerClosed, UnknownTopicOrPartitionError
 from router.broker.partitioner import partition_of
 from router.edge.publishing.at_once import at_once
 from router.edge.publishing.lane import Lane, Sending, put_first, sort_failed, take_all
-from router.edge.publishing.submission import Entry
+from router.edge.publishing.submission import QueuedRecord
 
 
 class TopicQueue:
@@ -25,11 +25,11 @@ class TopicQueue:
         self._sending = sending
         self._partitions: list[int] = []
         self._lanes: dict[int, Lane] = {}
-        self._unplaced: dict[Entry, None] = {}
+        self._unplaced: dict[QueuedRecord, None] = {}
         self._asked: AIOKafkaProducer | None = None
         self._asking: asyncio.Task[Collection[int]] | None = None
 
-    def add(self, entry: Entry) -> None:
+    def add(self, entry: QueuedRecord) -> None:
         """Queue a record behind the earlier ones of its partition."""
         if self._partitions:
             self._place(entry)
@@ -54,7 +54,7 @@ class TopicQueue:
             self._stop_asking()
             self._told(producer, ProducerClosed())
 
-    def take_waiting(self) -> list[Entry]:
+    def take_waiting(self) -> list[QueuedRecord]:
         """Empty the queues; return what no producer holds."""
         lanes = [entry for lane in self._lanes.values() for entry in lane.take_waiting()]
         return [*lanes, *take_all(self._unplaced)]
@@ -72,7 +72,7 @@ class TopicQueue:
         self._asked = producer
         try:
             partitions, asking = at_once(partial(producer.partitions_for, self._topic))
-        except Exception as error:  # noqa: BLE001 - what waits has a result whatever it raises
+        except Exception as error:  # noqa: BLE001 - what waits has a result even then
             asyncio.get_running_loop().call_soon(self._told, producer, error)
             return
         if asking is None:
@@ -116,7 +116,7 @@ class TopicQueue:
                 self._sending.refused(entry, error)
         self._ask()
 
-    def _place(self, entry: Entry) -> None:
+    def _place(self, entry: QueuedRecord) -> None:
         partition = partition_of(entry.record.key, self._partitions)
         lane = self._lanes.get(partition)
         if lane is None:

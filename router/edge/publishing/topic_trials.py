@@ -12,7 +12,7 @@ from aiokafka.errors import KafkaError
 from router.broker.producers import send_alone
 from router.broker.refusals import About, about
 from router.contract.wire import OutgoingRecord
-from router.edge.publishing.submission import Entry
+from router.edge.publishing.submission import QueuedRecord
 from router.edge.publishing.topic_health import TopicHealth, TopicHealthState
 
 Failed = Callable[[AIOKafkaProducer, OutgoingRecord, int, BaseException], None]
@@ -70,7 +70,7 @@ class TopicTrials:
         else:
             self._topics[topic] = self._of(topic)
 
-    def given_up(self, entries: Iterable[tuple[Entry, bool]], now: float) -> None:
+    def given_up(self, entries: Iterable[tuple[QueuedRecord, bool]], now: float) -> None:
         """Record entries whose caller no longer waits, and whether a producer holds each."""
         for entry, sent in entries:
             topic, attempt = entry.record.topic, entry.submission.attempt

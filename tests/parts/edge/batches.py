@@ -1,4 +1,4 @@
-"""Producers whose batches take many records, and answer when the test says so."""
+"""Producers whose batches take many records, and answer when the test decides."""
 
 import asyncio
 from collections import defaultdict
@@ -100,7 +100,7 @@ class HeldProducer:
         sent.batch.close()
 
     def answer(self, sent: Sent, error: KafkaError | None = None, *, written: bool = False) -> None:
-        """Pass on the broker's answer: it refuses bad records, or fails as the test says."""
+        """Pass on the broker's answer: it refuses bad records, or fails with the error given."""
         self.take(sent)
         self.held.remove(sent)
         bad = any(value.startswith(BAD) for value in sent.batch.values)
@@ -143,7 +143,7 @@ class Producers:
 
 @dataclass(eq=False)
 class Result:
-    """What a submission came to, and how often it was told."""
+    """The results that a submission received: one, unless something is wrong."""
 
     values: Sequence[bytes]
     told: list[NotDurable | None] = field(default_factory=list)

@@ -51,7 +51,7 @@ class Submissions:
 
     def submit(self, value: bytes, key: bytes | None, seconds: float | None = None) -> None:
         """Submit a record."""
-        # A record without a key is not one of ours, and the only one that a broker calls invalid.
+        # Our records all have keys; one without is the only one that a broker calls invalid.
         record = OutgoingRecord(self._topic, cast("bytes", key), value, [("ce_type", b"x")])
         deadline = None if seconds is None else asyncio.get_running_loop().time() + seconds
         self.keys[value] = key or b""

@@ -74,7 +74,7 @@ async def test_partitions_do_not_wait_for_each_other() -> None:
     assert 0 < sum(result.kept for result in more) < 12
 
 
-async def test_submission_is_kept_only_with_its_last_record() -> None:
+async def test_submission_succeeds_only_with_its_last_record() -> None:
     bench = Bench()
     result = bench.submit(*(b"%d" % n for n in range(CAPACITY + 1)))
     (first,) = bench.producer.held
@@ -87,7 +87,7 @@ async def test_submission_is_kept_only_with_its_last_record() -> None:
     assert result.kept
 
 
-async def test_refused_record_fails_alone_and_order_is_kept() -> None:
+async def test_refused_record_fails_alone_and_changes_no_order() -> None:
     bench = Bench()
     bench.submit(b"1")
     bad = bench.submit(BAD)
