@@ -72,19 +72,16 @@ class DeadlineQueue:
     def _pass(self) -> None:
         """Call what is due, then wait for the next deadline."""
         self._timer = None
-        due, now = [], asyncio.get_running_loop().time()
+        loop = asyncio.get_running_loop()
+        now = loop.time()
         while self._heap and (self._heap[0][0] <= now or self._heap[0][2].expire is None):
             deadline = heapq.heappop(self._heap)[2]
             if deadline.expire is None:
                 self._cancelled -= 1
             else:
-                due.append(deadline)
+                # One call may cancel a later one, and an error of one stops no other.
+                loop.call_soon(_expire, deadline)
         self._arm()
-        for deadline in due:
-            # One of the calls may cancel a later deadline.
-            expire, deadline.expire = deadline.expire, None
-            if expire is not None:
-                expire()
 
     def _count_cancelled(self) -> None:
         self._cancelled += 1
@@ -92,3 +89,9 @@ class DeadlineQueue:
             self._heap = [each for each in self._heap if each[2].expire is not None]
             heapq.heapify(self._heap)
             self._cancelled = 0
+
+
+def _expire(deadline: Deadline) -> None:
+    expire, deadline.expire = deadline.expire, None
+    if expire is not None:
+        expire()

@@ -82,8 +82,8 @@ class Dispatch:
         """Call `done` no more; the records that a producer holds may still be written."""
         if submission.ended:
             return
-        self._metrics.publish_failures.labels("deadline").inc()
         left = [(entry, state in WITH_PRODUCER) for entry, state in submission.give_up()]
+        self._metrics.publish_failures.labels("deadline").inc()
         self._trials.given_up(left, time.monotonic())
 
     def serve(self) -> None:
@@ -164,18 +164,24 @@ class Dispatch:
 
     def kept(self, entry: QueuedRecord) -> None:
         """Count an acknowledged record; end its submission if it was the last one."""
-        seconds = time.perf_counter() - entry.submission.started
-        self._metrics.published(entry.record.topic, _type(entry.record), seconds)
         entry.submission.kept()
+        try:
+            seconds = time.perf_counter() - entry.submission.started
+            self._metrics.published(entry.record.topic, _type(entry.record), seconds)
+        except Exception:  # noqa: BLE001 - logged
+            # The other records of its batch need their results.
+            self._log.exception("publish_metric_failed", topic=entry.record.topic)
 
     def refused(self, entry: QueuedRecord, error: BaseException) -> None:
         """End the submission of a record that will not be sent again."""
         if entry.submission.ended:
             return
         self._metrics.publish_failures.labels("rejected").inc()
-        kind, name, topic = about(error), type(error).__name__, entry.record.topic
+        name, topic = type(error).__name__, entry.record.topic
         problem = f"{self.tries} producers in a row failed"
-        if kind is not About.PRODUCER:
+        if entry.tries < self.tries:
+            # Without any attempt: it could not be encoded.
+            kind = about(error) if entry.tries else About.RECORD
             problem, size = f"topic {topic}: {name}", size_of(entry.record)
             self._log.error(
                 "publish_refused", topic=topic, error=name, about=kind.value, bytes=size
@@ -203,9 +209,11 @@ class Dispatch:
 
     def _expire(self, submission: Submission) -> None:
         done = submission.done
-        self.give_up(submission)
-        if done is not None:
-            call(done, NotDurable(Reason.NOT_DURABLE, "no acknowledgement in time"))
+        try:
+            self.give_up(submission)
+        finally:
+            if done is not None:
+                call(done, NotDurable(Reason.NOT_DURABLE, "no acknowledgement in time"))
 
     def _refuse_waiting(self) -> None:
         waiting = [entry for queue in self._queues.values() for entry in queue.take_waiting()]

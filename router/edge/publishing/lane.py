@@ -39,7 +39,7 @@ class Sending(Protocol):
         """Return the producer that serves now, None if none does."""
 
     def acknowledged(self, topic: str, entries: Sequence[QueuedRecord]) -> None:
-        """Process the acknowledgement of a batch, before its entries change."""
+        """Process the acknowledgement of a batch."""
 
     def failed(
         self,
@@ -49,13 +49,13 @@ class Sending(Protocol):
         *,
         alone: bool,
     ) -> None:
-        """Process the failure of a batch, before its entries change."""
+        """Process the failure of a batch."""
 
     def refused(self, entry: QueuedRecord, error: BaseException) -> None:
-        """End the submission of an entry that will not be sent again."""
+        """End the submission of an entry that will not be sent again; raises nothing."""
 
     def kept(self, entry: QueuedRecord) -> None:
-        """Count an acknowledged entry whose caller still waits."""
+        """Count an acknowledged entry whose caller still waits; raises nothing."""
 
 
 class SharedBatch:
@@ -147,7 +147,7 @@ class Lane:
 
     def add(self, entry: QueuedRecord) -> None:
         """Queue a record behind all others of the partition, and send it as soon as possible."""
-        if self._held is not None and not self.waiting and self._held.take(entry):
+        if self._held is not None and not self.waiting and self._take(self._held, entry):
             return
         self.waiting[entry] = None
         entry.drop = self.waiting.pop
@@ -155,18 +155,14 @@ class Lane:
 
     def pump(self) -> None:
         """Send what waits, unless a producer holds a batch or none serves."""
-        producer = None if self._held or not self.waiting else self._sending.producer()
-        if producer is None:
-            return
-        alone = next(iter(self.waiting)).state is RecordState.SUSPECT
-        self._held = batch = SharedBatch(producer, alone=alone)
-        for entry in self.waiting:
-            suspect = entry.state is RecordState.SUSPECT
-            if suspect is not alone or not batch.take(entry):
-                break
-        for entry in batch.entries:
-            del self.waiting[entry]
-        batch.send(self._topic, self._partition, self._answered)
+        while self._held is None and self.waiting:
+            producer = self._sending.producer()
+            if producer is None:
+                return
+            batch = self._filled(producer)
+            if batch.entries:
+                self._held = batch
+                batch.send(self._topic, self._partition, self._answered)
 
     def take_waiting(self) -> list[QueuedRecord]:
         """Empty the queue; return what waited."""
@@ -178,29 +174,54 @@ class Lane:
             self._held.give_up()
             self._answered(self._held, ProducerClosed())
 
+    def _filled(self, producer: AIOKafkaProducer) -> SharedBatch:
+        """Move what waits to a new batch, as much as has room or must be sent alone."""
+        alone = next(iter(self.waiting)).state is RecordState.SUSPECT
+        batch, taken = SharedBatch(producer, alone=alone), []
+        for entry in self.waiting:
+            suspect = entry.state is RecordState.SUSPECT
+            if suspect is not alone or not self._take(batch, entry):
+                break
+            taken.append(entry)
+        for entry in taken:
+            del self.waiting[entry]
+        return batch
+
+    def _take(self, batch: SharedBatch, entry: QueuedRecord) -> bool:
+        """Move a record to a batch, or refuse it if it cannot be encoded; False if it must wait."""
+        try:
+            return batch.take(entry)
+        except Exception as error:  # noqa: BLE001 - it would stop all later records
+            entry.drop = None
+            entry.change(RecordChange.REFUSED)
+            asyncio.get_running_loop().call_soon(self._sending.refused, entry, error)
+            return True
+
     def _answered(self, batch: SharedBatch, error: BaseException | None) -> None:
         if batch is not self._held:
             # Its producer had ended before.
             return
         # What is submitted while the results are reported must queue behind what is sent again.
         batch.close()
-        if error is None:
-            self._acknowledged(batch)
-        else:
-            self._failed(batch, error)
-        self._held = None
-        self.pump()
+        try:
+            if error is None:
+                self._acknowledged(batch)
+            else:
+                self._failed(batch, error)
+        finally:
+            self._held = None
+            self.pump()
 
     def _acknowledged(self, batch: SharedBatch) -> None:
-        self._sending.acknowledged(self._topic, batch.entries)
         for entry in batch.entries:
             if entry.change(RecordChange.ACKNOWLEDGED) is RecordState.KEPT:
                 self._sending.kept(entry)
+        self._sending.acknowledged(self._topic, batch.entries)
 
     def _failed(self, batch: SharedBatch, error: BaseException) -> None:
-        self._sending.failed(batch.producer, batch.entries, error, alone=batch.alone)
         again, refused = sort_failed(batch.entries, error, self._sending.tries)
         put_first(self.waiting, again)
+        self._sending.failed(batch.producer, batch.entries, error, alone=batch.alone)
         for entry in refused:
             self._sending.refused(entry, error)
 

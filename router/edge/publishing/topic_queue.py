@@ -109,9 +109,9 @@ class TopicQueue:
     def _failed(self, producer: AIOKafkaProducer, error: BaseException) -> None:
         entries = take_all(self._unplaced)
         if entries:
-            self._sending.failed(producer, entries, error, alone=False)
             again, refused = sort_failed(entries, error, self._sending.tries)
             put_first(self._unplaced, again)
+            self._sending.failed(producer, entries, error, alone=False)
             for entry in refused:
                 self._sending.refused(entry, error)
         self._ask()

@@ -26,6 +26,9 @@ BAD = b"bad"
 LARGE = b"large"
 """Values that begin like this find room only in an empty batch."""
 
+UNENCODABLE = b"unencodable"
+"""Values that begin like this raise an error."""
+
 TRIES = 8
 
 BrokerLog = dict[tuple[str, int], list[bytes]]
@@ -41,6 +44,8 @@ class Batch:
 
     def append(self, *, value: bytes, **_options: object) -> object | None:
         """Accept a record, unless there is no room."""
+        if value.startswith(UNENCODABLE):
+            raise TypeError
         no_room = self.values and value.startswith(LARGE)
         if self.closed or no_room or len(self.values) == CAPACITY:
             return None

@@ -69,6 +69,24 @@ async def test_deadline_cancelled_by_one_that_expires_with_it_does_not_expire() 
     assert expired == ["third"]
 
 
+async def test_error_of_one_deadline_stops_no_other() -> None:
+    deadlines, expired = DeadlineQueue(), list[str]()
+    reported: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(
+        lambda _loop, context: reported.append(context["exception"])
+    )
+    error = RuntimeError("of the first")
+
+    def raises() -> None:
+        raise error
+
+    deadlines.add(now() - 2, raises)
+    deadlines.add(now() - 1, partial(expired.append, "second"))
+    await eventually(lambda: bool(expired), pause=0)
+
+    assert reported == [error]
+
+
 async def test_cancelled_deadlines_do_not_stay_in_memory() -> None:
     deadlines = DeadlineQueue()
     deadlines.add(now() + 3600, lambda: None)

@@ -12,7 +12,8 @@ from aiokafka.errors import (
 )
 from structlog.testing import capture_logs
 
-from tests.parts.edge.batches import BAD, CAPACITY, LARGE, TRIES, Bench, turns
+from router.contract.wire import OutgoingRecord
+from tests.parts.edge.batches import BAD, CAPACITY, LARGE, TRIES, UNENCODABLE, Bench, turns
 from tests.parts.waiting import eventually
 
 OTHER = b"a"
@@ -349,6 +350,47 @@ async def test_small_record_does_not_overtake_a_large_one_that_found_no_room() -
     await bench.settle()
 
     assert list(bench.log.values()) == [[b"1", LARGE, b"2"]]
+
+
+async def test_record_that_cannot_be_encoded_is_refused_alone() -> None:
+    bench = Bench()
+    bench.submit(b"1")
+    bench.producer.take(bench.producer.held[0])
+    for value in (b"2", UNENCODABLE, b"3"):
+        bench.submit(value)
+    await bench.settle()
+    only = bench.submit(UNENCODABLE)
+    after = bench.submit(b"4")
+    joined = bench.submit(UNENCODABLE)
+    await bench.settle()
+
+    assert [result.kept for result in bench.results] == [
+        True,
+        True,
+        False,
+        True,
+        False,
+        True,
+        False,
+    ]
+    assert str(only.told) == str(joined.told)
+    assert "topic payment: TypeError" in str(only.told)
+    assert after.kept
+    assert list(bench.log.values()) == [[b"1", b"2", b"3", b"4"]]
+
+
+async def test_record_that_cannot_be_counted_succeeds_and_holds_up_no_other() -> None:
+    bench = Bench()
+    uncountable = [OutgoingRecord("payment", b"k", b"1", [("no_type", b"x")])]
+    told: list[object] = []
+    bench.dispatch.submit(uncountable, told.append, 1, None)
+    others = [bench.submit(b"2"), bench.submit(b"3")]
+    await bench.settle()
+    later = bench.submit(b"4")
+    await bench.settle()
+
+    assert told == [None]
+    assert all(result.kept for result in [*others, later])
 
 
 async def test_callback_that_raises_affects_no_other_submission() -> None:
