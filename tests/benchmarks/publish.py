@@ -58,7 +58,10 @@ def _options() -> argparse.Namespace:
 
 def _measure(checkout: Path, arguments: Sequence[str]) -> Iterator[Sequence[float]]:
     """Run `tests.benchmarks.publishing` with a checkout's `router`; return what it printed."""
-    command = [sys.executable, "-P", str(publishing.__file__), *arguments]
+    own = checkout / ".venv" / "bin" / "python"
+    # Another checkout may need other packages.
+    python = str(own) if own.exists() else sys.executable
+    command = [python, "-P", str(publishing.__file__), *arguments]
     environment = {**os.environ, "PYTHONPATH": str(checkout)}
     printed = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True).stdout
     return iter(json.loads(printed))
