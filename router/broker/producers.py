@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.partitioner import DefaultPartitioner
 
-from router.broker.adapter.private import cut_off, give_back_sequences
+from router.broker.adapter.private import close_taken_batches, cut_off, give_back_sequences
 from router.broker.client import make_producer
 from router.broker.connection import KafkaConnection
 from router.broker.pacing import paced
+from router.broker.partitioner import partition_of
 from router.broker.refusals import is_refusal
 
 REQUEST_MILLISECONDS = 10_000
@@ -23,7 +23,8 @@ _END_SECONDS = 1.0
 def make_durable_producer(kafka: KafkaConnection, **options: Any) -> AIOKafkaProducer:  # noqa: ANN401 - aiokafka's
     """Make a producer that loses no record, keeps their order and survives refusals.
 
-    It waits for all in-sync replicas, and pauses while a topic has no leader.
+    It waits for all in-sync replicas, and pauses while a topic has no leader. A batch passed to its
+    `send_batch` accepts records until it is sent.
     """
     producer = make_producer(
         kafka,
@@ -33,6 +34,7 @@ def make_durable_producer(kafka: KafkaConnection, **options: Any) -> AIOKafkaPro
         **options,
     )
     give_back_sequences(producer, is_refusal)
+    close_taken_batches(producer)
     return paced(producer)
 
 
@@ -66,7 +68,5 @@ async def send_alone(
     batch.append(key=key, value=value, timestamp=None, headers=list(headers))
     batch.close()
     partitions = sorted(await producer.partitions_for(topic))
-    partition = partitions[0]
-    if key is not None:
-        partition = DefaultPartitioner()(key, partitions, partitions)
+    partition = partitions[0] if key is None else partition_of(key, partitions)
     return await producer.send_batch(batch, topic, partition=partition)

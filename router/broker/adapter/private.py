@@ -203,6 +203,24 @@ def _giving_back(
     return failed
 
 
+def close_taken_batches(producer: AIOKafkaProducer) -> None:
+    """Make a producer close a batch of `create_batch` when it takes the batch out of its queue.
+
+    aiokafka closes it when it encodes it, a turn of the event loop after it has counted its
+    records. A record appended in between would have no sequence number. With this, the owner of a
+    batch may append records after `send_batch`, until `append` returns None.
+    """
+    accumulator = producer._message_accumulator  # noqa: SLF001
+    pop = accumulator._pop_batch  # noqa: SLF001
+
+    def popped(partition: TopicPartition) -> Any:  # noqa: ANN401 - aiokafka is untyped
+        batch = pop(partition)
+        batch._builder.close()  # noqa: SLF001
+        return batch
+
+    accumulator._pop_batch = popped  # noqa: SLF001
+
+
 async def _sent(client: Any, node: int | str, request: Any, seconds: float) -> Any:  # noqa: ANN401 - aiokafka is untyped
     since = time.monotonic()
     try:

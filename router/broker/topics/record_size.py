@@ -15,13 +15,16 @@ def batch_bytes(
 ) -> int:
     """Return the exact size of an uncompressed batch (format 2) that has only this record."""
     body = _ATTRIBUTES_AND_DELTAS + _field(key) + _field(value) + _varint(len(headers))
-    body += sum(_name(name) + _field(content) for name, content in headers)
+    for name, content in headers:
+        size = 0 if content is None else len(content)
+        # Called for each delivery: most headers are short.
+        body += _name(name) + size + (1 if size < _ONE_BYTE else _varint(size))
     return _BATCH_HEAD + _varint(body) + body
 
 
 @lru_cache(maxsize=256)
 def _name(name: str) -> int:
-    # Called for each delivery, with the same few names each time.
+    # As above, with the same few names each time.
     return _field(name.encode())
 
 

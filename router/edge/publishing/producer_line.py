@@ -64,13 +64,15 @@ class ProducerLine:
     """Sequence of producers, at most one of which serves.
 
     `started` is called when a producer begins to serve, `watch` every second while it serves.
-    An exception from `watch` replaces the producer. `replaced` is called after each producer.
+    An exception from `watch` replaces the producer. `replaced` is called after each producer,
+    `ended` once it has stopped or was cut off: it acknowledges nothing after that.
     """
 
     make: ProducerFactory
     started: Callable[[], None]
     watch: Callable[[AIOKafkaProducer], Awaitable[None]]
     replaced: Callable[[], None]
+    ended: Callable[[AIOKafkaProducer], None]
     log: Log
     timing: ProducerTiming = field(default_factory=ProducerTiming)
     state: ProducerState = ProducerState.CONNECTING
@@ -81,11 +83,15 @@ class ProducerLine:
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _stopping: set[asyncio.Task[None]] = field(default_factory=set)
 
-    async def serving(self) -> AIOKafkaProducer | None:
-        """Return the serving producer, waiting for a replacement; None while connecting."""
-        while self.state is ProducerState.REPLACING:
-            await self._changed.wait()
+    @property
+    def producer(self) -> AIOKafkaProducer | None:
+        """The serving producer, None if none serves."""
         return self._producer
+
+    @property
+    def unavailable(self) -> bool:
+        """Whether nothing serves, and nothing is about to: deliveries are refused at once."""
+        return self._producer is None and self.state is not ProducerState.REPLACING
 
     def replace(self, producer: AIOKafkaProducer, why: str) -> None:
         """Replace a failed producer, unless it has already been replaced."""
@@ -150,12 +156,12 @@ class ProducerLine:
         """Stop a producer in the background: records in flight may still be acknowledged."""
         if producer is self._producer:
             self._producer = None
-        task = asyncio.create_task(_stop(producer, self.timing.stop_seconds))
+        task = asyncio.create_task(self._stop(producer))
         self._stopping.add(task)
         task.add_done_callback(self._stopping.discard)
 
-
-async def _stop(producer: AIOKafkaProducer, seconds: float) -> None:
-    # Errors do not matter: this producer is not used again.
-    with contextlib.suppress(Exception):
-        await stop_within(producer, seconds)
+    async def _stop(self, producer: AIOKafkaProducer) -> None:
+        # Errors do not matter: this producer is not used again.
+        with contextlib.suppress(Exception):
+            await stop_within(producer, self.timing.stop_seconds)
+        self.ended(producer)

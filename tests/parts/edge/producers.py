@@ -28,16 +28,21 @@ TOPICS = ("payment", "quarantine")
 
 @dataclass
 class ScriptedBatch:
-    """A batch of one record."""
+    """A batch that has room for one record."""
 
-    value: bytes = b""
+    value: bytes | None = None
+    closed: bool = False
 
-    def append(self, *, value: bytes, **_options: object) -> None:
-        """Accept the record."""
+    def append(self, *, value: bytes, **_options: object) -> object | None:
+        """Accept the first record; return None for any other."""
+        if self.closed or self.value is not None:
+            return None
         self.value = value
+        return object()
 
     def close(self) -> None:
         """Accept no more records."""
+        self.closed = True
 
 
 @dataclass
@@ -52,6 +57,7 @@ class ScriptedProducer:
     topics: tuple[str, ...] = TOPICS
     sent: list[tuple[bytes, asyncio.Future[object]]] = field(default_factory=list)
     alone: list[bytes] = field(default_factory=list)
+    """Records whose batch accepts no others."""
     stopped: bool = False
 
     async def start(self) -> None:
@@ -95,7 +101,9 @@ class ScriptedProducer:
     ) -> asyncio.Future[object]:
         """Accept a batch of one record."""
         assert partition == 0
-        self.alone.append(batch.value)
+        assert batch.value is not None
+        if batch.closed:
+            self.alone.append(batch.value)
         return await self.send(topic, batch.value)
 
     async def acknowledge(self, error: KafkaError | None = None) -> None:

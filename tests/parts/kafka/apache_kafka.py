@@ -1,4 +1,4 @@
-"""A real Apache Kafka without Docker: one KRaft node, its jars from Maven Central.
+"""A real Apache Kafka without Docker: KRaft nodes, their jars from Maven Central.
 
 The node keeps its ports and its data from `start()` to `stop()`, so that a test may kill it,
 freeze it or restart it under load and find what was acknowledged again.
@@ -55,18 +55,33 @@ share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 """
 
+_SECOND: Final = {
+    "process.roles": "broker",
+    "node.id": "2",
+    "listeners": "PLAINTEXT://127.0.0.1:{port}",
+}
+"""Properties of the second broker of a cluster; the first one is its controller."""
+
 
 class ApacheKafka:
     """One Kafka node, broker and controller, of the test's own: to be stopped, killed, frozen."""
 
-    def __init__(self, properties: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, properties: dict[str, str] | None = None, joins: "ApacheKafka | None" = None
+    ) -> None:
         """Choose ports and a temporary folder; `properties` are added to the node's own.
 
         They may be changed while it does not run; `{port}` and `{controller}` in them are ports.
+        A node that `joins` another one is the second broker of its cluster, and no controller.
         """
         self._directory = server_folder("kafka")
         self._port, self._controller = _free_ports()
         self.properties = properties or {}
+        self._cluster = {"cluster_id": _uuid()}
+        if joins is not None:
+            self._controller = joins._controller  # noqa: SLF001 - of the same class
+            self.properties = {**_SECOND, **self.properties}
+            self._cluster = {**joins._cluster, "node_id": "2"}  # noqa: SLF001 - as above
         self._process: subprocess.Popen[bytes] | None = None
         self._leash: Leash | None = None
         self._formatted = False
@@ -162,7 +177,7 @@ class ApacheKafka:
 
     def _format(self) -> None:
         found = prepared(_prepare)
-        found.copy_storage(self.logs, cluster_id=_uuid(), directory_id=_uuid())
+        found.copy_storage(self.logs, **self._cluster, directory_id=_uuid())
         self._options = found.options()
         self._formatted = True
 
