@@ -66,6 +66,10 @@ class EventType(StrEnum):
     status: str
     """The part after the dot."""
 
+    def __init__(self, word: str) -> None:
+        """Split the word once: both parts are read several times for each event."""
+        self.family, _, self.status = word.partition(".")
+
 
 class Customer(BaseModel):
     """The payer, as far as the gateway reports it."""

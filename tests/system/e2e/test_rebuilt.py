@@ -2,6 +2,10 @@
 
 What operators recorded and decided is on the topics too. Stock and closed cases are not: the stock
 is set again first, and scenarios that close a case or let time pass are left out.
+
+Nothing orders messages of different topics, and a sold order keeps its stock if it is cancelled. So
+an order that was cancelled after it was sold may be cancelled before in the rebuilt database: there
+it has no stock. Its books and cases are the same.
 """
 
 import uuid
@@ -19,6 +23,10 @@ from tests.parts.e2e.playing import play
 from tests.parts.e2e.scenarios import Scenario, scenarios
 from tests.parts.e2e.stage import Stage, merchant, staged
 
+CANCELLED_WHEN_SOLD = {
+    "Cancelled after it was paid",
+    "Cancelled after it was paid, then refunded",
+}
 REBUILT = ("books", "stock", "orders", "cases")
 OPERATORS = {"record", "decide"}
 NOT_ON_TOPICS = {"close", "wait", "policy"}
@@ -42,6 +50,7 @@ async def state(stage: Stage) -> Mapping[str, Sequence[str]]:
             f"{scenario.title}, {word}, {account}": sorted(await FOUND[word](connection, account))
             for scenario in CAST
             for word in REBUILT
+            if not (scenario.title in CANCELLED_WHEN_SOLD and word in {"stock", "orders"})
             for account in (merchant(scenario, other=False), merchant(scenario, other=True))
         }
 
