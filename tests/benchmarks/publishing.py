@@ -54,11 +54,18 @@ async def measure(bootstrap: str, topic: str, interface: str) -> list[tuple[int,
     )
     publish = _INTERFACES[interface]
     async with publisher.running():
-        # This module imports no other part of the tests, which would be those of its checkout.
-        while not publisher.health().good:  # noqa: ASYNC110 - as `eventually`
-            await asyncio.sleep(0.05)
+        await _until_good(publisher)
         await publish(publisher, _records(topic, 2000), 32)
         return [await _measured(publisher, publish, topic, each) for each in SUBMITTERS]
+
+
+async def _until_good(publisher: KafkaPublisher) -> None:
+    # This module imports no other part of the tests, which would be those of its checkout.
+    for _ in range(600):
+        if publisher.health().good:
+            return
+        await asyncio.sleep(0.05)
+    raise TimeoutError
 
 
 async def _measured(

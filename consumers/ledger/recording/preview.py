@@ -10,7 +10,7 @@ from consumers.ledger.facts.position import Position, absorb
 from consumers.ledger.facts.stored import facts_json, fold_json
 from consumers.ledger.postings import NOTHING, AmountsByPlace, Assessment, assess, difference
 from consumers.ledger.recording.pending import PendingStatement
-from consumers.ledger.recording.statement import Transfer
+from consumers.ledger.recording.statement import StatedTransfer
 from consumers.runtime.cases.finding import Finding
 from router.contract.amounts import value_text
 from router.contract.event import Event
@@ -34,7 +34,7 @@ class Preview:
     remaining: Sequence[Finding]
 
 
-def preview_of(position: Position, event: Event, transfer: Transfer) -> Preview:
+def preview_of(position: Position, event: Event, transfer: StatedTransfer) -> Preview:
     """Return what an event of a statement would change, given the position that it is about.
 
     `transfer` is what the statement is about.
@@ -72,7 +72,7 @@ def _assessed(position: Position) -> Assessment:
     return NOTHING if position.status is None else assess(position)
 
 
-def _known(position: Position, transfer: Transfer) -> Sequence[str]:
+def _known(position: Position, transfer: StatedTransfer) -> Sequence[str]:
     gateway = transfer.gateway_amounts(position).by_currency
     known = [f"gateway {_money(amount, currency)}" for currency, amount in gateway.items()]
     stated = transfer.fold(position).slot(transfer.side).stated

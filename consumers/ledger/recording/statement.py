@@ -37,16 +37,16 @@ class Statement:
     at: datetime | None = None
 
     @property
-    def transfer(self) -> "Transfer":
+    def transfer(self) -> "StatedTransfer":
         """The transfer or total that it is about; raises ValueError for a type without one."""
         found = side_of(self.type.status)
         if found is None:
             message = f"{self.type} reports no transfer of money"
             raise ValueError(message)
-        return Transfer(*found, self.movement)
+        return StatedTransfer(*found, self.movement)
 
 
-class Transfer(NamedTuple):
+class StatedTransfer(NamedTuple):
     """One side of a transfer, or of a total without `movement`."""
 
     kind: Kind

@@ -107,18 +107,18 @@ EXPECTED = [
             *("jinja2", "pydantic", "rich", "router.providers", "sqlalchemy", "structlog"),
             *(name for name in OURS if name.endswith(".handler")),
         },
-        1000,
+        1025,
     ),
     _expected(
         "edge",
         {*_BROKER, *_METADATA, "cryptography", "router.edge.app", "router.providers", "uvicorn"},
-        960,
+        975,
         serving=True,
     ),
     _expected(
         "consume ledger",
         {*_STORE, *_METADATA, "consumers.ledger.handler", "consumers.runtime.member.app"},
-        1110,
+        1145,
         serving=True,
     ),
     _expected(
@@ -127,7 +127,7 @@ EXPECTED = [
             *(*_STORE, *_METADATA, "apprise", "jinja2", "consumers.runtime.exporter.app"),
             *(name for name in OURS if name.endswith(".handler")),
         },
-        1140,
+        1175,
         serving=True,
     ),
     _expected(

@@ -34,7 +34,8 @@ _CONSUMER: Final = (
 MAY_IMPORT: Final[Mapping[str, tuple[str, ...]]] = {
     # the floor, from the bottom up
     "router.background": (),
-    "router.contract": (),
+    # `wire` tries the shorter way to read a record first
+    "router.contract": ("router.contract.fast",),
     "router.contract.fast": _LANGUAGE,
     "router.delivery": _LANGUAGE,
     "router.errors": (*_LANGUAGE, "router.delivery"),

@@ -30,7 +30,7 @@ def undecided() -> MemoryShop:
 
 @pytest.mark.parametrize(
     ("verb", "status"),
-    [(Decision.ACCEPT, "committed"), (Decision.REFUSE, "released"), (Decision.RETURN, "released")],
+    [(Decision.ACCEPT, "committed"), (Decision.REFUSE, "released"), (Decision.RETURN, "returned")],
 )
 def test_a_decision_settles_an_order_that_cannot_be_compared(verb: Decision, status: str) -> None:
     shop = undecided()
@@ -116,7 +116,7 @@ LIVES: Mapping[str, tuple[int, Sequence[Event | Order]]] = {
 }
 RESULTS = {
     # Sold, and missing, by status.
-    "reserved": ("committed 2 0", "released 0 0", "released 0 0"),
+    "reserved": ("committed 2 0", "released 0 0", "returned 0 0"),
     "short": ("oversold 1 1", "short 0 0", "short 0 0"),
     "released": ("committed 2 0", "released 0 0", "released 0 0"),
     "committed": ("committed 2 0", "committed 2 0", "returned 0 0"),
