@@ -106,7 +106,7 @@ def read_event(payload: bytes) -> Event | None:
     """Return the event of a record's value; None if only pydantic can decide."""
     try:
         found = _decoder().decode(payload)
-    except (msgspec.MsgspecError, ValueError):
+    except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
     if _encoder().encode(found) != payload or not _is_in_utc(found) or not _is_complete(found):
         return None

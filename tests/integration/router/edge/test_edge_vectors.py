@@ -51,6 +51,7 @@ _PAYMENT: dict[str, Any] = {
     "customer": {"id": "CustNo_00240101", "email": None},
     "occurred_at": None,
     "raw_event": None,
+    "recorded": None,
     "received_at": "2025-03-27T07:24:29Z",
     "test": False,
     "unread": [],

@@ -194,3 +194,10 @@ def test_moment_of_another_zone_is_the_same_moment() -> None:
 def test_record_in_our_form_is_not_parsed_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(wire, "parse_object")
     assert wire.decode_event(_OWN, []) == _FULL
+
+
+def test_nesting_beyond_the_reader_is_left_to_the_general_way() -> None:
+    deep = b'{"a":' * 100_000 + b"1" + b"}" * 100_000
+    assert read_event(deep) is None
+    with pytest.raises(wire.UndecodableRecord, match="nested deeper"):
+        wire.decode_event(deep, [])
