@@ -13,7 +13,7 @@ from tests.parts.brokers import Broker, Choice
 from tests.parts.databases import DatabaseServer
 from tests.parts.environment import Wishes
 from tests.parts.kafka.apache_kafka import ApacheKafka
-from tests.parts.order import long_first
+from tests.parts.order import long_first, repeats
 from tests.parts.tiers import chosen, fixtures, is_left_out, needs_real_kafka, tier_of, unit_rules
 
 pytest_plugins = ["tests.parts.secrecy.plugin", "tests.parts.left_open"]
@@ -72,8 +72,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Order the tests, choose their broker, and leave out what only a real one can answer."""
     items[:] = long_first(items)
     for item in items:
-        if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
-            # Hundreds of runs of the same lines cost three times as much under a tracer.
+        if repeats(item):
+            # Many runs of the same lines cost up to three times as much under a tracer.
             item.add_marker(pytest.mark.no_cover)
     if not any(_needs_broker(item) for item in items):
         return

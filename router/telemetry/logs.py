@@ -255,6 +255,25 @@ def plain(value: object) -> str:
     return str(value)
 
 
+class _NoLock:
+    """A lock that is always free, with the methods that logging calls."""
+
+    def acquire(self) -> None:
+        """Return at once."""
+
+    def release(self) -> None:
+        """Do nothing."""
+
+    def __enter__(self) -> None:
+        """Return at once."""
+
+    def __exit__(self, *_: object) -> None:
+        """Do nothing."""
+
+    def _at_fork_reinit(self) -> None:
+        """Do nothing: called in a forked child."""
+
+
 def _adopt_libraries(processors: Sequence[Processor], *, stream: TextIO) -> None:
     handler = logging.StreamHandler(stream)
     handler.setFormatter(
@@ -269,7 +288,7 @@ def _adopt_libraries(processors: Sequence[Processor], *, stream: TextIO) -> None
     handler.addFilter(Repeats())
     # The output has its own lock. A destructor that warns while it is held would wait for the
     # handler's, which a thread that waits for the output may hold.
-    handler.lock = None
+    handler.lock = cast("Any", _NoLock())
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.WARNING)

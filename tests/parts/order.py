@@ -21,6 +21,7 @@ _LONGEST_FIRST: Final = (
     "/secrecy/",
     "/attacks/",
     "/monitoring/",
+    "/unit/consumers/inventory/test_order_of_arrival",
     "/conformance/test_every_edge",
     "/conformance/test_together",
     "/edge/test_edge_cardinality",
@@ -40,6 +41,27 @@ _LONGEST_FIRST: Final = (
     "/conformance/test_every_fuzz",
 )
 """Parts of the paths of files whose tests compute or wait for long."""
+
+
+_REPEATING: Final = (
+    "/conformance/",
+    "/edge/test_edge_cardinality",
+    "/edge/test_edge_garbage",
+    "/exporter/test_exporter",
+    "/apply/test_forgetting",
+    "/ledger/test_export",
+    "/ledger/test_replayed_topics",
+    "/notifications/test_histories",
+    "/router/edge/test_edge_anything",
+)
+"""Parts of the paths of files whose tests run the same lines thousands of times."""
+
+
+def repeats(item: pytest.Item) -> bool:
+    """Return whether a test runs the same lines many times."""
+    path = item.path.as_posix()
+    random = getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
+    return random or any(part in path for part in _REPEATING)
 
 
 def long_first(items: Sequence[pytest.Item]) -> list[pytest.Item]:

@@ -53,6 +53,7 @@ def settings(order: Order) -> ConsumerSettings:
             session_timeout_seconds=6,
             transaction_timeout_seconds=5,
         ),
+        options=SERVICE.options(),
     )
 
 

@@ -116,6 +116,7 @@ class Feed:
             topics=Topics(self.prefix),
             tuning=Tuning.model_validate({**usual, **tuning}),
             timing=self.timing,
+            options=self.service.options(),
         )
 
     @contextlib.asynccontextmanager

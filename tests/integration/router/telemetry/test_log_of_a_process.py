@@ -160,3 +160,8 @@ def test_waiting_line_of_a_delivery_is_written_before_the_traceback_of_ctrl_c() 
 
     assert json.loads(lines[0])["event"] == "delivery"
     assert lines[-1] == "KeyboardInterrupt"
+
+
+def test_a_forked_child_logs_nothing_of_its_own() -> None:
+    program = "import os, sys; pid = os.fork(); pid or os._exit(0); os.waitpid(pid, 0)"
+    assert process(program) == []
