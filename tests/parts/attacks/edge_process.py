@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import socket
 import sys
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
@@ -13,6 +12,7 @@ from tests.parts.attacks.child import ROOT, pin
 from tests.parts.edge.edge_server import SECRET
 from tests.parts.edge.raw_http import exchange, request
 from tests.parts.leash import Leash
+from tests.parts.ports import free_port
 
 _START_SECONDS = 90.0
 
@@ -69,7 +69,7 @@ class EdgeProcess:
 @contextlib.asynccontextmanager
 async def edge_process(directory: Path, layout: Layout) -> AsyncIterator[EdgeProcess]:
     """Start an edge, wait until it is ready, kill it in the end."""
-    ports = _free_port(), _free_port()
+    ports = free_port(), free_port()
     path = directory / "payrouter.toml"
     path.write_text(configuration(layout, ports), encoding="utf-8")
     log = directory / "edge.log"
@@ -126,11 +126,6 @@ def _endpoint(name: str, secret: str, layout: Layout) -> list[str]:
         f'secrets = ["{secret}"]',
         f"deadline_seconds = {layout.deadline_seconds}",
     ]
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
 
 
 async def _until_ready(edge: EdgeProcess) -> None:

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import json
 import signal
-import socket
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Mapping
@@ -16,6 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.parts.edge.raw_http import exchange, request
 from tests.parts.leash import Leash
+from tests.parts.ports import free_port
 from tests.parts.waiting import eventually
 
 _PATIENCE_SECONDS = 40.0
@@ -109,7 +109,7 @@ class LivingEdge:
 async def living_edge(directory: Path, text: str) -> AsyncIterator[LivingEdge]:
     """Run an edge with this configuration, whose `[edge]` needs no ports, until the block ends."""
     config = directory / "payrouter.toml"
-    ports = _free_port(), _free_port()
+    ports = free_port(), free_port()
     config.write_text(_with_ports(text, *ports))
     command = [sys.executable, "-m", "consumers", "edge", "--config", str(config)]
     process = await asyncio.create_subprocess_exec(*command, stderr=PIPE, cwd=directory)
@@ -138,8 +138,3 @@ async def _read(process: Process, lines: list[str]) -> None:
     assert process.stderr is not None
     async for line in process.stderr:
         lines.append(line.decode())  # noqa: PERF401 - looked at while it grows
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])

@@ -21,9 +21,9 @@ from sqlalchemy.pool import NullPool
 
 from consumers.runtime.apply.offsets import read_fence_rows
 from consumers.runtime.service import Service
-from router.telemetry.management import listen
 from tests.conformance.bench import Bench, bench
 from tests.conformance.programs import Programs
+from tests.parts.ports import free_port
 from tests.parts.runtime.running import Running, running
 from tests.parts.troubles import topics
 from tests.parts.troubles.shell import Shell, shell
@@ -236,7 +236,7 @@ async def site(
     bootstrap: str, database_url: str, services: Sequence[Service], programs: Programs
 ) -> AsyncIterator[Site]:
     """Create topics and run consumers on a separate broker and database until they are ready."""
-    ports = {each.name: _free_port() for each in services}
+    ports = {each.name: free_port() for each in services}
     config = CONFIG.format(bootstrap=bootstrap, database=database_url, partitions=PARTITIONS)
     config += "".join(CONSUMER.format(name=name, port=port) for name, port in ports.items())
     programs.configure(config)
@@ -256,8 +256,3 @@ async def site(
             await each.start()
         await here.all_ready()
         yield here
-
-
-def _free_port() -> int:
-    with listen("127.0.0.1", 0) as free:
-        return int(free.getsockname()[1])

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -17,9 +16,11 @@ from typing import Any
 from router.providers._signing import unix_ms_text
 from tests.parts.brokers import Broker
 from tests.parts.edge.blockatm_requests import webhook
-from tests.parts.edge.edge_server import SECRET, make_topics
+from tests.parts.edge.edge_file import write_configuration
+from tests.parts.edge.edge_server import make_topics
 from tests.parts.edge.raw_http import exchange, request
 from tests.parts.leash import Leash
+from tests.parts.ports import free_port
 from tests.parts.providers.blockatm_deliveries import PAYMENT, body_of
 from tests.parts.waiting import eventually
 
@@ -90,10 +91,10 @@ class _Edge:
 
 @contextlib.asynccontextmanager
 async def _edge(directory: Path, bootstrap: str, prefix: str = "") -> AsyncIterator[_Edge]:
-    ports, (ours, theirs) = (_free_port(), _free_port()), os.pipe()
+    ports, (ours, theirs) = (free_port(), free_port()), os.pipe()
     _fill(theirs)
     command = [sys.executable, "-c", _PROGRAM, "edge", "--config"]
-    config = str(_written(directory, ports, bootstrap, prefix))
+    config = str(write_configuration(directory, ports, bootstrap, prefix, deadline_seconds=20))
     process = await asyncio.create_subprocess_exec(*command, config, stderr=theirs, cwd=directory)
     os.close(theirs)
     leash = Leash(process.pid)
@@ -113,33 +114,6 @@ def _fill(pipe: int) -> None:
         while True:
             os.write(pipe, b"x" * 4095 + b"\n")
     os.set_blocking(pipe, True)
-
-
-def _written(directory: Path, ports: tuple[int, int], bootstrap: str, prefix: str) -> Path:
-    path = directory / "payrouter.toml"
-    path.write_text(
-        f"""
-        [endpoints.shop]
-        provider = "blockatm"
-        secrets = ["{SECRET}"]
-        deadline_seconds = 20
-        [edge]
-        port = {ports[0]}
-        management_port = {ports[1]}
-        [kafka]
-        bootstrap_servers = "{bootstrap}"
-        [topics]
-        prefix = "{prefix}"
-        replication_factor = 1
-        min_insync_replicas = 1
-        """
-    )
-    return path
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
 
 
 async def test_full_pipe_stops_no_delivery_and_what_it_cost_is_counted_and_logged(

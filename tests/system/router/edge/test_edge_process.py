@@ -21,10 +21,12 @@ from router.providers._signing import unix_ms_text
 from tests.parts.brokers import Broker
 from tests.parts.edge.blockatm_requests import Webhook, webhook
 from tests.parts.edge.edge_command import command
+from tests.parts.edge.edge_file import write_configuration
 from tests.parts.edge.edge_server import SECRET, make_topics, read_records
 from tests.parts.edge.raw_http import Answer, connected, exchange, head, request
 from tests.parts.kafka.apache_kafka import ApacheKafka
 from tests.parts.leash import Leash
+from tests.parts.ports import free_port
 from tests.parts.providers.blockatm_deliveries import PAYMENT, body_of
 from tests.parts.waiting import eventually
 
@@ -71,8 +73,8 @@ class _EdgeProcess:
 
 @contextlib.asynccontextmanager
 async def _edge(directory: Path, bootstrap: str, prefix: str = "") -> AsyncIterator[_EdgeProcess]:
-    ports = _free_port(), _free_port()
-    path = _written(directory, ports, bootstrap, prefix)
+    ports = free_port(), free_port()
+    path = write_configuration(directory, ports, bootstrap, prefix)
     command = [sys.executable, "-m", "consumers", "edge", "--config", str(path)]
     process = await asyncio.create_subprocess_exec(*command, stderr=PIPE, cwd=directory)
     leash = Leash(process.pid)
@@ -91,33 +93,6 @@ async def _edge(directory: Path, bootstrap: str, prefix: str = "") -> AsyncItera
 async def _read(process: Process, lines: list[str]) -> None:
     assert process.stderr is not None
     lines.extend([line.decode() async for line in process.stderr])
-
-
-def _written(directory: Path, ports: tuple[int, int], bootstrap: str, prefix: str) -> Path:
-    path = directory / "payrouter.toml"
-    path.write_text(
-        f"""
-        [endpoints.shop]
-        provider = "blockatm"
-        secrets = ["{SECRET}"]
-        deadline_seconds = 1
-        [edge]
-        port = {ports[0]}
-        management_port = {ports[1]}
-        [kafka]
-        bootstrap_servers = "{bootstrap}"
-        [topics]
-        prefix = "{prefix}"
-        replication_factor = 1
-        min_insync_replicas = 1
-        """
-    )
-    return path
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
 
 
 def _now() -> Webhook:
@@ -257,7 +232,7 @@ def test_invalid_configuration_key_is_reported_in_one_line(
     key: str,
 ) -> None:
     monkeypatch.setenv(name, value)
-    path = _written(tmp_path, (_free_port(), _free_port()), _NOWHERE, "")
+    path = write_configuration(tmp_path, (free_port(), free_port()), _NOWHERE, "")
 
     # In this process, which takes a tenth of the time; the tests above start processes.
     said = command(monkeypatch, capsys)("edge", "--config", str(path))
