@@ -1,4 +1,4 @@
-"""The configuration file of an edge in a process of its own."""
+"""The configuration file of an edge that runs in a separate process."""
 
 from pathlib import Path
 
