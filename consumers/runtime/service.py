@@ -128,7 +128,8 @@ class Service:
     them; a consumer that needs no configuration has a `handle` instead.
     `says_outcomes` if it publishes on `NAME.outcome`; `trail` is its part of
     `payrouter trace`. `cases` are the places of its cases; every consumer also has the
-    runtime's own kinds.
+    runtime's own kinds. `in_time_order` if it depends on the order of records of different
+    topics: a consumer that is behind then applies the oldest first.
     """
 
     name: str
@@ -143,6 +144,7 @@ class Service:
     says_outcomes: bool = False
     trail: Trail | None = None
     cases: Sequence[CaseSource] = ()
+    in_time_order: bool = False
 
     def __post_init__(self) -> None:
         """Refuse a consumer that has both a handler and a configuration, or neither."""

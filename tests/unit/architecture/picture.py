@@ -53,6 +53,7 @@ FLOORS: Final[Mapping[str, Boxes]] = {
             *("consumers.runtime.service", "consumers.runtime.settings"),
             *("consumers.runtime.records", "consumers.runtime.fate", "consumers.runtime.trail"),
             *("consumers.runtime.topic_check", "consumers.runtime.cases"),
+            "consumers.runtime.fetched_ahead",
         ],
     },
     "the floor": {

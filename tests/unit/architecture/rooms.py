@@ -92,6 +92,7 @@ MAY_IMPORT: Final[Mapping[str, tuple[str, ...]]] = {
     "consumers.runtime.fate": (),
     "consumers.runtime.trail": (),
     "consumers.runtime.records": _LANGUAGE,
+    "consumers.runtime.fetched_ahead": ("consumers.runtime.records",),
     "consumers.runtime.cases": (),
     "consumers.runtime.service": (*_LANGUAGE, *_PUBLIC, "consumers.runtime.cases"),
     "consumers.runtime.settings": (
@@ -116,6 +117,7 @@ MAY_IMPORT: Final[Mapping[str, tuple[str, ...]]] = {
         *(*_PUBLIC, *_FLOOR, *_BROKER, "consumers.runtime.topic_check"),
         *("consumers.runtime.store", "consumers.runtime.apply", "consumers.runtime.measures"),
         *("consumers.runtime.cases", "consumers.runtime.casebook"),
+        "consumers.runtime.fetched_ahead",
     ),
     "consumers.runtime.progress": (
         *(*_PUBLIC, *_FLOOR, *_BROKER, "consumers.runtime.configured"),
