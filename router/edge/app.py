@@ -26,6 +26,8 @@ from router.contract.refused import Refused
 from router.edge.bound import PerMinute
 from router.edge.endpoints import build_endpoints, gates_of
 from router.edge.gate import Gate, longest_deadline, shortest_deadline
+from router.edge.handling.handler import DeliveryHandler
+from router.edge.handling.heads import Limits
 from router.edge.http.admission import Admission
 from router.edge.http.bounds import HttpBounds
 from router.edge.http.descriptors import room_for
@@ -42,7 +44,7 @@ from router.edge.publishing.publish import KafkaPublisher, probe_of, producer_fa
 from router.edge.publishing.record_room import RecordRoom
 from router.edge.refused.keeper import RefusedKeeper, sample_producer_factory
 from router.edge.reload import ConfigurationSource, Reloading, ReloadMetrics
-from router.edge.routes import Edge, Limits
+from router.edge.routes import Edge
 from router.telemetry.logs import get_log, new_traceparent
 from router.telemetry.loop_delay import LoopDelay
 from router.telemetry.management import (
@@ -89,7 +91,6 @@ def build_edge(settings: Settings, clock: Clock = utc_now) -> EdgeProcess:
     make = producer_factory(kafka, largest)
     topic_watch = _topic_watch(settings, kafka, registry)
     publisher = _publisher(settings, make, topic_watch, metrics)
-    intake = _intake(settings, publisher, topic_watch, clock, metrics)
     watch = ConnectionWatch(registry, get_log("connection"))
     admission, places = _budgets(settings.edge, watch, gates)
     loop_delay = LoopDelay(registry, places.adapt)
@@ -97,12 +98,20 @@ def build_edge(settings: Settings, clock: Clock = utc_now) -> EdgeProcess:
     refused = _refused_keeper(settings, sampled, metrics)
     edge = Edge(
         gates=gates,
-        intake=intake,
+        handler=DeliveryHandler(
+            _intake(settings, clock, metrics),
+            _submit(publisher, topic_watch, metrics),
+            places,
+            admission,
+            clock,
+            metrics,
+            refused,
+            get_log("edge"),
+            loop_delay.now,
+        ),
         limits=_limits(settings),
         proxies=networks(settings.edge.trusted_proxies),
-        clock=clock,
         metrics=metrics,
-        refused=refused,
         log=get_log("edge"),
         rest=AsgiFastStream(
             declared_broker(settings),
@@ -134,18 +143,16 @@ def build_edge(settings: Settings, clock: Clock = utc_now) -> EdgeProcess:
     )
 
 
-def _intake(
-    settings: Settings,
-    publisher: KafkaPublisher,
-    topic_watch: TopicWatch,
-    clock: Clock,
-    metrics: EdgeMetrics,
-) -> Intake:
-    refused = metrics.publish_failures.labels("endangered").inc
-    publish = SafePublish(publisher, topic_watch.problem, refused)
+def _intake(settings: Settings, clock: Clock, metrics: EdgeMetrics) -> Intake:
     may_keep_stale = PerMinute(settings.edge.stale_per_minute)
-    topics = settings.topics.topics()
-    return Intake(publish, topics, clock, new_traceparent, may_keep_stale, metrics)
+    return Intake(settings.topics.topics(), clock, new_traceparent, may_keep_stale, metrics)
+
+
+def _submit(
+    publisher: KafkaPublisher, topic_watch: TopicWatch, metrics: EdgeMetrics
+) -> SafePublish:
+    refused = metrics.publish_failures.labels("endangered").inc
+    return SafePublish(publisher.submit, topic_watch.problem, refused)
 
 
 def _measure(metrics: EdgeMetrics, places: Places, ready: Callable[[], Health]) -> None:

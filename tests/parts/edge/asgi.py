@@ -1,5 +1,6 @@
 """Runs the edge without socket or Kafka: sends a request, returns its answer and its records."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -11,6 +12,7 @@ from prometheus_client import CollectorRegistry
 from router.configuration.settings import settings_from
 from router.contract.wire import OutgoingRecord
 from router.edge import app
+from router.edge.publishing.submission import Done
 from router.edge.routes import Edge
 from tests.parts.edge.edge_server import HeldClock, configuration
 
@@ -61,9 +63,10 @@ async def ask(  # noqa: PLR0913 - the parts of a request
     pieces = [{"type": "http.request", "body": piece, "more_body": True} for piece in body]
     pieces.append({"type": "http.request", "body": b"", "more_body": False})
 
-    async def keep(records: Sequence[OutgoingRecord]) -> None:
+    def keep(records: Sequence[OutgoingRecord], done: Done, _deadline: float | None) -> None:
         publish(records)
         published.extend(records)
+        asyncio.get_running_loop().call_soon(done, None)
 
     async def receive() -> Any:  # noqa: ANN401 - an ASGI message
         return pieces.pop(0) if pieces else {"type": "http.disconnect"}
@@ -80,7 +83,7 @@ async def ask(  # noqa: PLR0913 - the parts of a request
         "headers": list(headers),
         "client": None if peer is None else (peer, 4711),
     }
-    listening = replace(edge, intake=replace(edge.intake, publish=keep))
+    listening = replace(edge, handler=replace(edge.handler, submit=keep))
     await listening(scope, receive, send)
     start, *bodies = sent
     answered = b"".join(each["body"] for each in bodies)

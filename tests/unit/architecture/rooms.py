@@ -68,9 +68,16 @@ MAY_IMPORT: Final[Mapping[str, tuple[str, ...]]] = {
         *("router.broker", "router.broker.adapter", "router.broker.topics", "router.contract"),
         *("router.errors", "router.telemetry", "router.edge.intake", "router.edge.metrics"),
     ),
+    "router.edge.handling": (
+        *("router.edge.http", "router.edge.publishing", "router.edge.refused"),
+        *("router.edge.delivery_log", "router.edge.gate", "router.edge.intake"),
+        *("router.edge.metrics", "router.edge.places", "router.edge.summary"),
+        *("router.configuration", "router.delivery", "router.errors", "router.telemetry"),
+    ),
     "router.edge": (
         "router.background",
         *("router.edge.http", "router.edge.publishing", "router.edge.refused"),
+        "router.edge.handling",
         *("router.broker", *_BROKER, "router.configuration", "router.contract"),
         "router.contract.fast",
         *("router.delivery", "router.errors", "router.providers", "router.secrets"),

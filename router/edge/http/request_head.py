@@ -1,0 +1,24 @@
+"""A request whose head has arrived, as the edge sees it."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from router.edge.http.admission import Visit
+from router.edge.http.bounds import Header
+
+
+class RequestHead(NamedTuple):
+    """The head of a request. Names of headers are in lower case, in order, with values as sent.
+
+    `peer` is the address of the other end, None if it has none. `first_byte_at` is when the first
+    byte arrived, in seconds of `time.monotonic`. `visit` is its connection in the budget of
+    unverified requests, None if another server accepted it.
+    """
+
+    method: str
+    path: bytes
+    query: bytes
+    headers: Sequence[Header]
+    peer: str | None
+    first_byte_at: float
+    visit: Visit | None
