@@ -9,9 +9,7 @@ client does over plain HTTP), although a server declines such an offer by ignori
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import httptools
 from uvicorn._types import ASGI3Application
@@ -19,19 +17,19 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from router.edge.http.admission import Admission, Stage, Visit
+from router.edge.http.admission import Stage, Visit
 from router.edge.http.answers import MALFORMED_ANSWERS, shed_answer
 from router.edge.http.bounds import (
     FRAMING_TOO_LARGE,
     HEAD_TOO_LARGE,
     NOT_HTTP,
     TOO_MANY_PIPELINED,
-    HttpBounds,
     MalformedRequest,
     NoMoreRequests,
     check_head,
     check_target,
 )
+from router.edge.http.door import Door
 
 VISIT = "payrouter.visit"
 """The key of the connection's Visit in an ASGI scope's `state`."""
@@ -39,31 +37,6 @@ VISIT = "payrouter.visit"
 FIRST_BYTE = "payrouter.first_byte"
 """The key, in an ASGI scope's `state`, of the time when the first byte of the request arrived, in
 seconds of `time.monotonic`."""
-
-
-class ConnectionObserver(Protocol):
-    """Receives events of connections; cannot affect them."""
-
-    def malformed(self, source: str, reason: str) -> None:
-        """Record a request that is not acceptable HTTP."""
-
-    def handshake_failed(self, source: str, reason: str) -> None:
-        """Record a TLS handshake that failed or timed out."""
-
-
-@dataclass(frozen=True)
-class Door:
-    """The objects that all connections share.
-
-    `shed(target, first_byte_at)` returns whether a request must be refused at once because it
-    cannot be answered in time. `delay()` returns how many seconds bytes read now may have waited.
-    """
-
-    admission: Admission
-    bounds: HttpBounds
-    observer: ConnectionObserver
-    shed: Callable[[bytes, float], bool]
-    delay: Callable[[], float]
 
 
 class DeliveryProtocol(HttpToolsProtocol):
@@ -88,7 +61,7 @@ class DeliveryProtocol(HttpToolsProtocol):
         self._abort_timer: asyncio.TimerHandle | None = None
         self._running: RequestResponseCycle | None = None
         # State of the message that is being parsed.
-        self._in_message = self._shedding = self._boundary = False
+        self._in_message = self._shedding = self._counts = self._boundary = False
         self._in_head = True
         self._framing_bytes = 0
         self._body_bytes = 0
@@ -170,10 +143,11 @@ class DeliveryProtocol(HttpToolsProtocol):
         check_target(self.url)
         if len(self.pipeline) >= self._bounds.pipelined:
             raise MalformedRequest(TOO_MANY_PIPELINED)
-        if self._is_free() and self._door.shed(self.url, self.scope["state"][FIRST_BYTE]):
-            self._shedding = True
-            return
-        super().on_headers_complete()
+        if self._is_free():
+            shed = self._door.shed(self.url, self.scope["state"][FIRST_BYTE])
+            self._shedding, self._counts = shed is True, shed is False
+        if not self._shedding:
+            super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         """Store a piece of the body, unless the request is shed."""
@@ -188,6 +162,9 @@ class DeliveryProtocol(HttpToolsProtocol):
         if self._shedding:
             self._answer_shed_request()
         elif not self.parser.should_upgrade():
+            if self._counts:
+                self._door.arrived()
+            self._counts = False
             super().on_message_complete()
 
     def pause_writing(self) -> None:

@@ -14,7 +14,8 @@ import uvloop
 
 from router.edge.http.admission import Admission, Stage, Visit
 from router.edge.http.bounds import HttpBounds
-from router.edge.http.protocol import VISIT, Door
+from router.edge.http.door import Door
+from router.edge.http.protocol import VISIT
 from router.edge.http.server import serving_deliveries
 from tests.parts.waiting import eventually
 
@@ -36,7 +37,7 @@ def run(loop: Callable[[], asyncio.AbstractEventLoop], test: Coroutine[Any, Any,
 
 @dataclass
 class Seen:
-    """Implements `router.edge.http.protocol.ConnectionObserver`."""
+    """Implements `router.edge.http.door.ConnectionObserver`."""
 
     malformed_requests: list[str] = field(default_factory=list)
     handshakes: list[str] = field(default_factory=list)
@@ -59,15 +60,22 @@ class OpenDoor:
     port: int
     admission: Admission
     seen: Seen
-    shedding: bool = False
+    shedding: bool | None = False
+    """None: no endpoint has the target."""
+    arrived: int = 0
+    """Requests that were counted when they had arrived whole."""
     shed_error: Exception | None = None
     bodies: list[bytes] = field(default_factory=list)
 
-    def shed(self, _target: bytes, _first_byte_at: float) -> bool:
+    def shed(self, _target: bytes, _first_byte_at: float) -> bool | None:
         """Refuse every request while `shedding`."""
         if self.shed_error is not None:
             raise self.shed_error
         return self.shedding
+
+    def count_arrived(self) -> None:
+        """Count a request that has arrived whole."""
+        self.arrived += 1
 
     async def until_gone(self) -> None:
         """Wait until no connection counts."""
@@ -134,7 +142,14 @@ async def open_door(  # noqa: PLR0913 - options of a test
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": text})
 
-    door = Door(opened.admission, bounds or HttpBounds(), seen, opened.shed, lambda: 0.0)
+    door = Door(
+        opened.admission,
+        bounds or HttpBounds(),
+        seen,
+        opened.shed,
+        opened.count_arrived,
+        lambda: 0.0,
+    )
     async with serving_deliveries(
         app, listener, door, certificate=tls, drain_seconds=drain_seconds
     ) as server:
