@@ -1,6 +1,7 @@
 """The composition root of the edge: settings (and a clock) in, ASGI applications out."""
 
 import contextlib
+import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -41,7 +42,13 @@ from router.edge.publishing.producer_line import ProducerFactory
 from router.edge.publishing.publish import KafkaPublisher, probe_of, producer_factory
 from router.edge.publishing.record_room import RecordRoom
 from router.edge.refused.keeper import RefusedKeeper, sample_producer_factory
-from router.edge.reload import ConfigurationSource, Reloading, ReloadMetrics
+from router.edge.reload import (
+    CertificateMetrics,
+    ConfigurationSource,
+    LiveEdge,
+    Reloading,
+    ReloadMetrics,
+)
 from router.edge.routes import Edge, Limits
 from router.telemetry.logs import get_log, new_traceparent
 from router.telemetry.loop_delay import LoopDelay
@@ -69,8 +76,10 @@ class EdgeProcess:
     registry: CollectorRegistry
     door: Door
     loop_delay: LoopDelay
+    live: LiveEdge
     reloading: Reloading
     topics: TopicWatch
+    ready: Callable[[], Health]
 
 
 def utc_now() -> datetime:
@@ -120,17 +129,12 @@ def build_edge(settings: Settings, clock: Clock = utc_now) -> EdgeProcess:
     _measure(metrics, places, ready)
     management = management_app(_alive, ready, registry)
     door = Door(admission, _http_bounds(settings.edge), watch, edge.shed, loop_delay.now)
-    reloading = Reloading(
-        settings,
-        edge,
-        metrics,
-        ReloadMetrics(registry),
-        certificate_of(settings.edge),
-        checked_gates,
-        get_log("edge"),
+    live = LiveEdge(
+        edge, metrics, certificate_of(settings.edge), CertificateMetrics(registry), checked_gates
     )
+    reloading = Reloading(settings, live, ReloadMetrics(registry), get_log("edge"))
     return EdgeProcess(
-        edge, management, publisher, registry, door, loop_delay, reloading, topic_watch
+        edge, management, publisher, registry, door, loop_delay, live, reloading, topic_watch, ready
     )
 
 
@@ -182,26 +186,37 @@ async def run_edge(
     stopped = stop_signal()
     if supervised:
         stop_with_parent(stopped)
-    certificate = process.reloading.certificate
     following = process.reloading.following(source) if source else contextlib.nullcontext()
     log = get_log("edge")
     async with (
-        process.loop_delay.measured(),
         serving(process.management, management, lifespan="off"),
-        serving_deliveries(
-            process.app,
-            public,
-            process.door,
-            certificate=None if certificate is None else certificate.context,
-            # An open delivery is answered, not cut off, even if its deadline is longer.
-            drain_seconds=max(edge.drain_seconds, longest_deadline(process.app.gates)),
-        ),
+        taking_deliveries(process, public, edge.drain_seconds),
         following,
     ):
         log.info("edge_started", endpoints=sorted(settings.endpoints), port=edge.port)
         await stopped.wait()
         log.info("edge_stopping")
     log.info("edge_stopped")
+
+
+@contextlib.asynccontextmanager
+async def taking_deliveries(
+    process: EdgeProcess, listener: socket.socket, drain_seconds: float
+) -> AsyncIterator[None]:
+    """Take deliveries from a bound socket until the block ends; then answer open ones."""
+    certificate = process.live.certificate
+    async with (
+        process.loop_delay.measured(),
+        serving_deliveries(
+            process.app,
+            listener,
+            process.door,
+            certificate=None if certificate is None else certificate.context,
+            # An open delivery is answered, not cut off, even if its deadline is longer.
+            drain_seconds=max(drain_seconds, longest_deadline(process.app.gates)),
+        ),
+    ):
+        yield
 
 
 def declared_broker(settings: Settings) -> KafkaBroker:

@@ -11,7 +11,7 @@ from router.edge.http.admission import Admission
 from router.edge.http.watch import ConnectionWatch
 from router.edge.intake import Endpoint
 from router.edge.metrics import EdgeMetrics
-from router.edge.reload import ReloadMetrics
+from router.edge.reload import CertificateMetrics, ReloadMetrics
 from router.providers import Key, discover
 from router.telemetry.catalogue import Described, catalogue, markdown
 from router.telemetry.logs import get_log
@@ -38,6 +38,7 @@ def declared() -> CollectorRegistry:
     ConnectionWatch(registry, get_log("connection")).measure(Admission(0, 0))
     provider = next(iter(discover().values()))
     ReloadMetrics(registry)
+    CertificateMetrics(registry)
     TopicMetrics(registry, ["payment"])
     shop = Endpoint("shop", "shop", provider, [Key(b"", "fp:0")], None, 1)
     EdgeMetrics(registry, [shop]).of("shop").add_ignored(["customer.created"])
