@@ -2,7 +2,7 @@
 
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -181,14 +181,14 @@ async def run_edge(
     """
     process = build_edge(settings, clock)
     edge = settings.edge
-    public = listen(edge.host, edge.port)
-    management = listen(edge.management_host, edge.management_port)
     stopped = stop_signal()
     if supervised:
         stop_with_parent(stopped)
     following = process.reloading.following(source) if source else contextlib.nullcontext()
     log = get_log("edge")
     async with (
+        _bound(edge.host, edge.port) as public,
+        _bound(edge.management_host, edge.management_port) as management,
         serving(process.management, management, lifespan="off"),
         taking_deliveries(process, public, edge.drain_seconds),
         following,
@@ -200,10 +200,22 @@ async def run_edge(
 
 
 @contextlib.asynccontextmanager
+async def _bound(host: str, port: int) -> AsyncIterator[socket.socket]:
+    with listen(host, port) as listener:
+        yield listener
+
+
+@contextlib.asynccontextmanager
 async def taking_deliveries(
-    process: EdgeProcess, listener: socket.socket, drain_seconds: float
+    process: EdgeProcess,
+    listener: socket.socket,
+    drain_seconds: float,
+    may_accept: Callable[[], Awaitable[None]] | None = None,
 ) -> AsyncIterator[None]:
-    """Take deliveries from a bound socket until the block ends; then answer open ones."""
+    """Take deliveries from a bound socket until the block ends; then answer open ones.
+
+    The producer is started before `may_accept` is called; connections are accepted afterwards.
+    """
     certificate = process.live.certificate
     async with (
         process.loop_delay.measured(),
@@ -214,6 +226,7 @@ async def taking_deliveries(
             certificate=None if certificate is None else certificate.context,
             # An open delivery is answered, not cut off, even if its deadline is longer.
             drain_seconds=max(drain_seconds, longest_deadline(process.app.gates)),
+            may_accept=may_accept,
         ),
     ):
         yield
