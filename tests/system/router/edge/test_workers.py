@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import socket
+import ssl
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,7 @@ from tests.parts.edge.workers import (
 from tests.parts.ports import free_port
 from tests.parts.waiting import eventually
 
+_TLS = Path(__file__).parents[3] / "samples" / "tls"
 _NOWHERE = "127.0.0.1:1"
 _ACCEPTED = {"endpoint": "shop", "outcome": "accepted"}
 _LOOP_DELAYS = "payrouter_event_loop_delay_seconds_count"
@@ -56,6 +58,10 @@ async def test_all_workers_take_deliveries_and_count_as_one(
     async with living_edge(tmp_path, text) as edge:
         await edge.until_answered(200, "/readyz")
         assert await _statuses(edge, numbers) == {200}
+        # No scrape has read what this one counted: it reports at its end.
+        pid = worker_pids(edge.process.pid)[1]
+        os.kill(pid, signal.SIGTERM)
+        await until_replaced(edge, [pid])
         counted = await edge.metric(_COUNTED, **_ACCEPTED)
         limit = await edge.metric("payrouter_deliveries_in_flight_limit")
         ready = await edge.metric("payrouter_edge_ready")
@@ -68,10 +74,32 @@ async def test_all_workers_take_deliveries_and_count_as_one(
     taken = workers_in_log(edge)
     assert taken.keys() == {1, 2}
     assert taken.total() == 64
+    assert [(line["worker"], line["status"]) for line in edge.log("worker_ended")] == [(1, 0)]
     (stopped,) = edge.log("edge_stopped")
     workers_stopped = [line["timestamp"] for line in edge.log("worker_stopped")]
-    assert len(workers_stopped) == 2
+    assert len(workers_stopped) == 3
     assert stopped["timestamp"] > max(workers_stopped)
+
+
+async def test_workers_share_a_port_with_tls(
+    broker: Broker, topics_prefix: str, tmp_path: Path
+) -> None:
+    await make_topics(broker.bootstrap, topics_prefix)
+    pair = f"tls_certificate = '{_TLS / 'certificate.pem'}'\ntls_key = '{_TLS / 'key.pem'}'"
+    trusted = ssl.create_default_context(cafile=_TLS / "certificate.pem")
+
+    async def deliver(number: int) -> int:
+        async with connected(edge.port, trusted) as line:
+            await line.send(delivery(number))
+            return (await line.answer()).status
+
+    text = configuration_text(broker.bootstrap, topics_prefix, edge=pair)
+    async with living_edge(tmp_path, text) as edge:
+        await edge.until_answered(200, "/readyz")
+        statuses = await asyncio.gather(*map(deliver, range(600, 632)))
+
+    assert set(statuses) == {200}
+    assert workers_in_log(edge).keys() == {1, 2}
 
 
 async def test_killed_worker_loses_no_accepted_delivery_and_no_count(
