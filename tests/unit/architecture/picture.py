@@ -25,7 +25,10 @@ FLOORS: Final[Mapping[str, Boxes]] = {
     },
     "the edge": {
         "router.quarantine": ["router.quarantine"],
-        "router.edge": ["router.edge", "router.edge.handling", "router.edge.publishing"],
+        "router.edge": [
+            *("router.edge", "router.edge.handling", "router.edge.publishing"),
+            "router.edge.workers",
+        ],
         "router.edge.http": ["router.edge.http"],
         "router.edge.refused": ["router.edge.refused"],
         "router.providers": ["router.providers"],

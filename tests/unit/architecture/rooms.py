@@ -83,6 +83,12 @@ MAY_IMPORT: Final[Mapping[str, tuple[str, ...]]] = {
         *("router.delivery", "router.errors", "router.providers", "router.secrets"),
         "router.telemetry",
     ),
+    "router.edge.workers": (
+        "router.background",
+        *("router.edge", "router.configuration", "router.errors", "router.telemetry"),
+        # the loop that a command's process would use
+        "router.terminal",
+    ),
     "router.quarantine": (
         *("router.broker", *_BROKER, "router.contract", "router.delivery", "router.errors"),
         *("router.providers", "router.edge.intake"),
