@@ -133,6 +133,19 @@ def _ledger(part: Part) -> dict[str, Sheet]:
     return {"ledger": Sheet("ledger: events a second, and CPU per event in µs", columns, rows)}
 
 
+def _remembered(part: Part) -> dict[str, Sheet]:
+    rows = [
+        [
+            f"{each['remembered']:,}",
+            Figure.read(each["microseconds"]).text(),
+            *(rounded(each[key]) for key in ("table_mib", "indexes_mib")),
+        ]
+        for each in part["points"]
+    ]
+    columns = ["ids", "PostgreSQL µs", "table MiB", "indexes MiB"]
+    return {"remembered": Sheet("claim of an event by ids that are remembered", columns, rows)}
+
+
 def _latency(part: Part) -> dict[str, Sheet]:
     keys = ("rate", "answer_p50", "answer_p99", "row_p50", "row_p99")
     rows = [[each["name"], *(rounded(each[key]) for key in keys)] for each in part["levels"]]
@@ -152,5 +165,6 @@ _MAKERS: Final[Mapping[str, Callable[[Part], dict[str, Sheet]]]] = {
     "observed": _observed,
     "scraped": _scraped,
     "ledger": _ledger,
+    "remembered": _remembered,
     "latency": _latency,
 }

@@ -53,6 +53,16 @@ def _parts() -> dict[str, Any]:
                 way | dict.fromkeys(("python_microseconds", "postgres_microseconds"), _figure(5))
             ]
         },
+        "remembered": {
+            "points": [
+                {
+                    "remembered": 10_000_000,
+                    "microseconds": _figure(15, 17, 18),
+                    "table_mib": 1438.4,
+                    "indexes_mib": 684.9,
+                }
+            ]
+        },
         "latency": {
             "capacity": 100.0,
             "cpu_microseconds": {"payrouter edge": 900.0, "PostgreSQL": 100.0},
