@@ -28,7 +28,8 @@ _POSTED: Final = "RETURNING id, posted_at"
 
 async def record(driver: Driver, entries: Sequence[Entry]) -> None:
     """Insert the events and their evidence, of which the journal has none."""
-    ordered = sorted(entries, key=attrgetter("event.id"))
+    # By the ids as numbers: comparing UUIDs is slow, and the order is the same.
+    ordered = sorted(entries, key=attrgetter("event.id.int"))
     evidence = [evidence_of(entry.event) for entry in ordered]
     rows = [recorded_row(entry, own) for entry, own in zip(ordered, evidence, strict=True)]
     await driver.fetch(insertion(EVENT, RECORDED), *columns_of(rows))

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Collection, Mapping, Sequence
+from operator import attrgetter
 from typing import Any, Final
 from uuid import UUID
 
@@ -68,7 +69,8 @@ async def load_movements(
 
 async def write(driver: Driver, changed: Sequence[KeptPosition]) -> None:
     """Insert the new positions and store the changed ones, whose locks the caller holds."""
-    rows = sorted(map(row_of, (each for each in changed if not each.is_stored)))
+    new = [row_of(each) for each in changed if not each.is_stored]
+    rows = sorted(new, key=attrgetter("id.int"))
     if rows:
         await driver.fetch(insertion(POSITION, PositionRow._fields), *columns_of(map(_text, rows)))
     known = [_text(row_of(each)) for each in changed if each.is_stored]
