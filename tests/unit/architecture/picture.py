@@ -47,6 +47,7 @@ FLOORS: Final[Mapping[str, Boxes]] = {
         "runtime.member": ["consumers.runtime.member"],
         "runtime.measures": ["consumers.runtime.measures"],
         "runtime.casebook": ["consumers.runtime.casebook"],
+        "runtime.plain": ["consumers.runtime.plain"],
         "runtime.apply": ["consumers.runtime.apply"],
         "runtime.store": [
             *("consumers.runtime.store", "consumers.runtime.migrations"),
