@@ -10,6 +10,8 @@ from router.terminal.processes import loop_factory
 from tests.benchmarks import latency, ledger, remembered, scraped, watched
 from tests.benchmarks.comparison import Plan as EdgePlan
 from tests.benchmarks.comparison import compare
+from tests.benchmarks.gateways import Plan as GatewaysPlan
+from tests.benchmarks.gateways import measure_gateways
 from tests.benchmarks.growth import Plan as GrowthPlan
 from tests.benchmarks.growth import grow
 from tests.benchmarks.latency import Plan as LatencyPlan
@@ -29,6 +31,7 @@ class Plans:
     """How much each part measures."""
 
     edge: EdgePlan = field(default_factory=EdgePlan)
+    gateways: GatewaysPlan = field(default_factory=GatewaysPlan)
     growth: GrowthPlan = field(default_factory=GrowthPlan)
     ledger: LedgerPlan = field(default_factory=LedgerPlan)
     latency: LatencyPlan = field(default_factory=LatencyPlan)
@@ -39,6 +42,7 @@ class Plans:
 
 SHORT: Final = Plans(
     EdgePlan((32,), rounds=2, seconds=1.0),
+    GatewaysPlan(rounds=1, seconds=0.5),
     GrowthPlan((1, 100), (0, 16384), (1, 16), rounds=1, seconds=1.0),
     LedgerPlan(rounds=2, batches=2, alone=50),
     LatencyPlan(seconds=3.0, capacity_deliveries=1000, shares=(0.5,)),
@@ -54,6 +58,11 @@ Part = Callable[[Choice, Plans, Say], dict[str, object]]
 def _edge(choice: Choice, plans: Plans, say: Say) -> dict[str, object]:
     with beside_server_core(), brokers.started(choice) as broker:
         return compare(broker.bootstrap, plans.edge, say).json()
+
+
+def _gateways(choice: Choice, plans: Plans, say: Say) -> dict[str, object]:
+    with beside_server_core(), brokers.started(choice) as broker:
+        return {"results": measure_gateways(broker.bootstrap, plans.gateways, say)}
 
 
 def _growth(choice: Choice, plans: Plans, say: Say) -> dict[str, object]:
@@ -91,6 +100,7 @@ def _latency(choice: Choice, plans: Plans, say: Say) -> dict[str, object]:
 
 PARTS: Final[Mapping[str, Part]] = {
     "edge": _edge,
+    "gateways": _gateways,
     "growth": _growth,
     "observed": _observed,
     "scraped": _scraped,

@@ -75,6 +75,19 @@ def _footprints(footprints: Sequence[Part]) -> Sheet:
     return Sheet("memory, and CPU until the first answer and at rest", columns, rows)
 
 
+def _gateways(part: Part) -> dict[str, Sheet]:
+    results = part["results"]
+    blockatm = next(each for each in results if each["name"] == "blockatm")
+    rows = [[each["name"], *_cost(each), _ratio(each, blockatm)] for each in results]
+    columns = ["gateway", "CPU µs", "a second", "of BlockATM's CPU"]
+    return {"gateways": Sheet("edge by gateway, at 32 connections", columns, rows)}
+
+
+def _ratio(each: Part, other: Part) -> str:
+    key = "cpu_microseconds"
+    return f"{each[key]['median'] / other[key]['median']:.2f}"
+
+
 def _growth(part: Part) -> dict[str, Sheet]:
     return {
         "growth.endpoints": _edges("endpoints", part["endpoints"]),
@@ -161,6 +174,7 @@ def _latency(part: Part) -> dict[str, Sheet]:
 
 _MAKERS: Final[Mapping[str, Callable[[Part], dict[str, Sheet]]]] = {
     "edge": _edge,
+    "gateways": _gateways,
     "growth": _growth,
     "observed": _observed,
     "scraped": _scraped,

@@ -45,6 +45,7 @@ def _parts() -> dict[str, Any]:
             ],
             "footprints": [{"name": EDGE} | dict.fromkeys(keys, 73.0)],
         },
+        "gateways": {"results": [_result("blockatm", 32, 900), _result("blockbee", 32, 1200)]},
         "growth": {"endpoints": points, "partitions": points, "sizes": points},
         "observed": {"per_second": both, "cpu_microseconds": both},
         "scraped": {"p99": both},
