@@ -31,7 +31,7 @@ from router.edge.handling.heads import Limits
 from router.edge.http.admission import Admission
 from router.edge.http.bounds import HttpBounds
 from router.edge.http.descriptors import room_for
-from router.edge.http.protocol import Door
+from router.edge.http.door import Door
 from router.edge.http.server import serving_deliveries
 from router.edge.http.tls import ServerCertificate
 from router.edge.http.watch import ConnectionWatch
@@ -128,7 +128,7 @@ def build_edge(settings: Settings, clock: Clock = utc_now) -> EdgeProcess:
 
     _measure(metrics, places, ready)
     management = management_app(_alive, ready, registry)
-    door = Door(admission, _http_bounds(settings.edge), watch, edge.shed, loop_delay.now)
+    door = Door(admission, _http_bounds(settings.edge), watch, edge.shed, loop_delay.now, edge.hold)
     reloading = Reloading(
         settings,
         edge,

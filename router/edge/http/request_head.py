@@ -22,3 +22,9 @@ class RequestHead(NamedTuple):
     peer: str | None
     first_byte_at: float
     visit: Visit | None
+
+
+def without_offer(method: bytes, target: bytes, version: str, headers: Sequence[Header]) -> bytes:
+    """Return the bytes of a head without the offer of another protocol."""
+    lines = [b"%b: %b\r\n" % (name, value) for name, value in headers if name != b"upgrade"]
+    return b"".join([b"%b %b HTTP/%b\r\n" % (method, target, version.encode()), *lines, b"\r\n"])
