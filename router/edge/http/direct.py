@@ -1,7 +1,8 @@
 """Plain requests, which the edge handles without an ASGI task: they are most of its work.
 
-A plain request is a POST under HTTP/1.1 that keeps its connection open, says how long its body is,
-asks for nothing else, and comes while no other request of its connection is open. It is held until
+A plain request is a POST under HTTP/1.1 with a Content-Length that keeps its connection open, asks
+for nothing else, and comes first among the bytes of a read, while no request of its connection is
+open. It is held until
 the bytes that were read with its head are parsed. If it is whole by then, it is handled at once;
 else the application gets it, which reads the rest of its body within the limits and the deadline.
 """
@@ -17,7 +18,7 @@ from router.edge.http.response import Response, written
 HandleWhole = Callable[[bytes, Callable[[Response], None]], None]
 """Handles a request with its body; calls a function once with the answer, now or later."""
 
-Hold = Callable[[RequestHead], HandleWhole | None]
+HoldRequest = Callable[[RequestHead], HandleWhole | None]
 """Returns what handles a request once it is whole; None if the application must decide about it."""
 
 _UNUSUAL: Final = frozenset({b"expect", b"transfer-encoding", b"upgrade"})
@@ -75,7 +76,7 @@ class DirectExchange:
         return self.response_complete
 
     def answer(self, response: Response) -> None:
-        """Write the answer, unless the sender is gone."""
+        """Write the answer, unless the sender has disconnected."""
         if self.disconnected:
             return
         self.response_complete = True

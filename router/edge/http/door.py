@@ -6,7 +6,7 @@ from typing import Protocol
 
 from router.edge.http.admission import Admission
 from router.edge.http.bounds import HttpBounds
-from router.edge.http.direct import Hold
+from router.edge.http.direct import HoldRequest
 
 VISIT = "payrouter.visit"
 """The key of the connection's Visit in an ASGI scope's `state`."""
@@ -39,5 +39,5 @@ class Door:
     observer: ConnectionObserver
     shed: Callable[[bytes, float], bool]
     delay: Callable[[], float]
-    hold: Hold = lambda _head: None
+    hold: HoldRequest = lambda _head: None
     """Decides which plain requests are handled without the application."""

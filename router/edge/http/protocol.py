@@ -32,7 +32,7 @@ from router.edge.http.direct import DirectExchange, HeldRequest, is_plain
 from router.edge.http.door import FIRST_BYTE, VISIT, Door
 from router.edge.http.framing import Framing
 from router.edge.http.message_state import AFTER, ARRIVING, MessageChange, MessageState
-from router.edge.http.request_head import RequestHead, without_offer
+from router.edge.http.request_head import head_of_post, without_offer
 from router.edge.http.timers import TimeLimit
 
 
@@ -59,6 +59,7 @@ class DeliveryProtocol(HttpToolsProtocol):
         # The message that is being parsed.
         self._message = MessageState.NONE
         self._held: HeldRequest | None = None
+        self._may_hold = False
         self._framing = Framing()
         # Bytes read after the last answer; None while requests are still read.
         self._lingered: int | None = None
@@ -85,6 +86,8 @@ class DeliveryProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse in small pieces, so that a limit is exceeded by one piece at most."""
+        # One of each read: the limit of pipelined requests bounds the work for the others.
+        self._may_hold = True
         size = self._bounds.piece_bytes
         for at in range(0, len(data), size):
             if self.transport.is_closing():
@@ -203,18 +206,15 @@ class DeliveryProtocol(HttpToolsProtocol):
         """Hold a plain request, or return False."""
         parser = self.parser
         plain = is_plain(parser.get_method(), parser.get_http_version(), self.headers)
-        if not (plain and parser.should_keep_alive() and self._is_free()):
+        if not (plain and self._may_hold and parser.should_keep_alive() and self._is_free()):
             return False
-        handle = None if self.flow.write_paused else self._door.hold(self._head(target))
+        began = self.scope["state"][FIRST_BYTE]
+        head = head_of_post(target, self.headers, began, self._visit)
+        handle = None if self.flow.write_paused else self._door.hold(head)
         if handle is not None:
-            self._held = HeldRequest(handle)
+            self._held, self._may_hold = HeldRequest(handle), False
             self._change(MessageChange.HELD)
         return handle is not None
-
-    def _head(self, target: Target) -> RequestHead:
-        path, query, peer = target.path, target.query or b"", self._visit.peer or None
-        began = self.scope["state"][FIRST_BYTE]
-        return RequestHead("POST", path, query, self.headers, peer, began, self._visit)
 
     def _handle_whole(self) -> None:
         """Handle a held request that has arrived whole, without the application."""

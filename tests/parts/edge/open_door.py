@@ -14,7 +14,7 @@ import uvloop
 
 from router.edge.http.admission import Admission, Stage, Visit
 from router.edge.http.bounds import HttpBounds
-from router.edge.http.direct import HandleWhole, Hold
+from router.edge.http.direct import HandleWhole, HoldRequest
 from router.edge.http.door import VISIT, Door
 from router.edge.http.request_head import RequestHead
 from router.edge.http.response import Response
@@ -153,7 +153,7 @@ async def open_door(  # noqa: PLR0913 - options of a test
         server.should_exit = True
 
 
-def _holding(opened: OpenDoor, answering: Answering) -> Hold:
+def _holding(opened: OpenDoor, answering: Answering) -> HoldRequest:
     waiting: set[asyncio.Task[None]] = set()
 
     async def answer(body: bytes, answered: Callable[[Response], None]) -> None:

@@ -1,4 +1,4 @@
-"""A message takes only the steps of its table, whatever happens to its connection."""
+"""A message takes only the steps of its table, and gets one answer at most."""
 
 from hypothesis import given
 from hypothesis import strategies as st

@@ -28,7 +28,7 @@ def _requests(draw: st.DrawFn) -> tuple[bytes, bytes]:
 
 
 def _is_plain(sent: bytes) -> bool:
-    """Return whether the first request says how long its body is, and offers nothing."""
+    """Return whether the first request has a Content-Length, and offers nothing."""
     first = sent.partition(b"\r\n\r\n")[0].lower()
     return b"content-length" in first and b"upgrade" not in first
 
