@@ -137,7 +137,7 @@ def build_edge(settings: Settings, clock: Clock = utc_now) -> EdgeProcess:
     _measure(metrics, places, ready)
     management = management_app(_alive, ready, registry)
     bounds = _http_bounds(settings.edge)
-    door = Door(admission, bounds, watch, edge.shed, places.let_in, loop_delay.now)
+    door = Door(admission, bounds, watch, edge.shed, places.let_in, loop_delay.now, edge.hold)
     live = LiveEdge(
         edge, metrics, certificate_of(settings.edge), CertificateMetrics(registry), checked_gates
     )

@@ -17,12 +17,14 @@ from router.edge.handling.handler import DeliveryHandler
 from router.edge.handling.heads import Limits, check_request, too_large
 from router.edge.handling.in_work import DeliveryInWork
 from router.edge.http.admission import Admission
-from router.edge.http.protocol import FIRST_BYTE, VISIT
+from router.edge.http.direct import HandleWhole
+from router.edge.http.door import FIRST_BYTE, VISIT
 from router.edge.http.request_head import RequestHead
+from router.edge.http.response import Response
 from router.edge.metrics import EdgeMetrics
 from router.edge.places import Places, in_time
 from router.edge.shed_count import ShedCount
-from router.edge.summary import Response, Summary
+from router.edge.summary import Summary
 from router.errors import NotDurable, Reason, RefusedDelivery, Unwelcome
 from router.telemetry.logs import Log
 
@@ -91,8 +93,28 @@ class Edge:
         self._shed.count(name, self.log)
         return True
 
+    def hold(self, head: RequestHead) -> HandleWhole | None:
+        """Return what handles a plain request once it is whole, unless it must be refused before.
+
+        Without an effect: the application decides about the others.
+        """
+        gate = self._gate(head.path)
+        if gate is None:
+            return None
+        try:
+            check_request(head, gate, self.limits, self.proxies)
+        except Unwelcome:
+            return None
+        return partial(self._whole, self.handler.begin(head, self._summary(head, gate)))
+
+    def _whole(
+        self, work: DeliveryInWork, body: bytes, answered: Callable[[Response], None]
+    ) -> None:
+        self.metrics.phase(work.summary.endpoint, "read", time.perf_counter() - work.started)
+        self.handler.handle(work, body, answered)
+
     async def _answer(self, request: RequestHead, receive: Receive) -> Response:
-        work = self.handler.begin(request, self._summary(request))
+        work = self.handler.begin(request, self._summary(request, self._gate(request.path)))
         answer = asyncio.get_running_loop().create_future()
         answered = partial(_resolve, answer)
         try:
@@ -106,9 +128,9 @@ class Edge:
         response: Response = await answer
         return response
 
-    def _summary(self, request: RequestHead) -> Summary:
+    def _summary(self, request: RequestHead, gate: Gate | None) -> Summary:
         """Name the sender of a request, which its connection counts for from now on."""
-        summary = Summary(self._gate(request.path), self._source(request))
+        summary = Summary(gate, self._source(request))
         visit = request.visit
         if visit is not None and summary.source != visit.peer:
             self.admission.attribute(visit, budget_source(summary.source))
@@ -181,14 +203,8 @@ async def _read(receive: Receive, limit: int) -> bytes:
 async def _send(
     send: AsgiSend, response: Response, *, head: bool, linger: Awaitable[None] | None
 ) -> None:
-    headers = [
-        (b"content-type", response.content_type.encode()),
-        (b"content-length", str(len(response.body)).encode()),
-        *response.headers,
-        *(((b"connection", b"close"),) if response.closes else ()),
-    ]
     body = b"" if head else response.body
-    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    await send({"type": "http.response.start", "status": response.status, "headers": response.head})
     await send({"type": "http.response.body", "body": body, "more_body": linger is not None})
     if linger is not None:
         await linger

@@ -15,13 +15,14 @@ from router.edge.handling.heads import delivery_of
 from router.edge.handling.in_work import DeliveryInWork, GiveAnswer
 from router.edge.http.admission import Admission, Stage
 from router.edge.http.request_head import RequestHead
+from router.edge.http.response import Response
 from router.edge.intake import Clock, Intake, Received
 from router.edge.metrics import EdgeMetrics
 from router.edge.places import TURNS_TO_ANSWER, Places
 from router.edge.publishing.submission import Submit
 from router.edge.refused.keeper import RefusedKeeper
 from router.edge.refused.sample import Attempt
-from router.edge.summary import Response, Summary
+from router.edge.summary import Summary
 from router.errors import NotDurable, ProviderFailed, Reason, RefusedDelivery
 from router.telemetry.logs import Log
 

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from router.edge.http.request_head import RequestHead
-from router.edge.summary import Response, Summary
+from router.edge.http.response import Response
+from router.edge.summary import Summary
 
 if TYPE_CHECKING:
     from router.edge.intake import Prepared

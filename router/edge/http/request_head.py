@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from router.edge.http.admission import Visit
-from router.edge.http.bounds import Header
+from router.edge.http.bounds import Header, Target
 
 
 class RequestHead(NamedTuple):
@@ -22,3 +22,17 @@ class RequestHead(NamedTuple):
     peer: str | None
     first_byte_at: float
     visit: Visit | None
+
+
+def head_of_post(
+    target: Target, headers: Sequence[Header], first_byte_at: float, visit: Visit
+) -> RequestHead:
+    """Return the head of a POST on a connection."""
+    path, query, peer = target.path, target.query or b"", visit.peer or None
+    return RequestHead("POST", path, query, headers, peer, first_byte_at, visit)
+
+
+def without_offer(method: bytes, target: bytes, version: str, headers: Sequence[Header]) -> bytes:
+    """Return the bytes of a head without the offer of another protocol."""
+    lines = [b"%b: %b\r\n" % (name, value) for name, value in headers if name != b"upgrade"]
+    return b"".join([b"%b %b HTTP/%b\r\n" % (method, target, version.encode()), *lines, b"\r\n"])

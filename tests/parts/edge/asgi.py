@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 from router.configuration.settings import settings_from
 from router.contract.wire import OutgoingRecord
 from router.edge import app
+from router.edge.app import EdgeProcess
 from router.edge.publishing.submission import Done
 from router.edge.routes import Edge
 from tests.parts.edge.edge_server import HeldClock, configuration
@@ -36,6 +37,11 @@ def edge(**changes: Any) -> Edge:  # noqa: ANN401 - values of a configuration
 
 def edge_of(values: dict[str, Any], clock: Callable[[], datetime] | None = None) -> Edge:
     """Make the edge of a configuration."""
+    return process_of(values, clock or HeldClock()).app
+
+
+def process_of(values: dict[str, Any], clock: Callable[[], datetime]) -> EdgeProcess:
+    """Make the parts of an edge of a configuration."""
     settings = settings_from(values)
     # FastStream's applications cost half the CPU of an edge, and no request here reaches them.
     with (
@@ -44,7 +50,7 @@ def edge_of(values: dict[str, Any], clock: Callable[[], datetime] | None = None)
         patch.object(app, "management_app", lambda *_: None),
         patch.object(app, "process_registry", CollectorRegistry),
     ):
-        return app.build_edge(settings, clock or HeldClock()).app
+        return app.build_edge(settings, clock)
 
 
 async def ask(  # noqa: PLR0913 - the parts of a request

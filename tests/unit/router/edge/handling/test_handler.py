@@ -9,9 +9,10 @@ import pytest
 from router.contract.wire import OutgoingRecord
 from router.edge.handling.handler import DeliveryHandler
 from router.edge.http.request_head import RequestHead
+from router.edge.http.response import Response
 from router.edge.publishing.submission import Done
 from router.edge.routes import Edge
-from router.edge.summary import Response, Summary
+from router.edge.summary import Summary
 from router.errors import NotDurable, Reason
 from tests.parts.edge import asgi
 from tests.parts.edge.blockatm_requests import Webhook, payment_webhook
