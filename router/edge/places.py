@@ -67,6 +67,7 @@ class Places:
         if self.taken >= int(self.limit):
             raise NotDurable(Reason.OVERLOADED, f"{self.taken} deliveries are being published")
         self.taken += 1
+        self._peak = max(self._peak, self.taken)
 
     def give_back(self) -> None:
         """Free a place."""

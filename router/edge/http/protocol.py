@@ -86,8 +86,7 @@ class DeliveryProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Parse in small pieces, so that a limit is exceeded by one piece at most."""
         # One of each read: the limit of pipelined requests bounds the work for the others.
-        self._may_hold = True
-        size = self._bounds.piece_bytes
+        self._may_hold, size = True, self._bounds.piece_bytes
         for at in range(0, len(data), size):
             if self.transport.is_closing():
                 break
@@ -117,15 +116,13 @@ class DeliveryProtocol(HttpToolsProtocol):
         self._handle_whole()
         if self._lingered is not None or self.transport.is_closing():
             raise NoMoreRequests
-        # Not at the first byte: line ends between requests must not keep a connection open.
+        # Not at the first byte: line ends between requests keep no connection open.
         self._unset_keepalive_if_required()
         super().on_message_begin()
         self._change(MessageChange.BEGUN)
         self._framing = Framing()
-        self.scope["state"] |= {
-            VISIT: self._visit,
-            FIRST_BYTE: time.monotonic() - self._door.delay(),
-        }
+        began = time.monotonic() - self._door.delay()
+        self.scope["state"] |= {VISIT: self._visit, FIRST_BYTE: began}
         self._limit.set(self._bounds.head_seconds)
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -170,11 +167,13 @@ class DeliveryProtocol(HttpToolsProtocol):
         self._change(MessageChange.COMPLETE)
         if before is MessageState.SHED:
             self._answer_shed_request()
-        elif not self.parser.should_upgrade():
-            if self._counts:
-                self._door.arrived()
-            if before is MessageState.GIVEN:
-                super().on_message_complete()
+        elif before is MessageState.GIVEN and not self.parser.should_upgrade():
+            self._complete()
+
+    def _complete(self) -> None:
+        if self._counts:
+            self._door.arrived()
+        super().on_message_complete()
 
     def pause_writing(self) -> None:
         """Wait for the other side to read its answers, within a time limit."""
@@ -229,6 +228,9 @@ class DeliveryProtocol(HttpToolsProtocol):
         exchange = self._running = DirectExchange(self.transport, self.on_response_complete)
         self.cycle = cast("RequestResponseCycle", exchange)
         held.handle(b"".join(held.body), exchange.answer)
+        # One that waits for the broker has a place, and counts by that.
+        if self._counts and exchange.response_complete:
+            self._door.arrived()
 
     def _give_to_application(self) -> None:
         """Give a held request to the application, as far as it has arrived."""
@@ -239,7 +241,7 @@ class DeliveryProtocol(HttpToolsProtocol):
         for piece in held.body if held is not None else ():
             super().on_body(piece)
         if whole:
-            super().on_message_complete()
+            self._complete()
         if self.transport.is_closing():
             self._disconnect_running()
 
@@ -339,8 +341,7 @@ class DeliveryProtocol(HttpToolsProtocol):
 
     def _end_after_answer(self) -> None:
         """Stop reading; close after the answers to the requests that have arrived."""
-        last = self.pipeline[0][0] if self.pipeline else self.cycle
-        last.keep_alive = False
+        (self.pipeline[0][0] if self.pipeline else self.cycle).keep_alive = False
         self._lingered = 0
         self.flow.pause_reading()
 
