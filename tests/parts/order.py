@@ -92,7 +92,7 @@ REPEATING: Final = (
     "/ledger/test_replayed_topics",
     "/ledger/test_shards",
     "/ledger/test_verify_transfers",
-    "/member/test_loop_holds",
+    "/member/test_loop",
     "/member/test_wire_poison",
     "/notifications/test_histories",
     "/router/edge/test_edge_anything",
