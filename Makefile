@@ -23,13 +23,16 @@ CHECKS := check-types check-prose check-format check-lint check-schemas check-me
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: dev test test-fast test-system test-all check bench bench-check bench-page attacks chaos lock help clean $(CHECKS)
+.PHONY: dev test test-fast test-integration test-system test-all check bench bench-check bench-page attacks chaos lock help clean $(CHECKS)
 
 dev: $(READY) ## the whole system on this machine until Ctrl-C; ARGS="--port 9000" for options
 	@exec $(BIN)/payrouter dev $(ARGS)
 
 test: $(READY) ## unit and integration tests; ARGS="-k ledger" for a part
 	@$(PYTEST) --tiers unit,integration $(ARGS)
+
+test-integration: $(READY) ## integration tests alone
+	@$(PYTEST) --tiers integration $(ARGS)
 
 test-fast: $(READY) ## unit tests alone: no broker, no database, no process
 	@$(PYTEST) --tiers unit $(ARGS)
@@ -95,7 +98,7 @@ clean: ## remove the environment, the caches and what was built; data directorie
 	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 $(READY): requirements-dev.lock pyproject.toml
 	@echo "setting up .venv with $$($(PYTHON) --version); this takes about a minute"
