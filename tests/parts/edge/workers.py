@@ -6,7 +6,7 @@ import json
 import os
 import signal
 from collections import Counter
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -54,7 +54,7 @@ def worker_pids(parent: int) -> dict[int, int]:
     children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
     found = {}
     for pid in map(int, children):
-        # It may end meanwhile, and has no arguments before it executes the interpreter.
+        # It may end just then, and has no arguments before it executes the interpreter.
         with contextlib.suppress(OSError, ValueError):
             arguments = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
             number = int(arguments[arguments.index(b"router.edge.workers") + 1])
@@ -134,7 +134,7 @@ class SteadyLoad:
             await asyncio.sleep(0)
 
 
-def kill(pids: Collection[int]) -> None:
+def kill(pids: Iterable[int]) -> None:
     """Kill these processes at once, without a chance to clean up."""
     for pid in pids:
         os.kill(pid, signal.SIGKILL)
