@@ -68,7 +68,7 @@ check-cli:
 check-man:
 	@$(BIN)/payrouter man | diff -u deploy/man/payrouter.1 -
 
-bench: $(READY) ## benchmarks, 10 to 15 min: tables, build/bench.json; ARGS="--only edge", "--short"
+bench: $(READY) ## benchmarks, 15 to 25 min: tables, build/bench.json; ARGS="--only edge", "--short"
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
 
 bench-check: $(READY) ## compare the CPU of a delivery with others in one run, 30 s

@@ -151,10 +151,15 @@ def plan_batch(
         progress = now.get(key) or _started(before[key])
         entry, now[key] = _applied(progress, event, counted)
         entries.append(entry)
-    changed = [each.kept for key, each in now.items() if each.kept != before[key]]
+    changed = [
+        each.kept
+        for key, each in now.items()
+        if not each.kept.is_stored or each.kept != before[key]
+    ]
     movements = {
         (each.position.id, key): fold
         for each in changed
+        if each.position.movements
         for key, fold in each.position.movements.items()
         if fold != before[each.position.id].position.movements.get(key)
     }

@@ -105,7 +105,8 @@ def _placed(position: Position, booked: Booked) -> AmountsByPlace:
         for spot, amount in amounts.items():
             for purpose, change in ((target, amount), (source, -amount)):
                 place = _place(position, wallet if purpose is Purpose.WALLET else purpose, spot)
-                sums[place] = sums.get(place, Decimal(0)) + change
+                known = sums.get(place)
+                sums[place] = change if known is None else known + change
     return {place: amount for place, amount in sums.items() if amount}
 
 
@@ -124,7 +125,7 @@ def _moves(position: Position, booked: Booked) -> Iterator[_Move]:
         yield _Move(booked.out[Kind.MAIN], Purpose.WALLET, Purpose.PAYOUTS)
     yield _Move(booked.fees, Purpose.WALLET, Purpose.FEES)
     yield _Move(booked.gas, Purpose.WALLET, Purpose.GAS)
-    if position.family == "payment":
+    if Kind.REFUND in booked.out:
         yield _Move(booked.net(Kind.REFUND), Purpose.WALLET, Purpose.REFUNDS)
         yield _Move(booked.net(Kind.DISPUTE), Purpose.WALLET, Purpose.DISPUTES)
     if position.family == "payout":

@@ -27,10 +27,12 @@ from router.contract.refused import Refused
 from router.edge.bound import PerMinute
 from router.edge.endpoints import build_endpoints, gates_of
 from router.edge.gate import Gate, longest_deadline, shortest_deadline
+from router.edge.handling.handler import DeliveryHandler
+from router.edge.handling.heads import Limits
 from router.edge.http.admission import Admission
 from router.edge.http.bounds import HttpBounds
 from router.edge.http.descriptors import room_for
-from router.edge.http.protocol import Door
+from router.edge.http.door import Door
 from router.edge.http.server import serving_deliveries
 from router.edge.http.tls import ServerCertificate
 from router.edge.http.watch import ConnectionWatch
@@ -49,7 +51,7 @@ from router.edge.reload import (
     Reloading,
     ReloadMetrics,
 )
-from router.edge.routes import Edge, Limits
+from router.edge.routes import Edge
 from router.telemetry.logs import get_log, new_traceparent
 from router.telemetry.loop_delay import LoopDelay
 from router.telemetry.management import (
@@ -94,24 +96,30 @@ def build_edge(settings: Settings, clock: Clock = utc_now) -> EdgeProcess:
     registry = process_registry()
     topics = settings.topics.topics()
     metrics = EdgeMetrics(registry, [gate.endpoint for gate in gates.values()], topics)
-    kafka, largest = KafkaConnection.of(settings.kafka), settings.kafka.max_request_bytes
-    make = producer_factory(kafka, largest)
+    kafka = KafkaConnection.of(settings.kafka)
+    make = producer_factory(kafka, settings.kafka.max_request_bytes)
     topic_watch = _topic_watch(settings, kafka, registry)
     publisher = _publisher(settings, make, topic_watch, metrics)
-    intake = _intake(settings, publisher, topic_watch, clock, metrics)
     watch = ConnectionWatch(registry, get_log("connection"))
     admission, places = _budgets(settings.edge, watch, gates)
     loop_delay = LoopDelay(registry, places.adapt)
-    sampled = sample_producer_factory(kafka, topics.refused, largest)
-    refused = _refused_keeper(settings, sampled, metrics)
+    refused = _refused_keeper(settings, kafka, metrics)
     edge = Edge(
         gates=gates,
-        intake=intake,
+        handler=DeliveryHandler(
+            _intake(settings, clock, metrics),
+            _submit(publisher, topic_watch, metrics),
+            places,
+            admission,
+            clock,
+            metrics,
+            refused,
+            get_log("edge"),
+            loop_delay.now,
+        ),
         limits=_limits(settings),
         proxies=networks(settings.edge.trusted_proxies),
-        clock=clock,
         metrics=metrics,
-        refused=refused,
         log=get_log("edge"),
         rest=AsgiFastStream(
             declared_broker(settings),
@@ -128,7 +136,8 @@ def build_edge(settings: Settings, clock: Clock = utc_now) -> EdgeProcess:
 
     _measure(metrics, places, ready)
     management = management_app(_alive, ready, registry)
-    door = Door(admission, _http_bounds(settings.edge), watch, edge.shed, loop_delay.now)
+    bounds = _http_bounds(settings.edge)
+    door = Door(admission, bounds, watch, edge.shed, places.let_in, loop_delay.now, edge.hold)
     live = LiveEdge(
         edge, metrics, certificate_of(settings.edge), CertificateMetrics(registry), checked_gates
     )
@@ -138,18 +147,16 @@ def build_edge(settings: Settings, clock: Clock = utc_now) -> EdgeProcess:
     )
 
 
-def _intake(
-    settings: Settings,
-    publisher: KafkaPublisher,
-    topic_watch: TopicWatch,
-    clock: Clock,
-    metrics: EdgeMetrics,
-) -> Intake:
-    refused = metrics.publish_failures.labels("endangered").inc
-    publish = SafePublish(publisher, topic_watch.problem, refused)
+def _intake(settings: Settings, clock: Clock, metrics: EdgeMetrics) -> Intake:
     may_keep_stale = PerMinute(settings.edge.stale_per_minute)
-    topics = settings.topics.topics()
-    return Intake(publish, topics, clock, new_traceparent, may_keep_stale, metrics)
+    return Intake(settings.topics.topics(), clock, new_traceparent, may_keep_stale, metrics)
+
+
+def _submit(
+    publisher: KafkaPublisher, topic_watch: TopicWatch, metrics: EdgeMetrics
+) -> SafePublish:
+    refused = metrics.publish_failures.labels("endangered").inc
+    return SafePublish(publisher.submit, topic_watch.problem, refused)
 
 
 def _measure(metrics: EdgeMetrics, places: Places, ready: Callable[[], Health]) -> None:
@@ -283,12 +290,12 @@ def _http_bounds(edge: EdgeSettings) -> HttpBounds:
 
 
 def _refused_keeper(
-    settings: Settings, make: ProducerFactory, metrics: EdgeMetrics
+    settings: Settings, kafka: KafkaConnection, metrics: EdgeMetrics
 ) -> RefusedKeeper:
-    edge = settings.edge
+    edge, topic = settings.edge, settings.topics.topics().refused
     return RefusedKeeper(
-        make,
-        settings.topics.topics().refused,
+        sample_producer_factory(kafka, topic, settings.kafka.max_request_bytes),
+        topic,
         PerMinute(edge.refused_per_minute),
         edge.refused_body_bytes,
         metrics.refused_sample,

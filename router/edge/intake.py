@@ -1,4 +1,4 @@
-"""Verifies, normalizes and publishes a delivery. Independent of HTTP and Kafka."""
+"""Verifies and normalizes a delivery, and makes its records. Independent of HTTP and Kafka."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -16,7 +16,15 @@ from router.contract.wire import OutgoingRecord, encode_quarantined
 from router.delivery import Delivery, VerifiedDelivery
 from router.edge.kept_before import KeptBefore
 from router.edge.meaning import meaning
-from router.errors import IgnoredEvent, NotOurs, NotUnderstood, OutsideWindow, Reason, Unauthentic
+from router.errors import (
+    IgnoredEvent,
+    NotOurs,
+    NotUnderstood,
+    OutsideWindow,
+    Reason,
+    RefusedDelivery,
+    Unauthentic,
+)
 from router.providers import Key, Provider, endpoint_target
 
 Clock = Callable[[], datetime]
@@ -60,11 +68,17 @@ class Received:
     ignored: str | None = None
 
 
-class Publish(Protocol):
-    """Publishes records. Returns once all are durable; raises NotDurable otherwise."""
+@dataclass(frozen=True)
+class Prepared:
+    """A proved delivery before it is durable: the records that make it so, and its result.
 
-    async def __call__(self, records: Sequence[OutgoingRecord]) -> None:
-        """Publish the records, in order."""
+    `kept` is the delivery as quarantine stores it, if one of the records does that.
+    """
+
+    endpoint: Endpoint
+    records: Sequence[OutgoingRecord]
+    result: Received | RefusedDelivery
+    kept: Quarantined | None = None
 
 
 class Observer(Protocol):
@@ -82,9 +96,8 @@ class Observer(Protocol):
 
 @dataclass(frozen=True)
 class Intake:
-    """Receives deliveries: verifies, normalizes and publishes each one."""
+    """Receives deliveries: verifies and normalizes each one, which waits for nothing."""
 
-    publish: Publish
     topics: Topics
     clock: Clock
     traceparent: Callable[[], str]
@@ -92,25 +105,40 @@ class Intake:
     observer: Observer
     kept_before: KeptBefore = field(default_factory=KeptBefore)
 
-    async def receive(
+    def begin(
         self, delivery: Delivery, endpoint: Endpoint, proved: Callable[[], None] = lambda: None
-    ) -> Received:
-        """Publish a genuine delivery as events or to quarantine, or raise RefusedDelivery.
+    ) -> Prepared:
+        """Return the records of a genuine delivery and its result, or raise RefusedDelivery.
 
         `proved` is called once the signature is verified, and may raise NotDurable.
         """
         verified = self._verify(delivery, endpoint)
         proved()
-        await self._refuse_outside_window(verified, endpoint)
+        outside = outside_window(verified, endpoint.tolerance, self.clock())
+        if outside is not None:
+            return self._outside_window(verified, endpoint, outside)
         try:
             events = self._normalize(verified, endpoint)
         except NotUnderstood as problem:
-            await self._keep(verified, endpoint, problem)
-            return Received(verified.verification.key, problem.events, quarantined=problem)
+            return self._not_understood(verified, endpoint, problem)
         except IgnoredEvent as event:
-            return Received(verified.verification.key, ignored=event.word)
-        await self._publish(self._records(events), endpoint)
-        return Received(verified.verification.key, events)
+            ignored = Received(verified.verification.key, ignored=event.word)
+            return Prepared(endpoint, (), ignored)
+        received = Received(verified.verification.key, events)
+        return Prepared(endpoint, self._records(events), received)
+
+    def durable(self, prepared: Prepared, seconds: float) -> Received:
+        """Return the result of a delivery whose records have all become durable.
+
+        `seconds` is how long that took. Raises RefusedDelivery if it is refused although stored.
+        """
+        if prepared.records:
+            self.observer.phase(prepared.endpoint.name, "publish", seconds)
+        if prepared.kept is not None:
+            self.kept_before.remember(prepared.kept)
+        if isinstance(prepared.result, RefusedDelivery):
+            raise prepared.result
+        return prepared.result
 
     def _verify(self, delivery: Delivery, endpoint: Endpoint) -> VerifiedDelivery:
         started = time.perf_counter()
@@ -125,54 +153,47 @@ class Intake:
         self.observer.phase(endpoint.name, "normalize", time.perf_counter() - started)
         return events
 
-    async def _publish(self, records: Sequence[OutgoingRecord], endpoint: Endpoint) -> None:
-        started = time.perf_counter()
-        await self.publish(records)
-        self.observer.phase(endpoint.name, "publish", time.perf_counter() - started)
-
-    def _records(self, events: Sequence[Event]) -> list[OutgoingRecord]:
+    def _records(self, events: Sequence[Event]) -> Sequence[OutgoingRecord]:
         trace = self.traceparent()
         for event in events:
             self.observer.unread(event.endpoint, event.unread)
         return [encode_event(event, self.topics.name(event.type.family), trace) for event in events]
 
-    async def _refuse_outside_window(self, verified: VerifiedDelivery, endpoint: Endpoint) -> None:
-        problem = outside_window(verified, endpoint.tolerance, self.clock())
-        if problem is None:
-            return
+    def _outside_window(
+        self, verified: VerifiedDelivery, endpoint: Endpoint, problem: OutsideWindow
+    ) -> Prepared:
+        """Prepare a delivery to be refused once it is stored; raise `problem` if it is not."""
         kept = self._quarantined(verified, endpoint, problem.reason, problem.detail)
         if self._needs_writing(kept) and self.may_keep_stale(endpoint.name):
-            await self._publish_kept([], kept, endpoint)
+            return Prepared(endpoint, [self._record_of(kept)], problem, kept)
         raise problem
 
-    async def _keep(
+    def _not_understood(
         self, verified: VerifiedDelivery, endpoint: Endpoint, problem: NotUnderstood
-    ) -> None:
-        """Publish the delivery to quarantine, with its understood events; return when durable.
+    ) -> Prepared:
+        """Prepare a delivery for quarantine, with its understood events.
 
         Deliveries about another merchant's money are refused beyond a rate
         limit, so that a sender cannot fill the topic with them. Their gateway
         sends them again, and they are accepted once the limit allows.
         """
+        key = verified.verification.key
+        received = Received(key, problem.events, quarantined=problem)
         kept = self._quarantined(verified, endpoint, problem.reason, problem.detail)
         if not self._needs_writing(kept):
-            if problem.events:
-                await self._publish(self._records(problem.events), endpoint)
-            return
+            events = self._records(problem.events) if problem.events else ()
+            return Prepared(endpoint, events, received)
         bound = f"{endpoint.name} {problem.reason}"
         if isinstance(problem, NotOurs) and not self.may_keep_stale(bound):
             raise Unauthentic(problem.reason, problem.detail)
-        await self._publish_kept(self._records(problem.events), kept, endpoint)
+        records = [*self._records(problem.events), self._record_of(kept)]
+        return Prepared(endpoint, records, received, kept)
 
     def _needs_writing(self, kept: Quarantined) -> bool:
         return self.kept_before.needs_writing(kept, self.may_keep_stale)
 
-    async def _publish_kept(
-        self, events: Sequence[OutgoingRecord], kept: Quarantined, endpoint: Endpoint
-    ) -> None:
-        record = encode_quarantined(kept, self.topics.quarantine, self.traceparent())
-        await self._publish([*events, record], endpoint)
-        self.kept_before.remember(kept)
+    def _record_of(self, kept: Quarantined) -> OutgoingRecord:
+        return encode_quarantined(kept, self.topics.quarantine, self.traceparent())
 
     def _quarantined(
         self, verified: VerifiedDelivery, endpoint: Endpoint, reason: Reason, detail: str

@@ -7,30 +7,25 @@ import re
 import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
-from router.configuration.addresses import (
-    Network,
-    budget_source,
-    caller,
-    forwarded_for,
-    is_among,
-    source_of,
-)
-from router.delivery import Delivery
+from router.configuration.addresses import Network, budget_source, source_of
 from router.edge import outcomes as labels
-from router.edge.delivery_log import DeliveryLog
 from router.edge.gate import Gate
-from router.edge.http.admission import Admission, Stage, Visit
-from router.edge.http.protocol import FIRST_BYTE, VISIT
-from router.edge.intake import Clock, Endpoint, Intake, Received
+from router.edge.handling.handler import DeliveryHandler
+from router.edge.handling.heads import Limits, check_request, too_large
+from router.edge.handling.in_work import DeliveryInWork
+from router.edge.http.admission import Admission
+from router.edge.http.direct import HandleWhole
+from router.edge.http.door import FIRST_BYTE, VISIT
+from router.edge.http.request_head import RequestHead
+from router.edge.http.response import Response
 from router.edge.metrics import EdgeMetrics
-from router.edge.places import TURNS_TO_ANSWER, Places, in_time
-from router.edge.refused.keeper import RefusedKeeper
-from router.edge.refused.sample import Attempt
+from router.edge.places import Places, in_time
 from router.edge.shed_count import ShedCount
-from router.edge.summary import Response, Summary
-from router.errors import NotDurable, ProviderFailed, Reason, RefusedDelivery, Unwelcome
+from router.edge.summary import Summary
+from router.errors import NotDurable, Reason, RefusedDelivery, Unwelcome
 from router.telemetry.logs import Log
 
 Scope = MutableMapping[str, Any]
@@ -39,19 +34,6 @@ AsgiSend = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, AsgiSend], Awaitable[None]]
 
 _ROUTE = re.compile(rb"/webhooks/([A-Za-z0-9_-]{1,64})(?:/([A-Za-z0-9_-]{1,128}))?")
-
-
-@dataclass(frozen=True)
-class Limits:
-    """Limits of one request, in bytes and seconds.
-
-    `linger_*` limit what is still read after an answer that did not wait for the whole request.
-    """
-
-    body_bytes: int
-    header_bytes: int
-    linger_bytes: int = 64 * 1024
-    linger_seconds: float = 2.0
 
 
 class SenderGone(Exception):  # noqa: N818 - named after the event
@@ -66,18 +48,15 @@ class Edge:
     """
 
     gates: Mapping[str, Gate]
-    intake: Intake
+    handler: DeliveryHandler
     limits: Limits
     proxies: tuple[Network, ...]
-    clock: Clock
     metrics: EdgeMetrics
-    refused: RefusedKeeper
     log: Log
     rest: App
     admission: Admission
     places: Places
     delay: Callable[[], float] = lambda: 0.0
-    deliveries: DeliveryLog = field(default_factory=DeliveryLog)
     in_flight: int = 0
     _shed: ShedCount = field(default_factory=ShedCount)
 
@@ -88,24 +67,24 @@ class Edge:
             return
         self.in_flight += 1
         try:
-            response = await self._answer(scope, receive)
+            response = await self._answer(request_of(scope), receive)
         finally:
             self.in_flight -= 1
         linger = self._lingering(receive) if response.closes else None
         await _send(send, response, head=scope["method"] == "HEAD", linger=linger)
 
-    def shed(self, target: bytes, first_byte_at: float) -> bool:
+    def shed(self, target: bytes, first_byte_at: float) -> bool | None:
         """Return whether a request must be refused at once: it cannot be answered in time.
 
-        Counts it. Takes a few microseconds: under overload most requests end here.
+        None if no endpoint has this target. Counts a refused request. Takes a few
+        microseconds: under overload most requests end here.
         """
         gate = self._gate(target.partition(b"?")[0])
         if gate is None:
-            return False
+            return None
         now, delay = time.monotonic(), self.delay()
         answer_by = first_byte_at + gate.endpoint.deadline_seconds
         if not self.places.full and in_time(now, answer_by, delay):
-            self.places.let_in()
             return False
         name = gate.endpoint.name
         self.metrics.of(name).answered(
@@ -114,73 +93,60 @@ class Edge:
         self._shed.count(name, self.log)
         return True
 
-    async def _answer(self, scope: Scope, receive: Receive) -> Response:
-        started = time.perf_counter()
-        gate = self._gate(scope["raw_path"])
-        summary = Summary(gate, self._source(scope))
-        visit = _visit(scope)
-        if visit is not None and summary.source != visit.peer:
-            self.admission.attribute(visit, budget_source(summary.source))
+    def hold(self, head: RequestHead) -> HandleWhole | None:
+        """Return what handles a plain request once it is whole, unless it must be refused before.
+
+        Without an effect: the application decides about the others.
+        """
+        gate = self._gate(head.path)
+        if gate is None:
+            return None
         try:
-            received = await self._within_deadline(summary, scope, receive)
-            response = summary.kept(received)
-            self._log_failed_provider(summary, received)
+            check_request(head, gate, self.limits, self.proxies)
+        except Unwelcome:
+            return None
+        return partial(self._whole, self.handler.begin(head, self._summary(head, gate)))
+
+    def _whole(
+        self, work: DeliveryInWork, body: bytes, answered: Callable[[Response], None]
+    ) -> None:
+        self.metrics.phase(work.summary.endpoint, "read", time.perf_counter() - work.started)
+        self.handler.handle(work, body, answered)
+
+    async def _answer(self, request: RequestHead, receive: Receive) -> Response:
+        work = self.handler.begin(request, self._summary(request, self._gate(request.path)))
+        answer = asyncio.get_running_loop().create_future()
+        answered = partial(_resolve, answer)
+        try:
+            body = await self._within_deadline(work, receive)
         except RefusedDelivery as problem:
-            response = summary.refused(problem)
-            self._keep_refused(problem, summary, scope)
-        except Exception as problem:
-            # Any error means that the delivery is not durable: the gateway must send it again.
-            self.log.exception("delivery_failed", endpoint=summary.endpoint)
-            response = summary.refused(NotDurable(Reason.INTERNAL, type(problem).__name__))
-        self._record(summary, response, time.perf_counter() - started)
+            self.handler.refuse(work, problem, answered)
+        except Exception as error:  # noqa: BLE001 - logged
+            self.handler.fail(work, error, answered)
+        else:
+            self.handler.handle(work, body, answered)
+        response: Response = await answer
         return response
 
-    def _log_failed_provider(self, summary: Summary, received: Received) -> None:
-        problem = received.quarantined
-        if isinstance(problem, ProviderFailed):
-            self.log.error("provider_failed", endpoint=summary.endpoint, exc_info=problem.__cause__)
+    def _summary(self, request: RequestHead, gate: Gate | None) -> Summary:
+        """Name the sender of a request, which its connection counts for from now on."""
+        summary = Summary(gate, self._source(request))
+        visit = request.visit
+        if visit is not None and summary.source != visit.peer:
+            self.admission.attribute(visit, budget_source(summary.source))
+        return summary
 
-    async def _within_deadline(self, summary: Summary, scope: Scope, receive: Receive) -> Received:
-        """Read and receive within the endpoint's deadline, or raise RefusedDelivery."""
-        gate = summary.gate
+    async def _within_deadline(self, work: DeliveryInWork, receive: Receive) -> bytes:
+        """Check the head and read the body, or raise RefusedDelivery."""
+        gate = work.summary.gate
         if gate is None:
             raise Unwelcome(Reason.UNKNOWN_ENDPOINT, 404)
-        endpoint = gate.endpoint
-        arrived = _state(scope).get(FIRST_BYTE, time.monotonic())
+        check_request(work.request, gate, self.limits, self.proxies)
         try:
-            async with asyncio.timeout(self._seconds_left(arrived, endpoint)):
-                self._check_caller(gate, scope)
-                self._check_head(endpoint, scope)
-                body = await self._body(endpoint, scope, receive)
-                summary.whole = True
-                delivery = summary.delivery = self._delivery(endpoint, scope, body)
-                return await self._received(delivery, endpoint, scope)
+            async with asyncio.timeout_at(work.deadline):
+                return await self._body(work, receive)
         except TimeoutError:
-            if not summary.whole:
-                raise Unwelcome(Reason.BODY_TOO_SLOW, 408) from None
-            raise NotDurable(Reason.NOT_DURABLE, "no acknowledgement in time") from None
-
-    def _seconds_left(self, arrived: float, endpoint: Endpoint) -> float:
-        """Return how long a delivery may still take, so that its answer is not late.
-
-        After the time-out the loop still needs a turn to notice it and one to answer.
-        """
-        deadline = endpoint.deadline_seconds
-        margin = min(self.delay() * TURNS_TO_ANSWER, deadline / 2)
-        return arrived + deadline - margin - time.monotonic()
-
-    async def _received(self, delivery: Delivery, endpoint: Endpoint, scope: Scope) -> Received:
-        """Verify, then take a place among the deliveries being published, then publish."""
-        visit = _visit(scope)
-        with contextlib.ExitStack() as places:
-
-            def proved() -> None:
-                self.places.take()
-                places.callback(self.places.give_back)
-                if visit is not None:
-                    self.admission.move(visit, Stage.PROVED)
-
-            return await self.intake.receive(delivery, endpoint, proved)
+            raise Unwelcome(Reason.BODY_TOO_SLOW, 408) from None
 
     def _gate(self, path: bytes) -> Gate | None:
         match = _ROUTE.fullmatch(path)
@@ -202,91 +168,20 @@ class Edge:
                     if not message.get("more_body", False):
                         return
 
-    def _source(self, scope: Scope) -> str:
-        peer, _ = scope.get("client") or (None, None)
-        return source_of(peer, scope["headers"], self.proxies)
+    def _source(self, request: RequestHead) -> str:
+        return source_of(request.peer, request.headers, self.proxies)
 
-    def _keep_refused(self, problem: RefusedDelivery, summary: Summary, scope: Scope) -> None:
-        """Queue a sample of a refused delivery to a known endpoint, within its rate limit."""
-        gate = summary.gate
-        if gate is None or not self.refused.wants(gate.endpoint.name, problem):
-            return
-        read = summary.delivery
-        delivery = read or self._delivery(gate.endpoint, scope, b"")
-        attempt = Attempt(
-            delivery, summary.provider, summary.source, gate.secrets, body_read=read is not None
-        )
-        self.refused.keep(problem, attempt)
-
-    def _check_caller(self, gate: Gate, scope: Scope) -> None:
-        if gate.allow_from is None:
-            return
-        peer, _ = scope.get("client") or (None, None)
-        address = caller(peer, forwarded_for(scope["headers"]), self.proxies)
-        if not is_among(address, gate.allow_from):
-            detail = f"{address or 'an unknown address'} is not in allow_from"
-            raise Unwelcome(Reason.ADDRESS, 403, detail)
-
-    def _check_head(self, endpoint: Endpoint, scope: Scope) -> None:
-        provider = endpoint.provider
-        if scope["method"] not in provider.methods:
-            raise Unwelcome(Reason.METHOD, 405, f"expected {', '.join(sorted(provider.methods))}")
-        headers = scope["headers"]
-        if _head_bytes(scope) > self.limits.header_bytes:
-            raise Unwelcome(Reason.HEADERS_TOO_LARGE, 431)
-        _check_length(headers, self.limits.body_bytes)
-
-    async def _body(self, endpoint: Endpoint, scope: Scope, receive: Receive) -> bytes:
+    async def _body(self, work: DeliveryInWork, receive: Receive) -> bytes:
         started = time.perf_counter()
         try:
             body = await _read(receive, self.limits.body_bytes)
         except SenderGone:
-            visit = _visit(scope)
+            visit = work.request.visit
             if visit is not None and visit.gave_way:
                 raise NotDurable(Reason.OVERLOADED, "gave way to other senders") from None
             raise Unwelcome(Reason.BODY_INCOMPLETE, 400, "the sender disconnected") from None
-        self.metrics.phase(endpoint.name, "read", time.perf_counter() - started)
+        self.metrics.phase(work.summary.endpoint, "read", time.perf_counter() - started)
         return body
-
-    def _delivery(self, endpoint: Endpoint, scope: Scope, body: bytes) -> Delivery:
-        target = endpoint.target
-        if scope["query_string"]:
-            target += "?" + scope["query_string"].decode("latin-1")
-        return Delivery(
-            endpoint=endpoint.name,
-            account=endpoint.account,
-            method=scope["method"],
-            target=target,
-            headers=tuple(
-                (name.decode("latin-1").lower(), value.decode("latin-1"))
-                for name, value in scope["headers"]
-            ),
-            body=body,
-            received_at=self.clock(),
-        )
-
-    def _record(self, summary: Summary, response: Response, seconds: float) -> None:
-        s = summary
-        if s.gate is None:
-            self.metrics.stranger(s.outcome, s.reason)
-        else:
-            self.metrics.of(s.endpoint).answered(s.outcome, s.reason, s.key, seconds)
-            if s.ignored is not None:
-                self.metrics.of(s.endpoint).ignored(s.ignored)
-        self.deliveries.answered(s, response.status, seconds)
-
-
-def _head_bytes(scope: Scope) -> int:
-    # The target is stored with an event as the headers are, so it counts with them.
-    headers = sum(len(name) + len(value) + 4 for name, value in scope["headers"])
-    return headers + len(scope["raw_path"]) + len(scope["query_string"])
-
-
-def _check_length(headers: list[tuple[bytes, bytes]], limit: int) -> None:
-    for name, value in headers:
-        digits = value.lstrip(b"0")[:20] or b"0"
-        if name == b"content-length" and digits.isdigit() and int(digits) > limit:
-            raise Unwelcome(Reason.BODY_TOO_LARGE, 413, f"at most {limit} bytes")
 
 
 async def _read(receive: Receive, limit: int) -> bytes:
@@ -299,7 +194,7 @@ async def _read(receive: Receive, limit: int) -> bytes:
         chunk = message.get("body", b"")
         size += len(chunk)
         if size > limit:
-            raise Unwelcome(Reason.BODY_TOO_LARGE, 413, f"at most {limit} bytes")
+            raise too_large(limit)
         chunks.append(chunk)
         if not message.get("more_body", False):
             return b"".join(chunks)
@@ -308,26 +203,31 @@ async def _read(receive: Receive, limit: int) -> bytes:
 async def _send(
     send: AsgiSend, response: Response, *, head: bool, linger: Awaitable[None] | None
 ) -> None:
-    headers = [
-        (b"content-type", response.content_type.encode()),
-        (b"content-length", str(len(response.body)).encode()),
-        *response.headers,
-        *(((b"connection", b"close"),) if response.closes else ()),
-    ]
     body = b"" if head else response.body
-    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    await send({"type": "http.response.start", "status": response.status, "headers": response.head})
     await send({"type": "http.response.body", "body": body, "more_body": linger is not None})
     if linger is not None:
         await linger
         await send({"type": "http.response.body", "body": b""})
 
 
-def _state(scope: Scope) -> Mapping[str, Any]:
-    """Return the connection's record of a request, empty if another server accepted it."""
+def request_of(scope: Scope) -> RequestHead:
+    """Return the head of a request from its ASGI scope."""
+    # Empty if another server accepted the connection.
     state: Mapping[str, Any] = scope.get("state") or {}
-    return state
+    peer, _ = scope.get("client") or (None, None)
+    return RequestHead(
+        scope["method"],
+        scope["raw_path"],
+        scope["query_string"],
+        scope["headers"],
+        peer,
+        state.get(FIRST_BYTE, time.monotonic()),
+        state.get(VISIT),
+    )
 
 
-def _visit(scope: Scope) -> Visit | None:
-    visit: Visit | None = _state(scope).get(VISIT)
-    return visit
+def _resolve(answer: asyncio.Future[Response], response: Response) -> None:
+    # Not if the task that waits has been cancelled.
+    if not answer.done():
+        answer.set_result(response)

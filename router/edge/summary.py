@@ -1,10 +1,10 @@
 """The outcome of one delivery: its HTTP answer and its one log line."""
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from router.edge import outcomes as labels
 from router.edge.gate import Gate
+from router.edge.http.response import Response
 from router.edge.intake import Received
 from router.errors import Reason, RefusedDelivery
 
@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from router.delivery import Delivery
 
 _RETRY_AFTER_SECONDS = b"5"
-_TEXT = "text/plain; charset=utf-8"
 _BODIES = {
     400: b"bad request\n",
     401: b"unauthorized\n",
@@ -24,18 +23,6 @@ _BODIES = {
     431: b"request header fields too large\n",
     503: b"not kept, send again\n",
 }
-
-
-@dataclass(frozen=True)
-class Response:
-    """HTTP answer to a delivery."""
-
-    status: int
-    body: bytes
-    content_type: str = _TEXT
-    headers: tuple[tuple[bytes, bytes], ...] = ()
-    closes: bool = False
-    """Whether it is sent before the whole request has arrived, and so closes the connection."""
 
 
 class Summary:

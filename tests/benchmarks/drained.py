@@ -6,6 +6,7 @@ folder: it imports only what every measured version of the project has.
 
 import asyncio
 import gc
+import importlib
 import json
 import os
 import sys
@@ -13,16 +14,19 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import SecretStr
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from consumers.ledger.handler import handle
+from consumers.ledger.options import LedgerOptions
 from consumers.ledger.service import SERVICE
 from consumers.runtime.apply.process import Applier
 from consumers.runtime.apply.stored_books import StoredBooks
 from consumers.runtime.records import Decoded, Partition, Record
+from consumers.runtime.service import Setup
 from consumers.runtime.settings import ConsumerSettings, Tuning
 from consumers.runtime.store.database import open_engine, open_upgrade_engine
 from consumers.runtime.store.migrate import upgrade
@@ -116,7 +120,17 @@ async def _applier(url: str) -> tuple[Applier, AsyncEngine]:
     await upgrade(upgrading, SERVICE)
     await upgrading.dispose()
     engine = open_engine(settings)
-    return Applier(StoredBooks(engine, SERVICE, "benchmark"), SERVICE, handle), engine
+    books = StoredBooks(engine, SERVICE, "benchmark")
+    return Applier(books, SERVICE, handle, **_shorter(books)), engine
+
+
+def _shorter(books: StoredBooks) -> dict[str, Any]:
+    """Return the shorter way of plain batches, if this version has one."""
+    plain = getattr(SERVICE.actions(Setup(LedgerOptions(), Topics())), "plain", None)
+    if plain is None:
+        return {}
+    batches = importlib.import_module("consumers.runtime.plain.batches")
+    return {"shorter": batches.PlainBatches(books, plain)}
 
 
 async def _apply(applier: Applier, records: Sequence[Record]) -> None:

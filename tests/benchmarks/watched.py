@@ -107,7 +107,9 @@ async def _edge(settings: Settings, name: str) -> AsyncIterator[int]:
 def _unmeasured(process: EdgeProcess) -> None:
     nothing: Any = Nothing()
     process.app.metrics = nothing
-    process.app.intake = replace(process.app.intake, observer=nothing)
+    handler = process.app.handler
+    handler.metrics = nothing
+    handler.intake = replace(handler.intake, observer=nothing)
     process.publisher._metrics = nothing  # noqa: SLF001 - only this test replaces it
 
 

@@ -6,7 +6,7 @@ booked by them.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Literal
@@ -115,8 +115,12 @@ def absorb(position: Position, event: Event) -> Position:
             after = _with(before, fact, event)
             movements = {**movements, key: after}
             tally = retally(tally, fact.kind, before, after)
-    return replace(
-        position,
+    return Position(
+        id=position.id,
+        account=position.account,
+        provider=position.provider,
+        family=position.family,
+        provider_reference=position.provider_reference,
         status=advance(position.status, status) or position.status,
         reference=position.reference or event.reference,
         rank=max(position.rank, RANKS.get(status, Rank.NOTHING)),

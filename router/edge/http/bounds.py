@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import httptools
 
 Header = tuple[bytes, bytes]
+Target = httptools.parser.url_parser.URL
 
 
 class MalformedRequest(Exception):  # noqa: N818 - named after the event
@@ -90,11 +91,12 @@ def check_head(version: str, headers: Sequence[Header]) -> None:
         raise MalformedRequest(TRANSFER_CODING)
 
 
-def check_target(target: bytes) -> None:
-    """Raise MalformedRequest unless the target is a path or URL in ASCII."""
+def checked_target(target: bytes) -> Target:
+    """Return the target, or raise MalformedRequest unless it is a path or URL in ASCII."""
     try:
-        path = httptools.parse_url(target).path
+        url = httptools.parse_url(target)
     except httptools.HttpParserInvalidURLError:
         raise MalformedRequest(NOT_HTTP) from None
-    if path is None or not path.isascii():
+    if url.path is None or not url.path.isascii():
         raise MalformedRequest(NOT_HTTP)
+    return url

@@ -1,17 +1,14 @@
 """One HTTP connection: uvicorn's protocol with the limits that uvicorn lacks.
 
 uvicorn lets a head, chunk extensions and trailers grow without limit, reads trailers as headers,
-and drops the body of a delivery whose sender offers another protocol (`Upgrade: h2c`, as Java's
-client does over plain HTTP), although a server declines such an offer by ignoring it
-(github.com/Kludex/uvicorn/issues/2722). This module counts every byte from the first one on.
+and drops the body of a request that offers another protocol (`Upgrade: h2c`, as Java's client does
+over plain HTTP), although a server declines an offer by ignoring it (Kludex/uvicorn, issue 2722).
 """
 
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, cast
 
 import httptools
 from uvicorn._types import ASGI3Application
@@ -19,51 +16,23 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from router.edge.http.admission import Admission, Stage, Visit
+from router.edge.http.admission import Stage, Visit
 from router.edge.http.answers import MALFORMED_ANSWERS, shed_answer
 from router.edge.http.bounds import (
-    FRAMING_TOO_LARGE,
-    HEAD_TOO_LARGE,
     NOT_HTTP,
     TOO_MANY_PIPELINED,
-    HttpBounds,
     MalformedRequest,
     NoMoreRequests,
+    Target,
     check_head,
-    check_target,
+    checked_target,
 )
-
-VISIT = "payrouter.visit"
-"""The key of the connection's Visit in an ASGI scope's `state`."""
-
-FIRST_BYTE = "payrouter.first_byte"
-"""The key, in an ASGI scope's `state`, of the time when the first byte of the request arrived, in
-seconds of `time.monotonic`."""
-
-
-class ConnectionObserver(Protocol):
-    """Receives events of connections; cannot affect them."""
-
-    def malformed(self, source: str, reason: str) -> None:
-        """Record a request that is not acceptable HTTP."""
-
-    def handshake_failed(self, source: str, reason: str) -> None:
-        """Record a TLS handshake that failed or timed out."""
-
-
-@dataclass(frozen=True)
-class Door:
-    """The objects that all connections share.
-
-    `shed(target, first_byte_at)` returns whether a request must be refused at once because it
-    cannot be answered in time. `delay()` returns how many seconds bytes read now may have waited.
-    """
-
-    admission: Admission
-    bounds: HttpBounds
-    observer: ConnectionObserver
-    shed: Callable[[bytes, float], bool]
-    delay: Callable[[], float]
+from router.edge.http.direct import DirectExchange, HeldRequest, is_plain
+from router.edge.http.door import FIRST_BYTE, VISIT, Door
+from router.edge.http.framing import Framing
+from router.edge.http.message_state import AFTER, ARRIVING, MessageChange, MessageState
+from router.edge.http.request_head import head_of_post, without_offer
+from router.edge.http.timers import TimeLimit
 
 
 class DeliveryProtocol(HttpToolsProtocol):
@@ -83,32 +52,32 @@ class DeliveryProtocol(HttpToolsProtocol):
         self._door = door
         self._bounds = door.bounds
         self._visit = visit or Visit("", self._give_way)
-        # `_timer` limits waiting for the other side to send, `_abort_timer` for it to read.
-        self._timer: asyncio.TimerHandle | None = None
-        self._abort_timer: asyncio.TimerHandle | None = None
-        self._running: RequestResponseCycle | None = None
-        # State of the message that is being parsed.
-        self._in_message = self._shedding = self._boundary = False
-        self._in_head = True
-        self._framing_bytes = 0
-        self._body_bytes = 0
+        # How long to wait for the other side to send; `_abort`: to read.
+        self._limit = TimeLimit(self.loop, self._time_out)
+        self._running: RequestResponseCycle | DirectExchange | None = None
+        # The message that is being parsed.
+        self._message = MessageState.NONE
+        self._held: HeldRequest | None = None
+        self._may_hold = False
+        self._framing, self._counts = Framing(), False
         # Bytes read after the last answer; None while requests are still read.
         self._lingered: int | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Count the connection and wait for the first head."""
         super().connection_made(transport)
+        self._abort = TimeLimit(self.loop, transport.abort)
         if self._visit.admitted:
             self._visit.give_way = self._give_way
         else:
             self._visit = Visit(self.client[0] if self.client else "", self._give_way)
             self._door.admission.enter(self._visit)
-        self._end_after(self._bounds.head_seconds)
+        self._limit.set(self._bounds.head_seconds)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop counting the connection and end its request."""
-        self._stop_timer()
-        self._stop_abort_timer()
+        self._limit.stop()
+        self._abort.stop()
         self._door.admission.leave(self._visit)
         # uvicorn does this for the newest request, which differs if requests are pipelined.
         self._disconnect_running()
@@ -116,16 +85,21 @@ class DeliveryProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse in small pieces, so that a limit is exceeded by one piece at most."""
+        # One of each read: the limit of pipelined requests bounds the work for the others.
+        self._may_hold = True
         size = self._bounds.piece_bytes
         for at in range(0, len(data), size):
             if self.transport.is_closing():
-                return
-            if self._lingered is None:
-                self._parse(data[at : at + size])
-            else:
+                break
+            if self._lingered is not None:
                 self._discard(len(data) - at)
                 return
-        if self._shedding:
+            piece = data[at : at + size]
+            while piece and self._lingered is None:
+                piece = self._feed(piece)
+        if self._message is MessageState.HELD:
+            self._give_to_application()
+        elif self._message is MessageState.SHED and not self.transport.is_closing():
             self._answer_shed_request()
         if self._lingered is None:
             self._note_stage()
@@ -135,71 +109,83 @@ class DeliveryProtocol(HttpToolsProtocol):
         if self._is_in_work() and self.scheme == "http":
             self._end_after_answer()
             return True
-        self._abort_after(self._bounds.write_seconds)
+        self._abort.set(self._bounds.write_seconds)
         return False
 
     def on_message_begin(self) -> None:
         """Begin a head, unless a request before it in the same bytes ended the connection."""
+        self._handle_whole()
         if self._lingered is not None or self.transport.is_closing():
             raise NoMoreRequests
         # Not at the first byte: line ends between requests must not keep a connection open.
         self._unset_keepalive_if_required()
         super().on_message_begin()
-        self._in_message = self._in_head = self._boundary = True
-        self._framing_bytes = self._body_bytes = 0
+        self._change(MessageChange.BEGUN)
+        self._framing = Framing()
         self.scope["state"] |= {
             VISIT: self._visit,
             FIRST_BYTE: time.monotonic() - self._door.delay(),
         }
-        self._end_after(self._bounds.head_seconds)
+        self._limit.set(self._bounds.head_seconds)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Store a header. Trailers are dropped, since they are not checked."""
-        if self._in_head:
+        if self._message is MessageState.HEAD:
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """Refuse the head, shed the request, or start handling it."""
-        self._in_head = False
-        self._boundary = True
-        self._framing_bytes = 0
-        self._stop_timer()
+        """Refuse the head, shed the request, hold it, or give it to the application."""
+        self._framing.end_head()
+        self._limit.stop()
         if self.parser.should_upgrade():
+            self._change(MessageChange.GIVEN)
             return
         check_head(self.parser.get_http_version(), self.headers)
-        check_target(self.url)
+        target = checked_target(self.url)
         if len(self.pipeline) >= self._bounds.pipelined:
             raise MalformedRequest(TOO_MANY_PIPELINED)
-        if self._is_free() and self._door.shed(self.url, self.scope["state"][FIRST_BYTE]):
-            self._shedding = True
-            return
-        super().on_headers_complete()
+        began = self.scope["state"][FIRST_BYTE]
+        shed = self._door.shed(self.url, began) if self._is_free() else None
+        self._counts = shed is False
+        if shed:
+            self._change(MessageChange.SHED)
+        elif not self._hold(target, began):
+            self._change(MessageChange.GIVEN)
+            super().on_headers_complete()
+            if isinstance(self._running, DirectExchange):
+                # uvicorn stops to read behind an open request until the application reads its body.
+                self.flow.resume_reading()
 
     def on_body(self, body: bytes) -> None:
         """Store a piece of the body, unless the request is shed."""
-        self._body_bytes += len(body)
-        if not self._shedding:
+        self._framing.body += len(body)
+        if self._message is MessageState.GIVEN:
             super().on_body(body)
+        elif self._held is not None:
+            self._held.body.append(body)
 
     def on_message_complete(self) -> None:
         """End a message."""
-        self._in_message = False
-        self._boundary = True
-        if self._shedding:
+        before, self._framing.boundary = self._message, True
+        self._change(MessageChange.COMPLETE)
+        if before is MessageState.SHED:
             self._answer_shed_request()
         elif not self.parser.should_upgrade():
-            super().on_message_complete()
+            if self._counts:
+                self._door.arrived()
+            if before is MessageState.GIVEN:
+                super().on_message_complete()
 
     def pause_writing(self) -> None:
         """Wait for the other side to read its answers, within a time limit."""
         super().pause_writing()
-        self._abort_after(self._bounds.write_seconds)
+        self._abort.set(self._bounds.write_seconds)
 
     def resume_writing(self) -> None:
         """Resume: the other side reads again."""
         super().resume_writing()
         if not self.transport.is_closing():
-            self._stop_abort_timer()
+            self._abort.stop()
 
     def on_response_complete(self) -> None:
         """Prepare for the next request."""
@@ -207,18 +193,55 @@ class DeliveryProtocol(HttpToolsProtocol):
         self._door.admission.attribute(self._visit, self._visit.home)
         super().on_response_complete()
         if self.transport.is_closing():
-            self._abort_after(self._bounds.write_seconds)
+            self._abort.set(self._bounds.write_seconds)
         self._note_stage(answered=True)
-
-    def timeout_keep_alive_handler(self) -> None:
-        """Close the connection, which has been idle for too long."""
-        self._close()
 
     def shutdown(self) -> None:
         """Close after answering the open requests."""
         super().shutdown()
         if self.transport.is_closing():
-            self._abort_after(self._bounds.write_seconds)
+            self._abort.set(self._bounds.write_seconds)
+
+    def _change(self, change: MessageChange) -> None:
+        self._message = AFTER[self._message][change]
+
+    def _hold(self, target: Target, began: float) -> bool:
+        """Hold a plain request, or return False."""
+        parser, may = self.parser, self._may_hold and self._is_free() and not self.flow.write_paused
+        plain = is_plain(parser.get_method(), parser.get_http_version(), self.headers)
+        if not (may and plain and parser.should_keep_alive()):
+            return False
+        handle = self._door.hold(head_of_post(target, self.headers, began, self._visit))
+        if handle is not None:
+            self._held, self._may_hold = HeldRequest(handle), False
+            self._change(MessageChange.HELD)
+        return handle is not None
+
+    def _handle_whole(self) -> None:
+        """Handle a held request that has arrived whole, without the application."""
+        if self._message is not MessageState.WHOLE or self._held is None:
+            return
+        if self.transport.is_closing():
+            self._give_to_application()
+            return
+        held, self._held = self._held, None
+        self._change(MessageChange.HANDLED)
+        exchange = self._running = DirectExchange(self.transport, self.on_response_complete)
+        self.cycle = cast("RequestResponseCycle", exchange)
+        held.handle(b"".join(held.body), exchange.answer)
+
+    def _give_to_application(self) -> None:
+        """Give a held request to the application, as far as it has arrived."""
+        held, self._held = self._held, None
+        whole = self._message is MessageState.WHOLE
+        self._change(MessageChange.GIVEN)
+        super().on_headers_complete()
+        for piece in held.body if held is not None else ():
+            super().on_body(piece)
+        if whole:
+            super().on_message_complete()
+        if self.transport.is_closing():
+            self._disconnect_running()
 
     def _is_free(self) -> bool:
         """Return whether no request of this connection is waiting for its answer."""
@@ -242,17 +265,13 @@ class DeliveryProtocol(HttpToolsProtocol):
         if self._is_in_work():
             proved = self._visit.stage is Stage.PROVED and not answered
             stage = Stage.PROVED if proved else Stage.WHOLE
-        elif self._in_message and not self._is_answered_early():
+        elif self._message in ARRIVING and not self._is_answered_early():
             stage = Stage.ARRIVING
         self._door.admission.move(self._visit, stage)
 
-    def _parse(self, piece: bytes) -> None:
-        while piece and self._lingered is None:
-            piece = self._feed(piece)
-
     def _feed(self, piece: bytes) -> bytes:
         """Parse; return the bytes to parse again if the request offered another protocol."""
-        body, self._boundary = self._body_bytes, False
+        self._framing.begin_piece()
         try:
             self.parser.feed_data(piece)
         except httptools.HttpParserUpgrade as offer:
@@ -266,19 +285,18 @@ class DeliveryProtocol(HttpToolsProtocol):
         except httptools.HttpParserError:
             self._refuse(MalformedRequest(NOT_HTTP))
         else:
-            if self._in_message and not self._boundary:
-                # The whole piece belongs to one message: what is not its body is framing.
-                self._framing_bytes += len(piece) - (self._body_bytes - body)
-            self._door.admission.grow(self._visit, len(piece))
-            self._check_framing()
+            self._count(len(piece))
+            self._handle_whole()
         return b""
 
-    def _check_framing(self) -> None:
-        if self._in_head:
-            if self._framing_bytes > self._bounds.head_bytes:
-                self._refuse(MalformedRequest(HEAD_TOO_LARGE, 431))
-        elif self._framing_bytes > self._bounds.framing_bytes + self._body_bytes:
-            self._refuse(MalformedRequest(FRAMING_TOO_LARGE))
+    def _count(self, size: int) -> None:
+        """Count the bytes of a parsed piece."""
+        if self._message in ARRIVING:
+            self._framing.end_piece(size)
+        self._door.admission.grow(self._visit, size)
+        problem = self._framing.problem(self._bounds, in_head=self._message is MessageState.HEAD)
+        if problem is not None:
+            self._refuse(problem)
 
     def _without_offer(self, rest: bytes) -> bytes:
         """Return the request and what follows it without the offer of another protocol."""
@@ -286,16 +304,13 @@ class DeliveryProtocol(HttpToolsProtocol):
         if method == b"CONNECT":
             self._refuse(MalformedRequest(NOT_HTTP))
             return b""
-        kept = [(name, value) for name, value in self.headers if name != b"upgrade"]
-        lines = [name + b": " + value + b"\r\n" for name, value in kept]
-        version = b" HTTP/" + self.parser.get_http_version().encode() + b"\r\n"
+        head = without_offer(method, self.url, self.parser.get_http_version(), self.headers)
         self.parser = httptools.HttpRequestParser(self)
-        return method + b" " + self.url + version + b"".join(lines) + b"\r\n" + rest
+        return head + rest
 
     def _answer_shed_request(self) -> None:
         """Answer 503; keep the connection open if the whole request has arrived."""
-        self._shedding = False
-        closes = self._in_message or not self.parser.should_keep_alive()
+        closes = self._message in ARRIVING or not self.parser.should_keep_alive()
         answer = shed_answer(self.parser.get_method(), closes=closes)
         if self.flow.write_paused:
             # The sender does not read its answers, and nothing else limits how many are buffered.
@@ -306,10 +321,11 @@ class DeliveryProtocol(HttpToolsProtocol):
             self._linger()
         else:
             self._door.admission.release_bytes(self._visit)
-            self._end_after(self._bounds.idle_seconds)
+            self._limit.set(self._bounds.idle_seconds)
 
     def _refuse(self, problem: MalformedRequest) -> None:
         """Answer a malformed request and close; requests before it still get their answers."""
+        self._handle_whole()
         if self.transport.is_closing():
             return
         self._door.observer.malformed(self._visit.source, problem.reason)
@@ -340,10 +356,10 @@ class DeliveryProtocol(HttpToolsProtocol):
 
     def _linger(self) -> None:
         """Read a little more, so that a reset does not discard the answer, then close."""
-        self._lingered = 0
-        self._in_message = self._shedding = False
+        self._lingered, self._held = 0, None
+        self._change(MessageChange.ENDED)
         self._door.admission.move(self._visit, Stage.SPARE)
-        self._end_after(self._bounds.linger_seconds)
+        self._limit.set(self._bounds.linger_seconds)
         if self.transport.can_write_eof():
             # asyncio raises if the other side has reset the connection.
             with contextlib.suppress(OSError):
@@ -361,22 +377,13 @@ class DeliveryProtocol(HttpToolsProtocol):
         if self.transport.is_closing():
             self.transport.abort()
             return
-        waits = self._in_message or not self._is_free()
+        waits = self._message is not MessageState.NONE or not self._is_free()
         if waits and self._lingered is None and not self._is_answered_early():
             self.transport.write(shed_answer(self.parser.get_method(), closes=True))
         self._disconnect_running()
         self.transport.close()
         # It no longer counts, so it may hold its descriptor only until the answer is written.
-        self._abort_after(self._bounds.give_way_seconds)
-
-    def _end_after(self, seconds: float) -> None:
-        self._stop_timer()
-        self._timer = self.loop.call_later(seconds, self._time_out)
-
-    def _stop_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._abort.set(self._bounds.give_way_seconds)
 
     def _time_out(self) -> None:
         if self._is_in_work():
@@ -387,13 +394,6 @@ class DeliveryProtocol(HttpToolsProtocol):
     def _close(self) -> None:
         """Close once the other side has read everything, or after `write_seconds`."""
         self.transport.close()
-        self._abort_after(self._bounds.write_seconds)
+        self._abort.set(self._bounds.write_seconds)
 
-    def _abort_after(self, seconds: float) -> None:
-        self._stop_abort_timer()
-        self._abort_timer = self.loop.call_later(seconds, self.transport.abort)
-
-    def _stop_abort_timer(self) -> None:
-        if self._abort_timer is not None:
-            self._abort_timer.cancel()
-            self._abort_timer = None
+    timeout_keep_alive_handler = _close

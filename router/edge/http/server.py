@@ -15,7 +15,8 @@ from typing import Any
 import uvicorn
 
 from router.edge.http.admission import Visit
-from router.edge.http.protocol import DeliveryProtocol, Door
+from router.edge.http.door import Door
+from router.edge.http.protocol import DeliveryProtocol
 from router.telemetry.management import server_config, started
 
 BACKLOG = 2048

@@ -11,7 +11,7 @@ HANDSHAKE_FAILURES = ("timed_out", "failed")
 
 
 class ConnectionWatch:
-    """Logs and counts connection events; a `router.edge.http.protocol.ConnectionObserver`."""
+    """Logs and counts connection events; a `router.edge.http.door.ConnectionObserver`."""
 
     def __init__(self, registry: CollectorRegistry, log: Log) -> None:
         """Declare the metrics and create every series."""

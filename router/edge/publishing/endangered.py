@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from router.contract.wire import OutgoingRecord
-from router.edge.intake import Publish
+from router.edge.publishing.submission import Done, Submit
 from router.errors import NotDurable, Reason
 
 
@@ -15,16 +15,18 @@ class SafePublish:
     Only deliveries to such a topic are refused; other topics are not affected.
     """
 
-    publish: Publish
+    submit: Submit
     problem: Callable[[str], str | None]
     refused: Callable[[], None]
     """Counts a refusal."""
 
-    async def __call__(self, records: Sequence[OutgoingRecord]) -> None:
-        """Publish as `publish` does; raise NotDurable before anything is sent."""
-        for topic in dict.fromkeys(record.topic for record in records):
+    def __call__(
+        self, records: Sequence[OutgoingRecord], done: Done, deadline: float | None
+    ) -> object:
+        """Publish as `submit` does; raise NotDurable before anything is sent."""
+        for topic in dict.fromkeys([record.topic for record in records]):
             problem = self.problem(topic)
             if problem is not None:
                 self.refused()
                 raise NotDurable(Reason.NOT_DURABLE, problem)
-        await self.publish(records)
+        return self.submit(records, done, deadline)

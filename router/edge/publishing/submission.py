@@ -11,6 +11,14 @@ Done = Callable[[NotDurable | None], None]
 """Receives the result: None once every record is acknowledged, otherwise why one is not."""
 
 
+Submit = Callable[[Sequence[OutgoingRecord], Done, float | None], object]
+"""Gives the records of a delivery to the broker, in order; the result comes after it has returned.
+
+The last argument is a moment of the event loop's clock at which to give up, None for never. Raises
+NotDurable if the records must not be published.
+"""
+
+
 class QueuedRecord:
     """A record of a submission, its state, and how many producers failed to send it.
 

@@ -87,7 +87,7 @@ async def _until_ready(process: EdgeProcess, stopped: asyncio.Event) -> None:
     """Wait a little for the broker: connections that wait in the queue would be answered 503."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(READY_SECONDS):
-            # Readiness is derived from the producer and the topics; there is no event for it.
+            # Readiness is derived from producer and topics: no event reports when it begins.
             while not process.ready().good and not stopped.is_set():  # noqa: ASYNC110 - as above
                 await asyncio.sleep(READY_PAUSE_SECONDS)
 

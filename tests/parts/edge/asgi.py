@@ -1,5 +1,6 @@
 """Runs the edge without socket or Kafka: sends a request, returns its answer and its records."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -11,6 +12,8 @@ from prometheus_client import CollectorRegistry
 from router.configuration.settings import settings_from
 from router.contract.wire import OutgoingRecord
 from router.edge import app
+from router.edge.app import EdgeProcess
+from router.edge.publishing.submission import Done
 from router.edge.routes import Edge
 from tests.parts.edge.edge_server import HeldClock, configuration
 
@@ -34,6 +37,11 @@ def edge(**changes: Any) -> Edge:  # noqa: ANN401 - values of a configuration
 
 def edge_of(values: dict[str, Any], clock: Callable[[], datetime] | None = None) -> Edge:
     """Make the edge of a configuration."""
+    return process_of(values, clock or HeldClock()).app
+
+
+def process_of(values: dict[str, Any], clock: Callable[[], datetime]) -> EdgeProcess:
+    """Make the parts of an edge of a configuration."""
     settings = settings_from(values)
     # FastStream's applications cost half the CPU of an edge, and no request here reaches them.
     with (
@@ -42,7 +50,7 @@ def edge_of(values: dict[str, Any], clock: Callable[[], datetime] | None = None)
         patch.object(app, "management_app", lambda *_: None),
         patch.object(app, "process_registry", CollectorRegistry),
     ):
-        return app.build_edge(settings, clock or HeldClock()).app
+        return app.build_edge(settings, clock)
 
 
 async def ask(  # noqa: PLR0913 - the parts of a request
@@ -61,9 +69,10 @@ async def ask(  # noqa: PLR0913 - the parts of a request
     pieces = [{"type": "http.request", "body": piece, "more_body": True} for piece in body]
     pieces.append({"type": "http.request", "body": b"", "more_body": False})
 
-    async def keep(records: Sequence[OutgoingRecord]) -> None:
+    def keep(records: Sequence[OutgoingRecord], done: Done, _deadline: float | None) -> None:
         publish(records)
         published.extend(records)
+        asyncio.get_running_loop().call_soon(done, None)
 
     async def receive() -> Any:  # noqa: ANN401 - an ASGI message
         return pieces.pop(0) if pieces else {"type": "http.disconnect"}
@@ -80,7 +89,7 @@ async def ask(  # noqa: PLR0913 - the parts of a request
         "headers": list(headers),
         "client": None if peer is None else (peer, 4711),
     }
-    listening = replace(edge, intake=replace(edge.intake, publish=keep))
+    listening = replace(edge, handler=replace(edge.handler, submit=keep))
     await listening(scope, receive, send)
     start, *bodies = sent
     answered = b"".join(each["body"] for each in bodies)

@@ -14,7 +14,10 @@ import uvloop
 
 from router.edge.http.admission import Admission, Stage, Visit
 from router.edge.http.bounds import HttpBounds
-from router.edge.http.protocol import VISIT, Door
+from router.edge.http.direct import HandleWhole, HoldRequest
+from router.edge.http.door import VISIT, Door
+from router.edge.http.request_head import RequestHead
+from router.edge.http.response import Response
 from router.edge.http.server import serving_deliveries
 from tests.parts.waiting import eventually
 
@@ -27,6 +30,9 @@ on_each_loop = pytest.mark.parametrize(
 )
 """Runs a test on the loop of the tests and on that of `payrouter edge`."""
 
+by_each_way = pytest.mark.parametrize("direct", [True, False], ids=["direct", "application"])
+"""Runs a test without and with the application for plain requests."""
+
 
 def run(loop: Callable[[], asyncio.AbstractEventLoop], test: Coroutine[Any, Any, None]) -> None:
     """Run a test on a new event loop, within a minute."""
@@ -36,7 +42,7 @@ def run(loop: Callable[[], asyncio.AbstractEventLoop], test: Coroutine[Any, Any,
 
 @dataclass
 class Seen:
-    """Implements `router.edge.http.protocol.ConnectionObserver`."""
+    """Implements `router.edge.http.door.ConnectionObserver`."""
 
     malformed_requests: list[str] = field(default_factory=list)
     handshakes: list[str] = field(default_factory=list)
@@ -59,15 +65,24 @@ class OpenDoor:
     port: int
     admission: Admission
     seen: Seen
-    shedding: bool = False
+    shedding: bool | None = False
+    """None: no endpoint has the target."""
+    arrived: int = 0
+    """Requests that were counted when they had arrived whole."""
     shed_error: Exception | None = None
     bodies: list[bytes] = field(default_factory=list)
+    direct: int = 0
+    """Requests that were answered without the application."""
 
-    def shed(self, _target: bytes, _first_byte_at: float) -> bool:
+    def shed(self, _target: bytes, _first_byte_at: float) -> bool | None:
         """Refuse every request while `shedding`."""
         if self.shed_error is not None:
             raise self.shed_error
         return self.shedding
+
+    def count_arrived(self) -> None:
+        """Count a request that has arrived whole."""
+        self.arrived += 1
 
     async def until_gone(self) -> None:
         """Wait until no connection counts."""
@@ -102,9 +117,11 @@ async def open_door(  # noqa: PLR0913 - options of a test
     sent_bytes: int = 0,
     drain_seconds: float = 3.0,
     early: bool = False,
+    direct: bool = True,
 ) -> AsyncIterator[OpenDoor]:
     """Serve while the block runs.
 
+    Plain requests are answered without the application, unless `early`, or not `direct`.
     `sent_bytes` bounds the kernel's buffer of answers. `early` answers 404 before the body has
     arrived, as the edge does, and then waits for the rest.
     """
@@ -134,12 +151,42 @@ async def open_door(  # noqa: PLR0913 - options of a test
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": text})
 
-    door = Door(opened.admission, bounds or HttpBounds(), seen, opened.shed, lambda: 0.0)
+    hold = (lambda _head: None) if early or not direct else _holding(opened, answering)
+    door = Door(
+        opened.admission,
+        bounds or HttpBounds(),
+        seen,
+        opened.shed,
+        opened.count_arrived,
+        lambda: 0.0,
+        hold,
+    )
     async with serving_deliveries(
         app, listener, door, certificate=tls, drain_seconds=drain_seconds
     ) as server:
         yield opened
         server.should_exit = True
+
+
+def _holding(opened: OpenDoor, answering: Answering) -> HoldRequest:
+    waiting: set[asyncio.Task[None]] = set()
+
+    async def answer(body: bytes, answered: Callable[[Response], None]) -> None:
+        answered(Response(await answering(body), body[:20]))
+
+    def hold(head: RequestHead) -> HandleWhole:
+        def handle(body: bytes, answered: Callable[[Response], None]) -> None:
+            assert head.visit is not None
+            opened.admission.move(head.visit, Stage.PROVED)
+            opened.bodies.append(body)
+            opened.direct += 1
+            task = asyncio.get_running_loop().create_task(answer(body, answered))
+            waiting.add(task)
+            task.add_done_callback(waiting.discard)
+
+        return handle
+
+    return hold
 
 
 async def _lifespan(receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI

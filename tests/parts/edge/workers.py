@@ -54,7 +54,7 @@ def worker_pids(parent: int) -> dict[int, int]:
     children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
     found = {}
     for pid in map(int, children):
-        # It may end just then, and has no arguments before it executes the interpreter.
+        # It may end in the meantime, and has no arguments before it executes the interpreter.
         with contextlib.suppress(OSError, ValueError):
             arguments = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
             number = int(arguments[arguments.index(b"router.edge.workers") + 1])

@@ -47,7 +47,7 @@ def test_no_secret_is_shown_by_settings_or_by_what_is_made_of_them(tmp_path: Pat
     shown = [repr(settings), str(settings), repr(settings.endpoints), repr(process)]
     shown += [repr(gate) for gate in process.app.gates.values()]
     shown += [repr(gate.endpoint.keys) for gate in process.app.gates.values()]
-    shown += [repr(process.app), repr(process.publisher), repr(process.app.intake)]
+    shown += [repr(process.app), repr(process.publisher), repr(process.app.handler)]
     assert _SECRET not in "".join(shown)
     assert _secrets(settings) == [_SECRET]
 

@@ -4,7 +4,7 @@ import contextlib
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -13,9 +13,9 @@ from router.configuration.modes import Mode
 from router.contract.event import Event
 from router.contract.quarantine import Quarantined
 from router.contract.topics import Topics
-from router.contract.wire import OutgoingRecord, decode_event
+from router.contract.wire import decode_event
 from router.delivery import Delivery, VerifiedDelivery, kept_delivery
-from router.edge.intake import Endpoint, Intake, Publish, outside_window
+from router.edge.intake import Endpoint, Intake, outside_window
 from router.errors import (
     NotDurable,
     NotUnderstood,
@@ -27,6 +27,7 @@ from router.errors import (
 from router.providers import Key
 from router.providers.blockatm import PROVIDER, BlockATM
 from tests.parts.edge.observed import Observed
+from tests.parts.edge.receiving import Receiving, Shelf
 from tests.parts.providers.blockatm_deliveries import (
     KEY,
     PAYMENT,
@@ -44,45 +45,31 @@ _TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 _GENUINE = signed(body_of(PAYMENT), "payment")
 
 
-@dataclass
-class _Shelf:
-    """A publisher that collects records, or raises NotDurable."""
-
-    records: list[OutgoingRecord] = field(default_factory=list)
-    full: bool = False
-
-    async def __call__(self, records: Sequence[OutgoingRecord]) -> None:
-        """Publish."""
-        if self.full:
-            raise NotDurable(Reason.NOT_DURABLE, "full")
-        self.records.extend(records)
-
-
 def _intake(
-    publish: Publish,
+    shelf: Shelf,
     now: datetime = RECEIVED,
     *,
     may_keep_stale: bool = True,
     observer: Observed | None = None,
-) -> Intake:
-    return Intake(
-        publish,
+) -> Receiving:
+    intake = Intake(
         Topics("t."),
         lambda: now,
         lambda: _TRACE,
         lambda _name: may_keep_stale,
         observer or Observed(),
     )
+    return Receiving(intake, shelf)
 
 
 def _endpoint(tolerance: timedelta | None = _WINDOW, mode: Mode = "live") -> Endpoint:
     return Endpoint("blockatm-main", "shop-eu", PROVIDER, [KEY], tolerance, 2.5, mode=mode)
 
 
-async def test_genuine_delivery_is_published_before_it_counts_as_received() -> None:
-    shelf = _Shelf()
+def test_genuine_delivery_is_published_before_it_counts_as_received() -> None:
+    shelf = Shelf()
 
-    received = await _intake(shelf).receive(_GENUINE, _endpoint())
+    received = _intake(shelf).receive(_GENUINE, _endpoint())
 
     (record,) = shelf.records
     assert received.key == KEY.fingerprint
@@ -92,10 +79,10 @@ async def test_genuine_delivery_is_published_before_it_counts_as_received() -> N
     assert dict(record.headers)["traceparent"] == _TRACE.encode()
 
 
-async def test_a_payout_goes_to_its_own_topic() -> None:
-    shelf = _Shelf()
+def test_a_payout_goes_to_its_own_topic() -> None:
+    shelf = Shelf()
 
-    await _intake(shelf).receive(signed(body_of(PAYOUT), "payout"), _endpoint())
+    _intake(shelf).receive(signed(body_of(PAYOUT), "payout"), _endpoint())
 
     assert [record.topic for record in shelf.records] == ["t.payout"]
 
@@ -108,36 +95,36 @@ async def test_a_payout_goes_to_its_own_topic() -> None:
         replace(_GENUINE, account="shop-us"),
     ],
 )
-async def test_unpublished_delivery_is_not_received(delivery: Delivery) -> None:
+def test_unpublished_delivery_is_not_received(delivery: Delivery) -> None:
     with pytest.raises(NotDurable):
-        await _intake(_Shelf(full=True)).receive(delivery, _endpoint())
+        _intake(Shelf(full=True)).receive(delivery, _endpoint())
 
 
 @pytest.mark.parametrize("tolerance", [None, _WINDOW])
-async def test_forged_delivery_is_not_processed_further(tolerance: timedelta | None) -> None:
-    shelf = _Shelf()
+def test_forged_delivery_is_not_processed_further(tolerance: timedelta | None) -> None:
+    shelf = Shelf()
     forged = replace(_GENUINE, body=_GENUINE.body + b" ")
 
     with pytest.raises(Unauthentic) as refused:
-        await _intake(shelf).receive(forged, _endpoint(tolerance))
+        _intake(shelf).receive(forged, _endpoint(tolerance))
 
     assert refused.value.reason == Reason.SIGNATURE_WRONG
     assert shelf.records == []
 
 
-async def test_any_active_key_verifies_and_is_recorded() -> None:
+def test_any_active_key_verifies_and_is_recorded() -> None:
     rotated = replace(_endpoint(), keys=[Key(b"new", "fp:new"), KEY])
 
-    received = await _intake(_Shelf()).receive(_GENUINE, rotated)
+    received = _intake(Shelf()).receive(_GENUINE, rotated)
 
     assert received.key == KEY.fingerprint
 
 
 @pytest.mark.parametrize("body", [b"no JSON", b"[]", b'{"id": "\xff"}', b"\xef\xbb\xbf{}"])
-async def test_unreadable_delivery_goes_to_quarantine_whole(body: bytes) -> None:
-    shelf = _Shelf()
+def test_unreadable_delivery_goes_to_quarantine_whole(body: bytes) -> None:
+    shelf = Shelf()
 
-    received = await _intake(shelf).receive(signed(body), _endpoint())
+    received = _intake(shelf).receive(signed(body), _endpoint())
 
     (record,) = shelf.records
     kept = Quarantined.model_validate_json(record.value)
@@ -146,15 +133,15 @@ async def test_unreadable_delivery_goes_to_quarantine_whole(body: bytes) -> None
     assert kept_delivery(kept.raw, "blockatm-main", "shop-eu", RECEIVED).body == body
 
 
-async def test_unreadable_delivery_that_cannot_be_stored_is_not_received() -> None:
+def test_unreadable_delivery_that_cannot_be_stored_is_not_received() -> None:
     with pytest.raises(NotDurable):
-        await _intake(_Shelf(full=True)).receive(signed(b"no JSON"), _endpoint())
+        _intake(Shelf(full=True)).receive(signed(b"no JSON"), _endpoint())
 
 
-async def test_misunderstood_delivery_goes_to_quarantine() -> None:
-    shelf = _Shelf()
+def test_misunderstood_delivery_goes_to_quarantine() -> None:
+    shelf = Shelf()
 
-    received = await _intake(shelf).receive(
+    received = _intake(shelf).receive(
         signed(body_of(PAYMENT, status="PAID"), "payment"), _endpoint()
     )
 
@@ -174,14 +161,14 @@ async def test_misunderstood_delivery_goes_to_quarantine() -> None:
     ],
 )
 @pytest.mark.parametrize("status", ["SUCCESS", "PAID"])
-async def test_delivery_outside_the_window_is_refused_and_stored(
+def test_delivery_outside_the_window_is_refused_and_stored(
     now: datetime, reason: Reason, status: str
 ) -> None:
-    shelf = _Shelf()
+    shelf = Shelf()
     delivery = signed(body_of(PAYMENT, status=status), "payment")
 
     with pytest.raises(OutsideWindow) as refused:
-        await _intake(shelf, now).receive(delivery, _endpoint())
+        _intake(shelf, now).receive(delivery, _endpoint())
 
     (record,) = shelf.records
     assert refused.value.reason == reason
@@ -189,22 +176,20 @@ async def test_delivery_outside_the_window_is_refused_and_stored(
     assert Quarantined.model_validate_json(record.value).reason == reason
 
 
-async def test_delivery_outside_the_window_is_refused_even_beyond_the_storage_limit() -> None:
-    shelf = _Shelf()
+def test_delivery_outside_the_window_is_refused_even_beyond_the_storage_limit() -> None:
+    shelf = Shelf()
 
     with pytest.raises(OutsideWindow):
-        await _intake(shelf, RECEIVED + _WINDOW, may_keep_stale=False).receive(
-            _GENUINE, _endpoint()
-        )
+        _intake(shelf, RECEIVED + _WINDOW, may_keep_stale=False).receive(_GENUINE, _endpoint())
 
     assert shelf.records == []
 
 
-async def test_delivery_that_cannot_be_stored_must_be_sent_again() -> None:
-    late = _intake(_Shelf(full=True), RECEIVED + _WINDOW)
+def test_delivery_that_cannot_be_stored_must_be_sent_again() -> None:
+    late = _intake(Shelf(full=True), RECEIVED + _WINDOW)
 
     with pytest.raises(RefusedDelivery) as refused:
-        await late.receive(_GENUINE, _endpoint())
+        late.receive(_GENUINE, _endpoint())
 
     assert (refused.value.status, refused.value.resend) == (503, True)
 
@@ -232,13 +217,13 @@ def test_distance_from_the_window_is_reported_in_seconds() -> None:
     assert problem.detail == "signed 3600 s ahead, window 300 s"
 
 
-async def test_partly_understood_delivery_is_published_and_quarantined_at_once() -> None:
-    shelf = _Shelf()
+def test_partly_understood_delivery_is_published_and_quarantined_at_once() -> None:
+    shelf = Shelf()
     rows = [ROW, {}, {**ROW, "orderNo": "TX3"}]
     delivery = v1_signed(json.dumps({**BATCH, "detailList": rows}).encode(), "Payout")
     endpoint = replace(_endpoint(), provider=v1_provider())
 
-    received = await _intake(shelf).receive(delivery, endpoint)
+    received = _intake(shelf).receive(delivery, endpoint)
 
     assert [record.topic for record in shelf.records] == ["t.payout", "t.payout", "t.quarantine"]
     assert [event.reference for event in received.events] == ["TX1", "TX3"]
@@ -246,7 +231,7 @@ async def test_partly_understood_delivery_is_published_and_quarantined_at_once()
     kept = Quarantined.model_validate_json(shelf.records[-1].value)
     assert kept.raw.body.encode() == delivery.body
     with pytest.raises(NotDurable):
-        await _intake(_Shelf(full=True)).receive(delivery, endpoint)
+        _intake(Shelf(full=True)).receive(delivery, endpoint)
 
 
 @pytest.mark.parametrize(
@@ -260,13 +245,13 @@ async def test_partly_understood_delivery_is_published_and_quarantined_at_once()
         ("test", "999999", None),
     ],
 )
-async def test_only_money_of_the_other_mode_goes_to_quarantine(
+def test_only_money_of_the_other_mode_goes_to_quarantine(
     mode: Mode, chain: str, kept_for: str | None
 ) -> None:
-    shelf = _Shelf()
+    shelf = Shelf()
     delivery = signed(body_of(PAYMENT, chainId=chain), "payment")
 
-    received = await _intake(shelf).receive(delivery, _endpoint(mode=mode))
+    received = _intake(shelf).receive(delivery, _endpoint(mode=mode))
 
     (record,) = shelf.records
     if kept_for is None:
@@ -278,25 +263,25 @@ async def test_only_money_of_the_other_mode_goes_to_quarantine(
 
 
 @pytest.mark.parametrize("mode", ["live", "test"])
-async def test_partly_understood_delivery_publishes_no_money_of_the_other_mode(
+def test_partly_understood_delivery_publishes_no_money_of_the_other_mode(
     mode: Mode,
 ) -> None:
-    shelf = _Shelf()
+    shelf = Shelf()
     chain = {"live": "11155111", "test": "1"}[mode]
     body = {**BATCH, "chainId": chain, "detailList": [ROW, {}]}
     endpoint = replace(_endpoint(mode=mode), provider=v1_provider())
 
-    await _intake(shelf).receive(v1_signed(json.dumps(body).encode(), "Payout"), endpoint)
+    _intake(shelf).receive(v1_signed(json.dumps(body).encode(), "Payout"), endpoint)
 
     (record,) = shelf.records
     assert Quarantined.model_validate_json(record.value).reason.endswith("_money")
 
 
-async def test_observer_receives_unreadable_descriptions() -> None:
+def test_observer_receives_unreadable_descriptions() -> None:
     observer = Observed()
-    intake = _intake(_Shelf(), observer=observer)
+    intake = _intake(Shelf(), observer=observer)
 
-    await intake.receive(signed(body_of(PAYMENT, blockTime="now", txId=5), "payment"), _endpoint())
+    intake.receive(signed(body_of(PAYMENT, blockTime="now", txId=5), "payment"), _endpoint())
 
     assert observer.missed == [("blockatm-main", "tx_hash"), ("blockatm-main", "occurred_at")]
 
@@ -312,13 +297,13 @@ def test_the_digest_of_a_get_is_that_of_its_query() -> None:
     assert verified(_GENUINE).digest == hashlib.sha256(_GENUINE.body).hexdigest()
 
 
-async def _watched(
+def _watched(
     delivery: Delivery, now: datetime = RECEIVED, *, full: bool = False, keep: bool = True
 ) -> Observed:
     observer = Observed()
-    intake = _intake(_Shelf(full=full), now, may_keep_stale=keep, observer=observer)
+    intake = _intake(Shelf(full=full), now, may_keep_stale=keep, observer=observer)
     with contextlib.suppress(RefusedDelivery):
-        await intake.receive(delivery, _endpoint())
+        intake.receive(delivery, _endpoint())
     return observer
 
 
@@ -332,45 +317,43 @@ async def _watched(
     ],
     ids=["understood", "quarantined", "unreadable", "forged"],
 )
-async def test_observer_receives_successful_phases(
-    delivery: Delivery, ended_well: list[str]
-) -> None:
-    observer = await _watched(delivery)
+def test_observer_receives_successful_phases(delivery: Delivery, ended_well: list[str]) -> None:
+    observer = _watched(delivery)
 
     assert observer.phases == [("blockatm-main", phase) for phase in ended_well]
 
 
-async def test_failed_publish_is_not_a_successful_phase() -> None:
-    observer = await _watched(_GENUINE, full=True)
+def test_failed_publish_is_not_a_successful_phase() -> None:
+    observer = _watched(_GENUINE, full=True)
 
     assert [phase for _, phase in observer.phases] == ["verify", "normalize"]
 
 
 @pytest.mark.parametrize("ahead", [timedelta(), timedelta(days=3), timedelta(days=-3)])
 @pytest.mark.parametrize("keep", [True, False])
-async def test_observer_receives_every_genuine_delivery_of_any_age(
+def test_observer_receives_every_genuine_delivery_of_any_age(
     ahead: timedelta, *, keep: bool
 ) -> None:
     delivery = replace(_GENUINE, received_at=RECEIVED + ahead)
 
-    observer = await _watched(delivery, RECEIVED + ahead, keep=keep)
+    observer = _watched(delivery, RECEIVED + ahead, keep=keep)
 
     assert observer.proved == [("blockatm-main", RECEIVED + ahead, _SIGNED_AT)]
 
 
-async def test_observer_never_receives_a_forgery_as_genuine() -> None:
-    observer = await _watched(replace(_GENUINE, body=_GENUINE.body + b" "))
+def test_observer_never_receives_a_forgery_as_genuine() -> None:
+    observer = _watched(replace(_GENUINE, body=_GENUINE.body + b" "))
 
     assert observer.proved == []
 
 
 @pytest.mark.parametrize("detail", ["x" * 2000, "a second\nline \ud800", ""])
-async def test_oversized_detail_does_not_prevent_quarantine(
+def test_oversized_detail_does_not_prevent_quarantine(
     detail: str,
 ) -> None:
-    shelf, endpoint = _Shelf(), replace(_endpoint(), provider=_Wordy(detail=detail))
+    shelf, endpoint = Shelf(), replace(_endpoint(), provider=_Wordy(detail=detail))
 
-    received = await _intake(shelf).receive(_GENUINE, endpoint)
+    received = _intake(shelf).receive(_GENUINE, endpoint)
 
     (record,) = shelf.records
     assert received.quarantined is not None

@@ -3,7 +3,7 @@
 import base64
 import contextlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -32,6 +32,7 @@ from router.quarantine.kept_topic import KeptFilter
 from router.quarantine.reader import QuarantineEntry, entries_of
 from router.quarantine.replay import Replayer, replay_verdict
 from tests.parts.edge.observed import Observed
+from tests.parts.edge.receiving import Receiving, Shelf
 from tests.parts.providers.blockatm_deliveries import KEY, PAYMENT, RECEIVED, body_of, signed
 from tests.parts.providers.blockatm_v1 import BATCH, ROW, v1_provider, v1_signed
 from tests.parts.providers.blockbee_deliveries import CONFIRMED, SECRETS, bee, changed, got
@@ -43,22 +44,14 @@ _BEE = Endpoint("bee", "shop-eu", bee(), SECRETS, None, 2.5, has_token=True)
 _ENDPOINTS = {"blockatm-main": _SHOP, "bee": _BEE}
 
 
-async def _kept(
-    delivery: Delivery, endpoint: Endpoint = _SHOP, *, late: bool = False
-) -> OutgoingRecord:
+def _kept(delivery: Delivery, endpoint: Endpoint = _SHOP, *, late: bool = False) -> OutgoingRecord:
     """Receive a delivery as the edge does, and return the record on quarantine."""
-    published: list[OutgoingRecord] = []
-
-    async def publish(records: Sequence[OutgoingRecord]) -> None:
-        published.extend(records)
-
+    shelf = Shelf()
     now = delivery.received_at + (timedelta(days=3) if late else timedelta(0))
-    intake = Intake(
-        publish, Topics(""), lambda: now, lambda: _TRACE, lambda _name: True, Observed()
-    )
+    intake = Intake(Topics(""), lambda: now, lambda: _TRACE, lambda _name: True, Observed())
     with contextlib.nullcontext() if not late else pytest.raises(OutsideWindow):
-        await intake.receive(delivery, endpoint)
-    return published[-1]
+        Receiving(intake, shelf).receive(delivery, endpoint)
+    return shelf.records[-1]
 
 
 def _entry(record: OutgoingRecord) -> QuarantineEntry:
@@ -82,8 +75,8 @@ _UNKNOWN = signed(body_of(PAYMENT, status="PAID"), "payment")
 
 
 async def test_repeated_delivery_is_one_entry() -> None:
-    record = await _kept(_UNKNOWN)
-    other = await _kept(signed(body_of(PAYMENT, status="PAID", id=7), "payment"))
+    record = _kept(_UNKNOWN)
+    other = _kept(signed(body_of(PAYMENT, status="PAID", id=7), "payment"))
     values = [(each.value, each.headers) for each in (record, other, record, record)]
 
     found = entries_of(values, KeptFilter())
@@ -95,7 +88,7 @@ async def test_repeated_delivery_is_one_entry() -> None:
 async def test_replay_uses_the_headers_that_make_a_delivery_understood() -> None:
     genuine = signed(body_of(PAYMENT), "payment")
     first, second = [
-        await _kept(replace(genuine, headers=(*genuine.headers[:-1], ("blockatm-event", word))))
+        _kept(replace(genuine, headers=(*genuine.headers[:-1], ("blockatm-event", word))))
         for word in ("refund", "reversal")
     ]
     third = Quarantined.model_validate_json(first.value)
@@ -116,7 +109,7 @@ async def test_replay_uses_the_headers_that_make_a_delivery_understood() -> None
 
 
 async def test_replayed_delivery_is_shown_as_replayed() -> None:
-    record = await _kept(_UNKNOWN)
+    record = _kept(_UNKNOWN)
     replayed = _replayed(_entry(record).kept)
     note = encode_replayed(replayed, "quarantine", _TRACE)
 
@@ -133,7 +126,7 @@ async def test_replayed_delivery_is_shown_as_replayed() -> None:
 
 
 async def test_the_record_of_a_replay_reads_back() -> None:
-    replayed = _replayed(_entry(await _kept(_UNKNOWN)).kept)
+    replayed = _replayed(_entry(_kept(_UNKNOWN)).kept)
     record = encode_replayed(replayed, "quarantine", _TRACE)
 
     assert decode_quarantine(record.value, record.headers) == replayed
@@ -153,7 +146,7 @@ def test_foreign_record_is_counted_and_skipped(value: bytes | None) -> None:
 async def test_record_with_undecodable_bytes_is_counted_and_skipped(
     spoilt: Mapping[str, str],
 ) -> None:
-    record = await _kept(_UNKNOWN)
+    record = _kept(_UNKNOWN)
     members = json.loads(record.value)
     members["raw"] |= spoilt
     value = json.dumps(members).encode()
@@ -164,7 +157,7 @@ async def test_record_with_undecodable_bytes_is_counted_and_skipped(
 
 
 async def test_record_of_a_later_major_version_is_not_decoded() -> None:
-    record = await _kept(_UNKNOWN)
+    record = _kept(_UNKNOWN)
     later = [("ce_dataschema", b"urn:payrouter:schema:quarantined:2.0")]
 
     assert entries_of([(record.value, later)], KeptFilter()).unreadable == 1
@@ -186,7 +179,7 @@ async def test_record_of_a_later_major_version_is_not_decoded() -> None:
     ],
 )
 async def test_filters_exclude_other_entries(wanted: KeptFilter, *, fits: bool) -> None:
-    record = await _kept(_UNKNOWN)
+    record = _kept(_UNKNOWN)
 
     found = entries_of([(record.value, record.headers)], wanted)
 
@@ -194,7 +187,7 @@ async def test_filters_exclude_other_entries(wanted: KeptFilter, *, fits: bool) 
 
 
 async def test_id_may_be_abbreviated() -> None:
-    kept = _entry(await _kept(_UNKNOWN)).kept
+    kept = _entry(_kept(_UNKNOWN)).kept
     text = str(kept.id)
 
     assert KeptFilter(ids=("0-no", text[:8].upper())).fits(kept)
@@ -202,8 +195,8 @@ async def test_id_may_be_abbreviated() -> None:
 
 
 async def test_entries_come_in_the_order_of_their_arrival() -> None:
-    late = await _kept(replace(_UNKNOWN, received_at=RECEIVED + timedelta(hours=1)))
-    early = await _kept(signed(body_of(PAYMENT, status="PAID", id=7), "payment"))
+    late = _kept(replace(_UNKNOWN, received_at=RECEIVED + timedelta(hours=1)))
+    early = _kept(signed(body_of(PAYMENT, status="PAID", id=7), "payment"))
 
     found = entries_of([(r.value, r.headers) for r in (late, early)], KeptFilter())
 
@@ -217,7 +210,7 @@ async def test_stale_delivery_is_replayed_as_its_original_event() -> None:
     genuine = signed(body_of(PAYMENT), "payment")
     (at_arrival,) = PROVIDER.normalize(PROVIDER.verify(genuine, [KEY]))
 
-    verdict = replay_verdict(_entry(await _kept(genuine, late=True)), _ENDPOINTS)
+    verdict = replay_verdict(_entry(_kept(genuine, late=True)), _ENDPOINTS)
 
     assert verdict.problem is None
     assert list(verdict.events) == [at_arrival]
@@ -226,7 +219,7 @@ async def test_stale_delivery_is_replayed_as_its_original_event() -> None:
 
 async def test_get_is_verified_again_with_the_current_token() -> None:
     delivery = got(changed(CONFIRMED, coin="moon_usdt"), "order_id=A%201")
-    entry = _entry(await _kept(delivery, _BEE))
+    entry = _entry(_kept(delivery, _BEE))
 
     assert (replay_verdict(entry, _ENDPOINTS).problem or "").startswith(
         "still not understood, field_malf"
@@ -260,14 +253,14 @@ def test_binary_body_is_restored_byte_for_byte() -> None:
 async def test_delivery_that_contradicts_the_current_configuration_is_not_replayed(
     endpoints: dict[str, Endpoint], problem: str
 ) -> None:
-    verdict = replay_verdict(_entry(await _kept(signed(body_of(PAYMENT)), late=True)), endpoints)
+    verdict = replay_verdict(_entry(_kept(signed(body_of(PAYMENT)), late=True)), endpoints)
 
     assert list(verdict.events) == []
     assert (verdict.problem or "").startswith(problem)
 
 
 async def test_delivery_tampered_with_on_the_topic_is_not_replayed() -> None:
-    entry = _entry(await _kept(signed(body_of(PAYMENT)), late=True))
+    entry = _entry(_kept(signed(body_of(PAYMENT)), late=True))
     body = entry.kept.raw.body.replace("13.41", "93.41")
     raw = entry.kept.raw.model_copy(update={"body": body})
     forged = replace(entry, kept=entry.kept.model_copy(update={"raw": raw}))
@@ -287,7 +280,7 @@ async def _replay(entry: QuarantineEntry, endpoints: dict[str, Endpoint]) -> lis
 
 
 async def test_replay_publishes_the_events_and_then_its_record() -> None:
-    entry = _entry(await _kept(signed(body_of(PAYMENT), "payment"), late=True))
+    entry = _entry(_kept(signed(body_of(PAYMENT), "payment"), late=True))
 
     event, note = await _replay(entry, _ENDPOINTS)
 
@@ -303,7 +296,7 @@ async def test_partly_understood_batch_publishes_its_good_rows_without_a_replay_
     body = {**BATCH, "detailList": [ROW, {}, {**ROW, "orderNo": "TX3"}]}
     endpoint = replace(_SHOP, provider=v1_provider())
     delivery = v1_signed(json.dumps(body).encode(), "Payout")
-    entry = _entry(await _kept(delivery, endpoint))
+    entry = _entry(_kept(delivery, endpoint))
 
     published = await _replay(entry, {"blockatm-main": endpoint})
 
@@ -311,7 +304,7 @@ async def test_partly_understood_batch_publishes_its_good_rows_without_a_replay_
 
 
 async def test_unpublished_replay_is_not_recorded() -> None:
-    entry = _entry(await _kept(signed(body_of(PAYMENT)), late=True))
+    entry = _entry(_kept(signed(body_of(PAYMENT)), late=True))
     seen: list[str] = []
 
     async def publish(records: Any) -> None:  # noqa: ANN401 - records
@@ -326,7 +319,7 @@ async def test_unpublished_replay_is_not_recorded() -> None:
 
 
 async def test_a_record_of_quarantine_is_whole_after_the_round_trip() -> None:
-    kept = _entry(await _kept(_UNKNOWN)).kept
+    kept = _entry(_kept(_UNKNOWN)).kept
     record = encode_quarantined(kept, "quarantine", _TRACE)
 
     assert decode_quarantine(record.value, record.headers) == kept
@@ -334,7 +327,7 @@ async def test_a_record_of_quarantine_is_whole_after_the_round_trip() -> None:
 
 
 async def test_money_on_a_test_chain_is_not_replayed_into_a_live_endpoint() -> None:
-    kept = _entry(await _kept(signed(body_of(PAYMENT, chainId="11155111"), "payment")))
+    kept = _entry(_kept(signed(body_of(PAYMENT, chainId="11155111"), "payment")))
 
     verdict = replay_verdict(kept, _ENDPOINTS)
 
@@ -351,7 +344,7 @@ async def test_money_on_a_test_chain_is_not_replayed_into_a_live_endpoint() -> N
 async def test_unmarked_money_is_not_replayed_in_another_mode(before: Mode, now: Mode) -> None:
     # Without a chain id, test and live money cannot be distinguished.
     silent = signed(body_of(PAYMENT, chainId=...), "payment")
-    kept = _entry(await _kept(silent, replace(_SHOP, mode=before), late=True))
+    kept = _entry(_kept(silent, replace(_SHOP, mode=before), late=True))
 
     same = replay_verdict(kept, {"blockatm-main": replace(_SHOP, mode=before)})
     other = replay_verdict(kept, {"blockatm-main": replace(_SHOP, mode=now)})
@@ -364,7 +357,7 @@ async def test_unmarked_money_is_not_replayed_in_another_mode(before: Mode, now:
 
 async def test_marked_money_is_replayed_once_the_mode_fits() -> None:
     sepolia = signed(body_of(PAYMENT, chainId="11155111", network="Ethereum"), "payment")
-    kept = _entry(await _kept(sepolia))
+    kept = _entry(_kept(sepolia))
 
     (event,) = replay_verdict(kept, {"blockatm-main": replace(_SHOP, mode="test")}).events
 
@@ -373,7 +366,7 @@ async def test_marked_money_is_replayed_once_the_mode_fits() -> None:
 
 
 async def test_a_record_of_an_earlier_version_names_no_mode_and_is_replayed() -> None:
-    record = await _kept(_UNKNOWN)
+    record = _kept(_UNKNOWN)
     members = json.loads(record.value)
     assert members.pop("mode") == "live"
     entry = _entry(replace(record, value=json.dumps(members).encode()))

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from router.edge.app import EdgeProcess
-from router.edge.routes import Limits
+from router.edge.handling.heads import Limits
 from tests.parts.brokers import Broker
 from tests.parts.edge.edge_server import ready_edge
 from tests.parts.edge.mutations import GENUINE

@@ -2,16 +2,14 @@
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
-from dataclasses import replace
 
 import pytest
 
-from router.contract.wire import OutgoingRecord
 from router.edge.app import EdgeProcess
 from tests.parts.brokers import Broker
 from tests.parts.edge.blockatm_requests import Webhook, payment_webhook, webhook
 from tests.parts.edge.edge_server import RunningEdge, malformed, ready_edge
+from tests.parts.edge.held_back import held_back
 from tests.parts.edge.mutations import GENUINE
 from tests.parts.edge.raw_http import Answer, chunk, connected, exchange, head, request
 from tests.parts.providers.blockatm_deliveries import PAYMENT, body_of
@@ -169,14 +167,8 @@ async def test_more_deliveries_than_there_are_places_are_answered_503(
     held, let_go = asyncio.Event(), asyncio.Event()
 
     def hold(process: EdgeProcess) -> None:
-        publish = process.app.intake.publish
-
-        async def slow(records: Sequence[OutgoingRecord]) -> None:
-            held.set()
-            await let_go.wait()
-            await publish(records)
-
-        process.app.intake = replace(process.app.intake, publish=slow)
+        handler = process.app.handler
+        handler.submit = held_back(handler.submit, let_go, held)
 
     async with ready_edge(broker.bootstrap, topics_prefix, change=hold, max_in_flight=1) as edge:
         first = asyncio.create_task(edge.post(GENUINE.headers, GENUINE.body))

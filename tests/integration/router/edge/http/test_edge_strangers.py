@@ -4,13 +4,10 @@ import asyncio
 import contextlib
 import socket
 import ssl
-from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from router.contract.wire import OutgoingRecord
 from router.edge.app import EdgeProcess
 from router.edge.http.bounds import HttpBounds
 from tests.parts.brokers import Broker
@@ -22,6 +19,7 @@ from tests.parts.edge.edge_server import (
     ready_edge,
     running_edge,
 )
+from tests.parts.edge.held_back import held_back
 from tests.parts.edge.mutations import GENUINE
 from tests.parts.edge.raw_http import Connection, connected, head, request
 from tests.parts.waiting import eventually
@@ -127,13 +125,8 @@ async def test_deliveries_being_published_leave_the_budget_to_others(
     let_go = asyncio.Event()
 
     def hold(process: EdgeProcess) -> None:
-        publish = process.app.intake.publish
-
-        async def slow(records: Sequence[OutgoingRecord]) -> None:
-            await let_go.wait()
-            await publish(records)
-
-        process.app.intake = replace(process.app.intake, publish=slow)
+        handler = process.app.handler
+        handler.submit = held_back(handler.submit, let_go)
 
     async with (
         ready_edge(broker.bootstrap, topics_prefix, change=hold, max_unproved=8) as edge,

@@ -76,7 +76,7 @@ async def _logged(edge: RunningEdge, event: str) -> Any:  # noqa: ANN401 - a lin
 
 
 def _retrying(process: EdgeProcess) -> None:
-    process.app.refused.retry_seconds = 0.1
+    process.app.handler.refused.retry_seconds = 0.1
 
 
 async def test_refused_delivery_is_stored_as_a_sample_and_never_as_an_event(
@@ -179,7 +179,7 @@ async def test_limit_of_zero_stores_no_samples(broker: Broker, topics_prefix: st
     async with ready_edge(broker.bootstrap, topics_prefix, refused_per_minute=0) as edge:
         assert (await edge.post(_FORGED.headers, _FORGED.body)).status == 401
         assert await _counted(edge, "limited") == 1
-        assert not edge.process.app.refused.queue
+        assert not edge.process.app.handler.refused.queue
 
 
 @pytest.mark.kafka
@@ -198,7 +198,7 @@ async def test_missing_topic_delays_only_the_samples(broker: Broker, topics_pref
         assert (forged.status, genuine.status, ready.status) == (401, 200, 200)
         assert edge.topics.refused in line["detail"]
         assert "run `payrouter topics apply`" in line["detail"]
-        assert len(edge.process.app.refused.queue) == 1
+        assert len(edge.process.app.handler.refused.queue) == 1
 
         await create_topics(broker.bootstrap, [edge.topics.refused])
         (sample,) = await _samples(edge, 1)
@@ -212,14 +212,14 @@ async def test_edge_never_triggers_automatic_topic_creation(topics_prefix: str) 
     looks = asyncio.Semaphore(0)
 
     def change(process: EdgeProcess) -> None:
-        make = process.app.refused.make
+        make = process.app.handler.refused.make
         _retrying(process)
 
         def counted() -> AIOKafkaProducer:
             looks.release()
             return make()
 
-        process.app.refused.make = counted
+        process.app.handler.refused.make = counted
 
     try:
         await asyncio.to_thread(kafka.start)
@@ -236,7 +236,7 @@ async def test_edge_never_triggers_automatic_topic_creation(topics_prefix: str) 
                     await looks.acquire()
 
             assert edge.topics.refused not in await _topics(kafka.bootstrap)
-            assert len(edge.process.app.refused.queue) == 1
+            assert len(edge.process.app.handler.refused.queue) == 1
     finally:
         await asyncio.to_thread(kafka.destroy)
 
@@ -274,7 +274,7 @@ def _samples_to(port: int, topic: str) -> Callable[[EdgeProcess], None]:
 
     def change(process: EdgeProcess) -> None:
         make = sample_producer_factory(kafka, topic, 1024 * 1024)
-        process.app.refused.make = make
+        process.app.handler.refused.make = make
 
     return change
 
@@ -300,7 +300,7 @@ async def test_broker_that_does_not_answer_samples_delays_no_answer(
 
         assert {answer.status for answer in forged} == {401}
         assert (genuine.status, ready.status) == (200, 200)
-        assert len(edge.process.app.refused.queue) == QUEUED
+        assert len(edge.process.app.handler.refused.queue) == QUEUED
         assert await _counted(edge, "dropped") == 6
         assert await _counted(edge, "kept") == 0
 

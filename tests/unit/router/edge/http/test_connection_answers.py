@@ -1,18 +1,28 @@
 """Every request gets its own answer, once, on both event loops."""
 
 import asyncio
+import socket
+import struct
 from collections.abc import Callable
 
 import pytest
 
 from router.edge.http.bounds import HttpBounds
-from tests.parts.edge.open_door import on_each_loop, open_door, run
-from tests.parts.edge.raw_http import chunk, connected, head, request
+from tests.parts.edge.open_door import by_each_way, on_each_loop, open_door, run
+from tests.parts.edge.raw_http import Connection, chunk, connected, head, request
 
 Loop = Callable[[], asyncio.AbstractEventLoop]
 _WHOLE = request("/", (), b"paid")
 _CHUNKED = head("/", [("Transfer-Encoding", "chunked")])
 _CLOSING = request("/", [("Connection", "close")], b"paid")
+
+
+def _reset(line: Connection) -> None:
+    """End a connection without the usual exchange of its end."""
+    end: socket.socket = line.writer.get_extra_info("socket")
+    # Without any time to linger, the kernel sends a reset.
+    end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    line.writer.transport.abort()
 
 
 async def _slowly(_body: bytes) -> int:
@@ -21,16 +31,20 @@ async def _slowly(_body: bytes) -> int:
 
 
 @on_each_loop
+@by_each_way
 @pytest.mark.parametrize("number", [1, 3])
-def test_a_sender_that_closes_its_half_gets_its_answers(loop: Loop, number: int) -> None:
+def test_a_sender_that_closes_its_half_gets_its_answers(
+    loop: Loop, number: int, *, direct: bool
+) -> None:
     async def test() -> None:
-        async with open_door(_slowly) as door, connected(door.port) as line:
+        async with open_door(_slowly, direct=direct) as door, connected(door.port) as line:
             await line.send(_WHOLE * number)
             line.writer.write_eof()
 
             assert [(await line.answer()).status for _ in range(number)] == [200] * number
             assert await line.ended()
             await door.until_gone()
+            assert door.direct == (1 if direct else 0)
 
     run(loop, test())
 
@@ -50,11 +64,15 @@ def test_a_sender_that_closes_its_half_early_is_closed(loop: Loop) -> None:
 
 
 @on_each_loop
-def test_slow_answer_is_not_cut_off_by_read_timeouts(loop: Loop) -> None:
+@by_each_way
+def test_slow_answer_is_not_cut_off_by_read_timeouts(loop: Loop, *, direct: bool) -> None:
     quick = HttpBounds(head_seconds=0.2, idle_seconds=0.2, write_seconds=0.2, linger_seconds=0.2)
 
     async def test() -> None:
-        async with open_door(_slowly, bounds=quick) as door, connected(door.port) as line:
+        async with (
+            open_door(_slowly, bounds=quick, direct=direct) as door,
+            connected(door.port) as line,
+        ):
             await line.send(_WHOLE + _WHOLE + _WHOLE[:5])
 
             answers = [await line.answer() for _ in range(2)]
@@ -76,6 +94,38 @@ def test_slow_body_is_not_cut_off_by_head_timeouts(loop: Loop) -> None:
                     await asyncio.sleep(0.15)
                     await line.send(byte)
                 assert (await line.answer()).body == b"paid"
+
+    run(loop, test())
+
+
+@on_each_loop
+def test_a_request_counts_once_it_has_arrived_whole(loop: Loop) -> None:
+    async def test() -> None:
+        async with open_door() as door, connected(door.port) as line, connected(door.port) as other:
+            await line.send(_WHOLE[:-1])
+            await other.send(_WHOLE)
+            assert (await other.answer()).status == 200
+            assert door.arrived == 1
+            await line.send(_WHOLE[-1:])
+            assert (await line.answer()).body == b"paid"
+            assert door.arrived == 2
+
+    run(loop, test())
+
+
+@on_each_loop
+@pytest.mark.parametrize("shedding", [True, None])
+def test_a_request_that_is_refused_anyway_does_not_count(
+    loop: Loop,
+    shedding: bool | None,  # noqa: FBT001 - an answer of the edge
+) -> None:
+    async def test() -> None:
+        async with open_door() as door, connected(door.port) as line:
+            door.shedding = shedding
+            await line.send(_WHOLE)
+            await line.answer()
+
+            assert door.arrived == 0
 
     run(loop, test())
 
@@ -123,9 +173,12 @@ def test_an_answer_to_head_under_overload_has_no_body(loop: Loop) -> None:
 
 
 @on_each_loop
-def test_a_whole_request_that_gives_way_for_its_bytes_is_answered(loop: Loop) -> None:
+@by_each_way
+def test_a_whole_request_that_gives_way_for_its_bytes_is_answered(
+    loop: Loop, *, direct: bool
+) -> None:
     async def test() -> None:
-        async with open_door(most_bytes=10) as door, connected(door.port) as line:
+        async with open_door(most_bytes=10, direct=direct) as door, connected(door.port) as line:
             await line.send(_WHOLE)
 
             assert (await line.answer()).status == 503
@@ -153,19 +206,21 @@ def test_a_malformed_chunk_after_an_early_answer_gets_no_second_answer(loop: Loo
 
 
 @on_each_loop
+@by_each_way
 def test_a_sender_that_resets_pipelined_requests_causes_no_error(
-    loop: Loop, caplog: pytest.LogCaptureFixture
+    loop: Loop, caplog: pytest.LogCaptureFixture, *, direct: bool
 ) -> None:
     async def test() -> None:
-        async with open_door(_slowly) as door:
+        async with open_door(_slowly, direct=direct) as door:
             for _ in range(3):
                 async with connected(door.port) as line:
                     await line.send(_WHOLE * 3)
                     await asyncio.sleep(0.1)
-                    line.writer.transport.abort()
+                    _reset(line)
             await asyncio.sleep(1)
 
             assert len(door.bodies) == 3
+            assert door.direct == (3 if direct else 0)
             assert door.seen.errors == []
 
     run(loop, test())

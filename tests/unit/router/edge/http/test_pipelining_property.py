@@ -27,14 +27,24 @@ def _requests(draw: st.DrawFn) -> tuple[bytes, bytes]:
     return head("/", [*offer, ("Transfer-Encoding", "chunked")]) + wrapped, body
 
 
+def _is_plain(sent: bytes) -> bool:
+    """Return whether the first request has a Content-Length, and offers nothing."""
+    first = sent.partition(b"\r\n\r\n")[0].lower()
+    return b"content-length" in first and b"upgrade" not in first
+
+
 @examples(30)
 @given(
     st.lists(_requests(), min_size=1, max_size=6),
     st.lists(st.floats(0, 1, exclude_max=True), max_size=12),
     st.integers(1, 64),
+    st.booleans(),
 )
 def test_any_split_of_pipelined_requests_gets_the_same_answers_in_order(
-    requests: list[tuple[bytes, bytes]], cuts: list[float], piece_bytes: int
+    requests: list[tuple[bytes, bytes]],
+    cuts: list[float],
+    piece_bytes: int,
+    direct: bool,  # noqa: FBT001 - given by hypothesis
 ) -> None:
     sent = b"".join(data for data, _ in requests)
     places = sorted({int(cut * len(sent)) for cut in cuts})
@@ -42,7 +52,10 @@ def test_any_split_of_pipelined_requests_gets_the_same_answers_in_order(
 
     async def test() -> None:
         bounds = HttpBounds(piece_bytes=piece_bytes)
-        async with open_door(bounds=bounds) as door, connected(door.port) as line:
+        async with (
+            open_door(bounds=bounds, direct=direct) as door,
+            connected(door.port) as line,
+        ):
             for piece in pieces:
                 await line.send(piece)
                 await asyncio.sleep(0)
@@ -52,5 +65,7 @@ def test_any_split_of_pipelined_requests_gets_the_same_answers_in_order(
             assert door.bodies == [body for _, body in requests]
             assert door.seen.malformed_requests == []
             assert door.admission.bytes == 0
+            if direct and len(pieces) == 1 and _is_plain(sent):
+                assert door.direct > 0
 
     asyncio.run(test())

@@ -30,7 +30,7 @@ _READY = Health(good=True, detail="ready")
 
 @dataclass
 class _Worker:
-    """A slot whose process gives the answers of a test; None is silence."""
+    """A slot whose process answers as a test requires; None is silence."""
 
     number: int
     problems: list[str] | None = field(default_factory=list)
