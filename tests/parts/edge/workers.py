@@ -6,7 +6,7 @@ import json
 import os
 import signal
 from collections import Counter
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -134,7 +134,7 @@ class SteadyLoad:
             await asyncio.sleep(0)
 
 
-def kill(pids: Collection[int]) -> None:
+def kill(pids: Iterable[int]) -> None:
     """Kill these processes at once, without a chance to clean up."""
     for pid in pids:
         os.kill(pid, signal.SIGKILL)

@@ -34,7 +34,6 @@ from tests.parts.waiting import eventually
 _TLS = Path(__file__).parents[3] / "samples" / "tls"
 _NOWHERE = "127.0.0.1:1"
 _ACCEPTED = {"endpoint": "shop", "outcome": "accepted"}
-_LOOP_DELAYS = "payrouter_event_loop_delay_seconds_count"
 _COUNTED = "payrouter_deliveries_total"
 
 
@@ -168,7 +167,8 @@ async def test_probes_name_the_worker_that_does_not_answer(
     async with living_edge(tmp_path, configuration_text(broker.bootstrap, topics_prefix)) as edge:
         await edge.until_answered(200, "/readyz")
         _, ready = await _probe(edge, "/readyz")
-        before = await edge.metric(_LOOP_DELAYS)
+        assert await _statuses(edge, range(700, 716)) == {200}
+        before = await edge.metric(_COUNTED, **_ACCEPTED)
         pid = worker_pids(edge.process.pid)[2]
         os.kill(pid, signal.SIGSTOP)
         silent = await _probe(edge, "/healthz"), await _probe(edge, "/readyz")
@@ -179,9 +179,10 @@ async def test_probes_name_the_worker_that_does_not_answer(
     assert ready.startswith("2 workers: ")
     assert silent == ((503, "worker 2 does not answer"), (503, "worker 2 does not answer"))
     # The values of the silent worker are those of the scrape before.
-    (counted,) = re.findall(rf"^{_LOOP_DELAYS} (.+)$", text, re.MULTILINE)
-    assert before is not None
-    assert float(counted) >= before > 0
+    (counted,) = re.findall(
+        rf'^{_COUNTED}{{endpoint="shop",.*"accepted".*}} (.+)$', text, re.MULTILINE
+    )
+    assert (before, float(counted)) == (16, 16)
     assert "\npayrouter_edge_worker_scrapes_unanswered_total 1.0\n" in text
 
 
@@ -233,7 +234,11 @@ async def test_workers_end_with_a_parent_that_is_killed(
             await edge.until_answered(200, "/readyz")
             pids = worker_pids(edge.process.pid).values()
             kill([edge.process.pid])
-            await eventually(lambda: not any(map(is_running, pids)), "the end of the workers")
+            try:
+                await eventually(lambda: not any(map(is_running, pids)), "the end of the workers")
+            finally:
+                # They hold the pipe of the log open.
+                kill(filter(is_running, pids))
             # The port is free again.
             socket.create_server(("127.0.0.1", edge.port)).close()
 

@@ -1,10 +1,11 @@
 """A slot with real processes: what it does when they fail, hang, or end again and again."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,13 +21,13 @@ from router.telemetry.logs import get_log
 from tests.parts.edge.edge_server import configuration
 from tests.parts.edge.workers import kill, worker_pids
 from tests.parts.ports import free_port
-from tests.parts.waiting import eventually
+from tests.parts.waiting import PATIENCE_SECONDS, eventually
 
 _NOWHERE = "127.0.0.1:1"
 
 
 @dataclass
-class _Kept:
+class _Trial:
     """A slot, and the task that keeps a process in it."""
 
     slot: WorkerSlot
@@ -34,6 +35,20 @@ class _Kept:
 
     async def until(self, state: SlotState) -> None:
         await eventually(lambda: self.slot.state is state, f"a slot that is {state}")
+
+    @contextlib.asynccontextmanager
+    async def kept(self) -> AsyncIterator[None]:
+        """Keep a process in the slot, until it has ended after the block."""
+        keeping = asyncio.create_task(self.slot.keep())
+        try:
+            yield
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await keeping
+        finally:
+            # None is left, even if the test fails.
+            self.slot.stop()
+            kill(worker_pids(os.getpid()).values())
+            await asyncio.wait([keeping])
 
     @property
     def pid(self) -> int:
@@ -47,7 +62,7 @@ def _slot(
     limits: SlotLimits,
     on_failed: Callable[[], None],
     **edge: Any,  # noqa: ANN401 - of any key
-) -> _Kept:
+) -> _Trial:
     settings = settings_from(configuration(_NOWHERE, "", **edge))
     registry = CollectorRegistry()
     plan = SlotPlan(
@@ -55,71 +70,68 @@ def _slot(
         get_log("edge"),
         on_failed,
     )
-    return _Kept(WorkerSlot(1, plan), registry)
+    return _Trial(WorkerSlot(1, plan), registry)
 
 
 async def test_a_process_that_does_not_stop_is_killed() -> None:
-    kept = _slot(SlotLimits(stop_seconds=0.5), lambda: None)
+    trial = _slot(SlotLimits(stop_seconds=0.5), lambda: None)
     with capture_logs() as lines:
-        keeping = asyncio.create_task(kept.slot.keep())
-        await kept.until(SlotState.RUNNING)
-        os.kill(kept.pid, signal.SIGSTOP)
-        kept.slot.stop()
-        await keeping
+        async with trial.kept():
+            await trial.until(SlotState.RUNNING)
+            os.kill(trial.pid, signal.SIGSTOP)
+            trial.slot.stop()
 
-    assert kept.slot.state is SlotState.ENDED
-    assert kept.slot.status == -signal.SIGKILL
+    assert trial.slot.state is SlotState.ENDED
+    assert trial.slot.status == -signal.SIGKILL
     assert [line["event"] for line in lines] == ["worker_killed"]
 
 
 async def test_first_process_that_refuses_its_configuration_fails_with_its_problems() -> None:
     failed = asyncio.Event()
-    kept = _slot(SlotLimits(1), failed.set, tls_certificate="/nowhere", tls_key="/nowhere")
+    trial = _slot(SlotLimits(1), failed.set, tls_certificate="/nowhere", tls_key="/nowhere")
 
-    await kept.slot.keep()
+    await trial.slot.keep()
 
     assert failed.is_set()
-    assert kept.slot.state is SlotState.FAILED
-    assert kept.slot.status == 2
-    (problem,) = kept.slot.problems
+    assert trial.slot.state is SlotState.FAILED
+    assert trial.slot.status == 2
+    (problem,) = trial.slot.problems
     assert problem.startswith("edge.tls_certificate, tls_key: cannot be used")
 
 
 async def test_first_process_that_cannot_be_started_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("router.edge.workers.slot.sys.executable", "/nowhere/python")
     failed = asyncio.Event()
-    kept = _slot(SlotLimits(1), failed.set)
+    trial = _slot(SlotLimits(1), failed.set)
 
-    await kept.slot.keep()
+    await trial.slot.keep()
 
     assert failed.is_set()
-    assert kept.slot.state is SlotState.FAILED
-    assert "No such file" in kept.slot.problems[0]
+    assert trial.slot.state is SlotState.FAILED
+    assert "No such file" in trial.slot.problems[0]
 
 
 async def test_processes_that_end_early_again_are_replaced_after_a_pause() -> None:
-    kept = _slot(
+    trial = _slot(
         SlotLimits(stop_seconds=5, first_pause_seconds=600, longest_pause_seconds=600), lambda: None
     )
-    address = "127.0.0.1", kept.slot.plan.port
+    address = "127.0.0.1", trial.slot.plan.port
     with capture_logs() as lines:
-        keeping = asyncio.create_task(kept.slot.keep())
-        await kept.until(SlotState.RUNNING)
-        first = kept.pid
-        kill([first])
-        # Without a pause: connections wait in the queue.
-        await kept.until(SlotState.RESTARTING)
-        socket.create_connection(address).close()
-        await kept.until(SlotState.RUNNING)
-        kill([kept.pid])
-        await kept.until(SlotState.BACKING_OFF)
-        # No process serves the queue for so long, so there is none.
-        with pytest.raises(ConnectionRefusedError):
-            socket.create_connection(address)
-        kept.slot.stop()
-        await keeping
+        async with trial.kept():
+            await trial.until(SlotState.RUNNING)
+            kill([trial.pid])
+            # Without a pause: connections wait in the queue.
+            await trial.until(SlotState.RESTARTING)
+            socket.create_connection(address).close()
+            await trial.until(SlotState.RUNNING)
+            kill([trial.pid])
+            await trial.until(SlotState.BACKING_OFF)
+            # No process serves the queue for so long, so there is none.
+            with pytest.raises(ConnectionRefusedError):
+                socket.create_connection(address)
+            trial.slot.stop()
 
-    assert kept.slot.state is SlotState.ENDED
+    assert trial.slot.state is SlotState.ENDED
     assert [line["pause_seconds"] for line in lines if line["event"] == "worker_ended"] == [0, 600]
-    assert kept.ends("killed") == 2
-    assert kept.ends("exited") == 0
+    assert trial.ends("killed") == 2
+    assert trial.ends("exited") == 0

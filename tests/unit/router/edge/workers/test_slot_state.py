@@ -15,6 +15,7 @@ from router.edge.workers.slot_state import (
     SlotState,
     after,
 )
+from tests.parts.source import ROOT
 
 _FINAL = {SlotState.ENDED, SlotState.FAILED}
 
@@ -99,6 +100,24 @@ def test_a_stopped_slot_ends_with_its_process(state: SlotState) -> None:
 
     assert ended in _FINAL
     assert TRANSITIONS[ended] == {SlotEvent.STOP: ended}
+
+
+def test_the_page_shows_the_transitions() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    columns = (SlotEvent.SERVING, SlotEvent.EXITED, SlotEvent.DUE, SlotEvent.STOP)
+    rows = [
+        [cell.strip(" `") for cell in line.strip("|").split("|")]
+        for line in page.partition("\n| state | its process serves")[2].splitlines()
+        if line.startswith("| `")
+    ]
+
+    shown = {row[0]: row[1:] for row in rows if row[0] in set(SlotState)}
+
+    assert shown == {
+        state.value: [TRANSITIONS[state].get(event, "") for event in columns]
+        for state in SlotState
+        if state not in _FINAL
+    }
 
 
 @pytest.mark.parametrize(
