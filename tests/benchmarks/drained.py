@@ -146,7 +146,7 @@ async def _apply(applier: Applier, records: Sequence[Record]) -> None:
 def backlog(kind: str, events: int) -> tuple[list[Record], list[Record]]:
     """Return records to apply before measuring, and those to measure.
 
-    `plain`: each is a payment of its own. `duplicates`: every tenth repeats the event of an earlier
+    `plain`: each is a separate payment. `duplicates`: every tenth repeats the event of an earlier
     one. `updates`: each confirms a payment that was pending.
     """
     if kind == "updates":
