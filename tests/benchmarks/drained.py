@@ -6,7 +6,7 @@ folder: it imports only what every measured version of the project has.
 
 import asyncio
 import gc
-import importlib
+import importlib.util
 import json
 import os
 import sys
@@ -21,12 +21,10 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from consumers.ledger.handler import handle
-from consumers.ledger.options import LedgerOptions
 from consumers.ledger.service import SERVICE
 from consumers.runtime.apply.process import Applier
 from consumers.runtime.apply.stored_books import StoredBooks
 from consumers.runtime.records import Decoded, Partition, Record
-from consumers.runtime.service import Setup
 from consumers.runtime.settings import ConsumerSettings, Tuning
 from consumers.runtime.store.database import open_engine, open_upgrade_engine
 from consumers.runtime.store.migrate import upgrade
@@ -126,10 +124,10 @@ async def _applier(url: str) -> tuple[Applier, AsyncEngine]:
 
 def _shorter(books: StoredBooks) -> dict[str, Any]:
     """Return the shorter way of plain batches, if this version has one."""
-    plain = getattr(SERVICE.actions(Setup(LedgerOptions(), Topics())), "plain", None)
-    if plain is None:
+    if importlib.util.find_spec("consumers.runtime.plain") is None:
         return {}
     batches = importlib.import_module("consumers.runtime.plain.batches")
+    plain = importlib.import_module("consumers.ledger.plain.handling").handle_plainly
     return {"shorter": batches.PlainBatches(books, plain)}
 
 
