@@ -6,6 +6,7 @@ from functools import partial
 from typing import Final
 from uuid import UUID
 
+from msgspec import Struct
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.ledger.book import SCHEMA
@@ -43,8 +44,7 @@ class BatchPlan:
     movements: Mapping[tuple[UUID, MovementKey], Fold] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class _Progress:
+class _Progress(Struct, frozen=True):
     """A position within a batch, with what its facts mean."""
 
     kept: KeptPosition

@@ -6,11 +6,12 @@ booked by them.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 from uuid import UUID, uuid5
+
+from msgspec import Struct, field
 
 from consumers.ledger.facts.fact import (
     CALLING_OFF,
@@ -35,8 +36,7 @@ MovementKey = tuple[Kind, str]
 """Kind and id of one transfer of a position."""
 
 
-@dataclass(frozen=True)
-class Position:
+class Position(Struct, frozen=True):
     """The facts about one payment or payout.
 
     `totals` folds what is reported without the id of a transfer, `tally` sums up the transfers with

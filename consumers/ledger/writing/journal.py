@@ -5,10 +5,10 @@ Rows are passed as one array per column (see `consumers.runtime.store.arrays`).
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from msgspec import Struct
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.ledger.book import ACCOUNT, EVENT, EVIDENCE, POSTING, TRANSACTION
@@ -27,8 +27,7 @@ DATED = ("event_id", "description", "moment", "day")
 """Columns of a transaction that an event makes."""
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """An event as stored in the journal, with its outcome, its lines and the cases it opens."""
 
     event: Event
@@ -38,8 +37,7 @@ class Entry:
     opened: Sequence[str] = ()
 
 
-@dataclass(frozen=True)
-class PostedEntry:
+class PostedEntry(Struct, frozen=True):
     """An entry and its transaction in the journal."""
 
     transaction: int

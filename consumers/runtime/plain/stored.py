@@ -9,7 +9,7 @@ from consumers.runtime.records import Decoded
 from consumers.runtime.service import Driver, NotPlain
 from consumers.runtime.store.statements import columns_of, full_name, insertion
 from consumers.runtime.store.tables import COUNTS, RuntimeTables
-from router.contract.outcome import OutcomeEvent
+from router.contract.outcome import OutcomeEvent, OutcomeFacts
 from router.contract.wire import encode_outcome
 
 _SEEN = ("event_id", "fingerprint", "topic", "partition", "offset")
@@ -95,7 +95,7 @@ async def _fingerprints(
 
 
 async def publish_plainly(
-    driver: Driver, schema: str, topic: str, outcomes: Sequence[OutcomeEvent]
+    driver: Driver, schema: str, topic: str, outcomes: Sequence[OutcomeEvent | OutcomeFacts]
 ) -> None:
     """Publish outcomes on `topic` once the transaction commits, through the outbox of `schema`."""
     if not outcomes:

@@ -23,7 +23,7 @@ from consumers.runtime.store.tables import RuntimeTables
 from router.contract.event import Event
 from router.contract.topics import Topics
 from tests.parts.ledger.histories import mixed
-from tests.parts.ledger.told import told
+from tests.parts.ledger.told import LARGEST, told
 from tests.parts.runtime.counting import written
 from tests.parts.templates import Templates
 
@@ -174,6 +174,22 @@ async def test_updates_duplicates_and_movements_are_plain(templates: Templates) 
     more = [told("payment.refunded", payment="P-1", movement="m1", movement_amount="2")]
     batches = [pending, paid, [*paid[:10], *confirmed(30, 60)], refunds, more]
     assert await compare(templates, batches) == {True: len(batches)}
+
+
+async def test_amounts_keep_every_digit(templates: Templates) -> None:
+    smallest = "0.000000000000000001"
+    amounts = [LARGEST, smallest, "100.50", "1000", "99999999999999999999"]
+    paid = [told("payment.confirmed", each, payment=f"P-{n}") for n, each in enumerate(amounts)]
+    charged = told("payment.confirmed", LARGEST, payment="P-9", fee=smallest, fee_currency="USDT")
+    assert await compare(templates, [paid, [charged]]) == {True: 2}
+
+
+async def test_texts_of_any_kind_are_stored(templates: Templates) -> None:
+    odd = ["'; DROP", 'a "b" \\ {c,d}', "NULL", "\u20ac \U0001f600", "{}", "$1"]
+    paid = [
+        told("payment.confirmed", "1", payment=each, reference=each, network=each) for each in odd
+    ]
+    assert await compare(templates, [paid]) == {True: 1}
 
 
 async def test_a_case_is_left_to_the_general_handler(templates: Templates) -> None:
