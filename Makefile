@@ -17,22 +17,25 @@ STEP := step() { \
 # Workers that run tests. Tests wait much: more workers than cores keep those busy.
 WORKERS = 3
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+COVERED = --cov --cov-report
 
 # Types take as long as the others together: they come first, and the others run beside them.
 CHECKS := check-types check-prose check-format check-lint check-schemas check-metrics check-cli check-man
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: dev test test-fast test-integration test-system test-all check bench bench-check bench-page attacks chaos lock help clean $(CHECKS)
+.PHONY: dev test test-fast test-system test-all check bench bench-check bench-page attacks chaos lock help clean $(CHECKS)
 
 dev: $(READY) ## the whole system on this machine until Ctrl-C; ARGS="--port 9000" for options
 	@exec $(BIN)/payrouter dev $(ARGS)
 
-test: $(READY) ## unit and integration tests; ARGS="-k ledger" for a part
+test: $(READY) ## unit and integration tests; ARGS="-k ledger" for a part, COVERAGE=1 to measure it
+ifdef COVERAGE
+	@$(PYTEST) --tiers unit $(COVERED)= --cov-config=.ci/coverage-unit.toml --cov-fail-under=0 $(ARGS)
+	@$(PYTEST) --tiers integration $(COVERED)=term --cov-append $(ARGS)
+else
 	@$(PYTEST) --tiers unit,integration $(ARGS)
-
-test-integration: $(READY) ## integration tests alone
-	@$(PYTEST) --tiers integration $(ARGS)
+endif
 
 test-fast: $(READY) ## unit tests alone: no broker, no database, no process
 	@$(PYTEST) --tiers unit $(ARGS)
