@@ -52,7 +52,7 @@ async def test_all_workers_take_deliveries_and_count_as_one(
 ) -> None:
     await make_topics(broker.bootstrap, topics_prefix)
     numbers = range(100, 164)
-    text = configuration_text(broker.bootstrap, topics_prefix, edge="max_in_flight = 101")
+    text = configuration_text(broker.bootstrap, topics_prefix, edge="max_in_flight = 1001")
 
     async with living_edge(tmp_path, text) as edge:
         await edge.until_answered(200, "/readyz")
@@ -69,7 +69,7 @@ async def test_all_workers_take_deliveries_and_count_as_one(
     assert await published(broker.bootstrap, topics_prefix) == dict.fromkeys(
         (f"A-{number}" for number in numbers), 1
     )
-    assert (counted, limit, ready, running) == (64, 101, 1, 2)
+    assert (counted, limit, ready, running) == (64, 1001, 1, 2)
     taken = workers_in_log(edge)
     assert taken.keys() == {1, 2}
     assert taken.total() == 64
