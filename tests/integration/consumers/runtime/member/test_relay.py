@@ -3,10 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from itertools import count
+from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError, MessageSizeTooLargeError
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError
 
 from consumers.runtime.apply.outbox import Outgoing, put, read_unsent
 from consumers.runtime.member.relay import BATCH, Relay, relay_producer
@@ -14,6 +18,8 @@ from tests.parts.connections import connection_to
 from tests.parts.runtime.counting import TABLES, outbox_of
 from tests.parts.runtime.members import Feed
 from tests.parts.runtime.told import letters
+
+REFUSED = MessageSizeTooLargeError.__name__
 
 
 def outgoing(feed: Feed, number: int, value: bytes | None = b"v") -> Outgoing:
@@ -96,6 +102,57 @@ async def test_neighbours_of_a_refused_record_are_sent_once_and_in_order(
     assert [row.value for row in await outbox_of(feed.engine)] == [each.value for each in large]
     found = await letters(feed, len(small))
     assert [list(each.headers) for each in found] == [list(each.headers) for each in small]
+
+
+@pytest.mark.kafka
+async def test_records_of_a_batch_that_the_topic_refuses_are_sent_alone(
+    feed: Feed, relay: Relay
+) -> None:
+    await limit(feed, 3000)
+    sizes = [1000, 1000, 5000, 1000, 1000, 5000, 1000]
+    waiting = [outgoing(feed, number, b"v" * size) for number, size in enumerate(sizes)]
+    await fill(feed, *waiting)
+    assert await relay.send_waiting() == len(waiting)
+    assert [row.refused for row in await outbox_of(feed.engine)] == [REFUSED] * 2
+    small = [each for each in waiting if len(each.value or b"") == 1000]
+    found = await letters(feed, len(small))
+    assert [list(each.headers) for each in found] == [list(each.headers) for each in small]
+
+
+async def test_nothing_is_sent_behind_a_batch_that_failed(
+    feed: Feed, relay: Relay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Each of them fills a batch.
+    waiting = [outgoing(feed, number, b"v" * 100_000) for number in range(4)]
+    await fill(feed, *waiting)
+    send, calls = AIOKafkaProducer.send_batch, count(1)
+
+    async def failing(*given: Any, **named: Any) -> Any:  # noqa: ANN401 - aiokafka's
+        if next(calls) == 2:
+            raise KafkaTimeoutError
+        return await send(*given, **named)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(AIOKafkaProducer, "send_batch", failing)
+        with pytest.raises(KafkaTimeoutError):
+            await relay.send_waiting()
+    assert len(await outbox_of(feed.engine)) == 3
+    assert await relay.send_waiting() == 3
+    found = await letters(feed, 4)
+    assert [list(each.headers) for each in found] == [list(each.headers) for each in waiting]
+
+
+async def limit(feed: Feed, largest: int) -> None:
+    """Limit the size of batches in the dead-letter topic."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=feed.broker.bootstrap)
+    await admin.start()
+    size = {"max.message.bytes": str(largest)}
+    try:
+        await admin.alter_configs(
+            [ConfigResource(ConfigResourceType.TOPIC, feed.dead_letters, configs=size)]
+        )
+    finally:
+        await admin.close()
 
 
 async def test_each_key_keeps_its_order_over_many_batches_and_partitions(
