@@ -11,9 +11,9 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from router.edge.http.answers import Response, written
 from router.edge.http.bounds import Header
 from router.edge.http.request_head import RequestHead
-from router.edge.http.response import Response, written
 
 HandleWhole = Callable[[bytes, Callable[[Response], None]], None]
 """Handles a request with its body; calls a function once with the answer, now or later."""

@@ -22,18 +22,18 @@ from router.edge.http.answers import MALFORMED_ANSWERS, shed_answer
 from router.edge.http.bounds import (
     NOT_HTTP,
     TOO_MANY_PIPELINED,
+    Framing,
     MalformedRequest,
     NoMoreRequests,
     Target,
+    TimeLimit,
     check_head,
     checked_target,
 )
 from router.edge.http.direct import DirectExchange, HeldRequest, is_plain
 from router.edge.http.door import FIRST_BYTE, VISIT, Door
-from router.edge.http.framing import Framing
 from router.edge.http.message_state import AFTER, ARRIVING, MessageChange, MessageState
 from router.edge.http.request_head import head_of_post, without_offer
-from router.edge.http.timers import TimeLimit
 
 
 class DeliveryProtocol(HttpToolsProtocol):
@@ -56,7 +56,6 @@ class DeliveryProtocol(HttpToolsProtocol):
         # How long to wait for the other side to send; `_abort`: to read.
         self._limit = TimeLimit(self.loop, self._time_out)
         self._running: RequestResponseCycle | DirectExchange | None = None
-        # The message that is being parsed.
         self._message = MessageState.NONE
         self._held: HeldRequest | None = None
         self._may_hold = False
@@ -88,20 +87,17 @@ class DeliveryProtocol(HttpToolsProtocol):
         """Parse in small pieces, so that a limit is exceeded by one piece at most."""
         # One of each read: the limit of pipelined requests bounds the work for the others.
         self._may_hold = True
-        size = self._bounds.piece_bytes
-        for at in range(0, len(data), size):
+        for at in range(0, len(data), size := self._bounds.piece_bytes):
             if self.transport.is_closing():
                 break
             if self._lingered is not None:
                 self._discard(len(data) - at)
-                return
-            self._parse(data[at : at + size])
-        if self._message is MessageState.HELD:
-            self._give_to_application()
-        elif self._message is MessageState.SHED and not self.transport.is_closing():
-            self._answer_shed_request()
+                break
+            piece = data[at : at + size]
+            while piece and self._lingered is None:
+                piece = self._feed(piece)
         if self._lingered is None:
-            self._note_stage()
+            self._end_read()
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """Answer a whole request even if its sender has half-closed, which TLS does not allow."""
@@ -125,7 +121,7 @@ class DeliveryProtocol(HttpToolsProtocol):
             VISIT: self._visit,
             FIRST_BYTE: time.monotonic() - self._door.delay(),
         }
-        self._limit.set(self._bounds.head_seconds)
+        self._limit.stop()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Store a header. Trailers are dropped, since they are not checked."""
@@ -199,17 +195,25 @@ class DeliveryProtocol(HttpToolsProtocol):
         if self.transport.is_closing():
             self._abort.set(self._bounds.write_seconds)
 
+    def _end_read(self) -> None:
+        """Decide about a message of which only a part has arrived."""
+        if self._message is MessageState.HEAD and not self._limit.is_set:
+            self._limit.set(self._bounds.head_seconds)
+        elif self._message is MessageState.HELD:
+            self._give_to_application()
+        elif self._message is MessageState.SHED and not self.transport.is_closing():
+            self._answer_shed_request()
+        self._note_stage()
+
     def _change(self, change: MessageChange) -> None:
         self._message = AFTER[self._message][change]
 
     def _hold(self, target: Target) -> bool:
         """Hold a plain request, or return False."""
-        parser = self.parser
-        plain = is_plain(parser.get_method(), parser.get_http_version(), self.headers)
-        if not (plain and self._may_hold and parser.should_keep_alive() and self._is_free()):
+        plain = is_plain(self.parser.get_method(), self.parser.get_http_version(), self.headers)
+        if not (plain and self._may_hold and self.parser.should_keep_alive() and self._is_free()):
             return False
-        began = self.scope["state"][FIRST_BYTE]
-        head = head_of_post(target, self.headers, began, self._visit)
+        head = head_of_post(target, self.headers, self.scope["state"][FIRST_BYTE], self._visit)
         handle = None if self.flow.write_paused else self._door.hold(head)
         if handle is not None:
             self._held, self._may_hold = HeldRequest(handle), False
@@ -267,10 +271,6 @@ class DeliveryProtocol(HttpToolsProtocol):
         elif self._message in ARRIVING and not self._is_answered_early():
             stage = Stage.ARRIVING
         self._door.admission.move(self._visit, stage)
-
-    def _parse(self, piece: bytes) -> None:
-        while piece and self._lingered is None:
-            piece = self._feed(piece)
 
     def _feed(self, piece: bytes) -> bytes:
         """Parse; return the bytes to parse again if the request offered another protocol."""
