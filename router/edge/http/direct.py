@@ -2,9 +2,9 @@
 
 A plain request is a POST under HTTP/1.1 with a Content-Length that keeps its connection open, asks
 for nothing else, and comes first among the bytes of a read, while no request of its connection is
-open. It is held until
-the bytes that were read with its head are parsed. If it is whole by then, it is handled at once;
-else the application gets it, which reads the rest of its body within the limits and the deadline.
+open. It is held until the bytes that were read with its head are parsed. If it is whole by then, it
+is handled at once; else the application gets it, which reads the rest of its body within the limits
+and the deadline.
 """
 
 import asyncio
