@@ -17,6 +17,7 @@ STEP := step() { \
 # Workers that run tests. Tests wait much: more workers than cores keep those busy.
 WORKERS = 3
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+COVERED = --cov --cov-report
 
 # Types take as long as the others together: they come first, and the others run beside them.
 CHECKS := check-types check-prose check-format check-lint check-schemas check-metrics check-cli check-man
@@ -28,8 +29,13 @@ MAKEFLAGS += --no-print-directory
 dev: $(READY) ## the whole system on this machine until Ctrl-C; ARGS="--port 9000" for options
 	@exec $(BIN)/payrouter dev $(ARGS)
 
-test: $(READY) ## unit and integration tests; ARGS="-k ledger" for a part
+test: $(READY) ## unit and integration tests; ARGS="-k ledger" for a part, COVERAGE=1 to measure it
+ifdef COVERAGE
+	@$(PYTEST) --tiers unit $(COVERED)= --cov-config=.ci/coverage-unit.toml --cov-fail-under=0 $(ARGS)
+	@$(PYTEST) --tiers integration $(COVERED)=term --cov-append $(ARGS)
+else
 	@$(PYTEST) --tiers unit,integration $(ARGS)
+endif
 
 test-fast: $(READY) ## unit tests alone: no broker, no database, no process
 	@$(PYTEST) --tiers unit $(ARGS)
@@ -68,7 +74,7 @@ check-cli:
 check-man:
 	@$(BIN)/payrouter man | diff -u deploy/man/payrouter.1 -
 
-bench: $(READY) ## benchmarks, 10 to 15 min: tables, build/bench.json; ARGS="--only edge", "--short"
+bench: $(READY) ## benchmarks, 15 to 25 min: tables, build/bench.json; ARGS="--only edge", "--short"
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
 
 bench-check: $(READY) ## compare the CPU of a delivery with others in one run, 30 s
@@ -95,7 +101,7 @@ clean: ## remove the environment, the caches and what was built; data directorie
 	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 $(READY): requirements-dev.lock pyproject.toml
 	@echo "setting up .venv with $$($(PYTHON) --version); this takes about a minute"

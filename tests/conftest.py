@@ -2,7 +2,7 @@
 
 import gc
 import uuid
-from collections.abc import Generator, Iterator
+from collections.abc import Collection, Generator, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,7 +13,7 @@ from tests.parts.brokers import Broker, Choice
 from tests.parts.databases import DatabaseServer
 from tests.parts.environment import Wishes
 from tests.parts.kafka.apache_kafka import ApacheKafka
-from tests.parts.order import long_first, repeats
+from tests.parts.order import files_in_order, long_first, untraced
 from tests.parts.tiers import chosen, fixtures, is_left_out, needs_real_kafka, tier_of, unit_rules
 
 pytest_plugins = ["tests.parts.secrecy.plugin", "tests.parts.left_open"]
@@ -22,6 +22,7 @@ _WISHES: Final = pytest.StashKey[Wishes]()
 _CHOICE: Final = pytest.StashKey[Choice]()
 _DATABASE: Final = pytest.StashKey[str]()
 _WORKERS: Final = pytest.StashKey[dict[str, str]]()
+_UNTRACED: Final = pytest.StashKey[Collection[str]]()
 
 _BROKER_FIXTURES: Final = {"broker", "own_kafka"}
 
@@ -56,6 +57,12 @@ def pytest_collection() -> Generator[None, object, object]:
         gc.freeze()
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:  # noqa: ANN401 - xdist's
+    """Give the workers files, as `--dist loadfile` does, and some files test by test."""
+    return files_in_order(config, log) if config.getoption("dist") == "loadfile" else None
+
+
 @pytest.hookimpl(tryfirst=True, specname="pytest_collection_modifyitems")
 def pytest_mark_tiers(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark each test with its tier, before `-m` chooses among them."""
@@ -71,10 +78,7 @@ def pytest_mark_tiers(config: pytest.Config, items: list[pytest.Item]) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Order the tests, choose their broker, and leave out what only a real one can answer."""
     items[:] = long_first(items)
-    for item in items:
-        if repeats(item):
-            # Many runs of the same lines cost up to three times as much under a tracer.
-            item.add_marker(pytest.mark.no_cover)
+    config.stash[_UNTRACED] = {item.nodeid for item in untraced(items)}
     if not any(_needs_broker(item) for item in items):
         return
     try:
@@ -87,6 +91,21 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for item in items:
             if needs_real_kafka(item):
                 item.add_marker(left_out)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Run some tests and their fixtures without the tracer of `--cov`."""
+    plugin = item.config.pluginmanager.get_plugin("_cov")
+    tracer = plugin and plugin.cov_controller
+    if not tracer or item.nodeid not in item.config.stash[_UNTRACED]:
+        return (yield)
+    # pytest-cov's mark `no_cover` leaves out the test alone, and its fixtures may cost more.
+    tracer.pause()
+    try:
+        return (yield)
+    finally:
+        tracer.resume()
 
 
 @pytest.hookimpl(wrapper=True, trylast=True)

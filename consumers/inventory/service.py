@@ -42,4 +42,6 @@ SERVICE = Service(
         CaseRows(ORDERS, ORDER_KINDS, provider=None, provider_reference=None),
         CaseQuery(PAYMENT_WITHOUT_ORDER, payments_without_order(), GRACE),
     ),
+    # Stock goes to who comes first, and a sold order keeps what it got.
+    in_time_order=True,
 )

@@ -1,8 +1,9 @@
 """The ledger's tables.
 
 `event`, `transfer`, `transaction` and `posting` are the journal: rows are added and never
-changed. Database triggers enforce this, and that every transaction sums to zero
-per currency (see the migrations). `position` and `movement` hold the current
+changed. Database triggers enforce this, that every transaction sums to zero per
+currency, and that it has the event or transfer, and each posting the transaction and the
+account, that it names (see the migrations). `position` and `movement` hold the current
 facts of each payment or payout; the next event is compared with them. `balance` and
 `journal_total` sum up the journal: a trigger updates them with every posting,
 and `payrouter ledger verify` checks them.
@@ -183,12 +184,12 @@ TRANSACTION = Table(
     "transaction",
     METADATA,
     Column("id", BigInteger, Identity(always=True), primary_key=True),
-    Column("event_id", Uuid, ForeignKey(EVENT.c.event_id)),
+    Column("event_id", Uuid),
     Column("posted_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("moment", DateTime(timezone=True), nullable=False),
     Column("day", Date, nullable=False),
     Column("description", Text, nullable=False),
-    Column("transfer_id", Uuid, ForeignKey(TRANSFER.c.id)),
+    Column("transfer_id", Uuid),
     UniqueConstraint("event_id", name="transaction_event_id_key"),
     CheckConstraint("num_nonnulls(event_id, transfer_id) = 1", name="transaction_has_one_cause"),
     Index(
@@ -208,9 +209,9 @@ TRANSACTION = Table(
 POSTING = Table(
     "posting",
     METADATA,
-    Column("transaction_id", BigInteger, ForeignKey(TRANSACTION.c.id), primary_key=True),
+    Column("transaction_id", BigInteger, primary_key=True, autoincrement=False),
     Column("line", SmallInteger, primary_key=True, autoincrement=False),
-    Column("account_id", Uuid, ForeignKey(ACCOUNT.c.id), nullable=False),
+    Column("account_id", Uuid, nullable=False),
     Column("currency", Text, nullable=False),
     Column("amount", Numeric, nullable=False),
     CheckConstraint(POSTABLE, name="posting_amount"),

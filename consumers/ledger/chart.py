@@ -13,11 +13,12 @@ negative, uses of money (payouts, fees, gas) are positive, so each transaction
 sums to zero per currency.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 from typing import Final
 from uuid import UUID, uuid5
+
+from msgspec import Struct
 
 ACCOUNT_NAMESPACE = UUID("b4f0c1d2-7a52-5c0e-8f0d-2f6a0c9be7a1")
 """Namespace of ledger account ids. Never change it: the journal refers to these ids."""
@@ -72,8 +73,7 @@ UNASSIGNED: Final = frozenset({Purpose.CLAIMED, Purpose.SUSPENSE})
 """Purposes that money leaves again: their balance tends to zero."""
 
 
-@dataclass(frozen=True)
-class LedgerAccount:
+class LedgerAccount(Struct, frozen=True, cache_hash=True):
     """One account of the chart; `network` is None if no event named it."""
 
     account: str

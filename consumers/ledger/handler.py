@@ -6,6 +6,7 @@ from functools import partial
 from typing import Final
 from uuid import UUID
 
+from msgspec import Struct
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.ledger.book import SCHEMA
@@ -43,8 +44,7 @@ class BatchPlan:
     movements: Mapping[tuple[UUID, MovementKey], Fold] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class _Progress:
+class _Progress(Struct, frozen=True):
     """A position within a batch, with what its facts mean."""
 
     kept: KeptPosition
@@ -151,10 +151,15 @@ def plan_batch(
         progress = now.get(key) or _started(before[key])
         entry, now[key] = _applied(progress, event, counted)
         entries.append(entry)
-    changed = [each.kept for key, each in now.items() if each.kept != before[key]]
+    changed = [
+        each.kept
+        for key, each in now.items()
+        if not each.kept.is_stored or each.kept != before[key]
+    ]
     movements = {
         (each.position.id, key): fold
         for each in changed
+        if each.position.movements
         for key, fold in each.position.movements.items()
         if fold != before[each.position.id].position.movements.get(key)
     }

@@ -5,6 +5,7 @@ from consumers.ledger.cases import CLAIM_NOT_SEEN, POSITION_KINDS
 from consumers.ledger.handler import handler_for
 from consumers.ledger.measures import MEASURES
 from consumers.ledger.options import LedgerOptions
+from consumers.ledger.plain.handling import plain_handler_for
 from consumers.ledger.reading.claims import CLAIM_GRACE, claims_not_seen
 from consumers.ledger.trail import trail
 from consumers.runtime.cases.source import CaseQuery, CaseRows
@@ -12,7 +13,10 @@ from consumers.runtime.service import ConsumerActions, Service, Setup
 
 
 def _configured(setup: Setup) -> ConsumerActions:
-    return ConsumerActions(handler_for(setup.topics.outcome("ledger"), setup.options))
+    topic = setup.topics.outcome("ledger")
+    return ConsumerActions(
+        handler_for(topic, setup.options), plain=plain_handler_for(topic, setup.options)
+    )
 
 
 SERVICE = Service(

@@ -72,7 +72,7 @@ async def _transactions(
             POSTING.c.amount,
         )
         .join_from(TRANSACTION, POSTING, POSTING.c.transaction_id == TRANSACTION.c.id)
-        .join(ACCOUNT)
+        .join(ACCOUNT, ACCOUNT.c.id == POSTING.c.account_id)
         .where(TRANSACTION.c.event_id == func.any(list(event_ids)))
         .order_by(TRANSACTION.c.id, POSTING.c.line)
     )

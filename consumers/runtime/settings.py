@@ -106,6 +106,12 @@ class ConsumerTiming:
     position_seconds: float = 1.0
     """Time-out for reading a position; it is known at once after a seek."""
 
+    order_seconds: float = 5.0
+    """A consumer that reads in time order waits so long for a partition that returns nothing.
+
+    Longer than the usual change of a leader.
+    """
+
     paused_seconds: float = 3.0
     """After so long without an answer from the broker, a log may have been replaced."""
 

@@ -114,6 +114,7 @@ class EdgeSettings(BaseModel):
     port: int = Field(8080, ge=0, le=65535)
     management_host: str = "127.0.0.1"
     management_port: int = Field(9080, ge=0, le=65535)
+    workers: int = Field(1, ge=1, le=64, description="processes that take deliveries")
     body_limit_bytes: int = Field(256 * 1024, ge=1024, le=8 * 1024 * 1024)
     header_limit_bytes: int = Field(16 * 1024, ge=1024, le=64 * 1024)
     max_in_flight: int = Field(512, ge=1, description="proved deliveries published at once")
@@ -141,6 +142,22 @@ class EdgeSettings(BaseModel):
         for given, missing in (("tls_key", "tls_certificate"), ("tls_certificate", "tls_key")):
             if getattr(self, given) is not None and getattr(self, missing) is None:
                 message = f"{given} needs {missing}"
+                raise ValueError(message)
+        return self
+
+    @model_validator(mode="after")
+    def _shares_suffice(self) -> Self:
+        # Every worker needs a place, and room for a whole request.
+        for name, least in (
+            ("max_in_flight", 1),
+            ("max_unproved", 1),
+            ("unproved_bytes", self.body_limit_bytes + self.header_limit_bytes),
+        ):
+            if self.workers > 1 and getattr(self, name) < least * self.workers:
+                message = (
+                    f"workers: {name} is shared by all, and {getattr(self, name)} is too little:"
+                    f" {self.workers} workers need {least * self.workers}"
+                )
                 raise ValueError(message)
         return self
 

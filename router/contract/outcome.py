@@ -1,8 +1,10 @@
 """Outcomes that a consumer publishes for the platform: on `NAME.outcome`, once per effect."""
 
+from datetime import datetime
 from typing import Annotated, Self
 from uuid import UUID
 
+from msgspec import Struct
 from pydantic import (
     AwareDatetime,
     BaseModel,
@@ -69,6 +71,30 @@ class OutcomeEvent(BaseModel):
     @property
     def key(self) -> bytes:
         """The Kafka key, the same as of the order's or payment's events."""
+        return payment_key(
+            self.account, self.reference, self.provider or "", self.provider_reference
+        )
+
+
+class OutcomeFacts(Struct, frozen=True, kw_only=True):
+    """The facts of an `OutcomeEvent`, in the order of its fields, which nothing validates.
+
+    It is made in a fraction of the time, from an event that was validated.
+    """
+
+    id: UUID
+    type: str
+    account: str
+    reference: str | None
+    provider: str | None
+    provider_reference: str | None
+    event_id: UUID | None
+    at: datetime
+    data: dict[str, str | int | bool | None]
+
+    @property
+    def key(self) -> bytes:
+        """The Kafka key, like that of an `OutcomeEvent`."""
         return payment_key(
             self.account, self.reference, self.provider or "", self.provider_reference
         )

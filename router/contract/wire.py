@@ -15,7 +15,7 @@ from router.contract.event import Event, EventType, Raw, event_id
 from router.contract.fast.decoding import read_event
 from router.contract.identity import OPERATOR
 from router.contract.order import Order
-from router.contract.outcome import OutcomeEvent
+from router.contract.outcome import OutcomeEvent, OutcomeFacts
 from router.contract.quarantine import Quarantined, Replayed
 from router.contract.refused import Refused, Request
 from router.contract.registry_frame import UnreadableFrame, unframed
@@ -30,6 +30,7 @@ _TYPE = re.compile(r"[a-z]{1,40}\.[a-z_]{1,40}")
 _MAJOR = int(SCHEMA_VERSION.partition(".")[0])
 
 _REPLAYED = "quarantine.replayed"
+_OUTCOME_SCHEMA = f"urn:payrouter:schema:outcome:{SCHEMA_VERSION}".encode()
 _EVENT_SCHEMA = f"urn:payrouter:schema:event:{SCHEMA_VERSION}".encode()
 _ACCOUNTS = 1024
 """Accounts whose `ce_source` is remembered."""
@@ -125,29 +126,30 @@ def encode_refused(refused: Refused, topic: str, traceparent: str) -> OutgoingRe
     return _record(refused, topic, attributes, traceparent)
 
 
-def encode_outcome(outcome: OutcomeEvent, topic: str) -> OutgoingRecord:
+def encode_outcome(outcome: OutcomeEvent | OutcomeFacts, topic: str) -> OutgoingRecord:
     """Encode an outcome as a record for `topic`."""
-    headers = {
-        "ce_specversion": "1.0",
-        "ce_id": str(outcome.id),
-        "ce_source": _outcome_source(outcome.type, outcome.account),
-        "ce_type": outcome.type,
-        "ce_subject": outcome.reference or outcome.provider_reference or "",
-        "ce_time": outcome.at.isoformat(),
-        "ce_dataschema": f"urn:payrouter:schema:outcome:{SCHEMA_VERSION}",
-        "content-type": "application/json",
-    }
-    pairs = [(name, text.encode()) for name, text in headers.items()]
-    return OutgoingRecord(topic, outcome.key, _outcome_json(outcome), pairs)
+    headers = [
+        ("ce_specversion", b"1.0"),
+        ("ce_id", str(outcome.id).encode()),
+        ("ce_source", _outcome_source(outcome.type, outcome.account)),
+        ("ce_type", outcome.type.encode()),
+        ("ce_subject", (outcome.reference or outcome.provider_reference or "").encode()),
+        ("ce_time", outcome.at.isoformat().encode()),
+        ("ce_dataschema", _OUTCOME_SCHEMA),
+        ("content-type", b"application/json"),
+    ]
+    return OutgoingRecord(topic, outcome.key, _outcome_json(outcome), headers)
 
 
 @lru_cache(maxsize=1024)
-def _outcome_source(word: str, account: str) -> str:
-    return f"/payrouter/{quote(word.partition('.')[0])}/{quote(account)}"
+def _outcome_source(word: str, account: str) -> bytes:
+    return f"/payrouter/{quote(word.partition('.')[0])}/{quote(account)}".encode()
 
 
-def _outcome_json(outcome: OutcomeEvent) -> bytes:
+def _outcome_json(outcome: OutcomeEvent | OutcomeFacts) -> bytes:
     """Encode an outcome like `_json`, in less time."""
+    if isinstance(outcome, OutcomeFacts):
+        return msgspec.json.encode(outcome)
     try:
         return msgspec.json.encode(vars(outcome))
     except (TypeError, ValueError, OverflowError):

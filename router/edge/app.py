@@ -1,7 +1,8 @@
 """The composition root of the edge: settings (and a clock) in, ASGI applications out."""
 
 import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -43,7 +44,13 @@ from router.edge.publishing.producer_line import ProducerFactory
 from router.edge.publishing.publish import KafkaPublisher, probe_of, producer_factory
 from router.edge.publishing.record_room import RecordRoom
 from router.edge.refused.keeper import RefusedKeeper, sample_producer_factory
-from router.edge.reload import ConfigurationSource, Reloading, ReloadMetrics
+from router.edge.reload import (
+    CertificateMetrics,
+    ConfigurationSource,
+    LiveEdge,
+    Reloading,
+    ReloadMetrics,
+)
 from router.edge.routes import Edge
 from router.telemetry.logs import get_log, new_traceparent
 from router.telemetry.loop_delay import LoopDelay
@@ -71,8 +78,10 @@ class EdgeProcess:
     registry: CollectorRegistry
     door: Door
     loop_delay: LoopDelay
+    live: LiveEdge
     reloading: Reloading
     topics: TopicWatch
+    ready: Callable[[], Health]
 
 
 def utc_now() -> datetime:
@@ -87,15 +96,14 @@ def build_edge(settings: Settings, clock: Clock = utc_now) -> EdgeProcess:
     registry = process_registry()
     topics = settings.topics.topics()
     metrics = EdgeMetrics(registry, [gate.endpoint for gate in gates.values()], topics)
-    kafka, largest = KafkaConnection.of(settings.kafka), settings.kafka.max_request_bytes
-    make = producer_factory(kafka, largest)
+    kafka = KafkaConnection.of(settings.kafka)
+    make = producer_factory(kafka, settings.kafka.max_request_bytes)
     topic_watch = _topic_watch(settings, kafka, registry)
     publisher = _publisher(settings, make, topic_watch, metrics)
     watch = ConnectionWatch(registry, get_log("connection"))
     admission, places = _budgets(settings.edge, watch, gates)
     loop_delay = LoopDelay(registry, places.adapt)
-    sampled = sample_producer_factory(kafka, topics.refused, largest)
-    refused = _refused_keeper(settings, sampled, metrics)
+    refused = _refused_keeper(settings, kafka, metrics)
     edge = Edge(
         gates=gates,
         handler=DeliveryHandler(
@@ -128,18 +136,14 @@ def build_edge(settings: Settings, clock: Clock = utc_now) -> EdgeProcess:
 
     _measure(metrics, places, ready)
     management = management_app(_alive, ready, registry)
-    door = Door(admission, _http_bounds(settings.edge), watch, edge.shed, loop_delay.now, edge.hold)
-    reloading = Reloading(
-        settings,
-        edge,
-        metrics,
-        ReloadMetrics(registry),
-        certificate_of(settings.edge),
-        checked_gates,
-        get_log("edge"),
+    bounds = _http_bounds(settings.edge)
+    door = Door(admission, bounds, watch, edge.shed, places.let_in, loop_delay.now, edge.hold)
+    live = LiveEdge(
+        edge, metrics, certificate_of(settings.edge), CertificateMetrics(registry), checked_gates
     )
+    reloading = Reloading(settings, live, ReloadMetrics(registry), get_log("edge"))
     return EdgeProcess(
-        edge, management, publisher, registry, door, loop_delay, reloading, topic_watch
+        edge, management, publisher, registry, door, loop_delay, live, reloading, topic_watch, ready
     )
 
 
@@ -184,31 +188,55 @@ async def run_edge(
     """
     process = build_edge(settings, clock)
     edge = settings.edge
-    public = listen(edge.host, edge.port)
-    management = listen(edge.management_host, edge.management_port)
     stopped = stop_signal()
     if supervised:
         stop_with_parent(stopped)
-    certificate = process.reloading.certificate
     following = process.reloading.following(source) if source else contextlib.nullcontext()
     log = get_log("edge")
     async with (
-        process.loop_delay.measured(),
+        _bound(edge.host, edge.port) as public,
+        _bound(edge.management_host, edge.management_port) as management,
         serving(process.management, management, lifespan="off"),
-        serving_deliveries(
-            process.app,
-            public,
-            process.door,
-            certificate=None if certificate is None else certificate.context,
-            # An open delivery is answered, not cut off, even if its deadline is longer.
-            drain_seconds=max(edge.drain_seconds, longest_deadline(process.app.gates)),
-        ),
+        taking_deliveries(process, public, edge.drain_seconds),
         following,
     ):
         log.info("edge_started", endpoints=sorted(settings.endpoints), port=edge.port)
         await stopped.wait()
         log.info("edge_stopping")
     log.info("edge_stopped")
+
+
+@contextlib.asynccontextmanager
+async def _bound(host: str, port: int) -> AsyncIterator[socket.socket]:
+    with listen(host, port) as listener:
+        yield listener
+
+
+@contextlib.asynccontextmanager
+async def taking_deliveries(
+    process: EdgeProcess,
+    listener: socket.socket,
+    drain_seconds: float,
+    may_accept: Callable[[], Awaitable[None]] | None = None,
+) -> AsyncIterator[None]:
+    """Take deliveries from a bound socket until the block ends; then answer open ones.
+
+    The producer is started before `may_accept` is called; connections are accepted afterwards.
+    """
+    certificate = process.live.certificate
+    async with (
+        process.loop_delay.measured(),
+        serving_deliveries(
+            process.app,
+            listener,
+            process.door,
+            certificate=None if certificate is None else certificate.context,
+            # An open delivery is answered, not cut off, even if its deadline is longer.
+            drain_seconds=max(drain_seconds, longest_deadline(process.app.gates)),
+            may_accept=may_accept,
+        ),
+    ):
+        yield
 
 
 def declared_broker(settings: Settings) -> KafkaBroker:
@@ -262,12 +290,12 @@ def _http_bounds(edge: EdgeSettings) -> HttpBounds:
 
 
 def _refused_keeper(
-    settings: Settings, make: ProducerFactory, metrics: EdgeMetrics
+    settings: Settings, kafka: KafkaConnection, metrics: EdgeMetrics
 ) -> RefusedKeeper:
-    edge = settings.edge
+    edge, topic = settings.edge, settings.topics.topics().refused
     return RefusedKeeper(
-        make,
-        settings.topics.topics().refused,
+        sample_producer_factory(kafka, topic, settings.kafka.max_request_bytes),
+        topic,
         PerMinute(edge.refused_per_minute),
         edge.refused_body_bytes,
         metrics.refused_sample,

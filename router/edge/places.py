@@ -34,7 +34,7 @@ class Places:
     shortest_deadline: float
     taken: int = 0
     arrived: int = 0
-    """Requests of this turn of the event loop: all of them may be verified in the next one."""
+    """Requests that arrived whole in this turn: all of them may be verified in the next one."""
     limit: float = 0.0
     _peak: int = 0
 
@@ -47,12 +47,13 @@ class Places:
         """Whether no further request can be admitted during this turn of the event loop.
 
         Without this, a thousand requests that arrive in one turn would all be verified, at full
-        cost, and most of them refused afterwards.
+        cost, and most of them refused afterwards. Requests whose body is still arriving do not
+        count: hundreds of them may open in one turn, and would keep genuine deliveries out.
         """
         return self.taken + self.arrived >= int(self.limit)
 
     def let_in(self) -> None:
-        """Count an admitted request, until this turn of the event loop ends."""
+        """Count an admitted request that has arrived whole, until this turn of the loop ends."""
         if not self.arrived:
             asyncio.get_running_loop().call_soon(self._end_turn)
         self.arrived += 1
@@ -66,6 +67,7 @@ class Places:
         if self.taken >= int(self.limit):
             raise NotDurable(Reason.OVERLOADED, f"{self.taken} deliveries are being published")
         self.taken += 1
+        self._peak = max(self._peak, self.taken)
 
     def give_back(self) -> None:
         """Free a place."""

@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from prometheus_client import CollectorRegistry
 from pydantic import BaseModel
@@ -23,6 +23,8 @@ from router.errors import ConfigurationError
 from router.secrets.file_watch import FileWatch
 from router.telemetry.declaring import MetricDeclarations
 from router.telemetry.logs import Log, set_level
+
+_Table = TypeVar("_Table", bound=BaseModel)
 
 LOOK_SECONDS = 1.0
 """Interval between checks of the files; the second check that sees a change reloads."""
@@ -76,10 +78,6 @@ class ReloadMetrics:
             "Changed keys of the configuration that need a restart to take effect; the log line"
             " configuration_applied names them",
         )
-        self.expires = declare.gauge(
-            "payrouter_tls_certificate_expiry_timestamp_seconds",
-            "When the TLS certificate in use expires, unix time; 0 if the edge has none",
-        )
 
     def applied(self, awaiting: int) -> None:
         """Count a configuration that is in force."""
@@ -94,6 +92,17 @@ class ReloadMetrics:
         self.succeeded.set(0)
 
 
+class CertificateMetrics:
+    """Metric of the TLS certificate in use."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        """Declare the metric."""
+        self.expires = MetricDeclarations(registry).gauge(
+            "payrouter_tls_certificate_expiry_timestamp_seconds",
+            "When the TLS certificate in use expires, unix time; 0 if the edge has none",
+        )
+
+
 @dataclass(frozen=True)
 class Checked:
     """A valid configuration: read and checked as a whole, but not yet in force."""
@@ -104,19 +113,71 @@ class Checked:
 
 
 @dataclass
-class Reloading:
-    """Applies a new configuration as a whole, or keeps the one in force.
+class LiveEdge:
+    """An edge whose configuration is replaced as a whole while it serves.
 
-    `started` holds the settings that cannot change without a restart; `check`
-    raises ConfigurationError for settings that the edge would not start with.
+    `judge` raises ConfigurationError for settings that the edge would not start with.
+    """
+
+    edge: Edge
+    metrics: EdgeMetrics
+    certificate: ServerCertificate | None
+    certificate_metrics: CertificateMetrics
+    judge: Callable[[Settings], Mapping[str, Gate]]
+
+    def __post_init__(self) -> None:
+        """Export the expiry of the certificate."""
+        self._set_expiry()
+
+    async def take(self, settings: Settings) -> None:
+        """Put settings in force, or raise ConfigurationError and change nothing."""
+        self.apply(await asyncio.to_thread(self.check, settings))
+
+    def check(self, settings: Settings) -> Checked:
+        """Check settings as a start does; may run in a thread."""
+        gates = self.judge(settings)
+        pair = None
+        edge = settings.edge
+        if self.certificate and edge.tls_certificate is not None and edge.tls_key is not None:
+            pair = ReadPair(edge.tls_certificate, edge.tls_key)
+        return Checked(settings, gates, pair)
+
+    def apply(self, checked: Checked) -> None:
+        """Put it in force in one step of the event loop; open deliveries keep the old settings.
+
+        The metrics come first, so that the first delivery finds those of its endpoint.
+        """
+        self.metrics.follow(gate.endpoint for gate in checked.gates.values())
+        self.edge.gates = checked.gates
+        self.edge.places.shortest_deadline = shortest_deadline(checked.gates)
+        self.edge.proxies = networks(checked.settings.edge.trusted_proxies)
+        if self.certificate is not None and checked.pair is not None:
+            self.certificate.use(checked.pair)
+            self._set_expiry()
+        set_level(checked.settings.log.level)
+
+    def _set_expiry(self) -> None:
+        if self.certificate is not None:
+            self.certificate_metrics.expires.set(self.certificate.expires.timestamp())
+
+
+class Reloaded(Protocol):
+    """What a new configuration is put in force in."""
+
+    async def take(self, settings: Settings) -> None:
+        """Put settings in force, or raise ConfigurationError and change nothing."""
+
+
+@dataclass
+class Reloading:
+    """Puts a new configuration in force as a whole, or keeps the one before.
+
+    `started` holds the settings that cannot change without a restart.
     """
 
     started: Settings
-    edge: Edge
-    metrics: EdgeMetrics
+    target: Reloaded
     reloads: ReloadMetrics
-    certificate: ServerCertificate | None
-    check: Callable[[Settings], Mapping[str, Gate]]
     log: Log
     _requested: asyncio.Event = field(default_factory=asyncio.Event)
     _refusal: str | None = None
@@ -125,7 +186,6 @@ class Reloading:
     def __post_init__(self) -> None:
         """Start with the configuration that the process started with."""
         self.in_force = self.started
-        self._set_expiry()
 
     @contextlib.asynccontextmanager
     async def following(self, source: ConfigurationSource) -> AsyncIterator[None]:
@@ -137,7 +197,9 @@ class Reloading:
     async def reload(self, source: ConfigurationSource) -> None:
         """Read the source again; apply it, or log why it is refused."""
         try:
-            self._apply(await asyncio.to_thread(self._checked, source))
+            settings = await asyncio.to_thread(source.read)
+            await self.target.take(settings)
+            self._applied(settings)
         except ConfigurationError as error:
             self._refuse("\n".join(error.problems))
         except Exception as error:
@@ -192,43 +254,47 @@ class Reloading:
             self.reloads.refused()
             self.log.error("configuration_refused", detail=detail)
 
-    def _checked(self, source: ConfigurationSource) -> Checked:
-        settings = source.read()
-        gates = self.check(settings)
-        pair = None
-        edge = settings.edge
-        if self.certificate and edge.tls_certificate is not None and edge.tls_key is not None:
-            pair = ReadPair(edge.tls_certificate, edge.tls_key)
-        return Checked(settings, gates, pair)
-
-    def _apply(self, checked: Checked) -> None:
-        """Put it in force in one step of the event loop; open deliveries keep the old settings.
-
-        The metrics come first, so that the first delivery finds those of its endpoint.
-        """
-        awaiting = awaiting_restart(self.started, checked.settings)
-        self.in_force, self._refusal = checked.settings, None
-        self.metrics.follow(gate.endpoint for gate in checked.gates.values())
-        self.edge.gates = checked.gates
-        self.edge.places.shortest_deadline = shortest_deadline(checked.gates)
-        self.edge.proxies = networks(checked.settings.edge.trusted_proxies)
-        if self.certificate is not None and checked.pair is not None:
-            self.certificate.use(checked.pair)
-            self._set_expiry()
+    def _applied(self, settings: Settings) -> None:
+        awaiting = awaiting_restart(self.started, settings)
+        self.in_force, self._refusal = settings, None
         self.reloads.applied(len(awaiting))
-        set_level(checked.settings.log.level)
         self.log.info(
-            "configuration_applied", endpoints=sorted(checked.gates), needs_restart=awaiting
+            "configuration_applied", endpoints=sorted(settings.endpoints), needs_restart=awaiting
         )
-
-    def _set_expiry(self) -> None:
-        if self.certificate is not None:
-            self.reloads.expires.set(self.certificate.expires.timestamp())
 
 
 def awaiting_restart(started: Settings, wanted: Settings) -> list[str]:
     """Return the keys that differ from those of the start and need a restart."""
     before, after = dict(_flat(started)), dict(_flat(wanted))
+    live = _live_keys(started, wanted)
+    changed = (
+        key for key in sorted(before.keys() | after.keys()) if before.get(key) != after.get(key)
+    )
+    return [key for key in changed if key not in live and not key.startswith(_UNUSED)]
+
+
+def without_restart(started: Settings, wanted: Settings) -> Settings:
+    """Return the settings of the start with those of the wanted ones that apply without a restart.
+
+    A process that starts with them serves like one that started earlier and has reloaded.
+    """
+    live = _live_keys(started, wanted)
+    return started.model_copy(
+        update={
+            "endpoints": wanted.endpoints,
+            "edge": _updated("edge", started.edge, wanted.edge, live),
+            "kafka": _updated("kafka", started.kafka, wanted.kafka, live),
+            "log": _updated("log", started.log, wanted.log, live),
+        }
+    )
+
+
+def _updated(table: str, started: _Table, wanted: _Table, live: set[str]) -> _Table:
+    names = [name for name in type(started).model_fields if f"{table}.{name}" in live]
+    return started.model_copy(update={name: getattr(wanted, name) for name in names})
+
+
+def _live_keys(started: Settings, wanted: Settings) -> set[str]:
     live = set(_LIVE)
     if started.kafka.sasl_password_file is not None:
         # The file's content is read at each connection; its path only at the start.
@@ -236,10 +302,7 @@ def awaiting_restart(started: Settings, wanted: Settings) -> list[str]:
     if started.edge.tls_certificate is not None and wanted.edge.tls_certificate is not None:
         # A replaced pair applies at once; turning TLS on or off needs a restart.
         live |= _TLS
-    changed = (
-        key for key in sorted(before.keys() | after.keys()) if before.get(key) != after.get(key)
-    )
-    return [key for key in changed if key not in live and not key.startswith(_UNUSED)]
+    return live
 
 
 def watched_files(settings: Settings, first: Path | None) -> list[Path]:

@@ -72,18 +72,18 @@ class Edge:
         linger = self._lingering(receive) if response.closes else None
         await _send(send, response, head=scope["method"] == "HEAD", linger=linger)
 
-    def shed(self, target: bytes, first_byte_at: float) -> bool:
+    def shed(self, target: bytes, first_byte_at: float) -> bool | None:
         """Return whether a request must be refused at once: it cannot be answered in time.
 
-        Counts it. Takes a few microseconds: under overload most requests end here.
+        None if no endpoint has this target. Counts a refused request. Takes a few
+        microseconds: under overload most requests end here.
         """
         gate = self._gate(target.partition(b"?")[0])
         if gate is None:
-            return False
+            return None
         now, delay = time.monotonic(), self.delay()
         answer_by = first_byte_at + gate.endpoint.deadline_seconds
         if not self.places.full and in_time(now, answer_by, delay):
-            self.places.let_in()
             return False
         name = gate.endpoint.name
         self.metrics.of(name).answered(

@@ -6,7 +6,7 @@ Rendering in a thread would not help, since the thread holds the GIL while it re
 import asyncio
 import copy
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -36,18 +36,49 @@ class RenderPace:
     """Maximum slice after a pause that took longer than intended."""
 
 
-class Exposition:
-    """The response text of `/metrics` for one registry.
+class SharedRender:
+    """Runs a render once for all who ask for its result while it runs.
 
-    At most one render runs at a time, and every scrape that arrives during a render gets its
-    result: the number of scrapers does not change what rendering costs.
+    So the number of scrapers does not change what rendering costs.
     """
 
-    def __init__(self, registry: CollectorRegistry, pace: RenderPace | None = None) -> None:
+    def __init__(self, render: Callable[[], Coroutine[Any, Any, bytes]]) -> None:
+        """Render nothing until the first request."""
+        self._render = render
+        self._running: asyncio.Task[bytes] | None = None
+
+    async def latest(self) -> bytes:
+        """Return the result of the render that runs, or of a new one."""
+        if self._running is None:
+            self._running = asyncio.create_task(self._run())
+        # A scraper that disconnects must not cancel the render for the others.
+        return await asyncio.shield(self._running)
+
+    async def _run(self) -> bytes:
+        try:
+            return await self._render()
+        finally:
+            self._running = None
+
+
+Pieces = Callable[[CollectorRegistry], Iterator[bytes]]
+"""Renders a registry, piece by piece."""
+
+
+class Exposition:
+    """The metrics of one registry, rendered in slices: by default the text of `/metrics`."""
+
+    def __init__(
+        self,
+        registry: CollectorRegistry,
+        pace: RenderPace | None = None,
+        render: Pieces | None = None,
+    ) -> None:
         """Render nothing until the first scrape."""
         self._registry = registry
         self._pace = pace or RenderPace()
-        self._running: asyncio.Task[bytes] | None = None
+        self._pieces = render or pieces
+        self._shared = SharedRender(self._rendered)
 
     async def latest(self) -> bytes:
         """Return the text, identical to `generate_latest` of prometheus_client.
@@ -55,22 +86,16 @@ class Exposition:
         All samples of one labelled metric object are read at once; other objects may change
         between two slices.
         """
-        if self._running is None:
-            self._running = asyncio.create_task(self._render())
-        # A scraper that disconnects must not cancel the render for the others.
-        return await asyncio.shield(self._running)
+        return await self._shared.latest()
 
-    async def _render(self) -> bytes:
+    async def _rendered(self) -> bytes:
         done: list[bytes] = []
-        try:
-            started, budget = time.thread_time(), self._pace.slice_seconds
-            for piece in pieces(self._registry):
-                done.append(piece)
-                if time.thread_time() - started >= budget:
-                    budget = await _pause(self._pace)
-                    started = time.thread_time()
-        finally:
-            self._running = None
+        started, budget = time.thread_time(), self._pace.slice_seconds
+        for piece in self._pieces(self._registry):
+            done.append(piece)
+            if time.thread_time() - started >= budget:
+                budget = await _pause(self._pace)
+                started = time.thread_time()
         return b"".join(done)
 
 
@@ -87,7 +112,13 @@ async def _pause(pace: RenderPace) -> float:
 
 
 def pieces(registry: CollectorRegistry) -> Iterator[bytes]:
-    """Yield the text of a registry in pieces of at most `PIECE_SAMPLES` samples.
+    """Yield the text of a registry in pieces of at most `PIECE_SAMPLES` samples."""
+    for family, samples in families(registry):
+        yield from _family(family, samples)
+
+
+def families(registry: CollectorRegistry) -> Iterator[tuple[Metric, Iterator[Sample]]]:
+    """Yield the families of a registry, each with its samples, which are read one by one.
 
     A collector that is neither a metric object of prometheus_client nor a `PlainMetric` builds each
     family in one step.
@@ -95,13 +126,13 @@ def pieces(registry: CollectorRegistry) -> Iterator[bytes]:
     for collector in list(registry._collector_to_names):  # noqa: SLF001 - not listed publicly
         if isinstance(collector, MetricWrapperBase) and collector._labelnames:  # noqa: SLF001
             (family,) = collector.describe()
-            yield from _family(family, _labelled(collector))
+            yield family, _labelled(collector)
         elif isinstance(collector, PlainMetric):
             (family,) = collector.describe()
-            yield from _family(family, collector.samples())
+            yield family, collector.samples()
         else:
             for family in collector.collect():
-                yield from _family(family, iter(family.samples))
+                yield family, iter(family.samples)
 
 
 def _labelled(metric: MetricWrapperBase) -> Iterator[Sample]:

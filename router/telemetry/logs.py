@@ -45,12 +45,17 @@ class LineLogger:
 
 
 def configure_logging(
-    level: str, form: Literal["auto", "json", "console"], *, most_bytes: int = MOST_BYTES
+    level: str,
+    form: Literal["auto", "json", "console"],
+    *,
+    most_bytes: int = MOST_BYTES,
+    worker: int | None = None,
 ) -> None:
     """Write our log lines and the libraries' warnings to stderr, in one format.
 
     `auto` means console on a terminal and JSON otherwise. Lines of at most `most_bytes` wait if
-    nothing reads stderr; further lines are dropped.
+    nothing reads stderr; further lines are dropped. Every line has the number of the worker, if
+    one is given.
     """
     console = form == "console" or (form == "auto" and sys.stderr.isatty())
     log = get_log("process")
@@ -59,11 +64,12 @@ def configure_logging(
         lambda count: log.warning("log_lines_dropped", count=count),
         most_bytes,
     )
-    processors = _console_processors() if console else [as_json()]
+    named = {} if worker is None else {"worker": worker}
+    processors = _console_processors(named) if console else [as_json(named)]
     structlog.configure(
         processors=[Threshold(level), *processors],
         wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG),
-        logger_factory=LineLoggers(output, as_json=not console),
+        logger_factory=LineLoggers(output, as_json=not console, worker=worker),
         # Assembled once per logger instead of once per line.
         cache_logger_on_first_use=True,
     )
@@ -78,6 +84,7 @@ class LineLoggers:
 
     output: LogOutput
     as_json: bool
+    worker: int | None = None
 
     def __call__(self, *_arguments: object) -> LineLogger:
         """Return a logger that writes to the output."""
@@ -95,6 +102,7 @@ class DirectJson:
     _output: LogOutput
     _threshold: "Threshold"
     _processors: Sequence[Processor]
+    _worker: int | None = None
 
     @property
     def in_force(self) -> bool:
@@ -110,6 +118,8 @@ class DirectJson:
 
     def write(self, line: str) -> None:
         """Write a line, given without its end."""
+        if self._worker is not None:
+            line = f'{line[:-1]}, "worker": {self._worker}}}'
         self._output.later(line + "\n")
 
 
@@ -122,7 +132,7 @@ def direct_json() -> DirectJson | None:
     threshold = processors[0] if processors else None
     if not isinstance(threshold, Threshold):
         return None
-    return DirectJson(loggers.output, threshold, processors)
+    return DirectJson(loggers.output, threshold, processors, loggers.worker)
 
 
 def dropped_lines() -> Mapping[str, int]:
@@ -192,16 +202,17 @@ class Timestamp:
         return f"{text}.{micro:06}Z" if micro else f"{text}Z"
 
 
-def as_json() -> Processor:
+def as_json(more: Mapping[str, object] | None = None) -> Processor:
     """Return a processor that renders JSON lines. It does everything in one step, for speed.
 
-    A value without a JSON form is written as its `repr`.
+    A value without a JSON form is written as its `repr`. Every line has the fields `more`.
     """
-    encode, timestamp = json.JSONEncoder(default=repr).encode, Timestamp()
+    encode, timestamp, added = json.JSONEncoder(default=repr).encode, Timestamp(), more or {}
 
     def render(logger: object, method: str, line: EventDict) -> str:
         line["level"] = method
         line["timestamp"] = timestamp()
+        line.update(added)
         if "exc_info" in line:
             line = structlog.processors.format_exc_info(logger, method, line)
         return encode(line)
@@ -209,8 +220,13 @@ def as_json() -> Processor:
     return render
 
 
-def _console_processors() -> list[Processor]:
+def _console_processors(more: Mapping[str, object]) -> list[Processor]:
+    def with_more(_logger: object, _method: str, line: EventDict) -> EventDict:
+        line.update(more)
+        return line
+
     return [
+        with_more,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False),
         structlog.processors.format_exc_info,

@@ -68,19 +68,34 @@ Probe = Callable[[], Health]
 
 def management_app(alive: Probe, ready: Probe, registry: CollectorRegistry) -> AsgiFastStream:
     """Serve `/healthz`, `/readyz` and `/metrics`."""
-    exposition = Exposition(registry)
+
+    async def is_alive() -> Health:
+        return alive()
+
+    async def is_ready() -> Health:
+        return ready()
+
+    return management_routes(is_alive, is_ready, Exposition(registry).latest)
+
+
+def management_routes(
+    alive: Callable[[], Awaitable[Health]],
+    ready: Callable[[], Awaitable[Health]],
+    text: Callable[[], Awaitable[bytes]],
+) -> AsgiFastStream:
+    """Serve `/healthz`, `/readyz` and `/metrics` of more than this process."""
 
     @get(include_in_schema=False)
     async def healthz(_scope: Any) -> AsgiResponse:  # noqa: ANN401 - an ASGI scope
-        return _answer(alive())
+        return _answer(await alive())
 
     @get(include_in_schema=False)
     async def readyz(_scope: Any) -> AsgiResponse:  # noqa: ANN401 - an ASGI scope
-        return _answer(ready())
+        return _answer(await ready())
 
     @get(include_in_schema=False)
     async def metrics(_scope: Any) -> _Chunked:  # noqa: ANN401 - an ASGI scope
-        return _Chunked(await exposition.latest(), CONTENT_TYPE_LATEST)
+        return _Chunked(await text(), CONTENT_TYPE_LATEST)
 
     routes = [("/healthz", healthz), ("/readyz", readyz), ("/metrics", metrics)]
     return AsgiFastStream(asgi_routes=routes, logger=None)
@@ -172,11 +187,14 @@ def stop_with_parent(stopped: asyncio.Event) -> None:
     threading.Thread(target=wait, daemon=True, name="parent").start()
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """Bind a TCP address (port 0: any free port), or raise OSError with the address."""
+def listen(host: str, port: int, *, shared: bool = False) -> socket.socket:
+    """Bind a TCP address (port 0: any free port), or raise OSError with the address.
+
+    If `shared`, other sockets of this user that are shared too may listen there.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family, backlog=2048)
+        return socket.create_server((host, port), family=family, backlog=2048, reuse_port=shared)
     except OSError as error:
         # create_server repeats the address in its own words; a resolver's number is negative.
         number = error.errno or 0

@@ -6,6 +6,7 @@ folder: it imports only what every measured version of the project has.
 
 import asyncio
 import gc
+import importlib.util
 import json
 import os
 import sys
@@ -13,6 +14,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import SecretStr
 from sqlalchemy import func, select
@@ -84,20 +86,20 @@ async def _first_process(engine: AsyncEngine) -> int:
     return int(_stat(Path("/proc", str(own)))[1])
 
 
-async def drain(url: str, events: int) -> dict[str, float]:
+async def drain(url: str, events: int, kind: str = "plain") -> dict[str, float]:
     """Return events a second, and microseconds of CPU an event in Python and PostgreSQL.
 
     PostgreSQL has to run on this machine.
     """
     applier, engine = await _applier(url)
     server = await _first_process(engine)
-    records = [record(number) for number in range(BATCH + events)]
+    earlier, records = backlog(kind, events)
     try:
-        await _apply(applier, records[:BATCH])
+        await _apply(applier, earlier)
         # The backlog is the broker's: the collector of a consumer's process never sees it.
         gc.freeze()
         before = Cost.now(server)
-        await _apply(applier, records[BATCH:])
+        await _apply(applier, records)
         after = Cost.now(server)
     finally:
         await engine.dispose()
@@ -116,7 +118,17 @@ async def _applier(url: str) -> tuple[Applier, AsyncEngine]:
     await upgrade(upgrading, SERVICE)
     await upgrading.dispose()
     engine = open_engine(settings)
-    return Applier(StoredBooks(engine, SERVICE, "benchmark"), SERVICE, handle), engine
+    books = StoredBooks(engine, SERVICE, "benchmark")
+    return Applier(books, SERVICE, handle, **_shorter(books)), engine
+
+
+def _shorter(books: StoredBooks) -> dict[str, Any]:
+    """Return the shorter way of plain batches, if this version has one."""
+    if importlib.util.find_spec("consumers.runtime.plain") is None:
+        return {}
+    batches = importlib.import_module("consumers.runtime.plain.batches")
+    plain = importlib.import_module("consumers.ledger.plain.handling").handle_plainly
+    return {"shorter": batches.PlainBatches(books, plain)}
 
 
 async def _apply(applier: Applier, records: Sequence[Record]) -> None:
@@ -129,10 +141,30 @@ async def _apply(applier: Applier, records: Sequence[Record]) -> None:
         fences = (await applier.apply(decoded, fences)).fences
 
 
-def record(number: int) -> Record:
-    """Return the record of a confirmed payment of its own, with a raw delivery."""
+def backlog(kind: str, events: int) -> tuple[list[Record], list[Record]]:
+    """Return records to apply before measuring, and those to measure.
+
+    `plain`: each is a separate payment. `duplicates`: every tenth repeats the event of an earlier
+    one. `updates`: each confirms a payment that was pending.
+    """
+    if kind == "updates":
+        pending = [record(number, number, "pending") for number in range(events)]
+        return pending, [record(number, number + events) for number in range(events)]
+    numbers = range(BATCH, BATCH + events)
+    if kind == "duplicates":
+        numbered = ((n - BATCH // 2 if n % 10 == 0 else n, n) for n in numbers)
+        return [record(n, n) for n in range(BATCH)], [record(*each) for each in numbered]
+    return [record(n, n) for n in range(BATCH)], [record(n, n) for n in numbers]
+
+
+def record(number: int, place: int, status: str = "confirmed") -> Record:
+    """Return a record of the payment of this number, with a raw delivery.
+
+    `place` is that of the record among all records of the topic.
+    """
     happened = event(
-        id=event_id("blockatm", "shop-eu", str(number)),
+        id=event_id("blockatm", "shop-eu", str(number), status),
+        type=f"payment.{status}",
         reference=f"B-{number}",
         provider_reference=str(number),
         amount="100.50",
@@ -150,18 +182,18 @@ def record(number: int) -> Record:
         },
     )
     sent = encode_event(happened, "payment", f"00-{number:032x}-{number:016x}-01")
-    partition = PARTITIONS[number % len(PARTITIONS)]
-    offset = number // len(PARTITIONS)
+    partition = PARTITIONS[place % len(PARTITIONS)]
+    offset = place // len(PARTITIONS)
     return Record(
-        partition, offset, 1_700_000_000_000 + number, sent.key, sent.value, list(sent.headers)
+        partition, offset, 1_700_000_000_000 + place, sent.key, sent.value, list(sent.headers)
     )
 
 
 def main() -> None:
-    """Measure; the arguments are the URL of an empty database and a number of events."""
-    url, events = sys.argv[1], int(sys.argv[2])
+    """Measure; the arguments are the URL of an empty database, a number of events and a kind."""
+    url, events, kind = sys.argv[1], int(sys.argv[2]), sys.argv[3]
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
-        print(json.dumps(runner.run(drain(url, events))))  # noqa: T201
+        print(json.dumps(runner.run(drain(url, events, kind))))  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -13,9 +13,11 @@ from typing import Any
 from pydantic import SecretStr
 
 from consumers.ledger.handler import handle
+from consumers.ledger.plain.handling import handle_plainly
 from consumers.ledger.service import SERVICE
 from consumers.runtime.apply.process import Applier
 from consumers.runtime.apply.stored_books import StoredBooks
+from consumers.runtime.plain.batches import PlainBatches
 from consumers.runtime.records import Decoded, Partition, Record
 from consumers.runtime.settings import ConsumerSettings, Tuning
 from consumers.runtime.store.database import open_engine, open_upgrade_engine
@@ -147,7 +149,9 @@ async def _opened(database: Database) -> AsyncIterator[_Bench]:
     try:
         async with connected(database.url) as connection:
             await make_tables(connection)
-            applier = Applier(StoredBooks(engine, SERVICE, "benchmark"), SERVICE, handle)
+            stored = StoredBooks(engine, SERVICE, "benchmark")
+            plain = PlainBatches(stored, handle_plainly)
+            applier = Applier(stored, SERVICE, handle, shorter=plain)
             yield _Bench(database, applier, connection)
     finally:
         await engine.dispose()

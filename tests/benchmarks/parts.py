@@ -7,13 +7,16 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Final, TypeVar
 
 from router.terminal.processes import loop_factory
-from tests.benchmarks import latency, ledger, scraped, watched
+from tests.benchmarks import latency, ledger, remembered, scraped, watched
 from tests.benchmarks.comparison import Plan as EdgePlan
 from tests.benchmarks.comparison import compare
+from tests.benchmarks.gateways import Plan as GatewaysPlan
+from tests.benchmarks.gateways import measure_gateways
 from tests.benchmarks.growth import Plan as GrowthPlan
 from tests.benchmarks.growth import grow
 from tests.benchmarks.latency import Plan as LatencyPlan
 from tests.benchmarks.ledger import Plan as LedgerPlan
+from tests.benchmarks.remembered import Plan as RememberedPlan
 from tests.benchmarks.running.clocks import beside_server_core
 from tests.benchmarks.running.database import started_database
 from tests.parts import brokers
@@ -28,18 +31,22 @@ class Plans:
     """How much each part measures."""
 
     edge: EdgePlan = field(default_factory=EdgePlan)
+    gateways: GatewaysPlan = field(default_factory=GatewaysPlan)
     growth: GrowthPlan = field(default_factory=GrowthPlan)
     ledger: LedgerPlan = field(default_factory=LedgerPlan)
     latency: LatencyPlan = field(default_factory=LatencyPlan)
+    remembered: RememberedPlan = field(default_factory=RememberedPlan)
     observed_rounds: int = watched.ROUNDS
     scraped_rounds: int = scraped.ROUNDS
 
 
 SHORT: Final = Plans(
     EdgePlan((32,), rounds=2, seconds=1.0),
+    GatewaysPlan(rounds=1, seconds=0.5),
     GrowthPlan((1, 100), (0, 16384), (1, 16), rounds=1, seconds=1.0),
     LedgerPlan(rounds=2, batches=2, alone=50),
     LatencyPlan(seconds=3.0, capacity_deliveries=1000, shares=(0.5,)),
+    RememberedPlan((0, 50_000), rounds=1),
     observed_rounds=1,
     scraped_rounds=1,
 )
@@ -51,6 +58,11 @@ Part = Callable[[Choice, Plans, Say], dict[str, object]]
 def _edge(choice: Choice, plans: Plans, say: Say) -> dict[str, object]:
     with beside_server_core(), brokers.started(choice) as broker:
         return compare(broker.bootstrap, plans.edge, say).json()
+
+
+def _gateways(choice: Choice, plans: Plans, say: Say) -> dict[str, object]:
+    with beside_server_core(), brokers.started(choice) as broker:
+        return {"results": measure_gateways(broker.bootstrap, plans.gateways, say)}
 
 
 def _growth(choice: Choice, plans: Plans, say: Say) -> dict[str, object]:
@@ -76,6 +88,11 @@ def _ledger(_choice: Choice, plans: Plans, say: Say) -> dict[str, object]:
         return {"ways": _run(ledger.measure(database, plans.ledger, say))}
 
 
+def _remembered(_choice: Choice, plans: Plans, say: Say) -> dict[str, object]:
+    with started_database() as database:
+        return {"points": _run(remembered.measure(database, plans.remembered, say))}
+
+
 def _latency(choice: Choice, plans: Plans, say: Say) -> dict[str, object]:
     with brokers.started(choice) as broker, started_database() as database:
         return latency.measure(broker.bootstrap, database, plans.latency, say)
@@ -83,10 +100,12 @@ def _latency(choice: Choice, plans: Plans, say: Say) -> dict[str, object]:
 
 PARTS: Final[Mapping[str, Part]] = {
     "edge": _edge,
+    "gateways": _gateways,
     "growth": _growth,
     "observed": _observed,
     "scraped": _scraped,
     "ledger": _ledger,
+    "remembered": _remembered,
     "latency": _latency,
 }
 

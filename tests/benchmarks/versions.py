@@ -1,7 +1,8 @@
 """Compares what the ledger costs in several versions of the project, by turns.
 
 `python -m tests.benchmarks.versions FOLDER…` drains a backlog with the code of each folder, such
-as two worktrees, on one PostgreSQL and with this interpreter. Compare the CPU: events a second
+as two worktrees, on one PostgreSQL and with this interpreter. `--kind` chooses what the backlog
+has, see `drained.backlog`. Compare the CPU: events a second
 also depend on what else the machine does.
 """
 
@@ -31,7 +32,7 @@ def main() -> None:
     with databases.server_of(Wishes.take().database_url) as server:
         for _ in range(asked.rounds):
             for folder in asked.folders:
-                found = _drain(server, folder, asked.events)
+                found = _drain(server, folder, asked.events, asked.kind)
                 results[folder].append(found)
                 Console().print(folder, {name: round(value) for name, value in found.items()})
     Console().print(_table(results))
@@ -42,14 +43,16 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--events", type=int, default=10_000)
+    kinds = ("plain", "duplicates", "updates")
+    parser.add_argument("--kind", choices=kinds, default="plain")
     return parser.parse_args()
 
 
-def _drain(server: DatabaseServer, folder: Path, events: int) -> dict[str, float]:
+def _drain(server: DatabaseServer, folder: Path, events: int, kind: str) -> dict[str, float]:
     environment = {**os.environ, "PYTHONPATH": str(folder.resolve())}
     with databases.fresh_database(server) as url:
         # -P: otherwise the folder of the script would come before the measured one.
-        command = [sys.executable, "-P", str(_SCRIPT), url, str(events)]
+        command = [sys.executable, "-P", str(_SCRIPT), url, str(events), kind]
         done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True)
     found: dict[str, float] = json.loads(done.stdout)
     return found

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from consumers.runtime.apply.offsets import Fence
 from consumers.runtime.apply.process import Applier, BatchResult
 from consumers.runtime.apply.stored_books import StoredBooks
+from consumers.runtime.plain.batches import PlainBatches
 from consumers.runtime.records import Arrived, Partition, Record, TooNew
 from consumers.runtime.service import ConsumerActions, Service, Setup
 from consumers.runtime.store.tables import RuntimeTables
@@ -44,12 +45,14 @@ class Bench:
     @property
     def applier(self) -> Applier:
         """A new applier of batches, with empty caches, as after a start."""
+        stored, plain = StoredBooks(self.engine, self.service, CLUSTER), self.actions.plain
         return Applier(
-            StoredBooks(self.engine, self.service, CLUSTER),
+            stored,
             self.service,
             self.actions.handle,
             1000,
             dict(self.actions.readers),
+            shorter=None if plain is None else PlainBatches(stored, plain),
         )
 
     def append(self, out: OutgoingRecord, topic: str) -> Record:

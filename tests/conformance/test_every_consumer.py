@@ -18,7 +18,7 @@ from consumers.discovery import discover
 from consumers.runtime.apply.offsets import FenceMoved
 from consumers.runtime.fate import Fate
 from consumers.runtime.records import Record
-from consumers.runtime.service import HandlerFailed
+from consumers.runtime.service import Driver, HandlerFailed
 from consumers.runtime.store.migrate import upgrade
 from router.contract.wire import OutgoingRecord
 from tests.conformance.bench import TOLD, Bench, bench
@@ -116,7 +116,13 @@ async def test_a_crash_before_the_commit_leaves_nothing(consumer: Bench) -> None
         await sound.handle(transaction, events)
         raise CutOffError
 
-    consumer.actions = replace(sound, handle=crashing)
+    async def crashing_plainly(driver: Driver, events: Sequence[object]) -> Sequence[Fate]:
+        assert sound.plain is not None
+        await sound.plain(driver, events)
+        raise CutOffError
+
+    plain = None if sound.plain is None else crashing_plainly
+    consumer.actions = replace(sound, handle=crashing, plain=plain)
     with pytest.raises(HandlerFailed) as failed:
         await consumer.apply(told)
     assert isinstance(failed.value.__cause__, CutOffError)

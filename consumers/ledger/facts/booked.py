@@ -92,6 +92,7 @@ class Reports:
                 spot = Spot(key.currency, key.network or self._default)
                 sums = self._sums.setdefault((key.kind, key.side), {})
                 sums[spot] = sums.get(spot, _ZERO) + amount
+        self.kinds = {kind for kind, _ in (*self._totals, *self._sums)}
 
     def spread(self, kind: Kind, side: Side) -> Spread:
         """Return the larger of total and sum per currency; the total's surplus on its network.
@@ -99,10 +100,11 @@ class Reports:
         A total that an operator stated is returned instead, even if it is zero.
         """
         place = (kind, side)
-        total = self._totals.get(place)
-        sums = None if self.is_stated(kind, side) else self._sums.get(place)
+        total, sums = self._totals.get(place), self._sums.get(place)
+        if sums is not None and self.is_stated(kind, side):
+            sums = None
         if total is None:
-            return dict(sums or {})
+            return {} if sums is None else dict(sums)
         spot, amount = total
         if sums is None:
             return {spot: amount}
@@ -220,8 +222,9 @@ def _compare_with_received(booked: Booked) -> None:
 
 def _set_costs(booked: Booked, reported: Reports) -> None:
     for kind in Kind:
-        booked.fees = plus(booked.fees, reported.spread(kind, Side.FEE))
-        booked.gas = plus(booked.gas, reported.spread(kind, Side.GAS))
+        if kind in reported.kinds:
+            booked.fees = plus(booked.fees, reported.spread(kind, Side.FEE))
+            booked.gas = plus(booked.gas, reported.spread(kind, Side.GAS))
     returned = reported.spread(Kind.MAIN, Side.FEE_BACK)
     if returned:
         booked.fees = minus(booked.fees, _limited(booked, "fee", returned, booked.fees))

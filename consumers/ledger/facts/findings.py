@@ -71,6 +71,8 @@ def _name(family: str, kind: Kind, side: Side) -> str:
 
 def _add_total(found: Mapping[str, _Facts], family: str, kind: Kind, fold: Fold) -> None:
     for side, slot in fold.slots.items():
+        if slot.is_undisputed:
+            continue
         for case, text in _oddities(slot):
             found[case][_name(family, kind, side)] = text
     if len(fold.networks) > 1:
@@ -112,6 +114,8 @@ def _add_movements(found: Mapping[str, _Facts], family: str, key: TallyKey, valu
 
 def _add_mixed_currencies(found: Mapping[str, _Facts], position: Position) -> None:
     """Find a total in another currency than transfers of the same kind: both are booked."""
+    if not position.tally:
+        return
     totals = {
         (kind, side): currency
         for kind, fold in position.totals.items()

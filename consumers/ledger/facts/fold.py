@@ -60,6 +60,14 @@ class Slot(NamedTuple):
         return self.unknown > self.known
 
     @property
+    def is_undisputed(self) -> bool:
+        """Whether there is one amount, reported by the gateway, and nothing differs from it."""
+        if self.is_open or self.stated is not None or len(self.amounts) != 1:
+            return False
+        (amounts,) = self.amounts.values()
+        return amounts.lower is None
+
+    @property
     def counted(self) -> tuple[str, Decimal] | None:
         """The currency and amount that count: the operator's, else the gateway's highest.
 

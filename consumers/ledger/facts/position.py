@@ -6,11 +6,12 @@ booked by them.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 from uuid import UUID, uuid5
+
+from msgspec import Struct, field
 
 from consumers.ledger.facts.fact import (
     CALLING_OFF,
@@ -35,8 +36,7 @@ MovementKey = tuple[Kind, str]
 """Kind and id of one transfer of a position."""
 
 
-@dataclass(frozen=True)
-class Position:
+class Position(Struct, frozen=True):
     """The facts about one payment or payout.
 
     `totals` folds what is reported without the id of a transfer, `tally` sums up the transfers with
@@ -115,8 +115,12 @@ def absorb(position: Position, event: Event) -> Position:
             after = _with(before, fact, event)
             movements = {**movements, key: after}
             tally = retally(tally, fact.kind, before, after)
-    return replace(
-        position,
+    return Position(
+        id=position.id,
+        account=position.account,
+        provider=position.provider,
+        family=position.family,
+        provider_reference=position.provider_reference,
         status=advance(position.status, status) or position.status,
         reference=position.reference or event.reference,
         rank=max(position.rank, RANKS.get(status, Rank.NOTHING)),

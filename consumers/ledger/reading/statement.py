@@ -181,7 +181,7 @@ async def read_books(
                 POSTING.c.currency,
                 func.sum(POSTING.c.amount).label("amount"),
             )
-            .join_from(POSTING, TRANSACTION)
+            .join_from(POSTING, TRANSACTION, TRANSACTION.c.id == POSTING.c.transaction_id)
             .where(until)
             .group_by(POSTING.c.account_id, POSTING.c.currency)
             .subquery()
@@ -290,7 +290,7 @@ def _touches(account: str | None) -> ColumnElement[bool]:
         return true()
     return (
         select(POSTING.c.line)
-        .join(ACCOUNT)
+        .join(ACCOUNT, ACCOUNT.c.id == POSTING.c.account_id)
         .where(POSTING.c.transaction_id == TRANSACTION.c.id, _of_account(account))
         .exists()
     )

@@ -28,6 +28,7 @@ from consumers.ledger.facts.position import Position
 from consumers.ledger.postings import implied
 from consumers.ledger.reading.unbooked import count_unbooked
 from consumers.ledger.reading.verify_causes import (
+    stray_postings,
     transactions_without_cause,
     two_merchants,
     wrong_transfers,
@@ -172,7 +173,7 @@ def _posted_sums() -> Subquery:
     amount, postings = func.sum(POSTING.c.amount), func.count()
     return (
         select(*keys, amount.label("amount"), postings.label("postings"))
-        .join_from(POSTING, TRANSACTION)
+        .join_from(POSTING, TRANSACTION, TRANSACTION.c.id == POSTING.c.transaction_id)
         .group_by(*keys)
         .subquery()
     )
@@ -225,6 +226,7 @@ async def _evidence(connection: AsyncConnection) -> Sequence[LedgerFault]:
 async def _causes(connection: AsyncConnection) -> Sequence[LedgerFault]:
     checks = (
         ("cause", transactions_without_cause),
+        ("broken", stray_postings),
         ("transfer", wrong_transfers),
         ("transfer", wrong_undoings),
         ("transfer", two_merchants),
@@ -270,8 +272,8 @@ def _per_position() -> Select[Any]:
             POSTING.c.currency,
             amount.label("amount"),
         )
-        .join_from(POSTING, TRANSACTION)
-        .join(EVENT)
+        .join_from(POSTING, TRANSACTION, TRANSACTION.c.id == POSTING.c.transaction_id)
+        .join(EVENT, EVENT.c.event_id == TRANSACTION.c.event_id)
         .join(ACCOUNT, ACCOUNT.c.id == POSTING.c.account_id)
         .group_by(EVENT.c.position_id, ACCOUNT.c.name, POSTING.c.currency)
         .having(amount != 0)

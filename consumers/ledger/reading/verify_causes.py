@@ -1,4 +1,4 @@
-"""Checks the cause of every transaction: one event, or one transfer that it equals."""
+"""Checks what rows of the journal refer to: each transaction has one cause, each line a place."""
 
 from typing import Any, NamedTuple
 
@@ -140,5 +140,24 @@ async def two_merchants(connection: AsyncConnection, limit: int) -> list[CauseFa
     )
     return [
         CauseFault(f"transfer {row.id}", f"is between {row.account} and {row.other}")
+        for row in rows
+    ]
+
+
+async def stray_postings(connection: AsyncConnection, limit: int) -> list[CauseFault]:
+    """Find postings whose transaction or account is not in the journal."""
+    rows = await connection.execute(
+        select(POSTING.c.transaction_id, POSTING.c.line, TRANSACTION.c.id)
+        .join_from(POSTING, TRANSACTION, TRANSACTION.c.id == POSTING.c.transaction_id, isouter=True)
+        .join(ACCOUNT, ACCOUNT.c.id == POSTING.c.account_id, isouter=True)
+        .where(or_(TRANSACTION.c.id.is_(None), ACCOUNT.c.id.is_(None)))
+        .order_by(POSTING.c.transaction_id, POSTING.c.line)
+        .limit(limit)
+    )
+    return [
+        CauseFault(
+            f"line {row.line} of transaction {row.transaction_id}",
+            "its transaction is missing" if row.id is None else "its account is missing",
+        )
         for row in rows
     ]

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from msgspec.structs import replace as changed
 from sqlalchemy import ColumnElement, Row, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -55,7 +56,7 @@ def _completed(position: Position, sought: Sought) -> Position:
     if sought.order is not None and known is not None and sought.order != known:
         message = f"{_what(sought)} is for order {known}, not {sought.order}"
         raise CommandError(message)
-    return replace(position, reference=known or sought.order)
+    return changed(position, reference=known or sought.order)
 
 
 async def _new(connection: AsyncConnection, sought: Sought) -> StatementSubject:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from msgspec.structs import replace as changed
 from pydantic import ValidationError
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -99,7 +100,7 @@ async def _locked(
     """Lock the row of the position, inserting it if it is new; return its contents."""
     own = subject.position
     kept = (await lock_positions(transaction, [own]))[own.id].position
-    position = replace(kept, reference=kept.reference or own.reference)
+    position = changed(kept, reference=kept.reference or own.reference)
     return await _with_transfer(transaction, replace(subject, position=position), statement)
 
 
@@ -110,7 +111,7 @@ async def _with_transfer(
     own, transfer = subject.position, statement.transfer
     keys = set() if transfer.movement is None else {(transfer.kind, transfer.movement)}
     folds = await load_movements(connection, {(own.id, key) for key in keys})
-    return replace(subject, position=replace(own, movements=folds.get(own.id, {})))
+    return replace(subject, position=changed(own, movements=folds.get(own.id, {})))
 
 
 async def _proposal(

@@ -5,10 +5,10 @@ Rows are passed as one array per column (see `consumers.runtime.store.arrays`).
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from msgspec import Struct
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.ledger.book import ACCOUNT, EVENT, EVIDENCE, POSTING, TRANSACTION
@@ -20,11 +20,14 @@ from consumers.runtime.fate import Fate
 from consumers.runtime.store.arrays import inserting
 from router.contract.event import Event
 
-_RECORDED = [each for each in EVENT.c if each.name != "applied_at"]
+RECORDED = tuple(each.name for each in EVENT.c if each.name != "applied_at")
+"""Columns of an event, without the time at which it is applied."""
+
+DATED = ("event_id", "description", "moment", "day")
+"""Columns of a transaction that an event makes."""
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """An event as stored in the journal, with its outcome, its lines and the cases it opens."""
 
     event: Event
@@ -34,8 +37,7 @@ class Entry:
     opened: Sequence[str] = ()
 
 
-@dataclass(frozen=True)
-class PostedEntry:
+class PostedEntry(Struct, frozen=True):
     """An entry and its transaction in the journal."""
 
     transaction: int
@@ -47,8 +49,8 @@ async def record_events(transaction: AsyncConnection, entries: Iterable[Entry]) 
     """Insert the events and their evidence; return the ids of those that were not known yet."""
     ordered = sorted(entries, key=lambda entry: entry.event.id)
     evidence = {entry.event.id: evidence_of(entry.event) for entry in ordered}
-    rows = [_recorded(entry, evidence[entry.event.id]) for entry in ordered]
-    adding = inserting(EVENT, _RECORDED, rows)
+    rows = [recorded_row(entry, evidence[entry.event.id]) for entry in ordered]
+    adding = inserting(EVENT, [EVENT.c[name] for name in RECORDED], rows)
     found = await transaction.execute(adding.on_conflict_do_nothing().returning(EVENT.c.event_id))
     added = set(found.scalars())
     kept = [(key, *each) for key, each in evidence.items() if key in added]
@@ -68,8 +70,8 @@ async def open_transactions(
     posting = {entry.event.id: entry for entry in entries if entry.lines}
     if not posting:
         return []
-    columns = [TRANSACTION.c[name] for name in ("event_id", "description", "moment", "day")]
-    described = [(key, *_dated(entry)) for key, entry in posting.items()]
+    columns = [TRANSACTION.c[name] for name in DATED]
+    described = [dated_row(entry) for entry in posting.values()]
     rows = await transaction.execute(
         inserting(TRANSACTION, columns, described).returning(
             TRANSACTION.c.id, TRANSACTION.c.posted_at, TRANSACTION.c.event_id
@@ -82,44 +84,48 @@ async def add_postings(transaction: AsyncConnection, posted: Sequence[PostedEntr
     """Insert the lines of these transactions, and their accounts if they are new."""
     if not posted:
         return
-    accounts = await _add_accounts(transaction, [each.entry for each in posted])
-    rows = [
+    accounts = account_ids(posted)
+    adding = inserting(ACCOUNT, list(ACCOUNT.c), account_rows(accounts))
+    await transaction.execute(adding.on_conflict_do_nothing())
+    rows = posting_rows(posted, accounts)
+    await transaction.execute(inserting(POSTING, list(POSTING.c), rows))
+
+
+def account_ids(posted: Iterable[PostedEntry]) -> Mapping[LedgerAccount, UUID]:
+    """Return the accounts that these transactions post to, with their ids."""
+    accounts = {place.account for each in posted for place in each.entry.lines}
+    return {account: account.id for account in accounts}
+
+
+def account_rows(accounts: Mapping[LedgerAccount, UUID]) -> Sequence[tuple[object, ...]]:
+    """Return the rows of accounts, in the order of their ids."""
+    return sorted(
+        (key, each.name, each.account, each.provider, each.purpose.value, each.network)
+        for each, key in accounts.items()
+    )
+
+
+def posting_rows(
+    posted: Iterable[PostedEntry], accounts: Mapping[LedgerAccount, UUID]
+) -> Sequence[tuple[object, ...]]:
+    """Return the lines of these transactions."""
+    return [
         (each.transaction, number, accounts[place.account], place.currency, amount)
         for each in posted
         for number, (place, amount) in enumerate(each.entry.lines.items(), start=1)
     ]
-    await transaction.execute(inserting(POSTING, list(POSTING.c), rows))
 
 
-async def _add_accounts(
-    transaction: AsyncConnection, entries: Sequence[Entry]
-) -> Mapping[LedgerAccount, UUID]:
-    accounts = {place.account for entry in entries for place in entry.lines}
-    ids = {account: account.id for account in accounts}
-    rows = sorted(
-        (
-            ids[account],
-            account.name,
-            account.account,
-            account.provider,
-            account.purpose.value,
-            account.network,
-        )
-        for account in accounts
-    )
-    adding = inserting(ACCOUNT, list(ACCOUNT.c), rows)
-    await transaction.execute(adding.on_conflict_do_nothing())
-    return ids
-
-
-def _dated(entry: Entry) -> tuple[object, ...]:
+def dated_row(entry: Entry) -> tuple[object, ...]:
+    """Return the row of an entry's transaction, with the columns `DATED`."""
     event = entry.event
     description = f"{event.type} {event.reference or event.provider_reference}"
     moment = moment_of(event)
-    return description, moment, day_of(moment)
+    return event.id, description, moment, day_of(moment)
 
 
-def _recorded(entry: Entry, evidence: Evidence) -> tuple[object, ...]:
+def recorded_row(entry: Entry, evidence: Evidence) -> tuple[object, ...]:
+    """Return the row of an event, without the time at which it is applied."""
     event = entry.event
     return (
         event.id,

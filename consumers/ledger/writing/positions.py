@@ -1,11 +1,11 @@
 """Reads and writes positions and their transfers: a few statements per batch."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
+from msgspec.structs import replace
 from sqlalchemy import Row, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -52,7 +52,9 @@ class KeptPosition(NamedTuple):
     is_stored: bool = True
 
 
-class _PositionRow(NamedTuple):
+class PositionRow(NamedTuple):
+    """The columns of a position; `facts` is JSON."""
+
     id: UUID
     account: str
     provider: str
@@ -143,19 +145,20 @@ async def write_positions(transaction: AsyncConnection, changed: Sequence[KeptPo
 
     Returns False, and has stored only a part, if another process has inserted one of the others.
     """
-    new = [_row_of(each) for each in changed if not each.is_stored]
+    new = [row_of(each) for each in changed if not each.is_stored]
     columns = [*_IDENTITY, *_DERIVED, as_text(POSITION.c.facts), POSITION.c.cases]
     if len(await add_and_name(transaction, POSITION, columns, new)) < len(new):
         return False
-    known = [_row_of(each) for each in changed if each.is_stored]
+    known = [row_of(each) for each in changed if each.is_stored]
     columns = [*_CHANGING, as_text(POSITION.c.facts), POSITION.c.cases]
     await update_rows(transaction, POSITION, columns, known, updated_at=func.now())
     return True
 
 
-def _row_of(kept: KeptPosition) -> _PositionRow:
+def row_of(kept: KeptPosition) -> PositionRow:
+    """Return the row of a position."""
     position = kept.position
-    return _PositionRow(
+    return PositionRow(
         id=position.id,
         account=position.account,
         provider=position.provider,
@@ -181,17 +184,21 @@ async def write_movements(
     """Insert or update the rows of these transfers. The caller holds the positions' locks."""
     if not folds:
         return
-    rows = sorted(
-        (
-            (key, kind.value, movement, _text(fold_json(fold)))
-            for (key, (kind, movement)), fold in folds.items()
-        ),
-        key=lambda row: row[:3],
-    )
+    rows = movement_rows(folds)
     columns = [*_MOVEMENT, as_text(MOVEMENT.c.facts)]
     adding = inserting(MOVEMENT, columns, rows)
     await transaction.execute(
         adding.on_conflict_do_update(
             constraint=MOVEMENT.primary_key, set_={"facts": adding.excluded.facts}
         )
+    )
+
+
+def movement_rows(
+    folds: Mapping[tuple[UUID, MovementKey], Fold],
+) -> Sequence[tuple[UUID, str, str, str]]:
+    """Return the rows of transfers, in the order of their keys."""
+    return sorted(
+        (key, kind.value, movement, _text(fold_json(fold)))
+        for (key, (kind, movement)), fold in folds.items()
     )

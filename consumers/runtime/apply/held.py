@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from functools import cache
 from uuid import UUID
 
 import msgspec
@@ -197,6 +198,19 @@ def _escaped(headers: Iterable[tuple[str, bytes | None]]) -> str:
 
 def headers_from(text: str) -> list[tuple[str, bytes | None]]:
     """Decode headers written by `headers_text`."""
+    try:
+        return _headers_reader().decode(text)
+    except (msgspec.MsgspecError, UnicodeEncodeError):
+        return _unescaped(text)
+
+
+@cache
+def _headers_reader() -> msgspec.json.Decoder[list[tuple[str, bytes | None]]]:
+    return msgspec.json.Decoder(list[tuple[str, bytes | None]])
+
+
+def _unescaped(text: str) -> list[tuple[str, bytes | None]]:
+    """Decode headers with a name that is not valid UTF-8."""
     return [
         (name, None if value is None else base64.b64decode(value))
         for name, value in json.loads(text)

@@ -207,12 +207,17 @@ async def move_fence(
 
     A record without a timestamp could not be fetched, so it cannot be compared later.
     """
+    moved = moved_past(fence, last)
+    await _move(connection, tables, cluster_id, fence, moved, counts)
+    return moved
+
+
+def moved_past(fence: Fence, last: Record) -> Fence:
+    """Return a fence that was moved past `last`."""
     known = None
     if last.timestamp != NO_TIMESTAMP:
         known = LastApplied(last.offset, last.timestamp, last.crc)
-    moved = replace(fence, next_offset=last.offset + 1, last=known, touched=None)
-    await _move(connection, tables, cluster_id, fence, moved, counts)
-    return moved
+    return replace(fence, next_offset=last.offset + 1, last=known, touched=None)
 
 
 async def pass_gap(
@@ -274,9 +279,7 @@ async def claim_events(
 
     Of duplicates within the batch the first one counts.
     """
-    first: dict[UUID, int] = {}
-    for index, decoded in enumerate(arrived):
-        first.setdefault(decoded.event.id, index)
+    first = first_of_each(arrived)
     if not first:
         return Claims(frozenset(), {})
     ordered = sorted(first.items())
@@ -298,7 +301,15 @@ async def claim_events(
         if event_id in claimed
     }
     known |= await _known(connection, tables, first.keys() - claimed)
-    return Claims(new, _contradictions(arrived, new, known))
+    return Claims(new, contradicting(arrived, new, known))
+
+
+def first_of_each(arrived: Sequence[Decoded]) -> dict[UUID, int]:
+    """Return the index of the first record of each event id."""
+    first: dict[UUID, int] = {}
+    for index, decoded in enumerate(arrived):
+        first.setdefault(decoded.event.id, index)
+    return first
 
 
 async def unclaim_events(
@@ -323,9 +334,10 @@ async def _known(
     return {row.event_id: row.fingerprint for row in rows}
 
 
-def _contradictions(
+def contradicting(
     arrived: Sequence[Decoded], new: frozenset[int], known: Mapping[UUID, str]
 ) -> dict[int, str]:
+    """Return the fingerprints that records contradict, by index, of those that are not new."""
     found = {}
     for index, decoded in enumerate(arrived):
         # An id deleted between the claim and this read has nothing to contradict.

@@ -16,6 +16,9 @@ from consumers.runtime.store.arrays import inserting
 from consumers.runtime.store.tables import RuntimeTables
 from router.contract.wire import Headers
 
+READ_BYTES = 8 * 1024 * 1024
+"""Size of the records that are read at once, besides the first."""
+
 
 @dataclass(frozen=True)
 class Outgoing:
@@ -72,18 +75,27 @@ async def read_unsent(
     tables: RuntimeTables,
     limit: int,
     without: Sequence[str] = (),
+    most_bytes: int = READ_BYTES,
 ) -> Sequence[tuple[int, Outgoing]]:
     """Return the oldest unsent records with their numbers, except topics in `without`.
 
-    The caller must hold the relay's lock.
+    At most `limit` of them, and of `most_bytes` besides the first. The caller must hold the
+    relay's lock.
     """
     box = tables.outbox
-    wanted = select(box).where(box.c.refused.is_(None))
+    size = func.coalesce(func.length(box.c.value), 0)
+    before = func.sum(size).over(order_by=box.c.id) - size
+    columns = (box.c.id, box.c.topic, box.c.key, box.c.value, box.c.headers)
+    wanted = select(*columns, before.label("before")).where(box.c.refused.is_(None))
     if without:
         wanted = wanted.where(box.c.topic.not_in(without))
-    rows = await connection.execute(wanted.order_by(box.c.id).limit(limit))
+    oldest = wanted.order_by(box.c.id).limit(limit).subquery()
+    rows = await connection.execute(
+        select(oldest).where(oldest.c.before < most_bytes).order_by(oldest.c.id)
+    )
     return [
-        (row.id, Outgoing(row.topic, row.key, row.value, headers_from(row.headers))) for row in rows
+        (number, Outgoing(topic, key, value, headers_from(headers)))
+        for number, topic, key, value, headers, _ in rows
     ]
 
 

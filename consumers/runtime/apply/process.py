@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Protocol
 from uuid import UUID
 
 from consumers.runtime.apply.bookkeeping import Bookkeeping, BookkeepingTransaction
@@ -59,6 +60,17 @@ class BatchResult:
     brakes: Mapping[str, Brake] = field(default_factory=dict)
     conflicts: int = 0
     received: Sequence[datetime] = ()
+    plain: bool = False
+    """Whether it was applied the shorter way."""
+
+
+class ShorterWay(Protocol):
+    """Applies the batches that it finds plain."""
+
+    async def apply(
+        self, batch: Sequence[Arrived], expected: Mapping[Partition, Fence]
+    ) -> BatchResult | None:
+        """Apply a batch, all or nothing; None, without any effect, if the general way has to."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +85,8 @@ class Applier:
     """Readers by topic name on the broker; all other topics contain events of the contract."""
     idle_seconds: float = 20
     """After so long without a statement the server may have closed the connection."""
+    shorter: ShorterWay | None = None
+    """Tried first, if the consumer has one."""
 
     def decode(self, record: Record) -> Decoded | Undecodable | TooNew:
         """Decode a record with the reader of its topic."""
@@ -125,6 +139,18 @@ class Applier:
         instead of applying it. Records of a topic are skipped from the point
         at which its brake holds, before or within the batch.
         """
+        if decision is None and self.shorter is not None:
+            done = await self.shorter.apply(batch, expected)
+            if done is not None:
+                return done
+        return await self._apply(batch, expected, decision)
+
+    async def _apply(
+        self,
+        batch: Sequence[Arrived],
+        expected: Mapping[Partition, Fence],
+        decision: HoldDecision | None,
+    ) -> BatchResult:
         async with self.books.transaction() as books:
             fences = await books.lock_fences(expected)
             fresh = [d for d in batch if d.record.offset >= fences[d.record.partition].next_offset]

@@ -27,6 +27,7 @@ from consumers.runtime.member.report import Report
 from consumers.runtime.member.subscription import RebalanceListener, Subscription, broker_cluster_id
 from consumers.runtime.member.topic_watch import topic_watch
 from consumers.runtime.member.upkeep import Upkeep
+from consumers.runtime.plain.batches import PlainBatches
 from consumers.runtime.service import ConsumerActions, Service
 from consumers.runtime.settings import ConsumerSettings
 from consumers.runtime.store.database import open_engine, transaction_of
@@ -203,6 +204,7 @@ async def _consume_once(process: ConsumerProcess) -> None:
         brake_after=tuning.brake_after,
         readers={settings.topics.name(topic): read for topic, read in actions.readers.items()},
         idle_seconds=tuning.transaction_timeout_seconds,
+        shorter=PlainBatches(stored, actions.plain) if actions.plain is not None else None,
     )
     report = Report(service.name, process.metrics, process.log)
     loop = Loop(applier, settings.tuning, report, settings.timing)

@@ -17,6 +17,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError, KafkaTimeoutError
 
 from consumers.runtime.apply.failures import Action, Phase, decide, describe
+from consumers.runtime.fetched_ahead import FetchedAhead
 from consumers.runtime.records import Partition
 from consumers.runtime.settings import ConsumerTiming, Tuning
 from router.broker.log.bounds import LogBounds, log_bounds
@@ -53,11 +54,20 @@ class RecordUnfetchable(Exception):  # noqa: N818 - reads as what it is
 class Client:
     """Drives aiokafka's consumer; tracks partitions that may have a record it cannot read."""
 
-    def __init__(self, consumer: AIOKafkaConsumer, tuning: Tuning, timing: ConsumerTiming) -> None:
-        """Wrap a consumer that has joined its group."""
+    def __init__(
+        self,
+        consumer: AIOKafkaConsumer,
+        tuning: Tuning,
+        timing: ConsumerTiming,
+        *,
+        in_time_order: bool = False,
+    ) -> None:
+        """Wrap a consumer that has joined its group; in time order, see `FetchedAhead`."""
         self._consumer = consumer
         self._tuning = tuning
         self._timing = timing
+        ahead = FetchedAhead(timing.order_seconds, tuning.batch_records)
+        self._ahead = ahead if in_time_order else None
         self._suspects: dict[Partition, int] = {}
         self._silent = 0.0
         self._doubted = False
@@ -70,6 +80,42 @@ class Client:
         Raises PositionsLost; RecordUnfetchable if a known record cannot be read, after
         which its partition has to be sought; KafkaError if the client has to be replaced.
         """
+        ahead = self._ahead
+        if ahead is None:
+            return await self._fetch(placed)
+        empty = [each for each in placed if each not in ahead]
+        if empty:
+            waits = len(empty) == len(placed) or bool(await self._unread(empty))
+            ahead.add(await self._fetch(empty, self._tuning.batch_wait_seconds if waits else 0))
+        return ahead.take(placed, await self._unread(placed), time.monotonic())
+
+    def is_ahead(self, partition: Partition) -> bool:
+        """Return whether records of a partition are fetched that `fetch` has not returned yet."""
+        return self._ahead is not None and partition in self._ahead
+
+    async def _unread(self, placed: Collection[Partition]) -> Collection[Partition]:
+        """Return the partitions whose logs have records that are not fetched, or may have.
+
+        Not those revoked during the fetch.
+        """
+        assigned = self._consumer.assignment()
+        wanted = [each for each in placed if _topic_partition(each) in assigned]
+        ends = {each: self._stable_end(each) for each in wanted}
+        return [
+            each for each, end in ends.items() if end is None or await self.position(each) < end
+        ]
+
+    def _stable_end(self, partition: Partition) -> int | None:
+        """Return where committed records ended at the last fetch; None before the first."""
+        at = _topic_partition(partition)
+        stable: int | None = self._consumer.last_stable_offset(at)
+        return self._consumer.highwater(at) if stable is None else stable
+
+    async def _fetch(
+        self, placed: Collection[Partition], seconds: float | None = None
+    ) -> Mapping[Partition, Sequence[Any]]:
+        """Fetch from these partitions, and wait for so long for a record."""
+        wait = self._tuning.batch_wait_seconds if seconds is None else seconds
         suspect = min(self._suspects.keys() & set(placed), default=None)
         started = time.monotonic()
         if suspect is not None:
@@ -77,7 +123,7 @@ class Client:
             self._note_answer([suspect], singly, time.monotonic() - started)
             return singly
         try:
-            fetched = await self._poll(placed, self._tuning.batch_wait_seconds)
+            fetched = await self._poll(placed, wait)
         except RecordUnreadable:
             self._suspects = dict.fromkeys(placed, 0)
             raise
@@ -104,6 +150,8 @@ class Client:
 
     def seek(self, partition: Partition, offset: int, end: int) -> None:
         """Continue reading at `offset`, in a log that ends at `end`."""
+        if self._ahead is not None:
+            self._ahead.forget(partition)
         self._consumer.seek(_topic_partition(partition), offset)
         self._consumer.resume(_topic_partition(partition))
         if partition in self._suspects:

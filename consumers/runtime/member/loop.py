@@ -127,7 +127,8 @@ class Loop:
 
     async def run(self, consumer: AIOKafkaConsumer) -> None:
         """Consume until `stop`. Raises KafkaError if a new client is needed."""
-        client = Client(consumer, self.tuning, self.timing)
+        in_time_order = self.applier.service.in_time_order
+        client = Client(consumer, self.tuning, self.timing, in_time_order=in_time_order)
         placing = Placing(self.applier, self.tuning, self.report, self.positions)
         reading = Reading(self.applier, self.tuning, self.report, self.positions)
         while not self.member.stopping:
@@ -194,8 +195,9 @@ class Loop:
         try:
             fetched = await self._fetch(client, readable)
             batch = await reading.read(client, fetched)
+            others = [each for each in readable if each not in fetched]
             await reading.pass_trailing_gaps(
-                client, [each for each in readable if each not in fetched]
+                client, [each for each in others if not client.is_ahead(each)]
             )
         except RecordUnfetchable as found:
             return await reading.unfetchable(client, found)

@@ -14,6 +14,7 @@ from typing import Any
 from consumers.runtime.apply.failures import Action, HaltReason, Phase, back_off, decide, describe
 from consumers.runtime.apply.offsets import LastApplied
 from consumers.runtime.apply.process import Applier
+from consumers.runtime.fetched_ahead import in_time_order
 from consumers.runtime.member.client import Client, RecordUnfetchable
 from consumers.runtime.member.halts import Halt, records_missing
 from consumers.runtime.member.partition import FenceAdvanced, Placed, Read
@@ -58,7 +59,7 @@ class Reading:
 
     async def read(self, client: Client, fetched: Mapping[Partition, Sequence[Any]]) -> Batch:
         """Decode records in order, up to the first record or gap that has to halt a partition."""
-        batch: list[Arrived] = []
+        batch: list[Sequence[Arrived]] = []
         cut: list[Partition] = []
         placed = self.positions.placed
         gaps = {each: gaps_before(placed.get(each), fetched[each]) for each in fetched}
@@ -71,14 +72,14 @@ class Reading:
             arrived, halt = decode_until_halt(
                 place, records, self.applier.decode, missing[partition]
             )
-            batch += arrived
+            batch.append(arrived)
             if halt is None:
                 self.positions.send(partition, Read(records[-1].offset + 1))
             elif arrived:
                 cut.append(partition)
             else:
                 halt_at(client, self.positions, self.report, halt)
-        return Batch(batch, cut)
+        return Batch(in_time_order(batch), cut)
 
     async def unfetchable(self, client: Client, found: RecordUnfetchable) -> Batch:
         """Return a batch that holds an unfetchable record, or halt if that would be wrong."""

@@ -3,8 +3,8 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
@@ -17,10 +17,16 @@ from consumers.runtime.apply.outbox import Outgoing
 from consumers.runtime.store.database import transaction_of
 from consumers.runtime.store.tables import RuntimeTables
 from router.broker.connection import KafkaConnection
-from router.broker.producers import make_durable_producer, send_alone, stop_within
+from router.broker.partitioner import partition_of
+from router.broker.producers import make_durable_producer, stop_within
 from router.broker.refusals import About, about
 
-BATCH = 100
+BATCH = 1000
+"""How many records are read at once, and deleted in the transaction that sends them."""
+
+REQUEST_BYTES = 128 * 1024
+"""Size of a batch of records. Smaller than what a topic accepts, which is 1 MiB unless changed."""
+
 STOP_SECONDS = 3.0
 LARGEST_BYTES = 64 * 1024 * 1024
 """So large that the topic's limit decides what is too large, not the client's."""
@@ -33,7 +39,9 @@ MakeProducer = Callable[[], AIOKafkaProducer]
 
 def relay_producer(kafka: KafkaConnection) -> AIOKafkaProducer:
     """Make a producer that loses nothing and keeps the order."""
-    return make_durable_producer(kafka, max_request_size=LARGEST_BYTES)
+    return make_durable_producer(
+        kafka, max_request_size=LARGEST_BYTES, max_batch_size=REQUEST_BYTES
+    )
 
 
 @dataclass(frozen=True)
@@ -71,7 +79,8 @@ class Relay:
         async with transaction_of(self._engine) as transaction:
             if not await self._try_lock(transaction):
                 return 0
-            found = await outbox.read_unsent(transaction, self._tables, BATCH, self._topics_aside())
+            aside = self._topics_aside()
+            found = await outbox.read_unsent(transaction, self._tables, BATCH, aside)
             if not found:
                 return 0
             sent = await self._send(found)
@@ -107,7 +116,7 @@ class Relay:
                     self._producer = self._make()
                     await self._producer.start()
                 errors = await self._send_all(self._producer, found)
-                return await self._sort_results(self._producer, found, errors)
+                return await self._sort_results(found, errors)
         except BaseException:
             await self.stop()
             raise
@@ -115,54 +124,56 @@ class Relay:
     async def _send_all(
         self, producer: AIOKafkaProducer, found: Sequence[tuple[int, Outgoing]]
     ) -> Sequence[BaseException | None]:
-        """Send records; return the error of each, None if the broker acknowledged it."""
-        absent = {}
-        for topic in dict.fromkeys(each.topic for _, each in found):
-            error = await self._topic_error(producer, topic)
-            if error is not None:
-                absent[topic] = error
-        futures = [await _submit(producer, each) for _, each in found if each.topic not in absent]
-        answers = iter(await asyncio.gather(*futures, return_exceptions=True))
-        errors = [absent.get(each.topic) or next(answers) for _, each in found]
-        return [each if isinstance(each, BaseException) else None for each in errors]
+        """Send records; return the error of each, None if the broker acknowledged it.
 
-    async def _topic_error(self, producer: AIOKafkaProducer, topic: str) -> BaseException | None:
-        """Return the error of looking up a topic's partitions; None if it has any."""
+        Those of a partition are sent one batch after the other. So what is acknowledged is in
+        order, and nothing behind a record that is sent again later was sent before.
+        """
+        errors: list[BaseException | None] = [None] * len(found)
+        lines: dict[tuple[str, int], list[int]] = {}
+        for topic, indexes in _by_topic(found).items():
+            partitions = await self._partitions(producer, topic)
+            for index in indexes:
+                if isinstance(partitions, BaseException):
+                    errors[index] = partitions
+                else:
+                    partition = _partition_for(found[index][1], partitions)
+                    lines.setdefault((topic, partition), []).append(index)
+        answers = await asyncio.gather(
+            *(
+                _send_line(producer, place, [found[i][1] for i in own])
+                for place, own in lines.items()
+            )
+        )
+        for own, answer in zip(lines.values(), answers, strict=True):
+            for index, error in zip(own, answer, strict=True):
+                errors[index] = error
+        return errors
+
+    async def _partitions(
+        self, producer: AIOKafkaProducer, topic: str
+    ) -> Sequence[int] | BaseException:
+        """Return a topic's partitions, sorted, or the error of looking them up."""
         try:
             async with asyncio.timeout(self._seconds / 4):
-                await producer.partitions_for(topic)
+                return sorted(await producer.partitions_for(topic))
         except (KafkaError, TimeoutError) as error:
             return error
-        return None
 
     async def _sort_results(
-        self,
-        producer: AIOKafkaProducer,
-        found: Sequence[tuple[int, Outgoing]],
-        errors: Sequence[BaseException | None],
+        self, found: Sequence[tuple[int, Outgoing]], errors: Sequence[BaseException | None]
     ) -> _SendResult:
-        """Decide for each record: delete, set aside as refused, or send again.
-
-        Records acknowledged after a failed one of the same topic are sent again
-        after it, which keeps the order within the topic.
-        """
+        """Decide for each record: delete, set aside as refused, or send again."""
         done: list[int] = []
         refused: dict[int, str] = {}
         failures: dict[str, BaseException] = {}
-        again: set[str] = set()
-        for (number, each), first in zip(found, errors, strict=True):
-            error = first
-            if error is not None and about(error) is About.RECORD:
-                # A different record of its batch may have been the cause.
-                error = await _send_alone(producer, each)
-            if error is not None and _is_permanent(error):
-                refused[number] = type(error).__name__
-            elif error is not None:
-                failures.setdefault(each.topic, error)
-            elif each.topic not in failures and each.topic not in again:
+        for (number, each), error in zip(found, errors, strict=True):
+            if error is None:
                 done.append(number)
-                if first is not None:
-                    again.add(each.topic)
+            elif _is_permanent(error):
+                refused[number] = type(error).__name__
+            else:
+                failures.setdefault(each.topic, error)
         self._set_aside(failures)
         if any(_is_producer_failure(error) for error in failures.values()):
             await self.stop()
@@ -183,26 +194,92 @@ def _is_producer_failure(error: BaseException) -> bool:
     return about(error) is not About.TOPIC and not isinstance(error, TimeoutError)
 
 
-async def _submit(producer: AIOKafkaProducer, each: Outgoing) -> Any:  # noqa: ANN401
-    """Return a future of the record's acknowledgement; it fails if the record is refused."""
+def _by_topic(found: Sequence[tuple[int, Outgoing]]) -> Mapping[str, Sequence[int]]:
+    topics: dict[str, list[int]] = {}
+    for index, (_, each) in enumerate(found):
+        topics.setdefault(each.topic, []).append(index)
+    return topics
+
+
+def _partition_for(each: Outgoing, partitions: Sequence[int]) -> int:
+    """Return the partition of a record; one without a key has no order, and goes to the first."""
+    return partitions[0] if each.key is None else partition_of(each.key, partitions)
+
+
+async def _send_line(
+    producer: AIOKafkaProducer, place: tuple[str, int], records: Sequence[Outgoing]
+) -> Sequence[BaseException | None]:
+    """Send the records of a partition in order; return the error of each.
+
+    After a failure that concerns more than one record, the rest is not sent, and has the same one.
+    """
+    errors: list[BaseException | None] = []
+    for batch in _batches(producer, records):
+        error = await _sent(batch.send(producer, place))
+        if error is not None and about(error) is About.RECORD:
+            # One of its records is the cause: all of them are sent alone, and it is found.
+            errors += await _send_singly(producer, place, batch.records)
+        else:
+            errors += [error] * len(batch.records)
+        last = errors[-1]
+        if last is not None and not _is_permanent(last):
+            return [*errors, *[last] * (len(records) - len(errors))]
+    return errors
+
+
+async def _send_singly(
+    producer: AIOKafkaProducer, place: tuple[str, int], records: Sequence[Outgoing]
+) -> Sequence[BaseException | None]:
+    """Send records alone, in order, until one fails; return the error of each."""
+    errors: list[BaseException | None] = []
+    for each in records:
+        alone = _RelayBatch(producer.create_batch())
+        alone.take(each)
+        error = await _sent(alone.send(producer, place))
+        errors.append(error)
+        if error is not None and not _is_permanent(error):
+            return [*errors, *[error] * (len(records) - len(errors))]
+    return errors
+
+
+@dataclass
+class _RelayBatch:
+    """Records of one partition that are sent together."""
+
+    builder: Any
+    records: list[Outgoing] = field(default_factory=list)
+
+    def take(self, each: Outgoing) -> bool:
+        """Append a record; return False if there is no room. The first one always has room."""
+        appended = self.builder.append(
+            timestamp=None, key=each.key, value=each.value, headers=list(each.headers)
+        )
+        if appended is not None:
+            self.records.append(each)
+        return appended is not None
+
+    async def send(self, producer: AIOKafkaProducer, place: tuple[str, int]) -> None:
+        """Send it, and return once the broker has acknowledged it."""
+        topic, partition = place
+        self.builder.close()
+        await (await producer.send_batch(self.builder, topic, partition=partition))
+
+
+def _batches(producer: AIOKafkaProducer, records: Sequence[Outgoing]) -> Iterator[_RelayBatch]:
+    batch = _RelayBatch(producer.create_batch())
+    for each in records:
+        if not batch.take(each):
+            yield batch
+            batch = _RelayBatch(producer.create_batch())
+            batch.take(each)
+    if batch.records:
+        yield batch
+
+
+async def _sent(sending: Awaitable[None]) -> BaseException | None:
+    """Return the broker's refusal, or None."""
     try:
-        if each.key is None and each.value is None:
-            # aiokafka accepts a record without key and value only as a batch.
-            return await _submit_alone(producer, each)
-        return await producer.send(each.topic, each.value, key=each.key, headers=list(each.headers))
-    except KafkaError as error:
-        refused: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        refused.set_exception(error)
-        return refused
-
-
-async def _submit_alone(producer: AIOKafkaProducer, each: Outgoing) -> Any:  # noqa: ANN401
-    return await send_alone(producer, each.topic, each.key, each.value, each.headers)
-
-
-async def _send_alone(producer: AIOKafkaProducer, each: Outgoing) -> BaseException | None:
-    try:
-        await (await _submit_alone(producer, each))
+        await sending
     except KafkaError as error:
         refused: BaseException = error
         return refused

@@ -74,6 +74,7 @@ class Report:
             **fates,
             partition_count=len(applied.fences),
             milliseconds=round(seconds * 1000, 1),
+            plain=applied.plain,
         )
 
     def _effects_of(self, received: Iterable[datetime]) -> None:

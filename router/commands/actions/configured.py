@@ -1,7 +1,7 @@
 """The configuration of an invocation: read, and checked with the consumers' part."""
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from router.commands.actions.checked import checked_settings
 from router.commands.invocation import Invocation
@@ -11,21 +11,34 @@ from router.evaluation.data_dir import DataDir, resolve_sources
 from router.telemetry import logs
 from router.terminal.completion import provider_names
 
+Options = Mapping[str, Mapping[str, object]]
+"""Values of the command line by table and key; they override file and environment."""
 
-def load_settings(invocation: Invocation, consumers: Collection[str] | None = None) -> Settings:
+
+def load_settings(
+    invocation: Invocation,
+    consumers: Collection[str] | None = None,
+    options: Options | None = None,
+) -> Settings:
     """Return the checked configuration, and configure the log by it.
 
     `consumers` are those whose options are checked, None for all.
     """
-    settings = read_settings(invocation, consumers)
+    settings = read_settings(invocation, consumers, options)
     logs.configure_logging(settings.log.level, settings.log.format)
     return settings
 
 
-def read_settings(invocation: Invocation, consumers: Collection[str] | None = None) -> Settings:
+def read_settings(
+    invocation: Invocation,
+    consumers: Collection[str] | None = None,
+    options: Options | None = None,
+) -> Settings:
     """Return the configuration in force, checked with the part of these consumers, None for all."""
     place = invocation.place
     sources = resolve_sources(place.config, DataDir(place.data_dir), os.environ)
+    for table, values in (options or {}).items():
+        sources.values[table] = {**sources.values.get(table, {}), **values}
     return checked_settings(sources, invocation.consumers.check, consumers=consumers)
 
 

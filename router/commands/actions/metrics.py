@@ -11,7 +11,8 @@ from router.edge.http.admission import Admission
 from router.edge.http.watch import ConnectionWatch
 from router.edge.intake import Endpoint
 from router.edge.metrics import EdgeMetrics
-from router.edge.reload import ReloadMetrics
+from router.edge.reload import CertificateMetrics, ReloadMetrics
+from router.edge.workers.metrics import WorkerMetrics
 from router.providers import Key, discover
 from router.telemetry.catalogue import Described, catalogue, markdown
 from router.telemetry.logs import get_log
@@ -22,7 +23,8 @@ from router.terminal.output import show_json, show_table
 
 def show_metrics(invocation: Invocation, *, as_json: bool, as_page: bool) -> None:
     """Print the metrics of every kind of process."""
-    found = catalogue({"edge": declared(), **invocation.consumers.metrics()})
+    edge = {"edge": declared(), "edge --workers": declared_by_parent()}
+    found = catalogue({**edge, **invocation.consumers.metrics()})
     if as_page:
         click.echo(markdown(found), nl=False)
     elif as_json:
@@ -38,9 +40,17 @@ def declared() -> CollectorRegistry:
     ConnectionWatch(registry, get_log("connection")).measure(Admission(0, 0))
     provider = next(iter(discover().values()))
     ReloadMetrics(registry)
+    CertificateMetrics(registry)
     TopicMetrics(registry, ["payment"])
     shop = Endpoint("shop", "shop", provider, [Key(b"", "fp:0")], None, 1)
     EdgeMetrics(registry, [shop]).of("shop").add_ignored(["customer.created"])
+    return registry
+
+
+def declared_by_parent() -> CollectorRegistry:
+    """Return what only the parent of several workers measures."""
+    registry = CollectorRegistry()
+    WorkerMetrics(registry)
     return registry
 
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import httptools
 
 Header = tuple[bytes, bytes]
-Target = httptools.parser.url_parser.URL
 
 
 class MalformedRequest(Exception):  # noqa: N818 - named after the event
@@ -92,7 +91,7 @@ def check_head(version: str, headers: Sequence[Header]) -> None:
         raise MalformedRequest(TRANSFER_CODING)
 
 
-def checked_target(target: bytes) -> Target:
+def checked_target(target: bytes) -> httptools.parser.url_parser.URL:
     """Return the target, or raise MalformedRequest unless it is a path or URL in ASCII."""
     try:
         url = httptools.parse_url(target)

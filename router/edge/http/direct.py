@@ -8,11 +8,10 @@ and the deadline.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Final
 
 from router.edge.http.answers import Response, written
-from router.edge.http.bounds import Header
 from router.edge.http.request_head import RequestHead
 
 HandleWhole = Callable[[bytes, Callable[[Response], None]], None]
@@ -24,11 +23,11 @@ HoldRequest = Callable[[RequestHead], HandleWhole | None]
 _UNUSUAL: Final = frozenset({b"expect", b"transfer-encoding", b"upgrade"})
 
 
-def is_plain(method: bytes, version: str, headers: Sequence[Header]) -> bool:
+def is_plain(head: RequestHead, version: str) -> bool:
     """Return whether a head that keeps its connection open is that of a plain request."""
-    if method != b"POST" or version != "1.1":
+    if head.method != "POST" or version != "1.1":
         return False
-    names = {name for name, _ in headers}
+    names = {name for name, _ in head.headers}
     return b"content-length" in names and names.isdisjoint(_UNUSUAL)
 
 

@@ -31,13 +31,16 @@ class Door:
     """The objects that all connections share.
 
     `shed(target, first_byte_at)` returns whether a request must be refused at once because it
-    cannot be answered in time. `delay()` returns how many seconds bytes read now may have waited.
+    cannot be answered in time; None if no endpoint has this target, so that it is refused anyway.
+    `arrived()` counts a request that is not refused, once it has arrived whole: a head alone costs
+    no verification. `delay()` returns how many seconds bytes read now may have waited. `hold`
+    decides which plain requests are handled without the application.
     """
 
     admission: Admission
     bounds: HttpBounds
     observer: ConnectionObserver
-    shed: Callable[[bytes, float], bool]
+    shed: Callable[[bytes, float], bool | None]
+    arrived: Callable[[], None]
     delay: Callable[[], float]
     hold: HoldRequest = lambda _head: None
-    """Decides which plain requests are handled without the application."""

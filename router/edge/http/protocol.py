@@ -1,9 +1,8 @@
 """One HTTP connection: uvicorn's protocol with the limits that uvicorn lacks.
 
 uvicorn lets a head, chunk extensions and trailers grow without limit, reads trailers as headers,
-and drops the body of a delivery whose sender offers another protocol (`Upgrade: h2c`, as Java's
-client does over plain HTTP), although a server declines such an offer by ignoring it
-(github.com/Kludex/uvicorn/issues/2722). This module counts every byte from the first one on.
+and drops the body of a request that offers another protocol (`Upgrade: h2c`, as Java's client does
+over plain HTTP), although a server declines an offer by ignoring it (Kludex/uvicorn, issue 2722).
 """
 
 import asyncio
@@ -25,15 +24,13 @@ from router.edge.http.bounds import (
     Framing,
     MalformedRequest,
     NoMoreRequests,
-    Target,
     TimeLimit,
     check_head,
-    checked_target,
 )
 from router.edge.http.direct import DirectExchange, HeldRequest, is_plain
 from router.edge.http.door import FIRST_BYTE, VISIT, Door
 from router.edge.http.message_state import AFTER, ARRIVING, MessageChange, MessageState
-from router.edge.http.request_head import head_of_post, without_offer
+from router.edge.http.request_head import RequestHead, head_of, without_offer
 
 
 class DeliveryProtocol(HttpToolsProtocol):
@@ -59,7 +56,7 @@ class DeliveryProtocol(HttpToolsProtocol):
         self._message = MessageState.NONE
         self._held: HeldRequest | None = None
         self._may_hold = False
-        self._framing = Framing()
+        self._framing, self._counts = Framing(), False
         # Bytes read after the last answer; None while requests are still read.
         self._lingered: int | None = None
 
@@ -112,15 +109,13 @@ class DeliveryProtocol(HttpToolsProtocol):
         self._handle_whole()
         if self._lingered is not None or self.transport.is_closing():
             raise NoMoreRequests
-        # Not at the first byte: line ends between requests must not keep a connection open.
+        # Not at the first byte: line ends between requests keep no connection open.
         self._unset_keepalive_if_required()
         super().on_message_begin()
         self._change(MessageChange.BEGUN)
         self._framing = Framing()
-        self.scope["state"] |= {
-            VISIT: self._visit,
-            FIRST_BYTE: time.monotonic() - self._door.delay(),
-        }
+        began = time.monotonic() - self._door.delay()
+        self.scope["state"] |= {VISIT: self._visit, FIRST_BYTE: began}
         self._limit.stop()
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -136,12 +131,15 @@ class DeliveryProtocol(HttpToolsProtocol):
             self._change(MessageChange.GIVEN)
             return
         check_head(self.parser.get_http_version(), self.headers)
-        target = checked_target(self.url)
+        began = self.scope["state"][FIRST_BYTE]
+        head = head_of(self.parser.get_method(), self.url, self.headers, began, self._visit)
         if len(self.pipeline) >= self._bounds.pipelined:
             raise MalformedRequest(TOO_MANY_PIPELINED)
-        if self._is_free() and self._door.shed(self.url, self.scope["state"][FIRST_BYTE]):
+        shed = self._door.shed(self.url, began) if self._is_free() else None
+        self._counts = shed is False
+        if shed:
             self._change(MessageChange.SHED)
-        elif not self._hold(target):
+        elif not self._hold(head):
             self._change(MessageChange.GIVEN)
             super().on_headers_complete()
             if isinstance(self._running, DirectExchange):
@@ -163,7 +161,12 @@ class DeliveryProtocol(HttpToolsProtocol):
         if before is MessageState.SHED:
             self._answer_shed_request()
         elif before is MessageState.GIVEN and not self.parser.should_upgrade():
-            super().on_message_complete()
+            self._complete()
+
+    def _complete(self) -> None:
+        if self._counts:
+            self._door.arrived()
+        super().on_message_complete()
 
     def pause_writing(self) -> None:
         """Wait for the other side to read its answers, within a time limit."""
@@ -185,10 +188,6 @@ class DeliveryProtocol(HttpToolsProtocol):
             self._abort.set(self._bounds.write_seconds)
         self._note_stage(answered=True)
 
-    def timeout_keep_alive_handler(self) -> None:
-        """Close the connection, which has been idle for too long."""
-        self._close()
-
     def shutdown(self) -> None:
         """Close after answering the open requests."""
         super().shutdown()
@@ -208,13 +207,11 @@ class DeliveryProtocol(HttpToolsProtocol):
     def _change(self, change: MessageChange) -> None:
         self._message = AFTER[self._message][change]
 
-    def _hold(self, target: Target) -> bool:
+    def _hold(self, head: RequestHead) -> bool:
         """Hold a plain request, or return False."""
-        plain = is_plain(self.parser.get_method(), self.parser.get_http_version(), self.headers)
-        if not (plain and self._may_hold and self.parser.should_keep_alive() and self._is_free()):
-            return False
-        head = head_of_post(target, self.headers, self.scope["state"][FIRST_BYTE], self._visit)
-        handle = None if self.flow.write_paused else self._door.hold(head)
+        may = self._may_hold and self._is_free() and not self.flow.write_paused
+        plain = is_plain(head, self.parser.get_http_version()) and self.parser.should_keep_alive()
+        handle = self._door.hold(head) if may and plain else None
         if handle is not None:
             self._held, self._may_hold = HeldRequest(handle), False
             self._change(MessageChange.HELD)
@@ -222,16 +219,18 @@ class DeliveryProtocol(HttpToolsProtocol):
 
     def _handle_whole(self) -> None:
         """Handle a held request that has arrived whole, without the application."""
-        if self._message is not MessageState.WHOLE or self._held is None:
-            return
-        if self.transport.is_closing():
+        if self._message is MessageState.WHOLE and self.transport.is_closing():
             self._give_to_application()
+        if self._message is not MessageState.WHOLE or self._held is None:
             return
         held, self._held = self._held, None
         self._change(MessageChange.HANDLED)
         exchange = self._running = DirectExchange(self.transport, self.on_response_complete)
         self.cycle = cast("RequestResponseCycle", exchange)
         held.handle(b"".join(held.body), exchange.answer)
+        # One that waits for the broker has a place, and counts by that.
+        if self._counts and exchange.response_complete:
+            self._door.arrived()
 
     def _give_to_application(self) -> None:
         """Give a held request to the application, as far as it has arrived."""
@@ -242,7 +241,7 @@ class DeliveryProtocol(HttpToolsProtocol):
         for piece in held.body if held is not None else ():
             super().on_body(piece)
         if whole:
-            super().on_message_complete()
+            self._complete()
         if self.transport.is_closing():
             self._disconnect_running()
 
@@ -342,8 +341,7 @@ class DeliveryProtocol(HttpToolsProtocol):
 
     def _end_after_answer(self) -> None:
         """Stop reading; close after the answers to the requests that have arrived."""
-        last = self.pipeline[0][0] if self.pipeline else self.cycle
-        last.keep_alive = False
+        (self.pipeline[0][0] if self.pipeline else self.cycle).keep_alive = False
         self._lingered = 0
         self.flow.pause_reading()
 
@@ -398,3 +396,5 @@ class DeliveryProtocol(HttpToolsProtocol):
         """Close once the other side has read everything, or after `write_seconds`."""
         self.transport.close()
         self._abort.set(self._bounds.write_seconds)
+
+    timeout_keep_alive_handler = _close

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 from typing import Any
 
@@ -34,9 +34,11 @@ async def serving_deliveries(
     *,
     certificate: ssl.SSLContext | None = None,
     drain_seconds: float = 10.0,
+    may_accept: Callable[[], Awaitable[None]] | None = None,
 ) -> AsyncIterator[uvicorn.Server]:
     """Serve an ASGI app until the block ends; then answer open requests and stop.
 
+    Connections are accepted once the app has started and `may_accept` has returned.
     `certificate` stays the same object; it may pass each handshake to another context
     (`router.edge.http.tls.ServerCertificate`).
     """
@@ -50,6 +52,8 @@ async def serving_deliveries(
     # No socket for uvicorn: connections are accepted here.
     with listener:
         async with started(config, []) as server:
+            if may_accept is not None:
+                await may_accept()
 
             def connection(visit: Visit | None = None) -> DeliveryProtocol:
                 state = server.lifespan.state

@@ -75,6 +75,19 @@ def _footprints(footprints: Sequence[Part]) -> Sheet:
     return Sheet("memory, and CPU until the first answer and at rest", columns, rows)
 
 
+def _gateways(part: Part) -> dict[str, Sheet]:
+    results = part["results"]
+    blockatm = next(each for each in results if each["name"] == "blockatm")
+    rows = [[each["name"], *_cost(each), _ratio(each, blockatm)] for each in results]
+    columns = ["gateway", "CPU µs", "a second", "of BlockATM's CPU"]
+    return {"gateways": Sheet("edge by gateway, at 32 connections", columns, rows)}
+
+
+def _ratio(each: Part, other: Part) -> str:
+    key = "cpu_microseconds"
+    return f"{each[key]['median'] / other[key]['median']:.2f}"
+
+
 def _growth(part: Part) -> dict[str, Sheet]:
     return {
         "growth.endpoints": _edges("endpoints", part["endpoints"]),
@@ -133,6 +146,19 @@ def _ledger(part: Part) -> dict[str, Sheet]:
     return {"ledger": Sheet("ledger: events a second, and CPU per event in µs", columns, rows)}
 
 
+def _remembered(part: Part) -> dict[str, Sheet]:
+    rows = [
+        [
+            f"{each['remembered']:,}",
+            Figure.read(each["microseconds"]).text(),
+            *(rounded(each[key]) for key in ("table_mib", "indexes_mib")),
+        ]
+        for each in part["points"]
+    ]
+    columns = ["ids", "PostgreSQL µs", "table MiB", "indexes MiB"]
+    return {"remembered": Sheet("claim of an event by ids that are remembered", columns, rows)}
+
+
 def _latency(part: Part) -> dict[str, Sheet]:
     keys = ("rate", "answer_p50", "answer_p99", "row_p50", "row_p99")
     rows = [[each["name"], *(rounded(each[key]) for key in keys)] for each in part["levels"]]
@@ -148,9 +174,11 @@ def _latency(part: Part) -> dict[str, Sheet]:
 
 _MAKERS: Final[Mapping[str, Callable[[Part], dict[str, Sheet]]]] = {
     "edge": _edge,
+    "gateways": _gateways,
     "growth": _growth,
     "observed": _observed,
     "scraped": _scraped,
     "ledger": _ledger,
+    "remembered": _remembered,
     "latency": _latency,
 }

@@ -97,14 +97,21 @@ def edge_configuration(
     """
     others = [f"other-{number:04}" for number in range(1, endpoints)]
     lines = [
+        *_endpoint("shop", provider, SECRET),
+        *(line for name in others for line in _endpoint(name, provider, f"sck_of_{name}_only")),
+    ]
+    return edge_tables(place, partitions) + "\n".join(lines) + "\n"
+
+
+def edge_tables(place: Place, partitions: int = 1) -> str:
+    """Return the configuration of an edge without its endpoints."""
+    lines = [
         *("[edge]", f"port = {place.port}", f"management_port = {free_port()}"),
         *("[kafka]", f'bootstrap_servers = "{place.bootstrap}"'),
         *("[topics]", f'prefix = "{place.topics}"'),
         *("replication_factor = 1", "min_insync_replicas = 1"),
         f"partitions = {partitions}",
         *("[log]", 'format = "json"'),
-        *_endpoint("shop", provider, SECRET),
-        *(line for name in others for line in _endpoint(name, provider, f"sck_of_{name}_only")),
     ]
     return "\n".join(lines) + "\n"
 

@@ -116,6 +116,12 @@ EXPECTED = [
         serving=True,
     ),
     _expected(
+        "edge --workers 2",
+        {*_BROKER, *_METADATA, "cryptography", "router.edge.app", "router.providers", "uvicorn"},
+        1000,
+        serving=True,
+    ),
+    _expected(
         "consume ledger",
         {*_STORE, *_METADATA, "consumers.ledger.handler", "consumers.runtime.member.app"},
         1145,

@@ -9,7 +9,8 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
+from itertools import count
 from typing import Any, Literal
 from unittest.mock import patch
 
@@ -19,6 +20,7 @@ from consumers.ledger.service import SERVICE
 from consumers.runtime.apply.process import Applier
 from consumers.runtime.member.app import build_consumer, consume
 from consumers.runtime.member.loop import Loop
+from consumers.runtime.plain.batches import PlainBatches
 from consumers.runtime.settings import ConsumerSettings, Tuning
 from router.contract.topics import Topics
 from router.telemetry.management import stop_signal
@@ -66,30 +68,36 @@ def arm(order: Order) -> None:
     """Make the process die at its moment."""
     if order.moment == "before the commit":
         # Everything is written and the fence moved, but the transaction is still open.
-        _wrap(Applier, "_move", order.batch, before=False, act=die)
+        _wrap([(Applier, "_move"), (PlainBatches, "_apply")], order.batch, before=False, act=die)
     elif order.moment == "after the commit":
-        _wrap(Loop, "_commit", order.batch, before=True, act=die)
+        _wrap([(Loop, "_commit")], order.batch, before=True, act=die)
     elif order.moment == "somewhere":
         timer = threading.Timer(order.seconds, die)
         timer.daemon = True
-        _wrap(Applier, "handle", order.batch, before=True, act=timer.start)
+        places = [(Applier, "handle"), (PlainBatches, "_apply")]
+        _wrap(places, order.batch, before=True, act=timer.start)
 
 
-def _wrap(where: type, name: str, number: int, *, before: bool, act: Callable[[], None]) -> None:
-    original = getattr(where, name)
-    calls = 0
+def _wrap(
+    places: Sequence[tuple[type, str]], number: int, *, before: bool, act: Callable[[], None]
+) -> None:
+    """Act at the call of this number of any of these methods, before or after it."""
+    calls = count(1)
 
-    async def wrapped(*arguments: Any) -> Any:  # noqa: ANN401 - the arguments of the method
-        nonlocal calls
-        calls += 1
-        if before and calls == number:
-            act()
-        result = await original(*arguments)
-        if not before and calls == number:
-            act()
-        return result
+    def wrapping(original: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+        async def wrapped(*arguments: Any) -> Any:  # noqa: ANN401 - the arguments of the method
+            if before and next(calls) == number:
+                act()
+            result = await original(*arguments)
+            # One that fails does not count: the general way repeats a batch that is not plain.
+            if not before and next(calls) == number:
+                act()
+            return result
 
-    patch.object(where, name, wrapped).start()
+        return wrapped
+
+    for where, name in places:
+        patch.object(where, name, wrapping(getattr(where, name))).start()
 
 
 async def main(order: Order) -> None:

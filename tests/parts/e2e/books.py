@@ -60,17 +60,22 @@ class Running:
 
 @contextlib.asynccontextmanager
 async def running(
-    service: Service, broker: Broker, database_url: str, prefix: str, **options: object
+    service: Service,
+    broker: Broker,
+    database_url: str,
+    prefix: str,
+    *,
+    batch_records: int = 500,
+    **options: object,
 ) -> AsyncIterator[Running]:
     """Run a consumer with these options during the block."""
+    group = f"{prefix}{service.name}"
     settings = ConsumerSettings(
         name=service.name,
         kafka=connection_to(broker.bootstrap),
         database_url=SecretStr(database_url),
         topics=Topics(prefix),
-        tuning=Tuning.model_validate(
-            {"group_id": f"{prefix}{service.name}", "session_timeout_seconds": 25}
-        ),
+        tuning=Tuning(group_id=group, session_timeout_seconds=25, batch_records=batch_records),
         options=service.options.model_validate(options),
     )
     engine = open_upgrade_engine(settings)

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -29,6 +30,7 @@ from consumers.runtime.casebook.gather import gather_cases
 from consumers.runtime.casebook.reading import CaseFilter
 from consumers.runtime.commands.actions.case_words import CaseDecision, decide
 from consumers.runtime.configured import Consumer
+from consumers.runtime.service import Service
 from consumers.runtime.store.database import reading
 from consumers.runtime.store.tables import RuntimeTables
 from router.contract.event import Event, EventType, event_id
@@ -329,6 +331,7 @@ async def staged(
     cast: Sequence[Scenario],
     *,
     has_topics: bool = False,
+    batch_records: int = 500,
 ) -> AsyncIterator[Stage]:
     """Run the system during the block, with the endpoints of every scenario.
 
@@ -352,14 +355,19 @@ async def staged(
     async with contextlib.AsyncExitStack() as stack:
         edge = await stack.enter_async_context(running_edge(values))
         enter = stack.enter_async_context
+
+        def run(
+            service: Service,
+            **policy: Any,  # noqa: ANN401 - options of any consumer
+        ) -> AbstractAsyncContextManager[Running]:
+            return running(
+                service, broker, database_url, prefix, batch_records=batch_records, **policy
+            )
+
         consumers = {
-            "ledger": await enter(running(LEDGER, broker, database_url, prefix)),
-            "inventory": await enter(
-                running(
-                    INVENTORY, broker, database_url, prefix, sweep_seconds=0.2, **cast[0].policy
-                )
-            ),
-            "notifications": await enter(running(NOTIFICATIONS, broker, database_url, prefix)),
+            "ledger": await enter(run(LEDGER)),
+            "inventory": await enter(run(INVENTORY, sweep_seconds=0.2, **cast[0].policy)),
+            "notifications": await enter(run(NOTIFICATIONS)),
         }
         producer = AIOKafkaProducer(bootstrap_servers=broker.bootstrap, acks="all")
         await producer.start()

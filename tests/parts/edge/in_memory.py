@@ -17,7 +17,6 @@ from router.contract.wire import OutgoingRecord
 from router.edge.app import EdgeProcess
 from router.edge.bound import PerMinute
 from router.edge.http.direct import HandleWhole
-from router.edge.http.door import Door
 from router.edge.http.protocol import DeliveryProtocol
 from router.edge.http.request_head import RequestHead
 from router.edge.publishing.submission import Done
@@ -100,10 +99,7 @@ class InMemoryEdge:
             may_keep_stale=PerMinute(_PER_MINUTE, lambda: 0.0),
         )
         handler.refused.may_keep = PerMinute(_PER_MINUTE, lambda: 0.0)
-        door = self.process.door
-        self._door = Door(
-            door.admission, door.bounds, door.observer, door.shed, door.delay, self._hold
-        )
+        self._door = replace(self.process.door, hold=self._hold)
         self._config = server_config(self.process.app, lifespan="off", ws="none")
         self._config.load()
         self._ports = iter(range(1, 1 << 30))

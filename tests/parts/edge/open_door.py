@@ -65,17 +65,24 @@ class OpenDoor:
     port: int
     admission: Admission
     seen: Seen
-    shedding: bool = False
+    shedding: bool | None = False
+    """None: no endpoint has the target."""
+    arrived: int = 0
+    """Requests that were counted when they had arrived whole."""
     shed_error: Exception | None = None
     bodies: list[bytes] = field(default_factory=list)
     direct: int = 0
     """Requests that were answered without the application."""
 
-    def shed(self, _target: bytes, _first_byte_at: float) -> bool:
+    def shed(self, _target: bytes, _first_byte_at: float) -> bool | None:
         """Refuse every request while `shedding`."""
         if self.shed_error is not None:
             raise self.shed_error
         return self.shedding
+
+    def count_arrived(self) -> None:
+        """Count a request that has arrived whole."""
+        self.arrived += 1
 
     async def until_gone(self) -> None:
         """Wait until no connection counts."""
@@ -145,7 +152,15 @@ async def open_door(  # noqa: PLR0913 - options of a test
         await send({"type": "http.response.body", "body": text})
 
     hold = (lambda _head: None) if early or not direct else _holding(opened, answering)
-    door = Door(opened.admission, bounds or HttpBounds(), seen, opened.shed, lambda: 0.0, hold)
+    door = Door(
+        opened.admission,
+        bounds or HttpBounds(),
+        seen,
+        opened.shed,
+        opened.count_arrived,
+        lambda: 0.0,
+        hold,
+    )
     async with serving_deliveries(
         app, listener, door, certificate=tls, drain_seconds=drain_seconds
     ) as server:

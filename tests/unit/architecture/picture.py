@@ -25,7 +25,10 @@ FLOORS: Final[Mapping[str, Boxes]] = {
     },
     "the edge": {
         "router.quarantine": ["router.quarantine"],
-        "router.edge": ["router.edge", "router.edge.handling", "router.edge.publishing"],
+        "router.edge": [
+            *("router.edge", "router.edge.handling", "router.edge.publishing"),
+            "router.edge.workers",
+        ],
         "router.edge.http": ["router.edge.http"],
         "router.edge.refused": ["router.edge.refused"],
         "router.providers": ["router.providers"],
@@ -44,6 +47,7 @@ FLOORS: Final[Mapping[str, Boxes]] = {
         "runtime.member": ["consumers.runtime.member"],
         "runtime.measures": ["consumers.runtime.measures"],
         "runtime.casebook": ["consumers.runtime.casebook"],
+        "runtime.plain": ["consumers.runtime.plain"],
         "runtime.apply": ["consumers.runtime.apply"],
         "runtime.store": [
             *("consumers.runtime.store", "consumers.runtime.migrations"),
@@ -53,6 +57,7 @@ FLOORS: Final[Mapping[str, Boxes]] = {
             *("consumers.runtime.service", "consumers.runtime.settings"),
             *("consumers.runtime.records", "consumers.runtime.fate", "consumers.runtime.trail"),
             *("consumers.runtime.topic_check", "consumers.runtime.cases"),
+            "consumers.runtime.fetched_ahead",
         ],
     },
     "the floor": {

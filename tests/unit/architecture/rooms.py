@@ -26,8 +26,8 @@ _CONSUMER: Final = (
     *("router.contract", "router.telemetry", "router.terminal"),
     *_PUBLIC,
     "consumers.runtime.cases",
-    *("consumers.runtime.store", "consumers.runtime.apply", "consumers.runtime.commands"),
-    "consumers.runtime.commands.actions",
+    *("consumers.runtime.store", "consumers.runtime.apply", "consumers.runtime.plain"),
+    *("consumers.runtime.commands", "consumers.runtime.commands.actions"),
     "consumers.runtime.migrations",
 )
 
@@ -83,6 +83,12 @@ MAY_IMPORT: Final[Mapping[str, tuple[str, ...]]] = {
         *("router.delivery", "router.errors", "router.providers", "router.secrets"),
         "router.telemetry",
     ),
+    "router.edge.workers": (
+        "router.background",
+        *("router.edge", "router.configuration", "router.errors", "router.telemetry"),
+        # the loop that a command's process would use
+        "router.terminal",
+    ),
     "router.quarantine": (
         *("router.broker", *_BROKER, "router.contract", "router.delivery", "router.errors"),
         *("router.providers", "router.edge.intake"),
@@ -99,6 +105,7 @@ MAY_IMPORT: Final[Mapping[str, tuple[str, ...]]] = {
     "consumers.runtime.fate": (),
     "consumers.runtime.trail": (),
     "consumers.runtime.records": _LANGUAGE,
+    "consumers.runtime.fetched_ahead": ("consumers.runtime.records",),
     "consumers.runtime.cases": (),
     "consumers.runtime.service": (*_LANGUAGE, *_PUBLIC, "consumers.runtime.cases"),
     "consumers.runtime.settings": (
@@ -109,6 +116,9 @@ MAY_IMPORT: Final[Mapping[str, tuple[str, ...]]] = {
     "consumers.runtime.store": (*_PUBLIC, "consumers.runtime.migrations"),
     "consumers.runtime.configured": (*_PUBLIC, "consumers.runtime.store"),
     "consumers.runtime.apply": (*_PUBLIC, *_FLOOR[:2], "consumers.runtime.store"),
+    "consumers.runtime.plain": (
+        *(*_PUBLIC, *_LANGUAGE, "consumers.runtime.store", "consumers.runtime.apply"),
+    ),
     "consumers.runtime.casebook": (
         *(*_PUBLIC, *_LANGUAGE, "consumers.runtime.cases"),
         *("consumers.runtime.configured", "consumers.runtime.store", "consumers.runtime.apply"),
@@ -122,7 +132,8 @@ MAY_IMPORT: Final[Mapping[str, tuple[str, ...]]] = {
         "router.background",
         *(*_PUBLIC, *_FLOOR, *_BROKER, "consumers.runtime.topic_check"),
         *("consumers.runtime.store", "consumers.runtime.apply", "consumers.runtime.measures"),
-        *("consumers.runtime.cases", "consumers.runtime.casebook"),
+        *("consumers.runtime.cases", "consumers.runtime.casebook", "consumers.runtime.plain"),
+        "consumers.runtime.fetched_ahead",
     ),
     "consumers.runtime.progress": (
         *(*_PUBLIC, *_FLOOR, *_BROKER, "consumers.runtime.configured"),

@@ -45,12 +45,23 @@ def _parts() -> dict[str, Any]:
             ],
             "footprints": [{"name": EDGE} | dict.fromkeys(keys, 73.0)],
         },
+        "gateways": {"results": [_result("blockatm", 32, 900), _result("blockbee", 32, 1200)]},
         "growth": {"endpoints": points, "partitions": points, "sizes": points},
         "observed": {"per_second": both, "cpu_microseconds": both},
         "scraped": {"p99": both},
         "ledger": {
             "ways": [
                 way | dict.fromkeys(("python_microseconds", "postgres_microseconds"), _figure(5))
+            ]
+        },
+        "remembered": {
+            "points": [
+                {
+                    "remembered": 10_000_000,
+                    "microseconds": _figure(15, 17, 18),
+                    "table_mib": 1438.4,
+                    "indexes_mib": 684.9,
+                }
             ]
         },
         "latency": {

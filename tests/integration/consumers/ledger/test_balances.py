@@ -27,7 +27,7 @@ async def summed(ledger: AsyncEngine) -> Sums:
     keys = (POSTING.c.account_id, POSTING.c.currency, TRANSACTION.c.day)
     query = (
         select(*keys, func.sum(POSTING.c.amount), func.count())
-        .join_from(POSTING, TRANSACTION)
+        .join_from(POSTING, TRANSACTION, TRANSACTION.c.id == POSTING.c.transaction_id)
         .group_by(*keys)
     )
     async with ledger.connect() as connection:

@@ -146,3 +146,21 @@ def test_evidence_that_was_changed_or_lost_is_found(
 ) -> None:
     set_up(ledger_url, EVENTS[:1], change)
     assert faults(ledger_url) == {("evidence", f"event {EVENTS[0].id}", what)}
+
+
+STRAYS = {
+    "line 1 of transaction 4000": "transaction_id = 4000 WHERE line = 1",
+    "line 2 of transaction 1": "account_id = gen_random_uuid() WHERE line = 2",
+}
+
+
+@pytest.mark.parametrize("where", STRAYS)
+def test_a_line_without_transaction_or_account_is_found(ledger_url: str, where: str) -> None:
+    set_up(
+        ledger_url,
+        EVENTS,
+        *UNGUARDED,
+        f"UPDATE ledger.posting SET {STRAYS[where]} AND transaction_id = 1",
+    )
+    missing = "its transaction is missing" if "4000" in where else "its account is missing"
+    assert ("broken", where, missing) in faults(ledger_url)

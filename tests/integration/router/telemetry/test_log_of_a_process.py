@@ -165,3 +165,16 @@ def test_waiting_line_of_a_delivery_is_written_before_the_traceback_of_ctrl_c() 
 def test_a_forked_child_logs_nothing_of_its_own() -> None:
     program = "import os, sys; pid = os.fork(); pid or os._exit(0); os.waitpid(pid, 0)"
     assert process(program) == []
+
+
+def test_every_line_of_a_worker_has_its_number() -> None:
+    lines = process(
+        "configure_logging('info', 'json', worker=2)\n"
+        "from router.telemetry.logs import direct_json\n"
+        "get_log('edge').info('edge_started')\n"
+        'direct_json().write(\'{"event": "delivery"}\')\n'
+        "logging.getLogger('aiokafka').warning('late')\n"
+        "get_log('edge').info('edge_stopped')\n"
+    )
+
+    assert [json.loads(line)["worker"] for line in lines] == [2, 2, 2, 2]

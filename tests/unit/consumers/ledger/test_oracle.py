@@ -5,6 +5,7 @@ from functools import reduce
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace as changed
 
 from consumers.ledger.facts.position import Position, absorb, new_position
 from consumers.ledger.facts.stored import facts_json, fold_json, fold_of_json, position_of
@@ -54,7 +55,7 @@ def _stored(position: Position) -> Position:
         key: fold_of_json(json.loads(json.dumps(fold_json(fold))))
         for key, fold in position.movements.items()
     }
-    return Position(**{**vars(read), "movements": folds})
+    return changed(read, movements=folds)
 
 
 @given(histories())

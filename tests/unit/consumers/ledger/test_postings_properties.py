@@ -1,13 +1,19 @@
 """For all histories of one payment, the books balance and the order does not matter."""
 
+from collections import Counter
+from collections.abc import Iterator
 from decimal import Decimal
+from functools import reduce
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consumers.ledger.facts.exact import exact
+from consumers.ledger.facts.position import Position, absorb, new_position
+from consumers.ledger.postings import assess_all, paid_once
 from router.contract.event import Event
+from tests.parts.ledger.histories import histories as any_histories
 from tests.parts.ledger.told import LARGEST, booked, posted, told
 
 _SUMS = ("expected_amount", "fee", "gas")
@@ -73,3 +79,40 @@ def test_calling_off_a_paid_payment_does_not_change_amounts(history: list[Event]
     paid = [*history, told(f"{family}.confirmed", "7", currency="USDT")]
     for late in ("pending", "failed", "cancelled"):
         assert booked([*paid, told(f"{family}.{late}", "9999")]) == booked(paid)
+
+
+def after_each(history: list[Event]) -> Iterator[Position]:
+    """Return the position after each event of a history."""
+    for length in range(1, len(history) + 1):
+        yield reduce(absorb, history[:length], new_position(history[0]))
+
+
+def test_payment_that_was_paid_once_is_assessed_alike_in_less_time() -> None:
+    taken: Counter[bool] = Counter()
+
+    @settings(max_examples=150)
+    @given(st.one_of(paid(), any_histories(), histories("payment")))
+    def each(history: list[Event]) -> None:
+        for position in after_each(history):
+            once = paid_once(position)
+            taken[once is not None] += 1
+            if once is not None:
+                whole = assess_all(position)
+                assert once == whole
+                # The lines are numbered in this order.
+                assert list(once.amounts.items()) == list(whole.amounts.items())
+
+    each()
+    assert min(taken[True], taken[False]) > 20
+
+
+def paid() -> st.SearchStrategy[list[Event]]:
+    """Draw events that report one payment, some of them on a network."""
+    kinds = st.sampled_from(["pending", "confirmed", "overpaid", "expired"])
+    networks = st.sampled_from([None, None, "Ethereum", "TRON"])
+    amounts = st.sampled_from(["0", "10", "10.0", "20", LARGEST])
+    one = st.builds(
+        lambda kind, amount, network: told(f"payment.{kind}", amount, network=network),
+        *(kinds, amounts, networks),
+    )
+    return st.lists(one, min_size=1, max_size=4)

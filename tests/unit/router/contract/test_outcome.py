@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from router.contract.identity import payment_key
-from router.contract.outcome import OutcomeEvent, outcome_id
+from router.contract.outcome import OutcomeEvent, OutcomeFacts, outcome_id
 from router.contract.wire import encode_outcome
 
 CAUSE = UUID(int=7)
@@ -67,3 +67,20 @@ def test_value_of_an_outcome_is_that_of_pydantic(
     document = made.model_dump(mode="json")
     by_pydantic = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
     assert encode_outcome(made, "ledger.outcome").value == by_pydantic
+
+
+@given(
+    st.dictionaries(st.text(), st.none() | st.booleans() | st.integers(0, 2**40) | st.text()),
+    st.none() | st.text(min_size=1).filter(str.isprintable),
+)
+def test_facts_of_an_outcome_are_encoded_like_the_outcome(
+    data: dict[str, str | int | bool | None], reference: str | None
+) -> None:
+    changes = {"data": data, "reference": reference, "provider": "p", "provider_reference": "1"}
+    made = POSTED.model_copy(update=changes)
+    facts = OutcomeFacts(**vars(made))
+    assert encode_outcome(facts, "ledger.outcome") == encode_outcome(made, "ledger.outcome")
+
+
+def test_facts_of_an_outcome_have_its_fields_in_their_order() -> None:
+    assert list(OutcomeFacts.__struct_fields__) == list(OutcomeEvent.model_fields)

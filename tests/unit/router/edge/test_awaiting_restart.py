@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from router.configuration.settings import Settings, settings_from
-from router.edge.reload import awaiting_restart, watched_files
+from router.edge.reload import awaiting_restart, watched_files, without_restart
 
 _SASL = {"security_protocol": "SASL_SSL", "sasl_mechanism": "PLAIN", "sasl_username": "u"}
 
@@ -85,3 +85,18 @@ def test_every_file_that_the_edge_reads_is_watched(tmp_path: Path) -> None:
         tmp_path / "two",
     ]
     assert watched_files(_settings(tmp_path), None) == []
+
+
+@pytest.mark.parametrize(("started", "wanted", "keys"), _CASES)
+def test_a_later_start_has_what_applies_at_once_and_nothing_else(
+    tmp_path: Path, started: dict[str, Any], wanted: dict[str, Any], keys: list[str]
+) -> None:
+    before, after = _settings(tmp_path, **started), _settings(tmp_path, **wanted)
+
+    joining = without_restart(before, after)
+
+    assert awaiting_restart(before, joining) == []
+    assert awaiting_restart(joining, after) == keys
+    assert joining.endpoints == after.endpoints
+    assert joining.log.level == after.log.level
+    assert joining.edge.trusted_proxies == after.edge.trusted_proxies

@@ -123,7 +123,7 @@ def test_edge_only_lists_its_own_metrics(said: Command) -> None:
     (skew,) = [each for each in listed if each["name"] == "payrouter_gateway_clock_skew_seconds"]
     assert (skew["type"], skew["unit"], skew["processes"]) == ("gauge", "seconds", ["edge"])
     assert skew["labels"] == {"endpoint": None}
-    assert not [each for each in listed if each["processes"] != ["edge"]]
+    assert {tuple(each["processes"]) for each in listed} == {("edge",), ("edge --workers",)}
 
 
 def test_printed_list_has_one_line_per_metric(said: Command) -> None:

@@ -79,6 +79,7 @@ async def test_failing_key_delays_no_other_key_and_catches_up_in_order(
 ) -> None:
     feed.hurry(measure_seconds=0.1)
     failing, patient = [True], {"park_longest_seconds": 0.1, "attempts": 10_000}
+    began = time.monotonic()
     async with feed.member(refusing_order("A", failing), **patient) as process:
         await ready(process)
         async with watching(feed) as seen:
@@ -96,7 +97,7 @@ async def test_failing_key_delays_no_other_key_and_catches_up_in_order(
         # The time is printed, not asserted; but no other event waited for the failing key.
         await holds(feed, "parked", 11)
         await eventually(lambda: parked(process) == 11, "the depth as a metric")
-        assert 0 < oldest(process) < 60
+        assert 0 < oldest(process) < time.monotonic() - began
         tries = ("payrouter_parked_retries_total", "parked")
         await eventually(lambda: metric(process, tries[0], outcome=tries[1]) > 0, "a try")
         failing.clear()

@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
-from consumers.runtime.apply.outbox import Outgoing, put
+from consumers.runtime.apply.outbox import Outgoing, put, read_unsent
 from consumers.runtime.member.relay import BATCH, Relay, relay_producer
 from tests.parts.connections import connection_to
 from tests.parts.runtime.counting import TABLES, outbox_of
@@ -80,6 +81,52 @@ async def test_permanently_refused_record_is_set_aside_and_blocks_no_other(
     assert row.value == large.value
     assert len(await letters(feed, 2)) == 2
     assert await relay.send_waiting() == 0
+
+
+@pytest.mark.kafka
+async def test_neighbours_of_a_refused_record_are_sent_once_and_in_order(
+    feed: Feed, relay: Relay
+) -> None:
+    large = [outgoing(feed, number, b"x" * 5 * 1024 * 1024) for number in (3, 7)]
+    small = [outgoing(feed, number) for number in range(12) if number not in {3, 7}]
+    waiting = [*small[:3], large[0], *small[3:6], large[1], *small[6:]]
+    await fill(feed, *waiting)
+    # No more than 8 MiB are read at once.
+    assert [await relay.send_waiting() for _ in range(3)] == [8, 4, 0]
+    assert [row.value for row in await outbox_of(feed.engine)] == [each.value for each in large]
+    found = await letters(feed, len(small))
+    assert [list(each.headers) for each in found] == [list(each.headers) for each in small]
+
+
+async def test_each_key_keeps_its_order_over_many_batches_and_partitions(
+    feed: Feed, relay: Relay
+) -> None:
+    keys = [b"key %d" % (number % 17) for number in range(600)]
+    waiting = [
+        replace(outgoing(feed, number, b"v" * 2000), key=key) for number, key in enumerate(keys)
+    ]
+    await fill(feed, *waiting)
+    assert await relay.send_waiting() == len(waiting)
+    found = await letters(feed, len(waiting))
+    assert len({each.partition for each in found}) > 1
+    for key in set(keys):
+        sent = [list(each.headers) for each in found if each.key == key]
+        assert sent == [list(each.headers) for each in waiting if each.key == key]
+
+
+async def test_large_records_are_read_a_few_at_a_time(feed: Feed) -> None:
+    await fill(feed, *(outgoing(feed, number, b"v" * 1000) for number in range(5)))
+    async with feed.engine.connect() as connection:
+        for most, count in ((1, 1), (1000, 1), (1001, 2), (5000, 5)):
+            found = await read_unsent(connection, TABLES, BATCH, most_bytes=most)
+            assert len(found) == count
+
+
+async def test_record_without_key_and_value_is_sent(feed: Feed, relay: Relay) -> None:
+    await fill(feed, replace(outgoing(feed, 0, None), key=None))
+    assert await relay.send_waiting() == 1
+    (found,) = await letters(feed, 1)
+    assert (found.key, found.value) == (None, None)
 
 
 @pytest.mark.kafka

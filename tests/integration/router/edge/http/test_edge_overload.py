@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from contextlib import AsyncExitStack
 
 import pytest
 
@@ -37,6 +38,38 @@ async def test_a_request_that_cannot_be_answered_in_time_is_refused_before_its_b
         assert answer.header("connection") == "close"
         assert (await edge.reasons())["blockatm", "failed", "overloaded"] == 1
         assert edge.delivery_lines() == []
+
+
+async def test_heads_of_one_turn_whose_bodies_are_missing_do_not_keep_a_delivery_out(
+    broker: Broker, topics_prefix: str
+) -> None:
+    opened = head("/webhooks/shop", [("Content-Length", "4096")])
+
+    async with ready_edge(broker.bootstrap, topics_prefix) as edge, AsyncExitStack() as lines:
+        places = edge.process.app.places
+        places.most, places.limit = 3, 3.0
+        strangers = [await lines.enter_async_context(connected(edge.port)) for _ in range(5)]
+        genuine = await lines.enter_async_context(connected(edge.port))
+        # Written without a pause: the loop, which is that of the edge, reads all in one turn.
+        for line in strangers:
+            line.writer.write(opened)
+        genuine.writer.write(_WHOLE)
+
+        assert (await genuine.answer()).status == 200
+
+
+async def test_whole_requests_of_one_turn_are_handled_only_as_far_as_there_are_places(
+    broker: Broker, topics_prefix: str
+) -> None:
+    async with ready_edge(broker.bootstrap, topics_prefix) as edge, AsyncExitStack() as lines:
+        places = edge.process.app.places
+        places.most, places.limit = 3, 3.0
+        senders = [await lines.enter_async_context(connected(edge.port)) for _ in range(5)]
+        for line in senders:
+            line.writer.write(_WHOLE)
+
+        statuses = [(await line.answer()).status for line in senders]
+        assert sorted(statuses) == [200] * 3 + [503] * 2
 
 
 async def test_refusal_under_overload_counts_in_the_availability_alerts(

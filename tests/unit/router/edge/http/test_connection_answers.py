@@ -1,6 +1,7 @@
 """Every request gets its own answer, once, on both event loops."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 
 import pytest
@@ -84,6 +85,41 @@ def test_slow_body_is_not_cut_off_by_head_timeouts(loop: Loop) -> None:
                     await asyncio.sleep(0.15)
                     await line.send(byte)
                 assert (await line.answer()).body == b"paid"
+
+    run(loop, test())
+
+
+@on_each_loop
+def test_a_request_counts_once_it_has_arrived_whole(loop: Loop) -> None:
+    async def test() -> None:
+        lines = contextlib.AsyncExitStack()
+        async with open_door(direct=False) as door, lines:
+            line = await lines.enter_async_context(connected(door.port))
+            other = await lines.enter_async_context(connected(door.port))
+            await line.send(_WHOLE[:-1])
+            await other.send(_WHOLE)
+            assert (await other.answer()).status == 200
+            assert door.arrived == 1
+            await line.send(_WHOLE[-1:])
+            assert (await line.answer()).body == b"paid"
+            assert door.arrived == 2
+
+    run(loop, test())
+
+
+@on_each_loop
+@pytest.mark.parametrize("shedding", [True, None])
+def test_a_request_that_is_refused_anyway_does_not_count(
+    loop: Loop,
+    shedding: bool | None,  # noqa: FBT001 - an answer of the edge
+) -> None:
+    async def test() -> None:
+        async with open_door(direct=False) as door, connected(door.port) as line:
+            door.shedding = shedding
+            await line.send(_WHOLE)
+            await line.answer()
+
+            assert door.arrived == 0
 
     run(loop, test())
 

@@ -1,0 +1,77 @@
+"""Statements over a batch of rows as text, for the driver itself: one array per column.
+
+They are those of `arrays`, without the time that SQLAlchemy takes for each of them.
+"""
+
+from collections.abc import Iterable, Sequence
+from functools import cache
+from typing import Any
+
+from sqlalchemy import JSON, Column, Dialect, Table
+from sqlalchemy.dialects import postgresql
+
+
+@cache
+def insertion(table: Table, names: tuple[str, ...], more: str = "") -> str:
+    """Return a statement that inserts rows with these columns, in their order; JSON is text.
+
+    `more` follows: what happens to a row that is there already, and what is returned.
+    """
+    columns = ", ".join(map(quoted, names))
+    values = ", ".join(_stored(table.c[name]) for name in names)
+    rows = f"{given(table, names)} ORDER BY place"
+    return f"INSERT INTO {full_name(table)} ({columns}) SELECT {values} FROM {rows} {more}"  # noqa: S608 - names of columns
+
+
+@cache
+def change(table: Table, key: str, names: tuple[str, ...], more: str = "") -> str:
+    """Return a statement that sets columns of the rows with these values of `key`, its first.
+
+    `more` follows: what is set besides.
+    """
+    values = ", ".join(f"{quoted(name)} = {_stored(table.c[name])}" for name in names)
+    rows, column = given(table, (key, *names)), quoted(key)
+    return (
+        f"UPDATE {full_name(table)} AS known SET {values} {more} FROM {rows} "  # noqa: S608 - names of columns
+        f"WHERE known.{column} = given.{column}"
+    )
+
+
+def given(table: Table, names: Sequence[str]) -> str:
+    """Return the values of a statement as a table `given`, with the number of each row, `place`.
+
+    It takes one array for each of these columns, whose types it has.
+    """
+    arrays = ", ".join(f"${n}::{_type(table.c[name])}[]" for n, name in enumerate(names, start=1))
+    columns = ", ".join(map(quoted, [*names, "place"]))
+    return f"unnest({arrays}) WITH ORDINALITY AS given ({columns})"
+
+
+def columns_of(rows: Iterable[Sequence[object]]) -> Iterable[list[object]]:
+    """Return the columns of rows, at least one: the values of a statement."""
+    return map(list, zip(*rows, strict=True))
+
+
+def full_name(table: Table) -> str:
+    """Return the name of a table with its schema, for a statement."""
+    return str(_dialect().identifier_preparer.format_table(table))
+
+
+def quoted(name: str) -> str:
+    """Return a name for a statement, in quotation marks if it needs them."""
+    return str(_dialect().identifier_preparer.quote(name))
+
+
+def _type(column: Column[Any]) -> str:
+    return "TEXT" if isinstance(column.type, JSON) else str(column.type.compile(_dialect()))
+
+
+def _stored(column: Column[Any]) -> str:
+    name = f"given.{quoted(column.name)}"
+    return f"{name}::{column.type.compile(_dialect())}" if isinstance(column.type, JSON) else name
+
+
+@cache
+def _dialect() -> Dialect:
+    dialect: Dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+    return dialect

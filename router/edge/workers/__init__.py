@@ -1,0 +1,1 @@
+"""Several worker processes on one port: one parent starts, watches and measures them."""
