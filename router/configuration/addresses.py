@@ -1,12 +1,16 @@
 """Source address of a request, and whether an allowlist contains it."""
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
 _HOST_BITS = 64
+_REMEMBERED = 1024
+"""Addresses that are remembered: a gateway calls from a few."""
+
 UNKNOWN = "unknown"
 """The source of a request whose connection has no address."""
 
@@ -68,6 +72,7 @@ def is_among(address: Address | None, wanted: Sequence[Network]) -> bool:
     return address is not None and any(address in network for network in wanted)
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def _address(text: str) -> Address | None:
     try:
         found = ip_address(_without_port(text.strip()))

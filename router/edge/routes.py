@@ -13,14 +13,13 @@ from typing import Any
 from router.configuration.addresses import Network, budget_source, source_of
 from router.edge import outcomes as labels
 from router.edge.gate import Gate
-from router.edge.handling.handler import DeliveryHandler
+from router.edge.handling.handler import DeliveryHandler, DeliveryInWork
 from router.edge.handling.heads import Limits, check_request, too_large
-from router.edge.handling.in_work import DeliveryInWork
 from router.edge.http.admission import Admission
+from router.edge.http.answers import Response
 from router.edge.http.direct import HandleWhole
 from router.edge.http.door import FIRST_BYTE, VISIT
 from router.edge.http.request_head import RequestHead
-from router.edge.http.response import Response
 from router.edge.metrics import EdgeMetrics
 from router.edge.places import Places, in_time
 from router.edge.shed_count import ShedCount

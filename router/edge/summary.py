@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from router.edge import outcomes as labels
 from router.edge.gate import Gate
-from router.edge.http.response import Response
+from router.edge.http.answers import Response
 from router.edge.intake import Received
 from router.errors import Reason, RefusedDelivery
 

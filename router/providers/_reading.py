@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from functools import partial
+from functools import cache, partial
 from typing import Annotated, TypeVar
 
 from pydantic import StringConstraints, ValidationError
@@ -199,6 +199,8 @@ def members_of(verified: VerifiedDelivery) -> Mapping[str, JsonValue]:
 
 
 def _at_path(members: Mapping[str, JsonValue], path: str) -> JsonValue:
+    if "." not in path:
+        return members.get(path)
     value: JsonValue = members
     *outer, last = path.split(".")
     for depth, name in enumerate(outer, start=1):
@@ -269,10 +271,20 @@ def _read(described: Descriptions) -> tuple[dict[str, object], tuple[str, ...]]:
             told[name] = described[name]()
         except NotUnderstood:
             unread.append(name)
-    customer = Customer.model_validate(
-        {name: told.pop(f"customer.{name}", None) for name in Customer.model_fields}
-    )
+    customer = _customer(told)
     return {**told, "customer": customer}, tuple(unread)
+
+
+def _customer(told: dict[str, object]) -> Customer:
+    """Return the payer, taken from these facts."""
+    facts = {name: told.pop(f"customer.{name}", None) for name in Customer.model_fields}
+    known = any(fact is not None for fact in facts.values())
+    return Customer.model_validate(facts) if known else _nobody()
+
+
+@cache
+def _nobody() -> Customer:
+    return Customer.model_validate(dict.fromkeys(Customer.model_fields))
 
 
 def _is_test(known: Mapping[str, object]) -> bool | None:

@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 from typing import Annotated, Any, Final, get_args, get_origin
 
 from pydantic import AwareDatetime
@@ -18,6 +19,9 @@ _SIGNED: Final = frozenset({"fee"})
 """Amounts that may be negative."""
 
 _UNKNOWN: Final = frozenset[type]()
+
+_SHAPES: Final = 1024
+"""Shapes of events that are remembered. One gateway's events have a few dozen."""
 
 # As in the published schema.
 _AMOUNT = re.compile(r"[0-9]{1,20}(?:\.[0-9]{1,18})?")
@@ -62,35 +66,57 @@ def _types(hint: Any) -> Iterator[type]:  # noqa: ANN401 - a type, or several
             yield from _types(each)
 
 
+@dataclass(frozen=True)
+class _Shape:
+    """The facts whose values have to be checked, in events with the same names and types."""
+
+    texts: tuple[str, ...]
+    amounts: tuple[str, ...]
+    moments: tuple[str, ...]
+    lists: tuple[str, ...]
+
+
+@lru_cache(maxsize=_SHAPES)
+def _shape_of(names: tuple[str, ...], types: tuple[type, ...]) -> _Shape | None:
+    """Return what has to be checked; None if a fact does not have a type of its field."""
+    known, typed = types_of_fields(), dict(zip(names, types, strict=True))
+    if any(found not in known.get(name, _UNKNOWN) for name, found in typed.items()):
+        return None
+    texts, amounts, moments, lists = (
+        tuple(name for name, found in typed.items() if issubclass(found, kind))
+        for kind in (str, Decimal, datetime, tuple)
+    )
+    return _Shape(texts, amounts, moments, lists)
+
+
 def _are_plain(facts: Mapping[str, object]) -> bool:
-    types = types_of_fields()
-    texts: list[str] = []
-    for name, fact in facts.items():
-        if type(fact) not in types.get(name, _UNKNOWN):
-            return False
-        if isinstance(fact, str):
-            texts.append(fact)
-        elif not _is_plain(name, fact):
-            return False
-    return _are_plain_texts(texts)
+    values: Mapping[str, Any] = facts
+    shape = _shape_of(tuple(facts), tuple(map(type, facts.values())))
+    return (
+        shape is not None
+        and _are_plain_texts([values[name] for name in shape.texts])
+        and all(_is_plain_amount(name, values[name]) for name in shape.amounts)
+        and all(values[name].tzinfo is UTC for name in shape.moments)
+        and all(_is_plain_list(values[name]) for name in shape.lists)
+    )
 
 
-def _is_plain(name: str, fact: object) -> bool:
-    """Return whether a fact other than a text is valid as it is, given that its type is."""
-    if isinstance(fact, Decimal):
-        return _is_plain_amount(name, fact)
-    if isinstance(fact, tuple):
-        return all(type(text) is str for text in fact) and _are_plain_texts(fact)
-    return not isinstance(fact, datetime) or fact.tzinfo is UTC
+def _is_plain_list(texts: Sequence[object]) -> bool:
+    found = [text for text in texts if type(text) is str]
+    return not texts or (len(found) == len(texts) and _are_plain_texts(found))
 
 
 def _are_plain_texts(texts: Sequence[str]) -> bool:
-    lengths = map(len, texts)
-    return all(0 < length <= MAX_TEXT for length in lengths) and is_storable("".join(texts))
+    lengths = [len(text) for text in texts]
+    return not texts or (
+        min(lengths) > 0 and max(lengths) <= MAX_TEXT and is_storable("".join(texts))
+    )
 
 
 def _is_plain_amount(name: str, amount: Decimal) -> bool:
     """Return whether the contract can represent the amount as it is, with all its digits."""
+    if _AMOUNT.fullmatch(str(amount)) is not None:
+        return True
     size = amount.copy_abs() if name in _SIGNED and amount else amount
     # An exponent far outside would be written out as a text of many digits.
     if not -MAX_DECIMALS <= size.adjusted() < MAX_INTEGER_DIGITS:

@@ -12,11 +12,10 @@ from functools import partial
 
 from router.edge.delivery_log import DeliveryLog
 from router.edge.handling.heads import delivery_of
-from router.edge.handling.in_work import DeliveryInWork, GiveAnswer
 from router.edge.http.admission import Admission, Stage
+from router.edge.http.answers import Response
 from router.edge.http.request_head import RequestHead
-from router.edge.http.response import Response
-from router.edge.intake import Clock, Intake, Received
+from router.edge.intake import Clock, Intake, Prepared, Received
 from router.edge.metrics import EdgeMetrics
 from router.edge.places import TURNS_TO_ANSWER, Places
 from router.edge.publishing.submission import Submit
@@ -25,6 +24,37 @@ from router.edge.refused.sample import Attempt
 from router.edge.summary import Summary
 from router.errors import NotDurable, ProviderFailed, Reason, RefusedDelivery
 from router.telemetry.logs import Log
+
+GiveAnswer = Callable[[Response], None]
+"""Receives the answer to a delivery, once."""
+
+
+class DeliveryInWork:
+    """A delivery that has no answer yet.
+
+    `deadline` is the moment of the event loop's clock by which it must be durable.
+    """
+
+    __slots__ = (
+        "answered",
+        "deadline",
+        "has_place",
+        "prepared",
+        "request",
+        "started",
+        "submitted_at",
+        "summary",
+    )
+
+    def __init__(self, request: RequestHead, summary: Summary, deadline: float) -> None:
+        """Start with the head of its request."""
+        self.request = request
+        self.summary = summary
+        self.deadline = deadline
+        self.started = self.submitted_at = time.perf_counter()
+        self.has_place = False
+        self.answered: GiveAnswer | None = None
+        self.prepared: Prepared | None = None
 
 
 @dataclass

@@ -1,12 +1,12 @@
 """Limits of one connection in bytes and seconds, and checks of a request head."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import httptools
 
 Header = tuple[bytes, bytes]
-Target = httptools.parser.url_parser.URL
 
 
 class MalformedRequest(Exception):  # noqa: N818 - named after the event
@@ -91,7 +91,7 @@ def check_head(version: str, headers: Sequence[Header]) -> None:
         raise MalformedRequest(TRANSFER_CODING)
 
 
-def checked_target(target: bytes) -> Target:
+def checked_target(target: bytes) -> httptools.parser.url_parser.URL:
     """Return the target, or raise MalformedRequest unless it is a path or URL in ASCII."""
     try:
         url = httptools.parse_url(target)
@@ -100,3 +100,67 @@ def checked_target(target: bytes) -> Target:
     if url.path is None or not url.path.isascii():
         raise MalformedRequest(NOT_HTTP)
     return url
+
+
+class Framing:
+    """The bytes of one message: of its head until that ends, then of chunk sizes and trailers.
+
+    Only pieces that belong to one message as a whole are counted.
+    """
+
+    __slots__ = ("_body_before", "body", "boundary", "bytes")
+
+    def __init__(self) -> None:
+        """Start with the first byte of a message, which may be anywhere in a piece."""
+        self.bytes = self.body = self._body_before = 0
+        self.boundary = True
+        """Whether the current piece has the beginning or the end of a head or of a message."""
+
+    def begin_piece(self) -> None:
+        """Begin to parse a piece."""
+        self._body_before, self.boundary = self.body, False
+
+    def end_head(self) -> None:
+        """Count the framing of the body from now on."""
+        self.bytes, self.boundary = 0, True
+
+    def end_piece(self, size: int) -> None:
+        """Count a piece: what is not body is framing."""
+        if not self.boundary:
+            self.bytes += size - (self.body - self._body_before)
+
+    def problem(self, bounds: HttpBounds, *, in_head: bool) -> MalformedRequest | None:
+        """Return why there are too many of them, None if there are not."""
+        if in_head:
+            too_large = self.bytes > bounds.head_bytes
+            return MalformedRequest(HEAD_TOO_LARGE, 431) if too_large else None
+        too_large = self.bytes > bounds.framing_bytes + self.body
+        return MalformedRequest(FRAMING_TOO_LARGE) if too_large else None
+
+
+class TimeLimit:
+    """Calls a function after so many seconds, unless it is stopped or set again before."""
+
+    __slots__ = ("_expire", "_loop", "_timer")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, expire: Callable[[], None]) -> None:
+        """Start without a limit."""
+        self._loop = loop
+        self._expire = expire
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def is_set(self) -> bool:
+        """Whether it will call it, if it is not stopped before."""
+        return self._timer is not None
+
+    def set(self, seconds: float) -> None:
+        """Call it after so many seconds from now."""
+        self.stop()
+        self._timer = self._loop.call_later(seconds, self._expire)
+
+    def stop(self) -> None:
+        """Call it no more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None

@@ -2,18 +2,17 @@
 
 A plain request is a POST under HTTP/1.1 with a Content-Length that keeps its connection open, asks
 for nothing else, and comes first among the bytes of a read, while no request of its connection is
-open. It is held until
-the bytes that were read with its head are parsed. If it is whole by then, it is handled at once;
-else the application gets it, which reads the rest of its body within the limits and the deadline.
+open. It is held until the bytes that were read with its head are parsed. If it is whole by then, it
+is handled at once; else the application gets it, which reads the rest of its body within the limits
+and the deadline.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Final
 
-from router.edge.http.bounds import Header
+from router.edge.http.answers import Response, written
 from router.edge.http.request_head import RequestHead
-from router.edge.http.response import Response, written
 
 HandleWhole = Callable[[bytes, Callable[[Response], None]], None]
 """Handles a request with its body; calls a function once with the answer, now or later."""
@@ -24,11 +23,11 @@ HoldRequest = Callable[[RequestHead], HandleWhole | None]
 _UNUSUAL: Final = frozenset({b"expect", b"transfer-encoding", b"upgrade"})
 
 
-def is_plain(method: bytes, version: str, headers: Sequence[Header]) -> bool:
+def is_plain(head: RequestHead, version: str) -> bool:
     """Return whether a head that keeps its connection open is that of a plain request."""
-    if method != b"POST" or version != "1.1":
+    if head.method != "POST" or version != "1.1":
         return False
-    names = {name for name, _ in headers}
+    names = {name for name, _ in head.headers}
     return b"content-length" in names and names.isdisjoint(_UNUSUAL)
 
 

@@ -21,18 +21,16 @@ from router.edge.http.answers import MALFORMED_ANSWERS, shed_answer
 from router.edge.http.bounds import (
     NOT_HTTP,
     TOO_MANY_PIPELINED,
+    Framing,
     MalformedRequest,
     NoMoreRequests,
-    Target,
+    TimeLimit,
     check_head,
-    checked_target,
 )
 from router.edge.http.direct import DirectExchange, HeldRequest, is_plain
 from router.edge.http.door import FIRST_BYTE, VISIT, Door
-from router.edge.http.framing import Framing
 from router.edge.http.message_state import AFTER, ARRIVING, MessageChange, MessageState
-from router.edge.http.request_head import head_of_post, without_offer
-from router.edge.http.timers import TimeLimit
+from router.edge.http.request_head import RequestHead, head_of, without_offer
 
 
 class DeliveryProtocol(HttpToolsProtocol):
@@ -55,7 +53,6 @@ class DeliveryProtocol(HttpToolsProtocol):
         # How long to wait for the other side to send; `_abort`: to read.
         self._limit = TimeLimit(self.loop, self._time_out)
         self._running: RequestResponseCycle | DirectExchange | None = None
-        # The message that is being parsed.
         self._message = MessageState.NONE
         self._held: HeldRequest | None = None
         self._may_hold = False
@@ -86,22 +83,18 @@ class DeliveryProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Parse in small pieces, so that a limit is exceeded by one piece at most."""
         # One of each read: the limit of pipelined requests bounds the work for the others.
-        self._may_hold, size = True, self._bounds.piece_bytes
-        for at in range(0, len(data), size):
+        self._may_hold = True
+        for at in range(0, len(data), size := self._bounds.piece_bytes):
             if self.transport.is_closing():
                 break
             if self._lingered is not None:
                 self._discard(len(data) - at)
-                return
+                break
             piece = data[at : at + size]
             while piece and self._lingered is None:
                 piece = self._feed(piece)
-        if self._message is MessageState.HELD:
-            self._give_to_application()
-        elif self._message is MessageState.SHED and not self.transport.is_closing():
-            self._answer_shed_request()
         if self._lingered is None:
-            self._note_stage()
+            self._end_read()
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """Answer a whole request even if its sender has half-closed, which TLS does not allow."""
@@ -123,7 +116,7 @@ class DeliveryProtocol(HttpToolsProtocol):
         self._framing = Framing()
         began = time.monotonic() - self._door.delay()
         self.scope["state"] |= {VISIT: self._visit, FIRST_BYTE: began}
-        self._limit.set(self._bounds.head_seconds)
+        self._limit.stop()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Store a header. Trailers are dropped, since they are not checked."""
@@ -138,15 +131,15 @@ class DeliveryProtocol(HttpToolsProtocol):
             self._change(MessageChange.GIVEN)
             return
         check_head(self.parser.get_http_version(), self.headers)
-        target = checked_target(self.url)
+        began = self.scope["state"][FIRST_BYTE]
+        head = head_of(self.parser.get_method(), self.url, self.headers, began, self._visit)
         if len(self.pipeline) >= self._bounds.pipelined:
             raise MalformedRequest(TOO_MANY_PIPELINED)
-        began = self.scope["state"][FIRST_BYTE]
         shed = self._door.shed(self.url, began) if self._is_free() else None
         self._counts = shed is False
         if shed:
             self._change(MessageChange.SHED)
-        elif not self._hold(target, began):
+        elif not self._hold(head):
             self._change(MessageChange.GIVEN)
             super().on_headers_complete()
             if isinstance(self._running, DirectExchange):
@@ -201,16 +194,24 @@ class DeliveryProtocol(HttpToolsProtocol):
         if self.transport.is_closing():
             self._abort.set(self._bounds.write_seconds)
 
+    def _end_read(self) -> None:
+        """Decide about a message of which only a part has arrived."""
+        if self._message is MessageState.HEAD and not self._limit.is_set:
+            self._limit.set(self._bounds.head_seconds)
+        elif self._message is MessageState.HELD:
+            self._give_to_application()
+        elif self._message is MessageState.SHED and not self.transport.is_closing():
+            self._answer_shed_request()
+        self._note_stage()
+
     def _change(self, change: MessageChange) -> None:
         self._message = AFTER[self._message][change]
 
-    def _hold(self, target: Target, began: float) -> bool:
+    def _hold(self, head: RequestHead) -> bool:
         """Hold a plain request, or return False."""
-        parser, may = self.parser, self._may_hold and self._is_free() and not self.flow.write_paused
-        plain = is_plain(parser.get_method(), parser.get_http_version(), self.headers)
-        if not (may and plain and parser.should_keep_alive()):
-            return False
-        handle = self._door.hold(head_of_post(target, self.headers, began, self._visit))
+        may = self._may_hold and self._is_free() and not self.flow.write_paused
+        plain = is_plain(head, self.parser.get_http_version()) and self.parser.should_keep_alive()
+        handle = self._door.hold(head) if may and plain else None
         if handle is not None:
             self._held, self._may_hold = HeldRequest(handle), False
             self._change(MessageChange.HELD)
@@ -218,10 +219,9 @@ class DeliveryProtocol(HttpToolsProtocol):
 
     def _handle_whole(self) -> None:
         """Handle a held request that has arrived whole, without the application."""
-        if self._message is not MessageState.WHOLE or self._held is None:
-            return
-        if self.transport.is_closing():
+        if self._message is MessageState.WHOLE and self.transport.is_closing():
             self._give_to_application()
+        if self._message is not MessageState.WHOLE or self._held is None:
             return
         held, self._held = self._held, None
         self._change(MessageChange.HANDLED)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from router.edge.http.admission import Visit
-from router.edge.http.bounds import Header, Target
+from router.edge.http.bounds import Header, checked_target
 
 
 class RequestHead(NamedTuple):
@@ -24,12 +24,13 @@ class RequestHead(NamedTuple):
     visit: Visit | None
 
 
-def head_of_post(
-    target: Target, headers: Sequence[Header], first_byte_at: float, visit: Visit
+def head_of(
+    method: bytes, target: bytes, headers: Sequence[Header], first_byte_at: float, visit: Visit
 ) -> RequestHead:
-    """Return the head of a POST on a connection."""
-    path, query, peer = target.path, target.query or b"", visit.peer or None
-    return RequestHead("POST", path, query, headers, peer, first_byte_at, visit)
+    """Return the head of a request; raise MalformedRequest unless its target is a path or URL."""
+    url, peer = checked_target(target), visit.peer or None
+    query = url.query or b""
+    return RequestHead(method.decode(), url.path, query, headers, peer, first_byte_at, visit)
 
 
 def without_offer(method: bytes, target: bytes, version: str, headers: Sequence[Header]) -> bytes:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import lru_cache
 
 from router.contract.event import Verification
 from router.delivery import Delivery, VerifiedDelivery
@@ -18,6 +19,9 @@ from router.providers._signing.notes import (
     note,
     note_expected,
 )
+
+_VERIFICATIONS = 1024
+"""Schemes with a key that are remembered: a few for each endpoint."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +104,7 @@ def prove(
             note(FormMade(scheme.name, message))
         key = None if message is None else _holding(keys, message, check)
         if key is not None:
-            verification = Verification(scheme=scheme.name, key=key.fingerprint)
+            verification = _verification(scheme.name, key.fingerprint)
             return VerifiedDelivery(delivery, verification, signed.at, signed.headers)
     raise Unauthentic(Reason.SIGNATURE_WRONG, f"none of {len(keys)} keys made this signature")
 
@@ -111,7 +115,15 @@ def dated(verified: VerifiedDelivery, at: datetime | None) -> VerifiedDelivery:
 
 
 def _holding(keys: Sequence[Key], message: bytes, check: Check) -> Key | None:
-    return next((key for key in keys if _holds(key, message, check)), None)
+    for key in keys:
+        if _holds(key, message, check):
+            return key
+    return None
+
+
+@lru_cache(maxsize=_VERIFICATIONS)
+def _verification(scheme: str, key: str) -> Verification:
+    return Verification(scheme=scheme, key=key)
 
 
 def _holds(key: Key, message: bytes, check: Check) -> bool:

@@ -13,11 +13,11 @@ import pytest
 import uvloop
 
 from router.edge.http.admission import Admission, Stage, Visit
+from router.edge.http.answers import Response
 from router.edge.http.bounds import HttpBounds
 from router.edge.http.direct import HandleWhole, HoldRequest
 from router.edge.http.door import VISIT, Door
 from router.edge.http.request_head import RequestHead
-from router.edge.http.response import Response
 from router.edge.http.server import serving_deliveries
 from tests.parts.waiting import eventually
 

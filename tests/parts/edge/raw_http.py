@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import socket
 import ssl
+import struct
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
@@ -113,6 +115,14 @@ async def connected(port: int, tls: ssl.SSLContext | None = None) -> AsyncIterat
         writer.close()
         with contextlib.suppress(ConnectionError):
             await writer.wait_closed()
+
+
+def reset(line: Connection) -> None:
+    """Reset a connection, as a sender that crashed does."""
+    end: socket.socket = line.writer.get_extra_info("socket")
+    # Without any time to linger, the kernel sends a reset.
+    end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    line.writer.transport.abort()
 
 
 async def exchange(port: int, data: bytes, *, to_head: bool = False) -> Answer:

@@ -8,8 +8,8 @@ import pytest
 
 from router.contract.wire import OutgoingRecord
 from router.edge.handling.handler import DeliveryHandler
+from router.edge.http.answers import Response
 from router.edge.http.request_head import RequestHead
-from router.edge.http.response import Response
 from router.edge.publishing.submission import Done
 from router.edge.routes import Edge
 from router.edge.summary import Summary

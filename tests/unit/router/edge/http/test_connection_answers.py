@@ -2,28 +2,18 @@
 
 import asyncio
 import contextlib
-import socket
-import struct
 from collections.abc import Callable
 
 import pytest
 
 from router.edge.http.bounds import HttpBounds
 from tests.parts.edge.open_door import by_each_way, on_each_loop, open_door, run
-from tests.parts.edge.raw_http import Connection, chunk, connected, head, request
+from tests.parts.edge.raw_http import chunk, connected, head, request, reset
 
 Loop = Callable[[], asyncio.AbstractEventLoop]
 _WHOLE = request("/", (), b"paid")
 _CHUNKED = head("/", [("Transfer-Encoding", "chunked")])
 _CLOSING = request("/", [("Connection", "close")], b"paid")
-
-
-def _reset(line: Connection) -> None:
-    """End a connection without the usual exchange of its end."""
-    end: socket.socket = line.writer.get_extra_info("socket")
-    # Without any time to linger, the kernel sends a reset.
-    end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    line.writer.transport.abort()
 
 
 async def _slowly(_body: bytes) -> int:
@@ -220,7 +210,7 @@ def test_a_sender_that_resets_pipelined_requests_causes_no_error(
                 async with connected(door.port) as line:
                     await line.send(_WHOLE * 3)
                     await asyncio.sleep(0.1)
-                    _reset(line)
+                    reset(line)
             await asyncio.sleep(1)
 
             assert len(door.bodies) == 3

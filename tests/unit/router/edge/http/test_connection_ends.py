@@ -12,13 +12,14 @@ from router.edge.http.admission import Visit
 from router.edge.http.bounds import HttpBounds
 from tests.parts.edge.open_door import (
     OpenDoor,
+    by_each_way,
     certificate,
     on_each_loop,
     open_door,
     run,
     trusting,
 )
-from tests.parts.edge.raw_http import connected, head, request
+from tests.parts.edge.raw_http import connected, head, request, reset
 from tests.parts.waiting import eventually
 
 Loop = Callable[[], asyncio.AbstractEventLoop]
@@ -103,6 +104,31 @@ async def _send_often(quiet: socket.socket, data: bytes, times: int, pause: floa
 async def _until_no_connection(door: OpenDoor) -> None:
     shares = door.admission._shares  # noqa: SLF001 - proved ones are not counted
     await eventually(lambda: not shares, "no connection", seconds=20, pause=0.01)
+
+
+@on_each_loop
+@by_each_way
+def test_a_reset_is_noticed_while_the_first_of_several_deliveries_is_published(
+    loop: Loop, *, direct: bool
+) -> None:
+    let_go = asyncio.Event()
+
+    async def held(_body: bytes) -> int:
+        await let_go.wait()
+        return 200
+
+    async def test() -> None:
+        async with open_door(held, direct=direct) as door, connected(door.port) as line:
+            await line.send(_WHOLE * 3)
+            await eventually(lambda: door.bodies, "a body", pause=0.01)
+            reset(line)
+
+            await _until_no_connection(door)
+            let_go.set()
+            assert len(door.bodies) == 1
+            assert door.seen.errors == []
+
+    run(loop, test())
 
 
 @on_each_loop
