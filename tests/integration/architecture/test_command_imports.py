@@ -124,7 +124,7 @@ EXPECTED = [
     _expected(
         "consume ledger",
         {*_STORE, *_METADATA, "consumers.ledger.handler", "consumers.runtime.member.app"},
-        1145,
+        1155,
         serving=True,
     ),
     _expected(
