@@ -79,13 +79,15 @@ class Upkeep:
 
     async def watch(self) -> bool:
         """Pass the stored brakes and fences to the loop."""
-        placed = self.loop.positions.placed
+        known, placed = self.loop.member.brakes, self.loop.positions.placed
         before = {partition: place.fence.next_offset for partition, place in placed.items()}
         async with self.stored.transaction() as books:
             brakes = await books.brakes()
             fences = await books.fences()
-        self.loop.update_brakes(holding(brakes))
-        self.report.set_brakes(brakes)
+        # A batch that pulled a brake in the meantime knows better: this read may be older.
+        if self.loop.member.brakes == known:
+            self.loop.update_brakes(holding(brakes))
+            self.report.set_brakes(brakes)
         self.loop.compare_fences(before, fences)
         return False
 
