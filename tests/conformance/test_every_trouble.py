@@ -257,6 +257,12 @@ async def test_records_read_again_have_no_second_effect(story: Story) -> None:
         for topic in each.topics:
             reset = f"payrouter offsets reset {each.name} --topic {topic} --to earliest --yes"
             await here.shell.run(reset)
-        ends = await here.ends(each)
-        await eventually(partial(here.at_the_end, each, ends), f"the end of {each.name}")
+        await eventually(partial(_read_again, here, each), f"the end of {each.name}")
     assert await contents(here) == before
+
+
+async def _read_again(here: Site, each: Member) -> bool:
+    """Return whether a member is at the end; clear brakes that hold again at the same records."""
+    if not (await each.ready())[0]:
+        await here.run_fixes(each)
+    return await here.at_the_end(each, await here.ends(each))
