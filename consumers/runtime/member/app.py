@@ -204,7 +204,7 @@ async def _consume_once(process: ConsumerProcess) -> None:
         brake_after=tuning.brake_after,
         readers={settings.topics.name(topic): read for topic, read in actions.readers.items()},
         idle_seconds=tuning.transaction_timeout_seconds,
-        shorter=PlainBatches(stored, actions.plain) if actions.plain is not None else None,
+        shorter=None if actions.plain is None else PlainBatches(stored, actions.plain, process.log),
     )
     report = Report(service.name, process.metrics, process.log)
     loop = Loop(applier, settings.tuning, report, settings.timing)

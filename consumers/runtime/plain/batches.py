@@ -24,15 +24,17 @@ from consumers.runtime.plain.stored import claim, move_fences, require_calm
 from consumers.runtime.records import Arrived, Decoded, Partition
 from consumers.runtime.service import Driver, NotPlain, PlainHandler
 from consumers.runtime.store.database import transaction_of
+from router.telemetry.logs import Log, get_log
 
 
 class PlainBatches:
     """The shorter way of one consumer of one cluster."""
 
-    def __init__(self, stored: StoredBooks, handler: PlainHandler) -> None:
+    def __init__(self, stored: StoredBooks, handler: PlainHandler, log: Log | None = None) -> None:
         """Use the consumer's database and its handler of plain batches."""
         self._stored = stored
         self._handler = handler
+        self._log = log or get_log("consumer")
         self._failed = False
 
     async def apply(
@@ -50,10 +52,15 @@ class PlainBatches:
         try:
             async with transaction_of(self._stored.engine) as connection:
                 return await self._apply(connection, decoded, expected)
+        except NotPlain:
+            return None
         except Exception as error:
             self._failed = is_transient(error) or is_too_slow(error)
             if self._failed:
                 raise
+            # The general way judges it; without this line a bug would only cost time. The message
+            # of a database error may contain data of the event.
+            self._log.warning("plain_batch_failed", error=type(error).__name__)
             return None
 
     async def _apply(

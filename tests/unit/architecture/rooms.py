@@ -117,7 +117,7 @@ MAY_IMPORT: Final[Mapping[str, tuple[str, ...]]] = {
     "consumers.runtime.configured": (*_PUBLIC, "consumers.runtime.store"),
     "consumers.runtime.apply": (*_PUBLIC, *_FLOOR[:2], "consumers.runtime.store"),
     "consumers.runtime.plain": (
-        *(*_PUBLIC, *_LANGUAGE, "consumers.runtime.store", "consumers.runtime.apply"),
+        *(*_PUBLIC, *_FLOOR[:2], "consumers.runtime.store", "consumers.runtime.apply"),
     ),
     "consumers.runtime.casebook": (
         *(*_PUBLIC, *_LANGUAGE, "consumers.runtime.cases"),

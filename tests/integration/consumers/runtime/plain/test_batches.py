@@ -7,6 +7,7 @@ import asyncpg
 import pytest
 from sqlalchemy import text, update
 from sqlalchemy.ext.asyncio import AsyncEngine
+from structlog.testing import capture_logs
 
 from consumers.runtime.apply.failures import Action, Phase, decide
 from consumers.runtime.apply.held import HeldReason, HoldDecision
@@ -211,9 +212,13 @@ async def test_what_the_shorter_handler_does_not_handle_is_left_to_the_handler(
     counting: AsyncEngine, error: Exception
 ) -> None:
     known = await begun(counting)
-    done = await shorter(counting, refusing(error)).apply(records(0, 1), known)
+    with capture_logs() as log:
+        done = await shorter(counting, refusing(error)).apply(records(0, 1), known)
     assert not done.plain
     assert await effects_of(counting) == [id_of(0), id_of(1)]
+    # Leaving a batch is usual; any other exception may be a bug.
+    failed = [] if isinstance(error, NotPlain) else [type(error).__name__]
+    assert [line["error"] for line in log if line["event"] == "plain_batch_failed"] == failed
 
 
 async def test_a_refusal_by_the_database_is_left_to_the_general_way(
