@@ -262,11 +262,11 @@ async def test_last_lines_of_a_stopped_childs_log_are_passed_on(
     logged: tuple[Starting, list[str], list[str]],
 ) -> None:
     make, _, lines = logged
+    # The signal is waited for, not handled: one that comes early is kept until then.
     worker = make(
-        "import signal, sys; signal.signal(signal.SIGTERM, lambda *_: sys.exit(3));"
-        "sys.stderr.write('ready\\n'); sys.stderr.flush()\n"
-        "try: signal.pause()\n"
-        "finally: sys.stderr.write('line\\n' * 100_000 + 'last\\n')",
+        "import signal, sys; signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM});"
+        "sys.stderr.write('ready\\n'); sys.stderr.flush(); signal.sigwait({signal.SIGTERM});"
+        "sys.stderr.write('line\\n' * 100_000 + 'last\\n'); sys.exit(3)",
         longest_line_bytes=1000,
     )
     await worker.start()
