@@ -19,7 +19,8 @@ STORABLE = "text without control characters or lone surrogates"
 
 def is_storable(text: str) -> bool:
     """Return whether a store and a log can hold the text."""
-    return _UNSTORABLE.search(text) is None
+    # Printable text has none of them; other text, such as a no-break space, may have one.
+    return text.isprintable() or _UNSTORABLE.search(text) is None
 
 
 def storable(text: str) -> str:

@@ -65,7 +65,7 @@ def _problem_of(event: Event) -> tuple[Reason, str] | None:
     With an order's reference alone, an event about money could be about either of two payments
     of the order, and no later event could tell.
     """
-    if event.about_money and event.provider_reference is None:
+    if event.provider_reference is None and event.about_money:
         return Reason.FIELD_MISSING, "provider_reference: required in an event about money"
     try:
         gateway_name(event.provider)

@@ -265,21 +265,26 @@ def _read(described: Descriptions) -> tuple[dict[str, object], tuple[str, ...]]:
     told: dict[str, object] = {}
     unread = []
     for name in DESCRIPTIVE:
-        if name not in described:
+        read = described.get(name)
+        if read is None:
             continue
         try:
-            told[name] = described[name]()
+            told[name] = read()
         except NotUnderstood:
             unread.append(name)
-    customer = _customer(told)
-    return {**told, "customer": customer}, tuple(unread)
+    told["customer"] = _customer(told)
+    return told, tuple(unread)
 
 
 def _customer(told: dict[str, object]) -> Customer:
     """Return the payer, taken from these facts."""
-    facts = {name: told.pop(f"customer.{name}", None) for name in Customer.model_fields}
-    known = any(fact is not None for fact in facts.values())
-    return Customer.model_validate(facts) if known else _nobody()
+    facts = {fact: told.pop(name, None) for name, fact in _PAYER}
+    if all(fact is None for fact in facts.values()):
+        return _nobody()
+    return Customer.model_validate(facts)
+
+
+_PAYER = tuple((f"customer.{name}", name) for name in Customer.model_fields)
 
 
 @cache
@@ -289,9 +294,12 @@ def _nobody() -> Customer:
 
 def _is_test(known: Mapping[str, object]) -> bool | None:
     """Combine the gateway's report with its chain: test money by either is test money."""
-    chain_id, network = (
-        value if isinstance(value := known.get(name), str) else None
-        for name in ("chain_id", "network")
+    chain_id, network = known.get("chain_id"), known.get("network")
+    words = (
+        known.get("test"),
+        on_test_chain(
+            chain_id if isinstance(chain_id, str) else None,
+            network if isinstance(network, str) else None,
+        ),
     )
-    words = {known.get("test"), on_test_chain(chain_id, network)}
     return True if True in words else False if False in words else None

@@ -12,7 +12,9 @@ from pydantic import AwareDatetime
 
 from router.contract.amounts import MAX_DECIMALS, MAX_INTEGER_DIGITS, amount_text
 from router.contract.event import Event, incompleteness
+from router.contract.fast.models import model_of
 from router.contract.fields import MAX_TEXT, is_storable
+from router.contract.identity import OPERATOR
 
 _REQUIRED: Final = frozenset(name for name, one in Event.model_fields.items() if one.is_required())
 _SIGNED: Final = frozenset({"fee"})
@@ -33,17 +35,17 @@ def plain_event(facts: Mapping[str, object]) -> Event | None:
     It is the one that `Event.model_validate` makes. Returns None if a fact is not plainly valid,
     which does not mean that it is invalid: pydantic decides, and its error has the reason.
     """
-    if not facts.keys() >= _REQUIRED or not _are_plain(facts):
+    shape = _shape_of(tuple(facts), tuple(map(type, facts.values())))
+    if shape is None or not _are_plain(facts, shape):
         return None
-    event = _blank().model_copy(update=facts)
-    return event if incompleteness(event) is None else None
+    return model_of(Event, {**_blank(), **facts}, facts)
 
 
 @cache
-def _blank() -> Event:
-    """Return an event without facts, whose required fields have yet to be given."""
+def _blank() -> Mapping[str, object]:
+    """Return the fields of an event in their order, without facts."""
     missing: dict[str, Any] = dict.fromkeys(_REQUIRED)
-    return Event.model_construct(**missing)
+    return vars(Event.model_construct(**missing))
 
 
 @cache
@@ -78,8 +80,10 @@ class _Shape:
 
 @lru_cache(maxsize=_SHAPES)
 def _shape_of(names: tuple[str, ...], types: tuple[type, ...]) -> _Shape | None:
-    """Return what has to be checked; None if a fact does not have a type of its field."""
+    """Return what has to be checked; None if such facts are not plainly those of an event."""
     known, typed = types_of_fields(), dict(zip(names, types, strict=True))
+    if not typed.keys() >= _REQUIRED or not _is_complete(typed):
+        return None
     if any(found not in known.get(name, _UNKNOWN) for name, found in typed.items()):
         return None
     texts, amounts, moments, lists = (
@@ -89,16 +93,28 @@ def _shape_of(names: tuple[str, ...], types: tuple[type, ...]) -> _Shape | None:
     return _Shape(texts, amounts, moments, lists)
 
 
-def _are_plain(facts: Mapping[str, object]) -> bool:
+def _is_complete(typed: Mapping[str, type]) -> bool:
+    """Return whether an event with facts of these types is complete, and no operator's.
+
+    Facts recorded by an operator are rare: pydantic decides about them.
+    """
+    stand_ins = {name: None if found is type(None) else "-" for name, found in typed.items()}
+    event = model_of(Event, {**_blank(), **stand_ins}, typed)
+    return event.recorded is None and incompleteness(event) is None
+
+
+def _are_plain(facts: Mapping[str, object], shape: _Shape) -> bool:
     values: Mapping[str, Any] = facts
-    shape = _shape_of(tuple(facts), tuple(map(type, facts.values())))
-    return (
-        shape is not None
-        and _are_plain_texts([values[name] for name in shape.texts])
-        and all(_is_plain_amount(name, values[name]) for name in shape.amounts)
-        and all(values[name].tzinfo is UTC for name in shape.moments)
-        and all(_is_plain_list(values[name]) for name in shape.lists)
-    )
+    for name in shape.amounts:
+        if not _is_plain_amount(name, values[name]):
+            return False
+    for name in shape.moments:
+        if values[name].tzinfo is not UTC:
+            return False
+    for name in shape.lists:
+        if not _is_plain_list(values[name]):
+            return False
+    return values["provider"] != OPERATOR and _are_plain_texts([values[t] for t in shape.texts])
 
 
 def _is_plain_list(texts: Sequence[object]) -> bool:

@@ -1,20 +1,19 @@
 """Encodes events without pydantic: the same records as `router.contract.wire.encode_event`."""
 
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Mapping
+from datetime import UTC
 from functools import cache, lru_cache
-from typing import Final
-from uuid import UUID
+from typing import Any, Final
 
 import msgspec
 
 from router.contract import wire
 from router.contract.amounts import amount_text
-from router.contract.event import MONEY, Customer, Event, EventType, Raw, Verification
+from router.contract.event import MONEY, Event
 from router.contract.fast.events import types_of_fields
 from router.contract.wire import OutgoingRecord, event_headers
 
-AMOUNTS: Final = frozenset(amount for amount, _ in MONEY)
+_AMOUNTS: Final = tuple(amount for amount, _ in MONEY)
 """Fields with an amount: text in a record, a Decimal in an event."""
 
 _IN_MODELS: Final = frozenset({str, bool, dict, type(None)})
@@ -22,51 +21,6 @@ _IN_MODELS: Final = frozenset({str, bool, dict, type(None)})
 
 _SHAPES: Final = 1024
 """Shapes of events that are remembered. One gateway's events have a few dozen."""
-
-
-class EventFacts(msgspec.Struct, kw_only=True):
-    """The fields of an event in their order, as a record has them.
-
-    A field that is added to `Event` is added here at the same place.
-    """
-
-    id: UUID
-    type: EventType
-    provider: str
-    endpoint: str
-    account: str
-    reference: str | None
-    provider_reference: str | None
-    amount: str | None
-    currency: str | None
-    movement: str | None
-    movement_amount: str | None
-    amount_claimed: bool | None
-    expected_amount: str | None
-    expected_currency: str | None
-    converted: str | None
-    converted_currency: str | None
-    price_met: bool | None
-    fee: str | None
-    fee_currency: str | None
-    fee_returned: str | None
-    gas: str | None
-    gas_currency: str | None
-    network: str | None
-    chain_id: str | None
-    tx_hash: str | None
-    from_address: str | None
-    to_address: str | None
-    customer: Customer
-    occurred_at: datetime | None
-    received_at: datetime
-    test: bool | None
-    unread: tuple[str, ...]
-    verification: Verification
-    raw: Raw | None
-    raw_event: UUID | None
-    recorded: None
-    """An event that an operator recorded is rare: pydantic writes it."""
 
 
 def encode_event(event: Event, topic: str, traceparent: str) -> OutgoingRecord:
@@ -86,35 +40,32 @@ def encoded(event: Event) -> bytes | None:
         return None
     values = vars(event)
     try:
-        texts = {name: amount_text(values[name]) for name in AMOUNTS if values[name] is not None}
-        facts = EventFacts(**{**values, **texts})
-        if not _is_plain(facts):
+        if not _is_plain(values):
             return None
-        return _encoder().encode(facts)
-    except (KeyError, TypeError, ValueError):
-        # Of an event that was made without validation: pydantic decides about it.
+        texts = {
+            name: amount_text(amount) for name in _AMOUNTS if (amount := values[name]) is not None
+        }
+        return _encoder().encode({**values, **texts})
+    except (TypeError, ValueError):
+        # Of a model that was made without validation: pydantic decides about it.
         return None
 
 
-def _is_plain(facts: EventFacts) -> bool:
-    """Return whether each fact has a type of its field: pydantic validates no copy of an event."""
-    moment = facts.occurred_at
-    if facts.received_at.tzinfo is not UTC or (moment is not None and moment.tzinfo is not UTC):
+def _is_plain(values: Mapping[str, Any]) -> bool:
+    """Return whether each value has a type of its field: pydantic validates no copy of an event."""
+    if not _have_types_of_fields(tuple(values), tuple(map(type, values.values()))):
         return False
-    return _have_types_of_fields(tuple(map(type, msgspec.structs.astuple(facts))))
+    moment = values["occurred_at"]
+    return values["received_at"].tzinfo is UTC and (moment is None or moment.tzinfo is UTC)
 
 
 @lru_cache(maxsize=_SHAPES)
-def _have_types_of_fields(types: tuple[type, ...]) -> bool:
-    return all(one in known for one, known in zip(types, _types(), strict=True))
-
-
-@cache
-def _types() -> Sequence[frozenset[type]]:
-    """Return the possible types of each field of `EventFacts`, in order."""
-    amount = frozenset[type]({str, type(None)})
+def _have_types_of_fields(names: tuple[str, ...], types: tuple[type, ...]) -> bool:
+    """Return whether these are all fields in their order, and each has one of its types."""
     known = types_of_fields()
-    return [amount if name in AMOUNTS else known[name] for name in EventFacts.__struct_fields__]
+    return names == tuple(Event.model_fields) and all(
+        found in known[name] for name, found in zip(names, types, strict=True)
+    )
 
 
 @cache

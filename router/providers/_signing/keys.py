@@ -30,13 +30,16 @@ def fingerprint(secret: bytes) -> str:
     return "fp:" + hashlib.sha256(_FINGERPRINT_DOMAIN + secret).hexdigest()[:6]
 
 
+_LOWER_HEX = re.compile("[0-9a-f]+")
+
+
 def hex_signature(text: str, length: int = SHA256_BYTES) -> bytes:
     """Decode a signature of `length` bytes in lower-case hex, or raise Unauthentic.
 
     Only one spelling is valid: a second spelling of the same signature proves that it was
     rewritten.
     """
-    if re.fullmatch(rf"[0-9a-f]{{{2 * length}}}", text) is None:
+    if len(text) != 2 * length or _LOWER_HEX.fullmatch(text) is None:
         raise Unauthentic(Reason.SIGNATURE_MALFORMED, f"expected {2 * length} lower-case hex")
     return bytes.fromhex(text)
 
