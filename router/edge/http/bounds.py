@@ -139,28 +139,54 @@ class Framing:
 
 
 class TimeLimit:
-    """Calls a function after so many seconds, unless it is stopped or set again before."""
+    """Calls a function after so many seconds, unless it is stopped or set again before.
 
-    __slots__ = ("_expire", "_loop", "_timer")
+    A timer stays when the limit is stopped or set later, and is set again when it fires: a limit
+    that is set for every request needs one timer now and then, not one for every request.
+    """
+
+    __slots__ = ("_due", "_expire", "_loop", "_timer")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, expire: Callable[[], None]) -> None:
         """Start without a limit."""
         self._loop = loop
         self._expire = expire
+        self._due: float | None = None
         self._timer: asyncio.TimerHandle | None = None
 
     @property
     def is_set(self) -> bool:
         """Whether it will call it, if it is not stopped before."""
-        return self._timer is not None
+        return self._due is not None
 
     def set(self, seconds: float) -> None:
         """Call it after so many seconds from now."""
-        self.stop()
-        self._timer = self._loop.call_later(seconds, self._expire)
+        due = self._due = self._loop.time() + seconds
+        if self._timer is not None and self._timer.when() > due:
+            self._drop_timer()
+        if self._timer is None:
+            self._timer = self._loop.call_at(due, self._pass)
 
     def stop(self) -> None:
         """Call it no more."""
+        self._due = None
+
+    def end(self) -> None:
+        """Call it no more, and keep no timer."""
+        self._due = None
+        self._drop_timer()
+
+    def _drop_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+    def _pass(self) -> None:
+        due, self._timer = self._due, None
+        if due is None:
+            return
+        if self._loop.time() < due:
+            self._timer = self._loop.call_at(due, self._pass)
+            return
+        self._due = None
+        self._expire()

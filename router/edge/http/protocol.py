@@ -46,16 +46,14 @@ class DeliveryProtocol(HttpToolsProtocol):
     ) -> None:
         """Share `door` with all other connections; `visit` is set if a TLS handshake preceded."""
         super().__init__(config, server_state, app_state)
-        self.timeout_keep_alive = door.bounds.idle_seconds  # type: ignore[assignment]
         self._door = door
         self._bounds = door.bounds
         self._visit = visit or Visit("", self._give_way)
         # How long to wait for the other side to send; `_abort`: to read.
         self._limit = TimeLimit(self.loop, self._time_out)
         self._running: RequestResponseCycle | DirectExchange | None = None
-        self._message = MessageState.NONE
+        self._message, self._may_hold = MessageState.NONE, False
         self._held: HeldRequest | None = None
-        self._may_hold = False
         self._framing, self._counts = Framing(), False
         # Bytes read after the last answer; None while requests are still read.
         self._lingered: int | None = None
@@ -73,8 +71,8 @@ class DeliveryProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop counting the connection and end its request."""
-        self._limit.stop()
-        self._abort.stop()
+        self._limit.end()
+        self._abort.end()
         self._door.admission.leave(self._visit)
         # uvicorn does this for the newest request, which differs if requests are pipelined.
         self._disconnect_running()
@@ -109,13 +107,12 @@ class DeliveryProtocol(HttpToolsProtocol):
         self._handle_whole()
         if self._lingered is not None or self.transport.is_closing():
             raise NoMoreRequests
-        # Not at the first byte: line ends between requests keep no connection open.
-        self._unset_keepalive_if_required()
         super().on_message_begin()
         self._change(MessageChange.BEGUN)
         self._framing = Framing()
         began = time.monotonic() - self._door.delay()
         self.scope["state"] |= {VISIT: self._visit, FIRST_BYTE: began}
+        # Not at the first byte: line ends between requests keep no connection open.
         self._limit.stop()
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -183,9 +180,16 @@ class DeliveryProtocol(HttpToolsProtocol):
         """Prepare for the next request."""
         self._door.admission.release_bytes(self._visit)
         self._door.admission.attribute(self._visit, self._visit.home)
-        super().on_response_complete()
+        self.server_state.total_requests += 1
         if self.transport.is_closing():
             self._abort.set(self._bounds.write_seconds)
+        else:
+            # As uvicorn, but for its timer of each request.
+            self.flow.resume_reading()
+            if self.pipeline:
+                self._start_asgi_task(*self.pipeline.pop())
+            elif self._message is MessageState.NONE:
+                self._limit.set(self._bounds.idle_seconds)
         self._note_stage(answered=True)
 
     def shutdown(self) -> None:
@@ -387,14 +391,10 @@ class DeliveryProtocol(HttpToolsProtocol):
         self._abort.set(self._bounds.give_way_seconds)
 
     def _time_out(self) -> None:
-        if self._is_in_work():
-            self._end_after_answer()
-        else:
-            self._close()
+        end = self._end_after_answer if self._is_in_work() else self._close
+        end()
 
     def _close(self) -> None:
         """Close once the other side has read everything, or after `write_seconds`."""
         self.transport.close()
         self._abort.set(self._bounds.write_seconds)
-
-    timeout_keep_alive_handler = _close
