@@ -57,9 +57,10 @@ def source_of(
     proxies. If a trusted proxy wrote something that is not an address, the
     proxy's own address counts: it is the last one known.
     """
-    forwarded = forwarded_for(headers) if trusted else ()
-    address = caller(peer, forwarded, trusted) or _address(peer or "")
-    return UNKNOWN if address is None else str(address)
+    if not trusted:
+        return _name_of(peer or "")
+    address = caller(peer, forwarded_for(headers), trusted)
+    return _name_of(peer or "") if address is None else str(address)
 
 
 def forwarded_for(headers: Iterable[tuple[bytes, bytes]]) -> Sequence[str]:
@@ -70,6 +71,12 @@ def forwarded_for(headers: Iterable[tuple[bytes, bytes]]) -> Sequence[str]:
 def is_among(address: Address | None, wanted: Sequence[Network]) -> bool:
     """Return whether an address is in one of the networks."""
     return address is not None and any(address in network for network in wanted)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _name_of(peer: str) -> str:
+    address = _address(peer)
+    return UNKNOWN if address is None else str(address)
 
 
 @lru_cache(maxsize=_REMEMBERED)

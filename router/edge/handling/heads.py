@@ -57,10 +57,7 @@ def delivery_of(
         method=request.method,
         target=target,
         headers=tuple(
-            [
-                (name.decode("latin-1").lower(), value.decode("latin-1"))
-                for name, value in request.headers
-            ]
+            [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers]
         ),
         body=body,
         received_at=received_at,
