@@ -5,6 +5,7 @@ import random
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import quote_plus
 
 # A value in JSON behind its name, and a value of a form.
@@ -72,6 +73,7 @@ _JSON = (
         b'[{"a":1,"b":"x"}]',
         b'{"a":[1,-0]}',
         b'["a","b"]',
+        b'[1,2.50,[-3e2],"x"]',
     ),
     *(b'{"a":1,"a":1}', b'{"a":"x","a":"y"}', b'{"\\u0061":1,"a":2}', b'"\xff"', b'"\xed\xa0\x80"'),
     *(b'"\\u0041"', b'"\\ud83d"', b'"\\ud83d\\ude00"', b'"\\/"', b"[1,]", b'{"a":1,}', b"'a'"),
@@ -150,12 +152,21 @@ class Mutations:
         return words + b"&" + self.chance.choice(words.split(b"&"))
 
     def _replaced(self, pattern: re.Pattern[bytes], words: bytes, value: bytes) -> bytes:
-        places = [match.span() for match in pattern.finditer(words)]
+        places = _places(pattern, words)
         if not places:
             return words
         start, end = self.chance.choice(places)
         return words[:start] + value + words[end:]
 
     def _found(self, pattern: re.Pattern[bytes], words: bytes) -> bytes:
-        found: list[bytes] = pattern.findall(words)
-        return self.chance.choice(found or [b"0"])
+        places = _places(pattern, words)
+        if not places:
+            return b"0"
+        start, end = self.chance.choice(places)
+        return words[start:end]
+
+
+@lru_cache(maxsize=1024)
+def _places(pattern: re.Pattern[bytes], words: bytes) -> Sequence[tuple[int, int]]:
+    # The same genuine contents are changed again and again.
+    return [match.span() for match in pattern.finditer(words)]

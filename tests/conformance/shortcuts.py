@@ -7,12 +7,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Self, TypeVar
 
 import pytest
 from pydantic import ValidationError
 
-from router.contract import strict_json, wire
+from router.contract import strict_json
 from router.contract.event import Event
 from router.contract.fast import bodies, events, records
 from router.contract.strict_json import JsonValue, StrictJsonError
@@ -24,7 +24,10 @@ from router.providers import _reading
 
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
-_READ, _MAKE = bodies.read_object, events.plain_event
+_READ, _MAKE, _WRITE = bodies.read_object, events.plain_event, records.encoded
+_SPELLED = (*sorted(records.AMOUNTS), "occurred_at", "received_at")
+"""Fields whose equal values may differ: in their digits, or in their zone."""
+
 _Answer = TypeVar("_Answer")
 Encode = Callable[[Event, str, str], OutgoingRecord]
 
@@ -49,27 +52,39 @@ class Shortcuts:
     asked: Counter[str] = field(default_factory=Counter)
     taken: Counter[str] = field(default_factory=Counter)
     differing: list[str] = field(default_factory=list)
+    _left_out: bool = field(default=False, init=False)
 
-    def outcome(self, verified: VerifiedDelivery, endpoint: Endpoint) -> Outcome:
-        """Return the outcome with the shortcuts."""
-        with _replaced(self._body, self._event):
-            return _outcome(verified, endpoint, self._record)
+    @contextmanager
+    def watched(self) -> Iterator[Self]:
+        """Count and compare; once for many deliveries, since replacing functions takes long."""
+        with _replaced(self._body, self._event, self._record):
+            yield self
+
+    def outcomes(self, verified: VerifiedDelivery, endpoint: Endpoint) -> tuple[Outcome, Outcome]:
+        """Return the outcome with the shortcuts, and the one without any, while watched."""
+        self._left_out = False
+        ours = _outcome(verified, endpoint)
+        self._left_out = True
+        return ours, _outcome(verified, endpoint)
 
     def _body(self, data: bytes) -> dict[str, JsonValue] | None:
+        if self._left_out:
+            return None
         members = self._noted("body", _READ(data))
         if members is not None and repr(members) != _strictly_read(data):
             self.differing.append(repr(data))
         return members
 
     def _event(self, facts: Mapping[str, object]) -> Event | None:
+        if self._left_out:
+            return None
         event = self._noted("event", _MAKE(facts))
-        if event is not None and (repr(event), event.model_fields_set) != _validated(facts):
+        if event is not None and exactly(event) != validated(facts):
             self.differing.append(repr(facts))
         return event
 
-    def _record(self, event: Event, topic: str, trace: str) -> OutgoingRecord:
-        self._noted("record", records.encoded(event))
-        return records.encode_event(event, topic, trace)
+    def _record(self, event: Event) -> bytes | None:
+        return None if self._left_out else self._noted("record", _WRITE(event))
 
     def _noted(self, name: str, answer: _Answer) -> _Answer:
         self.asked[name] += 1
@@ -81,16 +96,10 @@ class Shortcuts:
         return self.asked[name] - self.taken[name]
 
 
-def general_outcome(verified: VerifiedDelivery, endpoint: Endpoint) -> Outcome:
-    """Return the outcome without any shortcut."""
-    with general_way():
-        return _outcome(verified, endpoint, wire.encode_event)
-
-
 @contextmanager
 def general_way() -> Iterator[None]:
-    """Leave all bodies and events to the strict parser and to pydantic."""
-    with _replaced(lambda _: None, lambda _: None):
+    """Leave all bodies, events and records to the strict parser and to pydantic."""
+    with _replaced(lambda _: None, lambda _: None, lambda _: None):
         yield
 
 
@@ -102,26 +111,35 @@ def _strictly_read(data: bytes) -> str:
         return str(error)
 
 
-def _validated(facts: Mapping[str, object]) -> tuple[str, set[str]]:
+def validated(facts: Mapping[str, object]) -> Sequence[object]:
+    """Return the event that pydantic makes, or its refusal."""
     try:
-        event = Event.model_validate(facts)
+        return exactly(Event.model_validate(facts))
     except ValidationError as error:
-        return first_problem(error), set()
-    return repr(event), event.model_fields_set
+        return first_problem(error)
+
+
+def exactly(event: Event) -> Sequence[object]:
+    """Return what is equal for two events only if nothing can tell them apart."""
+    values = vars(event)
+    spelled = [str(values[name]) for name in _SPELLED]
+    return (*values, *map(type, values.values()), *spelled, values, event.model_fields_set)
 
 
 @contextmanager
 def _replaced(
     read: Callable[[bytes], dict[str, JsonValue] | None],
     make: Callable[[Mapping[str, object]], Event | None],
+    write: Callable[[Event], bytes | None],
 ) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(bodies, "read_object", read)
         patch.setattr(_reading, "plain_event", make)
+        patch.setattr(records, "encoded", write)
         yield
 
 
-def _outcome(verified: VerifiedDelivery, endpoint: Endpoint, encode: Encode) -> Outcome:
+def _outcome(verified: VerifiedDelivery, endpoint: Endpoint) -> Outcome:
     problem: tuple[str, ...] = ()
     try:
         found = events_of(verified, endpoint)
@@ -129,5 +147,5 @@ def _outcome(verified: VerifiedDelivery, endpoint: Endpoint, encode: Encode) -> 
         problem, found = (type(error).__name__, error.reason, error.detail), error.events
     except IgnoredEvent as error:
         problem, found = (type(error).__name__, error.word), ()
-    made = [encode(event, f"t.{event.type.family}", TRACE) for event in found]
+    made = [records.encode_event(event, f"t.{event.type.family}", TRACE) for event in found]
     return Outcome(problem, tuple(found), tuple(made))

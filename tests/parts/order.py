@@ -64,7 +64,7 @@ LONGEST_FIRST: Final = (
 )
 """Parts of the paths of files whose tests compute or wait for long."""
 
-SPREAD: Final = ("/conformance/test_every_fuzz",)
+SPREAD: Final = ("/conformance/test_every_fuzz", "/conformance/test_every_shortcut")
 """Parts of the paths of files whose tests run on any worker: one worker would need minutes."""
 
 REPEATING: Final = (

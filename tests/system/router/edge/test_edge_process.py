@@ -23,7 +23,7 @@ from tests.parts.edge.blockatm_requests import Webhook, webhook
 from tests.parts.edge.edge_command import command
 from tests.parts.edge.edge_file import write_configuration
 from tests.parts.edge.edge_server import SECRET, make_topics, read_records
-from tests.parts.edge.raw_http import Answer, connected, exchange, head, request
+from tests.parts.edge.raw_http import Answer, connected, exchange, head, request, reset
 from tests.parts.kafka.apache_kafka import ApacheKafka
 from tests.parts.leash import Leash
 from tests.parts.ports import free_port
@@ -63,6 +63,20 @@ class _EdgeProcess:
             return False
 
         await eventually(answered, f"status {status} of {path}", seconds=_PATIENCE_SECONDS)
+
+    async def has_one_in_flight(self) -> bool:
+        """Return whether one delivery is being answered."""
+        asked = request("/metrics", method="GET", body=None)
+        answer = await exchange(self.management_port, asked)
+        return b"\npayrouter_deliveries_in_flight 1.0\n" in answer.body
+
+    async def accepts_nothing(self) -> bool:
+        """Return whether no connection is accepted any more."""
+        try:
+            async with connected(self.port):
+                return False
+        except ConnectionRefusedError:
+            return True
 
     async def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Send SIGTERM and return its exit code."""
@@ -160,6 +174,38 @@ async def test_open_delivery_is_published_and_answered_before_the_edge_ends(
 
     assert (answer.status, code) == (200, 0)
     assert len(await read_records(broker.bootstrap, [Topics(topics_prefix).name("payment")])) == 1
+    _assert_ended_in_order(edge)
+
+
+@pytest.mark.kafka
+@pytest.mark.parametrize("away", [False, True], ids=["the broker returns", "the broker is away"])
+async def test_delivery_in_flight_whose_sender_has_gone_has_one_result_before_the_edge_ends(
+    own_kafka: ApacheKafka, topics_prefix: str, tmp_path: Path, *, away: bool
+) -> None:
+    sent = _now()
+    await make_topics(own_kafka.bootstrap, topics_prefix)
+
+    async with _edge(tmp_path, own_kafka.bootstrap, topics_prefix) as edge:
+        await edge.until(200, "/readyz")
+        await asyncio.to_thread(own_kafka.pause)
+        async with connected(edge.port) as line:
+            await line.send(request("/webhooks/shop", sent.headers, sent.body))
+            await eventually(edge.has_one_in_flight, "a delivery in flight")
+            reset(line)
+        ending = asyncio.create_task(edge.stop())
+        await eventually(edge.accepts_nothing, "an edge that stops")
+        if not away:
+            own_kafka.resume()
+        code = await ending
+    own_kafka.resume()
+    records = await read_records(own_kafka.bootstrap, [Topics(topics_prefix).name("payment")])
+
+    assert code == 0
+    lines = [json.loads(line) for line in edge.errors]
+    (delivery,) = [line for line in lines if line["event"] == "delivery"]
+    assert delivery["outcome"] == ("failed" if away else "accepted")
+    # One that failed may have been written all the same: the gateway sends it again.
+    assert len(records) <= 1 if away else len(records) == 1
     _assert_ended_in_order(edge)
 
 

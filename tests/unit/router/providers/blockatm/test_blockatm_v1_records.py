@@ -3,7 +3,7 @@
 import json
 
 from router.edge.intake import Endpoint
-from tests.conformance.shortcuts import Shortcuts, general_outcome
+from tests.conformance.shortcuts import Shortcuts
 from tests.parts.providers.blockatm_deliveries import KEY
 from tests.parts.providers.blockatm_v1 import BATCH, ROW, v1_provider, v1_signed, v1_verified
 
@@ -15,10 +15,11 @@ def test_every_row_of_a_batch_has_the_record_of_the_general_way() -> None:
     body = json.dumps({**BATCH, "detailList": rows}).encode()
     verified = v1_verified(v1_signed(body))
     endpoint = Endpoint("blockatm-main", "shop", v1_provider(), [KEY], None, 2.5)
-    shortcuts = Shortcuts()
 
-    assert shortcuts.outcome(verified, endpoint) == general_outcome(verified, endpoint)
+    with Shortcuts().watched() as shortcuts:
+        ours, general = shortcuts.outcomes(verified, endpoint)
 
+    assert ours == general
     assert shortcuts.differing == []
     assert shortcuts.taken["event"] == shortcuts.taken["record"] == _ROWS
     assert shortcuts.taken["body"] == 1
