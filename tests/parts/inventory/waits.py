@@ -1,9 +1,9 @@
 """Waits until a session is blocked by a lock."""
 
-import asyncio
-
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
+
+from tests.parts.waiting import eventually
 
 
 async def somebody_waits(engine: AsyncEngine) -> None:
@@ -12,9 +12,9 @@ async def somebody_waits(engine: AsyncEngine) -> None:
         "SELECT EXISTS (SELECT FROM pg_locks JOIN pg_stat_activity USING (pid) "
         "WHERE NOT granted AND datname = current_database())"
     )
-    async with asyncio.timeout(10):
-        while True:
-            async with engine.connect() as connection:
-                if await connection.scalar(blocked):
-                    return
-            await asyncio.sleep(0.01)
+
+    async def waits() -> bool:
+        async with engine.connect() as connection:
+            return bool(await connection.scalar(blocked))
+
+    await eventually(waits, "a session that waits for a lock", pause=0.01)
