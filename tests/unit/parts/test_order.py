@@ -35,9 +35,7 @@ def _item(file: str, name: str) -> Any:  # noqa: ANN401 - what `untraced` uses o
         ("conformance/test_together.py", []),
     ],
 )
-def test_first_case_of_a_test_is_traced_unless_it_repeats(
-    file: str, traced: Sequence[str]
-) -> None:
+def test_first_case_of_a_test_is_traced_unless_it_repeats(file: str, traced: Sequence[str]) -> None:
     items = [_item(file, name) for name in ("one", "one[a]", "two[a]", "two[b]")]
     without = {item.nodeid for item in untraced(items)}
 

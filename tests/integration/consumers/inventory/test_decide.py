@@ -26,8 +26,8 @@ from router.contract.order_fields import OrderFields, read_order
 from router.contract.topics import Topics
 from tests.parts.connections import connection_to
 from tests.parts.contract.orders import order
+from tests.parts.databases import somebody_waits
 from tests.parts.inventory.shop import TOPIC, Shop, paid
-from tests.parts.inventory.waits import somebody_waits
 from tests.parts.runtime.own_commands import run_own
 from tests.parts.templates import Templates
 from tests.parts.waiting import eventually
