@@ -14,6 +14,9 @@ STEP := step() { \
 	"$$@" || exit; printf ' %s s\n' $$(($$(date +%s) - began)); \
 	}; step
 
+# Compiled once and kept, even where images turn this off: every process of the tests imports much.
+unexport PYTHONDONTWRITEBYTECODE
+
 # Workers that run tests. Tests wait much: more workers than cores keep those busy.
 WORKERS = 3
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder

@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import asyncpg
-from sqlalchemy import make_url
+from sqlalchemy import make_url, text
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from router.evaluation.embedded import EvaluationDatabase
 from tests.parts.folders import server_folder
 from tests.parts.leash import Leash
+from tests.parts.waiting import eventually
 
 # It publishes no types; it is there wherever the evaluation database is.
 psutil: Final[Any] = importlib.import_module("psutil")
@@ -140,6 +142,20 @@ def fresh_database(server: DatabaseServer, like: str | None = None) -> Iterator[
         yield server.url_of(name)
     finally:
         _execute(server.url, f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+async def somebody_waits(engine: AsyncEngine) -> None:
+    """Return when a session of this database waits for another session's lock."""
+    blocked = text(
+        "SELECT EXISTS (SELECT FROM pg_locks JOIN pg_stat_activity USING (pid) "
+        "WHERE NOT granted AND datname = current_database())"
+    )
+
+    async def waits() -> bool:
+        async with engine.connect() as connection:
+            return bool(await connection.scalar(blocked))
+
+    await eventually(waits, "a session that waits for a lock", pause=0.01)
 
 
 def _execute(url: str, statement: str) -> None:

@@ -11,8 +11,6 @@ from typing import Any, Final
 import pytest
 from xdist.scheduler import LoadFileScheduling
 
-from tests.parts.tiers import tier_of
-
 LONGEST_FIRST: Final = (
     "/monitoring/test_live",
     "/e2e/test_dev",
@@ -68,8 +66,13 @@ SPREAD: Final = ("/conformance/test_every_fuzz", "/conformance/test_every_shortc
 """Parts of the paths of files whose tests run on any worker: one worker would need minutes."""
 
 REPEATING: Final = (
+    "/architecture/",
+    "/benchmarks/",
     "/conformance/",
+    "/contract/test_schemas",
+    "/deploy/",
     "/integration/parts/",
+    "/unit/parts/",
     "/edge/test_edge_cardinality",
     "/edge/test_edge_garbage",
     "/edge/test_edge_mutations",
@@ -82,6 +85,7 @@ REPEATING: Final = (
     "/commands/test_replays_at_once",
     "/inventory/test_any_order",
     "/inventory/test_at_once",
+    "/inventory/test_clean_day",
     "/inventory/test_lapse",
     "/inventory/test_recognition",
     "/ledger/test_balances",
@@ -101,15 +105,15 @@ REPEATING: Final = (
 
 
 def untraced(items: Iterable[pytest.Item]) -> Iterator[pytest.Item]:
-    """Yield the tests that run without a tracer, which costs an integration test as much again.
+    """Yield the tests that run without a tracer, which costs a test as much again.
 
-    These are tests that run the same lines many times, and all cases of an integration test but
-    the first. The coverage is that of the others: all tests together cover more.
+    These are tests that run the same lines many times, and all cases of a test but the first. The
+    coverage is that of the others: all tests together cover more.
     """
     seen: set[str] = set()
     for item in items:
         name = item.nodeid.partition("[")[0]
-        if _repeats(item) or (name in seen and tier_of(item) == "integration"):
+        if name in seen or _repeats(item):
             yield item
         seen.add(name)
 

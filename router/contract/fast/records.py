@@ -13,7 +13,7 @@ from router.contract.event import MONEY, Event
 from router.contract.fast.events import types_of_fields
 from router.contract.wire import OutgoingRecord, event_headers
 
-_AMOUNTS: Final = tuple(amount for amount, _ in MONEY)
+AMOUNTS: Final = tuple(amount for amount, _ in MONEY)
 """Fields with an amount: text in a record, a Decimal in an event."""
 
 _IN_MODELS: Final = frozenset({str, bool, dict, type(None)})
@@ -43,7 +43,7 @@ def encoded(event: Event) -> bytes | None:
         if not _is_plain(values):
             return None
         texts = {
-            name: amount_text(amount) for name in _AMOUNTS if (amount := values[name]) is not None
+            name: amount_text(amount) for name in AMOUNTS if (amount := values[name]) is not None
         }
         return _encoder().encode({**values, **texts})
     except (TypeError, ValueError):

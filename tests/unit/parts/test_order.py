@@ -28,15 +28,14 @@ def _item(file: str, name: str) -> Any:  # noqa: ANN401 - what `untraced` uses o
 @pytest.mark.parametrize(
     ("file", "traced"),
     [
-        ("unit/consumers/ledger/test_accounts.py", ["one", "one[a]", "two[a]", "two[b]"]),
+        ("unit/consumers/ledger/test_accounts.py", ["one", "two[a]"]),
         ("integration/consumers/ledger/test_record.py", ["one", "two[a]"]),
         ("integration/consumers/ledger/test_export.py", []),
+        ("unit/architecture/test_layout.py", []),
         ("conformance/test_together.py", []),
     ],
 )
-def test_first_case_of_an_integration_test_is_traced_unless_it_repeats(
-    file: str, traced: Sequence[str]
-) -> None:
+def test_first_case_of_a_test_is_traced_unless_it_repeats(file: str, traced: Sequence[str]) -> None:
     items = [_item(file, name) for name in ("one", "one[a]", "two[a]", "two[b]")]
     without = {item.nodeid for item in untraced(items)}
 

@@ -8,8 +8,8 @@ import pytest
 from consumers.inventory.handler import InventoryMessage, handle
 from router.contract.order import Order
 from tests.parts.contract.orders import order
+from tests.parts.databases import somebody_waits
 from tests.parts.inventory.shop import TOPIC, Shop, ordered, paid
-from tests.parts.inventory.waits import somebody_waits
 
 Facts = dict[str, Any]
 

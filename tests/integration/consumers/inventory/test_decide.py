@@ -26,6 +26,7 @@ from router.contract.order_fields import OrderFields, read_order
 from router.contract.topics import Topics
 from tests.parts.connections import connection_to
 from tests.parts.contract.orders import order
+from tests.parts.databases import somebody_waits
 from tests.parts.inventory.shop import TOPIC, Shop, paid
 from tests.parts.runtime.own_commands import run_own
 from tests.parts.templates import Templates
@@ -244,7 +245,7 @@ def test_the_facts_are_checked_under_the_lock_of_the_order(undecided: str) -> No
         async with shop.engine.begin() as transaction:
             await transaction.execute(locked)
             deciding = asyncio.create_task(asyncio.to_thread(ask, undecided, *command))
-            await asyncio.wait([deciding], timeout=0.5)
+            await somebody_waits(shop.engine)
             assert not deciding.done()
             change = "UPDATE inventory.orders SET status = 'lapsed' WHERE reference = 'A-1'"
             await transaction.execute(text(change))

@@ -10,8 +10,8 @@ from consumers.inventory.identity import stock_id
 from consumers.inventory.state.shelf import Stock
 from consumers.inventory.store.rows import lock_stock
 from consumers.inventory.tables import STOCK
+from tests.parts.databases import somebody_waits
 from tests.parts.inventory.shop import Shop
-from tests.parts.inventory.waits import somebody_waits
 
 
 def three_descending() -> Sequence[Stock]:

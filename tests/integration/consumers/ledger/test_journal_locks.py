@@ -13,9 +13,9 @@ from consumers.ledger.facts.position import Position, new_position
 from consumers.ledger.handler import handle
 from consumers.ledger.writing.positions import lock_positions
 from consumers.runtime.fate import Fate
+from tests.parts.databases import somebody_waits
 from tests.parts.ledger.bookkeeping import applied, balances
 from tests.parts.ledger.told import told
-from tests.parts.waiting import eventually
 
 
 def three_descending() -> Sequence[Position]:
@@ -42,19 +42,6 @@ async def waiting_for_the_lowest(
         await somebody_waits(ledger)
         yield
     await waiter
-
-
-async def somebody_waits(ledger: AsyncEngine) -> None:
-    blocked = text(
-        "SELECT EXISTS (SELECT FROM pg_locks JOIN pg_stat_activity USING (pid) "
-        "WHERE NOT granted AND datname = current_database())"
-    )
-
-    async def waits() -> bool:
-        async with ledger.connect() as connection:
-            return bool(await connection.scalar(blocked))
-
-    await eventually(waits, "a blocked transaction", seconds=10, pause=0.01)
 
 
 async def test_known_positions_are_locked_from_the_lowest_id(ledger: AsyncEngine) -> None:

@@ -3,28 +3,12 @@
 import asyncio
 
 import pytest
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from consumers.notifications.handler import NotificationHandler
 from tests.parts.contract.orders import order
+from tests.parts.databases import somebody_waits
 from tests.parts.notifications.desk import EMAIL, applied, messages, options, told
-from tests.parts.waiting import eventually
-
-BLOCKED = text(
-    "SELECT EXISTS (SELECT FROM pg_locks JOIN pg_stat_activity USING (pid) "
-    "WHERE NOT granted AND datname = current_database())"
-)
-
-
-async def somebody_waits(desk: AsyncEngine) -> None:
-    """Wait until a transaction is blocked by another."""
-
-    async def blocked() -> bool:
-        async with desk.connect() as connection:
-            return bool(await connection.scalar(BLOCKED))
-
-    await eventually(blocked, "a blocked transaction", seconds=20, pause=0.01)
 
 
 @pytest.mark.parametrize("first", ["payment", "order"])

@@ -149,7 +149,7 @@ async def test_stop_while_waiting_to_restart_starts_nothing(
 ) -> None:
     make, said = child
     count = tmp_path / "count"
-    worker = make(COUNTING, str(count))
+    worker = make(COUNTING, str(count), first_pause_seconds=60)
     worker.settled()
     await worker.start()
     await eventually(lambda: said)

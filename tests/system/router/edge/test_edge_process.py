@@ -9,7 +9,7 @@ import socket
 import ssl
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -64,19 +64,41 @@ class _EdgeProcess:
 
         await eventually(answered, f"status {status} of {path}", seconds=_PATIENCE_SECONDS)
 
-    async def has_one_in_flight(self) -> bool:
-        """Return whether one delivery is being answered."""
-        asked = request("/metrics", method="GET", body=None)
-        answer = await exchange(self.management_port, asked)
-        return b"\npayrouter_deliveries_in_flight 1.0\n" in answer.body
+    async def until_one_in_flight(self) -> None:
+        """Wait until one delivery is being answered."""
 
-    async def accepts_nothing(self) -> bool:
-        """Return whether no connection is accepted any more."""
-        try:
-            async with connected(self.port):
-                return False
-        except ConnectionRefusedError:
+        async def in_flight() -> bool:
+            return await self.gauge("payrouter_deliveries_in_flight") == 1
+
+        await eventually(in_flight, "a delivery in flight")
+
+    async def gauge(self, name: str) -> float:
+        """Return the value of a metric without labels."""
+        asked = request("/metrics", method="GET", body=None)
+        said = (await exchange(self.management_port, asked)).body.decode()
+        (value,) = re.findall(rf"^{name} (.+)$", said, re.MULTILINE)
+        return float(value)
+
+    async def until_all_arrived(self, pending: Collection[asyncio.Task[Answer]]) -> None:
+        """Wait until each delivery is answered or in flight."""
+
+        async def arrived() -> bool:
+            # In this order: no delivery is counted twice.
+            answered = sum(task.done() for task in pending)
+            return answered + await self.gauge("payrouter_deliveries_in_flight") >= len(pending)
+
+        await eventually(arrived, f"{len(pending)} deliveries have arrived")
+
+    async def until_stopping(self) -> None:
+        """Wait until the port for deliveries refuses connections."""
+
+        async def refused() -> bool:
+            with contextlib.suppress(ConnectionRefusedError):
+                async with connected(self.port):
+                    return False
             return True
+
+        await eventually(refused, "connections refused", seconds=_PATIENCE_SECONDS)
 
     async def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Send SIGTERM and return its exit code."""
@@ -145,7 +167,7 @@ async def test_edge_whose_broker_is_down_stops_with_deliveries_in_flight(
         assert (await edge.post(_now())).status == 200
         await asyncio.to_thread(own_kafka.kill if how == "killed" else own_kafka.pause)
         pending = [asyncio.create_task(edge.post(_now())) for _ in range(20)]
-        await asyncio.sleep(0.3)
+        await edge.until_all_arrived(pending)
         code = await edge.stop()
         answers = await asyncio.gather(*pending)
 
@@ -165,9 +187,10 @@ async def test_open_delivery_is_published_and_answered_before_the_edge_ends(
         await edge.until(200, "/readyz")
         async with connected(edge.port) as line:
             await line.send(head("/webhooks/shop", [*sent.headers, length]))
-            await asyncio.sleep(0.2)
+            # Once a later connection is answered, the edge has read what came before it.
+            assert (await exchange(edge.port, request("/nowhere"))).status == 404
             ending = asyncio.create_task(edge.stop())
-            await asyncio.sleep(0.2)
+            await edge.until_stopping()
             await line.send(sent.body)
             answer = await line.answer()
         code = await ending
@@ -190,10 +213,10 @@ async def test_delivery_in_flight_whose_sender_has_gone_has_one_result_before_th
         await asyncio.to_thread(own_kafka.pause)
         async with connected(edge.port) as line:
             await line.send(request("/webhooks/shop", sent.headers, sent.body))
-            await eventually(edge.has_one_in_flight, "a delivery in flight")
+            await edge.until_one_in_flight()
             reset(line)
         ending = asyncio.create_task(edge.stop())
-        await eventually(edge.accepts_nothing, "an edge that stops")
+        await edge.until_stopping()
         if not away:
             own_kafka.resume()
         code = await ending
@@ -210,15 +233,13 @@ async def test_delivery_in_flight_whose_sender_has_gone_has_one_result_before_th
 
 
 async def test_edge_exports_the_delay_of_its_event_loop(tmp_path: Path) -> None:
-    asked = request("/metrics", method="GET", body=None)
-
     async with _edge(tmp_path, _NOWHERE) as edge:
         await edge.until(503, "/readyz")
-        await asyncio.sleep(0.5)
-        said = (await exchange(edge.management_port, asked)).body.decode()
 
-    (count,) = re.findall(r"^payrouter_event_loop_delay_seconds_count (.+)$", said, re.MULTILINE)
-    assert float(count) > 0
+        async def measured() -> bool:
+            return await edge.gauge("payrouter_event_loop_delay_seconds_count") > 0
+
+        await eventually(measured, "a measured delay")
 
 
 async def test_an_edge_with_a_certificate_speaks_tls_and_nothing_else(

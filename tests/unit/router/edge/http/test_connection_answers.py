@@ -3,17 +3,23 @@
 import asyncio
 import contextlib
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
 from router.edge.http.bounds import HttpBounds
-from tests.parts.edge.open_door import by_each_way, on_each_loop, open_door, run
+from tests.parts.edge.open_door import OpenDoor, by_each_way, on_each_loop, open_door, run
 from tests.parts.edge.raw_http import chunk, connected, head, request, reset
+from tests.parts.waiting import eventually
 
 Loop = Callable[[], asyncio.AbstractEventLoop]
 _WHOLE = request("/", (), b"paid")
 _CHUNKED = head("/", [("Transfer-Encoding", "chunked")])
 _CLOSING = request("/", [("Connection", "close")], b"paid")
+
+
+def _has(door: OpenDoor, number: int) -> bool:
+    return len(door.bodies) >= number
 
 
 async def _slowly(_body: bytes) -> int:
@@ -206,10 +212,10 @@ def test_a_sender_that_resets_pipelined_requests_causes_no_error(
 ) -> None:
     async def test() -> None:
         async with open_door(_slowly, direct=direct) as door:
-            for _ in range(3):
+            for number in range(1, 4):
                 async with connected(door.port) as line:
                     await line.send(_WHOLE * 3)
-                    await asyncio.sleep(0.1)
+                    await eventually(partial(_has, door, number), f"body {number}", pause=0.01)
                     reset(line)
             await asyncio.sleep(1)
 

@@ -226,13 +226,15 @@ def test_stopping_edge_answers_open_requests_and_accepts_no_new_ones(
             await working.send(_WHOLE)
             arriving = await lines.enter_async_context(connected(door.port, client))
             await arriving.send(_WHOLE[:-1])
-            for sent in (b"", b"\x16\x03\x01\x02\x00" if encrypted else b"POST"):
-                waiting = await lines.enter_async_context(connected(door.port))
-                await waiting.send(sent)
+            idle = [
+                await lines.enter_async_context(connected(door.port, tls))
+                for tls in (client, None, None)
+            ]
+            await idle[1].send(b"\x16\x03\x01\x02\x00" if encrypted else b"POST")
             await eventually(lambda: door.bodies, "a body", pause=0.01)
 
             stopping = asyncio.create_task(stack.aclose())
-            await asyncio.sleep(0.5)
+            assert [await line.ended() for line in idle] == [True] * 3
             with pytest.raises(ConnectionRefusedError):
                 socket.create_connection(("127.0.0.1", door.port)).close()
             let_go.set()
