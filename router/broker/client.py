@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.abc import AbstractTokenProvider
 from aiokafka.admin import AIOKafkaAdminClient
 
-from router.broker.adapter.bootstrap import close_cancelled_starts
+from router.broker.adapter.bootstrap import watch_starts
 from router.broker.adapter.private import KafkaClient, before_each_request
 from router.broker.connection import KafkaConnection
 from router.broker.topics.creation import forbid_topic_creation
@@ -73,7 +73,7 @@ def broker_options(kafka: KafkaConnection) -> dict[str, Any]:
 def _address(kafka: KafkaConnection) -> dict[str, Any]:
     # Here, because every client of a process is made with these options.
     forbid_topic_creation()
-    close_cancelled_starts()
+    watch_starts()
     return {"bootstrap_servers": kafka.servers, "client_id": kafka.settings.client_id}
 
 

@@ -249,6 +249,9 @@ def describe(error: BaseException) -> str:
 
 
 _MEANINGS = {
+    "28000": "the database does not admit this user from here: check its name and pg_hba.conf",
+    "28P01": "the database refuses user or password: check [database] url",
+    "3D000": "the database does not exist: create it, or correct its name in [database] url",
     "25006": "the database is read-only",
     "53100": "the database's disk is full",
     "53300": "the database accepts no more connections",

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from aiokafka import TopicPartition
-from aiokafka.errors import KafkaConnectionError, KafkaError
+from aiokafka.errors import KafkaError
 
 from consumers.runtime.apply.brake import holding, read_brakes
 from consumers.runtime.apply.failures import describe
@@ -23,6 +23,7 @@ from consumers.runtime.progress.survey import (
 from consumers.runtime.records import Partition
 from consumers.runtime.settings import ConsumerSettings
 from consumers.runtime.store.database import reading
+from router.broker.adapter.causes import unreachable
 
 ASK_SECONDS = 15.0
 """Time-out for all answers of the broker."""
@@ -89,10 +90,8 @@ async def read_standings(
 
 
 def _explained(error: Exception, settings: ConsumerSettings) -> str:
-    if isinstance(error, KafkaConnectionError):
-        return f"cannot connect to {settings.bootstrap}"
-    if isinstance(error, TimeoutError):
-        return f"{settings.bootstrap} does not answer"
+    if isinstance(error, KafkaError | OSError | TimeoutError):
+        return unreachable(error, settings.bootstrap)
     return describe(error)
 
 

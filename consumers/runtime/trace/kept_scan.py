@@ -11,6 +11,7 @@ from uuid import UUID
 from pydantic import ValidationError
 
 from consumers.runtime.records import Partition
+from router.broker.adapter.causes import cause_of
 from router.broker.connection import KafkaConnection
 from router.broker.topic_reader import TopicMissing, opened_topic
 from router.contract.quarantine import Quarantined, Replayed
@@ -86,7 +87,7 @@ async def scan_kept(kafka: KafkaConnection, scan: KeptScan[_Kept]) -> Scanned[_K
     except TopicMissing:
         pass
     except Exception as error:  # noqa: BLE001 - also a record no client can read; the rest is shown
-        scanned.problem = type(error).__name__
+        scanned.problem = cause_of(error)
     return scanned
 
 

@@ -15,6 +15,7 @@ from aiokafka.errors import (
 )
 from aiokafka.protocol.metadata import MetadataRequest
 
+from router.broker.adapter.causes import unreachable
 from router.broker.adapter.private import KafkaClient, ask
 from router.broker.topics.alter_configs import AlterConfigsRequest, refusals
 from router.broker.topics.contract import Change, PartitionFound, TopicFound, TopicNeed
@@ -45,7 +46,7 @@ async def administering(make: MakeAdmin, where: str) -> AsyncIterator[Admin]:
         await admin.start()
         yield admin
     except (KafkaError, TimeoutError, OSError) as error:
-        message = f"cannot reach the broker at {where}: {type(error).__name__}"
+        message = unreachable(error, where)
         raise TopicsUnavailable(message) from None
     finally:
         await admin.close()

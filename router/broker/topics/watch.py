@@ -16,6 +16,7 @@ from aiokafka.errors import KafkaError
 from prometheus_client import CollectorRegistry
 
 from router.background import in_background
+from router.broker.adapter.causes import cause_of
 from router.broker.topics.contract import Difference, TopicFound, TopicNeed, compare
 from router.broker.topics.listing import NOT_SUPPORTED, MakeAdmin, describe_topics
 from router.telemetry.declaring import MetricDeclarations
@@ -208,7 +209,7 @@ class TopicWatch:
             await admin.start()
             found = await describe_topics(admin, self.needs, ANSWER_SECONDS)
         except (KafkaError, TimeoutError, OSError) as error:
-            self._silence = f": the broker did not answer ({type(error).__name__})"
+            self._silence = f": the broker did not answer ({cause_of(error)})"
             return None
         except Exception:
             # Our own bug. Earlier findings must expire, so the next check still has to run.

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import click
 from aiokafka.errors import KafkaError
 
+from router.broker.adapter.causes import unreachable
 from router.broker.connection import KafkaConnection
 from router.broker.topic_reader import TopicMissing
 from router.configuration.settings import Settings
@@ -42,7 +43,7 @@ def ask_broker(settings: Settings, question: Coroutine[Any, Any, _Answer]) -> _A
         raise CommandError(str(problem)) from None
     except (KafkaError, TimeoutError, OSError) as error:
         where = settings.kafka.bootstrap_servers
-        message = f"cannot reach the broker at {where}: {type(error).__name__}; check [kafka]"
+        message = unreachable(error, where)
         raise CommandError(message) from None
 
 

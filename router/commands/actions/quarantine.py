@@ -9,6 +9,7 @@ import click
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
+from router.broker.adapter.causes import cause_of
 from router.broker.connection import KafkaConnection
 from router.broker.producers import stop_within
 from router.broker.refusals import is_refusal
@@ -138,7 +139,7 @@ async def _replayed(
             try:
                 done.append(await replayer.replay(verdict))
             except (KafkaError, TimeoutError, OSError) as error:
-                why = f"the broker does not answer: {type(error).__name__}"
+                why = f"the broker does not answer: {cause_of(error)}"
                 return [*done, *(each.unpublished(why) for each in verdicts[len(done) :])]
     return done
 
@@ -171,7 +172,7 @@ async def _sent(producer: AIOKafkaProducer, record: OutgoingRecord) -> None:
     except KafkaError as error:
         if not is_refusal(error):
             raise
-        message = f"topic {record.topic} refused it: {type(error).__name__}"
+        message = f"topic {record.topic} refused it: {cause_of(error)}"
         raise NotDurable(Reason.NOT_DURABLE, message) from None
 
 

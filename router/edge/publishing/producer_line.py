@@ -15,6 +15,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from router.background import in_background
+from router.broker.adapter.causes import cause_of
 from router.broker.producers import stop_within
 from router.telemetry.logs import Log
 
@@ -118,7 +119,7 @@ class ProducerLine:
                 pause = 0.1
                 await self._serve(producer)
             except (KafkaError, TimeoutError, OSError) as error:
-                self._failed(producer, f"cannot reach the broker: {type(error).__name__}")
+                self._failed(producer, f"cannot reach the broker: {cause_of(error)}")
             except Exception as error:
                 # Any error: without another producer nothing could be published.
                 self.log.exception("producer_failed")

@@ -15,6 +15,7 @@ from functools import partial
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
+from router.broker.adapter.causes import cause_of
 from router.broker.adapter.topic_metadata import add_topics
 from router.broker.connection import KafkaConnection
 from router.broker.producers import make_durable_producer
@@ -117,7 +118,7 @@ class KafkaPublisher:
         )
         self._dispatch = Dispatch(self._line, self._trials, room, metrics, log, TRIES)
         self._problems: Sequence[str] = ["not connected yet"]
-        self._logged_good = False
+        self._logged: Health | None = None
 
     def health(self) -> Health:
         """Return whether events can be published now, and the first problem if not."""
@@ -193,7 +194,7 @@ class KafkaPublisher:
             async with asyncio.timeout(self._timing.probe_seconds):
                 self._problems = await self._probe(producer)
         except (KafkaError, TimeoutError) as error:
-            self._problems = [f"the broker does not answer: {type(error).__name__}"]
+            self._problems = [f"the broker does not answer: {cause_of(error)}"]
         if not self._problems:
             self._dispatch.update_partitions()
             await self._trials.test(producer)
@@ -204,12 +205,12 @@ class KafkaPublisher:
 
     def _log_health(self) -> None:
         """Log the health if it differs from the one logged last."""
-        health = self.health()
-        if health.good and not self._logged_good:
+        before, health = self._logged, self.health()
+        if health.good and not (before and before.good):
             self._log.info("broker_reachable")
-        if not health.good and self._logged_good:
+        if not health.good and health != before:
             self._log.error("broker_unreachable", detail=health.detail)
-        self._logged_good = health.good
+        self._logged = health
 
 
 def _resolve(result: asyncio.Future[NotDurable | None], problem: NotDurable | None) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
+from router.broker.adapter.causes import cause_of
 from router.broker.producers import send_alone
 from router.broker.refusals import About, about
 from router.contract.wire import OutgoingRecord
@@ -63,7 +64,7 @@ class TopicTrials:
         """Record that the broker refused a record, if the error shows something of its topic."""
         topic, kind = record.topic, about(error)
         if kind is About.TOPIC:
-            why = f"topic {topic}: {type(error).__name__}"
+            why = f"topic {topic}: {cause_of(error)}"
             self._topics[topic] = self._of(topic).refused(attempt, record, why)
         elif alone and kind is not About.PRODUCER:
             self._topics[topic] = self._of(topic).record_refused(attempt)

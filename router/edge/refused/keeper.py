@@ -16,6 +16,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from router.background import in_background
+from router.broker.adapter.causes import cause_of
 from router.broker.adapter.topic_metadata import knows_topic, request_only, update_metadata
 from router.broker.client import make_producer
 from router.broker.connection import KafkaConnection
@@ -100,7 +101,7 @@ class RefusedKeeper:
             try:
                 await self._send_until_idle()
             except (KafkaError, TimeoutError, OSError) as error:
-                self._unavailable(type(error).__name__)
+                self._unavailable(cause_of(error))
             except TopicUnavailable as problem:
                 self._unavailable(str(problem))
             except Exception as error:

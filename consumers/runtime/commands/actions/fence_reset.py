@@ -21,6 +21,7 @@ from consumers.runtime.member.subscription import broker_cluster_id
 from consumers.runtime.records import NO_TIMESTAMP, Partition
 from consumers.runtime.store.database import acting, reading
 from consumers.runtime.store.tables import COUNTS, RuntimeTables
+from router.broker.adapter.causes import cause_of
 from router.broker.client import make_consumer
 from router.broker.log.reread import reread_records
 from router.broker.topics.ids import describe
@@ -83,7 +84,7 @@ async def plan_reset(consumer: Consumer, topic: str, number: int | None, to: str
         cluster_id = settings.cluster_id or await broker_cluster_id(settings.kafka)
         logs = await _logs(consumer, topic, number, to)
     except (KafkaError, TimeoutError, OSError) as error:
-        message = f"the broker does not answer: {type(error).__name__}"
+        message = f"the broker does not answer: {cause_of(error)}"
         raise ResetRefused(message) from None
     async with reading(settings) as connection:
         fences = await read_fences(connection, consumer.tables, cluster_id)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from router.broker.adapter.bootstrap import close_cancelled_starts
+from router.broker.adapter.bootstrap import watch_starts
 from tests.parts.kafka.apache_kafka import ApacheKafka
 
 pytestmark = pytest.mark.kafka
@@ -49,7 +49,7 @@ class Stalling:
 
 
 async def test_cancelled_start_closes_its_connections(kafka: ApacheKafka) -> None:
-    close_cancelled_starts()
+    watch_starts()
     stalling = Stalling(kafka.bootstrap)
     async with stalling.running():
         producer = AIOKafkaProducer(bootstrap_servers=f"127.0.0.1:{stalling.port}")

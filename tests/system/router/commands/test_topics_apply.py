@@ -318,7 +318,10 @@ def test_a_broker_that_is_away_is_one_line_and_exit_1(
     said = command(monkeypatch, capsys)("topics", "apply")
 
     assert (said.status, said.out) == (1, "")
-    line = "payrouter: cannot reach the broker at 127.0.0.1:1: KafkaConnectionError\n"
+    line = (
+        "payrouter: cannot reach the broker: 127.0.0.1:1: nothing listens there:"
+        " check kafka.bootstrap_servers, and whether a broker runs\n"
+    )
     assert said.err == line
 
 

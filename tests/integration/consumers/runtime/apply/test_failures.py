@@ -116,6 +116,18 @@ async def test_database_that_refuses_connections_is_transient(
     await server.dispose()
     assert decide(away.value, Phase.APPLY) is Action.RETRY
     assert describe(away.value).startswith("cannot reach the database: ")
+    assert ("the database does not exist: create it" in describe(away.value)) is (
+        "RENAME" in refusal
+    )
+
+
+async def test_user_that_the_database_does_not_admit_is_named(counting: AsyncEngine) -> None:
+    engine = create_async_engine(counting.url.set(username="unknown"))
+    with pytest.raises(StoreAway) as away:
+        async with transaction_of(engine):
+            pass
+    await engine.dispose()
+    assert "the database does not admit this user from here" in describe(away.value)
 
 
 async def test_missing_privilege_or_table_is_named(counting: AsyncEngine) -> None:

@@ -311,7 +311,7 @@ async def test_forgery_is_refused_without_any_broker(topics_prefix: str) -> None
         line = await _logged(edge, "refused_topic_unavailable")
 
         assert answer.status == 401
-        assert "KafkaConnectionError" in line["detail"]
+        assert line["detail"].startswith("127.0.0.1:1: nothing listens there")
 
 
 async def test_failed_sample_is_logged_and_the_delivery_is_still_refused(

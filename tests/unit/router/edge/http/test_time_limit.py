@@ -23,7 +23,7 @@ class _Timer:
 
 
 class _Loop:
-    """A loop whose clock stands still but for `run`."""
+    """A loop whose clock changes only in `run`."""
 
     def __init__(self) -> None:
         self.now = 100.0
