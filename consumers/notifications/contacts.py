@@ -1,9 +1,10 @@
 """Contacts of customers and totals of orders: SQL statements, locked in key order."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from msgspec import Struct
+from msgspec.structs import replace
 from sqlalchemy import ColumnElement, func, select, true, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -19,8 +20,7 @@ OrderKey = tuple[str, str]
 """Account and reference."""
 
 
-@dataclass(frozen=True)
-class Contact:
+class Contact(Struct, frozen=True):
     """What is known about an order's customer, and the order's total; None if unknown.
 
     `payer_email` is the address that a gateway reported with a payment. It serves the

@@ -1,7 +1,8 @@
 """Facts about an event for templates: every name, with its value as text or None if unknown."""
 
 from collections.abc import Mapping
-from decimal import Context, Decimal, localcontext
+from decimal import Context, Decimal
+from operator import attrgetter
 
 from consumers.notifications.outcomes import OrderOutcome
 from consumers.notifications.rules import ORDER_PAID
@@ -27,6 +28,8 @@ _PLAIN = (
     "to_address",
 )
 _AMOUNTS = ("amount", "movement_amount", "expected_amount", "fee", "gas")
+_plain_of = attrgetter(*_PLAIN)
+_amounts_of = attrgetter(*_AMOUNTS)
 
 _EXACT = Context(prec=60)
 """More digits than the difference of two amounts of the contract can have."""
@@ -46,8 +49,8 @@ def facts_of(event: Event, total: Decimal | None = None) -> dict[str, str | None
         "order": event.reference or event.provider_reference,
         "occurred_at": event.moment.isoformat(),
         "received_at": event.received_at.isoformat(),
-        **{name: getattr(event, name) for name in _PLAIN},
-        **{name: _text(getattr(event, name)) for name in _AMOUNTS},
+        **dict(zip(_PLAIN, _plain_of(event), strict=True)),
+        **dict(zip(_AMOUNTS, map(_text, _amounts_of(event)), strict=True)),
         "total_amount": None if total is None else value_text(total),
         "missing_amount": missing,
         "surplus_amount": surplus,
@@ -92,8 +95,7 @@ def _difference(event: Event) -> tuple[str | None, str | None]:
         return None, None
     if event.currency != event.expected_currency:
         return None, None
-    with localcontext(_EXACT):
-        difference = event.expected_amount - event.amount
+    difference = _EXACT.subtract(event.expected_amount, event.amount)
     if not difference:
         return None, None
     text = amount_text(difference.copy_abs())  # abs() would round

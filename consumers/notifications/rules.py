@@ -3,11 +3,12 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Self
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from router.contract.event import EventType
+from router.contract.identity import uuid_of
 
 MESSAGE_NAMESPACE = UUID("3c8b3bb4-6a55-5a3e-8d0e-1c6f2a7f5b90")
 """Namespace of message ids. Never change it: receivers detect repeated messages by their ids."""
@@ -90,7 +91,7 @@ def intents(rules: Iterable[Rule], kinds: Iterable[str]) -> Sequence[Intent]:
 
 def message_id(event_id: UUID, channel: str, recipient: str) -> UUID:
     """Return the id of a message, derived from its event, channel and recipient."""
-    return uuid5(MESSAGE_NAMESPACE, f"{event_id} {channel} {recipient}")
+    return uuid_of(MESSAGE_NAMESPACE, f"{event_id} {channel} {recipient}".encode())
 
 
 def idempotency_key(message: UUID, edition: int) -> str:

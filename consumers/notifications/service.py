@@ -30,6 +30,9 @@ ADDRESSES_SECONDS = 5.0
 
 def configured(setup: Setup) -> ConsumerActions:
     """Return what the notifications do with the configured rules, channels and texts."""
+    # Only a process that applies records needs it.
+    from consumers.notifications.plain.handling import PlainNotificationHandler  # noqa: PLC0415
+
     options: NotificationOptions = setup.options
     texts = open_texts(options.templates, options.language)
     topic = setup.topics.outcome("notifications")
@@ -41,6 +44,7 @@ def configured(setup: Setup) -> ConsumerActions:
     days = options.keep_addresses_days
     return ConsumerActions(
         handle=NotificationHandler(options),
+        plain=PlainNotificationHandler(options),
         readers={ORDER: read_order(setup.orders), OUTCOMES: read_outcome},
         work=[
             *sending,

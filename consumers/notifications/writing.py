@@ -4,14 +4,13 @@ Rows are passed as one array per column, so that a batch of any size uses the
 same prepared statement and never reaches the limit on parameters.
 """
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
 from datetime import datetime
 from operator import itemgetter
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
+from msgspec import Struct, json
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -31,8 +30,7 @@ from consumers.runtime.store.arrays import (
 from router.contract.order import Order
 
 
-@dataclass(frozen=True)
-class NewMessage:
+class NewMessage(Struct, frozen=True):
     """A message to insert; the fields are columns of its row."""
 
     id: UUID
@@ -47,11 +45,14 @@ class NewMessage:
     last_error: str | None
 
 
-_SUBJECT = [SUBJECT.c[field.name] for field in fields(Subject)]
+RECORDED: Final = tuple(each.name for each in CHANGE.c if each.name != "applied_at")
+"""The columns of `change` that a row is inserted with."""
+
+_SUBJECT = [SUBJECT.c[name] for name in Subject.__struct_fields__]
 _IDENTITY = _SUBJECT[:6]
-_MOVEMENT = [MOVEMENT.c[field.name] for field in fields(SubjectMovement)]
-_MESSAGE = [MESSAGE.c[field.name] for field in fields(NewMessage)]
-_CHANGE = [each for each in CHANGE.c if each.name != "applied_at"]
+_MOVEMENT = [MOVEMENT.c[name] for name in SubjectMovement.__struct_fields__]
+_MESSAGE = [MESSAGE.c[name] for name in NewMessage.__struct_fields__]
+_CHANGE = [CHANGE.c[name] for name in RECORDED]
 
 
 async def lock_subjects(
@@ -85,12 +86,12 @@ async def known_events(transaction: AsyncConnection, ids: Sequence[UUID]) -> set
 
 async def record_changes(transaction: AsyncConnection, changes: Sequence[SubjectChange]) -> None:
     """Store events and outcomes permanently, in the order of their ids."""
-    await _record(transaction, map(_recorded, changes))
+    await _record(transaction, map(changed_row, changes))
 
 
 async def record_orders(transaction: AsyncConnection, orders: Iterable[Order]) -> None:
     """Store the ids of handled order messages permanently, without customer data."""
-    await _record(transaction, map(_read, orders))
+    await _record(transaction, map(order_row, orders))
 
 
 async def _record(transaction: AsyncConnection, rows: Iterable[tuple[Any, ...]]) -> None:
@@ -121,7 +122,8 @@ async def add_messages(transaction: AsyncConnection, messages: Sequence[NewMessa
     await transaction.execute(adding.on_conflict_do_nothing())
 
 
-def _recorded(change: SubjectChange) -> tuple[object, ...]:
+def changed_row(change: SubjectChange) -> tuple[object, ...]:
+    """Return the row of an event or outcome, in the order of the columns `RECORDED`."""
     cause, outcome = change.cause, change.outcome.value
     if isinstance(cause, OrderOutcome):
         facts = _json(order_facts(cause))
@@ -141,9 +143,10 @@ def _recorded(change: SubjectChange) -> tuple[object, ...]:
 
 
 def _json(facts: Facts) -> str:
-    return json.dumps(facts, ensure_ascii=False)
+    return json.encode(facts).decode()
 
 
-def _read(order: Order) -> tuple[object, ...]:
+def order_row(order: Order) -> tuple[object, ...]:
+    """Return the row of an order message, in the order of the columns `RECORDED`."""
     whose = (order.account, None, order.reference)
     return (order.id, order.type.value, *whose, None, None, Fate.APPLIED.value, "{}")

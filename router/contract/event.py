@@ -1,6 +1,5 @@
 """The event: one state change of a payment, in one vocabulary for all gateways."""
 
-import hashlib
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -11,13 +10,17 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, model_validator
 
 from router.contract.amounts import Amount, SignedAmount, value_text
 from router.contract.fields import Text, described
-from router.contract.identity import FINGERPRINT_VERSION, OPERATOR, canonical, payment_key
+from router.contract.identity import (
+    FINGERPRINT_VERSION,
+    OPERATOR,
+    canonical,
+    payment_key,
+    uuid_of,
+)
 from router.contract.operator import Recorded
 
 EVENT_NAMESPACE = UUID("6f6b0f4e-3d0e-5c1b-9a57-7f5a2f0c9d11")
 """Namespace of event ids. Never change it: every id ever published depends on it."""
-
-_NAMESPACE = EVENT_NAMESPACE.bytes
 
 DESCRIPTIVE = (
     "network",
@@ -362,10 +365,7 @@ def event_id(provider: str, account: str, *identity: str) -> UUID:
 
     The id is the same at every endpoint and edge, so that redeliveries are recognized.
     """
-    name = canonical([provider, account, *identity])
-    # As `uuid.uuid5` does, which takes the name as text.
-    digest = hashlib.sha1(_NAMESPACE + name, usedforsecurity=False).digest()
-    return UUID(bytes=digest[:16], version=5)
+    return uuid_of(EVENT_NAMESPACE, canonical([provider, account, *identity]))
 
 
 def fingerprint(event: Event) -> str:

@@ -1,7 +1,10 @@
 """What identifies an event: its Kafka key, its fingerprint, the name of its gateway."""
 
+import hashlib
 import json
 from collections.abc import Sequence
+from json.encoder import encode_basestring_ascii
+from uuid import UUID
 
 import msgspec
 
@@ -40,6 +43,18 @@ def canonical(values: list[str | None]) -> bytes:
     except TypeError:
         # A text of another class.
         return json.dumps(values, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def uuid_of(namespace: UUID, name: bytes) -> UUID:
+    """Return the UUID of version 5 of a name: that of `uuid.uuid5`, in less time."""
+    digest = hashlib.sha1(namespace.bytes + name, usedforsecurity=False).digest()
+    return UUID(bytes=digest[:16], version=5)
+
+
+def uuid_of_names(namespace: UUID, names: Sequence[str | None]) -> UUID:
+    """Return the UUID of the JSON array of names that `json.dumps` writes, in less time."""
+    texts = ("null" if name is None else encode_basestring_ascii(name) for name in names)
+    return uuid_of(namespace, f"[{', '.join(texts)}]".encode())
 
 
 def contradicts(first: str, second: str) -> bool:

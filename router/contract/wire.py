@@ -32,6 +32,9 @@ _MAJOR = int(SCHEMA_VERSION.partition(".")[0])
 _REPLAYED = "quarantine.replayed"
 _OUTCOME_SCHEMA = f"urn:payrouter:schema:outcome:{SCHEMA_VERSION}".encode()
 _EVENT_SCHEMA = f"urn:payrouter:schema:event:{SCHEMA_VERSION}".encode()
+_SCHEMAS = 64
+"""Schema headers that are remembered."""
+
 _ACCOUNTS = 1024
 """Accounts whose `ce_source` is remembered."""
 
@@ -294,9 +297,13 @@ def _check_bytes(raw: Raw | Request) -> None:
 def _check_version(headers: Headers) -> str | None:
     """Return the name of the schema, None without a schema header."""
     text = dict(headers).get("ce_dataschema")
-    if text is None:
-        # Other producers may omit it; then only the value is validated.
-        return None
+    # Other producers may omit it; then only the value is validated.
+    return None if text is None else _schema_of(text)
+
+
+@lru_cache(maxsize=_SCHEMAS)
+def _schema_of(text: bytes) -> str:
+    """Return the name of a schema that this reader supports."""
     match = _SCHEMA.fullmatch(text.decode("utf-8", "replace"))
     if match is None:
         message = "ce_dataschema does not name a schema of payrouter"

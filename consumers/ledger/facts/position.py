@@ -4,12 +4,11 @@ Only `status` and `reference` depend on the order of arrival; they are for displ
 booked by them.
 """
 
-import json
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Literal
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from msgspec import Struct, field
 
@@ -27,6 +26,7 @@ from consumers.ledger.facts.fold import NO_FOLD, Fold, fold_of, join, join_netwo
 from consumers.ledger.facts.stated import size
 from consumers.ledger.facts.tally import Tally, retally
 from router.contract.event import Event
+from router.contract.identity import uuid_of_names
 from router.contract.lifecycle import advance
 
 POSITION_NAMESPACE = UUID("0d5d4f8e-3f5a-5e0b-9c55-5f1f5a1f7d42")
@@ -89,7 +89,7 @@ def position_id(
     kind: Literal["provider_reference", "reference"] = "provider_reference",
 ) -> UUID:
     """Return the id of the payment or payout with this reference, of the kind given."""
-    return uuid5(POSITION_NAMESPACE, json.dumps([account, provider, family, kind, named]))
+    return uuid_of_names(POSITION_NAMESPACE, (account, provider, family, kind, named))
 
 
 def movements_of(event: Event) -> set[MovementKey]:

@@ -1,11 +1,11 @@
 """What the events of a payment, payout, subscription or order report, folded, and as JSON. Pure."""
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime
-from decimal import Decimal
-from typing import Any
+from typing import Any, Final
+
+from msgspec import Struct, field, json
+from msgspec.structs import asdict, replace
 
 from consumers.notifications.changes.money import (
     ReportedMoney,
@@ -19,8 +19,7 @@ from router.contract.lifecycle import is_given_up, is_paid
 PARTLY_PAID = "underpaid"
 
 
-@dataclass(frozen=True)
-class KnownFacts:
+class KnownFacts(Struct, frozen=True):
     """The folded facts of a subject; equal for the same events in any order.
 
     `latest` is the latest moment at which the edge received each status, `paid_since`
@@ -48,6 +47,10 @@ class KnownFacts:
         return self.money.get(kind, ReportedMoney())
 
 
+_KNOWN: Final = json.Decoder(KnownFacts)
+_MOVEMENT: Final = json.Decoder(ReportedMovement)
+
+
 def with_status(known: KnownFacts, status: str, moment: datetime) -> KnownFacts:
     """Return the facts after a status that was received at a moment."""
     latest = max(known.latest.get(status, moment), moment)
@@ -58,61 +61,39 @@ def with_status(known: KnownFacts, status: str, moment: datetime) -> KnownFacts:
 
 
 def known_text(known: KnownFacts) -> str:
-    """Return facts as JSON: equal facts have equal text."""
-    return _text(
-        {
-            "latest": {status: each.isoformat() for status, each in known.latest.items()},
-            "paid_since": known.paid_since.isoformat() if known.paid_since else None,
-            "proven": known.proven,
-            "money": {kind: _money_json(each) for kind, each in known.money.items()},
-        }
-    )
+    """Return facts as JSON, without what is zero: equal facts have equal text."""
+    money = {kind: _money_json(each) for kind, each in known.money.items()}
+    return _text({**_not_zero(known), "money": money})
 
 
 def known_of(text: str) -> KnownFacts:
     """Parse facts."""
-    stored = json.loads(text)
-    since = stored.get("paid_since")
-    return KnownFacts(
-        latest={s: datetime.fromisoformat(each) for s, each in stored.get("latest", {}).items()},
-        paid_since=datetime.fromisoformat(since) if since else None,
-        proven=stored.get("proven", False),
-        money={kind: _money(each) for kind, each in stored.get("money", {}).items()},
-    )
+    return _KNOWN.decode(text)
 
 
 def movement_text(movement: ReportedMovement) -> str:
-    """Return a movement as JSON: equal movements have equal text."""
+    """Return a movement as JSON, without what is zero: equal movements have equal text."""
     parts = {currency: _amounts(part) for currency, part in movement.parts.items()}
-    return _text({**asdict(movement), "parts": parts})
+    return _text({**_not_zero(movement), "parts": parts})
 
 
 def movement_of(text: str) -> ReportedMovement:
     """Parse a movement."""
-    stored = json.loads(text)
-    parts = stored.pop("parts", {})
-    return ReportedMovement(
-        parts={currency: ReportedPart(**_decimals(p)) for currency, p in parts.items()}, **stored
-    )
+    return _MOVEMENT.decode(text)
 
 
 def _money_json(money: ReportedMoney) -> dict[str, object]:
-    counts = {each.name: getattr(money, each.name) for each in fields(ReportedMoney)[1:]}
-    return {**counts, "sums": {currency: _amounts(each) for currency, each in money.sums.items()}}
-
-
-def _money(stored: Mapping[str, Any]) -> ReportedMoney:
-    sums = {c: ReportedSums(**_decimals(each)) for c, each in stored["sums"].items()}
-    return ReportedMoney(**{**stored, "sums": sums})
+    sums = {currency: _amounts(each) for currency, each in money.sums.items()}
+    return {**_not_zero(money), "sums": sums}
 
 
 def _amounts(amounts: ReportedPart | ReportedSums) -> dict[str, str]:
-    return {each.name: value_text(getattr(amounts, each.name)) for each in fields(amounts)}
+    return {name: value_text(each) for name, each in _not_zero(amounts).items()}
 
 
-def _decimals(stored: Mapping[str, str]) -> dict[str, Decimal]:
-    return {name: Decimal(text) for name, text in stored.items()}
+def _not_zero(facts: Struct) -> dict[str, Any]:
+    return {name: each for name, each in asdict(facts).items() if each}
 
 
 def _text(stored: object) -> str:
-    return json.dumps(stored, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+    return json.encode(stored, order="sorted").decode()

@@ -6,8 +6,10 @@ total so far, or names one transfer by a movement id, or has no amount at all.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
 from decimal import Context, Decimal, Inexact, InvalidOperation
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 NOTHING = Decimal(0)
 
@@ -15,8 +17,7 @@ _EXACT = Context(prec=200, traps=[Inexact, InvalidOperation])
 """More digits than any sum here has; a larger result raises instead of being rounded."""
 
 
-@dataclass(frozen=True)
-class MoneyReport:
+class MoneyReport(Struct, frozen=True):
     """What one event reports about one kind of money.
 
     `total` is the amount so far and `part` the amount of `movement`; None if unknown.
@@ -29,16 +30,14 @@ class MoneyReport:
     part: Decimal | None = None
 
 
-@dataclass(frozen=True)
-class ReportedPart:
+class ReportedPart(Struct, frozen=True):
     """The highest amounts of one movement in one currency."""
 
     moved: Decimal = NOTHING
     undone: Decimal = NOTHING
 
 
-@dataclass(frozen=True)
-class ReportedMovement:
+class ReportedMovement(Struct, frozen=True):
     """One transfer, by the gateway's id; the flags are true if a report had no amount for it."""
 
     parts: Mapping[str, ReportedPart] = field(default_factory=dict)
@@ -57,8 +56,7 @@ class ReportedMovement:
         return self.undone_reported and not any(part.undone for part in self.parts.values())
 
 
-@dataclass(frozen=True)
-class ReportedSums:
+class ReportedSums(Struct, frozen=True):
     """Amounts of one kind in one currency.
 
     `total` and `undone_total` are the highest totals. The others are sums over movements:
@@ -82,8 +80,7 @@ class ReportedSums:
         return max(NOTHING, _EXACT.subtract(self.total, self.undone), self.left)
 
 
-@dataclass(frozen=True)
-class ReportedMoney:
+class ReportedMoney(Struct, frozen=True):
     """One kind of money: amounts by currency, and what was reported without an amount.
 
     `open` and `undone_open` count movements of unknown amount. `unnamed` and
@@ -99,6 +96,8 @@ class ReportedMoney:
     @property
     def unknown(self) -> int:
         """How many transfers of unknown amount were made beyond those that totals may contain."""
+        if not (self.open or self.unnamed):
+            return 0
         explained = any(each.total > each.parts for each in self.sums.values())
         known = any(each.total or each.parts for each in self.sums.values())
         return _unknown(self.open, unnamed=self.unnamed, explained=explained, known=known)
@@ -106,6 +105,8 @@ class ReportedMoney:
     @property
     def undone_unknown(self) -> int:
         """How many transfers were undone, by an unknown amount, beyond those in totals."""
+        if not (self.undone_open or self.undone_unnamed):
+            return 0
         explained = any(each.undone_total > each.undone_parts for each in self.sums.values())
         known = any(each.undone for each in self.sums.values())
         return _unknown(
@@ -196,10 +197,9 @@ def _contributed(movement: ReportedMovement, currency: str) -> ReportedSums:
 
 def _moved_by(sums: ReportedSums, old: ReportedSums, new: ReportedSums) -> ReportedSums:
     changes = {
-        each.name: _EXACT.add(
-            getattr(sums, each.name),
-            _EXACT.subtract(getattr(new, each.name), getattr(old, each.name)),
+        name: _EXACT.add(
+            getattr(sums, name), _EXACT.subtract(getattr(new, name), getattr(old, name))
         )
-        for each in fields(ReportedSums)
+        for name in ReportedSums.__struct_fields__
     }
     return replace(sums, **changes)

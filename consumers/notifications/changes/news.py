@@ -100,9 +100,10 @@ def _level(known: KnownFacts, kind: str, currency: str) -> Decimal:
 
 def _rank(known: KnownFacts) -> int:
     """Return how far a subject is paid: 0 if not at all, or if all of it was undone."""
-    if known.of(MAIN).anything_undone and not _any_standing(known):
+    rank = max((_RANKS.index(each) + 1 for each in known.latest if each in _RANKS), default=0)
+    if rank and known.of(MAIN).anything_undone and not _any_standing(known):
         return 0
-    return max((_RANKS.index(each) + 1 for each in known.latest if each in _RANKS), default=0)
+    return rank
 
 
 def _any_standing(known: KnownFacts) -> bool:

@@ -1,14 +1,14 @@
 """Whether one event proves that its order is paid, without an inventory. Pure."""
 
-from dataclasses import dataclass
 from decimal import Decimal
+
+from msgspec import Struct
 
 from router.contract.event import Event
 from router.contract.lifecycle import is_paid
 
 
-@dataclass(frozen=True)
-class OrderPrice:
+class OrderPrice(Struct, frozen=True):
     """The total of an order, as its platform published it; None if unknown."""
 
     total: Decimal | None = None

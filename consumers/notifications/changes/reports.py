@@ -1,8 +1,10 @@
 """Which money an event reports, and the facts of its subject after it. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from decimal import Decimal
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from consumers.notifications.changes.known import KnownFacts, with_status
 from consumers.notifications.changes.money import (
@@ -34,8 +36,7 @@ TAKEN_BACK = frozenset(s for s, (kind, undone) in _MONEY.items() if kind != MAIN
 """Statuses that report money that went back, or came back after that."""
 
 
-@dataclass(frozen=True)
-class MoneyKind:
+class MoneyKind(Struct, frozen=True):
     """A kind of money of an event, and its direction."""
 
     name: str
@@ -78,6 +79,8 @@ def standing(known: KnownFacts, kind: str, currency: str) -> Decimal:
     if kind not in {MAIN, CLAIMED}:
         return seen.standing
     seen = known.of(MAIN).sums.get(currency, ReportedSums())
+    if CLAIMED not in known.money:
+        return seen.standing
     claimed = known.of(CLAIMED).sums.get(currency, ReportedSums()).standing
     left = claimed - seen.undone if claimed > seen.undone else NOTHING
     return max(seen.standing, left)

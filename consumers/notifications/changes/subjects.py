@@ -4,11 +4,13 @@ A subject keeps folded facts, not a latest status. So a report that adds nothing
 and the facts are the same in every order of arrival.
 """
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from decimal import Decimal
-from uuid import UUID, uuid5
+from functools import lru_cache
+from uuid import UUID
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from consumers.notifications.changes.known import (
     KnownFacts,
@@ -26,6 +28,7 @@ from consumers.notifications.outcomes import COMMITTED, RETURNED, OrderOutcome
 from consumers.notifications.rules import CALLED_OFF, ORDER_PAID
 from consumers.runtime.fate import Fate
 from router.contract.event import Event
+from router.contract.identity import uuid_of_names
 
 SUBJECT_NAMESPACE = UUID("b6b2b5c4-9f7e-5c7c-8d5d-6f1d2f4d3a11")
 """Namespace of subject ids. Never change it: stored subjects have ids derived from it."""
@@ -34,9 +37,11 @@ ORDER_FAMILY = "order"
 
 NO_FACTS = "{}"
 
+_IDS = 2048
+"""Ids that are remembered: a batch needs each more than once."""
 
-@dataclass(frozen=True)
-class Subject:
+
+class Subject(Struct, frozen=True):
     """A payment, payout, subscription or order; the fields are the columns of its row.
 
     `facts` are its folded facts, as in `consumers.notifications.changes.known`. An order has no
@@ -52,8 +57,7 @@ class Subject:
     facts: str = NO_FACTS
 
 
-@dataclass(frozen=True)
-class SubjectMovement:
+class SubjectMovement(Struct, frozen=True):
     """One transfer of a subject's money, by the gateway's id; the fields are columns of its row."""
 
     id: UUID
@@ -63,8 +67,7 @@ class SubjectMovement:
     facts: str = NO_FACTS
 
 
-@dataclass(frozen=True)
-class SubjectChange:
+class SubjectChange(Struct, frozen=True):
     """An event or outcome, and the kinds of messages it causes, the most important first.
 
     `total` is the total known of what an event reports, in its currency.
@@ -81,15 +84,22 @@ class SubjectChange:
         return Fate.APPLIED if changed else Fate.STALE
 
 
-def new_subject(cause: Event | OrderOutcome) -> Subject:
-    """Return the subject of an event or outcome, before anything is applied."""
+def subject_id(cause: Event | OrderOutcome) -> UUID:
+    """Return the id of the subject of an event or outcome."""
     if isinstance(cause, OrderOutcome):
-        identity = [cause.account, ORDER_FAMILY, cause.reference]
-        return Subject(_id(identity), cause.account, None, ORDER_FAMILY, reference=cause.reference)
+        return _id(cause.account, ORDER_FAMILY, cause.reference)
     named = cause.provider_reference or cause.reference
     kind = "reference" if cause.provider_reference is None else "provider_reference"
+    return _id(cause.account, cause.gateway, cause.type.family, kind, named)
+
+
+def new_subject(cause: Event | OrderOutcome) -> Subject:
+    """Return the subject of an event or outcome, before anything is applied."""
+    number = subject_id(cause)
+    if isinstance(cause, OrderOutcome):
+        return Subject(number, cause.account, None, ORDER_FAMILY, reference=cause.reference)
     return Subject(
-        id=_id([cause.account, cause.gateway, cause.type.family, kind, named]),
+        id=number,
         account=cause.account,
         provider=cause.gateway,
         family=cause.type.family,
@@ -103,13 +113,12 @@ def new_movement(event: Event) -> SubjectMovement | None:
     kind = money_kind(event)
     if kind is None or event.movement is None:
         return None
-    subject = new_subject(event).id
-    number = _id([str(subject), kind.name, event.movement])
+    subject = subject_id(event)
+    number = _id(str(subject), kind.name, event.movement)
     return SubjectMovement(number, subject, kind.name, event.movement)
 
 
-@dataclass(frozen=True)
-class SubjectBatch:
+class SubjectBatch(Struct, frozen=True):
     """The subjects and movements of a batch by their ids, and the prices of orders.
 
     `prices`, by account and reference, are None if events prove nothing about orders.
@@ -127,7 +136,7 @@ def plan_changes(
     subjects, movements = dict(batch.subjects), dict(batch.movements)
     changes = []
     for cause in causes:
-        subject = subjects[new_subject(cause).id]
+        subject = subjects[subject_id(cause)]
         if isinstance(cause, OrderOutcome):
             change, subjects[subject.id] = apply_outcome(subject, cause)
         else:
@@ -170,8 +179,9 @@ def apply_outcome(subject: Subject, outcome: OrderOutcome) -> tuple[SubjectChang
     return change, replace(subject, facts=known_text(after))
 
 
-def _id(identity: Sequence[str | None]) -> UUID:
-    return uuid5(SUBJECT_NAMESPACE, json.dumps(identity))
+@lru_cache(maxsize=_IDS)
+def _id(*identity: str | None) -> UUID:
+    return uuid_of_names(SUBJECT_NAMESPACE, identity)
 
 
 def _price(batch: SubjectBatch, event: Event) -> OrderPrice | None:

@@ -10,11 +10,12 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache, lru_cache
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 from uuid import UUID
 
 import msgspec
 from msgspec import Meta, Struct
+from pydantic import BaseModel
 
 from router.contract.event import (
     MONEY,
@@ -26,6 +27,7 @@ from router.contract.event import (
 )
 from router.contract.fields import MAX_TEXT
 
+_Model = TypeVar("_Model", bound=BaseModel)
 _Text = Annotated[str, Meta(min_length=1, max_length=MAX_TEXT)]
 
 
@@ -113,11 +115,11 @@ def read_event(payload: bytes) -> Event | None:
     facts = msgspec.structs.asdict(found)
     if not _are_storable(facts, found) or not _make_amounts(facts):
         return None
-    facts["customer"] = Customer.model_validate(msgspec.structs.asdict(found.customer))
+    facts["customer"] = _made(Customer, msgspec.structs.asdict(found.customer))
     facts["verification"] = _verification(found.verification.scheme, found.verification.key)
     if found.raw is not None:
-        facts["raw"] = Raw.model_validate(msgspec.structs.asdict(found.raw))
-    return _blank().model_copy(update=facts)
+        facts["raw"] = _made(Raw, msgspec.structs.asdict(found.raw))
+    return _made(Event, facts)
 
 
 def _is_in_utc(found: EventRecord) -> bool:
@@ -127,15 +129,10 @@ def _is_in_utc(found: EventRecord) -> bool:
 
 
 def _is_complete(found: EventRecord) -> bool:
-    """Return whether the event is one that `Event` accepts as complete."""
+    """Return whether the event has the references that `Event` requires."""
     if found.reference is None and found.provider_reference is None:
         return False
-    if found.movement_amount is not None and found.movement is None:
-        return False
-    return all(
-        getattr(found, amount) is None or getattr(found, currency) is not None
-        for amount, currency in MONEY
-    )
+    return found.movement_amount is None or found.movement is not None
 
 
 def _are_storable(facts: Mapping[str, Any], found: EventRecord) -> bool:
@@ -148,12 +145,15 @@ def _are_storable(facts: Mapping[str, Any], found: EventRecord) -> bool:
 
 
 def _make_amounts(facts: dict[str, Any]) -> bool:
-    """Replace the text of each amount by its Decimal; return False if it is not plainly valid."""
-    for name, _ in MONEY:
+    """Replace the text of each amount by its Decimal.
+
+    Returns False if an amount is not plainly valid, or has no currency.
+    """
+    for name, currency in MONEY:
         text = facts[name]
         if text is None:
             continue
-        if _AMOUNT.fullmatch(text) is None:
+        if facts[currency] is None or _AMOUNT.fullmatch(text) is None:
             return False
         facts[name] = Decimal(text)
     return True
@@ -175,18 +175,21 @@ def _encoder() -> msgspec.json.Encoder:
 
 
 @cache
-def _blank() -> Event:
-    """Return an event with every field set; a copy of it gets the facts of a record."""
-    required = {
-        "id": UUID(int=0),
-        "type": EventType.PAYMENT_PENDING,
-        "provider": "-",
-        "endpoint": "-",
-        "account": "-",
-        "reference": "-",
-        "customer": Customer(),
-        "received_at": datetime.min.replace(tzinfo=UTC),
-        "unread": (),
-        "verification": Verification(scheme="-", key="-"),
-    }
-    return Event.model_validate({**dict.fromkeys(Event.model_fields), **required})
+def _fields_of(model: type[BaseModel]) -> set[str]:
+    """Return the names of a model's fields, a set that frozen models share; a copy gets its own."""
+    return set(model.model_fields)
+
+
+def _made(model: type[_Model], values: dict[str, Any]) -> _Model:
+    """Return the model that pydantic makes of valid values for all its fields, in their order."""
+    made = model.__new__(model)
+    # As if it had been pickled, which checks nothing.
+    made.__setstate__(
+        {
+            "__dict__": values,
+            "__pydantic_fields_set__": _fields_of(model),
+            "__pydantic_extra__": None,
+            "__pydantic_private__": None,
+        }
+    )
+    return made

@@ -1,24 +1,24 @@
-"""The canonical text of several values: stored ids and fingerprints depend on each of its bytes."""
+"""Ids that are derived from names are those of Python's own `uuid5`."""
 
 import json
+from uuid import UUID, uuid5
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.contract.identity import canonical
+from router.contract.identity import uuid_of, uuid_of_names
 
-_TEXT = st.text(st.characters(exclude_categories=["Cs"]))
-
-
-@given(st.lists(st.none() | _TEXT))
-def test_canonical_text_is_compact_json_without_escapes_for_letters(
-    values: list[str | None],
-) -> None:
-    compact = json.dumps(values, ensure_ascii=False, separators=(",", ":"))
-    assert canonical(values) == compact.encode()
+NAMESPACES = st.uuids()
+NAMES = st.lists(
+    st.none() | st.text() | st.sampled_from(['a"b', "\\", "\x00\x7f", "\u20ac \U0001f600"])
+)
 
 
-def test_lone_surrogate_has_no_canonical_text() -> None:
-    with pytest.raises(UnicodeEncodeError):
-        canonical(["\ud800"])
+@given(NAMESPACES, st.text())
+def test_the_id_of_a_name_is_that_of_uuid5(namespace: UUID, name: str) -> None:
+    assert uuid_of(namespace, name.encode()) == uuid5(namespace, name)
+
+
+@given(NAMESPACES, NAMES)
+def test_the_id_of_names_is_that_of_their_json(namespace: UUID, names: list[str | None]) -> None:
+    assert uuid_of_names(namespace, names) == uuid5(namespace, json.dumps(names))

@@ -91,6 +91,17 @@ def test_own_record_is_read_without_pydantic(happened: Event) -> None:
     assert _value(found) == _value(happened)
     assert found.fingerprint == happened.fingerprint
     assert found.model_fields_set == set(Event.model_fields)
+    by_pydantic = _by_pydantic(_value(happened))
+    assert by_pydantic is not None
+    for one, other in ((found, by_pydantic), (found.customer, by_pydantic.customer)):
+        assert one.__getstate__() == other.__getstate__()
+    assert [*vars(found)] == [*vars(by_pydantic)]
+
+
+def test_a_copy_of_an_event_has_its_own_set_of_fields() -> None:
+    found = read_event(_value(_FULL))
+    assert found is not None
+    assert found.model_copy(update={"amount": None}).model_fields_set is not found.model_fields_set
 
 
 _TEXT = st.text(min_size=1, max_size=30).filter(lambda text: text.isprintable())
