@@ -25,6 +25,7 @@ from router.contract.event import (
     Raw,
     Verification,
 )
+from router.contract.fast.models import model_of
 from router.contract.fields import MAX_TEXT
 
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -181,15 +182,4 @@ def _fields_of(model: type[BaseModel]) -> set[str]:
 
 
 def _made(model: type[_Model], values: dict[str, Any]) -> _Model:
-    """Return the model that pydantic makes of valid values for all its fields, in their order."""
-    made = model.__new__(model)
-    # As if it had been pickled, which checks nothing.
-    made.__setstate__(
-        {
-            "__dict__": values,
-            "__pydantic_fields_set__": _fields_of(model),
-            "__pydantic_extra__": None,
-            "__pydantic_private__": None,
-        }
-    )
-    return made
+    return model_of(model, values, _fields_of(model))

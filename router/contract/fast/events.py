@@ -38,7 +38,7 @@ def plain_event(facts: Mapping[str, object]) -> Event | None:
     shape = _shape_of(tuple(facts), tuple(map(type, facts.values())))
     if shape is None or not _are_plain(facts, shape):
         return None
-    return model_of(Event, {**_blank(), **facts}, facts)
+    return model_of(Event, {**_blank(), **facts}, set(facts))
 
 
 @cache
@@ -99,7 +99,7 @@ def _is_complete(typed: Mapping[str, type]) -> bool:
     Facts recorded by an operator are rare: pydantic decides about them.
     """
     stand_ins = {name: None if found is type(None) else "-" for name, found in typed.items()}
-    event = model_of(Event, {**_blank(), **stand_ins}, typed)
+    event = model_of(Event, {**_blank(), **stand_ins}, set(typed))
     return event.recorded is None and incompleteness(event) is None
 
 

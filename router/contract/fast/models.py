@@ -1,6 +1,5 @@
 """Makes models of pydantic from values that are known to be valid."""
 
-from collections.abc import Iterable
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
@@ -8,14 +7,20 @@ from pydantic import BaseModel
 M = TypeVar("M", bound=BaseModel)
 
 
-def model_of(kind: type[M], values: dict[str, Any], given: Iterable[str]) -> M:
-    """Return a model with these values of all its fields, in their order; `given` are not defaults.
+def model_of(kind: type[M], values: dict[str, Any], given: set[str]) -> M:
+    """Return the frozen model that pydantic makes of valid values of all its fields, in order.
 
-    It is what `model_construct` returns, which looks up each field.
+    `given` names the fields that are not left at their defaults. Models may share the set: a copy
+    of one gets its own.
     """
     model = kind.__new__(kind)
-    object.__setattr__(model, "__dict__", values)
-    object.__setattr__(model, "__pydantic_fields_set__", set(given))
-    object.__setattr__(model, "__pydantic_extra__", None)
-    object.__setattr__(model, "__pydantic_private__", None)
+    # As if it had been pickled, which checks nothing.
+    model.__setstate__(
+        {
+            "__dict__": values,
+            "__pydantic_fields_set__": given,
+            "__pydantic_extra__": None,
+            "__pydantic_private__": None,
+        }
+    )
     return model
