@@ -19,7 +19,8 @@ from consumers.inventory.store import rows
 from consumers.inventory.store.rows import Clue
 from consumers.inventory.store.storing import ReadRows, store
 from consumers.runtime.fate import Fate
-from consumers.runtime.service import Handler
+from consumers.runtime.service import Driver, Handler, PlainHandler
+from consumers.runtime.store.through import ThroughSqlalchemy
 from router.contract.event import Event
 from router.contract.order import ExpectedPayment, Order, OrderType
 from router.contract.order_fields import OtherOrderMessage
@@ -32,8 +33,25 @@ def handler(policy: Policy, outcomes: str) -> Handler:
     return partial(handle, policy=policy, outcomes=outcomes)
 
 
+def plain_handler(policy: Policy, outcomes: str) -> PlainHandler:
+    """Return the handler of plain batches, which executes the same statements by itself."""
+    return partial(handle_plainly, policy=policy, outcomes=outcomes)
+
+
 async def handle(
     transaction: AsyncConnection,
+    messages: Sequence[InventoryMessage],
+    *,
+    policy: Policy,
+    outcomes: str,
+) -> Sequence[Fate]:
+    """Apply messages like `handle_plainly`, in a transaction of SQLAlchemy."""
+    driver = ThroughSqlalchemy(transaction)
+    return await handle_plainly(driver, messages, policy=policy, outcomes=outcomes)
+
+
+async def handle_plainly(
+    driver: Driver,
     messages: Sequence[InventoryMessage],
     *,
     policy: Policy,
@@ -46,9 +64,9 @@ async def handle(
     """
     fresh: dict[UUID, Event | Order] = {}
     for message in messages:
-        if isinstance(message, Order) or _is_payment(message):
+        if _is_payment(message) or isinstance(message, Order):
             fresh.setdefault(message.id, message)
-    changed = await _applied(transaction, fresh, policy, outcomes) if fresh else set()
+    changed = await _applied(driver, fresh, policy, outcomes) if fresh else set()
     fates = []
     for message in messages:
         fates.append(Fate.APPLIED if message.id in changed else Fate.STALE)
@@ -57,35 +75,35 @@ async def handle(
     return fates
 
 
-def _is_payment(message: Event | OtherOrderMessage) -> TypeGuard[Event]:
+def _is_payment(message: InventoryMessage) -> TypeGuard[Event]:
     return isinstance(message, Event) and message.type.family == "payment"
 
 
 async def _applied(
-    transaction: AsyncConnection, fresh: Mapping[UUID, Event | Order], policy: Policy, topic: str
+    driver: Driver, fresh: Mapping[UUID, Event | Order], policy: Policy, topic: str
 ) -> set[UUID]:
     """Apply messages to the store; return the ids of those that changed something."""
     types = {number: message.type.value for number, message in fresh.items()}
-    added = await rows.record_events(transaction, types)
+    added = await rows.record_events(driver, types)
     if not added:
         return set()
     batch = [message for number, message in fresh.items() if number in added]
     scope = _scope(batch)
-    clues = await rows.lock_clues(transaction, scope.clues, shared=not scope.expected)
-    waiting = await rows.waiting_payments(transaction, scope.expected)
-    payments = list(await rows.lock_payments(transaction, scope.payments, waiting))
+    clues = await rows.lock_clues(driver, scope.clues, shared=not scope.expected)
+    waiting = await rows.waiting_payments(driver, scope.expected)
+    payments = list(await rows.lock_payments(driver, scope.payments, waiting))
     led_to = {*clues.values(), *(payment.order_id for payment in payments)} - {None}
-    orders = await rows.lock_orders(transaction, scope.orders, (each for each in led_to if each))
+    orders = await rows.lock_orders(driver, scope.orders, (each for each in led_to if each))
     payments += await rows.payments_of(
-        transaction, [order.id for order in orders], [payment.id for payment in payments]
+        driver, [order.id for order in orders], [payment.id for payment in payments]
     )
     held = {line.stock_id for order in orders for line in order.lines}
-    stock = await rows.lock_stock(transaction, scope.stock, held)
+    stock = await rows.lock_stock(driver, scope.stock, held)
     state = BatchState(policy, max(added.values()), clues, payments, orders, stock)
     changed = {message.id for message in batch if state.apply(message)}
     read = ReadRows(clues, payments, orders, stock)
-    await store(transaction, state, read)
-    await report(transaction, state, topic)
+    await store(driver, state, read)
+    await report(driver, state, topic)
     return changed
 
 
@@ -102,7 +120,7 @@ class _Scope:
 
 def _scope(batch: Sequence[Event | Order]) -> _Scope:
     events = [message for message in batch if isinstance(message, Event)]
-    orders = [message for message in batch if isinstance(message, Order)]
+    orders = [message for message in batch if not isinstance(message, Event)]
     placed = [order for order in orders if order.type is OrderType.PLACED]
     expected = [(order.account, each) for order in placed for each in order.recognized_by]
     expected_clues = [

@@ -1,7 +1,8 @@
 """Ids of the inventory's rows, derived from their natural keys."""
 
-import json
 from datetime import datetime
+from functools import lru_cache
+from json.encoder import encode_basestring_ascii
 from uuid import UUID, uuid5
 
 NAMESPACE = UUID("9a3f2b10-7c55-5d6e-8f41-2b6f0c1d7e58")
@@ -40,5 +41,9 @@ def lapse_id(order: UUID, at: datetime) -> UUID:
     return _id("lapse", str(order), at.isoformat())
 
 
+# Within a batch each id is needed several times.
+@lru_cache(maxsize=8192)
 def _id(*identity: str | None) -> UUID:
-    return uuid5(NAMESPACE, json.dumps(identity))
+    # The text of `json.dumps`, in less time; it is part of the id.
+    texts = ("null" if each is None else encode_basestring_ascii(each) for each in identity)
+    return uuid5(NAMESPACE, f"[{', '.join(texts)}]")

@@ -15,6 +15,7 @@ from consumers.inventory.store.storing import ReadRows, store
 from consumers.inventory.tables import ORDERS
 from consumers.runtime.service import Work
 from consumers.runtime.store.database import transaction_of
+from consumers.runtime.store.through import ThroughSqlalchemy
 
 AT_ONCE = 200
 """Orders changed per transaction: few, because payments wait while their articles are locked."""
@@ -55,12 +56,13 @@ async def _pass_time(
     transaction: AsyncConnection, due: Sequence[UUID], policy: Policy, topic: str
 ) -> None:
     now = (await transaction.execute(select(func.now()))).scalar_one()
-    orders = await rows.lock_orders(transaction, [], due)
-    payments = await rows.payments_of(transaction, due, [])
+    driver = ThroughSqlalchemy(transaction)
+    orders = await rows.lock_orders(driver, [], due)
+    payments = await rows.payments_of(driver, due, [])
     articles = {line.stock_id for order in orders for line in order.lines}
-    stock = await rows.lock_stock(transaction, [], articles)
+    stock = await rows.lock_stock(driver, [], articles)
     state = BatchState(policy, now, {}, payments, orders, stock)
     for number in due:
         state.pass_time(number)
-    await store(transaction, state, ReadRows({}, payments, orders, stock))
-    await report(transaction, state, topic)
+    await store(driver, state, ReadRows({}, payments, orders, stock))
+    await report(driver, state, topic)

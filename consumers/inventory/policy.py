@@ -73,11 +73,18 @@ class Policy(BaseModel):
             raise ValueError(message)
         return self
 
+    @property
+    def values_as_usual(self) -> bool:
+        """Whether payments have the same standing as under a policy without options."""
+        return not self.count_claimed and not self.parity and self.overpaid == "commit"
+
     def unit(self, currency: str) -> str:
         """Return one name for all currencies at parity with this one."""
         return next((group[0] for group in self.parity if currency in group), currency)
 
     def may_be_missing(self, total: Decimal) -> Decimal:
         """Return how much of a total may be missing."""
-        share = EXACT.multiply(total, self.underpaid_tolerance or Decimal(0))
+        if self.underpaid_tolerance is None:
+            return Decimal(0)
+        share = EXACT.multiply(total, self.underpaid_tolerance)
         return share if self.underpaid_cap is None else min(share, self.underpaid_cap)

@@ -3,7 +3,7 @@
 from functools import partial
 
 from consumers.inventory.cases import ORDER_KINDS, PAYMENT_WITHOUT_ORDER
-from consumers.inventory.handler import handler
+from consumers.inventory.handler import handler, plain_handler
 from consumers.inventory.lapse import lapse_work
 from consumers.inventory.measures import MEASURES
 from consumers.inventory.policy import Policy
@@ -25,6 +25,7 @@ def configured(setup: Setup) -> ConsumerActions:
         readers={ORDER: read_order(setup.orders)},
         work=[lapse_work(policy, topic)],
         before_play=partial(stock_up, topic=topic),
+        plain=plain_handler(policy, topic),
     )
 
 

@@ -1,26 +1,28 @@
 """Sets the quantity of an article and covers oversold orders from it."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID, uuid4
 
+from msgspec.structs import replace
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from consumers.inventory.identity import stock_id
-from consumers.inventory.report import history, movement, outcome
+from consumers.inventory.report import append_history, append_movements, outcome
 from consumers.inventory.state.order_state import OrderState
 from consumers.inventory.state.orders import cover
 from consumers.inventory.state.recorded import ChangeCause, RecordedNote, StockMovement
 from consumers.inventory.state.review import case_notes, with_stock_reviewed
-from consumers.inventory.state.shelf import Stock, apply_move, moves
+from consumers.inventory.state.shelf import Move, Stock, apply_move, moves
 from consumers.inventory.store import rows
 from consumers.inventory.store.listing import read_stock
-from consumers.inventory.tables import HISTORY, LINE, MOVEMENT, SCHEMA
-from consumers.runtime.apply.outcomes import publish_outcomes
-from consumers.runtime.service import Play
+from consumers.inventory.tables import LINE, SCHEMA
+from consumers.runtime.plain.stored import publish_plainly
+from consumers.runtime.service import Driver, Play
 from consumers.runtime.store.database import transaction_of
+from consumers.runtime.store.through import ThroughSqlalchemy
 
 PLAYED = 1_000_000_000
 """Quantity to add of an article when `dev --rate` simulates traffic: more than it ever sells."""
@@ -50,8 +52,9 @@ async def set_stock(
     oversold = select(LINE.c.order_id).where(LINE.c.stock_id == number, LINE.c.oversold > 0)
     # Orders are locked before stock, as everywhere else.
     ids = (await transaction.scalars(oversold)).all()
-    orders = await rows.lock_orders(transaction, [], ids)
-    (before,) = await rows.lock_stock(transaction, [Stock(number, account, sku)], [])
+    driver = ThroughSqlalchemy(transaction)
+    orders = await rows.lock_orders(driver, [], ids)
+    (before,) = await rows.lock_stock(driver, [Stock(number, account, sku)], [])
     taken = before.reserved + before.committed
     if quantity < taken:
         message = (
@@ -60,7 +63,7 @@ async def set_stock(
         )
         raise TooFew(message)
     now = (await transaction.execute(select(func.now()))).scalar_one()
-    return await _set(transaction, before, quantity, sorted(orders, key=_age), now, topic)
+    return await _set(driver, before, quantity, sorted(orders, key=_age), now, topic)
 
 
 async def stock_up(engine: AsyncEngine, play: Play, *, topic: str) -> None:
@@ -79,7 +82,7 @@ def _age(order: OrderState) -> tuple[bool, datetime | None, UUID]:
 
 
 async def _set(
-    transaction: AsyncConnection,
+    driver: Driver,
     before: Stock,
     quantity: int,
     orders: Sequence[OrderState],
@@ -88,31 +91,22 @@ async def _set(
 ) -> SetResult:
     cause = ChangeCause(uuid4(), "set", is_message=False)
     stock = replace(before, on_hand=quantity)
-    setting: dict[str, object] = {
-        "event_id": cause.id,
-        "stock_id": stock.id,
-        "order_id": None,
-        "on_hand": quantity - before.on_hand,
-        "reserved": 0,
-        "committed": 0,
-        "oversold": 0,
-        "cause": cause.word,
-    }
-    made: list[Mapping[str, object]] = [setting]
+    made = [StockMovement(cause, None, Move(stock.id), quantity - before.on_hand)]
     noted, covered, outcomes = [], [], []
     for order in orders:
         sold, notes = cover(order, stock)
         for move in moves(order.lines, sold.lines):
             stock = apply_move(stock, move)
-            made.append(movement(StockMovement(cause, order.id, move)))
+            made.append(StockMovement(cause, order.id, move))
             after = with_stock_reviewed(sold, now)
             covered.append(after)
             notes = [*notes, *case_notes(order.cases, after.cases)]
         noted += [RecordedNote(cause, order, None, note) for note in notes]
         outcomes += [outcome(order, note, cause, now) for note in notes if note.outcome]
-    await rows.write_stock(transaction, [stock])
-    await rows.write_orders(transaction, covered)
-    await rows.append(transaction, MOVEMENT, made)
-    await rows.append(transaction, HISTORY, history(noted))
-    await publish_outcomes(transaction, SCHEMA, topic, outcomes)
+    await rows.write_stock(driver, [stock])
+    await rows.write_orders(driver, covered)
+    await rows.write_lines(driver, orders, {each.id: each for each in [*orders, *covered]})
+    await append_movements(driver, made)
+    await append_history(driver, noted)
+    await publish_plainly(driver, SCHEMA, topic, outcomes)
     return SetResult(stock, covered)

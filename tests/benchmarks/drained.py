@@ -1,4 +1,4 @@
-"""Drains a backlog of payments with the code of one folder, and prints the cost as JSON.
+"""Drains a consumer's backlog with the code of one folder, and prints the cost as JSON.
 
 `python -m tests.benchmarks.versions` runs this file as a script, with `PYTHONPATH` naming the
 folder: it imports only what every measured version of the project has.
@@ -6,11 +6,12 @@ folder: it imports only what every measured version of the project has.
 
 import asyncio
 import gc
-import importlib.util
+import importlib
 import json
 import os
 import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,23 +21,29 @@ from pydantic import SecretStr
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from consumers.ledger.handler import handle
-from consumers.ledger.service import SERVICE
 from consumers.runtime.apply.process import Applier
 from consumers.runtime.apply.stored_books import StoredBooks
+from consumers.runtime.fate import Fate
 from consumers.runtime.records import Decoded, Partition, Record
+from consumers.runtime.service import ConsumerActions, Play, Service, Setup
 from consumers.runtime.settings import ConsumerSettings, Tuning
 from consumers.runtime.store.database import open_engine, open_upgrade_engine
 from consumers.runtime.store.migrate import upgrade
 from router.contract.event import event_id
-from router.contract.topics import Topics
-from router.contract.wire import encode_event
+from router.contract.order import Order
+from router.contract.topics import ORDER, Topics
+from router.contract.wire import OutgoingRecord, encode_event, encode_order
 from router.terminal.processes import loop_factory
 from tests.parts.connections import connection_to
 from tests.parts.contract.events import event
+from tests.parts.contract.orders import order
 
 BATCH = 500
-PARTITIONS = [Partition("payment", number) for number in range(6)]
+PARTITIONS = {
+    topic: [Partition(topic, number) for number in range(6)] for topic in ("payment", ORDER)
+}
+ACCOUNT = "shop-eu"
+ARTICLES = [f"article-{number}" for number in range(20)]
 _TICK = os.sysconf("SC_CLK_TCK")
 _BODY = json.dumps({"id": 8210003616, "status": "SUCCESS", "symbol": "USDT", "note": "x" * 250})
 
@@ -86,84 +93,117 @@ async def _first_process(engine: AsyncEngine) -> int:
     return int(_stat(Path("/proc", str(own)))[1])
 
 
-async def drain(url: str, events: int, kind: str = "plain") -> dict[str, float]:
-    """Return events a second, and microseconds of CPU an event in Python and PostgreSQL.
+@dataclass(frozen=True)
+class Backlog:
+    """Records that are applied before measuring, and those to measure."""
+
+    earlier: Sequence[Record]
+    measured: Sequence[Record]
+
+
+async def drain(url: str, consumer: str, kind: str, events: int) -> dict[str, float]:
+    """Return events a second, microseconds of CPU an event, and the share of plain batches.
 
     PostgreSQL has to run on this machine.
     """
-    applier, engine = await _applier(url)
+    service: Service = importlib.import_module(f"consumers.{consumer}.service").SERVICE
+    applier, engine = await _applier(url, service)
     server = await _first_process(engine)
-    earlier, records = backlog(kind, events)
+    backlog = backlog_of(kind, events, with_orders=ORDER in service.topics)
     try:
-        await _apply(applier, earlier)
+        await _apply(applier, backlog.earlier)
         # The backlog is the broker's: the collector of a consumer's process never sees it.
         gc.freeze()
         before = Cost.now(server)
-        await _apply(applier, records)
+        fates, plain = await _apply(applier, backlog.measured)
         after = Cost.now(server)
     finally:
         await engine.dispose()
+    repeats = events // 10 if kind == "duplicates" else 0
+    assert fates == +Counter({Fate.APPLIED: events - repeats, Fate.DUPLICATE: repeats}), fates
     return {
         "events/s": events / (after.wall - before.wall),
         "Python µs": (after.python - before.python) / events * 1e6,
         "PostgreSQL µs": (after.postgres - before.postgres) / events * 1e6,
+        "plain %": plain / -(-events // BATCH) * 100,
     }
 
 
-async def _applier(url: str) -> tuple[Applier, AsyncEngine]:
+async def _applier(url: str, service: Service) -> tuple[Applier, AsyncEngine]:
     settings = ConsumerSettings(
-        "ledger", connection_to(), SecretStr(url), Topics(), Tuning.model_validate({})
+        service.name, connection_to(), SecretStr(url), Topics(), Tuning.model_validate({})
     )
     upgrading = open_upgrade_engine(settings)
-    await upgrade(upgrading, SERVICE)
+    await upgrade(upgrading, service)
     await upgrading.dispose()
     engine = open_engine(settings)
-    books = StoredBooks(engine, SERVICE, "benchmark")
-    return Applier(books, SERVICE, handle, **_shorter(books)), engine
+    books = StoredBooks(engine, service, "benchmark")
+    actions = service.actions(Setup(service.options(), Topics()))
+    if actions.before_play is not None:
+        await actions.before_play(engine, Play([ACCOUNT], ARTICLES))
+    readers, shorter = actions.readers, _shorter(books, actions)
+    return Applier(books, service, actions.handle, readers=readers, **shorter), engine
 
 
-def _shorter(books: StoredBooks) -> dict[str, Any]:
-    """Return the shorter way of plain batches, if this version has one."""
-    if importlib.util.find_spec("consumers.runtime.plain") is None:
+def _shorter(books: StoredBooks, actions: ConsumerActions) -> dict[str, Any]:
+    """Return the consumer's shorter way of plain batches, if it has one in this version."""
+    plain = getattr(actions, "plain", None)
+    if plain is None:
         return {}
     batches = importlib.import_module("consumers.runtime.plain.batches")
-    plain = importlib.import_module("consumers.ledger.plain.handling").handle_plainly
     return {"shorter": batches.PlainBatches(books, plain)}
 
 
-async def _apply(applier: Applier, records: Sequence[Record]) -> None:
-    """Decode and apply the records in batches, as the loop of a process does."""
-    fences = await applier.fences(dict.fromkeys(PARTITIONS, 0))
+async def _apply(applier: Applier, records: Sequence[Record]) -> tuple[Counter[Fate], int]:
+    """Decode and apply the records in batches, as the loop of a process does.
+
+    Returns how many had each fate, and how many batches were plain.
+    """
+    begin = {each: 0 for partitions in PARTITIONS.values() for each in partitions}
+    fences = dict(await applier.fences(begin))
+    fates, plain = Counter[Fate](), 0
     for first in range(0, len(records), BATCH):
         arrived = [applier.decode(each) for each in records[first : first + BATCH]]
         decoded = [each for each in arrived if isinstance(each, Decoded)]
         assert len(decoded) == len(arrived)
-        fences = (await applier.apply(decoded, fences)).fences
+        wanted = {each.record.partition for each in decoded}
+        done = await applier.apply(decoded, {each: fences[each] for each in wanted})
+        fences |= done.fences
+        for (_, fate), count in done.outcomes.items():
+            fates[fate] += count
+        plain += getattr(done, "plain", False)
+    return fates, plain
 
 
-def backlog(kind: str, events: int) -> tuple[list[Record], list[Record]]:
-    """Return records to apply before measuring, and those to measure.
+def backlog_of(kind: str, events: int, *, with_orders: bool) -> Backlog:
+    """Return a backlog of this kind.
 
-    `plain`: each is a separate payment. `duplicates`: every tenth repeats the event of an earlier
-    one. `updates`: each confirms a payment that was pending.
+    `plain`: each event confirms a separate payment. `duplicates`: every tenth repeats the event of
+    an earlier one. `updates`: each confirms a payment that was pending. `orders`: each places an
+    order. `with_orders`: the order of each payment was placed before.
     """
-    if kind == "updates":
-        pending = [record(number, number, "pending") for number in range(events)]
-        return pending, [record(number, number + events) for number in range(events)]
     numbers = range(BATCH, BATCH + events)
-    if kind == "duplicates":
-        numbered = ((n - BATCH // 2 if n % 10 == 0 else n, n) for n in numbers)
-        return [record(n, n) for n in range(BATCH)], [record(*each) for each in numbered]
-    return [record(n, n) for n in range(BATCH)], [record(n, n) for n in numbers]
+    placed = [placing(number, number) for number in range(BATCH + events)] if with_orders else []
+    first = [paying(number, number) for number in range(BATCH)]
+    if kind == "orders":
+        return Backlog(placed[:BATCH], placed[BATCH:])
+    if kind == "updates":
+        pending = [paying(number, number, "pending") for number in numbers]
+        confirmed = [paying(number, number + events) for number in numbers]
+        return Backlog([*placed, *first, *pending], confirmed)
+    repeats = 10 if kind == "duplicates" else events + 1
+    # An odd distance: the earlier event never repeats another one itself.
+    earlier = {n: n - BATCH // 2 - 1 for n in numbers if (n - BATCH + 1) % repeats == 0}
+    return Backlog([*placed, *first], [paying(earlier.get(n, n), n) for n in numbers])
 
 
-def record(number: int, place: int, status: str = "confirmed") -> Record:
-    """Return a record of the payment of this number, with a raw delivery.
+def paying(number: int, place: int, status: str = "confirmed") -> Record:
+    """Return a record about the payment of the order of this number, with a raw delivery.
 
     `place` is that of the record among all records of the topic.
     """
     happened = event(
-        id=event_id("blockatm", "shop-eu", str(number), status),
+        id=event_id("blockatm", ACCOUNT, str(number), status),
         type=f"payment.{status}",
         reference=f"B-{number}",
         provider_reference=str(number),
@@ -181,19 +221,39 @@ def record(number: int, place: int, status: str = "confirmed") -> Record:
             "body_encoding": "utf-8",
         },
     )
-    sent = encode_event(happened, "payment", f"00-{number:032x}-{number:016x}-01")
-    partition = PARTITIONS[place % len(PARTITIONS)]
-    offset = place // len(PARTITIONS)
+    trace = f"00-{number:032x}-{number:016x}-01"
+    return _record(encode_event(happened, "payment", trace), place)
+
+
+def placing(number: int, place: int) -> Record:
+    """Return a record that places the order of this number, of two articles."""
+    skus = {ARTICLES[number % 20], ARTICLES[number // 20 % 20]}
+    return _record(encode_order(_order(number, sorted(skus)), ORDER), place)
+
+
+def _order(number: int, skus: Sequence[str]) -> Order:
+    return order(
+        id=event_id("order", ACCOUNT, str(number)),
+        reference=f"B-{number}",
+        lines=[{"sku": sku, "quantity": 1} for sku in skus],
+        total="100.50",
+        customer={"id": f"C-{number}", "email": "payer@shop.example"},
+    )
+
+
+def _record(sent: OutgoingRecord, place: int) -> Record:
+    partitions = PARTITIONS[sent.topic]
+    partition, offset = partitions[place % len(partitions)], place // len(partitions)
     return Record(
         partition, offset, 1_700_000_000_000 + place, sent.key, sent.value, list(sent.headers)
     )
 
 
 def main() -> None:
-    """Measure; the arguments are the URL of an empty database, a number of events and a kind."""
-    url, events, kind = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+    """Measure; the arguments are the URL of an empty database, and those of `drain`."""
+    url, consumer, kind, events = sys.argv[1:]
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
-        print(json.dumps(runner.run(drain(url, events, kind))))  # noqa: T201
+        print(json.dumps(runner.run(drain(url, consumer, kind, int(events)))))  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""Compares what the ledger costs in several versions of the project, by turns.
+"""Compares what a consumer costs in several versions of the project, by turns.
 
 `python -m tests.benchmarks.versions FOLDER…` drains a backlog with the code of each folder, such
-as two worktrees, on one PostgreSQL and with this interpreter. `--kind` chooses what the backlog
-has, see `drained.backlog`. Compare the CPU: events a second
+as two worktrees, on one PostgreSQL and with this interpreter. `--consumer` chooses the consumer,
+`--kind` what the backlog has, see `drained.backlog_of`. Compare the CPU: events a second
 also depend on what else the machine does.
 """
 
@@ -22,6 +22,7 @@ from tests.parts import databases
 from tests.parts.databases import DatabaseServer
 from tests.parts.environment import Wishes
 
+_CPU = ("Python µs", "PostgreSQL µs")
 _SCRIPT = Path(__file__).with_name("drained.py")
 
 
@@ -32,7 +33,7 @@ def main() -> None:
     with databases.server_of(Wishes.take().database_url) as server:
         for _ in range(asked.rounds):
             for folder in asked.folders:
-                found = _drain(server, folder, asked.events, asked.kind)
+                found = _drain(server, folder, asked)
                 results[folder].append(found)
                 Console().print(folder, {name: round(value) for name, value in found.items()})
     Console().print(_table(results))
@@ -43,16 +44,18 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--events", type=int, default=10_000)
-    kinds = ("plain", "duplicates", "updates")
+    parser.add_argument("--consumer", default="ledger")
+    kinds = ("plain", "duplicates", "updates", "orders")
     parser.add_argument("--kind", choices=kinds, default="plain")
     return parser.parse_args()
 
 
-def _drain(server: DatabaseServer, folder: Path, events: int, kind: str) -> dict[str, float]:
+def _drain(server: DatabaseServer, folder: Path, asked: argparse.Namespace) -> dict[str, float]:
     environment = {**os.environ, "PYTHONPATH": str(folder.resolve())}
     with databases.fresh_database(server) as url:
         # -P: otherwise the folder of the script would come before the measured one.
-        command = [sys.executable, "-P", str(_SCRIPT), url, str(events), kind]
+        script = [sys.executable, "-P", str(_SCRIPT)]
+        command = [*script, url, asked.consumer, asked.kind, str(asked.events)]
         done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True)
     found: dict[str, float] = json.loads(done.stdout)
     return found
@@ -64,7 +67,7 @@ def _table(results: dict[Path, list[dict[str, float]]]) -> Table:
     table = Table("median of", *names, "events per CPU second, first = 1")
     for folder, rounds in results.items():
         values = [f"{_median(rounds, [name]):.0f}" for name in names]
-        ratio = _median(first, names[1:]) / _median(rounds, names[1:])
+        ratio = _median(first, _CPU) / _median(rounds, _CPU)
         table.add_row(str(folder), *values, f"{ratio:.2f}")
     return table
 

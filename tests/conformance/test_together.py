@@ -32,10 +32,11 @@ from router.contract.topics import ORDER
 from router.contract.wire import OutgoingRecord, encode_event, encode_order
 from tests.conformance.bench import Bench, bench
 from tests.conformance.histories import TRACE
-from tests.integration.consumers.inventory.test_any_order import LASTING, SKUS, filled, stories
+from tests.integration.consumers.inventory.test_any_order import filled
 from tests.parts.chaos.stream import Books, Stream
 from tests.parts.inventory.oracle import Oracle
 from tests.parts.inventory.shop import Shop
+from tests.parts.inventory.stories import LASTING, SKUS, stories
 
 ORDERS = 200
 

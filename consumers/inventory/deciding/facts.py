@@ -42,7 +42,7 @@ class OrderFacts:
     @property
     def judgement(self) -> Judgement:
         """The order judged by its payments."""
-        return judge(self.order, {each.id: each.facts for each in self.payments}, self.policy)
+        return judge(self.order, self.payments, self.policy)
 
     @property
     def version(self) -> str:

@@ -17,6 +17,7 @@ from consumers.runtime.apply.outbox import Outgoing, put
 from consumers.runtime.commands.actions.held_admin import record_operation
 from consumers.runtime.store.arrays import any_of
 from consumers.runtime.store.tables import RuntimeTables
+from consumers.runtime.store.through import ThroughSqlalchemy
 from router.contract.operator import Decision
 from router.contract.order import Order
 from router.contract.wire import encode_order
@@ -88,15 +89,16 @@ async def read_facts(
 
     The lock keeps the order and its payments unchanged, but not the stock.
     """
+    driver = ThroughSqlalchemy(connection)
     if locked:
-        (order,) = await rows.lock_orders(connection, [], [number])
+        (order,) = await rows.lock_orders(driver, [], [number])
     else:
-        (order,) = await rows.orders_by_id(connection, [number])
+        (order,) = await rows.orders_by_id(driver, [number])
     now = (await connection.execute(select(func.now()))).scalar_one()
     return OrderFacts(
         order=order,
-        payments=await rows.payments_of(connection, [number], []),
-        stock=await rows.stock_by_id(connection, [line.stock_id for line in order.lines]),
+        payments=await rows.payments_of(driver, [number], []),
+        stock=await rows.stock_by_id(driver, [line.stock_id for line in order.lines]),
         waiting=await _waiting(connection, number),
         policy=policy,
         now=now,

@@ -1,9 +1,11 @@
 """Sums of a payment's amounts. Pure, exact."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
+from typing import Final
+
+from msgspec import Struct
 
 from consumers.inventory.rules.exact import EXACT
 from consumers.inventory.rules.facts import (
@@ -23,8 +25,7 @@ ByCurrency = Mapping[str, Decimal]
 _Entry = tuple[MoneyKey, ReportedAmount]
 
 
-@dataclass(frozen=True)
-class ReceivedMoney:
+class ReceivedMoney(Struct, frozen=True):
     """Amounts received, by currency.
 
     `unclear` has the amounts that do not count: unknown ones, and totals in a second currency.
@@ -34,8 +35,7 @@ class ReceivedMoney:
     unclear: frozenset[str]
 
 
-@dataclass(frozen=True)
-class GivenBack:
+class GivenBack(Struct, frozen=True):
     """Amounts given back, by currency; `everything` if one of them is unknown."""
 
     amounts: ByCurrency
@@ -44,6 +44,9 @@ class GivenBack:
     def __bool__(self) -> bool:
         """Return whether any money was given back."""
         return self.everything or any(self.amounts.values())
+
+
+NOTHING_BACK: Final = GivenBack({}, everything=False)
 
 
 def received(facts: PaymentFacts, sources: Collection[str]) -> ReceivedMoney:
@@ -58,7 +61,8 @@ def received(facts: PaymentFacts, sources: Collection[str]) -> ReceivedMoney:
     unclear = {_words(key, each) for key, each in aside}
     if _unknown(entries):
         unclear.add("an unknown amount")
-    return ReceivedMoney(_sums(each for each in entries if each not in aside), frozenset(unclear))
+    counted = [each for each in entries if each not in aside] if aside else entries
+    return ReceivedMoney(_sums(counted), frozenset(unclear))
 
 
 def is_lowered(facts: PaymentFacts) -> bool:
@@ -75,7 +79,7 @@ def is_lowered(facts: PaymentFacts) -> bool:
 def reversed_back(facts: PaymentFacts) -> GivenBack:
     """Sum what was reversed."""
     entries = _entries(facts, TransferKind.REVERSED, None)
-    return GivenBack(_sums(entries), bool(_unknown(entries)))
+    return GivenBack(_sums(entries), bool(_unknown(entries))) if entries else NOTHING_BACK
 
 
 def given_back(facts: PaymentFacts, out: TransferKind, back: TransferKind) -> GivenBack:
@@ -84,18 +88,20 @@ def given_back(facts: PaymentFacts, out: TransferKind, back: TransferKind) -> Gi
     An unknown amount that came back is that of its movement, or else everything.
     """
     gone, returned = _entries(facts, out, None), _entries(facts, back, None)
+    if not gone and not returned:
+        return NOTHING_BACK
     unknown = _unknown(returned)
     if unknown - {key.movement for key, _ in gone if key.movement}:
         return GivenBack({}, everything=False)
     came_back = _sums(returned)
-    went = _sums((key, each) for key, each in gone if key.movement not in unknown)
+    went = _sums([(key, each) for key, each in gone if key.movement not in unknown])
     amounts = {each: _less(amount, came_back.get(each)) for each, amount in went.items()}
     return GivenBack(amounts, bool(_unknown(gone) - {key.movement for key, _ in returned}))
 
 
 def less(amounts: ByCurrency, back: GivenBack) -> ByCurrency:
     """Subtract what was given back, by currency, down to zero."""
-    if back.everything:
+    if back.everything or not amounts:
         return {}
     left = {currency: _less(each, back.amounts.get(currency)) for currency, each in amounts.items()}
     return {currency: amount for currency, amount in left.items() if amount}
@@ -108,18 +114,24 @@ def _entries(
 
     An operator's amount replaces those of its movement, and an operator's total all of the kind.
     """
-    total = facts.stated.get(StatedKey(kind, ""))
-    if total is not None:
-        return [_stated(StatedKey(kind, ""), total)]
-    stated = {key: each for key, each in facts.stated.items() if key.kind is kind}
     reported = [
         (key, each)
         for key, each in facts.money.items()
-        if key.kind is kind
-        and (sources is None or key.claimed_by in sources)
-        and StatedKey(kind, key.movement) not in stated
+        if key.kind is kind and (sources is None or key.claimed_by in sources)
     ]
-    return [*reported, *(_stated(key, each) for key, each in stated.items())]
+    return _corrected(kind, reported, facts.stated) if facts.stated else reported
+
+
+def _corrected(
+    kind: TransferKind, reported: list[_Entry], stated: Mapping[StatedKey, StatedAmount]
+) -> list[_Entry]:
+    """Return reported amounts of a kind with those that an operator stated in their place."""
+    total = stated.get(StatedKey(kind, ""))
+    if total is not None:
+        return [_stated(StatedKey(kind, ""), total)]
+    own = {key: each for key, each in stated.items() if key.kind is kind}
+    kept = [(key, each) for key, each in reported if StatedKey(kind, key.movement) not in own]
+    return [*kept, *(_stated(key, each) for key, each in own.items())]
 
 
 def _stated(key: StatedKey, each: StatedAmount) -> _Entry:
@@ -138,8 +150,10 @@ def _unknown(entries: Sequence[_Entry]) -> set[str]:
     return {key.movement for key, _ in entries} - known
 
 
-def _sums(entries: Iterable[_Entry]) -> dict[str, Decimal]:
+def _sums(entries: Sequence[_Entry]) -> dict[str, Decimal]:
     """Return by currency the larger of the total and the sum over all movements."""
+    if not entries:
+        return {}
     highest: dict[tuple[str, str], Decimal] = {}
     for key, each in entries:
         if each.amount is not None:

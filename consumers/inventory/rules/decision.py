@@ -1,17 +1,17 @@
 """An operator's decision about an order. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
+
+from msgspec import Struct
 
 from router.contract.operator import Decision
 from router.contract.order import Order
 
 
-@dataclass(frozen=True)
-class OrderDecision:
+class OrderDecision(Struct, frozen=True):
     """A decision, a fact of the order that wins over the comparison of amounts.
 
     `shown` is the digest of the facts that the operator saw; `saw_cancelled` is whether the order

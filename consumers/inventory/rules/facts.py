@@ -5,11 +5,13 @@ operator lowers what was received. Of an operator's amounts the latest counts.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Final, NamedTuple
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from router.contract.event import Event
 
@@ -38,8 +40,7 @@ class MoneyKey(NamedTuple):
     claimed_by: str
 
 
-@dataclass(frozen=True)
-class ReportedAmount:
+class ReportedAmount(Struct, frozen=True):
     """The highest amount reported, None if it is unknown, and the moment of the first report."""
 
     amount: Decimal | None
@@ -53,8 +54,7 @@ class StatedKey(NamedTuple):
     movement: str
 
 
-@dataclass(frozen=True, order=True)
-class StatedAmount:
+class StatedAmount(Struct, frozen=True, order=True):
     """An amount that an operator recorded; the latest counts, of two at one moment the highest.
 
     `moment` is when it was recorded, not when the money moved: a later record corrects an earlier.
@@ -80,8 +80,7 @@ class ConversionKey(NamedTuple):
     claimed_by: str
 
 
-@dataclass(frozen=True, order=True)
-class Conversion:
+class Conversion(Struct, frozen=True, order=True):
     """A total and its value in another currency, as the gateway converted it at a moment."""
 
     amount: Decimal
@@ -89,8 +88,7 @@ class Conversion:
     value: Decimal
 
 
-@dataclass(frozen=True)
-class PaymentFacts:
+class PaymentFacts(Struct, frozen=True):
     """Everything that was reported about one payment.
 
     `met` names where the gateway reported that its price is paid in full: an endpoint if the

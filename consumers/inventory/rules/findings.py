@@ -19,10 +19,12 @@ def findings(
     order: OrderState, judgement: Judgement, policy: Policy, now: datetime
 ) -> Sequence[Finding]:
     """Return the cases that hold for a placed order, except those of its stock."""
+    found = [*_given_back(order, judgement), *_conflicts(order)]
     kind = _of_payment(order, judgement, policy, now)
+    if kind is None:
+        return found
     facts = {"total": total_text(order), "received": came_text(judgement.with_money)}
-    found = [] if kind is None else [_finding(kind, facts)]
-    return [*found, *_given_back(order, judgement), *_conflicts(order)]
+    return [_finding(kind, facts), *found]
 
 
 def _of_payment(
@@ -55,11 +57,15 @@ def _of_answer(judgement: Judgement, *, waits: bool) -> CaseKind | None:
 
 
 def _given_back(order: OrderState, judgement: Judgement) -> Iterator[Finding]:
+    partial = judgement.given_back and bool(judgement.with_money)
+    disputed_any = any(each.disputed for each in judgement.payments)
+    if not partial and not disputed_any:
+        return
     facts = {"total": total_text(order), "received": came_text(judgement.payments)}
-    if judgement.given_back and judgement.with_money:
+    if partial:
         refunded = back_text([each.refunded for each in judgement.payments])
         yield _finding(cases.PARTIAL_REFUND, {**facts, "refunded": refunded})
-    if any(each.disputed for each in judgement.payments):
+    if disputed_any:
         disputed = back_text([each.disputed for each in judgement.payments])
         yield _finding(cases.DISPUTED, {**facts, "disputed": disputed})
 

@@ -2,9 +2,10 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
+
+from msgspec import Struct
 
 from consumers.inventory.policy import Policy
 from consumers.inventory.rules.facts import PaymentFacts, TransferKind
@@ -12,22 +13,32 @@ from consumers.inventory.rules.paid import Bill, PaidAnswer, is_paid
 from consumers.inventory.rules.standing import PaymentStanding, standing
 from consumers.inventory.rules.stored_facts import facts_column
 from consumers.inventory.state.order_state import OrderState
+from consumers.inventory.state.payments import Payment
 
 
-@dataclass(frozen=True)
-class Judgement:
+class Judgement(Struct, frozen=True):
     """Whether an order is paid, and by which payments.
 
     `before_reversals` is the answer as if nothing had been reversed. `twice` is whether it would
-    be paid without one of its payments. `shown` is the digest of what came and of whether the
-    order was cancelled: an operator's decision names the one that it is about.
+    be paid without one of its payments. `came` has the facts of the payments by their ids.
     """
 
     answer: PaidAnswer
     before_reversals: PaidAnswer
     twice: bool
     payments: Sequence[PaymentStanding]
-    shown: str
+    cancelled: bool
+    came: Mapping[UUID, PaymentFacts]
+
+    @property
+    def shown(self) -> str:
+        """Digest of what came and of whether the order was cancelled.
+
+        An operator's decision names the one that it is about.
+        """
+        came = {str(number): _came(facts) for number, facts in self.came.items()}
+        facts = [self.cancelled, sorted((number, rows) for number, rows in came.items() if rows)]
+        return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
 
     @property
     def with_money(self) -> Sequence[PaymentStanding]:
@@ -55,18 +66,20 @@ class Judgement:
         return self.ended and any(each.returned for each in self.payments) and not self.with_money
 
 
-def judge(order: OrderState, payments: Mapping[UUID, PaymentFacts], policy: Policy) -> Judgement:
-    """Judge an order by its payments, by their ids."""
+def judge(order: OrderState, payments: Iterable[Payment], policy: Policy) -> Judgement:
+    """Judge an order by its payments."""
     bill = Bill(order.total, order.currency)
-    facts = [payments[number] for number in sorted(payments)]
-    standings = [standing(each, policy) for each in facts]
+    ordered = sorted(payments, key=lambda each: each.id.int)
+    standings = [each.standing(policy) for each in ordered]
     answer = is_paid(bill, standings, policy)
+    came = {each.id: each.facts for each in ordered}
     return Judgement(
         answer=answer,
-        before_reversals=_before_reversals(answer, bill, facts, policy),
+        before_reversals=_before_reversals(answer, bill, list(came.values()), policy),
         twice=answer is PaidAnswer.YES and _twice(bill, standings, policy),
         payments=standings,
-        shown=_digest(order, payments),
+        cancelled=order.cancelled_at is not None,
+        came=came,
     )
 
 
@@ -82,15 +95,10 @@ def _twice(bill: Bill, payments: Sequence[PaymentStanding], policy: Policy) -> b
     there = [each for each in payments if each.has_money]
     if bill.total == 0:
         return bool(there)
+    if len(there) <= 1:
+        return False
     without = ([each for each in there if each is not left_out] for left_out in there)
     return any(is_paid(bill, rest, policy) is PaidAnswer.YES for rest in without)
-
-
-def _digest(order: OrderState, payments: Mapping[UUID, PaymentFacts]) -> str:
-    came = {str(number): _came(facts) for number, facts in payments.items()}
-    cancelled = order.cancelled_at is not None
-    facts = [cancelled, sorted((number, rows) for number, rows in came.items() if rows)]
-    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
 
 
 def _came(facts: PaymentFacts) -> list[list[object]]:

@@ -1,9 +1,10 @@
 """Is the order paid? Pure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+
+from msgspec import Struct
 
 from consumers.inventory.policy import Policy
 from consumers.inventory.rules.amounts import money_text
@@ -19,16 +20,14 @@ class PaidAnswer(StrEnum):
     CANNOT_COMPARE = "cannot compare"
 
 
-@dataclass(frozen=True)
-class Bill:
+class Bill(Struct, frozen=True):
     """What an order costs; None if its message has no total."""
 
     total: Decimal | None
     currency: str | None
 
 
-@dataclass(frozen=True)
-class Worth:
+class Worth(Struct, frozen=True):
     """A payment's amount in the order's currency, and its money that cannot be compared."""
 
     amount: Decimal

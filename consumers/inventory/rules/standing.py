@@ -1,14 +1,18 @@
 """Standing of a payment: what it is worth, and whether it ended, from its facts. Pure."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Set as AbstractSet
 from decimal import Decimal
+
+from msgspec import Struct
 
 from consumers.inventory.policy import Policy
 from consumers.inventory.rules.amounts import (
+    NOTHING_BACK,
     SEEN,
     ByCurrency,
     GivenBack,
+    ReceivedMoney,
     given_back,
     is_lowered,
     less,
@@ -23,8 +27,7 @@ _PAID = frozenset({"confirmed", "overpaid"})
 _OVER = ("failed", "expired", "cancelled")
 
 
-@dataclass(frozen=True)
-class PaymentStanding:
+class PaymentStanding(Struct, frozen=True):
     """Result of a payment's facts, under a policy.
 
     `gross` is what was received, `amounts` the same less what was reversed; `claimed` is what was
@@ -83,14 +86,10 @@ class PaymentStanding:
 def standing(facts: PaymentFacts, policy: Policy, *, reversals: bool = True) -> PaymentStanding:
     """Return the standing of a payment; without `reversals`, as if nothing had been reversed."""
     sources = SEEN | set(policy.count_claimed)
-    came, everywhere = received(facts, sources), received(facts, _all_sources(facts))
-    back = reversed_back(facts) if reversals else GivenBack({}, everything=False)
-    claimed = {
-        currency: amount
-        for currency, amount in less(everywhere.amounts, back).items()
-        if currency not in came.amounts
-    }
+    came = received(facts, sources)
+    back = reversed_back(facts) if reversals else NOTHING_BACK
     amounts = less(came.amounts, back)
+    claimed = _claimed(facts, sources, came, back)
     refunds = given_back(facts, TransferKind.REFUNDED, TransferKind.REFUND_FAILED)
     return PaymentStanding(
         statuses=facts.statuses,
@@ -107,6 +106,17 @@ def standing(facts: PaymentFacts, policy: Policy, *, reversals: bool = True) -> 
         returned=_is_returned({**claimed, **amounts}, refunds, policy),
         waits=policy.overpaid == "wait" and "overpaid" in facts.statuses,
     )
+
+
+def _claimed(
+    facts: PaymentFacts, sources: AbstractSet[str], came: ReceivedMoney, back: GivenBack
+) -> ByCurrency:
+    """Return what was only claimed, in currencies of which nothing came."""
+    everywhere = {key.claimed_by for key in facts.money}
+    if everywhere <= sources:
+        return {}
+    left = less(received(facts, everywhere).amounts, back)
+    return {currency: amount for currency, amount in left.items() if currency not in came.amounts}
 
 
 def by_unit(amounts: Iterable[tuple[str, Decimal]], policy: Policy) -> dict[str, Decimal]:
@@ -129,15 +139,11 @@ def amounts_text(amounts: Iterable[ByCurrency]) -> str:
 
 def _is_returned(came: ByCurrency, refunds: GivenBack, policy: Policy) -> bool:
     """Return whether all that came was given back."""
-    if refunds.everything:
-        return True
+    if refunds.everything or not refunds.amounts:
+        return refunds.everything
     gone = by_unit(refunds.amounts.items(), policy)
     there = by_unit(came.items(), policy)
     return bool(there) and all(gone.get(unit, 0) >= amount for unit, amount in there.items())
-
-
-def _all_sources(facts: PaymentFacts) -> frozenset[str]:
-    return frozenset(key.claimed_by for key in facts.money)
 
 
 def _conversions(

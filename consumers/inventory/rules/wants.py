@@ -1,8 +1,9 @@
 """What an order wants, from facts alone; what it gets depends on the stock. Pure."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+
+from msgspec import Struct
 
 from consumers.inventory.policy import Policy
 from consumers.inventory.rules.decision import OrderDecision
@@ -20,8 +21,7 @@ class Want(StrEnum):
     GOODS = "goods"
 
 
-@dataclass(frozen=True)
-class Wish:
+class Wish(Struct, frozen=True):
     """What an order wants, and why it wants nothing.
 
     `status` is the status of an unsold order that wants nothing. `returns` is whether a sold order

@@ -5,9 +5,10 @@ The caller reads the rows before and writes the changed ones after.
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
+
+from msgspec.structs import replace
 
 from consumers.inventory.cases import PLACED_OTHERWISE, RECOGNIZED_ELSEWHERE
 from consumers.inventory.identity import ADDRESS, REFERENCE, clue_id, lapse_id, order_id, payment_id
@@ -216,8 +217,8 @@ class BatchState:
         return None
 
     def _judgement(self, order: OrderState) -> Judgement:
-        facts = {number: self.payments[number].facts for number in self._of_order[order.id]}
-        return judge(order, facts, self.policy)
+        own = [self.payments[number] for number in self._of_order[order.id]]
+        return judge(order, own, self.policy)
 
     def _store(self, payment: Payment) -> None:
         self.payments[payment.id] = payment

@@ -1,10 +1,11 @@
 """An order as the store has it, with its lines. Pure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
+
+from msgspec import Struct, field
 
 from consumers.inventory.rules.decision import OrderDecision
 from consumers.inventory.state.shelf import OrderLineState
@@ -13,8 +14,7 @@ from consumers.runtime.cases.finding import CasesColumn
 SOLD = frozenset({"committed", "oversold"})
 
 
-@dataclass(frozen=True)
-class OrderState:
+class OrderState(Struct, frozen=True):
     """An order and its lines; the other fields are the columns of its row.
 
     `expires_at` is the end of its time to live; `due_at` is when the passing of time changes it

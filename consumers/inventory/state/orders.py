@@ -14,8 +14,10 @@ A sold order keeps its stock if it wants nothing more, unless a policy or an ope
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from uuid import UUID
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from consumers.inventory.rules.wants import Want, Wish
 from consumers.inventory.state.order_state import SOLD, OrderState
@@ -31,8 +33,7 @@ from consumers.inventory.state.shelf import (
 )
 
 
-@dataclass(frozen=True)
-class Note:
+class Note(Struct, frozen=True):
     """An entry for the history; `outcome` is the kind of outcome to publish, if any."""
 
     what: str

@@ -1,9 +1,12 @@
 """A payment as the store has it. Pure."""
 
-from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from functools import cached_property
 from typing import Final
 from uuid import UUID
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from consumers.inventory.identity import ADDRESS, REFERENCE, clue_id, payment_id
 from consumers.inventory.policy import Policy
@@ -15,8 +18,7 @@ _FIRST_OF = ("overpaid", "confirmed", "underpaid", "failed", "expired", "cancell
 """Statuses of a payment that was not given back, the one to show first."""
 
 
-@dataclass(frozen=True)
-class Payment:
+class Payment(Struct, frozen=True, dict=True):
     """One payment: its facts, and how it may be recognized."""
 
     id: UUID
@@ -33,10 +35,20 @@ class Payment:
         """The clues by which it may be recognized besides its id, the most reliable first."""
         return clues_of(self.account, self.reference, self.address)
 
-    @property
+    def standing(self, policy: Policy) -> PaymentStanding:
+        """Return what its facts result in under a policy."""
+        return self._usual_standing if policy.values_as_usual else standing(self.facts, policy)
+
+    @cached_property
+    def _usual_standing(self) -> PaymentStanding:
+        return standing(self.facts, _USUAL)
+
+    @cached_property
     def shown(self) -> "ShownPayment":
         """What listings show of it."""
-        known = standing(self.facts, _USUAL)
+        if not self.facts.statuses:
+            return _UNSEEN
+        known = self._usual_standing
         amounts = known.amounts or known.claimed
         currency = min(amounts, default=None)
         return ShownPayment(
@@ -47,8 +59,7 @@ class Payment:
         )
 
 
-@dataclass(frozen=True)
-class ShownPayment:
+class ShownPayment(Struct, frozen=True):
     """A payment's facts in short; the fields are columns of its row.
 
     `status` is None if an order named the payment and no event of the gateway has arrived yet.
@@ -60,6 +71,8 @@ class ShownPayment:
     currency: str | None
     has_money: bool
 
+
+_UNSEEN: Final = ShownPayment(None, None, None, has_money=False)
 
 _USUAL: Final = Policy()
 

@@ -2,8 +2,9 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from uuid import UUID
+
+from msgspec.structs import replace
 
 from consumers.inventory.identity import stock_id
 from consumers.inventory.rules.amounts import money_text

@@ -1,7 +1,8 @@
 """What a batch records besides the rows it changes. Pure."""
 
-from dataclasses import dataclass
 from uuid import UUID
+
+from msgspec import Struct
 
 from consumers.inventory.state.order_state import OrderState
 from consumers.inventory.state.orders import Note
@@ -9,8 +10,7 @@ from consumers.inventory.state.payments import Payment
 from consumers.inventory.state.shelf import Move
 
 
-@dataclass(frozen=True)
-class ChangeCause:
+class ChangeCause(Struct, frozen=True):
     """What changes an order: the id and type of a message, or an id in its place."""
 
     id: UUID
@@ -18,8 +18,7 @@ class ChangeCause:
     is_message: bool = True
 
 
-@dataclass(frozen=True)
-class RecordedNote:
+class RecordedNote(Struct, frozen=True):
     """A note with the cause, order and payment it is about."""
 
     cause: ChangeCause
@@ -28,10 +27,10 @@ class RecordedNote:
     note: Note
 
 
-@dataclass(frozen=True)
-class StockMovement:
-    """A change of stock with its cause and order."""
+class StockMovement(Struct, frozen=True):
+    """A change of stock with its cause, and its order if one caused it."""
 
     cause: ChangeCause
-    order_id: UUID
+    order_id: UUID | None
     move: Move
+    on_hand: int = 0

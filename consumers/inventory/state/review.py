@@ -1,8 +1,9 @@
 """Reviews an order: its cases, its history, and when time changes it. Pure."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from consumers.inventory.cases import OVERSOLD
 from consumers.inventory.policy import Policy

@@ -6,12 +6,14 @@ never part of the other numbers.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from typing import Final
 from uuid import UUID
 
+from msgspec import Struct
+from msgspec.structs import replace
 
-@dataclass(frozen=True)
-class Stock:
+
+class Stock(Struct, frozen=True):
     """One article of a merchant; the fields are the columns of its row."""
 
     id: UUID
@@ -28,8 +30,7 @@ class Stock:
         return self.on_hand - self.reserved - self.committed
 
 
-@dataclass(frozen=True)
-class OrderLineState:
+class OrderLineState(Struct, frozen=True):
     """The quantities of one article in an order; the fields are the columns of its row."""
 
     order_id: UUID
@@ -40,14 +41,16 @@ class OrderLineState:
     oversold: int = 0
 
 
-@dataclass(frozen=True)
-class Move:
+_NO_LINE: Final = OrderLineState(UUID(int=0), UUID(int=0), 0)
+
+
+class Move(Struct, frozen=True):
     """A change in the stock of one article, caused by one order."""
 
     stock_id: UUID
-    reserved: int
-    committed: int
-    oversold: int
+    reserved: int = 0
+    committed: int = 0
+    oversold: int = 0
 
     def __bool__(self) -> bool:
         """Return whether any quantity changes."""
@@ -100,10 +103,12 @@ def is_sold_whole(lines: Iterable[OrderLineState]) -> bool:
 
 def moves(before: Iterable[OrderLineState], after: Iterable[OrderLineState]) -> Sequence[Move]:
     """Return the stock changes that follow from a change of an order's lines, one per article."""
+    if after is before:
+        return []
     known = {line.stock_id: line for line in before}
     made = []
     for line in after:
-        was = known.get(line.stock_id, OrderLineState(line.order_id, line.stock_id, line.quantity))
+        was = known.get(line.stock_id, _NO_LINE)
         made.append(
             Move(
                 line.stock_id,

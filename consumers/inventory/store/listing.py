@@ -67,7 +67,7 @@ class ListedOrder:
 
 async def read_stock(connection: AsyncConnection, account: str | None) -> Sequence[Stock]:
     """Return the articles of one merchant, or of all."""
-    columns = [STOCK.c[name] for name in Stock.__dataclass_fields__]
+    columns = [STOCK.c[name] for name in Stock.__struct_fields__]
     rows = await connection.execute(
         select(*columns).where(_is(STOCK.c.account, account)).order_by(STOCK.c.account, STOCK.c.sku)
     )

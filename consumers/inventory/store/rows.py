@@ -6,14 +6,15 @@ it before. A transaction locks the payments and orders it changes.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
 from datetime import datetime
-from types import SimpleNamespace
-from typing import Any
+from operator import attrgetter
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ColumnClause, Table, Uuid, func, literal, select, union, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+import msgspec
+from msgspec import Struct
+from msgspec.structs import astuple
+from sqlalchemy import Table
 
 from consumers.inventory.identity import ADDRESS, REFERENCE
 from consumers.inventory.rules.decision import decision_column, decision_of
@@ -22,41 +23,61 @@ from consumers.inventory.state.order_state import OrderState
 from consumers.inventory.state.payments import Payment, ShownPayment
 from consumers.inventory.state.shelf import OrderLineState, Stock
 from consumers.inventory.tables import CLUE, EVENT, LINE, ORDERS, PAYMENT, STOCK
-from consumers.runtime.store.arrays import (
-    add_missing,
-    any_of,
-    as_table,
-    inserting,
-    lock_rows,
-    rows_of,
-    update_rows,
+from consumers.runtime.service import Driver
+from consumers.runtime.store.statements import (
+    change,
+    columns_of,
+    full_name,
+    given,
+    insertion,
+    selection,
+)
+
+_EVENT: Final = ("event_id", "type")
+_CLUE: Final = ("id", "account", "kind", "text")
+_LED: Final = ("id", "order_id")
+_NAMED_PAYMENT: Final = ("id", "account", "provider", "provider_reference")
+_NAMED_ORDER: Final = ("id", "account", "reference")
+_NAMED_STOCK: Final = ("id", "account", "sku")
+_STOCK: Final = Stock.__struct_fields__
+_QUANTITIES: Final = _STOCK[len(_NAMED_STOCK) :]
+_LINE: Final = OrderLineState.__struct_fields__
+_ORDER: Final = tuple(name for name in OrderState.__struct_fields__ if name != "lines")
+_OF_ORDER: Final = _ORDER[len(_NAMED_ORDER) :]
+_PAYMENT: Final = Payment.__struct_fields__
+_OF_PAYMENT: Final = _PAYMENT[len(_NAMED_PAYMENT) :]
+_SHOWN: Final = ShownPayment.__struct_fields__
+
+_NEW: Final = "ON CONFLICT DO NOTHING"
+_BY_ID: Final = "WHERE id = ANY($1::uuid[])"
+# In the order of the ids, so that two processes that need the same rows never deadlock.
+_LOCKED: Final = f"{_BY_ID} ORDER BY id FOR UPDATE"
+_SHARED: Final = f"{_BY_ID} ORDER BY id FOR SHARE"
+_AT: Final = ", updated_at = now()"
+_TAKEN: Final = (
+    "ON CONFLICT (order_id, stock_id) DO UPDATE SET reserved = excluded.reserved,"
+    " committed = excluded.committed, oversold = excluded.oversold"
 )
 
 
-@dataclass(frozen=True)
-class Clue:
-    """A reference or address by which payments are recognized, and the order it leads to."""
+class Clue(Struct, frozen=True):
+    """A reference or address by which payments are recognized."""
 
     id: UUID
     account: str
     kind: str
     text: str
-    order_id: UUID | None = None
 
 
-async def record_events(
-    transaction: AsyncConnection, types: Mapping[UUID, str]
-) -> Mapping[UUID, datetime]:
+async def record_events(driver: Driver, types: Mapping[UUID, str]) -> Mapping[UUID, datetime]:
     """Insert event ids; return the new ones with the time of the transaction."""
-    adding = inserting(EVENT, [EVENT.c.event_id, EVENT.c.type], sorted(types.items()))
-    added = await transaction.execute(
-        adding.on_conflict_do_nothing().returning(EVENT.c.event_id, EVENT.c.applied_at)
-    )
-    return {row.event_id: row.applied_at for row in added}
+    rows = sorted(types.items(), key=lambda item: item[0].int)
+    adding = insertion(EVENT, _EVENT, f"{_NEW} RETURNING event_id, applied_at")
+    return dict(await driver.fetch(adding, *columns_of(rows)))
 
 
 async def lock_clues(
-    transaction: AsyncConnection, clues: Iterable[Clue], *, shared: bool
+    driver: Driver, clues: Iterable[Clue], *, shared: bool
 ) -> Mapping[UUID, UUID | None]:
     """Lock the rows of clues and return the orders they lead to; insert missing rows.
 
@@ -64,165 +85,184 @@ async def lock_clues(
     for each other, only for orders that name the address.
     """
     wanted = {clue.id: clue for clue in clues}
-    columns = [CLUE.c[name] for name in ("id", "account", "kind", "text")]
-    await add_missing(transaction, CLUE, columns, wanted.values())
-    columns = [CLUE.c.id, CLUE.c.order_id]
-    rows = await lock_rows(transaction, CLUE, columns, wanted, shared=shared)
-    return {row.id: row.order_id for row in rows}
+    added = await _add_missing(driver, CLUE, _CLUE, wanted)
+    known = wanted.keys() - added
+    rows = await _lock(driver, CLUE, _LED, known, _SHARED if shared else _LOCKED)
+    return {**dict.fromkeys(added), **dict(rows)}
 
 
-async def waiting_payments(transaction: AsyncConnection, clues: Sequence[Clue]) -> set[UUID]:
+async def waiting_payments(driver: Driver, clues: Sequence[Clue]) -> set[UUID]:
     """Return the ids of payments without an order that have one of these locked clues."""
     if not clues:
         return set()
-    columns = [CLUE.c[name] for name in ("account", "kind", "text")]
-    table = as_table(columns, rows_of(columns, clues))
-    queries = [
-        select(PAYMENT.c.id)
-        .join(
-            table,
-            (PAYMENT.c.account == table.c.account)
-            & (column == table.c.text)
-            & (table.c.kind == kind),
-        )
-        .where(PAYMENT.c.order_id.is_(None))
-        for kind, column in ((REFERENCE, PAYMENT.c.reference), (ADDRESS, PAYMENT.c.address))
-    ]
-    return set(await transaction.scalars(union(*queries)))
+    queries = " UNION ".join(
+        f"SELECT known.id FROM {full_name(PAYMENT)} AS known "  # noqa: S608 - names of columns
+        f"JOIN {given(CLUE, _CLUE[1:])} ON known.account = given.account "
+        f"AND given.kind = '{kind}' AND known.{column} = given.text WHERE known.order_id IS NULL"
+        for kind, column in ((REFERENCE, "reference"), (ADDRESS, "address"))
+    )
+    rows = await driver.fetch(queries, *columns_of(map(attrgetter(*_CLUE[1:]), clues)))
+    return {number for (number,) in rows}
 
 
 async def lock_payments(
-    transaction: AsyncConnection, named: Iterable[Payment], ids: Iterable[UUID]
+    driver: Driver, named: Iterable[Payment], ids: Iterable[UUID]
 ) -> Sequence[Payment]:
     """Lock and return payments; insert rows for `named` payments that are missing."""
     made = {payment.id: payment for payment in named}
-    columns = [PAYMENT.c[name] for name in _OPENED]
-    await add_missing(transaction, PAYMENT, columns, made.values())
-    rows = await lock_rows(transaction, PAYMENT, _PAYMENT, {*made, *ids})
-    return [_payment(row) for row in rows]
+    added = await _add_missing(driver, PAYMENT, _NAMED_PAYMENT, made)
+    rows = await _lock(driver, PAYMENT, _PAYMENT, {*made, *ids} - added)
+    return [*(made[number] for number in added), *map(_payment, rows)]
 
 
 async def payments_of(
-    transaction: AsyncConnection, orders: Iterable[UUID], excluded: Iterable[UUID]
+    driver: Driver, orders: Iterable[UUID], excluded: Iterable[UUID]
 ) -> Sequence[Payment]:
     """Return the payments of locked orders, except `excluded`; the locks keep them unchanged."""
-    of_orders = any_of(PAYMENT.c.order_id, orders)
-    others = PAYMENT.c.id != func.all(literal(list(excluded), ARRAY(Uuid())))
-    rows = await transaction.execute(select(*_PAYMENT).where(of_orders, others))
-    return [_payment(row) for row in rows]
+    others = "WHERE order_id = ANY($1::uuid[]) AND id <> ALL($2::uuid[])"
+    query = selection(PAYMENT, _PAYMENT, others)
+    return [_payment(row) for row in await driver.fetch(query, list(orders), list(excluded))]
 
 
 async def lock_orders(
-    transaction: AsyncConnection, named: Iterable[OrderState], ids: Iterable[UUID]
+    driver: Driver, named: Iterable[OrderState], ids: Iterable[UUID]
 ) -> Sequence[OrderState]:
     """Lock orders and return them with their lines; insert `named` orders that are missing."""
     made = {order.id: order for order in named}
-    await add_missing(
-        transaction, ORDERS, [ORDERS.c.id, ORDERS.c.account, ORDERS.c.reference], made.values()
-    )
-    wanted = {*made, *ids}
-    if not wanted:
-        return []
-    rows = await lock_rows(transaction, ORDERS, _ORDER, wanted)
-    return await _with_lines(transaction, rows)
+    added = await _add_missing(driver, ORDERS, _NAMED_ORDER, made)
+    rows = await _lock(driver, ORDERS, _ORDER, {*made, *ids} - added)
+    return [*(made[number] for number in added), *await _with_lines(driver, rows)]
 
 
-async def orders_by_id(connection: AsyncConnection, ids: Collection[UUID]) -> Sequence[OrderState]:
+async def orders_by_id(driver: Driver, ids: Collection[UUID]) -> Sequence[OrderState]:
     """Return orders with their lines, without locking them."""
-    rows = await connection.execute(select(*_ORDER).where(any_of(ORDERS.c.id, ids)))
-    return await _with_lines(connection, rows.all())
+    return await _with_lines(driver, await _lock(driver, ORDERS, _ORDER, ids, _BY_ID))
 
 
-async def stock_by_id(connection: AsyncConnection, ids: Collection[UUID]) -> Sequence[Stock]:
+async def stock_by_id(driver: Driver, ids: Collection[UUID]) -> Sequence[Stock]:
     """Return articles, without locking them."""
-    rows = await connection.execute(select(*_columns(STOCK, Stock)).where(any_of(STOCK.c.id, ids)))
-    return [Stock(*row) for row in rows]
-
-
-async def _with_lines(connection: AsyncConnection, rows: Sequence[Any]) -> Sequence[OrderState]:
-    of_order = any_of(LINE.c.order_id, [row.id for row in rows])
-    found = await connection.execute(select(*_columns(LINE, OrderLineState)).where(of_order))
-    lines: dict[UUID, list[OrderLineState]] = {}
-    for row in found:
-        lines.setdefault(row.order_id, []).append(OrderLineState(*row))
-    return [_order(row, lines.get(row.id, ())) for row in rows]
+    return [Stock(*row) for row in await _lock(driver, STOCK, _STOCK, ids, _BY_ID)]
 
 
 async def lock_stock(
-    transaction: AsyncConnection, named: Iterable[Stock], ids: Iterable[UUID]
+    driver: Driver, named: Iterable[Stock], ids: Iterable[UUID]
 ) -> Sequence[Stock]:
     """Lock and return articles; insert rows for `named` articles that are missing."""
     made = {article.id: article for article in named}
-    await add_missing(transaction, STOCK, [STOCK.c.id, STOCK.c.account, STOCK.c.sku], made.values())
-    rows = await lock_rows(transaction, STOCK, _columns(STOCK, Stock), {*made, *ids})
-    return [Stock(*row) for row in rows]
+    added = await _add_missing(driver, STOCK, _NAMED_STOCK, made)
+    rows = await _lock(driver, STOCK, _STOCK, {*made, *ids} - added)
+    return [*(made[number] for number in added), *(Stock(*row) for row in rows)]
 
 
-async def write_stock(transaction: AsyncConnection, stock: Sequence[Stock]) -> None:
+async def write_stock(driver: Driver, stock: Sequence[Stock]) -> None:
     """Store articles. The caller holds the locks of their rows."""
-    await update_rows(transaction, STOCK, _columns(STOCK, Stock), stock)
+    if stock:
+        rows = map(attrgetter("id", *_QUANTITIES), stock)
+        await driver.fetch(change(STOCK, "id", _QUANTITIES), *columns_of(rows))
 
 
-async def write_orders(transaction: AsyncConnection, orders: Sequence[OrderState]) -> None:
-    """Store orders and their lines. The caller holds the locks of the orders."""
-    stored = [_stored(each, decision=decision_column(each.decision)) for each in orders]
-    await update_rows(transaction, ORDERS, _ORDER, stored, updated_at=func.now())
-    lines = [line for order in orders for line in order.lines]
-    if lines:
-        of_lines = _columns(LINE, OrderLineState)
-        adding = inserting(LINE, of_lines, rows_of(of_lines, lines))
-        now = {name: adding.excluded[name] for name in ("reserved", "committed", "oversold")}
-        await transaction.execute(
-            adding.on_conflict_do_update(index_elements=["order_id", "stock_id"], set_=now)
-        )
+async def write_orders(driver: Driver, orders: Sequence[OrderState]) -> None:
+    """Store orders without their lines. The caller holds the locks of the orders."""
+    if orders:
+        statement = change(ORDERS, "id", _OF_ORDER, _AT)
+        await driver.fetch(statement, *columns_of(map(_order_row, orders)))
 
 
-async def write_payments(transaction: AsyncConnection, payments: Sequence[Payment]) -> None:
+async def write_lines(
+    driver: Driver, read: Iterable[OrderState], now: Mapping[UUID, OrderState]
+) -> None:
+    """Store the lines that differ from those read. The caller holds the locks of the orders."""
+    pairs = [(order.lines, now[order.id].lines) for order in read]
+    changed = [astuple(line) for before, after in pairs if after != before for line in after]
+    if changed:
+        await driver.fetch(insertion(LINE, _LINE, _TAKEN), *columns_of(changed))
+
+
+async def write_payments(driver: Driver, payments: Sequence[Payment]) -> None:
     """Store payments. The caller holds the locks of their rows."""
-    stored = [
-        _stored(each, facts=facts_column(each.facts), **vars(each.shown)) for each in payments
-    ]
-    columns = [*_PAYMENT, *(PAYMENT.c[field.name] for field in fields(ShownPayment))]
-    await update_rows(transaction, PAYMENT, columns, stored, updated_at=func.now())
+    if payments:
+        statement = change(PAYMENT, "id", (*_OF_PAYMENT, *_SHOWN), _AT)
+        await driver.fetch(statement, *columns_of(map(_payment_row, payments)))
 
 
-async def write_clues(transaction: AsyncConnection, clues: Mapping[UUID, UUID | None]) -> None:
+async def write_clues(driver: Driver, clues: Mapping[UUID, UUID | None]) -> None:
     """Store the orders that clues lead to. The caller holds the locks of the clues."""
     if clues:
-        source = as_table([CLUE.c.id, CLUE.c.order_id], clues.items())
-        await transaction.execute(
-            update(CLUE).where(CLUE.c.id == source.c.id).values(order_id=source.c.order_id)
-        )
+        await driver.fetch(change(CLUE, *_LED[:1], _LED[1:]), *columns_of(clues.items()))
 
 
 async def append(
-    transaction: AsyncConnection, table: Table, rows: Sequence[Mapping[str, object]]
+    driver: Driver, table: Table, names: tuple[str, ...], rows: Sequence[Sequence[object]]
 ) -> None:
-    """Insert rows with the same columns into an append-only table, in their order."""
+    """Insert rows with these columns into an append-only table, in their order."""
     if rows:
-        columns = [table.c[name] for name in rows[0]]
-        values = [tuple(row.values()) for row in rows]
-        await transaction.execute(inserting(table, columns, values))
+        await driver.fetch(insertion(table, names), *columns_of(rows))
 
 
-_ORDER = [ORDERS.c[field.name] for field in fields(OrderState) if field.name != "lines"]
-_PAYMENT = [PAYMENT.c[field.name] for field in fields(Payment)]
-_OPENED = ("id", "account", "provider", "provider_reference")
+def json_text(value: object) -> str | None:
+    """Return JSON as text, as the statements take it; None stays None."""
+    return None if value is None else msgspec.json.encode(value).decode()
 
 
-def _stored(row: Payment | OrderState, **columns: object) -> SimpleNamespace:
-    """Return a row's columns; `columns` are those that the row has in another form."""
-    return SimpleNamespace(**{**vars(row), **columns})
+async def _add_missing(
+    driver: Driver, table: Table, names: tuple[str, ...], objects: Mapping[UUID, object]
+) -> set[UUID]:
+    """Insert those objects, in the order of their ids, of which the table has no row.
+
+    Returns the ids of the new rows, which are locked by that.
+    """
+    if not objects:
+        return set()
+    # By the ids as numbers: comparing UUIDs is slow, and the order is the same.
+    ordered = [objects[number] for number in sorted(objects, key=attrgetter("int"))]
+    adding = insertion(table, names, f"{_NEW} RETURNING id")
+    rows = await driver.fetch(adding, *columns_of(map(attrgetter(*names), ordered)))
+    return {number for (number,) in rows}
 
 
-def _payment(row: Any) -> Payment:  # noqa: ANN401 - a row
-    payment = Payment(*row)
-    return replace(payment, facts=facts_of(row.facts))
+async def _lock(
+    driver: Driver,
+    table: Table,
+    names: tuple[str, ...],
+    ids: Iterable[UUID],
+    how: str = _LOCKED,
+) -> Sequence[Any]:
+    wanted = list(ids)
+    return await driver.fetch(selection(table, names, how), wanted) if wanted else ()
 
 
-def _order(row: Any, lines: Iterable[OrderLineState]) -> OrderState:  # noqa: ANN401 - a row
-    return replace(OrderState(*row), decision=decision_of(row.decision), lines=tuple(lines))
+async def _with_lines(driver: Driver, rows: Sequence[Any]) -> Sequence[OrderState]:
+    if not rows:
+        return []
+    query = selection(LINE, _LINE, "WHERE order_id = ANY($1::uuid[])")
+    lines: dict[UUID, list[OrderLineState]] = {}
+    for row in await driver.fetch(query, [row[0] for row in rows]):
+        lines.setdefault(row[0], []).append(OrderLineState(*row))
+    return [_order(row, lines.get(row[0], ())) for row in rows]
 
 
-def _columns(table: Table, model: type[Any]) -> Sequence[ColumnClause[Any]]:
-    return [table.c[field.name] for field in fields(model)]
+def _payment(row: Sequence[Any]) -> Payment:
+    *described, facts, order = row
+    columns: Sequence[Any] = (*described, facts_of(_json(facts)), order)
+    return Payment(*columns)
+
+
+def _payment_row(payment: Payment) -> tuple[object, ...]:
+    facts, shown = json_text(facts_column(payment.facts)), astuple(payment.shown)
+    return (payment.id, payment.reference, payment.address, facts, payment.order_id, *shown)
+
+
+def _order(row: Sequence[Any], lines: Iterable[OrderLineState]) -> OrderState:
+    *described, decision, conflicts, cases = row
+    known = (decision_of(_json(decision)), _json(conflicts), _json(cases))
+    columns: Sequence[Any] = (*described, *known, tuple(lines))
+    return OrderState(*columns)
+
+
+def _order_row(order: OrderState) -> tuple[object, ...]:
+    number, _, _, *described, decision, conflicts, cases, _ = astuple(order)
+    return (number, *described, *map(json_text, (decision_column(decision), conflicts, cases)))
+
+
+def _json(text: str | None) -> Any:  # noqa: ANN401 - JSON
+    return None if text is None else msgspec.json.decode(text)

@@ -1,6 +1,6 @@
 """Statements over a batch of rows as text, for the driver itself: one array per column.
 
-They are those of `arrays`, without the time that SQLAlchemy takes for each of them.
+They are those of `arrays`, without the time that SQLAlchemy takes for each of them. JSON is text.
 """
 
 from collections.abc import Iterable, Sequence
@@ -37,6 +37,13 @@ def change(table: Table, key: str, names: tuple[str, ...], more: str = "") -> st
     )
 
 
+@cache
+def selection(table: Table, names: tuple[str, ...], more: str) -> str:
+    """Return a statement that reads columns of the rows that `more` names."""
+    columns = ", ".join(_read(table.c[name]) for name in names)
+    return f"SELECT {columns} FROM {full_name(table)} {more}"  # noqa: S608 - names of columns
+
+
 def given(table: Table, names: Sequence[str]) -> str:
     """Return the values of a statement as a table `given`, with the number of each row, `place`.
 
@@ -69,6 +76,11 @@ def _type(column: Column[Any]) -> str:
 def _stored(column: Column[Any]) -> str:
     name = f"given.{quoted(column.name)}"
     return f"{name}::{column.type.compile(_dialect())}" if isinstance(column.type, JSON) else name
+
+
+def _read(column: Column[Any]) -> str:
+    name = quoted(column.name)
+    return f"{name}::text" if isinstance(column.type, JSON) else name
 
 
 @cache

@@ -1,9 +1,11 @@
 """An inventory in memory: batches are applied to rows as the store would return them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
+
+from msgspec.structs import replace
 
 from consumers.inventory.identity import order_id, payment_id, stock_id
 from consumers.inventory.policy import Policy
@@ -106,7 +108,7 @@ class MemoryShop:
         """Judge an order by its payments."""
         order = self.order(reference)
         own = [each for each in self.payments.values() if each.order_id == order.id]
-        return judge(order, {each.id: each.facts for each in own}, self.policy)
+        return judge(order, own, self.policy)
 
     def want(self, reference: str = "A-1") -> Want:
         """Return what an order wants."""

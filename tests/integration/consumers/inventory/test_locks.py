@@ -10,6 +10,7 @@ from consumers.inventory.identity import stock_id
 from consumers.inventory.state.shelf import Stock
 from consumers.inventory.store.rows import lock_stock
 from consumers.inventory.tables import STOCK
+from consumers.runtime.store.through import ThroughSqlalchemy
 from tests.parts.databases import somebody_waits
 from tests.parts.inventory.shop import Shop
 
@@ -26,10 +27,10 @@ async def waiting_for_the_lowest(shop: Shop, articles: Sequence[Stock]) -> Async
 
     async def all_of_them() -> None:
         async with shop.engine.begin() as transaction:
-            await lock_stock(transaction, articles, [])
+            await lock_stock(ThroughSqlalchemy(transaction), articles, [])
 
     async with shop.engine.begin() as holder:
-        await lock_stock(holder, articles[-1:], [])
+        await lock_stock(ThroughSqlalchemy(holder), articles[-1:], [])
         waiter = asyncio.create_task(all_of_them())
         await somebody_waits(shop.engine)
         yield
@@ -40,7 +41,7 @@ async def test_known_rows_are_locked_from_the_lowest_id(shop: Shop) -> None:
     articles = three_descending()
     for article in articles:
         async with shop.engine.begin() as transaction:
-            await lock_stock(transaction, [article], [])
+            await lock_stock(ThroughSqlalchemy(transaction), [article], [])
     async with waiting_for_the_lowest(shop, articles), shop.engine.connect() as connection:
         free = await connection.scalars(
             select(STOCK.c.id).order_by(STOCK.c.id.desc()).with_for_update(skip_locked=True)
@@ -52,5 +53,5 @@ async def test_new_rows_are_inserted_from_the_lowest_id(shop: Shop) -> None:
     articles = three_descending()
     async with waiting_for_the_lowest(shop, articles), shop.engine.begin() as transaction:
         await transaction.execute(text("SET LOCAL lock_timeout = '1s'"))
-        made = await lock_stock(transaction, articles[:2], [])
+        made = await lock_stock(ThroughSqlalchemy(transaction), articles[:2], [])
         assert {article.id for article in made} == {article.id for article in articles[:2]}

@@ -1,12 +1,12 @@
 """A decision of an operator wins over the comparison of amounts."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import timedelta
 from itertools import permutations
 from uuid import UUID
 
 import pytest
+from msgspec.structs import replace
 
 from consumers.inventory.identity import stock_id
 from consumers.inventory.policy import Policy

@@ -1,9 +1,9 @@
 """How long an order keeps its reservation, and what it wants when it expires."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from consumers.inventory.policy import Policy
 from router.contract.event import Event

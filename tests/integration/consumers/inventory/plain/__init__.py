@@ -1,0 +1,1 @@
+"""Integration tests of plain batches of the inventory."""
