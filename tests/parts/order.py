@@ -27,6 +27,7 @@ LONGEST_FIRST: Final = (
     "/conformance/test_every_fuzz",
     "/unit/consumers/inventory/test_order_of_arrival",
     "/ledger/test_operations_file",
+    "/plain/test_same_rows",
     "/inventory/test_decide",
     "/conformance/test_together",
     "/conformance/test_every_edge",

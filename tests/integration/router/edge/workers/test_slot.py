@@ -112,9 +112,10 @@ async def test_first_process_that_cannot_be_started_fails(monkeypatch: pytest.Mo
 
 
 async def test_processes_that_end_early_again_are_replaced_after_a_pause() -> None:
-    trial = _slot(
-        SlotLimits(stop_seconds=5, first_pause_seconds=600, longest_pause_seconds=600), lambda: None
-    )
+    pauses = {"first_pause_seconds": 600.0, "longest_pause_seconds": 600.0}
+    # However long the start takes, the process ends early.
+    limits = SlotLimits(stop_seconds=5, long_life_seconds=3600, **pauses)
+    trial = _slot(limits, lambda: None)
     address = "127.0.0.1", trial.slot.plan.port
     with capture_logs() as lines:
         async with trial.kept():
