@@ -1,5 +1,7 @@
 """The `payrouter` command line: all commands, none of them imported before it is used."""
 
+import atexit
+import gc
 from collections.abc import Iterable
 from functools import partial
 from typing import Final, NoReturn
@@ -53,4 +55,6 @@ def command_line() -> CommandTree:
 
 def main() -> NoReturn:
     """Run the command line."""
+    # Python searches all objects for garbage when it ends, which takes longer than some commands.
+    atexit.register(gc.freeze)
     run(command_line(), Installation())

@@ -1,6 +1,8 @@
 """Fixtures of all tests, and a summary at the end of what the tests ran on."""
 
 import gc
+import sys
+import threading
 import uuid
 from collections.abc import Collection, Generator, Iterator
 from pathlib import Path
@@ -96,16 +98,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """Run some tests and their fixtures without the tracer of `--cov`."""
-    plugin = item.config.pluginmanager.get_plugin("_cov")
-    tracer = plugin and plugin.cov_controller
-    if not tracer or item.nodeid not in item.config.stash[_UNTRACED]:
+    tracer, of_threads = sys.gettrace(), threading.gettrace()
+    if tracer is None or item.nodeid not in item.config.stash[_UNTRACED]:
         return (yield)
-    # pytest-cov's mark `no_cover` leaves out the test alone, and its fixtures may cost more.
-    tracer.pause()
+    # pytest-cov's mark `no_cover` leaves out the test alone, and its fixtures may cost more. Its
+    # `pause` has no effect in xdist's workers: there, an outer measurement resumes.
+    sys.settrace(None)
+    threading.settrace(None)
     try:
         return (yield)
     finally:
-        tracer.resume()
+        sys.settrace(tracer)
+        threading.settrace(of_threads)
 
 
 @pytest.hookimpl(wrapper=True, trylast=True)

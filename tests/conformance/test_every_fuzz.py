@@ -5,12 +5,15 @@ import gc
 import random
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
+import structlog
 
 from router.edge.routes import Edge
+from router.telemetry.logs import as_json
 from tests.conformance import kit
 from tests.conformance.fuzzing import Fuzzer, Input
 
@@ -33,6 +36,14 @@ class _Quiet:
     def exception(self, *_: object, **__: object) -> None:
         """Count an unexpected exception."""
         self.exceptions += 1
+
+
+@pytest.fixture
+def json_log() -> Iterator[None]:
+    """Log as in production: structlog's own format costs as much as the rest of a delivery."""
+    structlog.configure(processors=[as_json()])
+    yield
+    structlog.reset_defaults()
 
 
 def _quiet(app: Edge) -> tuple[Edge, _Quiet]:
@@ -69,6 +80,7 @@ async def _run(name: str, count: int) -> tuple[Counter[tuple[int, bool]], int]:
 
 
 @pytest.mark.chaos
+@pytest.mark.usefixtures("json_log")
 @pytest.mark.parametrize("name", kit.sides())
 def test_no_forged_input_is_accepted_and_none_breaks_the_edge(
     name: str, *, chaos_long: bool, wishes_ci: bool

@@ -11,6 +11,8 @@ from typing import Any, Final
 import pytest
 from xdist.scheduler import LoadFileScheduling
 
+from tests.parts.tiers import tier_of
+
 LONGEST_FIRST: Final = (
     "/monitoring/test_live",
     "/e2e/test_dev",
@@ -23,8 +25,10 @@ LONGEST_FIRST: Final = (
     "/attacks/",
     "/monitoring/",
     "/conformance/test_every_fuzz",
+    "/conformance/test_every_way",
     "/unit/consumers/inventory/test_order_of_arrival",
     "/ledger/test_operations_file",
+    "/plain/test_same_rows",
     "/inventory/test_decide",
     "/conformance/test_together",
     "/conformance/test_every_edge",
@@ -62,7 +66,11 @@ LONGEST_FIRST: Final = (
 )
 """Parts of the paths of files whose tests compute or wait for long."""
 
-SPREAD: Final = ("/conformance/test_every_fuzz", "/conformance/test_every_shortcut")
+SPREAD: Final = (
+    "/conformance/test_every_fuzz",
+    "/conformance/test_every_shortcut",
+    "/conformance/test_every_way",
+)
 """Parts of the paths of files whose tests run on any worker: one worker would need minutes."""
 
 REPEATING: Final = (
@@ -107,13 +115,13 @@ REPEATING: Final = (
 def untraced(items: Iterable[pytest.Item]) -> Iterator[pytest.Item]:
     """Yield the tests that run without a tracer, which costs a test as much again.
 
-    These are tests that run the same lines many times, and all cases of a test but the first. The
-    coverage is that of the others: all tests together cover more.
+    These are tests that run the same lines many times, and all cases of an integration test but
+    the first. The coverage is that of the others: all tests together cover more.
     """
     seen: set[str] = set()
     for item in items:
         name = item.nodeid.partition("[")[0]
-        if name in seen or _repeats(item):
+        if _repeats(item) or (name in seen and tier_of(item) == "integration"):
             yield item
         seen.add(name)
 

@@ -78,6 +78,19 @@ def test_no_evaluation_package_is_imported_by_the_command_line() -> None:
     assert said.stdout == b"[]\n"
 
 
+def test_the_end_of_a_command_searches_no_objects_for_garbage() -> None:
+    program = (
+        "import atexit, gc, sys\n"
+        "atexit.register(lambda: print(len(gc.get_objects())))\n"
+        "from consumers.cli import main\n"
+        "sys.argv[1:] = ['--version']; main()"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, check=True, text=True
+    )
+    assert int(said.stdout.splitlines()[-1]) < 100
+
+
 def test_a_reader_that_closes_the_pipe_causes_no_error(tmp_path: Path) -> None:
     keys = "".join(
         f'[endpoints.shop-{n}]\nprovider = "blockatm"\nsecrets = "s{n}"\n' for n in range(999)

@@ -133,7 +133,7 @@ async def test_child_that_keeps_ending_is_restarted_after_longer_pauses(
 
     make, said = child
     count = tmp_path / "count"
-    worker = make(COUNTING, str(count))
+    worker = make(COUNTING, str(count), short_life_seconds=3600)
     await worker.start()
     worker.settled()
     monkeypatch.setattr("router.evaluation.supervise.asyncio.sleep", short_sleep)
