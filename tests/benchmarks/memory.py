@@ -1,7 +1,9 @@
 """Memory of one edge over very many deliveries, all of them different."""
 
+import contextlib
+import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
@@ -15,6 +17,9 @@ Say = Callable[[str], None]
 
 AT_ONCE: Final = 20_000
 """Deliveries of each load; every load opens new connections."""
+
+_SHOWN: Final = 20
+"""Lines of the edge's log that are shown."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +47,22 @@ def measure_memory(bootstrap: str, plan: Plan, say: Say) -> list[dict[str, objec
             points = [Point(0, server.memory_mib())]
             for sent in range(0, plan.deliveries, plan.step):
                 say(f"memory after {sent:,} deliveries: {points[-1].mib:.1f} MiB")
-                _send_step(server, Path(folder), plan, sent)
+                with _explained(place.folder / f"{place.port}.log", say):
+                    _send_step(server, Path(folder), plan, sent)
                 points.append(Point(sent + plan.step, server.memory_mib()))
     return [asdict(each) for each in points]
+
+
+@contextlib.contextmanager
+def _explained(log: Path, say: Say) -> Iterator[None]:
+    """Show what the edge logged, besides deliveries that it accepted, if an answer was not 200."""
+    try:
+        yield
+    except subprocess.CalledProcessError:
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+        for line in [line for line in lines if '"outcome": "accepted"' not in line][-_SHOWN:]:
+            say(line)
+        raise
 
 
 def _send_step(server: Server, folder: Path, plan: Plan, sent: int) -> None:
