@@ -77,7 +77,7 @@ check-cli:
 check-man:
 	@$(BIN)/payrouter man | diff -u deploy/man/payrouter.1 -
 
-bench: $(READY) ## benchmarks, 15 to 25 min: tables, build/bench.json; ARGS="--only edge", "--short"
+bench: $(READY) ## benchmarks, 25 to 35 min: tables, build/bench.json; ARGS="--only edge", "--short"
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
 
 bench-check: $(READY) ## compare the CPU of a delivery with others in one run, 30 s

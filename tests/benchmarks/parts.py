@@ -16,6 +16,8 @@ from tests.benchmarks.growth import Plan as GrowthPlan
 from tests.benchmarks.growth import grow
 from tests.benchmarks.latency import Plan as LatencyPlan
 from tests.benchmarks.ledger import Plan as LedgerPlan
+from tests.benchmarks.memory import Plan as MemoryPlan
+from tests.benchmarks.memory import measure_memory
 from tests.benchmarks.remembered import Plan as RememberedPlan
 from tests.benchmarks.running.clocks import beside_server_core
 from tests.benchmarks.running.database import started_database
@@ -36,6 +38,7 @@ class Plans:
     ledger: LedgerPlan = field(default_factory=LedgerPlan)
     latency: LatencyPlan = field(default_factory=LatencyPlan)
     remembered: RememberedPlan = field(default_factory=RememberedPlan)
+    memory: MemoryPlan = field(default_factory=MemoryPlan)
     observed_rounds: int = watched.ROUNDS
     scraped_rounds: int = scraped.ROUNDS
 
@@ -47,6 +50,7 @@ SHORT: Final = Plans(
     LedgerPlan(rounds=2, batches=2, alone=50),
     LatencyPlan(seconds=3.0, capacity_deliveries=1000, shares=(0.5,)),
     RememberedPlan((0, 50_000), rounds=1),
+    MemoryPlan(4_000, step=2_000, at_once=1_000),
     observed_rounds=1,
     scraped_rounds=1,
 )
@@ -93,6 +97,11 @@ def _remembered(_choice: Choice, plans: Plans, say: Say) -> dict[str, object]:
         return {"points": _run(remembered.measure(database, plans.remembered, say))}
 
 
+def _memory(choice: Choice, plans: Plans, say: Say) -> dict[str, object]:
+    with beside_server_core(), brokers.started(choice) as broker:
+        return {"points": measure_memory(broker.bootstrap, plans.memory, say)}
+
+
 def _latency(choice: Choice, plans: Plans, say: Say) -> dict[str, object]:
     with brokers.started(choice) as broker, started_database() as database:
         return latency.measure(broker.bootstrap, database, plans.latency, say)
@@ -107,6 +116,7 @@ PARTS: Final[Mapping[str, Part]] = {
     "ledger": _ledger,
     "remembered": _remembered,
     "latency": _latency,
+    "memory": _memory,
 }
 
 

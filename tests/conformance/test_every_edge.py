@@ -60,6 +60,7 @@ async def test_each_kind_of_each_provider_arrives_on_its_topic(
         answers = [await _post(edge, delivery) for _, delivery in sent]
         records = await edge.records()
 
+    assert edge.direct.taken == sum(delivery.method == "POST" for _, delivery in sent)
     answer = kit.side(name).provider.answer
     assert {(one.status, one.body) for one in answers} == {(answer.status, answer.body)}
     assert {one.header("content-type") for one in answers} == {answer.content_type}

@@ -186,7 +186,7 @@ def _odd(balance: ChangedBalance) -> Iterable[str]:
     """Yield what an operator hardly wants: an overdrawn account, or one that is not cleared."""
     account, before, after = balance.account, balance.before, balance.after
     text = f"{value_text(after)} {balance.currency}"
-    if account.purpose in UNASSIGNED and abs(after) > abs(before):
+    if account.purpose in UNASSIGNED and after.copy_abs() > before.copy_abs():
         end = "TO" if after < 0 else "FROM"
         yield f"{account.name} moves away from zero, to {text}; to clear it, name it as {end}"
     elif account.purpose in HOLDINGS and after < 0 and after < before:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from tests.benchmarks.report.figures import Figure, rounded
+from tests.benchmarks.report.goals import GOALS, NEEDED
 from tests.benchmarks.running.servers import EDGE
 
 Part = Mapping[str, Any]
@@ -27,6 +28,10 @@ def sheets(parts: Mapping[str, Part]) -> dict[str, Sheet]:
     for name, make in _MAKERS.items():
         if name in parts:
             found |= make(parts[name])
+    if parts.keys() >= NEEDED:
+        columns = ["figure", "goal", "measured", "met"]
+        rows = [goal.row(parts) for goal in GOALS]
+        found["goals"] = Sheet("goals, and what was measured", columns, rows)
     return found
 
 
@@ -172,6 +177,12 @@ def _latency(part: Part) -> dict[str, Sheet]:
     }
 
 
+def _memory(part: Part) -> dict[str, Sheet]:
+    rows = [[f"{each['deliveries']:,}", rounded(each["mib"])] for each in part["points"]]
+    title = "memory of one edge after so many deliveries"
+    return {"memory": Sheet(title, ["deliveries", "MiB"], rows)}
+
+
 _MAKERS: Final[Mapping[str, Callable[[Part], dict[str, Sheet]]]] = {
     "edge": _edge,
     "gateways": _gateways,
@@ -181,4 +192,5 @@ _MAKERS: Final[Mapping[str, Callable[[Part], dict[str, Sheet]]]] = {
     "ledger": _ledger,
     "remembered": _remembered,
     "latency": _latency,
+    "memory": _memory,
 }

@@ -29,13 +29,14 @@ def requests_of(settings: Settings, count: int, first: int = 0) -> list[bytes]:
     return [request_of(simulate(endpoint, order)) for order in orders]
 
 
-def plain_requests(count: int, size: int = 0) -> list[bytes]:
+def plain_requests(count: int, size: int = 0, first: int = 1) -> list[bytes]:
     """Make deliveries whose signature is an HMAC over the body and whose time is not checked.
 
-    Any server can check them. `size` is the least size of each body in bytes.
+    Any server can check them. `size` is the least size of each body in bytes. They are the payments
+    `first` and following.
     """
     key = Key(SECRET.encode(), "fp:benchmark")
-    return [request_of(_plain(number, size, key)) for number in range(1, count + 1)]
+    return [request_of(_plain(number, size, key)) for number in range(first, first + count)]
 
 
 def _plain(number: int, size: int, key: Key) -> Delivery:

@@ -22,6 +22,7 @@ from tests.parts.waiting import until
 EDGE: Final = "payrouter edge"
 NO_OP: Final = "no-op"
 FASTAPI: Final = "FastAPI + aiokafka"
+GO: Final = "Go + franz-go"
 
 _START_SECONDS: Final = 90.0
 _GO_SOURCE: Final = ROOT / "tests" / "benchmarks" / "go_edge"
@@ -73,7 +74,7 @@ def contenders() -> list[Contender]:
         Contender(NO_OP, _module("noop")),
         Contender(FASTAPI, _module("fastapi_aiokafka"), _no_fastapi),
         Contender("FastStream @post", _module("faststream_post")),
-        Contender("Go + franz-go", _go_command, build_go_edge),
+        Contender(GO, _go_command, build_go_edge),
     ]
 
 

@@ -6,6 +6,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import structlog
@@ -17,7 +18,10 @@ from structlog.testing import capture_logs
 from router.configuration.settings import Settings, settings_from
 from router.contract.topics import Topics
 from router.edge.app import EdgeProcess, build_edge
+from router.edge.http.answers import Response
 from router.edge.http.bounds import HttpBounds
+from router.edge.http.direct import HandleWhole, HoldRequest
+from router.edge.http.request_head import RequestHead
 from router.edge.http.server import serving_deliveries
 from router.telemetry.management import listen, serving
 from tests.parts.brokers import create_topics
@@ -56,6 +60,26 @@ class Record:
     headers: tuple[tuple[str, bytes], ...]
 
 
+@dataclass
+class DirectWay:
+    """Counts the requests that are handled without the application."""
+
+    taken: int = 0
+
+    def counting(self, hold: HoldRequest) -> HoldRequest:
+        """Return the same function, which counts."""
+
+        def held(head: RequestHead) -> HandleWhole | None:
+            handle = hold(head)
+            return handle and partial(self._take, handle)
+
+        return held
+
+    def _take(self, handle: HandleWhole, body: bytes, answered: Callable[[Response], None]) -> None:
+        self.taken += 1
+        handle(body, answered)
+
+
 @dataclass(frozen=True)
 class RunningEdge:
     """A running edge."""
@@ -67,6 +91,7 @@ class RunningEdge:
     clock: HeldClock
     log: list[Any]
     """Every line logged through structlog since the start."""
+    direct: DirectWay
 
     @property
     def topics(self) -> Topics:
@@ -161,6 +186,8 @@ async def running_edge(
         if waited:
             process = replace(process, door=replace(process.door, delay=lambda: waited))
         change(process)
+        direct = DirectWay()
+        door = replace(process.door, hold=direct.counting(process.door.hold))
         public, management = listen("127.0.0.1", 0), listen("127.0.0.1", 0)
         if send_buffer is not None:
             public.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
@@ -168,10 +195,10 @@ async def running_edge(
         async with (
             serving(process.management, management, lifespan="off") as own,
             serving_deliveries(
-                process.app, public, process.door, drain_seconds=5, certificate=certificate
+                process.app, public, door, drain_seconds=5, certificate=certificate
             ) as server,
         ):
-            yield RunningEdge(*ports, process, settings, clock, log)
+            yield RunningEdge(*ports, process, settings, clock, log, direct)
             # Both at once, which is quicker than one after the other.
             own.should_exit = server.should_exit = True
 

@@ -9,6 +9,7 @@ import pytest
 
 from tests.benchmarks.check import ratios
 from tests.benchmarks.report.figures import Figure, rounded
+from tests.benchmarks.report.goals import GOALS
 from tests.benchmarks.report.page import PAGE, names, written
 from tests.benchmarks.report.sheets import sheets
 from tests.benchmarks.report.terminal import COLUMNS, print_sheets
@@ -71,6 +72,12 @@ def _parts() -> dict[str, Any]:
                 level | dict.fromkeys(("answer_p50", "answer_p99", "row_p50", "row_p99"), 12.0)
             ],
         },
+        "memory": {
+            "points": [
+                {"deliveries": 0, "mib": 74.5},
+                {"deliveries": 1_000_000, "mib": 84.9},
+            ]
+        },
     }
 
 
@@ -110,6 +117,21 @@ def test_ratio_divides_the_cost_of_the_edge_by_that_of_the_other() -> None:
     found = sheets({"edge": _parts()["edge"]})["edge.ratios"]
     rows = {name: cells for name, *cells in found.rows}
     assert rows == {NO_OP: ["30.00"] * 3, FASTAPI: ["2.00"] * 3}
+
+
+def test_goal_is_met_by_a_figure_within_its_bound() -> None:
+    rows = {name: cells for name, *cells in sheets(_parts())["goals"].rows}
+    assert rows["CPU: edge ÷ FastAPI, 32 connections"] == ["≤ 0.45", "2.00", "no"]
+    assert rows["requests a second: edge ÷ no-op, 32"] == ["≥ 0.60", "1.00", "yes"]
+    assert rows["CPU: dearest ÷ cheapest gateway"] == ["≤ 1.50", "1.33", "yes"]
+    assert rows["CPU of metrics and log, %"] == ["≤ 5.0", "0.0", "yes"]
+    # A server that is not installed has none.
+    assert rows["CPU: edge ÷ Go, 32 connections"] == ["≤ 2.00", "-", "-"]
+    assert len(rows) == len(GOALS)
+
+
+def test_goals_are_shown_only_with_all_their_parts() -> None:
+    assert "goals" not in sheets({"edge": _parts()["edge"]})
 
 
 def test_tables_fit_into_80_columns() -> None:

@@ -218,6 +218,15 @@ def test_what_an_operator_hardly_wants_is_a_warning(overpaid: str) -> None:
     assert warnings(PAYMENTS, SUSPENSE, "20") == []
 
 
+def test_a_warning_compares_all_digits_of_a_balance(overpaid: str) -> None:
+    transfer(overpaid, SUSPENSE, BANK, "99999999999999999999", "USDT")
+    least = ("0.000000000000000001", "USDT", "--reason", "x")
+    balance = "-100000000000000000019.000000000000000001 USDT"
+    assert asked(overpaid, "transfer", SUSPENSE, BANK, *least)["warnings"] == [
+        f"{SUSPENSE} moves away from zero, to {balance}; to clear it, name it as TO"
+    ]
+
+
 def test_an_equal_transfer_of_today_is_a_warning_unless_it_was_undone(overpaid: str) -> None:
     words = (WALLET, BANK, "5", "USDT")
     first = transfer(overpaid, *words)["transfer"]

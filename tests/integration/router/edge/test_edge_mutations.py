@@ -34,6 +34,7 @@ async def _assert_row_of_the_table(edge: RunningEdge, spoilt: Spoilt, answer: An
     assert answer.header("retry-after") is None
     assert (line["outcome"], line["reason"]) == (spoilt.outcome, spoilt.reason)
     assert (line["status"], line["events"]) == (spoilt.status, [])
+    assert edge.direct.taken == 1
     assert await edge.counted() == {("shop", spoilt.outcome): 1}
     assert await edge.reasons() == {("blockatm", spoilt.outcome, spoilt.reason): 1}
 

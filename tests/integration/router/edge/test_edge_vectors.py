@@ -124,7 +124,7 @@ async def test_a_documented_delivery_becomes_its_event_byte_for_byte(
         answer = await edge.post(sent.headers, sent.body)
         (record,) = await edge.records()
 
-    assert (answer.status, answer.body) == (200, b"OK")
+    assert (answer.status, answer.body, edge.direct.taken) == (200, b"OK", 1)
     assert record.topic == Topics(topics_prefix).name(expected["type"].partition(".")[0])
     assert record.key == key
     value = json.loads(record.value)
