@@ -3,9 +3,10 @@
 from collections.abc import Collection, Mapping
 from typing import Any, Protocol
 
+from router.configuration.endpoint_settings import valid_endpoints
 from router.configuration.problems import Problems
 from router.configuration.secret_files import with_secrets_read
-from router.configuration.settings import Settings, settings_from, valid_endpoints
+from router.configuration.settings import Settings, settings_from
 from router.configuration.sources import Sources
 from router.errors import ConfigurationError
 
