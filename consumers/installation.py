@@ -8,6 +8,7 @@ from router.commands.invocation import Invocation
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
+    from pydantic import BaseModel
 
     from consumers.runtime.configured import Consumer
     from router.contract.topics import Topics, TopicsBeside
@@ -39,6 +40,13 @@ class Installation:
         from consumers.configuration import shown_consumers
 
         return shown_consumers(tables)
+
+    def models(self) -> "tuple[type[BaseModel], Mapping[str, type[BaseModel]]]":
+        """Return the model of every `[consumers.NAME]`, and those of each consumer's own keys."""
+        from consumers import discovery
+        from consumers.runtime.settings import Tuning
+
+        return Tuning, {name: each.options for name, each in discovery.discover().items()}
 
     def topics(self, names: "Topics") -> "TopicsBeside":
         """Return the topics that the consumers need in addition to those of the edge."""

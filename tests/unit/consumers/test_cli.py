@@ -46,7 +46,7 @@ COMMANDS = {
     ("notifications",): {"list", "show", "resend", "test"},
     ("topics",): {"apply"},
     ("db",): {"upgrade"},
-    ("config",): {"show"},
+    ("config",): {"show", "keys", "example", "schema"},
     ("offsets",): {"show", "reset"},
     ("cases",): {"list", "show", "close", "note", "reopen"},
     ("parked",): {"list", "retry"},
