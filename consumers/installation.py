@@ -33,13 +33,16 @@ class Installation:
 
         check_tables(tables, used)
 
-    def shown(self, tables: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
-        """Return the same tables with every secret masked."""
-        if not tables:
-            return {}
-        from consumers.configuration import shown_consumers
+    def shown(self, tables: Mapping[str, dict[str, Any]], *, whole: bool = False) -> dict[str, Any]:
+        """Return the same tables with every secret masked.
 
-        return shown_consumers(tables)
+        `whole` with every setting of every consumer, None if it is not set.
+        """
+        if not tables and not whole:
+            return {}
+        from consumers.configuration import shown_consumers, whole_consumers
+
+        return whole_consumers(tables) if whole else shown_consumers(tables)
 
     def models(self) -> "tuple[type[BaseModel], Mapping[str, type[BaseModel]]]":
         """Return the model of every `[consumers.NAME]`, and those of each consumer's own keys."""

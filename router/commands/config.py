@@ -7,15 +7,26 @@ from router.terminal.command_tree import example
 from router.terminal.options import json_option
 
 
-@click.command("show", epilog=example("config show --config payrouter.toml"))
+@click.command("show", epilog=example("config show", "config show --all --origin"))
 @invoked
 @json_option
-def show(invocation: Invocation, *, as_json: bool) -> None:
+@click.option("--all", "whole", is_flag=True, help="Show every setting, set or not.")
+@click.option(
+    "--origin",
+    is_flag=True,
+    help="Show where each value comes from: the default, a line of the file, a variable.",
+)
+def show(invocation: Invocation, *, as_json: bool, whole: bool, origin: bool) -> None:
     """Show the configuration in force, secrets masked.
 
     Checks it as the start of a process does: exits with status 2 and a line per
     problem if it is wrong.
     """
+    if whole or origin:
+        from router.commands.actions.settings.in_force import show_in_force
+
+        show_in_force(invocation, whole=whole, origin=origin, as_json=as_json)
+        return
     from router.commands.actions.config import show_configuration
 
     show_configuration(invocation, as_json=as_json)

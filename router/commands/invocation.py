@@ -27,8 +27,11 @@ class InstalledConsumers(Protocol):
         Only the consumers in `used` are imported to check their options, None for all of them.
         """
 
-    def shown(self, tables: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
-        """Return the same tables with every secret masked."""
+    def shown(self, tables: Mapping[str, dict[str, Any]], *, whole: bool = False) -> dict[str, Any]:
+        """Return the same tables with every secret masked.
+
+        `whole` with every setting of every consumer, None if it is not set.
+        """
 
     def models(self) -> "tuple[type[BaseModel], Mapping[str, type[BaseModel]]]":
         """Return the model of every `[consumers.NAME]`, and those of each consumer's own keys."""

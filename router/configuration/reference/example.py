@@ -21,7 +21,8 @@ _HEAD: Final = f"""\
 # remove the `#` directly before it, and the one before the heading of its table if there is one.
 # Lines that begin with `# ` explain.
 #
-# A variable overrides a key: PAYROUTER_EDGE__PORT overrides `port` of `[edge]`.
+# A variable overrides a key: PAYROUTER_EDGE__PORT overrides `port` of `[edge]`. What is in force,
+# and where it comes from, is printed by: payrouter config show --all --origin
 #
 # Editors that know the first line complete and check this file by a schema in its folder, which is
 # written by: payrouter config schema > {FILE}

@@ -21,6 +21,7 @@ Variables override it. One file can serve all processes: each reads the tables t
 
 ```sh
 payrouter config example > payrouter.toml        # every setting at its default, as a comment
+payrouter config show --all --origin             # every setting in force, and its origin
 payrouter config keys                            # what this page contains, in a terminal
 payrouter config schema > payrouter.toml.v1.json # for editors
 ```
@@ -30,7 +31,8 @@ Editors with TOML support (Taplo, Even Better TOML) complete and check the file 
 `#:schema ./payrouter.toml.v1.json`.
 
 A wrong configuration is refused with exit status 2 and one line per problem. The line names the
-key and what would be right. A misspelt key is a problem too.
+key, what would be right, and the line of the file or the variable that is wrong. A misspelt key is
+a problem too.
 
 ## Variables
 

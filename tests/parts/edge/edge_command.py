@@ -47,8 +47,9 @@ class NoConsumers:
     ) -> None:
         """Accept every table."""
 
-    def shown(self, tables: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    def shown(self, tables: Mapping[str, dict[str, Any]], *, whole: bool = False) -> dict[str, Any]:
         """Mask every table."""
+        del whole
         return dict.fromkeys(tables, "**********")
 
     def models(self) -> tuple[type[BaseModel], Mapping[str, type[BaseModel]]]:

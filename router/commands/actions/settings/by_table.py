@@ -2,8 +2,8 @@
 
 import sys
 from collections.abc import Iterable, Sequence
-from itertools import groupby
 
+from router.configuration.sources import PREFIX
 from router.terminal.output import show_table
 
 
@@ -14,12 +14,20 @@ def show_by_table(columns: Sequence[str], rows: Iterable[tuple[str, ...]]) -> No
     with whole keys, so that `grep` finds a key.
     """
     if not sys.stdout.isatty():
-        show_table("", columns, [(whole_key(table, key), *rest) for table, key, *rest in rows])
+        show_table("", columns, [(_whole_key(table, key), *rest) for table, key, *rest in rows])
         return
-    for name, group in groupby(rows, key=lambda row: row[0]):
-        show_table(f"[{name}]", columns, [row[1:] for row in group], whole=("key",))
+    tables: dict[str, list[tuple[str, ...]]] = {}
+    for table, *row in rows:
+        tables.setdefault(table, []).append(tuple(map(_narrow, row)))
+    for name, own in tables.items():
+        show_table(f"[{name}]" if name else "", columns, own, whole=("key",))
 
 
-def whole_key(table: str, key: str) -> str:
-    """Return a key with the name of its table."""
+def _narrow(cell: str) -> str:
+    """Return a cell with line breaks in the name of a variable, which no space divides."""
+    is_name = cell.startswith(PREFIX) and cell.isidentifier()
+    return cell.replace("__", "__\n") if is_name else cell
+
+
+def _whole_key(table: str, key: str) -> str:
     return f"{table}.{key}" if table else key
